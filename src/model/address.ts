@@ -1,0 +1,74 @@
+import ipaddr from 'ipaddr.js';
+import { VnmError } from './errors.ts';
+
+/** An IPv4 prefix with no host bits set. Made only by `parsePrefix` and the functions below. */
+export interface Prefix {
+  /** Network address as an unsigned 32-bit integer. */
+  readonly base: number;
+  /** Prefix length, 0 to 32. */
+  readonly length: number;
+}
+
+/** Parses `a.b.c.d/n`. Throws VnmError `invalid-input` when it is no IPv4 prefix or has host bits set. */
+export function parsePrefix(text: string): Prefix {
+  if (!/^\d{1,3}(\.\d{1,3}){3}\/\d{1,2}$/.test(text) || !ipaddr.IPv4.isValidCIDR(text)) {
+    throw new VnmError('invalid-input', `'${text}' is not an IPv4 prefix`, { hint: 'write it like 10.65.0.0/16' });
+  }
+  const [address, length] = ipaddr.IPv4.parseCIDR(text);
+  const base = toNumber(address);
+  const network = maskTo(base, length);
+  if (network !== base) {
+    throw new VnmError('invalid-input', `'${text}' has host bits set`, {
+      hint: `write ${formatAddress(network)}/${length}`,
+    });
+  }
+  return { base, length };
+}
+
+/** Parses `a.b.c.d` to an unsigned 32-bit integer. Throws VnmError `invalid-input`. */
+export function parseAddress(text: string): number {
+  if (!ipaddr.IPv4.isValidFourPartDecimal(text)) {
+    throw new VnmError('invalid-input', `'${text}' is not an IPv4 address`, { hint: 'write it like 10.65.0.1' });
+  }
+  return toNumber(ipaddr.IPv4.parse(text));
+}
+
+export function formatAddress(address: number): string {
+  return [24, 16, 8, 0].map((shift) => (address >>> shift) & 255).join('.');
+}
+
+export function formatPrefix(prefix: Prefix): string {
+  return `${formatAddress(prefix.base)}/${prefix.length}`;
+}
+
+/** Number of addresses in a prefix. */
+export function sizeOf(prefix: Prefix): number {
+  return 2 ** (32 - prefix.length);
+}
+
+/** Whether `inner` lies wholly inside `outer` (equal counts). */
+export function containsPrefix(outer: Prefix, inner: Prefix): boolean {
+  return inner.length >= outer.length && maskTo(inner.base, outer.length) === outer.base;
+}
+
+export function containsAddress(prefix: Prefix, address: number): boolean {
+  return maskTo(address, prefix.length) === prefix.base;
+}
+
+export function overlaps(a: Prefix, b: Prefix): boolean {
+  return containsPrefix(a, b) || containsPrefix(b, a);
+}
+
+/** The smallest prefix length whose prefix holds `count` addresses. */
+export function lengthFor(count: number): number {
+  return 32 - Math.max(0, Math.ceil(Math.log2(Math.max(1, count))));
+}
+
+/** The network address of `address` in a prefix of that length. */
+export function maskTo(address: number, length: number): number {
+  return length === 0 ? 0 : (address & (0xffffffff << (32 - length))) >>> 0;
+}
+
+function toNumber(address: ipaddr.IPv4): number {
+  return address.octets.reduce((sum, octet) => sum * 256 + octet, 0);
+}

@@ -1,0 +1,87 @@
+import type { Prefix } from './address.ts';
+
+/** A slice: a name, a private subnet and the substrate nodes it may use; the VNs on it and their placements. */
+export interface Slice {
+  readonly name: string;
+  /** 1 to 4095: separates the names and ids of slices that share a node. From the slice's name unless the file says so. */
+  readonly number: number;
+  readonly vnet: Prefix;
+  readonly nodes: ReadonlyMap<string, SubstrateNode>;
+  readonly latency: LatencyMap;
+  /** At least one. A file with `vn:` has one, a file with `vns:` any number. */
+  readonly vns: readonly VirtualNetwork[];
+}
+
+/** A host reached over SSH; without `host` it gets a place on the local testbed. */
+export interface SubstrateNode {
+  readonly name: string;
+  readonly host?: string;
+  readonly port?: number;
+  readonly user?: string;
+  /** Path of a private key file; `~/` is the user's home. */
+  readonly key?: string;
+  /** Where other nodes send tunnel packets to, when that is not `host` (IPv4). */
+  readonly address?: string;
+}
+
+/** One-way latencies between substrate nodes in ms, as the slice file declares them. */
+export interface LatencyMap {
+  readonly defaultMs: number;
+  /** `from` -> `to` -> ms, both directions filled in. */
+  readonly linksMs: ReadonlyMap<string, ReadonlyMap<string, number>>;
+}
+
+export interface VirtualNetwork {
+  readonly name: string;
+  readonly routers: readonly string[];
+  readonly links: readonly VirtualLink[];
+  readonly gateways: readonly Gateway[];
+  readonly endHosts: readonly EndHost[];
+  readonly flows: readonly Flow[];
+  readonly placements: ReadonlyMap<string, Placement>;
+}
+
+export interface VirtualLink {
+  readonly from: string;
+  readonly to: string;
+  readonly cost: number;
+}
+
+export interface Gateway {
+  readonly name: string;
+  readonly node: string;
+  readonly router: string;
+}
+
+export interface EndHost {
+  readonly name: string;
+  readonly node: string;
+  readonly gateway: string;
+}
+
+/** Directed traffic between two end hosts. */
+export interface Flow {
+  readonly from: string;
+  readonly to: string;
+  /** Payload bits per second, as iperf counts. */
+  readonly rateBps: number;
+  readonly priority: number;
+  /** UDP payload bytes per packet; undefined: 1470, or the largest that fits the tunnels. */
+  readonly payloadBytes?: number;
+}
+
+/** Virtual router -> substrate node. */
+export type Placement = ReadonlyMap<string, string>;
+
+/** Declared one-way latency from one node to another in ms; 0 on the same node. */
+export function declaredLatencyMs(latency: LatencyMap, from: string, to: string): number {
+  if (from === to) return 0;
+  return latency.linksMs.get(from)?.get(to) ?? latency.defaultMs;
+}
+
+/** The default slice number: FNV-1a of the name folded into 1..4095. */
+export function defaultSliceNumber(name: string): number {
+  let hash = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(name)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+  return (hash % 4095) + 1;
+}

@@ -1,0 +1,145 @@
+/**
+ * The requests of the vsys protocol: JSON-RPC 2.0 over the SSH channel. Each method has a schema for its parameters, checked at
+ * both ends, and a result type. Instants are Unix ms with fractions by the answering node's clock.
+ */
+import { z } from 'zod';
+import type { Route } from '../model/route.ts';
+import { type OperationResult, operationSchema } from './operations.ts';
+import type { Policy } from './policy.ts';
+
+/** Largest message either side takes, in bytes. */
+export const maxMessageBytes = 32 * 1024 * 1024;
+
+const address = z.ipv4();
+const streamId = z.string().regex(/^[a-z0-9-]{1,64}$/);
+const group = z.strictObject({ id: z.int().min(1).max(0xffffffff), active: z.int().min(1).max(0xffffffff) });
+
+export const requestSchemas = {
+  /** Who answers and what the node can do. */
+  hello: z.strictObject({}),
+  /** All operations or none, in order. */
+  apply: z.strictObject({ operations: z.array(operationSchema).max(500_000) }),
+  /** Everything on the node that bears the slice's mark. */
+  inventory: z.strictObject({}),
+  /** The forwarding entries of a router namespace (main table), or of the slice's table. */
+  routes: z.strictObject({ namespace: z.string().max(100).optional() }),
+  /** Largest IP packet on the way to each address, by the outgoing interface. */
+  path_mtu: z.strictObject({ remotes: z.array(address).max(1024) }),
+  /** Makes another member of each group the active one, all by one write. */
+  redirect: z.strictObject({ groups: z.array(group).min(1).max(1024) }),
+  /** One exchange of time stamps. */
+  clock: z.strictObject({}),
+  /** Receives a stream of numbered UDP packets on an address of the slice; answers the port. */
+  stream_open: z.strictObject({ stream: streamId, address }),
+  /** Sends `count` packets, or without it until stopped or for at most an hour, evenly spaced. */
+  stream_send: z.strictObject({
+    stream: streamId,
+    from: address,
+    to: address,
+    port: z.int().min(1).max(65_535),
+    payloadBytes: z.int().min(24).max(65_000),
+    rateBps: z.number().positive().max(1e11),
+    count: z.int().min(1).max(100_000_000).optional(),
+  }),
+  /** Stops sending and/or reports what this node has sent and received of it; `close` forgets it. */
+  stream_stop: z.strictObject({ stream: streamId }),
+  stream_report: z.strictObject({ stream: streamId, close: z.boolean().default(false) }),
+  /** Whether each address answers a UDP packet sent from `from` (by any reply, or ICMP port unreachable), in order. */
+  reach: z.strictObject({
+    from: address,
+    to: z.array(address).min(1).max(64),
+    timeoutMs: z.number().positive().max(60_000),
+  }),
+  /** Ends the agent; what is installed stays. */
+  shutdown: z.strictObject({}),
+} as const;
+
+export type Method = keyof typeof requestSchemas;
+export type Params<M extends Method> = z.infer<(typeof requestSchemas)[M]>;
+/** As a sender writes them. */
+export type ParamsInput<M extends Method> = z.input<(typeof requestSchemas)[M]>;
+
+export interface Results {
+  hello: NodeFacts;
+  apply: { results: OperationResult[] };
+  inventory: Inventory;
+  routes: { routes: Route[] };
+  path_mtu: { mtus: number[] };
+  redirect: { startedAt: number; finishedAt: number };
+  clock: { receivedAt: number; sentAt: number };
+  stream_open: { port: number };
+  stream_send: Record<string, never>;
+  stream_stop: { sent: number };
+  stream_report: StreamReport;
+  reach: { answered: boolean[] };
+  shutdown: Record<string, never>;
+}
+
+export interface NodeFacts {
+  /** `digest`: sha256 of the agent's file, in hex. */
+  readonly agent: { version: string; digest: string; pid: number; startedAt: number; node: string };
+  readonly policy: Policy;
+  readonly kernel: string;
+  readonly features: readonly Feature[];
+}
+
+/** One thing a node can or cannot do; `detail` says why not, or what follows. */
+export interface Feature {
+  readonly name:
+    | 'root'
+    | 'vxlan'
+    | 'nexthop-groups'
+    | 'resilient-groups'
+    | 'nexthop-compat-off'
+    | 'rp-filter'
+    | 'realtime'
+    | 'ifb-gate';
+  readonly available: boolean;
+  readonly detail?: string;
+}
+
+export interface Inventory {
+  readonly namespaces: readonly string[];
+  readonly interfaces: readonly InterfaceState[];
+  readonly routes: readonly (Route & { namespace?: string })[];
+  readonly nexthops: readonly NexthopState[];
+  /** Whether the slice's rules are there. */
+  readonly rules: boolean;
+}
+
+export interface InterfaceState {
+  readonly name: string;
+  readonly namespace?: string;
+  readonly kind: string;
+  readonly up: boolean;
+  readonly mtu: number;
+  readonly mac: string;
+  readonly vni?: number;
+  readonly remote?: string;
+  readonly port?: number;
+  /** With prefix length. */
+  readonly addresses: readonly string[];
+}
+
+export interface NexthopState {
+  readonly id: number;
+  readonly via?: string;
+  readonly interface?: string;
+  /** Members of a group; the weights of a resilient one say which is active. */
+  readonly group?: readonly { id: number; weight: number }[];
+  readonly resilient?: boolean;
+}
+
+export interface StreamReport {
+  /** Packets sent by this node, 0 if it is not the sender. */
+  readonly sent: number;
+  /** Different packets received. */
+  readonly received: number;
+  readonly duplicated: number;
+  /** Packets that arrived after one with a higher number (RFC 4737). */
+  readonly reordered: number;
+  /** Longest time between two arrivals. */
+  readonly maxGapMs: number;
+  /** Arrival minus sending time, by the two nodes' own clocks (may be negative); absent when nothing arrived. */
+  readonly delayMs?: { min: number; median: number; p99: number; max: number };
+}

@@ -1,0 +1,153 @@
+/**
+ * The operations of the agent, named after PlanetLab's Vsys (paper, section II-B). Every field is checked by an anchored
+ * pattern here, at both ends, and against the node's policy by the agent. They state what shall be (`_up`) or shall not be
+ * (`_down`), so applying one twice changes nothing. An operation without `namespace` acts on the node's own network stack.
+ */
+import { z } from 'zod';
+
+const address = z.ipv4();
+const prefix = z.cidrv4();
+const interfaceName = z.string().regex(/^[a-z0-9][a-z0-9.-]{0,14}$/);
+const namespaceName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,99}$/);
+const mac = z.string().regex(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/);
+const nexthopId = z.int().min(1).max(0xffffffff);
+const mtu = z.int().min(576).max(65_535);
+const urpf = z.enum(['strict', 'feasible', 'loose']);
+
+/** A router namespace: forwarding on, reverse-path check as the mode says. Down removes all that is in it. */
+const netnsUp = z.strictObject({ op: z.literal('netns_up'), namespace: namespaceName, urpf });
+const netnsDown = z.strictObject({ op: z.literal('netns_down'), namespace: namespaceName });
+
+/** A point-to-point tunnel to another node (`vxlan`), or between two stacks of this node (`local`, both ends at once). */
+const tunnelUp = z.discriminatedUnion('kind', [
+  z.strictObject({
+    op: z.literal('tunnel_up'),
+    kind: z.literal('vxlan'),
+    interface: interfaceName,
+    namespace: namespaceName.optional(),
+    mac,
+    mtu,
+    vni: z.int().min(1).max(0xffffff),
+    remote: address,
+    port: z.int().min(1).max(65_535),
+  }),
+  z.strictObject({
+    op: z.literal('tunnel_up'),
+    kind: z.literal('local'),
+    interface: interfaceName,
+    namespace: namespaceName.optional(),
+    mac,
+    mtu,
+    peer: z.strictObject({ interface: interfaceName, namespace: namespaceName.optional(), mac }),
+  }),
+]);
+const tunnelDown = z.strictObject({
+  op: z.literal('tunnel_down'),
+  interface: interfaceName,
+  namespace: namespaceName.optional(),
+});
+
+/**
+ * The address of an interface and its one neighbour (a permanent neighbour entry, so that nothing waits for ARP); the
+ * interface is set up, forwards, and checks the reverse path as the mode says (a router namespace has its own mode).
+ */
+const vifUp = z.strictObject({
+  op: z.literal('vif_up'),
+  interface: interfaceName,
+  namespace: namespaceName.optional(),
+  address,
+  peer: z.strictObject({ address, mac }),
+  urpf: urpf.optional(),
+});
+const vifDown = z.strictObject({
+  op: z.literal('vif_down'),
+  interface: interfaceName,
+  namespace: namespaceName.optional(),
+  address,
+});
+
+/** A forwarding entry: in a router's main table, or without `namespace` in the slice's own table. */
+const vroute = z.strictObject({
+  op: z.literal('vroute'),
+  action: z.enum(['add', 'delete']),
+  namespace: namespaceName.optional(),
+  prefix,
+  type: z.enum(['unicast', 'blackhole', 'unreachable', 'prohibit']).default('unicast'),
+  nexthops: z
+    .array(
+      z.strictObject({ interface: interfaceName, via: address.optional(), weight: z.int().min(1).max(256).default(1) }),
+    )
+    .max(64)
+    .default([]),
+  nexthopId: nexthopId.optional(),
+  metric: z.int().min(0).max(0xffffffff).optional(),
+  source: address.optional(),
+});
+
+const nexthopUp = z.strictObject({
+  op: z.literal('nexthop_up'),
+  id: nexthopId,
+  via: address,
+  interface: interfaceName,
+});
+const nexthopDown = z.strictObject({ op: z.literal('nexthop_down'), id: nexthopId });
+
+/**
+ * The nexthop group of a gateway's peer. All traffic takes `active`. `resilient`: a one-bucket resilient group of all
+ * `members`, each of which passes the reverse-path check (feasible uRPF); otherwise the group holds `active` alone.
+ */
+const groupUp = z.strictObject({
+  op: z.literal('group_up'),
+  id: nexthopId,
+  members: z.array(nexthopId).min(1).max(2),
+  active: nexthopId,
+  resilient: z.boolean(),
+});
+const groupDown = z.strictObject({ op: z.literal('group_down'), id: nexthopId });
+
+/** The rules that lead traffic from and to the slice's subnet into the slice's table, which rejects what it does not know. */
+const ruleUp = z.strictObject({ op: z.literal('rule_up') });
+const ruleDown = z.strictObject({ op: z.literal('rule_down') });
+
+export const operationSchema = z.union([
+  netnsUp,
+  netnsDown,
+  tunnelUp,
+  tunnelDown,
+  vifUp,
+  vifDown,
+  vroute,
+  nexthopUp,
+  nexthopDown,
+  groupUp,
+  groupDown,
+  ruleUp,
+  ruleDown,
+]);
+
+export type Operation = z.infer<typeof operationSchema>;
+/** As a sender writes it: defaults may be left out. */
+export type OperationInput = z.input<typeof operationSchema>;
+export type OperationName = Operation['op'];
+
+export const operationNames = [
+  'netns_up',
+  'netns_down',
+  'tunnel_up',
+  'tunnel_down',
+  'vif_up',
+  'vif_down',
+  'vroute',
+  'nexthop_up',
+  'nexthop_down',
+  'group_up',
+  'group_down',
+  'rule_up',
+  'rule_down',
+] as const satisfies readonly OperationName[];
+
+/** What one operation of a batch did. */
+export interface OperationResult {
+  readonly op: OperationName;
+  readonly status: 'changed' | 'unchanged';
+}

@@ -1,0 +1,27 @@
+import { describe } from 'vitest';
+
+const reason =
+  process.platform !== 'linux'
+    ? 'they need Linux'
+    : process.getuid?.() !== 0
+      ? 'they need root (network namespaces)'
+      : undefined;
+
+/** `describe` for tests that make network namespaces. Elsewhere skipped with one line that says why; in CI a failure. */
+export function describeAsRoot(name: string, body: () => void): void {
+  if (reason === undefined) {
+    describe(name, body);
+    return;
+  }
+  if (process.env.CI === 'true') throw new Error(`'${name}' cannot run: ${reason}, and in CI nothing is skipped`);
+  console.warn(`skipped '${name}': ${reason}`);
+  describe.skip(`${name} (${reason})`, body);
+}
+
+let counter = 0;
+
+/** A name for a namespace that no other test run uses. */
+export function uniqueName(prefix: string): string {
+  counter += 1;
+  return `${prefix}${process.pid.toString(36)}${counter.toString(36)}${Math.floor(Math.random() * 36 ** 4).toString(36)}`;
+}
