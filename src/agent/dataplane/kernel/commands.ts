@@ -1,0 +1,121 @@
+/** What is done to the kernel, and the words in which `ip` is told. Pure. */
+import { ownStack } from './ip.ts';
+import {
+  type Address,
+  isGroup,
+  type KernelRoute,
+  type Link,
+  type Neighbour,
+  type Nexthop,
+  type Place,
+  type RuleDirection,
+  type Settings,
+} from './state.ts';
+
+/** One line of `ip`, or files below /proc/sys/net, in a stack. */
+export type Step =
+  | { readonly namespace: string; readonly ip: readonly string[] }
+  | { readonly namespace: string; readonly settings: Settings };
+
+/** A step with the steps that restore exactly what was before. */
+export interface Command {
+  readonly do: Step;
+  readonly undo: readonly Step[];
+}
+
+export function ip(namespace: string, ...words: (string | number)[]): Step {
+  return { namespace, ip: words.map(String) };
+}
+
+/** A VXLAN device keeps its socket where it is made, which must be the node's own stack, wherever it is then used. */
+export function addLink(namespace: string, { name, kind, mtu, mac, vxlan }: Link): Step {
+  const device = ['link', 'add', name, ...into(namespace), 'mtu', mtu, 'address', mac, 'type', kind];
+  if (vxlan === undefined) return ip(ownStack, ...device);
+  const { vni, remote, port } = vxlan;
+  return ip(ownStack, ...device, 'id', vni, 'dstport', port, 'remote', remote, 'nolearning', 'ttl', 64);
+}
+
+export function addPair(namespace: string, link: Link, peerNamespace: string, peer: Link): Step {
+  const end = (at: string, { name, mtu, mac }: Link) => [name, ...into(at), 'mtu', mtu, 'address', mac];
+  return ip(
+    ownStack,
+    'link',
+    'add',
+    ...end(namespace, link),
+    'type',
+    'veth',
+    'peer',
+    'name',
+    ...end(peerNamespace, peer),
+  );
+}
+
+function into(namespace: string): string[] {
+  return namespace === ownStack ? [] : ['netns', namespace];
+}
+
+export function addressStep(action: 'add' | 'del', { namespace, name }: Place, address: Address): Step {
+  const broadcast = address.broadcast === undefined ? [] : ['broadcast', address.broadcast];
+  const bare = address.bare ? ['noprefixroute'] : [];
+  return ip(namespace, 'address', action, `${address.address}/${address.length}`, ...broadcast, 'dev', name, ...bare);
+}
+
+export function neighbourStep(
+  action: 'replace' | 'del',
+  { namespace, name }: Place,
+  { address, mac }: Neighbour,
+): Step {
+  return ip(namespace, 'neighbour', action, address, 'lladdr', mac, 'dev', name, 'nud', 'permanent');
+}
+
+/** `append` makes a new entry and, unlike `add`, also restores one of several that differ in nothing but the next hop. */
+export function routeStep(action: 'append' | 'replace' | 'del', namespace: string, route: KernelRoute): Step {
+  const { prefix, type, table, metric, protocol, source } = route;
+  return ip(
+    namespace,
+    'route',
+    action,
+    ...(type === 'unicast' ? [] : [type]),
+    prefix,
+    ...hopWords(route),
+    'table',
+    table,
+    'proto',
+    protocol,
+    ...(metric === undefined ? [] : ['metric', metric]),
+    ...(source === undefined ? [] : ['src', source]),
+  );
+}
+
+function hopWords({ nexthopId, nexthops, onlink }: KernelRoute): (string | number)[] {
+  if (nexthopId !== undefined) return ['nhid', nexthopId];
+  const several = nexthops.length > 1;
+  return nexthops.flatMap(({ interface: name, via, weight }) => [
+    ...(several ? ['nexthop'] : []),
+    ...(via === undefined ? [] : ['via', via]),
+    'dev',
+    name,
+    ...(via !== undefined && onlink ? ['onlink'] : []),
+    ...(several ? ['weight', weight] : []),
+  ]);
+}
+
+/** A resilient group's one bucket follows the heaviest member at once. */
+export function nexthopStep(action: 'add' | 'replace', nexthop: Nexthop): Step {
+  if (!isGroup(nexthop)) {
+    const via = nexthop.via === undefined ? [] : ['via', nexthop.via];
+    const onlink = nexthop.onlink ? ['onlink'] : [];
+    return ip(ownStack, 'nexthop', action, 'id', nexthop.id, ...via, 'dev', nexthop.interface, ...onlink);
+  }
+  const members = nexthop.members.map(({ id, weight }) => (weight === 1 ? String(id) : `${id},${weight}`)).join('/');
+  const resilient = ['type', 'resilient', 'buckets', 1, 'idle_timer', 0, 'unbalanced_timer', 0];
+  return ip(ownStack, 'nexthop', action, 'id', nexthop.id, 'group', members, ...(nexthop.resilient ? resilient : []));
+}
+
+export function ruleStep(
+  action: 'add' | 'del',
+  direction: RuleDirection,
+  rule: { vnet: string; table: number; rulePriority: number },
+): Step {
+  return ip(ownStack, 'rule', action, direction, rule.vnet, 'lookup', rule.table, 'priority', rule.rulePriority);
+}

@@ -1,0 +1,231 @@
+/**
+ * A plan in the making: the commands so far, each with its inverse, and the state they lead to. Every method is one change of
+ * one object; what the operations mean is left to the others.
+ */
+import type { Policy } from '../../../vsys/policy.ts';
+import {
+  addLink,
+  addPair,
+  addressStep,
+  type Command,
+  ip,
+  neighbourStep,
+  nexthopStep,
+  routeStep,
+  ruleStep,
+  type Step,
+} from './commands.ts';
+import { ownStack } from './ip.ts';
+import {
+  type Address,
+  type KernelRoute,
+  type KernelState,
+  type Link,
+  type Neighbour,
+  type Nexthop,
+  type Place,
+  type RuleDirection,
+  routeKey,
+  type Settings,
+  type Stack,
+} from './state.ts';
+
+interface DraftStack extends Stack {
+  readonly links: Map<string, Link>;
+  readonly routes: Map<string, KernelRoute>;
+  readonly settings: Map<string, string>;
+}
+
+const newLoopback: Link = {
+  name: 'lo',
+  kind: 'loopback',
+  up: false,
+  mtu: 65_536,
+  mac: '00:00:00:00:00:00',
+  addresses: [],
+  neighbours: [],
+};
+
+export class Draft implements KernelState {
+  readonly commands: Command[] = [];
+  readonly stacks: Map<string, DraftStack>;
+  readonly nexthops: Map<number, Nexthop>;
+  readonly rules: Set<RuleDirection>;
+  readonly policy: Policy;
+
+  constructor(state: KernelState, policy: Policy) {
+    this.policy = policy;
+    this.nexthops = new Map(state.nexthops);
+    this.rules = new Set(state.rules);
+    this.stacks = new Map(
+      [...state.stacks].map(([namespace, { links, routes, settings }]) => [
+        namespace,
+        { links: new Map(links), routes: new Map(routes), settings: new Map(settings) },
+      ]),
+    );
+  }
+
+  addNamespace(namespace: string): void {
+    this.#do(ip(ownStack, 'netns', 'add', namespace), ip(ownStack, 'netns', 'del', namespace));
+    this.stacks.set(namespace, { links: new Map([['lo', newLoopback]]), routes: new Map(), settings: new Map() });
+  }
+
+  /** Of a namespace that has nothing left but its loopback interface. */
+  removeNamespace(namespace: string): void {
+    const { links, settings } = this.#stack(namespace);
+    const loopback = links.get('lo')?.up ? [ip(namespace, 'link', 'set', 'lo', 'up')] : [];
+    const undo = [ip(ownStack, 'netns', 'add', namespace), ...loopback, { namespace, settings: new Map(settings) }];
+    this.#do(ip(ownStack, 'netns', 'del', namespace), ...undo);
+    this.stacks.delete(namespace);
+  }
+
+  /** Values that are as wanted already are left alone. */
+  set(namespace: string, wanted: Settings): void {
+    const { settings } = this.#stack(namespace);
+    const changed = new Map([...wanted].filter(([file, value]) => settings.get(file) !== value));
+    if (changed.size === 0) return;
+    const before = new Map([...settings].filter(([file]) => changed.has(file)));
+    this.#do({ namespace, settings: changed }, { namespace, settings: before });
+    for (const [file, value] of changed) settings.set(file, value);
+  }
+
+  addLink(namespace: string, link: Link): void {
+    this.#do(addLink(namespace, link), ip(namespace, 'link', 'del', link.name));
+    this.#stack(namespace).links.set(link.name, link);
+  }
+
+  /** Both ends at once; each must name the other as its peer. */
+  addPair(namespace: string, link: Link, peerNamespace: string, peer: Link): void {
+    this.#do(addPair(namespace, link, peerNamespace, peer), ip(namespace, 'link', 'del', link.name));
+    this.#stack(namespace).links.set(link.name, link);
+    this.#stack(peerNamespace).links.set(peer.name, peer);
+  }
+
+  /** Removes an interface that is down and has no addresses, with the other end of its pair. */
+  removeLink({ namespace, name }: Place): void {
+    const link = this.#link({ namespace, name });
+    const { peer } = link;
+    const add =
+      peer === undefined ? addLink(namespace, link) : addPair(namespace, link, peer.namespace, this.#link(peer));
+    const ends = [{ namespace, name }, ...(peer === undefined ? [] : [peer])];
+    this.#do(ip(namespace, 'link', 'del', name), add, ...ends.flatMap((end) => this.#restoreSettings(end)));
+    for (const end of ends) this.#forgetLink(end);
+  }
+
+  changeLink(place: Place, change: Partial<Pick<Link, 'mtu' | 'mac' | 'up'>>): void {
+    const link = this.#link(place);
+    const words = ({ mtu, mac, up }: typeof change) => [
+      ...(mtu === undefined ? [] : ['mtu', mtu]),
+      ...(mac === undefined ? [] : ['address', mac]),
+      ...(up === undefined ? [] : [up ? 'up' : 'down']),
+    ];
+    const before = Object.fromEntries(Object.keys(change).map((key) => [key, link[key as keyof typeof change]]));
+    const set = (values: typeof change) => ip(place.namespace, 'link', 'set', place.name, ...words(values));
+    this.#do(set(change), set(before));
+    this.#putLink(place, { ...link, ...change });
+  }
+
+  addAddress(place: Place, address: Address): void {
+    const link = this.#link(place);
+    this.#do(addressStep('add', place, address), addressStep('del', place, address));
+    this.#putLink(place, { ...link, addresses: [...link.addresses, address] });
+  }
+
+  removeAddress(place: Place, address: Address): void {
+    const link = this.#link(place);
+    this.#do(addressStep('del', place, address), addressStep('add', place, address));
+    this.#putLink(place, { ...link, addresses: link.addresses.filter((other) => other !== address) });
+    this.#forgetRoutes(place.namespace, ({ protocol, source }) => protocol === 'kernel' && source === address.address);
+  }
+
+  putNeighbour(place: Place, neighbour: Neighbour): void {
+    const link = this.#link(place);
+    const before = link.neighbours.find(({ address }) => address === neighbour.address);
+    const undo =
+      before === undefined ? neighbourStep('del', place, neighbour) : neighbourStep('replace', place, before);
+    this.#do(neighbourStep('replace', place, neighbour), undo);
+    this.#putLink(place, { ...link, neighbours: [...link.neighbours.filter((other) => other !== before), neighbour] });
+  }
+
+  removeNeighbour(place: Place, neighbour: Neighbour): void {
+    const link = this.#link(place);
+    this.#do(neighbourStep('del', place, neighbour), neighbourStep('replace', place, neighbour));
+    this.#putLink(place, { ...link, neighbours: link.neighbours.filter((other) => other !== neighbour) });
+  }
+
+  addRoute(namespace: string, route: KernelRoute): void {
+    this.#do(routeStep('append', namespace, route), routeStep('del', namespace, route));
+    this.#stack(namespace).routes.set(routeKey(route), route);
+  }
+
+  replaceRoute(namespace: string, before: KernelRoute, route: KernelRoute): void {
+    this.#do(routeStep('replace', namespace, route), routeStep('replace', namespace, before));
+    this.#stack(namespace).routes.set(routeKey(route), route);
+  }
+
+  /** `key`: where the state has it; several may have the same `routeKey`. */
+  removeRoute(namespace: string, key: string, route: KernelRoute): void {
+    this.#do(routeStep('del', namespace, route), routeStep('append', namespace, route));
+    this.#stack(namespace).routes.delete(key);
+  }
+
+  addNexthop(nexthop: Nexthop): void {
+    this.#do(nexthopStep('add', nexthop), ip(ownStack, 'nexthop', 'del', 'id', nexthop.id));
+    this.nexthops.set(nexthop.id, nexthop);
+  }
+
+  replaceNexthop(before: Nexthop, nexthop: Nexthop): void {
+    this.#do(nexthopStep('replace', nexthop), nexthopStep('replace', before));
+    this.nexthops.set(nexthop.id, nexthop);
+  }
+
+  removeNexthop(nexthop: Nexthop): void {
+    this.#do(ip(ownStack, 'nexthop', 'del', 'id', nexthop.id), nexthopStep('add', nexthop));
+    this.nexthops.delete(nexthop.id);
+  }
+
+  addRule(direction: RuleDirection): void {
+    this.#do(ruleStep('add', direction, this.policy), ruleStep('del', direction, this.policy));
+    this.rules.add(direction);
+  }
+
+  removeRule(direction: RuleDirection): void {
+    this.#do(ruleStep('del', direction, this.policy), ruleStep('add', direction, this.policy));
+    this.rules.delete(direction);
+  }
+
+  #do(step: Step, ...undo: Step[]): void {
+    this.commands.push({ do: step, undo });
+  }
+
+  #stack(namespace: string): DraftStack {
+    return this.stacks.get(namespace)!;
+  }
+
+  #link({ namespace, name }: Place): Link {
+    return this.#stack(namespace).links.get(name)!;
+  }
+
+  #putLink({ namespace, name }: Place, link: Link): void {
+    this.#stack(namespace).links.set(name, link);
+  }
+
+  /** What the kernel takes away with an interface. */
+  #forgetLink({ namespace, name }: Place): void {
+    const { links, settings } = this.#stack(namespace);
+    links.delete(name);
+    this.#forgetRoutes(namespace, ({ nexthops }) => nexthops.some((hop) => hop.interface === name));
+    for (const file of settings.keys()) if (file.startsWith(`ipv4/conf/${name}/`)) settings.delete(file);
+  }
+
+  #forgetRoutes(namespace: string, isGone: (route: KernelRoute) => boolean): void {
+    const { routes } = this.#stack(namespace);
+    for (const [key, route] of routes) if (isGone(route)) routes.delete(key);
+  }
+
+  #restoreSettings({ namespace, name }: Place): Step[] {
+    const { settings } = this.#stack(namespace);
+    const own = [...settings].filter(([file]) => file.startsWith(`ipv4/conf/${name}/`));
+    return own.length === 0 ? [] : [{ namespace, settings: new Map(own) }];
+  }
+}

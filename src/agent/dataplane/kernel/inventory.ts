@@ -1,0 +1,47 @@
+/** The state as the protocol tells it, in an order that does not depend on when things were made. */
+import type { Route } from '../../../model/route.ts';
+import type { InterfaceState, Inventory, NexthopState } from '../../../vsys/messages.ts';
+import { ownStack } from './ip.ts';
+import { isGroup, type KernelRoute, type KernelState, type Link, type Nexthop } from './state.ts';
+
+export function toInventory({ stacks, nexthops, rules }: KernelState): Inventory {
+  const namespaces = [...stacks.keys()].filter((namespace) => namespace !== ownStack).sort();
+  const inOrder = [ownStack, ...namespaces].map((namespace) => ({ namespace, stack: stacks.get(namespace)! }));
+  return {
+    namespaces,
+    interfaces: inOrder.flatMap(({ namespace, stack }) =>
+      sorted(stack.links.values(), ({ name }) => name)
+        .filter(({ kind }) => kind !== 'loopback')
+        .map((link) => ({ ...named(namespace), ...toInterface(link) })),
+    ),
+    routes: inOrder.flatMap(({ namespace, stack }) =>
+      toRoutes(stack.routes.values()).map((route) => ({ ...named(namespace), ...route })),
+    ),
+    nexthops: [...nexthops.values()].sort((a, b) => a.id - b.id).map(toNexthop),
+    rules: rules.size === 2,
+  };
+}
+
+export function toRoutes(routes: Iterable<KernelRoute>): Route[] {
+  return sorted(routes, ({ prefix, metric = 0 }) => `${prefix} ${metric}`).map(
+    ({ table: _table, onlink: _onlink, ...route }) => route,
+  );
+}
+
+function toInterface({ name, kind, up, mtu, mac, vxlan, addresses }: Link): InterfaceState {
+  return { name, kind, up, mtu, mac, ...vxlan, addresses: addresses.map(({ address, length }) => `${address}/${length}`) };
+}
+
+function toNexthop(nexthop: Nexthop): NexthopState {
+  if (isGroup(nexthop)) return { id: nexthop.id, group: nexthop.members, resilient: nexthop.resilient };
+  const { id, via, interface: name } = nexthop;
+  return { id, ...(via === undefined ? {} : { via }), interface: name };
+}
+
+function named(namespace: string): { namespace?: string } {
+  return namespace === ownStack ? {} : { namespace };
+}
+
+function sorted<T>(items: Iterable<T>, by: (item: T) => string): T[] {
+  return [...items].map((item) => [by(item), item] as const).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)).map(([, item]) => item);
+}

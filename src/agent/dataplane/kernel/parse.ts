@@ -1,0 +1,151 @@
+/** From the JSON of `ip` to the state. */
+import type { RouteNexthop, RouteType } from '../../../model/route.ts';
+import { type Address, type KernelRoute, type Link, type Neighbour, type Nexthop, routeKey } from './state.ts';
+
+/** What of each kind of object is read; `ip` leaves out what is not set. */
+export interface LinkJson {
+  ifindex: number;
+  ifname: string;
+  flags: string[];
+  mtu: number;
+  address?: string;
+  linkinfo?: { info_kind?: string; info_data?: { id?: number; remote?: string; port?: number } };
+  addr_info?: AddressJson[];
+  /** The other end of a pair: by name in the same stack, by index in the namespace with that id. */
+  link?: string;
+  link_index?: number;
+  link_netnsid?: number;
+}
+interface AddressJson {
+  family: string;
+  local: string;
+  prefixlen: number;
+  broadcast?: string;
+  noprefixroute?: boolean;
+}
+export interface NeighbourJson {
+  dst: string;
+  dev: string;
+  lladdr?: string;
+}
+interface HopJson {
+  gateway?: string;
+  dev?: string;
+  weight?: number;
+  flags?: string[];
+}
+export interface RouteJson extends HopJson {
+  type: string;
+  dst: string;
+  table?: string;
+  protocol: string;
+  metric?: number;
+  prefsrc?: string;
+  nhid?: number;
+  nexthops?: HopJson[];
+}
+export interface NexthopJson extends HopJson {
+  id: number;
+  group?: { id: number; weight?: number }[];
+  type?: string;
+}
+export interface RuleJson {
+  priority: number;
+  src: string;
+  srclen?: number;
+  dst?: string;
+  dstlen?: number;
+  table?: string;
+}
+
+export function parseLink(json: LinkJson, neighbours: readonly NeighbourJson[]): Link {
+  const { info_kind: kind = '', info_data: data } = json.linkinfo ?? {};
+  const { id: vni, remote, port } = data ?? {};
+  return {
+    name: json.ifname,
+    kind: json.flags.includes('LOOPBACK') ? 'loopback' : kind,
+    up: json.flags.includes('UP'),
+    mtu: json.mtu,
+    mac: json.address ?? '',
+    ...(vni === undefined || remote === undefined || port === undefined ? {} : { vxlan: { vni, remote, port } }),
+    addresses: (json.addr_info ?? []).filter(({ family }) => family === 'inet').map(parseLinkAddress),
+    neighbours: neighbours.filter(({ dev, dst }) => dev === json.ifname && isIPv4(dst)).map(parseNeighbour),
+  };
+}
+
+function parseLinkAddress({ local, prefixlen, broadcast, noprefixroute }: AddressJson): Address {
+  const bare = noprefixroute === true;
+  return { address: local, length: prefixlen, ...(broadcast === undefined ? {} : { broadcast }), bare };
+}
+
+function parseNeighbour({ dst, lladdr }: NeighbourJson): Neighbour {
+  return { address: dst, mac: lladdr ?? '' };
+}
+
+const routeTypes: readonly string[] = ['unicast', 'blackhole', 'unreachable', 'prohibit'] satisfies RouteType[];
+
+/**
+ * The entries of the tables that hold decisions (not of `local`). With `byId` those that use a nexthop object keep its id;
+ * else they are told by the next hops that it stands for.
+ */
+export function parseRoutes(list: readonly RouteJson[], table: string, byId: boolean): Map<string, KernelRoute> {
+  const routes = new Map<string, KernelRoute>();
+  for (const json of list) {
+    if (!routeTypes.includes(json.type) || json.table === 'local') continue;
+    const route = parseRoute(json, table, byId);
+    let key = routeKey(route);
+    // `ip route append` makes a second one; the kernel uses the first.
+    while (routes.has(key)) key += ' again';
+    routes.set(key, route);
+  }
+  return routes;
+}
+
+function parseRoute(json: RouteJson, table: string, byId: boolean): KernelRoute {
+  const { type, dst, metric, prefsrc, nhid, protocol } = json;
+  const hops = json.nexthops ?? (json.dev === undefined ? [] : [json]);
+  const usesId = byId && nhid !== undefined;
+  return {
+    prefix: parseDestination(dst),
+    type: type as RouteType,
+    nexthops: usesId || type !== 'unicast' ? [] : hops.map(parseHop),
+    ...(usesId ? { nexthopId: nhid } : {}),
+    ...(metric === undefined ? {} : { metric }),
+    ...(prefsrc === undefined ? {} : { source: prefsrc }),
+    protocol,
+    table: json.table ?? table,
+    onlink: hops.some(({ flags }) => flags?.includes('onlink')),
+  };
+}
+
+function parseHop({ dev, gateway, weight }: HopJson): RouteNexthop {
+  return { interface: dev ?? '', ...(gateway === undefined ? {} : { via: gateway }), weight: weight ?? 1 };
+}
+
+/** `ip` shortens the default route and hosts. */
+function parseDestination(dst: string): string {
+  if (dst === 'default') return '0.0.0.0/0';
+  return dst.includes('/') ? dst : `${dst}/32`;
+}
+
+export function parseNexthop({ id, group, type, gateway, dev, flags }: NexthopJson): Nexthop {
+  if (group !== undefined) {
+    const members = group.map((member) => ({ id: member.id, weight: member.weight ?? 1 }));
+    return { id, members, resilient: type === 'resilient' };
+  }
+  const via = gateway === undefined ? {} : { via: gateway };
+  return { id, ...via, interface: dev ?? '', onlink: flags?.includes('onlink') ?? false };
+}
+
+/** Whether a rule leads traffic from or to the subnet into the table. */
+export function ruleDirection(rule: RuleJson, vnet: string, table: string): 'from' | 'to' | undefined {
+  if (rule.table !== table) return undefined;
+  const source = rule.src === 'all' ? undefined : `${rule.src}/${rule.srclen ?? 32}`;
+  const destination = rule.dst === undefined ? undefined : `${rule.dst}/${rule.dstlen ?? 32}`;
+  if (source === vnet && destination === undefined) return 'from';
+  return source === undefined && destination === vnet ? 'to' : undefined;
+}
+
+function isIPv4(address: string): boolean {
+  return address.includes('.');
+}

@@ -1,0 +1,39 @@
+/** What several operations share. */
+import { VnmError } from '../../../model/errors.ts';
+import type { Operation, OperationName } from '../../../vsys/operations.ts';
+import type { Draft } from './draft.ts';
+import { ownStack } from './ip.ts';
+import { describePlace, type Link, linkAt, type Place, type Stack } from './state.ts';
+
+/** The operations of some names. */
+export type Named<Name extends OperationName> = Extract<Operation, { op: Name }>;
+
+export function placeOf(operation: { interface: string; namespace?: string | undefined }): Place {
+  return { namespace: operation.namespace ?? ownStack, name: operation.interface };
+}
+
+/** Throws VnmError `not-found`. */
+export function requireStack(draft: Draft, namespace: string): Stack {
+  const stack = draft.stacks.get(namespace);
+  if (stack !== undefined) return stack;
+  throw new VnmError('not-found', `there is no namespace '${namespace}'`, { hint: 'netns_up makes it' });
+}
+
+/** Throws VnmError `not-found`. */
+export function requireLink(draft: Draft, place: Place): Link {
+  requireStack(draft, place.namespace);
+  const link = linkAt(draft, place);
+  if (link !== undefined) return link;
+  throw new VnmError('not-found', `there is no ${describePlace(place)}`, { hint: 'tunnel_up makes it' });
+}
+
+export function conflict(message: string, hint?: string): VnmError {
+  return new VnmError('conflict', message, { hint });
+}
+
+/** Throws VnmError `forbidden` when one more would be too many. */
+export function checkLimit(draft: Draft, kind: 'namespaces' | 'tunnels' | 'routes', count: number): void {
+  const limit = draft.policy.limits[kind];
+  if (count < limit) return;
+  throw new VnmError('forbidden', `slice '${draft.policy.slice}' may have at most ${limit} ${kind} on this node`);
+}

@@ -1,0 +1,26 @@
+import type { Draft } from './draft.ts';
+import { checkLimit, type Named } from './plan-common.ts';
+import { clearLink, removeRoutes, takeLinkDown } from './plan-removal.ts';
+import { routerSettings } from './settings.ts';
+
+export function netnsUp(draft: Draft, { namespace, urpf }: Named<'netns_up'>): void {
+  if (!draft.stacks.has(namespace)) {
+    checkLimit(draft, 'namespaces', draft.stacks.size - 1);
+    draft.addNamespace(namespace);
+  }
+  const loopback = { namespace, name: 'lo' };
+  if (!draft.stacks.get(namespace)!.links.get('lo')!.up) draft.changeLink(loopback, { up: true });
+  draft.set(namespace, routerSettings(urpf));
+}
+
+/** Everything in it goes one by one, so that it can be put back. */
+export function netnsDown(draft: Draft, { namespace }: Named<'netns_down'>): void {
+  if (!draft.stacks.has(namespace)) return;
+  removeRoutes(draft, namespace, () => true);
+  for (const name of [...draft.stacks.get(namespace)!.links.keys()]) {
+    const place = { namespace, name };
+    if (name === 'lo') clearLink(draft, place, ({ address }) => !address.startsWith('127.'));
+    else if (draft.stacks.get(namespace)!.links.has(name)) takeLinkDown(draft, place);
+  }
+  draft.removeNamespace(namespace);
+}

@@ -1,0 +1,51 @@
+/** Taking things away together with all that depends on them, each by a command of its own that can be undone. */
+import type { Draft } from './draft.ts';
+import { ownStack } from './ip.ts';
+import { conflict } from './plan-common.ts';
+import { removeNexthop } from './plan-nexthop.ts';
+import { type Address, describePlace, isGroup, type KernelRoute, linkAt, type Place } from './state.ts';
+
+/** Removes an interface, the other end of its pair, and what depends on either. */
+export function takeLinkDown(draft: Draft, place: Place): void {
+  const { kind, peer } = linkAt(draft, place)!;
+  if (kind === '' || (kind === 'veth' && peer === undefined)) {
+    throw conflict(
+      `${describePlace(place)} is ${kind === '' ? 'hardware' : "a pair whose other end is not the slice's"}`,
+      'whoever put it there has to take it away',
+    );
+  }
+  const ends = peer === undefined ? [place] : [place, peer];
+  for (const end of ends) clearLink(draft, end, () => true);
+  // Only now: with one end the other one loses its carrier, and the kernel takes the nexthops over it away.
+  for (const end of ends) if (linkAt(draft, end)!.up) draft.changeLink(end, { up: false });
+  draft.removeLink(place);
+}
+
+/** Removes the addresses that are `gone` from an interface, its neighbours, and the routes and nexthops over it. */
+export function clearLink(draft: Draft, place: Place, gone: (address: Address) => boolean): void {
+  const { addresses, neighbours } = linkAt(draft, place)!;
+  const leaving = addresses.filter(gone);
+  const isOver = ({ nexthops }: KernelRoute) => nexthops.some((hop) => hop.interface === place.name);
+  const isFrom = ({ source }: KernelRoute) => leaving.some(({ address }) => address === source);
+  removeRoutes(draft, place.namespace, (route) => isOver(route) || isFrom(route));
+  if (place.namespace === ownStack) {
+    for (const nexthop of [...draft.nexthops.values()]) {
+      if (!isGroup(nexthop) && nexthop.interface === place.name) removeNexthop(draft, nexthop);
+    }
+  }
+  for (const neighbour of neighbours) draft.removeNeighbour(place, neighbour);
+  for (const address of leaving) draft.removeAddress(place, address);
+}
+
+/**
+ * Entries with a gateway go first, so that when they are put back the entry that leads to the gateway is there again.
+ * The kernel's own entries come and go with their addresses.
+ */
+export function removeRoutes(draft: Draft, namespace: string, which: (route: KernelRoute) => boolean): void {
+  const routes = [...draft.stacks.get(namespace)!.routes].filter(
+    ([, route]) => route.protocol !== 'kernel' && which(route),
+  );
+  const hasGateway = ({ nexthops }: KernelRoute) => nexthops.some(({ via }) => via !== undefined);
+  for (const [key, route] of routes) if (hasGateway(route)) draft.removeRoute(namespace, key, route);
+  for (const [key, route] of routes) if (!hasGateway(route)) draft.removeRoute(namespace, key, route);
+}

@@ -1,0 +1,124 @@
+import { VnmError } from '../../../model/errors.ts';
+import type { Draft } from './draft.ts';
+import { ownStack } from './ip.ts';
+import { checkLimit, conflict, type Named, requireLink, requireStack } from './plan-common.ts';
+import {
+  describeStack,
+  fixtureProtocol,
+  type KernelRoute,
+  type RuleDirection,
+  rejectMetric,
+  routeKey,
+  routeProtocol,
+} from './state.ts';
+
+const directions: readonly RuleDirection[] = ['from', 'to'];
+
+export function vroute(draft: Draft, operation: Named<'vroute'>): void {
+  const namespace = operation.namespace ?? ownStack;
+  const wanted = routeOf(draft, operation);
+  if (operation.action === 'delete') {
+    deleteRoute(draft, namespace, routeKey(wanted));
+  } else {
+    checkRoute(draft, operation);
+    putRoute(draft, namespace, wanted);
+  }
+}
+
+function deleteRoute(draft: Draft, namespace: string, key: string): void {
+  const existing = draft.stacks.get(namespace)?.routes.get(key);
+  if (existing === undefined) return;
+  checkNoFixture(existing, namespace);
+  draft.removeRoute(namespace, key, existing);
+}
+
+/** Adds or replaces the entry, unless one with the same content is there, whoever made it. */
+export function putRoute(draft: Draft, namespace: string, wanted: KernelRoute): void {
+  const existing = requireStack(draft, namespace).routes.get(routeKey(wanted));
+  if (existing === undefined) {
+    checkLimit(draft, 'routes', countRoutes(draft));
+    draft.addRoute(namespace, wanted);
+  } else if (content(existing) !== content(wanted)) {
+    checkNoFixture(existing, namespace);
+    draft.replaceRoute(namespace, existing, wanted);
+  }
+}
+
+/** Without the table's last entry, what the table does not know would go on to the node's own routes. */
+export function ruleUp(draft: Draft): void {
+  putRoute(draft, ownStack, rejectRoute(draft));
+  for (const direction of directions) if (!draft.rules.has(direction)) draft.addRule(direction);
+}
+
+export function ruleDown(draft: Draft): void {
+  for (const direction of directions) if (draft.rules.has(direction)) draft.removeRule(direction);
+  const key = routeKey(rejectRoute(draft));
+  const existing = draft.stacks.get(ownStack)!.routes.get(key);
+  if (existing !== undefined) draft.removeRoute(ownStack, key, existing);
+}
+
+function rejectRoute(draft: Draft): KernelRoute {
+  return {
+    prefix: '0.0.0.0/0',
+    type: 'unreachable',
+    nexthops: [],
+    metric: rejectMetric,
+    protocol: fixtureProtocol,
+    table: tableOf(draft, ownStack),
+    onlink: false,
+  };
+}
+
+/** Where a stack's entries go: the main table of a router, the slice's table of the node's own stack. */
+export function tableOf(draft: Draft, namespace: string): string {
+  return namespace === ownStack ? String(draft.policy.table) : 'main';
+}
+
+function routeOf(draft: Draft, operation: Named<'vroute'>): KernelRoute {
+  const { namespace = ownStack, prefix, type, nexthops, nexthopId, metric, source } = operation;
+  return {
+    prefix,
+    type,
+    nexthops: nexthops.map((hop) => ({
+      interface: hop.interface,
+      ...(hop.via === undefined ? {} : { via: hop.via }),
+      weight: nexthops.length > 1 ? hop.weight : 1,
+    })),
+    ...(nexthopId === undefined ? {} : { nexthopId }),
+    ...(metric === undefined || metric === 0 ? {} : { metric }),
+    ...(source === undefined ? {} : { source }),
+    protocol: routeProtocol,
+    table: tableOf(draft, namespace),
+    // The neighbour of an interface is on its link by definition (`vif_up`). Then no order of commands matters to the kernel.
+    onlink: nexthops.some(({ via }) => via !== undefined),
+  };
+}
+
+/** Throws where the kernel would, or would understand something else. */
+function checkRoute(draft: Draft, { namespace = ownStack, prefix, type, nexthops, nexthopId }: Named<'vroute'>): void {
+  const invalid = (what: string) =>
+    new VnmError('invalid-input', `route to ${prefix}${describeStack(namespace)}: ${what}`);
+  const ways = Number(nexthops.length > 0) + Number(nexthopId !== undefined);
+  if (type === 'unicast' && ways !== 1) throw invalid('give either next hops or a nexthop id');
+  if (type !== 'unicast' && ways !== 0) throw invalid(`a ${type} route has no next hop`);
+  if (nexthopId !== undefined && namespace !== ownStack) throw invalid('routers have no nexthop ids');
+  if (nexthopId !== undefined && !draft.nexthops.has(nexthopId)) {
+    throw new VnmError('not-found', `there is no nexthop ${nexthopId}`, { hint: 'nexthop_up or group_up makes it' });
+  }
+  for (const { interface: name } of nexthops) requireLink(draft, { namespace, name });
+}
+
+/** What decides where packets go, for comparison. */
+function content({ type, nexthops, nexthopId, source }: KernelRoute): string {
+  return JSON.stringify([type, nexthops.map((hop) => [hop.interface, hop.via, hop.weight]), nexthopId, source]);
+}
+
+function checkNoFixture({ protocol, prefix, nexthops }: KernelRoute, namespace: string): void {
+  if (protocol !== fixtureProtocol) return;
+  const owner = nexthops[0] === undefined ? 'the rules' : `interface '${nexthops[0].interface}'`;
+  throw conflict(`the route to ${prefix}${describeStack(namespace)} belongs to ${owner}`);
+}
+
+function countRoutes(draft: Draft): number {
+  return [...draft.stacks.values()].reduce((sum, { routes }) => sum + routes.size, 0);
+}

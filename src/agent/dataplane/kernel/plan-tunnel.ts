@@ -1,0 +1,98 @@
+import type { Draft } from './draft.ts';
+import { checkLimit, conflict, type Named, placeOf, requireStack } from './plan-common.ts';
+import { takeLinkDown } from './plan-removal.ts';
+import { describePlace, describeStack, type Link, linkAt, type Place, type VxlanEnds } from './state.ts';
+
+type VxlanUp = Extract<Named<'tunnel_up'>, { kind: 'vxlan' }>;
+type LocalUp = Extract<Named<'tunnel_up'>, { kind: 'local' }>;
+
+export function tunnelUp(draft: Draft, operation: Named<'tunnel_up'>): void {
+  if (operation.kind === 'vxlan') vxlanUp(draft, operation);
+  else localUp(draft, operation);
+}
+
+export function tunnelDown(draft: Draft, operation: Named<'tunnel_down'>): void {
+  const place = placeOf(operation);
+  if (linkAt(draft, place) !== undefined) takeLinkDown(draft, place);
+}
+
+function vxlanUp(draft: Draft, operation: VxlanUp): void {
+  const place = placeOf(operation);
+  const { mac, mtu, vni, remote, port } = operation;
+  const wanted: Link = { ...newLink(place.name, 'vxlan', mac, mtu), vxlan: { vni, remote, port } };
+  requireStack(draft, place.namespace);
+  const existing = linkAt(draft, place);
+  if (existing === undefined) {
+    checkVniIsFree(draft, place, { vni, remote, port });
+    checkLimit(draft, 'tunnels', countTunnels(draft));
+    draft.addLink(place.namespace, wanted);
+  } else if (describeLink(existing) === describeLink(wanted)) {
+    adjust(draft, place, existing, wanted);
+  } else {
+    throw contradiction(place, existing, wanted);
+  }
+}
+
+function localUp(draft: Draft, operation: LocalUp): void {
+  const place = placeOf(operation);
+  const peer = placeOf(operation.peer);
+  const link: Link = { ...newLink(place.name, 'veth', operation.mac, operation.mtu), peer };
+  const other: Link = { ...newLink(peer.name, 'veth', operation.peer.mac, operation.mtu), peer: place };
+  requireStack(draft, place.namespace);
+  requireStack(draft, peer.namespace);
+  const existing = linkAt(draft, place);
+  const existingPeer = linkAt(draft, peer);
+  if (existing === undefined && existingPeer === undefined) {
+    checkLimit(draft, 'tunnels', countTunnels(draft));
+    draft.addPair(place.namespace, link, peer.namespace, other);
+    return;
+  }
+  if (existing === undefined) throw contradiction(peer, existingPeer!, other);
+  if (existingPeer === undefined || describeLink(existing) !== describeLink(link))
+    throw contradiction(place, existing, link);
+  adjust(draft, place, existing, link);
+  adjust(draft, peer, existingPeer, other);
+}
+
+function newLink(name: string, kind: string, mac: string, mtu: number): Link {
+  return { name, kind, mac, mtu, up: false, addresses: [], neighbours: [] };
+}
+
+/** Only these two may differ: traffic does not suffer from the change. */
+function adjust(draft: Draft, place: Place, existing: Link, wanted: Link): void {
+  if (existing.mtu !== wanted.mtu) draft.changeLink(place, { mtu: wanted.mtu });
+  if (existing.mac !== wanted.mac) draft.changeLink(place, { mac: wanted.mac });
+}
+
+/** The kernel takes a VNI once per port, in the node's own stack, wherever the interface is. */
+function checkVniIsFree(draft: Draft, place: Place, { vni, port }: VxlanEnds): void {
+  for (const [namespace, { links }] of draft.stacks) {
+    for (const { name, vxlan } of links.values()) {
+      if (vxlan?.vni !== vni || vxlan.port !== port) continue;
+      throw conflict(
+        `VNI ${vni} at port ${port} is taken by ${describePlace({ namespace, name })}, asked for ${describePlace(place)}`,
+      );
+    }
+  }
+}
+
+function contradiction(place: Place, existing: Link, wanted: Link): Error {
+  return conflict(
+    `${describePlace(place)} is ${describeLink(existing)}, asked for ${describeLink(wanted)}`,
+    'take it down first',
+  );
+}
+
+/** All that makes a tunnel this one and not another. */
+function describeLink({ kind, vxlan, peer }: Link): string {
+  if (vxlan !== undefined) return `a vxlan with VNI ${vxlan.vni} to ${vxlan.remote}:${vxlan.port}`;
+  if (kind !== 'veth') return kind === '' ? 'hardware' : `a ${kind}`;
+  if (peer === undefined) return "a pair whose other end is not the slice's";
+  return `a pair with '${peer.name}'${describeStack(peer.namespace)}`;
+}
+
+function countTunnels(draft: Draft): number {
+  const kinds = [...draft.stacks.values()].flatMap(({ links }) => [...links.values()].map(({ kind }) => kind));
+  const count = (wanted: string) => kinds.filter((kind) => kind === wanted).length;
+  return count('vxlan') + Math.ceil(count('veth') / 2);
+}

@@ -1,0 +1,51 @@
+import type { Draft } from './draft.ts';
+import { ownStack } from './ip.ts';
+import { conflict, type Named, placeOf, requireLink } from './plan-common.ts';
+import { clearLink } from './plan-removal.ts';
+import { putRoute, tableOf } from './plan-route.ts';
+import { interfaceSettings } from './settings.ts';
+import { type Address, describePlace, fixtureProtocol, type Link, linkAt, type Place } from './state.ts';
+
+/** The kernel's own entry for the address would claim a subnet; instead there is one for the neighbour. */
+export function vifUp(draft: Draft, operation: Named<'vif_up'>): void {
+  const { address, peer, urpf } = operation;
+  const place = placeOf(operation);
+  const link = requireLink(draft, place);
+  checkEnds(place, link, address, peer.address);
+  if (place.namespace === ownStack) draft.set(ownStack, interfaceSettings(place.name, urpf));
+  if (!link.addresses.some((known) => isHost(known, address)))
+    draft.addAddress(place, { address, length: 32, bare: true });
+  if (!link.up) draft.changeLink(place, { up: true });
+  if (!link.neighbours.some((known) => known.address === peer.address && known.mac === peer.mac)) {
+    draft.putNeighbour(place, peer);
+  }
+  putRoute(draft, place.namespace, {
+    prefix: `${peer.address}/32`,
+    type: 'unicast',
+    nexthops: [{ interface: place.name, weight: 1 }],
+    protocol: fixtureProtocol,
+    table: tableOf(draft, place.namespace),
+    onlink: false,
+  });
+}
+
+export function vifDown(draft: Draft, operation: Named<'vif_down'>): void {
+  const place = placeOf(operation);
+  const isMeant = (known: Address) => isHost(known, operation.address);
+  if (linkAt(draft, place)?.addresses.some(isMeant)) clearLink(draft, place, isMeant);
+}
+
+function checkEnds(place: Place, { addresses, neighbours }: Link, address: string, peer: string): void {
+  const [other] = addresses;
+  if (other !== undefined && !addresses.some((known) => isHost(known, address))) {
+    throw conflict(`${describePlace(place)} has address ${other.address}/${other.length}, asked for ${address}/32`);
+  }
+  const [stranger] = neighbours;
+  if (stranger !== undefined && !neighbours.some((known) => known.address === peer)) {
+    throw conflict(`${describePlace(place)} has neighbour ${stranger.address}, asked for ${peer}`);
+  }
+}
+
+function isHost(known: Address, address: string): boolean {
+  return known.address === address && known.length === 32;
+}

@@ -1,0 +1,51 @@
+/**
+ * What a batch of operations needs done, given what there is. Pure: the same operations on the resulting state need nothing.
+ * Throws VnmError `conflict` where an operation contradicts what exists or takes away what is in use, `not-found` where it
+ * needs what does not exist, `invalid-input` where it makes no sense, `forbidden` beyond the policy's limits.
+ */
+import type { Operation, OperationName, OperationResult } from '../../../vsys/operations.ts';
+import type { Policy } from '../../../vsys/policy.ts';
+import type { Command } from './commands.ts';
+import { Draft } from './draft.ts';
+import type { Named } from './plan-common.ts';
+import { netnsDown, netnsUp } from './plan-namespace.ts';
+import { groupDown, groupUp, nexthopDown, nexthopUp } from './plan-nexthop.ts';
+import { ruleDown, ruleUp, vroute } from './plan-route.ts';
+import { tunnelDown, tunnelUp } from './plan-tunnel.ts';
+import { vifDown, vifUp } from './plan-vif.ts';
+import type { KernelState } from './state.ts';
+
+export interface Plan {
+  readonly results: OperationResult[];
+  /** In order; to undo them, their inverses in reverse order. */
+  readonly commands: readonly Command[];
+  readonly state: KernelState;
+}
+
+type Planner<Name extends OperationName> = (draft: Draft, operation: Named<Name>) => void;
+
+const planners: { readonly [Name in OperationName]: Planner<Name> } = {
+  netns_up: netnsUp,
+  netns_down: netnsDown,
+  tunnel_up: tunnelUp,
+  tunnel_down: tunnelDown,
+  vif_up: vifUp,
+  vif_down: vifDown,
+  vroute,
+  nexthop_up: nexthopUp,
+  nexthop_down: nexthopDown,
+  group_up: groupUp,
+  group_down: groupDown,
+  rule_up: ruleUp,
+  rule_down: ruleDown,
+};
+
+export function planOperations(state: KernelState, operations: readonly Operation[], policy: Policy): Plan {
+  const draft = new Draft(state, policy);
+  const results = operations.map((operation): OperationResult => {
+    const before = draft.commands.length;
+    (planners[operation.op] as Planner<OperationName>)(draft, operation);
+    return { op: operation.op, status: draft.commands.length > before ? 'changed' : 'unchanged' };
+  });
+  return { results, commands: draft.commands, state: draft };
+}

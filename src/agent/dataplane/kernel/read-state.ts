@@ -1,0 +1,146 @@
+/** Reads the kernel: one `ip` process per network stack. */
+import { readdir } from 'node:fs/promises';
+import type { Policy } from '../../../vsys/policy.ts';
+import { ownStack, showBatch } from './ip.ts';
+import {
+  type LinkJson,
+  type NeighbourJson,
+  type NexthopJson,
+  parseLink,
+  parseNexthop,
+  parseRoutes,
+  type RouteJson,
+  type RuleJson,
+  ruleDirection,
+} from './parse.ts';
+import { interfaceSettingFiles, readSettings, routerSettingFiles } from './settings.ts';
+import type { KernelState, Link, Place, Settings, Stack } from './state.ts';
+
+/** A stack as read, with what it takes to find the other ends of veth pairs. */
+interface RawStack {
+  readonly namespace: string;
+  readonly links: readonly LinkJson[];
+  readonly neighbours: readonly NeighbourJson[];
+  readonly routes: Stack['routes'];
+  /** Names of namespaces by this stack's ids for them. */
+  readonly names: ReadonlyMap<number, string | undefined>;
+}
+
+/** Name of the namespace that is made to try out what the kernel can do; not a router's. */
+export function probeNamespace(policy: Policy): string {
+  return `${policy.namespacePrefix}probe`;
+}
+
+/** The slice's router namespaces, sorted. */
+export async function listNamespaces(policy: Policy): Promise<string[]> {
+  const names = await readdir('/run/netns').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+  const isOurs = (name: string) => name.startsWith(policy.namespacePrefix) && name !== probeNamespace(policy);
+  return names.filter(isOurs).sort();
+}
+
+/** All that is the slice's on this node; the settings of those router namespaces only. */
+export async function readState(policy: Policy, settingsOf: ReadonlySet<string>): Promise<KernelState> {
+  const namespaces = await listNamespaces(policy);
+  const [own, ...routers] = await Promise.all([readOwn(policy), ...namespaces.map(readRouter)]);
+  const raw = [own.stack, ...routers];
+  const stacks = await Promise.all(
+    raw.map(async (stack) => [stack.namespace, await completeStack(stack, raw, settingsOf)] as const),
+  );
+  return { stacks: new Map(stacks), nexthops: own.nexthops, rules: own.rules };
+}
+
+const commonLines = [
+  ['address', 'show'],
+  ['neighbour', 'show', 'nud', 'permanent'],
+  ['netns', 'list-id'],
+] as const;
+
+async function readOwn(policy: Policy): Promise<Pick<KernelState, 'nexthops' | 'rules'> & { stack: RawStack }> {
+  const table = String(policy.table);
+  const [links, neighbours, names, routes, nexthops, rules] = (await showBatch(ownStack, [
+    ...commonLines,
+    ['route', 'show', 'table', table],
+    ['nexthop', 'show'],
+    ['rule', 'show'],
+  ])) as [LinkJson[], NeighbourJson[], NamespaceJson[], RouteJson[], NexthopJson[], RuleJson[]];
+  const { first, last } = policy.nexthops;
+  const ours = rules.filter(({ priority }) => priority === policy.rulePriority);
+  const directions = ours.map((rule) => ruleDirection(rule, policy.vnet, table));
+  return {
+    stack: {
+      namespace: ownStack,
+      links: links.filter(({ ifname }) => ifname.startsWith(policy.interfacePrefix)),
+      neighbours,
+      routes: parseRoutes(routes, table, true),
+      names: namesById(names),
+    },
+    nexthops: new Map(
+      nexthops.filter(({ id }) => id >= first && id <= last).map((json) => [json.id, parseNexthop(json)]),
+    ),
+    rules: new Set(directions.filter((direction) => direction !== undefined)),
+  };
+}
+
+async function readRouter(namespace: string): Promise<RawStack> {
+  const [links, neighbours, names, routes] = (await showBatch(namespace, [
+    ...commonLines,
+    // All tables, but IPv4 only.
+    ['route', 'show', 'table', 'all', 'root', '0.0.0.0/0'],
+  ])) as [LinkJson[], NeighbourJson[], NamespaceJson[], RouteJson[]];
+  return { namespace, links, neighbours, routes: parseRoutes(routes, 'main', false), names: namesById(names) };
+}
+
+interface NamespaceJson {
+  nsid: number;
+  name?: string;
+}
+
+function namesById(list: readonly NamespaceJson[]): Map<number, string | undefined> {
+  return new Map(list.map(({ nsid, name }) => [nsid, name]));
+}
+
+async function completeStack(
+  { namespace, links, neighbours, routes, names }: RawStack,
+  all: readonly RawStack[],
+  settingsOf: ReadonlySet<string>,
+): Promise<Stack> {
+  const complete = links.map((json): Link => {
+    const peer = json.linkinfo?.info_kind === 'veth' ? findPeer(json, namespace, names, all) : undefined;
+    return { ...parseLink(json, neighbours), ...(peer === undefined ? {} : { peer }) };
+  });
+  const settings = await completeSettings(namespace, complete, settingsOf);
+  return { links: new Map(complete.map((link) => [link.name, link])), routes, settings };
+}
+
+async function completeSettings(
+  namespace: string,
+  links: readonly Link[],
+  settingsOf: ReadonlySet<string>,
+): Promise<Settings> {
+  if (namespace === ownStack)
+    return readSettings(
+      ownStack,
+      links.flatMap(({ name }) => interfaceSettingFiles(name)),
+    );
+  return settingsOf.has(namespace) ? readSettings(namespace, routerSettingFiles) : new Map();
+}
+
+/** A namespace that is no router's is taken for the node's own stack: it may have any name, or none. */
+function findPeer(
+  json: LinkJson,
+  namespace: string,
+  names: RawStack['names'],
+  all: readonly RawStack[],
+): Place | undefined {
+  if (json.link !== undefined) return { namespace, name: json.link };
+  const name = names.get(json.link_netnsid ?? -1);
+  const stack =
+    all.find((candidate) => candidate.namespace === name) ?? all.find((candidate) => candidate.namespace === ownStack);
+  const peer = stack?.links.find(
+    ({ ifindex, link_index }) => ifindex === json.link_index && link_index === json.ifindex,
+  );
+  return stack === undefined || peer === undefined ? undefined : { namespace: stack.namespace, name: peer.ifname };
+}

@@ -1,0 +1,60 @@
+import type { Clock } from '../../../clock/clock.ts';
+import { VnmError } from '../../../model/errors.ts';
+import type { Params, Results } from '../../../vsys/messages.ts';
+import { type Command, nexthopStep } from './commands.ts';
+import { undo } from './execute.ts';
+import { batchLine } from './ip.ts';
+import { type NexthopJson, parseNexthop } from './parse.ts';
+import { conflict } from './plan-common.ts';
+import { groupWithActive } from './plan-nexthop.ts';
+import { isGroup, type Nexthop, type NexthopGroup } from './state.ts';
+import type { WarmIp } from './warm-ip.ts';
+
+type Redirections = Params<'redirect'>['groups'];
+
+/**
+ * Makes other members active, by one write to the waiting `ip`. Looks first what the groups are; throws VnmError `not-found`
+ * and `conflict` before anything is changed, `failed` after having put back what was.
+ */
+export async function redirect(warm: WarmIp, clock: Clock, groups: Redirections): Promise<Results['redirect']> {
+  const nexthops = await readNexthops(warm);
+  const commands = groups.map((group) => redirection(group, nexthops));
+  const lines = commands.map(({ do: step }) => ('ip' in step ? batchLine(step.ip) : ''));
+  const startedAt = clock.wallMs();
+  try {
+    await warm.ask(lines, `nexthop show id ${groups[0]!.id}\n`);
+  } catch (error) {
+    const left = await undo(commands);
+    throw left.length === 0 ? error : new VnmError('failed', `not undone: ${left.join('; ')}`, { cause: error });
+  }
+  return { startedAt, finishedAt: clock.wallMs() };
+}
+
+/** By ids. */
+async function readNexthops(warm: WarmIp): Promise<Map<number, Nexthop>> {
+  const list = (await warm.ask([], 'nexthop show\n')) as NexthopJson[];
+  return new Map(list.map((json) => [json.id, parseNexthop(json)]));
+}
+
+function redirection({ id, active }: Redirections[number], nexthops: ReadonlyMap<number, Nexthop>): Command {
+  const before = requireNexthop(nexthops, id);
+  const target = requireNexthop(nexthops, active);
+  if (!isGroup(before)) throw conflict(`nexthop ${id} is no group`);
+  if (isGroup(target)) throw conflict(`nexthop ${active} is a group`);
+  return { do: nexthopStep('replace', withActive(before, active)), undo: [nexthopStep('replace', before)] };
+}
+
+/** Which nexthops a resilient group accepts is not for a redirection to change. */
+function withActive({ id, members, resilient }: NexthopGroup, active: number): NexthopGroup {
+  const ids = members.map((member) => member.id);
+  if (resilient && !ids.includes(active)) {
+    throw conflict(`nexthop ${active} is none of the members ${ids.join(', ')} of group ${id}`, 'group_up adds it');
+  }
+  return groupWithActive(id, ids, active, resilient);
+}
+
+function requireNexthop(nexthops: ReadonlyMap<number, Nexthop>, id: number): Nexthop {
+  const nexthop = nexthops.get(id);
+  if (nexthop !== undefined) return nexthop;
+  throw new VnmError('not-found', `there is no nexthop ${id}`, { hint: 'nexthop_up or group_up makes it' });
+}

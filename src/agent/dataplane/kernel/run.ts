@@ -1,0 +1,41 @@
+import { spawn } from 'node:child_process';
+import { VnmError } from '../../../model/errors.ts';
+
+export interface Finished {
+  /** Null when a signal ended it. */
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Untranslated messages, and the administrator's directories, which a login's search path may lack. */
+export const environment = {
+  ...process.env,
+  LC_ALL: 'C',
+  PATH: `${process.env.PATH ?? ''}:/usr/sbin:/sbin:/usr/bin:/bin`,
+};
+
+/** Runs a command by its argument vector; no shell. Throws VnmError `unsupported` when the node does not have it. */
+export function run(command: string, args: readonly string[], stdin = ''): Promise<Finished> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(command, args, { env: environment, stdio: 'pipe' });
+    const stdout: Buffer[] = [];
+    const stderr: Buffer[] = [];
+    child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
+    child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
+    child.on('error', (error) => reject(cannotRun(command, error)));
+    child.on('close', (code) => {
+      resolve({ code, stdout: Buffer.concat(stdout).toString(), stderr: Buffer.concat(stderr).toString() });
+    });
+    // A command that fails early does not read the rest; its exit code tells.
+    child.stdin.on('error', () => {});
+    child.stdin.end(stdin);
+  });
+}
+
+export function cannotRun(command: string, error: Error): VnmError {
+  return new VnmError('unsupported', `cannot run '${command}': ${error.message}`, {
+    hint: 'the node needs iproute2 and util-linux',
+    cause: error,
+  });
+}

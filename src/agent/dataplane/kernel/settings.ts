@@ -1,0 +1,94 @@
+/** Files below /proc/sys/net: of the node's own stack directly, of a namespace through a process that enters it. */
+import { existsSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import { messageOf, VnmError } from '../../../model/errors.ts';
+import type { UrpfMode } from '../../../model/route.ts';
+import { kernelWords, ownStack } from './ip.ts';
+import { run } from './run.ts';
+import { describeStack, type Settings } from './state.ts';
+
+const root = '/proc/sys/net';
+/** A kernel without IPv6 needs none of it switched off. */
+const hasIpv6 = existsSync(`${root}/ipv6`);
+
+/** The kernel checks an interface by the larger value of `conf/all` and its own. Feasible is strict over all members of a group. */
+function reversePathValue(urpf: UrpfMode): string {
+  return urpf === 'loose' ? '2' : '1';
+}
+
+/** Of a router namespace. The mode stands in `all` alone, so that it holds for every interface and can be changed. */
+export function routerSettings(urpf: UrpfMode): Settings {
+  return new Map([
+    ['ipv4/ip_forward', '1'],
+    ['ipv4/conf/default/rp_filter', '0'],
+    ['ipv4/conf/all/rp_filter', reversePathValue(urpf)],
+    // A redirected group need not tell about each of its routes.
+    ['ipv4/nexthop_compat_mode', '0'],
+    // Probes are told by "port unreachable", each of them.
+    ['ipv4/icmp_ratelimit', '0'],
+    ...(hasIpv6
+      ? ([
+          ['ipv6/conf/all/disable_ipv6', '1'],
+          ['ipv6/conf/default/disable_ipv6', '1'],
+        ] as const)
+      : []),
+  ]);
+}
+
+export const routerSettingFiles = [...routerSettings('strict').keys()];
+
+/** Of one interface of the node's own stack; without a mode its check stays as the node has it. */
+export function interfaceSettings(name: string, urpf?: UrpfMode): Settings {
+  return new Map([
+    [`ipv4/conf/${name}/forwarding`, '1'],
+    ...(urpf === undefined ? [] : ([[`ipv4/conf/${name}/rp_filter`, reversePathValue(urpf)]] as const)),
+  ]);
+}
+
+export const interfaceSettingFiles = (name: string): string[] => [...interfaceSettings(name, 'strict').keys()];
+
+export async function readSettings(namespace: string, files: readonly string[]): Promise<Settings> {
+  const values =
+    namespace === ownStack
+      ? await Promise.all(files.map((file) => readFile(`${root}/${file}`, 'utf8')))
+      : (await inside(namespace, 'cat', files)).split('\n');
+  return new Map(files.map((file, index) => [file, values[index]!.trim()]));
+}
+
+/** Throws VnmError `failed`. */
+export async function writeSettings(namespace: string, settings: Settings): Promise<void> {
+  if (namespace === ownStack) {
+    for (const [file, value] of settings) await writeOwn(file, value);
+    return;
+  }
+  for (const value of new Set(settings.values())) {
+    const files = [...settings.keys()].filter((file) => settings.get(file) === value);
+    await inside(namespace, 'tee', files, value);
+  }
+}
+
+async function writeOwn(file: string, value: string): Promise<void> {
+  try {
+    await writeFile(`${root}/${file}`, value);
+  } catch (error) {
+    throw new VnmError('failed', `cannot set ${file} to ${value}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** Not `ip netns exec`, whose own view of /sys would hide from it what the agent makes later. */
+async function inside(
+  namespace: string,
+  command: 'cat' | 'tee',
+  files: readonly string[],
+  stdin = '',
+): Promise<string> {
+  const paths = files.map((file) => `${root}/${file}`);
+  const { code, stdout, stderr } = await run(
+    'nsenter',
+    [`--net=/run/netns/${namespace}`, '--', command, ...paths],
+    stdin,
+  );
+  if (code === 0) return stdout;
+  const what = command === 'tee' ? `cannot set ${files.join(', ')} to ${stdin}` : `cannot read ${files.join(', ')}`;
+  throw new VnmError('failed', `${what}${describeStack(namespace)}: ${kernelWords(stderr)}`);
+}

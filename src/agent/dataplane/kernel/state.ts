@@ -1,0 +1,123 @@
+/** What of the kernel's network state belongs to a slice, as the planner sees it. Immutable. */
+import type { Route } from '../../../model/route.ts';
+import { ownStack } from './ip.ts';
+
+/**
+ * How entries made here are marked in the kernel (`proto`; numbers that /etc/iproute2/rt_protos leaves free): those that belong
+ * to an interface or to the rules, which only `vif_down` and `rule_down` remove, and those of `vroute`.
+ */
+export const fixtureProtocol = '245';
+export const routeProtocol = '246';
+
+/** Metric of the slice's table's last entry, which rejects what no other entry knows. */
+export const rejectMetric = 4_278_198_272;
+
+export interface KernelState {
+  /** Network stacks by namespace: the node's own under `ownStack`, and one per router namespace. */
+  readonly stacks: ReadonlyMap<string, Stack>;
+  /** Of the node's own stack. */
+  readonly nexthops: ReadonlyMap<number, Nexthop>;
+  readonly rules: ReadonlySet<RuleDirection>;
+}
+
+export interface Stack {
+  readonly links: ReadonlyMap<string, Link>;
+  /** By `routeKey`. */
+  readonly routes: ReadonlyMap<string, KernelRoute>;
+  /** Values of files below /proc/sys/net, as far as they were read. */
+  readonly settings: Settings;
+}
+
+export type Settings = ReadonlyMap<string, string>;
+
+export interface Link {
+  readonly name: string;
+  /** As the kernel calls it; empty for hardware. */
+  readonly kind: string;
+  readonly up: boolean;
+  readonly mtu: number;
+  readonly mac: string;
+  readonly vxlan?: VxlanEnds;
+  /** The other end of a veth pair, if it is the slice's too. */
+  readonly peer?: Place;
+  readonly addresses: readonly Address[];
+  readonly neighbours: readonly Neighbour[];
+}
+
+export interface VxlanEnds {
+  readonly vni: number;
+  readonly remote: string;
+  readonly port: number;
+}
+
+/** An interface in a stack. */
+export interface Place {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+export interface Address {
+  readonly address: string;
+  readonly length: number;
+  readonly broadcast?: string;
+  /** The kernel made no route for it. */
+  readonly bare: boolean;
+}
+
+/** A permanent entry. */
+export interface Neighbour {
+  readonly address: string;
+  readonly mac: string;
+}
+
+export interface KernelRoute extends Route {
+  readonly table: string;
+  /** The next hop is taken to be on the link, whatever the table says. */
+  readonly onlink: boolean;
+}
+
+export type Nexthop = SingleNexthop | NexthopGroup;
+
+export interface SingleNexthop {
+  readonly id: number;
+  readonly via?: string;
+  readonly interface: string;
+  readonly onlink: boolean;
+}
+
+export interface NexthopGroup {
+  readonly id: number;
+  readonly members: readonly { id: number; weight: number }[];
+  readonly resilient: boolean;
+}
+
+export type RuleDirection = 'from' | 'to';
+
+export const noLinks: Stack = { links: new Map(), routes: new Map(), settings: new Map() };
+
+/** What the kernel allows once in a stack. */
+export function routeKey({ table, prefix, metric = 0 }: Pick<KernelRoute, 'table' | 'prefix' | 'metric'>): string {
+  return `${table} ${prefix} ${metric}`;
+}
+
+export function isGroup(nexthop: Nexthop): nexthop is NexthopGroup {
+  return 'members' in nexthop;
+}
+
+/** The member of a group that takes the traffic. */
+export function activeMember({ members }: NexthopGroup): number {
+  return members.reduce((heaviest, member) => (member.weight > heaviest.weight ? member : heaviest)).id;
+}
+
+export function linkAt(state: Pick<KernelState, 'stacks'>, { namespace, name }: Place): Link | undefined {
+  return state.stacks.get(namespace)?.links.get(name);
+}
+
+/** How messages call an interface. */
+export function describePlace({ namespace, name }: Place): string {
+  return `interface '${name}'${describeStack(namespace)}`;
+}
+
+export function describeStack(namespace: string): string {
+  return namespace === ownStack ? '' : ` in namespace '${namespace}'`;
+}

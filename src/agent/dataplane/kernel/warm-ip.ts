@@ -1,0 +1,69 @@
+/** An `ip -batch -` that waits for lines: giving it one takes 0.2 ms where starting `ip` takes 2 to 4 ms, more under load. */
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { VnmError } from '../../../model/errors.ts';
+import { kernelWords } from './ip.ts';
+import { cannotRun, environment } from './run.ts';
+
+/**
+ * Only asking for something makes `ip` flush what it has to say, so every request ends with a question. It works lines one
+ * after the other and ends at the first that fails; the next request starts another.
+ */
+export class WarmIp {
+  #child: ChildProcessWithoutNullStreams | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+
+  /** Works the lines, then answers the JSON that the `show` line prints. Throws VnmError `failed`. One request at a time. */
+  ask(lines: readonly string[], show: string): Promise<unknown[]> {
+    const answer = this.#last.then(() => this.#ask(lines.join('') + show));
+    this.#last = answer.catch(() => {});
+    return answer;
+  }
+
+  close(): void {
+    this.#child?.stdin.end();
+  }
+
+  #ask(text: string): Promise<unknown[]> {
+    const child = this.#child ?? this.#start();
+    return new Promise((resolve, reject) => {
+      let stdout = '';
+      let stderr = '';
+      const onStdout = (chunk: string) => {
+        stdout += chunk;
+        if (stdout.endsWith('\n')) finish(() => resolve(JSON.parse(stdout)));
+      };
+      const onStderr = (chunk: string) => {
+        stderr += chunk;
+      };
+      const onClose = () => finish(() => reject(new VnmError('failed', `ip: ${kernelWords(stderr)}`)));
+      const onError = (error: Error) => finish(() => reject(cannotRun('ip', error)));
+      const finish = (settle: () => void) => {
+        child.stdout.off('data', onStdout);
+        child.stderr.off('data', onStderr);
+        child.off('close', onClose);
+        child.off('error', onError);
+        settle();
+      };
+      child.stdout.on('data', onStdout);
+      child.stderr.on('data', onStderr);
+      child.on('close', onClose);
+      child.on('error', onError);
+      child.stdin.write(text);
+    });
+  }
+
+  #start(): ChildProcessWithoutNullStreams {
+    const child = spawn('ip', ['-json', '-batch', '-'], { env: environment, stdio: 'pipe' });
+    child.stdout.setEncoding('utf8');
+    child.stderr.setEncoding('utf8');
+    // Its end is noticed by 'close'.
+    child.stdin.on('error', () => {});
+    const forget = () => {
+      if (this.#child === child) this.#child = undefined;
+    };
+    child.on('error', forget);
+    child.on('exit', forget);
+    this.#child = child;
+    return child;
+  }
+}

@@ -1,0 +1,145 @@
+/** Streams of numbered UDP packets: the test traffic of a node, and what arrives of it (DESIGN: steps 4 and 6). */
+import type { Params, Results } from '../vsys/messages.ts';
+import type { StreamClock } from './streams/clock.ts';
+import { inUse, notSent, tooManyStreams, tooMuchTraffic, unknownStream } from './streams/errors.ts';
+import { createPacer } from './streams/pacer.ts';
+import { createReceiver, type Receiver } from './streams/receiver.ts';
+import { createSender, type Sender } from './streams/sender.ts';
+
+/** A stream that saw neither packet nor request for so long is dropped: its controller has gone. */
+const idleMs = 2 * 3_600_000;
+const idleCheckMs = 60_000;
+
+const nothingReceived = { received: 0, duplicated: 0, reordered: 0, maxGapMs: 0 };
+
+export interface StreamLimits {
+  /** Most streams at a time. */
+  readonly streams: number;
+  /** Sum of the payload bits per second of all that are sending. */
+  readonly trafficBps: number;
+}
+
+export interface Streams {
+  /** Receives the stream on a port of `address`. VnmError `conflict`, `forbidden`, `not-found` (the address). */
+  open(params: Params<'stream_open'>): Promise<Results['stream_open']>;
+  /** Begins to send the stream. VnmError `conflict`, `forbidden`, `not-found` (the address `from`). */
+  send(params: Params<'stream_send'>): Promise<Results['stream_send']>;
+  /** Ends the sending and resolves when the kernel has the last packet. VnmError `not-found`. */
+  stop(params: Params<'stream_stop'>): Promise<Results['stream_stop']>;
+  /** What was sent and received so far; `close` ends and forgets the stream. VnmError `not-found`. */
+  report(params: Params<'stream_report'>): Promise<Results['stream_report']>;
+  /** Ends and forgets all streams; the last call. */
+  closeAll(): Promise<void>;
+}
+
+/** A stream on this node: its receiving end, its sending end, or both. */
+interface Stream {
+  receiver?: Receiver;
+  sender?: Sender;
+  /** Monotonic ms. */
+  lastRequestMs: number;
+}
+
+/** The streams of one agent. Memory per stream: at most 13 MB for its sequence numbers and 64 KiB for its delays. */
+export function createStreams(clock: StreamClock, limits: StreamLimits): Streams {
+  const streams = new Map<string, Stream>();
+  const pacer = createPacer(clock);
+  const idleCheck = setInterval(dropIdle, idleCheckMs).unref();
+
+  function claim(id: string): Stream {
+    const existing = streams.get(id);
+    if (existing === undefined && streams.size >= limits.streams) throw tooManyStreams(id, limits.streams);
+    const stream = existing ?? { lastRequestMs: 0 };
+    stream.lastRequestMs = clock.monotonicMs();
+    streams.set(id, stream);
+    return stream;
+  }
+
+  function find(id: string): Stream {
+    const stream = streams.get(id);
+    if (stream === undefined) throw unknownStream(id);
+    stream.lastRequestMs = clock.monotonicMs();
+    return stream;
+  }
+
+  /** After a failed start: the id is free again unless its other end lives. */
+  function release(id: string, stream: Stream, end: 'receiver' | 'sender'): void {
+    delete stream[end];
+    if (stream.receiver === undefined && stream.sender === undefined) forget(id, stream);
+  }
+
+  function forget(id: string, stream: Stream): void {
+    if (streams.get(id) === stream) streams.delete(id);
+  }
+
+  async function drop(id: string, stream: Stream): Promise<void> {
+    forget(id, stream);
+    await Promise.all([stream.receiver?.close(), stream.sender?.stop()]);
+  }
+
+  function dropIdle(): void {
+    const nowMs = clock.monotonicMs();
+    for (const [id, stream] of streams) if (nowMs - lastUseMs(stream, nowMs) > idleMs) void drop(id, stream);
+  }
+
+  function sendingBps(): number {
+    return [...streams.values()].reduce((sum, { sender }) => sum + (sender?.currentBps() ?? 0), 0);
+  }
+
+  return {
+    async open({ stream: id, address }) {
+      if (streams.get(id)?.receiver !== undefined) throw inUse(id, 'received');
+      const stream = claim(id);
+      const receiver = createReceiver(id, address, clock);
+      stream.receiver = receiver;
+      try {
+        return { port: await receiver.port };
+      } catch (error) {
+        release(id, stream, 'receiver');
+        await receiver.close();
+        throw error;
+      }
+    },
+    async send(params) {
+      const id = params.stream;
+      if (streams.get(id)?.sender !== undefined) throw inUse(id, 'sent');
+      const taken = sendingBps();
+      if (taken + params.rateBps > limits.trafficBps)
+        throw tooMuchTraffic(id, params.rateBps, taken, limits.trafficBps);
+      const stream = claim(id);
+      const sender = createSender(params, clock, pacer);
+      stream.sender = sender;
+      try {
+        await sender.started;
+        return {};
+      } catch (error) {
+        release(id, stream, 'sender');
+        await sender.stop();
+        throw error;
+      }
+    },
+    async stop({ stream: id }) {
+      const { sender } = find(id);
+      if (sender === undefined) throw notSent(id);
+      await sender.stop();
+      return { sent: sender.sent() };
+    },
+    async report({ stream: id, close }) {
+      const stream = find(id);
+      if (close) await stream.sender?.stop();
+      const received = (await stream.receiver?.report()) ?? nothingReceived;
+      if (close) await drop(id, stream);
+      return { sent: stream.sender?.sent() ?? 0, ...received };
+    },
+    async closeAll() {
+      clearInterval(idleCheck);
+      await Promise.all([...streams].map(([id, stream]) => drop(id, stream)));
+    },
+  };
+}
+
+/** Monotonic ms of the last request or packet. */
+function lastUseMs(stream: Stream, nowMs: number): number {
+  if (stream.sender !== undefined && !stream.sender.ended()) return nowMs;
+  return Math.max(stream.lastRequestMs, stream.receiver?.lastPacketMs() ?? Number.NEGATIVE_INFINITY);
+}

@@ -1,0 +1,49 @@
+/**
+ * The datagrams of a test stream, big-endian:
+ *
+ *     offset  bytes
+ *          0      4  'PVN1'
+ *          4      8  stream key: the first 8 bytes of the SHA-256 of the stream's id
+ *         12      4  sequence number, from 0
+ *         16      8  sending time: Unix ms by the sender's wall clock, a 64-bit float
+ *         24      -  zeros up to the payload size
+ *
+ * The key keeps streams that meet on a reused port apart; it is no secret.
+ */
+import { createHash } from 'node:crypto';
+
+/** The smallest payload of a stream. */
+export const headerBytes = 24;
+/** Most packets of one stream. A receiver ignores larger sequence numbers, which bounds what it has to remember. */
+export const maxPackets = 100_000_000;
+
+const prefixBytes = 12;
+
+export interface StreamPacket {
+  readonly sequence: number;
+  /** Unix ms by the sender's wall clock. */
+  readonly sentAtMs: number;
+}
+
+/** What all datagrams of a stream begin with: magic and key. */
+export function streamPrefix(stream: string): Buffer {
+  const key = createHash('sha256').update(stream).digest().subarray(0, 8);
+  return Buffer.concat([Buffer.from('PVN1', 'latin1'), key]);
+}
+
+/** The first 24 bytes of a datagram, in a buffer of their own (the kernel may take it later). */
+export function encodeHeader(prefix: Buffer, packet: StreamPacket): Buffer {
+  const header = Buffer.allocUnsafe(headerBytes);
+  prefix.copy(header);
+  header.writeUInt32BE(packet.sequence, prefixBytes);
+  header.writeDoubleBE(packet.sentAtMs, prefixBytes + 4);
+  return header;
+}
+
+/** The packet in a datagram, or undefined when it is not of the stream with this prefix. */
+export function decodeDatagram(prefix: Buffer, datagram: Buffer): StreamPacket | undefined {
+  if (datagram.length < headerBytes || prefix.compare(datagram, 0, prefixBytes) !== 0) return undefined;
+  const sequence = datagram.readUInt32BE(prefixBytes);
+  const sentAtMs = datagram.readDoubleBE(prefixBytes + 4);
+  return sequence < maxPackets && Number.isFinite(sentAtMs) ? { sequence, sentAtMs } : undefined;
+}

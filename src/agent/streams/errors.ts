@@ -1,0 +1,37 @@
+import { VnmError } from '../../model/errors.ts';
+
+export function inUse(stream: string, verb: 'received' | 'sent'): VnmError {
+  return new VnmError('conflict', `stream '${stream}' is already being ${verb} on this node`, {
+    hint: 'close it with stream_report, or take another id',
+  });
+}
+
+export function unknownStream(stream: string): VnmError {
+  return new VnmError('not-found', `this node has no stream '${stream}'`, {
+    hint: 'open it or send it first; a stream that is idle for two hours is dropped',
+  });
+}
+
+export function notSent(stream: string): VnmError {
+  return new VnmError('not-found', `this node receives stream '${stream}' but does not send it`, {
+    hint: 'stop it on the node that sends it',
+  });
+}
+
+export function tooManyStreams(stream: string, limit: number): VnmError {
+  return new VnmError(
+    'forbidden',
+    `stream '${stream}' would be one more than the ${limit} streams allowed on this node`,
+    {
+      hint: 'close streams that are done, or raise limits.streams in the policy of the node',
+    },
+  );
+}
+
+export function tooMuchTraffic(stream: string, askedBps: number, sendingBps: number, limitBps: number): VnmError {
+  return new VnmError(
+    'forbidden',
+    `stream '${stream}' asks for ${askedBps} bit/s where ${sendingBps} of the ${limitBps} bit/s allowed on this node are taken`,
+    { hint: 'stop other streams, lower the rate, or raise limits.trafficBps in the policy of the node' },
+  );
+}

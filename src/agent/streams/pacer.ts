@@ -1,0 +1,57 @@
+import type { StreamClock } from './clock.ts';
+
+/** One tick of the pacer sends for so long at most; then the agent's other work has its turn. */
+const tickBudgetMs = 2;
+
+/** A sender as the pacer sees it. */
+export interface Paced {
+  /** Monotonic ms of its next packet, or of its end if that is sooner. */
+  dueAtMs(): number;
+  /** Sends some of what is due: one packet, and more until `deadlineMs`. */
+  sendDue(deadlineMs: number): void;
+}
+
+/** The one timer of all senders: with a timer each, their bursts would add up. */
+export interface Pacer {
+  add(paced: Paced): void;
+  remove(paced: Paced): void;
+}
+
+export function createPacer(clock: Pick<StreamClock, 'monotonicMs'>): Pacer {
+  const line = new Set<Paced>();
+  let timer: NodeJS.Timeout | undefined;
+
+  function sleep(): void {
+    clearTimeout(timer);
+    timer = undefined;
+    if (line.size === 0) return;
+    let next = Number.POSITIVE_INFINITY;
+    for (const paced of line) next = Math.min(next, paced.dueAtMs());
+    timer = setTimeout(tick, Math.max(1, Math.ceil(next - clock.monotonicMs())));
+  }
+
+  function tick(): void {
+    const startedMs = clock.monotonicMs();
+    const deadlineMs = startedMs + tickBudgetMs;
+    for (const paced of [...line]) {
+      if (clock.monotonicMs() >= deadlineMs) break;
+      if (paced.dueAtMs() > startedMs) continue;
+      // To the end of the line, so that whoever the deadline cuts off comes first in the next tick.
+      line.delete(paced);
+      line.add(paced);
+      paced.sendDue(deadlineMs);
+    }
+    sleep();
+  }
+
+  return {
+    add(paced) {
+      line.add(paced);
+      sleep();
+    },
+    remove(paced) {
+      line.delete(paced);
+      if (line.size === 0) sleep();
+    },
+  };
+}

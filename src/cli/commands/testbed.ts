@@ -1,0 +1,89 @@
+import { type Command, Option } from 'commander';
+import { readSlice } from '../../slicefile/index.ts';
+import { dataplaneChoice } from '../../testbed/dataplane.ts';
+import { bringUp, reportTestbeds, type TestbedReport, takeDown } from '../../testbed/manage.ts';
+import { table } from '../output.ts';
+import { runCommand } from '../run.ts';
+
+interface UpOptions {
+  readonly dataplane: 'auto' | 'kernel' | 'userspace';
+  readonly server: 'embedded' | 'openssh';
+}
+
+export function addTestbed(program: Command): void {
+  const testbed = program
+    .command('testbed')
+    .description('real nodes on this machine, for slices without hosts of their own');
+  addUp(testbed);
+  testbed
+    .command('down')
+    .description('take the local testbed down, with all that is on it')
+    .action((_options, command: Command) =>
+      runCommand(command, async ({ store }) => {
+        const removed = await takeDown(store);
+        const text = removed.length === 0 ? 'there was no testbed' : `testbed ${removed.join(', ')} is down`;
+        return { text, json: { removed } };
+      }),
+    );
+  testbed
+    .command('status')
+    .description('what of the local testbed is alive')
+    .action((_options, command: Command) =>
+      runCommand(command, async ({ store }) => {
+        const testbeds = await reportTestbeds(store);
+        const text = testbeds.length === 0 ? 'there is no testbed' : testbeds.map(describe).join('\n\n');
+        return { text, json: { testbeds } };
+      }),
+    );
+}
+
+function addUp(testbed: Command): void {
+  testbed
+    .command('up')
+    .description('give every node without a host a place on this machine')
+    .argument('<slice.yaml...>', 'several slices share one testbed: nodes of the same name are one node')
+    .addOption(
+      new Option('--dataplane <kind>', 'what the nodes are made of')
+        .choices(['auto', 'kernel', 'userspace'])
+        .default('auto'),
+    )
+    .addOption(
+      new Option('--server <kind>', 'the SSH server of the nodes').choices(['embedded', 'openssh']).default('embedded'),
+    )
+    .action((files: string[], options: UpOptions, command: Command) =>
+      runCommand(command, async ({ store, report, signal }) => {
+        const { dataplane, reason } = dataplaneChoice(options.dataplane);
+        report({ kind: 'phase', text: `data plane: ${dataplane} (${reason})` });
+        const record = await bringUp(
+          store,
+          files.map((file) => readSlice(file)),
+          {
+            server: options.server,
+            onProgress: (text) => report({ kind: 'note', text }),
+            ...(signal === undefined ? {} : { signal }),
+          },
+        );
+        const rows = record.nodes.map((node) => [
+          node.name,
+          `${node.user}@${node.host}:${node.port}`,
+          node.address,
+          node.namespace,
+        ]);
+        const text = `${table(['node', 'ssh', 'tunnels to', 'namespace'], rows)}\n\ntestbed ${record.id} is up: ${record.nodes.length} nodes`;
+        return { text, json: record };
+      }),
+    );
+}
+
+function describe({ id, state, testbed, status }: TestbedReport): string {
+  if (testbed === undefined || status === undefined)
+    return `testbed ${id}: ${state} (interrupted; 'pl-vnm testbed down' cleans it)`;
+  const rows = status.nodes.map((node) => [
+    node.name,
+    node.namespace ? 'there' : 'gone',
+    node.server ? 'answers' : 'dead',
+    node.processes,
+  ]);
+  const heading = `testbed ${id}: ${status.alive ? 'alive' : 'partly dead'}, relay ${status.relay}, server ${testbed.server}`;
+  return `${heading}\n${table(['node', 'namespace', 'ssh', 'processes'], rows)}`;
+}

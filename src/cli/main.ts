@@ -1,0 +1,48 @@
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError, Option } from 'commander';
+import { addDemo } from './commands/demo.ts';
+import { addDoctor } from './commands/doctor.ts';
+import { addInstall, addUninstall } from './commands/install.ts';
+import { addMeasure } from './commands/measure.ts';
+import { addMigrate } from './commands/migrate.ts';
+import { addStatus } from './commands/status.ts';
+import { addTestbed } from './commands/testbed.ts';
+import { addSchema, addValidate } from './commands/validate.ts';
+import { addVerify } from './commands/verify.ts';
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
+const program = new Command('pl-vnm')
+  .description('Moves a running virtual network from one set of hosts to another without its users noticing.')
+  .version(version)
+  .addOption(new Option('--db <file>', 'the database').env('PL_VNM_DB').default('./pl-vnm.db'))
+  .option('--json', 'one JSON document on stdout and nothing else', false)
+  .option('--accept-new-host-keys', 'trust hosts whose key is not known yet, and remember it', false)
+  .showHelpAfterError()
+  .exitOverride();
+
+for (const add of [
+  addDemo,
+  addValidate,
+  addSchema,
+  addTestbed,
+  addDoctor,
+  addInstall,
+  addUninstall,
+  addStatus,
+  addVerify,
+  addMeasure,
+  addMigrate,
+]) {
+  add(program);
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  // Commander has printed what is wrong; help and version are no errors.
+  if (!(error instanceof CommanderError)) throw error;
+  process.exitCode = error.exitCode === 0 ? 0 : 2;
+}

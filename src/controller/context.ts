@@ -1,0 +1,21 @@
+import type { Store } from '../store/store.ts';
+
+/** What every orchestrator gets from the command line or the service. */
+export interface Context {
+  readonly store: Store;
+  readonly acceptNewHostKeys: boolean;
+  /** Progress for people; results are returned. */
+  readonly report: (progress: Progress) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** `phase`: a new phase begins. `note`: something worth a line. */
+export interface Progress {
+  readonly kind: 'phase' | 'note';
+  readonly text: string;
+}
+
+/** Options that are only there when set, as exact optional properties want them. */
+export function signalOption(context: { signal?: AbortSignal | undefined }): { signal?: AbortSignal } {
+  return context.signal === undefined ? {} : { signal: context.signal };
+}

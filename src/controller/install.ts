@@ -1,0 +1,137 @@
+import { VnmError } from '../model/errors.ts';
+import { slotCount } from '../model/room.ts';
+import type { UrpfMode } from '../model/route.ts';
+import type { Placement, Slice, VirtualNetwork } from '../model/slice.ts';
+import { type Instance, planAccess, planInstance } from '../planning/instance.ts';
+import { computeRoutes } from '../planning/routes.ts';
+import type { InstanceRecord } from '../store/instances.ts';
+import { type Agents, applyAll, countChanges, withAgents } from './agents.ts';
+import type { Context } from './context.ts';
+import { tunnelMtu } from './mtu.ts';
+import {
+  type Batches,
+  installRoutes,
+  joinGateways,
+  mergeBatches,
+  namespaceOf,
+  peerRoutes,
+  setGroups,
+  setUpAccess,
+  setUpRouters,
+} from './operations.ts';
+import { choosePlacement, edgeNodes } from './resolve.ts';
+import { uninstallVn } from './uninstall.ts';
+
+export interface InstallOptions {
+  /** Name of the placement. */
+  readonly placement: string;
+  readonly urpf: UrpfMode;
+  /** One VN of the slice; all without it. */
+  readonly vn?: string;
+}
+
+export interface InstallResult {
+  readonly slice: string;
+  readonly vn: string;
+  readonly placement: string;
+  /** How many operations changed something; 0 when all was there already. */
+  readonly changed: number;
+  readonly nodes: number;
+  readonly mtu: number;
+  readonly durationMs: number;
+}
+
+/**
+ * Sets a slice's VNs up on a placement: every node gets one batch, all at once. Repeating it changes nothing. On a failure
+ * takes down what it made. Throws `conflict` when a VN is installed on another placement.
+ */
+export async function install(context: Context, slice: Slice, options: InstallOptions): Promise<InstallResult[]> {
+  const vns = options.vn === undefined ? slice.vns : slice.vns.filter((vn) => vn.name === options.vn);
+  const placements = vns.map((vn) => choosePlacement(vn, options.placement));
+  const nodes = vns.flatMap((vn, index) => [...edgeNodes(vn), ...placements[index]!.values()]);
+  context.report({ kind: 'phase', text: `connect to ${new Set(nodes).size} nodes` });
+  return withAgents(context, slice, nodes, async (agents) => {
+    const results: InstallResult[] = [];
+    for (const [index, vn] of vns.entries()) {
+      context.report({ kind: 'phase', text: `install VN '${vn.name}' on placement '${options.placement}'` });
+      results.push(await installVn(context, agents, slice, vn, placements[index]!, options));
+    }
+    return results;
+  });
+}
+
+async function installVn(
+  context: Context,
+  agents: Agents,
+  slice: Slice,
+  vn: VirtualNetwork,
+  placement: Placement,
+  options: InstallOptions,
+): Promise<InstallResult> {
+  const startedAt = performance.now();
+  const { record, instance, isNew } = recordInstance(context, agents, slice, vn, placement, options.placement);
+  try {
+    const access = planAccess(slice, vn);
+    const settings = context.store.instances.settings(slice.name, vn.name);
+    const mtu = settings?.mtu ?? (await tunnelMtu(agents, instance, access)).mtu;
+    const urpf = settings?.urpf ?? options.urpf;
+    const routes = computeRoutes(vn, instance, access);
+    const batches: Batches = mergeBatches(
+      setUpRouters(vn, instance, agents, mtu, urpf),
+      setUpAccess(vn, access, agents, mtu, urpf),
+      joinGateways(slice, vn, instance, agents, mtu, urpf),
+      installRoutes(routes, instance, agents),
+      setGroups(slice, vn, agents, [instance], instance, urpf),
+      peerRoutes(slice, vn, access, 'add'),
+    );
+    const changed = countChanges(await applyAll(agents, batches, context.signal));
+    context.store.instances.setSettings(slice.name, vn.name, { mtu, urpf });
+    context.store.instances.saveRoutes(record.id, routes);
+    context.store.instances.setState(record.id, 'active');
+    if (changed > 0)
+      context.store.events.add(slice.name, 'installed', `VN '${vn.name}' on placement '${options.placement}'`);
+    const durationMs = performance.now() - startedAt;
+    return {
+      slice: slice.name,
+      vn: vn.name,
+      placement: options.placement,
+      changed,
+      nodes: batches.size,
+      mtu,
+      durationMs,
+    };
+  } catch (error) {
+    if (isNew) await uninstallVn(context, agents, slice, vn);
+    throw error;
+  }
+}
+
+/** The VN's instance: the one recorded for this placement, finished or not, or a new record. */
+function recordInstance(
+  context: Context,
+  agents: Agents,
+  slice: Slice,
+  vn: VirtualNetwork,
+  placement: Placement,
+  placementName: string,
+): { record: InstanceRecord; instance: Instance; isNew: boolean } {
+  const { instances } = context.store;
+  const [existing] = instances.list({ slice: slice.name, vn: vn.name });
+  if (existing === undefined) {
+    const plan = (slot: number) => planInstance(slice, vn, placement, slot);
+    const namespaces = (instance: Instance) =>
+      new Map(vn.routers.map((router) => [router, namespaceOf(instance, router, agents)]));
+    const added = instances.add(slice.name, vn.name, placementName, slotCount(slice), plan, namespaces);
+    return { ...added, isNew: true };
+  }
+  if (existing.placementName !== placementName) {
+    throw new VnmError(
+      'conflict',
+      `VN '${vn.name}' of slice '${slice.name}' is installed on placement '${existing.placementName}'`,
+      {
+        hint: `pl-vnm migrate ${slice.name} --to ${placementName}, or uninstall it first`,
+      },
+    );
+  }
+  return { record: existing, instance: instances.plan(existing.id), isNew: false };
+}

@@ -1,0 +1,28 @@
+import type { Context } from './context.ts';
+
+/** The phases of a migration, recorded and reported as they begin, and timed. */
+export interface Phases {
+  /** Ends the phase under way and begins another. */
+  begin(name: string): void;
+  end(): void;
+  list(): { name: string; ms: number }[];
+}
+
+export function startPhases(context: Context, migration: number): Phases {
+  const done: { name: string; ms: number }[] = [];
+  let current: { name: string; startedAt: number } | undefined;
+  const end = () => {
+    if (current !== undefined) done.push({ name: current.name, ms: performance.now() - current.startedAt });
+    current = undefined;
+  };
+  return {
+    begin: (name) => {
+      end();
+      current = { name, startedAt: performance.now() };
+      context.store.migrations.phase(migration, done.length, name, Date.now());
+      context.report({ kind: 'phase', text: name });
+    },
+    end,
+    list: () => done,
+  };
+}

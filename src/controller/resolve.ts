@@ -1,0 +1,49 @@
+import { VnmError } from '../model/errors.ts';
+import type { Placement, Slice, VirtualNetwork } from '../model/slice.ts';
+import type { Instance } from '../planning/instance.ts';
+import type { InstanceRecord } from '../store/instances.ts';
+import type { Store } from '../store/store.ts';
+
+/** The VN that a command means: the one named, or the only one. */
+export function chooseVn(slice: Slice, name: string | undefined): VirtualNetwork {
+  const names = slice.vns.map((vn) => vn.name).join(', ');
+  if (name === undefined) {
+    const [only, ...others] = slice.vns;
+    if (only !== undefined && others.length === 0) return only;
+    throw new VnmError('usage', `slice '${slice.name}' has several VNs (${names})`, {
+      hint: 'say which with --vn NAME',
+    });
+  }
+  const vn = slice.vns.find((candidate) => candidate.name === name);
+  if (vn === undefined)
+    throw new VnmError('not-found', `slice '${slice.name}' has no VN '${name}'`, { hint: `it has ${names}` });
+  return vn;
+}
+
+export function choosePlacement(vn: VirtualNetwork, name: string): Placement {
+  const placement = vn.placements.get(name);
+  if (placement !== undefined) return placement;
+  throw new VnmError('not-found', `VN '${vn.name}' has no placement '${name}'`, {
+    hint: `its placements are ${[...vn.placements.keys()].join(', ')}`,
+  });
+}
+
+/** An instance with its record; throws `not-found` when the VN is not installed. */
+export function activeInstance(
+  store: Store,
+  slice: Slice,
+  vn: VirtualNetwork,
+): { record: InstanceRecord; instance: Instance } {
+  const record = store.instances.active(slice.name, vn.name);
+  if (record === undefined) {
+    throw new VnmError('not-found', `VN '${vn.name}' of slice '${slice.name}' is not installed`, {
+      hint: `pl-vnm install ${slice.name}`,
+    });
+  }
+  return { record, instance: store.instances.plan(record.id) };
+}
+
+/** The nodes that gateways and end hosts are on; they stay whatever the placement. */
+export function edgeNodes(vn: VirtualNetwork): string[] {
+  return [...vn.gateways, ...vn.endHosts].map((place) => place.node);
+}

@@ -1,0 +1,68 @@
+import type { Slice, VirtualNetwork } from '../model/slice.ts';
+import { planAccess } from '../planning/instance.ts';
+import { type Agents, applyAll, countChanges, withAgents } from './agents.ts';
+import type { Context } from './context.ts';
+import {
+  leaveGateways,
+  mergeBatches,
+  peerRoutes,
+  removeGroups,
+  tearDownAccess,
+  tearDownRouters,
+} from './operations.ts';
+import { edgeNodes } from './resolve.ts';
+
+export interface UninstallResult {
+  readonly slice: string;
+  readonly vns: string[];
+  /** How many operations removed something. */
+  readonly changed: number;
+}
+
+/** Takes down all that the database says is installed of a slice, or of one VN of it, and nothing else. */
+export async function uninstall(context: Context, slice: Slice, vnName?: string): Promise<UninstallResult> {
+  const installed = new Set(context.store.instances.list({ slice: slice.name }).map((record) => record.vn));
+  const vns = slice.vns.filter((vn) => installed.has(vn.name) && (vnName === undefined || vn.name === vnName));
+  if (vns.length === 0) return { slice: slice.name, vns: [], changed: 0 };
+  const nodes = vns.flatMap((vn) => [...edgeNodes(vn), ...instanceNodes(context, slice, vn)]);
+  context.report({ kind: 'phase', text: `connect to ${new Set(nodes).size} nodes` });
+  return withAgents(context, slice, nodes, async (agents) => {
+    let changed = 0;
+    for (const vn of vns) {
+      context.report({ kind: 'phase', text: `uninstall VN '${vn.name}'` });
+      changed += await uninstallVn(context, agents, slice, vn);
+    }
+    return { slice: slice.name, vns: vns.map((vn) => vn.name), changed };
+  });
+}
+
+/** Takes one VN down with all its instances; answers how many operations changed something. */
+export async function uninstallVn(context: Context, agents: Agents, slice: Slice, vn: VirtualNetwork): Promise<number> {
+  const { instances } = context.store;
+  const records = instances.list({ slice: slice.name, vn: vn.name });
+  const access = planAccess(slice, vn);
+  const plans = records.map((record) => instances.plan(record.id));
+  const others = slice.vns.filter(
+    (other) => other.name !== vn.name && instances.list({ slice: slice.name, vn: other.name }).length > 0,
+  );
+  const stillUsed = new Set(others.flatMap(edgeNodes));
+  for (const record of records) instances.setState(record.id, 'removing');
+  const batches = mergeBatches(
+    peerRoutes(slice, vn, access, 'delete'),
+    removeGroups(slice, vn),
+    ...plans.map((plan) => leaveGateways(slice, vn, plan)),
+    ...plans.map((plan) => tearDownRouters(vn, plan, agents)),
+    tearDownAccess(vn, access, (node) => !stillUsed.has(node)),
+  );
+  const changed = countChanges(await applyAll(agents, batches));
+  for (const record of records) instances.remove(record.id);
+  instances.setSettings(slice.name, vn.name, undefined);
+  context.store.events.add(slice.name, 'uninstalled', `VN '${vn.name}'`);
+  return changed;
+}
+
+function instanceNodes(context: Context, slice: Slice, vn: VirtualNetwork): string[] {
+  return context.store.instances
+    .list({ slice: slice.name, vn: vn.name })
+    .flatMap((record) => [...context.store.instances.plan(record.id).placement.values()]);
+}

@@ -1,0 +1,157 @@
+import type { Slice, VirtualNetwork } from '../model/slice.ts';
+import { type AccessLink, gatewayLink, gatewayOf, type Instance, planAccess } from '../planning/instance.ts';
+import { pathBetween, shortestPaths } from '../planning/paths.ts';
+import { type Agents, withAgents } from './agents.ts';
+import type { Context } from './context.ts';
+import { activeInstance, edgeNodes } from './resolve.ts';
+import { runStream, type StreamEnd } from './streams.ts';
+
+export interface PairResult {
+  readonly from: string;
+  readonly to: string;
+  readonly reachable: boolean;
+  readonly sent: number;
+  readonly received: number;
+  /** For a broken pair: the last place that answered and the first that did not. */
+  readonly stopsAt?: string;
+}
+
+export interface VerifyResult {
+  readonly slice: string;
+  readonly vn: string;
+  readonly ok: boolean;
+  readonly pairs: PairResult[];
+}
+
+const probes = 3;
+const probeBytes = 64;
+const probeIntervalMs = 10;
+/** Longer than any path that we expect, so that slow is not taken for broken. */
+const quietMs = 1500;
+
+/** Proves with packets that every end host of the VN reaches every other, and says where a broken pair stops. */
+export async function verify(context: Context, slice: Slice, vn: VirtualNetwork): Promise<VerifyResult> {
+  const { instance } = activeInstance(context.store, slice, vn);
+  context.report({ kind: 'phase', text: `verify VN '${vn.name}'` });
+  return withAgents(context, slice, edgeNodes(vn), (agents) => verifyVn(agents, slice, vn, instance));
+}
+
+export async function verifyVn(
+  agents: Agents,
+  slice: Slice,
+  vn: VirtualNetwork,
+  instance: Instance,
+): Promise<VerifyResult> {
+  const access = planAccess(slice, vn);
+  const pairs = access.flatMap((from) => access.filter((to) => to !== from).map((to) => ({ from, to })));
+  const results = await Promise.all(pairs.map(({ from, to }) => verifyPair(agents, vn, instance, from, to)));
+  return { slice: slice.name, vn: vn.name, ok: results.every((pair) => pair.reachable), pairs: results };
+}
+
+async function verifyPair(
+  agents: Agents,
+  vn: VirtualNetwork,
+  instance: Instance,
+  from: AccessLink,
+  to: AccessLink,
+): Promise<PairResult> {
+  const report = await probe(agents, from.hostEnd, to.hostEnd);
+  const result = {
+    from: from.endHost,
+    to: to.endHost,
+    sent: probes,
+    received: report.received,
+    reachable: report.received > 0,
+  };
+  return result.reachable ? result : { ...result, stopsAt: await locateBreak(agents, vn, instance, from, to) };
+}
+
+/** Proves that an instance carries packets from each gateway to each other, whether or not traffic uses it yet. */
+export async function verifyGateways(
+  agents: Agents,
+  vn: VirtualNetwork,
+  instance: Instance,
+): Promise<{ from: string; to: string; reachable: boolean; stopsAt?: string }[]> {
+  const gateways = vn.gateways.map((gateway) => gateway.name);
+  const pairs = gateways.flatMap((from) => gateways.filter((to) => to !== from).map((to) => ({ from, to })));
+  return Promise.all(
+    pairs.map(async ({ from, to }) => {
+      const { received } = await probe(agents, gatewayLink(instance, from).a, gatewayLink(instance, to).a);
+      if (received > 0) return { from, to, reachable: true };
+      const hops = await answering(agents, gatewayLink(instance, from).a, hopsBetween(vn, instance, from, to));
+      return { from, to, reachable: false, stopsAt: describeBreak(`gateway ${from}`, hops) };
+    }),
+  );
+}
+
+function probe(agents: Agents, from: StreamEnd, to: StreamEnd) {
+  const rateBps = (probeBytes * 8 * 1000) / probeIntervalMs;
+  return runStream(agents, { from, to, payloadBytes: probeBytes, rateBps, count: probes }, quietMs);
+}
+
+interface Hop {
+  readonly name: string;
+  readonly address: string;
+}
+
+/** Leg by leg: the end host's gateway, the routers on the configured path, the other gateway, the other end host. */
+async function locateBreak(
+  agents: Agents,
+  vn: VirtualNetwork,
+  instance: Instance,
+  from: AccessLink,
+  to: AccessLink,
+): Promise<string> {
+  const legs: { origin: string; source: StreamEnd; hops: Hop[] }[] = [
+    {
+      origin: `end host ${from.endHost}`,
+      source: from.hostEnd,
+      hops: [{ name: `gateway ${from.gateway}`, address: from.gatewayEnd.address }],
+    },
+    {
+      origin: `gateway ${from.gateway}`,
+      source: from.gateway === to.gateway ? from.gatewayEnd : gatewayLink(instance, from.gateway).a,
+      hops: from.gateway === to.gateway ? [] : hopsBetween(vn, instance, from.gateway, to.gateway),
+    },
+    {
+      origin: `gateway ${to.gateway}`,
+      source: to.gatewayEnd,
+      hops: [{ name: `end host ${to.endHost}`, address: to.hostEnd.address }],
+    },
+  ];
+  for (const { origin, source, hops } of legs) {
+    const answers = await answering(agents, source, hops);
+    if (answers.some((hop) => !hop.answered)) return describeBreak(origin, answers);
+  }
+  return `every hop answers, but not ${from.endHost} to ${to.endHost} end to end: look at the gateways' redirection and uRPF`;
+}
+
+async function answering(agents: Agents, source: StreamEnd, hops: readonly Hop[]) {
+  if (hops.length === 0) return [];
+  const to = hops.map((hop) => hop.address);
+  const { answered } = await agents.get(source.node).call('reach', { from: source.address, to, timeoutMs: quietMs });
+  return hops.map((hop, index) => ({ ...hop, answered: answered[index] === true }));
+}
+
+function describeBreak(origin: string, hops: readonly (Hop & { answered: boolean })[]): string {
+  const broken = hops.findIndex((hop) => !hop.answered);
+  if (broken < 0) return `beyond ${hops.at(-1)?.name ?? origin}`;
+  return `between ${broken === 0 ? origin : hops[broken - 1]!.name} and ${hops[broken]!.name}`;
+}
+
+/** The routers on the configured path, each by the address where a packet enters it, and the far gateway. */
+function hopsBetween(vn: VirtualNetwork, instance: Instance, from: string, to: string): Hop[] {
+  const place = (router: string) => `router ${router} on ${instance.placement.get(router)}`;
+  const first = gatewayOf(vn, from).router;
+  const path = pathBetween(shortestPaths(vn.routers, vn.links), vn.links, first, gatewayOf(vn, to).router);
+  const hops = [{ name: place(first), address: gatewayLink(instance, from).b.address }];
+  path.slice(1).forEach((router, index) => {
+    const previous = path[index]!;
+    const link = instance.links.find(
+      ({ a, b }) => (a.router === previous && b.router === router) || (b.router === previous && a.router === router),
+    )!;
+    hops.push({ name: place(router), address: link.a.router === router ? link.a.address : link.b.address });
+  });
+  hops.push({ name: `gateway ${to}`, address: gatewayLink(instance, to).a.address });
+  return hops;
+}

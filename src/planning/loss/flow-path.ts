@@ -1,0 +1,54 @@
+import { VnmError } from '../../model/errors.ts';
+import type { Flow } from '../../model/slice.ts';
+import type { FlowPath } from './types.ts';
+
+const defaultPayloadBytes = 1470;
+/** Ethernet, IPv4 and UDP. */
+const headerBytes = 14 + 20 + 8;
+
+/** A declared flow on its path: rates count payload bits, as iperf does; 1470 payload bytes unless the flow says otherwise. */
+export function flowPath(flow: Flow, path: Pick<FlowPath, 'source' | 'destination' | 'oldMs' | 'newMs'>): FlowPath {
+  const payloadBytes = flow.payloadBytes ?? defaultPayloadBytes;
+  const ratePerMs = flow.rateBps / (8 * payloadBytes) / 1000;
+  const { source, destination, oldMs, newMs } = path;
+  return {
+    from: flow.from,
+    to: flow.to,
+    source,
+    destination,
+    oldMs,
+    newMs,
+    ratePerMs,
+    weight: ratePerMs * flow.priority,
+    packetBytes: payloadBytes + headerBytes,
+  };
+}
+
+/** Whether a flow enters the VN at all; one between two end hosts of the same gateway does not, and a migration never touches it. */
+export function crossesNetwork(flow: FlowPath): boolean {
+  return flow.source !== flow.destination;
+}
+
+/**
+ * Throws VnmError `invalid-input` for a flow with a number that is not finite, a negative rate or weight, or a gateway that is
+ * not among `gateways`: such a flow would silently spoil a schedule.
+ */
+export function checkFlowPaths(flows: readonly FlowPath[], gateways: readonly string[]): void {
+  for (const flow of flows) {
+    const fault = faultOf(flow, gateways);
+    if (fault !== undefined) throw new VnmError('invalid-input', `flow ${flow.from} -> ${flow.to}: ${fault}`);
+  }
+}
+
+function faultOf(flow: FlowPath, gateways: readonly string[]): string | undefined {
+  for (const gateway of [flow.source, flow.destination]) {
+    if (!gateways.includes(gateway)) return `gateway '${gateway}' is not among the gateways (${gateways.join(', ')})`;
+  }
+  for (const name of ['oldMs', 'newMs', 'ratePerMs', 'weight'] as const) {
+    if (!Number.isFinite(flow[name])) return `${name} is ${flow[name]}`;
+  }
+  for (const name of ['ratePerMs', 'weight'] as const) {
+    if (flow[name] < 0) return `${name} is negative (${flow[name]})`;
+  }
+  return undefined;
+}

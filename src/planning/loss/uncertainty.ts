@@ -1,0 +1,29 @@
+import type { FlowTiming, GatewayTiming, Uncertainty } from './types.ts';
+
+/** Every gateway on time: for latencies that are declared, not measured, and for the nominal loss. */
+export const noUncertainty: Uncertainty = new Map();
+
+const exact: GatewayTiming = { clockMs: 0, latenessMs: 0, gateLatenessMs: 0 };
+
+/** The timing of a gateway; one that is not in the map acts exactly on time. */
+export function timingOf(uncertainty: Uncertainty, gateway: string): GatewayTiming {
+  return uncertainty.get(gateway) ?? exact;
+}
+
+/**
+ * How far the difference of two redirections may be from the planned one, in ms: both clocks may be off, and each
+ * redirection may be late but never early.
+ */
+export function timingUncertainty(source: GatewayTiming, destination: GatewayTiming): FlowTiming {
+  const clocksMs = source.clockMs + destination.clockMs;
+  return {
+    earlyMs: clocksMs + source.latenessMs,
+    lateMs: clocksMs + destination.latenessMs,
+    widestMs: clocksMs + Math.max(source.latenessMs, destination.latenessMs),
+  };
+}
+
+/** `timingUncertainty` between the two gateways of a flow. */
+export function flowTiming(flow: { source: string; destination: string }, uncertainty: Uncertainty): FlowTiming {
+  return timingUncertainty(timingOf(uncertainty, flow.source), timingOf(uncertainty, flow.destination));
+}

@@ -1,0 +1,62 @@
+import type { VirtualLink } from '../model/slice.ts';
+
+/** Next hop of every router towards every other: `nextHop.get(from)?.get(to)` is the index of the link to take. */
+export type NextLinks = ReadonlyMap<string, ReadonlyMap<string, number>>;
+
+/**
+ * Shortest paths by link cost with every tie broken the same way in both directions: each link adds a tie-breaker of its own
+ * (a distinct power of two below the costs), so no two paths weigh the same, the path back is the path there reversed, and
+ * strict reverse-path checks inside the VN pass (the paper, section II-B).
+ */
+export function shortestPaths(routers: readonly string[], links: readonly VirtualLink[]): NextLinks {
+  const weights = links.map((link, index) => linkWeight(link.cost, index, links.length));
+  const adjacency = new Map<string, { link: number; to: string }[]>(routers.map((router) => [router, []]));
+  links.forEach((link, index) => {
+    adjacency.get(link.from)?.push({ link: index, to: link.to });
+    adjacency.get(link.to)?.push({ link: index, to: link.from });
+  });
+  return new Map(routers.map((router) => [router, firstLinks(router, adjacency, weights)]));
+}
+
+/** The routers on the way, both ends included; empty when there is no way. */
+export function pathBetween(next: NextLinks, links: readonly VirtualLink[], from: string, to: string): string[] {
+  const path = [from];
+  for (let at = from; at !== to; ) {
+    const index = next.get(at)?.get(to);
+    if (index === undefined) return [];
+    const link = links[index]!;
+    at = link.from === at ? link.to : link.from;
+    path.push(at);
+  }
+  return path;
+}
+
+/** Costs are compared exactly (to 1e-6) as integers: sums of floats depend on their order, and so on the direction. */
+function linkWeight(cost: number, index: number, count: number): bigint {
+  return (BigInt(Math.round(cost * 1e6)) << BigInt(count)) | (1n << BigInt(index));
+}
+
+/** Dijkstra from one router: the first link of the path to each other router. */
+function firstLinks(
+  source: string,
+  adjacency: ReadonlyMap<string, readonly { link: number; to: string }[]>,
+  weights: readonly bigint[],
+): Map<string, number> {
+  const distance = new Map<string, bigint>([[source, 0n]]);
+  const first = new Map<string, number>();
+  const open = new Set([source]);
+  const done = new Set<string>();
+  while (open.size > 0) {
+    const at = [...open].reduce((best, router) => (distance.get(router)! < distance.get(best)! ? router : best));
+    open.delete(at);
+    done.add(at);
+    for (const { link, to } of adjacency.get(at) ?? []) {
+      const candidate = distance.get(at)! + weights[link]!;
+      if (done.has(to) || candidate >= (distance.get(to) ?? candidate + 1n)) continue;
+      distance.set(to, candidate);
+      first.set(to, at === source ? link : first.get(at)!);
+      open.add(to);
+    }
+  }
+  return first;
+}

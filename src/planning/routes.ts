@@ -1,0 +1,76 @@
+import type { Route, RouteNexthop } from '../model/route.ts';
+import type { VirtualNetwork } from '../model/slice.ts';
+import type { AccessLink, Instance, InstanceLink, LinkEnd } from './instance.ts';
+import { gatewayOf } from './instance.ts';
+import { type NextLinks, shortestPaths } from './paths.ts';
+
+/** How the entries that we install are marked in the kernel (rtnetlink protocol numbers nobody else uses). */
+export const routeProtocol = 'vnm';
+
+/** Static shortest-path routes of every router of an instance: to all end hosts, and to the instance's own addresses. */
+export function computeRoutes(
+  vn: VirtualNetwork,
+  instance: Instance,
+  access: readonly AccessLink[],
+): Map<string, Route[]> {
+  const own = infrastructureRoutes(vn, instance);
+  const next = shortestPaths(vn.routers, vn.links);
+  return new Map(
+    vn.routers.map((router) => {
+      const toEndHosts = access.map(({ prefix, gateway }) => ({
+        prefix,
+        nexthop: towards(vn, instance, next, router, { gateway }),
+      }));
+      return [
+        router,
+        [...toEndHosts.map(({ prefix, nexthop }) => unicast(prefix, nexthop)), ...(own.get(router) ?? [])],
+      ];
+    }),
+  );
+}
+
+/**
+ * Routes to every address of the instance, so that each gateway and router can be probed over the instance it belongs to.
+ * They are made anew for each instance, never cloned. Addresses on a router's own links need none.
+ */
+export function infrastructureRoutes(vn: VirtualNetwork, instance: Instance): Map<string, Route[]> {
+  const next = shortestPaths(vn.routers, vn.links);
+  const ends = instance.links.flatMap((link) => [
+    { end: link.a, link },
+    { end: link.b, link },
+  ]);
+  return new Map(
+    vn.routers.map((router) => [
+      router,
+      ends
+        .filter(({ link }) => link.a.router !== router && link.b.router !== router)
+        .map(({ end }) => unicast(`${end.address}/32`, towards(vn, instance, next, router, end))),
+    ]),
+  );
+}
+
+/** The two ends of a link as seen from one router: its own, and its neighbour's. */
+export function sides(link: InstanceLink, router: string): { own: LinkEnd; peer: LinkEnd } {
+  return link.a.router === router ? { own: link.a, peer: link.b } : { own: link.b, peer: link.a };
+}
+
+/** The next hop from a router towards a gateway (over its gateway link at the last router) or another router. */
+function towards(
+  vn: VirtualNetwork,
+  instance: Instance,
+  next: NextLinks,
+  router: string,
+  target: { gateway?: string; router?: string },
+): RouteNexthop {
+  const last = target.gateway === undefined ? target.router! : gatewayOf(vn, target.gateway).router;
+  const index =
+    last === router
+      ? instance.links.findIndex((link) => link.kind === 'gateway' && link.a.gateway === target.gateway)
+      : next.get(router)!.get(last)!;
+  const { own, peer } = sides(instance.links[index]!, router);
+  return { interface: own.interface, via: peer.address, weight: 1 };
+}
+
+function unicast(prefix: string, nexthop: RouteNexthop): Route {
+  return { prefix, type: 'unicast', nexthops: [nexthop], protocol: routeProtocol };
+}

@@ -1,0 +1,73 @@
+import { overtakenMs } from '../loss/feasible.ts';
+import { crossesNetwork } from '../loss/flow-path.ts';
+import type { FlowPath, GatewayTiming, Uncertainty } from '../loss/types.ts';
+import { flowTiming, timingOf } from '../loss/uncertainty.ts';
+import type { Gate, Schedule } from './types.ts';
+
+/**
+ * The gates of `hold`, for feasible or loose uRPF: each is closed when its gateway redirects, and opens when no packet on the new path
+ * can overtake one on the old path any more. Only differences of latencies count, so clocks need not agree. A gateway where nothing
+ * can be overtaken needs no gate.
+ */
+export function holdGates(flows: readonly FlowPath[], uncertainty: Uncertainty): Map<string, Gate> {
+  const gates = new Map<string, Gate>();
+  for (const [gateway, own] of flowsBySource(flows)) {
+    const releaseAfterMs = Math.max(...own.map(overtakenMs));
+    if (releaseAfterMs === 0) continue;
+    gates.set(gateway, { closeBeforeMs: timingOf(uncertainty, gateway).gateLatenessMs, releaseAfterMs });
+  }
+  return gates;
+}
+
+/**
+ * The gates of `drain`, for any uRPF mode: all close so early that nothing is in flight when the first gateway redirects, and open so late
+ * that nothing on the new path arrives before the last one has. A gateway that no flow starts at needs no gate.
+ */
+export function drainGates(flows: readonly FlowPath[], uncertainty: Uncertainty): Map<string, Gate> {
+  const gates = new Map<string, Gate>();
+  for (const [gateway, own] of flowsBySource(flows)) {
+    const inFlightMs = own.map((flow) => flow.oldMs + flowTiming(flow, uncertainty).widestMs);
+    const tooEarlyMs = own.map((flow) => flowTiming(flow, uncertainty).widestMs - flow.newMs);
+    gates.set(gateway, {
+      // Not below 0 with a negative measured latency: the gate must be closed when its own gateway redirects.
+      closeBeforeMs: Math.max(0, ...inFlightMs) + timingOf(uncertainty, gateway).gateLatenessMs,
+      releaseAfterMs: Math.max(0, ...tooEarlyMs),
+    });
+  }
+  return gates;
+}
+
+/** The most that a gate delays a packet, in ms: it opens after the gateway's own redirection, which may be late. */
+export function gateDelayMs(gate: Gate, timing: GatewayTiming): number {
+  return gate.closeBeforeMs + Math.max(gate.releaseAfterMs, timing.latenessMs);
+}
+
+/** What a gate must be able to hold, and what leaves it in one burst. */
+export interface GateRoom {
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+/** Gateway -> room its gate needs: the rates of all flows from its end hosts, also those that stay at this gateway, x its delay. */
+export function gateRooms(
+  schedule: Pick<Schedule, 'gates'>,
+  flows: readonly FlowPath[],
+  uncertainty: Uncertainty,
+): Map<string, GateRoom> {
+  const rooms = new Map<string, GateRoom>();
+  for (const [gateway, gate] of schedule.gates) {
+    const delayMs = gateDelayMs(gate, timingOf(uncertainty, gateway));
+    const held = flows
+      .filter(({ source }) => source === gateway)
+      .map(({ ratePerMs, packetBytes }) => ({ packets: Math.ceil(ratePerMs * delayMs), packetBytes }));
+    rooms.set(gateway, {
+      packets: held.reduce((sum, { packets }) => sum + packets, 0),
+      bytes: held.reduce((sum, { packets, packetBytes }) => sum + packets * packetBytes, 0),
+    });
+  }
+  return rooms;
+}
+
+function flowsBySource(flows: readonly FlowPath[]): Map<string, FlowPath[]> {
+  return Map.groupBy(flows.filter(crossesNetwork), ({ source }) => source);
+}

@@ -1,0 +1,61 @@
+import loadHighs, { type Highs } from 'highs';
+import { messageOf, VnmError } from '../../model/errors.ts';
+
+export interface Term {
+  readonly factor: number;
+  readonly variable: string;
+}
+
+/** Minimise `objective` so that every row's terms sum up to at least `atLeast`, with `bounds` on the variables. */
+export interface LinearProgram {
+  readonly objective: readonly Term[];
+  readonly rows: readonly { readonly terms: readonly Term[]; readonly atLeast: number }[];
+  /** Lines of the bounds section; a variable without one is at least 0. */
+  readonly bounds: readonly string[];
+}
+
+export interface LinearOptimum {
+  readonly objective: number;
+  readonly values: ReadonlyMap<string, number>;
+}
+
+// The package declares its loader as a CommonJS default, one level deeper than its ES module exports it.
+const load = loadHighs as unknown as typeof loadHighs.default;
+let highs: Promise<Highs> | undefined;
+
+/** Solves a linear program with HiGHS. Throws VnmError `failed` when that finds no optimum. */
+export async function minimise(program: LinearProgram): Promise<LinearOptimum> {
+  highs ??= load();
+  const solver = await highs;
+  const solution = solve(solver, formatProgram(program));
+  if (solution.Status !== 'Optimal') {
+    throw new VnmError('failed', `no optimal schedule: the linear program ended as '${solution.Status}'`);
+  }
+  const values = Object.entries(solution.Columns).map(([name, column]): [string, number] => [name, column.Primal]);
+  return { objective: solution.ObjectiveValue, values: new Map(values) };
+}
+
+function solve(solver: Highs, text: string) {
+  try {
+    return solver.solve(text, { output_flag: false });
+  } catch (error) {
+    throw new VnmError('failed', `no optimal schedule: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** CPLEX LP format. */
+function formatProgram({ objective, rows, bounds }: LinearProgram): string {
+  return [
+    'Minimize',
+    formatTerms(objective),
+    'Subject To',
+    ...rows.map(({ terms, atLeast }) => `${formatTerms(terms)} >= ${atLeast}`),
+    'Bounds',
+    ...bounds,
+    'End',
+  ].join('\n');
+}
+
+function formatTerms(terms: readonly Term[]): string {
+  return terms.map(({ factor, variable }) => `${factor < 0 ? '-' : '+'} ${Math.abs(factor)} ${variable}`).join(' ');
+}

@@ -1,0 +1,52 @@
+import { VnmError } from '../../model/errors.ts';
+import type { UrpfMode } from '../../model/route.ts';
+import { checkFlowPaths } from '../loss/flow-path.ts';
+import { drainGates, holdGates } from './gates.ts';
+import { heuristicOffsets } from './heuristic.ts';
+import { type Chooser, chooseOffsets, type GatewayOffsets, type Group } from './offsets.ts';
+import { optimalOffsets } from './optimal.ts';
+import { type Gate, type Schedule, type ScheduleName, type ScheduleRequest, scheduleNames } from './types.ts';
+
+/** The schedules that a uRPF mode allows: under strict, holding traffic alone does not save what is in flight. */
+export function schedulesFor(urpf: UrpfMode): ScheduleName[] {
+  return scheduleNames.filter((name) => name !== 'hold' || urpf !== 'strict');
+}
+
+/**
+ * Makes the schedule of that name. Where nothing can be lost (feasible or loose uRPF, or a gate), nothing is gained by
+ * waiting for another gateway, and all redirections are at T.
+ *
+ * Throws VnmError `invalid-input` for a flow with impossible numbers or gateways and for `hold` under strict uRPF, `failed`
+ * when the solver finds no optimum.
+ */
+export async function makeSchedule(name: ScheduleName, request: ScheduleRequest): Promise<Schedule> {
+  const { gateways, flows, granularity } = request;
+  checkFlowPaths(flows, gateways);
+  checkAllowed(name, request.urpf);
+  const offsets = await chooseOffsets(granularity, { gateways, flows }, chooserFor(name, request));
+  return { ...offsets, name, gates: gatesFor(name, request) };
+}
+
+/** Throws VnmError `invalid-input` when the uRPF mode does not allow the schedule. */
+export function checkAllowed(name: ScheduleName, urpf: UrpfMode): void {
+  if (schedulesFor(urpf).includes(name)) return;
+  throw new VnmError('invalid-input', `schedule '${name}' loses what is in flight under ${urpf} uRPF`, {
+    hint: `take '--urpf feasible', or one of ${schedulesFor(urpf).join(', ')}`,
+  });
+}
+
+function chooserFor(name: ScheduleName, { urpf, uncertainty }: ScheduleRequest): Chooser {
+  if (urpf === 'strict' && name === 'heuristic') return heuristicOffsets;
+  if (urpf === 'strict' && name === 'optimal') return (group) => optimalOffsets(group, uncertainty);
+  return together;
+}
+
+function gatesFor(name: ScheduleName, { flows, uncertainty }: ScheduleRequest): ReadonlyMap<string, Gate> {
+  if (name === 'hold') return holdGates(flows, uncertainty);
+  if (name === 'drain') return drainGates(flows, uncertainty);
+  return new Map();
+}
+
+function together({ gateways }: Group): GatewayOffsets {
+  return new Map(gateways.map((gateway) => [gateway, 0]));
+}

@@ -1,0 +1,86 @@
+import { containsPrefix, parsePrefix } from '../model/address.ts';
+import { VnmError } from '../model/errors.ts';
+import type { Route, RouteNexthop } from '../model/route.ts';
+import type { Instance } from './instance.ts';
+import { sides } from './routes.ts';
+
+/**
+ * The migration routing state translator (the paper, section III-C): the entries that a router really has on the old
+ * instance, with next hops and interfaces of the same virtual links on the new one. Left out is what each instance has by
+ * itself: entries of the kernel, and entries for the old instance's own addresses. Order and everything else is kept.
+ *
+ * Throws VnmError `conflict` for an entry that leads out of the old instance, since no new one could stand for it.
+ */
+export function translateRoutes(router: string, routes: readonly Route[], from: Instance, to: Instance): Route[] {
+  const oldBlock = parsePrefix(from.block);
+  const isOwn = (route: Route) => route.protocol === 'kernel' || containsPrefix(oldBlock, parsePrefix(route.prefix));
+  const counterparts = linkCounterparts(router, from, to);
+  return routes
+    .filter((route) => !isOwn(route))
+    .map((route) => {
+      if (route.nexthopId !== undefined) throw untranslatable(router, route, `uses nexthop object ${route.nexthopId}`);
+      const nexthops = route.nexthops.map((nexthop) => translateNexthop(router, route, nexthop, counterparts));
+      const { source, ...rest } = route;
+      const address = source === undefined ? undefined : translateSource(router, route, source, from, to);
+      return { ...rest, nexthops, ...(address === undefined ? {} : { source: address }) };
+    });
+}
+
+interface Counterpart {
+  /** Address of the neighbour on the old link. */
+  readonly oldPeer: string;
+  readonly interface: string;
+  readonly peer: string;
+}
+
+/** By old interface name. Links keep their order from instance to instance. */
+function linkCounterparts(router: string, from: Instance, to: Instance): Map<string, Counterpart> {
+  const counterparts = new Map<string, Counterpart>();
+  from.links.forEach((link, index) => {
+    if (link.a.router !== router && link.b.router !== router) return;
+    const old = sides(link, router);
+    const fresh = sides(to.links[index]!, router);
+    counterparts.set(old.own.interface, {
+      oldPeer: old.peer.address,
+      interface: fresh.own.interface,
+      peer: fresh.peer.address,
+    });
+  });
+  return counterparts;
+}
+
+function translateNexthop(
+  router: string,
+  route: Route,
+  nexthop: RouteNexthop,
+  counterparts: ReadonlyMap<string, Counterpart>,
+): RouteNexthop {
+  const counterpart = counterparts.get(nexthop.interface);
+  if (counterpart === undefined)
+    throw untranslatable(router, route, `leaves by '${nexthop.interface}', no link of the VN`);
+  if (nexthop.via !== undefined && nexthop.via !== counterpart.oldPeer) {
+    throw untranslatable(router, route, `goes via ${nexthop.via}, but the neighbour there is ${counterpart.oldPeer}`);
+  }
+  return {
+    interface: counterpart.interface,
+    ...(nexthop.via === undefined ? {} : { via: counterpart.peer }),
+    weight: nexthop.weight,
+  };
+}
+
+function translateSource(router: string, route: Route, source: string, from: Instance, to: Instance): string {
+  const index = from.links.findIndex((link) => link.a.address === source || link.b.address === source);
+  if (index < 0) throw untranslatable(router, route, `has source ${source}, no address of the router`);
+  const link = to.links[index]!;
+  return from.links[index]!.a.address === source ? link.a.address : link.b.address;
+}
+
+function untranslatable(router: string, route: Route, reason: string): VnmError {
+  return new VnmError(
+    'conflict',
+    `router '${router}' has a route to ${route.prefix} that cannot be cloned: it ${reason}`,
+    {
+      hint: 'change or remove that route on the old router, then migrate again',
+    },
+  );
+}

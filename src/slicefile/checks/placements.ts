@@ -1,0 +1,27 @@
+import type { Draft, DraftPlacement, DraftVn } from '../draft.ts';
+import { atKey, atValue, type Problem } from '../fault.ts';
+import { list, quote } from '../words.ts';
+import { aNode, aRouter, checkReference } from './references.ts';
+
+/** Every placement of a VN gives each of its routers, and nothing else, a substrate node. */
+export function checkPlacements({ nodes }: Draft, { routers, placements }: DraftVn): Problem[] {
+  const none = placements.names?.size === 0;
+  return [
+    ...(none ? [atValue(placements.path, 'no placement', 'add one: initial: { ROUTER: NODE }')] : []),
+    ...placements.entries.flatMap(({ places }) =>
+      places.entries.flatMap((router) => [
+        ...checkReference(aRouter, router, routers, 'key'),
+        ...checkReference(aNode, router.node, nodes),
+      ]),
+    ),
+    ...placements.entries.flatMap((placement) => checkAllPlaced(placement, routers.names)),
+  ];
+}
+
+function checkAllPlaced({ name, path, places }: DraftPlacement, routers: ReadonlySet<string> | undefined): Problem[] {
+  const placed = places.names;
+  const missing = placed === undefined ? [] : [...(routers ?? [])].filter((router) => !placed.has(router));
+  if (missing.length === 0) return [];
+  const [nouns, whom] = missing.length === 1 ? ['router', missing[0]] : ['routers', 'each of them'];
+  return [atKey(path, `placement ${quote(name)} has no node for ${nouns} ${list(missing)}`, `add ${whom}: NODE`)];
+}

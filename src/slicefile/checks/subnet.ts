@@ -1,0 +1,84 @@
+import { isIPv4 } from 'node:net';
+import {
+  containsAddress,
+  formatPrefix,
+  maskTo,
+  overlaps,
+  type Prefix,
+  parseAddress,
+  parsePrefix,
+} from '../../model/address.ts';
+import { requiredLength, roomNeeded } from '../../model/room.ts';
+import type { Slice } from '../../model/slice.ts';
+import type { Draft, DraftNode } from '../draft.ts';
+import { atValue, type Fault, type Position, type Problem } from '../fault.ts';
+import { quote } from '../words.ts';
+
+const reserved = [
+  { prefix: parsePrefix('0.0.0.0/8'), use: 'addresses of this network' },
+  { prefix: parsePrefix('127.0.0.0/8'), use: 'loopback' },
+  { prefix: parsePrefix('224.0.0.0/4'), use: 'multicast' },
+  { prefix: parsePrefix('240.0.0.0/4'), use: 'reserved addresses' },
+];
+
+/** The slice's subnet is large enough and nobody else's. */
+export function checkSubnet({ vnet, nodes, vns }: Draft): Problem[] {
+  if (vnet === undefined) return [];
+  return [...checkReserved(vnet), ...nodes.entries.flatMap((node) => checkNode(node, vnet)), ...checkRoom(vns, vnet)];
+}
+
+function checkReserved(vnet: Prefix): Problem[] {
+  const taken = reserved.find(({ prefix }) => overlaps(prefix, vnet));
+  if (taken === undefined) return [];
+  const message = `overlapping subnets: vnet ${formatPrefix(vnet)} and ${formatPrefix(taken.prefix)} (${taken.use})`;
+  return [atValue(['vnet'], message, 'take a private subnet, like 10.65.0.0/16')];
+}
+
+function checkNode({ name, host, address }: DraftNode, vnet: Prefix): Problem[] {
+  const inside = (text: string) => isIPv4(text) && containsAddress(vnet, parseAddress(text));
+  const taken = Object.entries({ host, address }).flatMap(([key, value]) =>
+    value && inside(value.name) ? [{ key, value }] : [],
+  );
+  return taken.map(({ key, value }) =>
+    atValue(
+      value.path,
+      `overlapping subnets: the ${key} of node ${quote(name)} is inside vnet ${formatPrefix(vnet)}`,
+      'take a subnet for the slice that none of its nodes is in',
+    ),
+  );
+}
+
+function checkRoom(vns: Draft['vns'], vnet: Prefix): Problem[] {
+  const counts = vns.map(({ links, gateways, endHosts }) => ({
+    links: links.entries,
+    gateways: gateways.entries,
+    endHosts: endHosts.entries,
+  }));
+  const length = requiredLength(counts);
+  if (vns.length === 0 || vnet.length <= length) return [];
+  const enough = formatPrefix({ base: maskTo(vnet.base, length), length });
+  const message = `subnet too small: ${formatPrefix(vnet)}, but the slice needs ${roomNeeded(counts)} addresses`;
+  return [atValue(['vnet'], message, `take a /${length} or larger, like ${enough}`)];
+}
+
+/** A slice with its file; `at`: where its subnet stands there. */
+export interface SliceInFile {
+  readonly file: string;
+  readonly slice: Slice;
+  readonly at?: Position;
+}
+
+/** A fault at each slice whose subnet overlaps that of a slice before it. */
+export function checkSubnets(slices: readonly SliceInFile[]): Fault[] {
+  return slices.flatMap(({ file, slice, at }, index) =>
+    slices
+      .slice(0, index)
+      .filter((other) => overlaps(other.slice.vnet, slice.vnet))
+      .map((other) => ({
+        file,
+        ...(at ?? { line: 1, column: 1 }),
+        message: `overlapping subnets: vnet ${formatPrefix(slice.vnet)} and ${formatPrefix(other.slice.vnet)} of slice ${quote(other.slice.name)} in ${other.file}`,
+        hint: 'each slice has a subnet of its own',
+      })),
+  );
+}

@@ -1,0 +1,66 @@
+import { LineCounter, parseDocument, type YAMLError } from 'yaml';
+import { type Fault, type Position, withHint } from './fault.ts';
+import type { Path } from './path.ts';
+import { PlainReader } from './plain.ts';
+import { oneLine } from './words.ts';
+
+/** A slice file as YAML: plain values that still know where they stand. */
+export interface YamlDocument {
+  /** Objects, arrays, strings, numbers, booleans, null. */
+  readonly value: unknown;
+  /** Of the value at `path` or of its key; of the nearest thing around it when there is none. */
+  readonly positionOf: (path: Path, part: 'value' | 'key') => Position;
+}
+
+/**
+ * Reads YAML 1.2 (core schema). With syntax errors there is no document, because what is left of the file would only bring
+ * faults that are none; duplicate keys, unknown tags and bad aliases leave the rest readable.
+ */
+export function readYaml(text: string, file: string): { faults: Fault[]; document?: YamlDocument } {
+  const lines = new LineCounter();
+  const parsed = parseDocument(text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    schema: 'core',
+    merge: false,
+    stringKeys: true,
+    uniqueKeys: false,
+  });
+  const faultAt = (offset: number, message: string, hint?: string): Fault => {
+    const { line, col } = lines.linePos(offset);
+    // An empty file has no line 1 for the counter.
+    return { file, line: Math.max(1, line), column: Math.max(1, col), ...withHint(message, hint) };
+  };
+  const syntax = syntaxErrors(parsed.errors).map((error) => faultAt(error.pos[0], ...wordsOf(error)));
+  if (syntax.length > 0) return { faults: syntax };
+
+  const plain = new PlainReader(faultAt);
+  const value = plain.read(parsed.contents, []);
+  const faults = [...parsed.warnings.map((warning) => faultAt(warning.pos[0], ...wordsOf(warning))), ...plain.faults];
+  const positionOf = (path: Path, part: 'value' | 'key'): Position => {
+    const { line, column } = faultAt(plain.offsetOf(parsed.contents, path, part), '');
+    return { line, column };
+  };
+  return { faults, document: { value, positionOf } };
+}
+
+/** Running out of stack on a deeply nested file is one fault, however many errors follow from it. */
+function syntaxErrors(errors: readonly YAMLError[]): readonly YAMLError[] {
+  const exhausted = errors.find((error) => error.code === 'RESOURCE_EXHAUSTION');
+  return exhausted === undefined ? errors : [exhausted];
+}
+
+function wordsOf(error: YAMLError): [message: string, hint?: string] {
+  switch (error.code) {
+    case 'RESOURCE_EXHAUSTION':
+      return ['the file is nested too deeply'];
+    case 'MULTIPLE_DOCS':
+      return ['a second YAML document begins here', 'a file holds one slice'];
+    case 'NON_STRING_KEY':
+      return ['a key must be plain text'];
+    case 'TAG_RESOLVE_FAILED':
+      return ['unknown YAML tag', 'write the value without the tag'];
+    default:
+      return [`not valid YAML: ${oneLine(error.message)}`];
+  }
+}

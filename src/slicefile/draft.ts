@@ -1,0 +1,116 @@
+/**
+ * What a slice file says about names, as far as it can be read although parts of it may be faulty: so that one run finds all
+ * faults, and a wrong rate hides no unknown end host. Everything keeps its path.
+ */
+import type { Prefix } from '../model/address.ts';
+import { DraftReader, type Reference, type Section } from './draft-reader.ts';
+import type { Problem } from './fault.ts';
+import type { Path } from './path.ts';
+import { vnetSchema } from './schema.ts';
+
+export interface Draft {
+  readonly vnet: Prefix | undefined;
+  readonly nodes: Section<DraftNode>;
+  readonly latencyLinks: Section<DraftPair>;
+  readonly vns: readonly DraftVn[];
+}
+
+export interface DraftNode extends Named {
+  readonly hasHost: boolean;
+  readonly host: Reference | undefined;
+  readonly address: Reference | undefined;
+}
+
+export interface DraftVn {
+  readonly path: Path;
+  /** Empty when the file has none. */
+  readonly name: string;
+  readonly routers: Section<Reference>;
+  readonly links: Section<DraftPair>;
+  readonly gateways: Section<DraftGateway>;
+  readonly endHosts: Section<DraftEndHost>;
+  readonly flows: Section<DraftPair>;
+  readonly placements: Section<DraftPlacement>;
+}
+
+/** A link, the latency of one, or a flow. */
+export interface DraftPair {
+  readonly path: Path;
+  readonly from: Reference | undefined;
+  readonly to: Reference | undefined;
+}
+
+export interface DraftGateway extends Named {
+  readonly node: Reference | undefined;
+  readonly router: Reference | undefined;
+}
+
+export interface DraftEndHost extends Named {
+  readonly node: Reference | undefined;
+  readonly gateway: Reference | undefined;
+}
+
+/** Router -> node. */
+export interface DraftPlacement extends Named {
+  readonly places: Section<Named & { readonly node: Reference | undefined }>;
+}
+
+interface Named {
+  readonly name: string;
+  readonly path: Path;
+}
+
+/** `problems` are those of the schema in `value`. */
+export function readDraft(value: unknown, problems: readonly Problem[]): Draft {
+  const reader = new DraftReader(value, problems);
+  const vnet = vnetSchema.safeParse(reader.at(['vnet']));
+  return {
+    vnet: vnet.success ? vnet.data : undefined,
+    nodes: reader.map(['substrate', 'nodes'], (name, path) => ({
+      name,
+      path,
+      hasHost: reader.at([...path, 'host']) !== undefined,
+      host: reader.reference([...path, 'host']),
+      address: reader.reference([...path, 'address']),
+    })),
+    latencyLinks: reader.list(['substrate', 'latency', 'links'], (path) => readPair(reader, path, 0, 1)),
+    vns: readVns(reader),
+  };
+}
+
+function readVns(reader: DraftReader): DraftVn[] {
+  const vns = reader.at(['vns']);
+  if (Array.isArray(vns)) return vns.map((_, i) => readVn(reader, ['vns', i], ['vns', i, 'placements']));
+  return vns === undefined && reader.at(['vn']) !== undefined ? [readVn(reader, ['vn'], ['placements'])] : [];
+}
+
+function readVn(reader: DraftReader, path: Path, placements: Path): DraftVn {
+  return {
+    path,
+    name: reader.reference([...path, 'name'])?.name ?? '',
+    routers: reader.list([...path, 'routers'], (router) => reader.reference(router)),
+    links: reader.list([...path, 'links'], (link) => readPair(reader, link, 0, 1)),
+    gateways: reader.map([...path, 'gateways'], (name, gateway) => ({
+      name,
+      path: gateway,
+      node: reader.reference([...gateway, 'node']),
+      router: reader.reference([...gateway, 'router']),
+    })),
+    endHosts: reader.map([...path, 'endHosts'], (name, endHost) => ({
+      name,
+      path: endHost,
+      node: reader.reference([...endHost, 'node']),
+      gateway: reader.reference([...endHost, 'gateway']),
+    })),
+    flows: reader.list([...path, 'flows'], (flow) => readPair(reader, flow, 'from', 'to')),
+    placements: reader.map(placements, (name, placement) => ({
+      name,
+      path: placement,
+      places: reader.map(placement, (router, place) => ({ name: router, path: place, node: reader.reference(place) })),
+    })),
+  };
+}
+
+function readPair(reader: DraftReader, path: Path, from: string | number, to: string | number): DraftPair {
+  return { path, from: reader.reference([...path, from]), to: reader.reference([...path, to]) };
+}

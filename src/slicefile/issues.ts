@@ -1,0 +1,72 @@
+import type { z } from 'zod';
+import { atKey, atValue, type Problem } from './fault.ts';
+import { schemaAt } from './json-schema.ts';
+import { type Path, valueAt } from './path.ts';
+import { describeValue, hintAmong, quote } from './words.ts';
+
+type Issue = z.core.$ZodIssue;
+
+/** Issues of the schema in the words of a slice file. `value` is what was checked. */
+export function problemsOf(issues: readonly Issue[], value: unknown): Problem[] {
+  return issues.flatMap((issue) => toProblems(issue, issue.path as Path, valueAt(value, issue.path as Path)));
+}
+
+function toProblems(issue: Issue, path: Path, found: unknown): Problem[] {
+  const hint = schemaAt(path)?.description;
+  switch (issue.code) {
+    case 'unrecognized_keys':
+      return issue.keys.map((key) => unknownKey(path, key));
+    case 'invalid_key':
+      return issue.issues.map((inner) => atKey(path, inner.message, customHint(inner)));
+    case 'custom':
+      return [atValue(path, issue.message, customHint(issue))];
+    case 'invalid_type':
+      return [found === undefined ? missing(path, hint) : wrongType(issue.expected, path, found, hint)];
+    case 'too_small':
+      return [atValue(path, outOfRange(found, 'small', 'short'), hint)];
+    case 'too_big':
+      return [atValue(path, outOfRange(found, 'big', 'long'), hint)];
+    default:
+      return [atValue(path, issue.message, hint)];
+  }
+}
+
+function unknownKey(path: Path, key: string): Problem {
+  const known = Object.keys(schemaAt(path)?.properties ?? {});
+  return atKey([...path, key], `unknown key ${quote(key)}`, hintAmong(key, known, 'keys'));
+}
+
+function missing(path: Path, hint: string | undefined): Problem {
+  return atValue(path, `${quote(String(path.at(-1)))} is missing`, hint);
+}
+
+function wrongType(expected: string, path: Path, found: unknown, hint: string | undefined): Problem {
+  const title = schemaAt(path)?.title;
+  const noun = title === undefined || path.length === 0 ? (nouns.get(expected) ?? expected) : withArticle(title);
+  return atValue(path, `expected ${noun}, found ${describeValue(found)}`, hint);
+}
+
+const nouns = new Map([
+  ['string', 'text'],
+  ['number', 'a number'],
+  ['int', 'a whole number'],
+  ['object', 'a map'],
+  ['record', 'a map'],
+  ['array', 'a list'],
+  ['tuple', 'a list'],
+]);
+
+function withArticle(noun: string): string {
+  if (noun.startsWith('the ')) return noun;
+  return /^[aeiou]/i.test(noun) ? `an ${noun}` : `a ${noun}`;
+}
+
+function outOfRange(found: unknown, ofNumbers: string, ofOthers: string): string {
+  if (typeof found === 'number') return `${found} is too ${ofNumbers}`;
+  return `${Array.isArray(found) ? 'the list' : describeValue(found)} is too ${ofOthers}`;
+}
+
+function customHint(issue: Issue): string | undefined {
+  const hint: unknown = issue.code === 'custom' ? issue.params?.hint : undefined;
+  return typeof hint === 'string' ? hint : undefined;
+}

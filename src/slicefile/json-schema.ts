@@ -1,0 +1,38 @@
+import { z } from 'zod';
+import type { Path } from './path.ts';
+import { sliceSchema } from './schema.ts';
+
+/** The part of JSON Schema that the slice file's own schema uses. */
+export interface JsonSchema {
+  readonly title?: string;
+  readonly description?: string;
+  readonly properties?: Readonly<Record<string, JsonSchema>>;
+  readonly additionalProperties?: JsonSchema | false;
+  readonly items?: JsonSchema | false;
+  readonly prefixItems?: readonly JsonSchema[];
+}
+
+const schema = z.toJSONSchema(sliceSchema, { io: 'input' }) as JsonSchema;
+
+/** The JSON Schema (2020-12) of slice files, for editors. What it cannot say, such as that a router exists, `checkSlice` checks. */
+export function sliceJsonSchema(): object {
+  return structuredClone(schema);
+}
+
+/** The schema of the value at `path`; undefined where nothing is allowed. */
+export function schemaAt(path: Path): JsonSchema | undefined {
+  return path.reduce<JsonSchema | undefined>(
+    (here, step) => (here === undefined ? undefined : childOf(here, step)),
+    schema,
+  );
+}
+
+function childOf(parent: JsonSchema, step: string | number): JsonSchema | undefined {
+  const child =
+    typeof step === 'number'
+      ? (parent.prefixItems?.[step] ?? parent.items)
+      : parent.properties && Object.hasOwn(parent.properties, step)
+        ? parent.properties[step]
+        : parent.additionalProperties;
+  return child === false ? undefined : child;
+}

@@ -1,0 +1,62 @@
+import { isIP } from 'node:net';
+import { parseAddress } from '../model/address.ts';
+import { VnmError } from '../model/errors.ts';
+import { quote } from './words.ts';
+
+/** A kind of name: what the schema and the messages say of it. */
+export interface NameRule {
+  readonly noun: string;
+  readonly pattern: RegExp;
+  readonly rule: string;
+}
+
+const lowerCase = {
+  pattern: /^[a-z0-9][a-z0-9-]{0,31}$/,
+  rule: '1 to 32 of a-z, 0-9 and -, not beginning with -; it becomes part of names on the nodes',
+};
+const anyCase = {
+  pattern: /^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$/,
+  rule: '1 to 32 of A-Z, a-z, 0-9, _ and -, beginning with a letter or digit',
+};
+
+export const sliceName: NameRule = { noun: 'slice name', ...lowerCase };
+export const nodeName: NameRule = { noun: 'node name', ...lowerCase };
+export const routerName: NameRule = { noun: 'router name', ...lowerCase };
+export const vnName: NameRule = { noun: 'VN name', ...anyCase };
+export const gatewayName: NameRule = { noun: 'gateway name', ...anyCase };
+export const endHostName: NameRule = { noun: 'end host name', ...anyCase };
+export const placementName: NameRule = { noun: 'placement name', ...anyCase };
+
+/** The name itself. Throws VnmError `invalid-input` when it breaks the rule. */
+export function parseName(text: string, { noun, pattern, rule }: NameRule): string {
+  if (pattern.test(text)) return text;
+  const lower = text.toLowerCase();
+  const hint = pattern.test(lower) ? `write ${quote(lower)}; ${rule}` : rule;
+  throw new VnmError('invalid-input', `${quote(text)} is not a ${noun}`, { hint });
+}
+
+/** A host name, IPv4 or IPv6 address, unchanged. Throws VnmError `invalid-input`. */
+export function parseHost(text: string): string {
+  const looksLikeAddress = /^[\d.]+$/.test(text);
+  const isName =
+    text.length <= 253 &&
+    text.split('.').every((label) => /^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$/.test(label));
+  if (isIP(text) !== 0 || (isName && !looksLikeAddress)) return text;
+  throw new VnmError('invalid-input', `${quote(text)} is neither a host name nor an IP address`, {
+    hint: 'write it like node1.example.org or 192.0.2.7; the login and the port have keys of their own',
+  });
+}
+
+/** An IPv4 address, unchanged. Throws VnmError `invalid-input`. */
+export function parseAddressText(text: string): string {
+  parseAddress(text);
+  return text;
+}
+
+/** A login. Throws VnmError `invalid-input`. */
+export function parseUser(text: string): string {
+  if (/^[A-Za-z0-9_][A-Za-z0-9._@-]{0,63}$/.test(text)) return text;
+  throw new VnmError('invalid-input', `${quote(text)} is not a login name`, {
+    hint: '1 to 64 of A-Z, a-z, 0-9 and ._@-, beginning with a letter, a digit or _',
+  });
+}

@@ -1,0 +1,115 @@
+import { type Alias, isAlias, isMap, isScalar, isSeq, type Node, type YAMLMap } from 'yaml';
+import type { Fault } from './fault.ts';
+import type { Path } from './path.ts';
+import { quote } from './words.ts';
+
+/** More would only be an attempt to blow the file up. */
+const maxAliases = 100;
+
+/** Turns nodes into plain values and finds nodes again by path. The first of several equal keys counts. */
+export class PlainReader {
+  readonly faults: Fault[] = [];
+  readonly #faultAt: (offset: number, message: string, hint?: string) => Fault;
+  readonly #anchors = new Map<string, { node: Node; value: unknown }>();
+  readonly #targets = new Map<Alias, Node>();
+
+  constructor(faultAt: (offset: number, message: string, hint?: string) => Fault) {
+    this.#faultAt = faultAt;
+  }
+
+  read(node: Node | null, path: Path): unknown {
+    if (node === null) return null;
+    if (isAlias(node)) return this.#readAlias(node);
+    const value = this.#readContent(node, path);
+    // Only now: an alias inside its own anchor would make an endless value.
+    if ('anchor' in node && node.anchor !== undefined) this.#anchors.set(node.anchor, { node, value });
+    return value;
+  }
+
+  offsetOf(root: Node | null, path: Path, part: 'value' | 'key'): number {
+    let node = root;
+    let offset = startOf(root) ?? 0;
+    for (const [depth, step] of path.entries()) {
+      const here = node !== null && isAlias(node) ? (this.#targets.get(node) ?? null) : node;
+      const [key, value] = childOf(here, step);
+      const wanted = part === 'key' && depth === path.length - 1 ? key : value;
+      const found = startOf(wanted) ?? startOf(key) ?? startOf(value);
+      if (found === undefined) break;
+      node = value;
+      offset = found;
+    }
+    return offset;
+  }
+
+  #readContent(node: Node, path: Path): unknown {
+    if (isMap(node)) return this.#readMap(node, path);
+    if (isSeq(node)) return node.items.map((item, index) => this.read(item as Node | null, [...path, index]));
+    return isScalar(node) ? node.value : null;
+  }
+
+  #readMap(map: YAMLMap, path: Path): Record<string, unknown> {
+    const result: Record<string, unknown> = {};
+    const firstOffsets = new Map<string, number>();
+    for (const pair of map.items) {
+      const key = keyText(pair.key);
+      const offset = startOf(pair.key as Node | null) ?? startOf(map) ?? 0;
+      const value = this.read(pair.value as Node | null, [...path, key]);
+      const firstOffset = firstOffsets.get(key);
+      if (key === '__proto__') this.faults.push(this.#faultAt(offset, `unknown key ${quote(key)}`));
+      else if (firstOffset !== undefined) this.faults.push(this.#duplicate(path, key, offset, firstOffset));
+      else result[key] = value;
+      if (firstOffset === undefined) firstOffsets.set(key, offset);
+    }
+    return result;
+  }
+
+  #duplicate(path: Path, key: string, offset: number, firstOffset: number): Fault {
+    const first = this.#faultAt(firstOffset, '');
+    const noun = duplicateNouns.get(path.at(-1) ?? '') ?? 'key';
+    const rule = noun === 'end host' ? '; an end host has exactly one gateway' : '';
+    return this.#faultAt(
+      offset,
+      `duplicate ${noun} ${quote(key)}`,
+      `it is already at ${first.line}:${first.column}${rule}`,
+    );
+  }
+
+  #readAlias(alias: Alias): unknown {
+    const offset = startOf(alias) ?? 0;
+    const anchor = this.#anchors.get(alias.source);
+    if (anchor === undefined) {
+      this.faults.push(
+        this.#faultAt(offset, `unknown anchor ${quote(alias.source)}`, 'an anchor stands before its aliases'),
+      );
+      return null;
+    }
+    this.#targets.set(alias, anchor.node);
+    if (this.#targets.size <= maxAliases) return anchor.value;
+    if (this.#targets.size === maxAliases + 1) {
+      this.faults.push(this.#faultAt(offset, `more than ${maxAliases} aliases`, 'write the values out'));
+    }
+    return null;
+  }
+}
+
+const duplicateNouns = new Map<string | number, string>([
+  ['nodes', 'node'],
+  ['gateways', 'gateway'],
+  ['endHosts', 'end host'],
+  ['placements', 'placement'],
+]);
+
+function childOf(node: Node | null, step: string | number): [key: Node | null, value: Node | null] {
+  if (isSeq(node)) return [null, (node.items[Number(step)] ?? null) as Node | null];
+  if (!isMap(node)) return [null, null];
+  const pair = node.items.find((item) => keyText(item.key) === String(step));
+  return [(pair?.key ?? null) as Node | null, (pair?.value ?? null) as Node | null];
+}
+
+function keyText(key: unknown): string {
+  return isScalar(key) ? String(key.value ?? '') : '';
+}
+
+function startOf(node: Node | null): number | undefined {
+  return node?.range?.[0];
+}

@@ -1,0 +1,207 @@
+/**
+ * What a slice file looks like, before anything refers to anything. The titles and descriptions are in the JSON Schema, for
+ * editors, and in the messages: a title says what was expected, a description is the hint.
+ */
+import { z } from 'zod';
+import { parsePrefix } from '../model/address.ts';
+import { messageOf, VnmError } from '../model/errors.ts';
+import * as names from './names.ts';
+import { parseRate, ratePattern } from './rate.ts';
+
+interface Texts {
+  readonly title: string;
+  readonly description: string;
+  readonly pattern?: string;
+}
+
+/** Text that `parse` turns into a value; message and hint of the VnmError it throws go into the issue. */
+function text<T>(texts: Texts, parse: (text: string) => T) {
+  return z
+    .string()
+    .meta({ ...texts })
+    .transform((value, context): T => {
+      try {
+        return parse(value);
+      } catch (error) {
+        if (!(error instanceof VnmError)) throw error;
+        context.addIssue({ code: 'custom', message: messageOf(error), params: { hint: error.hint } });
+        return z.NEVER;
+      }
+    });
+}
+
+function name(rule: names.NameRule) {
+  const texts = { title: rule.noun, description: rule.rule, pattern: rule.pattern.source };
+  return text(texts, (value) => names.parseName(value, rule));
+}
+
+/** A name that is declared elsewhere in the file; whether it is, is checked afterwards. */
+function reference(title: string, description: string) {
+  return z.string().meta({ title, description });
+}
+
+const port = z.int().min(1).max(65_535).describe('SSH port, 1 to 65535; 22 if left out');
+const user = text({ title: 'login name', description: 'login on the node' }, names.parseUser);
+const key = z.string().min(1).describe('path of a private key file; ~/ is your home');
+const latencyMs = z.number().min(0).describe('one-way latency in ms, 0 or more');
+const aNode = reference('node name', 'one of substrate.nodes');
+const aRouter = reference('router name', "one of the VN's routers");
+const anEndHost = reference('end host name', "one of the VN's endHosts");
+
+const nodeSchema = z
+  .strictObject({
+    host: text(
+      {
+        title: 'host name or IP address',
+        description: 'where SSH reaches the node; without it the node gets a place on the local testbed',
+      },
+      names.parseHost,
+    ).exactOptional(),
+    port: port.exactOptional(),
+    user: user.exactOptional(),
+    key: key.exactOptional(),
+    address: text(
+      { title: 'IPv4 address', description: 'where the other nodes send tunnel packets to, when that is not host' },
+      names.parseAddressText,
+    ).exactOptional(),
+  })
+  .describe(
+    'a host reached over SSH: { host: node1.example.org, port: 22, user: me, key: ~/.ssh/id_ed25519 }; {} for a place on the local testbed',
+  );
+
+const latencyLinkSchema = z
+  .tuple([aNode, aNode, latencyMs, latencyMs.exactOptional()])
+  .describe('[from, to, ms] for both directions, or [from, to, ms, back]');
+
+const latencySchema = z
+  .strictObject({
+    default: latencyMs.describe('one-way latency in ms of all pairs not listed; 0 if left out').exactOptional(),
+    links: z.array(latencyLinkSchema).describe('one-way latencies between nodes').exactOptional(),
+  })
+  .describe('one-way latencies in ms between substrate nodes: { default: 10, links: [[n1, n2, 25]] }');
+
+const linkSchema = z
+  .tuple([
+    aRouter,
+    aRouter,
+    z.number().positive().describe('cost of the link, more than 0; 1 if left out').exactOptional(),
+  ])
+  .describe('[from, to] or [from, to, cost]');
+
+const gatewaySchema = z
+  .strictObject({
+    node: aNode.describe('the substrate node that is the gateway'),
+    router: aRouter.describe("the VN's router it is joined to"),
+  })
+  .describe('{ node: NODE, router: ROUTER }');
+
+const endHostSchema = z
+  .strictObject({
+    node: aNode.describe('the substrate node that is the end host'),
+    gateway: reference('the name of one gateway', 'one of gateways; two gateways for one end host are not possible'),
+  })
+  .describe('{ node: NODE, gateway: GATEWAY }');
+
+const flowSchema = z
+  .strictObject({
+    from: anEndHost.describe('the sending end host'),
+    to: anEndHost.describe('the receiving end host'),
+    rate: text(
+      {
+        title: 'rate with a unit',
+        description: 'payload bits per second, like 1.5Mbps, 800kbps or 2Gbps',
+        pattern: ratePattern.source,
+      },
+      parseRate,
+    ),
+    priority: z
+      .number()
+      .positive()
+      .describe('weight of a lost packet of this flow, more than 0; 1 if left out')
+      .exactOptional(),
+    payload: z
+      .int()
+      .min(24)
+      .max(9000)
+      .describe('UDP payload per packet in bytes, 24 to 9000; 1470 if left out')
+      .exactOptional(),
+  })
+  .describe('{ from: END HOST, to: END HOST, rate: 1.5Mbps }');
+
+const routerSchema = name(names.routerName);
+
+const placementSchema = z
+  .record(z.string(), aNode.describe('one of substrate.nodes'))
+  .describe('ROUTER: NODE for each router of the VN');
+
+const placementsSchema = z
+  .record(name(names.placementName), placementSchema)
+  .describe('where the routers are placed, by placement name: { initial: { a: n1, b: n2 } }');
+
+const vnShape = {
+  name: name(names.vnName),
+  routers: z.array(routerSchema).min(1).describe('the virtual routers: [a, b]; at least one'),
+  links: z.array(linkSchema).describe('the virtual links: [[a, b]]').exactOptional(),
+  gateways: z
+    .record(name(names.gatewayName), gatewaySchema)
+    .describe('the gateways by name: { g1: { node: NODE, router: ROUTER } }')
+    .exactOptional(),
+  endHosts: z
+    .record(name(names.endHostName), endHostSchema)
+    .describe('the end hosts by name: { e1: { node: NODE, gateway: GATEWAY } }')
+    .exactOptional(),
+  flows: z.array(flowSchema).describe('the traffic: [{ from: e1, to: e2, rate: 1.5Mbps }]').exactOptional(),
+};
+const vnHint = 'a virtual network: name, routers, links, gateways, endHosts, flows';
+
+const vnSchema = z.strictObject(vnShape).describe(vnHint);
+const placedVnSchema = z.strictObject({ ...vnShape, placements: placementsSchema }).describe(`${vnHint}, placements`);
+
+export const vnetSchema = text(
+  {
+    title: 'IPv4 prefix',
+    description: "the slice's private subnet, like 10.65.0.0/16",
+    pattern: String.raw`^\d+\.\d+\.\d+\.\d+/\d+$`,
+  },
+  parsePrefix,
+);
+
+export const sliceSchema = z
+  .strictObject({
+    slice: name(names.sliceName).describe(`name of the slice: ${names.sliceName.rule}`),
+    number: z
+      .int()
+      .min(1)
+      .max(4095)
+      .describe('separates slices that share a node, 1 to 4095; made from the name if left out')
+      .exactOptional(),
+    vnet: vnetSchema,
+    ssh: z
+      .strictObject({ user: user.exactOptional(), port: port.exactOptional(), key: key.exactOptional() })
+      .describe('defaults for all nodes with a host: { user: me, port: 22, key: ~/.ssh/id_ed25519 }')
+      .exactOptional(),
+    substrate: z
+      .strictObject({
+        nodes: z
+          .record(name(names.nodeName), nodeSchema)
+          .describe('the substrate nodes by name: { n1: {}, n2: { host: node2.example.org } }'),
+        latency: latencySchema.exactOptional(),
+      })
+      .describe('the hosts the slice may use: { nodes: { n1: {}, n2: {} } }'),
+    vn: vnSchema.exactOptional(),
+    placements: placementsSchema.exactOptional(),
+    vns: z.array(placedVnSchema).min(1).describe('several VNs, each with its own placements').exactOptional(),
+  })
+  .meta({
+    title: 'PL-VNM slice file',
+    description: 'a slice: slice, vnet, substrate, and vn with placements, or vns',
+    oneOf: [
+      { type: 'object', required: ['vn', 'placements'], properties: { vns: false } },
+      { type: 'object', required: ['vns'], properties: { vn: false, placements: false } },
+    ],
+  });
+
+export type RawSlice = z.output<typeof sliceSchema>;
+export type RawNode = z.output<typeof nodeSchema>;
+export type RawVn = z.output<typeof vnSchema>;
+export type RawLatencyLink = z.output<typeof latencyLinkSchema>;

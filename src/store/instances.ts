@@ -1,0 +1,249 @@
+import { VnmError } from '../model/errors.ts';
+import type { Route, RouteNexthop, UrpfMode } from '../model/route.ts';
+import type { Instance, InstanceLink, LinkEnd } from '../planning/instance.ts';
+import type { Db } from './database.ts';
+
+export type InstanceState = 'installing' | 'active' | 'joining' | 'draining' | 'removing';
+
+/** An instance as recorded: the plan, under which placement's name it was made, and its state. */
+export interface InstanceRecord {
+  readonly id: number;
+  readonly slice: string;
+  readonly vn: string;
+  readonly placementName: string;
+  readonly slot: number;
+  readonly state: InstanceState;
+  readonly createdAt: number;
+}
+
+/** What of the VNs is, or may be, on the nodes. */
+export interface InstanceStore {
+  list(filter?: { slice?: string; vn?: string }): InstanceRecord[];
+  /** The instance that carries the VN's traffic. */
+  active(slice: string, vn: string): InstanceRecord | undefined;
+  /** Records an instance before anything of it is made, in the lowest of `slots` that is free. Throws `conflict` when none is. */
+  add(
+    slice: string,
+    vn: string,
+    placementName: string,
+    slots: number,
+    plan: (slot: number) => Instance,
+    namespaces: (instance: Instance) => ReadonlyMap<string, string>,
+  ): { record: InstanceRecord; instance: Instance };
+  /** The plan of a recorded instance, as it was made. */
+  plan(id: number): Instance;
+  namespaces(id: number): Map<string, string>;
+  setState(id: number, state: InstanceState): void;
+  /** Makes `id` the one that carries the traffic, `old` the one that drains, in one step. */
+  activate(id: number, old?: number): void;
+  /** Forgets an instance of which nothing is left on any node. */
+  remove(id: number): void;
+  saveRoutes(id: number, routes: ReadonlyMap<string, readonly Route[]>): void;
+  routes(id: number): Map<string, Route[]>;
+  settings(slice: string, vn: string): { mtu: number; urpf: UrpfMode } | undefined;
+  setSettings(slice: string, vn: string, settings: { mtu: number; urpf: UrpfMode } | undefined): void;
+}
+
+const select = `select i.id, s.name as slice, v.name as vn, i.placement as placementName, i.slot, i.state, i.created_at as createdAt
+  from instances i join vns v on v.id = i.vn_id join slices s on s.id = i.slice_id`;
+
+export function instanceStore(db: Db): InstanceStore {
+  const one = (id: number) => db.prepare<[number], InstanceRecord>(`${select} where i.id = ?`).get(id)!;
+  const vnRow = (slice: string, vn: string) => {
+    const row = db
+      .prepare<[string, string], { vn: number; slice: number }>(
+        'select v.id as vn, s.id as slice from vns v join slices s on s.id = v.slice_id where s.name = ? and v.name = ?',
+      )
+      .get(slice, vn);
+    if (row === undefined) throw new VnmError('not-found', `slice '${slice}' has no VN '${vn}' in the database`);
+    return row;
+  };
+  return {
+    list: ({ slice, vn } = {}) =>
+      db
+        .prepare<unknown[], InstanceRecord>(
+          `${select} where (? is null or s.name = ?) and (? is null or v.name = ?) order by s.name, v.ordinal, i.id`,
+        )
+        .all(slice ?? null, slice ?? null, vn ?? null, vn ?? null),
+    active: (slice, vn) =>
+      db
+        .prepare<[string, string], InstanceRecord>(`${select} where s.name = ? and v.name = ? and i.state = 'active'`)
+        .get(slice, vn),
+    add: (slice, vn, placementName, slots, plan, namespaces) =>
+      db
+        .transaction(() => {
+          const row = vnRow(slice, vn);
+          const slot = freeSlot(db, slice, row.slice, slots);
+          const instance = plan(slot);
+          const id = db
+            .prepare<unknown[], number>(
+              `insert into instances (vn_id, slice_id, placement, slot, block, state, created_at)
+               values (?, ?, ?, ?, ?, 'installing', ?) returning id`,
+            )
+            .pluck()
+            .get(row.vn, row.slice, placementName, slot, instance.block, Date.now())!;
+          savePlan(db, id, instance, namespaces(instance));
+          return { record: one(id), instance };
+        })
+        .immediate(),
+    plan: (id) => loadPlan(db, one(id)),
+    namespaces: (id) =>
+      new Map(
+        db
+          .prepare<[number], { router: string; namespace: string }>(
+            'select router, namespace from instance_routers where instance_id = ?',
+          )
+          .all(id)
+          .map(({ router, namespace }) => [router, namespace]),
+      ),
+    setState: (id, state) => {
+      db.prepare('update instances set state = ? where id = ?').run(state, id);
+    },
+    activate: db.transaction((id: number, old?: number) => {
+      if (old !== undefined) db.prepare("update instances set state = 'draining' where id = ?").run(old);
+      db.prepare("update instances set state = 'active' where id = ?").run(id);
+    }),
+    remove: (id) => {
+      db.prepare('delete from instances where id = ?').run(id);
+    },
+    saveRoutes: db.transaction((id: number, routes: ReadonlyMap<string, readonly Route[]>) => {
+      db.prepare('delete from routes where instance_id = ?').run(id);
+      const insert = db.prepare(
+        `insert into routes (instance_id, router, ordinal, prefix, type, nexthops, metric, source, protocol)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      );
+      for (const [router, entries] of routes) {
+        entries.forEach(({ prefix, type, nexthops, metric, source, protocol }, index) => {
+          insert.run(
+            id,
+            router,
+            index,
+            prefix,
+            type,
+            JSON.stringify(nexthops),
+            metric ?? null,
+            source ?? null,
+            protocol,
+          );
+        });
+      }
+    }),
+    routes: (id) => loadRoutes(db, id),
+    settings: (slice, vn) => {
+      const row = db
+        .prepare<[number], { mtu: number | null; urpf: UrpfMode | null }>('select mtu, urpf from vns where id = ?')
+        .get(vnRow(slice, vn).vn)!;
+      return row.mtu === null || row.urpf === null ? undefined : { mtu: row.mtu, urpf: row.urpf };
+    },
+    setSettings: (slice, vn, settings) => {
+      db.prepare('update vns set mtu = ?, urpf = ? where id = ?').run(
+        settings?.mtu ?? null,
+        settings?.urpf ?? null,
+        vnRow(slice, vn).vn,
+      );
+    },
+  };
+}
+
+function freeSlot(db: Db, sliceName: string, slice: number, slots: number): number {
+  const taken = new Set(
+    db.prepare<[number], number>('select slot from instances where slice_id = ?').pluck().all(slice),
+  );
+  for (let slot = 0; slot < slots; slot += 1) if (!taken.has(slot)) return slot;
+  throw new VnmError('conflict', `slice '${sliceName}' has no room for another instance: all ${slots} are in use`, {
+    hint: 'take down what an interrupted migration left behind (pl-vnm status), or give the slice a larger vnet',
+  });
+}
+
+function savePlan(db: Db, id: number, instance: Instance, namespaces: ReadonlyMap<string, string>): void {
+  const insertRouter = db.prepare(
+    'insert into instance_routers (instance_id, router, node, namespace) values (?, ?, ?, ?)',
+  );
+  for (const [router, namespace] of namespaces) insertRouter.run(id, router, instance.placement.get(router), namespace);
+  const insertTunnel = db
+    .prepare<unknown[], number>(
+      'insert into tunnels (instance_id, ordinal, kind, vni) values (?, ?, ?, ?) returning id',
+    )
+    .pluck();
+  const insertEnd = db.prepare(
+    `insert into interfaces (tunnel_id, side, node, router, gateway, name, address, mac) values (?, ?, ?, ?, ?, ?, ?, ?)`,
+  );
+  instance.links.forEach((link, ordinal) => {
+    const local = link.a.node === link.b.node;
+    const tunnel = insertTunnel.get(id, ordinal, local ? 'local' : 'vxlan', link.vni)!;
+    for (const side of ['a', 'b'] as const) {
+      const { node, router, gateway, interface: name, address, mac } = link[side];
+      insertEnd.run(tunnel, side, node, router ?? null, gateway ?? null, name, address, mac);
+    }
+  });
+}
+
+interface EndRow {
+  ordinal: number;
+  vni: number;
+  side: 'a' | 'b';
+  node: string;
+  router: string | null;
+  gateway: string | null;
+  name: string;
+  address: string;
+  mac: string;
+}
+
+function loadPlan(db: Db, { id, slice, vn, slot }: InstanceRecord): Instance {
+  const placement = db
+    .prepare<[number], { router: string; node: string }>(
+      'select router, node from instance_routers where instance_id = ?',
+    )
+    .all(id);
+  const ends = db
+    .prepare<[number], EndRow>(
+      `select t.ordinal, t.vni, i.* from tunnels t join interfaces i on i.tunnel_id = t.id where t.instance_id = ?
+       order by t.ordinal, i.side`,
+    )
+    .all(id);
+  const links: InstanceLink[] = [];
+  for (let index = 0; index + 1 < ends.length; index += 2) {
+    const a = ends[index]!;
+    const kind = a.gateway === null ? 'virtual' : 'gateway';
+    links.push({ kind, vni: a.vni, a: linkEnd(a), b: linkEnd(ends[index + 1]!) });
+  }
+  const block = db.prepare<[number], string>('select block from instances where id = ?').pluck().get(id)!;
+  return { slice, vn, slot, block, placement: new Map(placement.map(({ router, node }) => [router, node])), links };
+}
+
+function linkEnd({ node, router, gateway, name, address, mac }: EndRow): LinkEnd {
+  return {
+    node,
+    ...(router === null ? {} : { router }),
+    ...(gateway === null ? {} : { gateway }),
+    interface: name,
+    address,
+    mac,
+  };
+}
+
+function loadRoutes(db: Db, id: number): Map<string, Route[]> {
+  const rows = db
+    .prepare<
+      [number],
+      Omit<Route, 'nexthops'> & { router: string; nexthops: string; metric: number | null; source: string | null }
+    >(
+      'select router, prefix, type, nexthops, metric, source, protocol from routes where instance_id = ? order by router, ordinal',
+    )
+    .all(id);
+  const routes = new Map<string, Route[]>();
+  for (const { router, nexthops, metric, source, prefix, type, protocol } of rows) {
+    const list = routes.get(router) ?? [];
+    list.push({
+      prefix,
+      type,
+      protocol,
+      nexthops: JSON.parse(nexthops) as RouteNexthop[],
+      ...(metric === null ? {} : { metric }),
+      ...(source === null ? {} : { source }),
+    });
+    routes.set(router, list);
+  }
+  return routes;
+}

@@ -1,0 +1,253 @@
+import { isDeepStrictEqual } from 'node:util';
+import { formatPrefix, parsePrefix } from '../model/address.ts';
+import { VnmError } from '../model/errors.ts';
+import type { LatencyMap, Slice, SubstrateNode, VirtualNetwork } from '../model/slice.ts';
+import type { Db } from './database.ts';
+
+/** Slices as the user wants them: substrate, VNs and placements. */
+export interface SliceStore {
+  names(): string[];
+  /** Undefined when there is no slice of that name. */
+  find(name: string): Slice | undefined;
+  /**
+   * Writes a slice, replacing an earlier version. Throws VnmError `conflict` when the change would contradict what is
+   * installed: only latencies, flows and placements may change under an installed VN.
+   */
+  save(slice: Slice): void;
+  remove(name: string): void;
+}
+
+export function sliceStore(db: Db): SliceStore {
+  const find = (name: string) => loadSlice(db, name);
+  return {
+    names: () => db.prepare<[], string>('select name from slices order by name').pluck().all(),
+    find,
+    save: db.transaction((slice: Slice) => {
+      const old = find(slice.name);
+      if (old !== undefined && isDeepStrictEqual(old, slice)) return;
+      if (old !== undefined) refuseContradiction(db, old, slice);
+      saveSlice(db, slice);
+    }),
+    remove: (name) => {
+      db.prepare('delete from slices where name = ?').run(name);
+    },
+  };
+}
+
+/** What is installed was made from these parts of the slice; they stay until it is uninstalled. */
+function refuseContradiction(db: Db, old: Slice, slice: Slice): void {
+  const installed = db
+    .prepare<[string], string>(
+      'select distinct v.name from instances i join vns v on v.id = i.vn_id join slices s on s.id = i.slice_id where s.name = ?',
+    )
+    .pluck()
+    .all(slice.name);
+  if (installed.length === 0) return;
+  const shape = ({ number, vnet, vns, nodes }: Slice) => ({
+    number,
+    vnet,
+    nodes: [...nodes.values()].filter((node) => used(old, node.name)),
+    vns: vns.map(({ name, routers, links, gateways, endHosts }) => ({ name, routers, links, gateways, endHosts })),
+  });
+  const before = shape(old);
+  const after = shape(slice);
+  for (const part of ['number', 'vnet', 'nodes', 'vns'] as const) {
+    if (isDeepStrictEqual(before[part], after[part])) continue;
+    const what = part === 'nodes' ? 'the substrate nodes' : part === 'vns' ? 'the VNs' : `'${part}'`;
+    throw new VnmError(
+      'conflict',
+      `slice '${slice.name}': ${what} changed while VN '${installed.join("', '")}' is installed`,
+      {
+        hint: `uninstall the slice first (pl-vnm uninstall ${slice.name}), or undo the change in the slice file`,
+      },
+    );
+  }
+}
+
+function used(slice: Slice, node: string): boolean {
+  return slice.vns.some(
+    (vn) =>
+      [...vn.gateways, ...vn.endHosts].some((place) => place.node === node) ||
+      [...vn.placements.values()].some((placement) => [...placement.values()].includes(node)),
+  );
+}
+
+function saveSlice(db: Db, slice: Slice): void {
+  const id = db
+    .prepare<unknown[], number>(
+      `insert into slices (name, number, vnet, latency_default_ms) values (?, ?, ?, ?)
+       on conflict (name) do update set number = excluded.number, vnet = excluded.vnet,
+         latency_default_ms = excluded.latency_default_ms returning id`,
+    )
+    .pluck()
+    .get(slice.name, slice.number, formatPrefix(slice.vnet), slice.latency.defaultMs)!;
+  saveSubstrate(db, id, slice);
+  // VN rows keep their ids: instances refer to them.
+  const kept = slice.vns.map((vn) => vn.name);
+  for (const name of db.prepare<[number], string>('select name from vns where slice_id = ?').pluck().all(id)) {
+    if (!kept.includes(name)) db.prepare('delete from vns where slice_id = ? and name = ?').run(id, name);
+  }
+  slice.vns.forEach((vn, ordinal) => {
+    saveVn(db, id, vn, ordinal);
+  });
+}
+
+function saveSubstrate(db: Db, slice: number, { nodes, latency }: Slice): void {
+  db.prepare('delete from substrate_nodes where slice_id = ?').run(slice);
+  const insertNode = db.prepare(
+    'insert into substrate_nodes (slice_id, name, host, port, user, key_path, address) values (?, ?, ?, ?, ?, ?, ?)',
+  );
+  for (const { name, host, port, user, key, address } of nodes.values()) {
+    insertNode.run(slice, name, host ?? null, port ?? null, user ?? null, key ?? null, address ?? null);
+  }
+  const insertLatency = db.prepare(
+    'insert into substrate_latencies (slice_id, from_node, to_node, ms) values (?, ?, ?, ?)',
+  );
+  for (const [from, row] of latency.linksMs) for (const [to, ms] of row) insertLatency.run(slice, from, to, ms);
+}
+
+function saveVn(db: Db, slice: number, vn: VirtualNetwork, ordinal: number): void {
+  const id = db
+    .prepare<unknown[], number>(
+      `insert into vns (slice_id, name, ordinal) values (?, ?, ?)
+       on conflict (slice_id, name) do update set ordinal = excluded.ordinal returning id`,
+    )
+    .pluck()
+    .get(slice, vn.name, ordinal)!;
+  for (const table of ['flows', 'end_hosts', 'gateways', 'virtual_links', 'virtual_routers', 'placements']) {
+    db.prepare(`delete from ${table} where vn_id = ?`).run(id);
+  }
+  const insertAll = (sql: string, rows: readonly (readonly unknown[])[]) => {
+    const statement = db.prepare(sql);
+    rows.forEach((row, index) => {
+      statement.run(id, index, ...row);
+    });
+  };
+  insertAll(
+    'insert into virtual_routers (vn_id, ordinal, name) values (?, ?, ?)',
+    vn.routers.map((router) => [router]),
+  );
+  insertAll(
+    'insert into virtual_links (vn_id, ordinal, from_router, to_router, cost) values (?, ?, ?, ?, ?)',
+    vn.links.map((link) => [link.from, link.to, link.cost]),
+  );
+  insertAll(
+    'insert into gateways (vn_id, ordinal, name, node, router) values (?, ?, ?, ?, ?)',
+    vn.gateways.map((gateway) => [gateway.name, gateway.node, gateway.router]),
+  );
+  insertAll(
+    'insert into end_hosts (vn_id, ordinal, name, node, gateway) values (?, ?, ?, ?, ?)',
+    vn.endHosts.map((endHost) => [endHost.name, endHost.node, endHost.gateway]),
+  );
+  insertAll(
+    'insert into flows (vn_id, ordinal, from_host, to_host, rate_bps, priority, payload_bytes) values (?, ?, ?, ?, ?, ?, ?)',
+    vn.flows.map((flow) => [flow.from, flow.to, flow.rateBps, flow.priority, flow.payloadBytes ?? null]),
+  );
+  savePlacements(db, id, vn);
+}
+
+function savePlacements(db: Db, vn: number, { placements }: VirtualNetwork): void {
+  const insert = db
+    .prepare<unknown[], number>('insert into placements (vn_id, name, ordinal) values (?, ?, ?) returning id')
+    .pluck();
+  const insertRouter = db.prepare(
+    'insert into placement_routers (placement_id, router, node, ordinal) values (?, ?, ?, ?)',
+  );
+  [...placements].forEach(([name, placement], ordinal) => {
+    const id = insert.get(vn, name, ordinal)!;
+    [...placement].forEach(([router, node], index) => {
+      insertRouter.run(id, router, node, index);
+    });
+  });
+}
+
+function loadSlice(db: Db, name: string): Slice | undefined {
+  const row = db
+    .prepare<[string], { id: number; number: number; vnet: string; latency_default_ms: number }>(
+      'select id, number, vnet, latency_default_ms from slices where name = ?',
+    )
+    .get(name);
+  if (row === undefined) return undefined;
+  return {
+    name,
+    number: row.number,
+    vnet: parsePrefix(row.vnet),
+    nodes: loadNodes(db, row.id),
+    latency: loadLatency(db, row.id, row.latency_default_ms),
+    vns: db
+      .prepare<[number], { id: number; name: string }>('select id, name from vns where slice_id = ? order by ordinal')
+      .all(row.id)
+      .map((vn) => loadVn(db, vn.id, vn.name)),
+  };
+}
+
+interface NodeRow {
+  name: string;
+  host: string | null;
+  port: number | null;
+  user: string | null;
+  key: string | null;
+  address: string | null;
+}
+
+function loadNodes(db: Db, slice: number): Map<string, SubstrateNode> {
+  const rows = db
+    .prepare<[number], NodeRow>(
+      'select name, host, port, user, key_path as key, address from substrate_nodes where slice_id = ? order by id',
+    )
+    .all(slice);
+  return new Map(rows.map((row) => [row.name, withoutNulls(row) as SubstrateNode]));
+}
+
+function loadLatency(db: Db, slice: number, defaultMs: number): LatencyMap {
+  const linksMs = new Map<string, Map<string, number>>();
+  const rows = db
+    .prepare<[number], { from_node: string; to_node: string; ms: number }>(
+      'select from_node, to_node, ms from substrate_latencies where slice_id = ?',
+    )
+    .all(slice);
+  for (const { from_node, to_node, ms } of rows) {
+    const row = linksMs.get(from_node) ?? new Map<string, number>();
+    linksMs.set(from_node, row.set(to_node, ms));
+  }
+  return { defaultMs, linksMs };
+}
+
+function loadVn(db: Db, id: number, name: string): VirtualNetwork {
+  const all = <T>(sql: string) => db.prepare<[number], T>(sql).all(id);
+  return {
+    name,
+    routers: all<{ name: string }>('select name from virtual_routers where vn_id = ? order by ordinal').map(
+      (row) => row.name,
+    ),
+    links: all(
+      'select from_router as "from", to_router as "to", cost from virtual_links where vn_id = ? order by ordinal',
+    ),
+    gateways: all('select name, node, router from gateways where vn_id = ? order by ordinal'),
+    endHosts: all('select name, node, gateway from end_hosts where vn_id = ? order by ordinal'),
+    flows: all<Record<string, unknown>>(
+      `select from_host as "from", to_host as "to", rate_bps as rateBps, priority, payload_bytes as payloadBytes
+       from flows where vn_id = ? order by ordinal`,
+    ).map((row) => withoutNulls(row)) as unknown as VirtualNetwork['flows'],
+    placements: new Map(
+      all<{ id: number; name: string }>('select id, name from placements where vn_id = ? order by ordinal').map(
+        (placement) => [
+          placement.name,
+          new Map(
+            db
+              .prepare<[number], { router: string; node: string }>(
+                'select router, node from placement_routers where placement_id = ? order by ordinal',
+              )
+              .all(placement.id)
+              .map(({ router, node }) => [router, node]),
+          ),
+        ],
+      ),
+    ),
+  };
+}
+
+/** SQL's null is an absent key in the model. */
+function withoutNulls(row: object): object {
+  return Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null));
+}

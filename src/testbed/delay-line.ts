@@ -1,0 +1,56 @@
+/** Pure: items held for a constant time. */
+
+/**
+ * Holds items each for its delay. Items with the same delay leave in the order they came, so nothing that takes one
+ * path is ever reordered. Instants are monotonic ms.
+ */
+export class DelayLine<Item> {
+  /** A lane for each delay; a testbed has few different ones. */
+  readonly #lanes = new Map<number, Lane<Item>>();
+
+  /** `nowMs` must not go back from one call to the next. */
+  add(item: Item, delayMs: number, nowMs: number): void {
+    let lane = this.#lanes.get(delayMs);
+    if (lane === undefined) {
+      lane = { items: [], dueMs: [], head: 0 };
+      this.#lanes.set(delayMs, lane);
+    }
+    lane.items.push(item);
+    lane.dueMs.push(nowMs + delayMs);
+  }
+
+  /** Takes out what is due at `untilMs`. */
+  release(untilMs: number, deliver: (item: Item) => void): void {
+    for (const lane of this.#lanes.values()) {
+      let { head } = lane;
+      while ((lane.dueMs[head] ?? Number.POSITIVE_INFINITY) <= untilMs) {
+        deliver(lane.items[head] as Item);
+        head += 1;
+      }
+      lane.head = head;
+      dropDelivered(lane);
+    }
+  }
+
+  /** When the next item is due; Infinity when there is none. */
+  nextDueMs(): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (const lane of this.#lanes.values()) next = Math.min(next, lane.dueMs[lane.head] ?? next);
+    return next;
+  }
+}
+
+/** First in, first out: the items from `head` on are waiting. */
+interface Lane<Item> {
+  items: Item[];
+  dueMs: number[];
+  head: number;
+}
+
+/** Moves the waiting items to the front once most have gone, so that each item is moved about once. */
+function dropDelivered<Item>(lane: Lane<Item>): void {
+  if (lane.head === 0 || lane.head * 2 < lane.items.length) return;
+  lane.items = lane.items.slice(lane.head);
+  lane.dueMs = lane.dueMs.slice(lane.head);
+  lane.head = 0;
+}

@@ -1,0 +1,46 @@
+/** The directory that holds a testbed's state, and the mark in it that says whose it is. */
+import { chmod, mkdir, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { VnmError } from '../model/errors.ts';
+import { testbedFiles } from './layout.ts';
+
+/** Paths end up in an sshd configuration, where these characters mean something. */
+const directoryPattern = /^\/[^"%\\\p{Cc}]+$/u;
+
+/** Whether the directory is this testbed's. Throws VnmError `conflict` when it holds anything else. */
+export async function ownsDirectory(id: string, directory: string): Promise<boolean> {
+  const entries = await readdir(directory).catch(unlessMissing);
+  if (entries === undefined || entries.length === 0) return false;
+  const owner = await readFile(testbedFiles(directory).marker, 'utf8').catch(unlessMissing);
+  if (owner?.trim() === id) return true;
+  throw new VnmError('conflict', `'${directory}' is not the directory of testbed '${id}'`, {
+    hint: 'give the testbed a directory that does not exist yet',
+  });
+}
+
+/** Makes the directory (it may be there, empty), and marks it before anything else is made. */
+export async function makeDirectory(id: string, directory: string): Promise<void> {
+  if (!directoryPattern.test(directory)) {
+    throw new VnmError('invalid-input', `'${directory}' cannot be the directory of a testbed`, {
+      hint: 'give an absolute path without quotes, percent signs and backslashes',
+    });
+  }
+  await mkdir(directory, { recursive: true });
+  await chmod(directory, 0o700);
+  await writeFile(testbedFiles(directory).marker, `${id}\n`);
+}
+
+/** Removes the directory and all in it, the mark last, so that an interrupted removal can be repeated. */
+export async function removeDirectory(id: string, directory: string): Promise<void> {
+  const { marker } = testbedFiles(directory);
+  if (await ownsDirectory(id, directory)) {
+    const entries = (await readdir(directory)).map((entry) => join(directory, entry));
+    await Promise.all(entries.filter((path) => path !== marker).map((path) => rm(path, { recursive: true })));
+    await rm(marker);
+  }
+  await rmdir(directory).catch(unlessMissing);
+}
+
+function unlessMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT') throw error;
+}

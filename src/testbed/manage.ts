@@ -1,0 +1,87 @@
+/** Local testbeds as the database knows them. */
+import { randomInt } from 'node:crypto';
+import { resolve } from 'node:path';
+import { VnmError } from '../model/errors.ts';
+import type { Slice } from '../model/slice.ts';
+import type { Store } from '../store/store.ts';
+import type { TestbedRow } from '../store/testbeds.ts';
+import { testbedDown } from './down.ts';
+import { type ServerKind, type Testbed, testbedSchema } from './record.ts';
+import { type TestbedStatus, testbedStatus } from './status.ts';
+import { testbedUp } from './up.ts';
+
+export interface BringUpOptions {
+  readonly server: ServerKind;
+  readonly onProgress: (text: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Gives the slices' nodes a place on this machine and records where. The slices share one testbed: nodes of the same name are
+ * one node. Repeating it changes nothing. Errors as `testbedUp`.
+ */
+export async function bringUp(store: Store, slices: readonly Slice[], options: BringUpOptions): Promise<Testbed> {
+  for (const slice of slices) store.slices.save(slice);
+  const { id, directory } = recordedFor(store, slices) ?? newTestbed(store);
+  try {
+    const testbed = await testbedUp(slices, { id, directory, ...options });
+    store.testbeds.saveRecord(
+      id,
+      testbed,
+      slices.map((slice) => slice.name),
+    );
+    return testbed;
+  } catch (error) {
+    // What was made is gone again, unless an earlier testbed that contradicts this one is still up.
+    if (!(error instanceof VnmError && error.code === 'conflict')) store.testbeds.remove(id);
+    throw error;
+  }
+}
+
+/** Takes down every testbed of this database, finished or not; answers their ids. Nothing of another database is touched. */
+export async function takeDown(store: Store): Promise<string[]> {
+  const rows = store.testbeds.list();
+  for (const { id, directory } of rows) {
+    await testbedDown({ id, directory });
+    store.testbeds.remove(id);
+  }
+  // With the nodes went everything that was installed on them.
+  for (const { id } of store.instances.list().filter((record) => onTestbed(store, record.slice)))
+    store.instances.remove(id);
+  return rows.map((row) => row.id);
+}
+
+export interface TestbedReport {
+  readonly id: string;
+  readonly state: TestbedRow['state'];
+  readonly testbed?: Testbed;
+  readonly status?: TestbedStatus;
+}
+
+export function reportTestbeds(store: Store): Promise<TestbedReport[]> {
+  return Promise.all(
+    store.testbeds.list().map(async ({ id, state, record }) => {
+      if (record === null) return { id, state };
+      const testbed = testbedSchema.parse(JSON.parse(record));
+      return { id, state, testbed, status: await testbedStatus(testbed) };
+    }),
+  );
+}
+
+/** The testbed that one of the slices is on already, or the one whose `up` was interrupted. */
+function recordedFor(store: Store, slices: readonly Slice[]): TestbedRow | undefined {
+  const rows = slices.map((slice) => store.testbeds.forSlice(slice.name)).filter((row) => row !== undefined);
+  return rows[0];
+}
+
+function newTestbed(store: Store): { id: string; directory: string } {
+  const id = Array.from({ length: 5 }, () => randomInt(36).toString(36)).join('');
+  const directory = resolve(`${store.path}.testbed`, id);
+  store.testbeds.add(id, directory);
+  return { id, directory };
+}
+
+function onTestbed(store: Store, slice: string): boolean {
+  const nodes = [...(store.slices.find(slice)?.nodes.values() ?? [])];
+  return nodes.some((node) => node.host === undefined);
+}

@@ -1,0 +1,67 @@
+/** One node of a testbed: its files and its SSH server. */
+import { once } from 'node:events';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { type AddressInfo, createServer, type Server } from 'node:net';
+import { dirname } from 'node:path';
+import { moduleCommand, startDaemon } from './daemon.ts';
+import { type KeyPair, makeKeyPair, writePrivateKey } from './keys.ts';
+import { nodeDirectory, nodeFiles, testbedFiles } from './layout.ts';
+import type { PlannedNode } from './plan.ts';
+import type { ServerKind, TestbedNode } from './record.ts';
+import { sshdConfig } from './ssh-openssh.ts';
+
+export interface StartedNode {
+  readonly node: TestbedNode;
+  readonly hostKey: KeyPair;
+}
+
+/** Writes the node's files and starts its SSH server; resolves when that takes connections. */
+export async function startNode(
+  planned: PlannedNode,
+  directory: string,
+  server: ServerKind,
+  clientKey: KeyPair,
+  signal: AbortSignal,
+): Promise<StartedNode> {
+  const home = nodeDirectory(directory, planned.name);
+  const hostKey = makeKeyPair();
+  const env = nodeEnvironment(home);
+  await writeFiles(home, planned, clientKey, hostKey, sshdConfig(home, env));
+  // The node's address for SSH is on the machine's loopback, although the server itself lives in the node's namespace.
+  const listener = createServer().listen(0, '127.0.0.1');
+  try {
+    await once(listener, 'listening');
+    const { port } = listener.address() as AddressInfo;
+    const command = moduleCommand('ssh-server', [server, home]);
+    const { namespace, name, address } = planned;
+    const log = nodeFiles(home).log;
+    await startDaemon({ namespace, command, env, cwd: home, log, descriptor: descriptorOf(listener) }, signal);
+    const { clientKey: key } = testbedFiles(directory);
+    return { node: { name, host: '127.0.0.1', port, user: 'root', key, address, namespace }, hostKey };
+  } finally {
+    listener.close();
+  }
+}
+
+/** What commands on the node find in their environment, and all that they find. */
+function nodeEnvironment(home: string): Record<string, string> {
+  const system = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+  const PATH = `${dirname(process.execPath)}:${system}`;
+  return { HOME: home, PL_VNM_DIR: home, PATH, USER: 'root', LOGNAME: 'root', SHELL: '/bin/sh' };
+}
+
+async function writeFiles(home: string, planned: PlannedNode, clientKey: KeyPair, hostKey: KeyPair, sshd: string) {
+  const files = nodeFiles(home);
+  await mkdir(dirname(files.policy('')), { recursive: true });
+  await writePrivateKey(files.hostKey, hostKey);
+  await writeFile(files.authorizedKeys, `${clientKey.publicKey}\n`);
+  await writeFile(files.sshdConfig, sshd);
+  for (const policy of planned.policies) {
+    await writeFile(files.policy(policy.slice), `${JSON.stringify(policy, null, 2)}\n`);
+  }
+}
+
+/** Node.js hands a listening socket to a child by its descriptor, but has no public name for that. */
+function descriptorOf(listener: Server): number {
+  return (listener as unknown as { readonly _handle: { readonly fd: number } })._handle.fd;
+}

@@ -1,0 +1,111 @@
+/** Pure: what a testbed for some slices consists of. */
+import { formatAddress, formatPrefix, parseAddress } from '../model/address.ts';
+import { VnmError } from '../model/errors.ts';
+import { sliceIds } from '../model/ids.ts';
+import { declaredLatencyMs, type Slice } from '../model/slice.ts';
+import { type Policy, policySchema } from '../vsys/policy.ts';
+import type { ServerKind } from './record.ts';
+
+/** The underlay's own network (RFC 2544's range, which nothing on a real network uses), and the relay's. */
+const underlayBase = parseAddress('198.18.0.0');
+const relayBase = parseAddress('198.19.0.0');
+/** A Linux bridge takes 1023 ports. */
+const maxNodes = 1000;
+
+export interface TestbedPlan {
+  readonly id: string;
+  readonly server: ServerKind;
+  readonly nodes: readonly PlannedNode[];
+  /** One-way latency in ms, by the nodes' positions in `nodes`: `[from][to]`. */
+  readonly delaysMs: readonly (readonly number[])[];
+  readonly latency: 'relay' | 'none';
+}
+
+export interface PlannedNode {
+  readonly name: string;
+  readonly namespace: string;
+  /** The node's own address on the underlay. */
+  readonly underlay: string;
+  /** Where others send tunnel packets to. */
+  readonly address: string;
+  /** One for each slice that uses the node. */
+  readonly policies: readonly Policy[];
+}
+
+/**
+ * Merges the nodes without `host` of all slices by name. Throws VnmError `conflict` when two slices declare different
+ * latencies between the same nodes, `invalid-input` for names or numbers of nodes that a testbed cannot hold.
+ */
+export function planTestbed(slices: readonly Slice[], id: string, server: ServerKind): TestbedPlan {
+  const names = [...new Set(slices.flatMap(localNodes))].sort();
+  if (names.length === 0) {
+    throw new VnmError('invalid-input', 'no slice has a node for the local testbed', {
+      hint: 'nodes without `host` get a place on it',
+    });
+  }
+  if (names.length > maxNodes) {
+    throw new VnmError('invalid-input', `${names.length} nodes are more than a local testbed takes (${maxNodes})`);
+  }
+  const delaysMs = names.map((from) => names.map((to) => mergedLatencyMs(slices, from, to)));
+  const latency = delaysMs.flat().some((delayMs) => delayMs > 0) ? 'relay' : 'none';
+  const nodes = names.map((name, index) => ({
+    name,
+    namespace: nodeNamespace(id, name),
+    underlay: formatAddress(underlayBase + 257 + index),
+    address: formatAddress((latency === 'relay' ? relayBase : underlayBase) + 257 + index),
+    policies: slices.filter((slice) => localNodes(slice).includes(name)).map((slice) => nodePolicy(id, name, slice)),
+  }));
+  return { id, server, nodes, delaysMs, latency };
+}
+
+export function underlayNamespace(id: string): string {
+  return `pt${id}_net`;
+}
+
+function nodeNamespace(id: string, node: string): string {
+  return `pt${id}-${node}`;
+}
+
+function localNodes(slice: Slice): string[] {
+  return [...slice.nodes.values()].filter((node) => node.host === undefined).map((node) => node.name);
+}
+
+/** Nodes without a slice in common have no business with each other; nothing delays them. */
+function mergedLatencyMs(slices: readonly Slice[], from: string, to: string): number {
+  const sharing = slices.filter((slice) => slice.nodes.has(from) && slice.nodes.has(to));
+  const [first, ...others] = sharing.map((slice) => ({
+    slice: slice.name,
+    ms: declaredLatencyMs(slice.latency, from, to),
+  }));
+  if (first === undefined) return 0;
+  const other = others.find(({ ms }) => ms !== first.ms);
+  if (other !== undefined) {
+    throw new VnmError(
+      'conflict',
+      `the latency from '${from}' to '${to}' is ${first.ms} ms in slice '${first.slice}' and ${other.ms} ms in slice '${other.slice}'`,
+      { hint: 'slices on one testbed must agree on the latencies between the nodes they share' },
+    );
+  }
+  return first.ms;
+}
+
+/** What an administrator of the node would grant the slice: its subnet, and the ids that its number gives it. */
+function nodePolicy(id: string, node: string, slice: Slice): Policy {
+  const { interfacePrefix, table, rulePriority, nexthops, vnis } = sliceIds(slice.number);
+  const policy = policySchema.safeParse({
+    slice: slice.name,
+    vnet: formatPrefix(slice.vnet),
+    interfacePrefix,
+    // No node name has a dot, so no two nodes' prefixes begin alike.
+    namespacePrefix: `${nodeNamespace(id, node)}.${slice.name}-`,
+    table,
+    rulePriority,
+    nexthops,
+    vnis,
+  });
+  if (policy.success) return policy.data;
+  throw new VnmError('invalid-input', `node '${node}' cannot have a policy for slice '${slice.name}'`, {
+    hint: 'on a local testbed the two names together may have 50 characters',
+    cause: policy.error,
+  });
+}

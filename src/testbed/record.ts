@@ -1,0 +1,32 @@
+/** What is known of a local testbed: the record that the caller keeps. */
+import { z } from 'zod';
+
+const testbedNodeSchema = z.strictObject({
+  name: z.string(),
+  host: z.literal('127.0.0.1'),
+  port: z.int().min(1).max(65_535),
+  user: z.literal('root'),
+  /** Path of the client's private key. */
+  key: z.string(),
+  /** Where other nodes send tunnel packets to. */
+  address: z.ipv4(),
+  /** The network namespace that is this node. */
+  namespace: z.string(),
+});
+
+export const testbedSchema = z.strictObject({
+  id: z.string(),
+  directory: z.string(),
+  server: z.enum(['embedded', 'openssh']),
+  dataplane: z.literal('kernel'),
+  nodes: z.array(testbedNodeSchema),
+  /** Path of the file with the nodes' host keys. */
+  knownHosts: z.string(),
+  /** `relay`: tunnel packets are delayed as the slices declare; `none`: nodes reach each other directly. */
+  latency: z.enum(['relay', 'none']),
+});
+
+/** A running local testbed; plain data that survives JSON. */
+export type Testbed = z.infer<typeof testbedSchema>;
+export type TestbedNode = Testbed['nodes'][number];
+export type ServerKind = Testbed['server'];

@@ -1,0 +1,98 @@
+/**
+ * The relay between tunnel end points, a process of its own inside the underlay's namespace. Each node has an address here with a
+ * socket on the tunnel port; a packet from node A to B's address is held for the latency from A to B and sent on from A's
+ * address to B itself. Argument: path of the RelayPlan.
+ */
+import { createSocket, type Socket } from 'node:dgram';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { completeChecksum } from './checksum.ts';
+import { DelayLine } from './delay-line.ts';
+
+export interface RelayPlan {
+  readonly nodes: readonly { readonly underlay: string; readonly address: string }[];
+  /** One-way, by the nodes' positions: `[from][to]`. */
+  readonly delaysMs: readonly (readonly number[])[];
+}
+
+const tunnelPort = 4789;
+const socketBufferBytes = 4 * 1024 * 1024;
+/** Timers have whole milliseconds: what is due within half of one goes now, which halves the error. */
+const earlyMs = 0.5;
+
+interface Packet {
+  readonly data: Buffer;
+  readonly from: Socket;
+  readonly to: string;
+}
+
+const plan: RelayPlan = JSON.parse(readFileSync(process.argv[2] as string, 'utf8'));
+const positions = new Map(plan.nodes.map(({ underlay }, position) => [underlay, position]));
+const line = new DelayLine<Packet>();
+const reported = new Set<string>();
+let wakeAtMs = Number.POSITIVE_INFINITY;
+let timer: NodeJS.Timeout | undefined;
+const sockets = plan.nodes.map((_node, position) => openSocket(position));
+await Promise.all(
+  plan.nodes.map(async ({ address }, position) => {
+    const socket = sockets[position] as Socket;
+    const listening = once(socket, 'listening');
+    socket.bind(tunnelPort, address);
+    await listening;
+  }),
+);
+
+process.send?.('ready');
+process.disconnect?.();
+
+function openSocket(to: number): Socket {
+  const socket = createSocket({
+    type: 'udp4',
+    recvBufferSize: socketBufferBytes,
+    sendBufferSize: socketBufferBytes,
+    // Only addresses come here; without a look-up a packet is sent at once.
+    lookup: (host, _options, callback) => callback(null, host, 4),
+  });
+  socket.on('message', (data, { address: sender }) => receive(data, sender, to));
+  return socket;
+}
+
+function receive(data: Buffer, sender: string, to: number): void {
+  const nowMs = performance.now();
+  const from = positions.get(sender);
+  if (from === undefined) return;
+  completeChecksum(data);
+  const packet = { data, from: sockets[from] as Socket, to: plan.nodes[to]?.underlay as string };
+  const delayMs = plan.delaysMs[from]?.[to] as number;
+  if (delayMs === 0) {
+    send(packet);
+    return;
+  }
+  line.add(packet, delayMs, nowMs);
+  wakeBy(nowMs + delayMs, nowMs);
+}
+
+function wakeBy(dueMs: number, nowMs: number): void {
+  if (dueMs >= wakeAtMs) return;
+  clearTimeout(timer);
+  wakeAtMs = dueMs;
+  timer = setTimeout(releaseDue, dueMs - nowMs - earlyMs);
+}
+
+function releaseDue(): void {
+  wakeAtMs = Number.POSITIVE_INFINITY;
+  line.release(performance.now() + earlyMs, send);
+  const nextMs = line.nextDueMs();
+  if (nextMs < Number.POSITIVE_INFINITY) wakeBy(nextMs, performance.now());
+}
+
+function send(packet: Packet): void {
+  packet.from.send(packet.data, tunnelPort, packet.to, noteFailure);
+}
+
+/** A packet that cannot be sent is lost, as in any network; the log says once why. */
+function noteFailure(error: Error | null): void {
+  if (error === null || reported.has(error.message)) return;
+  reported.add(error.message);
+  console.error(error.message);
+}

@@ -1,0 +1,77 @@
+/** Connections to a node served by ssh2's server: public keys only, `exec` requests only. */
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { timingSafeEqual } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { constants } from 'node:os';
+import ssh2, { type AuthContext, type Connection, type ParsedKey, type ServerChannel } from 'ssh2';
+import { nodeFiles } from './layout.ts';
+
+/** The signals that can be named in an exit message (RFC 4254, section 6.10). */
+const namedSignals = new Set(
+  ['ABRT', 'ALRM', 'FPE', 'HUP', 'ILL', 'INT', 'KILL', 'PIPE', 'QUIT', 'SEGV', 'TERM', 'USR1', 'USR2'].map(
+    (name) => `SIG${name}`,
+  ),
+);
+
+export function embeddedConnections(home: string): (socket: Socket) => void {
+  const files = nodeFiles(home);
+  const clientKey = ssh2.utils.parseKey(readFileSync(files.authorizedKeys));
+  if (clientKey instanceof Error) throw clientKey;
+  const server = new ssh2.Server({ hostKeys: [readFileSync(files.hostKey)] }, (connection) =>
+    serve(connection, clientKey),
+  );
+  return (socket) => server.injectSocket(socket);
+}
+
+function serve(connection: Connection, clientKey: ParsedKey): void {
+  connection.on('error', (error) => console.error(`connection: ${error.message}`));
+  connection.on('authentication', (attempt) => {
+    if (isClient(attempt, clientKey)) attempt.accept();
+    else attempt.reject(['publickey']);
+  });
+  connection.on('session', (acceptSession) => {
+    // What has no listener here (shell, terminal, subsystem) is rejected.
+    acceptSession().on('exec', (acceptExec, _reject, { command }) => execute(acceptExec(), command));
+  });
+}
+
+/** Without a signature the client only asks whether the key would do. */
+function isClient(attempt: AuthContext, clientKey: ParsedKey): boolean {
+  if (attempt.method !== 'publickey' || attempt.username !== 'root') return false;
+  const expected = clientKey.getPublicSSH();
+  const { algo, data } = attempt.key;
+  if (algo !== clientKey.type || data.length !== expected.length || !timingSafeEqual(data, expected)) return false;
+  if (attempt.signature === undefined) return true;
+  return clientKey.verify(attempt.blob ?? Buffer.alloc(0), attempt.signature, attempt.hashAlgo) === true;
+}
+
+function execute(channel: ServerChannel, command: string): void {
+  const child = spawn('/bin/sh', ['-c', command], { detached: true });
+  channel.pipe(child.stdin);
+  child.stdout.pipe(channel, { end: false });
+  child.stderr.pipe(channel.stderr, { end: false });
+  // A command need not read its input to the end.
+  child.stdin.on('error', () => undefined);
+  child.on('error', (error) => console.error(`command: ${error.message}`));
+  child.on('close', (code, signal) => report(channel, code, signal));
+  channel.on('close', () => hangUp(child));
+}
+
+/** All output has been read; the channel ends after what is still on the way in both streams. */
+function report(channel: ServerChannel, code: number | null, signal: NodeJS.Signals | null): void {
+  if (signal !== null && namedSignals.has(signal)) channel.exit(signal);
+  else channel.exit(signal === null ? (code ?? 1) : 128 + constants.signals[signal]);
+  channel.stderr.end(() => channel.end());
+}
+
+/** The client went away: ends the command and what it started, unless that has made itself independent. */
+function hangUp(child: ChildProcessWithoutNullStreams): void {
+  for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  try {
+    process.kill(-child.pid, 'SIGHUP');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}

@@ -1,0 +1,55 @@
+/** What of a local testbed is alive. */
+import { connect } from 'node:net';
+import { processesIn, testbedNamespaces } from './namespaces.ts';
+import { underlayNamespace } from './plan.ts';
+import type { Testbed, TestbedNode } from './record.ts';
+
+export interface TestbedStatus {
+  /** Everything is there and answers. */
+  readonly alive: boolean;
+  readonly nodes: readonly NodeStatus[];
+  /** `none`: the testbed needs none. */
+  readonly relay: 'alive' | 'dead' | 'none';
+}
+
+export interface NodeStatus {
+  readonly name: string;
+  /** Its network namespace is there. */
+  readonly namespace: boolean;
+  /** Its SSH server takes connections. */
+  readonly server: boolean;
+  /** Processes in its namespace, the SSH server included. */
+  readonly processes: number;
+}
+
+export async function testbedStatus(testbed: Testbed): Promise<TestbedStatus> {
+  const namespaces = await testbedNamespaces(testbed.id);
+  const processes = await processesIn(namespaces);
+  const nodes = await Promise.all(testbed.nodes.map((node) => nodeStatus(node, processes)));
+  const relay = testbed.latency === 'none' ? 'none' : relayStatus(testbed, processes);
+  const alive = relay !== 'dead' && nodes.every((node) => node.namespace && node.server);
+  return { alive, nodes, relay };
+}
+
+async function nodeStatus(node: TestbedNode, processes: ReadonlyMap<string, number[]>): Promise<NodeStatus> {
+  const inside = processes.get(node.namespace);
+  const server = inside !== undefined && inside.length > 0 && (await answers(node.port));
+  return { name: node.name, namespace: inside !== undefined, server, processes: inside?.length ?? 0 };
+}
+
+/** Nothing but the relay runs in the underlay's namespace. */
+function relayStatus(testbed: Testbed, processes: ReadonlyMap<string, number[]>): 'alive' | 'dead' {
+  return (processes.get(underlayNamespace(testbed.id))?.length ?? 0) > 0 ? 'alive' : 'dead';
+}
+
+function answers(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    const settle = (answer: boolean) => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.once('connect', () => settle(true));
+    socket.once('error', () => settle(false));
+  });
+}

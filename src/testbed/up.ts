@@ -1,0 +1,135 @@
+/** Sets a local testbed up. */
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { VnmError } from '../model/errors.ts';
+import type { Slice } from '../model/slice.ts';
+import { dataplaneChoice } from './dataplane.ts';
+import { makeDirectory, ownsDirectory } from './directory.ts';
+import { testbedDown } from './down.ts';
+import { knownHostLine, makeKeyPair, writePrivateKey } from './keys.ts';
+import { testbedFiles } from './layout.ts';
+import { testbedNamespaces } from './namespaces.ts';
+import { startNode } from './node.ts';
+import { planTestbed, type TestbedPlan } from './plan.ts';
+import { type ServerKind, type Testbed, testbedSchema } from './record.ts';
+import { sshdPath } from './ssh-openssh.ts';
+import { startRelay } from './start-relay.ts';
+import { testbedStatus } from './status.ts';
+import { makeUnderlay } from './underlay.ts';
+
+export interface TestbedOptions {
+  /** 4 to 6 of [a-z0-9], unique on the machine; stored by the caller before anything is made, so that `down` finds it all. */
+  readonly id: string;
+  /** Absolute path of the state directory; made by us. */
+  readonly directory: string;
+  readonly server: ServerKind;
+  readonly onProgress?: (text: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Gives every node without `host` of these slices a place on this machine. A testbed that is up and alive stays as it is; one
+ * that is partly dead is made anew. On a failure or an abort nothing stays behind.
+ *
+ * Throws VnmError: `unsupported` (no Linux, root or tools), `conflict` (the id or the directory is another testbed's, the
+ * running testbed is of other slices, or the slices contradict each other), `invalid-input`, `interrupted`, `failed`.
+ */
+export async function testbedUp(slices: readonly Slice[], options: TestbedOptions): Promise<Testbed> {
+  const { id, directory } = options;
+  if (!/^[a-z0-9]{4,6}$/.test(id)) {
+    throw new VnmError('invalid-input', `'${id}' is no id of a testbed`, { hint: 'use 4 to 6 of a-z and 0-9' });
+  }
+  dataplaneChoice('kernel');
+  if (options.server === 'openssh') sshdPath();
+  const plan = planTestbed(slices, id, options.server);
+  const running = await runningTestbed(plan, directory);
+  if (running !== undefined) return running;
+  try {
+    return await makeTestbed(plan, options);
+  } catch (error) {
+    await testbedDown(options);
+    if (options.signal?.aborted !== true) throw error;
+    throw new VnmError('interrupted', `testbed '${id}' was interrupted and taken down`, { cause: error });
+  }
+}
+
+/** The testbed if it is up and alive; what is left of a dead one is removed. */
+async function runningTestbed(plan: TestbedPlan, directory: string): Promise<Testbed | undefined> {
+  const owned = await ownsDirectory(plan.id, directory);
+  if (!owned && (await testbedNamespaces(plan.id)).length > 0) {
+    throw new VnmError('conflict', `the id '${plan.id}' is in use by a testbed in another directory`, {
+      hint: 'take another id',
+    });
+  }
+  const testbed = owned ? await readRecord(plan, directory) : undefined;
+  if (testbed !== undefined && (await testbedStatus(testbed)).alive) return testbed;
+  await testbedDown({ id: plan.id, directory });
+  return undefined;
+}
+
+async function readRecord(plan: TestbedPlan, directory: string): Promise<Testbed | undefined> {
+  const files = testbedFiles(directory);
+  const record = await readFile(files.record, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    // It is written last: without it the testbed never was complete.
+    if (error.code !== 'ENOENT') throw error;
+  });
+  if (record === undefined) return undefined;
+  if ((await readFile(files.plan, 'utf8')) !== planText(plan)) {
+    throw new VnmError('conflict', `testbed '${plan.id}' was made for other slices or another kind of server`, {
+      hint: 'take it down first',
+    });
+  }
+  return testbedSchema.parse(JSON.parse(record));
+}
+
+async function makeTestbed(plan: TestbedPlan, options: TestbedOptions): Promise<Testbed> {
+  const { directory, onProgress, signal } = options;
+  const files = testbedFiles(directory);
+  signal?.throwIfAborted();
+  await makeDirectory(plan.id, directory);
+  await writeFile(files.plan, planText(plan));
+  onProgress?.(`${plan.nodes.length} nodes: namespaces and the network between them`);
+  await makeUnderlay(plan);
+  signal?.throwIfAborted();
+  onProgress?.(`${plan.nodes.length} nodes: SSH servers${plan.latency === 'relay' ? ' and the relay' : ''}`);
+  const testbed = await startProcesses(plan, options);
+  await writeFile(`${files.record}.new`, `${JSON.stringify(testbed, null, 2)}\n`);
+  await rename(`${files.record}.new`, files.record);
+  return testbed;
+}
+
+/** What tells whether a running testbed is the one asked for. */
+function planText(plan: TestbedPlan): string {
+  return JSON.stringify(plan);
+}
+
+async function startProcesses(plan: TestbedPlan, options: TestbedOptions): Promise<Testbed> {
+  const { id, server, latency } = plan;
+  const { directory } = options;
+  const files = testbedFiles(directory);
+  const clientKey = makeKeyPair();
+  await writePrivateKey(files.clientKey, clientKey);
+  if (server === 'openssh') await mkdir('/run/sshd', { recursive: true, mode: 0o755 });
+  const signal = options.signal ?? new AbortController().signal;
+  if (latency === 'relay') await startRelay(plan, directory, signal);
+  const started = await allOrNone(plan.nodes, signal, (node, either) =>
+    startNode(node, directory, server, clientKey, either),
+  );
+  const knownHosts = started.map(({ node, hostKey }) => knownHostLine(node.port, hostKey)).join('');
+  await writeFile(files.knownHosts, knownHosts);
+  const nodes = started.map(({ node }) => node);
+  return { id, directory, server, dataplane: 'kernel', nodes, knownHosts: files.knownHosts, latency };
+}
+
+/** Starts something for each item; when one fails the others are aborted, and this throws only after all have ended. */
+async function allOrNone<Item, Result>(
+  items: readonly Item[],
+  signal: AbortSignal,
+  start: (item: Item, either: AbortSignal) => Promise<Result>,
+): Promise<Result[]> {
+  const failure = new AbortController();
+  const either = AbortSignal.any([signal, failure.signal]);
+  const tasks = items.map((item) => start(item, either));
+  for (const task of tasks) task.catch((error) => failure.abort(error));
+  await Promise.allSettled(tasks);
+  return Promise.all(tasks);
+}

@@ -1,0 +1,87 @@
+/** One channel to the agent of a slice: calls go through it, and its end is explained. */
+import type { Readable } from 'node:stream';
+import { VnmError } from '../model/errors.ts';
+import type { Method, ParamsInput, Results } from '../vsys/messages.ts';
+import { type CallOptions, createRpcClient } from '../vsys/rpc.ts';
+import { nameOf } from './ssh-errors.ts';
+import type { SshSession } from './ssh-session.ts';
+
+export interface AgentChannel {
+  /**
+   * Errors of the agent, and `timeout`, `interrupted`; when the channel ends before the answer `unreachable`, or `failed` if
+   * the agent has never answered.
+   */
+  call<M extends Method>(method: M, params: ParamsInput<M>, options?: CallOptions): Promise<Results[M]>;
+  /** Why the channel ended, once it has. */
+  readonly ended: Promise<VnmError>;
+  close(): void;
+}
+
+/** Starts the command, which must speak the vsys protocol. Throws as `SshSession.openChannel`. */
+export async function openAgentChannel(session: SshSession, command: string): Promise<AgentChannel> {
+  const channel = await session.openChannel(command);
+  const said = keepLast(channel.stderr, 4096);
+  const rpc = createRpcClient(channel, channel);
+  const place = nameOf(session.target);
+  let answered = false;
+  let closing = false;
+  let over = false;
+  let fault: string | undefined;
+  const explain = (status: number | string | undefined): VnmError => {
+    if (closing) return new VnmError('unreachable', `the connection to the agent on ${place} is closed`);
+    const how = typeof status === 'string' ? ` by ${status}` : status === undefined ? '' : ` with exit code ${status}`;
+    const what = [fault, said()].filter((one) => one !== undefined && one !== '').join(': ');
+    const why = what === '' ? '' : `: ${what}`;
+    return answered
+      ? new VnmError('unreachable', `the agent on ${place} ended${how}${why}`, {
+          hint: 'try again, which starts it again',
+        })
+      : new VnmError('failed', `the agent on ${place} did not start, it ended${how}${why}`);
+  };
+  const ended = new Promise<VnmError>((resolve) => {
+    session.onClose((error) => {
+      if (error !== undefined) resolve(error);
+    });
+    channel.on('close', (code?: number | null, signal?: string) => resolve(explain(code ?? signal)));
+  });
+  rpc.onClose(() => {
+    over = true;
+    channel.close();
+    // Its end is told only when all that came in has been read.
+    channel.resume();
+  });
+  return {
+    ended,
+    close: () => {
+      closing = true;
+      channel.close();
+    },
+    call: async (method, params, options) => {
+      try {
+        const result = await rpc.call(method, params, options);
+        answered = true;
+        return result;
+      } catch (error) {
+        if (!(error instanceof VnmError)) throw error;
+        if (error.code === 'timeout') throw late(place, error);
+        if (!over || error.code !== 'unreachable') throw error;
+        // It may be the protocol that ended it, for what came in was no message.
+        if (error.cause instanceof VnmError) fault = error.cause.message;
+        throw await ended;
+      }
+    },
+  };
+}
+
+function late(place: string, error: VnmError): VnmError {
+  return new VnmError('timeout', `the agent on ${place}: ${error.message}`, { hint: error.hint, cause: error });
+}
+
+/** Reads the stream, and gives the last `bytes` of its text when asked. */
+function keepLast(stream: Readable, bytes: number): () => string {
+  let last = Buffer.alloc(0);
+  stream.on('data', (chunk: Buffer) => {
+    last = Buffer.concat([last, chunk]).subarray(-bytes);
+  });
+  return () => last.toString().trim();
+}

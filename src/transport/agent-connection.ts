@@ -1,0 +1,174 @@
+/** The controller's connection to a node: the agent is put there if need be, started, and called over one kept channel. */
+import { messageOf, VnmError } from '../model/errors.ts';
+import type { Method, NodeFacts, ParamsInput, Results } from '../vsys/messages.ts';
+import { type Policy, policySchema } from '../vsys/policy.ts';
+import type { CallOptions } from '../vsys/rpc.ts';
+import { type AgentBundle, agentBundle } from './agent-bundle.ts';
+import { type AgentChannel, openAgentChannel } from './agent-channel.ts';
+import { agentFileName, asRoot, deliver } from './delivery.ts';
+import { surveyNode } from './node-survey.ts';
+import { nameOf } from './ssh-errors.ts';
+import { connectSsh, type SshOptions, type SshSession, type SshTarget } from './ssh-session.ts';
+
+export interface AgentTarget extends SshTarget {
+  readonly slice: string;
+}
+
+export interface AgentOptions extends SshOptions {
+  /** Written to a node that is ours and has none for the slice; one that is there stays. */
+  readonly policy: Policy;
+}
+
+export interface AgentConnection {
+  readonly node: string;
+  readonly facts: NodeFacts;
+  /** Errors of the agent, and `timeout`, `interrupted`; `unreachable` when the connection ends before the answer. */
+  call<M extends Method>(method: M, params: ParamsInput<M>, options?: CallOptions): Promise<Results[M]>;
+  readonly exec: SshSession['exec'];
+  /** Called once, at once when it is over already; with an error unless `close` was called. The agent lives on. */
+  onClose(listener: (error?: VnmError) => void): void;
+  close(): void;
+}
+
+const stepTimeoutMs = 30_000;
+
+/**
+ * Throws VnmError `unreachable` (SSH), `unsupported` (no right to install the agent, or no Node.js for it), `failed` (it
+ * could not be copied or does not start), `interrupted`, `timeout`.
+ */
+export async function connectAgent(target: AgentTarget, options: AgentOptions): Promise<AgentConnection> {
+  const bundle = await agentBundle();
+  const session = await connectSsh(target, options);
+  try {
+    const command = await prepareNode(session, target.slice, bundle, options);
+    const { channel, facts } = await attachCurrent(session, command, bundle, options.signal);
+    return connectionOf(session, channel, facts);
+  } catch (error) {
+    session.close();
+    throw error;
+  }
+}
+
+/**
+ * Connects to all nodes, `concurrency` at a time. When some fail, the others are closed, and one error names each that
+ * failed: `unreachable` if one of them is, else as the first; `interrupted` names one.
+ */
+export async function connectAgents(
+  targets: readonly AgentTarget[],
+  options: AgentOptions,
+  { concurrency = 32 }: { concurrency?: number } = {},
+): Promise<AgentConnection[]> {
+  const waiting = [...targets.entries()];
+  const connections: AgentConnection[] = [];
+  const failures: unknown[] = [];
+  const worker = async (): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const [index, target] = next;
+      try {
+        connections[index] = await connectAgent(target, options);
+      } catch (error) {
+        failures[index] = error;
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(concurrency, targets.length) }, worker));
+  const faults = failures.filter((failure) => failure !== undefined);
+  if (faults.length === 0) return connections;
+  for (const connection of connections) connection?.close();
+  throw combine(faults);
+}
+
+function combine(faults: readonly unknown[]): unknown {
+  const known = faults.filter((fault) => fault instanceof VnmError);
+  const main = known.find((fault) => fault.code === 'unreachable') ?? known[0];
+  const interrupted = known.find((fault) => fault.code === 'interrupted');
+  if (interrupted !== undefined) return interrupted;
+  if (main === undefined || faults.length === 1) return faults[0];
+  return new VnmError(main.code, faults.map(messageOf).join('\n'), {
+    hint: main.hint,
+    cause: new AggregateError(faults),
+  });
+}
+
+/** Makes sure that the agent is there. Returns the command that attaches to it. */
+async function prepareNode(
+  session: SshSession,
+  slice: string,
+  bundle: AgentBundle,
+  { policy, signal }: AgentOptions,
+): Promise<string> {
+  // The name becomes part of a command.
+  if (!policySchema.shape.slice.safeParse(slice).success) {
+    throw new VnmError('invalid-input', `'${slice}' is not the name of a slice`);
+  }
+  const limits = { timeoutMs: stepTimeoutMs, signal };
+  const survey = await surveyNode(session, slice, bundle.digest, limits);
+  if (survey.root === 'none') {
+    throw new VnmError(
+      'unsupported',
+      `the login '${session.target.user}' of ${nameOf(session.target)} is not root and may not become root (sudo -n)`,
+      { hint: 'have the administrator of the node run: pl-vnm agent install' },
+    );
+  }
+  const runtime = await deliver(session, survey, bundle, policy, signal);
+  return `${asRoot(survey)}${runtime} ${survey.lib}/${agentFileName(bundle)} attach --slice ${slice}`;
+}
+
+/** Attaches to the slice's agent; one of another version that is still running is ended first, once. */
+async function attachCurrent(
+  session: SshSession,
+  command: string,
+  bundle: AgentBundle,
+  signal: AbortSignal | undefined,
+): Promise<{ channel: AgentChannel; facts: NodeFacts }> {
+  const limits = { timeoutMs: stepTimeoutMs, signal };
+  const first = await attach(session, command, limits);
+  if (first.facts.agent.digest === bundle.digest) return first;
+  await first.channel.call('shutdown', {}, limits).catch((error: unknown) => {
+    // It may be gone before its answer is through.
+    if (!(error instanceof VnmError) || error.code !== 'unreachable') throw error;
+  });
+  first.channel.close();
+  await first.channel.ended;
+  const second = await attach(session, command, limits);
+  if (second.facts.agent.digest === bundle.digest) return second;
+  const { version, digest, pid } = second.facts.agent;
+  throw new VnmError(
+    'failed',
+    `the agent on ${nameOf(session.target)} is another than this one (version ${version}, digest ${digest.slice(0, 12)}, pid ${pid}), and still is after it was told to end`,
+    { hint: 'does another controller with another version use this slice at the same time?' },
+  );
+}
+
+async function attach(
+  session: SshSession,
+  command: string,
+  limits: CallOptions,
+): Promise<{ channel: AgentChannel; facts: NodeFacts }> {
+  const channel = await openAgentChannel(session, command);
+  try {
+    return { channel, facts: await channel.call('hello', {}, limits) };
+  } catch (error) {
+    channel.close();
+    throw error;
+  }
+}
+
+function connectionOf(session: SshSession, channel: AgentChannel, facts: NodeFacts): AgentConnection {
+  let isOurs = false;
+  const ended = channel.ended.then((error) => (isOurs ? undefined : error));
+  // Without its agent the session is of no use.
+  void ended.then(() => session.close());
+  return {
+    node: session.target.node,
+    facts,
+    call: channel.call,
+    exec: session.exec,
+    onClose: (listener) => void ended.then(listener),
+    close: () => {
+      isOurs = true;
+      channel.close();
+      session.close();
+    },
+  };
+}

@@ -1,0 +1,160 @@
+/** Puts the agent, a Node.js runtime and the slice's policy on a node that is ours. */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { machine, type } from 'node:os';
+import { PassThrough, pipeline, Readable } from 'node:stream';
+import { createGzip } from 'node:zlib';
+import { VnmError } from '../model/errors.ts';
+import type { Policy } from '../vsys/policy.ts';
+import type { AgentBundle } from './agent-bundle.ts';
+import { type NodeSurvey, oldestRuntime } from './node-survey.ts';
+import { nameOf } from './ssh-errors.ts';
+import type { SshSession } from './ssh-session.ts';
+
+interface Parcel {
+  /** What it is, in words. */
+  readonly what: string;
+  readonly directory: string;
+  readonly name: string;
+  readonly mode: '0755' | '0644';
+  /** Of the content as it shall lie there. */
+  readonly bytes: number;
+  readonly sha256: string;
+  /** Turns the stream back into the content. */
+  readonly decoder: 'cat' | 'gzip -dc';
+  readonly stream: () => Readable;
+  /** Whether a file that has that name by then stays. */
+  readonly keepExisting: boolean;
+}
+
+/**
+ * Constant, one line without quotes inside, so that every usual login shell hands it to `sh` unchanged. Arguments: directory,
+ * name, mode, size, sha256, decoder, `keep` or `replace`. The file appears under its name whole or not at all.
+ */
+const receive = [
+  'umask 022',
+  'mkdir -p "$1" || exit',
+  'tmp="$1/.$2.$$"',
+  'trap "rm -f $tmp" EXIT',
+  '$6 > "$tmp" || exit',
+  'size=$(($(wc -c < "$tmp")))',
+  'sum=$5',
+  'if command -v sha256sum > /dev/null; then sum=$(sha256sum < "$tmp" | cut -c 1-64); fi',
+  'if [ "$size $sum" != "$4 $5" ]; then echo "what arrived is not what was sent" >&2; exit 1; fi',
+  'chmod "$3" "$tmp" || exit',
+  'if [ "$7" = keep ]; then ln "$tmp" "$1/$2" || [ -f "$1/$2" ]; else mv -f "$tmp" "$1/$2"; fi',
+].join('; ');
+
+/** Long enough for a runtime over a slow line. */
+const deliveryTimeoutMs = 600_000;
+
+/**
+ * Copies what the survey found missing; what is there stays. Returns the path of the Node.js runtime to use. Throws VnmError
+ * `failed` when a copy fails, `unsupported` when there is no way to a runtime.
+ */
+export async function deliver(
+  session: SshSession,
+  survey: NodeSurvey,
+  bundle: AgentBundle,
+  policy: Policy,
+  signal: AbortSignal | undefined,
+): Promise<string> {
+  const parcels: Parcel[] = [];
+  if (!survey.hasAgent) parcels.push(agentParcel(survey, bundle));
+  if (!survey.hasPolicy) parcels.push(policyParcel(survey, policy));
+  if (survey.runtime === undefined) parcels.push(await runtimeParcel(session, survey));
+  await Promise.all(parcels.map((parcel) => send(session, survey, parcel, signal)));
+  if (survey.runtime !== undefined) return survey.runtime;
+  const runtime = `${survey.lib}/node`;
+  await checkRuntime(session, runtime, signal);
+  return runtime;
+}
+
+/** The words to put before a command that root shall run. */
+export function asRoot(survey: NodeSurvey): string {
+  return survey.root === 'sudo' ? 'sudo -n ' : '';
+}
+
+function agentParcel(survey: NodeSurvey, bundle: AgentBundle): Parcel {
+  const file = { directory: survey.lib, name: agentFileName(bundle), mode: '0755' } as const;
+  return { what: 'the agent', ...file, ...plain(bundle.code), keepExisting: false };
+}
+
+export function agentFileName(bundle: AgentBundle): string {
+  return `agent-${bundle.digest}.mjs`;
+}
+
+function policyParcel(survey: NodeSurvey, policy: Policy): Parcel {
+  const content = Buffer.from(`${JSON.stringify(policy, null, 2)}\n`);
+  const file = { directory: survey.policyDirectory, name: `${policy.slice}.json`, mode: '0644' } as const;
+  return { what: 'the policy', ...file, ...plain(content), keepExisting: true };
+}
+
+function plain(content: Buffer): Pick<Parcel, 'bytes' | 'sha256' | 'decoder' | 'stream'> {
+  const sha256 = createHash('sha256').update(content).digest('hex');
+  return { bytes: content.length, sha256, decoder: 'cat', stream: () => Readable.from([content]) };
+}
+
+/** This process's own Node.js, if that can run on the node. */
+async function runtimeParcel(session: SshSession, survey: NodeSurvey): Promise<Parcel> {
+  const own = `${type()} ${machine()}`;
+  if (survey.system !== own) {
+    const old = survey.oldRuntimes.length === 0 ? '' : `, only ${survey.oldRuntimes.join(' and ')}`;
+    throw new VnmError(
+      'unsupported',
+      `${nameOf(session.target)} has no Node.js ${oldestRuntime} or newer${old}, and is ${survey.system}, so that of this machine (${own}) does not run there`,
+      { hint: `install Node.js ${oldestRuntime} or newer there` },
+    );
+  }
+  const path = process.execPath;
+  const file = { directory: survey.lib, name: 'node', mode: '0755' } as const;
+  return {
+    what: 'a Node.js runtime',
+    ...file,
+    bytes: (await stat(path)).size,
+    sha256: await digestOf(path),
+    decoder: survey.hasGzip ? 'gzip -dc' : 'cat',
+    // The command reports a fault of the stream that it reads from.
+    stream: () =>
+      pipeline(createReadStream(path), survey.hasGzip ? createGzip({ level: 1 }) : new PassThrough(), () => undefined),
+    keepExisting: false,
+  };
+}
+
+async function digestOf(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(path)) hash.update(chunk);
+  return hash.digest('hex');
+}
+
+async function send(
+  session: SshSession,
+  survey: NodeSurvey,
+  parcel: Parcel,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const { directory, name, mode, bytes, sha256, decoder } = parcel;
+  const words = [directory, name, mode, bytes, sha256, `'${decoder}'`, parcel.keepExisting ? 'keep' : 'replace'];
+  const { code, stderr } = await session.exec(`${asRoot(survey)}sh -c '${receive}' sh ${words.join(' ')}`, {
+    stdin: parcel.stream(),
+    timeoutMs: deliveryTimeoutMs,
+    signal,
+  });
+  if (code === 0) return;
+  throw new VnmError(
+    'failed',
+    `${parcel.what} could not be copied to ${nameOf(session.target)}: ${stderr.trim() || `exit code ${code}`}`,
+    { hint: `is there room in ${directory}, and may root write there?` },
+  );
+}
+
+async function checkRuntime(session: SshSession, path: string, signal: AbortSignal | undefined): Promise<void> {
+  const { code, stderr } = await session.exec(`${path} --version`, { timeoutMs: 30_000, signal });
+  if (code === 0) return;
+  throw new VnmError(
+    'unsupported',
+    `the Node.js of this machine does not run on ${nameOf(session.target)}: ${stderr.trim() || `exit code ${code}`}`,
+    { hint: `install Node.js ${oldestRuntime} or newer there` },
+  );
+}

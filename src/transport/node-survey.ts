@@ -1,0 +1,112 @@
+/** What is on a node before the agent runs there, found out in one round trip. */
+import { VnmError } from '../model/errors.ts';
+import { nameOf } from './ssh-errors.ts';
+import type { SshSession } from './ssh-session.ts';
+
+export interface NodeSurvey {
+  /** How the login becomes root: it is root, by `sudo -n`, or not at all. */
+  readonly root: 'login' | 'sudo' | 'none';
+  /** Directory of the agent's code. */
+  readonly lib: string;
+  /** Directory of the policies, one file per slice. */
+  readonly policyDirectory: string;
+  /** As `uname -s -m` says, like `Linux x86_64`. */
+  readonly system: string;
+  /** Path of a Node.js that is recent enough for the agent. */
+  readonly runtime?: string;
+  /** Versions of what is there but too old. */
+  readonly oldRuntimes: readonly string[];
+  readonly hasAgent: boolean;
+  readonly hasPolicy: boolean;
+  readonly hasGzip: boolean;
+}
+
+/** The oldest Node.js that runs the agent. */
+export const oldestRuntime = 20;
+
+/**
+ * Constant, given to `sh` as its standard input. The arguments are the slice's name and the agent's digest. Nothing it runs
+ * may read that input. Only a root login's PL_VNM_DIR counts: `sudo` would not pass it on.
+ */
+const script = `
+slice=$1 digest=$2
+say() { printf 'pl-vnm %s %s\\n' "$1" "$2"; }
+uid=$(id -u)
+lib=/usr/local/lib/pl-vnm policy=/etc/pl-vnm/policy root=none
+if [ "$uid" = 0 ]; then
+  root=login
+  if [ -n "$PL_VNM_DIR" ]; then lib=$PL_VNM_DIR/lib policy=$PL_VNM_DIR/policy; fi
+elif sudo -n true </dev/null >/dev/null 2>&1; then
+  root=sudo
+fi
+say root "$root"
+say lib "$lib"
+say policyDirectory "$policy"
+say system "$(uname -s -m)"
+for node in "$(command -v node)" "$lib/node"; do
+  if [ -x "$node" ]; then say runtime "$("$node" --version </dev/null 2>/dev/null) $node"; fi
+done
+if [ -f "$lib/agent-$digest.mjs" ]; then say has agent; fi
+if [ -f "$policy/$slice.json" ]; then say has policy; fi
+if command -v gzip >/dev/null; then say has gzip; fi
+say done survey
+`;
+
+/** `slice` and `digest` must have passed their patterns. Throws as `SshSession.exec`, and `failed` when no shell answers. */
+export async function surveyNode(
+  session: SshSession,
+  slice: string,
+  digest: string,
+  limits: { timeoutMs: number; signal: AbortSignal | undefined },
+): Promise<NodeSurvey> {
+  const { stdout, stderr, code } = await session.exec(`sh -s -- ${slice} ${digest}`, {
+    stdin: Buffer.from(script),
+    ...limits,
+  });
+  const survey = parseSurvey(stdout.toString());
+  if (survey !== undefined) return survey;
+  const said = stderr.trim() === '' ? '' : `: ${stderr.trim().slice(-1000)}`;
+  throw new VnmError('failed', `${nameOf(session.target)} did not say what is there (exit code ${code})${said}`, {
+    hint: 'the login needs a shell that runs commands, and a POSIX sh',
+  });
+}
+
+/** Undefined when the answer is not complete. What a login script may have printed around it does not matter. */
+export function parseSurvey(text: string): NodeSurvey | undefined {
+  const lines = [...text.matchAll(/^pl-vnm (\w+) (.*)$/gm)].map(([, key, value]) => ({ key: key!, value: value! }));
+  const all = (key: string) => lines.filter((line) => line.key === key).map((line) => line.value);
+  const [root] = all('root');
+  const [lib] = all('lib');
+  const [policyDirectory] = all('policyDirectory');
+  const [system] = all('system');
+  if (root !== 'login' && root !== 'sudo' && root !== 'none') return undefined;
+  if (!isPlainPath(lib) || !isPlainPath(policyDirectory) || system === undefined || !all('done').includes('survey')) {
+    return undefined;
+  }
+  const runtimes = all('runtime').flatMap(parseRuntime);
+  const recent = runtimes.find(({ major }) => major >= oldestRuntime);
+  const has = all('has');
+  return {
+    root,
+    lib,
+    policyDirectory,
+    system,
+    ...(recent === undefined ? {} : { runtime: recent.path }),
+    oldRuntimes: runtimes.filter(({ major }) => major < oldestRuntime).map(({ version }) => version),
+    hasAgent: has.includes('agent'),
+    hasPolicy: has.includes('policy'),
+    hasGzip: has.includes('gzip'),
+  };
+}
+
+/** `v20.1.2 /usr/bin/node`. */
+function parseRuntime(text: string): { major: number; version: string; path: string }[] {
+  const match = /^v((\d+)\.\d+\.\d+\S*) (.+)$/.exec(text);
+  if (match === null || !isPlainPath(match[3])) return [];
+  return [{ version: match[1]!, major: Number(match[2]), path: match[3]! }];
+}
+
+/** Paths go into commands for the login's shell, so they hold nothing that any shell would interpret. */
+function isPlainPath(path: string | undefined): path is string {
+  return path !== undefined && /^(\/[A-Za-z0-9_.+@%-]+)+$/.test(path);
+}

@@ -1,0 +1,81 @@
+/** What to log in with, as an OpenSSH user expects: the given key, else the ssh agent and then the usual key files. */
+import { readFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import ssh2, { type AnyAuthMethod } from 'ssh2';
+import { messageOf } from '../model/errors.ts';
+import type { Reason } from './ssh-errors.ts';
+
+const usualKeys = ['~/.ssh/id_ed25519', '~/.ssh/id_ecdsa', '~/.ssh/id_rsa'];
+
+/** The keys of one login, in the order they are tried. */
+export interface KeyRing {
+  readonly isEmpty: boolean;
+  next(): AnyAuthMethod | undefined;
+  /** Takes note of something that went wrong with one key, or at the end. */
+  note(complaint: string): void;
+  /** Why nothing let us in: what was tried and what could not be, in words. */
+  explain(): Reason;
+}
+
+interface KeyFile {
+  readonly path: string;
+  readonly key?: Buffer;
+  /** Why there is no key, as in `FILE is missing`. */
+  readonly fault?: string;
+}
+
+/**
+ * Reads the keys. `keyPath` is used alone, but when it is encrypted the ssh agent (SSH_AUTH_SOCK) is asked, which may
+ * hold it.
+ */
+export async function keyRing(user: string, keyPath: string | undefined): Promise<KeyRing> {
+  const files = await Promise.all((keyPath === undefined ? usualKeys : [keyPath]).map(readKey));
+  const usable = files.flatMap(({ path, key }) =>
+    key === undefined ? [] : [{ name: path, method: { type: 'publickey' as const, username: user, key } }],
+  );
+  const socket = process.env.SSH_AUTH_SOCK;
+  const needsAgent = keyPath === undefined || files.some(({ fault }) => fault === 'is encrypted');
+  const agent =
+    socket && needsAgent
+      ? [{ name: 'the ssh agent', method: { type: 'agent' as const, username: user, agent: socket } }]
+      : [];
+  const methods = [...agent, ...usable];
+  const waiting = [...methods];
+  // A usual key that is not there is nothing to complain about.
+  const faults = files.filter(({ fault }) => fault !== undefined && (keyPath !== undefined || fault !== 'is missing'));
+  const notes = faults.map(({ path, fault }) => `${path} ${fault}`);
+  return {
+    isEmpty: methods.length === 0,
+    next: () => waiting.shift()?.method,
+    note: (complaint) => notes.push(complaint),
+    explain: () => {
+      const tried = methods.map(({ name }) => name).join(', ');
+      const all = [tried === '' ? 'no key to try' : `tried ${tried}`, ...notes].join('; ');
+      return { reason: `authentication as '${user}' failed: ${all}`, hint: hintFor(faults) };
+    },
+  };
+}
+
+function hintFor(faults: readonly KeyFile[]): string {
+  const encrypted = faults.find(({ fault }) => fault === 'is encrypted');
+  return encrypted === undefined
+    ? "name a key that the node accepts ('key' of the node in the slice file), or add yours to authorized_keys there"
+    : `hand the key to an ssh agent: ssh-add ${encrypted.path}`;
+}
+
+async function readKey(path: string): Promise<KeyFile> {
+  let key: Buffer;
+  try {
+    key = await readFile(path.startsWith('~/') ? join(homedir(), path.slice(2)) : path);
+  } catch (error) {
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    return { path, fault: isMissing ? 'is missing' : `cannot be read (${messageOf(error)})` };
+  }
+  const parsed = ssh2.utils.parseKey(key);
+  if (parsed instanceof Error) {
+    const isEncrypted = parsed.message.includes('no passphrase given');
+    return { path, fault: isEncrypted ? 'is encrypted' : 'is no private key' };
+  }
+  return parsed.isPrivateKey() ? { path, key } : { path, fault: 'is no private key' };
+}

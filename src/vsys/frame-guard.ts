@@ -1,0 +1,72 @@
+import { Transform, type TransformCallback } from 'node:stream';
+import { VnmError } from '../model/errors.ts';
+
+const headerEnd = '\r\n\r\n';
+/** Far more than the one or two header lines of a message need. */
+const maxHeaderBytes = 1024;
+
+/**
+ * Stands before a message reader and lets through only well-framed messages of at most `maxBytes`: the reader alone would
+ * collect whatever arrives for as long as it takes. Anything else ends it with VnmError `invalid-input`.
+ */
+export class FrameGuard extends Transform {
+  readonly #maxBytes: number;
+  #header = '';
+  #bodyBytesLeft = 0;
+
+  constructor(maxBytes: number) {
+    super();
+    this.#maxBytes = maxBytes;
+  }
+
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    try {
+      for (let rest = chunk; rest.length > 0; ) {
+        rest = this.#bodyBytesLeft > 0 ? this.#takeBody(rest) : this.#takeHeader(rest);
+      }
+      done();
+    } catch (error) {
+      done(error as VnmError);
+    }
+  }
+
+  #takeBody(chunk: Buffer): Buffer {
+    const body = chunk.subarray(0, this.#bodyBytesLeft);
+    this.#bodyBytesLeft -= body.length;
+    this.push(body);
+    return chunk.subarray(body.length);
+  }
+
+  #takeHeader(chunk: Buffer): Buffer {
+    const known = this.#header.length;
+    this.#header += chunk.toString('latin1', 0, maxHeaderBytes);
+    const end = this.#header.indexOf(headerEnd);
+    if (end === -1) {
+      if (this.#header.length >= maxHeaderBytes) throw notFramed(this.#header);
+      return chunk.subarray(chunk.length);
+    }
+    const header = this.#header.slice(0, end + headerEnd.length);
+    this.#bodyBytesLeft = bodyLength(header, this.#maxBytes);
+    this.#header = '';
+    this.push(header, 'latin1');
+    return chunk.subarray(header.length - known);
+  }
+}
+
+function bodyLength(header: string, maxBytes: number): number {
+  const match =
+    /^(?:content-type: [^\r\n]*\r\n)?content-length: (\d{1,15})\r\n(?:content-type: [^\r\n]*\r\n)?\r\n$/i.exec(header);
+  const bytes = Number(match?.[1] ?? 0);
+  if (bytes === 0) throw notFramed(header);
+  if (bytes > maxBytes) {
+    throw new VnmError('invalid-input', `a message of ${bytes} bytes is larger than the ${maxBytes} that are taken`);
+  }
+  return bytes;
+}
+
+function notFramed(header: string): VnmError {
+  return new VnmError(
+    'invalid-input',
+    `expected a message with Content-Length, got ${JSON.stringify(header.slice(0, 40))}`,
+  );
+}

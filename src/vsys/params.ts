@@ -1,0 +1,48 @@
+import type { z } from 'zod';
+import { VnmError } from '../model/errors.ts';
+import { type Method, type Params, requestSchemas } from './messages.ts';
+import { type OperationName, operationNames, operationSchema } from './operations.ts';
+
+type Issue = z.core.$ZodIssue;
+type Path = readonly PropertyKey[];
+
+/** Throws VnmError `invalid-input` for a method that the protocol does not have. */
+export function parseMethod(method: string): Method {
+  if (Object.hasOwn(requestSchemas, method)) return method as Method;
+  throw new VnmError('invalid-input', `there is no method ${JSON.stringify(method)}`, {
+    hint: 'the other end may have another version',
+  });
+}
+
+/** The parameters with defaults filled in. Throws VnmError `invalid-input` that names the path of the first bad field. */
+export function parseParams<M extends Method>(method: M, params: unknown): Params<M> {
+  if (method === 'apply') checkOperations((params as { operations?: unknown } | null)?.operations);
+  const parsed = requestSchemas[method].safeParse(params);
+  if (!parsed.success) throw badParams(method, [], parsed.error.issues[0]!);
+  return parsed.data as Params<M>;
+}
+
+/** Stops at the first bad operation: the whole schema would collect the faults of all of them, a great many if need be. */
+function checkOperations(operations: unknown): void {
+  if (!Array.isArray(operations)) return;
+  for (const [index, operation] of operations.entries()) {
+    const parsed = operationSchema.safeParse(operation);
+    if (!parsed.success)
+      throw badParams('apply', ['operations', index], issueOf(operation?.op, parsed.error.issues[0]!));
+  }
+}
+
+/** Of an operation's faults as each of the alternatives, the first as the one it calls itself. */
+function issueOf(op: unknown, issue: Issue): Issue {
+  const position = operationNames.indexOf(op as OperationName);
+  if (position === -1)
+    return { ...issue, path: ['op'], message: `there is no operation ${JSON.stringify(op) ?? 'without a name'}` };
+  return (issue.code === 'invalid_union' && issue.errors[position]?.[0]) || issue;
+}
+
+function badParams(method: Method, parent: Path, issue: Issue): VnmError {
+  const path = [...parent, ...issue.path]
+    .map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`))
+    .join('');
+  return new VnmError('invalid-input', [method, path.slice(1), issue.message].filter((part) => part !== '').join(': '));
+}

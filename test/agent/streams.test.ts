@@ -1,0 +1,239 @@
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { encodeHeader, streamPrefix } from '../../src/agent/streams/datagram.ts';
+import { createStreams, type StreamLimits, type Streams } from '../../src/agent/streams.ts';
+
+const here = '127.61.4.1';
+const there = '127.61.4.2';
+const hourMs = 3_600_000;
+
+let skipMs = 0;
+const clock = {
+  wallMs: () => performance.timeOrigin + performance.now(),
+  monotonicMs: () => performance.now() + skipMs,
+};
+
+const made: Streams[] = [];
+function streamsOf(limits: Partial<StreamLimits> = {}): Streams {
+  const streams = createStreams(clock, { streams: 10, trafficBps: 1e9, ...limits });
+  made.push(streams);
+  return streams;
+}
+
+afterEach(async () => {
+  vi.useRealTimers();
+  await Promise.all(made.splice(0).map((streams) => streams.closeAll()));
+});
+
+/** Parameters of `send`: 2,000 packets per second of 100 bytes unless told otherwise. */
+function sending(stream: string, port: number, more: { count?: number; to?: string; rateBps?: number } = {}) {
+  return { stream, from: here, to: there, port, payloadBytes: 100, rateBps: 1_600_000, ...more };
+}
+
+async function untilSent(streams: Streams, stream: string, count: number): Promise<void> {
+  const report = () => streams.report({ stream, close: false });
+  await vi.waitFor(async () => expect((await report()).sent).toBe(count), { timeout: 30_000, interval: 5 });
+}
+
+describe('a stream', () => {
+  it('delivers each packet once and in order from one agent to another', async () => {
+    const [sender, receiver] = [streamsOf(), streamsOf()];
+    const { port } = await receiver.open({ stream: 'a-b', address: there });
+    expect(await sender.send(sending('a-b', port, { count: 500 }))).toEqual({});
+    await untilSent(sender, 'a-b', 500);
+    expect(await sender.stop({ stream: 'a-b' })).toEqual({ sent: 500 });
+    expect(await sender.report({ stream: 'a-b', close: true })).toEqual({
+      sent: 500,
+      received: 0,
+      duplicated: 0,
+      reordered: 0,
+      maxGapMs: 0,
+    });
+    const { maxGapMs, delayMs, ...counts } = await receiver.report({ stream: 'a-b', close: true });
+    expect(counts).toEqual({ sent: 0, received: 500, duplicated: 0, reordered: 0 });
+    expect(maxGapMs).toBeGreaterThan(0);
+    expect(delayMs!.min).toBeLessThanOrEqual(delayMs!.median);
+    expect(delayMs!.p99).toBeLessThanOrEqual(delayMs!.max);
+  });
+
+  it('without count goes on until it is stopped, and all that was sent by then has arrived', async () => {
+    const streams = streamsOf();
+    const { port } = await streams.open({ stream: 'x', address: there });
+    await streams.send(sending('x', port, { rateBps: 16_000_000 }));
+    const report = () => streams.report({ stream: 'x', close: false });
+    await vi.waitFor(async () => expect((await report()).received).toBeGreaterThan(1000), { timeout: 30_000 });
+    const { sent } = await streams.stop({ stream: 'x' });
+    expect(sent).toBeGreaterThan(1000);
+    expect(await streams.stop({ stream: 'x' })).toEqual({ sent });
+    expect(await streams.report({ stream: 'x', close: true })).toMatchObject({ sent, received: sent });
+  });
+
+  it('closed while it is sent reports exactly what was sent and received', async () => {
+    const streams = streamsOf();
+    const { port } = await streams.open({ stream: 'x', address: there });
+    await streams.send(sending('x', port));
+    await vi.waitFor(async () =>
+      expect((await streams.report({ stream: 'x', close: false })).sent).toBeGreaterThan(20),
+    );
+    const { sent, received } = await streams.report({ stream: 'x', close: true });
+    expect(received).toBe(sent);
+  });
+
+  it('has the payload size asked for, padded with zeros', async () => {
+    const target = createSocket('udp4').bind(0, there);
+    await once(target, 'listening');
+    const arrival = once(target, 'message');
+    await streamsOf().send(sending('x', target.address().port, { count: 1 }));
+    const [datagram] = (await arrival) as [Buffer];
+    expect(datagram.length).toBe(100);
+    expect(datagram.subarray(0, 16).toString('hex')).toBe(`${streamPrefix('x').toString('hex')}00000000`);
+    expect(datagram.subarray(24).every((byte) => byte === 0)).toBe(true);
+    target.close();
+  });
+
+  it('counts duplicates and reordering, and ignores what is not of the stream', async () => {
+    const streams = streamsOf();
+    const { port } = await streams.open({ stream: 'x', address: there });
+    const packet = (sequence: number, stream = 'x') => encodeHeader(streamPrefix(stream), { sequence, sentAtMs: 0 });
+    const raw = createSocket('udp4').bind(0, here);
+    await once(raw, 'listening');
+    const datagrams = [0, 2, 1, 1, 5, 4, 3, 0, 6].map((sequence) => packet(sequence));
+    for (const datagram of [...datagrams, packet(7, 'y'), Buffer.from('hello'), packet(100_000_000)]) {
+      await new Promise<void>((sent) => raw.send(datagram, port, there, () => sent()));
+    }
+    raw.close();
+    expect(await streams.report({ stream: 'x', close: false })).toMatchObject({
+      received: 7,
+      duplicated: 2,
+      reordered: 3,
+    });
+  });
+
+  it('that the kernel refuses or nobody receives was sent all the same', async () => {
+    const streams = streamsOf();
+    await streams.send(sending('refused', 9, { count: 5, to: '127.255.255.255' }));
+    await streams.send(sending('unheard', 9, { count: 5 }));
+    await untilSent(streams, 'refused', 5);
+    await untilSent(streams, 'unheard', 5);
+  });
+
+  it('ends after an hour', async () => {
+    const streams = streamsOf({ trafficBps: 1_600_000 });
+    await streams.send(sending('old', 9));
+    await expect(streams.send(sending('new', 9))).rejects.toMatchObject({ code: 'forbidden' });
+    skipMs += hourMs;
+    await vi.waitFor(() => streams.send(sending('new', 9)));
+  });
+});
+
+describe('the streams of a node', () => {
+  it('take an id once for receiving and once for sending, until it is closed', async () => {
+    const streams = streamsOf();
+    const { port } = await streams.open({ stream: 'x', address: there });
+    await streams.send(sending('x', port, { count: 1 }));
+    await untilSent(streams, 'x', 1);
+    const hint = 'close it with stream_report, or take another id';
+    await expect(streams.open({ stream: 'x', address: there })).rejects.toMatchObject({
+      code: 'conflict',
+      message: "stream 'x' is already being received on this node",
+      hint,
+    });
+    await expect(streams.send(sending('x', port))).rejects.toMatchObject({
+      code: 'conflict',
+      message: "stream 'x' is already being sent on this node",
+      hint,
+    });
+    await streams.report({ stream: 'x', close: true });
+    await streams.open({ stream: 'x', address: there });
+  });
+
+  it('refuse an id that two requests take at the same time', async () => {
+    const streams = streamsOf();
+    const opened = await Promise.allSettled([1, 2].map(() => streams.open({ stream: 'x', address: there })));
+    expect(opened.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
+  });
+
+  it('say what they do not know', async () => {
+    const streams = streamsOf();
+    const unknown = {
+      code: 'not-found',
+      message: "this node has no stream 'x'",
+      hint: 'open it or send it first; a stream that is idle for two hours is dropped',
+    };
+    await expect(streams.report({ stream: 'x', close: true })).rejects.toMatchObject(unknown);
+    await expect(streams.stop({ stream: 'x' })).rejects.toMatchObject(unknown);
+    await streams.open({ stream: 'x', address: there });
+    await expect(streams.stop({ stream: 'x' })).rejects.toMatchObject({
+      code: 'not-found',
+      message: "this node receives stream 'x' but does not send it",
+      hint: 'stop it on the node that sends it',
+    });
+  });
+
+  it('keep to the number of streams', async () => {
+    const streams = streamsOf({ streams: 1 });
+    const { port } = await streams.open({ stream: 'x', address: there });
+    await streams.send(sending('x', port, { count: 1 }));
+    await expect(streams.open({ stream: 'y', address: there })).rejects.toMatchObject({
+      code: 'forbidden',
+      message: "stream 'y' would be one more than the 1 streams allowed on this node",
+      hint: 'close streams that are done, or raise limits.streams in the policy of the node',
+    });
+    await streams.report({ stream: 'x', close: true });
+    await streams.open({ stream: 'y', address: there });
+  });
+
+  it('keep to the sum of the rates of those that are sending', async () => {
+    const streams = streamsOf({ trafficBps: 2_000_000 });
+    await streams.send(sending('x', 9, { rateBps: 1_200_000 }));
+    await expect(streams.send(sending('y', 9, { rateBps: 800_001 }))).rejects.toMatchObject({
+      code: 'forbidden',
+      message: "stream 'y' asks for 800001 bit/s where 1200000 of the 2000000 bit/s allowed on this node are taken",
+      hint: 'stop other streams, lower the rate, or raise limits.trafficBps in the policy of the node',
+    });
+    await streams.send(sending('y', 9, { rateBps: 800_000 }));
+    await streams.stop({ stream: 'x' });
+    await streams.send(sending('z', 9, { rateBps: 1_200_000 }));
+  });
+
+  it('say which address is not theirs, and leave the id free', async () => {
+    const streams = streamsOf({ streams: 1 });
+    const foreign = {
+      code: 'not-found',
+      message: '192.0.2.1 is not an address of this node',
+      hint: 'name an address that an interface of the node itself has (not one in a router namespace)',
+    };
+    await expect(streams.open({ stream: 'x', address: '192.0.2.1' })).rejects.toMatchObject(foreign);
+    await expect(streams.send({ ...sending('x', 9), from: '192.0.2.1' })).rejects.toMatchObject(foreign);
+    await streams.open({ stream: 'y', address: there });
+  });
+
+  it('are gone after closeAll, with their sockets, even while they are being opened', async () => {
+    const streams = streamsOf();
+    const { port } = await streams.open({ stream: 'x', address: there });
+    await streams.send(sending('x', port));
+    const opening = streams.open({ stream: 'y', address: there });
+    await streams.closeAll();
+    await opening;
+    for (const stream of ['x', 'y']) {
+      await expect(streams.report({ stream, close: false })).rejects.toMatchObject({ code: 'not-found' });
+    }
+    const again = createSocket('udp4').bind(port, there);
+    await once(again, 'listening');
+    again.close();
+  });
+
+  it('are dropped after two idle hours, those in use are kept', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    const streams = streamsOf();
+    await streams.open({ stream: 'idle', address: there });
+    await streams.open({ stream: 'used', address: there });
+    skipMs += hourMs;
+    await streams.report({ stream: 'used', close: false });
+    skipMs += hourMs + 1;
+    vi.advanceTimersByTime(60_000);
+    await expect(streams.report({ stream: 'idle', close: false })).rejects.toMatchObject({ code: 'not-found' });
+    await streams.report({ stream: 'used', close: false });
+  });
+});

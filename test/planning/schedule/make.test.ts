@@ -1,0 +1,80 @@
+import { describe, expect, test } from 'vitest';
+import { VnmError } from '../../../src/model/errors.ts';
+import { noUncertainty } from '../../../src/planning/loss/uncertainty.ts';
+import { makeSchedule, schedulesFor } from '../../../src/planning/schedule/make.ts';
+import type { ScheduleRequest } from '../../../src/planning/schedule/types.ts';
+import { flowOf } from '../arbitraries.ts';
+
+/** Two groups of gateways that no flow joins, and a gateway without flows. */
+const request: ScheduleRequest = {
+  gateways: ['a', 'b', 'c', 'd', 'e', 'idle'],
+  flows: [flowOf('a', 'b', 20, 60, 2), flowOf('e', 'a', 10, 30), flowOf('c', 'd', 100, 80), flowOf('a', 'a', 0, 0)],
+  urpf: 'strict',
+  granularity: 'gateway',
+  uncertainty: noUncertainty,
+};
+
+describe('makeSchedule', () => {
+  test('simultaneous: all at T', async () => {
+    const zeros = request.gateways.map((gateway) => [gateway, 0]);
+    expect(await makeSchedule('simultaneous', request)).toEqual({
+      name: 'simultaneous',
+      granularity: 'gateway',
+      offsetsMs: new Map(zeros as [string, number][]),
+      gates: new Map(),
+    });
+  });
+
+  test('each group of gateways starts at T', async () => {
+    const { offsetsMs } = await makeSchedule('heuristic', request);
+    expect([...offsetsMs]).toEqual([
+      ['a', 20],
+      ['b', 60],
+      ['c', 0],
+      ['d', 90],
+      ['e', 0],
+      ['idle', 0],
+    ]);
+  });
+
+  test('per remote gateway every ordered pair has its instant', async () => {
+    const flows = [flowOf('a', 'b', 20, 60), flowOf('c', 'a', 10, 30)];
+    const schedule = await makeSchedule('heuristic', {
+      ...request,
+      gateways: ['a', 'b', 'c'],
+      flows,
+      granularity: 'peer',
+    });
+    expect(schedule.offsetsMs).toEqual(
+      new Map([
+        ['a', new Map(Object.entries({ b: 0, c: 20 }))],
+        ['b', new Map(Object.entries({ a: 40, c: 0 }))],
+        ['c', new Map(Object.entries({ a: 0, b: 0 }))],
+      ]),
+    );
+  });
+
+  test.each(['feasible', 'loose'] as const)('under %s nobody waits, because nothing can be lost', async (urpf) => {
+    expect(schedulesFor(urpf)).toEqual(['simultaneous', 'heuristic', 'optimal', 'hold', 'drain']);
+    for (const name of schedulesFor(urpf)) {
+      const { offsetsMs } = await makeSchedule(name, { ...request, urpf });
+      expect([...offsetsMs.values()], name).toEqual([0, 0, 0, 0, 0, 0]);
+    }
+  });
+
+  test('hold is refused under strict uRPF', async () => {
+    expect(schedulesFor('strict')).toEqual(['simultaneous', 'heuristic', 'optimal', 'drain']);
+    const refusal = await makeSchedule('hold', request).catch((error) => error);
+    expect(refusal).toBeInstanceOf(VnmError);
+    expect({ code: refusal.code, message: refusal.message, hint: refusal.hint }).toEqual({
+      code: 'invalid-input',
+      message: "schedule 'hold' loses what is in flight under strict uRPF",
+      hint: "take '--urpf feasible', or one of simultaneous, heuristic, optimal, drain",
+    });
+  });
+
+  test('a flow with an impossible latency is refused, not planned with', async () => {
+    const flows = [flowOf('a', 'b', Number.NaN, 1)];
+    await expect(makeSchedule('optimal', { ...request, flows })).rejects.toThrow('flow host-a -> host-b: oldMs is NaN');
+  });
+});

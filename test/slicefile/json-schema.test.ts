@@ -1,0 +1,60 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { sliceJsonSchema } from '../../src/slicefile/index.ts';
+import { changed, goodFile } from './support/faults.ts';
+
+const { oneOf, ...shape } = sliceJsonSchema() as Record<string, unknown>;
+/** Back from JSON Schema, without what the two forms of a file are: that is beyond this reader. */
+const schema = z.fromJSONSchema(shape);
+
+describe('sliceJsonSchema', () => {
+  const directory = new URL('../../slices/', import.meta.url);
+
+  it.each(readdirSync(directory))('accepts %s', (file) => {
+    const result = schema.safeParse(parse(readFileSync(new URL(file, directory), 'utf8')));
+    expect(result.error).toBeUndefined();
+  });
+
+  it.each([
+    ['an unknown key', changed('vnet:', 'foo: 1\nvnet:')],
+    ['a missing key', changed('  routers: [alpha, beta]\n', '')],
+    ['a router name', changed('[alpha, beta]\n', '[Alpha, beta]\n')],
+    ['a node name', changed('n1: {}', 'N1: {}')],
+    ['a rate without unit', changed('1.5Mbps', '15')],
+    ['a rate with a wrong unit', changed('1.5Mbps', '1.5MB/s')],
+    ['a port', changed('n1: {}', 'n1: { host: x, port: 0 }')],
+    ['a link with one end', changed('- [alpha, beta]', '- [alpha]')],
+    ['a latency below 0', changed('60]', '-1]')],
+    ['two gateways for one end host', changed('gateway: west', 'gateway: [west, east]')],
+  ])('refuses %s', (_, text) => {
+    expect(schema.safeParse(parse(goodFile)).success).toBe(true);
+    expect(schema.safeParse(parse(text)).success).toBe(false);
+  });
+
+  it('says that a file has vn and placements or vns', () => {
+    expect(oneOf).toEqual([
+      { type: 'object', required: ['vn', 'placements'], properties: { vns: false } },
+      { type: 'object', required: ['vns'], properties: { vn: false, placements: false } },
+    ]);
+  });
+
+  it('describes every key', () => {
+    const undescribed: string[] = [];
+    const visit = (node: unknown, path: string): void => {
+      if (typeof node !== 'object' || node === null) return;
+      for (const [key, child] of Object.entries(node)) {
+        if (path.endsWith('/properties') && !('description' in child)) undescribed.push(`${path}/${key}`);
+        visit(child, `${path}/${key}`);
+      }
+    };
+    visit(shape, '');
+    expect(undescribed).toEqual([]);
+  });
+
+  it('gives a copy of its own', () => {
+    (sliceJsonSchema() as Record<string, unknown>).title = 'changed';
+    expect(sliceJsonSchema()).toMatchObject({ title: 'PL-VNM slice file' });
+  });
+});

@@ -1,0 +1,306 @@
+import { describe, expect, it } from 'vitest';
+import { changed, faultsOf, goodFile } from './support/faults.ts';
+
+const nodes = 'known nodes: n1, n2, gw1, gw2, h1, h2';
+
+/** What the good file is changed to, and all its faults then. */
+const cases: [name: string, text: string, faults: string[]][] = [
+  [
+    'unknown node of a latency',
+    changed('[gw1, n1, 60]', '[gw3, n1, 60]'),
+    ["two.yaml:14:10: unknown node 'gw3' (did you mean 'gw1'?)"],
+  ],
+  ['unknown node of a gateway', changed('node: gw1', 'node: x'), [`two.yaml:22:19: unknown node 'x' (${nodes})`]],
+  ['unknown node of an end host', changed('node: h1', 'node: x'), [`two.yaml:25:17: unknown node 'x' (${nodes})`]],
+  ['unknown node of a placement', changed('alpha: n1', 'alpha: x'), [`two.yaml:30:21: unknown node 'x' (${nodes})`]],
+  [
+    'unknown router of a link',
+    changed('- [alpha, beta]', '- [alpha, beat]'),
+    ["two.yaml:20:15: unknown router 'beat' (did you mean 'beta'?)"],
+  ],
+  [
+    'unknown router of a gateway',
+    changed('router: beta', 'router: gamma'),
+    ["two.yaml:23:32: unknown router 'gamma' (known routers: alpha, beta)"],
+  ],
+  [
+    'unknown router of a placement',
+    changed('beta: n2 }', 'beta: n2, aplha: n1 }'),
+    ["two.yaml:30:35: unknown router 'aplha' (did you mean 'alpha'?)"],
+  ],
+  [
+    'unknown gateway',
+    changed('gateway: west', 'gateway: wset'),
+    ["two.yaml:25:30: unknown gateway 'wset' (did you mean 'west'?)"],
+  ],
+  [
+    'unknown end host',
+    changed('to: e2', 'to: e9'),
+    ["two.yaml:28:23: unknown end host 'e9' (known end hosts: e1, e2)"],
+  ],
+  [
+    'no gateways',
+    changed('  gateways:\n    west: { node: gw1, router: alpha }\n    east: { node: gw2, router: beta }\n', '')
+      .replace('    e2: { node: h2, gateway: east }\n', '')
+      .replace(/ {2}flows:\n.*\n/, ''),
+    ["two.yaml:22:30: unknown gateway 'west' (there are no gateways)"],
+  ],
+  [
+    'latency to itself',
+    changed('[n1, n2, 120]', '[n1, n1, 120]'),
+    ["two.yaml:15:14: latency from node 'n1' to itself (it is always 0; remove this entry)"],
+  ],
+  [
+    'latency listed twice',
+    changed('[n1, n2, 120]', '[n1, gw1, 120]'),
+    [
+      "two.yaml:15:9: the latency between 'n1' and 'gw1' is listed twice (one entry holds both directions: [from, to, ms, back])",
+    ],
+  ],
+  [
+    'duplicate router',
+    changed('[alpha, beta]\n', '[alpha, beta, alpha]\n'),
+    ["two.yaml:18:26: duplicate router 'alpha' (each router is listed once)"],
+  ],
+  [
+    'link to itself',
+    changed('- [alpha, beta]', '- [alpha, beta]\n    - [beta, beta]'),
+    ["two.yaml:21:14: link from router 'beta' to itself (a link joins two different routers)"],
+  ],
+  [
+    'link listed twice',
+    changed('- [alpha, beta]', '- [alpha, beta]\n    - [beta, alpha, 2]'),
+    [
+      "two.yaml:21:7: the link between 'beta' and 'alpha' is listed twice (a link carries both directions; list it once)",
+    ],
+  ],
+  [
+    'disconnected VN',
+    changed('[alpha, beta]\n', '[alpha, beta, c, d, e]\n')
+      .replace('- [alpha, beta]', '- [alpha, beta]\n    - [c, e]')
+      .replace('beta: n2 }', 'beta: n2, c: n1, d: n1, e: n2 }'),
+    ["two.yaml:20:5: VN 'two' is disconnected: {alpha, beta}, {c, e}, {d} (add links that join the parts)"],
+  ],
+  [
+    'no links at all',
+    changed('  links:\n    - [alpha, beta]\n', ''),
+    ["two.yaml:18:12: VN 'two' is disconnected: {alpha}, {beta} (add links that join the parts)"],
+  ],
+  [
+    'two gateways on one node',
+    changed('node: gw2', 'node: gw1'),
+    [
+      "two.yaml:23:19: gateways 'west' and 'east' are both on node 'gw1' (each uses its node's own network stack: one gateway of a VN per node)",
+    ],
+  ],
+  [
+    'two end hosts on one node',
+    changed('node: h2', 'node: h1'),
+    [
+      "two.yaml:26:17: end hosts 'e1' and 'e2' are both on node 'h1' (each uses its node's own network stack: one end host of a VN per node)",
+    ],
+  ],
+  [
+    'an end host on its gateway',
+    changed('node: h1', 'node: gw1'),
+    [
+      "two.yaml:25:17: end host 'e1' is on the same node as its gateway 'west' (both use the node's own network stack; put the end host on another node)",
+    ],
+  ],
+  [
+    'an end host on another gateway',
+    changed('node: h1', 'node: gw2'),
+    [
+      "two.yaml:25:17: end host 'e1' is on the same node as gateway 'east' (both use the node's own network stack; put the end host on another node)",
+    ],
+  ],
+  [
+    'flow to itself',
+    changed('to: e2', 'to: e1'),
+    ["two.yaml:28:23: flow from 'e1' to itself (a flow joins two different end hosts)"],
+  ],
+  [
+    'flow listed twice',
+    changed('placements:', '    - { from: e1, to: e2, rate: 2Mbps }\nplacements:'),
+    ["two.yaml:29:7: the flow from 'e1' to 'e2' is listed twice (make it one flow with the sum of the rates)"],
+  ],
+  [
+    'a router without a place',
+    changed(', beta: n2', ''),
+    ["two.yaml:30:3: placement 'initial' has no node for router beta (add beta: NODE)"],
+  ],
+  [
+    'routers without a place',
+    changed('{ alpha: n1, beta: n2 }', '{}'),
+    ["two.yaml:30:3: placement 'initial' has no node for routers alpha, beta (add each of them: NODE)"],
+  ],
+  [
+    'no placement',
+    changed('placements:\n  initial: { alpha: n1, beta: n2 }', 'placements: {}'),
+    ['two.yaml:29:13: no placement (add one: initial: { ROUTER: NODE })'],
+  ],
+  [
+    'no placements',
+    changed('placements:\n  initial: { alpha: n1, beta: n2 }', ''),
+    ['two.yaml:1:1: no placement (add one: initial: { ROUTER: NODE })'],
+  ],
+  [
+    'no VN',
+    goodFile.slice(0, goodFile.indexOf('vn:\n')),
+    ["two.yaml:1:1: 'vn' is missing (a slice has vn and placements, or vns)"],
+  ],
+  [
+    'an address without a host',
+    changed('n1: {}', 'n1: { address: 192.0.2.1 }'),
+    ["two.yaml:5:11: node 'n1' has an address but no host (add its host, or remove the address)"],
+  ],
+  [
+    'vnet in loopback',
+    changed('10.64.0.0/16', '127.64.0.0/16'),
+    [
+      'two.yaml:2:7: overlapping subnets: vnet 127.64.0.0/16 and 127.0.0.0/8 (loopback) (take a private subnet, like 10.65.0.0/16)',
+    ],
+  ],
+  [
+    'vnet around multicast',
+    changed('10.64.0.0/16', '192.0.0.0/2'),
+    [
+      'two.yaml:2:7: overlapping subnets: vnet 192.0.0.0/2 and 224.0.0.0/4 (multicast) (take a private subnet, like 10.65.0.0/16)',
+    ],
+  ],
+  [
+    'vnet is everything',
+    changed('10.64.0.0/16', '0.0.0.0/0'),
+    [
+      'two.yaml:2:7: overlapping subnets: vnet 0.0.0.0/0 and 0.0.0.0/8 (addresses of this network) (take a private subnet, like 10.65.0.0/16)',
+    ],
+  ],
+  [
+    'vnet around a node',
+    changed('n1: {}', 'n1: { host: 10.64.3.4, address: 10.64.3.5 }'),
+    [
+      "two.yaml:5:17: overlapping subnets: the host of node 'n1' is inside vnet 10.64.0.0/16 (take a subnet for the slice that none of its nodes is in)",
+      "two.yaml:5:37: overlapping subnets: the address of node 'n1' is inside vnet 10.64.0.0/16 (take a subnet for the slice that none of its nodes is in)",
+    ],
+  ],
+  [
+    'subnet too small',
+    changed('10.64.0.0/16', '10.64.0.24/29'),
+    [
+      'two.yaml:2:7: subnet too small: 10.64.0.24/29, but the slice needs 24 addresses (take a /27 or larger, like 10.64.0.0/27)',
+    ],
+  ],
+];
+
+const several = `slice: two
+vnet: 10.64.0.0/16
+substrate: { nodes: { n1: {}, n2: {} } }
+vns:
+  - name: red
+    routers: [a]
+    placements: { initial: { a: n1 } }
+  - name: blue
+    routers: [b]
+    placements: { initial: { b: n1 } }
+`;
+
+const severalCases: [name: string, text: string, faults: string[]][] = [
+  [
+    'two VNs of one name',
+    several.replace('blue', 'red'),
+    ["two.yaml:8:11: two VNs are named 'red' (names of VNs are unique in a slice)"],
+  ],
+  [
+    'a router name in two VNs',
+    several.replace('[b]', '[a]').replace('b: n1', 'a: n1'),
+    ["two.yaml:9:15: router 'a' is also in VN 'red' (names of routers are unique in a slice)"],
+  ],
+  [
+    'no VN',
+    `${several.slice(0, several.indexOf('vns:'))}vns: []\n`,
+    ['two.yaml:4:6: the list is too short (several VNs, each with its own placements)'],
+  ],
+  [
+    'vn beside vns',
+    `${several}vn: { name: x, routers: [x] }\nplacements: {}\n`,
+    [
+      "two.yaml:11:1: 'vn' beside 'vns' (move the VN into vns)",
+      "two.yaml:12:1: 'placements' beside 'vns' (each VN in vns has its own placements)",
+    ],
+  ],
+  [
+    'no placements',
+    several.replace(/ {4}placements.*\n/, ''),
+    [
+      "two.yaml:5:5: 'placements' is missing (where the routers are placed, by placement name: { initial: { a: n1, b: n2 } })",
+    ],
+  ],
+];
+
+describe('faults of meaning', () => {
+  it.each(cases)('%s', (_, text, faults) => {
+    expect(faultsOf(text)).toEqual(faults);
+  });
+
+  it.each(severalCases)('with several VNs: %s', (_, text, faults) => {
+    expect(faultsOf(several)).toEqual([]);
+    expect(faultsOf(text)).toEqual(faults);
+  });
+
+  it('finds faults of every kind in one run, in the order of the file', () => {
+    const text = changed('slice: two', 'slice: Two')
+      .replace('[n1, n2, 120]', '[n1, n9, x]')
+      .replace('  gateways:', '  colour: red\n  gateways:')
+      .replace('node: gw1, router: alpha', 'node: gw9, rooter: alpha')
+      .replace('to: e2, rate: 1.5Mbps', 'to: e9, rate: 1500000')
+      .replace('alpha: n1, beta: n2', 'alpha: n9');
+    expect(faultsOf(text).map((fault) => fault.replace(/ \(.*$/, ''))).toEqual([
+      "two.yaml:1:8: 'Two' is not a slice name",
+      "two.yaml:15:14: unknown node 'n9'",
+      "two.yaml:15:18: expected a number, found 'x'",
+      "two.yaml:21:3: unknown key 'colour'",
+      "two.yaml:23:11: 'router' is missing",
+      "two.yaml:23:19: unknown node 'gw9'",
+      "two.yaml:23:24: unknown key 'rooter'",
+      "two.yaml:29:23: unknown end host 'e9'",
+      'two.yaml:29:33: expected a rate with a unit, found the number 1500000',
+      "two.yaml:31:3: placement 'initial' has no node for router beta",
+      "two.yaml:31:21: unknown node 'n9'",
+    ]);
+  });
+
+  it('takes a VN of one router without links, gateways, end hosts or flows', () => {
+    expect(
+      faultsOf(several.replace('[a]\n', '[a]\n    links: []\n    gateways: {}\n    endHosts: {}\n    flows: []\n')),
+    ).toEqual([]);
+  });
+
+  it('says what a slice has too many of', () => {
+    const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);
+    const text = `slice: big
+vnet: 10.0.0.0/8
+substrate: { nodes: { n: {}${numbers(257)
+      .map((i) => `, g${i}: {}, h${i}: {}`)
+      .join('')} } }
+vn:
+  name: big
+  routers: [r]
+  gateways: { ${numbers(257)
+    .map((i) => `g${i}: { node: g${i}, router: r }`)
+    .join(', ')} }
+  endHosts: { ${numbers(257)
+    .map((i) => `h${i}: { node: h${i}, gateway: g${i} }`)
+    .join(', ')} }
+placements: { initial: { r: n } }
+`;
+    expect(faultsOf(text)).toEqual([
+      "two.yaml:4:1: VN 'big' has 257 links and gateways (at most 256 together)",
+      'two.yaml:7:3: the slice has 257 gateways (at most 256)',
+      'two.yaml:8:3: the slice has 257 end hosts (at most 256)',
+    ]);
+    const vn = (i: number) => `  - { name: v${i}, routers: [r${i}], placements: { initial: { r${i}: n1 } } }\n`;
+    const vns = (count: number) => `${several.slice(0, several.indexOf('  - name'))}${numbers(count).map(vn).join('')}`;
+    expect(faultsOf(vns(7))).toEqual([]);
+    expect(faultsOf(vns(8))).toEqual(['two.yaml:4:1: 8 VNs in one slice (at most 7)']);
+  });
+});

@@ -1,0 +1,227 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parsePrefix } from '../../src/model/address.ts';
+import { VnmError } from '../../src/model/errors.ts';
+import { declaredLatencyMs, defaultSliceNumber } from '../../src/model/slice.ts';
+import { checkSlice, checkSubnets, parseSlice, readSlice } from '../../src/slicefile/index.ts';
+import { parseRate } from '../../src/slicefile/rate.ts';
+import { changed, goodFile } from './support/faults.ts';
+
+describe('parseSlice', () => {
+  it('fills in what a file may leave out', () => {
+    expect(parseSlice(goodFile, 'two.yaml')).toEqual({
+      name: 'two',
+      number: defaultSliceNumber('two'),
+      vnet: parsePrefix('10.64.0.0/16'),
+      nodes: new Map(['n1', 'n2', 'gw1', 'gw2', 'h1', 'h2'].map((name) => [name, { name }])),
+      latency: {
+        defaultMs: 10,
+        linksMs: new Map([
+          ['gw1', new Map([['n1', 60]])],
+          [
+            'n1',
+            new Map([
+              ['gw1', 60],
+              ['n2', 120],
+            ]),
+          ],
+          ['n2', new Map([['n1', 120]])],
+        ]),
+      },
+      vns: [
+        {
+          name: 'two',
+          routers: ['alpha', 'beta'],
+          links: [{ from: 'alpha', to: 'beta', cost: 1 }],
+          gateways: [
+            { name: 'west', node: 'gw1', router: 'alpha' },
+            { name: 'east', node: 'gw2', router: 'beta' },
+          ],
+          endHosts: [
+            { name: 'e1', node: 'h1', gateway: 'west' },
+            { name: 'e2', node: 'h2', gateway: 'east' },
+          ],
+          flows: [{ from: 'e1', to: 'e2', rateBps: 1_500_000, priority: 1 }],
+          placements: new Map([
+            [
+              'initial',
+              new Map([
+                ['alpha', 'n1'],
+                ['beta', 'n2'],
+              ]),
+            ],
+          ]),
+        },
+      ],
+    });
+  });
+
+  it('takes what a file may say more', () => {
+    const text = changed('slice: two', 'slice: two\nnumber: 7')
+      .replace('- [alpha, beta]', '- [alpha, beta, 2.5]')
+      .replace('rate: 1.5Mbps', 'rate: 800kbps, priority: 2, payload: 512');
+    const slice = parseSlice(text, 'two.yaml');
+    expect(slice.number).toBe(7);
+    expect(slice.vns[0]!.links).toEqual([{ from: 'alpha', to: 'beta', cost: 2.5 }]);
+    expect(slice.vns[0]!.flows).toEqual([{ from: 'e1', to: 'e2', rateBps: 800_000, priority: 2, payloadBytes: 512 }]);
+  });
+
+  it('gives nodes with a host the defaults of the slice', () => {
+    const text = changed('vnet:', 'ssh: { user: me, port: 2222, key: ~/.ssh/slice }\nvnet:')
+      .replace('n1: {}', 'n1: { host: node1.example.org }')
+      .replace('n2: {}', 'n2: { host: 192.0.2.7, user: you, port: 22, address: 192.0.2.8 }');
+    const { nodes } = parseSlice(text, 'two.yaml');
+    expect(nodes.get('n1')).toEqual({
+      name: 'n1',
+      host: 'node1.example.org',
+      user: 'me',
+      port: 2222,
+      key: '~/.ssh/slice',
+    });
+    expect(nodes.get('n2')).toEqual({
+      name: 'n2',
+      host: '192.0.2.7',
+      user: 'you',
+      port: 22,
+      key: '~/.ssh/slice',
+      address: '192.0.2.8',
+    });
+    expect(nodes.get('h1')).toEqual({ name: 'h1' });
+  });
+
+  it('takes a latency for each direction, and none as 0', () => {
+    const { latency } = parseSlice(changed('60]', '60, 70]').replace('    default: 10\n', ''), 'two.yaml');
+    expect(declaredLatencyMs(latency, 'gw1', 'n1')).toBe(60);
+    expect(declaredLatencyMs(latency, 'n1', 'gw1')).toBe(70);
+    expect(declaredLatencyMs(latency, 'h1', 'n1')).toBe(0);
+    const none = parseSlice(goodFile.replace(/ {2}latency:.*(?=vn:)/s, ''), 'two.yaml').latency;
+    expect(none).toEqual({ defaultMs: 0, linksMs: new Map() });
+  });
+
+  it('reads quoted numbers and numeric keys as names', () => {
+    const text = goodFile.replaceAll('alpha', "'1'").replaceAll('n1', "'0x10'").replace("{ '1': '0x10'", "{ 1: '0x10'");
+    const vn = parseSlice(text, 'two.yaml').vns[0]!;
+    expect(vn.routers).toEqual(['1', 'beta']);
+    expect(vn.placements.get('initial')).toEqual(
+      new Map([
+        ['1', '0x10'],
+        ['beta', 'n2'],
+      ]),
+    );
+  });
+
+  it('throws one error with a line per fault', () => {
+    const text = changed('slice: two', 'slice: Two').replace('to: e2', 'to: e9');
+    const error = caught(() => parseSlice(text, 'slices/two.yaml'));
+    expect(error).toBeInstanceOf(VnmError);
+    expect(error).toMatchObject({
+      code: 'invalid-input',
+      message: [
+        "slices/two.yaml:1:8: 'Two' is not a slice name (write 'two'; 1 to 32 of a-z, 0-9 and -, not beginning with -; it becomes part of names on the nodes)",
+        "slices/two.yaml:28:23: unknown end host 'e9' (known end hosts: e1, e2)",
+      ].join('\n'),
+    });
+  });
+});
+
+describe('checkSlice', () => {
+  it('answers faults as data, without a hint where there is none', () => {
+    expect(checkSlice(changed('n1: {}', 'n1: {}\n    __proto__: {}'), 'two.yaml')).toEqual({
+      faults: [{ file: 'two.yaml', line: 6, column: 5, message: "unknown key '__proto__'" }],
+    });
+  });
+});
+
+describe('readSlice', () => {
+  let directory: string;
+  beforeAll(() => {
+    directory = mkdtempSync(join(tmpdir(), 'slicefile-'));
+  });
+  afterAll(() => rmSync(directory, { recursive: true }));
+
+  it('reads a file and names it in faults', () => {
+    const path = join(directory, 'two.yaml');
+    writeFileSync(path, goodFile);
+    expect(readSlice(path)).toEqual(parseSlice(goodFile, path));
+    writeFileSync(path, changed('to: e2', 'to: e9'));
+    expect(caught(() => readSlice(path))).toMatchObject({
+      message: `${path}:28:23: unknown end host 'e9' (known end hosts: e1, e2)`,
+    });
+  });
+
+  it('says which file it cannot read and why', () => {
+    const binary = join(directory, 'binary.yaml');
+    writeFileSync(binary, Buffer.from([0x61, 0xff, 0xfe]));
+    const reasons = [
+      [join(directory, 'none.yaml'), 'there is no such file'],
+      [directory, 'it is a directory'],
+      [binary, 'it is not UTF-8 text'],
+    ] as const;
+    for (const [path, reason] of reasons) {
+      const error = caught(() => readSlice(path));
+      expect(error).toBeInstanceOf(VnmError);
+      expect(error).toMatchObject({
+        code: 'invalid-input',
+        message: `cannot read the slice file ${path}: ${reason}`,
+        cause: expect.any(Error),
+      });
+    }
+  });
+});
+
+describe('checkSubnets', () => {
+  it('finds the slices whose subnets overlap, at the subnet of the later one', () => {
+    const read = (name: string, vnet: string) => {
+      const text = changed('slice: two', `slice: ${name}`).replace('10.64.0.0/16', vnet);
+      const checked = checkSlice(text, `${name}.yaml`);
+      if ('faults' in checked) throw new Error('the file has faults');
+      return { file: `${name}.yaml`, slice: checked.slice, at: checked.vnetAt };
+    };
+    const one = read('one', '10.64.0.0/16');
+    const two = read('two', '10.65.0.0/16');
+    const three = read('three', '10.65.128.0/17');
+    expect(checkSubnets([one, two])).toEqual([]);
+    expect(checkSubnets([one, two, three])).toEqual([
+      {
+        file: 'three.yaml',
+        line: 2,
+        column: 7,
+        message: "overlapping subnets: vnet 10.65.128.0/17 and 10.65.0.0/16 of slice 'two' in two.yaml",
+        hint: 'each slice has a subnet of its own',
+      },
+    ]);
+    expect(checkSubnets([three, { file: 'two.yaml', slice: two.slice }])[0]).toMatchObject({ line: 1, column: 1 });
+  });
+});
+
+describe('parseRate', () => {
+  it.each([
+    ['1.5Mbps', 1_500_000],
+    ['800kbps', 800_000],
+    ['2Gbps', 2e9],
+    ['500bps', 500],
+    ['1.1Mb/s', 1_100_000],
+    ['0.5 kbit/s', 500],
+    ['100Gbps', 1e11],
+  ])('%s', (text, rateBps) => {
+    expect(parseRate(text)).toBe(rateBps);
+  });
+
+  it.each(['', 'Mbps', '1.5', '-1Mbps', '1.5mbps', '1,5Mbps', '1.5Mbps ', '1e3bps', '.5Mbps', '1.5Kbps'])(
+    'refuses %j',
+    (text) => {
+      expect(() => parseRate(text)).toThrow(`'${text}' is not a rate`);
+    },
+  );
+});
+
+function caught(run: () => unknown): unknown {
+  try {
+    run();
+  } catch (error) {
+    return error;
+  }
+  throw new Error('nothing was thrown');
+}

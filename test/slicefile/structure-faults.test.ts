@@ -1,0 +1,286 @@
+import { describe, expect, it } from 'vitest';
+import { changed, faultsOf, goodFile } from './support/faults.ts';
+
+const lowerRule = '1 to 32 of a-z, 0-9 and -, not beginning with -; it becomes part of names on the nodes';
+const anyRule = '1 to 32 of A-Z, a-z, 0-9, _ and -, beginning with a letter or digit';
+const allKeys = 'slice, number, vnet, ssh, substrate, vn, placements, vns';
+
+/** What the good file is changed to, and all its faults then. */
+const cases: [name: string, text: string, faults: string[]][] = [
+  ['unknown key', changed('vnet:', 'foo: 1\nvnet:'), [`two.yaml:2:1: unknown key 'foo' (known keys: ${allKeys})`]],
+  [
+    'misspelt key',
+    changed('routers:', 'routrs:'),
+    [
+      "two.yaml:17:3: 'routers' is missing (the virtual routers: [a, b]; at least one)",
+      "two.yaml:18:3: unknown key 'routrs' (did you mean 'routers'?)",
+    ],
+  ],
+  [
+    'misspelt optional key',
+    changed('gateways:', 'gatways:'),
+    ["two.yaml:21:3: unknown key 'gatways' (did you mean 'gateways'?)"],
+  ],
+  [
+    'misspelt key in an entry',
+    changed('router: alpha', 'Router: alpha'),
+    [
+      "two.yaml:22:11: 'router' is missing (the VN's router it is joined to)",
+      "two.yaml:22:24: unknown key 'Router' (did you mean 'router'?)",
+    ],
+  ],
+  [
+    'duplicate key',
+    changed('vnet:', 'slice: two\nvnet:'),
+    ["two.yaml:2:1: duplicate key 'slice' (it is already at 1:1)"],
+  ],
+  [
+    'duplicate node',
+    changed('n2: {}', 'n1: {}\n    n2: {}'),
+    ["two.yaml:6:5: duplicate node 'n1' (it is already at 5:5)"],
+  ],
+  [
+    'duplicate gateway',
+    changed('  endHosts:', '    east: { node: n1, router: beta }\n  endHosts:'),
+    ["two.yaml:24:5: duplicate gateway 'east' (it is already at 23:5)"],
+  ],
+  [
+    'an end host twice',
+    changed('  flows:', '    e1: { node: n1, gateway: east }\n  flows:'),
+    ["two.yaml:27:5: duplicate end host 'e1' (it is already at 25:5; an end host has exactly one gateway)"],
+  ],
+  [
+    'two gateways for one end host',
+    changed('gateway: west', 'gateway: [west, east]'),
+    [
+      'two.yaml:25:30: expected the name of one gateway, found a list (one of gateways; two gateways for one end host are not possible)',
+    ],
+  ],
+  [
+    'YAML that is none',
+    changed('[alpha, beta]', '[alpha, beta'),
+    ['two.yaml:19:3: not valid YAML: Flow sequence in block collection must be sufficiently indented and end with a ]'],
+  ],
+  ['tabs', changed('  initial:', '\tinitial:'), ['two.yaml:30:1: not valid YAML: Tabs are not allowed as indentation']],
+  [
+    'two documents',
+    `${goodFile}---\nslice: x\n`,
+    ['two.yaml:31:1: a second YAML document begins here (a file holds one slice)'],
+  ],
+  ['unknown tag', changed('{}', '!node {}'), ['two.yaml:5:9: unknown YAML tag (write the value without the tag)']],
+  [
+    'an empty file',
+    '',
+    ['two.yaml:1:1: expected a map, found nothing (a slice: slice, vnet, substrate, and vn with placements, or vns)'],
+  ],
+  [
+    'a list for a file',
+    '- a\n',
+    ['two.yaml:1:1: expected a map, found a list (a slice: slice, vnet, substrate, and vn with placements, or vns)'],
+  ],
+  [
+    'a node without braces',
+    changed('n2: {}', 'n2:'),
+    [
+      'two.yaml:6:8: expected a map, found nothing (a host reached over SSH: { host: node1.example.org, port: 22, user: me, key: ~/.ssh/id_ed25519 }; {} for a place on the local testbed)',
+    ],
+  ],
+  [
+    'slice name',
+    changed('slice: two', 'slice: Two'),
+    [`two.yaml:1:8: 'Two' is not a slice name (write 'two'; ${lowerRule})`],
+  ],
+  [
+    'long slice name',
+    changed('slice: two', `slice: ${'x'.repeat(33)}`),
+    [`two.yaml:1:8: '${'x'.repeat(33)}' is not a slice name (${lowerRule})`],
+  ],
+  [
+    'a name that is a number',
+    changed('slice: two', 'slice: 2'),
+    [`two.yaml:1:8: expected a slice name, found the number 2 (name of the slice: ${lowerRule})`],
+  ],
+  [
+    'node name',
+    changed('n2: {}', 'n2: {}\n    N3: {}'),
+    [`two.yaml:7:5: 'N3' is not a node name (write 'n3'; ${lowerRule})`],
+  ],
+  [
+    'router name',
+    changed('[alpha, beta]\n  links', '[alpha, beta, c_d]\n  links')
+      .replace('- [alpha, beta]', '- [alpha, beta]\n    - [alpha, c_d]')
+      .replace('beta: n2 }', 'beta: n2, c_d: n2 }'),
+    [`two.yaml:18:26: 'c_d' is not a router name (${lowerRule})`],
+  ],
+  ['VN name', changed('name: two', 'name: "two words"'), [`two.yaml:17:9: 'two words' is not a VN name (${anyRule})`]],
+  ['placement name', changed('initial:', '-x:'), [`two.yaml:30:3: '-x' is not a placement name (${anyRule})`]],
+  [
+    'control characters',
+    changed('name: two', 'name: "a\\e[2Jb\\n"'),
+    [`two.yaml:17:9: 'a\\u001b[2Jb\\u000a' is not a VN name (${anyRule})`],
+  ],
+  [
+    'number',
+    changed('vnet:', 'number: 4096\nvnet:'),
+    ['two.yaml:2:9: 4096 is too big (separates slices that share a node, 1 to 4095; made from the name if left out)'],
+  ],
+  [
+    'host',
+    changed('n1: {}', 'n1: { host: "-oProxy" }'),
+    [
+      "two.yaml:5:17: '-oProxy' is neither a host name nor an IP address (write it like node1.example.org or 192.0.2.7; the login and the port have keys of their own)",
+    ],
+  ],
+  [
+    'half an address',
+    changed('n1: {}', 'n1: { host: 10.0.0 }'),
+    [
+      "two.yaml:5:17: '10.0.0' is neither a host name nor an IP address (write it like node1.example.org or 192.0.2.7; the login and the port have keys of their own)",
+    ],
+  ],
+  [
+    'port',
+    changed('n1: {}', 'n1: { host: x, port: 65536 }'),
+    ['two.yaml:5:26: 65536 is too big (SSH port, 1 to 65535; 22 if left out)'],
+  ],
+  [
+    'half a port',
+    changed('n1: {}', 'n1: { host: x, port: 2.5 }'),
+    ['two.yaml:5:26: expected a whole number, found the number 2.5 (SSH port, 1 to 65535; 22 if left out)'],
+  ],
+  [
+    'login',
+    changed('vnet:', 'ssh: { user: "a b" }\nvnet:'),
+    [
+      "two.yaml:2:14: 'a b' is not a login name (1 to 64 of A-Z, a-z, 0-9 and ._@-, beginning with a letter, a digit or _)",
+    ],
+  ],
+  [
+    'key',
+    changed('vnet:', 'ssh: { key: "" }\nvnet:'),
+    ["two.yaml:2:13: '' is too short (path of a private key file; ~/ is your home)"],
+  ],
+  [
+    'address',
+    changed('n1: {}', 'n1: { host: x, address: x }'),
+    ["two.yaml:5:29: 'x' is not an IPv4 address (write it like 10.65.0.1)"],
+  ],
+  [
+    'vnet',
+    changed('10.64.0.0/16', '10.64.0.0'),
+    ["two.yaml:2:7: '10.64.0.0' is not an IPv4 prefix (write it like 10.65.0.0/16)"],
+  ],
+  [
+    'host bits',
+    changed('10.64.0.0/16', '10.65.1.0/16'),
+    ["two.yaml:2:7: '10.65.1.0/16' has host bits set (write 10.65.0.0/16)"],
+  ],
+  ['negative latency', changed('60]', '-1]'), ['two.yaml:14:19: -1 is too small (one-way latency in ms, 0 or more)']],
+  [
+    'endless latency',
+    changed('60]', '.inf]'),
+    ['two.yaml:14:19: expected a number, found the number Infinity (one-way latency in ms, 0 or more)'],
+  ],
+  [
+    'short latency',
+    changed(', 60]', ']'),
+    ['two.yaml:14:9: the list is too short ([from, to, ms] for both directions, or [from, to, ms, back])'],
+  ],
+  [
+    'long link',
+    changed('- [alpha, beta]', '- [alpha, beta, 1, 2]'),
+    ['two.yaml:20:7: the list is too long ([from, to] or [from, to, cost])'],
+  ],
+  [
+    'cost of nothing',
+    changed('- [alpha, beta]', '- [alpha, beta, 0]'),
+    ['two.yaml:20:21: 0 is too small (cost of the link, more than 0; 1 if left out)'],
+  ],
+  [
+    'rate without unit',
+    changed('1.5Mbps', '1500000'),
+    [
+      'two.yaml:28:33: expected a rate with a unit, found the number 1500000 (payload bits per second, like 1.5Mbps, 800kbps or 2Gbps)',
+    ],
+  ],
+  [
+    'quoted rate without unit',
+    changed('1.5Mbps', '"1500000"'),
+    ["two.yaml:28:33: '1500000' is not a rate (add a unit, like 1500000bps)"],
+  ],
+  [
+    'bytes for bits',
+    changed('1.5Mbps', '1.5MB/s'),
+    ["two.yaml:28:33: '1.5MB/s' is not a rate (write it like 1.5Mbps, 800kbps or 2Gbps)"],
+  ],
+  ['rate of zero', changed('1.5Mbps', '0Mbps'), ['two.yaml:28:33: a rate of zero (leave the flow out instead)']],
+  [
+    'rate too high',
+    changed('1.5Mbps', '100.1Gbps'),
+    ["two.yaml:28:33: '100.1Gbps' is too high a rate (at most 100Gbps)"],
+  ],
+  [
+    'priority',
+    changed('1.5Mbps', '1Mbps, priority: 0'),
+    ['two.yaml:28:50: 0 is too small (weight of a lost packet of this flow, more than 0; 1 if left out)'],
+  ],
+  [
+    'payload',
+    changed('1.5Mbps', '1Mbps, payload: 23'),
+    ['two.yaml:28:49: 23 is too small (UDP payload per packet in bytes, 24 to 9000; 1470 if left out)'],
+  ],
+  [
+    'unknown anchor',
+    changed('{ alpha: n1, beta: n2 }', '*where'),
+    [
+      "two.yaml:30:12: unknown anchor 'where' (an anchor stands before its aliases)",
+      'two.yaml:30:12: expected a map, found nothing (ROUTER: NODE for each router of the VN)',
+    ],
+  ],
+  ['__proto__', changed('n1: {}', 'n1: {}\n    __proto__: {}'), ["two.yaml:6:5: unknown key '__proto__'"]],
+  [
+    'names of object properties',
+    changed('vnet:', 'constructor: 1\ntoString: 2\nvnet:'),
+    [
+      `two.yaml:2:1: unknown key 'constructor' (known keys: ${allKeys})`,
+      `two.yaml:3:1: unknown key 'toString' (known keys: ${allKeys})`,
+    ],
+  ],
+];
+
+describe('faults of structure', () => {
+  it('has a good file to begin with', () => {
+    expect(faultsOf(goodFile)).toEqual([]);
+  });
+
+  it.each(cases)('%s', (_, text, faults) => {
+    expect(faultsOf(text)).toEqual(faults);
+  });
+
+  it('counts lines and columns with CRLF and a byte order mark', () => {
+    expect(faultsOf(`\uFEFF${changed('n2, 120', 'n9, 120').replaceAll('\n', '\r\n')}`)).toEqual([
+      "two.yaml:15:14: unknown node 'n9' (known nodes: n1, n2, gw1, gw2, h1, h2)",
+    ]);
+  });
+
+  it('takes aliases, and no more than a hundred', () => {
+    const withAliases = (count: number) =>
+      changed(
+        '  initial: {',
+        `${Array.from({ length: count }, (_, i) => `  p${i}: *where\n`).join('')}  initial: {`,
+      ).replace('placements:', 'placements:\n  first: &where { alpha: n1, beta: n2 }');
+    expect(faultsOf(withAliases(100))).toEqual([]);
+    expect(faultsOf(withAliases(102))).toEqual([
+      'two.yaml:131:9: more than 100 aliases (write the values out)',
+      'two.yaml:131:9: expected a map, found nothing (ROUTER: NODE for each router of the VN)',
+      'two.yaml:132:9: expected a map, found nothing (ROUTER: NODE for each router of the VN)',
+    ]);
+  });
+
+  it('says once that a file is nested too deeply', () => {
+    const faults = faultsOf('['.repeat(20_000));
+    expect(faults.map((fault) => fault.replace(/:\d+: /, ':N: '))).toEqual([
+      'two.yaml:1:N: the file is nested too deeply',
+    ]);
+  });
+});

@@ -1,0 +1,109 @@
+/** A small SSH server on loopback that runs commands by /bin/sh, to test the client's side against. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import ssh2, { type Connection } from 'ssh2';
+
+export interface KeyPair {
+  /** OpenSSH's format. */
+  readonly private: string;
+  /** `ssh-ed25519 AAAA...` */
+  readonly public: string;
+}
+
+export function makeKeyPair(type: 'ed25519' | 'ecdsa' = 'ed25519'): KeyPair {
+  return type === 'ed25519'
+    ? ssh2.utils.generateKeyPairSync('ed25519')
+    : ssh2.utils.generateKeyPairSync('ecdsa', { bits: 256 });
+}
+
+/** The public key as SSH sends it. */
+export function publicKeyOf(pair: KeyPair): Buffer {
+  return Buffer.from(pair.public.split(' ')[1]!, 'base64');
+}
+
+export interface TestServer {
+  readonly port: number;
+  /** Commands run so far, in order. */
+  readonly commands: readonly string[];
+  /** How many connections there are. */
+  connections(): number;
+  /** Breaks all connections off. */
+  drop(): void;
+  close(): Promise<void>;
+}
+
+/** Lets in whoever has `clientKey`. Commands see `environment` instead of this process's. */
+export async function startSshServer(options: {
+  hostKeys: readonly KeyPair[];
+  clientKey: KeyPair;
+  environment?: NodeJS.ProcessEnv;
+}): Promise<TestServer> {
+  const commands: string[] = [];
+  const children = new Set<ChildProcess>();
+  const sockets = new Set<Socket>();
+  const authorized = publicKeyOf(options.clientKey);
+  const run = (command: string): ChildProcess => {
+    commands.push(command);
+    // A process group of its own, so that all that it starts can be ended with it.
+    const child = spawn('/bin/sh', ['-c', command], { env: options.environment ?? process.env, detached: true });
+    children.add(child.once('close', () => children.delete(child)));
+    return child;
+  };
+  const ssh = new ssh2.Server({ hostKeys: options.hostKeys.map((pair) => pair.private) }, (client) =>
+    serve(client, authorized, run),
+  );
+  const tcp = createServer((socket) => {
+    sockets.add(socket.once('close', () => sockets.delete(socket)));
+    ssh.injectSocket(socket);
+  });
+  await new Promise<void>((resolve) => tcp.listen(0, '127.0.0.1', resolve));
+  const drop = (): void => {
+    for (const socket of sockets) socket.destroy();
+  };
+  return {
+    port: (tcp.address() as AddressInfo).port,
+    commands,
+    connections: () => sockets.size,
+    drop,
+    close: async () => {
+      const closed = new Promise((resolve) => tcp.close(resolve));
+      drop();
+      for (const child of children) end(child);
+      await closed;
+    },
+  };
+}
+
+function serve(client: Connection, authorized: Buffer, run: (command: string) => ChildProcess): void {
+  client.on('error', () => undefined);
+  client.on('authentication', (context) => {
+    const known = context.method === 'publickey' && context.key.data.equals(authorized);
+    const parsed = known ? ssh2.utils.parseKey(context.key.data) : undefined;
+    if (context.method !== 'publickey' || parsed === undefined || parsed instanceof Error)
+      return context.reject(['publickey']);
+    if (context.signature === undefined || context.blob === undefined) return context.accept();
+    if (parsed.verify(context.blob, context.signature, context.hashAlgo) === true) context.accept();
+    else context.reject(['publickey']);
+  });
+  client.on('session', (accept) => {
+    accept().on('exec', (acceptExec, _reject, { command }) => {
+      const channel = acceptExec();
+      const child = run(command);
+      channel.pipe(child.stdin!);
+      child.stdin!.on('error', () => undefined);
+      child.stdout!.pipe(channel, { end: false });
+      child.stderr!.pipe(channel.stderr, { end: false });
+      channel.on('close', () => end(child));
+      child.on('close', (code, signal) => {
+        if (code !== null) channel.exit(code);
+        else channel.exit(signal!.replace('SIG', ''), false, '');
+        channel.end();
+      });
+    });
+  });
+}
+
+function end(child: ChildProcess): void {
+  if (child.pid !== undefined && child.exitCode === null && child.signalCode === null)
+    process.kill(-child.pid, 'SIGKILL');
+}

@@ -1,0 +1,26 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, expect, it } from 'vitest';
+import { agentBundle } from '../../src/transport/agent-bundle.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'pl-vnm-bundle-'));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
+
+it('is built once, and named by its sha256', async () => {
+  const bundle = await agentBundle();
+  expect(bundle.digest).toBe(createHash('sha256').update(bundle.code).digest('hex'));
+  expect(bundle.version).toBe(version);
+  expect(await agentBundle()).toBe(bundle);
+});
+
+it('is one file that runs by itself, the same from wherever it is built', async () => {
+  const file = join(directory, 'new', 'agent.mjs');
+  execFileSync(process.execPath, [resolve('src/cli/build-agent.ts'), file], { cwd: directory });
+  expect(readFileSync(file).equals((await agentBundle()).code)).toBe(true);
+  expect(execFileSync(process.execPath, [file, 'version'], { cwd: directory }).toString()).toContain(version);
+});

@@ -1,0 +1,392 @@
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { machine, tmpdir, type } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { VnmError } from '../../src/model/errors.ts';
+import {
+  type AgentConnection,
+  type AgentOptions,
+  type AgentTarget,
+  connectAgent,
+  connectAgents,
+} from '../../src/transport/agent-connection.ts';
+import { policySchema } from '../../src/vsys/policy.ts';
+import { fakeBundle } from '../support/fake-agent.ts';
+import { makeKeyPair, startSshServer, type TestServer } from '../support/ssh-server.ts';
+import { temporaryHome } from '../support/temporary-home.ts';
+
+vi.mock('../../src/transport/agent-bundle.ts', () => ({ agentBundle: async () => fakeBundle }));
+
+const policy = policySchema.parse({
+  slice: 'demo',
+  vnet: '10.65.0.0/16',
+  interfacePrefix: 'pv001-',
+  namespacePrefix: 'pv-demo-',
+  table: 50_001,
+  rulePriority: 10_001,
+  nexthops: { first: 65_536, last: 131_071 },
+  vnis: { first: 4096, last: 8191 },
+});
+const agentFile = `agent-${fakeBundle.digest}.mjs`;
+const clientKey = makeKeyPair();
+const hostKey = makeKeyPair();
+
+let server: TestServer;
+let home: ReturnType<typeof temporaryHome>;
+/** The node's PL_VNM_DIR and its PATH. */
+let node: string;
+let bin: string;
+const environment: NodeJS.ProcessEnv = {};
+const connections: AgentConnection[] = [];
+
+beforeAll(async () => {
+  server = await startSshServer({ hostKeys: [hostKey], clientKey, environment });
+});
+afterAll(() => server.close());
+beforeEach(() => {
+  home = temporaryHome();
+  mkdirSync(join(home.path, '.ssh'));
+  writeFileSync(join(home.path, '.ssh', 'id_ed25519'), clientKey.private);
+  node = mkdtempSync(join(tmpdir(), 'pl-vnm-node-'));
+  bin = join(node, 'bin');
+  mkdirSync(bin);
+  for (const tool of 'cat chmod cut gzip id ln mkdir mv rm sh sha256sum sleep uname wc'.split(' ')) {
+    symlinkSync(which(tool), join(bin, tool));
+  }
+  symlinkSync(process.execPath, join(bin, 'node'));
+  fakeCommand('id', 'echo 0');
+  Object.assign(environment, { PATH: bin, PL_VNM_DIR: node });
+});
+afterEach(() => {
+  for (const connection of connections.splice(0)) connection.close();
+  rmSync(node, { recursive: true, force: true });
+  home.restore();
+});
+
+function which(tool: string): string {
+  const path = process.env
+    .PATH!.split(delimiter)
+    .map((directory) => join(directory, tool))
+    .find(existsSync);
+  if (path === undefined) throw new Error(`this test needs the command '${tool}'`);
+  return path;
+}
+
+/** Another command, for this node alone. */
+function fakeCommand(name: string, body: string): void {
+  rmSync(join(bin, name), { force: true });
+  writeFileSync(join(bin, name), `#!/bin/sh\n${body}\n`);
+  chmodSync(join(bin, name), 0o755);
+}
+
+const target = (changes: Partial<AgentTarget> = {}): AgentTarget => ({
+  node: 'n1',
+  host: '127.0.0.1',
+  port: server.port,
+  user: 'me',
+  slice: 'demo',
+  ...changes,
+});
+const options: AgentOptions = { acceptNewHostKeys: true, policy };
+const place = () => `node 'n1' (127.0.0.1:${server.port})`;
+
+async function connect(): Promise<AgentConnection> {
+  const connection = await connectAgent(target(), options);
+  connections.push(connection);
+  return connection;
+}
+
+async function failure(promise: Promise<unknown>): Promise<Pick<VnmError, 'code' | 'message' | 'hint'>> {
+  const error = await promise.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  );
+  expect(error).toBeInstanceOf(VnmError);
+  const { code, message, hint } = error as VnmError;
+  return { code, message, hint };
+}
+
+describe('a node that is ours', () => {
+  it('gets the agent and the policy once, and is asked and started with two commands from then on', async () => {
+    const connection = await connect();
+    expect(connection.node).toBe('n1');
+    expect(connection.facts).toMatchObject({
+      agent: { digest: fakeBundle.digest },
+      policy,
+      arguments: ['attach', '--slice', 'demo'],
+    });
+    expect(readFileSync(join(node, 'lib', agentFile)).equals(fakeBundle.code)).toBe(true);
+    expect(statSync(join(node, 'lib', agentFile)).mode & 0o777).toBe(0o755);
+    expect(JSON.parse(readFileSync(join(node, 'policy', 'demo.json'), 'utf8'))).toEqual(policy);
+    expect(statSync(join(node, 'policy', 'demo.json')).mode & 0o777).toBe(0o644);
+    expect([...readdirSync(join(node, 'lib')), ...readdirSync(join(node, 'policy'))]).toEqual([agentFile, 'demo.json']);
+    expect(await connection.call('clock', {})).toEqual({});
+    expect((await connection.exec('echo here')).stdout.toString()).toBe('here\n');
+
+    const before = server.commands.length;
+    await connect();
+    expect(server.commands.slice(before)).toEqual([
+      `sh -s -- demo ${fakeBundle.digest}`,
+      `${join(bin, 'node')} ${join(node, 'lib', agentFile)} attach --slice demo`,
+    ]);
+  });
+
+  it('keeps the policy that it has', async () => {
+    const own = { ...policy, limits: { ...policy.limits, tunnels: 3 } };
+    mkdirSync(join(node, 'policy'));
+    writeFileSync(join(node, 'policy', 'demo.json'), JSON.stringify(own));
+    expect((await connect()).facts.policy).toEqual(own);
+    expect(readFileSync(join(node, 'policy', 'demo.json'), 'utf8')).toBe(JSON.stringify(own));
+  });
+
+  it('keeps older agents beside the new one', async () => {
+    mkdirSync(join(node, 'lib'));
+    writeFileSync(join(node, 'lib', 'agent-0123.mjs'), '');
+    await connect();
+    expect(readdirSync(join(node, 'lib')).sort()).toEqual(['agent-0123.mjs', agentFile].sort());
+  });
+
+  it('may be set up by several controllers at once', async () => {
+    const all = await connectAgents([target(), target(), target(), target()], options);
+    connections.push(...all);
+    expect(all.map(({ facts }) => facts.agent.digest)).toEqual(Array(4).fill(fakeBundle.digest));
+    expect(readdirSync(join(node, 'lib'))).toEqual([agentFile]);
+    expect(readdirSync(join(node, 'policy'))).toEqual(['demo.json']);
+  });
+
+  it('gets this Node.js when it has none that is recent enough', async () => {
+    fakeCommand('node', 'echo v18.20.4');
+    const { facts } = await connect();
+    expect(facts).toMatchObject({ agent: { node: process.version }, execPath: join(node, 'lib', 'node') });
+    expect(readdirSync(join(node, 'lib')).sort()).toEqual([agentFile, 'node'].sort());
+    const before = server.commands.length;
+    await connect();
+    expect(server.commands.length - before).toBe(2);
+  });
+
+  it('must be of our kind for that', async () => {
+    rmSync(join(bin, 'node'));
+    fakeCommand('uname', 'echo Plan9 mips');
+    const other = `is Plan9 mips, so that of this machine (${type()} ${machine()}) does not run there`;
+    const expected = { code: 'unsupported', hint: 'install Node.js 20 or newer there' };
+    expect(await failure(connect())).toEqual({
+      ...expected,
+      message: `${place()} has no Node.js 20 or newer, and ${other}`,
+    });
+    fakeCommand('node', 'echo v18.20.4');
+    expect(await failure(connect())).toEqual({
+      ...expected,
+      message: `${place()} has no Node.js 20 or newer, only 18.20.4, and ${other}`,
+    });
+  });
+
+  it('must have room', async () => {
+    fakeCommand('cat', 'head -c 100');
+    symlinkSync(which('head'), join(bin, 'head'));
+    mkdirSync(join(node, 'policy'));
+    writeFileSync(join(node, 'policy', 'demo.json'), JSON.stringify(policy));
+    expect(await failure(connect())).toEqual({
+      code: 'failed',
+      message: `the agent could not be copied to ${place()}: what arrived is not what was sent`,
+      hint: `is there room in ${node}/lib, and may root write there?`,
+    });
+    expect(readdirSync(join(node, 'lib'))).toEqual([]);
+  });
+});
+
+describe('a node that is not ours', () => {
+  beforeEach(() => fakeCommand('id', 'echo 1000'));
+
+  it('needs its administrator', async () => {
+    expect(await failure(connect())).toEqual({
+      code: 'unsupported',
+      message: `the login 'me' of ${place()} is not root and may not become root (sudo -n)`,
+      hint: 'have the administrator of the node run: pl-vnm agent install',
+    });
+  });
+
+  it('is written to by sudo, where PL_VNM_DIR does not count', async () => {
+    fakeCommand('sudo', '[ "$*" = "-n true" ] || { echo "not you: $2" >&2; exit 1; }');
+    expect(await failure(connect())).toEqual({
+      code: 'failed',
+      message: `the agent could not be copied to ${place()}: not you: sh`,
+      hint: 'is there room in /usr/local/lib/pl-vnm, and may root write there?',
+    });
+    expect(readdirSync(node)).toEqual(['bin']);
+  });
+});
+
+describe('an agent', () => {
+  it('of another version is ended, once', async () => {
+    writeFileSync(join(node, 'daemon'), 'a'.repeat(64));
+    expect((await connect()).facts.agent.digest).toBe(fakeBundle.digest);
+    expect(existsSync(join(node, 'daemon'))).toBe(false);
+  });
+
+  it('of another version that does not end is a fault', async () => {
+    writeFileSync(join(node, 'daemon'), 'a'.repeat(64));
+    writeFileSync(join(node, 'stubborn'), '');
+    expect(await failure(connect())).toEqual({
+      code: 'failed',
+      message: `the agent on ${place()} is another than this one (version 0, digest aaaaaaaaaaaa, pid 1), and still is after it was told to end`,
+      hint: 'does another controller with another version use this slice at the same time?',
+    });
+  });
+
+  it('that does not start is quoted, the last of it', async () => {
+    writeFileSync(join(node, 'broken'), `${'x'.repeat(5000)}no policy for this slice\n`);
+    const { code, message } = await failure(connect());
+    expect(code).toBe('failed');
+    expect(message).toMatch(
+      /^the agent on node 'n1' \(127\.0\.0\.1:\d+\) did not start, it ended with exit code 3: x+no policy for this slice$/,
+    );
+    expect(message.length).toBeGreaterThan(4096);
+    expect(message.length).toBeLessThan(4096 + 120);
+  });
+
+  it('that speaks another language is quoted, too', async () => {
+    writeFileSync(join(node, 'noisy'), 'Welcome to the node!\r\n\r\n');
+    expect(await failure(connect())).toMatchObject({
+      code: 'failed',
+      message: `the agent on ${place()} did not start, it ended: expected a message with Content-Length, got "Welcome to the node!\\r\\n\\r\\n"`,
+    });
+  });
+
+  it('that ends says so to what is under way and to whom it may concern', async () => {
+    const connection = await connect();
+    const ended = new Promise<VnmError | undefined>((resolve) => connection.onClose(resolve));
+    const expected = {
+      code: 'unreachable',
+      message: `the agent on ${place()} ended with exit code 7: out of routes`,
+      hint: 'try again, which starts it again',
+    };
+    const pending = failure(connection.call('inventory', {}));
+    expect(await failure(connection.call('routes', {}))).toEqual(expected);
+    expect(await pending).toEqual(expected);
+    expect(await ended).toMatchObject(expected);
+    expect(await failure(connection.call('clock', {}))).toEqual(expected);
+  });
+});
+
+describe('a connection', () => {
+  it('that is lost says so to what is under way and to whom it may concern', async () => {
+    const connection = await connect();
+    const ended = new Promise<VnmError | undefined>((resolve) => connection.onClose(resolve));
+    const expected = {
+      code: 'unreachable',
+      message: `the connection to ${place()} was lost: the node hung up`,
+      hint: 'what is installed there stays; try again when the node answers',
+    };
+    const pending = [failure(connection.call('inventory', {})), failure(connection.exec('sleep 60'))];
+    await connection.call('clock', {});
+    server.drop();
+    expect(await Promise.all(pending)).toEqual([expected, expected]);
+    expect(await ended).toMatchObject(expected);
+    expect(await failure(connection.call('clock', {}))).toEqual(expected);
+  });
+
+  it('that is closed is no fault', async () => {
+    const connection = await connect();
+    const ended = new Promise<VnmError | undefined>((resolve) => connection.onClose(resolve));
+    const pending = failure(connection.call('inventory', {}));
+    connection.close();
+    const expected = {
+      code: 'unreachable',
+      message: `the connection to the agent on ${place()} is closed`,
+      hint: undefined,
+    };
+    expect(await pending).toEqual(expected);
+    expect(await ended).toBeUndefined();
+    expect(await failure(connection.call('clock', {}))).toEqual(expected);
+  });
+
+  it('has calls that may come too late', async () => {
+    const connection = await connect();
+    expect(await failure(connection.call('inventory', {}, { timeoutMs: 50 }))).toEqual({
+      code: 'timeout',
+      message: `the agent on ${place()}: no answer to 'inventory' within 50 ms`,
+      hint: undefined,
+    });
+    expect(await connection.call('clock', {})).toEqual({});
+  });
+
+  it('is not made for a slice with a strange name', async () => {
+    const before = server.commands.length;
+    expect(await failure(connectAgent(target({ slice: 'demo; reboot' }), options))).toEqual({
+      code: 'invalid-input',
+      message: "'demo; reboot' is not the name of a slice",
+      hint: undefined,
+    });
+    expect(server.commands.length).toBe(before);
+  });
+
+  it('may be interrupted at any step', async () => {
+    fakeCommand('uname', 'sleep 60');
+    const controller = new AbortController();
+    const connecting = failure(connectAgent(target(), { ...options, signal: controller.signal }));
+    const before = server.commands.length;
+    await vi.waitFor(() => expect(server.commands.length).toBe(before + 1), { timeout: 10_000 });
+    controller.abort();
+    expect(await connecting).toEqual({
+      code: 'interrupted',
+      message: `a command on ${place()} was interrupted`,
+      hint: undefined,
+    });
+  });
+});
+
+describe('several nodes', () => {
+  const gone = (name: string) => target({ node: name, keyPath: `~/${name}` });
+  const line = (name: string) =>
+    `node '${name}' (127.0.0.1:${server.port}) cannot be reached: authentication as 'me' failed: no key to try; ~/${name} is missing`;
+
+  it('are connected in order, no more than so many at once', async () => {
+    const names = ['n1', 'n2', 'n3'];
+    const all = await connectAgents(
+      names.map((name) => target({ node: name })),
+      options,
+      { concurrency: 2 },
+    );
+    connections.push(...all);
+    expect(all.map((connection) => connection.node)).toEqual(names);
+  });
+
+  it('that fail are all named, and the others closed', async () => {
+    expect(await failure(connectAgents([target(), gone('n2'), gone('n3')], options))).toEqual({
+      code: 'unreachable',
+      message: `${line('n2')}\n${line('n3')}`,
+      hint: "name a key that the node accepts ('key' of the node in the slice file), or add yours to authorized_keys there",
+    });
+    await vi.waitFor(() => expect(server.connections()).toBe(0), { timeout: 10_000 });
+    expect(await failure(connectAgents([target(), gone('n2')], options))).toMatchObject({ message: line('n2') });
+  });
+
+  it('are interrupted together', async () => {
+    const signal = AbortSignal.abort();
+    expect(await failure(connectAgents([gone('n2'), target(), target()], { ...options, signal }))).toEqual({
+      code: 'interrupted',
+      message: `the connection to ${place()} was interrupted`,
+      hint: undefined,
+    });
+  });
+
+  it('count as unreachable as soon as one is', async () => {
+    fakeCommand('id', 'echo 1000');
+    expect(await failure(connectAgents([target(), gone('n2')], options))).toMatchObject({
+      code: 'unreachable',
+      message: `the login 'me' of ${place()} is not root and may not become root (sudo -n)\n${line('n2')}`,
+    });
+    expect(await failure(connectAgents([target(), target()], options))).toMatchObject({ code: 'unsupported' });
+  });
+});
