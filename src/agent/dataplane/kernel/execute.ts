@@ -72,7 +72,10 @@ async function runRun(steps: readonly Step[], force: boolean): Promise<{ offset:
     const lines = steps.map((step) => ('ip' in step ? step.ip : []));
     const namespace = first?.namespace ?? '';
     const failures = await runBatch(namespace, lines.map(batchLine), force);
-    return failures.map(({ line, words }) => ({ offset: line, message: `${asTyped(namespace, lines[line]!)}: ${words}` }));
+    return failures.map(({ line, words }) => ({
+      offset: line,
+      message: `${asTyped(namespace, lines[line]!)}: ${words}`,
+    }));
   } catch (error) {
     return [{ offset: 0, message: messageOf(error) }];
   }

@@ -29,7 +29,15 @@ export function toRoutes(routes: Iterable<KernelRoute>): Route[] {
 }
 
 function toInterface({ name, kind, up, mtu, mac, vxlan, addresses }: Link): InterfaceState {
-  return { name, kind, up, mtu, mac, ...vxlan, addresses: addresses.map(({ address, length }) => `${address}/${length}`) };
+  return {
+    name,
+    kind,
+    up,
+    mtu,
+    mac,
+    ...vxlan,
+    addresses: addresses.map(({ address, length }) => `${address}/${length}`),
+  };
 }
 
 function toNexthop(nexthop: Nexthop): NexthopState {
@@ -43,5 +51,8 @@ function named(namespace: string): { namespace?: string } {
 }
 
 function sorted<T>(items: Iterable<T>, by: (item: T) => string): T[] {
-  return [...items].map((item) => [by(item), item] as const).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)).map(([, item]) => item);
+  return [...items]
+    .map((item) => [by(item), item] as const)
+    .sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
+    .map(([, item]) => item);
 }

@@ -45,10 +45,10 @@ export async function showBatch(namespace: string, lines: readonly (readonly str
   const args = [...inNamespace(namespace), '-json', '-details', '-batch', '-'];
   const { code, stdout, stderr } = await run('ip', args, lines.map(batchLine).join(''));
   const documents = stdout.split('\n').filter((line) => line !== '');
-  if (code !== 0 || documents.length !== lines.length) {
-    throw new VnmError('failed', `ip ${args.join(' ')}: ${kernelWords(stderr)}`);
-  }
-  return documents.map((document) => JSON.parse(document));
+  if (code === 0 && documents.length === lines.length) return documents.map((document) => JSON.parse(document));
+  const [failure] = parseFailures(stderr);
+  const { line, words } = failure ?? { line: 0, words: kernelWords(stderr) };
+  throw new VnmError('failed', `${asTyped(namespace, lines[line]!)}: ${words}`);
 }
 
 /** How a line would be typed, for messages. */
@@ -58,11 +58,8 @@ export function asTyped(namespace: string, words: readonly string[]): string {
 
 /** The reason without what surrounds it. */
 export function kernelWords(stderr: string): string {
-  const text = stderr
-    .trim()
-    .replace(/^(RTNETLINK answers|Error): /, '')
-    .replace(/\.$/, '');
-  return text.slice(0, 500) || 'no reason given';
+  const [line = ''] = stderr.trim().split('\n');
+  return line.replace(/^(RTNETLINK answers|Error): /, '').replace(/\.$/, '') || 'no reason given';
 }
 
 function inNamespace(namespace: string): string[] {

@@ -1,0 +1,67 @@
+/** The data plane of the Linux kernel, driven by `ip`. What it needs to know it reads from the kernel each time. */
+import type { Clock } from '../../../clock/clock.ts';
+import { VnmError } from '../../../model/errors.ts';
+import type { Feature } from '../../../vsys/messages.ts';
+import type { Operation } from '../../../vsys/operations.ts';
+import type { Policy } from '../../../vsys/policy.ts';
+import type { DataPlane } from '../dataplane.ts';
+import { execute } from './execute.ts';
+import { probeFeatures } from './features.ts';
+import { toInventory, toRoutes } from './inventory.ts';
+import { ownStack } from './ip.ts';
+import { pathMtu } from './path-mtu.ts';
+import { planOperations } from './plan.ts';
+import { readState } from './read-state.ts';
+import { redirect } from './redirect.ts';
+import { WarmIp } from './warm-ip.ts';
+
+const noNamespaces: ReadonlySet<string> = new Set();
+
+export function createKernelDataPlane(policy: Policy, clock: Clock): DataPlane {
+  const warm = new WarmIp();
+  let last: Promise<unknown> = Promise.resolve();
+  let features: Promise<Feature[]> | undefined;
+
+  /** One after the other, so that none sees or changes what another has half done. */
+  function inTurn<T>(body: () => Promise<T>): Promise<T> {
+    const turn = last.then(body);
+    last = turn.catch(() => {});
+    return turn;
+  }
+
+  return {
+    apply: (operations) =>
+      inTurn(async () => {
+        const state = await readState(policy, touchedNamespaces(operations));
+        const { results, commands } = planOperations(state, operations, policy);
+        await execute(commands);
+        return results;
+      }),
+    inventory: () => inTurn(async () => toInventory(await readState(policy, noNamespaces))),
+    routes: (namespace = ownStack) =>
+      inTurn(async () => {
+        const { stacks } = await readState(policy, noNamespaces);
+        const stack = stacks.get(namespace);
+        if (stack === undefined) throw new VnmError('not-found', `there is no namespace '${namespace}'`);
+        const table = namespace === ownStack ? String(policy.table) : 'main';
+        return toRoutes([...stack.routes.values()].filter((route) => route.table === table));
+      }),
+    pathMtu,
+    // Not in turn: it must not wait behind a long batch.
+    redirect: (groups) => redirect(warm, clock, groups),
+    features: () => {
+      features ??= probeFeatures(policy);
+      return features;
+    },
+    close: () => warm.close(),
+  };
+}
+
+/** Router namespaces that are made, changed or taken away, whose settings therefore matter. */
+function touchedNamespaces(operations: readonly Operation[]): Set<string> {
+  return new Set(
+    operations.flatMap((operation) =>
+      operation.op === 'netns_up' || operation.op === 'netns_down' ? [operation.namespace] : [],
+    ),
+  );
+}

@@ -1,0 +1,128 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { Route } from '../../src/model/route.ts';
+import { type Instance, planAccess, planInstance } from '../../src/planning/instance.ts';
+import { computeRoutes, infrastructureRoutes } from '../../src/planning/routes.ts';
+import { translateRoutes } from '../../src/planning/translate.ts';
+import { readSlice } from '../../src/slicefile/index.ts';
+import { arbitrarySlice, gallery } from '../support/slices.ts';
+
+const slice = readSlice(gallery('three-node'));
+const vn = slice.vns[0]!;
+const from = planInstance(slice, vn, vn.placements.get('initial')!, 0);
+const to = planInstance(slice, vn, vn.placements.get('final')!, 1);
+const [ab, , ac, ga] = from.links as [Instance['links'][0], unknown, Instance['links'][0], Instance['links'][0]];
+
+/** An entry on router a, as somebody adds it by hand. */
+function byHand(rest: Partial<Route>): Route {
+  return {
+    prefix: '10.65.200.0/24',
+    type: 'unicast',
+    nexthops: [{ interface: ab.a.interface, via: ab.b.address, weight: 1 }],
+    protocol: 'boot',
+    ...rest,
+  };
+}
+
+function refusal(route: Route): string {
+  try {
+    translateRoutes('a', [route], from, to);
+  } catch (error) {
+    return (error as Error).message;
+  }
+  return 'translated';
+}
+
+describe('translateRoutes', () => {
+  test('a route added by hand gets the next hop and interface of the same virtual link', () => {
+    const [translated] = translateRoutes('a', [byHand({ metric: 7, source: ga.b.address })], from, to);
+    expect(translated).toEqual({
+      prefix: '10.65.200.0/24',
+      type: 'unicast',
+      nexthops: [{ interface: to.links[0]!.a.interface, via: to.links[0]!.b.address, weight: 1 }],
+      protocol: 'boot',
+      metric: 7,
+      source: to.links[3]!.b.address,
+    });
+  });
+
+  test('several next hops, routes without one, and routes on a link keep their form', () => {
+    const nexthops = [
+      { interface: ab.a.interface, via: ab.b.address, weight: 3 },
+      { interface: ac.a.interface, weight: 1 },
+    ];
+    const routes = [byHand({ nexthops }), byHand({ prefix: '10.65.9.0/24', type: 'blackhole', nexthops: [] })];
+    const translated = translateRoutes('a', routes, from, to);
+    expect(translated[0]!.nexthops).toEqual([
+      { interface: to.links[0]!.a.interface, via: to.links[0]!.b.address, weight: 3 },
+      { interface: to.links[2]!.a.interface, weight: 1 },
+    ]);
+    expect(translated[1]).toEqual(routes[1]);
+  });
+
+  test('leaves out what every instance has by itself', () => {
+    const own = byHand({ prefix: `${ac.b.address}/32` });
+    const kernel = byHand({ protocol: 'kernel' });
+    expect(translateRoutes('a', [own, kernel], from, to)).toEqual([]);
+  });
+
+  test('refuses what no new entry could stand for, and says why', () => {
+    expect(refusal(byHand({ nexthops: [{ interface: 'eth0', weight: 1 }] }))).toBe(
+      "router 'a' has a route to 10.65.200.0/24 that cannot be cloned: it leaves by 'eth0', no link of the VN",
+    );
+    expect(refusal(byHand({ nexthops: [{ interface: ab.a.interface, via: '10.65.1.1', weight: 1 }] }))).toBe(
+      `router 'a' has a route to 10.65.200.0/24 that cannot be cloned: it goes via 10.65.1.1, but the neighbour there is ${ab.b.address}`,
+    );
+    expect(refusal(byHand({ source: '10.65.1.1' }))).toBe(
+      "router 'a' has a route to 10.65.200.0/24 that cannot be cloned: it has source 10.65.1.1, no address of the router",
+    );
+    expect(refusal(byHand({ nexthops: [], nexthopId: 9 }))).toBe(
+      "router 'a' has a route to 10.65.200.0/24 that cannot be cloned: it uses nexthop object 9",
+    );
+  });
+
+  test('cloning what was computed gives what would be computed for the new instance, and back again', () => {
+    fc.assert(
+      fc.property(arbitrarySlice, (random) => {
+        const net = random.vns[0]!;
+        const old = planInstance(random, net, net.placements.get('initial')!, 3);
+        const fresh = planInstance(random, net, net.placements.get('final')!, 0);
+        const access = planAccess(random, net);
+        const before = computeRoutes(net, old, access);
+        const after = computeRoutes(net, fresh, access);
+        const own = infrastructureRoutes(net, fresh);
+        for (const router of net.routers) {
+          const there = [...translateRoutes(router, before.get(router)!, old, fresh), ...own.get(router)!];
+          expect(there).toEqual(after.get(router));
+          const back = translateRoutes(router, there, fresh, old);
+          expect(back).toEqual(translateRoutes(router, before.get(router)!, old, old));
+        }
+      }),
+    );
+  });
+
+  test('following the computed routes leads every router to every end host without a loop', () => {
+    fc.assert(
+      fc.property(arbitrarySlice, (random) => {
+        const net = random.vns[0]!;
+        const instance = planInstance(random, net, net.placements.get('initial')!, 0);
+        const access = planAccess(random, net);
+        const routes = computeRoutes(net, instance, access);
+        for (const { prefix, gateway } of access) {
+          for (const start of net.routers) {
+            let at: string | undefined = start;
+            for (let hops = 0; at !== undefined && hops <= net.routers.length; hops += 1) {
+              const [nexthop] = routes.get(at)!.find((route) => route.prefix === prefix)!.nexthops;
+              const link = instance.links.find((l) => [l.a.interface, l.b.interface].includes(nexthop!.interface))!;
+              const peer = link.a.interface === nexthop!.interface ? link.b : link.a;
+              expect(peer.address).toBe(nexthop!.via);
+              if (peer.gateway !== undefined) expect(peer.gateway).toBe(gateway);
+              at = peer.router;
+            }
+            expect(at).toBeUndefined();
+          }
+        }
+      }),
+    );
+  });
+});

@@ -1,0 +1,165 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Slice } from '../../src/model/slice.ts';
+import { planAccess, planInstance } from '../../src/planning/instance.ts';
+import { computeRoutes } from '../../src/planning/routes.ts';
+import { readSlice } from '../../src/slicefile/index.ts';
+import { openStore, type Store } from '../../src/store/store.ts';
+import { arbitrarySlice, gallery } from '../support/slices.ts';
+
+let directory: string;
+let store: Store;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'pl-vnm-store-'));
+  store = openStore(join(directory, 'test.db'));
+});
+
+afterEach(() => {
+  store.close();
+  rmSync(directory, { recursive: true });
+});
+
+const namespaces = (slice: Slice) => () => new Map(slice.vns[0]!.routers.map((router) => [router, `ns-${router}`]));
+
+function addInstance(slice: Slice, placementName: string, slots = 4) {
+  const vn = slice.vns[0]!;
+  const plan = (slot: number) => planInstance(slice, vn, vn.placements.get(placementName)!, slot);
+  return store.instances.add(slice.name, vn.name, placementName, slots, plan, namespaces(slice));
+}
+
+describe('slices', () => {
+  test.each(['two-node', 'three-node', 'abilene', 'overlap', 'shared-nodes', 'unequal'])(
+    '%s comes back as it was',
+    (name) => {
+      const slice = readSlice(gallery(name));
+      store.slices.save(slice);
+      expect(store.slices.find(slice.name)).toEqual(slice);
+      expect(store.slices.names()).toEqual([slice.name]);
+    },
+  );
+
+  test('any slice comes back as it was, and replaces the one before', () => {
+    fc.assert(
+      fc.property(arbitrarySlice, (slice) => {
+        store.slices.save(slice);
+        expect(store.slices.find(slice.name)).toEqual(slice);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  test('what is installed cannot be changed under its feet; latencies, flows and placements can', () => {
+    const slice = readSlice(gallery('three-node'));
+    store.slices.save(slice);
+    addInstance(slice, 'initial');
+    const vn = slice.vns[0]!;
+    const changed = { ...slice, vns: [{ ...vn, links: vn.links.slice(1) }] };
+    expect(() => store.slices.save(changed)).toThrow("slice 'three': the VNs changed while VN 'three' is installed");
+    expect(() => store.slices.save({ ...slice, number: 7 })).toThrow(
+      "slice 'three': 'number' changed while VN 'three' is installed",
+    );
+    expect(store.slices.find('three')).toEqual(slice);
+    const allowed = {
+      ...slice,
+      latency: { ...slice.latency, defaultMs: 5 },
+      vns: [{ ...vn, flows: vn.flows.slice(2) }],
+    };
+    store.slices.save(allowed);
+    expect(store.slices.find('three')).toEqual(allowed);
+    expect(store.instances.list()).toHaveLength(1);
+  });
+});
+
+describe('instances', () => {
+  test('a plan and its routes come back as they were', () => {
+    const slice = readSlice(gallery('overlap'));
+    store.slices.save(slice);
+    const { record, instance } = addInstance(slice, 'initial');
+    expect(store.instances.plan(record.id)).toEqual(instance);
+    const routes = computeRoutes(slice.vns[0]!, instance, planAccess(slice, slice.vns[0]!));
+    store.instances.saveRoutes(record.id, routes);
+    expect(store.instances.routes(record.id)).toEqual(routes);
+  });
+
+  test('slots are taken lowest first, given back, and end', () => {
+    const slice = readSlice(gallery('three-node'));
+    store.slices.save(slice);
+    const slots = [addInstance(slice, 'initial', 2), addInstance(slice, 'final', 2)].map(({ record }) => record.slot);
+    expect(slots).toEqual([0, 1]);
+    expect(() => addInstance(slice, 'final', 2)).toThrow(
+      "slice 'three' has no room for another instance: all 2 are in use",
+    );
+    store.instances.remove(store.instances.list()[0]!.id);
+    expect(addInstance(slice, 'final', 2).record.slot).toBe(0);
+  });
+
+  test('one instance carries the traffic', () => {
+    const slice = readSlice(gallery('three-node'));
+    store.slices.save(slice);
+    const old = addInstance(slice, 'initial').record;
+    const fresh = addInstance(slice, 'final').record;
+    store.instances.activate(old.id);
+    expect(() => store.instances.setState(fresh.id, 'active')).toThrow(/UNIQUE constraint failed/);
+    store.instances.activate(fresh.id, old.id);
+    expect(store.instances.active('three', 'three')?.placementName).toBe('final');
+    expect(store.instances.list().map(({ state }) => state)).toEqual(['draining', 'active']);
+  });
+});
+
+describe('migrations', () => {
+  test('phases, redirections and flows are kept with their outcome', () => {
+    const id = store.migrations.start({
+      slice: 'three',
+      vn: 'three',
+      from: 'initial',
+      to: 'final',
+      control: 'remote',
+      schedule: 'simultaneous',
+      urpf: 'strict',
+    });
+    store.migrations.phase(id, 0, 'add nodes', 1000);
+    store.migrations.phase(id, 1, 'set up', 1500);
+    expect(store.migrations.list('three')[0]).toMatchObject({ state: 'set up', outcome: null });
+    store.migrations.finish(id, 'rolled-back', 2000, 'node p4 is away');
+    expect(store.migrations.list('three')[0]).toMatchObject({
+      state: 'rolled-back',
+      outcome: 'rolled-back',
+      error: 'node p4 is away',
+    });
+    expect(store.migrations.list('other')).toEqual([]);
+  });
+});
+
+describe('the database file', () => {
+  test('is kept between openings', () => {
+    const slice = readSlice(gallery('two-node'));
+    store.slices.save(slice);
+    store.close();
+    store = openStore(store.path);
+    expect(store.slices.find('two')).toEqual(slice);
+  });
+
+  test('of a newer version is refused', () => {
+    const path = join(directory, 'newer.db');
+    const db = new Database(path);
+    db.pragma('user_version = 99');
+    db.close();
+    expect(() => openStore(path)).toThrow(`the database ${path} has version 99, this program knows 1`);
+  });
+
+  test('of something else, or no database at all, is refused', () => {
+    const path = join(directory, 'other.db');
+    const db = new Database(path);
+    db.exec('create table t (x)');
+    db.close();
+    expect(() => openStore(path)).toThrow(`${path} is a database of something else`);
+    const text = join(directory, 'text.db');
+    writeFileSync(text, 'no database, only text that is long enough to be read as a header');
+    expect(() => openStore(text)).toThrow(`cannot open the database ${text}: file is not a database`);
+  });
+});
