@@ -36,7 +36,7 @@ export async function openAgentChannel(session: SshSession, command: string): Pr
       ? new VnmError('unreachable', `the agent on ${place} ended${how}${why}`, {
           hint: 'try again, which starts it again',
         })
-      : new VnmError('failed', `the agent on ${place} did not start, it ended${how}${why}`);
+      : new VnmError('failed', `attaching to the agent on ${place} failed${how}${why}`);
   };
   const ended = new Promise<VnmError>((resolve) => {
     session.onClose((error) => {

@@ -1,4 +1,5 @@
 /** The controller's connection to a node: the agent is put there if need be, started, and called over one kept channel. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, VnmError } from '../model/errors.ts';
 import type { Method, NodeFacts, ParamsInput, Results } from '../vsys/messages.ts';
 import { type Policy, policySchema } from '../vsys/policy.ts';
@@ -128,8 +129,10 @@ async function attachCurrent(
     // It may be gone before its answer is through.
     if (!(error instanceof VnmError) || error.code !== 'unreachable') throw error;
   });
+  // The channel ends with it; before that another attempt would meet the same one. The next call tells of an interruption.
+  const patience = sleep(stepTimeoutMs, undefined, { ref: false, ...(signal && { signal }) }).catch(() => undefined);
+  await Promise.race([first.channel.ended, patience]);
   first.channel.close();
-  await first.channel.ended;
   const second = await attach(session, command, limits);
   if (second.facts.agent.digest === bundle.digest) return second;
   const { version, digest, pid } = second.facts.agent;

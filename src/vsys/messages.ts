@@ -25,7 +25,7 @@ export const requestSchemas = {
   routes: z.strictObject({ namespace: z.string().max(100).optional() }),
   /** Largest IP packet on the way to each address, by the outgoing interface. */
   path_mtu: z.strictObject({ remotes: z.array(address).max(1024) }),
-  /** Makes another member of each group the active one, all by one write. */
+  /** Makes another nexthop of each group the active one, all by one write; one that is no member takes the group over alone. */
   redirect: z.strictObject({ groups: z.array(group).min(1).max(1024) }),
   /** One exchange of time stamps. */
   clock: z.strictObject({}),

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { VnmError } from '../model/errors.ts';
 import { type Method, type Params, requestSchemas } from './messages.ts';
-import { type OperationName, operationNames, operationSchema } from './operations.ts';
+import { type Operation, type OperationName, operationNames, operationSchema } from './operations.ts';
 
 type Issue = z.core.$ZodIssue;
 type Path = readonly PropertyKey[];
@@ -16,27 +16,30 @@ export function parseMethod(method: string): Method {
 
 /** The parameters with defaults filled in. Throws VnmError `invalid-input` that names the path of the first bad field. */
 export function parseParams<M extends Method>(method: M, params: unknown): Params<M> {
-  if (method === 'apply') checkOperations((params as { operations?: unknown } | null)?.operations);
+  const operations =
+    method === 'apply' ? (params as { operations?: unknown } | null | undefined)?.operations : undefined;
+  if (!Array.isArray(operations)) return parseAll(method, params);
+  return { ...parseAll(method, { ...(params as object), operations: [] }), operations: operations.map(parseOperation) };
+}
+
+function parseAll<M extends Method>(method: M, params: unknown): Params<M> {
   const parsed = requestSchemas[method].safeParse(params);
   if (!parsed.success) throw badParams(method, [], parsed.error.issues[0]!);
   return parsed.data as Params<M>;
 }
 
-/** Stops at the first bad operation: the whole schema would collect the faults of all of them, a great many if need be. */
-function checkOperations(operations: unknown): void {
-  if (!Array.isArray(operations)) return;
-  for (const [index, operation] of operations.entries()) {
-    const parsed = operationSchema.safeParse(operation);
-    if (!parsed.success)
-      throw badParams('apply', ['operations', index], issueOf(operation?.op, parsed.error.issues[0]!));
-  }
+/** One by one up to the first bad one: the whole schema would collect the faults of all, of which there may be a million. */
+function parseOperation(operation: unknown, index: number): Operation {
+  const parsed = operationSchema.safeParse(operation);
+  if (parsed.success) return parsed.data;
+  const { op } = (operation ?? {}) as { op?: unknown };
+  throw badParams('apply', ['operations', index], issueOf(op, parsed.error.issues[0]!));
 }
 
 /** Of an operation's faults as each of the alternatives, the first as the one it calls itself. */
 function issueOf(op: unknown, issue: Issue): Issue {
   const position = operationNames.indexOf(op as OperationName);
-  if (position === -1)
-    return { ...issue, path: ['op'], message: `there is no operation ${JSON.stringify(op) ?? 'without a name'}` };
+  if (position === -1) return { ...issue, path: ['op'], message: `there is no operation ${JSON.stringify(op)}` };
   return (issue.code === 'invalid_union' && issue.errors[position]?.[0]) || issue;
 }
 

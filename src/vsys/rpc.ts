@@ -28,7 +28,8 @@ export interface RpcClient {
 export type Handlers = { readonly [M in Method]: (params: Params<M>) => Promise<Results[M]> };
 
 export interface RpcServer {
-  readonly closed: Promise<void>;
+  /** With the reason, if one end gave any. */
+  readonly closed: Promise<VnmError | undefined>;
   close(): void;
 }
 
@@ -79,7 +80,7 @@ export function serveRpc(input: Readable, output: Writable, handlers: Handlers):
     }
   });
   connection.listen();
-  return { closed: closed.then(() => {}), close };
+  return { closed, close };
 }
 
 function answer<M extends Method>(handlers: Handlers, method: M, params: unknown): Promise<Results[M]> {

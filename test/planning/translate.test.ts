@@ -1,7 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Route } from '../../src/model/route.ts';
-import { type Instance, planAccess, planInstance } from '../../src/planning/instance.ts';
+import type { Route, RouteNexthop } from '../../src/model/route.ts';
+import {
+  type Instance,
+  type InstanceLink,
+  type LinkEnd,
+  planAccess,
+  planInstance,
+} from '../../src/planning/instance.ts';
 import { computeRoutes, infrastructureRoutes } from '../../src/planning/routes.ts';
 import { translateRoutes } from '../../src/planning/translate.ts';
 import { readSlice } from '../../src/slicefile/index.ts';
@@ -112,10 +118,12 @@ describe('translateRoutes', () => {
           for (const start of net.routers) {
             let at: string | undefined = start;
             for (let hops = 0; at !== undefined && hops <= net.routers.length; hops += 1) {
-              const [nexthop] = routes.get(at)!.find((route) => route.prefix === prefix)!.nexthops;
-              const link = instance.links.find((l) => [l.a.interface, l.b.interface].includes(nexthop!.interface))!;
-              const peer = link.a.interface === nexthop!.interface ? link.b : link.a;
-              expect(peer.address).toBe(nexthop!.via);
+              const nexthop: RouteNexthop = routes.get(at)!.find((route) => route.prefix === prefix)!.nexthops[0]!;
+              const link: InstanceLink = instance.links.find((l) =>
+                [l.a.interface, l.b.interface].includes(nexthop.interface),
+              )!;
+              const peer: LinkEnd = link.a.interface === nexthop.interface ? link.b : link.a;
+              expect(peer.address).toBe(nexthop.via);
               if (peer.gateway !== undefined) expect(peer.gateway).toBe(gateway);
               at = peer.router;
             }

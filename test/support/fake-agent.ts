@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto';
 import type { AgentBundle } from '../../src/transport/agent-bundle.ts';
 
 /**
- * Its state are files in PL_VNM_DIR. `daemon` with a digest: an older agent runs, until it is told to shut down (not if
- * `stubborn` is there). `broken`: it writes that file's text to stderr and ends. `noisy`: it writes it to stdout first.
+ * Its state are files in PL_VNM_DIR. `daemon` with a digest: an older agent runs, until some time after it was told to
+ * shut down (not if `stubborn` is there, then it only breaks its connections off). `broken`: it writes that file's text to stderr and ends. `noisy`: it writes it to stdout first.
  * `inventory` is never answered; `routes` makes it end with exit code 7.
  */
 const script = `
@@ -32,7 +32,6 @@ if (read('broken') !== undefined) {
 function answer({ id, method }) {
   if (method === 'inventory') return;
   if (method === 'routes') return process.stderr.write('out of routes\\n', () => process.exit(7));
-  if (method === 'shutdown' && read('stubborn') === undefined) rmSync(file('daemon'), { force: true });
   const own = createHash('sha256').update(readFileSync(process.argv[1])).digest('hex');
   const facts = {
     agent: { version: '0', digest: read('daemon') ?? own, pid: 1, startedAt: 0, node: process.version },
@@ -41,7 +40,11 @@ function answer({ id, method }) {
   };
   const body = JSON.stringify({ jsonrpc: '2.0', id, result: method === 'hello' ? facts : {} });
   process.stdout.write('Content-Length: ' + Buffer.byteLength(body) + '\\r\\n\\r\\n' + body);
-  if (method === 'shutdown') process.stdin.destroy();
+  if (method !== 'shutdown') return;
+  setTimeout(() => {
+    if (read('stubborn') === undefined) rmSync(file('daemon'), { force: true });
+    process.stdin.destroy();
+  }, 100);
 }
 `;
 

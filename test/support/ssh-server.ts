@@ -32,11 +32,15 @@ export interface TestServer {
   close(): Promise<void>;
 }
 
-/** Lets in whoever has `clientKey`. Commands see `environment` instead of this process's. */
+/**
+ * Lets in whoever has `clientKey`. Commands see `environment` instead of this process's; the words of `before` come before
+ * their shell.
+ */
 export async function startSshServer(options: {
   hostKeys: readonly KeyPair[];
   clientKey: KeyPair;
   environment?: NodeJS.ProcessEnv;
+  before?: readonly string[];
 }): Promise<TestServer> {
   const commands: string[] = [];
   const children = new Set<ChildProcess>();
@@ -45,7 +49,8 @@ export async function startSshServer(options: {
   const run = (command: string): ChildProcess => {
     commands.push(command);
     // A process group of its own, so that all that it starts can be ended with it.
-    const child = spawn('/bin/sh', ['-c', command], { env: options.environment ?? process.env, detached: true });
+    const [program, ...words] = [...(options.before ?? []), '/bin/sh', '-c', command];
+    const child = spawn(program!, words, { env: options.environment ?? process.env, detached: true });
     children.add(child.once('close', () => children.delete(child)));
     return child;
   };

@@ -249,7 +249,7 @@ describe('an agent', () => {
     const { code, message } = await failure(connect());
     expect(code).toBe('failed');
     expect(message).toMatch(
-      /^the agent on node 'n1' \(127\.0\.0\.1:\d+\) did not start, it ended with exit code 3: x+no policy for this slice$/,
+      /^attaching to the agent on node 'n1' \(127\.0\.0\.1:\d+\) failed with exit code 3: x+no policy for this slice$/,
     );
     expect(message.length).toBeGreaterThan(4096);
     expect(message.length).toBeLessThan(4096 + 120);
@@ -259,7 +259,7 @@ describe('an agent', () => {
     writeFileSync(join(node, 'noisy'), 'Welcome to the node!\r\n\r\n');
     expect(await failure(connect())).toMatchObject({
       code: 'failed',
-      message: `the agent on ${place()} did not start, it ended: expected a message with Content-Length, got "Welcome to the node!\\r\\n\\r\\n"`,
+      message: `attaching to the agent on ${place()} failed: expected a message with Content-Length, got "Welcome to the node!\\r\\n\\r\\n"`,
     });
   });
 

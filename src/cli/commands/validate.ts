@@ -10,7 +10,9 @@ export function addValidate(program: Command): void {
     .action((files: string[], _options, command: Command) =>
       runPlain(command, async () => {
         const checked = files.map((file) => ({ file, ...checkSlice(readSliceText(file), file) }));
-        const good = checked.flatMap((entry) => ('slice' in entry ? [{ file: entry.file, slice: entry.slice, at: entry.vnetAt }] : []));
+        const good = checked.flatMap((entry) =>
+          'slice' in entry ? [{ file: entry.file, slice: entry.slice, at: entry.vnetAt }] : [],
+        );
         const faults = [...checked.flatMap((entry) => ('faults' in entry ? entry.faults : [])), ...checkSubnets(good)];
         const text = faults.length === 0 ? files.map((file) => `${file}: ok`) : faults.map(formatFault);
         return {

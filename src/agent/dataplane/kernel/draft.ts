@@ -101,14 +101,14 @@ export class Draft implements KernelState {
     this.#stack(peerNamespace).links.set(peer.name, peer);
   }
 
-  /** Removes an interface that is down and has no addresses, with the other end of its pair. */
+  /** Removes an interface that has no addresses, with the other end of its pair. */
   removeLink({ namespace, name }: Place): void {
     const link = this.#link({ namespace, name });
     const { peer } = link;
     const add =
       peer === undefined ? addLink(namespace, link) : addPair(namespace, link, peer.namespace, this.#link(peer));
     const ends = [{ namespace, name }, ...(peer === undefined ? [] : [peer])];
-    this.#do(ip(namespace, 'link', 'del', name), add, ...ends.flatMap((end) => this.#restoreSettings(end)));
+    this.#do(ip(namespace, 'link', 'del', name), add, ...ends.flatMap((end) => this.#restoreLink(end)));
     for (const end of ends) this.#forgetLink(end);
   }
 
@@ -223,9 +223,11 @@ export class Draft implements KernelState {
     for (const [key, route] of routes) if (isGone(route)) routes.delete(key);
   }
 
-  #restoreSettings({ namespace, name }: Place): Step[] {
-    const { settings } = this.#stack(namespace);
-    const own = [...settings].filter(([file]) => file.startsWith(`ipv4/conf/${name}/`));
-    return own.length === 0 ? [] : [{ namespace, settings: new Map(own) }];
+  #restoreLink({ namespace, name }: Place): Step[] {
+    const own = [...this.#stack(namespace).settings].filter(([file]) => file.startsWith(`ipv4/conf/${name}/`));
+    return [
+      ...(own.length === 0 ? [] : [{ namespace, settings: new Map(own) }]),
+      ...(this.#link({ namespace, name }).up ? [ip(namespace, 'link', 'set', name, 'up')] : []),
+    ];
   }
 }

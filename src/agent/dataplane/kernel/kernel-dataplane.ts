@@ -35,6 +35,8 @@ export function createKernelDataPlane(policy: Policy, clock: Clock): DataPlane {
         const state = await readState(policy, touchedNamespaces(operations));
         const { results, commands } = planOperations(state, operations, policy);
         await execute(commands);
+        // Where there are groups there will be redirections.
+        if (operations.some(({ op }) => op === 'group_up')) warm.start();
         return results;
       }),
     inventory: () => inTurn(async () => toInventory(await readState(policy, noNamespaces))),

@@ -1,4 +1,3 @@
-import { messageOf, VnmError } from '../../../model/errors.ts';
 import { ownStack, showBatch } from './ip.ts';
 
 /** Largest that an IPv4 packet can be. */

@@ -5,7 +5,7 @@ import { conflict } from './plan-common.ts';
 import { removeNexthop } from './plan-nexthop.ts';
 import { type Address, describePlace, isGroup, type KernelRoute, linkAt, type Place } from './state.ts';
 
-/** Removes an interface, the other end of its pair, and what depends on either. */
+/** Removes an interface, the other end of its pair, and first what depends on either. */
 export function takeLinkDown(draft: Draft, place: Place): void {
   const { kind, peer } = linkAt(draft, place)!;
   if (kind === '' || (kind === 'veth' && peer === undefined)) {
@@ -16,8 +16,6 @@ export function takeLinkDown(draft: Draft, place: Place): void {
   }
   const ends = peer === undefined ? [place] : [place, peer];
   for (const end of ends) clearLink(draft, end, () => true);
-  // Only now: with one end the other one loses its carrier, and the kernel takes the nexthops over it away.
-  for (const end of ends) if (linkAt(draft, end)!.up) draft.changeLink(end, { up: false });
   draft.removeLink(place);
 }
 

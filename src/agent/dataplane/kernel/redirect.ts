@@ -44,13 +44,10 @@ function redirection({ id, active }: Redirections[number], nexthops: ReadonlyMap
   return { do: nexthopStep('replace', withActive(before, active)), undo: [nexthopStep('replace', before)] };
 }
 
-/** Which nexthops a resilient group accepts is not for a redirection to change. */
+/** Under strict uRPF a group accepts only what it takes: a nexthop that is no member replaces those that are. */
 function withActive({ id, members, resilient }: NexthopGroup, active: number): NexthopGroup {
   const ids = members.map((member) => member.id);
-  if (resilient && !ids.includes(active)) {
-    throw conflict(`nexthop ${active} is none of the members ${ids.join(', ')} of group ${id}`, 'group_up adds it');
-  }
-  return groupWithActive(id, ids, active, resilient);
+  return groupWithActive(id, ids.includes(active) ? ids : [active], active, resilient);
 }
 
 function requireNexthop(nexthops: ReadonlyMap<number, Nexthop>, id: number): Nexthop {

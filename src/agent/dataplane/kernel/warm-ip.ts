@@ -19,12 +19,18 @@ export class WarmIp {
     return answer;
   }
 
+  /** Starts it ahead of the first request. */
+  start(): void {
+    this.#child ??= this.#spawn();
+  }
+
   close(): void {
     this.#child?.stdin.end();
   }
 
   #ask(text: string): Promise<unknown[]> {
-    const child = this.#child ?? this.#start();
+    this.start();
+    const child = this.#child!;
     return new Promise((resolve, reject) => {
       let stdout = '';
       let stderr = '';
@@ -52,7 +58,7 @@ export class WarmIp {
     });
   }
 
-  #start(): ChildProcessWithoutNullStreams {
+  #spawn(): ChildProcessWithoutNullStreams {
     const child = spawn('ip', ['-json', '-batch', '-'], { env: environment, stdio: 'pipe' });
     child.stdout.setEncoding('utf8');
     child.stderr.setEncoding('utf8');
@@ -63,7 +69,6 @@ export class WarmIp {
     };
     child.on('error', forget);
     child.on('exit', forget);
-    this.#child = child;
     return child;
   }
 }

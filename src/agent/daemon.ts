@@ -1,0 +1,72 @@
+/** The process that serves a slice on this node, and lives on by itself. */
+import { once } from 'node:events';
+import { rmSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { systemClock } from '../clock/clock.ts';
+import { messageOf } from '../model/errors.ts';
+import { type Handlers, type RpcServer, serveRpc } from '../vsys/rpc.ts';
+import { createKernelDataPlane } from './dataplane/kernel/kernel-dataplane.ts';
+import { createHandlers } from './handlers.ts';
+import { type Log, openLog } from './log.ts';
+import { agentPaths } from './paths.ts';
+import { loadPolicy } from './policy.ts';
+import { reach } from './reach.ts';
+import { createStreams } from './streams.ts';
+import { agentVersion } from './version.ts';
+
+/** Time for the answer to a shutdown to get out. */
+const farewellMs = 100;
+
+/**
+ * Serves until it is told to end; whoever starts it holds the slice's lock, so that there is only one. Throws VnmError when it
+ * cannot begin. `file`: of this program.
+ */
+export async function runDaemon(slice: string, file: string): Promise<void> {
+  process.chdir('/');
+  process.umask(0o077);
+  process.on('SIGHUP', () => {});
+  const paths = agentPaths(slice);
+  const policy = await loadPolicy(paths.policyDirectory, slice);
+  const log = openLog(paths.log);
+  const facts = { ...agentVersion(file), pid: process.pid, startedAt: systemClock.wallMs(), node: process.version };
+  const dataPlane = createKernelDataPlane(policy, systemClock);
+  const streams = createStreams(systemClock, policy.limits);
+
+  async function end(why: string): Promise<void> {
+    log(`ends: ${why}`);
+    rmSync(paths.socket, { force: true });
+    await streams.closeAll();
+    dataPlane.close();
+    process.exit(0);
+  }
+
+  function fail(error: unknown): void {
+    log(`ends: ${error instanceof Error ? error.stack : String(error)}`);
+    process.exit(1);
+  }
+
+  process.on('uncaughtException', fail);
+  process.on('SIGTERM', () => void end('asked by a signal').catch(fail));
+  const shutdown = () => void setTimeout(() => void end('asked by a client').catch(fail), farewellMs);
+  const handlers = createHandlers({ policy, facts, dataPlane, streams, reach, clock: systemClock, log, shutdown });
+  await listen(serve(handlers, log), paths.socket);
+  log(`serves slice '${slice}': version ${facts.version}, pid ${facts.pid}, node ${facts.node}`);
+}
+
+function serve(handlers: Handlers, log: Log): Server {
+  let connections = 0;
+  return createServer((socket: Socket) => {
+    connections += 1;
+    const name = `connection ${connections}`;
+    log(`${name} opened`);
+    const server: RpcServer = serveRpc(socket, socket, handlers);
+    void server.closed.then((reason) => log(`${name} closed${reason === undefined ? '' : `: ${messageOf(reason)}`}`));
+  });
+}
+
+/** A socket that is there is a dead agent's: a living one would hold the lock. */
+async function listen(server: Server, path: string): Promise<void> {
+  rmSync(path, { force: true });
+  server.listen(path);
+  await once(server, 'listening');
+}

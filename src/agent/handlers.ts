@@ -1,0 +1,75 @@
+/** What the agent does for each request, after the policy has allowed it. */
+import { release } from 'node:os';
+import type { Clock } from '../clock/clock.ts';
+import { messageOf } from '../model/errors.ts';
+import type { Method, NodeFacts, Params, Results } from '../vsys/messages.ts';
+import type { Policy } from '../vsys/policy.ts';
+import type { Handlers } from '../vsys/rpc.ts';
+import type { DataPlane } from './dataplane/dataplane.ts';
+import type { Log } from './log.ts';
+import { checkRequest } from './policy.ts';
+import type { Streams } from './streams.ts';
+
+export interface AgentParts {
+  readonly policy: Policy;
+  readonly facts: NodeFacts['agent'];
+  readonly dataPlane: DataPlane;
+  readonly streams: Streams;
+  readonly reach: (params: Params<'reach'>) => Promise<Results['reach']>;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Begins to end the agent. */
+  readonly shutdown: () => void;
+}
+
+export function createHandlers(parts: AgentParts): Handlers {
+  const { policy, facts, dataPlane, streams, clock } = parts;
+  return guarded(parts, {
+    hello: async () => ({ agent: facts, policy, kernel: release(), features: await dataPlane.features() }),
+    apply: async ({ operations }) => ({ results: await dataPlane.apply(operations) }),
+    inventory: () => dataPlane.inventory(),
+    routes: async ({ namespace }) => ({ routes: await dataPlane.routes(namespace) }),
+    path_mtu: async ({ remotes }) => ({ mtus: await dataPlane.pathMtu(remotes) }),
+    redirect: ({ groups }) => dataPlane.redirect(groups),
+    clock: async () => ({ receivedAt: clock.wallMs(), sentAt: clock.wallMs() }),
+    stream_open: streams.open,
+    stream_send: streams.send,
+    stream_stop: streams.stop,
+    stream_report: streams.report,
+    reach: parts.reach,
+    shutdown: async () => {
+      parts.shutdown();
+      return {};
+    },
+  });
+}
+
+/** Looks without effect, asked too often to be logged. */
+const unlogged: readonly Method[] = ['clock', 'stream_report', 'inventory', 'routes', 'path_mtu'];
+
+function guarded({ policy, log, clock }: AgentParts, handlers: Handlers): Handlers {
+  const guard = <M extends Method>(method: M): Handlers[M] =>
+    (async (params: Params<M>) => {
+      const startMs = clock.monotonicMs();
+      const took = () => `${(clock.monotonicMs() - startMs).toFixed(1)} ms`;
+      try {
+        checkRequest(policy, method, params);
+        const result = await handlers[method](params);
+        if (!unlogged.includes(method)) log(`${describe(method, params)}: done in ${took()}`);
+        return result;
+      } catch (error) {
+        log(`${describe(method, params)}: failed after ${took()}: ${messageOf(error)}`);
+        throw error;
+      }
+    }) as Handlers[M];
+  return Object.fromEntries(
+    (Object.keys(handlers) as Method[]).map((method) => [method, guard(method)]),
+  ) as unknown as Handlers;
+}
+
+function describe(method: Method, params: unknown): string {
+  if (method !== 'apply') return `${method} ${JSON.stringify(params).slice(0, 300)}`;
+  const counts = new Map<string, number>();
+  for (const { op } of (params as Params<'apply'>).operations) counts.set(op, (counts.get(op) ?? 0) + 1);
+  return `apply ${[...counts].map(([op, count]) => `${op} x${count}`).join(' ')}`;
+}

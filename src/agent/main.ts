@@ -1,0 +1,30 @@
+/** Entry of the agent, which is bundled into one file. Everything heavy is loaded only where it is needed. */
+import { parseArgs } from 'node:util';
+import { messageOf, VnmError } from '../model/errors.ts';
+
+const usage = 'usage: agent attach --slice NAME | daemon --slice NAME | version';
+
+async function main(): Promise<void> {
+  const file = process.argv[1]!;
+  const { values, positionals } = parseArgs({ options: { slice: { type: 'string' } }, allowPositionals: true });
+  const [command, ...others] = positionals;
+  const { slice } = values;
+  if (others.length === 0 && command === 'version') {
+    const { agentVersion } = await import('./version.ts');
+    process.stdout.write(`${JSON.stringify(agentVersion(file))}\n`);
+  } else if (others.length === 0 && command === 'attach' && slice !== undefined) {
+    const { attach } = await import('./attach.ts');
+    await attach(slice, file);
+  } else if (others.length === 0 && command === 'daemon' && slice !== undefined) {
+    const { runDaemon } = await import('./daemon.ts');
+    await runDaemon(slice, file);
+  } else {
+    throw new VnmError('usage', usage);
+  }
+}
+
+main().catch((error: unknown) => {
+  const hint = error instanceof VnmError && error.hint !== undefined ? ` (${error.hint})` : '';
+  process.stderr.write(`${messageOf(error)}${hint}\n`);
+  process.exitCode = error instanceof VnmError ? error.exitCode : 1;
+});
