@@ -26,7 +26,7 @@ import {
 import { type Phases, startPhases } from './phases.ts';
 import { redirectRemotely } from './redirect.ts';
 import { activeInstance, choosePlacement, edgeNodes } from './resolve.ts';
-import { startTraffic, type Traffic } from './traffic.ts';
+import { startTraffic } from './traffic.ts';
 import { verifyGateways, verifyVn } from './verify.ts';
 
 export interface MigrateOptions {
@@ -133,17 +133,21 @@ interface Run {
 async function runMigration(run: Run): Promise<MigrateResult> {
   const { context, agents, slice, vn, options } = run;
   const { mtu, urpf: installedUrpf } = context.store.instances.settings(slice.name, vn.name)!;
+  const startedAt = performance.now();
   const traffic = options.traffic ? await startTraffic(agents, slice, vn, mtu) : undefined;
   const fresh = addInstance(run);
   let redirections: RedirectionRecord[] = [];
   let latencies: Latencies | undefined;
+  let redirectedAt = startedAt;
   let failure: unknown;
   try {
     await setUp(run, fresh.instance, mtu);
     const state = await clone(run, fresh.instance);
     const clocks = await join(run, fresh.instance, mtu);
     latencies = await prove(run, fresh, clocks, state);
-    redirections = await redirect(run, fresh, clocks, traffic);
+    if (traffic !== undefined) await sleepUntil(startedAt + trafficMarginMs);
+    redirections = await redirect(run, fresh, clocks);
+    redirectedAt = performance.now();
     await confirm(run, fresh.instance);
   } catch (error) {
     failure = error;
@@ -151,6 +155,7 @@ async function runMigration(run: Run): Promise<MigrateResult> {
   const outcome =
     failure === undefined ? await retire(run, fresh, latencies) : await rollBack(run, fresh, installedUrpf);
   run.phases.end();
+  if (traffic !== undefined && failure === undefined) await sleepUntil(redirectedAt + trafficMarginMs);
   const flows = (await traffic?.finish()) ?? [];
   return recordResult(run, outcome, redirections, flows, failure);
 }
@@ -255,10 +260,8 @@ async function redirect(
   run: Run,
   fresh: { record: InstanceRecord; instance: Instance },
   clocks: ReadonlyMap<string, ClockEstimate>,
-  traffic: Traffic | undefined,
 ): Promise<RedirectionRecord[]> {
   const { context, agents, slice, vn } = run;
-  if (traffic !== undefined) await sleep(trafficMarginMs);
   advance(run, 'redirect');
   context.store.instances.setState(fresh.record.id, 'joining');
   return redirectRemotely(agents, slice, vn, fresh.instance, clocks);
@@ -364,4 +367,9 @@ function recordResult(
     interrupted: context.signal?.aborted === true && outcome !== 'completed',
     ...(error === undefined ? {} : { error }),
   };
+}
+
+/** An instant by `performance.now`. */
+async function sleepUntil(atMs: number): Promise<void> {
+  await sleep(Math.max(0, atMs - performance.now()));
 }

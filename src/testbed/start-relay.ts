@@ -6,6 +6,12 @@ import { type TestbedPlan, underlayNamespace } from './plan.ts';
 import type { RelayPlan } from './relay.ts';
 import { run } from './run.ts';
 
+/**
+ * V8 without background threads. At real-time priority they and the main thread do not take turns: a main thread that waits in its
+ * event loop for a background sweep to end keeps the processor from it, for ever.
+ */
+const singleThreaded = '--single-threaded';
+
 export async function startRelay(plan: TestbedPlan, directory: string, signal: AbortSignal): Promise<void> {
   const files = testbedFiles(directory);
   const relayPlan: RelayPlan = {
@@ -13,7 +19,8 @@ export async function startRelay(plan: TestbedPlan, directory: string, signal: A
     delaysMs: plan.delaysMs,
   };
   await writeFile(files.relayPlan, JSON.stringify(relayPlan));
-  const command = [...(await realtimePrefix()), ...moduleCommand('relay', [files.relayPlan])];
+  const [node, ...script] = moduleCommand('relay', [files.relayPlan]) as [string, ...string[]];
+  const command = [...(await realtimePrefix()), node, singleThreaded, ...script];
   const env = { PATH: process.env.PATH };
   await startDaemon(
     { namespace: underlayNamespace(plan.id), command, env, cwd: directory, log: files.relayLog },

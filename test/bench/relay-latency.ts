@@ -65,7 +65,7 @@ async function startEndpoint(testbed: Testbed, index: number, packetsPerSecond: 
   // Real-time like the relay, where allowed, so that other work on the machine is not taken for an error of the relay.
   const realtime = spawnSync('chrt', ['-f', '1', 'true']).status === 0 ? ['chrt', '-f', '1'] : [];
   const self = fileURLToPath(import.meta.url);
-  const command = [`--net=${namespace}`, '--', ...realtime, process.execPath, self, 'endpoint', JSON.stringify(plan)];
+  const command = [`--net=${namespace}`, '--', ...realtime, process.execPath, '--single-threaded', self, 'endpoint', JSON.stringify(plan)];
   const { stdout } = await promisify(execFile)('nsenter', command, { maxBuffer: 2 ** 28 });
   return JSON.parse(stdout);
 }

@@ -57,7 +57,7 @@ export async function startSshServer(options: {
   const ssh = new ssh2.Server({ hostKeys: options.hostKeys.map((pair) => pair.private) }, (client) =>
     serve(client, authorized, run),
   );
-  const tcp = createServer((socket) => {
+  const tcp = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket.once('close', () => sockets.delete(socket)));
     ssh.injectSocket(socket);
   });

@@ -167,12 +167,42 @@ describe('a node that is ours', () => {
 
   it('gets this Node.js when it has none that is recent enough', async () => {
     fakeCommand('node', 'echo v18.20.4');
-    const { facts } = await connect();
-    expect(facts).toMatchObject({ agent: { node: process.version }, execPath: join(node, 'lib', 'node') });
-    expect(readdirSync(join(node, 'lib')).sort()).toEqual([agentFile, 'node'].sort());
-    const before = server.commands.length;
-    await connect();
-    expect(server.commands.length - before).toBe(2);
+    // The real one is large, and takes its seconds.
+    const [own, small] = [process.execPath, join(node, 'small')];
+    writeFileSync(small, `#!/bin/sh\n# ${'a comment '.repeat(100_000)}\nexec '${own}' "$@"\n`, { mode: 0o755 });
+    process.execPath = small;
+    try {
+      expect((await connect()).facts.agent.digest).toBe(fakeBundle.digest);
+      expect(readFileSync(join(node, 'lib', 'node')).equals(readFileSync(small))).toBe(true);
+      expect(statSync(join(node, 'lib', 'node')).mode & 0o777).toBe(0o755);
+      const before = server.commands.length;
+      await connect();
+      expect(server.commands.slice(before + 1)).toEqual([
+        `${node}/lib/node ${node}/lib/${agentFile} attach --slice demo`,
+      ]);
+      rmSync(join(node, 'lib', 'node'));
+      rmSync(join(bin, 'gzip'));
+      await connect();
+      expect(readFileSync(join(node, 'lib', 'node')).equals(readFileSync(small))).toBe(true);
+    } finally {
+      process.execPath = own;
+    }
+  });
+
+  it('is told when this Node.js does not run there', async () => {
+    rmSync(join(bin, 'node'));
+    const [own, foreign] = [process.execPath, join(node, 'foreign')];
+    writeFileSync(foreign, '#!/bin/sh\necho "libstdc++.so.6 is missing" >&2\nexit 127\n');
+    process.execPath = foreign;
+    try {
+      expect(await failure(connect())).toEqual({
+        code: 'unsupported',
+        message: `the Node.js of this machine does not run on ${place()}: libstdc++.so.6 is missing`,
+        hint: 'install Node.js 20 or newer there',
+      });
+    } finally {
+      process.execPath = own;
+    }
   });
 
   it('must be of our kind for that', async () => {

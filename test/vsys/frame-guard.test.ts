@@ -1,0 +1,50 @@
+import { describe, expect, it } from 'vitest';
+import { FrameGuard } from '../../src/vsys/frame-guard.ts';
+
+const maxBytes = 100;
+
+/** What comes out of the guard, and the error that ended it. */
+async function pass(chunks: readonly string[]): Promise<{ out: string; error?: string }> {
+  const guard = new FrameGuard(maxBytes);
+  let out = '';
+  guard.on('data', (chunk: Buffer) => {
+    out += chunk.toString('latin1');
+  });
+  return new Promise((resolve) => {
+    guard.on('end', () => resolve({ out }));
+    guard.on('error', (error) => resolve({ out, error: error.message }));
+    for (const chunk of chunks) guard.write(Buffer.from(chunk, 'latin1'));
+    guard.end();
+  });
+}
+
+const message = (body: string) => `Content-Length: ${body.length}\r\n\r\n${body}`;
+
+describe('FrameGuard', () => {
+  const stream = message('{"a":1}') + message('[]') + `Content-Type: x\r\ncontent-length: 3\r\n\r\nabc`;
+
+  it('lets well-framed messages through unchanged, however they are cut', async () => {
+    for (let size = 1; size <= stream.length; size += 1) {
+      const chunks = stream.match(new RegExp(`[^]{1,${size}}`, 'g'))!;
+      expect(await pass(chunks)).toEqual({ out: stream });
+    }
+  });
+
+  it.each([
+    ['text', 'Welcome to this host!\r\n\r\n', String.raw`"Welcome to this host!\r\n\r\n"`],
+    ['no end of the header', 'x'.repeat(2000), `"${'x'.repeat(40)}"`],
+    ['no length', 'Content-Type: x\r\n\r\n', String.raw`"Content-Type: x\r\n\r\n"`],
+    ['a negative length', 'Content-Length: -5\r\n\r\n', String.raw`"Content-Length: -5\r\n\r\n"`],
+    ['an empty message', 'Content-Length: 0\r\n\r\n', String.raw`"Content-Length: 0\r\n\r\n"`],
+    ['two lengths', 'Content-Length: 5\r\nContent-Length: 6\r\n\r\n', String.raw`"Content-Length: 5\r\nContent-Length: 6\r\n\r"`],
+  ])('refuses %s', async (_name, text, shown) => {
+    expect(await pass([text])).toEqual({ out: '', error: `expected a message with Content-Length, got ${shown}` });
+  });
+
+  it('refuses a message that is too large before any of it is kept', async () => {
+    expect(await pass([message('ok'), `Content-Length: ${maxBytes + 1}\r\n\r\n`, 'xxx'])).toEqual({
+      out: message('ok'),
+      error: 'a message of 101 bytes is larger than the 100 that are taken',
+    });
+  });
+});

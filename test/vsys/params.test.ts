@@ -1,0 +1,62 @@
+import { describe, expect, it } from 'vitest';
+import { parseMethod, parseParams } from '../../src/vsys/params.ts';
+
+const route = { op: 'vroute', action: 'add', prefix: '10.65.0.0/24', nexthopId: 5 };
+
+describe('parseParams', () => {
+  it('fills in defaults', () => {
+    expect(parseParams('apply', { operations: [route] })).toEqual({
+      operations: [{ ...route, type: 'unicast', nexthops: [] }],
+    });
+    expect(parseParams('stream_report', { stream: 'a' })).toEqual({ stream: 'a', close: false });
+  });
+
+  it.each([
+    ['apply', {}, 'apply: operations: Invalid input: expected array, received undefined'],
+    ['apply', undefined, 'apply: Invalid input: expected object, received undefined'],
+    ['apply', null, 'apply: Invalid input: expected object, received null'],
+    ['apply', { operations: [], dryRun: true }, 'apply: Unrecognized key: "dryRun"'],
+    ['apply', { operations: [route, 5] }, 'apply: operations[1].op: there is no operation undefined'],
+    ['apply', { operations: [null] }, 'apply: operations[0].op: there is no operation undefined'],
+    ['apply', { operations: [{ op: 'reboot' }] }, 'apply: operations[0].op: there is no operation "reboot"'],
+    [
+      'apply',
+      { operations: [route, { ...route, prefix: 'x; reboot' }] },
+      'apply: operations[1].prefix: Invalid IPv4 range',
+    ],
+    [
+      'apply',
+      { operations: [{ ...route, nexthops: [{ interface: 'a', weight: 0 }] }] },
+      'apply: operations[0].nexthops[0].weight: Too small: expected number to be >=1',
+    ],
+    [
+      'apply',
+      { operations: [{ op: 'tunnel_up', kind: 'gre', interface: 'a' }] },
+      "apply: operations[0].kind: Invalid discriminator value. Expected 'vxlan' | 'local'",
+    ],
+    [
+      'apply',
+      { operations: [{ op: 'tunnel_down', interface: '$(reboot)' }] },
+      'apply: operations[0].interface: Invalid string: must match pattern /^[a-z0-9][a-z0-9.-]{0,14}$/',
+    ],
+    ['reach', { from: '10.0.0.1', to: [], timeoutMs: 5 }, 'reach: to: Too small: expected array to have >=1 items'],
+    ['clock', { now: true }, 'clock: Unrecognized key: "now"'],
+  ] as const)('%s %j: names the path of the bad field', (method, params, message) => {
+    expect(() => parseParams(method, params)).toThrow(expect.objectContaining({ code: 'invalid-input', message }));
+  });
+
+  it('stops at the first of a million bad operations', () => {
+    const operations = Array.from({ length: 1_000_000 }, () => ({ op: 'reboot' }));
+    expect(() => parseParams('apply', { operations })).toThrow(
+      expect.objectContaining({ message: 'apply: operations[0].op: there is no operation "reboot"' }),
+    );
+  });
+});
+
+describe('parseMethod', () => {
+  it.each(['reboot', 'constructor', '__proto__', ''])('refuses %j', (method) => {
+    expect(() => parseMethod(method)).toThrow(
+      expect.objectContaining({ code: 'invalid-input', message: `there is no method ${JSON.stringify(method)}` }),
+    );
+  });
+});

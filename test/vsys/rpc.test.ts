@@ -1,0 +1,281 @@
+import { PassThrough, Writable } from 'node:stream';
+import { describe, expect, it } from 'vitest';
+import { VnmError } from '../../src/model/errors.ts';
+import { maxMessageBytes } from '../../src/vsys/messages.ts';
+import { createRpcClient, type Handlers, type RpcClient, type RpcServer, serveRpc } from '../../src/vsys/rpc.ts';
+
+const never = new Promise<never>(() => {});
+
+/** Handlers of which a test gives those it needs. */
+function handlersWith(some: Partial<Handlers>): Handlers {
+  return new Proxy(some, {
+    get: (target, method) => target[method as keyof Handlers] ?? (() => Promise.reject(new Error('not under test'))),
+  }) as Handlers;
+}
+
+interface Pair {
+  readonly client: RpcClient;
+  readonly server: RpcServer;
+  readonly toServer: PassThrough;
+  readonly toClient: PassThrough;
+}
+
+function connect(some: Partial<Handlers>): Pair {
+  const toServer = new PassThrough();
+  const toClient = new PassThrough();
+  const server = serveRpc(toServer, toClient, handlersWith(some));
+  return { client: createRpcClient(toClient, toServer), server, toServer, toClient };
+}
+
+/** A server alone, and all that it says to what it is sent. */
+function serveRaw(some: Partial<Handlers> = {}): { input: PassThrough; said: () => string; server: RpcServer } {
+  const input = new PassThrough();
+  const chunks: string[] = [];
+  const output = new Writable({
+    write(chunk, _encoding, done) {
+      chunks.push(String(chunk));
+      done();
+    },
+  });
+  return { input, said: () => chunks.join(''), server: serveRpc(input, output, handlersWith(some)) };
+}
+
+function framed(value: unknown): string {
+  const body = typeof value === 'string' ? value : JSON.stringify(value);
+  return `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
+}
+
+/** The answer to what is no message. */
+function refusal(message: string): string {
+  return framed({ jsonrpc: '2.0', id: null, error: { code: -32602, message, data: { code: 'invalid-input' } } });
+}
+
+describe('createRpcClient and serveRpc', () => {
+  it('carry parameters with defaults there and results back', async () => {
+    const { client } = connect({
+      stream_report: async ({ stream, close }) => {
+        expect({ stream, close }).toEqual({ stream: 'a', close: false });
+        return { sent: 1, received: 2, duplicated: 3, reordered: 4, maxGapMs: 5.5 };
+      },
+    });
+    expect(await client.call('stream_report', { stream: 'a' })).toEqual({
+      sent: 1,
+      received: 2,
+      duplicated: 3,
+      reordered: 4,
+      maxGapMs: 5.5,
+    });
+  });
+
+  it('serve many requests at once, each answer to its own', async () => {
+    const { client } = connect({
+      routes: async ({ namespace = '' }) => {
+        await new Promise((resolve) => setTimeout(resolve, Math.random() * 5));
+        return { routes: [{ prefix: namespace, type: 'unicast', nexthops: [], protocol: 'boot' }] };
+      },
+    });
+    const names = Array.from({ length: 500 }, (_, index) => `n${index}`);
+    const answers = await Promise.all(names.map((namespace) => client.call('routes', { namespace })));
+    expect(answers.map(({ routes }) => routes[0]!.prefix)).toEqual(names);
+  });
+
+  it('carry code, message and hint of an error', async () => {
+    const { client } = connect({
+      inventory: async () => {
+        throw new VnmError('conflict', 'it is in use', { hint: 'take it down first' });
+      },
+    });
+    await expect(client.call('inventory', {})).rejects.toMatchObject({
+      name: 'VnmError',
+      code: 'conflict',
+      message: 'it is in use',
+      hint: 'take it down first',
+    });
+  });
+
+  it("make any other error a failure of the handler's", async () => {
+    const { client } = connect({
+      inventory: async () => {
+        throw new TypeError('x is not a function');
+      },
+    });
+    await expect(client.call('inventory', {})).rejects.toMatchObject({
+      code: 'failed',
+      message: 'x is not a function',
+      hint: undefined,
+    });
+  });
+
+  it('refuse bad parameters before they are sent, and when they are received', async () => {
+    const { client } = connect({});
+    await expect(client.call('routes', { namespace: 5 } as never)).rejects.toMatchObject({
+      code: 'invalid-input',
+      message: 'routes: namespace: Invalid input: expected string, received number',
+    });
+    const { input, said } = serveRaw();
+    input.write(framed({ jsonrpc: '2.0', id: 7, method: 'routes', params: { namespace: 5 } }));
+    await expect.poll(said).toBe(
+      framed({
+        jsonrpc: '2.0',
+        id: 7,
+        error: {
+          code: -32602,
+          message: 'routes: namespace: Invalid input: expected string, received number',
+          data: { code: 'invalid-input' },
+        },
+      }),
+    );
+  });
+
+  it('answer an unknown method by an error and go on', async () => {
+    const { input, said } = serveRaw({ clock: async () => ({ receivedAt: 1, sentAt: 2 }) });
+    input.write(framed({ jsonrpc: '2.0', id: 1, method: 'constructor', params: {} }));
+    input.write(framed({ jsonrpc: '2.0', id: 2, method: 'clock', params: {} }));
+    await expect.poll(said).toBe(
+      framed({
+        jsonrpc: '2.0',
+        id: 1,
+        error: {
+          code: -32602,
+          message: 'there is no method "constructor"',
+          data: { code: 'invalid-input', hint: 'the other end may have another version' },
+        },
+      }) + framed({ jsonrpc: '2.0', id: 2, result: { receivedAt: 1, sentAt: 2 } }),
+    );
+  });
+
+  it('give up after the time allowed, or when asked to', async () => {
+    const { client } = connect({ inventory: () => never });
+    await expect(client.call('inventory', {}, { timeoutMs: 10 })).rejects.toMatchObject({
+      code: 'timeout',
+      message: "no answer to 'inventory' within 10 ms",
+    });
+    const controller = new AbortController();
+    const call = client.call('inventory', {}, { signal: controller.signal });
+    controller.abort();
+    const interrupted = { code: 'interrupted', message: "'inventory' was interrupted" };
+    await expect(call).rejects.toMatchObject(interrupted);
+    await expect(client.call('inventory', {}, { signal: AbortSignal.abort() })).rejects.toMatchObject(interrupted);
+  });
+});
+
+describe('a lost channel', () => {
+  const lost = { code: 'unreachable', message: "the channel closed before 'inventory' was answered" };
+
+  it.each([
+    ['the server closes', ({ server }: Pair) => server.close()],
+    ['the client closes', ({ client }: Pair) => client.close()],
+    ['the stream ends', ({ toClient }: Pair) => toClient.end()],
+    ['the stream is cut', ({ toClient }: Pair) => toClient.destroy()],
+  ])('rejects all pending and later calls when %s', async (_name, lose) => {
+    const pair = connect({ inventory: () => never });
+    let closed = 0;
+    pair.client.onClose(() => {
+      closed += 1;
+    });
+    const calls = [pair.client.call('inventory', {}), pair.client.call('inventory', {})];
+    lose(pair);
+    for (const call of calls) await expect(call).rejects.toMatchObject(lost);
+    await expect(pair.client.call('inventory', {})).rejects.toMatchObject(lost);
+    expect(closed).toBe(1);
+  });
+
+  it('says why', async () => {
+    const pair = connect({ inventory: () => never });
+    const call = pair.client.call('inventory', {});
+    pair.toClient.destroy(new Error('connection reset'));
+    await expect(call).rejects.toMatchObject({ ...lost, message: `${lost.message}: connection reset` });
+  });
+
+  it('ends the server', async () => {
+    const { client, server } = connect({});
+    client.close();
+    expect(await server.closed).toBeUndefined();
+  });
+
+  it('is what a client sees that gets something else than messages', async () => {
+    const { client, toClient } = connect({ inventory: () => never });
+    const call = client.call('inventory', {});
+    toClient.write('This account is not available.\r\n\r\n');
+    await expect(call).rejects.toMatchObject({
+      ...lost,
+      message: `${lost.message}: expected a message with Content-Length, got "This account is not available.\\r\\n\\r\\n"`,
+    });
+  });
+});
+
+describe('hostile input', () => {
+  it.each([
+    ['garbage', 'GET / HTTP/1.0\r\n\r\n', 'expected a message with Content-Length, got "GET / HTTP/1.0\\r\\n\\r\\n"'],
+    [
+      'a message that is too large',
+      `Content-Length: ${maxMessageBytes + 1}\r\n\r\n{`,
+      'a message of 33554433 bytes is larger than the 33554432 that are taken',
+    ],
+  ])('%s is answered and closes the channel', async (_name, text, message) => {
+    const { input, said, server } = serveRaw();
+    input.write(text);
+    expect(await server.closed).toMatchObject({ code: 'invalid-input', message });
+    expect(said()).toBe(refusal(message));
+    expect(input.destroyed).toBe(true);
+  });
+
+  it.each([
+    ['no JSON', '{"jsonrpc":'],
+    ['null', 'null'],
+    ['a list', '[1,2]'],
+    ['neither request nor answer', '{"jsonrpc":"2.0"}'],
+    ['a request without a usable id', '{"jsonrpc":"2.0","id":null,"method":"clock"}'],
+    ['an answer to nothing', '{"jsonrpc":"2.0","id":null,"result":1}'],
+    ['a cancellation of nothing', '{"jsonrpc":"2.0","method":"$/cancelRequest"}'],
+  ])('%s is answered and closes the channel', async (_name, body) => {
+    const { input, said, server } = serveRaw();
+    input.write(framed(body));
+    const reason = await server.closed;
+    expect(reason?.message).toMatch(/^not a JSON-RPC message: /);
+    expect(said()).toBe(refusal(reason!.message));
+  });
+
+  it('tells the client of a request that is too large, and goes on', async () => {
+    const { client } = connect({ clock: async () => ({ receivedAt: 1, sentAt: 2 }) });
+    const namespaces = Array.from({ length: 450_000 }, (_, index) => `${'n'.repeat(50)}${index}`);
+    const operations = namespaces.map((namespace) => ({ op: 'netns_down' as const, namespace }));
+    await expect(client.call('apply', { operations })).rejects.toMatchObject({
+      code: 'invalid-input',
+      message: expect.stringMatching(/^apply: a message of \d{8} bytes is larger than the 33554432 that are taken$/),
+    });
+    expect(await client.call('clock', {})).toEqual({ receivedAt: 1, sentAt: 2 });
+  });
+
+  it('tells the client of an answer that is too large', async () => {
+    const { client } = connect({
+      path_mtu: async () => ({ mtus: Array.from({ length: 4_000_000 }, () => 1_234_567_890) }),
+    });
+    await expect(client.call('path_mtu', { remotes: [] })).rejects.toMatchObject({
+      code: 'invalid-input',
+      message: 'a message of 44000046 bytes is larger than the 33554432 that are taken',
+    });
+  });
+
+  it('stops reading while enough requests are under way', async () => {
+    let started = 0;
+    const release: (() => void)[] = [];
+    const { input, said } = serveRaw({
+      clock: async () => {
+        started += 1;
+        await new Promise<void>((resolve) => release.push(resolve));
+        return { receivedAt: 1, sentAt: 2 };
+      },
+    });
+    const requests = Array.from({ length: 2000 }, (_, id) => framed({ jsonrpc: '2.0', id, method: 'clock', params: {} }));
+    for (const request of requests) input.write(request);
+    await expect.poll(() => started).toBeGreaterThanOrEqual(64);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(started).toBeLessThan(1000);
+    const releaseAll = setInterval(() => {
+      for (const resolve of release.splice(0)) resolve();
+    }, 1);
+    await expect.poll(() => said().match(/"result"/g)?.length).toBe(2000);
+    clearInterval(releaseAll);
+  });
+});
