@@ -205,14 +205,15 @@ create table migration_phases (
 
 create table redirections (
   migration_id integer not null references migrations (id) on delete cascade,
+  ordinal integer not null,                  -- a gateway has several with redirection per remote gateway
   gateway text not null,
   planned_at real not null,
-  started_at real,
-  finished_at real,
-  lag_ms real,
-  execution_ms real,
-  clock_bound_ms real,
-  primary key (migration_id, gateway)
+  started_at real not null,
+  finished_at real not null,
+  lag_ms real not null,
+  execution_ms real not null,
+  clock_bound_ms real not null,
+  primary key (migration_id, ordinal)
 ) strict;
 
 create table flow_results (

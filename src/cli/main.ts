@@ -5,6 +5,7 @@ import { addDoctor } from './commands/doctor.ts';
 import { addInstall, addUninstall } from './commands/install.ts';
 import { addMeasure } from './commands/measure.ts';
 import { addMigrate } from './commands/migrate.ts';
+import { addPlan } from './commands/plan.ts';
 import { addStatus } from './commands/status.ts';
 import { addTestbed } from './commands/testbed.ts';
 import { addSchema, addValidate } from './commands/validate.ts';
@@ -34,6 +35,7 @@ for (const add of [
   addStatus,
   addVerify,
   addMeasure,
+  addPlan,
   addMigrate,
 ]) {
   add(program);

@@ -174,7 +174,12 @@ export function setGroups(
 
 /** Ids of the groups at a gateway, one per other gateway of its VN that has end hosts. */
 export function groupsOf(slice: Slice, vn: VirtualNetwork, gateway: string): number[] {
-  return peersOf(vn, gateway).map((peer) => peerGroup(sliceIds(slice.number), gatewayIndex(slice, vn, peer)));
+  return peersOf(vn, gateway).map((peer) => groupTo(slice, vn, peer));
+}
+
+/** Id of the group for all that is behind a gateway, the same at each of its peers. */
+export function groupTo(slice: Slice, vn: VirtualNetwork, peer: string): number {
+  return peerGroup(sliceIds(slice.number), gatewayIndex(slice, vn, peer));
 }
 
 /** End hosts with their gateways, and the gateways' routes to what is behind their peers. Stays while instances change. */
@@ -221,7 +226,7 @@ export function peerRoutes(
   const batches: Batches = new Map();
   for (const gateway of vn.gateways) {
     for (const peer of peersOf(vn, gateway.name)) {
-      const nexthopId = peerGroup(sliceIds(slice.number), gatewayIndex(slice, vn, peer));
+      const nexthopId = groupTo(slice, vn, peer);
       for (const link of access.filter((candidate) => candidate.gateway === peer)) {
         append(batches, gateway.node, { op: 'vroute', action, prefix: link.prefix, nexthopId });
       }
@@ -244,6 +249,24 @@ export function tearDownAccess(
   for (const node of new Set([...vn.gateways, ...vn.endHosts].map((place) => place.node))) {
     if (lastOn(node)) append(batches, node, { op: 'rule_down' });
   }
+  return batches;
+}
+
+/** Gates at the gateways' ends of access links, open until told to close. `bytes`: room of each gateway's gates. */
+export function setUpGates(access: readonly AccessLink[], bytes: ReadonlyMap<string, number>): Batches {
+  const batches: Batches = new Map();
+  for (const { gateway, gatewayEnd } of access) {
+    const limitBytes = bytes.get(gateway);
+    if (limitBytes === undefined) continue;
+    append(batches, gatewayEnd.node, { op: 'gate_up', interface: gatewayEnd.interface, limitBytes });
+  }
+  return batches;
+}
+
+export function removeGates(access: readonly AccessLink[]): Batches {
+  const batches: Batches = new Map();
+  for (const { gatewayEnd } of access)
+    append(batches, gatewayEnd.node, { op: 'gate_down', interface: gatewayEnd.interface });
   return batches;
 }
 
@@ -271,7 +294,7 @@ export function namespaceOf(instance: Instance, router: string, names: NodeNames
 }
 
 /** Gateways with end hosts, other than this one. */
-function peersOf(vn: VirtualNetwork, gateway: string): string[] {
+export function peersOf(vn: VirtualNetwork, gateway: string): string[] {
   const used = new Set(vn.endHosts.map((endHost) => endHost.gateway));
   return vn.gateways.map((peer) => peer.name).filter((peer) => peer !== gateway && used.has(peer));
 }

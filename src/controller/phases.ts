@@ -8,8 +8,9 @@ export interface Phases {
   list(): { name: string; ms: number }[];
 }
 
-export function startPhases(context: Context, migration: number): Phases {
-  const done: { name: string; ms: number }[] = [];
+/** `first`: what was done before the migration could be recorded. Without `migration` nothing is written down. */
+export function startPhases(context: Context, migration?: number, first?: { name: string; ms: number }): Phases {
+  const done = first === undefined ? [] : [first];
   let current: { name: string; startedAt: number } | undefined;
   const end = () => {
     if (current !== undefined) done.push({ name: current.name, ms: performance.now() - current.startedAt });
@@ -19,7 +20,7 @@ export function startPhases(context: Context, migration: number): Phases {
     begin: (name) => {
       end();
       current = { name, startedAt: performance.now() };
-      context.store.migrations.phase(migration, done.length, name, Date.now());
+      if (migration !== undefined) context.store.migrations.phase(migration, done.length, name, Date.now());
       context.report({ kind: 'phase', text: name });
     },
     end,

@@ -55,6 +55,7 @@ async function runDemo(context: Context, slice: Slice): Promise<DemoResult> {
         to,
         control: 'remote',
         schedule: 'simultaneous',
+        granularity: 'gateway',
         urpf: 'strict',
         traffic: true,
       }),

@@ -92,12 +92,22 @@ export function migrationStore(db: Db): MigrationStore {
     }),
     saveRedirections: db.transaction((id: number, redirections: readonly RedirectionRecord[]) => {
       const insert = db.prepare(
-        `insert or replace into redirections (migration_id, gateway, planned_at, started_at, finished_at, lag_ms, execution_ms, clock_bound_ms)
-         values (?, ?, ?, ?, ?, ?, ?, ?)`,
+        `insert or replace into redirections (migration_id, ordinal, gateway, planned_at, started_at, finished_at, lag_ms, execution_ms, clock_bound_ms)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       );
-      for (const r of redirections) {
-        insert.run(id, r.gateway, r.plannedAt, r.startedAt, r.finishedAt, r.lagMs, r.executionMs, r.clockBoundMs);
-      }
+      redirections.forEach((r, ordinal) => {
+        insert.run(
+          id,
+          ordinal,
+          r.gateway,
+          r.plannedAt,
+          r.startedAt,
+          r.finishedAt,
+          r.lagMs,
+          r.executionMs,
+          r.clockBoundMs,
+        );
+      });
     }),
     saveFlows: db.transaction((id: number, flows: readonly FlowRecord[]) => {
       const insert = db.prepare(

@@ -12,7 +12,8 @@ export async function ownsDirectory(id: string, directory: string): Promise<bool
   const entries = await readdir(directory).catch(unlessMissing);
   if (entries === undefined || entries.length === 0) return false;
   const owner = await readFile(testbedFiles(directory).marker, 'utf8').catch(unlessMissing);
-  if (owner?.trim() === id) return true;
+  // An empty mark: its writing was interrupted, and nothing comes before it.
+  if (owner?.trim() === id || owner === '') return true;
   throw new VnmError('conflict', `'${directory}' is not the directory of testbed '${id}'`, {
     hint: 'give the testbed a directory that does not exist yet',
   });

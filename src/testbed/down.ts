@@ -1,6 +1,6 @@
 /** Takes a local testbed down. */
-import { removeDirectory } from './directory.ts';
-import { deleteNamespaces, endProcesses, testbedNamespaces } from './namespaces.ts';
+import { ownsDirectory, removeDirectory } from './directory.ts';
+import { removeNamespaces } from './namespaces.ts';
 
 /**
  * Ends every process in the testbed's namespaces, deletes these (the routers' that agents made too) and the directory. Works on what an
@@ -8,8 +8,8 @@ import { deleteNamespaces, endProcesses, testbedNamespaces } from './namespaces.
  * anything but this testbed.
  */
 export async function testbedDown(testbed: { readonly id: string; readonly directory: string }): Promise<void> {
-  const namespaces = await testbedNamespaces(testbed.id);
-  await endProcesses(namespaces);
-  await deleteNamespaces(namespaces);
+  // Throws before anything is ended.
+  await ownsDirectory(testbed.id, testbed.directory);
+  await removeNamespaces(testbed.id);
   await removeDirectory(testbed.id, testbed.directory);
 }

@@ -1,5 +1,6 @@
 /** A testbed's network namespaces and the processes in them, found by the testbed's mark alone. */
-import { readdir, readlink, stat } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { open, readdir, readlink, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { VnmError } from '../model/errors.ts';
 import { run } from './run.ts';
@@ -22,38 +23,59 @@ export async function testbedNamespaces(id: string): Promise<string[]> {
 
 /** The processes whose network namespace is one of these, by namespace; never this process. */
 export async function processesIn(names: readonly string[]): Promise<Map<string, number[]>> {
-  const nameOfLink = new Map<string, string>();
-  for (const name of names) {
-    const file = await stat(namespacePath(name)).catch(unlessMissing);
-    if (file !== undefined) nameOfLink.set(`net:[${file.ino}]`, name);
+  const links = await Promise.all(
+    names.map(async (name) => linkOf(await stat(namespacePath(name)).catch(unlessMissing))),
+  );
+  const processes = await processesByLink(links);
+  return new Map(names.map((name, index) => [name, processes.get(links[index] ?? '') ?? []]));
+}
+
+/** Ends exactly the processes in the testbed's namespaces and deletes these. */
+export async function removeNamespaces(id: string): Promise<void> {
+  const names = await testbedNamespaces(id);
+  // An open file keeps a deleted namespace's number from being given to another one.
+  const files = await Promise.all(names.map((name) => open(namespacePath(name)).catch(unlessMissing)));
+  try {
+    const links = await Promise.all(files.map(async (file) => linkOf(await file?.stat())));
+    await endProcesses(links);
+    // Until now an agent may have made or deleted some.
+    const left = await testbedNamespaces(id);
+    if (left.length > 0) await run('ip', ['-batch', '-'], left.map((name) => `netns delete ${name}\n`).join(''));
+    // Nobody can enter any more; this is for who just did, begun by an interrupted `up`.
+    await endProcesses(links);
+  } finally {
+    await Promise.all(files.map((file) => file?.close()));
   }
-  const processes = new Map<string, number[]>(names.map((name) => [name, []]));
+}
+
+/** As `/proc/PID/ns/net` names a namespace. */
+function linkOf(file: Stats | undefined): string {
+  return `net:[${file?.ino ?? 'gone'}]`;
+}
+
+async function processesByLink(links: readonly string[]): Promise<Map<string, number[]>> {
+  const processes = new Map<string, number[]>(links.map((link) => [link, []]));
   const pids = (await readdir('/proc')).filter((entry) => /^\d+$/.test(entry)).map(Number);
-  for (const pid of pids) {
-    const link = pid === process.pid ? undefined : await readlink(`/proc/${pid}/ns/net`).catch(unlessMissing);
-    const name = nameOfLink.get(link ?? '');
-    if (name !== undefined) processes.get(name)?.push(pid);
+  for (const pid of pids.filter((pid) => pid !== process.pid)) {
+    const link = await readlink(`/proc/${pid}/ns/net`).catch(unlessGone);
+    processes.get(link ?? '')?.push(pid);
   }
   return processes;
 }
 
-/** Ends exactly the processes of these namespaces: asked first, then forced. */
-export async function endProcesses(names: readonly string[]): Promise<void> {
-  if (await signalUntilGone(names, 'SIGTERM', politeMs)) return;
-  if (await signalUntilGone(names, 'SIGKILL', forcedMs)) return;
-  const left = [...(await processesIn(names)).values()].flat();
+/** Asked first, then forced. */
+async function endProcesses(links: readonly string[]): Promise<void> {
+  if (await signalUntilGone(links, 'SIGTERM', politeMs)) return;
+  if (await signalUntilGone(links, 'SIGKILL', forcedMs)) return;
+  const left = [...(await processesByLink(links)).values()].flat();
   throw new VnmError('failed', `processes ${left.join(', ')} of the testbed do not end`);
 }
 
-export async function deleteNamespaces(names: readonly string[]): Promise<void> {
-  if (names.length > 0) await run('ip', ['-batch', '-'], names.map((name) => `netns delete ${name}\n`).join(''));
-}
-
 /** Processes may start others while they are asked to end, so each look signals whoever is new. */
-async function signalUntilGone(names: readonly string[], signal: NodeJS.Signals, patienceMs: number): Promise<boolean> {
+async function signalUntilGone(links: readonly string[], signal: NodeJS.Signals, patienceMs: number): Promise<boolean> {
   const signalled = new Set<number>();
   for (const endMs = performance.now() + patienceMs; performance.now() < endMs; await sleep(pollMs)) {
-    const pids = [...(await processesIn(names)).values()].flat();
+    const pids = [...(await processesByLink(links)).values()].flat();
     if (pids.length === 0) return true;
     for (const pid of pids.filter((pid) => !signalled.has(pid))) {
       signalProcess(pid, signal);
@@ -72,7 +94,12 @@ function signalProcess(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-/** A namespace that was never made, a process that ended while we looked, or one that is not root's to look into. */
-function unlessMissing(error: NodeJS.ErrnoException): undefined {
+/** A process that ended while we looked, or one that is not root's to look into. */
+function unlessGone(error: NodeJS.ErrnoException): undefined {
   if (error.code === undefined || !['ENOENT', 'ESRCH', 'EACCES'].includes(error.code)) throw error;
+}
+
+/** The directory comes with the machine's first namespace; routers' namespaces come and go. */
+function unlessMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT') throw error;
 }

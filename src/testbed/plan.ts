@@ -105,7 +105,7 @@ function nodePolicy(id: string, node: string, slice: Slice): Policy {
   });
   if (policy.success) return policy.data;
   throw new VnmError('invalid-input', `node '${node}' cannot have a policy for slice '${slice.name}'`, {
-    hint: 'on a local testbed the two names together may have 50 characters',
+    hint: 'on a local testbed the two names together may have 53 characters',
     cause: policy.error,
   });
 }

@@ -76,14 +76,15 @@ function wakeBy(dueMs: number, nowMs: number): void {
   if (dueMs >= wakeAtMs) return;
   clearTimeout(timer);
   wakeAtMs = dueMs;
-  timer = setTimeout(releaseDue, dueMs - nowMs - earlyMs);
+  timer = setTimeout(releaseDue, Math.max(1, dueMs - nowMs - earlyMs));
 }
 
 function releaseDue(): void {
   wakeAtMs = Number.POSITIVE_INFINITY;
-  line.release(performance.now() + earlyMs, send);
-  const nextMs = line.nextDueMs();
-  if (nextMs < Number.POSITIVE_INFINITY) wakeBy(nextMs, performance.now());
+  // Sending takes time, in which more may become due.
+  do line.release(performance.now() + earlyMs, send);
+  while (line.nextDueMs() <= performance.now() + earlyMs);
+  wakeBy(line.nextDueMs(), performance.now());
 }
 
 function send(packet: Packet): void {

@@ -3,9 +3,10 @@ import type { Readable, Writable } from 'node:stream';
 import {
   createMessageConnection,
   ErrorCodes,
-  type Message,
+  Message,
   type MessageConnection,
   ResponseError,
+  type ResponseMessage,
   StreamMessageReader,
   StreamMessageWriter,
 } from 'vscode-jsonrpc/node';
@@ -13,10 +14,11 @@ import { type ErrorCode, errorCodes, messageOf, VnmError } from '../model/errors
 import { FrameGuard } from './frame-guard.ts';
 import { maxMessageBytes } from './messages.ts';
 
+/** Messages that may be under way; at that number no more are read until one has been dealt with. */
+const maxMessages = 32;
+
 export interface Channel {
   readonly connection: MessageConnection;
-  /** What comes in, to be paused while there is enough to do. */
-  readonly incoming: FrameGuard;
   /** Resolves when either end has closed it, with the reason if it was one end's fault. */
   readonly closed: Promise<VnmError | undefined>;
   isClosed(): boolean;
@@ -42,11 +44,10 @@ export function fromResponseError({ message, data }: { message: string; data?: u
  * error without id as JSON-RPC has it, and closes the channel.
  */
 export function openChannel(input: Readable, output: Writable): Channel {
-  const incoming = new FrameGuard(maxMessageBytes);
+  const incoming = new FrameGuard(maxMessageBytes, maxMessages);
   const reader = new StreamMessageReader(incoming);
   const writer = new StreamMessageWriter(output, { contentTypeEncoder: { name: 'application/json', encode } });
-  const logger = { error: (text: string) => refuse(invalidMessage(text)), warn() {}, info() {}, log() {} };
-  const connection = createMessageConnection(reader, writer, logger, { messageStrategy: { handleMessage } });
+  const connection = createMessageConnection(reader, writer, undefined, { messageStrategy: { handleMessage } });
   let isClosed = false;
   let resolveClosed: (reason: VnmError | undefined) => void;
   const closed = new Promise<VnmError | undefined>((resolve) => {
@@ -64,18 +65,22 @@ export function openChannel(input: Readable, output: Writable): Channel {
 
   function refuse(error: VnmError): void {
     if (isClosed) return;
-    const answer: Message & object = { jsonrpc: '2.0', id: null, error: toResponseError(error).toJson() } as Message;
+    const answer: ResponseMessage = { jsonrpc: '2.0', id: null, error: toResponseError(error).toJson() };
     writer.write(answer).then(
       () => end(error),
       () => end(error),
     );
   }
 
-  /** The other end refused what we sent. */
-  function handleMessage(message: Message, next: (message: Message) => unknown): void | Promise<void> {
-    const { id, error } = message as { id?: unknown; error?: { message: string; data?: unknown } };
-    if (id === null && typeof error?.message === 'string') end(fromResponseError(error));
-    else return next(message) as Promise<void>;
+  /** Settles when the message has been dealt with: a request, when its answer is written. */
+  async function handleMessage(message: Message, next: (message: Message) => unknown): Promise<void> {
+    try {
+      if (!isMessage(message)) refuse(invalidMessage('neither request nor answer'));
+      else if (!isRefusal(message)) await next(message);
+      else end(fromResponseError(message.error));
+    } finally {
+      incoming.release();
+    }
   }
 
   for (const stream of new Set([input, output])) {
@@ -86,7 +91,16 @@ export function openChannel(input: Readable, output: Writable): Channel {
   incoming.on('error', (error) => refuse(error as VnmError));
   reader.onError((error) => refuse(invalidMessage(error.message)));
   input.pipe(incoming);
-  return { connection, incoming, closed, isClosed: () => isClosed, close: () => end() };
+  return { connection, closed, isClosed: () => isClosed, close: () => end() };
+}
+
+function isMessage(message: Message): boolean {
+  return Message.isRequest(message) || Message.isNotification(message) || Message.isResponse(message);
+}
+
+/** The other end could not make a message of what we sent. */
+function isRefusal(message: Message): message is ResponseMessage & { error: { message: string } } {
+  return Message.isResponse(message) && message.id === null && typeof message.error?.message === 'string';
 }
 
 function invalidMessage(why: string): VnmError {

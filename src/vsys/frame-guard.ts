@@ -6,23 +6,42 @@ const headerEnd = '\r\n\r\n';
 const maxHeaderBytes = 1024;
 
 /**
- * Stands before a message reader and lets through only well-framed messages of at most `maxBytes`: the reader alone would
- * collect whatever arrives for as long as it takes. Anything else ends it with VnmError `invalid-input`.
+ * Stands before a message reader and lets through only well-framed messages of at most `maxBytes`, and of those only
+ * `maxMessages` more than were `release`d: the reader alone would collect whatever arrives for as long as it takes. Anything
+ * else ends it with VnmError `invalid-input`.
  */
 export class FrameGuard extends Transform {
   readonly #maxBytes: number;
+  readonly #maxMessages: number;
+  #messages = 0;
   #header = '';
   #bodyBytesLeft = 0;
+  #goOn: (() => void) | undefined;
 
-  constructor(maxBytes: number) {
+  constructor(maxBytes: number, maxMessages: number) {
     super();
     this.#maxBytes = maxBytes;
+    this.#maxMessages = maxMessages;
+  }
+
+  /** One message that came through has been dealt with. */
+  release(): void {
+    this.#messages -= 1;
+    const goOn = this.#goOn;
+    this.#goOn = undefined;
+    goOn?.();
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    let rest = chunk;
     try {
-      for (let rest = chunk; rest.length > 0; ) {
-        rest = this.#bodyBytesLeft > 0 ? this.#takeBody(rest) : this.#takeHeader(rest);
+      while (rest.length > 0) {
+        if (this.#bodyBytesLeft > 0) rest = this.#takeBody(rest);
+        else if (this.#messages < this.#maxMessages) rest = this.#takeHeader(rest);
+        else {
+          this.#goOn = () => this._transform(rest, _encoding, done);
+          return;
+        }
       }
       done();
     } catch (error) {
@@ -48,6 +67,7 @@ export class FrameGuard extends Transform {
     const header = this.#header.slice(0, end + headerEnd.length);
     this.#bodyBytesLeft = bodyLength(header, this.#maxBytes);
     this.#header = '';
+    this.#messages += 1;
     this.push(header, 'latin1');
     return chunk.subarray(header.length - known);
   }

@@ -33,9 +33,6 @@ export interface RpcServer {
   close(): void;
 }
 
-/** Requests of one channel that may be under way; at that number it is not read until one is answered. */
-const maxRequests = 64;
-
 export function createRpcClient(input: Readable, output: Writable): RpcClient {
   const channel = openChannel(input, output);
   const { connection, closed } = channel;
@@ -65,18 +62,12 @@ export function createRpcClient(input: Readable, output: Writable): RpcClient {
 
 /** Serves one channel until it is closed. The handlers get checked parameters. */
 export function serveRpc(input: Readable, output: Writable, handlers: Handlers): RpcServer {
-  const { connection, incoming, closed, close } = openChannel(input, output);
-  let requests = 0;
+  const { connection, closed, close } = openChannel(input, output);
   connection.onRequest(async (method: string, params: unknown) => {
-    requests += 1;
-    if (requests === maxRequests) incoming.pause();
     try {
       return await answer(handlers, parseMethod(method), params);
     } catch (error) {
       throw toResponseError(error);
-    } finally {
-      if (requests === maxRequests) incoming.resume();
-      requests -= 1;
     }
   });
   connection.listen();

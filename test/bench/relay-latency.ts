@@ -47,7 +47,9 @@ async function runBench(packetsPerSecond: number): Promise<void> {
   try {
     const testbed = await testbedUp([sliceOf(['a', 'b', 'c', 'd'], links)], options);
     const cpuBefore = await relayCpuMs(testbed);
-    const received = await Promise.all(testbed.nodes.map((_, index) => startEndpoint(testbed, index, packetsPerSecond)));
+    const received = await Promise.all(
+      testbed.nodes.map((_, index) => startEndpoint(testbed, index, packetsPerSecond)),
+    );
     const cpuMs = (await relayCpuMs(testbed)) - cpuBefore;
     printTable(testbed, received);
     const count = received.flatMap((latencies) => Object.values(latencies).flat()).length;
@@ -65,7 +67,16 @@ async function startEndpoint(testbed: Testbed, index: number, packetsPerSecond: 
   // Real-time like the relay, where allowed, so that other work on the machine is not taken for an error of the relay.
   const realtime = spawnSync('chrt', ['-f', '1', 'true']).status === 0 ? ['chrt', '-f', '1'] : [];
   const self = fileURLToPath(import.meta.url);
-  const command = [`--net=${namespace}`, '--', ...realtime, process.execPath, '--single-threaded', self, 'endpoint', JSON.stringify(plan)];
+  const command = [
+    `--net=${namespace}`,
+    '--',
+    ...realtime,
+    process.execPath,
+    '--single-threaded',
+    self,
+    'endpoint',
+    JSON.stringify(plan),
+  ];
   const { stdout } = await promisify(execFile)('nsenter', command, { maxBuffer: 2 ** 28 });
   return JSON.parse(stdout);
 }
@@ -111,7 +122,9 @@ function printTable(testbed: Testbed, received: readonly Latencies[]): void {
   console.log('expected ms   measured ms (median)   median error   p99 error');
   for (const { expectedMs, latencies } of rows) {
     const errors = latencies.map((ms) => Math.abs(ms - expectedMs));
-    const columns = [quantile(latencies, 0.5), quantile(errors, 0.5), quantile(errors, 0.99)].map((ms) => ms.toFixed(3));
+    const columns = [quantile(latencies, 0.5), quantile(errors, 0.5), quantile(errors, 0.99)].map((ms) =>
+      ms.toFixed(3),
+    );
     console.log([expectedMs.toFixed(1).padStart(11), ...columns.map((text) => text.padStart(14))].join('  '));
   }
   const errors = rows.flatMap(({ expectedMs, latencies }) => latencies.map((ms) => Math.abs(ms - expectedMs)));

@@ -5,7 +5,7 @@ const maxBytes = 100;
 
 /** What comes out of the guard, and the error that ended it. */
 async function pass(chunks: readonly string[]): Promise<{ out: string; error?: string }> {
-  const guard = new FrameGuard(maxBytes);
+  const guard = new FrameGuard(maxBytes, 4);
   let out = '';
   guard.on('data', (chunk: Buffer) => {
     out += chunk.toString('latin1');
@@ -21,7 +21,7 @@ async function pass(chunks: readonly string[]): Promise<{ out: string; error?: s
 const message = (body: string) => `Content-Length: ${body.length}\r\n\r\n${body}`;
 
 describe('FrameGuard', () => {
-  const stream = message('{"a":1}') + message('[]') + `Content-Type: x\r\ncontent-length: 3\r\n\r\nabc`;
+  const stream = [message('{"a":1}'), message('[]'), 'Content-Type: x\r\ncontent-length: 3\r\n\r\nabc'].join('');
 
   it('lets well-framed messages through unchanged, however they are cut', async () => {
     for (let size = 1; size <= stream.length; size += 1) {
@@ -36,9 +36,31 @@ describe('FrameGuard', () => {
     ['no length', 'Content-Type: x\r\n\r\n', String.raw`"Content-Type: x\r\n\r\n"`],
     ['a negative length', 'Content-Length: -5\r\n\r\n', String.raw`"Content-Length: -5\r\n\r\n"`],
     ['an empty message', 'Content-Length: 0\r\n\r\n', String.raw`"Content-Length: 0\r\n\r\n"`],
-    ['two lengths', 'Content-Length: 5\r\nContent-Length: 6\r\n\r\n', String.raw`"Content-Length: 5\r\nContent-Length: 6\r\n\r"`],
+    [
+      'two lengths',
+      'Content-Length: 5\r\nContent-Length: 6\r\n\r\n',
+      String.raw`"Content-Length: 5\r\nContent-Length: 6\r\n\r\n"`,
+    ],
   ])('refuses %s', async (_name, text, shown) => {
     expect(await pass([text])).toEqual({ out: '', error: `expected a message with Content-Length, got ${shown}` });
+  });
+
+  it('holds back what is beyond the messages that may be under way', () => {
+    const guard = new FrameGuard(maxBytes, 2);
+    const passed: string[] = [];
+    guard.on('data', (chunk: Buffer) => passed.push(chunk.toString()));
+    guard.write(message('one') + message('two') + message('three'));
+    const bodies = () => passed.filter((_, index) => index % 2 === 1);
+    return new Promise<void>((resolve) => {
+      setImmediate(() => {
+        expect(bodies()).toEqual(['one', 'two']);
+        guard.release();
+        setImmediate(() => {
+          expect(bodies()).toEqual(['one', 'two', 'three']);
+          resolve();
+        });
+      });
+    });
   });
 
   it('refuses a message that is too large before any of it is kept', async () => {

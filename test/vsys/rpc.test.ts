@@ -217,7 +217,7 @@ describe('hostile input', () => {
     input.write(text);
     expect(await server.closed).toMatchObject({ code: 'invalid-input', message });
     expect(said()).toBe(refusal(message));
-    expect(input.destroyed).toBe(true);
+    await expect.poll(() => input.destroyed).toBe(true);
   });
 
   it.each([
@@ -226,7 +226,6 @@ describe('hostile input', () => {
     ['a list', '[1,2]'],
     ['neither request nor answer', '{"jsonrpc":"2.0"}'],
     ['a request without a usable id', '{"jsonrpc":"2.0","id":null,"method":"clock"}'],
-    ['an answer to nothing', '{"jsonrpc":"2.0","id":null,"result":1}'],
     ['a cancellation of nothing', '{"jsonrpc":"2.0","method":"$/cancelRequest"}'],
   ])('%s is answered and closes the channel', async (_name, body) => {
     const { input, said, server } = serveRaw();
@@ -253,7 +252,7 @@ describe('hostile input', () => {
     });
     await expect(client.call('path_mtu', { remotes: [] })).rejects.toMatchObject({
       code: 'invalid-input',
-      message: 'a message of 44000046 bytes is larger than the 33554432 that are taken',
+      message: 'a message of 44000044 bytes is larger than the 33554432 that are taken',
     });
   });
 
@@ -267,11 +266,13 @@ describe('hostile input', () => {
         return { receivedAt: 1, sentAt: 2 };
       },
     });
-    const requests = Array.from({ length: 2000 }, (_, id) => framed({ jsonrpc: '2.0', id, method: 'clock', params: {} }));
+    const requests = Array.from({ length: 2000 }, (_, id) =>
+      framed({ jsonrpc: '2.0', id, method: 'clock', params: {} }),
+    );
     for (const request of requests) input.write(request);
-    await expect.poll(() => started).toBeGreaterThanOrEqual(64);
+    await expect.poll(() => started).toBe(32);
     await new Promise((resolve) => setTimeout(resolve, 50));
-    expect(started).toBeLessThan(1000);
+    expect(started).toBe(32);
     const releaseAll = setInterval(() => {
       for (const resolve of release.splice(0)) resolve();
     }, 1);

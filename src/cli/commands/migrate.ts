@@ -17,6 +17,11 @@ export function addMigrate(program: Command): void {
     .addOption(
       new Option('--schedule <name>', 'when each gateway redirects').choices(['simultaneous']).default('simultaneous'),
     )
+    .addOption(
+      new Option('--granularity <what>', 'one instant per gateway, or per remote gateway')
+        .choices(['gateway', 'peer'])
+        .default('gateway'),
+    )
     .addOption(urpfOption())
     .option('--traffic', "run the slice's flows meanwhile and count what they lose", false)
     .action((argument: string, options: MigrateOptions & { vn?: string }, command: Command) =>

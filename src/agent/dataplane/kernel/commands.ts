@@ -77,13 +77,14 @@ export function routeStep(action: 'append' | 'replace' | 'del', namespace: strin
     action,
     ...(type === 'unicast' ? [] : [type]),
     prefix,
-    ...hopWords(route),
     'table',
     table,
     'proto',
     protocol,
     ...(metric === undefined ? [] : ['metric', metric]),
     ...(source === undefined ? [] : ['src', source]),
+    // Last, since `ip` takes nothing but next hops after the first of several.
+    ...hopWords(route),
   );
 }
 

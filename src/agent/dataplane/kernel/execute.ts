@@ -5,9 +5,9 @@ import { asTyped, batchLine, runBatch } from './ip.ts';
 import { writeSettings } from './settings.ts';
 
 interface Failure {
-  /** Which of the steps. */
-  readonly index: number;
   readonly message: string;
+  /** How many of the steps were done, or may have been. */
+  readonly reached: number;
 }
 
 /**
@@ -15,18 +15,19 @@ interface Failure {
  * `failed`, which says what failed and why, and what could not be undone if there is such.
  */
 export async function execute(commands: readonly Command[]): Promise<void> {
-  const [failure] = await runSteps(
-    commands.map((command) => command.do),
-    false,
-  );
+  const steps = commands.map((command) => command.do);
+  const [failure] = await runSteps(steps, false);
   if (failure === undefined) return;
-  // Of several settings written at once some may have been; writing back their old values does no harm.
-  const failed = commands[failure.index]!;
-  const done = commands.slice(0, failure.index + Number('settings' in failed.do));
-  const left = await undo(done);
-  throw new VnmError('failed', [failure.message, ...left.map((message) => `not undone: ${message}`)].join('\n'), {
-    hint: left.length === 0 ? 'nothing was changed' : 'undo the rest by hand, or apply what shall be again',
+  const left = await undo(commands.slice(0, failure.reached));
+  if (left.length === 0) throw new VnmError('failed', failure.message, { hint: 'nothing was changed' });
+  throw new VnmError('failed', `${failure.message}\n${describeLeft(left)}`, {
+    hint: 'undo the rest by hand, or apply what shall be again',
   });
+}
+
+function describeLeft(left: readonly string[]): string {
+  const shown = left.slice(0, 10).map((message) => `not undone: ${message}`);
+  return [...shown, ...(left.length > 10 ? [`and ${left.length - 10} more`] : [])].join('\n');
 }
 
 /** Answers what could not be undone. */
@@ -39,8 +40,8 @@ export async function undo(commands: readonly Command[]): Promise<string[]> {
 async function runSteps(steps: readonly Step[], force: boolean): Promise<Failure[]> {
   const failures: Failure[] = [];
   for (const { first, count } of runs(steps)) {
-    for (const { offset, message } of await runRun(steps.slice(first, first + count), force)) {
-      failures.push({ index: first + offset, message });
+    for (const { message, reached } of await runRun(steps.slice(first, first + count), force)) {
+      failures.push({ message, reached: first + reached });
     }
     if (failures.length > 0 && !force) break;
   }
@@ -62,21 +63,22 @@ function isLine(step: Step | undefined, namespace: string): boolean {
   return step !== undefined && 'ip' in step && step.namespace === namespace;
 }
 
-async function runRun(steps: readonly Step[], force: boolean): Promise<{ offset: number; message: string }[]> {
+async function runRun(steps: readonly Step[], force: boolean): Promise<Failure[]> {
   const [first] = steps;
+  if (first === undefined) return [];
   try {
-    if (first !== undefined && 'settings' in first) {
+    if ('settings' in first) {
       await writeSettings(first.namespace, first.settings);
       return [];
     }
     const lines = steps.map((step) => ('ip' in step ? step.ip : []));
-    const namespace = first?.namespace ?? '';
-    const failures = await runBatch(namespace, lines.map(batchLine), force);
+    const failures = await runBatch(first.namespace, lines.map(batchLine), force);
     return failures.map(({ line, words }) => ({
-      offset: line,
-      message: `${asTyped(namespace, lines[line]!)}: ${words}`,
+      message: `${asTyped(first.namespace, lines[line]!)}: ${words}`,
+      reached: line,
     }));
   } catch (error) {
-    return [{ offset: 0, message: messageOf(error) }];
+    // It does not say how far it came. What it did not do cannot be undone, but trying to does no harm.
+    return [{ message: messageOf(error), reached: steps.length }];
   }
 }

@@ -23,8 +23,8 @@ export interface LineFailure {
 }
 
 /**
- * Runs lines in a stack up to the first that fails, or with `force` all of them. Throws VnmError `failed` when `ip` does not
- * even begin.
+ * Runs lines in a stack up to the first that fails, or with `force` all of them. Throws VnmError `failed` when `ip` ends without
+ * saying where: it cannot enter the stack, or does not know a word.
  */
 export async function runBatch(namespace: string, lines: readonly string[], force = false): Promise<LineFailure[]> {
   const args = [...inNamespace(namespace), ...(force ? ['-force'] : []), '-batch', '-'];

@@ -1,0 +1,156 @@
+/**
+ * Actions that are done at an exact instant, by a thread of their own: the agent stays free to answer, and what is armed fires
+ * whatever the agent is busy with and whoever has gone away (DESIGN: "The agent").
+ */
+import { VnmError } from '../../model/errors.ts';
+import { startTimingThread, type TimingThread } from './thread.ts';
+import { monotonicMs } from './time.ts';
+import type { ArmedOutcome, TimedAction } from './types.ts';
+
+/** Outcomes wait so long and in such number to be collected; the oldest go first. */
+const keptMs = 86_400_000;
+const maxKept = 1024;
+/** Of a measurement: time to its first sample, and from one to the next, in step with no other timer. */
+const lagLeadMs = 20;
+const lagSpacingMs = 7.3;
+
+export interface Armed {
+  /**
+   * Resolves once the timing thread holds the actions; then each is begun at its instant or shortly after, never before. Throws
+   * VnmError: `conflict` for an id that is known already, `forbidden` when too many are armed, `failed` when it is too late.
+   */
+  arm(id: string, actions: readonly TimedAction[]): Promise<void>;
+  /** `cancelled`: nothing of it was done and nothing will be; `fired`: it is too late. VnmError `not-found`. */
+  cancel(id: string): Promise<'cancelled' | 'fired'>;
+  /** VnmError `not-found`. */
+  outcome(id: string): ArmedOutcome;
+  /** Frees an id; not of what is still armed. */
+  forget(id: string): void;
+  /** Ids of what is still to be done, or to be finished. */
+  armedIds(): string[];
+  /** How late each of so many actions that do nothing is begun, ms. VnmError `failed`. */
+  lag(samples: number): Promise<number[]>;
+  /** Starts the thread ahead of its first use. */
+  start(): void;
+  /** Ends the thread. What is armed is not done. */
+  close(): Promise<void>;
+}
+
+/** `file`: of the agent's program, which the thread runs too. */
+export function createArmed(file: string, limits: { readonly armed: number }): Armed {
+  const records = new Map<string, { readonly outcome: ArmedOutcome; readonly changedMs: number }>();
+  const measurements = new Map<string, PromiseWithResolvers<ArmedOutcome>>();
+  let thread: TimingThread | undefined;
+  let measured = 0;
+
+  function onOutcome(id: string, outcome: ArmedOutcome): void {
+    const measurement = measurements.get(id);
+    if (measurement === undefined) record(id, outcome);
+    else if (outcome.state !== 'armed') measurement.resolve(outcome);
+  }
+
+  function record(id: string, outcome: ArmedOutcome): void {
+    // At the end of the order.
+    records.delete(id);
+    records.set(id, { outcome, changedMs: monotonicMs() });
+    if (outcome.state !== 'armed') dropOld();
+  }
+
+  function dropOld(): void {
+    const done = [...records].filter(([, { outcome }]) => outcome.state !== 'armed');
+    const earliestMs = monotonicMs() - keptMs;
+    for (const [index, [id, { changedMs }]] of done.entries()) {
+      if (changedMs < earliestMs || index < done.length - maxKept) records.delete(id);
+    }
+  }
+
+  function onFailure(reason: string): void {
+    thread = undefined;
+    for (const { reject } of measurements.values()) reject(new VnmError('failed', reason));
+    for (const id of armedIds()) record(id, abandoned(find(id), reason));
+  }
+
+  function running(): TimingThread {
+    thread ??= startTimingThread(file, { onOutcome, onFailure });
+    return thread;
+  }
+
+  function find(id: string): ArmedOutcome {
+    const known = records.get(id);
+    if (known !== undefined) return known.outcome;
+    throw new VnmError('not-found', `nothing is or was armed as '${id}' on this node`);
+  }
+
+  function armedIds(): string[] {
+    return [...records].filter(([, { outcome }]) => outcome.state === 'armed').map(([id]) => id);
+  }
+
+  async function arm(id: string, actions: readonly TimedAction[]): Promise<void> {
+    if (records.has(id)) throw new VnmError('conflict', `'${id}' is or was armed already`, { hint: 'take another id' });
+    if (armedIds().length >= limits.armed) throw tooMany(id, limits.armed);
+    // From now on the id is taken.
+    record(id, {
+      state: 'armed',
+      actions: actions.map(({ atMonotonicMs }) => ({ plannedMonotonicMs: atMonotonicMs })),
+    });
+    try {
+      await running().arm(id, actions);
+    } catch (error) {
+      records.delete(id);
+      throw error;
+    }
+  }
+
+  async function cancel(id: string): Promise<'cancelled' | 'fired'> {
+    if (find(id).state === 'armed') await thread?.cancel(id);
+    const isBegun = find(id).actions.some(({ startedMonotonicMs }) => startedMonotonicMs !== undefined);
+    return isBegun ? 'fired' : 'cancelled';
+  }
+
+  async function lag(samples: number): Promise<number[]> {
+    measured += 1;
+    const id = `lag ${measured}`;
+    const done = Promise.withResolvers<ArmedOutcome>();
+    measurements.set(id, done);
+    try {
+      await running().ready;
+      const startMs = monotonicMs() + lagLeadMs;
+      const actions = Array.from({ length: samples }, (_, index): TimedAction => {
+        return { atMonotonicMs: startMs + index * lagSpacingMs, tool: 'ip', lines: [] };
+      });
+      await running().arm(id, actions);
+      return (await done.promise).actions.map((action) => action.startedMonotonicMs! - action.plannedMonotonicMs);
+    } finally {
+      measurements.delete(id);
+    }
+  }
+
+  return {
+    arm,
+    cancel,
+    outcome: find,
+    forget(id) {
+      if (find(id).state !== 'armed') records.delete(id);
+    },
+    armedIds,
+    lag,
+    start: () => void running(),
+    async close() {
+      await thread?.end();
+    },
+  };
+}
+
+/** What its thread did not come to do. */
+function abandoned({ actions }: ArmedOutcome, reason: string): ArmedOutcome {
+  return {
+    state: 'failed',
+    actions: actions.map((action) => (action.startedMonotonicMs === undefined ? { ...action, error: reason } : action)),
+  };
+}
+
+function tooMany(id: string, limit: number): VnmError {
+  return new VnmError('forbidden', `'${id}' would be one more than the ${limit} that may be armed on this node`, {
+    hint: 'cancel others, or raise limits.armed in the policy of the node',
+  });
+}

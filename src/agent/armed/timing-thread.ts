@@ -1,0 +1,71 @@
+/** The thread that does armed actions at their instants. It waits here and nowhere else: it has no event loop. */
+import { spawnSync } from 'node:child_process';
+import { readlinkSync } from 'node:fs';
+import { basename } from 'node:path';
+import { receiveMessageOnPort } from 'node:worker_threads';
+import { messageOf, VnmError } from '../../model/errors.ts';
+import { monotonicMs, suspendedMs } from './time.ts';
+import { Timeline } from './timeline.ts';
+import { type Refusal, type Report, type Request, readyRequest, type TimingThreadData, type Tool } from './types.ts';
+import { WarmTool } from './warm-tool.ts';
+
+/** A wait ends up to so much late on a busy machine; the rest is spun away. */
+const spinMs = 1;
+const priority = 50;
+
+export function runTimingThread({ port, posted }: TimingThreadData): never {
+  const counter = new Int32Array(posted);
+  const tools: Record<Tool, WarmTool> = { ip: new WarmTool('ip'), tc: new WarmTool('tc') };
+  const report = (message: Report) => port.postMessage(message);
+  const timeline = new Timeline({
+    monotonicMs,
+    suspendedMs,
+    perform: ({ tool, lines }) => (lines.length === 0 ? undefined : work(tools[tool], lines)),
+    report: (id, outcome) => report({ type: 'outcome', id, outcome }),
+  });
+
+  function handle(message: Request): Refusal | undefined {
+    try {
+      if (message.type === 'arm') timeline.arm(message.id, message.actions);
+      else timeline.cancel(message.id);
+      return undefined;
+    } catch (error) {
+      return { message: messageOf(error), hint: error instanceof VnmError ? error.hint : undefined };
+    }
+  }
+
+  // Looking for "no data" is an error to Node.js, and nobody wants to know where it comes from.
+  Error.stackTraceLimit = 0;
+  becomeRealtime();
+  // Only what runs already takes no time to start.
+  for (const tool of Object.values(tools)) work(tool, []);
+  report({ type: 'answer', request: readyRequest });
+  for (;;) {
+    const seen = Atomics.load(counter, 0);
+    for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) {
+      const message = next.message as Request;
+      const refusal = handle(message);
+      report({ type: 'answer', request: message.request, ...(refusal === undefined ? {} : { refusal }) });
+    }
+    const dueMs = timeline.nextDueMs();
+    Atomics.wait(counter, 0, seen, dueMs - monotonicMs() - spinMs);
+    if (dueMs - monotonicMs() > spinMs) continue;
+    while (monotonicMs() < dueMs && Atomics.load(counter, 0) === seen);
+    if (Atomics.load(counter, 0) === seen) timeline.fireNext();
+  }
+}
+
+/** Answers what went wrong. */
+function work(tool: WarmTool, lines: readonly string[]): string | undefined {
+  try {
+    return tool.work(lines);
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+/** For this thread and what it starts. Where it is not allowed everything works, less exactly on a busy machine. */
+function becomeRealtime(): void {
+  const thread = basename(readlinkSync('/proc/thread-self'));
+  spawnSync('chrt', ['--fifo', '--pid', String(priority), thread]);
+}

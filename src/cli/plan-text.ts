@@ -1,0 +1,97 @@
+import type { PlannedFlow, PlannedSchedule, PlanResult } from '../controller/plan.ts';
+import { ms, table } from './output.ts';
+
+/** A plan told to people: what moves, each schedule side by side, and in words what will happen and why. */
+export function planText(result: PlanResult): string {
+  const parts = [heading(result), moves(result), latencies(result), schedules(result)];
+  if (result.schedules.length === 1) parts.push(flows(result.schedules[0]!));
+  return [...parts, words(result)].join('\n\n');
+}
+
+function heading({ vn, from, to, urpf, latency, granularity }: PlanResult): string {
+  return `VN '${vn}' from '${from}' to '${to}', uRPF ${urpf}, ${latency} latencies, redirection per ${granularity === 'peer' ? 'remote gateway' : 'gateway'}`;
+}
+
+function moves({ moves: list }: PlanResult): string {
+  return table(
+    ['router', 'from node', 'to node'],
+    list.map(({ router, from, to }) => [router, from, from === to ? '(stays)' : to]),
+  );
+}
+
+function latencies({ schedules: [first] }: PlanResult): string {
+  const rows = first!.flows.map((flow) => [`${flow.from} -> ${flow.to}`, ms(flow.oldLatencyMs), ms(flow.newLatencyMs)]);
+  return table(['flow', 'old path ms', 'new path ms'], rows);
+}
+
+function schedules({ schedules: list }: PlanResult): string {
+  const rows = list.map((schedule) => [
+    schedule.name,
+    ms(total(schedule, (flow) => flow.predictedLost)),
+    ms(total(schedule, (flow) => flow.worstLost)),
+    ms(schedule.objective),
+    ms(total(schedule, (flow) => flow.predictedReordered)),
+    ms(Math.max(0, ...schedule.flows.map((flow) => flow.addedDelayMs))),
+    instants(schedule),
+  ]);
+  return table(
+    ['schedule', 'lost', 'at worst', 'x priority', 'reordered', 'delay ms', 'gateways redirect at T + ms'],
+    rows,
+  );
+}
+
+function flows({ flows: list }: PlannedSchedule): string {
+  const rows = list.map((flow) => [
+    `${flow.from} -> ${flow.to}`,
+    ms(flow.predictedLossMs),
+    ms(flow.predictedLost),
+    ms(flow.worstLost),
+    ms(flow.predictedReordered),
+    ms(flow.addedDelayMs),
+  ]);
+  return table(['flow', 'lost ms', 'lost packets', 'at worst', 'reordered', 'delay ms'], rows);
+}
+
+function words({ schedules: list, urpf }: PlanResult): string {
+  const lines = list.map((schedule) => `${schedule.name}: ${sentence(schedule, urpf)}`);
+  const narrow = list.flatMap(({ name, flows }) =>
+    flows
+      .filter((flow) => flow.windowTooNarrow)
+      .map((flow) => `${name}, ${flow.from} -> ${flow.to}: window narrower than the timing uncertainty`),
+  );
+  return [...lines, ...narrow].join('\n');
+}
+
+function sentence(schedule: PlannedSchedule, urpf: PlanResult['urpf']): string {
+  const lost = total(schedule, (flow) => flow.predictedLost);
+  const reordered = total(schedule, (flow) => flow.predictedReordered);
+  if (schedule.name === 'drain')
+    return 'every gateway holds its end hosts’ traffic until nothing is in flight, so nothing is lost or overtaken.';
+  if (schedule.name === 'hold')
+    return 'gateways whose new path is faster hold their traffic for the difference, so nothing is lost or overtaken.';
+  if (urpf !== 'strict') {
+    const order =
+      reordered > 0
+        ? `about ${ms(reordered)} packets arrive behind later ones, as the new path is faster`
+        : 'no packet overtakes another';
+    return `both instances are accepted, so nothing is lost at any instants; ${order}.`;
+  }
+  if (lost === 0)
+    return 'each gateway switches after the last packet on the old path and before the first on the new one, so nothing is lost.';
+  const worst = schedule.flows.reduce((most, flow) => (flow.predictedLost > most.predictedLost ? flow : most));
+  return `about ${ms(lost)} packets are lost, most of them (${ms(worst.predictedLost)}) from ${worst.from} to ${worst.to}: under strict uRPF a gateway accepts one path at a time.`;
+}
+
+function total({ flows: list }: PlannedSchedule, value: (flow: PlannedFlow) => number): number {
+  return list.reduce((sum, flow) => sum + value(flow), 0);
+}
+
+function instants({ offsets, gates }: PlannedSchedule): string {
+  return Object.entries(offsets)
+    .map(([gateway, at]) => {
+      const gate = gates[gateway];
+      const held = gate === undefined ? '' : ` (holds ${ms(-gate.closeBeforeMs)}..${ms(gate.releaseAfterMs)})`;
+      return `${gateway} ${ms(at)}${held}`;
+    })
+    .join(', ');
+}

@@ -1,0 +1,60 @@
+/** When each redirection executes: the schedule from what was measured, and what it will lose. */
+import { systemClock } from '../../clock/clock.ts';
+import { boundAt, type ClockEstimate } from '../../clock/exchange.ts';
+import type { UrpfMode } from '../../model/route.ts';
+import type { VirtualNetwork } from '../../model/slice.ts';
+import type { FlowPath, Uncertainty } from '../../planning/loss/types.ts';
+import { type Evaluation, evaluate } from '../../planning/schedule/evaluate.ts';
+import { makeSchedule } from '../../planning/schedule/make.ts';
+import type { Granularity, Schedule, ScheduleName } from '../../planning/schedule/types.ts';
+import type { Agents } from '../agents.ts';
+import type { ControlMode } from './types.ts';
+
+/** A schedule with what it was made from and what it will do. */
+export interface Decision {
+  readonly schedule: Schedule;
+  readonly flows: readonly FlowPath[];
+  readonly uncertainty: Uncertainty;
+  readonly evaluation: Evaluation;
+}
+
+export async function decide(
+  vn: VirtualNetwork,
+  name: ScheduleName,
+  options: { urpf: UrpfMode; granularity: Granularity },
+  flows: readonly FlowPath[],
+  uncertainty: Uncertainty,
+): Promise<Decision> {
+  const gateways = vn.gateways.map((gateway) => gateway.name);
+  const schedule = await makeSchedule(name, { gateways, flows, uncertainty, ...options });
+  return { schedule, flows, uncertainty, evaluation: evaluate(schedule, flows, options.urpf, uncertainty) };
+}
+
+/** Samples of a gateway's timer; the worst of them stands for what it may do at the redirection. */
+const lagSamples = 20;
+/** Added to the lateness for the redirection itself, or the closing of a gate, to take effect. */
+const executionMs = 1;
+
+/** How well the instants of each gateway are known: clocks as estimated, lateness as measured now. */
+export async function timingOfGateways(
+  agents: Agents,
+  vn: VirtualNetwork,
+  clocks: ReadonlyMap<string, ClockEstimate>,
+  control: ControlMode,
+): Promise<Uncertainty> {
+  const nowMs = systemClock.monotonicMs();
+  const timings = await Promise.all(
+    vn.gateways.map(async ({ name, node }) => {
+      const clockMs = boundAt(clocks.get(node)!, nowMs);
+      // A command of the controller is under way for as long as the best exchange with that gateway took, or longer.
+      const lagMs = control === 'remote' ? 2 * clocks.get(node)!.boundMs : await timerLagMs(agents, node);
+      return [name, { clockMs, latenessMs: lagMs + executionMs, gateLatenessMs: lagMs + executionMs }] as const;
+    }),
+  );
+  return new Map(timings);
+}
+
+async function timerLagMs(agents: Agents, node: string): Promise<number> {
+  const { lagMs } = await agents.get(node).call('timer_lag', { samples: lagSamples });
+  return Math.max(...lagMs);
+}

@@ -1,0 +1,122 @@
+/** Steps 2 to 4 of a migration (the paper, section III-D): the new instance beside the old one. Traffic does not notice. */
+import type { ClockEstimate } from '../../clock/exchange.ts';
+import { VnmError } from '../../model/errors.ts';
+import { slotCount } from '../../model/room.ts';
+import { type Instance, planAccess, planInstance } from '../../planning/instance.ts';
+import { applyAll } from '../agents.ts';
+import { applyRoutes, type RoutingState, readTranslated } from '../clone.ts';
+import { measurePaths, type PathLatency } from '../measure.ts';
+import { tunnelMtu } from '../mtu.ts';
+import {
+  joinGateways,
+  leaveGateways,
+  mergeBatches,
+  namespaceOf,
+  setGroups,
+  setUpRouters,
+  setUrpf,
+  tearDownRouters,
+} from '../operations.ts';
+import { verifyGateways } from '../verify.ts';
+import { advance, type Recorded, type Run } from './types.ts';
+
+/** The new instance is recorded before anything of it is made. */
+export function addInstance({ context, agents, slice, vn, to }: Run): Recorded {
+  const plan = (slot: number) => planInstance(slice, vn, to.placement, slot);
+  const namespaces = (instance: Instance) =>
+    new Map(vn.routers.map((router) => [router, namespaceOf(instance, router, agents)]));
+  return context.store.instances.add(slice.name, vn.name, to.name, slotCount(slice), plan, namespaces);
+}
+
+/** Step 2: a virtual router on each node, tunnels between them. */
+export async function setUp(run: Run, fresh: Instance): Promise<void> {
+  const { context, agents, slice, vn, mtu, urpf } = run;
+  advance(run, 'set up');
+  const room = await tunnelMtu(agents, fresh, planAccess(slice, vn));
+  if (room.mtu < mtu) {
+    throw new VnmError(
+      'unsupported',
+      `node '${room.node}' carries ${room.mtu} bytes in a tunnel, the VN's packets have up to ${mtu}`,
+      { hint: 'migrate to a placement without it' },
+    );
+  }
+  await applyAll(agents, setUpRouters(vn, fresh, agents, mtu, urpf), context.signal);
+}
+
+/** Step 3: what the old routers really have, translated. */
+export async function clone(run: Run, fresh: Instance): Promise<RoutingState> {
+  const { context, agents, vn, old } = run;
+  advance(run, 'clone');
+  const state = await readTranslated(agents, vn, old.instance, fresh);
+  await applyRoutes(agents, fresh, new Map(), state, context.signal);
+  return state;
+}
+
+/** Step 4: the gateways' links into the new instance, and packets over it from each gateway to each other. */
+export async function join(run: Run, fresh: Instance): Promise<void> {
+  const { context, agents, slice, vn, mtu, urpf } = run;
+  advance(run, 'join gateways');
+  await applyAll(agents, joinGateways(slice, vn, fresh, agents, mtu, urpf), context.signal);
+  advance(run, 'prove');
+  const pairs = await verifyGateways(agents, vn, fresh);
+  const broken = pairs.filter((pair) => !pair.reachable);
+  if (broken.length === 0) return;
+  const list = broken.map(({ from, to, stopsAt }) => `${from} to ${to}: it stops ${stopsAt}`);
+  throw new VnmError('failed', `the new instance does not carry traffic from ${list.join('; ')}`);
+}
+
+/** From here on every gateway accepts packets of both instances, if the uRPF mode can; it still sends into the old one. */
+export async function acceptBoth({ context, agents, slice, vn, old, urpf }: Run, fresh: Instance): Promise<void> {
+  await applyAll(
+    agents,
+    mergeBatches(
+      setUrpf(vn, old.instance, planAccess(slice, vn), urpf),
+      setGroups(slice, vn, agents, [old.instance, fresh], old.instance, urpf),
+    ),
+    context.signal,
+  );
+}
+
+/** Path latencies on both instances. */
+export interface Latencies {
+  readonly old: PathLatency[];
+  readonly fresh: PathLatency[];
+}
+
+/** Still step 4: the old instance is measured under its traffic, the new one before anyone uses it. */
+export async function measureBoth(
+  run: Run,
+  fresh: Instance,
+  clocks: ReadonlyMap<string, ClockEstimate>,
+): Promise<Latencies> {
+  const { agents, vn, old } = run;
+  advance(run, 'measure');
+  const [oldPaths, freshPaths] = await Promise.all([
+    measurePaths(agents, vn, old.instance, clocks),
+    measurePaths(agents, vn, fresh, clocks),
+  ]);
+  return { old: oldPaths, fresh: freshPaths };
+}
+
+/** Routes that changed on the old routers since they were cloned are brought over too. */
+export async function cloneChanges(
+  { context, agents, vn, old }: Run,
+  { record, instance }: Recorded,
+  cloned: RoutingState,
+): Promise<void> {
+  const now = await readTranslated(agents, vn, old.instance, instance);
+  const changed = await applyRoutes(agents, instance, cloned, now, context.signal);
+  if (changed > 0) {
+    context.report({
+      kind: 'note',
+      text: `${changed} routes changed on the old routers meanwhile and were brought over`,
+    });
+  }
+  context.store.instances.saveRoutes(record.id, now);
+}
+
+/** Takes the new instance away again, gateways' links first. No gateway may send into it any more. */
+export async function removeFresh({ context, agents, slice, vn }: Run, { record, instance }: Recorded): Promise<void> {
+  await applyAll(agents, mergeBatches(leaveGateways(slice, vn, instance), tearDownRouters(vn, instance, agents)));
+  context.store.instances.remove(record.id);
+}

@@ -1,0 +1,23 @@
+import { systemClock } from '../../clock/clock.ts';
+import { boundAt, type ClockEstimate } from '../../clock/exchange.ts';
+import type { RedirectionRecord } from '../../store/migrations.ts';
+
+/** A redirection's instants, turned from the gateway's clock into the controller's. */
+export function recordOf(
+  gateway: string,
+  plannedAt: number,
+  done: { startedAt: number; finishedAt: number },
+  clock: ClockEstimate,
+): RedirectionRecord {
+  const startedAt = done.startedAt - clock.offsetMs;
+  const finishedAt = done.finishedAt - clock.offsetMs;
+  return {
+    gateway,
+    plannedAt,
+    startedAt,
+    finishedAt,
+    lagMs: startedAt - plannedAt,
+    executionMs: finishedAt - startedAt,
+    clockBoundMs: boundAt(clock, systemClock.monotonicMs()),
+  };
+}

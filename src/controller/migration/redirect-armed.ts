@@ -1,0 +1,127 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { systemClock } from '../../clock/clock.ts';
+import type { ClockEstimate } from '../../clock/exchange.ts';
+import { messageOf, VnmError } from '../../model/errors.ts';
+import { planAccess } from '../../planning/instance.ts';
+import { requiredLeadMs } from '../../planning/schedule/instants.ts';
+import type { RedirectionRecord } from '../../store/migrations.ts';
+import type { ParamsInput } from '../../vsys/messages.ts';
+import type { Decision } from './decide.ts';
+import { recordOf } from './record.ts';
+import { redirectionsOf } from './redirections.ts';
+import type { Recorded, Run } from './types.ts';
+
+type ArmedAction = ParamsInput<'arm'>['actions'][number];
+
+/** Of the lead: what arming may take beyond the round trips measured before. */
+const leadMarginMs = 150;
+/** After the last action: time for it to be done before its result is asked for. */
+const collectMarginMs = 20;
+
+/** What one gateway does around T, in the order of its instants. */
+interface Timeline {
+  readonly gateway: string;
+  readonly node: string;
+  readonly actions: ArmedAction[];
+}
+
+/**
+ * Step 5, scheduled at the gateways (the paper's gateway scheduling) in two phases: every gateway confirms that it holds its
+ * actions with their absolute instant, or all are disarmed and nothing happens. From then on the controller only waits: the
+ * gateways fire without it.
+ *
+ * Throws VnmError `failed` when a gateway could not be armed, or did not fire as it should.
+ */
+export async function redirectArmed(
+  run: Run,
+  fresh: Recorded,
+  decision: Decision,
+  clocks: ReadonlyMap<string, ClockEstimate>,
+): Promise<RedirectionRecord[]> {
+  const timelines = timelinesOf(run, fresh, decision);
+  const id = `m${randomBytes(6).toString('hex')}`;
+  const startAt = systemClock.wallMs() + (await leadMs(run, decision, timelines));
+  await armAll(run, timelines, id, startAt, clocks);
+  const last = Math.max(...timelines.flatMap(({ actions }) => actions.map((action) => action.offsetMs)));
+  await sleep(Math.max(0, startAt + last - systemClock.wallMs()) + collectMarginMs);
+  return collect(run, timelines, id, startAt, clocks);
+}
+
+function timelinesOf({ slice, vn }: Run, fresh: Recorded, { schedule }: Decision): Timeline[] {
+  const access = planAccess(slice, vn);
+  const redirections = redirectionsOf(slice, vn, fresh.instance, schedule);
+  return vn.gateways
+    .map(({ name, node }) => {
+      const own = redirections.filter(({ gateway }) => gateway === name);
+      const redirects = own.map(({ offsetMs, groups }): ArmedAction => ({ offsetMs, kind: 'redirect', groups }));
+      const gate = schedule.gates.get(name);
+      if (gate === undefined) return { gateway: name, node, actions: redirects };
+      const interfaces = access.filter((link) => link.gateway === name).map((link) => link.gatewayEnd.interface);
+      const at = (offsetMs: number, kind: 'gate_close' | 'gate_open') =>
+        interfaces.map((name): ArmedAction => ({ offsetMs, kind, interface: name }));
+      return {
+        gateway: name,
+        node,
+        actions: [...at(-gate.closeBeforeMs, 'gate_close'), ...redirects, ...at(gate.releaseAfterMs, 'gate_open')],
+      };
+    })
+    .filter(({ actions }) => actions.length > 0);
+}
+
+/** How long it takes to arm all, measured by asking each gateway something as small, and to disarm them again. */
+async function leadMs({ agents }: Run, { schedule }: Decision, timelines: readonly Timeline[]): Promise<number> {
+  const armingMs = await Promise.all(
+    timelines.map(async ({ node }) => {
+      const askedAt = performance.now();
+      await agents.get(node).call('clock', {});
+      return performance.now() - askedAt;
+    }),
+  );
+  return requiredLeadMs(schedule, { armingMs, disarmMs: Math.max(...armingMs), marginMs: leadMarginMs });
+}
+
+async function armAll(
+  { agents }: Run,
+  timelines: readonly Timeline[],
+  id: string,
+  startAt: number,
+  clocks: ReadonlyMap<string, ClockEstimate>,
+): Promise<void> {
+  const armed = await Promise.allSettled(
+    timelines.map(({ node, actions }) =>
+      agents.get(node).call('arm', { id, at: startAt + clocks.get(node)!.offsetMs, actions }),
+    ),
+  );
+  const refused = armed.flatMap((outcome, index) =>
+    outcome.status === 'rejected' ? [`${timelines[index]!.gateway}: ${messageOf(outcome.reason)}`] : [],
+  );
+  if (refused.length === 0) return;
+  await Promise.allSettled(timelines.map(({ node }) => agents.get(node).call('cancel', { id })));
+  throw new VnmError('failed', `not every gateway could be armed, so none redirects: ${refused.join('; ')}`);
+}
+
+/** What each gateway did, and when. */
+async function collect(
+  { agents }: Run,
+  timelines: readonly Timeline[],
+  id: string,
+  startAt: number,
+  clocks: ReadonlyMap<string, ClockEstimate>,
+): Promise<RedirectionRecord[]> {
+  const records = await Promise.all(
+    timelines.map(async ({ gateway, node, actions }) => {
+      const { state, actions: done } = await agents.get(node).call('armed_results', { id, forget: true });
+      const errors = done.flatMap(({ error }) => (error === undefined ? [] : [error]));
+      if (state !== 'fired' || errors.length > 0) {
+        throw new VnmError('failed', `gateway ${gateway} did not redirect (${state}): ${errors.join('; ')}`);
+      }
+      return actions.flatMap((action, index) =>
+        action.kind === 'redirect'
+          ? [recordOf(gateway, startAt + action.offsetMs, done[index]!, clocks.get(node)!)]
+          : [],
+      );
+    }),
+  );
+  return records.flat();
+}

@@ -1,0 +1,52 @@
+import { messageOf } from '../../model/errors.ts';
+import type { FlowRecord, Outcome, RedirectionRecord } from '../../store/migrations.ts';
+import type { Decision } from './decide.ts';
+import { type MigrateOptions, type MigrateResult, movesOf, type Run } from './types.ts';
+
+/** What a flow was counted, beside what the loss model said it would lose. */
+export function withPrediction(
+  flows: readonly Omit<FlowRecord, 'predictedLost'>[],
+  decision: Decision | undefined,
+): FlowRecord[] {
+  return flows.map((flow) => {
+    const outcome = decision?.evaluation.flows.find(({ flow: { from, to } }) => from === flow.from && to === flow.to);
+    return { ...flow, predictedLost: outcome?.lostPackets ?? null };
+  });
+}
+
+/** Writes how a migration ended, and tells it. */
+export function recordResult(
+  { context, slice, vn, old, to, urpf, phases }: Run,
+  id: number,
+  options: MigrateOptions,
+  outcome: Outcome,
+  redirections: RedirectionRecord[],
+  flows: FlowRecord[],
+  failure: unknown,
+): MigrateResult {
+  const { migrations, events } = context.store;
+  const error = failure === undefined ? undefined : messageOf(failure);
+  migrations.saveRedirections(id, redirections);
+  migrations.saveFlows(id, flows);
+  migrations.finish(id, outcome, Date.now(), error);
+  const summary = `VN '${vn.name}' from placement '${old.record.placementName}' to '${to.name}'`;
+  events.add(slice.name, `migration-${outcome}`, error === undefined ? summary : `${summary}: ${error}`);
+  return {
+    slice: slice.name,
+    vn: vn.name,
+    from: old.record.placementName,
+    to: to.name,
+    control: options.control,
+    schedule: options.schedule,
+    granularity: options.granularity,
+    urpf,
+    outcome,
+    durationMs: phases.list().reduce((sum, phase) => sum + phase.ms, 0),
+    phases: phases.list(),
+    moves: movesOf(vn, old.instance.placement, to.placement),
+    redirections,
+    flows,
+    interrupted: context.signal?.aborted === true && outcome !== 'completed',
+    ...(error === undefined ? {} : { error }),
+  };
+}

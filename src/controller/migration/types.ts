@@ -1,0 +1,85 @@
+import type { UrpfMode } from '../../model/route.ts';
+import type { Placement, Slice, VirtualNetwork } from '../../model/slice.ts';
+import type { Instance } from '../../planning/instance.ts';
+import type { Granularity, ScheduleName } from '../../planning/schedule/types.ts';
+import type { InstanceRecord } from '../../store/instances.ts';
+import type { FlowRecord, Outcome, RedirectionRecord } from '../../store/migrations.ts';
+import type { Agents } from '../agents.ts';
+import type { Context } from '../context.ts';
+import type { Phases } from '../phases.ts';
+
+/** `remote`: the controller issues each redirection at its instant; `gateway`: it is armed at the gateway beforehand. */
+export type ControlMode = 'remote' | 'gateway';
+
+export interface MigrateOptions {
+  /** Name of the placement to move to. */
+  readonly to: string;
+  readonly control: ControlMode;
+  readonly schedule: ScheduleName;
+  readonly granularity: Granularity;
+  /** Without it feasible where all gateways can, else strict. */
+  readonly urpf?: UrpfMode;
+  /** Run the slice's flows meanwhile and count. */
+  readonly traffic: boolean;
+}
+
+export interface MigrateResult {
+  readonly slice: string;
+  readonly vn: string;
+  readonly from: string;
+  readonly to: string;
+  readonly control: ControlMode;
+  readonly schedule: ScheduleName;
+  readonly granularity: Granularity;
+  readonly urpf: UrpfMode;
+  readonly outcome: Outcome;
+  readonly durationMs: number;
+  readonly phases: { name: string; ms: number }[];
+  readonly moves: Move[];
+  readonly redirections: RedirectionRecord[];
+  readonly flows: FlowRecord[];
+  /** Why it did not complete. */
+  readonly error?: string;
+  /** Whether it was stopped by a signal. */
+  readonly interrupted: boolean;
+}
+
+/** A router with its old and new node. */
+export interface Move {
+  readonly router: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+/** An instance with its record in the database. */
+export interface Recorded {
+  readonly record: InstanceRecord;
+  readonly instance: Instance;
+}
+
+/** A migration under way, or a trial of one: what stays the same in all of its steps. */
+export interface Run {
+  readonly context: Context;
+  readonly agents: Agents;
+  readonly slice: Slice;
+  readonly vn: VirtualNetwork;
+  readonly old: Recorded;
+  /** The placement to move to, with its name. */
+  readonly to: { name: string; placement: Placement };
+  readonly urpf: UrpfMode;
+  /** Whether the schedule holds traffic at gates. */
+  readonly gated: boolean;
+  /** Of all tunnels of the VN. */
+  readonly mtu: number;
+  readonly phases: Phases;
+}
+
+export function movesOf(vn: VirtualNetwork, from: Placement, to: Placement): Move[] {
+  return vn.routers.map((router) => ({ router, from: from.get(router)!, to: to.get(router)! }));
+}
+
+/** Begins a step of the way there; an interrupted migration stops here. The way back is not interrupted. */
+export function advance({ context, phases }: Run, name: string): void {
+  context.signal?.throwIfAborted();
+  phases.begin(name);
+}

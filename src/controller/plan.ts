@@ -1,0 +1,204 @@
+import { VnmError } from '../model/errors.ts';
+import type { UrpfMode } from '../model/route.ts';
+import type { Slice, VirtualNetwork } from '../model/slice.ts';
+import type { FlowPath, Uncertainty } from '../planning/loss/types.ts';
+import { noUncertainty } from '../planning/loss/uncertainty.ts';
+import { schedulesFor } from '../planning/schedule/make.ts';
+import type { Granularity, Schedule, ScheduleName } from '../planning/schedule/types.ts';
+import { withAgents } from './agents.ts';
+import { measureClocks } from './clocks.ts';
+import type { Context } from './context.ts';
+import { declaredFlowPaths, measuredFlowPaths } from './flow-paths.ts';
+import { chooseUrpf } from './migration/choose-urpf.ts';
+import { type Decision, decide, timingOfGateways } from './migration/decide.ts';
+import { addInstance, clone, join, measureBoth, removeFresh, setUp } from './migration/prepare.ts';
+import { type Move, movesOf, type Run } from './migration/types.ts';
+import { startPhases } from './phases.ts';
+import { activeInstance, choosePlacement, edgeNodes } from './resolve.ts';
+
+export interface PlanOptions {
+  readonly to: string;
+  /** The installed placement without it, else `initial`. */
+  readonly from?: string;
+  /** All that the uRPF mode allows without it. */
+  readonly schedule?: ScheduleName;
+  readonly urpf?: UrpfMode;
+  readonly granularity: Granularity;
+  /** Measured where the VN is installed, else declared, without it. */
+  readonly latency?: 'measured' | 'declared';
+}
+
+export interface PlanResult {
+  readonly slice: string;
+  readonly vn: string;
+  readonly from: string;
+  readonly to: string;
+  readonly urpf: UrpfMode;
+  readonly granularity: Granularity;
+  readonly latency: 'measured' | 'declared';
+  readonly moves: Move[];
+  readonly schedules: PlannedSchedule[];
+}
+
+export interface PlannedSchedule {
+  readonly name: ScheduleName;
+  /** Lost packets x priority, summed over the flows. */
+  readonly objective: number;
+  /** The same at the worst that the timing uncertainty allows. */
+  readonly worstObjective: number;
+  /** Gateway -> ms after the common instant; with granularity `peer` `gateway>remote gateway`. */
+  readonly offsets: Record<string, number>;
+  /** Gateways that hold traffic: closed before and released after the common instant, ms. */
+  readonly gates: Record<string, { closeBeforeMs: number; releaseAfterMs: number }>;
+  readonly flows: PlannedFlow[];
+}
+
+export interface PlannedFlow {
+  readonly from: string;
+  readonly to: string;
+  readonly oldLatencyMs: number;
+  readonly newLatencyMs: number;
+  readonly predictedLossMs: number;
+  readonly predictedLost: number;
+  readonly worstLost: number;
+  readonly predictedReordered: number;
+  readonly addedDelayMs: number;
+  /** No difference of the redirections is safe against the timing uncertainty. */
+  readonly windowTooNarrow: boolean;
+}
+
+/**
+ * What a migration would do and lose. Traffic is never touched. With measured latencies the new instance is set up beside the old
+ * one, measured and taken away again (steps 2 to 4); with declared ones no node is contacted and timing is taken as exact.
+ */
+export async function plan(
+  context: Context,
+  slice: Slice,
+  vn: VirtualNetwork,
+  options: PlanOptions,
+): Promise<PlanResult> {
+  const installed = context.store.instances.active(slice.name, vn.name);
+  const from = options.from ?? installed?.placementName ?? 'initial';
+  const latency = options.latency ?? (installed?.placementName === from ? 'measured' : 'declared');
+  choosePlacement(vn, from);
+  choosePlacement(vn, options.to);
+  const facts =
+    latency === 'declared'
+      ? declaredFacts(context, slice, vn, from, options)
+      : await measuredFacts(context, slice, vn, from, options);
+  const names = options.schedule === undefined ? schedulesFor(facts.urpf) : [options.schedule];
+  const schedules: PlannedSchedule[] = [];
+  for (const name of names) {
+    const decision = await decide(
+      vn,
+      name,
+      { urpf: facts.urpf, granularity: options.granularity },
+      facts.flows,
+      facts.uncertainty,
+    );
+    schedules.push(describe(decision));
+  }
+  return {
+    slice: slice.name,
+    vn: vn.name,
+    from,
+    to: options.to,
+    urpf: facts.urpf,
+    granularity: options.granularity,
+    latency,
+    moves: movesOf(vn, choosePlacement(vn, from), choosePlacement(vn, options.to)),
+    schedules,
+  };
+}
+
+interface Facts {
+  readonly flows: FlowPath[];
+  readonly uncertainty: Uncertainty;
+  readonly urpf: UrpfMode;
+}
+
+/** Tunnels of a VN that is not installed are taken to carry ordinary Ethernet-size packets. */
+const usualMtu = 1500;
+
+function declaredFacts(
+  { store }: Context,
+  slice: Slice,
+  vn: VirtualNetwork,
+  from: string,
+  options: PlanOptions,
+): Facts {
+  const mtu =
+    store.slices.find(slice.name) === undefined
+      ? usualMtu
+      : (store.instances.settings(slice.name, vn.name)?.mtu ?? usualMtu);
+  const flows = declaredFlowPaths(slice, vn, choosePlacement(vn, from), choosePlacement(vn, options.to), mtu);
+  return { flows, uncertainty: noUncertainty, urpf: options.urpf ?? 'feasible' };
+}
+
+async function measuredFacts(
+  context: Context,
+  slice: Slice,
+  vn: VirtualNetwork,
+  from: string,
+  options: PlanOptions,
+): Promise<Facts> {
+  const old = activeInstance(context.store, slice, vn);
+  if (old.record.placementName !== from) {
+    throw new VnmError('conflict', `VN '${vn.name}' is on placement '${old.record.placementName}', not on '${from}'`, {
+      hint: 'only what is installed can be measured; take --latency declared',
+    });
+  }
+  const to = { name: options.to, placement: choosePlacement(vn, options.to) };
+  const { mtu } = context.store.instances.settings(slice.name, vn.name)!;
+  const nodes = [...edgeNodes(vn), ...old.instance.placement.values(), ...to.placement.values()];
+  return withAgents(context, slice, nodes, async (agents) => {
+    const urpf = chooseUrpf(context, agents, vn, options.urpf);
+    const phases = startPhases(context);
+    const run: Run = { context, agents, slice, vn, old, to, urpf, gated: false, mtu, phases };
+    const fresh = addInstance(run);
+    try {
+      await setUp(run, fresh.instance);
+      await clone(run, fresh.instance);
+      await join(run, fresh.instance);
+      const clocks = await measureClocks(
+        agents,
+        vn.gateways.map((gateway) => gateway.node),
+      );
+      const latencies = await measureBoth(run, fresh.instance, clocks);
+      const uncertainty = await timingOfGateways(agents, vn, clocks, 'gateway');
+      return { flows: measuredFlowPaths(vn, latencies.old, latencies.fresh, mtu), uncertainty, urpf };
+    } finally {
+      phases.begin('take the trial away');
+      await removeFresh(run, fresh);
+    }
+  });
+}
+
+function describe({ schedule, evaluation }: Decision): PlannedSchedule {
+  return {
+    name: schedule.name,
+    objective: evaluation.objective,
+    worstObjective: evaluation.worstObjective,
+    offsets: offsetsOf(schedule),
+    gates: Object.fromEntries(schedule.gates),
+    flows: evaluation.flows.map((outcome) => ({
+      from: outcome.flow.from,
+      to: outcome.flow.to,
+      oldLatencyMs: outcome.flow.oldMs,
+      newLatencyMs: outcome.flow.newMs,
+      predictedLossMs: outcome.lostMs,
+      predictedLost: outcome.lostPackets,
+      worstLost: outcome.worstLostPackets,
+      predictedReordered: outcome.reorderedPackets,
+      addedDelayMs: outcome.addedDelayMs,
+      windowTooNarrow: outcome.windowTooNarrow,
+    })),
+  };
+}
+
+function offsetsOf(schedule: Schedule): Record<string, number> {
+  if (schedule.granularity === 'gateway') return Object.fromEntries(schedule.offsetsMs);
+  return Object.fromEntries(
+    [...schedule.offsetsMs].flatMap(([gateway, peers]) => [...peers].map(([peer, ms]) => [`${gateway}>${peer}`, ms])),
+  );
+}

@@ -1,0 +1,225 @@
+import { chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { checkOperation, checkRequest, loadPolicy } from '../../src/agent/policy.ts';
+import type { Method } from '../../src/vsys/messages.ts';
+import { type OperationInput, operationSchema } from '../../src/vsys/operations.ts';
+import { policySchema } from '../../src/vsys/policy.ts';
+import { describeAsRoot } from '../support/privileges.ts';
+
+const written = {
+  slice: 'three',
+  vnet: '10.65.0.0/16',
+  interfacePrefix: 'pv001-',
+  namespacePrefix: 'pv-three-',
+  table: 50_001,
+  rulePriority: 10_001,
+  nexthops: { first: 65_536, last: 131_071 },
+  vnis: { first: 4096, last: 8191 },
+};
+const policy = policySchema.parse(written);
+const mac = '02:50:0a:41:00:01';
+const inside = { interface: 'pv001-0l0a', namespace: 'pv-three-0-a' };
+const vxlan = {
+  op: 'tunnel_up',
+  kind: 'vxlan',
+  ...inside,
+  mac,
+  mtu: 1450,
+  vni: 4096,
+  remote: '192.0.2.7',
+  port: 4789,
+} as const;
+const local = {
+  op: 'tunnel_up',
+  kind: 'local',
+  ...inside,
+  mac,
+  mtu: 1450,
+  peer: { interface: 'pv001-x', mac },
+} as const;
+const vif = { op: 'vif_up', ...inside, address: '10.65.0.1', peer: { address: '10.65.0.2', mac } } as const;
+const route = { op: 'vroute', action: 'add', prefix: '10.65.9.0/24', nexthopId: 65_536 } as const;
+const group = { op: 'group_up' as const, id: 65_540, members: [65_536], active: 65_536, resilient: true };
+
+const interfaces = 'names that begin with pv001-';
+const namespaces = 'names that begin with pv-three-';
+const ends = 'addresses of other nodes, outside 10.65.0.0/16, loopback and multicast';
+
+describe('checkOperation', () => {
+  const allowed: OperationInput[] = [
+    { op: 'netns_up', namespace: 'pv-three-0-a', urpf: 'strict' },
+    { op: 'netns_down', namespace: 'pv-three-0-a' },
+    vxlan,
+    local,
+    { op: 'tunnel_down', ...inside },
+    vif,
+    { op: 'vif_down', ...inside, address: '10.65.0.1' },
+    route,
+    { ...route, prefix: '10.65.0.0/16', source: '10.65.255.255' },
+    { op: 'nexthop_up', id: 131_071, via: '10.65.0.2', interface: 'pv001-x' },
+    { op: 'nexthop_down', id: 65_536 },
+    group,
+    { op: 'group_down', id: 65_540 },
+    { op: 'rule_up' },
+    { op: 'rule_down' },
+  ];
+  it.each(allowed)('allows %j', (operation) => {
+    expect(() => checkOperation(policy, operationSchema.parse(operation))).not.toThrow();
+  });
+
+  const refused: [OperationInput, string, string][] = [
+    [{ op: 'netns_up', namespace: 'pv-four-0-a', urpf: 'strict' }, "namespace 'pv-four-0-a'", namespaces],
+    [{ op: 'netns_up', namespace: 'pv-three-', urpf: 'strict' }, "namespace 'pv-three-'", namespaces],
+    [{ op: 'netns_down', namespace: 'default' }, "namespace 'default'", namespaces],
+    [{ ...vxlan, interface: 'eth0' }, "interface 'eth0'", interfaces],
+    [{ ...vxlan, interface: 'pv002-0l0a' }, "interface 'pv002-0l0a'", interfaces],
+    [{ ...vxlan, namespace: 'other' }, "namespace 'other'", namespaces],
+    [{ ...vxlan, vni: 4095 }, 'VNI 4095', '4096 to 8191'],
+    [{ ...vxlan, vni: 8192 }, 'VNI 8192', '4096 to 8191'],
+    [{ ...vxlan, remote: '10.65.3.4' }, 'tunnel end 10.65.3.4', ends],
+    [{ ...vxlan, remote: '127.0.0.1' }, 'tunnel end 127.0.0.1', ends],
+    [{ ...vxlan, remote: '0.0.0.0' }, 'tunnel end 0.0.0.0', ends],
+    [{ ...vxlan, remote: '224.0.0.5' }, 'tunnel end 224.0.0.5', ends],
+    [{ ...vxlan, remote: '255.255.255.255' }, 'tunnel end 255.255.255.255', ends],
+    [{ ...local, interface: 'lo' }, "interface 'lo'", interfaces],
+    [{ ...local, namespace: 'other' }, "namespace 'other'", namespaces],
+    [{ ...local, peer: { interface: 'eth0', mac } }, "interface 'eth0'", interfaces],
+    [{ ...local, peer: { interface: 'pv001-x', namespace: 'other', mac } }, "namespace 'other'", namespaces],
+    [{ op: 'tunnel_down', interface: 'eth0' }, "interface 'eth0'", interfaces],
+    [{ op: 'tunnel_down', interface: 'pv001-x', namespace: 'other' }, "namespace 'other'", namespaces],
+    [{ ...vif, interface: 'eth0' }, "interface 'eth0'", interfaces],
+    [{ ...vif, namespace: 'other' }, "namespace 'other'", namespaces],
+    [{ ...vif, address: '10.66.0.1' }, 'address 10.66.0.1', '10.65.0.0/16'],
+    [{ ...vif, peer: { address: '10.64.255.255', mac } }, 'peer 10.64.255.255', '10.65.0.0/16'],
+    [{ op: 'vif_down', ...inside, interface: 'eth0', address: '10.65.0.1' }, "interface 'eth0'", interfaces],
+    [{ op: 'vif_down', ...inside, namespace: 'other', address: '10.65.0.1' }, "namespace 'other'", namespaces],
+    [{ op: 'vif_down', ...inside, address: '192.168.0.1' }, 'address 192.168.0.1', '10.65.0.0/16'],
+    [{ ...route, namespace: 'other' }, "namespace 'other'", namespaces],
+    [{ ...route, prefix: '0.0.0.0/0' }, 'prefix 0.0.0.0/0', '10.65.0.0/16 and prefixes inside'],
+    [{ ...route, prefix: '10.64.0.0/15' }, 'prefix 10.64.0.0/15', '10.65.0.0/16 and prefixes inside'],
+    [{ ...route, action: 'delete', prefix: '10.66.0.0/24' }, 'prefix 10.66.0.0/24', '10.65.0.0/16 and prefixes inside'],
+    [{ ...route, nexthops: [{ interface: 'eth0' }] }, "interface 'eth0'", interfaces],
+    [{ ...route, nexthops: [{ interface: 'pv001-x', via: '192.0.2.1' }] }, 'via 192.0.2.1', '10.65.0.0/16'],
+    [{ ...route, nexthopId: 65_535 }, 'nexthop 65535', '65536 to 131071'],
+    [{ ...route, source: '192.0.2.1' }, 'source 192.0.2.1', '10.65.0.0/16'],
+    [{ op: 'nexthop_up', id: 1, via: '10.65.0.2', interface: 'pv001-x' }, 'nexthop 1', '65536 to 131071'],
+    [{ op: 'nexthop_up', id: 65_536, via: '10.66.0.2', interface: 'pv001-x' }, 'via 10.66.0.2', '10.65.0.0/16'],
+    [{ op: 'nexthop_up', id: 65_536, via: '10.65.0.2', interface: 'eth0' }, "interface 'eth0'", interfaces],
+    [{ op: 'nexthop_down', id: 131_072 }, 'nexthop 131072', '65536 to 131071'],
+    [{ ...group, id: 7 }, 'nexthop 7', '65536 to 131071'],
+    [{ ...group, members: [65_536, 7] }, 'nexthop 7', '65536 to 131071'],
+    [{ ...group, active: 7 }, 'nexthop 7', '65536 to 131071'],
+    [{ op: 'group_down', id: 7 }, 'nexthop 7', '65536 to 131071'],
+  ];
+  it.each(refused)('refuses %j', (operation, what, range) => {
+    expect(() => checkOperation(policy, operationSchema.parse(operation))).toThrow(
+      expect.objectContaining({
+        code: 'forbidden',
+        message: `${what} does not belong to slice 'three' (allowed: ${range})`,
+      }),
+    );
+  });
+
+  it('refuses what the policy does not list', () => {
+    const narrow = policySchema.parse({ ...written, operations: ['vroute', 'routes'] });
+    checkOperation(narrow, operationSchema.parse(route));
+    expect(() => checkOperation(narrow, { op: 'rule_up' })).toThrow(
+      expect.objectContaining({
+        code: 'forbidden',
+        message: "'rule_up' is not allowed to slice 'three' on this node (allowed: vroute, routes)",
+      }),
+    );
+  });
+});
+
+describe('checkRequest', () => {
+  const send = { stream: 's', from: '10.65.0.1', to: '10.65.0.2', port: 9, payloadBytes: 100, rateBps: 1e6 };
+  const refused: [Method, object, string, string][] = [
+    ['apply', { operations: [{ op: 'netns_down', namespace: 'other' }] }, "namespace 'other'", namespaces],
+    ['routes', { namespace: 'other' }, "namespace 'other'", namespaces],
+    ['redirect', { groups: [{ id: 7, active: 65_536 }] }, 'nexthop 7', '65536 to 131071'],
+    ['redirect', { groups: [{ id: 65_540, active: 7 }] }, 'nexthop 7', '65536 to 131071'],
+    ['stream_open', { stream: 's', address: '0.0.0.0' }, 'address 0.0.0.0', '10.65.0.0/16'],
+    ['stream_send', { ...send, from: '192.0.2.1' }, 'from 192.0.2.1', '10.65.0.0/16'],
+    ['stream_send', { ...send, to: '192.0.2.1' }, 'to 192.0.2.1', '10.65.0.0/16'],
+    ['reach', { from: '192.0.2.1', to: ['10.65.0.1'], timeoutMs: 1 }, 'from 192.0.2.1', '10.65.0.0/16'],
+    ['reach', { from: '10.65.0.1', to: ['10.65.0.2', '8.8.8.8'], timeoutMs: 1 }, 'to 8.8.8.8', '10.65.0.0/16'],
+  ];
+  it.each(refused)('%s refuses %j', (method, params, what, range) => {
+    expect(() => checkRequest(policy, method, params as never)).toThrow(
+      expect.objectContaining({
+        code: 'forbidden',
+        message: `${what} does not belong to slice 'three' (allowed: ${range})`,
+      }),
+    );
+  });
+
+  it('allows by name, and always a greeting', () => {
+    const narrow = policySchema.parse({ ...written, operations: ['routes'] });
+    checkRequest(narrow, 'hello', {});
+    checkRequest(narrow, 'routes', {});
+    checkRequest(narrow, 'apply', { operations: [] });
+    expect(() => checkRequest(narrow, 'inventory', {})).toThrow(
+      expect.objectContaining({
+        code: 'forbidden',
+        message: "'inventory' is not allowed to slice 'three' on this node (allowed: routes)",
+      }),
+    );
+  });
+});
+
+describeAsRoot('loadPolicy', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'pl-vnm-policy-'));
+  const path = join(directory, 'three.json');
+  afterAll(() => rmSync(directory, { recursive: true }));
+
+  function write(text: string): void {
+    writeFileSync(path, text);
+    chmodSync(path, 0o644);
+    chownSync(path, 0, 0);
+  }
+
+  it('reads the policy, with defaults', async () => {
+    write(JSON.stringify(written));
+    expect(await loadPolicy(directory, 'three')).toEqual(policy);
+  });
+
+  const openToOthers = {
+    code: 'forbidden',
+    message: `the policy ${path} can be changed by others than root`,
+    hint: `chown root ${path}; chmod 644 ${path}`,
+  };
+  it.each([
+    ['belongs to somebody else', () => chownSync(path, 65_534, 0)],
+    ['may be written by its group', () => chmodSync(path, 0o664)],
+    ['may be written by all', () => chmodSync(path, 0o646)],
+  ])('refuses one that %s', async (_name, open) => {
+    write(JSON.stringify(written));
+    open();
+    await expect(loadPolicy(directory, 'three')).rejects.toMatchObject(openToOthers);
+  });
+
+  it('refuses what is missing, another slice’s, or has faults', async () => {
+    await expect(loadPolicy(directory, 'four')).rejects.toMatchObject({
+      code: 'not-found',
+      message: `this node has no policy for slice 'four' (${directory}/four.json)`,
+    });
+    write(JSON.stringify({ ...written, slice: 'four' }));
+    await expect(loadPolicy(directory, 'three')).rejects.toMatchObject({
+      code: 'forbidden',
+      message: `the policy ${path} is for slice 'four', not 'three'`,
+    });
+    write(JSON.stringify({ ...written, table: 254 }));
+    await expect(loadPolicy(directory, 'three')).rejects.toMatchObject({
+      code: 'invalid-input',
+      message: `the policy ${path} has faults: ✖ Too small: expected number to be >=1000\n  → at table`,
+    });
+    write(JSON.stringify({ ...written, vnet: '10.65.0.1/16' }));
+    await expect(loadPolicy(directory, 'three')).rejects.toMatchObject({
+      code: 'invalid-input',
+      message: `the policy ${path} has faults: '10.65.0.1/16' has host bits set`,
+    });
+  });
+});

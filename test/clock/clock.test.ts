@@ -1,0 +1,74 @@
+import { describe, expect, it } from 'vitest';
+import { createSystemClock } from '../../src/clock/clock.ts';
+
+/** A machine whose time passes by 10 us with every look at a clock. */
+function machine(startWallMs: number) {
+  const time = { monotonicMs: 5000, offsetMs: startWallMs - 5000 };
+  const tick = () => {
+    time.monotonicMs += 0.01;
+    return time.monotonicMs;
+  };
+  return {
+    sources: { dateNow: () => Math.floor(tick() + time.offsetMs), monotonicMs: tick },
+    wallMs: () => time.monotonicMs + time.offsetMs,
+    pass: (ms: number) => {
+      time.monotonicMs += ms;
+    },
+    set: (byMs: number) => {
+      time.offsetMs += byMs;
+    },
+  };
+}
+
+describe('createSystemClock', () => {
+  it('tells Unix time by fractions of the millisecond', () => {
+    const { sources, wallMs, pass } = machine(1_700_000_000_000.4);
+    const clock = createSystemClock(0, sources);
+    for (let step = 0; step < 100; step += 1) {
+      expect(Math.abs(clock.wallMs() - wallMs())).toBeLessThan(0.05);
+      pass(0.37);
+    }
+  });
+
+  it.each([3_600_000.3, -3_600_000.7, 5, -2.5])('follows when the clock is set by %d ms', (byMs) => {
+    const { sources, wallMs, set } = machine(1_700_000_000_000);
+    const clock = createSystemClock(0, sources);
+    clock.wallMs();
+    set(byMs);
+    expect(Math.abs(clock.wallMs() - wallMs())).toBeLessThan(0.05);
+  });
+
+  it('is never wrong by a millisecond, and less with every look, when the clock is set by less than one', () => {
+    const { sources, wallMs, set, pass } = machine(1_700_000_000_000);
+    const clock = createSystemClock(0, sources);
+    clock.wallMs();
+    set(0.9);
+    for (let look = 0; look < 300; look += 1) {
+      expect(Math.abs(clock.wallMs() - wallMs())).toBeLessThan(1);
+      pass(0.37);
+    }
+    expect(Math.abs(clock.wallMs() - wallMs())).toBeLessThan(0.1);
+  });
+
+  it('has a monotonic time that does not step', () => {
+    const { sources, set } = machine(1_700_000_000_000);
+    const clock = createSystemClock(0, sources);
+    const before = clock.monotonicMs();
+    set(-1e9);
+    expect(clock.monotonicMs() - before).toBeCloseTo(0.01);
+  });
+
+  it('shifts the wall clock by a skew, for tests', () => {
+    const { sources, wallMs } = machine(1_700_000_000_000);
+    const clock = createSystemClock(250.5, sources);
+    expect(clock.wallMs() - wallMs()).toBeCloseTo(250.5, 1);
+  });
+
+  it('agrees with Date.now() on this machine', () => {
+    const clock = createSystemClock();
+    const before = Date.now();
+    const wallMs = clock.wallMs();
+    expect(wallMs).toBeGreaterThan(before - 1);
+    expect(wallMs).toBeLessThan(Date.now() + 2);
+  });
+});

@@ -1,0 +1,135 @@
+/** A node for tests: a network namespace, a directory for its files, and the bundled agent running there. Needs root. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { agentBundle } from '../../src/transport/agent-bundle.ts';
+import type { Inventory } from '../../src/vsys/messages.ts';
+import type { OperationInput } from '../../src/vsys/operations.ts';
+import { type Policy, policySchema } from '../../src/vsys/policy.ts';
+import { createRpcClient, type RpcClient } from '../../src/vsys/rpc.ts';
+import { uniqueName } from './privileges.ts';
+
+export interface Attached {
+  readonly client: RpcClient;
+  readonly process: ChildProcess;
+  /** What `attach` wrote to its standard error so far. */
+  readonly stderr: () => string;
+  /** Its exit code, when it has ended. */
+  readonly ended: Promise<number | null>;
+}
+
+export interface AgentNode {
+  readonly namespace: string;
+  /** Value of PL_VNM_DIR. */
+  readonly directory: string;
+  readonly policy: Policy;
+  /** Runs `ip` in the node's own stack, or in one of its router namespaces. */
+  ip(words: string, router?: string): string;
+  /** Full name of a router namespace. */
+  router(name: string): string;
+  /** Another channel to the agent, which starts where none runs. */
+  attach(): Attached;
+  /** Over one channel that is kept. */
+  apply(operations: readonly OperationInput[]): Promise<string[]>;
+  inventory(): Promise<Inventory>;
+  client(): RpcClient;
+  /** Ends the agent, removes the namespaces and the files. */
+  remove(): Promise<void>;
+}
+
+export async function startAgentNode(limits: Partial<Policy['limits']> = {}): Promise<AgentNode> {
+  const namespace = uniqueName('agt');
+  const directory = mkdtempSync(join(tmpdir(), 'pl-vnm-agent-'));
+  const file = join(directory, 'agent.mjs');
+  const policy = testPolicy(`${namespace}_`, limits);
+  const attached: Attached[] = [];
+  mkdirSync(join(directory, 'policy'));
+  writeFileSync(join(directory, 'policy', `${policy.slice}.json`), JSON.stringify(policy), { mode: 0o644 });
+  writeFileSync(file, (await agentBundle()).code);
+  execFileSync('ip', ['netns', 'add', namespace]);
+  execFileSync('ip', ['-n', namespace, 'link', 'set', 'lo', 'up']);
+
+  function attach(): Attached {
+    const inside = [`--net=/run/netns/${namespace}`, '--', process.execPath, file];
+    const child = spawn('nsenter', [...inside, 'attach', '--slice', policy.slice], {
+      env: { ...process.env, PL_VNM_DIR: directory },
+      stdio: 'pipe',
+    });
+    let stderr = '';
+    child.stderr.on('data', (chunk: Buffer) => {
+      stderr += chunk.toString();
+    });
+    const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
+    const result = { client: createRpcClient(child.stdout, child.stdin), process: child, stderr: () => stderr, ended };
+    attached.push(result);
+    return result;
+  }
+
+  let kept: RpcClient | undefined;
+  function client(): RpcClient {
+    kept ??= attach().client;
+    return kept;
+  }
+
+  return {
+    namespace,
+    directory,
+    policy,
+    ip: (words, router) => ip(router ?? namespace, words),
+    router: (name) => `${namespace}_${name}`,
+    attach,
+    client,
+    apply: async (operations) => {
+      const { results } = await client().call('apply', { operations: [...operations] });
+      return results.map(({ status }) => status);
+    },
+    inventory: () => client().call('inventory', {}),
+    remove: async () => {
+      for (const { client: channel, ended } of attached) {
+        channel.close();
+        await ended;
+      }
+      await endProcesses(namespace);
+      for (const name of readdirSync('/run/netns').filter((name) => name.startsWith(namespace))) {
+        execFileSync('ip', ['netns', 'del', name]);
+      }
+      rmSync(directory, { recursive: true });
+    },
+  };
+}
+
+export function testPolicy(namespacePrefix: string, limits: Partial<Policy['limits']> = {}): Policy {
+  return policySchema.parse({
+    slice: 'test',
+    vnet: '10.65.0.0/16',
+    interfacePrefix: 'pv001-',
+    namespacePrefix,
+    table: 50_001,
+    rulePriority: 10_001,
+    nexthops: { first: 65_536, last: 131_071 },
+    vnis: { first: 4096, last: 8191 },
+    limits,
+  });
+}
+
+function ip(namespace: string, words: string): string {
+  return execFileSync('ip', ['-n', namespace, ...words.split(' ')], { encoding: 'utf8', stdio: 'pipe' }).trim();
+}
+
+/** The agents that were started in the namespace, by their pids. */
+async function endProcesses(namespace: string): Promise<void> {
+  const pids = () => ipPids(namespace);
+  for (const pid of pids()) process.kill(pid, 'SIGKILL');
+  while (pids().length > 0) await sleep(5);
+}
+
+function ipPids(namespace: string): number[] {
+  return execFileSync('ip', ['netns', 'pids', namespace], { encoding: 'utf8' }).split('\n').filter(Boolean).map(Number);
+}
+
+/** Lines of the agent's log. */
+export function agentLog({ directory, policy }: AgentNode): string {
+  return readFileSync(join(directory, 'run', `${policy.slice}.log`), 'utf8');
+}

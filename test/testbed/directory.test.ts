@@ -1,0 +1,58 @@
+import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { makeDirectory, ownsDirectory, removeDirectory } from '../../src/testbed/directory.ts';
+
+let parent: string;
+let directory: string;
+beforeEach(async () => {
+  parent = await mkdtemp(join(tmpdir(), 'testbed-directory-'));
+  directory = join(parent, 'some', 'where');
+});
+afterEach(() => rm(parent, { recursive: true }));
+
+test('is made for the owner alone, marked, and removed with all in it', async () => {
+  expect(await ownsDirectory('ab12', directory)).toBe(false);
+  await makeDirectory('ab12', directory);
+  await writeFile(join(directory, 'file'), '');
+  expect((await stat(directory)).mode & 0o777).toBe(0o700);
+  expect(await ownsDirectory('ab12', directory)).toBe(true);
+  await removeDirectory('ab12', directory);
+  expect(await readdir(join(parent, 'some'))).toEqual([]);
+  await removeDirectory('ab12', directory);
+});
+
+test('what an interruption before the mark left can be removed', async () => {
+  await mkdir(directory, { recursive: true });
+  await writeFile(join(directory, 'id'), '');
+  await removeDirectory('ab12', directory);
+  expect(await readdir(join(parent, 'some'))).toEqual([]);
+  await mkdir(directory);
+  await removeDirectory('ab12', directory);
+  expect(await readdir(join(parent, 'some'))).toEqual([]);
+});
+
+test.each([
+  ['another testbed', 'id', 'cd34\n'],
+  ['somebody', 'letters.txt', 'ab12\n'],
+])('the directory of %s is never touched', async (_owner, file, content) => {
+  await mkdir(directory, { recursive: true });
+  await writeFile(join(directory, file), content);
+  const error = {
+    code: 'conflict',
+    message: `'${directory}' is not the directory of testbed 'ab12'`,
+    hint: 'give the testbed a directory that does not exist yet',
+  };
+  await expect(ownsDirectory('ab12', directory)).rejects.toMatchObject(error);
+  await expect(removeDirectory('ab12', directory)).rejects.toMatchObject(error);
+  expect(await readdir(directory)).toEqual([file]);
+});
+
+test.each(['relative/path', '/with"quote', '/with%token', '/with\nline'])('refuses the path %j', async (path) => {
+  await expect(makeDirectory('ab12', path)).rejects.toMatchObject({
+    code: 'invalid-input',
+    message: `'${path}' cannot be the directory of a testbed`,
+    hint: 'give an absolute path without quotes, percent signs and backslashes',
+  });
+});

@@ -1,0 +1,109 @@
+import { describe, expect, test } from 'vitest';
+import type { Slice } from '../../src/model/slice.ts';
+import { planTestbed } from '../../src/testbed/plan.ts';
+import { sliceOf } from './support.ts';
+
+function plan(...slices: Slice[]) {
+  return planTestbed(slices, 'ab12', 'embedded');
+}
+
+describe('planTestbed', () => {
+  test('merges the nodes of several slices by name, each with a policy for every slice that uses it', () => {
+    const one = sliceOf(['b', 'a'], [], { name: 'one', number: 1 });
+    const two = sliceOf(['b', 'c'], [], { name: 'two', number: 2 });
+    const { nodes } = plan(one, two);
+    expect(nodes.map(({ name, policies }) => [name, policies.map(({ slice }) => slice)])).toEqual([
+      ['a', ['one']],
+      ['b', ['one', 'two']],
+      ['c', ['two']],
+    ]);
+  });
+
+  test('without latencies tunnels go to the node itself, with latencies to its address at the relay', () => {
+    const direct = plan(sliceOf(['a', 'b']));
+    expect([direct.latency, direct.nodes.map((node) => node.address)]).toEqual(['none', ['198.18.1.1', '198.18.1.2']]);
+    const delayed = plan(sliceOf(['a', 'b'], [['a', 'b', 5]]));
+    expect([delayed.latency, delayed.nodes.map((node) => [node.underlay, node.address])]).toEqual([
+      'relay',
+      [
+        ['198.18.1.1', '198.19.1.1'],
+        ['198.18.1.2', '198.19.1.2'],
+      ],
+    ]);
+  });
+
+  test('takes the latency of each pair from whichever slice has both nodes, and none without one', () => {
+    const one = sliceOf(['a', 'b'], [['a', 'b', 5]]);
+    const two = sliceOf(['b', 'c'], [], { latency: { defaultMs: 10, linksMs: new Map() } });
+    expect(plan(one, two).delaysMs).toEqual([
+      [0, 5, 0],
+      [5, 0, 10],
+      [0, 10, 0],
+    ]);
+  });
+
+  test('keeps the two directions of a link apart', () => {
+    const linksMs = new Map([
+      ['a', new Map([['b', 3]])],
+      ['b', new Map([['a', 4]])],
+    ]);
+    expect(plan(sliceOf(['a', 'b'], [], { latency: { defaultMs: 1, linksMs } })).delaysMs).toEqual([
+      [0, 3],
+      [4, 0],
+    ]);
+  });
+
+  test('gives each slice what its number entitles it to', () => {
+    expect(plan(sliceOf(['a'], [], { number: 2 })).nodes[0]?.policies[0]).toMatchObject({
+      slice: 'test',
+      vnet: '10.65.0.0/16',
+      interfacePrefix: 'pv002-',
+      namespacePrefix: 'ptab12-a.test-',
+      table: 50_002,
+      rulePriority: 10_002,
+      nexthops: { first: 131_072, last: 196_607 },
+      vnis: { first: 8192, last: 12_287 },
+      operations: ['*'],
+    });
+  });
+
+  test('leaves nodes with a host alone', () => {
+    const nodes = new Map([
+      ['a', { name: 'a' }],
+      ['real', { name: 'real', host: 'node1.example.org' }],
+    ]);
+    expect(plan(sliceOf([], [], { nodes })).nodes.map((node) => node.name)).toEqual(['a']);
+  });
+
+  test('refuses slices that contradict each other', () => {
+    const one = sliceOf(['a', 'b'], [['a', 'b', 5]], { name: 'one' });
+    const two = sliceOf(['a', 'b'], [['a', 'b', 6]], { name: 'two' });
+    expect(() => plan(one, two)).toThrow(
+      expect.objectContaining({
+        code: 'conflict',
+        message: "the latency from 'a' to 'b' is 5 ms in slice 'one' and 6 ms in slice 'two'",
+        hint: 'slices on one testbed must agree on the latencies between the nodes they share',
+      }),
+    );
+  });
+
+  test('refuses a testbed without nodes, with too many, and names too long for a policy', () => {
+    expect(() => plan(sliceOf([]))).toThrow(
+      expect.objectContaining({ code: 'invalid-input', message: 'no slice has a node for the local testbed' }),
+    );
+    expect(() => plan(sliceOf(Array.from({ length: 1001 }, (_, index) => `n${index}`)))).toThrow(
+      expect.objectContaining({
+        code: 'invalid-input',
+        message: '1001 nodes are more than a local testbed takes (1000)',
+      }),
+    );
+    const [node, slice] = ['n'.repeat(32), 's'.repeat(32)];
+    expect(() => plan(sliceOf([node], [], { name: slice }))).toThrow(
+      expect.objectContaining({
+        code: 'invalid-input',
+        message: `node '${node}' cannot have a policy for slice '${slice}'`,
+        hint: 'on a local testbed the two names together may have 53 characters',
+      }),
+    );
+  });
+});
