@@ -226,7 +226,10 @@ create table flow_results (
   reordered integer not null,
   duplicated integer not null,
   max_gap_ms real not null,
+  min_latency_ms real,                       -- end host to end host; null when nothing arrived
+  max_latency_ms real,
   predicted_lost real,
+  predicted_added_delay_ms real,
   primary key (migration_id, from_host, to_host)
 ) strict;
 

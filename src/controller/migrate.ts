@@ -121,8 +121,7 @@ async function prepare(run: Run, fresh: Recorded, options: MigrateOptions) {
   const latencies = await measureBoth(run, fresh.instance, clocks);
   const uncertainty = await timingOfGateways(agents, vn, clocks, options.control);
   const flows = measuredFlowPaths(vn, latencies.old, latencies.fresh, mtu);
-  const { schedule: name, granularity } = options;
-  const decision = await decide(vn, name, { urpf, granularity }, flows, uncertainty);
+  const decision = await decide(vn, options.schedule, { ...options, urpf }, flows, uncertainty);
   warnOfNarrowWindows(run, decision);
   if (run.gated) await applyAll(agents, setUpGates(planAccess(slice, vn), gateBytes(decision)), context.signal);
   await cloneChanges(run, fresh, cloned);

@@ -1,7 +1,9 @@
 import type { Flow, Slice, VirtualNetwork } from '../model/slice.ts';
 import { planAccess } from '../planning/instance.ts';
 import type { FlowRecord } from '../store/migrations.ts';
+import type { StreamReport } from '../vsys/messages.ts';
 import type { Agents } from './agents.ts';
+import { measureClocks } from './clocks.ts';
 import { type RunningStream, settle, startStream } from './streams.ts';
 
 /** Bytes of IPv4 and UDP around a payload. */
@@ -12,9 +14,12 @@ const quietMs = 1500;
 
 /** The flows of a VN being sent and received by the agents of its end hosts. */
 export interface Traffic {
-  /** Stops all flows, waits for what is under way, and counts. Predictions are the caller's. */
-  finish(): Promise<Omit<FlowRecord, 'predictedLost'>[]>;
+  /** Stops all flows, waits for what is under way, and counts. */
+  finish(): Promise<CountedFlow[]>;
 }
+
+/** A flow without what was predicted for it, which is the caller's. */
+export type CountedFlow = Omit<FlowRecord, 'predictedLost' | 'predictedAddedDelayMs'>;
 
 /** UDP payload of a flow's packets: as the slice file says, else 1470 bytes or the largest that the tunnels carry whole. */
 export function payloadBytes(flow: Flow, mtu: number): number {
@@ -31,13 +36,43 @@ export async function startTraffic(agents: Agents, slice: Slice, vn: VirtualNetw
       return [flow, await startStream(agents, spec)];
     }),
   );
-  return { finish: () => Promise.all(running.map(([flow, stream]) => finishFlow(flow, stream))) };
+  return {
+    finish: async () => {
+      const reports = await Promise.all(
+        running.map(async ([flow, stream]) => ({ flow, ...(await finishStream(stream)) })),
+      );
+      const clocks = await measureClocks(
+        agents,
+        vn.endHosts.map((endHost) => endHost.node),
+      );
+      const offsetMs = (endHost: string) => clocks.get(hosts.get(endHost)!.node)!.offsetMs;
+      return reports.map(({ flow, sent, report }) =>
+        count(flow, sent, report, offsetMs(flow.from) - offsetMs(flow.to)),
+      );
+    },
+  };
 }
 
-async function finishFlow(flow: Flow, stream: RunningStream): Promise<Omit<FlowRecord, 'predictedLost'>> {
+async function finishStream(stream: RunningStream): Promise<{ sent: number; report: StreamReport }> {
   const sent = await stream.stop();
   await settle(stream, sent, quietMs);
   const { report } = await stream.close();
-  const { received, reordered, duplicated, maxGapMs } = report;
-  return { from: flow.from, to: flow.to, sent, received, lost: sent - received, reordered, duplicated, maxGapMs };
+  return { sent, report };
+}
+
+/** `correctionMs` takes the difference of the two end hosts' clocks out of the delays. */
+function count(flow: Flow, sent: number, report: StreamReport, correctionMs: number): CountedFlow {
+  const { received, reordered, duplicated, maxGapMs, delayMs } = report;
+  return {
+    from: flow.from,
+    to: flow.to,
+    sent,
+    received,
+    lost: sent - received,
+    reordered,
+    duplicated,
+    maxGapMs,
+    minLatencyMs: delayMs === undefined ? null : delayMs.min + correctionMs,
+    maxLatencyMs: delayMs === undefined ? null : delayMs.max + correctionMs,
+  };
 }

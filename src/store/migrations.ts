@@ -42,7 +42,12 @@ export interface FlowRecord {
   readonly reordered: number;
   readonly duplicated: number;
   readonly maxGapMs: number;
+  /** One way, end host to end host; null when nothing arrived. */
+  readonly minLatencyMs: number | null;
+  readonly maxLatencyMs: number | null;
+  /** By the loss model; null when the migration ended before a schedule was made. */
   readonly predictedLost: number | null;
+  readonly predictedAddedDelayMs: number | null;
 }
 
 /** Migrations with their phases, redirections and results. */
@@ -111,22 +116,22 @@ export function migrationStore(db: Db): MigrationStore {
     }),
     saveFlows: db.transaction((id: number, flows: readonly FlowRecord[]) => {
       const insert = db.prepare(
-        `insert or replace into flow_results (migration_id, from_host, to_host, sent, received, lost, reordered, duplicated, max_gap_ms, predicted_lost)
-         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        `insert or replace into flow_results (migration_id, from_host, to_host, sent, received, lost, reordered, duplicated, max_gap_ms, min_latency_ms,
+           max_latency_ms, predicted_lost, predicted_added_delay_ms)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       );
       for (const f of flows) {
-        insert.run(
-          id,
-          f.from,
-          f.to,
+        const counted = [
           f.sent,
           f.received,
           f.lost,
           f.reordered,
           f.duplicated,
           f.maxGapMs,
-          f.predictedLost,
-        );
+          f.minLatencyMs,
+          f.maxLatencyMs,
+        ];
+        insert.run(id, f.from, f.to, ...counted, f.predictedLost, f.predictedAddedDelayMs);
       }
     }),
     list: (slice, limit = 20) =>

@@ -9,9 +9,16 @@ export interface KeyPair {
   readonly publicKey: string;
 }
 
+/**
+ * A new Ed25519 key pair. ssh2 1.17 strips a zero byte that a public key begins with, one time in 256, and then nobody can read the
+ * pair (mscdex/ssh2 issue 1390); such a one is thrown away.
+ */
 export function makeKeyPair(): KeyPair {
-  const pair = ssh2.utils.generateKeyPairSync('ed25519');
-  return { privateKey: pair.private, publicKey: pair.public.trim() };
+  for (;;) {
+    const pair = ssh2.utils.generateKeyPairSync('ed25519');
+    const unreadable = [pair.private, pair.public].some((key) => ssh2.utils.parseKey(key) instanceof Error);
+    if (!unreadable) return { privateKey: pair.private, publicKey: pair.public.trim() };
+  }
 }
 
 export async function writePrivateKey(path: string, key: KeyPair): Promise<void> {

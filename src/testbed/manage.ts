@@ -1,5 +1,6 @@
 /** Local testbeds as the database knows them. */
 import { randomInt } from 'node:crypto';
+import { rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { VnmError } from '../model/errors.ts';
 import type { Slice } from '../model/slice.ts';
@@ -45,9 +46,8 @@ export async function takeDown(store: Store): Promise<string[]> {
     await testbedDown({ id, directory });
     store.testbeds.remove(id);
   }
-  // With the nodes went everything that was installed on them.
-  for (const { id } of store.instances.list().filter((record) => onTestbed(store, record.slice)))
-    store.instances.remove(id);
+  await rm(`${store.path}.testbed`, { recursive: true, force: true });
+  forgetInstalled(store);
   return rows.map((row) => row.id);
 }
 
@@ -79,6 +79,15 @@ function newTestbed(store: Store): { id: string; directory: string } {
   const directory = resolve(`${store.path}.testbed`, id);
   store.testbeds.add(id, directory);
   return { id, directory };
+}
+
+/** With the nodes went everything that was installed on them. */
+function forgetInstalled(store: Store): void {
+  for (const { id, slice, vn } of store.instances.list()) {
+    if (!onTestbed(store, slice)) continue;
+    store.instances.remove(id);
+    store.instances.setSettings(slice, vn, undefined);
+  }
 }
 
 function onTestbed(store: Store, slice: string): boolean {

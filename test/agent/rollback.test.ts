@@ -109,25 +109,26 @@ describeAsRoot('a failing batch', () => {
   /** All that there is, as `ip` and the agent tell it, but for numbers that the kernel chooses. */
   async function snapshot(): Promise<unknown> {
     const inventory = await node.inventory();
-    const stacks = [node.namespace, ...inventory.namespaces].map((namespace) =>
-      ['route show table all', 'address show', 'neighbour show', 'rule show', 'nexthop show', 'link show'].map(
-        (words) => withoutNumbers(node.ip(`-4 -details ${words}`, namespace)),
+    const stacks = [node.namespace, ...inventory.namespaces].map((namespace) => [
+      // In the kernel's own order: it uses the first of several that fit.
+      plainLines(node.ip('-4 -details route show table all', namespace)),
+      ...['address show', 'neighbour show', 'rule show', 'nexthop show', 'link show'].map((words) =>
+        plainLines(node.ip(`-4 -details ${words}`, namespace)).sort(),
       ),
-    );
+    ]);
     return { inventory, stacks, settings: settings(inventory.namespaces) };
   }
 
-  function withoutNumbers(text: string): string[] {
-    const lines = text.split('\n').map((line) =>
+  /** Without indices of interfaces, and what only tells how long something has been there. */
+  function plainLines(text: string): string[] {
+    return text.split('\n').map((line) =>
       line
         .trim()
         .replace(/^\d+: /, '')
         .replace(/@\w+:/, ':')
         .replace(/link-netns(id)? \S+ ?/, '')
-        .replace(/ (used|probes|ref) \S+/g, '')
         .replace(/unbalanced_time \S+/, ''),
     );
-    return lines.filter((line) => !/^(nhid|broadcast|local).*dev (lo|pv)/.test(line)).sort();
   }
 
   function settings(namespaces: readonly string[]): string[] {
@@ -180,8 +181,7 @@ describeAsRoot('a failing batch', () => {
       { op: 'tunnel_down', interface: 'pv001-v' },
       { op: 'netns_down', namespace: router },
     ];
-    const e1 = await failureOf([...downs, ...failing]); console.log("XX", e1.message);
-    expect(e1).toMatchObject({ message: itsError, hint: 'nothing was changed' });
+    expect(await failureOf([...downs, ...failing])).toMatchObject({ message: itsError, hint: 'nothing was changed' });
     expect(await snapshot()).toEqual(before);
     await node.apply(downs);
     expect(await node.inventory()).toEqual({ namespaces: [], interfaces: [], routes: [], nexthops: [], rules: false });
@@ -195,13 +195,13 @@ describeAsRoot('a failing batch', () => {
       fc.asyncProperty(start, some, some, async (base, wandering, batch) => {
         await wander([...base, ...wandering]);
         const before = await snapshot();
-        const error = await failureOf([...batch, ...failing]); if (error.code==="failed" && error.message !== itsError) console.log("XX", error.message);
+        const error = await failureOf([...batch, ...failing]);
         expect(await snapshot()).toEqual(before);
         if (error.message === itsError) reachedTheKernel += 1;
         // Whatever else may fail does so in planning, before anything is done.
         else expect(error).toMatchObject({ code: expect.stringMatching(/^(conflict|not-found)$/) });
       }),
-      { numRuns: 40 },
+      { numRuns: Number(process.env.ROLLBACK_RUNS ?? 25) },
     );
     expect(reachedTheKernel).toBeGreaterThan(5);
   });

@@ -10,10 +10,15 @@ export interface KeyPair {
   readonly public: string;
 }
 
-export function makeKeyPair(type: 'ed25519' | 'ecdsa' = 'ed25519'): KeyPair {
-  return type === 'ed25519'
-    ? ssh2.utils.generateKeyPairSync('ed25519')
-    : ssh2.utils.generateKeyPairSync('ecdsa', { bits: 256 });
+type Ed25519Options = Extract<Parameters<typeof ssh2.utils.generateKeyPairSync>[1], object>;
+
+/** A key pair that can be read: ssh2 1.17 makes one Ed25519 pair in 256 that cannot (mscdex/ssh2 issue 1390). */
+export function makeKeyPair(type: 'ed25519' | 'ecdsa' = 'ed25519', options: Ed25519Options = {}): KeyPair {
+  if (type === 'ecdsa') return ssh2.utils.generateKeyPairSync('ecdsa', { bits: 256 });
+  for (;;) {
+    const pair = ssh2.utils.generateKeyPairSync('ed25519', options);
+    if (!(ssh2.utils.parseKey(pair.public) instanceof Error)) return pair;
+  }
 }
 
 /** The public key as SSH sends it. */

@@ -182,7 +182,7 @@ describe('authentication', () => {
   });
 
   it('says what to do about an encrypted key, and shows nothing of it', async () => {
-    const encrypted = ssh2.utils.generateKeyPairSync('ed25519', {
+    const encrypted = makeKeyPair('ed25519', {
       passphrase: 'secret',
       cipher: 'aes256-ctr',
       rounds: 1,

@@ -21,12 +21,14 @@ export interface Decision {
 export async function decide(
   vn: VirtualNetwork,
   name: ScheduleName,
-  options: { urpf: UrpfMode; granularity: Granularity },
+  options: { urpf: UrpfMode; granularity: Granularity; offsetsMs?: ReadonlyMap<string, number> },
   flows: readonly FlowPath[],
   uncertainty: Uncertainty,
 ): Promise<Decision> {
   const gateways = vn.gateways.map((gateway) => gateway.name);
-  const schedule = await makeSchedule(name, { gateways, flows, uncertainty, ...options });
+  const made = await makeSchedule(name, { gateways, flows, uncertainty, ...options });
+  const { offsetsMs } = options;
+  const schedule: Schedule = offsetsMs === undefined ? made : { ...made, granularity: 'gateway', offsetsMs };
   return { schedule, flows, uncertainty, evaluation: evaluate(schedule, flows, options.urpf, uncertainty) };
 }
 

@@ -1,16 +1,18 @@
 import { messageOf } from '../../model/errors.ts';
 import type { FlowRecord, Outcome, RedirectionRecord } from '../../store/migrations.ts';
+import type { CountedFlow } from '../traffic.ts';
 import type { Decision } from './decide.ts';
 import { type MigrateOptions, type MigrateResult, movesOf, type Run } from './types.ts';
 
 /** What a flow was counted, beside what the loss model said it would lose. */
-export function withPrediction(
-  flows: readonly Omit<FlowRecord, 'predictedLost'>[],
-  decision: Decision | undefined,
-): FlowRecord[] {
+export function withPrediction(flows: readonly CountedFlow[], decision: Decision | undefined): FlowRecord[] {
   return flows.map((flow) => {
     const outcome = decision?.evaluation.flows.find(({ flow: { from, to } }) => from === flow.from && to === flow.to);
-    return { ...flow, predictedLost: outcome?.lostPackets ?? null };
+    return {
+      ...flow,
+      predictedLost: outcome?.lostPackets ?? null,
+      predictedAddedDelayMs: outcome?.addedDelayMs ?? null,
+    };
   });
 }
 

@@ -17,6 +17,8 @@ export interface MigrateOptions {
   readonly control: ControlMode;
   readonly schedule: ScheduleName;
   readonly granularity: Granularity;
+  /** For experiments: each gateway's instant in ms after T, instead of the schedule's own. */
+  readonly offsetsMs?: ReadonlyMap<string, number>;
   /** Without it feasible where all gateways can, else strict. */
   readonly urpf?: UrpfMode;
   /** Run the slice's flows meanwhile and count. */

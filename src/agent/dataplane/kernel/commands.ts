@@ -68,8 +68,12 @@ export function neighbourStep(
   return ip(namespace, 'neighbour', action, address, 'lladdr', mac, 'dev', name, 'nud', 'permanent');
 }
 
-/** `append` makes a new entry and, unlike `add`, also restores one of several that differ in nothing but the next hop. */
-export function routeStep(action: 'append' | 'replace' | 'del', namespace: string, route: KernelRoute): Step {
+/** `prepend` and `append` put an entry before and behind others that differ in the next hop only. */
+export function routeStep(
+  action: 'add' | 'prepend' | 'append' | 'replace' | 'del',
+  namespace: string,
+  route: KernelRoute,
+): Step {
   const { prefix, type, table, metric, protocol, source } = route;
   return ip(
     namespace,

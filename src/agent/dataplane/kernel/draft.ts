@@ -20,6 +20,7 @@ import {
   type Address,
   type KernelRoute,
   type KernelState,
+  kernelProtocol,
   type Link,
   type Neighbour,
   type Nexthop,
@@ -135,7 +136,10 @@ export class Draft implements KernelState {
     const link = this.#link(place);
     this.#do(addressStep('del', place, address), addressStep('add', place, address));
     this.#putLink(place, { ...link, addresses: link.addresses.filter((other) => other !== address) });
-    this.#forgetRoutes(place.namespace, ({ protocol, source }) => protocol === 'kernel' && source === address.address);
+    this.#forgetRoutes(
+      place.namespace,
+      ({ protocol, source }) => protocol === kernelProtocol && source === address.address,
+    );
   }
 
   putNeighbour(place: Place, neighbour: Neighbour): void {
@@ -154,7 +158,7 @@ export class Draft implements KernelState {
   }
 
   addRoute(namespace: string, route: KernelRoute): void {
-    this.#do(routeStep('append', namespace, route), routeStep('del', namespace, route));
+    this.#do(routeStep('add', namespace, route), routeStep('del', namespace, route));
     this.#stack(namespace).routes.set(routeKey(route), route);
   }
 
@@ -165,7 +169,8 @@ export class Draft implements KernelState {
 
   /** `key`: where the state has it; several may have the same `routeKey`. */
   removeRoute(namespace: string, key: string, route: KernelRoute): void {
-    this.#do(routeStep('del', namespace, route), routeStep('append', namespace, route));
+    const put = key === routeKey(route) ? 'prepend' : 'append';
+    this.#do(routeStep('del', namespace, route), routeStep(put, namespace, route));
     this.#stack(namespace).routes.delete(key);
   }
 

@@ -2,6 +2,7 @@
 import type { Route } from '../../../model/route.ts';
 import type { InterfaceState, Inventory, NexthopState } from '../../../vsys/messages.ts';
 import { ownStack } from './ip.ts';
+import { protocolName } from './protocols.ts';
 import { isGroup, type KernelRoute, type KernelState, type Link, type Nexthop } from './state.ts';
 
 export function toInventory({ stacks, nexthops, rules }: KernelState): Inventory {
@@ -24,7 +25,7 @@ export function toInventory({ stacks, nexthops, rules }: KernelState): Inventory
 
 export function toRoutes(routes: Iterable<KernelRoute>): Route[] {
   return sorted(routes, ({ prefix, metric = 0 }) => `${prefix} ${metric}`).map(
-    ({ table: _table, onlink: _onlink, ...route }) => route,
+    ({ table: _table, onlink: _onlink, protocol, ...route }) => ({ ...route, protocol: protocolName(protocol) }),
   );
 }
 

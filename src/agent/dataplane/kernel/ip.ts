@@ -40,9 +40,9 @@ export function parseFailures(stderr: string): LineFailure[] {
   return [...failures].map(([, text = '', line]) => ({ line: Number(line) - 1, words: kernelWords(text) }));
 }
 
-/** The JSON that each `show` line prints. Throws VnmError `failed`. */
+/** The JSON that each `show` line prints, with numbers in place of names. Throws VnmError `failed`. */
 export async function showBatch(namespace: string, lines: readonly (readonly string[])[]): Promise<unknown[][]> {
-  const args = [...inNamespace(namespace), '-json', '-details', '-batch', '-'];
+  const args = [...inNamespace(namespace), '-json', '-details', '-N', '-batch', '-'];
   const { code, stdout, stderr } = await run('ip', args, lines.map(batchLine).join(''));
   const documents = stdout.split('\n').filter((line) => line !== '');
   if (code === 0 && documents.length === lines.length) return documents.map((document) => JSON.parse(document));

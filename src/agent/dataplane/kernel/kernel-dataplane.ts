@@ -13,6 +13,7 @@ import { pathMtu } from './path-mtu.ts';
 import { planOperations } from './plan.ts';
 import { readState } from './read-state.ts';
 import { redirect } from './redirect.ts';
+import { mainTable } from './state.ts';
 import { WarmIp } from './warm-ip.ts';
 
 const noNamespaces: ReadonlySet<string> = new Set();
@@ -45,7 +46,7 @@ export function createKernelDataPlane(policy: Policy, clock: Clock): DataPlane {
         const { stacks } = await readState(policy, noNamespaces);
         const stack = stacks.get(namespace);
         if (stack === undefined) throw new VnmError('not-found', `there is no namespace '${namespace}'`);
-        const table = namespace === ownStack ? String(policy.table) : 'main';
+        const table = namespace === ownStack ? policy.table : mainTable;
         return toRoutes([...stack.routes.values()].filter((route) => route.table === table));
       }),
     pathMtu,

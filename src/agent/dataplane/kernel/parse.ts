@@ -2,7 +2,7 @@
 import type { RouteNexthop, RouteType } from '../../../model/route.ts';
 import { type Address, type KernelRoute, type Link, type Neighbour, type Nexthop, routeKey } from './state.ts';
 
-/** What of each kind of object is read; `ip` leaves out what is not set. */
+/** What of each kind of object is read; `ip` leaves out what is not set, and with `-N` tells numbers in place of names. */
 export interface LinkJson {
   ifindex: number;
   ifname: string;
@@ -82,17 +82,24 @@ function parseNeighbour({ dst, lladdr }: NeighbourJson): Neighbour {
   return { address: dst, mac: lladdr ?? '' };
 }
 
-const routeTypes: readonly string[] = ['unicast', 'blackhole', 'unreachable', 'prohibit'] satisfies RouteType[];
+/** The kernel's numbers (rtnetlink.h) of the types that decide where packets go. */
+const routeTypes: ReadonlyMap<string, RouteType> = new Map([
+  ['1', 'unicast'],
+  ['6', 'blackhole'],
+  ['7', 'unreachable'],
+  ['8', 'prohibit'],
+]);
 
 /**
- * The entries of the tables that hold decisions (not of `local`). With `byId` those that use a nexthop object keep its id;
+ * The entries that hold decisions, which are `table`'s where it is not said. With `byId` those that use a nexthop object keep its id;
  * else they are told by the next hops that it stands for.
  */
-export function parseRoutes(list: readonly RouteJson[], table: string, byId: boolean): Map<string, KernelRoute> {
+export function parseRoutes(list: readonly RouteJson[], table: number, byId: boolean): Map<string, KernelRoute> {
   const routes = new Map<string, KernelRoute>();
   for (const json of list) {
-    if (!routeTypes.includes(json.type) || json.table === 'local') continue;
-    const route = parseRoute(json, table, byId);
+    const type = routeTypes.get(json.type);
+    if (type === undefined) continue;
+    const route = parseRoute(json, type, table, byId);
     let key = routeKey(route);
     // `ip route append` makes a second one; the kernel uses the first.
     while (routes.has(key)) key += ' again';
@@ -101,19 +108,19 @@ export function parseRoutes(list: readonly RouteJson[], table: string, byId: boo
   return routes;
 }
 
-function parseRoute(json: RouteJson, table: string, byId: boolean): KernelRoute {
-  const { type, dst, metric, prefsrc, nhid, protocol } = json;
+function parseRoute(json: RouteJson, type: RouteType, table: number, byId: boolean): KernelRoute {
+  const { dst, metric, prefsrc, nhid, protocol } = json;
   const hops = json.nexthops ?? (json.dev === undefined ? [] : [json]);
   const usesId = byId && nhid !== undefined;
   return {
     prefix: parseDestination(dst),
-    type: type as RouteType,
+    type,
     nexthops: usesId || type !== 'unicast' ? [] : hops.map(parseHop),
     ...(usesId ? { nexthopId: nhid } : {}),
     ...(metric === undefined ? {} : { metric }),
     ...(prefsrc === undefined ? {} : { source: prefsrc }),
-    protocol,
-    table: json.table ?? table,
+    protocol: Number(protocol),
+    table: json.table === undefined ? table : Number(json.table),
     onlink: hops.some(({ flags }) => flags?.includes('onlink')),
   };
 }
@@ -138,8 +145,8 @@ export function parseNexthop({ id, group, type, gateway, dev, flags }: NexthopJs
 }
 
 /** Whether a rule leads traffic from or to the subnet into the table. */
-export function ruleDirection(rule: RuleJson, vnet: string, table: string): 'from' | 'to' | undefined {
-  if (rule.table !== table) return undefined;
+export function ruleDirection(rule: RuleJson, vnet: string, table: number): 'from' | 'to' | undefined {
+  if (Number(rule.table) !== table) return undefined;
   const source = rule.src === 'all' ? undefined : `${rule.src}/${rule.srclen ?? 32}`;
   const destination = rule.dst === undefined ? undefined : `${rule.dst}/${rule.dstlen ?? 32}`;
   if (source === vnet && destination === undefined) return 'from';

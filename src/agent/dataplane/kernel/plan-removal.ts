@@ -3,7 +3,16 @@ import type { Draft } from './draft.ts';
 import { ownStack } from './ip.ts';
 import { conflict } from './plan-common.ts';
 import { removeNexthop } from './plan-nexthop.ts';
-import { type Address, describePlace, isGroup, type KernelRoute, linkAt, type Place } from './state.ts';
+import {
+  type Address,
+  describePlace,
+  isGroup,
+  type KernelRoute,
+  kernelProtocol,
+  linkAt,
+  type Place,
+  routeKey,
+} from './state.ts';
 
 /** Removes an interface, the other end of its pair, and first what depends on either. */
 export function takeLinkDown(draft: Draft, place: Place): void {
@@ -32,18 +41,23 @@ export function clearLink(draft: Draft, place: Place, gone: (address: Address) =
     }
   }
   for (const neighbour of neighbours) draft.removeNeighbour(place, neighbour);
-  for (const address of leaving) draft.removeAddress(place, address);
+  // The last first, since they are put back in reverse: the first one is the source of packets.
+  for (const address of leaving.reverse()) draft.removeAddress(place, address);
 }
 
 /**
- * Entries with a gateway go first, so that when they are put back the entry that leads to the gateway is there again.
- * The kernel's own entries come and go with their addresses.
+ * Of several entries that differ in the next hop only the first goes last, and those with a gateway go before the entry that
+ * leads to it, so that all can be put back as they were. The kernel's own entries come and go with their addresses.
  */
 export function removeRoutes(draft: Draft, namespace: string, which: (route: KernelRoute) => boolean): void {
   const routes = [...draft.stacks.get(namespace)!.routes].filter(
-    ([, route]) => route.protocol !== 'kernel' && which(route),
+    ([, route]) => route.protocol !== kernelProtocol && which(route),
   );
-  const hasGateway = ({ nexthops }: KernelRoute) => nexthops.some(({ via }) => via !== undefined);
-  for (const [key, route] of routes) if (hasGateway(route)) draft.removeRoute(namespace, key, route);
-  for (const [key, route] of routes) if (!hasGateway(route)) draft.removeRoute(namespace, key, route);
+  const rank = ([key, route]: [string, KernelRoute]) => {
+    if (key !== routeKey(route)) return 0;
+    return route.nexthops.some(({ via }) => via !== undefined) ? 1 : 2;
+  };
+  for (const [key, route] of routes.reverse().sort((a, b) => rank(a) - rank(b))) {
+    draft.removeRoute(namespace, key, route);
+  }
 }

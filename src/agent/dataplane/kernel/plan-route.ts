@@ -6,6 +6,7 @@ import {
   describeStack,
   fixtureProtocol,
   type KernelRoute,
+  mainTable,
   type RuleDirection,
   rejectMetric,
   routeKey,
@@ -70,8 +71,8 @@ function rejectRoute(draft: Draft): KernelRoute {
 }
 
 /** Where a stack's entries go: the main table of a router, the slice's table of the node's own stack. */
-export function tableOf(draft: Draft, namespace: string): string {
-  return namespace === ownStack ? String(draft.policy.table) : 'main';
+export function tableOf(draft: Draft, namespace: string): number {
+  return namespace === ownStack ? draft.policy.table : mainTable;
 }
 
 function routeOf(draft: Draft, operation: Named<'vroute'>): KernelRoute {

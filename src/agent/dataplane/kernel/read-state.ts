@@ -14,7 +14,7 @@ import {
   ruleDirection,
 } from './parse.ts';
 import { interfaceSettingFiles, readSettings, routerSettingFiles } from './settings.ts';
-import type { KernelState, Link, Place, Settings, Stack } from './state.ts';
+import { type KernelState, type Link, mainTable, type Place, type Settings, type Stack } from './state.ts';
 
 /** A stack as read, with what it takes to find the other ends of veth pairs. */
 interface RawStack {
@@ -59,10 +59,10 @@ const commonLines = [
 ] as const;
 
 async function readOwn(policy: Policy): Promise<Pick<KernelState, 'nexthops' | 'rules'> & { stack: RawStack }> {
-  const table = String(policy.table);
+  const { table } = policy;
   const [links, neighbours, names, routes, nexthops, rules] = (await showBatch(ownStack, [
     ...commonLines,
-    ['route', 'show', 'table', table],
+    ['route', 'show', 'table', String(table)],
     ['nexthop', 'show'],
     ['rule', 'show'],
   ])) as [LinkJson[], NeighbourJson[], NamespaceJson[], RouteJson[], NexthopJson[], RuleJson[]];
@@ -90,7 +90,7 @@ async function readRouter(namespace: string): Promise<RawStack> {
     // All tables, but IPv4 only.
     ['route', 'show', 'table', 'all', 'root', '0.0.0.0/0'],
   ])) as [LinkJson[], NeighbourJson[], NamespaceJson[], RouteJson[]];
-  return { namespace, links, neighbours, routes: parseRoutes(routes, 'main', false), names: namesById(names) };
+  return { namespace, links, neighbours, routes: parseRoutes(routes, mainTable, false), names: namesById(names) };
 }
 
 interface NamespaceJson {

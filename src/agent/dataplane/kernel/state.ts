@@ -2,12 +2,16 @@
 import type { Route } from '../../../model/route.ts';
 import { ownStack } from './ip.ts';
 
+/** What the kernel makes by itself with an address. */
+export const kernelProtocol = 2;
 /**
  * How entries made here are marked in the kernel (`proto`; numbers that /etc/iproute2/rt_protos leaves free): those that belong
  * to an interface or to the rules, which only `vif_down` and `rule_down` remove, and those of `vroute`.
  */
-export const fixtureProtocol = '245';
-export const routeProtocol = '246';
+export const fixtureProtocol = 245;
+export const routeProtocol = 246;
+
+export const mainTable = 254;
 
 /** Metric of the slice's table's last entry, which rejects what no other entry knows. */
 export const rejectMetric = 4_278_198_272;
@@ -70,8 +74,10 @@ export interface Neighbour {
   readonly mac: string;
 }
 
-export interface KernelRoute extends Route {
-  readonly table: string;
+/** Numbers where `ip` has names: `ip` 6.1 confuses them when names and numbers alternate in a batch. */
+export interface KernelRoute extends Omit<Route, 'protocol'> {
+  readonly table: number;
+  readonly protocol: number;
   /** The next hop is taken to be on the link, whatever the table says. */
   readonly onlink: boolean;
 }

@@ -1,0 +1,176 @@
+/** Feasible uRPF loses nothing: 200 migrations under the slice's flows, and 200 redirections under 20,000 packets/s each way. */
+import { execFile } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { table } from '../../src/cli/output.ts';
+import { withAgents } from '../../src/controller/agents.ts';
+import { measureClocks } from '../../src/controller/clocks.ts';
+import type { Context } from '../../src/controller/context.ts';
+import { declaredFlowPaths } from '../../src/controller/flow-paths.ts';
+import { install } from '../../src/controller/install.ts';
+import { migrate } from '../../src/controller/migrate.ts';
+import { decide } from '../../src/controller/migration/decide.ts';
+import { acceptBoth, addInstance, clone, join, setUp } from '../../src/controller/migration/prepare.ts';
+import { redirectArmed } from '../../src/controller/migration/redirect-armed.ts';
+import type { Run } from '../../src/controller/migration/types.ts';
+import { startPhases } from '../../src/controller/phases.ts';
+import { activeInstance, edgeNodes } from '../../src/controller/resolve.ts';
+import { startTraffic } from '../../src/controller/traffic.ts';
+import type { Slice } from '../../src/model/slice.ts';
+import { planAccess } from '../../src/planning/instance.ts';
+import { noUncertainty } from '../../src/planning/loss/uncertainty.ts';
+import { testbedSchema } from '../../src/testbed/record.ts';
+import { gallerySlice, onTestbed, progress, withoutLatency } from './harness.ts';
+
+const run = promisify(execFile);
+
+/** The six flows of the three-node slice run without a pause while the VN moves forth and back. */
+export async function migrationsBench(count = 200): Promise<string> {
+  const slice = gallerySlice('three-node');
+  const vn = slice.vns[0]!;
+  return onTestbed(slice, async (context) => {
+    await install(context, slice, { placement: 'initial', urpf: 'feasible' });
+    const outcomes: string[] = [];
+    const flows = await withAgents(context, slice, edgeNodes(vn), async (agents) => {
+      const traffic = await startTraffic(agents, slice, vn, 1500);
+      for (let index = 0; index < count; index += 1) {
+        const to = index % 2 === 0 ? 'final' : 'initial';
+        const options = {
+          to,
+          control: 'gateway',
+          schedule: 'optimal',
+          granularity: 'gateway',
+          urpf: 'feasible',
+          traffic: false,
+        } as const;
+        outcomes.push((await migrate(context, slice, vn, options)).outcome);
+        progress('migrations', index + 1, count);
+      }
+      return traffic.finish();
+    });
+    const rows = flows.map((flow) => [
+      `${flow.from} -> ${flow.to}`,
+      flow.sent,
+      flow.lost,
+      flow.duplicated,
+      flow.reordered,
+      flow.maxGapMs.toFixed(0),
+    ]);
+    const completed = outcomes.filter((outcome) => outcome === 'completed').length;
+    return `${completed} of ${count} migrations completed\n${table(['flow', 'sent', 'lost', 'duplicated', 'reordered', 'longest gap ms'], rows)}`;
+  });
+}
+
+const packetsPerSecond = 20_000;
+const packetBytes = 64;
+
+/** iperf3 both ways over the two-node slice without latency, while both gateways redirect 200 times. */
+export async function packetsBench(count = 200): Promise<string> {
+  const slice = withoutLatency(gallerySlice('two-node'));
+  return onTestbed(slice, async (context) => {
+    await install(context, slice, { placement: 'initial', urpf: 'feasible' });
+    const rows = await underLoad(context, slice, count);
+    return table(['direction', 'sent', 'received', 'lost', 'duplicated', 'out of order', 'packets/s'], rows);
+  });
+}
+
+async function underLoad(context: Context, slice: Slice, count: number): Promise<(string | number)[][]> {
+  const vn = slice.vns[0]!;
+  const to = { name: 'final', placement: vn.placements.get('final')! };
+  const old = activeInstance(context.store, slice, vn);
+  const { mtu } = context.store.instances.settings(slice.name, vn.name)!;
+  const nodes = [...edgeNodes(vn), ...old.instance.placement.values(), ...to.placement.values()];
+  return withAgents(context, slice, nodes, async (agents) => {
+    const phases = startPhases(context);
+    const both: Run = { context, agents, slice, vn, old, to, urpf: 'feasible', gated: false, mtu, phases };
+    const fresh = addInstance(both);
+    await setUp(both, fresh.instance);
+    await clone(both, fresh.instance);
+    await join(both, fresh.instance);
+    await acceptBoth(both, fresh.instance);
+    const gateways = vn.gateways.map((gateway) => gateway.node);
+    const flows = declaredFlowPaths(slice, vn, old.instance.placement, to.placement, mtu);
+    const options = { urpf: 'feasible', granularity: 'gateway' } as const;
+    const decision = await decide(vn, 'simultaneous', options, flows, noUncertainty);
+    // Long enough for all redirections; stopped when they are done.
+    const load = await startLoad(context, slice);
+    for (let index = 0; index < count; index += 1) {
+      const clocks = await measureClocks(agents, gateways);
+      await redirectArmed(both, index % 2 === 0 ? fresh : old, decision, clocks);
+      progress('redirections', index + 1, count);
+    }
+    return load.finish();
+  });
+}
+
+interface IperfReport {
+  readonly end: {
+    readonly sum_received: { packets: number; lost_packets: number; seconds: number };
+    readonly sum_sent: { packets: number };
+  };
+  readonly intervals: readonly { readonly sum: { readonly out_of_order?: number } }[];
+}
+
+/** One iperf3 server and client per direction, inside the end hosts' namespaces. */
+async function startLoad(context: Context, slice: Slice) {
+  const testbed = testbedSchema.parse(JSON.parse(context.store.testbeds.forSlice(slice.name)!.record!));
+  const inside = (node: string) => `/run/netns/${testbed.nodes.find(({ name }) => name === node)!.namespace}`;
+  const [a, b] = planAccess(slice, slice.vns[0]!).map((link) => link.hostEnd);
+  const directions = [
+    { name: 'e1 -> e2', from: a!, to: b!, port: '5201' },
+    { name: 'e2 -> e1', from: b!, to: a!, port: '5202' },
+  ];
+  const seconds = 90;
+  const started = await Promise.all(
+    directions.map(async ({ name, from, to, port }) => {
+      const before = await datagrams(inside(to.node));
+      const server = run(
+        'nsenter',
+        [`--net=${inside(to.node)}`, 'iperf3', '-s', '-1', '-J', '-B', to.address, '-p', port],
+        { maxBuffer: 1e9 },
+      );
+      await sleep(300);
+      const client = run(
+        'nsenter',
+        [
+          `--net=${inside(from.node)}`,
+          ...['iperf3', '-c', to.address, '-B', from.address, '-p', port, '-u', '-J'],
+          ...['-l', String(packetBytes), '-b', String(packetsPerSecond * packetBytes * 8), '-t', String(seconds)],
+        ],
+        { maxBuffer: 1e9 },
+      );
+      return { name, to, before, server, client };
+    }),
+  );
+  return {
+    finish: () =>
+      Promise.all(
+        started.map(async ({ name, to, before, server, client }) => {
+          const sent = (JSON.parse((await client).stdout) as IperfReport).end.sum_sent.packets;
+          const { end, intervals } = JSON.parse((await server).stdout) as IperfReport;
+          const { lost_packets: lost, seconds: lasted } = end.sum_received;
+          // The kernel counts every datagram; iperf3 sends one more to say hello.
+          const arrived = (await datagrams(inside(to.node))) - before - helloDatagrams;
+          const outOfOrder = intervals.reduce((sum, interval) => sum + (interval.sum.out_of_order ?? 0), 0);
+          return [
+            name,
+            sent,
+            arrived,
+            lost,
+            Math.max(0, arrived - (sent - lost)),
+            outOfOrder,
+            Math.round(sent / lasted),
+          ];
+        }),
+      ),
+  };
+}
+
+const helloDatagrams = 1;
+
+/** UDP datagrams that a namespace's sockets have received. */
+async function datagrams(namespace: string): Promise<number> {
+  const { stdout } = await run('nsenter', [`--net=${namespace}`, 'cat', '/proc/net/snmp']);
+  const [names, values] = stdout.split('\n').filter((line) => line.startsWith('Udp:'));
+  return Number(values!.split(' ')[names!.split(' ').indexOf('InDatagrams')]);
+}

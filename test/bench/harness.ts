@@ -1,0 +1,48 @@
+/** What the benchmarks share: a testbed of their own, statistics, tables. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Context } from '../../src/controller/context.ts';
+import type { Slice } from '../../src/model/slice.ts';
+import { readSlice } from '../../src/slicefile/index.ts';
+import { openStore } from '../../src/store/store.ts';
+import { bringUp, takeDown } from '../../src/testbed/manage.ts';
+
+export function gallerySlice(name: string): Slice {
+  return readSlice(fileURLToPath(new URL(`../../slices/${name}.yaml`, import.meta.url)));
+}
+
+/** The slice without latencies: its nodes reach each other directly, not through the relay. */
+export function withoutLatency(slice: Slice): Slice {
+  return { ...slice, latency: { defaultMs: 0, linksMs: new Map() } };
+}
+
+/** Runs `body` with the slice's nodes on a testbed of its own, and takes it down whatever happens. */
+export async function onTestbed<T>(slice: Slice, body: (context: Context) => Promise<T>): Promise<T> {
+  const directory = await mkdtemp(join(tmpdir(), 'pl-vnm-bench-'));
+  const store = openStore(join(directory, 'bench.db'));
+  const abort = new AbortController();
+  const interrupt = () => abort.abort(new Error('interrupted'));
+  process.once('SIGINT', interrupt);
+  try {
+    await bringUp(store, [slice], { server: 'embedded', onProgress: () => {}, signal: abort.signal });
+    return await body({ store, acceptNewHostKeys: false, report: () => {}, signal: abort.signal });
+  } finally {
+    process.off('SIGINT', interrupt);
+    await takeDown(store);
+    store.close();
+    await rm(directory, { recursive: true });
+  }
+}
+
+/** Nearest-rank quantile, 0 < q <= 1. */
+export function quantile(values: readonly number[], q: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(q * sorted.length) - 1)] ?? Number.NaN;
+}
+
+/** Prints `done of total` on one line of stderr. */
+export function progress(name: string, done: number, total: number): void {
+  process.stderr.write(`\r${name}: ${done}/${total}${done === total ? '\n' : ''}`);
+}

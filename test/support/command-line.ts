@@ -1,0 +1,91 @@
+/** The program as a user runs it: a process of its own, with a database, a home and a working directory of its own. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'vitest';
+
+const program = fileURLToPath(new URL('../../src/cli/pl-vnm.mjs', import.meta.url));
+/** Longer than any command takes; one that hangs is killed. */
+const patienceMs = 120_000;
+
+export interface Finished {
+  /** Null: it was killed. */
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface Running {
+  /** Resolves once that text has come on stderr; fails when the program ends without. */
+  said(text: string): Promise<void>;
+  /** Ctrl-C. */
+  interrupt(): void;
+  readonly finished: Promise<Finished>;
+}
+
+export interface CommandLine {
+  readonly directory: string;
+  start(...words: string[]): Running;
+  run(...words: string[]): Promise<Finished>;
+  /** With `--json`: the exit code, and the one document that stdout holds. */
+  json<T = unknown>(...words: string[]): Promise<{ code: number | null; json: T }>;
+  /** As `json`, for what must succeed. */
+  ok<T = unknown>(...words: string[]): Promise<T>;
+  /** Removes its files. */
+  remove(): void;
+}
+
+export function commandLine(): CommandLine {
+  const directory = mkdtempSync(join(tmpdir(), 'pl-vnm-system-'));
+  const home = join(directory, 'home');
+  mkdirSync(home);
+  const { SSH_AUTH_SOCK: _, PL_VNM_DB: __, ...inherited } = process.env;
+  const start = (...words: string[]) =>
+    running(
+      spawn(process.execPath, [program, '--db', join(directory, 'vnm.db'), ...words], {
+        cwd: directory,
+        env: { ...inherited, HOME: home },
+        timeout: patienceMs,
+        killSignal: 'SIGKILL',
+      }),
+    );
+  const run = (...words: string[]) => start(...words).finished;
+  async function json<T>(...words: string[]): Promise<{ code: number | null; json: T; stderr: string }> {
+    const { code, stdout, stderr } = await run('--json', ...words);
+    try {
+      return { code, json: JSON.parse(stdout) as T, stderr };
+    } catch (cause) {
+      throw new Error(`'${words.join(' ')}' (exit code ${code}) printed no JSON but: ${stdout}\n${stderr}`, { cause });
+    }
+  }
+  async function ok<T>(...words: string[]): Promise<T> {
+    const { code, json: answer, stderr } = await json<T>(...words);
+    expect(code, `'${words.join(' ')}': ${JSON.stringify(answer)}\n${stderr}`).toBe(0);
+    return answer;
+  }
+  return { directory, start, run, json, ok, remove: () => rmSync(directory, { recursive: true }) };
+}
+
+function running(child: ChildProcess): Running {
+  const output = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name]!.setEncoding('utf8').on('data', (text: string) => {
+      output[name] += text;
+    });
+  }
+  const finished = once(child, 'close').then(([code]): Finished => ({ code: code as number | null, ...output }));
+  const said = (text: string) =>
+    new Promise<void>((resolve, reject) => {
+      const look = () => {
+        if (output.stderr.includes(text)) resolve();
+      };
+      look();
+      child.stderr!.on('data', look);
+      const missing = () => reject(new Error(`it ended without saying '${text}': ${output.stderr}`));
+      finished.then(missing, reject);
+    });
+  return { said, interrupt: () => void child.kill('SIGINT'), finished };
+}

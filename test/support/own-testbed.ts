@@ -1,0 +1,36 @@
+import { afterAll, beforeAll, expect } from 'vitest';
+import type { Testbed } from '../../src/testbed/record.ts';
+import { leftovers } from '../testbed/leftovers.ts';
+import { type CommandLine, commandLine } from './command-line.ts';
+
+export interface OwnTestbed {
+  readonly vnm: CommandLine;
+  readonly testbed: Testbed;
+  /** The network namespace that is a node. */
+  namespace(node: string): string;
+}
+
+/** A local testbed for the suite it is called in: up before its tests, down after them, and then nothing of it may be left. */
+export function ownTestbed(slice: string, ...options: string[]): OwnTestbed {
+  let vnm: CommandLine;
+  let testbed: Testbed;
+  beforeAll(async () => {
+    vnm = commandLine();
+    testbed = await vnm.ok<Testbed>('testbed', 'up', slice, ...options);
+  });
+  afterAll(async () => {
+    const { removed } = await vnm.ok<{ removed: string[] }>('testbed', 'down');
+    expect(removed).toEqual([testbed.id]);
+    expect(leftovers(testbed)).toEqual([]);
+    vnm.remove();
+  });
+  return {
+    get vnm() {
+      return vnm;
+    },
+    get testbed() {
+      return testbed;
+    },
+    namespace: (node) => testbed.nodes.find(({ name }) => name === node)!.namespace,
+  };
+}
