@@ -40,6 +40,13 @@ create table substrate_latencies (
   foreign key (slice_id, to_node) references substrate_nodes (slice_id, name) on delete cascade
 ) strict;
 
+create table slice_ntp_servers (
+  slice_id integer not null references slices (id) on delete cascade,
+  ordinal integer not null,
+  server text not null,                      -- host or host:port
+  primary key (slice_id, ordinal)
+) strict;
+
 create table vns (
   id integer primary key,
   slice_id integer not null references slices (id) on delete cascade,

@@ -1,7 +1,7 @@
 /** Connects a client's standard input and output to the slice's agent, and starts that one where there is none. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, closeSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs';
+import { appendFileSync, chmodSync, closeSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { VnmError } from '../model/errors.ts';
@@ -69,5 +69,9 @@ function spawnDaemon(slice: string, file: string, paths: AgentPaths, onExit: (co
   });
   closeSync(log);
   child.on('exit', onExit);
+  child.on('error', (error) => {
+    appendFileSync(paths.log, `${error.message}\n`);
+    onExit(null);
+  });
   child.unref();
 }

@@ -5,6 +5,8 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { systemClock } from '../clock/clock.ts';
 import { messageOf } from '../model/errors.ts';
 import { type Handlers, type RpcServer, serveRpc } from '../vsys/rpc.ts';
+import { createArmed } from './armed/armed.ts';
+import type { ArmedContext } from './armed-requests.ts';
 import { createKernelDataPlane } from './dataplane/kernel/kernel-dataplane.ts';
 import { createHandlers } from './handlers.ts';
 import { type Log, openLog } from './log.ts';
@@ -23,20 +25,21 @@ const farewellMs = 100;
  */
 export async function runDaemon(slice: string, file: string): Promise<void> {
   process.chdir('/');
-  process.umask(0o077);
   process.on('SIGHUP', () => {});
   const paths = agentPaths(slice);
   const policy = await loadPolicy(paths.policyDirectory, slice);
   const log = openLog(paths.log);
   const facts = { ...agentVersion(file), pid: process.pid, startedAt: systemClock.wallMs(), node: process.version };
   const dataPlane = createKernelDataPlane(policy, systemClock);
+  const armed = createArmed<ArmedContext>(file, policy.limits);
   const streams = createStreams(systemClock, policy.limits);
 
   async function end(why: string): Promise<void> {
     log(`ends: ${why}`);
     rmSync(paths.socket, { force: true });
     await streams.closeAll();
-    dataPlane.close();
+    await armed.close();
+    await dataPlane.close();
     process.exit(0);
   }
 
@@ -48,7 +51,17 @@ export async function runDaemon(slice: string, file: string): Promise<void> {
   process.on('uncaughtException', fail);
   process.on('SIGTERM', () => void end('asked by a signal').catch(fail));
   const shutdown = () => void setTimeout(() => void end('asked by a client').catch(fail), farewellMs);
-  const handlers = createHandlers({ policy, facts, dataPlane, streams, reach, clock: systemClock, log, shutdown });
+  const handlers = createHandlers({
+    policy,
+    facts,
+    dataPlane,
+    streams,
+    armed,
+    reach,
+    clock: systemClock,
+    log,
+    shutdown,
+  });
   await listen(serve(handlers, log), paths.socket);
   log(`serves slice '${slice}': version ${facts.version}, pid ${facts.pid}, node ${facts.node}`);
 }
@@ -67,6 +80,8 @@ function serve(handlers: Handlers, log: Log): Server {
 /** A socket that is there is a dead agent's: a living one would hold the lock. */
 async function listen(server: Server, path: string): Promise<void> {
   rmSync(path, { force: true });
+  const umask = process.umask(0o177);
   server.listen(path);
+  process.umask(umask);
   await once(server, 'listening');
 }

@@ -1,10 +1,13 @@
 /** What the agent does for each request, after the policy has allowed it. */
 import { release } from 'node:os';
 import type { Clock } from '../clock/clock.ts';
+import { readUtc } from '../clock/read-utc.ts';
 import { messageOf } from '../model/errors.ts';
 import type { Method, NodeFacts, Params, Results } from '../vsys/messages.ts';
 import type { Policy } from '../vsys/policy.ts';
 import type { Handlers } from '../vsys/rpc.ts';
+import type { Armed } from './armed/armed.ts';
+import { type ArmedContext, createArmedRequests } from './armed-requests.ts';
 import type { DataPlane } from './dataplane/dataplane.ts';
 import type { Log } from './log.ts';
 import { checkRequest } from './policy.ts';
@@ -15,6 +18,7 @@ export interface AgentParts {
   readonly facts: NodeFacts['agent'];
   readonly dataPlane: DataPlane;
   readonly streams: Streams;
+  readonly armed: Armed<ArmedContext>;
   readonly reach: (params: Params<'reach'>) => Promise<Results['reach']>;
   readonly clock: Clock;
   readonly log: Log;
@@ -23,21 +27,28 @@ export interface AgentParts {
 }
 
 export function createHandlers(parts: AgentParts): Handlers {
-  const { policy, facts, dataPlane, streams, clock } = parts;
+  const { policy, facts, dataPlane, streams, armed, clock } = parts;
+  const armedRequests = createArmedRequests(armed, dataPlane, clock);
   return guarded(parts, {
     hello: async () => ({ agent: facts, policy, kernel: release(), features: await dataPlane.features() }),
-    apply: async ({ operations }) => ({ results: await dataPlane.apply(operations) }),
+    apply: async ({ operations }) => ({ results: await dataPlane.apply(operations, armedRequests.pinned) }),
     inventory: () => dataPlane.inventory(),
     routes: async ({ namespace }) => ({ routes: await dataPlane.routes(namespace) }),
     path_mtu: async ({ remotes }) => ({ mtus: await dataPlane.pathMtu(remotes) }),
     redirect: ({ groups }) => dataPlane.redirect(groups),
+    arm: armedRequests.arm,
+    cancel: armedRequests.cancel,
+    armed_results: async (params) => armedRequests.results(params),
+    timer_lag: async ({ samples }) => ({ lagMs: await armed.lag(samples) }),
     clock: async () => ({ receivedAt: clock.wallMs(), sentAt: clock.wallMs() }),
+    utc: ({ ntpServers }) => readUtc(ntpServers, clock),
     stream_open: streams.open,
     stream_send: streams.send,
     stream_stop: streams.stop,
     stream_report: streams.report,
     reach: parts.reach,
     shutdown: async () => {
+      armedRequests.shutdown();
       parts.shutdown();
       return {};
     },

@@ -1,10 +1,17 @@
 /** Entry of the agent, which is bundled into one file. Everything heavy is loaded only where it is needed. */
+import './node-20.ts';
 import { parseArgs } from 'node:util';
+import { workerData } from 'node:worker_threads';
 import { messageOf, VnmError } from '../model/errors.ts';
+import { isTimingThreadData } from './armed/types.ts';
 
 const usage = 'usage: agent attach --slice NAME | daemon --slice NAME | version';
 
 async function main(): Promise<void> {
+  if (isTimingThreadData(workerData)) {
+    const { runTimingThread } = await import('./armed/timing-thread.ts');
+    runTimingThread(workerData);
+  }
   const file = process.argv[1]!;
   const { values, positionals } = parseArgs({ options: { slice: { type: 'string' } }, allowPositionals: true });
   const [command, ...others] = positionals;

@@ -102,6 +102,8 @@ export function checkOperation(policy: Policy, operation: Operation): void {
     case 'tunnel_down':
     case 'rule_up':
     case 'rule_down':
+    case 'gate_up':
+    case 'gate_down':
   }
 }
 
@@ -110,6 +112,12 @@ export function checkRequest<M extends Method>(policy: Policy, method: M, params
   if (method === 'hello') return;
   if (method !== 'apply') checkAllowed(policy, method);
   const check = checksOf(policy);
+  const checkGroups = (groups: Params<'redirect'>['groups']) => {
+    for (const { id, active } of groups) {
+      check.nexthop(id);
+      check.nexthop(active);
+    }
+  };
   const request = { method, params } as { [N in Method]: { method: N; params: Params<N> } }[Method];
   switch (request.method) {
     case 'apply':
@@ -119,9 +127,12 @@ export function checkRequest<M extends Method>(policy: Policy, method: M, params
       check.namespace(request.params.namespace);
       break;
     case 'redirect':
-      for (const { id, active } of request.params.groups) {
-        check.nexthop(id);
-        check.nexthop(active);
+      checkGroups(request.params.groups);
+      break;
+    case 'arm':
+      for (const action of request.params.actions) {
+        if (action.kind === 'redirect') checkGroups(action.groups);
+        else check.interface(action.interface);
       }
       break;
     case 'stream_open':

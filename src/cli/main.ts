@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
+import { VnmError } from '../model/errors.ts';
 import { addDemo } from './commands/demo.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addInstall, addUninstall } from './commands/install.ts';
@@ -10,6 +11,8 @@ import { addStatus } from './commands/status.ts';
 import { addTestbed } from './commands/testbed.ts';
 import { addSchema, addValidate } from './commands/validate.ts';
 import { addVerify } from './commands/verify.ts';
+import { errorJson } from './output.ts';
+import type { GlobalOptions } from './run.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   version: string;
@@ -44,7 +47,11 @@ for (const add of [
 try {
   await program.parseAsync();
 } catch (error) {
-  // Commander has printed what is wrong; help and version are no errors.
   if (!(error instanceof CommanderError)) throw error;
   process.exitCode = error.exitCode === 0 ? 0 : 2;
+  // Commander has printed what is wrong, for people; help and version are no errors.
+  if (error.exitCode !== 0 && program.opts<GlobalOptions>().json) {
+    const message = error.code === 'commander.help' ? 'a command is missing' : error.message.replace(/^error: /, '');
+    process.stdout.write(`${JSON.stringify(errorJson(new VnmError('usage', message)), null, 2)}\n`);
+  }
 }

@@ -5,7 +5,7 @@ export function table(heading: readonly string[], rows: readonly (readonly (stri
   const cells = [heading, ...rows].map((row) => row.map(String));
   const widths = heading.map((_, column) => Math.max(...cells.map((row) => (row[column] ?? '').length)));
   const numeric = heading.map(
-    (_, column) => rows.length > 0 && rows.every((row) => /^-?[\d.]*( ms)?$/.test(String(row[column]))),
+    (_, column) => rows.length > 0 && rows.every((row) => /^[-~]?[\d.]*( ms)?$/.test(String(row[column]))),
   );
   const line = (row: readonly string[]) =>
     row

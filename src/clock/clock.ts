@@ -35,19 +35,49 @@ export function createSystemClock(skewMs = 0, sources: ClockSources = systemSour
     const low = wholeMs - latest;
     const high = wholeMs + 1 - earliest;
     const isClose = differenceMs > low - 1 && differenceMs < high + 1;
-    differenceMs = isClose ? Math.min(Math.max(differenceMs, low), high) : differenceAtTick(sources);
+    differenceMs = isClose ? Math.min(Math.max(differenceMs, low), high) : measureDifference(sources);
     return monotonicMs() + differenceMs + skewMs;
   }
 
   return { wallMs, monotonicMs };
 }
 
-/** Wall clock minus monotonic clock, where the wall clock begins a new millisecond. Takes up to 1 ms. */
-function differenceAtTick({ dateNow, monotonicMs }: ClockSources): number {
-  const before = dateNow();
-  let now = before;
-  while (now === before) now = dateNow();
-  return now - monotonicMs();
+/**
+ * The clock as it is now, for what takes a while: from here on it follows the monotonic clock, and nobody can set it. Of a few
+ * readings the one that was least interrupted counts.
+ */
+export function steadyClock({ wallMs, monotonicMs }: Clock): Clock {
+  const readings = Array.from({ length: 5 }, () => {
+    const before = monotonicMs();
+    const wall = wallMs();
+    const after = monotonicMs();
+    return { differenceMs: wall - (before + after) / 2, widthMs: after - before };
+  });
+  const { differenceMs } = readings.reduce((best, reading) => (reading.widthMs < best.widthMs ? reading : best));
+  return { wallMs: () => monotonicMs() + differenceMs, monotonicMs };
+}
+
+/** Good enough; the looks themselves take a few microseconds. */
+const closeMs = 0.01;
+const patienceMs = 5;
+
+/**
+ * Wall clock minus monotonic clock. Each reading bounds it from both sides, closely where the wall clock begins a new millisecond: so
+ * it takes up to 1 ms, and as many more as it is interrupted at just that instant.
+ */
+function measureDifference(sources: ClockSources): number {
+  const { dateNow, monotonicMs } = sources;
+  const startMs = monotonicMs();
+  let [low, high, latest] = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY, startMs];
+  while (high - low > closeMs && latest - startMs < patienceMs) {
+    const earliest = monotonicMs();
+    const wholeMs = dateNow();
+    latest = monotonicMs();
+    low = Math.max(low, wholeMs - latest);
+    high = Math.min(high, wholeMs + 1 - earliest);
+  }
+  // No difference fits: the clock was set meanwhile.
+  return low > high ? measureDifference(sources) : (low + high) / 2;
 }
 
 /** This process's clock; PL_VNM_CLOCK_SKEW_MS in its environment shifts it, for tests. */

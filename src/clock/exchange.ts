@@ -1,3 +1,8 @@
+import type { Clock } from './clock.ts';
+
+/** What an estimate comes from: exchanges with the other end, or what both ends know of UTC. */
+export type EstimateSource = 'exchange' | 'ntp' | 'chrony';
+
 /** A node's clock seen from the controller's. */
 export interface ClockEstimate {
   /** The node's clock minus the controller's, in ms, at `measuredAtMs` (controller's monotonic clock). */
@@ -5,6 +10,7 @@ export interface ClockEstimate {
   /** The true offset lies within this distance of `offsetMs`, whatever the delays of the two directions were. */
   readonly boundMs: number;
   readonly measuredAtMs: number;
+  readonly source: EstimateSource;
 }
 
 /** Four instants of one exchange (as in NTP, RFC 5905 section 8): sent and received here by one clock, there by another. */
@@ -18,12 +24,15 @@ export interface Exchange {
 /** Assumed largest difference in speed between two clocks: 50 parts per million, ms per ms. */
 export const driftRate = 50e-6;
 
-/** Offset with its bound, half the round trip less the time spent there. */
-export function estimateFrom(exchange: Exchange, measuredAtMs: number): ClockEstimate {
+/** One batch: as many exchanges as fit the time, some in any case. Each may be the one that nothing held up. */
+const batch = { least: 4, most: 64, withinMs: 300 } as const;
+
+/** Offset with its bound, half the round trip less the time spent there. The clocks drift from `sentAtMs` (monotonic) on. */
+export function estimateFrom(exchange: Exchange, sentAtMs: number): ClockEstimate {
   const { sentMs, remoteReceivedMs, remoteSentMs, receivedMs } = exchange;
   const roundTripMs = Math.max(0, receivedMs - sentMs - (remoteSentMs - remoteReceivedMs));
   const offsetMs = (remoteReceivedMs - sentMs + (remoteSentMs - receivedMs)) / 2;
-  return { offsetMs, boundMs: roundTripMs / 2, measuredAtMs };
+  return { offsetMs, boundMs: roundTripMs / 2, measuredAtMs: sentAtMs, source: 'exchange' };
 }
 
 /** The bound of an estimate at a later instant: it grows with age. */
@@ -36,4 +45,32 @@ export function bestEstimate(samples: readonly ClockEstimate[], nowMs: number): 
   const [first, ...others] = samples;
   if (first === undefined) throw new RangeError('no clock samples');
   return others.reduce((best, sample) => (boundAt(sample, nowMs) < boundAt(best, nowMs) ? sample : best), first);
+}
+
+/** Whether some offset lies within both bounds. */
+export function agree(one: ClockEstimate, other: ClockEstimate, nowMs: number): boolean {
+  return Math.abs(one.offsetMs - other.offsetMs) <= boundAt(one, nowMs) + boundAt(other, nowMs);
+}
+
+/**
+ * The best of a batch of exchanges, one after the other. `ask` answers when the request came in and when the answer left, by the
+ * other end's clock; `steady` is this end's, and must not be set meanwhile (`steadyClock`).
+ */
+export async function estimateByExchanges(
+  ask: () => Promise<{ receivedAt: number; sentAt: number }>,
+  steady: Clock,
+): Promise<ClockEstimate> {
+  const samples: ClockEstimate[] = [];
+  const beganAtMs = steady.monotonicMs();
+  const isEnough = () =>
+    samples.length >= batch.most ||
+    (samples.length >= batch.least && steady.monotonicMs() - beganAtMs >= batch.withinMs);
+  while (!isEnough()) {
+    const sentAtMs = steady.monotonicMs();
+    const sentMs = steady.wallMs();
+    const { receivedAt, sentAt } = await ask();
+    const receivedMs = steady.wallMs();
+    samples.push(estimateFrom({ sentMs, remoteReceivedMs: receivedAt, remoteSentMs: sentAt, receivedMs }, sentAtMs));
+  }
+  return bestEstimate(samples, steady.monotonicMs());
 }

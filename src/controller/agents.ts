@@ -14,6 +14,7 @@ import type { Batches, NodeNames } from './operations.ts';
 
 /** The agents of some nodes of a slice, each on one kept channel. */
 export interface Agents extends NodeNames {
+  readonly slice: Slice;
   get(node: string): AgentConnection;
   nodes(): string[];
 }
@@ -46,6 +47,7 @@ export async function withAgents<T>(
       return connection;
     };
     return await body({
+      slice,
       get,
       nodes: () => [...byNode.keys()],
       address: (node) => addresses.get(node)!,
@@ -96,7 +98,8 @@ export function defaultPolicy(slice: Slice): Policy {
   return policySchema.parse({
     slice: slice.name,
     vnet: formatPrefix(slice.vnet),
-    namespacePrefix: `pv-${slice.name}-`,
+    // A slice's name has no underscore, so no slice's prefix begins with another's.
+    namespacePrefix: `pv-${slice.name}_`,
     ...ids,
   });
 }

@@ -1,10 +1,8 @@
-import { systemClock } from '../clock/clock.ts';
-import { boundAt, type ClockEstimate } from '../clock/exchange.ts';
 import { messageOf, VnmError } from '../model/errors.ts';
 import type { Slice } from '../model/slice.ts';
 import type { Feature } from '../vsys/messages.ts';
 import { withAgents } from './agents.ts';
-import { measureClocks } from './clocks.ts';
+import { type ClockReport, measureClocks, type OwnUtc, readOwnUtc, reportClock } from './clocks.ts';
 import type { Context } from './context.ts';
 
 /** What one node can do for the slice. */
@@ -16,7 +14,9 @@ export interface NodeReport {
   readonly agent?: { version: string; node: string; pid: number };
   readonly kernel?: string;
   readonly features?: readonly Feature[];
-  readonly clock?: { offsetMs: number; boundMs: number };
+  readonly clock?: ClockReport;
+  /** How late its timer begins what is armed. */
+  readonly timerLag?: { p99Ms: number; maxMs: number };
 }
 
 export interface DoctorResult {
@@ -28,18 +28,32 @@ export interface DoctorResult {
 /** Without these a node cannot take part at all. */
 const needed: readonly Feature['name'][] = ['root', 'vxlan', 'nexthop-groups'];
 
+const lagSamples = 50;
+
 /** Looks at every node of the slice by itself, so that one that is away does not hide the others. */
 export async function doctor(context: Context, slice: Slice): Promise<DoctorResult> {
-  const nodes = await Promise.all([...slice.nodes.keys()].map((node) => examine(context, slice, node)));
+  let own: Promise<OwnUtc> | undefined;
+  const readOwn = () => {
+    own ??= readOwnUtc(slice, context.signal);
+    return own;
+  };
+  const nodes = await Promise.all([...slice.nodes.keys()].map((node) => examine(context, slice, node, readOwn)));
   const ok = nodes.every((node) => node.reachable && node.problems.length === 0);
   return { slice: slice.name, ok, nodes };
 }
 
-async function examine(context: Context, slice: Slice, node: string): Promise<NodeReport> {
+async function examine(
+  context: Context,
+  slice: Slice,
+  node: string,
+  readOwn: () => Promise<OwnUtc>,
+): Promise<NodeReport> {
   try {
     return await withAgents(context, slice, [node], async (agents) => {
       const { agent, kernel, features } = agents.get(node).facts;
-      const clock = (await measureClocks(agents, [node])).get(node)!;
+      const { lagMs } = await agents.get(node).call('timer_lag', { samples: lagSamples });
+      // Last: by now the other nodes are connected too, which keeps this machine busy.
+      const clock = (await measureClocks(agents, [node], readOwn)).get(node)!;
       const lacking = features.filter((feature) => needed.includes(feature.name) && !feature.available);
       return {
         node,
@@ -48,7 +62,8 @@ async function examine(context: Context, slice: Slice, node: string): Promise<No
         agent: { version: agent.version, node: agent.node, pid: agent.pid },
         kernel,
         features,
-        clock: report(clock),
+        clock: reportClock(clock),
+        timerLag: { p99Ms: quantile(lagMs, 0.99), maxMs: Math.max(...lagMs) },
       };
     });
   } catch (error) {
@@ -58,6 +73,10 @@ async function examine(context: Context, slice: Slice, node: string): Promise<No
   }
 }
 
-function report(clock: ClockEstimate): { offsetMs: number; boundMs: number } {
-  return { offsetMs: clock.offsetMs, boundMs: boundAt(clock, systemClock.monotonicMs()) };
+/** Between the two nearest of the values. */
+function quantile(values: readonly number[], fraction: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const place = fraction * (sorted.length - 1);
+  const [low, high] = [sorted[Math.floor(place)]!, sorted[Math.ceil(place)]!];
+  return low + (high - low) * (place - Math.floor(place));
 }

@@ -3,28 +3,18 @@ import { boundAt, type ClockEstimate } from '../clock/exchange.ts';
 import type { Slice, VirtualNetwork } from '../model/slice.ts';
 import { gatewayLink, type Instance } from '../planning/instance.ts';
 import { type Agents, withAgents } from './agents.ts';
-import { measureClocks } from './clocks.ts';
+import { type ClockReport, measureClocks, reportClock } from './clocks.ts';
 import type { Context } from './context.ts';
+import { type PathLatency, type ProbedPath, pathLatency } from './path-latency.ts';
 import { edgeNodes } from './resolve.ts';
 import { runStream } from './streams.ts';
 
-/** One-way latency between two gateways over one instance, in ms; the error of the clocks is at most `clockBoundMs`. */
-export interface PathLatency {
-  readonly from: string;
-  readonly to: string;
-  readonly minMs: number;
-  readonly medianMs: number;
-  /** p99 minus minimum. */
-  readonly jitterMs: number;
-  readonly probes: number;
-  readonly lost: number;
-  readonly clockBoundMs: number;
-}
+export type { PathLatency };
 
 export interface MeasureResult {
   readonly slice: string;
   readonly vn: string;
-  readonly clocks: { node: string; offsetMs: number; boundMs: number }[];
+  readonly clocks: ({ node: string } & ClockReport)[];
   readonly instances: { placement: string; state: string; paths: PathLatency[] }[];
 }
 
@@ -43,7 +33,6 @@ export async function measure(context: Context, slice: Slice, vn: VirtualNetwork
       agents,
       vn.gateways.map((gateway) => gateway.node),
     );
-    const nowMs = systemClock.monotonicMs();
     const measured = [];
     for (const { id, placementName: placement, state } of records) {
       measured.push({ placement, state, paths: await measurePaths(agents, vn, instances.plan(id), clocks) });
@@ -51,50 +40,66 @@ export async function measure(context: Context, slice: Slice, vn: VirtualNetwork
     return {
       slice: slice.name,
       vn: vn.name,
-      clocks: [...clocks].map(([node, clock]) => ({ node, offsetMs: clock.offsetMs, boundMs: boundAt(clock, nowMs) })),
+      clocks: [...clocks].map(([node, clock]) => ({ node, ...reportClock(clock) })),
       instances: measured,
     };
   });
 }
 
-/** The pairs of gateways that a VN's flows use, each once. */
-export function flowPaths(vn: VirtualNetwork): { from: string; to: string }[] {
+/** The pairs of gateways that a VN's flows use, each in both directions once. */
+export function probedPairs(vn: VirtualNetwork): [string, string][] {
   const gatewayBy = new Map(vn.endHosts.map((endHost) => [endHost.name, endHost.gateway]));
-  const pairs = vn.flows.map((flow) => ({ from: gatewayBy.get(flow.from)!, to: gatewayBy.get(flow.to)! }));
-  return pairs.filter(
-    ({ from, to }, index) =>
-      from !== to && pairs.findIndex((other) => other.from === from && other.to === to) === index,
-  );
+  const pairs = new Map<string, [string, string]>();
+  for (const flow of vn.flows) {
+    const ends = [gatewayBy.get(flow.from)!, gatewayBy.get(flow.to)!].sort() as [string, string];
+    if (ends[0] !== ends[1]) pairs.set(JSON.stringify(ends), ends);
+  }
+  return [...pairs.values()];
 }
 
-/** Many short probes from gateway to gateway over one instance, all pairs at once, corrected by the clocks' offsets. */
+/**
+ * Many short probes from gateway to gateway over one instance, both directions of all pairs that a flow uses at once, corrected by
+ * the clocks' offsets.
+ */
 export async function measurePaths(
   agents: Agents,
   vn: VirtualNetwork,
   instance: Instance,
   clocks: ReadonlyMap<string, ClockEstimate>,
 ): Promise<PathLatency[]> {
-  const rateBps = (probeBytes * 8 * 1000) / probeIntervalMs;
-  return Promise.all(
-    flowPaths(vn).map(async ({ from, to }) => {
-      const source = gatewayLink(instance, from).a;
-      const destination = gatewayLink(instance, to).a;
-      const spec = { from: source, to: destination, payloadBytes: probeBytes, rateBps, count: probes };
-      const { received, delayMs } = await runStream(agents, spec, quietMs);
-      const [there, here] = [clocks.get(destination.node)!, clocks.get(source.node)!];
-      // Arrival is by the destination's clock, sending by the source's.
-      const correctionMs = here.offsetMs - there.offsetMs;
-      const nowMs = systemClock.monotonicMs();
-      return {
-        from,
-        to,
-        minMs: (delayMs?.min ?? Number.NaN) + correctionMs,
-        medianMs: (delayMs?.median ?? Number.NaN) + correctionMs,
-        jitterMs: delayMs === undefined ? Number.NaN : delayMs.p99 - delayMs.min,
-        probes,
-        lost: probes - received,
-        clockBoundMs: boundAt(there, nowMs) + boundAt(here, nowMs),
-      };
+  const pairs = await Promise.all(
+    probedPairs(vn).map(async ([one, other]) => {
+      const [there, back] = await Promise.all([
+        probe(agents, instance, one, other, clocks),
+        probe(agents, instance, other, one, clocks),
+      ]);
+      return [pathLatency(there, back), pathLatency(back, there)];
     }),
   );
+  return pairs.flat();
+}
+
+async function probe(
+  agents: Agents,
+  instance: Instance,
+  from: string,
+  to: string,
+  clocks: ReadonlyMap<string, ClockEstimate>,
+): Promise<ProbedPath> {
+  const source = gatewayLink(instance, from).a;
+  const destination = gatewayLink(instance, to).a;
+  const rateBps = (probeBytes * 8 * 1000) / probeIntervalMs;
+  const spec = { from: source, to: destination, payloadBytes: probeBytes, rateBps, count: probes };
+  const report = await runStream(agents, spec, quietMs);
+  const [here, there] = [clocks.get(source.node)!, clocks.get(destination.node)!];
+  const nowMs = systemClock.monotonicMs();
+  return {
+    from,
+    to,
+    probes,
+    report,
+    // Arrival is by the destination's clock, sending by the source's.
+    correctionMs: here.offsetMs - there.offsetMs,
+    clockBoundMs: boundAt(there, nowMs) + boundAt(here, nowMs),
+  };
 }

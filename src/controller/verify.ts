@@ -1,3 +1,4 @@
+import { VnmError } from '../model/errors.ts';
 import type { Slice, VirtualNetwork } from '../model/slice.ts';
 import { type AccessLink, gatewayLink, gatewayOf, type Instance, planAccess } from '../planning/instance.ts';
 import { pathBetween, shortestPaths } from '../planning/paths.ts';
@@ -55,14 +56,8 @@ async function verifyPair(
   from: AccessLink,
   to: AccessLink,
 ): Promise<PairResult> {
-  const report = await probe(agents, from.hostEnd, to.hostEnd);
-  const result = {
-    from: from.endHost,
-    to: to.endHost,
-    sent: probes,
-    received: report.received,
-    reachable: report.received > 0,
-  };
+  const received = await probe(agents, from.hostEnd, to.hostEnd);
+  const result = { from: from.endHost, to: to.endHost, sent: probes, received, reachable: received > 0 };
   return result.reachable ? result : { ...result, stopsAt: await locateBreak(agents, vn, instance, from, to) };
 }
 
@@ -76,17 +71,29 @@ export async function verifyGateways(
   const pairs = gateways.flatMap((from) => gateways.filter((to) => to !== from).map((to) => ({ from, to })));
   return Promise.all(
     pairs.map(async ({ from, to }) => {
-      const { received } = await probe(agents, gatewayLink(instance, from).a, gatewayLink(instance, to).a);
-      if (received > 0) return { from, to, reachable: true };
-      const hops = await answering(agents, gatewayLink(instance, from).a, hopsBetween(vn, instance, from, to));
-      return { from, to, reachable: false, stopsAt: describeBreak(`gateway ${from}`, hops) };
+      const source = gatewayLink(instance, from).a;
+      if ((await probe(agents, source, gatewayLink(instance, to).a)) > 0) return { from, to, reachable: true };
+      const stopsAt = await breakOf(agents, `gateway ${from}`, source, hopsBetween(vn, instance, from, to));
+      return { from, to, reachable: false, stopsAt: stopsAt ?? `beyond gateway ${to}` };
     }),
   );
 }
 
-function probe(agents: Agents, from: StreamEnd, to: StreamEnd) {
+/** How many of a few packets arrive; none where an end has lost its address. */
+async function probe(agents: Agents, from: StreamEnd, to: StreamEnd): Promise<number> {
   const rateBps = (probeBytes * 8 * 1000) / probeIntervalMs;
-  return runStream(agents, { from, to, payloadBytes: probeBytes, rateBps, count: probes }, quietMs);
+  try {
+    const spec = { from, to, payloadBytes: probeBytes, rateBps, count: probes };
+    return (await runStream(agents, spec, quietMs)).received;
+  } catch (error) {
+    if (isWithoutAddress(error)) return 0;
+    throw error;
+  }
+}
+
+/** What an agent answers when it shall send from or receive on an address that its node does not have. */
+function isWithoutAddress(error: unknown): error is VnmError {
+  return error instanceof VnmError && error.code === 'not-found';
 }
 
 interface Hop {
@@ -120,23 +127,29 @@ async function locateBreak(
     },
   ];
   for (const { origin, source, hops } of legs) {
-    const answers = await answering(agents, source, hops);
-    if (answers.some((hop) => !hop.answered)) return describeBreak(origin, answers);
+    const stopsAt = await breakOf(agents, origin, source, hops);
+    if (stopsAt !== undefined) return stopsAt;
   }
   return `every hop answers, but not ${from.endHost} to ${to.endHost} end to end: look at the gateways' redirection and uRPF`;
 }
 
-async function answering(agents: Agents, source: StreamEnd, hops: readonly Hop[]) {
-  if (hops.length === 0) return [];
-  const to = hops.map((hop) => hop.address);
-  const { answered } = await agents.get(source.node).call('reach', { from: source.address, to, timeoutMs: quietMs });
-  return hops.map((hop, index) => ({ ...hop, answered: answered[index] === true }));
-}
-
-function describeBreak(origin: string, hops: readonly (Hop & { answered: boolean })[]): string {
-  const broken = hops.findIndex((hop) => !hop.answered);
-  if (broken < 0) return `beyond ${hops.at(-1)?.name ?? origin}`;
-  return `between ${broken === 0 ? origin : hops[broken - 1]!.name} and ${hops[broken]!.name}`;
+/** Where one leg stops; undefined when each of its hops answers. */
+async function breakOf(
+  agents: Agents,
+  origin: string,
+  source: StreamEnd,
+  hops: readonly Hop[],
+): Promise<string | undefined> {
+  if (hops.length === 0) return undefined;
+  try {
+    const to = hops.map((hop) => hop.address);
+    const { answered } = await agents.get(source.node).call('reach', { from: source.address, to, timeoutMs: quietMs });
+    const silent = answered.indexOf(false);
+    return silent < 0 ? undefined : `between ${hops[silent - 1]?.name ?? origin} and ${hops[silent]!.name}`;
+  } catch (error) {
+    if (isWithoutAddress(error)) return `at ${origin}: ${error.message}`;
+    throw error;
+  }
 }
 
 /** The routers on the configured path, each by the address where a packet enters it, and the far gateway. */

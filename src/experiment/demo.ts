@@ -17,11 +17,22 @@ import { bringUp, takeDown } from '../testbed/manage.ts';
 export interface DemoResult {
   readonly slice: string;
   readonly verified: VerifyResult;
-  /** There, and back again. */
-  readonly migrations: MigrateResult[];
+  /** Each way there, and back again. */
+  readonly ways: { readonly way: Way; readonly migrations: MigrateResult[] }[];
 }
 
-/** Makes a testbed, installs the three-node VN, moves it forth and back under traffic, and removes everything. */
+export type Way = 'paper' | 'ours';
+
+/** The paper's: redirections commanded over SSH, strict uRPF. Ours: armed at the gateways, feasible uRPF. */
+const ways = {
+  paper: { control: 'remote', schedule: 'simultaneous', urpf: 'strict' },
+  ours: { control: 'gateway', schedule: 'optimal', urpf: 'feasible' },
+} as const;
+
+/**
+ * Makes a testbed, installs the three-node VN, moves it forth and back under traffic, in the paper's way and in ours, and
+ * removes everything.
+ */
 export async function demo(report: (progress: Progress) => void, signal: AbortSignal): Promise<DemoResult> {
   dataplaneChoice('auto');
   const directory = await mkdtemp(join(tmpdir(), 'pl-vnm-demo-'));
@@ -47,20 +58,16 @@ async function runDemo(context: Context, slice: Slice): Promise<DemoResult> {
   const vn = slice.vns[0] as VirtualNetwork;
   await install(context, slice, { placement: 'initial', urpf: 'strict' });
   const verified = await verify(context, slice, vn);
-  const migrations: MigrateResult[] = [];
-  for (const to of ['final', 'initial']) {
-    context.report({ kind: 'phase', text: `migrate to '${to}' under the traffic of ${vn.flows.length} flows` });
-    migrations.push(
-      await migrate(context, slice, vn, {
-        to,
-        control: 'remote',
-        schedule: 'simultaneous',
-        granularity: 'gateway',
-        urpf: 'strict',
-        traffic: true,
-      }),
-    );
+  const results: DemoResult['ways'] = [];
+  for (const way of ['paper', 'ours'] as const) {
+    const migrations: MigrateResult[] = [];
+    for (const to of ['final', 'initial']) {
+      const name = way === 'paper' ? "the paper's way" : 'our way';
+      context.report({ kind: 'phase', text: `${name}: to '${to}' under the traffic of ${vn.flows.length} flows` });
+      migrations.push(await migrate(context, slice, vn, { ...ways[way], to, granularity: 'gateway', traffic: true }));
+    }
+    results.push({ way, migrations });
   }
   await uninstall(context, slice);
-  return { slice: slice.name, verified, migrations };
+  return { slice: slice.name, verified, ways: results };
 }

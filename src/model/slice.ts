@@ -8,6 +8,8 @@ export interface Slice {
   readonly vnet: Prefix;
   readonly nodes: ReadonlyMap<string, SubstrateNode>;
   readonly latency: LatencyMap;
+  /** Servers that the controller and the nodes ask for the time, each `host` or `host:port`. */
+  readonly ntp: readonly string[];
   /** At least one. A file with `vn:` has one, a file with `vns:` any number. */
   readonly vns: readonly VirtualNetwork[];
 }

@@ -17,6 +17,7 @@ export function buildSlice(raw: RawSlice): Slice {
     vnet: raw.vnet,
     nodes: toMap(raw.substrate.nodes, (name, node) => buildNode(name, node, raw.ssh ?? {})),
     latency: buildLatency(raw.substrate.latency ?? {}),
+    ntp: raw.ntp ?? [],
     vns: vns.map((vn) => buildVn(vn, vn.placements)),
   };
 }

@@ -1,4 +1,5 @@
 import { checkEdge } from './checks/edge.ts';
+import { checkNtp } from './checks/ntp.ts';
 import { checkPlacements } from './checks/placements.ts';
 import { checkForm, checkVns } from './checks/slice.ts';
 import { checkSubnet } from './checks/subnet.ts';
@@ -12,6 +13,7 @@ export function checkMeaning(value: unknown, draft: Draft): Problem[] {
   return [
     ...checkForm(value),
     ...checkSubnet(draft),
+    ...checkNtp(draft),
     ...checkSubstrate(draft),
     ...checkVns(draft),
     ...draft.vns.flatMap((vn) => [...checkTopology(vn), ...checkEdge(draft, vn), ...checkPlacements(draft, vn)]),

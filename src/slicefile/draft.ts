@@ -10,6 +10,7 @@ import { vnetSchema } from './schema.ts';
 
 export interface Draft {
   readonly vnet: Prefix | undefined;
+  readonly ntp: Section<Reference>;
   readonly nodes: Section<DraftNode>;
   readonly latencyLinks: Section<DraftPair>;
   readonly vns: readonly DraftVn[];
@@ -66,6 +67,7 @@ export function readDraft(value: unknown, problems: readonly Problem[]): Draft {
   const vnet = vnetSchema.safeParse(reader.at(['vnet']));
   return {
     vnet: vnet.success ? vnet.data : undefined,
+    ntp: reader.list(['ntp'], (path) => reader.reference(path)),
     nodes: reader.map(['substrate', 'nodes'], (name, path) => ({
       name,
       path,

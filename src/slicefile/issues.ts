@@ -8,7 +8,14 @@ type Issue = z.core.$ZodIssue;
 
 /** Issues of the schema in the words of a slice file. `value` is what was checked. */
 export function problemsOf(issues: readonly Issue[], value: unknown): Problem[] {
-  return issues.flatMap((issue) => toProblems(issue, issue.path as Path, valueAt(value, issue.path as Path)));
+  const places = new Set(issues.filter(isWrongType).map(({ path }) => JSON.stringify(path)));
+  // The length of a text says nothing where a list should be.
+  const told = issues.filter((issue) => isWrongType(issue) || !places.has(JSON.stringify(issue.path)));
+  return told.flatMap((issue) => toProblems(issue, issue.path as Path, valueAt(value, issue.path as Path)));
+}
+
+function isWrongType({ code }: Issue): boolean {
+  return code === 'invalid_type';
 }
 
 function toProblems(issue: Issue, path: Path, found: unknown): Problem[] {

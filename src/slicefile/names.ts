@@ -1,7 +1,8 @@
 import { isIP } from 'node:net';
 import { parseAddress } from '../model/address.ts';
 import { VnmError } from '../model/errors.ts';
-import { quote } from './words.ts';
+import { parseNtpServer } from '../model/ntp-server.ts';
+import { oneLine, quote } from './words.ts';
 
 /** A kind of name: what the schema and the messages say of it. */
 export interface NameRule {
@@ -50,6 +51,13 @@ export function parseHost(text: string): string {
 /** An IPv4 address, unchanged. Throws VnmError `invalid-input`. */
 export function parseAddressText(text: string): string {
   parseAddress(text);
+  return text;
+}
+
+/** `host` or `host:port`, unchanged. Throws VnmError `invalid-input`. */
+export function parseNtpServerText(text: string): string {
+  // Its message repeats the text.
+  parseNtpServer(oneLine(text));
   return text;
 }
 

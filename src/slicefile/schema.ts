@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { parsePrefix } from '../model/address.ts';
 import { messageOf, VnmError } from '../model/errors.ts';
+import { maxNtpServers, ntpServerPattern } from '../model/ntp-server.ts';
 import * as names from './names.ts';
 import { parseRate, ratePattern } from './rate.ts';
 
@@ -157,6 +158,22 @@ const vnHint = 'a virtual network: name, routers, links, gateways, endHosts, flo
 const vnSchema = z.strictObject(vnShape).describe(vnHint);
 const placedVnSchema = z.strictObject({ ...vnShape, placements: placementsSchema }).describe(`${vnHint}, placements`);
 
+const ntpSchema = z
+  .array(
+    text(
+      {
+        title: 'time server',
+        description: 'host or host:port, like ntp1.example.org or 192.0.2.7:123',
+        pattern: ntpServerPattern.source,
+      },
+      names.parseNtpServerText,
+    ),
+  )
+  .max(maxNtpServers)
+  .describe(
+    `time servers that the controller and the nodes ask, at most ${maxNtpServers}: [ntp1.example.org, 192.0.2.7:123]; each one server, no pool`,
+  );
+
 export const vnetSchema = text(
   {
     title: 'IPv4 prefix',
@@ -180,6 +197,7 @@ export const sliceSchema = z
       .strictObject({ user: user.exactOptional(), port: port.exactOptional(), key: key.exactOptional() })
       .describe('defaults for all nodes with a host: { user: me, port: 22, key: ~/.ssh/id_ed25519 }')
       .exactOptional(),
+    ntp: ntpSchema.exactOptional(),
     substrate: z
       .strictObject({
         nodes: z

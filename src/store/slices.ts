@@ -11,7 +11,7 @@ export interface SliceStore {
   find(name: string): Slice | undefined;
   /**
    * Writes a slice, replacing an earlier version. Throws VnmError `conflict` when the change would contradict what is
-   * installed: only latencies, flows and placements may change under an installed VN.
+   * installed: only latencies, NTP servers, flows and placements may change under an installed VN.
    */
   save(slice: Slice): void;
   remove(name: string): void;
@@ -82,6 +82,7 @@ function saveSlice(db: Db, slice: Slice): void {
     .pluck()
     .get(slice.name, slice.number, formatPrefix(slice.vnet), slice.latency.defaultMs)!;
   saveSubstrate(db, id, slice);
+  saveNtpServers(db, id, slice);
   // VN rows keep their ids: instances refer to them.
   const kept = slice.vns.map((vn) => vn.name);
   for (const name of db.prepare<[number], string>('select name from vns where slice_id = ?').pluck().all(id)) {
@@ -104,6 +105,14 @@ function saveSubstrate(db: Db, slice: number, { nodes, latency }: Slice): void {
     'insert into substrate_latencies (slice_id, from_node, to_node, ms) values (?, ?, ?, ?)',
   );
   for (const [from, row] of latency.linksMs) for (const [to, ms] of row) insertLatency.run(slice, from, to, ms);
+}
+
+function saveNtpServers(db: Db, slice: number, { ntp }: Slice): void {
+  db.prepare('delete from slice_ntp_servers where slice_id = ?').run(slice);
+  const insert = db.prepare('insert into slice_ntp_servers (slice_id, ordinal, server) values (?, ?, ?)');
+  ntp.forEach((server, ordinal) => {
+    insert.run(slice, ordinal, server);
+  });
 }
 
 function saveVn(db: Db, slice: number, vn: VirtualNetwork, ordinal: number): void {
@@ -174,6 +183,10 @@ function loadSlice(db: Db, name: string): Slice | undefined {
     vnet: parsePrefix(row.vnet),
     nodes: loadNodes(db, row.id),
     latency: loadLatency(db, row.id, row.latency_default_ms),
+    ntp: db
+      .prepare<[number], string>('select server from slice_ntp_servers where slice_id = ? order by ordinal')
+      .pluck()
+      .all(row.id),
     vns: db
       .prepare<[number], { id: number; name: string }>('select id, name from vns where slice_id = ? order by ordinal')
       .all(row.id)

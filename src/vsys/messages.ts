@@ -3,8 +3,9 @@
  * both ends, and a result type. Instants are Unix ms with fractions by the answering node's clock.
  */
 import { z } from 'zod';
+import { maxNtpServers, ntpServerPattern } from '../model/ntp-server.ts';
 import type { Route } from '../model/route.ts';
-import { type OperationResult, operationSchema } from './operations.ts';
+import { interfaceName, type OperationResult, operationSchema } from './operations.ts';
 import type { Policy } from './policy.ts';
 
 /** Largest message either side takes, in bytes. */
@@ -13,6 +14,14 @@ export const maxMessageBytes = 32 * 1024 * 1024;
 const address = z.ipv4();
 const streamId = z.string().regex(/^[a-z0-9-]{1,64}$/);
 const group = z.strictObject({ id: z.int().min(1).max(0xffffffff), active: z.int().min(1).max(0xffffffff) });
+const armedId = z.string().regex(/^[a-z0-9-]{1,64}$/);
+const ntpServer = z.string().max(260).regex(ntpServerPattern, 'not HOST or HOST:PORT');
+/** Ms after the common instant; a gate closes before it. */
+const offsetMs = z.number().min(-60_000).max(60_000);
+const armedAction = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('redirect'), offsetMs, groups: z.array(group).min(1).max(1024) }),
+  z.strictObject({ kind: z.enum(['gate_close', 'gate_open']), offsetMs, interface: interfaceName }),
+]);
 
 export const requestSchemas = {
   /** Who answers and what the node can do. */
@@ -27,8 +36,25 @@ export const requestSchemas = {
   path_mtu: z.strictObject({ remotes: z.array(address).max(1024) }),
   /** Makes another nexthop of each group the active one, all by one write; one that is no member takes the group over alone. */
   redirect: z.strictObject({ groups: z.array(group).min(1).max(1024) }),
+  /**
+   * Holds actions for an exact instant: `at` by this node's clock, turned into monotonic time at once, so that no step of the
+   * clock moves it. Answered when they are held; then they are done though the connection is gone, and never early.
+   */
+  arm: z.strictObject({
+    id: armedId,
+    at: z.number().positive(),
+    actions: z.array(armedAction).min(1).max(256),
+  }),
+  /** Until the first action is begun: nothing of it will be done. */
+  cancel: z.strictObject({ id: armedId }),
+  /** What became of it; kept for a day. */
+  armed_results: z.strictObject({ id: armedId, forget: z.boolean().default(false) }),
+  /** How late this node's timer begins actions that do nothing. */
+  timer_lag: z.strictObject({ samples: z.int().min(1).max(1000) }),
   /** One exchange of time stamps. */
   clock: z.strictObject({}),
+  /** The node's clock against UTC, by the NTP servers named here and by chrony where the node has it. */
+  utc: z.strictObject({ ntpServers: z.array(ntpServer).max(maxNtpServers) }),
   /** Receives a stream of numbered UDP packets on an address of the slice; answers the port. */
   stream_open: z.strictObject({ stream: streamId, address }),
   /** Sends `count` packets, or without it until stopped or for at most an hour, evenly spaced. */
@@ -66,13 +92,30 @@ export interface Results {
   routes: { routes: Route[] };
   path_mtu: { mtus: number[] };
   redirect: { startedAt: number; finishedAt: number };
+  arm: Record<string, never>;
+  cancel: { result: 'cancelled' | 'fired' };
+  armed_results: ArmedResults;
+  timer_lag: { lagMs: number[] };
   clock: { receivedAt: number; sentAt: number };
+  utc: UtcReport;
   stream_open: { port: number };
   stream_send: Record<string, never>;
   stream_stop: { sent: number };
   stream_report: StreamReport;
   reach: { answered: boolean[] };
   shutdown: Record<string, never>;
+}
+
+/** What became of an armed set of actions; instants by this node's clock as it was when they were armed. */
+export interface ArmedResults {
+  readonly state: 'armed' | 'fired' | 'failed' | 'missed' | 'cancelled';
+  /** In the order given; without `startedAt` an action was not begun. */
+  readonly actions: readonly {
+    readonly plannedAt: number;
+    readonly startedAt?: number;
+    readonly finishedAt?: number;
+    readonly error?: string;
+  }[];
 }
 
 export interface NodeFacts {
@@ -128,6 +171,13 @@ export interface NexthopState {
   /** Members of a group; the weights of a resilient one say which is active. */
   readonly group?: readonly { id: number; weight: number }[];
   readonly resilient?: boolean;
+}
+
+export interface UtcReport {
+  /** `offsetMs`: the node's clock minus UTC. */
+  readonly sources: { kind: 'ntp' | 'chrony'; name: string; offsetMs: number; boundMs: number }[];
+  /** Servers that could not be read, and why. */
+  readonly errors: string[];
 }
 
 export interface StreamReport {

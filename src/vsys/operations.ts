@@ -7,7 +7,7 @@ import { z } from 'zod';
 
 const address = z.ipv4();
 const prefix = z.cidrv4();
-const interfaceName = z.string().regex(/^[a-z0-9][a-z0-9.-]{0,14}$/);
+export const interfaceName = z.string().regex(/^[a-z0-9][a-z0-9.-]{0,14}$/);
 const namespaceName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,99}$/);
 const mac = z.string().regex(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/);
 const nexthopId = z.int().min(1).max(0xffffffff);
@@ -109,7 +109,18 @@ const groupDown = z.strictObject({ op: z.literal('group_down'), id: nexthopId })
 const ruleUp = z.strictObject({ op: z.literal('rule_up') });
 const ruleDown = z.strictObject({ op: z.literal('rule_down') });
 
-export const operationSchema = z.union([
+/**
+ * A gate between an end host's access interface and the node's forwarding: open it lets everything pass, closed (by an armed action)
+ * it holds up to `limitBytes` and loses nothing of it.
+ */
+const gateUp = z.strictObject({
+  op: z.literal('gate_up'),
+  interface: interfaceName,
+  limitBytes: z.int().min(2048).max(1_000_000_000),
+});
+const gateDown = z.strictObject({ op: z.literal('gate_down'), interface: interfaceName });
+
+export const operationSchema = z.discriminatedUnion('op', [
   netnsUp,
   netnsDown,
   tunnelUp,
@@ -123,6 +134,8 @@ export const operationSchema = z.union([
   groupDown,
   ruleUp,
   ruleDown,
+  gateUp,
+  gateDown,
 ]);
 
 export type Operation = z.infer<typeof operationSchema>;
@@ -144,6 +157,8 @@ export const operationNames = [
   'group_down',
   'rule_up',
   'rule_down',
+  'gate_up',
+  'gate_down',
 ] as const satisfies readonly OperationName[];
 
 /** What one operation of a batch did. */

@@ -201,7 +201,7 @@ describeAsRoot('a failing batch', () => {
         // Whatever else may fail does so in planning, before anything is done.
         else expect(error).toMatchObject({ code: expect.stringMatching(/^(conflict|not-found)$/) });
       }),
-      { numRuns: Number(process.env.ROLLBACK_RUNS ?? 25) },
+      { numRuns: 20 },
     );
     expect(reachedTheKernel).toBeGreaterThan(5);
   });

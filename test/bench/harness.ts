@@ -44,5 +44,6 @@ export function quantile(values: readonly number[], q: number): number {
 
 /** Prints `done of total` on one line of stderr. */
 export function progress(name: string, done: number, total: number): void {
-  process.stderr.write(`\r${name}: ${done}/${total}${done === total ? '\n' : ''}`);
+  if (process.stderr.isTTY || done === total)
+    process.stderr.write(`\r${name}: ${done}/${total}${done === total ? '\n' : ''}`);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { createSystemClock } from '../../src/clock/clock.ts';
+import { createSystemClock, steadyClock } from '../../src/clock/clock.ts';
 
 /** A machine whose time passes by 10 us with every look at a clock. */
 function machine(startWallMs: number) {
@@ -50,6 +50,25 @@ describe('createSystemClock', () => {
     expect(Math.abs(clock.wallMs() - wallMs())).toBeLessThan(0.1);
   });
 
+  it('is right from the first look, wherever that is interrupted', () => {
+    for (let look = 0; look < 250; look += 1) {
+      const { sources, wallMs, pass } = machine(1_700_000_000_000.4);
+      let looks = 0;
+      const interrupted = (time: () => number) => () => {
+        const now = time();
+        looks += 1;
+        if (looks === look) pass(0.7);
+        return now;
+      };
+      const clock = createSystemClock(0, {
+        dateNow: interrupted(sources.dateNow),
+        monotonicMs: interrupted(sources.monotonicMs),
+      });
+      clock.wallMs();
+      expect(Math.abs(clock.wallMs() - wallMs())).toBeLessThan(0.05);
+    }
+  });
+
   it('has a monotonic time that does not step', () => {
     const { sources, set } = machine(1_700_000_000_000);
     const clock = createSystemClock(0, sources);
@@ -70,5 +89,33 @@ describe('createSystemClock', () => {
     const wallMs = clock.wallMs();
     expect(wallMs).toBeGreaterThan(before - 1);
     expect(wallMs).toBeLessThan(Date.now() + 2);
+  });
+});
+
+describe('steadyClock', () => {
+  it('goes on as it was when the clock is set', () => {
+    const { sources, wallMs, pass, set } = machine(1_700_000_000_000);
+    const steady = steadyClock(createSystemClock(0, sources));
+    expect(Math.abs(steady.wallMs() - wallMs())).toBeLessThan(0.1);
+    set(3_600_000);
+    pass(500);
+    expect(Math.abs(steady.wallMs() + 3_600_000 - wallMs())).toBeLessThan(0.1);
+    expect(steady.monotonicMs() - sources.monotonicMs()).toBeCloseTo(0, 1);
+  });
+
+  it('does not count a reading that was interrupted', () => {
+    let ms = 0;
+    const stops = [40, 0, 0, 9, 0];
+    const clock = { monotonicMs: () => ms, wallMs: () => 1000 + ms };
+    const interrupted = {
+      monotonicMs: clock.monotonicMs,
+      wallMs: () => {
+        const wall = clock.wallMs();
+        ms += stops.shift() ?? 0;
+        return wall;
+      },
+    };
+    const steady = steadyClock(interrupted);
+    expect(steady.wallMs()).toBe(clock.wallMs());
   });
 });

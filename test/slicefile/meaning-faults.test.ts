@@ -155,6 +155,16 @@ const cases: [name: string, text: string, faults: string[]][] = [
     ["two.yaml:5:11: node 'n1' has an address but no host (add its host, or remove the address)"],
   ],
   [
+    'a time server twice',
+    changed('vnet:', 'ntp: [a, b, a]\nvnet:'),
+    ["two.yaml:2:13: NTP server 'a' is listed twice (each server is listed once)"],
+  ],
+  [
+    'a time server twice in other words',
+    changed('vnet:', 'ntp: [a.example.org, A.example.org:123, a.example.org:124]\nvnet:'),
+    ["two.yaml:2:22: NTP server 'A.example.org:123' is listed twice (it is the same as 'a.example.org')"],
+  ],
+  [
     'vnet in loopback',
     changed('10.64.0.0/16', '127.64.0.0/16'),
     [

@@ -30,6 +30,7 @@ describe('parseSlice', () => {
           ['n2', new Map([['n1', 120]])],
         ]),
       },
+      ntp: [],
       vns: [
         {
           name: 'two',
@@ -66,6 +67,11 @@ describe('parseSlice', () => {
     expect(slice.number).toBe(7);
     expect(slice.vns[0]!.links).toEqual([{ from: 'alpha', to: 'beta', cost: 2.5 }]);
     expect(slice.vns[0]!.flows).toEqual([{ from: 'e1', to: 'e2', rateBps: 800_000, priority: 2, payloadBytes: 512 }]);
+  });
+
+  it('takes time servers, in their order', () => {
+    const servers = ['ntp1.example.org', '192.0.2.7:1123', 'ntp_2:123', '192.0.2.7'];
+    expect(parseSlice(changed('vnet:', `ntp: [${servers.join(', ')}]\nvnet:`), 'two.yaml').ntp).toEqual(servers);
   });
 
   it('gives nodes with a host the defaults of the slice', () => {

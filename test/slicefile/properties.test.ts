@@ -111,6 +111,7 @@ const name = fc.stringMatching(/^[a-z0-9][a-z0-9-]{0,7}$/);
 const anySlice: fc.Arbitrary<Slice> = fc
   .record({
     sliceName: name,
+    ntp: fc.uniqueArray(fc.tuple(name, fc.integer({ min: 1, max: 65_535 })), { selector: String, maxLength: 8 }),
     number: fc.integer({ min: 1, max: 4095 }),
     routers: fc.uniqueArray(name, { minLength: 1, maxLength: 6 }),
     cost: fc.double({ min: 0.001, max: 1e6, noNaN: true }),
@@ -123,7 +124,7 @@ const anySlice: fc.Arbitrary<Slice> = fc
     priority: fc.double({ min: 0.001, max: 100, noNaN: true }),
     payload: fc.option(fc.integer({ min: 24, max: 9000 }), { nil: undefined }),
   })
-  .map(({ sliceName, number, routers, cost, latencies, edges, rate, priority, payload }) => {
+  .map(({ sliceName, ntp, number, routers, cost, latencies, edges, rate, priority, payload }) => {
     const indices = Array.from({ length: edges }, (_, i) => i);
     const names = [...routers.keys()].flatMap((i) => [`old${i}`, `new${i}`]);
     const nodes = [...names, ...indices.flatMap((i) => [`gw${i}`, `host${i}`])];
@@ -158,6 +159,7 @@ const anySlice: fc.Arbitrary<Slice> = fc
       vnet: { base: 10 * 2 ** 24, length: 16 },
       nodes: new Map(nodes.map((node) => [node, { name: node }])),
       latency: { defaultMs: 5, linksMs },
+      ntp: ntp.map(([host, port]) => `${host}0.example.org:${port}`),
       vns: [vn],
     };
   });
@@ -187,6 +189,7 @@ function toText(slice: Slice, several: boolean): string {
     slice: slice.name,
     number: slice.number,
     vnet: formatPrefix(slice.vnet),
+    ntp: slice.ntp,
     substrate: {
       nodes: Object.fromEntries([...slice.nodes.keys()].map((node) => [node, {}])),
       latency: { default: slice.latency.defaultMs, links: unordered },

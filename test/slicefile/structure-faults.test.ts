@@ -3,7 +3,10 @@ import { changed, faultsOf, goodFile } from './support/faults.ts';
 
 const lowerRule = '1 to 32 of a-z, 0-9 and -, not beginning with -; it becomes part of names on the nodes';
 const anyRule = '1 to 32 of A-Z, a-z, 0-9, _ and -, beginning with a letter or digit';
-const allKeys = 'slice, number, vnet, ssh, substrate, vn, placements, vns';
+const allKeys = 'slice, number, vnet, ssh, ntp, substrate, vn, placements, vns';
+const ntpHint =
+  'time servers that the controller and the nodes ask, at most 8: [ntp1.example.org, 192.0.2.7:123]; each one server, no pool';
+const noNtpServer = 'is not an NTP server (write it like ntp1.example.org or 192.0.2.7:123 (no IPv6))';
 
 /** What the good file is changed to, and all its faults then. */
 const cases: [name: string, text: string, faults: string[]][] = [
@@ -174,6 +177,28 @@ const cases: [name: string, text: string, faults: string[]][] = [
     'host bits',
     changed('10.64.0.0/16', '10.65.1.0/16'),
     ["two.yaml:2:7: '10.65.1.0/16' has host bits set (write 10.65.0.0/16)"],
+  ],
+  [
+    'one time server without a list',
+    changed('vnet:', 'ntp: ntp.example.org\nvnet:'),
+    [`two.yaml:2:6: expected a list, found 'ntp.example.org' (${ntpHint})`],
+  ],
+  [
+    'too many time servers',
+    changed('vnet:', 'ntp: [a, b, c, d, e, f, g, h, i]\nvnet:'),
+    [`two.yaml:2:6: the list is too long (${ntpHint})`],
+  ],
+  [
+    'time servers that are none',
+    changed('vnet:', 'ntp: ["a b", 192.0.2, "2001:db8::1", "x:70000", "c\\u001b[2J", 123]\nvnet:'),
+    [
+      `two.yaml:2:7: 'a b' ${noNtpServer}`,
+      `two.yaml:2:14: '192.0.2' ${noNtpServer}`,
+      `two.yaml:2:23: '2001:db8::1' ${noNtpServer}`,
+      `two.yaml:2:38: 'x:70000' ${noNtpServer}`,
+      `two.yaml:2:49: 'c\\u001b[2J' ${noNtpServer}`,
+      'two.yaml:2:63: expected a time server, found the number 123 (host or host:port, like ntp1.example.org or 192.0.2.7:123)',
+    ],
   ],
   ['negative latency', changed('60]', '-1]'), ['two.yaml:14:19: -1 is too small (one-way latency in ms, 0 or more)']],
   [

@@ -43,6 +43,15 @@ describe('slices', () => {
     },
   );
 
+  test('time servers come back in their order, and can change under an installed VN', () => {
+    const slice = { ...readSlice(gallery('three-node')), ntp: ['b.example.org', 'a.example.org:1123', '192.0.2.7'] };
+    store.slices.save(slice);
+    expect(store.slices.find('three')).toEqual(slice);
+    addInstance(slice, 'initial');
+    store.slices.save({ ...slice, ntp: ['192.0.2.7'] });
+    expect(store.slices.find('three')?.ntp).toEqual(['192.0.2.7']);
+  });
+
   test('any slice comes back as it was, and replaces the one before', () => {
     fc.assert(
       fc.property(arbitrarySlice, (slice) => {

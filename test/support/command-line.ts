@@ -26,47 +26,50 @@ export interface Running {
   readonly finished: Promise<Finished>;
 }
 
+/** A command as it is typed, without the program's name; `more` words may hold spaces. */
 export interface CommandLine {
   readonly directory: string;
-  start(...words: string[]): Running;
-  run(...words: string[]): Promise<Finished>;
-  /** With `--json`: the exit code, and the one document that stdout holds. */
-  json<T = unknown>(...words: string[]): Promise<{ code: number | null; json: T }>;
-  /** As `json`, for what must succeed. */
-  ok<T = unknown>(...words: string[]): Promise<T>;
+  readonly database: string;
+  start(command: string, ...more: string[]): Running;
+  run(command: string, ...more: string[]): Promise<Finished>;
+  /** With `--json`: the exit code, the one document that stdout holds, and what stderr says. */
+  json<T = unknown>(command: string, ...more: string[]): Promise<{ code: number | null; json: T; stderr: string }>;
+  /** The document alone, of what must succeed. */
+  ok<T = unknown>(command: string, ...more: string[]): Promise<T>;
   /** Removes its files. */
   remove(): void;
 }
 
 export function commandLine(): CommandLine {
   const directory = mkdtempSync(join(tmpdir(), 'pl-vnm-system-'));
+  const database = join(directory, 'vnm.db');
   const home = join(directory, 'home');
   mkdirSync(home);
   const { SSH_AUTH_SOCK: _, PL_VNM_DB: __, ...inherited } = process.env;
-  const start = (...words: string[]) =>
+  const start = (command: string, ...more: string[]) =>
     running(
-      spawn(process.execPath, [program, '--db', join(directory, 'vnm.db'), ...words], {
+      spawn(process.execPath, [program, '--db', database, ...command.split(' '), ...more], {
         cwd: directory,
         env: { ...inherited, HOME: home },
         timeout: patienceMs,
         killSignal: 'SIGKILL',
       }),
     );
-  const run = (...words: string[]) => start(...words).finished;
-  async function json<T>(...words: string[]): Promise<{ code: number | null; json: T; stderr: string }> {
-    const { code, stdout, stderr } = await run('--json', ...words);
+  const run = (command: string, ...more: string[]) => start(command, ...more).finished;
+  async function json<T>(command: string, ...more: string[]) {
+    const { code, stdout, stderr } = await run(`--json ${command}`, ...more);
     try {
       return { code, json: JSON.parse(stdout) as T, stderr };
     } catch (cause) {
-      throw new Error(`'${words.join(' ')}' (exit code ${code}) printed no JSON but: ${stdout}\n${stderr}`, { cause });
+      throw new Error(`'${command}' (exit code ${code}) printed no JSON but: ${stdout}\n${stderr}`, { cause });
     }
   }
-  async function ok<T>(...words: string[]): Promise<T> {
-    const { code, json: answer, stderr } = await json<T>(...words);
-    expect(code, `'${words.join(' ')}': ${JSON.stringify(answer)}\n${stderr}`).toBe(0);
+  async function ok<T>(command: string, ...more: string[]): Promise<T> {
+    const { code, json: answer, stderr } = await json<T>(command, ...more);
+    expect(code, `'${command}' answered ${JSON.stringify(answer)}\n${stderr}`).toBe(0);
     return answer;
   }
-  return { directory, start, run, json, ok, remove: () => rmSync(directory, { recursive: true }) };
+  return { directory, database, start, run, json, ok, remove: () => rmSync(directory, { recursive: true }) };
 }
 
 function running(child: ChildProcess): Running {

@@ -1,6 +1,6 @@
 /** What the kernel has, in its own words: by `ip`, past the program under test. */
 import { execFile, execFileSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 
 export function ip(namespace: string, words: string): string {
@@ -34,7 +34,7 @@ export function namespacesOf(testbed: { readonly id: string }): string[] {
 
 /**
  * All that an installation could change in a testbed's network: which namespaces there are, and of each the interfaces, addresses,
- * neighbours, rules, nexthops and routes of all tables. Without the interfaces' numbers, which count all that ever were.
+ * neighbours, rules, nexthops and routes of all tables, in an order that does not tell which was made first.
  */
 export async function networkOf(testbed: { readonly id: string }): Promise<Record<string, unknown>> {
   const entries = namespacesOf(testbed).map(async (name) => [name, await stateOf(name)] as const);
@@ -42,11 +42,23 @@ export async function networkOf(testbed: { readonly id: string }): Promise<Recor
 }
 
 const looks = ['address', 'neighbour show nud permanent', 'rule', 'nexthop', 'route show table all'];
+/** Numbers that the kernel counts on, whatever was removed meanwhile. */
+const counted = ['ifindex', 'link_index', 'link_netnsid', 'unbalanced_time'];
 
-async function stateOf(namespace: string): Promise<unknown[]> {
-  const outputs = looks.map(async (words) => {
+async function stateOf(namespace: string): Promise<Record<string, unknown>> {
+  const states = looks.map(async (words) => {
     const { stdout } = await promisify(execFile)('ip', ['-n', namespace, '-json', ...words.split(' ')]);
-    return JSON.parse(stdout, (key, value) => (key === 'ifindex' || key === 'link_index' ? undefined : value)) as unknown;
+    const list = JSON.parse(stdout, (key, value) => (counted.includes(key) ? undefined : value)) as unknown[];
+    return [words, list.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))] as const;
   });
-  return Promise.all(outputs);
+  return Object.fromEntries(await Promise.all(states));
+}
+
+/** The processes in a network namespace. */
+export function processesOf(namespace: string): { pid: number; command: string }[] {
+  const pids = execFileSync('ip', ['netns', 'pids', namespace], { encoding: 'utf8' }).split('\n').filter(Boolean);
+  return pids.map((pid) => ({
+    pid: Number(pid),
+    command: readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' '),
+  }));
 }

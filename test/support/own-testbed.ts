@@ -10,16 +10,20 @@ export interface OwnTestbed {
   namespace(node: string): string;
 }
 
-/** A local testbed for the suite it is called in: up before its tests, down after them, and then nothing of it may be left. */
-export function ownTestbed(slice: string, ...options: string[]): OwnTestbed {
+/**
+ * A local testbed for the suite it is called in: up before its tests, down after them, and then nothing of it may be left.
+ * `slice`: a slice file, or what writes one into a directory and answers its path.
+ */
+export function ownTestbed(slice: string | ((directory: string) => string), ...options: string[]): OwnTestbed {
   let vnm: CommandLine;
   let testbed: Testbed;
   beforeAll(async () => {
     vnm = commandLine();
-    testbed = await vnm.ok<Testbed>('testbed', 'up', slice, ...options);
+    const file = typeof slice === 'string' ? slice : slice(vnm.directory);
+    testbed = await vnm.ok<Testbed>('testbed up', file, ...options);
   });
   afterAll(async () => {
-    const { removed } = await vnm.ok<{ removed: string[] }>('testbed', 'down');
+    const { removed } = await vnm.ok<{ removed: string[] }>('testbed down');
     expect(removed).toEqual([testbed.id]);
     expect(leftovers(testbed)).toEqual([]);
     vnm.remove();

@@ -19,6 +19,7 @@ export function sliceOf(
     vnet: parsePrefix('10.65.0.0/16'),
     nodes: new Map(nodes.map((name) => [name, { name }])),
     latency: { defaultMs: 0, linksMs: new Map(nodes.map((node) => [node, latencyFrom(node)])) },
+    ntp: [],
     vns: [],
     ...fields,
   };

@@ -41,6 +41,8 @@ describe('parseParams', () => {
     ],
     ['reach', { from: '10.0.0.1', to: [], timeoutMs: 5 }, 'reach: to: Too small: expected array to have >=1 items'],
     ['clock', { now: true }, 'clock: Unrecognized key: "now"'],
+    ['utc', { ntpServers: ['192.0.2.1:123', 'a b'] }, 'utc: ntpServers[1]: not HOST or HOST:PORT'],
+    ['utc', { ntpServers: [...'abcdefghi'] }, 'utc: ntpServers: Too big: expected array to have <=8 items'],
   ] as const)('%s %j: names the path of the bad field', (method, params, message) => {
     expect(() => parseParams(method, params)).toThrow(expect.objectContaining({ code: 'invalid-input', message }));
   });

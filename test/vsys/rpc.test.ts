@@ -4,6 +4,8 @@ import { VnmError } from '../../src/model/errors.ts';
 import { maxMessageBytes } from '../../src/vsys/messages.ts';
 import { createRpcClient, type Handlers, type RpcClient, type RpcServer, serveRpc } from '../../src/vsys/rpc.ts';
 
+const patience = { timeout: 20_000 };
+
 const never = new Promise<never>(() => {});
 
 /** Handlers of which a test gives those it needs. */
@@ -114,7 +116,7 @@ describe('createRpcClient and serveRpc', () => {
     });
     const { input, said } = serveRaw();
     input.write(framed({ jsonrpc: '2.0', id: 7, method: 'routes', params: { namespace: 5 } }));
-    await expect.poll(said).toBe(
+    await expect.poll(said, patience).toBe(
       framed({
         jsonrpc: '2.0',
         id: 7,
@@ -131,7 +133,7 @@ describe('createRpcClient and serveRpc', () => {
     const { input, said } = serveRaw({ clock: async () => ({ receivedAt: 1, sentAt: 2 }) });
     input.write(framed({ jsonrpc: '2.0', id: 1, method: 'constructor', params: {} }));
     input.write(framed({ jsonrpc: '2.0', id: 2, method: 'clock', params: {} }));
-    await expect.poll(said).toBe(
+    await expect.poll(said, patience).toBe(
       framed({
         jsonrpc: '2.0',
         id: 1,
@@ -217,7 +219,7 @@ describe('hostile input', () => {
     input.write(text);
     expect(await server.closed).toMatchObject({ code: 'invalid-input', message });
     expect(said()).toBe(refusal(message));
-    await expect.poll(() => input.destroyed).toBe(true);
+    await expect.poll(() => input.destroyed, patience).toBe(true);
   });
 
   it.each([
@@ -270,13 +272,13 @@ describe('hostile input', () => {
       framed({ jsonrpc: '2.0', id, method: 'clock', params: {} }),
     );
     for (const request of requests) input.write(request);
-    await expect.poll(() => started).toBe(32);
+    await expect.poll(() => started, patience).toBe(32);
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(started).toBe(32);
     const releaseAll = setInterval(() => {
       for (const resolve of release.splice(0)) resolve();
     }, 1);
-    await expect.poll(() => said().match(/"result"/g)?.length).toBe(2000);
+    await expect.poll(() => said().match(/"result"/g)?.length, patience).toBe(2000);
     clearInterval(releaseAll);
   });
 });

@@ -14,45 +14,54 @@ const maxKept = 1024;
 const lagLeadMs = 20;
 const lagSpacingMs = 7.3;
 
-export interface Armed {
+/** `Context`: what its user wants to find again with each id. */
+export interface Armed<Context> {
   /**
    * Resolves once the timing thread holds the actions; then each is begun at its instant or shortly after, never before. Throws
    * VnmError: `conflict` for an id that is known already, `forbidden` when too many are armed, `failed` when it is too late.
    */
-  arm(id: string, actions: readonly TimedAction[]): Promise<void>;
+  arm(id: string, actions: readonly TimedAction[], context: Context): Promise<void>;
   /** `cancelled`: nothing of it was done and nothing will be; `fired`: it is too late. VnmError `not-found`. */
   cancel(id: string): Promise<'cancelled' | 'fired'>;
   /** VnmError `not-found`. */
-  outcome(id: string): ArmedOutcome;
-  /** Frees an id; not of what is still armed. */
+  find(id: string): Known<Context>;
+  /** Frees an id, unless it is still armed. VnmError `not-found`. */
   forget(id: string): void;
-  /** Ids of what is still to be done, or to be finished. */
-  armedIds(): string[];
+  /** What is still to be done, or to be finished. */
+  pending(): Pending<Context>[];
   /** How late each of so many actions that do nothing is begun, ms. VnmError `failed`. */
   lag(samples: number): Promise<number[]>;
-  /** Starts the thread ahead of its first use. */
-  start(): void;
   /** Ends the thread. What is armed is not done. */
   close(): Promise<void>;
 }
 
+export interface Pending<Context> {
+  readonly id: string;
+  readonly context: Context;
+}
+
+export interface Known<Context> {
+  readonly outcome: ArmedOutcome;
+  readonly context: Context;
+}
+
 /** `file`: of the agent's program, which the thread runs too. */
-export function createArmed(file: string, limits: { readonly armed: number }): Armed {
-  const records = new Map<string, { readonly outcome: ArmedOutcome; readonly changedMs: number }>();
+export function createArmed<Context>(file: string, limits: { readonly armed: number }): Armed<Context> {
+  const records = new Map<string, Known<Context> & { readonly changedMs: number }>();
   const measurements = new Map<string, PromiseWithResolvers<ArmedOutcome>>();
   let thread: TimingThread | undefined;
   let measured = 0;
 
   function onOutcome(id: string, outcome: ArmedOutcome): void {
-    const measurement = measurements.get(id);
-    if (measurement === undefined) record(id, outcome);
-    else if (outcome.state !== 'armed') measurement.resolve(outcome);
+    const known = records.get(id);
+    if (known !== undefined) record(id, outcome, known.context);
+    else if (outcome.state !== 'armed') measurements.get(id)?.resolve(outcome);
   }
 
-  function record(id: string, outcome: ArmedOutcome): void {
+  function record(id: string, outcome: ArmedOutcome, context: Context): void {
     // At the end of the order.
     records.delete(id);
-    records.set(id, { outcome, changedMs: monotonicMs() });
+    records.set(id, { outcome, context, changedMs: monotonicMs() });
     if (outcome.state !== 'armed') dropOld();
   }
 
@@ -67,7 +76,7 @@ export function createArmed(file: string, limits: { readonly armed: number }): A
   function onFailure(reason: string): void {
     thread = undefined;
     for (const { reject } of measurements.values()) reject(new VnmError('failed', reason));
-    for (const id of armedIds()) record(id, abandoned(find(id), reason));
+    for (const { id, context } of pending()) record(id, abandoned(find(id).outcome, reason), context);
   }
 
   function running(): TimingThread {
@@ -75,24 +84,22 @@ export function createArmed(file: string, limits: { readonly armed: number }): A
     return thread;
   }
 
-  function find(id: string): ArmedOutcome {
+  function find(id: string): Known<Context> {
     const known = records.get(id);
-    if (known !== undefined) return known.outcome;
+    if (known !== undefined) return known;
     throw new VnmError('not-found', `nothing is or was armed as '${id}' on this node`);
   }
 
-  function armedIds(): string[] {
-    return [...records].filter(([, { outcome }]) => outcome.state === 'armed').map(([id]) => id);
+  function pending(): Pending<Context>[] {
+    return [...records].flatMap(([id, { outcome, context }]) => (outcome.state === 'armed' ? [{ id, context }] : []));
   }
 
-  async function arm(id: string, actions: readonly TimedAction[]): Promise<void> {
+  async function arm(id: string, actions: readonly TimedAction[], context: Context): Promise<void> {
     if (records.has(id)) throw new VnmError('conflict', `'${id}' is or was armed already`, { hint: 'take another id' });
-    if (armedIds().length >= limits.armed) throw tooMany(id, limits.armed);
+    if (pending().length >= limits.armed) throw tooMany(id, limits.armed);
+    const outcomes = actions.map(({ atMonotonicMs }) => ({ plannedMonotonicMs: atMonotonicMs }));
     // From now on the id is taken.
-    record(id, {
-      state: 'armed',
-      actions: actions.map(({ atMonotonicMs }) => ({ plannedMonotonicMs: atMonotonicMs })),
-    });
+    record(id, { state: 'armed', actions: outcomes }, context);
     try {
       await running().arm(id, actions);
     } catch (error) {
@@ -102,8 +109,8 @@ export function createArmed(file: string, limits: { readonly armed: number }): A
   }
 
   async function cancel(id: string): Promise<'cancelled' | 'fired'> {
-    if (find(id).state === 'armed') await thread?.cancel(id);
-    const isBegun = find(id).actions.some(({ startedMonotonicMs }) => startedMonotonicMs !== undefined);
+    if (find(id).outcome.state === 'armed') await thread?.cancel(id);
+    const isBegun = find(id).outcome.actions.some(({ startedMonotonicMs }) => startedMonotonicMs !== undefined);
     return isBegun ? 'fired' : 'cancelled';
   }
 
@@ -128,13 +135,12 @@ export function createArmed(file: string, limits: { readonly armed: number }): A
   return {
     arm,
     cancel,
-    outcome: find,
+    find,
     forget(id) {
-      if (find(id).state !== 'armed') records.delete(id);
+      if (find(id).outcome.state !== 'armed') records.delete(id);
     },
-    armedIds,
+    pending,
     lag,
-    start: () => void running(),
     async close() {
       await thread?.end();
     },

@@ -72,7 +72,10 @@ export class Timeline {
     const latenessMs = startedMonotonicMs - action.atMonotonicMs;
     if (latenessMs < 0) return;
     // Half a timeline is worse than a late one: what was begun is finished.
-    if (!isBegun(entry) && latenessMs + suspendedMs > maxLatenessMs) return this.#end(entry, 'missed');
+    if (!isBegun(entry) && latenessMs + suspendedMs > maxLatenessMs) {
+      this.#end(entry, 'missed');
+      return;
+    }
     const error = this.#parts.perform(action);
     entry.left.shift();
     entry.outcomes[index] = {

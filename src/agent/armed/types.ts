@@ -3,7 +3,7 @@ import type { MessagePort } from 'node:worker_threads';
 
 export type Tool = 'ip' | 'tc';
 
-/** Lines for a waiting tool, each with its line feed, and the instant before which they must not be written. */
+/** Lines for a waiting tool, each with its line feed, that print nothing, and the instant before which they must not be written. */
 export interface TimedAction {
   readonly atMonotonicMs: number;
   readonly tool: Tool;

@@ -129,6 +129,7 @@ function spawnOver(tool: Tool, paths: readonly string[]): Pipes {
       stdio: theirs as [number, number, number],
     });
     const [stdin, stdout, stderr] = ours as [number, number, number];
+    child.unref();
     if (child.pid === undefined) throw cannotRun(tool, new Error('it does not start'));
     return { pid: child.pid, stdin, stdout, stderr };
   } catch (error) {

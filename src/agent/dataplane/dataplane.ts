@@ -2,10 +2,28 @@ import type { Route } from '../../model/route.ts';
 import type { Feature, Inventory, Params, Results } from '../../vsys/messages.ts';
 import type { Operation, OperationResult } from '../../vsys/operations.ts';
 
+export type ArmedAction = Params<'arm'>['actions'][number];
+
+/** Lines, each with its line feed, for a tool in waiting. */
+export interface Prepared {
+  readonly tool: 'ip' | 'tc';
+  readonly lines: readonly string[];
+}
+
+/** What must stay as it is, since lines were made for it. */
+export interface Pinned {
+  readonly nexthops: ReadonlySet<number>;
+  /** Interfaces whose gates these are. */
+  readonly gates: ReadonlySet<string>;
+}
+
 /** What carries a slice's virtual routers and tunnels on this node. Everything it is asked has passed the policy. */
 export interface DataPlane {
-  /** All operations in order, or none: on a failure what was done is undone. Throws VnmError. */
-  apply(operations: readonly Operation[]): Promise<OperationResult[]>;
+  /**
+   * All operations in order, or none: on a failure what was done is undone. Throws VnmError; `conflict` for what would change
+   * what is pinned.
+   */
+  apply(operations: readonly Operation[], pinned: () => Pinned): Promise<OperationResult[]>;
   inventory(): Promise<Inventory>;
   /** The main table of a router namespace, or the slice's own table. VnmError `not-found`. */
   routes(namespace?: string): Promise<Route[]>;
@@ -13,7 +31,12 @@ export interface DataPlane {
   pathMtu(remotes: readonly string[]): Promise<number[]>;
   /** Makes another member of each group active. VnmError `not-found`, `conflict` before anything is changed. */
   redirect(groups: Params<'redirect'>['groups']): Promise<Results['redirect']>;
+  /**
+   * Hands to `take` what each action will take, to be done later; no `apply` changes anything before `take` has resolved. Throws
+   * VnmError as `redirect`, `not-found` where there is no gate.
+   */
+  prepare(actions: readonly ArmedAction[], take: (prepared: Prepared[]) => Promise<void>): Promise<void>;
   features(): Promise<Feature[]>;
-  /** Ends what it keeps running; what is installed stays. */
-  close(): void;
+  /** Ends what it keeps running, after the batch that is under way; what is installed stays. */
+  close(): Promise<void>;
 }

@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
+import type { MigrateResult } from '../../controller/migrate.ts';
 import { type DemoResult, demo } from '../../experiment/demo.ts';
 import { VnmError } from '../../model/errors.ts';
 import { migrationText } from '../migration-text.ts';
+import { ms, table } from '../output.ts';
 import { printProgress, runPlain } from '../run.ts';
 
 export function addDemo(program: Command): void {
@@ -14,18 +16,79 @@ export function addDemo(program: Command): void {
       runPlain(command, async (signal) => {
         const startedAt = performance.now();
         const result = await demo(printProgress, signal);
-        const ok = result.verified.ok && result.migrations.every((migration) => migration.outcome === 'completed');
+        const ok = result.verified.ok && migrationsOf(result).every((migration) => migration.outcome === 'completed');
         if (signal.aborted) throw new VnmError('interrupted', 'the demo was interrupted; everything it made is gone');
         return { text: report(result, performance.now() - startedAt), json: result, exitCode: ok ? 0 : 1 };
       }),
     );
 }
 
-function report({ migrations }: DemoResult, durationMs: number): string {
+function migrationsOf({ ways }: DemoResult): MigrateResult[] {
+  return ways.flatMap(({ migrations }) => migrations);
+}
+
+function report(result: DemoResult, durationMs: number): string {
+  const failed = migrationsOf(result).filter((migration) => migration.outcome !== 'completed');
+  const last = result.ways.at(-1)!.migrations[0]!;
   const parts = [
-    'The three-node VN was installed on p1, p2, p3; six flows of 1.5 Mb/s ran between its end hosts; then it moved.',
-    ...migrations.map(migrationText),
+    'The three-node VN was installed on p1, p2, p3; six flows of 1.5 Mb/s ran between its end hosts; then it moved to\n' +
+      "p4, p5, p6 and back, twice: in the paper's way (the controller commands each gateway over SSH; strict uRPF) and in\n" +
+      'ours (armed at the gateways beforehand; feasible uRPF).',
+    ...failed.map(migrationText),
+    `One of the four migrations, the first in our way:\n\n${migrationText(last)}`,
+    `The two ways side by side:\n\n${sideBySide(result)}\n\n${lostByFlow(result)}`,
     `Everything was taken down again. The whole demo took ${(durationMs / 1000).toFixed(1)} s.`,
   ];
   return parts.join('\n\n========\n\n');
+}
+
+const wayNames = { paper: "the paper's", ours: 'ours' } as const;
+
+function sideBySide({ ways }: DemoResult): string {
+  const rows = ways.flatMap(({ way, migrations }) =>
+    migrations.map(({ from, to, redirections, flows }) => {
+      const lateMs = redirections.map((redirection) => redirection.lagMs + redirection.executionMs);
+      const finishedAt = redirections.map((redirection) => redirection.finishedAt);
+      return [
+        wayNames[way],
+        `${from} -> ${to}`,
+        ms(Math.max(...lateMs)),
+        ms(Math.max(...finishedAt) - Math.min(...finishedAt)),
+        sum(flows, (flow) => flow.sent),
+        sum(flows, (flow) => flow.lost),
+        ms(sum(flows, (flow) => flow.predictedLost ?? 0)),
+        sum(flows, (flow) => flow.reordered),
+        ms(Math.max(...flows.map((flow) => flow.maxGapMs)), 0),
+      ];
+    }),
+  );
+  const heading = [
+    'way',
+    'move',
+    'late by ms',
+    'gateways apart ms',
+    'sent',
+    'lost',
+    'predicted',
+    'reordered',
+    'longest gap ms',
+  ];
+  return table(heading, rows);
+}
+
+function lostByFlow(result: DemoResult): string {
+  const migrations = migrationsOf(result);
+  const heading = [
+    'packets lost',
+    ...result.ways.flatMap(({ way, migrations: list }) => list.map(({ to }) => `${wayNames[way]}, to ${to}`)),
+  ];
+  const rows = migrations[0]!.flows.map(({ from, to }, index) => [
+    `${from} -> ${to}`,
+    ...migrations.map(({ flows }) => flows[index]?.lost ?? '-'),
+  ]);
+  return table(heading, rows);
+}
+
+function sum(flows: MigrateResult['flows'], value: (flow: MigrateResult['flows'][number]) => number): number {
+  return flows.reduce((total, flow) => total + value(flow), 0);
 }

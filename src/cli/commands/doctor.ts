@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { doctor, type NodeReport } from '../../controller/doctor.ts';
 import { sliceFromArgument } from '../../controller/slice-argument.ts';
+import { clockCells, clockHeading, clockNotes } from '../clock-text.ts';
 import { ms, table } from '../output.ts';
 import { runCommand } from '../run.ts';
 
@@ -19,13 +20,19 @@ export function addDoctor(program: Command): void {
           node.reachable ? 'yes' : 'no',
           node.agent === undefined ? '-' : node.agent.version,
           node.kernel ?? '-',
-          node.clock === undefined ? '-' : `${ms(node.clock.offsetMs, 3)} ± ${ms(node.clock.boundMs, 3)}`,
+          ...clockCells(node.clock),
+          node.timerLag === undefined ? '-' : `${ms(node.timerLag.p99Ms, 2)} / ${ms(node.timerLag.maxMs, 2)}`,
           lacks(node),
         ]);
-        const heading = ['node', 'reachable', 'agent', 'kernel', 'clock offset ms', 'lacks'];
+        const heading = ['node', 'reachable', 'agent', 'kernel', ...clockHeading, 'timer lag ms, p99 / max', 'lacks'];
         const problems = result.nodes.flatMap(({ node, problems }) => problems.map((problem) => `${node}: ${problem}`));
         const verdict = result.ok ? 'every node can take part' : problems.join('\n');
-        return { text: `${table(heading, rows)}\n\n${verdict}`, json: result, exitCode: result.ok ? 0 : 1 };
+        const notes = clockNotes(result.nodes.flatMap(({ clock }) => clock ?? []));
+        return {
+          text: [table(heading, rows), ...notes, verdict].join('\n\n'),
+          json: result,
+          exitCode: result.ok ? 0 : 1,
+        };
       }),
     );
 }

@@ -1,9 +1,12 @@
 import type { Command } from 'commander';
-import { measure } from '../../controller/measure.ts';
+import { type MeasureResult, measure, type PathLatency } from '../../controller/measure.ts';
 import { chooseVn } from '../../controller/resolve.ts';
 import { sliceFromArgument } from '../../controller/slice-argument.ts';
+import { clockCells, clockHeading, clockNotes } from '../clock-text.ts';
 import { ms, table } from '../output.ts';
 import { runCommand } from '../run.ts';
+
+const roundTripNote = '~ half the round trip: the clocks are too uncertain for one way';
 
 export function addMeasure(program: Command): void {
   program
@@ -15,23 +18,34 @@ export function addMeasure(program: Command): void {
       runCommand(command, async (context) => {
         const slice = sliceFromArgument(context.store, argument);
         const result = await measure(context, slice, chooseVn(slice, options.vn));
-        const clocks = result.clocks.map(({ node, offsetMs, boundMs }) => [node, ms(offsetMs, 3), ms(boundMs, 3)]);
+        const clocks = result.clocks.map((clock) => [clock.node, ...clockCells(clock)]);
         const parts = result.instances.map(({ placement, state, paths }) => {
           const rows = paths.map((path) => [
             path.from,
             path.to,
-            ms(path.minMs, 2),
-            ms(path.medianMs, 2),
+            latency(path, path.reportedMs.min),
+            latency(path, path.reportedMs.median),
             ms(path.jitterMs, 2),
+            ms(path.clockBoundMs, 2),
             `${path.probes - path.lost}/${path.probes}`,
           ]);
-          return `placement '${placement}' (${state}), one-way ms\n${table(['from', 'to', 'min', 'median', 'jitter', 'probes'], rows)}`;
+          return `placement '${placement}' (${state}), one-way ms\n${table(['from', 'to', 'min', 'median', 'jitter', 'clock bound', 'probes'], rows)}`;
         });
         const text = [
           ...parts,
-          `clocks against this machine's, ms\n${table(['node', 'offset', 'bound'], clocks)}`,
+          ...(isAnyUncertain(result) ? [roundTripNote] : []),
+          `clocks against this machine's\n${table(['node', ...clockHeading], clocks)}`,
+          ...clockNotes(result.clocks),
         ].join('\n\n');
         return { text, json: result };
       }),
     );
+}
+
+function isAnyUncertain({ instances }: MeasureResult): boolean {
+  return instances.some(({ paths }) => paths.some((path) => path.basis === 'half-round-trip'));
+}
+
+function latency({ basis }: PathLatency, value: number): string {
+  return `${basis === 'half-round-trip' ? '~' : ''}${ms(value, 2)}`;
 }

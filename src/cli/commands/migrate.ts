@@ -2,9 +2,10 @@ import { type Command, Option } from 'commander';
 import { type MigrateOptions, type MigrateResult, migrate } from '../../controller/migrate.ts';
 import { chooseVn } from '../../controller/resolve.ts';
 import { sliceFromArgument } from '../../controller/slice-argument.ts';
+import { scheduleNames } from '../../planning/schedule/types.ts';
 import { migrationText } from '../migration-text.ts';
 import { type Output, runCommand } from '../run.ts';
-import { urpfOption } from './install.ts';
+import { granularityOption, urpfOption } from './plan.ts';
 
 export function addMigrate(program: Command): void {
   program
@@ -13,15 +14,15 @@ export function addMigrate(program: Command): void {
     .argument('<slice>', 'a slice file, or the name of a slice in the database')
     .requiredOption('--to <placement>', 'the placement to move to')
     .option('--vn <name>', 'which VN, when the slice has several')
-    .addOption(new Option('--control <mode>', 'who issues the redirections').choices(['remote']).default('remote'))
     .addOption(
-      new Option('--schedule <name>', 'when each gateway redirects').choices(['simultaneous']).default('simultaneous'),
-    )
-    .addOption(
-      new Option('--granularity <what>', 'one instant per gateway, or per remote gateway')
-        .choices(['gateway', 'peer'])
+      new Option('--control <mode>', 'who times the redirections: the gateways themselves, or the controller over SSH')
+        .choices(['remote', 'gateway'])
         .default('gateway'),
     )
+    .addOption(
+      new Option('--schedule <name>', 'when each gateway redirects').choices([...scheduleNames]).default('optimal'),
+    )
+    .addOption(granularityOption())
     .addOption(urpfOption())
     .option('--traffic', "run the slice's flows meanwhile and count what they lose", false)
     .action((argument: string, options: MigrateOptions & { vn?: string }, command: Command) =>

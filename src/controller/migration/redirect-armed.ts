@@ -14,8 +14,8 @@ import type { Recorded, Run } from './types.ts';
 
 type ArmedAction = ParamsInput<'arm'>['actions'][number];
 
-/** Of the lead: what arming may take beyond the round trips measured before. */
-const leadMarginMs = 150;
+/** Of the lead: what arming may take beyond the round trips measured before. Where that was not enough, it is tried with the next. */
+const leadMarginsMs = [150, 600, 2400];
 /** After the last action: time for it to be done before its result is asked for. */
 const collectMarginMs = 20;
 
@@ -40,9 +40,7 @@ export async function redirectArmed(
   clocks: ReadonlyMap<string, ClockEstimate>,
 ): Promise<RedirectionRecord[]> {
   const timelines = timelinesOf(run, fresh, decision);
-  const id = `m${randomBytes(6).toString('hex')}`;
-  const startAt = systemClock.wallMs() + (await leadMs(run, decision, timelines));
-  await armAll(run, timelines, id, startAt, clocks);
+  const { id, startAt } = await armInTime(run, decision, timelines, clocks);
   const last = Math.max(...timelines.flatMap(({ actions }) => actions.map((action) => action.offsetMs)));
   await sleep(Math.max(0, startAt + last - systemClock.wallMs()) + collectMarginMs);
   return collect(run, timelines, id, startAt, clocks);
@@ -69,8 +67,35 @@ function timelinesOf({ slice, vn }: Run, fresh: Recorded, { schedule }: Decision
     .filter(({ actions }) => actions.length > 0);
 }
 
+/** Arms all, with more lead where a busy machine or a slow way made it too late. */
+async function armInTime(
+  run: Run,
+  decision: Decision,
+  timelines: readonly Timeline[],
+  clocks: ReadonlyMap<string, ClockEstimate>,
+): Promise<{ id: string; startAt: number }> {
+  for (const [attempt, marginMs] of leadMarginsMs.entries()) {
+    const id = `m${randomBytes(6).toString('hex')}`;
+    const startAt = systemClock.wallMs() + (await leadMs(run, decision, timelines, marginMs));
+    try {
+      await armAll(run, timelines, id, startAt, clocks);
+      return { id, startAt };
+    } catch (error) {
+      run.context.signal?.throwIfAborted();
+      if (attempt === leadMarginsMs.length - 1) throw error;
+      run.context.report({ kind: 'note', text: `${messageOf(error)}; once more with more lead` });
+    }
+  }
+  throw new RangeError('no lead to try');
+}
+
 /** How long it takes to arm all, measured by asking each gateway something as small, and to disarm them again. */
-async function leadMs({ agents }: Run, { schedule }: Decision, timelines: readonly Timeline[]): Promise<number> {
+async function leadMs(
+  { agents }: Run,
+  { schedule }: Decision,
+  timelines: readonly Timeline[],
+  marginMs: number,
+): Promise<number> {
   const armingMs = await Promise.all(
     timelines.map(async ({ node }) => {
       const askedAt = performance.now();
@@ -78,7 +103,7 @@ async function leadMs({ agents }: Run, { schedule }: Decision, timelines: readon
       return performance.now() - askedAt;
     }),
   );
-  return requiredLeadMs(schedule, { armingMs, disarmMs: Math.max(...armingMs), marginMs: leadMarginMs });
+  return requiredLeadMs(schedule, { armingMs, disarmMs: Math.max(...armingMs), marginMs });
 }
 
 async function armAll(
@@ -116,11 +141,11 @@ async function collect(
       if (state !== 'fired' || errors.length > 0) {
         throw new VnmError('failed', `gateway ${gateway} did not redirect (${state}): ${errors.join('; ')}`);
       }
-      return actions.flatMap((action, index) =>
-        action.kind === 'redirect'
-          ? [recordOf(gateway, startAt + action.offsetMs, done[index]!, clocks.get(node)!)]
-          : [],
-      );
+      return actions.flatMap((action, index) => {
+        const { startedAt, finishedAt } = done[index]!;
+        if (action.kind !== 'redirect' || startedAt === undefined || finishedAt === undefined) return [];
+        return [recordOf(gateway, startAt + action.offsetMs, { startedAt, finishedAt }, clocks.get(node)!)];
+      });
     }),
   );
   return records.flat();

@@ -1,4 +1,4 @@
-/** What is done to the kernel, and the words in which `ip` is told. Pure. */
+/** What is done to the kernel, and the words in which `ip` and `tc` are told. Pure. */
 import { ownStack } from './ip.ts';
 import {
   type Address,
@@ -12,9 +12,10 @@ import {
   type Settings,
 } from './state.ts';
 
-/** One line of `ip`, or files below /proc/sys/net, in a stack. */
+/** One line of `ip` or `tc`, or files below /proc/sys/net, in a stack. */
 export type Step =
   | { readonly namespace: string; readonly ip: readonly string[] }
+  | { readonly namespace: string; readonly tc: readonly string[] }
   | { readonly namespace: string; readonly settings: Settings };
 
 /** A step with the steps that restore exactly what was before. */
@@ -25,6 +26,10 @@ export interface Command {
 
 export function ip(namespace: string, ...words: (string | number)[]): Step {
   return { namespace, ip: words.map(String) };
+}
+
+export function tc(namespace: string, ...words: string[]): Step {
+  return { namespace, tc: words };
 }
 
 /** A VXLAN device keeps its socket where it is made, which must be the node's own stack, wherever it is then used. */

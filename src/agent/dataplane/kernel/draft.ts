@@ -14,10 +14,13 @@ import {
   routeStep,
   ruleStep,
   type Step,
+  tc,
 } from './commands.ts';
+import { bucketWords, filterWords, ingressWords } from './gate.ts';
 import { ownStack } from './ip.ts';
 import {
   type Address,
+  type Gate,
   type KernelRoute,
   type KernelState,
   kernelProtocol,
@@ -189,6 +192,33 @@ export class Draft implements KernelState {
     this.nexthops.delete(nexthop.id);
   }
 
+  /** What a gate that is there already holds stays in it. */
+  putGate(place: Place, gate: Gate): void {
+    const { namespace, name } = place;
+    const link = this.#link(place);
+    const undo =
+      link.gate === undefined
+        ? tc(namespace, 'qdisc', 'del', 'dev', name, 'root')
+        : tc(namespace, ...bucketWords(name, link.gate));
+    this.#do(tc(namespace, ...bucketWords(name, gate)), undo);
+    this.#putLink(place, { ...link, gate });
+  }
+
+  addRedirect(place: Place, target: string): void {
+    const { namespace, name } = place;
+    this.#do(tc(namespace, ...ingressWords('replace', name)), tc(namespace, ...ingressWords('del', name)));
+    this.#do(tc(namespace, ...filterWords(name, target)));
+    this.#putLink(place, { ...this.#link(place), redirect: target });
+  }
+
+  removeRedirect(place: Place): void {
+    const { namespace, name } = place;
+    const { redirect = '', ...link } = this.#link(place);
+    const undo = [ingressWords('replace', name), filterWords(name, redirect)].map((words) => tc(namespace, ...words));
+    this.#do(tc(namespace, ...ingressWords('del', name)), ...undo);
+    this.#putLink(place, link);
+  }
+
   addRule(direction: RuleDirection): void {
     this.#do(ruleStep('add', direction, this.policy), ruleStep('del', direction, this.policy));
     this.rules.add(direction);
@@ -229,10 +259,12 @@ export class Draft implements KernelState {
   }
 
   #restoreLink({ namespace, name }: Place): Step[] {
+    const { up, gate } = this.#link({ namespace, name });
     const own = [...this.#stack(namespace).settings].filter(([file]) => file.startsWith(`ipv4/conf/${name}/`));
     return [
       ...(own.length === 0 ? [] : [{ namespace, settings: new Map(own) }]),
-      ...(this.#link({ namespace, name }).up ? [ip(namespace, 'link', 'set', name, 'up')] : []),
+      ...(up ? [ip(namespace, 'link', 'set', name, 'up')] : []),
+      ...(gate === undefined ? [] : [tc(namespace, ...bucketWords(name, gate))]),
     ];
   }
 }

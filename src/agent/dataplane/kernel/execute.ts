@@ -48,19 +48,19 @@ async function runSteps(steps: readonly Step[], force: boolean): Promise<Failure
   return failures;
 }
 
-/** Consecutive lines of `ip` in one stack go to one process. */
+/** Consecutive lines of one tool in one stack go to one process. */
 function* runs(steps: readonly Step[]): Generator<{ first: number; count: number }> {
   for (let first = 0; first < steps.length; ) {
     const step = steps[first]!;
     let count = 1;
-    if ('ip' in step) while (isLine(steps[first + count], step.namespace)) count += 1;
+    while (isSameTool(step, steps[first + count])) count += 1;
     yield { first, count };
     first += count;
   }
 }
 
-function isLine(step: Step | undefined, namespace: string): boolean {
-  return step !== undefined && 'ip' in step && step.namespace === namespace;
+function isSameTool(a: Step, b: Step | undefined): boolean {
+  return b !== undefined && a.namespace === b.namespace && (('ip' in a && 'ip' in b) || ('tc' in a && 'tc' in b));
 }
 
 async function runRun(steps: readonly Step[], force: boolean): Promise<Failure[]> {
@@ -71,10 +71,11 @@ async function runRun(steps: readonly Step[], force: boolean): Promise<Failure[]
       await writeSettings(first.namespace, first.settings);
       return [];
     }
-    const lines = steps.map((step) => ('ip' in step ? step.ip : []));
-    const failures = await runBatch(first.namespace, lines.map(batchLine), force);
+    const tool = 'ip' in first ? 'ip' : 'tc';
+    const lines = steps.map((step) => ('ip' in step ? step.ip : 'tc' in step ? step.tc : []));
+    const failures = await runBatch(tool, first.namespace, lines.map(batchLine), force);
     return failures.map(({ line, words }) => ({
-      message: `${asTyped(first.namespace, lines[line]!)}: ${words}`,
+      message: `${asTyped(tool, first.namespace, lines[line]!)}: ${words}`,
       reached: line,
     }));
   } catch (error) {

@@ -2,7 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import type { Feature } from '../../../vsys/messages.ts';
 import type { Policy } from '../../../vsys/policy.ts';
-import { kernelWords, parseFailures } from './ip.ts';
+import { bucketWords, filterWords, ingressWords, isTight, openGate, type QdiscJson } from './gate.ts';
+import { kernelWords, parseFailures, showBatch } from './ip.ts';
 import { probeNamespace } from './read-state.ts';
 import { run } from './run.ts';
 
@@ -17,9 +18,9 @@ const ipTrials: readonly Trial[] = [
   ['ifb-gate', 'link add gate type ifb'],
 ];
 const tcTrials: readonly Trial[] = [
-  ['ifb-gate', 'qdisc add dev gate root tbf rate 8bit burst 2000 latency 1s'],
-  ['ifb-gate', 'qdisc add dev lo ingress'],
-  ['ifb-gate', 'filter add dev lo ingress protocol ip u32 match u32 0 0 action mirred egress redirect dev gate'],
+  ['ifb-gate', bucketWords('gate', { ...openGate(0), closed: true }).join(' ')],
+  ['ifb-gate', ingressWords('replace', 'lo').join(' ')],
+  ['ifb-gate', filterWords('lo', 'gate').join(' ')],
 ];
 
 export async function probeFeatures(policy: Policy): Promise<Feature[]> {
@@ -42,6 +43,7 @@ async function probeNetwork(namespace: string): Promise<Feature[]> {
   if (made.code !== 0) return names.map((name) => ({ name, available: false, detail: kernelWords(made.stderr) }));
   try {
     const failures = [...(await tryLines('ip', namespace, ipTrials)), ...(await tryLines('tc', namespace, tcTrials))];
+    if (!failures.some(({ name }) => name === 'ifb-gate')) failures.push(...(await tryGate(namespace)));
     return names.map((name) => {
       const failure = failures.find((candidate) => candidate.name === name);
       return failure === undefined ? { name, available: true } : { name, available: false, detail: failure.words };
@@ -55,6 +57,13 @@ async function tryLines(command: 'ip' | 'tc', namespace: string, trials: readonl
   const text = trials.map(([, line]) => `${line}\n`).join('');
   const { stderr } = await run(command, ['-netns', namespace, '-force', '-batch', '-'], text);
   return parseFailures(stderr).map(({ line, words }) => ({ name: trials[line]![0], words }));
+}
+
+/** Whether the kernel understood the closed bucket as it is meant. */
+async function tryGate(namespace: string): Promise<{ name: Feature['name']; words: string }[]> {
+  const [qdiscs = []] = await showBatch('tc', namespace, [['qdisc', 'show', 'dev', 'gate']]);
+  if (isTight(qdiscs as QdiscJson[])) return [];
+  return [{ name: 'ifb-gate', words: 'a closed gate would not hold the first packets' }];
 }
 
 async function probeCompatMode(): Promise<Feature> {

@@ -10,7 +10,9 @@ import { probeFeatures } from './features.ts';
 import { toInventory, toRoutes } from './inventory.ts';
 import { ownStack } from './ip.ts';
 import { pathMtu } from './path-mtu.ts';
+import { checkPinned } from './pinned.ts';
 import { planOperations } from './plan.ts';
+import { prepareActions } from './prepare.ts';
 import { readState } from './read-state.ts';
 import { redirect } from './redirect.ts';
 import { mainTable } from './state.ts';
@@ -31,10 +33,11 @@ export function createKernelDataPlane(policy: Policy, clock: Clock): DataPlane {
   }
 
   return {
-    apply: (operations) =>
+    apply: (operations, pinned) =>
       inTurn(async () => {
         const state = await readState(policy, touchedNamespaces(operations));
-        const { results, commands } = planOperations(state, operations, policy);
+        const { results, commands, state: planned } = planOperations(state, operations, policy);
+        checkPinned(pinned(), state, planned);
         await execute(commands);
         // Where there are groups there will be redirections.
         if (operations.some(({ op }) => op === 'group_up')) warm.start();
@@ -52,11 +55,12 @@ export function createKernelDataPlane(policy: Policy, clock: Clock): DataPlane {
     pathMtu,
     // Not in turn: it must not wait behind a long batch.
     redirect: (groups) => redirect(warm, clock, groups),
+    prepare: (actions, take) => inTurn(async () => take(await prepareActions(warm, actions))),
     features: () => {
       features ??= probeFeatures(policy);
       return features;
     },
-    close: () => warm.close(),
+    close: () => inTurn(async () => warm.close()),
   };
 }
 

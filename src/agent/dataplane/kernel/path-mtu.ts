@@ -12,10 +12,11 @@ interface WayJson {
 export async function pathMtu(remotes: readonly string[]): Promise<number[]> {
   if (remotes.length === 0) return [];
   const ways = (await showBatch(
+    'ip',
     ownStack,
     remotes.map((remote) => ['route', 'get', remote]),
   )) as WayJson[][];
-  const [links] = (await showBatch(ownStack, [['link', 'show']])) as { ifname: string; mtu: number }[][];
+  const [links] = (await showBatch('ip', ownStack, [['link', 'show']])) as { ifname: string; mtu: number }[][];
   const mtus = new Map(links!.map(({ ifname, mtu }) => [ifname, mtu]));
   return ways.map(([way]) =>
     Math.min(largestPacket, mtus.get(way!.dev)!, ...(way!.metrics ?? []).flatMap(({ mtu }) => mtu ?? [])),

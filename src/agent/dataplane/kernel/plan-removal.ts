@@ -1,7 +1,9 @@
 /** Taking things away together with all that depends on them, each by a command of its own that can be undone. */
 import type { Draft } from './draft.ts';
+import { gatedBy } from './gate.ts';
 import { ownStack } from './ip.ts';
 import { conflict } from './plan-common.ts';
+import { takeGateDown } from './plan-gate.ts';
 import { removeNexthop } from './plan-nexthop.ts';
 import {
   type Address,
@@ -23,7 +25,12 @@ export function takeLinkDown(draft: Draft, place: Place): void {
       'whoever put it there has to take it away',
     );
   }
+  const gated = gatedBy(place.name);
+  if (kind === 'ifb' && gated !== undefined && linkAt(draft, { ...place, name: gated })?.redirect === place.name) {
+    throw conflict(`${describePlace(place)} is the gate of '${gated}'`, 'gate_down takes it away');
+  }
   const ends = peer === undefined ? [place] : [place, peer];
+  for (const end of ends) takeGateDown(draft, end);
   for (const end of ends) clearLink(draft, end, () => true);
   draft.removeLink(place);
 }

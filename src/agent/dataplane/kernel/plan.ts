@@ -8,6 +8,7 @@ import type { Policy } from '../../../vsys/policy.ts';
 import type { Command } from './commands.ts';
 import { Draft } from './draft.ts';
 import type { Named } from './plan-common.ts';
+import { gateDown, gateUp } from './plan-gate.ts';
 import { netnsDown, netnsUp } from './plan-namespace.ts';
 import { groupDown, groupUp, nexthopDown, nexthopUp } from './plan-nexthop.ts';
 import { ruleDown, ruleUp, vroute } from './plan-route.ts';
@@ -38,6 +39,8 @@ const planners: { readonly [Name in OperationName]: Planner<Name> } = {
   group_down: groupDown,
   rule_up: ruleUp,
   rule_down: ruleDown,
+  gate_up: gateUp,
+  gate_down: gateDown,
 };
 
 export function planOperations(state: KernelState, operations: readonly Operation[], policy: Policy): Plan {

@@ -1,6 +1,7 @@
 /** Reads the kernel: one `ip` process per network stack. */
 import { readdir } from 'node:fs/promises';
 import type { Policy } from '../../../vsys/policy.ts';
+import { type FilterJson, gatedBy, parseGate, parseRedirect, type QdiscJson } from './gate.ts';
 import { ownStack, showBatch } from './ip.ts';
 import {
   type LinkJson,
@@ -20,6 +21,7 @@ import { type KernelState, type Link, mainTable, type Place, type Settings, type
 interface RawStack {
   readonly namespace: string;
   readonly links: readonly LinkJson[];
+  readonly gates: ReadonlyMap<string, Pick<Link, 'gate' | 'redirect'>>;
   readonly neighbours: readonly NeighbourJson[];
   readonly routes: Stack['routes'];
   /** Names of namespaces by this stack's ids for them. */
@@ -60,19 +62,21 @@ const commonLines = [
 
 async function readOwn(policy: Policy): Promise<Pick<KernelState, 'nexthops' | 'rules'> & { stack: RawStack }> {
   const { table } = policy;
-  const [links, neighbours, names, routes, nexthops, rules] = (await showBatch(ownStack, [
+  const [links, neighbours, names, routes, nexthops, rules] = (await showBatch('ip', ownStack, [
     ...commonLines,
     ['route', 'show', 'table', String(table)],
     ['nexthop', 'show'],
     ['rule', 'show'],
   ])) as [LinkJson[], NeighbourJson[], NamespaceJson[], RouteJson[], NexthopJson[], RuleJson[]];
+  const own = links.filter(({ ifname }) => ifname.startsWith(policy.interfacePrefix));
   const { first, last } = policy.nexthops;
   const ours = rules.filter(({ priority }) => priority === policy.rulePriority);
   const directions = ours.map((rule) => ruleDirection(rule, policy.vnet, table));
   return {
     stack: {
       namespace: ownStack,
-      links: links.filter(({ ifname }) => ifname.startsWith(policy.interfacePrefix)),
+      links: own,
+      gates: await readGates(own),
       neighbours,
       routes: parseRoutes(routes, table, true),
       names: namesById(names),
@@ -85,12 +89,34 @@ async function readOwn(policy: Policy): Promise<Pick<KernelState, 'nexthops' | '
 }
 
 async function readRouter(namespace: string): Promise<RawStack> {
-  const [links, neighbours, names, routes] = (await showBatch(namespace, [
+  const [links, neighbours, names, routes] = (await showBatch('ip', namespace, [
     ...commonLines,
     // All tables, but IPv4 only.
     ['route', 'show', 'table', 'all', 'root', '0.0.0.0/0'],
   ])) as [LinkJson[], NeighbourJson[], NamespaceJson[], RouteJson[]];
-  return { namespace, links, neighbours, routes: parseRoutes(routes, mainTable, false), names: namesById(names) };
+  return {
+    namespace,
+    links,
+    gates: new Map(),
+    neighbours,
+    routes: parseRoutes(routes, mainTable, false),
+    names: namesById(names),
+  };
+}
+
+/** What `tc` knows of interfaces, by their names; asked only where there are gates. */
+async function readGates(links: readonly LinkJson[]): Promise<Map<string, Pick<Link, 'gate' | 'redirect'>>> {
+  const gates = links.filter(({ linkinfo }) => linkinfo?.info_kind === 'ifb').map(({ ifname }) => ifname);
+  const gated = links.filter(({ ifname }) => gates.some((gate) => gatedBy(gate) === ifname));
+  if (gates.length === 0) return new Map();
+  const answers = await showBatch('tc', ownStack, [
+    ...gates.map((gate) => ['qdisc', 'show', 'dev', gate]),
+    ...gated.map(({ ifname }) => ['filter', 'show', 'dev', ifname, 'ingress']),
+  ]);
+  const known = answers.map((answer, index) =>
+    index < gates.length ? parseGate(answer as QdiscJson[]) : parseRedirect(answer as FilterJson[]),
+  );
+  return new Map([...gates, ...gated.map(({ ifname }) => ifname)].map((name, index) => [name, known[index]!]));
 }
 
 interface NamespaceJson {
@@ -103,13 +129,13 @@ function namesById(list: readonly NamespaceJson[]): Map<number, string | undefin
 }
 
 async function completeStack(
-  { namespace, links, neighbours, routes, names }: RawStack,
+  { namespace, links, gates, neighbours, routes, names }: RawStack,
   all: readonly RawStack[],
   settingsOf: ReadonlySet<string>,
 ): Promise<Stack> {
   const complete = links.map((json): Link => {
     const peer = json.linkinfo?.info_kind === 'veth' ? findPeer(json, namespace, names, all) : undefined;
-    return { ...parseLink(json, neighbours), ...(peer === undefined ? {} : { peer }) };
+    return { ...parseLink(json, neighbours), ...gates.get(json.ifname), ...(peer === undefined ? {} : { peer }) };
   });
   const settings = await completeSettings(namespace, complete, settingsOf);
   return { links: new Map(complete.map((link) => [link.name, link])), routes, settings };

@@ -19,7 +19,7 @@ type Redirections = Params<'redirect'>['groups'];
 export async function redirect(warm: WarmIp, clock: Clock, groups: Redirections): Promise<Results['redirect']> {
   const nexthops = await readNexthops(warm);
   const commands = groups.map((group) => redirection(group, nexthops));
-  const lines = commands.map(({ do: step }) => ('ip' in step ? batchLine(step.ip) : ''));
+  const lines = linesOf(commands);
   const startedAt = clock.wallMs();
   try {
     await warm.ask(lines, `nexthop show id ${groups[0]!.id}\n`);
@@ -30,8 +30,17 @@ export async function redirect(warm: WarmIp, clock: Clock, groups: Redirections)
   return { startedAt, finishedAt: clock.wallMs() };
 }
 
+/** The lines of a redirection. Errors as `redirect`. */
+export function redirectLines(nexthops: ReadonlyMap<number, Nexthop>, groups: Redirections): string[] {
+  return linesOf(groups.map((group) => redirection(group, nexthops)));
+}
+
+function linesOf(commands: readonly Command[]): string[] {
+  return commands.map(({ do: step }) => ('ip' in step ? batchLine(step.ip) : ''));
+}
+
 /** By ids. */
-async function readNexthops(warm: WarmIp): Promise<Map<number, Nexthop>> {
+export async function readNexthops(warm: WarmIp): Promise<Map<number, Nexthop>> {
   const list = (await warm.ask([], 'nexthop show\n')) as NexthopJson[];
   return new Map(list.map((json) => [json.id, parseNexthop(json)]));
 }

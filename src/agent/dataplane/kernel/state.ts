@@ -42,10 +42,20 @@ export interface Link {
   readonly mtu: number;
   readonly mac: string;
   readonly vxlan?: VxlanEnds;
+  /** Of an `ifb` device that is a gate. */
+  readonly gate?: Gate;
+  /** Name of the device that takes what comes in, before anything else does. */
+  readonly redirect?: string;
   /** The other end of a veth pair, if it is the slice's too. */
   readonly peer?: Place;
   readonly addresses: readonly Address[];
   readonly neighbours: readonly Neighbour[];
+}
+
+/** Closed it holds packets, up to so many bytes. */
+export interface Gate {
+  readonly limitBytes: number;
+  readonly closed: boolean;
 }
 
 export interface VxlanEnds {

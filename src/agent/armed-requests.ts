@@ -1,0 +1,76 @@
+/** What the controller arms, as lines for the timing thread; instants by the wall clock become monotonic ones here, once. */
+import type { Clock } from '../clock/clock.ts';
+import { VnmError } from '../model/errors.ts';
+import type { Params, Results } from '../vsys/messages.ts';
+import type { Armed } from './armed/armed.ts';
+import type { ArmedAction, DataPlane, Pinned } from './dataplane/dataplane.ts';
+
+/** What is kept with each id. */
+export interface ArmedContext {
+  /** Wall clock minus monotonic clock when it was armed. */
+  readonly wallMinusMonotonicMs: number;
+  readonly actions: readonly ArmedAction[];
+}
+
+export interface ArmedRequests {
+  arm(params: Params<'arm'>): Promise<Results['arm']>;
+  cancel(params: Params<'cancel'>): Promise<Results['cancel']>;
+  results(params: Params<'armed_results'>): Results['armed_results'];
+  /** What no batch may change while something is armed. */
+  pinned(): Pinned;
+  /** From now on nothing can be armed. Throws VnmError `conflict` while anything is. */
+  shutdown(): void;
+}
+
+export function createArmedRequests(armed: Armed<ArmedContext>, dataPlane: DataPlane, clock: Clock): ArmedRequests {
+  let isEnding = false;
+
+  return {
+    async arm({ id, at, actions }) {
+      const wallMinusMonotonicMs = clock.wallMs() - clock.monotonicMs();
+      await dataPlane.prepare(actions, async (prepared) => {
+        if (isEnding) throw new VnmError('conflict', `the agent is ending, so '${id}' cannot be armed`);
+        const timed = prepared.map(({ tool, lines }, index) => {
+          return { atMonotonicMs: at + actions[index]!.offsetMs - wallMinusMonotonicMs, tool, lines };
+        });
+        await armed.arm(id, timed, { wallMinusMonotonicMs, actions });
+      });
+      return {};
+    },
+    cancel: async ({ id }) => ({ result: await armed.cancel(id) }),
+    results({ id, forget }) {
+      const { outcome, context } = armed.find(id);
+      if (forget) armed.forget(id);
+      const at = (ms: number) => ms + context.wallMinusMonotonicMs;
+      return {
+        state: outcome.state,
+        actions: outcome.actions.map(({ plannedMonotonicMs, startedMonotonicMs, finishedMonotonicMs, error }) => ({
+          plannedAt: at(plannedMonotonicMs),
+          ...(startedMonotonicMs === undefined ? {} : { startedAt: at(startedMonotonicMs) }),
+          ...(finishedMonotonicMs === undefined ? {} : { finishedAt: at(finishedMonotonicMs) }),
+          ...(error === undefined ? {} : { error }),
+        })),
+      };
+    },
+    pinned() {
+      const actions = armed.pending().flatMap(({ context }) => context.actions);
+      return {
+        nexthops: new Set(actions.flatMap(nexthopsOf)),
+        gates: new Set(actions.flatMap((action) => (action.kind === 'redirect' ? [] : [action.interface]))),
+      };
+    },
+    shutdown() {
+      const ids = armed.pending().map(({ id }) => id);
+      if (ids.length > 0) {
+        throw new VnmError('conflict', `the agent cannot end: '${ids.join("', '")}' is armed`, {
+          hint: 'cancel it first, or wait until it has fired',
+        });
+      }
+      isEnding = true;
+    },
+  };
+}
+
+function nexthopsOf(action: ArmedAction): number[] {
+  return action.kind === 'redirect' ? action.groups.flatMap(({ id, active }) => [id, active]) : [];
+}

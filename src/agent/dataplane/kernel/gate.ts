@@ -1,0 +1,113 @@
+/**
+ * The gate of an access interface: what comes in there passes an `ifb` device of its own, whose token bucket lets either
+ * everything through or nothing. The words for `tc`, and what `tc` tells. Pure.
+ */
+import { VnmError } from '../../../model/errors.ts';
+import { ownStack } from './ip.ts';
+import { type Gate, type KernelState, type Link, linkAt, type Place } from './state.ts';
+
+const suffix = '.ifb';
+const maxNameLength = 15;
+
+/** Name of the device. Throws VnmError `invalid-input` where the interface's name leaves no room for it. */
+export function gateName(interfaceName: string): string {
+  const name = `${interfaceName}${suffix}`;
+  if (name.length <= maxNameLength) return name;
+  const room = maxNameLength - suffix.length;
+  throw new VnmError(
+    'invalid-input',
+    `the name '${interfaceName}' is too long for a gate, which adds ${suffix} to it`,
+    {
+      hint: `give the interface a name of at most ${room} characters`,
+    },
+  );
+}
+
+/** The gate of an interface, if it has one. */
+export function gateOf(state: Pick<KernelState, 'stacks'>, { namespace, name }: Place): Place | undefined {
+  const place = { namespace, name: `${name}${suffix}` };
+  return namespace === ownStack && linkAt(state, place)?.kind === 'ifb' ? place : undefined;
+}
+
+/** The interface whose gate a device of that name is. */
+export function gatedBy(name: string): string | undefined {
+  return name.endsWith(suffix) ? name.slice(0, -suffix.length) : undefined;
+}
+
+/** Also while it is open packets may wait in it, for as long as the kernel handles those that came at the same time. */
+const leastRoomBytes = 4 * 1024 * 1024;
+
+export function openGate(limitBytes: number): Gate {
+  return { limitBytes: Math.max(limitBytes, leastRoomBytes), closed: false };
+}
+
+/** Far more than any node forwards, so that the bucket is always full. */
+const open = ['rate', '100gbit', 'burst', '100mb'];
+/**
+ * A bucket of no bytes, so that no packet ever passes. Any other bucket must have room for the largest packet, and begins full:
+ * when the gate closes it would let that much through. The kernel counts the bucket as burst + overhead in 32 bits, which is 0
+ * here, but still takes packets as large as the burst. The rate only says how often it looks for tokens in vain, every 0.1 to
+ * 0.3 ms: thereby what was held goes on as soon as the gate is open, though no other packet comes.
+ */
+const overheadBytes = 65_535;
+const closed = ['rate', '4gbit', 'burst', String(2 ** 32 - overheadBytes), 'overhead', String(overheadBytes)];
+
+/** Makes the device's bucket, or changes it and keeps what is held. */
+export function bucketWords(name: string, gate: Gate): string[] {
+  const bucket = [...(gate.closed ? closed : open), 'limit', String(gate.limitBytes)];
+  return ['qdisc', 'replace', 'dev', name, 'root', 'handle', '1:', 'tbf', ...bucket];
+}
+
+export const ingressWords = (action: 'replace' | 'del', name: string): string[] => [
+  'qdisc',
+  action,
+  'dev',
+  name,
+  'ingress',
+];
+
+export function filterWords(name: string, gate: string): string[] {
+  const everything = ['protocol', 'all', 'prio', '1', 'u32', 'match', 'u32', '0', '0'];
+  return [
+    'filter',
+    'add',
+    'dev',
+    name,
+    'ingress',
+    ...everything,
+    'action',
+    'mirred',
+    'egress',
+    'redirect',
+    'dev',
+    gate,
+  ];
+}
+
+/** What of `tc`'s JSON is read. */
+export interface QdiscJson {
+  kind: string;
+  root?: boolean;
+  options: { limit?: number; overhead?: number; burst?: number };
+}
+export interface FilterJson {
+  options?: { actions?: { kind: string; to_dev?: string }[] };
+}
+
+/** Empty for a device that is no gate yet. */
+export function parseGate(qdiscs: readonly QdiscJson[]): Pick<Link, 'gate'> {
+  const bucket = qdiscs.find(({ kind, root }) => kind === 'tbf' && root);
+  if (bucket?.options.limit === undefined) return {};
+  return { gate: { limitBytes: bucket.options.limit, closed: bucket.options.overhead === overheadBytes } };
+}
+
+/** Whether not even the first packet passes the bucket. */
+export function isTight(qdiscs: readonly QdiscJson[]): boolean {
+  return qdiscs.some(({ kind, root, options }) => kind === 'tbf' && root && options.burst === 0);
+}
+
+export function parseRedirect(filters: readonly FilterJson[]): Pick<Link, 'redirect'> {
+  const actions = filters.flatMap(({ options }) => options?.actions ?? []);
+  const target = actions.find(({ kind }) => kind === 'mirred')?.to_dev;
+  return target === undefined ? {} : { redirect: target };
+}

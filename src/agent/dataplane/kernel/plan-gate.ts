@@ -1,0 +1,36 @@
+import type { Draft } from './draft.ts';
+import { gateName, gateOf, openGate } from './gate.ts';
+import { ownStack } from './ip.ts';
+import { conflict, type Named, requireLink } from './plan-common.ts';
+import { describePlace, linkAt, type Place } from './state.ts';
+
+/** Also opens one that is closed. */
+export function gateUp(draft: Draft, { interface: name, limitBytes }: Named<'gate_up'>): void {
+  const access = { namespace: ownStack, name };
+  const { mac, mtu, redirect } = requireLink(draft, access);
+  const place = { namespace: ownStack, name: gateName(name) };
+  const existing = linkAt(draft, place);
+  const wanted = openGate(limitBytes);
+  if (existing === undefined) {
+    draft.addLink(ownStack, { name: place.name, kind: 'ifb', mac, mtu, up: false, addresses: [], neighbours: [] });
+  } else if (existing.kind !== 'ifb') {
+    throw conflict(`${describePlace(place)} is a ${existing.kind}, which the gate of '${name}' needs to be called`);
+  }
+  const { up, gate } = linkAt(draft, place)!;
+  if (!up) draft.changeLink(place, { up: true });
+  if (gate?.limitBytes !== wanted.limitBytes || gate.closed) draft.putGate(place, wanted);
+  if (redirect !== place.name) draft.addRedirect(access, place.name);
+}
+
+export function gateDown(draft: Draft, { interface: name }: Named<'gate_down'>): void {
+  takeGateDown(draft, { namespace: ownStack, name });
+}
+
+/** What it holds goes on. */
+export function takeGateDown(draft: Draft, access: Place): void {
+  const place = gateOf(draft, access);
+  const gate = place === undefined ? undefined : linkAt(draft, place)!.gate;
+  if (place !== undefined && gate?.closed) draft.putGate(place, { ...gate, closed: false });
+  if (linkAt(draft, access)?.redirect !== undefined) draft.removeRedirect(access);
+  if (place !== undefined) draft.removeLink(place);
+}

@@ -1,0 +1,10 @@
+/** The agent runs on Node.js 20 too, which lacks what all the sources may use. */
+Promise.withResolvers ??= function withResolvers<T>(this: PromiseConstructor) {
+  let resolve!: (value: T | PromiseLike<T>) => void;
+  let reject!: (reason?: unknown) => void;
+  const promise = new Promise<T>((onResolve, onReject) => {
+    resolve = onResolve;
+    reject = onReject;
+  });
+  return { promise, resolve, reject };
+};

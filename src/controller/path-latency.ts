@@ -1,0 +1,68 @@
+/** What is made of the probes between two gateways: pure. */
+import type { StreamReport } from '../vsys/messages.ts';
+
+/** One-way latency between two gateways over one instance, in ms. */
+export interface PathLatency {
+  readonly from: string;
+  readonly to: string;
+  /**
+   * Corrected by the clocks' offsets, wrong by at most `clockBoundMs`; may be negative. Schedules take these even where the clocks are
+   * uncertain: the error also moves the armed redirections, and so cancels.
+   */
+  readonly minMs: number;
+  readonly medianMs: number;
+  /** p99 minus minimum. */
+  readonly jitterMs: number;
+  readonly probes: number;
+  readonly lost: number;
+  readonly clockBoundMs: number;
+  /** Which of the two `reportedMs` is. */
+  readonly basis: LatencyBasis;
+  /** For people: as above, or half the round trip, in which the clocks cancel, where they are too uncertain. */
+  readonly reportedMs: { readonly min: number; readonly median: number };
+}
+
+export type LatencyBasis = 'one-way' | 'half-round-trip';
+
+/** A bound up to this is never too uncertain. */
+const tolerableBoundMs = 2;
+
+/** The clocks are too uncertain when their bound is more than half of what is measured, and more than 2 ms. */
+export function latencyBasis(clockBoundMs: number, halfRoundTripMs: number): LatencyBasis {
+  return clockBoundMs > tolerableBoundMs && clockBoundMs > halfRoundTripMs / 2 ? 'half-round-trip' : 'one-way';
+}
+
+/** Probes in one direction, with delays by the two nodes' own clocks. */
+export interface ProbedPath {
+  readonly from: string;
+  readonly to: string;
+  readonly probes: number;
+  readonly report: Pick<StreamReport, 'received' | 'delayMs'>;
+  /** The source's clock minus the destination's, and the bound of that. */
+  readonly correctionMs: number;
+  readonly clockBoundMs: number;
+}
+
+/** `back`: the same pair probed the other way, over the same instance. */
+export function pathLatency(there: ProbedPath, back: ProbedPath): PathLatency {
+  const { from, to, probes, report, correctionMs, clockBoundMs } = there;
+  const { min, median, p99 } = report.delayMs ?? nothing;
+  const other = back.report.delayMs ?? nothing;
+  const oneWayMs = { min: min + correctionMs, median: median + correctionMs };
+  const halfRoundTripMs = { min: (min + other.min) / 2, median: (median + other.median) / 2 };
+  const basis = latencyBasis(clockBoundMs, halfRoundTripMs.median);
+  return {
+    from,
+    to,
+    minMs: oneWayMs.min,
+    medianMs: oneWayMs.median,
+    jitterMs: p99 - min,
+    probes,
+    lost: probes - report.received,
+    clockBoundMs,
+    basis,
+    reportedMs: basis === 'one-way' ? oneWayMs : halfRoundTripMs,
+  };
+}
+
+const nothing = { min: Number.NaN, median: Number.NaN, p99: Number.NaN };

@@ -1,0 +1,162 @@
+/** The timing thread as it is, with lines that change nothing. */
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, it } from 'vitest';
+import { createArmed } from '../../src/agent/armed/armed.ts';
+import { monotonicMs } from '../../src/agent/armed/time.ts';
+import type { TimedAction, Tool } from '../../src/agent/armed/types.ts';
+
+const patience = { timeout: 20_000 };
+/** Long enough to be armed in time on a machine with much else to do, and so long that nothing else takes as long. */
+const soonMs = 300;
+const neverMs = 3_600_000;
+
+const program = fileURLToPath(new URL('../../src/agent/main.ts', import.meta.url));
+
+describe.runIf(process.platform === 'linux')('what is armed', () => {
+  const armed = createArmed<string>(program, { armed: 4 });
+  afterAll(() => armed.close());
+
+  /** A comment to both tools. */
+  const nothing = '# nothing\n';
+  let ids = 0;
+
+  function action(inMs: number, lines: readonly string[] = [nothing], tool: Tool = 'ip'): TimedAction {
+    return { atMonotonicMs: monotonicMs() + inMs, tool, lines };
+  }
+
+  /** Answers its id. */
+  async function arm(...actions: TimedAction[]): Promise<string> {
+    ids += 1;
+    const id = `id-${ids}`;
+    await armed.arm(id, actions, `context of ${id}`);
+    return id;
+  }
+
+  const stateOf = (id: string) => armed.find(id).outcome.state;
+
+  async function done(id: string) {
+    await expect.poll(() => stateOf(id), patience).not.toBe('armed');
+    return armed.find(id).outcome;
+  }
+
+  it('is begun at its instant and never before, with `ip` and with `tc`', async () => {
+    await armed.lag(1);
+    const id = await arm(action(soonMs), action(soonMs + 10, [nothing], 'tc'), action(soonMs + 20, []));
+    expect(armed.find(id)).toMatchObject({ outcome: { state: 'armed' }, context: `context of ${id}` });
+    const { state, actions } = await done(id);
+    expect(state).toBe('fired');
+    for (const { plannedMonotonicMs, startedMonotonicMs, finishedMonotonicMs } of actions) {
+      expect(startedMonotonicMs).toBeGreaterThanOrEqual(plannedMonotonicMs);
+      expect(finishedMonotonicMs).toBeGreaterThanOrEqual(startedMonotonicMs!);
+    }
+  });
+
+  it('is armed, fires and is cancelled while other things wait', async () => {
+    const late = await arm(action(neverMs));
+    const early = await arm(action(soonMs));
+    const between = await arm(action(neverMs / 2));
+    expect(armed.pending().map(({ id }) => id)).toEqual([late, early, between]);
+    expect((await done(early)).state).toBe('fired');
+    expect(await armed.cancel(between)).toBe('cancelled');
+    expect(stateOf(late)).toBe('armed');
+    expect(await armed.cancel(late)).toBe('cancelled');
+    expect(armed.find(late).outcome.actions[0]!.startedMonotonicMs).toBeUndefined();
+    expect(await armed.cancel(early)).toBe('fired');
+    expect(await armed.cancel(late)).toBe('cancelled');
+  });
+
+  it('is cancelled or fires, never both, however close the cancel comes', async () => {
+    const results = new Set<string>();
+    for (const aheadMs of [1.5, 1, 0.7, 0.5, 0.3, 0.2, 0.1, 0, -0.1, -0.5]) {
+      const id = await arm(action(soonMs));
+      const cancelMs = armed.find(id).outcome.actions[0]!.plannedMonotonicMs - aheadMs;
+      // Into the thread's last wait and its spinning.
+      while (monotonicMs() < cancelMs);
+      const result = await armed.cancel(id);
+      const { state, actions } = armed.find(id).outcome;
+      expect(state).toBe(result);
+      expect(actions[0]!.startedMonotonicMs === undefined).toBe(result === 'cancelled');
+      results.add(result);
+    }
+    expect(results).toContain('fired');
+  });
+
+  it('is not cancelled by halves', async () => {
+    const id = await arm(action(soonMs), action(soonMs + 100));
+    await expect
+      .poll(() => armed.find(id).outcome.actions[0]!.startedMonotonicMs, { ...patience, interval: 1 })
+      .toBeDefined();
+    expect(await armed.cancel(id)).toBe('fired');
+    const { state, actions } = await done(id);
+    expect(state).toBe('fired');
+    expect(actions[1]!.startedMonotonicMs).toBeGreaterThanOrEqual(actions[1]!.plannedMonotonicMs);
+  });
+
+  it('fires together with others', async () => {
+    const at = action(soonMs);
+    const together = await Promise.all([arm(at), arm(at), arm({ ...at, tool: 'tc', lines: [nothing] })]);
+    for (const id of together) expect((await done(id)).state).toBe('fired');
+  });
+
+  it('tells what went wrong, and goes on with the next line and the next action', async () => {
+    const id = await arm(
+      action(soonMs, ['link set nosuch up\n', nothing]),
+      action(soonMs + 10, ['qdisc del dev nosuch root\n'], 'tc'),
+      action(soonMs + 20),
+    );
+    const { state, actions } = await done(id);
+    expect(state).toBe('failed');
+    expect(actions.map(({ error }) => error)).toEqual([
+      'ip: Cannot find device "nosuch"',
+      'tc: Cannot find device "nosuch"',
+      undefined,
+    ]);
+  });
+
+  it('is refused when it is too late, has a known id, or is one too many', async () => {
+    await expect(armed.arm('late', [action(-10)], '')).rejects.toMatchObject({
+      code: 'failed',
+      message: expect.stringMatching(/^'late' is armed too late: its instant was \d+\.\d ms ago$/),
+      hint: 'it takes a lead of at least 5 ms',
+    });
+    expect(() => armed.find('late')).toThrow("nothing is or was armed as 'late' on this node");
+    const armedIds: string[] = [];
+    for (let count = 0; count < 4; count += 1) armedIds.push(await arm(action(neverMs)));
+    await expect(arm(action(neverMs))).rejects.toMatchObject({
+      code: 'forbidden',
+      message: expect.stringMatching(/^'id-\d+' would be one more than the 4 that may be armed on this node$/),
+    });
+    await expect(armed.arm(armedIds[0]!, [action(neverMs)], '')).rejects.toMatchObject({
+      code: 'conflict',
+      message: `'${armedIds[0]}' is or was armed already`,
+    });
+    for (const id of armedIds) expect(await armed.cancel(id)).toBe('cancelled');
+  });
+
+  it('can be forgotten when it is over', async () => {
+    const id = await arm(action(neverMs));
+    armed.forget(id);
+    expect(stateOf(id)).toBe('armed');
+    await armed.cancel(id);
+    armed.forget(id);
+    expect(() => armed.find(id)).toThrow(`nothing is or was armed as '${id}' on this node`);
+    await expect(armed.cancel(id)).rejects.toMatchObject({ code: 'not-found' });
+  });
+
+  it('leaves the lag to be measured meanwhile', async () => {
+    const id = await arm(action(neverMs));
+    const lagMs = await armed.lag(5);
+    expect(lagMs).toHaveLength(5);
+    for (const ms of lagMs) expect(ms).toBeGreaterThanOrEqual(0);
+    expect(await armed.cancel(id)).toBe('cancelled');
+    expect(armed.pending()).toEqual([]);
+  });
+
+  it('is told to have failed when its thread ends', async () => {
+    const other = createArmed<undefined>(program, { armed: 4 });
+    await other.arm('a', [action(neverMs)], undefined);
+    await other.close();
+    expect(other.find('a').outcome).toMatchObject({ state: 'failed', actions: [{ error: 'the timing thread ended' }] });
+    expect(await other.cancel('a')).toBe('cancelled');
+  });
+});

@@ -1,0 +1,154 @@
+/** The JSON of `ip -N -details`, as a kernel printed it, and what is made of it. */
+import { describe, expect, it } from 'vitest';
+import { parseFailures } from '../../src/agent/dataplane/kernel/ip.ts';
+import { parseLink, parseNexthop, parseRoutes, ruleDirection } from '../../src/agent/dataplane/kernel/parse.ts';
+
+const common = { protocol: '246', scope: '0', flags: [] };
+
+describe('parseRoutes', () => {
+  const single = { type: '1', dst: '10.65.9.0/24', gateway: '10.65.0.2', dev: 'pv001-a', ...common, flags: ['onlink'] };
+  const parsed = { prefix: '10.65.9.0/24', type: 'unicast', protocol: 246, table: 50_001, onlink: true };
+
+  it('takes a route with a gateway, a metric and a source', () => {
+    const json = { ...single, metric: 5, prefsrc: '10.65.0.1', table: '50001' };
+    expect([...parseRoutes([json], 254, true)]).toEqual([
+      [
+        '50001 10.65.9.0/24 5',
+        {
+          ...parsed,
+          metric: 5,
+          source: '10.65.0.1',
+          nexthops: [{ interface: 'pv001-a', via: '10.65.0.2', weight: 1 }],
+        },
+      ],
+    ]);
+  });
+
+  it('writes hosts and the default route as prefixes', () => {
+    const list = ['default', '10.65.0.2'].map((dst) => ({ ...single, dst }));
+    expect([...parseRoutes(list, 254, true).keys()]).toEqual(['254 0.0.0.0/0 0', '254 10.65.0.2/32 0']);
+  });
+
+  it('takes several next hops', () => {
+    const nexthops = [
+      { gateway: '10.65.0.2', dev: 'pv001-a', weight: 3, flags: [] },
+      { dev: 'pv001-b', weight: 1, flags: [] },
+    ];
+    const [route] = parseRoutes([{ type: '1', dst: '10.65.9.0/24', ...common, nexthops }], 254, true).values();
+    expect(route).toMatchObject({
+      nexthops: [
+        { interface: 'pv001-a', via: '10.65.0.2', weight: 3 },
+        { interface: 'pv001-b', weight: 1 },
+      ],
+      onlink: false,
+    });
+  });
+
+  it('keeps the id of a nexthop object, or tells the next hops it stands for', () => {
+    const json = { ...single, nhid: 65_540 };
+    expect([...parseRoutes([json], 254, true).values()]).toMatchObject([{ nexthops: [], nexthopId: 65_540 }]);
+    const [resolved] = parseRoutes([json], 254, false).values();
+    expect(resolved).toMatchObject({ nexthops: [{ interface: 'pv001-a', via: '10.65.0.2', weight: 1 }] });
+    expect(resolved).not.toHaveProperty('nexthopId');
+  });
+
+  it('keeps all of several entries for one prefix, and leaves out local and broadcast ones', () => {
+    const list = [single, { ...single, type: '2' }, { ...single, type: '3' }, { ...single, type: '8' }];
+    const routes = parseRoutes(list, 254, true);
+    expect([...routes].map(([key, { type }]) => [key, type])).toEqual([
+      ['254 10.65.9.0/24 0', 'unicast'],
+      ['254 10.65.9.0/24 0 again', 'prohibit'],
+    ]);
+  });
+});
+
+describe('parseLink', () => {
+  it('takes a VXLAN with its addresses and permanent neighbours', () => {
+    const json = {
+      ifindex: 7,
+      ifname: 'pv001-a',
+      flags: ['BROADCAST', 'MULTICAST', 'UP', 'LOWER_UP'],
+      mtu: 1400,
+      address: '02:50:0a:41:00:01',
+      linkinfo: { info_kind: 'vxlan', info_data: { id: 4097, remote: '192.0.2.9', port: 4790 } },
+      addr_info: [
+        { family: 'inet', local: '10.65.0.1', prefixlen: 32, noprefixroute: true },
+        { family: 'inet', local: '10.65.7.1', prefixlen: 24, broadcast: '10.65.7.255' },
+        { family: 'inet6', local: 'fe80::1', prefixlen: 64 },
+      ],
+    };
+    const neighbours = [
+      { dst: '10.65.0.2', dev: 'pv001-a', lladdr: '02:50:0a:41:00:02' },
+      { dst: 'fe80::2', dev: 'pv001-a', lladdr: '02:50:0a:41:00:02' },
+      { dst: '10.65.0.3', dev: 'pv001-b', lladdr: '02:50:0a:41:00:03' },
+    ];
+    expect(parseLink(json, neighbours)).toEqual({
+      name: 'pv001-a',
+      kind: 'vxlan',
+      up: true,
+      mtu: 1400,
+      mac: '02:50:0a:41:00:01',
+      vxlan: { vni: 4097, remote: '192.0.2.9', port: 4790 },
+      addresses: [
+        { address: '10.65.0.1', length: 32, bare: true },
+        { address: '10.65.7.1', length: 24, broadcast: '10.65.7.255', bare: false },
+      ],
+      neighbours: [{ address: '10.65.0.2', mac: '02:50:0a:41:00:02' }],
+    });
+  });
+
+  it('tells the loopback interface and hardware from what was made', () => {
+    const json = { ifindex: 1, ifname: 'x', mtu: 1500 };
+    expect(parseLink({ ...json, flags: ['LOOPBACK'] }, [])).toMatchObject({ kind: 'loopback', up: false });
+    expect(parseLink({ ...json, flags: ['BROADCAST'] }, [])).toMatchObject({ kind: '' });
+  });
+});
+
+describe('parseNexthop', () => {
+  it('takes single ones and groups', () => {
+    expect(parseNexthop({ id: 5, gateway: '10.65.0.2', dev: 'pv001-a', flags: ['onlink'] })).toEqual({
+      id: 5,
+      via: '10.65.0.2',
+      interface: 'pv001-a',
+      onlink: true,
+    });
+    expect(parseNexthop({ id: 10, group: [{ id: 5, weight: 255 }, { id: 6 }], type: 'resilient' })).toEqual({
+      id: 10,
+      members: [
+        { id: 5, weight: 255 },
+        { id: 6, weight: 1 },
+      ],
+      resilient: true,
+    });
+    expect(parseNexthop({ id: 11, group: [{ id: 5 }] })).toMatchObject({ resilient: false });
+  });
+});
+
+describe('ruleDirection', () => {
+  const rule = { priority: 10_001, src: 'all', table: '50001' };
+  it.each([
+    [{ ...rule, src: '10.65.0.0', srclen: 16 }, 'from'],
+    [{ ...rule, dst: '10.65.0.0', dstlen: 16 }, 'to'],
+    [{ ...rule, src: '10.65.0.0', srclen: 24 }, undefined],
+    [{ ...rule, src: '10.65.0.0', srclen: 16, dst: '10.65.0.0', dstlen: 16 }, undefined],
+    [{ ...rule, src: '10.65.0.0', srclen: 16, table: '254' }, undefined],
+    [rule, undefined],
+  ])('%j: %s', (json, direction) => {
+    expect(ruleDirection(json, '10.65.0.0/16', 50_001)).toBe(direction);
+  });
+});
+
+describe('parseFailures', () => {
+  it('finds the lines that failed and why', () => {
+    const stderr =
+      'RTNETLINK answers: File exists\nCommand failed -:3\n' +
+      'Error: TC classifier not found.\nWe have an error talking to the kernel\nCommand failed -:10\n' +
+      'Cannot find device "x"\nCommand failed -:11\n';
+    expect(parseFailures(stderr)).toEqual([
+      { line: 2, words: 'File exists' },
+      { line: 9, words: 'TC classifier not found' },
+      { line: 10, words: 'Cannot find device "x"' },
+    ]);
+    expect(parseFailures('')).toEqual([]);
+  });
+});

@@ -1,0 +1,283 @@
+/** The planner on states written out: what it would do, with which inverses, and when nothing. */
+import { describe, expect, it } from 'vitest';
+import type { Command, Step } from '../../src/agent/dataplane/kernel/commands.ts';
+import { planOperations } from '../../src/agent/dataplane/kernel/plan.ts';
+import type { KernelRoute, KernelState, Link, Nexthop, Stack } from '../../src/agent/dataplane/kernel/state.ts';
+import { routeKey } from '../../src/agent/dataplane/kernel/state.ts';
+import { type Operation, type OperationInput, operationSchema } from '../../src/vsys/operations.ts';
+import { testPolicy } from '../support/agent-node.ts';
+
+const policy = testPolicy('r-');
+const mac = '02:50:0a:41:00:01';
+
+function stack(
+  links: readonly Link[] = [],
+  routes: readonly KernelRoute[] = [],
+  settings: [string, string][] = [],
+): Stack {
+  return {
+    links: new Map(links.map((link) => [link.name, link])),
+    routes: new Map(routes.map((route) => [routeKey(route), route])),
+    settings: new Map(settings),
+  };
+}
+
+function link(name: string, more: Partial<Link> = {}): Link {
+  const vxlan = { vni: 4097, remote: '192.0.2.9', port: 4790 };
+  return { name, kind: 'vxlan', up: true, mtu: 1400, mac, vxlan, addresses: [], neighbours: [], ...more };
+}
+
+function state(own: Stack, routers: Record<string, Stack> = {}, nexthops: readonly Nexthop[] = []): KernelState {
+  return {
+    stacks: new Map([['', own], ...Object.entries(routers)]),
+    nexthops: new Map(nexthops.map((nexthop) => [nexthop.id, nexthop])),
+    rules: new Set(),
+  };
+}
+
+const empty = state(stack());
+
+function plan(from: KernelState, ...operations: OperationInput[]) {
+  return planOperations(
+    from,
+    operations.map((operation): Operation => operationSchema.parse(operation)),
+    policy,
+  );
+}
+
+function written(step: Step): string {
+  const where = step.namespace === '' ? '' : `${step.namespace}: `;
+  if ('ip' in step) return where + step.ip.join(' ');
+  if ('tc' in step) return `${where}tc ${step.tc.join(' ')}`;
+  return where + [...step.settings].map(([file, value]) => `${file}=${value}`).join(' ');
+}
+
+/** Each command as `what is done <- what undoes it`. */
+function lines(commands: readonly Command[]): string[] {
+  return commands.map(({ do: step, undo }) => `${written(step)} <- ${undo.map(written).join('; ')}`);
+}
+
+const routerFiles =
+  'ipv4/ip_forward=1 ipv4/conf/default/rp_filter=0 ipv4/conf/all/rp_filter=1 ipv4/nexthop_compat_mode=0 ipv4/icmp_ratelimit=0 ' +
+  'ipv6/conf/all/disable_ipv6=1 ipv6/conf/default/disable_ipv6=1';
+
+describe('planOperations', () => {
+  it('makes a router', () => {
+    const { commands, results } = plan(empty, { op: 'netns_up', namespace: 'r-a', urpf: 'feasible' });
+    expect(results).toEqual([{ op: 'netns_up', status: 'changed' }]);
+    expect(lines(commands)).toEqual([
+      'netns add r-a <- netns del r-a',
+      'r-a: link set lo up <- r-a: link set lo down',
+      `r-a: ${routerFiles} <- r-a: `,
+    ]);
+  });
+
+  it('sees what operations before in the batch have made', () => {
+    const up: OperationInput[] = [
+      { op: 'netns_up', namespace: 'r-a', urpf: 'strict' },
+      {
+        op: 'tunnel_up',
+        kind: 'vxlan',
+        interface: 'pv001-a',
+        namespace: 'r-a',
+        mac,
+        mtu: 1400,
+        vni: 4097,
+        remote: '192.0.2.9',
+        port: 4790,
+      },
+      {
+        op: 'vif_up',
+        interface: 'pv001-a',
+        namespace: 'r-a',
+        address: '10.65.0.1',
+        peer: { address: '10.65.0.2', mac },
+      },
+      {
+        op: 'vroute',
+        action: 'add',
+        namespace: 'r-a',
+        prefix: '10.65.9.0/24',
+        nexthops: [{ interface: 'pv001-a', via: '10.65.0.2' }],
+      },
+    ];
+    const first = plan(empty, ...up);
+    expect(lines(first.commands).slice(3)).toEqual([
+      'link add pv001-a netns r-a mtu 1400 address 02:50:0a:41:00:01 type vxlan id 4097 dstport 4790 remote 192.0.2.9 nolearning ttl 64 <- r-a: link del pv001-a',
+      'r-a: address add 10.65.0.1/32 dev pv001-a noprefixroute <- r-a: address del 10.65.0.1/32 dev pv001-a noprefixroute',
+      'r-a: link set pv001-a up <- r-a: link set pv001-a down',
+      'r-a: neighbour replace 10.65.0.2 lladdr 02:50:0a:41:00:01 dev pv001-a nud permanent <- r-a: neighbour del 10.65.0.2 lladdr 02:50:0a:41:00:01 dev pv001-a nud permanent',
+      'r-a: route add 10.65.0.2/32 table 254 proto 245 dev pv001-a <- r-a: route del 10.65.0.2/32 table 254 proto 245 dev pv001-a',
+      'r-a: route add 10.65.9.0/24 table 254 proto 246 via 10.65.0.2 dev pv001-a onlink <- r-a: route del 10.65.9.0/24 table 254 proto 246 via 10.65.0.2 dev pv001-a onlink',
+    ]);
+    expect(plan(first.state, ...up).commands).toEqual([]);
+    const both = plan(empty, ...up, ...up);
+    expect(both.results.map(({ status }) => status)).toEqual([
+      ...Array(4).fill('changed'),
+      ...Array(4).fill('unchanged'),
+    ]);
+    const down = plan(first.state, { op: 'netns_down', namespace: 'r-a' });
+    expect([...down.state.stacks.keys()]).toEqual(['']);
+  });
+
+  it('leaves the state that it is given as it is', () => {
+    const before = state(stack([link('pv001-a')]));
+    plan(before, { op: 'tunnel_down', interface: 'pv001-a' }, { op: 'netns_up', namespace: 'r-a', urpf: 'strict' });
+    expect(before).toEqual(state(stack([link('pv001-a')])));
+  });
+
+  it('takes an interface down with all that depends on it, each with its inverse', () => {
+    const route = { prefix: '10.65.9.0/24', type: 'unicast', table: 50_001, protocol: 3, onlink: false } as const;
+    const hop = { interface: 'pv001-a', weight: 1 };
+    const own = stack(
+      [
+        link('pv001-a', {
+          addresses: [
+            { address: '10.65.0.1', length: 32, bare: true },
+            { address: '10.65.7.1', length: 24, broadcast: '10.65.7.255', bare: false },
+          ],
+          neighbours: [{ address: '10.65.0.2', mac }],
+        }),
+      ],
+      [
+        { ...route, prefix: '10.65.0.2/32', nexthops: [hop], protocol: 245 },
+        { ...route, prefix: '10.65.7.0/24', nexthops: [hop], protocol: 2, source: '10.65.7.1' },
+        { ...route, nexthops: [{ ...hop, via: '10.65.0.2' }], metric: 9 },
+        { ...route, type: 'blackhole', nexthops: [] },
+        { ...route, prefix: '10.65.8.0/24', type: 'blackhole', nexthops: [], source: '10.65.7.1' },
+      ],
+      [
+        ['ipv4/conf/pv001-a/forwarding', '1'],
+        ['ipv4/conf/pv001-a/rp_filter', '2'],
+      ],
+    );
+    const nexthop = { id: 65_536, via: '10.65.0.2', interface: 'pv001-a', onlink: true };
+    const { commands, state: after } = plan(state(own, {}, [nexthop]), { op: 'tunnel_down', interface: 'pv001-a' });
+    expect(lines(commands)).toEqual([
+      'route del 10.65.9.0/24 table 50001 proto 3 metric 9 via 10.65.0.2 dev pv001-a <- route prepend 10.65.9.0/24 table 50001 proto 3 metric 9 via 10.65.0.2 dev pv001-a',
+      'route del blackhole 10.65.8.0/24 table 50001 proto 3 src 10.65.7.1 <- route prepend blackhole 10.65.8.0/24 table 50001 proto 3 src 10.65.7.1',
+      'route del 10.65.0.2/32 table 50001 proto 245 dev pv001-a <- route prepend 10.65.0.2/32 table 50001 proto 245 dev pv001-a',
+      'nexthop del id 65536 <- nexthop add id 65536 via 10.65.0.2 dev pv001-a onlink',
+      'neighbour del 10.65.0.2 lladdr 02:50:0a:41:00:01 dev pv001-a nud permanent <- neighbour replace 10.65.0.2 lladdr 02:50:0a:41:00:01 dev pv001-a nud permanent',
+      'address del 10.65.7.1/24 broadcast 10.65.7.255 dev pv001-a <- address add 10.65.7.1/24 broadcast 10.65.7.255 dev pv001-a',
+      'address del 10.65.0.1/32 dev pv001-a noprefixroute <- address add 10.65.0.1/32 dev pv001-a noprefixroute',
+      'link del pv001-a <- link add pv001-a mtu 1400 address 02:50:0a:41:00:01 type vxlan id 4097 dstport 4790 remote 192.0.2.9 nolearning ttl 64; ' +
+        'ipv4/conf/pv001-a/forwarding=1 ipv4/conf/pv001-a/rp_filter=2; link set pv001-a up',
+    ]);
+    expect(after).toMatchObject({ nexthops: new Map() });
+    expect(after.stacks.get('')).toEqual(stack([], [{ ...route, type: 'blackhole', nexthops: [] }]));
+  });
+
+  it('makes a local tunnel anew with both ends as they were', () => {
+    const near = link('pv001-g', { kind: 'veth', peer: { namespace: 'r-a', name: 'pv001-r' } });
+    const far = link('pv001-r', { kind: 'veth', mtu: 1300, up: false, peer: { namespace: '', name: 'pv001-g' } });
+    const pair = state(stack([near]), { 'r-a': stack([far]) });
+    for (const place of [{ interface: 'pv001-g' }, { interface: 'pv001-r', namespace: 'r-a' }]) {
+      const { commands, state: after } = plan(pair, { op: 'tunnel_down', ...place });
+      const [first, second] = ['pv001-g mtu 1400', 'pv001-r netns r-a mtu 1300'].map((end) => `${end} address ${mac}`);
+      const isNear = place.interface === 'pv001-g';
+      const add = isNear ? `${first} type veth peer name ${second}` : `${second} type veth peer name ${first}`;
+      expect(lines(commands)).toEqual([
+        `${isNear ? '' : 'r-a: '}link del ${place.interface} <- link add ${add}; link set pv001-g up`,
+      ]);
+      expect([...after.stacks.values()].map(({ links }) => links.size)).toEqual([0, 0]);
+    }
+  });
+
+  it('refuses to take away hardware, and pairs that lead elsewhere', () => {
+    const cases = [
+      [link('eth1', { kind: '' }), 'hardware'],
+      [link('pv001-x', { kind: 'veth' }), "a pair whose other end is not the slice's"],
+    ] as const;
+    for (const [foreign, what] of cases) {
+      const { vxlan: _vxlan, ...plain } = foreign;
+      expect(() => plan(state(stack(), { 'r-a': stack([plain]) }), { op: 'netns_down', namespace: 'r-a' })).toThrow(
+        expect.objectContaining({
+          code: 'conflict',
+          message: `interface '${foreign.name}' in namespace 'r-a' is ${what}`,
+          hint: 'whoever put it there has to take it away',
+        }),
+      );
+    }
+  });
+
+  it('puts several entries for one prefix back in their order', () => {
+    const route = { prefix: '10.65.9.0/24', type: 'unicast', table: 254, protocol: 3, onlink: false } as const;
+    const [a, b, c] = ['a', 'b', 'c'].map((name) => ({ ...route, nexthops: [{ interface: name, weight: 1 }] }));
+    const key = routeKey(route);
+    const routes = new Map([
+      [key, a!],
+      [`${key} again`, b!],
+      [`${key} again again`, c!],
+    ]);
+    const router = { links: new Map(), routes, settings: new Map() };
+    const { commands } = plan(state(stack(), { 'r-a': router }), { op: 'netns_down', namespace: 'r-a' });
+    expect(lines(commands)).toEqual([
+      'r-a: route del 10.65.9.0/24 table 254 proto 3 dev c <- r-a: route append 10.65.9.0/24 table 254 proto 3 dev c',
+      'r-a: route del 10.65.9.0/24 table 254 proto 3 dev b <- r-a: route append 10.65.9.0/24 table 254 proto 3 dev b',
+      'r-a: route del 10.65.9.0/24 table 254 proto 3 dev a <- r-a: route prepend 10.65.9.0/24 table 254 proto 3 dev a',
+      'netns del r-a <- netns add r-a; r-a: ',
+    ]);
+  });
+
+  it('replaces a group in place, and makes it anew under its routes when its kind changes', () => {
+    const member = (id: number) => ({ id, via: '10.65.0.2', interface: 'pv001-a', onlink: true });
+    const group = { id: 65_540, members: [{ id: 65_537, weight: 1 }], resilient: false };
+    const route = {
+      prefix: '10.65.9.0/24',
+      type: 'unicast',
+      nexthops: [],
+      nexthopId: 65_540,
+      table: 50_001,
+      protocol: 246,
+      onlink: false,
+    } as const;
+    const before = state(stack([link('pv001-a')], [route]), {}, [member(65_536), member(65_537), group]);
+    const up = { op: 'group_up' as const, id: 65_540, active: 65_536 };
+    expect(lines(plan(before, { ...up, members: [65_536], resilient: false }).commands)).toEqual([
+      'nexthop replace id 65540 group 65536 <- nexthop replace id 65540 group 65537',
+    ]);
+    const resilient = 'group 65536,255/65537 type resilient buckets 1 idle_timer 0 unbalanced_timer 0';
+    expect(lines(plan(before, { ...up, members: [65_536, 65_537], resilient: true }).commands)).toEqual([
+      'route replace 10.65.9.0/24 table 50001 proto 246 nhid 65537 <- route replace 10.65.9.0/24 table 50001 proto 246 nhid 65540',
+      'nexthop del id 65540 <- nexthop add id 65540 group 65537',
+      `nexthop add id 65540 ${resilient} <- nexthop del id 65540`,
+      'route replace 10.65.9.0/24 table 50001 proto 246 nhid 65540 <- route replace 10.65.9.0/24 table 50001 proto 246 nhid 65537',
+    ]);
+  });
+
+  it('writes only the settings that are not as wanted', () => {
+    const settings: [string, string][] = [
+      ['ipv4/conf/pv001-a/forwarding', '1'],
+      ['ipv4/conf/pv001-a/rp_filter', '0'],
+    ];
+    const known = link('pv001-a', {
+      addresses: [{ address: '10.65.0.1', length: 32, bare: true }],
+      neighbours: [{ address: '10.65.0.2', mac }],
+    });
+    const { commands } = plan(state(stack([known], [], settings)), {
+      op: 'vif_up',
+      interface: 'pv001-a',
+      address: '10.65.0.1',
+      peer: { address: '10.65.0.2', mac },
+      urpf: 'loose',
+    });
+    expect(lines(commands)).toEqual([
+      'ipv4/conf/pv001-a/rp_filter=2 <- ipv4/conf/pv001-a/rp_filter=0',
+      'route add 10.65.0.2/32 table 50001 proto 245 dev pv001-a <- route del 10.65.0.2/32 table 50001 proto 245 dev pv001-a',
+    ]);
+  });
+
+  it('plans ten thousand routes, and finds them all the second time', () => {
+    const before = state(stack([link('pv001-a')]));
+    const routes = Array.from({ length: 10_000 }, (_, index) => ({
+      op: 'vroute' as const,
+      action: 'add' as const,
+      prefix: `10.65.${index >> 8}.${index & 255}/32`,
+      nexthops: [{ interface: 'pv001-a', via: '10.65.0.2' }],
+    }));
+    const first = plan(before, ...routes);
+    expect(first.commands).toHaveLength(10_000);
+    expect(plan(first.state, ...routes).commands).toHaveLength(0);
+  });
+});

@@ -1,0 +1,35 @@
+/** `npm run bench [-- NAME ...]`: measures side by side in one run and prints tables. As root on Linux; needs iperf3 for `packets`. */
+
+import { migrationsBench, packetsBench } from './feasible.ts';
+import { gatesBench } from './gates.ts';
+import { strictBench } from './strict.ts';
+import { timingBench } from './timing.ts';
+
+const benches: Record<string, { title: string; run: () => Promise<string> }> = {
+  timing: { title: 'How late redirections are', run: timingBench },
+  strict: { title: 'Strict uRPF: lost packets against the loss model (two-node slice)', run: strictBench },
+  gates: {
+    title: 'Drain under strict and hold under feasible uRPF (two-node slice, both directions)',
+    run: gatesBench,
+  },
+  packets: {
+    title: 'Feasible uRPF: 200 redirections of both gateways under 20,000 packets/s each way',
+    run: packetsBench,
+  },
+  migrations: {
+    title: 'Feasible uRPF: 200 migrations of the three-node slice under its six flows',
+    run: migrationsBench,
+  },
+};
+
+const names = process.argv.slice(2);
+const unknown = names.filter((name) => !Object.hasOwn(benches, name));
+if (unknown.length > 0) {
+  console.error(`no such benchmark: ${unknown.join(', ')}; there are ${Object.keys(benches).join(', ')}`);
+  process.exit(2);
+}
+for (const name of names.length > 0 ? names : Object.keys(benches)) {
+  const { title, run } = benches[name]!;
+  const text = await run();
+  console.log(`\n${title}\n$ npm run bench -- ${name}\n\n${text}`);
+}

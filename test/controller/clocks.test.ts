@@ -1,0 +1,129 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { systemClock } from '../../src/clock/clock.ts';
+import { boundAt } from '../../src/clock/exchange.ts';
+import type { UtcReading } from '../../src/clock/utc.ts';
+import type { Agents } from '../../src/controller/agents.ts';
+import { measureClocks, type NodeClock, type OwnUtc, reportClock } from '../../src/controller/clocks.ts';
+import { VnmError } from '../../src/model/errors.ts';
+import type { AgentConnection } from '../../src/transport/agent-connection.ts';
+import type { Method } from '../../src/vsys/messages.ts';
+import { sliceOf } from '../testbed/support.ts';
+
+const hourMs = 3_600_000;
+
+interface FakeNode {
+  readonly skewMs?: number;
+  /** Of an exchange, half of it each way. */
+  readonly roundTripMs?: number;
+  readonly sources?: UtcReading[];
+  readonly errors?: string[];
+  /** What asking it for UTC throws. */
+  readonly refusal?: VnmError;
+}
+
+/** Agents that only know the time; `asked` lists who was asked for UTC, and by which servers. */
+function fakeAgents(nodes: Record<string, FakeNode>, ntp: string[] = []) {
+  const asked: [string, string[]][] = [];
+  const call = async (node: string, method: Method, params: { ntpServers?: string[] }) => {
+    const { skewMs = 0, roundTripMs = 0, sources = [], errors = [], refusal } = nodes[node]!;
+    if (method === 'utc') {
+      asked.push([node, params.ntpServers!]);
+      if (refusal !== undefined) throw refusal;
+      return { sources, errors };
+    }
+    expect(method).toBe('clock');
+    if (roundTripMs > 0) await sleep(roundTripMs / 2);
+    const now = systemClock.wallMs() + skewMs;
+    if (roundTripMs > 0) await sleep(roundTripMs / 2);
+    return { receivedAt: now, sentAt: now };
+  };
+  const get = (node: string) =>
+    ({ call: (method: Method, params: object) => call(node, method, params) }) as unknown as AgentConnection;
+  const agents = { slice: sliceOf(Object.keys(nodes), [], { ntp }), get } as unknown as Agents;
+  return { agents, asked };
+}
+
+function own(sources: UtcReading[], errors: string[] = []): () => Promise<OwnUtc> {
+  return async () => ({ sources, errors, beganAtMs: systemClock.monotonicMs() });
+}
+
+/** A clock is read to within a few microseconds. */
+const readingMs = 0.05;
+
+function expectTruth(clock: NodeClock | undefined, trueMs: number): void {
+  expect(Math.abs(clock!.offsetMs - trueMs)).toBeLessThanOrEqual(clock!.boundMs + readingMs);
+}
+
+const chrony = (offsetMs: number, boundMs: number): UtcReading => ({
+  kind: 'chrony',
+  name: '192.0.2.1',
+  offsetMs,
+  boundMs,
+});
+
+describe('measureClocks', () => {
+  it('has the offset within its bound, of clocks that are hours off too', async () => {
+    const nodes = { a: { skewMs: 3 * hourMs }, b: { skewMs: -26.5 * hourMs, roundTripMs: 6 }, c: {} };
+    const { agents, asked } = fakeAgents(nodes);
+    const clocks = await measureClocks(agents, ['a', 'b', 'c', 'a'], own([]));
+    expect([...clocks.keys()]).toEqual(['a', 'b', 'c']);
+    for (const [node, { skewMs = 0 }] of Object.entries<FakeNode>(nodes)) expectTruth(clocks.get(node), skewMs);
+    expect(clocks.get('b')).toMatchObject({ source: 'exchange', errors: [] });
+    expect(clocks.get('b')!.roundTripMs).toBe(2 * clocks.get('b')!.boundMs);
+    // Where the controller knows nothing of UTC nobody need be asked.
+    expect(asked).toEqual([]);
+  });
+
+  it('takes what both ends know of UTC where that is closer, and tells the round trip all the same', async () => {
+    const node = { skewMs: hourMs, roundTripMs: 20, sources: [chrony(hourMs + 40, 0.5)], errors: ["'x' is away"] };
+    const { agents, asked } = fakeAgents({ a: node }, ['x']);
+    const clock = (await measureClocks(agents, ['a'], own([chrony(40.25, 0.5)], ['y is away']))).get('a')!;
+    expect(clock).toMatchObject({ source: 'chrony', offsetMs: hourMs - 0.25 });
+    expectTruth(clock, hourMs);
+    expect(clock.boundMs).toBeGreaterThanOrEqual(1);
+    expect(clock.roundTripMs).toBeGreaterThan(10);
+    expect(clock.errors).toEqual(['y is away', "a: 'x' is away"]);
+    expect(asked).toEqual([['a', ['x']]]);
+  });
+
+  it('takes the exchanges where they are closer', async () => {
+    const { agents } = fakeAgents({ a: { skewMs: 7, sources: [chrony(7, 5000)] } });
+    const clock = (await measureClocks(agents, ['a'], own([chrony(0, 5000)]))).get('a')!;
+    expect(clock.source).toBe('exchange');
+    expectTruth(clock, 7);
+  });
+
+  it('leaves out what contradicts the exchanges', async () => {
+    const { agents } = fakeAgents({ a: { skewMs: 7, roundTripMs: 20, sources: [chrony(5007, 0.5)] } });
+    const clock = (await measureClocks(agents, ['a'], own([chrony(0, 0.5)]))).get('a')!;
+    expect(clock.source).toBe('exchange');
+    expectTruth(clock, 7);
+    expect(clock.errors).toEqual(['a: chrony contradicts the exchanges with the node and is left out']);
+  });
+
+  it('does without UTC on a node that forbids to ask, and with nothing else', async () => {
+    const refusal = new VnmError('forbidden', "'utc' is not allowed");
+    const { agents } = fakeAgents({ a: { refusal }, b: { refusal: new VnmError('unreachable', 'gone') } });
+    const clock = (await measureClocks(agents, ['a'], own([chrony(0, 1)]))).get('a')!;
+    expect(clock).toMatchObject({ source: 'exchange', errors: ["a: 'utc' is not allowed"] });
+    await expect(measureClocks(agents, ['b'], own([chrony(0, 1)]))).rejects.toThrow('gone');
+  });
+});
+
+describe('reportClock', () => {
+  it('tells the bound as it was and as it has grown', () => {
+    const nowMs = systemClock.monotonicMs();
+    const clock: NodeClock = {
+      offsetMs: 5,
+      boundMs: 1,
+      measuredAtMs: nowMs - 20_000,
+      source: 'ntp',
+      roundTripMs: 9,
+      errors: ['x'],
+    };
+    const { boundNowMs, ...rest } = reportClock(clock);
+    expect(rest).toEqual({ offsetMs: 5, boundMs: 1, source: 'ntp', errors: ['x'] });
+    expect(boundNowMs).toBeGreaterThanOrEqual(boundAt(clock, nowMs));
+  });
+});

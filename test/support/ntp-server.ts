@@ -1,0 +1,54 @@
+/** An NTP server on loopback whose clock is wrong by a known amount. */
+import { createSocket } from 'node:dgram';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { systemClock } from '../../src/clock/clock.ts';
+
+export interface NtpServer {
+  readonly port: number;
+  /** Requests so far. */
+  readonly asked: () => number;
+  close(): Promise<void>;
+}
+
+/** Seconds from 1900, where NTP begins, to 1970. */
+const epochS = 2_208_988_800;
+
+/**
+ * Its clock minus this machine's is `offsetMs`; it looks at it `thereMs` after a request came, and answers `backMs` later. Instead of
+ * the time an answer can hold `reply`; after `answers` of them no more come.
+ */
+export async function startNtpServer(
+  options: { offsetMs?: number; thereMs?: number; backMs?: number; reply?: Buffer; answers?: number } = {},
+): Promise<NtpServer> {
+  const { offsetMs = 0, thereMs = 0, backMs = 0, reply, answers = Number.POSITIVE_INFINITY } = options;
+  const socket = createSocket('udp4');
+  let asked = 0;
+  let isOpen = true;
+  socket.on('message', async (_, { port, address }) => {
+    asked += 1;
+    if (asked > answers) return;
+    if (thereMs > 0) await sleep(thereMs);
+    const answer = reply ?? answerAt(systemClock.wallMs() + offsetMs);
+    if (backMs > 0) await sleep(backMs);
+    if (isOpen) socket.send(answer, port, address);
+  });
+  await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
+  return {
+    port: socket.address().port,
+    asked: () => asked,
+    close: () => {
+      isOpen = false;
+      return new Promise<void>((resolve) => socket.close(() => resolve()));
+    },
+  };
+}
+
+/** A server's packet (RFC 5905) with nothing but the time at which it is sent. */
+function answerAt(unixMs: number): Buffer {
+  const packet = Buffer.alloc(48);
+  packet[0] = 0x1c;
+  const seconds = unixMs / 1000 + epochS;
+  packet.writeUInt32BE(Math.floor(seconds), 40);
+  packet.writeUInt32BE(Math.floor((unixMs / 1000 - Math.floor(unixMs / 1000)) * 2 ** 32), 44);
+  return packet;
+}

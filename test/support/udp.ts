@@ -1,0 +1,55 @@
+/** UDP packets to and from a network namespace, by a process that lives there. Needs root. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+
+function start(namespace: string, script: string): ChildProcess {
+  const inside = [`--net=/run/netns/${namespace}`, '--', process.execPath, '--input-type=module', '--eval', script];
+  return spawn('nsenter', inside, { stdio: ['pipe', 'pipe', 'inherit'] });
+}
+
+/** Counts what arrives at an address and port; `stop` ends it and answers how many. */
+export async function countUdp(namespace: string, address: string, port: number): Promise<{ stop(): Promise<number> }> {
+  const child = start(
+    namespace,
+    `import { createSocket } from 'node:dgram';
+    const socket = createSocket({ type: 'udp4', recvBufferSize: 8e6 });
+    let count = 0;
+    socket.on('message', () => { count += 1; });
+    socket.bind(${port}, '${address}', () => console.log('ready'));
+    process.stdin.on('data', () => { console.log(count); process.exit(); });`,
+  );
+  await once(child.stdout!, 'data');
+  return {
+    stop: async () => {
+      child.stdin!.write('\\n');
+      const [text] = await once(child.stdout!, 'data');
+      return Number(text);
+    },
+  };
+}
+
+/** Sends packets, some per ms, and resolves when all are sent. */
+export async function sendUdp(
+  namespace: string,
+  from: string,
+  to: string,
+  port: number,
+  count: number,
+  perMs: number,
+): Promise<void> {
+  const child = start(
+    namespace,
+    `import { createSocket } from 'node:dgram';
+    const socket = createSocket('udp4');
+    let given = 0;
+    let gone = 0;
+    const onGone = () => { gone += 1; if (gone === ${count}) socket.close(); };
+    socket.bind(0, '${from}', () => {
+      const timer = setInterval(() => {
+        for (let i = 0; i < ${perMs} && given < ${count}; i += 1, given += 1) socket.send('x', ${port}, '${to}', onGone);
+        if (given === ${count}) clearInterval(timer);
+      }, 1);
+    });`,
+  );
+  await once(child, 'exit');
+}

@@ -1,0 +1,186 @@
+/** What the program says, and how it exits, when it cannot do what it is asked for. */
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { DoctorResult } from '../../src/controller/doctor.ts';
+import type { TestbedNode } from '../../src/testbed/record.ts';
+import { type CommandLine, commandLine } from '../support/command-line.ts';
+import { networkOf, processesOf } from '../support/kernel.ts';
+import { ownTestbed } from '../support/own-testbed.ts';
+import { describeAsRoot } from '../support/privileges.ts';
+import { gallery } from '../support/slices.ts';
+
+const file = gallery('two-node');
+
+/** Of a run with `--json`. */
+const failure = (exitCode: number, code: string, message: string, hint?: string) => ({
+  code: exitCode,
+  json: { error: { code, message, ...(hint === undefined ? {} : { hint }) } },
+  stderr: expect.any(String),
+});
+
+describe('the program', () => {
+  let vnm: CommandLine;
+  beforeAll(() => {
+    vnm = commandLine();
+  });
+  afterAll(() => vnm.remove());
+
+  it.each([
+    ['frobnicate', "unknown command 'frobnicate'"],
+    ['verify --fast two', "unknown option '--fast'"],
+    ['verify', "missing required argument 'slice'"],
+    ['migrate two', "required option '--to <placement>' not specified"],
+    [
+      'migrate two --to final --urpf none',
+      "option '--urpf <mode>' argument 'none' is invalid. Allowed choices are strict, feasible, loose.",
+    ],
+    ['testbed', 'a command is missing'],
+  ])('exits with 2 for the wrong words %o', async (command, message) => {
+    expect(await vnm.json(command)).toEqual(failure(2, 'usage', message));
+  });
+
+  it('shows how a command is used when it is used wrongly', async () => {
+    const { code, stdout, stderr } = await vnm.run('verify');
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toMatch(/^error: missing required argument 'slice'\n\nUsage: pl-vnm verify \[options\] <slice>\n/);
+  });
+
+  it('exits with 3 for a slice file with faults, and names them all with their places', async () => {
+    const text = readFileSync(file, 'utf8').replace('b: n2 }', 'b: n9 }').replace('1.5Mbps', '1.5');
+    writeFileSync(join(vnm.directory, 'bad.yaml'), text);
+    const rate =
+      'bad.yaml:38:33: expected a rate with a unit, found the number 1.5 (payload bits per second, like 1.5Mbps, 800kbps or 2Gbps)';
+    const node = "bad.yaml:40:24: unknown node 'n9' (known nodes: n1, n2, n3, n4, gw1, gw2, h1, h2)";
+    expect(await vnm.json('install bad.yaml')).toEqual(failure(3, 'invalid-input', `${rate}\n${node}`));
+    expect(await vnm.run('validate bad.yaml')).toEqual({ code: 3, stdout: `${rate}\n${node}\n`, stderr: '' });
+    const missing = 'cannot read the slice file none.yaml: there is no such file';
+    expect(await vnm.json('install none.yaml')).toEqual(failure(3, 'invalid-input', missing));
+  });
+
+  it('exits with 1 for what does not exist', async () => {
+    expect(await vnm.json('verify nobody')).toEqual(
+      failure(
+        1,
+        'not-found',
+        `there is no slice 'nobody' in ${vnm.database}`,
+        'name a slice file, or another database with --db',
+      ),
+    );
+    expect(await vnm.json('install', file)).toEqual(
+      failure(
+        1,
+        'not-found',
+        "node 'gw1' of slice 'two' has no host, and no local testbed gives it a place",
+        'pl-vnm testbed up SLICE.yaml, or give the node a host in the slice file',
+      ),
+    );
+    for (const command of ['verify two', 'migrate two --to final']) {
+      expect(await vnm.json(command)).toEqual(
+        failure(1, 'not-found', "VN 'two' of slice 'two' is not installed", 'pl-vnm install two'),
+      );
+    }
+    expect(await vnm.json('install two --placement last')).toEqual(
+      failure(1, 'not-found', "VN 'two' has no placement 'last'", 'its placements are initial, final'),
+    );
+  });
+
+  it('tells people on stderr, with a hint, and leaves stdout empty', async () => {
+    expect(await vnm.run('verify two')).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: "pl-vnm: VN 'two' of slice 'two' is not installed\n  hint: pl-vnm install two\n",
+    });
+  });
+});
+
+describeAsRoot('on nodes that it cannot trust or reach, the program', () => {
+  const own = ownTestbed(file);
+  let stranger: CommandLine;
+  beforeAll(() => {
+    stranger = commandLine();
+  });
+  afterAll(() => stranger.remove());
+
+  const node = (name: string) => own.testbed.nodes.find((one) => one.name === name)!;
+  const place = ({ name, port }: TestbedNode) => `node '${name}' (127.0.0.1:${port})`;
+  const used = ['gw1', 'gw2', 'h1', 'h2', 'n1', 'n2'];
+
+  it('refuses unknown host keys, all named, until it is told to accept them', async () => {
+    const before = await networkOf(own.testbed);
+    const keys = hostKeys(own.testbed.knownHosts);
+    const remote = join(stranger.directory, 'remote.yaml');
+    writeFileSync(remote, withHosts(own.testbed.nodes));
+    const reasons = used.map(
+      (name) =>
+        `${place(node(name))} cannot be reached: its host key ssh-ed25519 ${fingerprint(keys.get(node(name).port)!)} is unknown`,
+    );
+    const hint = 'compare the fingerprint with the node, then repeat with --accept-new-host-keys';
+    expect(await stranger.json('install', remote)).toEqual(failure(4, 'unreachable', reasons.join('\n'), hint));
+    await stranger.ok('--accept-new-host-keys install', remote);
+    const knownHosts = join(stranger.directory, 'home', '.ssh', 'known_hosts');
+    expect(hostKeys(knownHosts)).toEqual(new Map(used.map((name) => [node(name).port, keys.get(node(name).port)!])));
+    expect(await stranger.ok('verify two')).toMatchObject({ ok: true });
+    await stranger.ok('uninstall two');
+    expect(await networkOf(own.testbed)).toEqual(before);
+  });
+
+  it('refuses a host key that has changed, whatever it is told to accept', async () => {
+    const keys = hostKeys(own.testbed.knownHosts);
+    const knownHosts = join(stranger.directory, 'home', '.ssh', 'known_hosts');
+    const [port, other] = [node('gw1').port, keys.get(node('gw2').port)!];
+    mkdirSync(join(stranger.directory, 'home', '.ssh'), { recursive: true });
+    writeFileSync(knownHosts, `[127.0.0.1]:${port} ssh-ed25519 ${other}\n`);
+    const { code, json } = await stranger.json<DoctorResult>('--accept-new-host-keys doctor two');
+    const shown = `ssh-ed25519 ${fingerprint(keys.get(port)!)}`;
+    expect(code).toBe(1);
+    expect(json.nodes.filter(({ reachable }) => !reachable)).toEqual([
+      {
+        node: 'gw1',
+        reachable: false,
+        problems: [
+          `${place(node('gw1'))} cannot be reached: its host key has changed to ${shown}, ${knownHosts}:1 has another (someone may be listening in; if the change is known to be right, remove the old key: ssh-keygen -R '[127.0.0.1]:${port}' -f ${knownHosts})`,
+        ],
+      },
+    ]);
+  });
+
+  it('exits with 4 and names every node that is away', async () => {
+    await own.vnm.ok('install', file);
+    const gone = ['gw2', 'h1'].map(node);
+    for (const { namespace } of gone) {
+      for (const { pid, command } of processesOf(namespace)) {
+        if (command.includes('ssh-server')) process.kill(pid, 'SIGKILL');
+      }
+    }
+    const message = gone.map((one) => `${place(one)} cannot be reached: connection refused`).join('\n');
+    expect(await own.vnm.json('verify two')).toEqual(
+      failure(4, 'unreachable', message, 'does an SSH server listen on this port?'),
+    );
+    const { code, json } = await own.vnm.json<DoctorResult>('doctor two');
+    expect(code).toBe(1);
+    expect(json.nodes.filter(({ reachable }) => !reachable).map((one) => one.node)).toEqual(['gw2', 'h1']);
+  });
+});
+
+/** The slice, with the places of a running testbed as if its nodes were remote hosts. */
+function withHosts(nodes: readonly TestbedNode[]): string {
+  return nodes.reduce(
+    (text, { name, host, port, key, address }) => {
+      const place = JSON.stringify({ host, port, key, address });
+      return text.replace(`    ${name}: {}\n`, `    ${name}: ${place}\n`);
+    },
+    readFileSync(file, 'utf8'),
+  );
+}
+
+/** By port. */
+function hostKeys(knownHosts: string): Map<number, string> {
+  const lines = readFileSync(knownHosts, 'utf8').trim().split('\n');
+  return new Map(lines.map((line) => [Number(/:(\d+) /.exec(line)![1]), line.split(' ')[2]!]));
+}
+
+function fingerprint(key: string): string {
+  return `SHA256:${createHash('sha256').update(Buffer.from(key, 'base64')).digest('base64').replace(/=+$/, '')}`;
+}

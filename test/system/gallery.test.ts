@@ -1,0 +1,65 @@
+/** Every slice of the gallery there and back: whatever it shows, it must work, and leave no trace. */
+import { readdirSync } from 'node:fs';
+import { basename } from 'node:path';
+import { expect, it } from 'vitest';
+import type { InstallResult } from '../../src/controller/install.ts';
+import type { MigrateResult } from '../../src/controller/migrate.ts';
+import type { SliceStatus } from '../../src/controller/status.ts';
+import type { VerifyResult } from '../../src/controller/verify.ts';
+import { readSlice } from '../../src/slicefile/index.ts';
+import { networkOf } from '../support/kernel.ts';
+import { ownTestbed } from '../support/own-testbed.ts';
+import { describeAsRoot } from '../support/privileges.ts';
+import { gallery } from '../support/slices.ts';
+
+const names = readdirSync(new URL('../../slices/', import.meta.url)).map((file) => basename(file, '.yaml'));
+
+/** The largest has 22 nodes, all on this machine. */
+const patienceMs = 180_000;
+
+for (const name of names) {
+  const file = gallery(name);
+  const slice = readSlice(file);
+
+  describeAsRoot(`the slice '${name}'`, () => {
+    const own = ownTestbed(file);
+    const verifyAll = async () => {
+      for (const vn of slice.vns) {
+        const { ok, pairs } = await own.vnm.ok<VerifyResult>(`verify ${slice.name} --vn ${vn.name}`);
+        expect({ vn: vn.name, ok, broken: pairs.filter((pair) => !pair.reachable) }).toMatchObject({
+          ok: true,
+          broken: [],
+        });
+      }
+    };
+
+    it(
+      'is installed, migrates to each of its placements and back, and is uninstalled with nothing left',
+      async () => {
+        const before = await networkOf(own.testbed);
+        const { vns } = await own.vnm.ok<{ vns: InstallResult[] }>('install', file);
+        expect(vns.map(({ vn }) => vn)).toEqual(slice.vns.map((vn) => vn.name));
+        const installed = await networkOf(own.testbed);
+        expect(installed).not.toEqual(before);
+        await verifyAll();
+        for (const vn of slice.vns) {
+          const others = [...vn.placements.keys()].filter((placement) => placement !== 'initial');
+          for (const to of [...others, 'initial']) {
+            const command = `migrate ${slice.name} --vn ${vn.name} --to ${to}`;
+            expect(await own.vnm.ok<MigrateResult>(command)).toMatchObject({ outcome: 'completed', to });
+          }
+        }
+        await verifyAll();
+        // Back, it takes the room that it had at first.
+        expect(await networkOf(own.testbed)).toEqual(installed);
+        await own.vnm.ok(`uninstall ${slice.name}`);
+        expect(await networkOf(own.testbed)).toEqual(before);
+        const status = await own.vnm.ok<SliceStatus>(`status ${slice.name}`);
+        expect(status.vns.map(({ placement, instances }) => ({ placement, instances }))).toEqual(
+          slice.vns.map(() => ({ placement: null, instances: [] })),
+        );
+      },
+      patienceMs,
+    );
+  });
+}
