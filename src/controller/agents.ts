@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns/promises';
 import { isIPv4 } from 'node:net';
+import { type Clock, steadyClock, systemClock } from '../clock/clock.ts';
 import { formatPrefix } from '../model/address.ts';
 import { messageOf, VnmError } from '../model/errors.ts';
 import { sliceIds } from '../model/ids.ts';
@@ -15,6 +16,8 @@ import type { Batches, NodeNames } from './operations.ts';
 /** The agents of some nodes of a slice, each on one kept channel. */
 export interface Agents extends NodeNames {
   readonly slice: Slice;
+  /** The controller's clock, which does not step while the connections last: estimates of other clocks refer to it. */
+  readonly clock: Clock;
   get(node: string): AgentConnection;
   nodes(): string[];
 }
@@ -48,6 +51,7 @@ export async function withAgents<T>(
     };
     return await body({
       slice,
+      clock: steadyClock(systemClock),
       get,
       nodes: () => [...byNode.keys()],
       address: (node) => addresses.get(node)!,

@@ -1,4 +1,4 @@
-import { type Clock, steadyClock, systemClock } from '../clock/clock.ts';
+import { systemClock } from '../clock/clock.ts';
 import {
   agree,
   bestEstimate,
@@ -61,15 +61,15 @@ export async function measureClocks(
   nodes: Iterable<string>,
   readOwn: () => Promise<OwnUtc> = () => readOwnUtc(agents.slice),
 ): Promise<Map<string, NodeClock>> {
-  const steady = steadyClock(systemClock);
   const own = readOwn();
   const clocks = await Promise.all(
-    [...new Set(nodes)].map(async (node) => [node, await measureClock(agents, node, steady, own)] as const),
+    [...new Set(nodes)].map(async (node) => [node, await measureClock(agents, node, own)] as const),
   );
   return new Map(clocks);
 }
 
-async function measureClock(agents: Agents, node: string, steady: Clock, own: Promise<OwnUtc>): Promise<NodeClock> {
+async function measureClock(agents: Agents, node: string, own: Promise<OwnUtc>): Promise<NodeClock> {
+  const steady = agents.clock;
   const ask = () => agents.get(node).call('clock', {}, { timeoutMs: callTimeoutMs });
   const [exchanged, ownUtc] = await Promise.all([estimateByExchanges(ask, steady), own]);
   // Asked only when the exchanges are over, which it would disturb.

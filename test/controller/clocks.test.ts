@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { systemClock } from '../../src/clock/clock.ts';
+import { steadyClock, systemClock } from '../../src/clock/clock.ts';
 import { boundAt } from '../../src/clock/exchange.ts';
 import type { UtcReading } from '../../src/clock/utc.ts';
 import type { Agents } from '../../src/controller/agents.ts';
@@ -40,7 +40,11 @@ function fakeAgents(nodes: Record<string, FakeNode>, ntp: string[] = []) {
   };
   const get = (node: string) =>
     ({ call: (method: Method, params: object) => call(node, method, params) }) as unknown as AgentConnection;
-  const agents = { slice: sliceOf(Object.keys(nodes), [], { ntp }), get } as unknown as Agents;
+  const agents = {
+    slice: sliceOf(Object.keys(nodes), [], { ntp }),
+    clock: steadyClock(systemClock),
+    get,
+  } as unknown as Agents;
   return { agents, asked };
 }
 

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
 import type { Testbed } from '../../src/testbed/record.ts';
 import { leftovers } from '../testbed/leftovers.ts';
@@ -24,8 +25,7 @@ export function ownTestbed(slice: string | ((directory: string) => string), ...o
   });
   afterAll(async () => {
     const { removed } = await vnm.ok<{ removed: string[] }>('testbed down');
-    expect(removed).toEqual([testbed.id]);
-    expect(leftovers(testbed)).toEqual([]);
+    expect(removed.flatMap((id) => leftoversOf(vnm, id))).toEqual([]);
     vnm.remove();
   });
   return {
@@ -37,4 +37,9 @@ export function ownTestbed(slice: string | ((directory: string) => string), ...o
     },
     namespace: (node) => testbed.nodes.find(({ name }) => name === node)!.namespace,
   };
+}
+
+/** All that is left of a testbed of this database. */
+export function leftoversOf({ database }: CommandLine, id: string): string[] {
+  return leftovers({ id, directory: join(`${database}.testbed`, id) });
 }

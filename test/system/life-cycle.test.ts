@@ -7,7 +7,7 @@ import type { SliceStatus } from '../../src/controller/status.ts';
 import type { UninstallResult } from '../../src/controller/uninstall.ts';
 import type { VerifyResult } from '../../src/controller/verify.ts';
 import { interfaceWith, ip, networkOf, routes } from '../support/kernel.ts';
-import { ownTestbed } from '../support/own-testbed.ts';
+import { leftoversOf, ownTestbed } from '../support/own-testbed.ts';
 import { describeAsRoot } from '../support/privileges.ts';
 import { gallery } from '../support/slices.ts';
 import { routerLink } from '../support/status.ts';
@@ -156,6 +156,14 @@ describeAsRoot('the two-node slice', () => {
     expect(await networkOf(own.testbed)).toEqual(before);
     expect((await status()).vns).toMatchObject([{ vn: 'two', placement: null, mtu: null, urpf: null, instances: [] }]);
     expect(await own.vnm.ok('uninstall two')).toEqual({ slice: 'two', vns: [], changed: 0 });
+  });
+
+  it('is not installed any more when its testbed goes', async () => {
+    await install();
+    expect(await own.vnm.ok('testbed down')).toEqual({ removed: [own.testbed.id] });
+    expect(leftoversOf(own.vnm, own.testbed.id)).toEqual([]);
+    expect(await status()).toMatchObject({ testbed: null, vns: [{ placement: null, instances: [] }] });
+    expect(await own.vnm.ok('testbed down')).toEqual({ removed: [] });
   });
 });
 

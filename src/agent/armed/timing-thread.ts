@@ -20,14 +20,22 @@ export function runTimingThread({ port, posted }: TimingThreadData): never {
   const timeline = new Timeline({
     monotonicMs,
     suspendedMs,
-    perform: ({ tool, lines }) => (lines.length === 0 ? undefined : work(tools[tool], lines)),
+    perform: ({ tool, lines }) => (lines.length === 0 ? undefined : attempt(tools[tool], lines)),
     report: (id, outcome) => report({ type: 'outcome', id, outcome }),
   });
 
+  function arm({ id, actions }: Extract<Request, { type: 'arm' }>): void {
+    const used = actions.filter(({ lines }) => lines.length > 0).map(({ tool }) => tool);
+    // Only what runs already takes no time to start. Of the two only `tc` gets names of interfaces, which now stay what they are.
+    const errors = [used.includes('ip') && tools.ip.work([]), used.includes('tc') && tools.tc.renew()];
+    for (const error of errors) if (error) throw new VnmError('failed', `'${id}' cannot be armed: ${error}`);
+    timeline.arm(id, actions);
+  }
+
   function handle(message: Request): Refusal | undefined {
     try {
-      if (message.type === 'arm') timeline.arm(message.id, message.actions);
-      else timeline.cancel(message.id);
+      if (message.type === 'cancel') timeline.cancel(message.id);
+      else arm(message);
       return undefined;
     } catch (error) {
       return { message: messageOf(error), hint: error instanceof VnmError ? error.hint : undefined };
@@ -37,8 +45,6 @@ export function runTimingThread({ port, posted }: TimingThreadData): never {
   // Looking for "no data" is an error to Node.js, and nobody wants to know where it comes from.
   Error.stackTraceLimit = 0;
   becomeRealtime();
-  // Only what runs already takes no time to start.
-  for (const tool of Object.values(tools)) work(tool, []);
   report({ type: 'answer', request: readyRequest });
   for (;;) {
     const seen = Atomics.load(counter, 0);
@@ -56,7 +62,7 @@ export function runTimingThread({ port, posted }: TimingThreadData): never {
 }
 
 /** Answers what went wrong. */
-function work(tool: WarmTool, lines: readonly string[]): string | undefined {
+function attempt(tool: WarmTool, lines: readonly string[]): string | undefined {
   try {
     return tool.work(lines);
   } catch (error) {

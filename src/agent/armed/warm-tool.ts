@@ -15,6 +15,12 @@ const fences: Record<Tool, string> = { ip: 'link show lo\n', tc: 'qdisc show dev
 const patienceMs = 1000;
 /** Between two looks for the answer. Not spun away: the tool may need this processor. */
 const pollMs = 0.02;
+/**
+ * An answer that takes longer waits for a lock in the kernel, and whoever has it may need a processor that this thread, being
+ * real-time, would keep from it: then it looks less often.
+ */
+const promptMs = 1;
+const slowPollMs = 0.5;
 
 /** This end of the tool's pipes, none of which ever blocks. */
 interface Pipes {
@@ -31,6 +37,12 @@ export class WarmTool {
 
   constructor(tool: Tool) {
     this.#tool = tool;
+  }
+
+  /** Starts it anew, which takes some ms: from its first line on it believes that interfaces stay the ones they were. */
+  renew(): string | undefined {
+    this.#drop();
+    return this.work([]);
   }
 
   /** Works all the lines, also after one that fails, and answers when they are done: what failed, if anything did. */
@@ -72,8 +84,9 @@ export class WarmTool {
   }
 
   #waitUntil(deadlineMs: number, pid: number): void {
-    if (monotonicMs() < deadlineMs) {
-      sleepMs(pollMs);
+    const leftMs = deadlineMs - monotonicMs();
+    if (leftMs > 0) {
+      sleepMs(leftMs > patienceMs - promptMs ? pollMs : slowPollMs);
       return;
     }
     process.kill(pid, 'SIGKILL');
@@ -87,8 +100,8 @@ export class WarmTool {
   }
 
   #drop(): void {
-    const { stdin, stdout, stderr } = this.#pipes!;
-    for (const fd of [stdin, stdout, stderr]) closeSync(fd);
+    const { stdin, stdout, stderr } = this.#pipes ?? {};
+    for (const fd of [stdin, stdout, stderr]) if (fd !== undefined) closeSync(fd);
     this.#pipes = undefined;
   }
 }

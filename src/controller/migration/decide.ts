@@ -1,6 +1,6 @@
 /** When each redirection executes: the schedule from what was measured, and what it will lose. */
 import { systemClock } from '../../clock/clock.ts';
-import { boundAt, type ClockEstimate } from '../../clock/exchange.ts';
+import { boundAt } from '../../clock/exchange.ts';
 import type { UrpfMode } from '../../model/route.ts';
 import type { VirtualNetwork } from '../../model/slice.ts';
 import type { FlowPath, Uncertainty } from '../../planning/loss/types.ts';
@@ -8,6 +8,7 @@ import { type Evaluation, evaluate } from '../../planning/schedule/evaluate.ts';
 import { makeSchedule } from '../../planning/schedule/make.ts';
 import type { Granularity, Schedule, ScheduleName } from '../../planning/schedule/types.ts';
 import type { Agents } from '../agents.ts';
+import type { NodeClock } from '../clocks.ts';
 import type { ControlMode } from './types.ts';
 
 /** A schedule with what it was made from and what it will do. */
@@ -41,15 +42,15 @@ const executionMs = 1;
 export async function timingOfGateways(
   agents: Agents,
   vn: VirtualNetwork,
-  clocks: ReadonlyMap<string, ClockEstimate>,
+  clocks: ReadonlyMap<string, NodeClock>,
   control: ControlMode,
 ): Promise<Uncertainty> {
   const nowMs = systemClock.monotonicMs();
   const timings = await Promise.all(
     vn.gateways.map(async ({ name, node }) => {
-      const clockMs = boundAt(clocks.get(node)!, nowMs);
-      // A command of the controller is under way for as long as the best exchange with that gateway took, or longer.
-      const lagMs = control === 'remote' ? 2 * clocks.get(node)!.boundMs : await timerLagMs(agents, node);
+      const clock = clocks.get(node)!;
+      const clockMs = boundAt(clock, nowMs);
+      const lagMs = control === 'remote' ? clock.roundTripMs : await timerLagMs(agents, node);
       return [name, { clockMs, latenessMs: lagMs + executionMs, gateLatenessMs: lagMs + executionMs }] as const;
     }),
   );

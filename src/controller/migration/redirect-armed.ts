@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { systemClock } from '../../clock/clock.ts';
 import type { ClockEstimate } from '../../clock/exchange.ts';
 import { messageOf, VnmError } from '../../model/errors.ts';
 import { planAccess } from '../../planning/instance.ts';
@@ -42,7 +41,7 @@ export async function redirectArmed(
   const timelines = timelinesOf(run, fresh, decision);
   const { id, startAt } = await armInTime(run, decision, timelines, clocks);
   const last = Math.max(...timelines.flatMap(({ actions }) => actions.map((action) => action.offsetMs)));
-  await sleep(Math.max(0, startAt + last - systemClock.wallMs()) + collectMarginMs);
+  await sleep(Math.max(0, startAt + last - run.agents.clock.wallMs()) + collectMarginMs);
   return collect(run, timelines, id, startAt, clocks);
 }
 
@@ -76,7 +75,7 @@ async function armInTime(
 ): Promise<{ id: string; startAt: number }> {
   for (const [attempt, marginMs] of leadMarginsMs.entries()) {
     const id = `m${randomBytes(6).toString('hex')}`;
-    const startAt = systemClock.wallMs() + (await leadMs(run, decision, timelines, marginMs));
+    const startAt = run.agents.clock.wallMs() + (await leadMs(run, decision, timelines, marginMs));
     try {
       await armAll(run, timelines, id, startAt, clocks);
       return { id, startAt };

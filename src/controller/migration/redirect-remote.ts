@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { systemClock } from '../../clock/clock.ts';
 import type { ClockEstimate } from '../../clock/exchange.ts';
 import type { RedirectionRecord } from '../../store/migrations.ts';
 import type { Decision } from './decide.ts';
@@ -17,7 +16,7 @@ export async function redirectRemotely(
   { schedule }: Decision,
   clocks: ReadonlyMap<string, ClockEstimate>,
 ): Promise<RedirectionRecord[]> {
-  const startAt = systemClock.wallMs();
+  const startAt = agents.clock.wallMs();
   const outcomes = await Promise.allSettled(
     redirectionsOf(slice, vn, fresh.instance, schedule).map(async ({ gateway, node, offsetMs, groups }) => {
       if (offsetMs > 0) await sleep(offsetMs);
