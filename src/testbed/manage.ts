@@ -23,14 +23,14 @@ export interface BringUpOptions {
  */
 export async function bringUp(store: Store, slices: readonly Slice[], options: BringUpOptions): Promise<Testbed> {
   for (const slice of slices) store.slices.save(slice);
-  const { id, directory } = recordedFor(store, slices) ?? newTestbed(store);
+  const names = slices.map((slice) => slice.name);
+  const recorded = recordedFor(store, slices);
+  const { id, directory } = recorded ?? newTestbed(store);
   try {
     const testbed = await testbedUp(slices, { id, directory, ...options });
-    store.testbeds.saveRecord(
-      id,
-      testbed,
-      slices.map((slice) => slice.name),
-    );
+    // A testbed that was partly dead has been made anew, with nothing on it.
+    if (recorded !== undefined && recorded.record !== JSON.stringify(testbed)) forgetInstalled(store, names);
+    store.testbeds.saveRecord(id, testbed, names);
     return testbed;
   } catch (error) {
     // What was made is gone again, unless an earlier testbed that contradicts this one is still up.
@@ -47,7 +47,10 @@ export async function takeDown(store: Store): Promise<string[]> {
     store.testbeds.remove(id);
   }
   await rm(`${store.path}.testbed`, { recursive: true, force: true });
-  forgetInstalled(store);
+  forgetInstalled(
+    store,
+    store.slices.names().filter((name) => onTestbed(store, name)),
+  );
   return rows.map((row) => row.id);
 }
 
@@ -68,7 +71,7 @@ export function reportTestbeds(store: Store): Promise<TestbedReport[]> {
   );
 }
 
-/** The testbed that one of the slices is on already, or the one whose `up` was interrupted. */
+/** The testbed that one of the slices is on already. */
 function recordedFor(store: Store, slices: readonly Slice[]): TestbedRow | undefined {
   const rows = slices.map((slice) => store.testbeds.forSlice(slice.name)).filter((row) => row !== undefined);
   return rows[0];
@@ -82,11 +85,12 @@ function newTestbed(store: Store): { id: string; directory: string } {
 }
 
 /** With the nodes went everything that was installed on them. */
-function forgetInstalled(store: Store): void {
-  for (const { id, slice, vn } of store.instances.list()) {
-    if (!onTestbed(store, slice)) continue;
-    store.instances.remove(id);
-    store.instances.setSettings(slice, vn, undefined);
+function forgetInstalled({ instances }: Store, slices: readonly string[]): void {
+  for (const name of slices) {
+    for (const { id, vn } of instances.list({ slice: name })) {
+      instances.remove(id);
+      instances.setSettings(name, vn, undefined);
+    }
   }
 }
 

@@ -64,6 +64,8 @@ describe('checkOperation', () => {
     { op: 'group_down', id: 65_540 },
     { op: 'rule_up' },
     { op: 'rule_down' },
+    { op: 'gate_up', interface: 'pv001-x', limitBytes: 10_000 },
+    { op: 'gate_down', interface: 'pv001-x' },
   ];
   it.each(allowed)('allows %j', (operation) => {
     expect(() => checkOperation(policy, operationSchema.parse(operation))).not.toThrow();
@@ -112,6 +114,8 @@ describe('checkOperation', () => {
     [{ ...group, members: [65_536, 7] }, 'nexthop 7', '65536 to 131071'],
     [{ ...group, active: 7 }, 'nexthop 7', '65536 to 131071'],
     [{ op: 'group_down', id: 7 }, 'nexthop 7', '65536 to 131071'],
+    [{ op: 'gate_up', interface: 'eth0', limitBytes: 10_000 }, "interface 'eth0'", interfaces],
+    [{ op: 'gate_down', interface: 'pv002-x' }, "interface 'pv002-x'", interfaces],
   ];
   it.each(refused)('refuses %j', (operation, what, range) => {
     expect(() => checkOperation(policy, operationSchema.parse(operation))).toThrow(
@@ -135,12 +139,16 @@ describe('checkOperation', () => {
 });
 
 describe('checkRequest', () => {
+  const arm = (action: object) => ({ id: 'a', at: 1, actions: [{ offsetMs: 0, ...action }] });
   const send = { stream: 's', from: '10.65.0.1', to: '10.65.0.2', port: 9, payloadBytes: 100, rateBps: 1e6 };
   const refused: [Method, object, string, string][] = [
     ['apply', { operations: [{ op: 'netns_down', namespace: 'other' }] }, "namespace 'other'", namespaces],
     ['routes', { namespace: 'other' }, "namespace 'other'", namespaces],
     ['redirect', { groups: [{ id: 7, active: 65_536 }] }, 'nexthop 7', '65536 to 131071'],
     ['redirect', { groups: [{ id: 65_540, active: 7 }] }, 'nexthop 7', '65536 to 131071'],
+    ['arm', arm({ kind: 'redirect', groups: [{ id: 7, active: 65_536 }] }), 'nexthop 7', '65536 to 131071'],
+    ['arm', arm({ kind: 'redirect', groups: [{ id: 65_540, active: 7 }] }), 'nexthop 7', '65536 to 131071'],
+    ['arm', arm({ kind: 'gate_close', interface: 'eth0' }), "interface 'eth0'", interfaces],
     ['stream_open', { stream: 's', address: '0.0.0.0' }, 'address 0.0.0.0', '10.65.0.0/16'],
     ['stream_send', { ...send, from: '192.0.2.1' }, 'from 192.0.2.1', '10.65.0.0/16'],
     ['stream_send', { ...send, to: '192.0.2.1' }, 'to 192.0.2.1', '10.65.0.0/16'],

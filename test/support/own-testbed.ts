@@ -4,6 +4,9 @@ import type { Testbed } from '../../src/testbed/record.ts';
 import { leftovers } from '../testbed/leftovers.ts';
 import { type CommandLine, commandLine } from './command-line.ts';
 
+/** For the largest on a busy machine. */
+const patienceMs = 180_000;
+
 export interface OwnTestbed {
   readonly vnm: CommandLine;
   readonly testbed: Testbed;
@@ -22,12 +25,12 @@ export function ownTestbed(slice: string | ((directory: string) => string), ...o
     vnm = commandLine();
     const file = typeof slice === 'string' ? slice : slice(vnm.directory);
     testbed = await vnm.ok<Testbed>('testbed up', file, ...options);
-  });
+  }, patienceMs);
   afterAll(async () => {
     const { removed } = await vnm.ok<{ removed: string[] }>('testbed down');
     expect(removed.flatMap((id) => leftoversOf(vnm, id))).toEqual([]);
     vnm.remove();
-  });
+  }, patienceMs);
   return {
     get vnm() {
       return vnm;

@@ -162,6 +162,11 @@ describeAsRoot('on nodes that it cannot trust or reach, the program', () => {
     expect(code).toBe(1);
     expect(json.nodes.filter(({ reachable }) => !reachable).map((one) => one.node)).toEqual(['gw2', 'h1']);
   });
+
+  it('makes a partly dead testbed anew, and knows that nothing is installed on it', async () => {
+    await own.vnm.ok('testbed up', file);
+    expect(await own.vnm.ok('status two')).toMatchObject({ vns: [{ placement: null, instances: [] }] });
+  });
 });
 
 /** The slice, with the places of a running testbed as if its nodes were remote hosts. */

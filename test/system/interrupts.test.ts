@@ -1,5 +1,5 @@
 /** Ctrl-C at any moment leaves nothing half-done. */
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { MigrateResult } from '../../src/controller/migrate.ts';
 import type { SliceStatus } from '../../src/controller/status.ts';
 import type { VerifyResult } from '../../src/controller/verify.ts';
@@ -37,24 +37,26 @@ describeAsRoot('interrupted', () => {
     expect(vns).toMatchObject([{ placement: null, instances: [] }]);
   });
 
-  it('while it migrates, it goes back, and the VN is where it was', async () => {
-    await own.vnm.ok('install', file);
-    const installed = await networkOf(own.testbed);
-    for (const phase of ['set up', 'join gateways', 'measure']) {
-      const { code, json } = await interruptAt(`- ${phase}\n`, 'migrate two --to final --traffic');
-      const { outcome, interrupted, flows } = json as MigrateResult;
-      expect({ phase, code, outcome, interrupted }).toEqual({
-        phase,
-        code: 130,
-        outcome: 'rolled-back',
-        interrupted: true,
-      });
-      expect(flows).toMatchObject([{ from: 'e1', to: 'e2', lost: 0 }]);
-      expect(await networkOf(own.testbed)).toEqual(installed);
-    }
-    const { vns } = await own.vnm.ok<SliceStatus>('status two');
-    expect(vns).toMatchObject([{ placement: 'initial', instances: [{ placement: 'initial', state: 'active' }] }]);
-    expect(await own.vnm.ok<VerifyResult>('verify two')).toMatchObject({ ok: true });
+  describe('while it migrates', () => {
+    let installed: unknown;
+    beforeAll(async () => {
+      await own.vnm.ok('install', file);
+      installed = await networkOf(own.testbed);
+    });
+
+    it.each(['set up', 'join gateways', 'measure'])(
+      "in the phase '%s', it goes back to where the VN was",
+      async (phase) => {
+        const { code, json } = await interruptAt(`- ${phase}\n`, 'migrate two --to final --traffic');
+        const { outcome, interrupted, flows } = json as MigrateResult;
+        expect({ code, outcome, interrupted }).toEqual({ code: 130, outcome: 'rolled-back', interrupted: true });
+        expect(flows).toMatchObject([{ from: 'e1', to: 'e2', lost: 0 }]);
+        expect(await networkOf(own.testbed)).toEqual(installed);
+        const { vns } = await own.vnm.ok<SliceStatus>('status two');
+        expect(vns).toMatchObject([{ placement: 'initial', instances: [{ placement: 'initial', state: 'active' }] }]);
+        expect(await own.vnm.ok<VerifyResult>('verify two')).toMatchObject({ ok: true });
+      },
+    );
   });
 });
 

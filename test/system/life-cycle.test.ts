@@ -2,6 +2,7 @@
 import { beforeAll, expect, it } from 'vitest';
 import type { DoctorResult } from '../../src/controller/doctor.ts';
 import type { InstallResult } from '../../src/controller/install.ts';
+import type { MeasureResult } from '../../src/controller/measure.ts';
 import type { MigrateResult } from '../../src/controller/migrate.ts';
 import type { SliceStatus } from '../../src/controller/status.ts';
 import type { UninstallResult } from '../../src/controller/uninstall.ts';
@@ -90,6 +91,16 @@ describeAsRoot('the two-node slice', () => {
       // All nodes have this machine's clock.
       expect(Math.abs(clock!.offsetMs)).toBeLessThanOrEqual(clock!.boundMs);
     }
+  });
+
+  it('measures the latency of its flow, gateway to gateway', async () => {
+    const { instances, clocks } = await own.vnm.ok<MeasureResult>('measure two');
+    expect(clocks.map(({ node }) => node)).toEqual(['gw1', 'gw2']);
+    expect(instances).toMatchObject([{ placement: 'initial', state: 'active' }]);
+    const path = instances[0]!.paths.find(({ from, to }) => from === 'g1' && to === 'g2');
+    expect(path).toMatchObject({ probes: 50, lost: 0 });
+    // 240 ms are declared; the relay is hardly ever early, and late as the machine is busy.
+    expect(path!.minMs).toBeGreaterThan(235 - path!.clockBoundMs);
   });
 
   it('refuses to migrate to the placement it is on', async () => {

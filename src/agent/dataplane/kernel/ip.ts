@@ -17,7 +17,7 @@ const plainWord = /^[\w.:/@%+,-]+$/;
 export function batchLine(words: readonly string[]): string {
   for (const word of words) {
     if (!plainWord.test(word))
-      throw new VnmError('unsupported', `${JSON.stringify(word)} cannot be given to 'ip' or 'tc'`);
+      throw new VnmError('unsupported', `${JSON.stringify(word)} cannot be given to 'ip'`);
   }
   return `${words.join(' ')}\n`;
 }
