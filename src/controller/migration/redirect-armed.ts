@@ -5,7 +5,8 @@ import { messageOf, VnmError } from '../../model/errors.ts';
 import { planAccess } from '../../planning/instance.ts';
 import { requiredLeadMs } from '../../planning/schedule/instants.ts';
 import type { RedirectionRecord } from '../../store/migrations.ts';
-import type { ParamsInput } from '../../vsys/messages.ts';
+import type { ArmedResults, ParamsInput } from '../../vsys/messages.ts';
+import type { Agents } from '../agents.ts';
 import type { Decision } from './decide.ts';
 import { recordOf } from './record.ts';
 import { redirectionsOf } from './redirections.ts';
@@ -15,8 +16,9 @@ type ArmedAction = ParamsInput<'arm'>['actions'][number];
 
 /** Of the lead: what arming may take beyond the round trips measured before. Where that was not enough, it is tried with the next. */
 const leadMarginsMs = [150, 600, 2400];
-/** After the last action: time for it to be done before its result is asked for. */
+/** After the last action: time for it to be done before its result is asked for, and asked again, so many times. */
 const collectMarginMs = 20;
+const collectAttempts = 150;
 
 /** What one gateway does around T, in the order of its instants. */
 interface Timeline {
@@ -66,7 +68,7 @@ function timelinesOf({ slice, vn }: Run, fresh: Recorded, { schedule }: Decision
     .filter(({ actions }) => actions.length > 0);
 }
 
-/** Arms all, with more lead where a busy machine or a slow way made it too late. */
+/** Arms all, or none; with more lead where a busy machine or a slow way made it too late. */
 async function armInTime(
   run: Run,
   decision: Decision,
@@ -76,14 +78,12 @@ async function armInTime(
   for (const [attempt, marginMs] of leadMarginsMs.entries()) {
     const id = `m${randomBytes(6).toString('hex')}`;
     const startAt = run.agents.clock.wallMs() + (await leadMs(run, decision, timelines, marginMs));
-    try {
-      await armAll(run, timelines, id, startAt, clocks);
-      return { id, startAt };
-    } catch (error) {
-      run.context.signal?.throwIfAborted();
-      if (attempt === leadMarginsMs.length - 1) throw error;
-      run.context.report({ kind: 'note', text: `${messageOf(error)}; once more with more lead` });
-    }
+    const refused = await armAll(run, timelines, id, startAt, clocks);
+    if (refused.length === 0) return { id, startAt };
+    const message = `not every gateway could be armed, so none redirects: ${refused.join('; ')}`;
+    if (attempt === leadMarginsMs.length - 1) throw new VnmError('failed', message);
+    run.context.signal?.throwIfAborted();
+    run.context.report({ kind: 'note', text: `${message}; once more with more lead` });
   }
   throw new RangeError('no lead to try');
 }
@@ -105,13 +105,14 @@ async function leadMs(
   return requiredLeadMs(schedule, { armingMs, disarmMs: Math.max(...armingMs), marginMs });
 }
 
+/** What each gateway that refused said; then none holds anything. */
 async function armAll(
   { agents }: Run,
   timelines: readonly Timeline[],
   id: string,
   startAt: number,
   clocks: ReadonlyMap<string, ClockEstimate>,
-): Promise<void> {
+): Promise<string[]> {
   const armed = await Promise.allSettled(
     timelines.map(({ node, actions }) =>
       agents.get(node).call('arm', { id, at: startAt + clocks.get(node)!.offsetMs, actions }),
@@ -120,9 +121,35 @@ async function armAll(
   const refused = armed.flatMap((outcome, index) =>
     outcome.status === 'rejected' ? [`${timelines[index]!.gateway}: ${messageOf(outcome.reason)}`] : [],
   );
-  if (refused.length === 0) return;
-  await Promise.allSettled(timelines.map(({ node }) => agents.get(node).call('cancel', { id })));
-  throw new VnmError('failed', `not every gateway could be armed, so none redirects: ${refused.join('; ')}`);
+  if (refused.length > 0) await disarm(agents, timelines, id, refused);
+  return refused;
+}
+
+/** Throws VnmError `failed` when a gateway has fired already, or cannot say that it will not. */
+async function disarm(
+  agents: Agents,
+  timelines: readonly Timeline[],
+  id: string,
+  refused: readonly string[],
+): Promise<void> {
+  const cancelled = await Promise.all(
+    timelines.map(async ({ gateway, node }) => {
+      try {
+        const { result } = await agents.get(node).call('cancel', { id });
+        return result === 'fired' ? `${gateway} had fired already` : undefined;
+      } catch (error) {
+        // The one that refused holds nothing.
+        if (error instanceof VnmError && error.code === 'not-found') return undefined;
+        return `${gateway}: ${messageOf(error)}`;
+      }
+    }),
+  );
+  const lost = cancelled.filter((problem) => problem !== undefined);
+  if (lost.length === 0) return;
+  throw new VnmError(
+    'failed',
+    `not every gateway could be armed (${refused.join('; ')}), nor disarmed: ${lost.join('; ')}`,
+  );
 }
 
 /** What each gateway did, and when. */
@@ -135,7 +162,7 @@ async function collect(
 ): Promise<RedirectionRecord[]> {
   const records = await Promise.all(
     timelines.map(async ({ gateway, node, actions }) => {
-      const { state, actions: done } = await agents.get(node).call('armed_results', { id, forget: true });
+      const { state, actions: done } = await resultsOf(agents, node, id);
       const errors = done.flatMap(({ error }) => (error === undefined ? [] : [error]));
       if (state !== 'fired' || errors.length > 0) {
         throw new VnmError('failed', `gateway ${gateway} did not redirect (${state}): ${errors.join('; ')}`);
@@ -148,4 +175,13 @@ async function collect(
     }),
   );
   return records.flat();
+}
+
+/** On a busy machine the last action may still be under way. */
+async function resultsOf(agents: Agents, node: string, id: string): Promise<ArmedResults> {
+  for (let attempt = 1; ; attempt += 1) {
+    const results = await agents.get(node).call('armed_results', { id, forget: true });
+    if (results.state !== 'armed' || attempt === collectAttempts) return results;
+    await sleep(collectMarginMs);
+  }
 }
