@@ -9,8 +9,8 @@ export function migrationText(result: MigrateResult): string {
   return parts.join('\n\n');
 }
 
-function summary({ vn, from, to, outcome, durationMs, error, control, urpf }: MigrateResult): string {
-  const way = `${control} control, uRPF ${urpf}`;
+function summary({ vn, from, to, outcome, durationMs, error, control, schedule, urpf }: MigrateResult): string {
+  const way = `${control} control, schedule ${schedule}, uRPF ${urpf}`;
   if (outcome === 'completed')
     return `VN '${vn}' moved from '${from}' to '${to}' in ${ms(durationMs / 1000, 2)} s (${way})`;
   const state =

@@ -6,7 +6,7 @@ import { planAccess } from '../planning/instance.ts';
 import { gateRooms } from '../planning/schedule/gates.ts';
 import { acceptOldUntilMs } from '../planning/schedule/instants.ts';
 import type { RedirectionRecord } from '../store/migrations.ts';
-import { applyAll, withAgents } from './agents.ts';
+import { type Agents, applyAll, hasFeature, withAgents } from './agents.ts';
 import { measureClocks } from './clocks.ts';
 import type { Context } from './context.ts';
 import { measuredFlowPaths } from './flow-paths.ts';
@@ -20,7 +20,7 @@ import { recordResult, withPrediction } from './migration/result.ts';
 import { advance, type MigrateOptions, type MigrateResult, type Recorded, type Run } from './migration/types.ts';
 import { setUpGates } from './operations.ts';
 import { startPhases } from './phases.ts';
-import { activeInstance, choosePlacement, edgeNodes } from './resolve.ts';
+import { activeInstance, choosePlacement, edgeNodes, refuseUnfinished } from './resolve.ts';
 import { startTraffic } from './traffic.ts';
 
 export type { MigrateOptions, MigrateResult } from './migration/types.ts';
@@ -47,7 +47,7 @@ export async function migrate(
   const old = activeInstance(context.store, slice, vn);
   const to = { name: options.to, placement: choosePlacement(vn, options.to) };
   refuseRemoteGates(options);
-  refuseUnfinished(context, slice, vn);
+  refuseUnfinished(context.store, slice, vn);
   refuseSame(slice, vn, old, options.to);
   const { mtu, urpf: urpfBefore } = context.store.instances.settings(slice.name, vn.name)!;
   const nodes = [...edgeNodes(vn), ...old.instance.placement.values(), ...to.placement.values()];
@@ -55,6 +55,8 @@ export async function migrate(
   const startedAt = performance.now();
   return withAgents(context, slice, nodes, async (agents) => {
     const urpf = chooseUrpf(context, agents, vn, options.urpf);
+    const gated = options.schedule === 'hold' || options.schedule === 'drain';
+    if (gated) refuseWithoutGates(agents, vn);
     const id = context.store.migrations.start({
       slice: slice.name,
       vn: vn.name,
@@ -65,7 +67,6 @@ export async function migrate(
       urpf,
     });
     const phases = startPhases(context, id, { name: 'add nodes', ms: performance.now() - startedAt });
-    const gated = options.schedule === 'hold' || options.schedule === 'drain';
     return runMigration({ context, agents, slice, vn, old, to, urpf, gated, mtu, phases }, id, options, urpfBefore);
   });
 }
@@ -152,14 +153,15 @@ function refuseRemoteGates({ schedule, control }: MigrateOptions): void {
   });
 }
 
-function refuseUnfinished(context: Context, slice: Slice, vn: VirtualNetwork): void {
-  const records = context.store.instances.list({ slice: slice.name, vn: vn.name });
-  const unfinished = records.find(({ state }) => state !== 'active');
-  if (unfinished === undefined) return;
+function refuseWithoutGates(agents: Agents, vn: VirtualNetwork): void {
+  const lacking = vn.gateways.filter(({ node }) => !hasFeature(agents.get(node).facts, 'ifb-gate'));
+  if (lacking.length === 0) return;
   throw new VnmError(
-    'conflict',
-    `VN '${vn.name}' of slice '${slice.name}' has an unfinished instance on placement '${unfinished.placementName}'`,
-    { hint: `an earlier command was interrupted; pl-vnm uninstall ${slice.name} takes everything down` },
+    'unsupported',
+    `gateway ${lacking.map(({ name }) => name).join(', ')} cannot hold traffic: no ifb with tbf`,
+    {
+      hint: "take '--schedule optimal --urpf feasible', which needs no gates",
+    },
   );
 }
 

@@ -14,7 +14,7 @@ import { type Decision, decide, timingOfGateways } from './migration/decide.ts';
 import { addInstance, clone, join, measureBoth, removeFresh, setUp } from './migration/prepare.ts';
 import { type Move, movesOf, type Run } from './migration/types.ts';
 import { startPhases } from './phases.ts';
-import { activeInstance, choosePlacement, edgeNodes } from './resolve.ts';
+import { activeInstance, choosePlacement, edgeNodes, refuseUnfinished } from './resolve.ts';
 
 export interface PlanOptions {
   readonly to: string;
@@ -143,6 +143,7 @@ async function measuredFacts(
   options: PlanOptions,
 ): Promise<Facts> {
   const old = activeInstance(context.store, slice, vn);
+  refuseUnfinished(context.store, slice, vn);
   if (old.record.placementName !== from) {
     throw new VnmError('conflict', `VN '${vn.name}' is on placement '${old.record.placementName}', not on '${from}'`, {
       hint: 'only what is installed can be measured; take --latency declared',

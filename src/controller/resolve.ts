@@ -47,3 +47,14 @@ export function activeInstance(
 export function edgeNodes(vn: VirtualNetwork): string[] {
   return [...vn.gateways, ...vn.endHosts].map((place) => place.node);
 }
+
+/** Throws VnmError `conflict` while an instance of the VN is neither finished nor gone. */
+export function refuseUnfinished(store: Store, slice: Slice, vn: VirtualNetwork): void {
+  const unfinished = store.instances.list({ slice: slice.name, vn: vn.name }).find(({ state }) => state !== 'active');
+  if (unfinished === undefined) return;
+  throw new VnmError(
+    'conflict',
+    `VN '${vn.name}' of slice '${slice.name}' has an unfinished instance on placement '${unfinished.placementName}'`,
+    { hint: `an earlier command was interrupted; pl-vnm uninstall ${slice.name} takes everything down` },
+  );
+}

@@ -1,5 +1,6 @@
 /** `npm run bench [-- NAME ...]`: measures side by side in one run and prints tables. As root on Linux; needs iperf3 for `packets`. */
 
+import { armedBench } from './armed.ts';
 import { migrationsBench, packetsBench } from './feasible.ts';
 import { gatesBench } from './gates.ts';
 import { strictBench } from './strict.ts';
@@ -7,6 +8,7 @@ import { timingBench } from './timing.ts';
 
 const benches: Record<string, { title: string; run: () => Promise<string> }> = {
   timing: { title: 'How late redirections are', run: timingBench },
+  armed: { title: 'Armed redirections of one gateway, and what 10,000 prefixes behind a peer cost', run: armedBench },
   strict: { title: 'Strict uRPF: lost packets against the loss model (two-node slice)', run: strictBench },
   gates: {
     title: 'Drain under strict and hold under feasible uRPF (two-node slice, both directions)',

@@ -25,6 +25,8 @@ import type { TestbedPlaces } from '../../src/store/testbeds.ts';
 import { connectSsh } from '../../src/transport/ssh-session.ts';
 import { gallerySlice, onTestbed, progress, quantile, withoutLatency } from './harness.ts';
 
+type Clocks = Awaited<ReturnType<typeof clocksOf>>;
+
 /** How late each gateway of one migration was, ms. */
 type Lateness = number[];
 
@@ -63,8 +65,9 @@ async function measureAll(run: Run, fresh: Recorded, count: number, machine: str
   const rows: (string | number)[][] = [];
   for (const { way, times, once } of ways) {
     const lateness: Lateness[] = [];
+    const clocks = await clocksOf(run.agents, run);
     for (let index = 0; index < times; index += 1) {
-      lateness.push(await once(run, index % 2 === 0 ? fresh : run.old, fresh));
+      lateness.push(await once(run, index % 2 === 0 ? fresh : run.old, clocks, fresh));
       progress(`${machine}, ${way}`, index + 1, times);
     }
     const late = lateness.flat();
@@ -75,18 +78,16 @@ async function measureAll(run: Run, fresh: Recorded, count: number, machine: str
   return rows;
 }
 
-async function armed(run: Run, to: Recorded): Promise<Lateness> {
-  const clocks = await clocksOf(run.agents, run);
+async function armed(run: Run, to: Recorded, clocks: Clocks): Promise<Lateness> {
   return latenessOf(await redirectArmed(run, to, await simultaneous(run), clocks));
 }
 
-async function remote(run: Run, to: Recorded): Promise<Lateness> {
-  const clocks = await clocksOf(run.agents, run);
+async function remote(run: Run, to: Recorded, clocks: Clocks): Promise<Lateness> {
   return latenessOf(await redirectRemotely(run, to, await simultaneous(run), clocks));
 }
 
 /** Each gateway gets its own SSH session with an `ip` command and the time after it; all machines' clocks are one here. */
-async function freshSession(run: Run, to: Recorded, fresh: Recorded): Promise<Lateness> {
+async function freshSession(run: Run, to: Recorded, _clocks: Clocks, fresh: Recorded): Promise<Lateness> {
   const { context, slice, vn } = run;
   const places = JSON.parse(context.store.testbeds.forSlice(slice.name)!.record!) as TestbedPlaces;
   const { schedule } = await simultaneous(run);

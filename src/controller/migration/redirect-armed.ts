@@ -19,6 +19,8 @@ const leadMarginsMs = [150, 600, 2400];
 /** After the last action: time for it to be done before its result is asked for, and asked again, so many times. */
 const collectMarginMs = 20;
 const collectAttempts = 150;
+/** A gateway that does not even answer that may have been armed, and fires. */
+const disarmTimeoutMs = 5000;
 
 /** What one gateway does around T, in the order of its instants. */
 interface Timeline {
@@ -77,8 +79,9 @@ async function armInTime(
 ): Promise<{ id: string; startAt: number }> {
   for (const [attempt, marginMs] of leadMarginsMs.entries()) {
     const id = `m${randomBytes(6).toString('hex')}`;
-    const startAt = run.agents.clock.wallMs() + (await leadMs(run, decision, timelines, marginMs));
-    const refused = await armAll(run, timelines, id, startAt, clocks);
+    const { leadMs, answerMs } = await leadFor(run, decision, timelines, marginMs);
+    const startAt = run.agents.clock.wallMs() + leadMs;
+    const refused = await armAll(run, timelines, id, startAt, clocks, answerMs);
     if (refused.length === 0) return { id, startAt };
     const message = `not every gateway could be armed, so none redirects: ${refused.join('; ')}`;
     if (attempt === leadMarginsMs.length - 1) throw new VnmError('failed', message);
@@ -88,13 +91,16 @@ async function armInTime(
   throw new RangeError('no lead to try');
 }
 
-/** How long it takes to arm all, measured by asking each gateway something as small, and to disarm them again. */
-async function leadMs(
+/**
+ * How far the common instant must be from now, by the round trips of something as small as arming: so that a gateway that has
+ * not confirmed within `answerMs` leaves time to disarm the others before the first of them does anything.
+ */
+async function leadFor(
   { agents }: Run,
   { schedule }: Decision,
   timelines: readonly Timeline[],
   marginMs: number,
-): Promise<number> {
+): Promise<{ leadMs: number; answerMs: number }> {
   const armingMs = await Promise.all(
     timelines.map(async ({ node }) => {
       const askedAt = performance.now();
@@ -102,7 +108,9 @@ async function leadMs(
       return performance.now() - askedAt;
     }),
   );
-  return requiredLeadMs(schedule, { armingMs, disarmMs: Math.max(...armingMs), marginMs });
+  const slowestMs = Math.max(...armingMs);
+  const leadMs = requiredLeadMs(schedule, { armingMs, disarmMs: slowestMs, marginMs });
+  return { leadMs, answerMs: slowestMs + marginMs / 2 };
 }
 
 /** What each gateway that refused said; then none holds anything. */
@@ -112,10 +120,11 @@ async function armAll(
   id: string,
   startAt: number,
   clocks: ReadonlyMap<string, ClockEstimate>,
+  answerMs: number,
 ): Promise<string[]> {
   const armed = await Promise.allSettled(
     timelines.map(({ node, actions }) =>
-      agents.get(node).call('arm', { id, at: startAt + clocks.get(node)!.offsetMs, actions }),
+      agents.get(node).call('arm', { id, at: startAt + clocks.get(node)!.offsetMs, actions }, { timeoutMs: answerMs }),
     ),
   );
   const refused = armed.flatMap((outcome, index) =>
@@ -135,7 +144,7 @@ async function disarm(
   const cancelled = await Promise.all(
     timelines.map(async ({ gateway, node }) => {
       try {
-        const { result } = await agents.get(node).call('cancel', { id });
+        const { result } = await agents.get(node).call('cancel', { id }, { timeoutMs: disarmTimeoutMs });
         return result === 'fired' ? `${gateway} had fired already` : undefined;
       } catch (error) {
         // The one that refused holds nothing.
