@@ -16,6 +16,8 @@ const hourMs = 3_600_000;
 describe.runIf(process.platform === 'linux')('an instant by the wall clock', () => {
   const program = fileURLToPath(new URL('../../src/agent/main.ts', import.meta.url));
   const armed = createArmed<ArmedContext>(program, { armed: 4 });
+  // The thread starts with the first use.
+  beforeAll(async () => void (await armed.lag(1)));
   afterAll(() => armed.close());
   const dataPlane = {
     prepare: async (actions, take) => take(actions.map(() => ({ tool: 'ip', lines: [] }))),

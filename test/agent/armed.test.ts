@@ -7,7 +7,7 @@ import type { TimedAction, Tool } from '../../src/agent/armed/types.ts';
 
 const patience = { timeout: 20_000 };
 /** Long enough to be armed in time on a machine with much else to do, and so long that nothing else takes as long. */
-const soonMs = 300;
+const soonMs = 500;
 const neverMs = 3_600_000;
 
 const program = fileURLToPath(new URL('../../src/agent/main.ts', import.meta.url));

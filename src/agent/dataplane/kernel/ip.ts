@@ -16,8 +16,7 @@ const plainWord = /^[\w.:/@%+,-]+$/;
 /** One line of a batch. Throws VnmError `unsupported` for a word that would not arrive as it is. */
 export function batchLine(words: readonly string[]): string {
   for (const word of words) {
-    if (!plainWord.test(word))
-      throw new VnmError('unsupported', `${JSON.stringify(word)} cannot be given to 'ip'`);
+    if (!plainWord.test(word)) throw new VnmError('unsupported', `${JSON.stringify(word)} cannot be given to 'ip'`);
   }
   return `${words.join(' ')}\n`;
 }
