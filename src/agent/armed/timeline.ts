@@ -55,10 +55,10 @@ export class Timeline {
     if (entry !== undefined && !isBegun(entry)) this.#end(entry, 'cancelled');
   }
 
-  /** When the next action is due; infinity when nothing is armed. */
-  nextDueMs(): number {
-    const next = this.#next();
-    return next === undefined ? Number.POSITIVE_INFINITY : dueMs(next);
+  /** The action that is due next. */
+  next(): TimedAction | undefined {
+    const entry = this.#next();
+    return entry?.actions[entry.left[0]!];
   }
 
   /** Does the next action if it is due. */

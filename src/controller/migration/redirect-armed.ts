@@ -15,12 +15,13 @@ import type { Recorded, Run } from './types.ts';
 type ArmedAction = ParamsInput<'arm'>['actions'][number];
 
 /** Of the lead: what arming may take beyond the round trips measured before. Where that was not enough, it is tried with the next. */
-const leadMarginsMs = [150, 600, 2400];
+const leadMarginsMs = [500, 1500, 4000];
 /** After the last action: time for it to be done before its result is asked for, and asked again, so many times. */
 const collectMarginMs = 20;
 const collectAttempts = 150;
 /** A gateway that does not even answer that may have been armed, and fires. */
 const disarmTimeoutMs = 5000;
+const firedAlready = ' had fired already';
 
 /** What one gateway does around T, in the order of its instants. */
 interface Timeline {
@@ -130,22 +131,25 @@ async function armAll(
   const refused = armed.flatMap((outcome, index) =>
     outcome.status === 'rejected' ? [`${timelines[index]!.gateway}: ${messageOf(outcome.reason)}`] : [],
   );
-  if (refused.length > 0) await disarm(agents, timelines, id, refused);
-  return refused;
+  if (refused.length === 0) return [];
+  return (await disarm(agents, timelines, id, refused)) === 'disarmed' ? refused : [];
 }
 
-/** Throws VnmError `failed` when a gateway has fired already, or cannot say that it will not. */
+/**
+ * `fired`: all held it after all, answered late, and have begun. Throws VnmError `failed` when only some have, or one cannot say
+ * that it will not.
+ */
 async function disarm(
   agents: Agents,
   timelines: readonly Timeline[],
   id: string,
   refused: readonly string[],
-): Promise<void> {
+): Promise<'disarmed' | 'fired'> {
   const cancelled = await Promise.all(
     timelines.map(async ({ gateway, node }) => {
       try {
         const { result } = await agents.get(node).call('cancel', { id }, { timeoutMs: disarmTimeoutMs });
-        return result === 'fired' ? `${gateway} had fired already` : undefined;
+        return result === 'fired' ? `${gateway}${firedAlready}` : undefined;
       } catch (error) {
         // The one that refused holds nothing.
         if (error instanceof VnmError && error.code === 'not-found') return undefined;
@@ -154,7 +158,8 @@ async function disarm(
     }),
   );
   const lost = cancelled.filter((problem) => problem !== undefined);
-  if (lost.length === 0) return;
+  if (lost.length === 0) return 'disarmed';
+  if (lost.every((problem) => problem.endsWith(firedAlready)) && lost.length === timelines.length) return 'fired';
   throw new VnmError(
     'failed',
     `not every gateway could be armed (${refused.join('; ')}), nor disarmed: ${lost.join('; ')}`,
