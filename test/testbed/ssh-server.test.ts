@@ -85,14 +85,17 @@ describeAsRoot('SSH server', () => {
         await expect(attempt).rejects.toThrow('Unable to request a pseudo-terminal');
       });
 
-      test.runIf(server === 'embedded')('ends a command whose client went away', async () => {
-        const other = await login(node, testbed.knownHosts);
-        const pid = await firstLine(other, 'echo $$; exec sleep 1000');
-        expect(existsSync(`/proc/${pid}`)).toBe(true);
-        other.end();
-        await expect.poll(() => existsSync(`/proc/${pid}`)).toBe(false);
-        expect(readFileSync(join(testbed.directory, 'nodes', 'a', 'ssh.log'), 'utf8')).toBe('');
-      });
+      // sshd leaves such commands running.
+      if (server === 'embedded') {
+        test('ends a command whose client went away', async () => {
+          const other = await login(node, testbed.knownHosts);
+          const pid = await firstLine(other, 'echo $$; exec sleep 1000');
+          expect(existsSync(`/proc/${pid}`)).toBe(true);
+          other.end();
+          await expect.poll(() => existsSync(`/proc/${pid}`)).toBe(false);
+          expect(readFileSync(join(testbed.directory, 'nodes', 'a', 'ssh.log'), 'utf8')).toBe('');
+        });
+      }
     });
   });
 });

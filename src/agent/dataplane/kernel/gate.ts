@@ -101,9 +101,9 @@ export function parseGate(qdiscs: readonly QdiscJson[]): Pick<Link, 'gate'> {
   return { gate: { limitBytes: bucket.options.limit, closed: bucket.options.overhead === overheadBytes } };
 }
 
-/** Whether not even the first packet passes the bucket. */
+/** Whether not even the first packet passes the bucket. With details `tc` writes its size as `0b/1`. */
 export function isTight(qdiscs: readonly QdiscJson[]): boolean {
-  return qdiscs.some(({ kind, root, options }) => kind === 'tbf' && root && options.burst === 0);
+  return qdiscs.some(({ kind, root, options }) => kind === 'tbf' && root && /^0(b|$)/.test(String(options.burst)));
 }
 
 export function parseRedirect(filters: readonly FilterJson[]): Pick<Link, 'redirect'> {
