@@ -2,14 +2,13 @@
  * Armed redirections of one gateway's agent: how late they are begun and finished, idle and with all cores busy, and what the
  * number of routes behind the group has to do with it.
  */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { cpus } from 'node:os';
+import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { table } from '../../src/cli/output.ts';
 import type { OperationInput } from '../../src/vsys/operations.ts';
 import type { RpcClient } from '../../src/vsys/rpc.ts';
 import { type AgentNode, startAgentNode } from '../support/agent-node.ts';
-import { progress, quantile } from './harness.ts';
+import { progress, quantile, whileBusy } from './harness.ts';
 
 /** Armed at a time; from one's instant to the next one's. */
 const batch = 25;
@@ -104,16 +103,6 @@ function figures(samples: readonly Sample[]): string[] {
     samples.map(({ lagMs, executionMs }) => lagMs + executionMs),
   ];
   return series.flatMap((values) => [0.5, 0.99].map((q) => quantile(values, q).toFixed(3)));
-}
-
-/** Runs `body` while every core has something to do all the time. */
-async function whileBusy<T>(body: () => Promise<T>): Promise<T> {
-  const loops: ChildProcess[] = cpus().map(() => spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' }));
-  try {
-    return await body();
-  } finally {
-    for (const loop of loops) loop.kill('SIGKILL');
-  }
 }
 
 if (import.meta.main) console.log(await armedBench());

@@ -1,6 +1,7 @@
 /** What the benchmarks share: a testbed of their own, statistics, tables. */
+import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Context } from '../../src/controller/context.ts';
@@ -46,4 +47,14 @@ export function quantile(values: readonly number[], q: number): number {
 export function progress(name: string, done: number, total: number): void {
   if (process.stderr.isTTY || done === total)
     process.stderr.write(`\r${name}: ${done}/${total}${done === total ? '\n' : ''}`);
+}
+
+/** Runs `body` while every core has something to do all the time. */
+export async function whileBusy<T>(body: () => Promise<T>): Promise<T> {
+  const loops: ChildProcess[] = cpus().map(() => spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' }));
+  try {
+    return await body();
+  } finally {
+    for (const loop of loops) loop.kill('SIGKILL');
+  }
 }

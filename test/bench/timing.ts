@@ -2,8 +2,6 @@
  * How late redirections are: armed at three gateways, commanded over a kept channel, and the paper's way, a fresh SSH session
  * per command. Late is finished less planned: lag and execution together. Idle, and with both cores busy.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { cpus } from 'node:os';
 import { table } from '../../src/cli/output.ts';
 import { systemClock } from '../../src/clock/clock.ts';
 import { type Agents, withAgents } from '../../src/controller/agents.ts';
@@ -23,7 +21,7 @@ import { noUncertainty } from '../../src/planning/loss/uncertainty.ts';
 import type { RedirectionRecord } from '../../src/store/migrations.ts';
 import type { TestbedPlaces } from '../../src/store/testbeds.ts';
 import { connectSsh } from '../../src/transport/ssh-session.ts';
-import { gallerySlice, onTestbed, progress, quantile, withoutLatency } from './harness.ts';
+import { gallerySlice, onTestbed, progress, quantile, whileBusy, withoutLatency } from './harness.ts';
 
 type Clocks = Awaited<ReturnType<typeof clocksOf>>;
 
@@ -122,14 +120,4 @@ function clocksOf(agents: Agents, { vn }: Run) {
 
 function latenessOf(records: readonly RedirectionRecord[]): Lateness {
   return records.map((record) => record.finishedAt - record.plannedAt);
-}
-
-/** Runs `body` while every core has something to do all the time. */
-async function whileBusy<T>(body: () => Promise<T>): Promise<T> {
-  const loops: ChildProcess[] = cpus().map(() => spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' }));
-  try {
-    return await body();
-  } finally {
-    for (const loop of loops) loop.kill('SIGKILL');
-  }
 }
