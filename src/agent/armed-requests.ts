@@ -24,20 +24,32 @@ export interface ArmedRequests {
 
 export function createArmedRequests(armed: Armed<ArmedContext>, dataPlane: DataPlane, clock: Clock): ArmedRequests {
   let isEnding = false;
+  /** Those that still wait for their turn. */
+  const arming = new Map<string, Promise<unknown>>();
 
   return {
     async arm({ id, at, actions }) {
       const wallMinusMonotonicMs = clock.wallMs() - clock.monotonicMs();
-      await dataPlane.prepare(actions, async (prepared) => {
+      const prepared = dataPlane.prepare(actions, async (prepared) => {
         if (isEnding) throw new VnmError('conflict', `the agent is ending, so '${id}' cannot be armed`);
         const timed = prepared.map(({ tool, lines }, index) => {
           return { atMonotonicMs: at + actions[index]!.offsetMs - wallMinusMonotonicMs, tool, lines };
         });
         await armed.arm(id, timed, { wallMinusMonotonicMs, actions });
       });
+      arming.set(id, prepared);
+      try {
+        await prepared;
+      } finally {
+        arming.delete(id);
+      }
       return {};
     },
-    cancel: async ({ id }) => ({ result: await armed.cancel(id) }),
+    async cancel({ id }) {
+      // Who cancels shall not be told that there is nothing, and then it is armed after all.
+      await arming.get(id)?.catch(() => undefined);
+      return { result: await armed.cancel(id) };
+    },
     results({ id, forget }) {
       const { outcome, context } = armed.find(id);
       if (forget) armed.forget(id);

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+
 /** The time as a process sees it. */
 export interface Clock {
   /** Unix time in ms with fractions. Follows when the system's clock is set. */
@@ -24,7 +26,7 @@ const systemSources: ClockSources = {
  * both sides, which shows when the clock was set (it is measured again) and mends a measurement that was interrupted.
  * `skewMs` shifts `wallMs`, for tests.
  */
-export function createSystemClock(skewMs = 0, sources: ClockSources = systemSources): Clock {
+export function createSystemClock(skewMs: number | (() => number) = 0, sources: ClockSources = systemSources): Clock {
   const { dateNow, monotonicMs } = sources;
   let differenceMs = Number.NaN;
 
@@ -36,7 +38,7 @@ export function createSystemClock(skewMs = 0, sources: ClockSources = systemSour
     const high = wholeMs + 1 - earliest;
     const isClose = differenceMs > low - 1 && differenceMs < high + 1;
     differenceMs = isClose ? Math.min(Math.max(differenceMs, low), high) : measureDifference(sources);
-    return monotonicMs() + differenceMs + skewMs;
+    return monotonicMs() + differenceMs + (typeof skewMs === 'number' ? skewMs : skewMs());
   }
 
   return { wallMs, monotonicMs };
@@ -80,5 +82,9 @@ function measureDifference(sources: ClockSources): number {
   return low > high ? measureDifference(sources) : (low + high) / 2;
 }
 
-/** This process's clock; PL_VNM_CLOCK_SKEW_MS in its environment shifts it, for tests. */
-export const systemClock: Clock = createSystemClock(Number(process.env.PL_VNM_CLOCK_SKEW_MS ?? 0));
+/** This process's clock. For tests PL_VNM_CLOCK_SKEW_MS in its environment shifts it: so many ms, or as many as are in `@FILE` now. */
+export const systemClock: Clock = createSystemClock(skewOf(process.env.PL_VNM_CLOCK_SKEW_MS ?? '0'));
+
+function skewOf(text: string): number | (() => number) {
+  return text.startsWith('@') ? () => Number(readFileSync(text.slice(1), 'utf8')) : Number(text);
+}

@@ -1,4 +1,5 @@
 /** The timing thread as it is, with lines that change nothing. */
+import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { createArmed } from '../../src/agent/armed/armed.ts';
@@ -133,6 +134,14 @@ describe.runIf(process.platform === 'linux')('what is armed', () => {
     for (const id of armedIds) expect(await armed.cancel(id)).toBe('cancelled');
   });
 
+  it('does not wait for ever for a tool that does not answer', async () => {
+    const stopped = await arm(action(soonMs));
+    for (const pid of toolsOf(process.pid)) process.kill(pid, 'SIGSTOP');
+    // Whether there is time left to do it is chance.
+    expect((await done(stopped)).state).not.toBe('armed');
+    expect((await done(await arm(action(soonMs)))).state).toBe('fired');
+  });
+
   it('can be forgotten when it is over', async () => {
     const id = await arm(action(neverMs));
     armed.forget(id);
@@ -160,3 +169,12 @@ describe.runIf(process.platform === 'linux')('what is armed', () => {
     expect(await other.cancel('a')).toBe('cancelled');
   });
 });
+
+/** The waiting tools that this process has started. */
+function toolsOf(pid: number): number[] {
+  return readdirSync(`/proc/${pid}/task`)
+    .flatMap((task) =>
+      readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
+    )
+    .filter((child) => ['ip', 'tc'].includes(readFileSync(`/proc/${child}/comm`, 'utf8').trim()));
+}

@@ -1,25 +1,21 @@
 /** Feasible uRPF loses nothing: 200 migrations under the slice's flows, and 200 redirections under 20,000 packets/s each way. */
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { table } from '../../src/cli/output.ts';
 import { withAgents } from '../../src/controller/agents.ts';
-import { measureClocks } from '../../src/controller/clocks.ts';
 import type { Context } from '../../src/controller/context.ts';
-import { declaredFlowPaths } from '../../src/controller/flow-paths.ts';
 import { install } from '../../src/controller/install.ts';
 import { migrate } from '../../src/controller/migrate.ts';
-import { decide } from '../../src/controller/migration/decide.ts';
 import { acceptBoth, addInstance, clone, join, setUp } from '../../src/controller/migration/prepare.ts';
-import { redirectArmed } from '../../src/controller/migration/redirect-armed.ts';
 import type { Run } from '../../src/controller/migration/types.ts';
 import { startPhases } from '../../src/controller/phases.ts';
 import { activeInstance, edgeNodes } from '../../src/controller/resolve.ts';
 import { startTraffic } from '../../src/controller/traffic.ts';
 import type { Slice } from '../../src/model/slice.ts';
 import { planAccess } from '../../src/planning/instance.ts';
-import { noUncertainty } from '../../src/planning/loss/uncertainty.ts';
 import { testbedSchema } from '../../src/testbed/record.ts';
+import { redirectForthAndBack } from './forth-and-back.ts';
 import { gallerySlice, onTestbed, progress, withoutLatency } from './harness.ts';
 
 const run = promisify(execFile);
@@ -63,15 +59,27 @@ export async function migrationsBench(count = 200): Promise<string> {
 
 const packetsPerSecond = 20_000;
 const packetBytes = 64;
+/** Redirections of both gateways that are armed at a time; from one to the next. */
+const armedAhead = 20;
+const spacingMs = 200;
 
-/** iperf3 both ways over the two-node slice without latency, while both gateways redirect 200 times. */
+/** iperf3 both ways over the two-node slice without latency: while nothing happens, and while both gateways redirect 200 times. */
 export async function packetsBench(count = 200): Promise<string> {
   const slice = withoutLatency(gallerySlice('two-node'));
-  return onTestbed(slice, async (context) => {
+  const rows = await onTestbed(slice, async (context) => {
     await install(context, slice, { placement: 'initial', urpf: 'feasible' });
-    const rows = await underLoad(context, slice, count);
-    return table(['direction', 'sent', 'lost', 'out of order', 'packets/s'], rows);
+    return underLoad(context, slice, count);
   });
+  const heading = [
+    'redirections',
+    'direction',
+    'sent',
+    'packets/s',
+    'lost',
+    'out of order or twice',
+    'receiver too slow',
+  ];
+  return table(heading, rows);
 }
 
 async function underLoad(context: Context, slice: Slice, count: number): Promise<(string | number)[][]> {
@@ -88,18 +96,18 @@ async function underLoad(context: Context, slice: Slice, count: number): Promise
     await clone(both, fresh.instance);
     await join(both, fresh.instance);
     await acceptBoth(both, fresh.instance);
-    const gateways = vn.gateways.map((gateway) => gateway.node);
-    const flows = declaredFlowPaths(slice, vn, old.instance.placement, to.placement, mtu);
-    const options = { urpf: 'feasible', granularity: 'gateway' } as const;
-    const decision = await decide(vn, 'simultaneous', options, flows, noUncertainty);
-    // Long enough for all redirections; stopped when they are done.
-    const load = await startLoad(context, slice);
-    for (let index = 0; index < count; index += 1) {
-      const clocks = await measureClocks(agents, gateways);
-      await redirectArmed(both, index % 2 === 0 ? fresh : old, decision, clocks);
-      progress('redirections', index + 1, count);
+    const batches = Math.ceil(count / armedAhead);
+    const seconds = Math.ceil(batches * (2.5 + (armedAhead * spacingMs) / 1000));
+    const control = await startLoad(context, slice, Math.min(seconds, 20));
+    const quiet = await control.finish();
+    const load = await startLoad(context, slice, seconds);
+    for (let batch = 0; batch < batches; batch += 1) {
+      await redirectForthAndBack(both, fresh, armedAhead, spacingMs);
+      progress('redirections', (batch + 1) * armedAhead, batches * armedAhead);
     }
-    return load.finish();
+    if (load.isOver()) throw new Error('the load ended before the redirections');
+    const redirected = await load.finish();
+    return [...quiet.map((row) => [0, ...row]), ...redirected.map((row) => [batches * armedAhead, ...row])];
   });
 }
 
@@ -112,7 +120,7 @@ interface IperfReport {
 }
 
 /** One iperf3 server and client per direction, inside the end hosts' namespaces. */
-async function startLoad(context: Context, slice: Slice) {
+async function startLoad(context: Context, slice: Slice, seconds: number) {
   const testbed = testbedSchema.parse(JSON.parse(context.store.testbeds.forSlice(slice.name)!.record!));
   const inside = (node: string) => `/run/netns/${testbed.nodes.find(({ name }) => name === node)!.namespace}`;
   const [a, b] = planAccess(slice, slice.vns[0]!).map((link) => link.hostEnd);
@@ -120,7 +128,9 @@ async function startLoad(context: Context, slice: Slice) {
     { name: 'e1 -> e2', from: a!, to: b!, port: '5201' },
     { name: 'e2 -> e1', from: b!, to: a!, port: '5202' },
   ];
-  const seconds = 90;
+  const receivers = directions.map(({ to }) => inside(to.node));
+  const before = receivers.map(receiveBufferErrors);
+  let isOver = false;
   const started = await Promise.all(
     directions.map(async ({ name, from, to, port }) => {
       const server = run(
@@ -141,16 +151,35 @@ async function startLoad(context: Context, slice: Slice) {
       return { name, server, client };
     }),
   );
+  // Where the redirections fail, the load goes down with the testbed.
+  void Promise.allSettled(started.flatMap(({ server, client }) => [server, client]));
+  void Promise.race(started.map(({ client }) => client))
+    .finally(() => {
+      isOver = true;
+    })
+    .catch(() => {});
   return {
+    isOver: () => isOver,
     finish: () =>
       Promise.all(
-        started.map(async ({ name, server, client }) => {
+        started.map(async ({ name, server, client }, index) => {
           const sent = (JSON.parse((await client).stdout) as IperfReport).end.sum_sent.packets;
           const { end, intervals } = JSON.parse((await server).stdout) as IperfReport;
-          const { lost_packets: lost, seconds: lasted } = end.sum_received;
+          const { lost_packets: missing, seconds: lasted } = end.sum_received;
           const outOfOrder = intervals.reduce((sum, interval) => sum + (interval.sum.out_of_order ?? 0), 0);
-          return [name, sent, lost, outOfOrder, Math.round(sent / lasted)];
+          const tooSlow = receiveBufferErrors(receivers[index]!) - before[index]!;
+          return [name, sent, Math.round(sent / lasted), missing - tooSlow, outOfOrder, tooSlow];
         }),
       ),
   };
+}
+
+/** Datagrams that had arrived and found the receiving socket's buffer full, since the namespace was made. */
+function receiveBufferErrors(namespace: string): number {
+  const counters = execFileSync('nsenter', [`--net=${namespace}`, 'cat', '/proc/net/snmp'], { encoding: 'utf8' });
+  const [names, values] = counters
+    .split('\n')
+    .filter((line) => line.startsWith('Udp:'))
+    .map((line) => line.split(' '));
+  return Number(values![names!.indexOf('RcvbufErrors')]);
 }

@@ -19,18 +19,21 @@ export function withoutLatency(slice: Slice): Slice {
   return { ...slice, latency: { defaultMs: 0, linksMs: new Map() } };
 }
 
+const abort = new AbortController();
+
 /** Runs `body` with the slice's nodes on a testbed of its own, and takes it down whatever happens. */
 export async function onTestbed<T>(slice: Slice, body: (context: Context) => Promise<T>): Promise<T> {
   const directory = await mkdtemp(join(tmpdir(), 'pl-vnm-bench-'));
   const store = openStore(join(directory, 'bench.db'));
-  const abort = new AbortController();
   const interrupt = () => abort.abort(new Error('interrupted'));
   process.once('SIGINT', interrupt);
+  process.once('SIGTERM', interrupt);
   try {
     await bringUp(store, [slice], { server: 'embedded', onProgress: () => {}, signal: abort.signal });
     return await body({ store, acceptNewHostKeys: false, report: () => {}, signal: abort.signal });
   } finally {
     process.off('SIGINT', interrupt);
+    process.off('SIGTERM', interrupt);
     await takeDown(store);
     store.close();
     await rm(directory, { recursive: true });
@@ -43,8 +46,9 @@ export function quantile(values: readonly number[], q: number): number {
   return sorted[Math.max(0, Math.ceil(q * sorted.length) - 1)] ?? Number.NaN;
 }
 
-/** Prints `done of total` on one line of stderr. */
+/** Prints `done of total` on one line of stderr. Throws when the benchmark was interrupted: it ends here and takes its testbed down. */
 export function progress(name: string, done: number, total: number): void {
+  abort.signal.throwIfAborted();
   if (process.stderr.isTTY || done === total)
     process.stderr.write(`\r${name}: ${done}/${total}${done === total ? '\n' : ''}`);
 }

@@ -1,6 +1,7 @@
 /** The timing thread as the agent's thread sees it. */
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { messageOf, VnmError } from '../../model/errors.ts';
+import { endSilentTools, waitingBytes } from './silent-tools.ts';
 import {
   type ArmedOutcome,
   type Report,
@@ -33,8 +34,10 @@ export function startTimingThread(file: string, { onOutcome, onFailure }: Listen
   const { port1: ours, port2: port } = new MessageChannel();
   const posted = new SharedArrayBuffer(4);
   const counter = new Int32Array(posted);
-  const workerData: TimingThreadData = { role: 'timing', port, posted };
+  const waiting = new SharedArrayBuffer(waitingBytes);
+  const workerData: TimingThreadData = { role: 'timing', port, posted, waiting };
   const worker = new Worker(file, { workerData, transferList: [port], name: 'timing' });
+  const stopWatching = endSilentTools(new Int32Array(waiting));
   const ready = Promise.withResolvers<void>();
   const open = new Map([[readyRequest, ready]]);
   let requests = readyRequest;
@@ -65,6 +68,7 @@ export function startTimingThread(file: string, { onOutcome, onFailure }: Listen
   function onEnd(reason: string): void {
     if (isEnded) return;
     isEnded = true;
+    stopWatching();
     for (const { reject } of open.values()) reject(new VnmError('failed', reason));
     onFailure(reason);
   }

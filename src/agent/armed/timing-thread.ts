@@ -1,9 +1,10 @@
 /** The thread that does armed actions at their instants. It waits here and nowhere else: it has no event loop. */
-import { spawnSync } from 'node:child_process';
 import { readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
 import { receiveMessageOnPort } from 'node:worker_threads';
 import { messageOf, VnmError } from '../../model/errors.ts';
+import { Processors } from './processors.ts';
+import { becomeRealtime } from './realtime.ts';
 import { monotonicMs, suspendedMs } from './time.ts';
 import { Timeline } from './timeline.ts';
 import {
@@ -17,15 +18,17 @@ import {
 } from './types.ts';
 import { WarmTool } from './warm-tool.ts';
 
-/** A wait ends up to so much late on a busy machine; the rest is spun away. */
-const spinMs = 1;
-/** So long before, the tool is asked for nothing: what has just run is run again in half the time. */
+/** A wait ends up to so much late on a busy machine; the rest is spun away, and the tool woken. */
+const spinMs = 0.5;
+/** So long before, the tool is asked for nothing: it is started anew now if it has ended, and finds in the caches what it needs. */
 const warmUpMs = 3;
 const priority = 50;
 
-export function runTimingThread({ port, posted }: TimingThreadData): never {
+export function runTimingThread({ port, posted, waiting }: TimingThreadData): never {
   const counter = new Int32Array(posted);
-  const tools: Record<Tool, WarmTool> = { ip: new WarmTool('ip'), tc: new WarmTool('tc') };
+  const warm = (tool: Tool) => new WarmTool(tool, priority + 1, new Int32Array(waiting));
+  const tools: Record<Tool, WarmTool> = { ip: warm('ip'), tc: warm('tc') };
+  const processors = new Processors();
   const report = (message: Report) => port.postMessage(message);
   const timeline = new Timeline({
     monotonicMs,
@@ -52,15 +55,16 @@ export function runTimingThread({ port, posted }: TimingThreadData): never {
     }
   }
 
-  /** Where there is time for it. */
+  /** The tool only where there is time for it. */
   function warmUp({ atMonotonicMs, tool, lines }: TimedAction): void {
+    processors.keepAwake();
     if (lines.length > 0 && atMonotonicMs - monotonicMs() > spinMs) attempt(tools[tool], []);
   }
 
   let warmedUp: TimedAction | undefined;
   // Looking for "no data" is an error to Node.js, and nobody wants to know where it comes from.
   Error.stackTraceLimit = 0;
-  becomeRealtime();
+  becomeRealtime(Number(basename(readlinkSync('/proc/thread-self'))), priority);
   report({ type: 'answer', request: readyRequest });
   for (;;) {
     const seen = Atomics.load(counter, 0);
@@ -71,11 +75,14 @@ export function runTimingThread({ port, posted }: TimingThreadData): never {
     }
     const next = timeline.next();
     const dueMs = next?.atMonotonicMs ?? Number.POSITIVE_INFINITY;
+    if (dueMs - monotonicMs() > 2 * warmUpMs) processors.letSleep();
     if (isPostedBefore(dueMs - warmUpMs, counter, seen)) continue;
     if (next !== undefined && next !== warmedUp) warmUp(next);
     warmedUp = next;
     if (isPostedBefore(dueMs - spinMs, counter, seen)) continue;
-    while (monotonicMs() < dueMs && Atomics.load(counter, 0) === seen);
+    const tool = next === undefined || next.lines.length === 0 ? undefined : tools[next.tool];
+    tool?.wake();
+    while (monotonicMs() < dueMs && !isPosted(counter, seen));
     if (Atomics.load(counter, 0) === seen) timeline.fireNext();
   }
 }
@@ -85,6 +92,12 @@ function isPostedBefore(atMs: number, counter: Int32Array, seen: number): boolea
   return Atomics.wait(counter, 0, seen, atMs - monotonicMs()) !== 'timed-out';
 }
 
+/** Looks for some microseconds: reading the time all the time makes garbage, and collecting that takes a good part of a millisecond. */
+function isPosted(counter: Int32Array, seen: number): boolean {
+  for (let looks = 0; looks < 200; looks += 1) if (Atomics.load(counter, 0) !== seen) return true;
+  return false;
+}
+
 /** Answers what went wrong. */
 function attempt(tool: WarmTool, lines: readonly string[]): string | undefined {
   try {
@@ -92,10 +105,4 @@ function attempt(tool: WarmTool, lines: readonly string[]): string | undefined {
   } catch (error) {
     return messageOf(error);
   }
-}
-
-/** For this thread and what it starts. Where it is not allowed everything works, less exactly on a busy machine. */
-function becomeRealtime(): void {
-  const thread = basename(readlinkSync('/proc/thread-self'));
-  spawnSync('chrt', ['--fifo', '--pid', String(priority), thread]);
 }

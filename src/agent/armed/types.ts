@@ -59,6 +59,8 @@ export interface TimingThreadData {
   readonly port: MessagePort;
   /** One Int32: counts the requests posted, and is what the thread waits on. */
   readonly posted: SharedArrayBuffer;
+  /** See `endSilentTools`. */
+  readonly waiting: SharedArrayBuffer;
 }
 
 export function isTimingThreadData(data: unknown): data is TimingThreadData {

@@ -6,23 +6,17 @@ import { join } from 'node:path';
 import { VnmError } from '../../model/errors.ts';
 import { kernelWords } from '../dataplane/kernel/ip.ts';
 import { cannotRun, environment } from '../dataplane/kernel/run.ts';
-import { monotonicMs, sleepMs } from './time.ts';
+import { becomeRealtime } from './realtime.ts';
+import { endedAsSilent, patienceMs } from './silent-tools.ts';
 import type { Tool } from './types.ts';
 
-/** Asked after the lines: it makes the tool flush its answer, which is one line, and there always is one. */
-const fences: Record<Tool, string> = { ip: 'link show lo\n', tc: 'qdisc show dev lo\n' };
-
-const patienceMs = 1000;
-/** Between two looks for the answer. Not spun away: the tool may need this processor. */
-const pollMs = 0.02;
 /**
- * An answer that takes longer waits for a lock in the kernel, and whoever has it may need a processor that this thread, being
- * real-time, would keep from it: then it looks less often.
+ * Asked after the lines: it makes the tool flush its answer, which is one line, and there always is one. The one for `ip` does not
+ * wait for the kernel's configuration lock, which others may hold.
  */
-const promptMs = 1;
-const slowPollMs = 0.5;
+const fences: Record<Tool, string> = { ip: 'neigh show dev lo\n', tc: 'qdisc show dev lo\n' };
 
-/** This end of the tool's pipes, none of which ever blocks. */
+/** This end of the tool's pipes. Reading the answer blocks, and nothing is quicker; the other two do not. */
 interface Pipes {
   readonly pid: number;
   readonly stdin: number;
@@ -32,17 +26,40 @@ interface Pipes {
 
 export class WarmTool {
   readonly #tool: Tool;
+  readonly #priority: number;
+  readonly #waiting: Int32Array;
   readonly #buffer = Buffer.alloc(65_536);
   #pipes: Pipes | undefined;
+  /** Answers that nobody has waited for yet. */
+  #owed = 0;
 
-  constructor(tool: Tool) {
+  /**
+   * `priority`: real-time, higher than that of the thread that waits for it; where it is not allowed, the tool has none. `waiting`:
+   * where `endSilentTools`, on another thread, looks.
+   */
+  constructor(tool: Tool, priority: number, waiting: Int32Array) {
     this.#tool = tool;
+    this.#priority = priority;
+    this.#waiting = waiting;
   }
 
   /** Starts it anew, which takes some ms: from its first line on it believes that interfaces stay the ones they were. */
   renew(): string | undefined {
     this.#drop();
     return this.work([]);
+  }
+
+  /** Wakes it, and does not wait for it: what has just run, on a processor that has not gone to sleep, runs again in half the time. */
+  wake(): void {
+    if (this.#pipes === undefined) return;
+    const fence = fences[this.#tool];
+    try {
+      writeAll(this.#pipes.stdin, Buffer.from(fence));
+      this.#owed += 1;
+    } catch (error) {
+      // It has ended; the next lines start it anew.
+      if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
+    }
   }
 
   /** Works all the lines, also after one that fails, and answers when they are done: what failed, if anything did. */
@@ -59,38 +76,33 @@ export class WarmTool {
   }
 
   #ask(text: Buffer): string | undefined {
-    this.#pipes ??= startTool(this.#tool);
+    this.#pipes ??= startTool(this.#tool, this.#priority);
     const { pid, stdin, stdout, stderr } = this.#pipes;
-    const deadlineMs = monotonicMs() + patienceMs;
-    for (let written = 0; written < text.length; ) {
-      const count = tryIo(() => writeSync(stdin, text, written));
-      if (count === undefined) this.#waitUntil(deadlineMs, pid);
-      else written += count;
-    }
-    for (let answer = ''; !answer.endsWith('\n'); ) {
-      const count = tryIo(() => readSync(stdout, this.#buffer));
-      if (count === 0) return this.#fail(`'${this.#tool}' ended: ${kernelWords(this.#read(stderr))}`);
-      if (count === undefined) this.#waitUntil(deadlineMs, pid);
-      else answer = this.#buffer.toString('latin1', 0, count);
+    Atomics.add(this.#waiting, 1, 1);
+    Atomics.store(this.#waiting, 0, pid);
+    try {
+      writeAll(stdin, text);
+      for (this.#owed += 1; this.#owed > 0; ) {
+        const count = readSync(stdout, this.#buffer);
+        if (count === 0) return this.#fail(this.#whyEnded(stderr));
+        this.#owed -= linesIn(this.#buffer, count);
+      }
+    } finally {
+      Atomics.store(this.#waiting, 0, 0);
     }
     // Written before the answer, so all of it is there.
     const complaints = this.#read(stderr);
     return complaints === '' ? undefined : `${this.#tool}: ${kernelWords(complaints)}`;
   }
 
-  #read(fd: number): string {
-    const count = tryIo(() => readSync(fd, this.#buffer)) ?? 0;
-    return this.#buffer.toString('utf8', 0, count);
+  #whyEnded(stderr: number): string {
+    if (Atomics.load(this.#waiting, 0) === endedAsSilent) return `'${this.#tool}' did not answer for ${patienceMs} ms`;
+    return `'${this.#tool}' ended: ${kernelWords(this.#read(stderr))}`;
   }
 
-  #waitUntil(deadlineMs: number, pid: number): void {
-    const leftMs = deadlineMs - monotonicMs();
-    if (leftMs > 0) {
-      sleepMs(leftMs > patienceMs - promptMs ? pollMs : slowPollMs);
-      return;
-    }
-    process.kill(pid, 'SIGKILL');
-    throw new Error(this.#fail(`'${this.#tool}' has not answered for ${patienceMs} ms`));
+  #read(fd: number): string {
+    const count = tryRead(fd, this.#buffer);
+    return this.#buffer.toString('utf8', 0, count);
   }
 
   /** It is started anew for what comes next. */
@@ -103,39 +115,51 @@ export class WarmTool {
     const { stdin, stdout, stderr } = this.#pipes ?? {};
     for (const fd of [stdin, stdout, stderr]) if (fd !== undefined) closeSync(fd);
     this.#pipes = undefined;
+    this.#owed = 0;
   }
 }
 
-/** Undefined when it would block. */
-function tryIo(io: () => number): number | undefined {
+function writeAll(fd: number, bytes: Buffer): void {
+  for (let written = 0; written < bytes.length; ) written += writeSync(fd, bytes, written);
+}
+
+/** How many lines end in the first `count` bytes. */
+function linesIn(buffer: Buffer, count: number): number {
+  let lines = 0;
+  for (let index = 0; index < count; index += 1) if (buffer[index] === 0x0a) lines += 1;
+  return lines;
+}
+
+/** 0 when there is nothing to read. */
+function tryRead(fd: number, buffer: Buffer): number {
   try {
-    return io();
+    return readSync(fd, buffer);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return undefined;
+    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return 0;
     throw error;
   }
 }
 
 /** Through named pipes: the ones that `spawn` makes can be used through the event loop only. Throws VnmError `unsupported`. */
-function startTool(tool: Tool): Pipes {
+function startTool(tool: Tool, priority: number): Pipes {
   const directory = mkdtempSync(join(tmpdir(), 'pl-vnm-'));
   try {
     const paths = ['stdin', 'stdout', 'stderr'].map((name) => join(directory, name));
     const made = spawnSync('mkfifo', ['-m', '600', ...paths], { env: environment, encoding: 'utf8' });
     if (made.error !== undefined) throw cannotRun('mkfifo', made.error);
     if (made.status !== 0) throw new VnmError('failed', kernelWords(made.stderr));
-    return spawnOver(tool, paths);
+    return spawnOver(tool, paths, priority);
   } finally {
     rmSync(directory, { recursive: true });
   }
 }
 
-function spawnOver(tool: Tool, paths: readonly string[]): Pipes {
+function spawnOver(tool: Tool, paths: readonly string[], priority: number): Pipes {
   const { O_RDONLY, O_RDWR, O_WRONLY, O_NONBLOCK } = constants;
   // Opening one end waits for the other, unless somebody has both.
   const both = paths.map((path) => openSync(path, O_RDWR));
   const theirs = paths.map((path, index) => openSync(path, index === 0 ? O_RDONLY : O_WRONLY));
-  const ours = paths.map((path, index) => openSync(path, (index === 0 ? O_WRONLY : O_RDONLY) | O_NONBLOCK));
+  const ours = paths.map((path, index) => openSync(path, [O_WRONLY, O_RDONLY, O_RDONLY | O_NONBLOCK][index]!));
   try {
     const child = spawn(tool, ['-json', '-force', '-batch', '-'], {
       env: environment,
@@ -144,6 +168,7 @@ function spawnOver(tool: Tool, paths: readonly string[]): Pipes {
     const [stdin, stdout, stderr] = ours as [number, number, number];
     child.unref();
     if (child.pid === undefined) throw cannotRun(tool, new Error('it does not start'));
+    becomeRealtime(child.pid, priority);
     return { pid: child.pid, stdin, stdout, stderr };
   } catch (error) {
     for (const fd of ours) closeSync(fd);
