@@ -1,8 +1,11 @@
-import { LineCounter, parseDocument, type YAMLError } from 'yaml';
+import { parseDocument, type YAMLError } from 'yaml';
 import { type Fault, type Position, withHint } from './fault.ts';
 import type { Path } from './path.ts';
 import { PlainReader } from './plain.ts';
-import { oneLine } from './words.ts';
+import { said } from './words.ts';
+
+/** Far more than a slice needs; what is larger would only keep the reader busy. */
+const maxLength = 1024 * 1024;
 
 /** A slice file as YAML: plain values that still know where they stand. */
 export interface YamlDocument {
@@ -17,9 +20,12 @@ export interface YamlDocument {
  * faults that are none; duplicate keys, unknown tags and bad aliases leave the rest readable.
  */
 export function readYaml(text: string, file: string): { faults: Fault[]; document?: YamlDocument } {
-  const lines = new LineCounter();
+  if (text.length > maxLength) {
+    const words = withHint(`the file has ${text.length} characters`, `at most ${maxLength}`);
+    return { faults: [{ file, line: 1, column: 1, ...words }] };
+  }
+  const positionAt = positionsIn(text);
   const parsed = parseDocument(text, {
-    lineCounter: lines,
     prettyErrors: false,
     schema: 'core',
     merge: false,
@@ -27,9 +33,7 @@ export function readYaml(text: string, file: string): { faults: Fault[]; documen
     uniqueKeys: false,
   });
   const faultAt = (offset: number, message: string, hint?: string): Fault => {
-    const { line, col } = lines.linePos(offset);
-    // An empty file has no line 1 for the counter.
-    return { file, line: Math.max(1, line), column: Math.max(1, col), ...withHint(message, hint) };
+    return { file, ...positionAt(offset), ...withHint(message, hint) };
   };
   const syntax = syntaxErrors(parsed.errors).map((error) => faultAt(error.pos[0], ...wordsOf(error)));
   if (syntax.length > 0) return { faults: syntax };
@@ -38,10 +42,24 @@ export function readYaml(text: string, file: string): { faults: Fault[]; documen
   const value = plain.read(parsed.contents, []);
   const faults = [...parsed.warnings.map((warning) => faultAt(warning.pos[0], ...wordsOf(warning))), ...plain.faults];
   const positionOf = (path: Path, part: 'value' | 'key'): Position => {
-    const { line, column } = faultAt(plain.offsetOf(parsed.contents, path, part), '');
-    return { line, column };
+    return positionAt(plain.offsetOf(parsed.contents, path, part));
   };
   return { faults, document: { value, positionOf } };
+}
+
+/** Where an offset is; beyond the end, the end. The library's own counter loses lines in files with syntax errors. */
+function positionsIn(text: string): (offset: number) => Position {
+  const starts = [0, ...[...text.matchAll(/\n/g)].map(({ index }) => index + 1)];
+  return (offset) => {
+    const inside = Math.min(offset, text.length);
+    let [low, high] = [0, starts.length];
+    while (high - low > 1) {
+      const middle = Math.floor((low + high) / 2);
+      if (starts[middle]! <= inside) low = middle;
+      else high = middle;
+    }
+    return { line: low + 1, column: inside - starts[low]! + 1 };
+  };
 }
 
 /** Running out of stack on a deeply nested file is one fault, however many errors follow from it. */
@@ -61,6 +79,6 @@ function wordsOf(error: YAMLError): [message: string, hint?: string] {
     case 'TAG_RESOLVE_FAILED':
       return ['unknown YAML tag', 'write the value without the tag'];
     default:
-      return [`not valid YAML: ${oneLine(error.message)}`];
+      return [`not valid YAML: ${said(error.message)}`];
   }
 }

@@ -21,12 +21,16 @@ export interface Section<E> {
 /** Reads what is there and leaves out what is of another kind than it should be: that is a fault already. */
 export class DraftReader {
   readonly #value: unknown;
-  readonly #blamed: readonly Path[];
+  /** Paths of problems, as text, and the last steps of those with the same parent. */
+  readonly #blamed: ReadonlySet<string>;
+  readonly #blamedBeside: ReadonlyMap<string, readonly Path[]>;
 
   /** `problems` are those of the schema in `value`. */
   constructor(value: unknown, problems: readonly Problem[]) {
     this.#value = value;
-    this.#blamed = problems.map((problem) => problem.path);
+    const blamed = problems.map(({ path }) => path);
+    this.#blamed = new Set(blamed.map(keyOf));
+    this.#blamedBeside = Map.groupBy(blamed, (path) => keyOf(path.slice(0, -1)));
   }
 
   at(path: Path): unknown {
@@ -56,15 +60,20 @@ export class DraftReader {
 
   /** A section that the file leaves out is empty; one that has another kind of value, or a misspelt key, is unknown. */
   #noSection<E>(path: Path): Section<E> {
-    const leftOut = this.at(path) === undefined && !this.#blamed.some((blamed) => explainsAbsence(blamed, path));
+    const leftOut = this.at(path) === undefined && !this.#explainsAbsence(path);
     return { path, entries: [], names: leftOut ? new Set() : undefined, complete: leftOut };
+  }
+
+  /** Whether a problem is why there is nothing at `path`: it is there, around it, or at a misspelling of its key. */
+  #explainsAbsence(path: Path): boolean {
+    const isAround = [[], ...path.map((_, depth) => path.slice(0, depth + 1))].some((part) =>
+      this.#blamed.has(keyOf(part)),
+    );
+    const beside = this.#blamedBeside.get(keyOf(path.slice(0, -1))) ?? [];
+    return isAround || beside.some((blamed) => closest(String(blamed.at(-1)), [String(path.at(-1))]) !== undefined);
   }
 }
 
-/** Whether a problem at `blamed` is why there is nothing at `path`: it is there, around it, or at a misspelling of its key. */
-function explainsAbsence(blamed: Path, path: Path): boolean {
-  const isAround = blamed.every((step, depth) => step === path[depth]);
-  if (isAround || blamed.length !== path.length) return isAround;
-  const besideIt = blamed.slice(0, -1).every((step, depth) => step === path[depth]);
-  return besideIt && closest(String(blamed.at(-1)), [String(path.at(-1))]) !== undefined;
+function keyOf(path: Path): string {
+  return JSON.stringify(path);
 }

@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { parseAddress } from '../model/address.ts';
 import { VnmError } from '../model/errors.ts';
 import { parseNtpServer } from '../model/ntp-server.ts';
-import { oneLine, quote } from './words.ts';
+import { quote } from './words.ts';
 
 /** A kind of name: what the schema and the messages say of it. */
 export interface NameRule {
@@ -56,8 +56,7 @@ export function parseAddressText(text: string): string {
 
 /** `host` or `host:port`, unchanged. Throws VnmError `invalid-input`. */
 export function parseNtpServerText(text: string): string {
-  // Its message repeats the text.
-  parseNtpServer(oneLine(text));
+  parseNtpServer(text);
   return text;
 }
 

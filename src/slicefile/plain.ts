@@ -1,28 +1,41 @@
-import { type Alias, isAlias, isMap, isScalar, isSeq, type Node, type YAMLMap } from 'yaml';
+import { type Alias, isAlias, isMap, isScalar, isSeq, type Node, type Pair, type YAMLMap } from 'yaml';
 import type { Fault } from './fault.ts';
 import type { Path } from './path.ts';
 import { quote } from './words.ts';
 
 /** More would only be an attempt to blow the file up. */
 const maxAliases = 100;
+const maxAliased = 10_000;
+/** A slice is a few levels deep. */
+const maxDepth = 100;
 
 /** Turns nodes into plain values and finds nodes again by path. The first of several equal keys counts. */
 export class PlainReader {
   readonly faults: Fault[] = [];
   readonly #faultAt: (offset: number, message: string, hint?: string) => Fault;
-  readonly #anchors = new Map<string, { node: Node; value: unknown }>();
+  readonly #anchors = new Map<string, { node: Node; value: unknown; size: number }>();
   readonly #targets = new Map<Alias, Node>();
+  readonly #pairs = new WeakMap<YAMLMap, ReadonlyMap<string, Pair>>();
+  /** Values read so far, and those of them that aliases stand for. */
+  #size = 0;
+  #aliased = 0;
+  #isFull = false;
 
   constructor(faultAt: (offset: number, message: string, hint?: string) => Fault) {
     this.#faultAt = faultAt;
   }
 
   read(node: Node | null, path: Path): unknown {
+    const before = this.#size;
+    this.#size += 1;
     if (node === null) return null;
     if (isAlias(node)) return this.#readAlias(node);
+    if (path.length > maxDepth) return this.#tooDeep(node);
     const value = this.#readContent(node, path);
     // Only now: an alias inside its own anchor would make an endless value.
-    if ('anchor' in node && node.anchor !== undefined) this.#anchors.set(node.anchor, { node, value });
+    if ('anchor' in node && node.anchor !== undefined) {
+      this.#anchors.set(node.anchor, { node, value, size: this.#size - before });
+    }
     return value;
   }
 
@@ -31,7 +44,7 @@ export class PlainReader {
     let offset = startOf(root) ?? 0;
     for (const [depth, step] of path.entries()) {
       const here = node !== null && isAlias(node) ? (this.#targets.get(node) ?? null) : node;
-      const [key, value] = childOf(here, step);
+      const [key, value] = this.#childOf(here, step);
       const wanted = part === 'key' && depth === path.length - 1 ? key : value;
       const found = startOf(wanted) ?? startOf(key) ?? startOf(value);
       if (found === undefined) break;
@@ -39,6 +52,28 @@ export class PlainReader {
       offset = found;
     }
     return offset;
+  }
+
+  #childOf(node: Node | null, step: string | number): [key: Node | null, value: Node | null] {
+    if (isSeq(node)) return [null, (node.items[Number(step)] ?? null) as Node | null];
+    if (!isMap(node)) return [null, null];
+    const pair = this.#pairsOf(node).get(String(step));
+    return [(pair?.key ?? null) as Node | null, (pair?.value ?? null) as Node | null];
+  }
+
+  /** Kept, since every fault is looked up. */
+  #pairsOf(map: YAMLMap): ReadonlyMap<string, Pair> {
+    const known = this.#pairs.get(map);
+    if (known !== undefined) return known;
+    // Of equal keys the first one stays.
+    const pairs = new Map(map.items.toReversed().map((pair) => [keyText(pair.key), pair]));
+    this.#pairs.set(map, pairs);
+    return pairs;
+  }
+
+  #tooDeep(node: Node): null {
+    this.faults.push(this.#faultAt(startOf(node) ?? 0, 'the file is nested too deeply'));
+    return null;
   }
 
   #readContent(node: Node, path: Path): unknown {
@@ -84,10 +119,14 @@ export class PlainReader {
       return null;
     }
     this.#targets.set(alias, anchor.node);
-    if (this.#targets.size <= maxAliases) return anchor.value;
-    if (this.#targets.size === maxAliases + 1) {
-      this.faults.push(this.#faultAt(offset, `more than ${maxAliases} aliases`, 'write the values out'));
-    }
+    this.#size += anchor.size;
+    this.#aliased += anchor.size;
+    const tooMuch =
+      (this.#targets.size > maxAliases && `more than ${maxAliases} aliases`) ||
+      (this.#aliased > maxAliased && `aliases for more than ${maxAliased} values`);
+    if (tooMuch === false) return anchor.value;
+    if (!this.#isFull) this.faults.push(this.#faultAt(offset, tooMuch, 'write the values out'));
+    this.#isFull = true;
     return null;
   }
 }
@@ -98,13 +137,6 @@ const duplicateNouns = new Map<string | number, string>([
   ['endHosts', 'end host'],
   ['placements', 'placement'],
 ]);
-
-function childOf(node: Node | null, step: string | number): [key: Node | null, value: Node | null] {
-  if (isSeq(node)) return [null, (node.items[Number(step)] ?? null) as Node | null];
-  if (!isMap(node)) return [null, null];
-  const pair = node.items.find((item) => keyText(item.key) === String(step));
-  return [(pair?.key ?? null) as Node | null, (pair?.value ?? null) as Node | null];
-}
 
 function keyText(key: unknown): string {
   return isScalar(key) ? String(key.value ?? '') : '';

@@ -8,6 +8,7 @@ import { messageOf, VnmError } from '../model/errors.ts';
 import { maxNtpServers, ntpServerPattern } from '../model/ntp-server.ts';
 import * as names from './names.ts';
 import { parseRate, ratePattern } from './rate.ts';
+import { said } from './words.ts';
 
 interface Texts {
   readonly title: string;
@@ -25,7 +26,7 @@ function text<T>(texts: Texts, parse: (text: string) => T) {
         return parse(value);
       } catch (error) {
         if (!(error instanceof VnmError)) throw error;
-        context.addIssue({ code: 'custom', message: messageOf(error), params: { hint: error.hint } });
+        context.addIssue({ code: 'custom', message: said(messageOf(error)), params: { hint: error.hint } });
         return z.NEVER;
       }
     });

@@ -2,13 +2,19 @@
 
 const maxNameShown = 60;
 const maxListed = 10;
+const maxSaid = 300;
 /** Beyond these a suggestion would take longer than it is worth. */
-const maxCompared = 256;
+const maxCompared = 100;
 const maxComparedLength = 64;
 
 /** In single quotes, shortened, on one line. */
 export function quote(text: string): string {
-  return `'${shorten(text)}'`;
+  return `'${shorten(text, maxNameShown)}'`;
+}
+
+/** What somebody else says of the file, which may repeat any part of it: shortened, on one line. */
+export function said(text: string): string {
+  return shorten(text, maxSaid);
 }
 
 /** With control characters escaped: a message stays one line, and harmless to a terminal, whatever the file holds. */
@@ -21,8 +27,8 @@ export function oneLine(text: string): string {
 
 /** `a, b, c`, the rest of a long list left out. */
 export function list(names: Iterable<string>): string {
-  const all = [...names].map(shorten);
-  return all.length > maxListed ? `${all.slice(0, maxListed).join(', ')}, ...` : all.join(', ');
+  const first = take(names, maxListed + 1).map((name) => shorten(name, maxNameShown));
+  return first.length > maxListed ? `${first.slice(0, maxListed).join(', ')}, ...` : first.join(', ');
 }
 
 /** What kind of thing a value is. */
@@ -35,44 +41,57 @@ export function describeValue(value: unknown): string {
 
 /** The hint for a name that is not among the known ones. `plural` says what they are: `routers`. */
 export function hintAmong(name: string, known: Iterable<string>, plural: string): string {
-  const names = [...known];
-  const near = closest(name, names);
+  const near = closest(name, known);
   if (near !== undefined) return `did you mean ${quote(near)}?`;
-  return names.length === 0 ? `there are no ${plural}` : `known ${plural}: ${list(names)}`;
+  return take(known, 1).length === 0 ? `there are no ${plural}` : `known ${plural}: ${list(known)}`;
 }
 
 /** The nearest of `known` by edit distance, if one is near enough to be what was meant. */
 export function closest(name: string, known: Iterable<string>): string | undefined {
   let best: { name: string; distance: number } | undefined;
   if (name.length > maxComparedLength) return undefined;
-  for (const candidate of [...known].slice(0, maxCompared)) {
+  for (const candidate of take(known, maxCompared)) {
     const limit = Math.floor(Math.max(name.length, candidate.length) / 3);
-    if (Math.abs(name.length - candidate.length) > limit) continue;
-    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
-    if (distance <= limit && (best === undefined || distance < best.distance)) best = { name: candidate, distance };
+    const nearer = Math.min(limit, (best?.distance ?? Number.POSITIVE_INFINITY) - 1);
+    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase(), nearer);
+    if (distance <= nearer) best = { name: candidate, distance };
   }
   return best?.name;
 }
 
-/** Fewest insertions, deletions, replacements and swaps of neighbours (optimal string alignment). */
-function editDistance(a: string, b: string): number {
+/** Fewest insertions, deletions, replacements and swaps of neighbours (optimal string alignment); infinite beyond `limit`. */
+function editDistance(a: string, b: string, limit: number): number {
+  if (Math.abs(a.length - b.length) > limit) return Number.POSITIVE_INFINITY;
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i += 1) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j += 1) {
+    const row = Array<number>(b.length + 1).fill(Number.POSITIVE_INFINITY);
+    row[0] = i;
+    // Further apart than the limit there is nothing to gain.
+    for (let j = Math.max(1, i - limit); j <= Math.min(b.length, i + limit); j += 1) {
       const same = a[i - 1] === b[j - 1];
       let cost = Math.min(row[j - 1]! + 1, last[j]! + 1, last[j - 1]! + (same ? 0 : 1));
       if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
         cost = Math.min(cost, beforeLast[j - 2]! + 1);
-      row.push(cost);
+      row[j] = cost;
     }
+    if (Math.min(...row) > limit) return Number.POSITIVE_INFINITY;
     beforeLast = last;
     last = row;
   }
   return last[b.length]!;
 }
 
-function shorten(text: string): string {
-  return oneLine(text.length > maxNameShown ? `${text.slice(0, maxNameShown)}...` : text);
+/** The first ones, without a look at the rest: a file may have very many, and a fault for each. */
+export function take<T>(items: Iterable<T>, count: number): T[] {
+  const taken: T[] = [];
+  for (const item of items) {
+    if (taken.length === count) break;
+    taken.push(item);
+  }
+  return taken;
+}
+
+function shorten(text: string, length: number): string {
+  return oneLine(text.length > length ? `${text.slice(0, length)}...` : text);
 }

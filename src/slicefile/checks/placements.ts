@@ -1,7 +1,10 @@
 import type { Draft, DraftPlacement, DraftVn } from '../draft.ts';
 import { atKey, atValue, type Problem } from '../fault.ts';
-import { list, quote } from '../words.ts';
+import { list, quote, take } from '../words.ts';
 import { aNode, aRouter, checkReference } from './references.ts';
+
+/** More than are shown. */
+const maxMissing = 20;
 
 /** Every placement of a VN gives each of its routers, and nothing else, a substrate node. */
 export function checkPlacements({ nodes }: Draft, { routers, placements }: DraftVn): Problem[] {
@@ -20,8 +23,12 @@ export function checkPlacements({ nodes }: Draft, { routers, placements }: Draft
 
 function checkAllPlaced({ name, path, places }: DraftPlacement, routers: ReadonlySet<string> | undefined): Problem[] {
   const placed = places.names;
-  const missing = placed === undefined ? [] : [...(routers ?? [])].filter((router) => !placed.has(router));
+  const missing = placed === undefined ? [] : take(without(routers ?? [], placed), maxMissing);
   if (missing.length === 0) return [];
-  const [nouns, whom] = missing.length === 1 ? ['router', missing[0]] : ['routers', 'each of them'];
+  const [nouns, whom] = missing.length === 1 ? ['router', list(missing)] : ['routers', 'each of them'];
   return [atKey(path, `placement ${quote(name)} has no node for ${nouns} ${list(missing)}`, `add ${whom}: NODE`)];
+}
+
+function* without(names: Iterable<string>, others: ReadonlySet<string>): Iterable<string> {
+  for (const name of names) if (!others.has(name)) yield name;
 }
