@@ -11,11 +11,13 @@ import { createKernelDataPlane } from './dataplane/kernel/kernel-dataplane.ts';
 import { createHandlers } from './handlers.ts';
 import { type Log, openLog } from './log.ts';
 import { agentPaths } from './paths.ts';
-import { loadPolicy } from './policy.ts';
+import { loadPolicy, otherSubnets } from './policy.ts';
 import { reach } from './reach.ts';
 import { createStreams } from './streams.ts';
 import { agentVersion } from './version.ts';
 
+/** Channels at a time: each is a process of root's, and a login may open as many as it likes. */
+const maxConnections = 64;
 /** Time for the answer to a shutdown to get out. */
 const farewellMs = 100;
 
@@ -53,6 +55,7 @@ export async function runDaemon(slice: string, file: string): Promise<void> {
   const shutdown = () => void setTimeout(() => void end('asked by a client').catch(fail), farewellMs);
   const handlers = createHandlers({
     policy,
+    otherSubnets: () => otherSubnets(paths.policyDirectory, slice),
     facts,
     dataPlane,
     streams,
@@ -68,13 +71,16 @@ export async function runDaemon(slice: string, file: string): Promise<void> {
 
 function serve(handlers: Handlers, log: Log): Server {
   let connections = 0;
-  return createServer((socket: Socket) => {
+  const server = createServer((socket: Socket) => {
     connections += 1;
     const name = `connection ${connections}`;
     log(`${name} opened`);
-    const server: RpcServer = serveRpc(socket, socket, handlers);
-    void server.closed.then((reason) => log(`${name} closed${reason === undefined ? '' : `: ${messageOf(reason)}`}`));
+    const channel: RpcServer = serveRpc(socket, socket, handlers);
+    void channel.closed.then((reason) => log(`${name} closed${reason === undefined ? '' : `: ${messageOf(reason)}`}`));
   });
+  server.maxConnections = maxConnections;
+  server.on('drop', () => log(`connection refused: there are ${maxConnections} already`));
+  return server;
 }
 
 /** A socket that is there is a dead agent's: a living one would hold the lock. */

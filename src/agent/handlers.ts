@@ -2,6 +2,7 @@
 import { release } from 'node:os';
 import type { Clock } from '../clock/clock.ts';
 import { readUtc } from '../clock/read-utc.ts';
+import type { Prefix } from '../model/address.ts';
 import { messageOf } from '../model/errors.ts';
 import type { Method, NodeFacts, Params, Results } from '../vsys/messages.ts';
 import type { Policy } from '../vsys/policy.ts';
@@ -10,11 +11,13 @@ import type { Armed } from './armed/armed.ts';
 import { type ArmedContext, createArmedRequests } from './armed-requests.ts';
 import type { DataPlane } from './dataplane/dataplane.ts';
 import type { Log } from './log.ts';
-import { checkRequest } from './policy.ts';
+import { checkRequest, concernsOthers } from './policy.ts';
 import type { Streams } from './streams.ts';
 
 export interface AgentParts {
   readonly policy: Policy;
+  /** Of the other slices that have a policy on this node now. */
+  readonly otherSubnets: () => Promise<readonly Prefix[]>;
   readonly facts: NodeFacts['agent'];
   readonly dataPlane: DataPlane;
   readonly streams: Streams;
@@ -31,7 +34,7 @@ export function createHandlers(parts: AgentParts): Handlers {
   const armedRequests = createArmedRequests(armed, dataPlane, clock);
   return guarded(parts, {
     hello: async () => ({ agent: facts, policy, kernel: release(), features: await dataPlane.features() }),
-    apply: async ({ operations }) => ({ results: await dataPlane.apply(operations, armedRequests.pinned) }),
+    apply: ({ operations, ...options }) => dataPlane.apply(operations, armedRequests.pinned, options),
     inventory: () => dataPlane.inventory(),
     routes: async ({ namespace }) => ({ routes: await dataPlane.routes(namespace) }),
     path_mtu: async ({ remotes }) => ({ mtus: await dataPlane.pathMtu(remotes) }),
@@ -58,13 +61,13 @@ export function createHandlers(parts: AgentParts): Handlers {
 /** Looks without effect, asked too often to be logged. */
 const unlogged: readonly Method[] = ['clock', 'stream_report', 'inventory', 'routes', 'path_mtu'];
 
-function guarded({ policy, log, clock }: AgentParts, handlers: Handlers): Handlers {
+function guarded({ policy, otherSubnets, log, clock }: AgentParts, handlers: Handlers): Handlers {
   const guard = <M extends Method>(method: M): Handlers[M] =>
     (async (params: Params<M>) => {
       const startMs = clock.monotonicMs();
       const took = () => `${(clock.monotonicMs() - startMs).toFixed(1)} ms`;
       try {
-        checkRequest(policy, method, params);
+        checkRequest(policy, method, params, concernsOthers(method, params) ? await otherSubnets() : []);
         const result = await handlers[method](params);
         if (!unlogged.includes(method)) log(`${describe(method, params)}: done in ${took()}`);
         return result;
@@ -80,7 +83,10 @@ function guarded({ policy, log, clock }: AgentParts, handlers: Handlers): Handle
 
 function describe(method: Method, params: unknown): string {
   if (method !== 'apply') return `${method} ${JSON.stringify(params).slice(0, 300)}`;
+  const { operations, dryRun, repair } = params as Params<'apply'>;
   const counts = new Map<string, number>();
-  for (const { op } of (params as Params<'apply'>).operations) counts.set(op, (counts.get(op) ?? 0) + 1);
-  return `apply ${[...counts].map(([op, count]) => `${op} x${count}`).join(' ')}`;
+  for (const { op } of operations) counts.set(op, (counts.get(op) ?? 0) + 1);
+  const how = [...(dryRun ? ['dry run'] : []), ...(repair ? ['repair'] : [])];
+  const words = how.length === 0 ? 'apply' : `apply (${how.join(', ')})`;
+  return `${words} ${[...counts].map(([op, count]) => `${op} x${count}`).join(' ')}`;
 }

@@ -5,10 +5,14 @@ export type Log = (event: string) => void;
 /** Then the file becomes `.old`, in place of the one before. */
 const maxBytes = 1024 * 1024;
 
-/** Appends one line per event. */
+/** Appends one line per event. Where that fails, since the disk is full, the agent goes on without: traffic does not need the log. */
 export function openLog(path: string): Log {
   return (event) => {
-    if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > maxBytes) renameSync(path, `${path}.old`);
-    appendFileSync(path, `${new Date().toISOString()} ${event.replaceAll('\n', '; ')}\n`, { mode: 0o600 });
+    try {
+      if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > maxBytes) renameSync(path, `${path}.old`);
+      appendFileSync(path, `${new Date().toISOString()} ${event.replaceAll('\n', '; ')}\n`, { mode: 0o600 });
+    } catch {
+      // There is nowhere to say so.
+    }
   };
 }

@@ -1,8 +1,9 @@
 /** The policy of a slice on this node, and the check of everything that is asked against it. */
-import { open } from 'node:fs/promises';
+import { open, readdir, readFile } from 'node:fs/promises';
+import { isIPv4 } from 'node:net';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { containsAddress, containsPrefix, overlaps, parseAddress, parsePrefix } from '../model/address.ts';
+import { containsAddress, containsPrefix, overlaps, type Prefix, parseAddress, parsePrefix } from '../model/address.ts';
 import { messageOf, VnmError } from '../model/errors.ts';
 import type { IdRange } from '../model/ids.ts';
 import type { Method, Params } from '../vsys/messages.ts';
@@ -54,8 +55,37 @@ function parseJson(path: string, text: string): Policy {
   }
 }
 
-/** Throws VnmError `forbidden` naming the first value outside the slice, and what is allowed. */
-export function checkOperation(policy: Policy, operation: Operation): void {
+/**
+ * Subnets of the other slices that have a policy in the directory. Without them tunnel packets and the like could be sent into
+ * their networks. A policy with faults has no agent, and so nothing to protect.
+ */
+export async function otherSubnets(directory: string, slice: string): Promise<Prefix[]> {
+  const files = (await readdir(directory)).filter((file) => file.endsWith('.json') && file !== `${slice}.json`);
+  const subnets = await Promise.all(files.map((file) => readSubnet(join(directory, file))));
+  return subnets.filter((subnet) => subnet !== undefined);
+}
+
+async function readSubnet(path: string): Promise<Prefix | undefined> {
+  try {
+    return parsePrefix(parseJson(path, await readFile(path, 'utf8')).vnet);
+  } catch (error) {
+    const isGone = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    if (isGone || error instanceof VnmError) return undefined;
+    throw error;
+  }
+}
+
+/** Whether `checkRequest` needs to know the other slices' subnets. */
+export function concernsOthers<M extends Method>(method: M, params: Params<M>): boolean {
+  if (method === 'path_mtu' || method === 'utc') return true;
+  return method === 'apply' && (params as Params<'apply'>).operations.some(({ op }) => op === 'tunnel_up');
+}
+
+/**
+ * Throws VnmError `forbidden` naming the first value outside the slice, and what is allowed. `others`: subnets of other slices
+ * on this node.
+ */
+export function checkOperation(policy: Policy, operation: Operation, others: readonly Prefix[] = []): void {
   checkAllowed(policy, operation.op);
   const check = checksOf(policy);
   if ('namespace' in operation) check.namespace(operation.namespace);
@@ -64,7 +94,8 @@ export function checkOperation(policy: Policy, operation: Operation): void {
     case 'tunnel_up':
       if (operation.kind === 'vxlan') {
         check.vni(operation.vni);
-        check.remote(operation.remote);
+        check.port(operation.port);
+        check.remote('tunnel end', operation.remote, others);
       } else {
         check.interface(operation.peer.interface);
         check.namespace(operation.peer.namespace);
@@ -107,9 +138,17 @@ export function checkOperation(policy: Policy, operation: Operation): void {
   }
 }
 
-/** The same for a whole request. `hello` is always allowed, `apply` as far as its operations are. */
-export function checkRequest<M extends Method>(policy: Policy, method: M, params: Params<M>): void {
-  if (method === 'hello') return;
+/**
+ * The same for a whole request. `hello` and `shutdown` are always allowed (else no other version or policy could take over), `apply`
+ * as far as its operations are.
+ */
+export function checkRequest<M extends Method>(
+  policy: Policy,
+  method: M,
+  params: Params<M>,
+  others: readonly Prefix[] = [],
+): void {
+  if (method === 'hello' || method === 'shutdown') return;
   if (method !== 'apply') checkAllowed(policy, method);
   const check = checksOf(policy);
   const checkGroups = (groups: Params<'redirect'>['groups']) => {
@@ -121,10 +160,16 @@ export function checkRequest<M extends Method>(policy: Policy, method: M, params
   const request = { method, params } as { [N in Method]: { method: N; params: Params<N> } }[Method];
   switch (request.method) {
     case 'apply':
-      for (const operation of request.params.operations) checkOperation(policy, operation);
+      for (const operation of request.params.operations) checkOperation(policy, operation, others);
       break;
     case 'routes':
       check.namespace(request.params.namespace);
+      break;
+    case 'path_mtu':
+      for (const remote of request.params.remotes) check.remote('remote', remote, others);
+      break;
+    case 'utc':
+      for (const server of request.params.ntpServers) check.ntpServer(server, others);
       break;
     case 'redirect':
       checkGroups(request.params.groups);
@@ -160,8 +205,11 @@ interface Checks {
   address(what: string, address: string | undefined): void;
   prefix(prefix: string): void;
   vni(vni: number): void;
+  port(port: number): void;
   nexthop(id: number | undefined): void;
-  remote(address: string): void;
+  remote(what: string, address: string, others: readonly Prefix[]): void;
+  /** Of one told by its name nobody knows here where it is. */
+  ntpServer(server: string, others: readonly Prefix[]): void;
 }
 
 /** Kept per policy: a batch may have many thousand operations. */
@@ -185,6 +233,9 @@ function createChecks({ slice, vnet, interfacePrefix, namespacePrefix, nexthops,
   function checkId(what: string, id: number, { first, last }: IdRange): void {
     if (id < first || id > last) refuse(`${what} ${id}`, `${first} to ${last}`);
   }
+  function checkStranger(what: string, address: number, others: readonly Prefix[]): void {
+    if (others.some((other) => containsAddress(other, address))) refuse(what, 'addresses outside all other slices');
+  }
 
   return {
     namespace(name) {
@@ -202,13 +253,23 @@ function createChecks({ slice, vnet, interfacePrefix, namespacePrefix, nexthops,
     vni(vni) {
       checkId('VNI', vni, vnis);
     },
+    // A tunnel takes its port in the node's own stack; those below are the system's services'.
+    port(port) {
+      checkId('UDP port', port, { first: 1024, last: 65_535 });
+    },
     nexthop(id) {
       if (id !== undefined) checkId('nexthop', id, nexthops);
     },
-    remote(address) {
+    remote(what, address, others) {
       const host = { base: parseAddress(address), length: 32 };
-      if (!noRemotes.some((prefix) => overlaps(prefix, host)) && !containsAddress(subnet, host.base)) return;
-      refuse(`tunnel end ${address}`, `addresses of other nodes, outside ${vnet}, loopback and multicast`);
+      if (noRemotes.some((prefix) => overlaps(prefix, host)) || containsAddress(subnet, host.base)) {
+        refuse(`${what} ${address}`, `addresses of other nodes, outside ${vnet}, loopback and multicast`);
+      }
+      checkStranger(`${what} ${address}`, host.base, others);
+    },
+    ntpServer(server, others) {
+      const [host = ''] = server.split(':');
+      if (isIPv4(host)) checkStranger(`NTP server ${server}`, parseAddress(host), others);
     },
   };
 }

@@ -2,6 +2,8 @@
 import type { Readable, Writable } from 'node:stream';
 import {
   createMessageConnection,
+  type DataCallback,
+  type Disposable,
   ErrorCodes,
   Message,
   type MessageConnection,
@@ -13,6 +15,7 @@ import {
 import { type ErrorCode, errorCodes, messageOf, VnmError } from '../model/errors.ts';
 import { FrameGuard } from './frame-guard.ts';
 import { maxMessageBytes } from './messages.ts';
+import { oneLine } from './params.ts';
 
 /** Messages that may be under way; at that number no more are read until one has been dealt with. */
 const maxMessages = 32;
@@ -39,15 +42,36 @@ export function fromResponseError({ message, data }: { message: string; data?: u
   return new VnmError(known, message, { hint: typeof hint === 'string' ? hint : undefined });
 }
 
+/** What `accept` refuses the library does not see; what it throws is an error of the reader. */
+class CheckedReader extends StreamMessageReader {
+  readonly #accept: (message: Message) => boolean;
+
+  constructor(input: Readable, accept: (message: Message) => boolean) {
+    super(input);
+    this.#accept = accept;
+    // The timer that tells of unfinished messages would go on for ever, also when the channel has been closed.
+    this.partialMessageTimeout = 0;
+  }
+
+  override listen(callback: DataCallback): Disposable {
+    return super.listen((message) => {
+      if (this.#accept(message)) callback(message);
+    });
+  }
+}
+
 /**
- * Opens a channel. Whatever is no message (garbage, too large, not JSON, neither request nor answer) is answered once, by an
- * error without id as JSON-RPC has it, and closes the channel.
+ * Opens a channel. Whatever is no message (garbage, too large, not JSON, neither request nor answer, an id that is under way
+ * already) is answered once, by an error without id as JSON-RPC has it, and closes the channel.
  */
 export function openChannel(input: Readable, output: Writable): Channel {
   const incoming = new FrameGuard(maxMessageBytes, maxMessages);
-  const reader = new StreamMessageReader(incoming);
+  const reader = new CheckedReader(incoming, accept);
   const writer = new StreamMessageWriter(output, { contentTypeEncoder: { name: 'application/json', encode } });
   const connection = createMessageConnection(reader, writer, undefined, { messageStrategy: { handleMessage } });
+  /** The library keeps one message per id: of two it would deal with the second alone. */
+  const underWay = new Set<string>();
+  let isRefused = false;
   let isClosed = false;
   let resolveClosed: (reason: VnmError | undefined) => void;
   const closed = new Promise<VnmError | undefined>((resolve) => {
@@ -63,8 +87,11 @@ export function openChannel(input: Readable, output: Writable): Channel {
     resolveClosed(reason);
   }
 
+  /** From now on nothing is taken any more. */
   function refuse(error: VnmError): void {
-    if (isClosed) return;
+    if (isClosed || isRefused) return;
+    isRefused = true;
+    input.unpipe(incoming);
     const answer: ResponseMessage = { jsonrpc: '2.0', id: null, error: toResponseError(error).toJson() };
     writer.write(answer).then(
       () => end(error),
@@ -72,13 +99,24 @@ export function openChannel(input: Readable, output: Writable): Channel {
     );
   }
 
+  /** False for what comes behind a refusal. Throws for what is no message. */
+  function accept(message: Message): boolean {
+    if (isRefused) return false;
+    if (!isMessage(message)) throw new Error('neither request nor answer');
+    const key = keyOf(message);
+    if (key === undefined) return true;
+    if (underWay.has(key)) throw new Error(`another ${key} is under way`);
+    underWay.add(key);
+    return true;
+  }
+
   /** Settles when the message has been dealt with: a request, when its answer is written. */
   async function handleMessage(message: Message, next: (message: Message) => unknown): Promise<void> {
     try {
-      if (!isMessage(message)) refuse(invalidMessage('neither request nor answer'));
-      else if (!isRefusal(message)) await next(message);
-      else end(fromResponseError(message.error));
+      if (isRefusal(message)) end(fromResponseError(message.error));
+      else await next(message);
     } finally {
+      underWay.delete(keyOf(message) ?? '');
       incoming.release();
     }
   }
@@ -98,13 +136,21 @@ function isMessage(message: Message): boolean {
   return Message.isRequest(message) || Message.isNotification(message) || Message.isResponse(message);
 }
 
+/** What the library tells messages apart by, if it does. Throws for an id that no answer could bear. */
+function keyOf(message: Message): string | undefined {
+  const { id } = message as { id?: unknown };
+  if (typeof id === 'number' && !Number.isFinite(id)) throw new Error('an id that is no number');
+  if (id === undefined || id === null) return undefined;
+  return `${Message.isRequest(message) ? 'request' : 'answer'} with the id ${JSON.stringify(String(id))}`;
+}
+
 /** The other end could not make a message of what we sent. */
 function isRefusal(message: Message): message is ResponseMessage & { error: { message: string } } {
   return Message.isResponse(message) && message.id === null && typeof message.error?.message === 'string';
 }
 
 function invalidMessage(why: string): VnmError {
-  return new VnmError('invalid-input', `not a JSON-RPC message: ${why.slice(0, 200)}`);
+  return new VnmError('invalid-input', `not a JSON-RPC message: ${oneLine(why.slice(0, 200))}`);
 }
 
 /** Answers that are too large become an error; requests fail at their sender. */

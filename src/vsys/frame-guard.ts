@@ -1,5 +1,6 @@
 import { Transform, type TransformCallback } from 'node:stream';
 import { VnmError } from '../model/errors.ts';
+import { oneLine } from './params.ts';
 
 const headerEnd = '\r\n\r\n';
 /** Far more than the one or two header lines of a message need. */
@@ -87,6 +88,6 @@ function bodyLength(header: string, maxBytes: number): number {
 function notFramed(header: string): VnmError {
   return new VnmError(
     'invalid-input',
-    `expected a message with Content-Length, got ${JSON.stringify(header.slice(0, 40))}`,
+    `expected a message with Content-Length, got ${oneLine(JSON.stringify(header.slice(0, 40)))}`,
   );
 }

@@ -5,11 +5,14 @@
 import { z } from 'zod';
 import { maxNtpServers, ntpServerPattern } from '../model/ntp-server.ts';
 import type { Route } from '../model/route.ts';
-import { interfaceName, type OperationResult, operationSchema } from './operations.ts';
+import type { Difference } from './difference.ts';
+import { interfaceName, namespaceName, type OperationResult, operationSchema } from './operations.ts';
 import type { Policy } from './policy.ts';
 
 /** Largest message either side takes, in bytes. */
 export const maxMessageBytes = 32 * 1024 * 1024;
+/** Most operations of a batch. */
+export const maxOperations = 500_000;
 
 const address = z.ipv4();
 const streamId = z.string().regex(/^[a-z0-9-]{1,64}$/);
@@ -26,12 +29,19 @@ const armedAction = z.discriminatedUnion('kind', [
 export const requestSchemas = {
   /** Who answers and what the node can do. */
   hello: z.strictObject({}),
-  /** All operations or none, in order. */
-  apply: z.strictObject({ operations: z.array(operationSchema).max(500_000) }),
+  /**
+   * All operations or none, in order. `dryRun` plans and changes nothing. `repair` replaces what exists with other parameters, where
+   * otherwise that is a `conflict`. With either of them the differences are told.
+   */
+  apply: z.strictObject({
+    operations: z.array(operationSchema).max(maxOperations),
+    dryRun: z.boolean().default(false),
+    repair: z.boolean().default(false),
+  }),
   /** Everything on the node that bears the slice's mark. */
   inventory: z.strictObject({}),
   /** The forwarding entries of a router namespace (main table), or of the slice's table. */
-  routes: z.strictObject({ namespace: z.string().max(100).optional() }),
+  routes: z.strictObject({ namespace: namespaceName.optional() }),
   /** Largest IP packet on the way to each address, by the outgoing interface. */
   path_mtu: z.strictObject({ remotes: z.array(address).max(1024) }),
   /** Makes another nexthop of each group the active one, all by one write; one that is no member takes the group over alone. */
@@ -87,7 +97,7 @@ export type ParamsInput<M extends Method> = z.input<(typeof requestSchemas)[M]>;
 
 export interface Results {
   hello: NodeFacts;
-  apply: { results: OperationResult[] };
+  apply: BatchResult;
   inventory: Inventory;
   routes: { routes: Route[] };
   path_mtu: { mtus: number[] };
@@ -104,6 +114,13 @@ export interface Results {
   stream_report: StreamReport;
   reach: { answered: boolean[] };
   shutdown: Record<string, never>;
+}
+
+/** What a batch did, or would do. */
+export interface BatchResult {
+  readonly results: OperationResult[];
+  /** What was not as the operations say; with `dryRun` and `repair` only. */
+  readonly differences?: Difference[];
 }
 
 /** What became of an armed set of actions; instants by this node's clock as it was when they were armed. */
@@ -162,6 +179,10 @@ export interface InterfaceState {
   readonly port?: number;
   /** With prefix length. */
   readonly addresses: readonly string[];
+  /** The other end of a pair, if it is the slice's too. */
+  readonly peer?: { readonly name: string; readonly namespace?: string };
+  /** Of a gate: the interface whose gate it is, and whether it holds what comes. */
+  readonly gate?: { readonly interface: string; readonly closed: boolean };
 }
 
 export interface NexthopState {

@@ -8,7 +8,7 @@ import { z } from 'zod';
 const address = z.ipv4();
 const prefix = z.cidrv4();
 export const interfaceName = z.string().regex(/^[a-z0-9][a-z0-9.-]{0,14}$/);
-const namespaceName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,99}$/);
+export const namespaceName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,99}$/);
 const mac = z.string().regex(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/);
 const nexthopId = z.int().min(1).max(0xffffffff);
 const mtu = z.int().min(576).max(65_535);
@@ -49,7 +49,8 @@ const tunnelDown = z.strictObject({
 
 /**
  * The address of an interface and its one neighbour (a permanent neighbour entry, so that nothing waits for ARP); the
- * interface is set up, forwards, and checks the reverse path as the mode says (a router namespace has its own mode).
+ * interface is set up, forwards, and checks the reverse path as the mode says (a router namespace has its own mode). Without any
+ * check packets could get from one slice's interface into another slice's table.
  */
 const vifUp = z.strictObject({
   op: z.literal('vif_up'),
@@ -57,7 +58,7 @@ const vifUp = z.strictObject({
   namespace: namespaceName.optional(),
   address,
   peer: z.strictObject({ address, mac }),
-  urpf: urpf.optional(),
+  urpf: urpf.default('strict'),
 });
 const vifDown = z.strictObject({
   op: z.literal('vif_down'),

@@ -1,15 +1,19 @@
 import type { z } from 'zod';
 import { VnmError } from '../model/errors.ts';
-import { type Method, type Params, requestSchemas } from './messages.ts';
+import { type Method, maxOperations, type Params, requestSchemas } from './messages.ts';
 import { type Operation, type OperationName, operationNames, operationSchema } from './operations.ts';
 
 type Issue = z.core.$ZodIssue;
 type Path = readonly PropertyKey[];
 
+/** Of what was sent, which may be of any size. */
+const maxShown = 100;
+const maxMessage = 500;
+
 /** Throws VnmError `invalid-input` for a method that the protocol does not have. */
 export function parseMethod(method: string): Method {
   if (Object.hasOwn(requestSchemas, method)) return method as Method;
-  throw new VnmError('invalid-input', `there is no method ${JSON.stringify(method)}`, {
+  throw new VnmError('invalid-input', `there is no method ${JSON.stringify(method.slice(0, maxShown))}`, {
     hint: 'the other end may have another version',
   });
 }
@@ -19,7 +23,11 @@ export function parseParams<M extends Method>(method: M, params: unknown): Param
   const operations =
     method === 'apply' ? (params as { operations?: unknown } | null | undefined)?.operations : undefined;
   if (!Array.isArray(operations)) return parseAll(method, params);
-  return { ...parseAll(method, { ...(params as object), operations: [] }), operations: operations.map(parseOperation) };
+  const rest = parseAll(method, { ...(params as object), operations: [] });
+  const parsed = operations.slice(0, maxOperations).map(parseOperation);
+  if (operations.length === parsed.length) return { ...rest, operations: parsed };
+  const message = `apply: operations: ${operations.length} are more than the ${maxOperations} that are taken`;
+  throw new VnmError('invalid-input', message, { hint: 'send several batches' });
 }
 
 function parseAll<M extends Method>(method: M, params: unknown): Params<M> {
@@ -39,13 +47,23 @@ function parseOperation(operation: unknown, index: number): Operation {
 /** Of an operation's faults as each of the alternatives, the first as the one it calls itself. */
 function issueOf(op: unknown, issue: Issue): Issue {
   const position = operationNames.indexOf(op as OperationName);
-  if (position === -1) return { ...issue, path: ['op'], message: `there is no operation ${JSON.stringify(op)}` };
+  if (position === -1) return { ...issue, path: ['op'], message: `there is no operation ${show(op)}` };
   return (issue.code === 'invalid_union' && issue.errors[position]?.[0]) || issue;
+}
+
+function show(op: unknown): string {
+  return typeof op === 'string' ? JSON.stringify(op.slice(0, maxShown)) : typeof op;
 }
 
 function badParams(method: Method, parent: Path, issue: Issue): VnmError {
   const path = [...parent, ...issue.path]
     .map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`))
     .join('');
-  return new VnmError('invalid-input', [method, path.slice(1), issue.message].filter((part) => part !== '').join(': '));
+  const message = [method, path.slice(1), issue.message].filter((part) => part !== '').join(': ');
+  return new VnmError('invalid-input', oneLine(message.slice(0, maxMessage)));
+}
+
+/** Messages of the schema, and of the JSON parser, repeat what was sent as it is. */
+export function oneLine(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/gu, '?');
 }

@@ -49,6 +49,7 @@ function written(step: Step): string {
   const where = step.namespace === '' ? '' : `${step.namespace}: `;
   if ('ip' in step) return where + step.ip.join(' ');
   if ('tc' in step) return `${where}tc ${step.tc.join(' ')}`;
+  if ('settleMs' in step) return `${where}wait ${step.settleMs} ms`;
   return where + [...step.settings].map(([file, value]) => `${file}=${value}`).join(' ');
 }
 

@@ -80,6 +80,7 @@ describe('checkOperation', () => {
     [{ ...vxlan, namespace: 'other' }, "namespace 'other'", namespaces],
     [{ ...vxlan, vni: 4095 }, 'VNI 4095', '4096 to 8191'],
     [{ ...vxlan, vni: 8192 }, 'VNI 8192', '4096 to 8191'],
+    [{ ...vxlan, port: 1023 }, 'UDP port 1023', '1024 to 65535'],
     [{ ...vxlan, remote: '10.65.3.4' }, 'tunnel end 10.65.3.4', ends],
     [{ ...vxlan, remote: '127.0.0.1' }, 'tunnel end 127.0.0.1', ends],
     [{ ...vxlan, remote: '0.0.0.0' }, 'tunnel end 0.0.0.0', ends],
@@ -164,11 +165,12 @@ describe('checkRequest', () => {
     );
   });
 
-  it('allows by name, and always a greeting', () => {
+  it('allows by name, and always a greeting and a farewell', () => {
     const narrow = policySchema.parse({ ...written, operations: ['routes'] });
     checkRequest(narrow, 'hello', {});
+    checkRequest(narrow, 'shutdown', {});
     checkRequest(narrow, 'routes', {});
-    checkRequest(narrow, 'apply', { operations: [] });
+    checkRequest(narrow, 'apply', { operations: [], dryRun: false, repair: false });
     expect(() => checkRequest(narrow, 'inventory', {})).toThrow(
       expect.objectContaining({
         code: 'forbidden',

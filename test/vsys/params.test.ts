@@ -7,6 +7,8 @@ describe('parseParams', () => {
   it('fills in defaults', () => {
     expect(parseParams('apply', { operations: [route] })).toEqual({
       operations: [{ ...route, type: 'unicast', nexthops: [] }],
+      dryRun: false,
+      repair: false,
     });
     expect(parseParams('stream_report', { stream: 'a' })).toEqual({ stream: 'a', close: false });
   });
@@ -15,7 +17,7 @@ describe('parseParams', () => {
     ['apply', {}, 'apply: operations: Invalid input: expected array, received undefined'],
     ['apply', undefined, 'apply: Invalid input: expected object, received undefined'],
     ['apply', null, 'apply: Invalid input: expected object, received null'],
-    ['apply', { operations: [], dryRun: true }, 'apply: Unrecognized key: "dryRun"'],
+    ['apply', { operations: [], force: true }, 'apply: Unrecognized key: "force"'],
     ['apply', { operations: [route, 5] }, 'apply: operations[1].op: there is no operation undefined'],
     ['apply', { operations: [null] }, 'apply: operations[0].op: there is no operation undefined'],
     ['apply', { operations: [{ op: 'reboot' }] }, 'apply: operations[0].op: there is no operation "reboot"'],

@@ -1,6 +1,6 @@
 import type { Route } from '../../model/route.ts';
-import type { Feature, Inventory, Params, Results } from '../../vsys/messages.ts';
-import type { Operation, OperationResult } from '../../vsys/operations.ts';
+import type { BatchResult, Feature, Inventory, Params, Results } from '../../vsys/messages.ts';
+import type { Operation } from '../../vsys/operations.ts';
 
 export type ArmedAction = Params<'arm'>['actions'][number];
 
@@ -17,13 +17,16 @@ export interface Pinned {
   readonly gates: ReadonlySet<string>;
 }
 
+/** `dryRun`: nothing is changed. `repair`: what exists with other parameters is replaced. */
+export type ApplyOptions = Partial<Pick<Params<'apply'>, 'dryRun' | 'repair'>>;
+
 /** What carries a slice's virtual routers and tunnels on this node. Everything it is asked has passed the policy. */
 export interface DataPlane {
   /**
    * All operations in order, or none: on a failure what was done is undone. Throws VnmError; `conflict` for what would change
-   * what is pinned.
+   * what is pinned (not in a dry run, which only looks).
    */
-  apply(operations: readonly Operation[], pinned: () => Pinned): Promise<OperationResult[]>;
+  apply(operations: readonly Operation[], pinned: () => Pinned, options?: ApplyOptions): Promise<BatchResult>;
   inventory(): Promise<Inventory>;
   /** The main table of a router namespace, or the slice's own table. VnmError `not-found`. */
   routes(namespace?: string): Promise<Route[]>;

@@ -12,11 +12,12 @@ import {
   type Settings,
 } from './state.ts';
 
-/** One line of `ip` or `tc`, or files below /proc/sys/net, in a stack. */
+/** One line of `ip` or `tc`, files below /proc/sys/net, or time for packets to get through, in a stack. */
 export type Step =
   | { readonly namespace: string; readonly ip: readonly string[] }
   | { readonly namespace: string; readonly tc: readonly string[] }
-  | { readonly namespace: string; readonly settings: Settings };
+  | { readonly namespace: string; readonly settings: Settings }
+  | { readonly namespace: string; readonly settleMs: number };
 
 /** A step with the steps that restore exactly what was before. */
 export interface Command {

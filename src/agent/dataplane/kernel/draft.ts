@@ -40,6 +40,9 @@ interface DraftStack extends Stack {
   readonly settings: Map<string, string>;
 }
 
+/** Far longer than a packet stays in a device on a busy node. */
+const settleMs = 100;
+
 const newLoopback: Link = {
   name: 'lo',
   kind: 'loopback',
@@ -56,9 +59,12 @@ export class Draft implements KernelState {
   readonly nexthops: Map<number, Nexthop>;
   readonly rules: Set<RuleDirection>;
   readonly policy: Policy;
+  /** Whether what contradicts an operation is replaced, not refused. */
+  readonly repair: boolean;
 
-  constructor(state: KernelState, policy: Policy) {
+  constructor(state: KernelState, policy: Policy, repair: boolean) {
     this.policy = policy;
+    this.repair = repair;
     this.nexthops = new Map(state.nexthops);
     this.rules = new Set(state.rules);
     this.stacks = new Map(
@@ -217,6 +223,11 @@ export class Draft implements KernelState {
     const undo = [ingressWords('replace', name), filterWords(name, redirect)].map((words) => tc(namespace, ...words));
     this.#do(tc(namespace, ...ingressWords('del', name)), ...undo);
     this.#putLink(place, link);
+  }
+
+  /** Lets packets that a device holds get through before it goes. */
+  settle({ namespace }: Place): void {
+    this.#do({ namespace, settleMs });
   }
 
   addRule(direction: RuleDirection): void {

@@ -1,4 +1,5 @@
 /** Does a plan's commands, all or none. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, VnmError } from '../../../model/errors.ts';
 import type { Command, Step } from './commands.ts';
 import { asTyped, batchLine, runBatch } from './ip.ts';
@@ -69,6 +70,10 @@ async function runRun(steps: readonly Step[], force: boolean): Promise<Failure[]
   try {
     if ('settings' in first) {
       await writeSettings(first.namespace, first.settings);
+      return [];
+    }
+    if ('settleMs' in first) {
+      await sleep(first.settleMs);
       return [];
     }
     const tool = 'ip' in first ? 'ip' : 'tc';

@@ -1,6 +1,7 @@
 /** The state as the protocol tells it, in an order that does not depend on when things were made. */
 import type { Route } from '../../../model/route.ts';
 import type { InterfaceState, Inventory, NexthopState } from '../../../vsys/messages.ts';
+import { gatedBy } from './gate.ts';
 import { ownStack } from './ip.ts';
 import { protocolName } from './protocols.ts';
 import { isGroup, type KernelRoute, type KernelState, type Link, type Nexthop } from './state.ts';
@@ -29,7 +30,8 @@ export function toRoutes(routes: Iterable<KernelRoute>): Route[] {
   );
 }
 
-function toInterface({ name, kind, up, mtu, mac, vxlan, addresses }: Link): InterfaceState {
+function toInterface({ name, kind, up, mtu, mac, vxlan, addresses, peer, gate }: Link): InterfaceState {
+  const gated = kind === 'ifb' ? gatedBy(name) : undefined;
   return {
     name,
     kind,
@@ -38,6 +40,8 @@ function toInterface({ name, kind, up, mtu, mac, vxlan, addresses }: Link): Inte
     mac,
     ...vxlan,
     addresses: addresses.map(({ address, length }) => `${address}/${length}`),
+    ...(peer === undefined ? {} : { peer: { name: peer.name, ...named(peer.namespace) } }),
+    ...(gated === undefined ? {} : { gate: { interface: gated, closed: gate?.closed ?? false } }),
   };
 }
 

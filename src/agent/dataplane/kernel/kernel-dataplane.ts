@@ -5,6 +5,7 @@ import type { Feature } from '../../../vsys/messages.ts';
 import type { Operation } from '../../../vsys/operations.ts';
 import type { Policy } from '../../../vsys/policy.ts';
 import type { DataPlane } from '../dataplane.ts';
+import { differencesOf } from './differences.ts';
 import { execute } from './execute.ts';
 import { probeFeatures } from './features.ts';
 import { toInventory, toRoutes } from './inventory.ts';
@@ -33,15 +34,17 @@ export function createKernelDataPlane(policy: Policy, clock: Clock): DataPlane {
   }
 
   return {
-    apply: (operations, pinned) =>
+    apply: (operations, pinned, { dryRun = false, repair = false } = {}) =>
       inTurn(async () => {
         const state = await readState(policy, touchedNamespaces(operations));
-        const { results, commands, state: planned } = planOperations(state, operations, policy);
+        const { results, commands, state: planned } = planOperations(state, operations, policy, repair);
+        const applied = dryRun || repair ? { results, differences: differencesOf(state, planned) } : { results };
+        if (dryRun) return applied;
         checkPinned(pinned(), state, planned);
         await execute(commands);
         // Where there are groups there will be redirections.
         if (operations.some(({ op }) => op === 'group_up')) warm.start();
-        return results;
+        return applied;
       }),
     inventory: () => inTurn(async () => toInventory(await readState(policy, noNamespaces))),
     routes: (namespace = ownStack) =>

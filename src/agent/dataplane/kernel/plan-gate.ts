@@ -31,6 +31,10 @@ export function takeGateDown(draft: Draft, access: Place): void {
   const place = gateOf(draft, access);
   const gate = place === undefined ? undefined : linkAt(draft, place)!.gate;
   if (place !== undefined && gate?.closed) draft.putGate(place, { ...gate, closed: false });
-  if (linkAt(draft, access)?.redirect !== undefined) draft.removeRedirect(access);
+  if (linkAt(draft, access)?.redirect !== undefined) {
+    draft.removeRedirect(access);
+    // On a busy node packets wait in the device, and would go with it.
+    if (place !== undefined) draft.settle(place);
+  }
   if (place !== undefined) draft.removeLink(place);
 }

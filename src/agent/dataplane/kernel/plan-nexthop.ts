@@ -17,14 +17,12 @@ const activeWeight = 255;
 
 export function nexthopUp(draft: Draft, { id, via, interface: name }: Named<'nexthop_up'>): void {
   requireLink(draft, { namespace: ownStack, name });
-  const existing = draft.nexthops.get(id);
-  if (existing === undefined) {
-    draft.addNexthop({ id, via, interface: name, onlink: true });
-    return;
-  }
-  const single = requireKind(existing, false);
-  if (single.via === via && single.interface === name) return;
-  throw conflict(`${describe(single)} exists, asked for via ${via} over '${name}'`);
+  const wanted = { id, via, interface: name, onlink: true };
+  const existing = standing(draft, id, false);
+  if (existing === undefined) draft.addNexthop(wanted);
+  else if (existing.via === via && existing.interface === name) return;
+  else if (draft.repair) draft.replaceNexthop(existing, wanted);
+  else throw conflict(`${describe(existing)} exists, asked for via ${via} over '${name}'`);
 }
 
 export function nexthopDown(draft: Draft, { id }: Named<'nexthop_down'>): void {
@@ -34,14 +32,10 @@ export function nexthopDown(draft: Draft, { id }: Named<'nexthop_down'>): void {
 
 export function groupUp(draft: Draft, operation: Named<'group_up'>): void {
   const group = groupOf(draft, operation);
-  const existing = draft.nexthops.get(group.id);
-  if (existing === undefined) {
-    draft.addNexthop(group);
-    return;
-  }
-  const before = requireKind(existing, true);
-  if (before.resilient !== group.resilient) changeKind(draft, before, group);
-  else if (!hasSameMembers(before, group)) draft.replaceNexthop(before, group);
+  const existing = standing(draft, group.id, true);
+  if (existing === undefined) draft.addNexthop(group);
+  else if (existing.resilient !== group.resilient) changeKind(draft, existing, group);
+  else if (!hasSameMembers(existing, group)) draft.replaceNexthop(existing, group);
 }
 
 export function groupDown(draft: Draft, { id }: Named<'group_down'>): void {
@@ -49,8 +43,9 @@ export function groupDown(draft: Draft, { id }: Named<'group_down'>): void {
   if (existing !== undefined) removeNexthop(draft, requireKind(existing, true));
 }
 
-/** Throws VnmError `conflict` while something uses it. */
+/** Throws VnmError `conflict` while something uses it, which goes first where the batch repairs. */
 export function removeNexthop(draft: Draft, nexthop: Nexthop): void {
+  if (draft.repair) release(draft, nexthop.id);
   const user = [...draft.nexthops.values()].find(
     (other) => isGroup(other) && other.members.some(({ id }) => id === nexthop.id),
   );
@@ -58,6 +53,19 @@ export function removeNexthop(draft: Draft, nexthop: Nexthop): void {
   if (user !== undefined) throw conflict(`nexthop ${nexthop.id} is used by group ${user.id}`);
   if (route !== undefined) throw conflict(`${describe(nexthop)} is used by the route to ${route.prefix}`);
   draft.removeNexthop(nexthop);
+}
+
+/** Takes a nexthop out of its groups, or them away, and the routes over it. */
+function release(draft: Draft, id: number): void {
+  for (const user of [...draft.nexthops.values()]) {
+    if (!isGroup(user) || !user.members.some((member) => member.id === id)) continue;
+    const members = user.members.filter((member) => member.id !== id);
+    if (members.length > 0) draft.replaceNexthop(user, { ...user, members });
+    else removeNexthop(draft, user);
+  }
+  for (const [key, route] of [...draft.stacks.get(ownStack)!.routes]) {
+    if (route.nexthopId === id) draft.removeRoute(ownStack, key, route);
+  }
 }
 
 /** The group with one member active: resilient with all its members, or plain with that one alone. */
@@ -109,6 +117,18 @@ function hasSameMembers(a: NexthopGroup, b: NexthopGroup): boolean {
 
 function routesOver(draft: Draft, id: number): KernelRoute[] {
   return [...draft.stacks.get(ownStack)!.routes.values()].filter((route) => route.nexthopId === id);
+}
+
+/** The nexthop or group of that id, if it is there. One of the other kind is taken away to repair it, else VnmError `conflict`. */
+function standing(draft: Draft, id: number, group: true): NexthopGroup | undefined;
+function standing(draft: Draft, id: number, group: false): SingleNexthop | undefined;
+function standing(draft: Draft, id: number, group: boolean): Nexthop | undefined {
+  const existing = draft.nexthops.get(id);
+  if (existing === undefined) return undefined;
+  if (!draft.repair || isGroup(existing) === group)
+    return group ? requireKind(existing, true) : requireKind(existing, false);
+  removeNexthop(draft, existing);
+  return undefined;
 }
 
 function requireKind(nexthop: Nexthop, group: true): NexthopGroup;

@@ -21,15 +21,13 @@ function vxlanUp(draft: Draft, operation: VxlanUp): void {
   const { mac, mtu, vni, remote, port } = operation;
   const wanted: Link = { ...newLink(place.name, 'vxlan', mac, mtu), vxlan: { vni, remote, port } };
   requireStack(draft, place.namespace);
-  const existing = linkAt(draft, place);
+  const existing = standing(draft, place, wanted);
   if (existing === undefined) {
-    checkVniIsFree(draft, place, { vni, remote, port });
+    makeVniFree(draft, place, { vni, remote, port });
     checkLimit(draft, 'tunnels', countTunnels(draft));
     draft.addLink(place.namespace, wanted);
-  } else if (describeLink(existing) === describeLink(wanted)) {
-    adjust(draft, place, existing, wanted);
   } else {
-    throw contradiction(place, existing, wanted);
+    adjust(draft, place, existing, wanted);
   }
 }
 
@@ -40,18 +38,25 @@ function localUp(draft: Draft, operation: LocalUp): void {
   const other: Link = { ...newLink(peer.name, 'veth', operation.peer.mac, operation.mtu), peer: place };
   requireStack(draft, place.namespace);
   requireStack(draft, peer.namespace);
-  const existing = linkAt(draft, place);
-  const existingPeer = linkAt(draft, peer);
-  if (existing === undefined && existingPeer === undefined) {
+  const existing = standing(draft, place, link);
+  const existingPeer = standing(draft, peer, other);
+  // Each names the other, so both are there or none.
+  if (existing === undefined || existingPeer === undefined) {
     checkLimit(draft, 'tunnels', countTunnels(draft));
     draft.addPair(place.namespace, link, peer.namespace, other);
     return;
   }
-  if (existing === undefined) throw contradiction(peer, existingPeer!, other);
-  if (existingPeer === undefined || describeLink(existing) !== describeLink(link))
-    throw contradiction(place, existing, link);
   adjust(draft, place, existing, link);
   adjust(draft, peer, existingPeer, other);
+}
+
+/** The link that is wanted, if it is there. Another of that name is taken down to repair it, else VnmError `conflict`. */
+function standing(draft: Draft, place: Place, wanted: Link): Link | undefined {
+  const existing = linkAt(draft, place);
+  if (existing === undefined || describeLink(existing) === describeLink(wanted)) return existing;
+  if (!draft.repair) throw contradiction(place, existing, wanted);
+  takeLinkDown(draft, place);
+  return undefined;
 }
 
 function newLink(name: string, kind: string, mac: string, mtu: number): Link {
@@ -65,10 +70,14 @@ function adjust(draft: Draft, place: Place, existing: Link, wanted: Link): void 
 }
 
 /** The kernel takes a VNI once per port, in the node's own stack, wherever the interface is. */
-function checkVniIsFree(draft: Draft, place: Place, { vni, port }: VxlanEnds): void {
+function makeVniFree(draft: Draft, place: Place, { vni, port }: VxlanEnds): void {
   for (const [namespace, { links }] of draft.stacks) {
-    for (const { name, vxlan } of links.values()) {
+    for (const { name, vxlan } of [...links.values()]) {
       if (vxlan?.vni !== vni || vxlan.port !== port) continue;
+      if (draft.repair) {
+        takeLinkDown(draft, { namespace, name });
+        continue;
+      }
       throw conflict(
         `VNI ${vni} at port ${port} is taken by ${describePlace({ namespace, name })}, asked for ${describePlace(place)}`,
       );
@@ -84,7 +93,8 @@ function contradiction(place: Place, existing: Link, wanted: Link): Error {
 }
 
 /** All that makes a tunnel this one and not another. */
-function describeLink({ kind, vxlan, peer }: Link): string {
+export function describeLink({ kind, vxlan, peer, gate }: Link): string {
+  if (gate !== undefined) return gate.closed ? 'a closed gate' : 'an open gate';
   if (vxlan !== undefined) return `a vxlan with VNI ${vxlan.vni} to ${vxlan.remote}:${vxlan.port}`;
   if (kind !== 'veth') return kind === '' ? 'hardware' : `a ${kind}`;
   if (peer === undefined) return "a pair whose other end is not the slice's";

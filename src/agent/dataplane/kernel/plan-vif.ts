@@ -1,7 +1,7 @@
 import type { Draft } from './draft.ts';
 import { ownStack } from './ip.ts';
 import { conflict, type Named, placeOf, requireLink } from './plan-common.ts';
-import { clearLink } from './plan-removal.ts';
+import { clearLink, removeRoutes } from './plan-removal.ts';
 import { putRoute, tableOf } from './plan-route.ts';
 import { interfaceSettings } from './settings.ts';
 import { type Address, describePlace, fixtureProtocol, type Link, linkAt, type Place } from './state.ts';
@@ -11,7 +11,7 @@ export function vifUp(draft: Draft, operation: Named<'vif_up'>): void {
   const { address, peer, urpf } = operation;
   const place = placeOf(operation);
   const link = requireLink(draft, place);
-  checkEnds(place, link, address, peer.address);
+  if (!draft.repair) checkEnds(place, link, address, peer.address);
   if (place.namespace === ownStack) draft.set(ownStack, interfaceSettings(place.name, urpf));
   if (!link.addresses.some((known) => isHost(known, address)))
     draft.addAddress(place, { address, length: 32, bare: true });
@@ -19,6 +19,7 @@ export function vifUp(draft: Draft, operation: Named<'vif_up'>): void {
   if (!link.neighbours.some((known) => known.address === peer.address && known.mac === peer.mac)) {
     draft.putNeighbour(place, peer);
   }
+  if (draft.repair) removeStrangers(draft, place, link, address, peer.address);
   putRoute(draft, place.namespace, {
     prefix: `${peer.address}/32`,
     type: 'unicast',
@@ -44,6 +45,24 @@ function checkEnds(place: Place, { addresses, neighbours }: Link, address: strin
   if (stranger !== undefined && !neighbours.some((known) => known.address === peer)) {
     throw conflict(`${describePlace(place)} has neighbour ${stranger.address}, asked for ${peer}`);
   }
+}
+
+/** What `checkEnds` complains of. Only now, since with its last address an interface loses all routes and neighbours. */
+function removeStrangers(
+  draft: Draft,
+  place: Place,
+  { addresses, neighbours }: Link,
+  address: string,
+  peer: string,
+): void {
+  if (!addresses.some((known) => isHost(known, address))) {
+    for (const other of addresses) {
+      removeRoutes(draft, place.namespace, ({ source }) => source === other.address);
+      draft.removeAddress(place, other);
+    }
+  }
+  if (neighbours.some((known) => known.address === peer)) return;
+  for (const other of neighbours) draft.removeNeighbour(place, other);
 }
 
 function isHost(known: Address, address: string): boolean {

@@ -43,8 +43,14 @@ const planners: { readonly [Name in OperationName]: Planner<Name> } = {
   gate_down: gateDown,
 };
 
-export function planOperations(state: KernelState, operations: readonly Operation[], policy: Policy): Plan {
-  const draft = new Draft(state, policy);
+/** With `repair` what contradicts an operation is replaced, and what uses it is taken away, for later operations to put back. */
+export function planOperations(
+  state: KernelState,
+  operations: readonly Operation[],
+  policy: Policy,
+  repair = false,
+): Plan {
+  const draft = new Draft(state, policy, repair);
   const results = operations.map((operation): OperationResult => {
     const before = draft.commands.length;
     (planners[operation.op] as Planner<OperationName>)(draft, operation);

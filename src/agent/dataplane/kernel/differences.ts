@@ -1,0 +1,138 @@
+/**
+ * In what two states differ: what a batch finds otherwise than it shall be. Pure. What comes or goes with another thing that is
+ * told (the routes over an interface, all that is in a namespace) is not told by itself.
+ */
+import { type Difference, describeRoute, routeName } from '../../../vsys/difference.ts';
+import { ownStack } from './ip.ts';
+import { routeContent } from './plan-route.ts';
+import { describeLink } from './plan-tunnel.ts';
+import {
+  activeMember,
+  isGroup,
+  type KernelRoute,
+  type KernelState,
+  kernelProtocol,
+  type Link,
+  type Nexthop,
+  type Stack,
+} from './state.ts';
+
+type Value = Difference['found'];
+
+export function differencesOf(found: KernelState, wanted: KernelState): Difference[] {
+  const both = [...wanted.stacks.keys()].filter((namespace) => found.stacks.has(namespace));
+  return [
+    ...compare('namespace', presence(found.stacks.keys()), presence(wanted.stacks.keys())),
+    ...both.flatMap((namespace) => stackDifferences(namespace, found, wanted)),
+    ...nexthopDifferences(found, wanted),
+    ...compare('rule', presence(found.rules), presence(wanted.rules)),
+  ];
+}
+
+function stackDifferences(namespace: string, found: KernelState, wanted: KernelState): Difference[] {
+  const [before, after] = [found.stacks.get(namespace)!, wanted.stacks.get(namespace)!];
+  const differences = [
+    ...linkDifferences(before, after),
+    ...compare('setting', shared(before.settings, after.settings), shared(after.settings, before.settings)),
+    ...routeDifferences(before, after, found, wanted),
+  ];
+  return namespace === ownStack ? differences : differences.map((difference) => ({ ...difference, namespace }));
+}
+
+/** One that is another thing altogether is told as such; of the same thing each property by itself. */
+function linkDifferences({ links: before }: Stack, { links: after }: Stack): Difference[] {
+  const differences = compare('interface', described(before, describeLink), described(after, describeLink));
+  const same = [...before].filter(([name, link]) => {
+    const other = after.get(name);
+    return other !== undefined && describeLink(link) === describeLink(other);
+  });
+  const properties = same.flatMap(([name, link]) => {
+    const wanted = propertiesOf(after.get(name)!);
+    return propertiesOf(link).flatMap((property, index): Difference[] =>
+      property === wanted[index] ? [] : [{ kind: 'interface', name, wanted: wanted[index]!, found: property }],
+    );
+  });
+  return [...differences, ...properties];
+}
+
+function propertiesOf({ up, mtu, mac, addresses, neighbours }: Link): string[] {
+  const list = (items: readonly string[]) => items.toSorted().join(', ') || 'none';
+  return [
+    up ? 'up' : 'down',
+    `MTU ${mtu}`,
+    `MAC address ${mac}`,
+    `address ${list(addresses.map(({ address, length }) => `${address}/${length}`))}`,
+    `neighbour ${list(neighbours.map((neighbour) => `${neighbour.address} at ${neighbour.mac}`))}`,
+  ];
+}
+
+function routeDifferences(before: Stack, after: Stack, found: KernelState, wanted: KernelState): Difference[] {
+  const keys = new Set([...before.routes.keys(), ...after.routes.keys()]);
+  return [...keys].flatMap((key): Difference[] => {
+    const [is, shall] = [before.routes.get(key), after.routes.get(key)];
+    if (is === shall || (is !== undefined && shall !== undefined && routeContent(is) === routeContent(shall)))
+      return [];
+    if (is === undefined && !stands(shall!, before, found)) return [];
+    if (shall === undefined && !stands(is!, after, wanted)) return [];
+    const value = (route: KernelRoute | undefined) => (route === undefined ? null : describeRoute(route));
+    return [{ kind: 'route', name: routeName((is ?? shall)!), wanted: value(shall), found: value(is) }];
+  });
+}
+
+/** Whether all that an entry needs is there, so that it is not for lack of it that the entry is not. */
+function stands({ nexthops, nexthopId, protocol }: KernelRoute, { links }: Stack, state: KernelState): boolean {
+  if (protocol === kernelProtocol) return false;
+  if (nexthopId !== undefined) return state.nexthops.has(nexthopId);
+  return nexthops.every((hop) => links.has(hop.interface));
+}
+
+function nexthopDifferences(found: KernelState, wanted: KernelState): Difference[] {
+  const standing = (nexthop: Nexthop, state: KernelState) =>
+    isGroup(nexthop)
+      ? nexthop.members.some(({ id }) => state.nexthops.has(id))
+      : state.stacks.get(ownStack)!.links.has(nexthop.interface);
+  const told = (id: number) => {
+    const [is, shall] = [found.nexthops.get(id), wanted.nexthops.get(id)];
+    return is === undefined ? standing(shall!, found) : shall === undefined ? standing(is, wanted) : true;
+  };
+  const names = ({ nexthops }: KernelState) =>
+    new Map([...nexthops].map(([id, nexthop]) => [String(id), describeNexthop(nexthop)]));
+  return compare('nexthop', names(found), names(wanted)).filter(({ name }) => told(Number(name)));
+}
+
+function describeNexthop(nexthop: Nexthop): string {
+  if (!isGroup(nexthop)) {
+    const via = nexthop.via === undefined ? '' : `via ${nexthop.via} `;
+    return `${via}over '${nexthop.interface}'`;
+  }
+  const active = activeMember(nexthop);
+  const others = nexthop.members.map(({ id }) => id).filter((id) => id !== active);
+  const accepted = others.length === 0 ? '' : `, accepts ${others.join(', ')}`;
+  return `${nexthop.resilient ? 'resilient' : 'plain'} group, leads to ${active}${accepted}`;
+}
+
+/** Those that are not the same in both. */
+function compare(
+  kind: Difference['kind'],
+  found: ReadonlyMap<string, Value>,
+  wanted: ReadonlyMap<string, Value>,
+): Difference[] {
+  const names = new Set([...found.keys(), ...wanted.keys()]);
+  return [...names].flatMap((name): Difference[] => {
+    const [is, shall] = [found.get(name) ?? null, wanted.get(name) ?? null];
+    return is === shall ? [] : [{ kind, name, wanted: shall, found: is }];
+  });
+}
+
+function presence(names: Iterable<string>): Map<string, string> {
+  return new Map([...names].map((name) => [name, 'there']));
+}
+
+function described<T>(items: ReadonlyMap<string, T>, describe: (item: T) => string): Map<string, string> {
+  return new Map([...items].map(([name, item]) => [name, describe(item)]));
+}
+
+/** The settings that the other one has too: those of an interface come and go with it. */
+function shared(settings: Stack['settings'], other: Stack['settings']): Map<string, string> {
+  return new Map([...settings].filter(([file]) => other.has(file)));
+}

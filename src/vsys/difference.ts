@@ -1,0 +1,30 @@
+/** What is not as it shall be, in words for people with fields for programs. */
+import type { Route } from '../model/route.ts';
+
+/** One thing on a node. `wanted` and `found` say what it shall be and what it is; null: not there. */
+export interface Difference {
+  readonly kind: 'namespace' | 'interface' | 'setting' | 'route' | 'nexthop' | 'rule';
+  /** The router's; absent for the node's own network stack. */
+  readonly namespace?: string;
+  /** Name, prefix, id or direction; of a setting its file below /proc/sys/net. */
+  readonly name: string;
+  readonly wanted: string | null;
+  readonly found: string | null;
+}
+
+/** A prefix, with the metric that tells several entries for it apart. */
+export function routeName({ prefix, metric }: { prefix: string; metric?: number | undefined }): string {
+  return metric === undefined ? prefix : `${prefix} metric ${metric}`;
+}
+
+/** Where a forwarding entry leads. */
+export function describeRoute({ type, nexthops, nexthopId, source }: Omit<Route, 'protocol'>): string {
+  const from = source === undefined ? '' : ` from ${source}`;
+  if (nexthopId !== undefined) return `by nexthop ${nexthopId}${from}`;
+  if (type !== 'unicast') return `${type}${from}`;
+  const hops = nexthops.map(({ interface: name, via, weight }) => {
+    const over = via === undefined ? `over '${name}'` : `via ${via} over '${name}'`;
+    return nexthops.length > 1 ? `${over} weight ${weight}` : over;
+  });
+  return `${hops.join(' and ')}${from}`;
+}

@@ -1,0 +1,129 @@
+/** The agent's real handlers over a data plane, streams and a timing thread that only note what they are told to do. */
+
+import type { Armed } from '../../src/agent/armed/armed.ts';
+import type { ArmedContext } from '../../src/agent/armed-requests.ts';
+import type { DataPlane } from '../../src/agent/dataplane/dataplane.ts';
+import { createHandlers } from '../../src/agent/handlers.ts';
+import type { Streams } from '../../src/agent/streams.ts';
+import { parsePrefix } from '../../src/model/address.ts';
+import { VnmError } from '../../src/model/errors.ts';
+import { requestSchemas } from '../../src/vsys/messages.ts';
+import { operationNames } from '../../src/vsys/operations.ts';
+import { policySchema } from '../../src/vsys/policy.ts';
+import type { Handlers } from '../../src/vsys/rpc.ts';
+import type { World } from './oracle.ts';
+
+/** Not allowed here: `utc`, which would ask servers, and two more so that leaving out is tried, too. */
+const forbidden = ['utc', 'gate_down', 'timer_lag'];
+
+export const world: World = {
+  policy: policySchema.parse({
+    slice: 'a',
+    vnet: '10.65.0.0/16',
+    interfacePrefix: 'pv001-',
+    namespacePrefix: 'pv-a_',
+    table: 50_001,
+    rulePriority: 10_001,
+    nexthops: { first: 65_536, last: 131_071 },
+    vnis: { first: 4096, last: 8191 },
+    operations: [...operationNames, ...Object.keys(requestSchemas)].filter((name) => !forbidden.includes(name)),
+  }),
+  others: ['10.66.0.0/16', '172.20.128.0/17'],
+};
+
+/** What came through to where it would have an effect. */
+export interface Call {
+  readonly method: string;
+  readonly params: unknown;
+}
+
+export interface AgentUnderTest {
+  readonly handlers: Handlers;
+  readonly calls: Call[];
+}
+
+export function createAgentUnderTest(): AgentUnderTest {
+  const calls: Call[] = [];
+  const note = (method: string, params: unknown) => void calls.push({ method, params });
+
+  const dataPlane: DataPlane = {
+    apply: async (operations, pinned) => {
+      pinned();
+      note('apply', { operations });
+      return { results: operations.map(({ op }) => ({ op, status: 'changed' as const })) };
+    },
+    inventory: async () => ({ namespaces: [], interfaces: [], routes: [], nexthops: [], rules: false }),
+    routes: async (namespace) => {
+      note('routes', { namespace });
+      return [];
+    },
+    pathMtu: async (remotes) => {
+      note('path_mtu', { remotes });
+      return remotes.map(() => 1500);
+    },
+    redirect: async (groups) => {
+      note('redirect', { groups });
+      return { startedAt: 1, finishedAt: 2 };
+    },
+    prepare: async (actions, take) => {
+      note('arm', { actions });
+      await take(actions.map(() => ({ tool: 'ip', lines: [] })));
+    },
+    features: async () => [],
+    close: async () => {},
+  };
+  const streams: Streams = {
+    // Ids of streams are names in the agent's memory and nowhere else.
+    open: async ({ stream: _stream, ...params }) => {
+      note('stream_open', params);
+      return { port: 40_000 };
+    },
+    send: async ({ stream: _stream, ...params }) => {
+      note('stream_send', params);
+      return {};
+    },
+    stop: async () => ({ sent: 0 }),
+    report: async () => ({ sent: 0, received: 0, duplicated: 0, reordered: 0, maxGapMs: 0 }),
+    closeAll: async () => {},
+  };
+  const handlers = createHandlers({
+    policy: world.policy,
+    otherSubnets: async () => world.others.map(parsePrefix),
+    facts: { version: '0', digest: '', pid: 1, startedAt: 0, node: '' },
+    dataPlane,
+    streams,
+    armed: createFakeArmed(),
+    reach: async (params) => {
+      note('reach', params);
+      return { answered: params.to.map(() => true) };
+    },
+    clock: { wallMs: () => 1_700_000_000_000, monotonicMs: () => 1000 },
+    log: () => {},
+    shutdown: () => {},
+  });
+  return { handlers, calls };
+}
+
+function createFakeArmed(): Armed<ArmedContext> {
+  const contexts = new Map<string, ArmedContext>();
+  function find(id: string) {
+    const context = contexts.get(id);
+    if (context === undefined) throw new VnmError('not-found', `nothing is or was armed as '${id}' on this node`);
+    return { context, outcome: { state: 'armed' as const, actions: [] } };
+  }
+  return {
+    arm: async (id, _actions, context) => {
+      if (contexts.has(id)) throw new VnmError('conflict', `'${id}' is or was armed already`);
+      contexts.set(id, context);
+    },
+    cancel: async (id) => {
+      find(id);
+      return 'cancelled';
+    },
+    find,
+    forget: (id) => void contexts.delete(id),
+    pending: () => [...contexts].map(([id, context]) => ({ id, context })),
+    lag: async (samples) => Array.from({ length: samples }, () => 0),
+    close: async () => {},
+  };
+}

@@ -1,0 +1,119 @@
+/**
+ * What the policy allows, once more and naively, from the words of docs/vsys.md ("Confinement"): nothing of the code under test
+ * is used, so that both would have to be wrong in the same way.
+ */
+import type { Policy } from '../../src/vsys/policy.ts';
+
+type Fields = Record<string, unknown>;
+
+/** Subnets of other slices on the node, as `a.b.c.d/n`. */
+export interface World {
+  readonly policy: Policy;
+  readonly others: readonly string[];
+}
+
+/** Whether a request of a correct form may be carried out. */
+export function allows({ policy, others }: World, method: string, params: unknown): boolean {
+  const asked = params as Fields;
+  if (method === 'hello' || method === 'shutdown') return true;
+  const isListed = (name: string) => policy.operations.includes('*') || policy.operations.includes(name);
+  if (method === 'apply') {
+    return list(asked.operations).every((operation) => isListed(String(operation.op)) && isOwn(operation));
+  }
+  if (!isListed(method)) return false;
+  switch (method) {
+    case 'routes':
+      return ownNamespace(asked.namespace);
+    case 'path_mtu':
+      return (asked.remotes as unknown[]).every(isElsewhere);
+    case 'redirect':
+      return list(asked.groups).every(ownGroup);
+    case 'arm':
+      return list(asked.actions).every((action) =>
+        action.kind === 'redirect' ? list(action.groups).every(ownGroup) : ownInterface(action.interface),
+      );
+    case 'stream_open':
+      return ownAddress(asked.address);
+    case 'stream_send':
+      return ownAddress(asked.from) && ownAddress(asked.to);
+    case 'reach':
+      return ownAddress(asked.from) && (asked.to as unknown[]).every(ownAddress);
+    case 'utc':
+      return (asked.ntpServers as string[]).every((server) => !ofOthers(server.split(':')[0]));
+    default:
+      return true;
+  }
+
+  function isOwn(operation: Fields): boolean {
+    const peer = (operation.peer ?? {}) as Fields;
+    const named = [operation, peer, ...list(operation.nexthops ?? [])];
+    const ids = [operation.id, operation.nexthopId, operation.active, ...((operation.members ?? []) as unknown[])];
+    const addresses = named.flatMap(({ address, via, source }) => [address, via, source]);
+    return (
+      named.every((part) => part.interface === undefined || ownInterface(part.interface)) &&
+      named.every((part) => ownNamespace(part.namespace)) &&
+      ids.every((id) => id === undefined || within(policy.nexthops, id)) &&
+      addresses.every((address) => address === undefined || ownAddress(address)) &&
+      (operation.vni === undefined || within(policy.vnis, operation.vni)) &&
+      (operation.port === undefined || Number(operation.port) >= 1024) &&
+      (operation.remote === undefined || isElsewhere(operation.remote)) &&
+      (operation.prefix === undefined || ownPrefix(String(operation.prefix)))
+    );
+  }
+  function ownInterface(name: unknown): boolean {
+    return beginsWith(name, policy.interfacePrefix);
+  }
+  function ownNamespace(name: unknown): boolean {
+    return name === undefined || beginsWith(name, policy.namespacePrefix);
+  }
+  function ownGroup({ id, active }: Fields): boolean {
+    return within(policy.nexthops, id) && within(policy.nexthops, active);
+  }
+  function ownAddress(address: unknown): boolean {
+    return isIn(policy.vnet, address);
+  }
+  function ownPrefix(prefix: string): boolean {
+    const [base, length] = prefix.split('/');
+    return isIn(policy.vnet, base) && Number(length) >= Number(policy.vnet.split('/')[1]);
+  }
+  function ofOthers(address: unknown): boolean {
+    return others.some((subnet) => isIn(subnet, address));
+  }
+  function isElsewhere(address: unknown): boolean {
+    const first = Number(String(address).split('.')[0]);
+    return first !== 0 && first !== 127 && first < 224 && !ownAddress(address) && !ofOthers(address);
+  }
+}
+
+/** Whether it holds nothing but plain words, that cannot be taken for an option or for several words, and finite numbers. */
+export function isTame(value: unknown): boolean {
+  if (typeof value === 'string') return value.length <= 260 && /^[a-zA-Z0-9][a-zA-Z0-9._:/-]*$/.test(value);
+  if (typeof value === 'number') return Number.isFinite(value);
+  if (typeof value !== 'object') return true;
+  return value !== null && !Object.hasOwn(value, '__proto__') && Object.values(value).every(isTame);
+}
+
+function list(value: unknown): Fields[] {
+  return value as Fields[];
+}
+
+function beginsWith(name: unknown, prefix: string): boolean {
+  return typeof name === 'string' && name.length > prefix.length && name.slice(0, prefix.length) === prefix;
+}
+
+function within({ first, last }: { first: number; last: number }, id: unknown): boolean {
+  return Number(id) >= first && Number(id) <= last;
+}
+
+/** Bit by bit. */
+function isIn(subnet: string, address: unknown): boolean {
+  const [base, length] = subnet.split('/');
+  return bits(base).slice(0, Number(length)) === bits(address).slice(0, Number(length));
+}
+
+function bits(address: unknown): string {
+  return String(address)
+    .split('.')
+    .map((octet) => Number(octet).toString(2).padStart(8, '0'))
+    .join('');
+}

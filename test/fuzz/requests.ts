@@ -1,0 +1,185 @@
+/** Requests of the protocol: in the right form for the most part, with hostile values here and there. */
+import fc from 'fast-check';
+import type { Method } from '../../src/vsys/messages.ts';
+import type { OperationName } from '../../src/vsys/operations.ts';
+import { damage, damaged, junk, mostly } from './hostile-values.ts';
+
+const interfaces = mostly(['pv001-0l0a', 'pv001-e0g', 'pv001-x'], ['eth0', 'lo', 'pv002-0l0a', 'pv0010', 'pv001']);
+const namespaces = mostly(['pv-a_0-x', 'pv-a_f-y'], ['pv-b_0-x', 'default', 'pv-a', 'pv-ab_0-x']);
+const addresses = mostly(
+  ['10.65.0.1', '10.65.255.255', '10.65.0.0'],
+  ['10.66.0.1', '10.64.255.255', '0.0.0.0', '8.8.8.8'],
+);
+const remotes = mostly(
+  ['192.0.2.7', '198.51.100.1', '10.64.0.1'],
+  ['10.65.0.1', '10.66.0.1', '127.0.0.1', '0.0.0.0', '224.0.0.1', '255.255.255.255', '172.20.200.1', '172.20.1.1'],
+);
+const prefixes = mostly(
+  ['10.65.0.0/16', '10.65.9.0/24', '10.65.255.255/32'],
+  ['0.0.0.0/0', '10.64.0.0/15', '10.66.0.0/24', '10.65.0.1/16', '10.65.0.0/8'],
+);
+const nexthopIds = mostly([65_536, 65_537, 131_071], [1, 65_535, 131_072, 4_294_967_295]);
+const vnis = mostly([4096, 8191], [4095, 8192, 1, 16_777_215]);
+const macs = mostly(['02:50:0a:41:00:01'], ['ff:ff:ff:ff:ff:ff', '02:50']);
+const ports = mostly([1024, 4789, 65_535], [0, 1, 1023, 65_536, -1, 1.5]);
+const modes = mostly(['strict', 'feasible', 'loose'], ['off']);
+const mtus = mostly([576, 1450, 65_535], [0, 575, 65_536]);
+const ids = mostly(['a', 'b', 'm5d0a6c1f2b37', '-'], ['A', 'a b']);
+const flags = mostly([true, false]);
+
+const end = fc.record({ interface: interfaces, namespace: namespaces }, { requiredKeys: ['interface'] });
+
+/** A row for each operation, which the compiler counts. */
+const operations: { readonly [Name in OperationName]: fc.Arbitrary<object> } = {
+  netns_up: fc.record({ namespace: namespaces, urpf: modes }),
+  netns_down: fc.record({ namespace: namespaces }),
+  tunnel_up: fc.oneof(
+    merged(end, { kind: fc.constant('vxlan'), mac: macs, mtu: mtus, vni: vnis, remote: remotes, port: ports }),
+    merged(end, {
+      kind: fc.constant('local'),
+      mac: macs,
+      mtu: mtus,
+      peer: merged(end, { mac: macs }),
+    }),
+  ),
+  tunnel_down: end,
+  vif_up: fc.record(
+    {
+      interface: interfaces,
+      namespace: namespaces,
+      address: addresses,
+      peer: fc.record({ address: addresses, mac: macs }),
+      urpf: modes,
+    },
+    { requiredKeys: ['interface', 'address', 'peer'] },
+  ),
+  vif_down: merged(end, { address: addresses }),
+  vroute: fc.record(
+    {
+      action: mostly(['add', 'delete'], ['replace']),
+      namespace: namespaces,
+      prefix: prefixes,
+      type: mostly(['unicast', 'blackhole', 'unreachable', 'prohibit'], ['local', 'throw']),
+      nexthops: fc.array(
+        fc.record(
+          { interface: interfaces, via: addresses, weight: mostly([1, 256], [0, 257]) },
+          { requiredKeys: ['interface'] },
+        ),
+        { maxLength: 3 },
+      ),
+      nexthopId: nexthopIds,
+      metric: mostly([0, 4_294_967_295], [-1, 4_294_967_296]),
+      source: addresses,
+    },
+    { requiredKeys: ['action', 'prefix'] },
+  ),
+  nexthop_up: fc.record({ id: nexthopIds, via: addresses, interface: interfaces }),
+  nexthop_down: fc.record({ id: nexthopIds }),
+  group_up: fc.record({
+    id: nexthopIds,
+    members: fc.array(nexthopIds, { minLength: 1, maxLength: 3 }),
+    active: nexthopIds,
+    resilient: flags,
+  }),
+  group_down: fc.record({ id: nexthopIds }),
+  rule_up: fc.constant({}),
+  rule_down: fc.constant({}),
+  gate_up: fc.record({ interface: interfaces, limitBytes: mostly([2048, 1_000_000_000], [0, 2047, 1e12]) }),
+  gate_down: fc.record({ interface: interfaces }),
+};
+
+const anOperation = fc.oneof(
+  ...Object.entries(operations).map(([op, fields]) => fields.map((rest) => ({ op, ...rest }))),
+  { weight: 1, arbitrary: mostly(['reboot', '__proto__', 'hello', '']).map((op) => ({ op })) },
+);
+
+const groups = fc.array(fc.record({ id: nexthopIds, active: nexthopIds }), { minLength: 1, maxLength: 3 });
+const offsets = mostly([0, -49.2, 60_000], [60_001, -60_001]);
+const anAction = fc.oneof(
+  fc.record({ kind: fc.constant('redirect'), offsetMs: offsets, groups }),
+  fc.record({ kind: mostly(['gate_close', 'gate_open'], ['reboot']), offsetMs: offsets, interface: interfaces }),
+);
+
+/** A row for each method. */
+const parameters: { readonly [M in Method]: fc.Arbitrary<unknown> } = {
+  hello: fc.constant({}),
+  apply: fc.record(
+    { operations: fc.array(anOperation, { maxLength: 4 }), dryRun: flags, repair: flags },
+    { requiredKeys: ['operations'] },
+  ),
+  inventory: fc.constant({}),
+  routes: fc.record({ namespace: namespaces }, { requiredKeys: [] }),
+  path_mtu: fc.record({ remotes: fc.array(remotes, { maxLength: 3 }) }),
+  redirect: fc.record({ groups }),
+  arm: fc.record({
+    id: ids,
+    at: mostly([1_700_000_000_000, 1e308, 0.001], [0, -1]),
+    actions: fc.array(anAction, { minLength: 1, maxLength: 3 }),
+  }),
+  cancel: fc.record({ id: ids }),
+  armed_results: fc.record({ id: ids, forget: flags }, { requiredKeys: ['id'] }),
+  timer_lag: fc.record({ samples: mostly([1, 1000], [0, 1001]) }),
+  clock: fc.constant({}),
+  utc: fc.record({ ntpServers: fc.array(mostly(['192.0.2.1:123', 'ntp.example.org', '10.66.0.1']), { maxLength: 9 }) }),
+  stream_open: fc.record({ stream: ids, address: addresses }),
+  stream_send: fc.record(
+    {
+      stream: ids,
+      from: addresses,
+      to: addresses,
+      port: ports,
+      payloadBytes: mostly([24, 65_000], [23, 65_001]),
+      rateBps: mostly([1e6, 1e11, 5e-324], [0, 1e12]),
+      count: mostly([1, 100_000_000], [0, 1e9]),
+    },
+    { requiredKeys: ['stream', 'from', 'to', 'port', 'payloadBytes', 'rateBps'] },
+  ),
+  stream_stop: fc.record({ stream: ids }),
+  stream_report: fc.record({ stream: ids, close: flags }, { requiredKeys: ['stream'] }),
+  reach: fc.record({
+    from: addresses,
+    to: fc.array(addresses, { minLength: 1, maxLength: 3 }),
+    timeoutMs: mostly([2000, 5e-324], [0, 60_001]),
+  }),
+  shutdown: fc.constant({}),
+};
+
+function merged(base: fc.Arbitrary<object>, fields: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<object> {
+  return fc.tuple(base, fc.record(fields)).map(([a, b]) => ({ ...a, ...b }));
+}
+
+export interface RequestBody {
+  readonly method: unknown;
+  readonly params?: unknown;
+}
+
+const wellFormed: fc.Arbitrary<RequestBody> = fc.oneof(
+  ...Object.entries(parameters).map(([method, params]) => ({
+    weight: method === 'apply' ? 8 : 1,
+    arbitrary: params.map((value) => ({ method, params: value })),
+  })),
+);
+const wrongMethods = [
+  '',
+  'Apply',
+  'apply ',
+  'apply\n',
+  '__proto__',
+  'constructor',
+  'toString',
+  '$/x',
+  'x'.repeat(10_000),
+];
+
+export const aRequest: fc.Arbitrary<RequestBody> = fc.oneof(
+  { weight: 12, arbitrary: wellFormed },
+  {
+    weight: 4,
+    arbitrary: fc
+      .tuple(wellFormed, damage)
+      .map(([{ method, params }, how]) => ({ method, params: damaged(params, how) })),
+  },
+  { weight: 1, arbitrary: fc.record({ method: fc.constantFrom(...wrongMethods), params: junk }) },
+  { weight: 1, arbitrary: fc.tuple(wellFormed, junk).map(([{ method }, params]) => ({ method, params })) },
+  { weight: 1, arbitrary: wellFormed.map(({ method }) => ({ method })) },
+);
