@@ -7,7 +7,8 @@ import type { CallOptions } from '../vsys/rpc.ts';
 import { type AgentBundle, agentBundle } from './agent-bundle.ts';
 import { type AgentChannel, openAgentChannel } from './agent-channel.ts';
 import { agentFileName, asRoot, deliver } from './delivery.ts';
-import { surveyNode } from './node-survey.ts';
+import { attachCommand } from './installed-files.ts';
+import { type NodeSurvey, surveyNode } from './node-survey.ts';
 import { nameOf } from './ssh-errors.ts';
 import { connectSsh, type SshOptions, type SshSession, type SshTarget } from './ssh-session.ts';
 
@@ -16,7 +17,7 @@ export interface AgentTarget extends SshTarget {
 }
 
 export interface AgentOptions extends SshOptions {
-  /** Written to a node that is ours and has none for the slice; one that is there stays. */
+  /** Written to a node that is ours and has none for the slice; one that is there stays, and so does an administrator's. */
   readonly policy: Policy;
 }
 
@@ -34,8 +35,8 @@ export interface AgentConnection {
 const stepTimeoutMs = 30_000;
 
 /**
- * Throws VnmError `unreachable` (SSH), `unsupported` (no right to install the agent, or no Node.js for it), `failed` (it
- * could not be copied or does not start), `interrupted`, `timeout`.
+ * Throws VnmError `unreachable` (SSH), `unsupported` (no right to install the agent, or no Node.js for it, or an administrator
+ * has installed another), `failed` (it could not be copied or does not start), `interrupted`, `timeout`.
  */
 export async function connectAgent(target: AgentTarget, options: AgentOptions): Promise<AgentConnection> {
   const bundle = await agentBundle();
@@ -50,6 +51,12 @@ export async function connectAgent(target: AgentTarget, options: AgentOptions): 
   }
 }
 
+/** The connections that came about, and why the others did not, by node. */
+export interface Connected {
+  readonly connections: AgentConnection[];
+  readonly failures: ReadonlyMap<string, unknown>;
+}
+
 /**
  * Connects to all nodes, `concurrency` at a time. When some fail, the others are closed, and one error names each that
  * failed: `unreachable` if one of them is, else as the first; `interrupted` names one.
@@ -57,29 +64,42 @@ export async function connectAgent(target: AgentTarget, options: AgentOptions): 
 export async function connectAgents(
   targets: readonly AgentTarget[],
   options: AgentOptions,
-  { concurrency = 32 }: { concurrency?: number } = {},
+  limits: { concurrency?: number } = {},
 ): Promise<AgentConnection[]> {
-  const waiting = [...targets.entries()];
-  const connections: AgentConnection[] = [];
-  const failures: unknown[] = [];
+  const { connections, failures } = await connectReachable(targets, options, limits);
+  if (failures.size === 0) return connections;
+  for (const connection of connections) connection.close();
+  throw combine([...failures.values()]);
+}
+
+/** As `connectAgents`, but keeps the connections that came about. */
+export async function connectReachable(
+  targets: readonly AgentTarget[],
+  options: AgentOptions,
+  { concurrency = 32 }: { concurrency?: number } = {},
+): Promise<Connected> {
+  const waiting = [...targets];
+  const connections = new Map<string, AgentConnection>();
+  const failures = new Map<string, unknown>();
   const worker = async (): Promise<void> => {
-    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-      const [index, target] = next;
+    for (let target = waiting.shift(); target !== undefined; target = waiting.shift()) {
       try {
-        connections[index] = await connectAgent(target, options);
+        connections.set(target.node, await connectAgent(target, options));
       } catch (error) {
-        failures[index] = error;
+        failures.set(target.node, error);
       }
     }
   };
   await Promise.all(Array.from({ length: Math.min(concurrency, targets.length) }, worker));
-  const faults = failures.filter((failure) => failure !== undefined);
-  if (faults.length === 0) return connections;
-  for (const connection of connections) connection?.close();
-  throw combine(faults);
+  const inOrder = targets.flatMap(({ node }) => connections.get(node) ?? []);
+  return {
+    connections: inOrder,
+    failures: new Map(targets.flatMap(({ node }) => (failures.has(node) ? [[node, failures.get(node)]] : []))),
+  };
 }
 
-function combine(faults: readonly unknown[]): unknown {
+/** One error for all of them. */
+export function combine(faults: readonly unknown[]): unknown {
   const known = faults.filter((fault) => fault instanceof VnmError);
   const main = known.find((fault) => fault.code === 'unreachable') ?? known[0];
   const interrupted = known.find((fault) => fault.code === 'interrupted');
@@ -104,6 +124,7 @@ async function prepareNode(
   }
   const limits = { timeoutMs: stepTimeoutMs, signal };
   const survey = await surveyNode(session, slice, bundle.digest, limits);
+  if (survey.root === 'rule') return installedCommand(session, slice, bundle, survey);
   if (survey.root === 'none') {
     throw new VnmError(
       'unsupported',
@@ -113,6 +134,22 @@ async function prepareNode(
   }
   const runtime = await deliver(session, survey, bundle, policy, signal);
   return `${asRoot(survey)}${runtime} ${survey.lib}/${agentFileName(bundle)} attach --slice ${slice}`;
+}
+
+/**
+ * The one command that the login may run as root. Only the very same agent will do: there is no promise that another understands
+ * the same requests.
+ */
+function installedCommand(session: SshSession, slice: string, bundle: AgentBundle, survey: NodeSurvey): string {
+  if (survey.installed === bundle.digest) return `sudo -n ${attachCommand(survey.lib, slice)}`;
+  const installed = survey.installed?.slice(0, 12) ?? 'unknown';
+  throw new VnmError(
+    'unsupported',
+    `the agent that is installed on ${nameOf(session.target)} for slice '${slice}' (digest ${installed}) is another than that of this pl-vnm (version ${bundle.version}, digest ${bundle.digest.slice(0, 12)})`,
+    {
+      hint: `have the administrator of the node run, with this version: pl-vnm agent install SLICE.yaml --node ${session.target.node}`,
+    },
+  );
 }
 
 /** Attaches to the slice's agent; one of another version that is still running is ended first, once. */
@@ -125,14 +162,7 @@ async function attachCurrent(
   const limits = { timeoutMs: stepTimeoutMs, signal };
   const first = await attach(session, command, limits);
   if (first.facts.agent.digest === bundle.digest) return first;
-  await first.channel.call('shutdown', {}, limits).catch((error: unknown) => {
-    // It may be gone before its answer is through.
-    if (!(error instanceof VnmError) || error.code !== 'unreachable') throw error;
-  });
-  // The channel ends with it; before that another attempt would meet the same one. The next call tells of an interruption.
-  const patience = sleep(stepTimeoutMs, undefined, { ref: false, ...(signal && { signal }) }).catch(() => undefined);
-  await Promise.race([first.channel.ended, patience]);
-  first.channel.close();
+  await endAgent(first.channel, signal);
   const second = await attach(session, command, limits);
   if (second.facts.agent.digest === bundle.digest) return second;
   const { version, digest, pid } = second.facts.agent;
@@ -143,7 +173,20 @@ async function attachCurrent(
   );
 }
 
-async function attach(
+/** Tells the agent to end, and waits until it has. Throws VnmError `conflict` while something is armed. */
+export async function endAgent(channel: AgentChannel, signal: AbortSignal | undefined): Promise<void> {
+  await channel.call('shutdown', {}, { timeoutMs: stepTimeoutMs, signal }).catch((error: unknown) => {
+    // It may be gone before its answer is through.
+    if (!(error instanceof VnmError) || error.code !== 'unreachable') throw error;
+  });
+  // The channel ends with it; before that another attempt would meet the same one. The next call tells of an interruption.
+  const patience = sleep(stepTimeoutMs, undefined, { ref: false, ...(signal && { signal }) }).catch(() => undefined);
+  await Promise.race([channel.ended, patience]);
+  channel.close();
+}
+
+/** Opens a channel by a command that attaches. Throws as `openAgentChannel` and its calls. */
+export async function attach(
   session: SshSession,
   command: string,
   limits: CallOptions,

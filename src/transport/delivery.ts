@@ -12,12 +12,12 @@ import { type NodeSurvey, oldestRuntime } from './node-survey.ts';
 import { nameOf } from './ssh-errors.ts';
 import type { SshSession } from './ssh-session.ts';
 
-interface Parcel {
+export interface Parcel {
   /** What it is, in words. */
   readonly what: string;
   readonly directory: string;
   readonly name: string;
-  readonly mode: '0755' | '0644';
+  readonly mode: '0755' | '0644' | '0440';
   /** Of the content as it shall lie there. */
   readonly bytes: number;
   readonly sha256: string;
@@ -76,7 +76,7 @@ export function asRoot(survey: NodeSurvey): string {
   return survey.root === 'sudo' ? 'sudo -n ' : '';
 }
 
-function agentParcel(survey: NodeSurvey, bundle: AgentBundle): Parcel {
+export function agentParcel(survey: Pick<NodeSurvey, 'lib'>, bundle: AgentBundle): Parcel {
   const file = { directory: survey.lib, name: agentFileName(bundle), mode: '0755' } as const;
   return { what: 'the agent', ...file, ...plain(bundle.code), keepExisting: false };
 }
@@ -91,13 +91,16 @@ function policyParcel(survey: NodeSurvey, policy: Policy): Parcel {
   return { what: 'the policy', ...file, ...plain(content), keepExisting: true };
 }
 
-function plain(content: Buffer): Pick<Parcel, 'bytes' | 'sha256' | 'decoder' | 'stream'> {
+export function plain(content: Buffer): Pick<Parcel, 'bytes' | 'sha256' | 'decoder' | 'stream'> {
   const sha256 = createHash('sha256').update(content).digest('hex');
   return { bytes: content.length, sha256, decoder: 'cat', stream: () => Readable.from([content]) };
 }
 
 /** This process's own Node.js, if that can run on the node. */
-async function runtimeParcel(session: SshSession, survey: NodeSurvey): Promise<Parcel> {
+export async function runtimeParcel(
+  session: SshSession,
+  survey: Pick<NodeSurvey, 'lib' | 'system' | 'oldRuntimes' | 'hasGzip'>,
+): Promise<Parcel> {
   const own = `${type()} ${machine()}`;
   if (survey.system !== own) {
     const old = survey.oldRuntimes.length === 0 ? '' : `, only ${survey.oldRuntimes.join(' and ')}`;
@@ -128,7 +131,8 @@ async function digestOf(path: string): Promise<string> {
   return hash.digest('hex');
 }
 
-async function send(
+/** Throws VnmError `failed`. */
+export async function send(
   session: SshSession,
   survey: NodeSurvey,
   parcel: Parcel,
@@ -149,7 +153,8 @@ async function send(
   );
 }
 
-async function checkRuntime(session: SshSession, path: string, signal: AbortSignal | undefined): Promise<void> {
+/** Throws VnmError `unsupported` when it does not run there. */
+export async function checkRuntime(session: SshSession, path: string, signal: AbortSignal | undefined): Promise<void> {
   const { code, stderr } = await session.exec(`${path} --version`, { timeoutMs: 30_000, signal });
   if (code === 0) return;
   throw new VnmError(

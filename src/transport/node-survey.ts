@@ -4,8 +4,10 @@ import { nameOf } from './ssh-errors.ts';
 import type { SshSession } from './ssh-session.ts';
 
 export interface NodeSurvey {
-  /** How the login becomes root: it is root, by `sudo -n`, or not at all. */
-  readonly root: 'login' | 'sudo' | 'none';
+  /** How the login becomes root: it is root, by `sudo -n`, only to attach by the rule of `agent install`, or not at all. */
+  readonly root: 'login' | 'sudo' | 'rule' | 'none';
+  /** The login's PL_VNM_DIR, where that counts. */
+  readonly directory?: string;
   /** Directory of the agent's code. */
   readonly lib: string;
   /** Directory of the policies, one file per slice. */
@@ -17,6 +19,8 @@ export interface NodeSurvey {
   /** Versions of what is there but too old. */
   readonly oldRuntimes: readonly string[];
   readonly hasAgent: boolean;
+  /** With root `rule`: digest of the agent that is installed. */
+  readonly installed?: string;
   readonly hasPolicy: boolean;
   readonly hasGzip: boolean;
 }
@@ -26,18 +30,34 @@ export const oldestRuntime = 20;
 
 /**
  * Constant, given to `sh` as its standard input. The arguments are the slice's name and the agent's digest. Nothing it runs
- * may read that input. Only a root login's PL_VNM_DIR counts: `sudo` would not pass it on.
+ * may read that input. With `sudo` PL_VNM_DIR does not count, since it would not pass it on; a login that has a rule only is told
+ * by it where to look for the command, and sudo decides whether it may run that.
  */
 const script = `
 slice=$1 digest=$2
 say() { printf 'pl-vnm %s %s\\n' "$1" "$2"; }
+may() { sudo -n -l "$1" </dev/null >/dev/null 2>&1; }
 uid=$(id -u)
-lib=/usr/local/lib/pl-vnm policy=/etc/pl-vnm/policy root=none
+lib=/usr/local/lib/pl-vnm policy=/etc/pl-vnm/policy root=none rule=no
+attach=\${PL_VNM_DIR:+$PL_VNM_DIR/lib}
+attach=\${attach:-$lib}/attach-$slice
+if [ "$uid" != 0 ] && [ -f "$attach" ] && may "$attach"; then rule=yes; fi
+# sudo logs what it refuses to run, and may mail it; what it is only asked about it does not.
 if [ "$uid" = 0 ]; then
   root=login
-  if [ -n "$PL_VNM_DIR" ]; then lib=$PL_VNM_DIR/lib policy=$PL_VNM_DIR/policy; fi
-elif sudo -n true </dev/null >/dev/null 2>&1; then
+elif { [ $rule = no ] || may true; } && sudo -n true </dev/null >/dev/null 2>&1; then
   root=sudo
+elif [ $rule = yes ]; then
+  root=rule
+fi
+if [ "$root" != sudo ] && [ -n "$PL_VNM_DIR" ]; then
+  lib=$PL_VNM_DIR/lib policy=$PL_VNM_DIR/policy
+  say directory "$PL_VNM_DIR"
+fi
+if [ "$root" = rule ]; then
+  while read -r line; do
+    case $line in *agent-*.mjs*) line=\${line##*agent-}; say installed "\${line%%.mjs*}";; esac
+  done <"$attach"
 fi
 say root "$root"
 say lib "$lib"
@@ -79,7 +99,9 @@ export function parseSurvey(text: string): NodeSurvey | undefined {
   const [lib] = all('lib');
   const [policyDirectory] = all('policyDirectory');
   const [system] = all('system');
-  if (root !== 'login' && root !== 'sudo' && root !== 'none') return undefined;
+  const [directory] = all('directory');
+  const [installed] = all('installed');
+  if (root !== 'login' && root !== 'sudo' && root !== 'rule' && root !== 'none') return undefined;
   if (!isPlainPath(lib) || !isPlainPath(policyDirectory) || system === undefined || !all('done').includes('survey')) {
     return undefined;
   }
@@ -88,19 +110,21 @@ export function parseSurvey(text: string): NodeSurvey | undefined {
   const has = all('has');
   return {
     root,
+    ...(isPlainPath(directory) ? { directory } : {}),
     lib,
     policyDirectory,
     system,
     ...(recent === undefined ? {} : { runtime: recent.path }),
     oldRuntimes: runtimes.filter(({ major }) => major < oldestRuntime).map(({ version }) => version),
     hasAgent: has.includes('agent'),
+    ...(installed === undefined ? {} : { installed }),
     hasPolicy: has.includes('policy'),
     hasGzip: has.includes('gzip'),
   };
 }
 
 /** `v20.1.2 /usr/bin/node`. */
-function parseRuntime(text: string): { major: number; version: string; path: string }[] {
+export function parseRuntime(text: string): { major: number; version: string; path: string }[] {
   const match = /^v((\d+)\.\d+\.\d+\S*) (.+)$/.exec(text);
   if (match === null || !isPlainPath(match[3])) return [];
   return [{ version: match[1]!, major: Number(match[2]), path: match[3]! }];

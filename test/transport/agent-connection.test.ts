@@ -21,6 +21,7 @@ import {
   connectAgent,
   connectAgents,
 } from '../../src/transport/agent-connection.ts';
+import { attachScript } from '../../src/transport/installed-files.ts';
 import { policySchema } from '../../src/vsys/policy.ts';
 import { fakeBundle } from '../support/fake-agent.ts';
 import { makeKeyPair, startSshServer, type TestServer } from '../support/ssh-server.ts';
@@ -254,6 +255,71 @@ describe('a node that is not ours', () => {
       hint: 'is there room in /usr/local/lib/pl-vnm, and may root write there?',
     });
     expect(readdirSync(node)).toEqual(['bin']);
+  });
+});
+
+describe('a node where an administrator has installed the agent', () => {
+  const command = () => join(node, 'lib', 'attach-demo');
+  function install(agent: string): void {
+    mkdirSync(join(node, 'lib'));
+    mkdirSync(join(node, 'policy'));
+    writeFileSync(join(node, 'policy', 'demo.json'), JSON.stringify(policy));
+    writeFileSync(join(node, 'lib', agent), fakeBundle.code);
+    const survey = { lib: join(node, 'lib'), directory: node };
+    writeFileSync(command(), attachScript(survey, 'demo', process.execPath, agent), { mode: 0o755 });
+  }
+  beforeEach(() => {
+    fakeCommand('id', 'echo 1000');
+    fakeCommand(
+      'sudo',
+      `case "$*" in "-n -l ${command()}") ;; "-n ${command()}") exec ${command()};; *) echo "$*" >>${node}/refused; exit 1;; esac`,
+    );
+  });
+
+  it('is attached to by its rule, and gets nothing', async () => {
+    install(agentFile);
+    const before = server.commands.length;
+    expect((await connect()).facts).toMatchObject({ policy, arguments: ['attach', '--slice', 'demo'] });
+    expect(server.commands.slice(before)).toEqual([`sh -s -- demo ${fakeBundle.digest}`, `sudo -n ${command()}`]);
+    expect(readdirSync(join(node, 'lib')).sort()).toEqual([agentFile, 'attach-demo'].sort());
+    // Sudo would log that something was tried in vain.
+    expect(readFileSync(join(node, 'refused'), 'utf8')).toBe('-n -l true\n');
+  });
+
+  it('must have this very agent', async () => {
+    install(`agent-${'b'.repeat(64)}.mjs`);
+    const before = server.commands.length;
+    expect(await failure(connect())).toEqual({
+      code: 'unsupported',
+      message: `the agent that is installed on ${place()} for slice 'demo' (digest bbbbbbbbbbbb) is another than that of this pl-vnm (version 0, digest ${fakeBundle.digest.slice(0, 12)})`,
+      hint: 'have the administrator of the node run, with this version: pl-vnm agent install SLICE.yaml --node n1',
+    });
+    expect(server.commands.length).toBe(before + 1);
+  });
+
+  it('has the older one ended that still runs', async () => {
+    install(agentFile);
+    writeFileSync(join(node, 'daemon'), 'a'.repeat(64));
+    expect((await connect()).facts.agent.digest).toBe(fakeBundle.digest);
+  });
+
+  it('needs its administrator for a login that has no rule', async () => {
+    install(agentFile);
+    fakeCommand('sudo', 'exit 1');
+    expect(await failure(connect())).toMatchObject({
+      code: 'unsupported',
+      hint: 'have the administrator of the node run: pl-vnm agent install',
+    });
+  });
+
+  it('is written to all the same by a login that may become root', async () => {
+    install(agentFile);
+    fakeCommand('sudo', `[ "$2" = -l ] || [ "$*" = "-n true" ] || { echo "not you: $2" >&2; exit 1; }`);
+    expect(await failure(connect())).toMatchObject({
+      code: 'failed',
+      // Whichever of them sudo was asked for first.
+      message: expect.stringMatching(/^the (agent|policy) could not be copied to .*: not you: sh$/),
+    });
   });
 });
 

@@ -31,6 +31,21 @@ describe('what a node says is there', () => {
     expect(parseSurvey(complete.filter((line) => !line.startsWith(`pl-vnm ${key}`)).join('\n'))).toBeUndefined();
   });
 
+  it('may be a rule of its administrator’s, and which agent that leads to', () => {
+    const lines = [
+      'pl-vnm root rule',
+      `pl-vnm installed ${'a'.repeat(64)}`,
+      'pl-vnm directory /srv/vnm',
+      ...complete.slice(1),
+    ];
+    expect(parseSurvey(lines.join('\n'))).toMatchObject({
+      root: 'rule',
+      installed: 'a'.repeat(64),
+      directory: '/srv/vnm',
+    });
+    expect(parseSurvey(lines.join('\n').replace('/srv/vnm', '/srv; reboot'))).not.toHaveProperty('directory');
+  });
+
   it.each(['relative/lib', '/lib; rm -rf /', '/lib$(id)', "/lib'", '/lib dir', '/', ''])(
     'never holds the path "%s"',
     (path) => {

@@ -1,0 +1,207 @@
+/** Puts the agent on a shared node for one slice, as the node's administrator: all of it, or nothing. */
+import { randomBytes } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
+import { messageOf, VnmError } from '../model/errors.ts';
+import type { Policy } from '../vsys/policy.ts';
+import { type AdminSurvey, surveyAsAdmin } from './admin-survey.ts';
+import { type AgentBundle, agentBundle } from './agent-bundle.ts';
+import { attach, endAgent } from './agent-connection.ts';
+import {
+  agentFileName,
+  agentParcel,
+  asRoot,
+  checkRuntime,
+  type Parcel,
+  plain,
+  runtimeParcel,
+  send,
+} from './delivery.ts';
+import { placeFiles } from './install-script.ts';
+import { attachCommand, attachScript, ruleText } from './installed-files.ts';
+import { type NodeSurvey, surveyNode } from './node-survey.ts';
+import { nameOf } from './ssh-errors.ts';
+import { connectSsh, type SshOptions, type SshSession, type SshTarget } from './ssh-session.ts';
+
+export interface InstallTarget extends SshTarget {
+  readonly slice: string;
+  /** The slice's login on the node. Must have passed `loginPattern`. */
+  readonly login: string;
+}
+
+export interface InstalledAgent {
+  readonly node: string;
+  readonly login: string;
+  readonly version: string;
+  readonly digest: string;
+  /** Path of the Node.js that runs it. */
+  readonly runtime: string;
+  readonly policy: Policy;
+  readonly change: 'installed' | 'updated' | 'unchanged';
+  /** Why the agent that is running goes on with what it was started with. */
+  readonly stillRunning?: string;
+}
+
+const stepTimeoutMs = 30_000;
+
+/**
+ * `makePolicy` gets the policies that are on the node. Throws VnmError `unreachable`, `unsupported` (the administrator's login
+ * cannot become root, the node lacks something, or others than root could change what is installed), `not-found` (no such
+ * login), `forbidden` (the login is root), `failed` (with what did not work; then nothing was changed), and what `makePolicy` throws.
+ */
+export async function installAgent(
+  target: InstallTarget,
+  options: SshOptions,
+  makePolicy: (present: readonly Policy[]) => Policy,
+): Promise<InstalledAgent> {
+  const bundle = await agentBundle();
+  const session = await connectSsh(target, options);
+  try {
+    const limits = { timeoutMs: stepTimeoutMs, signal: options.signal };
+    const survey = await surveyNode(session, target.slice, bundle.digest, limits);
+    requireRoot(session, survey);
+    const found = await surveyAsAdmin(session, survey, target.slice, target.login, limits);
+    checkNode(session, found, target.login);
+    const policy = makePolicy(found.policies);
+    const runtime = found.runtime ?? `${survey.lib}/node`;
+    const wanted = {
+      command: attachScript(survey, target.slice, runtime, agentFileName(bundle)),
+      rule: ruleText(survey.lib, target.slice, target.login),
+      policy,
+    };
+    const change = changeOf(survey, found, wanted);
+    if (change !== 'unchanged') await put(session, target, survey, found, bundle, wanted, options.signal);
+    const stillRunning = await renew(session, survey, target.slice, bundle, policy, options.signal);
+    return {
+      node: target.node,
+      login: target.login,
+      version: bundle.version,
+      digest: bundle.digest,
+      runtime,
+      policy,
+      change,
+      ...(stillRunning === undefined ? {} : { stillRunning }),
+    };
+  } finally {
+    session.close();
+  }
+}
+
+/** Throws VnmError `unsupported`. */
+export function requireRoot(session: SshSession, { root }: NodeSurvey): void {
+  if (root === 'login' || root === 'sudo') return;
+  throw new VnmError(
+    'unsupported',
+    `the login '${session.target.user}' of ${nameOf(session.target)} is not root and may not become root (sudo -n)`,
+    { hint: "name the administrator's login with --admin-user and --admin-key" },
+  );
+}
+
+function checkNode(session: SshSession, found: AdminSurvey, login: string): void {
+  const place = nameOf(session.target);
+  if (found.lacks.length > 0) {
+    throw new VnmError('unsupported', `${place} lacks ${found.lacks.join(', ')}`, {
+      hint: 'install sudo, iproute2 and util-linux there',
+    });
+  }
+  if (found.uid === undefined) {
+    throw new VnmError('not-found', `${place} has no login '${login}'`, {
+      hint: "make it there, or name the slice's login with --login",
+    });
+  }
+  if (found.uid === 0) {
+    throw new VnmError('forbidden', `the login '${login}' of ${place} is root, which nothing confines`, {
+      hint: 'give the slice a login of its own',
+    });
+  }
+  if (found.unsafe.length > 0) {
+    throw new VnmError('unsupported', `others than root may change what is in ${found.unsafe.join(', ')} on ${place}`, {
+      hint: `they and all directories above them must belong to root: chown root DIRECTORY; chmod go-w DIRECTORY`,
+    });
+  }
+}
+
+interface Wanted {
+  readonly command: string;
+  readonly rule: string;
+  readonly policy: Policy;
+}
+
+function changeOf(survey: NodeSurvey, found: AdminSurvey, wanted: Wanted): InstalledAgent['change'] {
+  const present = found.policies.find(({ slice }) => slice === wanted.policy.slice);
+  if (found.command === undefined && found.rule === undefined) return 'installed';
+  const isSame =
+    survey.hasAgent &&
+    found.runtime !== undefined &&
+    found.command === wanted.command &&
+    found.rule === wanted.rule &&
+    isDeepStrictEqual(present, wanted.policy);
+  return isSame ? 'unchanged' : 'updated';
+}
+
+/** Constant. Arguments: what was delivered to, and the directory above it, which goes if nothing else is in it. */
+const cleanUp = 'rm -rf "$1"; rmdir "$2" 2> /dev/null; exit 0';
+
+/** Everything goes to a directory of root's first, and from there to its place by one command, which takes all back if it fails. */
+async function put(
+  session: SshSession,
+  { slice, login }: InstallTarget,
+  survey: NodeSurvey,
+  found: AdminSurvey,
+  bundle: AgentBundle,
+  wanted: Wanted,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const staging = `${survey.lib}/.install-${randomBytes(8).toString('hex')}`;
+  const file = (what: string, name: string, mode: Parcel['mode'], text: string): Parcel => {
+    return { what, directory: staging, name, mode, ...plain(Buffer.from(text)), keepExisting: false };
+  };
+  try {
+    const parcels: Parcel[] = [
+      { ...agentParcel(survey, bundle), directory: staging },
+      file('the policy', 'policy', '0644', `${JSON.stringify(wanted.policy, null, 2)}\n`),
+      file('the command', 'command', '0755', wanted.command),
+      file('the sudo rule', 'rule', '0440', wanted.rule),
+    ];
+    if (found.runtime === undefined) {
+      const { system, hasGzip } = survey;
+      const own = await runtimeParcel(session, { lib: staging, system, hasGzip, oldRuntimes: found.oldRuntimes });
+      parcels.push(own);
+    }
+    // All have ended before the directory goes, or a late one would make it again.
+    const sent = await Promise.allSettled(parcels.map((parcel) => send(session, survey, parcel, signal)));
+    for (const one of sent) if (one.status === 'rejected') throw one.reason;
+    if (found.runtime === undefined) await checkRuntime(session, `${staging}/node`, signal);
+    await placeFiles(session, survey, { staging, slice, login }, signal);
+  } finally {
+    // Also when it was interrupted, but not when the connection is gone.
+    await session
+      .exec(`${asRoot(survey)}sh -c '${cleanUp}' sh ${staging} ${survey.lib}`, { timeoutMs: stepTimeoutMs })
+      .catch((error: unknown) => {
+        if (!(error instanceof VnmError)) throw error;
+      });
+  }
+}
+
+/** Has an agent that runs with another program or policy ended; whoever attaches next starts the new one. */
+async function renew(
+  session: SshSession,
+  survey: NodeSurvey,
+  slice: string,
+  bundle: AgentBundle,
+  policy: Policy,
+  signal: AbortSignal | undefined,
+): Promise<string | undefined> {
+  const command = `${asRoot(survey)}${attachCommand(survey.lib, slice)}`;
+  const { channel, facts } = await attach(session, command, { timeoutMs: stepTimeoutMs, signal });
+  try {
+    if (facts.agent.digest === bundle.digest && isDeepStrictEqual(facts.policy, policy)) return undefined;
+    await endAgent(channel, signal);
+    return undefined;
+  } catch (error) {
+    // Something is armed.
+    if (!(error instanceof VnmError) || error.code !== 'conflict') throw error;
+    return `the agent with pid ${facts.agent.pid} goes on as it was started: ${messageOf(error)}`;
+  } finally {
+    channel.close();
+  }
+}

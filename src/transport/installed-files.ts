@@ -1,0 +1,44 @@
+/** What `agent install` puts on a shared node for a slice: its files' names and texts. All belong to root. */
+import type { NodeSurvey } from './node-survey.ts';
+
+/** The one command that the slice's login may run as root, without arguments. */
+export function attachCommand(lib: string, slice: string): string {
+  return `${lib}/attach-${slice}`;
+}
+
+/** The sudo rule's file. `sudo` would not read one with a dot in its name, and a slice's name has none. */
+export function rulePath(slice: string): string {
+  return `/etc/sudoers.d/pl-vnm-${slice}`;
+}
+
+/** Only directories that the system's administrator alone can write to. */
+const searchPath = '/usr/sbin:/usr/bin:/sbin:/bin';
+
+/**
+ * The command: it starts the agent's program with an environment that is written down here, so that nothing of the login's gets
+ * through, whatever the node's sudo is told to keep. `agent`: the file's name.
+ */
+export function attachScript(
+  { lib, directory }: Pick<NodeSurvey, 'lib' | 'directory'>,
+  slice: string,
+  runtime: string,
+  agent: string,
+): string {
+  const environment = [`PATH=${searchPath}`, ...(directory === undefined ? [] : [`PL_VNM_DIR=${directory}`])];
+  return `#!/bin/sh
+# Made by pl-vnm agent install: attaches to the agent of slice '${slice}'. The slice's login may run this as root.
+exec /usr/bin/env -i ${environment.join(' ')} ${runtime} ${lib}/${agent} attach --slice ${slice}
+`;
+}
+
+/** The two quotes at the end forbid all arguments. `login` must have passed `loginPattern`. */
+export function ruleText(lib: string, slice: string, login: string): string {
+  const command = attachCommand(lib, slice);
+  return `# Made by pl-vnm agent install: the login of slice '${slice}' may attach to the slice's agent.
+Defaults!${command} env_reset, !setenv, !requiretty
+${login} ALL=(root) NOPASSWD: NOSETENV: ${command} ""
+`;
+}
+
+/** Names that sudo takes for a user and nothing else: aliases, and ALL, begin with a capital. */
+export const loginPattern = /^[a-z_][A-Za-z0-9_.-]{0,31}$/;

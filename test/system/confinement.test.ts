@@ -1,0 +1,489 @@
+/**
+ * A slice on shared nodes: an administrator installs the agent once, and the slice's login, which is nobody there, can do everything
+ * that its slice may do and nothing else. With OpenSSH's `sshd` and the real `sudo`. Each test goes on where the one before stopped.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { DoctorResult } from '../../src/controller/doctor.ts';
+import { commandPath } from '../../src/testbed/dataplane.ts';
+import { connectAgent } from '../../src/transport/agent-connection.ts';
+import type { InstalledAgent } from '../../src/transport/agent-install.ts';
+import { connectSsh, type SshSession } from '../../src/transport/ssh-session.ts';
+import { networkOf } from '../support/kernel.ts';
+import { ownTestbed } from '../support/own-testbed.ts';
+import { describeWithProgram } from '../support/programs.ts';
+import { type SharedNode, type SharedNodes, sharedNodes } from '../support/shared-nodes.ts';
+import { temporaryHome } from '../support/temporary-home.ts';
+
+/** Several commands each, on six nodes; a busy machine takes its time. */
+vi.setConfig({ testTimeout: 240_000 });
+
+const login = 'slicer';
+const names = ['gw1', 'gw2', 'h1', 'h2', 'p1', 'p2'];
+const attach = '/usr/local/lib/pl-vnm/attach-confined';
+const rule = '/etc/sudoers.d/pl-vnm-confined';
+
+/** Without hosts the testbed has them, with hosts they are shared nodes. */
+function sliceText(slice: string, nodes: readonly string[]): string {
+  return `slice: ${slice}
+vnet: 10.66.0.0/16
+substrate:
+  nodes:
+${nodes.map((node) => `    ${node}\n`).join('')}vn:
+  name: vn
+  routers: [core]
+  links: []
+  gateways:
+    g1: { node: gw1, router: core }
+    g2: { node: gw2, router: core }
+  endHosts:
+    e1: { node: h1, gateway: g1 }
+    e2: { node: h2, gateway: g2 }
+  flows:
+    - { from: e1, to: e2, rate: 500kbps }
+placements:
+  initial: { core: p1 }
+  final: { core: p2 }
+`;
+}
+
+if (commandPath('sshd') !== undefined) describeWithProgram('sudo', 'a slice on shared nodes', suite);
+else describeWithProgram('sshd', 'a slice on shared nodes', suite);
+
+function suite(): void {
+  const own = ownTestbed((directory) => {
+    const file = join(directory, 'nodes.yaml');
+    writeFileSync(
+      file,
+      sliceText(
+        'ground',
+        names.map((name) => `${name}: {}`),
+      ),
+    );
+    return file;
+  });
+  let shared: SharedNodes;
+  let file: string;
+  let gw1: SharedNode;
+  let session: SshSession;
+  let home: ReturnType<typeof temporaryHome>;
+  beforeAll(async () => {
+    home = temporaryHome();
+    shared = await sharedNodes(own.testbed.nodes, login);
+    gw1 = shared.nodes.get('gw1')!;
+    file = join(own.vnm.directory, 'confined.yaml');
+    const nodes = [...shared.nodes.values()].map(
+      ({ name, port, address }) =>
+        `${name}: { host: 127.0.0.1, port: ${port}, user: ${login}, key: ${shared.sliceKey}, address: ${address} }`,
+    );
+    writeFileSync(file, sliceText('confined', nodes));
+    const target = { node: 'gw1', host: '127.0.0.1', port: gw1.port, user: login, keyPath: shared.sliceKey };
+    session = await connectSsh(target, { acceptNewHostKeys: true });
+  }, 120_000);
+  afterAll(async () => {
+    session?.close();
+    await shared?.close();
+    home?.restore();
+  }, 60_000);
+
+  const agentCommand = (command: string, ...more: string[]) =>
+    own.vnm.json<{ agents: InstalledAgent[]; error: { code: string; message: string; hint?: string } }>(
+      `--accept-new-host-keys agent ${command} ${file} --admin-key ${shared.adminKey}`,
+      ...more,
+    );
+  const doctor = async () => (await own.vnm.json<DoctorResult>('--accept-new-host-keys doctor', file)).json;
+  const place = (name: string) => `node '${name}' (127.0.0.1:${shared.nodes.get(name)!.port})`;
+  const files = () =>
+    gw1.asRoot(
+      'find /usr/local/lib /etc/pl-vnm /etc/sudoers.d /etc/sudoers -printf "%M %U:%G %p %s\\n" 2>/dev/null | sort -k 3; true',
+    );
+  const asLogin = async (command: string) => {
+    const { code, stdout, stderr } = await session.exec(command, { timeoutMs: 30_000 });
+    return { code, stdout: stdout.toString(), stderr };
+  };
+  const agentPid = () =>
+    Number(gw1.asRoot(`cat /run/pl-vnm/confined.log | sed -n 's/.* pid \\([0-9]*\\),.*/\\1/p' | tail -n 1`));
+
+  describe('before the agent is installed', () => {
+    it('names who has to do it, on every node', async () => {
+      const { nodes } = await doctor();
+      expect(nodes.flatMap(({ problems }) => problems)).toEqual(
+        names.map((name) => expect.stringContaining(`the login '${login}' of ${place(name)} is not root`)),
+      );
+    });
+  });
+
+  describe('an installation that fails', () => {
+    let before: string;
+    beforeAll(() => {
+      before = files();
+    });
+    const attempt = async (...more: string[]) => (await agentCommand('install', '--node', 'gw1', ...more)).json.error;
+
+    it('leaves nothing when sudo does not read the rule', async () => {
+      gw1.asRoot(`cp -p /etc/sudoers /etc/sudoers.before && sed -i /includedir/d /etc/sudoers`);
+      expect(await attempt()).toEqual({
+        code: 'failed',
+        message: `the agent could not be installed on ${place('gw1')}: ${login} cannot attach by the sudo rule: sudo: a password is required`,
+        hint: 'nothing was changed there',
+      });
+      gw1.asRoot(`mv /etc/sudoers.before /etc/sudoers`);
+      expect(files()).toBe(before);
+    });
+
+    it('leaves nothing when there is something in the way', async () => {
+      gw1.asRoot(`mkdir ${rule}`);
+      expect(await attempt()).toMatchObject({
+        message: `the agent could not be installed on ${place('gw1')}: ${rule} is a directory`,
+      });
+      gw1.asRoot(`rmdir ${rule}`);
+      expect(files()).toBe(before);
+    });
+
+    it('is not even begun where others than root could change it, or for root', async () => {
+      gw1.asRoot('chmod g+w /usr/local/lib');
+      expect(await attempt()).toEqual({
+        code: 'unsupported',
+        message: `others than root may change what is in /usr/local/lib on ${place('gw1')}`,
+        hint: 'they and all directories above them must belong to root: chown root DIRECTORY; chmod go-w DIRECTORY',
+      });
+      gw1.asRoot('chmod g-w /usr/local/lib');
+      expect(await attempt('--login', 'nosuch')).toMatchObject({
+        code: 'not-found',
+        message: `${place('gw1')} has no login 'nosuch'`,
+      });
+      expect(await attempt('--login', 'root')).toMatchObject({
+        code: 'forbidden',
+        message: "the slice's login on node 'gw1' is root, which nothing confines",
+      });
+      for (const name of ['ALL', '%sudo', 'a,b']) {
+        expect(await attempt('--login', name)).toMatchObject({
+          code: 'usage',
+          message: `'${name}' is not a login that a sudo rule may name`,
+        });
+      }
+      expect(await attempt('--limit', 'nosuch=1')).toMatchObject({
+        code: 'usage',
+        message: "there is no limit 'nosuch'",
+        hint: 'there are namespaces, tunnels, routes, armed, streams, trafficBps',
+      });
+      expect(await attempt('--admin-user', login, '--admin-key', shared.sliceKey)).toMatchObject({
+        code: 'unsupported',
+        message: `the login '${login}' of ${place('gw1')} is not root and may not become root (sudo -n)`,
+      });
+      expect(files()).toBe(before);
+    });
+  });
+
+  describe('the installation', () => {
+    it('may be done by a login that becomes root, and brings a runtime where there is none', async () => {
+      const { asRoot } = shared.nodes.get('p2')!;
+      asRoot('for node in /usr/bin/node /usr/local/bin/node; do [ ! -e $node ] || mount --bind /dev/null $node; done');
+      const { code, json, stderr } = await agentCommand('install', '--node', 'p2', '--admin-user', 'boss');
+      expect(code, stderr).toBe(0);
+      expect(json.agents).toMatchObject([{ change: 'installed', runtime: '/usr/local/lib/pl-vnm/node' }]);
+      expect(asRoot('stat -c "%A %u:%g" /usr/local/lib/pl-vnm/node')).toBe('-rwxr-xr-x 0:0\n');
+    });
+
+    it('puts everything on all nodes, and the second time nothing', async () => {
+      const { code, json, stderr } = await agentCommand('install');
+      expect(code, stderr).toBe(0);
+      expect(json.agents.map(({ node, login, change }) => [node, login, change])).toEqual(
+        names.map((name) => [name, login, name === 'p2' ? 'unchanged' : 'installed']),
+      );
+      const before = files();
+      expect((await agentCommand('install')).json.agents.map(({ change }) => change)).toEqual(
+        names.map(() => 'unchanged'),
+      );
+      expect(files()).toBe(before);
+      const [{ digest }] = json.agents as [InstalledAgent];
+      expect(before.split('\n').map((line) => line.replace(/ \d+$/, ''))).toEqual(
+        expect.arrayContaining([
+          `-rwxr-xr-x 0:0 ${attach}`,
+          `-rwxr-xr-x 0:0 /usr/local/lib/pl-vnm/agent-${digest}.mjs`,
+          '-rw-r--r-- 0:0 /etc/pl-vnm/policy/confined.json',
+          `-r--r----- 0:0 ${rule}`,
+        ]),
+      );
+      expect(before).not.toMatch(/\.install-|\.new/);
+    });
+
+    it('refuses another slice that would share something', async () => {
+      const other = join(own.vnm.directory, 'other.yaml');
+      writeFileSync(other, readFileSync(file, 'utf8').replace('slice: confined', 'slice: other'));
+      const { json } = await own.vnm.json(`agent install ${other} --admin-key ${shared.adminKey} --node gw1`);
+      expect(json).toMatchObject({
+        error: {
+          code: 'conflict',
+          message: "node 'gw1': slices 'other' and 'confined' would share addresses (10.66.0.0/16 and 10.66.0.0/16)",
+        },
+      });
+    });
+  });
+
+  it('the login can run every command of its slice', async () => {
+    const before = await networkOf(own.testbed);
+    expect(await doctor()).toMatchObject({ ok: true });
+    await own.vnm.ok('install', file);
+    expect(await own.vnm.ok('verify confined')).toMatchObject({ ok: true });
+    await own.vnm.ok('measure confined');
+    await own.vnm.ok('plan confined --to final');
+    expect(await own.vnm.ok('migrate confined --to final --urpf feasible --traffic')).toMatchObject({
+      outcome: 'completed',
+      flows: [{ from: 'e1', to: 'e2', lost: 0 }],
+    });
+    expect(await own.vnm.ok('verify confined')).toMatchObject({ ok: true });
+    expect(await own.vnm.ok('status confined')).toMatchObject({ vns: [{ placement: 'final' }] });
+    const { json } = await agentCommand('uninstall', '--node', 'gw1');
+    expect(json.error).toMatchObject({
+      code: 'conflict',
+      message: expect.stringContaining(`${place('gw1')} still has of slice 'confined': interface pv`),
+      hint: 'pl-vnm uninstall confined takes it down',
+    });
+    await own.vnm.ok('uninstall confined');
+    expect(await networkOf(own.testbed)).toEqual(before);
+  });
+
+  describe('the login cannot', () => {
+    beforeAll(() => {
+      gw1.asRoot(`cp -p ${attach} /usr/local/lib/pl-vnm/attach-other`);
+    });
+    afterAll(() => {
+      gw1.asRoot('rm /usr/local/lib/pl-vnm/attach-other; rm -rf /run/evil /etc/sudoers.d/careless');
+    });
+
+    it.each([
+      ['become root', 'sudo -n id'],
+      ['get a shell', 'sudo -n -s'],
+      ['give arguments', `sudo -n ${attach} version`],
+      ['give options', `sudo -n ${attach} --slice other`],
+      ['attach to another slice', 'sudo -n /usr/local/lib/pl-vnm/attach-other'],
+      ['take a way round', 'sudo -n /usr/local/lib/pl-vnm/../pl-vnm/attach-other'],
+      ['run the agent itself', 'sudo -n $(command -v node) /usr/local/lib/pl-vnm/agent-*.mjs attach --slice confined'],
+      ['run a shell over the command', `sudo -n sh ${attach}`],
+      ['be somebody else', `sudo -n -u nobody ${attach}`],
+      ['be of another group', `sudo -n -g shadow ${attach}`],
+      ['edit the command', `sudo -n -e ${attach}`],
+      ['keep its environment', `sudo -n -E ${attach}`],
+      ['set the search path', `sudo -n PATH=/tmp ${attach}`],
+      ['set options of Node.js', `sudo -n NODE_OPTIONS=--version ${attach}`],
+      ['set the agent’s directory', `sudo -n PL_VNM_DIR=/tmp ${attach}`],
+      ['set another directory to run in', `sudo -n -D /tmp ${attach}`],
+      ['set another root directory', `sudo -n -R /tmp ${attach}`],
+    ])('%s', async (_what, command) => {
+      const { code, stdout } = await asLogin(`${command} </dev/null`);
+      expect(code).toBe(1);
+      expect(stdout).toBe('');
+    });
+
+    it.each([
+      ['write the agent', 'for file in /usr/local/lib/pl-vnm/agent-*.mjs; do echo >>$file; done'],
+      ['write the command', `echo >>${attach}`],
+      ['replace the command', `ln -sf /bin/sh ${attach}`],
+      ['move what is installed away', 'mv /usr/local/lib/pl-vnm /usr/local/lib/mine'],
+      ['remove the agent', 'rm -f /usr/local/lib/pl-vnm/agent-*'],
+      ['write the policy', 'echo {} >/etc/pl-vnm/policy/confined.json'],
+      ['add a policy', 'echo {} >/etc/pl-vnm/policy/other.json'],
+      ['write the rule', `echo "${login} ALL=(ALL) NOPASSWD: ALL" >>${rule}`],
+      ['read the rule', `cat ${rule}`],
+      ['add a rule', `echo "${login} ALL=(ALL) NOPASSWD: ALL" >/etc/sudoers.d/mine`],
+      ['see the agent’s directory', 'ls /run/pl-vnm'],
+      ['read the log', 'cat /run/pl-vnm/confined.log'],
+      ['remove the socket', 'rm -f /run/pl-vnm/confined.sock'],
+      ['use the kernel itself', 'ip link add dummy0 type dummy'],
+    ])('%s', async (_what, command) => {
+      const before = files();
+      const { code, stderr } = await asLogin(command);
+      expect(code).not.toBe(0);
+      expect(stderr).toMatch(/Permission denied|Operation not permitted|cannot create/);
+      expect(files()).toBe(before);
+    });
+
+    it('replace the runtime', async () => {
+      const runtime = /(\S+) \S+\.mjs attach/.exec(gw1.asRoot(`cat ${attach}`))![1]!;
+      expect(await asLogin(`test -w ${runtime} || test -w $(dirname ${runtime})`)).toMatchObject({ code: 1 });
+    });
+
+    it('reach the socket, end the agent or look into it', async () => {
+      await asLogin(`sudo -n ${attach} </dev/null`);
+      const pid = agentPid();
+      const connect = `require("net").connect("/run/pl-vnm/confined.sock").on("error", (e) => console.log(e.code)).on("connect", () => console.log("connected"))`;
+      expect(await asLogin(`$(command -v node || echo ${process.execPath}) -e '${connect}'`)).toMatchObject({
+        stdout: 'EACCES\n',
+      });
+      for (const signal of ['TERM', 'KILL', 'STOP', 'USR1', 'HUP']) {
+        expect(await asLogin(`kill -${signal} ${pid}`)).toMatchObject({
+          code: 1,
+          stderr: expect.stringContaining('Operation not permitted'),
+        });
+      }
+      for (const name of ['environ', 'mem', 'maps', 'fd/', 'cwd/']) {
+        expect(await asLogin(`ls /proc/${pid}/${name} && head -c 1 /proc/${pid}/${name}`)).not.toMatchObject({
+          code: 0,
+        });
+      }
+      expect(agentPid()).toBe(pid);
+      expect(gw1.asRoot(`cat /proc/${pid}/cmdline | tr '\\0' ' '`)).toContain('daemon --slice confined');
+    });
+
+    it('get anything of its environment or directory through', async () => {
+      // The agent is started anew, by an attach whose surroundings are all traps.
+      gw1.asRoot(`kill ${agentPid()}; while [ -S /run/pl-vnm/confined.sock ]; do sleep 0.1; done`);
+      gw1.asRoot('mkdir -m 1777 /run/evil');
+      // Not even a sudo that is told to keep all of it lets it through.
+      gw1.asRoot(
+        `printf 'Defaults !env_reset, !secure_path, env_keep += "PATH NODE_OPTIONS NODE_PATH PL_VNM_DIR TMPDIR HOME ENV BASH_ENV"\\n' >/etc/sudoers.d/careless`,
+      );
+      const trap = ['node', 'env', 'sh', 'flock', 'ip', 'tc', 'nsenter', 'chrt']
+        .map((name) => `printf '#!/bin/sh\\nid >>/run/evil/sprung\\n' >${name}; chmod 755 ${name}`)
+        .join('; ');
+      const script = 'require("fs").appendFileSync("/run/evil/sprung", "required")';
+      const environment = [
+        'PATH=/run/evil:$PATH',
+        'NODE_OPTIONS=--require=/run/evil/evil.cjs',
+        'NODE_PATH=/run/evil',
+        'LD_PRELOAD=/run/evil/evil.so',
+        'LD_LIBRARY_PATH=/run/evil',
+        'PL_VNM_DIR=/run/evil',
+        'ENV=/run/evil/sh',
+        'BASH_ENV=/run/evil/sh',
+        'TMPDIR=/run/evil',
+        'IFS=/',
+        'HOME=/run/evil',
+      ];
+      const sudo = '/usr/bin/sudo';
+      const { code } = await asLogin(
+        `cd /run/evil && ${trap}; printf '${script}' >evil.cjs; ln -s ${attach} attach-confined; export ${environment.join(' ')}; ${sudo} -n ${attach} </dev/null`,
+      );
+      expect(code).toBe(0);
+      const pid = agentPid();
+      const { nodes } = await doctor();
+      expect(nodes.find(({ node }) => node === 'gw1')).toMatchObject({ agent: { pid }, problems: [] });
+      expect(gw1.asRoot(`tr '\\0' '\\n' </proc/${pid}/environ`)).toBe('PATH=/usr/sbin:/usr/bin:/sbin:/bin\n');
+      expect(gw1.asRoot(`readlink /proc/${pid}/cwd`)).toBe('/\n');
+      expect(gw1.asRoot('ls /run/evil')).not.toContain('sprung');
+    });
+  });
+
+  describe('the policy', () => {
+    it('takes effect at once, bounds the slice, and stays when the agent is updated', async () => {
+      const limits = ['--limit', 'tunnels=1', '--limit', 'trafficBps=1e5'];
+      const { json } = await agentCommand('install', '--node', 'gw1', ...limits);
+      expect(json.agents).toMatchObject([
+        { change: 'updated', policy: { limits: { tunnels: 1, trafficBps: 100_000 } } },
+      ]);
+      expect((await agentCommand('install', '--node', 'gw1')).json.agents).toMatchObject([{ change: 'unchanged' }]);
+      const { code, json: refused } = await own.vnm.json('install', file);
+      expect([code, refused]).toEqual([
+        1,
+        {
+          error: {
+            code: 'forbidden',
+            message: expect.stringMatching(/^node 'gw1': slice 'confined' may have at most 1 tunnels on this node/),
+          },
+        },
+      ]);
+      await agentCommand('install', '--node', 'gw1', '--operations', 'netns_up,netns_down');
+      expect((await own.vnm.json('install', file)).json).toMatchObject({
+        error: {
+          code: 'forbidden',
+          message: expect.stringContaining(
+            "is not allowed to slice 'confined' on this node (allowed: netns_up, netns_down)",
+          ),
+        },
+      });
+    });
+  });
+
+  describe('an update', () => {
+    it('does not end an agent that has something armed, and says so', async () => {
+      const { json } = await agentCommand('install', '--node', 'gw1', '--operations', '*', '--limit', 'tunnels=1024');
+      const { policy } = json.agents[0]!;
+      const target = { node: 'gw1', host: '127.0.0.1', port: gw1.port, user: login, keyPath: shared.sliceKey };
+      const agent = await connectAgent({ ...target, slice: 'confined' }, { acceptNewHostKeys: true, policy });
+      const name = `${policy.interfacePrefix}x`;
+      const tunnel = { kind: 'vxlan', mac: '02:00:00:00:00:01', mtu: 1400, remote: '192.0.2.9', port: 4790 } as const;
+      await agent.call('apply', {
+        operations: [
+          { op: 'tunnel_up', interface: name, ...tunnel, vni: policy.vnis.first },
+          { op: 'gate_up', interface: name, limitBytes: 10_000 },
+        ],
+      });
+      const actions = [{ kind: 'gate_open', offsetMs: 0, interface: name } as const];
+      await agent.call('arm', { id: 'later', at: Date.now() + 3_600_000, actions });
+      const { pid } = agent.facts.agent;
+      const update = () => agentCommand('install', '--node', 'gw1', '--limit', 'armed=9');
+      expect((await update()).json.agents).toMatchObject([
+        {
+          change: 'updated',
+          stillRunning: `the agent with pid ${pid} goes on as it was started: the agent cannot end: 'later' is armed`,
+        },
+      ]);
+      expect((await agent.call('hello', {})).policy.limits.armed).toBe(64);
+      await agent.call('cancel', { id: 'later' });
+      await agent.call('apply', { operations: [{ op: 'tunnel_down', interface: name }] });
+      const [again] = (await update()).json.agents;
+      expect(again).toMatchObject({ change: 'unchanged', policy: { limits: { armed: 9 } } });
+      expect(again).not.toHaveProperty('stillRunning');
+      agent.close();
+    });
+  });
+
+  describe('another version', () => {
+    it('is refused with the command for the administrator, and the agent is left alone', async () => {
+      const installed = gw1.asRoot(`cat ${attach}`);
+      const digest = /agent-([0-9a-f]{64})/.exec(installed)![1]!;
+      const older = digest.replaceAll(/./g, '0');
+      gw1.asRoot(
+        `cd /usr/local/lib/pl-vnm && cp agent-${digest}.mjs agent-${older}.mjs && sed -i s/${digest}/${older}/ ${attach}`,
+      );
+      const { nodes } = await doctor();
+      const version = nodes.find(({ node }) => node === 'gw2')!.agent!.version;
+      expect(nodes.find(({ node }) => node === 'gw1')!.problems.join()).toContain(
+        `the agent that is installed on ${place('gw1')} for slice 'confined' (digest 000000000000) is another than that of this pl-vnm (version ${version}, digest ${digest.slice(0, 12)})`,
+      );
+      expect((await agentCommand('install')).json.agents).toMatchObject(
+        names.map((name) => ({ node: name, change: name === 'gw1' ? 'updated' : 'unchanged' })),
+      );
+      expect(await doctor()).toMatchObject({ ok: true });
+    });
+  });
+
+  it('no key is in the database or in a log', () => {
+    const secrets = [shared.sliceKey, shared.adminKey].flatMap((path) =>
+      readFileSync(path, 'utf8').split('\n').slice(1, 4),
+    );
+    const database = ['', '-wal'].map((end) => readIfThere(`${own.vnm.database}${end}`)).join('');
+    const logs = [...shared.nodes.values()].map((node) => node.asRoot('cat /run/pl-vnm/*.log')).join('');
+    expect(database).toContain(shared.sliceKey);
+    expect(logs).toContain('hello');
+    for (const secret of secrets.filter((line) => line.length > 20)) expect(database + logs).not.toContain(secret);
+  });
+
+  it('is gone without a trace when it is uninstalled', async () => {
+    const pid = agentPid();
+    const { code, stderr } = await agentCommand('uninstall');
+    expect(code, stderr).toBe(0);
+    for (const node of shared.nodes.values()) {
+      expect(
+        node.asRoot('ls -d /usr/local/lib/pl-vnm /etc/pl-vnm /run/pl-vnm /etc/sudoers.d/pl-vnm* 2>/dev/null; true'),
+      ).toBe('');
+    }
+    await vi.waitFor(() => expect(gw1.asRoot(`ls -d /proc/${pid} 2>/dev/null || echo gone`)).toBe('gone\n'));
+    expect((await asLogin(`sudo -n ${attach}`)).code).toBe(1);
+    expect((await agentCommand('uninstall')).json).toMatchObject({
+      nodes: names.map((node) => ({ node, removed: false })),
+    });
+    expect((await doctor()).nodes[0]!.problems.join()).toContain('is not root and may not become root');
+  });
+}
+
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw error;
+  }
+}

@@ -1,0 +1,74 @@
+import { describe, expect, it } from 'vitest';
+import { parseAdminSurvey } from '../../src/transport/admin-survey.ts';
+import { attachScript, loginPattern, ruleText } from '../../src/transport/installed-files.ts';
+
+describe('what is installed on a shared node', () => {
+  it('has a rule for one command without arguments', () => {
+    expect(
+      ruleText('/usr/local/lib/pl-vnm', 'office', 'vnm'),
+    ).toBe(`# Made by pl-vnm agent install: the login of slice 'office' may attach to the slice's agent.
+Defaults!/usr/local/lib/pl-vnm/attach-office env_reset, !setenv, !requiretty
+vnm ALL=(root) NOPASSWD: NOSETENV: /usr/local/lib/pl-vnm/attach-office ""
+`);
+  });
+
+  it('has a command with an environment of its own', () => {
+    const lib = '/usr/local/lib/pl-vnm';
+    expect(attachScript({ lib }, 'office', '/usr/bin/node', 'agent-0a.mjs').split('\n')[2]).toBe(
+      'exec /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin /usr/bin/node /usr/local/lib/pl-vnm/agent-0a.mjs attach --slice office',
+    );
+    expect(attachScript({ lib: '/srv/lib', directory: '/srv' }, 'office', '/srv/lib/node', 'agent-0a.mjs')).toContain(
+      'PATH=/usr/sbin:/usr/bin:/sbin:/bin PL_VNM_DIR=/srv /srv/lib/node /srv/lib/agent-0a.mjs attach --slice office\n',
+    );
+  });
+
+  it.each(['vnm', 'a-b.c_D9', '_vnm'])('may be for the login %s', (login) => expect(login).toMatch(loginPattern));
+  it.each(['ALL', 'OPERATORS', '%sudo', '+group', '#0', '', 'a b', 'a,b', 'a\nb', '!a', '-a', 'a\\b', 'a@b'])(
+    'is never for the login "%s"',
+    (login) => expect(login).not.toMatch(loginPattern),
+  );
+});
+
+describe('what an administrator finds on a node', () => {
+  const policy = {
+    slice: 'office',
+    vnet: '10.65.0.0/16',
+    interfacePrefix: 'pv001-',
+    namespacePrefix: 'pv-office_',
+    table: 50_001,
+    rulePriority: 10_001,
+    nexthops: { first: 65_536, last: 131_071 },
+    vnis: { first: 4096, last: 8191 },
+  };
+  const text = [
+    'Welcome!',
+    'pl-vnm lacks visudo',
+    'pl-vnm uid 1001',
+    'pl-vnm unsafe /usr/local',
+    'pl-vnm unsafe /usr/local',
+    'pl-vnm runtime v18.1.0 /usr/bin/node',
+    'pl-vnm runtime v24.1.0 /opt/node',
+    `pl-vnm policy ${JSON.stringify(policy, null, 2).replaceAll('\n', '\x1f')}`,
+    'pl-vnm policy {',
+    'pl-vnm command #!/bin/sh\x1fexec it\x1f',
+    'pl-vnm has socket',
+    'pl-vnm done survey',
+  ];
+
+  it('is taken from between whatever login scripts print', () => {
+    expect(parseAdminSurvey(text.join('\n'))).toEqual({
+      uid: 1001,
+      lacks: ['visudo'],
+      unsafe: ['/usr/local'],
+      runtime: '/opt/node',
+      oldRuntimes: ['18.1.0'],
+      policies: [expect.objectContaining(policy)],
+      command: '#!/bin/sh\nexec it\n',
+      hasSocket: true,
+    });
+  });
+
+  it('is of no use when it is not complete', () => {
+    expect(parseAdminSurvey(text.slice(0, -1).join('\n'))).toBeUndefined();
+  });
+});
