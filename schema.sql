@@ -126,7 +126,8 @@ create table placement_routers (
 
 -- One VN on one placement. A row stays as long as anything of it may be on a node.
 create table instances (
-  id integer primary key,
+  id integer primary key autoincrement,      -- never used again: migrations refer to it
+
   vn_id integer not null references vns (id) on delete restrict,
   slice_id integer not null references slices (id) on delete restrict,
   placement text not null,
@@ -194,11 +195,18 @@ create table migrations (
   control text not null,
   schedule text not null,
   urpf text not null,
-  state text not null,                       -- the phase it is in, or its outcome
+  state text not null,                       -- the phase it is in, or ended in when it failed; else its outcome
   outcome text check (outcome in ('completed', 'rolled-back', 'failed')),
   started_at real not null,
   finished_at real,
-  error text
+  error text,
+  -- What it takes to go on after an interruption.
+  options text not null,                     -- JSON of all options
+  urpf_before text not null,
+  old_instance integer not null,
+  new_instance integer,                      -- null until recorded
+  armed_id text,                             -- under which the gateways hold, or held, their redirections
+  drain_ms real                              -- how long the old instance is kept after the redirections
 ) strict;
 
 create table migration_phases (
@@ -239,6 +247,20 @@ create table flow_results (
   predicted_added_delay_ms real,
   primary key (migration_id, from_host, to_host)
 ) strict;
+
+-- Who works on a slice, or on one VN of it. A lock of a process that has ended does not count.
+create table locks (
+  id integer primary key autoincrement,
+  slice text not null,
+  vn text,                                   -- null: the whole slice
+  command text not null,
+  host text not null,
+  boot text not null,                        -- id of the machine's start
+  pid integer not null,
+  process_start text not null,               -- tells a later process with the same pid apart
+  at real not null
+) strict;
+create index locks_by_slice on locks (slice);
 
 create table events (
   id integer primary key,

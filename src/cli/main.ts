@@ -1,12 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { VnmError } from '../model/errors.ts';
+import { addAgent } from './commands/agent.ts';
 import { addDemo } from './commands/demo.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addInstall, addUninstall } from './commands/install.ts';
 import { addMeasure } from './commands/measure.ts';
 import { addMigrate } from './commands/migrate.ts';
 import { addPlan } from './commands/plan.ts';
+import { addReconcile } from './commands/reconcile.ts';
+import { addResume, addRollback } from './commands/recover.ts';
 import { addStatus } from './commands/status.ts';
 import { addTestbed } from './commands/testbed.ts';
 import { addSchema, addValidate } from './commands/validate.ts';
@@ -24,6 +27,7 @@ const program = new Command('pl-vnm')
   .addOption(new Option('--db <file>', 'the database').env('PL_VNM_DB').default('./pl-vnm.db'))
   .option('--json', 'one JSON document on stdout and nothing else', false)
   .option('--accept-new-host-keys', 'trust hosts whose key is not known yet, and remember it', false)
+  .option('--wait', 'when another command works on the same VN or slice, wait for it to end', false)
   .showHelpAfterError()
   .exitOverride();
 
@@ -40,6 +44,10 @@ for (const add of [
   addMeasure,
   addPlan,
   addMigrate,
+  addReconcile,
+  addResume,
+  addRollback,
+  addAgent,
 ]) {
   add(program);
 }

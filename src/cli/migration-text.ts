@@ -1,4 +1,5 @@
 import type { MigrateResult } from '../controller/migrate.ts';
+import { howToGoOn } from '../controller/migration/journal.ts';
 import { clockTime, ms, table } from './output.ts';
 
 /** A migration told to people: what moved, how long it took, when each gateway switched, what each flow lost. */
@@ -9,14 +10,17 @@ export function migrationText(result: MigrateResult): string {
   return parts.join('\n\n');
 }
 
-function summary({ vn, from, to, outcome, durationMs, error, control, schedule, urpf }: MigrateResult): string {
+function summary(result: MigrateResult): string {
+  const { slice, vn, from, to, outcome, durationMs, error, control, schedule, urpf, away } = result;
   const way = `${control} control, schedule ${schedule}, uRPF ${urpf}`;
   if (outcome === 'completed')
     return `VN '${vn}' moved from '${from}' to '${to}' in ${ms(durationMs / 1000, 2)} s (${way})`;
   const state =
     outcome === 'rolled-back'
       ? `it is still on '${from}', and nothing of the attempt is left`
-      : `and it could not be undone completely; see 'pl-vnm status'`;
+      : away.length > 0
+        ? `node '${away.join("', '")}' cannot be reached, so both instances stay up; when it is back: ${howToGoOn(slice)}`
+        : `it stopped on the way: ${howToGoOn(slice)}`;
   return `VN '${vn}' did not move from '${from}' to '${to}': ${error}\n${state}`;
 }
 

@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
 import type { Context, Progress } from '../controller/context.ts';
+import { isLocked } from '../controller/lock.ts';
+import { describeUnfinished, howToGoOn } from '../controller/migration/journal.ts';
 import { VnmError } from '../model/errors.ts';
 import { openStore } from '../store/store.ts';
 import { errorJson, errorText } from './output.ts';
@@ -9,6 +11,7 @@ export interface GlobalOptions {
   readonly db: string;
   readonly json: boolean;
   readonly acceptNewHostKeys: boolean;
+  readonly wait: boolean;
 }
 
 /** What a command prints: text for people, a value for `--json`; and how it exits. */
@@ -24,15 +27,28 @@ export function globalOptions(command: Command): GlobalOptions {
 
 /** Runs a command's body, prints what it answers and sets the exit code. Ctrl-C aborts the context's signal. */
 export function runCommand(command: Command, body: (context: Context) => Promise<Output>): Promise<void> {
-  const { db, acceptNewHostKeys } = globalOptions(command);
+  const { db, acceptNewHostKeys, wait } = globalOptions(command);
   return runPlain(command, async (signal) => {
     const store = openStore(db);
     try {
-      return await body({ store, acceptNewHostKeys, report: printProgress, signal });
+      const context = { store, acceptNewHostKeys, report: printProgress, signal, wait };
+      if (!goingOn.includes(command.name())) tellOfInterrupted(context);
+      return await body(context);
     } finally {
       store.close();
     }
   });
+}
+
+/** These say themselves what was interrupted. */
+const goingOn = ['resume', 'rollback'];
+
+/** Whatever the next command is, it says what was interrupted and how to go on. */
+function tellOfInterrupted(context: Context): void {
+  for (const migration of context.store.migrations.unfinished()) {
+    if (isLocked(context, migration.slice, migration.vn)) continue;
+    context.report({ kind: 'note', text: `${describeUnfinished(migration)}; ${howToGoOn(migration.slice)}` });
+  }
 }
 
 /** The same for a command that needs no database. */

@@ -2,11 +2,11 @@ import { lookup } from 'node:dns/promises';
 import { isIPv4 } from 'node:net';
 import { type Clock, steadyClock, systemClock } from '../clock/clock.ts';
 import { formatPrefix } from '../model/address.ts';
-import { messageOf, VnmError } from '../model/errors.ts';
+import { type ErrorCode, messageOf, VnmError } from '../model/errors.ts';
 import { sliceIds } from '../model/ids.ts';
 import type { Slice, SubstrateNode } from '../model/slice.ts';
 import type { TestbedPlaces } from '../store/testbeds.ts';
-import { type AgentConnection, type AgentTarget, connectAgents } from '../transport/agent-connection.ts';
+import { type AgentConnection, type AgentTarget, combine, connectReachable } from '../transport/agent-connection.ts';
 import type { Feature, NodeFacts } from '../vsys/messages.ts';
 import type { OperationResult } from '../vsys/operations.ts';
 import { type Policy, policySchema } from '../vsys/policy.ts';
@@ -18,8 +18,14 @@ export interface Agents extends NodeNames {
   readonly slice: Slice;
   /** The controller's clock, which does not step while the connections last: estimates of other clocks refer to it. */
   readonly clock: Clock;
+  /** Throws why the node is away, VnmError `unreachable` or `timeout`. */
   get(node: string): AgentConnection;
+  /** The nodes that are connected. */
   nodes(): string[];
+  /** Those that are away now, and why. At first none but with `withReachable`; a channel that ends adds its node. */
+  readonly missing: ReadonlyMap<string, VnmError>;
+  /** Tries once to connect to those that are away, whatever the context's signal says. Throws as `withReachable`. */
+  revive(): Promise<void>;
 }
 
 /** Connects to the nodes in parallel, runs `body`, and closes all channels. Throws `unreachable` naming every node away. */
@@ -29,38 +35,88 @@ export async function withAgents<T>(
   nodes: Iterable<string>,
   body: (agents: Agents) => Promise<T>,
 ): Promise<T> {
+  return withReachable(context, slice, nodes, (agents) => {
+    if (agents.missing.size > 0) throw combine([...agents.missing.values()]);
+    return body(agents);
+  });
+}
+
+/** As `withAgents`, but goes on without the nodes that cannot be reached, which are `missing`. Throws for every other fault. */
+export async function withReachable<T>(
+  context: Context,
+  slice: Slice,
+  nodes: Iterable<string>,
+  body: (agents: Agents) => Promise<T>,
+): Promise<T> {
   const places = placesOf(context, slice, [...new Set(nodes)]);
-  const connections = await connectAgents(
-    places.map(({ target }) => target),
-    {
+  const byNode = new Map<string, AgentConnection>();
+  const missing = new Map<string, VnmError>();
+  const get = (node: string) => {
+    const connection = byNode.get(node);
+    if (connection !== undefined) return connection;
+    throw missing.get(node) ?? new VnmError('failed', `node '${node}' is not connected`);
+  };
+
+  async function connect(targets: readonly AgentTarget[], signal?: AbortSignal): Promise<void> {
+    const { connections, failures } = await connectReachable(targets, {
       acceptNewHostKeys: context.acceptNewHostKeys,
       policy: defaultPolicy(slice),
-      ...signalOption(context),
-    },
-  );
-  try {
+      ...signalOption({ signal }),
+    });
+    for (const connection of connections) {
+      missing.delete(connection.node);
+      byNode.set(connection.node, connection);
+      connection.onClose((error) => {
+        if (error === undefined || byNode.get(connection.node) !== connection) return;
+        byNode.delete(connection.node);
+        missing.set(connection.node, error);
+      });
+    }
+    for (const [node, failure] of failures) {
+      if (!isAway(failure)) throw combine([...failures.values()]);
+      missing.set(node, failure);
+    }
     for (const connection of connections) checkPolicy(slice, connection);
+  }
+
+  let reviving: Promise<void> | undefined;
+  function revive(): Promise<void> {
+    reviving ??= connect(places.flatMap(({ target }) => (missing.has(target.node) ? [target] : []))).finally(() => {
+      reviving = undefined;
+    });
+    return reviving;
+  }
+
+  try {
+    await connect(
+      places.map(({ target }) => target),
+      context.signal,
+    );
     const addresses = new Map(
       await Promise.all(places.map(async (place) => [place.target.node, await tunnelAddress(place)] as const)),
     );
-    const byNode = new Map(connections.map((connection) => [connection.node, connection]));
-    const get = (node: string) => {
-      const connection = byNode.get(node);
-      if (connection === undefined) throw new VnmError('failed', `node '${node}' is not connected`);
-      return connection;
-    };
     return await body({
       slice,
       clock: steadyClock(systemClock),
       get,
+      missing,
+      revive,
       nodes: () => [...byNode.keys()],
       address: (node) => addresses.get(node)!,
-      namespacePrefix: (node) => get(node).facts.policy.namespacePrefix,
-      resilient: (node) => hasFeature(get(node).facts, 'resilient-groups'),
+      // What a node that is away has is what it was given.
+      namespacePrefix: (node) => byNode.get(node)?.facts.policy.namespacePrefix ?? defaultPolicy(slice).namespacePrefix,
+      resilient: (node) => !byNode.has(node) || hasFeature(get(node).facts, 'resilient-groups'),
     });
   } finally {
-    for (const connection of connections) connection.close();
+    for (const connection of byNode.values()) connection.close();
   }
+}
+
+/** How a connection fails to a node that is away, or so ill that it is no better. */
+const awayCodes: readonly ErrorCode[] = ['unreachable', 'timeout'];
+
+export function isAway(error: unknown): error is VnmError {
+  return error instanceof VnmError && awayCodes.includes(error.code);
 }
 
 /** What the agent did on each node. */
@@ -89,6 +145,33 @@ export async function applyAll(agents: Agents, batches: Batches, signal?: AbortS
     hint: first.hint,
     cause: first,
   });
+}
+
+/**
+ * As `applyAll`, but goes on without nodes that are away, also when tried once more, and answers which these were: what is to go
+ * from them is left there, for `reconcile` to find by its mark.
+ */
+export async function applyWhereReachable(agents: Agents, batches: Batches): Promise<string[]> {
+  const left = await applyOnce(agents, batches);
+  if (left.length === 0) return [];
+  await agents.revive();
+  return applyOnce(agents, new Map(left.map((node) => [node, batches.get(node)!])));
+}
+
+async function applyOnce(agents: Agents, batches: Batches): Promise<string[]> {
+  const left = await Promise.all(
+    [...batches].map(async ([node, operations]) => {
+      if (agents.missing.has(node)) return [node];
+      try {
+        await applyAll(agents, new Map([[node, operations]]));
+        return [];
+      } catch (error) {
+        if (isAway(error)) return [node];
+        throw error;
+      }
+    }),
+  );
+  return left.flat();
 }
 
 /** How many operations changed something. */

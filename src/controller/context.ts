@@ -7,6 +7,8 @@ export interface Context {
   /** Progress for people; results are returned. */
   readonly report: (progress: Progress) => void;
   readonly signal?: AbortSignal;
+  /** Wait for another command on the same slice or VN to end, instead of refusing. */
+  readonly wait?: boolean;
 }
 
 /** `phase`: a new phase begins. `note`: something worth a line. */

@@ -7,18 +7,11 @@ import { computeRoutes } from '../planning/routes.ts';
 import type { InstanceRecord } from '../store/instances.ts';
 import { type Agents, applyAll, countChanges, withAgents } from './agents.ts';
 import type { Context } from './context.ts';
+import { desiredBatches } from './desired.ts';
+import { withLock } from './lock.ts';
+import { describeUnfinished, howToGoOn } from './migration/journal.ts';
 import { tunnelMtu } from './mtu.ts';
-import {
-  type Batches,
-  installRoutes,
-  joinGateways,
-  mergeBatches,
-  namespaceOf,
-  peerRoutes,
-  setGroups,
-  setUpAccess,
-  setUpRouters,
-} from './operations.ts';
+import { namespaceOf } from './operations.ts';
 import { choosePlacement, edgeNodes } from './resolve.ts';
 import { uninstallVn } from './uninstall.ts';
 
@@ -50,14 +43,16 @@ export async function install(context: Context, slice: Slice, options: InstallOp
   const placements = vns.map((vn) => choosePlacement(vn, options.placement));
   const nodes = vns.flatMap((vn, index) => [...edgeNodes(vn), ...placements[index]!.values()]);
   context.report({ kind: 'phase', text: `connect to ${new Set(nodes).size} nodes` });
-  return withAgents(context, slice, nodes, async (agents) => {
-    const results: InstallResult[] = [];
-    for (const [index, vn] of vns.entries()) {
-      context.report({ kind: 'phase', text: `install VN '${vn.name}' on placement '${options.placement}'` });
-      results.push(await installVn(context, agents, slice, vn, placements[index]!, options));
-    }
-    return results;
-  });
+  const work = () =>
+    withAgents(context, slice, nodes, async (agents) => {
+      const results: InstallResult[] = [];
+      for (const [index, vn] of vns.entries()) {
+        context.report({ kind: 'phase', text: `install VN '${vn.name}' on placement '${options.placement}'` });
+        results.push(await installVn(context, agents, slice, vn, placements[index]!, options));
+      }
+      return results;
+    });
+  return withLock(context, { slice: slice.name, vn: options.vn, command: 'install' }, work);
 }
 
 async function installVn(
@@ -69,6 +64,10 @@ async function installVn(
   options: InstallOptions,
 ): Promise<InstallResult> {
   const startedAt = performance.now();
+  const [unfinished] = context.store.migrations.unfinished(slice.name, vn.name);
+  if (unfinished !== undefined) {
+    throw new VnmError('conflict', describeUnfinished(unfinished), { hint: howToGoOn(slice.name) });
+  }
   const { record, instance, isNew } = recordInstance(context, agents, slice, vn, placement, options.placement);
   try {
     const access = planAccess(slice, vn);
@@ -76,17 +75,12 @@ async function installVn(
     const mtu = settings?.mtu ?? (await tunnelMtu(agents, instance, access)).mtu;
     const urpf = settings?.urpf ?? options.urpf;
     const routes = computeRoutes(vn, instance, access);
-    const batches: Batches = mergeBatches(
-      setUpRouters(vn, instance, agents, mtu, urpf),
-      setUpAccess(vn, access, agents, mtu, urpf),
-      joinGateways(slice, vn, instance, agents, mtu, urpf),
-      installRoutes(routes, instance, agents),
-      setGroups(slice, vn, agents, [instance], instance, urpf),
-      peerRoutes(slice, vn, access, 'add'),
-    );
+    const desired = { vn, instances: [{ instance, routes }], active: instance, mtu, urpf };
+    const batches = desiredBatches(slice, desired, agents);
     const changed = countChanges(await applyAll(agents, batches, context.signal));
     context.store.instances.setSettings(slice.name, vn.name, { mtu, urpf });
-    context.store.instances.saveRoutes(record.id, routes);
+    // What is installed already has routes of its own, cloned by migrations.
+    if (record.state !== 'active') context.store.instances.saveRoutes(record.id, routes);
     context.store.instances.setState(record.id, 'active');
     if (changed > 0)
       context.store.events.add(slice.name, 'installed', `VN '${vn.name}' on placement '${options.placement}'`);

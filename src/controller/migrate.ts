@@ -1,32 +1,17 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { VnmError } from '../model/errors.ts';
-import type { UrpfMode } from '../model/route.ts';
+import { messageOf, VnmError } from '../model/errors.ts';
 import type { Slice, VirtualNetwork } from '../model/slice.ts';
-import { planAccess } from '../planning/instance.ts';
-import { gateRooms } from '../planning/schedule/gates.ts';
-import { acceptOldUntilMs } from '../planning/schedule/instants.ts';
-import type { RedirectionRecord } from '../store/migrations.ts';
-import { type Agents, applyAll, hasFeature, withAgents } from './agents.ts';
-import { measureClocks } from './clocks.ts';
+import { type Agents, hasFeature, withAgents } from './agents.ts';
 import type { Context } from './context.ts';
-import { measuredFlowPaths } from './flow-paths.ts';
+import { withLock } from './lock.ts';
+import { carryOut } from './migration/carry-out.ts';
 import { chooseUrpf } from './migration/choose-urpf.ts';
-import { type Decision, decide, timingOfGateways } from './migration/decide.ts';
-import { confirm, retire, rollBack } from './migration/finish.ts';
-import { acceptBoth, addInstance, clone, cloneChanges, join, measureBoth, setUp } from './migration/prepare.ts';
-import { redirectArmed } from './migration/redirect-armed.ts';
-import { redirectRemotely } from './migration/redirect-remote.ts';
-import { recordResult, withPrediction } from './migration/result.ts';
-import { advance, type MigrateOptions, type MigrateResult, type Recorded, type Run } from './migration/types.ts';
-import { setUpGates } from './operations.ts';
+import { optionsToJson } from './migration/journal.ts';
+import { addInstance } from './migration/prepare.ts';
+import { isGated, type MigrateOptions, type MigrateResult, type Recorded, type Run } from './migration/types.ts';
 import { startPhases } from './phases.ts';
 import { activeInstance, choosePlacement, edgeNodes, refuseUnfinished } from './resolve.ts';
-import { startTraffic } from './traffic.ts';
 
 export type { MigrateOptions, MigrateResult } from './migration/types.ts';
-
-/** What is sent before and after the redirection at least, so that its effect shows in the counts. */
-const trafficMarginMs = 1000;
 
 /**
  * Moves a VN to another placement: the paper's six steps (section III-D).
@@ -35,8 +20,8 @@ const trafficMarginMs = 1000;
  *                     \________\___________\____________\_________\___________\_________\
  *                                                                                  -> roll back   rolled-back | failed
  *
- * Until the redirection a failure takes the new instance away again; after it, the gateways are redirected back first.
- * Throws only for what was wrong before anything was changed.
+ * Until the redirection a failure takes the new instance away again; after it, the gateways are redirected back first. What is
+ * interrupted is in the journal (migration/journal.ts). Throws only for what was wrong before anything was changed.
  */
 export async function migrate(
   context: Context,
@@ -44,9 +29,22 @@ export async function migrate(
   vn: VirtualNetwork,
   options: MigrateOptions,
 ): Promise<MigrateResult> {
+  choosePlacement(vn, options.to);
+  refuseRemoteGates(options);
+  const command = `migrate --to ${options.to}`;
+  return withLock(context, { slice: slice.name, vn: vn.name, command }, () =>
+    migrateLocked(context, slice, vn, options),
+  );
+}
+
+async function migrateLocked(
+  context: Context,
+  slice: Slice,
+  vn: VirtualNetwork,
+  options: MigrateOptions,
+): Promise<MigrateResult> {
   const old = activeInstance(context.store, slice, vn);
   const to = { name: options.to, placement: choosePlacement(vn, options.to) };
-  refuseRemoteGates(options);
   refuseUnfinished(context.store, slice, vn);
   refuseSame(slice, vn, old, options.to);
   const { mtu, urpf: urpfBefore } = context.store.instances.settings(slice.name, vn.name)!;
@@ -55,7 +53,7 @@ export async function migrate(
   const startedAt = performance.now();
   return withAgents(context, slice, nodes, async (agents) => {
     const urpf = chooseUrpf(context, agents, vn, options.urpf);
-    const gated = options.schedule === 'hold' || options.schedule === 'drain';
+    const gated = isGated(options);
     if (gated) refuseWithoutGates(agents, vn);
     const id = context.store.migrations.start({
       slice: slice.name,
@@ -65,83 +63,23 @@ export async function migrate(
       control: options.control,
       schedule: options.schedule,
       urpf,
+      options: optionsToJson(options),
+      urpfBefore,
+      oldInstance: old.record.id,
     });
     const phases = startPhases(context, id, { name: 'add nodes', ms: performance.now() - startedAt });
-    return runMigration({ context, agents, slice, vn, old, to, urpf, gated, mtu, phases }, id, options, urpfBefore);
+    const run = { context, agents, slice, vn, old, to, urpf, gated, mtu, phases, id };
+    return carryOut(run, addFirst(run), options, urpfBefore, 'before');
   });
 }
 
-async function runMigration(
-  run: Run,
-  id: number,
-  options: MigrateOptions,
-  urpfBefore: UrpfMode,
-): Promise<MigrateResult> {
-  const { agents, slice, vn, phases } = run;
-  const startedAt = performance.now();
-  const traffic = options.traffic ? await startTraffic(agents, slice, vn, run.mtu) : undefined;
-  const fresh = addInstance(run);
-  let redirections: RedirectionRecord[] = [];
-  let decision: Decision | undefined;
-  let redirectedAt = startedAt;
-  let failure: unknown;
+/** Where there is no room for another instance, the migration ends before it has begun. */
+function addFirst(run: Run & { readonly id: number }): Recorded {
   try {
-    const prepared = await prepare(run, fresh, options);
-    decision = prepared.decision;
-    if (traffic !== undefined) await sleepUntil(startedAt + trafficMarginMs);
-    advance(run, 'redirect');
-    run.context.store.instances.setState(fresh.record.id, 'joining');
-    const redirect = options.control === 'gateway' ? redirectArmed : redirectRemotely;
-    redirections = await redirect(run, fresh, decision, prepared.clocks);
-    redirectedAt = performance.now();
-    await confirm(run, fresh.instance);
+    return addInstance(run);
   } catch (error) {
-    failure = error;
-  }
-  const outcome =
-    failure === undefined && decision !== undefined
-      ? await retire(run, fresh, acceptOldUntilMs(decision.schedule, decision.flows, decision.uncertainty))
-      : await rollBack(run, fresh, urpfBefore);
-  phases.end();
-  if (traffic !== undefined && failure === undefined) await sleepUntil(redirectedAt + trafficMarginMs);
-  const flows = withPrediction((await traffic?.finish()) ?? [], decision);
-  return recordResult(run, id, options, outcome, redirections, flows, failure);
-}
-
-/** Steps 2 to 4, and the schedule for what was measured. */
-async function prepare(run: Run, fresh: Recorded, options: MigrateOptions) {
-  const { agents, slice, vn, urpf, mtu, context } = run;
-  await setUp(run, fresh.instance);
-  const cloned = await clone(run, fresh.instance);
-  await join(run, fresh.instance);
-  await acceptBoth(run, fresh.instance);
-  const clocks = await measureClocks(
-    agents,
-    vn.gateways.map((gateway) => gateway.node),
-  );
-  const latencies = await measureBoth(run, fresh.instance, clocks);
-  const uncertainty = await timingOfGateways(agents, vn, clocks, options.control);
-  const flows = measuredFlowPaths(vn, latencies.old, latencies.fresh, mtu);
-  const decision = await decide(vn, options.schedule, { ...options, urpf }, flows, uncertainty);
-  warnOfNarrowWindows(run, decision);
-  if (run.gated) await applyAll(agents, setUpGates(planAccess(slice, vn), gateBytes(decision)), context.signal);
-  await cloneChanges(run, fresh, cloned);
-  return { clocks, decision };
-}
-
-/** Room of each gateway's gate: twice what its flows send while it is closed, and some for what no flow declares. */
-function gateBytes({ schedule, flows, uncertainty }: Decision): Map<string, number> {
-  const undeclaredBytes = 1024 * 1024;
-  return new Map(
-    [...gateRooms(schedule, flows, uncertainty)].map(([gateway, { bytes }]) => [gateway, 2 * bytes + undeclaredBytes]),
-  );
-}
-
-function warnOfNarrowWindows({ context }: Run, { evaluation }: Decision): void {
-  for (const { flow, windowTooNarrow, worstLostPackets } of evaluation.flows) {
-    if (!windowTooNarrow) continue;
-    const text = `${flow.from} -> ${flow.to}: window narrower than the timing uncertainty, up to ${worstLostPackets.toFixed(1)} packets lost`;
-    context.report({ kind: 'note', text });
+    run.context.store.migrations.finish(run.id, 'rolled-back', Date.now(), messageOf(error));
+    throw error;
   }
 }
 
@@ -170,9 +108,4 @@ function refuseSame(slice: Slice, vn: VirtualNetwork, old: Recorded, to: string)
   throw new VnmError('conflict', `VN '${vn.name}' of slice '${slice.name}' is on placement '${to}' already`, {
     hint: `its placements are ${[...vn.placements.keys()].join(', ')}`,
   });
-}
-
-/** An instant by `performance.now`. */
-async function sleepUntil(atMs: number): Promise<void> {
-  await sleep(Math.max(0, atMs - performance.now()));
 }

@@ -86,6 +86,11 @@ export function tearDownRouters(vn: VirtualNetwork, instance: Instance, names: N
   return batches;
 }
 
+/** Takes an instance down, gateways' links first. The groups must have left it before. */
+export function tearDownInstance(slice: Slice, vn: VirtualNetwork, instance: Instance, names: NodeNames): Batches {
+  return mergeBatches(leaveGateways(slice, vn, instance), tearDownRouters(vn, instance, names));
+}
+
 /** Step 4: the gateways' ends of the overlay links, and the nexthop that leads into the instance. */
 export function joinGateways(
   slice: Slice,

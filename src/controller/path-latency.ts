@@ -1,4 +1,5 @@
 /** What is made of the probes between two gateways: pure. */
+import { VnmError } from '../model/errors.ts';
 import type { StreamReport } from '../vsys/messages.ts';
 
 /** One-way latency between two gateways over one instance, in ms. */
@@ -43,12 +44,18 @@ export interface ProbedPath {
   readonly clockBoundMs: number;
 }
 
-/** `back`: the same pair probed the other way, over the same instance. */
+/**
+ * `back`: the same pair probed the other way, over the same instance. Throws VnmError `failed` when one way is longer than there and
+ * back together, or takes less than nothing, by more than the clocks' bound: then one of them was set after its offset had been
+ * measured, and nothing that is made of it would be right.
+ */
 export function pathLatency(there: ProbedPath, back: ProbedPath): PathLatency {
   const { from, to, probes, report, correctionMs, clockBoundMs } = there;
   const { min, median, p99 } = report.delayMs ?? nothing;
   const other = back.report.delayMs ?? nothing;
   const oneWayMs = { min: min + correctionMs, median: median + correctionMs };
+  const slackMs = clockBoundMs + unevenMs;
+  if (oneWayMs.min < -slackMs || oneWayMs.min > min + other.min + slackMs) throw clockWasSet(from, to);
   const halfRoundTripMs = { min: (min + other.min) / 2, median: (median + other.median) / 2 };
   const basis = latencyBasis(clockBoundMs, halfRoundTripMs.median);
   return {
@@ -63,6 +70,15 @@ export function pathLatency(there: ProbedPath, back: ProbedPath): PathLatency {
     basis,
     reportedMs: basis === 'one-way' ? oneWayMs : halfRoundTripMs,
   };
+}
+
+/** Probes of the two ways are not under way at the same instants. */
+const unevenMs = 100;
+
+function clockWasSet(from: string, to: string): VnmError {
+  return new VnmError('failed', `the clock of gateway ${from} or ${to} was set while latencies were measured`, {
+    hint: 'try again',
+  });
 }
 
 const nothing = { min: Number.NaN, median: Number.NaN, p99: Number.NaN };

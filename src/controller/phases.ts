@@ -20,7 +20,7 @@ export function startPhases(context: Context, migration?: number, first?: { name
     begin: (name) => {
       end();
       current = { name, startedAt: performance.now() };
-      if (migration !== undefined) context.store.migrations.phase(migration, done.length, name, Date.now());
+      if (migration !== undefined) context.store.migrations.phase(migration, name, Date.now());
       context.report({ kind: 'phase', text: name });
     },
     end,

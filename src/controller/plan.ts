@@ -9,9 +9,11 @@ import { withAgents } from './agents.ts';
 import { measureClocks } from './clocks.ts';
 import type { Context } from './context.ts';
 import { declaredFlowPaths, measuredFlowPaths } from './flow-paths.ts';
+import { withLock } from './lock.ts';
 import { chooseUrpf } from './migration/choose-urpf.ts';
 import { type Decision, decide, timingOfGateways } from './migration/decide.ts';
-import { addInstance, clone, join, measureBoth, removeFresh, setUp } from './migration/prepare.ts';
+import { removeFresh } from './migration/finish.ts';
+import { addInstance, clone, join, measureBoth, setUp } from './migration/prepare.ts';
 import { type Move, movesOf, type Run } from './migration/types.ts';
 import { startPhases } from './phases.ts';
 import { activeInstance, choosePlacement, edgeNodes, refuseUnfinished } from './resolve.ts';
@@ -85,7 +87,9 @@ export async function plan(
   const facts =
     latency === 'declared'
       ? declaredFacts(context, slice, vn, from, options)
-      : await measuredFacts(context, slice, vn, from, options);
+      : await withLock(context, { slice: slice.name, vn: vn.name, command: `plan --to ${options.to}` }, () =>
+          measuredFacts(context, slice, vn, from, options),
+        );
   const names = options.schedule === undefined ? schedulesFor(facts.urpf) : [options.schedule];
   const schedules: PlannedSchedule[] = [];
   for (const name of names) {

@@ -3,6 +3,7 @@ import type { Placement, Slice, VirtualNetwork } from '../model/slice.ts';
 import type { Instance } from '../planning/instance.ts';
 import type { InstanceRecord } from '../store/instances.ts';
 import type { Store } from '../store/store.ts';
+import { describeUnfinished, howToGoOn } from './migration/journal.ts';
 
 /** The VN that a command means: the one named, or the only one. */
 export function chooseVn(slice: Slice, name: string | undefined): VirtualNetwork {
@@ -48,13 +49,28 @@ export function edgeNodes(vn: VirtualNetwork): string[] {
   return [...vn.gateways, ...vn.endHosts].map((place) => place.node);
 }
 
-/** Throws VnmError `conflict` while an instance of the VN is neither finished nor gone. */
+/** What to do about a VN that has instances and none that is active. */
+export function installOrUninstall({ name }: Slice): string {
+  return `pl-vnm install ${name}, or pl-vnm uninstall ${name}, once more`;
+}
+
+/**
+ * Throws VnmError `conflict` while a migration of the VN is unfinished, or an instance is neither active nor gone. To be asked by
+ * who has the lock, so that what is unfinished was interrupted.
+ */
 export function refuseUnfinished(store: Store, slice: Slice, vn: VirtualNetwork): void {
+  const [migration] = store.migrations.unfinished(slice.name, vn.name);
+  if (migration !== undefined) {
+    throw new VnmError('conflict', describeUnfinished(migration), { hint: howToGoOn(slice.name) });
+  }
   const unfinished = store.instances.list({ slice: slice.name, vn: vn.name }).find(({ state }) => state !== 'active');
   if (unfinished === undefined) return;
+  const isHalf = store.instances.active(slice.name, vn.name) === undefined;
   throw new VnmError(
     'conflict',
     `VN '${vn.name}' of slice '${slice.name}' has an unfinished instance on placement '${unfinished.placementName}'`,
-    { hint: `an earlier command was interrupted; pl-vnm uninstall ${slice.name} takes everything down` },
+    {
+      hint: `an earlier command was interrupted; ${isHalf ? installOrUninstall(slice) : `pl-vnm rollback ${slice.name} takes it away`}`,
+    },
   );
 }

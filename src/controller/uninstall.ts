@@ -2,6 +2,7 @@ import type { Slice, VirtualNetwork } from '../model/slice.ts';
 import { planAccess } from '../planning/instance.ts';
 import { type Agents, applyAll, countChanges, withAgents } from './agents.ts';
 import type { Context } from './context.ts';
+import { withLock } from './lock.ts';
 import {
   leaveGateways,
   mergeBatches,
@@ -21,6 +22,12 @@ export interface UninstallResult {
 
 /** Takes down all that the database says is installed of a slice, or of one VN of it, and nothing else. */
 export async function uninstall(context: Context, slice: Slice, vnName?: string): Promise<UninstallResult> {
+  return withLock(context, { slice: slice.name, vn: vnName, command: 'uninstall' }, () =>
+    uninstallLocked(context, slice, vnName),
+  );
+}
+
+async function uninstallLocked(context: Context, slice: Slice, vnName?: string): Promise<UninstallResult> {
   const installed = new Set(context.store.instances.list({ slice: slice.name }).map((record) => record.vn));
   const vns = slice.vns.filter((vn) => installed.has(vn.name) && (vnName === undefined || vn.name === vnName));
   if (vns.length === 0) return { slice: slice.name, vns: [], changed: 0 };
@@ -56,6 +63,9 @@ export async function uninstallVn(context: Context, agents: Agents, slice: Slice
   );
   const changed = countChanges(await applyAll(agents, batches));
   for (const record of records) instances.remove(record.id);
+  for (const { id } of context.store.migrations.unfinished(slice.name, vn.name)) {
+    context.store.migrations.finish(id, 'failed', Date.now(), 'the VN was uninstalled');
+  }
   instances.setSettings(slice.name, vn.name, undefined);
   context.store.events.add(slice.name, 'uninstalled', `VN '${vn.name}'`);
   return changed;

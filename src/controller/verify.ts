@@ -61,6 +61,16 @@ async function verifyPair(
   return result.reachable ? result : { ...result, stopsAt: await locateBreak(agents, vn, instance, from, to) };
 }
 
+/** The broken ones of some pairs, each with the place where it stops; undefined where none is. */
+export function brokenPairs(
+  pairs: readonly { from: string; to: string; reachable: boolean; stopsAt?: string }[],
+): string | undefined {
+  const broken = pairs.filter((pair) => !pair.reachable);
+  return broken.length === 0
+    ? undefined
+    : broken.map(({ from, to, stopsAt }) => `${from} to ${to}: it stops ${stopsAt}`).join('; ');
+}
+
 /** Proves that an instance carries packets from each gateway to each other, whether or not traffic uses it yet. */
 export async function verifyGateways(
   agents: Agents,

@@ -11,10 +11,27 @@ export interface MigrationStart {
   readonly control: string;
   readonly schedule: string;
   readonly urpf: UrpfMode;
+  /** As JSON. */
+  readonly options: string;
+  readonly urpfBefore: UrpfMode;
+  /** Id of the instance that carries the traffic when it begins. */
+  readonly oldInstance: number;
+}
+
+/** What becomes known while it runs. */
+export interface MigrationProgress {
+  readonly newInstance?: number;
+  /** Under which the gateways are about to be armed. */
+  readonly armedId?: string;
+  /** How long the old instance is kept after the redirections. */
+  readonly drainMs?: number;
 }
 
 export interface MigrationRecord extends MigrationStart {
   readonly id: number;
+  readonly newInstance: number | null;
+  readonly armedId: string | null;
+  readonly drainMs: number | null;
   readonly state: string;
   readonly outcome: Outcome | null;
   readonly startedAt: number;
@@ -54,7 +71,12 @@ export interface FlowRecord {
 export interface MigrationStore {
   start(migration: MigrationStart): number;
   /** Marks the beginning of a phase; the previous one ends. */
-  phase(id: number, ordinal: number, name: string, at: number): void;
+  phase(id: number, name: string, at: number): void;
+  /** Written down before it is acted on. */
+  progress(id: number, progress: MigrationProgress): void;
+  find(id: number): MigrationRecord | undefined;
+  /** Those that were interrupted, or could not be undone completely, oldest first. */
+  unfinished(slice?: string, vn?: string): MigrationRecord[];
   finish(id: number, outcome: Outcome, at: number, error?: string): void;
   saveRedirections(id: number, redirections: readonly RedirectionRecord[]): void;
   saveFlows(id: number, flows: readonly FlowRecord[]): void;
@@ -62,38 +84,52 @@ export interface MigrationStore {
   list(slice?: string, limit?: number): MigrationRecord[];
 }
 
+const select = `select id, slice, vn, from_placement as "from", to_placement as "to", control, schedule, urpf, state, outcome,
+  started_at as startedAt, finished_at as finishedAt, error, options, urpf_before as urpfBefore, old_instance as oldInstance,
+  new_instance as newInstance, armed_id as armedId, drain_ms as drainMs from migrations`;
+
 export function migrationStore(db: Db): MigrationStore {
   const endPhase = db.prepare(
     'update migration_phases set finished_at = ? where migration_id = ? and finished_at is null',
   );
   return {
-    start: ({ slice, vn, from, to, control, schedule, urpf }) =>
+    start: ({ slice, vn, from, to, control, schedule, urpf, options, urpfBefore, oldInstance }) =>
       db
         .prepare<unknown[], number>(
-          `insert into migrations (slice, vn, from_placement, to_placement, control, schedule, urpf, state, started_at)
-           values (?, ?, ?, ?, ?, ?, ?, 'started', ?) returning id`,
+          `insert into migrations
+             (slice, vn, from_placement, to_placement, control, schedule, urpf, options, urpf_before, old_instance, state, started_at)
+           values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'add nodes', ?) returning id`,
         )
         .pluck()
-        .get(slice, vn, from, to, control, schedule, urpf, Date.now())!,
-    phase: db.transaction((id: number, ordinal: number, name: string, at: number) => {
+        .get(slice, vn, from, to, control, schedule, urpf, options, urpfBefore, oldInstance, Date.now())!,
+    phase: db.transaction((id: number, name: string, at: number) => {
       endPhase.run(at, id);
-      db.prepare('insert into migration_phases (migration_id, ordinal, name, started_at) values (?, ?, ?, ?)').run(
-        id,
-        ordinal,
-        name,
-        at,
-      );
-      db.prepare('update migrations set state = ? where id = ?').run(name, id);
+      db.prepare(
+        `insert into migration_phases (migration_id, ordinal, name, started_at)
+         select ?, coalesce(max(ordinal) + 1, 0), ?, ? from migration_phases where migration_id = ?`,
+      ).run(id, name, at, id);
+      db.prepare('update migrations set state = ?, outcome = null, finished_at = null where id = ?').run(name, id);
     }),
+    progress: (id, { newInstance, armedId, drainMs }) => {
+      db.prepare(
+        `update migrations set new_instance = coalesce(?, new_instance), armed_id = coalesce(?, armed_id),
+           drain_ms = coalesce(?, drain_ms) where id = ?`,
+      ).run(newInstance ?? null, armedId ?? null, drainMs ?? null, id);
+    },
+    find: (id) => db.prepare<[number], MigrationRecord>(`${select} where id = ?`).get(id),
+    unfinished: (slice, vn) =>
+      db
+        .prepare<unknown[], MigrationRecord>(
+          `${select} where (? is null or slice = ?) and (? is null or vn = ?) and (outcome is null or (outcome = 'failed' and exists
+             (select 1 from instances i where i.id in (old_instance, new_instance) and i.state <> 'active'))) order by id`,
+        )
+        .all(slice ?? null, slice ?? null, vn ?? null, vn ?? null),
     finish: db.transaction((id: number, outcome: Outcome, at: number, error?: string) => {
       endPhase.run(at, id);
-      db.prepare('update migrations set state = ?, outcome = ?, finished_at = ?, error = ? where id = ?').run(
-        outcome,
-        outcome,
-        at,
-        error ?? null,
-        id,
-      );
+      // One that failed stays in its phase: from there it goes on.
+      db.prepare(
+        `update migrations set state = iif(? = 'failed', state, ?), outcome = ?, finished_at = ?, error = ? where id = ?`,
+      ).run(outcome, outcome, outcome, at, error ?? null, id);
     }),
     saveRedirections: db.transaction((id: number, redirections: readonly RedirectionRecord[]) => {
       const insert = db.prepare(
@@ -136,11 +172,7 @@ export function migrationStore(db: Db): MigrationStore {
     }),
     list: (slice, limit = 20) =>
       db
-        .prepare<unknown[], MigrationRecord>(
-          `select id, slice, vn, from_placement as "from", to_placement as "to", control, schedule, urpf, state, outcome,
-             started_at as startedAt, finished_at as finishedAt, error
-           from migrations where ? is null or slice = ? order by id desc limit ?`,
-        )
+        .prepare<unknown[], MigrationRecord>(`${select} where ? is null or slice = ? order by id desc limit ?`)
         .all(slice ?? null, slice ?? null, limit),
   };
 }

@@ -1,6 +1,7 @@
 import { openDatabase } from './database.ts';
 import { type EventStore, eventStore } from './events.ts';
 import { type InstanceStore, instanceStore } from './instances.ts';
+import { type LockStore, lockStore } from './locks.ts';
 import { type MigrationStore, migrationStore } from './migrations.ts';
 import { type SliceStore, sliceStore } from './slices.ts';
 import { type TestbedStore, testbedStore } from './testbeds.ts';
@@ -13,6 +14,7 @@ export interface Store {
   readonly migrations: MigrationStore;
   readonly testbeds: TestbedStore;
   readonly events: EventStore;
+  readonly locks: LockStore;
   close(): void;
 }
 
@@ -26,6 +28,7 @@ export function openStore(path: string): Store {
     migrations: migrationStore(db),
     testbeds: testbedStore(db),
     events: eventStore(db),
+    locks: lockStore(db),
     close: () => {
       db.close();
     },

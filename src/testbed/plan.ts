@@ -97,7 +97,7 @@ function nodePolicy(id: string, node: string, slice: Slice): Policy {
     vnet: formatPrefix(slice.vnet),
     interfacePrefix,
     // No node name has a dot, so no two nodes' prefixes begin alike.
-    namespacePrefix: `${nodeNamespace(id, node)}.${slice.name}-`,
+    namespacePrefix: `${nodeNamespace(id, node)}.${slice.name}_`,
     table,
     rulePriority,
     nexthops,

@@ -57,6 +57,11 @@ describe('pathLatency', () => {
     });
   });
 
+  it.each([-3_600_000, -700, 700, 3_600_000])('refuses what a clock that was set by %d ms has made', (stepMs) => {
+    const { there, back } = pair(40, 60, 0, stepMs, 1);
+    expect(() => pathLatency(there, back)).toThrow('the clock of gateway a or b was set while latencies were measured');
+  });
+
   it('reports half the round trip where the clocks are too uncertain, and keeps one way for schedules', () => {
     const { there, back } = pair(40, 60, -3_600_000, 30, 30);
     expect(pathLatency(there, back)).toMatchObject({

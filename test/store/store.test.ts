@@ -130,10 +130,20 @@ describe('migrations', () => {
       control: 'remote',
       schedule: 'simultaneous',
       urpf: 'strict',
+      options: '{}',
+      urpfBefore: 'strict',
+      oldInstance: 7,
     });
-    store.migrations.phase(id, 0, 'add nodes', 1000);
-    store.migrations.phase(id, 1, 'set up', 1500);
-    expect(store.migrations.list('three')[0]).toMatchObject({ state: 'set up', outcome: null });
+    store.migrations.phase(id, 'add nodes', 1000);
+    store.migrations.phase(id, 'set up', 1500);
+    store.migrations.progress(id, { newInstance: 8 });
+    store.migrations.progress(id, { armedId: 'm1', drainMs: 5 });
+    expect(store.migrations.unfinished('three', 'three')).toMatchObject([
+      { id, state: 'set up', oldInstance: 7, newInstance: 8, armedId: 'm1', drainMs: 5 },
+    ]);
+    expect(store.migrations.unfinished('other')).toEqual([]);
+    store.migrations.finish(id, 'failed', 1800, 'node p4 is away');
+    expect(store.migrations.list('three')[0]).toMatchObject({ state: 'set up', outcome: 'failed' });
     store.migrations.finish(id, 'rolled-back', 2000, 'node p4 is away');
     expect(store.migrations.list('three')[0]).toMatchObject({
       state: 'rolled-back',
@@ -141,6 +151,30 @@ describe('migrations', () => {
       error: 'node p4 is away',
     });
     expect(store.migrations.list('other')).toEqual([]);
+    expect(store.migrations.unfinished()).toEqual([]);
+  });
+});
+
+describe('locks', () => {
+  const holder = { host: 'here', boot: '1', pid: 1, processStart: '1' };
+  const acquire = (slice: string, vn?: string, isDead = false) =>
+    store.locks.acquire({ slice, vn, command: 'migrate', holder }, () => isDead);
+
+  test('of VNs do not hinder each other, those of the whole slice do', () => {
+    const one = acquire('three', 'one');
+    expect(acquire('three', 'two')).toBeTypeOf('number');
+    expect(acquire('other')).toBeTypeOf('number');
+    expect(acquire('three', 'one')).toMatchObject({ id: one, slice: 'three', vn: 'one', command: 'migrate' });
+    expect(acquire('three')).toMatchObject({ id: one });
+  });
+
+  test('go with their process, or when released', () => {
+    const first = acquire('three') as number;
+    expect(acquire('three', 'one')).toMatchObject({ id: first, vn: null });
+    const second = acquire('three', 'one', true) as number;
+    expect(store.locks.list().map(({ id }) => id)).toEqual([second]);
+    store.locks.release(second);
+    expect(store.locks.list()).toEqual([]);
   });
 });
 

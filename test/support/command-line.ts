@@ -25,6 +25,8 @@ export interface Running {
   said(text: string): Promise<void>;
   /** Ctrl-C. */
   interrupt(): void;
+  /** No chance to do anything any more. */
+  kill(): void;
   readonly finished: Promise<Finished>;
 }
 
@@ -92,5 +94,5 @@ function running(child: ChildProcess): Running {
       const missing = () => reject(new Error(`it ended without saying '${text}': ${output.stderr}`));
       finished.then(missing, reject);
     });
-  return { said, interrupt: () => void child.kill('SIGINT'), finished };
+  return { said, interrupt: () => void child.kill('SIGINT'), kill: () => void child.kill('SIGKILL'), finished };
 }

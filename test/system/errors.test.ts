@@ -29,7 +29,7 @@ describe('the program', () => {
 
   it.each([
     ['frobnicate', "unknown command 'frobnicate'"],
-    ['verify --fast two', "unknown option '--fast'"],
+    ['verify --quickly two', "unknown option '--quickly'"],
     ['verify', "missing required argument 'slice'"],
     ['migrate two', "required option '--to <placement>' not specified"],
     [

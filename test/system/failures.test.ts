@@ -84,7 +84,7 @@ describeAsRoot('a migration that fails', () => {
   /** It exits with 5, says why, and all is as if it had never begun. */
   async function expectUndone({ code, json }: { code: number | null; json: MigrateResult }, error: string) {
     expect({ code, outcome: json.outcome, error: json.error }).toEqual({ code: 5, outcome: 'rolled-back', error });
-    expect(json.phases.at(-1)!.name).toBe('roll back');
+    expect(json.phases.at(-1)!.name).toBe('take the new instance away');
     expect(await networkOf(own.testbed)).toEqual(installed);
     const { vns, migrations } = await own.vnm.ok<SliceStatus>('status two');
     expect(vns).toMatchObject([{ placement: 'initial', instances: [{ placement: 'initial', state: 'active' }] }]);
@@ -95,7 +95,7 @@ describeAsRoot('a migration that fails', () => {
 
   it('since a name is taken on a new node, loses nothing', async () => {
     const { a, vni } = fresh.links[0]!;
-    const router = `${own.namespace('n3')}.two-1-a`;
+    const router = `${own.namespace('n3')}.two_1-a`;
     execFileSync('ip', ['netns', 'add', router]);
     ip(router, `link add ${a.interface} type bridge`);
     const remote = own.testbed.nodes.find((one) => one.name === 'n4')!.address;

@@ -58,7 +58,7 @@ describe('planTestbed', () => {
       slice: 'test',
       vnet: '10.65.0.0/16',
       interfacePrefix: 'pv002-',
-      namespacePrefix: 'ptab12-a.test-',
+      namespacePrefix: 'ptab12-a.test_',
       table: 50_002,
       rulePriority: 10_002,
       nexthops: { first: 131_072, last: 196_607 },

@@ -75,7 +75,7 @@ describeAsRoot('a testbed without latencies', () => {
   test('each slice has a policy on each of its nodes', async () => {
     const policyAt = (node: string, slice: string) => join(options.directory, 'nodes', node, 'policy', `${slice}.json`);
     const policy = policySchema.parse(JSON.parse(await readFile(policyAt('b', 'other'), 'utf8')));
-    expect(policy).toMatchObject({ slice: 'other', namespacePrefix: `pt${options.id}-b.other-` });
+    expect(policy).toMatchObject({ slice: 'other', namespacePrefix: `pt${options.id}-b.other_` });
     expect(existsSync(policyAt('a', 'test'))).toBe(true);
     expect(existsSync(policyAt('a', 'other'))).toBe(false);
   });

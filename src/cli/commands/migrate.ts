@@ -36,6 +36,6 @@ export function addMigrate(program: Command): void {
 const exitCodes = { completed: 0, 'rolled-back': 5, failed: 6 } as const;
 
 export function migrateOutput(result: MigrateResult): Output {
-  const exitCode = result.interrupted ? 130 : exitCodes[result.outcome];
+  const exitCode = result.interrupted ? 130 : result.away.length > 0 ? 4 : exitCodes[result.outcome];
   return { text: migrationText(result), json: result, exitCode };
 }

@@ -1,16 +1,22 @@
 import type { Command } from 'commander';
+import { type LiveStatus, liveStatus } from '../../controller/live.ts';
 import { sliceFromArgument } from '../../controller/slice-argument.ts';
 import { type SliceStatus, sliceStatus } from '../../controller/status.ts';
+import { VnmError } from '../../model/errors.ts';
+import { comparisonExitCode, differencesText, failureTexts } from '../live-text.ts';
 import { table } from '../output.ts';
-import { runCommand } from '../run.ts';
+import { type Output, runCommand } from '../run.ts';
 
 export function addStatus(program: Command): void {
   program
     .command('status')
     .description('what is installed where')
     .argument('[slice]', 'a slice file, or the name of a slice in the database; all without it')
-    .action((argument: string | undefined, _options, command: Command) =>
-      runCommand(command, async ({ store }) => {
+    .option('--live', 'ask the nodes, and list what is not as the database says', false)
+    .action((argument: string | undefined, { live }: { live: boolean }, command: Command) =>
+      runCommand(command, async (context) => {
+        const { store } = context;
+        if (live) return liveOutput(await liveStatus(context, sliceFromArgument(store, requireArgument(argument))));
         const slices =
           argument === undefined
             ? store.slices.names().map((name) => store.slices.find(name)!)
@@ -20,6 +26,31 @@ export function addStatus(program: Command): void {
         return { text, json: argument === undefined ? { slices: result } : result[0] };
       }),
     );
+}
+
+function requireArgument(argument: string | undefined): string {
+  if (argument !== undefined) return argument;
+  throw new VnmError('usage', '--live is for one slice', { hint: 'pl-vnm status SLICE --live' });
+}
+
+function liveOutput(status: LiveStatus): Output {
+  const { differences, notCompared } = status;
+  const lines = [
+    ...failureTexts(status),
+    ...notCompared.map((vn) => `VN '${vn}' is half installed or half removed, and was not compared`),
+    verdictOn(status),
+  ];
+  const list = differences.length === 0 ? [] : [differencesText(differences)];
+  const exitCode = comparisonExitCode(status, status.equal);
+  return { text: [...list, lines.join('\n')].join('\n\n'), json: status, exitCode };
+}
+
+function verdictOn({ slice, equal, differences, unreachable, migrating }: LiveStatus): string {
+  const nodes = unreachable.length === 0 ? 'the nodes are' : 'the other nodes are';
+  if (equal) return `${nodes} as the database says of slice '${slice}'`;
+  const verdict = `${nodes} not as the database says of slice '${slice}'`;
+  if (migrating.length > 0) return `${verdict}; the migration of VN '${migrating.join("', '")}' is unfinished`;
+  return differences.some(({ additional }) => !additional) ? `${verdict}; pl-vnm reconcile ${slice} mends it` : verdict;
 }
 
 function describe(status: SliceStatus): string {

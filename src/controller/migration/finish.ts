@@ -1,58 +1,96 @@
-/** Step 6 of a migration (the paper, section III-D), and the way back. */
+/** Step 6 of a migration (the paper, section III-D), and the way back. Nodes that are away do not stop either. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, VnmError } from '../../model/errors.ts';
 import type { UrpfMode } from '../../model/route.ts';
 import { type Instance, planAccess } from '../../planning/instance.ts';
 import type { Outcome } from '../../store/migrations.ts';
-import { applyAll } from '../agents.ts';
-import { leaveGateways, mergeBatches, removeGates, setGroups, setUrpf, tearDownRouters } from '../operations.ts';
-import { verifyVn } from '../verify.ts';
-import { removeFresh } from './prepare.ts';
-import { advance, type Recorded, type Run } from './types.ts';
+import { applyAll, applyWhereReachable } from '../agents.ts';
+import { mergeBatches, removeGates, setGroups, setUrpf, tearDownInstance } from '../operations.ts';
+import { edgeNodes } from '../resolve.ts';
+import { brokenPairs, verifyVn } from '../verify.ts';
+import type { Recorded, Run } from './types.ts';
 
 /** Added to the longest old latency before the old instance goes. */
 const drainMarginMs = 250;
+/** An armed redirection that has begun is waited for so long. */
+const armedPatienceMs = 5000;
+const armedPollMs = 50;
+/** The phase in which no gateway uses the new instance any more. */
+const takeAway = 'take the new instance away';
 
-/** The end hosts reach each other over the new instance. */
+/** The end hosts reach each other over the new instance. From the redirection on no signal stops a migration. */
 export async function confirm(run: Run, fresh: Instance): Promise<void> {
-  const { agents, slice, vn } = run;
-  advance(run, 'verify');
-  const { ok, pairs } = await verifyVn(agents, slice, vn, fresh);
-  if (ok) return;
-  const broken = pairs.filter((pair) => !pair.reachable);
-  const list = broken.map(({ from, to, stopsAt }) => `${from} to ${to}: it stops ${stopsAt}`);
-  throw new VnmError('failed', `after the redirection no packet came from ${list.join('; ')}`);
+  run.phases.begin('verify');
+  await verifyEndHosts(run, fresh, 'after the redirection');
+}
+
+async function verifyEndHosts({ agents, slice, vn }: Run, instance: Instance, when: string): Promise<void> {
+  const broken = brokenPairs((await verifyVn(agents, slice, vn, instance)).pairs);
+  if (broken !== undefined) throw new VnmError('failed', `${when} no packet came from ${broken}`);
+}
+
+function requireGateways({ agents, vn }: Run): void {
+  const away = vn.gateways.filter(({ node }) => agents.missing.has(node));
+  if (away.length === 0) return;
+  const names = away.map(({ name, node }) => `gateway ${name} (node '${node}')`).join(', ');
+  throw new VnmError('unreachable', `${names} cannot be reached and may send into the new instance, so both stay up`);
 }
 
 /** The new instance is the VN now. The old one goes once nothing can be in flight on it (`drainMs` after the redirections). */
 export async function retire(run: Run, fresh: Recorded, drainMs: number): Promise<Outcome> {
-  const { context, agents, slice, vn, old, urpf, mtu, phases } = run;
-  const { instances } = context.store;
-  instances.activate(fresh.record.id, old.record.id);
+  const { context, agents, slice, vn, old, urpf, mtu, phases, id } = run;
+  const { instances, migrations } = context.store;
+  // What was begun before it was interrupted is not gone back on: from `drain` one could still roll back.
+  const isBegun = id !== undefined && migrations.find(id)?.state === 'retire';
+  if (!isBegun) phases.begin('drain');
+  if (instances.active(slice.name, vn.name)?.id !== fresh.record.id) instances.activate(fresh.record.id, old.record.id);
   instances.setSettings(slice.name, vn.name, { mtu, urpf });
-  phases.begin('drain');
-  await sleep(Math.max(0, drainMs) + drainMarginMs);
+  if (!isBegun) await sleep(Math.max(0, drainMs) + drainMarginMs);
   phases.begin('retire');
-  await applyAll(
+  const left = await applyWhereReachable(
     agents,
     mergeBatches(
       run.gated ? removeGates(planAccess(slice, vn)) : new Map(),
       setGroups(slice, vn, agents, [fresh.instance], fresh.instance, urpf),
-      leaveGateways(slice, vn, old.instance),
-      tearDownRouters(vn, old.instance, agents),
+      tearDownInstance(slice, vn, old.instance, agents),
     ),
   );
+  tellOfLeft(run, left);
   instances.remove(old.record.id);
   return 'completed';
 }
 
-/** Back to the old instance: the gateways first, then the new instance goes. `urpf` is the mode that was before. */
-export async function rollBack(run: Run, fresh: Recorded, urpf: UrpfMode): Promise<Outcome> {
+/**
+ * Back to the old instance: what is armed is disarmed, the gateways send into the old instance, then the new one goes, once nothing
+ * can be in flight on it (`drainMs`). `urpf` is the mode that was before. While a gateway that may have redirected is away, or the
+ * old instance does not carry traffic, both instances stay: `failed`.
+ */
+export async function rollBack(
+  run: Run,
+  fresh: Recorded,
+  urpf: UrpfMode,
+  options: { readonly redirectionBegun: boolean; readonly drainMs: number },
+): Promise<Outcome> {
   const { context, agents, slice, vn, old, phases } = run;
-  phases.begin('roll back');
+  const { instances, events } = context.store;
+  phases.begin(options.redirectionBegun ? 'roll back' : takeAway);
   const access = planAccess(slice, vn);
   try {
-    await applyAll(
+    await agents.revive();
+    if (options.redirectionBegun) {
+      await disarmAll(run);
+      const both = [old.instance, fresh.instance];
+      const back = setGroups(slice, vn, agents, both, old.instance, run.urpf);
+      await applyWhereReachable(agents, mergeBatches(back, run.gated ? removeGates(access) : new Map()));
+      // What is under way on the new instance is still accepted.
+      await sleep(options.drainMs + drainMarginMs);
+      requireGateways(run);
+      await verifyEndHosts(run, old.instance, 'back on the old instance');
+    }
+    if (instances.active(slice.name, vn.name)?.id !== old.record.id) instances.activate(old.record.id, fresh.record.id);
+    instances.setSettings(slice.name, vn.name, { mtu: run.mtu, urpf });
+    if (options.redirectionBegun) phases.begin(takeAway);
+    const left = await applyWhereReachable(
       agents,
       mergeBatches(
         run.gated ? removeGates(access) : new Map(),
@@ -60,11 +98,73 @@ export async function rollBack(run: Run, fresh: Recorded, urpf: UrpfMode): Promi
         setGroups(slice, vn, agents, [old.instance], old.instance, urpf),
       ),
     );
-    await removeFresh(run, fresh);
+    await removeFresh(run, fresh, left);
     return 'rolled-back';
   } catch (error) {
-    context.store.instances.setState(fresh.record.id, 'removing');
-    context.store.events.add(slice.name, 'rollback-incomplete', messageOf(error));
+    instances.setState(fresh.record.id, 'removing');
+    events.add(slice.name, 'rollback-incomplete', messageOf(error));
+    context.report({ kind: 'note', text: `the way back is not complete: ${messageOf(error)}` });
     return 'failed';
   }
+}
+
+/** Takes the new instance away again, gateways' links first. No gateway may send into it any more. `before`: nodes found away. */
+export async function removeFresh(
+  { context, agents, slice, vn }: Pick<Run, 'context' | 'agents' | 'slice' | 'vn'>,
+  fresh: Recorded,
+  before: readonly string[] = [],
+): Promise<void> {
+  const left = await applyWhereReachable(agents, tearDownInstance(slice, vn, fresh.instance, agents));
+  context.store.instances.remove(fresh.record.id);
+  tellOfLeft({ context, slice }, [...before, ...left]);
+}
+
+/** Every gateway into the new instance, at once: those that are there already stay as they are. */
+export async function redirectAll(run: Run, fresh: Instance): Promise<void> {
+  const { agents, slice, vn, old, urpf, gated } = run;
+  await disarmAll(run);
+  await applyAll(
+    agents,
+    mergeBatches(
+      setGroups(slice, vn, agents, [old.instance, fresh], fresh, urpf),
+      gated ? removeGates(planAccess(slice, vn)) : new Map(),
+    ),
+  );
+}
+
+/** The edge nodes that are away: without them nobody can say what traffic does. */
+export function edgesAway({ agents, vn }: Run): string[] {
+  return [...new Set(edgeNodes(vn))].filter((node) => agents.missing.has(node));
+}
+
+/** What gateways still hold of this migration is disarmed; what has begun is waited for. */
+async function disarmAll({ context, agents, vn, id }: Run): Promise<void> {
+  const armedId = id === undefined ? null : (context.store.migrations.find(id)?.armedId ?? null);
+  if (armedId === null) return;
+  await Promise.all(
+    vn.gateways
+      .filter(({ node }) => !agents.missing.has(node))
+      .map(async ({ node }) => {
+        try {
+          await agents.get(node).call('cancel', { id: armedId });
+          for (const startMs = performance.now(); performance.now() - startMs < armedPatienceMs; ) {
+            const { state } = await agents.get(node).call('armed_results', { id: armedId });
+            if (state !== 'armed') return;
+            await sleep(armedPollMs);
+          }
+        } catch (error) {
+          // It holds nothing, or is away now.
+          if (!(error instanceof VnmError) || !['not-found', 'unreachable', 'timeout'].includes(error.code))
+            throw error;
+        }
+      }),
+  );
+}
+
+function tellOfLeft({ context, slice }: Pick<Run, 'context' | 'slice'>, nodes: readonly string[]): void {
+  if (nodes.length === 0) return;
+  const names = [...new Set(nodes)].join("', '");
+  const text = `node '${names}' cannot be reached: what is to go from there stays until pl-vnm reconcile ${slice.name}`;
+  context.report({ kind: 'note', text });
+  context.store.events.add(slice.name, 'left-over', text);
 }

@@ -7,25 +7,18 @@ import { applyAll } from '../agents.ts';
 import { applyRoutes, type RoutingState, readTranslated } from '../clone.ts';
 import { measurePaths, type PathLatency } from '../measure.ts';
 import { tunnelMtu } from '../mtu.ts';
-import {
-  joinGateways,
-  leaveGateways,
-  mergeBatches,
-  namespaceOf,
-  setGroups,
-  setUpRouters,
-  setUrpf,
-  tearDownRouters,
-} from '../operations.ts';
-import { verifyGateways } from '../verify.ts';
+import { joinGateways, mergeBatches, namespaceOf, setGroups, setUpRouters, setUrpf } from '../operations.ts';
+import { brokenPairs, verifyGateways } from '../verify.ts';
 import { advance, type Recorded, type Run } from './types.ts';
 
 /** The new instance is recorded before anything of it is made. */
-export function addInstance({ context, agents, slice, vn, to }: Run): Recorded {
+export function addInstance({ context, agents, slice, vn, to, id }: Run): Recorded {
   const plan = (slot: number) => planInstance(slice, vn, to.placement, slot);
   const namespaces = (instance: Instance) =>
     new Map(vn.routers.map((router) => [router, namespaceOf(instance, router, agents)]));
-  return context.store.instances.add(slice.name, vn.name, to.name, slotCount(slice), plan, namespaces);
+  const fresh = context.store.instances.add(slice.name, vn.name, to.name, slotCount(slice), plan, namespaces);
+  if (id !== undefined) context.store.migrations.progress(id, { newInstance: fresh.record.id });
+  return fresh;
 }
 
 /** Step 2: a virtual router on each node, tunnels between them. */
@@ -58,11 +51,8 @@ export async function join(run: Run, fresh: Instance): Promise<void> {
   advance(run, 'join gateways');
   await applyAll(agents, joinGateways(slice, vn, fresh, agents, mtu, urpf), context.signal);
   advance(run, 'prove');
-  const pairs = await verifyGateways(agents, vn, fresh);
-  const broken = pairs.filter((pair) => !pair.reachable);
-  if (broken.length === 0) return;
-  const list = broken.map(({ from, to, stopsAt }) => `${from} to ${to}: it stops ${stopsAt}`);
-  throw new VnmError('failed', `the new instance does not carry traffic from ${list.join('; ')}`);
+  const broken = brokenPairs(await verifyGateways(agents, vn, fresh));
+  if (broken !== undefined) throw new VnmError('failed', `the new instance does not carry traffic from ${broken}`);
 }
 
 /** From here on every gateway accepts packets of both instances, if the uRPF mode can; it still sends into the old one. */
@@ -113,10 +103,4 @@ export async function cloneChanges(
     });
   }
   context.store.instances.saveRoutes(record.id, now);
-}
-
-/** Takes the new instance away again, gateways' links first. No gateway may send into it any more. */
-export async function removeFresh({ context, agents, slice, vn }: Run, { record, instance }: Recorded): Promise<void> {
-  await applyAll(agents, mergeBatches(leaveGateways(slice, vn, instance), tearDownRouters(vn, instance, agents)));
-  context.store.instances.remove(record.id);
 }

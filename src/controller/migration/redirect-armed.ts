@@ -6,7 +6,8 @@ import { planAccess } from '../../planning/instance.ts';
 import { requiredLeadMs } from '../../planning/schedule/instants.ts';
 import type { RedirectionRecord } from '../../store/migrations.ts';
 import type { ArmedResults, ParamsInput } from '../../vsys/messages.ts';
-import type { Agents } from '../agents.ts';
+import { type Agents, applyAll } from '../agents.ts';
+import { removeGates } from '../operations.ts';
 import type { Decision } from './decide.ts';
 import { recordOf } from './record.ts';
 import { redirectionsOf } from './redirections.ts';
@@ -16,11 +17,15 @@ type ArmedAction = ParamsInput<'arm'>['actions'][number];
 
 /** Of the lead: what arming may take beyond the round trips measured before. Where that was not enough, it is tried with the next. */
 const leadMarginsMs = [500, 1500, 4000];
+/** How long, and with what pause, it is tried to connect anew to a gateway that cannot be asked what it did. */
+const reconnectMs = 10_000;
+const reconnectPauseMs = 500;
 /** After the last action: time for it to be done before its result is asked for, and asked again, so many times. */
 const collectMarginMs = 20;
 const collectAttempts = 150;
 /** A gateway that does not even answer that may have been armed, and fires. */
 const disarmTimeoutMs = 5000;
+const resultsTimeoutMs = 5000;
 const firedAlready = ' had fired already';
 
 /** What one gateway does around T, in the order of its instants. */
@@ -35,7 +40,12 @@ interface Timeline {
  * actions with their absolute instant, or all are disarmed and nothing happens. From then on the controller only waits: the
  * gateways fire without it.
  *
- * Throws VnmError `failed` when a gateway could not be armed, or did not fire as it should.
+ * What if some gateways have redirected and another has not: all held it, so all shall have it. One that did not (its agent ended,
+ * its tool failed) is commanded at once; one that cannot be asked most likely did, since it does so by itself. Nothing is rolled
+ * back here.
+ *
+ * Throws VnmError `failed` when a gateway could not be armed, or does not even redirect when commanded; `unreachable` when one
+ * cannot be asked.
  */
 export async function redirectArmed(
   run: Run,
@@ -82,6 +92,7 @@ async function armInTime(
     const id = `m${randomBytes(6).toString('hex')}`;
     const { leadMs, answerMs } = await leadFor(run, decision, timelines, marginMs);
     const startAt = run.agents.clock.wallMs() + leadMs;
+    if (run.id !== undefined) run.context.store.migrations.progress(run.id, { armedId: id });
     const refused = await armAll(run, timelines, id, startAt, clocks, answerMs);
     if (refused.length === 0) return { id, startAt };
     const message = `not every gateway could be armed, so none redirects: ${refused.join('; ')}`;
@@ -166,36 +177,90 @@ async function disarm(
   );
 }
 
-/** What each gateway did, and when. */
+/** What each gateway did, and when; those that did nothing do it now. */
 async function collect(
-  { agents }: Run,
+  run: Run,
   timelines: readonly Timeline[],
   id: string,
   startAt: number,
   clocks: ReadonlyMap<string, ClockEstimate>,
 ): Promise<RedirectionRecord[]> {
-  const records = await Promise.all(
-    timelines.map(async ({ gateway, node, actions }) => {
-      const { state, actions: done } = await resultsOf(agents, node, id);
-      const errors = done.flatMap(({ error }) => (error === undefined ? [] : [error]));
-      if (state !== 'fired' || errors.length > 0) {
-        throw new VnmError('failed', `gateway ${gateway} did not redirect (${state}): ${errors.join('; ')}`);
-      }
-      return actions.flatMap((action, index) => {
-        const { startedAt, finishedAt } = done[index]!;
-        if (action.kind !== 'redirect' || startedAt === undefined || finishedAt === undefined) return [];
-        return [recordOf(gateway, startAt + action.offsetMs, { startedAt, finishedAt }, clocks.get(node)!)];
+  const outcomes = await Promise.allSettled(
+    timelines.map(async (timeline) => {
+      const done = await resultsOf(run.agents, timeline.node, id);
+      // Its clock was set after it had been read, and its instant is another.
+      if (done.state === 'armed') await run.agents.get(timeline.node).call('cancel', { id });
+      if (done.state === 'fired') return recordsOf(timeline, done, startAt, clocks);
+      const errors = done.actions.flatMap(({ error }) => (error === undefined ? [] : [error]));
+      const why = errors.length === 0 ? done.state : `${done.state}: ${errors.join('; ')}`;
+      run.context.report({
+        kind: 'note',
+        text: `gateway ${timeline.gateway} did not redirect by itself (${why}); it does so now`,
       });
+      return command(run, timeline, startAt, clocks);
     }),
   );
-  return records.flat();
+  const problems = outcomes.flatMap((outcome, index) =>
+    outcome.status === 'rejected' ? [{ gateway: timelines[index]!.gateway, reason: outcome.reason as unknown }] : [],
+  );
+  if (problems.length === 0) return outcomes.flatMap((o) => (o.status === 'fulfilled' ? o.value : []));
+  const away = problems.every(({ reason }) => reason instanceof VnmError && reason.code === 'unreachable');
+  const list = problems.map(({ gateway, reason }) => `gateway ${gateway}: ${messageOf(reason)}`).join('; ');
+  throw away
+    ? new VnmError('unreachable', `not every gateway says that it has redirected: ${list}`)
+    : new VnmError('failed', `not every gateway redirected: ${list}`);
 }
 
-/** On a busy machine the last action may still be under way. */
+function recordsOf(
+  { gateway, node, actions }: Timeline,
+  { actions: done }: ArmedResults,
+  startAt: number,
+  clocks: ReadonlyMap<string, ClockEstimate>,
+): RedirectionRecord[] {
+  return actions.flatMap((action, index) => {
+    const { startedAt, finishedAt } = done[index]!;
+    if (action.kind !== 'redirect' || startedAt === undefined || finishedAt === undefined) return [];
+    return [recordOf(gateway, startAt + action.offsetMs, { startedAt, finishedAt }, clocks.get(node)!)];
+  });
+}
+
+/** Late, and so be it. */
+async function command(
+  { agents, slice, vn, gated }: Run,
+  { gateway, node, actions }: Timeline,
+  startAt: number,
+  clocks: ReadonlyMap<string, ClockEstimate>,
+): Promise<RedirectionRecord[]> {
+  const records: RedirectionRecord[] = [];
+  for (const action of actions) {
+    if (action.kind !== 'redirect') continue;
+    const done = await agents.get(node).call('redirect', { groups: action.groups });
+    records.push(recordOf(gateway, startAt + action.offsetMs, done, clocks.get(node)!));
+  }
+  // What it holds may have been closed and never opened.
+  const gates = gated ? removeGates(planAccess(slice, vn)).get(node) : undefined;
+  if (gates !== undefined) await applyAll(agents, new Map([[node, gates]]));
+  return records;
+}
+
+/** On a busy machine the last action may still be under way. An agent that was started anew knows of nothing: `missed`. */
 async function resultsOf(agents: Agents, node: string, id: string): Promise<ArmedResults> {
+  const startMs = performance.now();
   for (let attempt = 1; ; attempt += 1) {
-    const results = await agents.get(node).call('armed_results', { id, forget: true });
-    if (results.state !== 'armed' || attempt === collectAttempts) return results;
-    await sleep(collectMarginMs);
+    try {
+      const options = { timeoutMs: resultsTimeoutMs };
+      const results = await agents.get(node).call('armed_results', { id, forget: true }, options);
+      if (results.state !== 'armed' || attempt >= collectAttempts) return results;
+      await sleep(collectMarginMs);
+    } catch (error) {
+      if (!(error instanceof VnmError)) throw error;
+      if (error.code === 'not-found') return { state: 'missed', actions: [] };
+      if (error.code !== 'unreachable' && error.code !== 'timeout') throw error;
+      if (performance.now() - startMs > reconnectMs) {
+        throw new VnmError('unreachable', messageOf(error), { hint: error.hint, cause: error });
+      }
+      await sleep(reconnectPauseMs);
+      await agents.revive();
+    }
   }
 }

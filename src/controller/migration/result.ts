@@ -2,6 +2,7 @@ import { messageOf } from '../../model/errors.ts';
 import type { FlowRecord, Outcome, RedirectionRecord } from '../../store/migrations.ts';
 import type { CountedFlow } from '../traffic.ts';
 import type { Decision } from './decide.ts';
+import { edgesAway } from './finish.ts';
 import { type MigrateOptions, type MigrateResult, movesOf, type Run } from './types.ts';
 
 /** What a flow was counted, beside what the loss model said it would lose. */
@@ -18,17 +19,17 @@ export function withPrediction(flows: readonly CountedFlow[], decision: Decision
 
 /** Writes how a migration ended, and tells it. */
 export function recordResult(
-  { context, slice, vn, old, to, urpf, phases }: Run,
-  id: number,
+  run: Run,
   options: MigrateOptions,
   outcome: Outcome,
   redirections: RedirectionRecord[],
   flows: FlowRecord[],
   failure: unknown,
 ): MigrateResult {
+  const { context, slice, vn, old, to, urpf, phases } = run;
+  const id = run.id!;
   const { migrations, events } = context.store;
   const error = failure === undefined ? undefined : messageOf(failure);
-  migrations.saveRedirections(id, redirections);
   migrations.saveFlows(id, flows);
   migrations.finish(id, outcome, Date.now(), error);
   const summary = `VN '${vn.name}' from placement '${old.record.placementName}' to '${to.name}'`;
@@ -48,6 +49,7 @@ export function recordResult(
     moves: movesOf(vn, old.instance.placement, to.placement),
     redirections,
     flows,
+    away: outcome === 'failed' ? edgesAway(run) : [],
     interrupted: context.signal?.aborted === true && outcome !== 'completed',
     ...(error === undefined ? {} : { error }),
   };

@@ -44,6 +44,8 @@ export interface MigrateResult {
   readonly error?: string;
   /** Whether it was stopped by a signal. */
   readonly interrupted: boolean;
+  /** Edge nodes that could not be reached when it ended: what their gateways do is not known, and both instances stay up. */
+  readonly away: string[];
 }
 
 /** A router with its old and new node. */
@@ -74,6 +76,13 @@ export interface Run {
   /** Of all tunnels of the VN. */
   readonly mtu: number;
   readonly phases: Phases;
+  /** In the journal; none for a trial. */
+  readonly id?: number;
+}
+
+/** Whether gateways hold traffic meanwhile. */
+export function isGated({ schedule }: Pick<MigrateOptions, 'schedule'>): boolean {
+  return schedule === 'hold' || schedule === 'drain';
 }
 
 export function movesOf(vn: VirtualNetwork, from: Placement, to: Placement): Move[] {

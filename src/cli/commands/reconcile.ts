@@ -1,0 +1,34 @@
+import type { Command } from 'commander';
+import { type ReconcileOptions, type ReconcileResult, reconcile } from '../../controller/reconcile.ts';
+import { sliceFromArgument } from '../../controller/slice-argument.ts';
+import { comparisonExitCode, differencesText, failureTexts } from '../live-text.ts';
+import { runCommand } from '../run.ts';
+
+export function addReconcile(program: Command): void {
+  program
+    .command('reconcile')
+    .description('bring the nodes back to what the database says')
+    .argument('<slice>', 'a slice file, or the name of a slice in the database')
+    .option('--vn <name>', 'one VN of the slice; all, and what belongs to none, without it')
+    .option('--dry-run', 'only say what would be done', false)
+    .action((argument: string, options: ReconcileOptions, command: Command) =>
+      runCommand(command, async (context) => {
+        const result = await reconcile(context, sliceFromArgument(context.store, argument), options);
+        return { text: textOf(result), json: result, exitCode: comparisonExitCode(result, true) };
+      }),
+    );
+}
+
+function textOf(result: ReconcileResult): string {
+  const { slice, dryRun, mended, additional } = result;
+  const count = mended.length === 1 ? '1 difference' : `${mended.length} differences`;
+  const verdict =
+    mended.length === 0
+      ? `nothing to do: slice '${slice}' is as the database says`
+      : `${count} ${dryRun ? 'would be mended: nothing changed' : 'mended'}`;
+  return [
+    ...(mended.length === 0 ? [] : [differencesText(mended, dryRun ? 'there is' : 'there was')]),
+    ...(additional.length === 0 ? [] : [`beside that, and left as it is:\n${differencesText(additional)}`]),
+    [...failureTexts(result), verdict].join('\n'),
+  ].join('\n\n');
+}

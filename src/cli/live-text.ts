@@ -1,0 +1,43 @@
+/** What on the nodes is not as the database says, for people. */
+import type { Comparison, NodeDifference } from '../controller/live.ts';
+import { table } from './output.ts';
+
+/** One line each; what `reconcile` leaves is marked. */
+export function differencesText(differences: readonly NodeDifference[], there = 'there is'): string {
+  const rows = differences.map((difference) => [
+    difference.node,
+    objectOf(difference),
+    difference.wanted ?? 'nothing',
+    `${difference.found ?? 'nothing'}${difference.additional ? ' (stays)' : ''}`,
+  ]);
+  return table(['node', 'object', 'the database says', there], rows);
+}
+
+/** Nodes that are away, and those that could not do it. */
+export function failureTexts({ unreachable, failed }: Pick<Comparison, 'unreachable' | 'failed'>): string[] {
+  return [
+    ...unreachable.map(({ node, message }) => `${node}: unreachable: ${message}`),
+    ...failed.map(({ node, message }) => `${node}: failed: ${message}`),
+  ];
+}
+
+/** A node that is away counts more than what was found elsewhere. */
+export function comparisonExitCode(
+  { unreachable, failed }: Pick<Comparison, 'unreachable' | 'failed'>,
+  isFine: boolean,
+) {
+  if (unreachable.length > 0) return 4;
+  return failed.length > 0 || !isFine ? 1 : 0;
+}
+
+function objectOf({ kind, name, namespace }: NodeDifference): string {
+  const object = {
+    namespace: `namespace '${name}'`,
+    interface: `interface '${name}'`,
+    setting: `setting ${name}`,
+    route: `route to ${name}`,
+    nexthop: `nexthop ${name}`,
+    rule: `rule ${name} the subnet`,
+  }[kind];
+  return namespace === undefined ? object : `${object} in '${namespace}'`;
+}

@@ -1,0 +1,62 @@
+import type { Slice } from '../model/slice.ts';
+import type { Store } from '../store/store.ts';
+import { withReachable } from './agents.ts';
+import type { Context } from './context.ts';
+import { recordedVns } from './desired.ts';
+import { compareNodes, type NodeDifference, type NodeFailure, nodesOf } from './live.ts';
+import { withLock } from './lock.ts';
+import { activeInstance, chooseVn, refuseUnfinished } from './resolve.ts';
+
+export interface ReconcileOptions {
+  /** One VN of the slice; all, and what belongs to none, without it. */
+  readonly vn?: string;
+  /** Only say what would be done. */
+  readonly dryRun: boolean;
+}
+
+export interface ReconcileResult {
+  readonly slice: string;
+  readonly vns: string[];
+  readonly dryRun: boolean;
+  /** What was not as the database says, and is now, or would be. */
+  readonly mended: NodeDifference[];
+  /** What is there beside and was left. */
+  readonly additional: NodeDifference[];
+  readonly unreachable: NodeFailure[];
+  readonly failed: NodeFailure[];
+}
+
+/**
+ * Brings the nodes to what the database says. What is right is not touched, a node that is away does not stop the others. Throws
+ * VnmError `conflict` while a VN is being migrated, installed or removed, or was when the command ended; `not-found` when the VN
+ * named is not installed.
+ */
+export async function reconcile(context: Context, slice: Slice, options: ReconcileOptions): Promise<ReconcileResult> {
+  const { store } = context;
+  const { dryRun } = options;
+  const vns = options.vn === undefined ? slice.vns : [chooseVn(slice, options.vn)];
+  return withLock(context, { slice: slice.name, vn: options.vn, command: 'reconcile' }, async () => {
+    for (const vn of vns) refuseUnfinished(store, slice, vn);
+    if (options.vn !== undefined) activeInstance(store, slice, vns[0]!);
+    const recorded = recordedVns(store, slice);
+    const meant = recorded.filter(({ vn }) => vns.includes(vn));
+    const nodes = nodesOf(store, slice, vns);
+    context.report({ kind: 'phase', text: `${dryRun ? 'compare with' : 'reconcile'} ${nodes.size} nodes` });
+    return withReachable(context, slice, nodes, async (agents) => {
+      const comparing = { recorded, meant, leftOvers: options.vn === undefined, dryRun };
+      const { differences, unreachable, failed } = await compareNodes(context, agents, comparing);
+      const mended = differences.filter(({ additional }) => !additional);
+      const additional = differences.filter((difference) => difference.additional);
+      const names = meant.map(({ vn }) => vn.name);
+      if (!dryRun && mended.length > 0) recordEvent(store, slice, options.vn, mended);
+      return { slice: slice.name, vns: names, dryRun, mended, additional, unreachable, failed };
+    });
+  });
+}
+
+function recordEvent(store: Store, slice: Slice, vn: string | undefined, mended: readonly NodeDifference[]): void {
+  const nodes = [...new Set(mended.map(({ node }) => node))];
+  const what = vn === undefined ? 'slice' : `VN '${vn}'`;
+  const count = mended.length === 1 ? '1 difference' : `${mended.length} differences`;
+  store.events.add(slice.name, 'reconciled', `${what}: ${count} mended on ${nodes.join(', ')}`, mended);
+}

@@ -1,0 +1,160 @@
+/** Goes on with a migration that was interrupted: `resume` finishes it, `rollback` undoes it (migration/journal.ts). */
+import { VnmError } from '../model/errors.ts';
+import type { Slice, VirtualNetwork } from '../model/slice.ts';
+import type { InstanceRecord } from '../store/instances.ts';
+import type { MigrationRecord, Outcome } from '../store/migrations.ts';
+import { type Agents, applyAll, withReachable } from './agents.ts';
+import type { Context } from './context.ts';
+import { withLock } from './lock.ts';
+import { carryOut, drainMsOf } from './migration/carry-out.ts';
+import { removeFresh, rollBack } from './migration/finish.ts';
+import { optionsOf, stageOf, unfinishedMigration } from './migration/journal.ts';
+import { addInstance } from './migration/prepare.ts';
+import { recordResult } from './migration/result.ts';
+import { isGated, type MigrateResult, type Recorded, type Run } from './migration/types.ts';
+import { mergeBatches, setGroups, tearDownInstance } from './operations.ts';
+import { startPhases } from './phases.ts';
+import { choosePlacement, edgeNodes, installOrUninstall } from './resolve.ts';
+
+/**
+ * Finishes an interrupted migration from where it was. Before the redirection it prepares anew, since the old routers may have
+ * learnt since; after it, it first brings every gateway to the new instance. Throws VnmError `not-found` when nothing was
+ * interrupted, `unreachable` while a node that it needs is away; then nothing is changed.
+ */
+export async function resume(context: Context, slice: Slice, vn: VirtualNetwork): Promise<MigrateResult> {
+  return withLock(context, { slice: slice.name, vn: vn.name, command: 'resume' }, async () => {
+    const record = unfinishedMigration(context.store, slice.name, vn.name);
+    const stage = stageOf(record.state);
+    return withMigration(context, slice, vn, record, async (run, fresh) => {
+      const options = { ...optionsOf(record), traffic: false };
+      if (stage === 'retiring') {
+        requireNodes(run.agents, run.to.placement.values());
+        // Gone from the database only when nothing of it is left.
+        if (run.old === undefined)
+          return recordResult({ ...run, old: fresh! }, options, 'completed', [], [], undefined);
+        return carryOut({ ...run, old: run.old }, fresh!, options, record.urpfBefore, 'retiring');
+      }
+      const whole = { ...run, old: run.old! };
+      requireNodes(run.agents, [...edgeNodes(vn), ...run.to.placement.values()]);
+      if (stage === 'before') {
+        requireNodes(run.agents, whole.old.instance.placement.values());
+        if (fresh !== undefined) await clear(whole, fresh);
+      }
+      return carryOut(whole, fresh ?? addInstance(whole), options, record.urpfBefore, stage);
+    });
+  });
+}
+
+/**
+ * Undoes an interrupted migration; also takes an instance away that an interrupted `plan` left. Throws VnmError `not-found`,
+ * `conflict` once the old instance is being taken down, `unreachable` while a gateway is away.
+ */
+export async function rollback(context: Context, slice: Slice, vn: VirtualNetwork): Promise<MigrateResult | undefined> {
+  return withLock(context, { slice: slice.name, vn: vn.name, command: 'rollback' }, async () => {
+    const left = context.store.instances
+      .list({ slice: slice.name, vn: vn.name })
+      .filter(({ state }) => state !== 'active');
+    if (context.store.migrations.unfinished(slice.name, vn.name).length === 0 && left.length > 0) {
+      refuseHalf(context, slice, vn);
+      await removeTrials(context, slice, vn, left);
+      return undefined;
+    }
+    const record = unfinishedMigration(context.store, slice.name, vn.name);
+    refuseRetired(record);
+    return withMigration(context, slice, vn, record, async (run, fresh) => {
+      const options = { ...optionsOf(record), traffic: false };
+      const stopped = new VnmError('rolled-back', `it was interrupted (${record.state})`);
+      const whole = { ...run, old: run.old! };
+      const redirectionBegun = stageOf(record.state) !== 'before';
+      if (redirectionBegun) {
+        requireNodes(run.agents, [...vn.gateways.map(({ node }) => node), ...whole.old.instance.placement.values()]);
+      }
+      const outcome: Outcome =
+        fresh === undefined
+          ? 'rolled-back'
+          : await rollBack(whole, fresh, record.urpfBefore, { redirectionBegun, drainMs: drainMsOf(whole) });
+      run.phases.end();
+      return recordResult(whole, options, outcome, [], [], stopped);
+    });
+  });
+}
+
+/** As far as the database knows them: an instance is forgotten when nothing of it is left. */
+type Found = Omit<Run, 'old'> & { readonly old: Recorded | undefined };
+
+async function withMigration<T>(
+  context: Context,
+  slice: Slice,
+  vn: VirtualNetwork,
+  record: MigrationRecord,
+  body: (run: Found, fresh: Recorded | undefined) => Promise<T>,
+): Promise<T> {
+  const { instances } = context.store;
+  const all = instances.list({ slice: slice.name, vn: vn.name });
+  const recorded = (one: InstanceRecord | undefined): Recorded | undefined =>
+    one === undefined ? undefined : { record: one, instance: instances.plan(one.id) };
+  const old = recorded(all.find(({ id }) => id === record.oldInstance));
+  // It may have been added just before the journal could say so.
+  const fresh = recorded(
+    all.find(({ id }) => (record.newInstance === null ? id !== record.oldInstance : id === record.newInstance)),
+  );
+  const to = { name: record.to, placement: fresh?.instance.placement ?? choosePlacement(vn, record.to) };
+  const nodes = [...edgeNodes(vn), ...to.placement.values(), ...(old?.instance.placement.values() ?? [])];
+  const { mtu } = instances.settings(slice.name, vn.name)!;
+  context.report({ kind: 'phase', text: `connect to ${new Set(nodes).size} nodes` });
+  return withReachable(context, slice, nodes, (agents) => {
+    const phases = startPhases(context, record.id);
+    const gated = isGated(optionsOf(record));
+    const run: Found = { context, agents, slice, vn, old, to, urpf: record.urpf, gated, mtu, phases, id: record.id };
+    return body(run, fresh);
+  });
+}
+
+async function removeTrials(
+  context: Context,
+  slice: Slice,
+  vn: VirtualNetwork,
+  records: readonly InstanceRecord[],
+): Promise<void> {
+  const { instances, events } = context.store;
+  const plans = records.map((record): Recorded => ({ record, instance: instances.plan(record.id) }));
+  const nodes = [...edgeNodes(vn), ...plans.flatMap(({ instance }) => [...instance.placement.values()])];
+  await withReachable(context, slice, nodes, async (agents) => {
+    requireNodes(agents, nodes);
+    for (const fresh of plans) await removeFresh({ context, agents, slice, vn }, fresh);
+  });
+  events.add(slice.name, 'trial-removed', `VN '${vn.name}'`);
+}
+
+/** What an earlier attempt made of the new instance may be out of date: it is made anew. */
+async function clear({ agents, slice, vn, old, urpf }: Run, fresh: Recorded): Promise<void> {
+  await applyAll(
+    agents,
+    mergeBatches(
+      setGroups(slice, vn, agents, [old.instance], old.instance, urpf),
+      tearDownInstance(slice, vn, fresh.instance, agents),
+    ),
+  );
+}
+
+function refuseHalf({ store }: Context, slice: Slice, vn: VirtualNetwork): void {
+  if (store.instances.active(slice.name, vn.name) !== undefined) return;
+  throw new VnmError('conflict', `VN '${vn.name}' of slice '${slice.name}' is half installed, or half taken down`, {
+    hint: installOrUninstall(slice),
+  });
+}
+
+function requireNodes(agents: Agents, nodes: Iterable<string>): void {
+  for (const node of nodes) agents.get(node);
+}
+
+function refuseRetired({ state, slice, from, to }: MigrationRecord): void {
+  if (state !== 'retire') return;
+  throw new VnmError(
+    'conflict',
+    `the old instance on '${from}' is being taken down already, all traffic is on '${to}'`,
+    {
+      hint: `pl-vnm resume ${slice} finishes it; then migrate back`,
+    },
+  );
+}

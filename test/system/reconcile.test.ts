@@ -1,0 +1,283 @@
+/** What on the nodes is not as the database says is found and mended, and nothing else is touched. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { bucketWords, filterWords, ingressWords } from '../../src/agent/dataplane/kernel/gate.ts';
+import type { LiveStatus } from '../../src/controller/live.ts';
+import type { ReconcileResult } from '../../src/controller/reconcile.ts';
+import type { SliceStatus } from '../../src/controller/status.ts';
+import type { VerifyResult } from '../../src/controller/verify.ts';
+import { linkVni, sliceIds } from '../../src/model/ids.ts';
+import { gatewayLink, instanceNexthop, planAccess, planInstance } from '../../src/planning/instance.ts';
+import { readSlice } from '../../src/slicefile/index.ts';
+import { openStore } from '../../src/store/store.ts';
+import { ip, namespacesOf, networkOf, processesOf } from '../support/kernel.ts';
+import { ownTestbed } from '../support/own-testbed.ts';
+import { describeAsRoot } from '../support/privileges.ts';
+import { gallery } from '../support/slices.ts';
+
+const file = gallery('two-node');
+const slice = readSlice(file);
+const vn = slice.vns[0]!;
+const instance = planInstance(slice, vn, vn.placements.get('initial')!, 0);
+const [access] = planAccess(slice, vn);
+const [toG1, toG2] = [gatewayLink(instance, 'g1'), gatewayLink(instance, 'g2')];
+const virtual = instance.links[0]!;
+const mark = virtual.a.interface.slice(0, 6);
+
+/** A neighbour on the same nodes: the same VN in another slice. */
+const directory = mkdtempSync(join(tmpdir(), 'pl-vnm-reconcile-'));
+const otherFile = join(directory, 'other.yaml');
+writeFileSync(
+  otherFile,
+  readFileSync(file, 'utf8').replace('slice: two', 'slice: other').replace('vnet: 10.64.0.0/16', 'vnet: 10.63.0.0/16'),
+);
+afterAll(() => rmSync(directory, { recursive: true }));
+
+describeAsRoot('reconcile', () => {
+  const own = ownTestbed(file, otherFile);
+  const router = (node: string, name: string) => `${own.namespace(node)}.two_0-${name}`;
+  const network = () => networkOf(own.testbed);
+  let installed: unknown;
+
+  beforeAll(async () => {
+    await own.vnm.ok('install', otherFile);
+    await own.vnm.ok('install', file);
+    installed = await network();
+  });
+
+  const live = () => own.vnm.json<LiveStatus>('status two --live');
+  const reconcile = (options = '') => own.vnm.json<ReconcileResult>(`reconcile two${options}`);
+  /** As `node object: wanted / found`, in an order that does not depend on the nodes. */
+  const lines = (list: LiveStatus['differences']) =>
+    list
+      .map(({ node, namespace, name, wanted, found, additional }) => {
+        const where = namespace === undefined ? node : `${node} ${namespace.split('.')[1]}`;
+        return `${where} ${name}: ${wanted} / ${found}${additional ? ' (additional)' : ''}`;
+      })
+      .sort();
+  const verified = async () => (await own.vnm.json<VerifyResult>('verify two')).json.ok;
+
+  const tunnel = (vni: number, node: string) =>
+    `a vxlan with VNI ${vni} to ${own.testbed.nodes.find(({ name }) => name === node)!.address}:4789`;
+
+  function tc(namespace: string, words: readonly string[]): void {
+    execFileSync('tc', ['-n', namespace, ...words]);
+  }
+
+  function write(namespace: string, setting: string, value: string): void {
+    execFileSync('nsenter', [`--net=/run/netns/${namespace}`, 'tee', `/proc/sys/net/${setting}`], { input: value });
+  }
+
+  it('finds nothing and does nothing after an installation', async () => {
+    const nothing = { differences: [], unreachable: [], failed: [], notCompared: [] };
+    expect(await live()).toMatchObject({ code: 0, json: { slice: 'two', equal: true, ...nothing } });
+    expect((await own.vnm.run('reconcile two')).stdout).toBe("nothing to do: slice 'two' is as the database says\n");
+    expect(await network()).toEqual(installed);
+  });
+
+  const group = 0x8000 + slice.number * 65_536 + 1;
+  const [stray, strayVni] = [instanceNexthop(slice, vn, 5, 'g1'), linkVni(sliceIds(slice.number), 5, 1)];
+  const extra = '10.64.200.0/24';
+
+  /** On every node something. */
+  function damage(): void {
+    const [n1, n2, gw1, gw2, h1, h2] = ['n1', 'n2', 'gw1', 'gw2', 'h1', 'h2'].map(own.namespace) as [
+      string,
+      string,
+      string,
+      string,
+      string,
+      string,
+    ];
+    const a = router('n1', 'a');
+    // A missing route, another one, one more, and an interface that nobody knows.
+    ip(a, `route del ${access!.prefix.replace('.0/31', '.2/31')}`);
+    ip(a, `route replace blackhole ${toG2.a.address}/32 proto 246`);
+    ip(a, `route add ${extra} via ${virtual.b.address} dev ${virtual.a.interface} onlink`);
+    ip(a, 'link add mine0 type bridge');
+    ip(a, `link set ${virtual.a.interface} mtu 1400`);
+    write(a, 'ipv4/conf/all/rp_filter', '2');
+    // A namespace that has gone.
+    execFileSync('ip', ['netns', 'del', router('n2', 'b')]);
+    // Left over: of an instance in slot 5, a namespace and interfaces.
+    execFileSync('ip', ['netns', 'add', `${n2}.two_5-b`]);
+    ip(`${n2}.two_5-b`, `link add ${mark}5l0b type bridge`);
+    ip(n1, `link add ${mark}5l3a type bridge`);
+    ip(n1, 'link add theirs0 type bridge');
+    // A gateway that has lost a group, and one whose tunnel has gone, with what led over it.
+    ip(gw1, `nexthop del id ${group}`);
+    ip(gw1, `link add ${mark}5l1a type vxlan id ${strayVni} dstport 4789 remote 198.18.0.9`);
+    ip(gw1, `link set ${mark}5l1a up`);
+    ip(gw1, `nexthop add id ${stray} via 10.64.0.99 dev ${mark}5l1a onlink`);
+    ip(gw2, `link del ${toG2.a.interface}`);
+    // A gate that was closed and never opened.
+    const gated = access!.gatewayEnd.interface;
+    const gate = `${gated}.ifb`;
+    ip(gw1, `link add ${gate} type ifb`);
+    ip(gw1, `link set ${gate} up`);
+    tc(gw1, bucketWords(gate, { limitBytes: 5_000_000, closed: true }));
+    tc(gw1, ingressWords('replace', gated));
+    tc(gw1, filterWords(gated, gate));
+    // An end host with another address, and one without its rules.
+    ip(h1, `address add 10.64.7.7/32 dev ${access!.hostEnd.interface} noprefixroute`);
+    ip(h1, `address del ${access!.hostEnd.address}/32 dev ${access!.hostEnd.interface}`);
+    ip(h2, `rule del priority ${10_000 + slice.number}`);
+    ip(h2, `rule del priority ${10_000 + slice.number}`);
+  }
+
+  it('finds all that is damaged, and changes nothing while it only looks', async () => {
+    damage();
+    const status = await live();
+    // Only now: the kernel settles the state of a new interface within a second.
+    const damaged = await network();
+    expect(status.code).toBe(1);
+    const [gated, a] = [access!.gatewayEnd.interface, 'n1 two_0-a'];
+    const overVirtual = `via ${virtual.b.address} over '${virtual.a.interface}'`;
+    const ofNone = [
+      `gw1 ${mark}5l1a: null / a vxlan with VNI ${strayVni} to 198.18.0.9:4789`,
+      `n1 ${mark}5l3a: null / a bridge`,
+      `n2 ${own.namespace('n2')}.two_5-b: null / there`,
+    ];
+    const ofVn = [
+      `gw1 ${group}: resilient group, leads to ${instanceNexthop(slice, vn, 0, 'g1')} / null`,
+      `gw1 ${gated}.ifb: null / a closed gate`,
+      `gw2 ${toG2.a.interface}: ${tunnel(toG2.vni, 'n2')} / null`,
+      `h1 ${access!.hostEnd.interface}: address ${access!.hostEnd.address}/32 / address 10.64.7.7/32`,
+      'h2 from: there / null',
+      'h2 to: there / null',
+      `${a} 10.64.0.2/31: ${overVirtual} / null`,
+      `${a} ${extra}: null / ${overVirtual} (additional)`,
+      `${a} ${toG2.a.address}/32: ${overVirtual} / blackhole`,
+      `${a} ipv4/conf/all/rp_filter: 1 / 2`,
+      `${a} ${virtual.a.interface}: MTU 1500 / MTU 1400`,
+      `n2 ${router('n2', 'b')}: there / null`,
+    ];
+    expect(lines(status.json.differences)).toEqual([...ofNone, ...ofVn].sort());
+    const dry = await reconcile(' --dry-run');
+    expect(dry).toMatchObject({ code: 0, json: { dryRun: true, vns: ['two'], unreachable: [], failed: [] } });
+    expect(lines([...dry.json.mended, ...dry.json.additional])).toEqual([...ofNone, ...ofVn].sort());
+    const one = await reconcile(' --vn two --dry-run');
+    expect(lines([...one.json.mended, ...one.json.additional])).toEqual(ofVn.sort());
+    expect(await network()).toEqual(damaged);
+    expect(await verified()).toBe(false);
+  });
+
+  it('mends it, and touches nothing else', async () => {
+    const right = [access!.gatewayEnd.interface, toG1.a.interface];
+    const indexes = () =>
+      right.map((name) => JSON.parse(ip(own.namespace('gw1'), `-json link show ${name}`))[0].ifindex);
+    const before = indexes();
+    const { code, json } = await reconcile();
+    expect(code).toBe(0);
+    expect(json.mended).toHaveLength(14);
+    // What was right is not made anew.
+    expect(indexes()).toEqual(before);
+    expect(await verified()).toBe(true);
+    const again = await reconcile();
+    expect(again).toMatchObject({ code: 0, json: { mended: [], additional: json.additional } });
+    expect(lines(json.additional)).toEqual([
+      `n1 two_0-a ${extra}: null / via ${virtual.b.address} over '${virtual.a.interface}' (additional)`,
+    ]);
+    const { events } = await own.vnm.ok<SliceStatus>('status two');
+    expect(events.filter(({ kind }) => kind === 'reconciled').map(({ message }) => message)).toEqual([
+      'slice: 14 differences mended on n1, n2, gw1, gw2, h1, h2',
+    ]);
+    // What others put there is still there; without it all is as it was.
+    ip(router('n1', 'a'), 'link del mine0');
+    ip(own.namespace('n1'), 'link del theirs0');
+    ip(router('n1', 'a'), `route del ${extra}`);
+    expect(await network()).toEqual(installed);
+  });
+
+  it('gives nodes that were restarted everything back', async () => {
+    for (const node of ['n1', 'gw1']) await restart(node);
+    const { json } = await live();
+    expect(lines(json.differences)).toEqual([
+      'gw1 0.0.0.0/0 metric 4278198272: unreachable / null',
+      'gw1 from: there / null',
+      `gw1 ${toG1.a.interface}: ${tunnel(toG1.vni, 'n1')} / null`,
+      `gw1 ${access!.gatewayEnd.interface}: ${tunnel(access!.vni, 'h1')} / null`,
+      'gw1 to: there / null',
+      `n1 ${router('n1', 'a')}: there / null`,
+    ]);
+    expect(await reconcile()).toMatchObject({ code: 0, json: { unreachable: [], failed: [] } });
+    expect(await verified()).toBe(true);
+    expect(await network()).toEqual(installed);
+  });
+
+  /** Nothing of the slice is there any more, and its agent has ended. */
+  async function restart(node: string): Promise<void> {
+    const namespace = own.namespace(node);
+    for (const { pid, command } of processesOf(namespace)) {
+      if (command.includes('daemon --slice two')) process.kill(pid, 'SIGKILL');
+    }
+    for (const name of namespacesOf(own.testbed).filter((name) => name.startsWith(`${namespace}.two_`))) {
+      execFileSync('ip', ['netns', 'del', name]);
+    }
+    const links = JSON.parse(ip(namespace, '-json link')) as { ifname: string }[];
+    for (const { ifname } of links.filter(({ ifname }) => ifname.startsWith(mark))) ip(namespace, `link del ${ifname}`);
+    const rules = JSON.parse(ip(namespace, '-json rule')) as { priority: number }[];
+    const ours = rules.filter(({ priority }) => priority === 10_000 + slice.number);
+    for (const { priority } of ours) ip(namespace, `rule del priority ${priority}`);
+    if (ours.length > 0) ip(namespace, `route flush table ${50_000 + slice.number}`);
+  }
+
+  it('is asked for one slice', async () => {
+    expect(await own.vnm.json('status --live')).toMatchObject({
+      code: 2,
+      json: { error: { code: 'usage', message: '--live is for one slice', hint: 'pl-vnm status SLICE --live' } },
+    });
+  });
+
+  it('refuses while a migration is unfinished', async () => {
+    const store = openStore(own.vnm.database);
+    const id = store.migrations.start({
+      slice: 'two',
+      vn: 'two',
+      from: 'initial',
+      to: 'final',
+      control: 'gateway',
+      schedule: 'optimal',
+      urpf: 'strict',
+      options: '{}',
+      urpfBefore: 'strict',
+      oldInstance: store.instances.active('two', 'two')!.id,
+    });
+    const { code, json } = await reconcile();
+    expect({ code, json }).toEqual({
+      code: 1,
+      json: {
+        error: {
+          code: 'conflict',
+          message: expect.stringMatching(
+            /^the migration of VN 'two' of slice 'two' from 'initial' to 'final' was interrupted/,
+          ),
+          hint: 'pl-vnm resume two finishes it, pl-vnm rollback two undoes it',
+        },
+      },
+    });
+    expect(await live()).toMatchObject({ code: 0, json: { equal: true, migrating: ['two'] } });
+    store.migrations.finish(id, 'rolled-back', Date.now());
+    store.close();
+  });
+
+  it('mends the others when a node is away', async () => {
+    const namespace = own.namespace('h2');
+    ip(namespace, `link del ${planAccess(slice, vn)[1]!.hostEnd.interface}`);
+    ip(own.namespace('gw1'), `link del ${toG1.a.interface}`);
+    for (const { pid, command } of processesOf(namespace))
+      if (!command.includes('daemon')) process.kill(pid, 'SIGKILL');
+    const status = await live();
+    expect(status).toMatchObject({ code: 4, json: { equal: false, unreachable: [{ node: 'h2' }], failed: [] } });
+    const { code, json } = await reconcile();
+    expect(code).toBe(4);
+    expect(json.unreachable).toEqual([
+      { node: 'h2', message: expect.stringMatching(/^node 'h2' .* cannot be reached: connection refused$/) },
+    ]);
+    expect(json.mended).toEqual(status.json.differences);
+    expect(await reconcile()).toMatchObject({ code: 4, json: { mended: [] } });
+  });
+});
