@@ -1,0 +1,25 @@
+/** A short campaign: every fault once. `npm run chaos` has more. */
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { describeAsRoot } from '../support/privileges.ts';
+import { runOnce } from './campaign.ts';
+import { faults } from './faults.ts';
+import { makePlace, type Place } from './place.ts';
+
+const seed = 20;
+
+describeAsRoot('a migration that is hurt', () => {
+  let place: Place;
+  beforeAll(async () => {
+    place = await makePlace('two-node');
+  }, 120_000);
+  afterAll(() => place.remove(), 120_000);
+
+  it.each(faults.map(({ name }, run) => ({ name, run })))(
+    'by "$name" ends wholly on its old or its new placement',
+    async ({ run }) => {
+      const { detail, recovery, problems } = await runOnce(place, seed, run);
+      expect(problems, `${detail}: ${recovery}`).toEqual([]);
+    },
+    180_000,
+  );
+});

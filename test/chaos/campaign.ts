@@ -1,0 +1,145 @@
+/** Migrations that are hurt, one after the other: each must end wholly on its old or wholly on its new placement. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { SliceStatus } from '../../src/controller/status.ts';
+import type { VerifyResult } from '../../src/controller/verify.ts';
+import type { Flow } from '../../src/model/slice.ts';
+import { pathBetween, shortestPaths } from '../../src/planning/paths.ts';
+import { type Fault, faults, type Hurt } from './faults.ts';
+import type { Place } from './place.ts';
+import { type Random, randomOf } from './random.ts';
+
+export interface RunRecord {
+  readonly run: number;
+  readonly fault: string;
+  /** When and on what, for people. */
+  readonly detail: string;
+  readonly ended: 'old' | 'new';
+  /** What it took to get there. */
+  readonly recovery: string;
+  /** Packets lost by flows that do not cross the node that was hurt, and by the others. */
+  readonly lost: number;
+  readonly lostByHurt: number;
+  readonly duplicated: number;
+  readonly leftovers: number;
+  /** What was not as it must be; empty for a run that is well. */
+  readonly problems: string[];
+}
+
+const schedules = ['optimal', 'optimal', 'simultaneous', 'hold', 'drain'];
+const recoveryAttempts = 8;
+const recoveryPhases = ['set up', 'redirect', 'verify', 'drain', 'retire', 'roll back', 'take the new instance away'];
+
+export async function runOnce(place: Place, seed: number, run: number): Promise<RunRecord> {
+  const random = randomOf(seed, run);
+  const fault = faults[run % faults.length]!;
+  const { vnm, slice, vn } = place;
+  const problems: string[] = [];
+  const from = place.store.instances.active(slice.name, vn.name)!.placementName;
+  const to = random.pick([...vn.placements.keys()].filter((name) => name !== from));
+  const schedule = random.pick(schedules);
+  const hurts: Hurt[] = [];
+  let detail = `${from} -> ${to}, ${schedule}`;
+  let recovery = '';
+  const flows = await place.underTraffic(async () => {
+    if (fault.before !== undefined) hurts.push(fault.before(place, random));
+    const migrating = vnm.start(`--json migrate ${slice.name} --to ${to} --schedule ${schedule}`);
+    const placements = { from: vn.placements.get(from)!, to: vn.placements.get(to)! };
+    detail += await strike(fault, { place, random, migrating, ...placements }, hurts);
+    const { code } = await migrating.finished;
+    // Now and then the first attempt to go on meets what went wrong as well.
+    const isLate = random.next() < 0.3 && place.store.migrations.unfinished(slice.name).length > 0;
+    const early = isLate ? await recover(place, random, 1) : '';
+    for (const hurt of hurts) await hurt.undo?.();
+    detail += hurts.map(({ description }) => ` ${description}`).join(',');
+    recovery = `exit ${code}${early}${early === '' ? '' : ' (while it lasts)'}`;
+    recovery += await recover(place, random, recoveryAttempts);
+    if (place.store.migrations.unfinished(slice.name).length > 0) problems.push('it does not end');
+  });
+  const { code, json } = await vnm.json<VerifyResult>(`verify ${slice.name}`);
+  if (code !== 0) problems.push(`verify: ${JSON.stringify(json.pairs?.filter(({ reachable }) => !reachable) ?? json)}`);
+  const status = await vnm.ok<SliceStatus>(`status ${slice.name}`);
+  const [{ placement, instances }] = status.vns as [SliceStatus['vns'][number]];
+  if (placement !== from && placement !== to) problems.push(`it is on ${placement}`);
+  if (instances.length !== 1) problems.push(`there are ${instances.length} instances`);
+  const leftovers = await leftoversOf(place, problems, hurts);
+  const crossing = hurts.flatMap(({ node }) => node ?? []);
+  const isHurt = (flow: { from: string; to: string }) =>
+    crossing.some((node) => [from, to].some((name) => crosses(place, flow, name, node)));
+  const sum = (list: readonly { lost: number }[]) => list.reduce((total, { lost }) => total + lost, 0);
+  const lost = sum(flows.filter((flow) => !isHurt(flow)));
+  const duplicated = flows.reduce((total, flow) => total + flow.duplicated, 0);
+  if (lost > 0) problems.push(`${lost} packets lost by flows that do not cross what was hurt`);
+  if (duplicated > 0) problems.push(`${duplicated} packets came twice`);
+  const ended = placement === to ? 'new' : 'old';
+  const lostByHurt = sum(flows.filter(isHurt));
+  return { run, fault: fault.name, detail, ended, recovery, lost, lostByHurt, duplicated, leftovers, problems };
+}
+
+async function strike(
+  fault: Fault,
+  attempt: Parameters<NonNullable<Fault['strike']>>[0],
+  hurts: Hurt[],
+): Promise<string> {
+  if (fault.strike === undefined) return '';
+  const phase = attempt.random.pick(fault.phases);
+  const afterMs = Math.floor(attempt.random.next() * fault.withinMs);
+  try {
+    await attempt.migrating.said(`- ${phase}\n`);
+  } catch {
+    return ' (it ended before)';
+  }
+  await sleep(afterMs);
+  hurts.push(await fault.strike(attempt));
+  return `, in '${phase}' after ${afterMs} ms:`;
+}
+
+/** Goes on with what was interrupted, one way or the other, and is killed itself now and then. Answers what it did. */
+async function recover({ vnm, slice, store }: Place, random: Random, attempts: number): Promise<string> {
+  let done = '';
+  for (let attempt = 1; attempt <= attempts; attempt += 1) {
+    const [unfinished] = store.migrations.unfinished(slice.name);
+    if (unfinished === undefined) return done;
+    const verb = unfinished.state === 'retire' ? 'resume' : random.pick(['resume', 'rollback']);
+    const running = vnm.start(`--json ${verb} ${slice.name}`);
+    // It may end before it comes there.
+    const phase = random.next() < 0.4 ? random.pick(recoveryPhases) : undefined;
+    if (phase !== undefined) {
+      const isThere = await running.said(`- ${phase}\n`).then(
+        () => true,
+        () => false,
+      );
+      if (isThere) await sleep(random.next() * 150);
+      running.kill();
+    }
+    const { code, stderr } = await running.finished;
+    const why = code === null || code === 0 ? '' : ` (${stderr.trim().split('\n').at(-1)!.slice(0, 200)})`;
+    done += `, ${verb} ${code === null ? `killed in '${phase}'` : `exit ${code}${why}`}`;
+  }
+  return done;
+}
+
+/** After a node was away `reconcile` takes away what is left there. Then nothing may differ from what the database says. */
+async function leftoversOf({ vnm, slice }: Place, problems: string[], hurts: readonly Hurt[]): Promise<number> {
+  const look = () => vnm.json<{ differences?: unknown[] }>(`status ${slice.name} --live`);
+  let { code, json } = await look();
+  const left = json.differences?.length ?? 0;
+  if (code !== 0) {
+    await vnm.run(`reconcile ${slice.name}`);
+    ({ code, json } = await look());
+    if (!hurts.some(({ undo }) => undo !== undefined)) problems.push(`left before reconcile: ${left}`);
+  }
+  if (code !== 0) problems.push(`status --live: ${JSON.stringify(json).slice(0, 600)}`);
+  return json.differences?.length ?? 0;
+}
+
+/** Whether a flow's way leads over a node, on one placement. */
+function crosses({ vn }: Place, { from, to }: Pick<Flow, 'from' | 'to'>, placementName: string, node: string): boolean {
+  const gatewayOf = (endHost: string) => {
+    const name = vn.endHosts.find((one) => one.name === endHost)!.gateway;
+    return vn.gateways.find((gateway) => gateway.name === name)!;
+  };
+  const [a, b] = [gatewayOf(from), gatewayOf(to)];
+  const routers = pathBetween(shortestPaths(vn.routers, vn.links), vn.links, a.router, b.router);
+  const placement = vn.placements.get(placementName)!;
+  return [a.node, b.node, ...routers.map((router) => placement.get(router)!)].includes(node);
+}

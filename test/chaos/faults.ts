@@ -1,0 +1,144 @@
+/** What can go wrong, each at a moment that chance chooses. */
+import { writeFileSync } from 'node:fs';
+import type { Placement } from '../../src/model/slice.ts';
+import type { Running } from '../support/command-line.ts';
+import type { Place } from './place.ts';
+import type { Random } from './random.ts';
+
+export interface Attempt {
+  readonly place: Place;
+  readonly random: Random;
+  readonly migrating: Running;
+  readonly from: Placement;
+  readonly to: Placement;
+}
+
+/** What a fault did, and how it is taken back once the migration has ended. */
+export interface Hurt {
+  readonly description: string;
+  /** The node of which the flows may lose packets. */
+  readonly node?: string;
+  readonly undo?: () => Promise<void> | void;
+}
+
+export interface Fault {
+  readonly name: string;
+  /** Before the migration begins. */
+  readonly before?: (place: Place, random: Random) => Hurt;
+  /** In one of these phases, after so many ms at most. */
+  readonly phases: readonly string[];
+  readonly withinMs: number;
+  readonly strike?: (attempt: Attempt) => Promise<Hurt> | Hurt;
+}
+
+const phases = ['set up', 'clone', 'join gateways', 'prove', 'measure', 'redirect', 'verify', 'drain', 'retire'];
+/** So long a lock of the database is held: longer than a command waits for it. */
+const lockedMs = 7000;
+
+export const faults: readonly Fault[] = [
+  {
+    name: 'controller killed',
+    phases,
+    withinMs: 150,
+    strike: ({ migrating }) => {
+      migrating.kill();
+      return { description: 'killed' };
+    },
+  },
+  {
+    name: 'agent killed',
+    phases,
+    withinMs: 150,
+    strike: (attempt) => {
+      const node = anyNode(attempt);
+      attempt.place.kill(node, 'daemon --slice');
+      return { description: `of ${node}` };
+    },
+  },
+  {
+    name: 'gateway killed while armed',
+    phases: ['redirect'],
+    // The lead is longer than that.
+    withinMs: 500,
+    strike: ({ place, random }) => {
+      const { node } = random.pick(place.vn.gateways);
+      place.kill(node, 'daemon --slice');
+      return { description: `the agent of ${node}` };
+    },
+  },
+  {
+    name: 'SSH cut',
+    phases,
+    withinMs: 150,
+    strike: (attempt) => {
+      const node = anyNode(attempt);
+      attempt.place.kill(node, 'attach --slice');
+      return { description: `to ${node}` };
+    },
+  },
+  {
+    name: 'node cut off',
+    phases,
+    withinMs: 150,
+    strike: async (attempt) => {
+      const node = anyNode(attempt);
+      await attempt.place.cut(node);
+      return { description: node, node, undo: () => attempt.place.heal(node) };
+    },
+  },
+  {
+    name: 'gateway refuses to arm',
+    phases: [],
+    withinMs: 0,
+    before: (place, random) => {
+      const { node } = random.pick(place.vn.gateways);
+      const putBack = place.changePolicy(node, (policy) => ({ ...policy, limits: { armed: 0 } }));
+      place.kill(node, 'daemon --slice');
+      const undo = () => {
+        putBack();
+        place.kill(node, 'daemon --slice');
+      };
+      return { description: node, undo };
+    },
+  },
+  {
+    name: 'clock of a gateway set',
+    phases: ['measure', 'redirect'],
+    withinMs: 400,
+    before: (place, random) => {
+      const { node } = random.pick(place.vn.gateways);
+      shifts.set(place, place.shiftClock(node));
+      return { description: node, undo: () => void place.kill(node, 'daemon --slice') };
+    },
+    strike: ({ place, random }) => {
+      const shiftMs = random.pick([-3_600_000, -700, 700, 3_600_000]);
+      writeFileSync(shifts.get(place)!, String(shiftMs));
+      return { description: `by ${shiftMs} ms` };
+    },
+  },
+  {
+    name: 'database locked',
+    phases,
+    withinMs: 50,
+    strike: async ({ place }) => {
+      const unlock = place.lockDatabase();
+      await new Promise((resolve) => setTimeout(resolve, lockedMs));
+      unlock();
+      return { description: `for ${lockedMs} ms` };
+    },
+  },
+  {
+    name: 'disk full',
+    phases,
+    withinMs: 50,
+    strike: ({ place }) => ({ description: '', undo: place.fillDisk() }),
+  },
+];
+
+/** The file that shifts a clock. */
+const shifts = new WeakMap<Place, string>();
+
+/** Any but an end host's, on which the traffic is counted. */
+function anyNode({ place, random, from, to }: Attempt): string {
+  return random.pick([...new Set([...place.vn.gateways.map(({ node }) => node), ...from.values(), ...to.values()])]);
+}

@@ -1,0 +1,83 @@
+/** `npm run chaos -- [--runs N] [--seed S] [--slice NAME] [--parallel P]`: repeatable by seed. As root on Linux. */
+import { parseArgs } from 'node:util';
+import { table } from '../../src/cli/output.ts';
+import { type RunRecord, runOnce } from './campaign.ts';
+import { makePlace, type Place } from './place.ts';
+
+const { values } = parseArgs({
+  options: {
+    runs: { type: 'string', default: '300' },
+    seed: { type: 'string', default: '1' },
+    slice: { type: 'string', default: 'three-node' },
+    parallel: { type: 'string', default: '2' },
+  },
+});
+const [runs, seed, parallel] = [Number(values.runs), Number(values.seed), Number(values.parallel)];
+
+const waiting = Array.from({ length: runs }, (_, run) => run);
+const records: RunRecord[] = [];
+const startMs = performance.now();
+await Promise.all(Array.from({ length: Math.min(parallel, runs) }, work));
+records.sort((a, b) => a.run - b.run);
+const bad = records.filter(({ problems }) => problems.length > 0);
+for (const { run, fault, detail, recovery, problems } of bad) {
+  console.log(`run ${run}, ${fault}, ${detail}: ${recovery}\n  ${problems.join('\n  ')}`);
+}
+console.log(`\n$ npm run chaos -- --runs ${runs} --seed ${seed} --slice ${values.slice}\n`);
+console.log(summary(records));
+console.log(
+  `\n${runs} runs in ${((performance.now() - startMs) / 60_000).toFixed(0)} min, ${bad.length} not as they must be`,
+);
+process.exitCode = bad.length === 0 ? 0 : 1;
+
+async function work(): Promise<void> {
+  let place: Place = await makePlace(values.slice);
+  try {
+    for (let run = waiting.shift(); run !== undefined; run = waiting.shift()) {
+      const record = await runOnce(place, seed, run);
+      records.push(record);
+      // The next run shall not suffer from this one.
+      if (record.problems.length > 0) {
+        await place.remove();
+        place = await makePlace(values.slice);
+      }
+      const { fault, detail, recovery, ended, lost, lostByHurt, problems } = record;
+      console.error(
+        `${run}: ${fault}, ${detail}: ${recovery}: ${ended}, lost ${lost}+${lostByHurt} ${problems.length > 0 ? `!! ${problems.join(' | ')}` : ''}`,
+      );
+    }
+  } finally {
+    await place.remove();
+  }
+}
+
+/** One line per fault. */
+function summary(all: readonly RunRecord[]): string {
+  const rows = [...Map.groupBy(all, ({ fault }) => fault)].map(([fault, group]) => {
+    const count = (test: (record: RunRecord) => boolean) => group.filter(test).length;
+    const sum = (value: (record: RunRecord) => number) => group.reduce((total, record) => total + value(record), 0);
+    return [
+      fault,
+      group.length,
+      count(({ ended }) => ended === 'old'),
+      count(({ ended }) => ended === 'new'),
+      count(({ recovery }) => recovery.includes(',')),
+      sum(({ lost }) => lost),
+      sum(({ lostByHurt }) => lostByHurt),
+      sum(({ duplicated }) => duplicated),
+      sum(({ leftovers }) => leftovers),
+    ];
+  });
+  const heading = [
+    'fault',
+    'runs',
+    'ended old',
+    'ended new',
+    'by resume or rollback',
+    'lost',
+    'lost over the cut node',
+    'twice',
+    'left over',
+  ];
+  return table(heading, rows);
+}

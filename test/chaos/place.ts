@@ -1,0 +1,144 @@
+/** Where a campaign takes place: an installed VN on a testbed of its own, and ways to hurt it. */
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { withAgents } from '../../src/controller/agents.ts';
+import type { Context } from '../../src/controller/context.ts';
+import { type CountedFlow, startTraffic } from '../../src/controller/traffic.ts';
+import type { Slice, VirtualNetwork } from '../../src/model/slice.ts';
+import { readSlice } from '../../src/slicefile/index.ts';
+import { openStore, type Store } from '../../src/store/store.ts';
+import type { Testbed } from '../../src/testbed/record.ts';
+import { cutNode, healNode } from '../../src/testbed/underlay.ts';
+import { type CommandLine, commandLine } from '../support/command-line.ts';
+import { processesOf } from '../support/kernel.ts';
+import { gallery } from '../support/slices.ts';
+
+export interface Place {
+  readonly vnm: CommandLine;
+  readonly slice: Slice;
+  readonly vn: VirtualNetwork;
+  readonly store: Store;
+  /** Runs the VN's flows during `body` and counts them. */
+  underTraffic(body: () => Promise<void>): Promise<CountedFlow[]>;
+  /** Kills the processes of a node whose command holds the text. Answers how many. */
+  kill(node: string, text: string, signal?: NodeJS.Signals): number;
+  /** Cuts a node off: its tunnels, and its SSH server answers nobody. */
+  cut(node: string): Promise<void>;
+  heal(node: string): Promise<void>;
+  /** Starts the node's agent anew, with a clock that a file shifts. Answers the file. */
+  shiftClock(node: string): string;
+  /** The node's policy for the slice, changed; the next agent goes by it. Answers what puts it back. */
+  changePolicy(node: string, change: (policy: Record<string, unknown>) => unknown): () => void;
+  /** Holds the database's write lock until told to let go. */
+  lockDatabase(): () => void;
+  /** Leaves the database no room until told so. */
+  fillDisk(): () => void;
+  remove(): Promise<void>;
+}
+
+/** `file`: in the gallery. Its latencies are made short, so that many runs fit into an hour. */
+export async function makePlace(file: string): Promise<Place> {
+  const vnm = commandLine();
+  // A disk of its own, for the database and all that the nodes keep, which can be full.
+  mount(vnm.directory, '256m');
+  mkdirSync(join(vnm.directory, 'home'));
+  const path = join(vnm.directory, 'slice.yaml');
+  const text = readFileSync(gallery(file), 'utf8');
+  const faster = (_: string, before: string, value: string) => `${before}${Math.ceil(Number(value) / 4)}`;
+  writeFileSync(path, text.replace(/(\[\w+, \w+, )(\d+)(?=\])/g, faster).replace(/(default: )(\d+)/, faster));
+  const testbed = await vnm.ok<Testbed>('testbed up', path);
+  await vnm.ok('install', path);
+  const slice = readSlice(path);
+  const vn = slice.vns[0]!;
+  const store = openStore(vnm.database);
+  const context: Context = { store, acceptNewHostKeys: false, report: () => {} };
+  const namespace = (node: string) => testbed.nodes.find(({ name }) => name === node)!.namespace;
+  const find = (node: string, words: string) =>
+    processesOf(namespace(node)).filter(({ command }) => command.includes(words) && !command.startsWith('/bin/sh'));
+  const kill = (node: string, words: string, signal: NodeJS.Signals = 'SIGKILL') => {
+    const found = find(node, words);
+    for (const { pid } of found) process.kill(pid, signal);
+    return found.length;
+  };
+
+  return {
+    vnm,
+    slice,
+    vn,
+    store,
+    kill,
+    underTraffic: async (body) =>
+      withAgents(
+        context,
+        slice,
+        vn.endHosts.map(({ node }) => node),
+        async (agents) => {
+          const traffic = await startTraffic(agents, slice, vn, store.instances.settings(slice.name, vn.name)!.mtu);
+          await body();
+          return traffic.finish();
+        },
+      ),
+    cut: async (node) => {
+      await cutNode(testbed, node);
+      kill(node, 'ssh-server', 'SIGSTOP');
+    },
+    heal: async (node) => {
+      kill(node, 'ssh-server', 'SIGCONT');
+      await healNode(testbed, node);
+    },
+    shiftClock: (node) => {
+      const shift = join(vnm.directory, `shift-${node}`);
+      writeFileSync(shift, '0');
+      const [agent] = find(node, 'daemon --slice');
+      const words = readFileSync(`/proc/${agent!.pid}/cmdline`, 'utf8').split('\0').filter(Boolean);
+      const environment = Object.fromEntries(
+        readFileSync(`/proc/${agent!.pid}/environ`, 'utf8')
+          .split('\0')
+          .filter(Boolean)
+          .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
+      );
+      process.kill(agent!.pid, 'SIGKILL');
+      const lock = join(environment.PL_VNM_DIR!, 'run', `${slice.name}.lock`);
+      spawn('nsenter', [`--net=/run/netns/${namespace(node)}`, '--', 'flock', '--no-fork', lock, ...words], {
+        env: { ...environment, PL_VNM_CLOCK_SKEW_MS: `@${shift}` },
+        detached: true,
+        stdio: 'ignore',
+        cwd: '/',
+      }).unref();
+      return shift;
+    },
+    changePolicy: (node, change) => {
+      const home = find(node, 'ssh-server')[0]!.command.trim().split(' ').at(-1)!;
+      const policy = join(home, 'policy', `${slice.name}.json`);
+      const before = readFileSync(policy, 'utf8');
+      writeFileSync(policy, JSON.stringify(change(JSON.parse(before) as Record<string, unknown>)));
+      return () => writeFileSync(policy, before);
+    },
+    lockDatabase: () => {
+      const db = new Database(vnm.database);
+      db.exec('begin immediate');
+      return () => {
+        db.exec('rollback');
+        db.close();
+      };
+    },
+    fillDisk: () => {
+      const filler = join(vnm.directory, 'filler');
+      execFileSync('sh', ['-c', 'dd if=/dev/zero of="$1" bs=64k 2>/dev/null; true', 'sh', filler]);
+      return () => execFileSync('rm', ['-f', filler]);
+    },
+    remove: async () => {
+      store.close();
+      await vnm.ok('testbed down');
+      // Lazily: what had a file open there may just be ending.
+      execFileSync('umount', ['--lazy', vnm.directory]);
+      vnm.remove();
+    },
+  };
+}
+
+function mount(directory: string, size: string): void {
+  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', directory]);
+}
