@@ -15,6 +15,7 @@ create table slices (
   number integer not null,                   -- separates names and ids of slices that share a node
   vnet text not null,
   latency_default_ms real not null,
+  repair integer not null default 1,         -- whether the service mends what differs on the nodes by itself
   testbed_id text references testbeds (id) on delete set null
 ) strict;
 
@@ -271,3 +272,27 @@ create table events (
   detail text                                -- JSON
 ) strict;
 create index events_by_slice on events (slice, at);
+
+-- What the service last knew of the health of a slice's nodes and of its VNs' routers, tunnels and paths.
+create table health (
+  slice text not null,
+  vn text not null,                          -- '' for a node, which is the slice's
+  kind text not null check (kind in ('node', 'router', 'tunnel', 'path')),
+  name text not null,                        -- 'p1', 'a', 'a-b', 'ga-gb'
+  state text not null check (state in ('unknown', 'up', 'suspect', 'down')),
+  since real not null,
+  cause text not null,                       -- why it is in this state, in words
+  primary key (slice, vn, kind, name)
+) strict;
+
+-- The service that watches, at most one on a database.
+create table services (
+  id integer primary key check (id = 1),
+  host text not null,
+  boot text not null,
+  pid integer not null,
+  process_start text not null,
+  url text not null,                         -- of its HTTP API
+  started_at real not null,
+  seen_at real not null
+) strict;

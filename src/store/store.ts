@@ -1,5 +1,6 @@
 import { openDatabase } from './database.ts';
 import { type EventStore, eventStore } from './events.ts';
+import { type HealthStore, healthStore } from './health.ts';
 import { type InstanceStore, instanceStore } from './instances.ts';
 import { type LockStore, lockStore } from './locks.ts';
 import { type MigrationStore, migrationStore } from './migrations.ts';
@@ -14,6 +15,7 @@ export interface Store {
   readonly migrations: MigrationStore;
   readonly testbeds: TestbedStore;
   readonly events: EventStore;
+  readonly health: HealthStore;
   readonly locks: LockStore;
   close(): void;
 }
@@ -28,6 +30,7 @@ export function openStore(path: string): Store {
     migrations: migrationStore(db),
     testbeds: testbedStore(db),
     events: eventStore(db),
+    health: healthStore(db),
     locks: lockStore(db),
     close: () => {
       db.close();
