@@ -1,5 +1,6 @@
 /** What on the nodes is not as the database says, for people. */
 import type { Comparison, NodeDifference } from '../controller/live.ts';
+import { objectOf } from '../vsys/difference.ts';
 import { table } from './output.ts';
 
 /** One line each; what `reconcile` leaves is marked. */
@@ -28,16 +29,4 @@ export function comparisonExitCode(
 ) {
   if (unreachable.length > 0) return 4;
   return failed.length > 0 || !isFine ? 1 : 0;
-}
-
-function objectOf({ kind, name, namespace }: NodeDifference): string {
-  const object = {
-    namespace: `namespace '${name}'`,
-    interface: `interface '${name}'`,
-    setting: `setting ${name}`,
-    route: `route to ${name}`,
-    nexthop: `nexthop ${name}`,
-    rule: `rule ${name} the subnet`,
-  }[kind];
-  return namespace === undefined ? object : `${object} in '${namespace}'`;
 }

@@ -65,12 +65,12 @@ function describe({ command, pid, host, at }: LockRecord): string {
   return `'${command}' (process ${pid} on ${host}, since ${new Date(at).toISOString()})`;
 }
 
-function thisProcess(): Holder {
+export function thisProcess(): Holder {
   return { host: hostname(), boot: bootId(), pid: process.pid, processStart: processStart(process.pid) ?? '' };
 }
 
 /** A process of another machine is taken to live: it cannot be asked. */
-function isDead({ host, boot, pid, processStart: start }: LockRecord): boolean {
+export function isDead({ host, boot, pid, processStart: start }: Holder): boolean {
   if (host !== hostname()) return false;
   return boot !== bootId() || processStart(pid) !== start;
 }

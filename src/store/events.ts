@@ -12,6 +12,8 @@ export interface EventStore {
   add(slice: string | undefined, kind: string, message: string, detail?: unknown): void;
   /** Newest first. */
   list(slice?: string, limit?: number): StoredEvent[];
+  /** How many of these kinds there were since an instant. */
+  count(slice: string, kinds: readonly string[], since: number): number;
 }
 
 export function eventStore(db: Db): EventStore {
@@ -31,5 +33,12 @@ export function eventStore(db: Db): EventStore {
           'select at, slice, kind, message from events where ? is null or slice = ? order by id desc limit ?',
         )
         .all(slice ?? null, slice ?? null, limit),
+    count: (slice, kinds, since) =>
+      db
+        .prepare<unknown[], number>(
+          'select count(*) from events where slice = ? and at >= ? and kind in (select value from json_each(?))',
+        )
+        .pluck()
+        .get(slice, since, JSON.stringify(kinds))!,
   };
 }

@@ -4,6 +4,7 @@ import { type HealthStore, healthStore } from './health.ts';
 import { type InstanceStore, instanceStore } from './instances.ts';
 import { type LockStore, lockStore } from './locks.ts';
 import { type MigrationStore, migrationStore } from './migrations.ts';
+import { type Keeping, prune } from './prune.ts';
 import { type SliceStore, sliceStore } from './slices.ts';
 import { type TestbedStore, testbedStore } from './testbeds.ts';
 
@@ -17,6 +18,8 @@ export interface Store {
   readonly events: EventStore;
   readonly health: HealthStore;
   readonly locks: LockStore;
+  /** Drops what is older than what is kept; answers how many rows went. */
+  prune(keeping: Keeping, now: number): number;
   close(): void;
 }
 
@@ -32,6 +35,7 @@ export function openStore(path: string): Store {
     events: eventStore(db),
     health: healthStore(db),
     locks: lockStore(db),
+    prune: (keeping, now) => prune(db, keeping, now),
     close: () => {
       db.close();
     },

@@ -28,3 +28,16 @@ export function describeRoute({ type, nexthops, nexthopId, source }: Omit<Route,
   });
   return `${hops.join(' and ')}${from}`;
 }
+
+/** What a difference is about, for people. */
+export function objectOf({ kind, name, namespace }: Pick<Difference, 'kind' | 'name' | 'namespace'>): string {
+  const object = {
+    namespace: `namespace '${name}'`,
+    interface: `interface '${name}'`,
+    setting: `setting ${name}`,
+    route: `route to ${name}`,
+    nexthop: `nexthop ${name}`,
+    rule: `rule ${name} the subnet`,
+  }[kind];
+  return namespace === undefined ? object : `${object} in '${namespace}'`;
+}

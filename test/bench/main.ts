@@ -1,6 +1,7 @@
 /** `npm run bench [-- NAME ...]`: measures side by side in one run and prints tables. As root on Linux; needs iperf3 for `packets`. */
 
 import { armedBench } from './armed.ts';
+import { deadNodeBench } from './dead-node.ts';
 import { migrationsBench, packetsBench } from './feasible.ts';
 import { gatesBench } from './gates.ts';
 import { strictBench } from './strict.ts';
@@ -22,6 +23,7 @@ const benches: Record<string, { title: string; run: () => Promise<string> }> = {
     title: 'Feasible uRPF: 200 migrations of the three-node slice under its six flows',
     run: migrationsBench,
   },
+  'dead-node': { title: 'A node dies under traffic, and the VN is migrated away from it (three-node slice)', run: deadNodeBench },
 };
 
 const names = process.argv.slice(2);

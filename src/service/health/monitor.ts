@@ -1,0 +1,119 @@
+/** The health of everything that is installed: watched all the time, judged every interval, kept in the database. */
+import type { Clock } from '../../clock/clock.ts';
+import type { HealthState } from '../../store/health.ts';
+import type { Store } from '../../store/store.ts';
+import type { AgentConnection } from '../../transport/agent-connection.ts';
+import type { NodeFacts } from '../../vsys/messages.ts';
+import type { Slice } from '../../model/slice.ts';
+import { type HealthChange, SliceWatch } from './slice-watch.ts';
+import { defaultRule, type Rule } from './rule.ts';
+
+export interface HealthOptions {
+  /** Between two probes of everything, and two heartbeats. */
+  readonly intervalMs: number;
+  /** The least time that an answer to a probe may take; long paths get more. */
+  readonly probeTimeoutMs: number;
+  readonly heartbeatTimeoutMs: number;
+  readonly rule: Rule;
+}
+
+export const defaultHealth: HealthOptions = {
+  intervalMs: 250,
+  probeTimeoutMs: 500,
+  heartbeatTimeoutMs: 750,
+  rule: defaultRule,
+};
+
+export interface MonitorParts {
+  readonly store: Store;
+  readonly clock: Clock;
+  /** A channel to the agent of a node, even if it is known to be away. */
+  readonly connect: (slice: Slice, node: string) => Promise<AgentConnection>;
+  readonly onChange: (change: HealthChange) => void;
+  /** The first channel to an agent that was started since the last one. */
+  readonly onAgentStarted: (slice: Slice, node: string, facts: NodeFacts) => void;
+  /** What went wrong in one round; the next one comes. */
+  readonly onError: (error: unknown) => void;
+}
+
+export interface Monitor {
+  start(): void;
+  stop(): void;
+  /** When the last round was made, by the monotonic clock. */
+  lastRoundMs(): number;
+  agents(): { slice: string; node: string; facts: NodeFacts }[];
+  state(slice: string, node: string): HealthState;
+}
+
+/** Instances are looked at in every round, what else the database says of a slice as often as this. */
+const reloadMs = 5000;
+
+export function createMonitor(parts: MonitorParts, options: HealthOptions): Monitor {
+  const { store, clock } = parts;
+  const slices = new Map<string, SliceWatch>();
+  let timer: NodeJS.Timeout | undefined;
+  let dueMs = 0;
+  let lastMs = clock.monotonicMs();
+  let seen = '';
+  let reloadedMs = Number.NEGATIVE_INFINITY;
+
+  function reload(nowMs: number): void {
+    const instances = store.instances.list().filter(({ state }) => state === 'active');
+    const now = instances.map(({ id }) => id).join();
+    if (now === seen && nowMs - reloadedMs < reloadMs) return;
+    const names = new Set(instances.map(({ slice }) => slice));
+    for (const [name, watch] of slices) {
+      if (names.has(name)) continue;
+      watch.stop();
+      slices.delete(name);
+      store.health.save(name, []);
+    }
+    for (const name of names) {
+      const slice = store.slices.find(name);
+      if (slice === undefined) continue;
+      const watch = slices.get(name) ?? new SliceWatch(name, parts, options);
+      slices.set(name, watch);
+      watch.follow(slice);
+    }
+    seen = now;
+    reloadedMs = nowMs;
+  }
+
+  function round(): void {
+    const nowMs = clock.monotonicMs();
+    const lateMs = nowMs - dueMs;
+    if (lateMs > options.intervalMs) for (const watch of slices.values()) watch.forgive(lateMs);
+    try {
+      reload(nowMs);
+      for (const watch of slices.values()) watch.round();
+    } catch (error) {
+      parts.onError(error);
+    }
+    lastMs = clock.monotonicMs();
+    dueMs = lastMs + options.intervalMs;
+    timer = setTimeout(afterAnswers, options.intervalMs);
+  }
+
+  /** What has arrived is heard before it is missed. */
+  function afterAnswers(): void {
+    setImmediate(() => {
+      if (timer !== undefined) round();
+    });
+  }
+
+  return {
+    start: () => {
+      dueMs = clock.monotonicMs();
+      timer = setTimeout(afterAnswers, 0);
+    },
+    stop: () => {
+      clearTimeout(timer);
+      timer = undefined;
+      for (const watch of slices.values()) watch.stop();
+    },
+    lastRoundMs: () => lastMs,
+    agents: () => [...slices.values()].flatMap((watch) => watch.agents()),
+    state: (slice, node) => slices.get(slice)?.nodeState(node) ?? 'unknown',
+  };
+}
+

@@ -1,0 +1,191 @@
+/** The health of one slice's nodes and of its VNs. */
+import { VnmError } from '../../model/errors.ts';
+import type { Slice } from '../../model/slice.ts';
+import { nodesOf } from '../../controller/live.ts';
+import type { HealthKind, HealthRecord, HealthState } from '../../store/health.ts';
+import type { NodeFacts } from '../../vsys/messages.ts';
+import { type Finding, judgeNode, judgeVn, routersOn } from './judge.ts';
+import type { HealthOptions, MonitorParts } from './monitor.ts';
+import { NodeWatch } from './node-watch.ts';
+import { advance, type Evidence } from './rule.ts';
+import { VnWatch } from './vn-watch.ts';
+import { tunnelName } from './watch-plan.ts';
+
+export interface HealthChange {
+  readonly slice: Slice;
+  /** '' for a node. */
+  readonly vn: string;
+  readonly kind: HealthKind;
+  readonly name: string;
+  readonly from: HealthState;
+  readonly to: HealthState;
+  /** How long it was in the state before, in ms. */
+  readonly afterMs: number;
+  readonly cause: string;
+}
+
+export class SliceWatch {
+  readonly #name: string;
+  readonly #parts: MonitorParts;
+  readonly #options: HealthOptions;
+  readonly #nodes = new Map<string, NodeWatch>();
+  readonly #vns = new Map<string, VnWatch>();
+  #slice: Slice | undefined;
+  #records = new Map<string, HealthRecord>();
+  /** Whether the database knows less than we do. */
+  #isUnsaved = true;
+
+  constructor(name: string, parts: MonitorParts, options: HealthOptions) {
+    this.#name = name;
+    this.#parts = parts;
+    this.#options = options;
+  }
+
+  /** As the database has the slice now. */
+  follow(slice: Slice): void {
+    const { store } = this.#parts;
+    this.#slice = slice;
+    const active = slice.vns.flatMap((vn) => {
+      const record = store.instances.active(slice.name, vn.name);
+      return record === undefined ? [] : [{ vn, record }];
+    });
+    const wanted = nodesOf(store, slice, active.map(({ vn }) => vn));
+    for (const [node, watch] of this.#nodes) {
+      if (wanted.has(node)) continue;
+      watch.stop();
+      this.#nodes.delete(node);
+    }
+    for (const node of wanted) if (!this.#nodes.has(node)) this.#nodes.set(node, this.#watchNode(node));
+    for (const name of this.#vns.keys()) if (!active.some(({ vn }) => vn.name === name)) this.#vns.delete(name);
+    for (const { vn, record } of active) {
+      const watch = this.#vns.get(vn.name);
+      if (watch?.instanceId === record.id) continue;
+      const instance = store.instances.plan(record.id);
+      const { intervalMs, probeTimeoutMs } = this.#options;
+      this.#vns.set(
+        vn.name,
+        new VnWatch(slice, vn, { id: record.id, instance }, this.#nodes, { intervalMs, timeoutMs: probeTimeoutMs }),
+      );
+      if (watch !== undefined) this.#moved(vn.name, record.placementName);
+    }
+    this.#forgetGone();
+  }
+
+  round(): void {
+    const slice = this.#slice!;
+    for (const watch of this.#nodes.values()) watch.tick();
+    for (const watch of this.#vns.values()) watch.tick();
+    const found = new Map([...this.#vns].map(([name, watch]) => [name, judgeVn(watch.vn, watch.plan, watch.reports())]));
+    const findings = [
+      ...[...this.#nodes.keys()].map((node) => ({ vn: '', ...this.#judgeNode(node, found) })),
+      ...[...found].flatMap(([vn, list]) => list.map((finding) => ({ vn, ...finding }))),
+    ];
+    for (const finding of findings) this.#note(slice, finding);
+    if (!this.#isUnsaved) return;
+    this.#parts.store.health.save(this.#name, [...this.#records.values()]);
+    this.#isUnsaved = false;
+  }
+
+  forgive(ms: number): void {
+    for (const watch of this.#nodes.values()) watch.forgive(ms);
+  }
+
+  stop(): void {
+    for (const watch of this.#nodes.values()) watch.stop();
+  }
+
+  agents(): { slice: string; node: string; facts: NodeFacts }[] {
+    return [...this.#nodes].flatMap(([node, { facts }]) =>
+      facts === undefined ? [] : [{ slice: this.#name, node, facts }],
+    );
+  }
+
+  nodeState(node: string): HealthState {
+    return this.#records.get(keyOf({ vn: '', kind: 'node', name: node }))?.state ?? 'unknown';
+  }
+
+  #watchNode(node: string): NodeWatch {
+    const { clock, connect, onAgentStarted } = this.#parts;
+    return new NodeWatch({
+      intervalMs: this.#options.intervalMs,
+      timeoutMs: this.#options.heartbeatTimeoutMs,
+      monotonicMs: clock.monotonicMs,
+      connect: () => connect(this.#slice!, node),
+      onConnected: (facts, before) => {
+        const isAnother = before !== undefined && before.agent.startedAt !== facts.agent.startedAt;
+        if (isAnother) onAgentStarted(this.#slice!, node, facts);
+      },
+    });
+  }
+
+  /** All that the probes say of what a node carries: its routers, its gateways and its end hosts. */
+  #judgeNode(node: string, found: ReadonlyMap<string, readonly Finding[]>): Finding {
+    const carried = [...this.#vns.values()].flatMap(({ vn, instance }): (Evidence | undefined)[] => {
+      const findings = found.get(vn.name)!;
+      const of = (kind: HealthKind, name: string) =>
+        findings.find((one) => one.kind === kind && one.name === name)?.evidence;
+      const gateways = vn.gateways.filter((gateway) => gateway.node === node).map(({ name }) => name);
+      return [
+        ...routersOn(instance, node).map((router) => of('router', router)),
+        ...vn.endHosts.filter((host) => host.node === node).map((host) => of('tunnel', tunnelName(host.name, host.gateway))),
+        ...gateways.flatMap((to) => vn.gateways.map(({ name }) => (name === to ? undefined : of('path', `${name}-${to}`)))),
+      ];
+    });
+    return judgeNode(node, this.#nodes.get(node)!.evidence(), carried, this.#options.rule);
+  }
+
+  #note(slice: Slice, finding: Finding & { vn: string }): void {
+    const key = keyOf(finding);
+    const nowMs = this.#parts.clock.wallMs();
+    const { vn, kind, name, evidence } = finding;
+    const record = this.#records.get(key);
+    const from = record?.state ?? 'unknown';
+    const to = advance(from, evidence, this.#options.rule);
+    if (record !== undefined && to === from) return;
+    const afterMs = record === undefined ? 0 : nowMs - record.since;
+    const cause = causeOf(finding, to, this.#nodes.get(name)?.failure);
+    this.#records.set(key, { vn, kind, name, state: to, since: nowMs, cause });
+    this.#isUnsaved = true;
+    if (to !== from) this.#parts.onChange({ slice, vn, kind, name, from, to, afterMs, cause });
+  }
+
+  /** What was wrong with the old instance is not said of the new one. */
+  #moved(vn: string, placement: string): void {
+    const nowMs = this.#parts.clock.wallMs();
+    for (const [key, record] of this.#records) {
+      if (record.vn !== vn || record.state === 'up' || record.state === 'unknown') continue;
+      const cause = `the VN has moved to placement '${placement}'`;
+      this.#records.set(key, { ...record, state: 'unknown', since: nowMs, cause });
+      this.#isUnsaved = true;
+      const { kind, name, state: from } = record;
+      const afterMs = nowMs - record.since;
+      this.#parts.onChange({ slice: this.#slice!, vn, kind, name, from, to: 'unknown', afterMs, cause });
+    }
+  }
+
+  #forgetGone(): void {
+    for (const [key, { vn, kind, name }] of this.#records) {
+      const isThere = kind === 'node' ? this.#nodes.has(name) : this.#vns.has(vn);
+      if (isThere) continue;
+      this.#records.delete(key);
+      this.#isUnsaved = true;
+    }
+  }
+}
+
+function keyOf({ vn, kind, name }: Pick<HealthRecord, 'vn' | 'kind' | 'name'>): string {
+  return `${vn}/${kind}/${name}`;
+}
+
+function causeOf({ kind, evidence, by }: Finding, to: HealthState, failure: string | undefined): string {
+  if (evidence === undefined) return `${by} can tell`;
+  const { missed, answered } = evidence;
+  if (to === 'up') return `${answered} answers in a row to ${by}`;
+  if (kind !== 'node') return `${missed} probes in a row without an answer, from ${by}`;
+  return `${missed} heartbeats in a row without an answer, says ${by}${failure === undefined ? '' : ` (${failure})`}`;
+}
+
+/** What nobody shall wait for. */
+export function awayError(node: string, cause: string): VnmError {
+  return new VnmError('unreachable', `node '${node}' is down: ${cause}`);
+}

@@ -1,0 +1,18 @@
+import type { Context } from '../controller/context.ts';
+import { type MigrateOptions, type MigrateResult, migrate } from '../controller/migrate.ts';
+import { resume } from '../controller/recover.ts';
+import { chooseVn } from '../controller/resolve.ts';
+import { VnmError } from '../model/errors.ts';
+
+/** The migration of a job. One of the same VN that was interrupted is finished first: nobody may be there to do it. */
+export async function migrateForJob(
+  context: Context,
+  { slice: name, vn: vnName }: { readonly slice: string; readonly vn: string },
+  options: MigrateOptions,
+): Promise<MigrateResult> {
+  const slice = context.store.slices.find(name);
+  if (slice === undefined) throw new VnmError('not-found', `slice '${name}' is in the database no more`);
+  const vn = chooseVn(slice, vnName);
+  if (context.store.migrations.unfinished(name, vnName).length > 0) await resume(context, slice, vn);
+  return migrate(context, slice, vn, options);
+}

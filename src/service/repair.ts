@@ -1,0 +1,172 @@
+/**
+ * Repair in place: what on the nodes is not as the database says is found by looking, and mended by `reconcile`. It looks at once
+ * when something is suspect, when an agent was started anew or a node is back, and every minute.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Context } from '../controller/context.ts';
+import { liveStatus, type NodeDifference } from '../controller/live.ts';
+import { isLocked } from '../controller/lock.ts';
+import { reconcile } from '../controller/reconcile.ts';
+import { messageOf, VnmError } from '../model/errors.ts';
+import type { Slice } from '../model/slice.ts';
+import { objectOf } from '../vsys/difference.ts';
+
+export interface RepairOptions {
+  /** From one look to the next when there is no reason for one. */
+  readonly auditMs: number;
+  /** From one look to the next at least, whatever happens. */
+  readonly pauseMs: number;
+  /** Most repairs of a slice in an hour; what breaks as often is not mended by repairing it. */
+  readonly perHour: number;
+}
+
+export const defaultRepair: RepairOptions = { auditMs: 60_000, pauseMs: 500, perHour: 20 };
+
+export type RepairOutcome = 'mended' | 'failed' | 'limited' | 'off';
+
+export interface RepairParts {
+  readonly context: Context;
+  /** Unix ms. */
+  readonly now: () => number;
+  readonly onOutcome: (slice: string, outcome: RepairOutcome) => void;
+  readonly onError: (slice: string, error: unknown) => void;
+  readonly signal: AbortSignal;
+}
+
+export interface Repairer {
+  /** Looks soon. Reasons that come meanwhile are told together. */
+  look(slice: string, reason: string): void;
+  /** Waits for what is under way. `signal` must be aborted before. */
+  ended(): Promise<void>;
+}
+
+const hourMs = 3_600_000;
+const auditReason = 'looked at as every minute';
+/** So many differences are told in an event's message; all are in its detail. */
+const maxTold = 5;
+
+export function createRepairer(parts: RepairParts, options: RepairOptions): Repairer {
+  const { context, signal } = parts;
+  const reasons = new Map<string, Set<string>>();
+  /** What was told already and not mended, so that it is told once. */
+  const told = new Map<string, string>();
+  const auditedMs = new Map<string, number>();
+  const running = run();
+
+  async function run(): Promise<void> {
+    while (!signal.aborted) {
+      for (const slice of dueSlices()) await lookAt(slice);
+      await sleep(options.pauseMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  function dueSlices(): string[] {
+    const nowMs = parts.now();
+    const installed = new Set(attempt(() => context.store.instances.list().map(({ slice }) => slice)) ?? []);
+    for (const slice of installed) {
+      const last = auditedMs.get(slice);
+      if (last === undefined) auditedMs.set(slice, nowMs);
+      // A clock that was set back would keep it waiting.
+      else if (nowMs - last >= options.auditMs || nowMs < last) addReason(slice, auditReason);
+    }
+    return [...reasons.keys()].filter((slice) => installed.has(slice));
+  }
+
+  function addReason(slice: string, reason: string): void {
+    reasons.set(slice, (reasons.get(slice) ?? new Set()).add(reason));
+  }
+
+  /** One look, and what follows from it. Whoever works on the slice is not disturbed: it is looked at when they have ended. */
+  async function lookAt(name: string): Promise<void> {
+    try {
+      const slice = context.store.slices.find(name);
+      if (slice === undefined) return void reasons.delete(name);
+      if (isBusy(slice)) return;
+      const why = [...(reasons.get(name) ?? [])];
+      const { differences, migrating } = await liveStatus(context, slice);
+      if (migrating.length > 0 || isBusy(slice)) return;
+      for (const reason of why) reasons.get(name)?.delete(reason);
+      if (reasons.get(name)?.size === 0) reasons.delete(name);
+      auditedMs.set(name, parts.now());
+      const broken = differences.filter(({ additional }) => !additional);
+      if (broken.length === 0) told.delete(name);
+      else await mend(slice, broken, causeOf(why));
+    } catch (error) {
+      if (!signal.aborted) parts.onError(name, error);
+    }
+  }
+
+  function isBusy(slice: Slice): boolean {
+    const { store } = context;
+    return (
+      store.migrations.unfinished(slice.name).length > 0 ||
+      store.instances.list({ slice: slice.name }).some(({ state }) => state !== 'active') ||
+      slice.vns.some(({ name }) => isLocked(context, slice.name, name))
+    );
+  }
+
+  async function mend(slice: Slice, broken: readonly NodeDifference[], cause: string): Promise<void> {
+    const { events } = context.store;
+    const what = tell(broken);
+    if (!slice.repair) return once(slice.name, 'off', `not mended, since repair is off: ${what} (${cause})`, broken);
+    const recent = events.count(slice.name, ['repaired', 'repair-failed'], parts.now() - hourMs);
+    if (recent >= options.perHour) {
+      const words = `not mended, since ${recent} repairs in an hour are enough: ${what} (${cause})`;
+      return once(slice.name, 'limited', words, broken);
+    }
+    try {
+      const { mended, failed } = await reconcile({ ...context, wait: false }, slice, { dryRun: false });
+      if (failed.length > 0) {
+        const words = failed.map(({ node, message }) => `node '${node}': ${message}`).join('; ');
+        throw new VnmError('failed', words);
+      }
+      events.add(slice.name, 'repaired', `${tell(mended)} (${cause})`, { cause, mended });
+      told.delete(slice.name);
+      parts.onOutcome(slice.name, 'mended');
+    } catch (error) {
+      // Somebody was quicker, and works on the slice now: it is looked at again.
+      if (error instanceof VnmError && error.code === 'conflict') return addReason(slice.name, cause);
+      signal.throwIfAborted();
+      events.add(slice.name, 'repair-failed', `${what} (${cause}): ${messageOf(error)}`, { cause, broken });
+      parts.onOutcome(slice.name, 'failed');
+    }
+  }
+
+  function once(slice: string, outcome: 'off' | 'limited', words: string, broken: readonly NodeDifference[]): void {
+    const key = JSON.stringify([outcome, broken]);
+    if (told.get(slice) === key) return;
+    told.set(slice, key);
+    context.store.events.add(slice, `repair-${outcome}`, words, { broken });
+    parts.onOutcome(slice, outcome);
+  }
+
+  function attempt<T>(read: () => T): T | undefined {
+    try {
+      return read();
+    } catch (error) {
+      parts.onError('', error);
+      return undefined;
+    }
+  }
+
+  return {
+    look: addReason,
+    ended: () => running,
+  };
+}
+
+function causeOf(reasons: readonly string[]): string {
+  const special = reasons.filter((reason) => reason !== auditReason);
+  return (special.length > 0 ? special : reasons).join('; ');
+}
+
+function tell(differences: readonly NodeDifference[]): string {
+  const words = differences.slice(0, maxTold).map(describe);
+  const more = differences.length - words.length;
+  return [...words, ...(more > 0 ? [`and ${more} more`] : [])].join('; ');
+}
+
+function describe(difference: NodeDifference): string {
+  const { node, wanted, found } = difference;
+  return `${objectOf(difference)} on ${node} was ${found ?? 'gone'}${wanted === null ? ', and is left over' : `, not ${wanted}`}`;
+}

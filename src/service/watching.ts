@@ -1,0 +1,108 @@
+/** Health and repair together: what is seen is written down, told, and mended. */
+import { systemClock } from '../clock/clock.ts';
+import { withAgents } from '../controller/agents.ts';
+import type { Connections } from '../controller/connections.ts';
+import type { Context } from '../controller/context.ts';
+import { messageOf, VnmError } from '../model/errors.ts';
+import type { Slice } from '../model/slice.ts';
+import type { AgentConnection } from '../transport/agent-connection.ts';
+import { adviceFor } from './dead-nodes.ts';
+import { createMonitor, defaultHealth, type Monitor } from './health/monitor.ts';
+import type { HealthChange } from './health/slice-watch.ts';
+import { lateWriter } from './late-writer.ts';
+import type { Log } from './log.ts';
+import { createRepairer, defaultRepair, type RepairOutcome } from './repair.ts';
+
+/** A context for as long as the service runs. */
+export type ServiceContext = Context & { readonly connections: Connections; readonly signal: AbortSignal };
+
+/** What is counted of it. */
+export interface WatchingCounts {
+  readonly healthChanged: (change: HealthChange) => void;
+  readonly repaired: (slice: string, outcome: RepairOutcome) => void;
+}
+
+export interface Watching {
+  readonly monitor: Monitor;
+  /** Once the signal has aborted: waits for what is under way. */
+  ended(): Promise<void>;
+}
+
+export function startWatching(context: ServiceContext, log: Log, counts: WatchingCounts): Watching {
+  const { store, connections, signal } = context;
+  const writer = lateWriter((err) => log.warn('database-busy', `events are written later: ${messageOf(err)}`, { err }));
+  const repairer = createRepairer(
+    {
+      context: { ...context, report: () => {} },
+      now: Date.now,
+      signal,
+      onOutcome: counts.repaired,
+      onError: (slice, err) => log.warn('audit-failed', `the nodes could not be looked at: ${messageOf(err)}`, { slice, err }),
+    },
+    defaultRepair,
+  );
+
+  function onChange(change: HealthChange): void {
+    const { slice, vn, kind, name, to, cause } = change;
+    const message = `${describe(change)}: ${cause}`;
+    const advice = kind === 'node' && to === 'down' ? adviceFor(store, slice, name) : [];
+    const words = [message, ...advice].join('; ');
+    const detail = { vn, kind, name, from: change.from, to, cause };
+    // Of what has just been looked at for the first time nobody needs to hear that it is well.
+    if (change.from !== 'unknown' || to !== 'up') writer.write(() => store.events.add(slice.name, `health-${to}`, words, detail));
+    log[to === 'up' ? 'info' : 'warn']('health', words, { slice: slice.name, ...(vn === '' ? {} : { vn }) });
+    counts.healthChanged(change);
+    if (kind === 'node') markNode(change);
+    if (to === 'suspect' || to === 'down') repairer.look(slice.name, message);
+    if (to === 'up' && change.from === 'down') repairer.look(slice.name, message);
+  }
+
+  /** Nobody shall wait for a node that is down. */
+  function markNode({ slice, name, to, cause }: HealthChange): void {
+    if (to === 'down') connections.markAway(slice.name, name, new VnmError('unreachable', `node '${name}' is down: ${cause}`));
+    else if (to === 'up') connections.markBack(slice.name, name);
+  }
+
+  /** To a node that is marked as away a way of our own shows first whether it is back. */
+  async function connect(slice: Slice, node: string): Promise<AgentConnection> {
+    if (connections.away(slice.name, node) !== undefined) {
+      const { connections: _, ...alone } = context;
+      await withAgents(alone, slice, [node], async () => {});
+      connections.markBack(slice.name, node);
+    }
+    return withAgents(context, slice, [node], async (agents) => agents.get(node));
+  }
+
+  const monitor = createMonitor(
+    {
+      store,
+      clock: systemClock,
+      connect,
+      onChange,
+      onAgentStarted: (slice, node) => {
+        const message = `the agent of ${node} was started anew`;
+        writer.write(() => store.events.add(slice.name, 'agent-started', message, { node }));
+        log.warn('agent-started', message, { slice: slice.name, node });
+        repairer.look(slice.name, message);
+      },
+      onError: (err) => log.warn('health-failed', `health could not be looked at: ${messageOf(err)}`, { err }),
+    },
+    defaultHealth,
+  );
+  monitor.start();
+
+  return {
+    monitor,
+    ended: async () => {
+      monitor.stop();
+      await repairer.ended();
+      writer.close();
+    },
+  };
+}
+
+function describe({ vn, kind, name, to, afterMs, from }: HealthChange): string {
+  const what = kind === 'node' ? `node '${name}'` : `${kind} ${name} of VN '${vn}'`;
+  const after = to === 'up' && from === 'down' ? ` again after ${(afterMs / 1000).toFixed(1)} s` : '';
+  return `${what} is ${to}${after}`;
+}

@@ -1,0 +1,28 @@
+import type { Db } from './database.ts';
+
+/** What is kept of what happened. What is needed to go on with a migration is never dropped. */
+export interface Keeping {
+  readonly eventDays: number;
+  readonly events: number;
+  /** Of those that are finished. */
+  readonly migrations: number;
+}
+
+export const defaultKeeping: Keeping = { eventDays: 90, events: 50_000, migrations: 20_000 };
+
+const dayMs = 86_400_000;
+
+/** Drops the oldest beyond what is kept; answers how many rows went. The file keeps its size and uses the room again. */
+export function prune(db: Db, { eventDays, events, migrations }: Keeping, now: number): number {
+  const oldEvents = db
+    .prepare('delete from events where at < ? or id <= (select max(id) from events) - ?')
+    .run(now - eventDays * dayMs, events);
+  const oldMigrations = db
+    .prepare(
+      `delete from migrations where outcome is not null
+         and id <= (select id from migrations order by id desc limit 1 offset ?)
+         and not exists (select 1 from instances i where i.id in (old_instance, new_instance) and i.state <> 'active')`,
+    )
+    .run(migrations);
+  return oldEvents.changes + oldMigrations.changes;
+}

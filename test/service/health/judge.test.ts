@@ -1,0 +1,114 @@
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { planInstance } from '../../../src/planning/instance.ts';
+import { judgeNode, judgeVn } from '../../../src/service/health/judge.ts';
+import { defaultRule, type Evidence } from '../../../src/service/health/rule.ts';
+import { planWatches } from '../../../src/service/health/watch-plan.ts';
+import { readSlice } from '../../../src/slicefile/index.ts';
+
+const slice = readSlice(fileURLToPath(new URL('../../../slices/three-node.yaml', import.meta.url)));
+const vn = slice.vns[0]!;
+const instance = planInstance(slice, vn, vn.placements.get('initial')!, 0);
+const plan = planWatches(slice, vn, instance);
+
+/** Every gateway's probes, of which those that `isLost` says are missed. */
+function reportsWhere(isLost: (gateway: string, target: string) => boolean, missed = 4) {
+  return new Map(
+    plan.gateways.map(({ gateway, targets }) => [
+      gateway,
+      new Map(
+        targets.map(({ name }): [string, Evidence] => [
+          name,
+          isLost(gateway, name) ? { missed, answered: 0 } : { missed: 0, answered: 9 },
+        ]),
+      ),
+    ]),
+  );
+}
+
+const broken = (reports: ReturnType<typeof reportsWhere>) =>
+  judgeVn(vn, plan, reports)
+    .filter(({ evidence }) => (evidence?.missed ?? 0) > 0)
+    .map(({ kind, name }) => `${kind} ${name}`);
+
+describe('the plan of watches', () => {
+  it('has every router, end host and other gateway probed by every gateway that can', () => {
+    for (const { gateway, targets } of plan.gateways) {
+      const own = vn.endHosts.filter((host) => host.gateway === gateway).map(({ name }) => `host:${name}`);
+      const peers = vn.gateways.flatMap(({ name }) => (name === gateway ? [] : [`gateway:${name}`]));
+      expect(targets.map(({ name }) => name).toSorted()).toEqual(
+        [...vn.routers.map((router) => `router:${router}`), ...own, ...peers].toSorted(),
+      );
+    }
+  });
+
+  it('covers every tunnel that traffic takes', () => {
+    const covered = new Set(plan.gateways.flatMap(({ targets }) => targets.flatMap(({ tunnel }) => tunnel ?? [])));
+    expect([...covered].toSorted()).toEqual([...plan.tunnels].toSorted());
+  });
+
+  it('asks for addresses of the instance only, each known by one name at a gateway', () => {
+    for (const { targets } of plan.gateways) {
+      expect(new Set(targets.map(({ to }) => to)).size).toBe(targets.length);
+      expect(targets.filter(({ name }) => name.startsWith('router:')).every(({ answeredBy }) => !answeredBy)).toBe(true);
+    }
+  });
+});
+
+describe('what the probes say', () => {
+  it('is nothing bad where all are answered', () => expect(broken(reportsWhere(() => false))).toEqual([]));
+
+  it('of a tunnel that is broken is that tunnel, and the path over it', () => {
+    const isOver = (gateway: string, target: string) =>
+      (gateway === 'ga' && /^(router:b|gateway:gb)$/.test(target)) ||
+      (gateway === 'gb' && /^(router:a|gateway:ga)$/.test(target));
+    expect(broken(reportsWhere(isOver))).toEqual(['tunnel a-b', 'path ga-gb', 'path gb-ga']);
+  });
+
+  it('of a router that is dead is the router, all its tunnels and all paths to its gateway', () => {
+    const isDead = (gateway: string, target: string) => gateway === 'ga' || /^(router:a|gateway:ga)$/.test(target);
+    const reports = reportsWhere((gateway, target) => isDead(gateway, target) && target !== 'host:ea');
+    expect(broken(reports)).toEqual([
+      'router a',
+      'tunnel a-b',
+      'tunnel a-c',
+      'tunnel ga-a',
+      'path ga-gb',
+      'path ga-gc',
+      'path gb-ga',
+      'path gc-ga',
+    ]);
+  });
+
+  it('is nothing of what lies behind something that does not answer', () => {
+    const reports = new Map([...reportsWhere(() => true)].filter(([gateway]) => gateway === 'ga'));
+    const said = judgeVn(vn, plan, reports);
+    expect(said.find(({ name }) => name === 'b')?.evidence).toBeUndefined();
+    expect(said.find(({ name }) => name === 'a')?.evidence).toEqual({ missed: 4, answered: 0 });
+  });
+
+  it('is nothing where no gateway tells', () => {
+    expect(judgeVn(vn, plan, new Map()).every(({ evidence, by }) => evidence === undefined && by === 'no gateway')).toBe(
+      true,
+    );
+  });
+});
+
+describe('a node', () => {
+  const lost = { missed: 9, answered: 0 };
+  const there = { missed: 0, answered: 5 };
+
+  it('is there while its agent answers, whatever is broken on it', () =>
+    expect(judgeNode('p1', there, [lost], defaultRule).evidence).toEqual(there));
+
+  it('is not down while what it carries answers', () =>
+    expect(judgeNode('p1', lost, [there], defaultRule).evidence).toEqual({ missed: 3, answered: 0 }));
+
+  it('is down when neither does', () =>
+    expect(judgeNode('p1', lost, [{ missed: 5, answered: 0 }], defaultRule).evidence).toEqual({ missed: 5, answered: 0 }));
+
+  it('that carries nothing gets three times the patience', () => {
+    expect(judgeNode('p4', { missed: 11, answered: 0 }, [], defaultRule).evidence?.missed).toBe(3);
+    expect(judgeNode('p4', { missed: 12, answered: 0 }, [undefined], defaultRule).evidence?.missed).toBe(4);
+  });
+});

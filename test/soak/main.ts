@@ -1,0 +1,25 @@
+/** `npm run soak -- [--minutes N]`: the service under a job for a while (an hour without more). As root on Linux. */
+import { parseArgs } from 'node:util';
+import { cutNode, deleteRoutes, deleteTunnel, killAgent } from './incidents.ts';
+import { soakReport } from './report.ts';
+import { type Plan, soak } from './soak.ts';
+
+const { values } = parseArgs({ options: { minutes: { type: 'string', default: '60' } } });
+const minutes = Number(values.minutes);
+/** As parts of the whole; a cut is shorter than from one migration to the next, or longer. */
+const parts = [
+  [0.1, killAgent('gateway')],
+  [0.2, cutNode(15_000)],
+  [0.35, killAgent('router')],
+  [0.5, deleteTunnel],
+  [0.6, cutNode(50_000)],
+  [0.75, deleteRoutes],
+  [0.85, cutNode(15_000)],
+] as const;
+const plan: Plan = {
+  minutes,
+  // In the middle between two migrations.
+  strikes: parts.map(([part, strike]) => ({ atSeconds: Math.round((part * minutes * 60) / 30) * 30 + 12, strike })),
+};
+const result = await soak(plan, (text) => console.error(text));
+console.log(`\n$ npm run soak -- --minutes ${minutes}\n\n${soakReport(result)}`);

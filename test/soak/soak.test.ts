@@ -1,0 +1,31 @@
+/** Two minutes of the service; `npm run soak` has an hour. */
+import { expect, it } from 'vitest';
+import { describeAsRoot } from '../support/privileges.ts';
+import { cutNode, deleteTunnel, killAgent } from './incidents.ts';
+import { soakReport } from './report.ts';
+import { growth } from './samples.ts';
+import { soak } from './soak.ts';
+
+describeAsRoot('the service', () => {
+  it('moves a VN by a job, and mends what is hurt meanwhile', async () => {
+    const strikes = [
+      { atSeconds: 10, strike: killAgent('gateway') },
+      { atSeconds: 40, strike: deleteTunnel },
+      { atSeconds: 72, strike: cutNode(10_000) },
+    ];
+    const result = await soak({ minutes: 2, strikes }, () => {});
+    const told = soakReport(result);
+    expect(result.exitCode, told).toBe(0);
+    expect(result.differences, told).toBe(0);
+    expect(result.incidents.length, told).toBe(strikes.length);
+    expect(result.jobRuns.completed ?? 0, told).toBeGreaterThan(0);
+    for (const { isHurt, lost, duplicated } of result.stretches) {
+      expect(duplicated, told).toBe(0);
+      if (!isHurt) expect(lost, told).toBe(0);
+    }
+    expect(result.events.some(({ kind, message }) => kind === 'repaired' && message.includes('interface')), told).toBe(true);
+    expect(result.events.some(({ kind }) => kind === 'agent-started'), told).toBe(true);
+    const { early, late } = growth(result.samples, 'open');
+    expect(late, told).toBeLessThanOrEqual(early + 20);
+  }, 300_000);
+});

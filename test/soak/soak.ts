@@ -1,0 +1,165 @@
+/**
+ * The service for a while on the kernel testbed: a job moves the three-node VN every 30 s under its flows, while nodes are hurt.
+ * What is counted: packets lost by flows that do not cross what was hurt, repairs with their reasons, false alarms, and whether the
+ * service grows.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { openSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { StoredEvent } from '../../src/store/events.ts';
+import { crosses } from '../chaos/campaign.ts';
+import { makePlace, type Place } from '../chaos/place.ts';
+import type { Incident, Strike } from './incidents.ts';
+import { type Sample, sampleOf } from './samples.ts';
+
+const program = fileURLToPath(new URL('../../src/cli/pl-vnm.mjs', import.meta.url));
+
+export interface Plan {
+  readonly minutes: number;
+  /** When what happens, in s after the job was added. */
+  readonly strikes: readonly { readonly atSeconds: number; readonly strike: Strike }[];
+}
+
+/** Packets of one flow in one stretch of traffic. */
+export interface Stretch {
+  readonly from: string;
+  readonly to: string;
+  readonly sent: number;
+  readonly lost: number;
+  readonly reordered: number;
+  readonly duplicated: number;
+  /** Whether it crossed a node that was hurt meanwhile. */
+  readonly isHurt: boolean;
+}
+
+export interface SoakResult {
+  readonly stretches: readonly Stretch[];
+  readonly incidents: readonly Incident[];
+  readonly migrations: Readonly<Record<string, number>>;
+  readonly jobRuns: Readonly<Record<string, number>>;
+  readonly events: readonly StoredEvent[];
+  readonly samples: readonly Sample[];
+  /** How the service ended when it was told to. */
+  readonly exitCode: number | null;
+  /** What was still not as the database says at the end. */
+  readonly differences: number;
+}
+
+const stretchMs = 60_000;
+const sampleMs = 5000;
+const startMs = 30_000;
+
+export async function soak(plan: Plan, say: (text: string) => void): Promise<SoakResult> {
+  const place = await makePlace('three-node', { divideLatenciesBy: 1 });
+  let service: ChildProcess | undefined;
+  try {
+    const log = openSync(join(place.vnm.directory, 'serve.log'), 'a');
+    service = spawn(process.execPath, [program, '--db', place.vnm.database, 'serve', '--port', '0'], {
+      stdio: ['ignore', log, log],
+      env: { ...process.env, HOME: join(place.vnm.directory, 'home') },
+    });
+    return await runBeside(place, service, plan, say);
+  } finally {
+    if (service?.exitCode === null) service.kill('SIGKILL');
+    await place.remove();
+  }
+}
+
+async function runBeside(place: Place, service: ChildProcess, plan: Plan, say: (text: string) => void): Promise<SoakResult> {
+  const { vnm, slice, vn, store } = place;
+  const url = await urlOf(place);
+  await vnm.ok(`job add back-and-forth --slice ${slice.name} --to final,initial --retry-wait 5s`, '--cron', '*/30 * * * * *');
+  const endMs = Date.now() + plan.minutes * 60_000;
+  const abort = new AbortController();
+  const incidents: Incident[] = [];
+  const samples: Sample[] = [];
+  const struck = strikeAll(place, plan, incidents, abort.signal, say);
+  const sampled = sampleAll(url, vnm.database, samples, abort.signal);
+  const stretches: Stretch[] = [];
+  try {
+    while (Date.now() < endMs) {
+      const fromMs = Date.now();
+      const flows = await place.underTraffic(() => sleep(Math.min(stretchMs, Math.max(1000, endMs - Date.now()))));
+      const hurt = incidents.filter((incident) => incident.hurts && incident.toMs >= fromMs).map(({ node }) => node);
+      for (const flow of flows) {
+        const isHurt = hurt.some((node) => [...vn.placements.keys()].some((name) => crosses(place, flow, name, node)));
+        stretches.push({ ...flow, isHurt });
+      }
+      const lost = stretches.reduce((sum, stretch) => sum + (stretch.isHurt ? 0 : stretch.lost), 0);
+      say(`${Math.max(0, Math.round((endMs - Date.now()) / 60_000))} min left, ${lost} lost by flows that nobody hurt`);
+    }
+  } finally {
+    abort.abort();
+    await Promise.all([struck, sampled]);
+  }
+  await vnm.ok('job pause back-and-forth');
+  await quiet(place);
+  samples.push(await sampleOf(url, vnm.database));
+  const live = await vnm.json<{ differences?: unknown[] }>(`status ${slice.name} --live`);
+  service.kill('SIGTERM');
+  const [exitCode] = (await once(service, 'exit')) as [number | null];
+  const migrations = Object.groupBy(store.migrations.list(slice.name, 100_000), ({ outcome }) => outcome ?? 'unfinished');
+  const { runs } = await vnm.ok<{ runs: { outcome: string | null }[] }>('job history back-and-forth --limit 100000');
+  const jobRuns = Object.groupBy(runs, ({ outcome }) => outcome ?? 'unfinished');
+  return {
+    stretches,
+    incidents,
+    migrations: countsOf(migrations),
+    jobRuns: countsOf(jobRuns),
+    events: store.events.list(slice.name, 100_000).toReversed(),
+    samples,
+    exitCode,
+    differences: live.json.differences?.length ?? 0,
+  };
+}
+
+async function urlOf({ store }: Place): Promise<string> {
+  for (const untilMs = Date.now() + startMs; Date.now() < untilMs; await sleep(100)) {
+    const record = store.health.service();
+    if (record !== undefined && (await isUp(record.url))) return record.url;
+  }
+  throw new Error('the service does not start');
+}
+
+async function isUp(url: string): Promise<boolean> {
+  try {
+    return (await fetch(`${url}/healthz`)).ok;
+  } catch {
+    return false;
+  }
+}
+
+/** One after the other, each at its time or when the one before is over. */
+async function strikeAll(place: Place, { strikes }: Plan, incidents: Incident[], signal: AbortSignal, say: (text: string) => void) {
+  const startedMs = Date.now();
+  const wait = (ms: number) => sleep(Math.max(0, ms), undefined, { signal }).catch(() => undefined);
+  for (const { atSeconds, strike } of strikes) {
+    await wait(startedMs + atSeconds * 1000 - Date.now());
+    if (signal.aborted) return;
+    const fromMs = Date.now();
+    const incident = await strike(place, wait);
+    incidents.push({ ...incident, fromMs, toMs: Date.now() });
+    say(`${incident.what} (${incident.node})`);
+  }
+}
+
+async function sampleAll(url: string, database: string, samples: Sample[], signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    samples.push(await sampleOf(url, database));
+    await sleep(sampleMs, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+/** Until no migration is under way, and what was hurt last had time to be mended. */
+async function quiet({ store, slice }: Place): Promise<void> {
+  await sleep(15_000);
+  for (const untilMs = Date.now() + startMs; Date.now() < untilMs; await sleep(200))
+    if (store.migrations.unfinished(slice.name).length === 0 && store.locks.list(slice.name).length === 0) return;
+}
+
+function countsOf(groups: Partial<Record<string, readonly unknown[]>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(groups).map(([name, list]) => [name, list?.length ?? 0]));
+}
