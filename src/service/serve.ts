@@ -2,46 +2,134 @@
  * The long-running controller: jobs, health, repair and the HTTP API in one process on one database, beside which commands work as
  * ever. It ends when the signal aborts: a migration under way reaches a safe point first.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '../clock/clock.ts';
 import { keepConnections } from '../controller/connections.ts';
-import type { Context } from '../controller/context.ts';
 import { isDead, thisProcess } from '../controller/lock.ts';
-import { VnmError } from '../model/errors.ts';
+import { describeUnfinished } from '../controller/migration/journal.ts';
+import { messageOf, VnmError } from '../model/errors.ts';
 import { defaultKeeping } from '../store/prune.ts';
 import type { Store } from '../store/store.ts';
+import { createHttpServer } from './http/server.ts';
+import { startJobs } from './jobs/start.ts';
 import type { Log } from './log.ts';
+import { createMetrics } from './metrics/metrics.ts';
 import { resumeInterrupted } from './recovery.ts';
-import { startWatching } from './watching.ts';
+import { type ServiceContext, startWatching } from './watching.ts';
 
 export interface ServeOptions {
   readonly host: string;
+  /** 0: any that is free. */
   readonly port: number;
   readonly allowedHosts: readonly string[];
   readonly token: string | undefined;
   readonly acceptNewHostKeys: boolean;
+  /** Of the program. */
+  readonly version: string;
 }
 
 /** How often it says that it lives, and forgets what is too old to be kept. */
 const seenMs = 2000;
 const pruneMs = 3_600_000;
+/** The monitor's rounds come four times a second; where none came for so long, something is stuck. */
+const stuckMs = 30_000;
 
-/** Throws VnmError `conflict` when another service is on this database, `usage` for what it cannot listen on. */
+/**
+ * Runs until the signal aborts. Throws VnmError `conflict` when another service is on this database or the port is taken, `usage`
+ * when a token is needed.
+ */
 export async function serve(store: Store, options: ServeOptions, log: Log, signal: AbortSignal): Promise<void> {
-  const url = `http://${options.host}:${options.port}`;
-  const startedAt = Date.now();
-  refuseSecond(store, url, startedAt);
+  refuseSecond(store);
   const connections = keepConnections();
-  const report: Context['report'] = ({ text }) => log.info('progress', text);
-  const context: Context = { store, acceptNewHostKeys: options.acceptNewHostKeys, report, signal, connections };
-  const watching = startWatching(context, log, signal);
+  const context: ServiceContext = {
+    store,
+    acceptNewHostKeys: options.acceptNewHostKeys,
+    report: ({ text }) => log.debug('progress', text),
+    signal,
+    connections,
+  };
+  const jobs = startJobs(context, log, (job, outcome) => metrics.countJobRun(job, outcome));
+  const watching = startWatching(context, log, {
+    healthChanged: ({ slice, kind, to }) => metrics.countHealthChange(slice.name, kind, to),
+    repaired: (slice, outcome) => metrics.countRepair(slice, outcome),
+  });
+  const metrics = createMetrics(
+    store,
+    {
+      agents: () =>
+        watching.monitor.agents().map(({ slice, node, facts }) => ({ slice, node, version: facts.agent.version })),
+      jobs: () => jobs.api.names(),
+    },
+    options,
+  );
+  const alive = () => {
+    const quietMs = systemClock.monotonicMs() - watching.monitor.lastRoundMs();
+    return { ok: quietMs < stuckMs, detail: `health was looked at ${(quietMs / 1000).toFixed(1)} s ago` };
+  };
+  const parts = { store, context: () => context, jobs: jobs.api, metrics, log, alive, signal };
+  const http = await createHttpServer(parts, options);
+  const every = [setInterval(() => quietly(() => store.health.seen(Date.now())), seenMs), setInterval(forget, pruneMs)];
+  try {
+    const url = await http.listen();
+    register(store, url);
+    forget();
+    log.info('started', `listens on ${url}, database ${store.path}`);
+    const resuming = resumeInterrupted(context, (migration, err) =>
+      log.warn('resume-failed', `${describeUnfinished(migration)}: ${messageOf(err)}`, {
+        slice: migration.slice,
+        vn: migration.vn,
+        migration: migration.id,
+        err,
+      }),
+    );
+    await aborted(signal);
+    log.info('ending', 'told to end: what is under way reaches a safe point first');
+    await Promise.all([http.close(), jobs.ended(), resuming]);
+  } finally {
+    for (const timer of every) clearInterval(timer);
+    await watching.ended();
+    connections.closeAll();
+    quietly(() => store.health.unregister());
+    log.info('ended', 'ended');
+  }
+
+  /** A database that somebody else holds now is written the next time. */
+  function quietly(body: () => void): void {
+    try {
+      body();
+    } catch (err) {
+      log.warn('database-busy', messageOf(err), { err });
+    }
+  }
+
+  function forget(): void {
+    quietly(() => {
+      const rows = store.prune(defaultKeeping, Date.now());
+      if (rows > 0) log.info('pruned', `${rows} old events and migrations were dropped`);
+    });
+  }
 }
 
-function refuseSecond(store: Store, url: string, startedAt: number): void {
-  const other = store.health.register({ ...thisProcess(), url, startedAt, seenAt: startedAt }, isDead);
-  if (other === undefined) return;
-  const { pid, host } = other;
-  throw new VnmError('conflict', `a service is on ${store.path} already (process ${pid} on ${host}, ${other.url})`, {
+function refuseSecond(store: Store): void {
+  const other = store.health.service();
+  if (other !== undefined && !isDead(other)) throw alreadyThere(store, other);
+}
+
+/** Only now is it known where it listens. */
+function register(store: Store, url: string): void {
+  const nowMs = Date.now();
+  const other = store.health.register({ ...thisProcess(), url, startedAt: nowMs, seenAt: nowMs }, isDead);
+  if (other !== undefined) throw alreadyThere(store, other);
+}
+
+function alreadyThere(store: Store, { pid, host, url }: { pid: number; host: string; url: string }): VnmError {
+  return new VnmError('conflict', `a service is on ${store.path} already (process ${pid} on ${host}, ${url})`, {
     hint: 'one is enough for all slices; end it first, or take another database with --db',
+  });
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
   });
 }
