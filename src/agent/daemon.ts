@@ -15,6 +15,7 @@ import { loadPolicy, otherSubnets } from './policy.ts';
 import { reach } from './reach.ts';
 import { createStreams } from './streams.ts';
 import { agentVersion } from './version.ts';
+import { createWatches } from './watches.ts';
 
 /** Channels at a time: each is a process of root's, and a login may open as many as it likes. */
 const maxConnections = 64;
@@ -35,11 +36,13 @@ export async function runDaemon(slice: string, file: string): Promise<void> {
   const dataPlane = createKernelDataPlane(policy, systemClock);
   const armed = createArmed<ArmedContext>(file, policy.limits);
   const streams = createStreams(systemClock, policy.limits);
+  const watches = createWatches(slice, systemClock);
 
   async function end(why: string): Promise<void> {
     log(`ends: ${why}`);
     rmSync(paths.socket, { force: true });
     await streams.closeAll();
+    await watches.closeAll();
     await armed.close();
     await dataPlane.close();
     process.exit(0);
@@ -59,6 +62,7 @@ export async function runDaemon(slice: string, file: string): Promise<void> {
     facts,
     dataPlane,
     streams,
+    watches,
     armed,
     reach,
     clock: systemClock,

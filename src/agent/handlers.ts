@@ -13,6 +13,7 @@ import type { DataPlane } from './dataplane/dataplane.ts';
 import type { Log } from './log.ts';
 import { checkRequest, concernsOthers } from './policy.ts';
 import type { Streams } from './streams.ts';
+import type { Watches } from './watches.ts';
 
 export interface AgentParts {
   readonly policy: Policy;
@@ -22,6 +23,7 @@ export interface AgentParts {
   readonly dataPlane: DataPlane;
   readonly streams: Streams;
   readonly armed: Armed<ArmedContext>;
+  readonly watches: Watches;
   readonly reach: (params: Params<'reach'>) => Promise<Results['reach']>;
   readonly clock: Clock;
   readonly log: Log;
@@ -30,7 +32,7 @@ export interface AgentParts {
 }
 
 export function createHandlers(parts: AgentParts): Handlers {
-  const { policy, facts, dataPlane, streams, armed, clock } = parts;
+  const { policy, facts, dataPlane, streams, watches, armed, clock } = parts;
   const armedRequests = createArmedRequests(armed, dataPlane, clock);
   return guarded(parts, {
     hello: async () => ({ agent: facts, policy, kernel: release(), features: await dataPlane.features() }),
@@ -50,6 +52,9 @@ export function createHandlers(parts: AgentParts): Handlers {
     stream_stop: streams.stop,
     stream_report: streams.report,
     reach: parts.reach,
+    watch: watches.watch,
+    watch_report: watches.report,
+    watch_stop: watches.stop,
     shutdown: async () => {
       armedRequests.shutdown();
       parts.shutdown();
@@ -59,7 +64,7 @@ export function createHandlers(parts: AgentParts): Handlers {
 }
 
 /** Looks without effect, asked too often to be logged. */
-const unlogged: readonly Method[] = ['clock', 'stream_report', 'inventory', 'routes', 'path_mtu'];
+const unlogged: readonly Method[] = ['clock', 'stream_report', 'watch_report', 'inventory', 'routes', 'path_mtu'];
 
 function guarded({ policy, otherSubnets, log, clock }: AgentParts, handlers: Handlers): Handlers {
   const guard = <M extends Method>(method: M): Handlers[M] =>

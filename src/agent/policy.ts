@@ -190,6 +190,10 @@ export function checkRequest<M extends Method>(
     case 'reach':
       check.address('from', request.params.from);
       for (const to of request.params.to) check.address('to', to);
+      break;
+    case 'watch':
+      check.address('from', request.params.from);
+      for (const { to } of request.params.targets) check.address('to', to);
   }
 }
 

@@ -4,8 +4,7 @@ import type { Params, Results } from '../vsys/messages.ts';
 import { openUdp } from './streams/socket.ts';
 
 /** The ports traceroute made known: normally closed, normally let through. */
-const firstPort = 33_434;
-const ports = 100;
+export const closedPorts = { first: 33_434, count: 100 };
 
 const attempts = 5;
 const probe = Buffer.from('PVN1 reach', 'latin1');
@@ -29,7 +28,7 @@ function unwrap<T>(settled: PromiseSettledResult<T>): T {
 
 async function answersFrom(from: string, to: string, timeoutMs: number): Promise<boolean> {
   const udp = openUdp(from);
-  const port = firstPort + randomInt(ports);
+  const port = closedPorts.first + randomInt(closedPorts.count);
   const { promise, resolve } = Promise.withResolvers<boolean>();
   let connected = false;
 

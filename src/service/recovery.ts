@@ -23,7 +23,8 @@ export async function resumeInterrupted(
     if (left.length === 0) return;
     for (const migration of left) {
       if (isLocked(context, migration.slice, migration.vn)) continue;
-      if (!told.has(migration.id)) store.events.add(migration.slice, 'migration-resumed', describeUnfinished(migration));
+      if (!told.has(migration.id))
+        store.events.add(migration.slice, 'migration-resumed', describeUnfinished(migration));
       told.add(migration.id);
       try {
         await resumeOne(context, migration);
@@ -41,4 +42,3 @@ async function resumeOne(context: Context, { slice: name, vn }: MigrationRecord)
   if (slice === undefined) throw new Error(`slice '${name}' is in the database no more`);
   await resume(context, slice, chooseVn(slice, vn));
 }
-

@@ -37,7 +37,8 @@ export function startWatching(context: ServiceContext, log: Log, counts: Watchin
       now: Date.now,
       signal,
       onOutcome: counts.repaired,
-      onError: (slice, err) => log.warn('audit-failed', `the nodes could not be looked at: ${messageOf(err)}`, { slice, err }),
+      onError: (slice, err) =>
+        log.warn('audit-failed', `the nodes could not be looked at: ${messageOf(err)}`, { slice, err }),
     },
     defaultRepair,
   );
@@ -49,7 +50,8 @@ export function startWatching(context: ServiceContext, log: Log, counts: Watchin
     const words = [message, ...advice].join('; ');
     const detail = { vn, kind, name, from: change.from, to, cause };
     // Of what has just been looked at for the first time nobody needs to hear that it is well.
-    if (change.from !== 'unknown' || to !== 'up') writer.write(() => store.events.add(slice.name, `health-${to}`, words, detail));
+    if (change.from !== 'unknown' || to !== 'up')
+      writer.write(() => store.events.add(slice.name, `health-${to}`, words, detail));
     log[to === 'up' ? 'info' : 'warn']('health', words, { slice: slice.name, ...(vn === '' ? {} : { vn }) });
     counts.healthChanged(change);
     if (kind === 'node') markNode(change);
@@ -59,7 +61,8 @@ export function startWatching(context: ServiceContext, log: Log, counts: Watchin
 
   /** Nobody shall wait for a node that is down. */
   function markNode({ slice, name, to, cause }: HealthChange): void {
-    if (to === 'down') connections.markAway(slice.name, name, new VnmError('unreachable', `node '${name}' is down: ${cause}`));
+    if (to === 'down')
+      connections.markAway(slice.name, name, new VnmError('unreachable', `node '${name}' is down: ${cause}`));
     else if (to === 'up') connections.markBack(slice.name, name);
   }
 

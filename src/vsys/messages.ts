@@ -19,6 +19,16 @@ const streamId = z.string().regex(/^[a-z0-9-]{1,64}$/);
 const group = z.strictObject({ id: z.int().min(1).max(0xffffffff), active: z.int().min(1).max(0xffffffff) });
 const armedId = z.string().regex(/^[a-z0-9-]{1,64}$/);
 const ntpServer = z.string().max(260).regex(ntpServerPattern, 'not HOST or HOST:PORT');
+const watchId = z.string().regex(/^[a-z0-9-]{1,64}$/);
+const watchTarget = z.strictObject({
+  name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,79}$/),
+  to: address,
+  port: z.int().min(1).max(65_535).optional(),
+});
+const watchTargets = z
+  .array(watchTarget)
+  .max(256)
+  .refine((targets) => new Set(targets.map(({ name }) => name)).size === targets.length, 'two targets have one name');
 /** Ms after the common instant; a gate closes before it. */
 const offsetMs = z.number().min(-60_000).max(60_000);
 const armedAction = z.discriminatedUnion('kind', [
@@ -86,6 +96,22 @@ export const requestSchemas = {
     to: z.array(address).min(1).max(64),
     timeoutMs: z.number().positive().max(60_000),
   }),
+  /**
+   * Sends each target one small packet from `from` every `intervalMs`, until stopped or until nobody has asked for a minute. A target
+   * without `port` is a router's address and answers as for `reach`, but must not limit its answers; with `port` it is another agent's
+   * watch, which sends back what it gets; that its port is closed is an answer, too, of the node. Answers the port of `from` where this watch does so. With an id that is known the targets and
+   * times are replaced; the port and the counts of targets that stay the same go on, as long as `from` does.
+   */
+  watch: z.strictObject({
+    id: watchId,
+    from: address,
+    intervalMs: z.number().min(50).max(10_000),
+    timeoutMs: z.number().min(10).max(10_000),
+    targets: watchTargets,
+  }),
+  /** What all watches of this agent saw so far. */
+  watch_report: z.strictObject({}),
+  watch_stop: z.strictObject({ id: watchId }),
   /** Ends the agent; what is installed stays. */
   shutdown: z.strictObject({}),
 } as const;
@@ -113,6 +139,9 @@ export interface Results {
   stream_stop: { sent: number };
   stream_report: StreamReport;
   reach: { answered: boolean[] };
+  watch: { port: number };
+  watch_report: { watches: WatchReport[] };
+  watch_stop: Record<string, never>;
   shutdown: Record<string, never>;
 }
 
@@ -213,4 +242,35 @@ export interface StreamReport {
   readonly maxGapMs: number;
   /** Arrival minus sending time, by the two nodes' own clocks (may be negative); absent when nothing arrived. */
   readonly delayMs?: { min: number; median: number; p99: number; max: number };
+}
+
+export interface WatchReport {
+  readonly id: string;
+  /** Where it answers other agents' watches. */
+  readonly port: number;
+  /** In the order given. */
+  readonly targets: readonly WatchedTarget[];
+}
+
+/**
+ * A probe is missed when `timeoutMs` after its sending nothing has come from the target since. Probes that were under way while the
+ * agent could not read (stopped, starved) are neither answered nor missed.
+ */
+export interface WatchedTarget {
+  readonly name: string;
+  /** Probes, with those that the kernel refused: they will be missed. */
+  readonly sent: number;
+  /** Probes that had an answer of their own, even after they were overtaken. */
+  readonly answered: number;
+  /** Probes missed since something came last. */
+  readonly missedInRow: number;
+  /** Probes answered since one was missed last. */
+  readonly answeredInRow: number;
+  /**
+   * There and back, of the last probe that was answered in time. Of a router, which does not say what it answers, too small where that
+   * takes longer than the interval.
+   */
+  readonly rttMs?: number;
+  /** Since something came last; absent when nothing has. */
+  readonly sinceAnswerMs?: number;
 }

@@ -155,6 +155,13 @@ describe('checkRequest', () => {
     ['stream_send', { ...send, to: '192.0.2.1' }, 'to 192.0.2.1', '10.65.0.0/16'],
     ['reach', { from: '192.0.2.1', to: ['10.65.0.1'], timeoutMs: 1 }, 'from 192.0.2.1', '10.65.0.0/16'],
     ['reach', { from: '10.65.0.1', to: ['10.65.0.2', '8.8.8.8'], timeoutMs: 1 }, 'to 8.8.8.8', '10.65.0.0/16'],
+    ['watch', { from: '192.0.2.1', targets: [] }, 'from 192.0.2.1', '10.65.0.0/16'],
+    [
+      'watch',
+      { from: '10.65.0.1', targets: [{ to: '10.65.0.2' }, { to: '8.8.8.8', port: 53 }] },
+      'to 8.8.8.8',
+      '10.65.0.0/16',
+    ],
   ];
   it.each(refused)('%s refuses %j', (method, params, what, range) => {
     expect(() => checkRequest(policy, method, params as never)).toThrow(

@@ -30,6 +30,7 @@ interface Marks {
   readonly remote: string;
   readonly armed: string;
   readonly stream: string;
+  readonly watch: string;
 }
 
 function marksOf({ interfacePrefix, namespacePrefix, vnet, nexthops, vnis }: Policy, remote: string): Marks {
@@ -47,6 +48,7 @@ function marksOf({ interfacePrefix, namespacePrefix, vnet, nexthops, vnis }: Pol
     remote,
     armed: `armed-${net.replace('.', '-')}`,
     stream: `stream-${net.replace('.', '-')}`,
+    watch: `watch-${net.replace('.', '-')}`,
   };
 }
 
@@ -129,6 +131,15 @@ function requestsOf(a: Marks): { readonly [M in Exclude<Method, 'apply'>]: Param
     stream_stop: { stream: a.stream },
     stream_report: { stream: a.stream, close: true },
     reach: { from: a.address, to: [a.peer], timeoutMs: 100 },
+    watch: {
+      id: a.watch,
+      from: a.address,
+      intervalMs: 1000,
+      timeoutMs: 500,
+      targets: [{ name: 'a-peer', to: a.peer, port: 5000 }],
+    },
+    watch_report: {},
+    watch_stop: { id: a.watch },
     shutdown: {},
   };
 }
@@ -137,7 +148,7 @@ function requestsOf(a: Marks): { readonly [M in Exclude<Method, 'apply'>]: Param
 const plain = [
   ...['op', 'kind', 'mac', 'mtu', 'port', 'urpf', 'action', 'type', 'weight', 'metric', 'resilient', 'limitBytes'],
   ...['offsetMs', 'at', 'forget', 'close', 'samples', 'payloadBytes', 'rateBps', 'count', 'timeoutMs'],
-  ...['dryRun', 'repair'],
+  ...['dryRun', 'repair', 'name', 'intervalMs'],
 ];
 
 interface Request {
@@ -194,7 +205,7 @@ function attempts(a: Marks, b: Marks): Attempt[] {
       const mark = markOf(a, value);
       if (mark === undefined) return [];
       const target = mark === 'remote' ? b.address : b[mark];
-      const isInvisible = mark === 'armed' || mark === 'stream';
+      const isInvisible = mark === 'armed' || mark === 'stream' || mark === 'watch';
       return [{ method, params: withLeaf(params, path, target), field: path.join('.'), isInvisible }];
     }),
   );
@@ -327,6 +338,7 @@ describeAsRoot('two agents on one node', () => {
       { op: 'gate_up', interface: b.gated, limitBytes: 10_000 },
     ]);
     await node.client().call('stream_open', { stream: b.stream, address: b.address });
+    await node.client().call('watch', requestsOf(b).watch);
     await node.client().call('arm', requestsOf(b).arm);
   }
 
@@ -339,6 +351,11 @@ describeAsRoot('two agents on one node', () => {
       inventory: await node.inventory(),
       armed: await client.call('armed_results', { id: b.armed }),
       stream: await client.call('stream_report', { stream: b.stream }),
+      watches: (await client.call('watch_report', {})).watches.map(({ id, port, targets }) => ({
+        id,
+        port,
+        targets: targets.map(({ name }) => name),
+      })),
       pid: (await client.call('hello', {})).agent.pid,
       kernel: looks.map((words) => node.ip(words)),
       router: looks.map((words) => node.ip(words, b.namespace)),
@@ -388,6 +405,7 @@ describeAsRoot('two agents on one node', () => {
     const before = await stateOfB();
     const nothing = { namespaces: [], interfaces: [], routes: [], nexthops: [], rules: false };
     expect(await clientA.call('inventory', {})).toEqual(nothing);
+    expect(await clientA.call('watch_report', {})).toEqual({ watches: [] });
     const own = JSON.stringify([await clientA.call('hello', {}), await clientA.call('routes', {})]);
     for (const mark of Object.values(b).filter((mark) => mark !== b.remote)) expect(own).not.toContain(String(mark));
     const operations = operationsOf(a);

@@ -21,7 +21,13 @@ export async function deadNodeBench(count = 10): Promise<string> {
   const abort = new AbortController();
   const connections = keepConnections();
   const { store } = place;
-  const context: ServiceContext = { store, acceptNewHostKeys: false, report: () => {}, connections, signal: abort.signal };
+  const context: ServiceContext = {
+    store,
+    acceptNewHostKeys: false,
+    report: () => {},
+    connections,
+    signal: abort.signal,
+  };
   const down = new Map<string, () => void>();
   const watching = startWatching(context, openLog({ level: 'error' }), {
     healthChanged: ({ kind, name, to }) => {

@@ -23,7 +23,10 @@ const benches: Record<string, { title: string; run: () => Promise<string> }> = {
     title: 'Feasible uRPF: 200 migrations of the three-node slice under its six flows',
     run: migrationsBench,
   },
-  'dead-node': { title: 'A node dies under traffic, and the VN is migrated away from it (three-node slice)', run: deadNodeBench },
+  'dead-node': {
+    title: 'A node dies under traffic, and the VN is migrated away from it (three-node slice)',
+    run: deadNodeBench,
+  },
 };
 
 const names = process.argv.slice(2);

@@ -133,7 +133,12 @@ async function leftoversOf({ vnm, slice }: Place, problems: string[], hurts: rea
 }
 
 /** Whether a flow's way leads over a node, on one placement. */
-export function crosses({ vn }: Place, { from, to }: Pick<Flow, 'from' | 'to'>, placementName: string, node: string): boolean {
+export function crosses(
+  { vn }: Place,
+  { from, to }: Pick<Flow, 'from' | 'to'>,
+  placementName: string,
+  node: string,
+): boolean {
   const gatewayOf = (endHost: string) => {
     const name = vn.endHosts.find((one) => one.name === endHost)!.gateway;
     return vn.gateways.find((gateway) => gateway.name === name)!;

@@ -46,7 +46,8 @@ export async function makePlace(file: string, { divideLatenciesBy = 4 } = {}): P
   mkdirSync(join(vnm.directory, 'home'));
   const path = join(vnm.directory, 'slice.yaml');
   const text = readFileSync(gallery(file), 'utf8');
-  const faster = (_: string, before: string, value: string) => `${before}${Math.ceil(Number(value) / divideLatenciesBy)}`;
+  const faster = (_: string, before: string, value: string) =>
+    `${before}${Math.ceil(Number(value) / divideLatenciesBy)}`;
   writeFileSync(path, text.replace(/(\[\w+, \w+, )(\d+)(?=\])/g, faster).replace(/(default: )(\d+)/, faster));
   const testbed = await vnm.ok<Testbed>('testbed up', path);
   await vnm.ok('install', path);

@@ -5,6 +5,7 @@ import type { ArmedContext } from '../../src/agent/armed-requests.ts';
 import type { DataPlane } from '../../src/agent/dataplane/dataplane.ts';
 import { createHandlers } from '../../src/agent/handlers.ts';
 import type { Streams } from '../../src/agent/streams.ts';
+import type { Watches } from '../../src/agent/watches.ts';
 import { parsePrefix } from '../../src/model/address.ts';
 import { VnmError } from '../../src/model/errors.ts';
 import { requestSchemas } from '../../src/vsys/messages.ts';
@@ -86,12 +87,23 @@ export function createAgentUnderTest(): AgentUnderTest {
     report: async () => ({ sent: 0, received: 0, duplicated: 0, reordered: 0, maxGapMs: 0 }),
     closeAll: async () => {},
   };
+  const watches: Watches = {
+    // Their ids are such names, too.
+    watch: async ({ id: _id, ...params }) => {
+      note('watch', params);
+      return { port: 40_001 };
+    },
+    report: async () => ({ watches: [] }),
+    stop: async () => ({}),
+    closeAll: async () => {},
+  };
   const handlers = createHandlers({
     policy: world.policy,
     otherSubnets: async () => world.others.map(parsePrefix),
     facts: { version: '0', digest: '', pid: 1, startedAt: 0, node: '' },
     dataPlane,
     streams,
+    watches,
     armed: createFakeArmed(),
     reach: async (params) => {
       note('reach', params);

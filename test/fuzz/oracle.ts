@@ -38,6 +38,8 @@ export function allows({ policy, others }: World, method: string, params: unknow
       return ownAddress(asked.from) && ownAddress(asked.to);
     case 'reach':
       return ownAddress(asked.from) && (asked.to as unknown[]).every(ownAddress);
+    case 'watch':
+      return ownAddress(asked.from) && list(asked.targets).every(({ to }) => ownAddress(to));
     case 'utc':
       return (asked.ntpServers as string[]).every((server) => !ofOthers(server.split(':')[0]));
     default:

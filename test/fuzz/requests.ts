@@ -141,6 +141,21 @@ const parameters: { readonly [M in Method]: fc.Arbitrary<unknown> } = {
     to: fc.array(addresses, { minLength: 1, maxLength: 3 }),
     timeoutMs: mostly([2000, 5e-324], [0, 60_001]),
   }),
+  watch: fc.record({
+    id: ids,
+    from: addresses,
+    intervalMs: mostly([50, 1000, 10_000], [0, 49, 10_001]),
+    timeoutMs: mostly([10, 500, 10_000], [0, 10_001]),
+    targets: fc.array(
+      fc.record(
+        { name: mostly(['r1', 'g1/g2', 'A.b:c'], ['', '-r', 'a b']), to: addresses, port: ports },
+        { requiredKeys: ['name', 'to'] },
+      ),
+      { maxLength: 3 },
+    ),
+  }),
+  watch_report: fc.constant({}),
+  watch_stop: fc.record({ id: ids }),
   shutdown: fc.constant({}),
 };
 

@@ -19,7 +19,9 @@ function isDuring(incidents: readonly Incident[], at: number): boolean {
 
 /** From the beginning of an incident to the event of a kind that followed it. */
 export function secondsTo(incident: Incident, events: readonly StoredEvent[], kind: string): number | undefined {
-  const event = events.find((one) => one.kind === kind && one.at >= incident.fromMs && one.at <= incident.toMs + 60_000);
+  const event = events.find(
+    (one) => one.kind === kind && one.at >= incident.fromMs && one.at <= incident.toMs + 60_000,
+  );
   return event === undefined ? undefined : (event.at - incident.fromMs) / 1000;
 }
 

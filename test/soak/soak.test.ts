@@ -23,8 +23,14 @@ describeAsRoot('the service', () => {
       expect(duplicated, told).toBe(0);
       if (!isHurt) expect(lost, told).toBe(0);
     }
-    expect(result.events.some(({ kind, message }) => kind === 'repaired' && message.includes('interface')), told).toBe(true);
-    expect(result.events.some(({ kind }) => kind === 'agent-started'), told).toBe(true);
+    expect(
+      result.events.some(({ kind, message }) => kind === 'repaired' && message.includes('interface')),
+      told,
+    ).toBe(true);
+    expect(
+      result.events.some(({ kind }) => kind === 'agent-started'),
+      told,
+    ).toBe(true);
     const { early, late } = growth(result.samples, 'open');
     expect(late, told).toBeLessThanOrEqual(early + 20);
   }, 300_000);

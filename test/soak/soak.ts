@@ -68,10 +68,19 @@ export async function soak(plan: Plan, say: (text: string) => void): Promise<Soa
   }
 }
 
-async function runBeside(place: Place, service: ChildProcess, plan: Plan, say: (text: string) => void): Promise<SoakResult> {
+async function runBeside(
+  place: Place,
+  service: ChildProcess,
+  plan: Plan,
+  say: (text: string) => void,
+): Promise<SoakResult> {
   const { vnm, slice, vn, store } = place;
   const url = await urlOf(place);
-  await vnm.ok(`job add back-and-forth --slice ${slice.name} --to final,initial --retry-wait 5s`, '--cron', '*/30 * * * * *');
+  await vnm.ok(
+    `job add back-and-forth --slice ${slice.name} --to final,initial --retry-wait 5s`,
+    '--cron',
+    '*/30 * * * * *',
+  );
   const endMs = Date.now() + plan.minutes * 60_000;
   const abort = new AbortController();
   const incidents: Incident[] = [];
@@ -101,7 +110,10 @@ async function runBeside(place: Place, service: ChildProcess, plan: Plan, say: (
   const live = await vnm.json<{ differences?: unknown[] }>(`status ${slice.name} --live`);
   service.kill('SIGTERM');
   const [exitCode] = (await once(service, 'exit')) as [number | null];
-  const migrations = Object.groupBy(store.migrations.list(slice.name, 100_000), ({ outcome }) => outcome ?? 'unfinished');
+  const migrations = Object.groupBy(
+    store.migrations.list(slice.name, 100_000),
+    ({ outcome }) => outcome ?? 'unfinished',
+  );
   const { runs } = await vnm.ok<{ runs: { outcome: string | null }[] }>('job history back-and-forth --limit 100000');
   const jobRuns = Object.groupBy(runs, ({ outcome }) => outcome ?? 'unfinished');
   return {
@@ -133,7 +145,13 @@ async function isUp(url: string): Promise<boolean> {
 }
 
 /** One after the other, each at its time or when the one before is over. */
-async function strikeAll(place: Place, { strikes }: Plan, incidents: Incident[], signal: AbortSignal, say: (text: string) => void) {
+async function strikeAll(
+  place: Place,
+  { strikes }: Plan,
+  incidents: Incident[],
+  signal: AbortSignal,
+  say: (text: string) => void,
+) {
   const startedMs = Date.now();
   const wait = (ms: number) => sleep(Math.max(0, ms), undefined, { signal }).catch(() => undefined);
   for (const { atSeconds, strike } of strikes) {

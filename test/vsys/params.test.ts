@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { parseMethod, parseParams } from '../../src/vsys/params.ts';
 
 const route = { op: 'vroute', action: 'add', prefix: '10.65.0.0/24', nexthopId: 5 };
+const target = { name: 'r1', to: '10.0.0.2' };
+const watch = { id: 'w', from: '10.0.0.1', intervalMs: 500, timeoutMs: 500, targets: [target] };
 
 describe('parseParams', () => {
   it('fills in defaults', () => {
@@ -11,6 +13,7 @@ describe('parseParams', () => {
       repair: false,
     });
     expect(parseParams('stream_report', { stream: 'a' })).toEqual({ stream: 'a', close: false });
+    expect(parseParams('watch', watch)).toEqual(watch);
   });
 
   it.each([
@@ -42,6 +45,18 @@ describe('parseParams', () => {
       'apply: operations[0].interface: Invalid string: must match pattern /^[a-z0-9][a-z0-9.-]{0,14}$/',
     ],
     ['reach', { from: '10.0.0.1', to: [], timeoutMs: 5 }, 'reach: to: Too small: expected array to have >=1 items'],
+    [
+      'watch',
+      { ...watch, targets: [target, { ...target, name: '-batch' }] },
+      'watch: targets[1].name: Invalid string: must match pattern /^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,79}$/',
+    ],
+    ['watch', { ...watch, targets: [target, target] }, 'watch: targets: two targets have one name'],
+    ['watch', { ...watch, intervalMs: 49 }, 'watch: intervalMs: Too small: expected number to be >=50'],
+    [
+      'watch',
+      { ...watch, targets: Array.from({ length: 257 }, (_, k) => ({ ...target, name: `r${k}` })) },
+      'watch: targets: Too big: expected array to have <=256 items',
+    ],
     ['clock', { now: true }, 'clock: Unrecognized key: "now"'],
     ['utc', { ntpServers: ['192.0.2.1:123', 'a b'] }, 'utc: ntpServers[1]: not HOST or HOST:PORT'],
     ['utc', { ntpServers: [...'abcdefghi'] }, 'utc: ntpServers: Too big: expected array to have <=8 items'],

@@ -13,16 +13,16 @@ export interface UdpSocket {
 }
 
 /**
- * A UDP socket on a port of the kernel's choice. Its user listens to the errors that come later. Addresses are never names, so
- * the look-up is left out: it would delay each packet to a later turn of the event loop.
+ * A UDP socket on a port, of the kernel's choice unless it is said. Its user listens to the errors that come later. Addresses are
+ * never names, so the look-up is left out: it would delay each packet to a later turn of the event loop.
  */
-export function openUdp(address: string): UdpSocket {
+export function openUdp(address: string, port = 0): UdpSocket {
   const socket = createSocket({ type: 'udp4', lookup: (literal, _options, done) => done(null, literal, 4) });
   const closed = new Promise<void>((resolve) => socket.once('close', resolve));
   let closing = false;
   return {
     socket,
-    bound: bind(socket, address),
+    bound: bind(socket, address, port),
     close() {
       if (!closing) {
         closing = true;
@@ -33,14 +33,14 @@ export function openUdp(address: string): UdpSocket {
   };
 }
 
-function bind(socket: Socket, address: string): Promise<number> {
+function bind(socket: Socket, address: string, port: number): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   socket.once('error', (error) => reject(bindError(address, error)));
   socket.once('listening', () => {
     enlargeBuffers(socket);
     resolve(socket.address().port);
   });
-  socket.bind({ address, port: 0 });
+  socket.bind({ address, port });
   return promise;
 }
 

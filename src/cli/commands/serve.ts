@@ -26,7 +26,12 @@ export function addServe(program: Command): void {
       runPlain(command, async (signal) => {
         const { db, acceptNewHostKeys } = globalOptions(command);
         const { host, tokenFile, allowedHost } = options;
-        const settings = { host, port: parsePort(options.port), allowedHosts: allowedHost, token: readToken(tokenFile) };
+        const settings = {
+          host,
+          port: parsePort(options.port),
+          allowedHosts: allowedHost,
+          token: readToken(tokenFile),
+        };
         const store = openStore(db);
         try {
           await serve(store, { ...settings, acceptNewHostKeys, version }, openLog(), signal);

@@ -42,15 +42,35 @@ export function judgeVn(vn: VirtualNetwork, plan: WatchPlan, reports: Reports): 
     return { evidence: best(found.map(({ evidence }) => evidence)), by };
   };
   return [
-    ...vn.routers.map((router) => finding('router', router, of(({ target }) => target.name === `router:${router}`))),
-    ...plan.tunnels.map((tunnel) => finding('tunnel', tunnel, of(({ target }) => target.tunnel === tunnel))),
+    ...vn.routers.map((router) =>
+      finding(
+        'router',
+        router,
+        of(({ target }) => target.name === `router:${router}`),
+      ),
+    ),
+    ...plan.tunnels.map((tunnel) =>
+      finding(
+        'tunnel',
+        tunnel,
+        of(({ target }) => target.tunnel === tunnel),
+      ),
+    ),
     ...pathsOf(plan).map(({ from, to, name }) =>
-      finding('path', name, of(({ gateway, target }) => gateway === from && target.name === `gateway:${to}`)),
+      finding(
+        'path',
+        name,
+        of(({ gateway, target }) => gateway === from && target.name === `gateway:${to}`),
+      ),
     ),
   ];
 }
 
-function finding(kind: HealthKind, name: string, { evidence, by }: { evidence: Evidence | undefined; by: string }): Finding {
+function finding(
+  kind: HealthKind,
+  name: string,
+  { evidence, by }: { evidence: Evidence | undefined; by: string },
+): Finding {
   return { kind, name, evidence, by: by === '' ? 'no gateway' : by };
 }
 
@@ -71,9 +91,15 @@ export function judgeNode(
 ): Finding {
   const told = carried.filter((evidence) => evidence !== undefined);
   const answering = best(told);
-  if (heartbeat === undefined || heartbeat.missed === 0) return { kind: 'node', name, evidence: heartbeat, by: 'its agent' };
+  if (heartbeat === undefined || heartbeat.missed === 0)
+    return { kind: 'node', name, evidence: heartbeat, by: 'its agent' };
   if (answering === undefined) {
-    return { kind: 'node', name, evidence: { missed: Math.floor(heartbeat.missed / 3), answered: 0 }, by: 'its agent alone' };
+    return {
+      kind: 'node',
+      name,
+      evidence: { missed: Math.floor(heartbeat.missed / 3), answered: 0 },
+      by: 'its agent alone',
+    };
   }
   if (answering.missed === 0) {
     const evidence = { missed: Math.min(heartbeat.missed, downAfter - 1), answered: 0 };

@@ -1,12 +1,12 @@
 /** The health of everything that is installed: watched all the time, judged every interval, kept in the database. */
 import type { Clock } from '../../clock/clock.ts';
+import type { Slice } from '../../model/slice.ts';
 import type { HealthState } from '../../store/health.ts';
 import type { Store } from '../../store/store.ts';
 import type { AgentConnection } from '../../transport/agent-connection.ts';
 import type { NodeFacts } from '../../vsys/messages.ts';
-import type { Slice } from '../../model/slice.ts';
-import { type HealthChange, SliceWatch } from './slice-watch.ts';
 import { defaultRule, type Rule } from './rule.ts';
+import { type HealthChange, SliceWatch } from './slice-watch.ts';
 
 export interface HealthOptions {
   /** Between two probes of everything, and two heartbeats. */
@@ -116,4 +116,3 @@ export function createMonitor(parts: MonitorParts, options: HealthOptions): Moni
     state: (slice, node) => slices.get(slice)?.nodeState(node) ?? 'unknown',
   };
 }
-

@@ -1,7 +1,8 @@
 /** The health of one slice's nodes and of its VNs. */
+
+import { nodesOf } from '../../controller/live.ts';
 import { VnmError } from '../../model/errors.ts';
 import type { Slice } from '../../model/slice.ts';
-import { nodesOf } from '../../controller/live.ts';
 import type { HealthKind, HealthRecord, HealthState } from '../../store/health.ts';
 import type { NodeFacts } from '../../vsys/messages.ts';
 import { type Finding, judgeNode, judgeVn, routersOn } from './judge.ts';
@@ -49,7 +50,11 @@ export class SliceWatch {
       const record = store.instances.active(slice.name, vn.name);
       return record === undefined ? [] : [{ vn, record }];
     });
-    const wanted = nodesOf(store, slice, active.map(({ vn }) => vn));
+    const wanted = nodesOf(
+      store,
+      slice,
+      active.map(({ vn }) => vn),
+    );
     for (const [node, watch] of this.#nodes) {
       if (wanted.has(node)) continue;
       watch.stop();
@@ -75,7 +80,9 @@ export class SliceWatch {
     const slice = this.#slice!;
     for (const watch of this.#nodes.values()) watch.tick();
     for (const watch of this.#vns.values()) watch.tick();
-    const found = new Map([...this.#vns].map(([name, watch]) => [name, judgeVn(watch.vn, watch.plan, watch.reports())]));
+    const found = new Map(
+      [...this.#vns].map(([name, watch]) => [name, judgeVn(watch.vn, watch.plan, watch.reports())]),
+    );
     const findings = [
       ...[...this.#nodes.keys()].map((node) => ({ vn: '', ...this.#judgeNode(node, found) })),
       ...[...found].flatMap(([vn, list]) => list.map((finding) => ({ vn, ...finding }))),
@@ -127,8 +134,12 @@ export class SliceWatch {
       const gateways = vn.gateways.filter((gateway) => gateway.node === node).map(({ name }) => name);
       return [
         ...routersOn(instance, node).map((router) => of('router', router)),
-        ...vn.endHosts.filter((host) => host.node === node).map((host) => of('tunnel', tunnelName(host.name, host.gateway))),
-        ...gateways.flatMap((to) => vn.gateways.map(({ name }) => (name === to ? undefined : of('path', `${name}-${to}`)))),
+        ...vn.endHosts
+          .filter((host) => host.node === node)
+          .map((host) => of('tunnel', tunnelName(host.name, host.gateway))),
+        ...gateways.flatMap((to) =>
+          vn.gateways.map(({ name }) => (name === to ? undefined : of('path', `${name}-${to}`))),
+        ),
       ];
     });
     return judgeNode(node, this.#nodes.get(node)!.evidence(), carried, this.#options.rule);

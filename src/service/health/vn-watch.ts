@@ -2,9 +2,9 @@
 import type { Slice, VirtualNetwork } from '../../model/slice.ts';
 import type { Instance } from '../../planning/instance.ts';
 import type { AgentConnection } from '../../transport/agent-connection.ts';
+import type { Reports } from './judge.ts';
 import type { NodeWatch } from './node-watch.ts';
 import type { Evidence } from './rule.ts';
-import type { Reports } from './judge.ts';
 import { type GatewayWatch, planWatches, type Watcher, type WatchPlan } from './watch-plan.ts';
 
 export interface VnWatchOptions {
@@ -90,7 +90,8 @@ export class VnWatch {
     );
     const roundTripsMs = targets.flatMap(({ rttMs }) => rttMs ?? []);
     // What has not answered yet may be the farthest.
-    if (roundTripsMs.length === 0 || (this.#timeoutMs === firstTimeoutMs && roundTripsMs.length < targets.length)) return;
+    if (roundTripsMs.length === 0 || (this.#timeoutMs === firstTimeoutMs && roundTripsMs.length < targets.length))
+      return;
     const neededMs = Math.max(this.#options.timeoutMs, Math.ceil((patience * Math.max(...roundTripsMs)) / 100) * 100);
     // A single late answer is no reason to tell everybody, and once long stays long for this instance.
     if (this.#timeoutMs === firstTimeoutMs || neededMs > this.#timeoutMs) this.#timeoutMs = neededMs;
@@ -104,7 +105,13 @@ export class VnWatch {
   async #tell({ id, node, from }: Watcher, targets: readonly { name: string; to: string; port?: number }[]) {
     const connection = this.#nodes.get(node)?.connection;
     if (connection === undefined || this.#telling.has(id)) return;
-    const request = { id, from, intervalMs: this.#options.intervalMs, timeoutMs: this.#timeoutMs, targets: [...targets] };
+    const request = {
+      id,
+      from,
+      intervalMs: this.#options.intervalMs,
+      timeoutMs: this.#timeoutMs,
+      targets: [...targets],
+    };
     const words = JSON.stringify(request);
     const told = this.#told.get(id);
     if (told?.connection === connection && told.words === words) return;

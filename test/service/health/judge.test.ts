@@ -50,7 +50,9 @@ describe('the plan of watches', () => {
   it('asks for addresses of the instance only, each known by one name at a gateway', () => {
     for (const { targets } of plan.gateways) {
       expect(new Set(targets.map(({ to }) => to)).size).toBe(targets.length);
-      expect(targets.filter(({ name }) => name.startsWith('router:')).every(({ answeredBy }) => !answeredBy)).toBe(true);
+      expect(targets.filter(({ name }) => name.startsWith('router:')).every(({ answeredBy }) => !answeredBy)).toBe(
+        true,
+      );
     }
   });
 });
@@ -88,9 +90,9 @@ describe('what the probes say', () => {
   });
 
   it('is nothing where no gateway tells', () => {
-    expect(judgeVn(vn, plan, new Map()).every(({ evidence, by }) => evidence === undefined && by === 'no gateway')).toBe(
-      true,
-    );
+    expect(
+      judgeVn(vn, plan, new Map()).every(({ evidence, by }) => evidence === undefined && by === 'no gateway'),
+    ).toBe(true);
   });
 });
 
@@ -105,7 +107,10 @@ describe('a node', () => {
     expect(judgeNode('p1', lost, [there], defaultRule).evidence).toEqual({ missed: 3, answered: 0 }));
 
   it('is down when neither does', () =>
-    expect(judgeNode('p1', lost, [{ missed: 5, answered: 0 }], defaultRule).evidence).toEqual({ missed: 5, answered: 0 }));
+    expect(judgeNode('p1', lost, [{ missed: 5, answered: 0 }], defaultRule).evidence).toEqual({
+      missed: 5,
+      answered: 0,
+    }));
 
   it('that carries nothing gets three times the patience', () => {
     expect(judgeNode('p4', { missed: 11, answered: 0 }, [], defaultRule).evidence?.missed).toBe(3);

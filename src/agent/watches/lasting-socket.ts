@@ -1,0 +1,75 @@
+import type { RemoteInfo, Socket } from 'node:dgram';
+import type { Clock } from '../../clock/clock.ts';
+import { openUdp, type UdpSocket } from '../streams/socket.ts';
+
+/** One that fails at once, as while its address is away, is not opened more often. */
+const reopenMs = 1000;
+
+export interface LastingSocketOptions {
+  readonly address: string;
+  /** Opened anew, it has the port that it had at first. */
+  readonly keepsPort: boolean;
+  readonly onMessage: (datagram: Buffer, from: RemoteInfo) => void;
+  /** The other end of a connected socket answered "port unreachable". */
+  readonly onRefused: () => void;
+}
+
+/**
+ * A UDP socket that is there again after it failed. Nothing happens to a bound one when its interface or address goes away and
+ * comes back; but it cannot be bound meanwhile, and an administrator may destroy it (`ss --kill`).
+ */
+export interface LastingSocket {
+  /** The port of the first opening. Rejects as `UdpSocket.bound` does, and then is to be closed. */
+  readonly bound: Promise<number>;
+  /** Undefined while there is none. If the last one failed, the next is begun. */
+  current(): Socket | undefined;
+  close(): Promise<void>;
+}
+
+export function createLastingSocket(options: LastingSocketOptions, clock: Pick<Clock, 'monotonicMs'>): LastingSocket {
+  const { address, keepsPort, onMessage, onRefused } = options;
+  let port = 0;
+  let openedMs = clock.monotonicMs();
+  let state: 'opening' | 'open' | 'failed' | 'closed' = 'opening';
+  let udp = open();
+  const bound = udp.bound;
+
+  function open(): UdpSocket {
+    const opened = openUdp(address, port);
+    opened.socket.on('message', onMessage);
+    const fail = () => {
+      if (state !== 'closed') state = 'failed';
+      void opened.close();
+    };
+    opened.socket.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ECONNREFUSED') onRefused();
+      else fail();
+    });
+    opened.bound.then(
+      (boundPort) => {
+        if (keepsPort) port = boundPort;
+        if (state === 'opening') state = 'open';
+      },
+      // Its error event came before anybody could listen.
+      fail,
+    );
+    return opened;
+  }
+
+  return {
+    bound,
+    current() {
+      const nowMs = clock.monotonicMs();
+      if (state === 'failed' && nowMs - openedMs >= reopenMs) {
+        openedMs = nowMs;
+        state = 'opening';
+        udp = open();
+      }
+      return state === 'open' ? udp.socket : undefined;
+    },
+    close() {
+      state = 'closed';
+      return udp.close();
+    },
+  };
+}

@@ -1,0 +1,71 @@
+import { randomInt } from 'node:crypto';
+import type { Socket } from 'node:dgram';
+import type { Clock } from '../../clock/clock.ts';
+import type { Params } from '../../vsys/messages.ts';
+import { closedPorts } from '../reach.ts';
+import { createLastingSocket } from './lasting-socket.ts';
+import { decodePacket, encodePacket } from './packet.ts';
+import { createTally, type Tally } from './tally.ts';
+
+export type Target = Params<'watch'>['targets'][number];
+
+/** Probes one target. */
+export interface Prober {
+  readonly tally: Tally;
+  /** Sends one probe. What keeps it from leaving (no address, no route) is not told: it will be missed. */
+  probe(timeoutMs: number): void;
+  close(): Promise<void>;
+}
+
+/** Each has a socket of its own, since only a connected one is told of ICMP errors. */
+export function createProber(
+  from: string,
+  { to, port }: Target,
+  prefix: Buffer,
+  clock: Pick<Clock, 'monotonicMs'>,
+): Prober {
+  const tally = createTally();
+  const isRouter = port === undefined;
+  const remotePort = port ?? closedPorts.first + randomInt(closedPorts.count);
+  const lasting = createLastingSocket({ address: from, keepsPort: false, onMessage, onRefused: hearRefusal }, clock);
+  let sequence = 0;
+  let connected: Socket | undefined;
+
+  function onMessage(datagram: Buffer): void {
+    const packet = decodePacket(prefix, datagram);
+    if (isRouter) tally.heard(clock.monotonicMs());
+    else if (packet?.kind === 'echo') tally.heard(clock.monotonicMs(), packet.sequence);
+  }
+
+  /** The address is there, whoever listens: an agent that was started anew has another port, which we shall be told. */
+  function hearRefusal(atMs = clock.monotonicMs()): void {
+    tally.heard(atMs);
+  }
+
+  function send(socket: Socket, packet: Buffer, sentAtMs: number): void {
+    socket.send(packet, (error) => {
+      // The kernel tells so of an earlier probe and has not taken this one.
+      if ((error as NodeJS.ErrnoException | null)?.code === 'ECONNREFUSED') hearRefusal(sentAtMs);
+    });
+  }
+
+  return {
+    tally,
+    probe(timeoutMs) {
+      const sentAtMs = clock.monotonicMs();
+      const packet = encodePacket(prefix, { kind: 'probe', sequence });
+      tally.sent({ sequence, sentAtMs, deadlineMs: sentAtMs + timeoutMs });
+      sequence = (sequence + 1) % 2 ** 32;
+      const socket = lasting.current();
+      if (socket === undefined) return;
+      if (socket === connected) return send(socket, packet, sentAtMs);
+      // To connect fails while there is no route.
+      socket.connect(remotePort, to, (error?: Error | null) => {
+        if (error || lasting.current() !== socket) return;
+        connected = socket;
+        send(socket, packet, sentAtMs);
+      });
+    },
+    close: lasting.close,
+  };
+}
