@@ -10,6 +10,8 @@ export interface Slice {
   readonly latency: LatencyMap;
   /** Servers that the controller and the nodes ask for the time, each `host` or `host:port`. */
   readonly ntp: readonly string[];
+  /** Whether the service mends by itself what differs on the nodes. */
+  readonly repair: boolean;
   /** At least one. A file with `vn:` has one, a file with `vns:` any number. */
   readonly vns: readonly VirtualNetwork[];
 }

@@ -18,6 +18,7 @@ export function buildSlice(raw: RawSlice): Slice {
     nodes: toMap(raw.substrate.nodes, (name, node) => buildNode(name, node, raw.ssh ?? {})),
     latency: buildLatency(raw.substrate.latency ?? {}),
     ntp: raw.ntp ?? [],
+    repair: raw.repair ?? true,
     vns: vns.map((vn) => buildVn(vn, vn.placements)),
   };
 }

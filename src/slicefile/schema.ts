@@ -8,7 +8,7 @@ import { messageOf, VnmError } from '../model/errors.ts';
 import { maxNtpServers, ntpServerPattern } from '../model/ntp-server.ts';
 import * as names from './names.ts';
 import { parseRate, ratePattern } from './rate.ts';
-import { said } from './words.ts';
+import { describeValue, said } from './words.ts';
 
 interface Texts {
   readonly title: string;
@@ -175,6 +175,11 @@ const ntpSchema = z
     `time servers that the controller and the nodes ask, at most ${maxNtpServers}: [ntp1.example.org, 192.0.2.7:123]; each one server, no pool`,
   );
 
+const repairSchema = z
+  .literal(['on', 'off', true, false], { error: ({ input }) => `expected on or off, found ${describeValue(input)}` })
+  .transform((value) => value === 'on' || value === true)
+  .describe('whether the service mends what differs on the nodes by itself: on or off; on if left out');
+
 export const vnetSchema = text(
   {
     title: 'IPv4 prefix',
@@ -199,6 +204,7 @@ export const sliceSchema = z
       .describe('defaults for all nodes with a host: { user: me, port: 22, key: ~/.ssh/id_ed25519 }')
       .exactOptional(),
     ntp: ntpSchema.exactOptional(),
+    repair: repairSchema.exactOptional(),
     substrate: z
       .strictObject({
         nodes: z

@@ -11,7 +11,7 @@ export interface SliceStore {
   find(name: string): Slice | undefined;
   /**
    * Writes a slice, replacing an earlier version. Throws VnmError `conflict` when the change would contradict what is
-   * installed: only latencies, NTP servers, flows and placements may change under an installed VN.
+   * installed: only latencies, NTP servers, repair, flows and placements may change under an installed VN.
    */
   save(slice: Slice): void;
   remove(name: string): void;
@@ -75,12 +75,12 @@ function used(slice: Slice, node: string): boolean {
 function saveSlice(db: Db, slice: Slice): void {
   const id = db
     .prepare<unknown[], number>(
-      `insert into slices (name, number, vnet, latency_default_ms) values (?, ?, ?, ?)
+      `insert into slices (name, number, vnet, latency_default_ms, repair) values (?, ?, ?, ?, ?)
        on conflict (name) do update set number = excluded.number, vnet = excluded.vnet,
-         latency_default_ms = excluded.latency_default_ms returning id`,
+         latency_default_ms = excluded.latency_default_ms, repair = excluded.repair returning id`,
     )
     .pluck()
-    .get(slice.name, slice.number, formatPrefix(slice.vnet), slice.latency.defaultMs)!;
+    .get(slice.name, slice.number, formatPrefix(slice.vnet), slice.latency.defaultMs, slice.repair ? 1 : 0)!;
   saveSubstrate(db, id, slice);
   saveNtpServers(db, id, slice);
   // VN rows keep their ids: instances refer to them.
@@ -172,8 +172,8 @@ function savePlacements(db: Db, vn: number, { placements }: VirtualNetwork): voi
 
 function loadSlice(db: Db, name: string): Slice | undefined {
   const row = db
-    .prepare<[string], { id: number; number: number; vnet: string; latency_default_ms: number }>(
-      'select id, number, vnet, latency_default_ms from slices where name = ?',
+    .prepare<[string], { id: number; number: number; vnet: string; latency_default_ms: number; repair: number }>(
+      'select id, number, vnet, latency_default_ms, repair from slices where name = ?',
     )
     .get(name);
   if (row === undefined) return undefined;
@@ -187,6 +187,7 @@ function loadSlice(db: Db, name: string): Slice | undefined {
       .prepare<[number], string>('select server from slice_ntp_servers where slice_id = ? order by ordinal')
       .pluck()
       .all(row.id),
+    repair: row.repair === 1,
     vns: db
       .prepare<[number], { id: number; name: string }>('select id, name from vns where slice_id = ? order by ordinal')
       .all(row.id)

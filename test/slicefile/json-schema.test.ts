@@ -25,6 +25,7 @@ describe('sliceJsonSchema', () => {
     ['a rate without unit', changed('1.5Mbps', '15')],
     ['a rate with a wrong unit', changed('1.5Mbps', '1.5MB/s')],
     ['an NTP server', changed('vnet:', 'ntp: [2001:db8::1]\nvnet:')],
+    ['repair with another word', changed('vnet:', 'repair: sometimes\nvnet:')],
     ['a port', changed('n1: {}', 'n1: { host: x, port: 0 }')],
     ['a link with one end', changed('- [alpha, beta]', '- [alpha]')],
     ['a latency below 0', changed('60]', '-1]')],

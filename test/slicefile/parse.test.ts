@@ -31,6 +31,7 @@ describe('parseSlice', () => {
         ]),
       },
       ntp: [],
+      repair: true,
       vns: [
         {
           name: 'two',
@@ -72,6 +73,16 @@ describe('parseSlice', () => {
   it('takes time servers, in their order', () => {
     const servers = ['ntp1.example.org', '192.0.2.7:1123', 'ntp_2:123', '192.0.2.7'];
     expect(parseSlice(changed('vnet:', `ntp: [${servers.join(', ')}]\nvnet:`), 'two.yaml').ntp).toEqual(servers);
+  });
+
+  it.each([
+    ['on', true],
+    ['off', false],
+    ['true', true],
+    ['false', false],
+    ['"off"', false],
+  ])('takes repair: %s', (value, repair) => {
+    expect(parseSlice(changed('vnet:', `repair: ${value}\nvnet:`), 'two.yaml').repair).toBe(repair);
   });
 
   it('gives nodes with a host the defaults of the slice', () => {

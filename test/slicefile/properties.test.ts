@@ -113,6 +113,7 @@ const anySlice: fc.Arbitrary<Slice> = fc
     sliceName: name,
     ntp: fc.uniqueArray(fc.tuple(name, fc.integer({ min: 1, max: 65_535 })), { selector: String, maxLength: 8 }),
     number: fc.integer({ min: 1, max: 4095 }),
+    repair: fc.boolean(),
     routers: fc.uniqueArray(name, { minLength: 1, maxLength: 6 }),
     cost: fc.double({ min: 0.001, max: 1e6, noNaN: true }),
     latencies: fc.uniqueArray(fc.tuple(fc.nat(11), fc.nat(11), fc.nat(1000), fc.nat(1000)), {
@@ -124,7 +125,7 @@ const anySlice: fc.Arbitrary<Slice> = fc
     priority: fc.double({ min: 0.001, max: 100, noNaN: true }),
     payload: fc.option(fc.integer({ min: 24, max: 9000 }), { nil: undefined }),
   })
-  .map(({ sliceName, ntp, number, routers, cost, latencies, edges, rate, priority, payload }) => {
+  .map(({ sliceName, ntp, number, repair, routers, cost, latencies, edges, rate, priority, payload }) => {
     const indices = Array.from({ length: edges }, (_, i) => i);
     const names = [...routers.keys()].flatMap((i) => [`old${i}`, `new${i}`]);
     const nodes = [...names, ...indices.flatMap((i) => [`gw${i}`, `host${i}`])];
@@ -160,6 +161,7 @@ const anySlice: fc.Arbitrary<Slice> = fc
       nodes: new Map(nodes.map((node) => [node, { name: node }])),
       latency: { defaultMs: 5, linksMs },
       ntp: ntp.map(([host, port]) => `${host}0.example.org:${port}`),
+      repair,
       vns: [vn],
     };
   });
@@ -190,6 +192,7 @@ function toText(slice: Slice, several: boolean): string {
     number: slice.number,
     vnet: formatPrefix(slice.vnet),
     ntp: slice.ntp,
+    repair: slice.repair,
     substrate: {
       nodes: Object.fromEntries([...slice.nodes.keys()].map((node) => [node, {}])),
       latency: { default: slice.latency.defaultMs, links: unordered },

@@ -3,9 +3,10 @@ import { changed, faultsOf, goodFile } from './support/faults.ts';
 
 const lowerRule = '1 to 32 of a-z, 0-9 and -, not beginning with -; it becomes part of names on the nodes';
 const anyRule = '1 to 32 of A-Z, a-z, 0-9, _ and -, beginning with a letter or digit';
-const allKeys = 'slice, number, vnet, ssh, ntp, substrate, vn, placements, vns';
+const allKeys = 'slice, number, vnet, ssh, ntp, repair, substrate, vn, placements, vns';
 const ntpHint =
   'time servers that the controller and the nodes ask, at most 8: [ntp1.example.org, 192.0.2.7:123]; each one server, no pool';
+const repairHint = 'whether the service mends what differs on the nodes by itself: on or off; on if left out';
 const noNtpServer = 'is not an NTP server (write it like ntp1.example.org or 192.0.2.7:123 (no IPv6))';
 
 /** What the good file is changed to, and all its faults then. */
@@ -199,6 +200,16 @@ const cases: [name: string, text: string, faults: string[]][] = [
       `two.yaml:2:49: 'c\\u001b[2J' ${noNtpServer}`,
       'two.yaml:2:63: expected a time server, found the number 123 (host or host:port, like ntp1.example.org or 192.0.2.7:123)',
     ],
+  ],
+  [
+    'repair that is neither on nor off',
+    changed('vnet:', 'repair: maybe\nvnet:'),
+    [`two.yaml:2:9: expected on or off, found 'maybe' (${repairHint})`],
+  ],
+  [
+    'repair with nothing',
+    changed('vnet:', 'repair:\nvnet:'),
+    [`two.yaml:2:8: expected on or off, found nothing (${repairHint})`],
   ],
   ['negative latency', changed('60]', '-1]'), ['two.yaml:14:19: -1 is too small (one-way latency in ms, 0 or more)']],
   [

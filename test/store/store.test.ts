@@ -52,6 +52,15 @@ describe('slices', () => {
     expect(store.slices.find('three')?.ntp).toEqual(['192.0.2.7']);
   });
 
+  test('repair comes back as it was, and can change under an installed VN', () => {
+    const slice = { ...readSlice(gallery('three-node')), repair: false };
+    store.slices.save(slice);
+    expect(store.slices.find('three')).toEqual(slice);
+    addInstance(slice, 'initial');
+    store.slices.save({ ...slice, repair: true });
+    expect(store.slices.find('three')?.repair).toBe(true);
+  });
+
   test('any slice comes back as it was, and replaces the one before', () => {
     fc.assert(
       fc.property(arbitrarySlice, (slice) => {

@@ -20,6 +20,7 @@ export function sliceOf(
     nodes: new Map(nodes.map((name) => [name, { name }])),
     latency: { defaultMs: 0, linksMs: new Map(nodes.map((node) => [node, latencyFrom(node)])) },
     ntp: [],
+    repair: true,
     vns: [],
     ...fields,
   };
