@@ -1,17 +1,15 @@
-import { lookup } from 'node:dns/promises';
-import { isIPv4 } from 'node:net';
 import { type Clock, steadyClock, systemClock } from '../clock/clock.ts';
 import { formatPrefix } from '../model/address.ts';
 import { type ErrorCode, messageOf, VnmError } from '../model/errors.ts';
 import { sliceIds } from '../model/ids.ts';
-import type { Slice, SubstrateNode } from '../model/slice.ts';
-import type { TestbedPlaces } from '../store/testbeds.ts';
+import type { Slice } from '../model/slice.ts';
 import { type AgentConnection, type AgentTarget, combine, connectReachable } from '../transport/agent-connection.ts';
 import type { Feature, NodeFacts } from '../vsys/messages.ts';
 import type { OperationResult } from '../vsys/operations.ts';
 import { type Policy, policySchema } from '../vsys/policy.ts';
 import { type Context, signalOption } from './context.ts';
 import type { Batches, NodeNames } from './operations.ts';
+import { findAddress, placesOf } from './places.ts';
 
 /** The agents of some nodes of a slice, each on one kept channel. */
 export interface Agents extends NodeNames {
@@ -24,11 +22,14 @@ export interface Agents extends NodeNames {
   nodes(): string[];
   /** Those that are away now, and why. At first none but with `withReachable`; a channel that ends adds its node. */
   readonly missing: ReadonlyMap<string, VnmError>;
-  /** Tries once to connect to those that are away, whatever the context's signal says. Throws as `withReachable`. */
-  revive(): Promise<void>;
+  /** Tries once to connect to those of these nodes that are away, whatever the context's signal says. Throws as `withReachable`. */
+  revive(nodes: Iterable<string>): Promise<void>;
 }
 
-/** Connects to the nodes in parallel, runs `body`, and closes all channels. Throws `unreachable` naming every node away. */
+/**
+ * Connects to the nodes in parallel, runs `body`, and closes all channels but those of the context's kept connections. Throws
+ * `unreachable` naming every node away.
+ */
 export async function withAgents<T>(
   context: Context,
   slice: Slice,
@@ -36,9 +37,15 @@ export async function withAgents<T>(
   body: (agents: Agents) => Promise<T>,
 ): Promise<T> {
   return withReachable(context, slice, nodes, (agents) => {
-    if (agents.missing.size > 0) throw combine([...agents.missing.values()]);
+    requireNodes(agents, agents.missing.keys());
     return body(agents);
   });
+}
+
+/** Throws one VnmError that names those of the nodes that are away. */
+export function requireNodes({ missing }: Agents, nodes: Iterable<string>): void {
+  const faults = [...new Set(nodes)].flatMap((node) => missing.get(node) ?? []);
+  if (faults.length > 0) throw combine(faults);
 }
 
 /** As `withAgents`, but goes on without the nodes that cannot be reached, which are `missing`. Throws for every other fault. */
@@ -51,6 +58,7 @@ export async function withReachable<T>(
   const places = placesOf(context, slice, [...new Set(nodes)]);
   const byNode = new Map<string, AgentConnection>();
   const missing = new Map<string, VnmError>();
+  const listeners: (() => void)[] = [];
   const get = (node: string) => {
     const connection = byNode.get(node);
     if (connection !== undefined) return connection;
@@ -58,7 +66,7 @@ export async function withReachable<T>(
   };
 
   async function connect(targets: readonly AgentTarget[], signal?: AbortSignal): Promise<void> {
-    const { connections, failures } = await connectReachable(targets, {
+    const { connections, failures } = await (context.connections?.connect ?? connectReachable)(targets, {
       acceptNewHostKeys: context.acceptNewHostKeys,
       policy: defaultPolicy(slice),
       ...signalOption({ signal }),
@@ -66,11 +74,12 @@ export async function withReachable<T>(
     for (const connection of connections) {
       missing.delete(connection.node);
       byNode.set(connection.node, connection);
-      connection.onClose((error) => {
+      const forget = connection.onClose((error) => {
         if (error === undefined || byNode.get(connection.node) !== connection) return;
         byNode.delete(connection.node);
         missing.set(connection.node, error);
       });
+      listeners.push(forget);
     }
     for (const [node, failure] of failures) {
       if (!isAway(failure)) throw combine([...failures.values()]);
@@ -79,12 +88,18 @@ export async function withReachable<T>(
     for (const connection of connections) checkPolicy(slice, connection);
   }
 
-  let reviving: Promise<void> | undefined;
-  function revive(): Promise<void> {
-    reviving ??= connect(places.flatMap(({ target }) => (missing.has(target.node) ? [target] : []))).finally(() => {
-      reviving = undefined;
-    });
-    return reviving;
+  const reviving = new Map<string, Promise<void>>();
+  function reviveOne(target: AgentTarget): Promise<void> {
+    const attempt = reviving.get(target.node) ?? connect([target]).finally(() => reviving.delete(target.node));
+    reviving.set(target.node, attempt);
+    return attempt;
+  }
+  async function revive(nodes: Iterable<string>): Promise<void> {
+    const asked = new Set(nodes);
+    const targets = places.map(({ target }) => target).filter(({ node }) => asked.has(node) && missing.has(node));
+    const attempts = await Promise.allSettled(targets.map(reviveOne));
+    const faults = attempts.flatMap((attempt) => (attempt.status === 'rejected' ? [attempt.reason as unknown] : []));
+    if (faults.length > 0) throw combine(faults);
   }
 
   try {
@@ -92,9 +107,12 @@ export async function withReachable<T>(
       places.map(({ target }) => target),
       context.signal,
     );
-    const addresses = new Map(
-      await Promise.all(places.map(async (place) => [place.target.node, await tunnelAddress(place)] as const)),
-    );
+    const addresses = new Map<string, string>();
+    for (const { node, address } of await Promise.all(places.map(findAddress))) {
+      // Of a node that is dead even the name may have gone.
+      if (typeof address === 'string') addresses.set(node, address);
+      else if (!missing.has(node)) throw address;
+    }
     return await body({
       slice,
       clock: steadyClock(systemClock),
@@ -102,13 +120,18 @@ export async function withReachable<T>(
       missing,
       revive,
       nodes: () => [...byNode.keys()],
-      address: (node) => addresses.get(node)!,
+      address: (node) => {
+        const address = addresses.get(node);
+        if (address === undefined) throw missing.get(node) ?? new VnmError('failed', `node '${node}' has no address`);
+        return address;
+      },
       // What a node that is away has is what it was given.
       namespacePrefix: (node) => byNode.get(node)?.facts.policy.namespacePrefix ?? defaultPolicy(slice).namespacePrefix,
       resilient: (node) => !byNode.has(node) || hasFeature(get(node).facts, 'resilient-groups'),
     });
   } finally {
-    for (const connection of byNode.values()) connection.close();
+    for (const forget of listeners) forget();
+    if (context.connections === undefined) for (const connection of byNode.values()) connection.close();
   }
 }
 
@@ -154,7 +177,7 @@ export async function applyAll(agents: Agents, batches: Batches, signal?: AbortS
 export async function applyWhereReachable(agents: Agents, batches: Batches): Promise<string[]> {
   const left = await applyOnce(agents, batches);
   if (left.length === 0) return [];
-  await agents.revive();
+  await agents.revive(left);
   return applyOnce(agents, new Map(left.map((node) => [node, batches.get(node)!])));
 }
 
@@ -207,60 +230,5 @@ function checkPolicy(slice: Slice, { node, facts: { policy } }: AgentConnection)
         hint: "change the slice file's vnet or number, or have the policy file on the node changed",
       },
     );
-  }
-}
-
-interface Place {
-  readonly target: AgentTarget;
-  readonly node: SubstrateNode;
-  readonly testbedAddress?: string;
-}
-
-/** Where each node is: the slice file says, or the local testbed. */
-function placesOf(context: Context, slice: Slice, names: readonly string[]): Place[] {
-  const row = context.store.testbeds.forSlice(slice.name);
-  const testbed = row?.record == null ? undefined : (JSON.parse(row.record) as TestbedPlaces);
-  return names.map((name) => {
-    const node = slice.nodes.get(name);
-    if (node === undefined) throw new VnmError('not-found', `slice '${slice.name}' has no substrate node '${name}'`);
-    if (node.host !== undefined) {
-      const { host, port = 22, user = 'root', key } = node;
-      const target = {
-        node: name,
-        slice: slice.name,
-        host,
-        port,
-        user,
-        ...(key === undefined ? {} : { keyPath: key }),
-      };
-      return { target, node };
-    }
-    const place = testbed?.nodes.find((candidate) => candidate.name === name);
-    if (testbed === undefined || place === undefined) {
-      throw new VnmError(
-        'not-found',
-        `node '${name}' of slice '${slice.name}' has no host, and no local testbed gives it a place`,
-        {
-          hint: `pl-vnm testbed up SLICE.yaml, or give the node a host in the slice file`,
-        },
-      );
-    }
-    const { host, port, user, key: keyPath, address } = place;
-    const target = { node: name, slice: slice.name, host, port, user, keyPath, knownHostsPath: testbed.knownHosts };
-    return { target, node, testbedAddress: address };
-  });
-}
-
-/** Where other nodes send tunnel packets: an IPv4 address. */
-async function tunnelAddress({ node, target, testbedAddress }: Place): Promise<string> {
-  const address = node.address ?? testbedAddress ?? target.host;
-  if (isIPv4(address)) return address;
-  try {
-    return (await lookup(address, { family: 4 })).address;
-  } catch (error) {
-    throw new VnmError('unreachable', `node '${node.name}': no IPv4 address for '${address}'`, {
-      hint: "give the node an 'address' in the slice file",
-      cause: error,
-    });
   }
 }

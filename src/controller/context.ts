@@ -1,4 +1,5 @@
 import type { Store } from '../store/store.ts';
+import type { Connections } from './connections.ts';
 
 /** What every orchestrator gets from the command line or the service. */
 export interface Context {
@@ -9,6 +10,8 @@ export interface Context {
   readonly signal?: AbortSignal;
   /** Wait for another command on the same slice or VN to end, instead of refusing. */
   readonly wait?: boolean;
+  /** Connections that stay open from command to command; without them each command makes its own. */
+  readonly connections?: Connections;
 }
 
 /** `phase`: a new phase begins. `note`: something worth a line. */

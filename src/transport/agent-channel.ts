@@ -15,6 +15,8 @@ export interface AgentChannel {
   /** Why the channel ended, once it has. */
   readonly ended: Promise<VnmError>;
   close(): void;
+  /** Ends it from here, whatever the network does: what waits for an answer fails at once with the error. */
+  abandon(error: VnmError): void;
 }
 
 /** Starts the command, which must speak the vsys protocol. Throws as `SshSession.openChannel`. */
@@ -38,12 +40,11 @@ export async function openAgentChannel(session: SshSession, command: string): Pr
         })
       : new VnmError('failed', `attaching to the agent on ${place} failed${how}${why}`);
   };
-  const ended = new Promise<VnmError>((resolve) => {
-    session.onClose((error) => {
-      if (error !== undefined) resolve(error);
-    });
-    channel.on('close', (code?: number | null, signal?: string) => resolve(explain(code ?? signal)));
+  const { promise: ended, resolve: end } = Promise.withResolvers<VnmError>();
+  session.onClose((error) => {
+    if (error !== undefined) end(error);
   });
+  channel.on('close', (code?: number | null, signal?: string) => end(explain(code ?? signal)));
   rpc.onClose(() => {
     over = true;
     channel.close();
@@ -55,6 +56,10 @@ export async function openAgentChannel(session: SshSession, command: string): Pr
     close: () => {
       closing = true;
       channel.close();
+    },
+    abandon: (error) => {
+      end(error);
+      rpc.close();
     },
     call: async (method, params, options) => {
       try {

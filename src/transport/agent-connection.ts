@@ -27,9 +27,14 @@ export interface AgentConnection {
   /** Errors of the agent, and `timeout`, `interrupted`; `unreachable` when the connection ends before the answer. */
   call<M extends Method>(method: M, params: ParamsInput<M>, options?: CallOptions): Promise<Results[M]>;
   readonly exec: SshSession['exec'];
-  /** Called once, at once when it is over already; with an error unless `close` was called. The agent lives on. */
-  onClose(listener: (error?: VnmError) => void): void;
+  /**
+   * Called once, at once when it is over already; with an error unless `close` was called. The agent lives on. Answers what takes
+   * the listener back.
+   */
+  onClose(listener: (error?: VnmError) => void): () => void;
   close(): void;
+  /** For a node that is known to be dead: ends with this error, at once, and so does what waits for an answer. */
+  abandon(error: VnmError): void;
 }
 
 const stepTimeoutMs = 30_000;
@@ -72,11 +77,11 @@ export async function connectAgents(
   throw combine([...failures.values()]);
 }
 
-/** As `connectAgents`, but keeps the connections that came about. */
+/** As `connectAgents`, but keeps the connections that came about. `connectOne`: where they come from, errors as `connectAgent`. */
 export async function connectReachable(
   targets: readonly AgentTarget[],
   options: AgentOptions,
-  { concurrency = 32 }: { concurrency?: number } = {},
+  { concurrency = 32, connectOne = connectAgent }: { concurrency?: number; connectOne?: typeof connectAgent } = {},
 ): Promise<Connected> {
   const waiting = [...targets];
   const connections = new Map<string, AgentConnection>();
@@ -84,7 +89,7 @@ export async function connectReachable(
   const worker = async (): Promise<void> => {
     for (let target = waiting.shift(); target !== undefined; target = waiting.shift()) {
       try {
-        connections.set(target.node, await connectAgent(target, options));
+        connections.set(target.node, await connectOne(target, options));
       } catch (error) {
         failures.set(target.node, error);
       }
@@ -201,20 +206,33 @@ export async function attach(
 }
 
 function connectionOf(session: SshSession, channel: AgentChannel, facts: NodeFacts): AgentConnection {
+  const listeners = new Set<(error?: VnmError) => void>();
   let isOurs = false;
+  let isOver = false;
   const ended = channel.ended.then((error) => (isOurs ? undefined : error));
-  // Without its agent the session is of no use.
-  void ended.then(() => session.close());
+  void ended.then((error) => {
+    isOver = true;
+    // Without its agent the session is of no use.
+    session.close();
+    for (const listener of listeners) listener(error);
+    listeners.clear();
+  });
   return {
     node: session.target.node,
     facts,
     call: channel.call,
     exec: session.exec,
-    onClose: (listener) => void ended.then(listener),
+    onClose: (listener) => {
+      // A promise would hold the listeners for as long as the connection lasts.
+      listeners.add(listener);
+      if (isOver) void ended.then((error) => listeners.delete(listener) && listener(error));
+      return () => void listeners.delete(listener);
+    },
     close: () => {
       isOurs = true;
       channel.close();
       session.close();
     },
+    abandon: channel.abandon,
   };
 }

@@ -407,6 +407,28 @@ describe('a connection', () => {
     expect(await failure(connection.call('clock', {}))).toEqual(expected);
   });
 
+  it('that is abandoned ends at once with what was said, although the node says nothing', async () => {
+    const connection = await connect();
+    const ended = new Promise<VnmError | undefined>((resolve) => connection.onClose(resolve));
+    const told: unknown[] = [];
+    const takeBack = connection.onClose((error) => told.push(error));
+    takeBack();
+    const dead = new VnmError('unreachable', 'the node is dead');
+    const order: unknown[] = [];
+    const pending = [connection.call('inventory', {}), connection.call('inventory', {}, { timeoutMs: 60_000 })];
+    for (const call of pending) call.catch((error: unknown) => order.push(error));
+    // Nothing that comes over the network can be dealt with before this.
+    setImmediate(() => order.push('network'));
+    connection.abandon(dead);
+    expect(await ended).toBe(dead);
+    for (const call of pending) await expect(call).rejects.toBe(dead);
+    await expect(connection.call('clock', {})).rejects.toBe(dead);
+    await new Promise(setImmediate);
+    expect(order).toEqual([dead, dead, 'network']);
+    expect(await new Promise((resolve) => connection.onClose(resolve))).toBe(dead);
+    expect(told).toEqual([]);
+  });
+
   it('has calls that may come too late', async () => {
     const connection = await connect();
     expect(await failure(connection.call('inventory', {}, { timeoutMs: 50 }))).toEqual({

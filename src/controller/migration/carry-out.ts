@@ -10,6 +10,7 @@ import { applyAll } from '../agents.ts';
 import { measureClocks } from '../clocks.ts';
 import { measuredFlowPaths } from '../flow-paths.ts';
 import { setUpGates } from '../operations.ts';
+import { edgeNodes } from '../resolve.ts';
 import { type CountedFlow, startTraffic, type Traffic } from '../traffic.ts';
 import { type Decision, decide, timingOfGateways } from './decide.ts';
 import { confirm, edgesAway, redirectAll, retire, rollBack } from './finish.ts';
@@ -109,7 +110,9 @@ async function goBack(run: Run, fresh: Recorded, urpfBefore: UrpfMode, progress:
   const { context, agents, slice } = run;
   const { redirectionBegun } = progress;
   if (redirectionBegun) {
-    await agents.revive().catch((error: unknown) => context.report({ kind: 'note', text: messageOf(error) }));
+    await agents
+      .revive(edgeNodes(run.vn))
+      .catch((error: unknown) => context.report({ kind: 'note', text: messageOf(error) }));
     const away = edgesAway(run);
     if (away.length > 0) {
       context.store.events.add(slice.name, 'redirection-uncertain', `node '${away.join("', '")}' cannot be reached`);

@@ -76,7 +76,7 @@ export async function rollBack(
   phases.begin(options.redirectionBegun ? 'roll back' : takeAway);
   const access = planAccess(slice, vn);
   try {
-    await agents.revive();
+    await agents.revive(edgeNodes(vn));
     if (options.redirectionBegun) {
       await disarmAll(run);
       const both = [old.instance, fresh.instance];

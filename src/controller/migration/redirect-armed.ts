@@ -260,7 +260,7 @@ async function resultsOf(agents: Agents, node: string, id: string): Promise<Arme
         throw new VnmError('unreachable', messageOf(error), { hint: error.hint, cause: error });
       }
       await sleep(reconnectPauseMs);
-      await agents.revive();
+      await agents.revive([node]);
     }
   }
 }
