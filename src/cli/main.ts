@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
-import { VnmError } from '../model/errors.ts';
+import { errorJson, VnmError } from '../model/errors.ts';
 import { addAgent } from './commands/agent.ts';
 import { addDemo } from './commands/demo.ts';
 import { addDoctor } from './commands/doctor.ts';
@@ -14,7 +14,6 @@ import { addStatus } from './commands/status.ts';
 import { addTestbed } from './commands/testbed.ts';
 import { addSchema, addValidate } from './commands/validate.ts';
 import { addVerify } from './commands/verify.ts';
-import { errorJson } from './output.ts';
 import type { GlobalOptions } from './run.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {

@@ -1,4 +1,4 @@
-import { messageOf, VnmError } from '../model/errors.ts';
+import { VnmError } from '../model/errors.ts';
 
 /** Rows under a heading, in columns as wide as their widest cell; numbers to the right. */
 export function table(heading: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
@@ -32,11 +32,4 @@ export function errorText(error: unknown): string {
   if (!(error instanceof VnmError))
     return `pl-vnm: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
   return `pl-vnm: ${error.message}${error.hint === undefined ? '' : `\n  hint: ${error.hint}`}`;
-}
-
-export function errorJson(error: unknown): object {
-  if (!(error instanceof VnmError)) return { error: { code: 'failed', message: messageOf(error) } };
-  return {
-    error: { code: error.code, message: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }) },
-  };
 }

@@ -2,9 +2,9 @@ import type { Command } from 'commander';
 import type { Context, Progress } from '../controller/context.ts';
 import { isLocked } from '../controller/lock.ts';
 import { describeUnfinished, howToGoOn } from '../controller/migration/journal.ts';
-import { VnmError } from '../model/errors.ts';
+import { errorJson, VnmError } from '../model/errors.ts';
 import { openStore } from '../store/store.ts';
-import { errorJson, errorText } from './output.ts';
+import { errorText } from './output.ts';
 
 /** Options before the command's name. */
 export interface GlobalOptions {

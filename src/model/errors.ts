@@ -1,34 +1,36 @@
-/** What can go wrong, each with the exit code of the command line (DESIGN: "Command line"). */
-const exitCodes = {
+/** What can go wrong, each with the exit code of the command line (DESIGN: "Command line") and the status of the HTTP API. */
+const codes = {
   /** The operation was tried and failed. */
-  failed: 1,
+  failed: { exit: 1, http: 500 },
   /** The request contradicts what exists (a name taken with other parameters, an object still in use). */
-  conflict: 1,
+  conflict: { exit: 1, http: 409 },
   /** Something named does not exist. */
-  'not-found': 1,
-  /** The policy or the confinement of the slice forbids it. */
-  forbidden: 1,
+  'not-found': { exit: 1, http: 404 },
+  /** A request to the service without its token, or with another. */
+  unauthorized: { exit: 1, http: 401 },
+  /** The policy or the confinement of the slice, or the service, forbids it. */
+  forbidden: { exit: 1, http: 403 },
   /** The node or the machine lacks a feature that is needed. */
-  unsupported: 1,
+  unsupported: { exit: 1, http: 422 },
   /** No answer in time. */
-  timeout: 1,
+  timeout: { exit: 1, http: 504 },
   /** Wrong words on the command line. */
-  usage: 2,
+  usage: { exit: 2, http: 400 },
   /** A slice file or a message has faults. */
-  'invalid-input': 3,
+  'invalid-input': { exit: 3, http: 400 },
   /** A node cannot be reached, or its host key is not trusted. */
-  unreachable: 4,
+  unreachable: { exit: 4, http: 502 },
   /** A migration was undone; the VN is on its old placement. */
-  'rolled-back': 5,
+  'rolled-back': { exit: 5, http: 409 },
   /** A migration could not be undone completely. */
-  'rollback-incomplete': 6,
+  'rollback-incomplete': { exit: 6, http: 409 },
   /** Stopped by a signal. */
-  interrupted: 130,
-} as const;
+  interrupted: { exit: 130, http: 503 },
+} as const satisfies Record<string, { exit: number; http: number }>;
 
-export type ErrorCode = keyof typeof exitCodes;
+export type ErrorCode = keyof typeof codes;
 
-export const errorCodes = Object.keys(exitCodes) as ErrorCode[];
+export const errorCodes = Object.keys(codes) as ErrorCode[];
 
 /** The one error class: what failed and on what (`message`), which kind (`code`), what to do (`hint`), and why (`cause`). */
 export class VnmError extends Error {
@@ -43,11 +45,26 @@ export class VnmError extends Error {
   }
 
   get exitCode(): number {
-    return exitCodes[this.code];
+    return codes[this.code].exit;
+  }
+
+  get httpStatus(): number {
+    return codes[this.code].http;
   }
 }
 
 /** The message of anything thrown, without stack. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** What went wrong, for programs: `--json` prints it, the HTTP API answers it. */
+export interface ErrorJson {
+  readonly error: { readonly code: ErrorCode; readonly message: string; readonly hint?: string };
+}
+
+export function errorJson(error: unknown): ErrorJson {
+  if (!(error instanceof VnmError)) return { error: { code: 'failed', message: messageOf(error) } };
+  const { code, message, hint } = error;
+  return { error: { code, message, ...(hint === undefined ? {} : { hint }) } };
 }
