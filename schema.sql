@@ -264,7 +264,7 @@ create table locks (
 create index locks_by_slice on locks (slice);
 
 create table events (
-  id integer primary key,
+  id integer primary key autoincrement,      -- never used again: readers remember how far they have read
   at real not null,
   slice text,
   kind text not null,

@@ -1,10 +1,14 @@
 import type { Db } from './database.ts';
 
 export interface StoredEvent {
+  /** Grows; never used again. */
+  readonly id: number;
   readonly at: number;
   readonly slice: string | null;
   readonly kind: string;
   readonly message: string;
+  /** What `add` was given; null without. */
+  readonly detail: unknown;
 }
 
 /** What happened, for people to read later. */
@@ -14,9 +18,24 @@ export interface EventStore {
   list(slice?: string, limit?: number): StoredEvent[];
   /** How many of these kinds there were since an instant. */
   count(slice: string, kinds: readonly string[], since: number): number;
+  /** What came after the event `id`, oldest first; 0: from the first on. */
+  after(id: number, limit: number, slice?: string): StoredEvent[];
+  /** Id of the newest; 0 when there is none. */
+  lastId(): number;
 }
 
+interface EventRow extends Omit<StoredEvent, 'detail'> {
+  readonly detail: string | null;
+}
+
+const columns = 'id, at, slice, kind, message, detail';
+
 export function eventStore(db: Db): EventStore {
+  const all = (sql: string, ...values: unknown[]) =>
+    db
+      .prepare<unknown[], EventRow>(`select ${columns} from events where ${sql}`)
+      .all(...values)
+      .map((row): StoredEvent => ({ ...row, detail: row.detail === null ? null : JSON.parse(row.detail) }));
   return {
     add: (slice, kind, message, detail) => {
       db.prepare('insert into events (at, slice, kind, message, detail) values (?, ?, ?, ?, ?)').run(
@@ -28,11 +47,7 @@ export function eventStore(db: Db): EventStore {
       );
     },
     list: (slice, limit = 20) =>
-      db
-        .prepare<unknown[], StoredEvent>(
-          'select at, slice, kind, message from events where ? is null or slice = ? order by id desc limit ?',
-        )
-        .all(slice ?? null, slice ?? null, limit),
+      all('? is null or slice = ? order by id desc limit ?', slice ?? null, slice ?? null, limit),
     count: (slice, kinds, since) =>
       db
         .prepare<unknown[], number>(
@@ -40,5 +55,8 @@ export function eventStore(db: Db): EventStore {
         )
         .pluck()
         .get(slice, since, JSON.stringify(kinds))!,
+    after: (id, limit, slice) =>
+      all('id > ? and (? is null or slice = ?) order by id limit ?', id, slice ?? null, slice ?? null, limit),
+    lastId: () => db.prepare<[], number>('select coalesce(max(id), 0) from events').pluck().get()!,
   };
 }

@@ -67,6 +67,20 @@ export interface FlowRecord {
   readonly predictedAddedDelayMs: number | null;
 }
 
+/** A phase with its instants (Unix ms). One that was interrupted lasts until the migration goes on. */
+export interface PhaseRecord {
+  readonly name: string;
+  readonly startedAt: number;
+  readonly finishedAt: number | null;
+}
+
+/** All that is recorded of a migration. */
+export interface MigrationDetail extends MigrationRecord {
+  readonly phases: PhaseRecord[];
+  readonly redirections: RedirectionRecord[];
+  readonly flows: FlowRecord[];
+}
+
 /** Migrations with their phases, redirections and results. */
 export interface MigrationStore {
   start(migration: MigrationStart): number;
@@ -75,6 +89,7 @@ export interface MigrationStore {
   /** Written down before it is acted on. */
   progress(id: number, progress: MigrationProgress): void;
   find(id: number): MigrationRecord | undefined;
+  detail(id: number): MigrationDetail | undefined;
   /** Those that were interrupted, or could not be undone completely, oldest first. */
   unfinished(slice?: string, vn?: string): MigrationRecord[];
   finish(id: number, outcome: Outcome, at: number, error?: string): void;
@@ -82,6 +97,10 @@ export interface MigrationStore {
   saveFlows(id: number, flows: readonly FlowRecord[]): void;
   /** Newest first. */
   list(slice?: string, limit?: number): MigrationRecord[];
+  /** Those that were started after the migration `id`, oldest first; 0: from the first on. */
+  after(id: number, limit: number): MigrationRecord[];
+  /** Id of the newest; 0 when there is none. */
+  lastId(): number;
 }
 
 const select = `select id, slice, vn, from_placement as "from", to_placement as "to", control, schedule, urpf, state, outcome,
@@ -92,6 +111,7 @@ export function migrationStore(db: Db): MigrationStore {
   const endPhase = db.prepare(
     'update migration_phases set finished_at = ? where migration_id = ? and finished_at is null',
   );
+  const find = (id: number) => db.prepare<[number], MigrationRecord>(`${select} where id = ?`).get(id);
   return {
     start: ({ slice, vn, from, to, control, schedule, urpf, options, urpfBefore, oldInstance }) =>
       db
@@ -116,7 +136,11 @@ export function migrationStore(db: Db): MigrationStore {
            drain_ms = coalesce(?, drain_ms) where id = ?`,
       ).run(newInstance ?? null, armedId ?? null, drainMs ?? null, id);
     },
-    find: (id) => db.prepare<[number], MigrationRecord>(`${select} where id = ?`).get(id),
+    find,
+    detail: (id) => {
+      const record = find(id);
+      return record === undefined ? undefined : { ...record, ...partsOf(db, id) };
+    },
     unfinished: (slice, vn) =>
       db
         .prepare<unknown[], MigrationRecord>(
@@ -174,5 +198,29 @@ export function migrationStore(db: Db): MigrationStore {
       db
         .prepare<unknown[], MigrationRecord>(`${select} where ? is null or slice = ? order by id desc limit ?`)
         .all(slice ?? null, slice ?? null, limit),
+    after: (id, limit) =>
+      db.prepare<unknown[], MigrationRecord>(`${select} where id > ? order by id limit ?`).all(id, limit),
+    lastId: () => db.prepare<[], number>('select coalesce(max(id), 0) from migrations').pluck().get()!,
+  };
+}
+
+function partsOf(db: Db, id: number): Pick<MigrationDetail, 'phases' | 'redirections' | 'flows'> {
+  const all = <T>(columns: string, table: string, order: string) =>
+    db.prepare<[number], T>(`select ${columns} from ${table} where migration_id = ? order by ${order}`).all(id);
+  return {
+    phases: all<PhaseRecord>('name, started_at as startedAt, finished_at as finishedAt', 'migration_phases', 'ordinal'),
+    redirections: all<RedirectionRecord>(
+      `gateway, planned_at as plannedAt, started_at as startedAt, finished_at as finishedAt, lag_ms as lagMs,
+       execution_ms as executionMs, clock_bound_ms as clockBoundMs`,
+      'redirections',
+      'ordinal',
+    ),
+    flows: all<FlowRecord>(
+      `from_host as "from", to_host as "to", sent, received, lost, reordered, duplicated, max_gap_ms as maxGapMs,
+       min_latency_ms as minLatencyMs, max_latency_ms as maxLatencyMs, predicted_lost as predictedLost,
+       predicted_added_delay_ms as predictedAddedDelayMs`,
+      'flow_results',
+      'rowid',
+    ),
   };
 }
