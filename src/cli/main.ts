@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { errorJson, VnmError } from '../model/errors.ts';
 import { addAgent } from './commands/agent.ts';
@@ -10,15 +9,13 @@ import { addMigrate } from './commands/migrate.ts';
 import { addPlan } from './commands/plan.ts';
 import { addReconcile } from './commands/reconcile.ts';
 import { addResume, addRollback } from './commands/recover.ts';
+import { addServe } from './commands/serve.ts';
 import { addStatus } from './commands/status.ts';
 import { addTestbed } from './commands/testbed.ts';
 import { addSchema, addValidate } from './commands/validate.ts';
 import { addVerify } from './commands/verify.ts';
 import type { GlobalOptions } from './run.ts';
-
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-  version: string;
-};
+import { version } from './version.ts';
 
 const program = new Command('pl-vnm')
   .description('Moves a running virtual network from one set of hosts to another without its users noticing.')
@@ -46,6 +43,7 @@ for (const add of [
   addReconcile,
   addResume,
   addRollback,
+  addServe,
   addAgent,
 ]) {
   add(program);

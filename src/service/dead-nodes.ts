@@ -1,6 +1,7 @@
 /** What a node that is down carries, and where it can be moved. */
-import { placementsAvoiding } from '../controller/placements-avoiding.ts';
+
 import type { Slice } from '../model/slice.ts';
+import { placementsAvoiding } from '../planning/placements.ts';
 import type { Store } from '../store/store.ts';
 
 /** One sentence per VN that the node carries something of; none where it carries nothing. */

@@ -5,7 +5,7 @@ import type { HealthKind } from '../../store/health.ts';
 import { best, type Evidence, type Rule } from './rule.ts';
 import type { Target, WatchPlan } from './watch-plan.ts';
 
-/** The probes of one gateway by their names; none where its agent does not tell. */
+/** The probes of a watcher by their names; none where its agent does not tell. By the watchers' names. */
 export type Reports = ReadonlyMap<string, ReadonlyMap<string, Evidence>>;
 
 export interface Finding {
@@ -18,27 +18,27 @@ export interface Finding {
 }
 
 interface Look {
-  readonly gateway: string;
+  readonly watcher: string;
   readonly target: Target;
   readonly evidence: Evidence;
 }
 
-/** Routers, tunnels and paths of a VN. `reports` by gateway. */
+/** Routers, tunnels and paths of a VN. */
 export function judgeVn(vn: VirtualNetwork, plan: WatchPlan, reports: Reports): Finding[] {
-  const looks = plan.gateways.flatMap(({ gateway, targets }): Look[] => {
-    const probes = reports.get(gateway);
+  const looks = plan.watchers.flatMap(({ name: watcher, targets }): Look[] => {
+    const probes = reports.get(watcher);
     return targets.flatMap((target) => {
       const evidence = probes?.get(target.name);
       if (evidence === undefined || evidence.missed + evidence.answered === 0) return [];
       // What lies behind something that does not answer cannot be told by whoever looks through it.
       const before = target.after === undefined ? undefined : probes?.get(target.after);
       const isBlind = evidence.missed > 0 && before !== undefined && before.missed > 0;
-      return isBlind ? [] : [{ gateway, target, evidence }];
+      return isBlind ? [] : [{ watcher, target, evidence }];
     });
   });
   const of = (which: (look: Look) => boolean) => {
     const found = looks.filter(which);
-    const by = [...new Set(found.map(({ gateway }) => `gateway ${gateway}`))].join(', ');
+    const by = [...new Set(found.map(({ watcher }) => watcher))].join(', ');
     return { evidence: best(found.map(({ evidence }) => evidence)), by };
   };
   return [
@@ -56,11 +56,11 @@ export function judgeVn(vn: VirtualNetwork, plan: WatchPlan, reports: Reports): 
         of(({ target }) => target.tunnel === tunnel),
       ),
     ),
-    ...pathsOf(plan).map(({ from, to, name }) =>
+    ...plan.paths.map(({ from, to }) =>
       finding(
         'path',
-        name,
-        of(({ gateway, target }) => gateway === from && target.name === `gateway:${to}`),
+        `${from}-${to}`,
+        of(({ watcher, target }) => watcher === `gateway ${from}` && target.name === `gateway:${to}`),
       ),
     ),
   ];
@@ -71,12 +71,7 @@ function finding(
   name: string,
   { evidence, by }: { evidence: Evidence | undefined; by: string },
 ): Finding {
-  return { kind, name, evidence, by: by === '' ? 'no gateway' : by };
-}
-
-function pathsOf({ gateways }: WatchPlan): { from: string; to: string; name: string }[] {
-  const names = gateways.map(({ gateway }) => gateway);
-  return names.flatMap((from) => names.filter((to) => to !== from).map((to) => ({ from, to, name: `${from}-${to}` })));
+  return { kind, name, evidence, by: by === '' ? 'nobody' : by };
 }
 
 /**

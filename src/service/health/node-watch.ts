@@ -18,12 +18,15 @@ export interface NodeWatchOptions {
 
 /** Between two attempts to connect. */
 const pauseMs = 500;
+/** A first connection may take so long, as while the service connects to all nodes at once. */
+const firstConnectionMs = 15_000;
 /** A request to an agent; the connection may be gone without a word. */
 const requestTimeoutMs = 10_000;
 
 /** Asks the agent for its probes again and again: the answer is the heartbeat. Call `tick` every interval, `stop` at the end. */
 export class NodeWatch {
   readonly #options: NodeWatchOptions;
+  readonly #startedMs: number;
   #connection: AgentConnection | undefined;
   #facts: NodeFacts | undefined;
   #isConnecting = false;
@@ -39,7 +42,7 @@ export class NodeWatch {
 
   constructor(options: NodeWatchOptions) {
     this.#options = options;
-    this.#silentSinceMs = options.monotonicMs();
+    this.#startedMs = options.monotonicMs();
   }
 
   get connection(): AgentConnection | undefined {
@@ -63,6 +66,7 @@ export class NodeWatch {
     const nowMs = this.#options.monotonicMs();
     if (this.#isStopped) return;
     if (this.#connection === undefined) {
+      if (nowMs - this.#startedMs > firstConnectionMs) this.#silentSinceMs ??= nowMs;
       if (!this.#isConnecting && nowMs >= this.#nextAttemptMs) void this.#connect();
     } else if (!this.#isAsking) {
       void this.#ask(this.#connection);
@@ -104,6 +108,7 @@ export class NodeWatch {
       this.#options.onConnected(connection.facts, before);
     } catch (error) {
       this.#failure = messageOf(error);
+      this.#silentSinceMs ??= this.#options.monotonicMs();
     } finally {
       this.#isConnecting = false;
       this.#nextAttemptMs = this.#options.monotonicMs() + pauseMs;

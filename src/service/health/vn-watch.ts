@@ -5,7 +5,7 @@ import type { AgentConnection } from '../../transport/agent-connection.ts';
 import type { Reports } from './judge.ts';
 import type { NodeWatch } from './node-watch.ts';
 import type { Evidence } from './rule.ts';
-import { type GatewayWatch, planWatches, type Watcher, type WatchPlan } from './watch-plan.ts';
+import { planWatches, type Watcher, type WatchPlan } from './watch-plan.ts';
 
 export interface VnWatchOptions {
   readonly intervalMs: number;
@@ -26,9 +26,8 @@ export class VnWatch {
   readonly #nodes: ReadonlyMap<string, NodeWatch>;
   readonly #options: VnWatchOptions;
   /** Which channel was told what; a new channel, or new words, and it is told anew. */
-  readonly #told = new Map<string, { connection: AgentConnection; words: string }>();
+  readonly #told = new Map<string, { connection: AgentConnection; words: string; port: number }>();
   readonly #telling = new Set<string>();
-  readonly #ports = new Map<string, { connection: AgentConnection; port: number }>();
   #timeoutMs = firstTimeoutMs;
 
   constructor(
@@ -49,44 +48,44 @@ export class VnWatch {
   /** Tells every agent what it does not know yet. Failures are told by the node's own watch, and it is tried again. */
   tick(): void {
     this.#adapt();
-    for (const host of this.plan.endHosts) void this.#tell(host, []);
-    for (const gateway of this.plan.gateways) {
-      const targets = gateway.targets.flatMap(({ name, to, answeredBy }) => {
-        if (answeredBy === undefined) return [{ name, to }];
-        const port = this.#portOf(answeredBy);
-        return port === undefined ? [] : [{ name, to, port }];
-      });
-      void this.#tell(gateway, targets);
-    }
+    for (const watcher of this.plan.watchers) void this.#tell(watcher);
   }
 
   reports(): Reports {
     return new Map(
-      this.plan.gateways.flatMap((gateway) => {
-        const probes = this.#probesOf(gateway);
-        return probes === undefined ? [] : [[gateway.gateway, probes] as const];
+      this.plan.watchers.flatMap((watcher) => {
+        const probes = this.#probesOf(watcher);
+        return probes === undefined ? [] : [[watcher.name, probes] as const];
       }),
     );
   }
 
-  #probesOf({ id, node, targets }: GatewayWatch): ReadonlyMap<string, Evidence> | undefined {
+  #probesOf({ id, node }: Watcher): ReadonlyMap<string, Evidence> | undefined {
+    // What it has told of an earlier instance is not of this one.
+    if (!this.#isTold(id, node)) return undefined;
     const watch = this.#nodes.get(node)?.report?.watches.find((one) => one.id === id);
-    const names = new Set(targets.map(({ name }) => name));
     return (
       watch &&
       new Map(
-        watch.targets
-          .filter(({ name }) => names.has(name))
-          .map(({ name, missedInRow, answeredInRow }) => [name, { missed: missedInRow, answered: answeredInRow }]),
+        watch.targets.map(({ name, missedInRow, answeredInRow }) => [
+          name,
+          { missed: missedInRow, answered: answeredInRow },
+        ]),
       )
     );
   }
 
+  #isTold(id: string, node: string): boolean {
+    const told = this.#told.get(id);
+    return told !== undefined && told.connection === this.#nodes.get(node)?.connection;
+  }
+
   /** Long paths get more time, once it is known how long they are. */
   #adapt(): void {
-    const ids = new Set(this.plan.gateways.map(({ id }) => id));
-    const targets = this.plan.gateways.flatMap(({ node }) =>
-      (this.#nodes.get(node)?.report?.watches ?? []).filter(({ id }) => ids.has(id)).flatMap((watch) => watch.targets),
+    const targets = this.plan.watchers.flatMap(({ id, node }) =>
+      this.#isTold(id, node)
+        ? (this.#nodes.get(node)?.report?.watches.find((one) => one.id === id)?.targets ?? [])
+        : [],
     );
     const roundTripsMs = targets.flatMap(({ rttMs }) => rttMs ?? []);
     // What has not answered yet may be the farthest.
@@ -97,29 +96,29 @@ export class VnWatch {
     if (this.#timeoutMs === firstTimeoutMs || neededMs > this.#timeoutMs) this.#timeoutMs = neededMs;
   }
 
-  #portOf({ id, node }: Watcher): number | undefined {
-    const known = this.#ports.get(id);
-    return known !== undefined && known.connection === this.#nodes.get(node)?.connection ? known.port : undefined;
+  /** Undefined while it is not known where the other end answers. */
+  #portOf(answeredBy: string): number | undefined {
+    const { node } = this.plan.watchers.find(({ id }) => id === answeredBy)!;
+    return this.#isTold(answeredBy, node) ? this.#told.get(answeredBy)?.port : undefined;
   }
 
-  async #tell({ id, node, from }: Watcher, targets: readonly { name: string; to: string; port?: number }[]) {
+  async #tell({ id, node, from, intervals, targets: all }: Watcher): Promise<void> {
     const connection = this.#nodes.get(node)?.connection;
     if (connection === undefined || this.#telling.has(id)) return;
-    const request = {
-      id,
-      from,
-      intervalMs: this.#options.intervalMs,
-      timeoutMs: this.#timeoutMs,
-      targets: [...targets],
-    };
+    const targets = all.flatMap(({ name, to, answeredBy }) => {
+      if (answeredBy === undefined) return [{ name, to }];
+      const port = this.#portOf(answeredBy);
+      return port === undefined ? [] : [{ name, to, port }];
+    });
+    const intervalMs = intervals * this.#options.intervalMs;
+    const request = { id, from, intervalMs, timeoutMs: this.#timeoutMs, targets };
     const words = JSON.stringify(request);
     const told = this.#told.get(id);
     if (told?.connection === connection && told.words === words) return;
     this.#telling.add(id);
     try {
       const { port } = await connection.call('watch', request, { timeoutMs: 5000 });
-      this.#ports.set(id, { connection, port });
-      this.#told.set(id, { connection, words });
+      this.#told.set(id, { connection, words, port });
     } catch {
       // Its address is not there yet or not any more, or the node is away: what it should probe stays untold, and so unknown.
       this.#told.delete(id);

@@ -1,18 +1,18 @@
-/** Who probes what of a VN: every gateway all routers, hop by hop, its end hosts, and the other gateways. Pure. */
+/** Who probes what of a VN: every gateway all routers, hop by hop, and the other gateways; every end host its gateway. Pure. */
 import type { Slice, VirtualNetwork } from '../../model/slice.ts';
 import { gatewayLink, gatewayOf, type Instance, planAccess } from '../../planning/instance.ts';
 import { pathBetween, shortestPaths } from '../../planning/paths.ts';
 
-/** What a gateway probes, and what it learns from an answer. */
+/** What is probed, and what is learned from an answer. */
 export interface Target {
-  /** `router:a`, `gateway:gb`, `host:ea`: the name of the probe, too. */
+  /** `router:a`, `gateway:gb`: the name of the probe, too. */
   readonly name: string;
   readonly to: string;
-  /** The address belongs to an agent, which answers at a port of its own. */
-  readonly answeredBy?: Watcher;
+  /** Id of the watch that answers, at a port of its own; without it the address itself answers. */
+  readonly answeredBy?: string;
   /** The last tunnel on the way. */
   readonly tunnel?: string;
-  /** The probe to what comes before that tunnel; without it the gateway is there itself. */
+  /** The probe to what comes before that tunnel; without it the watcher is there itself. */
   readonly after?: string;
 }
 
@@ -20,59 +20,63 @@ export interface Target {
 export interface Watcher {
   /** Of the watch at its agent. */
   readonly id: string;
+  /** `gateway ga`, `end host ea`. */
+  readonly name: string;
   readonly node: string;
   readonly from: string;
-}
-
-export interface GatewayWatch extends Watcher {
-  readonly gateway: string;
   readonly targets: readonly Target[];
+  /** Probes are so many intervals apart. */
+  readonly intervals: number;
 }
 
 export interface WatchPlan {
-  readonly gateways: readonly GatewayWatch[];
-  /** They answer only. */
-  readonly endHosts: readonly Watcher[];
+  readonly watchers: readonly Watcher[];
   /** All tunnels of the VN; those that no gateway's traffic takes are probed by nobody. */
   readonly tunnels: readonly string[];
+  readonly paths: readonly { readonly from: string; readonly to: string }[];
 }
+
+/** A gateway's own network stack answers with at most one "port unreachable" per second. */
+const accessIntervals = 4;
 
 export function planWatches(slice: Slice, vn: VirtualNetwork, instance: Instance): WatchPlan {
   const access = planAccess(slice, vn);
   // Names may hold more than an id may.
   const number = slice.vns.findIndex(({ name }) => name === vn.name);
-  const watcher = (gateway: string): Watcher => {
-    const { node, address } = gatewayLink(instance, gateway).a;
-    const index = vn.gateways.findIndex(({ name }) => name === gateway);
-    return { id: `gateway-${number}-${index}`, node, from: address };
-  };
-  const endHosts = new Map(
-    access.map(({ endHost, hostEnd }, index): [string, Watcher] => [
-      endHost,
-      { id: `host-${number}-${index}`, node: hostEnd.node, from: hostEnd.address },
-    ]),
-  );
-  const gateways = vn.gateways.map(({ name }): GatewayWatch => {
-    const hosts = access
-      .filter(({ gateway }) => gateway === name)
-      .map(({ endHost, hostEnd }) => ({
-        name: `host:${endHost}`,
-        to: hostEnd.address,
-        answeredBy: endHosts.get(endHost)!,
-        tunnel: tunnelName(endHost, name),
+  const idOf = (gateway: string) => `gateway-${number}-${vn.gateways.findIndex(({ name }) => name === gateway)}`;
+  const gateways = vn.gateways.map(({ name }): Watcher => {
+    const { node, address: from } = gatewayLink(instance, name).a;
+    const peers = vn.gateways
+      .filter((peer) => peer.name !== name)
+      .map((peer) => ({
+        name: `gateway:${peer.name}`,
+        to: gatewayLink(instance, peer.name).a.address,
+        answeredBy: idOf(peer.name),
       }));
-    const peers = vn.gateways.flatMap(({ name: peer }) => {
-      const other = watcher(peer);
-      return peer === name ? [] : [{ name: `gateway:${peer}`, to: other.from, answeredBy: other }];
-    });
-    return { ...watcher(name), gateway: name, targets: [...routerTargets(vn, instance, name), ...hosts, ...peers] };
+    const targets = [...routerTargets(vn, instance, name), ...peers];
+    return { id: idOf(name), name: `gateway ${name}`, node, from, targets, intervals: 1 };
+  });
+  const endHosts = access.map(({ endHost, gateway, hostEnd, gatewayEnd }, index): Watcher => {
+    const tunnel = tunnelName(endHost, gateway);
+    const targets = [{ name: `gateway:${gateway}`, to: gatewayEnd.address, tunnel }];
+    const { node, address: from } = hostEnd;
+    return {
+      id: `host-${number}-${index}`,
+      name: `end host ${endHost}`,
+      node,
+      from,
+      targets,
+      intervals: accessIntervals,
+    };
   });
   const tunnels = [
     ...vn.links.map(({ from, to }) => tunnelName(from, to)),
     ...vn.gateways.map(({ name, router }) => tunnelName(name, router)),
     ...access.map(({ endHost, gateway }) => tunnelName(endHost, gateway)),
   ];
-  return { gateways, endHosts: [...endHosts.values()], tunnels };
+  const names = vn.gateways.map(({ name }) => name);
+  const paths = names.flatMap((from) => names.filter((to) => to !== from).map((to) => ({ from, to })));
+  return { watchers: [...gateways, ...endHosts], tunnels, paths };
 }
 
 export function tunnelName(from: string, to: string): string {

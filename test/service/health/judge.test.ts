@@ -14,12 +14,12 @@ const plan = planWatches(slice, vn, instance);
 /** Every gateway's probes, of which those that `isLost` says are missed. */
 function reportsWhere(isLost: (gateway: string, target: string) => boolean, missed = 4) {
   return new Map(
-    plan.gateways.map(({ gateway, targets }) => [
-      gateway,
+    plan.watchers.map((watcher) => [
+      watcher.name,
       new Map(
-        targets.map(({ name }): [string, Evidence] => [
+        watcher.targets.map(({ name }): [string, Evidence] => [
           name,
-          isLost(gateway, name) ? { missed, answered: 0 } : { missed: 0, answered: 9 },
+          isLost(watcher.name, name) ? { missed, answered: 0 } : { missed: 0, answered: 9 },
         ]),
       ),
     ]),
@@ -32,28 +32,28 @@ const broken = (reports: ReturnType<typeof reportsWhere>) =>
     .map(({ kind, name }) => `${kind} ${name}`);
 
 describe('the plan of watches', () => {
-  it('has every router, end host and other gateway probed by every gateway that can', () => {
-    for (const { gateway, targets } of plan.gateways) {
-      const own = vn.endHosts.filter((host) => host.gateway === gateway).map(({ name }) => `host:${name}`);
+  it('has every router and other gateway probed by every gateway, and its gateway by every end host', () => {
+    for (const { name: watcher, targets } of plan.watchers) {
+      const [, gateway] = /^gateway (.*)$/.exec(watcher) ?? [];
+      const host = vn.endHosts.find(({ name }) => watcher === `end host ${name}`);
       const peers = vn.gateways.flatMap(({ name }) => (name === gateway ? [] : [`gateway:${name}`]));
       expect(targets.map(({ name }) => name).toSorted()).toEqual(
-        [...vn.routers.map((router) => `router:${router}`), ...own, ...peers].toSorted(),
+        host === undefined
+          ? [...vn.routers.map((router) => `router:${router}`), ...peers].toSorted()
+          : [`gateway:${host.gateway}`],
       );
     }
+    expect(plan.watchers.length).toBe(vn.gateways.length + vn.endHosts.length);
   });
 
   it('covers every tunnel that traffic takes', () => {
-    const covered = new Set(plan.gateways.flatMap(({ targets }) => targets.flatMap(({ tunnel }) => tunnel ?? [])));
+    const covered = new Set(plan.watchers.flatMap(({ targets }) => targets.flatMap(({ tunnel }) => tunnel ?? [])));
     expect([...covered].toSorted()).toEqual([...plan.tunnels].toSorted());
   });
 
-  it('asks for addresses of the instance only, each known by one name at a gateway', () => {
-    for (const { targets } of plan.gateways) {
-      expect(new Set(targets.map(({ to }) => to)).size).toBe(targets.length);
-      expect(targets.filter(({ name }) => name.startsWith('router:')).every(({ answeredBy }) => !answeredBy)).toBe(
-        true,
-      );
-    }
+  it('has a name for each address that a watcher probes, and an id for each watcher', () => {
+    for (const { targets } of plan.watchers) expect(new Set(targets.map(({ to }) => to)).size).toBe(targets.length);
+    expect(new Set(plan.watchers.map(({ id }) => id)).size).toBe(plan.watchers.length);
   });
 });
 
@@ -62,14 +62,15 @@ describe('what the probes say', () => {
 
   it('of a tunnel that is broken is that tunnel, and the path over it', () => {
     const isOver = (gateway: string, target: string) =>
-      (gateway === 'ga' && /^(router:b|gateway:gb)$/.test(target)) ||
-      (gateway === 'gb' && /^(router:a|gateway:ga)$/.test(target));
+      (gateway === 'gateway ga' && /^(router:b|gateway:gb)$/.test(target)) ||
+      (gateway === 'gateway gb' && /^(router:a|gateway:ga)$/.test(target));
     expect(broken(reportsWhere(isOver))).toEqual(['tunnel a-b', 'path ga-gb', 'path gb-ga']);
   });
 
   it('of a router that is dead is the router, all its tunnels and all paths to its gateway', () => {
-    const isDead = (gateway: string, target: string) => gateway === 'ga' || /^(router:a|gateway:ga)$/.test(target);
-    const reports = reportsWhere((gateway, target) => isDead(gateway, target) && target !== 'host:ea');
+    const isDead = (gateway: string, target: string) =>
+      gateway === 'gateway ga' || /^(router:a|gateway:ga)$/.test(target);
+    const reports = reportsWhere((watcher, target) => isDead(watcher, target) && !watcher.startsWith('end host'));
     expect(broken(reports)).toEqual([
       'router a',
       'tunnel a-b',
@@ -83,16 +84,16 @@ describe('what the probes say', () => {
   });
 
   it('is nothing of what lies behind something that does not answer', () => {
-    const reports = new Map([...reportsWhere(() => true)].filter(([gateway]) => gateway === 'ga'));
+    const reports = new Map([...reportsWhere(() => true)].filter(([watcher]) => watcher === 'gateway ga'));
     const said = judgeVn(vn, plan, reports);
     expect(said.find(({ name }) => name === 'b')?.evidence).toBeUndefined();
     expect(said.find(({ name }) => name === 'a')?.evidence).toEqual({ missed: 4, answered: 0 });
   });
 
-  it('is nothing where no gateway tells', () => {
-    expect(
-      judgeVn(vn, plan, new Map()).every(({ evidence, by }) => evidence === undefined && by === 'no gateway'),
-    ).toBe(true);
+  it('is nothing where nobody tells', () => {
+    expect(judgeVn(vn, plan, new Map()).every(({ evidence, by }) => evidence === undefined && by === 'nobody')).toBe(
+      true,
+    );
   });
 });
 

@@ -1,0 +1,36 @@
+/** The names that a server is asked by: what a Host header says, and what is this machine's alone. Pure. */
+import { isIPv4, isIPv6 } from 'node:net';
+
+/** A host without brackets, in lower case. */
+export interface HostAndPort {
+  readonly host: string;
+  /** Undefined where none was written. */
+  readonly port: number | undefined;
+}
+
+const pattern = /^(?:\[([0-9a-f:.]{2,45})\]|([a-z0-9]([a-z0-9._-]{0,251}[a-z0-9])?))(?::([0-9]{1,5}))?$/;
+
+/** `name`, `192.0.2.1` or `[2001:db8::1]`, each with or without `:port`. Undefined when it is none of these. */
+export function parseHostAndPort(text: string): HostAndPort | undefined {
+  const match = pattern.exec(text.toLowerCase());
+  if (match === null) return undefined;
+  const [, bracketed, name, , port] = match;
+  if (bracketed !== undefined && !isIPv6(bracketed)) return undefined;
+  return { host: (bracketed ?? name)!, port: port === undefined ? undefined : Number(port) };
+}
+
+/** Whether only this machine can reach it. Of names only `localhost`: any other may lead anywhere. */
+export function isLoopback(host: string): boolean {
+  const lower = host.toLowerCase();
+  return lower === 'localhost' || lower === '::1' || (isIPv4(lower) && lower.startsWith('127.'));
+}
+
+/** Whether it stands for all addresses of the machine. */
+export function isWildcard(host: string): boolean {
+  return host === '0.0.0.0' || host === '::';
+}
+
+/** As it is written in a URL. */
+export function urlHost(host: string): string {
+  return isIPv6(host) ? `[${host}]` : host;
+}

@@ -1,0 +1,36 @@
+import type { Context } from '../../controller/context.ts';
+import { type LiveStatus, liveStatus } from '../../controller/live.ts';
+import { type MeasureResult, measure } from '../../controller/measure.ts';
+import { type MigrateOptions, type MigrateResult, migrate } from '../../controller/migrate.ts';
+import { type PlanOptions, type PlanResult, plan } from '../../controller/plan.ts';
+import { type ReconcileOptions, type ReconcileResult, reconcile } from '../../controller/reconcile.ts';
+import { resume, rollback } from '../../controller/recover.ts';
+import { type VerifyResult, verify } from '../../controller/verify.ts';
+import type { Slice, VirtualNetwork } from '../../model/slice.ts';
+
+/** What the API has done on nodes. */
+export interface Operations {
+  live(slice: Slice): Promise<LiveStatus>;
+  verify(slice: Slice, vn: VirtualNetwork): Promise<VerifyResult>;
+  measure(slice: Slice, vn: VirtualNetwork): Promise<MeasureResult>;
+  plan(slice: Slice, vn: VirtualNetwork, options: PlanOptions): Promise<PlanResult>;
+  reconcile(slice: Slice, options: ReconcileOptions): Promise<ReconcileResult>;
+  migrate(slice: Slice, vn: VirtualNetwork, options: MigrateOptions): Promise<MigrateResult>;
+  resume(slice: Slice, vn: VirtualNetwork): Promise<MigrateResult>;
+  /** Undefined: what an interrupted `plan` had left is gone. */
+  rollback(slice: Slice, vn: VirtualNetwork): Promise<MigrateResult | undefined>;
+}
+
+/** By the controller, as the command line does it. Each gets a context of its own, which no request can end. */
+export function controllerOperations(context: () => Context): Operations {
+  return {
+    live: (slice) => liveStatus(context(), slice),
+    verify: (slice, vn) => verify(context(), slice, vn),
+    measure: (slice, vn) => measure(context(), slice, vn),
+    plan: (slice, vn, options) => plan(context(), slice, vn, options),
+    reconcile: (slice, options) => reconcile(context(), slice, options),
+    migrate: (slice, vn, options) => migrate(context(), slice, vn, options),
+    resume: (slice, vn) => resume(context(), slice, vn),
+    rollback: (slice, vn) => rollback(context(), slice, vn),
+  };
+}

@@ -1,0 +1,116 @@
+import { z } from 'zod';
+import type { Api, RouteParts } from '../parts.ts';
+import { errors, limit, noOptions } from '../schemas/common.ts';
+
+const tags = ['jobs'];
+const params = z.strictObject({
+  name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'not a name of a job'),
+});
+const job = z.record(z.string(), z.unknown()).describe('A job, as `pl-vnm --json job show` prints it');
+const run = z.record(z.string(), z.unknown()).describe('A run of a job, as `pl-vnm --json job history` prints it');
+
+/** Scheduled migrations. What a job is made of is the jobs' own matter (jobs-api.ts). */
+export function addJobRoutes(app: Api, { jobs, signal }: RouteParts): void {
+  app.get(
+    '/api/jobs',
+    {
+      schema: {
+        operationId: 'listJobs',
+        summary: 'All jobs with their next runs',
+        tags,
+        response: { 200: z.object({ jobs: z.array(job) }), ...errors },
+      },
+    },
+    async () => ({ jobs: [...(await jobs.list())] }),
+  );
+
+  app.post(
+    '/api/jobs',
+    {
+      schema: {
+        operationId: 'addJob',
+        summary: 'Add a job',
+        tags,
+        body: z.record(z.string(), z.unknown()).describe('Keys as the options of `pl-vnm job add`'),
+        response: { 201: job, ...errors },
+      },
+    },
+    async ({ body }, reply) => reply.code(201).send(await jobs.add(body)),
+  );
+
+  app.get(
+    '/api/jobs/:name',
+    { schema: { operationId: 'showJob', summary: 'One job', tags, params, response: { 200: job, ...errors } } },
+    async ({ params: { name } }) => jobs.show(name),
+  );
+
+  app.delete(
+    '/api/jobs/:name',
+    {
+      schema: {
+        operationId: 'removeJob',
+        summary: 'Remove a job; a run under way ends by itself',
+        tags,
+        params,
+        response: { 204: z.undefined().describe('Removed'), ...errors },
+      },
+    },
+    async ({ params: { name } }, reply) => {
+      await jobs.remove(name);
+      return reply.code(204).send();
+    },
+  );
+
+  for (const [action, summary] of [
+    ['pause', 'Run a job no more until it is resumed'],
+    ['resume', 'Run a paused job again'],
+  ] as const) {
+    app.post(
+      `/api/jobs/:name/${action}`,
+      {
+        schema: {
+          operationId: `${action}Job`,
+          summary,
+          tags,
+          params,
+          body: noOptions,
+          response: { 200: job, ...errors },
+        },
+      },
+      async ({ params: { name } }) => jobs[action](name),
+    );
+  }
+
+  app.post(
+    '/api/jobs/:name/run',
+    {
+      schema: {
+        operationId: 'runJob',
+        summary: 'Start a run of a job now; answered when it has begun',
+        tags,
+        params,
+        body: noOptions,
+        response: { 202: run, ...errors },
+      },
+    },
+    async ({ params: { name } }, reply) => {
+      signal.throwIfAborted();
+      return reply.code(202).send(await jobs.run(name));
+    },
+  );
+
+  app.get(
+    '/api/jobs/:name/history',
+    {
+      schema: {
+        operationId: 'jobHistory',
+        summary: 'Runs of a job, newest first',
+        tags,
+        params,
+        querystring: z.strictObject({ limit: limit(500, 20) }),
+        response: { 200: z.object({ runs: z.array(run) }), ...errors },
+      },
+    },
+    async ({ params: { name }, query }) => ({ runs: [...(await jobs.history(name, query.limit))] }),
+  );
+}

@@ -1,0 +1,46 @@
+import { z } from 'zod';
+import { VnmError } from '../../../model/errors.ts';
+import { type Api, type RouteParts, sliceNamed } from '../parts.ts';
+import { errors, id, limit, sliceParams } from '../schemas/common.ts';
+import { migrationDetail, migrationRecord } from '../schemas/migration.ts';
+
+const tags = ['migrations'];
+
+/** Migrations of the past, and those under way. */
+export function addMigrationRoutes(app: Api, parts: RouteParts): void {
+  const { migrations } = parts.store;
+  app.get(
+    '/api/slices/:slice/migrations',
+    {
+      schema: {
+        operationId: 'listMigrations',
+        summary: 'Migrations of a slice, newest first',
+        tags,
+        params: sliceParams,
+        querystring: z.strictObject({ limit: limit(500, 20) }),
+        response: { 200: z.object({ migrations: z.array(migrationRecord) }), ...errors },
+      },
+    },
+    async ({ params, query }) => ({
+      migrations: migrations.list(sliceNamed(parts, params.slice).name, query.limit),
+    }),
+  );
+
+  app.get(
+    '/api/migrations/:id',
+    {
+      schema: {
+        operationId: 'showMigration',
+        summary: 'One migration with its phases, redirections and what its flows lost',
+        tags,
+        params: z.strictObject({ id }),
+        response: { 200: migrationDetail, ...errors },
+      },
+    },
+    async ({ params }) => {
+      const detail = migrations.detail(params.id);
+      if (detail === undefined) throw new VnmError('not-found', `there is no migration ${params.id}`);
+      return detail;
+    },
+  );
+}

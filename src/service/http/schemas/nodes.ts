@@ -1,0 +1,90 @@
+/** What comes of asking the nodes. */
+import { z } from 'zod';
+import type { LiveStatus, NodeDifference, NodeFailure } from '../../../controller/live.ts';
+import type { PathLatency } from '../../../controller/measure.ts';
+import type { ReconcileOptions, ReconcileResult } from '../../../controller/reconcile.ts';
+import type { VerifyResult } from '../../../controller/verify.ts';
+import { ms, vn } from './common.ts';
+
+const difference = z.object({
+  node: z.string(),
+  kind: z.enum(['namespace', 'interface', 'setting', 'route', 'nexthop', 'rule']),
+  namespace: z.string().exactOptional().describe("The router's; without it the node's own network stack"),
+  name: z.string(),
+  wanted: z.string().nullable().describe('What the database says; null: nothing'),
+  found: z.string().nullable(),
+  additional: z.boolean().describe('There beside what the database says; it is left'),
+}) satisfies z.ZodType<NodeDifference>;
+const failure = z.object({ node: z.string(), message: z.string() }) satisfies z.ZodType<NodeFailure>;
+
+export const liveStatus = z.object({
+  slice: z.string(),
+  equal: z.boolean().describe('Whether all that could be compared is as the database says'),
+  differences: z.array(difference),
+  unreachable: z.array(failure),
+  failed: z.array(failure),
+  notCompared: z.array(z.string()).describe('VNs that are half installed or half removed'),
+  migrating: z.array(z.string()).describe('VNs with an unfinished migration'),
+}) satisfies z.ZodType<LiveStatus>;
+
+export const reconcileBody = z.strictObject({
+  vn: vn.exactOptional().describe('One VN; all, and what belongs to none, without it'),
+  dryRun: z.boolean().default(false).describe('Only say what would be done'),
+}) satisfies z.ZodType<ReconcileOptions>;
+
+export const reconcileResult = z.object({
+  slice: z.string(),
+  vns: z.array(z.string()),
+  dryRun: z.boolean(),
+  mended: z.array(difference),
+  additional: z.array(difference),
+  unreachable: z.array(failure),
+  failed: z.array(failure),
+}) satisfies z.ZodType<ReconcileResult>;
+
+export const verifyResult = z.object({
+  slice: z.string(),
+  vn: z.string(),
+  ok: z.boolean(),
+  pairs: z.array(
+    z.object({
+      from: z.string(),
+      to: z.string(),
+      reachable: z.boolean(),
+      sent: z.number(),
+      received: z.number(),
+      stopsAt: z.string().exactOptional().describe('The last place that answered and the first that did not'),
+    }),
+  ),
+}) satisfies z.ZodType<VerifyResult>;
+
+/** Null where nothing arrived: JSON has no NaN. */
+const measuredMs = ms.nullable();
+const pathLatency = z.object({
+  from: z.string(),
+  to: z.string(),
+  minMs: measuredMs,
+  medianMs: measuredMs,
+  jitterMs: measuredMs,
+  probes: z.number(),
+  lost: z.number(),
+  clockBoundMs: ms,
+  basis: z.enum(['one-way', 'half-round-trip']),
+  reportedMs: z.object({ min: measuredMs, median: measuredMs }),
+}) satisfies z.ZodType<Record<keyof PathLatency, unknown>>;
+
+export const measureResult = z.object({
+  slice: z.string(),
+  vn: z.string(),
+  clocks: z.array(
+    z.object({
+      node: z.string(),
+      offsetMs: ms,
+      boundMs: ms,
+      boundNowMs: ms,
+      source: z.string(),
+      errors: z.array(z.string()).readonly(),
+    }),
+  ),
+  instances: z.array(z.object({ placement: z.string(), state: z.string(), paths: z.array(pathLatency) })),
+});

@@ -1,0 +1,64 @@
+import { z } from 'zod';
+import type { InstanceStatus, SliceStatus, VnStatus } from '../../../controller/status.ts';
+import type { HealthRecord } from '../../../store/health.ts';
+import { instant } from './common.ts';
+import { event } from './event.ts';
+import { migrationRecord } from './migration.ts';
+
+const instance = z.object({
+  placement: z.string(),
+  state: z.string(),
+  slot: z.number(),
+  block: z.string(),
+  routers: z.array(z.object({ router: z.string(), node: z.string(), namespace: z.string(), routes: z.number() })),
+  tunnels: z.array(
+    z.object({
+      a: z.string(),
+      b: z.string(),
+      kind: z.enum(['vxlan', 'local']),
+      vni: z.number(),
+      addresses: z.tuple([z.string(), z.string()]),
+    }),
+  ),
+}) satisfies z.ZodType<InstanceStatus>;
+
+const vnStatus = z.object({
+  vn: z.string(),
+  placement: z.string().nullable().describe('The one that carries the traffic; null: the VN is not installed'),
+  mtu: z.number().nullable(),
+  urpf: z.string().nullable(),
+  placements: z.array(z.string()),
+  instances: z.array(instance),
+}) satisfies z.ZodType<VnStatus>;
+
+export const sliceStatus = z.object({
+  slice: z.string(),
+  vnet: z.string(),
+  testbed: z.string().nullable(),
+  vns: z.array(vnStatus),
+  migrations: z.array(migrationRecord).describe('The latest, newest first'),
+  events: z.array(event).describe('The latest, newest first'),
+}) satisfies z.ZodType<SliceStatus>;
+
+const healthRecord = z.object({
+  vn: z.string().describe("'' for a node, which is the slice's"),
+  kind: z.enum(['node', 'router', 'tunnel', 'path']),
+  name: z.string(),
+  state: z.enum(['unknown', 'up', 'suspect', 'down']),
+  since: instant,
+  cause: z.string(),
+}) satisfies z.ZodType<HealthRecord>;
+
+const service = z.object({
+  host: z.string(),
+  pid: z.number(),
+  url: z.string(),
+  startedAt: instant,
+  seenAt: instant.describe('When it last said that it lives'),
+});
+
+export const sliceHealth = z.object({
+  slice: z.string(),
+  service: service.nullable().describe('The service that watches'),
+  health: z.array(healthRecord),
+});

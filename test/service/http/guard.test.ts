@@ -1,0 +1,243 @@
+import { describe, expect, test } from 'vitest';
+import { type Asked, checkAllowedHosts, type Door, refusalOf } from '../../../src/service/http/guard.ts';
+
+const token = 'a-token-of-32-characters-or-so-x';
+const loopback: Door = { host: '127.0.0.1', port: 8473, allowedHosts: [], token: undefined };
+
+interface Change {
+  readonly method?: string;
+  readonly route?: string | undefined;
+  readonly localAddress?: string;
+  readonly headers?: Asked['headers'];
+}
+
+function asked({ headers, ...rest }: Change = {}): Asked {
+  return {
+    method: 'GET',
+    route: '/api/slices',
+    localAddress: '127.0.0.1',
+    ...rest,
+    headers: { host: '127.0.0.1:8473', ...headers },
+  };
+}
+
+/** The code of the refusal; `passes` without one. */
+function verdict(request: Change, door: Partial<Door> = {}): string {
+  return refusalOf(asked(request), { ...loopback, ...door })?.code ?? 'passes';
+}
+
+describe('the Host header', () => {
+  const byHost = (host: string | undefined, door: Partial<Door> = {}, localAddress = '10.0.0.5') =>
+    verdict({ headers: { host }, localAddress }, door);
+
+  test.each(['127.0.0.1:8473', 'localhost:8473', 'LOCALHOST:8473', '[::1]:8473', '127.1.2.3:8473'])(
+    '%s passes at a service on loopback',
+    (host) => expect(byHost(host)).toBe('passes'),
+  );
+
+  test.each([
+    ['a name that was made to mean this machine', 'evil.example:8473'],
+    ['a name that begins as loopback', 'localhost.evil.example:8473'],
+    ['a name that begins as an address of loopback', '127.0.0.1.evil.example:8473'],
+    ['a name below localhost', 'evil.localhost:8473'],
+    ['loopback with another port', '127.0.0.1:8474'],
+    ['loopback with the usual port', 'localhost'],
+    ['no port after the colon', 'localhost:'],
+    ['an address of another machine', '10.0.0.5:8473'],
+    ['all addresses', '0.0.0.0:8473'],
+    ['a user before the host', 'localhost:8473@evil.example'],
+    ['a path after the host', 'localhost:8473/x'],
+    ['two hosts', 'localhost:8473, evil.example'],
+    ['an address that is none', '127.0.0.1.:8473'],
+    ['another way to write loopback', '2130706433:8473'],
+    ['a mapped address', '[::ffff:127.0.0.1]:8473'],
+    ['brackets around a name', '[localhost]:8473'],
+    ['a line break', 'localhost:8473\n'],
+    ['nothing', ''],
+    ['no such header', undefined],
+  ])('%s is refused', (_what, host) => expect(byHost(host)).toBe('forbidden'));
+
+  test('the usual port need not be written', () => {
+    expect(byHost('localhost', { port: 80 })).toBe('passes');
+    expect(byHost('localhost:80', { port: 80 })).toBe('passes');
+  });
+
+  test('the host that the service was told to listen on passes, and loopback does still', () => {
+    for (const [told, host] of [
+      ['10.0.0.5', '10.0.0.5:8473'],
+      ['vnm.example', 'vnm.example:8473'],
+      ['VNM.example', 'vnm.example:8473'],
+      ['2001:db8::5', '[2001:db8::5]:8473'],
+      ['10.0.0.5', 'localhost:8473'],
+    ] as const) {
+      expect(byHost(host, { host: told, token: undefined })).toBe('passes');
+    }
+    expect(byHost('10.0.0.6:8473', { host: '10.0.0.5' })).toBe('forbidden');
+    expect(byHost('vnm.example:80', { host: 'vnm.example' })).toBe('forbidden');
+  });
+
+  test.each(['0.0.0.0', '::'])('on %s, the address that the request came in at passes, other ones do not', (told) => {
+    expect(byHost('10.0.0.5:8473', { host: told })).toBe('passes');
+    expect(byHost('10.0.0.5:8473', { host: told }, '::ffff:10.0.0.5')).toBe('passes');
+    expect(byHost('[2001:db8::5]:8473', { host: told }, '2001:db8::5')).toBe('passes');
+    expect(byHost('10.0.0.6:8473', { host: told })).toBe('forbidden');
+    expect(byHost('10.0.0.5:80', { host: told })).toBe('forbidden');
+    expect(byHost('evil.example:8473', { host: told })).toBe('forbidden');
+  });
+
+  test('an allowed host passes, with its port where it has one', () => {
+    const allowedHosts = ['vnm.example', 'other.example:8443', '[2001:db8::1]'];
+    const by = (host: string) => byHost(host, { allowedHosts });
+    expect(by('vnm.example')).toBe('passes');
+    expect(by('Vnm.Example:9000')).toBe('passes');
+    expect(by('other.example:8443')).toBe('passes');
+    expect(by('[2001:db8::1]:1')).toBe('passes');
+    expect(by('other.example')).toBe('forbidden');
+    expect(by('other.example:8444')).toBe('forbidden');
+    expect(by('sub.vnm.example')).toBe('forbidden');
+    expect(by('')).toBe('forbidden');
+  });
+
+  test('the refusal tells how to ask, and shows not more of the header than it must', () => {
+    const refusal = refusalOf(asked({ headers: { host: `${'x'.repeat(5000)}.example` } }), loopback)!;
+    expect(refusal.message.length).toBeLessThan(200);
+    expect(refusal.hint).toBe('ask http://127.0.0.1:8473, or start the service with --allowed-host NAME');
+    expect(refusalOf(asked({ headers: { host: undefined } }), loopback)!.message).toBe(
+      'the request names no host, which is not this service',
+    );
+  });
+
+  test('an allowed host that no request can name is refused at the start', () => {
+    expect(() => checkAllowedHosts(['vnm.example', '*.example'])).toThrow(
+      "'*.example' is not a host that requests could name",
+    );
+    for (const bad of ['http://vnm.example', '2001:db8::1', 'vnm.example:x', 'vnm.example/', ''])
+      expect(() => checkAllowedHosts([bad])).toThrow(/is not a host/);
+    expect(checkAllowedHosts(['vnm.example:443', '10.0.0.1', '[::1]:8080'])).toBeUndefined();
+  });
+});
+
+describe('the token', () => {
+  const withToken = (authorization: string | undefined, request: Change = {}) =>
+    verdict({ ...request, headers: { authorization, ...request.headers } }, { token });
+
+  test.each([`Bearer ${token}`, `bearer ${token}`, `BEARER   ${token} `])('%j passes', (authorization) =>
+    expect(withToken(authorization)).toBe('passes'),
+  );
+
+  test.each([
+    undefined,
+    '',
+    token,
+    'Bearer',
+    'Bearer ',
+    `Bearer ${token}x`,
+    `Bearer ${token.slice(1)}`,
+    `Bearer ${token.toUpperCase()}`,
+    `Bearer ${token} ${token}`,
+    `Basic ${token}`,
+    `Bearer ${'é'.repeat(32)}`,
+  ])('%j is refused', (authorization) => expect(withToken(authorization)).toBe('unauthorized'));
+
+  test('is needed for everything, but not to ask whether the service lives', () => {
+    for (const route of ['/metrics', '/api/openapi.json', '/api/events/stream', undefined])
+      expect(withToken(undefined, { route })).toBe('unauthorized');
+    expect(withToken(undefined, { route: '/healthz' })).toBe('passes');
+  });
+
+  test('does not make up for a wrong host or another site', () => {
+    expect(withToken(`Bearer ${token}`, { headers: { host: 'evil.example' } })).toBe('forbidden');
+    expect(withToken(`Bearer ${token}`, { headers: { origin: 'http://evil.example' } })).toBe('forbidden');
+    expect(withToken(undefined, { route: '/healthz', headers: { host: 'evil.example' } })).toBe('forbidden');
+  });
+
+  test('is not asked for where there is none', () => {
+    expect(verdict({ headers: { authorization: 'Bearer whatever' } })).toBe('passes');
+  });
+});
+
+describe('pages of other sites', () => {
+  const post = (headers: Asked['headers'], door: Partial<Door> = {}) => verdict({ method: 'POST', headers }, door);
+  const get = (headers: Asked['headers']) => verdict({ headers });
+
+  test('what is from no page, or from a page of the service, passes', () => {
+    expect(post({})).toBe('passes');
+    expect(post({ origin: 'http://127.0.0.1:8473', 'sec-fetch-site': 'same-origin' })).toBe('passes');
+    expect(post({ host: 'LocalHost:8473', origin: 'http://localhost:8473' })).toBe('passes');
+    expect(post({ 'sec-fetch-site': 'none' })).toBe('passes');
+  });
+
+  test.each([
+    'http://evil.example',
+    'http://127.0.0.1',
+    'http://127.0.0.1:8474',
+    'http://localhost:8473',
+    'https://127.0.0.1:8473',
+    'http://127.0.0.1:8473.evil.example',
+    'null',
+    '',
+  ])('the origin %j is refused, to change something and to read', (origin) => {
+    expect(post({ origin })).toBe('forbidden');
+    expect(get({ origin })).toBe('forbidden');
+  });
+
+  test.each(['cross-site', 'same-site', 'whatever', ''])('Sec-Fetch-Site %j is refused, too', (site) => {
+    expect(post({ 'sec-fetch-site': site })).toBe('forbidden');
+    expect(get({ 'sec-fetch-site': site, 'sec-fetch-mode': 'no-cors' })).toBe('forbidden');
+  });
+
+  test('a link on a page of another site can be followed; nothing can be changed by one', () => {
+    const followed = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' };
+    expect(get(followed)).toBe('passes');
+    expect(post(followed)).toBe('forbidden');
+    expect(verdict({ method: 'DELETE', headers: followed })).toBe('forbidden');
+  });
+
+  test('behind a proxy, pages of an allowed host may be by https', () => {
+    const door = { allowedHosts: ['vnm.example'] };
+    expect(post({ host: 'vnm.example', origin: 'https://vnm.example' }, door)).toBe('passes');
+    expect(post({ host: 'vnm.example', origin: 'http://vnm.example' }, door)).toBe('passes');
+    expect(post({ host: 'vnm.example', origin: 'https://evil.example' }, door)).toBe('forbidden');
+    expect(post({ origin: 'https://vnm.example' }, door)).toBe('forbidden');
+  });
+
+  test('a question beforehand (CORS) is refused', () => {
+    const headers = { origin: 'http://evil.example', 'access-control-request-method': 'POST' };
+    expect(verdict({ method: 'OPTIONS', headers })).toBe('forbidden');
+  });
+});
+
+describe('the type of a body', () => {
+  const withType = (type: string | undefined, length: string | undefined = '2', method = 'POST') =>
+    verdict({ method, headers: { 'content-type': type, 'content-length': length } });
+
+  test.each(['application/json', 'application/json; charset=utf-8', 'Application/JSON ;charset=utf-8'])(
+    '%s passes',
+    (type) => expect(withType(type)).toBe('passes'),
+  );
+
+  test.each([
+    'text/plain',
+    'text/plain; application/json',
+    'application/x-www-form-urlencoded',
+    'multipart/form-data; boundary=x',
+    'application/jsonp',
+    'application/json-seq',
+    'application/json, text/plain',
+    '',
+  ])('%j is refused, with a body and without, for all methods that change something', (type) => {
+    for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']) {
+      expect(withType(type, '2', method)).toBe('invalid-input');
+      expect(withType(type, '0', method)).toBe('invalid-input');
+    }
+  });
+
+  test('without a type there may be no body', () => {
+    expect(withType(undefined, '2')).toBe('invalid-input');
+    expect(verdict({ method: 'POST', headers: { 'transfer-encoding': 'chunked' } })).toBe('invalid-input');
+    expect(withType(undefined, '0')).toBe('passes');
+    expect(verdict({ method: 'DELETE' })).toBe('passes');
+  });
+
+  test('does not matter to read', () => expect(withType('text/plain', '0', 'GET')).toBe('passes'));
+});

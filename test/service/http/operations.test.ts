@@ -1,0 +1,205 @@
+import { connect, type Socket } from 'node:net';
+import { describe, expect, test } from 'vitest';
+import { VnmError } from '../../../src/model/errors.ts';
+import { createHttpServer } from '../../../src/service/http/server.ts';
+import { fakeOperations, migrated } from '../support/fake-operations.ts';
+import { host, ownServer } from '../support/server.ts';
+
+describe('operations', () => {
+  const migrateOptions = { control: 'gateway', schedule: 'optimal', granularity: 'gateway', traffic: false };
+
+  test.each([
+    ['verify', undefined, ['three']],
+    ['verify', { vn: 'three' }, ['three']],
+    ['measure', {}, ['three']],
+    ['reconcile', undefined, [{ dryRun: false }]],
+    ['reconcile', { vn: 'three', dryRun: true }, [{ vn: 'three', dryRun: true }]],
+    ['plan', { to: 'final' }, ['three', { to: 'final', granularity: 'gateway' }]],
+    [
+      'plan',
+      { vn: 'three', to: 'final', from: 'initial', schedule: 'drain', urpf: 'strict', latency: 'declared' },
+      [
+        'three',
+        {
+          to: 'final',
+          from: 'initial',
+          schedule: 'drain',
+          urpf: 'strict',
+          latency: 'declared',
+          granularity: 'gateway',
+        },
+      ],
+    ],
+    ['resume', undefined, ['three']],
+    ['rollback', {}, ['three']],
+  ])('%s with %j is done', async (name, body, rest) => {
+    const { ask, operations } = await ownServer();
+    const { status, json } = await ask('POST', `/api/slices/three/${name}`, body);
+    expect(status).toBe(200);
+    expect(json).toMatchObject({ slice: 'three' });
+    expect(operations.calls).toEqual([[name, 'three', ...rest]]);
+  });
+
+  test('a migration has the defaults of the command line, and answers its result', async () => {
+    const { ask, operations } = await ownServer();
+    expect(await ask('POST', '/api/slices/three/migrations', { to: 'final' })).toEqual({
+      status: 200,
+      json: migrated(),
+    });
+    const all = { to: 'initial', control: 'remote', schedule: 'heuristic', granularity: 'peer', urpf: 'loose' };
+    await ask('POST', '/api/slices/three/migrations', { ...all, traffic: true, vn: 'three' });
+    expect(operations.calls).toEqual([
+      ['migrate', 'three', 'three', { to: 'final', ...migrateOptions }],
+      ['migrate', 'three', 'three', { ...all, traffic: true }],
+    ]);
+  });
+
+  test.each(['rolled-back', 'failed'] as const)('one that ended %s answers 409 with the same body', async (outcome) => {
+    const result = migrated({ outcome, error: 'node n4 is away', away: ['n4'] });
+    const operations = fakeOperations({ migrate: async () => result, resume: async () => result });
+    const { ask } = await ownServer({}, { operations });
+    for (const [path, body] of [
+      ['migrations', { to: 'final' }],
+      ['resume', {}],
+    ] as const) {
+      expect(await ask('POST', `/api/slices/three/${path}`, body)).toEqual({ status: 409, json: result });
+    }
+  });
+
+  test('a rollback that does not succeed answers 409; one of a trial tells that it is gone', async () => {
+    const failed = migrated({ outcome: 'failed', error: 'node n4 is away' });
+    const first = await ownServer({}, { operations: fakeOperations({ rollback: async () => failed }) });
+    expect(await first.ask('POST', '/api/slices/three/rollback')).toEqual({ status: 409, json: failed });
+    const second = await ownServer({}, { operations: fakeOperations({ rollback: async () => undefined }) });
+    expect(await second.ask('POST', '/api/slices/three/rollback')).toEqual({
+      status: 200,
+      json: { outcome: 'rolled-back' },
+    });
+  });
+
+  test('latencies of which nothing arrived are null', async () => {
+    const { ask } = await ownServer();
+    const { json } = await ask('POST', '/api/slices/three/measure');
+    expect(json).toMatchObject({ instances: [{ paths: [{ medianMs: null, lost: 50, reportedMs: { min: null } }] }] });
+  });
+
+  test.each([
+    ['migrations', {}, 'body.to: Invalid input: expected string, received undefined'],
+    ['migrations', { to: '../final' }, 'body.to: not a placement name'],
+    ['migrations', { to: 'final', offsetsMs: {} }, 'body: Unrecognized key: "offsetsMs"'],
+    ['migrations', { to: 'final', control: 'magic' }, 'body.control: Invalid option'],
+    ['migrations', { to: 'final', traffic: 'yes' }, 'body.traffic: Invalid input: expected boolean'],
+    ['verify', { vn: 7 }, 'body.vn: Invalid input: expected string'],
+    ['verify', [], 'body: Invalid input: expected object'],
+    ['reconcile', { dryrun: true }, 'body: Unrecognized key: "dryrun"'],
+    ['plan', { to: 'final', latency: 'guessed' }, 'body.latency: Invalid option'],
+  ])('%s with %j is refused', async (path, body, message) => {
+    const { ask, operations } = await ownServer();
+    const { status, json } = await ask('POST', `/api/slices/three/${path}`, body);
+    expect({ status, json }).toMatchObject({ status: 400, json: { error: { code: 'invalid-input' } } });
+    expect((json as { error: { message: string } }).error.message).toContain(message);
+    expect(operations.calls).toEqual([]);
+  });
+
+  test('a VN or a placement that there is not is not found; one of several VNs must be named', async () => {
+    const { ask } = await ownServer();
+    expect(await ask('POST', '/api/slices/three/verify', { vn: 'other' })).toEqual({
+      status: 404,
+      json: { error: { code: 'not-found', message: "slice 'three' has no VN 'other'", hint: 'it has three' } },
+    });
+    expect(await ask('POST', '/api/slices/shared/verify')).toMatchObject({
+      status: 400,
+      json: { error: { code: 'usage' } },
+    });
+  });
+
+  test('once the service ends, nothing is begun any more', async () => {
+    const { ask, abort, operations } = await ownServer();
+    abort.abort(new VnmError('interrupted', 'the service ends'));
+    for (const path of ['verify', 'measure', 'reconcile', 'resume', 'rollback'])
+      expect(await ask('POST', `/api/slices/three/${path}`)).toEqual({
+        status: 503,
+        json: { error: { code: 'interrupted', message: 'the service ends' } },
+      });
+    expect((await ask('POST', '/api/slices/three/plan', { to: 'final' })).status).toBe(503);
+    expect((await ask('POST', '/api/slices/three/migrations', { to: 'final' })).status).toBe(503);
+    expect((await ask('GET', '/api/slices/three')).status).toBe(200);
+    expect(operations.calls).toEqual([]);
+  });
+
+  test('goes on when the client that asked for it goes away', async () => {
+    const begun = Promise.withResolvers<void>();
+    const go = Promise.withResolvers<void>();
+    const ended = Promise.withResolvers<void>();
+    const operations = fakeOperations({
+      migrate: async () => {
+        begun.resolve();
+        await go.promise;
+        ended.resolve();
+        return migrated();
+      },
+    });
+    const { server, logged } = await ownServer({ port: 0 }, { operations });
+    const gone = Promise.withResolvers<void>();
+    server.app.server.once('connection', (connection: Socket) => connection.once('close', () => gone.resolve()));
+    const { hostname, port } = new URL(await server.listen());
+    const socket = connect(Number(port), hostname);
+    const body = JSON.stringify({ to: 'final' });
+    socket.write(
+      `POST /api/slices/three/migrations HTTP/1.1\r\nhost: ${hostname}:${port}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+    );
+    await begun.promise;
+    socket.destroy();
+    await gone.promise;
+    go.resolve();
+    await ended.promise;
+    await server.close();
+    expect(logged.records()).toMatchObject([{ event: 'request', route: '/api/slices/:slice/migrations', status: 200 }]);
+  });
+});
+
+test('the controller does the operations where no others are given', async () => {
+  const { store, logged } = await ownServer();
+  const server = await createHttpServer(
+    {
+      store,
+      context: () => ({ store, acceptNewHostKeys: false, report: () => {} }),
+      jobs: {} as never,
+      metrics: { contentType: 'text/plain', exposition: async () => '' },
+      log: logged.log,
+      alive: () => ({ ok: true, detail: '' }),
+      signal: new AbortController().signal,
+    },
+    { host: 'localhost', port: 8473, version: '1' },
+  );
+  const answers = [];
+  for (const [path, payload] of [
+    ['plan', { to: 'final', latency: 'declared' }],
+    ['verify', {}],
+    ['migrations', { to: 'final' }],
+    ['resume', {}],
+    ['rollback', {}],
+    ['reconcile', { vn: 'three' }],
+    ['measure', {}],
+  ] as const) {
+    const answer = await server.app.inject({
+      method: 'POST',
+      url: `/api/slices/three/${path}`,
+      headers: { host },
+      payload,
+    });
+    answers.push([path, answer.statusCode, (answer.json() as { error?: { message: string } }).error?.message]);
+  }
+  await server.close();
+  const notInstalled = "VN 'three' of slice 'three' is not installed";
+  const notInterrupted = "no migration of VN 'three' of slice 'three' was interrupted";
+  expect(answers).toEqual([
+    ['plan', 200, undefined],
+    ['verify', 404, notInstalled],
+    ['migrations', 404, notInstalled],
+    ['resume', 404, notInterrupted],
+    ['rollback', 404, notInterrupted],
+    ['reconcile', 404, notInstalled],
+    ['measure', 404, expect.stringContaining('has no host, and no local testbed gives it a place')],
+  ]);
+});

@@ -1,0 +1,77 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { VnmError } from '../../../src/model/errors.ts';
+import { readToken, requireToken } from '../../../src/service/http/token.ts';
+
+const token = '0123456789abcdef';
+let directory: string;
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'pl-vnm-token-'));
+});
+afterAll(() => rmSync(directory, { recursive: true }));
+
+function fileWith(text: string): string {
+  const path = join(directory, 'token');
+  writeFileSync(path, text);
+  return path;
+}
+
+function errorOf(body: () => unknown): VnmError {
+  try {
+    body();
+  } catch (error) {
+    if (error instanceof VnmError) return error;
+    throw error;
+  }
+  throw new Error('it did not throw');
+}
+
+describe('reading the token', () => {
+  test('from a file, else from the environment, else there is none', () => {
+    expect(readToken(fileWith(`${token}\n`), { PL_VNM_TOKEN: 'another-token-of-the-environment' })).toBe(token);
+    expect(readToken(undefined, { PL_VNM_TOKEN: ` ${token} ` })).toBe(token);
+    expect(readToken(undefined, {})).toBeUndefined();
+  });
+
+  test.each([
+    ['too short', token.slice(1)],
+    ['too long', 'x'.repeat(513)],
+    ['nothing', '\n'],
+    ['two words', `${token} ${token}`],
+    ['two lines', `${token}\n${token}`],
+    ['what no header can carry', `${token}é`],
+  ])('%s is refused, and not told', (_what, text) => {
+    const error = errorOf(() => readToken(undefined, { PL_VNM_TOKEN: text }));
+    expect(error.code).toBe('usage');
+    expect(error.message).toBe(
+      'the token in PL_VNM_TOKEN is not 16 to 512 printable characters of ASCII without spaces',
+    );
+    expect(error.hint).toBe("make one with 'openssl rand -hex 32'");
+    const path = fileWith(text);
+    expect(errorOf(() => readToken(path)).message).toContain(`the token in ${path} is not`);
+  });
+
+  test('a file that cannot be read is an error, even where the environment has a token', () => {
+    const error = errorOf(() => readToken(join(directory, 'nowhere'), { PL_VNM_TOKEN: token }));
+    expect(error.code).toBe('usage');
+    expect(error.message).toContain('cannot read the token file');
+  });
+});
+
+describe('where a token is needed', () => {
+  test.each(['127.0.0.1', '127.0.0.53', 'localhost', 'LOCALHOST', '::1'])('not on %s', (host) =>
+    expect(requireToken(host, undefined)).toBeUndefined(),
+  );
+
+  test.each(['0.0.0.0', '::', '10.0.0.5', '2001:db8::5', 'vnm.example', 'localhost.example', '::ffff:127.0.0.1', ''])(
+    'on %j',
+    (host) => {
+      const error = errorOf(() => requireToken(host, undefined));
+      expect(error.code).toBe('usage');
+      expect(error.message).toBe(`to listen on '${host}', which is not loopback, a token is needed`);
+      expect(requireToken(host, token)).toBeUndefined();
+    },
+  );
+});

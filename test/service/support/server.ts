@@ -1,0 +1,66 @@
+import { afterEach } from 'vitest';
+import type { HttpParts } from '../../../src/service/http/parts.ts';
+import { createHttpServer, type HttpOptions, type HttpServer } from '../../../src/service/http/server.ts';
+import { readSlice } from '../../../src/slicefile/index.ts';
+import type { Store } from '../../../src/store/store.ts';
+import { type LogLines, logLines } from '../../support/log-lines.ts';
+import { gallery } from '../../support/slices.ts';
+import { temporaryStore } from '../../support/temporary-store.ts';
+import { fakeJobs } from './fake-jobs.ts';
+import { type FakeOperations, fakeOperations } from './fake-operations.ts';
+
+export type Method = 'GET' | 'POST' | 'DELETE';
+
+export interface OwnServer {
+  readonly server: HttpServer;
+  readonly store: Store;
+  readonly operations: FakeOperations;
+  readonly logged: LogLines;
+  /** The end of the service. */
+  readonly abort: AbortController;
+  /** A request as a program of this machine sends it, `body` as JSON. */
+  ask(method: Method, url: string, body?: unknown): Promise<{ status: number; json: unknown }>;
+}
+
+/** Where requests without a network pretend to come in. */
+export const host = 'localhost:8473';
+
+/** A server for the test it is called in, on a database that has the slices `three` and `shared`, with fakes for what is behind it. */
+export async function ownServer(
+  options: Partial<HttpOptions> = {},
+  change: Partial<HttpParts> & { operations?: FakeOperations } = {},
+): Promise<OwnServer> {
+  const { store, remove } = temporaryStore();
+  for (const name of ['three-node', 'shared-nodes']) store.slices.save(readSlice(gallery(name)));
+  const logged = logLines();
+  const abort = new AbortController();
+  const { operations = fakeOperations(), ...parts } = change;
+  const server = await createHttpServer(
+    {
+      store,
+      context: () => ({ store, acceptNewHostKeys: false, report: () => {}, signal: abort.signal }),
+      jobs: fakeJobs(),
+      metrics: { contentType: 'text/plain; version=0.0.4; charset=utf-8', exposition: async () => 'up 1\n' },
+      log: logged.log,
+      alive: () => ({ ok: true, detail: 'turns' }),
+      signal: abort.signal,
+      ...parts,
+    },
+    { host: '127.0.0.1', port: 8473, version: '1.2.3', operations, ...options },
+  );
+  closers.push(async () => {
+    await server.close();
+    remove();
+  });
+  const ask: OwnServer['ask'] = async (method, url, body) => {
+    const payload = body === undefined ? {} : { payload: body as object };
+    const answer = await server.app.inject({ method, url, headers: { host }, ...payload });
+    return { status: answer.statusCode, json: answer.body === '' ? undefined : answer.json() };
+  };
+  return { server, store, operations, logged, abort, ask };
+}
+
+const closers: (() => Promise<void>)[] = [];
+afterEach(async () => {
+  for (const close of closers.splice(0)) await close();
+});
