@@ -184,7 +184,8 @@ create table routes (
   metric integer,
   source text,
   protocol text not null,
-  primary key (instance_id, router, ordinal)
+  added integer not null default 0,          -- 1: not the VN's, but somebody's, found there when last looked at
+  primary key (instance_id, router, added, ordinal)
 ) strict;
 
 create table migrations (
@@ -207,7 +208,8 @@ create table migrations (
   old_instance integer not null,
   new_instance integer,                      -- null until recorded
   armed_id text,                             -- under which the gateways hold, or held, their redirections
-  drain_ms real                              -- how long the old instance is kept after the redirections
+  drain_ms real,                             -- how long the old instance is kept after the redirections
+  from_record text                           -- JSON [router]: cloned from the record, since the node was away; null until cloned
 ) strict;
 
 create table migration_phases (

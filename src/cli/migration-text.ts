@@ -1,10 +1,11 @@
 import type { MigrateResult } from '../controller/migrate.ts';
 import { howToGoOn } from '../controller/migration/journal.ts';
+import { describeRecorded } from '../controller/migration/types.ts';
 import { clockTime, ms, table } from './output.ts';
 
 /** A migration told to people: what moved, how long it took, when each gateway switched, what each flow lost. */
 export function migrationText(result: MigrateResult): string {
-  const parts = [summary(result), moves(result), phases(result)];
+  const parts = [summary(result), moves(result), ...notCloned(result), phases(result)];
   if (result.redirections.length > 0) parts.push(redirections(result));
   if (result.flows.length > 0) parts.push(flows(result));
   return parts.join('\n\n');
@@ -27,6 +28,11 @@ function summary(result: MigrateResult): string {
 function moves({ moves: list }: MigrateResult): string {
   const rows = list.map(({ router, from, to }) => [router, from, from === to ? '(stays)' : to]);
   return `what moved\n${table(['router', 'from node', 'to node'], rows)}`;
+}
+
+function notCloned({ fromRecord, moves }: MigrateResult): string[] {
+  const from = new Map(moves.map((move) => [move.router, move.from]));
+  return fromRecord.length === 0 ? [] : [describeRecorded(fromRecord, from)];
 }
 
 function phases({ phases: list }: MigrateResult): string {

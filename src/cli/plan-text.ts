@@ -20,7 +20,11 @@ function moves({ moves: list }: PlanResult): string {
 }
 
 function latencies({ schedules: [first] }: PlanResult): string {
-  const rows = first!.flows.map((flow) => [`${flow.from} -> ${flow.to}`, ms(flow.oldLatencyMs), ms(flow.newLatencyMs)]);
+  const rows = first!.flows.map((flow) => [
+    `${flow.from} -> ${flow.to}`,
+    flow.oldLatencyMs === null ? 'down' : ms(flow.oldLatencyMs),
+    ms(flow.newLatencyMs),
+  ]);
   return table(['flow', 'old path ms', 'new path ms'], rows);
 }
 

@@ -22,6 +22,8 @@ export interface Agents extends NodeNames {
   nodes(): string[];
   /** Those that are away now, and why. At first none but with `withReachable`; a channel that ends adds its node. */
   readonly missing: ReadonlyMap<string, VnmError>;
+  /** Those that were away at first: where it can do without them, nobody need try again. */
+  readonly givenUp: ReadonlySet<string>;
   /** Tries once to connect to those of these nodes that are away, whatever the context's signal says. Throws as `withReachable`. */
   revive(nodes: Iterable<string>): Promise<void>;
 }
@@ -118,6 +120,7 @@ export async function withReachable<T>(
       clock: steadyClock(systemClock),
       get,
       missing,
+      givenUp: new Set(missing.keys()),
       revive,
       nodes: () => [...byNode.keys()],
       address: (node) => {
@@ -171,13 +174,18 @@ export async function applyAll(agents: Agents, batches: Batches, signal?: AbortS
 }
 
 /**
- * As `applyAll`, but goes on without nodes that are away, also when tried once more, and answers which these were: what is to go
- * from them is left there, for `reconcile` to find by its mark.
+ * As `applyAll`, but goes on without nodes that are away, also when tried once more unless they were given up, and answers which
+ * these were: what is to go from them is left there, for `reconcile` to find by its mark.
  */
-export async function applyWhereReachable(agents: Agents, batches: Batches): Promise<string[]> {
+export async function applyWhereReachable(
+  agents: Agents,
+  batches: Batches,
+  givenUp: ReadonlySet<string> = new Set(),
+): Promise<string[]> {
   const left = await applyOnce(agents, batches);
-  if (left.length === 0) return [];
-  await agents.revive(left);
+  const hoped = left.filter((node) => !givenUp.has(node));
+  if (hoped.length === 0) return left;
+  await agents.revive(hoped);
   return applyOnce(agents, new Map(left.map((node) => [node, batches.get(node)!])));
 }
 

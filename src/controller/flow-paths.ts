@@ -1,6 +1,6 @@
 import type { Placement, Slice, VirtualNetwork } from '../model/slice.ts';
 import { declaredPathMs } from '../planning/latency.ts';
-import { flowPath } from '../planning/loss/flow-path.ts';
+import { flowPath, withoutOldPath } from '../planning/loss/flow-path.ts';
 import type { FlowPath } from '../planning/loss/types.ts';
 import type { PathLatency } from './measure.ts';
 import { payloadBytes } from './traffic.ts';
@@ -19,19 +19,27 @@ export function declaredFlowPaths(
   }));
 }
 
-/** The same as measured: the medians, since that is what packets in flight take. */
+/**
+ * The same as measured: the medians, since that is what packets in flight take. A flow of which no probe arrived over the old instance
+ * has no old path (`withoutOldPath`).
+ */
 export function measuredFlowPaths(
   vn: VirtualNetwork,
   old: readonly PathLatency[],
   fresh: readonly PathLatency[],
   mtu: number,
 ): FlowPath[] {
-  const median = (paths: readonly PathLatency[], source: string, destination: string) =>
-    paths.find((path) => path.from === source && path.to === destination)?.medianMs ?? Number.NaN;
-  return flowPathsBy(vn, mtu, (source, destination) => ({
-    oldMs: median(old, source, destination),
-    newMs: median(fresh, source, destination),
+  const find = (paths: readonly PathLatency[], source: string, destination: string) =>
+    paths.find(({ from, to }) => from === source && to === destination);
+  const isOldDown = ({ source, destination }: FlowPath) => {
+    const path = find(old, source, destination);
+    return path !== undefined && path.lost === path.probes;
+  };
+  const paths = flowPathsBy(vn, mtu, (source, destination) => ({
+    oldMs: find(old, source, destination)?.medianMs ?? Number.NaN,
+    newMs: find(fresh, source, destination)?.medianMs ?? Number.NaN,
   }));
+  return paths.map((path) => (isOldDown(path) ? withoutOldPath(path) : path));
 }
 
 /** A flow between two end hosts of one gateway stays there, so it has no latency on either instance. */

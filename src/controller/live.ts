@@ -9,6 +9,7 @@ import { type Context, signalOption } from './context.ts';
 import { desiredBatches, type RecordedVn, recordedVns } from './desired.ts';
 import { leftOvers, leftOversOf } from './left-overs.ts';
 import { mergeBatches } from './operations.ts';
+import { recordAddedRoutes } from './record-added.ts';
 import { edgeNodes } from './resolve.ts';
 
 export interface NodeDifference extends Difference {
@@ -41,7 +42,7 @@ export interface LiveStatus extends Comparison {
   readonly migrating: string[];
 }
 
-/** What on the nodes is not as the database says; changes nothing. */
+/** What on the nodes is not as the database says; changes nothing there. */
 export async function liveStatus(context: Context, slice: Slice): Promise<LiveStatus> {
   const recorded = recordedVns(context.store, slice);
   const nodes = nodesOf(context.store, slice, slice.vns);
@@ -72,7 +73,10 @@ export interface Comparing {
   readonly dryRun: boolean;
 }
 
-/** Every node that is connected by itself, so that one which fails does not hide the others. */
+/**
+ * Every node that is connected by itself, so that one which fails does not hide the others. What was added to its routers is written
+ * down.
+ */
 export async function compareNodes(context: Context, agents: Agents, comparing: Comparing): Promise<Comparison> {
   const { slice } = agents;
   const batchesOf = (vns: readonly RecordedVn[]) => mergeBatches(...vns.map((vn) => desiredBatches(slice, vn, agents)));
@@ -90,6 +94,7 @@ export async function compareNodes(context: Context, agents: Agents, comparing: 
     const operations = [...batch, ...removal];
     const { dryRun } = comparing;
     const answer = await agents.get(node).call('apply', { operations, repair: true, dryRun }, options);
+    for (const { vn } of comparing.meant) await recordAddedRoutes(context, agents, vn, [node]);
     return [
       ...(answer.differences ?? []).map((difference) => ({ node, ...difference, additional: false })),
       ...additional.map((difference) => ({ node, ...difference, additional: true })),

@@ -2,6 +2,7 @@ import { systemClock } from '../clock/clock.ts';
 import { boundAt, type ClockEstimate } from '../clock/exchange.ts';
 import type { Slice, VirtualNetwork } from '../model/slice.ts';
 import { gatewayLink, type Instance } from '../planning/instance.ts';
+import { routersBetween } from '../planning/paths.ts';
 import { type Agents, withAgents } from './agents.ts';
 import { type ClockReport, measureClocks, reportClock } from './clocks.ts';
 import type { Context } from './context.ts';
@@ -18,10 +19,12 @@ export interface MeasureResult {
   readonly instances: { placement: string; state: string; paths: PathLatency[] }[];
 }
 
-const probes = 50;
+const defaultProbes = 50;
 const probeBytes = 64;
 const probeIntervalMs = 5;
 const quietMs = 1500;
+/** Where nothing is expected to arrive, but it may: the first probe has this and the time that sending takes. */
+const doubtfulQuietMs = 200;
 
 /** Path latency of each flow's gateways on every instance there is, and the clocks of the gateways. */
 export async function measure(context: Context, slice: Slice, vn: VirtualNetwork): Promise<MeasureResult> {
@@ -58,20 +61,23 @@ export function probedPairs(vn: VirtualNetwork): [string, string][] {
 }
 
 /**
- * Many short probes from gateway to gateway over one instance, both directions of all pairs that a flow uses at once, corrected by
- * the clocks' offsets.
+ * Many short probes (`count`) from gateway to gateway over one instance, both directions of all pairs that a flow uses at once,
+ * corrected by the clocks' offsets. Where a router's node is away nothing is waited for long: it may still forward, but is more likely dead.
  */
 export async function measurePaths(
   agents: Agents,
   vn: VirtualNetwork,
   instance: Instance,
   clocks: ReadonlyMap<string, ClockEstimate>,
+  count = defaultProbes,
 ): Promise<PathLatency[]> {
+  const isAway = (router: string) => agents.missing.has(instance.placement.get(router)!);
   const pairs = await Promise.all(
     probedPairs(vn).map(async ([one, other]) => {
+      const patienceMs = routersBetween(vn, one, other).some(isAway) ? doubtfulQuietMs : quietMs;
       const [there, back] = await Promise.all([
-        probe(agents, instance, one, other, clocks),
-        probe(agents, instance, other, one, clocks),
+        probe(agents, instance, one, other, clocks, { count, patienceMs }),
+        probe(agents, instance, other, one, clocks, { count, patienceMs }),
       ]);
       return [pathLatency(there, back), pathLatency(back, there)];
     }),
@@ -85,18 +91,19 @@ async function probe(
   from: string,
   to: string,
   clocks: ReadonlyMap<string, ClockEstimate>,
+  { count, patienceMs }: { count: number; patienceMs: number },
 ): Promise<ProbedPath> {
   const source = gatewayLink(instance, from).a;
   const destination = gatewayLink(instance, to).a;
   const rateBps = (probeBytes * 8 * 1000) / probeIntervalMs;
-  const spec = { from: source, to: destination, payloadBytes: probeBytes, rateBps, count: probes };
-  const report = await runStream(agents, spec, quietMs);
+  const spec = { from: source, to: destination, payloadBytes: probeBytes, rateBps, count };
+  const report = await runStream(agents, spec, patienceMs);
   const [here, there] = [clocks.get(source.node)!, clocks.get(destination.node)!];
   const nowMs = systemClock.monotonicMs();
   return {
     from,
     to,
-    probes,
+    probes: count,
     report,
     // Arrival is by the destination's clock, sending by the source's.
     correctionMs: here.offsetMs - there.offsetMs,

@@ -1,6 +1,6 @@
 import { messageOf, VnmError } from '../model/errors.ts';
 import type { Slice, VirtualNetwork } from '../model/slice.ts';
-import { type Agents, hasFeature, withAgents } from './agents.ts';
+import { type Agents, hasFeature, requireNodes, withReachable } from './agents.ts';
 import type { Context } from './context.ts';
 import { withLock } from './lock.ts';
 import { carryOut } from './migration/carry-out.ts';
@@ -21,7 +21,8 @@ export type { MigrateOptions, MigrateResult } from './migration/types.ts';
  *                                                                                  -> roll back   rolled-back | failed
  *
  * Until the redirection a failure takes the new instance away again; after it, the gateways are redirected back first. What is
- * interrupted is in the journal (migration/journal.ts). Throws only for what was wrong before anything was changed.
+ * interrupted is in the journal (migration/journal.ts). Nodes that only the old placement uses may be away: their routers are made
+ * from the record. Throws only for what was wrong before anything was changed.
  */
 export async function migrate(
   context: Context,
@@ -51,7 +52,8 @@ async function migrateLocked(
   const nodes = [...edgeNodes(vn), ...old.instance.placement.values(), ...to.placement.values()];
   context.report({ kind: 'phase', text: 'add nodes' });
   const startedAt = performance.now();
-  return withAgents(context, slice, nodes, async (agents) => {
+  return withReachable(context, slice, nodes, async (agents) => {
+    requireNodes(agents, [...edgeNodes(vn), ...to.placement.values()]);
     const urpf = chooseUrpf(context, agents, vn, options.urpf);
     const gated = isGated(options);
     if (gated) refuseWithoutGates(agents, vn);

@@ -5,7 +5,7 @@ import type { FlowPath, Uncertainty } from '../planning/loss/types.ts';
 import { noUncertainty } from '../planning/loss/uncertainty.ts';
 import { schedulesFor } from '../planning/schedule/make.ts';
 import type { Granularity, Schedule, ScheduleName } from '../planning/schedule/types.ts';
-import { withAgents } from './agents.ts';
+import { requireNodes, withReachable } from './agents.ts';
 import { measureClocks } from './clocks.ts';
 import type { Context } from './context.ts';
 import { declaredFlowPaths, measuredFlowPaths } from './flow-paths.ts';
@@ -58,7 +58,8 @@ export interface PlannedSchedule {
 export interface PlannedFlow {
   readonly from: string;
   readonly to: string;
-  readonly oldLatencyMs: number;
+  /** Null where nothing arrives over the old instance. */
+  readonly oldLatencyMs: number | null;
   readonly newLatencyMs: number;
   readonly predictedLossMs: number;
   readonly predictedLost: number;
@@ -156,7 +157,8 @@ async function measuredFacts(
   const to = { name: options.to, placement: choosePlacement(vn, options.to) };
   const { mtu } = context.store.instances.settings(slice.name, vn.name)!;
   const nodes = [...edgeNodes(vn), ...old.instance.placement.values(), ...to.placement.values()];
-  return withAgents(context, slice, nodes, async (agents) => {
+  return withReachable(context, slice, nodes, async (agents) => {
+    requireNodes(agents, [...edgeNodes(vn), ...to.placement.values()]);
     const urpf = chooseUrpf(context, agents, vn, options.urpf);
     const phases = startPhases(context);
     const run: Run = { context, agents, slice, vn, old, to, urpf, gated: false, mtu, phases };
@@ -189,7 +191,7 @@ function describe({ schedule, evaluation }: Decision): PlannedSchedule {
     flows: evaluation.flows.map((outcome) => ({
       from: outcome.flow.from,
       to: outcome.flow.to,
-      oldLatencyMs: outcome.flow.oldMs,
+      oldLatencyMs: outcome.flow.isOldDown === true ? null : outcome.flow.oldMs,
       newLatencyMs: outcome.flow.newMs,
       predictedLossMs: outcome.lostMs,
       predictedLost: outcome.lostPackets,

@@ -3,7 +3,7 @@ import { VnmError } from '../model/errors.ts';
 import type { Slice, VirtualNetwork } from '../model/slice.ts';
 import type { InstanceRecord } from '../store/instances.ts';
 import type { MigrationRecord, Outcome } from '../store/migrations.ts';
-import { type Agents, applyAll, withReachable } from './agents.ts';
+import { applyAll, requireNodes, withReachable } from './agents.ts';
 import type { Context } from './context.ts';
 import { withLock } from './lock.ts';
 import { carryOut, drainMsOf } from './migration/carry-out.ts';
@@ -19,7 +19,7 @@ import { choosePlacement, edgeNodes, installOrUninstall } from './resolve.ts';
 /**
  * Finishes an interrupted migration from where it was. Before the redirection it prepares anew, since the old routers may have
  * learnt since; after it, it first brings every gateway to the new instance. Throws VnmError `not-found` when nothing was
- * interrupted, `unreachable` while a node that it needs is away; then nothing is changed.
+ * interrupted, `unreachable` while a node that it needs is away, as in `migrate`; then nothing is changed.
  */
 export async function resume(context: Context, slice: Slice, vn: VirtualNetwork): Promise<MigrateResult> {
   return withLock(context, { slice: slice.name, vn: vn.name, command: 'resume' }, async () => {
@@ -36,10 +36,7 @@ export async function resume(context: Context, slice: Slice, vn: VirtualNetwork)
       }
       const whole = { ...run, old: run.old! };
       requireNodes(run.agents, [...edgeNodes(vn), ...run.to.placement.values()]);
-      if (stage === 'before') {
-        requireNodes(run.agents, whole.old.instance.placement.values());
-        if (fresh !== undefined) await clear(whole, fresh);
-      }
+      if (stage === 'before' && fresh !== undefined) await clear(whole, fresh);
       return carryOut(whole, fresh ?? addInstance(whole), options, record.urpfBefore, stage);
     });
   });
@@ -67,7 +64,14 @@ export async function rollback(context: Context, slice: Slice, vn: VirtualNetwor
       const whole = { ...run, old: run.old! };
       const redirectionBegun = stageOf(record.state) !== 'before';
       if (redirectionBegun) {
-        requireNodes(run.agents, [...vn.gateways.map(({ node }) => node), ...whole.old.instance.placement.values()]);
+        // What was away from the start is not needed for what was before.
+        const dead = record.fromRecord ?? [];
+        const { placement } = whole.old.instance;
+        const routers = vn.routers.filter((router) => !dead.includes(router));
+        requireNodes(run.agents, [
+          ...vn.gateways.map(({ node }) => node),
+          ...routers.map((router) => placement.get(router)!),
+        ]);
       }
       const outcome: Outcome =
         fresh === undefined
@@ -142,10 +146,6 @@ function refuseHalf({ store }: Context, slice: Slice, vn: VirtualNetwork): void 
   throw new VnmError('conflict', `VN '${vn.name}' of slice '${slice.name}' is half installed, or half taken down`, {
     hint: installOrUninstall(slice),
   });
-}
-
-function requireNodes(agents: Agents, nodes: Iterable<string>): void {
-  for (const node of nodes) agents.get(node);
 }
 
 function refuseRetired({ state, slice, from, to }: MigrationRecord): void {

@@ -1,4 +1,5 @@
-import type { VirtualLink } from '../model/slice.ts';
+import type { VirtualLink, VirtualNetwork } from '../model/slice.ts';
+import { gatewayOf } from './instance.ts';
 
 /** Next hop of every router towards every other: `nextHop.get(from)?.get(to)` is the index of the link to take. */
 export type NextLinks = ReadonlyMap<string, ReadonlyMap<string, number>>;
@@ -29,6 +30,16 @@ export function pathBetween(next: NextLinks, links: readonly VirtualLink[], from
     path.push(at);
   }
   return path;
+}
+
+/** The routers on the configured way from one gateway to another, in order. */
+export function routersBetween(vn: VirtualNetwork, from: string, to: string): string[] {
+  return pathBetween(
+    shortestPaths(vn.routers, vn.links),
+    vn.links,
+    gatewayOf(vn, from).router,
+    gatewayOf(vn, to).router,
+  );
 }
 
 /** Costs are compared exactly (to 1e-6) as integers: sums of floats depend on their order, and so on the direction. */

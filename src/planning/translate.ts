@@ -12,11 +12,9 @@ import { sides } from './routes.ts';
  * Throws VnmError `conflict` for an entry that leads out of the old instance, since no new one could stand for it.
  */
 export function translateRoutes(router: string, routes: readonly Route[], from: Instance, to: Instance): Route[] {
-  const oldBlock = parsePrefix(from.block);
-  const isOwn = (route: Route) => route.protocol === 'kernel' || containsPrefix(oldBlock, parsePrefix(route.prefix));
   const counterparts = linkCounterparts(router, from, to);
   return routes
-    .filter((route) => !isOwn(route))
+    .filter((route) => !isOfInstance(route, from))
     .map((route) => {
       if (route.nexthopId !== undefined) throw untranslatable(router, route, `uses nexthop object ${route.nexthopId}`);
       const nexthops = route.nexthops.map((nexthop) => translateNexthop(router, route, nexthop, counterparts));
@@ -24,6 +22,11 @@ export function translateRoutes(router: string, routes: readonly Route[], from: 
       const address = source === undefined ? undefined : translateSource(router, route, source, from, to);
       return { ...rest, nexthops, ...(address === undefined ? {} : { source: address }) };
     });
+}
+
+/** What each instance has by itself: entries of the kernel, and entries for the instance's own addresses. */
+export function isOfInstance({ protocol, prefix }: Route, { block }: Instance): boolean {
+  return protocol === 'kernel' || containsPrefix(parsePrefix(block), parsePrefix(prefix));
 }
 
 interface Counterpart {

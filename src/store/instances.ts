@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { VnmError } from '../model/errors.ts';
 import type { Route, RouteNexthop, UrpfMode } from '../model/route.ts';
 import type { Instance, InstanceLink, LinkEnd } from '../planning/instance.ts';
@@ -40,6 +41,12 @@ export interface InstanceStore {
   remove(id: number): void;
   saveRoutes(id: number, routes: ReadonlyMap<string, readonly Route[]>): void;
   routes(id: number): Map<string, Route[]>;
+  /**
+   * What somebody has added to a router, as it was found now. It is not what the database wants there, but a migration takes it along,
+   * also when the router's node is dead. Nothing for an instance that has gone.
+   */
+  saveAddedRoutes(id: number, router: string, added: readonly Route[]): void;
+  addedRoutes(id: number): Map<string, Route[]>;
   settings(slice: string, vn: string): { mtu: number; urpf: UrpfMode } | undefined;
   setSettings(slice: string, vn: string, settings: { mtu: number; urpf: UrpfMode } | undefined): void;
 }
@@ -107,28 +114,20 @@ export function instanceStore(db: Db): InstanceStore {
       db.prepare('delete from instances where id = ?').run(id);
     },
     saveRoutes: db.transaction((id: number, routes: ReadonlyMap<string, readonly Route[]>) => {
-      db.prepare('delete from routes where instance_id = ?').run(id);
-      const insert = db.prepare(
-        `insert into routes (instance_id, router, ordinal, prefix, type, nexthops, metric, source, protocol)
-         values (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      );
-      for (const [router, entries] of routes) {
-        entries.forEach(({ prefix, type, nexthops, metric, source, protocol }, index) => {
-          insert.run(
-            id,
-            router,
-            index,
-            prefix,
-            type,
-            JSON.stringify(nexthops),
-            metric ?? null,
-            source ?? null,
-            protocol,
-          );
-        });
-      }
+      db.prepare('delete from routes where instance_id = ? and added = 0').run(id);
+      for (const [router, entries] of routes) insertRoutes(db, id, router, entries, 'own');
     }),
-    routes: (id) => loadRoutes(db, id),
+    routes: (id) => loadRoutes(db, id, 'own'),
+    saveAddedRoutes: (id, router, added) => {
+      // They are looked at often and change seldom.
+      if (isDeepStrictEqual(loadRoutes(db, id, 'added').get(router) ?? [], added)) return;
+      db.transaction(() => {
+        if (db.prepare('select 1 from instances where id = ?').get(id) === undefined) return;
+        db.prepare('delete from routes where instance_id = ? and router = ? and added = 1').run(id, router);
+        insertRoutes(db, id, router, added, 'added');
+      }).immediate();
+    },
+    addedRoutes: (id) => loadRoutes(db, id, 'added'),
     settings: (slice, vn) => {
       const row = db
         .prepare<[number], { mtu: number | null; urpf: UrpfMode | null }>('select mtu, urpf from vns where id = ?')
@@ -223,15 +222,30 @@ function linkEnd({ node, router, gateway, name, address, mac }: EndRow): LinkEnd
   };
 }
 
-function loadRoutes(db: Db, id: number): Map<string, Route[]> {
+/** The VN's own, or what somebody has added. */
+type RouteKind = 'own' | 'added';
+
+function insertRoutes(db: Db, id: number, router: string, routes: readonly Route[], kind: RouteKind): void {
+  const insert = db.prepare(
+    `insert into routes (instance_id, router, ordinal, prefix, type, nexthops, metric, source, protocol, added)
+     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+  );
+  routes.forEach(({ prefix, type, nexthops, metric, source, protocol }, index) => {
+    const hops = JSON.stringify(nexthops);
+    const added = kind === 'added' ? 1 : 0;
+    insert.run(id, router, index, prefix, type, hops, metric ?? null, source ?? null, protocol, added);
+  });
+}
+
+function loadRoutes(db: Db, id: number, kind: RouteKind): Map<string, Route[]> {
   const rows = db
     .prepare<
-      [number],
+      [number, number],
       Omit<Route, 'nexthops'> & { router: string; nexthops: string; metric: number | null; source: string | null }
     >(
-      'select router, prefix, type, nexthops, metric, source, protocol from routes where instance_id = ? order by router, ordinal',
+      'select router, prefix, type, nexthops, metric, source, protocol from routes where instance_id = ? and added = ? order by router, ordinal',
     )
-    .all(id);
+    .all(id, kind === 'added' ? 1 : 0);
   const routes = new Map<string, Route[]>();
   for (const { router, nexthops, metric, source, prefix, type, protocol } of rows) {
     const list = routes.get(router) ?? [];

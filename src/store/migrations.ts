@@ -25,6 +25,8 @@ export interface MigrationProgress {
   readonly armedId?: string;
   /** How long the old instance is kept after the redirections. */
   readonly drainMs?: number;
+  /** Routers whose node was away when they were cloned, so that the record had to do. */
+  readonly fromRecord?: readonly string[];
 }
 
 export interface MigrationRecord extends MigrationStart {
@@ -32,6 +34,8 @@ export interface MigrationRecord extends MigrationStart {
   readonly newInstance: number | null;
   readonly armedId: string | null;
   readonly drainMs: number | null;
+  /** Null until the routers have been cloned. */
+  readonly fromRecord: readonly string[] | null;
   readonly state: string;
   readonly outcome: Outcome | null;
   readonly startedAt: number;
@@ -62,7 +66,7 @@ export interface FlowRecord {
   /** One way, end host to end host; null when nothing arrived. */
   readonly minLatencyMs: number | null;
   readonly maxLatencyMs: number | null;
-  /** By the loss model; null when the migration ended before a schedule was made. */
+  /** By the loss model; null when the migration ended before a schedule was made, or the old path carried nothing. */
   readonly predictedLost: number | null;
   readonly predictedAddedDelayMs: number | null;
 }
@@ -105,13 +109,23 @@ export interface MigrationStore {
 
 const select = `select id, slice, vn, from_placement as "from", to_placement as "to", control, schedule, urpf, state, outcome,
   started_at as startedAt, finished_at as finishedAt, error, options, urpf_before as urpfBefore, old_instance as oldInstance,
-  new_instance as newInstance, armed_id as armedId, drain_ms as drainMs from migrations`;
+  new_instance as newInstance, armed_id as armedId, drain_ms as drainMs, from_record as fromRecord
+  from migrations`;
+
+type Row = Omit<MigrationRecord, 'fromRecord'> & { readonly fromRecord: string | null };
+
+function recordOf({ fromRecord, ...row }: Row): MigrationRecord {
+  return { ...row, fromRecord: fromRecord === null ? null : (JSON.parse(fromRecord) as string[]) };
+}
 
 export function migrationStore(db: Db): MigrationStore {
   const endPhase = db.prepare(
     'update migration_phases set finished_at = ? where migration_id = ? and finished_at is null',
   );
-  const find = (id: number) => db.prepare<[number], MigrationRecord>(`${select} where id = ?`).get(id);
+  const find = (id: number) => {
+    const row = db.prepare<[number], Row>(`${select} where id = ?`).get(id);
+    return row === undefined ? undefined : recordOf(row);
+  };
   return {
     start: ({ slice, vn, from, to, control, schedule, urpf, options, urpfBefore, oldInstance }) =>
       db
@@ -130,11 +144,11 @@ export function migrationStore(db: Db): MigrationStore {
       ).run(id, name, at, id);
       db.prepare('update migrations set state = ?, outcome = null, finished_at = null where id = ?').run(name, id);
     }),
-    progress: (id, { newInstance, armedId, drainMs }) => {
+    progress: (id, { newInstance, armedId, drainMs, fromRecord }) => {
       db.prepare(
         `update migrations set new_instance = coalesce(?, new_instance), armed_id = coalesce(?, armed_id),
-           drain_ms = coalesce(?, drain_ms) where id = ?`,
-      ).run(newInstance ?? null, armedId ?? null, drainMs ?? null, id);
+           drain_ms = coalesce(?, drain_ms), from_record = coalesce(?, from_record) where id = ?`,
+      ).run(newInstance ?? null, armedId ?? null, drainMs ?? null, jsonOrNull(fromRecord), id);
     },
     find,
     detail: (id) => {
@@ -143,11 +157,12 @@ export function migrationStore(db: Db): MigrationStore {
     },
     unfinished: (slice, vn) =>
       db
-        .prepare<unknown[], MigrationRecord>(
+        .prepare<unknown[], Row>(
           `${select} where (? is null or slice = ?) and (? is null or vn = ?) and (outcome is null or (outcome = 'failed' and exists
              (select 1 from instances i where i.id in (old_instance, new_instance) and i.state <> 'active'))) order by id`,
         )
-        .all(slice ?? null, slice ?? null, vn ?? null, vn ?? null),
+        .all(slice ?? null, slice ?? null, vn ?? null, vn ?? null)
+        .map(recordOf),
     finish: db.transaction((id: number, outcome: Outcome, at: number, error?: string) => {
       endPhase.run(at, id);
       // One that failed stays in its phase: from there it goes on.
@@ -196,10 +211,11 @@ export function migrationStore(db: Db): MigrationStore {
     }),
     list: (slice, limit = 20) =>
       db
-        .prepare<unknown[], MigrationRecord>(`${select} where ? is null or slice = ? order by id desc limit ?`)
-        .all(slice ?? null, slice ?? null, limit),
+        .prepare<unknown[], Row>(`${select} where ? is null or slice = ? order by id desc limit ?`)
+        .all(slice ?? null, slice ?? null, limit)
+        .map(recordOf),
     after: (id, limit) =>
-      db.prepare<unknown[], MigrationRecord>(`${select} where id > ? order by id limit ?`).all(id, limit),
+      db.prepare<unknown[], Row>(`${select} where id > ? order by id limit ?`).all(id, limit).map(recordOf),
     lastId: () => db.prepare<[], number>('select coalesce(max(id), 0) from migrations').pluck().get()!,
   };
 }
@@ -223,4 +239,8 @@ function partsOf(db: Db, id: number): Pick<MigrationDetail, 'phases' | 'redirect
       'rowid',
     ),
   };
+}
+
+function jsonOrNull(value: unknown): string | null {
+  return value === undefined ? null : JSON.stringify(value);
 }

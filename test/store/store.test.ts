@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Route } from '../../src/model/route.ts';
 import type { Slice } from '../../src/model/slice.ts';
 import { planAccess, planInstance } from '../../src/planning/instance.ts';
 import { computeRoutes } from '../../src/planning/routes.ts';
@@ -104,6 +105,29 @@ describe('instances', () => {
     expect(store.instances.routes(record.id)).toEqual(routes);
   });
 
+  test('what was added to a router is beside what the VN has there, and goes with the instance', () => {
+    const slice = readSlice(gallery('overlap'));
+    store.slices.save(slice);
+    const { record, instance } = addInstance(slice, 'initial');
+    const { instances } = store;
+    const routes = computeRoutes(slice.vns[0]!, instance, planAccess(slice, slice.vns[0]!));
+    const [router, other] = [...routes.keys()] as [string, string];
+    const added: Route[] = [
+      { prefix: '10.99.0.0/24', type: 'blackhole', nexthops: [], metric: 7, protocol: 'boot' },
+      { ...routes.get(router)![0]!, source: '10.66.0.1' },
+    ];
+    instances.saveRoutes(record.id, routes);
+    instances.saveAddedRoutes(record.id, router, added);
+    instances.saveAddedRoutes(record.id, other, added.slice(1));
+    instances.saveAddedRoutes(record.id, other, []);
+    instances.saveRoutes(record.id, routes);
+    expect(instances.routes(record.id)).toEqual(routes);
+    expect(instances.addedRoutes(record.id)).toEqual(new Map([[router, added]]));
+    instances.remove(record.id);
+    instances.saveAddedRoutes(record.id, router, added);
+    expect(instances.addedRoutes(record.id)).toEqual(new Map());
+  });
+
   test('slots are taken lowest first, given back, and end', () => {
     const slice = readSlice(gallery('three-node'));
     store.slices.save(slice);
@@ -146,7 +170,12 @@ describe('migrations', () => {
     store.migrations.phase(id, 'add nodes', 1000);
     store.migrations.phase(id, 'set up', 1500);
     store.migrations.progress(id, { newInstance: 8 });
+    expect(store.migrations.find(id)?.fromRecord).toBeNull();
+    store.migrations.progress(id, { fromRecord: ['a', 'c'] });
     store.migrations.progress(id, { armedId: 'm1', drainMs: 5 });
+    expect(store.migrations.find(id)?.fromRecord).toEqual(['a', 'c']);
+    store.migrations.progress(id, { fromRecord: [] });
+    expect(store.migrations.list('three')[0]?.fromRecord).toEqual([]);
     expect(store.migrations.unfinished('three', 'three')).toMatchObject([
       { id, state: 'set up', oldInstance: 7, newInstance: 8, armedId: 'm1', drainMs: 5 },
     ]);

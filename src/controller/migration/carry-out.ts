@@ -139,19 +139,32 @@ async function prepare(run: Run, fresh: Recorded, options: MigrateOptions) {
   await setUp(run, fresh.instance);
   const cloned = await clone(run, fresh.instance);
   await join(run, fresh.instance);
-  await acceptBoth(run, fresh.instance);
-  const clocks = await measureClocks(
-    agents,
-    vn.gateways.map((gateway) => gateway.node),
+  const isUrgent = cloned.fromRecord.length > 0;
+  const gateways = vn.gateways.map((gateway) => gateway.node);
+  const [, clocks] = await both(
+    () => acceptBoth(run, fresh.instance),
+    () => measureClocks(agents, gateways),
+    isUrgent,
   );
-  const latencies = await measureBoth(run, fresh.instance, clocks);
-  const uncertainty = await timingOfGateways(agents, vn, clocks, options.control);
+  const [latencies, uncertainty] = await both(
+    () => measureBoth(run, fresh.instance, clocks),
+    () => timingOfGateways(agents, vn, clocks, options.control),
+    isUrgent,
+  );
   const flows = measuredFlowPaths(vn, latencies.old, latencies.fresh, mtu);
   const decision = await decide(vn, options.schedule, { ...options, urpf }, flows, uncertainty);
   warnOfNarrowWindows(run, decision);
   if (run.gated) await applyAll(agents, setUpGates(planAccess(slice, vn), gateBytes(decision)), context.signal);
   await cloneChanges(run, fresh, cloned);
   return { clocks, decision };
+}
+
+/** One after the other, so that they do not disturb each other, or at once while traffic waits. Then a failure, too, waits for both. */
+async function both<A, B>(one: () => Promise<A>, other: () => Promise<B>, atOnce: boolean): Promise<[A, B]> {
+  if (!atOnce) return [await one(), await other()];
+  const begun: [Promise<A>, Promise<B>] = [one(), other()];
+  await Promise.allSettled(begun);
+  return Promise.all(begun);
 }
 
 /** Room of each gateway's gate: twice what its flows send while it is closed, and some for what no flow declares. */

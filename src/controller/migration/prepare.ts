@@ -4,12 +4,12 @@ import { VnmError } from '../../model/errors.ts';
 import { slotCount } from '../../model/room.ts';
 import { type Instance, planAccess, planInstance } from '../../planning/instance.ts';
 import { applyAll } from '../agents.ts';
-import { applyRoutes, type RoutingState, readTranslated } from '../clone.ts';
+import { applyRoutes, type RoutingState, readTranslated, translateRecorded } from '../clone.ts';
 import { measurePaths, type PathLatency } from '../measure.ts';
 import { tunnelMtu } from '../mtu.ts';
 import { joinGateways, mergeBatches, namespaceOf, setGroups, setUpRouters, setUrpf } from '../operations.ts';
 import { brokenPairs, verifyGateways } from '../verify.ts';
-import { advance, type Recorded, type Run } from './types.ts';
+import { advance, describeRecorded, type Recorded, type Run } from './types.ts';
 
 /** The new instance is recorded before anything of it is made. */
 export function addInstance({ context, agents, slice, vn, to, id }: Run): Recorded {
@@ -23,9 +23,10 @@ export function addInstance({ context, agents, slice, vn, to, id }: Run): Record
 
 /** Step 2: a virtual router on each node, tunnels between them. */
 export async function setUp(run: Run, fresh: Instance): Promise<void> {
-  const { context, agents, slice, vn, mtu, urpf } = run;
+  const { context, agents, vn, mtu, urpf } = run;
   advance(run, 'set up');
-  const room = await tunnelMtu(agents, fresh, planAccess(slice, vn));
+  // The access links are there already, with this MTU.
+  const room = await tunnelMtu(agents, fresh, []);
   if (room.mtu < mtu) {
     throw new VnmError(
       'unsupported',
@@ -36,13 +37,38 @@ export async function setUp(run: Run, fresh: Instance): Promise<void> {
   await applyAll(agents, setUpRouters(vn, fresh, agents, mtu, urpf), context.signal);
 }
 
-/** Step 3: what the old routers really have, translated. */
-export async function clone(run: Run, fresh: Instance): Promise<RoutingState> {
+/** The routing state of the new instance, in the terms of its links. */
+export interface Cloned {
+  readonly state: RoutingState;
+  /** Routers whose old node was away. */
+  readonly fromRecord: readonly string[];
+}
+
+/** Step 3: what the old routers really have, translated; where a node is away, what the database last knew. */
+export async function clone(run: Run, fresh: Instance): Promise<Cloned> {
   const { context, agents, vn, old } = run;
   advance(run, 'clone');
-  const state = await readTranslated(agents, vn, old.instance, fresh);
+  const live = await readTranslated(agents, vn, old.instance, fresh);
+  const fromRecord = vn.routers.filter((router) => !live.has(router));
+  const state = fromRecord.length === 0 ? live : new Map([...live, ...readRecord(run, fresh, fromRecord)]);
+  if (run.id !== undefined) context.store.migrations.progress(run.id, { fromRecord });
   await applyRoutes(agents, fresh, new Map(), state, context.signal);
-  return state;
+  return { state, fromRecord };
+}
+
+function readRecord({ context, slice, vn, old, id }: Run, fresh: Instance, routers: readonly string[]): RoutingState {
+  const { instances, events } = context.store;
+  const [own, added] = [instances.routes(old.record.id), instances.addedRoutes(old.record.id)];
+  const state = routers.map((router) => {
+    const recorded = { own: own.get(router) ?? [], added: added.get(router) ?? [] };
+    const { routes, left } = translateRecorded(vn, router, recorded, old.instance, fresh);
+    for (const { message } of left) context.report({ kind: 'note', text: `it is left out: ${message}` });
+    return [router, routes] as const;
+  });
+  const text = describeRecorded(routers, old.instance.placement);
+  context.report({ kind: 'note', text });
+  if (id !== undefined) events.add(slice.name, 'cloned-from-record', `VN '${vn.name}': ${text}`);
+  return new Map(state);
 }
 
 /** Step 4: the gateways' links into the new instance, and packets over it from each gateway to each other. */
@@ -73,6 +99,9 @@ export interface Latencies {
   readonly fresh: PathLatency[];
 }
 
+/** Probes of each path; fewer while traffic waits for the redirection. */
+const [probes, urgentProbes] = [50, 10];
+
 /** Still step 4: the old instance is measured under its traffic, the new one before anyone uses it. */
 export async function measureBoth(
   run: Run,
@@ -80,22 +109,26 @@ export async function measureBoth(
   clocks: ReadonlyMap<string, ClockEstimate>,
 ): Promise<Latencies> {
   const { agents, vn, old } = run;
+  const isUrgent = vn.routers.some((router) => agents.missing.has(old.instance.placement.get(router)!));
+  const count = isUrgent ? urgentProbes : probes;
   advance(run, 'measure');
   const [oldPaths, freshPaths] = await Promise.all([
-    measurePaths(agents, vn, old.instance, clocks),
-    measurePaths(agents, vn, fresh, clocks),
+    measurePaths(agents, vn, old.instance, clocks, count),
+    measurePaths(agents, vn, fresh, clocks, count),
   ]);
   return { old: oldPaths, fresh: freshPaths };
 }
 
-/** Routes that changed on the old routers since they were cloned are brought over too. */
+/** Routes that changed on the old routers since they were cloned are brought over too; what cannot be asked stays as it was cloned. */
 export async function cloneChanges(
   { context, agents, vn, old }: Run,
   { record, instance }: Recorded,
-  cloned: RoutingState,
+  { state, fromRecord }: Cloned,
 ): Promise<void> {
-  const now = await readTranslated(agents, vn, old.instance, instance);
-  const changed = await applyRoutes(agents, instance, cloned, now, context.signal);
+  const cloned = vn.routers.filter((router) => !fromRecord.includes(router));
+  const live = await readTranslated(agents, vn, old.instance, instance, cloned);
+  const now = new Map([...state, ...live]);
+  const changed = await applyRoutes(agents, instance, state, now, context.signal);
   if (changed > 0) {
     context.report({
       kind: 'note',

@@ -9,6 +9,8 @@ import { type MigrateOptions, type MigrateResult, movesOf, type Run } from './ty
 export function withPrediction(flows: readonly CountedFlow[], decision: Decision | undefined): FlowRecord[] {
   return flows.map((flow) => {
     const outcome = decision?.evaluation.flows.find(({ flow: { from, to } }) => from === flow.from && to === flow.to);
+    // What is lost by another cause the loss model does not know.
+    if (outcome?.flow.isOldDown === true) return { ...flow, predictedLost: null, predictedAddedDelayMs: null };
     return {
       ...flow,
       predictedLost: outcome?.lostPackets ?? null,
@@ -47,6 +49,7 @@ export function recordResult(
     durationMs: phases.list().reduce((sum, phase) => sum + phase.ms, 0),
     phases: phases.list(),
     moves: movesOf(vn, old.instance.placement, to.placement),
+    fromRecord: migrations.find(id)?.fromRecord ?? [],
     redirections,
     flows,
     away: outcome === 'failed' ? edgesAway(run) : [],

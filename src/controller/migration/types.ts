@@ -38,6 +38,8 @@ export interface MigrateResult {
   readonly durationMs: number;
   readonly phases: { name: string; ms: number }[];
   readonly moves: Move[];
+  /** Routers that were not cloned but made from the record, since the node they moved from was away. */
+  readonly fromRecord: readonly string[];
   readonly redirections: RedirectionRecord[];
   readonly flows: FlowRecord[];
   /** Why it did not complete. */
@@ -87,6 +89,13 @@ export function isGated({ schedule }: Pick<MigrateOptions, 'schedule'>): boolean
 
 export function movesOf(vn: VirtualNetwork, from: Placement, to: Placement): Move[] {
   return vn.routers.map((router) => ({ router, from: from.get(router)!, to: to.get(router)! }));
+}
+
+/** Which routers were made from the record, and why, in words. */
+export function describeRecorded(routers: readonly string[], from: Placement): string {
+  const nodes = [...new Set(routers.map((router) => from.get(router)!))];
+  const which = routers.length === 1 ? 'router' : 'routers';
+  return `node '${nodes.join("', '")}' was away: the routes of ${which} ${routers.join(', ')} were taken from the record`;
 }
 
 /** Begins a step of the way there; an interrupted migration stops here. The way back is not interrupted. */

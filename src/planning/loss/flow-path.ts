@@ -24,6 +24,14 @@ export function flowPath(flow: Flow, path: Pick<FlowPath, 'source' | 'destinatio
   };
 }
 
+/**
+ * The same flow where nothing arrives over the old instance, as when a router's node is dead: there is no old latency, and nothing to
+ * lose. It is taken to be that of the new instance, so that nothing waits for it, and without weight, so that no schedule goes by it.
+ */
+export function withoutOldPath(flow: FlowPath): FlowPath {
+  return { ...flow, oldMs: flow.newMs, weight: 0, isOldDown: true };
+}
+
 /** Whether a flow enters the VN at all; one between two end hosts of the same gateway does not, and a migration never touches it. */
 export function crossesNetwork(flow: FlowPath): boolean {
   return flow.source !== flow.destination;

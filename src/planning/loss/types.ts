@@ -12,6 +12,8 @@ export interface FlowPath {
    */
   readonly oldMs: number;
   readonly newMs: number;
+  /** Nothing arrives over the old instance, so no redirection can lose anything of it (`withoutOldPath`). */
+  readonly isOldDown?: boolean;
   /** Packets per ms. */
   readonly ratePerMs: number;
   /** Rate x priority: what one lost ms of this flow counts in a schedule's objective. */

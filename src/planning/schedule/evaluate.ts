@@ -56,7 +56,7 @@ export function evaluate(
 
 function outcomeOf(schedule: Schedule, flow: FlowPath, urpf: UrpfMode, uncertainty: Uncertainty): FlowOutcome {
   const gated = schedule.name === 'hold' || schedule.name === 'drain';
-  const losing = urpf === 'strict' && !gated && crossesNetwork(flow);
+  const losing = urpf === 'strict' && !gated && crossesNetwork(flow) && flow.isOldDown !== true;
   const reordering = urpf !== 'strict' && !gated && crossesNetwork(flow);
   const gate = schedule.gates.get(flow.source);
   const loss = losing ? strictLoss(schedule, flow, uncertainty) : noLoss;

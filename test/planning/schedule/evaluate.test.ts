@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { withoutOldPath } from '../../../src/planning/loss/flow-path.ts';
 import type { Uncertainty } from '../../../src/planning/loss/types.ts';
 import { noUncertainty } from '../../../src/planning/loss/uncertainty.ts';
 import { evaluate } from '../../../src/planning/schedule/evaluate.ts';
@@ -104,4 +105,18 @@ describe('evaluate', () => {
       "schedule 'hold' loses what is in flight under strict uRPF",
     );
   });
+
+  test.each(['strict', 'feasible', 'loose'] as const)(
+    '%s: what has no old path loses nothing by any instants',
+    (urpf) => {
+      const down = withoutOldPath(flow);
+      expect(down).toMatchObject({ oldMs: 160, newMs: 160, ratePerMs: 0.5 });
+      for (const bMs of [-500, 0, 200, 500]) {
+        expect(evaluate(schedule('simultaneous', bMs), [down, back], urpf, uncertainty)).toMatchObject({
+          flows: [{ ...untouched, flow: down }, {}],
+          objective: evaluate(schedule('simultaneous', bMs), [back], urpf, uncertainty).objective,
+        });
+      }
+    },
+  );
 });

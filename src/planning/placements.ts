@@ -1,0 +1,9 @@
+import type { VirtualNetwork } from '../model/slice.ts';
+
+/** The placements that use none of the dead nodes. None where a gateway or an end host is on one: that is so on every placement. */
+export function placementsAvoiding(vn: VirtualNetwork, deadNodes: readonly string[]): string[] {
+  if ([...vn.gateways, ...vn.endHosts].some(({ node }) => deadNodes.includes(node))) return [];
+  return [...vn.placements]
+    .filter(([, placement]) => ![...placement.values()].some((node) => deadNodes.includes(node)))
+    .map(([name]) => name);
+}
