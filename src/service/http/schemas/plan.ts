@@ -18,7 +18,7 @@ export const planBody = z.strictObject({
 const plannedFlow = z.object({
   from: z.string(),
   to: z.string(),
-  oldLatencyMs: ms,
+  oldLatencyMs: ms.nullable(),
   newLatencyMs: ms,
   predictedLossMs: ms,
   predictedLost: z.number(),
