@@ -71,6 +71,10 @@ export const migrateResult = z.object({
   error: z.string().exactOptional().describe('Why it did not complete'),
   interrupted: z.boolean().describe('Whether the end of the service stopped it'),
   away: z.array(z.string()).describe('Nodes of gateways and end hosts that could not be reached when it ended'),
+  fromRecord: z
+    .array(z.string())
+    .readonly()
+    .describe('Routers whose old node was dead, made from the last recorded routes'),
 }) satisfies z.ZodType<MigrateResult>;
 
 export const migrationRecord = z.object({
@@ -93,6 +97,7 @@ export const migrationRecord = z.object({
   newInstance: z.number().nullable(),
   armedId: z.string().nullable(),
   drainMs: ms.nullable(),
+  fromRecord: z.array(z.string()).readonly().nullable(),
 }) satisfies z.ZodType<MigrationRecord>;
 
 const phase = z.object({
