@@ -19,7 +19,14 @@ import { acceptBoth, clone, cloneChanges, join, measureBoth, setUp } from './pre
 import { redirectArmed } from './redirect-armed.ts';
 import { redirectRemotely } from './redirect-remote.ts';
 import { recordResult, withPrediction } from './result.ts';
-import { advance, type MigrateOptions, type MigrateResult, type Recorded, type Run } from './types.ts';
+import {
+  advance,
+  type ControlMode,
+  type MigrateOptions,
+  type MigrateResult,
+  type Recorded,
+  type Run,
+} from './types.ts';
 
 /** What is sent before and after the redirection at least, so that its effect shows in the counts. */
 const trafficMarginMs = 1000;
@@ -32,6 +39,8 @@ const maxDrainMs = 10_000;
 interface Progress {
   redirections: RedirectionRecord[];
   decision?: Decision;
+  /** How it was redirected in the end. */
+  control: ControlMode;
   redirectedAt: number;
   /** From then on gateways may send into the new instance. */
   redirectionBegun: boolean;
@@ -50,7 +59,13 @@ export async function carryOut(
 ): Promise<MigrateResult> {
   const { context, agents, slice, vn, phases } = run;
   const startedAt = performance.now();
-  const progress: Progress = { redirections: [], redirectedAt: startedAt, redirectionBegun: stage !== 'before' };
+  const { control } = options;
+  const progress: Progress = {
+    redirections: [],
+    control,
+    redirectedAt: startedAt,
+    redirectionBegun: stage !== 'before',
+  };
   let traffic: Traffic | undefined;
   let failure: unknown;
   let outcome: Outcome | undefined;
@@ -79,7 +94,7 @@ export async function carryOut(
   if (traffic !== undefined && failure === undefined) await sleepUntil(progress.redirectedAt + trafficMarginMs);
   const flows = withPrediction(await countFlows(run, traffic), progress.decision);
   context.store.migrations.saveRedirections(run.id!, progress.redirections);
-  return recordResult(run, options, outcome, progress.redirections, flows, failure);
+  return recordResult(run, { ...options, control: progress.control }, outcome, progress.redirections, flows, failure);
 }
 
 async function prepareAndRedirect(
@@ -97,9 +112,24 @@ async function prepareAndRedirect(
   progress.redirectionBegun = true;
   context.store.migrations.progress(run.id!, { drainMs: acceptOldOf(prepared.decision) });
   context.store.instances.setState(fresh.record.id, 'joining');
-  const redirect = options.control === 'gateway' ? redirectArmed : redirectRemotely;
+  progress.control = controlOf(run, options, prepared.decision);
+  const redirect = progress.control === 'gateway' ? redirectArmed : redirectRemotely;
   progress.redirections = await redirect(run, fresh, prepared.decision, prepared.clocks);
   progress.redirectedAt = performance.now();
+}
+
+/**
+ * While traffic waits nobody is armed, since that takes its time, where any instants will do: under feasible and loose uRPF, without
+ * gates.
+ */
+function controlOf({ context, urpf }: Run, options: MigrateOptions, { flows, schedule }: Decision): ControlMode {
+  const isUrgent = flows.some(({ isOldDown }) => isOldDown === true);
+  const isFree = urpf !== 'strict' && schedule.gates.size === 0 && options.offsetsMs === undefined;
+  if (options.control === 'remote' || !isUrgent || !isFree) return options.control;
+  const text =
+    'the gateways are told to redirect at once, without being armed: traffic waits, and nothing is lost by it';
+  context.report({ kind: 'note', text });
+  return 'remote';
 }
 
 /**

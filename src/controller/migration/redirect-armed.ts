@@ -17,8 +17,6 @@ type ArmedAction = ParamsInput<'arm'>['actions'][number];
 
 /** Of the lead: what arming may take beyond the round trips measured before. Where that was not enough, it is tried with the next. */
 const leadMarginsMs = [500, 1500, 4000];
-/** Tried before them while traffic waits for the redirection. */
-const urgentLeadMarginMs = 200;
 /** How long, and with what pause, it is tried to connect anew to a gateway that cannot be asked what it did. */
 const reconnectMs = 10_000;
 const reconnectPauseMs = 500;
@@ -90,9 +88,7 @@ async function armInTime(
   timelines: readonly Timeline[],
   clocks: ReadonlyMap<string, ClockEstimate>,
 ): Promise<{ id: string; startAt: number }> {
-  const isUrgent = decision.flows.some((flow) => flow.isOldDown === true);
-  const marginsMs = isUrgent ? [urgentLeadMarginMs, ...leadMarginsMs] : leadMarginsMs;
-  for (const [attempt, marginMs] of marginsMs.entries()) {
+  for (const [attempt, marginMs] of leadMarginsMs.entries()) {
     const id = `m${randomBytes(6).toString('hex')}`;
     const { leadMs, answerMs } = await leadFor(run, decision, timelines, marginMs);
     const startAt = run.agents.clock.wallMs() + leadMs;
@@ -100,7 +96,7 @@ async function armInTime(
     const refused = await armAll(run, timelines, id, startAt, clocks, answerMs);
     if (refused.length === 0) return { id, startAt };
     const message = `not every gateway could be armed, so none redirects: ${refused.join('; ')}`;
-    if (attempt === marginsMs.length - 1) throw new VnmError('failed', message);
+    if (attempt === leadMarginsMs.length - 1) throw new VnmError('failed', message);
     run.context.signal?.throwIfAborted();
     run.context.report({ kind: 'note', text: `${message}; once more with more lead` });
   }

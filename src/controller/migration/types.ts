@@ -30,6 +30,7 @@ export interface MigrateResult {
   readonly vn: string;
   readonly from: string;
   readonly to: string;
+  /** As it was redirected: `remote` also where traffic could not wait for the gateways to be armed. */
   readonly control: ControlMode;
   readonly schedule: ScheduleName;
   readonly granularity: Granularity;

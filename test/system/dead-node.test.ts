@@ -1,0 +1,241 @@
+/** A router's node is dead: the VN moves away from it, with what was recorded of the router. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { migrationText } from '../../src/cli/migration-text.ts';
+import { withAgents } from '../../src/controller/agents.ts';
+import { keepConnections } from '../../src/controller/connections.ts';
+import type { Context } from '../../src/controller/context.ts';
+import type { LiveStatus } from '../../src/controller/live.ts';
+import { type MigrateResult, migrate } from '../../src/controller/migrate.ts';
+import type { PlanResult } from '../../src/controller/plan.ts';
+import type { ReconcileResult } from '../../src/controller/reconcile.ts';
+import type { SliceStatus } from '../../src/controller/status.ts';
+import type { VerifyResult } from '../../src/controller/verify.ts';
+import { VnmError } from '../../src/model/errors.ts';
+import { openStore } from '../../src/store/store.ts';
+import { cutNode, healNode } from '../../src/testbed/underlay.ts';
+import { type AgentTarget, connectAgent } from '../../src/transport/agent-connection.ts';
+import { ip, namespacesOf, processesOf, routes } from '../support/kernel.ts';
+import { ownTestbed } from '../support/own-testbed.ts';
+import { describeAsRoot } from '../support/privileges.ts';
+import { gallery } from '../support/slices.ts';
+import { routerLink } from '../support/status.ts';
+
+/** The three-node slice with a quarter of its latencies. */
+function quickSlice(directory: string): string {
+  const path = join(directory, 'quick.yaml');
+  const quicker = (_: string, before: string, ms: string) => `${before}${Math.ceil(Number(ms) / 4)}`;
+  const text = readFileSync(gallery('three-node'), 'utf8');
+  writeFileSync(path, text.replace(/(\[\w+, \w+, )(\d+)(?=\])/g, quicker).replace(/(default: )(\d+)/, quicker));
+  return path;
+}
+
+const prefix = '10.65.200.0/24';
+
+// Every command on its own waits for a dead node until SSH gives up.
+vi.setConfig({ testTimeout: 180_000 });
+
+describeAsRoot('a node that is dead', () => {
+  const own = ownTestbed(quickSlice);
+  beforeAll(() => own.vnm.ok('install three'));
+
+  /** Nothing gets to it or from it any more, and its SSH server answers nobody. */
+  async function cut(node: string): Promise<void> {
+    await cutNode(own.testbed, node);
+    signal(node, 'SIGSTOP');
+  }
+  async function heal(node: string): Promise<void> {
+    signal(node, 'SIGCONT');
+    await healNode(own.testbed, node);
+  }
+  function signal(node: string, name: NodeJS.Signals): void {
+    const servers = processesOf(own.namespace(node)).filter(({ command }) => command.includes('ssh-server'));
+    expect(servers).toHaveLength(1);
+    process.kill(servers[0]!.pid, name);
+  }
+  async function whileCut<T>(node: string, body: () => Promise<T>): Promise<T> {
+    await cut(node);
+    try {
+      return await body();
+    } finally {
+      await heal(node);
+    }
+  }
+
+  const status = async () => (await own.vnm.ok<SliceStatus>('status three')).vns[0]!;
+  const linkOfA = async () => routerLink(await status(), 'a', 'b');
+  const verified = async () => (await own.vnm.json<VerifyResult>('verify three')).json;
+  const routersOn = (node: string) =>
+    namespacesOf(own.testbed).filter((name) => name.startsWith(`${own.namespace(node)}.`));
+
+  async function addRoute(): Promise<void> {
+    const { namespace, own: address, peer } = await linkOfA();
+    const { ifname } = (
+      JSON.parse(ip(namespace, '-json address')) as { ifname: string; addr_info: { local: string }[] }[]
+    ).find(({ addr_info }) => addr_info.some(({ local }) => local === address))!;
+    ip(namespace, `route add ${prefix} via ${peer} dev ${ifname} onlink`);
+  }
+
+  /** What is left on the node goes, and then nothing differs from the database. */
+  async function expectCleanedUp(node: string): Promise<void> {
+    const { mended, unreachable, failed } = await own.vnm.ok<ReconcileResult>('reconcile three');
+    expect(new Set(mended.map((difference) => difference.node))).toEqual(new Set([node]));
+    expect({ unreachable, failed, routers: routersOn(node) }).toEqual({ unreachable: [], failed: [], routers: [] });
+    expect(await own.vnm.ok<LiveStatus>('status three --live')).toMatchObject({ equal: true, unreachable: [] });
+  }
+
+  it('is migrated away from, with a route that somebody had added to its router', async () => {
+    await addRoute();
+    const seen = await own.vnm.json<LiveStatus>('status three --live');
+    expect(seen.json.differences).toMatchObject([{ node: 'p1', kind: 'route', additional: true }]);
+    await whileCut('p1', async () => {
+      const { code, json, stderr } = await own.vnm.json<MigrateResult>('migrate three --to final --traffic');
+      const { outcome, control, fromRecord, away, flows, error } = json;
+      expect({ code, outcome, control, fromRecord, away, error }).toEqual({
+        code: 0,
+        outcome: 'completed',
+        control: 'remote',
+        fromRecord: ['a'],
+        away: [],
+        error: undefined,
+      });
+      const words = "node 'p1' was away: the routes of router a were taken from the record";
+      expect(stderr).toContain(words);
+      expect(stderr).toContain(
+        "node 'p1' cannot be reached: what is to go from there stays until pl-vnm reconcile three",
+      );
+      expect(migrationText(json)).toContain(words);
+      const { events, migrations } = await own.vnm.ok<SliceStatus>('status three');
+      expect(events).toContainEqual(
+        expect.objectContaining({ kind: 'cloned-from-record', message: `VN 'three': ${words}` }),
+      );
+      expect(migrations[0]).toMatchObject({ outcome: 'completed', fromRecord: ['a'] });
+      // Only those that had to cross it lose anything, until they are redirected.
+      for (const { from, to, lost, received, predictedLost } of flows) {
+        const crosses = from === 'ea' || to === 'ea';
+        expect({ from, to, lost: lost > 0, arrived: received > 0, isPredicted: predictedLost !== null }).toEqual({
+          from,
+          to,
+          lost: crosses,
+          arrived: true,
+          isPredicted: !crosses,
+        });
+      }
+      expect(await verified()).toMatchObject({ ok: true });
+      const { namespace, peer } = await linkOfA();
+      expect(namespace).toContain(own.namespace('p4'));
+      expect(routes(namespace, prefix)).toMatchObject([{ dst: prefix, gateway: peer }]);
+    });
+    expect(routersOn('p1')).toHaveLength(1);
+    await expectCleanedUp('p1');
+  });
+
+  it('is migrated away from although the controller is killed after the redirection', async () => {
+    await whileCut('p4', async () => {
+      const running = own.vnm.start('migrate three --to initial');
+      await running.said('- verify\n');
+      running.kill();
+      await running.finished;
+      const { code, json } = await own.vnm.json<MigrateResult>('resume three');
+      expect({ code, outcome: json.outcome, fromRecord: json.fromRecord }).toEqual({
+        code: 0,
+        outcome: 'completed',
+        fromRecord: ['a'],
+      });
+      expect(await verified()).toMatchObject({ ok: true });
+    });
+    expect((await linkOfA()).namespace).toContain(own.namespace('p1'));
+    expect(routes((await linkOfA()).namespace, prefix)).toHaveLength(1);
+    await expectCleanedUp('p4');
+  });
+
+  it('takes nothing with it that did not need it, when the way back is taken', async () => {
+    await whileCut('p1', async () => {
+      const plan = await own.vnm.ok<PlanResult>('plan three --to final --schedule optimal');
+      const down = plan.schedules[0]!.flows.filter(({ oldLatencyMs }) => oldLatencyMs === null);
+      expect(plan.latency).toBe('measured');
+      expect(down.map(({ from, to, predictedLost }) => [from, to, predictedLost])).toEqual([
+        ['ea', 'eb', 0],
+        ['eb', 'ea', 0],
+        ['ea', 'ec', 0],
+        ['ec', 'ea', 0],
+      ]);
+      const running = own.vnm.start('migrate three --to final');
+      await running.said('- verify\n');
+      running.kill();
+      await running.finished;
+      const { code, stderr } = await own.vnm.json<MigrateResult>('rollback three');
+      expect(code).toBe(0);
+      expect(stderr).toContain('the old instance was without router a before: pairs that need it are not verified');
+      const { ok, pairs } = await verified();
+      const broken = pairs.filter(({ reachable }) => !reachable).map(({ from, to }) => `${from}-${to}`);
+      expect({ ok, broken }).toEqual({ ok: false, broken: ['ea-eb', 'ea-ec', 'eb-ea', 'ec-ea'] });
+      expect(await status()).toMatchObject({ placement: 'initial', instances: [{ state: 'active' }] });
+    });
+    expect(await verified()).toMatchObject({ ok: true });
+    expect(await own.vnm.ok<LiveStatus>('status three --live')).toMatchObject({ equal: true });
+  });
+
+  describe('by a process that keeps its connections', () => {
+    const options = { control: 'gateway', schedule: 'optimal', granularity: 'gateway', traffic: false } as const;
+    const dead = new VnmError('unreachable', "node 'p1' is dead");
+
+    async function withProcess(body: (process: ReturnType<typeof processOn>) => Promise<void>): Promise<void> {
+      const store = openStore(own.vnm.database);
+      const running = processOn(store);
+      try {
+        await body(running);
+      } finally {
+        running.connections.closeAll();
+        store.close();
+      }
+    }
+
+    function processOn(store: Context['store']) {
+      const attempts: string[] = [];
+      const connections = keepConnections((target: AgentTarget, sshOptions) => {
+        attempts.push(target.node);
+        return connectAgent(target, sshOptions);
+      });
+      const phases = new Map<string, () => void>();
+      const report: Context['report'] = ({ kind, text }) => {
+        if (kind === 'phase') phases.get(text)?.();
+      };
+      const slice = store.slices.find('three')!;
+      const context: Context = { store, acceptNewHostKeys: false, report, connections };
+      const move = (to: string) => migrate(context, slice, slice.vns[0]!, { ...options, to });
+      const connect = () => withAgents(context, slice, slice.nodes.keys(), async () => {});
+      return { connections, attempts, phases, move, connect };
+    }
+
+    it('is not waited for once it is known', async () => {
+      await withProcess(async ({ connections, attempts, move, connect }) => {
+        await connect();
+        await whileCut('p1', async () => {
+          connections.markAway('three', 'p1', dead);
+          attempts.length = 0;
+          expect(await move('final')).toMatchObject({ outcome: 'completed', fromRecord: ['a'] });
+          expect(attempts).toEqual([]);
+        });
+        connections.markBack('three', 'p1');
+        await expectCleanedUp('p1');
+        expect(await move('initial')).toMatchObject({ outcome: 'completed', fromRecord: [] });
+        expect(attempts).toEqual(['p1']);
+      });
+    });
+
+    it('is not waited for any more when it becomes known', async () => {
+      await withProcess(async ({ connections, phases, move, connect }) => {
+        await connect();
+        await whileCut('p1', async () => {
+          // Its answer is being waited for then.
+          phases.set('clone', () => void setTimeout(() => connections.markAway('three', 'p1', dead), 500));
+          expect(await move('final')).toMatchObject({ outcome: 'completed', fromRecord: ['a'] });
+        });
+      });
+      await expectCleanedUp('p1');
+      expect(await verified()).toMatchObject({ ok: true });
+    });
+  });
+});
