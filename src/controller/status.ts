@@ -1,6 +1,7 @@
 import { formatPrefix } from '../model/address.ts';
 import type { Slice } from '../model/slice.ts';
 import type { StoredEvent } from '../store/events.ts';
+import type { HealthRecord } from '../store/health.ts';
 import type { MigrationRecord } from '../store/migrations.ts';
 import type { Store } from '../store/store.ts';
 
@@ -11,6 +12,9 @@ export interface SliceStatus {
   readonly vns: VnStatus[];
   readonly migrations: MigrationRecord[];
   readonly events: StoredEvent[];
+  /** When the service that watches last said that it lives (Unix ms); null: there is none. */
+  readonly watchedAt: number | null;
+  readonly health: HealthRecord[];
 }
 
 export interface VnStatus {
@@ -51,6 +55,8 @@ export function sliceStatus(store: Store, slice: Slice): SliceStatus {
     }),
     migrations: store.migrations.list(slice.name, 10),
     events: store.events.list(slice.name, 10),
+    watchedAt: store.health.service()?.seenAt ?? null,
+    health: store.health.list(slice.name),
   };
 }
 

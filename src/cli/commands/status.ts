@@ -3,6 +3,7 @@ import { type LiveStatus, liveStatus } from '../../controller/live.ts';
 import { sliceFromArgument } from '../../controller/slice-argument.ts';
 import { type SliceStatus, sliceStatus } from '../../controller/status.ts';
 import { VnmError } from '../../model/errors.ts';
+import { healthLines } from '../health-text.ts';
 import { comparisonExitCode, differencesText, failureTexts } from '../live-text.ts';
 import { table } from '../output.ts';
 import { type Output, runCommand } from '../run.ts';
@@ -68,6 +69,7 @@ function describe(status: SliceStatus): string {
       );
     }
   }
+  if (status.vns.some(({ placement }) => placement !== null)) lines.push('', ...healthLines(status, Date.now()));
   if (status.migrations.length > 0) {
     const rows = status.migrations.map((migration) => [
       new Date(migration.startedAt).toISOString(),

@@ -27,6 +27,7 @@ export function migrated(change: Partial<MigrateResult> = {}): MigrateResult {
     flows: [flow('e1', 'e2', 100, 0)],
     interrupted: false,
     away: [],
+    fromRecord: [],
     ...change,
   };
 }

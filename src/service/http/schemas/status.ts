@@ -31,15 +31,6 @@ const vnStatus = z.object({
   instances: z.array(instance),
 }) satisfies z.ZodType<VnStatus>;
 
-export const sliceStatus = z.object({
-  slice: z.string(),
-  vnet: z.string(),
-  testbed: z.string().nullable(),
-  vns: z.array(vnStatus),
-  migrations: z.array(migrationRecord).describe('The latest, newest first'),
-  events: z.array(event).describe('The latest, newest first'),
-}) satisfies z.ZodType<SliceStatus>;
-
 const healthRecord = z.object({
   vn: z.string().describe("'' for a node, which is the slice's"),
   kind: z.enum(['node', 'router', 'tunnel', 'path']),
@@ -48,6 +39,17 @@ const healthRecord = z.object({
   since: instant,
   cause: z.string(),
 }) satisfies z.ZodType<HealthRecord>;
+
+export const sliceStatus = z.object({
+  slice: z.string(),
+  vnet: z.string(),
+  testbed: z.string().nullable(),
+  vns: z.array(vnStatus),
+  migrations: z.array(migrationRecord).describe('The latest, newest first'),
+  events: z.array(event).describe('The latest, newest first'),
+  watchedAt: instant.nullable().describe('When the service that watches last said that it lives; null: there is none'),
+  health: z.array(healthRecord),
+}) satisfies z.ZodType<SliceStatus>;
 
 const service = z.object({
   host: z.string(),
