@@ -298,3 +298,48 @@ create table services (
   started_at real not null,
   seen_at real not null
 ) strict;
+
+-- Migrations that the service starts by itself.
+create table jobs (
+  id integer primary key autoincrement,
+  name text not null unique,
+  slice text not null,
+  vn text not null,
+  placements text not null,                  -- JSON [name]; of several, the one after the current one is next
+  cron text,                                 -- null: one time
+  at real,
+  timezone text not null,                    -- by which cron is meant, and times are shown
+  options text not null,                     -- JSON of the migration's options, without the placement
+  missed text not null check (missed in ('skip', 'once')),
+  retries integer not null,
+  retry_wait_ms real not null,               -- before the first retry
+  latest_start_ms real not null,             -- after it is due
+  state text not null check (state in ('active', 'paused', 'done')),
+  reason text,                               -- why it is paused
+  created_at real not null,
+  checked_at real not null,                  -- whatever was due until then is in job_runs
+  retry_due_at real,                         -- when the run was due that shall be tried again; null: none
+  retry_attempt integer,
+  retry_at real,
+  check ((cron is null) <> (at is null))
+) strict;
+
+-- What became of each run that was due, and of each of its attempts.
+create table job_runs (
+  id integer primary key autoincrement,
+  job_id integer not null references jobs (id) on delete cascade,
+  due_at real not null,
+  attempt integer not null,                  -- from 1; 0: by hand
+  placement text,                            -- null until chosen
+  started_at real,                           -- null: it did not start
+  finished_at real,                          -- null while it is under way
+  outcome text check (outcome in ('completed', 'unchanged', 'rolled-back', 'failed', 'skipped', 'missed')),
+  migration_id integer,
+  message text,
+  host text,                                 -- the process that runs it, as in locks
+  boot text,
+  pid integer,
+  process_start text
+) strict;
+create unique index job_runs_once on job_runs (job_id, due_at, attempt) where attempt > 0;
+create index job_runs_under_way on job_runs (job_id) where finished_at is null;

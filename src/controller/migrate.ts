@@ -86,7 +86,7 @@ function addFirst(run: Run & { readonly id: number }): Recorded {
 }
 
 /** A gate is opened as exactly as its gateway redirects; over SSH neither would be exact. */
-function refuseRemoteGates({ schedule, control }: MigrateOptions): void {
+export function refuseRemoteGates({ schedule, control }: Pick<MigrateOptions, 'schedule' | 'control'>): void {
   if (control === 'gateway' || (schedule !== 'hold' && schedule !== 'drain')) return;
   throw new VnmError('usage', `schedule '${schedule}' needs the redirections armed at the gateways`, {
     hint: 'take --control gateway',

@@ -1,20 +1,23 @@
 import { readFileSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { messageOf, VnmError } from '../model/errors.ts';
+import { upgradeDatabase } from './upgrades.ts';
 
 export type Db = Database.Database;
 
 /** Version of schema.sql, kept in `pragma user_version`. */
-const schemaVersion = 1;
+const schemaVersion = 2;
 
 /**
  * Opens the controller's database, creating it where there is none. Write-ahead log, foreign keys enforced, waits up to
- * 5 s for another command's write. Throws VnmError `failed` when the file cannot be opened or is of a newer version.
+ * 5 s for another command's write. One of an older version is upgraded, and a copy of it kept beside it. Throws VnmError `failed`
+ * when the file cannot be opened or is of a newer version.
  */
 export function openDatabase(path: string): Db {
   try {
     const db = new Database(path, { timeout: 5000 });
     db.pragma('journal_mode = WAL');
+    upgradeDatabase(db, path, schemaVersion);
     db.pragma('foreign_keys = ON');
     // Two commands that start on a new file at once: the second waits for the first and finds the schema there.
     db.transaction(() => createSchema(db, path)).immediate();

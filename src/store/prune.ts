@@ -6,14 +6,16 @@ export interface Keeping {
   readonly events: number;
   /** Of those that are finished. */
   readonly migrations: number;
+  /** Of each job. */
+  readonly jobRuns: number;
 }
 
-export const defaultKeeping: Keeping = { eventDays: 90, events: 50_000, migrations: 20_000 };
+export const defaultKeeping: Keeping = { eventDays: 90, events: 50_000, migrations: 20_000, jobRuns: 1000 };
 
 const dayMs = 86_400_000;
 
 /** Drops the oldest beyond what is kept; answers how many rows went. The file keeps its size and uses the room again. */
-export function prune(db: Db, { eventDays, events, migrations }: Keeping, now: number): number {
+export function prune(db: Db, { eventDays, events, migrations, jobRuns }: Keeping, now: number): number {
   const oldEvents = db
     .prepare('delete from events where at < ? or id <= (select max(id) from events) - ?')
     .run(now - eventDays * dayMs, events);
@@ -24,5 +26,11 @@ export function prune(db: Db, { eventDays, events, migrations }: Keeping, now: n
          and not exists (select 1 from instances i where i.id in (old_instance, new_instance) and i.state <> 'active')`,
     )
     .run(migrations);
-  return oldEvents.changes + oldMigrations.changes;
+  const oldRuns = db
+    .prepare(
+      `delete from job_runs where finished_at is not null and id in
+         (select id from (select id, row_number() over (partition by job_id order by id desc) as age from job_runs) where age > ?)`,
+    )
+    .run(jobRuns);
+  return oldEvents.changes + oldMigrations.changes + oldRuns.changes;
 }

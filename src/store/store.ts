@@ -2,6 +2,7 @@ import { openDatabase } from './database.ts';
 import { type EventStore, eventStore } from './events.ts';
 import { type HealthStore, healthStore } from './health.ts';
 import { type InstanceStore, instanceStore } from './instances.ts';
+import { type JobStore, jobStore } from './jobs.ts';
 import { type LockStore, lockStore } from './locks.ts';
 import { type MigrationStore, migrationStore } from './migrations.ts';
 import { type Keeping, prune } from './prune.ts';
@@ -18,6 +19,7 @@ export interface Store {
   readonly events: EventStore;
   readonly health: HealthStore;
   readonly locks: LockStore;
+  readonly jobs: JobStore;
   /** Drops what is older than what is kept; answers how many rows went. */
   prune(keeping: Keeping, now: number): number;
   close(): void;
@@ -35,6 +37,7 @@ export function openStore(path: string): Store {
     events: eventStore(db),
     health: healthStore(db),
     locks: lockStore(db),
+    jobs: jobStore(db),
     prune: (keeping, now) => prune(db, keeping, now),
     close: () => {
       db.close();

@@ -230,7 +230,7 @@ describe('the database file', () => {
     const db = new Database(path);
     db.pragma('user_version = 99');
     db.close();
-    expect(() => openStore(path)).toThrow(`the database ${path} has version 99, this program knows 1`);
+    expect(() => openStore(path)).toThrow(`the database ${path} has version 99, this program knows 2`);
   });
 
   test('of something else, or no database at all, is refused', () => {

@@ -1,0 +1,106 @@
+/** A new job as people and programs give it. */
+import { z } from 'zod';
+import { refuseRemoteGates } from '../../controller/migrate.ts';
+import { choosePlacement, chooseVn } from '../../controller/resolve.ts';
+import { VnmError } from '../../model/errors.ts';
+import { scheduleNames } from '../../planning/schedule/types.ts';
+import type { NewJob } from '../../store/jobs.ts';
+import type { Store } from '../../store/store.ts';
+import { nextDue } from './due.ts';
+import { parsePattern } from './pattern.ts';
+import { localZone, zoneOf } from './zone.ts';
+
+const dayMs = 86_400_000;
+const namePattern = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
+const instantPattern = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-]\d{2}:\d{2})$/;
+
+/** Of the migrations that a job starts, as `migrate` has them. */
+export const jobOptionsSchema = z.strictObject({
+  control: z.enum(['remote', 'gateway']).default('gateway'),
+  schedule: z.enum(scheduleNames).default('optimal'),
+  granularity: z.enum(['gateway', 'peer']).default('gateway'),
+  urpf: z.enum(['strict', 'feasible', 'loose']).optional(),
+  traffic: z.boolean().default(false),
+});
+
+export const jobInputSchema = z.strictObject({
+  name: z.string().regex(namePattern, 'must be 1 to 64 of A-Z, a-z, 0-9, _ and -, beginning with a letter or digit'),
+  slice: z.string(),
+  vn: z.string().optional(),
+  /** Placements, to take in turn. */
+  to: z.array(z.string()).min(1).max(64),
+  cron: z.string().max(200).optional(),
+  at: z.string().regex(instantPattern, 'must be an instant with its offset, like 2026-12-01T03:00Z').optional(),
+  timezone: z.string().max(64).optional(),
+  options: jobOptionsSchema.default(() => jobOptionsSchema.parse({})),
+  missed: z.enum(['skip', 'once']).default('skip'),
+  retries: z.int().min(0).max(100).default(3),
+  retryWaitMs: z.int().min(1000).max(3_600_000).default(60_000),
+  latestStartMs: z.int().min(1000).max(dayMs).default(300_000),
+});
+
+/**
+ * The job that an input means. Throws VnmError `invalid-input` or `not-found` that says what is wrong with it; what is not of the
+ * right shape is told all at once.
+ */
+export function readJob(store: Store, input: unknown, nowMs: number): NewJob {
+  const parsed = jobInputSchema.safeParse(input);
+  if (!parsed.success) throw faultsOf(parsed.error);
+  const { name, to, missed, retries, retryWaitMs, latestStartMs, options } = parsed.data;
+  const timezone = parsed.data.timezone ?? localZone();
+  zoneOf(timezone);
+  const timing = readTiming(parsed.data, timezone, nowMs);
+  const slice = store.slices.find(parsed.data.slice);
+  if (slice === undefined) throw unknownSlice(store, parsed.data.slice);
+  const vn = chooseVn(slice, parsed.data.vn);
+  for (const placement of to) choosePlacement(vn, placement);
+  if (new Set(to).size < to.length) throw new VnmError('invalid-input', `a placement is named twice: ${to.join(', ')}`);
+  refuseRemoteGates(options);
+  const policies = { missed, retries, retryWaitMs, latestStartMs };
+  return {
+    name,
+    slice: slice.name,
+    vn: vn.name,
+    placements: to,
+    ...timing,
+    options: JSON.stringify(options),
+    ...policies,
+  };
+}
+
+function readTiming(
+  { cron, at }: { cron?: string | undefined; at?: string | undefined },
+  timezone: string,
+  nowMs: number,
+) {
+  if ((cron === undefined) === (at === undefined)) {
+    const message = cron === undefined ? 'a job needs a time' : 'a job has one time or a pattern, not both';
+    throw new VnmError('invalid-input', message, {
+      hint: 'give either cron, like "0 3 * * 1", or at, like 2026-12-01T03:00Z',
+    });
+  }
+  if (cron !== undefined) {
+    parsePattern(cron);
+    const timing = { cron, at: null, timezone };
+    if (nextDue(timing, nowMs, 1).length > 0) return timing;
+    throw new VnmError('invalid-input', `'${cron}' is never due`);
+  }
+  const instant = Date.parse(at!);
+  if (Number.isNaN(instant)) throw new VnmError('invalid-input', `at: '${at}' is no instant that there is`);
+  if (instant > nowMs) return { cron: null, at: instant, timezone };
+  throw new VnmError('invalid-input', `at: ${new Date(instant).toISOString()} is over`, {
+    hint: `it is ${new Date(nowMs).toISOString()}; pl-vnm migrate moves a VN now`,
+  });
+}
+
+function unknownSlice(store: Store, name: string): VnmError {
+  const names = store.slices.names();
+  return new VnmError('not-found', `there is no slice '${name}' in ${store.path}`, {
+    hint: names.length === 0 ? 'it has none yet' : `it has ${names.join(', ')}`,
+  });
+}
+
+function faultsOf({ issues }: z.ZodError): VnmError {
+  const faults = issues.map(({ path, message }) => (path.length === 0 ? message : `${path.join('.')}: ${message}`));
+  return new VnmError('invalid-input', `the job cannot be: ${faults.join('; ')}`);
+}

@@ -1,0 +1,139 @@
+/** One run of a job: waits until nobody else works on the VN, moves it, and writes down how it ended. */
+import type { MigrateOptions, MigrateResult } from '../../controller/migrate.ts';
+import { messageOf, VnmError } from '../../model/errors.ts';
+import { interruptedMessage, type JobRecord, type RunOutcome, type RunRecord } from '../../store/jobs.ts';
+import type { Store } from '../../store/store.ts';
+import type { JobClock } from './clock.ts';
+import { decideAfter, nextTarget } from './decide.ts';
+
+export interface RunParts {
+  readonly store: Store;
+  readonly clock: Pick<JobClock, 'now' | 'after'>;
+  readonly migrate: (job: JobRecord, options: MigrateOptions, signal: AbortSignal) => Promise<MigrateResult>;
+  /** Whether somebody else works on the VN, so that it is waited for. */
+  readonly isHeld: (job: JobRecord) => boolean;
+  readonly signal: AbortSignal;
+  /** The database could not be written, and is tried again. */
+  readonly onError: (error: unknown) => void;
+}
+
+export interface FinishedRun {
+  /** The job as the run left it. */
+  readonly job: JobRecord;
+  readonly run: RunRecord;
+  /** Where it came to a migration that says how it ended. */
+  readonly result?: MigrateResult;
+  /** What was thrown instead. */
+  readonly error?: unknown;
+}
+
+interface Attempt {
+  readonly outcome: RunOutcome;
+  readonly message: string | null;
+  readonly interrupted: boolean;
+  readonly result?: MigrateResult;
+  readonly error?: unknown;
+}
+
+const pollMs = 1000;
+/** Once it shall end, a database that cannot be written is tried so often: the next process closes the run. */
+const lastWrites = 3;
+
+/** Undefined where the run was ended by another process meanwhile, which took this one for dead, or the job is gone. */
+export async function carryOut(
+  parts: RunParts,
+  job: JobRecord,
+  run: RunRecord,
+  startByMs: number,
+): Promise<FinishedRun | undefined> {
+  const { store, clock } = parts;
+  const before = newestMigration(store, job);
+  const attempt = await tryRun(parts, job, run, startByMs);
+  const after = newestMigration(store, job);
+  const { outcome, message, interrupted, result, error } = attempt;
+  const end = { outcome, message, finishedAt: clock.now(), migrationId: after === before ? null : after };
+  const finished = await persist(parts, () =>
+    store.jobs.finish(run.id, end, (jobNow, runNow, failures) =>
+      decideAfter(jobNow, runNow, { outcome, interrupted }, failures, clock.now()),
+    ),
+  );
+  if (finished === undefined) return undefined;
+  return { ...finished, ...(result === undefined ? {} : { result }), ...(error === undefined ? {} : { error }) };
+}
+
+async function tryRun(parts: RunParts, job: JobRecord, run: RunRecord, startByMs: number): Promise<Attempt> {
+  const { clock, signal } = parts;
+  const stopped = run.attempt === 0 ? 'interrupted' : interruptedMessage;
+  try {
+    for (let refusals = 0; ; ) {
+      signal.throwIfAborted();
+      if (!parts.isHeld(job)) {
+        const moved = await move(parts, job, run, stopped);
+        if (!(moved instanceof VnmError)) return moved;
+        // Whoever was in its way may have gone already, or has changed something: once more is worth it then.
+        if (!parts.isHeld(job) && refusals > 0) throw moved;
+        if (!parts.isHeld(job)) refusals += 1;
+      }
+      if (clock.now() >= startByMs) return skippedFor(job);
+      await pause(clock, pollMs, signal);
+    }
+  } catch (error) {
+    const interrupted = signal.aborted;
+    return { outcome: 'failed', message: interrupted ? stopped : messageOf(error), interrupted, error };
+  }
+}
+
+/** Answers what refused it when that is a conflict with what others do. */
+async function move(parts: RunParts, job: JobRecord, run: RunRecord, stopped: string): Promise<Attempt | VnmError> {
+  const { store, clock, signal } = parts;
+  const current = store.instances.active(job.slice, job.vn)?.placementName;
+  const to = run.placement ?? nextTarget(job.placements, current);
+  await persist(parts, () => store.jobs.begin(run.id, to, clock.now()));
+  if (current === to && store.migrations.unfinished(job.slice, job.vn).length === 0)
+    return { outcome: 'unchanged', message: `VN '${job.vn}' is on placement '${to}' already`, interrupted: false };
+  try {
+    const options = JSON.parse(job.options) as Omit<MigrateOptions, 'to'>;
+    const result = await parts.migrate(job, { ...options, to }, signal);
+    const interrupted = signal.aborted && result.interrupted && result.outcome !== 'completed';
+    return { outcome: result.outcome, message: interrupted ? stopped : (result.error ?? null), interrupted, result };
+  } catch (error) {
+    if (error instanceof VnmError && error.code === 'conflict') return error;
+    throw error;
+  }
+}
+
+function skippedFor({ slice, vn }: JobRecord): Attempt {
+  const message = `VN '${vn}' of slice '${slice}' was in use by others until its latest start`;
+  return { outcome: 'skipped', message, interrupted: false };
+}
+
+function newestMigration(store: Store, { slice, vn }: JobRecord): number | null {
+  return store.migrations.list(slice, 100).find((migration) => migration.vn === vn)?.id ?? null;
+}
+
+/** Somebody else may hold the database, and what was done must be written down. */
+async function persist<T>({ clock, signal, onError }: RunParts, write: () => T): Promise<T> {
+  for (let writesLeft = lastWrites; ; ) {
+    try {
+      return write();
+    } catch (error) {
+      if (signal.aborted) writesLeft -= 1;
+      if (writesLeft === 0) throw error;
+      onError(error);
+      await pause(clock, pollMs, undefined);
+    }
+  }
+}
+
+/** Ends early when the signal aborts. */
+function pause(clock: RunParts['clock'], ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      cancel();
+      signal?.removeEventListener('abort', end);
+      resolve();
+    };
+    const cancel = clock.after(ms, end);
+    signal?.addEventListener('abort', end, { once: true });
+  });
+}

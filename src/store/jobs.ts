@@ -1,0 +1,309 @@
+import { VnmError } from '../model/errors.ts';
+import type { Db } from './database.ts';
+import type { Holder } from './locks.ts';
+
+export type MissedPolicy = 'skip' | 'once';
+export type JobState = 'active' | 'paused' | 'done';
+/** `unchanged`: the VN was there already. `missed`: nobody was there to start it in time. `skipped`: it could not be started. */
+export type RunOutcome = 'completed' | 'unchanged' | 'rolled-back' | 'failed' | 'skipped' | 'missed';
+
+/** What a job shall do and when; times are Unix ms. */
+export interface NewJob {
+  readonly name: string;
+  readonly slice: string;
+  readonly vn: string;
+  /** To take in turn. */
+  readonly placements: readonly string[];
+  /** A pattern, or null for a job that is due once, `at`. */
+  readonly cron: string | null;
+  readonly at: number | null;
+  readonly timezone: string;
+  /** JSON of the migration's options, without the placement. */
+  readonly options: string;
+  readonly missed: MissedPolicy;
+  readonly retries: number;
+  /** Before the first retry. */
+  readonly retryWaitMs: number;
+  /** After it is due. */
+  readonly latestStartMs: number;
+}
+
+/** A run that shall be tried again, and from when on. */
+export interface Retry extends DueRun {
+  readonly at: number;
+}
+
+export interface JobRecord extends NewJob {
+  readonly id: number;
+  readonly state: JobState;
+  /** Why it is paused, or did not run before it was done. */
+  readonly reason: string | null;
+  readonly createdAt: number;
+  /** Whatever was due until then is among its runs. */
+  readonly checkedAt: number;
+  readonly retry: Retry | null;
+}
+
+export interface RunRecord {
+  readonly id: number;
+  readonly jobId: number;
+  readonly dueAt: number;
+  /** From 1; 0: by hand. */
+  readonly attempt: number;
+  /** Null until it is chosen. */
+  readonly placement: string | null;
+  /** Null: it did not start, or not yet. */
+  readonly startedAt: number | null;
+  /** Null while it is under way. */
+  readonly finishedAt: number | null;
+  readonly outcome: RunOutcome | null;
+  readonly migrationId: number | null;
+  readonly message: string | null;
+  /** The process that runs it. */
+  readonly holder: Holder | null;
+}
+
+/** Which run: when it was due, and which attempt of it. */
+export interface DueRun {
+  readonly dueAt: number;
+  readonly attempt: number;
+}
+
+/** A run that did not start. */
+export interface ClosedRun extends DueRun {
+  readonly outcome: 'skipped' | 'missed';
+  readonly message: string;
+}
+
+/** What changes of a job. */
+export interface JobChange {
+  readonly state?: JobState;
+  readonly reason?: string | null;
+  readonly checkedAt?: number;
+  readonly retry?: Retry | null;
+}
+
+/** What became due, all in one transaction. */
+export interface JobStep {
+  readonly change: JobChange;
+  readonly closed: readonly ClosedRun[];
+  readonly start?: DueRun | undefined;
+}
+
+/** How a run ended. */
+export interface RunEnd {
+  readonly outcome: RunOutcome;
+  readonly finishedAt: number;
+  readonly message: string | null;
+  readonly migrationId: number | null;
+}
+
+export interface JobStore {
+  /** Throws VnmError `conflict` when the name is taken. */
+  add(job: NewJob, now: number): JobRecord;
+  find(name: string): JobRecord | undefined;
+  /** By name. */
+  list(): JobRecord[];
+  /** Forgets it with its runs. */
+  remove(id: number): void;
+  change(id: number, change: JobChange): void;
+  /**
+   * Writes what `decide` answers for the job as it is now, while nobody else can write. Answers what of it was written: a run that is
+   * among the job's already is not written again, nor started. Undefined when there is no such job any more.
+   */
+  advance(
+    id: number,
+    holder: Holder,
+    now: number,
+    decide: (job: JobRecord, underWay: RunRecord | undefined) => JobStep,
+  ): { closed: readonly ClosedRun[]; started: RunRecord | undefined } | undefined;
+  /** Begins a run by hand. Answers the one that is under way instead, when there is one. */
+  startByHand(id: number, holder: Holder, now: number): { started: RunRecord } | { underWay: RunRecord };
+  /** The placement is chosen, and the migration begins. */
+  begin(runId: number, placement: string, now: number): void;
+  /**
+   * Ends a run that is under way, and changes its job by what `decide` answers for the job as it is now and how many attempts of the
+   * run have failed, this one among them. Answers the job afterwards; undefined when the run had ended already or is gone.
+   */
+  finish(
+    runId: number,
+    end: RunEnd,
+    decide: (job: JobRecord, run: RunRecord, failures: number) => JobChange,
+  ): { job: JobRecord; run: RunRecord } | undefined;
+  /** Newest first. */
+  runs(jobId: number, limit: number): RunRecord[];
+  underWay(): RunRecord[];
+}
+
+/** The message of a run that was stopped with the service; it is no failure of the job. */
+export const interruptedMessage = 'the service ended';
+
+interface JobRow extends Omit<JobRecord, 'placements' | 'retry'> {
+  readonly placements: string;
+  readonly retryDueAt: number | null;
+  readonly retryAttempt: number | null;
+  readonly retryAt: number | null;
+}
+
+interface RunRow extends Omit<RunRecord, 'holder'> {
+  readonly host: string | null;
+  readonly boot: string | null;
+  readonly pid: number | null;
+  readonly processStart: string | null;
+}
+
+const selectJobs = `select id, name, slice, vn, placements, cron, at, timezone, options, missed, retries, retry_wait_ms as retryWaitMs,
+  latest_start_ms as latestStartMs, state, reason, created_at as createdAt, checked_at as checkedAt, retry_due_at as retryDueAt,
+  retry_attempt as retryAttempt, retry_at as retryAt from jobs`;
+const selectRuns = `select id, job_id as jobId, due_at as dueAt, attempt, placement, started_at as startedAt,
+  finished_at as finishedAt, outcome, migration_id as migrationId, message, host, boot, pid, process_start as processStart
+  from job_runs`;
+
+export function jobStore(db: Db): JobStore {
+  const jobs = (where: string, ...values: unknown[]) =>
+    db
+      .prepare<unknown[], JobRow>(`${selectJobs} ${where}`)
+      .all(...values)
+      .map(jobOf);
+  const runs = (where: string, ...values: unknown[]) =>
+    db
+      .prepare<unknown[], RunRow>(`${selectRuns} ${where}`)
+      .all(...values)
+      .map(runOf);
+  const underWayOf = (jobId: number) => runs('where job_id = ? and finished_at is null', jobId)[0];
+
+  function change(id: number, { state, reason, checkedAt, retry }: JobChange): void {
+    if (state !== undefined) db.prepare('update jobs set state = ? where id = ?').run(state, id);
+    if (reason !== undefined) db.prepare('update jobs set reason = ? where id = ?').run(reason, id);
+    if (checkedAt !== undefined) db.prepare('update jobs set checked_at = ? where id = ?').run(checkedAt, id);
+    if (retry === undefined) return;
+    db.prepare('update jobs set retry_due_at = ?, retry_attempt = ?, retry_at = ? where id = ?').run(
+      retry?.dueAt ?? null,
+      retry?.attempt ?? null,
+      retry?.at ?? null,
+      id,
+    );
+  }
+
+  /** What is tried again keeps its placement, whatever was moved by others meanwhile. */
+  function insertStarted(
+    jobId: number,
+    { dueAt, attempt }: DueRun,
+    { host, boot, pid, processStart }: Holder,
+  ): RunRecord | undefined {
+    const id = db
+      .prepare<unknown[], number>(
+        `insert into job_runs (job_id, due_at, attempt, placement, host, boot, pid, process_start)
+         values (?, ?, ?, (select placement from job_runs where job_id = ? and due_at = ? and attempt between 1 and ?
+           and placement is not null order by attempt desc limit 1), ?, ?, ?, ?) on conflict do nothing returning id`,
+      )
+      .pluck()
+      .get(jobId, dueAt, attempt, jobId, dueAt, attempt - 1, host, boot, pid, processStart);
+    return id === undefined ? undefined : runs('where id = ?', id)[0];
+  }
+
+  return {
+    add: (job, now) =>
+      db
+        .transaction(() => {
+          if (jobs('where name = ?', job.name).length > 0) {
+            throw new VnmError('conflict', `there is a job '${job.name}' already`, {
+              hint: `take another name, or remove it first: pl-vnm job remove ${job.name}`,
+            });
+          }
+          return insertJob(db, job, now);
+        })
+        .immediate(),
+    find: (name) => jobs('where name = ?', name)[0],
+    list: () => jobs('order by name'),
+    remove: (id) => {
+      db.prepare('delete from jobs where id = ?').run(id);
+    },
+    change: (id, changed) => {
+      db.transaction(() => change(id, changed)).immediate();
+    },
+    advance: (id, holder, now, decide) =>
+      db
+        .transaction(() => {
+          const [job] = jobs('where id = ?', id);
+          if (job === undefined) return undefined;
+          const step = decide(job, underWayOf(id));
+          const insert = db.prepare(
+            `insert into job_runs (job_id, due_at, attempt, outcome, message, finished_at) values (?, ?, ?, ?, ?, ?)
+             on conflict do nothing`,
+          );
+          const closed = step.closed.filter(
+            ({ dueAt, attempt, outcome, message }) => insert.run(id, dueAt, attempt, outcome, message, now).changes > 0,
+          );
+          const started = step.start && insertStarted(id, step.start, holder);
+          change(id, step.change);
+          return { closed, started };
+        })
+        .immediate(),
+    startByHand: (id, holder, now) =>
+      db
+        .transaction(() => {
+          const underWay = underWayOf(id);
+          if (underWay !== undefined) return { underWay };
+          return { started: insertStarted(id, { dueAt: now, attempt: 0 }, holder)! };
+        })
+        .immediate(),
+    begin: (runId, placement, now) => {
+      db.prepare('update job_runs set placement = ?, started_at = ? where id = ?').run(placement, now, runId);
+    },
+    finish: (runId, end, decide) =>
+      db
+        .transaction(() => {
+          const ended = db
+            .prepare(
+              `update job_runs set outcome = ?, finished_at = ?, message = ?, migration_id = ?,
+                 started_at = iif(? = 'skipped', null, started_at) where id = ? and finished_at is null`,
+            )
+            .run(end.outcome, end.finishedAt, end.message, end.migrationId, end.outcome, runId);
+          if (ended.changes === 0) return undefined;
+          const [run] = runs('where id = ?', runId);
+          const job = jobs('where id = ?', run!.jobId)[0]!;
+          change(job.id, decide(job, run!, failuresOf(db, run!)));
+          return { job: jobs('where id = ?', job.id)[0]!, run: run! };
+        })
+        .immediate(),
+    runs: (jobId, limit) => runs('where job_id = ? order by id desc limit ?', jobId, limit),
+    underWay: () => runs('where finished_at is null order by id'),
+  };
+}
+
+/** Attempts of the same due run that failed by themselves. */
+function failuresOf(db: Db, { jobId, dueAt }: RunRecord): number {
+  return db
+    .prepare<unknown[], number>(
+      `select count(*) from job_runs where job_id = ? and due_at = ? and attempt > 0
+         and outcome in ('failed', 'rolled-back') and message is not ?`,
+    )
+    .pluck()
+    .get(jobId, dueAt, interruptedMessage)!;
+}
+
+function insertJob(db: Db, job: NewJob, now: number): JobRecord {
+  const { name, slice, vn, placements, cron, at, timezone, options, missed } = job;
+  const id = db
+    .prepare<unknown[], number>(
+      `insert into jobs (name, slice, vn, placements, cron, at, timezone, options, missed, retries, retry_wait_ms, latest_start_ms,
+         state, created_at, checked_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'active', ?, ?) returning id`,
+    )
+    .pluck()
+    .get(
+      ...[name, slice, vn, JSON.stringify(placements), cron, at, timezone, options, missed],
+      ...[job.retries, job.retryWaitMs, job.latestStartMs, now, now],
+    )!;
+  return { ...job, id, state: 'active', reason: null, createdAt: now, checkedAt: now, retry: null };
+}
+
+function jobOf({ placements, retryDueAt, retryAttempt, retryAt, ...row }: JobRow): JobRecord {
+  const retry = retryAt === null ? null : { dueAt: retryDueAt!, attempt: retryAttempt!, at: retryAt };
+  return { ...row, placements: JSON.parse(placements) as string[], retry };
+}
+
+function runOf({ host, boot, pid, processStart, ...row }: RunRow): RunRecord {
+  const holder = host === null ? null : { host, boot: boot!, pid: pid!, processStart: processStart! };
+  return { ...row, holder };
+}

@@ -1,0 +1,214 @@
+/**
+ * Older databases brought to the present schema, version by version. What an upgrade makes is written out, and stays when schema.sql
+ * goes on: the next upgrade starts from it.
+ */
+import { renameSync, rmSync } from 'node:fs';
+import Database from 'better-sqlite3';
+import { VnmError } from '../model/errors.ts';
+import type { Db } from './database.ts';
+
+/** SQL from each version to the next. */
+const upgrades: Readonly<Record<number, string>> = {
+  1: `
+    create table new_slices (
+      id integer primary key,
+      name text not null unique,
+      number integer not null,
+      vnet text not null,
+      latency_default_ms real not null,
+      repair integer not null default 1,
+      testbed_id text references testbeds (id) on delete set null
+    ) strict;
+    insert into new_slices (id, name, number, vnet, latency_default_ms, testbed_id)
+      select id, name, number, vnet, latency_default_ms, testbed_id from slices;
+    drop table slices;
+    alter table new_slices rename to slices;
+
+    create table new_instances (
+      id integer primary key autoincrement,
+      vn_id integer not null references vns (id) on delete restrict,
+      slice_id integer not null references slices (id) on delete restrict,
+      placement text not null,
+      slot integer not null,
+      block text not null,
+      state text not null check (state in ('installing', 'active', 'joining', 'draining', 'removing')),
+      created_at real not null,
+      unique (slice_id, slot)
+    ) strict;
+    insert into new_instances select id, vn_id, slice_id, placement, slot, block, state, created_at from instances;
+    drop table instances;
+    alter table new_instances rename to instances;
+    create unique index one_active_instance on instances (vn_id) where state = 'active';
+
+    create table new_migrations (
+      id integer primary key,
+      slice text not null,
+      vn text not null,
+      from_placement text not null,
+      to_placement text not null,
+      control text not null,
+      schedule text not null,
+      urpf text not null,
+      state text not null,
+      outcome text check (outcome in ('completed', 'rolled-back', 'failed')),
+      started_at real not null,
+      finished_at real,
+      error text,
+      options text not null,
+      urpf_before text not null,
+      old_instance integer not null,
+      new_instance integer,
+      armed_id text,
+      drain_ms real
+    ) strict;
+
+    -- Version 1 could not go on with a migration that was interrupted. What is still there of the latest one of a VN says how to.
+    create temp table unfinished as
+      select m.id,
+        (select id from instances where vn_id = v.id and placement = m.from_placement order by id limit 1) as old_instance,
+        (select id from instances where vn_id = v.id and placement = m.to_placement order by id limit 1) as new_instance
+      from migrations m join slices s on s.name = m.slice join vns v on v.slice_id = s.id and v.name = m.vn
+      where (m.outcome is null or m.outcome = 'failed')
+        and m.id = (select max(id) from migrations where slice = m.slice and vn = m.vn)
+        and exists (select 1 from instances where vn_id = v.id and state <> 'active');
+    insert into new_migrations (id, slice, vn, from_placement, to_placement, control, schedule, urpf, state, outcome,
+        started_at, finished_at, error, options, urpf_before, old_instance, new_instance)
+      select m.id, m.slice, m.vn, m.from_placement, m.to_placement, m.control, m.schedule, m.urpf,
+        iif(m.outcome is null or m.outcome = 'failed',
+          coalesce((select name from migration_phases where migration_id = m.id order by ordinal desc limit 1), m.state), m.state),
+        iif(u.id is null, coalesce(m.outcome, 'failed'), m.outcome),
+        m.started_at,
+        iif(u.id is null, coalesce(m.finished_at, m.started_at), m.finished_at),
+        iif(u.id is null and m.outcome is null, 'it was interrupted', m.error),
+        json_object('to', m.to_placement, 'control', m.control, 'schedule', m.schedule, 'granularity', 'gateway',
+          'urpf', m.urpf, 'traffic', json('false')),
+        coalesce((select v.urpf from vns v join slices s on s.id = v.slice_id where s.name = m.slice and v.name = m.vn), m.urpf),
+        coalesce(u.old_instance, 0), u.new_instance
+      from migrations m left join unfinished u on u.id = m.id;
+    drop table unfinished;
+    drop table migrations;
+    alter table new_migrations rename to migrations;
+
+    create table locks (
+      id integer primary key autoincrement,
+      slice text not null,
+      vn text,
+      command text not null,
+      host text not null,
+      boot text not null,
+      pid integer not null,
+      process_start text not null,
+      at real not null
+    ) strict;
+    create index locks_by_slice on locks (slice);
+
+    create table health (
+      slice text not null,
+      vn text not null,
+      kind text not null check (kind in ('node', 'router', 'tunnel', 'path')),
+      name text not null,
+      state text not null check (state in ('unknown', 'up', 'suspect', 'down')),
+      since real not null,
+      cause text not null,
+      primary key (slice, vn, kind, name)
+    ) strict;
+
+    create table services (
+      id integer primary key check (id = 1),
+      host text not null,
+      boot text not null,
+      pid integer not null,
+      process_start text not null,
+      url text not null,
+      started_at real not null,
+      seen_at real not null
+    ) strict;
+
+    create table jobs (
+      id integer primary key autoincrement,
+      name text not null unique,
+      slice text not null,
+      vn text not null,
+      placements text not null,
+      cron text,
+      at real,
+      timezone text not null,
+      options text not null,
+      missed text not null check (missed in ('skip', 'once')),
+      retries integer not null,
+      retry_wait_ms real not null,
+      latest_start_ms real not null,
+      state text not null check (state in ('active', 'paused', 'done')),
+      reason text,
+      created_at real not null,
+      checked_at real not null,
+      retry_due_at real,
+      retry_attempt integer,
+      retry_at real,
+      check ((cron is null) <> (at is null))
+    ) strict;
+
+    create table job_runs (
+      id integer primary key autoincrement,
+      job_id integer not null references jobs (id) on delete cascade,
+      due_at real not null,
+      attempt integer not null,
+      placement text,
+      started_at real,
+      finished_at real,
+      outcome text check (outcome in ('completed', 'unchanged', 'rolled-back', 'failed', 'skipped', 'missed')),
+      migration_id integer,
+      message text,
+      host text,
+      boot text,
+      pid integer,
+      process_start text
+    ) strict;
+    create unique index job_runs_once on job_runs (job_id, due_at, attempt) where attempt > 0;
+    create index job_runs_under_way on job_runs (job_id) where finished_at is null;
+  `,
+};
+
+/**
+ * Brings an older database to version `to`, wholly or not at all; leaves a new and a newer one alone. The file as it was stays beside it,
+ * as `<path>.v<its version>`.
+ */
+export function upgradeDatabase(db: Db, path: string, to: number): void {
+  const isOlder = () => upgrades[versionOf(db)] !== undefined && versionOf(db) < to;
+  if (!isOlder()) return;
+  // While they are enforced, the rows that refer to a table go with its old shape.
+  db.pragma('foreign_keys = OFF');
+  db.transaction(() => {
+    // Another command may have done it meanwhile.
+    if (!isOlder()) return;
+    keepCopy(path, `${path}.v${versionOf(db)}`);
+    for (let version = versionOf(db); version < to; version += 1) db.exec(upgrades[version]!);
+    refuseBroken(db, path);
+    db.pragma(`user_version = ${to}`);
+  }).immediate();
+}
+
+function versionOf(db: Db): number {
+  return db.pragma('user_version', { simple: true }) as number;
+}
+
+function refuseBroken(db: Db, path: string): void {
+  const [broken] = db.pragma('foreign_key_check') as { table: string }[];
+  if (broken === undefined) return;
+  throw new VnmError('failed', `table ${broken.table} of the database ${path} refers to what is not in it`, {
+    hint: 'it was not upgraded, and stays as it was',
+  });
+}
+
+/** Through a connection of its own, which reads what is committed: nobody can write meanwhile. */
+function keepCopy(path: string, copy: string): void {
+  const partial = `${copy}.partial`;
+  rmSync(partial, { force: true });
+  const reader = new Database(path, { readonly: true });
+  try {
+    reader.prepare('vacuum into ?').run(partial);
+  } finally {
+    reader.close();
+  }
+  renameSync(partial, copy);
+}

@@ -1,0 +1,233 @@
+/** Databases of older versions, made from the schema that these had. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import Database from 'better-sqlite3';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { planAccess, planInstance } from '../../src/planning/instance.ts';
+import { computeRoutes } from '../../src/planning/routes.ts';
+import { readSlice } from '../../src/slicefile/index.ts';
+import { openStore } from '../../src/store/store.ts';
+import { gallery } from '../support/slices.ts';
+
+const schemaOfV1 = readFileSync(fileURLToPath(new URL('schema-v1.sql', import.meta.url)), 'utf8');
+const slice = readSlice(gallery('three-node'));
+const vn = slice.vns[0]!;
+
+let directory: string;
+let path: string;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'pl-vnm-upgrades-'));
+  path = join(directory, 'old.db');
+});
+
+afterEach(() => rmSync(directory, { recursive: true }));
+
+/** A version 1 with the three-node slice on its initial placement, a second instance in `fresh`, and these migrations. */
+function makeV1(migrations: readonly string[], fresh: string | undefined) {
+  const model = join(directory, 'model.db');
+  const store = openStore(model);
+  store.slices.save(slice);
+  store.testbeds.add('tb1', join(directory, 'tb1'));
+  store.testbeds.saveRecord('tb1', {}, [slice.name]);
+  const add = (placement: string) =>
+    store.instances.add(
+      slice.name,
+      vn.name,
+      placement,
+      4,
+      (slot) => planInstance(slice, vn, vn.placements.get(placement)!, slot),
+      () => new Map(vn.routers.map((router) => [router, `ns-${router}`])),
+    );
+  const { record, instance } = add('initial');
+  store.instances.activate(record.id);
+  store.instances.saveRoutes(record.id, computeRoutes(vn, instance, planAccess(slice, vn)));
+  store.instances.setSettings(slice.name, vn.name, { mtu: 1450, urpf: 'strict' });
+  if (fresh !== undefined) store.instances.setState(add('final').record.id, fresh as 'joining');
+  store.events.add(slice.name, 'installed', 'on initial');
+  store.close();
+  const db = new Database(path);
+  db.pragma('journal_mode = WAL');
+  db.exec(schemaOfV1);
+  db.pragma('foreign_keys = OFF');
+  db.prepare('attach ? as model').run(model);
+  for (const table of tablesOf(db)) {
+    if (table === 'migrations') continue;
+    const columns = columnsOf(db, table).join(', ');
+    db.exec(`insert into main.${table} (${columns}) select ${columns} from model.${table}`);
+  }
+  for (const values of migrations) {
+    db.exec(`insert into migrations (id, slice, vn, from_placement, to_placement, control, schedule, urpf, state, outcome,
+      started_at, finished_at, error) values (${values})`);
+  }
+  db.exec('detach model');
+  db.pragma('user_version = 1');
+  return db;
+}
+
+type Db = Database.Database;
+
+function tablesOf(db: Db): string[] {
+  return db
+    .prepare<[], string>(
+      "select name from main.sqlite_schema where type = 'table' and name not like 'sqlite_%' order by name",
+    )
+    .pluck()
+    .all();
+}
+
+function columnsOf(db: Db, table: string): string[] {
+  return (db.pragma(`main.table_info(${table})`) as { name: string }[]).map(({ name }) => name);
+}
+
+/** Of every table of `tables`, all rows with these columns. */
+function rowsOf(db: Db, columns: ReadonlyMap<string, readonly string[]>) {
+  return new Map(
+    [...columns].map(([table, names]) => [
+      table,
+      db.prepare(`select ${names.join(', ')} from ${table} order by rowid`).all(),
+    ]),
+  );
+}
+
+/** All that a schema means, without how it was written. */
+function meaningOf(db: Db) {
+  const statements = db
+    .prepare<[], { name: string; sql: string }>('select name, sql from sqlite_schema where sql is not null order by name')
+    .all();
+  const pragma = (text: string) => db.pragma(text) as object[];
+  return {
+    statements: statements.map(({ name, sql }) => [
+      name,
+      sql
+        .replaceAll(/--.*$/gm, '')
+        .replaceAll('"', '')
+        .replaceAll(/\s+/g, ' ')
+        .replaceAll(/ ?([(),]) ?/g, '$1'),
+    ]),
+    tables: tablesOf(db).map((table) => ({
+      table,
+      columns: pragma(`table_xinfo(${table})`),
+      foreignKeys: pragma(`foreign_key_list(${table})`),
+      indexes: (pragma(`index_list(${table})`) as { name: string }[]).map((index) => [
+        index,
+        pragma(`index_xinfo(${index.name})`),
+      ]),
+      strict: pragma(`table_list(${table})`),
+    })),
+  };
+}
+
+const finished = `1, 'three', 'three', 'final', 'initial', 'gateway', 'optimal', 'feasible', 'completed', 'completed', 1000, 2000, null`;
+const forgotten = `2, 'three', 'three', 'initial', 'final', 'gateway', 'optimal', 'feasible', 'measure', null, 3000, null, null`;
+const latest = `3, 'three', 'three', 'initial', 'final', 'remote', 'heuristic', 'feasible', 'redirect', null, 4000, null, null`;
+
+describe('a database of version 1', () => {
+  test('has the schema of a new one afterwards, and all its rows', () => {
+    const old = makeV1([finished], 'joining');
+    const columns = new Map(tablesOf(old).map((table) => [table, columnsOf(old, table)]));
+    const before = rowsOf(old, columns);
+    expect([...before.values()].filter((rows) => rows.length > 0).length).toBeGreaterThan(15);
+    old.close();
+    openStore(path).close();
+    openStore(join(directory, 'new.db')).close();
+    const upgraded = new Database(path);
+    const fresh = new Database(join(directory, 'new.db'));
+    expect(meaningOf(upgraded)).toEqual(meaningOf(fresh));
+    expect(upgraded.pragma('user_version')).toEqual(fresh.pragma('user_version'));
+    expect(rowsOf(upgraded, columns)).toEqual(before);
+    expect(upgraded.pragma('integrity_check', { simple: true })).toBe('ok');
+    upgraded.close();
+    fresh.close();
+  });
+
+  test('is read as before, and not upgraded again', () => {
+    makeV1([finished], undefined).close();
+    for (let time = 1; time <= 2; time += 1) {
+      const store = openStore(path);
+      expect(store.slices.find('three')).toEqual(slice);
+      const active = store.instances.active('three', 'three')!;
+      const planned = planInstance(slice, vn, vn.placements.get('initial')!, 0);
+      expect(store.instances.plan(active.id)).toEqual(planned);
+      expect(store.instances.routes(active.id)).toEqual(computeRoutes(vn, planned, planAccess(slice, vn)));
+      expect(store.migrations.list('three')).toMatchObject([{ id: 1, outcome: 'completed', finishedAt: 2000 }]);
+      expect(store.migrations.unfinished()).toEqual([]);
+      rmSync(`${path}.v1`, { force: time === 2 });
+      store.close();
+    }
+  });
+
+  test('stays beside it as it was', () => {
+    const old = makeV1([finished, forgotten], undefined);
+    const columns = new Map(tablesOf(old).map((table) => [table, columnsOf(old, table)]));
+    const [before, meaning] = [rowsOf(old, columns), meaningOf(old)];
+    old.close();
+    openStore(path).close();
+    const copy = new Database(`${path}.v1`, { readonly: true });
+    expect(copy.pragma('user_version', { simple: true })).toBe(1);
+    expect(meaningOf(copy)).toEqual(meaning);
+    expect(rowsOf(copy, columns)).toEqual(before);
+    copy.close();
+  });
+
+  test('with an interrupted migration can go on with it; those that left nothing have ended', () => {
+    makeV1([finished, forgotten, latest], 'joining').close();
+    const store = openStore(path);
+    const [old, fresh] = store.instances.list({ slice: 'three' });
+    const unfinished = store.migrations.unfinished();
+    expect(unfinished).toMatchObject([
+      { id: 3, state: 'redirect', outcome: null, oldInstance: old!.id, newInstance: fresh!.id, urpfBefore: 'strict' },
+    ]);
+    expect(JSON.parse(unfinished[0]!.options)).toEqual({
+      to: 'final',
+      control: 'remote',
+      schedule: 'heuristic',
+      granularity: 'gateway',
+      urpf: 'feasible',
+      traffic: false,
+    });
+    expect(store.migrations.find(2)).toMatchObject({
+      outcome: 'failed',
+      state: 'measure',
+      error: 'it was interrupted',
+      finishedAt: 3000,
+    });
+    store.close();
+  });
+
+  test('with a rollback that was incomplete knows the phase it ended in', () => {
+    const db = makeV1([latest.replace("'redirect', null", "'failed', 'failed'")], 'removing');
+    db.exec("insert into migration_phases values (3, 0, 'redirect', 4000, 4100), (3, 1, 'roll back', 4100, 4200)");
+    db.close();
+    const store = openStore(path);
+    expect(store.migrations.unfinished()).toMatchObject([{ id: 3, outcome: 'failed', state: 'roll back' }]);
+    store.close();
+  });
+
+  test('gives no id of an instance twice', () => {
+    makeV1([], 'joining').close();
+    const store = openStore(path);
+    const [old, fresh] = store.instances.list();
+    store.instances.remove(fresh!.id);
+    const plan = (slot: number) => planInstance(slice, vn, vn.placements.get('final')!, slot);
+    const { record } = store.instances.add('three', 'three', 'final', 4, plan, () => new Map());
+    expect(record.id).toBeGreaterThan(Math.max(old!.id, fresh!.id));
+    store.close();
+  });
+
+  test('that is broken stays as it was, and is told of', () => {
+    const db = makeV1([finished], undefined);
+    db.exec("insert into slice_ntp_servers values (99, 0, 'ntp.example.org')");
+    const meaning = meaningOf(db);
+    db.close();
+    expect(() => openStore(path)).toThrow(
+      `table slice_ntp_servers of the database ${path} refers to what is not in it`,
+    );
+    const same = new Database(path);
+    expect(same.pragma('user_version', { simple: true })).toBe(1);
+    expect(meaningOf(same)).toEqual(meaning);
+    same.close();
+  });
+});
