@@ -48,6 +48,7 @@ export interface SoakResult {
   readonly differences: number;
 }
 
+const name = 'back-and-forth';
 const stretchMs = 60_000;
 const sampleMs = 5000;
 const startMs = 30_000;
@@ -76,11 +77,8 @@ async function runBeside(
 ): Promise<SoakResult> {
   const { vnm, slice, vn, store } = place;
   const url = await urlOf(place);
-  await vnm.ok(
-    `job add back-and-forth --slice ${slice.name} --to final,initial --retry-wait 5s`,
-    '--cron',
-    '*/30 * * * * *',
-  );
+  const timing = { cron: '*/30 * * * * *', retryWaitMs: 5000, latestStartMs: 20_000, retries: 20 };
+  await ask(url, 'POST', '/api/jobs', { name, slice: slice.name, to: ['final', 'initial'], ...timing });
   const endMs = Date.now() + plan.minutes * 60_000;
   const abort = new AbortController();
   const incidents: Incident[] = [];
@@ -104,17 +102,18 @@ async function runBeside(
     abort.abort();
     await Promise.all([struck, sampled]);
   }
-  await vnm.ok('job pause back-and-forth');
+  await ask(url, 'POST', `/api/jobs/${name}/pause`);
   await quiet(place);
   samples.push(await sampleOf(url, vnm.database));
   const live = await vnm.json<{ differences?: unknown[] }>(`status ${slice.name} --live`);
+  const history = await ask(url, 'GET', `/api/jobs/${name}/history?limit=500`);
   service.kill('SIGTERM');
   const [exitCode] = (await once(service, 'exit')) as [number | null];
   const migrations = Object.groupBy(
     store.migrations.list(slice.name, 100_000),
     ({ outcome }) => outcome ?? 'unfinished',
   );
-  const { runs } = await vnm.ok<{ runs: { outcome: string | null }[] }>('job history back-and-forth --limit 100000');
+  const { runs } = history as { runs: { outcome: string | null }[] };
   const jobRuns = Object.groupBy(runs, ({ outcome }) => outcome ?? 'unfinished');
   return {
     stretches,
@@ -134,6 +133,13 @@ async function urlOf({ store }: Place): Promise<string> {
     if (record !== undefined && (await isUp(record.url))) return record.url;
   }
   throw new Error('the service does not start');
+}
+
+async function ask(url: string, method: string, path: string, body: unknown = {}): Promise<unknown> {
+  const headers = { 'content-type': 'application/json' };
+  const answer = await fetch(url + path, method === 'GET' ? {} : { method, headers, body: JSON.stringify(body) });
+  if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
+  return answer.json();
 }
 
 async function isUp(url: string): Promise<boolean> {
