@@ -4,6 +4,7 @@ import { addAgent } from './commands/agent.ts';
 import { addDemo } from './commands/demo.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addInstall, addUninstall } from './commands/install.ts';
+import { addJob } from './commands/job.ts';
 import { addMeasure } from './commands/measure.ts';
 import { addMigrate } from './commands/migrate.ts';
 import { addPlan } from './commands/plan.ts';
@@ -44,6 +45,7 @@ for (const add of [
   addResume,
   addRollback,
   addServe,
+  addJob,
   addAgent,
 ]) {
   add(program);

@@ -4,7 +4,7 @@ import { VnmError } from '../../model/errors.ts';
 import type { JobRecord } from '../../store/jobs.ts';
 import type { Store } from '../../store/store.ts';
 import { readJob } from './input.ts';
-import { underWayError } from './runner.ts';
+import { underWayError } from './run.ts';
 
 /** Throws VnmError `not-found`. */
 export function findJob(store: Store, name: string): JobRecord {

@@ -2,9 +2,10 @@
 import type { MigrateOptions, MigrateResult } from '../../controller/migrate.ts';
 import { messageOf, VnmError } from '../../model/errors.ts';
 import { interruptedMessage, type JobRecord, type RunOutcome, type RunRecord } from '../../store/jobs.ts';
+import type { Holder } from '../../store/locks.ts';
 import type { Store } from '../../store/store.ts';
 import type { JobClock } from './clock.ts';
-import { decideAfter, nextTarget } from './decide.ts';
+import { decideAfter, describeRun, nextTarget } from './decide.ts';
 
 export interface RunParts {
   readonly store: Store;
@@ -35,9 +36,52 @@ interface Attempt {
   readonly error?: unknown;
 }
 
+const diedMessage = 'the process that ran it ended';
 const pollMs = 1000;
 /** Once it shall end, a database that cannot be written is tried so often: the next process closes the run. */
 const lastWrites = 3;
+
+/**
+ * A run by hand, from its beginning to its end. Throws VnmError `conflict` when another is under way, which that of a process that has
+ * ended is not.
+ */
+export async function runOnce(
+  parts: RunParts,
+  job: JobRecord,
+  process: { readonly holder: Holder; readonly isDead: (holder: Holder) => boolean },
+): Promise<FinishedRun> {
+  const { store, clock } = parts;
+  closeDead(store, clock.now(), process.isDead);
+  const run = startByHand(store, job, process.holder, clock.now());
+  const finished = await carryOut(parts, job, run, clock.now());
+  if (finished !== undefined) return finished;
+  throw new VnmError('conflict', `job '${job.name}' was removed meanwhile`);
+}
+
+/** Throws VnmError `conflict` when a run is under way. */
+export function startByHand(store: Store, job: JobRecord, holder: Holder, nowMs: number): RunRecord {
+  const begun = store.jobs.startByHand(job.id, holder, nowMs);
+  if ('underWay' in begun) throw underWayError(job, begun.underWay);
+  return begun.started;
+}
+
+export function underWayError({ name }: JobRecord, run: RunRecord): VnmError {
+  return new VnmError('conflict', `${describeRun(run)} of job '${name}' is under way`, {
+    hint: `pl-vnm job history ${name} shows it`,
+  });
+}
+
+/** Runs of processes that were killed are ended as failed, and count as tried. Answers them with their jobs. */
+export function closeDead(store: Store, nowMs: number, isDead: (holder: Holder) => boolean): FinishedRun[] {
+  return store.jobs.underWay().flatMap((run) => {
+    if (run.holder === null || !isDead(run.holder)) return [];
+    const end = { outcome: 'failed', message: diedMessage, finishedAt: nowMs, migrationId: null } as const;
+    const finished = store.jobs.finish(run.id, end, (job, ended, failures) =>
+      decideAfter(job, ended, { outcome: 'failed', interrupted: false }, failures, nowMs),
+    );
+    return finished === undefined ? [] : [finished];
+  });
+}
 
 /** Undefined where the run was ended by another process meanwhile, which took this one for dead, or the job is gone. */
 export async function carryOut(

@@ -3,13 +3,12 @@
  * a step of the clock, and a timer for what node-cron does not know: retries, single times, and hours that the clocks repeat. What is
  * to be done is then decided from the database, in one transaction with what is written about it: looking twice starts nothing twice.
  */
-import { VnmError } from '../../model/errors.ts';
 import type { ClosedRun, JobRecord, RunRecord } from '../../store/jobs.ts';
 import type { Holder } from '../../store/locks.ts';
 import type { JobClock, Started } from './clock.ts';
-import { type Decision, decideAfter, decideDue, describeRun } from './decide.ts';
+import { type Decision, decideDue } from './decide.ts';
 import { dueBetween } from './due.ts';
-import { carryOut, type FinishedRun, type RunParts } from './run.ts';
+import { carryOut, closeDead, type FinishedRun, type RunParts, startByHand } from './run.ts';
 
 /** What happened, for the log, the events and the counts. */
 export type Happening =
@@ -51,8 +50,6 @@ const staleMs = 3_600_000;
 /** A clock that is set back by less is not worth a word. */
 const setBackMs = 60_000;
 
-const diedMessage = 'the process that ran it ended';
-
 export function createRunner(parts: RunnerParts): Runner {
   const { store, clock, holder, signal, tell } = parts;
   const heartbeatMs = parts.heartbeatMs ?? defaultHeartbeatMs;
@@ -67,7 +64,7 @@ export function createRunner(parts: RunnerParts): Runner {
     try {
       const jobs = store.jobs.list();
       followJobs(jobs);
-      closeDead();
+      for (const finished of closeDead(store, clock.now(), parts.isDead)) tell({ kind: 'finished', ...finished });
       for (const job of jobs) look(job);
       nextMs = untilNext(store.jobs.list());
     } catch (error) {
@@ -91,19 +88,6 @@ export function createRunner(parts: RunnerParts): Runner {
       cron.delete(key);
     }
     for (const [key, job] of wanted) if (!cron.has(key)) cron.set(key, clock.start(job, tick));
-  }
-
-  /** Runs of processes that were killed count as tried. */
-  function closeDead(): void {
-    for (const run of store.jobs.underWay()) {
-      if (run.holder === null || !parts.isDead(run.holder)) continue;
-      const nowMs = clock.now();
-      const end = { outcome: 'failed', message: diedMessage, finishedAt: nowMs, migrationId: null } as const;
-      const finished = store.jobs.finish(run.id, end, (job, ended, failures) =>
-        decideAfter(job, ended, { outcome: 'failed', interrupted: false }, failures, nowMs),
-      );
-      if (finished !== undefined) tell({ kind: 'finished', ...finished });
-    }
   }
 
   function look(seen: JobRecord): void {
@@ -174,21 +158,14 @@ export function createRunner(parts: RunnerParts): Runner {
     tick,
     runNow: (job) => {
       const nowMs = clock.now();
-      const begun = store.jobs.startByHand(job.id, holder, nowMs);
-      if ('underWay' in begun) throw underWayError(job, begun.underWay);
-      launch(job, begun.started, nowMs + job.latestStartMs);
-      return begun.started;
+      const run = startByHand(store, job, holder, nowMs);
+      launch(job, run, nowMs + job.latestStartMs);
+      return run;
     },
     ended: async () => {
       while (running.size > 0) await Promise.all(running);
     },
   };
-}
-
-export function underWayError({ name }: JobRecord, run: RunRecord): VnmError {
-  return new VnmError('conflict', `${describeRun(run)} of job '${name}' is under way`, {
-    hint: `pl-vnm job history ${name} shows it`,
-  });
 }
 
 function keyOf({ id, cron, timezone }: JobRecord): string {

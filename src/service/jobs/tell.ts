@@ -26,13 +26,13 @@ export function tellOf(listeners: Listeners, happening: Happening): void {
   } else if (happening.kind === 'clock-set-back') {
     const until = new Date(job.checkedAt).toISOString();
     const words = `the clock was set back: what is due until ${until} is known already; pl-vnm job resume ${job.name} does not wait`;
-    write(listeners, 'warn', 'job-failed', job, words);
+    write(listeners, 'warn', 'job-clock', job, words);
   } else {
     const { runs, more } = happening;
     for (const { outcome } of runs) listeners.countRun(job.name, outcome);
     const [first, ...others] = runs;
-    const others1 = others.length === 0 ? '' : ` and ${others.length}${more ? ' or more' : ''} others`;
-    write(listeners, 'warn', `job-${first!.outcome}`, job, `${describeRun(first!)}${others1}: ${first!.message}`);
+    const rest = others.length === 0 ? '' : ` and ${others.length}${more ? ' or more' : ''} others`;
+    write(listeners, 'warn', `job-${first!.outcome}`, job, `${describeRun(first!)}${rest}: ${first!.message}`);
   }
 }
 
@@ -70,5 +70,5 @@ function write(
 
 /** The database cannot be read or written now, or a fault of the program. */
 export function tellOfError({ log }: Listeners, err: unknown): void {
-  log.warn('job-failed' as LogEvent, `jobs could not be looked at: ${messageOf(err)}`, { err });
+  log.warn('jobs-unreadable' as LogEvent, `jobs could not be looked at: ${messageOf(err)}`, { err });
 }
