@@ -95,7 +95,9 @@ function rowsOf(db: Db, columns: ReadonlyMap<string, readonly string[]>) {
 /** All that a schema means, without how it was written. */
 function meaningOf(db: Db) {
   const statements = db
-    .prepare<[], { name: string; sql: string }>('select name, sql from sqlite_schema where sql is not null order by name')
+    .prepare<[], { name: string; sql: string }>(
+      'select name, sql from sqlite_schema where sql is not null order by name',
+    )
     .all();
   const pragma = (text: string) => db.pragma(text) as object[];
   return {
