@@ -83,6 +83,7 @@ export function eventClient(events: Pick<EventStore, 'after'>, options: EventCli
     end: (reason) => {
       takesMore = false;
       isBehind = false;
+      if (stream.destroyed) return;
       stream.push(`event: closed\ndata: ${JSON.stringify({ reason })}\n\n`);
       stream.push(null);
       const timer = setTimeout(() => stream.destroy(), farewellMs);

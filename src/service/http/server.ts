@@ -4,6 +4,7 @@ import fastify from 'fastify';
 import { validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { VnmError } from '../../model/errors.ts';
 import { eventFeed, type FeedOptions } from '../events/feed.ts';
+import { connectionCloser } from './connections.ts';
 import { answerNoRequest, errorHandler, notFound } from './errors.ts';
 import { addGuard, checkAllowedHosts, type Door } from './guard.ts';
 import { urlHost } from './host.ts';
@@ -64,6 +65,7 @@ export async function createHttpServer(parts: HttpParts, options: HttpOptions): 
     frameworkErrors: errorHandler(parts.log),
   }).withTypeProvider<ZodTypeProvider>();
   app.server.maxConnections = maxConnections;
+  const closeConnections = connectionCloser(app.server);
   const door = (): Door => ({ host, port: portOf(app.server.address()) ?? port, allowedHosts, token });
 
   app.setValidatorCompiler(validatorCompiler);
@@ -82,7 +84,10 @@ export async function createHttpServer(parts: HttpParts, options: HttpOptions): 
   const feed = eventFeed(parts.store.events, parts.log, options.events);
   const endFeed = () => feed.close('the service ends');
   parts.signal.addEventListener('abort', endFeed, { once: true });
-  app.addHook('preClose', async () => endFeed());
+  app.addHook('preClose', async () => {
+    endFeed();
+    closeConnections();
+  });
   const routeParts = { ...parts, feed, version, operations: operations ?? controllerOperations(() => parts.context()) };
   for (const add of routes) add(app, routeParts);
   await app.ready();
