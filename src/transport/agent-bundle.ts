@@ -1,6 +1,7 @@
 /** The agent as one file, as it is copied to nodes. */
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export interface AgentBundle {
@@ -12,7 +13,7 @@ export interface AgentBundle {
 
 let bundle: Promise<AgentBundle> | undefined;
 
-/** In a checkout built from the sources, once per process; in the published package read from beside the other files. */
+/** In a checkout built from the sources, once for as long as they stay; in the published package read from beside the other files. */
 export function agentBundle(): Promise<AgentBundle> {
   bundle ??= loadBundle();
   return bundle;
@@ -21,9 +22,42 @@ export function agentBundle(): Promise<AgentBundle> {
 async function loadBundle(): Promise<AgentBundle> {
   const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'));
   const code = import.meta.url.endsWith('.ts')
-    ? await build(version)
+    ? await buildOnce(version)
     : await readFile(new URL('../agent.mjs', import.meta.url));
   return { code, digest: createHash('sha256').update(code).digest('hex'), version };
+}
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Building takes most of a second of a processor, and every command that connects to a node needs it. */
+async function buildOnce(version: string): Promise<Buffer> {
+  const kept = join(root, 'node_modules/.cache/pl-vnm', `agent-${await digestOfSources()}.mjs`);
+  try {
+    return await readFile(kept);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  const code = await build(version);
+  await mkdir(dirname(kept), { recursive: true });
+  // Several commands may build at once; each file that is there is whole.
+  await writeFile(`${kept}.${process.pid}`, code);
+  await rename(`${kept}.${process.pid}`, kept);
+  return code;
+}
+
+/** Of everything that the file may be made from. */
+async function digestOfSources(): Promise<string> {
+  const sources = await readdir(join(root, 'src'), { recursive: true });
+  const names = [
+    ...sources.filter((name) => name.endsWith('.ts')).map((name) => join('src', name)),
+    'package-lock.json',
+  ];
+  const hash = createHash('sha256');
+  const contents = await Promise.all(
+    names.sort().map(async (name) => ({ name, text: await readFile(join(root, name)) })),
+  );
+  for (const { name, text } of contents) hash.update(`${name}\0${text.length}\0`).update(text);
+  return hash.digest('hex');
 }
 
 async function build(version: string): Promise<Buffer> {
@@ -31,7 +65,7 @@ async function build(version: string): Promise<Buffer> {
   const esbuild = await import('esbuild');
   const { outputFiles } = await esbuild.build({
     // File names in the output are relative to it, so that the digest does not depend on where the command runs.
-    absWorkingDir: fileURLToPath(new URL('../..', import.meta.url)),
+    absWorkingDir: root,
     entryPoints: ['src/agent/main.ts'],
     bundle: true,
     write: false,

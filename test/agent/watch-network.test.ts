@@ -20,7 +20,7 @@ describeAsRoot('a watch over a router', () => {
     router = left.router('r');
     await left.apply([{ op: 'netns_up', namespace: router, urpf: 'strict' }]);
     makeLeftLink();
-    link([right.namespace, 'vb', '10.65.2.1/24'], [router, 'vb', '10.65.2.2/24']);
+    link([right.namespace, 'veth2', '10.65.2.1/24'], [router, 'veth2', '10.65.2.2/24']);
     left.ip('route add 10.65.2.0/24 via 10.65.1.2');
     right.ip('route add 10.65.1.0/24 via 10.65.2.2');
     const { port } = await right.client().call('watch', {
@@ -34,7 +34,7 @@ describeAsRoot('a watch over a router', () => {
       id: 'left',
       from: '10.65.1.1',
       intervalMs: 100,
-      timeoutMs: 1000,
+      timeoutMs: 2000,
       targets: [
         { name: 'near', to: '10.65.1.2' },
         { name: 'far', to: '10.65.2.2' },
@@ -51,13 +51,13 @@ describeAsRoot('a watch over a router', () => {
   type End = readonly [namespace: string, device: string, address: string];
   function link(a: End, b: End): void {
     const ip = (...words: string[]) => execFileSync('ip', words);
-    ip('-n', a[0], 'link', 'add', 'name', a[1], 'type', 'veth', 'peer', 'name', b[1], 'netns', b[0]);
+    ip('-n', a[0], 'link', 'add', a[1], 'type', 'veth', 'peer', 'name', b[1], 'netns', b[0]);
     for (const [namespace, name, address] of [a, b]) {
       ip('-n', namespace, 'address', 'add', address, 'dev', name);
       ip('-n', namespace, 'link', 'set', name, 'up');
     }
   }
-  const makeLeftLink = () => link([left.namespace, 'va', '10.65.1.1/24'], [router, 'va', '10.65.1.2/24']);
+  const makeLeftLink = () => link([left.namespace, 'veth1', '10.65.1.1/24'], [router, 'veth1', '10.65.1.2/24']);
 
   async function targets(): Promise<Map<string, WatchedTarget>> {
     const { watches } = await left.client().call('watch_report', {});
@@ -81,15 +81,15 @@ describeAsRoot('a watch over a router', () => {
   });
 
   it('misses what is behind a link that is cut, and nothing else, until it is whole again', async () => {
-    right.ip('link set vb down');
+    right.ip('link set veth2 down');
     await settled({ near: well, far: well, agent: bad });
-    right.ip('link set vb up');
+    right.ip('link set veth2 up');
     right.ip('route replace 10.65.1.0/24 via 10.65.2.2');
     await settled({ near: well, far: well, agent: well });
   });
 
   it('misses all while its own interface is away, and goes on when it is made again', async () => {
-    left.ip('link del va');
+    left.ip('link del veth1');
     await settled({ near: bad, far: bad, agent: bad });
     makeLeftLink();
     left.ip('route add 10.65.2.0/24 via 10.65.1.2');
@@ -97,19 +97,19 @@ describeAsRoot('a watch over a router', () => {
   });
 
   it('answers on its port after its interface was made again', async () => {
-    right.ip('link del vb');
+    right.ip('link del veth2');
     await settled({ near: well, far: bad, agent: bad });
-    link([right.namespace, 'vb', '10.65.2.1/24'], [router, 'vb', '10.65.2.2/24']);
+    link([right.namespace, 'veth2', '10.65.2.1/24'], [router, 'veth2', '10.65.2.2/24']);
     right.ip('route add 10.65.1.0/24 via 10.65.2.2');
     await settled({ near: well, far: well, agent: well });
   });
 
   it('probes a target that it was given while its address was away', async () => {
-    left.ip('address del 10.65.1.1/24 dev va');
+    left.ip('address del 10.65.1.1/24 dev veth1');
     const again = { name: 'again', to: '10.65.1.2' };
     await left.client().call('watch', { ...watch, targets: [again] });
     await settled({ again: bad });
-    left.ip('address add 10.65.1.1/24 dev va');
+    left.ip('address add 10.65.1.1/24 dev veth1');
     left.ip('route add 10.65.2.0/24 via 10.65.1.2');
     await settled({ again: well });
     await left.client().call('watch', watch);
@@ -121,7 +121,7 @@ describeAsRoot('a watch over a router', () => {
     const before = await targets();
     const { pid } = (await left.client().call('hello', {})).agent;
     process.kill(pid, 'SIGSTOP');
-    await sleep(2500);
+    await sleep(3000);
     process.kill(pid, 'SIGCONT');
     const sentBy = (name: string) => before.get(name)!.sent + 20;
     await expect

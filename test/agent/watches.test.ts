@@ -137,13 +137,26 @@ describe('a watch', () => {
   it('counts no miss when the process was busy although the answer was there', async () => {
     const watches = watchesOf();
     await watches.watch(watching([{ name: 'router', to: there }]));
-    await firstProbe();
+    await nextProbe();
     expect(await targetsOf(watches)).toMatchObject([{ sent: 1, answered: 0 }]);
     nowMs += 90;
     vi.advanceTimersToNextTimer();
     await turns();
     vi.advanceTimersToNextTimer();
     expect(await targetsOf(watches)).toMatchObject([{ sent: 1, answered: 1, missedInRow: 0 }]);
+  });
+
+  it('has the answer, too, where the kernel tells it to the next probe', async () => {
+    const watches = watchesOf();
+    await watches.watch(watching([{ name: 'router', to: there }], { timeoutMs: 1000 }));
+    await nextProbe();
+    nowMs += 100;
+    await nextProbe();
+    expect(await targetsOf(watches)).toMatchObject([{ sent: 2, answered: 1 }]);
+    await pass(1500);
+    expect(await targetsOf(watches)).toMatchObject([
+      { missedInRow: 0, answeredInRow: expect.toSatisfy((row) => row > 10) },
+    ]);
   });
 
   it('forgets what was under way when it comes too late, and sends no burst', async () => {
@@ -179,8 +192,8 @@ describe('a watch', () => {
   });
 });
 
-/** Sends it and reads nothing: the timer, the turn after it, and what happens at the end of that. */
-async function firstProbe(): Promise<void> {
+/** Sends one and reads nothing: the timer, the turn after it, and what happens at the end of that. */
+async function nextProbe(): Promise<void> {
   vi.advanceTimersToNextTimer();
   vi.advanceTimersToNextTimer();
   await new Promise<void>((done) => process.nextTick(done));
@@ -331,14 +344,29 @@ describe('a lasting socket', () => {
   });
 
   it('is tried again when it could not be bound', async () => {
-    const lasting = createLastingSocket({ ...options, address: '192.0.2.1' }, clock);
+    const lasting = createLastingSocket(options, clock);
     made.push(lasting);
-    await expect(lasting.bound).rejects.toMatchObject({ code: 'not-found' });
-    for (let time = 0; time < 3; time += 1) {
+    const port = await lasting.bound;
+    lasting.current()!.emit('error', new Error('aborted'));
+    await turns();
+    const other = createSocket('udp4').bind(port, here);
+    await once(other, 'listening');
+    const tryAgain = async () => {
       nowMs += 1000;
-      expect(lasting.current()).toBeUndefined();
+      lasting.current();
       await turns();
-    }
+      return lasting.current()?.address();
+    };
+    expect(await tryAgain()).toBeUndefined();
+    expect(await tryAgain()).toBeUndefined();
+    await new Promise<void>((closed) => other.close(closed));
+    expect(await tryAgain()).toMatchObject({ address: here, port });
+  });
+
+  it('says when it cannot be bound at first', async () => {
+    const lasting = createLastingSocket({ ...options, address: '192.0.2.1' }, clock);
+    await expect(lasting.bound).rejects.toMatchObject({ code: 'not-found' });
+    await lasting.close();
   });
 
   it('stays closed', async () => {

@@ -14,7 +14,7 @@ interface Redirected {
   readonly finishedAt: number;
 }
 
-const leadMs = 1500;
+const leadMs = 3000;
 
 /** So many rounds, first into the fresh instance, all armed before the first is due. An even number ends where it began. */
 export async function redirectForthAndBack(

@@ -36,23 +36,20 @@ export function createLastingSocket(options: LastingSocketOptions, clock: Pick<C
 
   function open(): UdpSocket {
     const opened = openUdp(address, port);
-    opened.socket.on('message', onMessage);
     const fail = () => {
       if (state !== 'closed') state = 'failed';
       void opened.close();
     };
+    opened.socket.on('message', onMessage);
     opened.socket.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'ECONNREFUSED') onRefused();
       else fail();
     });
-    opened.bound.then(
-      (boundPort) => {
-        if (keepsPort) port = boundPort;
-        if (state === 'opening') state = 'open';
-      },
-      // Its error event came before anybody could listen.
-      fail,
-    );
+    // To bind may have failed already, so that no event tells it any more.
+    opened.bound.then((boundPort) => {
+      if (keepsPort) port = boundPort;
+      if (state === 'opening') state = 'open';
+    }, fail);
     return opened;
   }
 

@@ -6,6 +6,7 @@ import { type Instance, planAccess } from '../../planning/instance.ts';
 import { routersBetween } from '../../planning/paths.ts';
 import type { Outcome } from '../../store/migrations.ts';
 import { applyAll, applyWhereReachable } from '../agents.ts';
+import { desiredBatches } from '../desired.ts';
 import { mergeBatches, removeGates, setGroups, setUrpf, tearDownInstance } from '../operations.ts';
 import { edgeNodes } from '../resolve.ts';
 import { brokenPairs, verifyVn } from '../verify.ts';
@@ -95,7 +96,7 @@ export async function rollBack(
       // What is under way on the new instance is still accepted.
       await sleep(options.drainMs + drainMarginMs);
       requireGateways(run);
-      await verifyEndHosts(run, old.instance, 'back on the old instance', deadBefore(run));
+      await confirmOld(run);
     }
     if (instances.active(slice.name, vn.name)?.id !== old.record.id) instances.activate(old.record.id, fresh.record.id);
     instances.setSettings(slice.name, vn.name, { mtu: run.mtu, urpf });
@@ -115,6 +116,31 @@ export async function rollBack(
     events.add(slice.name, 'rollback-incomplete', messageOf(error));
     context.report({ kind: 'note', text: `the way back is not complete: ${messageOf(error)}` });
     return 'failed';
+  }
+}
+
+/**
+ * The end hosts reach each other over the old instance; where they do not, what somebody has removed or changed of it is put back
+ * first: `reconcile` does not while a migration is unfinished, and a migration whose both instances are hurt would stay so for good.
+ */
+async function confirmOld(run: Run): Promise<void> {
+  const dead = deadBefore(run);
+  const when = 'back on the old instance';
+  try {
+    await verifyEndHosts(run, run.old.instance, when, dead);
+  } catch (error) {
+    if (!(error instanceof VnmError) || error.code !== 'failed') throw error;
+    const { context, agents, slice, vn, old, mtu, urpf } = run;
+    context.report({ kind: 'note', text: `${messageOf(error)}; the old instance is mended` });
+    const instances = [{ instance: old.instance, routes: context.store.instances.routes(old.record.id) }];
+    const batches = desiredBatches(slice, { vn, instances, active: old.instance, mtu, urpf }, agents);
+    await Promise.all(
+      [...batches].map(async ([node, operations]) => {
+        if (agents.missing.has(node)) return;
+        await agents.get(node).call('apply', { operations, repair: true }, { timeoutMs: 120_000 });
+      }),
+    );
+    await verifyEndHosts(run, old.instance, when, dead);
   }
 }
 
