@@ -20,6 +20,11 @@ export const logEvents = [
   'job-started',
   'job-finished',
   'job-failed',
+  'job-skipped',
+  'job-missed',
+  'job-paused',
+  'job-clock',
+  'jobs-unreadable',
   'pruned',
   'database-busy',
 ] as const;

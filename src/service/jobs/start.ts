@@ -4,7 +4,7 @@ import { messageOf } from '../../model/errors.ts';
 import type { JobsApi } from '../http/jobs-api.ts';
 import { migrateForJob } from '../job-migration.ts';
 import { lateWriter } from '../late-writer.ts';
-import type { Log, LogEvent } from '../log.ts';
+import type { Log } from '../log.ts';
 import type { ServiceContext } from '../watching.ts';
 import { addJob, findJob, pauseJob, removeJob, resumeJob } from './actions.ts';
 import { systemJobClock } from './clock.ts';
@@ -21,8 +21,7 @@ export interface Jobs {
 /** They run until the context's signal aborts; `countRun` is called for every run that ended or was not started. */
 export function startJobs(context: ServiceContext, log: Log, countRun: (job: string, outcome: string) => void): Jobs {
   const { store, signal } = context;
-  const busy = 'database-busy' as LogEvent;
-  const writer = lateWriter((err) => log.warn(busy, `events are written later: ${messageOf(err)}`, { err }));
+  const writer = lateWriter((err) => log.warn('database-busy', `events are written later: ${messageOf(err)}`, { err }));
   const listeners: Listeners = { store, writer, log, countRun };
   const runner = createRunner({
     store,

@@ -58,17 +58,17 @@ function next({ retry }: JobRecord, { dueAt, attempt }: RunRecord): string {
 function write(
   { store, writer, log }: Listeners,
   level: 'info' | 'warn' | 'error',
-  event: string,
+  event: LogEvent,
   { name, slice, vn }: JobRecord,
   words: string,
   fields: LogFields = {},
 ): void {
   const message = `job '${name}': ${words}`;
   writer.write(() => store.events.add(slice, event, message, { job: name, vn }));
-  log[level](event as LogEvent, message, { job: name, slice, vn, ...fields });
+  log[level](event, message, { job: name, slice, vn, ...fields });
 }
 
 /** The database cannot be read or written now, or a fault of the program. */
 export function tellOfError({ log }: Listeners, err: unknown): void {
-  log.warn('jobs-unreadable' as LogEvent, `jobs could not be looked at: ${messageOf(err)}`, { err });
+  log.warn('jobs-unreadable', `jobs could not be looked at: ${messageOf(err)}`, { err });
 }

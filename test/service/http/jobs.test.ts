@@ -2,33 +2,39 @@ import { describe, expect, test } from 'vitest';
 import { VnmError } from '../../../src/model/errors.ts';
 import { ownServer } from '../support/server.ts';
 
-const invalid = (message: string) => ({ status: 400, json: { error: { code: 'invalid-input', message } } });
-
 describe('jobs', () => {
-  const job = { name: 'nightly', slice: 'three', to: 'initial,final' };
+  const job = {
+    name: 'nightly',
+    slice: 'three',
+    to: ['initial', 'final'],
+    cron: '0 3 * * 1',
+    timezone: 'Europe/Paris',
+  };
 
   test('are added, shown, paused, resumed, run and removed', async () => {
     const { ask } = await ownServer();
-    const waiting = { ...job, state: 'waiting' };
+    const active = { ...job, vn: 'three', state: 'active', reason: null };
     expect(await ask('GET', '/api/jobs')).toEqual({ status: 200, json: { jobs: [] } });
-    expect(await ask('POST', '/api/jobs', job)).toEqual({ status: 201, json: waiting });
-    expect(await ask('GET', '/api/jobs')).toEqual({ status: 200, json: { jobs: [waiting] } });
-    expect(await ask('POST', '/api/jobs/nightly/pause')).toEqual({ status: 200, json: { ...job, state: 'paused' } });
-    expect(await ask('GET', '/api/jobs/nightly')).toEqual({ status: 200, json: { ...job, state: 'paused' } });
-    expect(await ask('POST', '/api/jobs/nightly/resume')).toEqual({ status: 200, json: waiting });
-    for (const number of [1, 2])
-      expect(await ask('POST', '/api/jobs/nightly/run')).toEqual({ status: 202, json: { job: 'nightly', number } });
-    expect(await ask('GET', '/api/jobs/nightly/history?limit=1')).toEqual({
-      status: 200,
-      json: { runs: [{ job: 'nightly', number: 2 }] },
-    });
+    expect(await ask('POST', '/api/jobs', job)).toMatchObject({ status: 201, json: active });
+    expect(await ask('GET', '/api/jobs')).toMatchObject({ status: 200, json: { jobs: [active] } });
+    const paused = { ...active, state: 'paused', reason: 'by hand', nextRuns: [] };
+    expect(await ask('POST', '/api/jobs/nightly/pause')).toMatchObject({ status: 200, json: paused });
+    expect(await ask('GET', '/api/jobs/nightly')).toMatchObject({ status: 200, json: paused });
+    expect(await ask('POST', '/api/jobs/nightly/resume')).toMatchObject({ status: 200, json: active });
+    for (let round = 0; round < 2; round += 1)
+      expect(await ask('POST', '/api/jobs/nightly/run')).toMatchObject({ status: 202, json: { attempt: 0 } });
+    const { json } = await ask('GET', '/api/jobs/nightly/history');
+    expect(json).toMatchObject({ runs: [{ outcome: 'unchanged' }, { outcome: 'unchanged' }] });
+    const [newest] = (json as { runs: unknown[] }).runs;
+    expect((await ask('GET', '/api/jobs/nightly/history?limit=1')).json).toEqual({ runs: [newest] });
     expect(await ask('DELETE', '/api/jobs/nightly')).toEqual({ status: 204, json: undefined });
     expect((await ask('GET', '/api/jobs/nightly')).status).toBe(404);
   });
 
-  test('that there are not, or are wrong, are told of', async () => {
-    const { ask, abort } = await ownServer();
-    const missing = { status: 404, json: { error: { code: 'not-found', message: "there is no job 'x'" } } };
+  test('that there are not are told of', async () => {
+    const { ask } = await ownServer();
+    const hint = 'pl-vnm job add makes one';
+    const missing = { status: 404, json: { error: { code: 'not-found', message: "there is no job 'x'", hint } } };
     for (const [method, path] of [
       ['GET', ''],
       ['DELETE', ''],
@@ -39,16 +45,33 @@ describe('jobs', () => {
     ] as const) {
       expect(await ask(method, `/api/jobs/x${path}`)).toEqual(missing);
     }
-    expect((await ask('POST', '/api/jobs', { ...job, to: 7 })).json).toMatchObject({
-      error: { code: 'invalid-input', message: expect.stringContaining('a job:') },
-    });
+    expect((await ask('GET', '/api/jobs/..%2fx')).status).toBe(400);
+  });
+
+  test('that are wrong are refused with what the jobs say of them', async () => {
+    const { ask } = await ownServer();
+    for (const [body, message] of [
+      [{ ...job, to: 7, retries: -1 }, 'retries'],
+      [{ ...job, cron: undefined }, 'a job needs a time'],
+      [{ ...job, every: 'day' }, 'every'],
+      [[job], ''],
+    ] as const) {
+      const { status, json } = await ask('POST', '/api/jobs', body);
+      expect({ status, json }).toMatchObject({ status: 400, json: { error: { code: 'invalid-input' } } });
+      expect((json as { error: { message: string } }).error.message).toContain(message);
+    }
+    expect((await ask('POST', '/api/jobs', { ...job, slice: 'four' })).status).toBe(404);
     await ask('POST', '/api/jobs', job);
     expect((await ask('POST', '/api/jobs', job)).status).toBe(409);
-    expect((await ask('POST', '/api/jobs', [job])).status).toBe(400);
-    expect((await ask('GET', '/api/jobs/..%2fx')).status).toBe(400);
-    expect(await ask('POST', '/api/jobs/nightly/run', { force: true })).toEqual(
-      invalid('body: Unrecognized key: "force"'),
-    );
+  });
+
+  test('are not run once the service ends, nor with options that there are not', async () => {
+    const { ask, abort } = await ownServer();
+    await ask('POST', '/api/jobs', job);
+    expect(await ask('POST', '/api/jobs/nightly/run', { force: true })).toEqual({
+      status: 400,
+      json: { error: { code: 'invalid-input', message: 'body: Unrecognized key: "force"' } },
+    });
     abort.abort(new VnmError('interrupted', 'the service ends'));
     expect((await ask('POST', '/api/jobs/nightly/run')).status).toBe(503);
   });

@@ -114,6 +114,7 @@ describe('the OpenAPI document', () => {
     expect(withBody.filter(({ operation: it }) => it.requestBody!.required).map(({ path }) => path)).toEqual([
       '/api/slices/{slice}/plan',
       '/api/slices/{slice}/migrations',
+      '/api/jobs',
     ]);
   });
 
@@ -134,7 +135,13 @@ describe('the OpenAPI document', () => {
 
 /** Answers are not held against their schemas when they are sent, so it is done here. */
 describe('answers are as the document says', () => {
-  const job = { name: 'nightly', slice: 'three', to: 'final' };
+  const job = {
+    name: 'nightly',
+    slice: 'three',
+    to: ['initial', 'final'],
+    cron: '0 3 * * 1',
+    options: { urpf: 'strict' },
+  };
 
   async function check(method: Method, url: string, body?: unknown): Promise<void> {
     const { status, json } = await own.ask(method, url, body);
@@ -182,6 +189,7 @@ describe('answers are as the document says', () => {
     for (const name of ['plan', 'migrations']) await check('POST', `/api/slices/three/${name}`, { to: 'final' });
     await check('POST', '/api/jobs', job);
     for (const action of ['pause', 'resume', 'run']) await check('POST', `/api/jobs/nightly/${action}`);
+    await check('GET', '/api/jobs');
     await check('GET', '/api/jobs/nightly');
     await check('GET', '/api/jobs/nightly/history');
     await check('DELETE', '/api/jobs/nightly');

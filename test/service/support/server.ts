@@ -6,8 +6,8 @@ import type { Store } from '../../../src/store/store.ts';
 import { type LogLines, logLines } from '../../support/log-lines.ts';
 import { gallery } from '../../support/slices.ts';
 import { temporaryStore } from '../../support/temporary-store.ts';
-import { fakeJobs } from './fake-jobs.ts';
 import { type FakeOperations, fakeOperations } from './fake-operations.ts';
+import { storedJobs } from './stored-jobs.ts';
 
 export type Method = 'GET' | 'POST' | 'DELETE';
 
@@ -39,7 +39,7 @@ export async function ownServer(
     {
       store,
       context: () => ({ store, acceptNewHostKeys: false, report: () => {}, signal: abort.signal }),
-      jobs: fakeJobs(),
+      jobs: storedJobs(store),
       metrics: { contentType: 'text/plain; version=0.0.4; charset=utf-8', exposition: async () => 'up 1\n' },
       log: logged.log,
       alive: () => ({ ok: true, detail: 'turns' }),

@@ -1,15 +1,15 @@
 import { z } from 'zod';
+import { jobInputSchema } from '../../jobs/input.ts';
 import type { Api, RouteParts } from '../parts.ts';
 import { errors, limit, noOptions } from '../schemas/common.ts';
+import { jobView, runView } from '../schemas/job.ts';
 
 const tags = ['jobs'];
 const params = z.strictObject({
   name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'not a name of a job'),
 });
-const job = z.record(z.string(), z.unknown()).describe('A job, as `pl-vnm --json job show` prints it');
-const run = z.record(z.string(), z.unknown()).describe('A run of a job, as `pl-vnm --json job history` prints it');
 
-/** Scheduled migrations. What a job is made of is the jobs' own matter (jobs-api.ts). */
+/** Scheduled migrations. */
 export function addJobRoutes(app: Api, { jobs, signal }: RouteParts): void {
   app.get(
     '/api/jobs',
@@ -18,7 +18,7 @@ export function addJobRoutes(app: Api, { jobs, signal }: RouteParts): void {
         operationId: 'listJobs',
         summary: 'All jobs with their next runs',
         tags,
-        response: { 200: z.object({ jobs: z.array(job) }), ...errors },
+        response: { 200: z.object({ jobs: z.array(jobView) }), ...errors },
       },
     },
     async () => ({ jobs: [...(await jobs.list())] }),
@@ -31,16 +31,18 @@ export function addJobRoutes(app: Api, { jobs, signal }: RouteParts): void {
         operationId: 'addJob',
         summary: 'Add a job',
         tags,
-        body: z.record(z.string(), z.unknown()).describe('Keys as the options of `pl-vnm job add`'),
-        response: { 201: job, ...errors },
+        body: jobInputSchema,
+        response: { 201: jobView, ...errors },
       },
+      // The jobs check it themselves, and tell all faults at once.
+      validatorCompiler: () => (value: unknown) => ({ value }),
     },
     async ({ body }, reply) => reply.code(201).send(await jobs.add(body)),
   );
 
   app.get(
     '/api/jobs/:name',
-    { schema: { operationId: 'showJob', summary: 'One job', tags, params, response: { 200: job, ...errors } } },
+    { schema: { operationId: 'showJob', summary: 'One job', tags, params, response: { 200: jobView, ...errors } } },
     async ({ params: { name } }) => jobs.show(name),
   );
 
@@ -74,7 +76,7 @@ export function addJobRoutes(app: Api, { jobs, signal }: RouteParts): void {
           tags,
           params,
           body: noOptions,
-          response: { 200: job, ...errors },
+          response: { 200: jobView, ...errors },
         },
       },
       async ({ params: { name } }) => jobs[action](name),
@@ -90,7 +92,7 @@ export function addJobRoutes(app: Api, { jobs, signal }: RouteParts): void {
         tags,
         params,
         body: noOptions,
-        response: { 202: run, ...errors },
+        response: { 202: runView, ...errors },
       },
     },
     async ({ params: { name } }, reply) => {
@@ -108,7 +110,7 @@ export function addJobRoutes(app: Api, { jobs, signal }: RouteParts): void {
         tags,
         params,
         querystring: z.strictObject({ limit: limit(500, 20) }),
-        response: { 200: z.object({ runs: z.array(run) }), ...errors },
+        response: { 200: z.object({ runs: z.array(runView) }), ...errors },
       },
     },
     async ({ params: { name }, query }) => ({ runs: [...(await jobs.history(name, query.limit))] }),
