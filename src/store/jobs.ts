@@ -1,3 +1,4 @@
+import type { Statement } from 'better-sqlite3';
 import { VnmError } from '../model/errors.ts';
 import type { Db } from './database.ts';
 import type { Holder } from './locks.ts';
@@ -160,24 +161,23 @@ const selectRuns = `select id, job_id as jobId, due_at as dueAt, attempt, placem
   from job_runs`;
 
 export function jobStore(db: Db): JobStore {
+  const prepare = preparing(db);
   const jobs = (where: string, ...values: unknown[]) =>
-    db
-      .prepare<unknown[], JobRow>(`${selectJobs} ${where}`)
+    prepare<unknown[], JobRow>(`${selectJobs} ${where}`)
       .all(...values)
       .map(jobOf);
   const runs = (where: string, ...values: unknown[]) =>
-    db
-      .prepare<unknown[], RunRow>(`${selectRuns} ${where}`)
+    prepare<unknown[], RunRow>(`${selectRuns} ${where}`)
       .all(...values)
       .map(runOf);
   const underWayOf = (jobId: number) => runs('where job_id = ? and finished_at is null', jobId)[0];
 
   function change(id: number, { state, reason, checkedAt, retry }: JobChange): void {
-    if (state !== undefined) db.prepare('update jobs set state = ? where id = ?').run(state, id);
-    if (reason !== undefined) db.prepare('update jobs set reason = ? where id = ?').run(reason, id);
-    if (checkedAt !== undefined) db.prepare('update jobs set checked_at = ? where id = ?').run(checkedAt, id);
+    if (state !== undefined) prepare('update jobs set state = ? where id = ?').run(state, id);
+    if (reason !== undefined) prepare('update jobs set reason = ? where id = ?').run(reason, id);
+    if (checkedAt !== undefined) prepare('update jobs set checked_at = ? where id = ?').run(checkedAt, id);
     if (retry === undefined) return;
-    db.prepare('update jobs set retry_due_at = ?, retry_attempt = ?, retry_at = ? where id = ?').run(
+    prepare('update jobs set retry_due_at = ?, retry_attempt = ?, retry_at = ? where id = ?').run(
       retry?.dueAt ?? null,
       retry?.attempt ?? null,
       retry?.at ?? null,
@@ -191,12 +191,11 @@ export function jobStore(db: Db): JobStore {
     { dueAt, attempt }: DueRun,
     { host, boot, pid, processStart }: Holder,
   ): RunRecord | undefined {
-    const id = db
-      .prepare<unknown[], number>(
-        `insert into job_runs (job_id, due_at, attempt, placement, host, boot, pid, process_start)
+    const id = prepare<unknown[], number>(
+      `insert into job_runs (job_id, due_at, attempt, placement, host, boot, pid, process_start)
          values (?, ?, ?, (select placement from job_runs where job_id = ? and due_at = ? and attempt between 1 and ?
            and placement is not null order by attempt desc limit 1), ?, ?, ?, ?) on conflict do nothing returning id`,
-      )
+    )
       .pluck()
       .get(jobId, dueAt, attempt, jobId, dueAt, attempt - 1, host, boot, pid, processStart);
     return id === undefined ? undefined : runs('where id = ?', id)[0];
@@ -211,13 +210,13 @@ export function jobStore(db: Db): JobStore {
               hint: `take another name, or remove it first: pl-vnm job remove ${job.name}`,
             });
           }
-          return insertJob(db, job, now);
+          return insertJob(prepare, job, now);
         })
         .immediate(),
     find: (name) => jobs('where name = ?', name)[0],
     list: () => jobs('order by name'),
     remove: (id) => {
-      db.prepare('delete from jobs where id = ?').run(id);
+      prepare('delete from jobs where id = ?').run(id);
     },
     change: (id, changed) => {
       db.transaction(() => change(id, changed)).immediate();
@@ -228,7 +227,7 @@ export function jobStore(db: Db): JobStore {
           const [job] = jobs('where id = ?', id);
           if (job === undefined) return undefined;
           const step = decide(job, underWayOf(id));
-          const insert = db.prepare(
+          const insert = prepare(
             `insert into job_runs (job_id, due_at, attempt, outcome, message, finished_at) values (?, ?, ?, ?, ?, ?)
              on conflict do nothing`,
           );
@@ -249,21 +248,19 @@ export function jobStore(db: Db): JobStore {
         })
         .immediate(),
     begin: (runId, placement, now) => {
-      db.prepare('update job_runs set placement = ?, started_at = ? where id = ?').run(placement, now, runId);
+      prepare('update job_runs set placement = ?, started_at = ? where id = ?').run(placement, now, runId);
     },
     finish: (runId, end, decide) =>
       db
         .transaction(() => {
-          const ended = db
-            .prepare(
-              `update job_runs set outcome = ?, finished_at = ?, message = ?, migration_id = ?,
+          const ended = prepare(
+            `update job_runs set outcome = ?, finished_at = ?, message = ?, migration_id = ?,
                  started_at = iif(? = 'skipped', null, started_at) where id = ? and finished_at is null`,
-            )
-            .run(end.outcome, end.finishedAt, end.message, end.migrationId, end.outcome, runId);
+          ).run(end.outcome, end.finishedAt, end.message, end.migrationId, end.outcome, runId);
           if (ended.changes === 0) return undefined;
           const [run] = runs('where id = ?', runId);
           const job = jobs('where id = ?', run!.jobId)[0]!;
-          change(job.id, decide(job, run!, failuresOf(db, run!)));
+          change(job.id, decide(job, run!, failuresOf(prepare, run!)));
           return { job: jobs('where id = ?', job.id)[0]!, run: run! };
         })
         .immediate(),
@@ -272,24 +269,34 @@ export function jobStore(db: Db): JobStore {
   };
 }
 
+type Prepare = <P extends unknown[] = unknown[], R = unknown>(sql: string) => Statement<P, R>;
+
+/** Each statement is compiled once: the service asks the same all the time. */
+function preparing(db: Db): Prepare {
+  const known = new Map<string, Statement>();
+  return <P extends unknown[], R>(sql: string) => {
+    const statement = known.get(sql) ?? db.prepare(sql);
+    known.set(sql, statement);
+    return statement as unknown as Statement<P, R>;
+  };
+}
+
 /** Attempts of the same due run that failed by themselves. */
-function failuresOf(db: Db, { jobId, dueAt }: RunRecord): number {
-  return db
-    .prepare<unknown[], number>(
-      `select count(*) from job_runs where job_id = ? and due_at = ? and attempt > 0
+function failuresOf(prepare: Prepare, { jobId, dueAt }: RunRecord): number {
+  return prepare<unknown[], number>(
+    `select count(*) from job_runs where job_id = ? and due_at = ? and attempt > 0
          and outcome in ('failed', 'rolled-back') and message is not ?`,
-    )
+  )
     .pluck()
     .get(jobId, dueAt, interruptedMessage)!;
 }
 
-function insertJob(db: Db, job: NewJob, now: number): JobRecord {
+function insertJob(prepare: Prepare, job: NewJob, now: number): JobRecord {
   const { name, slice, vn, placements, cron, at, timezone, options, missed } = job;
-  const id = db
-    .prepare<unknown[], number>(
-      `insert into jobs (name, slice, vn, placements, cron, at, timezone, options, missed, retries, retry_wait_ms, latest_start_ms,
+  const id = prepare<unknown[], number>(
+    `insert into jobs (name, slice, vn, placements, cron, at, timezone, options, missed, retries, retry_wait_ms, latest_start_ms,
          state, created_at, checked_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'active', ?, ?) returning id`,
-    )
+  )
     .pluck()
     .get(
       ...[name, slice, vn, JSON.stringify(placements), cron, at, timezone, options, missed],

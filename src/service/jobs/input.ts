@@ -85,12 +85,20 @@ function readTiming(
     if (nextDue(timing, nowMs, 1).length > 0) return timing;
     throw new VnmError('invalid-input', `'${cron}' is never due`);
   }
-  const instant = Date.parse(at!);
-  if (Number.isNaN(instant)) throw new VnmError('invalid-input', `at: '${at}' is no instant that there is`);
+  const instant = parseInstant(at!);
   if (instant > nowMs) return { cron: null, at: instant, timezone };
   throw new VnmError('invalid-input', `at: ${new Date(instant).toISOString()} is over`, {
     hint: `it is ${new Date(nowMs).toISOString()}; pl-vnm migrate moves a VN now`,
   });
+}
+
+function parseInstant(text: string): number {
+  const instant = Date.parse(text);
+  // Date.parse takes 30 February for 2 March.
+  const [year, month, day] = text.slice(0, 10).split('-').map(Number);
+  const isDay = new Date(Date.UTC(year!, month! - 1, day)).getUTCDate() === day;
+  if (isDay && !Number.isNaN(instant)) return instant;
+  throw new VnmError('invalid-input', `at: '${text}' is no instant that there is`);
 }
 
 function unknownSlice(store: Store, name: string): VnmError {
