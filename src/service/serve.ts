@@ -9,7 +9,9 @@ import { describeUnfinished } from '../controller/migration/journal.ts';
 import { messageOf, VnmError } from '../model/errors.ts';
 import { defaultKeeping } from '../store/prune.ts';
 import type { Store } from '../store/store.ts';
+import { checkAllowedHosts } from './http/guard.ts';
 import { createHttpServer } from './http/server.ts';
+import { requireToken } from './http/token.ts';
 import { startJobs } from './jobs/start.ts';
 import type { Log } from './log.ts';
 import { createMetrics } from './metrics/metrics.ts';
@@ -37,8 +39,13 @@ const stuckMs = 30_000;
  * Runs until the signal aborts. Throws VnmError `conflict` when another service is on this database or the port is taken, `usage`
  * when a token is needed.
  */
-export async function serve(store: Store, options: ServeOptions, log: Log, signal: AbortSignal): Promise<void> {
+export async function serve(store: Store, options: ServeOptions, log: Log, outside: AbortSignal): Promise<void> {
+  requireToken(options.host, options.token);
+  checkAllowedHosts(options.allowedHosts);
   refuseSecond(store);
+  // It also ends when it cannot begin.
+  const ending = new AbortController();
+  const signal = AbortSignal.any([outside, ending.signal]);
   const connections = keepConnections();
   const context: ServiceContext = {
     store,
@@ -66,9 +73,9 @@ export async function serve(store: Store, options: ServeOptions, log: Log, signa
     return { ok: quietMs < stuckMs, detail: `health was looked at ${(quietMs / 1000).toFixed(1)} s ago` };
   };
   const parts = { store, context: () => context, jobs: jobs.api, metrics, log, alive, signal };
-  const http = await createHttpServer(parts, options);
   const every = [setInterval(() => quietly(() => store.health.seen(Date.now())), seenMs), setInterval(forget, pruneMs)];
   try {
+    const http = await createHttpServer(parts, options);
     const url = await http.listen();
     register(store, url);
     forget();
@@ -83,12 +90,13 @@ export async function serve(store: Store, options: ServeOptions, log: Log, signa
     );
     await aborted(signal);
     log.info('ending', 'told to end: what is under way reaches a safe point first');
-    await Promise.all([http.close(), jobs.ended(), resuming]);
+    await Promise.all([http.close(), resuming]);
   } finally {
+    ending.abort(new VnmError('interrupted', 'the service ends'));
     for (const timer of every) clearInterval(timer);
-    await watching.ended();
+    await Promise.all([jobs.ended(), watching.ended()]);
     connections.closeAll();
-    quietly(() => store.health.unregister());
+    quietly(() => unregister(store));
     log.info('ended', 'ended');
   }
 
@@ -119,6 +127,13 @@ function register(store: Store, url: string): void {
   const nowMs = Date.now();
   const other = store.health.register({ ...thisProcess(), url, startedAt: nowMs, seenAt: nowMs }, isDead);
   if (other !== undefined) throw alreadyThere(store, other);
+}
+
+/** Not another one, which may be why this one ends. */
+function unregister(store: Store): void {
+  const { pid, processStart } = thisProcess();
+  const there = store.health.service();
+  if (there?.pid === pid && there.processStart === processStart) store.health.unregister();
 }
 
 function alreadyThere(store: Store, { pid, host, url }: { pid: number; host: string; url: string }): VnmError {
