@@ -59,7 +59,8 @@ const upgrades: Readonly<Record<number, string>> = {
       old_instance integer not null,
       new_instance integer,
       armed_id text,
-      drain_ms real
+      drain_ms real,
+      from_record text
     ) strict;
 
     -- Version 1 could not go on with a migration that was interrupted. What is still there of the latest one of a VN says how to.
@@ -88,6 +89,37 @@ const upgrades: Readonly<Record<number, string>> = {
     drop table unfinished;
     drop table migrations;
     alter table new_migrations rename to migrations;
+
+    create table new_events (
+      id integer primary key autoincrement,
+      at real not null,
+      slice text,
+      kind text not null,
+      message text not null,
+      detail text
+    ) strict;
+    insert into new_events (id, at, slice, kind, message, detail) select id, at, slice, kind, message, detail from events;
+    drop table events;
+    alter table new_events rename to events;
+    create index events_by_slice on events (slice, at);
+
+    create table new_routes (
+      instance_id integer not null references instances (id) on delete cascade,
+      router text not null,
+      ordinal integer not null,
+      prefix text not null,
+      type text not null,
+      nexthops text not null,
+      metric integer,
+      source text,
+      protocol text not null,
+      added integer not null default 0,
+      primary key (instance_id, router, added, ordinal)
+    ) strict;
+    insert into new_routes (instance_id, router, ordinal, prefix, type, nexthops, metric, source, protocol)
+      select instance_id, router, ordinal, prefix, type, nexthops, metric, source, protocol from routes;
+    drop table routes;
+    alter table new_routes rename to routes;
 
     create table locks (
       id integer primary key autoincrement,
