@@ -11,8 +11,8 @@ describeAsRoot('a migration that is hurt', () => {
   let place: Place;
   beforeAll(async () => {
     place = await makePlace('two-node');
-  }, 120_000);
-  afterAll(() => place.remove(), 120_000);
+  }, 240_000);
+  afterAll(() => place.remove(), 240_000);
 
   it.each(faults.map(({ name }, run) => ({ name, run })))(
     'by "$name" ends wholly on its old or its new placement',

@@ -80,12 +80,12 @@ function suite(): void {
     writeFileSync(file, sliceText('confined', nodes));
     const target = { node: 'gw1', host: '127.0.0.1', port: gw1.port, user: login, keyPath: shared.sliceKey };
     session = await connectSsh(target, { acceptNewHostKeys: true });
-  }, 120_000);
+  }, 240_000);
   afterAll(async () => {
     session?.close();
     await shared?.close();
     home?.restore();
-  }, 60_000);
+  }, 240_000);
 
   const agentCommand = (command: string, ...more: string[]) =>
     own.vnm.json<{ agents: InstalledAgent[]; error: { code: string; message: string; hint?: string } }>(
