@@ -1,8 +1,5 @@
 import type { Command } from 'commander';
 import { VnmError } from '../../model/errors.ts';
-import { readToken } from '../../service/http/token.ts';
-import { openLog } from '../../service/log.ts';
-import { serve } from '../../service/serve.ts';
 import { openStore } from '../../store/store.ts';
 import { globalOptions, runPlain } from '../run.ts';
 import { version } from '../version.ts';
@@ -24,6 +21,12 @@ export function addServe(program: Command): void {
     .option('--allowed-host <name...>', 'further names that requests may ask for, as behind a proxy', [])
     .action((options: Options, command: Command) =>
       runPlain(command, async (signal) => {
+        // Only here, so that no other command waits for the web server to be loaded.
+        const [{ readToken }, { openLog }, { serve }] = await Promise.all([
+          import('../../service/http/token.ts'),
+          import('../../service/log.ts'),
+          import('../../service/serve.ts'),
+        ]);
         const { db, acceptNewHostKeys } = globalOptions(command);
         const { host, tokenFile, allowedHost } = options;
         const settings = {
