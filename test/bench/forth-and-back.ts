@@ -14,7 +14,7 @@ interface Redirected {
   readonly finishedAt: number;
 }
 
-const leadMs = 3000;
+const leadMs = 1500;
 
 /** So many rounds, first into the fresh instance, all armed before the first is due. An even number ends where it began. */
 export async function redirectForthAndBack(
