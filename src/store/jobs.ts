@@ -193,11 +193,11 @@ export function jobStore(db: Db): JobStore {
   ): RunRecord | undefined {
     const id = prepare<unknown[], number>(
       `insert into job_runs (job_id, due_at, attempt, placement, host, boot, pid, process_start)
-         values (?, ?, ?, (select placement from job_runs where job_id = ? and due_at = ? and attempt between 1 and ?
+         values (?, ?, ?, (select placement from job_runs where job_id = ? and due_at = ? and attempt > 0 and attempt < ?
            and placement is not null order by attempt desc limit 1), ?, ?, ?, ?) on conflict do nothing returning id`,
     )
       .pluck()
-      .get(jobId, dueAt, attempt, jobId, dueAt, attempt - 1, host, boot, pid, processStart);
+      .get(jobId, dueAt, attempt, jobId, dueAt, attempt, host, boot, pid, processStart);
     return id === undefined ? undefined : runs('where id = ?', id)[0];
   }
 
@@ -265,7 +265,7 @@ export function jobStore(db: Db): JobStore {
         })
         .immediate(),
     runs: (jobId, limit) => runs('where job_id = ? order by id desc limit ?', jobId, limit),
-    underWay: () => runs('where finished_at is null order by id'),
+    underWay: () => runs('where finished_at is null'),
   };
 }
 

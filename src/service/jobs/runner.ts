@@ -62,11 +62,11 @@ export function createRunner(parts: RunnerParts): Runner {
     if (signal.aborted) return;
     let nextMs = heartbeatMs;
     try {
+      for (const finished of closeDead(store, clock.now(), parts.isDead)) tell({ kind: 'finished', ...finished });
       const jobs = store.jobs.list();
       followJobs(jobs);
-      for (const finished of closeDead(store, clock.now(), parts.isDead)) tell({ kind: 'finished', ...finished });
-      for (const job of jobs) look(job);
-      nextMs = untilNext(store.jobs.list());
+      const changed = jobs.filter(look);
+      nextMs = untilNext(changed.length === 0 ? jobs : store.jobs.list());
     } catch (error) {
       parts.onError(error);
       nextMs = againMs;
@@ -90,10 +90,11 @@ export function createRunner(parts: RunnerParts): Runner {
     for (const [key, job] of wanted) if (!cron.has(key)) cron.set(key, clock.start(job, tick));
   }
 
-  function look(seen: JobRecord): void {
+  /** Answers whether there was something to do. */
+  function look(seen: JobRecord): boolean {
     const nowMs = clock.now();
     tellOfClock(seen, nowMs);
-    if (!isWorthWriting(seen, decideDue(seen, undefined, nowMs), nowMs)) return;
+    if (!isWorthWriting(seen, decideDue(seen, undefined, nowMs), nowMs)) return false;
     let decision: Decision | undefined;
     let job = seen;
     const written = store.jobs.advance(seen.id, holder, nowMs, (current, underWay) => {
@@ -101,9 +102,10 @@ export function createRunner(parts: RunnerParts): Runner {
       decision = decideDue(current, underWay, nowMs);
       return decision;
     });
-    if (written === undefined || decision === undefined) return;
+    if (written === undefined || decision === undefined) return true;
     if (written.closed.length > 0) tell({ kind: 'not-started', job, runs: written.closed, more: decision.more });
     if (written.started !== undefined) launch(job, written.started, decision.startByMs);
+    return true;
   }
 
   function tellOfClock(job: JobRecord, nowMs: number): void {

@@ -59,37 +59,36 @@ function formatterOf(name: string): Intl.DateTimeFormat {
   }
 }
 
-function createZone(formatter: Intl.DateTimeFormat): Zone {
-  const changeOfDay = new Map<number, ClockChange | undefined>();
+/** What the clocks do in a day of UTC; no zone's are changed twice in one. */
+interface Day {
+  /** At its beginning. */
+  readonly offsetMs: number;
+  readonly change: ClockChange | undefined;
+}
 
-  function offsetMs(at: number): number {
-    const wholeMs = Math.floor(at / secondMs) * secondMs;
-    const parts = formatter.formatToParts(wholeMs);
-    const value = (type: string) => Number(parts.find((part) => part.type === type)?.value);
-    const local = Date.UTC(
-      value('year'),
-      value('month') - 1,
-      value('day'),
-      value('hour'),
-      value('minute'),
-      value('second'),
-    );
-    return local - wholeMs;
+function createZone(formatter: Intl.DateTimeFormat): Zone {
+  const days = new Map<number, Day>();
+  const ask = (at: number) => askOffsetMs(formatter, at);
+
+  function dayOf(day: number): Day {
+    const known = days.get(day);
+    if (known !== undefined) return known;
+    if (days.size >= maxRemembered) days.clear();
+    const start = day * dayMs;
+    const found = { offsetMs: ask(start), change: findChange(ask, start, start + dayMs) };
+    days.set(day, found);
+    return found;
   }
 
-  /** No zone changes twice within a day of UTC. */
-  function changeOn(day: number): ClockChange | undefined {
-    if (changeOfDay.has(day)) return changeOfDay.get(day);
-    if (changeOfDay.size >= maxRemembered) changeOfDay.clear();
-    const change = findChange(offsetMs, day * dayMs, (day + 1) * dayMs);
-    changeOfDay.set(day, change);
-    return change;
+  function offsetMs(at: number): number {
+    const { offsetMs: atStart, change } = dayOf(Math.floor(at / dayMs));
+    return change !== undefined && at >= change.at ? change.toMs : atStart;
   }
 
   function changes(from: number, to: number): ClockChange[] {
     const found: ClockChange[] = [];
     for (let day = Math.floor(from / dayMs); day * dayMs <= to; day += 1) {
-      const change = changeOn(day);
+      const { change } = dayOf(day);
       if (change !== undefined && change.at > from && change.at <= to) found.push(change);
     }
     return found;
@@ -98,15 +97,31 @@ function createZone(formatter: Intl.DateTimeFormat): Zone {
   return { offsetMs, changes };
 }
 
-/** The one in [start, end), to the second. */
-function findChange(offsetMs: (at: number) => number, start: number, end: number): ClockChange | undefined {
-  const fromMs = offsetMs(start - secondMs);
-  const toMs = offsetMs(end - secondMs);
+/** What Intl says of an instant. */
+function askOffsetMs(formatter: Intl.DateTimeFormat, at: number): number {
+  const wholeMs = Math.floor(at / secondMs) * secondMs;
+  const parts = formatter.formatToParts(wholeMs);
+  const value = (type: string) => Number(parts.find((part) => part.type === type)?.value);
+  const shown = Date.UTC(
+    value('year'),
+    value('month') - 1,
+    value('day'),
+    value('hour'),
+    value('minute'),
+    value('second'),
+  );
+  return shown - wholeMs;
+}
+
+/** The change in [start, end), to the second. */
+function findChange(ask: (at: number) => number, start: number, end: number): ClockChange | undefined {
+  const fromMs = ask(start - secondMs);
+  const toMs = ask(end - secondMs);
   if (fromMs === toMs) return undefined;
   let [before, after] = [start - secondMs, end - secondMs];
   while (after - before > secondMs) {
     const middle = before + Math.floor((after - before) / 2 / secondMs) * secondMs;
-    if (offsetMs(middle) === fromMs) before = middle;
+    if (ask(middle) === fromMs) before = middle;
     else after = middle;
   }
   return { at: after, fromMs, toMs };

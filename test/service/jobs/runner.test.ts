@@ -1,0 +1,400 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { VnmError } from '../../../src/model/errors.ts';
+import { createWorld, type World } from './world.ts';
+
+const minuteMs = 60_000;
+const hourMs = 60 * minuteMs;
+const midnight = Date.parse('2026-01-01T00:00:00Z');
+let world: World;
+
+beforeEach(() => {
+  world = createWorld();
+});
+
+afterEach(() => {
+  expect(world.errors).toEqual([]);
+  world.close();
+});
+
+/** Time of day in UTC. */
+const clockOf = (at: number) => new Date(at).toISOString().slice(11, 19);
+const dueOf = (name: string) => world.runs(name).map(({ dueAt, outcome }) => `${clockOf(dueAt)} ${outcome}`);
+const startsOf = (name: string) => world.begun.filter(({ job }) => job === name).map(({ atMs }) => clockOf(atMs));
+const attemptsOf = (name: string) => world.runs(name).map(({ attempt, outcome }) => `${attempt} ${outcome}`);
+
+describe('a job', () => {
+  test('with a pattern starts each time, and takes its placements in turn', async () => {
+    world.add({ name: 'j', cron: '*/10 * * * *' });
+    world.start();
+    await world.clock.pass(35 * minuteMs);
+    expect(startsOf('j')).toEqual(['00:10:00', '00:20:00', '00:30:00']);
+    expect(world.begun.map(({ to }) => to)).toEqual(['final', 'initial', 'final']);
+    expect(dueOf('j')).toEqual(['00:10:00 completed', '00:20:00 completed', '00:30:00 completed']);
+    expect(world.runs('j')[0]).toMatchObject({ attempt: 1, placement: 'final', startedAt: midnight + 10 * minuteMs });
+  });
+
+  test('for one time starts once, and is done', async () => {
+    world.add({ name: 'j', at: midnight + hourMs });
+    world.start();
+    await world.clock.pass(3 * hourMs);
+    expect(startsOf('j')).toEqual(['01:00:00']);
+    expect(world.job('j')).toMatchObject({ state: 'done', reason: null });
+  });
+
+  test('whose VN is on its only placement already changes nothing', async () => {
+    world.add({ name: 'j', placements: ['final'], cron: '0 * * * *' });
+    world.start();
+    await world.clock.pass(2.5 * hourMs);
+    expect(dueOf('j')).toEqual(['01:00:00 completed', '02:00:00 unchanged']);
+    expect(startsOf('j')).toEqual(['01:00:00']);
+  });
+
+  test('skips what is due while it runs', async () => {
+    world.fateOf = () => ({ ms: 25 * minuteMs });
+    world.add({ name: 'j', cron: '*/10 * * * *' });
+    world.start();
+    await world.clock.pass(50 * minuteMs);
+    expect(startsOf('j')).toEqual(['00:10:00', '00:40:00']);
+    expect(world.runs('j').map(({ dueAt, outcome, message }) => [clockOf(dueAt), outcome, message])).toEqual([
+      ['00:10:00', 'completed', null],
+      ['00:20:00', 'skipped', 'the run due at 2026-01-01T00:10:00.000Z was still under way'],
+      ['00:30:00', 'skipped', 'the run due at 2026-01-01T00:10:00.000Z was still under way'],
+      ['00:40:00', null, null],
+      ['00:50:00', 'skipped', 'the run due at 2026-01-01T00:40:00.000Z was still under way'],
+    ]);
+  });
+
+  test('that was paused starts nothing, and when resumed only what is due from then on', async () => {
+    const { id } = world.add({ name: 'j', cron: '*/10 * * * *' });
+    world.start();
+    await world.clock.pass(15 * minuteMs);
+    world.store.jobs.change(id, { state: 'paused' });
+    await world.clock.pass(20 * minuteMs);
+    world.store.jobs.change(id, { state: 'active', checkedAt: world.clock.now() });
+    await world.clock.pass(10 * minuteMs);
+    expect(dueOf('j')).toEqual(['00:10:00 completed', '00:40:00 completed']);
+  });
+
+  test('that was added while the service runs is found', async () => {
+    world.start();
+    await world.clock.pass(5000);
+    world.add({ name: 'j', cron: '*/30 * * * * *' });
+    await world.clock.pass(115_000);
+    expect(startsOf('j')).toEqual(['00:00:30', '00:01:00', '00:01:30', '00:02:00']);
+  });
+});
+
+describe('a run that fails', () => {
+  test('is tried again after growing waits with the same placement, then the job is paused', async () => {
+    world.fateOf = (_job, nth) => ({ ms: 1000, outcome: nth === 1 ? new Error('no route') : 'rolled-back' });
+    world.add({ name: 'j', cron: '0 1 * * *' });
+    world.start();
+    await world.clock.pass(48 * hourMs);
+    // Waits of 1, 2 and 4 minutes from the end of the one before.
+    expect(startsOf('j')).toEqual(['01:00:00', '01:01:01', '01:03:02', '01:07:03']);
+    expect(world.begun.map(({ to }) => to)).toEqual(['final', 'final', 'final', 'final']);
+    expect(attemptsOf('j')).toEqual(['1 rolled-back', '2 failed', '3 rolled-back', '4 rolled-back']);
+    expect(world.job('j')).toMatchObject({ state: 'paused', retry: null });
+    expect(world.job('j').reason).toBe('4 attempts failed, the last: a node is away');
+  });
+
+  test('and then succeeds goes on as if nothing had been', async () => {
+    world.fateOf = (_job, nth) => ({ ms: 1000, outcome: nth % 4 === 3 ? 'completed' : 'failed' });
+    world.add({ name: 'j', cron: '0 */6 * * *', placements: ['final', 'initial'] });
+    world.start();
+    await world.clock.pass(13 * hourMs);
+    expect(startsOf('j')).toEqual(
+      ['06', '12'].flatMap((hour) => [`${hour}:00:00`, `${hour}:01:01`, `${hour}:03:02`, `${hour}:07:03`]),
+    );
+    expect(world.begun.map(({ to }) => to)).toEqual([...Array(4).fill('final'), ...Array(4).fill('initial')]);
+    expect(world.job('j').state).toBe('active');
+  });
+
+  test('waits an hour at most', async () => {
+    world.fateOf = () => ({ ms: 1, outcome: 'failed' });
+    world.add({ name: 'j', at: midnight + 1000, retries: 9 });
+    world.start();
+    await world.clock.pass(12 * hourMs);
+    const starts = world.begun.map(({ atMs }) => atMs);
+    expect(starts.slice(1).map((at, index) => (at - starts[index]! - 1) / minuteMs)).toEqual([
+      1, 2, 4, 8, 16, 32, 60, 60, 60,
+    ]);
+    expect(world.job('j').state).toBe('paused');
+  });
+
+  test('leaves nothing to others while it waits to be tried again', async () => {
+    world.fateOf = (_job, nth) => ({ ms: 1000, outcome: nth < 2 ? 'failed' : 'completed' });
+    world.add({ name: 'j', cron: '* * * * *' });
+    world.start();
+    await world.clock.pass(5.5 * minuteMs);
+    expect(world.runs('j').map(({ dueAt, attempt, outcome }) => `${clockOf(dueAt)} ${attempt} ${outcome}`)).toEqual([
+      '00:01:00 1 failed',
+      '00:02:00 1 skipped',
+      '00:01:00 2 failed',
+      '00:03:00 1 skipped',
+      '00:04:00 1 skipped',
+      '00:01:00 3 completed',
+      '00:05:00 1 completed',
+    ]);
+  });
+
+  test('is not tried again when the job is paused meanwhile', async () => {
+    world.fateOf = () => ({ ms: 1000, outcome: 'failed' });
+    const { id } = world.add({ name: 'j', cron: '0 * * * *' });
+    world.start();
+    await world.clock.pass(hourMs + 500);
+    world.store.jobs.change(id, { state: 'paused' });
+    await world.clock.pass(hourMs);
+    expect(attemptsOf('j')).toEqual(['1 failed']);
+    expect(world.job('j').retry).toBeNull();
+  });
+});
+
+describe('while somebody else works on the VN', () => {
+  test('a run waits, and starts when they have ended', async () => {
+    world.held.add('j');
+    world.add({ name: 'j', cron: '0 1 * * *' });
+    world.start();
+    await world.clock.pass(hourMs + 4 * minuteMs + 500);
+    expect(startsOf('j')).toEqual([]);
+    world.held.delete('j');
+    await world.clock.pass(minuteMs);
+    expect(startsOf('j')).toEqual(['01:04:01']);
+    expect(world.runs('j')).toMatchObject([{ outcome: 'completed', startedAt: midnight + hourMs + 241_000 }]);
+  });
+
+  test('a run waits until its latest start, and is skipped then', async () => {
+    world.held.add('j');
+    world.add({ name: 'j', cron: '0 * * * *', latestStartMs: 90_000 });
+    world.start();
+    await world.clock.pass(hourMs + 2 * minuteMs);
+    world.held.delete('j');
+    await world.clock.pass(hourMs);
+    expect(dueOf('j')).toEqual(['01:00:00 skipped', '02:00:00 completed']);
+    expect(world.runs('j')[0]).toMatchObject({
+      startedAt: null,
+      finishedAt: midnight + hourMs + 90_000,
+      message: "VN 'j' of slice 'three' was in use by others until its latest start",
+    });
+  });
+
+  test('a refusal that nobody is behind is a failure', async () => {
+    world.fateOf = () => ({ ms: 1, outcome: new VnmError('conflict', 'no room for another instance') });
+    world.add({ name: 'j', cron: '0 1 * * *', retries: 0 });
+    world.start();
+    await world.clock.pass(2 * hourMs);
+    expect(world.runs('j')).toMatchObject([{ outcome: 'failed', message: 'no room for another instance' }]);
+    expect(world.job('j')).toMatchObject({
+      state: 'paused',
+      reason: 'the run failed, the last: no room for another instance',
+    });
+  });
+});
+
+describe('a service that was away', () => {
+  test('starts late what is not too late, and writes down what was missed', async () => {
+    world.add({ name: 'j', cron: '*/10 * * * *' });
+    world.start();
+    await world.clock.pass(15 * minuteMs);
+    await world.stop();
+    await world.clock.pass(38 * minuteMs);
+    world.start();
+    await world.clock.pass(minuteMs);
+    expect(dueOf('j')).toEqual([
+      '00:10:00 completed',
+      '00:20:00 missed',
+      '00:30:00 missed',
+      '00:40:00 missed',
+      '00:50:00 completed',
+    ]);
+    expect(startsOf('j')).toEqual(['00:10:00', '00:53:00']);
+    expect(world.runs('j')[1]?.message).toBe(
+      'nobody looked until 2026-01-01T00:53:00.000Z: no service was running, or the clock was set; the run due at 2026-01-01T00:50:00.000Z starts instead',
+    );
+  });
+
+  test('starts nothing that is too late, or once where that is wanted', async () => {
+    world.add({ name: 'skips', cron: '0 * * * *' });
+    world.add({ name: 'once', cron: '0 * * * *', missed: 'once' });
+    world.add({ name: 'one', at: midnight + hourMs });
+    world.add({ name: 'one-once', at: midnight + hourMs, missed: 'once' });
+    await world.clock.pass(3.5 * hourMs);
+    world.start();
+    await world.clock.pass(minuteMs);
+    expect(dueOf('skips')).toEqual(['01:00:00 missed', '02:00:00 missed', '03:00:00 missed']);
+    expect(dueOf('once')).toEqual(['01:00:00 missed', '02:00:00 missed', '03:00:00 completed']);
+    expect(dueOf('one')).toEqual(['01:00:00 missed']);
+    expect(world.job('one')).toMatchObject({ state: 'done' });
+    expect(world.job('one').reason).toMatch(/^missed: nobody looked until/);
+    expect(dueOf('one-once')).toEqual(['01:00:00 completed']);
+    expect(startsOf('once')).toEqual(['03:30:00']);
+  });
+
+  test('writes down the newest thousand of very many, and says that there were more', async () => {
+    world.add({ name: 'j', cron: '*/30 * * * * *' });
+    await world.clock.pass(30 * 24 * hourMs);
+    world.start();
+    await world.clock.pass(1);
+    expect(world.runs('j')).toHaveLength(1000);
+    expect(world.happenings).toMatchObject([{ kind: 'not-started', more: true }, { kind: 'started' }]);
+  });
+
+  test('interrupts the run that is under way, and goes on with it when it is back', async () => {
+    world.fateOf = () => ({ ms: 10_000 });
+    world.add({ name: 'j', cron: '0 1 * * *', retries: 0 });
+    world.start();
+    await world.clock.pass(hourMs + 5000);
+    await world.stop();
+    expect(world.runs('j')).toMatchObject([{ attempt: 1, outcome: 'rolled-back', message: 'the service ended' }]);
+    expect(world.job('j')).toMatchObject({ state: 'active' });
+    await world.clock.pass(20_000);
+    world.start();
+    await world.clock.pass(minuteMs);
+    expect(startsOf('j')).toEqual(['01:00:00', '01:00:25']);
+    expect(attemptsOf('j')).toEqual(['1 rolled-back', '2 completed']);
+  });
+
+  test('does not go on with it when that is too late', async () => {
+    world.fateOf = () => ({ ms: 10_000 });
+    world.add({ name: 'j', cron: '0 1 * * *' });
+    world.add({ name: 'one', at: midnight + hourMs });
+    world.start();
+    await world.clock.pass(hourMs + 5000);
+    await world.stop();
+    await world.clock.pass(hourMs);
+    world.start();
+    await world.clock.pass(minuteMs);
+    expect(attemptsOf('j')).toEqual(['1 rolled-back', '2 missed']);
+    expect(world.job('j')).toMatchObject({ state: 'active', retry: null });
+    expect(attemptsOf('one')).toEqual(['1 rolled-back', '2 missed']);
+    expect(world.job('one').state).toBe('done');
+  });
+
+  test('counts a run whose process was killed as tried', async () => {
+    world.fateOf = () => ({ ms: 10_000 });
+    world.add({ name: 'j', cron: '0 1 * * *', retries: 1 });
+    world.start();
+    for (let time = 1; time <= 2; time += 1) {
+      await world.clock.pass(time === 1 ? hourMs + 5000 : minuteMs + 5000);
+      world.kill();
+      world.start();
+    }
+    await world.clock.pass(hourMs);
+    expect(attemptsOf('j')).toEqual(['1 failed', '2 failed']);
+    expect(world.job('j')).toMatchObject({
+      state: 'paused',
+      reason: '2 attempts failed, the last: the process that ran it ended',
+    });
+  });
+});
+
+describe('a clock that is set', () => {
+  test('back starts nothing twice, and says what it waits for', async () => {
+    world.add({ name: 'j', cron: '0 * * * *' });
+    world.start();
+    await world.clock.pass(2.5 * hourMs);
+    world.clock.set(-2 * hourMs);
+    await world.clock.pass(3 * hourMs);
+    expect(dueOf('j')).toEqual(['01:00:00 completed', '02:00:00 completed', '03:00:00 completed']);
+    expect(world.happenings.filter(({ kind }) => kind === 'clock-set-back')).toHaveLength(1);
+  });
+
+  test('back does not keep a retry waiting', async () => {
+    world.fateOf = (_job, nth) => ({ ms: 1000, outcome: nth === 0 ? 'failed' : 'completed' });
+    world.add({ name: 'j', cron: '0 12 * * *' });
+    world.start();
+    await world.clock.pass(12 * hourMs + 5000);
+    world.clock.set(-10 * hourMs);
+    await world.clock.pass(2 * minuteMs);
+    expect(attemptsOf('j')).toEqual(['1 failed', '2 completed']);
+  });
+
+  test('forth starts what is not too late, and writes down what was missed', async () => {
+    world.add({ name: 'j', cron: '0 * * * *' });
+    world.start();
+    await world.clock.pass(30 * minuteMs);
+    world.clock.set(2 * hourMs + 32 * minuteMs);
+    await world.clock.pass(minuteMs);
+    expect(dueOf('j')).toEqual(['01:00:00 missed', '02:00:00 missed', '03:00:00 completed']);
+  });
+
+  test('forth and back by very much goes on when it is resumed', async () => {
+    const { id } = world.add({ name: 'j', cron: '0 * * * *' });
+    world.start();
+    await world.clock.pass(minuteMs);
+    world.clock.set(100 * 366 * 24 * hourMs);
+    await world.clock.pass(minuteMs);
+    world.clock.set(-100 * 366 * 24 * hourMs);
+    await world.clock.pass(minuteMs);
+    world.store.jobs.change(id, { checkedAt: world.clock.now() });
+    await world.clock.pass(hourMs);
+    expect(startsOf('j').at(-1)).toBe('01:00:00');
+  });
+
+  test('by a machine that slept starts at its end what is not too late', async () => {
+    world.add({ name: 'j', cron: '0 1 * * *' });
+    world.start();
+    await world.clock.pass(30 * minuteMs);
+    world.clock.sleep(32 * minuteMs);
+    await world.clock.pass(minuteMs);
+    expect(startsOf('j')).toEqual(['01:02:00']);
+  });
+});
+
+describe('a run by hand', () => {
+  test('starts at once, and neither fails the job nor stops it', async () => {
+    world.fateOf = () => ({ ms: 1000, outcome: 'failed' });
+    world.add({ name: 'j', cron: '0 12 * * *', retries: 0 });
+    const runner = world.start();
+    expect(runner.runNow(world.job('j'))).toMatchObject({ attempt: 0, dueAt: midnight, outcome: null });
+    expect(() => runner.runNow(world.job('j'))).toThrow(
+      "the run by hand of 2026-01-01T00:00:00.000Z of job 'j' is under way",
+    );
+    await world.clock.pass(hourMs);
+    expect(attemptsOf('j')).toEqual(['0 failed']);
+    expect(world.job('j')).toMatchObject({ state: 'active', retry: null });
+  });
+
+  test('is not joined by one that is due', async () => {
+    world.fateOf = () => ({ ms: 2 * minuteMs });
+    world.add({ name: 'j', cron: '0 1 * * *' });
+    const runner = world.start();
+    await world.clock.pass(59 * minuteMs);
+    runner.runNow(world.job('j'));
+    await world.clock.pass(hourMs);
+    expect(world.runs('j')).toMatchObject([
+      { attempt: 0, outcome: 'completed' },
+      { outcome: 'skipped', message: 'the run by hand of 2026-01-01T00:59:00.000Z was still under way' },
+    ]);
+  });
+});
+
+test('two services on one database start nothing twice', async () => {
+  world.add({ name: 'j', cron: '*/10 * * * *' });
+  world.start();
+  const second = world.start();
+  for (let minute = 0; minute < 60; minute += 1) {
+    second.tick();
+    await world.clock.pass(minuteMs);
+  }
+  await world.clock.pass(minuteMs);
+  expect(startsOf('j')).toHaveLength(6);
+  expect(attemptsOf('j')).toEqual(Array(6).fill('1 completed'));
+});
+
+test('a database that cannot be read is tried again', async () => {
+  const { list } = world.store.jobs;
+  world.add({ name: 'j', cron: '* * * * *' });
+  world.start();
+  await world.clock.pass(minuteMs - 1000);
+  Object.assign(world.store.jobs, {
+    list: () => {
+      throw new Error('database is locked');
+    },
+  });
+  await world.clock.pass(10_000);
+  Object.assign(world.store.jobs, { list });
+  await world.clock.pass(2000);
+  expect(startsOf('j')).toHaveLength(1);
+  expect(world.errors.splice(0).length).toBeGreaterThan(5);
+});
