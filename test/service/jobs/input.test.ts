@@ -1,0 +1,172 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { thisProcess } from '../../../src/controller/lock.ts';
+import { VnmError } from '../../../src/model/errors.ts';
+import { addJob, findJob, pauseJob, removeJob, resumeJob } from '../../../src/service/jobs/actions.ts';
+import { localZone } from '../../../src/service/jobs/zone.ts';
+import { readSlice } from '../../../src/slicefile/index.ts';
+import { openStore, type Store } from '../../../src/store/store.ts';
+import { gallery } from '../../support/slices.ts';
+
+const nowMs = Date.parse('2026-11-25T12:00:00Z');
+const weekly = { name: 'weekly', slice: 'three', to: ['initial', 'final'], cron: '0 3 * * 1' };
+let store: Store;
+
+beforeEach(() => {
+  store = openStore(':memory:');
+  store.slices.save(readSlice(gallery('three-node')));
+  store.slices.save(readSlice(gallery('shared-nodes')));
+});
+
+afterEach(() => store.close());
+
+const add = (input: object) => addJob(store, input, nowMs);
+
+describe('a new job', () => {
+  test('has sensible defaults', () => {
+    expect(add(weekly)).toEqual({
+      id: 1,
+      name: 'weekly',
+      slice: 'three',
+      vn: 'three',
+      placements: ['initial', 'final'],
+      cron: '0 3 * * 1',
+      at: null,
+      timezone: localZone(),
+      options: JSON.stringify({ control: 'gateway', schedule: 'optimal', granularity: 'gateway', traffic: false }),
+      missed: 'skip',
+      retries: 3,
+      retryWaitMs: 60_000,
+      latestStartMs: 300_000,
+      state: 'active',
+      reason: null,
+      createdAt: nowMs,
+      checkedAt: nowMs,
+      retry: null,
+    });
+    expect(store.jobs.list()).toHaveLength(1);
+  });
+
+  test('has all that is said of it', () => {
+    const options = { control: 'remote', schedule: 'heuristic', granularity: 'peer', urpf: 'strict', traffic: true };
+    const policies = { missed: 'once', retries: 0, retryWaitMs: 5000, latestStartMs: 10_000, timezone: 'Asia/Tokyo' };
+    const { name, slice, to } = weekly;
+    const job = add({ name, slice, vn: 'three', to, at: '2026-12-01T03:00+02:00', options, ...policies });
+    expect(job).toMatchObject({ ...policies, cron: null, at: Date.parse('2026-12-01T01:00Z') });
+    expect(JSON.parse(job.options)).toEqual(options);
+  });
+
+  const { cron: _, ...timeless } = weekly;
+  test.each<[object, string, string]>([
+    [
+      { ...weekly, name: 'a b' },
+      'invalid-input',
+      'the job cannot be: name: must be 1 to 64 of A-Z, a-z, 0-9, _ and -, beginning with a letter or digit',
+    ],
+    [{ ...weekly, slice: 'four' }, 'not-found', "there is no slice 'four' in :memory:"],
+    [{ ...weekly, vn: 'four' }, 'not-found', "slice 'three' has no VN 'four'"],
+    [{ ...weekly, slice: 'shared' }, 'usage', "slice 'shared' has several VNs (red, blue)"],
+    [{ ...weekly, to: ['final', 'nowhere'] }, 'not-found', "VN 'three' has no placement 'nowhere'"],
+    [{ ...weekly, to: ['final', 'final'] }, 'invalid-input', 'a placement is named twice: final, final'],
+    [{ ...weekly, to: [] }, 'invalid-input', 'the job cannot be: to: Too small: expected array to have >=1 items'],
+    [{ ...weekly, at: '2026-12-01T03:00Z' }, 'invalid-input', 'a job has one time or a pattern, not both'],
+    [timeless, 'invalid-input', 'a job needs a time'],
+    [
+      { ...weekly, cron: '0 24 * * 1' },
+      'invalid-input',
+      "'0 24 * * 1' is not a cron pattern: hour: 24 is a invalid expression for hour",
+    ],
+    [{ ...weekly, cron: '0 0 30W 2 *' }, 'invalid-input', "'0 0 30W 2 *' is never due"],
+    [{ ...weekly, timezone: 'Mars/Olympus' }, 'invalid-input', "'Mars/Olympus' is not a timezone"],
+    [
+      { ...timeless, at: 'tomorrow' },
+      'invalid-input',
+      'the job cannot be: at: must be an instant with its offset, like 2026-12-01T03:00Z',
+    ],
+    [
+      { ...timeless, at: '2026-12-01T03:00' },
+      'invalid-input',
+      'the job cannot be: at: must be an instant with its offset, like 2026-12-01T03:00Z',
+    ],
+    [{ ...timeless, at: '2027-02-30T03:00Z' }, 'invalid-input', "at: '2027-02-30T03:00Z' is no instant that there is"],
+    [{ ...timeless, at: '2026-11-25T12:00Z' }, 'invalid-input', 'at: 2026-11-25T12:00:00.000Z is over'],
+    [
+      { ...weekly, options: { schedule: 'hold', control: 'remote' } },
+      'usage',
+      "schedule 'hold' needs the redirections armed at the gateways",
+    ],
+    [
+      { ...weekly, missed: 'twice', retries: -1 },
+      'invalid-input',
+      'the job cannot be: missed: Invalid option: expected one of "skip"|"once"; retries: Too small: expected number to be >=0',
+    ],
+    [{ ...weekly, wish: 1 }, 'invalid-input', 'the job cannot be: Unrecognized key: "wish"'],
+  ])('%j is refused', (input, code, message) => {
+    let thrown: unknown;
+    try {
+      add(input);
+    } catch (error) {
+      thrown = error;
+    }
+    expect(thrown).toBeInstanceOf(VnmError);
+    expect(thrown).toMatchObject({ code, message });
+    expect(store.jobs.list()).toEqual([]);
+  });
+
+  test('has a name of its own', () => {
+    add(weekly);
+    expect(() => add(weekly)).toThrow("there is a job 'weekly' already");
+  });
+});
+
+describe('what is done with a job', () => {
+  beforeEach(() => {
+    add(weekly);
+  });
+
+  test('needs one', () => {
+    expect(() => findJob(store, 'daily')).toThrow("there is no job 'daily'");
+    for (const act of [pauseJob, resumeJob, removeJob])
+      expect(() => act(store, 'daily')).toThrow("there is no job 'daily'");
+  });
+
+  test('pausing forgets a retry, and resuming looks at what is due from then on', () => {
+    const { id } = findJob(store, 'weekly');
+    store.jobs.change(id, { retry: { dueAt: 1, attempt: 2, at: 3 } });
+    expect(pauseJob(store, 'weekly')).toMatchObject({ state: 'paused', reason: 'by hand', retry: null });
+    expect(resumeJob(store, 'weekly', nowMs + 99)).toMatchObject({
+      state: 'active',
+      reason: null,
+      checkedAt: nowMs + 99,
+    });
+  });
+
+  test('what is active is resumed from now on only where the clock was set back', () => {
+    expect(resumeJob(store, 'weekly', nowMs + 99).checkedAt).toBe(nowMs);
+    expect(resumeJob(store, 'weekly', nowMs - 99).checkedAt).toBe(nowMs - 99);
+  });
+
+  test('what is over is neither paused nor resumed', () => {
+    const { id } = add({ name: 'once', slice: 'three', to: ['final'], at: '2026-12-01T03:00Z' });
+    pauseJob(store, 'once');
+    expect(() => resumeJob(store, 'once', Date.parse('2026-12-01T03:00Z'))).toThrow("the time of job 'once' is over");
+    store.jobs.change(id, { state: 'done' });
+    expect(() => resumeJob(store, 'once', nowMs)).toThrow("the time of job 'once' is over");
+    expect(() => pauseJob(store, 'once')).toThrow("the time of job 'once' is over");
+  });
+
+  test('what runs is not removed, unless its process has ended', () => {
+    const { id } = findJob(store, 'weekly');
+    store.jobs.startByHand(id, thisProcess(), nowMs);
+    expect(() => removeJob(store, 'weekly')).toThrow(
+      "the run by hand of 2026-11-25T12:00:00.000Z of job 'weekly' is under way",
+    );
+    store.jobs.finish(
+      store.jobs.underWay()[0]!.id,
+      { outcome: 'completed', finishedAt: nowMs, message: null, migrationId: null },
+      () => ({}),
+    );
+    store.jobs.startByHand(id, { ...thisProcess(), processStart: 'another' }, nowMs);
+    removeJob(store, 'weekly');
+    expect(store.jobs.list()).toEqual([]);
+  });
+});
