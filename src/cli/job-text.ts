@@ -26,7 +26,8 @@ export function jobText(job: JobView, service: string): string {
     `  moves        ${whatText(job)}`,
     `  when         ${whenText(job)}`,
     `  migration    --control ${control} --schedule ${schedule} --granularity ${granularity}${urpf === undefined ? '' : ` --urpf ${urpf}`}${traffic ? ' --traffic' : ''}`,
-    `  missed       ${job.missed === 'skip' ? 'skip' : 'run once'}; starts at most ${durationText(job.latestStartMs)} late`,
+    `  latest start ${durationText(job.latestStartMs)} after it is due`,
+    `  missed       ${job.missed === 'skip' ? 'skip' : 'run once, as soon as it is noticed'}`,
     `  on failure   ${job.retries} retries, the first after ${durationText(job.retryWaitMs)}, then it is paused`,
   ];
   if (job.retry !== null)

@@ -96,6 +96,7 @@ describeAsRoot('jobs', () => {
     const counted: string[] = [];
     const jobs = startJobs(context, log, (job, outcome) => counted.push(`${job} ${outcome}`));
     try {
+      while (counted.length === 0) await sleep(50);
       expect(counted).toEqual(['nightly failed']);
       expect((await history('nightly'))[0]).toMatchObject({
         outcome: 'failed',

@@ -51,12 +51,21 @@ const staleMs = 3_600_000;
 const setBackMs = 60_000;
 
 export function createRunner(parts: RunnerParts): Runner {
-  const { store, clock, holder, signal, tell } = parts;
+  const { store, clock, holder, signal } = parts;
   const heartbeatMs = parts.heartbeatMs ?? defaultHeartbeatMs;
   const cron = new Map<string, Started>();
   const running = new Set<Promise<void>>();
   const toldOfClock = new Set<number>();
   let cancelTimer = () => {};
+
+  /** Who listens must not stop what is written down already. */
+  function tell(happening: Happening): void {
+    try {
+      parts.tell(happening);
+    } catch (error) {
+      parts.onError(error);
+    }
+  }
 
   function tick(): void {
     if (signal.aborted) return;

@@ -34,7 +34,8 @@ export function startJobs(context: ServiceContext, log: Log, countRun: (job: str
     tell: (happening) => tellOf(listeners, happening),
     onError: (error) => tellOfError(listeners, error),
   });
-  runner.tick();
+  // Whoever counts may not be there yet.
+  setImmediate(runner.tick);
   const view = (name: string) => ({ ...jobView(store, findJob(store, name), Date.now()) });
 
   /** Changes are looked at at once. */

@@ -369,6 +369,17 @@ describe('a run by hand', () => {
   });
 });
 
+test('listeners that fail stop nothing', async () => {
+  world.add({ name: 'j', cron: '* * * * *' });
+  world.happenings.push = () => {
+    throw new Error('the log is full');
+  };
+  world.start();
+  await world.clock.pass(2.5 * minuteMs);
+  expect(attemptsOf('j')).toEqual(['1 completed', '1 completed']);
+  expect(world.errors.splice(0)).toHaveLength(4);
+});
+
 test('two services on one database start nothing twice', async () => {
   world.add({ name: 'j', cron: '*/10 * * * *' });
   world.start();
