@@ -262,4 +262,5 @@ const someResult = {
   redirections: [],
   flows: [],
   away: [],
+  fromRecord: [],
 };
