@@ -120,8 +120,10 @@ export function createRepairer(parts: RepairParts, options: RepairOptions): Repa
         const words = failed.map(({ node, message }) => `node '${node}': ${message}`).join('; ');
         throw new VnmError('failed', words);
       }
-      events.add(slice.name, 'repaired', `${tell(mended)} (${cause})`, { cause, mended });
       told.delete(slice.name);
+      // It was right again before anybody came.
+      if (mended.length === 0) return;
+      events.add(slice.name, 'repaired', `${tell(mended)} (${cause})`, { cause, mended });
       parts.onOutcome(slice.name, 'mended');
     } catch (error) {
       // Somebody was quicker, and works on the slice now: it is looked at again.

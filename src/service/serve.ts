@@ -80,14 +80,12 @@ export async function serve(store: Store, options: ServeOptions, log: Log, outsi
     register(store, url);
     forget();
     log.info('started', `listens on ${url}, database ${store.path}`);
-    const resuming = resumeInterrupted(context, (migration, err) =>
-      log.warn('resume-failed', `${describeUnfinished(migration)}: ${messageOf(err)}`, {
-        slice: migration.slice,
-        vn: migration.vn,
-        migration: migration.id,
-        err,
-      }),
-    );
+    const resuming = resumeInterrupted(context, (err, migration) => {
+      const what =
+        migration === undefined ? 'interrupted migrations cannot be looked at' : describeUnfinished(migration);
+      const { slice, vn, id } = migration ?? {};
+      log.warn('resume-failed', `${what}: ${messageOf(err)}`, { slice, vn, migration: id, err });
+    });
     await aborted(signal);
     log.info('ending', 'told to end: what is under way reaches a safe point first');
     await Promise.all([http.close(), resuming]);

@@ -46,7 +46,7 @@ export function startWatching(context: ServiceContext, log: Log, counts: Watchin
   function onChange(change: HealthChange): void {
     const { slice, vn, kind, name, to, cause } = change;
     const message = `${describe(change)}: ${cause}`;
-    const advice = kind === 'node' && to === 'down' ? adviceFor(store, slice, name) : [];
+    const advice = kind === 'node' && to === 'down' ? advise(slice, name) : [];
     const words = [message, ...advice].join('; ');
     const detail = { vn, kind, name, from: change.from, to, cause };
     // Of what has just been looked at for the first time nobody needs to hear that it is well.
@@ -57,6 +57,16 @@ export function startWatching(context: ServiceContext, log: Log, counts: Watchin
     if (kind === 'node') markNode(change);
     if (to === 'suspect' || to === 'down') repairer.look(slice.name, message);
     if (to === 'up' && change.from === 'down') repairer.look(slice.name, message);
+  }
+
+  /** Without it where the database is busy: that the node is down shall be told all the same. */
+  function advise(slice: Slice, node: string): string[] {
+    try {
+      return adviceFor(store, slice, node);
+    } catch (err) {
+      log.warn('database-busy', messageOf(err), { err });
+      return [];
+    }
   }
 
   /** Nobody shall wait for a node that is down. */
