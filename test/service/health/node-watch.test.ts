@@ -1,0 +1,106 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { expect, it } from 'vitest';
+import { VnmError } from '../../../src/model/errors.ts';
+import { NodeWatch } from '../../../src/service/health/node-watch.ts';
+import type { AgentConnection } from '../../../src/transport/agent-connection.ts';
+
+/** A node whose agent answers, is silent or ends as told. */
+function world() {
+  let nowMs = 0;
+  let isSilent = false;
+  let refusal: Error | undefined;
+  let startedAt = 1;
+  let end: ((error?: VnmError) => void) | undefined;
+  const connected: number[] = [];
+  const watch = new NodeWatch({
+    intervalMs: 250,
+    timeoutMs: 750,
+    monotonicMs: () => nowMs,
+    connect: async () => {
+      if (refusal !== undefined) throw refusal;
+      return {
+        facts: { agent: { startedAt } },
+        call: () => (isSilent ? new Promise(() => {}) : Promise.resolve({ watches: [] })),
+        onClose: (listener: (error?: VnmError) => void) => {
+          end = listener;
+        },
+      } as unknown as AgentConnection;
+    },
+    onConnected: (facts, before) => connected.push(before === undefined ? 0 : facts.agent.startedAt),
+  });
+  return {
+    watch,
+    connected,
+    silence: (value: boolean) => {
+      isSilent = value;
+    },
+    die: (error: Error | undefined) => {
+      refusal = error;
+      startedAt += 1;
+      end?.(new VnmError('unreachable', 'the agent has ended'));
+    },
+    back: () => {
+      refusal = undefined;
+    },
+    pass: async (rounds: number) => {
+      for (let round = 0; round < rounds; round += 1) {
+        watch.tick();
+        await turn();
+        nowMs += 250;
+      }
+    },
+    late: (ms: number) => {
+      nowMs += ms;
+      watch.forgive(ms);
+    },
+  };
+}
+
+it('is heard with every round', async () => {
+  const { watch, pass } = world();
+  expect(watch.evidence()).toBeUndefined();
+  await pass(5);
+  expect(watch.evidence()).toEqual({ missed: 0, answered: 5 });
+  expect(watch.report).toEqual({ watches: [] });
+});
+
+it('that falls silent misses one more with every interval after the time-out, and tells no old report', async () => {
+  const { watch, pass, silence } = world();
+  await pass(5);
+  silence(true);
+  await pass(3);
+  expect(watch.evidence()).toEqual({ missed: 1, answered: 0 });
+  await pass(3);
+  expect(watch.evidence()).toEqual({ missed: 4, answered: 0 });
+  expect(watch.report).toBeUndefined();
+});
+
+it('is not blamed for time in which nobody listened', async () => {
+  const { watch, pass, silence, late } = world();
+  await pass(5);
+  silence(true);
+  await pass(1);
+  late(60_000);
+  expect(watch.evidence()?.missed).toBe(0);
+});
+
+it('whose agent was started anew is connected again, and that is told', async () => {
+  const { watch, pass, die, back, connected } = world();
+  await pass(3);
+  die(new VnmError('unreachable', 'connection refused'));
+  await pass(2);
+  expect(watch.failure).toBe('connection refused');
+  back();
+  await pass(4);
+  expect(connected).toEqual([0, 2]);
+  expect(watch.evidence()?.missed).toBe(0);
+});
+
+it('that is not reached at first is missed only after the first attempt has failed', async () => {
+  const { watch, pass, die } = world();
+  die(new VnmError('unreachable', 'no answer'));
+  await pass(1);
+  expect(watch.evidence()).toBeUndefined();
+  await pass(6);
+  expect(watch.evidence()!.missed).toBeGreaterThan(0);
+});
