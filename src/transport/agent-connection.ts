@@ -37,7 +37,8 @@ export interface AgentConnection {
   abandon(error: VnmError): void;
 }
 
-const stepTimeoutMs = 30_000;
+/** Kernels that make and remove many namespaces at once keep an agent waiting for long. */
+const stepTimeoutMs = 120_000;
 
 /**
  * Throws VnmError `unreachable` (SSH), `unsupported` (no right to install the agent, or no Node.js for it, or an administrator

@@ -41,7 +41,8 @@ export interface InstalledAgent {
   readonly stillRunning?: string;
 }
 
-const stepTimeoutMs = 30_000;
+/** Kernels that make and remove many namespaces at once keep an agent waiting for long. */
+const stepTimeoutMs = 120_000;
 
 /**
  * `makePolicy` gets the policies that are on the node. Throws VnmError `unreachable`, `unsupported` (the administrator's login

@@ -11,7 +11,7 @@ const program = fileURLToPath(new URL('../../src/cli/pl-vnm.mjs', import.meta.ur
 /** So that a program that starts a hundred times is not compiled a hundred times. */
 const compiled = fileURLToPath(new URL('../../node_modules/.cache/compiled', import.meta.url));
 /** Longer than any command takes; one that hangs is killed. */
-const patienceMs = 120_000;
+const patienceMs = 240_000;
 
 export interface Finished {
   /** Null: it was killed. */

@@ -99,7 +99,7 @@ function suite(): void {
       'find /usr/local/lib /etc/pl-vnm /etc/sudoers.d /etc/sudoers -printf "%M %U:%G %p %s\\n" 2>/dev/null | sort -k 3; true',
     );
   const asLogin = async (command: string) => {
-    const { code, stdout, stderr } = await session.exec(command, { timeoutMs: 30_000 });
+    const { code, stdout, stderr } = await session.exec(command, { timeoutMs: 120_000 });
     return { code, stdout: stdout.toString(), stderr };
   };
   const agentPid = () =>
