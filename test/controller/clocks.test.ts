@@ -25,6 +25,8 @@ interface FakeNode {
 /** Agents that only know the time; `asked` lists who was asked for UTC, and by which servers. */
 function fakeAgents(nodes: Record<string, FakeNode>, ntp: string[] = []) {
   const asked: [string, string[]][] = [];
+  // One clock for all, so that nothing but the exchange is between what is read and the truth.
+  const clock = steadyClock(systemClock);
   const call = async (node: string, method: Method, params: { ntpServers?: string[] }) => {
     const { skewMs = 0, roundTripMs = 0, sources = [], errors = [], refusal } = nodes[node]!;
     if (method === 'utc') {
@@ -34,7 +36,7 @@ function fakeAgents(nodes: Record<string, FakeNode>, ntp: string[] = []) {
     }
     expect(method).toBe('clock');
     if (roundTripMs > 0) await sleep(roundTripMs / 2);
-    const now = systemClock.wallMs() + skewMs;
+    const now = clock.wallMs() + skewMs;
     if (roundTripMs > 0) await sleep(roundTripMs / 2);
     return { receivedAt: now, sentAt: now };
   };
@@ -42,7 +44,7 @@ function fakeAgents(nodes: Record<string, FakeNode>, ntp: string[] = []) {
     ({ call: (method: Method, params: object) => call(node, method, params) }) as unknown as AgentConnection;
   const agents = {
     slice: sliceOf(Object.keys(nodes), [], { ntp }),
-    clock: steadyClock(systemClock),
+    clock,
     get,
   } as unknown as Agents;
   return { agents, asked };
@@ -52,8 +54,8 @@ function own(sources: UtcReading[], errors: string[] = []): () => Promise<OwnUtc
   return async () => ({ sources, errors, beganAtMs: systemClock.monotonicMs() });
 }
 
-/** A clock is read to within a few microseconds, and to within the millisecond that Node.js tells where it is always interrupted. */
-const readingMs = 1;
+/** A clock is read to within a few microseconds. */
+const readingMs = 0.05;
 
 function expectTruth(clock: NodeClock | undefined, trueMs: number): void {
   expect(Math.abs(clock!.offsetMs - trueMs)).toBeLessThanOrEqual(clock!.boundMs + readingMs);
