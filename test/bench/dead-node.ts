@@ -16,7 +16,7 @@ import { progress, quantile } from './harness.ts';
 const settleMs = 6000;
 const patienceMs = 30_000;
 
-export async function deadNodeBench(count = 2): Promise<string> {
+export async function deadNodeBench(count = 10): Promise<string> {
   const place = await makePlace('three-node', { divideLatenciesBy: 1 });
   const abort = new AbortController();
   const connections = keepConnections();

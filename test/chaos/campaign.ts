@@ -4,13 +4,15 @@ import type { SliceStatus } from '../../src/controller/status.ts';
 import type { VerifyResult } from '../../src/controller/verify.ts';
 import type { Flow } from '../../src/model/slice.ts';
 import { pathBetween, shortestPaths } from '../../src/planning/paths.ts';
-import { type Fault, faults, type Hurt } from './faults.ts';
+import { type Attempt, type Fault, faults, type Hurt } from './faults.ts';
 import type { Place } from './place.ts';
 import { type Random, randomOf } from './random.ts';
 
 export interface RunRecord {
   readonly run: number;
   readonly fault: string;
+  /** In which it struck; none for one that does so before the migration begins. */
+  readonly phase?: string;
   /** When and on what, for people. */
   readonly detail: string;
   readonly ended: 'old' | 'new';
@@ -32,6 +34,8 @@ const recoveryPhases = ['set up', 'redirect', 'verify', 'drain', 'retire', 'roll
 export async function runOnce(place: Place, seed: number, run: number): Promise<RunRecord> {
   const random = randomOf(seed, run);
   const fault = faults[run % faults.length]!;
+  // One phase after the other, so that none is left out.
+  const phase = fault.strike && fault.phases[Math.floor(run / faults.length) % fault.phases.length]!;
   const { vnm, slice, vn } = place;
   const problems: string[] = [];
   const from = place.store.instances.active(slice.name, vn.name)!.placementName;
@@ -44,7 +48,7 @@ export async function runOnce(place: Place, seed: number, run: number): Promise<
     if (fault.before !== undefined) hurts.push(fault.before(place, random));
     const migrating = vnm.start(`--json migrate ${slice.name} --to ${to} --schedule ${schedule}`);
     const placements = { from: vn.placements.get(from)!, to: vn.placements.get(to)! };
-    detail += await strike(fault, { place, random, migrating, ...placements }, hurts);
+    if (phase !== undefined) detail += await strike(fault, phase, { place, random, migrating, ...placements }, hurts);
     const { code } = await migrating.finished;
     // Now and then the first attempt to go on meets what went wrong as well.
     const isLate = random.next() < 0.3 && place.store.migrations.unfinished(slice.name).length > 0;
@@ -72,16 +76,10 @@ export async function runOnce(place: Place, seed: number, run: number): Promise<
   if (duplicated > 0) problems.push(`${duplicated} packets came twice`);
   const ended = placement === to ? 'new' : 'old';
   const lostByHurt = sum(flows.filter(isHurt));
-  return { run, fault: fault.name, detail, ended, recovery, lost, lostByHurt, duplicated, leftovers, problems };
+  return { run, fault: fault.name, phase, detail, ended, recovery, lost, lostByHurt, duplicated, leftovers, problems };
 }
 
-async function strike(
-  fault: Fault,
-  attempt: Parameters<NonNullable<Fault['strike']>>[0],
-  hurts: Hurt[],
-): Promise<string> {
-  if (fault.strike === undefined) return '';
-  const phase = attempt.random.pick(fault.phases);
+async function strike(fault: Fault, phase: string, attempt: Attempt, hurts: Hurt[]): Promise<string> {
   const afterMs = Math.floor(attempt.random.next() * fault.withinMs);
   try {
     await attempt.migrating.said(`- ${phase}\n`);
@@ -89,7 +87,7 @@ async function strike(
     return ' (it ended before)';
   }
   await sleep(afterMs);
-  hurts.push(await fault.strike(attempt));
+  hurts.push(await fault.strike!(attempt));
   return `, in '${phase}' after ${afterMs} ms:`;
 }
 

@@ -17,6 +17,12 @@ const [runs, seed, parallel] = [Number(values.runs), Number(values.seed), Number
 const waiting = Array.from({ length: runs }, (_, run) => run);
 const records: RunRecord[] = [];
 const startMs = performance.now();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    if (waiting.length > 0) console.error('no further run is begun; those under way are finished');
+    waiting.length = 0;
+  });
+}
 await Promise.all(Array.from({ length: Math.min(parallel, runs) }, work));
 records.sort((a, b) => a.run - b.run);
 const bad = records.filter(({ problems }) => problems.length > 0);
@@ -25,10 +31,11 @@ for (const { run, fault, detail, recovery, problems } of bad) {
 }
 console.log(`\n$ npm run chaos -- --runs ${runs} --seed ${seed} --slice ${values.slice}\n`);
 console.log(summary(records));
+console.log(`\nthe controller was killed ${inPhases('controller killed')}; an agent ${inPhases('agent killed')}`);
 console.log(
-  `\n${runs} runs in ${((performance.now() - startMs) / 60_000).toFixed(0)} min, ${bad.length} not as they must be`,
+  `\n${records.length} runs in ${((performance.now() - startMs) / 60_000).toFixed(0)} min, ${bad.length} not as they must be`,
 );
-process.exitCode = bad.length === 0 ? 0 : 1;
+process.exitCode = bad.length === 0 && records.length === runs ? 0 : 1;
 
 async function work(): Promise<void> {
   let place: Place = await makePlace(values.slice);
@@ -49,6 +56,14 @@ async function work(): Promise<void> {
   } finally {
     await place.remove();
   }
+}
+
+function inPhases(fault: string): string {
+  const struck = records.filter((record) => record.fault === fault);
+  const counts = [...Map.groupBy(struck, ({ phase }) => phase)].map(
+    ([phase, group]) => `in '${phase}' ${group.length} times`,
+  );
+  return counts.join(', ');
 }
 
 /** One line per fault. */

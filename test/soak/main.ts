@@ -19,7 +19,7 @@ const parts = [
 const plan: Plan = {
   minutes,
   // In the middle between two migrations.
-  strikes: parts.map(([part, strike]) => ({ atSeconds: Math.round((part * minutes * 60) / 30) * 30 + 12, strike })),
+  strikes: parts.map(([part, strike]) => ({ atSeconds: Math.round((part * minutes * 60) / 30) * 30 + 17, strike })),
 };
 const result = await soak(plan, (text) => console.error(text));
 console.log(`\n$ npm run soak -- --minutes ${minutes}\n\n${soakReport(result)}`);

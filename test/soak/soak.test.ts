@@ -8,10 +8,11 @@ import { soak } from './soak.ts';
 
 describeAsRoot('the service', () => {
   it('moves a VN by a job, and mends what is hurt meanwhile', async () => {
+    // Between two migrations: what is hurt during one, that one mends or undoes.
     const strikes = [
-      { atSeconds: 10, strike: killAgent('gateway') },
-      { atSeconds: 40, strike: deleteTunnel },
-      { atSeconds: 72, strike: cutNode(10_000) },
+      { atSeconds: 15, strike: killAgent('gateway') },
+      { atSeconds: 45, strike: deleteTunnel },
+      { atSeconds: 74, strike: cutNode(10_000) },
     ];
     const result = await soak({ minutes: 2, strikes }, () => {});
     const told = soakReport(result);

@@ -19,7 +19,7 @@ const program = fileURLToPath(new URL('../../src/cli/pl-vnm.mjs', import.meta.ur
 
 export interface Plan {
   readonly minutes: number;
-  /** When what happens, in s after the job was added. */
+  /** When what happens, in s after the job's first run is due. Half a minute later the next is due. */
   readonly strikes: readonly { readonly atSeconds: number; readonly strike: Strike }[];
 }
 
@@ -49,6 +49,7 @@ export interface SoakResult {
 }
 
 const name = 'back-and-forth';
+const jobEveryMs = 30_000;
 const stretchMs = 60_000;
 const sampleMs = 5000;
 const startMs = 30_000;
@@ -158,10 +159,10 @@ async function strikeAll(
   signal: AbortSignal,
   say: (text: string) => void,
 ) {
-  const startedMs = Date.now();
+  const firstRunMs = Math.ceil(Date.now() / jobEveryMs) * jobEveryMs;
   const wait = (ms: number) => sleep(Math.max(0, ms), undefined, { signal }).catch(() => undefined);
   for (const { atSeconds, strike } of strikes) {
-    await wait(startedMs + atSeconds * 1000 - Date.now());
+    await wait(firstRunMs + atSeconds * 1000 - Date.now());
     if (signal.aborted) return;
     const fromMs = Date.now();
     const incident = await strike(place, wait);
