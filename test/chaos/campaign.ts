@@ -12,7 +12,7 @@ export interface RunRecord {
   readonly run: number;
   readonly fault: string;
   /** In which it struck; none for one that does so before the migration begins. */
-  readonly phase?: string;
+  readonly phase: string | undefined;
   /** When and on what, for people. */
   readonly detail: string;
   readonly ended: 'old' | 'new';
