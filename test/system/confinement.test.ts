@@ -470,7 +470,9 @@ function suite(): void {
         node.asRoot('ls -d /usr/local/lib/pl-vnm /etc/pl-vnm /run/pl-vnm /etc/sudoers.d/pl-vnm* 2>/dev/null; true'),
       ).toBe('');
     }
-    await vi.waitFor(() => expect(gw1.asRoot(`ls -d /proc/${pid} 2>/dev/null || echo gone`)).toBe('gone\n'));
+    // It has a command no more once it has ended, though its parent may not have heard of it yet.
+    const ended = () => expect(gw1.asRoot(`readlink /proc/${pid}/exe || echo ended`)).toBe('ended\n');
+    await vi.waitFor(ended, { timeout: 60_000 });
     expect((await asLogin(`sudo -n ${attach}`)).code).toBe(1);
     expect((await agentCommand('uninstall')).json).toMatchObject({
       nodes: names.map((node) => ({ node, removed: false })),

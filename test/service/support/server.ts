@@ -31,6 +31,7 @@ export async function ownServer(
   change: Partial<HttpParts> & { operations?: FakeOperations } = {},
 ): Promise<OwnServer> {
   const { store, remove } = temporaryStore();
+  closers.unshift(async () => remove());
   for (const name of ['three-node', 'shared-nodes']) store.slices.save(readSlice(gallery(name)));
   const logged = logLines();
   const abort = new AbortController();
@@ -48,10 +49,7 @@ export async function ownServer(
     },
     { host: '127.0.0.1', port: 8473, version: '1.2.3', operations, ...options },
   );
-  closers.push(async () => {
-    await server.close();
-    remove();
-  });
+  closers.unshift(() => server.close());
   const ask: OwnServer['ask'] = async (method, url, body) => {
     const payload = body === undefined ? {} : { payload: body as object };
     const answer = await server.app.inject({ method, url, headers: { host }, ...payload });
@@ -60,6 +58,7 @@ export async function ownServer(
   return { server, store, operations, logged, abort, ask };
 }
 
+/** The last first. */
 const closers: (() => Promise<void>)[] = [];
 afterEach(async () => {
   for (const close of closers.splice(0)) await close();
