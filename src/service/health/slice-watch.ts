@@ -147,7 +147,7 @@ export class SliceWatch {
 
   #note(slice: Slice, finding: Finding & { vn: string }): void {
     const key = keyOf(finding);
-    const nowMs = this.#parts.clock.wallMs();
+    const nowMs = Math.round(this.#parts.clock.wallMs());
     const { vn, kind, name, evidence } = finding;
     const record = this.#records.get(key);
     const from = record?.state ?? 'unknown';
@@ -162,7 +162,7 @@ export class SliceWatch {
 
   /** What was wrong with the old instance is not said of the new one. */
   #moved(vn: string, placement: string): void {
-    const nowMs = this.#parts.clock.wallMs();
+    const nowMs = Math.round(this.#parts.clock.wallMs());
     for (const [key, record] of this.#records) {
       if (record.vn !== vn || record.state === 'up' || record.state === 'unknown') continue;
       const cause = `the VN has moved to placement '${placement}'`;
@@ -191,7 +191,7 @@ function keyOf({ vn, kind, name }: Pick<HealthRecord, 'vn' | 'kind' | 'name'>): 
 function causeOf({ kind, evidence, by }: Finding, to: HealthState, failure: string | undefined): string {
   if (evidence === undefined) return `${by} can tell`;
   const { missed, answered } = evidence;
-  if (to === 'up') return `${answered} answers in a row to ${by}`;
+  if (to === 'up') return `${answered === 1 ? '1 answer' : `${answered} answers in a row`} to ${by}`;
   if (kind !== 'node') return `${missed} probes in a row without an answer, from ${by}`;
   return `${missed} heartbeats in a row without an answer, says ${by}${failure === undefined ? '' : ` (${failure})`}`;
 }
