@@ -6,8 +6,8 @@ import { faults } from './faults.ts';
 import { makePlace, type Place } from './place.ts';
 
 const seed = 20;
-/** Of a run's phase, so that the controller is killed while it redirects. */
-const rounds = 5;
+/** Of a run's phase, so that a node is cut off while gateways are armed. */
+const rounds = 1;
 
 describeAsRoot('a migration that is hurt', () => {
   let place: Place;
