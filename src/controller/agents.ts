@@ -50,12 +50,16 @@ export function requireNodes({ missing }: Agents, nodes: Iterable<string>): void
   if (faults.length > 0) throw combine(faults);
 }
 
-/** As `withAgents`, but goes on without the nodes that cannot be reached, which are `missing`. Throws for every other fault. */
+/**
+ * As `withAgents`, but goes on without the nodes that cannot be reached, which are `missing`. Throws for every other fault, but with
+ * `faulty: 'missing'`, as long as some node is well: then they are `missing`, too.
+ */
 export async function withReachable<T>(
   context: Context,
   slice: Slice,
   nodes: Iterable<string>,
   body: (agents: Agents) => Promise<T>,
+  { faulty = 'throw' }: { faulty?: 'throw' | 'missing' } = {},
 ): Promise<T> {
   const places = placesOf(context, slice, [...new Set(nodes)]);
   const byNode = new Map<string, AgentConnection>();
@@ -68,7 +72,7 @@ export async function withReachable<T>(
   };
 
   async function connect(targets: readonly AgentTarget[], signal?: AbortSignal): Promise<void> {
-    const { connections, failures } = await (context.connections?.connect ?? connectReachable)(targets, {
+    const { connections, failures: faults } = await (context.connections?.connect ?? connectReachable)(targets, {
       acceptNewHostKeys: context.acceptNewHostKeys,
       policy: defaultPolicy(slice),
       ...signalOption({ signal }),
@@ -83,11 +87,22 @@ export async function withReachable<T>(
       });
       listeners.push(forget);
     }
-    for (const [node, failure] of failures) {
-      if (!isAway(failure)) throw combine([...failures.values()]);
-      missing.set(node, failure);
+    const failures = new Map(faults);
+    for (const connection of connections) {
+      try {
+        checkPolicy(slice, connection);
+      } catch (error) {
+        failures.set(connection.node, error);
+      }
     }
-    for (const connection of connections) checkPolicy(slice, connection);
+    context.signal?.throwIfAborted();
+    const isWorthIt = faulty === 'missing' && failures.size < targets.length;
+    for (const [node, failure] of failures) {
+      if (!isAway(failure) && !isWorthIt) throw combine([...failures.values()]);
+      if (context.connections === undefined) byNode.get(node)?.close();
+      byNode.delete(node);
+      missing.set(node, failure instanceof VnmError ? failure : new VnmError('failed', messageOf(failure)));
+    }
   }
 
   const reviving = new Map<string, Promise<void>>();

@@ -47,7 +47,7 @@ export async function liveStatus(context: Context, slice: Slice): Promise<LiveSt
   const recorded = recordedVns(context.store, slice);
   const nodes = nodesOf(context.store, slice, slice.vns);
   context.report({ kind: 'phase', text: `compare with ${nodes.size} nodes` });
-  return withReachable(context, slice, nodes, async (agents) => {
+  const compare = async (agents: Agents): Promise<LiveStatus> => {
     const complete = recorded.filter((vn) => vn.complete);
     const comparison = await compareNodes(context, agents, {
       recorded,
@@ -59,7 +59,8 @@ export async function liveStatus(context: Context, slice: Slice): Promise<LiveSt
     const equal = comparison.differences.length + comparison.failed.length + notCompared.length === 0;
     const migrating = context.store.migrations.unfinished(slice.name).map(({ vn }) => vn);
     return { slice: slice.name, equal, ...comparison, notCompared, migrating };
-  });
+  };
+  return withReachable(context, slice, nodes, compare, { faulty: 'missing' });
 }
 
 export interface Comparing {

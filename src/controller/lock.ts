@@ -4,9 +4,11 @@ import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, VnmError } from '../model/errors.ts';
 import type { Holder, LockRecord } from '../store/locks.ts';
+import type { Store } from '../store/store.ts';
 import type { Context } from './context.ts';
 
 const pollMs = 250;
+const releaseAgainMs = 1000;
 
 export interface LockTarget {
   readonly slice: string;
@@ -29,13 +31,26 @@ export async function withLock<T>(context: Context, target: LockTarget, body: ()
   }
 }
 
-/** What cannot be released now goes with this process. It must not hide how the work ended. */
+/** What cannot be released now is later, or goes with this process. It must not hide how the work ended. */
 function release({ store, report }: Context, id: number): void {
   try {
     store.locks.release(id);
   } catch (error) {
-    report({ kind: 'note', text: `the lock stays until this process ends: ${messageOf(error)}` });
+    report({ kind: 'note', text: `the lock stays a little longer: ${messageOf(error)}` });
+    releaseLater(store, id);
   }
+}
+
+function releaseLater(store: Store, id: number): void {
+  const again = () => {
+    try {
+      store.locks.release(id);
+    } catch (error) {
+      // A closed database is a TypeError; what is left in it goes with this process.
+      if (!(error instanceof TypeError)) releaseLater(store, id);
+    }
+  };
+  setTimeout(again, releaseAgainMs).unref();
 }
 
 /** Whether some living process works on it. */
@@ -69,10 +84,15 @@ export function thisProcess(): Holder {
   return { host: hostname(), boot: bootId(), pid: process.pid, processStart: processStart(process.pid) ?? '' };
 }
 
-/** A process of another machine is taken to live: it cannot be asked. */
+/**
+ * A database is a file of one machine, so whoever was on it in another boot has ended, also where a copy came from elsewhere. Under
+ * another host name in the same boot, as in a container, a process cannot be asked and is taken to live.
+ */
 export function isDead({ host, boot, pid, processStart: start }: Holder): boolean {
+  const thisBoot = bootId();
+  if (boot !== '' && thisBoot !== '' && boot !== thisBoot) return true;
   if (host !== hostname()) return false;
-  return boot !== bootId() || processStart(pid) !== start;
+  return boot !== thisBoot || processStart(pid) !== start;
 }
 
 /** '' where the system has none. */

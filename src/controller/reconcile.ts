@@ -1,6 +1,6 @@
 import type { Slice } from '../model/slice.ts';
 import type { Store } from '../store/store.ts';
-import { withReachable } from './agents.ts';
+import { type Agents, withReachable } from './agents.ts';
 import type { Context } from './context.ts';
 import { recordedVns } from './desired.ts';
 import { compareNodes, type NodeDifference, type NodeFailure, nodesOf } from './live.ts';
@@ -42,7 +42,7 @@ export async function reconcile(context: Context, slice: Slice, options: Reconci
     const meant = recorded.filter(({ vn }) => vns.includes(vn));
     const nodes = nodesOf(store, slice, vns);
     context.report({ kind: 'phase', text: `${dryRun ? 'compare with' : 'reconcile'} ${nodes.size} nodes` });
-    return withReachable(context, slice, nodes, async (agents) => {
+    const mend = async (agents: Agents): Promise<ReconcileResult> => {
       const comparing = { recorded, meant, leftOvers: options.vn === undefined, dryRun };
       const { differences, unreachable, failed } = await compareNodes(context, agents, comparing);
       const mended = differences.filter(({ additional }) => !additional);
@@ -50,7 +50,8 @@ export async function reconcile(context: Context, slice: Slice, options: Reconci
       const names = meant.map(({ vn }) => vn.name);
       if (!dryRun && mended.length > 0) recordEvent(store, slice, options.vn, mended);
       return { slice: slice.name, vns: names, dryRun, mended, additional, unreachable, failed };
-    });
+    };
+    return withReachable(context, slice, nodes, mend, { faulty: 'missing' });
   });
 }
 

@@ -13,6 +13,10 @@ export async function migrateForJob(
   const slice = context.store.slices.find(name);
   if (slice === undefined) throw new VnmError('not-found', `slice '${name}' is in the database no more`);
   const vn = chooseVn(slice, vnName);
-  if (context.store.migrations.unfinished(name, vnName).length > 0) await resume(context, slice, vn);
+  const [interrupted] = context.store.migrations.unfinished(name, vnName);
+  if (interrupted !== undefined) {
+    const result = await resume(context, slice, vn);
+    if (result.outcome === 'completed' && interrupted.to === options.to) return result;
+  }
   return migrate(context, slice, vn, options);
 }

@@ -7,6 +7,7 @@ import type { Context } from '../controller/context.ts';
 import { liveStatus, type NodeDifference } from '../controller/live.ts';
 import { isLocked } from '../controller/lock.ts';
 import { reconcile } from '../controller/reconcile.ts';
+import { rollback } from '../controller/recover.ts';
 import { messageOf, VnmError } from '../model/errors.ts';
 import type { Slice } from '../model/slice.ts';
 import { objectOf } from '../vsys/difference.ts';
@@ -22,12 +23,15 @@ export interface RepairOptions {
 
 export const defaultRepair: RepairOptions = { auditMs: 60_000, pauseMs: 500, perHour: 20 };
 
-export type RepairOutcome = 'mended' | 'failed' | 'limited' | 'off';
+export const repairOutcomes = ['mended', 'failed', 'limited', 'off'] as const;
+export type RepairOutcome = (typeof repairOutcomes)[number];
 
 export interface RepairParts {
   readonly context: Context;
   /** Unix ms. */
   readonly now: () => number;
+  /** Writes an event down, later where the database is busy. */
+  readonly tell: (slice: string, kind: string, message: string, detail: unknown) => void;
   readonly onOutcome: (slice: string, outcome: RepairOutcome) => void;
   readonly onError: (slice: string, error: unknown) => void;
   readonly signal: AbortSignal;
@@ -42,6 +46,10 @@ export interface Repairer {
 
 const hourMs = 3_600_000;
 const auditReason = 'looked at as every minute';
+/** After a look that failed. */
+const retryMs = 10_000;
+/** While a slice cannot be looked at, so many reasons to do so are kept. */
+const maxReasons = 20;
 /** So many differences are told in an event's message; all are in its detail. */
 const maxTold = 5;
 
@@ -51,6 +59,8 @@ export function createRepairer(parts: RepairParts, options: RepairOptions): Repa
   /** What was told already and not mended, so that it is told once. */
   const told = new Map<string, string>();
   const auditedMs = new Map<string, number>();
+  /** Until when, by `performance.now()`, a slice is left alone. */
+  const pausedMs = new Map<string, number>();
   const running = run();
 
   async function run(): Promise<void> {
@@ -69,11 +79,18 @@ export function createRepairer(parts: RepairParts, options: RepairOptions): Repa
       // A clock that was set back would keep it waiting.
       else if (nowMs - last >= options.auditMs || nowMs < last) addReason(slice, auditReason);
     }
-    return [...reasons.keys()].filter((slice) => installed.has(slice));
+    for (const slice of [...reasons.keys(), ...pausedMs.keys()]) {
+      if (installed.has(slice)) continue;
+      reasons.delete(slice);
+      pausedMs.delete(slice);
+    }
+    return [...reasons.keys()].filter((slice) => (pausedMs.get(slice) ?? 0) <= performance.now());
   }
 
   function addReason(slice: string, reason: string): void {
-    reasons.set(slice, (reasons.get(slice) ?? new Set()).add(reason));
+    const known = reasons.get(slice) ?? new Set();
+    if (known.size < maxReasons) known.add(reason);
+    reasons.set(slice, known);
   }
 
   /** One look, and what follows from it. Whoever works on the slice is not disturbed: it is looked at when they have ended. */
@@ -81,18 +98,33 @@ export function createRepairer(parts: RepairParts, options: RepairOptions): Repa
     try {
       const slice = context.store.slices.find(name);
       if (slice === undefined) return void reasons.delete(name);
+      await removeTrials(slice);
       if (isBusy(slice)) return;
       const why = [...(reasons.get(name) ?? [])];
-      const { differences, migrating } = await liveStatus(context, slice);
+      const { differences, failed, migrating } = await liveStatus(context, slice);
       if (migrating.length > 0 || isBusy(slice)) return;
       for (const reason of why) reasons.get(name)?.delete(reason);
       if (reasons.get(name)?.size === 0) reasons.delete(name);
       auditedMs.set(name, parts.now());
+      for (const { node, message } of failed) parts.onError(name, new VnmError('failed', `node '${node}': ${message}`));
       const broken = differences.filter(({ additional }) => !additional);
       if (broken.length === 0) told.delete(name);
       else await mend(slice, broken, causeOf(why));
     } catch (error) {
+      pausedMs.set(name, performance.now() + retryMs);
       if (!signal.aborted) parts.onError(name, error);
+    }
+  }
+
+  /** What a `plan` that was killed has left, or the slice would be busy for good. */
+  async function removeTrials(slice: Slice): Promise<void> {
+    const { store } = context;
+    for (const vn of slice.repair ? slice.vns : []) {
+      if (isLocked(context, slice.name, vn.name) || store.migrations.unfinished(slice.name, vn.name).length > 0)
+        continue;
+      const states = store.instances.list({ slice: slice.name, vn: vn.name }).map(({ state }) => state);
+      const isTrial = states.includes('active') && states.some((state) => state !== 'active');
+      if (isTrial) await rollback({ ...context, wait: false }, slice, vn);
     }
   }
 
@@ -123,13 +155,13 @@ export function createRepairer(parts: RepairParts, options: RepairOptions): Repa
       told.delete(slice.name);
       // It was right again before anybody came.
       if (mended.length === 0) return;
-      events.add(slice.name, 'repaired', `${tell(mended)} (${cause})`, { cause, mended });
+      parts.tell(slice.name, 'repaired', `${tell(mended)} (${cause})`, { cause, mended });
       parts.onOutcome(slice.name, 'mended');
     } catch (error) {
       // Somebody was quicker, and works on the slice now: it is looked at again.
       if (error instanceof VnmError && error.code === 'conflict') return addReason(slice.name, cause);
       signal.throwIfAborted();
-      events.add(slice.name, 'repair-failed', `${what} (${cause}): ${messageOf(error)}`, { cause, broken });
+      parts.tell(slice.name, 'repair-failed', `${what} (${cause}): ${messageOf(error)}`, { cause, broken });
       parts.onOutcome(slice.name, 'failed');
     }
   }
@@ -138,7 +170,7 @@ export function createRepairer(parts: RepairParts, options: RepairOptions): Repa
     const key = JSON.stringify([outcome, broken]);
     if (told.get(slice) === key) return;
     told.set(slice, key);
-    context.store.events.add(slice, `repair-${outcome}`, words, { broken });
+    parts.tell(slice, `repair-${outcome}`, words, { broken });
     parts.onOutcome(slice, outcome);
   }
 

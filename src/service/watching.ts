@@ -35,6 +35,7 @@ export function startWatching(context: ServiceContext, log: Log, counts: Watchin
     {
       context: { ...context, report: () => {} },
       now: Date.now,
+      tell: (slice, kind, message, detail) => writer.write(() => store.events.add(slice, kind, message, detail)),
       signal,
       onOutcome: counts.repaired,
       onError: (slice, err) =>

@@ -6,7 +6,8 @@ import type { Holder } from './locks.ts';
 export type MissedPolicy = 'skip' | 'once';
 export type JobState = 'active' | 'paused' | 'done';
 /** `unchanged`: the VN was there already. `missed`: nobody was there to start it in time. `skipped`: it could not be started. */
-export type RunOutcome = 'completed' | 'unchanged' | 'rolled-back' | 'failed' | 'skipped' | 'missed';
+export const runOutcomes = ['completed', 'unchanged', 'rolled-back', 'failed', 'skipped', 'missed'] as const;
+export type RunOutcome = (typeof runOutcomes)[number];
 
 /** What a job shall do and when; times are Unix ms. */
 export interface NewJob {

@@ -76,25 +76,25 @@ function finding(
 
 /**
  * A node is there if its agent answers, or anything on it: a controller that cannot reach it is no reason to say that it is dead.
- * `carried`: what the probes say of what is on it. Without any only the agent can tell, and gets three times the patience.
+ * `carried`: what the probes say of what is on it. Without any only the agent can tell, and gets three times the patience; where no
+ * agent answers at all (`isCutOff`) it may as well be the controller that nobody reaches.
  */
 export function judgeNode(
   name: string,
   heartbeat: Evidence | undefined,
   carried: readonly (Evidence | undefined)[],
   { downAfter }: Pick<Rule, 'downAfter'>,
+  isCutOff = false,
 ): Finding {
   const told = carried.filter((evidence) => evidence !== undefined);
   const answering = best(told);
   if (heartbeat === undefined || heartbeat.missed === 0)
     return { kind: 'node', name, evidence: heartbeat, by: 'its agent' };
   if (answering === undefined) {
-    return {
-      kind: 'node',
-      name,
-      evidence: { missed: Math.floor(heartbeat.missed / 3), answered: 0 },
-      by: 'its agent alone',
-    };
+    const missed = Math.floor(heartbeat.missed / 3);
+    return isCutOff
+      ? { kind: 'node', name, evidence: { missed: Math.min(missed, downAfter - 1), answered: 0 }, by: 'all agents' }
+      : { kind: 'node', name, evidence: { missed, answered: 0 }, by: 'its agent alone' };
   }
   if (answering.missed === 0) {
     const evidence = { missed: Math.min(heartbeat.missed, downAfter - 1), answered: 0 };

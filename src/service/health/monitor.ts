@@ -85,9 +85,15 @@ export function createMonitor(parts: MonitorParts, options: HealthOptions): Moni
     if (lateMs > options.intervalMs) for (const watch of slices.values()) watch.forgive(lateMs);
     try {
       reload(nowMs);
-      for (const watch of slices.values()) watch.round();
     } catch (error) {
       parts.onError(error);
+    }
+    for (const watch of slices.values()) {
+      try {
+        watch.round();
+      } catch (error) {
+        parts.onError(error);
+      }
     }
     lastMs = clock.monotonicMs();
     dueMs = lastMs + options.intervalMs;

@@ -61,7 +61,11 @@ export class SliceWatch {
       this.#nodes.delete(node);
     }
     for (const node of wanted) if (!this.#nodes.has(node)) this.#nodes.set(node, this.#watchNode(node));
-    for (const name of this.#vns.keys()) if (!active.some(({ vn }) => vn.name === name)) this.#vns.delete(name);
+    for (const [name, watch] of this.#vns) {
+      if (active.some(({ vn }) => vn.name === name)) continue;
+      watch.stop();
+      this.#vns.delete(name);
+    }
     for (const { vn, record } of active) {
       const watch = this.#vns.get(vn.name);
       if (watch?.instanceId === record.id) continue;
@@ -102,8 +106,8 @@ export class SliceWatch {
   }
 
   agents(): { slice: string; node: string; facts: NodeFacts }[] {
-    return [...this.#nodes].flatMap(([node, { facts }]) =>
-      facts === undefined ? [] : [{ slice: this.#name, node, facts }],
+    return [...this.#nodes].flatMap(([node, { connection, facts }]) =>
+      connection === undefined || facts === undefined ? [] : [{ slice: this.#name, node, facts }],
     );
   }
 
@@ -142,7 +146,12 @@ export class SliceWatch {
         ),
       ];
     });
-    return judgeNode(node, this.#nodes.get(node)!.evidence(), carried, this.#options.rule);
+    return judgeNode(node, this.#nodes.get(node)!.evidence(), carried, this.#options.rule, this.#isCutOff());
+  }
+
+  /** No agent answers, of several. */
+  #isCutOff(): boolean {
+    return this.#nodes.size > 1 && [...this.#nodes.values()].every((watch) => (watch.evidence()?.missed ?? 1) > 0);
   }
 
   #note(slice: Slice, finding: Finding & { vn: string }): void {

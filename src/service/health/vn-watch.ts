@@ -51,6 +51,12 @@ export class VnWatch {
     for (const watcher of this.plan.watchers) void this.#tell(watcher);
   }
 
+  /** Once the VN is there no more. An agent that does not hear it ends its watch with the channel. */
+  stop(): void {
+    for (const [id, { connection }] of this.#told) connection.call('watch_stop', { id }).catch(() => {});
+    this.#told.clear();
+  }
+
   reports(): Reports {
     return new Map(
       this.plan.watchers.flatMap((watcher) => {

@@ -109,15 +109,19 @@ async function tryRun(parts: RunParts, job: JobRecord, run: RunRecord, startByMs
   const { clock, signal } = parts;
   const stopped = run.attempt === 0 ? 'interrupted' : interruptedMessage;
   try {
+    let refused: VnmError | undefined;
     for (let refusals = 0; ; ) {
       signal.throwIfAborted();
       if (!parts.isHeld(job)) {
         const moved = await move(parts, job, run, stopped);
         if (!(moved instanceof VnmError)) return moved;
+        refused = moved;
         // Whoever was in its way may have gone already, or has changed something: once more is worth it then.
         if (!parts.isHeld(job) && refusals > 0) throw moved;
         if (!parts.isHeld(job)) refusals += 1;
       }
+      // Who asks for it by hand hears who is in the way.
+      if (clock.now() >= startByMs && run.attempt === 0 && refused !== undefined) throw refused;
       if (clock.now() >= startByMs) return skippedFor(job);
       await pause(clock, pollMs, signal);
     }

@@ -47,7 +47,12 @@ function tellOfEnd(listeners: Listeners, { job, run, result }: FinishedRun): voi
   if (bad.includes(outcome)) write(listeners, 'warn', 'job-failed', job, words, fields);
   else write(listeners, 'info', outcome === 'skipped' ? 'job-skipped' : 'job-finished', job, words, fields);
   if (job.state === 'paused' && run.attempt > 0 && bad.includes(outcome))
-    write(listeners, 'error', 'job-paused', job, `it is paused: ${job.reason}; pl-vnm job resume ${job.name} goes on`);
+    write(listeners, 'error', 'job-paused', job, `it is paused: ${job.reason}; ${goOn(job)}`);
+}
+
+/** The time of one that was due once is over. */
+function goOn({ name, at }: JobRecord): string {
+  return at === null ? `pl-vnm job resume ${name} goes on` : `pl-vnm job run ${name} runs it now`;
 }
 
 function next({ retry }: JobRecord, { dueAt, attempt }: RunRecord): string {

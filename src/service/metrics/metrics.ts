@@ -1,8 +1,10 @@
 import { statSync } from 'node:fs';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { HealthKind, HealthState } from '../../store/health.ts';
+import { runOutcomes } from '../../store/jobs.ts';
 import type { MigrationDetail } from '../../store/migrations.ts';
 import type { Store } from '../../store/store.ts';
+import { repairOutcomes } from '../repair.ts';
 import { dropGone } from './drop-gone.ts';
 import { followMigrations } from './follow-migrations.ts';
 import { createInstruments, type Instruments } from './instruments.ts';
@@ -40,7 +42,7 @@ export function createMetrics(store: Store, source: MetricsSource, { version }: 
     contentType: registry.contentType,
     exposition: async () => {
       collect();
-      showVns(instruments, store);
+      showCounters(instruments, store, source);
       showHealth(instruments, store);
       showAgents(instruments, source);
       instruments.database.set(bytesOf(store.path));
@@ -74,8 +76,10 @@ function countMigration(instruments: Instruments, migration: MigrationDetail): v
 }
 
 /** Counters that are there before they count: Prometheus does not see the first step of one that appears with it. */
-function showVns(instruments: Instruments, store: Store): void {
+function showCounters(instruments: Instruments, store: Store, source: MetricsSource): void {
+  for (const job of source.jobs()) for (const outcome of runOutcomes) instruments.jobRuns.inc({ job, outcome }, 0);
   for (const slice of store.slices.names()) {
+    for (const outcome of repairOutcomes) instruments.repairs.inc({ slice, outcome }, 0);
     for (const { name: vn } of store.slices.find(slice)?.vns ?? [])
       for (const outcome of outcomes) instruments.migrations.inc({ slice, vn, outcome }, 0);
   }

@@ -117,4 +117,9 @@ describe('a node', () => {
     expect(judgeNode('p4', { missed: 11, answered: 0 }, [], defaultRule).evidence?.missed).toBe(3);
     expect(judgeNode('p4', { missed: 12, answered: 0 }, [undefined], defaultRule).evidence?.missed).toBe(4);
   });
+
+  it('is at most suspect while no agent at all answers, unless what it carries says more', () => {
+    expect(judgeNode('p4', { missed: 99, answered: 0 }, [undefined], defaultRule, true).evidence?.missed).toBe(3);
+    expect(judgeNode('p4', lost, [{ missed: 5, answered: 0 }], defaultRule, true).evidence?.missed).toBe(5);
+  });
 });

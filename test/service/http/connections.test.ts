@@ -42,3 +42,18 @@ test('closing waits for answers, and for nothing else', async () => {
   expect(await (await answer).json()).toEqual(migrated());
   await closed;
 });
+
+test('closing does not wait for the rest of a request that never comes', async () => {
+  const { server } = await ownServer({ port: 0 });
+  await server.listen();
+  const { port } = server.app.server.address() as AddressInfo;
+  const half = connect(port, '127.0.0.1').resume();
+  await once(half, 'connect');
+  const arrived = once(server.app.server, 'request');
+  half.write(
+    `POST /api/slices/three/verify HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\n` +
+      'content-type: application/json\r\ncontent-length: 10\r\n\r\n{',
+  );
+  await arrived;
+  await Promise.all([server.close(), once(half, 'close')]);
+});

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { VnmError } from '../../../src/model/errors.ts';
+import { runOnce } from '../../../src/service/jobs/run.ts';
 import { createWorld, type World } from './world.ts';
 
 const minuteMs = 60_000;
@@ -353,6 +354,24 @@ describe('a run by hand', () => {
     await world.clock.pass(hourMs);
     expect(attemptsOf('j')).toEqual(['0 failed']);
     expect(world.job('j')).toMatchObject({ state: 'active', retry: null });
+  });
+
+  test('on the command line says who is in its way', async () => {
+    world.add({ name: 'j', cron: '0 12 * * *' });
+    const inTheWay = new VnmError('conflict', "VN 'j' is in use by 'plan'");
+    const parts = {
+      store: world.store,
+      clock: world.clock,
+      migrate: () => Promise.reject(inTheWay),
+      isHeld: () => false,
+      signal: new AbortController().signal,
+      onError: () => {},
+    };
+    const holder = { host: 'here', boot: '1', pid: 1, processStart: '1' };
+    const { run, error } = await runOnce(parts, world.job('j'), { holder, isDead: () => false });
+    expect(run).toMatchObject({ attempt: 0, outcome: 'failed', message: inTheWay.message });
+    expect(error).toBe(inTheWay);
+    expect(world.job('j').state).toBe('active');
   });
 
   test('is not joined by one that is due', async () => {

@@ -125,6 +125,15 @@ test('the counters of a VN are there before they count', async () => {
   ]);
 });
 
+test('repairs and runs of jobs are there before they count', async () => {
+  jobs = ['nightly'];
+  const got = await scrape();
+  expect(got.value('pl_vnm_repairs_total', { slice: 'three', outcome: 'limited' })).toBe(0);
+  expect(got.value('pl_vnm_job_runs_total', { job: 'nightly', outcome: 'failed' })).toBe(0);
+  metrics.countRepair('three', 'limited');
+  expect((await scrape()).value('pl_vnm_repairs_total', { slice: 'three', outcome: 'limited' })).toBe(1);
+});
+
 test('health is a number per thing, and absent where it is not known', async () => {
   const record = (name: string, state: HealthRecord['state']): HealthRecord => ({
     vn: name === 'n9' ? '' : 'three',

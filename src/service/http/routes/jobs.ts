@@ -51,7 +51,7 @@ export function addJobRoutes(app: Api, { jobs, signal }: RouteParts): void {
     {
       schema: {
         operationId: 'removeJob',
-        summary: 'Remove a job; a run under way ends by itself',
+        summary: 'Remove a job with its history; refused while it runs',
         tags,
         params,
         response: { 204: z.undefined().describe('Removed'), ...errors },
