@@ -22,6 +22,9 @@ export interface ArmedRequests {
   shutdown(): void;
 }
 
+/** Further ahead nothing is armed: so long outcomes are kept, too. */
+const horizonMs = 86_400_000;
+
 export function createArmedRequests(armed: Armed<ArmedContext>, dataPlane: DataPlane, clock: Clock): ArmedRequests {
   let isEnding = false;
   /** Those that still wait for their turn. */
@@ -30,6 +33,8 @@ export function createArmedRequests(armed: Armed<ArmedContext>, dataPlane: DataP
   return {
     async arm({ id, at, actions }) {
       const wallMinusMonotonicMs = clock.wallMs() - clock.monotonicMs();
+      if (at - clock.wallMs() > horizonMs)
+        throw new VnmError('invalid-input', `'${id}' cannot be armed: its instant is more than a day ahead`);
       const prepared = dataPlane.prepare(actions, async (prepared) => {
         if (isEnding) throw new VnmError('conflict', `the agent is ending, so '${id}' cannot be armed`);
         const timed = prepared.map(({ tool, lines }, index) => {

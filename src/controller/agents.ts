@@ -24,6 +24,8 @@ export interface Agents extends NodeNames {
   readonly missing: ReadonlyMap<string, VnmError>;
   /** Those that were away at first: where it can do without them, nobody need try again. */
   readonly givenUp: ReadonlySet<string>;
+  /** Asks these nodes for a sign of life; those that give none within a few seconds are `missing` from then on. */
+  check(nodes: Iterable<string>): Promise<void>;
   /** Tries once to connect to those of these nodes that are away, whatever the context's signal says. Throws as `withReachable`. */
   revive(nodes: Iterable<string>): Promise<void>;
 }
@@ -105,6 +107,20 @@ export async function withReachable<T>(
     }
   }
 
+  async function checkOne(node: string): Promise<void> {
+    const connection = byNode.get(node);
+    try {
+      await connection?.call('clock', {}, { timeoutMs: signOfLifeMs });
+    } catch (error) {
+      if (!isAway(error)) throw error;
+      if (byNode.get(node) !== connection) return;
+      byNode.delete(node);
+      missing.set(node, error);
+      // Its channel may seem open for a while.
+      connection?.abandon(error);
+    }
+  }
+
   const reviving = new Map<string, Promise<void>>();
   function reviveOne(target: AgentTarget): Promise<void> {
     const attempt = reviving.get(target.node) ?? connect([target]).finally(() => reviving.delete(target.node));
@@ -136,6 +152,7 @@ export async function withReachable<T>(
       get,
       missing,
       givenUp: new Set(missing.keys()),
+      check: async (nodes) => void (await Promise.all([...new Set(nodes)].map(checkOne))),
       revive,
       nodes: () => [...byNode.keys()],
       address: (node) => {
@@ -152,6 +169,8 @@ export async function withReachable<T>(
     if (context.connections === undefined) for (const connection of byNode.values()) connection.close();
   }
 }
+
+const signOfLifeMs = 5000;
 
 /** How a connection fails to a node that is away, or so ill that it is no better. */
 const awayCodes: readonly ErrorCode[] = ['unreachable', 'timeout'];

@@ -1,4 +1,5 @@
 import { VnmError } from '../model/errors.ts';
+import { sliceIds } from '../model/ids.ts';
 import { slotCount } from '../model/room.ts';
 import type { UrpfMode } from '../model/route.ts';
 import type { Placement, Slice, VirtualNetwork } from '../model/slice.ts';
@@ -6,8 +7,9 @@ import { type Instance, planAccess, planInstance } from '../planning/instance.ts
 import { computeRoutes } from '../planning/routes.ts';
 import type { InstanceRecord } from '../store/instances.ts';
 import { type Agents, applyAll, countChanges, withAgents } from './agents.ts';
-import type { Context } from './context.ts';
+import { type Context, signalOption } from './context.ts';
 import { desiredBatches } from './desired.ts';
+import { leftOvers } from './left-overs.ts';
 import { withLock } from './lock.ts';
 import { describeUnfinished, howToGoOn } from './migration/journal.ts';
 import { tunnelMtu } from './mtu.ts';
@@ -45,6 +47,7 @@ export async function install(context: Context, slice: Slice, options: InstallOp
   context.report({ kind: 'phase', text: `connect to ${new Set(nodes).size} nodes` });
   const work = () =>
     withAgents(context, slice, nodes, async (agents) => {
+      await refuseStrange(context, agents, slice);
       const results: InstallResult[] = [];
       for (const [index, vn] of vns.entries()) {
         context.report({ kind: 'phase', text: `install VN '${vn.name}' on placement '${options.placement}'` });
@@ -53,6 +56,27 @@ export async function install(context: Context, slice: Slice, options: InstallOp
       return results;
     });
   return withLock(context, { slice: slice.name, vn: options.vn, command: 'install' }, work);
+}
+
+/** Of a slice of which nothing is recorded there may be nothing: another database may have it, with a VN that carries traffic. */
+async function refuseStrange({ store, signal }: Context, agents: Agents, slice: Slice): Promise<void> {
+  if (store.instances.list({ slice: slice.name }).length > 0) return;
+  const { interfacePrefix } = sliceIds(slice.number);
+  const strange = await Promise.all(
+    agents.nodes().map(async (node) => {
+      const inventory = await agents.get(node).call('inventory', {}, signalOption({ signal }));
+      return leftOvers(inventory, [], interfacePrefix).removal.length > 0 ? [node] : [];
+    }),
+  );
+  const found = strange.flat();
+  if (found.length === 0) return;
+  throw new VnmError(
+    'conflict',
+    `something of slice '${slice.name}' is on node '${found.join("', '")}' that the database ${store.path} does not know of`,
+    {
+      hint: `if it was installed with another database, name that one with --db; if that is lost, pl-vnm reconcile ${slice.name} removes what is there`,
+    },
+  );
 }
 
 async function installVn(

@@ -26,16 +26,22 @@ export function payloadBytes(flow: Flow, mtu: number): number {
   return flow.payloadBytes ?? Math.min(defaultPayloadBytes, mtu - headerBytes);
 }
 
-/** Starts all flows of the VN; they run until `finish`. */
+/** Starts all flows of the VN; they run until `finish`. When one cannot be started, none runs. */
 export async function startTraffic(agents: Agents, slice: Slice, vn: VirtualNetwork, mtu: number): Promise<Traffic> {
   const hosts = new Map(planAccess(slice, vn).map((link) => [link.endHost, link.hostEnd]));
-  const running = await Promise.all(
+  const begun = await Promise.allSettled(
     vn.flows.map(async (flow): Promise<[Flow, RunningStream]> => {
       const [from, to] = [hosts.get(flow.from)!, hosts.get(flow.to)!];
       const spec = { from, to, payloadBytes: payloadBytes(flow, mtu), rateBps: flow.rateBps };
       return [flow, await startStream(agents, spec)];
     }),
   );
+  const running = begun.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  const fault = begun.find((one) => one.status === 'rejected');
+  if (fault !== undefined) {
+    await Promise.allSettled(running.map(([, stream]) => stream.stop().then(stream.close)));
+    throw fault.reason;
+  }
   return {
     finish: async () => {
       const reports = await Promise.all(

@@ -62,10 +62,11 @@ export async function uninstallVn(context: Context, agents: Agents, slice: Slice
     tearDownAccess(vn, access, (node) => !stillUsed.has(node)),
   );
   const changed = countChanges(await applyAll(agents, batches));
-  for (const record of records) instances.remove(record.id);
+  // Whoever is killed from here on has instances left, with which it can be repeated.
   for (const { id } of context.store.migrations.unfinished(slice.name, vn.name)) {
     context.store.migrations.finish(id, 'failed', Date.now(), 'the VN was uninstalled');
   }
+  for (const record of records) instances.remove(record.id);
   instances.setSettings(slice.name, vn.name, undefined);
   context.store.events.add(slice.name, 'uninstalled', `VN '${vn.name}'`);
   return changed;

@@ -10,6 +10,7 @@ import type { Method, Params, ParamsInput, Results } from './messages.ts';
 import { parseMethod, parseParams } from './params.ts';
 
 export interface CallOptions {
+  /** Two minutes without it. */
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -33,6 +34,9 @@ export interface RpcServer {
   close(): void;
 }
 
+/** The other end may hang, and its channel stay open. */
+const patienceMs = 120_000;
+
 export function createRpcClient(input: Readable, output: Writable): RpcClient {
   const channel = openChannel(input, output);
   const { connection, closed } = channel;
@@ -53,7 +57,8 @@ export function createRpcClient(input: Readable, output: Writable): RpcClient {
   return {
     async call<M extends Method>(method: M, params: ParamsInput<M>, options: CallOptions = {}): Promise<Results[M]> {
       const checked = parseParams(method, params);
-      return (await withLimits(() => request(method, checked), method, options)) as Results[M];
+      const { timeoutMs = patienceMs, signal } = options;
+      return (await withLimits(() => request(method, checked), method, { timeoutMs, signal })) as Results[M];
     },
     onClose: (listener) => void closed.then(listener),
     close: channel.close,

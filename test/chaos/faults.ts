@@ -34,6 +34,8 @@ export interface Fault {
 const phases = ['set up', 'clone', 'join gateways', 'prove', 'measure', 'redirect', 'verify', 'drain', 'retire'];
 /** So long a lock of the database is held: longer than a command waits for it. */
 const lockedMs = 7000;
+/** So long an agent hangs: longer than it is waited for what it did. */
+const hangMs = 25_000;
 
 export const faults: readonly Fault[] = [
   {
@@ -64,6 +66,19 @@ export const faults: readonly Fault[] = [
       const { node } = random.pick(place.vn.gateways);
       place.kill(node, 'daemon --slice');
       return { description: `the agent of ${node}` };
+    },
+  },
+  {
+    name: 'gateway hangs while armed',
+    phases: ['redirect'],
+    withinMs: 500,
+    strike: ({ place, random }) => {
+      const { node } = random.pick(place.vn.gateways);
+      place.kill(node, 'daemon --slice', 'SIGSTOP');
+      // It has no chance to fire in time; whoever asks it waits.
+      const goOn = () => void place.kill(node, 'daemon --slice', 'SIGCONT');
+      setTimeout(goOn, hangMs).unref();
+      return { description: `the agent of ${node}`, undo: goOn };
     },
   },
   {

@@ -1,4 +1,6 @@
 /** The two-node slice from the first command to the last. Each test goes on where the one before has stopped. */
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { beforeAll, expect, it } from 'vitest';
 import type { DoctorResult } from '../../src/controller/doctor.ts';
 import type { InstallResult } from '../../src/controller/install.ts';
@@ -57,6 +59,34 @@ describeAsRoot('the two-node slice', () => {
       stdout: "VN 'two' is on placement 'initial' already: nothing changed\n",
     });
     expect(await networkOf(own.testbed)).toEqual(installed);
+  });
+
+  it('is not installed once more by a database that knows nothing of it', async () => {
+    const installed = await networkOf(own.testbed);
+    const other = join(own.vnm.directory, 'other.db');
+    const db = new Database(own.vnm.database);
+    await db.backup(other);
+    db.close();
+    const copy = new Database(other);
+    copy.exec('delete from instances');
+    copy.close();
+    for (const placement of ['initial', 'final']) {
+      const { code, json } = await own.vnm.json(`--db ${other} install two --placement ${placement}`);
+      expect({ code, json }).toMatchObject({
+        code: 1,
+        json: {
+          error: {
+            code: 'conflict',
+            message: expect.stringMatching(
+              /^something of slice 'two' is on node '.+' that the database .+other\.db does/,
+            ),
+            hint: expect.stringContaining('pl-vnm reconcile two removes what is there'),
+          },
+        },
+      });
+    }
+    expect(await networkOf(own.testbed)).toEqual(installed);
+    expect(await own.vnm.ok(`--db ${other} reconcile two --dry-run`)).toMatchObject({ dryRun: true, failed: [] });
   });
 
   it('is on its placement, and its end hosts reach each other', async () => {

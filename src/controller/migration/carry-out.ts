@@ -141,7 +141,8 @@ async function goBack(run: Run, fresh: Recorded, urpfBefore: UrpfMode, progress:
   const { redirectionBegun } = progress;
   if (redirectionBegun) {
     await agents
-      .revive(edgeNodes(run.vn))
+      .check(edgeNodes(run.vn))
+      .then(() => agents.revive(edgeNodes(run.vn)))
       .catch((error: unknown) => context.report({ kind: 'note', text: messageOf(error) }));
     const away = edgesAway(run);
     if (away.length > 0) {

@@ -192,9 +192,11 @@ async function disarmAll({ context, agents, vn, id }: Run): Promise<void> {
       .filter(({ node }) => !agents.missing.has(node))
       .map(async ({ node }) => {
         try {
-          await agents.get(node).call('cancel', { id: armedId });
+          await agents.get(node).call('cancel', { id: armedId }, { timeoutMs: armedPatienceMs });
           for (const startMs = performance.now(); performance.now() - startMs < armedPatienceMs; ) {
-            const { state } = await agents.get(node).call('armed_results', { id: armedId });
+            const { state } = await agents
+              .get(node)
+              .call('armed_results', { id: armedId }, { timeoutMs: armedPatienceMs });
             if (state !== 'armed') return;
             await sleep(armedPollMs);
           }

@@ -1,12 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ClockEstimate } from '../../clock/exchange.ts';
+import { agree, type ClockEstimate, estimateFrom } from '../../clock/exchange.ts';
 import { messageOf, VnmError } from '../../model/errors.ts';
 import { planAccess } from '../../planning/instance.ts';
 import { requiredLeadMs } from '../../planning/schedule/instants.ts';
 import type { RedirectionRecord } from '../../store/migrations.ts';
 import type { ArmedResults, ParamsInput } from '../../vsys/messages.ts';
 import { type Agents, applyAll } from '../agents.ts';
+import { measureClocks } from '../clocks.ts';
 import { removeGates } from '../operations.ts';
 import type { Decision } from './decide.ts';
 import { recordOf } from './record.ts';
@@ -51,10 +52,10 @@ export async function redirectArmed(
   run: Run,
   fresh: Recorded,
   decision: Decision,
-  clocks: ReadonlyMap<string, ClockEstimate>,
+  measured: ReadonlyMap<string, ClockEstimate>,
 ): Promise<RedirectionRecord[]> {
   const timelines = timelinesOf(run, fresh, decision);
-  const { id, startAt } = await armInTime(run, decision, timelines, clocks);
+  const { id, startAt, clocks } = await armInTime(run, decision, timelines, measured);
   const last = Math.max(...timelines.flatMap(({ actions }) => actions.map((action) => action.offsetMs)));
   await sleep(Math.max(0, startAt + last - run.agents.clock.wallMs()) + collectMarginMs);
   return collect(run, timelines, id, startAt, clocks);
@@ -81,20 +82,28 @@ function timelinesOf({ slice, vn }: Run, fresh: Recorded, { schedule }: Decision
     .filter(({ actions }) => actions.length > 0);
 }
 
-/** Arms all, or none; with more lead where a busy machine or a slow way made it too late. */
+/**
+ * Arms all, or none; with more lead where a busy machine or a slow way made it too late. Answers the clocks by which it did: they
+ * are read anew where one was set since they were `measured`.
+ */
 async function armInTime(
   run: Run,
   decision: Decision,
   timelines: readonly Timeline[],
-  clocks: ReadonlyMap<string, ClockEstimate>,
-): Promise<{ id: string; startAt: number }> {
+  measured: ReadonlyMap<string, ClockEstimate>,
+): Promise<{ id: string; startAt: number; clocks: ReadonlyMap<string, ClockEstimate> }> {
+  const clocks = new Map(measured);
   for (const [attempt, marginMs] of leadMarginsMs.entries()) {
     const id = `m${randomBytes(6).toString('hex')}`;
-    const { leadMs, answerMs } = await leadFor(run, decision, timelines, marginMs);
+    const { leadMs, answerMs, set } = await leadFor(run, decision, timelines, marginMs, clocks);
+    if (set.length > 0) {
+      run.context.report({ kind: 'note', text: `the clock of ${set.join(', ')} was set; it is read anew` });
+      for (const [node, estimate] of await measureClocks(run.agents, set)) clocks.set(node, estimate);
+    }
     const startAt = run.agents.clock.wallMs() + leadMs;
     if (run.id !== undefined) run.context.store.migrations.progress(run.id, { armedId: id });
     const refused = await armAll(run, timelines, id, startAt, clocks, answerMs);
-    if (refused.length === 0) return { id, startAt };
+    if (refused.length === 0) return { id, startAt, clocks };
     const message = `not every gateway could be armed, so none redirects: ${refused.join('; ')}`;
     if (attempt === leadMarginsMs.length - 1) throw new VnmError('failed', message);
     run.context.signal?.throwIfAborted();
@@ -105,24 +114,30 @@ async function armInTime(
 
 /**
  * How far the common instant must be from now, by the round trips of something as small as arming: so that a gateway that has
- * not confirmed within `answerMs` leaves time to disarm the others before the first of them does anything.
+ * not confirmed within `answerMs` leaves time to disarm the others before the first of them does anything. `set`: nodes of which the
+ * clock is no longer what it was.
  */
 async function leadFor(
   { agents }: Run,
   { schedule }: Decision,
   timelines: readonly Timeline[],
   marginMs: number,
-): Promise<{ leadMs: number; answerMs: number }> {
+  clocks: ReadonlyMap<string, ClockEstimate>,
+): Promise<{ leadMs: number; answerMs: number; set: string[] }> {
+  const set: string[] = [];
   const armingMs = await Promise.all(
     timelines.map(async ({ node }) => {
-      const askedAt = performance.now();
-      await agents.get(node).call('clock', {});
-      return performance.now() - askedAt;
+      const [sentMs, sentAtMs] = [agents.clock.wallMs(), agents.clock.monotonicMs()];
+      const { receivedAt, sentAt } = await agents.get(node).call('clock', {});
+      const [receivedMs, nowMs] = [agents.clock.wallMs(), agents.clock.monotonicMs()];
+      const exchange = { sentMs, remoteReceivedMs: receivedAt, remoteSentMs: sentAt, receivedMs };
+      if (!agree(estimateFrom(exchange, sentAtMs), clocks.get(node)!, nowMs)) set.push(node);
+      return nowMs - sentAtMs;
     }),
   );
   const slowestMs = Math.max(...armingMs);
   const leadMs = requiredLeadMs(schedule, { armingMs, disarmMs: slowestMs, marginMs });
-  return { leadMs, answerMs: slowestMs + marginMs / 2 };
+  return { leadMs, answerMs: slowestMs + marginMs / 2, set };
 }
 
 /** What each gateway that refused said; then none holds anything. */
