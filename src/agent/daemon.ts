@@ -13,7 +13,7 @@ import { type Log, openLog } from './log.ts';
 import { agentPaths } from './paths.ts';
 import { loadPolicy, otherSubnets } from './policy.ts';
 import { reach } from './reach.ts';
-import { createStreams } from './streams.ts';
+import { createStreams, type Streams } from './streams.ts';
 import { agentVersion } from './version.ts';
 import { createWatches } from './watches.ts';
 
@@ -69,22 +69,47 @@ export async function runDaemon(slice: string, file: string): Promise<void> {
     log,
     shutdown,
   });
-  await listen(serve(handlers, log), paths.socket);
+  await listen(serve(handlers, streams, log), paths.socket);
   log(`serves slice '${slice}': version ${facts.version}, pid ${facts.pid}, node ${facts.node}`);
 }
 
-function serve(handlers: Handlers, log: Log): Server {
+function serve(handlers: Handlers, streams: Streams, log: Log): Server {
   let connections = 0;
   const server = createServer((socket: Socket) => {
     connections += 1;
     const name = `connection ${connections}`;
     log(`${name} opened`);
-    const channel: RpcServer = serveRpc(socket, socket, handlers);
-    void channel.closed.then((reason) => log(`${name} closed${reason === undefined ? '' : `: ${messageOf(reason)}`}`));
+    const senders = endedWith(streams);
+    const channel: RpcServer = serveRpc(socket, socket, { ...handlers, stream_send: senders.begin(handlers) });
+    void channel.closed.then((reason) => {
+      log(`${name} closed${reason === undefined ? '' : `: ${messageOf(reason)}`}`);
+      senders.end();
+    });
   });
   server.maxConnections = maxConnections;
   server.on('drop', () => log(`connection refused: there are ${maxConnections} already`));
   return server;
+}
+
+/** What a channel has begun to send ends with it: whoever would stop it may have been killed. */
+function endedWith(streams: Streams) {
+  const begun = new Set<string>();
+  let isOver = false;
+  const stop = (stream: string) => void streams.stop({ stream }).catch(() => {});
+  return {
+    begin:
+      ({ stream_send: send }: Handlers): Handlers['stream_send'] =>
+      async (params) => {
+        const answer = await send(params);
+        if (isOver) stop(params.stream);
+        else begun.add(params.stream);
+        return answer;
+      },
+    end: () => {
+      isOver = true;
+      begun.forEach(stop);
+    },
+  };
 }
 
 /** A socket that is there is a dead agent's: a living one would hold the lock. */

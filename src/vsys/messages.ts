@@ -77,7 +77,7 @@ export const requestSchemas = {
   utc: z.strictObject({ ntpServers: z.array(ntpServer).max(maxNtpServers) }),
   /** Receives a stream of numbered UDP packets on an address of the slice; answers the port. */
   stream_open: z.strictObject({ stream: streamId, address }),
-  /** Sends `count` packets, or without it until stopped or for at most an hour, evenly spaced. */
+  /** Sends `count` packets, or without it until stopped or for at most an hour, evenly spaced; it ends with its channel. */
   stream_send: z.strictObject({
     stream: streamId,
     from: address,

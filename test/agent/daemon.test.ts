@@ -5,7 +5,8 @@ import { once } from 'node:events';
 import { readFileSync, rmSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { type AgentNode, agentLog, startAgentNode } from '../support/agent-node.ts';
 import { describeAsRoot } from '../support/privileges.ts';
 
@@ -64,6 +65,31 @@ describeAsRoot('the agent', () => {
     ]);
     expect(facts.features.filter(({ available }) => !available).every(({ detail }) => detail !== undefined)).toBe(true);
     expect(await node.inventory()).toMatchObject({ namespaces: [] });
+  });
+
+  it('sends no longer than the channel lasts that began it', async () => {
+    const [link, mac, address] = [{ interface: 'pv001-g0' }, '02:50:0a:41:00:00', '10.65.0.1'];
+    await node.apply([
+      { op: 'tunnel_up', kind: 'vxlan', ...link, mac, mtu: 1400, vni: 5000, remote: '192.0.2.9', port: 4790 },
+      { op: 'vif_up', ...link, address, peer: { address: '10.65.0.2', mac } },
+    ]);
+    const stream = 'aa00';
+    const { port } = await node.client().call('stream_open', { stream, address });
+    const { client, ended } = node.attach();
+    const flow = { stream, from: address, to: address, port, payloadBytes: 100, rateBps: 1e6 };
+    await client.call('stream_send', flow);
+    const sent = async () => (await node.client().call('stream_report', { stream })).sent;
+    const before = await sent();
+    await expect.poll(sent, patience).toBeGreaterThan(before);
+    client.close();
+    expect(await ended).toBe(0);
+    await vi.waitFor(async () => {
+      const now = await sent();
+      await sleep(100);
+      expect(await sent()).toBe(now);
+    }, patience);
+    await node.client().call('stream_report', { stream, close: true });
+    await node.apply([{ op: 'tunnel_down', ...link }]);
   });
 
   it('keeps its socket and log to root', () => {
