@@ -9,6 +9,7 @@ import { openSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import type { CountedFlow } from '../../src/controller/traffic.ts';
 import type { StoredEvent } from '../../src/store/events.ts';
 import { crosses } from '../chaos/campaign.ts';
 import { makePlace, type Place } from '../chaos/place.ts';
@@ -86,23 +87,25 @@ async function runBeside(
   const samples: Sample[] = [];
   const struck = strikeAll(place, plan, incidents, abort.signal, say);
   const sampled = sampleAll(url, vnm.database, samples, abort.signal);
-  const stretches: Stretch[] = [];
+  const counted: (CountedFlow & { readonly fromMs: number; readonly toMs: number })[] = [];
   try {
     while (Date.now() < endMs) {
       const fromMs = Date.now();
       const flows = await place.underTraffic(() => sleep(Math.min(stretchMs, Math.max(1000, endMs - Date.now()))));
-      const hurt = incidents.filter((incident) => incident.hurts && incident.toMs >= fromMs).map(({ node }) => node);
-      for (const flow of flows) {
-        const isHurt = hurt.some((node) => [...vn.placements.keys()].some((name) => crosses(place, flow, name, node)));
-        stretches.push({ ...flow, isHurt });
-      }
-      const lost = stretches.reduce((sum, stretch) => sum + (stretch.isHurt ? 0 : stretch.lost), 0);
-      say(`${Math.max(0, Math.round((endMs - Date.now()) / 60_000))} min left, ${lost} lost by flows that nobody hurt`);
+      for (const flow of flows) counted.push({ ...flow, fromMs, toMs: Date.now() });
+      const lost = flows.reduce((sum, flow) => sum + flow.lost, 0);
+      say(`${Math.max(0, Math.round((endMs - Date.now()) / 60_000))} min left, ${lost} lost in the last one`);
     }
   } finally {
     abort.abort();
     await Promise.all([struck, sampled]);
   }
+  // Only now all incidents are known: one that lasts is written down when it is over.
+  const stretches = counted.map((flow): Stretch => {
+    const hurt = incidents.filter(({ hurts, fromMs, toMs }) => hurts && toMs >= flow.fromMs && fromMs <= flow.toMs);
+    const isHurt = hurt.some(({ node }) => [...vn.placements.keys()].some((to) => crosses(place, flow, to, node)));
+    return { ...flow, isHurt };
+  });
   await ask(url, 'POST', `/api/jobs/${name}/pause`);
   await quiet(place);
   samples.push(await sampleOf(url, vnm.database));
