@@ -97,7 +97,7 @@ export async function withReachable<T>(
         failures.set(connection.node, error);
       }
     }
-    context.signal?.throwIfAborted();
+    signal?.throwIfAborted();
     const isWorthIt = faulty === 'missing' && failures.size < targets.length;
     for (const [node, failure] of failures) {
       if (!isAway(failure) && !isWorthIt) throw combine([...failures.values()]);
