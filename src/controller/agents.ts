@@ -163,6 +163,7 @@ export async function withReachable<T>(
       // What a node that is away has is what it was given.
       namespacePrefix: (node) => byNode.get(node)?.facts.policy.namespacePrefix ?? defaultPolicy(slice).namespacePrefix,
       resilient: (node) => !byNode.has(node) || hasFeature(get(node).facts, 'resilient-groups'),
+      gates: (node) => !byNode.has(node) || hasFeature(get(node).facts, 'ifb-gate'),
     });
   } finally {
     for (const forget of listeners) forget();

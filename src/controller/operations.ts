@@ -25,6 +25,8 @@ export interface NodeNames {
   namespacePrefix(node: string): string;
   /** Whether the node's kernel has resilient nexthop groups. */
   resilient(node: string): boolean;
+  /** Whether the node can hold traffic by gates. */
+  gates(node: string): boolean;
 }
 
 export const vxlanPort = 4789;
@@ -213,6 +215,7 @@ export function setUpAccess(
         vni: link.vni,
         remote: names.address(peer.node),
         port: vxlanPort,
+        gateable: own === link.gatewayEnd && names.gates(own.node),
       });
       append(batches, own.node, vifUp(own, peer, undefined, urpf));
     }

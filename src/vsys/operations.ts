@@ -18,7 +18,10 @@ const urpf = z.enum(['strict', 'feasible', 'loose']);
 const netnsUp = z.strictObject({ op: z.literal('netns_up'), namespace: namespaceName, urpf });
 const netnsDown = z.strictObject({ op: z.literal('netns_down'), namespace: namespaceName });
 
-/** A point-to-point tunnel to another node (`vxlan`), or between two stacks of this node (`local`, both ends at once). */
+/**
+ * A point-to-point tunnel to another node (`vxlan`), or between two stacks of this node (`local`, both ends at once). One that is
+ * `gateable`, in the node's own stack, loses nothing when a gate is put there or taken away.
+ */
 const tunnelUp = z.discriminatedUnion('kind', [
   z.strictObject({
     op: z.literal('tunnel_up'),
@@ -30,6 +33,7 @@ const tunnelUp = z.discriminatedUnion('kind', [
     vni: z.int().min(1).max(0xffffff),
     remote: address,
     port: z.int().min(1).max(65_535),
+    gateable: z.boolean().default(false),
   }),
   z.strictObject({
     op: z.literal('tunnel_up'),
@@ -39,6 +43,7 @@ const tunnelUp = z.discriminatedUnion('kind', [
     mac,
     mtu,
     peer: z.strictObject({ interface: interfaceName, namespace: namespaceName.optional(), mac }),
+    gateable: z.boolean().default(false),
   }),
 ]);
 const tunnelDown = z.strictObject({

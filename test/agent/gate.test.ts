@@ -23,7 +23,7 @@ function neighbour(namespace: string, name: string, index: number): OperationInp
   const peer = { interface: 'pv001-p', namespace, mac: mac(index + 100) };
   return [
     { op: 'netns_up', namespace, urpf: 'loose' },
-    { op: 'tunnel_up', kind: 'local', interface: name, mac: mac(index), mtu: 1400, peer },
+    { op: 'tunnel_up', kind: 'local', interface: name, mac: mac(index), mtu: 1400, peer, gateable: true },
     { op: 'vif_up', interface: name, address: own, peer: { address: other, mac: peer.mac }, urpf: 'strict' },
     { op: 'vif_up', interface: 'pv001-p', namespace, address: other, peer: { address: own, mac: mac(index) } },
     {
@@ -164,6 +164,40 @@ describeAsRoot('a gate', () => {
     const sent = await sender.stop();
     await expect.poll(async () => (await numbers()).length, patience).toBe(sent);
     expect(await numbers()).toEqual(Array.from({ length: sent }, (_, index) => index));
+  });
+
+  it('loses nothing of what leaves there while it is put up and taken away', async () => {
+    receiver = await receiveNumbered(host, '10.65.1.2', port);
+    const { numbers } = receiver;
+    const sender = await sendNumbered(node.router('b'), '10.65.2.2', '10.65.1.2', port, 10);
+    for (let time = 0; time < 5; time += 1) {
+      await node.apply([up]);
+      await node.apply([{ op: 'gate_down', interface: access }]);
+    }
+    const sent = await sender.stop();
+    await expect.poll(async () => (await numbers()).length, patience).toBe(sent);
+  });
+
+  it('can be put to an interface that was not made for it, which then stays fit for it', async () => {
+    const plain: OperationInput = {
+      op: 'tunnel_up',
+      kind: 'vxlan',
+      interface: 'pv001-w',
+      mac: mac(10),
+      mtu: 1400,
+      vni: 5002,
+      remote: '192.0.2.9',
+      port: 4790,
+    };
+    await node.apply([plain, { ...up, interface: 'pv001-w' }, { op: 'gate_down', interface: 'pv001-w' }]);
+    expect(await node.apply([{ ...plain, gateable: true }])).toEqual(['unchanged']);
+    await node.apply([{ op: 'tunnel_down', interface: 'pv001-w' }]);
+    const inRouter: OperationInput = { ...plain, namespace: host, gateable: true };
+    await expect(node.apply([inRouter])).rejects.toMatchObject({
+      code: 'invalid-input',
+      message: `interface 'pv001-w' in namespace '${host}' cannot have a gate`,
+      hint: "gates are for interfaces in the node's own stack",
+    });
   });
 
   it('lets go what it holds when it is taken away', async () => {

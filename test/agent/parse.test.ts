@@ -85,6 +85,7 @@ describe('parseLink', () => {
     expect(parseLink(json, neighbours)).toEqual({
       name: 'pv001-a',
       kind: 'vxlan',
+      hook: false,
       up: true,
       mtu: 1400,
       mac: '02:50:0a:41:00:01',

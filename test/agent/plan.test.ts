@@ -24,7 +24,7 @@ function stack(
 
 function link(name: string, more: Partial<Link> = {}): Link {
   const vxlan = { vni: 4097, remote: '192.0.2.9', port: 4790 };
-  return { name, kind: 'vxlan', up: true, mtu: 1400, mac, vxlan, addresses: [], neighbours: [], ...more };
+  return { name, kind: 'vxlan', up: true, mtu: 1400, mac, vxlan, hook: false, addresses: [], neighbours: [], ...more };
 }
 
 function state(own: Stack, routers: Record<string, Stack> = {}, nexthops: readonly Nexthop[] = []): KernelState {

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { differencesOf } from '../../src/agent/dataplane/kernel/differences.ts';
 import { planOperations } from '../../src/agent/dataplane/kernel/plan.ts';
+import { newLink } from '../../src/agent/dataplane/kernel/plan-common.ts';
 import {
   fixtureProtocol,
   type KernelRoute,
@@ -267,11 +268,9 @@ describe('a batch that repairs', () => {
 
   it('takes away a gate that was left closed', () => {
     const { links } = right.stacks.get('')!;
-    const [access, ifb] = [
-      links.get('pv001-g')!,
-      { name: 'pv001-g.ifb', kind: 'ifb', up: true, mtu: 1400, mac: mac(3) },
-    ];
-    const gate = { ...ifb, gate: { limitBytes: 5_000_000, closed: true }, addresses: [], neighbours: [] };
+    const access = { ...links.get('pv001-g')!, hook: true };
+    const ifb = { ...newLink('pv001-g.ifb', 'ifb', mac(3), 1400), up: true };
+    const gate = { ...ifb, gate: { limitBytes: 5_000_000, closed: true } };
     const damaged = withStack('', {
       links: new Map([...links, ['pv001-g', { ...access, redirect: 'pv001-g.ifb' }], ['pv001-g.ifb', gate]]),
     });

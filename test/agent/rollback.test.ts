@@ -9,15 +9,16 @@ import { describeAsRoot } from '../support/privileges.ts';
 
 const mac = (last: number) => `02:50:0a:41:00:${last.toString(16).padStart(2, '0')}`;
 
+const remote = { vni: 4097, remote: '192.0.2.9', port: 4790, mtu: 1400 };
+
 /** A gateway with two instances, one of which has its router here, as one batch. */
 function everything(router: string): OperationInput[] {
   const local = { interface: 'pv001-r', namespace: router, mac: mac(2) };
-  const remote = { vni: 4097, remote: '192.0.2.9', port: 4790, mtu: 1400 };
   return [
     { op: 'rule_up' },
     { op: 'netns_up', namespace: router, urpf: 'strict' },
     { op: 'tunnel_up', kind: 'local', interface: 'pv001-g', mac: mac(1), mtu: 1400, peer: local },
-    { op: 'tunnel_up', kind: 'vxlan', interface: 'pv001-v', mac: mac(3), ...remote },
+    { op: 'tunnel_up', kind: 'vxlan', interface: 'pv001-v', mac: mac(3), ...remote, gateable: true },
     { op: 'tunnel_up', kind: 'vxlan', interface: 'pv001-w', namespace: router, mac: mac(5), ...remote, vni: 4098 },
     vif('pv001-g', '10.65.0.1', '10.65.0.2', mac(2)),
     vif('pv001-r', '10.65.0.2', '10.65.0.1', mac(1), router),
@@ -64,6 +65,7 @@ function changes(router: string): OperationInput[] {
     { op: 'tunnel_down', interface: 'pv001-w', namespace: router },
     { op: 'vif_down', interface: 'pv001-g', address: '10.65.0.1' },
     { op: 'vif_down', interface: 'pv001-w', namespace: router, address: '10.65.0.5' },
+    { op: 'tunnel_up', kind: 'vxlan', interface: 'pv001-u', mac: mac(7), ...remote, vni: 4099, gateable: true },
     { op: 'gate_up', interface: 'pv001-g', limitBytes: 9_000_000 },
     { op: 'gate_up', interface: 'pv001-v', limitBytes: 8_000_000 },
     { op: 'gate_down', interface: 'pv001-g' },

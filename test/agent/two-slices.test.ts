@@ -67,8 +67,18 @@ function operationsOf(a: Marks): { readonly [Name in OperationName]: Row<Name> }
     netns_up: [{ op: 'netns_up', namespace: a.namespace, urpf: 'strict' }],
     netns_down: [{ op: 'netns_down', namespace: a.namespace }],
     tunnel_up: [
-      { op: 'tunnel_up', kind: 'vxlan', ...place, mac, mtu: 1400, vni: a.vni, remote: a.remote, port: 4790 },
-      { op: 'tunnel_up', kind: 'local', ...place, mac, mtu: 1400, peer: { ...place, mac } },
+      {
+        op: 'tunnel_up',
+        kind: 'vxlan',
+        ...place,
+        mac,
+        mtu: 1400,
+        vni: a.vni,
+        remote: a.remote,
+        port: 4790,
+        gateable: true,
+      },
+      { op: 'tunnel_up', kind: 'local', ...place, mac, mtu: 1400, peer: { ...place, mac }, gateable: true },
     ],
     tunnel_down: [{ op: 'tunnel_down', ...place }],
     vif_up: [{ op: 'vif_up', ...place, address: a.address, peer: { address: a.peer, mac }, urpf: 'loose' }],
@@ -146,7 +156,21 @@ function requestsOf(a: Marks): { readonly [M in Exclude<Method, 'apply'>]: Param
 
 /** Fields that name nothing. */
 const plain = [
-  ...['op', 'kind', 'mac', 'mtu', 'port', 'urpf', 'action', 'type', 'weight', 'metric', 'resilient', 'limitBytes'],
+  ...[
+    'op',
+    'kind',
+    'mac',
+    'mtu',
+    'port',
+    'urpf',
+    'action',
+    'type',
+    'weight',
+    'metric',
+    'resilient',
+    'gateable',
+    'limitBytes',
+  ],
   ...['offsetMs', 'at', 'forget', 'close', 'samples', 'payloadBytes', 'rateBps', 'count', 'timeoutMs'],
   ...['dryRun', 'repair', 'name', 'intervalMs'],
 ];

@@ -24,7 +24,7 @@ const batches = desiredBatches(
     mtu: 1450,
     urpf: 'strict',
   },
-  { address: () => '192.0.2.1', namespacePrefix: () => 'pv-two_', resilient: () => true },
+  { address: () => '192.0.2.1', namespacePrefix: () => 'pv-two_', resilient: () => true, gates: () => true },
 );
 const [onGateway, onRouter] = [batches.get('gw1')!, batches.get('n1')!];
 

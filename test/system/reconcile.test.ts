@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { bucketWords, filterWords, ingressWords } from '../../src/agent/dataplane/kernel/gate.ts';
+import { bucketWords, hookWords, redirectWords } from '../../src/agent/dataplane/kernel/gate.ts';
 import type { LiveStatus } from '../../src/controller/live.ts';
 import type { ReconcileResult } from '../../src/controller/reconcile.ts';
 import type { SliceStatus } from '../../src/controller/status.ts';
@@ -22,7 +22,7 @@ const file = gallery('two-node');
 const slice = readSlice(file);
 const vn = slice.vns[0]!;
 const instance = planInstance(slice, vn, vn.placements.get('initial')!, 0);
-const [access] = planAccess(slice, vn);
+const [access, access2] = planAccess(slice, vn);
 const [toG1, toG2] = [gatewayLink(instance, 'g1'), gatewayLink(instance, 'g2')];
 const virtual = instance.links[0]!;
 const mark = virtual.a.interface.slice(0, 6);
@@ -119,8 +119,9 @@ describeAsRoot('reconcile', () => {
     ip(gw1, `link add ${gate} type ifb`);
     ip(gw1, `link set ${gate} up`);
     tc(gw1, bucketWords(gate, { limitBytes: 5_000_000, closed: true }));
-    tc(gw1, ingressWords('replace', gated));
-    tc(gw1, filterWords(gated, gate));
+    tc(gw1, redirectWords(gated, gate));
+    // An interface that is not fit for a gate any more.
+    tc(gw2, hookWords('del', access2!.gatewayEnd.interface));
     // An end host with another address, and one without its rules.
     ip(h1, `address add 10.64.7.7/32 dev ${access!.hostEnd.interface} noprefixroute`);
     ip(h1, `address del ${access!.hostEnd.address}/32 dev ${access!.hostEnd.interface}`);
@@ -145,6 +146,7 @@ describeAsRoot('reconcile', () => {
       `gw1 ${group}: resilient group, leads to ${instanceNexthop(slice, vn, 0, 'g1')} / null`,
       `gw1 ${gated}.ifb: null / a closed gate`,
       `gw2 ${toG2.a.interface}: ${tunnel(toG2.vni, 'n2')} / null`,
+      `gw2 ${access2!.gatewayEnd.interface}: can have a gate / cannot have a gate`,
       `h1 ${access!.hostEnd.interface}: address ${access!.hostEnd.address}/32 / address 10.64.7.7/32`,
       'h2 from: there / null',
       'h2 to: there / null',
@@ -172,7 +174,7 @@ describeAsRoot('reconcile', () => {
     const before = indexes();
     const { code, json } = await reconcile();
     expect(code).toBe(0);
-    expect(json.mended).toHaveLength(14);
+    expect(json.mended).toHaveLength(15);
     // What was right is not made anew.
     expect(indexes()).toEqual(before);
     expect(await verified()).toBe(true);
@@ -183,7 +185,7 @@ describeAsRoot('reconcile', () => {
     ]);
     const { events } = await own.vnm.ok<SliceStatus>('status two');
     expect(events.filter(({ kind }) => kind === 'reconciled').map(({ message }) => message)).toEqual([
-      'slice: 14 differences mended on n1, n2, gw1, gw2, h1, h2',
+      'slice: 15 differences mended on n1, n2, gw1, gw2, h1, h2',
     ]);
     // What others put there is still there; without it all is as it was.
     ip(router('n1', 'a'), 'link del mine0');

@@ -55,12 +55,13 @@ function linkDifferences({ links: before }: Stack, { links: after }: Stack): Dif
   return [...differences, ...properties];
 }
 
-function propertiesOf({ up, mtu, mac, addresses, neighbours }: Link): string[] {
+function propertiesOf({ up, mtu, mac, hook, addresses, neighbours }: Link): string[] {
   const list = (items: readonly string[]) => items.toSorted().join(', ') || 'none';
   return [
     up ? 'up' : 'down',
     `MTU ${mtu}`,
     `MAC address ${mac}`,
+    hook ? 'can have a gate' : 'cannot have a gate',
     `address ${list(addresses.map(({ address, length }) => `${address}/${length}`))}`,
     `neighbour ${list(neighbours.map((neighbour) => `${neighbour.address} at ${neighbour.mac}`))}`,
   ];

@@ -16,7 +16,7 @@ import {
   type Step,
   tc,
 } from './commands.ts';
-import { bucketWords, filterWords, ingressWords } from './gate.ts';
+import { bucketWords, hookWords, noRedirectWords, redirectWords } from './gate.ts';
 import { ownStack } from './ip.ts';
 import {
   type Address,
@@ -49,6 +49,7 @@ const newLoopback: Link = {
   up: false,
   mtu: 65_536,
   mac: '00:00:00:00:00:00',
+  hook: false,
   addresses: [],
   neighbours: [],
 };
@@ -210,18 +211,27 @@ export class Draft implements KernelState {
     this.#putLink(place, { ...link, gate });
   }
 
+  /**
+   * The kernel takes the queue away from an interface that is up while it adds or removes the hook, waits for all that may use it, and
+   * drops what is to leave meanwhile, some ms. So a hook is made with its interface, before that is up, and goes with it.
+   */
+  addHook(place: Place): void {
+    const { namespace, name } = place;
+    this.#do(tc(namespace, ...hookWords('add', name)), tc(namespace, ...hookWords('del', name)));
+    this.#putLink(place, { ...this.#link(place), hook: true });
+  }
+
+  /** At an interface that has a hook. */
   addRedirect(place: Place, target: string): void {
     const { namespace, name } = place;
-    this.#do(tc(namespace, ...ingressWords('replace', name)), tc(namespace, ...ingressWords('del', name)));
-    this.#do(tc(namespace, ...filterWords(name, target)));
+    this.#do(tc(namespace, ...redirectWords(name, target)), tc(namespace, ...noRedirectWords(name)));
     this.#putLink(place, { ...this.#link(place), redirect: target });
   }
 
   removeRedirect(place: Place): void {
     const { namespace, name } = place;
     const { redirect = '', ...link } = this.#link(place);
-    const undo = [ingressWords('replace', name), filterWords(name, redirect)].map((words) => tc(namespace, ...words));
-    this.#do(tc(namespace, ...ingressWords('del', name)), ...undo);
+    this.#do(tc(namespace, ...noRedirectWords(name)), tc(namespace, ...redirectWords(name, redirect)));
     this.#putLink(place, link);
   }
 
@@ -270,9 +280,10 @@ export class Draft implements KernelState {
   }
 
   #restoreLink({ namespace, name }: Place): Step[] {
-    const { up, gate } = this.#link({ namespace, name });
+    const { up, gate, hook } = this.#link({ namespace, name });
     const own = [...this.#stack(namespace).settings].filter(([file]) => file.startsWith(`ipv4/conf/${name}/`));
     return [
+      ...(hook ? [tc(namespace, ...hookWords('add', name))] : []),
       ...(own.length === 0 ? [] : [{ namespace, settings: new Map(own) }]),
       ...(up ? [ip(namespace, 'link', 'set', name, 'up')] : []),
       ...(gate === undefined ? [] : [tc(namespace, ...bucketWords(name, gate))]),

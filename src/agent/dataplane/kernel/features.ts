@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Feature } from '../../../vsys/messages.ts';
 import type { Policy } from '../../../vsys/policy.ts';
-import { bucketWords, filterWords, ingressWords, isTight, openGate, type QdiscJson } from './gate.ts';
+import { bucketWords, hookWords, isTight, openGate, type QdiscJson, redirectWords } from './gate.ts';
 import { kernelWords, parseFailures, showBatch } from './ip.ts';
 import { probeNamespace } from './read-state.ts';
 import { run } from './run.ts';
@@ -19,8 +19,8 @@ const ipTrials: readonly Trial[] = [
 ];
 const tcTrials: readonly Trial[] = [
   ['ifb-gate', bucketWords('gate', { ...openGate(0), closed: true }).join(' ')],
-  ['ifb-gate', ingressWords('replace', 'lo').join(' ')],
-  ['ifb-gate', filterWords('lo', 'gate').join(' ')],
+  ['ifb-gate', hookWords('add', 'lo').join(' ')],
+  ['ifb-gate', redirectWords('lo', 'gate').join(' ')],
 ];
 
 export async function probeFeatures(policy: Policy): Promise<Feature[]> {

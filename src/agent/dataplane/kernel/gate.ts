@@ -58,40 +58,35 @@ export function bucketWords(name: string, gate: Gate): string[] {
   return ['qdisc', 'replace', 'dev', name, 'root', 'handle', '1:', 'tbf', ...bucket];
 }
 
-export const ingressWords = (action: 'replace' | 'del', name: string): string[] => [
-  'qdisc',
-  action,
-  'dev',
-  name,
-  'ingress',
+export const hookWords = (action: 'add' | 'del', name: string): string[] => ['qdisc', action, 'dev', name, 'ingress'];
+
+const filterAt = (action: 'add' | 'del', name: string): string[] => [
+  ...['filter', action, 'dev', name, 'ingress'],
+  ...['protocol', 'all', 'prio', '1'],
 ];
 
-export function filterWords(name: string, gate: string): string[] {
-  const everything = ['protocol', 'all', 'prio', '1', 'u32', 'match', 'u32', '0', '0'];
-  return [
-    'filter',
-    'add',
-    'dev',
-    name,
-    'ingress',
-    ...everything,
-    'action',
-    'mirred',
-    'egress',
-    'redirect',
-    'dev',
-    gate,
-  ];
+export function redirectWords(name: string, gate: string): string[] {
+  const action = ['action', 'mirred', 'egress', 'redirect', 'dev', gate];
+  return [...filterAt('add', name), 'u32', 'match', 'u32', '0', '0', ...action];
 }
+
+/** All filters at the hook with the redirection's priority. */
+export const noRedirectWords = (name: string): string[] => filterAt('del', name);
 
 /** What of `tc`'s JSON is read. */
 export interface QdiscJson {
   kind: string;
+  dev?: string;
   root?: boolean;
   options: { limit?: number; overhead?: number; burst?: number };
 }
 export interface FilterJson {
   options?: { actions?: { kind: string; to_dev?: string }[] };
+}
+
+/** Whether filters can be put to what comes in at an interface. */
+export function hasHook(qdiscs: readonly QdiscJson[], name: string): boolean {
+  return qdiscs.some(({ kind, dev }) => kind === 'ingress' && dev === name);
 }
 
 /** Empty for a device that is no gate yet. */

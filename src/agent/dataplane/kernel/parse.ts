@@ -68,6 +68,7 @@ export function parseLink(json: LinkJson, neighbours: readonly NeighbourJson[]):
     mtu: json.mtu,
     mac: json.address ?? '',
     ...(vni === undefined || remote === undefined || port === undefined ? {} : { vxlan: { vni, remote, port } }),
+    hook: false,
     addresses: (json.addr_info ?? []).filter(({ family }) => family === 'inet').map(parseLinkAddress),
     neighbours: neighbours.filter(({ dev, dst }) => dev === json.ifname && isIPv4(dst)).map(parseNeighbour),
   };

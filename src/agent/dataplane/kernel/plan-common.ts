@@ -37,3 +37,8 @@ export function checkLimit(draft: Draft, kind: 'namespaces' | 'tunnels' | 'route
   if (count < limit) return;
   throw new VnmError('forbidden', `slice '${draft.policy.slice}' may have at most ${limit} ${kind} on this node`);
 }
+
+/** As the kernel makes it: down, and with nothing on it. */
+export function newLink(name: string, kind: string, mac: string, mtu: number): Link {
+  return { name, kind, mac, mtu, up: false, hook: false, addresses: [], neighbours: [] };
+}

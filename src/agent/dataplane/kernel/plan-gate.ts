@@ -1,25 +1,28 @@
 import type { Draft } from './draft.ts';
 import { gateName, gateOf, openGate } from './gate.ts';
 import { ownStack } from './ip.ts';
-import { conflict, type Named, requireLink } from './plan-common.ts';
+import { conflict, type Named, newLink, requireLink } from './plan-common.ts';
 import { describePlace, linkAt, type Place } from './state.ts';
 
 /** Also opens one that is closed. */
 export function gateUp(draft: Draft, { interface: name, limitBytes }: Named<'gate_up'>): void {
   const access = { namespace: ownStack, name };
-  const { mac, mtu, redirect } = requireLink(draft, access);
+  const { mac, mtu, hook, redirect } = requireLink(draft, access);
   const place = { namespace: ownStack, name: gateName(name) };
   const existing = linkAt(draft, place);
   const wanted = openGate(limitBytes);
   if (existing === undefined) {
-    draft.addLink(ownStack, { name: place.name, kind: 'ifb', mac, mtu, up: false, addresses: [], neighbours: [] });
+    draft.addLink(ownStack, newLink(place.name, 'ifb', mac, mtu));
   } else if (existing.kind !== 'ifb') {
     throw conflict(`${describePlace(place)} is a ${existing.kind}, which the gate of '${name}' needs to be called`);
   }
   const { up, gate } = linkAt(draft, place)!;
   if (!up) draft.changeLink(place, { up: true });
   if (gate?.limitBytes !== wanted.limitBytes || gate.closed) draft.putGate(place, wanted);
-  if (redirect !== place.name) draft.addRedirect(access, place.name);
+  if (redirect === place.name) return;
+  if (redirect !== undefined) draft.removeRedirect(access);
+  if (!hook) draft.addHook(access);
+  draft.addRedirect(access, place.name);
 }
 
 export function gateDown(draft: Draft, { interface: name }: Named<'gate_down'>): void {

@@ -1,5 +1,7 @@
+import { VnmError } from '../../../model/errors.ts';
 import type { Draft } from './draft.ts';
-import { checkLimit, conflict, type Named, placeOf, requireStack } from './plan-common.ts';
+import { ownStack } from './ip.ts';
+import { checkLimit, conflict, type Named, newLink, placeOf, requireStack } from './plan-common.ts';
 import { takeLinkDown } from './plan-removal.ts';
 import { describePlace, describeStack, type Link, linkAt, type Place, type VxlanEnds } from './state.ts';
 
@@ -9,6 +11,16 @@ type LocalUp = Extract<Named<'tunnel_up'>, { kind: 'local' }>;
 export function tunnelUp(draft: Draft, operation: Named<'tunnel_up'>): void {
   if (operation.kind === 'vxlan') vxlanUp(draft, operation);
   else localUp(draft, operation);
+  if (operation.gateable) makeGateable(draft, placeOf(operation));
+}
+
+function makeGateable(draft: Draft, place: Place): void {
+  if (place.namespace !== ownStack) {
+    throw new VnmError('invalid-input', `${describePlace(place)} cannot have a gate`, {
+      hint: "gates are for interfaces in the node's own stack",
+    });
+  }
+  if (!linkAt(draft, place)!.hook) draft.addHook(place);
 }
 
 export function tunnelDown(draft: Draft, operation: Named<'tunnel_down'>): void {
@@ -57,10 +69,6 @@ function standing(draft: Draft, place: Place, wanted: Link): Link | undefined {
   if (!draft.repair) throw contradiction(place, existing, wanted);
   takeLinkDown(draft, place);
   return undefined;
-}
-
-function newLink(name: string, kind: string, mac: string, mtu: number): Link {
-  return { name, kind, mac, mtu, up: false, addresses: [], neighbours: [] };
 }
 
 /** Only these two may differ: traffic does not suffer from the change. */

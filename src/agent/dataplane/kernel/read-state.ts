@@ -1,7 +1,8 @@
 /** Reads the kernel: one `ip` process per network stack. */
 import { readdir } from 'node:fs/promises';
+import { VnmError } from '../../../model/errors.ts';
 import type { Policy } from '../../../vsys/policy.ts';
-import { type FilterJson, gatedBy, parseGate, parseRedirect, type QdiscJson } from './gate.ts';
+import { type FilterJson, gatedBy, hasHook, parseGate, parseRedirect, type QdiscJson } from './gate.ts';
 import { ownStack, showBatch } from './ip.ts';
 import {
   type LinkJson,
@@ -21,12 +22,14 @@ import { type KernelState, type Link, mainTable, type Place, type Settings, type
 interface RawStack {
   readonly namespace: string;
   readonly links: readonly LinkJson[];
-  readonly gates: ReadonlyMap<string, Pick<Link, 'gate' | 'redirect'>>;
+  readonly gates: ReadonlyMap<string, GateParts>;
   readonly neighbours: readonly NeighbourJson[];
   readonly routes: Stack['routes'];
   /** Names of namespaces by this stack's ids for them. */
   readonly names: ReadonlyMap<number, string | undefined>;
 }
+
+type GateParts = Pick<Link, 'hook' | 'gate' | 'redirect'>;
 
 /** Name of the namespace that is made to try out what the kernel can do; not a router's. */
 export function probeNamespace(policy: Policy): string {
@@ -62,12 +65,23 @@ const commonLines = [
 
 async function readOwn(policy: Policy): Promise<Pick<KernelState, 'nexthops' | 'rules'> & { stack: RawStack }> {
   const { table } = policy;
-  const [links, neighbours, names, routes, nexthops, rules] = (await showBatch('ip', ownStack, [
-    ...commonLines,
-    ['route', 'show', 'table', String(table)],
-    ['nexthop', 'show'],
-    ['rule', 'show'],
-  ])) as [LinkJson[], NeighbourJson[], NamespaceJson[], RouteJson[], NexthopJson[], RuleJson[]];
+  const [shown, qdiscs] = await Promise.all([
+    showBatch('ip', ownStack, [
+      ...commonLines,
+      ['route', 'show', 'table', String(table)],
+      ['nexthop', 'show'],
+      ['rule', 'show'],
+    ]),
+    readQdiscs(),
+  ]);
+  const [links, neighbours, names, routes, nexthops, rules] = shown as [
+    LinkJson[],
+    NeighbourJson[],
+    NamespaceJson[],
+    RouteJson[],
+    NexthopJson[],
+    RuleJson[],
+  ];
   const own = links.filter(({ ifname }) => ifname.startsWith(policy.interfacePrefix));
   const { first, last } = policy.nexthops;
   const ours = rules.filter(({ priority }) => priority === policy.rulePriority);
@@ -76,7 +90,7 @@ async function readOwn(policy: Policy): Promise<Pick<KernelState, 'nexthops' | '
     stack: {
       namespace: ownStack,
       links: own,
-      gates: await readGates(own),
+      gates: await readGates(own, qdiscs),
       neighbours,
       routes: parseRoutes(routes, table, true),
       names: namesById(names),
@@ -104,19 +118,34 @@ async function readRouter(namespace: string): Promise<RawStack> {
   };
 }
 
-/** What `tc` knows of interfaces, by their names; asked only where there are gates. */
-async function readGates(links: readonly LinkJson[]): Promise<Map<string, Pick<Link, 'gate' | 'redirect'>>> {
+/** What `tc` knows of interfaces, by their names; filters are asked for only where there are gates. */
+async function readGates(links: readonly LinkJson[], qdiscs: readonly QdiscJson[]): Promise<Map<string, GateParts>> {
   const gates = links.filter(({ linkinfo }) => linkinfo?.info_kind === 'ifb').map(({ ifname }) => ifname);
-  const gated = links.filter(({ ifname }) => gates.some((gate) => gatedBy(gate) === ifname));
-  if (gates.length === 0) return new Map();
-  const answers = await showBatch('tc', ownStack, [
-    ...gates.map((gate) => ['qdisc', 'show', 'dev', gate]),
-    ...gated.map(({ ifname }) => ['filter', 'show', 'dev', ifname, 'ingress']),
-  ]);
-  const known = answers.map((answer, index) =>
-    index < gates.length ? parseGate(answer as QdiscJson[]) : parseRedirect(answer as FilterJson[]),
-  );
-  return new Map([...gates, ...gated.map(({ ifname }) => ifname)].map((name, index) => [name, known[index]!]));
+  const gated = links.map(({ ifname }) => ifname).filter((name) => gates.some((gate) => gatedBy(gate) === name));
+  const filters = await (gated.length === 0
+    ? []
+    : showBatch(
+        'tc',
+        ownStack,
+        gated.map((name) => ['filter', 'show', 'dev', name, 'ingress']),
+      ));
+  const parts = ({ ifname: name }: LinkJson): GateParts => ({
+    hook: hasHook(qdiscs, name),
+    ...(gates.includes(name) ? parseGate(qdiscs.filter(({ dev }) => dev === name)) : {}),
+    ...(gated.includes(name) ? parseRedirect(filters[gated.indexOf(name)] as FilterJson[]) : {}),
+  });
+  return new Map(links.map((link) => [link.ifname, parts(link)]));
+}
+
+/** None on a node that has no `tc`, and so no gates. */
+async function readQdiscs(): Promise<QdiscJson[]> {
+  try {
+    const [qdiscs = []] = await showBatch('tc', ownStack, [['qdisc', 'show']]);
+    return qdiscs as QdiscJson[];
+  } catch (error) {
+    if (error instanceof VnmError && error.code === 'unsupported') return [];
+    throw error;
+  }
 }
 
 interface NamespaceJson {

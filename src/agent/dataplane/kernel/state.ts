@@ -44,6 +44,8 @@ export interface Link {
   readonly vxlan?: VxlanEnds;
   /** Of an `ifb` device that is a gate. */
   readonly gate?: Gate;
+  /** Whether filters can be put to what comes in. The kernel drops what goes out while it adds or removes this (`Draft.addHook`). */
+  readonly hook: boolean;
   /** Name of the device that takes what comes in, before anything else does. */
   readonly redirect?: string;
   /** The other end of a veth pair, if it is the slice's too. */
