@@ -2,7 +2,7 @@
 import { table } from '../../src/cli/output.ts';
 import type { StoredEvent } from '../../src/store/events.ts';
 import type { Incident } from './incidents.ts';
-import { growth } from './samples.ts';
+import { quarters } from './samples.ts';
 import type { SoakResult } from './soak.ts';
 
 /** So long after something is healed it may still be told of. */
@@ -54,18 +54,15 @@ export function soakReport(result: SoakResult): string {
       ]),
     ),
     table(
-      ['service', 'first quarter', 'last quarter'],
+      ['service', 'first quarter', 'second', 'third', 'last'],
       (
         [
           ['memory MB', 'rssBytes', megabytes],
-          ['heap MB', 'heapBytes', megabytes],
+          ['heap after collection MB', 'heapBytes', megabytes],
           ['open files', 'open', String],
           ['database MB', 'databaseBytes', megabytes],
         ] as const
-      ).map(([name, key, show]) => {
-        const { early, late } = growth(samples, key);
-        return [name, show(early), show(late)];
-      }),
+      ).map(([name, key, show]) => [name, ...quarters(samples, key).map(show)]),
     ),
     `migrations: ${counts(migrations)}; runs of the job: ${counts(jobRuns)}`,
     `false alarms: ${falseAlarms(result).length} down, ${suspicions} suspect for a moment`,

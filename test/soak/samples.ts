@@ -1,15 +1,26 @@
+import type { ChildProcess } from 'node:child_process';
 import { statSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** Arguments for Node.js: garbage is collected when SIGUSR2 comes. Without that the heap grows to what the engine thinks fit. */
+export const collecting = ['--expose-gc', '--import', "data:text/javascript,process.on('SIGUSR2', () => gc())"];
+
+const collectMs = 500;
 
 /** What the service holds at one moment. */
 export interface Sample {
   readonly rssBytes: number;
+  /** What is left once garbage has been collected. */
   readonly heapBytes: number;
   /** File descriptors. */
   readonly open: number;
   readonly databaseBytes: number;
 }
 
-export async function sampleOf(url: string, database: string): Promise<Sample> {
+/** For a service that was started with `collecting`. */
+export async function sampleOf(service: ChildProcess, url: string, database: string): Promise<Sample> {
+  service.kill('SIGUSR2');
+  await sleep(collectMs);
   const text = await (await fetch(`${url}/metrics`)).text();
   return {
     rssBytes: metric(text, 'process_resident_memory_bytes'),
@@ -25,11 +36,11 @@ function metric(text: string, name: string): number {
   return Number(line.split(' ')[1]);
 }
 
-/** Middle value of the first and of the last quarter, what was at the start left out. */
-export function growth(samples: readonly Sample[], key: keyof Sample): { early: number; late: number } {
+/** Middle values of the four quarters, what was at the start left out. */
+export function quarters(samples: readonly Sample[], key: keyof Sample): number[] {
   const settled = samples.slice(Math.ceil(samples.length / 10));
-  const quarter = Math.max(1, Math.floor(settled.length / 4));
-  const middle = (part: readonly Sample[]) =>
-    part.map((sample) => sample[key]).toSorted((a, b) => a - b)[Math.floor(part.length / 2)]!;
-  return { early: middle(settled.slice(0, quarter)), late: middle(settled.slice(-quarter)) };
+  const parts = [0, 1, 2, 3].map((part) =>
+    settled.slice(Math.floor((part * settled.length) / 4), Math.floor(((part + 1) * settled.length) / 4)),
+  );
+  return parts.map((part) => part.map((sample) => sample[key]).toSorted((a, b) => a - b)[part.length >> 1] ?? 0);
 }

@@ -14,7 +14,7 @@ import type { StoredEvent } from '../../src/store/events.ts';
 import { crosses } from '../chaos/campaign.ts';
 import { makePlace, type Place } from '../chaos/place.ts';
 import type { Incident, Strike } from './incidents.ts';
-import { type Sample, sampleOf } from './samples.ts';
+import { collecting, type Sample, sampleOf } from './samples.ts';
 
 const program = fileURLToPath(new URL('../../src/cli/pl-vnm.mjs', import.meta.url));
 
@@ -52,7 +52,7 @@ export interface SoakResult {
 const name = 'back-and-forth';
 const jobEveryMs = 30_000;
 const stretchMs = 60_000;
-const sampleMs = 5000;
+const sampleMs = 15_000;
 const startMs = 30_000;
 
 export async function soak(plan: Plan, say: (text: string) => void): Promise<SoakResult> {
@@ -60,7 +60,7 @@ export async function soak(plan: Plan, say: (text: string) => void): Promise<Soa
   let service: ChildProcess | undefined;
   try {
     const log = openSync(join(place.vnm.directory, 'serve.log'), 'a');
-    service = spawn(process.execPath, [program, '--db', place.vnm.database, 'serve', '--port', '0'], {
+    service = spawn(process.execPath, [...collecting, program, '--db', place.vnm.database, 'serve', '--port', '0'], {
       stdio: ['ignore', log, log],
       env: { ...process.env, HOME: join(place.vnm.directory, 'home') },
     });
@@ -86,7 +86,7 @@ async function runBeside(
   const incidents: Incident[] = [];
   const samples: Sample[] = [];
   const struck = strikeAll(place, plan, incidents, abort.signal, say);
-  const sampled = sampleAll(url, vnm.database, samples, abort.signal);
+  const sampled = sampleAll(() => sampleOf(service, url, vnm.database), samples, abort.signal);
   const counted: (CountedFlow & { readonly fromMs: number; readonly toMs: number })[] = [];
   try {
     while (Date.now() < endMs) {
@@ -108,7 +108,7 @@ async function runBeside(
   });
   await ask(url, 'POST', `/api/jobs/${name}/pause`);
   await quiet(place);
-  samples.push(await sampleOf(url, vnm.database));
+  samples.push(await sampleOf(service, url, vnm.database));
   const live = await vnm.json<{ differences?: unknown[] }>(`status ${slice.name} --live`);
   const history = await ask(url, 'GET', `/api/jobs/${name}/history?limit=500`);
   service.kill('SIGTERM');
@@ -174,9 +174,9 @@ async function strikeAll(
   }
 }
 
-async function sampleAll(url: string, database: string, samples: Sample[], signal: AbortSignal): Promise<void> {
+async function sampleAll(sample: () => Promise<Sample>, samples: Sample[], signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    samples.push(await sampleOf(url, database));
+    samples.push(await sample());
     await sleep(sampleMs, undefined, { signal }).catch(() => undefined);
   }
 }
