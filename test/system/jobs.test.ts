@@ -21,6 +21,28 @@ describeAsRoot('jobs', () => {
 
   const history = async (name: string) => (await own.vnm.ok<{ runs: RunView[] }>(`job history ${name}`)).runs;
 
+  /** The part of a service that starts jobs. */
+  function startService() {
+    const store = openStore(own.vnm.database);
+    const abort = new AbortController();
+    const silent = () => {};
+    const log: Log = { debug: silent, info: silent, warn: silent, error: silent };
+    const context = {
+      store,
+      acceptNewHostKeys: false,
+      report: silent,
+      signal: abort.signal,
+    } as unknown as ServiceContext;
+    const counted: string[] = [];
+    const jobs = startJobs(context, log, (job, outcome) => counted.push(`${job} ${outcome}`));
+    const end = async () => {
+      abort.abort();
+      await jobs.ended();
+      store.close();
+    };
+    return { store, jobs, counted, end };
+  }
+
   it('are listed, and it is said when nobody starts them', async () => {
     const nightly = await own.vnm.ok<JobView>(
       'job add nightly --slice two --to initial,final --timezone Europe/Paris --cron',
@@ -83,18 +105,7 @@ describeAsRoot('jobs', () => {
     await killed.said('- measure\n');
     killed.kill();
     await killed.finished;
-    const store = openStore(own.vnm.database);
-    const abort = new AbortController();
-    const silent = () => {};
-    const log: Log = { debug: silent, info: silent, warn: silent, error: silent };
-    const context = {
-      store,
-      acceptNewHostKeys: false,
-      report: silent,
-      signal: abort.signal,
-    } as unknown as ServiceContext;
-    const counted: string[] = [];
-    const jobs = startJobs(context, log, (job, outcome) => counted.push(`${job} ${outcome}`));
+    const { store, jobs, counted, end } = startService();
     try {
       while (counted.length === 0) await sleep(50);
       expect(counted).toEqual(['nightly failed']);
@@ -111,9 +122,28 @@ describeAsRoot('jobs', () => {
       expect(await own.vnm.ok('verify two')).toMatchObject({ ok: true });
       expect(await own.vnm.ok('job remove soon')).toEqual({ removed: 'soon' });
     } finally {
-      abort.abort();
-      await jobs.ended();
-      store.close();
+      await end();
+    }
+  });
+
+  it('that are to finish what was killed on its way to the same placement are done then', async () => {
+    const killed = own.vnm.start('migrate two --to final');
+    await killed.said('- measure\n');
+    killed.kill();
+    await killed.finished;
+    const { store, jobs, end } = startService();
+    try {
+      const at = new Date(Date.now() + 500).toISOString();
+      await jobs.api.add({ name: 'on', slice: 'two', to: ['final'], at });
+      while ((await jobs.api.show('on')).state === 'active') await sleep(50);
+      const [run] = await jobs.api.history('on', 1);
+      expect(run).toMatchObject({ outcome: 'completed', placement: 'final', migration: expect.any(Number) });
+      const [last, before] = store.migrations.list('two', 2);
+      expect(last).toMatchObject({ id: run!.migration, from: 'initial', to: 'final', outcome: 'completed' });
+      expect(before).toMatchObject({ to: 'initial' });
+      expect(store.instances.active('two', 'two')?.placementName).toBe('final');
+    } finally {
+      await end();
     }
   });
 });

@@ -11,6 +11,7 @@ import type { SliceStatus } from '../../src/controller/status.ts';
 import type { VerifyResult } from '../../src/controller/verify.ts';
 import { linkVni, sliceIds } from '../../src/model/ids.ts';
 import { gatewayLink, instanceNexthop, planAccess, planInstance } from '../../src/planning/instance.ts';
+import { createRepairer } from '../../src/service/repair.ts';
 import { readSlice } from '../../src/slicefile/index.ts';
 import { openStore } from '../../src/store/store.ts';
 import { ip, namespacesOf, networkOf, processesOf } from '../support/kernel.ts';
@@ -264,6 +265,42 @@ describeAsRoot('reconcile', () => {
     expect(await live()).toMatchObject({ code: 0, json: { equal: true, migrating: ['two'] } });
     store.migrations.finish(id, 'rolled-back', Date.now());
     store.close();
+  });
+
+  it('of the service takes away what a plan that was killed has left', async () => {
+    const before = await network();
+    const planning = own.vnm.start('plan two --to final');
+    await planning.said('- measure\n');
+    planning.kill();
+    await planning.finished;
+    const store = openStore(own.vnm.database);
+    const abort = new AbortController();
+    const report = () => {};
+    const errors: unknown[] = [];
+    const repairer = createRepairer(
+      {
+        context: { store, acceptNewHostKeys: false, report, signal: abort.signal },
+        now: Date.now,
+        tell: (sliceName, kind, message) => store.events.add(sliceName, kind, message),
+        onOutcome: report,
+        onError: (_, error) => errors.push(error),
+        signal: abort.signal,
+      },
+      { auditMs: 1e9, pauseMs: 50, perHour: 20 },
+    );
+    try {
+      const instances = () => store.instances.list({ slice: 'two', vn: 'two' });
+      expect(instances()).toHaveLength(2);
+      repairer.look('two', 'a test');
+      await expect.poll(() => instances().length, { timeout: 20_000 }).toBe(1);
+      expect(store.events.list('two', 5).map(({ kind }) => kind)).toContain('trial-removed');
+      expect(errors).toEqual([]);
+    } finally {
+      abort.abort();
+      await repairer.ended();
+      store.close();
+    }
+    expect(await network()).toEqual(before);
   });
 
   it('mends the others when a node is away', async () => {

@@ -3,6 +3,7 @@ import type { MigrateOptions, MigrateResult } from '../../controller/migrate.ts'
 import { messageOf, VnmError } from '../../model/errors.ts';
 import { interruptedMessage, type JobRecord, type RunOutcome, type RunRecord } from '../../store/jobs.ts';
 import type { Holder } from '../../store/locks.ts';
+import type { MigrationRecord } from '../../store/migrations.ts';
 import type { Store } from '../../store/store.ts';
 import type { JobClock } from './clock.ts';
 import { decideAfter, describeRun, nextTarget } from './decide.ts';
@@ -95,7 +96,9 @@ export async function carryOut(
   const attempt = await tryRun(parts, job, run, startByMs);
   const after = newestMigration(store, job);
   const { outcome, message, interrupted, result, error } = attempt;
-  const end = { outcome, message, finishedAt: clock.now(), migrationId: after === before ? null : after };
+  // One that was interrupted, and that the run finished, has another outcome now.
+  const isItsOwn = outcome !== 'skipped' && (after?.id !== before?.id || after?.outcome !== before?.outcome);
+  const end = { outcome, message, finishedAt: clock.now(), migrationId: isItsOwn ? (after?.id ?? null) : null };
   const finished = await persist(parts, () =>
     store.jobs.finish(run.id, end, (jobNow, runNow, failures) =>
       decideAfter(jobNow, runNow, { outcome, interrupted }, failures, clock.now()),
@@ -155,8 +158,8 @@ function skippedFor({ slice, vn }: JobRecord): Attempt {
   return { outcome: 'skipped', message, interrupted: false };
 }
 
-function newestMigration(store: Store, { slice, vn }: JobRecord): number | null {
-  return store.migrations.list(slice, 100).find((migration) => migration.vn === vn)?.id ?? null;
+function newestMigration(store: Store, { slice, vn }: JobRecord): MigrationRecord | undefined {
+  return store.migrations.list(slice, 100).find((migration) => migration.vn === vn);
 }
 
 /** Somebody else may hold the database, and what was done must be written down. */
