@@ -1,4 +1,7 @@
-/** `npm run chaos -- [--runs N] [--seed S] [--slice NAME] [--parallel P]`: repeatable by seed. As root on Linux. */
+/**
+ * `npm run chaos -- [--runs N] [--first K] [--seed S] [--slice NAME] [--parallel P]`: repeatable by seed, from run K on. As root on
+ * Linux.
+ */
 import { parseArgs } from 'node:util';
 import { table } from '../../src/cli/output.ts';
 import { type RunRecord, runOnce } from './campaign.ts';
@@ -7,14 +10,20 @@ import { makePlace, type Place } from './place.ts';
 const { values } = parseArgs({
   options: {
     runs: { type: 'string', default: '300' },
+    first: { type: 'string', default: '0' },
     seed: { type: 'string', default: '1' },
     slice: { type: 'string', default: 'three-node' },
     parallel: { type: 'string', default: '2' },
   },
 });
-const [runs, seed, parallel] = [Number(values.runs), Number(values.seed), Number(values.parallel)];
+const [runs, first, seed, parallel] = [values.runs, values.first, values.seed, values.parallel].map(Number) as [
+  number,
+  number,
+  number,
+  number,
+];
 
-const waiting = Array.from({ length: runs }, (_, run) => run);
+const waiting = Array.from({ length: runs }, (_, index) => first + index);
 const records: RunRecord[] = [];
 const startMs = performance.now();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -29,7 +38,8 @@ const bad = records.filter(({ problems }) => problems.length > 0);
 for (const { run, fault, detail, recovery, problems } of bad) {
   console.log(`run ${run}, ${fault}, ${detail}: ${recovery}\n  ${problems.join('\n  ')}`);
 }
-console.log(`\n$ npm run chaos -- --runs ${runs} --seed ${seed} --slice ${values.slice}\n`);
+const from = first === 0 ? '' : ` --first ${first}`;
+console.log(`\n$ npm run chaos -- --runs ${runs}${from} --seed ${seed} --slice ${values.slice}\n`);
 console.log(summary(records));
 console.log(`\nthe controller was killed ${inPhases('controller killed')}; an agent ${inPhases('agent killed')}`);
 console.log(

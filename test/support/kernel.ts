@@ -57,8 +57,12 @@ async function stateOf(namespace: string): Promise<Record<string, unknown>> {
 /** The processes in a network namespace. */
 export function processesOf(namespace: string): { pid: number; command: string }[] {
   const pids = execFileSync('ip', ['netns', 'pids', namespace], { encoding: 'utf8' }).split('\n').filter(Boolean);
-  return pids.map((pid) => ({
-    pid: Number(pid),
-    command: readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' '),
-  }));
+  return pids.flatMap((pid) => {
+    try {
+      return [{ pid: Number(pid), command: readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ') }];
+    } catch {
+      // It has ended since.
+      return [];
+    }
+  });
 }
