@@ -121,6 +121,41 @@ describe('planOperations', () => {
     expect([...down.state.stacks.keys()]).toEqual(['']);
   });
 
+  it('makes an access interface fit for a gate before it is up, and again when its removal is undone', () => {
+    const up: OperationInput[] = [
+      {
+        op: 'tunnel_up',
+        kind: 'vxlan',
+        interface: 'pv001-e0g',
+        mac,
+        mtu: 1400,
+        vni: 4097,
+        remote: '192.0.2.9',
+        port: 4790,
+        gateable: true,
+      },
+      { op: 'vif_up', interface: 'pv001-e0g', address: '10.65.0.1', peer: { address: '10.65.0.2', mac } },
+    ];
+    const made = planOperations(
+      empty,
+      up.map((operation) => operationSchema.parse(operation)),
+      policy,
+    );
+    const told = lines(made.commands);
+    const indexOf = (start: string) => told.findIndex((line) => line.startsWith(start));
+    expect(told).toContain('tc qdisc add dev pv001-e0g ingress <- tc qdisc del dev pv001-e0g ingress');
+    expect(indexOf('tc qdisc add dev pv001-e0g')).toBe(indexOf('link add pv001-e0g') + 1);
+    expect(indexOf('link set pv001-e0g up')).toBeGreaterThan(indexOf('tc qdisc add dev pv001-e0g'));
+    const { commands } = plan(made.state, { op: 'tunnel_down', interface: 'pv001-e0g' });
+    const undo = commands.at(-1)!.undo.map(written);
+    expect(undo[0]).toMatch(/^link add pv001-e0g /);
+    expect(undo[1]).toBe('tc qdisc add dev pv001-e0g ingress');
+    expect(undo.at(-1)).toBe('link set pv001-e0g up');
+    // A gate then takes a filter and nothing else of the interface.
+    const gate = plan(made.state, { op: 'gate_up', interface: 'pv001-e0g', limitBytes: 5_000_000 }).commands;
+    expect(lines(gate).filter((line) => line.includes('dev pv001-e0g '))).toHaveLength(1);
+  });
+
   it('leaves the state that it is given as it is', () => {
     const before = state(stack([link('pv001-a')]));
     plan(before, { op: 'tunnel_down', interface: 'pv001-a' }, { op: 'netns_up', namespace: 'r-a', urpf: 'strict' });

@@ -34,12 +34,21 @@ const operations: { readonly [Name in OperationName]: fc.Arbitrary<object> } = {
   netns_up: fc.record({ namespace: namespaces, urpf: modes }),
   netns_down: fc.record({ namespace: namespaces }),
   tunnel_up: fc.oneof(
-    merged(end, { kind: fc.constant('vxlan'), mac: macs, mtu: mtus, vni: vnis, remote: remotes, port: ports }),
+    merged(end, {
+      kind: fc.constant('vxlan'),
+      mac: macs,
+      mtu: mtus,
+      vni: vnis,
+      remote: remotes,
+      port: ports,
+      gateable: flags,
+    }),
     merged(end, {
       kind: fc.constant('local'),
       mac: macs,
       mtu: mtus,
       peer: merged(end, { mac: macs }),
+      gateable: flags,
     }),
   ),
   tunnel_down: end,

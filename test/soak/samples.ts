@@ -42,5 +42,6 @@ export function quarters(samples: readonly Sample[], key: keyof Sample): number[
   const parts = [0, 1, 2, 3].map((part) =>
     settled.slice(Math.floor((part * settled.length) / 4), Math.floor(((part + 1) * settled.length) / 4)),
   );
-  return parts.map((part) => part.map((sample) => sample[key]).toSorted((a, b) => a - b)[part.length >> 1] ?? 0);
+  if (settled.length < parts.length) throw new Error(`${samples.length} samples are too few for quarters`);
+  return parts.map((part) => part.map((sample) => sample[key]).toSorted((a, b) => a - b)[part.length >> 1]!);
 }

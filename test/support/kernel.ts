@@ -60,9 +60,10 @@ export function processesOf(namespace: string): { pid: number; command: string }
   return pids.flatMap((pid) => {
     try {
       return [{ pid: Number(pid), command: readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ') }];
-    } catch {
+    } catch (error) {
       // It has ended since.
-      return [];
+      if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
+      throw error;
     }
   });
 }

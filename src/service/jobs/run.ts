@@ -35,6 +35,8 @@ interface Attempt {
   readonly interrupted: boolean;
   readonly result?: MigrateResult;
   readonly error?: unknown;
+  /** Of the migration that it began, or finished where that had been interrupted. */
+  readonly migrationId?: number | null;
 }
 
 const diedMessage = 'the process that ran it ended';
@@ -92,13 +94,8 @@ export async function carryOut(
   startByMs: number,
 ): Promise<FinishedRun | undefined> {
   const { store, clock } = parts;
-  const before = newestMigration(store, job);
-  const attempt = await tryRun(parts, job, run, startByMs);
-  const after = newestMigration(store, job);
-  const { outcome, message, interrupted, result, error } = attempt;
-  // One that was interrupted, and that the run finished, has another outcome now.
-  const isItsOwn = outcome !== 'skipped' && (after?.id !== before?.id || after?.outcome !== before?.outcome);
-  const end = { outcome, message, finishedAt: clock.now(), migrationId: isItsOwn ? (after?.id ?? null) : null };
+  const { outcome, message, interrupted, result, error, migrationId = null } = await tryRun(parts, job, run, startByMs);
+  const end = { outcome, message, finishedAt: clock.now(), migrationId };
   const finished = await persist(parts, () =>
     store.jobs.finish(run.id, end, (jobNow, runNow, failures) =>
       decideAfter(jobNow, runNow, { outcome, interrupted }, failures, clock.now()),
@@ -142,14 +139,21 @@ async function move(parts: RunParts, job: JobRecord, run: RunRecord, stopped: st
   await persist(parts, () => store.jobs.begin(run.id, to, clock.now()));
   if (current === to && store.migrations.unfinished(job.slice, job.vn).length === 0)
     return { outcome: 'unchanged', message: `VN '${job.vn}' is on placement '${to}' already`, interrupted: false };
+  const before = newestMigration(store, job);
   try {
     const options = JSON.parse(job.options) as Omit<MigrateOptions, 'to'>;
     const result = await parts.migrate(job, { ...options, to }, signal);
     const interrupted = signal.aborted && result.interrupted && result.outcome !== 'completed';
-    return { outcome: result.outcome, message: interrupted ? stopped : (result.error ?? null), interrupted, result };
+    const message = interrupted ? stopped : (result.error ?? null);
+    const migrationId = newestMigration(store, job)?.id ?? null;
+    return { outcome: result.outcome, message, interrupted, result, migrationId };
   } catch (error) {
     if (error instanceof VnmError && error.code === 'conflict') return error;
-    throw error;
+    const interrupted = signal.aborted;
+    const after = newestMigration(store, job);
+    const isItsOwn = after?.id !== before?.id || after?.outcome !== before?.outcome;
+    const migrationId = isItsOwn ? (after?.id ?? null) : null;
+    return { outcome: 'failed', message: interrupted ? stopped : messageOf(error), interrupted, error, migrationId };
   }
 }
 

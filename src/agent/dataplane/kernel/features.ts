@@ -1,5 +1,6 @@
 /** What this node can do, tried out in a namespace of its own. */
 import { readFile } from 'node:fs/promises';
+import { VnmError } from '../../../model/errors.ts';
 import type { Feature } from '../../../vsys/messages.ts';
 import type { Policy } from '../../../vsys/policy.ts';
 import { bucketWords, hookWords, isTight, openGate, type QdiscJson, redirectWords } from './gate.ts';
@@ -55,8 +56,14 @@ async function probeNetwork(namespace: string): Promise<Feature[]> {
 
 async function tryLines(command: 'ip' | 'tc', namespace: string, trials: readonly Trial[]) {
   const text = trials.map(([, line]) => `${line}\n`).join('');
-  const { stderr } = await run(command, ['-netns', namespace, '-force', '-batch', '-'], text);
-  return parseFailures(stderr).map(({ line, words }) => ({ name: trials[line]![0], words }));
+  try {
+    const { stderr } = await run(command, ['-netns', namespace, '-force', '-batch', '-'], text);
+    return parseFailures(stderr).map(({ line, words }) => ({ name: trials[line]![0], words }));
+  } catch (error) {
+    // Some systems have `tc` in a package of its own.
+    if (command !== 'tc' || !(error instanceof VnmError)) throw error;
+    return trials.map(([name]) => ({ name, words: error.message }));
+  }
 }
 
 /** Whether the kernel understood the closed bucket as it is meant. */

@@ -60,33 +60,36 @@ export function bucketWords(name: string, gate: Gate): string[] {
 
 export const hookWords = (action: 'add' | 'del', name: string): string[] => ['qdisc', action, 'dev', name, 'ingress'];
 
+/** Before those of others, who may have put filters there too. */
+const priority = 1;
+
 const filterAt = (action: 'add' | 'del', name: string): string[] => [
   ...['filter', action, 'dev', name, 'ingress'],
-  ...['protocol', 'all', 'prio', '1'],
+  ...['protocol', 'all', 'prio', String(priority), 'u32'],
 ];
 
 export function redirectWords(name: string, gate: string): string[] {
   const action = ['action', 'mirred', 'egress', 'redirect', 'dev', gate];
-  return [...filterAt('add', name), 'u32', 'match', 'u32', '0', '0', ...action];
+  return [...filterAt('add', name), 'match', 'u32', '0', '0', ...action];
 }
 
-/** All filters at the hook with the redirection's priority. */
 export const noRedirectWords = (name: string): string[] => filterAt('del', name);
 
 /** What of `tc`'s JSON is read. */
 export interface QdiscJson {
   kind: string;
-  dev?: string;
   root?: boolean;
   options: { limit?: number; overhead?: number; burst?: number };
 }
 export interface FilterJson {
+  pref?: number;
+  kind?: string;
   options?: { actions?: { kind: string; to_dev?: string }[] };
 }
 
-/** Whether filters can be put to what comes in at an interface. */
-export function hasHook(qdiscs: readonly QdiscJson[], name: string): boolean {
-  return qdiscs.some(({ kind, dev }) => kind === 'ingress' && dev === name);
+/** Whether filters can be put to what comes in at an interface; `clsact` is the other one that takes them, and somebody's. */
+export function hasHook(qdiscs: readonly QdiscJson[]): boolean {
+  return qdiscs.some(({ kind }) => kind === 'ingress' || kind === 'clsact');
 }
 
 /** Empty for a device that is no gate yet. */
@@ -102,7 +105,8 @@ export function isTight(qdiscs: readonly QdiscJson[]): boolean {
 }
 
 export function parseRedirect(filters: readonly FilterJson[]): Pick<Link, 'redirect'> {
-  const actions = filters.flatMap(({ options }) => options?.actions ?? []);
+  const own = filters.filter(({ pref, kind }) => pref === priority && kind === 'u32');
+  const actions = own.flatMap(({ options }) => options?.actions ?? []);
   const target = actions.find(({ kind }) => kind === 'mirred')?.to_dev;
   return target === undefined ? {} : { redirect: target };
 }

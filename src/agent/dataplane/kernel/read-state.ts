@@ -65,23 +65,12 @@ const commonLines = [
 
 async function readOwn(policy: Policy): Promise<Pick<KernelState, 'nexthops' | 'rules'> & { stack: RawStack }> {
   const { table } = policy;
-  const [shown, qdiscs] = await Promise.all([
-    showBatch('ip', ownStack, [
-      ...commonLines,
-      ['route', 'show', 'table', String(table)],
-      ['nexthop', 'show'],
-      ['rule', 'show'],
-    ]),
-    readQdiscs(),
-  ]);
-  const [links, neighbours, names, routes, nexthops, rules] = shown as [
-    LinkJson[],
-    NeighbourJson[],
-    NamespaceJson[],
-    RouteJson[],
-    NexthopJson[],
-    RuleJson[],
-  ];
+  const [links, neighbours, names, routes, nexthops, rules] = (await showBatch('ip', ownStack, [
+    ...commonLines,
+    ['route', 'show', 'table', String(table)],
+    ['nexthop', 'show'],
+    ['rule', 'show'],
+  ])) as [LinkJson[], NeighbourJson[], NamespaceJson[], RouteJson[], NexthopJson[], RuleJson[]];
   const own = links.filter(({ ifname }) => ifname.startsWith(policy.interfacePrefix));
   const { first, last } = policy.nexthops;
   const ours = rules.filter(({ priority }) => priority === policy.rulePriority);
@@ -90,7 +79,7 @@ async function readOwn(policy: Policy): Promise<Pick<KernelState, 'nexthops' | '
     stack: {
       namespace: ownStack,
       links: own,
-      gates: await readGates(own, qdiscs),
+      gates: await readGates(own),
       neighbours,
       routes: parseRoutes(routes, table, true),
       names: namesById(names),
@@ -119,31 +108,31 @@ async function readRouter(namespace: string): Promise<RawStack> {
 }
 
 /** What `tc` knows of interfaces, by their names; filters are asked for only where there are gates. */
-async function readGates(links: readonly LinkJson[], qdiscs: readonly QdiscJson[]): Promise<Map<string, GateParts>> {
+async function readGates(links: readonly LinkJson[]): Promise<Map<string, GateParts>> {
+  const names = links.map(({ ifname }) => ifname);
   const gates = links.filter(({ linkinfo }) => linkinfo?.info_kind === 'ifb').map(({ ifname }) => ifname);
-  const gated = links.map(({ ifname }) => ifname).filter((name) => gates.some((gate) => gatedBy(gate) === name));
-  const filters = await (gated.length === 0
-    ? []
-    : showBatch(
-        'tc',
-        ownStack,
-        gated.map((name) => ['filter', 'show', 'dev', name, 'ingress']),
-      ));
-  const parts = ({ ifname: name }: LinkJson): GateParts => ({
-    hook: hasHook(qdiscs, name),
-    ...(gates.includes(name) ? parseGate(qdiscs.filter(({ dev }) => dev === name)) : {}),
-    ...(gated.includes(name) ? parseRedirect(filters[gated.indexOf(name)] as FilterJson[]) : {}),
+  const gated = names.filter((name) => gates.some((gate) => gatedBy(gate) === name));
+  const answers = await askTc([
+    ...names.map((name) => ['qdisc', 'show', 'dev', name]),
+    ...gated.map((name) => ['filter', 'show', 'dev', name, 'ingress']),
+  ]);
+  const parts = names.map((name, index): [string, GateParts] => {
+    const qdiscs = (answers[index] ?? []) as QdiscJson[];
+    const filters = gated.includes(name) ? answers[names.length + gated.indexOf(name)] : undefined;
+    const gate = gates.includes(name) ? parseGate(qdiscs) : {};
+    return [name, { hook: hasHook(qdiscs), ...gate, ...parseRedirect((filters ?? []) as FilterJson[]) }];
   });
-  return new Map(links.map((link) => [link.ifname, parts(link)]));
+  return new Map(parts);
 }
 
-/** None on a node that has no `tc`, and so no gates. */
-async function readQdiscs(): Promise<QdiscJson[]> {
+/** No answers on a node that has no `tc`, or nothing for it in the kernel, and so no gates. */
+async function askTc(lines: readonly (readonly string[])[]): Promise<unknown[][]> {
+  if (lines.length === 0) return [];
   try {
-    const [qdiscs = []] = await showBatch('tc', ownStack, [['qdisc', 'show']]);
-    return qdiscs as QdiscJson[];
+    return await showBatch('tc', ownStack, lines);
   } catch (error) {
-    if (error instanceof VnmError && error.code === 'unsupported') return [];
+    if (error instanceof VnmError && (error.code === 'unsupported' || error.message.endsWith('not supported')))
+      return [];
     throw error;
   }
 }
