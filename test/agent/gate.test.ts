@@ -17,6 +17,11 @@ const port = 4000;
 
 const mac = (last: number) => `02:50:0a:41:00:${last.toString(16).padStart(2, '0')}`;
 
+function toElsewhere(name: string, index: number, vni: number) {
+  const ends = { mac: mac(index), mtu: 1400, vni, remote: '192.0.2.9', port: 4790 };
+  return { op: 'tunnel_up', kind: 'vxlan', interface: name, ...ends } as const satisfies OperationInput;
+}
+
 /** A namespace beside the gateway's own stack, reached over an interface. */
 function neighbour(namespace: string, name: string, index: number): OperationInput[] {
   const [own, other] = [`10.65.${index}.1`, `10.65.${index}.2`];
@@ -91,16 +96,7 @@ describeAsRoot('a gate', () => {
   });
 
   it('goes with its interface, and comes back when that is undone', async () => {
-    const extra: OperationInput = {
-      op: 'tunnel_up',
-      kind: 'vxlan',
-      interface: 'pv001-v',
-      mac: mac(9),
-      mtu: 1400,
-      vni: 5000,
-      remote: '192.0.2.9',
-      port: 4790,
-    };
+    const extra = toElsewhere('pv001-v', 9, 5000);
     await node.apply([extra, { ...up, interface: 'pv001-v' }]);
     const before = await node.inventory();
     const failing: OperationInput = { op: 'nexthop_up', id: 65_999, via: '10.65.9.9', interface: 'pv001-z' };
@@ -179,16 +175,7 @@ describeAsRoot('a gate', () => {
   });
 
   it('can be put to an interface that was not made for it, which then stays fit for it', async () => {
-    const plain: OperationInput = {
-      op: 'tunnel_up',
-      kind: 'vxlan',
-      interface: 'pv001-w',
-      mac: mac(10),
-      mtu: 1400,
-      vni: 5002,
-      remote: '192.0.2.9',
-      port: 4790,
-    };
+    const plain = toElsewhere('pv001-w', 10, 5002);
     await node.apply([plain, { ...up, interface: 'pv001-w' }, { op: 'gate_down', interface: 'pv001-w' }]);
     expect(await node.apply([{ ...plain, gateable: true }])).toEqual(['unchanged']);
     await node.apply([{ op: 'tunnel_down', interface: 'pv001-w' }]);

@@ -126,9 +126,12 @@ async function tryRun(parts: RunParts, job: JobRecord, run: RunRecord, startByMs
       await pause(clock, pollMs, signal);
     }
   } catch (error) {
-    const interrupted = signal.aborted;
-    return { outcome: 'failed', message: interrupted ? stopped : messageOf(error), interrupted, error };
+    return failedBy(error, signal, stopped);
   }
+}
+
+function failedBy(error: unknown, { aborted: interrupted }: AbortSignal, stopped: string): Attempt {
+  return { outcome: 'failed', message: interrupted ? stopped : messageOf(error), interrupted, error };
 }
 
 /** Answers what refused it when that is a conflict with what others do. */
@@ -149,11 +152,12 @@ async function move(parts: RunParts, job: JobRecord, run: RunRecord, stopped: st
     return { outcome: result.outcome, message, interrupted, result, migrationId };
   } catch (error) {
     if (error instanceof VnmError && error.code === 'conflict') return error;
-    const interrupted = signal.aborted;
     const after = newestMigration(store, job);
     const isItsOwn = after?.id !== before?.id || after?.outcome !== before?.outcome;
-    const migrationId = isItsOwn ? (after?.id ?? null) : null;
-    return { outcome: 'failed', message: interrupted ? stopped : messageOf(error), interrupted, error, migrationId };
+    return {
+      ...failedBy(error, signal, stopped),
+      ...(isItsOwn && after !== undefined ? { migrationId: after.id } : {}),
+    };
   }
 }
 
