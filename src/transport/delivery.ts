@@ -64,7 +64,9 @@ export async function deliver(
   if (!survey.hasAgent) parcels.push(agentParcel(survey, bundle));
   if (!survey.hasPolicy) parcels.push(policyParcel(survey, policy));
   if (survey.runtime === undefined) parcels.push(await runtimeParcel(session, survey));
-  await Promise.all(parcels.map((parcel) => send(session, survey, parcel, signal)));
+  const sent = await Promise.allSettled(parcels.map((parcel) => send(session, survey, parcel, signal)));
+  // The first in their order, not the first in time, so that the same fault is told in the same words.
+  for (const outcome of sent) if (outcome.status === 'rejected') throw outcome.reason;
   if (survey.runtime !== undefined) return survey.runtime;
   const runtime = `${survey.lib}/node`;
   await checkRuntime(session, runtime, signal);

@@ -248,7 +248,11 @@ describe('a node that is not ours', () => {
   });
 
   it('is written to by sudo, where PL_VNM_DIR does not count', async () => {
-    fakeCommand('sudo', '[ "$*" = "-n true" ] || { echo "not you: $2" >&2; exit 1; }');
+    // The refusal of the policy, which comes first here, is not what is told.
+    fakeCommand(
+      'sudo',
+      '[ "$*" = "-n true" ] && exit; case "$*" in *agent-*) sleep 0.5;; esac; echo "not you: $2" >&2; exit 1',
+    );
     expect(await failure(connect())).toEqual({
       code: 'failed',
       message: `the agent could not be copied to ${place()}: not you: sh`,
