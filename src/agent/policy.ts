@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { containsAddress, containsPrefix, overlaps, type Prefix, parseAddress, parsePrefix } from '../model/address.ts';
 import { messageOf, VnmError } from '../model/errors.ts';
-import type { IdRange } from '../model/ids.ts';
+import { type IdRange, leadNexthop } from '../model/ids.ts';
 import type { Method, Params } from '../vsys/messages.ts';
 import type { Operation } from '../vsys/operations.ts';
 import { type Policy, policySchema } from '../vsys/policy.ts';
@@ -122,7 +122,8 @@ export function checkOperation(policy: Policy, operation: Operation, others: rea
       check.address('via', operation.via);
       break;
     case 'group_up':
-      for (const id of [operation.id, ...operation.members, operation.active]) check.nexthop(id);
+      for (const id of [operation.id, leadNexthop(operation.id), ...operation.members, operation.active])
+        check.nexthop(id);
       break;
     case 'nexthop_down':
     case 'group_down':

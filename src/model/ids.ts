@@ -55,6 +55,12 @@ export function peerGroup(ids: SliceIds, peer: number): number {
   return ids.nexthops.first + 0x8000 + peer;
 }
 
+/** The nexthop that a group leads by, in the same range of ids (decision 24). */
+export function leadNexthop(group: number): number {
+  // Bit operators answer a signed number.
+  return (group ^ 0x4000) >>> 0;
+}
+
 /** `side` tells the two ends of one link apart, so that both may be on one node. */
 export function linkInterface(ids: SliceIds, slot: number, index: number, side: 'a' | 'b'): string {
   return `${ids.interfacePrefix}${slot.toString(16)}l${index}${side}`;

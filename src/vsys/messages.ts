@@ -218,8 +218,10 @@ export interface NexthopState {
   readonly id: number;
   readonly via?: string;
   readonly interface?: string;
-  /** Members of a group; the weights of a resilient one say which is active. */
-  readonly group?: readonly { id: number; weight: number }[];
+  /** Members of a group. */
+  readonly group?: readonly number[];
+  /** The member that takes the traffic; absent in a group that somebody else led elsewhere. */
+  readonly active?: number;
   readonly resilient?: boolean;
 }
 

@@ -62,6 +62,18 @@ describe.runIf(process.platform === 'linux')('an instant by the wall clock', () 
 const mac = (last: number) => `02:50:0a:41:00:${last.toString(16).padStart(2, '0')}`;
 const [first, second, third, group, other] = [65_536, 65_537, 65_538, 65_540, 65_541];
 
+/** With the nexthop over it. */
+function tunnel(index: number): OperationInput[] {
+  const name = `pv001-g${index}`;
+  const peer = { address: `10.65.${index}.2`, mac: mac(100 + index) };
+  const ends = { vni: 5000 + index, remote: '192.0.2.9', port: 4790 };
+  return [
+    { op: 'tunnel_up', kind: 'vxlan', interface: name, mac: mac(index), mtu: 1400, ...ends },
+    { op: 'vif_up', interface: name, address: `10.65.${index}.1`, peer },
+    { op: 'nexthop_up', id: first + index - 1, via: peer.address, interface: name },
+  ];
+}
+
 describeAsRoot('an armed redirection', () => {
   let node: AgentNode;
   const skewMs = 5 * hourMs;
@@ -72,25 +84,7 @@ describeAsRoot('an armed redirection', () => {
     await node.client().call('timer_lag', { samples: 1 });
     delete process.env.PL_VNM_CLOCK_SKEW_MS;
     await node.apply([
-      ...[1, 2, 3].flatMap((index): OperationInput[] => [
-        {
-          op: 'tunnel_up',
-          kind: 'vxlan',
-          interface: `pv001-g${index}`,
-          mac: mac(index),
-          mtu: 1400,
-          vni: 5000 + index,
-          remote: '192.0.2.9',
-          port: 4790,
-        },
-        {
-          op: 'vif_up',
-          interface: `pv001-g${index}`,
-          address: `10.65.${index}.1`,
-          peer: { address: `10.65.${index}.2`, mac: mac(100 + index) },
-        },
-        { op: 'nexthop_up', id: first + index - 1, via: `10.65.${index}.2`, interface: `pv001-g${index}` },
-      ]),
+      ...[1, 2, 3].flatMap(tunnel),
       { op: 'group_up', id: group, members: [first, second], active: first, resilient: true },
       { op: 'group_up', id: other, members: [first], active: first, resilient: false },
     ]);
@@ -114,19 +108,16 @@ describeAsRoot('an armed redirection', () => {
     return call().call('armed_results', { id, forget: true });
   }
 
-  async function weights(id: number) {
+  async function active(id: number) {
     const { nexthops } = await node.inventory();
-    return nexthops.find((nexthop) => nexthop.id === id)!.group!.map((member) => [member.id, member.weight]);
+    return nexthops.find((nexthop) => nexthop.id === id)!.active;
   }
 
   it('is done at its instant by the clock of the node, which may be hours off', async () => {
     const at = (await nowThere()) + soonMs;
     expect(at - Date.now()).toBeGreaterThan(skewMs);
     await call().call('arm', { id: 'one', at, actions: [redirect(group, second), redirect(other, second, 20)] });
-    expect(await weights(group)).toEqual([
-      [first, 255],
-      [second, 1],
-    ]);
+    expect(await active(group)).toBe(first);
     const { state, actions } = await done('one');
     expect(state).toBe('fired');
     expect(actions.map(({ plannedAt }) => Math.round(plannedAt - at))).toEqual([0, 20]);
@@ -134,12 +125,28 @@ describeAsRoot('an armed redirection', () => {
       expect(startedAt).toBeGreaterThanOrEqual(plannedAt);
       expect(finishedAt).toBeGreaterThan(startedAt!);
     }
-    expect(await weights(group)).toEqual([
-      [first, 1],
-      [second, 255],
-    ]);
-    expect(await weights(other)).toEqual([[second, 1]]);
+    expect(await active(group)).toBe(second);
+    expect(await active(other)).toBe(second);
     await expect(call().call('armed_results', { id: 'one' })).rejects.toMatchObject({ code: 'not-found' });
+  });
+
+  it('leads over an interface that was made anew under a name that was used before', async () => {
+    for (let round = 1; round <= 2; round += 1) {
+      const at = (await nowThere()) + soonMs;
+      await call().call('arm', { id: 'anew', at, actions: [redirect(group, second), redirect(group, first, 10)] });
+      expect((await done('anew')).state).toBe('fired');
+      const alone = { op: 'group_up' as const, id: group, active: first, resilient: true };
+      await node.apply([
+        { ...alone, members: [first] },
+        { op: 'group_up', id: other, members: [first], active: first, resilient: false },
+        { op: 'nexthop_down', id: second },
+        { op: 'tunnel_down', interface: 'pv001-g2' },
+        ...tunnel(2),
+        { ...alone, members: [first, second] },
+      ]);
+    }
+    await call().call('redirect', { groups: [{ id: group, active: second }] });
+    expect(await active(group)).toBe(second);
   });
 
   it('is done although nobody is connected any more', async () => {
@@ -149,11 +156,11 @@ describeAsRoot('an armed redirection', () => {
     client.close();
     await ended;
     expect((await done('alone')).state).toBe('fired');
-    expect((await weights(group))[0]).toEqual([first, 255]);
+    expect(await active(group)).toBe(first);
   });
 
   it('leaves the agent free to answer, and is cancelled', async () => {
-    const before = await weights(group);
+    const before = await active(group);
     const at = (await nowThere()) + hourMs;
     await call().call('arm', { id: 'late', at, actions: [redirect(group, second)] });
     const { lagMs } = await call().call('timer_lag', { samples: 3 });
@@ -164,7 +171,7 @@ describeAsRoot('an armed redirection', () => {
     const { state, actions } = await call().call('armed_results', { id: 'late', forget: true });
     expect(state).toBe('cancelled');
     expect(actions).toEqual([{ plannedAt: expect.closeTo(at, 2) }]);
-    expect(await weights(group)).toEqual(before);
+    expect(await active(group)).toBe(before);
   });
 
   it('is refused when it is too late, names what is not there, or is one too many', async () => {

@@ -196,7 +196,7 @@ describeAsRoot('the operations', () => {
 
   it('nexthop_up and group_up make what routes lead to, and tell what they cannot', async () => {
     await applyTwice({ op: 'nexthop_up', id: 65_536, via: '10.65.0.2', interface: 'pv001-g' });
-    await applyTwice({ op: 'nexthop_up', id: 65_537, via: '10.65.0.2', interface: 'pv001-g' });
+    await applyTwice({ op: 'nexthop_up', id: 65_537, via: '10.65.0.6', interface: 'pv001-g' });
     const group = { op: 'group_up' as const, id: 65_540, members: [65_536], active: 65_536, resilient: false };
     await applyTwice(group);
     await applyTwice({ ...group, members: [65_537], active: 65_537 });
@@ -205,18 +205,12 @@ describeAsRoot('the operations', () => {
     await applyTwice({ ...group, id: 65_541, members: both, active: 65_537, resilient: true });
     expect((await node.inventory()).nexthops).toEqual([
       { id: 65_536, via: '10.65.0.2', interface: 'pv001-g' },
-      { id: 65_537, via: '10.65.0.2', interface: 'pv001-g' },
-      { id: 65_540, group: [{ id: 65_537, weight: 1 }], resilient: false },
-      {
-        id: 65_541,
-        group: [
-          { id: 65_536, weight: 1 },
-          { id: 65_537, weight: 255 },
-        ],
-        resilient: true,
-      },
+      { id: 65_537, via: '10.65.0.6', interface: 'pv001-g' },
+      { id: 65_540, group: [65_537], active: 65_537, resilient: false },
+      { id: 65_541, group: both, active: 65_537, resilient: true },
     ]);
-    expect(node.ip('nexthop bucket show id 65541')).toMatch(/nhid 65537/);
+    expect(node.ip('nexthop bucket show id 65541')).toMatch(/nhid 81925/);
+    expect(node.ip('nexthop show id 81925')).toMatch('via 10.65.0.6 dev pv001-g');
     const cases: [OperationInput, object][] = [
       [
         { op: 'nexthop_up', id: 65_536, via: '10.65.0.9', interface: 'pv001-g' },
@@ -228,6 +222,10 @@ describeAsRoot('the operations', () => {
       [
         { ...group, members: [65_599], active: 65_599 },
         { code: 'not-found', message: 'there is no nexthop 65599' },
+      ],
+      [
+        { op: 'nexthop_up', id: 81_925, via: '10.65.0.9', interface: 'pv001-g' },
+        { code: 'conflict', message: 'nexthop 81925 is the one that group 65541 leads by' },
       ],
       [
         { ...group, active: 65_537 },

@@ -1,7 +1,7 @@
 /** The JSON of `ip -N -details`, as a kernel printed it, and what is made of it. */
 import { describe, expect, it } from 'vitest';
 import { parseFailures } from '../../src/agent/dataplane/kernel/ip.ts';
-import { parseLink, parseNexthop, parseRoutes, ruleDirection } from '../../src/agent/dataplane/kernel/parse.ts';
+import { parseLink, parseNexthops, parseRoutes, ruleDirection } from '../../src/agent/dataplane/kernel/parse.ts';
 
 const common = { protocol: '246', scope: '0', flags: [] };
 
@@ -105,23 +105,44 @@ describe('parseLink', () => {
   });
 });
 
-describe('parseNexthop', () => {
-  it('takes single ones and groups', () => {
-    expect(parseNexthop({ id: 5, gateway: '10.65.0.2', dev: 'pv001-a', flags: ['onlink'] })).toEqual({
-      id: 5,
-      via: '10.65.0.2',
-      interface: 'pv001-a',
-      onlink: true,
+describe('parseNexthops', () => {
+  const single = (id: number, last: number) => ({ id, gateway: `10.65.0.${last}`, dev: 'pv001-a', flags: ['onlink'] });
+  const way = (last: number) => ({ via: `10.65.0.${last}`, interface: 'pv001-a', onlink: true });
+  const [group, lead] = [0x8001, 0xc001];
+
+  it('takes single ones, and groups with what they lead by', () => {
+    const entries = [
+      { id: lead, weight: 255 },
+      { id: 5, weight: 1 },
+      { id: 6, weight: 1 },
+    ];
+    const json = [single(5, 2), single(6, 4), single(lead, 4), { id: group, group: entries, type: 'resilient' }];
+    expect([...parseNexthops(json)]).toEqual([
+      [5, { id: 5, ...way(2) }],
+      [6, { id: 6, ...way(4) }],
+      [group, { id: group, members: [5, 6], active: 6, lead: way(4), entries, resilient: true }],
+    ]);
+  });
+
+  it('finds the one that a group accepts alone by where it leads, if it is known', () => {
+    const found = (last: number) =>
+      parseNexthops([single(5, 2), single(lead, last), { id: group, group: [{ id: lead }] }]).get(group);
+    expect(found(2)).toMatchObject({ members: [5], active: 5, lead: way(2), resilient: false });
+    expect(found(9)).toEqual({
+      id: group,
+      members: [],
+      lead: way(9),
+      entries: [{ id: lead, weight: 1 }],
+      resilient: false,
     });
-    expect(parseNexthop({ id: 10, group: [{ id: 5, weight: 255 }, { id: 6 }], type: 'resilient' })).toEqual({
-      id: 10,
-      members: [
-        { id: 5, weight: 255 },
-        { id: 6, weight: 1 },
-      ],
-      resilient: true,
-    });
-    expect(parseNexthop({ id: 11, group: [{ id: 5 }] })).toMatchObject({ resilient: false });
+  });
+
+  it('takes the weights of a group that leads by none of its own', () => {
+    const entries = [{ id: 5 }, { id: 6, weight: 3 }];
+    const nexthops = parseNexthops([single(5, 2), single(6, 4), single(lead, 2), { id: group, group: entries }]);
+    expect(nexthops.get(group)).toMatchObject({ members: [5, 6], active: 6 });
+    expect(nexthops.get(group)).not.toHaveProperty('lead');
+    expect(nexthops.get(lead)).toEqual({ id: lead, ...way(2) });
   });
 });
 

@@ -1,6 +1,7 @@
 /** The planner on states written out: what it would do, with which inverses, and when nothing. */
 import { describe, expect, it } from 'vitest';
 import type { Command, Step } from '../../src/agent/dataplane/kernel/commands.ts';
+import { groupLeadingTo } from '../../src/agent/dataplane/kernel/group.ts';
 import { planOperations } from '../../src/agent/dataplane/kernel/plan.ts';
 import type { KernelRoute, KernelState, Link, Nexthop, Stack } from '../../src/agent/dataplane/kernel/state.ts';
 import { routeKey } from '../../src/agent/dataplane/kernel/state.ts';
@@ -257,8 +258,8 @@ describe('planOperations', () => {
   });
 
   it('replaces a group in place, and makes it anew under its routes when its kind changes', () => {
-    const member = (id: number) => ({ id, via: '10.65.0.2', interface: 'pv001-a', onlink: true });
-    const group = { id: 65_540, members: [{ id: 65_537, weight: 1 }], resilient: false };
+    const member = (id: number) => ({ id, via: `10.65.0.${id % 10}`, interface: 'pv001-a', onlink: true });
+    const group = groupLeadingTo(member(65_537), { id: 65_540, members: [65_537], resilient: false });
     const route = {
       prefix: '10.65.9.0/24',
       type: 'unicast',
@@ -270,13 +271,17 @@ describe('planOperations', () => {
     } as const;
     const before = state(stack([link('pv001-a')], [route]), {}, [member(65_536), member(65_537), group]);
     const up = { op: 'group_up' as const, id: 65_540, active: 65_536 };
+    const ways = [6, 7].map((last) => `via 10.65.0.${last} dev pv001-a onlink`);
     expect(lines(plan(before, { ...up, members: [65_536], resilient: false }).commands)).toEqual([
-      'nexthop replace id 65540 group 65536 <- nexthop replace id 65540 group 65537',
+      `nexthop replace id 81924 ${ways[0]} <- nexthop replace id 81924 ${ways[1]}; route flush cache`,
+      'route flush cache <- ',
     ]);
-    const resilient = 'group 65536,255/65537 type resilient buckets 1 idle_timer 0 unbalanced_timer 0';
+    const resilient = 'group 81924,255/65536/65537 type resilient buckets 1 idle_timer 0 unbalanced_timer 0';
     expect(lines(plan(before, { ...up, members: [65_536, 65_537], resilient: true }).commands)).toEqual([
       'route replace 10.65.9.0/24 table 50001 proto 246 nhid 65537 <- route replace 10.65.9.0/24 table 50001 proto 246 nhid 65540',
-      'nexthop del id 65540 <- nexthop add id 65540 group 65537',
+      'nexthop del id 65540 <- nexthop add id 65540 group 81924',
+      `nexthop del id 81924 <- nexthop add id 81924 ${ways[1]}`,
+      `nexthop replace id 81924 ${ways[0]} <- nexthop del id 81924`,
       `nexthop add id 65540 ${resilient} <- nexthop del id 65540`,
       'route replace 10.65.9.0/24 table 50001 proto 246 nhid 65540 <- route replace 10.65.9.0/24 table 50001 proto 246 nhid 65537',
     ]);

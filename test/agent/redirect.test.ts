@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { OperationInput } from '../../src/vsys/operations.ts';
 import { type AgentNode, startAgentNode } from '../support/agent-node.ts';
 import { describeAsRoot } from '../support/privileges.ts';
-import { countUdp, sendUdp } from '../support/udp.ts';
+import { connectedUdp, countUdp, sendUdp } from '../support/udp.ts';
 
 const patience = { timeout: 20_000 };
 
@@ -72,8 +72,7 @@ describeAsRoot('redirect', () => {
 
   async function active(): Promise<number> {
     const { nexthops } = await node.inventory();
-    const { group: found = [] } = nexthops.find(({ id }) => id === group)!;
-    return found.reduce((heaviest, member) => (member.weight > heaviest.weight ? member : heaviest)).id;
+    return nexthops.find(({ id }) => id === group)!.active!;
   }
 
   it.each([
@@ -116,6 +115,20 @@ describeAsRoot('redirect', () => {
     }
   });
 
+  it('is followed by a connected socket of the gateway itself', async () => {
+    await useGroup(true, first);
+    const counters = await Promise.all(routers.map((router) => countUdp(router, beyond, port)));
+    const socket = await connectedUdp(node.namespace, here, beyond, port);
+    for (const target of [second, first, second]) {
+      await socket.send();
+      await node.client().call('redirect', { groups: [{ id: group, active: target }] });
+    }
+    await socket.send();
+    await sleep(50);
+    expect(await Promise.all(counters.map((counter) => counter.stop()))).toEqual([2, 2]);
+    await socket.close();
+  });
+
   it('changes the kind of a group that is in use without loss', async () => {
     await useGroup(false, first);
     const counters = await Promise.all(routers.map((router) => countUdp(router, beyond, port)));
@@ -136,7 +149,8 @@ describeAsRoot('redirect', () => {
     const { nexthops } = await node.inventory();
     expect(nexthops.find(({ id }) => id === group)).toEqual({
       id: group,
-      group: [{ id: second, weight: 255 }],
+      group: [second],
+      active: second,
       resilient: true,
     });
   });
@@ -146,13 +160,8 @@ describeAsRoot('redirect', () => {
     await node.apply(ids.map((id) => ({ op: 'group_up', id, members, active: first, resilient: true })));
     await node.client().call('redirect', { groups: ids.map((id) => ({ id, active: second })) });
     const { nexthops } = await node.inventory();
-    const weights = nexthops.filter(({ id }) => ids.includes(id)).map((found) => found.group);
-    expect(weights).toEqual(
-      ids.map(() => [
-        { id: first, weight: 1 },
-        { id: second, weight: 255 },
-      ]),
-    );
+    const found = nexthops.filter(({ id }) => ids.includes(id));
+    expect(found).toEqual(ids.map((id) => ({ id, group: members, active: second, resilient: true })));
     await node.apply(ids.map((id) => ({ op: 'group_down', id })));
   });
 
@@ -179,6 +188,20 @@ describeAsRoot('redirect', () => {
     expect(killed).toHaveLength(1);
     process.kill(killed[0]!, 'SIGKILL');
     await expect.poll(waitingIp, patience).toEqual([]);
+    await node.client().call('redirect', { groups: [{ id: group, active: second }] });
+    expect(await active()).toBe(second);
+  });
+
+  it('leads over an interface that was made anew under a name that was used before', async () => {
+    await useGroup(true, first);
+    await node.client().call('redirect', { groups: [{ id: group, active: second }] });
+    await useGroup(true, first, [first]);
+    await node.apply([
+      { op: 'group_down', id: group + 1 },
+      { op: 'nexthop_down', id: second },
+    ]);
+    await node.apply([{ op: 'tunnel_down', interface: 'pv001-g1' }, ...instance(routers[1]!, 1)]);
+    await useGroup(true, first);
     await node.client().call('redirect', { groups: [{ id: group, active: second }] });
     expect(await active()).toBe(second);
   });

@@ -1,6 +1,7 @@
 /** What a batch that repairs makes of a damaged node, and what it tells of it: on states, and on the kernel. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { differencesOf } from '../../src/agent/dataplane/kernel/differences.ts';
+import { groupLeadingTo } from '../../src/agent/dataplane/kernel/group.ts';
 import { planOperations } from '../../src/agent/dataplane/kernel/plan.ts';
 import { newLink } from '../../src/agent/dataplane/kernel/plan-common.ts';
 import {
@@ -166,14 +167,7 @@ const damages: [string, KernelState, object[]][] = [
   ],
   [
     'a group that leads elsewhere',
-    withNexthop(elsewhere, {
-      id: group,
-      members: [
-        { id: stray, weight: 255 },
-        { id: member, weight: 1 },
-      ],
-      resilient: true,
-    }),
+    withNexthop(elsewhere, groupLeadingTo(elsewhere, { id: group, members: [member, stray], resilient: true })),
     [
       {
         kind: 'nexthop',
@@ -201,7 +195,7 @@ const damages: [string, KernelState, object[]][] = [
       ...right,
       nexthops: new Map<number, Nexthop>([
         [stray, elsewhere],
-        [member, { id: member, members: [{ id: stray, weight: 1 }], resilient: false }],
+        [member, groupLeadingTo(elsewhere, { id: member, members: [stray], resilient: false })],
       ]),
     },
     [
@@ -365,7 +359,7 @@ describeAsRoot('a batch that repairs, on the kernel', () => {
           kind: 'nexthop',
           name: '98304',
           wanted: 'resilient group, leads to 65536',
-          found: 'plain group, leads to 65536',
+          found: 'plain group, leads by weight to 65536',
         },
       ]),
     );

@@ -15,7 +15,8 @@ import { redirectionsOf } from '../../src/controller/migration/redirections.ts';
 import type { Recorded, Run } from '../../src/controller/migration/types.ts';
 import { startPhases } from '../../src/controller/phases.ts';
 import { activeInstance, edgeNodes } from '../../src/controller/resolve.ts';
-import { instanceNexthop } from '../../src/planning/instance.ts';
+import { leadNexthop } from '../../src/model/ids.ts';
+import { gatewayLink } from '../../src/planning/instance.ts';
 import type { TestbedPlaces } from '../../src/store/testbeds.ts';
 import { connectSsh } from '../../src/transport/ssh-session.ts';
 import { redirectForthAndBack, simultaneous } from './forth-and-back.ts';
@@ -109,7 +110,7 @@ async function remote(run: Run, fresh: Recorded, index: number): Promise<Round[]
 /** Each gateway gets its own SSH session with an `ip` command and the time after it; all machines' clocks are one here. */
 async function freshSession(run: Run, fresh: Recorded, index: number): Promise<Round[]> {
   const { context, slice, vn } = run;
-  const [to, from] = index % 2 === 0 ? [fresh, run.old] : [run.old, fresh];
+  const to = index % 2 === 0 ? fresh : run.old;
   const places = JSON.parse(context.store.testbeds.forSlice(slice.name)!.record!) as TestbedPlaces;
   const { schedule } = await simultaneous(run);
   const issuedAt = systemClock.wallMs();
@@ -118,9 +119,9 @@ async function freshSession(run: Run, fresh: Recorded, index: number): Promise<R
       const { host, port, user, key } = places.nodes.find((place) => place.name === node)!;
       const target = { node, host, port, user, keyPath: key, knownHostsPath: places.knownHosts };
       const session = await connectSsh(target, { acceptNewHostKeys: false });
-      const other = instanceNexthop(slice, vn, from.instance.slot, gateway);
+      const { a, b } = gatewayLink(to.instance, gateway);
       const commands = groups.map(
-        ({ id, active }) => `ip nexthop replace id ${id} group ${active},255/${other},1 type resilient`,
+        ({ id }) => `ip nexthop replace id ${leadNexthop(id)} via ${b.address} dev ${a.interface} onlink`,
       );
       const { stdout } = await session.exec([...commands, 'date +%s%N'].join(' && '));
       session.close();

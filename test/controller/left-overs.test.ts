@@ -79,7 +79,7 @@ describe('leftOvers', () => {
   });
 
   it('takes everything away where nothing is needed, nothing before what uses it', () => {
-    const [single, group] = [{ id: nexthops.first }, { id: nexthops.last, group: [{ id: nexthops.first, weight: 1 }] }];
+    const [single, group] = [{ id: nexthops.first }, { id: nexthops.last, group: [nexthops.first] }];
     const inventory: Inventory = {
       namespaces: ['pv-two_1-x'],
       interfaces: [device(`${prefix}1l0a`), device(`${prefix}1l0b`, { namespace: 'pv-two_1-x' })],

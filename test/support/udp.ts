@@ -53,3 +53,31 @@ export async function sendUdp(
   );
   await once(child, 'exit');
 }
+
+/** A connected socket, for which the kernel remembers the way; `send` sends one packet. */
+export async function connectedUdp(
+  namespace: string,
+  from: string,
+  to: string,
+  port: number,
+): Promise<{ send(): Promise<void>; close(): Promise<void> }> {
+  const child = start(
+    namespace,
+    `import { createSocket } from 'node:dgram';
+    const socket = createSocket('udp4');
+    socket.bind(0, '${from}', () => socket.connect(${port}, '${to}', () => console.log('ready')));
+    process.stdin.on('data', () => socket.send('x', () => console.log('gone')));
+    process.stdin.on('end', () => process.exit());`,
+  );
+  await once(child.stdout!, 'data');
+  return {
+    send: async () => {
+      child.stdin!.write('\n');
+      await once(child.stdout!, 'data');
+    },
+    close: async () => {
+      child.stdin!.end();
+      await once(child, 'exit');
+    },
+  };
+}

@@ -38,10 +38,11 @@ export function runTimingThread({ port, posted, waiting }: TimingThreadData): ne
   });
 
   function arm({ id, actions }: Extract<Request, { type: 'arm' }>): void {
-    const used = actions.filter(({ lines }) => lines.length > 0).map(({ tool }) => tool);
-    // Only what runs already takes no time to start. Of the two only `tc` gets names of interfaces, which now stay what they are.
-    const errors = [used.includes('ip') && tools.ip.work([]), used.includes('tc') && tools.tc.renew()];
-    for (const error of errors) if (error) throw new VnmError('failed', `'${id}' cannot be armed: ${error}`);
+    // Only what runs already takes no time to start, and the interfaces that the lines name stay what they are from now on.
+    for (const tool of new Set(actions.filter(({ lines }) => lines.length > 0).map((action) => action.tool))) {
+      const error = tools[tool].renew();
+      if (error !== undefined) throw new VnmError('failed', `'${id}' cannot be armed: ${error}`);
+    }
     timeline.arm(id, actions);
   }
 

@@ -111,16 +111,19 @@ function hopWords({ nexthopId, nexthops, onlink }: KernelRoute): (string | numbe
   ]);
 }
 
-/** A resilient group's one bucket follows the heaviest member at once. */
 export function nexthopStep(action: 'add' | 'replace', nexthop: Nexthop): Step {
   if (!isGroup(nexthop)) {
     const via = nexthop.via === undefined ? [] : ['via', nexthop.via];
     const onlink = nexthop.onlink ? ['onlink'] : [];
     return ip(ownStack, 'nexthop', action, 'id', nexthop.id, ...via, 'dev', nexthop.interface, ...onlink);
   }
-  const members = nexthop.members.map(({ id, weight }) => (weight === 1 ? String(id) : `${id},${weight}`)).join('/');
+  const entries = nexthop.entries.map(({ id, weight }) => (weight === 1 ? String(id) : `${id},${weight}`)).join('/');
   const resilient = ['type', 'resilient', 'buckets', 1, 'idle_timer', 0, 'unbalanced_timer', 0];
-  return ip(ownStack, 'nexthop', action, 'id', nexthop.id, 'group', members, ...(nexthop.resilient ? resilient : []));
+  return ip(ownStack, 'nexthop', action, 'id', nexthop.id, 'group', entries, ...(nexthop.resilient ? resilient : []));
+}
+
+export function removeNexthopStep(id: number): Step {
+  return ip(ownStack, 'nexthop', 'del', 'id', id);
 }
 
 export function ruleStep(

@@ -7,7 +7,6 @@ import { ownStack } from './ip.ts';
 import { routeContent } from './plan-route.ts';
 import { describeLink } from './plan-tunnel.ts';
 import {
-  activeMember,
   isGroup,
   type KernelRoute,
   type KernelState,
@@ -15,6 +14,7 @@ import {
   type Link,
   type Nexthop,
   type Stack,
+  type Way,
 } from './state.ts';
 
 type Value = Difference['found'];
@@ -90,7 +90,7 @@ function stands({ nexthops, nexthopId, protocol }: KernelRoute, { links }: Stack
 function nexthopDifferences(found: KernelState, wanted: KernelState): Difference[] {
   const standing = (nexthop: Nexthop, state: KernelState) =>
     isGroup(nexthop)
-      ? nexthop.members.some(({ id }) => state.nexthops.has(id))
+      ? nexthop.members.some((id) => state.nexthops.has(id))
       : state.stacks.get(ownStack)!.links.has(nexthop.interface);
   const told = (id: number) => {
     const [is, shall] = [found.nexthops.get(id), wanted.nexthops.get(id)];
@@ -102,14 +102,16 @@ function nexthopDifferences(found: KernelState, wanted: KernelState): Difference
 }
 
 function describeNexthop(nexthop: Nexthop): string {
-  if (!isGroup(nexthop)) {
-    const via = nexthop.via === undefined ? '' : `via ${nexthop.via} `;
-    return `${via}over '${nexthop.interface}'`;
-  }
-  const active = activeMember(nexthop);
-  const others = nexthop.members.map(({ id }) => id).filter((id) => id !== active);
+  if (!isGroup(nexthop)) return describeWay(nexthop);
+  const { members, active, lead, resilient } = nexthop;
+  const others = members.filter((id) => id !== active);
   const accepted = others.length === 0 ? '' : `, accepts ${others.join(', ')}`;
-  return `${nexthop.resilient ? 'resilient' : 'plain'} group, leads to ${active}${accepted}`;
+  const leads = lead === undefined ? 'leads by weight' : 'leads';
+  return `${resilient ? 'resilient' : 'plain'} group, ${leads} ${active === undefined ? describeWay(lead!) : `to ${active}`}${accepted}`;
+}
+
+function describeWay({ via, interface: name }: Way): string {
+  return `${via === undefined ? '' : `via ${via} `}over '${name}'`;
 }
 
 /** Those that are not the same in both. */

@@ -11,12 +11,14 @@ import {
   ip,
   neighbourStep,
   nexthopStep,
+  removeNexthopStep,
   routeStep,
   ruleStep,
   type Step,
   tc,
 } from './commands.ts';
 import { bucketWords, hookWords, noRedirectWords, redirectWords } from './gate.ts';
+import { putGroup, takeGroup } from './group.ts';
 import { ownStack } from './ip.ts';
 import {
   type Address,
@@ -27,10 +29,12 @@ import {
   type Link,
   type Neighbour,
   type Nexthop,
+  type NexthopGroup,
   type Place,
   type RuleDirection,
   routeKey,
   type Settings,
+  type SingleNexthop,
   type Stack,
 } from './state.ts';
 
@@ -184,19 +188,29 @@ export class Draft implements KernelState {
     this.#stack(namespace).routes.delete(key);
   }
 
-  addNexthop(nexthop: Nexthop): void {
-    this.#do(nexthopStep('add', nexthop), ip(ownStack, 'nexthop', 'del', 'id', nexthop.id));
+  addNexthop(nexthop: SingleNexthop): void {
+    this.#do(nexthopStep('add', nexthop), removeNexthopStep(nexthop.id));
     this.nexthops.set(nexthop.id, nexthop);
   }
 
-  replaceNexthop(before: Nexthop, nexthop: Nexthop): void {
+  replaceNexthop(before: SingleNexthop, nexthop: SingleNexthop): void {
     this.#do(nexthopStep('replace', nexthop), nexthopStep('replace', before));
     this.nexthops.set(nexthop.id, nexthop);
   }
 
-  removeNexthop(nexthop: Nexthop): void {
-    this.#do(ip(ownStack, 'nexthop', 'del', 'id', nexthop.id), nexthopStep('add', nexthop));
+  removeNexthop(nexthop: SingleNexthop): void {
+    this.#do(removeNexthopStep(nexthop.id), nexthopStep('add', nexthop));
     this.nexthops.delete(nexthop.id);
+  }
+
+  putGroup(before: NexthopGroup | undefined, group: NexthopGroup): void {
+    this.commands.push(...putGroup(before, group));
+    this.nexthops.set(group.id, group);
+  }
+
+  removeGroup(group: NexthopGroup): void {
+    this.commands.push(...takeGroup(group));
+    this.nexthops.delete(group.id);
   }
 
   /** What a gate that is there already holds stays in it. */

@@ -46,7 +46,10 @@ function toInterface({ name, kind, up, mtu, mac, vxlan, addresses, peer, gate }:
 }
 
 function toNexthop(nexthop: Nexthop): NexthopState {
-  if (isGroup(nexthop)) return { id: nexthop.id, group: nexthop.members, resilient: nexthop.resilient };
+  if (isGroup(nexthop)) {
+    const { id, members: group, active, resilient } = nexthop;
+    return { id, group, ...(active === undefined ? {} : { active }), resilient };
+  }
   const { id, via, interface: name } = nexthop;
   return { id, ...(via === undefined ? {} : { via }), interface: name };
 }

@@ -41,7 +41,12 @@ export function createKernelDataPlane(policy: Policy, clock: Clock): DataPlane {
         const applied = dryRun || repair ? { results, differences: differencesOf(state, planned) } : { results };
         if (dryRun) return applied;
         checkPinned(pinned(), state, planned);
-        await execute(commands);
+        try {
+          await execute(commands);
+        } finally {
+          // It believes that a name stays that of the same interface.
+          if (commands.length > 0) warm.end();
+        }
         // Where there are groups there will be redirections.
         if (operations.some(({ op }) => op === 'group_up')) warm.start();
         return applied;
@@ -63,7 +68,7 @@ export function createKernelDataPlane(policy: Policy, clock: Clock): DataPlane {
       features ??= probeFeatures(policy);
       return features;
     },
-    close: () => inTurn(async () => warm.close()),
+    close: () => inTurn(async () => warm.end()),
   };
 }
 

@@ -1,6 +1,16 @@
 /** From the JSON of `ip` to the state. */
+import { leadNexthop } from '../../../model/ids.ts';
 import type { RouteNexthop, RouteType } from '../../../model/route.ts';
-import { type Address, type KernelRoute, type Link, type Neighbour, type Nexthop, routeKey } from './state.ts';
+import { groupFound } from './group.ts';
+import {
+  type Address,
+  type KernelRoute,
+  type Link,
+  type Neighbour,
+  type Nexthop,
+  routeKey,
+  type SingleNexthop,
+} from './state.ts';
 
 /** What of each kind of object is read; `ip` leaves out what is not set, and with `-N` tells numbers in place of names. */
 export interface LinkJson {
@@ -136,11 +146,23 @@ function parseDestination(dst: string): string {
   return dst.includes('/') ? dst : `${dst}/32`;
 }
 
-export function parseNexthop({ id, group, type, gateway, dev, flags }: NexthopJson): Nexthop {
-  if (group !== undefined) {
-    const members = group.map((member) => ({ id: member.id, weight: member.weight ?? 1 }));
-    return { id, members, resilient: type === 'resilient' };
-  }
+/** By id. What a group leads by is a part of it. */
+export function parseNexthops(list: readonly NexthopJson[]): Map<number, Nexthop> {
+  const singles = new Map(list.filter(({ group }) => group === undefined).map((json) => [json.id, parseSingle(json)]));
+  const groups = list.flatMap(({ id, group, type }) => {
+    const entries = group?.map((entry) => ({ id: entry.id, weight: entry.weight ?? 1 }));
+    return entries === undefined ? [] : [{ id, resilient: type === 'resilient', entries }];
+  });
+  const leads = new Set(
+    groups.flatMap(({ id, entries }) => entries.map((entry) => entry.id).filter((entry) => entry === leadNexthop(id))),
+  );
+  return new Map<number, Nexthop>([
+    ...[...singles].filter(([id]) => !leads.has(id)),
+    ...groups.map((group) => [group.id, groupFound(group, singles, (id) => leads.has(id))] as const),
+  ]);
+}
+
+function parseSingle({ id, gateway, dev, flags }: NexthopJson): SingleNexthop {
   const via = gateway === undefined ? {} : { via: gateway };
   return { id, ...via, interface: dev ?? '', onlink: flags?.includes('onlink') ?? false };
 }

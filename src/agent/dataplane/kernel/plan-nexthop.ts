@@ -1,19 +1,11 @@
 /** Nexthops and their groups, which exist in the node's own stack only. */
 import { VnmError } from '../../../model/errors.ts';
+import { leadNexthop } from '../../../model/ids.ts';
 import type { Draft } from './draft.ts';
+import { groupLeadingTo, isSameGroup } from './group.ts';
 import { ownStack } from './ip.ts';
 import { conflict, type Named, requireLink } from './plan-common.ts';
-import {
-  activeMember,
-  isGroup,
-  type KernelRoute,
-  type Nexthop,
-  type NexthopGroup,
-  type SingleNexthop,
-} from './state.ts';
-
-/** Weights of the member that takes the traffic, and of the others, which only pass the reverse-path check. */
-const activeWeight = 255;
+import { isGroup, type KernelRoute, type Nexthop, type NexthopGroup, type SingleNexthop } from './state.ts';
 
 export function nexthopUp(draft: Draft, { id, via, interface: name }: Named<'nexthop_up'>): void {
   requireLink(draft, { namespace: ownStack, name });
@@ -33,9 +25,12 @@ export function nexthopDown(draft: Draft, { id }: Named<'nexthop_down'>): void {
 export function groupUp(draft: Draft, operation: Named<'group_up'>): void {
   const group = groupOf(draft, operation);
   const existing = standing(draft, group.id, true);
-  if (existing === undefined) draft.addNexthop(group);
-  else if (existing.resilient !== group.resilient) changeKind(draft, existing, group);
-  else if (!hasSameMembers(existing, group)) draft.replaceNexthop(existing, group);
+  if (existing !== undefined && isSameGroup(existing, group)) return;
+  // Not the group's, it is left from one that was not made to the end, unless it is used.
+  const left = draft.nexthops.get(leadNexthop(group.id));
+  if (left !== undefined) removeNexthop(draft, left);
+  if (existing === undefined || existing.resilient === group.resilient) draft.putGroup(existing, group);
+  else changeKind(draft, existing, group);
 }
 
 export function groupDown(draft: Draft, { id }: Named<'group_down'>): void {
@@ -46,41 +41,26 @@ export function groupDown(draft: Draft, { id }: Named<'group_down'>): void {
 /** Throws VnmError `conflict` while something uses it, which goes first where the batch repairs. */
 export function removeNexthop(draft: Draft, nexthop: Nexthop): void {
   if (draft.repair) release(draft, nexthop.id);
-  const user = [...draft.nexthops.values()].find(
-    (other) => isGroup(other) && other.members.some(({ id }) => id === nexthop.id),
-  );
+  const user = [...draft.nexthops.values()].find((other) => isGroup(other) && other.members.includes(nexthop.id));
   const route = routesOver(draft, nexthop.id)[0];
   if (user !== undefined) throw conflict(`nexthop ${nexthop.id} is used by group ${user.id}`);
   if (route !== undefined) throw conflict(`${describe(nexthop)} is used by the route to ${route.prefix}`);
-  draft.removeNexthop(nexthop);
+  if (isGroup(nexthop)) draft.removeGroup(nexthop);
+  else draft.removeNexthop(nexthop);
 }
 
 /** Takes a nexthop out of its groups, or them away, and the routes over it. */
 function release(draft: Draft, id: number): void {
   for (const user of [...draft.nexthops.values()]) {
-    if (!isGroup(user) || !user.members.some((member) => member.id === id)) continue;
-    const members = user.members.filter((member) => member.id !== id);
-    if (members.length > 0) draft.replaceNexthop(user, { ...user, members });
+    if (!isGroup(user) || !user.members.includes(id)) continue;
+    const members = user.members.filter((member) => member !== id);
+    const active = draft.nexthops.get(user.active !== id && user.active !== undefined ? user.active : members[0]!);
+    if (active !== undefined && !isGroup(active)) draft.putGroup(user, groupLeadingTo(active, { ...user, members }));
     else removeNexthop(draft, user);
   }
   for (const [key, route] of [...draft.stacks.get(ownStack)!.routes]) {
     if (route.nexthopId === id) draft.removeRoute(ownStack, key, route);
   }
-}
-
-/** The group with one member active: resilient with all its members, or plain with that one alone. */
-export function groupWithActive(
-  id: number,
-  members: readonly number[],
-  active: number,
-  resilient: boolean,
-): NexthopGroup {
-  if (!resilient) return { id, resilient, members: [{ id: active, weight: 1 }] };
-  return {
-    id,
-    resilient,
-    members: members.map((member) => ({ id: member, weight: member === active ? activeWeight : 1 })),
-  };
 }
 
 function groupOf(draft: Draft, { id, members, active, resilient }: Named<'group_up'>): NexthopGroup {
@@ -90,29 +70,22 @@ function groupOf(draft: Draft, { id, members, active, resilient }: Named<'group_
       `group ${id}: active nexthop ${active} is none of its members ${members.join(', ')}`,
     );
   }
-  for (const member of members) {
+  const singles = members.map((member) => {
     const nexthop = draft.nexthops.get(member);
-    if (nexthop === undefined) {
-      throw new VnmError('not-found', `there is no nexthop ${member}`, { hint: 'nexthop_up makes it' });
-    }
-    requireKind(nexthop, false);
-  }
-  return groupWithActive(id, members, active, resilient);
+    if (nexthop !== undefined) return requireKind(nexthop, false);
+    throw new VnmError('not-found', `there is no nexthop ${member}`, { hint: 'nexthop_up makes it' });
+  });
+  return groupLeadingTo(singles[members.indexOf(active)]!, { id, members, resilient });
 }
 
 /** The kernel refuses to change a group's kind, so its routes go over its active member alone while it is made anew. */
 function changeKind(draft: Draft, before: NexthopGroup, group: NexthopGroup): void {
-  const bridge = activeMember(before);
+  const bridge = before.active ?? group.active!;
   const routes = routesOver(draft, before.id);
   for (const route of routes) draft.replaceRoute(ownStack, route, { ...route, nexthopId: bridge });
-  draft.removeNexthop(before);
-  draft.addNexthop(group);
+  draft.removeGroup(before);
+  draft.putGroup(undefined, group);
   for (const route of routes) draft.replaceRoute(ownStack, { ...route, nexthopId: bridge }, route);
-}
-
-function hasSameMembers(a: NexthopGroup, b: NexthopGroup): boolean {
-  const weights = new Map(a.members.map(({ id, weight }) => [id, weight]));
-  return a.members.length === b.members.length && b.members.every(({ id, weight }) => weights.get(id) === weight);
 }
 
 function routesOver(draft: Draft, id: number): KernelRoute[] {
@@ -124,7 +97,11 @@ function standing(draft: Draft, id: number, group: true): NexthopGroup | undefin
 function standing(draft: Draft, id: number, group: false): SingleNexthop | undefined;
 function standing(draft: Draft, id: number, group: boolean): Nexthop | undefined {
   const existing = draft.nexthops.get(id);
-  if (existing === undefined) return undefined;
+  if (existing === undefined) {
+    const led = draft.nexthops.get(leadNexthop(id));
+    if (led === undefined || !isGroup(led) || led.lead === undefined) return undefined;
+    throw conflict(`nexthop ${id} is the one that group ${led.id} leads by`);
+  }
   if (!draft.repair || isGroup(existing) === group)
     return group ? requireKind(existing, true) : requireKind(existing, false);
   removeNexthop(draft, existing);
@@ -139,7 +116,7 @@ function requireKind(nexthop: Nexthop, group: boolean): Nexthop {
 }
 
 function describe(nexthop: Nexthop): string {
-  if (isGroup(nexthop)) return `group ${nexthop.id} of ${nexthop.members.map(({ id }) => id).join(', ')}`;
+  if (isGroup(nexthop)) return `group ${nexthop.id} of ${nexthop.members.join(', ')}`;
   const via = nexthop.via === undefined ? '' : ` via ${nexthop.via}`;
   return `nexthop ${nexthop.id}${via} over '${nexthop.interface}'`;
 }

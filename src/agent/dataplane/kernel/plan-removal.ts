@@ -43,9 +43,11 @@ export function clearLink(draft: Draft, place: Place, gone: (address: Address) =
   const isFrom = ({ source }: KernelRoute) => leaving.some(({ address }) => address === source);
   removeRoutes(draft, place.namespace, (route) => isOver(route) || isFrom(route));
   if (place.namespace === ownStack) {
-    for (const nexthop of [...draft.nexthops.values()]) {
-      if (!isGroup(nexthop) && nexthop.interface === place.name) removeNexthop(draft, nexthop);
-    }
+    const over = [...draft.nexthops.values()].filter(
+      (nexthop) => (isGroup(nexthop) ? nexthop.lead : nexthop)?.interface === place.name,
+    );
+    // A group may have gone with a member.
+    for (const nexthop of over) if (draft.nexthops.has(nexthop.id)) removeNexthop(draft, nexthop);
   }
   for (const neighbour of neighbours) draft.removeNeighbour(place, neighbour);
   // The last first, since they are put back in reverse: the first one is the source of packets.

@@ -9,7 +9,7 @@ import {
   type NeighbourJson,
   type NexthopJson,
   parseLink,
-  parseNexthop,
+  parseNexthops,
   parseRoutes,
   type RouteJson,
   type RuleJson,
@@ -84,9 +84,7 @@ async function readOwn(policy: Policy): Promise<Pick<KernelState, 'nexthops' | '
       routes: parseRoutes(routes, table, true),
       names: namesById(names),
     },
-    nexthops: new Map(
-      nexthops.filter(({ id }) => id >= first && id <= last).map((json) => [json.id, parseNexthop(json)]),
-    ),
+    nexthops: parseNexthops(nexthops.filter(({ id }) => id >= first && id <= last)),
     rules: new Set(directions.filter((direction) => direction !== undefined)),
   };
 }

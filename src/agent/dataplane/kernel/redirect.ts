@@ -1,13 +1,13 @@
 import type { Clock } from '../../../clock/clock.ts';
 import { VnmError } from '../../../model/errors.ts';
 import type { Params, Results } from '../../../vsys/messages.ts';
-import { type Command, nexthopStep } from './commands.ts';
+import type { Command } from './commands.ts';
 import { undo } from './execute.ts';
+import { forgetCachedWays, groupLeadingTo, putEntries, putLead } from './group.ts';
 import { batchLine } from './ip.ts';
-import { type NexthopJson, parseNexthop } from './parse.ts';
+import { type NexthopJson, parseNexthops } from './parse.ts';
 import { conflict } from './plan-common.ts';
-import { groupWithActive } from './plan-nexthop.ts';
-import { isGroup, type Nexthop, type NexthopGroup } from './state.ts';
+import { isGroup, type Nexthop } from './state.ts';
 import type { WarmIp } from './warm-ip.ts';
 
 type Redirections = Params<'redirect'>['groups'];
@@ -18,7 +18,7 @@ type Redirections = Params<'redirect'>['groups'];
  */
 export async function redirect(warm: WarmIp, clock: Clock, groups: Redirections): Promise<Results['redirect']> {
   const nexthops = await readNexthops(warm);
-  const commands = groups.map((group) => redirection(group, nexthops));
+  const commands = redirections(groups, nexthops);
   const lines = linesOf(commands);
   const startedAt = clock.wallMs();
   try {
@@ -32,7 +32,7 @@ export async function redirect(warm: WarmIp, clock: Clock, groups: Redirections)
 
 /** The lines of a redirection. Errors as `redirect`. */
 export function redirectLines(nexthops: ReadonlyMap<number, Nexthop>, groups: Redirections): string[] {
-  return linesOf(groups.map((group) => redirection(group, nexthops)));
+  return linesOf(redirections(groups, nexthops));
 }
 
 function linesOf(commands: readonly Command[]): string[] {
@@ -41,22 +41,27 @@ function linesOf(commands: readonly Command[]): string[] {
 
 /** By ids. */
 export async function readNexthops(warm: WarmIp): Promise<Map<number, Nexthop>> {
-  const list = (await warm.ask([], 'nexthop show\n')) as NexthopJson[];
-  return new Map(list.map((json) => [json.id, parseNexthop(json)]));
+  return parseNexthops((await warm.ask([], 'nexthop show\n')) as NexthopJson[]);
 }
 
-function redirection({ id, active }: Redirections[number], nexthops: ReadonlyMap<number, Nexthop>): Command {
-  const before = requireNexthop(nexthops, id);
-  const target = requireNexthop(nexthops, active);
-  if (!isGroup(before)) throw conflict(`nexthop ${id} is no group`);
-  if (isGroup(target)) throw conflict(`nexthop ${active} is a group`);
-  return { do: nexthopStep('replace', withActive(before, active)), undo: [nexthopStep('replace', before)] };
-}
-
-/** Under strict uRPF a group accepts only what it takes: a nexthop that is no member replaces those that are. */
-function withActive({ id, members, resilient }: NexthopGroup, active: number): NexthopGroup {
-  const ids = members.map((member) => member.id);
-  return groupWithActive(id, ids.includes(active) ? ids : [active], active, resilient);
+/**
+ * Every lead is put, also one that leads there already: another redirection may be armed before. Under strict uRPF a group accepts
+ * only what it takes: a nexthop that is no member takes the place of those that are.
+ */
+function redirections(groups: Redirections, nexthops: ReadonlyMap<number, Nexthop>): Command[] {
+  const changes = groups.map(({ id, active }) => {
+    const before = requireNexthop(nexthops, id);
+    const target = requireNexthop(nexthops, active);
+    if (!isGroup(before)) throw conflict(`nexthop ${id} is no group`);
+    if (isGroup(target)) throw conflict(`nexthop ${active} is a group`);
+    const members = before.members.includes(active) ? before.members : [active];
+    return { before, after: groupLeadingTo(target, { ...before, members }) };
+  });
+  return [
+    ...changes.map(({ before, after }) => putLead(before, after)),
+    ...changes.flatMap(({ before, after }) => putEntries(before, after)),
+    forgetCachedWays,
+  ];
 }
 
 function requireNexthop(nexthops: ReadonlyMap<number, Nexthop>, id: number): Nexthop {

@@ -103,11 +103,25 @@ export interface SingleNexthop {
   readonly onlink: boolean;
 }
 
+/** Leads all traffic to its active member; what comes from the others passes the reverse-path check, too. See `group.ts`. */
 export interface NexthopGroup {
   readonly id: number;
-  readonly members: readonly { id: number; weight: number }[];
   readonly resilient: boolean;
+  readonly members: readonly number[];
+  /** Absent where the lead is no copy of a member. */
+  readonly active?: number;
+  /** Where the nexthop `leadNexthop(id)` leads, if it is an entry; without that the weights say what is active. */
+  readonly lead?: Way;
+  /** As the kernel has them: the lead, and the members unless there is one only. */
+  readonly entries: readonly Entry[];
 }
+
+export interface Entry {
+  readonly id: number;
+  readonly weight: number;
+}
+
+export type Way = Omit<SingleNexthop, 'id'>;
 
 export type RuleDirection = 'from' | 'to';
 
@@ -120,11 +134,6 @@ export function routeKey({ table, prefix, metric = 0 }: Pick<KernelRoute, 'table
 
 export function isGroup(nexthop: Nexthop): nexthop is NexthopGroup {
   return 'members' in nexthop;
-}
-
-/** The member of a group that takes the traffic. */
-export function activeMember({ members }: NexthopGroup): number {
-  return members.reduce((heaviest, member) => (member.weight > heaviest.weight ? member : heaviest)).id;
 }
 
 export function linkAt(state: Pick<KernelState, 'stacks'>, { namespace, name }: Place): Link | undefined {

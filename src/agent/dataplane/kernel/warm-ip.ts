@@ -21,16 +21,22 @@ export class WarmIp {
 
   /** Starts it ahead of the first request. */
   start(): void {
-    this.#child ??= this.#spawn();
+    this.#last = this.#last.then(() => {
+      this.#child ??= this.#spawn();
+    });
   }
 
-  close(): void {
-    this.#child?.stdin.end();
+  /** Ends it after the requests that it has; the next one starts another. */
+  end(): void {
+    this.#last = this.#last.then(() => {
+      this.#child?.stdin.end();
+      this.#child = undefined;
+    });
   }
 
   #ask(text: string): Promise<unknown[]> {
-    this.start();
-    const child = this.#child!;
+    this.#child ??= this.#spawn();
+    const child = this.#child;
     return new Promise((resolve, reject) => {
       let stdout = '';
       let stderr = '';

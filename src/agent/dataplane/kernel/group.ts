@@ -1,0 +1,98 @@
+/**
+ * A nexthop group as it is made here. It leads by an entry of its own, the lead, which is a copy of its active member, and other
+ * entries are members that are only accepted. So another member becomes active by the replacement of a single nexthop, which on
+ * recent kernels waits for nobody, where the replacement of a group waits for a grace period of RCU (decision 24).
+ */
+import { leadNexthop } from '../../../model/ids.ts';
+import { type Command, ip, nexthopStep, removeNexthopStep } from './commands.ts';
+import { ownStack } from './ip.ts';
+import type { Entry, NexthopGroup, SingleNexthop, Way } from './state.ts';
+
+/** A resilient group's one bucket follows the heaviest entry at once. */
+const leadWeight = 255;
+
+/**
+ * The kernel does this by itself when a group is replaced, not when an entry is: else a socket of this node that is connected would
+ * keep the way that it has.
+ */
+export const forgetCachedWays: Command = { do: ip(ownStack, 'route', 'flush', 'cache'), undo: [] };
+
+/** A group that is not resilient can accept its active member only. */
+export function groupLeadingTo(
+  active: SingleNexthop,
+  { id, members, resilient }: Pick<NexthopGroup, 'id' | 'members' | 'resilient'>,
+): NexthopGroup {
+  const { id: activeId, ...lead } = active;
+  const accepted = resilient ? members : [activeId];
+  return { id, resilient, members: accepted, active: activeId, lead, entries: entriesFor(id, accepted) };
+}
+
+function entriesFor(id: number, members: readonly number[]): Entry[] {
+  const lead = leadNexthop(id);
+  if (members.length === 1) return [{ id: lead, weight: 1 }];
+  return [{ id: lead, weight: leadWeight }, ...members.map((member) => ({ id: member, weight: 1 }))];
+}
+
+/** `singles`: all nexthops that are no groups, the leads of groups among them. */
+export function groupFound(
+  { id, resilient, entries }: Pick<NexthopGroup, 'id' | 'resilient' | 'entries'>,
+  singles: ReadonlyMap<number, SingleNexthop>,
+  isLead: (id: number) => boolean,
+): NexthopGroup {
+  const own = leadNexthop(id);
+  const lead = entries.some((entry) => entry.id === own) ? singles.get(own) : undefined;
+  const others = entries.map((entry) => entry.id).filter((entry) => entry !== own);
+  if (lead === undefined) return { id, resilient, members: others, ...heaviest(entries), entries };
+  const candidates = others.length > 0 ? others : [...singles.keys()].filter((single) => !isLead(single));
+  const active = candidates.find((candidate) => isSameWay(singles.get(candidate), lead));
+  const { id: _id, ...way } = lead;
+  const members = others.length > 0 || active === undefined ? others : [active];
+  return { id, resilient, members, ...(active === undefined ? {} : { active }), lead: way, entries };
+}
+
+function heaviest(entries: readonly Entry[]): { active: number } {
+  return { active: entries.reduce((best, entry) => (entry.weight > best.weight ? entry : best)).id };
+}
+
+export function isSameGroup(a: NexthopGroup, b: NexthopGroup): boolean {
+  return a.resilient === b.resilient && hasSameEntries(a, b) && isSameWay(a.lead, b.lead);
+}
+
+/** To lead as `after` does. It makes the lead, too. */
+export function putLead(before: NexthopGroup | undefined, after: NexthopGroup): Command {
+  const id = leadNexthop(after.id);
+  const put = (way: Way) => nexthopStep('replace', { id, ...way });
+  const undo = before?.lead === undefined ? [removeNexthopStep(id)] : [put(before.lead), forgetCachedWays.do];
+  return { do: put(after.lead!), undo };
+}
+
+/** To hold what `after` does, where that is something else. */
+export function putEntries(before: NexthopGroup | undefined, after: NexthopGroup): Command[] {
+  if (before === undefined) return [{ do: nexthopStep('add', after), undo: [removeNexthopStep(after.id)] }];
+  if (hasSameEntries(before, after)) return [];
+  return [{ do: nexthopStep('replace', after), undo: [nexthopStep('replace', before)] }];
+}
+
+export function putGroup(before: NexthopGroup | undefined, after: NexthopGroup): Command[] {
+  if (isSameWay(before?.lead, after.lead)) return putEntries(before, after);
+  const isNew = before === undefined;
+  return [putLead(before, after), ...putEntries(before, after), ...(isNew ? [] : [forgetCachedWays])];
+}
+
+export function takeGroup(group: NexthopGroup): Command[] {
+  const { id, lead } = group;
+  const own = leadNexthop(id);
+  return [
+    { do: removeNexthopStep(id), undo: [nexthopStep('add', group)] },
+    ...(lead === undefined ? [] : [{ do: removeNexthopStep(own), undo: [nexthopStep('add', { id: own, ...lead })] }]),
+  ];
+}
+
+function hasSameEntries(a: NexthopGroup, b: NexthopGroup): boolean {
+  const weights = new Map(a.entries.map(({ id, weight }) => [id, weight]));
+  return a.entries.length === b.entries.length && b.entries.every(({ id, weight }) => weights.get(id) === weight);
+}
+
+function isSameWay(a: Way | undefined, b: Way | undefined): boolean {
+  return a !== undefined && a.via === b?.via && a.interface === b?.interface && a.onlink === b?.onlink;
+}
