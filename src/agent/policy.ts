@@ -122,8 +122,8 @@ export function checkOperation(policy: Policy, operation: Operation, others: rea
       check.address('via', operation.via);
       break;
     case 'group_up':
-      for (const id of [operation.id, leadNexthop(operation.id), ...operation.members, operation.active])
-        check.nexthop(id);
+      check.group(operation.id);
+      for (const id of [...operation.members, operation.active]) check.nexthop(id);
       break;
     case 'nexthop_down':
     case 'group_down':
@@ -154,7 +154,7 @@ export function checkRequest<M extends Method>(
   const check = checksOf(policy);
   const checkGroups = (groups: Params<'redirect'>['groups']) => {
     for (const { id, active } of groups) {
-      check.nexthop(id);
+      check.group(id);
       check.nexthop(active);
     }
   };
@@ -212,6 +212,8 @@ interface Checks {
   vni(vni: number): void;
   port(port: number): void;
   nexthop(id: number | undefined): void;
+  /** With the nexthop that it leads by. */
+  group(id: number): void;
   remote(what: string, address: string, others: readonly Prefix[]): void;
   /** Of one told by its name nobody knows here where it is. */
   ntpServer(server: string, others: readonly Prefix[]): void;
@@ -264,6 +266,10 @@ function createChecks({ slice, vnet, interfacePrefix, namespacePrefix, nexthops,
     },
     nexthop(id) {
       if (id !== undefined) checkId('nexthop', id, nexthops);
+    },
+    group(id) {
+      checkId('nexthop', id, nexthops);
+      checkId('nexthop', leadNexthop(id), nexthops);
     },
     remote(what, address, others) {
       const host = { base: parseAddress(address), length: 32 };

@@ -1,4 +1,5 @@
 /** Instants by a wall clock that is set meanwhile, and armed redirections of a real agent on the kernel. */
+import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createArmed } from '../../src/agent/armed/armed.ts';
@@ -130,11 +131,21 @@ describeAsRoot('an armed redirection', () => {
     await expect(call().call('armed_results', { id: 'one' })).rejects.toMatchObject({ code: 'not-found' });
   });
 
+  /** Children of the agent's process that have ended, and that nobody has asked for. */
+  async function endedChildren(): Promise<string[]> {
+    const { pid } = (await call().call('hello', {})).agent;
+    const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+      readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean),
+    );
+    return children.filter((child) => /^State:\tZ/m.test(readFileSync(`/proc/${child}/status`, 'utf8')));
+  }
+
   it('leads over an interface that was made anew under a name that was used before', async () => {
     for (let round = 1; round <= 2; round += 1) {
       const at = (await nowThere()) + soonMs;
       await call().call('arm', { id: 'anew', at, actions: [redirect(group, second), redirect(group, first, 10)] });
       expect((await done('anew')).state).toBe('fired');
+      expect(await endedChildren()).toEqual([]);
       const alone = { op: 'group_up' as const, id: group, active: first, resilient: true };
       await node.apply([
         { ...alone, members: [first] },

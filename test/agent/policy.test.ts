@@ -127,6 +127,18 @@ describe('checkOperation', () => {
     );
   });
 
+  it('refuses a group without room for what it leads by', () => {
+    const nexthops = { first: 65_536, last: 65_599 };
+    const narrow = policySchema.parse({ ...written, nexthops });
+    const refusal = expect.objectContaining({
+      code: 'forbidden',
+      message: "nexthop 81924 does not belong to slice 'three' (allowed: 65536 to 65599)",
+    });
+    expect(() => checkOperation(narrow, operationSchema.parse(group))).toThrow(refusal);
+    const groups = [{ id: group.id, active: 65_536 }];
+    expect(() => checkRequest(narrow, 'redirect', { groups })).toThrow(refusal);
+  });
+
   it('refuses what the policy does not list', () => {
     const narrow = policySchema.parse({ ...written, operations: ['vroute', 'routes'] });
     checkOperation(narrow, operationSchema.parse(route));

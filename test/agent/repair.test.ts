@@ -19,7 +19,7 @@ import { describeAsRoot } from '../support/privileges.ts';
 
 const policy = testPolicy('r-');
 const mac = (last: number) => `02:50:0a:41:00:0${last}`;
-const [member, stray, group] = [65_536, 65_537, 98_304];
+const [member, stray, group, lead] = [65_536, 65_537, 98_304, 114_688];
 
 const vxlan = { op: 'tunnel_up', kind: 'vxlan', mtu: 1400, remote: '192.0.2.9', port: 4790 } as const;
 
@@ -260,6 +260,24 @@ describe('a batch that repairs', () => {
     expect(differencesOf(right, state)).toEqual([]);
   });
 
+  it('removes no route over a group that can lead elsewhere', () => {
+    const alternative: OperationInput[] = [
+      { ...vxlan, interface: 'pv001-h', mac: mac(5), vni: 4099 },
+      { op: 'nexthop_up', id: stray, via: '10.65.0.6', interface: 'pv001-h' },
+      { op: 'group_up', id: group, members: [member, stray], active: member, resilient: true },
+    ];
+    const both = plan(right, alternative).state;
+    const own = both.stacks.get('')!;
+    const wrong = { ...own.links.get('pv001-g')!, vxlan: { vni: 4098, remote: '192.0.2.8', port: 4790 } };
+    const links = new Map([...own.links, ['pv001-g', wrong]]);
+    const damaged = { ...both, stacks: new Map([...both.stacks, ['', { ...own, links }]]) };
+    const { commands, state } = plan(damaged, [...batch, ...alternative]);
+    const lines = commands.map(({ do: step }) => ('ip' in step ? step.ip.join(' ') : ''));
+    expect(lines).toContain('link del pv001-g');
+    expect(lines.filter((line) => line.startsWith('route') && line.includes(`nhid ${group}`))).toEqual([]);
+    expect(differencesOf(both, state)).toEqual([]);
+  });
+
   it('takes away a gate that was left closed', () => {
     const { links } = right.stacks.get('')!;
     const access = { ...links.get('pv001-g')!, hook: true };
@@ -311,17 +329,17 @@ describeAsRoot('a batch that repairs, on the kernel', () => {
   });
   afterAll(() => node.remove());
 
-  const apply = (options: { repair?: boolean; dryRun?: boolean }, more: OperationInput[] = []) =>
-    node.client().call('apply', { operations: [...operations, ...more], ...options });
+  const apply = (options: { repair?: boolean; dryRun?: boolean }, list = operations) =>
+    node.client().call('apply', { operations: list, ...options });
 
   /** Tells the same in a dry run as when it mends; then nothing is left to do. */
-  async function mends(differences: object[], more: OperationInput[] = []): Promise<void> {
+  async function mends(differences: object[], list = operations): Promise<void> {
     const before = await node.inventory();
-    const dry = await apply({ repair: true, dryRun: true }, more);
+    const dry = await apply({ repair: true, dryRun: true }, list);
     expect(dry.differences).toEqual(differences);
     expect(await node.inventory()).toEqual(before);
-    expect(await apply({ repair: true }, more)).toEqual(dry);
-    const { results, differences: left } = await apply({ repair: true }, more);
+    expect(await apply({ repair: true }, list)).toEqual(dry);
+    const { results, differences: left } = await apply({ repair: true }, list);
     expect(left).toEqual([]);
     expect(results.every(({ status }) => status === 'unchanged')).toBe(true);
   }
@@ -363,6 +381,72 @@ describeAsRoot('a batch that repairs, on the kernel', () => {
         },
       ]),
     );
+    expect(await node.inventory()).toEqual(installed);
+  });
+
+  it('mends what a group leads by', async () => {
+    const wanted = 'resilient group, leads to 65536';
+    const installed = await node.inventory();
+    node.ip(`nexthop replace id ${lead} via 10.65.0.9 dev pv001-g onlink`);
+    const found = "resilient group, leads via 10.65.0.9 over 'pv001-g'";
+    await mends([{ kind: 'nexthop', name: '98304', wanted, found }]);
+    expect(await node.inventory()).toEqual(installed);
+  });
+
+  it('gives a group one that has none, and has nothing to do with one that nobody leads by', async () => {
+    const installed = await node.inventory();
+    const byWeight = `nexthop replace id ${group} group ${member},255 type resilient buckets 1`;
+    node.ip(byWeight);
+    await mends([
+      { kind: 'nexthop', name: String(lead), wanted: null, found: "via 10.65.0.4 over 'pv001-g'" },
+      {
+        kind: 'nexthop',
+        name: '98304',
+        wanted: 'resilient group, leads to 65536',
+        found: 'resilient group, leads by weight to 65536',
+      },
+    ]);
+    expect(await node.inventory()).toEqual(installed);
+    node.ip(byWeight);
+    await node.client().call('redirect', { groups: [{ id: group, active: member }] });
+    expect(await node.inventory()).toEqual(installed);
+  });
+
+  it('leads a group to its other member while the tunnel below the active one is made anew', async () => {
+    const installed = await node.inventory();
+    const name = 'pv001-h';
+    const alternative: OperationInput[] = [
+      { ...vxlan, interface: name, mac: mac(5), vni: 4099 },
+      { op: 'vif_up', interface: name, address: '10.65.0.5', peer: { address: '10.65.0.6', mac: mac(6) } },
+      { op: 'nexthop_up', id: stray, via: '10.65.0.6', interface: name },
+      { op: 'group_up', id: group, members: [member, stray], active: member, resilient: true },
+    ];
+    await node.apply(alternative);
+    const both = operations.flatMap((operation) => (operation.op === 'group_up' ? alternative : [operation]));
+    node.ip('link set pv001-g type vxlan id 4098 remote 192.0.2.8');
+    const damaged = await node.inventory();
+    const unreachable: OperationInput = {
+      op: 'vroute',
+      action: 'add',
+      prefix: '10.65.7.0/24',
+      source: '10.65.99.99',
+      nexthopId: group,
+    };
+    await expect(apply({ repair: true }, [...both, unreachable])).rejects.toMatchObject({
+      code: 'failed',
+      hint: 'nothing was changed',
+    });
+    expect(await node.inventory()).toEqual(damaged);
+    const tunnel = 'a vxlan with VNI 4098 to ';
+    await mends(
+      [{ kind: 'interface', name: 'pv001-g', wanted: `${tunnel}192.0.2.9:4790`, found: `${tunnel}192.0.2.8:4790` }],
+      both,
+    );
+    await apply({ repair: true });
+    await node.apply([
+      { op: 'nexthop_down', id: stray },
+      { op: 'tunnel_down', interface: name },
+    ]);
     expect(await node.inventory()).toEqual(installed);
   });
 
@@ -417,10 +501,7 @@ describeAsRoot('a batch that repairs, on the kernel', () => {
           found: "a pair with 'pv001-x'",
         },
       ],
-      [
-        { op: 'gate_down', interface: 'pv001-g' },
-        { op: 'tunnel_down', interface: 'pv001-x' },
-      ],
+      [...operations, { op: 'gate_down', interface: 'pv001-g' }, { op: 'tunnel_down', interface: 'pv001-x' }],
     );
   });
 });

@@ -38,9 +38,9 @@ export function runTimingThread({ port, posted, waiting }: TimingThreadData): ne
   });
 
   function arm({ id, actions }: Extract<Request, { type: 'arm' }>): void {
-    // Only what runs already takes no time to start, and the interfaces that the lines name stay what they are from now on.
+    // Only what runs already takes no time to start.
     for (const tool of new Set(actions.filter(({ lines }) => lines.length > 0).map((action) => action.tool))) {
-      const error = tools[tool].renew();
+      const error = tools[tool].learn();
       if (error !== undefined) throw new VnmError('failed', `'${id}' cannot be armed: ${error}`);
     }
     timeline.arm(id, actions);

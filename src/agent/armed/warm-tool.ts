@@ -15,6 +15,8 @@ import type { Tool } from './types.ts';
  * wait for the kernel's configuration lock, which others may hold.
  */
 const fences: Record<Tool, string> = { ip: 'neigh show dev lo\n', tc: 'qdisc show dev lo\n' };
+/** One line as well. For each interface that it names the tool knows by its name from then on, also where another had that before. */
+const lessons: Record<Tool, string> = { ip: 'nexthop show\n', tc: 'qdisc show\n' };
 
 /** This end of the tool's pipes. Reading the answer blocks, and nothing is quicker; the other two do not. */
 interface Pipes {
@@ -43,10 +45,9 @@ export class WarmTool {
     this.#waiting = waiting;
   }
 
-  /** Starts it anew, which takes some ms: from its first line on it believes that interfaces stay the ones they were. */
-  renew(): string | undefined {
-    this.#drop();
-    return this.work([]);
+  /** Looks up the interfaces that lines may name, which else it does once and with the first line. Answers as `work`. */
+  learn(): string | undefined {
+    return this.#work(lessons[this.#tool]);
   }
 
   /** Wakes it, and does not wait for it: what has just run, on a processor that has not gone to sleep, runs again in half the time. */
@@ -62,9 +63,17 @@ export class WarmTool {
     }
   }
 
-  /** Works all the lines, also after one that fails, and answers when they are done: what failed, if anything did. */
+  /**
+   * Works all the lines, also after one that fails, and answers when they are done: what failed, if anything did. Only a line
+   * with an interface that is not there ends it.
+   */
   work(lines: readonly string[]): string | undefined {
-    const text = Buffer.from(lines.join('') + fences[this.#tool]);
+    return this.#work(lines.join('') + fences[this.#tool]);
+  }
+
+  /** Lines of which the last, and no other, prints one line. */
+  #work(lines: string): string | undefined {
+    const text = Buffer.from(lines);
     try {
       return this.#ask(text);
     } catch (error) {

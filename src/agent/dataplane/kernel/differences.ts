@@ -89,9 +89,8 @@ function stands({ nexthops, nexthopId, protocol }: KernelRoute, { links }: Stack
 
 function nexthopDifferences(found: KernelState, wanted: KernelState): Difference[] {
   const standing = (nexthop: Nexthop, state: KernelState) =>
-    isGroup(nexthop)
-      ? nexthop.members.some((id) => state.nexthops.has(id))
-      : state.stacks.get(ownStack)!.links.has(nexthop.interface);
+    (isGroup(nexthop) && nexthop.members.some((id) => state.nexthops.has(id))) ||
+    state.stacks.get(ownStack)!.links.has((isGroup(nexthop) ? nexthop.lead : nexthop)?.interface ?? '');
   const told = (id: number) => {
     const [is, shall] = [found.nexthops.get(id), wanted.nexthops.get(id)];
     return is === undefined ? standing(shall!, found) : shall === undefined ? standing(is, wanted) : true;

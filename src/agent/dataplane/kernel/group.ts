@@ -12,8 +12,8 @@ import type { Entry, NexthopGroup, SingleNexthop, Way } from './state.ts';
 const leadWeight = 255;
 
 /**
- * The kernel does this by itself when a group is replaced, not when an entry is: else a socket of this node that is connected would
- * keep the way that it has.
+ * When a group is replaced, the kernel does this by itself, not when an entry is: a socket of this node that is connected, like those of
+ * probes, would keep the way that it has. By this command the kernel also forgets what path MTUs it has learned.
  */
 export const forgetCachedWays: Command = { do: ip(ownStack, 'route', 'flush', 'cache'), undo: [] };
 
@@ -33,21 +33,18 @@ function entriesFor(id: number, members: readonly number[]): Entry[] {
   return [{ id: lead, weight: leadWeight }, ...members.map((member) => ({ id: member, weight: 1 }))];
 }
 
-/** `singles`: all nexthops that are no groups, the leads of groups among them. */
+/** `lead`: the nexthop that it leads by, if it is an entry. `nexthopOf`: the one that leads a way, and is no lead. */
 export function groupFound(
   { id, resilient, entries }: Pick<NexthopGroup, 'id' | 'resilient' | 'entries'>,
-  singles: ReadonlyMap<number, SingleNexthop>,
-  isLead: (id: number) => boolean,
+  lead: Way | undefined,
+  nexthopOf: (way: Way) => number | undefined,
 ): NexthopGroup {
-  const own = leadNexthop(id);
-  const lead = entries.some((entry) => entry.id === own) ? singles.get(own) : undefined;
-  const others = entries.map((entry) => entry.id).filter((entry) => entry !== own);
+  const others = entries.map((entry) => entry.id).filter((entry) => entry !== leadNexthop(id));
   if (lead === undefined) return { id, resilient, members: others, ...heaviest(entries), entries };
-  const candidates = others.length > 0 ? others : [...singles.keys()].filter((single) => !isLead(single));
-  const active = candidates.find((candidate) => isSameWay(singles.get(candidate), lead));
-  const { id: _id, ...way } = lead;
+  const active = nexthopOf(lead);
   const members = others.length > 0 || active === undefined ? others : [active];
-  return { id, resilient, members, ...(active === undefined ? {} : { active }), lead: way, entries };
+  const isMember = active !== undefined && members.includes(active);
+  return { id, resilient, members, ...(isMember ? { active } : {}), lead, entries };
 }
 
 function heaviest(entries: readonly Entry[]): { active: number } {

@@ -41,12 +41,7 @@ export function createKernelDataPlane(policy: Policy, clock: Clock): DataPlane {
         const applied = dryRun || repair ? { results, differences: differencesOf(state, planned) } : { results };
         if (dryRun) return applied;
         checkPinned(pinned(), state, planned);
-        try {
-          await execute(commands);
-        } finally {
-          // It believes that a name stays that of the same interface.
-          if (commands.length > 0) warm.end();
-        }
+        await execute(commands);
         // Where there are groups there will be redirections.
         if (operations.some(({ op }) => op === 'group_up')) warm.start();
         return applied;
@@ -68,7 +63,7 @@ export function createKernelDataPlane(policy: Policy, clock: Clock): DataPlane {
       features ??= probeFeatures(policy);
       return features;
     },
-    close: () => inTurn(async () => warm.end()),
+    close: () => inTurn(async () => warm.close()),
   };
 }
 

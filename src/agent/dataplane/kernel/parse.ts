@@ -9,7 +9,7 @@ import {
   type Neighbour,
   type Nexthop,
   routeKey,
-  type SingleNexthop,
+  type Way,
 } from './state.ts';
 
 /** What of each kind of object is read; `ip` leaves out what is not set, and with `-N` tells numbers in place of names. */
@@ -148,23 +148,34 @@ function parseDestination(dst: string): string {
 
 /** By id. What a group leads by is a part of it. */
 export function parseNexthops(list: readonly NexthopJson[]): Map<number, Nexthop> {
-  const singles = new Map(list.filter(({ group }) => group === undefined).map((json) => [json.id, parseSingle(json)]));
+  const ways = new Map(list.filter(({ group }) => group === undefined).map((json) => [json.id, parseWay(json)]));
   const groups = list.flatMap(({ id, group, type }) => {
     const entries = group?.map((entry) => ({ id: entry.id, weight: entry.weight ?? 1 }));
     return entries === undefined ? [] : [{ id, resilient: type === 'resilient', entries }];
   });
-  const leads = new Set(
-    groups.flatMap(({ id, entries }) => entries.map((entry) => entry.id).filter((entry) => entry === leadNexthop(id))),
-  );
+  const leads = new Map<number, Way>();
+  for (const { id, entries } of groups) {
+    const lead = leadNexthop(id);
+    const way = ways.get(lead);
+    if (way === undefined || !entries.some((entry) => entry.id === lead)) continue;
+    leads.set(id, way);
+    ways.delete(lead);
+  }
+  const ids = new Map([...ways].map(([id, way]) => [wayKey(way), id]));
+  const active = (way: Way) => ids.get(wayKey(way));
   return new Map<number, Nexthop>([
-    ...[...singles].filter(([id]) => !leads.has(id)),
-    ...groups.map((group) => [group.id, groupFound(group, singles, (id) => leads.has(id))] as const),
+    ...[...ways].map(([id, way]) => [id, { id, ...way }] as const),
+    ...groups.map((group) => [group.id, groupFound(group, leads.get(group.id), active)] as const),
   ]);
 }
 
-function parseSingle({ id, gateway, dev, flags }: NexthopJson): SingleNexthop {
+function parseWay({ gateway, dev, flags }: NexthopJson): Way {
   const via = gateway === undefined ? {} : { via: gateway };
-  return { id, ...via, interface: dev ?? '', onlink: flags?.includes('onlink') ?? false };
+  return { ...via, interface: dev ?? '', onlink: flags?.includes('onlink') ?? false };
+}
+
+function wayKey({ via, interface: name, onlink }: Way): string {
+  return `${via} ${name} ${onlink}`;
 }
 
 /** Whether a rule leads traffic from or to the subnet into the table. */

@@ -28,7 +28,7 @@ export function groupUp(draft: Draft, operation: Named<'group_up'>): void {
   if (existing !== undefined && isSameGroup(existing, group)) return;
   // Not the group's, it is left from one that was not made to the end, unless it is used.
   const left = draft.nexthops.get(leadNexthop(group.id));
-  if (left !== undefined) removeNexthop(draft, left);
+  if (left !== undefined) removeNexthop(draft, requireKind(left, false));
   if (existing === undefined || existing.resilient === group.resilient) draft.putGroup(existing, group);
   else changeKind(draft, existing, group);
 }
@@ -71,7 +71,7 @@ function groupOf(draft: Draft, { id, members, active, resilient }: Named<'group_
     );
   }
   const singles = members.map((member) => {
-    const nexthop = draft.nexthops.get(member);
+    const nexthop = member === leadNexthop(id) ? undefined : draft.nexthops.get(member);
     if (nexthop !== undefined) return requireKind(nexthop, false);
     throw new VnmError('not-found', `there is no nexthop ${member}`, { hint: 'nexthop_up makes it' });
   });
@@ -100,7 +100,9 @@ function standing(draft: Draft, id: number, group: boolean): Nexthop | undefined
   if (existing === undefined) {
     const led = draft.nexthops.get(leadNexthop(id));
     if (led === undefined || !isGroup(led) || led.lead === undefined) return undefined;
-    throw conflict(`nexthop ${id} is the one that group ${led.id} leads by`);
+    if (!draft.repair) throw conflict(`nexthop ${id} is the one that group ${led.id} leads by`);
+    removeNexthop(draft, led);
+    return undefined;
   }
   if (!draft.repair || isGroup(existing) === group)
     return group ? requireKind(existing, true) : requireKind(existing, false);

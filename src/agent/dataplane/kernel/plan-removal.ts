@@ -43,11 +43,12 @@ export function clearLink(draft: Draft, place: Place, gone: (address: Address) =
   const isFrom = ({ source }: KernelRoute) => leaving.some(({ address }) => address === source);
   removeRoutes(draft, place.namespace, (route) => isOver(route) || isFrom(route));
   if (place.namespace === ownStack) {
-    const over = [...draft.nexthops.values()].filter(
-      (nexthop) => (isGroup(nexthop) ? nexthop.lead : nexthop)?.interface === place.name,
-    );
-    // A group may have gone with a member.
-    for (const nexthop of over) if (draft.nexthops.has(nexthop.id)) removeNexthop(draft, nexthop);
+    for (const id of [...draft.nexthops.keys()]) {
+      // With a member a group has gone, or leads to another one.
+      const nexthop = draft.nexthops.get(id);
+      const way = nexthop !== undefined && isGroup(nexthop) ? nexthop.lead : nexthop;
+      if (nexthop !== undefined && way?.interface === place.name) removeNexthop(draft, nexthop);
+    }
   }
   for (const neighbour of neighbours) draft.removeNeighbour(place, neighbour);
   // The last first, since they are put back in reverse: the first one is the source of packets.

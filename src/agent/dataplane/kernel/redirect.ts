@@ -1,5 +1,5 @@
 import type { Clock } from '../../../clock/clock.ts';
-import { VnmError } from '../../../model/errors.ts';
+import { messageOf, VnmError } from '../../../model/errors.ts';
 import type { Params, Results } from '../../../vsys/messages.ts';
 import type { Command } from './commands.ts';
 import { undo } from './execute.ts';
@@ -25,7 +25,8 @@ export async function redirect(warm: WarmIp, clock: Clock, groups: Redirections)
     await warm.ask(lines, `nexthop show id ${groups[0]!.id}\n`);
   } catch (error) {
     const left = await undo(commands);
-    throw left.length === 0 ? error : new VnmError('failed', `not undone: ${left.join('; ')}`, { cause: error });
+    if (left.length === 0) throw error;
+    throw new VnmError('failed', `${messageOf(error)}; not undone: ${left.join('; ')}`, { cause: error });
   }
   return { startedAt, finishedAt: clock.wallMs() };
 }
@@ -45,8 +46,8 @@ export async function readNexthops(warm: WarmIp): Promise<Map<number, Nexthop>> 
 }
 
 /**
- * Every lead is put, also one that leads there already: another redirection may be armed before. Under strict uRPF a group accepts
- * only what it takes: a nexthop that is no member takes the place of those that are.
+ * Every lead is put, also one that leads there already: another redirection between the members may be armed before. Under strict
+ * uRPF a group accepts only what it takes: a nexthop that is no member takes the place of those that are.
  */
 function redirections(groups: Redirections, nexthops: ReadonlyMap<number, Nexthop>): Command[] {
   const changes = groups.map(({ id, active }) => {

@@ -21,22 +21,16 @@ export class WarmIp {
 
   /** Starts it ahead of the first request. */
   start(): void {
-    this.#last = this.#last.then(() => {
-      this.#child ??= this.#spawn();
-    });
+    this.#child ??= this.#spawn();
   }
 
-  /** Ends it after the requests that it has; the next one starts another. */
-  end(): void {
-    this.#last = this.#last.then(() => {
-      this.#child?.stdin.end();
-      this.#child = undefined;
-    });
+  close(): void {
+    this.#child?.stdin.end();
   }
 
   #ask(text: string): Promise<unknown[]> {
-    this.#child ??= this.#spawn();
-    const child = this.#child;
+    this.start();
+    const child = this.#child!;
     return new Promise((resolve, reject) => {
       let stdout = '';
       let stderr = '';
