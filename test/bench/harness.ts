@@ -1,6 +1,5 @@
 /** What the benchmarks share: a testbed of their own, statistics, tables. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -61,36 +60,5 @@ export async function whileBusy<T>(body: () => Promise<T>): Promise<T> {
     return await body();
   } finally {
     for (const loop of loops) loop.kill('SIGKILL');
-  }
-}
-
-/**
- * Runs `body` while the kernel's RCU threads have the least real-time priority. Every redirection waits for them, and with several
- * nodes on one kernel also for the others' redirections, so that ordinary work on the processors delays all of them.
- */
-export async function whileRcuIsRealtime<T>(body: () => Promise<T>): Promise<T> {
-  const threads = rcuThreads();
-  try {
-    for (const pid of threads) execFileSync('chrt', ['--fifo', '--pid', '1', pid]);
-    return await body();
-  } finally {
-    for (const pid of threads) execFileSync('chrt', ['--other', '--pid', '0', pid]);
-  }
-}
-
-/** Those with ordinary priority; none on kernels that give this work to their worker threads. */
-function rcuThreads(): string[] {
-  return readdirSync('/proc').filter((pid) => {
-    if (!/^\d+$/.test(pid) || !/^rcu_(exp|preempt|sched)/.test(readOrEmpty(`/proc/${pid}/comm`))) return false;
-    return execFileSync('chrt', ['--pid', pid], { encoding: 'utf8' }).includes('SCHED_OTHER');
-  });
-}
-
-function readOrEmpty(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    // The process has ended.
-    return '';
   }
 }

@@ -20,15 +20,7 @@ import { gatewayLink } from '../../src/planning/instance.ts';
 import type { TestbedPlaces } from '../../src/store/testbeds.ts';
 import { connectSsh } from '../../src/transport/ssh-session.ts';
 import { redirectForthAndBack, simultaneous } from './forth-and-back.ts';
-import {
-  gallerySlice,
-  onTestbed,
-  progress,
-  quantile,
-  whileBusy,
-  whileRcuIsRealtime,
-  withoutLatency,
-} from './harness.ts';
+import { gallerySlice, onTestbed, progress, quantile, whileBusy, withoutLatency } from './harness.ts';
 
 /** What the gateways did at one instant. */
 type Round = { readonly lateMs: number; readonly finishedAt: number }[];
@@ -66,7 +58,6 @@ export async function timingBench(count = 500): Promise<string> {
 async function measureAll(run: Run, fresh: Recorded, count: number, machine: string): Promise<(string | number)[][]> {
   const ways = [
     { way: 'armed at the gateways', times: Math.ceil(count / armedAhead), measure: armed },
-    { way: 'armed, RCU at real-time priority', times: Math.ceil(count / armedAhead), measure: armedWithRcu },
     { way: 'kept channel', times: count, measure: remote },
     { way: 'fresh SSH session', times: Math.ceil(count / 10), measure: freshSession },
   ];
@@ -94,10 +85,6 @@ async function armed(run: Run, fresh: Recorded): Promise<Round[]> {
   return rounds.map((round) =>
     round.map(({ plannedAt, finishedAt }) => ({ lateMs: finishedAt - plannedAt, finishedAt })),
   );
-}
-
-async function armedWithRcu(run: Run, fresh: Recorded): Promise<Round[]> {
-  return whileRcuIsRealtime(() => armed(run, fresh));
 }
 
 async function remote(run: Run, fresh: Recorded, index: number): Promise<Round[]> {
