@@ -160,6 +160,19 @@ describeAsRoot('an armed redirection', () => {
     expect(await active(group)).toBe(second);
   });
 
+  it('closes a gate that was made anew under a name that was used before', async () => {
+    const name = { interface: 'pv001-g3' };
+    for (let round = 1; round <= 2; round += 1) {
+      await node.apply([{ op: 'gate_up', ...name, limitBytes: 10_000 }]);
+      const at = (await nowThere()) + soonMs;
+      await call().call('arm', { id: 'gate', at, actions: [{ kind: 'gate_close', offsetMs: 0, ...name }] });
+      expect(await done('gate')).toMatchObject({ state: 'fired' });
+      expect((await node.inventory()).interfaces.map(({ gate }) => gate?.closed)).toContain(true);
+      expect(await endedChildren()).toEqual([]);
+      await node.apply([{ op: 'gate_down', ...name }]);
+    }
+  });
+
   it('is done although nobody is connected any more', async () => {
     const { client, ended } = node.attach();
     const { sentAt } = await client.call('clock', {});

@@ -4,12 +4,15 @@ import { messageOf, VnmError } from '../../model/errors.ts';
 import { endSilentTools, waitingBytes } from './silent-tools.ts';
 import {
   type ArmedOutcome,
+  type Pipes,
   type Report,
   type Request,
   readyRequest,
   type TimedAction,
   type TimingThreadData,
+  type Tool,
 } from './types.ts';
+import { closePipes, startReadyTool } from './warm-tool.ts';
 
 export interface TimingThread {
   /** Resolves when it waits for what comes. Throws VnmError `failed`. */
@@ -27,7 +30,7 @@ interface Listeners {
   onFailure(reason: string): void;
 }
 
-type Ask = { type: 'arm'; id: string; actions: readonly TimedAction[] } | { type: 'cancel'; id: string };
+type Ask = Request extends infer R ? (R extends Request ? Omit<R, 'request'> : never) : never;
 
 /** `file`: of the agent's program, which the thread runs too. */
 export function startTimingThread(file: string, { onOutcome, onFailure }: Listeners): TimingThread {
@@ -83,7 +86,18 @@ export function startTimingThread(file: string, { onOutcome, onFailure }: Listen
   ready.promise.catch(() => {});
   return {
     ready: ready.promise,
-    arm: (id, actions) => ask({ type: 'arm', id, actions }),
+    async arm(id, actions) {
+      const used = new Set(actions.filter(({ lines }) => lines.length > 0).map(({ tool }) => tool));
+      const tools: Partial<Record<Tool, Pipes>> = {};
+      try {
+        for (const tool of used) tools[tool] = await startReadyTool(tool);
+        if (isEnded) throw new VnmError('failed', 'the timing thread has ended');
+      } catch (error) {
+        for (const pipes of Object.values(tools)) closePipes(pipes);
+        throw new VnmError('failed', `'${id}' cannot be armed: ${messageOf(error)}`, { cause: error });
+      }
+      await ask({ type: 'arm', id, actions, tools });
+    },
     cancel: (id) => ask({ type: 'cancel', id }),
     async end() {
       await worker.terminate();

@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import { receiveMessageOnPort } from 'node:worker_threads';
 import { messageOf, VnmError } from '../../model/errors.ts';
 import { Processors } from './processors.ts';
-import { becomeRealtime } from './realtime.ts';
+import { becomeRealtime, threadPriority } from './realtime.ts';
 import { monotonicMs, suspendedMs } from './time.ts';
 import { Timeline } from './timeline.ts';
 import {
@@ -22,11 +22,9 @@ import { WarmTool } from './warm-tool.ts';
 const spinMs = 0.5;
 /** So long before, the tool is asked for nothing: it is started anew now if it has ended, and finds in the caches what it needs. */
 const warmUpMs = 3;
-const priority = 50;
-
 export function runTimingThread({ port, posted, waiting }: TimingThreadData): never {
   const counter = new Int32Array(posted);
-  const warm = (tool: Tool) => new WarmTool(tool, priority + 1, new Int32Array(waiting));
+  const warm = (tool: Tool) => new WarmTool(tool, new Int32Array(waiting));
   const tools: Record<Tool, WarmTool> = { ip: warm('ip'), tc: warm('tc') };
   const processors = new Processors();
   const report = (message: Report) => port.postMessage(message);
@@ -37,12 +35,9 @@ export function runTimingThread({ port, posted, waiting }: TimingThreadData): ne
     report: (id, outcome) => report({ type: 'outcome', id, outcome }),
   });
 
-  function arm({ id, actions }: Extract<Request, { type: 'arm' }>): void {
-    // Only what runs already takes no time to start.
-    for (const tool of new Set(actions.filter(({ lines }) => lines.length > 0).map((action) => action.tool))) {
-      const error = tools[tool].learn();
-      if (error !== undefined) throw new VnmError('failed', `'${id}' cannot be armed: ${error}`);
-    }
+  function arm({ id, actions, tools: { ip, tc } }: Extract<Request, { type: 'arm' }>): void {
+    if (ip !== undefined) tools.ip.take(ip);
+    if (tc !== undefined) tools.tc.take(tc);
     timeline.arm(id, actions);
   }
 
@@ -65,7 +60,7 @@ export function runTimingThread({ port, posted, waiting }: TimingThreadData): ne
   let warmedUp: TimedAction | undefined;
   // Looking for "no data" is an error to Node.js, and nobody wants to know where it comes from.
   Error.stackTraceLimit = 0;
-  becomeRealtime(Number(basename(readlinkSync('/proc/thread-self'))), priority);
+  becomeRealtime(Number(basename(readlinkSync('/proc/thread-self'))), threadPriority);
   report({ type: 'answer', request: readyRequest });
   for (;;) {
     const seen = Atomics.load(counter, 0);

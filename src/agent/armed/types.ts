@@ -3,6 +3,14 @@ import type { MessagePort } from 'node:worker_threads';
 
 export type Tool = 'ip' | 'tc';
 
+/** The timing thread's end of a tool's pipes. Reading the answer blocks, and nothing is quicker; the other two do not. */
+export interface Pipes {
+  readonly pid: number;
+  readonly stdin: number;
+  readonly stdout: number;
+  readonly stderr: number;
+}
+
 /** Lines for a waiting tool, each with its line feed, that print nothing, and the instant before which they must not be written. */
 export interface TimedAction {
   readonly atMonotonicMs: number;
@@ -36,7 +44,13 @@ export interface ArmedOutcome {
 
 /** Each request has a number, which its answer bears. */
 export type Request = { readonly request: number } & (
-  | { readonly type: 'arm'; readonly id: string; readonly actions: readonly TimedAction[] }
+  | {
+      readonly type: 'arm';
+      readonly id: string;
+      readonly actions: readonly TimedAction[];
+      /** Processes for the lines of these actions, which the thread keeps. */
+      readonly tools: Partial<Record<Tool, Pipes>>;
+    }
   | { readonly type: 'cancel'; readonly id: string }
 );
 

@@ -1,53 +1,42 @@
 /** A tool that waits for lines (`-batch -`), driven without the event loop, so that its thread can time it exactly. */
 import { spawn, spawnSync } from 'node:child_process';
-import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, constants, mkdtempSync, openSync, read, readSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { VnmError } from '../../model/errors.ts';
 import { kernelWords } from '../dataplane/kernel/ip.ts';
 import { cannotRun, environment } from '../dataplane/kernel/run.ts';
-import { becomeRealtime } from './realtime.ts';
+import { becomeRealtime, toolPriority } from './realtime.ts';
 import { endedAsSilent, patienceMs } from './silent-tools.ts';
-import type { Tool } from './types.ts';
+import type { Pipes, Tool } from './types.ts';
 
 /**
  * Asked after the lines: it makes the tool flush its answer, which is one line, and there always is one. The one for `ip` does not
  * wait for the kernel's configuration lock, which others may hold.
  */
 const fences: Record<Tool, string> = { ip: 'neigh show dev lo\n', tc: 'qdisc show dev lo\n' };
-/** One line as well. For each interface that it names the tool knows by its name from then on, also where another had that before. */
-const lessons: Record<Tool, string> = { ip: 'nexthop show\n', tc: 'qdisc show\n' };
 
-/** This end of the tool's pipes. Reading the answer blocks, and nothing is quicker; the other two do not. */
-interface Pipes {
-  readonly pid: number;
-  readonly stdin: number;
-  readonly stdout: number;
-  readonly stderr: number;
-}
+const readSome = promisify(read);
 
 export class WarmTool {
   readonly #tool: Tool;
-  readonly #priority: number;
   readonly #waiting: Int32Array;
   readonly #buffer = Buffer.alloc(65_536);
   #pipes: Pipes | undefined;
   /** Answers that nobody has waited for yet. */
   #owed = 0;
 
-  /**
-   * `priority`: real-time, higher than that of the thread that waits for it; where it is not allowed, the tool has none. `waiting`:
-   * where `endSilentTools`, on another thread, looks.
-   */
-  constructor(tool: Tool, priority: number, waiting: Int32Array) {
+  /** `waiting`: where `endSilentTools`, on another thread, looks. */
+  constructor(tool: Tool, waiting: Int32Array) {
     this.#tool = tool;
-    this.#priority = priority;
     this.#waiting = waiting;
   }
 
-  /** Looks up the interfaces that lines may name, which else it does once and with the first line. Answers as `work`. */
-  learn(): string | undefined {
-    return this.#work(lessons[this.#tool]);
+  /** Goes on with another process. */
+  take(pipes: Pipes): void {
+    this.#drop();
+    this.#pipes = pipes;
   }
 
   /** Wakes it, and does not wait for it: what has just run, on a processor that has not gone to sleep, runs again in half the time. */
@@ -68,12 +57,7 @@ export class WarmTool {
    * with an interface that is not there ends it.
    */
   work(lines: readonly string[]): string | undefined {
-    return this.#work(lines.join('') + fences[this.#tool]);
-  }
-
-  /** Lines of which the last, and no other, prints one line. */
-  #work(lines: string): string | undefined {
-    const text = Buffer.from(lines);
+    const text = Buffer.from(lines.join('') + fences[this.#tool]);
     try {
       return this.#ask(text);
     } catch (error) {
@@ -85,7 +69,7 @@ export class WarmTool {
   }
 
   #ask(text: Buffer): string | undefined {
-    this.#pipes ??= startTool(this.#tool, this.#priority);
+    this.#pipes ??= startTool(this.#tool);
     const { pid, stdin, stdout, stderr } = this.#pipes;
     Atomics.add(this.#waiting, 1, 1);
     Atomics.store(this.#waiting, 0, pid);
@@ -100,18 +84,13 @@ export class WarmTool {
       Atomics.store(this.#waiting, 0, 0);
     }
     // Written before the answer, so all of it is there.
-    const complaints = this.#read(stderr);
+    const complaints = readNow(stderr);
     return complaints === '' ? undefined : `${this.#tool}: ${kernelWords(complaints)}`;
   }
 
   #whyEnded(stderr: number): string {
     if (Atomics.load(this.#waiting, 0) === endedAsSilent) return `'${this.#tool}' did not answer for ${patienceMs} ms`;
-    return `'${this.#tool}' ended: ${kernelWords(this.#read(stderr))}`;
-  }
-
-  #read(fd: number): string {
-    const count = tryRead(fd, this.#buffer);
-    return this.#buffer.toString('utf8', 0, count);
+    return `'${this.#tool}' ended: ${kernelWords(readNow(stderr))}`;
   }
 
   /** It is started anew for what comes next. */
@@ -121,8 +100,7 @@ export class WarmTool {
   }
 
   #drop(): void {
-    const { stdin, stdout, stderr } = this.#pipes ?? {};
-    for (const fd of [stdin, stdout, stderr]) if (fd !== undefined) closeSync(fd);
+    if (this.#pipes !== undefined) closePipes(this.#pipes);
     this.#pipes = undefined;
     this.#owed = 0;
   }
@@ -139,31 +117,62 @@ function linesIn(buffer: Buffer, count: number): number {
   return lines;
 }
 
-/** 0 when there is nothing to read. */
-function tryRead(fd: number, buffer: Buffer): number {
+/** What there is to read. */
+function readNow(fd: number): string {
+  const buffer = Buffer.alloc(65_536);
   try {
-    return readSync(fd, buffer);
+    return buffer.toString('utf8', 0, readSync(fd, buffer));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return 0;
+    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return '';
     throw error;
   }
 }
 
+/** Ends the tool as well. */
+export function closePipes({ stdin, stdout, stderr }: Pipes): void {
+  for (const fd of [stdin, stdout, stderr]) closeSync(fd);
+}
+
+/**
+ * A tool for the timing thread, started by another one: that takes some ms, and a thread without an event loop would not notice
+ * its end. It knows all interfaces by their names, and believes from now on that they stay the ones they are. Throws VnmError
+ * `unsupported`, `failed`.
+ */
+export async function startReadyTool(tool: Tool): Promise<Pipes> {
+  const pipes = startTool(tool);
+  const impatience = setTimeout(() => process.kill(pipes.pid, 'SIGKILL'), patienceMs);
+  try {
+    writeAll(pipes.stdin, Buffer.from(fences[tool]));
+    const buffer = Buffer.alloc(65_536);
+    for (let lines = 0; lines === 0; ) {
+      const { bytesRead } = await readSome(pipes.stdout, { buffer });
+      if (bytesRead === 0) throw new VnmError('failed', `'${tool}' ended: ${kernelWords(readNow(pipes.stderr))}`);
+      lines = linesIn(buffer, bytesRead);
+    }
+    return pipes;
+  } catch (error) {
+    closePipes(pipes);
+    throw error;
+  } finally {
+    clearTimeout(impatience);
+  }
+}
+
 /** Through named pipes: the ones that `spawn` makes can be used through the event loop only. Throws VnmError `unsupported`. */
-function startTool(tool: Tool, priority: number): Pipes {
+function startTool(tool: Tool): Pipes {
   const directory = mkdtempSync(join(tmpdir(), 'pl-vnm-'));
   try {
     const paths = ['stdin', 'stdout', 'stderr'].map((name) => join(directory, name));
     const made = spawnSync('mkfifo', ['-m', '600', ...paths], { env: environment, encoding: 'utf8' });
     if (made.error !== undefined) throw cannotRun('mkfifo', made.error);
     if (made.status !== 0) throw new VnmError('failed', kernelWords(made.stderr));
-    return spawnOver(tool, paths, priority);
+    return spawnOver(tool, paths);
   } finally {
     rmSync(directory, { recursive: true });
   }
 }
 
-function spawnOver(tool: Tool, paths: readonly string[], priority: number): Pipes {
+function spawnOver(tool: Tool, paths: readonly string[]): Pipes {
   const { O_RDONLY, O_RDWR, O_WRONLY, O_NONBLOCK } = constants;
   // Opening one end waits for the other, unless somebody has both.
   const both = paths.map((path) => openSync(path, O_RDWR));
@@ -177,7 +186,7 @@ function spawnOver(tool: Tool, paths: readonly string[], priority: number): Pipe
     const [stdin, stdout, stderr] = ours as [number, number, number];
     child.unref();
     if (child.pid === undefined) throw cannotRun(tool, new Error('it does not start'));
-    becomeRealtime(child.pid, priority);
+    becomeRealtime(child.pid, toolPriority);
     return { pid: child.pid, stdin, stdout, stderr };
   } catch (error) {
     for (const fd of ours) closeSync(fd);
