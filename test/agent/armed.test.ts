@@ -1,10 +1,14 @@
 /** The timing thread as it is, with lines that change nothing. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { createArmed } from '../../src/agent/armed/armed.ts';
 import { monotonicMs } from '../../src/agent/armed/time.ts';
 import type { TimedAction, Tool } from '../../src/agent/armed/types.ts';
+import { environment } from '../../src/agent/dataplane/kernel/run.ts';
 
 const patience = { timeout: 20_000 };
 /** Long enough to be armed in time on a machine with much else to do, and so long that nothing else takes as long. */
@@ -132,6 +136,27 @@ describe.runIf(process.platform === 'linux')('what is armed', () => {
       message: `'${armedIds[0]}' is or was armed already`,
     });
     for (const id of armedIds) expect(await armed.cancel(id)).toBe('cancelled');
+  });
+
+  it('is refused when the tool cannot be started, or ends at once', async () => {
+    const bin = mkdtempSync(join(tmpdir(), 'pl-vnm-bin-'));
+    const { PATH } = environment;
+    environment.PATH = bin;
+    try {
+      const refusal = { code: 'failed', message: expect.stringMatching(/^'.*' cannot be armed: /) };
+      await expect(armed.arm('no mkfifo', [action(soonMs)], '')).rejects.toMatchObject(refusal);
+      symlinkSync(execFileSync('which', ['mkfifo'], { encoding: 'utf8' }).trim(), join(bin, 'mkfifo'));
+      await expect(armed.arm('no tool', [action(soonMs)], '')).rejects.toMatchObject(refusal);
+      writeFileSync(join(bin, 'ip'), '#!/bin/sh\necho out of order >&2\n', { mode: 0o755 });
+      await expect(armed.arm('ended', [action(soonMs)], '')).rejects.toMatchObject({
+        message: "'ended' cannot be armed: 'ip' ended: out of order",
+      });
+      expect(armed.pending()).toEqual([]);
+    } finally {
+      environment.PATH = PATH;
+      rmSync(bin, { recursive: true });
+    }
+    expect((await done(await arm(action(soonMs)))).state).toBe('fired');
   });
 
   it('does not wait for ever for a tool that does not answer', async () => {

@@ -18,17 +18,17 @@ export function endSilentTools(waiting: Int32Array): () => void {
     const pid = Atomics.load(waiting, 0);
     const isSame = waits === Atomics.load(waiting, 1);
     waits = Atomics.load(waiting, 1);
-    if (pid > 0 && isSame && Atomics.compareExchange(waiting, 0, pid, endedAsSilent) === pid) end(pid);
+    if (pid > 0 && isSame && Atomics.compareExchange(waiting, 0, pid, endedAsSilent) === pid) endTool(pid);
   }, patienceMs);
   timer.unref();
   return () => clearInterval(timer);
 }
 
-function end(pid: number): void {
+/** It may have ended by itself. */
+export function endTool(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch (error) {
-    // It has ended by itself.
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
 }

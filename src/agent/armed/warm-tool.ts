@@ -8,7 +8,7 @@ import { VnmError } from '../../model/errors.ts';
 import { kernelWords } from '../dataplane/kernel/ip.ts';
 import { cannotRun, environment } from '../dataplane/kernel/run.ts';
 import { becomeRealtime, toolPriority } from './realtime.ts';
-import { endedAsSilent, patienceMs } from './silent-tools.ts';
+import { endedAsSilent, endTool, patienceMs } from './silent-tools.ts';
 import type { Pipes, Tool } from './types.ts';
 
 /**
@@ -42,14 +42,8 @@ export class WarmTool {
   /** Wakes it, and does not wait for it: what has just run, on a processor that has not gone to sleep, runs again in half the time. */
   wake(): void {
     if (this.#pipes === undefined) return;
-    const fence = fences[this.#tool];
-    try {
-      writeAll(this.#pipes.stdin, Buffer.from(fence));
-      this.#owed += 1;
-    } catch (error) {
-      // It has ended; the next lines start it anew.
-      if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
-    }
+    // If it has ended, the next lines start it anew.
+    if (askFor(fences[this.#tool], this.#pipes)) this.#owed += 1;
   }
 
   /**
@@ -106,6 +100,17 @@ export class WarmTool {
   }
 }
 
+/** Whether the tool is there to answer. */
+function askFor(fence: string, { stdin }: Pipes): boolean {
+  try {
+    writeAll(stdin, Buffer.from(fence));
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
+    return false;
+  }
+}
+
 function writeAll(fd: number, bytes: Buffer): void {
   for (let written = 0; written < bytes.length; ) written += writeSync(fd, bytes, written);
 }
@@ -140,9 +145,9 @@ export function closePipes({ stdin, stdout, stderr }: Pipes): void {
  */
 export async function startReadyTool(tool: Tool): Promise<Pipes> {
   const pipes = startTool(tool);
-  const impatience = setTimeout(() => process.kill(pipes.pid, 'SIGKILL'), patienceMs);
+  const impatience = setTimeout(endTool, patienceMs, pipes.pid);
   try {
-    writeAll(pipes.stdin, Buffer.from(fences[tool]));
+    askFor(fences[tool], pipes);
     const buffer = Buffer.alloc(65_536);
     for (let lines = 0; lines === 0; ) {
       const { bytesRead } = await readSome(pipes.stdout, { buffer });
@@ -185,6 +190,8 @@ function spawnOver(tool: Tool, paths: readonly string[]): Pipes {
     });
     const [stdin, stdout, stderr] = ours as [number, number, number];
     child.unref();
+    // An event that nobody waits for would end the process; this is told by the missing number.
+    child.on('error', () => undefined);
     if (child.pid === undefined) throw cannotRun(tool, new Error('it does not start'));
     becomeRealtime(child.pid, toolPriority);
     return { pid: child.pid, stdin, stdout, stderr };
