@@ -2,6 +2,7 @@
  * In what two states differ: what a batch finds otherwise than it shall be. Pure. What comes or goes with another thing that is
  * told (the routes over an interface, all that is in a namespace) is not told by itself.
  */
+import { leadNexthop } from '../../../model/ids.ts';
 import { type Difference, describeRoute, routeName } from '../../../vsys/difference.ts';
 import { ownStack } from './ip.ts';
 import { routeContent } from './plan-route.ts';
@@ -93,7 +94,11 @@ function nexthopDifferences(found: KernelState, wanted: KernelState): Difference
     state.stacks.get(ownStack)!.links.has((isGroup(nexthop) ? nexthop.lead : nexthop)?.interface ?? '');
   const told = (id: number) => {
     const [is, shall] = [found.nexthops.get(id), wanted.nexthops.get(id)];
-    return is === undefined ? standing(shall!, found) : shall === undefined ? standing(is, wanted) : true;
+    if (is === undefined) return standing(shall!, found);
+    if (shall !== undefined) return true;
+    // What is left of a group that is told, because it will lead by this.
+    const led = wanted.nexthops.get(leadNexthop(id));
+    return standing(is, wanted) && (led === undefined || !isGroup(led));
   };
   const names = ({ nexthops }: KernelState) =>
     new Map([...nexthops].map(([id, nexthop]) => [String(id), describeNexthop(nexthop)]));
