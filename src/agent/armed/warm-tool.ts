@@ -63,7 +63,7 @@ export class WarmTool {
   }
 
   #ask(text: Buffer): string | undefined {
-    this.#pipes ??= startTool(this.#tool);
+    this.#pipes ??= this.#start();
     const { pid, stdin, stdout, stderr } = this.#pipes;
     Atomics.add(this.#waiting, 1, 1);
     Atomics.store(this.#waiting, 0, pid);
@@ -80,6 +80,13 @@ export class WarmTool {
     // Written before the answer, so all of it is there.
     const complaints = readNow(stderr);
     return complaints === '' ? undefined : `${this.#tool}: ${kernelWords(complaints)}`;
+  }
+
+  /** Takes some ms; only in the place of one that has ended. */
+  #start(): Pipes {
+    const pipes = startTool(this.#tool);
+    becomeRealtime(pipes.pid, toolPriority);
+    return pipes;
   }
 
   #whyEnded(stderr: number): string {
@@ -154,6 +161,8 @@ export async function startReadyTool(tool: Tool): Promise<Pipes> {
       if (bytesRead === 0) throw new VnmError('failed', `'${tool}' ended: ${kernelWords(readNow(pipes.stderr))}`);
       lines = linesIn(buffer, bytesRead);
     }
+    // Not before: its start would keep others from the processor for some ms.
+    becomeRealtime(pipes.pid, toolPriority);
     return pipes;
   } catch (error) {
     closePipes(pipes);
@@ -193,7 +202,6 @@ function spawnOver(tool: Tool, paths: readonly string[]): Pipes {
     // An event that nobody waits for would end the process; this is told by the missing number.
     child.on('error', () => undefined);
     if (child.pid === undefined) throw cannotRun(tool, new Error('it does not start'));
-    becomeRealtime(child.pid, toolPriority);
     return { pid: child.pid, stdin, stdout, stderr };
   } catch (error) {
     for (const fd of ours) closeSync(fd);
