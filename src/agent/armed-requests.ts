@@ -35,12 +35,12 @@ export function createArmedRequests(armed: Armed<ArmedContext>, dataPlane: DataP
       const wallMinusMonotonicMs = clock.wallMs() - clock.monotonicMs();
       if (at - clock.wallMs() > horizonMs)
         throw new VnmError('invalid-input', `'${id}' cannot be armed: its instant is more than a day ahead`);
-      const prepared = dataPlane.prepare(actions, async (prepared) => {
+      const prepared = dataPlane.prepare(actions, async (prepared, batches) => {
         if (isEnding) throw new VnmError('conflict', `the agent is ending, so '${id}' cannot be armed`);
         const timed = prepared.map(({ tool, lines }, index) => {
           return { atMonotonicMs: at + actions[index]!.offsetMs - wallMinusMonotonicMs, tool, lines };
         });
-        await armed.arm(id, timed, { wallMinusMonotonicMs, actions });
+        await armed.arm(id, timed, { wallMinusMonotonicMs, actions }, batches);
       });
       arming.set(id, prepared);
       try {

@@ -21,7 +21,11 @@ describe.runIf(process.platform === 'linux')('an instant by the wall clock', () 
   beforeAll(async () => void (await armed.lag(1)));
   afterAll(() => armed.close());
   const dataPlane = {
-    prepare: async (actions, take) => take(actions.map(() => ({ tool: 'ip', lines: [] }))),
+    prepare: async (actions, take) =>
+      take(
+        actions.map(() => ({ tool: 'ip', lines: [] })),
+        0,
+      ),
   } satisfies Partial<DataPlane> as Partial<DataPlane> as DataPlane;
 
   it.each([

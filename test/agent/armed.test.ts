@@ -144,11 +144,11 @@ describe.runIf(process.platform === 'linux')('what is armed', () => {
     environment.PATH = bin;
     try {
       const refusal = { code: 'failed', message: expect.stringMatching(/^'.*' cannot be armed: /) };
-      await expect(armed.arm('no mkfifo', [action(soonMs)], '')).rejects.toMatchObject(refusal);
+      await expect(armed.arm('no mkfifo', [action(soonMs)], '', 1)).rejects.toMatchObject(refusal);
       symlinkSync(execFileSync('which', ['mkfifo'], { encoding: 'utf8' }).trim(), join(bin, 'mkfifo'));
-      await expect(armed.arm('no tool', [action(soonMs)], '')).rejects.toMatchObject(refusal);
+      await expect(armed.arm('no tool', [action(soonMs)], '', 1)).rejects.toMatchObject(refusal);
       writeFileSync(join(bin, 'ip'), '#!/bin/sh\necho out of order >&2\n', { mode: 0o755 });
-      await expect(armed.arm('ended', [action(soonMs)], '')).rejects.toMatchObject({
+      await expect(armed.arm('ended', [action(soonMs)], '', 1)).rejects.toMatchObject({
         message: "'ended' cannot be armed: 'ip' ended: out of order",
       });
       expect(armed.pending()).toEqual([]);

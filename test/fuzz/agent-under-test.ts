@@ -68,7 +68,10 @@ export function createAgentUnderTest(): AgentUnderTest {
     },
     prepare: async (actions, take) => {
       note('arm', { actions });
-      await take(actions.map(() => ({ tool: 'ip', lines: [] })));
+      await take(
+        actions.map(() => ({ tool: 'ip', lines: [] })),
+        0,
+      );
     },
     features: async () => [],
     close: async () => {},

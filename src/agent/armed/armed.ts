@@ -17,10 +17,11 @@ const lagSpacingMs = 7.3;
 /** `Context`: what its user wants to find again with each id. */
 export interface Armed<Context> {
   /**
-   * Resolves once the timing thread holds the actions; then each is begun at its instant or shortly after, never before. Throws
-   * VnmError: `conflict` for an id that is known already, `forbidden` when too many are armed, `failed` when it is too late.
+   * Resolves once the timing thread holds the actions; then each is begun at its instant or shortly after, never before. `names`: with
+   * another number than before, names of interfaces may be those of others. Throws VnmError: `conflict` for an id that is known
+   * already, `forbidden` when too many are armed, `failed` when it is too late.
    */
-  arm(id: string, actions: readonly TimedAction[], context: Context): Promise<void>;
+  arm(id: string, actions: readonly TimedAction[], context: Context, names?: number): Promise<void>;
   /** `cancelled`: nothing of it was done and nothing will be; `fired`: it is too late. VnmError `not-found`. */
   cancel(id: string): Promise<'cancelled' | 'fired'>;
   /** VnmError `not-found`. */
@@ -94,14 +95,14 @@ export function createArmed<Context>(file: string, limits: { readonly armed: num
     return [...records].flatMap(([id, { outcome, context }]) => (outcome.state === 'armed' ? [{ id, context }] : []));
   }
 
-  async function arm(id: string, actions: readonly TimedAction[], context: Context): Promise<void> {
+  async function arm(id: string, actions: readonly TimedAction[], context: Context, names = 0): Promise<void> {
     if (records.has(id)) throw new VnmError('conflict', `'${id}' is or was armed already`, { hint: 'take another id' });
     if (pending().length >= limits.armed) throw tooMany(id, limits.armed);
     const outcomes = actions.map(({ atMonotonicMs }) => ({ plannedMonotonicMs: atMonotonicMs }));
     // From now on the id is taken.
     record(id, { state: 'armed', actions: outcomes }, context);
     try {
-      await running().arm(id, actions);
+      await running().arm(id, actions, names);
     } catch (error) {
       records.delete(id);
       throw error;
@@ -136,7 +137,7 @@ export function createArmed<Context>(file: string, limits: { readonly armed: num
       const actions = Array.from({ length: samples }, (_, index): TimedAction => {
         return { atMonotonicMs: startMs + index * lagSpacingMs, tool: 'ip', lines: [] };
       });
-      await running().arm(id, actions);
+      await running().arm(id, actions, 0);
       return (await done.promise).actions.map((action) => action.startedMonotonicMs! - action.plannedMonotonicMs);
     } finally {
       measurements.delete(id);

@@ -17,8 +17,8 @@ import { closePipes, startReadyTool } from './warm-tool.ts';
 export interface TimingThread {
   /** Resolves when it waits for what comes. Throws VnmError `failed`. */
   readonly ready: Promise<void>;
-  /** Resolves when the thread holds it. Throws VnmError `failed`: too late, or the thread has ended. */
-  arm(id: string, actions: readonly TimedAction[]): Promise<void>;
+  /** Resolves when the thread holds it. `names`: as in `Armed`. Throws VnmError `failed`: too late, or the thread has ended. */
+  arm(id: string, actions: readonly TimedAction[], names: number): Promise<void>;
   /** Resolves when it is decided, and the outcome told. Throws VnmError `failed`. */
   cancel(id: string): Promise<void>;
   end(): Promise<void>;
@@ -43,6 +43,8 @@ export function startTimingThread(file: string, { onOutcome, onFailure }: Listen
   const stopWatching = endSilentTools(new Int32Array(waiting));
   const ready = Promise.withResolvers<void>();
   const open = new Map([[readyRequest, ready]]);
+  /** By the tools that the thread has: the number with which each was started. */
+  const known = new Map<Tool, number>();
   let requests = readyRequest;
   let isEnded = false;
 
@@ -86,16 +88,19 @@ export function startTimingThread(file: string, { onOutcome, onFailure }: Listen
   ready.promise.catch(() => {});
   return {
     ready: ready.promise,
-    async arm(id, actions) {
+    async arm(id, actions, names) {
       const used = new Set(actions.filter(({ lines }) => lines.length > 0).map(({ tool }) => tool));
+      // One that runs already is good enough as long as the names that it knows are.
+      const wanted = [...used].filter((tool) => known.get(tool) !== names);
       const tools: Partial<Record<Tool, Pipes>> = {};
       try {
-        for (const tool of used) tools[tool] = await startReadyTool(tool);
+        for (const tool of wanted) tools[tool] = await startReadyTool(tool);
         if (isEnded) throw new VnmError('failed', 'the timing thread has ended');
       } catch (error) {
         for (const pipes of Object.values(tools)) closePipes(pipes);
         throw new VnmError('failed', `'${id}' cannot be armed: ${messageOf(error)}`, { cause: error });
       }
+      for (const tool of wanted) known.set(tool, names);
       await ask({ type: 'arm', id, actions, tools });
     },
     cancel: (id) => ask({ type: 'cancel', id }),

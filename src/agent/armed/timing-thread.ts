@@ -35,9 +35,16 @@ export function runTimingThread({ port, posted, waiting }: TimingThreadData): ne
     report: (id, outcome) => report({ type: 'outcome', id, outcome }),
   });
 
-  function arm({ id, actions, tools: { ip, tc } }: Extract<Request, { type: 'arm' }>): void {
-    if (ip !== undefined) tools.ip.take(ip);
-    if (tc !== undefined) tools.tc.take(tc);
+  function arm({ id, actions, tools: others }: Extract<Request, { type: 'arm' }>): void {
+    for (const tool of ['ip', 'tc'] as const) {
+      const pipes = others[tool];
+      if (pipes !== undefined) tools[tool].take(pipes);
+      else if (actions.some((action) => action.tool === tool && action.lines.length > 0)) {
+        // Only what runs already takes no time to start.
+        const error = tools[tool].work([]);
+        if (error !== undefined) throw new VnmError('failed', `'${id}' cannot be armed: ${error}`);
+      }
+    }
     timeline.arm(id, actions);
   }
 

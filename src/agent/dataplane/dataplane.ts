@@ -35,10 +35,14 @@ export interface DataPlane {
   /** Makes another member of each group active. VnmError `not-found`, `conflict` before anything is changed. */
   redirect(groups: Params<'redirect'>['groups']): Promise<Results['redirect']>;
   /**
-   * Hands to `take` what each action will take, to be done later; no `apply` changes anything before `take` has resolved. Throws
-   * VnmError as `redirect`, `not-found` where there is no gate.
+   * Hands to `take` what each action will take, to be done later; no `apply` changes anything before `take` has resolved. `batches`
+   * counts those that have changed something: only they give an interface's name to another. Throws VnmError as `redirect`,
+   * `not-found` where there is no gate.
    */
-  prepare(actions: readonly ArmedAction[], take: (prepared: Prepared[]) => Promise<void>): Promise<void>;
+  prepare(
+    actions: readonly ArmedAction[],
+    take: (prepared: Prepared[], batches: number) => Promise<void>,
+  ): Promise<void>;
   features(): Promise<Feature[]>;
   /** Ends what it keeps running, after the batch that is under way; what is installed stays. */
   close(): Promise<void>;

@@ -24,6 +24,7 @@ const noNamespaces: ReadonlySet<string> = new Set();
 export function createKernelDataPlane(policy: Policy, clock: Clock): DataPlane {
   const warm = new WarmIp();
   let last: Promise<unknown> = Promise.resolve();
+  let batches = 0;
   let features: Promise<Feature[]> | undefined;
 
   /** One after the other, so that none sees or changes what another has half done. */
@@ -41,6 +42,7 @@ export function createKernelDataPlane(policy: Policy, clock: Clock): DataPlane {
         const applied = dryRun || repair ? { results, differences: differencesOf(state, planned) } : { results };
         if (dryRun) return applied;
         checkPinned(pinned(), state, planned);
+        if (commands.length > 0) batches += 1;
         await execute(commands);
         // Where there are groups there will be redirections.
         if (operations.some(({ op }) => op === 'group_up')) warm.start();
@@ -58,7 +60,7 @@ export function createKernelDataPlane(policy: Policy, clock: Clock): DataPlane {
     pathMtu,
     // Not in turn: it must not wait behind a long batch.
     redirect: (groups) => redirect(warm, clock, groups),
-    prepare: (actions, take) => inTurn(async () => take(await prepareActions(warm, actions))),
+    prepare: (actions, take) => inTurn(async () => take(await prepareActions(warm, actions), batches)),
     features: () => {
       features ??= probeFeatures(policy);
       return features;
