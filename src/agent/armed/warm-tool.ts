@@ -78,8 +78,8 @@ export class WarmTool {
       Atomics.store(this.#waiting, 0, 0);
     }
     // Written before the answer, so all of it is there.
-    const complaints = readNow(stderr);
-    return complaints === '' ? undefined : `${this.#tool}: ${kernelWords(complaints)}`;
+    const said = readNow(stderr);
+    return said === '' ? undefined : `${this.#tool}: ${kernelWords(said)}`;
   }
 
   /** Takes some ms; only in the place of one that has ended. */
@@ -129,11 +129,13 @@ function linesIn(buffer: Buffer, count: number): number {
   return lines;
 }
 
+/** Made once: what is made for each time has to be collected, which takes a good part of a millisecond. */
+const complaints = Buffer.alloc(65_536);
+
 /** What there is to read. */
 function readNow(fd: number): string {
-  const buffer = Buffer.alloc(65_536);
   try {
-    return buffer.toString('utf8', 0, readSync(fd, buffer));
+    return complaints.toString('utf8', 0, readSync(fd, complaints));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return '';
     throw error;
