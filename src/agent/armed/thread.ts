@@ -1,4 +1,5 @@
 /** The timing thread as the agent's thread sees it. */
+import { setFlagsFromString } from 'node:v8';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { messageOf, VnmError } from '../../model/errors.ts';
 import { endSilentTools, waitingBytes } from './silent-tools.ts';
@@ -24,6 +25,9 @@ export interface TimingThread {
   end(): Promise<void>;
 }
 
+/** With room for so many MB a thread that starts collects garbage once in many hundred redirections: each time takes a millisecond. */
+const roomForGarbage = '--min-semi-space-size=16';
+
 interface Listeners {
   onOutcome(id: string, outcome: ArmedOutcome): void;
   /** It has ended by itself. */
@@ -39,6 +43,7 @@ export function startTimingThread(file: string, { onOutcome, onFailure }: Listen
   const counter = new Int32Array(posted);
   const waiting = new SharedArrayBuffer(waitingBytes);
   const workerData: TimingThreadData = { role: 'timing', port, posted, waiting };
+  setFlagsFromString(roomForGarbage);
   const worker = new Worker(file, { workerData, transferList: [port], name: 'timing' });
   const stopWatching = endSilentTools(new Int32Array(waiting));
   const ready = Promise.withResolvers<void>();
