@@ -1,10 +1,21 @@
 /** Numbered UDP packets to and from network namespaces, to see which arrive, and in which order. Needs root. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 
-function start(namespace: string, script: string): ChildProcess {
+function start(namespace: string, script: string, prefix: readonly string[] = []): ChildProcess {
   const inside = [`--net=/run/netns/${namespace}`, '--', process.execPath, '--input-type=module', '--eval', script];
-  return spawn('nsenter', inside, { stdio: ['pipe', 'pipe', 'inherit'] });
+  const [command, ...words] = [...prefix, 'nsenter', ...inside] as [string, ...string[]];
+  return spawn(command, words, { stdio: ['pipe', 'pipe', 'inherit'] });
+}
+
+/**
+ * Words that keep a process on one processor: each has a queue of its own for packets between namespaces, and what a process sends
+ * after it was moved to another overtakes what is still in the former one's.
+ */
+function onOneProcessor(): string[] {
+  const [, first] = /^Cpus_allowed_list:\s*(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))!;
+  return ['taskset', '--cpu-list', first!];
 }
 
 async function ask(child: ChildProcess): Promise<unknown> {
@@ -78,6 +89,7 @@ export async function sendNumbered(
         const wait = setInterval(() => { if (gone === given) { console.log(given); process.exit(); } }, 1);
       });
     });`,
+    onOneProcessor(),
   );
   await once(child.stdout!, 'data');
   return { stop: async () => (await ask(child)) as number };
