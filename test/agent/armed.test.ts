@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { createArmed } from '../../src/agent/armed/armed.ts';
+import { endTool } from '../../src/agent/armed/silent-tools.ts';
 import { monotonicMs } from '../../src/agent/armed/time.ts';
 import type { TimedAction, Tool } from '../../src/agent/armed/types.ts';
 import { environment } from '../../src/agent/dataplane/kernel/run.ts';
@@ -161,10 +162,16 @@ describe.runIf(process.platform === 'linux')('what is armed', () => {
 
   it('does not wait for ever for a tool that does not answer', async () => {
     const stopped = await arm(action(soonMs));
-    for (const pid of toolsOf(process.pid)) process.kill(pid, 'SIGSTOP');
-    // Whether there is time left to do it is chance.
-    expect((await done(stopped)).state).not.toBe('armed');
-    expect((await done(await arm(action(soonMs)))).state).toBe('fired');
+    const pids = toolsOf(process.pid);
+    for (const pid of pids) process.kill(pid, 'SIGSTOP');
+    try {
+      // Whether there is time left to do it is chance.
+      expect((await done(stopped)).state).not.toBe('armed');
+      expect((await done(await arm(action(soonMs)))).state).toBe('fired');
+    } finally {
+      // One that nobody has waited for would stay, stopped, after all else has ended.
+      for (const pid of toolsOf(process.pid)) if (pids.includes(pid)) endTool(pid);
+    }
   });
 
   it('can be forgotten when it is over', async () => {

@@ -22,6 +22,7 @@ import { WarmTool } from './warm-tool.ts';
 const spinMs = 0.5;
 /** So long before, the tool is asked for nothing: it is started anew now if it has ended, and finds in the caches what it needs. */
 const warmUpMs = 3;
+
 export function runTimingThread({ port, posted, waiting }: TimingThreadData): never {
   const counter = new Int32Array(posted);
   const warm = (tool: Tool) => new WarmTool(tool, new Int32Array(waiting));
