@@ -28,6 +28,7 @@ create table substrate_nodes (
   user text,
   key_path text,                             -- a path; keys themselves are never stored
   address text,                              -- where other nodes send tunnel packets, when that is not the host
+  patience_s real,                           -- unit of all limits for this node; null: the usual one
   unique (slice_id, name)
 ) strict;
 
@@ -55,6 +56,7 @@ create table vns (
   ordinal integer not null,                  -- order in the slice file, which numbers interfaces and addresses
   mtu integer,                               -- of all its tunnels; null while not installed
   urpf text check (urpf in ('strict', 'feasible', 'loose')),
+  wanted_mtu integer,                        -- as the slice file says; null: what the narrowest tunnel carries
   unique (slice_id, name)
 ) strict;
 
@@ -62,6 +64,8 @@ create table virtual_routers (
   vn_id integer not null references vns (id) on delete cascade,
   ordinal integer not null,
   name text not null,
+  kind text not null default 'static',       -- of model/router.ts
+  config text not null default '{}',         -- JSON of what the kind wants to know
   primary key (vn_id, name)
 ) strict;
 
@@ -154,7 +158,7 @@ create table tunnels (
   id integer primary key,
   instance_id integer not null references instances (id) on delete cascade,
   ordinal integer not null,
-  kind text not null,
+  kind text not null,                        -- of model/tunnel.ts
   vni integer,
   unique (instance_id, ordinal)
 ) strict;
@@ -168,7 +172,7 @@ create table interfaces (
   gateway text,
   name text not null,
   address text not null,
-  mac text not null,
+  mac text,                                  -- null: the kind of the tunnel has none
   primary key (tunnel_id, side),
   check ((router is null) <> (gateway is null))
 ) strict;
@@ -248,6 +252,7 @@ create table flow_results (
   max_latency_ms real,
   predicted_lost real,
   predicted_added_delay_ms real,
+  receiver_dropped integer not null default 0, -- arrived at the receiving node, whose socket had no room for them
   primary key (migration_id, from_host, to_host)
 ) strict;
 

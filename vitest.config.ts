@@ -1,6 +1,26 @@
 import { defineConfig } from 'vitest/config';
 import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
+/** Whole programs on testbeds of their own, minutes each; `npm run test:all` has them, and so has CI. */
+const long = [
+  'test/soak/**/*.test.ts',
+  'test/chaos/**/*.test.ts',
+  'test/system/{collisions,concurrency,confinement,damaged,dead-node,failures,firewalls}.test.ts',
+  'test/system/{full-database,gallery,interrupts,narrow-path,openssh,reconcile,recovery}.test.ts',
+];
+
+/** What needs root, makes network namespaces, starts processes, or takes seconds of a processor. */
+const onThisMachine = [
+  'test/agent/!(armed-timeline|collisions|known-features|parse|policy|turns|unconfirmed|watch-tally).test.ts',
+  'test/{contract,system,testbed,transport}/**/*.test.ts',
+  'test/cli/{launch,leave,streams}.test.ts',
+  'test/controller/killed.test.ts',
+  'test/fuzz/{agent-process,files,messages}.test.ts',
+  'test/service/log.test.ts',
+  'test/service/jobs/year.test.ts',
+  'test/store/{inspect,upgrades}.test.ts',
+];
+
 /** What mostly waits begins first, so that short ones run beside it; whole programs on testbeds of their own come last. */
 class InOrder extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
@@ -12,12 +32,25 @@ class InOrder extends BaseSequencer {
   }
 }
 
+const limits = { testTimeout: 240_000, hookTimeout: 240_000, maxConcurrency: 40 };
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    testTimeout: 240_000,
-    hookTimeout: 240_000,
     maxWorkers: 2,
     sequence: { sequencer: InOrder },
+    projects: [
+      {
+        test: {
+          name: 'fast',
+          include: ['test/**/*.test.ts'],
+          // The tests of a worker share what they import, which else takes longer than they do.
+          exclude: [...onThisMachine, ...long],
+          isolate: false,
+          ...limits,
+        },
+      },
+      { test: { name: 'machine', include: onThisMachine, exclude: long, ...limits } },
+      { test: { name: 'long', include: long, ...limits } },
+    ],
   },
 });

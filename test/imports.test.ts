@@ -17,28 +17,67 @@ const tiers = [
 /** The demo makes its own testbed. */
 const beside = new Map([['experiment', ['testbed']]]);
 
-function tierOf(folder: string): number {
-  return tiers.findIndex((tier) => tier.includes(folder));
-}
+/** The same within the controller; `.` are its commands, a file each. */
+const tiersOfController = [['base', 'batches'], ['nodes'], ['probe', 'routing'], ['migration'], ['.', 'views']];
 
 const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
+/** Whom each file imports, as paths within src. */
+const imports = new Map(files.map((file) => [file, importsOf(file)]));
 
-test('every folder of src has its tier', () => {
-  const folders = new Set(files.map((file) => file.split('/')[0]!));
-  expect([...folders].filter((folder) => tierOf(folder) < 0)).toEqual([]);
+function importsOf(file: string): string[] {
+  const text = readFileSync(resolve(src, file), 'utf8');
+  const paths = [...text.matchAll(/(?:from|import\() ?'(\.[^']+)'/g)].map(([, path]) => path!);
+  return [...new Set(paths.map((path) => relative(src, resolve(src, dirname(file), path))))].filter((path) =>
+    files.includes(path),
+  );
+}
+
+function tierOf(folder: string, of: readonly (readonly string[])[]): number {
+  return of.findIndex((tier) => tier.includes(folder));
+}
+
+const folderOf = (file: string) => file.split('/')[0]!;
+const partOf = (file: string) => file.split('/').slice(1, -1)[0] ?? '.';
+const ofController = files.filter((file) => folderOf(file) === 'controller');
+
+test('every folder of src and of the controller has its tier', () => {
+  expect([...new Set(files.map(folderOf))].filter((folder) => tierOf(folder, tiers) < 0)).toEqual([]);
+  expect([...new Set(ofController.map(partOf))].filter((part) => tierOf(part, tiersOfController) < 0)).toEqual([]);
 });
 
-test('imports go one way', () => {
-  const wrong: string[] = [];
-  for (const file of files) {
-    const folder = file.split('/')[0]!;
-    const text = readFileSync(resolve(src, file), 'utf8');
-    for (const [, path] of text.matchAll(/(?:from|import\() ?'(\.[^']+)'/g)) {
-      const target = relative(src, resolve(src, dirname(file), path!)).split('/')[0]!;
-      if (target === folder || target === '..') continue;
-      if (tierOf(target) < tierOf(folder) || beside.get(folder)?.includes(target)) continue;
-      wrong.push(`${file} imports ${path}`);
-    }
-  }
+test('imports between folders go one way', () => {
+  const wrong = files.flatMap((file) =>
+    imports.get(file)!.filter((path) => {
+      const [from, to] = [folderOf(file), folderOf(path)];
+      return from !== to && tierOf(to, tiers) >= tierOf(from, tiers) && !beside.get(from)?.includes(to);
+    }),
+  );
   expect(wrong).toEqual([]);
+});
+
+test('imports within the controller go one way', () => {
+  const wrong = ofController.flatMap((file) =>
+    imports
+      .get(file)!
+      .filter((path) => folderOf(path) === 'controller')
+      .filter((path) => {
+        const [from, to] = [partOf(file), partOf(path)];
+        return from !== to && tierOf(to, tiersOfController) > tierOf(from, tiersOfController);
+      })
+      .map((path) => `${file} imports ${path}`),
+  );
+  expect(wrong).toEqual([]);
+});
+
+test('no file imports itself through others', () => {
+  const circles: string[] = [];
+  const done = new Set<string>();
+  const visit = (file: string, way: readonly string[]) => {
+    if (way.includes(file)) circles.push([...way.slice(way.indexOf(file)), file].join(' -> '));
+    if (way.includes(file) || done.has(file)) return;
+    for (const path of imports.get(file)!) visit(path, [...way, file]);
+    done.add(file);
+  };
+  for (const file of files) visit(file, []);
+  expect(circles).toEqual([]);
 });

@@ -1,15 +1,17 @@
-/** What the controller arms, as lines for the timing thread; instants by the wall clock become monotonic ones here, once. */
+/** What the controller arms, as steps for the timing thread; instants by the wall clock become monotonic ones here, once. */
 import type { Clock } from '../clock/clock.ts';
 import { VnmError } from '../model/errors.ts';
+import type { Armable } from '../vsys/armable.ts';
 import type { Params, Results } from '../vsys/messages.ts';
 import type { Armed } from './armed/armed.ts';
-import type { ArmedAction, DataPlane, Pinned } from './dataplane/dataplane.ts';
+import { type Pinned, pinnedBy } from './dataplane/armable.ts';
+import type { DataPlane } from './dataplane/dataplane.ts';
 
 /** What is kept with each id. */
 export interface ArmedContext {
   /** Wall clock minus monotonic clock when it was armed. */
   readonly wallMinusMonotonicMs: number;
-  readonly actions: readonly ArmedAction[];
+  readonly actions: readonly Armable[];
 }
 
 export interface ArmedRequests {
@@ -31,14 +33,18 @@ export function createArmedRequests(armed: Armed<ArmedContext>, dataPlane: DataP
   const arming = new Map<string, Promise<unknown>>();
 
   return {
-    async arm({ id, at, actions }) {
+    async arm({ id, at, actions, dryRun }) {
+      if (dryRun) {
+        await dataPlane.prepare(actions, (steps, batches) => armed.ready(steps, batches));
+        return {};
+      }
       const wallMinusMonotonicMs = clock.wallMs() - clock.monotonicMs();
       if (at - clock.wallMs() > horizonMs)
         throw new VnmError('invalid-input', `'${id}' cannot be armed: its instant is more than a day ahead`);
-      const prepared = dataPlane.prepare(actions, async (prepared, batches) => {
+      const prepared = dataPlane.prepare(actions, async (steps, batches) => {
         if (isEnding) throw new VnmError('conflict', `the agent is ending, so '${id}' cannot be armed`);
-        const timed = prepared.map(({ tool, lines }, index) => {
-          return { atMonotonicMs: at + actions[index]!.offsetMs - wallMinusMonotonicMs, tool, lines };
+        const timed = steps.map((step, index) => {
+          return { atMonotonicMs: at + actions[index]!.offsetMs - wallMinusMonotonicMs, step };
         });
         await armed.arm(id, timed, { wallMinusMonotonicMs, actions }, batches);
       });
@@ -69,13 +75,7 @@ export function createArmedRequests(armed: Armed<ArmedContext>, dataPlane: DataP
         })),
       };
     },
-    pinned() {
-      const actions = armed.pending().flatMap(({ context }) => context.actions);
-      return {
-        nexthops: new Set(actions.flatMap(nexthopsOf)),
-        gates: new Set(actions.flatMap((action) => (action.kind === 'redirect' ? [] : [action.interface]))),
-      };
-    },
+    pinned: () => pinnedBy(armed.pending().flatMap(({ context }) => context.actions)),
     shutdown() {
       const ids = armed.pending().map(({ id }) => id);
       if (ids.length > 0) {
@@ -86,8 +86,4 @@ export function createArmedRequests(armed: Armed<ArmedContext>, dataPlane: DataP
       isEnding = true;
     },
   };
-}
-
-function nexthopsOf(action: ArmedAction): number[] {
-  return action.kind === 'redirect' ? action.groups.flatMap(({ id, active }) => [id, active]) : [];
 }

@@ -3,24 +3,76 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, chmodSync, closeSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
+import { PassThrough } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { VnmError } from '../model/errors.ts';
 import { type AgentPaths, agentPaths } from './paths.ts';
+import { cleanStart, closeInherited } from './surroundings.ts';
 
-const patienceMs = 10_000;
+/** A client decides how long it waits for an agent to start; one that has gone, or only wants it to run, gets the shorter time. */
+const patienceMs = { there: 600_000, gone: 60_000 };
 const pollMs = 20;
+/** When one side has ended, the other has so long to take what is on its way. */
+const farewellMs = 1000;
+/** A client that is still there may read slowly what the agent said last. */
+const lastWordsMs = 30_000;
 /** How `flock` ends when somebody else has the lock. */
 const lockedExitCode = 75;
 
-/** Resolves when either side has ended. Throws VnmError `failed` when no agent can be started. `file`: of this program. */
-export async function attach(slice: string, file: string): Promise<void> {
+/**
+ * Resolves when either side has ended. Throws VnmError `failed` when no agent can be started. `file`: of this program. `policy`: for
+ * the agent that is started, as `decodePolicy` reads it.
+ */
+export async function attach(slice: string, file: string, policy?: string): Promise<void> {
+  process.chdir('/');
+  closeInherited();
   const paths = agentPaths(slice);
-  const socket = (await tryConnect(paths.socket)) ?? (await startDaemon(slice, file, paths));
-  process.stdout.on('error', () => socket.destroy());
-  socket.on('error', () => socket.destroy());
-  process.stdin.pipe(socket).pipe(process.stdout);
-  await once(socket, 'close');
-  process.stdin.destroy();
+  const client = watchClient();
+  try {
+    const socket =
+      (await tryConnect(paths.socket)) ?? (await startDaemon(daemonWords(slice, file, policy), paths, client.ended));
+    await join(client, socket);
+  } finally {
+    // An open input would keep this process, and with it the SSH channel, when the agent has ended.
+    process.stdin.destroy();
+    setTimeout(() => process.exit(), client.ended.aborted ? farewellMs : lastWordsMs).unref();
+  }
+}
+
+interface Client {
+  readonly input: PassThrough;
+  /** Aborted once the client has closed its end or cannot be written to. */
+  readonly ended: AbortSignal;
+}
+
+/** Reads from the start, so that the client's end is noticed while the agent starts. */
+function watchClient(): Client {
+  const ending = new AbortController();
+  const input = new PassThrough();
+  const end = () => {
+    ending.abort();
+    input.end();
+  };
+  process.stdin.once('end', end).once('close', end).once('error', end);
+  process.stdout.once('error', end);
+  process.stdin.pipe(input);
+  return { input, ended: ending.signal };
+}
+
+/** Resolves when either side has ended, and the other has taken what was on its way or had its time for it. */
+async function join({ input, ended }: Client, socket: Socket): Promise<void> {
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  const end = () => void setTimeout(() => socket.destroy(), farewellMs).unref();
+  // 'close' follows, which is what counts.
+  socket.on('error', () => {});
+  if (ended.aborted) end();
+  else ended.addEventListener('abort', end, { once: true });
+  input.pipe(socket).pipe(process.stdout);
+  await closed;
+}
+
+function daemonWords(slice: string, file: string, policy: string | undefined): string[] {
+  return [file, 'daemon', '--slice', slice, ...(policy === undefined ? [] : ['--policy', policy])];
 }
 
 /** Undefined where nobody listens. */
@@ -39,30 +91,33 @@ async function tryConnect(path: string): Promise<Socket | undefined> {
  * Several may come here at once, and an old agent may just be ending: whoever gets the lock starts one, all wait for it. The
  * kernel releases the lock with the process that has it, however that ends.
  */
-async function startDaemon(slice: string, file: string, paths: AgentPaths): Promise<Socket> {
+async function startDaemon(words: readonly string[], paths: AgentPaths, clientEnded: AbortSignal): Promise<Socket> {
   mkdirSync(paths.runDirectory, { recursive: true });
   chmodSync(paths.runDirectory, 0o700);
   const logged = statSync(paths.log, { throwIfNoEntry: false })?.size ?? 0;
   let exitCode: number | null | undefined = lockedExitCode;
-  for (const start = performance.now(); performance.now() - start < patienceMs; await sleep(pollMs)) {
+  const start = performance.now();
+  const limitMs = () => patienceMs[clientEnded.aborted ? 'gone' : 'there'];
+  for (; performance.now() - start < limitMs(); await sleep(pollMs)) {
     const socket = await tryConnect(paths.socket);
     if (socket !== undefined) return socket;
-    if (exitCode === lockedExitCode) {
+    // An agent without a channel ends by itself.
+    if (exitCode === lockedExitCode || exitCode === 0) {
       exitCode = undefined;
-      spawnDaemon(slice, file, paths, (code) => {
+      spawnDaemon(words, paths, (code) => {
         exitCode = code;
       });
     } else if (exitCode !== undefined) {
       throw new VnmError('failed', `the agent did not start: ${readFileSync(paths.log, 'utf8').slice(logged).trim()}`);
     }
   }
-  throw new VnmError('failed', `the agent did not start within ${patienceMs / 1000} s`, { hint: `see ${paths.log}` });
+  throw new VnmError('failed', `the agent did not start within ${limitMs() / 1000} s`, { hint: `see ${paths.log}` });
 }
 
-function spawnDaemon(slice: string, file: string, paths: AgentPaths, onExit: (code: number | null) => void): void {
+function spawnDaemon(words: readonly string[], paths: AgentPaths, onExit: (code: number | null) => void): void {
   const log = openSync(paths.log, 'a', 0o600);
   const lock = ['--nonblock', '--no-fork', '--conflict-exit-code', String(lockedExitCode), paths.lock];
-  const child = spawn('flock', [...lock, process.execPath, file, 'daemon', '--slice', slice], {
+  const child = spawn('sh', ['-c', cleanStart, 'sh', 'flock', ...lock, process.execPath, ...words], {
     cwd: '/',
     detached: true,
     stdio: ['ignore', log, log],

@@ -1,42 +1,77 @@
 /** The process that serves a slice on this node, and lives on by itself. */
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
+import { dirname } from 'node:path';
 import { systemClock } from '../clock/clock.ts';
 import { messageOf } from '../model/errors.ts';
+import type { Policy } from '../vsys/policy.ts';
+import { isInstalled } from '../vsys/presence.ts';
 import { type Handlers, type RpcServer, serveRpc } from '../vsys/rpc.ts';
 import { createArmed } from './armed/armed.ts';
+import { startTimingThread, type TimingListeners } from './armed/thread.ts';
 import type { ArmedContext } from './armed-requests.ts';
+import { manageChannels } from './channels.ts';
 import { createKernelDataPlane } from './dataplane/kernel/kernel-dataplane.ts';
+import { pendingFile } from './dataplane/kernel/pending-file.ts';
+import { readMarks } from './dataplane/kernel/presence.ts';
+import { readOwnAddresses } from './dataplane/kernel/read-state.ts';
+import { createKernelSupplier } from './dataplane/kernel/supplier.ts';
 import { createHandlers } from './handlers.ts';
+import { endWhenIdle } from './idle.ts';
 import { type Log, openLog } from './log.ts';
+import { withNodeLock } from './node-lock.ts';
+import { findObstacles } from './obstacles/obstacles.ts';
+import { isAdministrators, otherSlices } from './other-slices.ts';
 import { agentPaths } from './paths.ts';
-import { loadPolicy, otherSubnets } from './policy.ts';
+import { openPolicy } from './policy-file.ts';
 import { reach } from './reach.ts';
 import { createStreams, type Streams } from './streams.ts';
+import { settle } from './surroundings.ts';
 import { agentVersion } from './version.ts';
 import { createWatches } from './watches.ts';
 
-/** Channels at a time: each is a process of root's, and a login may open as many as it likes. */
-const maxConnections = 64;
 /** Time for the answer to a shutdown to get out. */
 const farewellMs = 100;
 
 /**
  * Serves until it is told to end; whoever starts it holds the slice's lock, so that there is only one. Throws VnmError when it
- * cannot begin. `file`: of this program.
+ * cannot begin. `file`: of this program. `brought`: a policy that counts where the node has no file with one.
  */
-export async function runDaemon(slice: string, file: string): Promise<void> {
-  process.chdir('/');
+export async function runDaemon(slice: string, file: string, brought?: Policy): Promise<void> {
   process.on('SIGHUP', () => {});
   const paths = agentPaths(slice);
-  const policy = await loadPolicy(paths.policyDirectory, slice);
+  const lib = dirname(file);
+  const policyFile = await openPolicy(
+    paths.policyDirectory,
+    slice,
+    { brought, isAdministrators: isAdministrators(lib, slice) },
+    async (policy) => isInstalled(policy, await readMarks()),
+  );
+  const { policy } = policyFile;
   const log = openLog(paths.log);
-  const facts = { ...agentVersion(file), pid: process.pid, startedAt: systemClock.wallMs(), node: process.version };
-  const dataPlane = createKernelDataPlane(policy, systemClock);
-  const armed = createArmed<ArmedContext>(file, policy.limits);
-  const streams = createStreams(systemClock, policy.limits);
-  const watches = createWatches(slice, systemClock);
+  settle(log);
+  const others = () => otherSlices(paths.policyDirectory, lib, slice);
+  const facts = {
+    ...agentVersion(file),
+    pid: process.pid,
+    startedAt: systemClock.wallMs(),
+    node: process.version,
+    process: randomUUID(),
+  };
+  const dataPlane = createKernelDataPlane(policy, systemClock, {
+    others,
+    installed: policyFile.settle,
+    pending: pendingFile(paths.pending),
+    alone: (body) => withNodeLock(paths.runDirectory, body),
+    log,
+  });
+  const startThread = (listeners: TimingListeners) => startTimingThread(file, createKernelSupplier(), listeners);
+  const armed = createArmed<ArmedContext>(startThread, policy.limits);
+  const { endpoints } = dataPlane;
+  const streams = createStreams(endpoints, systemClock, policy.limits);
+  const watches = createWatches(endpoints, slice, systemClock);
 
   async function end(why: string): Promise<void> {
     log(`ends: ${why}`);
@@ -58,36 +93,51 @@ export async function runDaemon(slice: string, file: string): Promise<void> {
   const shutdown = () => void setTimeout(() => void end('asked by a client').catch(fail), farewellMs);
   const handlers = createHandlers({
     policy,
-    otherSubnets: () => otherSubnets(paths.policyDirectory, slice),
+    policyFile,
+    others,
+    ownAddresses: readOwnAddresses,
     facts,
     dataPlane,
     streams,
     watches,
     armed,
-    reach,
+    reach: (params, ended) => reach(endpoints, params, ended),
+    packetSizes: endpoints.packetSizes,
+    obstacles: (port) => findObstacles(policy, port),
     clock: systemClock,
     log,
     shutdown,
   });
-  await listen(serve(handlers, streams, log), paths.socket);
+  const server = serve(handlers, streams, log);
+  endWhenIdle(
+    server,
+    () => policyFile.exists(),
+    () => void end('nothing is installed').catch(fail),
+  );
+  await listen(server, paths.socket);
   log(`serves slice '${slice}': version ${facts.version}, pid ${facts.pid}, node ${facts.node}`);
 }
 
 function serve(handlers: Handlers, streams: Streams, log: Log): Server {
   let connections = 0;
-  const server = createServer((socket: Socket) => {
+  const server = createServer();
+  const serveOne = (socket: Socket, onHello: () => void): RpcServer => {
     connections += 1;
     const name = `connection ${connections}`;
     log(`${name} opened`);
     const senders = endedWith(streams);
-    const channel: RpcServer = serveRpc(socket, socket, { ...handlers, stream_send: senders.begin(handlers) });
+    const hello: Handlers['hello'] = (params) => {
+      onHello();
+      return handlers.hello(params);
+    };
+    const channel = serveRpc(socket, socket, { ...handlers, hello, stream_send: senders.begin(handlers) });
     void channel.closed.then((reason) => {
       log(`${name} closed${reason === undefined ? '' : `: ${messageOf(reason)}`}`);
       senders.end();
     });
-  });
-  server.maxConnections = maxConnections;
-  server.on('drop', () => log(`connection refused: there are ${maxConnections} already`));
+    return channel;
+  };
+  manageChannels(server, serveOne, log);
   return server;
 }
 

@@ -2,29 +2,38 @@
 import { release } from 'node:os';
 import type { Clock } from '../clock/clock.ts';
 import { readUtc } from '../clock/read-utc.ts';
-import type { Prefix } from '../model/address.ts';
 import { messageOf } from '../model/errors.ts';
-import type { Method, NodeFacts, Params, Results } from '../vsys/messages.ts';
+import type { Method, NodeFacts, Params } from '../vsys/messages.ts';
+import type { Obstacle } from '../vsys/obstacle.ts';
 import type { Policy } from '../vsys/policy.ts';
 import type { Handlers } from '../vsys/rpc.ts';
 import type { Armed } from './armed/armed.ts';
 import { type ArmedContext, createArmedRequests } from './armed-requests.ts';
+import { createClaims } from './claims.ts';
 import type { DataPlane } from './dataplane/dataplane.ts';
+import type { OwnAddress } from './dataplane/kernel/state.ts';
 import type { Log } from './log.ts';
-import { checkRequest, concernsOthers } from './policy.ts';
+import { checkRequest, concernsOthers, type Stranger } from './policy.ts';
+import type { PolicyFile } from './policy-file.ts';
 import type { Streams } from './streams.ts';
+import { checkTimeServer } from './time-servers.ts';
 import type { Watches } from './watches.ts';
 
 export interface AgentParts {
   readonly policy: Policy;
-  /** Of the other slices that have a policy on this node now. */
-  readonly otherSubnets: () => Promise<readonly Prefix[]>;
+  readonly policyFile: Pick<PolicyFile, 'exists'>;
+  /** The other slices whose policies bind on this node now. */
+  readonly others: () => Promise<readonly Stranger[]>;
+  /** Addresses that cannot be another node's now. */
+  readonly ownAddresses: () => Promise<readonly OwnAddress[]>;
   readonly facts: NodeFacts['agent'];
   readonly dataPlane: DataPlane;
   readonly streams: Streams;
   readonly armed: Armed<ArmedContext>;
   readonly watches: Watches;
-  readonly reach: (params: Params<'reach'>) => Promise<Results['reach']>;
+  readonly obstacles: (port: number) => Promise<Obstacle[]>;
+  readonly reach: Handlers['reach'];
+  readonly packetSizes: Handlers['packet_sizes'];
   readonly clock: Clock;
   readonly log: Log;
   /** Begins to end the agent. */
@@ -33,28 +42,57 @@ export interface AgentParts {
 
 export function createHandlers(parts: AgentParts): Handlers {
   const { policy, facts, dataPlane, streams, watches, armed, clock } = parts;
+  const claims = createClaims();
   const armedRequests = createArmedRequests(armed, dataPlane, clock);
   return guarded(parts, {
-    hello: async () => ({ agent: facts, policy, kernel: release(), features: await dataPlane.features() }),
-    apply: ({ operations, ...options }) => dataPlane.apply(operations, armedRequests.pinned, options),
+    hello: async () => ({
+      agent: facts,
+      plane: dataPlane.kind,
+      policy,
+      policyFile: parts.policyFile.exists(),
+      kernel: release(),
+      features: await dataPlane.features(),
+    }),
+    claim: async (params) => claims.claim(params),
+    apply: async ({ operations, ticket, ...options }) => {
+      if (ticket !== undefined) claims.check(ticket);
+      return dataPlane.apply(operations, armedRequests.pinned, options);
+    },
+    confirm: async ({ token }) => {
+      dataPlane.confirm(token);
+      return {};
+    },
+    collisions: () => dataPlane.collisions(),
     inventory: () => dataPlane.inventory(),
     routes: async ({ namespace }) => ({ routes: await dataPlane.routes(namespace) }),
     path_mtu: async ({ remotes }) => ({ mtus: await dataPlane.pathMtu(remotes) }),
-    redirect: ({ groups }) => dataPlane.redirect(groups),
-    arm: armedRequests.arm,
+    redirect: async ({ groups, ticket }) => {
+      if (ticket !== undefined) claims.check(ticket);
+      return dataPlane.redirect(groups);
+    },
+    arm: async ({ ticket, ...params }) => {
+      if (ticket !== undefined) claims.check(ticket);
+      return armedRequests.arm(params);
+    },
     cancel: armedRequests.cancel,
     armed_results: async (params) => armedRequests.results(params),
     timer_lag: async ({ samples }) => ({ lagMs: await armed.lag(samples) }),
     clock: async () => ({ receivedAt: clock.wallMs(), sentAt: clock.wallMs() }),
-    utc: ({ ntpServers }) => readUtc(ntpServers, clock),
+    utc: async ({ ntpServers }) => {
+      const [own, others] = await Promise.all([parts.ownAddresses(), parts.others()]);
+      const check = (server: string, address: string) => checkTimeServer(policy, { own, others }, server, address);
+      return readUtc(ntpServers, clock, { check });
+    },
     stream_open: streams.open,
     stream_send: streams.send,
     stream_stop: streams.stop,
     stream_report: streams.report,
     reach: parts.reach,
+    packet_sizes: parts.packetSizes,
     watch: watches.watch,
     watch_report: watches.report,
     watch_stop: watches.stop,
+    obstacles: async ({ port }) => ({ obstacles: await parts.obstacles(port) }),
     shutdown: async () => {
       armedRequests.shutdown();
       parts.shutdown();
@@ -64,16 +102,25 @@ export function createHandlers(parts: AgentParts): Handlers {
 }
 
 /** Looks without effect, asked too often to be logged. */
-const unlogged: readonly Method[] = ['clock', 'stream_report', 'watch_report', 'inventory', 'routes', 'path_mtu'];
+const unlogged: readonly Method[] = [
+  'clock',
+  'stream_report',
+  'watch_report',
+  'inventory',
+  'routes',
+  'path_mtu',
+  'collisions',
+  'confirm',
+];
 
-function guarded({ policy, otherSubnets, log, clock }: AgentParts, handlers: Handlers): Handlers {
+function guarded({ policy, others, log, clock }: AgentParts, handlers: Handlers): Handlers {
   const guard = <M extends Method>(method: M): Handlers[M] =>
-    (async (params: Params<M>) => {
+    (async (params: Params<M>, ended?: AbortSignal) => {
       const startMs = clock.monotonicMs();
       const took = () => `${(clock.monotonicMs() - startMs).toFixed(1)} ms`;
       try {
-        checkRequest(policy, method, params, concernsOthers(method, params) ? await otherSubnets() : []);
-        const result = await handlers[method](params);
+        checkRequest(policy, method, params, concernsOthers(method, params) ? await others() : []);
+        const result = await handlers[method](params, ended);
         if (!unlogged.includes(method)) log(`${describe(method, params)}: done in ${took()}`);
         return result;
       } catch (error) {

@@ -3,6 +3,7 @@ import './node-20.ts';
 import { parseArgs } from 'node:util';
 import { workerData } from 'node:worker_threads';
 import { messageOf, VnmError } from '../model/errors.ts';
+import type { Policy } from '../vsys/policy.ts';
 import { isTimingThreadData } from './armed/types.ts';
 
 const usage = 'usage: agent attach --slice NAME | daemon --slice NAME | version';
@@ -10,24 +11,35 @@ const usage = 'usage: agent attach --slice NAME | daemon --slice NAME | version'
 async function main(): Promise<void> {
   if (isTimingThreadData(workerData)) {
     const { runTimingThread } = await import('./armed/timing-thread.ts');
-    runTimingThread(workerData);
+    const { createActuator } = await import('./dataplane/actuators.ts');
+    runTimingThread(workerData, createActuator(workerData.actuator));
   }
   const file = process.argv[1]!;
-  const { values, positionals } = parseArgs({ options: { slice: { type: 'string' } }, allowPositionals: true });
+  const { values, positionals } = parseArgs({
+    options: { slice: { type: 'string' }, policy: { type: 'string' } },
+    allowPositionals: true,
+  });
   const [command, ...others] = positionals;
-  const { slice } = values;
+  const { slice, policy } = values;
   if (others.length === 0 && command === 'version') {
     const { agentVersion } = await import('./version.ts');
     process.stdout.write(`${JSON.stringify(agentVersion(file))}\n`);
   } else if (others.length === 0 && command === 'attach' && slice !== undefined) {
     const { attach } = await import('./attach.ts');
-    await attach(slice, file);
+    await attach(slice, file, policy);
   } else if (others.length === 0 && command === 'daemon' && slice !== undefined) {
     const { runDaemon } = await import('./daemon.ts');
-    await runDaemon(slice, file);
+    await runDaemon(slice, file, await readBrought(policy));
   } else {
     throw new VnmError('usage', usage);
   }
+}
+
+/** Throws VnmError `usage`. */
+async function readBrought(text: string | undefined): Promise<Policy | undefined> {
+  if (text === undefined) return undefined;
+  const { decodePolicy } = await import('../vsys/policy.ts');
+  return decodePolicy(text);
 }
 
 main().catch((error: unknown) => {

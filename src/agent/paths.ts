@@ -8,6 +8,8 @@ export interface AgentPaths {
   readonly socket: string;
   readonly lock: string;
   readonly log: string;
+  /** What the node takes back unless it is confirmed. */
+  readonly pending: string;
 }
 
 const slicePattern = /^[a-z0-9][a-z0-9-]{0,31}$/;
@@ -22,7 +24,7 @@ export function agentPaths(slice: string, base = process.env.PL_VNM_DIR): AgentP
   if (!slicePattern.test(slice)) throw new VnmError('usage', `${JSON.stringify(slice)} is not the name of a slice`);
   const runDirectory = base === undefined ? '/run/pl-vnm' : join(base, 'run');
   const socket = join(runDirectory, `${slice}.sock`);
-  if (Buffer.byteLength(socket) > maxSocketPath) {
+  if (!fits(socket)) {
     throw new VnmError('unsupported', `the path of the agent's socket is too long: ${socket}`, {
       hint: `it may have ${maxSocketPath} bytes; choose a shorter PL_VNM_DIR`,
     });
@@ -33,5 +35,15 @@ export function agentPaths(slice: string, base = process.env.PL_VNM_DIR): AgentP
     socket,
     lock: join(runDirectory, `${slice}.lock`),
     log: join(runDirectory, `${slice}.log`),
+    pending: join(runDirectory, `${slice}.pending`),
   };
+}
+
+/** Whether the sockets of the slice's agent can be below this PL_VNM_DIR. */
+export function hasRoomForSocket(slice: string, base: string): boolean {
+  return fits(join(base, 'run', `${slice}.sock`));
+}
+
+function fits(socket: string): boolean {
+  return Buffer.byteLength(socket) <= maxSocketPath;
 }

@@ -1,79 +1,28 @@
-/** The policy of a slice on this node, and the check of everything that is asked against it. */
-import { open, readdir, readFile } from 'node:fs/promises';
+/** The check of everything that is asked against the policy of the slice on this node. */
 import { isIPv4 } from 'node:net';
-import { join } from 'node:path';
-import { z } from 'zod';
-import { containsAddress, containsPrefix, overlaps, type Prefix, parseAddress, parsePrefix } from '../model/address.ts';
-import { messageOf, VnmError } from '../model/errors.ts';
+import { containsAddress, containsPrefix, formatPrefix, parseAddress, parsePrefix } from '../model/address.ts';
+import { VnmError } from '../model/errors.ts';
 import { type IdRange, leadNexthop } from '../model/ids.ts';
+import { parseNtpServer, unfitForServer } from '../model/ntp-server.ts';
 import type { Method, Params } from '../vsys/messages.ts';
 import type { Operation } from '../vsys/operations.ts';
-import { type Policy, policySchema } from '../vsys/policy.ts';
+import type { Policy } from '../vsys/policy.ts';
+import { subjectsOf } from './dataplane/armable.ts';
+import type { OtherSlice } from './other-slices.ts';
 
-/** Tunnel packets go to one host elsewhere: not to this network, to this host or to many. */
-const noRemotes = ['0.0.0.0/8', '127.0.0.0/8', '224.0.0.0/3'].map(parsePrefix);
+/** Tunnel packets go to one host elsewhere, which none of these is. The more special ones first. */
+const noRemotes = (
+  [
+    ['0.0.0.0/8', 'no address of another host'],
+    ['127.0.0.0/8', 'a loopback address'],
+    ['224.0.0.0/4', 'a multicast address'],
+    ['255.255.255.255/32', 'the broadcast address'],
+    ['240.0.0.0/4', 'a reserved address'],
+  ] as const
+).map(([prefix, is]) => ({ prefix: parsePrefix(prefix), is }));
 
-/**
- * Reads `<directory>/<slice>.json`. Throws VnmError `not-found`, `forbidden` when the file is not root's alone to write, and
- * `invalid-input` for one with faults.
- */
-export async function loadPolicy(directory: string, slice: string): Promise<Policy> {
-  const path = join(directory, `${slice}.json`);
-  const file = await open(path, 'r').catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT') throw error;
-    throw new VnmError('not-found', `this node has no policy for slice '${slice}' (${path})`, {
-      hint: 'the administrator of the node puts it there: pl-vnm agent install',
-    });
-  });
-  try {
-    const { uid, mode } = await file.stat();
-    if (uid !== 0 || (mode & 0o022) !== 0) {
-      throw new VnmError('forbidden', `the policy ${path} can be changed by others than root`, {
-        hint: `chown root ${path}; chmod 644 ${path}`,
-      });
-    }
-    return parsePolicy(path, await file.readFile('utf8'), slice);
-  } finally {
-    await file.close();
-  }
-}
-
-function parsePolicy(path: string, text: string, slice: string): Policy {
-  const policy = parseJson(path, text);
-  if (policy.slice === slice) return policy;
-  throw new VnmError('forbidden', `the policy ${path} is for slice '${policy.slice}', not '${slice}'`);
-}
-
-function parseJson(path: string, text: string): Policy {
-  try {
-    const policy = policySchema.parse(JSON.parse(text));
-    parsePrefix(policy.vnet);
-    return policy;
-  } catch (error) {
-    const why = error instanceof z.ZodError ? z.prettifyError(error) : messageOf(error);
-    throw new VnmError('invalid-input', `the policy ${path} has faults: ${why}`, { cause: error });
-  }
-}
-
-/**
- * Subnets of the other slices that have a policy in the directory. Without them tunnel packets and the like could be sent into
- * their networks. A policy with faults has no agent, and so nothing to protect.
- */
-export async function otherSubnets(directory: string, slice: string): Promise<Prefix[]> {
-  const files = (await readdir(directory)).filter((file) => file.endsWith('.json') && file !== `${slice}.json`);
-  const subnets = await Promise.all(files.map((file) => readSubnet(join(directory, file))));
-  return subnets.filter((subnet) => subnet !== undefined);
-}
-
-async function readSubnet(path: string): Promise<Prefix | undefined> {
-  try {
-    return parsePrefix(parseJson(path, await readFile(path, 'utf8')).vnet);
-  } catch (error) {
-    const isGone = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    if (isGone || error instanceof VnmError) return undefined;
-    throw error;
-  }
-}
+/** Another slice, where no packets may be sent to. */
+export type Stranger = Pick<OtherSlice, 'slice' | 'vnet' | 'file'>;
 
 /** Whether `checkRequest` needs to know the other slices' subnets. */
 export function concernsOthers<M extends Method>(method: M, params: Params<M>): boolean {
@@ -82,24 +31,17 @@ export function concernsOthers<M extends Method>(method: M, params: Params<M>): 
 }
 
 /**
- * Throws VnmError `forbidden` naming the first value outside the slice, and what is allowed. `others`: subnets of other slices
+ * Throws VnmError `forbidden` naming the first value outside the slice, and what is allowed. `others`: the other slices
  * on this node.
  */
-export function checkOperation(policy: Policy, operation: Operation, others: readonly Prefix[] = []): void {
+export function checkOperation(policy: Policy, operation: Operation, others: readonly Stranger[] = []): void {
   checkAllowed(policy, operation.op);
   const check = checksOf(policy);
   if ('namespace' in operation) check.namespace(operation.namespace);
   if ('interface' in operation) check.interface(operation.interface);
   switch (operation.op) {
     case 'tunnel_up':
-      if (operation.kind === 'vxlan') {
-        check.vni(operation.vni);
-        check.port(operation.port);
-        check.remote('tunnel end', operation.remote, others);
-      } else {
-        check.interface(operation.peer.interface);
-        check.namespace(operation.peer.namespace);
-      }
+      checkTunnel(check, operation, others);
       break;
     case 'vif_up':
       check.address('address', operation.address);
@@ -139,17 +81,35 @@ export function checkOperation(policy: Policy, operation: Operation, others: rea
   }
 }
 
+function checkTunnel(check: Checks, operation: TunnelUp, others: readonly Stranger[]): void {
+  switch (operation.kind) {
+    case 'vxlan':
+      check.vni(operation.vni);
+      check.port(operation.port);
+      check.remote('tunnel end', operation.remote, others, ` of interface '${operation.interface}'`);
+      if (operation.local !== undefined) check.remote('tunnel source', operation.local, others);
+      break;
+    case 'local':
+      check.interface(operation.peer.interface);
+      check.namespace(operation.peer.namespace);
+  }
+}
+
+type TunnelUp = Extract<Operation, { op: 'tunnel_up' }>;
+
+const always: readonly Method[] = ['hello', 'claim', 'shutdown', 'confirm', 'collisions'];
+
 /**
- * The same for a whole request. `hello` and `shutdown` are always allowed (else no other version or policy could take over), `apply`
- * as far as its operations are.
+ * The same for a whole request. `hello`, `claim` and `shutdown` are always allowed (else no other command, version or policy could
+ * take over), and so is what only protects the node (`confirm`, `collisions`); `apply` as far as its operations are.
  */
 export function checkRequest<M extends Method>(
   policy: Policy,
   method: M,
   params: Params<M>,
-  others: readonly Prefix[] = [],
+  others: readonly Stranger[] = [],
 ): void {
-  if (method === 'hello' || method === 'shutdown') return;
+  if (always.includes(method)) return;
   if (method !== 'apply') checkAllowed(policy, method);
   const check = checksOf(policy);
   const checkGroups = (groups: Params<'redirect'>['groups']) => {
@@ -170,19 +130,24 @@ export function checkRequest<M extends Method>(
       for (const remote of request.params.remotes) check.remote('remote', remote, others);
       break;
     case 'utc':
-      for (const server of request.params.ntpServers) check.ntpServer(server, others);
+      // Where a name leads is known only when it is looked up (time-servers.ts).
+      for (const server of request.params.ntpServers) {
+        const { host } = parseNtpServer(server);
+        if (isIPv4(host)) check.serverAddress(`NTP server ${server}`, parseAddress(host), others);
+      }
       break;
     case 'redirect':
       checkGroups(request.params.groups);
       break;
     case 'arm':
-      for (const action of request.params.actions) {
-        if (action.kind === 'redirect') checkGroups(action.groups);
-        else check.interface(action.interface);
+      for (const { groups, gates } of request.params.actions.map(subjectsOf)) {
+        checkGroups(groups);
+        for (const name of gates) check.interface(name);
       }
       break;
     case 'stream_open':
       check.address('address', request.params.address);
+      check.address('sender', request.params.sender);
       break;
     case 'stream_send':
       check.address('from', request.params.from);
@@ -192,10 +157,22 @@ export function checkRequest<M extends Method>(
       check.address('from', request.params.from);
       for (const to of request.params.to) check.address('to', to);
       break;
+    case 'packet_sizes':
+      for (const { namespace, from, to } of request.params.probes) {
+        check.namespace(namespace);
+        check.address('from', from);
+        check.address('to', to);
+      }
+      break;
     case 'watch':
       check.address('from', request.params.from);
       for (const { to } of request.params.targets) check.address('to', to);
   }
+}
+
+/** Whether the agent may ask a time server at this address; throws as `checkOperation`. */
+export function checkServerAddress(policy: Policy, what: string, address: number, others: readonly Stranger[]): void {
+  checksOf(policy).serverAddress(what, address, others);
 }
 
 function checkAllowed({ operations, slice }: Policy, name: string): void {
@@ -214,9 +191,8 @@ interface Checks {
   nexthop(id: number | undefined): void;
   /** With the nexthop that it leads by. */
   group(id: number): void;
-  remote(what: string, address: string, others: readonly Prefix[]): void;
-  /** Of one told by its name nobody knows here where it is. */
-  ntpServer(server: string, others: readonly Prefix[]): void;
+  remote(what: string, address: string, others: readonly Stranger[], where?: string): void;
+  serverAddress(what: string, address: number, others: readonly Stranger[]): void;
 }
 
 /** Kept per policy: a batch may have many thousand operations. */
@@ -231,8 +207,8 @@ function checksOf(policy: Policy): Checks {
 function createChecks({ slice, vnet, interfacePrefix, namespacePrefix, nexthops, vnis }: Policy): Checks {
   const subnet = parsePrefix(vnet);
 
-  function refuse(what: string, allowed: string): never {
-    throw new VnmError('forbidden', `${what} does not belong to slice '${slice}' (allowed: ${allowed})`);
+  function refuse(what: string, allowed: string, hint?: string): never {
+    throw new VnmError('forbidden', `${what} does not belong to slice '${slice}' (allowed: ${allowed})`, { hint });
   }
   function checkName(what: string, name: string, prefix: string): void {
     if (!name.startsWith(prefix) || name === prefix) refuse(`${what} '${name}'`, `names that begin with ${prefix}`);
@@ -240,8 +216,11 @@ function createChecks({ slice, vnet, interfacePrefix, namespacePrefix, nexthops,
   function checkId(what: string, id: number, { first, last }: IdRange): void {
     if (id < first || id > last) refuse(`${what} ${id}`, `${first} to ${last}`);
   }
-  function checkStranger(what: string, address: number, others: readonly Prefix[]): void {
-    if (others.some((other) => containsAddress(other, address))) refuse(what, 'addresses outside all other slices');
+  function checkStranger(what: string, address: number, others: readonly Stranger[]): void {
+    const owner = others.find((other) => containsAddress(other.vnet, address));
+    if (owner === undefined) return;
+    const hint = `slice '${owner.slice}' is on this node (${owner.file}); one of the two needs another vnet, or see pl-vnm agent list`;
+    refuse(what, `addresses outside vnet ${formatPrefix(owner.vnet)} of slice '${owner.slice}'`, hint);
   }
 
   return {
@@ -271,16 +250,22 @@ function createChecks({ slice, vnet, interfacePrefix, namespacePrefix, nexthops,
       checkId('nexthop', id, nexthops);
       checkId('nexthop', leadNexthop(id), nexthops);
     },
-    remote(what, address, others) {
-      const host = { base: parseAddress(address), length: 32 };
-      if (noRemotes.some((prefix) => overlaps(prefix, host)) || containsAddress(subnet, host.base)) {
-        refuse(`${what} ${address}`, `addresses of other nodes, outside ${vnet}, loopback and multicast`);
+    remote(what, address, others, where = '') {
+      const host = parseAddress(address);
+      const found = noRemotes.find(({ prefix }) => containsAddress(prefix, host));
+      const is = containsAddress(subnet, host) ? `an address inside the vnet of slice '${slice}' (${vnet})` : found?.is;
+      if (is !== undefined) {
+        throw new VnmError('forbidden', `${what} ${address}${where} is ${is}`, {
+          hint: 'give the address where nodes reach each other',
+        });
       }
-      checkStranger(`${what} ${address}`, host.base, others);
+      checkStranger(`${what} ${address}`, host, others);
     },
-    ntpServer(server, others) {
-      const [host = ''] = server.split(':');
-      if (isIPv4(host)) checkStranger(`NTP server ${server}`, parseAddress(host), others);
+    serverAddress(what, address, others) {
+      if (unfitForServer(address) !== undefined || containsAddress(subnet, address)) {
+        refuse(what, `addresses of other hosts, outside ${vnet}, loopback, link-local and multicast`);
+      }
+      checkStranger(what, address, others);
     },
   };
 }

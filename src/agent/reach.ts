@@ -1,68 +1,155 @@
-/** Whether addresses answer, told without privilege: a UDP packet to a closed port is answered by ICMP port unreachable. */
+/**
+ * Whether addresses answer their node's kernel: a UDP packet to a closed port by ICMP port unreachable, an ICMP echo request by
+ * a reply. Firewalls of end hosts commonly let one of them through.
+ */
 import { randomInt } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Params, Results } from '../vsys/messages.ts';
-import { openUdp } from './streams/socket.ts';
+import { type EchoRequest, type Endpoints, isRefused } from './dataplane/endpoints.ts';
+import { createTurns } from './turns.ts';
 
 /** The ports traceroute made known: normally closed, normally let through. */
 export const closedPorts = { first: 33_434, count: 100 };
 
 const attempts = 5;
-const probe = Buffer.from('PVN1 reach', 'latin1');
+/** Requests at once, each of which may open a socket per address, and those that wait. */
+const inTurn = createTurns('requests for reachability', 16, 1024);
+const smallProbe = Buffer.from('PVN1 reach', 'latin1');
+/** Of IPv4 and UDP. */
+const udpHeaderBytes = 28;
+/** Starting a program is left out where UDP is answered by then. */
+const echoAfterMs = 100;
 
 /**
- * Asks all addresses at once, each with up to five packets from `from`. True: a reply or a port unreachable came, which only
- * the owner of the address (or a firewall in its stead) sends. False: nothing came within `timeoutMs`, or only errors such as
- * "no route". Linux sends one peer at most one ICMP error per second after a first six, so a `timeoutMs` of two seconds and
- * more survives many calls in a row. VnmError `not-found` when `from` is not an address of this node.
+ * Asks all addresses at once, each with up to five UDP packets from `from`, and those that do not answer soon with ICMP echo
+ * requests too. True: an answer came, which only the owner of the address (or a firewall in its stead) sends. False: nothing came
+ * within `timeoutMs`, or only errors such as "no route".
+ *
+ * With `bytes` every packet has this size as an IP packet, and Don't Fragment.
+ *
+ * Linux sends one peer at most one ICMP error per second after a first six, so a `timeoutMs` of two seconds and more survives many
+ * calls in a row. VnmError `not-found` when `from` is not an address of this node, `failed` where too many ask. `ended`: aborts when the
+ * channel ends.
  */
-export async function reach({ from, to, timeoutMs }: Params<'reach'>): Promise<Results['reach']> {
-  const answers = await Promise.allSettled(to.map((address) => answersFrom(from, address, timeoutMs)));
-  return { answered: answers.map((answer) => unwrap(answer)) };
+export async function reach(
+  endpoints: Endpoints,
+  params: Params<'reach'>,
+  ended?: AbortSignal,
+): Promise<Results['reach']> {
+  return inTurn(async () =>
+    ended?.aborted ? { answered: params.to.map(() => false) } : reachNow(endpoints, params, ended),
+  );
 }
 
-/** All sockets are closed by now, so the first error may leave. */
-function unwrap<T>(settled: PromiseSettledResult<T>): T {
-  if (settled.status === 'rejected') throw settled.reason;
-  return settled.value;
+async function reachNow(
+  endpoints: Endpoints,
+  { from, to, timeoutMs, bytes }: Params<'reach'>,
+  ended: AbortSignal | undefined,
+): Promise<Results['reach']> {
+  const answered = to.map(() => false);
+  const { promise: allAnswered, resolve } = Promise.withResolvers<void>();
+  const hear = (index: number) => {
+    answered[index] = true;
+    if (answered.every(Boolean)) resolve();
+  };
+  const over = new AbortController();
+  const end = () => {
+    over.abort();
+    resolve();
+  };
+  ended?.addEventListener('abort', end);
+  const asking = to.map(async (address, index) => {
+    if (await answersUdp(endpoints, { from, to: address, timeoutMs, bytes }, over.signal)) hear(index);
+  });
+  const udp = Promise.allSettled(asking);
+  try {
+    const early = await Promise.race([udp, allAnswered, sleep(echoAfterMs, undefined, { ref: false })]);
+    refuseFailed(early ?? []);
+    const silent = [...to.keys()].filter((index) => !answered[index]);
+    const request = { from, to: silent.map((index) => to[index]!), bytes, timeoutMs };
+    const echo = askByEcho(endpoints, request, over.signal, (place) => hear(silent[place]!));
+    const ended = await Promise.race([allAnswered, Promise.all([udp, echo])]);
+    refuseFailed(ended?.[0] ?? []);
+  } finally {
+    ended?.removeEventListener('abort', end);
+    over.abort();
+    await udp;
+  }
+  return { answered };
 }
 
-async function answersFrom(from: string, to: string, timeoutMs: number): Promise<boolean> {
-  const udp = openUdp(from);
+function refuseFailed(settled: readonly PromiseSettledResult<void>[]): void {
+  for (const answer of settled) if (answer.status === 'rejected') throw answer.reason;
+}
+
+async function askByEcho(
+  { echo }: Endpoints,
+  request: EchoRequest,
+  signal: AbortSignal,
+  hear: (place: number) => void,
+): Promise<void> {
+  if (request.to.length === 0) return;
+  const echoes = (await echo(request, signal)) ?? [];
+  for (const [place, isThere] of echoes.entries()) if (isThere) hear(place);
+}
+
+interface UdpRequest {
+  readonly from: string;
+  readonly to: string;
+  readonly timeoutMs: number;
+  readonly bytes?: number | undefined;
+}
+
+/** With `bytes` false, too, where the kernel has learnt that so large a packet needs fragments, and makes them. */
+async function answersUdp(endpoints: Endpoints, request: UdpRequest, signal: AbortSignal): Promise<boolean> {
+  const { to, bytes } = request;
+  if (!(await isAnswered(endpoints, request, signal))) return false;
+  return bytes === undefined || ((await endpoints.pathMtu([to])).at(0) ?? 0) >= bytes;
+}
+
+async function isAnswered(
+  endpoints: Endpoints,
+  { from, to, timeoutMs, bytes }: UdpRequest,
+  signal: AbortSignal,
+): Promise<boolean> {
   const port = closedPorts.first + randomInt(closedPorts.count);
+  const probe = bytes === undefined ? smallProbe : Buffer.alloc(bytes - udpHeaderBytes, smallProbe);
   const { promise, resolve } = Promise.withResolvers<boolean>();
+  const udp = endpoints.openUdp({ address: from, onMessage: () => resolve(true), onError });
   let connected = false;
 
-  /** Of all errors only this one comes from the other end; after any other the next attempt tries again. */
+  /** After any other error the next attempt tries again. */
   function onError(error: Error | null | undefined): void {
-    if ((error as NodeJS.ErrnoException | undefined)?.code === 'ECONNREFUSED') resolve(true);
+    if (isRefused(error)) resolve(true);
   }
 
   function send(): void {
-    udp.socket.send(probe, onError);
+    udp.send(probe, undefined, onError);
   }
 
   /** Only a connected socket is told of ICMP errors. To connect fails while there is no route. */
   function attempt(): void {
     if (connected) send();
     else
-      udp.socket.connect(port, to, (error?: Error | null) => {
+      udp.connect({ address: to, port }, (error) => {
         if (error) return;
         connected = true;
         send();
       });
   }
 
-  udp.socket.on('message', () => resolve(true));
-  udp.socket.on('error', onError);
+  const end = () => resolve(false);
+  signal.addEventListener('abort', end);
   let resend: NodeJS.Timeout | undefined;
   let giveUp: NodeJS.Timeout | undefined;
   try {
     await udp.bound;
-    giveUp = setTimeout(() => resolve(false), timeoutMs);
+    giveUp = setTimeout(end, timeoutMs);
     resend = setInterval(attempt, timeoutMs / attempts);
     attempt();
     return await promise;
   } finally {
+    signal.removeEventListener('abort', end);
     clearTimeout(giveUp);
     clearInterval(resend);
     await udp.close();

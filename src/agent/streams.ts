@@ -1,5 +1,6 @@
 /** Streams of numbered UDP packets: the test traffic of a node, and what arrives of it (DESIGN: steps 4 and 6). */
 import type { Params, Results } from '../vsys/messages.ts';
+import type { Endpoints } from './dataplane/endpoints.ts';
 import type { StreamClock } from './streams/clock.ts';
 import { inUse, notSent, tooManyStreams, tooMuchTraffic, unknownStream } from './streams/errors.ts';
 import { createPacer } from './streams/pacer.ts';
@@ -10,7 +11,7 @@ import { createSender, type Sender } from './streams/sender.ts';
 const idleMs = 2 * 3_600_000;
 const idleCheckMs = 60_000;
 
-const nothingReceived = { received: 0, duplicated: 0, reordered: 0, maxGapMs: 0 };
+const nothingReceived = { received: 0, duplicated: 0, reordered: 0, maxGapMs: 0, dropped: 0 };
 
 export interface StreamLimits {
   /** Most streams at a time. */
@@ -41,7 +42,11 @@ interface Stream {
 }
 
 /** The streams of one agent. Memory per stream: at most 13 MB for its sequence numbers and 64 KiB for its delays. */
-export function createStreams(clock: StreamClock, limits: StreamLimits): Streams {
+export function createStreams(
+  endpoints: Pick<Endpoints, 'openUdp'>,
+  clock: StreamClock,
+  limits: StreamLimits,
+): Streams {
   const streams = new Map<string, Stream>();
   const pacer = createPacer(clock);
   const idleCheck = setInterval(dropIdle, idleCheckMs).unref();
@@ -87,10 +92,10 @@ export function createStreams(clock: StreamClock, limits: StreamLimits): Streams
   }
 
   return {
-    async open({ stream: id, address }) {
+    async open({ stream: id, ...ends }) {
       if (streams.get(id)?.receiver !== undefined) throw inUse(id, 'received');
       const stream = claim(id);
-      const receiver = createReceiver(id, address, clock);
+      const receiver = createReceiver(endpoints, id, ends, clock);
       stream.receiver = receiver;
       try {
         return { port: await receiver.port };
@@ -107,7 +112,7 @@ export function createStreams(clock: StreamClock, limits: StreamLimits): Streams
       if (taken + params.rateBps > limits.trafficBps)
         throw tooMuchTraffic(id, params.rateBps, taken, limits.trafficBps);
       const stream = claim(id);
-      const sender = createSender(params, clock, pacer);
+      const sender = createSender(endpoints, params, clock, pacer);
       stream.sender = sender;
       try {
         await sender.started;
@@ -127,7 +132,7 @@ export function createStreams(clock: StreamClock, limits: StreamLimits): Streams
     async report({ stream: id, close }) {
       const stream = find(id);
       if (close) await stream.sender?.stop();
-      const received = (await stream.receiver?.report()) ?? nothingReceived;
+      const received = (await stream.receiver?.report(close)) ?? nothingReceived;
       if (close) await drop(id, stream);
       return { sent: stream.sender?.sent() ?? 0, ...received };
     },

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { packageVersion } from '../model/package.ts';
 
 declare const __PL_VNM_VERSION__: string | undefined;
 
@@ -11,10 +12,9 @@ export interface AgentVersion {
 
 /** `file`: of this program; one file when it is bundled. */
 export function agentVersion(file: string): AgentVersion {
-  return { version: packageVersion(), digest: createHash('sha256').update(readFileSync(file)).digest('hex') };
+  return { version: ownVersion(), digest: createHash('sha256').update(readFileSync(file)).digest('hex') };
 }
 
-function packageVersion(): string {
-  if (typeof __PL_VNM_VERSION__ === 'string') return __PL_VNM_VERSION__;
-  return JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version;
+function ownVersion(): string {
+  return typeof __PL_VNM_VERSION__ === 'string' ? __PL_VNM_VERSION__ : packageVersion();
 }

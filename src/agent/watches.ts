@@ -1,6 +1,7 @@
 /** Watches: light probes that this node sends all the time, so that somebody can be told early of what goes bad. */
 import type { Clock } from '../clock/clock.ts';
 import type { Params, Results } from '../vsys/messages.ts';
+import type { Endpoints } from './dataplane/endpoints.ts';
 import { tooManyWatches, unknownWatch } from './watches/errors.ts';
 import { watchPrefix } from './watches/packet.ts';
 import { openWatch, type Watch } from './watches/watch.ts';
@@ -27,7 +28,11 @@ interface Kept {
   idleSeconds: number;
 }
 
-export function createWatches(slice: string, clock: Pick<Clock, 'monotonicMs'>): Watches {
+export function createWatches(
+  endpoints: Pick<Endpoints, 'openUdp'>,
+  slice: string,
+  clock: Pick<Clock, 'monotonicMs'>,
+): Watches {
   const watches = new Map<string, Kept>();
   const prefix = watchPrefix(slice);
   const idleCheck = setInterval(endIdle, 1000).unref();
@@ -65,7 +70,7 @@ export function createWatches(slice: string, clock: Pick<Clock, 'monotonicMs'>):
           return { port: kept.watch.port };
         }
         if (kept === undefined && watches.size >= maxWatches) throw tooManyWatches(id, maxWatches);
-        const watch = await openWatch(params, prefix, clock);
+        const watch = await openWatch(endpoints, params, prefix, clock);
         watches.set(id, { watch, idleSeconds: 0 });
         await kept?.watch.close();
         return { port: watch.port };

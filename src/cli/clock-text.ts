@@ -1,5 +1,5 @@
 /** Clocks for people. */
-import type { ClockReport } from '../controller/clocks.ts';
+import type { ClockReport } from '../controller/nodes/clocks.ts';
 import { ms } from './output.ts';
 
 export const clockHeading = ['clock offset ms', 'bound ms', 'now', 'source'];

@@ -1,6 +1,8 @@
 /** Jobs and their runs for people. */
+
 import type { JobView, RunView } from '../service/jobs/view.ts';
 import { durationText } from './duration.ts';
+import { migrationWords } from './migration-options.ts';
 import { table } from './output.ts';
 
 export function jobListText(jobs: readonly JobView[], service: string): string {
@@ -20,12 +22,11 @@ export function jobListText(jobs: readonly JobView[], service: string): string {
 }
 
 export function jobText(job: JobView, service: string): string {
-  const { control, schedule, granularity, urpf, traffic } = job.options;
   const lines = [
     `job '${job.name}', ${job.state}${job.reason === null ? '' : `: ${job.reason}`}`,
     `  moves        ${whatText(job)}`,
     `  when         ${whenText(job)}`,
-    `  migration    --control ${control} --schedule ${schedule} --granularity ${granularity}${urpf === undefined ? '' : ` --urpf ${urpf}`}${traffic ? ' --traffic' : ''}`,
+    `  migration    ${migrationWords(job.options)}`,
     `  latest start ${durationText(job.latestStartMs)} after it is due`,
     `  missed       ${job.missed === 'skip' ? 'skip' : 'run once, as soon as it is noticed'}`,
     `  on failure   ${job.retries} retries, the first after ${durationText(job.retryWaitMs)}, then it is paused`,

@@ -1,5 +1,6 @@
 /** What on the nodes is not as the database says, for people. */
-import type { Comparison, NodeDifference } from '../controller/live.ts';
+import type { Comparison, NodeDifference } from '../controller/nodes/compare.ts';
+import { exitCodes } from '../model/exit-codes.ts';
 import { objectOf } from '../vsys/difference.ts';
 import { table } from './output.ts';
 
@@ -27,6 +28,6 @@ export function comparisonExitCode(
   { unreachable, failed }: Pick<Comparison, 'unreachable' | 'failed'>,
   isFine: boolean,
 ) {
-  if (unreachable.length > 0) return 4;
-  return failed.length > 0 || !isFine ? 1 : 0;
+  if (unreachable.length > 0) return exitCodes.unreachable;
+  return failed.length > 0 || !isFine ? exitCodes.failed : exitCodes.done;
 }

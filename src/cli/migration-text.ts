@@ -1,48 +1,71 @@
+import { howToGoOn } from '../controller/base/unfinished.ts';
 import type { MigrateResult } from '../controller/migrate.ts';
-import { howToGoOn } from '../controller/migration/journal.ts';
+import { namesOf } from '../controller/migration/proof.ts';
 import { describeRecorded } from '../controller/migration/types.ts';
+import type { FlowRecord } from '../store/migrations.ts';
 import { clockTime, ms, table } from './output.ts';
 
 /** A migration told to people: what moved, how long it took, when each gateway switched, what each flow lost. */
 export function migrationText(result: MigrateResult): string {
-  const parts = [summary(result), moves(result), ...notCloned(result), phases(result)];
-  if (result.redirections.length > 0) parts.push(redirections(result));
-  if (result.flows.length > 0) parts.push(flows(result));
-  return parts.join('\n\n');
+  if (result.outcome === 'unchanged') return nothingToDo(result);
+  return [summary(result), ...migrationParts(result)].join('\n\n');
+}
+
+type Parts = Pick<MigrateResult, 'moves' | 'fromRecord' | 'phases' | 'redirections' | 'flows'>;
+
+/** What is told of a migration beside how it ended; what is empty is left out. */
+export function migrationParts(result: Parts): string[] {
+  return [
+    ...(result.moves.length > 0 ? [moves(result)] : []),
+    ...notCloned(result),
+    ...(result.phases.length > 0 ? [phases(result)] : []),
+    ...(result.redirections.length > 0 ? [redirections(result)] : []),
+    ...(result.flows.length > 0 ? [flows(result)] : []),
+  ];
+}
+
+function nothingToDo({ vn, from, to }: MigrateResult): string {
+  const alias = from === to ? '' : `, which is the same as '${to}'`;
+  return `VN '${vn}' is on placement '${from}' already${alias}: nothing changed`;
 }
 
 function summary(result: MigrateResult): string {
   const { slice, vn, from, to, outcome, durationMs, error, control, schedule, urpf, away } = result;
   const way = `${control} control, schedule ${schedule}, uRPF ${urpf}`;
   if (outcome === 'completed')
-    return `VN '${vn}' moved from '${from}' to '${to}' in ${ms(durationMs / 1000, 2)} s (${way})`;
+    return `VN '${vn}' moved from '${from}' to '${to}' in ${ms(durationMs / 1000, 2)} s (${way})${unproven(result)}`;
   const state =
     outcome === 'rolled-back'
       ? `it is still on '${from}', and nothing of the attempt is left`
       : away.length > 0
         ? `node '${away.join("', '")}' cannot be reached, so both instances stay up; when it is back: ${howToGoOn(slice)}`
         : `it stopped on the way: ${howToGoOn(slice)}`;
-  return `VN '${vn}' did not move from '${from}' to '${to}': ${error}\n${state}`;
+  return `VN '${vn}' did not move from '${from}' to '${to}': ${error}\n${state}${unproven(result)}`;
 }
 
-function moves({ moves: list }: MigrateResult): string {
+/** A line for what could not be proven, which is no fault of the migration. */
+export function unproven({ unproven: pairs = [] }: Pick<MigrateResult, 'unproven'>): string {
+  return pairs.length === 0 ? '' : `\nnot proven to reach each other: ${namesOf(pairs)}`;
+}
+
+function moves({ moves: list }: Parts): string {
   const rows = list.map(({ router, from, to }) => [router, from, from === to ? '(stays)' : to]);
   return `what moved\n${table(['router', 'from node', 'to node'], rows)}`;
 }
 
-function notCloned({ fromRecord, moves }: MigrateResult): string[] {
+function notCloned({ fromRecord, moves }: Parts): string[] {
   const from = new Map(moves.map((move) => [move.router, move.from]));
   return fromRecord.length === 0 ? [] : [describeRecorded(fromRecord, from)];
 }
 
-function phases({ phases: list }: MigrateResult): string {
+function phases({ phases: list }: Parts): string {
   return `how long it took\n${table(
     ['phase', 'ms'],
     list.map((phase) => [phase.name, ms(phase.ms, 0)]),
   )}`;
 }
 
-function redirections({ redirections: list }: MigrateResult): string {
+function redirections({ redirections: list }: Parts): string {
   const rows = list.map((r) => [
     r.gateway,
     clockTime(r.startedAt),
@@ -53,7 +76,7 @@ function redirections({ redirections: list }: MigrateResult): string {
   return `when each gateway switched\n${table(['gateway', 'at', 'lag ms', 'execution ms', 'known to ± ms'], rows)}`;
 }
 
-function flows({ flows: list }: MigrateResult): string {
+function flows({ flows: list }: Parts): string {
   const rows = list.map((flow) => [
     `${flow.from} -> ${flow.to}`,
     flow.sent,
@@ -65,7 +88,20 @@ function flows({ flows: list }: MigrateResult): string {
     ms(flow.maxGapMs, 0),
   ]);
   const heading = ['flow', 'sent', 'received', 'lost', 'predicted', 'reordered', 'duplicated', 'longest gap ms'];
-  const lost = list.reduce((sum, flow) => sum + flow.lost, 0);
-  const sent = list.reduce((sum, flow) => sum + flow.sent, 0);
-  return `what the flows lost\n${table(heading, rows)}\n${lost} of ${sent} packets lost`;
+  const total = (value: (flow: FlowRecord) => number) => list.reduce((sum, flow) => sum + value(flow), 0);
+  const lost = `${total((flow) => flow.lost)} of ${total((flow) => flow.sent)} packets lost`;
+  return [
+    'what the flows lost',
+    table(heading, rows),
+    lost,
+    ...droppedByReceivers(total((f) => f.receiverDropped)),
+  ].join('\n');
+}
+
+/** The VN delivered them, so they are neither lost nor received. */
+function droppedByReceivers(packets: number): string[] {
+  if (packets === 0) return [];
+  return [
+    `${packets} more packets arrived, but the end hosts were too busy to read them and their sockets full: lower the rate of the flows or the load of these nodes, or raise net.core.rmem_max there`,
+  ];
 }

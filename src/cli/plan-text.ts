@@ -1,4 +1,6 @@
-import type { PlannedFlow, PlannedSchedule, PlanResult } from '../controller/plan.ts';
+import type { PlannedFlow } from '../controller/migration/planned-flow.ts';
+import { spreadWarning } from '../controller/migration/spread-warning.ts';
+import type { PlannedSchedule, PlanResult } from '../controller/plan.ts';
 import { ms, table } from './output.ts';
 
 /** A plan told to people: what moves, each schedule side by side, and in words what will happen and why. */
@@ -63,7 +65,10 @@ function words({ schedules: list, urpf }: PlanResult): string {
       .filter((flow) => flow.windowTooNarrow)
       .map((flow) => `${name}, ${flow.from} -> ${flow.to}: window narrower than the timing uncertainty`),
   );
-  return [...lines, ...narrow].join('\n');
+  const unsteady = list.flatMap(({ name, flows }) =>
+    flows.map(spreadWarning).flatMap((text) => (text === undefined ? [] : `${name}, ${text}`)),
+  );
+  return [...lines, ...unsteady, ...narrow].join('\n');
 }
 
 function sentence(schedule: PlannedSchedule, urpf: PlanResult['urpf']): string {

@@ -1,9 +1,12 @@
+import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
-import type { Context, Progress } from '../controller/context.ts';
-import { isLocked } from '../controller/lock.ts';
-import { describeUnfinished, howToGoOn } from '../controller/migration/journal.ts';
+import type { Context, Progress } from '../controller/base/context.ts';
+import { isLocked } from '../controller/base/lock.ts';
+import { describeUnfinished, howToGoOn } from '../controller/base/unfinished.ts';
 import { errorJson, VnmError } from '../model/errors.ts';
+import { exitCodes } from '../model/exit-codes.ts';
 import { openStore } from '../store/store.ts';
+import { onInterrupt } from './interrupt.ts';
 import { errorText } from './output.ts';
 
 /** Options before the command's name. */
@@ -12,6 +15,8 @@ export interface GlobalOptions {
   readonly json: boolean;
   readonly acceptNewHostKeys: boolean;
   readonly wait: boolean;
+  readonly verbose: boolean;
+  readonly quiet: boolean;
 }
 
 /** What a command prints: text for people, a value for `--json`; and how it exits. */
@@ -21,17 +26,24 @@ export interface Output {
   readonly exitCode?: number;
 }
 
+/** Of a command that has printed what there was to print. */
+export const nothingMore: Output = { text: '', json: undefined };
+
 export function globalOptions(command: Command): GlobalOptions {
   return command.optsWithGlobals<GlobalOptions>();
 }
 
-/** Runs a command's body, prints what it answers and sets the exit code. Ctrl-C aborts the context's signal. */
+/**
+ * Runs a command's body, prints what it answers and sets the exit code. An interruption (`onInterrupt`) aborts the context's signal. A
+ * command that only looks makes no database where there is none.
+ */
 export function runCommand(command: Command, body: (context: Context) => Promise<Output>): Promise<void> {
   const { db, acceptNewHostKeys, wait } = globalOptions(command);
   return runPlain(command, async (signal) => {
-    const store = openStore(db);
+    const store =
+      looking.includes(command.name()) && !existsSync(db) ? { ...openStore(':memory:'), path: db } : openStore(db);
     try {
-      const context = { store, acceptNewHostKeys, report: printProgress, signal, wait };
+      const context = { store, acceptNewHostKeys, ...reportsOf(command), signal, wait };
       if (!goingOn.includes(command.name())) tellOfInterrupted(context);
       return await body(context);
     } finally {
@@ -39,6 +51,9 @@ export function runCommand(command: Command, body: (context: Context) => Promise
     }
   });
 }
+
+/** `list` and `forget`: of agents, and of jobs. */
+const looking = ['history', 'show', 'token', 'doctor', 'status', 'verify', 'measure', 'plan', 'list', 'forget'];
 
 /** These say themselves what was interrupted. */
 const goingOn = ['resume', 'rollback'];
@@ -55,30 +70,39 @@ function tellOfInterrupted(context: Context): void {
 export async function runPlain(command: Command, body: (signal: AbortSignal) => Promise<Output>): Promise<void> {
   const options = globalOptions(command);
   const abort = new AbortController();
-  const interrupt = () => abort.abort(new VnmError('interrupted', 'interrupted'));
-  process.on('SIGINT', interrupt);
-  process.on('SIGTERM', interrupt);
+  const stopWatching = onInterrupt(() => abort.abort(new VnmError('interrupted', 'interrupted')));
   try {
     print(options, await body(abort.signal));
   } catch (error) {
     printError(options, error);
   } finally {
-    process.off('SIGINT', interrupt);
-    process.off('SIGTERM', interrupt);
+    stopWatching();
   }
 }
 
-export function printProgress({ kind, text }: Progress): void {
+/** Where progress goes: to stderr, with what is sent to the nodes (`--verbose`), or nowhere (`--quiet`). */
+export function reportsOf(command: Command): Pick<Context, 'report' | 'detail'> {
+  const { verbose, quiet } = globalOptions(command);
+  if (quiet) return { report: () => {} };
+  return verbose ? { report: printProgress, detail: printDetail } : { report: printProgress };
+}
+
+function printProgress({ kind, text }: Progress): void {
   process.stderr.write(kind === 'phase' ? `- ${text}\n` : `  ${text}\n`);
 }
 
+function printDetail(text: string): void {
+  process.stderr.write(`    ${new Date().toISOString().slice(11, 23)} ${text}\n`);
+}
+
 function print({ json }: GlobalOptions, output: Output): void {
-  process.stdout.write(json ? `${JSON.stringify(output.json, null, 2)}\n` : `${output.text}\n`);
-  process.exitCode = output.exitCode ?? 0;
+  if (output !== nothingMore)
+    process.stdout.write(json ? `${JSON.stringify(output.json, null, 2)}\n` : `${output.text}\n`);
+  process.exitCode = output.exitCode ?? exitCodes.done;
 }
 
 function printError({ json }: GlobalOptions, error: unknown): void {
   process.stderr.write(`${errorText(error)}\n`);
   if (json) process.stdout.write(`${JSON.stringify(errorJson(error), null, 2)}\n`);
-  process.exitCode = error instanceof VnmError ? error.exitCode : 1;
+  process.exitCode = error instanceof VnmError ? error.exitCode : exitCodes.failed;
 }

@@ -12,6 +12,8 @@ export interface NtpOptions {
   /** For all of them together. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
+  /** Throws a VnmError for an address that must not be asked. */
+  readonly check?: (server: string, address: string) => void;
 }
 
 /** The server's time comes in whole ms, rounded down. */
@@ -22,7 +24,7 @@ const wholeMs = 1;
  * between them, so the offset is known to half the round trip. Once one answer is there, the first failure ends the series: servers
  * refuse who asks often.
  *
- * Throws VnmError `invalid-input` (no name of a server), `timeout` (no answer), `unreachable` (no way to ask), `failed` (an answer
+ * Throws VnmError `invalid-input` (no name of a server), what `check` throws, `timeout` (no answer), `unreachable` (no way to ask), `failed` (an answer
  * without the time) or `interrupted`, each naming the server.
  */
 export async function queryNtp(server: string, options: NtpOptions, clock: Clock): Promise<UtcReading> {
@@ -34,7 +36,9 @@ export async function queryNtp(server: string, options: NtpOptions, clock: Clock
   const readings: UtcReading[] = [];
   try {
     // The name is looked up beforehand: the time it takes must not be in the round trip.
+    // All that follows goes to the address that was checked: the same name may lead elsewhere the next time.
     const { address } = await until(limit, lookup(host, { family: 4 }));
+    options.check?.(server, address);
     while (readings.length < samples) {
       const leftMs = Math.max(1, deadlineMs - steady.monotonicMs());
       readings.push(readingOf(server, await until(limit, ask(address, port, leftMs, steady))));

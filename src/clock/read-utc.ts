@@ -1,7 +1,7 @@
 import { VnmError } from '../model/errors.ts';
 import { readChrony } from './chrony.ts';
 import type { Clock } from './clock.ts';
-import { queryNtp } from './ntp.ts';
+import { type NtpOptions, queryNtp } from './ntp.ts';
 import type { UtcReport } from './utc.ts';
 
 const query = { samples: 4, timeoutMs: 1000 } as const;
@@ -10,12 +10,16 @@ const query = { samples: 4, timeoutMs: 1000 } as const;
  * This machine's clock against UTC by every source there is: the servers named, all at once, and chrony if it runs here. Takes about
  * a second at most. Throws VnmError `interrupted`; a server that fails is an error in the report.
  */
-export async function readUtc(ntpServers: readonly string[], clock: Clock, signal?: AbortSignal): Promise<UtcReport> {
+export async function readUtc(
+  ntpServers: readonly string[],
+  clock: Clock,
+  options: Pick<NtpOptions, 'signal' | 'check'> = {},
+): Promise<UtcReport> {
   const errors: string[] = [];
   const readings = await Promise.all([
     readChrony(),
     ...ntpServers.map((server) =>
-      queryNtp(server, { ...query, signal }, clock).catch((error: unknown) => {
+      queryNtp(server, { ...query, ...options }, clock).catch((error: unknown) => {
         if (!(error instanceof VnmError) || error.code === 'interrupted') throw error;
         errors.push(error.message);
         return undefined;

@@ -10,8 +10,8 @@ import { loginPattern } from '../transport/installed-files.ts';
 import { requestSchemas } from '../vsys/messages.ts';
 import { operationNames } from '../vsys/operations.ts';
 import { type Policy, policySchema } from '../vsys/policy.ts';
-import { defaultPolicy } from './agents.ts';
-import { type Context, signalOption } from './context.ts';
+import { type Context, signalOption } from './base/context.ts';
+import { defaultPolicy } from './nodes/agents.ts';
 
 export interface AdminOptions {
   /** Names of nodes; all of the slice when there is none. */
@@ -60,7 +60,7 @@ export async function uninstallAgents(
   options: AdminOptions,
 ): Promise<{ node: string; removed: boolean }[]> {
   return onNodes(slice, options, async (target) => {
-    return { node: target.node, removed: await uninstallAgent(target, sshOptions(context)) };
+    return { node: target.node, removed: await uninstallAgent(target, sshOptions(context), defaultPolicy(slice)) };
   });
 }
 

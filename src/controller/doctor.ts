@@ -1,9 +1,14 @@
 import { messageOf, VnmError } from '../model/errors.ts';
-import type { Slice } from '../model/slice.ts';
+import type { Slice, VirtualNetwork } from '../model/slice.ts';
+import { tunnelKinds } from '../model/tunnel.ts';
+import { collisionHint, describeCollisions } from '../vsys/collision.ts';
 import type { Feature } from '../vsys/messages.ts';
-import { withAgents } from './agents.ts';
-import { type ClockReport, measureClocks, type OwnUtc, readOwnUtc, reportClock } from './clocks.ts';
-import type { Context } from './context.ts';
+import type { NodeObstacle } from '../vsys/obstacle.ts';
+import type { Context } from './base/context.ts';
+import { withAgents } from './nodes/agents.ts';
+import { type ClockReport, measureClocks, type OwnUtc, readOwnUtc, reportClock } from './nodes/clocks.ts';
+import { obstaclesOn } from './nodes/obstacles.ts';
+import { type MachineIdentity, oneMachineHint, sameMachines, tooLittleRoom } from './nodes/room-on-nodes.ts';
 
 /** What one node can do for the slice. */
 export interface NodeReport {
@@ -13,8 +18,11 @@ export interface NodeReport {
   readonly problems: string[];
   readonly agent?: { version: string; node: string; pid: number };
   readonly kernel?: string;
+  /** Those that matter for the node's part in the slice; absent when the node could not be asked. */
   readonly features?: readonly Feature[];
   readonly clock?: ClockReport;
+  /** What on it is in the way of the slice, though it is none of the slice's; those that stop packets are problems, too. */
+  readonly obstacles?: readonly NodeObstacle[];
   /** How late its timer begins what is armed. */
   readonly timerLag?: { p99Ms: number; maxMs: number };
 }
@@ -26,7 +34,26 @@ export interface DoctorResult {
 }
 
 /** Without these a node cannot take part at all. */
-const needed: readonly Feature['name'][] = ['root', 'vxlan', 'nexthop-groups'];
+const needed: readonly Feature['name'][] = ['root', tunnelKinds.vxlan.feature, 'nexthop-groups'];
+
+/** Of these only what is named here is asked of a node, of others everything. */
+const askedOf: Partial<Record<Feature['name'], readonly (keyof VnEdge)[]>> = {
+  'nexthop-compat-off': ['gateways'],
+  'resilient-groups': ['gateways'],
+  'ifb-gate': ['gateways'],
+  realtime: ['gateways'],
+  'rp-filter': ['gateways', 'endHosts'],
+};
+type VnEdge = Pick<VirtualNetwork, 'gateways' | 'endHosts'>;
+
+/** Features without those that have no use on this node: a redirection happens at gateways only. */
+export function featuresFor(slice: Slice, node: string, features: readonly Feature[]): Feature[] {
+  const isAsked = ({ name }: Feature) => {
+    const roles = askedOf[name];
+    return roles === undefined || slice.vns.some((vn) => roles.some((role) => vn[role].some((at) => at.node === node)));
+  };
+  return features.filter(isAsked);
+}
 
 const lagSamples = 50;
 
@@ -37,7 +64,9 @@ export async function doctor(context: Context, slice: Slice): Promise<DoctorResu
     own ??= readOwnUtc(slice, context.signal);
     return own;
   };
-  const nodes = await Promise.all([...slice.nodes.keys()].map((node) => examine(context, slice, node, readOwn)));
+  const machines: MachineIdentity[] = [];
+  const looks = [...slice.nodes.keys()].map((node) => examine(context, slice, node, readOwn, machines));
+  const nodes = withSameMachines(await Promise.all(looks), machines);
   const ok = nodes.every((node) => node.reachable && node.problems.length === 0);
   return { slice: slice.name, ok, nodes };
 }
@@ -47,18 +76,32 @@ async function examine(
   slice: Slice,
   node: string,
   readOwn: () => Promise<OwnUtc>,
+  machines: MachineIdentity[],
 ): Promise<NodeReport> {
   try {
     return await withAgents(context, slice, [node], async (agents) => {
-      const { agent, kernel, features } = agents.get(node).facts;
+      const { facts } = agents.get(node);
+      const { agent, kernel, features: all, policy } = facts;
+      machines.push({ node, process: agent.process, address: agents.address(node) });
+      const features = featuresFor(slice, node, all);
       const { lagMs } = await agents.get(node).call('timer_lag', { samples: lagSamples });
       // Last: by now the other nodes are connected too, which keeps this machine busy.
       const clock = (await measureClocks(agents, [node], readOwn)).get(node)!;
+      const { collisions } = await agents.get(node).call('collisions', {});
+      const obstacles = await obstaclesOn(context, agents, [node]);
       const lacking = features.filter((feature) => needed.includes(feature.name) && !feature.available);
       return {
         node,
         reachable: true,
-        problems: lacking.map(({ name, detail }) => `lacks ${name}${detail === undefined ? '' : `: ${detail}`}`),
+        problems: [
+          ...lacking.map(({ name, detail }) => `lacks ${name}${detail === undefined ? '' : `: ${detail}`}`),
+          ...(collisions.length === 0
+            ? []
+            : [`${describeCollisions(slice.name, policy.vnet, collisions)} (${collisionHint})`]),
+          ...obstacles.filter(({ blocks }) => blocks).map(({ message, hint }) => `${message} (${hint})`),
+          ...tooLittleRoom(slice, node, facts),
+        ],
+        obstacles,
         agent: { version: agent.version, node: agent.node, pid: agent.pid },
         kernel,
         features,
@@ -71,6 +114,15 @@ async function examine(
     const hint = error instanceof VnmError && error.hint !== undefined ? ` (${error.hint})` : '';
     return { node, reachable: false, problems: [`${messageOf(error)}${hint}`] };
   }
+}
+
+/** In the order of the nodes, whichever answered first. */
+function withSameMachines(reports: readonly NodeReport[], machines: readonly MachineIdentity[]): NodeReport[] {
+  const same = sameMachines(reports.flatMap(({ node }) => machines.filter((machine) => machine.node === node)));
+  return reports.map((report) => {
+    const texts = same.filter(({ node }) => node === report.node).map(({ text }) => `${text} (${oneMachineHint})`);
+    return { ...report, problems: [...report.problems, ...texts] };
+  });
 }
 
 /** Between the two nearest of the values. */

@@ -2,19 +2,27 @@ import { VnmError } from '../model/errors.ts';
 import { sliceIds } from '../model/ids.ts';
 import { slotCount } from '../model/room.ts';
 import type { UrpfMode } from '../model/route.ts';
+import { routerNames } from '../model/router.ts';
 import type { Placement, Slice, VirtualNetwork } from '../model/slice.ts';
 import { type Instance, planAccess, planInstance } from '../planning/instance.ts';
 import { computeRoutes } from '../planning/routes.ts';
 import type { InstanceRecord } from '../store/instances.ts';
-import { type Agents, applyAll, countChanges, withAgents } from './agents.ts';
-import { type Context, signalOption } from './context.ts';
-import { desiredBatches } from './desired.ts';
-import { leftOvers } from './left-overs.ts';
-import { withLock } from './lock.ts';
-import { describeUnfinished, howToGoOn } from './migration/journal.ts';
-import { tunnelMtu } from './mtu.ts';
-import { namespaceOf } from './operations.ts';
-import { choosePlacement, edgeNodes } from './resolve.ts';
+import type { NodeObstacle } from '../vsys/obstacle.ts';
+import { type Context, signalOption } from './base/context.ts';
+import { withLock } from './base/lock.ts';
+import { choosePlacement, edgeNodes, isSamePlacement } from './base/resolve.ts';
+import { describeUnfinished, howToGoOn } from './base/unfinished.ts';
+import { desiredBatches } from './batches/desired.ts';
+import { leftOvers } from './batches/left-overs.ts';
+import { namespaceOf } from './batches/operations.ts';
+import { type Agents, applyAll, countChanges, withAgents } from './nodes/agents.ts';
+import { refuseCollisions } from './nodes/collisions.ts';
+import { obstaclesOn, reportObstacles } from './nodes/obstacles.ts';
+import { noteTooLittleRoom, type PlacedVn, refuseOneMachine, requireRoom } from './nodes/room-on-nodes.ts';
+import { noteUnfiltered } from './nodes/unfiltered.ts';
+import { applyWithMtu } from './probe/apply-with-mtu.ts';
+import { tunnelMtu } from './probe/mtu.ts';
+import { accessTunnels, tunnelsOf } from './probe/tunnel-sizes.ts';
 import { uninstallVn } from './uninstall.ts';
 
 export interface InstallOptions {
@@ -34,6 +42,8 @@ export interface InstallResult {
   readonly nodes: number;
   readonly mtu: number;
   readonly durationMs: number;
+  /** What on the nodes stops packets though it is none of the slice's; absent where there is nothing. */
+  readonly obstacles?: readonly NodeObstacle[];
 }
 
 /**
@@ -45,17 +55,35 @@ export async function install(context: Context, slice: Slice, options: InstallOp
   const placements = vns.map((vn) => choosePlacement(vn, options.placement));
   const nodes = vns.flatMap((vn, index) => [...edgeNodes(vn), ...placements[index]!.values()]);
   context.report({ kind: 'phase', text: `connect to ${new Set(nodes).size} nodes` });
-  const work = () =>
-    withAgents(context, slice, nodes, async (agents) => {
+  const work = (locked: Context) =>
+    withAgents(locked, slice, nodes, async (agents) => {
       await refuseStrange(context, agents, slice);
+      refuseOneMachine(agents);
+      requireRoom(context, agents, unrecorded(context, slice, vns, placements));
+      noteTooLittleRoom(context, agents);
+      noteUnfiltered(context, agents, agents.nodes());
+      await refuseCollisions(agents, agents.nodes(), context.signal);
+      const obstacles = (await obstaclesOn(context, agents, agents.nodes())).filter(({ blocks }) => blocks);
+      reportObstacles(context, obstacles);
       const results: InstallResult[] = [];
       for (const [index, vn] of vns.entries()) {
         context.report({ kind: 'phase', text: `install VN '${vn.name}' on placement '${options.placement}'` });
-        results.push(await installVn(context, agents, slice, vn, placements[index]!, options));
+        const result = await installVn(context, agents, slice, vn, placements[index]!, options);
+        results.push(obstacles.length === 0 ? result : { ...result, obstacles });
       }
       return results;
     });
   return withLock(context, { slice: slice.name, vn: options.vn, command: 'install' }, work);
+}
+
+function unrecorded(
+  { store }: Context,
+  slice: Slice,
+  vns: readonly VirtualNetwork[],
+  placements: readonly Placement[],
+): PlacedVn[] {
+  const placed = vns.map((vn, index) => ({ vn, placement: placements[index]! }));
+  return placed.filter(({ vn }) => store.instances.list({ slice: slice.name, vn: vn.name }).length === 0);
 }
 
 /** Of a slice of which nothing is recorded there may be nothing: another database may have it, with a VN that carries traffic. */
@@ -96,12 +124,15 @@ async function installVn(
   try {
     const access = planAccess(slice, vn);
     const settings = context.store.instances.settings(slice.name, vn.name);
-    const mtu = settings?.mtu ?? (await tunnelMtu(agents, instance, access)).mtu;
     const urpf = settings?.urpf ?? options.urpf;
     const routes = computeRoutes(vn, instance, access);
-    const desired = { vn, instances: [{ instance, routes }], active: instance, mtu, urpf };
-    const batches = desiredBatches(slice, desired, agents);
-    const changed = countChanges(await applyAll(agents, batches, context.signal));
+    const batchesWith = (mtu: number) =>
+      desiredBatches(slice, { vn, instances: [{ instance, routes }], active: instance, mtu, urpf }, agents);
+    const tunnels = [...tunnelsOf(instance, agents), ...accessTunnels(access)];
+    const { mtu, changed } = await applyWithMtu(context, agents, vn, tunnels, settings?.mtu, {
+      room: (largest) => tunnelMtu(agents, instance, access, largest),
+      apply: async (mtu) => countChanges(await applyAll(agents, batchesWith(mtu), context.signal)),
+    });
     context.store.instances.setSettings(slice.name, vn.name, { mtu, urpf });
     // What is installed already has routes of its own, cloned by migrations.
     if (record.state !== 'active') context.store.instances.saveRoutes(record.id, routes);
@@ -114,7 +145,7 @@ async function installVn(
       vn: vn.name,
       placement: options.placement,
       changed,
-      nodes: batches.size,
+      nodes: batchesWith(mtu).size,
       mtu,
       durationMs,
     };
@@ -138,11 +169,12 @@ function recordInstance(
   if (existing === undefined) {
     const plan = (slot: number) => planInstance(slice, vn, placement, slot);
     const namespaces = (instance: Instance) =>
-      new Map(vn.routers.map((router) => [router, namespaceOf(instance, router, agents)]));
+      new Map(routerNames(vn).map((router) => [router, namespaceOf(instance, router, agents)]));
     const added = instances.add(slice.name, vn.name, placementName, slotCount(slice), plan, namespaces);
     return { ...added, isNew: true };
   }
-  if (existing.placementName !== placementName) {
+  const installed = instances.plan(existing.id);
+  if (!isSamePlacement(installed.placement, placement)) {
     throw new VnmError(
       'conflict',
       `VN '${vn.name}' of slice '${slice.name}' is installed on placement '${existing.placementName}'`,
@@ -151,5 +183,5 @@ function recordInstance(
       },
     );
   }
-  return { record: existing, instance: instances.plan(existing.id), isNew: false };
+  return { record: existing, instance: installed, isNew: false };
 }

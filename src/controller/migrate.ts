@@ -1,15 +1,22 @@
-import { messageOf, VnmError } from '../model/errors.ts';
+import { messageOf } from '../model/errors.ts';
 import type { Slice, VirtualNetwork } from '../model/slice.ts';
-import { type Agents, hasFeature, requireNodes, withReachable } from './agents.ts';
-import type { Context } from './context.ts';
-import { withLock } from './lock.ts';
+import type { InstanceRecord } from '../store/instances.ts';
+import type { Context } from './base/context.ts';
+import { withLock } from './base/lock.ts';
+import { activeInstance, choosePlacement, edgeNodes, isSamePlacement, refuseUnfinished } from './base/resolve.ts';
 import { carryOut } from './migration/carry-out.ts';
 import { chooseUrpf } from './migration/choose-urpf.ts';
+import { refuseDamage } from './migration/damage.ts';
 import { optionsToJson } from './migration/journal.ts';
+import { methodNamed } from './migration/methods/index.ts';
+import { startPhases, tellStart } from './migration/phases.ts';
 import { addInstance } from './migration/prepare.ts';
+import { lookBefore } from './migration/proof.ts';
+import { unchanged } from './migration/result.ts';
 import { isGated, type MigrateOptions, type MigrateResult, type Recorded, type Run } from './migration/types.ts';
-import { startPhases } from './phases.ts';
-import { activeInstance, choosePlacement, edgeNodes, refuseUnfinished } from './resolve.ts';
+import { requireNodes, withReachable } from './nodes/agents.ts';
+import { refuseOneMachine, requireRoom } from './nodes/room-on-nodes.ts';
+import { resume, rollback } from './recover.ts';
 
 export type { MigrateOptions, MigrateResult } from './migration/types.ts';
 
@@ -22,7 +29,8 @@ export type { MigrateOptions, MigrateResult } from './migration/types.ts';
  *
  * Until the redirection a failure takes the new instance away again; after it, the gateways are redirected back first. What is
  * interrupted is in the journal (migration/journal.ts). Nodes that only the old placement uses may be away: their routers are made
- * from the record. Throws only for what was wrong before anything was changed.
+ * from the record. To the placement that it is on, under whatever name, it is `unchanged`. Throws only for what was wrong before
+ * anything was changed.
  */
 export async function migrate(
   context: Context,
@@ -31,11 +39,25 @@ export async function migrate(
   options: MigrateOptions,
 ): Promise<MigrateResult> {
   choosePlacement(vn, options.to);
-  refuseRemoteGates(options);
+  methodNamed(options.method).refuse(options);
   const command = `migrate --to ${options.to}`;
-  return withLock(context, { slice: slice.name, vn: vn.name, command }, () =>
-    migrateLocked(context, slice, vn, options),
+  if (options.resumeFirst === true) {
+    const before = await goOn(context, slice, vn);
+    const isThere = before?.outcome === 'completed' && before.to === options.to;
+    if (before !== undefined && (isThere || before.outcome === 'failed' || before.interrupted)) return before;
+  }
+  return withLock(context, { slice: slice.name, vn: vn.name, command }, (locked) =>
+    migrateLocked(locked, slice, vn, options),
   );
+}
+
+/** Finishes what was interrupted; undefined where nothing was, or only a trial had to go. */
+async function goOn(context: Context, slice: Slice, vn: VirtualNetwork): Promise<MigrateResult | undefined> {
+  const { migrations, instances } = context.store;
+  if (migrations.unfinished(slice.name, vn.name).length > 0) return resume(context, slice, vn);
+  const isTrial = ({ state }: InstanceRecord) => state !== 'active';
+  if (instances.list({ slice: slice.name, vn: vn.name }).some(isTrial)) await rollback(context, slice, vn);
+  return undefined;
 }
 
 async function migrateLocked(
@@ -46,17 +68,27 @@ async function migrateLocked(
 ): Promise<MigrateResult> {
   const old = activeInstance(context.store, slice, vn);
   const to = { name: options.to, placement: choosePlacement(vn, options.to) };
-  refuseUnfinished(context.store, slice, vn);
-  refuseSame(slice, vn, old, options.to);
+  refuseUnfinished(
+    context.store,
+    slice,
+    vn,
+    `; pl-vnm migrate ${slice.name} --to ${options.to} --resume-first does it first`,
+  );
+  if (isSamePlacement(old.instance.placement, to.placement)) return unchanged(context, slice, vn, options);
   const { mtu, urpf: urpfBefore } = context.store.instances.settings(slice.name, vn.name)!;
   const nodes = [...edgeNodes(vn), ...old.instance.placement.values(), ...to.placement.values()];
   context.report({ kind: 'phase', text: 'add nodes' });
   const startedAt = performance.now();
   return withReachable(context, slice, nodes, async (agents) => {
     requireNodes(agents, [...edgeNodes(vn), ...to.placement.values()]);
+    refuseOneMachine(agents);
+    requireRoom(context, agents, [{ vn, placement: to.placement }]);
     const urpf = chooseUrpf(context, agents, vn, options.urpf);
     const gated = isGated(options);
-    if (gated) refuseWithoutGates(agents, vn);
+    methodNamed(options.method).refuseOn(agents, vn, options);
+    const command = `migrate ${slice.name} --to ${options.to}`;
+    await refuseDamage({ context, agents, slice, vn, old }, command, options.repairFirst === true);
+    const yardstick = await lookBefore({ context, agents, slice, vn, old, mtu });
     const id = context.store.migrations.start({
       slice: slice.name,
       vn: vn.name,
@@ -69,9 +101,11 @@ async function migrateLocked(
       urpfBefore,
       oldInstance: old.record.id,
     });
+    tellStart(context, id);
     const phases = startPhases(context, id, { name: 'add nodes', ms: performance.now() - startedAt });
     const run = { context, agents, slice, vn, old, to, urpf, gated, mtu, phases, id };
-    return carryOut(run, addFirst(run), options, urpfBefore, 'before');
+    context.store.migrations.progress(id, { yardstick });
+    return carryOut(run, addFirst(run), options, urpfBefore, 'prepare');
   });
 }
 
@@ -83,31 +117,4 @@ function addFirst(run: Run & { readonly id: number }): Recorded {
     run.context.store.migrations.finish(run.id, 'rolled-back', Date.now(), messageOf(error));
     throw error;
   }
-}
-
-/** A gate is opened as exactly as its gateway redirects; over SSH neither would be exact. */
-export function refuseRemoteGates({ schedule, control }: Pick<MigrateOptions, 'schedule' | 'control'>): void {
-  if (control === 'gateway' || (schedule !== 'hold' && schedule !== 'drain')) return;
-  throw new VnmError('usage', `schedule '${schedule}' needs the redirections armed at the gateways`, {
-    hint: 'take --control gateway',
-  });
-}
-
-function refuseWithoutGates(agents: Agents, vn: VirtualNetwork): void {
-  const lacking = vn.gateways.filter(({ node }) => !hasFeature(agents.get(node).facts, 'ifb-gate'));
-  if (lacking.length === 0) return;
-  throw new VnmError(
-    'unsupported',
-    `gateway ${lacking.map(({ name }) => name).join(', ')} cannot hold traffic: no ifb with tbf`,
-    {
-      hint: "take '--schedule optimal --urpf feasible', which needs no gates",
-    },
-  );
-}
-
-function refuseSame(slice: Slice, vn: VirtualNetwork, old: Recorded, to: string): void {
-  if (old.record.placementName !== to) return;
-  throw new VnmError('conflict', `VN '${vn.name}' of slice '${slice.name}' is on placement '${to}' already`, {
-    hint: `its placements are ${[...vn.placements.keys()].join(', ')}`,
-  });
 }

@@ -5,18 +5,21 @@ import type { FlowPath, Uncertainty } from '../planning/loss/types.ts';
 import { noUncertainty } from '../planning/loss/uncertainty.ts';
 import { schedulesFor } from '../planning/schedule/make.ts';
 import type { Granularity, Schedule, ScheduleName } from '../planning/schedule/types.ts';
-import { requireNodes, withReachable } from './agents.ts';
-import { measureClocks } from './clocks.ts';
-import type { Context } from './context.ts';
-import { declaredFlowPaths, measuredFlowPaths } from './flow-paths.ts';
-import { withLock } from './lock.ts';
+import type { Context } from './base/context.ts';
+import { withLock } from './base/lock.ts';
+import { activeInstance, choosePlacement, edgeNodes, refuseUnfinished } from './base/resolve.ts';
 import { chooseUrpf } from './migration/choose-urpf.ts';
+import { reportDamage } from './migration/damage.ts';
 import { type Decision, decide, timingOfGateways } from './migration/decide.ts';
 import { removeFresh } from './migration/finish.ts';
-import { addInstance, clone, join, measureBoth, setUp } from './migration/prepare.ts';
+import { declaredFlowPaths } from './migration/flow-paths.ts';
+import { startPhases } from './migration/phases.ts';
+import { type PlannedFlow, plannedFlow } from './migration/planned-flow.ts';
+import { addInstance, clone, flowsMeasured, join, measureBoth, setUp } from './migration/prepare.ts';
 import { type Move, movesOf, type Run } from './migration/types.ts';
-import { startPhases } from './phases.ts';
-import { activeInstance, choosePlacement, edgeNodes, refuseUnfinished } from './resolve.ts';
+import { requireNodes, withReachable } from './nodes/agents.ts';
+import { measureClocks } from './nodes/clocks.ts';
+import { refuseOneMachine, requireRoom } from './nodes/room-on-nodes.ts';
 
 export interface PlanOptions {
   readonly to: string;
@@ -55,21 +58,6 @@ export interface PlannedSchedule {
   readonly flows: PlannedFlow[];
 }
 
-export interface PlannedFlow {
-  readonly from: string;
-  readonly to: string;
-  /** Null where nothing arrives over the old instance. */
-  readonly oldLatencyMs: number | null;
-  readonly newLatencyMs: number;
-  readonly predictedLossMs: number;
-  readonly predictedLost: number;
-  readonly worstLost: number;
-  readonly predictedReordered: number;
-  readonly addedDelayMs: number;
-  /** No difference of the redirections is safe against the timing uncertainty. */
-  readonly windowTooNarrow: boolean;
-}
-
 /**
  * What a migration would do and lose. Traffic is never touched. With measured latencies the new instance is set up beside the old
  * one, measured and taken away again (steps 2 to 4); with declared ones no node is contacted and timing is taken as exact.
@@ -88,8 +76,8 @@ export async function plan(
   const facts =
     latency === 'declared'
       ? declaredFacts(context, slice, vn, from, options)
-      : await withLock(context, { slice: slice.name, vn: vn.name, command: `plan --to ${options.to}` }, () =>
-          measuredFacts(context, slice, vn, from, options),
+      : await withLock(context, { slice: slice.name, vn: vn.name, command: `plan --to ${options.to}` }, (locked) =>
+          measuredFacts(locked, slice, vn, from, options),
         );
   const names = options.schedule === undefined ? schedulesFor(facts.urpf) : [options.schedule];
   const schedules: PlannedSchedule[] = [];
@@ -159,21 +147,23 @@ async function measuredFacts(
   const nodes = [...edgeNodes(vn), ...old.instance.placement.values(), ...to.placement.values()];
   return withReachable(context, slice, nodes, async (agents) => {
     requireNodes(agents, [...edgeNodes(vn), ...to.placement.values()]);
+    refuseOneMachine(agents);
+    requireRoom(context, agents, [{ vn, placement: to.placement }]);
     const urpf = chooseUrpf(context, agents, vn, options.urpf);
+    await reportDamage({ context, agents, slice, vn, old });
     const phases = startPhases(context);
     const run: Run = { context, agents, slice, vn, old, to, urpf, gated: false, mtu, phases };
     const fresh = addInstance(run);
     try {
       await setUp(run, fresh.instance);
-      await clone(run, fresh.instance);
-      await join(run, fresh.instance);
+      await join(run, fresh.instance, await clone(run, fresh.instance));
       const clocks = await measureClocks(
         agents,
         vn.gateways.map((gateway) => gateway.node),
       );
       const latencies = await measureBoth(run, fresh.instance, clocks);
       const uncertainty = await timingOfGateways(agents, vn, clocks, 'gateway');
-      return { flows: measuredFlowPaths(vn, latencies.old, latencies.fresh, mtu), uncertainty, urpf };
+      return { flows: flowsMeasured(run, latencies), uncertainty, urpf };
     } finally {
       phases.begin('take the trial away');
       await removeFresh(run, fresh);
@@ -188,18 +178,7 @@ function describe({ schedule, evaluation }: Decision): PlannedSchedule {
     worstObjective: evaluation.worstObjective,
     offsets: offsetsOf(schedule),
     gates: Object.fromEntries(schedule.gates),
-    flows: evaluation.flows.map((outcome) => ({
-      from: outcome.flow.from,
-      to: outcome.flow.to,
-      oldLatencyMs: outcome.flow.isOldDown === true ? null : outcome.flow.oldMs,
-      newLatencyMs: outcome.flow.newMs,
-      predictedLossMs: outcome.lostMs,
-      predictedLost: outcome.lostPackets,
-      worstLost: outcome.worstLostPackets,
-      predictedReordered: outcome.reorderedPackets,
-      addedDelayMs: outcome.addedDelayMs,
-      windowTooNarrow: outcome.windowTooNarrow,
-    })),
+    flows: evaluation.flows.map(plannedFlow),
   };
 }
 

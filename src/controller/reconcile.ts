@@ -1,11 +1,10 @@
 import type { Slice } from '../model/slice.ts';
-import type { Store } from '../store/store.ts';
-import { type Agents, withReachable } from './agents.ts';
-import type { Context } from './context.ts';
-import { recordedVns } from './desired.ts';
-import { compareNodes, type NodeDifference, type NodeFailure, nodesOf } from './live.ts';
-import { withLock } from './lock.ts';
-import { activeInstance, chooseVn, refuseUnfinished } from './resolve.ts';
+import type { Context } from './base/context.ts';
+import { withLock } from './base/lock.ts';
+import { activeInstance, chooseVn, refuseUnfinished } from './base/resolve.ts';
+import { recordedVns } from './batches/desired.ts';
+import { type Agents, withReachable } from './nodes/agents.ts';
+import { compareNodes, type NodeDifference, type NodeFailure, nodesOf, recordReconciled } from './nodes/compare.ts';
 
 export interface ReconcileOptions {
   /** One VN of the slice; all, and what belongs to none, without it. */
@@ -35,7 +34,7 @@ export async function reconcile(context: Context, slice: Slice, options: Reconci
   const { store } = context;
   const { dryRun } = options;
   const vns = options.vn === undefined ? slice.vns : [chooseVn(slice, options.vn)];
-  return withLock(context, { slice: slice.name, vn: options.vn, command: 'reconcile' }, async () => {
+  return withLock(context, { slice: slice.name, vn: options.vn, command: 'reconcile' }, async (locked) => {
     for (const vn of vns) refuseUnfinished(store, slice, vn);
     if (options.vn !== undefined) activeInstance(store, slice, vns[0]!);
     const recorded = recordedVns(store, slice);
@@ -43,21 +42,14 @@ export async function reconcile(context: Context, slice: Slice, options: Reconci
     const nodes = nodesOf(store, slice, vns);
     context.report({ kind: 'phase', text: `${dryRun ? 'compare with' : 'reconcile'} ${nodes.size} nodes` });
     const mend = async (agents: Agents): Promise<ReconcileResult> => {
-      const comparing = { recorded, meant, leftOvers: options.vn === undefined, dryRun };
-      const { differences, unreachable, failed } = await compareNodes(context, agents, comparing);
+      const comparing = { meant, dryRun, ...(options.vn === undefined ? { recorded } : {}) };
+      const { differences, unreachable, failed } = await compareNodes(locked, agents, comparing);
       const mended = differences.filter(({ additional }) => !additional);
       const additional = differences.filter((difference) => difference.additional);
       const names = meant.map(({ vn }) => vn.name);
-      if (!dryRun && mended.length > 0) recordEvent(store, slice, options.vn, mended);
+      if (!dryRun && mended.length > 0) recordReconciled(store, slice, options.vn, mended);
       return { slice: slice.name, vns: names, dryRun, mended, additional, unreachable, failed };
     };
-    return withReachable(context, slice, nodes, mend, { faulty: 'missing' });
+    return withReachable(locked, slice, nodes, mend, { faulty: 'missing' });
   });
-}
-
-function recordEvent(store: Store, slice: Slice, vn: string | undefined, mended: readonly NodeDifference[]): void {
-  const nodes = [...new Set(mended.map(({ node }) => node))];
-  const what = vn === undefined ? 'slice' : `VN '${vn}'`;
-  const count = mended.length === 1 ? '1 difference' : `${mended.length} differences`;
-  store.events.add(slice.name, 'reconciled', `${what}: ${count} mended on ${nodes.join(', ')}`, mended);
 }

@@ -1,84 +1,95 @@
 /** Goes on with a migration that was interrupted: `resume` finishes it, `rollback` undoes it (migration/journal.ts). */
 import { VnmError } from '../model/errors.ts';
+import { routerNames } from '../model/router.ts';
 import type { Slice, VirtualNetwork } from '../model/slice.ts';
 import type { InstanceRecord } from '../store/instances.ts';
-import type { MigrationRecord, Outcome } from '../store/migrations.ts';
-import { applyAll, requireNodes, withReachable } from './agents.ts';
-import type { Context } from './context.ts';
-import { withLock } from './lock.ts';
-import { carryOut, drainMsOf } from './migration/carry-out.ts';
-import { removeFresh, rollBack } from './migration/finish.ts';
-import { optionsOf, stageOf, unfinishedMigration } from './migration/journal.ts';
+import type { MigrationRecord } from '../store/migrations.ts';
+import type { Context } from './base/context.ts';
+import { withLock } from './base/lock.ts';
+import { stageOf } from './base/phase.ts';
+import { choosePlacement, edgeNodes, installOrUninstall } from './base/resolve.ts';
+import { mergeBatches } from './batches/batches.ts';
+import { setGroups } from './batches/gateways.ts';
+import { tearDownInstance } from './batches/routers.ts';
+import { carryOut } from './migration/carry-out.ts';
+import { repairDamage } from './migration/damage.ts';
+import { removeFresh } from './migration/finish.ts';
+import { optionsOf, unfinishedMigration } from './migration/journal.ts';
+import { resumeFrom, undoFrom } from './migration/machine.ts';
+import { usualOptions } from './migration/options.ts';
+import { startPhases } from './migration/phases.ts';
 import { addInstance } from './migration/prepare.ts';
-import { recordResult } from './migration/result.ts';
+import { recordYardstick } from './migration/proof.ts';
+import { recordResult, unchanged } from './migration/result.ts';
 import { isGated, type MigrateResult, type Recorded, type Run } from './migration/types.ts';
-import { mergeBatches, setGroups, tearDownInstance } from './operations.ts';
-import { startPhases } from './phases.ts';
-import { choosePlacement, edgeNodes, installOrUninstall } from './resolve.ts';
+import { applyAll, requireNodes, withReachable } from './nodes/agents.ts';
 
 /**
  * Finishes an interrupted migration from where it was. Before the redirection it prepares anew, since the old routers may have
- * learnt since; after it, it first brings every gateway to the new instance. Throws VnmError `not-found` when nothing was
- * interrupted, `unreachable` while a node that it needs is away, as in `migrate`; then nothing is changed.
+ * learnt since; after it, it first brings every gateway to the new instance. `unchanged` when nothing was interrupted. Throws
+ * VnmError `not-found` when the VN is not installed, `unreachable` while a node that it needs is away, as in `migrate`; then nothing
+ * is changed.
  */
 export async function resume(context: Context, slice: Slice, vn: VirtualNetwork): Promise<MigrateResult> {
-  return withLock(context, { slice: slice.name, vn: vn.name, command: 'resume' }, async () => {
+  return withLock(context, { slice: slice.name, vn: vn.name, command: 'resume' }, async (locked) => {
     const record = unfinishedMigration(context.store, slice.name, vn.name);
-    const stage = stageOf(record.state);
-    return withMigration(context, slice, vn, record, async (run, fresh) => {
+    if (record === undefined) return unchanged(context, slice, vn, usualOptions);
+    const stage = stageOf(record);
+    return withMigration(locked, slice, vn, record, async (run, fresh) => {
       const options = { ...optionsOf(record), traffic: false };
       if (stage === 'retiring') {
         requireNodes(run.agents, run.to.placement.values());
         // Gone from the database only when nothing of it is left.
         if (run.old === undefined)
           return recordResult({ ...run, old: fresh! }, options, 'completed', [], [], undefined);
-        return carryOut({ ...run, old: run.old }, fresh!, options, record.urpfBefore, 'retiring');
+        return carryOut({ ...run, old: run.old }, fresh!, options, record.urpfBefore, 'retire');
       }
       const whole = { ...run, old: run.old! };
       requireNodes(run.agents, [...edgeNodes(vn), ...run.to.placement.values()]);
+      if (stage === 'before') {
+        await repairDamage(whole);
+        await recordYardstick(whole);
+      }
       if (stage === 'before' && fresh !== undefined) await clear(whole, fresh);
-      return carryOut(whole, fresh ?? addInstance(whole), options, record.urpfBefore, stage);
+      return carryOut(whole, fresh ?? addInstance(whole), options, record.urpfBefore, resumeFrom(stage));
     });
   });
 }
 
 /**
- * Undoes an interrupted migration; also takes an instance away that an interrupted `plan` left. Throws VnmError `not-found`,
- * `conflict` once the old instance is being taken down, `unreachable` while a gateway is away.
+ * Undoes an interrupted migration; also takes an instance away that an interrupted `plan` left. `unchanged` when there is neither.
+ * Throws VnmError `not-found` when the VN is not installed, `conflict` once the old instance is being taken down, `unreachable` while a gateway is away.
  */
 export async function rollback(context: Context, slice: Slice, vn: VirtualNetwork): Promise<MigrateResult | undefined> {
-  return withLock(context, { slice: slice.name, vn: vn.name, command: 'rollback' }, async () => {
+  return withLock(context, { slice: slice.name, vn: vn.name, command: 'rollback' }, async (locked) => {
     const left = context.store.instances
       .list({ slice: slice.name, vn: vn.name })
       .filter(({ state }) => state !== 'active');
     if (context.store.migrations.unfinished(slice.name, vn.name).length === 0 && left.length > 0) {
       refuseHalf(context, slice, vn);
-      await removeTrials(context, slice, vn, left);
+      await removeTrials(locked, slice, vn, left);
       return undefined;
     }
     const record = unfinishedMigration(context.store, slice.name, vn.name);
+    if (record === undefined) return unchanged(context, slice, vn, usualOptions);
     refuseRetired(record);
-    return withMigration(context, slice, vn, record, async (run, fresh) => {
+    return withMigration(locked, slice, vn, record, async (run, fresh) => {
       const options = { ...optionsOf(record), traffic: false };
       const stopped = new VnmError('rolled-back', `it was interrupted (${record.state})`);
       const whole = { ...run, old: run.old! };
-      const redirectionBegun = stageOf(record.state) !== 'before';
-      if (redirectionBegun) {
+      const stage = stageOf(record);
+      if (stage === 'redirecting') {
         // What was away from the start is not needed for what was before.
         const dead = record.fromRecord ?? [];
         const { placement } = whole.old.instance;
-        const routers = vn.routers.filter((router) => !dead.includes(router));
+        const routers = routerNames(vn).filter((router) => !dead.includes(router));
         requireNodes(run.agents, [
           ...vn.gateways.map(({ node }) => node),
           ...routers.map((router) => placement.get(router)!),
         ]);
       }
-      const outcome: Outcome =
-        fresh === undefined
-          ? 'rolled-back'
-          : await rollBack(whole, fresh, record.urpfBefore, { redirectionBegun, drainMs: drainMsOf(whole) });
-      run.phases.end();
-      return recordResult(whole, options, outcome, [], [], stopped);
+      if (fresh === undefined) return recordResult(whole, options, 'rolled-back', [], [], stopped);
+      return carryOut(whole, fresh, options, record.urpfBefore, undoFrom(stage), stopped);
     });
   });
 }
@@ -148,8 +159,9 @@ function refuseHalf({ store }: Context, slice: Slice, vn: VirtualNetwork): void 
   });
 }
 
-function refuseRetired({ state, slice, from, to }: MigrationRecord): void {
-  if (state !== 'retire') return;
+function refuseRetired(migration: MigrationRecord): void {
+  if (stageOf(migration) !== 'retiring') return;
+  const { slice, from, to } = migration;
   throw new VnmError(
     'conflict',
     `the old instance on '${from}' is being taken down already, all traffic is on '${to}'`,

@@ -1,5 +1,7 @@
 import { formatPrefix } from '../model/address.ts';
-import type { Slice } from '../model/slice.ts';
+import type { RouterKind } from '../model/router.ts';
+import type { Slice, VirtualNetwork } from '../model/slice.ts';
+import type { TunnelKind } from '../model/tunnel.ts';
 import type { StoredEvent } from '../store/events.ts';
 import type { HealthRecord } from '../store/health.ts';
 import type { MigrationRecord } from '../store/migrations.ts';
@@ -32,8 +34,8 @@ export interface InstanceStatus {
   readonly state: string;
   readonly slot: number;
   readonly block: string;
-  readonly routers: { router: string; node: string; namespace: string; routes: number }[];
-  readonly tunnels: { a: string; b: string; kind: 'vxlan' | 'local'; vni: number; addresses: [string, string] }[];
+  readonly routers: { router: string; kind: RouterKind; node: string; namespace: string; routes: number }[];
+  readonly tunnels: { a: string; b: string; kind: TunnelKind; vni: number; addresses: [string, string] }[];
 }
 
 /** What the database says is installed where. */
@@ -50,18 +52,23 @@ export function sliceStatus(store: Store, slice: Slice): SliceStatus {
         mtu: settings?.mtu ?? null,
         urpf: settings?.urpf ?? null,
         placements: [...vn.placements.keys()],
-        instances: instancesOf(store, slice.name, vn.name),
+        instances: instancesOf(store, slice.name, vn),
       };
     }),
     migrations: store.migrations.list(slice.name, 10),
-    events: store.events.list(slice.name, 10),
+    // Of a migration its begin and its end; the phases would push everything else out.
+    events: store.events
+      .list(slice.name, 200)
+      .filter(({ kind }) => kind !== 'migration-phase')
+      .slice(0, 10),
     watchedAt: store.health.service()?.seenAt ?? null,
     health: store.health.list(slice.name),
   };
 }
 
-function instancesOf(store: Store, slice: string, vn: string): InstanceStatus[] {
-  return store.instances.list({ slice, vn }).map(({ id, placementName, state, slot }) => {
+function instancesOf(store: Store, slice: string, vn: VirtualNetwork): InstanceStatus[] {
+  const kinds = new Map(vn.routers.map(({ name, kind }) => [name, kind]));
+  return store.instances.list({ slice, vn: vn.name }).map(({ id, placementName, state, slot }) => {
     const plan = store.instances.plan(id);
     const namespaces = store.instances.namespaces(id);
     const routes = store.instances.routes(id);
@@ -74,14 +81,15 @@ function instancesOf(store: Store, slice: string, vn: string): InstanceStatus[] 
       block: plan.block,
       routers: [...plan.placement].map(([router, node]) => ({
         router,
+        kind: kinds.get(router)!,
         node,
         namespace: namespaces.get(router)!,
         routes: routes.get(router)?.length ?? 0,
       })),
-      tunnels: plan.links.map(({ a, b, vni }) => ({
+      tunnels: plan.links.map(({ a, b, tunnel, vni }) => ({
         a: name(a),
         b: name(b),
-        kind: a.node === b.node ? 'local' : 'vxlan',
+        kind: tunnel,
         vni,
         addresses: [a.address, b.address],
       })),

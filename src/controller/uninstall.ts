@@ -1,17 +1,13 @@
 import type { Slice, VirtualNetwork } from '../model/slice.ts';
 import { planAccess } from '../planning/instance.ts';
-import { type Agents, applyAll, countChanges, withAgents } from './agents.ts';
-import type { Context } from './context.ts';
-import { withLock } from './lock.ts';
-import {
-  leaveGateways,
-  mergeBatches,
-  peerRoutes,
-  removeGroups,
-  tearDownAccess,
-  tearDownRouters,
-} from './operations.ts';
-import { edgeNodes } from './resolve.ts';
+import type { Context } from './base/context.ts';
+import { withLock } from './base/lock.ts';
+import { edgeNodes } from './base/resolve.ts';
+import { tearDownAccess } from './batches/access.ts';
+import { mergeBatches } from './batches/batches.ts';
+import { leaveGateways, peerRoutes, removeGroups } from './batches/gateways.ts';
+import { tearDownRouters } from './batches/routers.ts';
+import { type Agents, applyAll, countChanges, withAgents } from './nodes/agents.ts';
 
 export interface UninstallResult {
   readonly slice: string;
@@ -22,8 +18,8 @@ export interface UninstallResult {
 
 /** Takes down all that the database says is installed of a slice, or of one VN of it, and nothing else. */
 export async function uninstall(context: Context, slice: Slice, vnName?: string): Promise<UninstallResult> {
-  return withLock(context, { slice: slice.name, vn: vnName, command: 'uninstall' }, () =>
-    uninstallLocked(context, slice, vnName),
+  return withLock(context, { slice: slice.name, vn: vnName, command: 'uninstall' }, (locked) =>
+    uninstallLocked(locked, slice, vnName),
   );
 }
 

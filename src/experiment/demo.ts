@@ -2,12 +2,13 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import type { Context, Progress } from '../controller/context.ts';
+import type { Context, Progress } from '../controller/base/context.ts';
 import { install } from '../controller/install.ts';
 import { type MigrateResult, migrate } from '../controller/migrate.ts';
+import type { VerifyResult } from '../controller/probe/verify-vn.ts';
 import { uninstall } from '../controller/uninstall.ts';
-import { type VerifyResult, verify } from '../controller/verify.ts';
+import { verify } from '../controller/verify.ts';
+import { packageFile } from '../model/package.ts';
 import type { Slice, VirtualNetwork } from '../model/slice.ts';
 import { readSlice } from '../slicefile/index.ts';
 import { openStore } from '../store/store.ts';
@@ -21,7 +22,7 @@ export interface DemoResult {
   readonly ways: { readonly way: Way; readonly migrations: MigrateResult[] }[];
 }
 
-export type Way = 'paper' | 'ours';
+type Way = 'paper' | 'ours';
 
 /** The paper's: redirections commanded over SSH, strict uRPF. Ours: armed at the gateways, feasible uRPF. */
 const ways = {
@@ -37,7 +38,7 @@ export async function demo(report: (progress: Progress) => void, signal: AbortSi
   dataplaneChoice('auto');
   const directory = await mkdtemp(join(tmpdir(), 'pl-vnm-demo-'));
   const store = openStore(join(directory, 'pl-vnm.db'));
-  const slice = readSlice(fileURLToPath(new URL('../../slices/three-node.yaml', import.meta.url)));
+  const slice = readSlice(packageFile('slices/three-node.yaml'));
   try {
     report({ kind: 'phase', text: 'testbed' });
     await bringUp(store, [slice], {

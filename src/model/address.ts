@@ -33,6 +33,32 @@ export function parseAddress(text: string): number {
   return toNumber(ipaddr.IPv4.parse(text));
 }
 
+/**
+ * Whether a resolver may take a host for an address instead of a name: its last label is a number (decimal, octal or hexadecimal), as
+ * in `192.0.2.7`, `10.1`, `0x7f.1` and `167772161`. No top-level domain is one.
+ */
+export function endsInNumber(host: string): boolean {
+  return /(?:^|\.)(?:\d+|0x[0-9a-f]*)\.?$/i.test(host);
+}
+
+/**
+ * The usual form of an address in another notation that `inet_aton` takes: one to four numbers, the last of which fills what is left.
+ * Undefined for others, and for `192.0.2`, where a number was more likely forgotten.
+ */
+export function usualNotation(host: string): string | undefined {
+  const words = host.split('.');
+  const numbers = words.map((word) => {
+    if (/^0x[0-9a-f]+$/i.test(word)) return Number.parseInt(word, 16);
+    if (/^0[0-7]*$/.test(word)) return Number.parseInt(word, 8);
+    return /^[1-9]\d*$/.test(word) ? Number(word) : Number.NaN;
+  });
+  const last = numbers.pop()!;
+  const limit = 256 ** (4 - numbers.length);
+  if (words.length > 4 || !(last < limit) || !numbers.every((number) => number < 256)) return undefined;
+  if (/^\d{1,3}(\.[1-9]\d{0,2}|\.0){1,2}$/.test(host)) return undefined;
+  return formatAddress(numbers.reduce((sum, number, index) => sum + number * 256 ** (3 - index), last));
+}
+
 export function formatAddress(address: number): string {
   return [24, 16, 8, 0].map((shift) => (address >>> shift) & 255).join('.');
 }

@@ -1,31 +1,33 @@
+import { exitCodes } from './exit-codes.ts';
+
 /** What can go wrong, each with the exit code of the command line (DESIGN: "Command line") and the status of the HTTP API. */
 const codes = {
   /** The operation was tried and failed. */
-  failed: { exit: 1, http: 500 },
+  failed: { exit: exitCodes.failed, http: 500 },
   /** The request contradicts what exists (a name taken with other parameters, an object still in use). */
-  conflict: { exit: 1, http: 409 },
+  conflict: { exit: exitCodes.failed, http: 409 },
   /** Something named does not exist. */
-  'not-found': { exit: 1, http: 404 },
+  'not-found': { exit: exitCodes.failed, http: 404 },
   /** A request to the service without its token, or with another. */
-  unauthorized: { exit: 1, http: 401 },
+  unauthorized: { exit: exitCodes.failed, http: 401 },
   /** The policy or the confinement of the slice, or the service, forbids it. */
-  forbidden: { exit: 1, http: 403 },
+  forbidden: { exit: exitCodes.failed, http: 403 },
   /** The node or the machine lacks a feature that is needed. */
-  unsupported: { exit: 1, http: 422 },
-  /** No answer in time. */
-  timeout: { exit: 1, http: 504 },
+  unsupported: { exit: exitCodes.failed, http: 422 },
+  /** A node did not answer in time. */
+  timeout: { exit: exitCodes.unreachable, http: 504 },
   /** Wrong words on the command line. */
-  usage: { exit: 2, http: 400 },
+  usage: { exit: exitCodes.usage, http: 400 },
   /** A slice file or a message has faults. */
-  'invalid-input': { exit: 3, http: 400 },
+  'invalid-input': { exit: exitCodes.invalidInput, http: 400 },
   /** A node cannot be reached, or its host key is not trusted. */
-  unreachable: { exit: 4, http: 502 },
+  unreachable: { exit: exitCodes.unreachable, http: 502 },
   /** A migration was undone; the VN is on its old placement. */
-  'rolled-back': { exit: 5, http: 409 },
+  'rolled-back': { exit: exitCodes.rolledBack, http: 409 },
   /** A migration could not be undone completely. */
-  'rollback-incomplete': { exit: 6, http: 409 },
+  'rollback-incomplete': { exit: exitCodes.rollbackIncomplete, http: 409 },
   /** Stopped by a signal. */
-  interrupted: { exit: 130, http: 503 },
+  interrupted: { exit: exitCodes.interrupted, http: 503 },
 } as const satisfies Record<string, { exit: number; http: number }>;
 
 export type ErrorCode = keyof typeof codes;

@@ -1,4 +1,5 @@
 import { isIPv4 } from 'node:net';
+import { containsAddress, endsInNumber, parsePrefix, usualNotation } from './address.ts';
 import { VnmError } from './errors.ts';
 
 export interface NtpServer {
@@ -15,13 +16,33 @@ export const ntpServerPattern = new RegExp(`^(${label}(?:\\.${label})*)(?::([1-9
 /** What a slice may name, and an agent asks at once. */
 export const maxNtpServers = 8;
 
-/** Reads `host` or `host:port`; the port is 123 unless the text says otherwise. Throws VnmError `invalid-input`. */
+/**
+ * Reads `host` or `host:port`; the port is 123 unless the text says otherwise. An address is four decimal numbers: the resolver would
+ * make an address of `10.1` or `0x7f000001`, too. Throws VnmError `invalid-input`.
+ */
 export function parseNtpServer(text: string): NtpServer {
   const [, host = '', port = '123'] = ntpServerPattern.exec(text) ?? [];
-  // The resolver would make some address of `192.0.2`.
-  const isName = host !== '' && host.length <= 253 && !/^[\d.]+$/.test(host);
-  if ((isName || isIPv4(host)) && Number(port) <= 65_535) return { host, port: Number(port) };
+  const isHost = endsInNumber(host) ? isIPv4(host) : host !== '' && host.length <= 253;
+  if (isHost && Number(port) <= 65_535) return { host, port: Number(port) };
+  const address = usualNotation(host);
   throw new VnmError('invalid-input', `'${text}' is not an NTP server`, {
-    hint: 'write it like ntp1.example.org or 192.0.2.7:123 (no IPv6)',
+    hint:
+      address === undefined
+        ? 'write it like ntp1.example.org or 192.0.2.7:123 (no IPv6)'
+        : `${host} is another notation of an address: write ${address}`,
   });
+}
+
+const noServers = [
+  { prefix: '0.0.0.0/8', kind: 'an unspecified' },
+  { prefix: '127.0.0.0/8', kind: 'a loopback' },
+  { prefix: '169.254.0.0/16', kind: 'a link-local' },
+  { prefix: '224.0.0.0/4', kind: 'a multicast' },
+  { prefix: '255.255.255.255/32', kind: 'a broadcast' },
+  { prefix: '240.0.0.0/4', kind: 'a reserved' },
+].map(({ prefix, kind }) => ({ prefix: parsePrefix(prefix), kind }));
+
+/** What kind of address it is, with its article, where no machine that asks can mean a certain other host by it. */
+export function unfitForServer(address: number): string | undefined {
+  return noServers.find(({ prefix }) => containsAddress(prefix, address))?.kind;
 }

@@ -1,4 +1,5 @@
 import type { Prefix } from './address.ts';
+import type { Router } from './router.ts';
 
 /** A slice: a name, a private subnet and the substrate nodes it may use; the VNs on it and their placements. */
 export interface Slice {
@@ -26,6 +27,8 @@ export interface SubstrateNode {
   readonly key?: string;
   /** Where other nodes send tunnel packets to, when that is not `host` (IPv4). */
   readonly address?: string;
+  /** Seconds, the unit of all limits: see patience.ts. */
+  readonly patience?: number;
 }
 
 /** One-way latencies between substrate nodes in ms, as the slice file declares them. */
@@ -37,12 +40,15 @@ export interface LatencyMap {
 
 export interface VirtualNetwork {
   readonly name: string;
-  readonly routers: readonly string[];
+  /** Links, gateways and placements refer to them by name. */
+  readonly routers: readonly Router[];
   readonly links: readonly VirtualLink[];
   readonly gateways: readonly Gateway[];
   readonly endHosts: readonly EndHost[];
   readonly flows: readonly Flow[];
   readonly placements: ReadonlyMap<string, Placement>;
+  /** Largest packets that it carries, in bytes; undefined: what its narrowest tunnel carries. */
+  readonly mtu?: number;
 }
 
 export interface VirtualLink {
@@ -57,7 +63,7 @@ export interface Gateway {
   readonly router: string;
 }
 
-export interface EndHost {
+interface EndHost {
   readonly name: string;
   readonly node: string;
   readonly gateway: string;

@@ -3,6 +3,7 @@ import { VnmError } from '../model/errors.ts';
 import { accessInterface, accessVni, linkInterface, linkVni, macOf, memberNexthop, sliceIds } from '../model/ids.ts';
 import { accessAddresses, instanceBlock } from '../model/room.ts';
 import type { Gateway, Placement, Slice, VirtualNetwork } from '../model/slice.ts';
+import { type NodeTunnelKind, type TunnelKind, tunnelDescriptor } from '../model/tunnel.ts';
 
 /** One VN on one placement: where everything is and what it is called, decided before any node is touched. */
 export interface Instance {
@@ -16,9 +17,10 @@ export interface Instance {
   readonly links: readonly InstanceLink[];
 }
 
-/** A tunnel: VXLAN between nodes, a local pair where both ends are on one node. */
 export interface InstanceLink {
   readonly kind: 'virtual' | 'gateway';
+  /** Decided when the instance is planned, and recorded with it. */
+  readonly tunnel: TunnelKind;
   readonly vni: number;
   readonly a: LinkEnd;
   readonly b: LinkEnd;
@@ -31,19 +33,23 @@ export interface LinkEnd {
   readonly gateway?: string;
   readonly interface: string;
   readonly address: string;
-  readonly mac: string;
+  /** Where the kind of the tunnel has one. */
+  readonly mac?: string;
 }
 
 /** The link between an end host and its gateway; it stays while instances come and go. */
 export interface AccessLink {
   readonly endHost: string;
   readonly gateway: string;
+  readonly tunnel: NodeTunnelKind;
   readonly vni: number;
   /** `a.b.c.d/31`: what other gateways route. */
   readonly prefix: string;
-  readonly gatewayEnd: { node: string; interface: string; address: string; mac: string };
-  readonly hostEnd: { node: string; interface: string; address: string; mac: string };
+  readonly gatewayEnd: AccessEnd;
+  readonly hostEnd: AccessEnd;
 }
+
+type AccessEnd = Pick<LinkEnd, 'node' | 'interface' | 'address' | 'mac'>;
 
 /** Names, addresses and tunnels of a VN on a placement in a slot. Pure; the same input gives the same instance. */
 export function planInstance(slice: Slice, vn: VirtualNetwork, placement: Placement, slot: number): Instance {
@@ -67,14 +73,15 @@ export function planInstance(slice: Slice, vn: VirtualNetwork, placement: Placem
     })),
   ];
   const links = ends.map(({ kind, a, b }, index): InstanceLink => {
+    const tunnel = a.node === b.node ? 'local' : 'vxlan';
     const end = (side: 'a' | 'b', address: number) => ({
       interface: linkInterface(ids, slot, index, side),
-      address: formatAddress(address),
-      mac: macOf(address),
+      ...addresses(tunnel, address),
     });
     const base = block.base + 2 * index;
     return {
       kind,
+      tunnel,
       vni: linkVni(ids, slot, index),
       a: { ...a, ...end('a', base) },
       b: { ...b, ...end('b', base + 1) },
@@ -83,6 +90,13 @@ export function planInstance(slice: Slice, vn: VirtualNetwork, placement: Placem
   const length = block.length;
   return { slice: slice.name, vn: vn.name, slot, placement, block: `${formatAddress(block.base)}/${length}`, links };
 }
+
+function addresses(tunnel: TunnelKind, address: number): Pick<LinkEnd, 'address' | 'mac'> {
+  return { address: formatAddress(address), ...(tunnelDescriptor(tunnel).hasMac ? { mac: macOf(address) } : {}) };
+}
+
+/** An end host is never on its gateway's node. */
+const accessTunnel: NodeTunnelKind = 'vxlan';
 
 /** The access links of a VN, in the order of its end hosts. */
 export function planAccess(slice: Slice, vn: VirtualNetwork): AccessLink[] {
@@ -94,12 +108,12 @@ export function planAccess(slice: Slice, vn: VirtualNetwork): AccessLink[] {
     const end = (node: string, address: number, side: 'gateway' | 'host') => ({
       node,
       interface: accessInterface(ids, index, side),
-      address: formatAddress(address),
-      mac: macOf(address),
+      ...addresses(accessTunnel, address),
     });
     return {
       endHost: endHost.name,
       gateway: endHost.gateway,
+      tunnel: accessTunnel,
       vni: accessVni(ids, index),
       prefix: `${formatAddress(gateway)}/31`,
       gatewayEnd: end(gatewayOf(vn, endHost.gateway).node, gateway, 'gateway'),

@@ -1,3 +1,4 @@
+import { routerNames } from '../model/router.ts';
 import type { VirtualLink, VirtualNetwork } from '../model/slice.ts';
 import { gatewayOf } from './instance.ts';
 
@@ -35,10 +36,26 @@ export function pathBetween(next: NextLinks, links: readonly VirtualLink[], from
 /** The routers on the configured way from one gateway to another, in order. */
 export function routersBetween(vn: VirtualNetwork, from: string, to: string): string[] {
   return pathBetween(
-    shortestPaths(vn.routers, vn.links),
+    shortestPaths(routerNames(vn), vn.links),
     vn.links,
     gatewayOf(vn, from).router,
     gatewayOf(vn, to).router,
+  );
+}
+
+/**
+ * The links of an instance, as indices, that lie between each two gateways: the virtual links on the configured way, and the gateways'
+ * own. The way back takes the same.
+ */
+export function linksBetweenGateways(vn: VirtualNetwork): { from: string; to: string; links: number[] }[] {
+  const next = shortestPaths(routerNames(vn), vn.links);
+  return vn.gateways.flatMap((from, index) =>
+    vn.gateways.slice(index + 1).map((to, further) => {
+      const path = pathBetween(next, vn.links, from.router, to.router);
+      const virtual = path.slice(1).map((router, hop) => next.get(path[hop]!)!.get(router)!);
+      const [first, last] = [index, index + 1 + further].map((gateway) => vn.links.length + gateway);
+      return { from: from.name, to: to.name, links: [first!, ...virtual, last!] };
+    }),
   );
 }
 

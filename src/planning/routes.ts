@@ -1,11 +1,15 @@
 import type { Route, RouteNexthop } from '../model/route.ts';
+import { routerNames } from '../model/router.ts';
 import type { VirtualNetwork } from '../model/slice.ts';
 import type { AccessLink, Instance, InstanceLink, LinkEnd } from './instance.ts';
 import { gatewayOf } from './instance.ts';
 import { type NextLinks, shortestPaths } from './paths.ts';
 
+/** Entries by router. */
+export type RoutingState = ReadonlyMap<string, readonly Route[]>;
+
 /** How the entries that we install are marked in the kernel (rtnetlink protocol numbers nobody else uses). */
-export const routeProtocol = 'vnm';
+const routeProtocol = 'vnm';
 
 /** Static shortest-path routes of every router of an instance: to all end hosts, and to the instance's own addresses. */
 export function computeRoutes(
@@ -14,9 +18,9 @@ export function computeRoutes(
   access: readonly AccessLink[],
 ): Map<string, Route[]> {
   const own = infrastructureRoutes(vn, instance);
-  const next = shortestPaths(vn.routers, vn.links);
+  const next = shortestPaths(routerNames(vn), vn.links);
   return new Map(
-    vn.routers.map((router) => {
+    routerNames(vn).map((router) => {
       const toEndHosts = access.map(({ prefix, gateway }) => ({
         prefix,
         nexthop: towards(vn, instance, next, router, { gateway }),
@@ -34,13 +38,13 @@ export function computeRoutes(
  * They are made anew for each instance, never cloned. Addresses on a router's own links need none.
  */
 export function infrastructureRoutes(vn: VirtualNetwork, instance: Instance): Map<string, Route[]> {
-  const next = shortestPaths(vn.routers, vn.links);
+  const next = shortestPaths(routerNames(vn), vn.links);
   const ends = instance.links.flatMap((link) => [
     { end: link.a, link },
     { end: link.b, link },
   ]);
   return new Map(
-    vn.routers.map((router) => [
+    routerNames(vn).map((router) => [
       router,
       ends
         .filter(({ link }) => link.a.router !== router && link.b.router !== router)

@@ -1,7 +1,7 @@
-import type { Context } from '../controller/context.ts';
+import type { Context } from '../controller/base/context.ts';
+import { chooseVn } from '../controller/base/resolve.ts';
 import { type MigrateOptions, type MigrateResult, migrate } from '../controller/migrate.ts';
 import { resume } from '../controller/recover.ts';
-import { chooseVn } from '../controller/resolve.ts';
 import { VnmError } from '../model/errors.ts';
 
 /** The migration of a job. One of the same VN that was interrupted is finished first: nobody may be there to do it. */

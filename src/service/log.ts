@@ -1,5 +1,5 @@
 /** The service's log: one line of JSON per record, with the fields and events that docs/service.md lists. */
-import { type DestinationStream, destination, pino, stdTimeFunctions } from 'pino';
+import { type DestinationStream, pino, stdTimeFunctions } from 'pino';
 import { errorJson, VnmError } from '../model/errors.ts';
 
 /** What a record tells of. Names stay as they are: people search and count by them. */
@@ -54,6 +54,16 @@ export interface LogFields {
 
 export type Log = Record<LogLevel, (event: LogEvent, message: string, fields?: LogFields) => void>;
 
+/** Bytes of log that wait for whoever reads it. */
+const maxWaiting = 1024 * 1024;
+
+/** A line that cannot be written, as where the disk is full or nobody has read the lines before, is lost; the service goes on. */
+const stderr: DestinationStream = {
+  write: (line) => {
+    if (process.stderr.writableLength < maxWaiting) process.stderr.write(line);
+  },
+};
+
 /** Writes to stderr at once, so that the last line before an end is there; or to `stream`. */
 export function openLog({ level = 'info', stream }: { level?: LogLevel; stream?: DestinationStream } = {}): Log {
   const logger = pino(
@@ -64,7 +74,7 @@ export function openLog({ level = 'info', stream }: { level?: LogLevel; stream?:
       formatters: { level: (label) => ({ level: label }) },
       serializers: { err: describe },
     },
-    stream ?? destination({ dest: process.stderr.fd, sync: true }),
+    stream ?? stderr,
   );
   const writer =
     (which: LogLevel) =>

@@ -1,10 +1,10 @@
 /** Migrations that were interrupted are finished when the service starts, and those of its jobs before they begin anew. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Context } from '../controller/context.ts';
-import { isLocked } from '../controller/lock.ts';
-import { describeUnfinished } from '../controller/migration/journal.ts';
+import type { Context } from '../controller/base/context.ts';
+import { isLocked } from '../controller/base/lock.ts';
+import { chooseVn } from '../controller/base/resolve.ts';
+import { describeUnfinished } from '../controller/base/unfinished.ts';
 import { resume } from '../controller/recover.ts';
-import { chooseVn } from '../controller/resolve.ts';
 import { VnmError } from '../model/errors.ts';
 import type { MigrationRecord } from '../store/migrations.ts';
 

@@ -3,9 +3,10 @@
  * when something is suspect, when an agent was started anew or a node is back, and every minute.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Context } from '../controller/context.ts';
-import { liveStatus, type NodeDifference } from '../controller/live.ts';
-import { isLocked } from '../controller/lock.ts';
+import type { Context } from '../controller/base/context.ts';
+import { isLocked } from '../controller/base/lock.ts';
+import { liveStatus } from '../controller/live.ts';
+import type { NodeDifference } from '../controller/nodes/compare.ts';
 import { reconcile } from '../controller/reconcile.ts';
 import { rollback } from '../controller/recover.ts';
 import { messageOf, VnmError } from '../model/errors.ts';

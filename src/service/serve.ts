@@ -3,15 +3,16 @@
  * ever. It ends when the signal aborts: a migration under way reaches a safe point first.
  */
 import { systemClock } from '../clock/clock.ts';
-import { keepConnections } from '../controller/connections.ts';
-import { isDead, thisProcess } from '../controller/lock.ts';
-import { describeUnfinished } from '../controller/migration/journal.ts';
+import { keepConnections } from '../controller/base/connections.ts';
+import { isDead, thisProcess } from '../controller/base/lock.ts';
+import { describeUnfinished } from '../controller/base/unfinished.ts';
 import { messageOf, VnmError } from '../model/errors.ts';
 import { defaultKeeping } from '../store/prune.ts';
 import type { Store } from '../store/store.ts';
 import { checkAllowedHosts } from './http/guard.ts';
 import { createHttpServer } from './http/server.ts';
 import { requireToken } from './http/token.ts';
+import { newToken, removeToken, tokenPath, writeToken } from './http/token-file.ts';
 import { startJobs } from './jobs/start.ts';
 import type { Log } from './log.ts';
 import { createMetrics } from './metrics/metrics.ts';
@@ -23,6 +24,7 @@ export interface ServeOptions {
   /** 0: any that is free. */
   readonly port: number;
   readonly allowedHosts: readonly string[];
+  /** Undefined: on loopback one is made, and only what changes something needs it. */
   readonly token: string | undefined;
   readonly acceptNewHostKeys: boolean;
   /** Of the program. */
@@ -72,14 +74,20 @@ export async function serve(store: Store, options: ServeOptions, log: Log, outsi
     const quietMs = systemClock.monotonicMs() - watching.monitor.lastRoundMs();
     return { ok: quietMs < stuckMs, detail: `health was looked at ${(quietMs / 1000).toFixed(1)} s ago` };
   };
+  const own = options.token === undefined ? { token: newToken(), path: tokenPath(store.path) } : undefined;
+  const access = own === undefined ? givenToken(options.token!) : { token: own.token, tokenFor: 'changes' as const };
   const parts = { store, context: () => context, jobs: jobs.api, metrics, log, alive, signal };
   const every = [setInterval(() => quietly(() => store.health.seen(Date.now())), seenMs), setInterval(forget, pruneMs)];
   try {
-    const http = await createHttpServer(parts, options);
+    const http = await createHttpServer(parts, { ...options, ...access });
     const url = await http.listen();
     register(store, url);
+    if (own !== undefined) writeToken(own.path, own.token);
     forget();
-    log.info('started', `listens on ${url}, database ${store.path}`);
+    log.info(
+      'started',
+      `listens on ${url}, database ${store.path}${own === undefined ? '' : `, token in ${own.path}`}`,
+    );
     const resuming = resumeInterrupted(context, (err, migration) => {
       const what =
         migration === undefined ? 'interrupted migrations cannot be looked at' : describeUnfinished(migration);
@@ -95,6 +103,7 @@ export async function serve(store: Store, options: ServeOptions, log: Log, outsi
     await Promise.all([jobs.ended(), watching.ended()]);
     connections.closeAll();
     quietly(() => unregister(store));
+    if (own !== undefined) removeToken(own.path, own.token);
     log.info('ended', 'ended');
   }
 
@@ -113,6 +122,10 @@ export async function serve(store: Store, options: ServeOptions, log: Log, outsi
       if (rows > 0) log.info('pruned', `${rows} old events and migrations were dropped`);
     });
   }
+}
+
+function givenToken(token: string) {
+  return { token, tokenFor: 'everything' as const };
 }
 
 function refuseSecond(store: Store): void {

@@ -1,14 +1,14 @@
 /** Health and repair together: what is seen is written down, told, and mended. */
 import { systemClock } from '../clock/clock.ts';
-import { withAgents } from '../controller/agents.ts';
-import type { Connections } from '../controller/connections.ts';
-import type { Context } from '../controller/context.ts';
+import type { Connections } from '../controller/base/connections.ts';
+import type { Context } from '../controller/base/context.ts';
+import { withAgents } from '../controller/nodes/agents.ts';
 import { messageOf, VnmError } from '../model/errors.ts';
 import type { Slice } from '../model/slice.ts';
 import type { AgentConnection } from '../transport/agent-connection.ts';
 import { adviceFor } from './dead-nodes.ts';
 import { createMonitor, defaultHealth, type Monitor } from './health/monitor.ts';
-import type { HealthChange } from './health/slice-watch.ts';
+import type { HealthChange } from './health/types.ts';
 import { lateWriter } from './late-writer.ts';
 import type { Log } from './log.ts';
 import { createRepairer, defaultRepair, type RepairOutcome } from './repair.ts';

@@ -1,3 +1,4 @@
+import { defaultRouterKind, type Router } from '../model/router.ts';
 import {
   defaultSliceNumber,
   type LatencyMap,
@@ -6,7 +7,7 @@ import {
   type SubstrateNode,
   type VirtualNetwork,
 } from '../model/slice.ts';
-import type { RawLatencyLink, RawNode, RawSlice, RawVn } from './schema.ts';
+import type { RawLatencyLink, RawNode, RawRouter, RawSlice, RawVn } from './schema.ts';
 
 /** The slice of a file without faults. */
 export function buildSlice(raw: RawSlice): Slice {
@@ -23,9 +24,14 @@ export function buildSlice(raw: RawSlice): Slice {
   };
 }
 
-/** The slice's defaults are for nodes that the user reaches; a node on the local testbed has its own login. */
-function buildNode(name: string, node: RawNode, defaults: Pick<RawNode, 'user' | 'port' | 'key'>): SubstrateNode {
-  return { name, ...(node.host === undefined ? {} : defaults), ...node };
+/** The slice's logins are for nodes that the user reaches; a node on the local testbed has its own. */
+function buildNode(
+  name: string,
+  node: RawNode,
+  defaults: Pick<RawNode, 'user' | 'port' | 'key' | 'patience'>,
+): SubstrateNode {
+  const { patience, ...login } = defaults;
+  return { name, ...(patience === undefined ? {} : { patience }), ...(node.host === undefined ? {} : login), ...node };
 }
 
 function buildLatency(raw: { default?: number; links?: readonly RawLatencyLink[] }): LatencyMap {
@@ -43,7 +49,7 @@ function buildLatency(raw: { default?: number; links?: readonly RawLatencyLink[]
 function buildVn(raw: RawVn, placements: Record<string, Record<string, string>>): VirtualNetwork {
   return {
     name: raw.name,
-    routers: raw.routers,
+    routers: raw.routers.map(buildRouter),
     links: (raw.links ?? []).map(([from, to, cost]) => ({ from, to, cost: cost ?? 1 })),
     gateways: Object.entries(raw.gateways ?? {}).map(([name, gateway]) => ({ name, ...gateway })),
     endHosts: Object.entries(raw.endHosts ?? {}).map(([name, endHost]) => ({ name, ...endHost })),
@@ -55,7 +61,13 @@ function buildVn(raw: RawVn, placements: Record<string, Record<string, string>>)
       ...(payload === undefined ? {} : { payloadBytes: payload }),
     })),
     placements: toMap(placements, (_, routers): Placement => new Map(Object.entries(routers))),
+    ...(raw.mtu === undefined ? {} : { mtu: raw.mtu }),
   };
+}
+
+function buildRouter(raw: RawRouter): Router {
+  const { name, kind = defaultRouterKind } = typeof raw === 'string' ? { name: raw } : raw;
+  return { name, kind, config: {} };
 }
 
 function toMap<V, T>(record: Record<string, V>, build: (name: string, value: V) => T): Map<string, T> {

@@ -1,4 +1,5 @@
 import { checkEdge } from './checks/edge.ts';
+import { checkHosts } from './checks/hosts.ts';
 import { checkNtp } from './checks/ntp.ts';
 import { checkPlacements } from './checks/placements.ts';
 import { checkForm, checkVns } from './checks/slice.ts';
@@ -15,6 +16,7 @@ export function checkMeaning(value: unknown, draft: Draft): Problem[] {
     ...checkSubnet(draft),
     ...checkNtp(draft),
     ...checkSubstrate(draft),
+    ...checkHosts(draft),
     ...checkVns(draft),
     ...draft.vns.flatMap((vn) => [...checkTopology(vn), ...checkEdge(draft, vn), ...checkPlacements(draft, vn)]),
   ];

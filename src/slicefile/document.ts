@@ -13,6 +13,8 @@ export interface YamlDocument {
   readonly value: unknown;
   /** Of the value at `path` or of its key; of the nearest thing around it when there is none. */
   readonly positionOf: (path: Path, part: 'value' | 'key') => Position;
+  /** What stands in the file for the value at `path`; undefined unless it is a scalar without quotes. */
+  readonly plainTextOf: (path: Path) => string | undefined;
 }
 
 /**
@@ -44,7 +46,8 @@ export function readYaml(text: string, file: string): { faults: Fault[]; documen
   const positionOf = (path: Path, part: 'value' | 'key'): Position => {
     return positionAt(plain.offsetOf(parsed.contents, path, part));
   };
-  return { faults, document: { value, positionOf } };
+  const plainTextOf = (path: Path) => plain.plainTextOf(parsed.contents, path);
+  return { faults, document: { value, positionOf, plainTextOf } };
 }
 
 /** Where an offset is; beyond the end, the end. The library's own counter loses lines in files with syntax errors. */

@@ -46,8 +46,10 @@ export class DraftReader {
     const value = this.at(path);
     if (!Array.isArray(value)) return this.#noSection(path);
     const entries = value.map((_, index) => read([...path, index])).filter((entry) => entry !== undefined);
+    // A name that YAML reads as a number is a fault already; what refers to it is none.
+    const hasUnreadable = value.some((item) => typeof item !== 'string' && (item === null || typeof item !== 'object'));
     const names = new Set(value.filter((item) => typeof item === 'string'));
-    return { path, entries, names, complete: entries.length === value.length };
+    return { path, entries, names: hasUnreadable ? undefined : names, complete: entries.length === value.length };
   }
 
   map<E>(path: Path, read: (name: string, path: Path) => E): Section<E> {

@@ -5,11 +5,13 @@
 import type { Prefix } from '../model/address.ts';
 import { DraftReader, type Reference, type Section } from './draft-reader.ts';
 import type { Problem } from './fault.ts';
-import type { Path } from './path.ts';
+import { isMap, type Path } from './path.ts';
 import { vnetSchema } from './schema.ts';
 
 export interface Draft {
   readonly vnet: Prefix | undefined;
+  /** Whether the file says that the subnet may be of public address space. */
+  readonly isPublic: boolean;
   readonly ntp: Section<Reference>;
   readonly nodes: Section<DraftNode>;
   readonly latencyLinks: Section<DraftPair>;
@@ -20,6 +22,8 @@ export interface DraftNode extends Named {
   readonly hasHost: boolean;
   readonly host: Reference | undefined;
   readonly address: Reference | undefined;
+  /** Its own, or the slice's default. */
+  readonly port: number;
 }
 
 export interface DraftVn {
@@ -67,6 +71,7 @@ export function readDraft(value: unknown, problems: readonly Problem[]): Draft {
   const vnet = vnetSchema.safeParse(reader.at(['vnet']));
   return {
     vnet: vnet.success ? vnet.data : undefined,
+    isPublic: reader.at(['public']) === true,
     ntp: reader.list(['ntp'], (path) => reader.reference(path)),
     nodes: reader.map(['substrate', 'nodes'], (name, path) => ({
       name,
@@ -74,10 +79,16 @@ export function readDraft(value: unknown, problems: readonly Problem[]): Draft {
       hasHost: reader.at([...path, 'host']) !== undefined,
       host: reader.reference([...path, 'host']),
       address: reader.reference([...path, 'address']),
+      port: portOf(reader, path),
     })),
     latencyLinks: reader.list(['substrate', 'latency', 'links'], (path) => readPair(reader, path, 0, 1)),
     vns: readVns(reader),
   };
+}
+
+function portOf(reader: DraftReader, node: Path): number {
+  const [own, common] = [reader.at([...node, 'port']), reader.at(['ssh', 'port'])];
+  return [own, common].find((port) => typeof port === 'number') ?? 22;
 }
 
 function readVns(reader: DraftReader): DraftVn[] {
@@ -90,7 +101,7 @@ function readVn(reader: DraftReader, path: Path, placements: Path): DraftVn {
   return {
     path,
     name: reader.reference([...path, 'name'])?.name ?? '',
-    routers: reader.list([...path, 'routers'], (router) => reader.reference(router)),
+    routers: readRouters(reader, [...path, 'routers']),
     links: reader.list([...path, 'links'], (link) => readPair(reader, link, 0, 1)),
     gateways: reader.map([...path, 'gateways'], (name, gateway) => ({
       name,
@@ -111,6 +122,15 @@ function readVn(reader: DraftReader, path: Path, placements: Path): DraftVn {
       places: reader.map(placement, (router, place) => ({ name: router, path: place, node: reader.reference(place) })),
     })),
   };
+}
+
+/** Each a name, or a map with one. */
+function readRouters(reader: DraftReader, path: Path): Section<Reference> {
+  const section = reader.list(path, (router) => reader.reference(router) ?? reader.reference([...router, 'name']));
+  const value = reader.at(path);
+  const hasNameless = Array.isArray(value) && value.some((item) => isMap(item) && typeof item.name !== 'string');
+  const isReadable = section.names !== undefined && !hasNameless;
+  return { ...section, names: isReadable ? new Set(section.entries.map(({ name }) => name)) : undefined };
 }
 
 function readPair(reader: DraftReader, path: Path, from: string | number, to: string | number): DraftPair {

@@ -1,4 +1,4 @@
-import type { Path } from './path.ts';
+import { type Path, pathText } from './path.ts';
 
 /** 1-based, as editors count. */
 export interface Position {
@@ -9,6 +9,8 @@ export interface Position {
 /** One thing that is wrong in a slice file, where, and what to do about it. */
 export interface Fault extends Position {
   readonly file: string;
+  /** Whose value is at fault, like `vn.links[0][2]`; absent when the fault is about a key itself, or about the file. */
+  readonly key?: string;
   readonly message: string;
   readonly hint?: string;
 }
@@ -34,10 +36,16 @@ export function withHint(message: string, hint: string | undefined): Pick<Fault,
   return hint === undefined ? { message } : { message, hint };
 }
 
-/** `file:line:column: what is wrong (hint)` */
-export function formatFault(fault: Fault): string {
-  const hint = fault.hint === undefined ? '' : ` (${fault.hint})`;
-  return `${fault.file}:${fault.line}:${fault.column}: ${fault.message}${hint}`;
+/** The problem with its file and position; one about a value names the key of that value. */
+export function faultOf({ path, at, ...words }: Problem, file: string, position: Position): Fault {
+  const key = at === 'value' && path.length > 0 ? { key: pathText(path) } : {};
+  return { file, ...position, ...key, ...words };
+}
+
+/** `file:line:column: key: what is wrong (hint)` */
+export function formatFault({ file, line, column, key, message, hint }: Fault): string {
+  const whose = key === undefined ? '' : `${key}: `;
+  return `${file}:${line}:${column}: ${whose}${message}${hint === undefined ? '' : ` (${hint})`}`;
 }
 
 /** In the order of their positions; those at one position stay as they are. */

@@ -1,5 +1,5 @@
 /** Slice files: YAML to a `Slice`, or to all its faults with their positions. */
-export { checkSubnets, type SliceInFile } from './checks/subnet.ts';
-export { type Fault, formatFault, type Position } from './fault.ts';
+export { checkSubnets } from './checks/subnet.ts';
+export { type Fault, formatFault } from './fault.ts';
 export { sliceJsonSchema } from './json-schema.ts';
-export { type CheckedSlice, checkSlice, parseSlice, readSlice, readSliceText } from './parse.ts';
+export { checkSlice, parseSlice, readSlice, readSliceText, sliceNameIn } from './parse.ts';

@@ -1,25 +1,36 @@
 import type { z } from 'zod';
 import { atKey, atValue, type Problem } from './fault.ts';
-import { schemaAt } from './json-schema.ts';
+import { keysAt, schemaAt } from './json-schema.ts';
 import { type Path, valueAt } from './path.ts';
+import { hintsOnQuotes } from './quotes.ts';
+import { inOneForm } from './unions.ts';
 import { describeValue, hintAmong, quote } from './words.ts';
 
 type Issue = z.core.$ZodIssue;
 
-/** Issues of the schema in the words of a slice file. `value` is what was checked. */
-export function problemsOf(issues: readonly Issue[], value: unknown): Problem[] {
+/** Issues of the schema in the words of a slice file. `value` is what was checked, `plainTextOf` its scalars as written. */
+export function problemsOf(
+  found: readonly Issue[],
+  value: unknown,
+  plainTextOf: (path: Path) => string | undefined,
+): Problem[] {
+  const issues = inOneForm(found);
   const places = new Set(issues.filter(isWrongType).map(({ path }) => JSON.stringify(path)));
   // The length of a text says nothing where a list should be.
   const told = issues.filter((issue) => isWrongType(issue) || !places.has(JSON.stringify(issue.path)));
-  return told.flatMap((issue) => toProblems(issue, issue.path as Path, valueAt(value, issue.path as Path)));
+  const hints = hintsOnQuotes(told, value, plainTextOf);
+  return told.flatMap((issue) => {
+    const path = issue.path as Path;
+    return toProblems(issue, path, valueAt(value, path), hints.get(JSON.stringify(path)));
+  });
 }
 
 function isWrongType({ code }: Issue): boolean {
   return code === 'invalid_type';
 }
 
-function toProblems(issue: Issue, path: Path, found: unknown): Problem[] {
-  const hint = schemaAt(path)?.description;
+function toProblems(issue: Issue, path: Path, found: unknown, hintOnQuotes: string | undefined): Problem[] {
+  const hint = hintOnQuotes ?? schemaAt(path)?.description;
   switch (issue.code) {
     case 'unrecognized_keys':
       return issue.keys.map((key) => unknownKey(path, key));
@@ -39,12 +50,12 @@ function toProblems(issue: Issue, path: Path, found: unknown): Problem[] {
 }
 
 function unknownKey(path: Path, key: string): Problem {
-  const known = Object.keys(schemaAt(path)?.properties ?? {});
+  const known = keysAt(path);
   return atKey([...path, key], `unknown key ${quote(key)}`, hintAmong(key, known, 'keys'));
 }
 
 function missing(path: Path, hint: string | undefined): Problem {
-  return atValue(path, `${quote(String(path.at(-1)))} is missing`, hint);
+  return atKey(path, `${quote(String(path.at(-1)))} is missing`, hint);
 }
 
 function wrongType(expected: string, path: Path, found: unknown, hint: string | undefined): Problem {

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Path } from './path.ts';
 import { sliceSchema } from './schema.ts';
 
@@ -10,6 +10,7 @@ export interface JsonSchema {
   readonly additionalProperties?: JsonSchema | false;
   readonly items?: JsonSchema | false;
   readonly prefixItems?: readonly JsonSchema[];
+  readonly anyOf?: readonly JsonSchema[];
 }
 
 const schema = z.toJSONSchema(sliceSchema, { io: 'input' }) as JsonSchema;
@@ -27,7 +28,22 @@ export function schemaAt(path: Path): JsonSchema | undefined {
   );
 }
 
+/** The keys that a map at `path` may have. */
+export function keysAt(path: Path): string[] {
+  return formsOf(schemaAt(path) ?? {}).flatMap(({ properties = {} }) => Object.keys(properties));
+}
+
+function formsOf(schema: JsonSchema): readonly JsonSchema[] {
+  return schema.anyOf ?? [schema];
+}
+
 function childOf(parent: JsonSchema, step: string | number): JsonSchema | undefined {
+  return formsOf(parent)
+    .map((form) => childOfForm(form, step))
+    .find((child) => child !== undefined);
+}
+
+function childOfForm(parent: JsonSchema, step: string | number): JsonSchema | undefined {
   const child =
     typeof step === 'number'
       ? (parent.prefixItems?.[step] ?? parent.items)

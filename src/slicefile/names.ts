@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { parseAddress } from '../model/address.ts';
+import { endsInNumber, parseAddress, usualNotation } from '../model/address.ts';
 import { VnmError } from '../model/errors.ts';
 import { parseNtpServer } from '../model/ntp-server.ts';
 import { quote } from './words.ts';
@@ -38,13 +38,16 @@ export function parseName(text: string, { noun, pattern, rule }: NameRule): stri
 
 /** A host name, IPv4 or IPv6 address, unchanged. Throws VnmError `invalid-input`. */
 export function parseHost(text: string): string {
-  const looksLikeAddress = /^[\d.]+$/.test(text);
   const isName =
     text.length <= 253 &&
     text.split('.').every((label) => /^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$/.test(label));
-  if (isIP(text) !== 0 || (isName && !looksLikeAddress)) return text;
+  if (isIP(text) !== 0 || (isName && !endsInNumber(text))) return text;
+  const address = usualNotation(text);
   throw new VnmError('invalid-input', `${quote(text)} is neither a host name nor an IP address`, {
-    hint: 'write it like node1.example.org or 192.0.2.7; the login and the port have keys of their own',
+    hint:
+      address === undefined
+        ? 'write it like node1.example.org or 192.0.2.7; the login and the port have keys of their own'
+        : `it is another notation of an address: write ${address}`,
   });
 }
 

@@ -1,12 +1,14 @@
-import { readFileSync } from 'node:fs';
+import { readBounded } from '../model/bounded-file.ts';
 import { messageOf, VnmError } from '../model/errors.ts';
 import type { Slice } from '../model/slice.ts';
 import { buildSlice } from './build.ts';
+import { checkCapacity } from './checks/capacity.ts';
 import { checkMeaning } from './checks.ts';
 import { readYaml } from './document.ts';
 import { readDraft } from './draft.ts';
-import { type Fault, formatFault, type Position, sortFaults } from './fault.ts';
+import { type Fault, faultOf, formatFault, type Position, type Problem, sortFaults } from './fault.ts';
 import { problemsOf } from './issues.ts';
+import { isMap, valueAt } from './path.ts';
 import { sliceSchema } from './schema.ts';
 
 /** `vnetAt`: where the subnet stands in the file, for `checkSubnets`. */
@@ -17,13 +19,19 @@ export function checkSlice(text: string, file: string): CheckedSlice {
   const { document, faults } = readYaml(text, file);
   if (document === undefined) return { faults: sortFaults(faults) };
 
-  const { value, positionOf } = document;
+  const { value, positionOf, plainTextOf } = document;
   const parsed = sliceSchema.safeParse(value);
-  const shape = parsed.success ? [] : problemsOf(parsed.error.issues, value);
+  const shape = parsed.success ? [] : problemsOf(parsed.error.issues, value, plainTextOf);
   const problems = [...shape, ...checkMeaning(value, readDraft(value, shape))];
-  const all = [...faults, ...problems.map(({ path, at, ...words }) => ({ file, ...positionOf(path, at), ...words }))];
+  const located = (problem: Problem) => faultOf(problem, file, positionOf(problem.path, problem.at));
+  const all = [...faults, ...problems.map(located)];
   if (!parsed.success || all.length > 0) return { faults: sortFaults(all) };
-  return { slice: buildSlice(parsed.data), vnetAt: positionOf(['vnet'], 'value') };
+  const slice = buildSlice(parsed.data);
+  const vnPath = (index: number) => (parsed.data.vns === undefined ? [] : ['vns', index]);
+  // Only of a slice that can be read as a whole.
+  const tooMuch = checkCapacity(slice, vnPath).map(located);
+  if (tooMuch.length > 0) return { faults: sortFaults(tooMuch) };
+  return { slice, vnetAt: positionOf(['vnet'], 'value') };
 }
 
 /** The slice that `text` describes. Throws VnmError `invalid-input` whose message has a line per fault. */
@@ -38,18 +46,30 @@ export function readSlice(path: string): Slice {
   return parseSlice(readSliceText(path), path);
 }
 
-/** The text of a slice file (UTF-8). Throws VnmError `invalid-input` when it cannot be read. */
+/** The name of the slice that `text` describes, whatever else is wrong in it; undefined where it has none. */
+export function sliceNameIn(text: string, file: string): string | undefined {
+  const value = readYaml(text, file).document?.value;
+  const name = isMap(value) ? valueAt(value, ['slice']) : undefined;
+  return typeof name === 'string' ? name : undefined;
+}
+
+/** Some hundred times the largest slice that can be installed. */
+const maxBytes = 4 * 1024 * 1024;
+
+/** The text of a slice file (UTF-8), which may come through a pipe. Throws VnmError `invalid-input` when it cannot be read. */
 export function readSliceText(path: string): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(path));
+    return new TextDecoder('utf-8', { fatal: true }).decode(readBounded(path, { maxBytes, pipes: true }));
   } catch (error) {
-    throw new VnmError('invalid-input', `cannot read the slice file ${path}: ${reasonOf(error)}`, { cause: error });
+    throw new VnmError('invalid-input', `cannot read the slice file ${path}: ${reasonOf(error)}`, {
+      hint: 'name a slice file in YAML of up to 4 MiB',
+      cause: error,
+    });
   }
 }
 
 const reasons = new Map<unknown, string>([
   ['ENOENT', 'there is no such file'],
-  ['EISDIR', 'it is a directory'],
   ['EACCES', 'permission denied'],
   ['ERR_ENCODING_INVALID_ENCODED_DATA', 'it is not UTF-8 text'],
 ]);

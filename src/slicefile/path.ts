@@ -1,3 +1,5 @@
+import { quote } from './words.ts';
+
 /** Keys and list indices that lead to a value. */
 export type Path = readonly (string | number)[];
 
@@ -7,6 +9,26 @@ export function valueAt(value: unknown, path: Path): unknown {
     (here, step) => (isContainer(here) && Object.hasOwn(here, step) ? here[step] : undefined),
     value,
   );
+}
+
+/** A copy of `value` with other values at some paths that it has. Aliases stay one value. */
+export function withValues(value: unknown, values: readonly { path: Path; value: unknown }[]): unknown {
+  const copy: unknown = structuredClone(value);
+  for (const { path, value: replacement } of values) {
+    const parent = valueAt(copy, path.slice(0, -1)) as Record<string | number, unknown>;
+    parent[path.at(-1)!] = replacement;
+  }
+  return copy;
+}
+
+/** A path for people: `vn.links[0][2]`; keys that are no plain words are in quotes. */
+export function pathText(path: Path): string {
+  return path
+    .map((step, depth) => {
+      if (typeof step === 'number') return `[${step}]`;
+      return `${depth === 0 ? '' : '.'}${/^[\w-]{1,60}$/.test(step) ? step : quote(step)}`;
+    })
+    .join('');
 }
 
 /** Whether `value` is an object and no array. */

@@ -54,6 +54,12 @@ export class PlainReader {
     return offset;
   }
 
+  plainTextOf(root: Node | null, path: Path): string | undefined {
+    const resolve = (node: Node | null) => (node !== null && isAlias(node) ? (this.#targets.get(node) ?? null) : node);
+    const node = path.reduce<Node | null>((here, step) => resolve(this.#childOf(here, step)[1]), resolve(root));
+    return isScalar(node) && node.type === 'PLAIN' && node.source !== '' ? node.source : undefined;
+  }
+
   #childOf(node: Node | null, step: string | number): [key: Node | null, value: Node | null] {
     if (isSeq(node)) return [null, (node.items[Number(step)] ?? null) as Node | null];
     if (!isMap(node)) return [null, null];

@@ -2,13 +2,16 @@
  * What a slice file looks like, before anything refers to anything. The titles and descriptions are in the JSON Schema, for
  * editors, and in the messages: a title says what was expected, a description is the hint.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { parsePrefix } from '../model/address.ts';
 import { messageOf, VnmError } from '../model/errors.ts';
+import { mtuRange } from '../model/mtu.ts';
 import { maxNtpServers, ntpServerPattern } from '../model/ntp-server.ts';
+import { patienceRangeS, usualPatienceS } from '../model/patience.ts';
+import { defaultRouterKind, routerKindNames } from '../model/router.ts';
 import * as names from './names.ts';
 import { parseRate, ratePattern } from './rate.ts';
-import { describeValue, said } from './words.ts';
+import { describeValue, quote, said } from './words.ts';
 
 interface Texts {
   readonly title: string;
@@ -45,6 +48,13 @@ function reference(title: string, description: string) {
 const port = z.int().min(1).max(65_535).describe('SSH port, 1 to 65535; 22 if left out');
 const user = text({ title: 'login name', description: 'login on the node' }, names.parseUser);
 const key = z.string().min(1).describe('path of a private key file; ~/ is your home');
+const patience = z
+  .number()
+  .min(patienceRangeS[0])
+  .max(patienceRangeS[1])
+  .describe(
+    `seconds that a slow node gets for a login, and the unit of all other limits, ${patienceRangeS.join(' to ')}; ${usualPatienceS} if left out`,
+  );
 const latencyMs = z.number().min(0).describe('one-way latency in ms, 0 or more');
 const aNode = reference('node name', 'one of substrate.nodes');
 const aRouter = reference('router name', "one of the VN's routers");
@@ -62,6 +72,7 @@ const nodeSchema = z
     port: port.exactOptional(),
     user: user.exactOptional(),
     key: key.exactOptional(),
+    patience: patience.exactOptional(),
     address: text(
       { title: 'IPv4 address', description: 'where the other nodes send tunnel packets to, when that is not host' },
       names.parseAddressText,
@@ -130,7 +141,26 @@ const flowSchema = z
   })
   .describe('{ from: END HOST, to: END HOST, rate: 1.5Mbps }');
 
-const routerSchema = name(names.routerName);
+/** Its name alone, or a map. */
+const routerSchema = z
+  .union([
+    name(names.routerName),
+    z
+      .strictObject({
+        name: name(names.routerName),
+        kind: z
+          .enum(routerKindNames, {
+            error: ({ input }) =>
+              typeof input === 'string'
+                ? `unknown kind of router ${quote(input)}`
+                : `expected a kind of router, found ${describeValue(input)}`,
+          })
+          .describe(`known kinds: ${routerKindNames.join(', ')}; ${defaultRouterKind} if left out`)
+          .exactOptional(),
+      })
+      .describe(`{ name: a, kind: ${defaultRouterKind} }`),
+  ])
+  .meta({ title: names.routerName.noun, description: names.routerName.rule });
 
 const placementSchema = z
   .record(z.string(), aNode.describe('one of substrate.nodes'))
@@ -153,6 +183,14 @@ const vnShape = {
     .describe('the end hosts by name: { e1: { node: NODE, gateway: GATEWAY } }')
     .exactOptional(),
   flows: z.array(flowSchema).describe('the traffic: [{ from: e1, to: e2, rate: 1.5Mbps }]').exactOptional(),
+  mtu: z
+    .int()
+    .min(mtuRange[0])
+    .max(mtuRange[1])
+    .describe(
+      `largest packets that the VN carries, in bytes, ${mtuRange.join(' to ')}; if left out what its narrowest tunnel carries, 1500 at most`,
+    )
+    .exactOptional(),
 };
 const vnHint = 'a virtual network: name, routers, links, gateways, endHosts, flows';
 
@@ -199,9 +237,20 @@ export const sliceSchema = z
       .describe('separates slices that share a node, 1 to 4095; made from the name if left out')
       .exactOptional(),
     vnet: vnetSchema,
+    public: z
+      .literal([true, false], { error: ({ input }) => `expected true or false, found ${describeValue(input)}` })
+      .describe('true where vnet is meant to be outside private (RFC 1918) and shared (RFC 6598) address space')
+      .exactOptional(),
     ssh: z
-      .strictObject({ user: user.exactOptional(), port: port.exactOptional(), key: key.exactOptional() })
-      .describe('defaults for all nodes with a host: { user: me, port: 22, key: ~/.ssh/id_ed25519 }')
+      .strictObject({
+        user: user.exactOptional(),
+        port: port.exactOptional(),
+        key: key.exactOptional(),
+        patience: patience.exactOptional(),
+      })
+      .describe(
+        'defaults for all nodes with a host: { user: me, port: 22, key: ~/.ssh/id_ed25519 }; patience for all nodes: { patience: 60 }',
+      )
       .exactOptional(),
     ntp: ntpSchema.exactOptional(),
     repair: repairSchema.exactOptional(),
@@ -229,4 +278,5 @@ export const sliceSchema = z
 export type RawSlice = z.output<typeof sliceSchema>;
 export type RawNode = z.output<typeof nodeSchema>;
 export type RawVn = z.output<typeof vnSchema>;
+export type RawRouter = z.output<typeof routerSchema>;
 export type RawLatencyLink = z.output<typeof latencyLinkSchema>;

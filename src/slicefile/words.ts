@@ -1,7 +1,7 @@
 /** How names and values of a slice file appear in messages. */
 
 const maxNameShown = 60;
-const maxListed = 10;
+const maxListed = 16;
 const maxSaid = 300;
 /** Beyond these a suggestion would take longer than it is worth. */
 const maxCompared = 100;

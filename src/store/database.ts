@@ -1,34 +1,63 @@
 import { readFileSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { messageOf, VnmError } from '../model/errors.ts';
+import { packageFile } from '../model/package.ts';
+import { asDatabaseError } from './database-error.ts';
+import type { Db } from './db.ts';
+import { inspectDatabase } from './inspect.ts';
+import { fileAt, removeIfUnused } from './unused.ts';
 import { upgradeDatabase } from './upgrades.ts';
 
-export type Db = Database.Database;
-
 /** Version of schema.sql, kept in `pragma user_version`. */
-const schemaVersion = 2;
+export const schemaVersion = 6;
+
+const inMemory = ':memory:';
 
 /**
  * Opens the controller's database, creating it where there is none. Write-ahead log, foreign keys enforced, waits up to
- * 5 s for another command's write. One of an older version is upgraded, and a copy of it kept beside it. Throws VnmError `failed`
- * when the file cannot be opened or is of a newer version.
+ * 5 s for another command's write. One of an older version is upgraded, and a copy of it kept beside it. Throws VnmError `failed`,
+ * and leaves the path as it was, for what is not a database of this program (`inspectDatabase`), and when it cannot be opened.
  */
-export function openDatabase(path: string): Db {
+export function openDatabase(path: string): { readonly db: Db; readonly isNew: boolean } {
+  if (path === '') throw new VnmError('failed', 'the database has no name', { hint: 'name a file with --db' });
+  const isMemory = path === inMemory;
+  const isNew = !isMemory && !inspectDatabase(path, schemaVersion);
+  let db: Db | undefined;
   try {
-    const db = new Database(path, { timeout: 5000 });
-    db.pragma('journal_mode = WAL');
-    upgradeDatabase(db, path, schemaVersion);
-    db.pragma('foreign_keys = ON');
-    // Two commands that start on a new file at once: the second waits for the first and finds the schema there.
-    db.transaction(() => createSchema(db, path)).immediate();
-    return db;
+    db = new Database(path, { timeout: 5000 });
+    const file = isMemory ? undefined : fileAt(path);
+    prepare(db, path);
+    if (isMemory || (file !== undefined && fileAt(path) === file)) return { db, isNew };
   } catch (error) {
-    if (error instanceof VnmError) throw error;
-    throw new VnmError('failed', `cannot open the database ${path}: ${messageOf(error)}`, {
-      hint: 'check the path and its permissions, or name another file with --db',
-      cause: error,
-    });
+    closeDatabase(db, isNew ? path : undefined);
+    throw tell(error, path);
   }
+  // Another command that had made it, and had nothing to write, has removed it meanwhile.
+  db.close();
+  return openDatabase(path);
+}
+
+/** `unused`: the path of a database that goes, if nothing was written to it. */
+export function closeDatabase(db: Db | undefined, unused?: string): void {
+  if (db !== undefined && unused !== undefined) removeIfUnused(db, unused);
+  db?.close();
+}
+
+function prepare(db: Db, path: string): void {
+  db.pragma('journal_mode = WAL');
+  upgradeDatabase(db, path, schemaVersion);
+  db.pragma('foreign_keys = ON');
+  // Two commands that start on a new file at once: the second waits for the first and finds the schema there.
+  db.transaction(() => createSchema(db, path)).immediate();
+}
+
+function tell(error: unknown, path: string): unknown {
+  const told = asDatabaseError(error, path);
+  if (told instanceof VnmError) return told;
+  return new VnmError('failed', `cannot open the database ${path}: ${messageOf(error)}`, {
+    hint: 'check the path and its permissions, or name another file with --db',
+    cause: error,
+  });
 }
 
 function createSchema(db: Db, path: string): void {
@@ -43,6 +72,6 @@ function createSchema(db: Db, path: string): void {
   if (tables !== 0) {
     throw new VnmError('failed', `${path} is a database of something else`, { hint: 'name another file with --db' });
   }
-  db.exec(readFileSync(new URL('../../schema.sql', import.meta.url), 'utf8'));
+  db.exec(readFileSync(packageFile('schema.sql'), 'utf8'));
   db.pragma(`user_version = ${schemaVersion}`);
 }

@@ -1,5 +1,3 @@
-import type { Db } from './database.ts';
-
 export interface StoredEvent {
   /** Grows; never used again. */
   readonly id: number;
@@ -20,8 +18,12 @@ export interface EventStore {
   count(slice: string, kinds: readonly string[], since: number): number;
   /** What came after the event `id`, oldest first; 0: from the first on. */
   after(id: number, limit: number, slice?: string): StoredEvent[];
+  /** The latest of these kinds, newest first. */
+  ofKinds(kinds: readonly string[], slice: string | undefined, limit: number): StoredEvent[];
   /** Id of the newest; 0 when there is none. */
   lastId(): number;
+  /** Id of the newest that is older than an instant; 0 when there is none. */
+  lastIdBefore(at: number): number;
 }
 
 interface EventRow extends Omit<StoredEvent, 'detail'> {
@@ -57,6 +59,18 @@ export function eventStore(db: Db): EventStore {
         .get(slice, since, JSON.stringify(kinds))!,
     after: (id, limit, slice) =>
       all('id > ? and (? is null or slice = ?) order by id limit ?', id, slice ?? null, slice ?? null, limit),
+    ofKinds: (kinds, slice, limit) =>
+      all(
+        'kind in (select value from json_each(?)) and (? is null or slice = ?) order by id desc limit ?',
+        JSON.stringify(kinds),
+        slice ?? null,
+        slice ?? null,
+        limit,
+      ),
+    lastIdBefore: (at) =>
+      db.prepare<[number], number>('select coalesce(max(id), 0) from events where at < ?').pluck().get(at)!,
     lastId: () => db.prepare<[], number>('select coalesce(max(id), 0) from events').pluck().get()!,
   };
 }
+
+import type { Db } from './db.ts';

@@ -1,4 +1,4 @@
-import type { Db } from './database.ts';
+import type { Db } from './db.ts';
 import type { Holder } from './locks.ts';
 
 /** `unknown`: nobody has looked yet, or can. `suspect`: it does not answer, for too short a time to say more. */
@@ -20,7 +20,7 @@ export interface HealthRecord {
 }
 
 /** The process that watches. */
-export interface ServiceRecord extends Holder {
+interface ServiceRecord extends Holder {
   readonly url: string;
   readonly startedAt: number;
   /** When it last said that it lives. */

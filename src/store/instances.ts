@@ -1,10 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import { VnmError } from '../model/errors.ts';
 import type { Route, RouteNexthop, UrpfMode } from '../model/route.ts';
+import { isTunnelKind, type TunnelKind } from '../model/tunnel.ts';
 import type { Instance, InstanceLink, LinkEnd } from '../planning/instance.ts';
-import type { Db } from './database.ts';
+import type { Db } from './db.ts';
 
-export type InstanceState = 'installing' | 'active' | 'joining' | 'draining' | 'removing';
+type InstanceState = 'installing' | 'active' | 'joining' | 'draining' | 'removing';
 
 /** An instance as recorded: the plan, under which placement's name it was made, and its state. */
 export interface InstanceRecord {
@@ -168,17 +169,17 @@ function savePlan(db: Db, id: number, instance: Instance, namespaces: ReadonlyMa
     `insert into interfaces (tunnel_id, side, node, router, gateway, name, address, mac) values (?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   instance.links.forEach((link, ordinal) => {
-    const local = link.a.node === link.b.node;
-    const tunnel = insertTunnel.get(id, ordinal, local ? 'local' : 'vxlan', link.vni)!;
+    const tunnel = insertTunnel.get(id, ordinal, link.tunnel, link.vni)!;
     for (const side of ['a', 'b'] as const) {
       const { node, router, gateway, interface: name, address, mac } = link[side];
-      insertEnd.run(tunnel, side, node, router ?? null, gateway ?? null, name, address, mac);
+      insertEnd.run(tunnel, side, node, router ?? null, gateway ?? null, name, address, mac ?? null);
     }
   });
 }
 
 interface EndRow {
   ordinal: number;
+  kind: string;
   vni: number;
   side: 'a' | 'b';
   node: string;
@@ -186,7 +187,7 @@ interface EndRow {
   gateway: string | null;
   name: string;
   address: string;
-  mac: string;
+  mac: string | null;
 }
 
 function loadPlan(db: Db, { id, slice, vn, slot }: InstanceRecord): Instance {
@@ -197,7 +198,7 @@ function loadPlan(db: Db, { id, slice, vn, slot }: InstanceRecord): Instance {
     .all(id);
   const ends = db
     .prepare<[number], EndRow>(
-      `select t.ordinal, t.vni, i.* from tunnels t join interfaces i on i.tunnel_id = t.id where t.instance_id = ?
+      `select t.ordinal, t.kind, t.vni, i.* from tunnels t join interfaces i on i.tunnel_id = t.id where t.instance_id = ?
        order by t.ordinal, i.side`,
     )
     .all(id);
@@ -205,7 +206,7 @@ function loadPlan(db: Db, { id, slice, vn, slot }: InstanceRecord): Instance {
   for (let index = 0; index + 1 < ends.length; index += 2) {
     const a = ends[index]!;
     const kind = a.gateway === null ? 'virtual' : 'gateway';
-    links.push({ kind, vni: a.vni, a: linkEnd(a), b: linkEnd(ends[index + 1]!) });
+    links.push({ kind, tunnel: tunnelKind(a.kind), vni: a.vni, a: linkEnd(a), b: linkEnd(ends[index + 1]!) });
   }
   const block = db.prepare<[number], string>('select block from instances where id = ?').pluck().get(id)!;
   return { slice, vn, slot, block, placement: new Map(placement.map(({ router, node }) => [router, node])), links };
@@ -218,8 +219,16 @@ function linkEnd({ node, router, gateway, name, address, mac }: EndRow): LinkEnd
     ...(gateway === null ? {} : { gateway }),
     interface: name,
     address,
-    mac,
+    ...(mac === null ? {} : { mac }),
   };
+}
+
+/** Throws VnmError `failed` for one that another version of this program made. */
+function tunnelKind(text: string): TunnelKind {
+  if (isTunnelKind(text)) return text;
+  throw new VnmError('failed', `the database has a tunnel of kind '${text}', which this version does not know`, {
+    hint: 'use the program version that made it',
+  });
 }
 
 /** The VN's own, or what somebody has added. */

@@ -1,10 +1,10 @@
 import type { Statement } from 'better-sqlite3';
 import { VnmError } from '../model/errors.ts';
-import type { Db } from './database.ts';
+import type { Db } from './db.ts';
 import type { Holder } from './locks.ts';
 
 export type MissedPolicy = 'skip' | 'once';
-export type JobState = 'active' | 'paused' | 'done';
+type JobState = 'active' | 'paused' | 'done';
 /** `unchanged`: the VN was there already. `missed`: nobody was there to start it in time. `skipped`: it could not be started. */
 export const runOutcomes = ['completed', 'unchanged', 'rolled-back', 'failed', 'skipped', 'missed'] as const;
 export type RunOutcome = (typeof runOutcomes)[number];
@@ -93,7 +93,7 @@ export interface JobStep {
 }
 
 /** How a run ended. */
-export interface RunEnd {
+interface RunEnd {
   readonly outcome: RunOutcome;
   readonly finishedAt: number;
   readonly message: string | null;

@@ -1,5 +1,3 @@
-import type { Db } from './database.ts';
-
 /** A process, told apart from any other that has or had its number. */
 export interface Holder {
   readonly host: string;
@@ -63,3 +61,5 @@ export function lockStore(db: Db): LockStore {
     list,
   };
 }
+
+import type { Db } from './db.ts';

@@ -1,5 +1,5 @@
 import type { UrpfMode } from '../model/route.ts';
-import type { Db } from './database.ts';
+import type { Db } from './db.ts';
 
 export type Outcome = 'completed' | 'rolled-back' | 'failed';
 
@@ -19,7 +19,7 @@ export interface MigrationStart {
 }
 
 /** What becomes known while it runs. */
-export interface MigrationProgress {
+interface MigrationProgress {
   readonly newInstance?: number;
   /** Under which the gateways are about to be armed. */
   readonly armedId?: string;
@@ -27,6 +27,23 @@ export interface MigrationProgress {
   readonly drainMs?: number;
   /** Routers whose node was away when they were cloned, so that the record had to do. */
   readonly fromRecord?: readonly string[];
+  /** Kept with the options. */
+  readonly yardstick?: Yardstick;
+}
+
+/** What was seen of the pairs of end hosts before anything was changed: afterwards it must be no less. */
+export interface Yardstick {
+  /** Not seen to reach each other. */
+  readonly unproven: readonly HostPair[];
+  /** Seen by an echo alone; unknown in a record of an earlier version. */
+  readonly byEcho?: readonly HostPair[] | undefined;
+  /** Lost packets of the VN's full size; unknown in a record of an earlier version. */
+  readonly narrow?: readonly HostPair[] | undefined;
+}
+
+export interface HostPair {
+  readonly from: string;
+  readonly to: string;
 }
 
 export interface MigrationRecord extends MigrationStart {
@@ -59,7 +76,10 @@ export interface FlowRecord {
   readonly to: string;
   readonly sent: number;
   readonly received: number;
+  /** Lost on the way. */
   readonly lost: number;
+  /** Arrived at the receiving node, whose socket had no room for them. */
+  readonly receiverDropped: number;
   readonly reordered: number;
   readonly duplicated: number;
   readonly maxGapMs: number;
@@ -144,11 +164,19 @@ export function migrationStore(db: Db): MigrationStore {
       ).run(id, name, at, id);
       db.prepare('update migrations set state = ?, outcome = null, finished_at = null where id = ?').run(name, id);
     }),
-    progress: (id, { newInstance, armedId, drainMs, fromRecord }) => {
+    progress: (id, { newInstance, armedId, drainMs, fromRecord, yardstick = {} }) => {
       db.prepare(
         `update migrations set new_instance = coalesce(?, new_instance), armed_id = coalesce(?, armed_id),
-           drain_ms = coalesce(?, drain_ms), from_record = coalesce(?, from_record) where id = ?`,
-      ).run(newInstance ?? null, armedId ?? null, drainMs ?? null, jsonOrNull(fromRecord), id);
+           drain_ms = coalesce(?, drain_ms), from_record = coalesce(?, from_record),
+           options = json_patch(options, ?) where id = ?`,
+      ).run(
+        newInstance ?? null,
+        armedId ?? null,
+        drainMs ?? null,
+        jsonOrNull(fromRecord),
+        JSON.stringify(yardstick),
+        id,
+      );
     },
     find,
     detail: (id) => {
@@ -192,8 +220,8 @@ export function migrationStore(db: Db): MigrationStore {
     saveFlows: db.transaction((id: number, flows: readonly FlowRecord[]) => {
       const insert = db.prepare(
         `insert or replace into flow_results (migration_id, from_host, to_host, sent, received, lost, reordered, duplicated, max_gap_ms, min_latency_ms,
-           max_latency_ms, predicted_lost, predicted_added_delay_ms)
-         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+           max_latency_ms, predicted_lost, predicted_added_delay_ms, receiver_dropped)
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       );
       for (const f of flows) {
         const counted = [
@@ -206,7 +234,7 @@ export function migrationStore(db: Db): MigrationStore {
           f.minLatencyMs,
           f.maxLatencyMs,
         ];
-        insert.run(id, f.from, f.to, ...counted, f.predictedLost, f.predictedAddedDelayMs);
+        insert.run(id, f.from, f.to, ...counted, f.predictedLost, f.predictedAddedDelayMs, f.receiverDropped);
       }
     }),
     list: (slice, limit = 20) =>
@@ -232,7 +260,7 @@ function partsOf(db: Db, id: number): Pick<MigrationDetail, 'phases' | 'redirect
       'ordinal',
     ),
     flows: all<FlowRecord>(
-      `from_host as "from", to_host as "to", sent, received, lost, reordered, duplicated, max_gap_ms as maxGapMs,
+      `from_host as "from", to_host as "to", sent, received, lost, receiver_dropped as receiverDropped, reordered, duplicated, max_gap_ms as maxGapMs,
        min_latency_ms as minLatencyMs, max_latency_ms as maxLatencyMs, predicted_lost as predictedLost,
        predicted_added_delay_ms as predictedAddedDelayMs`,
       'flow_results',

@@ -1,5 +1,3 @@
-import type { Db } from './database.ts';
-
 /** What is kept of what happened. What is needed to go on with a migration is never dropped. */
 export interface Keeping {
   readonly eventDays: number;
@@ -34,3 +32,5 @@ export function prune(db: Db, { eventDays, events, migrations, jobRuns }: Keepin
     .run(jobRuns);
   return oldEvents.changes + oldMigrations.changes + oldRuns.changes;
 }
+
+import type { Db } from './db.ts';

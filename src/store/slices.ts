@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import { formatPrefix, parsePrefix } from '../model/address.ts';
 import { VnmError } from '../model/errors.ts';
+import { isRouterKind, type Router } from '../model/router.ts';
 import type { LatencyMap, Slice, SubstrateNode, VirtualNetwork } from '../model/slice.ts';
-import type { Db } from './database.ts';
+import type { Db } from './db.ts';
 
 /** Slices as the user wants them: substrate, VNs and placements. */
 export interface SliceStore {
@@ -11,7 +12,7 @@ export interface SliceStore {
   find(name: string): Slice | undefined;
   /**
    * Writes a slice, replacing an earlier version. Throws VnmError `conflict` when the change would contradict what is
-   * installed: only latencies, NTP servers, repair, flows and placements may change under an installed VN.
+   * installed: only latencies, patience, NTP servers, MTUs, repair, flows and placements may change under an installed VN.
    */
   save(slice: Slice): void;
   remove(name: string): void;
@@ -46,7 +47,7 @@ function refuseContradiction(db: Db, old: Slice, slice: Slice): void {
   const shape = ({ number, vnet, vns, nodes }: Slice) => ({
     number,
     vnet,
-    nodes: [...nodes.values()].filter((node) => used(old, node.name)),
+    nodes: [...nodes.values()].filter((node) => used(old, node.name)).map(({ patience: _, ...node }) => node),
     vns: vns.map(({ name, routers, links, gateways, endHosts }) => ({ name, routers, links, gateways, endHosts })),
   });
   const before = shape(old);
@@ -96,10 +97,11 @@ function saveSlice(db: Db, slice: Slice): void {
 function saveSubstrate(db: Db, slice: number, { nodes, latency }: Slice): void {
   db.prepare('delete from substrate_nodes where slice_id = ?').run(slice);
   const insertNode = db.prepare(
-    'insert into substrate_nodes (slice_id, name, host, port, user, key_path, address) values (?, ?, ?, ?, ?, ?, ?)',
+    'insert into substrate_nodes (slice_id, name, host, port, user, key_path, address, patience_s) values (?, ?, ?, ?, ?, ?, ?, ?)',
   );
-  for (const { name, host, port, user, key, address } of nodes.values()) {
-    insertNode.run(slice, name, host ?? null, port ?? null, user ?? null, key ?? null, address ?? null);
+  for (const { name, host, port, user, key, address, patience } of nodes.values()) {
+    const login = [host, port, user, key, address, patience].map((value) => value ?? null);
+    insertNode.run(slice, name, ...login);
   }
   const insertLatency = db.prepare(
     'insert into substrate_latencies (slice_id, from_node, to_node, ms) values (?, ?, ?, ?)',
@@ -118,11 +120,11 @@ function saveNtpServers(db: Db, slice: number, { ntp }: Slice): void {
 function saveVn(db: Db, slice: number, vn: VirtualNetwork, ordinal: number): void {
   const id = db
     .prepare<unknown[], number>(
-      `insert into vns (slice_id, name, ordinal) values (?, ?, ?)
-       on conflict (slice_id, name) do update set ordinal = excluded.ordinal returning id`,
+      `insert into vns (slice_id, name, ordinal, wanted_mtu) values (?, ?, ?, ?)
+       on conflict (slice_id, name) do update set ordinal = excluded.ordinal, wanted_mtu = excluded.wanted_mtu returning id`,
     )
     .pluck()
-    .get(slice, vn.name, ordinal)!;
+    .get(slice, vn.name, ordinal, vn.mtu ?? null)!;
   for (const table of ['flows', 'end_hosts', 'gateways', 'virtual_links', 'virtual_routers', 'placements']) {
     db.prepare(`delete from ${table} where vn_id = ?`).run(id);
   }
@@ -133,8 +135,8 @@ function saveVn(db: Db, slice: number, vn: VirtualNetwork, ordinal: number): voi
     });
   };
   insertAll(
-    'insert into virtual_routers (vn_id, ordinal, name) values (?, ?, ?)',
-    vn.routers.map((router) => [router]),
+    'insert into virtual_routers (vn_id, ordinal, name, kind, config) values (?, ?, ?, ?, ?)',
+    vn.routers.map(({ name, kind, config }) => [name, kind, JSON.stringify(config)]),
   );
   insertAll(
     'insert into virtual_links (vn_id, ordinal, from_router, to_router, cost) values (?, ?, ?, ?, ?)',
@@ -189,10 +191,16 @@ function loadSlice(db: Db, name: string): Slice | undefined {
       .all(row.id),
     repair: row.repair === 1,
     vns: db
-      .prepare<[number], { id: number; name: string }>('select id, name from vns where slice_id = ? order by ordinal')
+      .prepare<[number], VnRow>('select id, name, wanted_mtu as mtu from vns where slice_id = ? order by ordinal')
       .all(row.id)
-      .map((vn) => loadVn(db, vn.id, vn.name)),
+      .map((vn) => loadVn(db, vn)),
   };
+}
+
+interface VnRow {
+  id: number;
+  name: string;
+  mtu: number | null;
 }
 
 interface NodeRow {
@@ -202,12 +210,13 @@ interface NodeRow {
   user: string | null;
   key: string | null;
   address: string | null;
+  patience: number | null;
 }
 
 function loadNodes(db: Db, slice: number): Map<string, SubstrateNode> {
   const rows = db
     .prepare<[number], NodeRow>(
-      'select name, host, port, user, key_path as key, address from substrate_nodes where slice_id = ? order by id',
+      'select name, host, port, user, key_path as key, address, patience_s as patience from substrate_nodes where slice_id = ? order by id',
     )
     .all(slice);
   return new Map(rows.map((row) => [row.name, withoutNulls(row) as SubstrateNode]));
@@ -227,12 +236,12 @@ function loadLatency(db: Db, slice: number, defaultMs: number): LatencyMap {
   return { defaultMs, linksMs };
 }
 
-function loadVn(db: Db, id: number, name: string): VirtualNetwork {
+function loadVn(db: Db, { id, name, mtu }: VnRow): VirtualNetwork {
   const all = <T>(sql: string) => db.prepare<[number], T>(sql).all(id);
   return {
     name,
-    routers: all<{ name: string }>('select name from virtual_routers where vn_id = ? order by ordinal').map(
-      (row) => row.name,
+    routers: all<RouterRow>('select name, kind, config from virtual_routers where vn_id = ? order by ordinal').map(
+      loadRouter,
     ),
     links: all(
       'select from_router as "from", to_router as "to", cost from virtual_links where vn_id = ? order by ordinal',
@@ -258,7 +267,26 @@ function loadVn(db: Db, id: number, name: string): VirtualNetwork {
         ],
       ),
     ),
+    ...(mtu === null ? {} : { mtu }),
   };
+}
+
+interface RouterRow {
+  name: string;
+  kind: string;
+  config: string;
+}
+
+/** Throws VnmError `failed` for one of a kind that another version of this program knows. */
+function loadRouter({ name, kind, config }: RouterRow): Router {
+  if (isRouterKind(kind)) return { name, kind, config: JSON.parse(config) as Router['config'] };
+  throw new VnmError(
+    'failed',
+    `router '${name}' in the database is of kind '${kind}', which this version does not know`,
+    {
+      hint: 'use the program version that made it',
+    },
+  );
 }
 
 /** SQL's null is an absent key in the model. */

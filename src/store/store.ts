@@ -1,4 +1,5 @@
-import { openDatabase } from './database.ts';
+import { closeDatabase, openDatabase } from './database.ts';
+import { telling } from './database-error.ts';
 import { type EventStore, eventStore } from './events.ts';
 import { type HealthStore, healthStore } from './health.ts';
 import { type InstanceStore, instanceStore } from './instances.ts';
@@ -25,22 +26,24 @@ export interface Store {
   close(): void;
 }
 
-/** Opens or creates the database; see `openDatabase` for errors. */
+/**
+ * Opens or creates the database; see `openDatabase` for errors. One that was made here, and to which nothing was written, goes when it
+ * is closed. Every method throws VnmError `failed` when the database does (`asDatabaseError`).
+ */
 export function openStore(path: string): Store {
-  const db = openDatabase(path);
+  const { db, isNew } = openDatabase(path);
+  const told = <T extends object>(methods: T) => telling(methods, path);
   return {
     path,
-    slices: sliceStore(db),
-    instances: instanceStore(db),
-    migrations: migrationStore(db),
-    testbeds: testbedStore(db),
-    events: eventStore(db),
-    health: healthStore(db),
-    locks: lockStore(db),
-    jobs: jobStore(db),
-    prune: (keeping, now) => prune(db, keeping, now),
-    close: () => {
-      db.close();
-    },
+    slices: told(sliceStore(db)),
+    instances: told(instanceStore(db)),
+    migrations: told(migrationStore(db)),
+    testbeds: told(testbedStore(db)),
+    events: told(eventStore(db)),
+    health: told(healthStore(db)),
+    locks: told(lockStore(db)),
+    jobs: told(jobStore(db)),
+    ...told({ prune: (keeping: Keeping, now: number) => prune(db, keeping, now) }),
+    close: () => closeDatabase(db, isNew ? path : undefined),
   };
 }

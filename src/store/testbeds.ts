@@ -1,5 +1,3 @@
-import type { Db } from './database.ts';
-
 /** Local testbeds. The row is written before anything is made, so that an interrupted `up` can be cleaned. */
 export interface TestbedStore {
   add(id: string, directory: string): void;
@@ -54,3 +52,5 @@ export function testbedStore(db: Db): TestbedStore {
     },
   };
 }
+
+import type { Db } from './db.ts';

@@ -2,12 +2,13 @@
  * Older databases brought to the present schema, version by version. What an upgrade makes is written out, and stays when schema.sql
  * goes on: the next upgrade starts from it.
  */
-import { renameSync, rmSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
 import Database from 'better-sqlite3';
-import { VnmError } from '../model/errors.ts';
-import type { Db } from './database.ts';
+import { messageOf, VnmError } from '../model/errors.ts';
+import { isFullError } from './database-error.ts';
+import type { Db } from './db.ts';
 
-/** SQL from each version to the next. */
+/** The numbered list: SQL from each version to the next. */
 const upgrades: Readonly<Record<number, string>> = {
   1: `
     create table new_slices (
@@ -199,48 +200,116 @@ const upgrades: Readonly<Record<number, string>> = {
     create unique index job_runs_once on job_runs (job_id, due_at, attempt) where attempt > 0;
     create index job_runs_under_way on job_runs (job_id) where finished_at is null;
   `,
+  2: `
+    alter table flow_results add column receiver_dropped integer not null default 0;
+  `,
+  3: `
+    alter table substrate_nodes add column patience_s real;
+  `,
+  4: `
+    alter table vns add column wanted_mtu integer;
+  `,
+  5: `
+    create table new_interfaces (
+      tunnel_id integer not null references tunnels (id) on delete cascade,
+      side text not null check (side in ('a', 'b')),
+      node text not null,
+      router text,
+      gateway text,
+      name text not null,
+      address text not null,
+      mac text,
+      primary key (tunnel_id, side),
+      check ((router is null) <> (gateway is null))
+    ) strict;
+    insert into new_interfaces (tunnel_id, side, node, router, gateway, name, address, mac)
+      select tunnel_id, side, node, router, gateway, name, address, mac from interfaces;
+    drop table interfaces;
+    alter table new_interfaces rename to interfaces;
+
+    alter table virtual_routers add column kind text not null default 'static';
+    alter table virtual_routers add column config text not null default '{}';
+  `,
 };
 
 /**
- * Brings an older database to version `to`, wholly or not at all; leaves a new and a newer one alone. The file as it was stays beside it,
- * as `<path>.v<its version>`.
+ * Brings an older database to version `to`, wholly or not at all; leaves a new and a newer one alone. The file as it was stays next to
+ * it, as `<path>.v<its version>`, once all steps have succeeded. Throws VnmError `failed`; the database then works as before with the
+ * program version that made it, and the next command tries again.
  */
 export function upgradeDatabase(db: Db, path: string, to: number): void {
   const isOlder = () => upgrades[versionOf(db)] !== undefined && versionOf(db) < to;
   if (!isOlder()) return;
+  const from = versionOf(db);
+  const copy = `${path}.v${from}`;
+  let step: string | undefined;
   // While they are enforced, the rows that refer to a table go with its old shape.
   db.pragma('foreign_keys = OFF');
-  db.transaction(() => {
-    // Another command may have done it meanwhile.
-    if (!isOlder()) return;
-    keepCopy(path, `${path}.v${versionOf(db)}`);
-    for (let version = versionOf(db); version < to; version += 1) db.exec(upgrades[version]!);
-    refuseBroken(db, path);
-    db.pragma(`user_version = ${to}`);
-  }).immediate();
+  try {
+    db.transaction(() => {
+      // Another command may have done it meanwhile.
+      if (!isOlder()) return;
+      step = 'the copy of it';
+      makeCopy(path, partialOf(copy));
+      for (let version = from; version < to; version += 1) {
+        step = `the upgrade from version ${version} to ${version + 1}`;
+        db.exec(upgrades[version]!);
+      }
+      step = 'the check of its references';
+      refuseBroken(db);
+      db.pragma(`user_version = ${to}`);
+      step = 'the copy of it';
+      renameSync(partialOf(copy), copy);
+      step = 'the end of the upgrade';
+    }).immediate();
+  } catch (error) {
+    // Another command may be at it.
+    if (step === undefined) throw error;
+    rmSync(partialOf(copy), { force: true });
+    throw new VnmError('failed', `the database ${path} stays at version ${from}: ${step} failed: ${messageOf(error)}`, {
+      hint: `${adviceFor(error, path)}; until then the program version that made it still works with it`,
+      cause: error,
+    });
+  }
+}
+
+function adviceFor(error: unknown, path: string): string {
+  if (error instanceof Broken) return 'name another file with --db, or remove the rows that refer to nothing';
+  const isFull = isFullError(error) || (error as NodeJS.ErrnoException).code === 'ENOSPC';
+  return isFull
+    ? `make room for two more copies of ${path} on its disk, and run the command again`
+    : `check the disk and the permissions of ${path}, and run the command again`;
 }
 
 function versionOf(db: Db): number {
   return db.pragma('user_version', { simple: true }) as number;
 }
 
-function refuseBroken(db: Db, path: string): void {
+class Broken extends Error {}
+
+function refuseBroken(db: Db): void {
   const [broken] = db.pragma('foreign_key_check') as { table: string }[];
-  if (broken === undefined) return;
-  throw new VnmError('failed', `table ${broken.table} of the database ${path} refers to what is not in it`, {
-    hint: 'it was not upgraded, and stays as it was',
-  });
+  if (broken !== undefined) throw new Broken(`its table ${broken.table} refers to what is not in it`);
 }
 
-/** Through a connection of its own, which reads what is committed: nobody can write meanwhile. */
-function keepCopy(path: string, copy: string): void {
-  const partial = `${copy}.partial`;
-  rmSync(partial, { force: true });
+/** Where a copy is made; what an earlier command left there when it was stopped is no use. */
+function partialOf(copy: string): string {
+  return `${copy}.partial`;
+}
+
+/** Through a connection of its own, which reads what is committed: nobody can write meanwhile. On the disk when it returns. */
+function makeCopy(path: string, copy: string): void {
+  rmSync(copy, { force: true });
   const reader = new Database(path, { readonly: true });
   try {
-    reader.prepare('vacuum into ?').run(partial);
+    reader.prepare('vacuum into ?').run(copy);
   } finally {
     reader.close();
   }
-  renameSync(partial, copy);
+  const file = openSync(copy, 'r+');
+  try {
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
 }

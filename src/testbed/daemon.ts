@@ -3,9 +3,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { extname } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { VnmError } from '../model/errors.ts';
+import { isBuilt, packageFile } from '../model/package.ts';
 import { namespacePath } from './namespaces.ts';
 
 /** Far longer than a start takes, even on a busy machine. */
@@ -24,10 +23,10 @@ export interface DaemonOptions {
   readonly descriptor?: number;
 }
 
-/** The command that runs a module of this folder, from the sources as well as from the build. */
+/** The command that runs a module of this folder, from the sources as well as from the build (src/cli/build.ts). */
 export function moduleCommand(name: string, args: readonly string[]): string[] {
-  const path = fileURLToPath(new URL(`./${name}${extname(import.meta.url)}`, import.meta.url));
-  return [process.execPath, path, ...args];
+  const path = isBuilt ? `dist/testbed/${name}.js` : `src/testbed/${name}.ts`;
+  return [process.execPath, packageFile(path), ...args];
 }
 
 /** Resolves when it is ready. On an abort, or when it ends before, it is gone for good and this throws. */
@@ -57,7 +56,7 @@ export async function startDaemon(options: DaemonOptions, signal: AbortSignal): 
 async function failed(options: DaemonOptions, signal: AbortSignal, stop: AbortSignal): Promise<never> {
   signal.throwIfAborted();
   const what = `'${options.command.join(' ')}'`;
-  if (stop.aborted) throw new VnmError('timeout', `${what} was not ready after ${patienceMs / 1000} s`);
+  if (stop.aborted) throw new VnmError('failed', `${what} was not ready after ${patienceMs / 1000} s`);
   const written = (await readFile(options.log, 'utf8')).trim().split('\n').slice(-20).join('\n');
   throw new VnmError('failed', `${what} ended before it was ready: ${written}`);
 }

@@ -1,6 +1,7 @@
 /** The directory that holds a testbed's state, and the mark in it that says whose it is. */
-import { chmod, mkdir, readdir, readFile, rm, rmdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readBoundedText } from '../model/bounded-file.ts';
 import { VnmError } from '../model/errors.ts';
 import { testbedFiles } from './layout.ts';
 
@@ -11,7 +12,7 @@ const directoryPattern = /^\/[^"%\\\p{Cc}]+$/u;
 export async function ownsDirectory(id: string, directory: string): Promise<boolean> {
   const entries = await readdir(directory).catch(unlessMissing);
   if (entries === undefined || entries.length === 0) return false;
-  const owner = await readFile(testbedFiles(directory).marker, 'utf8').catch(unlessMissing);
+  const owner = readMarker(testbedFiles(directory).marker);
   // An empty mark: its writing was interrupted, and nothing comes before it.
   if (owner?.trim() === id || owner === '') return true;
   throw new VnmError('conflict', `'${directory}' is not the directory of testbed '${id}'`, {
@@ -40,6 +41,16 @@ export async function removeDirectory(id: string, directory: string): Promise<vo
     await rm(marker);
   }
   await rmdir(directory).catch(unlessMissing);
+}
+
+/** A marker that is no file, or a large one, is not of a testbed. */
+function readMarker(path: string): string | undefined {
+  try {
+    return readBoundedText(path, { maxBytes: 4096 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).syscall !== undefined) return unlessMissing(error as NodeJS.ErrnoException);
+    return undefined;
+  }
 }
 
 function unlessMissing(error: NodeJS.ErrnoException): undefined {

@@ -26,6 +26,7 @@ export function nodeFiles(home: string) {
     authorizedKeys: join(home, 'authorized_keys'),
     sshdConfig: join(home, 'sshd_config'),
     log: join(home, 'ssh.log'),
+    runtime: join(home, 'lib', 'node'),
     policy: (slice: string) => join(home, 'policy', `${slice}.json`),
   };
 }

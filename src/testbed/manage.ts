@@ -1,12 +1,15 @@
 /** Local testbeds as the database knows them. */
 import { randomInt } from 'node:crypto';
-import { rm } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { rm, rmdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { hasRoomForSocket } from '../agent/paths.ts';
 import { VnmError } from '../model/errors.ts';
 import type { Slice } from '../model/slice.ts';
 import type { Store } from '../store/store.ts';
 import type { TestbedRow } from '../store/testbeds.ts';
+import { isPlainPath } from '../transport/node-survey.ts';
 import { testbedDown } from './down.ts';
+import { nodeDirectory } from './layout.ts';
 import { type ServerKind, type Testbed, testbedSchema } from './record.ts';
 import { type TestbedStatus, testbedStatus } from './status.ts';
 import { testbedUp } from './up.ts';
@@ -25,7 +28,7 @@ export async function bringUp(store: Store, slices: readonly Slice[], options: B
   for (const slice of slices) store.slices.save(slice);
   const names = slices.map((slice) => slice.name);
   const recorded = recordedFor(store, slices);
-  const { id, directory } = recorded ?? newTestbed(store);
+  const { id, directory } = recorded ?? newTestbed(store, slices);
   try {
     const testbed = await testbedUp(slices, { id, directory, ...options });
     // A testbed that was partly dead has been made anew, with nothing on it.
@@ -47,6 +50,8 @@ export async function takeDown(store: Store): Promise<string[]> {
     store.testbeds.remove(id);
   }
   await rm(`${store.path}.testbed`, { recursive: true, force: true });
+  // Empty, unless other databases have testbeds there.
+  await rmdir(elsewhere).catch(() => undefined);
   forgetInstalled(
     store,
     store.slices.names().filter((name) => onTestbed(store, name)),
@@ -77,11 +82,22 @@ function recordedFor(store: Store, slices: readonly Slice[]): TestbedRow | undef
   return rows[0];
 }
 
-function newTestbed(store: Store): { id: string; directory: string } {
+function newTestbed(store: Store, slices: readonly Slice[]): { id: string; directory: string } {
   const id = Array.from({ length: 5 }, () => randomInt(36).toString(36)).join('');
-  const directory = resolve(`${store.path}.testbed`, id);
+  const directory = placeOf(resolve(`${store.path}.testbed`, id), slices) ?? join(elsewhere, id);
   store.testbeds.add(id, directory);
   return { id, directory };
+}
+
+/** For testbeds that cannot be next to their database: root's, and gone after a reboot, as the testbeds are. */
+const elsewhere = '/run/pl-vnm-testbeds';
+
+/** The directory itself, if nodes can have their files below it: as a login's path on any host, and with sockets in it. */
+export function placeOf(directory: string, slices: readonly Slice[]): string | undefined {
+  const nodes = slices.flatMap((slice) => [...slice.nodes.keys()].map((node) => nodeDirectory(directory, node)));
+  return nodes.every((home) => isPlainPath(home) && slices.every(({ name }) => hasRoomForSocket(name, home)))
+    ? directory
+    : undefined;
 }
 
 /** With the nodes went everything that was installed on them. */

@@ -1,8 +1,9 @@
 /** One node of a testbed: its files and its SSH server. */
 import { once } from 'node:events';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { dirname } from 'node:path';
+import { isPlainPath } from '../transport/node-survey.ts';
 import { moduleCommand, startDaemon } from './daemon.ts';
 import { type KeyPair, makeKeyPair, writePrivateKey } from './keys.ts';
 import { nodeDirectory, nodeFiles, testbedFiles } from './layout.ts';
@@ -53,6 +54,11 @@ function nodeEnvironment(home: string): Record<string, string> {
 async function writeFiles(home: string, planned: PlannedNode, clientKey: KeyPair, hostKey: KeyPair, sshd: string) {
   const files = nodeFiles(home);
   await mkdir(dirname(files.policy('')), { recursive: true });
+  // A login's commands cannot name a path with a space in it, so the runtime has another name then.
+  if (!isPlainPath(process.execPath)) {
+    await mkdir(dirname(files.runtime), { recursive: true });
+    await symlink(process.execPath, files.runtime);
+  }
   await writePrivateKey(files.hostKey, hostKey);
   await writeFile(files.authorizedKeys, `${clientKey.publicKey}\n`);
   await writeFile(files.sshdConfig, sshd);

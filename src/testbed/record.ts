@@ -1,5 +1,5 @@
 /** What is known of a local testbed: the record that the caller keeps. */
-import { z } from 'zod';
+import * as z from 'zod';
 
 const testbedNodeSchema = z.strictObject({
   name: z.string(),

@@ -6,6 +6,7 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { tunnelKinds } from '../model/tunnel.ts';
 import { completeChecksum } from './checksum.ts';
 import { DelayLine } from './delay-line.ts';
 
@@ -15,7 +16,7 @@ export interface RelayPlan {
   readonly delaysMs: readonly (readonly number[])[];
 }
 
-const tunnelPort = 4789;
+const tunnelPort = tunnelKinds.vxlan.carriedBy.port;
 const socketBufferBytes = 4 * 1024 * 1024;
 /** Timers have whole milliseconds: what is due within half of one goes now, which halves the error. */
 const earlyMs = 0.5;

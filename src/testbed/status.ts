@@ -12,7 +12,7 @@ export interface TestbedStatus {
   readonly relay: 'alive' | 'dead' | 'none';
 }
 
-export interface NodeStatus {
+interface NodeStatus {
   readonly name: string;
   /** Its network namespace is there. */
   readonly namespace: boolean;

@@ -43,6 +43,11 @@ export async function healNode(testbed: Testbed, node: string): Promise<void> {
   await run('ip', ['-n', underlayNamespace(testbed.id), 'link', 'set', cableOf(testbed, node), 'up']);
 }
 
+/** Has a node's cable drop larger packets from the node without a word; a veth leaves room for four bytes more. */
+export async function narrowNode(testbed: Testbed, node: string, mtu: number = underlayMtu): Promise<void> {
+  await run('ip', ['-n', underlayNamespace(testbed.id), 'link', 'set', cableOf(testbed, node), 'mtu', String(mtu)]);
+}
+
 function underlayCommands(plan: TestbedPlan): string[] {
   return [
     'link set lo up',

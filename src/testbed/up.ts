@@ -1,6 +1,7 @@
 /** Sets a local testbed up. */
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { VnmError } from '../model/errors.ts';
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { readBoundedText } from '../model/bounded-file.ts';
+import { messageOf, VnmError } from '../model/errors.ts';
 import type { Slice } from '../model/slice.ts';
 import { dataplaneChoice } from './dataplane.ts';
 import { makeDirectory, ownsDirectory } from './directory.ts';
@@ -66,14 +67,24 @@ async function runningTestbed(plan: TestbedPlan, directory: string): Promise<Tes
   return undefined;
 }
 
+/** Of some thousand nodes. */
+const maxRecordBytes = 16 * 1024 * 1024;
+
+/** The record is written last: without it the testbed never was complete. */
+function readIfThere(path: string): string | undefined {
+  try {
+    return readBoundedText(path, { maxBytes: maxRecordBytes });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw new VnmError('failed', `cannot read the record ${path}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
 async function readRecord(plan: TestbedPlan, directory: string): Promise<Testbed | undefined> {
   const files = testbedFiles(directory);
-  const record = await readFile(files.record, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    // It is written last: without it the testbed never was complete.
-    if (error.code !== 'ENOENT') throw error;
-  });
+  const record = readIfThere(files.record);
   if (record === undefined) return undefined;
-  if ((await readFile(files.plan, 'utf8')) !== planText(plan)) {
+  if (readBoundedText(files.plan, { maxBytes: maxRecordBytes }) !== planText(plan)) {
     throw new VnmError('conflict', `testbed '${plan.id}' was made for other slices or another kind of server`, {
       hint: 'take it down first',
     });

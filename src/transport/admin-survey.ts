@@ -29,6 +29,7 @@ export interface AdminSurvey {
 
 /** Constant, given to `sh` as its standard input. Nothing it runs may read that input. */
 const script = `
+echo
 lib=$1 policies=$2 run=$3 slice=$4 login=$5 command=$6 rule=$7
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 say() { printf 'pl-vnm %s %s\\n' "$1" "$2"; }
@@ -74,13 +75,14 @@ export async function surveyAsAdmin(
   survey: NodeSurvey,
   slice: string,
   login: string,
-  limits: { timeoutMs: number; signal: AbortSignal | undefined },
+  signal: AbortSignal | undefined,
 ): Promise<AdminSurvey> {
   const places = [survey.lib, survey.policyDirectory, runDirectory(survey)];
   const words = [...places, slice, login, attachCommand(survey.lib, slice), rulePath(slice)];
   const { stdout, stderr, code } = await session.exec(`${asRoot(survey)}sh -s -- ${words.join(' ')}`, {
     stdin: Buffer.from(script),
-    ...limits,
+    what: 'the survey of what is there',
+    signal,
   });
   const found = parseAdminSurvey(stdout.toString());
   if (found !== undefined) return found;

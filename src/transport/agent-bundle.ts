@@ -1,8 +1,8 @@
 /** The agent as one file, as it is copied to nodes. */
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { isBuilt, packageFile, packageVersion } from '../model/package.ts';
 
 export interface AgentBundle {
   readonly code: Buffer;
@@ -20,41 +20,58 @@ export function agentBundle(): Promise<AgentBundle> {
 }
 
 async function loadBundle(): Promise<AgentBundle> {
-  const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'));
-  const code = import.meta.url.endsWith('.ts')
-    ? await buildOnce(version)
-    : await readFile(new URL('../agent.mjs', import.meta.url));
+  const version = packageVersion();
+  const code = isBuilt ? await readFile(packageFile('dist/agent.mjs')) : await buildOnce(version);
   return { code, digest: createHash('sha256').update(code).digest('hex'), version };
 }
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
+/** How everything that is built becomes modules that run by themselves. */
+export const bundling = {
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  // CommonJS dependencies load Node.js's own modules by `require`, which an ES module does not have.
+  banner: {
+    js: "import { createRequire as makeRequire } from 'node:module';\nconst require = makeRequire(import.meta.url);",
+  },
+} as const;
 
 /** Building takes most of a second of a processor, and every command that connects to a node needs it. */
 async function buildOnce(version: string): Promise<Buffer> {
-  const kept = join(root, 'node_modules/.cache/pl-vnm', `agent-${await digestOfSources()}.mjs`);
+  const kept = packageFile(`node_modules/.cache/pl-vnm/agent-${await digestOfSources()}.mjs`);
   try {
     return await readFile(kept);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
   const code = await build(version);
-  await mkdir(dirname(kept), { recursive: true });
-  // Several commands may build at once; each file that is there is whole.
-  await writeFile(`${kept}.${process.pid}`, code);
-  await rename(`${kept}.${process.pid}`, kept);
+  await keep(kept, code);
   return code;
+}
+
+/** A checkout that this user may not write to, or a full disk, costs the next command its time, and nothing else. */
+async function keep(path: string, code: Buffer): Promise<void> {
+  const partial = `${path}.${process.pid}`;
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    // Several commands may build at once; each file that is there is whole.
+    await writeFile(partial, code);
+    await rename(partial, path);
+  } catch {
+    await rm(partial, { force: true }).catch(() => undefined);
+  }
 }
 
 /** Of everything that the file may be made from. */
 async function digestOfSources(): Promise<string> {
-  const sources = await readdir(join(root, 'src'), { recursive: true });
+  const sources = await readdir(packageFile('src'), { recursive: true });
   const names = [
     ...sources.filter((name) => name.endsWith('.ts')).map((name) => join('src', name)),
     'package-lock.json',
   ];
   const hash = createHash('sha256');
   const contents = await Promise.all(
-    names.sort().map(async (name) => ({ name, text: await readFile(join(root, name)) })),
+    names.sort().map(async (name) => ({ name, text: await readFile(packageFile(name)) })),
   );
   for (const { name, text } of contents) hash.update(`${name}\0${text.length}\0`).update(text);
   return hash.digest('hex');
@@ -65,18 +82,12 @@ async function build(version: string): Promise<Buffer> {
   const esbuild = await import('esbuild');
   const { outputFiles } = await esbuild.build({
     // File names in the output are relative to it, so that the digest does not depend on where the command runs.
-    absWorkingDir: root,
+    absWorkingDir: packageFile('.'),
     entryPoints: ['src/agent/main.ts'],
-    bundle: true,
     write: false,
-    platform: 'node',
-    format: 'esm',
+    ...bundling,
     target: 'node20',
     define: { __PL_VNM_VERSION__: JSON.stringify(version) },
-    // CommonJS dependencies load Node.js's own modules by `require`, which an ES module does not have.
-    banner: {
-      js: "import { createRequire as makeRequire } from 'node:module';\nconst require = makeRequire(import.meta.url);",
-    },
     logLevel: 'silent',
   });
   return Buffer.from(outputFiles[0]!.contents);

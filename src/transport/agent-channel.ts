@@ -23,22 +23,26 @@ export interface AgentChannel {
 export async function openAgentChannel(session: SshSession, command: string): Promise<AgentChannel> {
   const channel = await session.openChannel(command);
   const said = keepLast(channel.stderr, 4096);
-  const rpc = createRpcClient(channel, channel);
+  const rpc = createRpcClient(channel, channel, session.limits.answerMs);
   const place = nameOf(session.target);
   let answered = false;
   let closing = false;
   let over = false;
-  let fault: string | undefined;
+  let fault: VnmError | undefined;
   const explain = (status: number | string | undefined): VnmError => {
     if (closing) return new VnmError('unreachable', `the connection to the agent on ${place} is closed`);
     const how = typeof status === 'string' ? ` by ${status}` : status === undefined ? '' : ` with exit code ${status}`;
-    const what = [fault, said()].filter((one) => one !== undefined && one !== '').join(': ');
+    if (fault !== undefined && isRefusal(fault)) {
+      const code = answered ? 'unreachable' : fault.code;
+      return new VnmError(code, `the agent on ${place} ended the connection: ${fault.message}`, { hint: fault.hint });
+    }
+    const what = [fault?.message, said()].filter((one) => one !== undefined && one !== '').join(': ');
     const why = what === '' ? '' : `: ${what}`;
     return answered
       ? new VnmError('unreachable', `the agent on ${place} ended${how}${why}`, {
           hint: 'try again, which starts it again',
         })
-      : new VnmError('failed', `attaching to the agent on ${place} failed${how}${why}`);
+      : attachingFailed(place, how, why, status === undefined || fault !== undefined);
   };
   const { promise: ended, resolve: end } = Promise.withResolvers<VnmError>();
   session.onClose((error) => {
@@ -48,6 +52,8 @@ export async function openAgentChannel(session: SshSession, command: string): Pr
   rpc.onClose(() => {
     over = true;
     channel.close();
+    // A server may never say that the channel is closed.
+    setTimeout(() => end(explain(undefined)), session.limits.questionMs).unref();
     // Its end is told only when all that came in has been read.
     channel.resume();
   });
@@ -71,11 +77,25 @@ export async function openAgentChannel(session: SshSession, command: string): Pr
         if (error.code === 'timeout') throw late(place, error);
         if (!over || error.code !== 'unreachable') throw error;
         // It may be the protocol that ended it, for what came in was no message.
-        if (error.cause instanceof VnmError) fault = error.cause.message;
+        if (error.cause instanceof VnmError) fault = error.cause;
         throw await ended;
       }
     },
   };
+}
+
+/** Whether the agent gave the reason; else it was what came in, or the way. */
+function isRefusal({ code }: VnmError): boolean {
+  return code !== 'invalid-input' && code !== 'unreachable';
+}
+
+/** `isStrange`: it is not the agent that said why. */
+function attachingFailed(place: string, how: string, why: string, isStrange: boolean): VnmError {
+  const what = `attaching to the agent on ${place} failed${how}${why}`;
+  if (!isStrange) return new VnmError('failed', what);
+  return new VnmError('unreachable', what, {
+    hint: "see the log of the node's SSH server, and what the login's shell prints",
+  });
 }
 
 function late(place: string, error: VnmError): VnmError {

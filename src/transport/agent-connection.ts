@@ -1,30 +1,39 @@
 /** The controller's connection to a node: the agent is put there if need be, started, and called over one kept channel. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { messageOf, VnmError } from '../model/errors.ts';
+import { secondsText, shownPatienceS, type TimeLimits, timeLimits, usualPatienceS } from '../model/patience.ts';
 import type { Method, NodeFacts, ParamsInput, Results } from '../vsys/messages.ts';
-import { type Policy, policySchema } from '../vsys/policy.ts';
+import { encodePolicy, type Policy, policySchema } from '../vsys/policy.ts';
 import type { CallOptions } from '../vsys/rpc.ts';
 import { type AgentBundle, agentBundle } from './agent-bundle.ts';
 import { type AgentChannel, openAgentChannel } from './agent-channel.ts';
+import { confirming } from './confirm.ts';
 import { agentFileName, asRoot, deliver } from './delivery.ts';
 import { attachCommand } from './installed-files.ts';
-import { type NodeSurvey, surveyNode } from './node-survey.ts';
-import { nameOf } from './ssh-errors.ts';
-import { connectSsh, type SshOptions, type SshSession, type SshTarget } from './ssh-session.ts';
+import { type NodeSurvey, rootHint, surveyNode } from './node-survey.ts';
+import { patiently } from './patient-call.ts';
+import { nameOf, patienceHint } from './ssh-errors.ts';
+import { connectSsh, type SshSession } from './ssh-session.ts';
+import type { SshOptions, SshTarget } from './ssh-types.ts';
 
 export interface AgentTarget extends SshTarget {
   readonly slice: string;
 }
 
 export interface AgentOptions extends SshOptions {
-  /** Written to a node that is ours and has none for the slice; one that is there stays, and so does an administrator's. */
+  /** Brought to a node that is ours: it counts, and is written there once something is installed, where the node has none. */
   readonly policy: Policy;
 }
 
 export interface AgentConnection {
   readonly node: string;
   readonly facts: NodeFacts;
-  /** Errors of the agent, and `timeout`, `interrupted`; `unreachable` when the connection ends before the answer. */
+  readonly limits: TimeLimits;
+  /**
+   * Errors of the agent, and `timeout`, `interrupted`; `unreachable` when the connection ends before the answer. Without `timeoutMs`
+   * the node's own limit counts, and an agent that does not keep it is given up: the connection ends with that error.
+   */
   call<M extends Method>(method: M, params: ParamsInput<M>, options?: CallOptions): Promise<Results[M]>;
   readonly exec: SshSession['exec'];
   /**
@@ -37,9 +46,6 @@ export interface AgentConnection {
   abandon(error: VnmError): void;
 }
 
-/** Kernels that make and remove many namespaces at once keep an agent waiting for long. */
-const stepTimeoutMs = 120_000;
-
 /**
  * Throws VnmError `unreachable` (SSH), `unsupported` (no right to install the agent, or no Node.js for it, or an administrator
  * has installed another), `failed` (it could not be copied or does not start), `interrupted`, `timeout`.
@@ -48,9 +54,11 @@ export async function connectAgent(target: AgentTarget, options: AgentOptions): 
   const bundle = await agentBundle();
   const session = await connectSsh(target, options);
   try {
-    const command = await prepareNode(session, target.slice, bundle, options);
-    const { channel, facts } = await attachCurrent(session, command, bundle, options.signal);
-    return connectionOf(session, channel, facts);
+    const prepared = await prepareNode(session, target.slice, bundle, options);
+    const patience = shownPatienceS(target.patience ?? usualPatienceS, prepared.surveyMs);
+    const slow = { ...session, limits: timeLimits(patience) };
+    const { channel, facts } = await attachCurrent(slow, prepared.command, bundle, options);
+    return connectionOf(slow, channel, facts);
   } catch (error) {
     session.close();
     throw error;
@@ -117,29 +125,31 @@ export function combine(faults: readonly unknown[]): unknown {
   });
 }
 
-/** Makes sure that the agent is there. Returns the command that attaches to it. */
+/** Makes sure that the agent is there. Returns the command that attaches to it, and how long the node took to say what is there. */
 async function prepareNode(
   session: SshSession,
   slice: string,
   bundle: AgentBundle,
   { policy, signal }: AgentOptions,
-): Promise<string> {
+): Promise<{ command: string; surveyMs: number }> {
   // The name becomes part of a command.
   if (!policySchema.shape.slice.safeParse(slice).success) {
     throw new VnmError('invalid-input', `'${slice}' is not the name of a slice`);
   }
-  const limits = { timeoutMs: stepTimeoutMs, signal };
-  const survey = await surveyNode(session, slice, bundle.digest, limits);
-  if (survey.root === 'rule') return installedCommand(session, slice, bundle, survey);
+  const startMs = performance.now();
+  const survey = await surveyNode(session, slice, bundle.digest, signal);
+  const surveyMs = performance.now() - startMs;
+  if (survey.root === 'rule') return { command: installedCommand(session, slice, bundle, survey), surveyMs };
   if (survey.root === 'none') {
     throw new VnmError(
       'unsupported',
       `the login '${session.target.user}' of ${nameOf(session.target)} is not root and may not become root (sudo -n)`,
-      { hint: 'have the administrator of the node run: pl-vnm agent install' },
+      { hint: rootHint(survey, session.target.user) },
     );
   }
-  const runtime = await deliver(session, survey, bundle, policy, signal);
-  return `${asRoot(survey)}${runtime} ${survey.lib}/${agentFileName(bundle)} attach --slice ${slice}`;
+  const runtime = await deliver(session, survey, bundle, signal);
+  const program = `${asRoot(survey)}${runtime} ${survey.lib}/${agentFileName(bundle)}`;
+  return { command: `${program} attach --slice ${slice} --policy ${encodePolicy(policy)}`, surveyMs };
 }
 
 /**
@@ -158,19 +168,23 @@ function installedCommand(session: SshSession, slice: string, bundle: AgentBundl
   );
 }
 
-/** Attaches to the slice's agent; one of another version that is still running is ended first, once. */
+/**
+ * Attaches to the slice's agent. One of another version that is still running is ended first, once, and so is one that was brought
+ * another policy and has nothing installed: the slice file was changed since.
+ */
 async function attachCurrent(
   session: SshSession,
   command: string,
   bundle: AgentBundle,
-  signal: AbortSignal | undefined,
+  { policy, signal }: AgentOptions,
 ): Promise<{ channel: AgentChannel; facts: NodeFacts }> {
-  const limits = { timeoutMs: stepTimeoutMs, signal };
-  const first = await attach(session, command, limits);
-  if (first.facts.agent.digest === bundle.digest) return first;
-  await endAgent(first.channel, signal);
-  const second = await attach(session, command, limits);
-  if (second.facts.agent.digest === bundle.digest) return second;
+  const isOld = ({ agent, policyFile, policy: its }: NodeFacts) =>
+    agent.digest !== bundle.digest || (policyFile === false && !isDeepStrictEqual(its, policy));
+  const first = await attach(session, command, signal);
+  if (!isOld(first.facts)) return first;
+  await endAgent(session, first.channel, signal);
+  const second = await attach(session, command, signal);
+  if (!isOld(second.facts)) return second;
   const { version, digest, pid } = second.facts.agent;
   throw new VnmError(
     'failed',
@@ -180,13 +194,17 @@ async function attachCurrent(
 }
 
 /** Tells the agent to end, and waits until it has. Throws VnmError `conflict` while something is armed. */
-export async function endAgent(channel: AgentChannel, signal: AbortSignal | undefined): Promise<void> {
-  await channel.call('shutdown', {}, { timeoutMs: stepTimeoutMs, signal }).catch((error: unknown) => {
+export async function endAgent(
+  { limits }: SshSession,
+  channel: AgentChannel,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  await channel.call('shutdown', {}, { timeoutMs: limits.stepMs, signal }).catch((error: unknown) => {
     // It may be gone before its answer is through.
     if (!(error instanceof VnmError) || error.code !== 'unreachable') throw error;
   });
   // The channel ends with it; before that another attempt would meet the same one. The next call tells of an interruption.
-  const patience = sleep(stepTimeoutMs, undefined, { ref: false, ...(signal && { signal }) }).catch(() => undefined);
+  const patience = sleep(limits.stepMs, undefined, { ref: false, ...(signal && { signal }) }).catch(() => undefined);
   await Promise.race([channel.ended, patience]);
   channel.close();
 }
@@ -195,14 +213,17 @@ export async function endAgent(channel: AgentChannel, signal: AbortSignal | unde
 export async function attach(
   session: SshSession,
   command: string,
-  limits: CallOptions,
+  signal: AbortSignal | undefined,
 ): Promise<{ channel: AgentChannel; facts: NodeFacts }> {
   const channel = await openAgentChannel(session, command);
   try {
-    return { channel, facts: await channel.call('hello', {}, limits) };
+    const facts = await channel.call('hello', {}, { timeoutMs: session.limits.startMs, signal });
+    return { channel, facts: { plane: 'kernel', ...facts } };
   } catch (error) {
     channel.close();
-    throw error;
+    if (!(error instanceof VnmError) || error.code !== 'timeout') throw error;
+    const what = `the agent on ${nameOf(session.target)} did not start and answer within ${secondsText(session.limits.startMs)}`;
+    throw new VnmError('timeout', what, { hint: patienceHint("see the agent's log on the node"), cause: error });
   }
 }
 
@@ -221,7 +242,8 @@ function connectionOf(session: SshSession, channel: AgentChannel, facts: NodeFac
   return {
     node: session.target.node,
     facts,
-    call: channel.call,
+    limits: session.limits,
+    call: confirming(patiently(session, channel), session.limits.confirmMs),
     exec: session.exec,
     onClose: (listener) => {
       // A promise would hold the listeners for as long as the connection lasts.

@@ -19,8 +19,10 @@ import {
 import { placeFiles } from './install-script.ts';
 import { attachCommand, attachScript, ruleText } from './installed-files.ts';
 import { type NodeSurvey, surveyNode } from './node-survey.ts';
+import { listSlices } from './slices-there.ts';
 import { nameOf } from './ssh-errors.ts';
-import { connectSsh, type SshOptions, type SshSession, type SshTarget } from './ssh-session.ts';
+import { connectSsh, type SshSession } from './ssh-session.ts';
+import type { SshOptions, SshTarget } from './ssh-types.ts';
 
 export interface InstallTarget extends SshTarget {
   readonly slice: string;
@@ -41,12 +43,9 @@ export interface InstalledAgent {
   readonly stillRunning?: string;
 }
 
-/** Kernels that make and remove many namespaces at once keep an agent waiting for long. */
-const stepTimeoutMs = 120_000;
-
 /**
- * `makePolicy` gets the policies that are on the node. Throws VnmError `unreachable`, `unsupported` (the administrator's login
- * cannot become root, the node lacks something, or others than root could change what is installed), `not-found` (no such
+ * `makePolicy` gets the policies that bind on the node, and the slice's own. Throws VnmError `unreachable`, `unsupported` (the
+ * administrator's login cannot become root, the node lacks something, or others than root could change what is installed), `not-found` (no such
  * login), `forbidden` (the login is root), `failed` (with what did not work; then nothing was changed), and what `makePolicy` throws.
  */
 export async function installAgent(
@@ -57,12 +56,11 @@ export async function installAgent(
   const bundle = await agentBundle();
   const session = await connectSsh(target, options);
   try {
-    const limits = { timeoutMs: stepTimeoutMs, signal: options.signal };
-    const survey = await surveyNode(session, target.slice, bundle.digest, limits);
+    const survey = await surveyNode(session, target.slice, bundle.digest, options.signal);
     requireRoot(session, survey);
-    const found = await surveyAsAdmin(session, survey, target.slice, target.login, limits);
+    const found = await surveyAsAdmin(session, survey, target.slice, target.login, options.signal);
     checkNode(session, found, target.login);
-    const policy = makePolicy(found.policies);
+    const policy = makePolicy(await binding(session, survey, target.slice, found.policies, options.signal));
     const runtime = found.runtime ?? `${survey.lib}/node`;
     const wanted = {
       command: attachScript(survey, target.slice, runtime, agentFileName(bundle)),
@@ -87,13 +85,31 @@ export async function installAgent(
   }
 }
 
+/** Leaves out policies that `doctor` of an earlier version left: they have nothing installed, and no administrator wrote them. */
+async function binding(
+  session: SshSession,
+  survey: NodeSurvey,
+  own: string,
+  policies: readonly Policy[],
+  signal: AbortSignal | undefined,
+): Promise<Policy[]> {
+  if (policies.every(({ slice }) => slice === own)) return [...policies];
+  const there = await listSlices(session, survey, signal === undefined ? {} : { signal });
+  const binds = there.filter(
+    ({ slice, by, installed }) => slice === own || by === 'administrator' || installed.length > 0,
+  );
+  return policies.filter((policy) => binds.some(({ slice }) => slice === policy.slice));
+}
+
 /** Throws VnmError `unsupported`. */
-export function requireRoot(session: SshSession, { root }: NodeSurvey): void {
+export function requireRoot(session: SshSession, { root, refusal }: NodeSurvey): void {
   if (root === 'login' || root === 'sudo') return;
   throw new VnmError(
     'unsupported',
     `the login '${session.target.user}' of ${nameOf(session.target)} is not root and may not become root (sudo -n)`,
-    { hint: "name the administrator's login with --admin-user and --admin-key" },
+    {
+      hint: `${refusal === undefined ? '' : `sudo says '${refusal}'; `}name the administrator's login with --admin-user and --admin-key`,
+    },
   );
 }
 
@@ -175,11 +191,9 @@ async function put(
     await placeFiles(session, survey, { staging, slice, login }, signal);
   } finally {
     // Also when it was interrupted, but not when the connection is gone.
-    await session
-      .exec(`${asRoot(survey)}sh -c '${cleanUp}' sh ${staging} ${survey.lib}`, { timeoutMs: stepTimeoutMs })
-      .catch((error: unknown) => {
-        if (!(error instanceof VnmError)) throw error;
-      });
+    await session.exec(`${asRoot(survey)}sh -c '${cleanUp}' sh ${staging} ${survey.lib}`).catch((error: unknown) => {
+      if (!(error instanceof VnmError)) throw error;
+    });
   }
 }
 
@@ -193,10 +207,10 @@ async function renew(
   signal: AbortSignal | undefined,
 ): Promise<string | undefined> {
   const command = `${asRoot(survey)}${attachCommand(survey.lib, slice)}`;
-  const { channel, facts } = await attach(session, command, { timeoutMs: stepTimeoutMs, signal });
+  const { channel, facts } = await attach(session, command, signal);
   try {
     if (facts.agent.digest === bundle.digest && isDeepStrictEqual(facts.policy, policy)) return undefined;
-    await endAgent(channel, signal);
+    await endAgent(session, channel, signal);
     return undefined;
   } catch (error) {
     // Something is armed.

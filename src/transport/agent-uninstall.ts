@@ -9,20 +9,10 @@ import { requireRoot } from './agent-install.ts';
 import { asRoot } from './delivery.ts';
 import { attachCommand, rulePath } from './installed-files.ts';
 import { type NodeSurvey, surveyNode } from './node-survey.ts';
+import { listSlices, refuseInstalled } from './slices-there.ts';
 import { nameOf } from './ssh-errors.ts';
-import { connectSsh, type SshOptions, type SshSession } from './ssh-session.ts';
-
-/** Constant. Prints what bears the slice's mark. */
-const leftScript = `
-interfaces=$1 namespaces=$2
-PATH=$PATH:/usr/sbin:/sbin
-ip -o link show | while read -r _ name _; do
-  case $name in "$interfaces"*) name=\${name%:}; echo "interface \${name%@*}";; esac
-done
-for file in /run/netns/"$namespaces"*; do
-  if [ -e "$file" ]; then echo "namespace \${file##*/}"; fi
-done
-`;
+import { connectSsh, type SshSession } from './ssh-session.ts';
+import type { SshOptions } from './ssh-types.ts';
 
 /**
  * Constant. First the rule goes, so that nobody attaches any more, then the policy, without which no agent starts; then an agent that
@@ -40,62 +30,52 @@ for file in /proc/[0-9]*/fd/*; do
     sleep 1
   done
 done
-rm -f "$run/$slice.sock" "$run/$slice.lock" "$run/$slice.log" "$run/$slice.log.old" || exit 1
-set -- "$policies"/*.json
-if [ ! -e "$1" ]; then
+rm -f "$run/$slice.sock" "$run/$slice.lock" "$run/$slice.pending" "$run/$slice.log" "$run/$slice.log.old" || exit 1
+# A slice that is only looked at has an agent and no policy.
+needed=no
+for file in "$policies"/*.json "$run"/*.sock; do
+  if [ -e "$file" ]; then needed=yes; fi
+done
+if [ $needed = no ]; then
   rm -f "$lib"/agent-*.mjs "$lib/node" || exit 1
   rmdir "$policies" "\${policies%/*}" "$lib" "$run" 2>/dev/null
 fi
 exit 0
 `;
 
-const timeoutMs = 30_000;
-
 /**
- * Answers whether there was anything to remove. Throws VnmError `conflict` while something of the slice is installed on the node, or
- * armed; `unreachable`, `unsupported` (the login cannot become root), `failed`.
+ * Answers whether there was anything to remove. `fallback`: the slice's policy, where the node has none. Throws VnmError `conflict` while
+ * something of the slice is installed on the node, or armed; `unreachable`, `unsupported` (the login cannot become root), `failed`.
  */
-export async function uninstallAgent(target: InstallTarget, options: SshOptions): Promise<boolean> {
+export async function uninstallAgent(target: InstallTarget, options: SshOptions, fallback?: Policy): Promise<boolean> {
   const { digest } = await agentBundle();
   const session = await connectSsh(target, options);
   try {
     const { slice, login } = target;
-    const limits = { timeoutMs, signal: options.signal };
-    const survey = await surveyNode(session, slice, digest, limits);
+    const survey = await surveyNode(session, slice, digest, options.signal);
     requireRoot(session, survey);
-    const found = await surveyAsAdmin(session, survey, slice, login, limits);
+    const found = await surveyAsAdmin(session, survey, slice, login, options.signal);
     const policy = found.policies.find((candidate) => candidate.slice === slice);
-    if (policy !== undefined) await refuseLeft(session, survey, policy, options.signal);
+    const there = (await listSlices(session, survey, options, fallback)).find((one) => one.slice === slice);
+    if (there !== undefined) refuseInstalled(nameOf(session.target), there);
     if (found.command !== undefined && found.hasSocket) await endRunning(session, survey, slice, options.signal);
-    const words = [survey.lib, survey.policyDirectory, runDirectory(survey), slice];
-    await runScript(
-      session,
-      survey,
-      removeScript,
-      [...words, attachCommand(survey.lib, slice), rulePath(slice)],
-      options,
-    );
+    await removeAgent(session, survey, slice, options);
     return policy !== undefined || found.command !== undefined || found.rule !== undefined;
   } finally {
     session.close();
   }
 }
 
-async function refuseLeft(
+/** Removes all that a slice's agent has there, and ends it; what all slices share goes with the last. Throws VnmError `failed`. */
+export async function removeAgent(
   session: SshSession,
   survey: NodeSurvey,
-  { slice, interfacePrefix, namespacePrefix }: Policy,
-  signal: AbortSignal | undefined,
+  slice: string,
+  options: Pick<SshOptions, 'signal'>,
 ): Promise<void> {
-  const left = (await runScript(session, survey, leftScript, [interfacePrefix, namespacePrefix], { signal }))
-    .trim()
-    .split('\n')
-    .filter(Boolean);
-  if (left.length === 0) return;
-  const shown = [...left.slice(0, 3), ...(left.length > 3 ? [`and ${left.length - 3} more`] : [])].join(', ');
-  throw new VnmError('conflict', `${nameOf(session.target)} still has of slice '${slice}': ${shown}`, {
-    hint: `pl-vnm uninstall ${slice} takes it down`,
-  });
+  const words = [survey.lib, survey.policyDirectory, runDirectory(survey), slice];
+  const files = [attachCommand(survey.lib, slice), rulePath(slice)];
+  await runScript(session, survey, removeScript, [...words, ...files], options);
 }
 
 /** Asked first, since an agent refuses while something is armed. */
@@ -106,9 +86,9 @@ async function endRunning(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const command = `${asRoot(survey)}${attachCommand(survey.lib, slice)}`;
-  const { channel } = await attach(session, command, { timeoutMs, signal });
+  const { channel } = await attach(session, command, signal);
   try {
-    await endAgent(channel, signal);
+    await endAgent(session, channel, signal);
   } finally {
     channel.close();
   }
@@ -123,7 +103,7 @@ async function runScript(
   { signal }: { signal?: AbortSignal | undefined },
 ): Promise<string> {
   const command = `${asRoot(survey)}sh -s -- ${words.join(' ')}`;
-  const { code, stdout, stderr } = await session.exec(command, { stdin: Buffer.from(script), timeoutMs, signal });
+  const { code, stdout, stderr } = await session.exec(command, { stdin: Buffer.from(script), signal });
   if (code === 0) return stdout.toString();
   throw new VnmError(
     'failed',

@@ -1,4 +1,4 @@
-/** Puts the agent, a Node.js runtime and the slice's policy on a node that is ours. */
+/** Puts the agent and a Node.js runtime on a node that is ours. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -6,7 +6,6 @@ import { machine, type } from 'node:os';
 import { PassThrough, pipeline, Readable } from 'node:stream';
 import { createGzip } from 'node:zlib';
 import { VnmError } from '../model/errors.ts';
-import type { Policy } from '../vsys/policy.ts';
 import type { AgentBundle } from './agent-bundle.ts';
 import { type NodeSurvey, oldestRuntime } from './node-survey.ts';
 import { nameOf } from './ssh-errors.ts';
@@ -46,9 +45,6 @@ const receive = [
   'if [ "$7" = keep ]; then ln "$tmp" "$1/$2" || [ -f "$1/$2" ]; else mv -f "$tmp" "$1/$2"; fi',
 ].join('; ');
 
-/** Long enough for a runtime over a slow line. */
-const deliveryTimeoutMs = 600_000;
-
 /**
  * Copies what the survey found missing; what is there stays. Returns the path of the Node.js runtime to use. Throws VnmError
  * `failed` when a copy fails, `unsupported` when there is no way to a runtime.
@@ -57,12 +53,10 @@ export async function deliver(
   session: SshSession,
   survey: NodeSurvey,
   bundle: AgentBundle,
-  policy: Policy,
   signal: AbortSignal | undefined,
 ): Promise<string> {
   const parcels: Parcel[] = [];
   if (!survey.hasAgent) parcels.push(agentParcel(survey, bundle));
-  if (!survey.hasPolicy) parcels.push(policyParcel(survey, policy));
   if (survey.runtime === undefined) parcels.push(await runtimeParcel(session, survey));
   const sent = await Promise.allSettled(parcels.map((parcel) => send(session, survey, parcel, signal)));
   // The first in their order, not the first in time, so that the same fault is told in the same words.
@@ -85,12 +79,6 @@ export function agentParcel(survey: Pick<NodeSurvey, 'lib'>, bundle: AgentBundle
 
 export function agentFileName(bundle: AgentBundle): string {
   return `agent-${bundle.digest}.mjs`;
-}
-
-function policyParcel(survey: NodeSurvey, policy: Policy): Parcel {
-  const content = Buffer.from(`${JSON.stringify(policy, null, 2)}\n`);
-  const file = { directory: survey.policyDirectory, name: `${policy.slice}.json`, mode: '0644' } as const;
-  return { what: 'the policy', ...file, ...plain(content), keepExisting: true };
 }
 
 export function plain(content: Buffer): Pick<Parcel, 'bytes' | 'sha256' | 'decoder' | 'stream'> {
@@ -144,7 +132,8 @@ export async function send(
   const words = [directory, name, mode, bytes, sha256, `'${decoder}'`, parcel.keepExisting ? 'keep' : 'replace'];
   const { code, stderr } = await session.exec(`${asRoot(survey)}sh -c '${receive}' sh ${words.join(' ')}`, {
     stdin: parcel.stream(),
-    timeoutMs: deliveryTimeoutMs,
+    what: `the copy of ${parcel.what}`,
+    timeoutMs: session.limits.copyMs,
     signal,
   });
   if (code === 0) return;
@@ -157,7 +146,7 @@ export async function send(
 
 /** Throws VnmError `unsupported` when it does not run there. */
 export async function checkRuntime(session: SshSession, path: string, signal: AbortSignal | undefined): Promise<void> {
-  const { code, stderr } = await session.exec(`${path} --version`, { timeoutMs: 30_000, signal });
+  const { code, stderr } = await session.exec(`${path} --version`, { what: 'the first run of Node.js', signal });
   if (code === 0) return;
   throw new VnmError(
     'unsupported',

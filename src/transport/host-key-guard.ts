@@ -1,10 +1,18 @@
 /** Decides whether a server's host key is trusted, and says why when it is not. */
 import { messageOf, type VnmError } from '../model/errors.ts';
-import { addHostKey, knownHostsFiles, readKnownHosts, userKnownHostsFile, verifyHostKey } from './known-hosts.ts';
+import {
+  addHostKey,
+  authorityFor,
+  knownHostsFiles,
+  readKnownHosts,
+  userKnownHostsFile,
+  verifyHostKey,
+} from './known-hosts.ts';
 import {
   fingerprint,
   type HostKeyAlgorithm,
   type HostKeyVerdict,
+  hasHostKey,
   hostLabel,
   type KnownHost,
   keyTypeOf,
@@ -15,6 +23,8 @@ import { type Place, type Reason, unreachable } from './ssh-errors.ts';
 export interface HostKeyGuard {
   /** To offer to the server, in this order. */
   readonly algorithms: HostKeyAlgorithm[];
+  /** Whether a key of the server is on file. */
+  readonly isKnown: boolean;
   /** Whether to go on with this key. ssh2 asks again whenever session keys are renewed. */
   accepts(key: Buffer): boolean;
   /** Why a key was not accepted. */
@@ -24,7 +34,8 @@ export interface HostKeyGuard {
 /** Throws VnmError `unreachable` when a known_hosts file cannot be read. */
 export function hostKeyGuard(place: Place & { knownHostsPath?: string }, acceptNew: boolean): HostKeyGuard {
   const files = knownHostsFiles(place.knownHostsPath);
-  const algorithms = preferredAlgorithms(read(place, files), place.host, place.port);
+  const entries = read(place, files);
+  const algorithms = preferredAlgorithms(entries, place.host, place.port);
   let accepted: Buffer | undefined;
   let refusal: VnmError | undefined;
 
@@ -32,12 +43,13 @@ export function hostKeyGuard(place: Place & { knownHostsPath?: string }, acceptN
     // Reading, judging and adding happen in one go, so that connections made at the same time trust one key, not two.
     const verdict = verifyHostKey(files, place.host, place.port, key);
     if (verdict.status === 'known') return undefined;
-    if (verdict.status !== 'unknown' || !acceptNew) return unreachable(place, explain(place, verdict, key));
+    if (verdict.status !== 'unknown' || !acceptNew) return unreachable(place, explain(place, verdict, key, files));
     return add(place, place.knownHostsPath ?? userKnownHostsFile(), key);
   };
 
   return {
     algorithms,
+    isKnown: hasHostKey(entries, place.host, place.port),
     refusal: () => refusal,
     accepts: (key) => {
       if (accepted?.equals(key)) return true;
@@ -48,7 +60,7 @@ export function hostKeyGuard(place: Place & { knownHostsPath?: string }, acceptN
   };
 }
 
-function explain(place: Place, verdict: HostKeyVerdict, key: Buffer): Reason {
+function explain(place: Place, verdict: HostKeyVerdict, key: Buffer, files: readonly string[]): Reason {
   const shown = `${keyTypeOf(key)} ${fingerprint(key)}`;
   if (verdict.status === 'revoked') {
     return {
@@ -62,6 +74,13 @@ function explain(place: Place, verdict: HostKeyVerdict, key: Buffer): Reason {
       hint:
         'someone may be listening in; if the change is known to be right, remove the old key: ' +
         `ssh-keygen -R '${hostLabel(place.host, place.port)}' -f ${verdict.file}`,
+    };
+  }
+  const authority = authorityFor(files, place.host, place.port);
+  if (authority !== undefined) {
+    return {
+      reason: `its host key ${shown} is unknown: ${authority.file}:${authority.line} has a certificate authority for it (@cert-authority), and host certificates are not checked yet`,
+      hint: 'add the host key itself: compare the fingerprint with the node, then repeat with --accept-new-host-keys',
     };
   }
   return {

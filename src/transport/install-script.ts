@@ -54,8 +54,6 @@ said=$(runuser -u "$login" -- sudo -n "$command" </dev/null 2>&1 >/dev/null) ||
 done=yes
 `;
 
-const timeoutMs = 60_000;
-
 /** Throws VnmError `failed` with what did not work; then the node is as it was. */
 export async function placeFiles(
   session: SshSession,
@@ -67,7 +65,6 @@ export async function placeFiles(
   const files = [attachCommand(survey.lib, slice), rulePath(slice)];
   const { code, stderr } = await session.exec(`${asRoot(survey)}sh -s -- ${[...words, ...files].join(' ')}`, {
     stdin: Buffer.from(script),
-    timeoutMs,
     signal,
   });
   if (code === 0) return;

@@ -15,8 +15,9 @@ export function rulePath(slice: string): string {
 const searchPath = '/usr/sbin:/usr/bin:/sbin:/bin';
 
 /**
- * The command: it starts the agent's program with an environment that is written down here, so that nothing of the login's gets
- * through, whatever the node's sudo is told to keep. `agent`: the file's name.
+ * The command: it starts the agent's program in a directory, with a core limit and with an environment that are written down here, so
+ * that nothing of the login's gets through, whatever the node's sudo is told to keep. A core of root's would show what is in its
+ * memory, in a directory of the login's choice. `agent`: the file's name.
  */
 export function attachScript(
   { lib, directory }: Pick<NodeSurvey, 'lib' | 'directory'>,
@@ -27,6 +28,7 @@ export function attachScript(
   const environment = [`PATH=${searchPath}`, ...(directory === undefined ? [] : [`PL_VNM_DIR=${directory}`])];
   return `#!/bin/sh
 # Made by pl-vnm agent install: attaches to the agent of slice '${slice}'. The slice's login may run this as root.
+cd / && umask 022 && ulimit -c 0 || exit
 exec /usr/bin/env -i ${environment.join(' ')} ${runtime} ${lib}/${agent} attach --slice ${slice}
 `;
 }

@@ -75,6 +75,21 @@ export function preferredAlgorithms(entries: readonly KnownHost[], host: string,
   return [...first, ...rest].map(({ algorithm }) => algorithm);
 }
 
+/** Whether a key of the host is on file. */
+export function hasHostKey(entries: readonly KnownHost[], host: string, port: number): boolean {
+  return entries.some((entry) => !entry.revoked && matchesHost(entry.hosts, hostLabel(host, port)));
+}
+
+/** The line, from 1, of the first certificate authority for the host. */
+export function findAuthority(text: string, host: string, port: number): number | undefined {
+  const index = text.split('\n').findIndex((line) => {
+    const [marker, hosts = ''] = line.trim().split(/\s+/);
+    const names = [hostLabel(host, port), hostLabel(host, 22)];
+    return marker === '@cert-authority' && names.some((name) => matchesHost(hosts, name));
+  });
+  return index === -1 ? undefined : index + 1;
+}
+
 /** The line to append for a host and its key, with its newline. */
 export function formatKnownHost(host: string, port: number, key: Buffer): string {
   return `${hostLabel(host, port)} ${keyTypeOf(key)} ${key.toString('base64')}\n`;

@@ -1,9 +1,12 @@
 /** The known_hosts files of this machine: reading them, and adding a host. */
-import { closeSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { readBoundedText } from '../model/bounded-file.ts';
+import { messageOf, VnmError } from '../model/errors.ts';
 import {
   checkHostKey,
+  findAuthority,
   formatKnownHost,
   type HostKeyVerdict,
   type KnownHost,
@@ -19,7 +22,10 @@ export function userKnownHostsFile(): string {
   return join(homedir(), '.ssh', 'known_hosts');
 }
 
-/** The entries of all files that exist. Throws the file system's error when one cannot be read. */
+/** Of some hundred thousand hosts. */
+const maxBytes = 32 * 1024 * 1024;
+
+/** The entries of all files that exist. Throws VnmError `unreachable` when one cannot be read: no host can be trusted then. */
 export function readKnownHosts(files: readonly string[]): KnownHost[] {
   return files.flatMap((file) => parseKnownHosts(readIfThere(file), file));
 }
@@ -27,6 +33,19 @@ export function readKnownHosts(files: readonly string[]): KnownHost[] {
 /** Whether the key that `host`:`port` shows is the one on file; a missing file is an empty one. */
 export function verifyHostKey(files: readonly string[], host: string, port: number, key: Buffer): HostKeyVerdict {
   return checkHostKey(readKnownHosts(files), host, port, key);
+}
+
+/** Where a certificate authority for the host is. */
+export function authorityFor(
+  files: readonly string[],
+  host: string,
+  port: number,
+): { file: string; line: number } | undefined {
+  for (const file of files) {
+    const line = findAuthority(readIfThere(file), host, port);
+    if (line !== undefined) return { file, line };
+  }
+  return undefined;
 }
 
 /**
@@ -47,9 +66,12 @@ export function addHostKey(file: string, host: string, port: number, key: Buffer
 
 function readIfThere(file: string): string {
   try {
-    return readFileSync(file, 'utf8');
+    return readBoundedText(file, { maxBytes });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
-    throw error;
+    throw new VnmError('unreachable', `cannot read the known hosts in ${file}: ${messageOf(error)}`, {
+      hint: 'make it a file of host keys that you can read, or move it away',
+      cause: error,
+    });
   }
 }

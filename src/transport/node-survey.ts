@@ -21,8 +21,9 @@ export interface NodeSurvey {
   readonly hasAgent: boolean;
   /** With root `rule`: digest of the agent that is installed. */
   readonly installed?: string;
-  readonly hasPolicy: boolean;
   readonly hasGzip: boolean;
+  /** With root `none`: what sudo said. */
+  readonly refusal?: string;
 }
 
 /** The oldest Node.js that runs the agent. */
@@ -34,6 +35,8 @@ export const oldestRuntime = 20;
  * by it where to look for the command, and sudo decides whether it may run that.
  */
 const script = `
+# What a login's shell has printed may have no end of line.
+echo
 slice=$1 digest=$2
 say() { printf 'pl-vnm %s %s\\n' "$1" "$2"; }
 may() { sudo -n -l "$1" </dev/null >/dev/null 2>&1; }
@@ -45,7 +48,7 @@ if [ "$uid" != 0 ] && [ -f "$attach" ] && may "$attach"; then rule=yes; fi
 # sudo logs what it refuses to run, and may mail it; what it is only asked about it does not.
 if [ "$uid" = 0 ]; then
   root=login
-elif { [ $rule = no ] || may true; } && sudo -n true </dev/null >/dev/null 2>&1; then
+elif { [ $rule = no ] || may true; } && refusal=$(LC_ALL=C sudo -n true </dev/null 2>&1 >/dev/null); then
   root=sudo
 elif [ $rule = yes ]; then
   root=rule
@@ -59,6 +62,9 @@ if [ "$root" = rule ]; then
     case $line in *agent-*.mjs*) line=\${line##*agent-}; say installed "\${line%%.mjs*}";; esac
   done <"$attach"
 fi
+if [ "$root" = none ]; then
+  printf '%s\\n' "$refusal" | while read -r line; do say refusal "$line"; done
+fi
 say root "$root"
 say lib "$lib"
 say policyDirectory "$policy"
@@ -67,7 +73,6 @@ for node in "$(command -v node)" "$lib/node"; do
   if [ -x "$node" ]; then say runtime "$("$node" --version </dev/null 2>/dev/null) $node"; fi
 done
 if [ -f "$lib/agent-$digest.mjs" ]; then say has agent; fi
-if [ -f "$policy/$slice.json" ]; then say has policy; fi
 if command -v gzip >/dev/null; then say has gzip; fi
 say done survey
 `;
@@ -77,18 +82,50 @@ export async function surveyNode(
   session: SshSession,
   slice: string,
   digest: string,
-  limits: { timeoutMs: number; signal: AbortSignal | undefined },
+  signal: AbortSignal | undefined,
 ): Promise<NodeSurvey> {
   const { stdout, stderr, code } = await session.exec(`sh -s -- ${slice} ${digest}`, {
     stdin: Buffer.from(script),
-    ...limits,
+    what: 'the survey of what is there',
+    signal,
   });
   const survey = parseSurvey(stdout.toString());
   if (survey !== undefined) return survey;
-  const said = stderr.trim() === '' ? '' : `: ${stderr.trim().slice(-1000)}`;
-  throw new VnmError('failed', `${nameOf(session.target)} did not say what is there (exit code ${code})${said}`, {
-    hint: 'the login needs a shell that runs commands, and a POSIX sh',
+  const words = [stderr, stdout.toString()].map((text) => text.trim()).find((text) => text !== '') ?? '';
+  const said = words === '' ? '' : `: ${words.slice(-1000)}`;
+  const how = code === null ? 'the command did not end as it should' : `exit code ${code}`;
+  const kind = code === null ? 'unreachable' : 'failed';
+  throw new VnmError(kind, `${nameOf(session.target)} did not say what is there (${how})${said}`, {
+    hint: shellHint(words),
   });
+}
+
+/** What to do about a login that runs no commands. */
+function shellHint(said: string): string {
+  if (/password (has )?expired|password change required|change your password/i.test(said)) {
+    return 'log in once with ssh and change the password';
+  }
+  if (/account (has )?expired|account is (currently )?not available|nologin/i.test(said)) {
+    return "the login may not run commands: have the node's administrator give it a shell (chsh), or name another user";
+  }
+  if (/sftp/i.test(said)) return 'the login is for file transfer only (ForceCommand internal-sftp): name another user';
+  return 'the login needs a shell that runs commands (no ForceCommand, no menu), and a POSIX sh';
+}
+
+/** Why a login cannot become root, and what to do, by what sudo said. */
+export function rootHint({ refusal = '' }: NodeSurvey, user: string): string {
+  const otherwise = `or have the administrator of the node run: pl-vnm agent install`;
+  const rule = `sudo visudo -f /etc/sudoers.d/pl-vnm`;
+  if (/tty/i.test(refusal)) {
+    return `sudo says '${refusal}': add 'Defaults:${user} !requiretty' there (${rule}), ${otherwise}`;
+  }
+  if (/password|authentication/i.test(refusal)) {
+    return `sudo says '${refusal}': add '${user} ALL=(root) NOPASSWD: ALL' there (${rule}), ${otherwise}`;
+  }
+  if (/not found/.test(refusal))
+    return 'there is no sudo: have the administrator of the node install it and run: pl-vnm agent install';
+  const said = refusal === '' ? '' : `sudo says '${refusal}'; `;
+  return `${said}have the administrator of the node run: pl-vnm agent install`;
 }
 
 /** Undefined when the answer is not complete. What a login script may have printed around it does not matter. */
@@ -108,6 +145,7 @@ export function parseSurvey(text: string): NodeSurvey | undefined {
   const runtimes = all('runtime').flatMap(parseRuntime);
   const recent = runtimes.find(({ major }) => major >= oldestRuntime);
   const has = all('has');
+  const refusal = all('refusal').join(' ').trim().slice(0, 300);
   return {
     root,
     ...(isPlainPath(directory) ? { directory } : {}),
@@ -118,8 +156,8 @@ export function parseSurvey(text: string): NodeSurvey | undefined {
     oldRuntimes: runtimes.filter(({ major }) => major < oldestRuntime).map(({ version }) => version),
     hasAgent: has.includes('agent'),
     ...(installed === undefined ? {} : { installed }),
-    hasPolicy: has.includes('policy'),
     hasGzip: has.includes('gzip'),
+    ...(refusal === '' ? {} : { refusal }),
   };
 }
 
@@ -131,6 +169,6 @@ export function parseRuntime(text: string): { major: number; version: string; pa
 }
 
 /** Paths go into commands for the login's shell, so they hold nothing that any shell would interpret. */
-function isPlainPath(path: string | undefined): path is string {
+export function isPlainPath(path: string | undefined): path is string {
   return path !== undefined && /^(\/[A-Za-z0-9_.+@%-]+)+$/.test(path);
 }

@@ -1,5 +1,6 @@
 /** What went wrong with an SSH connection, in words. No message holds key material. */
 import { messageOf, VnmError } from '../model/errors.ts';
+import type { Greeting } from './ssh-greeting.ts';
 
 export interface Place {
   /** Name of the substrate node. */
@@ -9,7 +10,7 @@ export interface Place {
 }
 
 /** How far a connection had come. */
-export type Phase = 'connecting' | 'handshake' | 'authentication';
+type Phase = 'connecting' | 'handshake' | 'authentication';
 
 export interface Reason {
   readonly reason: string;
@@ -27,7 +28,7 @@ export function unreachable(place: Place, { reason, hint }: Reason, cause?: unkn
 
 /** The connection was there and is gone. */
 export function lost(place: Place, cause?: unknown): VnmError {
-  const reason = cause === undefined ? 'the node hung up' : reasonOf(cause);
+  const reason = cause === undefined ? hungUp : reasonOf(cause);
   return new VnmError('unreachable', `the connection to ${nameOf(place)} was lost: ${reason}`, {
     hint: 'what is installed there stays; try again when the node answers',
     cause,
@@ -38,24 +39,61 @@ export function interrupted(what: string, signal: AbortSignal | undefined): VnmE
   return new VnmError('interrupted', `${what} was interrupted`, { cause: signal?.reason });
 }
 
-/** Why no connection came about, from what the socket or ssh2 reported; `undefined` when the node just closed it. */
-export function explainFailure(error: unknown, phase: Phase): Reason {
-  const known = systemErrors[codeOf(error) ?? ''];
-  if (known !== undefined) return known;
-  const reason = error === undefined ? 'the node hung up' : reasonOf(error);
-  return { reason, hint: hints[phase] };
+/** What to do about a node that took too long: it may only be slow. */
+export function patienceHint(otherwise: string): string {
+  return `${otherwise}; give a node that is only slow more time by 'ssh: { patience: SECONDS }' in the slice file`;
 }
 
-export function explainTimeout(phase: Phase, timeoutMs: number): Reason {
+/** What is known of a connection that did not come about. */
+export interface Attempt {
+  readonly phase: Phase;
+  readonly greeting?: Greeting;
+  /** A host key of the place is on file. */
+  readonly isKnown?: boolean;
+}
+
+/** Why no connection came about, from what the socket or ssh2 reported; `undefined` when the node just closed it. */
+export function explainFailure(error: unknown, { phase, greeting, isKnown = false }: Attempt): Reason {
+  const ident = greeting?.ident();
+  if (phase === 'handshake' && greeting !== undefined) {
+    const kind = /^Handshake failed: no matching (.+)$/.exec(messageOf(error))?.[1];
+    if (kind !== undefined) return nothingInCommon(kind, greeting);
+    const isHangUp = error === undefined || reasonOf(error) === hungUp;
+    if (isHangUp && ident !== undefined) return { reason: `${hungUp} (${ident})`, hint: hints.authentication };
+    if (isHangUp && greeting.isBusy() && (isKnown || greeting.text() !== '')) {
+      const said = greeting.text() === '' ? 'before it said anything' : `and said '${greeting.text()}'`;
+      return { reason: `${hungUp} ${said}`, hint: tooBusy };
+    }
+  }
+  const known = systemErrors[codeOf(error) ?? ''];
+  if (known !== undefined) return known;
+  const reason = error === undefined ? hungUp : reasonOf(error);
+  return { reason, hint: ident === undefined ? hints[phase] : hints.authentication };
+}
+
+function nothingInCommon(kind: string, greeting: Greeting): Reason {
+  const offers = greeting.offers(kind);
+  const lists = offers === undefined ? '' : `: it offers ${offers.theirs}; pl-vnm offers ${offers.ours}`;
+  return {
+    reason: `no common ${kind} with its SSH server (${greeting.ident() ?? 'of unknown version'})${lists}`,
+    hint: "allow one of pl-vnm's in the node's sshd_config (KexAlgorithms, HostKeyAlgorithms, Ciphers, MACs), or update its SSH server",
+  };
+}
+
+export function explainTimeout({ phase, greeting }: Attempt, timeoutMs: number): Reason {
   const within = `within ${timeoutMs / 1000} s`;
   const reasons = {
     connecting: `no answer ${within}`,
     handshake: `it accepts connections, but no SSH handshake ${within}`,
     authentication: `the login was not done ${within}`,
   };
-  return { reason: reasons[phase], hint: hints[phase] };
+  const hint = greeting?.ident() === undefined ? hints[phase] : hints.authentication;
+  return { reason: reasons[phase], hint: patienceHint(hint) };
 }
 
+const hungUp = 'the node hung up';
+const tooBusy =
+  'its SSH server drops log-ins (MaxStartups, penalties), or something before it does (fail2ban): try again later, with fewer commands at a time';
 const noAnswer = 'is the node up, and does a firewall let this port through?';
 const notSsh = 'does an SSH server listen on this port?';
 const hints = {
@@ -66,8 +104,8 @@ const hints = {
 
 const systemErrors: Record<string, Reason> = {
   ECONNREFUSED: { reason: 'connection refused', hint: notSsh },
-  ECONNRESET: { reason: 'the node hung up', hint: notSsh },
-  EPIPE: { reason: 'the node hung up', hint: notSsh },
+  ECONNRESET: { reason: hungUp, hint: notSsh },
+  EPIPE: { reason: hungUp, hint: notSsh },
   ENOTFOUND: { reason: 'host name not found', hint: 'check its spelling, or give an address' },
   EAI_AGAIN: { reason: 'the name server does not answer', hint: 'give an address instead of the host name' },
   EHOSTUNREACH: { reason: 'no route to the host', hint: noAnswer },
@@ -77,7 +115,7 @@ const systemErrors: Record<string, Reason> = {
 
 const ssh2Messages: Record<string, string> = {
   'Keepalive timeout': 'it does not answer any more',
-  'Connection lost before handshake': 'the node hung up',
+  'Connection lost before handshake': hungUp,
 };
 
 function reasonOf(error: unknown): string {

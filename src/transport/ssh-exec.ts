@@ -2,12 +2,15 @@
 import { Readable } from 'node:stream';
 import type { ClientChannel } from 'ssh2';
 import { VnmError } from '../model/errors.ts';
-import { interrupted, nameOf, type Place } from './ssh-errors.ts';
-import type { Ending } from './ssh-session.ts';
+import { secondsText } from '../model/patience.ts';
+import { interrupted, nameOf, type Place, patienceHint } from './ssh-errors.ts';
+import type { Ending } from './ssh-types.ts';
 
 export interface ExecOptions {
   /** Without it the command reads an empty input. */
   readonly stdin?: Buffer | Readable;
+  /** What the command does, in words; 'a command' without it. */
+  readonly what?: string;
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal | undefined;
 }
@@ -29,18 +32,20 @@ export interface ChannelSource {
 
 /** As `SshSession.exec`. Stopping closes the channel; most commands end when their streams do. */
 export async function runCommand(source: ChannelSource, command: string, options: ExecOptions): Promise<ExecResult> {
-  const { signal, timeoutMs } = options;
+  const { signal, timeoutMs, what: task = 'a command' } = options;
   const timeout = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
   const stop = AbortSignal.any([signal, timeout].filter((one) => one !== undefined));
-  const what = `a command on ${nameOf(source.place)}`;
+  const what = `${task} on ${nameOf(source.place)}`;
   const stopped = (): VnmError =>
     signal?.aborted || timeoutMs === undefined
       ? interrupted(what, signal)
-      : new VnmError('timeout', `${what} was not done within ${timeoutMs / 1000} s`);
+      : new VnmError('timeout', `${what} was not done within ${secondsText(timeoutMs)}`, {
+          hint: patienceHint('does the login hang, or sudo?'),
+        });
   if (stop.aborted) throw stopped();
 
   const opening = source.open(command);
-  const running = opening.then((channel) => collect(channel, options.stdin));
+  const running = opening.then((channel) => collect(channel, options.stdin, what));
   const onStop = Promise.withResolvers<never>();
   const listener = (): void => {
     onStop.reject(stopped());
@@ -61,15 +66,27 @@ export async function runCommand(source: ChannelSource, command: string, options
   }
 }
 
+/** Far more than any command that is run here prints. */
+const maxOutputBytes = 4 * 1024 * 1024;
+
 /** Feeds the command, and waits until its channel is closed. */
-function collect(channel: ClientChannel, stdin: Buffer | Readable | undefined): Promise<ExecResult> {
+function collect(channel: ClientChannel, stdin: Buffer | Readable | undefined, what: string): Promise<ExecResult> {
   const stdout: Buffer[] = [];
   const stderr: Buffer[] = [];
-  channel.on('data', (chunk: Buffer) => stdout.push(chunk));
-  channel.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
   // A command may end before it has read all its input; its exit code tells whether that is a fault.
   channel.on('error', () => {});
   return new Promise((resolve, reject) => {
+    let outputBytes = 0;
+    const keep = (chunks: Buffer[]) => (chunk: Buffer) => {
+      outputBytes += chunk.length;
+      if (outputBytes <= maxOutputBytes) chunks.push(chunk);
+      else if (outputBytes - chunk.length <= maxOutputBytes) {
+        channel.close();
+        reject(endless(what));
+      }
+    };
+    channel.on('data', keep(stdout));
+    channel.stderr.on('data', keep(stderr));
     channel.on('close', (code?: number | null, signal?: string) => {
       if (stdin instanceof Readable) stdin.destroy();
       resolve({
@@ -88,5 +105,11 @@ function collect(channel: ClientChannel, stdin: Buffer | Readable | undefined): 
       reject(error);
     });
     stdin.pipe(channel);
+  });
+}
+
+function endless(what: string): VnmError {
+  return new VnmError('unreachable', `${what} printed more than ${maxOutputBytes / 1024 ** 2} MiB`, {
+    hint: 'is it the right host, and what does its login shell print?',
   });
 }

@@ -1,9 +1,10 @@
 /** What to log in with, as an OpenSSH user expects: the given key, else the ssh agent and then the usual key files. */
-import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import ssh2, { type AnyAuthMethod } from 'ssh2';
+import type { AnyAuthMethod } from 'ssh2';
+import { readBounded } from '../model/bounded-file.ts';
 import { messageOf } from '../model/errors.ts';
+import { parseKeyFile } from './key-file.ts';
 import type { Reason } from './ssh-errors.ts';
 
 const usualKeys = ['~/.ssh/id_ed25519', '~/.ssh/id_ecdsa', '~/.ssh/id_rsa'];
@@ -12,6 +13,8 @@ const usualKeys = ['~/.ssh/id_ed25519', '~/.ssh/id_ecdsa', '~/.ssh/id_rsa'];
 export interface KeyRing {
   readonly isEmpty: boolean;
   next(): AnyAuthMethod | undefined;
+  /** What kinds of authentication the server takes; not known before the first try. */
+  accepted(methods: readonly string[] | null | undefined): void;
   /** Takes note of something that went wrong with one key, or at the end. */
   note(complaint: string): void;
   /** Why nothing let us in: what was tried and what could not be, in words. */
@@ -23,6 +26,7 @@ interface KeyFile {
   readonly key?: Buffer;
   /** Why there is no key, as in `FILE is missing`. */
   readonly fault?: string;
+  readonly hint?: string;
 }
 
 /**
@@ -45,37 +49,51 @@ export async function keyRing(user: string, keyPath: string | undefined): Promis
   // A usual key that is not there is nothing to complain about.
   const faults = files.filter(({ fault }) => fault !== undefined && (keyPath !== undefined || fault !== 'is missing'));
   const notes = faults.map(({ path, fault }) => `${path} ${fault}`);
+  let others: readonly string[] = [];
   return {
     isEmpty: methods.length === 0,
     next: () => waiting.shift()?.method,
+    accepted: (methods) => {
+      others = methods?.includes('publickey') === false ? methods : [];
+    },
     note: (complaint) => notes.push(complaint),
     explain: () => {
       const tried = methods.map(({ name }) => name).join(', ');
-      const all = [tried === '' ? 'no key to try' : `tried ${tried}`, ...notes].join('; ');
-      return { reason: `authentication as '${user}' failed: ${all}`, hint: hintFor(faults) };
+      const takes = others.length === 0 ? [] : [`the server takes ${others.join(' and ')} only`];
+      const all = [tried === '' ? 'no key to try' : `tried ${tried}`, ...notes, ...takes].join('; ');
+      const hint = others.length === 0 ? hintFor(faults, notes) : keysOnly;
+      return { reason: `authentication as '${user}' failed: ${all}`, hint };
     },
   };
 }
 
-function hintFor(faults: readonly KeyFile[]): string {
+const keysOnly =
+  'pl-vnm logs in by keys alone, without passwords or questions: let the node take one (PubkeyAuthentication, AuthenticationMethods)';
+
+function hintFor(faults: readonly KeyFile[], notes: readonly string[]): string {
+  const told = faults.find(({ hint }) => hint !== undefined)?.hint;
+  if (told !== undefined) return told;
+  if (notes.some((note) => /too many authentication failures/i.test(note))) {
+    return "the server takes a few tries only (MaxAuthTries): name the right key ('key' of the node in the slice file)";
+  }
+  const expired = notes.find((note) => /expired/i.test(note));
+  if (expired !== undefined) return "have the node's administrator renew the account";
   const encrypted = faults.find(({ fault }) => fault === 'is encrypted');
   return encrypted === undefined
     ? "name a key that the node accepts ('key' of the node in the slice file), or add yours to authorized_keys there"
     : `hand the key to an ssh agent: ssh-add ${encrypted.path}`;
 }
 
+const maxKeyBytes = 256 * 1024;
+
 async function readKey(path: string): Promise<KeyFile> {
-  let key: Buffer;
+  let text: string;
   try {
-    key = await readFile(path.startsWith('~/') ? join(homedir(), path.slice(2)) : path);
+    const file = path.startsWith('~/') ? join(homedir(), path.slice(2)) : path;
+    text = readBounded(file, { maxBytes: maxKeyBytes }).toString('latin1');
   } catch (error) {
     const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
     return { path, fault: isMissing ? 'is missing' : `cannot be read (${messageOf(error)})` };
   }
-  const parsed = ssh2.utils.parseKey(key);
-  if (parsed instanceof Error) {
-    const isEncrypted = parsed.message.includes('no passphrase given');
-    return { path, fault: isEncrypted ? 'is encrypted' : 'is no private key' };
-  }
-  return parsed.isPrivateKey() ? { path, key } : { path, fault: 'is no private key' };
+  return { path, ...parseKeyFile(text) };
 }

@@ -1,32 +1,126 @@
 /** From a TCP connection to a login: the host key is verified, then one key after the other is tried. */
 import { connect, type Socket } from 'node:net';
-import type { Client } from 'ssh2';
+import ssh2, { type Client } from 'ssh2';
 import { messageOf, type VnmError } from '../model/errors.ts';
-import { hostKeyGuard } from './host-key-guard.ts';
-import { explainFailure, explainTimeout, interrupted, nameOf, type Phase, unreachable } from './ssh-errors.ts';
-import { keyRing } from './ssh-keys.ts';
-import type { SshOptions, SshTarget } from './ssh-session.ts';
+import { timeLimits } from '../model/patience.ts';
+import { type HostKeyGuard, hostKeyGuard } from './host-key-guard.ts';
+import { inTurn } from './login-turns.ts';
+import { sleepUnless } from './sleep.ts';
+import { aliasHint } from './ssh-config.ts';
+import { type Attempt, explainFailure, explainTimeout, interrupted, nameOf, unreachable } from './ssh-errors.ts';
+import { type Greeting, listenToGreeting } from './ssh-greeting.ts';
+import { type KeyRing, keyRing } from './ssh-keys.ts';
+import type { SshOptions, SshTarget } from './ssh-types.ts';
 
-/** Resolves with the connection's socket once logged in. Errors as `connectSsh`; then nothing is left open. */
-export async function logIn(client: Client, target: SshTarget, options: SshOptions): Promise<Socket> {
-  const { signal, connectTimeoutMs = 10_000, keepaliveMs = 5000 } = options;
-  const keys = await keyRing(target.user, target.keyPath);
-  if (keys.isEmpty) throw unreachable(target, keys.explain());
-  const hostKey = hostKeyGuard(target, options.acceptNewHostKeys);
+export interface Login {
+  readonly client: Client;
+  readonly socket: Socket;
+}
+
+/** A server that drops a connection may have too many that are not logged in yet (sshd's MaxStartups). */
+const tries = 6;
+const firstPauseMs = 150;
+/** For one of several addresses, so that one that does not answer does not stand in the way of the others. */
+const addressMs = 2000;
+
+/**
+ * Resolves once logged in. `made`: called with every client before it connects. Errors as `connectSsh`; then nothing is left open.
+ */
+export async function logIn(target: SshTarget, options: SshOptions, made: (client: Client) => void): Promise<Login> {
+  const limits = timeLimits(target.patience);
+  const { signal, connectTimeoutMs = limits.loginMs } = options;
+  let spentMs = 0;
+  const place = `${target.host}:${target.port}`;
+  let isLogged = false;
+  for (let attempt = 1; ; attempt += 1) {
+    const keys = await keyRing(target.user, target.keyPath);
+    if (keys.isEmpty) throw unreachable(target, keys.explain());
+    const hostKey = hostKeyGuard(target, options.acceptNewHostKeys);
+    if (signal?.aborted) throw interrupted(`the connection to ${nameOf(target)}`, signal);
+    try {
+      return await inTurn(place, signal, async () => {
+        const startMs = performance.now();
+        try {
+          return await tryLogIn({ target, options, keys, hostKey, connectTimeoutMs, isLogged }, made);
+        } finally {
+          // The time of those whose turn it is before this one does not count.
+          spentMs += performance.now() - startMs;
+        }
+      });
+    } catch (error) {
+      if (error instanceof NothingInCommon && !isLogged) {
+        isLogged = true;
+        continue;
+      }
+      const pauseMs = firstPauseMs * 2 ** (attempt - 1) * (0.5 + Math.random());
+      spentMs += pauseMs;
+      const isTooLate = attempt === tries || spentMs > connectTimeoutMs;
+      if (!(error instanceof Dropped) || isTooLate) throw error instanceof Excuse ? error.reason : error;
+      // The next try tells of an interruption.
+      await sleepUnless(signal, pauseMs);
+    }
+  }
+}
+
+/** A failure after which another try may help. */
+class Excuse extends Error {
+  readonly reason: VnmError;
+
+  constructor(reason: VnmError) {
+    super(reason.message);
+    this.reason = reason;
+  }
+}
+
+/** The server closed the connection before it said its name. */
+class Dropped extends Excuse {}
+
+/** No common algorithm; a try with ssh2's own log can say what the server offers. */
+class NothingInCommon extends Excuse {}
+
+interface Try {
+  readonly target: SshTarget;
+  readonly options: SshOptions;
+  readonly keys: KeyRing;
+  readonly hostKey: HostKeyGuard;
+  readonly connectTimeoutMs: number;
+  /** Whether to read ssh2's own log, which has a line for every packet. */
+  readonly isLogged: boolean;
+}
+
+async function tryLogIn(
+  { target, options, keys, hostKey, connectTimeoutMs, isLogged }: Try,
+  made: (client: Client) => void,
+): Promise<Login> {
+  const { signal, keepaliveMs = timeLimits(target.patience).keepaliveMs } = options;
   const aborted = (): VnmError => interrupted(`the connection to ${nameOf(target)}`, signal);
   if (signal?.aborted) throw aborted();
+  const client = new ssh2.Client();
+  made(client);
 
-  let phase: Phase = 'connecting';
-  const socket = connect({ host: target.host, port: target.port, noDelay: true });
+  let phase: Attempt['phase'] = 'connecting';
+  let greeting: Greeting | undefined;
+  const attempt = (): Attempt => ({
+    phase,
+    isKnown: hostKey.isKnown,
+    ...(greeting === undefined ? {} : { greeting }),
+  });
+  const socket = connect({
+    host: target.host,
+    port: target.port,
+    noDelay: true,
+    autoSelectFamilyAttemptTimeout: addressMs,
+  });
   socket.once('connect', () => {
     phase = 'handshake';
   });
   client.once('handshake', () => {
     phase = 'authentication';
   });
+  client.on('banner', (text) => keys.note(`the server says: ${oneLine(text)}`));
 
   await new Promise<void>((resolve, reject) => {
-    const end = (error?: VnmError): void => {
+    const end = (error?: Error): void => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);
       client.off('error', onError).off('close', onClose);
@@ -37,17 +131,26 @@ export async function logIn(client: Client, target: SshTarget, options: SshOptio
         reject(error);
       }
     };
+    const fail = (error?: Error): void => {
+      const isAuthentication = phase === 'authentication';
+      const reason = isAuthentication ? keys.explain() : withAlias(target, explainFailure(error, attempt()), error);
+      const fault = hostKey.refusal() ?? unreachable(target, reason, error);
+      const isDropped = phase === 'handshake' && greeting?.isBusy() === true && hostKey.refusal() === undefined;
+      const isStrange = error?.message.startsWith('Handshake failed: no matching') === true;
+      end(isDropped ? new Dropped(fault) : isStrange ? new NothingInCommon(fault) : fault);
+    };
     const onAbort = (): void => end(aborted());
-    const onClose = (): void => end(unreachable(target, explainFailure(undefined, phase)));
+    const onClose = (): void => fail();
     const onError = (error: Error & { level?: string }): void => {
       const isAboutOneKey = error.level === 'agent' || error.level === 'client-authentication';
       if (phase === 'authentication') keys.note(messageOf(error));
       // ssh2 reports a key or an ssh agent that fails, and goes on with the next.
-      if (isAboutOneKey) return;
-      const reason = phase === 'authentication' ? keys.explain() : explainFailure(error, phase);
-      end(hostKey.refusal() ?? unreachable(target, reason, error));
+      if (!isAboutOneKey) fail(error);
     };
-    const timer = setTimeout(() => end(unreachable(target, explainTimeout(phase, connectTimeoutMs))), connectTimeoutMs);
+    const timer = setTimeout(
+      () => end(unreachable(target, explainTimeout(attempt(), connectTimeoutMs))),
+      connectTimeoutMs,
+    );
     signal?.addEventListener('abort', onAbort, { once: true });
     client.once('ready', () => end());
     client.on('error', onError).on('close', onClose);
@@ -59,12 +162,33 @@ export async function logIn(client: Client, target: SshTarget, options: SshOptio
       keepaliveCountMax: 3,
       algorithms: { serverHostKey: hostKey.algorithms },
       hostVerifier: (key: Buffer) => hostKey.accepts(key),
-      authHandler: (_left, _partial, next) => {
+      ...(isLogged ? { debug: (line: string) => greeting?.note(line) } : {}),
+      authHandler: (left, _partial, next) => {
+        keys.accepted(left);
         const method = keys.next();
         if (method === undefined) end(unreachable(target, keys.explain()));
         else next(method);
       },
     });
+    greeting = listenToGreeting(socket);
   });
-  return socket;
+  return { client, socket };
+}
+
+/** The hint for a host that no name server knows, if `ssh` would know it. */
+function withAlias(
+  { host }: SshTarget,
+  reason: ReturnType<typeof explainFailure>,
+  error: unknown,
+): ReturnType<typeof explainFailure> {
+  const { code } = (error ?? {}) as { code?: unknown };
+  const hint = code === 'ENOTFOUND' || code === 'EAI_AGAIN' ? aliasHint(host) : undefined;
+  return hint === undefined ? reason : { ...reason, hint };
+}
+
+function oneLine(text: string): string {
+  return text
+    .replaceAll(/[^\x20-\x7e]+/g, ' ')
+    .trim()
+    .slice(0, 300);
 }

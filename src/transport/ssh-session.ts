@@ -1,37 +1,19 @@
 /** SSH sessions: a login with a verified host key, commands and kept channels on it, and the news of its end. */
-import ssh2, { type Client, type ClientChannel } from 'ssh2';
+import type { Client, ClientChannel } from 'ssh2';
 import { messageOf, VnmError } from '../model/errors.ts';
-import { lost, nameOf, type Place } from './ssh-errors.ts';
+import { secondsText, type TimeLimits, timeLimits } from '../model/patience.ts';
+import { oneAfterTheOther, SessionRefused } from './session-turns.ts';
+import { lost, nameOf, type Place, patienceHint } from './ssh-errors.ts';
 import { type ExecOptions, type ExecResult, runCommand } from './ssh-exec.ts';
 import { logIn } from './ssh-login.ts';
-
-export interface SshTarget {
-  /** Name of the substrate node. */
-  readonly node: string;
-  readonly host: string;
-  readonly port: number;
-  readonly user: string;
-  /** A private key file, `~/` expanded. Without it the ssh agent and the usual keys are tried. */
-  readonly keyPath?: string;
-  /** A known_hosts file to consult before the user's, and to add accepted keys to. */
-  readonly knownHostsPath?: string;
-}
-
-export interface SshOptions {
-  /** Adds the key of an unknown host to known_hosts instead of refusing it. */
-  readonly acceptNewHostKeys: boolean;
-  /** For the connection, the handshake and the login together. Default 10,000. */
-  readonly connectTimeoutMs?: number;
-  /** Time between two signs of life; after three unanswered ones the connection counts as lost. Default 5000. */
-  readonly keepaliveMs?: number;
-  readonly signal?: AbortSignal;
-}
+import type { Ending, SshOptions, SshTarget } from './ssh-types.ts';
 
 export interface SshSession {
   readonly target: SshTarget;
+  readonly limits: TimeLimits;
   /**
    * Runs a command by the login's shell, which must get no text from outside but by anchored patterns. Any exit code is a
-   * result. Throws VnmError `unreachable`, `failed` (the server refuses), `timeout`, `interrupted`.
+   * result. Throws VnmError `unreachable` (also for endless output), `failed` (the server refuses), `timeout`, `interrupted`.
    */
   exec(command: string, options?: ExecOptions): Promise<ExecResult>;
   /** Runs a command and hands out its streams, `stderr` too; all must be read. Throws as `exec`. */
@@ -43,32 +25,25 @@ export interface SshSession {
 
 /** Throws VnmError `unreachable`, with the reason in words and what to do about it, or `interrupted`. */
 export async function connectSsh(target: SshTarget, options: SshOptions): Promise<SshSession> {
-  const client = new ssh2.Client();
-  const ending = watchEnd(client, target);
-  const socket = await logIn(client, target, options);
-  const open = (command: string) => openChannel(client, target, command, ending);
+  const endings = new Map<Client, Ending>();
+  const { client, socket } = await logIn(target, options, (made) => endings.set(made, watchEnd(made, target)));
+  const ending = endings.get(client)!;
+  const limits = timeLimits(target.patience);
+  const open = oneAfterTheOther((command) => openChannel(client, target, command, ending, limits), limits, options);
   return {
     target,
-    exec: (command, execOptions = {}) => runCommand({ place: target, open, ending }, command, execOptions),
+    limits,
+    exec: (command, execOptions = {}) =>
+      runCommand({ place: target, open, ending }, command, { timeoutMs: limits.stepMs, ...execOptions }),
     openChannel: open,
     onClose: ending.onEnd,
     close: () => {
       ending.expect();
       client.end();
-      // A node that does not answer must not keep this process waiting.
-      setTimeout(() => socket.destroy(), 1000).unref();
+      // A node that does not answer must not keep this process waiting, nor get later what it has not taken.
+      setTimeout(() => socket.resetAndDestroy(), 1000).unref();
     },
   };
-}
-
-/** How and whether a connection ended. */
-export interface Ending {
-  /** What a command or channel fails with that comes after the end; undefined while the connection is there. */
-  error(): VnmError | undefined;
-  /** As `SshSession.onClose`. */
-  onEnd(listener: (error?: VnmError) => void): void;
-  /** From now on the end is no loss. */
-  expect(): void;
 }
 
 function watchEnd(client: Client, place: Place): Ending {
@@ -102,21 +77,53 @@ function watchEnd(client: Client, place: Place): Ending {
   };
 }
 
-function openChannel(client: Client, place: Place, command: string, ending: Ending): Promise<ClientChannel> {
+function openChannel(
+  client: Client,
+  place: Place,
+  command: string,
+  ending: Ending,
+  { openMs }: TimeLimits,
+): Promise<ClientChannel> {
   return new Promise((resolve, reject) => {
-    const fail = (cause: unknown): void =>
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      const what = `${nameOf(place)} did not answer the request to run a command within ${secondsText(openMs)}`;
+      reject(new VnmError('timeout', what, { hint: patienceHint("see the log of the node's SSH server") }));
+    }, openMs);
+    const fail = (cause: unknown): void => {
+      clearTimeout(timer);
+      const error = ending.error();
       reject(
-        ending.error() ??
+        error ??
+          refusedSession(place, cause) ??
           new VnmError('failed', `${nameOf(place)} does not run commands: ${messageOf(cause)}`, {
             hint: "see the log of the node's SSH server",
             cause,
           }),
       );
+    };
     try {
-      client.exec(command, (error, channel) => (error === undefined ? resolve(channel) : fail(error)));
+      client.exec(command, (error, channel) => {
+        clearTimeout(timer);
+        if (error !== undefined) fail(error);
+        else if (isLate) channel.close();
+        else resolve(channel);
+      });
     } catch (error) {
       // ssh2 throws when the connection has ended.
       fail(error);
     }
   });
+}
+
+/** Undefined unless the server does not open a session, as sshd when there are MaxSessions already. */
+function refusedSession(place: Place, cause: unknown): SessionRefused | undefined {
+  if ((cause as { reason?: unknown } | undefined)?.reason === undefined) return undefined;
+  const said = messageOf(cause).replace(/^\(SSH\) Channel open failure: /, '');
+  const error = new VnmError('failed', `${nameOf(place)} opens no session: ${said}`, {
+    hint: "allow sessions on the node's SSH server (MaxSessions in its sshd_config, one is enough)",
+    cause,
+  });
+  return new SessionRefused(error);
 }

@@ -20,12 +20,22 @@ import { oneLine } from './params.ts';
 /** Messages that may be under way; at that number no more are read until one has been dealt with. */
 const maxMessages = 32;
 
+/** A long message of the day is a few KiB. */
+const maxNoiseBytes = 256 * 1024;
+
+/** Time for the other end to read why it is refused. */
+const farewellMs = 1000;
+
 export interface Channel {
   readonly connection: MessageConnection;
   /** Resolves when either end has closed it, with the reason if it was one end's fault. */
   readonly closed: Promise<VnmError | undefined>;
   isClosed(): boolean;
+  /** Whether a request is under way here: at too many of them nothing more is read. */
+  isBusy(): boolean;
   close(): void;
+  /** Tells the other end why by an error without id, takes nothing any more, and closes it. */
+  refuse(error: VnmError): void;
 }
 
 /** An error as it travels. */
@@ -62,10 +72,11 @@ class CheckedReader extends StreamMessageReader {
 
 /**
  * Opens a channel. Whatever is no message (garbage, too large, not JSON, neither request nor answer, an id that is under way
- * already) is answered once, by an error without id as JSON-RPC has it, and closes the channel.
+ * already) is answered once, by an error without id as JSON-RPC has it, and closes the channel. `isClient`: what came in before the
+ * other end closed is dealt with first, for it may say why, and what a login's shell prints between messages is passed over.
  */
-export function openChannel(input: Readable, output: Writable): Channel {
-  const incoming = new FrameGuard(maxMessageBytes, maxMessages);
+export function openChannel(input: Readable, output: Writable, isClient = false): Channel {
+  const incoming = new FrameGuard(maxMessageBytes, maxMessages, isClient ? maxNoiseBytes : 0);
   const reader = new CheckedReader(incoming, accept);
   const writer = new StreamMessageWriter(output, { contentTypeEncoder: { name: 'application/json', encode } });
   const connection = createMessageConnection(reader, writer, undefined, { messageStrategy: { handleMessage } });
@@ -78,13 +89,28 @@ export function openChannel(input: Readable, output: Writable): Channel {
     resolveClosed = resolve;
   });
 
-  function end(reason?: VnmError): void {
+  function end(reason?: VnmError, destroy?: () => void): void {
     if (isClosed) return;
     isClosed = true;
     input.unpipe(incoming);
     connection.dispose();
-    output.end(() => input.destroy());
+    output.end(destroy ?? (() => input.destroy()));
     resolveClosed(reason);
+  }
+
+  /** What the other end has sent, or is just sending, must not break off what it is about to read. */
+  function destroyLater(): void {
+    input.once('end', () => input.destroy());
+    setTimeout(() => input.destroy(), farewellMs).unref();
+  }
+
+  /** The other end has closed it. */
+  function ended(): void {
+    if (!isClient) end();
+    if (isClosed) return;
+    incoming.whenIdle(() => end(incoming.complaint()));
+    // Half a message may have come.
+    setTimeout(() => end(), farewellMs).unref();
   }
 
   /** From now on nothing is taken any more. */
@@ -92,9 +118,10 @@ export function openChannel(input: Readable, output: Writable): Channel {
     if (isClosed || isRefused) return;
     isRefused = true;
     input.unpipe(incoming);
+    input.resume();
     const answer: ResponseMessage = { jsonrpc: '2.0', id: null, error: toResponseError(error).toJson() };
     writer.write(answer).then(
-      () => end(error),
+      () => end(error, destroyLater),
       () => end(error),
     );
   }
@@ -123,13 +150,13 @@ export function openChannel(input: Readable, output: Writable): Channel {
 
   for (const stream of new Set([input, output])) {
     stream.on('error', (error) => end(new VnmError('unreachable', messageOf(error))));
-    stream.once('close', () => end());
+    stream.once('close', () => ended());
   }
-  input.once('end', () => end());
+  input.once('end', () => ended());
   incoming.on('error', (error) => refuse(error as VnmError));
   reader.onError((error) => refuse(invalidMessage(error.message)));
   input.pipe(incoming);
-  return { connection, closed, isClosed: () => isClosed, close: () => end() };
+  return { connection, closed, isClosed: () => isClosed, isBusy: () => incoming.isBusy(), close: () => end(), refuse };
 }
 
 function isMessage(message: Message): boolean {

@@ -3,10 +3,10 @@ import type { Route } from '../model/route.ts';
 
 /** One thing on a node. `wanted` and `found` say what it shall be and what it is; null: not there. */
 export interface Difference {
-  readonly kind: 'namespace' | 'interface' | 'setting' | 'route' | 'nexthop' | 'rule';
+  readonly kind: 'namespace' | 'interface' | 'setting' | 'route' | 'nexthop' | 'rule' | 'filter';
   /** The router's; absent for the node's own network stack. */
   readonly namespace?: string;
-  /** Name, prefix, id or direction; of a setting its file below /proc/sys/net. */
+  /** Name, prefix, id or direction; of a setting its file below /proc/sys/net; of the filter its tunnel. */
   readonly name: string;
   readonly wanted: string | null;
   readonly found: string | null;
@@ -38,6 +38,7 @@ export function objectOf({ kind, name, namespace }: Pick<Difference, 'kind' | 'n
     route: `route to ${name}`,
     nexthop: `nexthop ${name}`,
     rule: `rule ${name} the subnet`,
+    filter: `packet filter, ${name}`,
   }[kind];
   return namespace === undefined ? object : `${object} in '${namespace}'`;
 }

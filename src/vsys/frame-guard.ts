@@ -3,6 +3,9 @@ import { VnmError } from '../model/errors.ts';
 import { oneLine } from './params.ts';
 
 const headerEnd = '\r\n\r\n';
+const headerBegin = /content-(?:length|type): /i;
+/** Part of such a beginning that may have come. */
+const maxBeginning = 'content-length: '.length - 1;
 /** Far more than the one or two header lines of a message need. */
 const maxHeaderBytes = 1024;
 
@@ -18,9 +21,15 @@ export class FrameGuard extends Transform {
   #header = '';
   #bodyBytesLeft = 0;
   #goOn: (() => void) | undefined;
+  #onIdle: (() => void) | undefined;
+  readonly #maxNoise: number;
+  #noise = '';
+  #noiseBytes = 0;
 
-  constructor(maxBytes: number, maxMessages: number) {
+  /** `maxNoise`: bytes that are no message and may come between messages. */
+  constructor(maxBytes: number, maxMessages: number, maxNoise = 0) {
     super();
+    this.#maxNoise = maxNoise;
     this.#maxBytes = maxBytes;
     this.#maxMessages = maxMessages;
   }
@@ -31,6 +40,24 @@ export class FrameGuard extends Transform {
     const goOn = this.#goOn;
     this.#goOn = undefined;
     goOn?.();
+    if (this.#messages === 0) this.#onIdle?.();
+  }
+
+  /** What came that is no message, if nothing else did. */
+  complaint(): VnmError | undefined {
+    const text = this.#noise + this.#header;
+    return this.#noiseBytes > 0 && text.trim() !== '' ? notFramed(text.trim(), 200) : undefined;
+  }
+
+  /** Whether something that came through has not been dealt with. */
+  isBusy(): boolean {
+    return this.#messages > 0;
+  }
+
+  /** Calls once all that came through has been dealt with. */
+  whenIdle(listener: () => void): void {
+    if (this.#messages === 0) listener();
+    else this.#onIdle = listener;
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
@@ -60,17 +87,33 @@ export class FrameGuard extends Transform {
   #takeHeader(chunk: Buffer): Buffer {
     const known = this.#header.length;
     this.#header += chunk.toString('latin1', 0, maxHeaderBytes);
-    const end = this.#header.indexOf(headerEnd);
+    const dropped = this.#dropNoise();
+    const isNoise = this.#maxNoise > 0 && !headerBegin.test(this.#header);
+    const end = isNoise ? -1 : this.#header.indexOf(headerEnd);
     if (end === -1) {
       if (this.#header.length >= maxHeaderBytes) throw notFramed(this.#header);
-      return chunk.subarray(chunk.length);
+      return chunk.subarray(Math.min(chunk.length, maxHeaderBytes));
     }
     const header = this.#header.slice(0, end + headerEnd.length);
     this.#bodyBytesLeft = bodyLength(header, this.#maxBytes);
     this.#header = '';
     this.#messages += 1;
     this.push(header, 'latin1');
-    return chunk.subarray(header.length - known);
+    // Only noise before the first message can explain why none came.
+    this.#noise = '';
+    return chunk.subarray(dropped + header.length - known);
+  }
+
+  /** Takes from the header what stands before it, and answers how much. A login's shell may print what it likes. */
+  #dropNoise(): number {
+    if (this.#maxNoise === 0) return 0;
+    const start = this.#header.search(headerBegin);
+    const length = start === -1 ? Math.max(0, this.#header.length - maxBeginning) : start;
+    this.#noise = (this.#noise + this.#header.slice(0, length)).slice(0, maxHeaderBytes);
+    this.#noiseBytes += length;
+    if (this.#noiseBytes > this.#maxNoise) throw notFramed(this.#noise);
+    this.#header = this.#header.slice(length);
+    return length;
   }
 }
 
@@ -85,9 +128,9 @@ function bodyLength(header: string, maxBytes: number): number {
   return bytes;
 }
 
-function notFramed(header: string): VnmError {
+function notFramed(header: string, maxShown = 40): VnmError {
   return new VnmError(
     'invalid-input',
-    `expected a message with Content-Length, got ${oneLine(JSON.stringify(header.slice(0, 40)))}`,
+    `expected a message with Content-Length, got ${oneLine(JSON.stringify(header.slice(0, maxShown)))}`,
   );
 }

@@ -3,7 +3,7 @@
  * pattern here, at both ends, and against the node's policy by the agent. They state what shall be (`_up`) or shall not be
  * (`_down`), so applying one twice changes nothing. An operation without `namespace` acts on the node's own network stack.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 
 const address = z.ipv4();
 const prefix = z.cidrv4();
@@ -19,7 +19,8 @@ const netnsUp = z.strictObject({ op: z.literal('netns_up'), namespace: namespace
 const netnsDown = z.strictObject({ op: z.literal('netns_down'), namespace: namespaceName });
 
 /**
- * A point-to-point tunnel to another node (`vxlan`), or between two stacks of this node (`local`, both ends at once). One that is
+ * A point-to-point tunnel to another node (`vxlan`; `local`: where the other end sends to, and so from where alone it takes packets.
+ * The node sends from there if the address is its own, not a NAT's in front of it), or between two stacks of this node (`local`, both ends at once). One that is
  * `gateable`, in the node's own stack, loses nothing when a gate is put there or taken away.
  */
 const tunnelUp = z.discriminatedUnion('kind', [
@@ -32,6 +33,7 @@ const tunnelUp = z.discriminatedUnion('kind', [
     mtu,
     vni: z.int().min(1).max(0xffffff),
     remote: address,
+    local: address.optional(),
     port: z.int().min(1).max(65_535),
     gateable: z.boolean().default(false),
   }),
@@ -53,8 +55,8 @@ const tunnelDown = z.strictObject({
 });
 
 /**
- * The address of an interface and its one neighbour (a permanent neighbour entry, so that nothing waits for ARP); the
- * interface is set up, forwards, and checks the reverse path as the mode says (a router namespace has its own mode). Without any
+ * The address of an interface and its one neighbour (a permanent neighbour entry, so that nothing waits for ARP; its MAC address is
+ * left out where the kind of the tunnel has none); the interface is set up, forwards, and checks the reverse path as the mode says (a router namespace has its own mode). Without any
  * check packets could get from one slice's interface into another slice's table.
  */
 const vifUp = z.strictObject({
@@ -62,7 +64,7 @@ const vifUp = z.strictObject({
   interface: interfaceName,
   namespace: namespaceName.optional(),
   address,
-  peer: z.strictObject({ address, mac }),
+  peer: z.strictObject({ address, mac: mac.optional() }),
   urpf: urpf.default('strict'),
 });
 const vifDown = z.strictObject({

@@ -1,5 +1,7 @@
 /** The policy file of a slice on a node: what its agent may do there. Owned by root; the slice's login cannot change it. */
-import { z } from 'zod';
+import * as z from 'zod';
+import { messageOf, VnmError } from '../model/errors.ts';
+import { sharedLimits } from '../model/limits.ts';
 
 const idRange = z.strictObject({ first: z.int().min(1), last: z.int().min(1) });
 
@@ -16,15 +18,29 @@ export const policySchema = z.strictObject({
   operations: z.array(z.string().regex(/^(\*|[a-z_]+)$/)).default(['*']),
   limits: z
     .strictObject({
-      namespaces: z.int().min(0).default(64),
-      tunnels: z.int().min(0).default(1024),
-      routes: z.int().min(0).default(200_000),
-      armed: z.int().min(0).default(64),
-      streams: z.int().min(0).default(1024),
+      namespaces: z.int().min(0).default(sharedLimits.namespaces),
+      tunnels: z.int().min(0).default(sharedLimits.tunnels),
+      routes: z.int().min(0).default(sharedLimits.routes),
+      armed: z.int().min(0).default(sharedLimits.armed),
+      streams: z.int().min(0).default(sharedLimits.streams),
       /** Sum of the payload bits per second that this agent sends as test traffic. */
-      trafficBps: z.number().min(0).default(1e9),
+      trafficBps: z.number().min(0).default(sharedLimits.trafficBps),
     })
     .prefault({}),
 });
 
 export type Policy = z.infer<typeof policySchema>;
+
+/** As one word of a command. */
+export function encodePolicy(policy: Policy): string {
+  return Buffer.from(JSON.stringify(policy)).toString('base64url');
+}
+
+/** Throws VnmError `usage`. */
+export function decodePolicy(text: string): Policy {
+  try {
+    return policySchema.parse(JSON.parse(Buffer.from(text, 'base64url').toString()));
+  } catch (error) {
+    throw new VnmError('usage', `--policy is not a policy: ${messageOf(error)}`, { cause: error });
+  }
+}

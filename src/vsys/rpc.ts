@@ -2,9 +2,12 @@
  * The vsys protocol between controller and agent: JSON-RPC 2.0, framed by Content-Length, over any pair of byte streams.
  * Errors travel as `{code, message, data: {code, hint}}` and come out as the VnmError that went in.
  */
+import { setMaxListeners } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 import { ErrorCodes, ResponseError } from 'vscode-jsonrpc/node';
+import * as z from 'zod';
 import { VnmError } from '../model/errors.ts';
+import { timeLimits } from '../model/patience.ts';
 import { fromResponseError, openChannel, toResponseError } from './channel.ts';
 import type { Method, Params, ParamsInput, Results } from './messages.ts';
 import { parseMethod, parseParams } from './params.ts';
@@ -26,20 +29,35 @@ export interface RpcClient {
   close(): void;
 }
 
-export type Handlers = { readonly [M in Method]: (params: Params<M>) => Promise<Results[M]> };
+/** `ended` aborts when the channel that the request came by has ended, so that nobody gets the answer. */
+export type Handlers = {
+  readonly [M in Method]: (params: Params<M>, ended?: AbortSignal) => Promise<Results[M]>;
+};
 
 export interface RpcServer {
   /** With the reason, if one end gave any. */
   readonly closed: Promise<VnmError | undefined>;
   close(): void;
+  /** Closes it, and tells the client why. */
+  refuse(error: VnmError): void;
+  /** Whether requests are under way: while there are too many, nothing that the client says is read. */
+  isBusy(): boolean;
+  /** Has the client say, if it is there, for how long it may be silent (ms); undefined for one that does not say. */
+  ping(): Promise<number | undefined>;
 }
 
-/** The other end may hang, and its channel stay open. */
-const patienceMs = 120_000;
+/** What only the server asks, to which every answer is a sign of life. A client may add `silentMs`. */
+const pingMethod = 'ping';
+const pingAnswer = z.object({ silentMs: z.number().positive() });
 
-export function createRpcClient(input: Readable, output: Writable): RpcClient {
-  const channel = openChannel(input, output);
+/** The other end may hang, and its channel stay open. */
+const patienceMs = timeLimits().answerMs;
+
+/** `silentMs`: for how long the server shall take a silent client for alive; without it as it likes. */
+export function createRpcClient(input: Readable, output: Writable, silentMs?: number): RpcClient {
+  const channel = openChannel(input, output, true);
   const { connection, closed } = channel;
+  connection.onRequest(pingMethod, (): object => (silentMs === undefined ? {} : { silentMs }));
   connection.listen();
 
   async function request(method: Method, params: unknown): Promise<unknown> {
@@ -67,20 +85,37 @@ export function createRpcClient(input: Readable, output: Writable): RpcClient {
 
 /** Serves one channel until it is closed. The handlers get checked parameters. */
 export function serveRpc(input: Readable, output: Writable, handlers: Handlers): RpcServer {
-  const { connection, closed, close } = openChannel(input, output);
+  const { connection, closed, close, refuse, isBusy } = openChannel(input, output);
+  const ending = new AbortController();
+  // Each request that looks at it is one.
+  setMaxListeners(0, ending.signal);
+  void closed.then(() => ending.abort());
   connection.onRequest(async (method: string, params: unknown) => {
     try {
-      return await answer(handlers, parseMethod(method), params);
+      return await answer(handlers, parseMethod(method), params, ending.signal);
     } catch (error) {
       throw toResponseError(error);
     }
   });
   connection.listen();
-  return { closed, close };
+  const ping = async () => {
+    try {
+      return pingAnswer.safeParse(await connection.sendRequest(pingMethod)).data?.silentMs;
+    } catch {
+      // The channel ended before the answer, which `closed` tells.
+      return undefined;
+    }
+  };
+  return { closed, close, refuse, isBusy, ping };
 }
 
-function answer<M extends Method>(handlers: Handlers, method: M, params: unknown): Promise<Results[M]> {
-  return handlers[method](parseParams(method, params));
+function answer<M extends Method>(
+  handlers: Handlers,
+  method: M,
+  params: unknown,
+  ended: AbortSignal,
+): Promise<Results[M]> {
+  return handlers[method](parseParams(method, params), ended);
 }
 
 /** An answer that comes too late is dropped. */

@@ -1,13 +1,14 @@
 /** Instants by a wall clock that is set meanwhile, and armed redirections of a real agent on the kernel. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createArmed } from '../../src/agent/armed/armed.ts';
 import { type ArmedContext, createArmedRequests } from '../../src/agent/armed-requests.ts';
-import type { ArmedAction, DataPlane } from '../../src/agent/dataplane/dataplane.ts';
+import type { DataPlane } from '../../src/agent/dataplane/dataplane.ts';
 import { type Clock, systemClock } from '../../src/clock/clock.ts';
+import type { Armable } from '../../src/vsys/armable.ts';
 import type { OperationInput } from '../../src/vsys/operations.ts';
 import { type AgentNode, startAgentNode } from '../support/agent-node.ts';
+import { startKernelTiming } from '../support/kernel-timing.ts';
 import { describeAsRoot } from '../support/privileges.ts';
 
 const patience = { timeout: 20_000 };
@@ -15,15 +16,14 @@ const soonMs = 500;
 const hourMs = 3_600_000;
 
 describe.runIf(process.platform === 'linux')('an instant by the wall clock', () => {
-  const program = fileURLToPath(new URL('../../src/agent/main.ts', import.meta.url));
-  const armed = createArmed<ArmedContext>(program, { armed: 4 });
+  const armed = createArmed<ArmedContext>(startKernelTiming, { armed: 4 });
   // The thread starts with the first use.
   beforeAll(async () => void (await armed.lag(1)));
   afterAll(() => armed.close());
   const dataPlane = {
     prepare: async (actions, take) =>
       take(
-        actions.map(() => ({ tool: 'ip', lines: [] })),
+        actions.map(() => undefined),
         0,
       ),
   } satisfies Partial<DataPlane> as Partial<DataPlane> as DataPlane;
@@ -51,7 +51,7 @@ describe.runIf(process.platform === 'linux')('an instant by the wall clock', () 
 
   it('is refused once the agent is ending', async () => {
     const requests = createArmedRequests(armed, dataPlane, systemClock);
-    const actions: ArmedAction[] = [{ kind: 'redirect', offsetMs: 0, groups: [{ id: 1, active: 2 }] }];
+    const actions: Armable[] = [{ kind: 'redirect', offsetMs: 0, groups: [{ id: 1, active: 2 }] }];
     const params = { at: systemClock.wallMs() + hourMs, actions };
     await requests.arm({ id: 'first', ...params });
     expect(() => requests.shutdown()).toThrow("the agent cannot end: 'first' is armed");
@@ -104,7 +104,7 @@ describeAsRoot('an armed redirection', () => {
     return sentAt;
   }
 
-  const redirect = (id: number, active: number, offsetMs = 0): ArmedAction => {
+  const redirect = (id: number, active: number, offsetMs = 0): Armable => {
     return { kind: 'redirect', offsetMs, groups: [{ id, active }] };
   };
 

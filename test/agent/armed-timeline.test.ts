@@ -12,7 +12,8 @@ function timelineAt(startMs: number) {
   const timeline = new Timeline({
     monotonicMs: () => world.nowMs,
     suspendedMs: () => world.suspendedMs,
-    perform: ({ lines }) => {
+    perform: ({ step }) => {
+      const lines = step as string[];
       done.push(...lines);
       world.nowMs += 0.5;
       return lines.includes('broken') ? 'it broke' : undefined;
@@ -23,7 +24,7 @@ function timelineAt(startMs: number) {
 }
 
 function act(atMonotonicMs: number, ...lines: string[]): TimedAction {
-  return { atMonotonicMs, tool: 'ip', lines };
+  return { atMonotonicMs, step: lines };
 }
 
 describe('a timeline', () => {

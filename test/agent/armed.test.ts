@@ -3,31 +3,30 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { createArmed } from '../../src/agent/armed/armed.ts';
-import { endTool } from '../../src/agent/armed/silent-tools.ts';
 import { monotonicMs } from '../../src/agent/armed/time.ts';
-import type { TimedAction, Tool } from '../../src/agent/armed/types.ts';
+import type { TimedAction } from '../../src/agent/armed/types.ts';
+import type { KernelStep } from '../../src/agent/dataplane/kernel/actuator.ts';
 import { environment } from '../../src/agent/dataplane/kernel/run.ts';
+import { endTool } from '../../src/agent/dataplane/kernel/silent-tools.ts';
+import { startKernelTiming } from '../support/kernel-timing.ts';
 
 const patience = { timeout: 20_000 };
 /** Long enough to be armed in time on a machine with much else to do, and so long that nothing else takes as long. */
 const soonMs = 500;
 const neverMs = 3_600_000;
 
-const program = fileURLToPath(new URL('../../src/agent/main.ts', import.meta.url));
-
 describe.runIf(process.platform === 'linux')('what is armed', () => {
-  const armed = createArmed<string>(program, { armed: 4 });
+  const armed = createArmed<string>(startKernelTiming, { armed: 4 });
   afterAll(() => armed.close());
 
   /** A comment to both tools. */
   const nothing = '# nothing\n';
   let ids = 0;
 
-  function action(inMs: number, lines: readonly string[] = [nothing], tool: Tool = 'ip'): TimedAction {
-    return { atMonotonicMs: monotonicMs() + inMs, tool, lines };
+  function action(inMs: number, lines: readonly string[] = [nothing], tool: KernelStep['tool'] = 'ip'): TimedAction {
+    return { atMonotonicMs: monotonicMs() + inMs, step: { tool, lines } satisfies KernelStep };
   }
 
   /** Answers its id. */
@@ -47,7 +46,8 @@ describe.runIf(process.platform === 'linux')('what is armed', () => {
 
   it('is begun at its instant and never before, with `ip` and with `tc`', async () => {
     await armed.lag(1);
-    const id = await arm(action(soonMs), action(soonMs + 10, [nothing], 'tc'), action(soonMs + 20, []));
+    const onlyShown = { atMonotonicMs: monotonicMs() + soonMs + 20 };
+    const id = await arm(action(soonMs), action(soonMs + 10, [nothing], 'tc'), onlyShown);
     expect(armed.find(id)).toMatchObject({ outcome: { state: 'armed' }, context: `context of ${id}` });
     const { state, actions } = await done(id);
     expect(state).toBe('fired');
@@ -100,7 +100,7 @@ describe.runIf(process.platform === 'linux')('what is armed', () => {
 
   it('fires together with others', async () => {
     const at = action(soonMs);
-    const together = await Promise.all([arm(at), arm(at), arm({ ...at, tool: 'tc', lines: [nothing] })]);
+    const together = await Promise.all([arm(at), arm(at), arm({ ...at, step: { tool: 'tc', lines: [nothing] } })]);
     for (const id of together) expect((await done(id)).state).toBe('fired');
   });
 
@@ -160,6 +160,35 @@ describe.runIf(process.platform === 'linux')('what is armed', () => {
     expect((await done(await arm(action(soonMs)))).state).toBe('fired');
   });
 
+  it('starts no process once everything was made ready for the same tools and names', async () => {
+    const bin = mkdtempSync(join(tmpdir(), 'pl-vnm-bin-'));
+    const { PATH } = environment;
+    const started = join(bin, 'started');
+    for (const tool of ['ip', 'tc', 'mkfifo']) {
+      const path = execFileSync('which', [tool], { encoding: 'utf8' }).trim();
+      writeFileSync(join(bin, tool), `#!/bin/sh\necho ${tool} >>${started}\nexec ${path} "$@"\n`, { mode: 0o755 });
+    }
+    environment.PATH = `${bin}:${PATH}`;
+    const other = createArmed<string>(startKernelTiming, { armed: 4 });
+    try {
+      const actions = [action(neverMs), action(neverMs, [nothing], 'tc')];
+      const steps = actions.map(({ step }) => step);
+      await other.ready(steps, 7);
+      const before = readFileSync(started, 'utf8');
+      expect(before.split('\n').filter(Boolean).toSorted()).toEqual(['ip', 'mkfifo', 'mkfifo', 'tc']);
+      await other.ready(steps, 7);
+      await other.arm('a', actions, '', 7);
+      expect(readFileSync(started, 'utf8')).toBe(before);
+      expect(await other.cancel('a')).toBe('cancelled');
+      await other.ready(steps, 8);
+      expect(readFileSync(started, 'utf8')).not.toBe(before);
+    } finally {
+      environment.PATH = PATH;
+      await other.close();
+      rmSync(bin, { recursive: true });
+    }
+  });
+
   it('does not wait for ever for a tool that does not answer', async () => {
     const stopped = await arm(action(soonMs));
     const pids = toolsOf(process.pid);
@@ -194,7 +223,7 @@ describe.runIf(process.platform === 'linux')('what is armed', () => {
   });
 
   it('is told to have failed when its thread ends', async () => {
-    const other = createArmed<undefined>(program, { armed: 4 });
+    const other = createArmed<undefined>(startKernelTiming, { armed: 4 });
     await other.arm('a', [action(neverMs)], undefined);
     await other.close();
     expect(other.find('a').outcome).toMatchObject({ state: 'failed', actions: [{ error: 'the timing thread ended' }] });

@@ -52,6 +52,7 @@ describeAsRoot('the agent', () => {
   it('tells who it is and what the node can do', async () => {
     const facts = await node.client().call('hello', {});
     expect(facts.policy).toEqual(node.policy);
+    expect(facts.plane).toBe('kernel');
     expect(facts.agent.node).toBe(process.version);
     expect(facts.features.map(({ name }) => name)).toEqual([
       'root',
@@ -59,6 +60,7 @@ describeAsRoot('the agent', () => {
       'nexthop-groups',
       'resilient-groups',
       'ifb-gate',
+      'tunnel-filter',
       'nexthop-compat-off',
       'rp-filter',
       'realtime',

@@ -87,6 +87,8 @@ describe('parseLink', () => {
       kind: 'vxlan',
       hook: false,
       up: true,
+      arp: true,
+      multicast: true,
       mtu: 1400,
       mac: '02:50:0a:41:00:01',
       vxlan: { vni: 4097, remote: '192.0.2.9', port: 4790 },
@@ -96,6 +98,12 @@ describe('parseLink', () => {
       ],
       neighbours: [{ address: '10.65.0.2', mac: '02:50:0a:41:00:02' }],
     });
+  });
+
+  it('sees that an interface neither asks for addresses nor takes multicast packets', () => {
+    const json = { ifindex: 1, ifname: 'x', mtu: 1500, flags: ['BROADCAST', 'NOARP', 'UP'] };
+    const link = parseLink(json, []);
+    expect([link.arp, link.multicast]).toEqual([undefined, undefined]);
   });
 
   it('tells the loopback interface and hardware from what was made', () => {

@@ -1,12 +1,8 @@
-import { chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
-import { checkOperation, checkRequest, loadPolicy } from '../../src/agent/policy.ts';
+import { describe, expect, it } from 'vitest';
+import { checkOperation, checkRequest } from '../../src/agent/policy.ts';
 import type { Method } from '../../src/vsys/messages.ts';
 import { type OperationInput, operationSchema } from '../../src/vsys/operations.ts';
 import { policySchema } from '../../src/vsys/policy.ts';
-import { describeAsRoot } from '../support/privileges.ts';
 
 const written = {
   slice: 'three',
@@ -45,7 +41,6 @@ const group = { op: 'group_up' as const, id: 65_540, members: [65_536], active: 
 
 const interfaces = 'names that begin with pv001-';
 const namespaces = 'names that begin with pv-three-';
-const ends = 'addresses of other nodes, outside 10.65.0.0/16, loopback and multicast';
 
 describe('checkOperation', () => {
   const allowed: OperationInput[] = [
@@ -81,11 +76,6 @@ describe('checkOperation', () => {
     [{ ...vxlan, vni: 4095 }, 'VNI 4095', '4096 to 8191'],
     [{ ...vxlan, vni: 8192 }, 'VNI 8192', '4096 to 8191'],
     [{ ...vxlan, port: 1023 }, 'UDP port 1023', '1024 to 65535'],
-    [{ ...vxlan, remote: '10.65.3.4' }, 'tunnel end 10.65.3.4', ends],
-    [{ ...vxlan, remote: '127.0.0.1' }, 'tunnel end 127.0.0.1', ends],
-    [{ ...vxlan, remote: '0.0.0.0' }, 'tunnel end 0.0.0.0', ends],
-    [{ ...vxlan, remote: '224.0.0.5' }, 'tunnel end 224.0.0.5', ends],
-    [{ ...vxlan, remote: '255.255.255.255' }, 'tunnel end 255.255.255.255', ends],
     [{ ...local, interface: 'lo' }, "interface 'lo'", interfaces],
     [{ ...local, namespace: 'other' }, "namespace 'other'", namespaces],
     [{ ...local, peer: { interface: 'eth0', mac } }, "interface 'eth0'", interfaces],
@@ -127,6 +117,24 @@ describe('checkOperation', () => {
     );
   });
 
+  it.each([
+    ['10.65.3.4', "an address inside the vnet of slice 'three' (10.65.0.0/16)"],
+    ['127.0.0.1', 'a loopback address'],
+    ['127.255.255.255', 'a loopback address'],
+    ['0.0.0.0', 'no address of another host'],
+    ['224.0.0.5', 'a multicast address'],
+    ['239.255.255.255', 'a multicast address'],
+    ['240.0.0.1', 'a reserved address'],
+    ['255.255.255.255', 'the broadcast address'],
+  ])('refuses a tunnel to %s, which is %s', (remote, is) => {
+    const hint = 'give the address where nodes reach each other';
+    const refusal = (message: string) => expect.objectContaining({ code: 'forbidden', message, hint });
+    expect(() => checkOperation(policy, operationSchema.parse({ ...vxlan, remote }))).toThrow(
+      refusal(`tunnel end ${remote} of interface '${vxlan.interface}' is ${is}`),
+    );
+    expect(() => checkRequest(policy, 'path_mtu', { remotes: [remote] })).toThrow(refusal(`remote ${remote} is ${is}`));
+  });
+
   it('refuses a group without room for what it leads by', () => {
     const nexthops = { first: 65_536, last: 65_599 };
     const narrow = policySchema.parse({ ...written, nexthops });
@@ -163,6 +171,7 @@ describe('checkRequest', () => {
     ['arm', arm({ kind: 'redirect', groups: [{ id: 65_540, active: 7 }] }), 'nexthop 7', '65536 to 131071'],
     ['arm', arm({ kind: 'gate_close', interface: 'eth0' }), "interface 'eth0'", interfaces],
     ['stream_open', { stream: 's', address: '0.0.0.0' }, 'address 0.0.0.0', '10.65.0.0/16'],
+    ['stream_open', { stream: 's', address: '10.65.0.1', sender: '8.8.8.8' }, 'sender 8.8.8.8', '10.65.0.0/16'],
     ['stream_send', { ...send, from: '192.0.2.1' }, 'from 192.0.2.1', '10.65.0.0/16'],
     ['stream_send', { ...send, to: '192.0.2.1' }, 'to 192.0.2.1', '10.65.0.0/16'],
     ['reach', { from: '192.0.2.1', to: ['10.65.0.1'], timeoutMs: 1 }, 'from 192.0.2.1', '10.65.0.0/16'],
@@ -184,10 +193,12 @@ describe('checkRequest', () => {
     );
   });
 
-  it('allows by name, and always a greeting and a farewell', () => {
+  it('allows by name, and always a greeting, a farewell and what protects the node', () => {
     const narrow = policySchema.parse({ ...written, operations: ['routes'] });
     checkRequest(narrow, 'hello', {});
     checkRequest(narrow, 'shutdown', {});
+    checkRequest(narrow, 'collisions', {});
+    checkRequest(narrow, 'confirm', { token: 'any' });
     checkRequest(narrow, 'routes', {});
     checkRequest(narrow, 'apply', { operations: [], dryRun: false, repair: false });
     expect(() => checkRequest(narrow, 'inventory', {})).toThrow(
@@ -196,59 +207,5 @@ describe('checkRequest', () => {
         message: "'inventory' is not allowed to slice 'three' on this node (allowed: routes)",
       }),
     );
-  });
-});
-
-describeAsRoot('loadPolicy', () => {
-  const directory = mkdtempSync(join(tmpdir(), 'pl-vnm-policy-'));
-  const path = join(directory, 'three.json');
-  afterAll(() => rmSync(directory, { recursive: true }));
-
-  function write(text: string): void {
-    writeFileSync(path, text);
-    chmodSync(path, 0o644);
-    chownSync(path, 0, 0);
-  }
-
-  it('reads the policy, with defaults', async () => {
-    write(JSON.stringify(written));
-    expect(await loadPolicy(directory, 'three')).toEqual(policy);
-  });
-
-  const openToOthers = {
-    code: 'forbidden',
-    message: `the policy ${path} can be changed by others than root`,
-    hint: `chown root ${path}; chmod 644 ${path}`,
-  };
-  it.each([
-    ['belongs to somebody else', () => chownSync(path, 65_534, 0)],
-    ['may be written by its group', () => chmodSync(path, 0o664)],
-    ['may be written by all', () => chmodSync(path, 0o646)],
-  ])('refuses one that %s', async (_name, open) => {
-    write(JSON.stringify(written));
-    open();
-    await expect(loadPolicy(directory, 'three')).rejects.toMatchObject(openToOthers);
-  });
-
-  it('refuses what is missing, another slice’s, or has faults', async () => {
-    await expect(loadPolicy(directory, 'four')).rejects.toMatchObject({
-      code: 'not-found',
-      message: `this node has no policy for slice 'four' (${directory}/four.json)`,
-    });
-    write(JSON.stringify({ ...written, slice: 'four' }));
-    await expect(loadPolicy(directory, 'three')).rejects.toMatchObject({
-      code: 'forbidden',
-      message: `the policy ${path} is for slice 'four', not 'three'`,
-    });
-    write(JSON.stringify({ ...written, table: 254 }));
-    await expect(loadPolicy(directory, 'three')).rejects.toMatchObject({
-      code: 'invalid-input',
-      message: `the policy ${path} has faults: ✖ Too small: expected number to be >=1000\n  → at table`,
-    });
-    write(JSON.stringify({ ...written, vnet: '10.65.0.1/16' }));
-    await expect(loadPolicy(directory, 'three')).rejects.toMatchObject({
-      code: 'invalid-input',
-      message: `the policy ${path} has faults: '10.65.0.1/16' has host bits set`,
-    });
   });
 });

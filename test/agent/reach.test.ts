@@ -2,6 +2,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { kernelEndpoints } from '../../src/agent/dataplane/kernel/endpoints.ts';
 import { reach } from '../../src/agent/reach.ts';
 import { describeAsRoot, uniqueName } from '../support/privileges.ts';
 
@@ -25,22 +26,34 @@ describe('reach on loopback', () => {
   }
 
   it('takes a closed port for an answer', async () => {
-    expect(await reach({ from: here, to: ['127.62.4.2'], timeoutMs: 20_000 })).toEqual({ answered: [true] });
+    expect(await reach(kernelEndpoints, { from: here, to: ['127.62.4.2'], timeoutMs: 20_000 })).toEqual({
+      answered: [true],
+    });
   });
 
-  it('takes a reply for an answer, and silence for none, in the order asked', async () => {
+  it('takes a reply for an answer', async () => {
     await listen('127.62.4.3', true);
-    await listen('127.62.4.4', false);
-    expect(await reach({ from: here, to: ['127.62.4.4', '127.62.4.3'], timeoutMs: 500 })).toEqual({
-      answered: [false, true],
+    expect(await reach(kernelEndpoints, { from: here, to: ['127.62.4.3'], timeoutMs: 20_000 })).toEqual({
+      answered: [true],
+    });
+  });
+
+  describeAsRoot('with ICMP echo', () => {
+    it('takes an echo reply for an answer where UDP packets are swallowed', async () => {
+      await listen('127.62.4.4', false);
+      expect(await reach(kernelEndpoints, { from: here, to: ['127.62.4.4'], timeoutMs: 20_000 })).toEqual({
+        answered: [true],
+      });
     });
   });
 
   it('fails when it cannot send from the address', async () => {
-    await expect(reach({ from: '192.0.2.1', to: [here, here], timeoutMs: 100 })).rejects.toMatchObject({
-      code: 'not-found',
-      message: '192.0.2.1 is not an address of this node',
-    });
+    await expect(reach(kernelEndpoints, { from: '192.0.2.1', to: [here, here], timeoutMs: 100 })).rejects.toMatchObject(
+      {
+        code: 'not-found',
+        message: '192.0.2.1 is not an address of this node',
+      },
+    );
   });
 });
 
@@ -78,15 +91,20 @@ describeAsRoot('reach over routers', () => {
     }
   }
 
-  const module = new URL('../../src/agent/reach.ts', import.meta.url).href;
+  const source = (file: string) => JSON.stringify(new URL(`../../src/agent/${file}`, import.meta.url).href);
   const script = `
-    const { reach } = await import(${JSON.stringify(module)});
+    const { reach } = await import(${source('reach.ts')});
+    const { kernelEndpoints } = await import(${source('dataplane/kernel/endpoints.ts')});
     process.stdout.write('asking ');
-    process.stdout.write(JSON.stringify(await reach(JSON.parse(process.argv[1]))));`;
+    process.stdout.write(JSON.stringify(await reach(kernelEndpoints, JSON.parse(process.argv[1]))));`;
 
   /** `reach` in the host's namespace; `meanwhile` runs when it has begun. */
-  async function reachFromHost(to: string[], timeoutMs: number, meanwhile?: () => void): Promise<unknown> {
-    const question = JSON.stringify({ from: '10.9.1.1', to, timeoutMs });
+  async function reachFromHost(
+    to: string[],
+    timeoutMs: number,
+    { meanwhile, bytes }: { meanwhile?: () => void; bytes?: number } = {},
+  ): Promise<unknown> {
+    const question = JSON.stringify({ from: '10.9.1.1', to, timeoutMs, bytes });
     const node = [process.execPath, '--input-type=module', '-e', script, question];
     const child = spawn('ip', ['netns', 'exec', host, ...node], { stdio: ['ignore', 'pipe', 'inherit'] });
     try {
@@ -112,6 +130,39 @@ describeAsRoot('reach over routers', () => {
     ip('-n', near, 'route', 'add', '10.9.4.4/32', 'via', '10.9.2.2');
     expect(await reachFromHost(['10.9.4.4'], 500)).toEqual({ answered: [false] });
     const addRoute = () => ip('-n', host, 'route', 'add', '10.9.4.4/32', 'via', '10.9.1.2');
-    expect(await reachFromHost(['10.9.4.4'], 10_000, addRoute)).toEqual({ answered: [true] });
+    expect(await reachFromHost(['10.9.4.4'], 10_000, { meanwhile: addRoute })).toEqual({ answered: [true] });
+  });
+
+  it('has an answer to an echo request where UDP packets go unanswered, and for each address its own', async () => {
+    const answers = () =>
+      execFileSync('ip', [
+        'netns',
+        'exec',
+        far,
+        'sysctl',
+        '-qw',
+        'net.ipv4.icmp_ratelimit=1000',
+        'net.ipv4.icmp_ratemask=6168',
+      ]);
+    // Port unreachables wait for an hour after the first few, echo replies for nothing.
+    execFileSync('ip', ['netns', 'exec', far, 'sysctl', '-qw', 'net.ipv4.icmp_ratelimit=3600000']);
+    try {
+      for (let turn = 0; turn < 8; turn += 1) await reachFromHost(['10.9.2.2'], 100);
+      expect(await reachFromHost(['10.9.2.2', '10.9.2.9'], 1000)).toEqual({ answered: [true, false] });
+    } finally {
+      answers();
+    }
+  });
+
+  it("sends packets of the size asked for with Don't Fragment, however often it is asked", async () => {
+    ip('-n', near, 'link', 'set', 'veth1', 'mtu', '1300');
+    try {
+      expect(await reachFromHost(['10.9.2.2'], 1000, { bytes: 1300 })).toEqual({ answered: [true] });
+      // The router says what it can carry, and the host's kernel remembers: fragments would get through.
+      expect(await reachFromHost(['10.9.2.2'], 500, { bytes: 1301 })).toEqual({ answered: [false] });
+      expect(await reachFromHost(['10.9.2.2'], 500, { bytes: 1301 })).toEqual({ answered: [false] });
+    } finally {
+      ip('-n', near, 'link', 'set', 'veth1', 'mtu', '1500');
+    }
   });
 });

@@ -3,13 +3,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { differencesOf } from '../../src/agent/dataplane/kernel/differences.ts';
 import { groupLeadingTo } from '../../src/agent/dataplane/kernel/group.ts';
 import { planOperations } from '../../src/agent/dataplane/kernel/plan.ts';
-import { newLink } from '../../src/agent/dataplane/kernel/plan-common.ts';
 import {
   fixtureProtocol,
   type KernelRoute,
   type KernelState,
   type Link,
   type Nexthop,
+  newLink,
   routeProtocol,
   type Stack,
 } from '../../src/agent/dataplane/kernel/state.ts';

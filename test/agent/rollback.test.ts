@@ -65,6 +65,7 @@ function changes(router: string): OperationInput[] {
     { op: 'tunnel_down', interface: 'pv001-w', namespace: router },
     { op: 'vif_down', interface: 'pv001-g', address: '10.65.0.1' },
     { op: 'vif_down', interface: 'pv001-w', namespace: router, address: '10.65.0.5' },
+    { op: 'tunnel_up', kind: 'vxlan', interface: 'pv001-v', mac: mac(3), ...remote, mtu: 1200, gateable: true },
     { op: 'tunnel_up', kind: 'vxlan', interface: 'pv001-u', mac: mac(7), ...remote, vni: 4099, gateable: true },
     { op: 'gate_up', interface: 'pv001-g', limitBytes: 9_000_000 },
     { op: 'gate_up', interface: 'pv001-v', limitBytes: 8_000_000 },
@@ -124,13 +125,27 @@ describeAsRoot('a failing batch', () => {
     ]);
     const own = inventory.interfaces.filter(({ namespace }) => namespace === undefined);
     const filters = own.map(({ name }) => tc(`filter show dev ${name} ingress`));
-    return { inventory, stacks, gates: [tc('qdisc show').sort(), filters], settings: settings(inventory.namespaces) };
+    const gates = [tc('qdisc show').sort(), filters];
+    return { inventory, stacks, gates, settings: settings(inventory.namespaces), packetFilter: packetFilter() };
   }
 
   /** Of the own stack. */
   function tc(words: string): string[] {
     const text = execFileSync('tc', ['-n', node.namespace, ...words.split(' ')], { encoding: 'utf8' });
     return text.split('\n').map((line) => line.replace(/index \d+/, ''));
+  }
+
+  /** Elements of its sets in no certain order. */
+  function packetFilter(): string[] {
+    const inside = [`--net=/run/netns/${node.namespace}`, 'nft', 'list', 'ruleset'];
+    const text = execFileSync('nsenter', inside, { encoding: 'utf8' });
+    return text.split('\n').map((line) =>
+      line
+        .split(/[{},]/)
+        .map((part) => part.trim())
+        .sort()
+        .join(' '),
+    );
   }
 
   /** Without indices of interfaces, and what only tells how long something has been there. */
@@ -151,9 +166,13 @@ describeAsRoot('a failing batch', () => {
     );
     const read = (namespace: string, paths: readonly string[]) =>
       execFileSync('nsenter', [`--net=/run/netns/${namespace}`, 'grep', '-rs', '', ...paths], { encoding: 'utf8' });
-    const own = read(node.namespace, ['/proc/sys/net/ipv4/conf']).split('\n');
+    const ipv6 = ['disable_ipv6', 'accept_ra', 'addr_gen_mode'].map((file) => `--include=${file}`);
+    const own = [
+      ...read(node.namespace, ['/proc/sys/net/ipv4/conf']).split('\n'),
+      ...read(node.namespace, [...ipv6, '/proc/sys/net/ipv6/conf']).split('\n'),
+    ];
     return [
-      ...own.filter((line) => /conf\/pv001-.\/(rp_filter|forwarding):/.test(line)).sort(),
+      ...own.filter((line) => /conf\/pv001-.*\/\w+:/.test(line)).sort(),
       ...namespaces.map((namespace) => read(namespace, files)),
     ];
   }

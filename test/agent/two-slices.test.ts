@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { checkRequest } from '../../src/agent/policy.ts';
 import { parsePrefix } from '../../src/model/address.ts';
 import { VnmError } from '../../src/model/errors.ts';
+import { confirming } from '../../src/transport/confirm.ts';
 import { type Method, type Params, type ParamsInput, requestSchemas } from '../../src/vsys/messages.ts';
 import { type OperationInput, type OperationName, operationNames, operationSchema } from '../../src/vsys/operations.ts';
 import { parseParams } from '../../src/vsys/params.ts';
@@ -75,6 +76,7 @@ function operationsOf(a: Marks): { readonly [Name in OperationName]: Row<Name> }
         mtu: 1400,
         vni: a.vni,
         remote: a.remote,
+        local: a.remote,
         port: 4790,
         gateable: true,
       },
@@ -111,10 +113,14 @@ function requestsOf(a: Marks): { readonly [M in Exclude<Method, 'apply'>]: Param
   const inAnHour = Date.now() + 3_600_000;
   return {
     hello: {},
+    claim: { vn: 'v', after: 0 },
+    confirm: { token: '1b4e28ba-2fa1-4d2b-983f-2a5b4e6c7d8e' },
+    collisions: {},
     inventory: {},
     routes: { namespace: a.namespace },
+    obstacles: { port: 4789 },
     path_mtu: { remotes: [a.remote] },
-    redirect: { groups },
+    redirect: { groups, ticket: 1 },
     arm: {
       id: a.armed,
       at: inAnHour,
@@ -122,13 +128,15 @@ function requestsOf(a: Marks): { readonly [M in Exclude<Method, 'apply'>]: Param
         { kind: 'redirect', offsetMs: 0, groups },
         { kind: 'gate_close', offsetMs: 0, interface: a.gated },
       ],
+      dryRun: false,
+      ticket: 1,
     },
     cancel: { id: a.armed },
     armed_results: { id: a.armed, forget: true },
     timer_lag: { samples: 1 },
     clock: {},
     utc: { ntpServers: [a.remote] },
-    stream_open: { stream: a.stream, address: a.address },
+    stream_open: { stream: a.stream, address: a.address, sender: a.peer, bufferBytes: 100_000 },
     stream_send: {
       stream: a.stream,
       from: a.address,
@@ -140,7 +148,13 @@ function requestsOf(a: Marks): { readonly [M in Exclude<Method, 'apply'>]: Param
     },
     stream_stop: { stream: a.stream },
     stream_report: { stream: a.stream, close: true },
-    reach: { from: a.address, to: [a.peer], timeoutMs: 100 },
+    reach: { from: a.address, to: [a.peer], timeoutMs: 100, bytes: 200 },
+    packet_sizes: {
+      probes: [{ namespace: a.namespace, from: a.address, to: a.peer }],
+      smallest: 128,
+      largest: 200,
+      timeoutMs: 100,
+    },
     watch: {
       id: a.watch,
       from: a.address,
@@ -172,7 +186,22 @@ const plain = [
     'limitBytes',
   ],
   ...['offsetMs', 'at', 'forget', 'close', 'samples', 'payloadBytes', 'rateBps', 'count', 'timeoutMs'],
-  ...['dryRun', 'repair', 'name', 'intervalMs'],
+  // A token is what one agent gave out.
+  ...[
+    'dryRun',
+    'repair',
+    'confirmWithinMs',
+    'token',
+    'name',
+    'intervalMs',
+    'smallest',
+    'largest',
+    'vn',
+    'after',
+    'ticket',
+    'bytes',
+    'bufferBytes',
+  ],
 ];
 
 interface Request {
@@ -189,7 +218,7 @@ interface Attempt extends Request {
 
 /** `repair` replaces what otherwise would be a conflict. */
 function applied(operation: OperationInput): ParamsInput<'apply'> {
-  return { operations: [operation], dryRun: false, repair: true };
+  return { operations: [operation], dryRun: false, repair: true, confirmWithinMs: 10_000, ticket: 1 };
 }
 
 function ownRequests(a: Marks): Request[] {
@@ -303,7 +332,8 @@ function unwrap(schema: z.ZodType): z.ZodType {
 
 /** As the agent does it. */
 function check(policy: Policy, method: Method, params: unknown, others: readonly string[] = []): void {
-  checkRequest(policy, method, parseParams(method, params) as Params<Method>, others.map(parsePrefix));
+  const strangers = others.map((vnet) => ({ slice: 'b', vnet: parsePrefix(vnet), file: '/b.json' }));
+  checkRequest(policy, method, parseParams(method, params) as Params<Method>, strangers);
 }
 
 describe('the policy of slice A', () => {
@@ -336,9 +366,12 @@ describeAsRoot('two agents on one node', () => {
       env: { ...process.env, PL_VNM_DIR: node.directory },
       stdio: ['pipe', 'pipe', 'inherit'],
     });
-    clientA = createRpcClient(agentA.stdout!, agentA.stdin!);
+    const rpc = createRpcClient(agentA.stdout!, agentA.stdin!);
+    clientA = { ...rpc, call: confirming(rpc.call) };
     a = marksOf(policy, '192.0.2.7');
     b = marksOf(node.policy, '192.0.2.7');
+    await clientA.call('claim', requestsOf(a).claim);
+    await node.client().call('claim', requestsOf(b).claim);
     await setUpB();
   });
   afterAll(async () => {

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { table } from '../../src/cli/output.ts';
-import { keepConnections } from '../../src/controller/connections.ts';
+import { keepConnections } from '../../src/controller/base/connections.ts';
 import { migrate } from '../../src/controller/migrate.ts';
 import { openLog } from '../../src/service/log.ts';
 import { type ServiceContext, startWatching } from '../../src/service/watching.ts';

@@ -1,11 +1,11 @@
 /** Redirections of all gateways into one instance and into the other, armed many at a time. */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { measureClocks } from '../../src/controller/clocks.ts';
-import { declaredFlowPaths } from '../../src/controller/flow-paths.ts';
 import { type Decision, decide } from '../../src/controller/migration/decide.ts';
+import { declaredFlowPaths } from '../../src/controller/migration/flow-paths.ts';
 import { redirectionsOf } from '../../src/controller/migration/redirections.ts';
 import type { Recorded, Run } from '../../src/controller/migration/types.ts';
+import { measureClocks } from '../../src/controller/nodes/clocks.ts';
 import { noUncertainty } from '../../src/planning/loss/uncertainty.ts';
 
 /** By the gateway's clock. */

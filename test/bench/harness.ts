@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Context } from '../../src/controller/context.ts';
+import type { Context } from '../../src/controller/base/context.ts';
 import type { Slice } from '../../src/model/slice.ts';
 import { readSlice } from '../../src/slicefile/index.ts';
 import { openStore } from '../../src/store/store.ts';

@@ -6,15 +6,15 @@
  */
 import { table } from '../../src/cli/output.ts';
 import { systemClock } from '../../src/clock/clock.ts';
-import { withAgents } from '../../src/controller/agents.ts';
-import { measureClocks } from '../../src/controller/clocks.ts';
+import { activeInstance, edgeNodes } from '../../src/controller/base/resolve.ts';
 import { install } from '../../src/controller/install.ts';
+import { startPhases } from '../../src/controller/migration/phases.ts';
 import { acceptBoth, addInstance, clone, join, setUp } from '../../src/controller/migration/prepare.ts';
 import { redirectRemotely } from '../../src/controller/migration/redirect-remote.ts';
 import { redirectionsOf } from '../../src/controller/migration/redirections.ts';
 import type { Recorded, Run } from '../../src/controller/migration/types.ts';
-import { startPhases } from '../../src/controller/phases.ts';
-import { activeInstance, edgeNodes } from '../../src/controller/resolve.ts';
+import { withAgents } from '../../src/controller/nodes/agents.ts';
+import { measureClocks } from '../../src/controller/nodes/clocks.ts';
 import { leadNexthop } from '../../src/model/ids.ts';
 import { gatewayLink } from '../../src/planning/instance.ts';
 import type { TestbedPlaces } from '../../src/store/testbeds.ts';
@@ -43,8 +43,8 @@ export async function timingBench(count = 500): Promise<string> {
       const run: Run = { context, agents, slice, vn, old, to, urpf: 'feasible', gated: false, mtu, phases };
       const fresh = addInstance(run);
       await setUp(run, fresh.instance);
-      await clone(run, fresh.instance);
-      await join(run, fresh.instance);
+      const cloned = await clone(run, fresh.instance);
+      await join(run, fresh.instance, cloned);
       await acceptBoth(run, fresh.instance);
       const rows = [
         ...(await measureAll(run, fresh, count, 'idle')),

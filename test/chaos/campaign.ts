@@ -1,7 +1,8 @@
 /** Migrations that are hurt, one after the other: each must end wholly on its old or wholly on its new placement. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { VerifyResult } from '../../src/controller/probe/verify-vn.ts';
 import type { SliceStatus } from '../../src/controller/status.ts';
-import type { VerifyResult } from '../../src/controller/verify.ts';
+import { routerNames } from '../../src/model/router.ts';
 import type { Flow } from '../../src/model/slice.ts';
 import { pathBetween, shortestPaths } from '../../src/planning/paths.ts';
 import { type Attempt, type Fault, faults, type Hurt } from './faults.ts';
@@ -46,17 +47,20 @@ export async function runOnce(place: Place, seed: number, run: number): Promise<
   let recovery = '';
   const flows = await place.underTraffic(async () => {
     if (fault.before !== undefined) hurts.push(fault.before(place, random));
-    const migrating = vnm.start(`--json migrate ${slice.name} --to ${to} --schedule ${schedule}`);
+    const migrating = vnm.start(`--json --verbose migrate ${slice.name} --to ${to} --schedule ${schedule}`);
     const placements = { from: vn.placements.get(from)!, to: vn.placements.get(to)! };
     if (phase !== undefined) detail += await strike(fault, phase, { place, random, migrating, ...placements }, hurts);
-    const { code } = await migrating.finished;
+    const { code, overdue, stderr } = await migrating.finished;
+    if (overdue) problems.push('migrate did not end by itself');
+    const kept = /the program was kept by .*/.exec(stderr);
+    if (kept !== null) problems.push(kept[0]);
     // Now and then the first attempt to go on meets what went wrong as well.
     const isLate = random.next() < 0.3 && place.store.migrations.unfinished(slice.name).length > 0;
-    const early = isLate ? await recover(place, random, 1) : '';
+    const early = isLate ? await recover(place, random, 1, problems) : '';
     for (const hurt of hurts) await hurt.undo?.();
     detail += hurts.map(({ description }) => ` ${description}`).join(',');
     recovery = `exit ${code}${early}${early === '' ? '' : ' (while it lasts)'}`;
-    recovery += await recover(place, random, recoveryAttempts);
+    recovery += await recover(place, random, recoveryAttempts, problems);
     if (place.store.migrations.unfinished(slice.name).length > 0) problems.push('it does not end');
   });
   const { code, json } = await vnm.json<VerifyResult>(`verify ${slice.name}`);
@@ -92,7 +96,12 @@ async function strike(fault: Fault, phase: string, attempt: Attempt, hurts: Hurt
 }
 
 /** Goes on with what was interrupted, one way or the other, and is killed itself now and then. Answers what it did. */
-async function recover({ vnm, slice, store }: Place, random: Random, attempts: number): Promise<string> {
+async function recover(
+  { vnm, slice, store }: Place,
+  random: Random,
+  attempts: number,
+  problems: string[],
+): Promise<string> {
   let done = '';
   for (let attempt = 1; attempt <= attempts; attempt += 1) {
     const [unfinished] = store.migrations.unfinished(slice.name);
@@ -109,7 +118,8 @@ async function recover({ vnm, slice, store }: Place, random: Random, attempts: n
       if (isThere) await sleep(random.next() * 150);
       running.kill();
     }
-    const { code, stderr } = await running.finished;
+    const { code, stderr, overdue } = await running.finished;
+    if (overdue) problems.push(`${verb} did not end by itself`);
     const why = code === null || code === 0 ? '' : ` (${stderr.trim().split('\n').at(-1)!.slice(0, 200)})`;
     done += `, ${verb} ${code === null ? `killed in '${phase}'` : `exit ${code}${why}`}`;
   }
@@ -142,7 +152,7 @@ export function crosses(
     return vn.gateways.find((gateway) => gateway.name === name)!;
   };
   const [a, b] = [gatewayOf(from), gatewayOf(to)];
-  const routers = pathBetween(shortestPaths(vn.routers, vn.links), vn.links, a.router, b.router);
+  const routers = pathBetween(shortestPaths(routerNames(vn), vn.links), vn.links, a.router, b.router);
   const placement = vn.placements.get(placementName)!;
   return [a.node, b.node, ...routers.map((router) => placement.get(router)!)].includes(node);
 }

@@ -48,23 +48,24 @@ console.log(
 process.exitCode = bad.length === 0 && records.length === runs ? 0 : 1;
 
 async function work(): Promise<void> {
-  let place: Place = await makePlace(values.slice);
+  let place: Place | undefined;
   try {
     for (let run = waiting.shift(); run !== undefined; run = waiting.shift()) {
+      place ??= await makePlace(values.slice);
       const record = await runOnce(place, seed, run);
       records.push(record);
-      // The next run shall not suffer from this one.
-      if (record.problems.length > 0) {
-        await place.remove();
-        place = await makePlace(values.slice);
-      }
       const { fault, detail, recovery, ended, lost, lostByHurt, problems } = record;
       console.error(
         `${run}: ${fault}, ${detail}: ${recovery}: ${ended}, lost ${lost}+${lostByHurt} ${problems.length > 0 ? `!! ${problems.join(' | ')}` : ''}`,
       );
+      // The next run shall not suffer from this one.
+      if (problems.length > 0) {
+        await place.remove();
+        place = undefined;
+      }
     }
   } finally {
-    await place.remove();
+    await place?.remove();
   }
 }
 

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { createSystemClock, systemClock } from '../../src/clock/clock.ts';
 import { queryNtp } from '../../src/clock/ntp.ts';
 import { readUtc } from '../../src/clock/read-utc.ts';
+import { VnmError } from '../../src/model/errors.ts';
 import { type NtpServer, startNtpServer } from '../support/ntp-server.ts';
 
 const servers: NtpServer[] = [];
@@ -66,6 +67,16 @@ describe('queryNtp', () => {
     expect(await queryNtp(`localhost:${port}`, options, systemClock)).toMatchObject({ name: `localhost:${port}` });
   });
 
+  it('asks nobody at an address that is not allowed, whatever name it has', async () => {
+    const { port, asked } = await serve();
+    const check = (server: string, address: string) => {
+      throw new VnmError('forbidden', `${server} is at ${address}`);
+    };
+    const refused = queryNtp(`localhost:${port}`, { ...options, check }, systemClock);
+    expect(await failure(refused)).toMatchObject({ code: 'forbidden', message: `localhost:${port} is at 127.0.0.1` });
+    expect(asked()).toBe(0);
+  });
+
   it('says which server does not answer', async () => {
     const { name } = await serve({ answers: 0 });
     expect(await failure(queryNtp(name, { samples: 4, timeoutMs: 50 }, systemClock))).toMatchObject({
@@ -123,6 +134,8 @@ describe('readUtc', () => {
 
   it('stops when interrupted', async () => {
     const { name } = await serve();
-    expect(await failure(readUtc([name], systemClock, AbortSignal.abort()))).toMatchObject({ code: 'interrupted' });
+    expect(await failure(readUtc([name], systemClock, { signal: AbortSignal.abort() }))).toMatchObject({
+      code: 'interrupted',
+    });
   });
 });

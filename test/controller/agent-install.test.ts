@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { installAgents, mergePolicy, refuseOverlap } from '../../src/controller/agent-install.ts';
-import { defaultPolicy } from '../../src/controller/agents.ts';
+import { defaultPolicy } from '../../src/controller/nodes/agents.ts';
 import { parsePrefix } from '../../src/model/address.ts';
 import type { Slice } from '../../src/model/slice.ts';
 import { readSlice } from '../../src/slicefile/index.ts';

@@ -3,9 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { steadyClock, systemClock } from '../../src/clock/clock.ts';
 import { boundAt } from '../../src/clock/exchange.ts';
 import type { UtcReading } from '../../src/clock/utc.ts';
-import type { Agents } from '../../src/controller/agents.ts';
-import { measureClocks, type NodeClock, type OwnUtc, reportClock } from '../../src/controller/clocks.ts';
+import type { Agents } from '../../src/controller/nodes/agents.ts';
+import { measureClocks, type NodeClock, type OwnUtc, reportClock } from '../../src/controller/nodes/clocks.ts';
 import { VnmError } from '../../src/model/errors.ts';
+import { timeLimits } from '../../src/model/patience.ts';
 import type { AgentConnection } from '../../src/transport/agent-connection.ts';
 import type { Method } from '../../src/vsys/messages.ts';
 import { sliceOf } from '../testbed/support.ts';
@@ -41,7 +42,10 @@ function fakeAgents(nodes: Record<string, FakeNode>, ntp: string[] = []) {
     return { receivedAt: now, sentAt: now };
   };
   const get = (node: string) =>
-    ({ call: (method: Method, params: object) => call(node, method, params) }) as unknown as AgentConnection;
+    ({
+      limits: timeLimits(),
+      call: (method: Method, params: object) => call(node, method, params),
+    }) as unknown as AgentConnection;
   const agents = {
     slice: sliceOf(Object.keys(nodes), [], { ntp }),
     clock,
@@ -106,6 +110,13 @@ describe('measureClocks', () => {
     expect(clock.source).toBe('exchange');
     expectTruth(clock, 7);
     expect(clock.errors).toEqual(['a: chrony contradicts the exchanges with the node and is left out']);
+  });
+
+  it('does without UTC where the database holds what is no name of a server', async () => {
+    const refusal = new VnmError('invalid-input', 'utc: ntpServers[0]: not HOST or HOST:PORT');
+    const { agents } = fakeAgents({ a: { refusal } });
+    const clock = (await measureClocks(agents, ['a'], own([chrony(0, 1)]))).get('a')!;
+    expect(clock).toMatchObject({ source: 'exchange', errors: [`a: ${refusal.message}`] });
   });
 
   it('does without UTC on a node that forbids to ask, and with nothing else', async () => {

@@ -1,6 +1,6 @@
 /** A router of which only the record is left. */
 import { describe, expect, it } from 'vitest';
-import { translateRecorded } from '../../src/controller/clone.ts';
+import { translateRecorded } from '../../src/controller/routing/translated.ts';
 import type { Route } from '../../src/model/route.ts';
 import { planAccess, planInstance } from '../../src/planning/instance.ts';
 import { computeRoutes } from '../../src/planning/routes.ts';

@@ -1,8 +1,8 @@
 /** Connections that outlast a command: shared, dropped when they end, and at once without a node that is known to be dead. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { defaultPolicy, withAgents, withReachable } from '../../src/controller/agents.ts';
-import { keepConnections } from '../../src/controller/connections.ts';
-import type { Context } from '../../src/controller/context.ts';
+import { keepConnections } from '../../src/controller/base/connections.ts';
+import type { Context } from '../../src/controller/base/context.ts';
+import { defaultPolicy, withAgents, withReachable } from '../../src/controller/nodes/agents.ts';
 import { VnmError } from '../../src/model/errors.ts';
 import type { AgentConnection, AgentOptions, AgentTarget } from '../../src/transport/agent-connection.ts';
 import { sliceOf } from '../testbed/support.ts';

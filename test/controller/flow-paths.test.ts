@@ -1,14 +1,28 @@
 import { describe, expect, it } from 'vitest';
-import { measuredFlowPaths } from '../../src/controller/flow-paths.ts';
-import type { PathLatency } from '../../src/controller/measure.ts';
+import { measuredFlowPaths } from '../../src/controller/migration/flow-paths.ts';
+import type { PathLatency } from '../../src/controller/probe/path-latency.ts';
 import { readSlice } from '../../src/slicefile/index.ts';
 import { gallery } from '../support/slices.ts';
 
 const vn = readSlice(gallery('three-node')).vns[0]!;
 
-function measured(from: string, to: string, medianMs: number, lost = 0): PathLatency {
+function measured(
+  from: string,
+  to: string,
+  medianMs: number,
+  lost = 0,
+  spread = { spreadMs: 1, isSteady: true },
+): PathLatency {
   const reportedMs = { min: medianMs, median: medianMs };
-  const quality = { jitterMs: 0, probes: 10, lost, clockBoundMs: 0.1, basis: 'one-way', reportedMs } as const;
+  const quality = {
+    jitterMs: 0,
+    ...spread,
+    probes: 10,
+    lost,
+    clockBoundMs: 0.1,
+    basis: 'one-way',
+    reportedMs,
+  } as const;
   return { from, to, minMs: medianMs, medianMs, ...quality };
 }
 
@@ -31,6 +45,21 @@ describe('measuredFlowPaths', () => {
       ['gc', 'ga', 23, 13],
     ]);
     expect(paths.filter(({ weight, isOldDown }) => weight === 0 || isOldDown)).toEqual([]);
+  });
+
+  it('has the spread of probes that cannot be trusted', () => {
+    const unsteady = { spreadMs: 238, isSteady: false };
+    const old = [
+      measured('ga', 'gb', 478, 0, unsteady),
+      measured('gb', 'ga', 21),
+      ...both('gb', 'gc', 22),
+      ...both('ga', 'gc', 23),
+    ];
+    const paths = measuredFlowPaths(vn, old, fresh, 1450);
+    expect(paths.map(({ oldSpreadMs, newSpreadMs }) => [oldSpreadMs, newSpreadMs])).toEqual([
+      [238, undefined],
+      ...Array.from({ length: 5 }, () => [undefined, undefined]),
+    ]);
   });
 
   it('has no old path where nothing arrived over it', () => {

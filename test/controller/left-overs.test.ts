@@ -1,7 +1,7 @@
 /** What of a node's inventory belongs to a VN, what is left over, and what is someone else's. */
 import { describe, expect, it } from 'vitest';
-import { desiredBatches } from '../../src/controller/desired.ts';
-import { leftOvers, leftOversOf } from '../../src/controller/left-overs.ts';
+import { desiredBatches } from '../../src/controller/batches/desired.ts';
+import { leftOvers, leftOversOf } from '../../src/controller/batches/left-overs.ts';
 import { sliceIds } from '../../src/model/ids.ts';
 import { planAccess, planInstance } from '../../src/planning/instance.ts';
 import { computeRoutes } from '../../src/planning/routes.ts';

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Context } from '../../src/controller/context.ts';
-import { isDead, isLocked, thisProcess, withLock } from '../../src/controller/lock.ts';
+import type { Context } from '../../src/controller/base/context.ts';
+import { isDead, isLocked, thisProcess, withLock } from '../../src/controller/base/lock.ts';
 import type { Store } from '../../src/store/store.ts';
 import { temporaryStore } from '../support/temporary-store.ts';
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { probedPairs } from '../../src/controller/measure.ts';
+import { probedPairs, probeUntilSteady } from '../../src/controller/probe/measure-paths.ts';
+import type { ProbedPath } from '../../src/controller/probe/path-latency.ts';
 import type { VirtualNetwork } from '../../src/model/slice.ts';
 import { readSlice } from '../../src/slicefile/index.ts';
 import { gallery } from '../support/slices.ts';
@@ -21,5 +22,44 @@ describe('probedPairs', () => {
   it('leaves out what stays at one gateway', () => {
     const endHosts = vn.endHosts.map((endHost) => ({ ...endHost, gateway: 'ga' }));
     expect(probedPairs({ ...vn, endHosts })).toEqual([]);
+  });
+});
+
+describe('probeUntilSteady', () => {
+  /** Probes over 240 ms each way; those to `b` are late by `lateMs`. */
+  const both = (lateMs: number): [ProbedPath, ProbedPath] => {
+    const path = (from: string, to: string, late: number): ProbedPath => {
+      const delayMs = { min: 240, median: 240 + late, p99: 240 + 2 * late, max: 240 + 2 * late };
+      return { from, to, probes: 50, report: { received: 50, dropped: 0, delayMs }, correctionMs: 0, clockBoundMs: 1 };
+    };
+    return [path('a', 'b', lateMs), path('b', 'a', 1)];
+  };
+
+  /** What it measures when one round after the other is late by so much, and how many rounds it took. */
+  async function measured(most: number, ...lateMs: number[]) {
+    let rounds = 0;
+    const [there, back] = await probeUntilSteady(most, async (round) => {
+      rounds = round;
+      return both(lateMs[round - 1]!);
+    });
+    return { rounds, there, back };
+  }
+
+  it('is over after one round that can be trusted', async () => {
+    expect(await measured(4, 1)).toMatchObject({ rounds: 1, there: { medianMs: 241, isSteady: true } });
+  });
+
+  it('goes on while the probes of either way are late, and takes what is stable', async () => {
+    const { rounds, there, back } = await measured(4, 238, 150, 2);
+    expect({ rounds, there, back }).toMatchObject({
+      rounds: 3,
+      there: { medianMs: 242, isSteady: true, probes: 150 },
+      back: { medianMs: 241, isSteady: true },
+    });
+  });
+
+  it('ends with what it has, and says that it cannot be trusted', async () => {
+    const { rounds, there } = await measured(4, 238, 200, 150, 180);
+    expect({ rounds, there }).toMatchObject({ rounds: 4, there: { medianMs: 390, spreadMs: 150, isSteady: false } });
   });
 });

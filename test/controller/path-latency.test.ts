@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { latencyBasis, type ProbedPath, pathLatency } from '../../src/controller/path-latency.ts';
+import { latencyBasis, type ProbedPath, pathLatency, steadiestRound } from '../../src/controller/probe/path-latency.ts';
 
 /** Probes over paths of `latencyMs`, where the clocks of the two nodes differ by `skewMs` and are known to be `estimatedMs` apart. */
 function probed(
@@ -14,7 +14,7 @@ function probed(
     from,
     to,
     probes: 50,
-    report: { received: 49, delayMs: { min: raw - 1, median: raw, p99: raw + 4, max: raw + 9 } },
+    report: { received: 49, dropped: 0, delayMs: { min: raw - 1, median: raw, p99: raw + 4, max: raw + 9 } },
     correctionMs: -clocks.estimatedMs,
     clockBoundMs: clocks.boundMs,
   };
@@ -49,6 +49,8 @@ describe('pathLatency', () => {
       minMs: 38.75,
       medianMs: 39.75,
       jitterMs: 5,
+      spreadMs: 1,
+      isSteady: true,
       probes: 50,
       lost: 1,
       clockBoundMs: 1,
@@ -77,9 +79,16 @@ describe('pathLatency', () => {
 
   it('reports what is one way where nothing came back', () => {
     const { there, back } = pair(40, 60, 0, 30, 30);
-    const silent = { ...back, report: { received: 0 } };
+    const silent = { ...back, report: { received: 0, dropped: 0 } };
     expect(pathLatency(there, silent)).toMatchObject({ basis: 'one-way', reportedMs: { median: 10 } });
     expect(pathLatency(silent, there)).toMatchObject({ basis: 'one-way', lost: 50, medianMs: Number.NaN });
+  });
+
+  it('does not count probes as lost that the receiving socket had no room for', () => {
+    const { there, back } = pair(40, 60, 0, 0, 1);
+    const report = { ...there.report, received: 40, dropped: 7 };
+    expect(pathLatency({ ...there, report }, back)).toMatchObject({ probes: 50, lost: 3 });
+    expect(pathLatency({ ...there, report: { ...report, dropped: 99 } }, back)).toMatchObject({ lost: 0 });
   });
 
   it('is off by no more than the bound one way, and by half the difference of the ways in half the round trip', () => {
@@ -101,5 +110,60 @@ describe('pathLatency', () => {
         },
       ),
     );
+  });
+});
+
+/** A round of probes over a path of 240 ms of which half are late by up to `lateMs`, with a clock that differs by an hour. */
+function round(lateMs: number, shortestMs = 240): ProbedPath {
+  const min = shortestMs + 3_600_000;
+  const delayMs = { min, median: 240 + 3_600_000 + lateMs, p99: 240 + 3_600_000 + 3 * lateMs, max: min + 5 * lateMs };
+  const report = { received: 50, dropped: 0, delayMs };
+  return { from: 'a', to: 'b', probes: 50, report, correctionMs: -3_600_000, clockBoundMs: 1 };
+}
+
+describe('a path whose probes spread', () => {
+  const back: ProbedPath = {
+    ...round(1),
+    correctionMs: 3_600_000,
+    report: {
+      received: 50,
+      dropped: 0,
+      delayMs: { min: 240 - 3_600_000, median: 241 - 3_600_000, p99: 250 - 3_600_000, max: 0 },
+    },
+  };
+
+  it.each([
+    [1, true],
+    [12, true],
+    [12.5, false],
+    [238, false],
+  ])('by %d ms of 240 is trusted: %s', (lateMs, isSteady) => {
+    expect(pathLatency(round(lateMs), back)).toMatchObject({ medianMs: 240 + lateMs, spreadMs: lateMs, isSteady });
+  });
+
+  it('by less than 5 ms is always trusted, and so is one over which nothing arrived', () => {
+    const near = (lateMs: number) => {
+      const path = { ...round(lateMs), correctionMs: -3_600_000 - 239 };
+      const nearBack = { ...back, correctionMs: back.correctionMs - 239 };
+      return pathLatency(path, { ...nearBack, report: { received: 0, dropped: 0 } });
+    };
+    expect(near(5)).toMatchObject({ minMs: 1, isSteady: true });
+    expect(near(5.1)).toMatchObject({ isSteady: false });
+    expect(pathLatency({ ...round(1), report: { received: 0, dropped: 0 } }, back)).toMatchObject({ isSteady: true });
+  });
+
+  it('is what its steadiest round says, against the shortest of all probes', () => {
+    const path = steadiestRound([round(238, 300), round(2, 240), round(100, 239)]);
+    expect(pathLatency(path, back)).toMatchObject({
+      minMs: 239,
+      medianMs: 242,
+      spreadMs: 3,
+      isSteady: true,
+      probes: 150,
+      lost: 0,
+    });
+    const silent = { ...round(1), report: { received: 0, dropped: 2 } };
+    expect(steadiestRound([silent, silent])).toMatchObject({ probes: 100, report: { received: 0, dropped: 4 } });
+    expect(steadiestRound([silent, round(2)]).report.delayMs).toEqual(round(2).report.delayMs);
   });
 });

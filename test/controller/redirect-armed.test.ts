@@ -1,15 +1,19 @@
 /** Arming at gateways that are only played: what they are told, and by which clock. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { steadyClock, systemClock } from '../../src/clock/clock.ts';
 import type { ClockEstimate } from '../../src/clock/exchange.ts';
-import type { Agents } from '../../src/controller/agents.ts';
-import { declaredFlowPaths } from '../../src/controller/flow-paths.ts';
 import { decide } from '../../src/controller/migration/decide.ts';
+import { declaredFlowPaths } from '../../src/controller/migration/flow-paths.ts';
 import { redirectArmed } from '../../src/controller/migration/redirect-armed.ts';
 import type { Run } from '../../src/controller/migration/types.ts';
+import type { Agents } from '../../src/controller/nodes/agents.ts';
+import { VnmError } from '../../src/model/errors.ts';
+import { timeLimits } from '../../src/model/patience.ts';
 import { planInstance } from '../../src/planning/instance.ts';
 import { noUncertainty } from '../../src/planning/loss/uncertainty.ts';
 import { readSlice } from '../../src/slicefile/index.ts';
+import { inPlayedTime } from '../support/played-time.ts';
 import { gallery } from '../support/slices.ts';
 
 const slice = readSlice(gallery('two-node'));
@@ -20,15 +24,23 @@ const recorded = (placement: 'old' | 'fresh', slot: number) =>
   ({ record: { id: slot }, instance: planInstance(slice, vn, placements[placement], slot) }) as unknown as Run['old'];
 
 /** Gateways with clocks that are so far off; what each was armed with. */
-async function redirectWith(offsets: ReadonlyMap<string, number>, measured: ReadonlyMap<string, number>) {
+async function redirectWith(
+  offsets: ReadonlyMap<string, number>,
+  measured: ReadonlyMap<string, number>,
+  behave: (node: string, method: string, params: { dryRun?: boolean }) => Promise<unknown> = async () => undefined,
+) {
   const clock = steadyClock(systemClock);
   const armed = new Map<string, number>();
   const notes: string[] = [];
   const gateway = (node: string) => ({
-    call: async (method: string, params: { at: number; actions: { offsetMs: number }[] }) => {
+    limits: timeLimits(),
+    call: async (method: string, params: { at: number; actions: { offsetMs: number }[]; dryRun?: boolean }) => {
+      const own = await behave(node, method, params);
+      if (own !== undefined) return own;
       const now = clock.wallMs() + offsets.get(node)!;
       if (method === 'clock') return { receivedAt: now, sentAt: now };
       if (method === 'arm') {
+        if (params.dryRun) return {};
         armed.set(node, params.at);
         return {};
       }
@@ -37,7 +49,7 @@ async function redirectWith(offsets: ReadonlyMap<string, number>, measured: Read
       return { state: 'fired', actions: [{ plannedAt: at, startedAt: at, finishedAt: at }] };
     },
   });
-  const agents = { slice, clock, get: gateway, missing: new Map() } as unknown as Agents;
+  const agents = { slice, clock, get: gateway, missing: new Map(), resilient: () => true } as unknown as Agents;
   const run = {
     context: { report: ({ text }: { text: string }) => notes.push(text) },
     agents,
@@ -45,6 +57,7 @@ async function redirectWith(offsets: ReadonlyMap<string, number>, measured: Read
     vn,
     old: recorded('old', 0),
     gated: false,
+    urpf: 'feasible',
   } as unknown as Run;
   const flows = declaredFlowPaths(slice, vn, placements.old, placements.fresh, 1500);
   const decision = await decide(vn, 'simultaneous', { urpf: 'feasible', granularity: 'gateway' }, flows, noUncertainty);
@@ -58,27 +71,100 @@ async function redirectWith(offsets: ReadonlyMap<string, number>, measured: Read
   return { apartMs: armed.get(second)! - armed.get(first)!, notes, gateways: records.map((record) => record.gateway) };
 }
 
-it('gives every gateway the common instant by its own clock', async () => {
-  const offsets = new Map([
-    [first, 0],
-    [second, 3_600_000],
-  ]);
-  const { apartMs, notes, gateways } = await redirectWith(offsets, offsets);
-  expect(apartMs).toBeCloseTo(3_600_000, 3);
-  expect(notes).toEqual([]);
-  expect(gateways).toEqual(vn.gateways.map(({ name }) => name));
-});
+it('gives every gateway the common instant by its own clock', () =>
+  inPlayedTime(async () => {
+    const offsets = new Map([
+      [first, 0],
+      [second, 3_600_000],
+    ]);
+    const { apartMs, notes, gateways } = await redirectWith(offsets, offsets);
+    expect(apartMs).toBeCloseTo(3_600_000, 3);
+    expect(notes).toEqual([]);
+    expect(gateways).toEqual(vn.gateways.map(({ name }) => name));
+  }));
 
-it('reads a clock anew that was set after it had been measured', async () => {
-  const offsets = new Map([
-    [first, 0],
-    [second, -700],
-  ]);
-  const measured = new Map([
-    [first, 0],
-    [second, 0],
-  ]);
-  const { apartMs, notes } = await redirectWith(offsets, measured);
-  expect(Math.abs(apartMs + 700)).toBeLessThan(100);
-  expect(notes).toEqual([`the clock of ${second} was set; it is read anew`]);
-});
+it('reads a clock anew that was set after it had been measured', () =>
+  inPlayedTime(async () => {
+    const offsets = new Map([
+      [first, 0],
+      [second, -700],
+    ]);
+    const measured = new Map([
+      [first, 0],
+      [second, 0],
+    ]);
+    const { apartMs, notes } = await redirectWith(offsets, measured);
+    expect(Math.abs(apartMs + 700)).toBeLessThan(100);
+    expect(notes).toEqual([`the clock of ${second} was set; it is read anew`]);
+  }));
+
+const exact = new Map([
+  [first, 0],
+  [second, 0],
+]);
+const names = vn.gateways.map(({ name }) => name);
+
+it('leaves a gateway the time to be armed that it took when that was tried', () =>
+  inPlayedTime(async () => {
+    let tries = 0;
+    const { notes, gateways } = await redirectWith(exact, exact, async (node, method, { dryRun }) => {
+      if (node !== second || method !== 'arm') return undefined;
+      if (!dryRun) tries += 1;
+      // Longer than any margin alone would allow for.
+      await sleep(400);
+      return undefined;
+    });
+    expect(notes).toEqual([]);
+    expect(tries).toBe(1);
+    expect(gateways).toEqual(names);
+  }));
+
+/** Armed in vain at first by the second gateway. */
+function refuseOnce(): (method: string, dryRun: boolean | undefined) => void {
+  let isFirst = true;
+  return (method, dryRun) => {
+    if (method !== 'arm' || dryRun || !isFirst) return;
+    isFirst = false;
+    throw new VnmError('timeout', "no answer to 'arm' within 259 ms");
+  };
+}
+
+it('leads a gateway back that had redirected before it could be cancelled, and tries again', () =>
+  inPlayedTime(async () => {
+    const refuse = refuseOnce();
+    const applied: string[] = [];
+    let cancels = 0;
+    const { notes, gateways } = await redirectWith(exact, exact, async (node, method, params) => {
+      if (node === second) refuse(method, params.dryRun);
+      if (method === 'cancel') {
+        cancels += 1;
+        if (node === first) return { result: 'fired' };
+        throw new VnmError('not-found', 'nothing is or was armed');
+      }
+      if (method !== 'apply') return undefined;
+      applied.push(node);
+      return { results: [] };
+    });
+    expect(notes).toEqual([
+      `${names[0]} had redirected before it could be cancelled, and was led back`,
+      `not every gateway could be armed, so none redirects: ${names[1]}: no answer to 'arm' within 259 ms; once more with more lead`,
+    ]);
+    expect(applied).toEqual([first]);
+    expect(cancels).toBe(2);
+    expect(gateways).toEqual(names);
+  }));
+
+it('asks a gateway again that is too slow to say whether it could be cancelled', () =>
+  inPlayedTime(async () => {
+    const refuse = refuseOnce();
+    let cancels = 0;
+    const { notes, gateways } = await redirectWith(exact, exact, async (node, method, params) => {
+      if (node !== second) return undefined;
+      refuse(method, params.dryRun);
+      if (method === 'cancel' && ++cancels < 3) throw new VnmError('timeout', "no answer to 'cancel' within 5000 ms");
+      return undefined;
+    });
+    expect(notes).toHaveLength(1);
+    expect(cancels).toBe(3);
+    expect(gateways).toEqual(names);
+  }));

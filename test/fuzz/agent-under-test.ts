@@ -1,8 +1,8 @@
 /** The agent's real handlers over a data plane, streams and a timing thread that only note what they are told to do. */
-
 import type { Armed } from '../../src/agent/armed/armed.ts';
 import type { ArmedContext } from '../../src/agent/armed-requests.ts';
 import type { DataPlane } from '../../src/agent/dataplane/dataplane.ts';
+import { kernelEndpoints } from '../../src/agent/dataplane/kernel/endpoints.ts';
 import { createHandlers } from '../../src/agent/handlers.ts';
 import type { Streams } from '../../src/agent/streams.ts';
 import type { Watches } from '../../src/agent/watches.ts';
@@ -33,7 +33,7 @@ export const world: World = {
 };
 
 /** What came through to where it would have an effect. */
-export interface Call {
+interface Call {
   readonly method: string;
   readonly params: unknown;
 }
@@ -48,11 +48,15 @@ export function createAgentUnderTest(): AgentUnderTest {
   const note = (method: string, params: unknown) => void calls.push({ method, params });
 
   const dataPlane: DataPlane = {
+    kind: 'noted',
+    endpoints: kernelEndpoints,
     apply: async (operations, pinned) => {
       pinned();
       note('apply', { operations });
       return { results: operations.map(({ op }) => ({ op, status: 'changed' as const })) };
     },
+    confirm: () => {},
+    collisions: async () => ({ collisions: [], installed: false }),
     inventory: async () => ({ namespaces: [], interfaces: [], routes: [], nexthops: [], rules: false }),
     routes: async (namespace) => {
       note('routes', { namespace });
@@ -69,7 +73,7 @@ export function createAgentUnderTest(): AgentUnderTest {
     prepare: async (actions, take) => {
       note('arm', { actions });
       await take(
-        actions.map(() => ({ tool: 'ip', lines: [] })),
+        actions.map(() => undefined),
         0,
       );
     },
@@ -87,7 +91,7 @@ export function createAgentUnderTest(): AgentUnderTest {
       return {};
     },
     stop: async () => ({ sent: 0 }),
-    report: async () => ({ sent: 0, received: 0, duplicated: 0, reordered: 0, maxGapMs: 0 }),
+    report: async () => ({ sent: 0, received: 0, duplicated: 0, reordered: 0, maxGapMs: 0, dropped: 0 }),
     closeAll: async () => {},
   };
   const watches: Watches = {
@@ -102,15 +106,22 @@ export function createAgentUnderTest(): AgentUnderTest {
   };
   const handlers = createHandlers({
     policy: world.policy,
-    otherSubnets: async () => world.others.map(parsePrefix),
+    policyFile: { exists: () => true },
+    ownAddresses: async () => [],
+    others: async () => world.others.map((vnet) => ({ slice: 'b', vnet: parsePrefix(vnet), file: '/b.json' })),
     facts: { version: '0', digest: '', pid: 1, startedAt: 0, node: '' },
     dataPlane,
     streams,
     watches,
     armed: createFakeArmed(),
+    obstacles: async () => [],
     reach: async (params) => {
       note('reach', params);
       return { answered: params.to.map(() => true) };
+    },
+    packetSizes: async (params) => {
+      note('packet_sizes', params);
+      return { sizes: params.probes.map(() => null) };
     },
     clock: { wallMs: () => 1_700_000_000_000, monotonicMs: () => 1000 },
     log: () => {},
@@ -131,6 +142,7 @@ function createFakeArmed(): Armed<ArmedContext> {
       if (contexts.has(id)) throw new VnmError('conflict', `'${id}' is or was armed already`);
       contexts.set(id, context);
     },
+    ready: async () => {},
     cancel: async (id) => {
       find(id);
       return 'cancelled';

@@ -30,7 +30,7 @@ export function fuzzFiles(files: number, seed?: number): FileTally {
   return tally;
 }
 
-export function checkText(text: string, tally: FileTally): void {
+function checkText(text: string, tally: FileTally): void {
   const checked = checkSlice(text, 'any.yaml');
   tally.files += 1;
   if ('slice' in checked) {

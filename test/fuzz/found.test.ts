@@ -160,6 +160,8 @@ describe('a slice file', () => {
 
   it('is not repeated at any length, nor with control characters', () => {
     const [fault] = faultsOf(`slice: a\nvnet: "${'9\\a'.repeat(10_000)}"\n`).filter((line) => line.includes(':2:7:'));
-    expect(fault).toBe(`a.yaml:2:7: '${String.raw`9\u0007`.repeat(150).slice(0, -6)}... (write it like 10.65.0.0/16)`);
+    expect(fault).toBe(
+      `a.yaml:2:7: vnet: '${String.raw`9\u0007`.repeat(150).slice(0, -6)}... (write it like 10.65.0.0/16)`,
+    );
   });
 });

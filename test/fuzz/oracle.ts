@@ -15,7 +15,7 @@ export interface World {
 /** Whether a request of a correct form may be carried out. */
 export function allows({ policy, others }: World, method: string, params: unknown): boolean {
   const asked = params as Fields;
-  if (method === 'hello' || method === 'shutdown') return true;
+  if (['hello', 'claim', 'shutdown', 'confirm', 'collisions'].includes(method)) return true;
   const isListed = (name: string) => policy.operations.includes('*') || policy.operations.includes(name);
   if (method === 'apply') {
     return list(asked.operations).every((operation) => isListed(String(operation.op)) && isOwn(operation));
@@ -33,15 +33,23 @@ export function allows({ policy, others }: World, method: string, params: unknow
         action.kind === 'redirect' ? list(action.groups).every(ownGroup) : ownInterface(action.interface),
       );
     case 'stream_open':
-      return ownAddress(asked.address);
+      return ownAddress(asked.address) && (asked.sender === undefined || ownAddress(asked.sender));
     case 'stream_send':
       return ownAddress(asked.from) && ownAddress(asked.to);
     case 'reach':
       return ownAddress(asked.from) && (asked.to as unknown[]).every(ownAddress);
+    case 'packet_sizes':
+      return list(asked.probes).every(
+        ({ namespace, from, to }) =>
+          (namespace === undefined || ownNamespace(namespace)) && ownAddress(from) && ownAddress(to),
+      );
     case 'watch':
       return ownAddress(asked.from) && list(asked.targets).every(({ to }) => ownAddress(to));
     case 'utc':
-      return (asked.ntpServers as string[]).every((server) => !ofOthers(server.split(':')[0]));
+      return (asked.ntpServers as string[]).every((server) => {
+        const host = server.split(':')[0]!;
+        return !/^[\d.]+$/.test(host) || (isElsewhere(host) && !host.startsWith('169.254.'));
+      });
     default:
       return true;
   }
@@ -58,7 +66,7 @@ export function allows({ policy, others }: World, method: string, params: unknow
       addresses.every((address) => address === undefined || ownAddress(address)) &&
       (operation.vni === undefined || within(policy.vnis, operation.vni)) &&
       (operation.port === undefined || Number(operation.port) >= 1024) &&
-      (operation.remote === undefined || isElsewhere(operation.remote)) &&
+      [operation.remote, operation.local].every((end) => end === undefined || isElsewhere(end)) &&
       (operation.prefix === undefined || ownPrefix(String(operation.prefix)))
     );
   }

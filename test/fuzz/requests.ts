@@ -40,6 +40,7 @@ const operations: { readonly [Name in OperationName]: fc.Arbitrary<object> } = {
       mtu: mtus,
       vni: vnis,
       remote: remotes,
+      local: fc.option(remotes, { nil: undefined }),
       port: ports,
       gateable: flags,
     }),
@@ -102,6 +103,7 @@ const anOperation = fc.oneof(
   { weight: 1, arbitrary: mostly(['reboot', '__proto__', 'hello', '']).map((op) => ({ op })) },
 );
 
+const tickets = mostly([1, 2], [0, 'x']);
 const groups = fc.array(fc.record({ id: nexthopIds, active: nexthopIds }), { minLength: 1, maxLength: 3 });
 const offsets = mostly([0, -49.2, 60_000], [60_001, -60_001]);
 const anAction = fc.oneof(
@@ -113,24 +115,46 @@ const anAction = fc.oneof(
 const parameters: { readonly [M in Method]: fc.Arbitrary<unknown> } = {
   hello: fc.constant({}),
   apply: fc.record(
-    { operations: fc.array(anOperation, { maxLength: 4 }), dryRun: flags, repair: flags },
+    {
+      operations: fc.array(anOperation, { maxLength: 4 }),
+      dryRun: flags,
+      repair: flags,
+      confirmWithinMs: mostly([100, 600_000], [99, 600_001]),
+      ticket: tickets,
+    },
     { requiredKeys: ['operations'] },
   ),
+  claim: fc.record(
+    { vn: mostly(['office', 'A_1'], ['', '-', 'a b']), after: mostly([0, 1], [-1, 0.5]) },
+    { requiredKeys: ['after'] },
+  ),
+  confirm: fc.record({ token: mostly(['1b4e28ba-2fa1-4d2b-983f-2a5b4e6c7d8e'], ['', 'x']) }),
+  collisions: fc.constant({}),
   inventory: fc.constant({}),
   routes: fc.record({ namespace: namespaces }, { requiredKeys: [] }),
+  obstacles: fc.record({ port: fc.integer({ min: 1, max: 65_535 }) }),
   path_mtu: fc.record({ remotes: fc.array(remotes, { maxLength: 3 }) }),
   redirect: fc.record({ groups }),
   arm: fc.record({
     id: ids,
     at: mostly([1_700_000_000_000, 1e308, 0.001], [0, -1]),
     actions: fc.array(anAction, { minLength: 1, maxLength: 3 }),
+    dryRun: flags,
   }),
   cancel: fc.record({ id: ids }),
   armed_results: fc.record({ id: ids, forget: flags }, { requiredKeys: ['id'] }),
   timer_lag: fc.record({ samples: mostly([1, 1000], [0, 1001]) }),
   clock: fc.constant({}),
-  utc: fc.record({ ntpServers: fc.array(mostly(['192.0.2.1:123', 'ntp.example.org', '10.66.0.1']), { maxLength: 9 }) }),
-  stream_open: fc.record({ stream: ids, address: addresses }),
+  utc: fc.record({
+    ntpServers: fc.array(
+      mostly(['192.0.2.1:123', 'ntp.example.org', '10.66.0.1', '0x0a42ff01:9999', '10.66.257', '169.254.0.1']),
+      { maxLength: 9 },
+    ),
+  }),
+  stream_open: fc.record(
+    { stream: ids, address: addresses, sender: addresses, bufferBytes: fc.integer({ min: -1, max: 2 ** 25 }) },
+    { requiredKeys: ['stream', 'address'] },
+  ),
   stream_send: fc.record(
     {
       stream: ids,
@@ -148,6 +172,15 @@ const parameters: { readonly [M in Method]: fc.Arbitrary<unknown> } = {
   reach: fc.record({
     from: addresses,
     to: fc.array(addresses, { minLength: 1, maxLength: 3 }),
+    timeoutMs: mostly([2000, 5e-324], [0, 60_001]),
+  }),
+  packet_sizes: fc.record({
+    probes: fc.array(
+      fc.record({ namespace: namespaces, from: addresses, to: addresses }, { requiredKeys: ['from', 'to'] }),
+      { minLength: 1, maxLength: 3 },
+    ),
+    smallest: mostly([64, 576], [63, 65_536]),
+    largest: mostly([64, 1500, 65_535], [63, 65_536]),
     timeoutMs: mostly([2000, 5e-324], [0, 60_001]),
   }),
   watch: fc.record({

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { routerNames } from '../../src/model/router.ts';
 import { pathBetween, shortestPaths } from '../../src/planning/paths.ts';
 import { arbitrarySlice } from '../support/slices.ts';
 
@@ -33,7 +34,8 @@ describe('shortestPaths', () => {
   test('the path back is the path there reversed, and each hop of it is its own shortest path', () => {
     fc.assert(
       fc.property(arbitrarySlice, ({ vns }) => {
-        const { routers, links } = vns[0]!;
+        const routers = routerNames(vns[0]!);
+        const { links } = vns[0]!;
         const next = shortestPaths(routers, links);
         for (const from of routers) {
           for (const to of routers) {
@@ -50,7 +52,8 @@ describe('shortestPaths', () => {
   test('no path is cheaper than the one taken (against all simple paths)', () => {
     fc.assert(
       fc.property(arbitrarySlice, ({ vns }) => {
-        const { routers, links } = vns[0]!;
+        const routers = routerNames(vns[0]!);
+        const { links } = vns[0]!;
         const next = shortestPaths(routers, links);
         const cost = (path: string[]) => path.slice(1).reduce((sum, to, index) => sum + linkCost(path[index]!, to), 0);
         const linkCost = (a: string, b: string) =>

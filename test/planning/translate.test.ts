@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Route, RouteNexthop } from '../../src/model/route.ts';
+import { routerNames } from '../../src/model/router.ts';
 import {
   type Instance,
   type InstanceLink,
@@ -97,7 +98,7 @@ describe('translateRoutes', () => {
         const before = computeRoutes(net, old, access);
         const after = computeRoutes(net, fresh, access);
         const own = infrastructureRoutes(net, fresh);
-        for (const router of net.routers) {
+        for (const router of routerNames(net)) {
           const there = [...translateRoutes(router, before.get(router)!, old, fresh), ...own.get(router)!];
           expect(there).toEqual(after.get(router));
           const back = translateRoutes(router, there, fresh, old);
@@ -115,7 +116,7 @@ describe('translateRoutes', () => {
         const access = planAccess(random, net);
         const routes = computeRoutes(net, instance, access);
         for (const { prefix, gateway } of access) {
-          for (const start of net.routers) {
+          for (const start of routerNames(net)) {
             let at: string | undefined = start;
             for (let hops = 0; at !== undefined && hops <= net.routers.length; hops += 1) {
               const nexthop: RouteNexthop = routes.get(at)!.find((route) => route.prefix === prefix)!.nexthops[0]!;

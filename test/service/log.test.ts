@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { VnmError } from '../../src/model/errors.ts';
@@ -48,4 +50,30 @@ test('docs/service.md lists every event and every field', () => {
   const fields = ['time', 'level', 'event', 'msg', 'slice', 'vn', 'node', 'job', 'migration', 'ms', 'method', 'route'];
   const names = [...logEvents, ...fields, 'status', 'err'];
   expect(names.filter((name) => !section.includes(`\`${name}\``))).toEqual([]);
+});
+
+test('a reader that pauses does not stop the service, and loses lines beyond a limit, never parts of one', async () => {
+  const log = new URL('../../src/service/log.ts', import.meta.url);
+  const script = `
+    import { openLog } from '${log}';
+    const log = openLog();
+    for (let k = 0; k < 100; k += 1) log.info('progress', 'x'.repeat(100_000));
+    process.stdout.write('goes on');`;
+  const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', script], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const ended = once(child, 'close');
+  const [said] = await once(child.stdout.setEncoding('utf8'), 'data');
+  expect(said).toBe('goes on');
+  let lines = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    lines += text;
+  });
+  expect(await ended).toEqual([0, null]);
+  const messages = lines
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line).msg.length);
+  expect(new Set(messages)).toEqual(new Set([100_000]));
+  expect(messages.length).toBeLessThan(100);
 });

@@ -17,10 +17,21 @@ describe('sliceJsonSchema', () => {
     expect(result.error).toBeUndefined();
   });
 
+  it('is what the files of the gallery name for editors', () => {
+    const line = '# yaml-language-server: $schema=../docs/slice-file.schema.json';
+    for (const file of readdirSync(directory)) {
+      expect(readFileSync(new URL(file, directory), 'utf8').split('\n')[0], file).toBe(line);
+    }
+    const named = new URL('../docs/slice-file.schema.json', directory);
+    // `pl-vnm schema > docs/slice-file.schema.json` makes it again.
+    expect(JSON.parse(readFileSync(named, 'utf8'))).toEqual(sliceJsonSchema());
+  });
+
   it.each([
     ['an unknown key', changed('vnet:', 'foo: 1\nvnet:')],
     ['a missing key', changed('  routers: [alpha, beta]\n', '')],
     ['a router name', changed('[alpha, beta]\n', '[Alpha, beta]\n')],
+    ['a kind of router', changed('[alpha, beta]\n', '[alpha, { name: beta, kind: frr }]\n')],
     ['a node name', changed('n1: {}', 'N1: {}')],
     ['a rate without unit', changed('1.5Mbps', '15')],
     ['a rate with a wrong unit', changed('1.5Mbps', '1.5MB/s')],

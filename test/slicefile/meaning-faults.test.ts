@@ -8,20 +8,32 @@ const cases: [name: string, text: string, faults: string[]][] = [
   [
     'unknown node of a latency',
     changed('[gw1, n1, 60]', '[gw3, n1, 60]'),
-    ["two.yaml:14:10: unknown node 'gw3' (did you mean 'gw1'?)"],
+    ["two.yaml:14:10: substrate.latency.links[0][0]: unknown node 'gw3' (did you mean 'gw1'?)"],
   ],
-  ['unknown node of a gateway', changed('node: gw1', 'node: x'), [`two.yaml:22:19: unknown node 'x' (${nodes})`]],
-  ['unknown node of an end host', changed('node: h1', 'node: x'), [`two.yaml:25:17: unknown node 'x' (${nodes})`]],
-  ['unknown node of a placement', changed('alpha: n1', 'alpha: x'), [`two.yaml:30:21: unknown node 'x' (${nodes})`]],
+  [
+    'unknown node of a gateway',
+    changed('node: gw1', 'node: x'),
+    [`two.yaml:22:19: vn.gateways.west.node: unknown node 'x' (${nodes})`],
+  ],
+  [
+    'unknown node of an end host',
+    changed('node: h1', 'node: x'),
+    [`two.yaml:25:17: vn.endHosts.e1.node: unknown node 'x' (${nodes})`],
+  ],
+  [
+    'unknown node of a placement',
+    changed('alpha: n1', 'alpha: x'),
+    [`two.yaml:30:21: placements.initial.alpha: unknown node 'x' (${nodes})`],
+  ],
   [
     'unknown router of a link',
     changed('- [alpha, beta]', '- [alpha, beat]'),
-    ["two.yaml:20:15: unknown router 'beat' (did you mean 'beta'?)"],
+    ["two.yaml:20:15: vn.links[0][1]: unknown router 'beat' (did you mean 'beta'?)"],
   ],
   [
     'unknown router of a gateway',
     changed('router: beta', 'router: gamma'),
-    ["two.yaml:23:32: unknown router 'gamma' (known routers: alpha, beta)"],
+    ["two.yaml:23:32: vn.gateways.east.router: unknown router 'gamma' (known routers: alpha, beta)"],
   ],
   [
     'unknown router of a placement',
@@ -31,47 +43,49 @@ const cases: [name: string, text: string, faults: string[]][] = [
   [
     'unknown gateway',
     changed('gateway: west', 'gateway: wset'),
-    ["two.yaml:25:30: unknown gateway 'wset' (did you mean 'west'?)"],
+    ["two.yaml:25:30: vn.endHosts.e1.gateway: unknown gateway 'wset' (did you mean 'west'?)"],
   ],
   [
     'unknown end host',
     changed('to: e2', 'to: e9'),
-    ["two.yaml:28:23: unknown end host 'e9' (known end hosts: e1, e2)"],
+    ["two.yaml:28:23: vn.flows[0].to: unknown end host 'e9' (known end hosts: e1, e2)"],
   ],
   [
     'no gateways',
     changed('  gateways:\n    west: { node: gw1, router: alpha }\n    east: { node: gw2, router: beta }\n', '')
       .replace('    e2: { node: h2, gateway: east }\n', '')
       .replace(/ {2}flows:\n.*\n/, ''),
-    ["two.yaml:22:30: unknown gateway 'west' (there are no gateways)"],
+    ["two.yaml:22:30: vn.endHosts.e1.gateway: unknown gateway 'west' (there are no gateways)"],
   ],
   [
     'latency to itself',
     changed('[n1, n2, 120]', '[n1, n1, 120]'),
-    ["two.yaml:15:14: latency from node 'n1' to itself (it is always 0; remove this entry)"],
+    [
+      "two.yaml:15:14: substrate.latency.links[1][1]: latency from node 'n1' to itself (it is always 0; remove this entry)",
+    ],
   ],
   [
     'latency listed twice',
     changed('[n1, n2, 120]', '[n1, gw1, 120]'),
     [
-      "two.yaml:15:9: the latency between 'n1' and 'gw1' is listed twice (one entry holds both directions: [from, to, ms, back])",
+      "two.yaml:15:9: substrate.latency.links[1]: the latency between 'n1' and 'gw1' is listed twice (one entry holds both directions: [from, to, ms, back])",
     ],
   ],
   [
     'duplicate router',
     changed('[alpha, beta]\n', '[alpha, beta, alpha]\n'),
-    ["two.yaml:18:26: duplicate router 'alpha' (each router is listed once)"],
+    ["two.yaml:18:26: vn.routers[2]: duplicate router 'alpha' (each router is listed once)"],
   ],
   [
     'link to itself',
     changed('- [alpha, beta]', '- [alpha, beta]\n    - [beta, beta]'),
-    ["two.yaml:21:14: link from router 'beta' to itself (a link joins two different routers)"],
+    ["two.yaml:21:14: vn.links[1][1]: link from router 'beta' to itself (a link joins two different routers)"],
   ],
   [
     'link listed twice',
     changed('- [alpha, beta]', '- [alpha, beta]\n    - [beta, alpha, 2]'),
     [
-      "two.yaml:21:7: the link between 'beta' and 'alpha' is listed twice (a link carries both directions; list it once)",
+      "two.yaml:21:7: vn.links[1]: the link between 'beta' and 'alpha' is listed twice (a link carries both directions; list it once)",
     ],
   ],
   [
@@ -79,50 +93,52 @@ const cases: [name: string, text: string, faults: string[]][] = [
     changed('[alpha, beta]\n', '[alpha, beta, c, d, e]\n')
       .replace('- [alpha, beta]', '- [alpha, beta]\n    - [c, e]')
       .replace('beta: n2 }', 'beta: n2, c: n1, d: n1, e: n2 }'),
-    ["two.yaml:20:5: VN 'two' is disconnected: {alpha, beta}, {c, e}, {d} (add links that join the parts)"],
+    ["two.yaml:20:5: vn.links: VN 'two' is disconnected: {alpha, beta}, {c, e}, {d} (add links that join the parts)"],
   ],
   [
     'no links at all',
     changed('  links:\n    - [alpha, beta]\n', ''),
-    ["two.yaml:18:12: VN 'two' is disconnected: {alpha}, {beta} (add links that join the parts)"],
+    ["two.yaml:18:12: vn.routers: VN 'two' is disconnected: {alpha}, {beta} (add links that join the parts)"],
   ],
   [
     'two gateways on one node',
     changed('node: gw2', 'node: gw1'),
     [
-      "two.yaml:23:19: gateways 'west' and 'east' are both on node 'gw1' (each uses its node's own network stack: one gateway of a VN per node)",
+      "two.yaml:23:19: vn.gateways.east.node: gateways 'west' and 'east' are both on node 'gw1' (each uses its node's own network stack: one gateway of a VN per node)",
     ],
   ],
   [
     'two end hosts on one node',
     changed('node: h2', 'node: h1'),
     [
-      "two.yaml:26:17: end hosts 'e1' and 'e2' are both on node 'h1' (each uses its node's own network stack: one end host of a VN per node)",
+      "two.yaml:26:17: vn.endHosts.e2.node: end hosts 'e1' and 'e2' are both on node 'h1' (each uses its node's own network stack: one end host of a VN per node)",
     ],
   ],
   [
     'an end host on its gateway',
     changed('node: h1', 'node: gw1'),
     [
-      "two.yaml:25:17: end host 'e1' is on the same node as its gateway 'west' (both use the node's own network stack; put the end host on another node)",
+      "two.yaml:25:17: vn.endHosts.e1.node: end host 'e1' is on the same node as its gateway 'west' (both use the node's own network stack; put the end host on another node)",
     ],
   ],
   [
     'an end host on another gateway',
     changed('node: h1', 'node: gw2'),
     [
-      "two.yaml:25:17: end host 'e1' is on the same node as gateway 'east' (both use the node's own network stack; put the end host on another node)",
+      "two.yaml:25:17: vn.endHosts.e1.node: end host 'e1' is on the same node as gateway 'east' (both use the node's own network stack; put the end host on another node)",
     ],
   ],
   [
     'flow to itself',
     changed('to: e2', 'to: e1'),
-    ["two.yaml:28:23: flow from 'e1' to itself (a flow joins two different end hosts)"],
+    ["two.yaml:28:23: vn.flows[0].to: flow from 'e1' to itself (a flow joins two different end hosts)"],
   ],
   [
     'flow listed twice',
     changed('placements:', '    - { from: e1, to: e2, rate: 2Mbps }\nplacements:'),
-    ["two.yaml:29:7: the flow from 'e1' to 'e2' is listed twice (make it one flow with the sum of the rates)"],
+    [
+      "two.yaml:29:7: vn.flows[1]: the flow from 'e1' to 'e2' is listed twice (make it one flow with the sum of the rates)",
+    ],
   ],
   [
     'a router without a place',
@@ -137,12 +153,12 @@ const cases: [name: string, text: string, faults: string[]][] = [
   [
     'no placement',
     changed('placements:\n  initial: { alpha: n1, beta: n2 }', 'placements: {}'),
-    ['two.yaml:29:13: no placement (add one: initial: { ROUTER: NODE })'],
+    ['two.yaml:29:13: placements: no placement (add one: initial: { ROUTER: NODE })'],
   ],
   [
     'no placements',
     changed('placements:\n  initial: { alpha: n1, beta: n2 }', ''),
-    ['two.yaml:1:1: no placement (add one: initial: { ROUTER: NODE })'],
+    ['two.yaml:1:1: placements: no placement (add one: initial: { ROUTER: NODE })'],
   ],
   [
     'no VN',
@@ -157,47 +173,82 @@ const cases: [name: string, text: string, faults: string[]][] = [
   [
     'a time server twice',
     changed('vnet:', 'ntp: [a, b, a]\nvnet:'),
-    ["two.yaml:2:13: NTP server 'a' is listed twice (each server is listed once)"],
+    ["two.yaml:2:13: ntp[2]: NTP server 'a' is listed twice (each server is listed once)"],
   ],
   [
     'a time server twice in other words',
     changed('vnet:', 'ntp: [a.example.org, A.example.org:123, a.example.org:124]\nvnet:'),
-    ["two.yaml:2:22: NTP server 'A.example.org:123' is listed twice (it is the same as 'a.example.org')"],
+    ["two.yaml:2:22: ntp[1]: NTP server 'A.example.org:123' is listed twice (it is the same as 'a.example.org')"],
+  ],
+  [
+    'time servers that are no other host',
+    changed('vnet:', 'ntp: [127.0.0.1, 169.254.169.123, 10.64.0.9, localhost:9999, 224.0.1.1, 10.63.0.9]\nvnet:'),
+    [
+      "two.yaml:2:7: ntp[0]: NTP server '127.0.0.1' is a loopback address (the controller and the nodes must reach the same server: ntp1.example.org or 192.0.2.7:123)",
+      "two.yaml:2:18: ntp[1]: NTP server '169.254.169.123' is a link-local address (the controller and the nodes must reach the same server: ntp1.example.org or 192.0.2.7:123)",
+      "two.yaml:2:35: ntp[2]: NTP server '10.64.0.9' is inside vnet 10.64.0.0/16 (the controller and the nodes must reach the same server: ntp1.example.org or 192.0.2.7:123)",
+      "two.yaml:2:46: ntp[3]: NTP server 'localhost:9999' is the name of each machine itself (the controller and the nodes must reach the same server: ntp1.example.org or 192.0.2.7:123)",
+      "two.yaml:2:62: ntp[4]: NTP server '224.0.1.1' is a multicast address (the controller and the nodes must reach the same server: ntp1.example.org or 192.0.2.7:123)",
+    ],
   ],
   [
     'vnet in loopback',
     changed('10.64.0.0/16', '127.64.0.0/16'),
     [
-      'two.yaml:2:7: overlapping subnets: vnet 127.64.0.0/16 and 127.0.0.0/8 (loopback) (take a private subnet, like 10.65.0.0/16)',
+      'two.yaml:2:7: vnet: overlapping subnets: vnet 127.64.0.0/16 and 127.0.0.0/8 (loopback) (take a private subnet, like 10.65.0.0/16)',
     ],
   ],
   [
     'vnet around multicast',
     changed('10.64.0.0/16', '192.0.0.0/2'),
     [
-      'two.yaml:2:7: overlapping subnets: vnet 192.0.0.0/2 and 224.0.0.0/4 (multicast) (take a private subnet, like 10.65.0.0/16)',
+      'two.yaml:2:7: vnet: overlapping subnets: vnet 192.0.0.0/2 and 224.0.0.0/4 (multicast) (take a private subnet, like 10.65.0.0/16)',
     ],
   ],
   [
     'vnet is everything',
     changed('10.64.0.0/16', '0.0.0.0/0'),
     [
-      'two.yaml:2:7: overlapping subnets: vnet 0.0.0.0/0 and 0.0.0.0/8 (addresses of this network) (take a private subnet, like 10.65.0.0/16)',
+      'two.yaml:2:7: vnet: overlapping subnets: vnet 0.0.0.0/0 and 0.0.0.0/8 (addresses of this network) (take a private subnet, like 10.65.0.0/16)',
+    ],
+  ],
+  [
+    'vnet of link-local addresses, also as public ones',
+    changed('vnet: 10.64.0.0/16', 'vnet: 169.254.0.0/16\npublic: true'),
+    [
+      'two.yaml:2:7: vnet: overlapping subnets: vnet 169.254.0.0/16 and 169.254.0.0/16 (link-local addresses) (take a private subnet, like 10.65.0.0/16)',
+    ],
+  ],
+  ...['8.8.0.0/16', '198.18.0.0/15', '203.0.113.0/24', '10.0.0.0/7', '172.0.0.0/11', '100.0.0.0/9'].map(
+    (vnet): [string, string, string[]] => [
+      `vnet ${vnet}, which is not private`,
+      changed('10.64.0.0/16', vnet),
+      [
+        `two.yaml:2:7: vnet: ${vnet} is not within private or shared address space (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10) (take a private subnet, like 10.65.0.0/16; if these addresses are yours, say so with 'public: true')`,
+      ],
+    ],
+  ),
+  [
+    'a public vnet that is not said to be one',
+    changed('vnet: 10.64.0.0/16', 'vnet: 8.8.0.0/16\npublic: yes'),
+    [
+      "two.yaml:2:7: vnet: 8.8.0.0/16 is not within private or shared address space (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10) (take a private subnet, like 10.65.0.0/16; if these addresses are yours, say so with 'public: true')",
+      "two.yaml:3:9: public: expected true or false, found 'yes' (true where vnet is meant to be outside private (RFC 1918) and shared (RFC 6598) address space)",
     ],
   ],
   [
     'vnet around a node',
     changed('n1: {}', 'n1: { host: 10.64.3.4, address: 10.64.3.5 }'),
     [
-      "two.yaml:5:17: overlapping subnets: the host of node 'n1' is inside vnet 10.64.0.0/16 (take a subnet for the slice that none of its nodes is in)",
-      "two.yaml:5:37: overlapping subnets: the address of node 'n1' is inside vnet 10.64.0.0/16 (take a subnet for the slice that none of its nodes is in)",
+      "two.yaml:5:17: substrate.nodes.n1.host: overlapping subnets: the host of node 'n1' is inside vnet 10.64.0.0/16 (take a subnet for the slice that none of its nodes is in)",
+      "two.yaml:5:37: substrate.nodes.n1.address: overlapping subnets: the address of node 'n1' is inside vnet 10.64.0.0/16 (take a subnet for the slice that none of its nodes is in)",
     ],
   ],
   [
     'subnet too small',
     changed('10.64.0.0/16', '10.64.0.24/29'),
     [
-      'two.yaml:2:7: subnet too small: 10.64.0.24/29, but the slice needs 24 addresses (take a /27 or larger, like 10.64.0.0/27)',
+      'two.yaml:2:7: vnet: subnet too small: 10.64.0.24/29, but the slice needs 24 addresses (take a /27 or larger, like 10.64.0.0/27)',
     ],
   ],
 ];
@@ -218,17 +269,17 @@ const severalCases: [name: string, text: string, faults: string[]][] = [
   [
     'two VNs of one name',
     several.replace('blue', 'red'),
-    ["two.yaml:8:11: two VNs are named 'red' (names of VNs are unique in a slice)"],
+    ["two.yaml:8:11: vns[1].name: two VNs are named 'red' (names of VNs are unique in a slice)"],
   ],
   [
     'a router name in two VNs',
     several.replace('[b]', '[a]').replace('b: n1', 'a: n1'),
-    ["two.yaml:9:15: router 'a' is also in VN 'red' (names of routers are unique in a slice)"],
+    ["two.yaml:9:15: vns[1].routers[0]: router 'a' is also in VN 'red' (names of routers are unique in a slice)"],
   ],
   [
     'no VN',
     `${several.slice(0, several.indexOf('vns:'))}vns: []\n`,
-    ['two.yaml:4:6: the list is too short (several VNs, each with its own placements)'],
+    ['two.yaml:4:6: vns: the list is too short (several VNs, each with its own placements)'],
   ],
   [
     'vn beside vns',
@@ -265,17 +316,17 @@ describe('faults of meaning', () => {
       .replace('to: e2, rate: 1.5Mbps', 'to: e9, rate: 1500000')
       .replace('alpha: n1, beta: n2', 'alpha: n9');
     expect(faultsOf(text).map((fault) => fault.replace(/ \(.*$/, ''))).toEqual([
-      "two.yaml:1:8: 'Two' is not a slice name",
-      "two.yaml:15:14: unknown node 'n9'",
-      "two.yaml:15:18: expected a number, found 'x'",
+      "two.yaml:1:8: slice: 'Two' is not a slice name",
+      "two.yaml:15:14: substrate.latency.links[1][1]: unknown node 'n9'",
+      "two.yaml:15:18: substrate.latency.links[1][2]: expected a number, found 'x'",
       "two.yaml:21:3: unknown key 'colour'",
       "two.yaml:23:11: 'router' is missing",
-      "two.yaml:23:19: unknown node 'gw9'",
+      "two.yaml:23:19: vn.gateways.west.node: unknown node 'gw9'",
       "two.yaml:23:24: unknown key 'rooter'",
-      "two.yaml:29:23: unknown end host 'e9'",
-      'two.yaml:29:33: expected a rate with a unit, found the number 1500000',
+      "two.yaml:29:23: vn.flows[0].to: unknown end host 'e9'",
+      'two.yaml:29:33: vn.flows[0].rate: expected a rate with a unit, found the number 1500000',
       "two.yaml:31:3: placement 'initial' has no node for router beta",
-      "two.yaml:31:21: unknown node 'n9'",
+      "two.yaml:31:21: placements.initial.alpha: unknown node 'n9'",
     ]);
   });
 

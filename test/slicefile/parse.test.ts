@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parsePrefix } from '../../src/model/address.ts';
+import { formatPrefix, parsePrefix } from '../../src/model/address.ts';
 import { VnmError } from '../../src/model/errors.ts';
 import { declaredLatencyMs, defaultSliceNumber } from '../../src/model/slice.ts';
 import { checkSlice, checkSubnets, parseSlice, readSlice } from '../../src/slicefile/index.ts';
@@ -35,7 +35,10 @@ describe('parseSlice', () => {
       vns: [
         {
           name: 'two',
-          routers: ['alpha', 'beta'],
+          routers: [
+            { name: 'alpha', kind: 'static', config: {} },
+            { name: 'beta', kind: 'static', config: {} },
+          ],
           links: [{ from: 'alpha', to: 'beta', cost: 1 }],
           gateways: [
             { name: 'west', node: 'gw1', router: 'alpha' },
@@ -68,6 +71,15 @@ describe('parseSlice', () => {
     expect(slice.number).toBe(7);
     expect(slice.vns[0]!.links).toEqual([{ from: 'alpha', to: 'beta', cost: 2.5 }]);
     expect(slice.vns[0]!.flows).toEqual([{ from: 'e1', to: 'e2', rateBps: 800_000, priority: 2, payloadBytes: 512 }]);
+  });
+
+  it('takes a public subnet that is said to be one, and private and shared ones without a word', () => {
+    const vnetOf = (text: string) => formatPrefix(parseSlice(changed('vnet: 10.64.0.0/16', text), 'two.yaml').vnet);
+    expect(vnetOf('vnet: 8.8.0.0/16\npublic: true')).toBe('8.8.0.0/16');
+    expect(vnetOf('vnet: 10.64.0.0/16\npublic: true')).toBe('10.64.0.0/16');
+    for (const vnet of ['10.0.0.0/8', '172.31.0.0/16', '192.168.7.0/24', '100.127.0.0/16']) {
+      expect(vnetOf(`vnet: ${vnet}\npublic: false`)).toBe(vnet);
+    }
   });
 
   it('takes time servers, in their order', () => {
@@ -108,6 +120,17 @@ describe('parseSlice', () => {
     expect(nodes.get('h1')).toEqual({ name: 'h1' });
   });
 
+  it('gives every node the patience of the slice, and a node its own', () => {
+    const text = changed('vnet:', 'ssh: { user: me, patience: 60 }\nvnet:').replace(
+      'n1: {}',
+      'n1: { host: node1.example.org, patience: 90 }',
+    );
+    const { nodes } = parseSlice(text, 'two.yaml');
+    expect(nodes.get('n1')).toMatchObject({ user: 'me', patience: 90 });
+    expect(nodes.get('h1')).toEqual({ name: 'h1', patience: 60 });
+    expect(() => parseSlice(changed('vnet:', 'ssh: { patience: 0 }\nvnet:'), 'two.yaml')).toThrow(/patience/);
+  });
+
   it('takes a latency for each direction, and none as 0', () => {
     const { latency } = parseSlice(changed('60]', '60, 70]').replace('    default: 10\n', ''), 'two.yaml');
     expect(declaredLatencyMs(latency, 'gw1', 'n1')).toBe(60);
@@ -120,7 +143,7 @@ describe('parseSlice', () => {
   it('reads quoted numbers and numeric keys as names', () => {
     const text = goodFile.replaceAll('alpha', "'1'").replaceAll('n1', "'0x10'").replace("{ '1': '0x10'", "{ 1: '0x10'");
     const vn = parseSlice(text, 'two.yaml').vns[0]!;
-    expect(vn.routers).toEqual(['1', 'beta']);
+    expect(vn.routers.map(({ name }) => name)).toEqual(['1', 'beta']);
     expect(vn.placements.get('initial')).toEqual(
       new Map([
         ['1', '0x10'],
@@ -136,8 +159,8 @@ describe('parseSlice', () => {
     expect(error).toMatchObject({
       code: 'invalid-input',
       message: [
-        "slices/two.yaml:1:8: 'Two' is not a slice name (write 'two'; 1 to 32 of a-z, 0-9 and -, not beginning with -; it becomes part of names on the nodes)",
-        "slices/two.yaml:28:23: unknown end host 'e9' (known end hosts: e1, e2)",
+        "slices/two.yaml:1:8: slice: 'Two' is not a slice name (write 'two'; 1 to 32 of a-z, 0-9 and -, not beginning with -; it becomes part of names on the nodes)",
+        "slices/two.yaml:28:23: vn.flows[0].to: unknown end host 'e9' (known end hosts: e1, e2)",
       ].join('\n'),
     });
   });
@@ -164,7 +187,7 @@ describe('readSlice', () => {
     expect(readSlice(path)).toEqual(parseSlice(goodFile, path));
     writeFileSync(path, changed('to: e2', 'to: e9'));
     expect(caught(() => readSlice(path))).toMatchObject({
-      message: `${path}:28:23: unknown end host 'e9' (known end hosts: e1, e2)`,
+      message: `${path}:28:23: vn.flows[0].to: unknown end host 'e9' (known end hosts: e1, e2)`,
     });
   });
 
@@ -205,6 +228,7 @@ describe('checkSubnets', () => {
         file: 'three.yaml',
         line: 2,
         column: 7,
+        key: 'vnet',
         message: "overlapping subnets: vnet 10.65.128.0/17 and 10.65.0.0/16 of slice 'two' in two.yaml",
         hint: 'each slice has a subnet of its own',
       },

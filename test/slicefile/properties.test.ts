@@ -138,7 +138,7 @@ const anySlice: fc.Arbitrary<Slice> = fc
     }
     const vn: VirtualNetwork = {
       name: `VN_${sliceName}`,
-      routers,
+      routers: routers.map((name) => ({ name, kind: 'static', config: {} })),
       links: routers.slice(1).map((to, i) => ({ from: routers[i]!, to, cost: i % 2 === 0 ? cost : 1 })),
       gateways: indices.map((i) => ({ name: `G${i}`, node: `gw${i}`, router: routers[i % routers.length]! })),
       endHosts: indices.map((i) => ({ name: `E_${i}`, node: `host${i}`, gateway: `G${i}` })),
@@ -173,7 +173,8 @@ function toText(slice: Slice, several: boolean): string {
   );
   const vns = slice.vns.map(({ name, routers, links, gateways, endHosts, flows, placements }) => ({
     name,
-    routers,
+    // As a name and as maps, in turn.
+    routers: routers.map(({ name, kind }, i) => [name, { name, kind }, { name }][i % 3]),
     links: links.map(({ from, to, cost }) => (cost === 1 ? [from, to] : [from, to, cost])),
     gateways: Object.fromEntries(gateways.map(({ name, ...gateway }) => [name, gateway])),
     endHosts: Object.fromEntries(endHosts.map(({ name, ...endHost }) => [name, endHost])),

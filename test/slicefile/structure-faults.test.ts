@@ -3,7 +3,7 @@ import { changed, faultsOf, goodFile } from './support/faults.ts';
 
 const lowerRule = '1 to 32 of a-z, 0-9 and -, not beginning with -; it becomes part of names on the nodes';
 const anyRule = '1 to 32 of A-Z, a-z, 0-9, _ and -, beginning with a letter or digit';
-const allKeys = 'slice, number, vnet, ssh, ntp, repair, substrate, vn, placements, vns';
+const allKeys = 'slice, number, vnet, public, ssh, ntp, repair, substrate, vn, placements, vns';
 const ntpHint =
   'time servers that the controller and the nodes ask, at most 8: [ntp1.example.org, 192.0.2.7:123]; each one server, no pool';
 const repairHint = 'whether the service mends what differs on the nodes by itself: on or off; on if left out';
@@ -57,7 +57,7 @@ const cases: [name: string, text: string, faults: string[]][] = [
     'two gateways for one end host',
     changed('gateway: west', 'gateway: [west, east]'),
     [
-      'two.yaml:25:30: expected the name of one gateway, found a list (one of gateways; two gateways for one end host are not possible)',
+      'two.yaml:25:30: vn.endHosts.e1.gateway: expected the name of one gateway, found a list (one of gateways; two gateways for one end host are not possible)',
     ],
   ],
   [
@@ -86,23 +86,23 @@ const cases: [name: string, text: string, faults: string[]][] = [
     'a node without braces',
     changed('n2: {}', 'n2:'),
     [
-      'two.yaml:6:8: expected a map, found nothing (a host reached over SSH: { host: node1.example.org, port: 22, user: me, key: ~/.ssh/id_ed25519 }; {} for a place on the local testbed)',
+      'two.yaml:6:8: substrate.nodes.n2: expected a map, found nothing (a host reached over SSH: { host: node1.example.org, port: 22, user: me, key: ~/.ssh/id_ed25519 }; {} for a place on the local testbed)',
     ],
   ],
   [
     'slice name',
     changed('slice: two', 'slice: Two'),
-    [`two.yaml:1:8: 'Two' is not a slice name (write 'two'; ${lowerRule})`],
+    [`two.yaml:1:8: slice: 'Two' is not a slice name (write 'two'; ${lowerRule})`],
   ],
   [
     'long slice name',
     changed('slice: two', `slice: ${'x'.repeat(33)}`),
-    [`two.yaml:1:8: '${'x'.repeat(33)}' is not a slice name (${lowerRule})`],
+    [`two.yaml:1:8: slice: '${'x'.repeat(33)}' is not a slice name (${lowerRule})`],
   ],
   [
     'a name that is a number',
     changed('slice: two', 'slice: 2'),
-    [`two.yaml:1:8: expected a slice name, found the number 2 (name of the slice: ${lowerRule})`],
+    ["two.yaml:1:8: slice: expected a slice name, found the number 2 (write it in quotes: '2')"],
   ],
   [
     'node name',
@@ -114,163 +114,201 @@ const cases: [name: string, text: string, faults: string[]][] = [
     changed('[alpha, beta]\n  links', '[alpha, beta, c_d]\n  links')
       .replace('- [alpha, beta]', '- [alpha, beta]\n    - [alpha, c_d]')
       .replace('beta: n2 }', 'beta: n2, c_d: n2 }'),
-    [`two.yaml:18:26: 'c_d' is not a router name (${lowerRule})`],
+    [`two.yaml:18:26: vn.routers[2]: 'c_d' is not a router name (${lowerRule})`],
   ],
-  ['VN name', changed('name: two', 'name: "two words"'), [`two.yaml:17:9: 'two words' is not a VN name (${anyRule})`]],
+  [
+    'VN name',
+    changed('name: two', 'name: "two words"'),
+    [`two.yaml:17:9: vn.name: 'two words' is not a VN name (${anyRule})`],
+  ],
   ['placement name', changed('initial:', '-x:'), [`two.yaml:30:3: '-x' is not a placement name (${anyRule})`]],
   [
     'control characters',
     changed('name: two', 'name: "a\\e[2Jb\\n"'),
-    [`two.yaml:17:9: 'a\\u001b[2Jb\\u000a' is not a VN name (${anyRule})`],
+    [`two.yaml:17:9: vn.name: 'a\\u001b[2Jb\\u000a' is not a VN name (${anyRule})`],
   ],
   [
     'number',
     changed('vnet:', 'number: 4096\nvnet:'),
-    ['two.yaml:2:9: 4096 is too big (separates slices that share a node, 1 to 4095; made from the name if left out)'],
+    [
+      'two.yaml:2:9: number: 4096 is too big (separates slices that share a node, 1 to 4095; made from the name if left out)',
+    ],
   ],
   [
     'host',
     changed('n1: {}', 'n1: { host: "-oProxy" }'),
     [
-      "two.yaml:5:17: '-oProxy' is neither a host name nor an IP address (write it like node1.example.org or 192.0.2.7; the login and the port have keys of their own)",
+      "two.yaml:5:17: substrate.nodes.n1.host: '-oProxy' is neither a host name nor an IP address (write it like node1.example.org or 192.0.2.7; the login and the port have keys of their own)",
     ],
   ],
   [
     'half an address',
     changed('n1: {}', 'n1: { host: 10.0.0 }'),
     [
-      "two.yaml:5:17: '10.0.0' is neither a host name nor an IP address (write it like node1.example.org or 192.0.2.7; the login and the port have keys of their own)",
+      "two.yaml:5:17: substrate.nodes.n1.host: '10.0.0' is neither a host name nor an IP address (write it like node1.example.org or 192.0.2.7; the login and the port have keys of their own)",
+    ],
+  ],
+  [
+    'an address in another notation',
+    changed('n1: {}', 'n1: { host: 0x7f.1 }'),
+    [
+      "two.yaml:5:17: substrate.nodes.n1.host: '0x7f.1' is neither a host name nor an IP address (it is another notation of an address: write 127.0.0.1)",
     ],
   ],
   [
     'port',
     changed('n1: {}', 'n1: { host: x, port: 65536 }'),
-    ['two.yaml:5:26: 65536 is too big (SSH port, 1 to 65535; 22 if left out)'],
+    ['two.yaml:5:26: substrate.nodes.n1.port: 65536 is too big (SSH port, 1 to 65535; 22 if left out)'],
   ],
   [
     'half a port',
     changed('n1: {}', 'n1: { host: x, port: 2.5 }'),
-    ['two.yaml:5:26: expected a whole number, found the number 2.5 (SSH port, 1 to 65535; 22 if left out)'],
+    [
+      'two.yaml:5:26: substrate.nodes.n1.port: expected a whole number, found the number 2.5 (SSH port, 1 to 65535; 22 if left out)',
+    ],
   ],
   [
     'login',
     changed('vnet:', 'ssh: { user: "a b" }\nvnet:'),
     [
-      "two.yaml:2:14: 'a b' is not a login name (1 to 64 of A-Z, a-z, 0-9 and ._@-, beginning with a letter, a digit or _)",
+      "two.yaml:2:14: ssh.user: 'a b' is not a login name (1 to 64 of A-Z, a-z, 0-9 and ._@-, beginning with a letter, a digit or _)",
     ],
   ],
   [
     'key',
     changed('vnet:', 'ssh: { key: "" }\nvnet:'),
-    ["two.yaml:2:13: '' is too short (path of a private key file; ~/ is your home)"],
+    ["two.yaml:2:13: ssh.key: '' is too short (path of a private key file; ~/ is your home)"],
   ],
   [
     'address',
     changed('n1: {}', 'n1: { host: x, address: x }'),
-    ["two.yaml:5:29: 'x' is not an IPv4 address (write it like 10.65.0.1)"],
+    ["two.yaml:5:29: substrate.nodes.n1.address: 'x' is not an IPv4 address (write it like 10.65.0.1)"],
   ],
   [
     'vnet',
     changed('10.64.0.0/16', '10.64.0.0'),
-    ["two.yaml:2:7: '10.64.0.0' is not an IPv4 prefix (write it like 10.65.0.0/16)"],
+    ["two.yaml:2:7: vnet: '10.64.0.0' is not an IPv4 prefix (write it like 10.65.0.0/16)"],
   ],
   [
     'host bits',
     changed('10.64.0.0/16', '10.65.1.0/16'),
-    ["two.yaml:2:7: '10.65.1.0/16' has host bits set (write 10.65.0.0/16)"],
+    ["two.yaml:2:7: vnet: '10.65.1.0/16' has host bits set (write 10.65.0.0/16)"],
   ],
   [
     'one time server without a list',
     changed('vnet:', 'ntp: ntp.example.org\nvnet:'),
-    [`two.yaml:2:6: expected a list, found 'ntp.example.org' (${ntpHint})`],
+    [`two.yaml:2:6: ntp: expected a list, found 'ntp.example.org' (${ntpHint})`],
   ],
   [
     'too many time servers',
     changed('vnet:', 'ntp: [a, b, c, d, e, f, g, h, i]\nvnet:'),
-    [`two.yaml:2:6: the list is too long (${ntpHint})`],
+    [`two.yaml:2:6: ntp: the list is too long (${ntpHint})`],
   ],
   [
     'time servers that are none',
     changed('vnet:', 'ntp: ["a b", 192.0.2, "2001:db8::1", "x:70000", "c\\u001b[2J", 123]\nvnet:'),
     [
-      `two.yaml:2:7: 'a b' ${noNtpServer}`,
-      `two.yaml:2:14: '192.0.2' ${noNtpServer}`,
-      `two.yaml:2:23: '2001:db8::1' ${noNtpServer}`,
-      `two.yaml:2:38: 'x:70000' ${noNtpServer}`,
-      `two.yaml:2:49: 'c\\u001b[2J' ${noNtpServer}`,
-      'two.yaml:2:63: expected a time server, found the number 123 (host or host:port, like ntp1.example.org or 192.0.2.7:123)',
+      `two.yaml:2:7: ntp[0]: 'a b' ${noNtpServer}`,
+      `two.yaml:2:14: ntp[1]: '192.0.2' ${noNtpServer}`,
+      `two.yaml:2:23: ntp[2]: '2001:db8::1' ${noNtpServer}`,
+      `two.yaml:2:38: ntp[3]: 'x:70000' ${noNtpServer}`,
+      `two.yaml:2:49: ntp[4]: 'c\\u001b[2J' ${noNtpServer}`,
+      'two.yaml:2:63: ntp[5]: expected a time server, found the number 123 (host or host:port, like ntp1.example.org or 192.0.2.7:123)',
     ],
   ],
   [
     'repair that is neither on nor off',
     changed('vnet:', 'repair: maybe\nvnet:'),
-    [`two.yaml:2:9: expected on or off, found 'maybe' (${repairHint})`],
+    [`two.yaml:2:9: repair: expected on or off, found 'maybe' (${repairHint})`],
   ],
   [
     'repair with nothing',
     changed('vnet:', 'repair:\nvnet:'),
-    [`two.yaml:2:8: expected on or off, found nothing (${repairHint})`],
+    [`two.yaml:2:8: repair: expected on or off, found nothing (${repairHint})`],
   ],
-  ['negative latency', changed('60]', '-1]'), ['two.yaml:14:19: -1 is too small (one-way latency in ms, 0 or more)']],
+  [
+    'negative latency',
+    changed('60]', '-1]'),
+    ['two.yaml:14:19: substrate.latency.links[0][2]: -1 is too small (one-way latency in ms, 0 or more)'],
+  ],
   [
     'endless latency',
     changed('60]', '.inf]'),
-    ['two.yaml:14:19: expected a number, found the number Infinity (one-way latency in ms, 0 or more)'],
+    [
+      'two.yaml:14:19: substrate.latency.links[0][2]: expected a number, found the number Infinity (one-way latency in ms, 0 or more)',
+    ],
   ],
   [
     'short latency',
     changed(', 60]', ']'),
-    ['two.yaml:14:9: the list is too short ([from, to, ms] for both directions, or [from, to, ms, back])'],
+    [
+      'two.yaml:14:9: substrate.latency.links[0]: the list is too short ([from, to, ms] for both directions, or [from, to, ms, back])',
+    ],
   ],
   [
     'long link',
     changed('- [alpha, beta]', '- [alpha, beta, 1, 2]'),
-    ['two.yaml:20:7: the list is too long ([from, to] or [from, to, cost])'],
+    ['two.yaml:20:7: vn.links[0]: the list is too long ([from, to] or [from, to, cost])'],
   ],
   [
     'cost of nothing',
     changed('- [alpha, beta]', '- [alpha, beta, 0]'),
-    ['two.yaml:20:21: 0 is too small (cost of the link, more than 0; 1 if left out)'],
+    ['two.yaml:20:21: vn.links[0][2]: 0 is too small (cost of the link, more than 0; 1 if left out)'],
   ],
   [
     'rate without unit',
     changed('1.5Mbps', '1500000'),
     [
-      'two.yaml:28:33: expected a rate with a unit, found the number 1500000 (payload bits per second, like 1.5Mbps, 800kbps or 2Gbps)',
+      'two.yaml:28:33: vn.flows[0].rate: expected a rate with a unit, found the number 1500000 (payload bits per second, like 1.5Mbps, 800kbps or 2Gbps)',
     ],
   ],
   [
     'quoted rate without unit',
     changed('1.5Mbps', '"1500000"'),
-    ["two.yaml:28:33: '1500000' is not a rate (add a unit, like 1500000bps)"],
+    ["two.yaml:28:33: vn.flows[0].rate: '1500000' is not a rate (add a unit, like 1500000bps)"],
   ],
   [
     'bytes for bits',
     changed('1.5Mbps', '1.5MB/s'),
-    ["two.yaml:28:33: '1.5MB/s' is not a rate (write it like 1.5Mbps, 800kbps or 2Gbps)"],
+    ["two.yaml:28:33: vn.flows[0].rate: '1.5MB/s' is not a rate (write it like 1.5Mbps, 800kbps or 2Gbps)"],
   ],
-  ['rate of zero', changed('1.5Mbps', '0Mbps'), ['two.yaml:28:33: a rate of zero (leave the flow out instead)']],
+  [
+    'rate of zero',
+    changed('1.5Mbps', '0Mbps'),
+    ['two.yaml:28:33: vn.flows[0].rate: a rate of zero (leave the flow out instead)'],
+  ],
   [
     'rate too high',
     changed('1.5Mbps', '100.1Gbps'),
-    ["two.yaml:28:33: '100.1Gbps' is too high a rate (at most 100Gbps)"],
+    ["two.yaml:28:33: vn.flows[0].rate: '100.1Gbps' is too high a rate (at most 100Gbps)"],
   ],
   [
     'priority',
     changed('1.5Mbps', '1Mbps, priority: 0'),
-    ['two.yaml:28:50: 0 is too small (weight of a lost packet of this flow, more than 0; 1 if left out)'],
+    [
+      'two.yaml:28:50: vn.flows[0].priority: 0 is too small (weight of a lost packet of this flow, more than 0; 1 if left out)',
+    ],
+  ],
+  [
+    'mtu',
+    changed('  name: two\n', '  name: two\n  mtu: 575\n'),
+    [
+      'two.yaml:18:8: vn.mtu: 575 is too small (largest packets that the VN carries, in bytes, 576 to 9000; if left out what its narrowest tunnel carries, 1500 at most)',
+    ],
   ],
   [
     'payload',
     changed('1.5Mbps', '1Mbps, payload: 23'),
-    ['two.yaml:28:49: 23 is too small (UDP payload per packet in bytes, 24 to 9000; 1470 if left out)'],
+    [
+      'two.yaml:28:49: vn.flows[0].payload: 23 is too small (UDP payload per packet in bytes, 24 to 9000; 1470 if left out)',
+    ],
   ],
   [
     'unknown anchor',
     changed('{ alpha: n1, beta: n2 }', '*where'),
     [
       "two.yaml:30:12: unknown anchor 'where' (an anchor stands before its aliases)",
-      'two.yaml:30:12: expected a map, found nothing (ROUTER: NODE for each router of the VN)',
+      'two.yaml:30:12: placements.initial: expected a map, found nothing (ROUTER: NODE for each router of the VN)',
     ],
   ],
   ['__proto__', changed('n1: {}', 'n1: {}\n    __proto__: {}'), ["two.yaml:6:5: unknown key '__proto__'"]],
@@ -293,9 +331,44 @@ describe('faults of structure', () => {
     expect(faultsOf(text)).toEqual(faults);
   });
 
+  it.each(['1', '1e3', '0x10', '0o17', '010', 'true'])('hints that quotes make %s a name', (text) => {
+    const faults = faultsOf(
+      changed('[alpha, beta]\n', `[${text}, beta]\n`)
+        .replaceAll('alpha', text)
+        .replace(`{ ${text}: n1`, `{ '${text}': n1`),
+    );
+    expect(faults.map((fault) => fault.replace(/: expected.*\(/, ': ('))).toEqual([
+      `two.yaml:18:13: vn.routers[0]: (write it in quotes: '${text}')`,
+      `two.yaml:20:8: vn.links[0][0]: (write it in quotes: '${text}')`,
+      `two.yaml:22:32: vn.gateways.west.router: (write it in quotes: '${text}')`,
+    ]);
+  });
+
+  it('hints at quotes only where the text would be right', () => {
+    expect(faultsOf(changed('slice: two', 'slice: -1'))).toEqual([
+      `two.yaml:1:8: slice: expected a slice name, found the number -1 (name of the slice: ${lowerRule})`,
+    ]);
+    expect(faultsOf(changed('vnet: 10.64.0.0/16', 'number: 7_\nvnet: 10'))).toEqual([
+      "two.yaml:2:9: number: expected a number, found '7_' (separates slices that share a node, 1 to 4095; made from the name if left out)",
+      "two.yaml:3:7: vnet: expected an IPv4 prefix, found the number 10 (the slice's private subnet, like 10.65.0.0/16)",
+    ]);
+  });
+
+  it('hints that a number has no quotes', () => {
+    expect(faultsOf(changed('vnet:', "number: '7'\nvnet:"))).toEqual([
+      "two.yaml:2:9: number: expected a number, found '7' (write it without quotes: 7)",
+    ]);
+  });
+
+  it('names a key that is no plain word in quotes, on one line', () => {
+    expect(faultsOf(changed('beta: n2 }', 'beta: n2, "a.b\\n": [] }'))).toContainEqual(
+      expect.stringMatching(/^two\.yaml:30:44: placements\.initial\.'a\.b\\u000a': expected a node name, found a list/),
+    );
+  });
+
   it('counts lines and columns with CRLF and a byte order mark', () => {
     expect(faultsOf(`\uFEFF${changed('n2, 120', 'n9, 120').replaceAll('\n', '\r\n')}`)).toEqual([
-      "two.yaml:15:14: unknown node 'n9' (known nodes: n1, n2, gw1, gw2, h1, h2)",
+      "two.yaml:15:14: substrate.latency.links[1][1]: unknown node 'n9' (known nodes: n1, n2, gw1, gw2, h1, h2)",
     ]);
   });
 
@@ -308,8 +381,8 @@ describe('faults of structure', () => {
     expect(faultsOf(withAliases(100))).toEqual([]);
     expect(faultsOf(withAliases(102))).toEqual([
       'two.yaml:131:9: more than 100 aliases (write the values out)',
-      'two.yaml:131:9: expected a map, found nothing (ROUTER: NODE for each router of the VN)',
-      'two.yaml:132:9: expected a map, found nothing (ROUTER: NODE for each router of the VN)',
+      'two.yaml:131:9: placements.p100: expected a map, found nothing (ROUTER: NODE for each router of the VN)',
+      'two.yaml:132:9: placements.p101: expected a map, found nothing (ROUTER: NODE for each router of the VN)',
     ]);
   });
 

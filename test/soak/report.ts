@@ -9,7 +9,7 @@ import type { SoakResult } from './soak.ts';
 const afterMs = 10_000;
 
 /** Something was said to be down while nothing was hurt. */
-export function falseAlarms({ events, incidents }: Pick<SoakResult, 'events' | 'incidents'>): StoredEvent[] {
+function falseAlarms({ events, incidents }: Pick<SoakResult, 'events' | 'incidents'>): StoredEvent[] {
   return events.filter(({ kind, at }) => kind === 'health-down' && !isDuring(incidents, at));
 }
 
@@ -18,7 +18,7 @@ function isDuring(incidents: readonly Incident[], at: number): boolean {
 }
 
 /** From the beginning of an incident to the event of a kind that followed it. */
-export function secondsTo(incident: Incident, events: readonly StoredEvent[], kind: string): number | undefined {
+function secondsTo(incident: Incident, events: readonly StoredEvent[], kind: string): number | undefined {
   const event = events.find(
     (one) => one.kind === kind && one.at >= incident.fromMs && one.at <= incident.toMs + 60_000,
   );

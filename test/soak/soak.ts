@@ -8,15 +8,14 @@ import { once } from 'node:events';
 import { openSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
-import type { CountedFlow } from '../../src/controller/traffic.ts';
+import type { CountedFlow } from '../../src/controller/probe/traffic.ts';
+import { findToken } from '../../src/service/http/token-file.ts';
 import type { StoredEvent } from '../../src/store/events.ts';
 import { crosses } from '../chaos/campaign.ts';
 import { makePlace, type Place } from '../chaos/place.ts';
+import { builtProgram } from '../support/program.ts';
 import type { Incident, Strike } from './incidents.ts';
 import { collecting, type Sample, sampleOf } from './samples.ts';
-
-const program = fileURLToPath(new URL('../../src/cli/pl-vnm.mjs', import.meta.url));
 
 export interface Plan {
   readonly minutes: number;
@@ -25,7 +24,7 @@ export interface Plan {
 }
 
 /** Packets of one flow in one stretch of traffic. */
-export interface Stretch {
+interface Stretch {
   readonly from: string;
   readonly to: string;
   readonly sent: number;
@@ -60,10 +59,14 @@ export async function soak(plan: Plan, say: (text: string) => void): Promise<Soa
   let service: ChildProcess | undefined;
   try {
     const log = openSync(join(place.vnm.directory, 'serve.log'), 'a');
-    service = spawn(process.execPath, [...collecting, program, '--db', place.vnm.database, 'serve', '--port', '0'], {
-      stdio: ['ignore', log, log],
-      env: { ...process.env, HOME: join(place.vnm.directory, 'home') },
-    });
+    service = spawn(
+      process.execPath,
+      [...collecting, builtProgram(), '--db', place.vnm.database, 'serve', '--port', '0'],
+      {
+        stdio: ['ignore', log, log],
+        env: { ...process.env, HOME: join(place.vnm.directory, 'home') },
+      },
+    );
     return await runBeside(place, service, plan, say);
   } finally {
     if (service?.exitCode === null) service.kill('SIGKILL');
@@ -80,7 +83,12 @@ async function runBeside(
   const { vnm, slice, vn, store } = place;
   const url = await urlOf(place);
   const timing = { cron: '*/30 * * * * *', retryWaitMs: 5000, latestStartMs: 20_000, retries: 20 };
-  await ask(url, 'POST', '/api/jobs', { name, slice: slice.name, to: ['final', 'initial'], ...timing });
+  await ask({ url, database: vnm.database }, 'POST', '/api/jobs', {
+    name,
+    slice: slice.name,
+    to: ['final', 'initial'],
+    ...timing,
+  });
   const endMs = Date.now() + plan.minutes * 60_000;
   const abort = new AbortController();
   const incidents: Incident[] = [];
@@ -106,11 +114,11 @@ async function runBeside(
     const isHurt = hurt.some(({ node }) => [...vn.placements.keys()].some((to) => crosses(place, flow, to, node)));
     return { ...flow, isHurt };
   });
-  await ask(url, 'POST', `/api/jobs/${name}/pause`);
+  await ask({ url, database: vnm.database }, 'POST', `/api/jobs/${name}/pause`);
   await quiet(place);
   samples.push(await sampleOf(service, url, vnm.database));
   const live = await vnm.json<{ differences?: unknown[] }>(`status ${slice.name} --live`);
-  const history = await ask(url, 'GET', `/api/jobs/${name}/history?limit=500`);
+  const history = await ask({ url, database: vnm.database }, 'GET', `/api/jobs/${name}/history?limit=500`);
   service.kill('SIGTERM');
   const [exitCode] = (await once(service, 'exit')) as [number | null];
   const migrations = Object.groupBy(
@@ -139,8 +147,13 @@ async function urlOf({ store }: Place): Promise<string> {
   throw new Error('the service does not start');
 }
 
-async function ask(url: string, method: string, path: string, body: unknown = {}): Promise<unknown> {
-  const headers = { 'content-type': 'application/json' };
+async function ask(
+  { url, database }: { readonly url: string; readonly database: string },
+  method: string,
+  path: string,
+  body: unknown = {},
+): Promise<unknown> {
+  const headers = { 'content-type': 'application/json', authorization: `Bearer ${findToken(database).token}` };
   const answer = await fetch(url + path, method === 'GET' ? {} : { method, headers, body: JSON.stringify(body) });
   if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
   return answer.json();

@@ -1,17 +1,23 @@
 /** Databases of older versions, made from the schema that these had. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { VnmError } from '../../src/model/errors.ts';
+import type { Slice, VirtualNetwork } from '../../src/model/slice.ts';
 import { planAccess, planInstance } from '../../src/planning/instance.ts';
 import { computeRoutes } from '../../src/planning/routes.ts';
 import { readSlice } from '../../src/slicefile/index.ts';
+import { schemaVersion } from '../../src/store/database.ts';
 import { openStore } from '../../src/store/store.ts';
-import { gallery } from '../support/slices.ts';
+import { upgradeDatabase } from '../../src/store/upgrades.ts';
+import { gallery, sharedNode } from '../support/slices.ts';
 
-const schemaOfV1 = readFileSync(fileURLToPath(new URL('schema-v1.sql', import.meta.url)), 'utf8');
+const schemaOf = (version: 1 | 5) =>
+  readFileSync(fileURLToPath(new URL(`schema-v${version}.sql`, import.meta.url)), 'utf8');
 const slice = readSlice(gallery('three-node'));
 const vn = slice.vns[0]!;
 
@@ -25,10 +31,41 @@ beforeEach(() => {
 
 afterEach(() => rmSync(directory, { recursive: true }));
 
+/** A version 5 with a slice, a VN of which is on its initial placement. */
+function makeV5(wanted: Slice) {
+  const vn = wanted.vns[0]!;
+  const store = openStore(join(directory, 'model.db'));
+  store.slices.save(wanted);
+  const plan = (slot: number) => planInstance(wanted, vn, vn.placements.get('initial')!, slot);
+  const { record, instance } = store.instances.add(wanted.name, vn.name, 'initial', 4, plan, () => namespaces(vn));
+  store.instances.activate(record.id);
+  store.close();
+  makeOld(5).close();
+  return { id: record.id, instance };
+}
+
+/** A database of an older version with the rows of `model.db`, as far as it knows them. */
+function makeOld(version: 1 | 5, without: readonly string[] = []) {
+  const db = new Database(path);
+  db.pragma('journal_mode = WAL');
+  db.exec(schemaOf(version));
+  db.pragma('foreign_keys = OFF');
+  db.prepare('attach ? as model').run(join(directory, 'model.db'));
+  for (const table of tablesOf(db)) {
+    if (without.includes(table)) continue;
+    const columns = columnsOf(db, table).join(', ');
+    db.exec(`insert into main.${table} (${columns}) select ${columns} from model.${table}`);
+  }
+  db.exec('detach model');
+  db.pragma(`user_version = ${version}`);
+  return db;
+}
+
+const namespaces = ({ routers }: VirtualNetwork) => new Map(routers.map(({ name }) => [name, `ns-${name}`]));
+
 /** A version 1 with the three-node slice on its initial placement, a second instance in `fresh`, and these migrations. */
 function makeV1(migrations: readonly string[], fresh: string | undefined) {
-  const model = join(directory, 'model.db');
-  const store = openStore(model);
+  const store = openStore(join(directory, 'model.db'));
   store.slices.save(slice);
   store.testbeds.add('tb1', join(directory, 'tb1'));
   store.testbeds.saveRecord('tb1', {}, [slice.name]);
@@ -39,7 +76,7 @@ function makeV1(migrations: readonly string[], fresh: string | undefined) {
       placement,
       4,
       (slot) => planInstance(slice, vn, vn.placements.get(placement)!, slot),
-      () => new Map(vn.routers.map((router) => [router, `ns-${router}`])),
+      () => namespaces(vn),
     );
   const { record, instance } = add('initial');
   store.instances.activate(record.id);
@@ -48,22 +85,11 @@ function makeV1(migrations: readonly string[], fresh: string | undefined) {
   if (fresh !== undefined) store.instances.setState(add('final').record.id, fresh as 'joining');
   store.events.add(slice.name, 'installed', 'on initial');
   store.close();
-  const db = new Database(path);
-  db.pragma('journal_mode = WAL');
-  db.exec(schemaOfV1);
-  db.pragma('foreign_keys = OFF');
-  db.prepare('attach ? as model').run(model);
-  for (const table of tablesOf(db)) {
-    if (table === 'migrations') continue;
-    const columns = columnsOf(db, table).join(', ');
-    db.exec(`insert into main.${table} (${columns}) select ${columns} from model.${table}`);
-  }
+  const db = makeOld(1, ['migrations']);
   for (const values of migrations) {
     db.exec(`insert into migrations (id, slice, vn, from_placement, to_placement, control, schedule, urpf, state, outcome,
       started_at, finished_at, error) values (${values})`);
   }
-  db.exec('detach model');
-  db.pragma('user_version = 1');
   return db;
 }
 
@@ -122,6 +148,34 @@ function meaningOf(db: Db) {
   };
 }
 
+function thrownBy(body: () => unknown): VnmError {
+  try {
+    body();
+  } catch (error) {
+    if (error instanceof VnmError) return error;
+    throw error;
+  }
+  throw new Error('nothing was thrown');
+}
+
+/** A program that upgrades the database and ends at once: in the second step, or when the copy is to be kept. */
+function killedAt(where: string): string {
+  const url = (name: string) => JSON.stringify(new URL(`../../${name}`, import.meta.url).href);
+  return `
+    import fs from 'node:fs';
+    import { syncBuiltinESMExports } from 'node:module';
+    import Database from ${url('node_modules/better-sqlite3/lib/index.js')};
+    const kill = () => process.kill(process.pid, 'SIGKILL');
+    if (${JSON.stringify(where)} === 'rename') { fs.renameSync = kill; syncBuiltinESMExports(); }
+    const { upgradeDatabase } = await import(${url('src/store/upgrades.ts')});
+    const db = new Database(process.argv[1]);
+    const exec = db.exec.bind(db);
+    let steps = 0;
+    if (${JSON.stringify(where)} === 'exec') db.exec = (sql) => (++steps === 2 ? kill() : exec(sql));
+    upgradeDatabase(db, process.argv[1], ${schemaVersion});
+  `;
+}
+
 const finished = `1, 'three', 'three', 'final', 'initial', 'gateway', 'optimal', 'feasible', 'completed', 'completed', 1000, 2000, null`;
 const forgotten = `2, 'three', 'three', 'initial', 'final', 'gateway', 'optimal', 'feasible', 'measure', null, 3000, null, null`;
 const latest = `3, 'three', 'three', 'initial', 'final', 'remote', 'heuristic', 'feasible', 'redirect', null, 4000, null, null`;
@@ -134,7 +188,9 @@ describe('a database of version 1', () => {
     expect([...before.values()].filter((rows) => rows.length > 0).length).toBeGreaterThan(15);
     old.close();
     openStore(path).close();
-    openStore(join(directory, 'new.db')).close();
+    const another = openStore(join(directory, 'new.db'));
+    another.events.add(undefined, 'made', 'so that it stays');
+    another.close();
     const upgraded = new Database(path);
     const fresh = new Database(join(directory, 'new.db'));
     expect(meaningOf(upgraded)).toEqual(meaningOf(fresh));
@@ -225,11 +281,75 @@ describe('a database of version 1', () => {
     const meaning = meaningOf(db);
     db.close();
     expect(() => openStore(path)).toThrow(
-      `table slice_ntp_servers of the database ${path} refers to what is not in it`,
+      `the database ${path} stays at version 1: the check of its references failed: its table slice_ntp_servers refers to what is not in it`,
     );
     const same = new Database(path);
     expect(same.pragma('user_version', { simple: true })).toBe(1);
     expect(meaningOf(same)).toEqual(meaning);
     same.close();
+    expect(readdirSync(directory).filter((name) => name.includes('.v1'))).toEqual([]);
+  });
+
+  test('stays as it was when the disk is full, and is upgraded when there is room', () => {
+    const db = makeV1([finished], undefined);
+    const meaning = meaningOf(db);
+    db.pragma(`max_page_count = ${db.pragma('page_count', { simple: true })}`);
+    const error = thrownBy(() => upgradeDatabase(db, path, schemaVersion));
+    expect(error.message).toBe(
+      `the database ${path} stays at version 1: the upgrade from version 1 to 2 failed: database or disk is full`,
+    );
+    expect(error.hint).toBe(
+      `make room for two more copies of ${path} on its disk, and run the command again; until then the program version that made it still works with it`,
+    );
+    expect(meaningOf(db)).toEqual(meaning);
+    db.close();
+    expect(readdirSync(directory).filter((name) => name.includes('.v1'))).toEqual([]);
+    const store = openStore(path);
+    expect(store.slices.find('three')).toEqual(slice);
+    store.close();
+  });
+
+  test.each(['exec', 'rename'])('stays as it was when the command is killed at an %s of the upgrade', (where) => {
+    makeV1([finished], undefined).close();
+    const { signal } = spawnSync(process.execPath, ['--input-type=module', '-e', killedAt(where), path]);
+    expect(signal).toBe('SIGKILL');
+    const left = new Database(path);
+    expect(left.pragma('user_version', { simple: true })).toBe(1);
+    expect(left.prepare('select count(*) from slices').pluck().get()).toBe(1);
+    left.close();
+    const store = openStore(path);
+    expect(store.slices.find('three')).toEqual(slice);
+    store.close();
+    const copy = new Database(`${path}.v1`, { readonly: true });
+    expect(copy.pragma('integrity_check', { simple: true })).toBe('ok');
+    expect(copy.pragma('user_version', { simple: true })).toBe(1);
+    copy.close();
+    expect(readdirSync(directory).filter((name) => name.endsWith('.partial'))).toEqual([]);
+  });
+});
+
+describe('a database of version 5', () => {
+  test('has the schema of a new one afterwards', () => {
+    makeV5(slice);
+    openStore(path).close();
+    const another = openStore(join(directory, 'new.db'));
+    another.events.add(undefined, 'made', 'so that it stays');
+    another.close();
+    const [upgraded, fresh] = [new Database(path), new Database(join(directory, 'new.db'))];
+    expect(meaningOf(upgraded)).toEqual(meaningOf(fresh));
+    upgraded.close();
+    fresh.close();
+  });
+
+  test('keeps its VNs, with the kinds of their tunnels, and static routers', () => {
+    const wanted = sharedNode();
+    const { id, instance } = makeV5(wanted);
+    expect(new Set(instance.links.map(({ tunnel }) => tunnel))).toEqual(new Set(['local', 'vxlan']));
+    const store = openStore(path);
+    const found = store.slices.find(wanted.name)!;
+    expect(found).toEqual(wanted);
+    for (const router of found.vns[0]!.routers) expect(router).toMatchObject({ kind: 'static', config: {} });
+    expect(store.instances.plan(id)).toEqual(instance);
+    store.close();
   });
 });

@@ -5,14 +5,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { agentBundle } from '../../src/transport/agent-bundle.ts';
+import { confirming } from '../../src/transport/confirm.ts';
 import type { Inventory } from '../../src/vsys/messages.ts';
 import type { OperationInput } from '../../src/vsys/operations.ts';
 import { type Policy, policySchema } from '../../src/vsys/policy.ts';
 import { createRpcClient, type RpcClient } from '../../src/vsys/rpc.ts';
 import { uniqueName } from './privileges.ts';
 
-export interface Attached {
+interface Attached {
   readonly client: RpcClient;
+  /** The same channel; its calls confirm nothing by themselves. */
+  readonly raw: RpcClient;
   readonly process: ChildProcess;
   /** What `attach` wrote to its standard error so far. */
   readonly stderr: () => string;
@@ -39,7 +42,20 @@ export interface AgentNode {
   remove(): Promise<void>;
 }
 
-export async function startAgentNode(limits: Partial<Policy['limits']> = {}): Promise<AgentNode> {
+/**
+ * Runs the rest of its words where the first, a program, cannot be run. What is mounted there stays there, but for namespaces: their
+ * names lie on a mount of their own, which all share.
+ */
+const script = `program=$(command -v "$1") && shift
+mount --make-private "$(findmnt --noheadings --output TARGET --target "$program")" || exit
+mount --bind /dev/null "$program" && exec "$@"`;
+const hide = ['unshare', '--mount', '--propagation', 'unchanged', 'sh', '-c', script, 'sh'];
+
+/** `without`: a program that its agent does not have. */
+export async function startAgentNode(
+  limits: Partial<Policy['limits']> = {},
+  { without }: { without?: string } = {},
+): Promise<AgentNode> {
   const namespace = uniqueName('agt');
   const directory = mkdtempSync(join(tmpdir(), 'pl-vnm-agent-'));
   const file = join(directory, 'agent.mjs');
@@ -53,7 +69,9 @@ export async function startAgentNode(limits: Partial<Policy['limits']> = {}): Pr
 
   function attach(): Attached {
     const inside = [`--net=/run/netns/${namespace}`, '--', process.execPath, file];
-    const child = spawn('nsenter', [...inside, 'attach', '--slice', policy.slice], {
+    const words = ['nsenter', ...inside, 'attach', '--slice', policy.slice];
+    const [command, ...args] = without === undefined ? words : [...hide, without, ...words];
+    const child = spawn(command!, args, {
       env: { ...process.env, PL_VNM_DIR: directory },
       stdio: 'pipe',
     });
@@ -62,14 +80,20 @@ export async function startAgentNode(limits: Partial<Policy['limits']> = {}): Pr
       stderr += chunk.toString();
     });
     const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
-    const result = { client: createRpcClient(child.stdout, child.stdin), process: child, stderr: () => stderr, ended };
+    const rpc = createRpcClient(child.stdout, child.stdin);
+    const client = { ...rpc, call: confirming(rpc.call) };
+    const result = { client, raw: rpc, process: child, stderr: () => stderr, ended };
     attached.push(result);
     return result;
   }
 
   let kept: RpcClient | undefined;
   function client(): RpcClient {
-    kept ??= attach().client;
+    if (kept === undefined) {
+      kept = attach().client;
+      // As a controller does: who has not, is sent away after a while.
+      kept.call('hello', {}).catch(() => undefined);
+    }
     return kept;
   }
 

@@ -35,7 +35,7 @@ function answer({ id, method }) {
   const own = createHash('sha256').update(readFileSync(process.argv[1])).digest('hex');
   const facts = {
     agent: { version: '0', digest: read('daemon') ?? own, pid: 1, startedAt: 0, node: process.version },
-    policy: JSON.parse(read('policy/' + process.argv[4] + '.json')),
+    policy: JSON.parse(read('policy/' + process.argv[4] + '.json') ?? Buffer.from(process.argv[6], 'base64url').toString()),
     kernel: '', features: [], arguments: process.argv.slice(2), execPath: process.execPath,
   };
   const body = JSON.stringify({ jsonrpc: '2.0', id, result: method === 'hello' ? facts : {} });

@@ -1,3 +1,4 @@
+import { usualOptions } from '../../src/controller/migration/options.ts';
 import type { FlowRecord, MigrationStart, RedirectionRecord } from '../../src/store/migrations.ts';
 
 /** A migration as the store wants it at its start, for the VN `three` of the slice `three`. */
@@ -10,7 +11,7 @@ export function migrationStart(change: Partial<MigrationStart> = {}): MigrationS
     control: 'gateway',
     schedule: 'optimal',
     urpf: 'feasible',
-    options: '{}',
+    options: JSON.stringify({ to: 'final', ...usualOptions }),
     urpfBefore: 'strict',
     oldInstance: 7,
     ...change,
@@ -36,6 +37,7 @@ export function flow(from: string, to: string, sent: number, lost: number): Flow
     sent,
     lost,
     received: sent - lost,
+    receiverDropped: 0,
     reordered: 0,
     duplicated: 0,
     maxGapMs: 1.5,

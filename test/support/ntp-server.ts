@@ -18,9 +18,23 @@ const epochS = 2_208_988_800;
  * the time an answer can hold `reply`; after `answers` of them no more come.
  */
 export async function startNtpServer(
-  options: { offsetMs?: number; thereMs?: number; backMs?: number; reply?: Buffer; answers?: number } = {},
+  options: {
+    offsetMs?: number;
+    thereMs?: number;
+    backMs?: number;
+    reply?: Buffer;
+    answers?: number;
+    address?: string;
+  } = {},
 ): Promise<NtpServer> {
-  const { offsetMs = 0, thereMs = 0, backMs = 0, reply, answers = Number.POSITIVE_INFINITY } = options;
+  const {
+    offsetMs = 0,
+    thereMs = 0,
+    backMs = 0,
+    reply,
+    answers = Number.POSITIVE_INFINITY,
+    address: own = '127.0.0.1',
+  } = options;
   const socket = createSocket('udp4');
   let asked = 0;
   let isOpen = true;
@@ -32,7 +46,7 @@ export async function startNtpServer(
     if (backMs > 0) await sleep(backMs);
     if (isOpen) socket.send(answer, port, address);
   });
-  await new Promise<void>((resolve) => socket.bind(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => socket.bind(0, own, resolve));
   return {
     port: socket.address().port,
     asked: () => asked,

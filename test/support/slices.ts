@@ -1,11 +1,23 @@
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import type { Slice, VirtualLink } from '../../src/model/slice.ts';
-import { parseSlice } from '../../src/slicefile/index.ts';
+import { parseSlice, readSlice } from '../../src/slicefile/index.ts';
 
 /** A file of the gallery. */
 export function gallery(name: string): string {
   return fileURLToPath(new URL(`../../slices/${name}.yaml`, import.meta.url));
+}
+
+/** The three-node slice with all routers of its initial placement on one node: links between them are local, those of gateways not. */
+export function sharedNode(): Slice {
+  const slice = readSlice(gallery('three-node'));
+  const vns = slice.vns.map((vn) => {
+    const initial = vn.placements.get('initial')!;
+    const [node] = initial.values();
+    const together = new Map([...initial.keys()].map((router) => [router, node!]));
+    return { ...vn, placements: new Map([...vn.placements, ['initial', together]]) };
+  });
+  return { ...slice, vns };
 }
 
 /** A connected VN of up to 8 routers with random links and costs, a gateway and an end host at some of them, two placements. */

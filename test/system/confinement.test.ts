@@ -238,8 +238,8 @@ function suite(): void {
     const { json } = await agentCommand('uninstall', '--node', 'gw1');
     expect(json.error).toMatchObject({
       code: 'conflict',
-      message: expect.stringContaining(`${place('gw1')} still has of slice 'confined': interface pv`),
-      hint: 'pl-vnm uninstall confined takes it down',
+      message: expect.stringContaining(`${place('gw1')} has something of slice 'confined': interface pv`),
+      hint: 'pl-vnm uninstall confined takes it down, with the database that it was installed with',
     });
     await own.vnm.ok('uninstall confined');
     expect(await networkOf(own.testbed)).toEqual(before);
@@ -364,6 +364,20 @@ function suite(): void {
       expect(gw1.asRoot(`readlink /proc/${pid}/cwd`)).toBe('/\n');
       expect(gw1.asRoot('ls /run/evil')).not.toContain('sprung');
     });
+
+    it('have root leave a core in a directory of its own', async () => {
+      const attached = asLogin(
+        `cd /run/evil && umask 0 && ulimit -S -c unlimited && sleep 10 | /usr/bin/sudo -n ${attach}`,
+      );
+      const look = (command: string) =>
+        gw1.asRoot(`for process in $(pgrep -f 'mjs ${command} --slice confined$'); do
+          readlink /proc/$process/cwd; grep 'core file size' /proc/$process/limits | tr -s ' '
+        done`);
+      const none = /^(\/\nMax core file size 0 \S+ bytes \n)+$/;
+      await vi.waitFor(() => expect(look('attach')).toMatch(none), { timeout: 60_000 });
+      expect(look('daemon')).toMatch(none);
+      expect((await attached).code).toBe(0);
+    });
   });
 
   describe('the policy', () => {
@@ -378,10 +392,12 @@ function suite(): void {
       expect([code, refused]).toEqual([
         1,
         {
-          error: {
+          error: expect.objectContaining({
             code: 'forbidden',
-            message: expect.stringMatching(/^node 'gw1': slice 'confined' may have at most 1 tunnels on this node/),
-          },
+            message: expect.stringMatching(
+              /^node 'gw1': slice 'confined' would have \d+ tunnels, its policy there allows 1$/,
+            ),
+          }),
         },
       ]);
       await agentCommand('install', '--node', 'gw1', '--operations', 'netns_up,netns_down');

@@ -3,15 +3,15 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { migrationText } from '../../src/cli/migration-text.ts';
-import { withAgents } from '../../src/controller/agents.ts';
-import { keepConnections } from '../../src/controller/connections.ts';
-import type { Context } from '../../src/controller/context.ts';
+import { keepConnections } from '../../src/controller/base/connections.ts';
+import type { Context } from '../../src/controller/base/context.ts';
 import type { LiveStatus } from '../../src/controller/live.ts';
 import { type MigrateResult, migrate } from '../../src/controller/migrate.ts';
+import { withAgents } from '../../src/controller/nodes/agents.ts';
 import type { PlanResult } from '../../src/controller/plan.ts';
+import type { VerifyResult } from '../../src/controller/probe/verify-vn.ts';
 import type { ReconcileResult } from '../../src/controller/reconcile.ts';
 import type { SliceStatus } from '../../src/controller/status.ts';
-import type { VerifyResult } from '../../src/controller/verify.ts';
 import { VnmError } from '../../src/model/errors.ts';
 import { openStore } from '../../src/store/store.ts';
 import { cutNode, healNode } from '../../src/testbed/underlay.ts';
@@ -32,6 +32,8 @@ function quickSlice(directory: string): string {
 }
 
 const prefix = '10.65.200.0/24';
+/** Pairs of end hosts that need router a. */
+const needing = 'ea to eb, ea to ec, eb to ea, ec to ea';
 
 // Every command on its own waits for a dead node until SSH gives up.
 vi.setConfig({ testTimeout: 180_000 });
@@ -102,6 +104,7 @@ describeAsRoot('a node that is dead', () => {
       });
       const words = "node 'p1' was away: the routes of router a were taken from the record";
       expect(stderr).toContain(words);
+      expect(stderr).toContain(`not a condition afterwards: ${needing}`);
       expect(stderr).toContain(
         "node 'p1' cannot be reached: what is to go from there stays until pl-vnm reconcile three",
       );
@@ -167,7 +170,7 @@ describeAsRoot('a node that is dead', () => {
       await running.finished;
       const { code, stderr } = await own.vnm.json<MigrateResult>('rollback three');
       expect(code).toBe(0);
-      expect(stderr).toContain('the old instance was without router a before: pairs that need it are not verified');
+      expect(stderr).toContain(`back on the old instance not proven to reach each other: ${needing}`);
       const { ok, pairs } = await verified();
       const broken = pairs.filter(({ reachable }) => !reachable).map(({ from, to }) => `${from}-${to}`);
       expect({ ok, broken }).toEqual({ ok: false, broken: ['ea-eb', 'ea-ec', 'eb-ea', 'ec-ea'] });
@@ -175,6 +178,23 @@ describeAsRoot('a node that is dead', () => {
     });
     expect(await verified()).toMatchObject({ ok: true });
     expect(await own.vnm.ok<LiveStatus>('status three --live')).toMatchObject({ equal: true });
+  });
+
+  it('to SSH alone is no excuse: what its router forwards has to arrive afterwards, and on the way back', async () => {
+    signal('p1', 'SIGSTOP');
+    try {
+      const running = own.vnm.start('migrate three --to final');
+      await running.said('- verify\n');
+      running.kill();
+      expect((await running.finished).stderr).not.toContain('not seen to reach each other before');
+      const { code, stderr } = await own.vnm.json<MigrateResult>('rollback three');
+      expect(code).toBe(0);
+      expect(stderr).not.toContain('not proven');
+      expect(stderr).not.toContain('not verified');
+    } finally {
+      signal('p1', 'SIGCONT');
+    }
+    expect(await verified()).toMatchObject({ ok: true });
   });
 
   describe('by a process that keeps its connections', () => {

@@ -28,17 +28,30 @@ describe('the program', () => {
   afterAll(() => vnm.remove());
 
   it.each([
-    ['frobnicate', "unknown command 'frobnicate'"],
-    ['verify --quickly two', "unknown option '--quickly'"],
+    ['frobnicate', "unknown command 'frobnicate'", "'pl-vnm --help' lists the commands"],
+    ['ls', "unknown command 'ls'", "did you mean 'pl-vnm status'?"],
+    ['verify --quickly two', "unknown option '--quickly'", "'pl-vnm verify --help' lists the options"],
     ['verify', "missing required argument 'slice'"],
     ['migrate two', "required option '--to <placement>' not specified"],
     [
       'migrate two --to final --urpf none',
       "option '--urpf <mode>' argument 'none' is invalid. Allowed choices are strict, feasible, loose.",
     ],
+    [
+      'job history x --limit few',
+      "option '--limit <n>' argument 'few' is invalid. Give a whole number from 0 to 999999.",
+    ],
     ['testbed', 'a command is missing'],
-  ])('exits with 2 for the wrong words %o', async (command, message) => {
-    expect(await vnm.json(command)).toEqual(failure(2, 'usage', message));
+  ])('exits with 2 for the wrong words %o', async (command, message, ...hint) => {
+    expect(await vnm.json(command)).toEqual(failure(2, 'usage', message, ...hint));
+  });
+
+  it('answers an unknown command with one line', async () => {
+    expect(await vnm.run('ls -l')).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: "error: unknown command 'ls'; did you mean 'pl-vnm status'?\n",
+    });
   });
 
   it('shows how a command is used when it is used wrongly', async () => {
@@ -51,12 +64,25 @@ describe('the program', () => {
     const text = readFileSync(file, 'utf8').replace('b: n2 }', 'b: n9 }').replace('1.5Mbps', '1.5');
     writeFileSync(join(vnm.directory, 'bad.yaml'), text);
     const rate =
-      'bad.yaml:38:33: expected a rate with a unit, found the number 1.5 (payload bits per second, like 1.5Mbps, 800kbps or 2Gbps)';
-    const node = "bad.yaml:40:24: unknown node 'n9' (known nodes: n1, n2, n3, n4, gw1, gw2, h1, h2)";
+      'bad.yaml:39:33: vn.flows[0].rate: expected a rate with a unit, found the number 1.5 (payload bits per second, like 1.5Mbps, 800kbps or 2Gbps)';
+    const node =
+      "bad.yaml:41:24: placements.initial.b: unknown node 'n9' (known nodes: n1, n2, n3, n4, gw1, gw2, h1, h2)";
     expect(await vnm.json('install bad.yaml')).toEqual(failure(3, 'invalid-input', `${rate}\n${node}`));
     expect(await vnm.run('validate bad.yaml')).toEqual({ code: 3, stdout: `${rate}\n${node}\n`, stderr: '' });
     const missing = 'cannot read the slice file none.yaml: there is no such file';
-    expect(await vnm.json('install none.yaml')).toEqual(failure(3, 'invalid-input', missing));
+    expect(await vnm.json('install none.yaml')).toEqual(
+      failure(3, 'invalid-input', missing, 'name a slice file in YAML of up to 4 MiB'),
+    );
+  });
+
+  it('looks back on an empty database, and names what is no migration', async () => {
+    expect(await vnm.run('history')).toMatchObject({ code: 0, stdout: `${vnm.database} has no history yet\n` });
+    expect(await vnm.ok('events')).toEqual({ events: [] });
+    const hint = "'pl-vnm history' lists migrations with their ids";
+    expect(await vnm.json('show 1')).toEqual(
+      failure(1, 'not-found', `there is no migration 1 in ${vnm.database}`, hint),
+    );
+    expect(await vnm.json('show two')).toMatchObject({ code: 2, json: { error: { code: 'usage' } } });
   });
 
   it('exits with 1 for what does not exist', async () => {
@@ -134,7 +160,7 @@ describeAsRoot('on nodes that it cannot trust or reach, the program', () => {
     writeFileSync(knownHosts, `[127.0.0.1]:${port} ssh-ed25519 ${other}\n`);
     const { code, json } = await stranger.json<DoctorResult>('--accept-new-host-keys doctor two');
     const shown = `ssh-ed25519 ${fingerprint(keys.get(port)!)}`;
-    expect(code).toBe(1);
+    expect(code).toBe(4);
     expect(json.nodes.filter(({ reachable }) => !reachable)).toEqual([
       {
         node: 'gw1',
@@ -159,7 +185,7 @@ describeAsRoot('on nodes that it cannot trust or reach, the program', () => {
       failure(4, 'unreachable', message, 'does an SSH server listen on this port?'),
     );
     const { code, json } = await own.vnm.json<DoctorResult>('doctor two');
-    expect(code).toBe(1);
+    expect(code).toBe(4);
     expect(json.nodes.filter(({ reachable }) => !reachable).map((one) => one.node)).toEqual(['gw2', 'h1']);
   });
 

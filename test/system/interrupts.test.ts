@@ -1,8 +1,8 @@
 /** Ctrl-C at any moment leaves nothing half-done. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { MigrateResult } from '../../src/controller/migrate.ts';
+import type { VerifyResult } from '../../src/controller/probe/verify-vn.ts';
 import type { SliceStatus } from '../../src/controller/status.ts';
-import type { VerifyResult } from '../../src/controller/verify.ts';
 import { type CommandLine, commandLine } from '../support/command-line.ts';
 import { networkOf } from '../support/kernel.ts';
 import { leftoversOf, ownTestbed } from '../support/own-testbed.ts';
@@ -57,6 +57,88 @@ describeAsRoot('interrupted', () => {
         expect(await own.vnm.ok<VerifyResult>('verify two')).toMatchObject({ ok: true });
       },
     );
+  });
+});
+
+const beforeRedirection = ['add nodes', 'set up', 'clone', 'join gateways', 'prove', 'measure'];
+const fromRedirectionOn = ['redirect', 'verify', 'drain', 'retire'];
+
+describeAsRoot('a migration whose terminal goes away', () => {
+  const own = ownTestbed(file);
+  /** The network with the VN on each placement. */
+  const networks = new Map<string, unknown>();
+  let at = 'initial';
+  const other = () => (at === 'initial' ? 'final' : 'initial');
+  beforeAll(async () => {
+    await own.vnm.ok('install', file);
+    for (const placement of ['initial', 'final']) {
+      await own.vnm.ok('migrate two --to', placement);
+      networks.set(placement, await networkOf(own.testbed));
+    }
+    await own.vnm.ok('migrate two --to initial');
+  });
+
+  /** Nothing is half-done: the VN is wholly on one placement, as if it had always been there. */
+  async function expectWholeOn(placement: string) {
+    at = placement;
+    const { vns } = await own.vnm.ok<SliceStatus>('status two');
+    expect(vns).toMatchObject([{ placement, instances: [{ placement, state: 'active' }] }]);
+    expect(await networkOf(own.testbed)).toEqual(networks.get(placement));
+  }
+
+  async function hangUp(phase: string) {
+    const running = own.vnm.start('migrate two --to', other());
+    await running.said(`- ${phase}\n`);
+    running.closeOutputs();
+    running.signal('SIGHUP');
+    return (await running.finished).code;
+  }
+
+  it.each(beforeRedirection)("in the phase '%s' goes back", async (phase) => {
+    const from = at;
+    expect(await hangUp(phase)).toBe(130);
+    await expectWholeOn(from);
+  });
+
+  it.each(fromRedirectionOn)("in the phase '%s' is finished", async (phase) => {
+    const to = other();
+    await hangUp(phase);
+    await expectWholeOn(to);
+  });
+
+  it('is done when only the reader of its outputs goes away', async () => {
+    const to = other();
+    const running = own.vnm.start('migrate two --to', to);
+    await running.said('- add nodes\n');
+    running.closeOutputs();
+    expect((await running.finished).code).toBe(0);
+    await expectWholeOn(to);
+  });
+
+  it('goes back when it is asked to end (SIGTERM), and when the process that launched it is killed', async () => {
+    const from = at;
+    const running = own.vnm.launch('migrate two --to', other());
+    await running.said('- set up\n');
+    running.signal('SIGTERM');
+    expect((await running.finished).code).toBe(130);
+    await expectWholeOn(from);
+
+    const launched = own.vnm.launch('migrate two --to', other());
+    await launched.said('- set up\n');
+    launched.kill();
+    expect(await launched.finished).toMatchObject({
+      code: null,
+      stderr: expect.stringContaining('- take the new instance away\n'),
+    });
+    await expectWholeOn(from);
+  });
+
+  it('has an exit code and a line for an output that cannot be written', async () => {
+    const { code, stderr } = await own.vnm.runTo('/dev/full', 'status two');
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: 'pl-vnm: cannot write the output: ENOSPC: no space left on device, write\n',
+    });
   });
 });
 

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { agentBundle } from '../../src/transport/agent-bundle.ts';
 
@@ -20,7 +20,7 @@ it('is built once, and named by its sha256', async () => {
 
 it('is one file that runs by itself, the same from wherever it is built', async () => {
   const file = join(directory, 'new', 'agent.mjs');
-  execFileSync(process.execPath, [resolve('src/cli/build-agent.ts'), file], { cwd: directory });
+  execFileSync(process.execPath, [resolve('src/cli/build.ts'), dirname(file)], { cwd: directory });
   expect(readFileSync(file).equals((await agentBundle()).code)).toBe(true);
   expect(execFileSync(process.execPath, [file, 'version'], { cwd: directory }).toString()).toContain(version);
 });

@@ -22,7 +22,7 @@ import {
   connectAgents,
 } from '../../src/transport/agent-connection.ts';
 import { attachScript } from '../../src/transport/installed-files.ts';
-import { policySchema } from '../../src/vsys/policy.ts';
+import { encodePolicy, policySchema } from '../../src/vsys/policy.ts';
 import { fakeBundle } from '../support/fake-agent.ts';
 import { makeKeyPair, startSshServer, type TestServer } from '../support/ssh-server.ts';
 import { temporaryHome } from '../support/temporary-home.ts';
@@ -119,19 +119,20 @@ async function failure(promise: Promise<unknown>): Promise<Pick<VnmError, 'code'
 }
 
 describe('a node that is ours', () => {
-  it('gets the agent and the policy once, and is asked and started with two commands from then on', async () => {
+  it('gets the agent once, is brought the policy, and is asked and started with two commands from then on', async () => {
     const connection = await connect();
     expect(connection.node).toBe('n1');
+    // It does not say which plane it has.
+    expect(connection.facts.plane).toBe('kernel');
     expect(connection.facts).toMatchObject({
       agent: { digest: fakeBundle.digest },
       policy,
-      arguments: ['attach', '--slice', 'demo'],
+      arguments: ['attach', '--slice', 'demo', '--policy', encodePolicy(policy)],
     });
     expect(readFileSync(join(node, 'lib', agentFile)).equals(fakeBundle.code)).toBe(true);
     expect(statSync(join(node, 'lib', agentFile)).mode & 0o777).toBe(0o755);
-    expect(JSON.parse(readFileSync(join(node, 'policy', 'demo.json'), 'utf8'))).toEqual(policy);
-    expect(statSync(join(node, 'policy', 'demo.json')).mode & 0o777).toBe(0o644);
-    expect([...readdirSync(join(node, 'lib')), ...readdirSync(join(node, 'policy'))]).toEqual([agentFile, 'demo.json']);
+    expect(readdirSync(join(node, 'lib'))).toEqual([agentFile]);
+    expect(existsSync(join(node, 'policy'))).toBe(false);
     expect(await connection.call('clock', {})).toEqual({});
     expect((await connection.exec('echo here')).stdout.toString()).toBe('here\n');
 
@@ -139,7 +140,7 @@ describe('a node that is ours', () => {
     await connect();
     expect(server.commands.slice(before)).toEqual([
       `sh -s -- demo ${fakeBundle.digest}`,
-      `${join(bin, 'node')} ${join(node, 'lib', agentFile)} attach --slice demo`,
+      `${join(bin, 'node')} ${join(node, 'lib', agentFile)} attach --slice demo --policy ${encodePolicy(policy)}`,
     ]);
   });
 
@@ -163,7 +164,6 @@ describe('a node that is ours', () => {
     connections.push(...all);
     expect(all.map(({ facts }) => facts.agent.digest)).toEqual(Array(4).fill(fakeBundle.digest));
     expect(readdirSync(join(node, 'lib'))).toEqual([agentFile]);
-    expect(readdirSync(join(node, 'policy'))).toEqual(['demo.json']);
   });
 
   it('gets this Node.js when it has none that is recent enough', async () => {
@@ -179,7 +179,7 @@ describe('a node that is ours', () => {
       const before = server.commands.length;
       await connect();
       expect(server.commands.slice(before + 1)).toEqual([
-        `${node}/lib/node ${node}/lib/${agentFile} attach --slice demo`,
+        `${node}/lib/node ${node}/lib/${agentFile} attach --slice demo --policy ${encodePolicy(policy)}`,
       ]);
       rmSync(join(node, 'lib', 'node'));
       rmSync(join(bin, 'gzip'));
@@ -243,8 +243,24 @@ describe('a node that is not ours', () => {
     expect(await failure(connect())).toEqual({
       code: 'unsupported',
       message: `the login 'me' of ${place()} is not root and may not become root (sudo -n)`,
-      hint: 'have the administrator of the node run: pl-vnm agent install',
+      hint: 'there is no sudo: have the administrator of the node install it and run: pl-vnm agent install',
     });
+  });
+
+  it.each([
+    ['a password', 'sudo: a password is required', "add 'me ALL=(root) NOPASSWD: ALL' there (sudo visudo -f"],
+    [
+      'a terminal',
+      'sudo: sorry, you must have a tty to run sudo',
+      "add 'Defaults:me !requiretty' there (sudo visudo -f",
+    ],
+    ['another login', 'Sorry, user me may not run sudo on n1.', 'have the administrator of the node run'],
+  ])('quotes a sudo that wants %s', async (_, said, what) => {
+    fakeCommand('sudo', `echo "${said}" >&2; exit 1`);
+    const { code, hint } = await failure(connect());
+    expect(code).toBe('unsupported');
+    expect(hint).toContain(`sudo says '${said}'`);
+    expect(hint).toContain(what);
   });
 
   it('is written to by sudo, where PL_VNM_DIR does not count', async () => {
@@ -355,11 +371,24 @@ describe('an agent', () => {
     expect(message.length).toBeLessThan(4096 + 120);
   });
 
+  it.each([
+    ['with line ends of a network', 'Welcome to the node!\r\n\r\n'],
+    ['without an end of line', 'Welcome to the node'],
+    ['a lot', 'All use is monitored.\n'.repeat(4000)],
+  ])('is found behind what the login shell prints: %s', async (_, noise) => {
+    writeFileSync(join(node, 'noisy'), noise);
+    const connection = await connect();
+    expect(connection.facts.agent.digest).toBe(fakeBundle.digest);
+    await connection.call('clock', {});
+  });
+
   it('that speaks another language is quoted, too', async () => {
-    writeFileSync(join(node, 'noisy'), 'Welcome to the node!\r\n\r\n');
+    writeFileSync(join(node, 'noisy'), `Welcome to the node!\r\n${'x'.repeat(300_000)}`);
     expect(await failure(connect())).toMatchObject({
-      code: 'failed',
-      message: `attaching to the agent on ${place()} failed: expected a message with Content-Length, got "Welcome to the node!\\r\\n\\r\\n"`,
+      code: 'unreachable',
+      message: expect.stringContaining(
+        `attaching to the agent on ${place()} failed: expected a message with Content-Length, got "Welcome to the node!\\r\\n`,
+      ),
     });
   });
 
@@ -462,7 +491,7 @@ describe('a connection', () => {
     controller.abort();
     expect(await connecting).toEqual({
       code: 'interrupted',
-      message: `a command on ${place()} was interrupted`,
+      message: `the survey of what is there on ${place()} was interrupted`,
       hint: undefined,
     });
   });

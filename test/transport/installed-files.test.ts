@@ -12,9 +12,11 @@ vnm ALL=(root) NOPASSWD: NOSETENV: /usr/local/lib/pl-vnm/attach-office ""
 `);
   });
 
-  it('has a command with an environment of its own', () => {
+  it('has a command with a directory, a core limit and an environment of its own', () => {
     const lib = '/usr/local/lib/pl-vnm';
-    expect(attachScript({ lib }, 'office', '/usr/bin/node', 'agent-0a.mjs').split('\n')[2]).toBe(
+    const lines = attachScript({ lib }, 'office', '/usr/bin/node', 'agent-0a.mjs').split('\n');
+    expect(lines[2]).toBe('cd / && umask 022 && ulimit -c 0 || exit');
+    expect(lines[3]).toBe(
       'exec /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin /usr/bin/node /usr/local/lib/pl-vnm/agent-0a.mjs attach --slice office',
     );
     expect(attachScript({ lib: '/srv/lib', directory: '/srv' }, 'office', '/srv/lib/node', 'agent-0a.mjs')).toContain(

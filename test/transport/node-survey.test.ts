@@ -22,7 +22,6 @@ describe('what a node says is there', () => {
       runtime: '/usr/local/lib/pl-vnm/node',
       oldRuntimes: ['18.20.1'],
       hasAgent: true,
-      hasPolicy: false,
       hasGzip: false,
     });
   });

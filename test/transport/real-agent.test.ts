@@ -1,13 +1,14 @@
 /** The way to the agent that is really delivered, on a node that is a network namespace of its own. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import type { VnmError } from '../../src/model/errors.ts';
 import { agentBundle } from '../../src/transport/agent-bundle.ts';
 import { type AgentConnection, type AgentTarget, connectAgent } from '../../src/transport/agent-connection.ts';
-import { policySchema } from '../../src/vsys/policy.ts';
+import { forgetAgent, listAgents } from '../../src/transport/agent-list.ts';
+import { encodePolicy, policySchema } from '../../src/vsys/policy.ts';
 import { describeAsRoot, uniqueName } from '../support/privileges.ts';
 import { makeKeyPair, startSshServer, type TestServer } from '../support/ssh-server.ts';
 import { temporaryHome } from '../support/temporary-home.ts';
@@ -52,9 +53,9 @@ describeAsRoot('the real agent', () => {
     }
   });
 
-  const connect = (): Promise<AgentConnection> => {
+  const connect = (brought = policy): Promise<AgentConnection> => {
     const target: AgentTarget = { node: 'n1', host: '127.0.0.1', port: server.port, user: 'root', slice: 'demo' };
-    return connectAgent(target, { acceptNewHostKeys: true, policy });
+    return connectAgent(target, { acceptNewHostKeys: true, policy: brought });
   };
   const isRunning = (pid: number): boolean => {
     try {
@@ -87,12 +88,60 @@ describeAsRoot('the real agent', () => {
     third.close();
   });
 
+  it('leaves no policy behind when it only looked, and one that binds others while something is installed', async () => {
+    const file = join(node, 'policy', 'demo.json');
+    const looked = await connect();
+    await looked.call('collisions', {});
+    expect([looked.facts.policyFile, existsSync(join(node, 'policy'))]).toEqual([false, false]);
+    looked.close();
+    // Meanwhile the slice file was changed.
+    const changed = { ...policy, vnet: '10.99.0.0/16' };
+    const again = await connect(changed);
+    expect(again.facts.policy).toEqual(changed);
+    await again.call('apply', { operations: [{ op: 'rule_up' }] });
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual(changed);
+    const other = await connect();
+    expect(other.facts).toMatchObject({ policy: changed, policyFile: true });
+    other.close();
+    await again.call('apply', { operations: [{ op: 'rule_down' }] });
+    expect(existsSync(file)).toBe(false);
+    again.close();
+  });
+
+  it('is listed, and forgotten where nothing is installed', async () => {
+    const target = { node: 'n1', host: '127.0.0.1', port: server.port, user: 'root' };
+    const options = { acceptNewHostKeys: true };
+    const connection = await connect();
+    const { pid } = connection.facts.agent;
+    const { slice, vnet } = policy;
+    expect(await listAgents(target, options)).toEqual([{ slice, vnet, installed: [], pid }]);
+    await connection.call('apply', { operations: [{ op: 'rule_up' }] });
+    const [listed] = await listAgents(target, options);
+    const rules = ['rule from 10.65.0.0/16 lookup 50001', 'rule from all to 10.65.0.0/16 lookup 50001'];
+    const file = join(node, 'policy', 'demo.json');
+    expect(listed).toEqual({ slice, vnet, policy: file, by: 'controller', installed: rules, pid });
+    await expect(forgetAgent(target, options, slice)).rejects.toMatchObject({
+      code: 'conflict',
+      message: `node 'n1' (127.0.0.1:${server.port}) has something of slice 'demo': ${rules.join(', ')}`,
+    });
+    await connection.call('apply', { operations: [{ op: 'rule_down' }] });
+    // As an earlier version left it behind.
+    mkdirSync(join(node, 'policy'), { recursive: true });
+    writeFileSync(file, JSON.stringify(policy));
+    expect(await forgetAgent(target, options, slice)).toBe(true);
+    expect([existsSync(file), existsSync(join(node, 'lib'))]).toEqual([false, false]);
+    await vi.waitFor(() => expect(isRunning(pid)).toBe(false), { timeout: 20_000 });
+    expect(await listAgents(target, options)).toEqual([]);
+    expect(await forgetAgent(target, options, slice)).toBe(false);
+    connection.close();
+  });
+
   it('is replaced when it is another version', async () => {
     await endAgent();
     const { code, digest } = await agentBundle();
     const older = join(node, 'lib', 'agent-older.mjs');
     writeFileSync(older, `${code}// older\n`);
-    const attach = [process.execPath, older, 'attach', '--slice', policy.slice];
+    const attach = [process.execPath, older, 'attach', '--slice', policy.slice, '--policy', encodePolicy(policy)];
     const environment = { ...process.env, PL_VNM_DIR: node };
     execFileSync('ip', ['netns', 'exec', namespace, ...attach], { env: environment, input: '' });
     const log = readFileSync(join(node, 'run', 'demo.log'), 'utf8');

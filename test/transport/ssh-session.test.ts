@@ -7,7 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { VnmError } from '../../src/model/errors.ts';
 import { fingerprint } from '../../src/transport/known-hosts-format.ts';
-import { connectSsh, type SshOptions, type SshSession, type SshTarget } from '../../src/transport/ssh-session.ts';
+import { connectSsh, type SshSession } from '../../src/transport/ssh-session.ts';
+import type { SshOptions, SshTarget } from '../../src/transport/ssh-types.ts';
 import { type KeyPair, makeKeyPair, publicKeyOf, startSshServer, type TestServer } from '../support/ssh-server.ts';
 import { temporaryHome } from '../support/temporary-home.ts';
 
@@ -135,7 +136,7 @@ describe('host keys', () => {
     mkdirSync(knownHosts());
     expect(await failure(connect())).toEqual(
       cannot(
-        'its host key cannot be verified: EISDIR: illegal operation on a directory, read',
+        `its host key cannot be verified: cannot read the known hosts in ${knownHosts()}: it is a directory`,
         'make the file readable',
       ),
     );
@@ -233,7 +234,7 @@ describe('connections that do not come about', () => {
     expect(await failure(connect({ port }, { connectTimeoutMs: 200 }))).toEqual(
       cannot(
         'it accepts connections, but no SSH handshake within 0.2 s',
-        'does an SSH server listen on this port?',
+        "does an SSH server listen on this port?; give a node that is only slow more time by 'ssh: { patience: SECONDS }' in the slice file",
         port,
       ),
     );
@@ -259,6 +260,56 @@ describe('connections that do not come about', () => {
       message: `node 'n1' (no such host:${server.port}) cannot be reached: host name not found`,
       hint: 'check its spelling, or give an address',
     });
+  });
+
+  it('a host name that is an alias of the user', async () => {
+    writeFileSync(join(home.path, '.ssh', 'config'), 'Host lab\n  HostName lab1.example.org\n');
+    expect((await failure(connect({ host: 'lab.invalid' }))).hint).toBe('check its spelling, or give an address');
+    writeFileSync(join(home.path, '.ssh', 'config'), 'Host lab.invalid\n  HostName lab1.example.org\n');
+    expect((await failure(connect({ host: 'lab.invalid' }))).hint).toBe(
+      `it looks like an alias of ${join(home.path, '.ssh', 'config')}, which is not read yet: write { host: lab1.example.org } in the slice file`,
+    );
+  });
+
+  it('an SSH server that hangs up is not taken for another kind', async () => {
+    const port = await listen((socket) => void socket.end('SSH-2.0-OpenSSH_9.2\r\n'));
+    expect(await failure(connect({ port }))).toEqual(
+      cannot('the node hung up (SSH-2.0-OpenSSH_9.2)', "see the log of the node's SSH server", port),
+    );
+  });
+
+  it('a server that drops the first connections', async () => {
+    let count = 0;
+    const port = await listen((socket) => {
+      count += 1;
+      if (count <= 2) return void socket.end(count === 1 ? '' : 'Exceeded MaxStartups\r\n');
+      socket.pipe(connectSocket(server.port, '127.0.0.1')).pipe(socket);
+    });
+    await connect({ port }, { acceptNewHostKeys: true });
+    expect(count).toBe(3);
+  });
+
+  it('does not count the time that other log-ins to the server take before its turn', async () => {
+    const silent = 6;
+    let count = 0;
+    const port = await listen((socket) => {
+      count += 1;
+      if (count === silent + 1) return void socket.end();
+      if (count > silent) socket.pipe(connectSocket(server.port, '127.0.0.1')).pipe(socket);
+    });
+    const [others, waiting] = [new AbortController(), new AbortController()];
+    const before = Array.from({ length: silent }, () => failure(connect({ port }, { signal: others.signal })));
+    await expect.poll(() => count).toBe(silent);
+    const connectTimeoutMs = 3000;
+    const last = connect({ port }, { acceptNewHostKeys: true, connectTimeoutMs });
+    const interrupted = failure(connect({ port }, { signal: waiting.signal }));
+    waiting.abort();
+    expect((await interrupted).code).toBe('interrupted');
+    await sleep(connectTimeoutMs + 100);
+    others.abort();
+    await last;
+    await Promise.all(before);
+    expect(count).toBe(silent + 2);
   });
 
   it('interrupted', async () => {
@@ -335,7 +386,7 @@ describe('commands', () => {
     expect(await failure(session.exec('sleep 60', { timeoutMs: 100 }))).toEqual({
       code: 'timeout',
       message: `${place} was not done within 0.1 s`,
-      hint: undefined,
+      hint: "does the login hang, or sudo?; give a node that is only slow more time by 'ssh: { patience: SECONDS }' in the slice file",
     });
     const controller = new AbortController();
     const running = failure(session.exec('sleep 60', { signal: controller.signal, timeoutMs: 60_000 }));

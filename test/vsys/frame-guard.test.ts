@@ -4,8 +4,8 @@ import { FrameGuard } from '../../src/vsys/frame-guard.ts';
 const maxBytes = 100;
 
 /** What comes out of the guard, and the error that ended it. */
-async function pass(chunks: readonly string[]): Promise<{ out: string; error?: string }> {
-  const guard = new FrameGuard(maxBytes, 4);
+async function pass(chunks: readonly string[], maxNoise = 0): Promise<{ out: string; error?: string }> {
+  const guard = new FrameGuard(maxBytes, 4, maxNoise);
   let out = '';
   guard.on('data', (chunk: Buffer) => {
     out += chunk.toString('latin1');
@@ -43,6 +43,16 @@ describe('FrameGuard', () => {
     ],
   ])('refuses %s', async (_name, text, shown) => {
     expect(await pass([text])).toEqual({ out: '', error: `expected a message with Content-Length, got ${shown}` });
+  });
+
+  it('passes over noise between messages where it may come, however it is cut', async () => {
+    const noisy = `Welcome!\r\n\r\ncontent\n> ${message('{"a":1}')}\nlater: ${message('[]')} bye\n`;
+    for (let size = 1; size <= noisy.length; size += 1) {
+      const chunks = noisy.match(new RegExp(`[^]{1,${size}}`, 'g'))!;
+      expect(await pass(chunks, 1000)).toEqual({ out: message('{"a":1}') + message('[]') });
+    }
+    expect(await pass(['x'.repeat(2000)], 1000)).toMatchObject({ error: expect.stringContaining('got "xxx') });
+    expect(await pass([`${'x\n'.repeat(5000)}${message('[]')}`], 20_000)).toEqual({ out: message('[]') });
   });
 
   it('holds back what is beyond the messages that may be under way', () => {

@@ -57,7 +57,7 @@ describe('createRpcClient and serveRpc', () => {
     const { client } = connect({
       stream_report: async ({ stream, close }) => {
         expect({ stream, close }).toEqual({ stream: 'a', close: false });
-        return { sent: 1, received: 2, duplicated: 3, reordered: 4, maxGapMs: 5.5 };
+        return { sent: 1, received: 2, duplicated: 3, reordered: 4, maxGapMs: 5.5, dropped: 6 };
       },
     });
     expect(await client.call('stream_report', { stream: 'a' })).toEqual({
@@ -66,6 +66,7 @@ describe('createRpcClient and serveRpc', () => {
       duplicated: 3,
       reordered: 4,
       maxGapMs: 5.5,
+      dropped: 6,
     });
   });
 
@@ -189,6 +190,23 @@ describe('a lost channel', () => {
     await expect(call).rejects.toMatchObject({ ...lost, message: `${lost.message}: connection reset` });
   });
 
+  it('ends what is done for nobody any more', async () => {
+    const { promise: began, resolve: begin } = Promise.withResolvers<void>();
+    const { promise: over, resolve: end } = Promise.withResolvers<void>();
+    const { client } = connect({
+      reach: async (_params, ended) => {
+        ended!.addEventListener('abort', () => end());
+        begin();
+        return never;
+      },
+    });
+    const asked = client.call('reach', { from: '10.0.0.1', to: ['10.0.0.2'], timeoutMs: 1000 });
+    await began;
+    client.close();
+    await over;
+    await expect(asked).rejects.toMatchObject({ code: 'unreachable' });
+  });
+
   it('ends the server', async () => {
     const { client, server } = connect({});
     client.close();
@@ -198,10 +216,10 @@ describe('a lost channel', () => {
   it('is what a client sees that gets something else than messages', async () => {
     const { client, toClient } = connect({ inventory: () => never });
     const call = client.call('inventory', {});
-    toClient.write('This account is not available.\r\n\r\n');
+    toClient.end('This account is not available.\r\n\r\n');
     await expect(call).rejects.toMatchObject({
       ...lost,
-      message: `${lost.message}: expected a message with Content-Length, got "This account is not available.\\r\\n\\r\\n"`,
+      message: `${lost.message}: expected a message with Content-Length, got "This account is not available."`,
     });
   });
 });

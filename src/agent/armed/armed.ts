@@ -3,7 +3,7 @@
  * whatever the agent is busy with and whoever has gone away (DESIGN: "The agent").
  */
 import { VnmError } from '../../model/errors.ts';
-import { startTimingThread, type TimingThread } from './thread.ts';
+import type { TimingListeners, TimingThread } from './thread.ts';
 import { monotonicMs } from './time.ts';
 import type { ArmedOutcome, TimedAction } from './types.ts';
 
@@ -22,6 +22,8 @@ export interface Armed<Context> {
    * already, `forbidden` when too many are armed, `failed` when it is too late.
    */
   arm(id: string, actions: readonly TimedAction[], context: Context, names?: number): Promise<void>;
+  /** Starts the thread, makes it ready for such steps, and holds nothing. Throws VnmError `failed`. */
+  ready(steps: readonly unknown[], names?: number): Promise<void>;
   /** `cancelled`: nothing of it was done and nothing will be; `fired`: it is too late. VnmError `not-found`. */
   cancel(id: string): Promise<'cancelled' | 'fired'>;
   /** VnmError `not-found`. */
@@ -36,18 +38,21 @@ export interface Armed<Context> {
   close(): Promise<void>;
 }
 
-export interface Pending<Context> {
+interface Pending<Context> {
   readonly id: string;
   readonly context: Context;
 }
 
-export interface Known<Context> {
+interface Known<Context> {
   readonly outcome: ArmedOutcome;
   readonly context: Context;
 }
 
-/** `file`: of the agent's program, which the thread runs too. */
-export function createArmed<Context>(file: string, limits: { readonly armed: number }): Armed<Context> {
+/** `start`: called when a thread is first needed, and after one has ended by itself. */
+export function createArmed<Context>(
+  start: (listeners: TimingListeners) => TimingThread,
+  limits: { readonly armed: number },
+): Armed<Context> {
   const records = new Map<string, Known<Context> & { readonly changedMs: number }>();
   const measurements = new Map<string, PromiseWithResolvers<ArmedOutcome>>();
   let thread: TimingThread | undefined;
@@ -81,7 +86,7 @@ export function createArmed<Context>(file: string, limits: { readonly armed: num
   }
 
   function running(): TimingThread {
-    thread ??= startTimingThread(file, { onOutcome, onFailure });
+    thread ??= start({ onOutcome, onFailure });
     return thread;
   }
 
@@ -135,7 +140,7 @@ export function createArmed<Context>(file: string, limits: { readonly armed: num
     try {
       const startMs = monotonicMs() + leadMs;
       const actions = Array.from({ length: samples }, (_, index): TimedAction => {
-        return { atMonotonicMs: startMs + index * lagSpacingMs, tool: 'ip', lines: [] };
+        return { atMonotonicMs: startMs + index * lagSpacingMs };
       });
       await running().arm(id, actions, 0);
       return (await done.promise).actions.map((action) => action.startedMonotonicMs! - action.plannedMonotonicMs);
@@ -144,8 +149,14 @@ export function createArmed<Context>(file: string, limits: { readonly armed: num
     }
   }
 
+  async function ready(steps: readonly unknown[], names = 0): Promise<void> {
+    await running().ready;
+    await running().warm(steps, names);
+  }
+
   return {
     arm,
+    ready,
     cancel,
     find,
     forget(id) {

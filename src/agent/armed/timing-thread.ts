@@ -1,10 +1,11 @@
-/** The thread that does armed actions at their instants. It waits here and nowhere else: it has no event loop. */
+/** The thread that has an actuator do armed actions at their instants. It waits here and nowhere else: it has no event loop. */
 import { readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
 import { receiveMessageOnPort } from 'node:worker_threads';
 import { messageOf, VnmError } from '../../model/errors.ts';
+import type { Actuator } from '../dataplane/actuator.ts';
+import { becomeRealtime, threadPriority } from '../realtime.ts';
 import { Processors } from './processors.ts';
-import { becomeRealtime, threadPriority } from './realtime.ts';
 import { monotonicMs, suspendedMs } from './time.ts';
 import { Timeline } from './timeline.ts';
 import {
@@ -14,37 +15,29 @@ import {
   readyRequest,
   type TimedAction,
   type TimingThreadData,
-  type Tool,
 } from './types.ts';
-import { WarmTool } from './warm-tool.ts';
 
-/** A wait ends up to so much late on a busy machine; the rest is spun away, and the tool woken. */
+/** A wait ends up to so much late on a busy machine; the rest is spun away, and the actuator woken. */
 const spinMs = 0.5;
-/** So long before, the tool is asked for nothing: it is started anew now if it has ended, and finds in the caches what it needs. */
+/** So long before, the actuator makes sure that it has what it needs. */
 const warmUpMs = 3;
 
-export function runTimingThread({ port, posted, waiting }: TimingThreadData): never {
+export function runTimingThread({ port, posted }: TimingThreadData, actuator: Actuator): never {
   const counter = new Int32Array(posted);
-  const warm = (tool: Tool) => new WarmTool(tool, new Int32Array(waiting));
-  const tools: Record<Tool, WarmTool> = { ip: warm('ip'), tc: warm('tc') };
   const processors = new Processors();
   const report = (message: Report) => port.postMessage(message);
   const timeline = new Timeline({
     monotonicMs,
     suspendedMs,
-    perform: ({ tool, lines }) => (lines.length === 0 ? undefined : attempt(tools[tool], lines)),
+    perform: ({ step }) => (step === undefined ? undefined : actuator.perform(step)),
     report: (id, outcome) => report({ type: 'outcome', id, outcome }),
   });
 
-  function arm({ id, actions, tools: others }: Extract<Request, { type: 'arm' }>): void {
-    for (const tool of ['ip', 'tc'] as const) {
-      const pipes = others[tool];
-      if (pipes !== undefined) tools[tool].take(pipes);
-      else if (actions.some((action) => action.tool === tool && action.lines.length > 0)) {
-        // Only what runs already takes no time to start.
-        const error = tools[tool].work([]);
-        if (error !== undefined) throw new VnmError('failed', `'${id}' cannot be armed: ${error}`);
-      }
+  function arm({ id, actions, supplies }: Extract<Request, { type: 'arm' }>): void {
+    try {
+      actuator.take(supplies);
+    } catch (error) {
+      throw new VnmError('failed', `'${id}' cannot be armed: ${messageOf(error)}`, { cause: error });
     }
     timeline.arm(id, actions);
   }
@@ -52,6 +45,7 @@ export function runTimingThread({ port, posted, waiting }: TimingThreadData): ne
   function handle(message: Request): Refusal | undefined {
     try {
       if (message.type === 'cancel') timeline.cancel(message.id);
+      else if (message.type === 'warm') actuator.take(message.supplies);
       else arm(message);
       return undefined;
     } catch (error) {
@@ -59,10 +53,10 @@ export function runTimingThread({ port, posted, waiting }: TimingThreadData): ne
     }
   }
 
-  /** The tool only where there is time for it. */
-  function warmUp({ atMonotonicMs, tool, lines }: TimedAction): void {
+  /** The actuator only where there is time for it. */
+  function warmUp({ atMonotonicMs, step }: TimedAction): void {
     processors.keepAwake();
-    if (lines.length > 0 && atMonotonicMs - monotonicMs() > spinMs) attempt(tools[tool], []);
+    if (step !== undefined && atMonotonicMs - monotonicMs() > spinMs) actuator.warmUp(step);
   }
 
   let warmedUp: TimedAction | undefined;
@@ -84,8 +78,7 @@ export function runTimingThread({ port, posted, waiting }: TimingThreadData): ne
     if (next !== undefined && next !== warmedUp) warmUp(next);
     warmedUp = next;
     if (isPostedBefore(dueMs - spinMs, counter, seen)) continue;
-    const tool = next === undefined || next.lines.length === 0 ? undefined : tools[next.tool];
-    tool?.wake();
+    if (next?.step !== undefined) actuator.wake(next.step);
     while (monotonicMs() < dueMs && !isPosted(counter, seen));
     if (Atomics.load(counter, 0) === seen) timeline.fireNext();
   }
@@ -100,13 +93,4 @@ function isPostedBefore(atMs: number, counter: Int32Array, seen: number): boolea
 function isPosted(counter: Int32Array, seen: number): boolean {
   for (let looks = 0; looks < 200; looks += 1) if (Atomics.load(counter, 0) !== seen) return true;
   return false;
-}
-
-/** Answers what went wrong. */
-function attempt(tool: WarmTool, lines: readonly string[]): string | undefined {
-  try {
-    return tool.work(lines);
-  } catch (error) {
-    return messageOf(error);
-  }
 }

@@ -1,22 +1,16 @@
 /** What the agent's thread and the timing thread tell each other. Instants are monotonic ms, which both read alike. */
 import type { MessagePort } from 'node:worker_threads';
+import type { ActuatorData } from '../dataplane/actuator.ts';
 
-export type Tool = 'ip' | 'tc';
-
-/** The timing thread's end of a tool's pipes. Reading the answer blocks, and nothing is quicker; the other two do not. */
-export interface Pipes {
-  readonly pid: number;
-  readonly stdin: number;
-  readonly stdout: number;
-  readonly stderr: number;
-}
-
-/** Lines for a waiting tool, each with its line feed, that print nothing, and the instant before which they must not be written. */
+/** A step for the actuator, and the instant before which it must not be begun. */
 export interface TimedAction {
   readonly atMonotonicMs: number;
-  readonly tool: Tool;
-  /** None at all for an action that only shows when it would have been done. */
-  readonly lines: readonly string[];
+  /** Absent in an action that only shows when it would have been done. */
+  readonly step?: unknown;
+}
+
+export function stepsOf(actions: readonly TimedAction[]): unknown[] {
+  return actions.flatMap(({ step }) => (step === undefined ? [] : [step]));
 }
 
 /**
@@ -48,8 +42,13 @@ export type Request = { readonly request: number } & (
       readonly type: 'arm';
       readonly id: string;
       readonly actions: readonly TimedAction[];
-      /** Processes for the lines of these actions, which the thread keeps. */
-      readonly tools: Partial<Record<Tool, Pipes>>;
+      /** For the actuator. */
+      readonly supplies: unknown;
+    }
+  | {
+      /** As for `arm`, with nothing to do yet. */
+      readonly type: 'warm';
+      readonly supplies: unknown;
     }
   | { readonly type: 'cancel'; readonly id: string }
 );
@@ -73,8 +72,7 @@ export interface TimingThreadData {
   readonly port: MessagePort;
   /** One Int32: counts the requests posted, and is what the thread waits on. */
   readonly posted: SharedArrayBuffer;
-  /** See `endSilentTools`. */
-  readonly waiting: SharedArrayBuffer;
+  readonly actuator: ActuatorData;
 }
 
 export function isTimingThreadData(data: unknown): data is TimingThreadData {

@@ -3,7 +3,7 @@ import type { StreamReport } from '../../vsys/messages.ts';
 /** How many delays a stream keeps for its quantiles (64 KiB). */
 export const sampleSize = 8192;
 
-export type DelaySummary = NonNullable<StreamReport['delayMs']>;
+type DelaySummary = NonNullable<StreamReport['delayMs']>;
 
 export interface Delays {
   /** In ms; negative when the clocks of the two nodes differ by more than the path takes. */

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Params } from '../../vsys/messages.ts';
+import { type Endpoints, isPortTaken } from '../dataplane/endpoints.ts';
 import type { StreamClock } from './clock.ts';
 import { encodeHeader, headerBytes, maxPackets, streamPrefix } from './datagram.ts';
 import type { Paced, Pacer } from './pacer.ts';
 import { burstLimit, dueAt, dueCount, intervalOf } from './pacing.ts';
-import { openUdp } from './socket.ts';
 
 const longestMs = 3_600_000;
 /** When this much waits for the kernel, what follows is lost here, as in the full queue of a device. */
@@ -14,7 +14,7 @@ const drainMs = 2000;
 
 /** The sending end of a stream. It ends by itself after `count` packets or an hour. */
 export interface Sender {
-  /** Resolves when it has begun to send. Rejects as `UdpSocket.bound` does. */
+  /** Resolves when it has begun to send. Rejects as `UdpEndpoint.bound` does. */
   readonly started: Promise<void>;
   /** Packets sent so far. One that the kernel refused (no route, full queue) counts: it was offered, and lost. */
   sent(): number;
@@ -25,30 +25,33 @@ export interface Sender {
   stop(): Promise<void>;
 }
 
-export function createSender(params: Params<'stream_send'>, clock: StreamClock, pacer: Pacer): Sender {
+export function createSender(
+  { openUdp }: Pick<Endpoints, 'openUdp'>,
+  params: Params<'stream_send'>,
+  clock: StreamClock,
+  pacer: Pacer,
+): Sender {
   const prefix = streamPrefix(params.stream);
   const padding = Buffer.alloc(params.payloadBytes - headerBytes);
   const intervalMs = intervalOf(params.payloadBytes, params.rateBps);
   const count = params.count ?? maxPackets;
-  const udp = openUdp(params.from);
+  const to = { address: params.to, port: params.port };
+  let udp = openUdp({ address: params.from, port: params.port });
   let schedule = { startMs: 0, intervalMs };
   let sent = 0;
   let drained: Promise<void> | undefined;
 
-  // Without callback a failed send is silent, which is what is wanted: packets get lost. The socket is not connected, so an
-  // ICMP error that an earlier packet met does not keep a later one from being sent.
-  udp.socket.on('error', () => {});
-
   function offer(): void {
     const header = encodeHeader(prefix, { sequence: sent, sentAtMs: clock.wallMs() });
-    udp.socket.send([header, padding], params.port, params.to);
+    // Without callback a failed send is silent, which is what is wanted: packets get lost.
+    udp.send([header, padding], to);
     sent += 1;
   }
 
   function sendDue(deadlineMs: number): void {
     const nowMs = clock.monotonicMs();
     const packets = Math.min(dueCount(schedule, nowMs, sent), burstLimit(intervalMs), count - sent);
-    if (udp.socket.getSendQueueSize() > maxQueuedBytes) sent += packets;
+    if (udp.queuedBytes() > maxQueuedBytes) sent += packets;
     else for (let k = 0; k < packets && (k === 0 || clock.monotonicMs() < deadlineMs); k += 1) offer();
     if (sent >= count || nowMs - schedule.startMs >= longestMs) end();
   }
@@ -63,13 +66,24 @@ export function createSender(params: Params<'stream_send'>, clock: StreamClock, 
 
   async function drain(): Promise<void> {
     const deadlineMs = clock.monotonicMs() + drainMs;
-    while (udp.socket.getSendQueueCount() > 0 && clock.monotonicMs() < deadlineMs) await sleep(1);
+    while (udp.queuedPackets() > 0 && clock.monotonicMs() < deadlineMs) await sleep(1);
     await udp.close();
   }
 
+  /**
+   * From the port that the receiver expects, or any when something else has it. The socket is not connected, so an ICMP error that an
+   * earlier packet met does not keep a later one from being sent.
+   */
   async function start(): Promise<void> {
-    await udp.bound;
-    if (drained !== undefined) return;
+    try {
+      await udp.bound;
+    } catch (error) {
+      if (!isPortTaken(error) || drained !== undefined) throw error;
+      await udp.close();
+      udp = openUdp({ address: params.from });
+      await udp.bound;
+    }
+    if (drained !== undefined) return udp.close();
     schedule = { startMs: clock.monotonicMs(), intervalMs };
     pacer.add(paced);
   }

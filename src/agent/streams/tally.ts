@@ -4,17 +4,19 @@ import { createDelays } from './delays.ts';
 import { createSequenceSet } from './sequences.ts';
 
 /** When a packet arrived, by both clocks of the receiver. */
-export interface Arrival {
+interface Arrival {
   readonly wallMs: number;
   readonly monotonicMs: number;
 }
 
 export type Received = Omit<StreamReport, 'sent'>;
+/** What the packets themselves show. */
+type Tallied = Omit<Received, 'dropped'>;
 
 /** Counts the packets of one stream. */
 export interface Tally {
   add(packet: StreamPacket, arrival: Arrival): void;
-  report(): Received;
+  report(): Tallied;
 }
 
 /**

@@ -1,6 +1,5 @@
-import type { RemoteInfo, Socket } from 'node:dgram';
 import type { Clock } from '../../clock/clock.ts';
-import { openUdp, type UdpSocket } from '../streams/socket.ts';
+import { type Endpoints, isRefused, type Remote, type UdpEndpoint } from '../dataplane/endpoints.ts';
 
 /** One that fails at once, as while its address is away, is not opened more often. */
 const reopenMs = 1000;
@@ -9,7 +8,7 @@ export interface LastingSocketOptions {
   readonly address: string;
   /** Opened anew, it has the port that it had at first. */
   readonly keepsPort: boolean;
-  readonly onMessage: (datagram: Buffer, from: RemoteInfo) => void;
+  readonly onMessage: (datagram: Buffer, from: Remote) => void;
   /** The other end of a connected socket answered "port unreachable". */
   readonly onRefused: () => void;
 }
@@ -19,14 +18,18 @@ export interface LastingSocketOptions {
  * comes back; but it cannot be bound meanwhile, and an administrator may destroy it (`ss --kill`).
  */
 export interface LastingSocket {
-  /** The port of the first opening. Rejects as `UdpSocket.bound` does, and then is to be closed. */
+  /** The port of the first opening. Rejects as `UdpEndpoint.bound` does, and then is to be closed. */
   readonly bound: Promise<number>;
   /** Undefined while there is none. If the last one failed, the next is begun. */
-  current(): Socket | undefined;
+  current(): UdpEndpoint | undefined;
   close(): Promise<void>;
 }
 
-export function createLastingSocket(options: LastingSocketOptions, clock: Pick<Clock, 'monotonicMs'>): LastingSocket {
+export function createLastingSocket(
+  endpoints: Pick<Endpoints, 'openUdp'>,
+  options: LastingSocketOptions,
+  clock: Pick<Clock, 'monotonicMs'>,
+): LastingSocket {
   const { address, keepsPort, onMessage, onRefused } = options;
   let port = 0;
   let openedMs = clock.monotonicMs();
@@ -34,17 +37,16 @@ export function createLastingSocket(options: LastingSocketOptions, clock: Pick<C
   let udp = open();
   const bound = udp.bound;
 
-  function open(): UdpSocket {
-    const opened = openUdp(address, port);
+  function open(): UdpEndpoint {
     const fail = () => {
       if (state !== 'closed') state = 'failed';
       void opened.close();
     };
-    opened.socket.on('message', onMessage);
-    opened.socket.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ECONNREFUSED') onRefused();
+    const onError = (error: Error) => {
+      if (isRefused(error)) onRefused();
       else fail();
-    });
+    };
+    const opened = endpoints.openUdp({ address, port, onMessage, onError });
     // To bind may have failed already, so that no event tells it any more.
     opened.bound.then((boundPort) => {
       if (keepsPort) port = boundPort;
@@ -62,7 +64,7 @@ export function createLastingSocket(options: LastingSocketOptions, clock: Pick<C
         state = 'opening';
         udp = open();
       }
-      return state === 'open' ? udp.socket : undefined;
+      return state === 'open' ? udp : undefined;
     },
     close() {
       state = 'closed';

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
-import type { Socket } from 'node:dgram';
 import type { Clock } from '../../clock/clock.ts';
 import type { Params } from '../../vsys/messages.ts';
+import { type Endpoints, isRefused, type UdpEndpoint } from '../dataplane/endpoints.ts';
 import { closedPorts } from '../reach.ts';
 import { createLastingSocket } from './lasting-socket.ts';
 import { decodePacket, encodePacket } from './packet.ts';
@@ -19,6 +19,7 @@ export interface Prober {
 
 /** Each has a socket of its own, since only a connected one is told of ICMP errors. */
 export function createProber(
+  endpoints: Pick<Endpoints, 'openUdp'>,
   from: string,
   { to, port }: Target,
   prefix: Buffer,
@@ -26,10 +27,11 @@ export function createProber(
 ): Prober {
   const tally = createTally();
   const isRouter = port === undefined;
-  const remotePort = port ?? closedPorts.first + randomInt(closedPorts.count);
-  const lasting = createLastingSocket({ address: from, keepsPort: false, onMessage, onRefused: hearRefusal }, clock);
+  const remote = { address: to, port: port ?? closedPorts.first + randomInt(closedPorts.count) };
+  const options = { address: from, keepsPort: false, onMessage, onRefused: hearRefusal };
+  const lasting = createLastingSocket(endpoints, options, clock);
   let sequence = 0;
-  let connected: Socket | undefined;
+  let connected: UdpEndpoint | undefined;
 
   function onMessage(datagram: Buffer): void {
     const packet = decodePacket(prefix, datagram);
@@ -42,10 +44,10 @@ export function createProber(
     tally.heard(atMs);
   }
 
-  function send(socket: Socket, packet: Buffer, sentAtMs: number): void {
-    socket.send(packet, (error) => {
+  function send(socket: UdpEndpoint, packet: Buffer, sentAtMs: number): void {
+    socket.send(packet, undefined, (error) => {
       // The kernel tells so of an earlier probe and has not taken this one.
-      if ((error as NodeJS.ErrnoException | null)?.code === 'ECONNREFUSED') hearRefusal(sentAtMs);
+      if (isRefused(error)) hearRefusal(sentAtMs);
     });
   }
 
@@ -60,7 +62,7 @@ export function createProber(
       if (socket === undefined) return;
       if (socket === connected) return send(socket, packet, sentAtMs);
       // To connect fails while there is no route.
-      socket.connect(remotePort, to, (error?: Error | null) => {
+      socket.connect(remote, (error) => {
         if (error || lasting.current() !== socket) return;
         connected = socket;
         send(socket, packet, sentAtMs);

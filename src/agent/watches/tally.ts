@@ -1,7 +1,7 @@
 import type { WatchedTarget } from '../../vsys/messages.ts';
 
 /** All times by the monotonic clock. */
-export interface SentProbe {
+interface SentProbe {
   readonly sequence: number;
   readonly sentAtMs: number;
   /** When it is missed, unless something was heard at or after its sending. */

@@ -1,5 +1,6 @@
 import type { Clock } from '../../clock/clock.ts';
 import type { Params, WatchReport } from '../../vsys/messages.ts';
+import type { Endpoints } from '../dataplane/endpoints.ts';
 import { createEcho } from './echo.ts';
 import { createProber, type Prober, type Target } from './prober.ts';
 
@@ -19,18 +20,19 @@ interface Watched {
 }
 
 /**
- * Sends a round of probes every interval, the first one at once. Rejects as `UdpSocket.bound` does.
+ * Sends a round of probes every interval, the first one at once. Rejects as `UdpEndpoint.bound` does.
  *
  * A busy or stopped process makes no misses. Whatever is to be done is done in the turn of the event loop after the timer, when the
  * packets that waited have been read; and when the timer comes later than by an interval, what is under way is forgotten.
  */
 export async function openWatch(
+  endpoints: Pick<Endpoints, 'openUdp'>,
   params: Params<'watch'>,
   prefix: Buffer,
   clock: Pick<Clock, 'monotonicMs'>,
 ): Promise<Watch> {
   const { id, from } = params;
-  const echo = createEcho(from, prefix, clock);
+  const echo = createEcho(endpoints, from, prefix, clock);
   const port = await echo.port.catch(async (error: unknown) => {
     await echo.close();
     throw error;
@@ -72,7 +74,10 @@ export async function openWatch(
     watched = new Map(
       targets.map((target) => {
         const key = `${target.name} ${target.to} ${target.port ?? ''}`;
-        return [key, before.get(key) ?? { name: target.name, prober: createProber(from, target, prefix, clock) }];
+        return [
+          key,
+          before.get(key) ?? { name: target.name, prober: createProber(endpoints, from, target, prefix, clock) },
+        ];
       }),
     );
     for (const [key, { prober }] of before) if (!watched.has(key)) void prober.close();

@@ -5,9 +5,13 @@ import {
   type PolicyOptions,
   uninstallAgents,
 } from '../../controller/agent-install.ts';
+import { forget, listNodes, type NodeAgents, type WhereOptions } from '../../controller/agent-list.ts';
+import { VnmError } from '../../model/errors.ts';
+import { exitCodes } from '../../model/exit-codes.ts';
 import { readSlice } from '../../slicefile/index.ts';
+import { shorten } from '../../transport/slices-there.ts';
 import { table } from '../output.ts';
-import { globalOptions, printProgress, runPlain } from '../run.ts';
+import { globalOptions, reportsOf, runCommand, runPlain } from '../run.ts';
 
 interface Options extends Omit<AdminOptions, 'nodes'> {
   readonly node?: string[];
@@ -19,9 +23,73 @@ interface InstallOptions extends Options {
 }
 
 export function addAgent(program: Command): void {
-  const agent = program.command('agent').description("the agent on shared nodes, for the nodes' administrator");
+  const agent = program
+    .command('agent')
+    .description('the agents on nodes: what is there, and putting them on shared nodes');
+  addList(agent);
+  addForget(agent);
   addInstall(agent);
   addUninstall(agent);
+}
+
+interface ListOptions extends Omit<WhereOptions, 'nodes'> {
+  readonly node?: string[];
+}
+
+const whereHint = 'slice files, slices or nodes of the database, or hosts as user@host:port';
+
+function addList(agent: Command): void {
+  withWhereOptions(agent.command('list'))
+    .description('what slices have a policy, an agent or anything installed on nodes')
+    .argument('<where...>', whereHint)
+    .action((words: string[], { node: nodes = [], ...options }: ListOptions, command: Command) =>
+      runCommand(command, async (context) => {
+        const { nodes: found, failure } = await listNodes(context, words, { ...options, nodes });
+        const exitCode =
+          failure instanceof VnmError ? failure.exitCode : failure === undefined ? exitCodes.done : exitCodes.failed;
+        return { text: listText(found), json: { nodes: found }, exitCode };
+      }),
+    );
+}
+
+function listText(nodes: readonly NodeAgents[]): string {
+  const rows = nodes.flatMap(({ node, slices }) =>
+    slices.map(({ slice, vnet = '-', by, login, installed, pid }) => [
+      node,
+      slice,
+      vnet,
+      by === undefined ? '-' : login === undefined ? by : `${by} (login ${login})`,
+      installed.length === 0 ? 'nothing' : shorten(installed),
+      pid === undefined ? '-' : `pid ${pid}`,
+    ]),
+  );
+  const empty = nodes.filter(({ slices, error }) => error === undefined && slices.length === 0).map(({ node }) => node);
+  return [
+    ...(rows.length === 0 ? [] : [table(['node', 'slice', 'vnet', 'policy by', 'installed', 'agent'], rows)]),
+    ...(empty.length === 0 ? [] : [`no slice: ${empty.join(', ')}`]),
+    ...nodes.flatMap(({ error }) => error ?? []),
+  ].join('\n\n');
+}
+
+function addForget(agent: Command): void {
+  withWhereOptions(agent.command('forget'))
+    .description('remove the policy and end the agent of a slice that has nothing installed')
+    .argument('<slice>', 'the name of a slice, or a slice file')
+    .argument('[where...]', `${whereHint}; the nodes of the slice without it`)
+    .action((slice: string, words: string[], { node: nodes = [], ...options }: ListOptions, command: Command) =>
+      runCommand(command, async (context) => {
+        const result = await forget(context, slice, words, { ...options, nodes });
+        const text = result.nodes.map(({ node, removed }) => `${node}: ${removed ? 'removed' : 'there was none'}`);
+        return { text: text.join('\n'), json: result };
+      }),
+    );
+}
+
+function withWhereOptions(command: Command): Command {
+  return command
+    .option('--node <name...>', 'of a slice only these nodes')
+    .option('--admin-user <user>', "a login that is root or may become root (sudo -n), instead of the slice file's")
+    .option('--admin-key <path>', 'its private key');
 }
 
 function addInstall(agent: Command): void {
@@ -75,7 +143,7 @@ function withAdminOptions(command: Command): Command {
 
 function contextOf(command: Command, signal: AbortSignal) {
   const { acceptNewHostKeys } = globalOptions(command);
-  return { acceptNewHostKeys, report: printProgress, signal };
+  return { acceptNewHostKeys, ...reportsOf(command), signal };
 }
 
 function addLimit(text: string, limits: PolicyOptions['limits']): PolicyOptions['limits'] {

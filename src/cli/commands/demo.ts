@@ -1,10 +1,12 @@
 import type { Command } from 'commander';
 import type { MigrateResult } from '../../controller/migrate.ts';
+import { migrateResultView } from '../../controller/views/migration.ts';
 import { type DemoResult, demo } from '../../experiment/demo.ts';
 import { VnmError } from '../../model/errors.ts';
+import { exitCodes } from '../../model/exit-codes.ts';
 import { migrationText } from '../migration-text.ts';
 import { ms, table } from '../output.ts';
-import { printProgress, runPlain } from '../run.ts';
+import { reportsOf, runPlain } from '../run.ts';
 
 export function addDemo(program: Command): void {
   program
@@ -15,12 +17,21 @@ export function addDemo(program: Command): void {
     .action((_options, command: Command) =>
       runPlain(command, async (signal) => {
         const startedAt = performance.now();
-        const result = await demo(printProgress, signal);
+        const result = await demo(reportsOf(command).report, signal);
         const ok = result.verified.ok && migrationsOf(result).every((migration) => migration.outcome === 'completed');
         if (signal.aborted) throw new VnmError('interrupted', 'the demo was interrupted; everything it made is gone');
-        return { text: report(result, performance.now() - startedAt), json: result, exitCode: ok ? 0 : 1 };
+        return {
+          text: report(result, performance.now() - startedAt),
+          json: jsonOf(result),
+          exitCode: ok ? exitCodes.done : exitCodes.failed,
+        };
       }),
     );
+}
+
+function jsonOf(result: DemoResult) {
+  const ways = result.ways.map(({ way, migrations }) => ({ way, migrations: migrations.map(migrateResultView) }));
+  return { ...result, ways };
 }
 
 function migrationsOf({ ways }: DemoResult): MigrateResult[] {

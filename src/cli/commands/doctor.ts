@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
-import { doctor, type NodeReport } from '../../controller/doctor.ts';
-import { sliceFromArgument } from '../../controller/slice-argument.ts';
+import { sliceFromArgument } from '../../controller/base/slice-argument.ts';
+import { type DoctorResult, doctor, type NodeReport } from '../../controller/doctor.ts';
+import { describeObstacle } from '../../controller/nodes/obstacles.ts';
+import { exitCodes } from '../../model/exit-codes.ts';
 import { clockCells, clockHeading, clockNotes } from '../clock-text.ts';
 import { ms, table } from '../output.ts';
 import { runCommand } from '../run.ts';
@@ -28,16 +30,25 @@ export function addDoctor(program: Command): void {
         const problems = result.nodes.flatMap(({ node, problems }) => problems.map((problem) => `${node}: ${problem}`));
         const verdict = result.ok ? 'every node can take part' : problems.join('\n');
         const notes = clockNotes(result.nodes.flatMap(({ clock }) => clock ?? []));
+        const warnings = result.nodes.flatMap(({ obstacles = [] }) => obstacles.filter(({ blocks }) => !blocks));
+        const warned = warnings.length === 0 ? [] : [warnings.map(describeObstacle).join('\n')];
         return {
-          text: [table(heading, rows), ...notes, verdict].join('\n\n'),
+          text: [table(heading, rows), ...notes, ...warned, verdict].join('\n\n'),
           json: result,
-          exitCode: result.ok ? 0 : 1,
+          exitCode: doctorExitCode(result),
         };
       }),
     );
 }
 
-function lacks({ features }: NodeReport): string {
-  const missing = (features ?? []).filter((feature) => !feature.available).map((feature) => feature.name);
+/** As of other commands: an unreachable node counts more than what is wrong with the others. */
+export function doctorExitCode({ ok, nodes }: DoctorResult): number {
+  if (nodes.some(({ reachable }) => !reachable)) return exitCodes.unreachable;
+  return ok ? exitCodes.done : exitCodes.failed;
+}
+
+export function lacks({ features }: Pick<NodeReport, 'features'>): string {
+  if (features === undefined) return 'unknown';
+  const missing = features.filter((feature) => !feature.available).map((feature) => feature.name);
   return missing.length === 0 ? 'nothing' : missing.join(', ');
 }

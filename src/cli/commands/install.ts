@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
+import { sliceFromArgument } from '../../controller/base/slice-argument.ts';
 import { type InstallOptions, install } from '../../controller/install.ts';
-import { sliceFromArgument } from '../../controller/slice-argument.ts';
 import { uninstall } from '../../controller/uninstall.ts';
 import { ms } from '../output.ts';
 import { runCommand } from '../run.ts';
@@ -46,7 +46,7 @@ export function addUninstall(program: Command): void {
     );
 }
 
-export function urpfOption(): Option {
+function urpfOption(): Option {
   return new Option('--urpf <mode>', 'reverse-path check at gateways and routers (RFC 3704)')
     .choices(['strict', 'feasible', 'loose'])
     .default('strict');

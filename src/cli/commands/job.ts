@@ -1,9 +1,8 @@
 import type { Command } from 'commander';
-import type { Context } from '../../controller/context.ts';
-import { isDead, thisProcess } from '../../controller/lock.ts';
+import type { Context } from '../../controller/base/context.ts';
+import { isDead, thisProcess } from '../../controller/base/lock.ts';
+import { sliceFromArgument } from '../../controller/base/slice-argument.ts';
 import type { MigrateOptions } from '../../controller/migrate.ts';
-import { sliceFromArgument } from '../../controller/slice-argument.ts';
-import { VnmError } from '../../model/errors.ts';
 import { migrateForJob } from '../../service/job-migration.ts';
 import { addJob as addJobTo, findJob, pauseJob, removeJob, resumeJob } from '../../service/jobs/actions.ts';
 import { systemJobClock } from '../../service/jobs/clock.ts';
@@ -11,10 +10,11 @@ import { runOnce } from '../../service/jobs/run.ts';
 import { jobView, runView } from '../../service/jobs/view.ts';
 import type { JobRecord } from '../../store/jobs.ts';
 import type { Store } from '../../store/store.ts';
-import { parseDuration } from '../duration.ts';
 import { historyText, jobListText, jobText } from '../job-text.ts';
+import { addMigrationOptions, migrationOptionsIn } from '../migration-options.ts';
+import { countOption, durationOption } from '../options.ts';
 import { type Output, runCommand } from '../run.ts';
-import { addMigrationOptions, migrateOutput } from './migrate.ts';
+import { migrateOutput } from './migrate.ts';
 
 interface AddOptions extends Omit<MigrateOptions, 'to'> {
   readonly slice: string;
@@ -24,9 +24,9 @@ interface AddOptions extends Omit<MigrateOptions, 'to'> {
   readonly at?: string;
   readonly timezone?: string;
   readonly missed: string;
-  readonly retries: string;
-  readonly retryWait: string;
-  readonly latestStart: string;
+  readonly retries: number;
+  readonly retryWait: number;
+  readonly latestStart: number;
 }
 
 /** A service that has not said so for longer is away. */
@@ -65,9 +65,11 @@ function addAdd(job: Command): void {
     .option('--timezone <name>', "by which clocks the pattern is meant (default: this machine's)")
     .option('--at <instant>', 'once, like 2026-12-01T03:00Z')
     .option('--missed <policy>', 'what was due while no service ran: skip it, or run once', 'skip')
-    .option('--retries <n>', 'how often a run that failed is tried again before the job is paused', '3')
-    .option('--retry-wait <duration>', 'before the first retry; twice as long before each further one', '60s')
-    .option('--latest-start <duration>', 'how long after it was due a run may still start', '5m');
+    .addOption(countOption('--retries <n>', 'how often a run that failed is tried again before the job is paused', 3))
+    .addOption(
+      durationOption('--retry-wait <duration>', 'before the first retry; twice as long before each further one', '60s'),
+    )
+    .addOption(durationOption('--latest-start <duration>', 'how long after it was due a run may still start', '5m'));
   addMigrationOptions(command).action((name: string, options: AddOptions, added: Command) =>
     runCommand(added, async ({ store }) => {
       const { name: slice } = sliceFromArgument(store, options.slice, { save: true });
@@ -77,14 +79,13 @@ function addAdd(job: Command): void {
 }
 
 function inputOf({ to, vn, cron, at, timezone, missed, ...rest }: AddOptions) {
-  const { control, schedule, granularity, urpf, traffic } = rest;
   return {
     to: to.split(',').map((placement) => placement.trim()),
-    options: { control, schedule, granularity, urpf, traffic },
+    options: migrationOptionsIn(rest),
     ...{ vn, cron, at, timezone, missed },
-    retries: parseCount(rest.retries),
-    retryWaitMs: parseDuration(rest.retryWait),
-    latestStartMs: parseDuration(rest.latestStart),
+    retries: rest.retries,
+    retryWaitMs: rest.retryWait,
+    latestStartMs: rest.latestStart,
   };
 }
 
@@ -105,10 +106,10 @@ function addHistory(job: Command): void {
     .command('history')
     .description('what became of its runs, newest first')
     .argument('<name>', 'the job')
-    .option('--limit <n>', 'how many runs', '20')
-    .action((name: string, { limit }: { limit: string }, command: Command) =>
+    .addOption(countOption('--limit <n>', 'how many runs', 20))
+    .action((name: string, { limit }: { limit: number }, command: Command) =>
       runCommand(command, async ({ store }) => {
-        const runs = store.jobs.runs(findJob(store, name).id, parseCount(limit)).map(runView);
+        const runs = store.jobs.runs(findJob(store, name).id, limit).map(runView);
         return { text: historyText(name, runs), json: { runs } };
       }),
     );
@@ -162,9 +163,4 @@ function serviceText(store: Store): string {
   return isServed(store)
     ? 'the service runs'
     : 'no service is running: nothing starts by itself until pl-vnm serve does';
-}
-
-function parseCount(text: string): number {
-  if (/^\d{1,6}$/.test(text)) return Number(text);
-  throw new VnmError('invalid-input', `'${text}' is not a number`);
 }

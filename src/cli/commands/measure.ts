@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
-import { type MeasureResult, measure, type PathLatency } from '../../controller/measure.ts';
-import { chooseVn } from '../../controller/resolve.ts';
-import { sliceFromArgument } from '../../controller/slice-argument.ts';
+import { chooseVn } from '../../controller/base/resolve.ts';
+import { sliceFromArgument } from '../../controller/base/slice-argument.ts';
+import { type MeasureResult, measure } from '../../controller/measure.ts';
+import { unsteadyPath } from '../../controller/migration/spread-warning.ts';
+import type { PathLatency } from '../../controller/probe/path-latency.ts';
 import { clockCells, clockHeading, clockNotes } from '../clock-text.ts';
 import { ms, table } from '../output.ts';
 import { runCommand } from '../run.ts';
@@ -33,6 +35,7 @@ export function addMeasure(program: Command): void {
         });
         const text = [
           ...parts,
+          ...result.instances.flatMap(({ paths }) => paths.flatMap((path) => unsteadyPath(path) ?? [])),
           ...(isAnyUncertain(result) ? [roundTripNote] : []),
           `clocks against this machine's\n${table(['node', ...clockHeading], clocks)}`,
           ...clockNotes(result.clocks),

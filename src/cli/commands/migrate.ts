@@ -1,11 +1,12 @@
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
+import { chooseVn } from '../../controller/base/resolve.ts';
+import { sliceFromArgument } from '../../controller/base/slice-argument.ts';
 import { type MigrateOptions, type MigrateResult, migrate } from '../../controller/migrate.ts';
-import { chooseVn } from '../../controller/resolve.ts';
-import { sliceFromArgument } from '../../controller/slice-argument.ts';
-import { scheduleNames } from '../../planning/schedule/types.ts';
+import { migrateResultView } from '../../controller/views/migration.ts';
+import { exitCodes } from '../../model/exit-codes.ts';
+import { addMigrationOptions } from '../migration-options.ts';
 import { migrationText } from '../migration-text.ts';
 import { type Output, runCommand } from '../run.ts';
-import { granularityOption, urpfOption } from './plan.ts';
 
 export function addMigrate(program: Command): void {
   const command = program
@@ -22,25 +23,19 @@ export function addMigrate(program: Command): void {
   );
 }
 
-/** How a migration is done, whoever starts it. */
-export function addMigrationOptions(command: Command): Command {
-  return command
-    .addOption(
-      new Option('--control <mode>', 'who times the redirections: the gateways themselves, or the controller over SSH')
-        .choices(['remote', 'gateway'])
-        .default('gateway'),
-    )
-    .addOption(
-      new Option('--schedule <name>', 'when each gateway redirects').choices([...scheduleNames]).default('optimal'),
-    )
-    .addOption(granularityOption())
-    .addOption(urpfOption())
-    .option('--traffic', "run the slice's flows meanwhile and count what they lose", false);
+const outcomeExitCodes = {
+  completed: exitCodes.done,
+  unchanged: exitCodes.done,
+  'rolled-back': exitCodes.rolledBack,
+  failed: exitCodes.rollbackIncomplete,
+} as const;
+
+function exitCodeOf({ interrupted, away, outcome }: MigrateResult): number {
+  if (interrupted) return exitCodes.interrupted;
+  return away.length > 0 ? exitCodes.unreachable : outcomeExitCodes[outcome];
 }
 
-const exitCodes = { completed: 0, 'rolled-back': 5, failed: 6 } as const;
-
 export function migrateOutput(result: MigrateResult): Output {
-  const exitCode = result.interrupted ? 130 : result.away.length > 0 ? 4 : exitCodes[result.outcome];
-  return { text: migrationText(result), json: result, exitCode };
+  const exitCode = exitCodeOf(result);
+  return { text: migrationText(result), json: migrateResultView(result), exitCode };
 }

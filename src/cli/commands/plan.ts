@@ -1,8 +1,9 @@
 import { type Command, Option } from 'commander';
+import { chooseVn } from '../../controller/base/resolve.ts';
+import { sliceFromArgument } from '../../controller/base/slice-argument.ts';
 import { type PlanOptions, type PlanResult, plan } from '../../controller/plan.ts';
-import { chooseVn } from '../../controller/resolve.ts';
-import { sliceFromArgument } from '../../controller/slice-argument.ts';
 import { scheduleNames } from '../../planning/schedule/types.ts';
+import { migrationOption } from '../migration-options.ts';
 import { planText } from '../plan-text.ts';
 import { runCommand } from '../run.ts';
 
@@ -15,8 +16,8 @@ export function addPlan(program: Command): void {
     .option('--from <placement>', 'the placement to move from (default: the installed one, else initial)')
     .option('--vn <name>', 'which VN, when the slice has several')
     .addOption(new Option('--schedule <name>', 'one schedule (default: all, side by side)').choices([...scheduleNames]))
-    .addOption(urpfOption())
-    .addOption(granularityOption())
+    .addOption(migrationOption('urpf'))
+    .addOption(migrationOption('granularity'))
     .addOption(
       new Option(
         '--latency <source>',
@@ -25,23 +26,9 @@ export function addPlan(program: Command): void {
     )
     .action((argument: string, options: PlanOptions & { vn?: string }, command: Command) =>
       runCommand(command, async (context) => {
-        const slice = sliceFromArgument(context.store, argument);
+        const slice = sliceFromArgument(context.store, argument, { check: true });
         const result: PlanResult = await plan(context, slice, chooseVn(slice, options.vn), options);
         return { text: planText(result), json: result };
       }),
     );
-}
-
-/** Of a migration; without it feasible where the gateways can. */
-export function urpfOption(): Option {
-  return new Option(
-    '--urpf <mode>',
-    'reverse-path check (RFC 3704; default: feasible where the gateways can, else strict)',
-  ).choices(['strict', 'feasible', 'loose']);
-}
-
-export function granularityOption(): Option {
-  return new Option('--granularity <what>', 'one instant per gateway, or one per remote gateway')
-    .choices(['gateway', 'peer'])
-    .default('gateway');
 }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
+import { sliceFromArgument } from '../../controller/base/slice-argument.ts';
 import { type ReconcileOptions, type ReconcileResult, reconcile } from '../../controller/reconcile.ts';
-import { sliceFromArgument } from '../../controller/slice-argument.ts';
 import { comparisonExitCode, differencesText, failureTexts } from '../live-text.ts';
 import { runCommand } from '../run.ts';
 

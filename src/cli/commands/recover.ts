@@ -1,16 +1,18 @@
 import type { Command } from 'commander';
-import type { Context } from '../../controller/context.ts';
+import type { Context } from '../../controller/base/context.ts';
+import { chooseVn } from '../../controller/base/resolve.ts';
+import { sliceFromArgument } from '../../controller/base/slice-argument.ts';
 import type { MigrateResult } from '../../controller/migrate.ts';
 import { resume, rollback } from '../../controller/recover.ts';
-import { chooseVn } from '../../controller/resolve.ts';
-import { sliceFromArgument } from '../../controller/slice-argument.ts';
+import { exitCodes } from '../../model/exit-codes.ts';
 import type { Slice, VirtualNetwork } from '../../model/slice.ts';
+import { unproven } from '../migration-text.ts';
 import { type Output, runCommand } from '../run.ts';
 import { migrateOutput } from './migrate.ts';
 
 export function addResume(program: Command): void {
   addRecovery(program, 'resume', 'finish a migration that was interrupted', async (context, slice, vn) =>
-    migrateOutput(await resume(context, slice, vn)),
+    recoveryOutput(await resume(context, slice, vn)),
   );
 }
 
@@ -19,14 +21,25 @@ export function addRollback(program: Command): void {
     const result = await rollback(context, slice, vn);
     if (result === undefined)
       return { text: `what an interrupted 'plan' had left is gone`, json: { outcome: 'rolled-back' } };
-    const output = migrateOutput(result);
+    const output = recoveryOutput(result);
     // Here that is what was wanted.
-    return result.outcome === 'rolled-back' ? { ...output, text: undone(result), exitCode: 0 } : output;
+    return result.outcome === 'rolled-back' ? { ...output, text: undone(result), exitCode: exitCodes.done } : output;
   });
 }
 
-function undone({ vn, from }: MigrateResult): string {
-  return `VN '${vn}' is on '${from}' as it was before; nothing of the migration is left`;
+function recoveryOutput(result: MigrateResult): Output {
+  const output = migrateOutput(result);
+  if (result.outcome !== 'unchanged') return output;
+  const { vn, slice, from } = result;
+  return {
+    ...output,
+    text: `no migration of VN '${vn}' of slice '${slice}' was interrupted; it is on '${from}': nothing changed`,
+  };
+}
+
+function undone(result: MigrateResult): string {
+  const { vn, from } = result;
+  return `VN '${vn}' is on '${from}' as it was before; nothing of the migration is left${unproven(result)}`;
 }
 
 function addRecovery(

@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
+import { sliceFromArgument } from '../../controller/base/slice-argument.ts';
 import { type LiveStatus, liveStatus } from '../../controller/live.ts';
-import { sliceFromArgument } from '../../controller/slice-argument.ts';
+import { describeObstacle } from '../../controller/nodes/obstacles.ts';
 import { type SliceStatus, sliceStatus } from '../../controller/status.ts';
+import { sliceStatusView } from '../../controller/views/status.ts';
 import { VnmError } from '../../model/errors.ts';
 import { healthLines } from '../health-text.ts';
 import { comparisonExitCode, differencesText, failureTexts } from '../live-text.ts';
@@ -24,7 +26,8 @@ export function addStatus(program: Command): void {
             : [sliceFromArgument(store, argument)];
         const result = slices.map((slice) => sliceStatus(store, slice));
         const text = result.length === 0 ? `${store.path} knows no slice yet` : result.map(describe).join('\n\n');
-        return { text, json: argument === undefined ? { slices: result } : result[0] };
+        const views = result.map(sliceStatusView);
+        return { text, json: argument === undefined ? { slices: views } : views[0] };
       }),
     );
 }
@@ -38,6 +41,7 @@ function liveOutput(status: LiveStatus): Output {
   const { differences, notCompared } = status;
   const lines = [
     ...failureTexts(status),
+    ...(status.obstacles ?? []).map(describeObstacle),
     ...notCompared.map((vn) => `VN '${vn}' is half installed or half removed, and was not compared`),
     verdictOn(status),
   ];

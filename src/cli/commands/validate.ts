@@ -1,6 +1,8 @@
 import type { Command } from 'commander';
+import { exitCodes } from '../../model/exit-codes.ts';
 import { checkSlice, checkSubnets, formatFault, readSliceText, sliceJsonSchema } from '../../slicefile/index.ts';
-import { runPlain } from '../run.ts';
+import { type Output, runPlain } from '../run.ts';
+import { schemaFile, writeSchema } from '../schema-file.ts';
 
 export function addValidate(program: Command): void {
   program
@@ -18,7 +20,7 @@ export function addValidate(program: Command): void {
         return {
           text: text.join('\n'),
           json: { ok: faults.length === 0, faults },
-          exitCode: faults.length === 0 ? 0 : 3,
+          exitCode: faults.length === 0 ? exitCodes.done : exitCodes.invalidInput,
         };
       }),
     );
@@ -28,10 +30,18 @@ export function addSchema(program: Command): void {
   program
     .command('schema')
     .description('the JSON Schema of slice files, for editors')
-    .action((_options, command: Command) =>
+    .option('--write [directory]', `write it to ${schemaFile} there, and print the line that slice files begin with`)
+    .action(({ write }: { write?: string | true }, command: Command) =>
       runPlain(command, async () => {
+        if (write !== undefined) return written(writeSchema(write === true ? '.' : write));
         const schema = sliceJsonSchema();
         return { text: JSON.stringify(schema, null, 2), json: schema };
       }),
     );
+}
+
+function written(file: string): Output {
+  const line = `# yaml-language-server: $schema=./${schemaFile}`;
+  const text = `wrote ${file}; begin a slice file next to it with this line:\n\n${line}`;
+  return { text, json: { file, line } };
 }

@@ -1,7 +1,10 @@
 import type { Command } from 'commander';
-import { chooseVn } from '../../controller/resolve.ts';
-import { sliceFromArgument } from '../../controller/slice-argument.ts';
+import { chooseVn } from '../../controller/base/resolve.ts';
+import { sliceFromArgument } from '../../controller/base/slice-argument.ts';
+import { describeObstacle } from '../../controller/nodes/obstacles.ts';
+import type { VerifyResult } from '../../controller/probe/verify-vn.ts';
 import { verify } from '../../controller/verify.ts';
+import { exitCodes } from '../../model/exit-codes.ts';
 import { table } from '../output.ts';
 import { runCommand } from '../run.ts';
 
@@ -15,16 +18,31 @@ export function addVerify(program: Command): void {
       runCommand(command, async (context) => {
         const slice = sliceFromArgument(context.store, argument);
         const result = await verify(context, slice, chooseVn(slice, options.vn));
-        const rows = result.pairs.map(({ from, to, reachable, received, sent, stopsAt }) => [
+        const rows = result.pairs.map(({ from, to, reachable, lostBytes, provenBy, received, sent, stopsAt }) => [
           from,
           to,
-          reachable ? 'ok' : 'broken',
-          `${received}/${sent}`,
+          reachable ? (lostBytes === undefined ? 'ok' : 'too narrow') : 'broken',
+          provenBy === 'echo' ? 'by echo' : `${received}/${sent}`,
           stopsAt ?? '',
         ]);
         const verdict = result.ok ? 'every pair of end hosts reaches each other' : 'some pairs are broken';
-        const text = `${table(['from', 'to', 'result', 'probes', 'it stops'], rows)}\n\nVN '${result.vn}': ${verdict}`;
-        return { text, json: result, exitCode: result.ok ? 0 : 1 };
+        const sizes = describeNarrow(result);
+        const obstacles = (result.obstacles ?? []).map(describeObstacle);
+        const parts = [table(['from', 'to', 'result', 'probes', 'it stops'], rows), ...sizes, ...obstacles];
+        const text = [...parts, `VN '${result.vn}': ${verdict}`].join('\n\n');
+        return { text, json: result, exitCode: result.ok ? exitCodes.done : exitCodes.failed };
       }),
     );
+}
+
+function describeNarrow({ vn, pairs }: VerifyResult): string[] {
+  const narrow = pairs.filter(({ lostBytes }) => lostBytes !== undefined);
+  const [first] = narrow;
+  if (first === undefined) return [];
+  const known = narrow.flatMap(({ carriesBytes }) => carriesBytes ?? []);
+  const most = known.length === 0 ? '' : `, ${Math.min(...known)} bytes at most get through`;
+  const value = known.length === 0 ? 'BYTES' : Math.min(...known);
+  return [
+    `packets of the VN's full size (${first.lostBytes} bytes) are lost${most}: widen the path, or set 'mtu: ${value}' for VN '${vn}' in the slice file and run pl-vnm install SLICE.yaml`,
+  ];
 }

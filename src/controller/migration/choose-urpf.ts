@@ -1,8 +1,8 @@
 import { VnmError } from '../../model/errors.ts';
 import type { UrpfMode } from '../../model/route.ts';
 import type { VirtualNetwork } from '../../model/slice.ts';
-import type { Agents } from '../agents.ts';
-import type { Context } from '../context.ts';
+import type { Context } from '../base/context.ts';
+import type { Agents } from '../nodes/agents.ts';
 
 /** The mode asked for; without one, feasible where every gateway can. */
 export function chooseUrpf(

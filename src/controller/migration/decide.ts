@@ -7,8 +7,8 @@ import type { FlowPath, Uncertainty } from '../../planning/loss/types.ts';
 import { type Evaluation, evaluate } from '../../planning/schedule/evaluate.ts';
 import { makeSchedule } from '../../planning/schedule/make.ts';
 import type { Granularity, Schedule, ScheduleName } from '../../planning/schedule/types.ts';
-import type { Agents } from '../agents.ts';
-import type { NodeClock } from '../clocks.ts';
+import type { Agents } from '../nodes/agents.ts';
+import type { NodeClock } from '../nodes/clocks.ts';
 import type { ControlMode } from './types.ts';
 
 /** A schedule with what it was made from and what it will do. */

@@ -1,41 +1,52 @@
 /** Step 6 of a migration (the paper, section III-D), and the way back. Nodes that are away do not stop either. */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { sleep } from '../../clock/sleep.ts';
 import { messageOf, VnmError } from '../../model/errors.ts';
 import type { UrpfMode } from '../../model/route.ts';
 import { type Instance, planAccess } from '../../planning/instance.ts';
 import { routersBetween } from '../../planning/paths.ts';
-import type { Outcome } from '../../store/migrations.ts';
-import { applyAll, applyWhereReachable } from '../agents.ts';
-import { desiredBatches } from '../desired.ts';
-import { mergeBatches, removeGates, setGroups, setUrpf, tearDownInstance } from '../operations.ts';
-import { edgeNodes } from '../resolve.ts';
-import { brokenPairs, verifyVn } from '../verify.ts';
+import type { Yardstick } from '../../store/migrations.ts';
+import { writeIfPossible } from '../base/best-effort.ts';
+import { edgeNodes } from '../base/resolve.ts';
+import { mergeBatches } from '../batches/batches.ts';
+import { desiredBatches } from '../batches/desired.ts';
+import { removeGates } from '../batches/gates.ts';
+import { setGroups, setUrpf } from '../batches/gateways.ts';
+import { tearDownInstance } from '../batches/routers.ts';
+import { applyAll, applyWhereReachable } from '../nodes/agents.ts';
+import { brokenPairs, type PairResult } from '../probe/verify-vn.ts';
+import { yardstickOf } from './journal.ts';
+import { isBetter, namesOf, type Pair, proveEndHosts } from './proof.ts';
 import type { Recorded, Run } from './types.ts';
 
 /** Added to the longest old latency before the old instance goes. */
 const drainMarginMs = 250;
-/** An armed redirection that has begun is waited for so long. */
-const armedPatienceMs = 5000;
 const armedPollMs = 50;
-/** The phase in which no gateway uses the new instance any more. */
-const takeAway = 'take the new instance away';
 
-/** The end hosts reach each other over the new instance. From the redirection on no signal stops a migration. */
-export async function confirm(run: Run, fresh: Instance): Promise<void> {
+/**
+ * The end hosts reach each other over the new instance, as far as they did before. Answers the pairs that could not be proven. From
+ * the redirection on no signal stops a migration. Throws VnmError `failed` where the new instance is not better than the old one.
+ */
+export async function confirm(run: Run, fresh: Instance): Promise<Pair[]> {
   run.phases.begin('verify');
-  await verifyEndHosts(run, fresh, 'after the redirection');
+  const { excused, failed } = await proveEndHosts(run, fresh, yardstickBefore(run));
+  if (failed.length > 0 && !(await isBetter(run, fresh, run.old.instance, failed))) {
+    throw new VnmError('failed', `after the redirection no packet came from ${brokenPairs(failed)}`);
+  }
+  return tellUnproven(run, 'after the redirection', [...excused, ...failed]);
 }
 
-/** `dead`: routers without which the instance was before; no pair that needs one is asked for. */
-async function verifyEndHosts(
-  { agents, slice, vn }: Run,
-  instance: Instance,
-  when: string,
-  dead: readonly string[] = [],
-): Promise<void> {
-  const isMeant = (from: string, to: string) => !routersBetween(vn, from, to).some((router) => dead.includes(router));
-  const broken = brokenPairs((await verifyVn(agents, slice, vn, instance, isMeant)).pairs);
-  if (broken !== undefined) throw new VnmError('failed', `${when} no packet came from ${broken}`);
+function yardstickBefore({ context, id }: Run): Yardstick {
+  const record = id === undefined ? undefined : context.store.migrations.find(id);
+  return record === undefined ? { unproven: [] } : yardstickOf(record);
+}
+
+function tellUnproven({ context, slice }: Run, when: string, pairs: readonly PairResult[]): Pair[] {
+  if (pairs.length === 0) return [];
+  const names = pairs.map(({ from, to }) => ({ from, to }));
+  const text = `${when} not proven to reach each other: ${namesOf(names)}; pl-vnm doctor ${slice.name} says what may be in the way`;
+  context.report({ kind: 'note', text });
+  writeIfPossible(context, () => context.store.events.add(slice.name, 'unproven', text));
+  return names;
 }
 
 function requireGateways({ agents, vn }: Run): void {
@@ -45,15 +56,18 @@ function requireGateways({ agents, vn }: Run): void {
   throw new VnmError('unreachable', `${names} cannot be reached and may send into the new instance, so both stay up`);
 }
 
-/** The new instance is the VN now. The old one goes once nothing can be in flight on it (`drainMs` after the redirections). */
-export async function retire(run: Run, fresh: Recorded, drainMs: number): Promise<Outcome> {
+/**
+ * The new instance is the VN now. The old one goes once nothing can be in flight on it (`drainMs` after the redirections). Throws where
+ * that cannot be recorded.
+ */
+export async function retire(run: Run, fresh: Recorded, drainMs: number): Promise<void> {
   const { context, agents, slice, vn, old, urpf, mtu, phases, id } = run;
   const { instances, migrations } = context.store;
   // What was begun before it was interrupted is not gone back on: from `drain` one could still roll back.
   const isBegun = id !== undefined && migrations.find(id)?.state === 'retire';
   if (!isBegun) phases.begin('drain');
   if (instances.active(slice.name, vn.name)?.id !== fresh.record.id) instances.activate(fresh.record.id, old.record.id);
-  instances.setSettings(slice.name, vn.name, { mtu, urpf });
+  const isSet = writeIfPossible(context, () => instances.setSettings(slice.name, vn.name, { mtu, urpf }));
   if (!isBegun) await sleep(Math.max(0, drainMs) + drainMarginMs);
   phases.begin('retire');
   const left = await applyWhereReachable(
@@ -66,82 +80,115 @@ export async function retire(run: Run, fresh: Recorded, drainMs: number): Promis
     agents.givenUp,
   );
   tellOfLeft(run, left);
-  instances.remove(old.record.id);
-  return 'completed';
+  // While it is in the database, `resume` can end what could not be recorded.
+  if (!isSet || !writeIfPossible(context, () => instances.remove(old.record.id))) throw notRecorded();
+}
+
+/** Whether every gateway can be asked what it did. Throws VnmError `unreachable` where an edge node is away. */
+export async function findGateways(run: Run): Promise<void> {
+  const { context, agents, vn } = run;
+  await agents
+    .check(edgeNodes(vn))
+    .then(() => agents.revive(edgeNodes(vn)))
+    .catch((error: unknown) => context.report({ kind: 'note', text: messageOf(error) }));
+  const away = edgesAway(run);
+  if (away.length === 0) return;
+  const text = `node '${away.join("', '")}' cannot be reached`;
+  writeIfPossible(context, () => context.store.events.add(run.slice.name, 'redirection-uncertain', text));
+  throw new VnmError('unreachable', text);
 }
 
 /**
- * Back to the old instance: what is armed is disarmed, the gateways send into the old instance, then the new one goes, once nothing
- * can be in flight on it (`drainMs`). `urpf` is the mode that was before. While a gateway that may have redirected is away, or the
- * old instance does not carry traffic, both instances stay: `failed`. Where it carried none before, since the node of a router was
- * away, it need not afterwards.
+ * Every gateway into the old instance: what is armed is disarmed, and what is under way on the new one (`drainMs`) is still accepted.
+ * Answers the pairs of end hosts that were not seen to reach each other afterwards. Throws while a gateway that may have redirected is
+ * away, and where the new instance carries traffic that the old one does not (the gateways then send into the new one again). What the
+ * old one did not carry before, it need not afterwards.
  */
-export async function rollBack(
-  run: Run,
-  fresh: Recorded,
-  urpf: UrpfMode,
-  options: { readonly redirectionBegun: boolean; readonly drainMs: number },
-): Promise<Outcome> {
-  const { context, agents, slice, vn, old, phases } = run;
-  const { instances, events } = context.store;
-  phases.begin(options.redirectionBegun ? 'roll back' : takeAway);
+export async function sendBack(run: Run, fresh: Recorded, drainMs: number): Promise<readonly Pair[]> {
+  const { agents, slice, vn, old, phases, context } = run;
+  phases.begin('roll back');
+  await agents.revive(edgeNodes(vn));
+  await disarmAll(run);
+  const back = setGroups(slice, vn, agents, [old.instance, fresh.instance], old.instance, run.urpf);
+  await applyWhereReachable(agents, mergeBatches(back, run.gated ? removeGates(planAccess(slice, vn)) : new Map()));
+  await sleep(drainMs + drainMarginMs);
+  requireGateways(run);
+  const unproven = await confirmOld(run, fresh.instance);
+  const { instances } = context.store;
+  if (instances.active(slice.name, vn.name)?.id !== old.record.id) instances.activate(old.record.id, fresh.record.id);
+  return unproven;
+}
+
+/** The new instance goes; no gateway uses it. `urpf`: the mode that was before. Throws where its end cannot be recorded. */
+export async function takeAway(run: Run, fresh: Recorded, urpf: UrpfMode): Promise<void> {
+  const { agents, slice, vn, old, phases, context } = run;
+  const { instances } = context.store;
+  phases.begin('take the new instance away');
+  writeIfPossible(context, () => instances.setState(fresh.record.id, 'removing'));
+  await agents.revive(edgeNodes(vn));
   const access = planAccess(slice, vn);
-  try {
-    await agents.revive(edgeNodes(vn));
-    if (options.redirectionBegun) {
-      await disarmAll(run);
-      const both = [old.instance, fresh.instance];
-      const back = setGroups(slice, vn, agents, both, old.instance, run.urpf);
-      await applyWhereReachable(agents, mergeBatches(back, run.gated ? removeGates(access) : new Map()));
-      // What is under way on the new instance is still accepted.
-      await sleep(options.drainMs + drainMarginMs);
-      requireGateways(run);
-      await confirmOld(run);
-    }
-    if (instances.active(slice.name, vn.name)?.id !== old.record.id) instances.activate(old.record.id, fresh.record.id);
-    instances.setSettings(slice.name, vn.name, { mtu: run.mtu, urpf });
-    if (options.redirectionBegun) phases.begin(takeAway);
-    const left = await applyWhereReachable(
-      agents,
-      mergeBatches(
-        run.gated ? removeGates(access) : new Map(),
-        setUrpf(vn, old.instance, access, urpf),
-        setGroups(slice, vn, agents, [old.instance], old.instance, urpf),
-      ),
-    );
-    await removeFresh(run, fresh, left);
-    return 'rolled-back';
-  } catch (error) {
-    instances.setState(fresh.record.id, 'removing');
-    events.add(slice.name, 'rollback-incomplete', messageOf(error));
-    context.report({ kind: 'note', text: `the way back is not complete: ${messageOf(error)}` });
-    return 'failed';
-  }
+  const isSet = writeIfPossible(context, () => instances.setSettings(slice.name, vn.name, { mtu: run.mtu, urpf }));
+  const left = await applyWhereReachable(
+    agents,
+    mergeBatches(
+      run.gated ? removeGates(access) : new Map(),
+      setUrpf(vn, old.instance, access, urpf),
+      setGroups(slice, vn, agents, [old.instance], old.instance, urpf),
+    ),
+  );
+  await tearDownFresh(run, fresh, left);
+  if (!isSet || !writeIfPossible(context, () => instances.remove(fresh.record.id))) throw notRecorded();
+}
+
+/** The way back has stopped: what is still there of the new instance stays, and so does the journal's phase. */
+export function leaveNew({ context, slice }: Run, error: unknown): void {
+  writeIfPossible(context, () => context.store.events.add(slice.name, 'rollback-incomplete', messageOf(error)));
+  context.report({ kind: 'note', text: `the way back is not complete: ${messageOf(error)}` });
+}
+
+/** Of what is done on the nodes, and of which the database does not know. */
+export function notRecorded(): VnmError {
+  return new VnmError('failed', 'how it ended could not be recorded in full');
 }
 
 /**
- * The end hosts reach each other over the old instance; where they do not, what somebody has removed or changed of it is put back
- * first: `reconcile` does not while a migration is unfinished, and a migration whose both instances are hurt would stay so for good.
+ * The end hosts reach each other over the old instance, as far as they did before; where they do not, what somebody has removed or
+ * changed of it is put back first: `reconcile` does not while a migration is unfinished. What cannot be proven even then is told
+ * (and answered) and stops nothing, unless the new instance is the better one: then the gateways send into that again.
  */
-async function confirmOld(run: Run): Promise<void> {
-  const dead = deadBefore(run);
+async function confirmOld(run: Run, fresh: Instance): Promise<Pair[]> {
+  const { context, vn, old } = run;
+  const yardstick = yardstickBefore(run);
+  // An earlier version did not look at pairs that need a router whose node was away.
+  const dead = yardstick.byEcho === undefined ? deadBefore(run) : [];
+  const isMeant = (from: string, to: string) => !routersBetween(vn, from, to).some((router) => dead.includes(router));
+  const prove = (locate = true) => proveEndHosts(run, old.instance, yardstick, { isMeant, locate });
   const when = 'back on the old instance';
-  try {
-    await verifyEndHosts(run, run.old.instance, when, dead);
-  } catch (error) {
-    if (!(error instanceof VnmError) || error.code !== 'failed') throw error;
-    const { context, agents, slice, vn, old, mtu, urpf } = run;
-    context.report({ kind: 'note', text: `${messageOf(error)}; the old instance is mended` });
-    const instances = [{ instance: old.instance, routes: context.store.instances.routes(old.record.id) }];
-    const batches = desiredBatches(slice, { vn, instances, active: old.instance, mtu, urpf }, agents);
-    await Promise.all(
-      [...batches].map(async ([node, operations]) => {
-        if (agents.missing.has(node)) return;
-        await agents.get(node).call('apply', { operations, repair: true }, { timeoutMs: 120_000 });
-      }),
-    );
-    await verifyEndHosts(run, old.instance, when, dead);
+  let proof = await prove();
+  if (proof.failed.length > 0) {
+    const text = `${when} no packet came from ${brokenPairs(proof.failed)}; the old instance is repaired`;
+    context.report({ kind: 'note', text });
+    await repairOld(run);
+    proof = await prove(false);
   }
+  const { excused, failed } = proof;
+  if (failed.length > 0 && (await isBetter(run, fresh, old.instance, failed))) {
+    await redirectAll(run, fresh);
+    const text = `${when} no packet came from ${namesOf(failed)}, unlike on the new one, into which the gateways send again`;
+    throw new VnmError('failed', `${text}; pl-vnm resume ${run.slice.name} finishes the migration`);
+  }
+  return tellUnproven(run, when, [...excused, ...failed]);
+}
+
+async function repairOld({ context, agents, slice, vn, old, mtu, urpf }: Run): Promise<void> {
+  const instances = [{ instance: old.instance, routes: context.store.instances.routes(old.record.id) }];
+  const batches = desiredBatches(slice, { vn, instances, active: old.instance, mtu, urpf }, agents);
+  await Promise.all(
+    [...batches].map(async ([node, operations]) => {
+      if (agents.missing.has(node)) return;
+      await agents.get(node).call('apply', { operations, repair: true });
+    }),
+  );
 }
 
 /** Routers of the old instance whose node was away when they should have been cloned. */
@@ -154,15 +201,19 @@ function deadBefore({ context, id }: Run): readonly string[] {
   return dead;
 }
 
-/** Takes the new instance away again, gateways' links first. No gateway may send into it any more. `before`: nodes found away. */
-export async function removeFresh(
-  { context, agents, slice, vn }: Pick<Run, 'context' | 'agents' | 'slice' | 'vn'>,
-  fresh: Recorded,
-  before: readonly string[] = [],
-): Promise<void> {
+type Surroundings = Pick<Run, 'context' | 'agents' | 'slice' | 'vn'>;
+
+/** Takes the new instance away again, and forgets it. No gateway may send into it any more. */
+export async function removeFresh(run: Surroundings, fresh: Recorded): Promise<void> {
+  await tearDownFresh(run, fresh, []);
+  run.context.store.instances.remove(fresh.record.id);
+}
+
+/** Gateways' links first. `before`: nodes found away. */
+async function tearDownFresh(run: Surroundings, fresh: Recorded, before: readonly string[]): Promise<void> {
+  const { agents, slice, vn } = run;
   const left = await applyWhereReachable(agents, tearDownInstance(slice, vn, fresh.instance, agents));
-  context.store.instances.remove(fresh.record.id);
-  tellOfLeft({ context, slice }, [...before, ...left]);
+  tellOfLeft(run, [...before, ...left]);
 }
 
 /** Every gateway into the new instance, at once: those that are there already stay as they are. */
@@ -192,11 +243,11 @@ async function disarmAll({ context, agents, vn, id }: Run): Promise<void> {
       .filter(({ node }) => !agents.missing.has(node))
       .map(async ({ node }) => {
         try {
-          await agents.get(node).call('cancel', { id: armedId }, { timeoutMs: armedPatienceMs });
-          for (const startMs = performance.now(); performance.now() - startMs < armedPatienceMs; ) {
-            const { state } = await agents
-              .get(node)
-              .call('armed_results', { id: armedId }, { timeoutMs: armedPatienceMs });
+          const timeoutMs = agents.get(node).limits.questionMs;
+          await agents.get(node).call('cancel', { id: armedId }, { timeoutMs });
+          // What has begun is waited for.
+          for (const startMs = performance.now(); performance.now() - startMs < timeoutMs; ) {
+            const { state } = await agents.get(node).call('armed_results', { id: armedId }, { timeoutMs });
             if (state !== 'armed') return;
             await sleep(armedPollMs);
           }
@@ -214,5 +265,5 @@ function tellOfLeft({ context, slice }: Pick<Run, 'context' | 'slice'>, nodes: r
   const names = [...new Set(nodes)].join("', '");
   const text = `node '${names}' cannot be reached: what is to go from there stays until pl-vnm reconcile ${slice.name}`;
   context.report({ kind: 'note', text });
-  context.store.events.add(slice.name, 'left-over', text);
+  writeIfPossible(context, () => context.store.events.add(slice.name, 'left-over', text));
 }

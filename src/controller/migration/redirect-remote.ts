@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClockEstimate } from '../../clock/exchange.ts';
+import { sleep } from '../../clock/sleep.ts';
 import type { RedirectionRecord } from '../../store/migrations.ts';
 import type { Decision } from './decide.ts';
 import { recordOf } from './record.ts';

@@ -2,7 +2,7 @@ import type { Slice, VirtualNetwork } from '../../model/slice.ts';
 import { type Instance, instanceNexthop } from '../../planning/instance.ts';
 import { offsetMs } from '../../planning/schedule/offsets.ts';
 import type { Schedule } from '../../planning/schedule/types.ts';
-import { groupTo, peersOf } from '../operations.ts';
+import { groupTo, peersOf } from '../batches/gateways.ts';
 
 /** What one gateway redirects at one instant: all its groups, or with granularity `peer` the one towards a remote gateway. */
 export interface Redirection {

@@ -1,8 +1,12 @@
 import { messageOf } from '../../model/errors.ts';
-import type { FlowRecord, Outcome, RedirectionRecord } from '../../store/migrations.ts';
-import type { CountedFlow } from '../traffic.ts';
+import type { Slice, VirtualNetwork } from '../../model/slice.ts';
+import type { FlowRecord, HostPair, Outcome, RedirectionRecord } from '../../store/migrations.ts';
+import { writeIfPossible } from '../base/best-effort.ts';
+import type { Context } from '../base/context.ts';
+import { activeInstance } from '../base/resolve.ts';
+import type { CountedFlow } from '../probe/traffic.ts';
 import type { Decision } from './decide.ts';
-import { edgesAway } from './finish.ts';
+import { edgesAway, notRecorded } from './finish.ts';
 import { type MigrateOptions, type MigrateResult, movesOf, type Run } from './types.ts';
 
 /** What a flow was counted, beside what the loss model said it would lose. */
@@ -19,24 +23,60 @@ export function withPrediction(flows: readonly CountedFlow[], decision: Decision
   });
 }
 
-/** Writes how a migration ended, and tells it. */
+/** What a command answers that found nothing to do. `to`: the placement asked for, or the present one. */
+export function unchanged(
+  { store }: Context,
+  slice: Slice,
+  vn: VirtualNetwork,
+  options: Pick<MigrateOptions, 'control' | 'schedule' | 'granularity'> & { readonly to?: string },
+): MigrateResult {
+  const { record, instance } = activeInstance(store, slice, vn);
+  const { control, schedule, granularity, to = record.placementName } = options;
+  return {
+    id: null,
+    slice: slice.name,
+    vn: vn.name,
+    from: record.placementName,
+    to,
+    control,
+    schedule,
+    granularity,
+    urpf: store.instances.settings(slice.name, vn.name)!.urpf,
+    outcome: 'unchanged',
+    durationMs: 0,
+    phases: [],
+    moves: movesOf(vn, instance.placement, instance.placement),
+    fromRecord: [],
+    redirections: [],
+    flows: [],
+    away: [],
+    interrupted: false,
+  };
+}
+
+/** Writes how a migration ended, and tells it. One whose end cannot be written is `failed`: `resume` or `rollback` ends it. */
 export function recordResult(
   run: Run,
   options: MigrateOptions,
-  outcome: Outcome,
+  reached: Outcome,
   redirections: RedirectionRecord[],
   flows: FlowRecord[],
   failure: unknown,
+  unproven: readonly HostPair[] = [],
 ): MigrateResult {
   const { context, slice, vn, old, to, urpf, phases } = run;
   const id = run.id!;
   const { migrations, events } = context.store;
-  const error = failure === undefined ? undefined : messageOf(failure);
-  migrations.saveFlows(id, flows);
-  migrations.finish(id, outcome, Date.now(), error);
+  writeIfPossible(context, () => migrations.saveFlows(id, flows));
+  const reason = failure === undefined ? undefined : messageOf(failure);
+  const isWritten = writeIfPossible(context, () => migrations.finish(id, reached, Date.now(), reason));
+  const outcome = isWritten ? reached : 'failed';
+  const error = reason ?? (isWritten ? undefined : notRecorded().message);
   const summary = `VN '${vn.name}' from placement '${old.record.placementName}' to '${to.name}'`;
-  events.add(slice.name, `migration-${outcome}`, error === undefined ? summary : `${summary}: ${error}`);
+  const text = error === undefined ? summary : `${summary}: ${error}`;
+  writeIfPossible(context, () => events.add(slice.name, `migration-${outcome}`, text, { migration: id, vn: vn.name }));
   return {
+    id,
     slice: slice.name,
     vn: vn.name,
     from: old.record.placementName,
@@ -55,5 +95,6 @@ export function recordResult(
     away: outcome === 'failed' ? edgesAway(run) : [],
     interrupted: context.signal?.aborted === true && outcome !== 'completed',
     ...(error === undefined ? {} : { error }),
+    ...(unproven.length === 0 ? {} : { unproven }),
   };
 }

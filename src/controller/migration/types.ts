@@ -1,31 +1,31 @@
 import type { UrpfMode } from '../../model/route.ts';
+import { routerNames } from '../../model/router.ts';
 import type { Placement, Slice, VirtualNetwork } from '../../model/slice.ts';
 import type { Instance } from '../../planning/instance.ts';
 import type { Granularity, ScheduleName } from '../../planning/schedule/types.ts';
 import type { InstanceRecord } from '../../store/instances.ts';
-import type { FlowRecord, Outcome, RedirectionRecord } from '../../store/migrations.ts';
-import type { Agents } from '../agents.ts';
-import type { Context } from '../context.ts';
-import type { Phases } from '../phases.ts';
+import type { FlowRecord, HostPair, Outcome, RedirectionRecord } from '../../store/migrations.ts';
+import type { Context } from '../base/context.ts';
+import type { MethodName, PhaseName } from '../base/phase.ts';
+import type { Agents } from '../nodes/agents.ts';
+import type { MigrationOptions } from './options.ts';
+import type { Phases } from './phases.ts';
 
 /** `remote`: the controller issues each redirection at its instant; `gateway`: it is armed at the gateway beforehand. */
-export type ControlMode = 'remote' | 'gateway';
+export type ControlMode = MigrationOptions['control'];
 
-export interface MigrateOptions {
+export interface MigrateOptions extends MigrationOptions {
   /** Name of the placement to move to. */
   readonly to: string;
-  readonly control: ControlMode;
-  readonly schedule: ScheduleName;
-  readonly granularity: Granularity;
   /** For experiments: each gateway's instant in ms after T, instead of the schedule's own. */
   readonly offsetsMs?: ReadonlyMap<string, number>;
-  /** Without it feasible where all gateways can, else strict. */
-  readonly urpf?: UrpfMode;
-  /** Run the slice's flows meanwhile and count. */
-  readonly traffic: boolean;
+  /** The usual one without it. */
+  readonly method?: MethodName;
 }
 
 export interface MigrateResult {
+  /** In the journal; null where nothing was begun. */
+  readonly id: number | null;
   readonly slice: string;
   readonly vn: string;
   readonly from: string;
@@ -35,7 +35,8 @@ export interface MigrateResult {
   readonly schedule: ScheduleName;
   readonly granularity: Granularity;
   readonly urpf: UrpfMode;
-  readonly outcome: Outcome;
+  /** `unchanged`: there was nothing to do, and nothing was done. */
+  readonly outcome: Outcome | 'unchanged';
   readonly durationMs: number;
   readonly phases: { name: string; ms: number }[];
   readonly moves: Move[];
@@ -45,6 +46,8 @@ export interface MigrateResult {
   readonly flows: FlowRecord[];
   /** Why it did not complete. */
   readonly error?: string;
+  /** Pairs of end hosts that were not seen to reach each other when it ended; absent when there are none. */
+  readonly unproven?: readonly HostPair[];
   /** Whether it was stopped by a signal. */
   readonly interrupted: boolean;
   /** Edge nodes that could not be reached when it ended: what their gateways do is not known, and both instances stay up. */
@@ -89,7 +92,7 @@ export function isGated({ schedule }: Pick<MigrateOptions, 'schedule'>): boolean
 }
 
 export function movesOf(vn: VirtualNetwork, from: Placement, to: Placement): Move[] {
-  return vn.routers.map((router) => ({ router, from: from.get(router)!, to: to.get(router)! }));
+  return routerNames(vn).map((router) => ({ router, from: from.get(router)!, to: to.get(router)! }));
 }
 
 /** Which routers were made from the record, and why, in words. */
@@ -100,7 +103,7 @@ export function describeRecorded(routers: readonly string[], from: Placement): s
 }
 
 /** Begins a step of the way there; an interrupted migration stops here. The way back is not interrupted. */
-export function advance({ context, phases }: Run, name: string): void {
+export function advance({ context, phases }: Run, name: PhaseName): void {
   context.signal?.throwIfAborted();
   phases.begin(name);
 }

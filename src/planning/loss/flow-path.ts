@@ -7,17 +7,16 @@ const defaultPayloadBytes = 1470;
 const headerBytes = 14 + 20 + 8;
 
 /** A declared flow on its path: rates count payload bits, as iperf does; 1470 payload bytes unless the flow says otherwise. */
-export function flowPath(flow: Flow, path: Pick<FlowPath, 'source' | 'destination' | 'oldMs' | 'newMs'>): FlowPath {
+export function flowPath(
+  flow: Flow,
+  path: Pick<FlowPath, 'source' | 'destination' | 'oldMs' | 'newMs' | 'oldSpreadMs' | 'newSpreadMs'>,
+): FlowPath {
   const payloadBytes = flow.payloadBytes ?? defaultPayloadBytes;
   const ratePerMs = flow.rateBps / (8 * payloadBytes) / 1000;
-  const { source, destination, oldMs, newMs } = path;
   return {
     from: flow.from,
     to: flow.to,
-    source,
-    destination,
-    oldMs,
-    newMs,
+    ...path,
     ratePerMs,
     weight: ratePerMs * flow.priority,
     packetBytes: payloadBytes + headerBytes,
@@ -29,7 +28,12 @@ export function flowPath(flow: Flow, path: Pick<FlowPath, 'source' | 'destinatio
  * lose. It is taken to be that of the new instance, so that nothing waits for it, and without weight, so that no schedule goes by it.
  */
 export function withoutOldPath(flow: FlowPath): FlowPath {
-  return { ...flow, oldMs: flow.newMs, weight: 0, isOldDown: true };
+  return { ...flow, oldMs: flow.newMs, oldSpreadMs: 0, weight: 0, isOldDown: true };
+}
+
+/** The flow with the slowest old and the fastest new path that its probes allow: what is worst for it (MATH: lost and overtaken grow with li - lf). */
+export function atWorst(flow: FlowPath): FlowPath {
+  return { ...flow, oldMs: flow.oldMs + (flow.oldSpreadMs ?? 0), newMs: flow.newMs - (flow.newSpreadMs ?? 0) };
 }
 
 /** Whether a flow enters the VN at all; one between two end hosts of the same gateway does not, and a migration never touches it. */

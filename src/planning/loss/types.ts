@@ -12,6 +12,9 @@ export interface FlowPath {
    */
   readonly oldMs: number;
   readonly newMs: number;
+  /** Where the probes spread too far to be trusted: by so much the latency may differ. */
+  readonly oldSpreadMs?: number;
+  readonly newSpreadMs?: number;
   /** Nothing arrives over the old instance, so no redirection can lose anything of it (`withoutOldPath`). */
   readonly isOldDown?: boolean;
   /** Packets per ms. */

@@ -1,4 +1,4 @@
-import type { FlowTiming, GatewayTiming, Uncertainty } from './types.ts';
+import type { FlowPath, FlowTiming, GatewayTiming, Uncertainty } from './types.ts';
 
 /** Every gateway on time: for latencies that are declared, not measured, and for the nominal loss. */
 export const noUncertainty: Uncertainty = new Map();
@@ -23,7 +23,19 @@ export function timingUncertainty(source: GatewayTiming, destination: GatewayTim
   };
 }
 
-/** `timingUncertainty` between the two gateways of a flow. */
-export function flowTiming(flow: { source: string; destination: string }, uncertainty: Uncertainty): FlowTiming {
-  return timingUncertainty(timingOf(uncertainty, flow.source), timingOf(uncertainty, flow.destination));
+/**
+ * `timingUncertainty` between the two gateways of a flow. A latency that is not known well counts like a redirection that is not on
+ * time: a slower old path like a source that is late, a faster new path like a destination that is.
+ */
+export function flowTiming(
+  flow: Pick<FlowPath, 'source' | 'destination' | 'oldSpreadMs' | 'newSpreadMs'>,
+  uncertainty: Uncertainty,
+): FlowTiming {
+  const timing = timingUncertainty(timingOf(uncertainty, flow.source), timingOf(uncertainty, flow.destination));
+  const [oldSpreadMs, newSpreadMs] = [flow.oldSpreadMs ?? 0, flow.newSpreadMs ?? 0];
+  return {
+    earlyMs: timing.earlyMs + oldSpreadMs,
+    lateMs: timing.lateMs + newSpreadMs,
+    widestMs: timing.widestMs + Math.max(oldSpreadMs, newSpreadMs),
+  };
 }

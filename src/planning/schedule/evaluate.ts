@@ -1,6 +1,6 @@
 import type { UrpfMode } from '../../model/route.ts';
 import { overtakenMs } from '../loss/feasible.ts';
-import { crossesNetwork } from '../loss/flow-path.ts';
+import { atWorst, crossesNetwork } from '../loss/flow-path.ts';
 import { safeWindow, strictLossMs } from '../loss/strict.ts';
 import type { FlowPath, Uncertainty } from '../loss/types.ts';
 import { flowTiming, timingOf } from '../loss/uncertainty.ts';
@@ -78,7 +78,8 @@ function strictLoss(schedule: Schedule, flow: FlowPath, uncertainty: Uncertainty
   const timing = flowTiming(flow, uncertainty);
   return {
     lostMs: strictLossMs({ oldMs, newMs, differenceMs }),
-    worstLostMs: strictLossMs({ oldMs, newMs, differenceMs }, timing),
+    // `timing` has the spread of the latencies for the redirections, but not for what no difference of them saves.
+    worstLostMs: Math.max(strictLossMs({ oldMs, newMs, differenceMs }, timing), overtakenMs(atWorst(flow))),
     windowTooNarrow: safeWindow(flow, timing).empty,
   };
 }

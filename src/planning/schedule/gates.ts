@@ -1,5 +1,5 @@
 import { overtakenMs } from '../loss/feasible.ts';
-import { crossesNetwork } from '../loss/flow-path.ts';
+import { atWorst, crossesNetwork } from '../loss/flow-path.ts';
 import type { FlowPath, GatewayTiming, Uncertainty } from '../loss/types.ts';
 import { flowTiming, timingOf } from '../loss/uncertainty.ts';
 import type { Gate, Schedule } from './types.ts';
@@ -12,7 +12,7 @@ import type { Gate, Schedule } from './types.ts';
 export function holdGates(flows: readonly FlowPath[], uncertainty: Uncertainty): Map<string, Gate> {
   const gates = new Map<string, Gate>();
   for (const [gateway, own] of flowsBySource(flows)) {
-    const releaseAfterMs = Math.max(...own.map(overtakenMs));
+    const releaseAfterMs = Math.max(...own.map((flow) => overtakenMs(atWorst(flow))));
     if (releaseAfterMs === 0) continue;
     gates.set(gateway, { closeBeforeMs: timingOf(uncertainty, gateway).gateLatenessMs, releaseAfterMs });
   }

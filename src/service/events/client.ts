@@ -4,6 +4,7 @@
  * slow, makes the process hold more than a few events for it.
  */
 import { Readable } from 'node:stream';
+import { eventView } from '../../controller/views/status.ts';
 import type { EventStore, StoredEvent } from '../../store/events.ts';
 
 export interface EventClient {
@@ -93,5 +94,5 @@ export function eventClient(events: Pick<EventStore, 'after'>, options: EventCli
 }
 
 function textOf(event: StoredEvent): string {
-  return `id: ${event.id}\ndata: ${JSON.stringify(event)}\n\n`;
+  return `id: ${event.id}\ndata: ${JSON.stringify(eventView(event))}\n\n`;
 }

@@ -1,4 +1,5 @@
 /** What the probes of all gateways, and the agents' own answers, say of each thing. Pure. */
+import { routerNames } from '../../model/router.ts';
 import type { VirtualNetwork } from '../../model/slice.ts';
 import type { Instance } from '../../planning/instance.ts';
 import type { HealthKind } from '../../store/health.ts';
@@ -42,7 +43,7 @@ export function judgeVn(vn: VirtualNetwork, plan: WatchPlan, reports: Reports): 
     return { evidence: best(found.map(({ evidence }) => evidence)), by };
   };
   return [
-    ...vn.routers.map((router) =>
+    ...routerNames(vn).map((router) =>
       finding(
         'router',
         router,

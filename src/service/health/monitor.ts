@@ -1,21 +1,9 @@
 /** The health of everything that is installed: watched all the time, judged every interval, kept in the database. */
-import type { Clock } from '../../clock/clock.ts';
-import type { Slice } from '../../model/slice.ts';
 import type { HealthState } from '../../store/health.ts';
-import type { Store } from '../../store/store.ts';
-import type { AgentConnection } from '../../transport/agent-connection.ts';
 import type { NodeFacts } from '../../vsys/messages.ts';
-import { defaultRule, type Rule } from './rule.ts';
-import { type HealthChange, SliceWatch } from './slice-watch.ts';
-
-export interface HealthOptions {
-  /** Between two probes of everything, and two heartbeats. */
-  readonly intervalMs: number;
-  /** The least time that an answer to a probe may take; long paths get more. */
-  readonly probeTimeoutMs: number;
-  readonly heartbeatTimeoutMs: number;
-  readonly rule: Rule;
-}
+import { defaultRule } from './rule.ts';
+import { SliceWatch } from './slice-watch.ts';
+import type { HealthOptions, MonitorParts } from './types.ts';
 
 export const defaultHealth: HealthOptions = {
   intervalMs: 250,
@@ -23,18 +11,6 @@ export const defaultHealth: HealthOptions = {
   heartbeatTimeoutMs: 750,
   rule: defaultRule,
 };
-
-export interface MonitorParts {
-  readonly store: Store;
-  readonly clock: Clock;
-  /** A channel to the agent of a node, even if it is known to be away. */
-  readonly connect: (slice: Slice, node: string) => Promise<AgentConnection>;
-  readonly onChange: (change: HealthChange) => void;
-  /** The first channel to an agent that was started since the last one. */
-  readonly onAgentStarted: (slice: Slice, node: string, facts: NodeFacts) => void;
-  /** What went wrong in one round; the next one comes. */
-  readonly onError: (error: unknown) => void;
-}
 
 export interface Monitor {
   start(): void;

@@ -1,29 +1,14 @@
 /** The health of one slice's nodes and of its VNs. */
-
-import { nodesOf } from '../../controller/live.ts';
-import { VnmError } from '../../model/errors.ts';
+import { nodesOf } from '../../controller/nodes/compare.ts';
 import type { Slice } from '../../model/slice.ts';
 import type { HealthKind, HealthRecord, HealthState } from '../../store/health.ts';
 import type { NodeFacts } from '../../vsys/messages.ts';
 import { type Finding, judgeNode, judgeVn, routersOn } from './judge.ts';
-import type { HealthOptions, MonitorParts } from './monitor.ts';
 import { NodeWatch } from './node-watch.ts';
 import { advance, type Evidence } from './rule.ts';
+import type { HealthOptions, MonitorParts } from './types.ts';
 import { VnWatch } from './vn-watch.ts';
 import { tunnelName } from './watch-plan.ts';
-
-export interface HealthChange {
-  readonly slice: Slice;
-  /** '' for a node. */
-  readonly vn: string;
-  readonly kind: HealthKind;
-  readonly name: string;
-  readonly from: HealthState;
-  readonly to: HealthState;
-  /** How long it was in the state before, in ms. */
-  readonly afterMs: number;
-  readonly cause: string;
-}
 
 export class SliceWatch {
   readonly #name: string;
@@ -203,9 +188,4 @@ function causeOf({ kind, evidence, by }: Finding, to: HealthState, failure: stri
   if (to === 'up') return `${answered === 1 ? '1 answer' : `${answered} answers in a row`} to ${by}`;
   if (kind !== 'node') return `${missed} probes in a row without an answer, from ${by}`;
   return `${missed} heartbeats in a row without an answer, says ${by}${failure === undefined ? '' : ` (${failure})`}`;
-}
-
-/** What nobody shall wait for. */
-export function awayError(node: string, cause: string): VnmError {
-  return new VnmError('unreachable', `node '${node}' is down: ${cause}`);
 }

@@ -1,4 +1,5 @@
 /** Who probes what of a VN: every gateway all routers, hop by hop, and the other gateways; every end host its gateway. Pure. */
+import { routerNames } from '../../model/router.ts';
 import type { Slice, VirtualNetwork } from '../../model/slice.ts';
 import { gatewayLink, gatewayOf, type Instance, planAccess } from '../../planning/instance.ts';
 import { pathBetween, shortestPaths } from '../../planning/paths.ts';
@@ -85,9 +86,9 @@ export function tunnelName(from: string, to: string): string {
 
 /** Each router by the address at which packets of the gateway come in there. */
 function routerTargets(vn: VirtualNetwork, instance: Instance, gateway: string): Target[] {
-  const next = shortestPaths(vn.routers, vn.links);
+  const next = shortestPaths(routerNames(vn), vn.links);
   const first = gatewayOf(vn, gateway).router;
-  return vn.routers.flatMap((router): Target[] => {
+  return routerNames(vn).flatMap((router): Target[] => {
     if (router === first) {
       const tunnel = tunnelName(gateway, router);
       return [{ name: `router:${router}`, to: gatewayLink(instance, gateway).b.address, tunnel }];

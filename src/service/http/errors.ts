@@ -15,7 +15,7 @@ export interface ErrorAnswer {
 }
 
 /** Status and body for anything that was thrown while a request was served. Pure. */
-export function answerTo(error: unknown): ErrorAnswer {
+function answerTo(error: unknown): ErrorAnswer {
   if (error instanceof VnmError) return { status: error.httpStatus, body: errorJson(error) };
   const { statusCode, validation, validationContext } = error as Partial<FastifyError>;
   if (validation !== undefined) {

@@ -1,5 +1,6 @@
 /**
- * Who may ask the service for what. Two dangers even on loopback come from the pages that the user of this machine looks at: their
+ * Who may ask the service for what. On loopback every user of the machine can connect: they may read, but change nothing without the
+ * token. Two further dangers come from the pages that the user of this machine looks at: their
  * scripts can send requests here (cross-site requests), and can make their own host's name mean this machine (DNS rebinding). So the
  * Host header must be one that the service knows, and what comes from another site is refused. Pure, but for the hook.
  */
@@ -16,9 +17,12 @@ export interface Door {
   readonly port: number;
   /** Further names that it is asked by, each with its port or with any: behind a reverse proxy, or forwarded. */
   readonly allowedHosts: readonly string[];
-  /** Undefined: none is needed. */
-  readonly token: string | undefined;
+  readonly token: string;
+  readonly tokenFor: TokenFor;
 }
+
+/** For what a request must bring the token: for everything, or only to change something. */
+export type TokenFor = 'everything' | 'changes';
 
 /** Of a request what decides. */
 export interface Asked {
@@ -44,7 +48,7 @@ export function checkAllowedHosts(allowedHosts: readonly string[]): void {
 
 /** Why a request is refused; undefined when it may pass. */
 export function refusalOf(asked: Asked, door: Door): VnmError | undefined {
-  return refusedHost(asked, door) ?? refusedToken(asked, door) ?? refusedSite(asked, door) ?? refusedType(asked);
+  return refusedHost(asked, door) ?? refusedSite(asked, door) ?? refusedToken(asked, door) ?? refusedType(asked);
 }
 
 /** Puts the door before all routes, also before those that there are not. */
@@ -89,12 +93,17 @@ function isAllowedHost(asked: Asked, { allowedHosts }: Door): boolean {
   });
 }
 
-function refusedToken(asked: Asked, { token }: Door): VnmError | undefined {
-  if (token === undefined || asked.route === openRoute) return undefined;
+function refusedToken(asked: Asked, { token, tokenFor }: Door): VnmError | undefined {
+  if (isRead(asked) && (tokenFor === 'changes' || asked.route === openRoute)) return undefined;
   if (bringsToken(header(asked, 'authorization'), token)) return undefined;
+  const where = tokenFor === 'changes' ? "; 'pl-vnm token' prints it" : '';
   return new VnmError('unauthorized', 'the request does not bring the token of this service', {
-    hint: "send the header 'Authorization: Bearer TOKEN'",
+    hint: `send the header 'Authorization: Bearer TOKEN'${where}`,
   });
+}
+
+function isRead({ method }: Asked): boolean {
+  return method === 'GET' || method === 'HEAD';
 }
 
 /** Also reading is not for pages of other sites: they could not see the answer, but make the service ask its nodes. */
@@ -115,12 +124,12 @@ function ownOrigins(asked: Asked, door: Door): string[] {
 }
 
 function isFollowedLink(asked: Asked): boolean {
-  return asked.method === 'GET' && header(asked, 'sec-fetch-mode') === 'navigate';
+  return isRead(asked) && header(asked, 'sec-fetch-mode') === 'navigate';
 }
 
 /** A page of another site can send forms and plain text without asking first; JSON it cannot. */
 function refusedType(asked: Asked): VnmError | undefined {
-  if (asked.method === 'GET' || asked.method === 'HEAD') return undefined;
+  if (isRead(asked)) return undefined;
   const type = header(asked, 'content-type');
   if (type === undefined ? !hasBody(asked) : /^application\/json[ \t]*(;|$)/i.test(type)) return undefined;
   return new VnmError('invalid-input', 'the body must be JSON, and say so', {

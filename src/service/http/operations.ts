@@ -1,11 +1,12 @@
-import type { Context } from '../../controller/context.ts';
+import type { Context } from '../../controller/base/context.ts';
 import { type LiveStatus, liveStatus } from '../../controller/live.ts';
 import { type MeasureResult, measure } from '../../controller/measure.ts';
 import { type MigrateOptions, type MigrateResult, migrate } from '../../controller/migrate.ts';
 import { type PlanOptions, type PlanResult, plan } from '../../controller/plan.ts';
+import type { VerifyResult } from '../../controller/probe/verify-vn.ts';
 import { type ReconcileOptions, type ReconcileResult, reconcile } from '../../controller/reconcile.ts';
 import { resume, rollback } from '../../controller/recover.ts';
-import { type VerifyResult, verify } from '../../controller/verify.ts';
+import { verify } from '../../controller/verify.ts';
 import type { Slice, VirtualNetwork } from '../../model/slice.ts';
 
 /** What the API has done on nodes. */

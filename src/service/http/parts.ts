@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
-import type { Context } from '../../controller/context.ts';
+import type { Context } from '../../controller/base/context.ts';
 import { VnmError } from '../../model/errors.ts';
 import type { Slice } from '../../model/slice.ts';
 import type { Store } from '../../store/store.ts';
@@ -29,6 +29,7 @@ export interface RouteParts extends HttpParts {
   readonly operations: Operations;
   readonly feed: EventFeed;
   readonly version: string;
+  readonly allowedHosts: readonly string[];
 }
 
 /** What routes are added to. */

@@ -6,7 +6,7 @@ import { VnmError } from '../../model/errors.ts';
 import { eventFeed, type FeedOptions } from '../events/feed.ts';
 import { connectionCloser } from './connections.ts';
 import { answerNoRequest, errorHandler, notFound } from './errors.ts';
-import { addGuard, checkAllowedHosts, type Door } from './guard.ts';
+import { addGuard, checkAllowedHosts, type Door, type TokenFor } from './guard.ts';
 import { urlHost } from './host.ts';
 import { openApi } from './openapi.ts';
 import { controllerOperations, type Operations } from './operations.ts';
@@ -26,8 +26,9 @@ export interface HttpOptions {
   readonly port: number;
   /** Of the program. */
   readonly version: string;
-  /** Every request but `/healthz` must bring it. Needed where `host` is not loopback. */
-  readonly token?: string | undefined;
+  /** What a request must bring, and for what: for everything but `/healthz` where `host` is not loopback. */
+  readonly token: string;
+  readonly tokenFor: TokenFor;
   /** Names that requests may ask for beside loopback and `host`, each with its port or without. */
   readonly allowedHosts?: readonly string[];
   readonly events?: FeedOptions;
@@ -52,21 +53,20 @@ const maxConnections = 256;
 
 /** The HTTP API, not listening yet. Throws VnmError `usage` when `host` needs a token, or an allowed host is none. */
 export async function createHttpServer(parts: HttpParts, options: HttpOptions): Promise<HttpServer> {
-  const { host, port, version, token, allowedHosts = [], operations } = options;
-  requireToken(host, token);
+  const { host, port, version, token, tokenFor, allowedHosts = [], operations } = options;
+  requireToken(host, tokenFor === 'everything' ? token : undefined);
   checkAllowedHosts(allowedHosts);
   const app: Api = fastify({
     bodyLimit,
     requestTimeout,
     keepAliveTimeout,
-    exposeHeadRoutes: false,
     return503OnClosing: false,
     clientErrorHandler: answerNoRequest,
     frameworkErrors: errorHandler(parts.log),
   }).withTypeProvider<ZodTypeProvider>();
   app.server.maxConnections = maxConnections;
   const closeConnections = connectionCloser(app.server);
-  const door = (): Door => ({ host, port: portOf(app.server.address()) ?? port, allowedHosts, token });
+  const door = (): Door => ({ host, port: portOf(app.server.address()) ?? port, allowedHosts, token, tokenFor });
 
   app.setValidatorCompiler(validatorCompiler);
   // An answer is not held against its schema: what a migration did shall not be lost for a field that nobody thought of.
@@ -79,7 +79,7 @@ export async function createHttpServer(parts: HttpParts, options: HttpOptions): 
   app.addHook('preValidation', async (request) => {
     request.body ??= {};
   });
-  await app.register(swagger, openApi(version, token !== undefined));
+  await app.register(swagger, openApi(version, tokenFor));
 
   const feed = eventFeed(parts.store.events, parts.log, options.events);
   const endFeed = () => feed.close('the service ends');
@@ -88,7 +88,13 @@ export async function createHttpServer(parts: HttpParts, options: HttpOptions): 
     endFeed();
     closeConnections();
   });
-  const routeParts = { ...parts, feed, version, operations: operations ?? controllerOperations(() => parts.context()) };
+  const routeParts = {
+    ...parts,
+    feed,
+    version,
+    allowedHosts,
+    operations: operations ?? controllerOperations(() => parts.context()),
+  };
   for (const add of routes) add(app, routeParts);
   await app.ready();
 

@@ -1,10 +1,11 @@
 /** The token that requests must bring. It comes from a file or the environment: others can read command lines. */
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readBoundedText } from '../../model/bounded-file.ts';
 import { messageOf, VnmError } from '../../model/errors.ts';
 import { isLoopback } from './host.ts';
+import { maxLength } from './token-file.ts';
 
-export const tokenVariable = 'PL_VNM_TOKEN';
+const tokenVariable = 'PL_VNM_TOKEN';
 const howToMake = "make one with 'openssl rand -hex 32'";
 /** What a header can carry, and nobody can guess. */
 const pattern = /^[\x21-\x7e]{16,512}$/;
@@ -24,15 +25,18 @@ export function readToken(file: string | undefined, environment: NodeJS.ProcessE
   });
 }
 
-function readFile(file: string): string {
+function readFile(path: string): string {
   try {
-    return readFileSync(file, 'utf8');
+    return readBoundedText(path, { maxBytes: maxLength, pipes: true });
   } catch (error) {
-    throw new VnmError('usage', `cannot read the token file ${file}: ${messageOf(error)}`, { cause: error });
+    throw new VnmError('usage', `cannot read the token file ${path}: ${messageOf(error)}`, {
+      hint: howToMake,
+      cause: error,
+    });
   }
 }
 
-/** Throws VnmError `usage` when others than this machine could reach `host` without a token. */
+/** Throws VnmError `usage` when others than this machine could reach `host` and nobody has given a token. */
 export function requireToken(host: string, token: string | undefined): void {
   if (token !== undefined || isLoopback(host)) return;
   throw new VnmError('usage', `to listen on '${host}', which is not loopback, a token is needed`, {

@@ -1,5 +1,5 @@
 /** What the command line and the HTTP API do with jobs. All but running them needs no service: they are rows in the database. */
-import { isDead } from '../../controller/lock.ts';
+import { isDead } from '../../controller/base/lock.ts';
 import { VnmError } from '../../model/errors.ts';
 import type { JobRecord } from '../../store/jobs.ts';
 import type { Store } from '../../store/store.ts';

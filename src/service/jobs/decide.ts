@@ -13,7 +13,7 @@ import type {
 import { newestDue } from './due.ts';
 
 /** Longest wait before a retry. */
-export const maxRetryWaitMs = 3_600_000;
+const maxRetryWaitMs = 3_600_000;
 /** Of more runs that became due at once only the newest are written down one by one. */
 const maxWritten = 1000;
 
@@ -32,7 +32,7 @@ export function nextTarget(placements: readonly string[], current: string | unde
 }
 
 /** Before the retry after so many failures: twice as long each time. */
-export function retryWaitMs(firstMs: number, failures: number): number {
+function retryWaitMs(firstMs: number, failures: number): number {
   return Math.min(firstMs * 2 ** (failures - 1), maxRetryWaitMs);
 }
 

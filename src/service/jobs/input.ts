@@ -1,9 +1,9 @@
 /** A new job as people and programs give it. */
-import { z } from 'zod';
-import { refuseRemoteGates } from '../../controller/migrate.ts';
-import { choosePlacement, chooseVn } from '../../controller/resolve.ts';
+import * as z from 'zod';
+import { choosePlacement, chooseVn } from '../../controller/base/resolve.ts';
+import { methodNamed } from '../../controller/migration/methods/index.ts';
+import { migrationOptions, usualOptions } from '../../controller/migration/options.ts';
 import { VnmError } from '../../model/errors.ts';
-import { scheduleNames } from '../../planning/schedule/types.ts';
 import type { NewJob } from '../../store/jobs.ts';
 import type { Store } from '../../store/store.ts';
 import { nextDue } from './due.ts';
@@ -14,15 +14,6 @@ const dayMs = 86_400_000;
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;
 const instantPattern = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,3})?)?(Z|[+-]\d{2}:\d{2})$/;
 
-/** Of the migrations that a job starts, as `migrate` has them. */
-export const jobOptionsSchema = z.strictObject({
-  control: z.enum(['remote', 'gateway']).default('gateway'),
-  schedule: z.enum(scheduleNames).default('optimal'),
-  granularity: z.enum(['gateway', 'peer']).default('gateway'),
-  urpf: z.enum(['strict', 'feasible', 'loose']).optional(),
-  traffic: z.boolean().default(false),
-});
-
 export const jobInputSchema = z.strictObject({
   name: z.string().regex(namePattern, 'must be 1 to 64 of A-Z, a-z, 0-9, _ and -, beginning with a letter or digit'),
   slice: z.string(),
@@ -32,7 +23,7 @@ export const jobInputSchema = z.strictObject({
   cron: z.string().max(200).optional(),
   at: z.string().regex(instantPattern, 'must be an instant with its offset, like 2026-12-01T03:00Z').optional(),
   timezone: z.string().max(64).optional(),
-  options: jobOptionsSchema.default(() => jobOptionsSchema.parse({})),
+  options: migrationOptions.default(usualOptions),
   missed: z.enum(['skip', 'once']).default('skip'),
   retries: z.int().min(0).max(100).default(3),
   retryWaitMs: z.int().min(1000).max(3_600_000).default(60_000),
@@ -55,7 +46,7 @@ export function readJob(store: Store, input: unknown, nowMs: number): NewJob {
   const vn = chooseVn(slice, parsed.data.vn);
   for (const placement of to) choosePlacement(vn, placement);
   if (new Set(to).size < to.length) throw new VnmError('invalid-input', `a placement is named twice: ${to.join(', ')}`);
-  refuseRemoteGates(options);
+  methodNamed().refuse(options);
   const policies = { missed, retries, retryWaitMs, latestStartMs };
   return {
     name,

@@ -1,5 +1,6 @@
 /** One run of a job: waits until nobody else works on the VN, moves it, and writes down how it ended. */
 import type { MigrateOptions, MigrateResult } from '../../controller/migrate.ts';
+import type { MigrationOptions } from '../../controller/migration/options.ts';
 import { messageOf, VnmError } from '../../model/errors.ts';
 import { interruptedMessage, type JobRecord, type RunOutcome, type RunRecord } from '../../store/jobs.ts';
 import type { Holder } from '../../store/locks.ts';
@@ -141,15 +142,16 @@ async function move(parts: RunParts, job: JobRecord, run: RunRecord, stopped: st
   const to = run.placement ?? nextTarget(job.placements, current);
   await persist(parts, () => store.jobs.begin(run.id, to, clock.now()));
   if (current === to && store.migrations.unfinished(job.slice, job.vn).length === 0)
-    return { outcome: 'unchanged', message: `VN '${job.vn}' is on placement '${to}' already`, interrupted: false };
+    return { outcome: 'unchanged', message: alreadyThere(job, to), interrupted: false };
   const before = newestMigration(store, job);
   try {
-    const options = JSON.parse(job.options) as Omit<MigrateOptions, 'to'>;
+    const options = JSON.parse(job.options) as MigrationOptions;
     const result = await parts.migrate(job, { ...options, to }, signal);
     const interrupted = signal.aborted && result.interrupted && result.outcome !== 'completed';
+    if (result.outcome === 'unchanged')
+      return { outcome: 'unchanged', message: alreadyThere(job, to), interrupted: false };
     const message = interrupted ? stopped : (result.error ?? null);
-    const migrationId = newestMigration(store, job)?.id ?? null;
-    return { outcome: result.outcome, message, interrupted, result, migrationId };
+    return { outcome: result.outcome, message, interrupted, result, migrationId: result.id };
   } catch (error) {
     if (error instanceof VnmError && error.code === 'conflict') return error;
     const after = newestMigration(store, job);
@@ -159,6 +161,10 @@ async function move(parts: RunParts, job: JobRecord, run: RunRecord, stopped: st
       ...(isItsOwn && after !== undefined ? { migrationId: after.id } : {}),
     };
   }
+}
+
+function alreadyThere({ vn }: JobRecord, to: string): string {
+  return `VN '${vn}' is on placement '${to}' already`;
 }
 
 function skippedFor({ slice, vn }: JobRecord): Attempt {

@@ -1,5 +1,5 @@
 /** The jobs of the service. */
-import { isDead, isLocked, thisProcess } from '../../controller/lock.ts';
+import { isDead, isLocked, thisProcess } from '../../controller/base/lock.ts';
 import { messageOf } from '../../model/errors.ts';
 import type { JobsApi } from '../http/jobs-api.ts';
 import { migrateForJob } from '../job-migration.ts';

@@ -1,5 +1,6 @@
 /** Jobs and their runs as plain JSON, for `--json` and the HTTP API; instants are ISO 8601 in UTC. */
-import type { MigrateOptions } from '../../controller/migrate.ts';
+import type { MigrationOptions } from '../../controller/migration/options.ts';
+import { isoInstant, isoInstantOrNull } from '../../model/instant.ts';
 import type { JobRecord, RunRecord } from '../../store/jobs.ts';
 import type { Store } from '../../store/store.ts';
 import { nextDue } from './due.ts';
@@ -34,19 +35,24 @@ export function jobView(store: Store, job: JobRecord, nowMs: number) {
     vn,
     to: placements,
     cron,
-    at: isoOrNull(job.at),
+    at: isoInstantOrNull(job.at),
     timezone,
-    options: JSON.parse(job.options) as Omit<MigrateOptions, 'to'>,
+    options: JSON.parse(job.options) as MigrationOptions,
     missed,
     retries,
     retryWaitMs,
     latestStartMs,
     state,
     reason,
-    createdAt: iso(job.createdAt),
-    nextRuns: next.map((at) => ({ at: iso(at), words: `${instantText(at, timezone)} (${untilText(at, nowMs)})` })),
+    createdAt: isoInstant(job.createdAt),
+    nextRuns: next.map((at) => ({
+      at: isoInstant(at),
+      words: `${instantText(at, timezone)} (${untilText(at, nowMs)})`,
+    })),
     retry:
-      job.retry === null ? null : { dueAt: iso(job.retry.dueAt), attempt: job.retry.attempt, at: iso(job.retry.at) },
+      job.retry === null
+        ? null
+        : { dueAt: isoInstant(job.retry.dueAt), attempt: job.retry.attempt, at: isoInstant(job.retry.at) },
     lastRun: last === undefined ? null : runView(last),
   };
 }
@@ -62,21 +68,13 @@ export function runView({
   message,
 }: RunRecord): RunView {
   return {
-    dueAt: iso(dueAt),
+    dueAt: isoInstant(dueAt),
     attempt,
     placement,
-    startedAt: isoOrNull(startedAt),
-    finishedAt: isoOrNull(finishedAt),
+    startedAt: isoInstantOrNull(startedAt),
+    finishedAt: isoInstantOrNull(finishedAt),
     outcome,
     migration: migrationId,
     message,
   };
-}
-
-function iso(at: number): string {
-  return new Date(at).toISOString();
-}
-
-function isoOrNull(at: number | null): string | null {
-  return at === null ? null : iso(at);
 }

@@ -1,11 +1,17 @@
-import { ntpServerPattern } from '../../model/ntp-server.ts';
+import { isIPv4 } from 'node:net';
+import { containsAddress, formatPrefix, parseAddress } from '../../model/address.ts';
+import { ntpServerPattern, unfitForServer } from '../../model/ntp-server.ts';
 import type { Draft } from '../draft.ts';
 import { atValue, type Problem } from '../fault.ts';
 import { quote } from '../words.ts';
 import { repeats } from './references.ts';
 
-/** Each time server is asked once. */
-export function checkNtp({ ntp }: Draft): Problem[] {
+/** Each time server is asked once, and is the same host for all who ask it. */
+export function checkNtp(draft: Draft): Problem[] {
+  return [...checkRepeats(draft), ...checkAddresses(draft)];
+}
+
+function checkRepeats({ ntp }: Draft): Problem[] {
   return repeats(ntp.entries, ({ name }) => keyOf(name)).map(({ item, first }) =>
     atValue(
       item.path,
@@ -14,6 +20,21 @@ export function checkNtp({ ntp }: Draft): Problem[] {
     ),
   );
 }
+
+function checkAddresses({ ntp, vnet }: Draft): Problem[] {
+  return ntp.entries.flatMap(({ name, path }) => {
+    const [, host = ''] = ntpServerPattern.exec(name) ?? [];
+    const fault = (what: string) => atValue(path, `NTP server ${quote(name)} is ${what}`, serverHint);
+    if (/^(.*\.)?localhost$/i.test(host)) return [fault('the name of each machine itself')];
+    if (!isIPv4(host)) return [];
+    const address = parseAddress(host);
+    const kind = unfitForServer(address);
+    if (kind !== undefined) return [fault(`${kind} address`)];
+    return vnet !== undefined && containsAddress(vnet, address) ? [fault(`inside vnet ${formatPrefix(vnet)}`)] : [];
+  });
+}
+
+const serverHint = 'the controller and the nodes must reach the same server: ntp1.example.org or 192.0.2.7:123';
 
 /** Undefined for what is none: that is a fault already. */
 function keyOf(text: string): string | undefined {

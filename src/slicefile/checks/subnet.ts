@@ -1,6 +1,7 @@
 import { isIPv4 } from 'node:net';
 import {
   containsAddress,
+  containsPrefix,
   formatPrefix,
   maskTo,
   overlaps,
@@ -17,14 +18,24 @@ import { quote } from '../words.ts';
 const reserved = [
   { prefix: parsePrefix('0.0.0.0/8'), use: 'addresses of this network' },
   { prefix: parsePrefix('127.0.0.0/8'), use: 'loopback' },
+  { prefix: parsePrefix('169.254.0.0/16'), use: 'link-local addresses' },
   { prefix: parsePrefix('224.0.0.0/4'), use: 'multicast' },
   { prefix: parsePrefix('240.0.0.0/4'), use: 'reserved addresses' },
 ];
 
+/** Private (RFC 1918) and shared (RFC 6598): whatever a slice takes of these, it takes no host of the Internet from its nodes. */
+const unowned = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10'];
+
 /** The slice's subnet is large enough and nobody else's. */
-export function checkSubnet({ vnet, nodes, vns }: Draft): Problem[] {
+export function checkSubnet({ vnet, isPublic, nodes, vns }: Draft): Problem[] {
   if (vnet === undefined) return [];
-  return [...checkReserved(vnet), ...nodes.entries.flatMap((node) => checkNode(node, vnet)), ...checkRoom(vns, vnet)];
+  const reserved = checkReserved(vnet);
+  return [
+    ...reserved,
+    ...(reserved.length > 0 || isPublic ? [] : checkOwned(vnet)),
+    ...nodes.entries.flatMap((node) => checkNode(node, vnet)),
+    ...checkRoom(vns, vnet),
+  ];
 }
 
 function checkReserved(vnet: Prefix): Problem[] {
@@ -32,6 +43,13 @@ function checkReserved(vnet: Prefix): Problem[] {
   if (taken === undefined) return [];
   const message = `overlapping subnets: vnet ${formatPrefix(vnet)} and ${formatPrefix(taken.prefix)} (${taken.use})`;
   return [atValue(['vnet'], message, 'take a private subnet, like 10.65.0.0/16')];
+}
+
+function checkOwned(vnet: Prefix): Problem[] {
+  if (unowned.some((prefix) => containsPrefix(parsePrefix(prefix), vnet))) return [];
+  const message = `${formatPrefix(vnet)} is not within private or shared address space (${unowned.join(', ')})`;
+  const hint = "take a private subnet, like 10.65.0.0/16; if these addresses are yours, say so with 'public: true'";
+  return [atValue(['vnet'], message, hint)];
 }
 
 function checkNode({ name, host, address }: DraftNode, vnet: Prefix): Problem[] {
@@ -77,6 +95,7 @@ export function checkSubnets(slices: readonly SliceInFile[]): Fault[] {
       .map((other) => ({
         file,
         ...(at ?? { line: 1, column: 1 }),
+        key: 'vnet',
         message: `overlapping subnets: vnet ${formatPrefix(slice.vnet)} and ${formatPrefix(other.slice.vnet)} of slice ${quote(other.slice.name)} in ${other.file}`,
         hint: 'each slice has a subnet of its own',
       })),

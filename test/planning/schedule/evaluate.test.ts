@@ -59,6 +59,20 @@ describe('evaluate', () => {
     });
   });
 
+  test('strict: latencies that cannot be trusted widen the worst case by their spread', () => {
+    const unsteady = { ...flow, oldMs: 478, oldSpreadMs: 238 };
+    const [outcome] = evaluate(schedule('optimal', 250), [unsteady], 'strict', uncertainty).flows;
+    // li + a - D = 478 + 35 + 238 - 250; li - lf at worst is 478 + 238 - 160.
+    expect(outcome).toMatchObject({ lostMs: 318, worstLostMs: 556, worstLostPackets: 278 });
+    const late = evaluate(schedule('optimal', 0), [unsteady], 'strict', uncertainty).flows[0]!;
+    expect(late).toMatchObject({ lostMs: 478, worstLostMs: 751 });
+    const fast = { ...flow, newSpreadMs: 30 };
+    expect(evaluate(schedule('optimal', 300), [fast], 'strict', noUncertainty).flows[0]).toMatchObject({
+      lostMs: 140,
+      worstLostMs: 170,
+    });
+  });
+
   test('strict, per remote gateway: each pair by its own two instants', () => {
     const offsetsMs = new Map([
       ['a', new Map(Object.entries({ b: 10, c: 0 }))],

@@ -39,7 +39,7 @@ describe('the plan of watches', () => {
       const peers = vn.gateways.flatMap(({ name }) => (name === gateway ? [] : [`gateway:${name}`]));
       expect(targets.map(({ name }) => name).toSorted()).toEqual(
         host === undefined
-          ? [...vn.routers.map((router) => `router:${router}`), ...peers].toSorted()
+          ? [...vn.routers.map(({ name }) => `router:${name}`), ...peers].toSorted()
           : [`gateway:${host.gateway}`],
       );
     }

@@ -2,8 +2,9 @@ import { once } from 'node:events';
 import { type AddressInfo, connect } from 'node:net';
 import { setImmediate as soon } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { migrateResultView } from '../../../src/controller/views/migration.ts';
 import { fakeOperations, migrated } from '../support/fake-operations.ts';
-import { ownServer } from '../support/server.ts';
+import { ownServer, token } from '../support/server.ts';
 
 test('closing waits for answers, and for nothing else', async () => {
   const begun = Promise.withResolvers<void>();
@@ -26,7 +27,7 @@ test('closing waits for answers, and for nothing else', async () => {
   await once(kept, 'data');
   const answer = fetch(`${url}/api/slices/three/migrations`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
     body: JSON.stringify({ to: 'final' }),
   });
   await begun.promise;
@@ -39,7 +40,7 @@ test('closing waits for answers, and for nothing else', async () => {
   for (let turn = 0; turn < 20; turn += 1) await soon();
   expect(isClosed).toBe(false);
   go.resolve();
-  expect(await (await answer).json()).toEqual(migrated());
+  expect(await (await answer).json()).toEqual(migrateResultView(migrated()));
   await closed;
 });
 

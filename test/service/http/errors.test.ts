@@ -2,7 +2,7 @@ import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { VnmError } from '../../../src/model/errors.ts';
 import { fakeOperations } from '../support/fake-operations.ts';
-import { host, type Method, ownServer } from '../support/server.ts';
+import { host, type Method, ownServer, token } from '../support/server.ts';
 
 const invalid = (message: string) => ({ status: 400, json: { error: { code: 'invalid-input', message } } });
 
@@ -74,7 +74,7 @@ describe('errors', () => {
     const { statusCode: status, ...answer } = await server.app.inject({
       method: 'POST',
       url: '/api/slices/three/verify',
-      headers: { host, 'content-type': 'application/json', ...headers },
+      headers: { host, authorization: `Bearer ${token}`, 'content-type': 'application/json', ...headers },
       payload,
     });
     return { status, json: answer.json() as { error: { code: string; message: string } } };

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { type Asked, checkAllowedHosts, type Door, refusalOf } from '../../../src/service/http/guard.ts';
 
 const token = 'a-token-of-32-characters-or-so-x';
-const loopback: Door = { host: '127.0.0.1', port: 8473, allowedHosts: [], token: undefined };
+const loopback: Door = { host: '127.0.0.1', port: 8473, allowedHosts: [], token, tokenFor: 'changes' };
 
 interface Change {
   readonly method?: string;
@@ -70,7 +70,7 @@ describe('the Host header', () => {
       ['2001:db8::5', '[2001:db8::5]:8473'],
       ['10.0.0.5', 'localhost:8473'],
     ] as const) {
-      expect(byHost(host, { host: told, token: undefined })).toBe('passes');
+      expect(byHost(host, { host: told })).toBe('passes');
     }
     expect(byHost('10.0.0.6:8473', { host: '10.0.0.5' })).toBe('forbidden');
     expect(byHost('vnm.example:80', { host: 'vnm.example' })).toBe('forbidden');
@@ -119,7 +119,7 @@ describe('the Host header', () => {
 
 describe('the token', () => {
   const withToken = (authorization: string | undefined, request: Change = {}) =>
-    verdict({ ...request, headers: { authorization, ...request.headers } }, { token });
+    verdict({ ...request, headers: { authorization, ...request.headers } }, { tokenFor: 'everything' });
 
   test.each([`Bearer ${token}`, `bearer ${token}`, `BEARER   ${token} `])('%j passes', (authorization) =>
     expect(withToken(authorization)).toBe('passes'),
@@ -151,13 +151,30 @@ describe('the token', () => {
     expect(withToken(undefined, { route: '/healthz', headers: { host: 'evil.example' } })).toBe('forbidden');
   });
 
-  test('is not asked for where there is none', () => {
-    expect(verdict({ headers: { authorization: 'Bearer whatever' } })).toBe('passes');
+  test.each(['POST', 'DELETE', 'PUT', 'PATCH', 'OPTIONS', 'WHATEVER'])('on loopback, %s needs it', (method) => {
+    const ask = (authorization?: string, route?: string) => verdict({ method, route, headers: { authorization } });
+    expect(ask()).toBe('unauthorized');
+    expect(ask(`Bearer ${token}x`)).toBe('unauthorized');
+    expect(ask(undefined, '/healthz')).toBe('unauthorized');
+    expect(ask(`Bearer ${token}`)).toBe('passes');
+  });
+
+  test.each(['GET', 'HEAD'])('on loopback, %s does not need it, not even a wrong one', (method) => {
+    expect(verdict({ method })).toBe('passes');
+    expect(verdict({ method, headers: { authorization: 'Bearer whatever' } })).toBe('passes');
+  });
+
+  test('is asked for with what to do', () => {
+    const hint = (tokenFor: Door['tokenFor']) => refusalOf(asked({ method: 'POST' }), { ...loopback, tokenFor })!.hint;
+    expect(hint('changes')).toBe("send the header 'Authorization: Bearer TOKEN'; 'pl-vnm token' prints it");
+    expect(hint('everything')).toBe("send the header 'Authorization: Bearer TOKEN'");
   });
 });
 
 describe('pages of other sites', () => {
-  const post = (headers: Asked['headers'], door: Partial<Door> = {}) => verdict({ method: 'POST', headers }, door);
+  const authorization = `Bearer ${token}`;
+  const post = (headers: Asked['headers'], door: Partial<Door> = {}) =>
+    verdict({ method: 'POST', headers: { authorization, ...headers } }, door);
   const get = (headers: Asked['headers']) => verdict({ headers });
 
   test('what is from no page, or from a page of the service, passes', () => {
@@ -209,7 +226,7 @@ describe('pages of other sites', () => {
 
 describe('the type of a body', () => {
   const withType = (type: string | undefined, length: string | undefined = '2', method = 'POST') =>
-    verdict({ method, headers: { 'content-type': type, 'content-length': length } });
+    verdict({ method, headers: { authorization: `Bearer ${token}`, 'content-type': type, 'content-length': length } });
 
   test.each(['application/json', 'application/json; charset=utf-8', 'Application/JSON ;charset=utf-8'])(
     '%s passes',
@@ -234,9 +251,12 @@ describe('the type of a body', () => {
 
   test('without a type there may be no body', () => {
     expect(withType(undefined, '2')).toBe('invalid-input');
-    expect(verdict({ method: 'POST', headers: { 'transfer-encoding': 'chunked' } })).toBe('invalid-input');
+    const authorization = `Bearer ${token}`;
+    expect(verdict({ method: 'POST', headers: { authorization, 'transfer-encoding': 'chunked' } })).toBe(
+      'invalid-input',
+    );
     expect(withType(undefined, '0')).toBe('passes');
-    expect(verdict({ method: 'DELETE' })).toBe('passes');
+    expect(verdict({ method: 'DELETE', headers: { authorization } })).toBe('passes');
   });
 
   test('does not matter to read', () => expect(withType('text/plain', '0', 'GET')).toBe('passes'));

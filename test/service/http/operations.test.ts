@@ -1,9 +1,10 @@
 import { connect, type Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
+import { migrateResultView } from '../../../src/controller/views/migration.ts';
 import { VnmError } from '../../../src/model/errors.ts';
 import { createHttpServer } from '../../../src/service/http/server.ts';
 import { fakeOperations, migrated } from '../support/fake-operations.ts';
-import { host, ownServer } from '../support/server.ts';
+import { host, ownServer, token } from '../support/server.ts';
 
 describe('operations', () => {
   const migrateOptions = { control: 'gateway', schedule: 'optimal', granularity: 'gateway', traffic: false };
@@ -44,7 +45,7 @@ describe('operations', () => {
     const { ask, operations } = await ownServer();
     expect(await ask('POST', '/api/slices/three/migrations', { to: 'final' })).toEqual({
       status: 200,
-      json: migrated(),
+      json: migrateResultView(migrated()),
     });
     const all = { to: 'initial', control: 'remote', schedule: 'heuristic', granularity: 'peer', urpf: 'loose' };
     await ask('POST', '/api/slices/three/migrations', { ...all, traffic: true, vn: 'three' });
@@ -52,6 +53,17 @@ describe('operations', () => {
       ['migrate', 'three', 'three', { to: 'final', ...migrateOptions }],
       ['migrate', 'three', 'three', { ...all, traffic: true }],
     ]);
+  });
+
+  test.each(['migrations', 'resume', 'rollback'])('%s answers 200 where there was nothing to do', async (name) => {
+    const result = migrated({ outcome: 'unchanged' });
+    const answer = async () => result;
+    const operations = fakeOperations({ migrate: answer, resume: answer, rollback: answer });
+    const { ask } = await ownServer({}, { operations });
+    expect(await ask('POST', `/api/slices/three/${name}`, { ...(name === 'migrations' && { to: 'final' }) })).toEqual({
+      status: 200,
+      json: migrateResultView(result),
+    });
   });
 
   test.each(['rolled-back', 'failed'] as const)('one that ended %s answers 409 with the same body', async (outcome) => {
@@ -62,14 +74,20 @@ describe('operations', () => {
       ['migrations', { to: 'final' }],
       ['resume', {}],
     ] as const) {
-      expect(await ask('POST', `/api/slices/three/${path}`, body)).toEqual({ status: 409, json: result });
+      expect(await ask('POST', `/api/slices/three/${path}`, body)).toEqual({
+        status: 409,
+        json: migrateResultView(result),
+      });
     }
   });
 
   test('a rollback that does not succeed answers 409; one of a trial tells that it is gone', async () => {
     const failed = migrated({ outcome: 'failed', error: 'node n4 is away' });
     const first = await ownServer({}, { operations: fakeOperations({ rollback: async () => failed }) });
-    expect(await first.ask('POST', '/api/slices/three/rollback')).toEqual({ status: 409, json: failed });
+    expect(await first.ask('POST', '/api/slices/three/rollback')).toEqual({
+      status: 409,
+      json: migrateResultView(failed),
+    });
     const second = await ownServer({}, { operations: fakeOperations({ rollback: async () => undefined }) });
     expect(await second.ask('POST', '/api/slices/three/rollback')).toEqual({
       status: 200,
@@ -146,7 +164,7 @@ describe('operations', () => {
     const socket = connect(Number(port), hostname);
     const body = JSON.stringify({ to: 'final' });
     socket.write(
-      `POST /api/slices/three/migrations HTTP/1.1\r\nhost: ${hostname}:${port}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+      `POST /api/slices/three/migrations HTTP/1.1\r\nhost: ${hostname}:${port}\r\nauthorization: Bearer ${token}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
     );
     await begun.promise;
     socket.destroy();
@@ -170,7 +188,7 @@ test('the controller does the operations where no others are given', async () =>
       alive: () => ({ ok: true, detail: '' }),
       signal: new AbortController().signal,
     },
-    { host: 'localhost', port: 8473, version: '1' },
+    { host: 'localhost', port: 8473, version: '1', token, tokenFor: 'changes' },
   );
   const answers = [];
   for (const [path, payload] of [
@@ -185,7 +203,7 @@ test('the controller does the operations where no others are given', async () =>
     const answer = await server.app.inject({
       method: 'POST',
       url: `/api/slices/three/${path}`,
-      headers: { host },
+      headers: { host, authorization: `Bearer ${token}` },
       payload,
     });
     answers.push([path, answer.statusCode, (answer.json() as { error?: { message: string } }).error?.message]);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { host, ownServer } from '../support/server.ts';
+import { host, ownServer, token as usualToken } from '../support/server.ts';
 
 describe('protection', () => {
   test('is in front of everything, also of what there is not', async () => {
@@ -29,7 +29,7 @@ describe('protection', () => {
 
   test('with a token, all but the question whether it lives needs it', async () => {
     const token = 'a-token-that-nobody-guesses';
-    const { server, logged } = await ownServer({ token });
+    const { server, logged } = await ownServer({ token, tokenFor: 'everything' });
     const ask = (url: string, authorization?: string) =>
       server.app.inject({
         method: url.endsWith('verify') ? 'POST' : 'GET',
@@ -46,6 +46,27 @@ describe('protection', () => {
     expect((await ask('/healthz')).statusCode).toBe(200);
     expect(logged.text()).not.toContain(token);
     expect(logged.text().toLowerCase()).not.toContain('bearer');
+  });
+
+  test('on loopback, what changes something needs the token, and reading does not', async () => {
+    const { server } = await ownServer();
+    const ask = (method: 'GET' | 'HEAD' | 'POST' | 'DELETE', url: string, authorization?: string) =>
+      server.app.inject({ method, url, headers: { host, ...(authorization === undefined ? {} : { authorization }) } });
+    for (const url of ['/healthz', '/metrics', '/api/openapi.json', '/api/slices', '/api/slices/three', '/api/jobs']) {
+      expect((await ask('GET', url)).statusCode, url).toBe(200);
+      expect((await ask('HEAD', url)).statusCode, url).toBe(200);
+    }
+    for (const [method, url] of [
+      ['POST', '/api/slices/three/migrations'],
+      ['POST', '/api/slices/three/verify'],
+      ['POST', '/api/jobs'],
+      ['DELETE', '/api/jobs/nightly'],
+      ['POST', '/nothing'],
+    ] as const) {
+      expect((await ask(method, url)).statusCode, url).toBe(401);
+      expect((await ask(method, url, `Bearer ${usualToken}x`)).statusCode, url).toBe(401);
+      expect((await ask(method, url, `Bearer ${usualToken}`)).statusCode, url).not.toBe(401);
+    }
   });
 
   test('a server that others could reach does not begin without a token', async () => {

@@ -32,4 +32,26 @@ describe('the service', () => {
     expect(answer.headers['content-type']).toBe('text/plain; version=0.0.4; charset=utf-8');
     expect(answer.body).toBe('up 1\n');
   });
+
+  test('answers HEAD as GET, without the body', async () => {
+    const { server } = await ownServer();
+    const get = await server.app.inject({ url: '/metrics', headers: { host } });
+    const head = await server.app.inject({ method: 'HEAD', url: '/metrics', headers: { host } });
+    expect(head.statusCode).toBe(200);
+    expect(head.body).toBe('');
+    for (const name of ['content-type', 'content-length', 'cache-control'])
+      expect(head.headers[name], name).toBe(get.headers[name]);
+  });
+
+  test('answers HEAD wherever it answers GET, also where GET never ends', async () => {
+    const { server, ask } = await ownServer();
+    const { paths } = (await ask('GET', '/api/openapi.json')).json as { paths: Record<string, { get?: object }> };
+    const read = Object.keys(paths).filter((path) => paths[path]!.get !== undefined);
+    expect(read).toContain('/api/events/stream');
+    for (const url of read.map((path) => path.replace('{slice}', 'three').replace(/\{\w+\}/, '1'))) {
+      const { statusCode, body } = await server.app.inject({ method: 'HEAD', url, headers: { host } });
+      expect(statusCode, url).toBe(/\/1/.test(url) ? 404 : 200);
+      expect(body).toBe('');
+    }
+  });
 });

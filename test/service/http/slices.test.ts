@@ -2,6 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { flow, migrationStart, redirection } from '../../support/migrations.ts';
 import { ownServer } from '../support/server.ts';
 
+const iso = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+
 describe('slices', () => {
   test('come by name from the database', async () => {
     const { ask } = await ownServer();
@@ -32,8 +34,13 @@ describe('slices', () => {
     const record = { vn: '', kind: 'node', name: 'n1', state: 'down', since: 5, cause: 'no answer for 3 s' } as const;
     store.health.save('three', [record]);
     const service = { host: 'here', pid: 7, url: 'http://127.0.0.1:8473', startedAt: 1, seenAt: 2 };
+    const shown = { ...service, startedAt: '1970-01-01T00:00:00.001Z', seenAt: '1970-01-01T00:00:00.002Z' };
     store.health.register({ ...service, boot: 'b', processStart: 's' }, () => false);
-    expect((await ask('GET', '/api/slices/three/health')).json).toEqual({ slice: 'three', service, health: [record] });
+    expect((await ask('GET', '/api/slices/three/health')).json).toEqual({
+      slice: 'three',
+      service: shown,
+      health: [{ ...record, since: '1970-01-01T00:00:00.005Z' }],
+    });
   });
 
   test('live status comes from the nodes', async () => {
@@ -63,7 +70,34 @@ describe('migrations', () => {
     store.migrations.phase(id, 'set up', 1000);
     store.migrations.saveRedirections(id, [redirection('g1', 5000, 0.1, 0.2)]);
     store.migrations.saveFlows(id, [flow('e1', 'e2', 100, 2)]);
-    expect(await ask('GET', `/api/migrations/${id}`)).toEqual({ status: 200, json: store.migrations.detail(id) });
+    expect(await ask('GET', `/api/migrations/${id}`)).toEqual({
+      status: 200,
+      json: {
+        ...store.migrations.find(id),
+        startedAt: expect.stringMatching(iso),
+        options: JSON.parse(migrationStart().options),
+        granularity: 'gateway',
+        fromRecord: [],
+        interrupted: true,
+        away: null,
+        durationMs: 0,
+        phases: [{ name: 'set up', startedAt: '1970-01-01T00:00:01.000Z', finishedAt: null, ms: null }],
+        moves: [
+          { router: 'a', from: 'p1', to: 'p4' },
+          { router: 'b', from: 'p2', to: 'p5' },
+          { router: 'c', from: 'p3', to: 'p6' },
+        ],
+        redirections: [
+          {
+            ...redirection('g1', 5000, 0.1, 0.2),
+            plannedAt: '1970-01-01T00:00:05.000Z',
+            startedAt: '1970-01-01T00:00:05.000100Z',
+            finishedAt: '1970-01-01T00:00:05.000300Z',
+          },
+        ],
+        flows: [flow('e1', 'e2', 100, 2)],
+      },
+    });
     expect(await ask('GET', '/api/migrations/99')).toEqual({
       status: 404,
       json: { error: { code: 'not-found', message: 'there is no migration 99' } },
@@ -85,7 +119,10 @@ describe('events', () => {
     expect(await kinds(`?after=${first}`)).toEqual(['b', 'c']);
     expect(await kinds('?slice=three')).toEqual(['a', 'c']);
     expect(await kinds(`?slice=three&after=${first}`)).toEqual(['c']);
-    expect((await ask('GET', '/api/events?limit=1')).json).toEqual({ events: store.events.list(undefined, 1) });
+    const [last] = store.events.list(undefined, 1);
+    expect((await ask('GET', '/api/events?limit=1')).json).toEqual({
+      events: [{ ...last, at: new Date(last!.at).toISOString() }],
+    });
     expect((await ask('GET', '/api/events?slice=four')).status).toBe(404);
     for (const query of ['after=-1', 'after=x', 'limit=1001', 'slice=..', 'since=1'])
       expect((await ask('GET', `/api/events?${query}`)).status, query).toBe(400);

@@ -2,6 +2,7 @@
 import { connect } from 'node:net';
 import { setImmediate as soon } from 'node:timers/promises';
 import { expect, test } from 'vitest';
+import { eventView } from '../../../src/controller/views/status.ts';
 import { VnmError } from '../../../src/model/errors.ts';
 import { openStore } from '../../../src/store/store.ts';
 import { type OwnServer, ownServer } from '../support/server.ts';
@@ -55,7 +56,7 @@ test('events of this process and of others come as they happen', async () => {
   elsewhere.events.add(undefined, 'there', 'of another process');
   elsewhere.close();
   await client.until((text) => eventsIn(text).length === 2);
-  expect(eventsIn(client.text)).toEqual(own.store.events.after(here! - 1, 10));
+  expect(eventsIn(client.text)).toEqual(own.store.events.after(here! - 1, 10).map(eventView));
   client.stop();
 });
 

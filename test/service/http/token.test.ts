@@ -53,6 +53,11 @@ describe('reading the token', () => {
     expect(errorOf(() => readToken(path)).message).toContain(`the token in ${path} is not`);
   });
 
+  test('no more is read of a file that never ends than a token can have', () => {
+    const error = errorOf(() => readToken('/dev/zero'));
+    expect(error.message).toContain('cannot read the token file /dev/zero: it is a device');
+  });
+
   test('a file that cannot be read is an error, even where the environment has a token', () => {
     const error = errorOf(() => readToken(join(directory, 'nowhere'), { PL_VNM_TOKEN: token }));
     expect(error.code).toBe('usage');

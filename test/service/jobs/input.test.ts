@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { thisProcess } from '../../../src/controller/lock.ts';
+import { thisProcess } from '../../../src/controller/base/lock.ts';
 import { VnmError } from '../../../src/model/errors.ts';
 import { addJob, findJob, pauseJob, removeJob, resumeJob } from '../../../src/service/jobs/actions.ts';
 import { localZone } from '../../../src/service/jobs/zone.ts';

@@ -1,5 +1,4 @@
 /** A runner of jobs in simulated time: a clock that is set and stopped at will, migrations that only last, processes that come and go. */
-
 import type { MigrateOptions, MigrateResult } from '../../../src/controller/migrate.ts';
 import { VnmError } from '../../../src/model/errors.ts';
 import type { JobClock } from '../../../src/service/jobs/clock.ts';
@@ -13,7 +12,7 @@ interface Timer {
 }
 
 /** Timers go by time that passes; the wall clock may be set. */
-export class FakeClock implements JobClock {
+class FakeClock implements JobClock {
   passedMs = 0;
   private wallMs: number;
   private timers: Timer[] = [];
@@ -79,7 +78,7 @@ function settled(): Promise<void> {
 }
 
 /** A migration that began. */
-export interface Begun {
+interface Begun {
   readonly job: string;
   readonly to: string;
   /** By the wall clock. */
@@ -212,6 +211,7 @@ export function createWorld({ heartbeatMs, startMs = start, time }: WorldOptions
     const error = interrupted ? 'told to end' : 'a node is away';
     return {
       ...someResult,
+      id: null,
       from: 'initial',
       ...options,
       urpf: 'feasible',

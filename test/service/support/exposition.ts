@@ -1,5 +1,5 @@
 /** The Prometheus text format, read back as a scraper does (version 0.0.4). */
-export interface Sample {
+interface Sample {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;

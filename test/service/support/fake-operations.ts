@@ -3,7 +3,7 @@ import type { Operations } from '../../../src/service/http/operations.ts';
 import { flow, redirection } from '../../support/migrations.ts';
 
 /** What an operation was asked for: its name, the slice, then the VN and the options as far as it has them. */
-export type Call = readonly [operation: string, slice: string, ...rest: unknown[]];
+type Call = readonly [operation: string, slice: string, ...rest: unknown[]];
 
 export interface FakeOperations extends Operations {
   readonly calls: Call[];
@@ -11,6 +11,7 @@ export interface FakeOperations extends Operations {
 
 export function migrated(change: Partial<MigrateResult> = {}): MigrateResult {
   return {
+    id: 1,
     slice: 'three',
     vn: 'three',
     from: 'initial',
@@ -54,7 +55,14 @@ export function fakeOperations(change: Partial<Operations> = {}): FakeOperations
     }),
     measure: async (slice, vn) => {
       const reportedMs = { min: Number.NaN, median: Number.NaN };
-      const nothing = { minMs: Number.NaN, medianMs: Number.NaN, jitterMs: Number.NaN, reportedMs };
+      const nothing = {
+        minMs: Number.NaN,
+        medianMs: Number.NaN,
+        jitterMs: Number.NaN,
+        spreadMs: Number.NaN,
+        isSteady: true,
+        reportedMs,
+      };
       const path = { from: 'g1', to: 'g2', ...nothing, probes: 50, lost: 50, clockBoundMs: 0.2, basis: 'one-way' };
       const clock = { node: 'g1', offsetMs: 1, boundMs: 0.1, boundNowMs: 0.1, source: 'exchange', errors: [] };
       return {

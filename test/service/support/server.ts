@@ -9,7 +9,7 @@ import { temporaryStore } from '../../support/temporary-store.ts';
 import { type FakeOperations, fakeOperations } from './fake-operations.ts';
 import { storedJobs } from './stored-jobs.ts';
 
-export type Method = 'GET' | 'POST' | 'DELETE';
+export type Method = 'GET' | 'HEAD' | 'POST' | 'DELETE';
 
 export interface OwnServer {
   readonly server: HttpServer;
@@ -24,6 +24,8 @@ export interface OwnServer {
 
 /** Where requests without a network pretend to come in. */
 export const host = 'localhost:8473';
+/** Of servers that are given no other. */
+export const token = 'a-token-of-the-tests';
 
 /** A server for the test it is called in, on a database that has the slices `three` and `shared`, with fakes for what is behind it. */
 export async function ownServer(
@@ -47,12 +49,17 @@ export async function ownServer(
       signal: abort.signal,
       ...parts,
     },
-    { host: '127.0.0.1', port: 8473, version: '1.2.3', operations, ...options },
+    { host: '127.0.0.1', port: 8473, version: '1.2.3', token, tokenFor: 'changes', operations, ...options },
   );
   closers.unshift(() => server.close());
   const ask: OwnServer['ask'] = async (method, url, body) => {
     const payload = body === undefined ? {} : { payload: body as object };
-    const answer = await server.app.inject({ method, url, headers: { host }, ...payload });
+    const answer = await server.app.inject({
+      method,
+      url,
+      headers: { host, authorization: `Bearer ${options.token ?? token}` },
+      ...payload,
+    });
     return { status: answer.statusCode, json: answer.body === '' ? undefined : answer.json() };
   };
   return { server, store, operations, logged, abort, ask };

@@ -1,4 +1,4 @@
-import { thisProcess } from '../../../src/controller/lock.ts';
+import { thisProcess } from '../../../src/controller/base/lock.ts';
 import type { JobsApi } from '../../../src/service/http/jobs-api.ts';
 import { addJob, findJob, pauseJob, removeJob, resumeJob } from '../../../src/service/jobs/actions.ts';
 import { jobView, runView } from '../../../src/service/jobs/view.ts';

@@ -12,12 +12,22 @@ import {
   type Settings,
 } from './state.ts';
 
-/** One line of `ip` or `tc`, files below /proc/sys/net, or time for packets to get through, in a stack. */
+/** One line of `ip` or `tc`, a script for `nft`, files below /proc/sys/net, or time for packets to get through, in a stack. */
 export type Step =
   | { readonly namespace: string; readonly ip: readonly string[] }
   | { readonly namespace: string; readonly tc: readonly string[] }
+  | { readonly namespace: typeof ownStack; readonly nft: readonly string[] }
   | { readonly namespace: string; readonly settings: Settings }
   | { readonly namespace: string; readonly settleMs: number };
+
+/** An interface as it is to be made in a stack. */
+export interface Device {
+  readonly namespace: string;
+  readonly link: Link;
+}
+
+/** One, or both ends of a pair. */
+export type Devices = readonly [Device, ...Device[]];
 
 /** A step with the steps that restore exactly what was before. */
 export interface Command {
@@ -33,27 +43,17 @@ export function tc(namespace: string, ...words: string[]): Step {
   return { namespace, tc: words };
 }
 
-/** A VXLAN device keeps its socket where it is made, which must be the node's own stack, wherever it is then used. */
-export function addLink(namespace: string, { name, kind, mtu, mac, vxlan }: Link): Step {
-  const device = ['link', 'add', name, ...into(namespace), 'mtu', mtu, 'address', mac, 'type', kind];
-  if (vxlan === undefined) return ip(ownStack, ...device);
-  const { vni, remote, port } = vxlan;
-  return ip(ownStack, ...device, 'id', vni, 'dstport', port, 'remote', remote, 'nolearning', 'ttl', 64);
+/** In the node's own stack, all lines at once. */
+export function nft(lines: readonly string[]): Step {
+  return { namespace: ownStack, nft: lines };
 }
 
-export function addPair(namespace: string, link: Link, peerNamespace: string, peer: Link): Step {
-  const end = (at: string, { name, mtu, mac }: Link) => [name, ...into(at), 'mtu', mtu, 'address', mac];
-  return ip(
-    ownStack,
-    'link',
-    'add',
-    ...end(namespace, link),
-    'type',
-    'veth',
-    'peer',
-    'name',
-    ...end(peerNamespace, peer),
-  );
+/** What comes between `link add` and the device's type. */
+export function newDevice({ namespace, link }: Device): (string | number)[] {
+  const { name, mtu, mac, arp, multicast } = link;
+  const address = mac === undefined ? [] : ['address', mac];
+  const off = [...(arp ? [] : ['arp', 'off']), ...(multicast ? [] : ['multicast', 'off'])];
+  return [name, ...into(namespace), 'mtu', mtu, ...address, ...off];
 }
 
 function into(namespace: string): string[] {

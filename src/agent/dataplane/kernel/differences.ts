@@ -4,9 +4,10 @@
  */
 import { leadNexthop } from '../../../model/ids.ts';
 import { type Difference, describeRoute, routeName } from '../../../vsys/difference.ts';
+import { tunnelKey } from './filter.ts';
 import { ownStack } from './ip.ts';
+import { describeLink } from './links.ts';
 import { routeContent } from './plan-route.ts';
-import { describeLink } from './plan-tunnel.ts';
 import {
   isGroup,
   type KernelRoute,
@@ -15,8 +16,10 @@ import {
   type Link,
   type Nexthop,
   type Stack,
+  type TunnelFilter,
   type Way,
 } from './state.ts';
+import { tunnelOf } from './tunnels/registry.ts';
 
 type Value = Difference['found'];
 
@@ -27,6 +30,7 @@ export function differencesOf(found: KernelState, wanted: KernelState): Differen
     ...both.flatMap((namespace) => stackDifferences(namespace, found, wanted)),
     ...nexthopDifferences(found, wanted),
     ...compare('rule', presence(found.rules), presence(wanted.rules)),
+    ...filterDifferences(found, wanted),
   ];
 }
 
@@ -56,12 +60,15 @@ function linkDifferences({ links: before }: Stack, { links: after }: Stack): Dif
   return [...differences, ...properties];
 }
 
-function propertiesOf({ up, mtu, mac, hook, addresses, neighbours }: Link): string[] {
+function propertiesOf(link: Link): string[] {
+  const { up, mtu, mac, multicast, hook, addresses, neighbours } = link;
   const list = (items: readonly string[]) => items.toSorted().join(', ') || 'none';
   return [
     up ? 'up' : 'down',
     `MTU ${mtu}`,
-    `MAC address ${mac}`,
+    `MAC address ${mac ?? 'none'}`,
+    ...(tunnelOf(link)?.properties?.(link) ?? []),
+    `multicast ${multicast ? 'on' : 'off'}`,
     hook ? 'can have a gate' : 'cannot have a gate',
     `address ${list(addresses.map(({ address, length }) => `${address}/${length}`))}`,
     `neighbour ${list(neighbours.map((neighbour) => `${neighbour.address} at ${neighbour.mac}`))}`,
@@ -129,6 +136,32 @@ function compare(
     const [is, shall] = [found.get(name) ?? null, wanted.get(name) ?? null];
     return is === shall ? [] : [{ kind, name, wanted: shall, found: is }];
   });
+}
+
+/** Where there is no filter with the right rules, this alone is told; else of the tunnels that stay. */
+function filterDifferences(found: KernelState, wanted: KernelState): Difference[] {
+  const [before, after] = [tunnelKeys(found), tunnelKeys(wanted)];
+  if (found.filter === undefined || wanted.filter === undefined || !hasLinks(found)) return [];
+  const [is, shall] = [found.filter.table, wanted.filter.table];
+  const value = (table: TunnelFilter['table']) => (table === 'none' ? null : table);
+  if (is !== 'complete') return compare('filter', new Map([['rules', value(is)]]), new Map([['rules', value(shall)]]));
+  const staying = (filter: TunnelFilter) =>
+    new Map([...filter.remotes].filter(([key]) => before.has(key) && after.has(key)).map(describeTunnel));
+  return compare('filter', staying(found.filter), staying(wanted.filter));
+}
+
+function hasLinks({ stacks }: KernelState): boolean {
+  return [...stacks.values()].some(({ links }) => [...links.values()].some(({ kind }) => kind !== 'loopback'));
+}
+
+function tunnelKeys({ stacks }: KernelState): Set<string> {
+  const links = [...stacks.values()].flatMap((stack) => [...stack.links.values()]);
+  return new Set(links.flatMap(({ vxlan }) => (vxlan === undefined ? [] : [tunnelKey(vxlan)])));
+}
+
+function describeTunnel([key, addresses]: [string, ReadonlySet<string>]): [string, string] {
+  const [port, vni] = key.split(' . ');
+  return [`VNI ${vni} at port ${port}`, `from ${[...addresses].sort().join(', ') || 'nowhere'}`];
 }
 
 function presence(names: Iterable<string>): Map<string, string> {

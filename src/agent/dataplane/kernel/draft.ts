@@ -4,22 +4,26 @@
  */
 import type { Policy } from '../../../vsys/policy.ts';
 import {
-  addLink,
-  addPair,
   addressStep,
   type Command,
+  type Device,
+  type Devices,
   ip,
   neighbourStep,
   nexthopStep,
+  nft,
   removeNexthopStep,
   routeStep,
   ruleStep,
   type Step,
   tc,
 } from './commands.ts';
+import { filterLines } from './filter.ts';
 import { bucketWords, hookWords, noRedirectWords, redirectWords } from './gate.ts';
 import { putGroup, takeGroup } from './group.ts';
 import { ownStack } from './ip.ts';
+import { addDevices } from './links.ts';
+import { hasIpv6At, isSettingOf } from './quiet.ts';
 import {
   type Address,
   type Gate,
@@ -30,13 +34,16 @@ import {
   type Neighbour,
   type Nexthop,
   type NexthopGroup,
+  type OwnAddress,
   type Place,
   type RuleDirection,
   routeKey,
   type Settings,
   type SingleNexthop,
   type Stack,
+  type TunnelFilter,
 } from './state.ts';
+import type { Adjustment } from './tunnels/kind.ts';
 
 interface DraftStack extends Stack {
   readonly links: Map<string, Link>;
@@ -63,6 +70,9 @@ export class Draft implements KernelState {
   readonly stacks: Map<string, DraftStack>;
   readonly nexthops: Map<number, Nexthop>;
   readonly rules: Set<RuleDirection>;
+  /** Only `changeFilter` changes it. */
+  filter?: TunnelFilter;
+  readonly ownAddresses: readonly OwnAddress[];
   readonly policy: Policy;
   /** Whether what contradicts an operation is replaced, not refused. */
   readonly repair: boolean;
@@ -72,6 +82,8 @@ export class Draft implements KernelState {
     this.repair = repair;
     this.nexthops = new Map(state.nexthops);
     this.rules = new Set(state.rules);
+    if (state.filter !== undefined) this.filter = state.filter;
+    this.ownAddresses = state.ownAddresses ?? [];
     this.stacks = new Map(
       [...state.stacks].map(([namespace, { links, routes, settings }]) => [
         namespace,
@@ -104,40 +116,51 @@ export class Draft implements KernelState {
     for (const [file, value] of changed) settings.set(file, value);
   }
 
-  addLink(namespace: string, link: Link): void {
-    this.#do(addLink(namespace, link), ip(namespace, 'link', 'del', link.name));
-    this.#stack(namespace).links.set(link.name, link);
-  }
-
-  /** Both ends at once; each must name the other as its peer. */
-  addPair(namespace: string, link: Link, peerNamespace: string, peer: Link): void {
-    this.#do(addPair(namespace, link, peerNamespace, peer), ip(namespace, 'link', 'del', link.name));
-    this.#stack(namespace).links.set(link.name, link);
-    this.#stack(peerNamespace).links.set(peer.name, peer);
+  /** One, or both ends of a pair at once, each of which must name the other as its peer. */
+  addDevices(devices: Devices): void {
+    const { namespace: first, link: firstLink } = devices[0];
+    this.#do(addDevices(devices), ip(first, 'link', 'del', firstLink.name));
+    for (const { namespace, link } of devices) this.#stack(namespace).links.set(link.name, link);
   }
 
   /** Removes an interface that has no addresses, with the other end of its pair. */
   removeLink({ namespace, name }: Place): void {
-    const link = this.#link({ namespace, name });
-    const { peer } = link;
-    const add =
-      peer === undefined ? addLink(namespace, link) : addPair(namespace, link, peer.namespace, this.#link(peer));
-    const ends = [{ namespace, name }, ...(peer === undefined ? [] : [peer])];
+    const { peer } = this.#link({ namespace, name });
+    const others = peer === undefined ? [] : [peer];
+    const device = (end: Place): Device => ({ namespace: end.namespace, link: this.#link(end) });
+    const add = addDevices([device({ namespace, name }), ...others.map(device)]);
+    const ends = [{ namespace, name }, ...others];
     this.#do(ip(namespace, 'link', 'del', name), add, ...ends.flatMap((end) => this.#restoreLink(end)));
     for (const end of ends) this.#forgetLink(end);
   }
 
-  changeLink(place: Place, change: Partial<Pick<Link, 'mtu' | 'mac' | 'up'>>): void {
+  changeLink(place: Place, change: Partial<Pick<Link, 'mtu' | 'mac' | 'up' | 'multicast'>>): void {
     const link = this.#link(place);
-    const words = ({ mtu, mac, up }: typeof change) => [
+    const words = ({ mtu, mac, up, multicast }: typeof change) => [
       ...(mtu === undefined ? [] : ['mtu', mtu]),
       ...(mac === undefined ? [] : ['address', mac]),
+      ...(multicast === undefined ? [] : ['multicast', multicast ? 'on' : 'off']),
       ...(up === undefined ? [] : [up ? 'up' : 'down']),
     ];
     const before = Object.fromEntries(Object.keys(change).map((key) => [key, link[key as keyof typeof change]]));
     const set = (values: typeof change) => ip(place.namespace, 'link', 'set', place.name, ...words(values));
-    this.#do(set(change), set(before));
+    this.#do(set(change), set(before), ...this.#loseIpv6(place, link.mtu, change.mtu));
     this.#putLink(place, { ...link, ...change });
+  }
+
+  /** What only the kind of a tunnel knows how to change. */
+  adjustLink(place: Place, { command, link }: Adjustment): void {
+    this.commands.push(command);
+    this.#putLink(place, link);
+  }
+
+  /** With a small MTU the kernel drops the settings of IPv6; they have the node's values when they come back. Answers what undoes it. */
+  #loseIpv6({ namespace, name }: Place, before: number, after = before): Step[] {
+    if (hasIpv6At(before) === hasIpv6At(after)) return [];
+    const { settings } = this.#stack(namespace);
+    const lost = [...settings].filter(([file]) => file.startsWith(`ipv6/conf/${name}/`));
+    for (const [file] of lost) settings.delete(file);
+    return lost.length === 0 ? [] : [{ namespace, settings: new Map(lost) }];
   }
 
   addAddress(place: Place, address: Address): void {
@@ -264,6 +287,16 @@ export class Draft implements KernelState {
     this.rules.delete(direction);
   }
 
+  /** Both as one transaction each. `before`: before all that the draft has so far. */
+  changeFilter(from: TunnelFilter, to: TunnelFilter, when: 'before' | 'after'): void {
+    const [lines, back] = [filterLines(this.policy, from, to), filterLines(this.policy, to, from)];
+    this.filter = to;
+    if (lines.length === 0) return;
+    const command = { do: nft(lines), undo: back.length === 0 ? [] : [nft(back)] };
+    if (when === 'before') this.commands.unshift(command);
+    else this.commands.push(command);
+  }
+
   #do(step: Step, ...undo: Step[]): void {
     this.commands.push({ do: step, undo });
   }
@@ -285,7 +318,7 @@ export class Draft implements KernelState {
     const { links, settings } = this.#stack(namespace);
     links.delete(name);
     this.#forgetRoutes(namespace, ({ nexthops }) => nexthops.some((hop) => hop.interface === name));
-    for (const file of settings.keys()) if (file.startsWith(`ipv4/conf/${name}/`)) settings.delete(file);
+    for (const file of settings.keys()) if (isSettingOf(file, name)) settings.delete(file);
   }
 
   #forgetRoutes(namespace: string, isGone: (route: KernelRoute) => boolean): void {
@@ -295,7 +328,7 @@ export class Draft implements KernelState {
 
   #restoreLink({ namespace, name }: Place): Step[] {
     const { up, gate, hook } = this.#link({ namespace, name });
-    const own = [...this.#stack(namespace).settings].filter(([file]) => file.startsWith(`ipv4/conf/${name}/`));
+    const own = [...this.#stack(namespace).settings].filter(([file]) => isSettingOf(file, name));
     return [
       ...(hook ? [tc(namespace, ...hookWords('add', name))] : []),
       ...(own.length === 0 ? [] : [{ namespace, settings: new Map(own) }]),

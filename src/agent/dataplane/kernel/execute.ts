@@ -3,6 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, VnmError } from '../../../model/errors.ts';
 import type { Command, Step } from './commands.ts';
 import { asTyped, batchLine, runBatch } from './ip.ts';
+import { undoSteps } from './pending-file.ts';
+import { runNft } from './read-filter.ts';
 import { writeSettings } from './settings.ts';
 
 interface Failure {
@@ -33,7 +35,11 @@ function describeLeft(left: readonly string[]): string {
 
 /** Answers what could not be undone. */
 export async function undo(commands: readonly Command[]): Promise<string[]> {
-  const steps = commands.toReversed().flatMap((command) => command.undo);
+  return force(undoSteps(commands));
+}
+
+/** Does all that can be done. Answers what could not. */
+export async function force(steps: readonly Step[]): Promise<string[]> {
   return (await runSteps(steps, true)).map(({ message }) => message);
 }
 
@@ -68,6 +74,7 @@ async function runRun(steps: readonly Step[], force: boolean): Promise<Failure[]
   const [first] = steps;
   if (first === undefined) return [];
   try {
+    if ('nft' in first) return await runFilter(first.nft);
     if ('settings' in first) {
       await writeSettings(first.namespace, first.settings);
       return [];
@@ -86,5 +93,14 @@ async function runRun(steps: readonly Step[], force: boolean): Promise<Failure[]
   } catch (error) {
     // It does not say how far it came. What it did not do cannot be undone, but trying to does no harm.
     return [{ message: messageOf(error), reached: steps.length }];
+  }
+}
+
+async function runFilter(lines: readonly string[]): Promise<Failure[]> {
+  try {
+    await runNft(lines);
+    return [];
+  } catch (error) {
+    return [{ message: messageOf(error), reached: 0 }];
   }
 }

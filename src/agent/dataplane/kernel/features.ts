@@ -1,17 +1,28 @@
 /** What this node can do, tried out in a namespace of its own. */
 import { readFile } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { VnmError } from '../../../model/errors.ts';
+import { type TunnelKind, tunnelDescriptor, tunnelKindNames } from '../../../model/tunnel.ts';
 import type { Feature } from '../../../vsys/messages.ts';
 import type { Policy } from '../../../vsys/policy.ts';
+import { probeNamespace } from '../../../vsys/presence.ts';
+import { filterLines, filterScript, listWords, noFilter, parseFilter, trialFilter, trialPolicy } from './filter.ts';
 import { bucketWords, hookWords, isTight, openGate, type QdiscJson, redirectWords } from './gate.ts';
 import { kernelWords, parseFailures, showBatch } from './ip.ts';
-import { probeNamespace } from './read-state.ts';
+import type { FeatureProbes } from './known-features.ts';
+import { nftWords } from './read-filter.ts';
 import { run } from './run.ts';
+import { tunnelKind } from './tunnels/registry.ts';
 
 type Trial = readonly [feature: Feature['name'], line: string];
 
+function tunnelTrials(kind: TunnelKind): Trial[] {
+  const { feature } = tunnelDescriptor(kind);
+  return feature === undefined ? [] : tunnelKind(kind).trials.map((line) => [feature, line] as const);
+}
+
 const ipTrials: readonly Trial[] = [
-  ['vxlan', 'link add vx type vxlan id 1 dstport 4789 remote 192.0.2.1 nolearning'],
+  ...tunnelKindNames.flatMap(tunnelTrials),
   ['nexthop-groups', 'link set lo up'],
   ['nexthop-groups', 'nexthop add id 1 dev lo'],
   ['nexthop-groups', 'nexthop add id 2 group 1'],
@@ -24,20 +35,22 @@ const tcTrials: readonly Trial[] = [
   ['ifb-gate', redirectWords('lo', 'gate').join(' ')],
 ];
 
-export async function probeFeatures(policy: Policy): Promise<Feature[]> {
-  const root = process.getuid?.() === 0;
-  return [
-    { name: 'root', available: root, ...(root ? {} : { detail: 'the agent does not run as root' }) },
-    ...(await probeNetwork(probeNamespace(policy))),
-    await probeCompatMode(),
-    await probeReversePath(),
-    await probeRealtime(),
-  ];
+export function featureProbes(policy: Policy): FeatureProbes {
+  return {
+    tryOut: async () => {
+      const root = process.getuid?.() === 0;
+      return [
+        { name: 'root', available: root, ...(root ? {} : { detail: 'the agent does not run as root' }) },
+        ...(await probeNetwork(probeNamespace(policy))),
+      ];
+    },
+    look: () => Promise.all([probeCompatMode(), probeReversePath(), probeRealtime()]),
+  };
 }
 
 async function probeNetwork(namespace: string): Promise<Feature[]> {
   const trials = [...ipTrials, ...tcTrials];
-  const names = [...new Set(trials.map(([name]) => name))];
+  const names = [...new Set([...trials.map(([name]) => name), 'tunnel-filter' as const])];
   // One may be left from an agent that was killed right here.
   await run('ip', ['netns', 'del', namespace]);
   const made = await run('ip', ['netns', 'add', namespace]);
@@ -45,6 +58,7 @@ async function probeNetwork(namespace: string): Promise<Feature[]> {
   try {
     const failures = [...(await tryLines('ip', namespace, ipTrials)), ...(await tryLines('tc', namespace, tcTrials))];
     if (!failures.some(({ name }) => name === 'ifb-gate')) failures.push(...(await tryGate(namespace)));
+    failures.push(...(await tryFilter(namespace)));
     return names.map((name) => {
       const failure = failures.find((candidate) => candidate.name === name);
       return failure === undefined ? { name, available: true } : { name, available: false, detail: failure.words };
@@ -71,6 +85,28 @@ async function tryGate(namespace: string): Promise<{ name: Feature['name']; word
   const [qdiscs = []] = await showBatch('tc', namespace, [['qdisc', 'show', 'dev', 'gate']]);
   if (isTight(qdiscs as QdiscJson[])) return [];
   return [{ name: 'ifb-gate', words: 'a closed gate would not hold the first packets' }];
+}
+
+/** Whether the kernel takes the filter, and `nft` shows it as it was made. */
+async function tryFilter(namespace: string): Promise<{ name: Feature['name']; words: string }[]> {
+  const nft = (words: readonly string[], script = '') =>
+    run('nsenter', [`--net=/run/netns/${namespace}`, '--', 'nft', ...words], script);
+  const made = await nft(['-f', '-'], filterScript(filterLines(trialPolicy, noFilter, trialFilter)));
+  const shown = made.code === 0 ? await nft(listWords(trialPolicy)) : made;
+  if (shown.code !== 0) return [noTunnelFilter(isMissing(shown.stderr) ? noNft : nftWords(shown.stderr))];
+  const isAsMade = isDeepStrictEqual(parseFilter(trialPolicy, JSON.parse(shown.stdout)), trialFilter);
+  return isAsMade ? [] : [noTunnelFilter("this version of 'nft' shows rules in a form that is not understood")];
+}
+
+const noNft = "there is no 'nft' (package nftables)";
+
+function noTunnelFilter(why: string): { name: Feature['name']; words: string } {
+  return { name: 'tunnel-filter', words: `tunnel packets are taken from any sender: ${why}` };
+}
+
+/** `nsenter` says so of the command that it cannot start. */
+function isMissing(stderr: string): boolean {
+  return stderr.startsWith('nsenter: failed to execute nft');
 }
 
 async function probeCompatMode(): Promise<Feature> {

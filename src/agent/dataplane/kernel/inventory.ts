@@ -37,7 +37,7 @@ function toInterface({ name, kind, up, mtu, mac, vxlan, addresses, peer, gate }:
     kind,
     up,
     mtu,
-    mac,
+    ...(mac === undefined ? {} : { mac }),
     ...vxlan,
     addresses: addresses.map(({ address, length }) => `${address}/${length}`),
     ...(peer === undefined ? {} : { peer: { name: peer.name, ...named(peer.namespace) } }),

@@ -1,31 +1,56 @@
 /** The data plane of the Linux kernel, driven by `ip`. What it needs to know it reads from the kernel each time. */
 import type { Clock } from '../../../clock/clock.ts';
-import { VnmError } from '../../../model/errors.ts';
-import type { Feature } from '../../../vsys/messages.ts';
+import { messageOf, VnmError } from '../../../model/errors.ts';
+import { collisionError } from '../../../vsys/collision.ts';
+import { defaultConfirmMs } from '../../../vsys/messages.ts';
 import type { Operation } from '../../../vsys/operations.ts';
 import type { Policy } from '../../../vsys/policy.ts';
+import { isInstalled } from '../../../vsys/presence.ts';
+import type { OtherSlice } from '../../other-slices.ts';
 import type { DataPlane } from '../dataplane.ts';
+import { findCollisions } from './collisions.ts';
+import type { Command } from './commands.ts';
 import { differencesOf } from './differences.ts';
-import { execute } from './execute.ts';
-import { probeFeatures } from './features.ts';
+import { kernelEndpoints } from './endpoints.ts';
+import { execute, force, undo } from './execute.ts';
+import { featureProbes } from './features.ts';
 import { toInventory, toRoutes } from './inventory.ts';
 import { ownStack } from './ip.ts';
+import { createKnownFeatures } from './known-features.ts';
+import { readNodeNetwork } from './node-network.ts';
 import { pathMtu } from './path-mtu.ts';
+import type { PendingFile } from './pending-file.ts';
 import { checkPinned } from './pinned.ts';
-import { planOperations } from './plan.ts';
-import { prepareActions } from './prepare.ts';
-import { readState } from './read-state.ts';
+import { planHeard, planOperations } from './plan.ts';
+import { concernsInterfaces } from './plan-filter.ts';
+import { prepareSteps } from './prepare.ts';
+import { readMarks } from './presence.ts';
+import { readRoutes, readState } from './read-state.ts';
 import { redirect } from './redirect.ts';
-import { mainTable } from './state.ts';
+import { isEmpty, type KernelState } from './state.ts';
+import { createUnconfirmed } from './unconfirmed.ts';
 import { WarmIp } from './warm-ip.ts';
+import { createWatchedTunnels } from './watched-tunnels.ts';
 
 const noNamespaces: ReadonlySet<string> = new Set();
 
-export function createKernelDataPlane(policy: Policy, clock: Clock): DataPlane {
+/** What the data plane needs to know of, and tells, the rest of the agent. */
+export interface Surroundings {
+  /** The slices whose policies bind on this node. */
+  readonly others: () => Promise<readonly OtherSlice[]>;
+  /** Before the first thing of the slice is installed, and after the last one has gone. */
+  readonly installed: (isInstalled: boolean) => Promise<void>;
+  readonly pending: PendingFile;
+  /** Runs it while the agent of no other slice of this node runs one. */
+  readonly alone: <T>(body: () => Promise<T>) => Promise<T>;
+  readonly log: (event: string) => void;
+}
+
+export function createKernelDataPlane(policy: Policy, clock: Clock, surroundings: Surroundings): DataPlane {
   const warm = new WarmIp();
   let last: Promise<unknown> = Promise.resolve();
   let batches = 0;
-  let features: Promise<Feature[]> | undefined;
+  const features = createKnownFeatures(featureProbes(policy));
 
   /** One after the other, so that none sees or changes what another has half done. */
   function inTurn<T>(body: () => Promise<T>): Promise<T> {
@@ -34,39 +59,138 @@ export function createKernelDataPlane(policy: Policy, clock: Clock): DataPlane {
     return turn;
   }
 
+  const logFailure = (error: unknown) => surroundings.log(messageOf(error));
+  const unconfirmed = createUnconfirmed(surroundings.pending, (newest) => {
+    void inTurn(() => takeBack(newest)).catch(logFailure);
+  });
+  // Before all that this agent is asked for.
+  void inTurn(takeBackOfEarlier).catch(logFailure);
+
+  /** An agent that was killed before its batch was confirmed left it to this one. */
+  async function takeBackOfEarlier(): Promise<void> {
+    const steps = surroundings.pending.read();
+    if (steps.length > 0) await finishTakeBack(await force(steps));
+  }
+
+  const watchedTunnels = createWatchedTunnels(() =>
+    inTurn(filterHeard).catch((error: unknown) => {
+      surroundings.log(messageOf(error));
+      // Without nft nothing is filtered. The first batch that finds nft starts this again.
+      return !(error instanceof VnmError && error.code === 'unsupported');
+    }),
+  );
+  // Those of an agent that has ended.
+  watchedTunnels.begin();
+
+  /** Answers whether there are still watched tunnels. What may be taken back is left as it is, or taking it back would fail. */
+  async function filterHeard(): Promise<boolean> {
+    if (unconfirmed.isOpen()) return true;
+    const { commands, state } = planHeard(await readState(policy, noNamespaces, true), policy);
+    await execute(commands);
+    return (state.filter?.watched.size ?? 0) > 0;
+  }
+
+  async function takeBack(newest?: string): Promise<void> {
+    const commands = unconfirmed.takeBack(newest);
+    if (commands.length === 0) return;
+    await finishTakeBack(await undo(commands));
+  }
+
+  async function finishTakeBack(left: readonly string[]): Promise<void> {
+    surroundings.pending.write([]);
+    batches += 1;
+    const words = ['took back what was not confirmed in time', ...left.map((message) => `not undone: ${message}`)];
+    surroundings.log(words.join('; '));
+    if (!isInstalled(policy, await readMarks())) await surroundings.installed(false);
+  }
+
+  async function collisions() {
+    const others = await surroundings.others();
+    const prefixes = others.map((other) => other.policy.namespacePrefix);
+    const network = await readNodeNetwork(policy.vnet, prefixes);
+    return findCollisions(policy, network, others);
+  }
+
+  /** Only of the slice's first things: an installed slice goes on, and can be repaired, whatever the node has got since. */
+  function mayCollide(state: KernelState, planned: KernelState): boolean {
+    const isFirst = isEmpty(state) && !isEmpty(planned);
+    return isFirst || (state.rules.size === 0 && planned.rules.size > 0);
+  }
+
+  /** Two slices at the same time would each find that the other has nothing here. */
+  async function withoutCollisions(change: () => Promise<void>): Promise<void> {
+    return surroundings.alone(async () => {
+      const found = await collisions();
+      if (found.length > 0) throw collisionError(policy.slice, policy.vnet, found);
+      await change();
+    });
+  }
+
+  async function carryOut(commands: readonly Command[], state: KernelState, planned: KernelState): Promise<void> {
+    if (commands.length > 0) batches += 1;
+    const isOpen = mayCut(state, planned) || unconfirmed.isOpen();
+    if (isOpen) unconfirmed.expect(commands);
+    try {
+      if (!isEmpty(planned)) await surroundings.installed(true);
+      await execute(commands);
+    } catch (error) {
+      if (isOpen) unconfirmed.expect([]);
+      if (isEmpty(state)) await surroundings.installed(false);
+      throw error;
+    }
+  }
+
   return {
-    apply: (operations, pinned, { dryRun = false, repair = false } = {}) =>
+    kind: 'kernel',
+    endpoints: kernelEndpoints,
+    apply: (operations, pinned, { dryRun = false, repair = false, confirmWithinMs = defaultConfirmMs } = {}) =>
       inTurn(async () => {
-        const state = await readState(policy, touchedNamespaces(operations));
+        const filters = operations.some(concernsInterfaces) && (await features.has('tunnel-filter'));
+        const state = await readState(policy, touchedNamespaces(operations), filters);
         const { results, commands, state: planned } = planOperations(state, operations, policy, repair);
         const applied = dryRun || repair ? { results, differences: differencesOf(state, planned) } : { results };
         if (dryRun) return applied;
         checkPinned(pinned(), state, planned);
-        if (commands.length > 0) batches += 1;
-        await execute(commands);
+        const change = () => carryOut(commands, state, planned);
+        await (mayCollide(state, planned) ? withoutCollisions(change) : change());
+        if (isEmpty(planned)) await surroundings.installed(false);
+        if (planned.filter !== undefined && planned.filter.watched.size > 0) watchedTunnels.begin();
         // Where there are groups there will be redirections.
         if (operations.some(({ op }) => op === 'group_up')) warm.start();
-        return applied;
+        if (planned.rules.size === 0) unconfirmed.drop();
+        if (!mayCut(state, planned) && !unconfirmed.isOpen()) return applied;
+        return { ...applied, confirm: unconfirmed.note(commands, confirmWithinMs) };
+      }),
+    confirm: unconfirmed.confirm,
+    collisions: () =>
+      inTurn(async () => {
+        const [found, marks] = await Promise.all([collisions(), readMarks()]);
+        return { collisions: found, installed: isInstalled(policy, marks) };
       }),
     inventory: () => inTurn(async () => toInventory(await readState(policy, noNamespaces))),
     routes: (namespace = ownStack) =>
       inTurn(async () => {
-        const { stacks } = await readState(policy, noNamespaces);
-        const stack = stacks.get(namespace);
-        if (stack === undefined) throw new VnmError('not-found', `there is no namespace '${namespace}'`);
-        const table = namespace === ownStack ? policy.table : mainTable;
-        return toRoutes([...stack.routes.values()].filter((route) => route.table === table));
+        const routes = await readRoutes(policy, namespace);
+        if (routes === undefined) throw new VnmError('not-found', `there is no namespace '${namespace}'`);
+        return toRoutes(routes);
       }),
     pathMtu,
     // Not in turn: it must not wait behind a long batch.
     redirect: (groups) => redirect(warm, clock, groups),
-    prepare: (actions, take) => inTurn(async () => take(await prepareActions(warm, actions), batches)),
-    features: () => {
-      features ??= probeFeatures(policy);
-      return features;
-    },
-    close: () => inTurn(async () => warm.close()),
+    prepare: (armables, take) => inTurn(async () => take(await prepareSteps(warm, armables), batches)),
+    features: features.read,
+    close: () =>
+      inTurn(async () => {
+        watchedTunnels.end();
+        await takeBack();
+        await warm.close();
+      }),
   };
+}
+
+/** Only the rules lead the node's own packets into the slice. */
+function mayCut(state: KernelState, planned: KernelState): boolean {
+  return [...planned.rules].some((rule) => !state.rules.has(rule));
 }
 
 /** Router namespaces that are made, changed or taken away, whose settings therefore matter. */

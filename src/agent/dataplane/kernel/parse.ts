@@ -1,4 +1,5 @@
 /** From the JSON of `ip` to the state. */
+import { maskTo, type Prefix, parseAddress } from '../../../model/address.ts';
 import { leadNexthop } from '../../../model/ids.ts';
 import type { RouteNexthop, RouteType } from '../../../model/route.ts';
 import { groupFound } from './group.ts';
@@ -11,6 +12,8 @@ import {
   routeKey,
   type Way,
 } from './state.ts';
+import type { DeviceJson } from './tunnels/kind.ts';
+import { tunnelOf } from './tunnels/registry.ts';
 
 /** What of each kind of object is read; `ip` leaves out what is not set, and with `-N` tells numbers in place of names. */
 export interface LinkJson {
@@ -19,16 +22,18 @@ export interface LinkJson {
   flags: string[];
   mtu: number;
   address?: string;
-  linkinfo?: { info_kind?: string; info_data?: { id?: number; remote?: string; port?: number } };
+  linkinfo?: { info_kind?: string; info_data?: DeviceJson };
   addr_info?: AddressJson[];
   /** The other end of a pair: by name in the same stack, by index in the namespace with that id. */
   link?: string;
   link_index?: number;
   link_netnsid?: number;
 }
-interface AddressJson {
+export interface AddressJson {
   family: string;
   local: string;
+  /** The other end's, where there is one; then the length is its. */
+  address?: string;
   prefixlen: number;
   broadcast?: string;
   noprefixroute?: boolean;
@@ -69,19 +74,24 @@ export interface RuleJson {
 }
 
 export function parseLink(json: LinkJson, neighbours: readonly NeighbourJson[]): Link {
-  const { info_kind: kind = '', info_data: data } = json.linkinfo ?? {};
-  const { id: vni, remote, port } = data ?? {};
+  const { info_kind: kind = '', info_data: data = {} } = json.linkinfo ?? {};
   return {
     name: json.ifname,
     kind: json.flags.includes('LOOPBACK') ? 'loopback' : kind,
     up: json.flags.includes('UP'),
     mtu: json.mtu,
-    mac: json.address ?? '',
-    ...(vni === undefined || remote === undefined || port === undefined ? {} : { vxlan: { vni, remote, port } }),
+    ...(json.address === undefined ? {} : { mac: json.address }),
+    ...parseFlags(json.flags),
+    ...tunnelOf({ kind })?.read?.(data),
     hook: false,
     addresses: (json.addr_info ?? []).filter(({ family }) => family === 'inet').map(parseLinkAddress),
     neighbours: neighbours.filter(({ dev, dst }) => dev === json.ifname && isIPv4(dst)).map(parseNeighbour),
   };
+}
+
+function parseFlags(flags: readonly string[]): Pick<Link, 'arp' | 'multicast'> {
+  const arp = !flags.includes('NOARP') && !flags.includes('LOOPBACK');
+  return { ...(arp ? { arp } : {}), ...(flags.includes('MULTICAST') ? { multicast: true } : {}) };
 }
 
 function parseLinkAddress({ local, prefixlen, broadcast, noprefixroute }: AddressJson): Address {
@@ -138,6 +148,12 @@ function parseRoute(json: RouteJson, type: RouteType, table: number, byId: boole
 
 function parseHop({ dev, gateway, weight }: HopJson): RouteNexthop {
   return { interface: dev ?? '', ...(gateway === undefined ? {} : { via: gateway }), weight: weight ?? 1 };
+}
+
+/** As `ip` prints it: `default`, a prefix, or an address alone. A rule's may have host bits, which mean nothing. */
+export function prefixOf(text: string): Prefix {
+  const [base = '', length = '32'] = parseDestination(text).split('/');
+  return { base: maskTo(parseAddress(base), Number(length)), length: Number(length) };
 }
 
 /** `ip` shortens the default route and hosts. */

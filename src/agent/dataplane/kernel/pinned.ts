@@ -1,4 +1,4 @@
-import type { Pinned } from '../dataplane.ts';
+import type { Pinned } from '../armable.ts';
 import { gateName } from './gate.ts';
 import { ownStack } from './ip.ts';
 import { conflict } from './plan-common.ts';

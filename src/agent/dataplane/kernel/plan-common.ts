@@ -2,15 +2,10 @@
 import { VnmError } from '../../../model/errors.ts';
 import type { Operation, OperationName } from '../../../vsys/operations.ts';
 import type { Draft } from './draft.ts';
-import { ownStack } from './ip.ts';
 import { describePlace, type Link, linkAt, type Place, type Stack } from './state.ts';
 
 /** The operations of some names. */
 export type Named<Name extends OperationName> = Extract<Operation, { op: Name }>;
-
-export function placeOf(operation: { interface: string; namespace?: string | undefined }): Place {
-  return { namespace: operation.namespace ?? ownStack, name: operation.interface };
-}
 
 /** Throws VnmError `not-found`. */
 export function requireStack(draft: Draft, namespace: string): Stack {
@@ -36,9 +31,4 @@ export function checkLimit(draft: Draft, kind: 'namespaces' | 'tunnels' | 'route
   const limit = draft.policy.limits[kind];
   if (count < limit) return;
   throw new VnmError('forbidden', `slice '${draft.policy.slice}' may have at most ${limit} ${kind} on this node`);
-}
-
-/** As the kernel makes it: down, and with nothing on it. */
-export function newLink(name: string, kind: string, mac: string, mtu: number): Link {
-  return { name, kind, mac, mtu, up: false, hook: false, addresses: [], neighbours: [] };
 }

@@ -1,8 +1,9 @@
 import type { Draft } from './draft.ts';
 import { gateName, gateOf, openGate } from './gate.ts';
 import { ownStack } from './ip.ts';
-import { conflict, type Named, newLink, requireLink } from './plan-common.ts';
-import { describePlace, linkAt, type Place } from './state.ts';
+import { conflict, type Named, requireLink } from './plan-common.ts';
+import { silence } from './plan-quiet.ts';
+import { describePlace, linkAt, newLink, type Place } from './state.ts';
 
 /** Also opens one that is closed. */
 export function gateUp(draft: Draft, { interface: name, limitBytes }: Named<'gate_up'>): void {
@@ -12,10 +13,11 @@ export function gateUp(draft: Draft, { interface: name, limitBytes }: Named<'gat
   const existing = linkAt(draft, place);
   const wanted = openGate(limitBytes);
   if (existing === undefined) {
-    draft.addLink(ownStack, newLink(place.name, 'ifb', mac, mtu));
+    draft.addDevices([{ namespace: ownStack, link: newLink(place.name, 'ifb', mac, mtu) }]);
   } else if (existing.kind !== 'ifb') {
     throw conflict(`${describePlace(place)} is a ${existing.kind}, which the gate of '${name}' needs to be called`);
   }
+  silence(draft, place);
   const { up, gate } = linkAt(draft, place)!;
   if (!up) draft.changeLink(place, { up: true });
   if (gate?.limitBytes !== wanted.limitBytes || gate.closed) draft.putGate(place, wanted);

@@ -1,6 +1,7 @@
 import type { Draft } from './draft.ts';
 import { checkLimit, type Named } from './plan-common.ts';
 import { clearLink, removeRoutes, takeLinkDown } from './plan-removal.ts';
+import { quietEarlierInterface } from './quiet.ts';
 import { routerSettings } from './settings.ts';
 
 export function netnsUp(draft: Draft, { namespace, urpf }: Named<'netns_up'>): void {
@@ -11,6 +12,9 @@ export function netnsUp(draft: Draft, { namespace, urpf }: Named<'netns_up'>): v
   const loopback = { namespace, name: 'lo' };
   if (!draft.stacks.get(namespace)!.links.get('lo')!.up) draft.changeLink(loopback, { up: true });
   draft.set(namespace, routerSettings(urpf));
+  for (const link of draft.stacks.get(namespace)!.links.values()) {
+    if (link.name.startsWith(draft.policy.interfacePrefix)) draft.set(namespace, quietEarlierInterface(link));
+  }
 }
 
 /** Everything in it goes one by one, so that it can be put back. */

@@ -2,6 +2,7 @@
 import type { Draft } from './draft.ts';
 import { gatedBy } from './gate.ts';
 import { ownStack } from './ip.ts';
+import { describeLink } from './links.ts';
 import { conflict } from './plan-common.ts';
 import { takeGateDown } from './plan-gate.ts';
 import { removeNexthop } from './plan-nexthop.ts';
@@ -15,15 +16,14 @@ import {
   type Place,
   routeKey,
 } from './state.ts';
+import { isPair } from './tunnels/registry.ts';
 
 /** Removes an interface, the other end of its pair, and first what depends on either. */
 export function takeLinkDown(draft: Draft, place: Place): void {
-  const { kind, peer } = linkAt(draft, place)!;
-  if (kind === '' || (kind === 'veth' && peer === undefined)) {
-    throw conflict(
-      `${describePlace(place)} is ${kind === '' ? 'hardware' : "a pair whose other end is not the slice's"}`,
-      'whoever put it there has to take it away',
-    );
+  const link = linkAt(draft, place)!;
+  const { kind, peer } = link;
+  if (kind === '' || (isPair(link) && peer === undefined)) {
+    throw conflict(`${describePlace(place)} is ${describeLink(link)}`, 'whoever put it there has to take it away');
   }
   const gated = gatedBy(place.name);
   if (kind === 'ifb' && gated !== undefined && linkAt(draft, { ...place, name: gated })?.redirect === place.name) {

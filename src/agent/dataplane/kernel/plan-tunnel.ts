@@ -1,16 +1,30 @@
 import { VnmError } from '../../../model/errors.ts';
+import { tunnelKindNames } from '../../../model/tunnel.ts';
+import type { Device } from './commands.ts';
 import type { Draft } from './draft.ts';
 import { ownStack } from './ip.ts';
-import { checkLimit, conflict, type Named, newLink, placeOf, requireStack } from './plan-common.ts';
+import { describeLink } from './links.ts';
+import { checkLimit, conflict, type Named, requireStack } from './plan-common.ts';
+import { silence } from './plan-quiet.ts';
 import { takeLinkDown } from './plan-removal.ts';
-import { describePlace, describeStack, type Link, linkAt, type Place, type VxlanEnds } from './state.ts';
-
-type VxlanUp = Extract<Named<'tunnel_up'>, { kind: 'vxlan' }>;
-type LocalUp = Extract<Named<'tunnel_up'>, { kind: 'local' }>;
+import { describePlace, type Link, linkAt, type Place, placeOf } from './state.ts';
+import type { KernelTunnel } from './tunnels/kind.ts';
+import { tunnelKind } from './tunnels/registry.ts';
 
 export function tunnelUp(draft: Draft, operation: Named<'tunnel_up'>): void {
-  if (operation.kind === 'vxlan') vxlanUp(draft, operation);
-  else localUp(draft, operation);
+  const tunnel = tunnelKind(operation.kind);
+  const devices = tunnel.plan(operation, draft);
+  for (const { namespace } of devices) requireStack(draft, namespace);
+  const existing = devices.map((device) => standing(draft, device));
+  if (existing.every((link) => link !== undefined)) {
+    devices.forEach((device, index) => {
+      adjust(draft, tunnel, placeOfDevice(device), existing[index]!, device.link);
+    });
+  } else {
+    for (const device of devices) makeRoom(draft, tunnel, device);
+    checkLimit(draft, 'tunnels', countTunnels(draft));
+    draft.addDevices(devices);
+  }
   if (operation.gateable) makeGateable(draft, placeOf(operation));
 }
 
@@ -28,42 +42,9 @@ export function tunnelDown(draft: Draft, operation: Named<'tunnel_down'>): void 
   if (linkAt(draft, place) !== undefined) takeLinkDown(draft, place);
 }
 
-function vxlanUp(draft: Draft, operation: VxlanUp): void {
-  const place = placeOf(operation);
-  const { mac, mtu, vni, remote, port } = operation;
-  const wanted: Link = { ...newLink(place.name, 'vxlan', mac, mtu), vxlan: { vni, remote, port } };
-  requireStack(draft, place.namespace);
-  const existing = standing(draft, place, wanted);
-  if (existing === undefined) {
-    makeVniFree(draft, place, { vni, remote, port });
-    checkLimit(draft, 'tunnels', countTunnels(draft));
-    draft.addLink(place.namespace, wanted);
-  } else {
-    adjust(draft, place, existing, wanted);
-  }
-}
-
-function localUp(draft: Draft, operation: LocalUp): void {
-  const place = placeOf(operation);
-  const peer = placeOf(operation.peer);
-  const link: Link = { ...newLink(place.name, 'veth', operation.mac, operation.mtu), peer };
-  const other: Link = { ...newLink(peer.name, 'veth', operation.peer.mac, operation.mtu), peer: place };
-  requireStack(draft, place.namespace);
-  requireStack(draft, peer.namespace);
-  const existing = standing(draft, place, link);
-  const existingPeer = standing(draft, peer, other);
-  // Each names the other, so both are there or none.
-  if (existing === undefined || existingPeer === undefined) {
-    checkLimit(draft, 'tunnels', countTunnels(draft));
-    draft.addPair(place.namespace, link, peer.namespace, other);
-    return;
-  }
-  adjust(draft, place, existing, link);
-  adjust(draft, peer, existingPeer, other);
-}
-
 /** The link that is wanted, if it is there. Another of that name is taken down to repair it, else VnmError `conflict`. */
-function standing(draft: Draft, place: Place, wanted: Link): Link | undefined {
+function standing(draft: Draft, device: Device): Link | undefined {
+  const [place, wanted] = [placeOfDevice(device), device.link];
   const existing = linkAt(draft, place);
   if (existing === undefined || describeLink(existing) === describeLink(wanted)) return existing;
   if (!draft.repair) throw contradiction(place, existing, wanted);
@@ -71,24 +52,28 @@ function standing(draft: Draft, place: Place, wanted: Link): Link | undefined {
   return undefined;
 }
 
-/** Only these two may differ: traffic does not suffer from the change. */
-function adjust(draft: Draft, place: Place, existing: Link, wanted: Link): void {
+/** Only these may differ: traffic does not suffer from the change. */
+function adjust(draft: Draft, tunnel: KernelTunnel, place: Place, existing: Link, wanted: Link): void {
+  const adjustment = tunnel.adjust?.(place, existing, wanted);
+  if (adjustment !== undefined) draft.adjustLink(place, adjustment);
   if (existing.mtu !== wanted.mtu) draft.changeLink(place, { mtu: wanted.mtu });
-  if (existing.mac !== wanted.mac) draft.changeLink(place, { mac: wanted.mac });
+  if (wanted.mac !== undefined && existing.mac !== wanted.mac) draft.changeLink(place, { mac: wanted.mac });
+  if (existing.up) silence(draft, place);
 }
 
-/** The kernel takes a VNI once per port, in the node's own stack, wherever the interface is. */
-function makeVniFree(draft: Draft, place: Place, { vni, port }: VxlanEnds): void {
+/** What the kernel has once is taken from others to repair it, else VnmError `conflict`. */
+function makeRoom(draft: Draft, tunnel: KernelTunnel, device: Device): void {
+  const claim = tunnel.claim?.(device.link);
+  if (claim === undefined) return;
   for (const [namespace, { links }] of draft.stacks) {
-    for (const { name, vxlan } of [...links.values()]) {
-      if (vxlan?.vni !== vni || vxlan.port !== port) continue;
-      if (draft.repair) {
-        takeLinkDown(draft, { namespace, name });
-        continue;
+    for (const link of [...links.values()]) {
+      if (tunnel.claim?.(link) !== claim) continue;
+      const other = { namespace, name: link.name };
+      if (!draft.repair) {
+        const asker = describePlace(placeOfDevice(device));
+        throw conflict(`${claim} is taken by ${describePlace(other)}, asked for ${asker}`);
       }
-      throw conflict(
-        `VNI ${vni} at port ${port} is taken by ${describePlace({ namespace, name })}, asked for ${describePlace(place)}`,
-      );
+      takeLinkDown(draft, other);
     }
   }
 }
@@ -100,17 +85,15 @@ function contradiction(place: Place, existing: Link, wanted: Link): Error {
   );
 }
 
-/** All that makes a tunnel this one and not another. */
-export function describeLink({ kind, vxlan, peer, gate }: Link): string {
-  if (gate !== undefined) return gate.closed ? 'a closed gate' : 'an open gate';
-  if (vxlan !== undefined) return `a vxlan with VNI ${vxlan.vni} to ${vxlan.remote}:${vxlan.port}`;
-  if (kind !== 'veth') return kind === '' ? 'hardware' : `a ${kind}`;
-  if (peer === undefined) return "a pair whose other end is not the slice's";
-  return `a pair with '${peer.name}'${describeStack(peer.namespace)}`;
+function placeOfDevice({ namespace, link }: Device): Place {
+  return { namespace, name: link.name };
 }
 
 function countTunnels(draft: Draft): number {
-  const kinds = [...draft.stacks.values()].flatMap(({ links }) => [...links.values()].map(({ kind }) => kind));
-  const count = (wanted: string) => kinds.filter((kind) => kind === wanted).length;
-  return count('vxlan') + Math.ceil(count('veth') / 2);
+  const links = [...draft.stacks.values()].flatMap((stack) => [...stack.links.values()]);
+  const count = (wanted: string) => links.filter(({ kind }) => kind === wanted).length;
+  return tunnelKindNames
+    .map(tunnelKind)
+    .map(({ device, devices }) => Math.ceil(count(device) / devices))
+    .reduce((sum, tunnels) => sum + tunnels, 0);
 }

@@ -1,24 +1,38 @@
+import { isDeepStrictEqual } from 'node:util';
+import { VnmError } from '../../../model/errors.ts';
 import type { Draft } from './draft.ts';
 import { ownStack } from './ip.ts';
-import { conflict, type Named, placeOf, requireLink } from './plan-common.ts';
+import { conflict, type Named, requireLink } from './plan-common.ts';
+import { silence } from './plan-quiet.ts';
 import { clearLink, removeRoutes } from './plan-removal.ts';
 import { putRoute, tableOf } from './plan-route.ts';
 import { interfaceSettings } from './settings.ts';
-import { type Address, describePlace, fixtureProtocol, type Link, linkAt, type Place } from './state.ts';
+import {
+  type Address,
+  describePlace,
+  fixtureProtocol,
+  type Link,
+  linkAt,
+  type Neighbour,
+  type Place,
+  placeOf,
+} from './state.ts';
+import { hasMac } from './tunnels/registry.ts';
 
 /** The kernel's own entry for the address would claim a subnet; instead there is one for the neighbour. */
 export function vifUp(draft: Draft, operation: Named<'vif_up'>): void {
   const { address, peer, urpf } = operation;
   const place = placeOf(operation);
   const link = requireLink(draft, place);
+  const neighbour = neighbourOf(place, link, peer);
   if (!draft.repair) checkEnds(place, link, address, peer.address);
   if (place.namespace === ownStack) draft.set(ownStack, interfaceSettings(place.name, urpf));
+  silence(draft, place);
   if (!link.addresses.some((known) => isHost(known, address)))
     draft.addAddress(place, { address, length: 32, bare: true });
   if (!link.up) draft.changeLink(place, { up: true });
-  if (!link.neighbours.some((known) => known.address === peer.address && known.mac === peer.mac)) {
-    draft.putNeighbour(place, peer);
-  }
+  if (neighbour !== undefined && !link.neighbours.some((known) => isDeepStrictEqual(known, neighbour)))
+    draft.putNeighbour(place, neighbour);
   if (draft.repair) removeStrangers(draft, place, link, address, peer.address);
   putRoute(draft, place.namespace, {
     prefix: `${peer.address}/32`,
@@ -34,6 +48,15 @@ export function vifDown(draft: Draft, operation: Named<'vif_down'>): void {
   const place = placeOf(operation);
   const isMeant = (known: Address) => isHost(known, operation.address);
   if (linkAt(draft, place)?.addresses.some(isMeant)) clearLink(draft, place, isMeant);
+}
+
+/** None where the kind of the tunnel has no MAC addresses: then all that is sent over it arrives at the other end. */
+function neighbourOf(place: Place, link: Link, { address, mac }: Named<'vif_up'>['peer']): Neighbour | undefined {
+  if (!hasMac(link)) return undefined;
+  if (mac !== undefined) return { address, mac };
+  throw new VnmError('invalid-input', `${describePlace(place)} needs the MAC address of its neighbour ${address}`, {
+    hint: 'give it as peer.mac',
+  });
 }
 
 function checkEnds(place: Place, { addresses, neighbours }: Link, address: string, peer: string): void {

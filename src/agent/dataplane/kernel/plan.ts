@@ -8,6 +8,7 @@ import type { Policy } from '../../../vsys/policy.ts';
 import type { Command } from './commands.ts';
 import { Draft } from './draft.ts';
 import type { Named } from './plan-common.ts';
+import { concernsInterfaces, isProtected, protectHeard, protectInterfaces } from './plan-filter.ts';
 import { gateDown, gateUp } from './plan-gate.ts';
 import { netnsDown, netnsUp } from './plan-namespace.ts';
 import { groupDown, groupUp, nexthopDown, nexthopUp } from './plan-nexthop.ts';
@@ -54,7 +55,21 @@ export function planOperations(
   const results = operations.map((operation): OperationResult => {
     const before = draft.commands.length;
     (planners[operation.op] as Planner<OperationName>)(draft, operation);
-    return { op: operation.op, status: draft.commands.length > before ? 'changed' : 'unchanged' };
+    const isChanged = draft.commands.length > before || lacksFilter(state, operation);
+    return { op: operation.op, status: isChanged ? 'changed' : 'unchanged' };
   });
+  if (operations.some(concernsInterfaces)) protectInterfaces(draft, operations, state);
   return { results, commands: draft.commands, state: draft };
+}
+
+/** What there is to do when watched tunnels have been heard. */
+export function planHeard(state: KernelState, policy: Policy): Omit<Plan, 'results'> {
+  const draft = new Draft(state, policy, true);
+  protectHeard(draft, state);
+  return { commands: draft.commands, state: draft };
+}
+
+/** Whether it names a tunnel whose packets are taken from others, too. */
+function lacksFilter({ filter }: KernelState, operation: Operation): boolean {
+  return operation.op === 'tunnel_up' && operation.kind === 'vxlan' && !isProtected(filter, operation);
 }

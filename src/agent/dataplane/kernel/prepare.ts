@@ -1,6 +1,8 @@
-/** The lines of actions that are done later. */
+/** What is armed, as lines for the waiting tools. */
 import { messageOf, VnmError } from '../../../model/errors.ts';
-import type { ArmedAction, Prepared } from '../dataplane.ts';
+import type { Armable } from '../../../vsys/armable.ts';
+import { type ByKind, forKind, subjectsOf } from '../armable.ts';
+import type { KernelStep } from './actuator.ts';
 import { bucketWords, gateName, parseGate, type QdiscJson } from './gate.ts';
 import { batchLine, ownStack, showBatch } from './ip.ts';
 import { readNexthops, redirectLines } from './redirect.ts';
@@ -8,15 +10,18 @@ import type { Gate } from './state.ts';
 import type { WarmIp } from './warm-ip.ts';
 
 /** Made for the groups and gates as they are now. Throws VnmError `not-found`, `conflict`. */
-export async function prepareActions(warm: WarmIp, actions: readonly ArmedAction[]): Promise<Prepared[]> {
+export async function prepareSteps(warm: WarmIp, armables: readonly Armable[]): Promise<KernelStep[]> {
   const nexthops = await readNexthops(warm);
-  const interfaces = actions.flatMap((action) => (action.kind === 'redirect' ? [] : [action.interface]));
-  const gates = await readGates([...new Set(interfaces)]);
-  return actions.map((action): Prepared => {
-    if (action.kind === 'redirect') return { tool: 'ip', lines: redirectLines(nexthops, action.groups) };
-    const gate = { ...gates.get(action.interface)!, closed: action.kind === 'gate_close' };
-    return { tool: 'tc', lines: [batchLine(bucketWords(gateName(action.interface), gate))] };
-  });
+  const gates = await readGates([...new Set(armables.flatMap((armable) => subjectsOf(armable).gates))]);
+  const gateStep = (name: string, closed: boolean): KernelStep => {
+    return { tool: 'tc', lines: [batchLine(bucketWords(gateName(name), { ...gates.get(name)!, closed }))] };
+  };
+  const steps: ByKind<KernelStep> = {
+    redirect: ({ groups }) => ({ tool: 'ip', lines: redirectLines(nexthops, groups) }),
+    gate_close: ({ interface: name }) => gateStep(name, true),
+    gate_open: ({ interface: name }) => gateStep(name, false),
+  };
+  return armables.map((armable) => forKind(steps, armable));
 }
 
 /** By the names of the interfaces. */

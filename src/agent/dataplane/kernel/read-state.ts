@@ -1,9 +1,10 @@
 /** Reads the kernel: one `ip` process per network stack. */
-import { readdir } from 'node:fs/promises';
 import { VnmError } from '../../../model/errors.ts';
 import type { Policy } from '../../../vsys/policy.ts';
+import { isRouterNamespace } from '../../../vsys/presence.ts';
 import { type FilterJson, gatedBy, hasHook, parseGate, parseRedirect, type QdiscJson } from './gate.ts';
 import { ownStack, showBatch } from './ip.ts';
+import { parseOwnAddresses } from './own-addresses.ts';
 import {
   type LinkJson,
   type NeighbourJson,
@@ -15,8 +16,20 @@ import {
   type RuleJson,
   ruleDirection,
 } from './parse.ts';
+import { listAllNamespaces } from './presence.ts';
+import { readFilter } from './read-filter.ts';
 import { interfaceSettingFiles, readSettings, routerSettingFiles } from './settings.ts';
-import { type KernelState, type Link, mainTable, type Place, type Settings, type Stack } from './state.ts';
+import {
+  type KernelRoute,
+  type KernelState,
+  type Link,
+  mainTable,
+  type OwnAddress,
+  type Place,
+  type Settings,
+  type Stack,
+} from './state.ts';
+import { isPair } from './tunnels/registry.ts';
 
 /** A stack as read, with what it takes to find the other ends of veth pairs. */
 interface RawStack {
@@ -31,30 +44,39 @@ interface RawStack {
 
 type GateParts = Pick<Link, 'hook' | 'gate' | 'redirect'>;
 
-/** Name of the namespace that is made to try out what the kernel can do; not a router's. */
-export function probeNamespace(policy: Policy): string {
-  return `${policy.namespacePrefix}probe`;
+/** Which addresses cannot be another node's. */
+export async function readOwnAddresses(): Promise<OwnAddress[]> {
+  const [links, local] = (await showBatch('ip', ownStack, [
+    ['address', 'show'],
+    ['route', 'show', 'table', 'local'],
+  ])) as [LinkJson[], RouteJson[]];
+  return parseOwnAddresses(links, local);
 }
 
 /** The slice's router namespaces, sorted. */
-export async function listNamespaces(policy: Policy): Promise<string[]> {
-  const names = await readdir('/run/netns').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return [];
-    throw error;
-  });
-  const isOurs = (name: string) => name.startsWith(policy.namespacePrefix) && name !== probeNamespace(policy);
-  return names.filter(isOurs).sort();
+async function listNamespaces(policy: Policy): Promise<string[]> {
+  const names = await listAllNamespaces();
+  return names.filter((name) => isRouterNamespace(policy, name)).sort();
 }
 
-/** All that is the slice's on this node; the settings of those router namespaces only. */
-export async function readState(policy: Policy, settingsOf: ReadonlySet<string>): Promise<KernelState> {
+/** All that is the slice's on this node; the settings of those router namespaces only, and the filter where it is asked for. */
+export async function readState(
+  policy: Policy,
+  settingsOf: ReadonlySet<string>,
+  filters = false,
+): Promise<KernelState> {
   const namespaces = await listNamespaces(policy);
-  const [own, ...routers] = await Promise.all([readOwn(policy), ...namespaces.map(readRouter)]);
+  const [filter, own, ...routers] = await Promise.all([
+    filters ? readFilter(policy) : undefined,
+    readOwn(policy),
+    ...namespaces.map(readRouter),
+  ]);
   const raw = [own.stack, ...routers];
   const stacks = await Promise.all(
     raw.map(async (stack) => [stack.namespace, await completeStack(stack, raw, settingsOf)] as const),
   );
-  return { stacks: new Map(stacks), nexthops: own.nexthops, rules: own.rules };
+  const { nexthops, rules, ownAddresses } = own;
+  return { stacks: new Map(stacks), nexthops, rules, ownAddresses, ...(filter === undefined ? {} : { filter }) };
 }
 
 const commonLines = [
@@ -63,14 +85,17 @@ const commonLines = [
   ['netns', 'list-id'],
 ] as const;
 
-async function readOwn(policy: Policy): Promise<Pick<KernelState, 'nexthops' | 'rules'> & { stack: RawStack }> {
+async function readOwn(
+  policy: Policy,
+): Promise<Required<Pick<KernelState, 'nexthops' | 'rules' | 'ownAddresses'>> & { stack: RawStack }> {
   const { table } = policy;
-  const [links, neighbours, names, routes, nexthops, rules] = (await showBatch('ip', ownStack, [
+  const [links, neighbours, names, routes, nexthops, rules, local] = (await showBatch('ip', ownStack, [
     ...commonLines,
     ['route', 'show', 'table', String(table)],
     ['nexthop', 'show'],
     ['rule', 'show'],
-  ])) as [LinkJson[], NeighbourJson[], NamespaceJson[], RouteJson[], NexthopJson[], RuleJson[]];
+    ['route', 'show', 'table', 'local'],
+  ])) as [LinkJson[], NeighbourJson[], NamespaceJson[], RouteJson[], NexthopJson[], RuleJson[], RouteJson[]];
   const own = links.filter(({ ifname }) => ifname.startsWith(policy.interfacePrefix));
   const { first, last } = policy.nexthops;
   const ours = rules.filter(({ priority }) => priority === policy.rulePriority);
@@ -86,14 +111,30 @@ async function readOwn(policy: Policy): Promise<Pick<KernelState, 'nexthops' | '
     },
     nexthops: parseNexthops(nexthops.filter(({ id }) => id >= first && id <= last)),
     rules: new Set(directions.filter((direction) => direction !== undefined)),
+    ownAddresses: parseOwnAddresses(links, local),
   };
+}
+
+const allTables = ['route', 'show', 'table', 'all', 'root', '0.0.0.0/0'];
+
+/**
+ * The entries of one router's main table, or of the slice's own, without a look at anything else: a node may have many routers, each of
+ * which is asked for. Undefined where there is no such namespace.
+ */
+export async function readRoutes(policy: Policy, namespace: string): Promise<KernelRoute[] | undefined> {
+  const isOwn = namespace === ownStack;
+  if (!isOwn && !(await listNamespaces(policy)).includes(namespace)) return undefined;
+  const line = isOwn ? ['route', 'show', 'table', String(policy.table)] : allTables;
+  const [routes] = (await showBatch('ip', namespace, [line])) as [RouteJson[]];
+  const table = isOwn ? policy.table : mainTable;
+  return [...parseRoutes(routes, table, isOwn).values()].filter((route) => route.table === table);
 }
 
 async function readRouter(namespace: string): Promise<RawStack> {
   const [links, neighbours, names, routes] = (await showBatch('ip', namespace, [
     ...commonLines,
     // All tables, but IPv4 only.
-    ['route', 'show', 'table', 'all', 'root', '0.0.0.0/0'],
+    allTables,
   ])) as [LinkJson[], NeighbourJson[], NamespaceJson[], RouteJson[]];
   return {
     namespace,
@@ -150,7 +191,7 @@ async function completeStack(
   settingsOf: ReadonlySet<string>,
 ): Promise<Stack> {
   const complete = links.map((json): Link => {
-    const peer = json.linkinfo?.info_kind === 'veth' ? findPeer(json, namespace, names, all) : undefined;
+    const peer = isPair({ kind: json.linkinfo?.info_kind ?? '' }) ? findPeer(json, namespace, names, all) : undefined;
     return { ...parseLink(json, neighbours), ...gates.get(json.ifname), ...(peer === undefined ? {} : { peer }) };
   });
   const settings = await completeSettings(namespace, complete, settingsOf);
@@ -162,12 +203,8 @@ async function completeSettings(
   links: readonly Link[],
   settingsOf: ReadonlySet<string>,
 ): Promise<Settings> {
-  if (namespace === ownStack)
-    return readSettings(
-      ownStack,
-      links.flatMap(({ name }) => interfaceSettingFiles(name)),
-    );
-  return settingsOf.has(namespace) ? readSettings(namespace, routerSettingFiles) : new Map();
+  if (namespace === ownStack) return readSettings(ownStack, links.flatMap(interfaceSettingFiles));
+  return settingsOf.has(namespace) ? readSettings(namespace, routerSettingFiles(links)) : new Map();
 }
 
 /** A namespace that is no router's is taken for the node's own stack: it may have any name, or none. */

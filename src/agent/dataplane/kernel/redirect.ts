@@ -7,7 +7,7 @@ import { forgetCachedWays, groupLeadingTo, putEntries, putLead } from './group.t
 import { batchLine } from './ip.ts';
 import { type NexthopJson, parseNexthops } from './parse.ts';
 import { conflict } from './plan-common.ts';
-import { isGroup, type Nexthop } from './state.ts';
+import { isGroup, type Nexthop, type NexthopGroup } from './state.ts';
 import type { WarmIp } from './warm-ip.ts';
 
 type Redirections = Params<'redirect'>['groups'];
@@ -45,12 +45,25 @@ export async function readNexthops(warm: WarmIp): Promise<Map<number, Nexthop>> 
   return parseNexthops((await warm.ask([], 'nexthop show\n')) as NexthopJson[]);
 }
 
-/**
- * Every lead is put, also one that leads there already: another redirection between the members may be armed before. Under strict
- * uRPF a group accepts only what it takes: a nexthop that is no member takes the place of those that are.
- */
+/** Every lead is put, also one that leads there already: another redirection between the members may be armed before. */
 function redirections(groups: Redirections, nexthops: ReadonlyMap<number, Nexthop>): Command[] {
-  const changes = groups.map(({ id, active }) => {
+  const changes = redirectedGroups(groups, nexthops);
+  return [
+    ...changes.map(({ before, after }) => putLead(before, after)),
+    ...changes.flatMap(({ before, after }) => putEntries(before, after)),
+    forgetCachedWays,
+  ];
+}
+
+/**
+ * The groups, and what they become. Under strict uRPF a group accepts only what it takes: a nexthop that is no member takes the place
+ * of those that are. Throws VnmError `not-found`, `conflict`.
+ */
+export function redirectedGroups(
+  groups: Redirections,
+  nexthops: ReadonlyMap<number, Nexthop>,
+): { readonly before: NexthopGroup; readonly after: NexthopGroup }[] {
+  return groups.map(({ id, active }) => {
     const before = requireNexthop(nexthops, id);
     const target = requireNexthop(nexthops, active);
     if (!isGroup(before)) throw conflict(`nexthop ${id} is no group`);
@@ -58,11 +71,6 @@ function redirections(groups: Redirections, nexthops: ReadonlyMap<number, Nextho
     const members = before.members.includes(active) ? before.members : [active];
     return { before, after: groupLeadingTo(target, { ...before, members }) };
   });
-  return [
-    ...changes.map(({ before, after }) => putLead(before, after)),
-    ...changes.flatMap(({ before, after }) => putEntries(before, after)),
-    forgetCachedWays,
-  ];
 }
 
 function requireNexthop(nexthops: ReadonlyMap<number, Nexthop>, id: number): Nexthop {

@@ -1,15 +1,14 @@
 /** Files below /proc/sys/net: of the node's own stack directly, of a namespace through a process that enters it. */
-import { existsSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { messageOf, VnmError } from '../../../model/errors.ts';
 import type { UrpfMode } from '../../../model/route.ts';
 import { kernelWords, ownStack } from './ip.ts';
+import { quietEarlierInterface, quietInterface, quietRouter } from './quiet.ts';
 import { run } from './run.ts';
-import { describeStack, type Settings } from './state.ts';
+import { describeStack, type Link, type Settings } from './state.ts';
 
 const root = '/proc/sys/net';
-/** A kernel without IPv6 needs none of it switched off. */
-const hasIpv6 = existsSync(`${root}/ipv6`);
 
 /** The kernel checks an interface by the larger value of `conf/all` and its own. Feasible is strict over all members of a group. */
 function reversePathValue(urpf: UrpfMode): string {
@@ -26,16 +25,14 @@ export function routerSettings(urpf: UrpfMode): Settings {
     ['ipv4/nexthop_compat_mode', '0'],
     // Probes are told by "port unreachable", each of them.
     ['ipv4/icmp_ratelimit', '0'],
-    ...(hasIpv6
-      ? ([
-          ['ipv6/conf/all/disable_ipv6', '1'],
-          ['ipv6/conf/default/disable_ipv6', '1'],
-        ] as const)
-      : []),
+    ...quietRouter(),
   ]);
 }
 
-export const routerSettingFiles = [...routerSettings('strict').keys()];
+/** What is read of a router namespace with these interfaces. */
+export function routerSettingFiles(links: readonly Link[]): string[] {
+  return [...routerSettings('strict').keys(), ...links.flatMap((link) => [...quietEarlierInterface(link).keys()])];
+}
 
 /** Of one interface of the node's own stack; without a mode its check stays as the node has it. */
 export function interfaceSettings(name: string, urpf?: UrpfMode): Settings {
@@ -45,14 +42,27 @@ export function interfaceSettings(name: string, urpf?: UrpfMode): Settings {
   ]);
 }
 
-export const interfaceSettingFiles = (name: string): string[] => [...interfaceSettings(name, 'strict').keys()];
+export function interfaceSettingFiles(link: Link): string[] {
+  return [...interfaceSettings(link.name, 'strict').keys(), ...quietInterface(link).keys()];
+}
 
 export async function readSettings(namespace: string, files: readonly string[]): Promise<Settings> {
-  const values =
-    namespace === ownStack
-      ? await Promise.all(files.map((file) => readFile(`${root}/${file}`, 'utf8')))
-      : (await inside(namespace, 'cat', files)).split('\n');
+  if (namespace === ownStack) return readOwn(files);
+  const values = (await inside(namespace, 'cat', files)).split('\n');
   return new Map(files.map((file, index) => [file, values[index]!.trim()]));
+}
+
+/** At once, since a read takes some microseconds and there are many. Without those of an interface that has gone meanwhile. */
+function readOwn(files: readonly string[]): Settings {
+  const values = new Map<string, string>();
+  for (const file of files) {
+    try {
+      values.set(file, readFileSync(`${root}/${file}`, 'utf8').trim());
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+  }
+  return values;
 }
 
 /** Throws VnmError `failed`. */

@@ -1,4 +1,5 @@
 /** What of the kernel's network state belongs to a slice, as the planner sees it. Immutable. */
+import type { Prefix } from '../../../model/address.ts';
 import type { Route } from '../../../model/route.ts';
 import { ownStack } from './ip.ts';
 
@@ -22,6 +23,30 @@ export interface KernelState {
   /** Of the node's own stack. */
   readonly nexthops: ReadonlyMap<number, Nexthop>;
   readonly rules: ReadonlySet<RuleDirection>;
+  /** Absent where the node cannot filter. */
+  readonly filter?: TunnelFilter;
+  /** Of the node, whoever gave them to it. */
+  readonly ownAddresses?: readonly OwnAddress[];
+}
+
+/** Which tunnel packets the node takes. */
+export interface TunnelFilter {
+  /** `damaged`: there is one, but not with the rules of this version. */
+  readonly table: 'none' | 'complete' | 'damaged';
+  /** By `tunnelKey`, from where its packets may come. */
+  readonly remotes: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Those of them that take packets from anybody until their remote has been heard: they ran before there was a filter. */
+  readonly watched: ReadonlySet<string>;
+  /** By `tunnelKey`, who sent packets of late: to a watched tunnel, or to another one that did not take them. */
+  readonly heard: ReadonlyMap<string, ReadonlySet<string>>;
+}
+
+/** Addresses that cannot be another node's, and what they are, for messages. */
+export interface OwnAddress {
+  readonly prefix: Prefix;
+  readonly is: string;
+  /** Whether the node can send from it. */
+  readonly isSource?: boolean;
 }
 
 export interface Stack {
@@ -40,7 +65,12 @@ export interface Link {
   readonly kind: string;
   readonly up: boolean;
   readonly mtu: number;
-  readonly mac: string;
+  /** Absent where devices of the kind have none. */
+  readonly mac?: string;
+  /** Whether it takes part in ARP, as those that agents of earlier versions made do. Neighbours are permanent entries. */
+  readonly arp?: boolean;
+  /** Whether programs take it for one that carries multicast; they then send their queries and announcements there. */
+  readonly multicast?: boolean;
   readonly vxlan?: VxlanEnds;
   /** Of an `ifb` device that is a gate. */
   readonly gate?: Gate;
@@ -63,6 +93,8 @@ export interface Gate {
 export interface VxlanEnds {
   readonly vni: number;
   readonly remote: string;
+  /** Source of what is sent; else the kernel takes the one of the route to `remote`. */
+  readonly local?: string;
   readonly port: number;
 }
 
@@ -125,8 +157,6 @@ export type Way = Omit<SingleNexthop, 'id'>;
 
 export type RuleDirection = 'from' | 'to';
 
-export const noLinks: Stack = { links: new Map(), routes: new Map(), settings: new Map() };
-
 /** What the kernel allows once in a stack. */
 export function routeKey({ table, prefix, metric = 0 }: Pick<KernelRoute, 'table' | 'prefix' | 'metric'>): string {
   return `${table} ${prefix} ${metric}`;
@@ -136,8 +166,25 @@ export function isGroup(nexthop: Nexthop): nexthop is NexthopGroup {
   return 'members' in nexthop;
 }
 
+/** As the kernel makes it: down, and with nothing on it. */
+export function newLink(name: string, kind: string, mac: string | undefined, mtu: number): Link {
+  const address = mac === undefined ? {} : { mac };
+  return { name, kind, ...address, mtu, up: false, hook: false, addresses: [], neighbours: [] };
+}
+
+export function placeOf(operation: { interface: string; namespace?: string | undefined }): Place {
+  return { namespace: operation.namespace ?? ownStack, name: operation.interface };
+}
+
 export function linkAt(state: Pick<KernelState, 'stacks'>, { namespace, name }: Place): Link | undefined {
   return state.stacks.get(namespace)?.links.get(name);
+}
+
+/** Whether there is nothing of the slice, as vsys/presence.ts means it; its filter, and what is over an interface, go with the interfaces. */
+export function isEmpty({ stacks, rules }: KernelState): boolean {
+  const namespaces = [...stacks.keys()].filter((namespace) => namespace !== ownStack);
+  const links = stacks.get(ownStack)?.links.size ?? 0;
+  return namespaces.length + rules.size + links === 0;
 }
 
 /** How messages call an interface. */

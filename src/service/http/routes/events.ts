@@ -1,4 +1,5 @@
-import { z } from 'zod';
+import * as z from 'zod';
+import { eventView } from '../../../controller/views/status.ts';
 import { type Api, type RouteParts, sliceNamed } from '../parts.ts';
 import { errors, limit, slice } from '../schemas/common.ts';
 import { event } from '../schemas/event.ts';
@@ -26,14 +27,21 @@ export function addEventRoutes(app: Api, parts: RouteParts): void {
     },
     async ({ query }) => {
       if (query.slice !== undefined) sliceNamed(parts, query.slice);
-      if (query.after === undefined) return { events: store.events.list(query.slice, query.limit).reverse() };
-      return { events: store.events.after(query.after, query.limit, query.slice) };
+      if (query.after === undefined) {
+        return { events: store.events.list(query.slice, query.limit).reverse().map(eventView) };
+      }
+      return { events: store.events.after(query.after, query.limit, query.slice).map(eventView) };
     },
   );
 
+  // Without a reader: the stream that GET opens never ends by itself.
+  app.head('/api/events/stream', { schema: { hide: true } }, async (_request, reply) => {
+    return reply.type('text/event-stream').send();
+  });
   app.get(
     '/api/events/stream',
     {
+      exposeHeadRoute: false,
       schema: {
         operationId: 'streamEvents',
         summary: 'Events as they happen, as server-sent events',

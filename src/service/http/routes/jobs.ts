@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { jobInputSchema } from '../../jobs/input.ts';
 import type { Api, RouteParts } from '../parts.ts';
 import { errors, limit, noOptions } from '../schemas/common.ts';

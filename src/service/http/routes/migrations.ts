@@ -1,4 +1,5 @@
-import { z } from 'zod';
+import * as z from 'zod';
+import { migrationDetailView, migrationView } from '../../../controller/views/migration.ts';
 import { VnmError } from '../../../model/errors.ts';
 import { type Api, type RouteParts, sliceNamed } from '../parts.ts';
 import { errors, id, limit, sliceParams } from '../schemas/common.ts';
@@ -8,7 +9,7 @@ const tags = ['migrations'];
 
 /** Migrations of the past, and those under way. */
 export function addMigrationRoutes(app: Api, parts: RouteParts): void {
-  const { migrations } = parts.store;
+  const { store } = parts;
   app.get(
     '/api/slices/:slice/migrations',
     {
@@ -22,7 +23,7 @@ export function addMigrationRoutes(app: Api, parts: RouteParts): void {
       },
     },
     async ({ params, query }) => ({
-      migrations: migrations.list(sliceNamed(parts, params.slice).name, query.limit),
+      migrations: store.migrations.list(sliceNamed(parts, params.slice).name, query.limit).map(migrationView),
     }),
   );
 
@@ -38,7 +39,7 @@ export function addMigrationRoutes(app: Api, parts: RouteParts): void {
       },
     },
     async ({ params }) => {
-      const detail = migrations.detail(params.id);
+      const detail = migrationDetailView(parts, params.id);
       if (detail === undefined) throw new VnmError('not-found', `there is no migration ${params.id}`);
       return detail;
     },

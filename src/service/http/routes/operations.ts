@@ -1,5 +1,7 @@
-import { z } from 'zod';
-import { chooseVn } from '../../../controller/resolve.ts';
+import * as z from 'zod';
+import { chooseVn } from '../../../controller/base/resolve.ts';
+import type { MigrateResult } from '../../../controller/migrate.ts';
+import { migrateResultView } from '../../../controller/views/migration.ts';
 import { type Api, type RouteParts, sliceNamed } from '../parts.ts';
 import { errorAnswer, errors, sliceParams, vnOption } from '../schemas/common.ts';
 import { migrateBody, migrateResult } from '../schemas/migration.ts';
@@ -92,7 +94,8 @@ export function addOperationRoutes(app: Api, parts: RouteParts): void {
       schema: {
         operationId: 'migrate',
         summary: 'Move a running VN to another placement',
-        description: 'Answered when it has ended: 200 when it completed, 409 with the same body when it did not.',
+        description:
+          'Answered when it has ended: 200 when it completed or there was nothing to do, 409 with the same body when it did not.',
         tags,
         params: sliceParams,
         body: migrateBody,
@@ -101,7 +104,7 @@ export function addOperationRoutes(app: Api, parts: RouteParts): void {
     },
     async ({ params, body: { vn, ...options } }, reply) => {
       const result = await operations.migrate(...sliceAndVn(params, vn === undefined ? {} : { vn }), options);
-      return reply.code(result.outcome === 'completed' ? 200 : 409).send(result);
+      return reply.code(isDone(result, 'completed') ? 200 : 409).send(migrateResultView(result));
     },
   );
 
@@ -119,7 +122,7 @@ export function addOperationRoutes(app: Api, parts: RouteParts): void {
     },
     async ({ params, body }, reply) => {
       const result = await operations.resume(...sliceAndVn(params, body));
-      return reply.code(result.outcome === 'completed' ? 200 : 409).send(result);
+      return reply.code(isDone(result, 'completed') ? 200 : 409).send(migrateResultView(result));
     },
   );
 
@@ -138,7 +141,12 @@ export function addOperationRoutes(app: Api, parts: RouteParts): void {
     async ({ params, body }, reply) => {
       const result = await operations.rollback(...sliceAndVn(params, body));
       if (result === undefined) return reply.code(200).send({ outcome: 'rolled-back' });
-      return reply.code(result.outcome === 'rolled-back' ? 200 : 409).send(result);
+      return reply.code(isDone(result, 'rolled-back') ? 200 : 409).send(migrateResultView(result));
     },
   );
+}
+
+/** Nothing to do is no failure. */
+function isDone({ outcome }: MigrateResult, wanted: MigrateResult['outcome']): boolean {
+  return outcome === wanted || outcome === 'unchanged';
 }

@@ -1,5 +1,6 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { messageOf } from '../../../model/errors.ts';
+import { serversFor } from '../openapi.ts';
 import type { Api, RouteParts } from '../parts.ts';
 import { errors } from '../schemas/common.ts';
 
@@ -9,7 +10,7 @@ const unhealthy = z.object({ status: z.literal('failing'), version: z.string(), 
 
 /** How the service is, for those who watch it. */
 export function addServiceRoutes(app: Api, parts: RouteParts): void {
-  const { metrics, version } = parts;
+  const { allowedHosts, metrics, version } = parts;
   app.get(
     '/healthz',
     {
@@ -51,7 +52,7 @@ export function addServiceRoutes(app: Api, parts: RouteParts): void {
         response: { 200: z.record(z.string(), z.unknown()), ...errors },
       },
     },
-    async () => ({ ...app.swagger() }),
+    async ({ headers }) => ({ ...app.swagger(), servers: serversFor(headers, allowedHosts) }),
   );
 }
 

@@ -1,5 +1,7 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { sliceStatus as statusOf } from '../../../controller/status.ts';
+import { healthView, sliceStatusView } from '../../../controller/views/status.ts';
+import { isoInstant } from '../../../model/instant.ts';
 import { type Api, type RouteParts, sliceNamed } from '../parts.ts';
 import { errors, sliceParams } from '../schemas/common.ts';
 import { liveStatus } from '../schemas/nodes.ts';
@@ -20,7 +22,9 @@ export function addSliceRoutes(app: Api, parts: RouteParts): void {
         response: { 200: z.object({ slices: z.array(sliceStatus) }), ...errors },
       },
     },
-    async () => ({ slices: store.slices.names().map((name) => statusOf(store, sliceNamed(parts, name))) }),
+    async () => ({
+      slices: store.slices.names().map((name) => sliceStatusView(statusOf(store, sliceNamed(parts, name)))),
+    }),
   );
 
   app.get(
@@ -34,7 +38,7 @@ export function addSliceRoutes(app: Api, parts: RouteParts): void {
         response: { 200: sliceStatus, ...errors },
       },
     },
-    async ({ params }) => statusOf(store, sliceNamed(parts, params.slice)),
+    async ({ params }) => sliceStatusView(statusOf(store, sliceNamed(parts, params.slice))),
   );
 
   app.get(
@@ -50,7 +54,7 @@ export function addSliceRoutes(app: Api, parts: RouteParts): void {
     },
     async ({ params }) => {
       const { name } = sliceNamed(parts, params.slice);
-      return { slice: name, service: watcher(parts), health: store.health.list(name) };
+      return { slice: name, service: watcher(parts), health: store.health.list(name).map(healthView) };
     },
   );
 
@@ -74,5 +78,5 @@ function watcher({ store }: RouteParts) {
   const record = store.health.service();
   if (record === undefined) return null;
   const { host, pid, url, startedAt, seenAt } = record;
-  return { host, pid, url, startedAt, seenAt };
+  return { host, pid, url, startedAt: isoInstant(startedAt), seenAt: isoInstant(seenAt) };
 }

@@ -1,5 +1,5 @@
 /** What many routes have in common. Schemas of answers describe; they do not hold an answer back (server.ts). */
-import { z } from 'zod';
+import * as z from 'zod';
 import { type ErrorJson, errorCodes } from '../../../model/errors.ts';
 import { type NameRule, placementName, sliceName, vnName } from '../../../slicefile/names.ts';
 
@@ -8,11 +8,9 @@ const named = ({ noun, pattern, rule }: NameRule) => z.string().regex(pattern, `
 export const slice = named(sliceName).describe('Name of a slice in the database');
 export const vn = named(vnName).describe('Which VN; may be left out where the slice has one');
 export const placement = named(placementName);
-export const urpf = z.enum(['strict', 'feasible', 'loose']).describe('Reverse-path check (RFC 3704)');
-export const granularity = z.enum(['gateway', 'peer']).describe('One instant per gateway, or per remote gateway');
 
-/** Unix ms. */
-export const instant = z.number().describe('Unix ms');
+/** In UTC; with microseconds where it has them. */
+export const instant = z.iso.datetime().describe('ISO 8601 in UTC');
 export const ms = z.number();
 
 export const sliceParams = z.strictObject({ slice });

@@ -1,5 +1,5 @@
-import { z } from 'zod';
-import type { StoredEvent } from '../../../store/events.ts';
+import * as z from 'zod';
+import type { EventView } from '../../../controller/views/status.ts';
 import { instant } from './common.ts';
 
 export const event = z.object({
@@ -9,4 +9,4 @@ export const event = z.object({
   kind: z.string(),
   message: z.string(),
   detail: z.unknown().describe('Depends on the kind'),
-}) satisfies z.ZodType<StoredEvent>;
+}) satisfies z.ZodType<EventView>;

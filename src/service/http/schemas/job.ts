@@ -1,10 +1,7 @@
-import { z } from 'zod';
-import { jobOptionsSchema } from '../../jobs/input.ts';
+import * as z from 'zod';
+import { migrationOptions } from '../../../controller/migration/options.ts';
 import type { JobView, RunView } from '../../jobs/view.ts';
-import { ms } from './common.ts';
-
-/** ISO 8601. */
-const instant = z.iso.datetime();
+import { instant, ms } from './common.ts';
 
 export const runView = z.object({
   dueAt: instant,
@@ -25,7 +22,7 @@ export const jobView = z.object({
   cron: z.string().nullable(),
   at: instant.nullable(),
   timezone: z.string(),
-  options: jobOptionsSchema.describe('Of the migrations that it starts'),
+  options: migrationOptions.describe('Of the migrations that it starts'),
   missed: z.enum(['skip', 'once']),
   retries: z.number(),
   retryWaitMs: ms,

@@ -1,14 +1,16 @@
 /** What comes of asking the nodes. */
-import { z } from 'zod';
-import type { LiveStatus, NodeDifference, NodeFailure } from '../../../controller/live.ts';
-import type { PathLatency } from '../../../controller/measure.ts';
+import * as z from 'zod';
+import type { LiveStatus } from '../../../controller/live.ts';
+import type { NodeDifference, NodeFailure } from '../../../controller/nodes/compare.ts';
+import type { PathLatency } from '../../../controller/probe/path-latency.ts';
+import type { VerifyResult } from '../../../controller/probe/verify-vn.ts';
 import type { ReconcileOptions, ReconcileResult } from '../../../controller/reconcile.ts';
-import type { VerifyResult } from '../../../controller/verify.ts';
+import type { NodeObstacle } from '../../../vsys/obstacle.ts';
 import { ms, vn } from './common.ts';
 
 const difference = z.object({
   node: z.string(),
-  kind: z.enum(['namespace', 'interface', 'setting', 'route', 'nexthop', 'rule']),
+  kind: z.enum(['namespace', 'interface', 'setting', 'route', 'nexthop', 'rule', 'filter']),
   namespace: z.string().exactOptional().describe("The router's; without it the node's own network stack"),
   name: z.string(),
   wanted: z.string().nullable().describe('What the database says; null: nothing'),
@@ -16,6 +18,28 @@ const difference = z.object({
   additional: z.boolean().describe('There beside what the database says; it is left'),
 }) satisfies z.ZodType<NodeDifference>;
 const failure = z.object({ node: z.string(), message: z.string() }) satisfies z.ZodType<NodeFailure>;
+
+const obstacles = z
+  .array(
+    z.object({
+      node: z.string(),
+      kind: z.enum([
+        'forward-filter',
+        'input-filter',
+        'output-filter',
+        'tunnel-port',
+        'tunnel-source',
+        'routing-rule',
+        'new-interfaces',
+      ]),
+      message: z.string(),
+      hint: z.string(),
+      blocks: z.boolean().describe('Whether it stops packets for certain'),
+    }) satisfies z.ZodType<NodeObstacle>,
+  )
+  .readonly()
+  .exactOptional()
+  .describe('What is in the way on the nodes, though it is none of the slice');
 
 export const liveStatus = z.object({
   slice: z.string(),
@@ -25,6 +49,7 @@ export const liveStatus = z.object({
   failed: z.array(failure),
   notCompared: z.array(z.string()).describe('VNs that are half installed or half removed'),
   migrating: z.array(z.string()).describe('VNs with an unfinished migration'),
+  obstacles,
 }) satisfies z.ZodType<LiveStatus>;
 
 export const reconcileBody = z.strictObject({
@@ -53,9 +78,19 @@ export const verifyResult = z.object({
       reachable: z.boolean(),
       sent: z.number(),
       received: z.number(),
+      provenBy: z
+        .literal('echo')
+        .exactOptional()
+        .describe('Test packets were dropped, but the other end answers an echo'),
+      lostBytes: z
+        .number()
+        .exactOptional()
+        .describe("Bytes of the VN's largest packets, where only smaller ones get through"),
+      carriesBytes: z.number().exactOptional().describe('Then the bytes of the largest that do, if it is known'),
       stopsAt: z.string().exactOptional().describe('The last place that answered and the first that did not'),
     }),
   ),
+  obstacles,
 }) satisfies z.ZodType<VerifyResult>;
 
 /** Null where nothing arrived: JSON has no NaN. */
@@ -66,6 +101,8 @@ const pathLatency = z.object({
   minMs: measuredMs,
   medianMs: measuredMs,
   jitterMs: measuredMs,
+  spreadMs: measuredMs.describe('Median minus minimum'),
+  isSteady: z.boolean().describe('Whether the spread is small enough to trust the median'),
   probes: z.number(),
   lost: z.number(),
   clockBoundMs: ms,

@@ -1,7 +1,11 @@
-import { z } from 'zod';
-import type { PlannedFlow, PlannedSchedule, PlanOptions, PlanResult } from '../../../controller/plan.ts';
-import { granularity, ms, placement, urpf, vn } from './common.ts';
-import { move, schedule } from './migration.ts';
+import * as z from 'zod';
+import { optionKinds } from '../../../controller/migration/options.ts';
+import type { PlannedFlow } from '../../../controller/migration/planned-flow.ts';
+import type { PlannedSchedule, PlanOptions, PlanResult } from '../../../controller/plan.ts';
+import { ms, placement, vn } from './common.ts';
+import { move } from './migration.ts';
+
+const { granularity, schedule, urpf } = optionKinds;
 
 const latency = z.enum(['measured', 'declared']);
 
@@ -20,6 +24,8 @@ const plannedFlow = z.object({
   to: z.string(),
   oldLatencyMs: ms.nullable(),
   newLatencyMs: ms,
+  oldSpreadMs: ms.describe('0, or by how much the old latency may differ, as its probes spread too far to be trusted'),
+  newSpreadMs: ms.describe('The same of the new latency'),
   predictedLossMs: ms,
   predictedLost: z.number(),
   worstLost: z.number(),

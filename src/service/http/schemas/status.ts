@@ -1,6 +1,8 @@
-import { z } from 'zod';
-import type { InstanceStatus, SliceStatus, VnStatus } from '../../../controller/status.ts';
-import type { HealthRecord } from '../../../store/health.ts';
+import * as z from 'zod';
+import type { InstanceStatus, VnStatus } from '../../../controller/status.ts';
+import type { HealthView, SliceStatusView } from '../../../controller/views/status.ts';
+import { routerKindNames } from '../../../model/router.ts';
+import { tunnelKindNames } from '../../../model/tunnel.ts';
 import { instant } from './common.ts';
 import { event } from './event.ts';
 import { migrationRecord } from './migration.ts';
@@ -10,12 +12,20 @@ const instance = z.object({
   state: z.string(),
   slot: z.number(),
   block: z.string(),
-  routers: z.array(z.object({ router: z.string(), node: z.string(), namespace: z.string(), routes: z.number() })),
+  routers: z.array(
+    z.object({
+      router: z.string(),
+      kind: z.enum(routerKindNames),
+      node: z.string(),
+      namespace: z.string(),
+      routes: z.number(),
+    }),
+  ),
   tunnels: z.array(
     z.object({
       a: z.string(),
       b: z.string(),
-      kind: z.enum(['vxlan', 'local']),
+      kind: z.enum(tunnelKindNames),
       vni: z.number(),
       addresses: z.tuple([z.string(), z.string()]),
     }),
@@ -38,7 +48,7 @@ const healthRecord = z.object({
   state: z.enum(['unknown', 'up', 'suspect', 'down']),
   since: instant,
   cause: z.string(),
-}) satisfies z.ZodType<HealthRecord>;
+}) satisfies z.ZodType<HealthView>;
 
 export const sliceStatus = z.object({
   slice: z.string(),
@@ -49,7 +59,7 @@ export const sliceStatus = z.object({
   events: z.array(event).describe('The latest, newest first'),
   watchedAt: instant.nullable().describe('When the service that watches last said that it lives; null: there is none'),
   health: z.array(healthRecord),
-}) satisfies z.ZodType<SliceStatus>;
+}) satisfies z.ZodType<SliceStatusView>;
 
 const service = z.object({
   host: z.string(),

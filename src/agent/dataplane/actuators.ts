@@ -1,0 +1,13 @@
+/** The actuators, by the plane that they belong to. Made in the timing thread. */
+import type { Actuator, ActuatorData } from './actuator.ts';
+import { createKernelActuator } from './kernel/actuator.ts';
+
+const actuators: {
+  readonly [Kind in ActuatorData['kind']]: (data: Extract<ActuatorData, { kind: Kind }>) => Actuator;
+} = {
+  kernel: ({ waiting }) => createKernelActuator(waiting),
+};
+
+export function createActuator(data: ActuatorData): Actuator {
+  return actuators[data.kind](data);
+}

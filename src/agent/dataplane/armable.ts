@@ -1,0 +1,42 @@
+/** What armed steps act on, by their kind. */
+import type { Armable, ArmableKind } from '../../vsys/armable.ts';
+import type { Params } from '../../vsys/messages.ts';
+
+interface Subjects {
+  readonly groups: Params<'redirect'>['groups'];
+  /** Interfaces whose gates these are. */
+  readonly gates: readonly string[];
+}
+
+/** What must stay as it is while steps are armed that were made for it. */
+export interface Pinned {
+  readonly nexthops: ReadonlySet<number>;
+  readonly gates: ReadonlySet<string>;
+}
+
+/** Something for each kind. */
+export type ByKind<Result> = {
+  readonly [Kind in ArmableKind]: (armable: Extract<Armable, { kind: Kind }>) => Result;
+};
+
+const subjects: ByKind<Subjects> = {
+  redirect: ({ groups }) => ({ groups, gates: [] }),
+  gate_close: ({ interface: name }) => ({ groups: [], gates: [name] }),
+  gate_open: ({ interface: name }) => ({ groups: [], gates: [name] }),
+};
+
+export function forKind<Result>(byKind: ByKind<Result>, armable: Armable): Result {
+  return (byKind[armable.kind] as (armable: Armable) => Result)(armable);
+}
+
+export function subjectsOf(armable: Armable): Subjects {
+  return forKind(subjects, armable);
+}
+
+export function pinnedBy(armables: readonly Armable[]): Pinned {
+  const all = armables.map(subjectsOf);
+  return {
+    nexthops: new Set(all.flatMap(({ groups }) => groups.flatMap(({ id, active }) => [id, active]))),
+    gates: new Set(all.flatMap(({ gates }) => gates)),
+  };
+}

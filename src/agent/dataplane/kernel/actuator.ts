@@ -1,0 +1,50 @@
+/** Armed steps on the kernel: lines for an `ip` and a `tc` that run already and wait for them. */
+import { messageOf, VnmError } from '../../../model/errors.ts';
+import type { Actuator } from '../actuator.ts';
+import type { Tool } from './ip.ts';
+import { type Pipes, WarmTool } from './warm-tool.ts';
+
+/** Lines, each with its line feed, that print nothing. */
+export interface KernelStep {
+  readonly tool: Tool;
+  readonly lines: readonly string[];
+}
+
+export interface KernelSupplies {
+  /** These are to run. */
+  readonly used: readonly Tool[];
+  /** Processes that were started for this, which the actuator keeps. */
+  readonly tools: Partial<Record<Tool, Pipes>>;
+}
+
+/** `waiting`: see `endSilentTools`. */
+export function createKernelActuator(waiting: SharedArrayBuffer): Actuator<KernelStep, KernelSupplies> {
+  const warm = (tool: Tool) => new WarmTool(tool, new Int32Array(waiting));
+  const tools: Record<Tool, WarmTool> = { ip: warm('ip'), tc: warm('tc') };
+  return {
+    take({ used, tools: others }) {
+      for (const tool of ['ip', 'tc'] as const) {
+        const pipes = others[tool];
+        if (pipes !== undefined) tools[tool].take(pipes);
+        else if (used.includes(tool)) {
+          // Only what runs already takes no time to start.
+          const error = tools[tool].work([]);
+          if (error !== undefined) throw new VnmError('failed', error);
+        }
+      }
+    },
+    /** Asked for nothing, a tool is started anew now if it has ended, and finds in the caches what it needs. */
+    warmUp: ({ tool }) => void attempt(tools[tool], []),
+    wake: ({ tool }) => tools[tool].wake(),
+    perform: ({ tool, lines }) => attempt(tools[tool], lines),
+  };
+}
+
+/** Answers what went wrong. */
+function attempt(tool: WarmTool, lines: readonly string[]): string | undefined {
+  try {
+    return tool.work(lines);
+  } catch (error) {
+    return messageOf(error);
+  }
+}

@@ -1,0 +1,208 @@
+/**
+ * The slice's packet filter: the script for `nft`, and what `nft` shows. It lets tunnel packets in from the tunnel's remote only,
+ * whatever interface they come by (loopback too), and drops what the slice's interfaces in the node's own stack shall neither
+ * accept nor send. One table per slice, whose rules stay the same; the tunnels are elements of its sets. A tunnel that ran before there
+ * was a filter is watched: it takes packets from anybody until its remote has shown that it sends from where it should. Pure.
+ */
+import { tunnelKinds } from '../../../model/tunnel.ts';
+import type { Policy } from '../../../vsys/policy.ts';
+import { filterTable } from '../../../vsys/presence.ts';
+import { hasIpv6 } from './quiet.ts';
+import type { Link, TunnelFilter, VxlanEnds } from './state.ts';
+
+/** `inet` sees IPv6 too; a kernel without IPv6 does not have it. */
+const family = hasIpv6 ? 'inet' : 'ip';
+
+/** Before conntrack and before the rules of others, which accept nothing that is dropped here. */
+const priority = -300;
+
+/** Destination port and VNI of a VXLAN packet. What is no VXLAN packet has other values there, or is too short. */
+const tunnel = 'udp dport . @th,96,24';
+
+/** Senders that are remembered, and for how long: right ones of watched tunnels, and strangers, who cannot fill the set of the others. */
+const senders = ['right', 'heard'] as const;
+const remember = (set: (typeof senders)[number]) => `update @${set} { ${tunnel} . ip saddr }`;
+const sendersSet = `size 1024 ; flags dynamic,timeout ; timeout 10m ;`;
+
+type FilterOwner = Pick<Policy, 'interfacePrefix'>;
+
+/** Each with a name for `parseFilter`, since `nft` shows rules in words that depend on its version. */
+function rules(interfacePrefix: string): readonly (readonly [chain: 'input' | 'output', rule: string])[] {
+  const [from, to] = [`iifname "${interfacePrefix}*"`, `oifname "${interfacePrefix}*"`];
+  const to4 = `${to} ip daddr { 224.0.0.0/4, 255.255.255.255 }`;
+  return [
+    ...(hasIpv6
+      ? ([
+          ['input', `${from} meta nfproto ipv6 drop`],
+          ['output', `${to} meta nfproto ipv6 drop`],
+        ] as const)
+      : []),
+    ['input', `${from} meta pkttype != host drop`],
+    ['input', `${from} fib daddr type { broadcast, multicast } drop`],
+    ['input', `${from} icmp type redirect drop`],
+    ['output', `${to4} drop`],
+    ['output', `${to} icmp type redirect drop`],
+    // Each a rule of its own: a full set ends its rule, and nothing else.
+    ['input', `meta nfproto ipv4 ${tunnel} @watched ${tunnel} . ip saddr @remotes ${remember('right')}`],
+    ['input', `meta nfproto ipv4 ${tunnel} . ip saddr @remotes accept`],
+    ['input', `meta nfproto ipv4 ${tunnel} @watched ${remember('heard')}`],
+    ['input', `meta nfproto ipv4 ${tunnel} @tunnels ${remember('heard')}`],
+    ['input', `meta nfproto ipv4 ${tunnel} @tunnels drop`],
+  ];
+}
+
+/** Of the rules as they are in this version. */
+const mark = (index: number) => `pl-vnm 3.${index}`;
+
+function tableLines({ interfacePrefix }: FilterOwner): string[] {
+  const table = `${family} ${filterTable({ interfacePrefix })}`;
+  return [
+    `add table ${table}`,
+    `add set ${table} tunnels { typeof ${tunnel} ; }`,
+    `add set ${table} watched { typeof ${tunnel} ; }`,
+    ...senders.map((set) => `add set ${table} ${set} { typeof ${tunnel} . ip saddr ; ${sendersSet} }`),
+    `add set ${table} remotes { typeof ${tunnel} . ip saddr ; }`,
+    ...['input', 'output'].map(
+      (chain) => `add chain ${table} ${chain} { type filter hook ${chain} priority ${priority} ; policy accept ; }`,
+    ),
+    ...rules(interfacePrefix).map(
+      ([chain, rule], index) => `add rule ${table} ${chain} ${rule} comment "${mark(index)}"`,
+    ),
+  ];
+}
+
+/** Lines of one script, which the kernel carries out wholly or not at all, that make one filter of the other. */
+export function filterLines(policy: FilterOwner, from: TunnelFilter, to: TunnelFilter): readonly string[] {
+  const table = `${family} ${filterTable(policy)}`;
+  if (to.table === 'none') return from.table === 'none' ? [] : [`delete table ${table}`];
+  if (from.table === 'complete') {
+    return [...elementLines('add', table, without(to, from)), ...elementLines('delete', table, without(from, to))];
+  }
+  const remove = from.table === 'none' ? [] : [`delete table ${table}`];
+  return [...remove, ...tableLines(policy), ...elementLines('add', table, elementsOf(to))];
+}
+
+interface Elements {
+  readonly tunnels: readonly string[];
+  readonly watched: readonly string[];
+  readonly remotes: readonly string[];
+}
+
+function elementsOf({ remotes, watched }: TunnelFilter): Elements {
+  return {
+    tunnels: [...remotes.keys()].filter((key) => !watched.has(key)),
+    watched: [...watched],
+    remotes: [...remotes].flatMap(([key, addresses]) => [...addresses].map((address) => `${key} . ${address}`)),
+  };
+}
+
+/** The elements of a filter that the other one lacks. */
+function without(filter: TunnelFilter, other: TunnelFilter): Elements {
+  const [own, others] = [elementsOf(filter), elementsOf(other)];
+  const lacking = (elements: readonly string[], from: readonly string[]) => {
+    const known = new Set(from);
+    return elements.filter((element) => !known.has(element));
+  };
+  return {
+    tunnels: lacking(own.tunnels, others.tunnels),
+    watched: lacking(own.watched, others.watched),
+    remotes: lacking(own.remotes, others.remotes),
+  };
+}
+
+function elementLines(action: 'add' | 'delete', table: string, elements: Elements): string[] {
+  return (['tunnels', 'watched', 'remotes'] as const)
+    .filter((set) => elements[set].length > 0)
+    .map((set) => `${action} element ${table} ${set} { ${elements[set].join(', ')} }`);
+}
+
+/** Of a tunnel, in the filter's sets. */
+export function tunnelKey({ port, vni }: Pick<VxlanEnds, 'port' | 'vni'>): string {
+  return `${port} . ${vni}`;
+}
+
+/** What a slice with these interfaces needs: nothing where it has none. `isWatched`: whether a tunnel is. */
+export function filterFor(links: readonly Link[], isWatched: (end: VxlanEnds) => boolean): TunnelFilter {
+  if (links.length === 0) return noFilter;
+  const ends = links.flatMap(({ vxlan }) => (vxlan === undefined ? [] : [vxlan]));
+  const remotes = new Map(ends.map((end) => [tunnelKey(end), new Set([end.remote])]));
+  return { table: 'complete', remotes, watched: new Set(ends.filter(isWatched).map(tunnelKey)), heard: new Map() };
+}
+
+/** Takes what either of them takes, so that the one can be replaced by the other without loss. */
+export function unionOf(filter: TunnelFilter, other: TunnelFilter): TunnelFilter {
+  const keys = new Set([...filter.remotes.keys(), ...other.remotes.keys()]);
+  const addresses = (key: string) => [...(filter.remotes.get(key) ?? []), ...(other.remotes.get(key) ?? [])];
+  return {
+    table: 'complete',
+    remotes: new Map([...keys].map((key) => [key, new Set(addresses(key))])),
+    watched: new Set([...filter.watched, ...other.watched]),
+    heard: filter.heard,
+  };
+}
+
+export const noFilter: TunnelFilter = { table: 'none', remotes: new Map(), watched: new Set(), heard: new Map() };
+
+export const listWords = (policy: FilterOwner): string[] => [
+  ...['-j', '-n', 'list', 'table', family],
+  filterTable(policy),
+];
+
+/** For a trial: the whole table, with a tunnel. */
+export const trialPolicy = { interfacePrefix: 'trial-' };
+const trialPort = tunnelKinds.vxlan.carriedBy.port;
+export const trialFilter: TunnelFilter = {
+  table: 'complete',
+  remotes: new Map([1, 2].map((vni) => [tunnelKey({ port: trialPort, vni }), new Set(['192.0.2.1'])])),
+  watched: new Set([tunnelKey({ port: trialPort, vni: 2 })]),
+  heard: new Map(),
+};
+
+export function filterScript(lines: readonly string[]): string {
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+/** What of `nft`'s JSON is read. */
+interface TableJson {
+  nftables: readonly {
+    chain?: { name: string; hook?: string; prio?: number; policy?: string };
+    set?: { name: string; elem?: readonly (Element | { elem?: { val?: Element } })[] };
+    rule?: { chain: string; comment?: string };
+  }[];
+}
+
+/** One with a time to live is wrapped. */
+interface Element {
+  concat?: readonly (string | number)[];
+}
+
+export function parseFilter({ interfacePrefix }: FilterOwner, json: TableJson): TunnelFilter {
+  const set = (name: string) =>
+    json.nftables
+      .flatMap((item) => (item.set?.name === name ? (item.set.elem ?? []) : []))
+      .map((item) => ('elem' in item ? item.elem?.val : (item as Element))?.concat ?? []);
+  const keyOf = ([port, vni]: readonly (string | number)[]) => tunnelKey({ port: Number(port), vni: Number(vni) });
+  const watched = new Set(set('watched').map(keyOf));
+  const keys = [...set('tunnels').map(keyOf), ...watched];
+  const remotes = new Map<string, Set<string>>(keys.map((key) => [key, new Set()]));
+  let isComplete = ['input', 'output'].every((chain) => hasChain(json, chain, interfacePrefix));
+  for (const element of set('remotes')) {
+    const addresses = remotes.get(keyOf(element));
+    if (addresses === undefined) isComplete = false;
+    else addresses.add(String(element[2]));
+  }
+  const heard = new Map<string, Set<string>>();
+  for (const element of senders.flatMap(set)) {
+    const key = keyOf(element);
+    heard.set(key, (heard.get(key) ?? new Set()).add(String(element[2])));
+  }
+  return { table: isComplete ? 'complete' : 'damaged', remotes, watched, heard };
+}
+
+function hasChain({ nftables }: TableJson, name: string, interfacePrefix: string): boolean {
+  const chain = nftables.find((item) => item.chain?.name === name)?.chain;
+  if (chain?.hook !== name || chain.prio !== priority || chain.policy !== 'accept') return false;
+  const found = nftables.flatMap(({ rule }) => (rule?.chain === name ? [rule.comment ?? ''] : []));
+  const wanted = rules(interfacePrefix).flatMap(([at], index) => (at === name ? [mark(index)] : []));
+  return found.join('\n') === wanted.join('\n');
+}

@@ -1,0 +1,82 @@
+import type { Operation, OperationName } from '../../../vsys/operations.ts';
+import type { Draft } from './draft.ts';
+import { filterFor, tunnelKey, unionOf } from './filter.ts';
+import { ownStack } from './ip.ts';
+import { silence } from './plan-quiet.ts';
+import type { KernelState, Link, TunnelFilter, VxlanEnds } from './state.ts';
+
+const concerned: readonly OperationName[] = [
+  'tunnel_up',
+  'tunnel_down',
+  'vif_up',
+  'vif_down',
+  'netns_up',
+  'netns_down',
+];
+
+export function concernsInterfaces(operation: { op: OperationName }): boolean {
+  return concerned.includes(operation.op);
+}
+
+/**
+ * Gives the slice's interfaces what keeps them to themselves, also those that an agent of an earlier version made and that the batch
+ * does not name. A batch that repairs names all that it is about, and touches no other.
+ */
+export function protectInterfaces(draft: Draft, operations: readonly Operation[], before: KernelState): void {
+  const named = new Set(operations.flatMap((operation) => ('interface' in operation ? [operation.interface] : [])));
+  const isMeant = ({ name }: Link) => !draft.repair || named.has(name);
+  for (const link of [...draft.stacks.get(ownStack)!.links.values()]) {
+    if (link.up && isMeant(link)) silence(draft, { namespace: ownStack, name: link.name });
+  }
+  if (draft.filter !== undefined) protectTunnels(draft, draft.filter, before, isMeant);
+}
+
+/** Watched tunnels whose remote has been heard take packets from it alone from now on. */
+export function protectHeard(draft: Draft, before: KernelState): void {
+  if (draft.filter?.table === 'complete') protectTunnels(draft, draft.filter, before, () => false);
+}
+
+/** What is let in comes before the batch, so that no tunnel is up without it; what is no longer let in goes after it. */
+function protectTunnels(
+  draft: Draft,
+  found: TunnelFilter,
+  before: KernelState,
+  isMeant: (link: Link) => boolean,
+): void {
+  const all = linksOf(draft);
+  const isKnown = ({ vxlan }: Link) => vxlan === undefined || found.remotes.has(tunnelKey(vxlan));
+  const links = all.filter((link) => link.kind !== 'loopback' && (isMeant(link) || isKnown(link)));
+  const wanted = filterFor(links, (end) => isToBeWatched(found, before, end));
+  const both = wanted.table === 'none' ? found : unionOf(found, wanted);
+  draft.changeFilter(found, both, 'before');
+  draft.changeFilter(both, wanted, 'after');
+}
+
+function linksOf({ stacks }: KernelState): Link[] {
+  return [...stacks.values()].flatMap((stack) => [...stack.links.values()]);
+}
+
+/**
+ * Whether a tunnel runs already, and it is not known from where its other end sends: an agent of an earlier version made it, and what
+ * it never said is now seen from the packets.
+ */
+function isToBeWatched({ remotes, watched, heard }: TunnelFilter, before: KernelState, end: VxlanEnds): boolean {
+  const key = tunnelKey(end);
+  if ((remotes.has(key) && !watched.has(key)) || heard.get(key)?.has(end.remote)) return false;
+  const isRunning = ({ vxlan }: Link) =>
+    vxlan !== undefined &&
+    tunnelKey(vxlan) === key &&
+    vxlan.remote === end.remote &&
+    (watched.has(key) || vxlan.local === undefined);
+  return linksOf(before).some(isRunning);
+}
+
+/** Whether a tunnel's packets are taken from its remote only, or will be as soon as it is heard. */
+export function isProtected(
+  filter: TunnelFilter | undefined,
+  end: Pick<VxlanEnds, 'vni' | 'remote' | 'port'>,
+): boolean {
+  if (filter === undefined) return true;
+  const remotes = filter.remotes.get(tunnelKey(end));
+  return filter.table === 'complete' && remotes?.size === 1 && remotes.has(end.remote);
+}

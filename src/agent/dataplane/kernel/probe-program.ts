@@ -1,0 +1,47 @@
+/** Programs of the node that send probes, which Node.js cannot: a few at a time, whoever asks, and none for longer than its time. */
+import { spawn } from 'node:child_process';
+import { createTurns } from '../../turns.ts';
+import { ownStack } from './ip.ts';
+import { environment } from './run.ts';
+
+const [atOnce, most] = [8, 4096];
+const inTurn = createTurns('probes', atOnce, most);
+
+export interface ProbeProgram {
+  /** The node's own stack without it. */
+  readonly namespace?: string;
+  readonly command: string;
+  readonly words: readonly string[];
+  /** From its start; then it is killed. */
+  readonly limitMs: number;
+}
+
+/** A null code: it was not there, or was killed, as when the signal aborts. Throws VnmError `failed` where too many wait. */
+export async function runProbe(
+  program: ProbeProgram,
+  signal?: AbortSignal,
+): Promise<{ code: number | null; stdout: string }> {
+  return inTurn(() => run(program, signal));
+}
+
+function run({ namespace = ownStack, command, words, limitMs }: ProbeProgram, signal: AbortSignal | undefined) {
+  const inside = namespace === ownStack ? [] : ['nsenter', `--net=/run/netns/${namespace}`, '--'];
+  const [file, ...args] = [...inside, command, ...words];
+  return new Promise<{ code: number | null; stdout: string }>((resolve) => {
+    if (signal?.aborted) return resolve({ code: null, stdout: '' });
+    const child = spawn(file!, args, {
+      env: environment,
+      stdio: ['ignore', 'pipe', 'ignore'],
+      timeout: limitMs,
+      killSignal: 'SIGKILL',
+      ...(signal === undefined ? {} : { signal }),
+    });
+    let stdout = '';
+    // None where the process has no descriptor left for it.
+    child.stdout?.on('data', (chunk: Buffer) => {
+      stdout += chunk;
+    });
+    child.on('error', () => resolve({ code: null, stdout }));
+    child.on('close', (code) => resolve({ code, stdout }));
+  });
+}

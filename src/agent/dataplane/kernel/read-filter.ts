@@ -1,0 +1,25 @@
+import { VnmError } from '../../../model/errors.ts';
+import type { Policy } from '../../../vsys/policy.ts';
+import { filterScript, listWords, noFilter, parseFilter } from './filter.ts';
+import { run } from './run.ts';
+import type { TunnelFilter } from './state.ts';
+
+/** Throws VnmError `failed`. */
+export async function readFilter(policy: Policy): Promise<TunnelFilter> {
+  const words = listWords(policy);
+  const { code, stdout, stderr } = await run('nft', words);
+  if (code === 0) return parseFilter(policy, JSON.parse(stdout));
+  if (stderr.includes('No such file or directory')) return noFilter;
+  throw new VnmError('failed', `nft ${words.join(' ')}: ${nftWords(stderr)}`);
+}
+
+/** Runs the lines as one transaction. Throws VnmError `failed`; then nothing was done. */
+export async function runNft(lines: readonly string[]): Promise<void> {
+  const { code, stderr } = await run('nft', ['-f', '-'], filterScript(lines));
+  if (code !== 0) throw new VnmError('failed', `nft: ${nftWords(stderr)}`);
+}
+
+/** The reason without the place in the script. */
+export function nftWords(stderr: string): string {
+  return /Error: (.*)/.exec(stderr)?.[1] ?? (stderr.trim().split('\n')[0] || 'no reason given');
+}

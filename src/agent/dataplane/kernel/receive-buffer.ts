@@ -1,0 +1,47 @@
+/** Room for what arrives at a socket while the agent is busy. */
+import { spawn } from 'node:child_process';
+import type { Socket } from 'node:dgram';
+
+/**
+ * Only root may go beyond `net.core.rmem_max` (SO_RCVBUFFORCE, socket(7)), and Node.js has no call for it. The programs that do are on
+ * nearly every Linux system; each gets the socket as its standard input, sets the option on it and ends. Both numbers are those of all
+ * processors that Node.js has binaries for.
+ */
+const solSocket = 1;
+const soRcvbufForce = 33;
+const programs: readonly (readonly [string, ...string[]])[] = [
+  ['perl', '-e', `exit(setsockopt(STDIN, ${solSocket}, ${soRcvbufForce}, pack("i", $ARGV[0])) ? 0 : 1)`],
+  [
+    'python3',
+    '-c',
+    `import socket, sys; socket.socket(fileno=0).setsockopt(${solSocket}, ${soRcvbufForce}, int(sys.argv[1]))`,
+  ],
+];
+/** A program that takes longer is ended, and the socket keeps what it has. */
+const programMs = 2000;
+
+/** Gives a bound socket `bytes` of receive buffer, or as much as this user may have. */
+export async function enlargeReceiveBuffer(socket: Socket, bytes: number): Promise<void> {
+  if (process.platform !== 'linux') return;
+  for (const [program, ...words] of programs) {
+    const fd = descriptorOf(socket);
+    // Linux answers twice what was asked for, to account for its own overhead.
+    if (fd === undefined || socket.getRecvBufferSize() >= 2 * bytes) return;
+    await runOn(fd, program, [...words, String(bytes)]);
+  }
+}
+
+/** Undefined once it is closed. */
+function descriptorOf(socket: Socket): number | undefined {
+  const { _handle: handle } = socket as unknown as { _handle: { fd: number } | null };
+  return handle === null || handle.fd < 0 ? undefined : handle.fd;
+}
+
+/** Whether it helped shows in the buffer's size, so how the program ends does not matter. */
+function runOn(fd: number, program: string, words: readonly string[]): Promise<void> {
+  const child = spawn(program, words, { stdio: [fd, 'ignore', 'ignore'], timeout: programMs, env: {} });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  child.once('error', () => resolve());
+  child.once('exit', () => resolve());
+  return promise;
+}

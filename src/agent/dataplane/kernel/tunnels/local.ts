@@ -1,0 +1,30 @@
+/** A veth pair between two stacks of the node. Each end names the other, so both are there or none. */
+import { ip, newDevice } from '../commands.ts';
+import { ownStack } from '../ip.ts';
+import { describeStack, newLink, placeOf } from '../state.ts';
+import type { KernelTunnel } from './kind.ts';
+
+export const local: KernelTunnel<'local'> = {
+  device: 'veth',
+  devices: 2,
+  trials: [],
+
+  plan(operation) {
+    const place = placeOf(operation);
+    const peer = placeOf(operation.peer);
+    const { mac, mtu } = operation;
+    return [
+      { namespace: place.namespace, link: { ...newLink(place.name, 'veth', mac, mtu), peer } },
+      { namespace: peer.namespace, link: { ...newLink(peer.name, 'veth', operation.peer.mac, mtu), peer: place } },
+    ];
+  },
+
+  make([device, peer]) {
+    return ip(ownStack, 'link', 'add', ...newDevice(device!), 'type', 'veth', 'peer', 'name', ...newDevice(peer!));
+  },
+
+  describe({ peer }) {
+    if (peer === undefined) return "a pair whose other end is not the slice's";
+    return `a pair with '${peer.name}'${describeStack(peer.namespace)}`;
+  },
+};

@@ -1,0 +1,75 @@
+/** A VXLAN device with one VNI and one remote, which learns nothing. */
+import { containsAddress, parseAddress } from '../../../../model/address.ts';
+import { VnmError } from '../../../../model/errors.ts';
+import { tunnelKinds } from '../../../../model/tunnel.ts';
+import { ip, newDevice, type Step } from '../commands.ts';
+import { ownStack } from '../ip.ts';
+import { describePlace, newLink, type OwnAddress, type Place, placeOf, type VxlanEnds } from '../state.ts';
+import type { KernelTunnel, TunnelUp } from './kind.ts';
+
+export const vxlan: KernelTunnel<'vxlan'> = {
+  device: 'vxlan',
+  devices: 1,
+  trials: [`link add vx type vxlan id 1 dstport ${tunnelKinds.vxlan.carriedBy.port} remote 192.0.2.1 nolearning`],
+
+  plan(operation, { ownAddresses }) {
+    const { mac, mtu, vni, remote, port } = operation;
+    const { namespace, name } = placeOf(operation);
+    checkRemote(ownAddresses, { namespace, name }, remote);
+    const ends: VxlanEnds = { vni, remote, ...sourceOf(ownAddresses, operation), port };
+    return [{ namespace, link: { ...newLink(name, 'vxlan', mac, mtu), vxlan: ends } }];
+  },
+
+  /** A device keeps its socket where it is made, which must be the node's own stack, wherever it is then used. */
+  make([device]) {
+    const { vni, remote, local, port } = device.link.vxlan!;
+    const source = local === undefined ? [] : ['local', local];
+    const words = ['id', vni, 'dstport', port, 'remote', remote, ...source, 'nolearning', 'ttl', 64];
+    return ip(ownStack, 'link', 'add', ...newDevice(device), 'type', 'vxlan', ...words);
+  },
+
+  read({ id: vni, remote, local, port }) {
+    if (vni === undefined || remote === undefined || port === undefined) return {};
+    return { vxlan: { vni, remote, ...(local === undefined ? {} : { local }), port } };
+  },
+
+  describe({ vxlan: ends }) {
+    return ends === undefined ? 'a vxlan' : `a vxlan with VNI ${ends.vni} to ${ends.remote}:${ends.port}`;
+  },
+
+  properties: ({ vxlan: ends }) => [`source ${ends?.local ?? 'of the kernel'}`],
+
+  /**
+   * An agent of an earlier version left the source to the kernel. Such a running tunnel keeps it until a migration replaces it:
+   * its packets may not get through from another address.
+   */
+  adjust(place, existing, { vxlan: wanted }) {
+    const [before, local] = [existing.vxlan?.local, wanted?.local];
+    if (local === undefined || before === undefined || before === local) return undefined;
+    const command = { do: sourceStep(place, local), undo: [sourceStep(place, before)] };
+    return { command, link: { ...existing, vxlan: { ...existing.vxlan!, local } } };
+  },
+
+  /** In the node's own stack, wherever the interface is. */
+  claim: ({ vxlan: ends }) => (ends === undefined ? undefined : `VNI ${ends.vni} at port ${ends.port}`),
+};
+
+/** Tunnel packets go to one other host. What is nobody's anywhere has been refused by the policy. */
+function checkRemote(ownAddresses: readonly OwnAddress[], place: Place, remote: string): void {
+  const found = ownAddresses.find(({ prefix }) => containsAddress(prefix, parseAddress(remote)));
+  if (found === undefined) return;
+  throw new VnmError('invalid-input', `${describePlace(place)} cannot lead to ${remote}: it is ${found.is}`, {
+    hint: 'give the node at the other end the address where this node reaches it (`address` in the slice file)',
+  });
+}
+
+/** What a NAT before the node makes of its packets is not the node's to choose. */
+function sourceOf(ownAddresses: readonly OwnAddress[], { local }: TunnelUp<'vxlan'>): Pick<VxlanEnds, 'local'> {
+  if (local === undefined) return {};
+  const address = parseAddress(local);
+  return ownAddresses.some(({ prefix, isSource }) => isSource && containsAddress(prefix, address)) ? { local } : {};
+}
+
+function sourceStep({ namespace, name }: Place, local: string): Step {
+  return ip(namespace, 'link', 'set', name, 'type', 'vxlan', 'local', local);
+}

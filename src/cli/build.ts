@@ -1,0 +1,40 @@
+/**
+ * Builds the program: `node src/cli/build.ts DIRECTORY` writes the command line, the testbed's processes and the agent there. Node.js
+ * takes several times as long to find some hundred modules as to run a few files.
+ */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as esbuild from 'esbuild';
+import { packageFile } from '../model/package.ts';
+import { agentBundle, bundling } from '../transport/agent-bundle.ts';
+
+/** What runs as a process of its own, each under the name that it has in the build. */
+const programs = ['cli/main', 'testbed/ssh-server', 'testbed/relay'];
+
+/** These have parts that are no modules (native ones, WebAssembly, files that they read), or load parts by name. */
+const external = ['better-sqlite3', 'esbuild', 'fastify', '@fastify/swagger', 'highs', 'pino', 'prom-client', 'ssh2'];
+
+async function build(directory: string): Promise<void> {
+  await esbuild.build({
+    absWorkingDir: packageFile('.'),
+    entryPoints: programs.map((name) => ({ in: `src/${name}.ts`, out: name })),
+    outdir: directory,
+    ...bundling,
+    splitting: true,
+    chunkNames: 'shared/[name]-[hash]',
+    target: 'node22',
+    external,
+    logLevel: 'warning',
+  });
+  const { code } = await agentBundle();
+  await mkdir(directory, { recursive: true });
+  await writeFile(join(directory, 'agent.mjs'), code, { mode: 0o755 });
+}
+
+const [directory] = process.argv.slice(2);
+if (directory === undefined) {
+  console.error('usage: build DIRECTORY');
+  process.exitCode = 2;
+} else {
+  await build(directory);
+}

@@ -1,0 +1,56 @@
+/** What was done to slices, and one migration in full, for people. */
+
+import type { HistoryEntry } from '../controller/history.ts';
+import type { MigrationDetailView } from '../controller/views/migration.ts';
+import { oneLine } from '../slicefile/words.ts';
+import type { MigrationDetail } from '../store/migrations.ts';
+import { migrationWords } from './migration-options.ts';
+import { migrationParts } from './migration-text.ts';
+import { ms, table } from './output.ts';
+
+export function historyTable(entries: readonly HistoryEntry[]): string {
+  const rows = entries.map((entry) => [
+    entry.id ?? '-',
+    secondsOf(entry.at),
+    entry.slice,
+    entry.what === 'migrate' ? `migrate VN '${entry.vn}': ${entry.from} -> ${entry.to}` : oneLine(whatText(entry)),
+    entry.outcome === null ? '' : outcomeText(entry),
+    entry.durationMs === null ? '' : ms(entry.durationMs / 1000, 1),
+    entry.lost === null ? '' : `${entry.lost}/${entry.sent}`,
+  ]);
+  const heading = ['id', 'when', 'slice', 'what', 'outcome', 'took s', 'lost'];
+  const hint = entries.some(({ id }) => id !== null) ? ['', 'pl-vnm show ID: one migration in full'] : [];
+  return [table(heading, rows), ...hint].join('\n');
+}
+
+function whatText({ what, message }: HistoryEntry): string {
+  return message === null || message === '' ? what : `${what}: ${message}`;
+}
+
+/** Where it has not ended, or failed, the phase as well. */
+function outcomeText({ outcome, state }: HistoryEntry): string {
+  return outcome === 'completed' || outcome === 'rolled-back' ? outcome : `${outcome} (${state})`;
+}
+
+export function migrationDetailText(detail: MigrationDetail, view: MigrationDetailView): string {
+  const { id, slice, vn, from, to, startedAt, finishedAt, options, urpf } = view;
+  const outcome = view.outcome ?? (view.interrupted ? 'interrupted' : 'running');
+  const lines = [
+    `migration ${id}: VN '${vn}' of slice '${slice}' from '${from}' to '${to}': ${outcome}`,
+    `  started   ${startedAt}`,
+    finishedAt === null
+      ? `  phase     ${view.state}`
+      : `  finished  ${finishedAt}, after ${ms(view.durationMs / 1000, 2)} s`,
+    `  options   ${migrationWords({ ...options, urpf })}`,
+    ...(view.error === null ? [] : [`  error     ${oneLine(view.error)}`]),
+  ];
+  const phases = view.phases.map(({ name, ms: took }) => ({ name, ms: took ?? Number.NaN }));
+  const { moves, fromRecord } = view;
+  const { redirections, flows } = detail;
+  return [lines.join('\n'), ...migrationParts({ moves, fromRecord, phases, redirections, flows })].join('\n\n');
+}
+
+/** Tables have no room for thousandths. */
+function secondsOf(instant: string): string {
+  return `${instant.slice(0, 19)}Z`;
+}

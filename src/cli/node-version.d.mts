@@ -1,0 +1,2 @@
+export const needed: string;
+export function isRecent(version: string): boolean;

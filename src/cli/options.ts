@@ -1,0 +1,49 @@
+/** Options with values of a kind. A wrong one is an error of usage that names the option. */
+import { InvalidArgumentError, Option } from 'commander';
+import { VnmError } from '../model/errors.ts';
+import { parseDuration } from './duration.ts';
+
+export function countOption(flags: string, description: string, usual: number): Option {
+  return numberOption(flags, description, usual, 999_999);
+}
+
+export function portOption(flags: string, description: string, usual: number): Option {
+  return numberOption(flags, description, usual, 65_535);
+}
+
+/** Its value is in ms. */
+export function durationOption(flags: string, description: string, usual: string): Option {
+  return new Option(flags, description).argParser(parseDurationArgument).default(parseDuration(usual), usual);
+}
+
+/** An instant in Unix ms, from a duration before now or an instant. */
+export function sinceOption(flags: string, description: string): Option {
+  return new Option(flags, description).argParser((text: string) => {
+    const instant = /^\d+[a-z]+$/.test(text) ? Date.now() - parseDurationArgument(text) : parseInstant(text);
+    if (Number.isFinite(instant)) return instant;
+    throw new InvalidArgumentError('Write it like 90s, 10m, 2h, 7d, 2026-12-01 or 2026-12-01T03:00Z.');
+  });
+}
+
+/** NaN for what is none. A day begins at midnight UTC. */
+function parseInstant(text: string): number {
+  const isInstant = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2}))?$/.test(text);
+  return isInstant ? Date.parse(text) : Number.NaN;
+}
+
+function numberOption(flags: string, description: string, usual: number, most: number): Option {
+  const parse = (text: string) => {
+    if (/^\d{1,9}$/.test(text) && Number(text) <= most) return Number(text);
+    throw new InvalidArgumentError(`Give a whole number from 0 to ${most}.`);
+  };
+  return new Option(flags, description).argParser(parse).default(usual);
+}
+
+function parseDurationArgument(text: string): number {
+  try {
+    return parseDuration(text);
+  } catch (error) {
+    if (!(error instanceof VnmError)) throw error;
+    throw new InvalidArgumentError('Write it like 90s, 5m or 2h.');
+  }
+}

@@ -1,0 +1,61 @@
+import { Command, Option } from 'commander';
+import { packageVersion } from '../model/package.ts';
+import { addAgent } from './commands/agent.ts';
+import { addDemo } from './commands/demo.ts';
+import { addDoctor } from './commands/doctor.ts';
+import { addEvents, addHistory, addShow } from './commands/history.ts';
+import { addInstall, addUninstall } from './commands/install.ts';
+import { addJob } from './commands/job.ts';
+import { addMeasure } from './commands/measure.ts';
+import { addMigrate } from './commands/migrate.ts';
+import { addPlan } from './commands/plan.ts';
+import { addReconcile } from './commands/reconcile.ts';
+import { addResume, addRollback } from './commands/recover.ts';
+import { addServe, addToken } from './commands/serve.ts';
+import { addStatus } from './commands/status.ts';
+import { addTestbed } from './commands/testbed.ts';
+import { addSchema, addValidate } from './commands/validate.ts';
+import { addVerify } from './commands/verify.ts';
+
+/** The command line: all commands with their options, not run yet. */
+export function createProgram(): Command {
+  const program = new Command('pl-vnm')
+    .description('Moves a running virtual network from one set of hosts to another without its users noticing.')
+    .version(packageVersion())
+    .addOption(new Option('--db <file>', 'the database').env('PL_VNM_DB').default('./pl-vnm.db'))
+    .option('--json', 'one JSON document on stdout and nothing else', false)
+    .option('--accept-new-host-keys', 'trust hosts whose key is not known yet, and remember it', false)
+    .option('--wait', 'when another command works on the same VN or slice, wait for it to end', false)
+    .option('-v, --verbose', 'more on stderr: what is sent to which node, and how long it takes', false)
+    .addOption(new Option('-q, --quiet', 'no progress, only results and errors').default(false).conflicts('verbose'))
+    .showHelpAfterError()
+    .exitOverride();
+
+  for (const add of [
+    addDemo,
+    addValidate,
+    addSchema,
+    addTestbed,
+    addDoctor,
+    addInstall,
+    addUninstall,
+    addStatus,
+    addVerify,
+    addMeasure,
+    addPlan,
+    addMigrate,
+    addReconcile,
+    addResume,
+    addRollback,
+    addHistory,
+    addShow,
+    addEvents,
+    addServe,
+    addToken,
+    addJob,
+    addAgent,
+  ]) {
+    add(program);
+  }
+  return program;
+}

@@ -1,0 +1,154 @@
+/** What slices are on nodes, and forgetting those that have nothing installed there. */
+import { messageOf, VnmError } from '../model/errors.ts';
+import type { Slice } from '../model/slice.ts';
+import { combine } from '../transport/agent-connection.ts';
+import { forgetAgent, listAgents } from '../transport/agent-list.ts';
+import type { ListedSlice } from '../transport/slices-there.ts';
+import type { SshTarget } from '../transport/ssh-types.ts';
+import type { Policy } from '../vsys/policy.ts';
+import { type Context, signalOption } from './base/context.ts';
+import { looksLikeFile, sliceFromArgument } from './base/slice-argument.ts';
+import { defaultPolicy } from './nodes/agents.ts';
+import { placesOf } from './nodes/places.ts';
+
+/** Which nodes: as the words say, and as whom. */
+export interface WhereOptions {
+  /** Of a slice only these nodes. */
+  readonly nodes: readonly string[];
+  /** In place of the login and the key that the slice file has. */
+  readonly adminUser?: string;
+  readonly adminKey?: string;
+}
+
+export interface NodeAgents {
+  readonly node: string;
+  readonly slices: ListedSlice[];
+  /** Why it could not be asked. */
+  readonly error?: string;
+}
+
+/** Asks every node; one that cannot be asked does not hide the others. Throws VnmError when none could. */
+export async function listNodes(
+  context: Context,
+  words: readonly string[],
+  options: WhereOptions,
+): Promise<{ nodes: NodeAgents[]; failure?: unknown }> {
+  const targets = words.flatMap((word) => targetsOf(context, word, options));
+  const failures: unknown[] = [];
+  const nodes = await Promise.all(
+    distinct(targets).map(async (target): Promise<NodeAgents> => {
+      try {
+        return { node: target.node, slices: await listAgents(target, sshOptions(context)) };
+      } catch (error) {
+        context.signal?.throwIfAborted();
+        failures.push(error);
+        return { node: target.node, slices: [], error: messageOf(error) };
+      }
+    }),
+  );
+  if (failures.length === nodes.length && failures.length > 0) throw combine(failures);
+  return failures.length === 0 ? { nodes } : { nodes, failure: combine(failures) };
+}
+
+/**
+ * Forgets a slice (a name, or a slice file) on the nodes that the words say, without words on its own; on all of them, or throws one
+ * error that names each node that refused. Errors as `forgetAgent`, and `usage` for nodes of the local testbed.
+ */
+export async function forget(
+  context: Context,
+  argument: string,
+  words: readonly string[],
+  options: WhereOptions,
+): Promise<{ slice: string; nodes: { node: string; removed: boolean }[] }> {
+  const slice = knownSlice(context, argument);
+  const name = slice?.name ?? argument;
+  if (!/^[a-z0-9][a-z0-9-]{0,31}$/.test(name)) throw new VnmError('usage', `'${name}' is not the name of a slice`);
+  if (slice === undefined && words.length === 0) {
+    throw new VnmError('not-found', `${context.store.path} has no slice '${name}', so its nodes are not known`, {
+      hint: `name where to forget it: pl-vnm agent forget ${name} NODE...`,
+    });
+  }
+  const targets = distinct(
+    (words.length > 0 ? words : [argument]).flatMap((word) => targetsOf(context, word, options)),
+  );
+  const policy: Policy | undefined = slice && defaultPolicy(slice);
+  const ofTestbed = targets.find(({ knownHostsPath }) => knownHostsPath !== undefined);
+  if (ofTestbed !== undefined) {
+    throw new VnmError(
+      'usage',
+      `node '${ofTestbed.node}' is on the local testbed, which gives its nodes their policies`,
+      {
+        hint: 'pl-vnm testbed down removes them',
+      },
+    );
+  }
+  const onAll = async (checkOnly: boolean) => {
+    const settled = await Promise.allSettled(
+      targets.map((target) => forgetAgent(target, sshOptions(context), name, { fallback: policy, checkOnly })),
+    );
+    const failures = settled.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : []));
+    if (failures.length > 0) throw combine(failures);
+    return settled.map((one) => one.status === 'fulfilled' && one.value);
+  };
+  // Where one node refuses, nothing is removed from the others.
+  await onAll(true);
+  const removed = await onAll(false);
+  return { slice: name, nodes: targets.map(({ node }, index) => ({ node, removed: removed[index]! })) };
+}
+
+function knownSlice(context: Context, argument: string): Slice | undefined {
+  return looksLikeFile(argument) ? sliceFromArgument(context.store, argument) : context.store.slices.find(argument);
+}
+
+/** A word is a slice file, a slice or a node of the database, or a host. Throws VnmError `not-found`. */
+function targetsOf(context: Context, word: string, options: WhereOptions): SshTarget[] {
+  const slice = knownSlice(context, word);
+  if (slice !== undefined) {
+    const names = options.nodes.length > 0 ? options.nodes : [...slice.nodes.keys()];
+    return placesOf(context, slice, names).map(({ target }) => asAdministrator(target, options));
+  }
+  const { slices } = context.store;
+  const owners = slices.names().map((name) => slices.find(name)!);
+  const places = owners
+    .filter(({ nodes }) => nodes.has(word))
+    .flatMap((owner) => placesOf(context, owner, [word]).map(({ target }) => asAdministrator(target, options)));
+  if (places.length > 0) return places;
+  const host = parseHost(word);
+  if (host !== undefined) return [asAdministrator(host, options)];
+  const known = slices.names();
+  throw new VnmError('not-found', `'${word}' is no slice file, and no slice or node in ${context.store.path}`, {
+    hint: `write a host as user@host${known.length === 0 ? '' : `; the slices are ${known.join(', ')}`}`,
+  });
+}
+
+/** `[user@]host[:port]`, told from a misspelt name by one of `.`, `@` and `:`. */
+export function parseHost(word: string): SshTarget | undefined {
+  if (!/[.@:]/.test(word)) return undefined;
+  const [, user = 'root', bracketed, plain, port] =
+    /^(?:([^@\s:]+)@)?(?:\[([\da-fA-F:.%\w]+)\]|([^\s:[\]@]+|[\da-fA-F]*(?::[\da-fA-F.]*){2,}))(?::(\d{1,5}))?$/.exec(
+      word,
+    ) ?? [];
+  const host = bracketed ?? plain;
+  if (host === undefined || Number(port ?? 22) < 1 || Number(port ?? 22) > 65_535) return undefined;
+  return { node: host, host, port: Number(port ?? 22), user };
+}
+
+function asAdministrator(target: SshTarget, { adminUser, adminKey }: WhereOptions): SshTarget {
+  const { node, host, port, user, keyPath, knownHostsPath } = target;
+  // Another login is let in by another key.
+  const key = adminKey ?? (adminUser === undefined ? keyPath : undefined);
+  return {
+    ...{ node, host, port, user: adminUser ?? user },
+    ...(key === undefined ? {} : { keyPath: key }),
+    ...(knownHostsPath === undefined ? {} : { knownHostsPath }),
+  };
+}
+
+/** Several slices may have a node, under one name or several. */
+function distinct(targets: readonly SshTarget[]): SshTarget[] {
+  return [...new Map(targets.map((target) => [`${target.host} ${target.port}`, target])).values()];
+}
+
+function sshOptions(context: Context) {
+  return { acceptNewHostKeys: context.acceptNewHostKeys, ...signalOption(context) };
+}

@@ -1,0 +1,124 @@
+import { isDeepStrictEqual } from 'node:util';
+import { VnmError } from '../../model/errors.ts';
+import {
+  type AgentConnection,
+  type AgentOptions,
+  type AgentTarget,
+  type Connected,
+  connectAgent,
+  connectReachable,
+} from '../../transport/agent-connection.ts';
+import { unlessAborted } from './unless-aborted.ts';
+
+/**
+ * Connections that outlast a command, for a process that runs for long: one per slice and node. Such a process may also know which
+ * nodes are dead, so that nobody waits for SSH to find out.
+ */
+export interface Connections {
+  /**
+   * As `connectReachable`, but takes what is connected already and keeps what is not. Several who want one node share one attempt,
+   * which goes on when the signal of one of them aborts. A node that is marked as away fails at once.
+   */
+  connect(targets: readonly AgentTarget[], options: AgentOptions): Promise<Connected>;
+  /** Ends the connection to a node, or the attempt at one: whoever waits for an answer gets the error, at once. */
+  evict(slice: string, node: string, error: VnmError): void;
+  /**
+   * Evicts, and until `markBack` nobody gets a connection to this node, but the error. Who wants to know whether it is back connects
+   * without these connections. `error`: `unreachable`.
+   */
+  markAway(slice: string, node: string, error: VnmError): void;
+  markBack(slice: string, node: string): void;
+  /** As marked. */
+  away(slice: string, node: string): VnmError | undefined;
+  /** Closes all for good. The agents live on. */
+  closeAll(): void;
+}
+
+interface Kept {
+  readonly target: AgentTarget;
+  readonly connection: Promise<AgentConnection>;
+  /** Ends the connection, or the attempt at it, with this error. */
+  readonly end: (error: VnmError) => void;
+}
+
+export function keepConnections(
+  connectOne: (target: AgentTarget, options: AgentOptions) => Promise<AgentConnection> = connectAgent,
+): Connections {
+  const kept = new Map<string, Kept>();
+  const marks = new Map<string, VnmError>();
+  let isClosed = false;
+
+  function keep(key: string, target: AgentTarget, options: AgentOptions): Kept {
+    const ending = new AbortController();
+    const attempt = connectOne(target, { ...options, signal: ending.signal });
+    const one: Kept = {
+      target,
+      connection: unlessAborted(attempt, ending.signal, () => ending.signal.reason as VnmError),
+      end: (error) => {
+        forget();
+        ending.abort(error);
+      },
+    };
+    const forget = () => {
+      if (kept.get(key) === one) kept.delete(key);
+    };
+    attempt.then((connection) => {
+      connection.onClose(forget);
+      whenAborted(ending.signal, () => connection.abandon(ending.signal.reason as VnmError));
+    }, forget);
+    // Nobody may be waiting any more.
+    one.connection.catch(() => {});
+    kept.set(key, one);
+    return one;
+  }
+
+  async function take(target: AgentTarget, { signal, ...options }: AgentOptions): Promise<AgentConnection> {
+    const { slice, node } = target;
+    const key = keyOf(slice, node);
+    if (isClosed) throw closing();
+    const mark = marks.get(key);
+    if (mark !== undefined) throw mark;
+    let one = kept.get(key);
+    if (one !== undefined && !isDeepStrictEqual(one.target, target)) {
+      one.end(new VnmError('unreachable', `node '${node}' of slice '${slice}' is somewhere else now`));
+      one = undefined;
+    }
+    one ??= keep(key, target, options);
+    if (signal === undefined) return one.connection;
+    const interrupted = () =>
+      new VnmError('interrupted', `the connection to node '${node}' was interrupted`, { cause: signal.reason });
+    return unlessAborted(one.connection, signal, interrupted);
+  }
+
+  function evict(slice: string, node: string, error: VnmError): void {
+    kept.get(keyOf(slice, node))?.end(error);
+  }
+
+  return {
+    connect: (targets, options) => connectReachable(targets, options, { connectOne: take }),
+    evict,
+    markAway: (slice, node, error) => {
+      marks.set(keyOf(slice, node), error);
+      evict(slice, node, error);
+    },
+    markBack: (slice, node) => void marks.delete(keyOf(slice, node)),
+    away: (slice, node) => marks.get(keyOf(slice, node)),
+    closeAll: () => {
+      isClosed = true;
+      for (const { end } of [...kept.values()]) end(closing());
+    },
+  };
+}
+
+function closing(): VnmError {
+  return new VnmError('unreachable', 'the connections are being closed');
+}
+
+function keyOf(slice: string, node: string): string {
+  return `${slice} ${node}`;
+}
+
+function whenAborted(signal: AbortSignal, act: () => void): void {
+  if (signal.aborted) act();
+  else signal.addEventListener('abort', act, { once: true });
+}

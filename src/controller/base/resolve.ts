@@ -1,0 +1,81 @@
+import { VnmError } from '../../model/errors.ts';
+import type { Placement, Slice, VirtualNetwork } from '../../model/slice.ts';
+import type { Instance } from '../../planning/instance.ts';
+import type { InstanceRecord } from '../../store/instances.ts';
+import type { Store } from '../../store/store.ts';
+import { describeUnfinished, howToGoOn } from './unfinished.ts';
+
+/** The VN that a command means: the one named, or the only one. */
+export function chooseVn(slice: Slice, name: string | undefined): VirtualNetwork {
+  const names = slice.vns.map((vn) => vn.name).join(', ');
+  if (name === undefined) {
+    const [only, ...others] = slice.vns;
+    if (only !== undefined && others.length === 0) return only;
+    throw new VnmError('usage', `slice '${slice.name}' has several VNs (${names})`, {
+      hint: 'say which with --vn NAME',
+    });
+  }
+  const vn = slice.vns.find((candidate) => candidate.name === name);
+  if (vn === undefined)
+    throw new VnmError('not-found', `slice '${slice.name}' has no VN '${name}'`, { hint: `it has ${names}` });
+  return vn;
+}
+
+export function choosePlacement(vn: VirtualNetwork, name: string): Placement {
+  const placement = vn.placements.get(name);
+  if (placement !== undefined) return placement;
+  throw new VnmError('not-found', `VN '${vn.name}' has no placement '${name}'`, {
+    hint: `its placements are ${[...vn.placements.keys()].join(', ')}`,
+  });
+}
+
+/** Placements are compared by what they say: two names may stand for one. */
+export function isSamePlacement(one: Placement, other: Placement): boolean {
+  return one.size === other.size && [...one].every(([router, node]) => other.get(router) === node);
+}
+
+/** An instance with its record; throws `not-found` when the VN is not installed. */
+export function activeInstance(
+  store: Store,
+  slice: Slice,
+  vn: VirtualNetwork,
+): { record: InstanceRecord; instance: Instance } {
+  const record = store.instances.active(slice.name, vn.name);
+  if (record === undefined) {
+    throw new VnmError('not-found', `VN '${vn.name}' of slice '${slice.name}' is not installed`, {
+      hint: `pl-vnm install ${slice.name}`,
+    });
+  }
+  return { record, instance: store.instances.plan(record.id) };
+}
+
+/** The nodes that gateways and end hosts are on; they stay whatever the placement. */
+export function edgeNodes(vn: VirtualNetwork): string[] {
+  return [...vn.gateways, ...vn.endHosts].map((place) => place.node);
+}
+
+/** What to do about a VN that has instances and none that is active. */
+export function installOrUninstall({ name }: Slice): string {
+  return `pl-vnm install ${name}, or pl-vnm uninstall ${name}, once more`;
+}
+
+/**
+ * Throws VnmError `conflict` while a migration of the VN is unfinished, or an instance is neither active nor gone. To be asked by
+ * who has the lock, so that what is unfinished was interrupted. `orElse`: what else can be done about that.
+ */
+export function refuseUnfinished(store: Store, slice: Slice, vn: VirtualNetwork, orElse = ''): void {
+  const [migration] = store.migrations.unfinished(slice.name, vn.name);
+  if (migration !== undefined) {
+    throw new VnmError('conflict', describeUnfinished(migration), { hint: `${howToGoOn(slice.name)}${orElse}` });
+  }
+  const unfinished = store.instances.list({ slice: slice.name, vn: vn.name }).find(({ state }) => state !== 'active');
+  if (unfinished === undefined) return;
+  const isHalf = store.instances.active(slice.name, vn.name) === undefined;
+  throw new VnmError(
+    'conflict',
+    `VN '${vn.name}' of slice '${slice.name}' has an unfinished instance on placement '${unfinished.placementName}'`,
+    {
+      hint: `an earlier command was interrupted; ${isHalf ? installOrUninstall(slice) : `pl-vnm rollback ${slice.name} takes it away`}`,
+    },
+  );
+}

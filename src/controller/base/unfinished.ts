@@ -1,0 +1,27 @@
+import { VnmError } from '../../model/errors.ts';
+import type { MigrationRecord } from '../../store/migrations.ts';
+import { type Stage, stageOf } from './phase.ts';
+
+/** How an unfinished migration is told of, in one line. */
+export function describeUnfinished(migration: MigrationRecord): string {
+  const { slice, vn, from, to, state } = migration;
+  const whereBy = {
+    before: `its traffic is on '${from}'`,
+    redirecting: `its traffic is on '${from}' or '${to}', both are up`,
+    retiring: `its traffic is on '${to}'`,
+  };
+  const stage = knownStageOf(migration);
+  const where = stage === undefined ? 'this program does not know that phase' : whereBy[stage];
+  return `the migration of VN '${vn}' of slice '${slice}' from '${from}' to '${to}' was interrupted (${state}): ${where}`;
+}
+
+function knownStageOf(migration: MigrationRecord): Stage | undefined {
+  try {
+    return stageOf(migration);
+  } catch (error) {
+    if (error instanceof VnmError && error.code === 'unsupported') return undefined;
+    throw error;
+  }
+}
+
+export const howToGoOn = (slice: string) => `pl-vnm resume ${slice} finishes it, pl-vnm rollback ${slice} undoes it`;

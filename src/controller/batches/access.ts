@@ -1,0 +1,86 @@
+/** End hosts with their gateways. */
+import { formatPrefix } from '../../model/address.ts';
+import type { Route, UrpfMode } from '../../model/route.ts';
+import type { Slice, VirtualNetwork } from '../../model/slice.ts';
+import type { AccessLink } from '../../planning/instance.ts';
+import { append, type Batches, type NodeNames } from './batches.ts';
+import { routeOperation, vifUp } from './operations.ts';
+import { tunnelEnd } from './tunnel.ts';
+
+/** End hosts with their gateways, and the gateways' routes to what is behind their peers. Stays while instances change. */
+export function setUpAccess(
+  slice: Slice,
+  vn: VirtualNetwork,
+  access: readonly AccessLink[],
+  names: NodeNames,
+  mtu: number,
+  urpf: UrpfMode,
+): Batches {
+  const batches: Batches = new Map();
+  for (const node of new Set([...vn.gateways, ...vn.endHosts].map((place) => place.node))) {
+    append(batches, node, { op: 'rule_up' });
+  }
+  for (const link of access) {
+    for (const [own, peer] of [
+      [link.gatewayEnd, link.hostEnd],
+      [link.hostEnd, link.gatewayEnd],
+    ] as const) {
+      append(batches, own.node, {
+        ...tunnelEnd({ ...link, mtu }, own, peer, names),
+        gateable: own === link.gatewayEnd && names.gates(own.node),
+      });
+      append(batches, own.node, vifUp(own, peer, undefined, urpf));
+    }
+    for (const route of [...hostRoutes(link, access), ...vnetRoutes(slice, link)])
+      append(batches, link.hostEnd.node, routeOperation('add', route));
+  }
+  return batches;
+}
+
+/** Undoes `setUpAccess`; the rules go with the last VN of the slice on a node (`lastOn`). */
+export function tearDownAccess(
+  vn: VirtualNetwork,
+  access: readonly AccessLink[],
+  lastOn: (node: string) => boolean,
+): Batches {
+  const batches: Batches = new Map();
+  for (const link of access) {
+    append(batches, link.gatewayEnd.node, { op: 'tunnel_down', interface: link.gatewayEnd.interface });
+    append(batches, link.hostEnd.node, { op: 'tunnel_down', interface: link.hostEnd.interface });
+  }
+  for (const node of new Set([...vn.gateways, ...vn.endHosts].map((place) => place.node))) {
+    if (lastOn(node)) append(batches, node, { op: 'rule_down' });
+  }
+  return batches;
+}
+
+/** An end host reaches each other one of its VN through its gateway. */
+function hostRoutes(link: AccessLink, access: readonly AccessLink[]): Route[] {
+  return access
+    .filter((other) => other.endHost !== link.endHost)
+    .map((other) => ({
+      prefix: other.prefix,
+      type: 'unicast',
+      nexthops: [{ interface: link.hostEnd.interface, via: link.gatewayEnd.address, weight: 1 }],
+      source: link.hostEnd.address,
+      protocol: '',
+    }));
+}
+
+/**
+ * The rest of the slice's subnet, by the gateway: what routers say by ICMP (time exceeded, no such host, packet too big) then comes from
+ * where the reverse-path check expects it. A metric of its own, since a node may be an end host of several VNs. None on a node that is
+ * a gateway of another VN of the slice: it has one table for both, and would forward what that VN does not know into this one.
+ */
+function vnetRoutes(slice: Slice, { vni, gatewayEnd, hostEnd }: AccessLink): Route[] {
+  if (slice.vns.some(({ gateways }) => gateways.some(({ node }) => node === hostEnd.node))) return [];
+  const route: Route = {
+    prefix: formatPrefix(slice.vnet),
+    type: 'unicast',
+    nexthops: [{ interface: hostEnd.interface, via: gatewayEnd.address, weight: 1 }],
+    source: hostEnd.address,
+    metric: vni,
+    protocol: '',
+  };
+  return [route];
+}

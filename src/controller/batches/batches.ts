@@ -1,0 +1,30 @@
+/** One batch of operations per node. */
+import type { OperationInput } from '../../vsys/operations.ts';
+
+/** Batches by node. */
+export type Batches = Map<string, OperationInput[]>;
+
+/** What the planned names need from the nodes: where tunnel packets go, and the policy's prefix for namespaces. */
+export interface NodeNames {
+  address(node: string): string;
+  namespacePrefix(node: string): string;
+  /** Whether the node's kernel has resilient nexthop groups. */
+  resilient(node: string): boolean;
+  /** Whether the node can hold traffic by gates. */
+  gates(node: string): boolean;
+}
+
+/** One batch per node: first all of the first, then all of the second, and so on. */
+export function mergeBatches(...parts: readonly Batches[]): Batches {
+  const merged: Batches = new Map();
+  for (const part of parts) {
+    for (const [node, operations] of part) append(merged, node, ...operations);
+  }
+  return merged;
+}
+
+export function append(batches: Batches, node: string, ...operations: readonly OperationInput[]): void {
+  const batch = batches.get(node) ?? [];
+  for (const operation of operations) batch.push(operation);
+  batches.set(node, batch);
+}

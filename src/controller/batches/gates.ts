@@ -1,0 +1,21 @@
+/** Gates, which hold traffic. */
+import type { AccessLink } from '../../planning/instance.ts';
+import { append, type Batches } from './batches.ts';
+
+/** Gates at the gateways' ends of access links, open until told to close. `bytes`: room of each gateway's gates. */
+export function setUpGates(access: readonly AccessLink[], bytes: ReadonlyMap<string, number>): Batches {
+  const batches: Batches = new Map();
+  for (const { gateway, gatewayEnd } of access) {
+    const limitBytes = bytes.get(gateway);
+    if (limitBytes === undefined) continue;
+    append(batches, gatewayEnd.node, { op: 'gate_up', interface: gatewayEnd.interface, limitBytes });
+  }
+  return batches;
+}
+
+export function removeGates(access: readonly AccessLink[]): Batches {
+  const batches: Batches = new Map();
+  for (const { gatewayEnd } of access)
+    append(batches, gatewayEnd.node, { op: 'gate_down', interface: gatewayEnd.interface });
+  return batches;
+}

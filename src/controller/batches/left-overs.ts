@@ -1,0 +1,181 @@
+/** What of a slice is on a node though nothing that is recorded needs it. Pure. */
+import { type Difference, describeRoute, routeName } from '../../vsys/difference.ts';
+import type { InterfaceState, Inventory } from '../../vsys/messages.ts';
+import { interfaceName, namespaceName, type OperationInput } from '../../vsys/operations.ts';
+
+export interface LeftOvers {
+  /** Takes away what bears the slice's mark and belongs to nothing; nothing before what uses it. */
+  readonly removal: OperationInput[];
+  /** What stays: forwarding entries that others made, and what cannot go without taking something along that is not the slice's. */
+  readonly additional: Difference[];
+}
+
+type NodeRoute = Inventory['routes'][number];
+
+/** Kernel protocols of the entries that agents make for `vroute`, and of those that belong to an interface or to the rules. */
+const ownProtocol = '246';
+const fixtureProtocol = '245';
+
+/** `needed`: the node's batch for all that is recorded of the slice. */
+export function leftOvers(inventory: Inventory, needed: readonly OperationInput[], interfacePrefix: string): LeftOvers {
+  const names = namesIn(needed);
+  const isOurs = (one: InterfaceState) => one.name.startsWith(interfacePrefix) && isRemovable(one);
+  const [namespaces, foreignNamespaces] = partition(
+    inventory.namespaces.filter((name) => !names.namespaces.has(name)),
+    (name) =>
+      namespaceName.safeParse(name).success &&
+      inventory.interfaces.filter(({ namespace }) => namespace === name).every(isOurs),
+  );
+  const [interfaces, foreignInterfaces] = partition(
+    inventory.interfaces.filter((one) => one.gate === undefined && isStray(one, names, interfacePrefix)),
+    isRemovable,
+  );
+  const strayRoutes = unneededRoutes(inventory.routes, names).filter(
+    ({ namespace, nexthops }) =>
+      !nexthops.some((hop) => interfaces.some((one) => one.name === hop.interface && one.namespace === namespace)),
+  );
+  const [routes, foreignRoutes] = partition(
+    strayRoutes,
+    ({ namespace, protocol }) => namespace === undefined && protocol === ownProtocol,
+  );
+  return {
+    removal: [
+      ...inventory.interfaces.flatMap(({ gate }) => (gate === undefined ? [] : [gateDown(gate.interface)])),
+      ...routes.map(deleteRoute),
+      ...nexthopsDown(inventory.nexthops.filter(({ id }) => !names.nexthops.has(id))),
+      ...interfaces.map(tunnelDown),
+      ...namespaces.map((namespace): OperationInput => ({ op: 'netns_down', namespace })),
+      ...(names.hasRules || !hasRules(inventory) ? [] : [{ op: 'rule_down' } as const]),
+    ],
+    additional: [
+      ...foreignNamespaces.map((name) => beside({ kind: 'namespace', name, found: 'with interfaces of others' })),
+      ...foreignInterfaces.map(({ name, namespace, kind }) =>
+        beside({ kind: 'interface', name, found: kind === '' ? 'hardware' : `a ${kind}` }, namespace),
+      ),
+      ...foreignRoutes.map((route) =>
+        beside({ kind: 'route', name: routeName(route), found: describeRoute(route) }, route.namespace),
+      ),
+    ],
+  };
+}
+
+/** What of it concerns one batch: gates at its interfaces, and what is beside in its namespaces. */
+export function leftOversOf({ removal, additional }: LeftOvers, batch: readonly OperationInput[]): LeftOvers {
+  const { interfaces, namespaces } = namesIn(batch);
+  return {
+    removal: removal.filter((one) => one.op === 'gate_down' && interfaces.has(keyOf(one.interface))),
+    additional: additional.filter(({ namespace }) => namespace !== undefined && namespaces.has(namespace)),
+  };
+}
+
+/** What the operations name; interfaces and routes with the namespaces where they are. */
+interface Names {
+  readonly namespaces: Set<string>;
+  readonly interfaces: Set<string>;
+  readonly routes: Set<string>;
+  readonly nexthops: Set<number>;
+  readonly hasRules: boolean;
+}
+
+function namesIn(operations: readonly OperationInput[]): Names {
+  const names = {
+    namespaces: new Set<string>(),
+    interfaces: new Set<string>(),
+    routes: new Set<string>(),
+    nexthops: new Set<number>(),
+    hasRules: false,
+  };
+  for (const operation of operations) {
+    switch (operation.op) {
+      case 'netns_up':
+        names.namespaces.add(operation.namespace);
+        break;
+      case 'tunnel_up':
+        names.interfaces.add(keyOf(operation.interface, operation.namespace));
+        if ('peer' in operation) names.interfaces.add(keyOf(operation.peer.interface, operation.peer.namespace));
+        break;
+      case 'vif_up':
+        names.routes.add(keyOf(`${operation.peer.address}/32`, operation.namespace));
+        break;
+      case 'vroute':
+        names.routes.add(keyOf(routeName(operation), operation.namespace));
+        break;
+      case 'nexthop_up':
+      case 'group_up':
+        names.nexthops.add(operation.id);
+        break;
+      case 'rule_up':
+        names.hasRules = true;
+    }
+  }
+  return names;
+}
+
+/** In the node's own stack, or in a namespace that stays. */
+function isStray({ name, namespace }: InterfaceState, names: Names, prefix: string): boolean {
+  if (!name.startsWith(prefix) || names.interfaces.has(keyOf(name, namespace))) return false;
+  return namespace === undefined || names.namespaces.has(namespace);
+}
+
+/** Of several entries for one prefix the first is the one that counts. The kernel's own are no one's decision. */
+function unneededRoutes(routes: readonly NodeRoute[], names: Names): NodeRoute[] {
+  const seen = new Set<string>();
+  return routes.filter((route) => {
+    const { namespace, protocol } = route;
+    if (namespace !== undefined && !names.namespaces.has(namespace)) return false;
+    if (protocol === 'kernel' || protocol === fixtureProtocol) return false;
+    const key = keyOf(routeName(route), namespace);
+    const isFirst = !seen.has(key);
+    seen.add(key);
+    return !isFirst || !names.routes.has(key);
+  });
+}
+
+/** The rules, or what came with them. */
+function hasRules({ rules, routes }: Inventory): boolean {
+  return (
+    rules ||
+    routes.some(
+      ({ namespace, prefix, protocol }) =>
+        namespace === undefined && prefix === '0.0.0.0/0' && protocol === fixtureProtocol,
+    )
+  );
+}
+
+/** Hardware is not ours to remove, nor a pair whose other end is someone else's; and some names the protocol has no words for. */
+function isRemovable({ name, kind, peer }: InterfaceState): boolean {
+  return kind !== '' && (kind !== 'veth' || peer !== undefined) && interfaceName.safeParse(name).success;
+}
+
+function gateDown(name: string): OperationInput {
+  return { op: 'gate_down', interface: name };
+}
+
+function tunnelDown({ name, namespace }: InterfaceState): OperationInput {
+  return { op: 'tunnel_down', interface: name, ...(namespace === undefined ? {} : { namespace }) };
+}
+
+function deleteRoute({ prefix, metric }: NodeRoute): OperationInput {
+  return { op: 'vroute', action: 'delete', prefix, ...(metric === undefined ? {} : { metric }) };
+}
+
+/** Groups first: their members are in use by them. */
+function nexthopsDown(nexthops: Inventory['nexthops']): OperationInput[] {
+  const [groups, singles] = partition(nexthops, ({ group }) => group !== undefined);
+  return [
+    ...groups.map(({ id }): OperationInput => ({ op: 'group_down', id })),
+    ...singles.map(({ id }): OperationInput => ({ op: 'nexthop_down', id })),
+  ];
+}
+
+function beside(one: Pick<Difference, 'kind' | 'name' | 'found'>, namespace?: string): Difference {
+  return { ...one, ...(namespace === undefined ? {} : { namespace }), wanted: null };
+}
+
+function keyOf(name: string, namespace = ''): string {
+  return `${namespace} ${name}`;
+}
+
+function partition<T>(items: readonly T[], isFirst: (item: T) => boolean): [T[], T[]] {
+  return [items.filter(isFirst), items.filter((item) => !isFirst(item))];
+}

@@ -1,0 +1,42 @@
+/** Operations that several batches have. */
+import { routerNamespace } from '../../model/ids.ts';
+import type { Route, UrpfMode } from '../../model/route.ts';
+import type { Instance } from '../../planning/instance.ts';
+import type { OperationInput } from '../../vsys/operations.ts';
+import type { NodeNames } from './batches.ts';
+
+/** The kernel's name of a router's namespace on the node where the instance has it. */
+export function namespaceOf(instance: Instance, router: string, names: NodeNames): string {
+  return routerNamespace(names.namespacePrefix(instance.placement.get(router)!), instance.slot, router);
+}
+
+export function routeOperation(action: 'add' | 'delete', route: Route, namespace?: string): OperationInput {
+  const { prefix, type, nexthops, nexthopId, metric, source } = route;
+  return {
+    op: 'vroute',
+    action,
+    prefix,
+    type,
+    nexthops: nexthops.map((nexthop) => ({ ...nexthop })),
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(nexthopId === undefined ? {} : { nexthopId }),
+    ...(metric === undefined ? {} : { metric }),
+    ...(source === undefined ? {} : { source }),
+  };
+}
+
+export function vifUp(
+  end: { interface: string; address: string },
+  peer: { address: string; mac?: string },
+  namespace: string | undefined,
+  urpf?: UrpfMode,
+): OperationInput {
+  return {
+    op: 'vif_up',
+    interface: end.interface,
+    address: end.address,
+    peer: { address: peer.address, ...(peer.mac === undefined ? {} : { mac: peer.mac }) },
+    ...(namespace === undefined ? {} : { namespace }),
+    ...(urpf === undefined ? {} : { urpf }),
+  };
+}

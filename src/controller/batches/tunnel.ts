@@ -1,0 +1,72 @@
+/** The ends of tunnels. */
+import { VnmError } from '../../model/errors.ts';
+import { type NodeTunnelKind, tunnelKinds } from '../../model/tunnel.ts';
+import type { Instance, InstanceLink, LinkEnd } from '../../planning/instance.ts';
+import type { OperationInput } from '../../vsys/operations.ts';
+import type { NodeNames } from './batches.ts';
+import { namespaceOf } from './operations.ts';
+
+type TunnelUp = Extract<OperationInput, { op: 'tunnel_up' }>;
+type End = Pick<LinkEnd, 'node' | 'interface' | 'mac'>;
+
+/**
+ * The tunnel's ends as one side's batch makes them: routers make theirs first, gateways join later. On one node both ends
+ * come at once, with the router's.
+ */
+export function* tunnelOperations(
+  link: InstanceLink,
+  instance: Instance,
+  names: NodeNames,
+  mtu: number,
+  side: 'router' | 'gateway',
+): Generator<[string, OperationInput]> {
+  const { tunnel, vni } = link;
+  const namespace = (end: LinkEnd) =>
+    end.router === undefined ? {} : { namespace: namespaceOf(instance, end.router, names) };
+  if (tunnel === 'local') {
+    if (side === 'gateway') return;
+    const peer = { interface: link.b.interface, mac: requireMac(link.b), ...namespace(link.b) };
+    const { node, interface: name } = link.a;
+    yield [
+      node,
+      { op: 'tunnel_up', kind: 'local', interface: name, mac: requireMac(link.a), mtu, peer, ...namespace(link.a) },
+    ];
+    return;
+  }
+  for (const [end, peer] of [
+    [link.a, link.b],
+    [link.b, link.a],
+  ] as const) {
+    if ((end.gateway === undefined ? 'router' : 'gateway') !== side) continue;
+    yield [end.node, { ...tunnelEnd({ tunnel, vni, mtu }, end, peer, names), ...namespace(end) }];
+  }
+}
+
+/** One end of a tunnel to another node. */
+export function tunnelEnd(
+  { tunnel, vni, mtu }: { tunnel: NodeTunnelKind; vni: number; mtu: number },
+  end: End,
+  peer: End,
+  names: NodeNames,
+): TunnelUp {
+  switch (tunnel) {
+    case 'vxlan':
+      return {
+        op: 'tunnel_up',
+        kind: 'vxlan',
+        interface: end.interface,
+        mac: requireMac(end),
+        mtu,
+        vni,
+        remote: names.address(peer.node),
+        local: names.address(end.node),
+        port: tunnelKinds.vxlan.carriedBy.port,
+      };
+  }
+}
+
+/** Of an end whose kind of tunnel has one. */
+function requireMac({ interface: name, mac }: End): string {
+  if (mac !== undefined) return mac;
+  throw new VnmError('failed', `interface '${name}' has no MAC address in the database`);
+}

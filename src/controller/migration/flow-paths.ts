@@ -1,0 +1,67 @@
+import type { Placement, Slice, VirtualNetwork } from '../../model/slice.ts';
+import { declaredPathMs } from '../../planning/latency.ts';
+import { flowPath, withoutOldPath } from '../../planning/loss/flow-path.ts';
+import type { FlowPath } from '../../planning/loss/types.ts';
+import type { PathLatency } from '../probe/path-latency.ts';
+import { payloadBytes } from '../probe/traffic.ts';
+
+/** The VN's flows with the latencies of their gateways on both instances, as the slice file declares them. */
+export function declaredFlowPaths(
+  slice: Slice,
+  vn: VirtualNetwork,
+  from: Placement,
+  to: Placement,
+  mtu: number,
+): FlowPath[] {
+  return flowPathsBy(vn, mtu, (source, destination) => ({
+    oldMs: declaredPathMs(slice, vn, from, source, destination),
+    newMs: declaredPathMs(slice, vn, to, source, destination),
+  }));
+}
+
+/**
+ * The same as measured: the medians, since that is what packets in flight take. A flow of which no probe arrived over the old instance
+ * has no old path (`withoutOldPath`).
+ * Where none arrived over the new instance, though it was proven, a gateway drops probes: `declared` stands in for both.
+ */
+export function measuredFlowPaths(
+  vn: VirtualNetwork,
+  old: readonly PathLatency[],
+  fresh: readonly PathLatency[],
+  mtu: number,
+  declared: readonly FlowPath[] = [],
+): FlowPath[] {
+  const find = (paths: readonly PathLatency[], source: string, destination: string) =>
+    paths.find(({ from, to }) => from === source && to === destination);
+  const isSilent = (latencies: readonly PathLatency[], { source, destination }: FlowPath) => {
+    const path = find(latencies, source, destination);
+    return path !== undefined && path.lost === path.probes;
+  };
+  const paths = flowPathsBy(vn, mtu, (source, destination) => {
+    const [before, after] = [find(old, source, destination), find(fresh, source, destination)];
+    return {
+      oldMs: before?.medianMs ?? Number.NaN,
+      newMs: after?.medianMs ?? Number.NaN,
+      ...(before?.isSteady === false ? { oldSpreadMs: before.spreadMs } : {}),
+      ...(after?.isSteady === false ? { newSpreadMs: after.spreadMs } : {}),
+    };
+  });
+  return paths.map((path, index) => {
+    if (isSilent(fresh, path)) return declared[index] ?? path;
+    return isSilent(old, path) ? withoutOldPath(path) : path;
+  });
+}
+
+/** A flow between two end hosts of one gateway stays there, so it has no latency on either instance. */
+function flowPathsBy(
+  vn: VirtualNetwork,
+  mtu: number,
+  latencies: (source: string, destination: string) => Pick<FlowPath, 'oldMs' | 'newMs' | 'oldSpreadMs' | 'newSpreadMs'>,
+): FlowPath[] {
+  const gatewayBy = new Map(vn.endHosts.map((endHost) => [endHost.name, endHost.gateway]));
+  return vn.flows.map((flow) => {
+    const [source, destination] = [gatewayBy.get(flow.from)!, gatewayBy.get(flow.to)!];
+    const path = source === destination ? { oldMs: 0, newMs: 0 } : latencies(source, destination);
+    return flowPath({ ...flow, payloadBytes: payloadBytes(flow, mtu) }, { source, destination, ...path });
+  });
+}

@@ -1,0 +1,180 @@
+/**
+ * The paper's method (section III-D): a whole new instance of the VN beside the old one, to which the gateways redirect the traffic. Undone
+ * by redirecting it back, and taking the new instance away.
+ */
+import { VnmError } from '../../../model/errors.ts';
+import type { VirtualNetwork } from '../../../model/slice.ts';
+import { planAccess } from '../../../planning/instance.ts';
+import { gateRooms } from '../../../planning/schedule/gates.ts';
+import { acceptOldUntilMs } from '../../../planning/schedule/instants.ts';
+import { writeIfPossible } from '../../base/best-effort.ts';
+import { setUpGates } from '../../batches/gates.ts';
+import { type Agents, applyAll, hasFeature } from '../../nodes/agents.ts';
+import { measureClocks } from '../../nodes/clocks.ts';
+import { startTraffic } from '../../probe/traffic.ts';
+import { makeReady } from '../arm-in-time.ts';
+import { type Decision, decide, timingOfGateways } from '../decide.ts';
+import { confirm, findGateways, redirectAll, retire, sendBack, takeAway } from '../finish.ts';
+import type { Method, Prepared, Progress } from '../method.ts';
+import { plannedFlow } from '../planned-flow.ts';
+import { acceptBoth, clone, cloneChanges, flowsMeasured, join, measureBoth, setUp } from '../prepare.ts';
+import { redirectArmed } from '../redirect-armed.ts';
+import { redirectRemotely } from '../redirect-remote.ts';
+import { spreadWarning } from '../spread-warning.ts';
+import { trafficMargin } from '../traffic-margin.ts';
+import { advance, type ControlMode, isGated, type MigrateOptions, type Recorded, type Run } from '../types.ts';
+
+/** Where the schedule that was under way is not known any more, the old instance is kept for so long. */
+const longDrainMs = 2000;
+/** Nothing is under way for longer, whatever a clock that was set makes of a latency. */
+const maxDrainMs = 10_000;
+
+export const instanceMethod: Method = {
+  refuse: refuseRemoteGates,
+  refuseOn: (agents, vn, options) => {
+    if (isGated(options)) refuseWithoutGates(agents, vn);
+  },
+  steps: (run, fresh, { options, urpfBefore, progress }) => ({
+    prepare: () => prepare(run, fresh, options, progress),
+    redirect: () => redirect(run, fresh, progress),
+    'redirect all': async () => {
+      run.phases.begin('redirect');
+      await redirectAll(run, fresh.instance);
+    },
+    confirm: async () => {
+      progress.unproven = await confirm(run, fresh.instance);
+    },
+    retire: () => retire(run, fresh, drainMsOf(run, progress.prepared?.decision)),
+    'find gateways': () => findGateways(run),
+    'send back': async () => {
+      progress.unproven = await sendBack(run, fresh, drainMsOf(run, progress.prepared?.decision));
+    },
+    'take away': () => takeAway(run, fresh, urpfBefore),
+  }),
+};
+
+/** Steps 2 to 4, until the redirection may begin; that it does is in the journal then. */
+async function prepare(run: Run, fresh: Recorded, options: MigrateOptions, progress: Progress): Promise<void> {
+  if (options.traffic) progress.traffic = await startTraffic(run.agents, run.slice, run.vn, run.mtu);
+  const prepared = await makeNew(run, fresh, options);
+  progress.prepared = prepared;
+  progress.control = controlOf(run, options, prepared.decision);
+  if (progress.control === 'gateway') await makeReady(run, fresh, prepared.decision);
+  if (options.traffic) await trafficMargin(progress.startedAt);
+  advance(run, 'redirect');
+}
+
+async function redirect(run: Run, fresh: Recorded, progress: Progress): Promise<void> {
+  const { context } = run;
+  const { decision, clocks } = progress.prepared!;
+  writeIfPossible(context, () => {
+    context.store.migrations.progress(run.id!, { drainMs: acceptOldOf(decision) });
+    context.store.instances.setState(fresh.record.id, 'joining');
+  });
+  const way = progress.control === 'gateway' ? redirectArmed : redirectRemotely;
+  progress.redirections = await way(run, fresh, decision, clocks);
+  progress.redirectedAt = performance.now();
+}
+
+/**
+ * While traffic waits nobody is armed, since that takes its time, where any instants will do: under feasible and loose uRPF, without
+ * gates.
+ */
+function controlOf({ context, urpf }: Run, options: MigrateOptions, { flows, schedule }: Decision): ControlMode {
+  const isUrgent = flows.some(({ isOldDown }) => isOldDown === true);
+  const isFree = urpf !== 'strict' && schedule.gates.size === 0 && options.offsetsMs === undefined;
+  if (options.control === 'remote' || !isUrgent || !isFree) return options.control;
+  const text =
+    'the gateways are told to redirect at once, without being armed: traffic waits, and nothing is lost by it';
+  context.report({ kind: 'note', text });
+  return 'remote';
+}
+
+/** How long packets may be under way on either instance after the redirections. */
+function drainMsOf({ context, id }: Run, decision?: Decision): number {
+  if (decision !== undefined) return acceptOldOf(decision);
+  return (id === undefined ? undefined : context.store.migrations.find(id)?.drainMs) ?? longDrainMs;
+}
+
+function acceptOldOf({ schedule, flows, uncertainty }: Decision): number {
+  const newMs = Math.max(0, ...flows.map((flow) => flow.newMs));
+  return Math.min(Math.max(acceptOldUntilMs(schedule, flows, uncertainty), newMs), maxDrainMs);
+}
+
+/** The new instance with all that is known of it, and the schedule for what was measured. */
+async function makeNew(run: Run, fresh: Recorded, options: MigrateOptions): Promise<Prepared> {
+  const { agents, slice, vn, urpf, context } = run;
+  await setUp(run, fresh.instance);
+  const cloned = await clone(run, fresh.instance);
+  await join(run, fresh.instance, cloned);
+  const isUrgent = cloned.fromRecord.length > 0;
+  const gateways = vn.gateways.map((gateway) => gateway.node);
+  const [, clocks] = await both(
+    () => acceptBoth(run, fresh.instance),
+    () => measureClocks(agents, gateways),
+    isUrgent,
+  );
+  const [latencies, uncertainty] = await both(
+    () => measureBoth(run, fresh.instance, clocks),
+    () => timingOfGateways(agents, vn, clocks, options.control),
+    isUrgent,
+  );
+  const flows = flowsMeasured(run, latencies);
+  const decision = await decide(vn, options.schedule, { ...options, urpf }, flows, uncertainty);
+  warnOfSpread(run, decision);
+  warnOfNarrowWindows(run, decision);
+  if (run.gated) await applyAll(agents, setUpGates(planAccess(slice, vn), gateBytes(decision)), context.signal);
+  await cloneChanges(run, fresh, cloned);
+  return { clocks, decision };
+}
+
+/** One after the other, so that they do not disturb each other, or at once while traffic waits. Then a failure, too, waits for both. */
+async function both<A, B>(one: () => Promise<A>, other: () => Promise<B>, atOnce: boolean): Promise<[A, B]> {
+  if (!atOnce) return [await one(), await other()];
+  const begun: [Promise<A>, Promise<B>] = [one(), other()];
+  await Promise.allSettled(begun);
+  return Promise.all(begun);
+}
+
+/** Room of each gateway's gate: twice what its flows send while it is closed, and some for what no flow declares. */
+function gateBytes({ schedule, flows, uncertainty }: Decision): Map<string, number> {
+  const undeclaredBytes = 1024 * 1024;
+  return new Map(
+    [...gateRooms(schedule, flows, uncertainty)].map(([gateway, { bytes }]) => [gateway, 2 * bytes + undeclaredBytes]),
+  );
+}
+
+function warnOfSpread({ context }: Run, { evaluation }: Decision): void {
+  for (const outcome of evaluation.flows) {
+    const text = spreadWarning(plannedFlow(outcome));
+    if (text !== undefined) context.report({ kind: 'note', text });
+  }
+}
+
+function warnOfNarrowWindows({ context }: Run, { evaluation }: Decision): void {
+  for (const { flow, windowTooNarrow, worstLostPackets } of evaluation.flows) {
+    if (!windowTooNarrow) continue;
+    const text = `${flow.from} -> ${flow.to}: window narrower than the timing uncertainty, up to ${worstLostPackets.toFixed(1)} packets lost`;
+    context.report({ kind: 'note', text });
+  }
+}
+
+/** A gate is opened as exactly as its gateway redirects; over SSH neither would be exact. */
+function refuseRemoteGates({ schedule, control }: Pick<MigrateOptions, 'schedule' | 'control'>): void {
+  if (control === 'gateway' || (schedule !== 'hold' && schedule !== 'drain')) return;
+  throw new VnmError('usage', `schedule '${schedule}' needs the redirections armed at the gateways`, {
+    hint: 'take --control gateway',
+  });
+}
+
+function refuseWithoutGates(agents: Agents, vn: VirtualNetwork): void {
+  const lacking = vn.gateways.filter(({ node }) => !hasFeature(agents.get(node).facts, 'ifb-gate'));
+  if (lacking.length === 0) return;
+  throw new VnmError(
+    'unsupported',
+    `gateway ${lacking.map(({ name }) => name).join(', ')} cannot hold traffic: no ifb with tbf`,
+    {
+      hint: "take '--schedule optimal --urpf feasible', which needs no gates",
+    },
+  );
+}

@@ -1,0 +1,35 @@
+/** How a migration is done, in one schema: command line, jobs, HTTP API and journal take theirs from it. */
+import * as z from 'zod';
+import { scheduleNames } from '../../planning/schedule/types.ts';
+
+/** What each option may be, with the words that help and API show, in the order in which they are shown. */
+export const optionKinds = {
+  control: z
+    .enum(['remote', 'gateway'])
+    .describe('Who times the redirections: the gateways themselves, or the controller over SSH'),
+  schedule: z.enum(scheduleNames).describe('When each gateway redirects'),
+  granularity: z.enum(['gateway', 'peer']).describe('One instant per gateway, or one per remote gateway'),
+  urpf: z
+    .enum(['strict', 'feasible', 'loose'])
+    .describe('Reverse-path check (RFC 3704; default: feasible where the gateways can, else strict)'),
+  traffic: z.boolean().describe("Run the slice's flows meanwhile and count what they lose"),
+  repairFirst: z.boolean().describe('Put back what is missing on the old side, then migrate'),
+  resumeFirst: z.boolean().describe('Finish an interrupted migration, then migrate'),
+} as const;
+
+export const migrationOptions = z.strictObject({
+  control: optionKinds.control.default('gateway'),
+  schedule: optionKinds.schedule.default('optimal'),
+  granularity: optionKinds.granularity.default('gateway'),
+  urpf: optionKinds.urpf.exactOptional(),
+  traffic: optionKinds.traffic.default(false),
+  repairFirst: optionKinds.repairFirst.exactOptional(),
+  resumeFirst: optionKinds.resumeFirst.exactOptional(),
+});
+
+export type MigrationOptions = Readonly<z.output<typeof migrationOptions>>;
+
+export const migrationOptionNames = Object.keys(optionKinds) as (keyof MigrationOptions)[];
+
+/** Of a migration about which nothing else is said. */
+export const usualOptions: MigrationOptions = migrationOptions.parse({});

@@ -1,0 +1,36 @@
+/** What the gateways do around the common instant T, as they are armed with it. */
+import { planAccess } from '../../planning/instance.ts';
+import type { ParamsInput } from '../../vsys/messages.ts';
+import type { Decision } from './decide.ts';
+import { redirectionsOf } from './redirections.ts';
+import type { Recorded, Run } from './types.ts';
+
+type ArmedAction = ParamsInput<'arm'>['actions'][number];
+
+/** Of one gateway, in the order of its instants. */
+export interface Timeline {
+  readonly gateway: string;
+  readonly node: string;
+  readonly actions: ArmedAction[];
+}
+
+export function timelinesOf({ slice, vn }: Run, fresh: Recorded, { schedule }: Decision): Timeline[] {
+  const access = planAccess(slice, vn);
+  const redirections = redirectionsOf(slice, vn, fresh.instance, schedule);
+  return vn.gateways
+    .map(({ name, node }) => {
+      const own = redirections.filter(({ gateway }) => gateway === name);
+      const redirects = own.map(({ offsetMs, groups }): ArmedAction => ({ offsetMs, kind: 'redirect', groups }));
+      const gate = schedule.gates.get(name);
+      if (gate === undefined) return { gateway: name, node, actions: redirects };
+      const interfaces = access.filter((link) => link.gateway === name).map((link) => link.gatewayEnd.interface);
+      const at = (offsetMs: number, kind: 'gate_close' | 'gate_open') =>
+        interfaces.map((name): ArmedAction => ({ offsetMs, kind, interface: name }));
+      return {
+        gateway: name,
+        node,
+        actions: [...at(-gate.closeBeforeMs, 'gate_close'), ...redirects, ...at(gate.releaseAfterMs, 'gate_open')],
+      };
+    })
+    .filter(({ actions }) => actions.length > 0);
+}

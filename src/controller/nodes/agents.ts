@@ -1,0 +1,313 @@
+import { type Clock, steadyClock, systemClock } from '../../clock/clock.ts';
+import { formatPrefix } from '../../model/address.ts';
+import { type ErrorCode, messageOf, VnmError } from '../../model/errors.ts';
+import { sliceIds } from '../../model/ids.ts';
+import { ownLimits } from '../../model/limits.ts';
+import type { Slice } from '../../model/slice.ts';
+import { type AgentConnection, type AgentTarget, combine, connectReachable } from '../../transport/agent-connection.ts';
+import type { Feature, NodeFacts } from '../../vsys/messages.ts';
+import type { OperationResult } from '../../vsys/operations.ts';
+import { type Policy, policySchema } from '../../vsys/policy.ts';
+import { claimsOf } from '../base/claim.ts';
+import { type Context, signalOption } from '../base/context.ts';
+import { traced } from '../base/traced.ts';
+import type { Batches, NodeNames } from '../batches/batches.ts';
+import { findAddress, placesOf } from './places.ts';
+
+/** The agents of some nodes of a slice, each on one kept channel. */
+export interface Agents extends NodeNames {
+  readonly slice: Slice;
+  /** The controller's clock, which does not step while the connections last: estimates of other clocks refer to it. */
+  readonly clock: Clock;
+  /** Throws why the node is away, VnmError `unreachable` or `timeout`. */
+  get(node: string): AgentConnection;
+  /** The nodes that are connected. */
+  nodes(): string[];
+  /** Those that are away now, and why. At first none but with `withReachable`; a channel that ends adds its node. */
+  readonly missing: ReadonlyMap<string, VnmError>;
+  /** Those that were away at first: where it can do without them, they are not tried again. */
+  readonly givenUp: ReadonlySet<string>;
+  /** Claims what the command has locked, before it looks at what it is to change; else its first change does. */
+  claim(): void;
+  /** Asks these nodes for a sign of life; those that give none within a few seconds are `missing` from then on. */
+  check(nodes: Iterable<string>): Promise<void>;
+  /**
+   * Tries once to connect to those of these nodes that are away, whatever the context's signal says. A node that had its time and did
+   * not answer, to a request or when it was connected to, is not tried again in this command. Throws as `withReachable`.
+   */
+  revive(nodes: Iterable<string>): Promise<void>;
+}
+
+/**
+ * Connects to the nodes in parallel, runs `body`, and closes all channels but those of the context's kept connections. Throws
+ * `unreachable` naming every node away.
+ */
+export async function withAgents<T>(
+  context: Context,
+  slice: Slice,
+  nodes: Iterable<string>,
+  body: (agents: Agents) => Promise<T>,
+): Promise<T> {
+  return withReachable(context, slice, nodes, (agents) => {
+    requireNodes(agents, agents.missing.keys());
+    return body(agents);
+  });
+}
+
+/** Throws one VnmError that names those of the nodes that are away. */
+export function requireNodes({ missing }: Agents, nodes: Iterable<string>): void {
+  const faults = [...new Set(nodes)].flatMap((node) => missing.get(node) ?? []);
+  if (faults.length > 0) throw combine(faults);
+}
+
+/**
+ * As `withAgents`, but goes on without the nodes that cannot be reached, which are `missing`. Throws for every other fault, but with
+ * `faulty: 'missing'`, as long as some node is well: then they are `missing`, too.
+ */
+export async function withReachable<T>(
+  context: Context,
+  slice: Slice,
+  nodes: Iterable<string>,
+  body: (agents: Agents) => Promise<T>,
+  { faulty = 'throw' }: { faulty?: 'throw' | 'missing' } = {},
+): Promise<T> {
+  const places = placesOf(context, slice, [...new Set(nodes)]);
+  const byNode = new Map<string, AgentConnection>();
+  const missing = new Map<string, VnmError>();
+  const silent = new Set<string>();
+  /** Of all that were connected once: a batch made for one that is away may reach it when it is back. */
+  const known = new Map<string, NodeFacts>();
+  const listeners: (() => void)[] = [];
+  const claims = claimsOf(context.lock);
+  const get = (node: string) => {
+    const connection = byNode.get(node);
+    if (connection !== undefined) return connection;
+    throw missing.get(node) ?? new VnmError('failed', `node '${node}' is not connected`);
+  };
+
+  async function connect(targets: readonly AgentTarget[], signal?: AbortSignal): Promise<void> {
+    const beganAtMs = performance.now();
+    const { connections, failures: faults } = await (context.connections?.connect ?? connectReachable)(targets, {
+      acceptNewHostKeys: context.acceptNewHostKeys,
+      policy: ownPolicy(slice),
+      ...signalOption({ signal }),
+    });
+    const names = connections.map(({ node }) => node).join(', ');
+    context.detail?.(`connected to ${names || 'no node'} in ${(performance.now() - beganAtMs).toFixed(0)} ms`);
+    const failures = new Map(faults);
+    const admitting = connections.map(async (connection) => {
+      try {
+        await admit(connection);
+      } catch (error) {
+        failures.set(connection.node, error);
+        if (context.connections === undefined) connection.close();
+      }
+    });
+    await Promise.all(admitting);
+    signal?.throwIfAborted();
+    const isWorthIt = faulty === 'missing' && failures.size < targets.length;
+    for (const [node, failure] of failures) {
+      if (!isAway(failure) && !isWorthIt) throw combine([...failures.values()]);
+      if (failure instanceof VnmError && failure.code === 'timeout') silent.add(node);
+      missing.set(node, failure instanceof VnmError ? failure : new VnmError('failed', messageOf(failure)));
+    }
+  }
+
+  async function admit(connection: AgentConnection): Promise<void> {
+    const { node } = connection;
+    checkPolicy(slice, connection);
+    const seen = context.detail === undefined ? connection : traced(connection, context.detail);
+    const own = await claims.use(seen);
+    missing.delete(node);
+    byNode.set(node, own);
+    known.set(node, own.facts);
+    const forget = own.onClose((error) => {
+      if (error === undefined || byNode.get(node) !== own) return;
+      byNode.delete(node);
+      missing.set(node, error);
+      if (error.code === 'timeout') silent.add(node);
+    });
+    listeners.push(forget);
+  }
+
+  async function checkOne(node: string): Promise<void> {
+    const connection = byNode.get(node);
+    try {
+      await connection?.call('clock', {}, { timeoutMs: connection.limits.questionMs });
+    } catch (error) {
+      if (!isAway(error)) throw error;
+      if (byNode.get(node) !== connection) return;
+      byNode.delete(node);
+      missing.set(node, error);
+      // Its channel may seem open for a while.
+      connection?.abandon(error);
+    }
+  }
+
+  const reviving = new Map<string, Promise<void>>();
+  function reviveOne(target: AgentTarget): Promise<void> {
+    const attempt = reviving.get(target.node) ?? connect([target]).finally(() => reviving.delete(target.node));
+    reviving.set(target.node, attempt);
+    return attempt;
+  }
+  async function revive(nodes: Iterable<string>): Promise<void> {
+    const asked = new Set(nodes);
+    const targets = places
+      .map(({ target }) => target)
+      .filter(({ node }) => asked.has(node) && missing.has(node) && !silent.has(node));
+    const attempts = await Promise.allSettled(targets.map(reviveOne));
+    const faults = attempts.flatMap((attempt) => (attempt.status === 'rejected' ? [attempt.reason as unknown] : []));
+    if (faults.length > 0) throw combine(faults);
+  }
+
+  try {
+    await connect(
+      places.map(({ target }) => target),
+      context.signal,
+    );
+    const addresses = new Map<string, string>();
+    for (const { node, address } of await Promise.all(places.map(findAddress))) {
+      // Of a node that is dead even the name may have gone.
+      if (typeof address === 'string') addresses.set(node, address);
+      else if (!missing.has(node)) throw address;
+    }
+    return await body({
+      slice,
+      clock: steadyClock(systemClock),
+      get,
+      missing,
+      givenUp: new Set(missing.keys()),
+      claim: claims.claim,
+      check: async (nodes) => void (await Promise.all([...new Set(nodes)].map(checkOne))),
+      revive,
+      nodes: () => [...byNode.keys()],
+      address: (node) => {
+        const address = addresses.get(node);
+        if (address === undefined) throw missing.get(node) ?? new VnmError('failed', `node '${node}' has no address`);
+        return address;
+      },
+      // What a node has that was away from the start is what it was given.
+      namespacePrefix: (node) => known.get(node)?.policy.namespacePrefix ?? defaultPolicy(slice).namespacePrefix,
+      resilient: (node) => !known.has(node) || hasFeature(known.get(node)!, 'resilient-groups'),
+      gates: (node) => !known.has(node) || hasFeature(known.get(node)!, 'ifb-gate'),
+    });
+  } finally {
+    for (const forget of listeners) forget();
+    if (context.connections === undefined) for (const connection of byNode.values()) connection.close();
+  }
+}
+
+/** How a connection fails to a node that is away, or so ill that it is no better. */
+const awayCodes: readonly ErrorCode[] = ['unreachable', 'timeout'];
+
+export function isAway(error: unknown): error is VnmError {
+  return error instanceof VnmError && awayCodes.includes(error.code);
+}
+
+/** What the agent did on each node. */
+export type Applied = Map<string, OperationResult[]>;
+
+/** Sends every node its batch, all at once. On failures waits for all nodes, then throws one error that names each. */
+export async function applyAll(agents: Agents, batches: Batches, signal?: AbortSignal): Promise<Applied> {
+  const applied: Applied = new Map();
+  const failures: [string, VnmError][] = [];
+  await Promise.all(
+    [...batches].map(async ([node, operations]) => {
+      try {
+        const options = signalOption({ signal });
+        applied.set(node, (await agents.get(node).call('apply', { operations }, options)).results);
+      } catch (error) {
+        failures.push([
+          node,
+          error instanceof VnmError ? error : new VnmError('failed', messageOf(error), { cause: error }),
+        ]);
+      }
+    }),
+  );
+  const error = combineByNode(failures);
+  if (error !== undefined) throw error;
+  return applied;
+}
+
+/** One error that names each node; undefined when there is none. */
+export function combineByNode(failures: readonly (readonly [string, VnmError])[]): VnmError | undefined {
+  const [first, ...others] = failures.map(
+    ([node, error]) => new VnmError(error.code, `node '${node}': ${error.message}`, { hint: error.hint, cause: error }),
+  );
+  if (first === undefined || others.length === 0) return first;
+  const message = [first, ...others].map((failure) => failure.message).join('\n');
+  return new VnmError(first.code, message, { hint: first.hint, cause: first });
+}
+
+/**
+ * As `applyAll`, but goes on without nodes that are away, also when tried once more unless they were given up, and answers which
+ * these were: what is to go from them is left there, for `reconcile` to find by its mark.
+ */
+export async function applyWhereReachable(
+  agents: Agents,
+  batches: Batches,
+  givenUp: ReadonlySet<string> = new Set(),
+): Promise<string[]> {
+  const left = await applyOnce(agents, batches);
+  const hoped = left.filter((node) => !givenUp.has(node));
+  if (hoped.length === 0) return left;
+  await agents.revive(hoped);
+  return applyOnce(agents, new Map(left.map((node) => [node, batches.get(node)!])));
+}
+
+async function applyOnce(agents: Agents, batches: Batches): Promise<string[]> {
+  const left = await Promise.all(
+    [...batches].map(async ([node, operations]) => {
+      if (agents.missing.has(node)) return [node];
+      try {
+        await applyAll(agents, new Map([[node, operations]]));
+        return [];
+      } catch (error) {
+        if (isAway(error)) return [node];
+        throw error;
+      }
+    }),
+  );
+  return left.flat();
+}
+
+/** How many operations changed something. */
+export function countChanges(applied: Applied): number {
+  return [...applied.values()].flat().filter((result) => result.status === 'changed').length;
+}
+
+/** The policy that a node of one's own gets on first use. */
+export function ownPolicy(slice: Slice): Policy {
+  return { ...defaultPolicy(slice), limits: ownLimits };
+}
+
+/** The policy that an administrator gives the slice on a node, unless limits or operations are named. */
+export function defaultPolicy(slice: Slice): Policy {
+  const ids = sliceIds(slice.number);
+  return policySchema.parse({
+    slice: slice.name,
+    vnet: formatPrefix(slice.vnet),
+    // A slice's name has no underscore, so no slice's prefix begins with another's.
+    namespacePrefix: `pv-${slice.name}_`,
+    ...ids,
+  });
+}
+
+export function hasFeature(facts: NodeFacts, name: Feature['name']): boolean {
+  return facts.features.some((feature) => feature.name === name && feature.available);
+}
+
+/** A policy made for another number or subnet would refuse everything, or half of it; better to say so at once. */
+function checkPolicy(slice: Slice, { node, facts: { policy } }: AgentConnection): void {
+  const wanted = defaultPolicy(slice);
+  for (const key of ['vnet', 'interfacePrefix', 'table'] as const) {
+    if (policy[key] === wanted[key]) continue;
+    throw new VnmError(
+      'conflict',
+      `node '${node}' has a policy for slice '${slice.name}' with ${key} ${policy[key]}, the slice file means ${wanted[key]}`,
+      {
+        hint: `change the slice file's vnet or number; or uninstall what is there, and run pl-vnm agent forget ${slice.name} ${node}`,
+      },
+    );
+  }
+}

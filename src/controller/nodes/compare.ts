@@ -1,0 +1,141 @@
+/** Compares the database with the nodes. The nodes compare: each plans its batch, and says what it would change. */
+import { messageOf, VnmError } from '../../model/errors.ts';
+import { sliceIds } from '../../model/ids.ts';
+import type { Slice, VirtualNetwork } from '../../model/slice.ts';
+import type { Store } from '../../store/store.ts';
+import type { Difference } from '../../vsys/difference.ts';
+import type { OperationInput } from '../../vsys/operations.ts';
+import { type Context, signalOption } from '../base/context.ts';
+import { edgeNodes } from '../base/resolve.ts';
+import { mergeBatches, type NodeNames } from '../batches/batches.ts';
+import { desiredBatches, type RecordedVn } from '../batches/desired.ts';
+import { leftOvers, leftOversOf } from '../batches/left-overs.ts';
+import { type Agents, isAway } from './agents.ts';
+import { recordAddedRoutes } from './record-added.ts';
+
+export interface NodeDifference extends Difference {
+  readonly node: string;
+  /** There beside what the database says; `reconcile` leaves it. */
+  readonly additional: boolean;
+}
+
+export interface NodeFailure {
+  readonly node: string;
+  readonly message: string;
+}
+
+/** What the nodes said of their batches. */
+export interface Comparison {
+  readonly differences: NodeDifference[];
+  /** Nodes that are away. */
+  readonly unreachable: NodeFailure[];
+  /** Nodes that could not do what was asked, which then changed nothing. */
+  readonly failed: NodeFailure[];
+}
+
+export interface Comparing {
+  /** The VNs that are compared. Only their nodes have to be connected. */
+  readonly meant: readonly RecordedVn[];
+  /** All that is recorded of the slice, whose nodes are all connected: what belongs to none of it is looked for, too. */
+  readonly recorded?: readonly RecordedVn[];
+  /** Without it the nodes are mended. */
+  readonly dryRun: boolean;
+}
+
+/**
+ * Every node that is connected by itself, so that one which fails does not hide the others. What was added to its routers is written
+ * down.
+ */
+export async function compareNodes(context: Context, agents: Agents, comparing: Comparing): Promise<Comparison> {
+  const { slice } = agents;
+  const { names, refuseUnknown } = withoutAddresses(agents);
+  const batchesOf = (vns: readonly RecordedVn[]) => mergeBatches(...vns.map((vn) => desiredBatches(slice, vn, names)));
+  const meant = batchesOf(comparing.meant);
+  const needed = comparing.recorded === undefined ? undefined : batchesOf(comparing.recorded);
+  const { interfacePrefix } = sliceIds(slice.number);
+  const differences = new Map<string, NodeDifference[]>();
+  const failures = new Map<string, unknown>(agents.missing);
+  // What an earlier command still has under way would change what is looked at.
+  if (!comparing.dryRun) agents.claim();
+
+  async function compareNode(node: string): Promise<NodeDifference[]> {
+    const options = signalOption(context);
+    const batch = meant.get(node) ?? [];
+    refuseUnknown(batch);
+    const inventory = await agents.get(node).call('inventory', {}, options);
+    const beside = leftOvers(inventory, (needed ?? meant).get(node) ?? [], interfacePrefix);
+    const { removal, additional } = needed === undefined ? leftOversOf(beside, batch) : beside;
+    const operations = [...batch, ...removal];
+    const { dryRun } = comparing;
+    const answer = await agents.get(node).call('apply', { operations, repair: true, dryRun }, options);
+    for (const { vn } of comparing.meant) await recordAddedRoutes(context, agents, vn, [node]);
+    return [
+      ...(answer.differences ?? []).map((difference) => ({ node, ...difference, additional: false })),
+      ...additional.map((difference) => ({ node, ...difference, additional: true })),
+    ];
+  }
+
+  await Promise.all(
+    agents.nodes().map(async (node) => {
+      try {
+        differences.set(node, await compareNode(node));
+      } catch (error) {
+        context.signal?.throwIfAborted();
+        failures.set(node, error);
+      }
+    }),
+  );
+  const told = (which: (error: unknown) => boolean) =>
+    [...failures].filter(([, error]) => which(error)).map(([node, error]) => ({ node, message: messageOf(error) }));
+  return {
+    differences: [...slice.nodes.keys()].flatMap((node) => differences.get(node) ?? []),
+    unreachable: told(isAway),
+    failed: told((error) => !isAway(error)),
+  };
+}
+
+/**
+ * A node that is dead may have lost its name, too, so that its address is not known. Batches with a tunnel to it are planned all the
+ * same, and refused one by one: the other nodes need not wait for it.
+ */
+function withoutAddresses(agents: Agents): { names: NodeNames; refuseUnknown(batch: readonly OperationInput[]): void } {
+  const unknown = new Map<string, string>();
+  const address = (node: string) => {
+    try {
+      return agents.address(node);
+    } catch (error) {
+      const name = `address of ${node}`;
+      unknown.set(name, `the other end of a tunnel, node '${node}', has no known address: ${messageOf(error)}`);
+      return name;
+    }
+  };
+  const refuseUnknown = (batch: readonly OperationInput[]) => {
+    for (const operation of batch) {
+      const fault = operation.op === 'tunnel_up' && 'remote' in operation && unknown.get(operation.remote);
+      if (typeof fault === 'string') throw new VnmError('failed', fault);
+    }
+  };
+  return { names: { ...agents, address }, refuseUnknown };
+}
+
+/** The nodes where something of these VNs is, may be, or was: all that they have a placement on. */
+export function nodesOf(store: Store, slice: Slice, vns: readonly VirtualNetwork[]): Set<string> {
+  const instances = vns.flatMap((vn) => store.instances.list({ slice: slice.name, vn: vn.name }));
+  const placements = [
+    ...vns.flatMap((vn) => [...vn.placements.values()]),
+    ...instances.map(({ id }) => store.instances.plan(id).placement),
+  ];
+  return new Set([...vns.flatMap(edgeNodes), ...placements.flatMap((placement) => [...placement.values()])]);
+}
+
+export function recordReconciled(
+  store: Store,
+  slice: Slice,
+  vn: string | undefined,
+  mended: readonly NodeDifference[],
+): void {
+  const nodes = [...new Set(mended.map(({ node }) => node))];
+  const what = vn === undefined ? 'slice' : `VN '${vn}'`;
+  const count = mended.length === 1 ? '1 difference' : `${mended.length} differences`;
+  store.events.add(slice.name, 'reconciled', `${what}: ${count} mended on ${nodes.join(', ')}`, mended);
+}

@@ -1,0 +1,83 @@
+/** Where the nodes of a slice are. */
+import { lookup } from 'node:dns/promises';
+import { isIPv4 } from 'node:net';
+import { VnmError } from '../../model/errors.ts';
+import type { Slice, SubstrateNode } from '../../model/slice.ts';
+import type { TestbedPlaces } from '../../store/testbeds.ts';
+import type { AgentTarget } from '../../transport/agent-connection.ts';
+import type { Context } from '../base/context.ts';
+
+export interface Place {
+  readonly target: AgentTarget;
+  readonly node: SubstrateNode;
+  readonly testbedAddress?: string;
+}
+
+/** Where each node is: the slice file says, or the local testbed. */
+export function placesOf(context: Context, slice: Slice, names: readonly string[]): Place[] {
+  const row = context.store.testbeds.forSlice(slice.name);
+  const testbed = row?.record == null ? undefined : (JSON.parse(row.record) as TestbedPlaces);
+  return names.map((name) => {
+    const node = slice.nodes.get(name);
+    if (node === undefined) throw new VnmError('not-found', `slice '${slice.name}' has no substrate node '${name}'`);
+    if (node.host !== undefined) {
+      const { host, port = 22, user = 'root', key, patience } = node;
+      const target = {
+        node: name,
+        slice: slice.name,
+        host,
+        port,
+        user,
+        ...(key === undefined ? {} : { keyPath: key }),
+        ...(patience === undefined ? {} : { patience }),
+      };
+      return { target, node };
+    }
+    const place = testbed?.nodes.find((candidate) => candidate.name === name);
+    if (testbed === undefined || place === undefined) {
+      throw new VnmError(
+        'not-found',
+        `node '${name}' of slice '${slice.name}' has no host, and no local testbed gives it a place`,
+        {
+          hint: `pl-vnm testbed up SLICE.yaml, or give the node a host in the slice file`,
+        },
+      );
+    }
+    const { host, port, user, key: keyPath, address } = place;
+    const { patience } = node;
+    const target = {
+      ...{ node: name, slice: slice.name, host, port, user, keyPath, knownHostsPath: testbed.knownHosts },
+      ...(patience === undefined ? {} : { patience }),
+    };
+    return { target, node, testbedAddress: address };
+  });
+}
+
+/** Where other nodes send tunnel packets: an IPv4 address, or why there is none. */
+export async function findAddress({
+  node,
+  target,
+  testbedAddress,
+}: Place): Promise<{ node: string; address: string | VnmError }> {
+  const address = node.address ?? testbedAddress ?? target.host;
+  if (isIPv4(address)) return { node: node.name, address };
+  try {
+    const found = await lookup(address, { family: 4 });
+    // An address that is one already comes back as it is.
+    if (found.family !== 4) throw new Error(`'${address}' is an IPv6 address`);
+    return { node: node.name, address: found.address };
+  } catch (cause) {
+    const hint = "give the node an 'address' in the slice file: an IPv4 address where the other nodes reach it";
+    const why = (await hasIPv6(address)) ? ', only IPv6, which SSH goes over and tunnels do not' : '';
+    const what = `node '${node.name}': no IPv4 address for '${address}'${why}`;
+    const error = new VnmError('unreachable', what, { hint, cause });
+    return { node: node.name, address: error };
+  }
+}
+
+async function hasIPv6(host: string): Promise<boolean> {
+  return lookup(host, { family: 6 }).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,58 @@
+import { VnmError } from '../../model/errors.ts';
+import { mtuRange } from '../../model/mtu.ts';
+import { joinsNodes, type TunnelKind, tunnelDescriptor } from '../../model/tunnel.ts';
+import type { AccessLink, Instance } from '../../planning/instance.ts';
+import type { Agents } from '../nodes/agents.ts';
+
+/** Tunnels carry ordinary Ethernet-size packets where the underlay has room for the tunnel's own headers. */
+const usualMtu = 1500;
+
+/** The largest packet that every tunnel of an instance and every access link carries: what the nodes' interfaces say. */
+export async function tunnelMtu(
+  agents: Agents,
+  instance: Instance,
+  access: readonly AccessLink[],
+  largest: number = usualMtu,
+): Promise<{ mtu: number; node?: string }> {
+  const overheads = overheadsOf(agents, [
+    ...instance.links.map(({ tunnel, a, b }) => ({ tunnel, nodes: [a.node, b.node] as const })),
+    ...access.map(({ tunnel, gatewayEnd: a, hostEnd: b }) => ({ tunnel, nodes: [a.node, b.node] as const })),
+  ]);
+  const found = await Promise.all(
+    [...overheads].map(async ([node, remotes]) => {
+      const { mtus } = await agents.get(node).call('path_mtu', { remotes: [...remotes.keys()] });
+      const [mtu, overhead] = [...remotes.values()]
+        .map((bytes, index) => [mtus[index]! - bytes, bytes] as const)
+        .reduce((best, next) => (next[0] < best[0] ? next : best));
+      return { node, mtu, overhead };
+    }),
+  );
+  const none = { node: '', mtu: largest, overhead: 0 };
+  const { node, mtu, overhead } = found.reduce((best, next) => (next.mtu < best.mtu ? next : best), none);
+  if (node === '') return { mtu };
+  if (mtu < mtuRange[0]) {
+    throw new VnmError('unsupported', `node '${node}' carries tunnel packets of ${mtu} bytes at most`, {
+      hint: `tunnels need an underlay MTU of ${mtuRange[0] + overhead} bytes or more`,
+    });
+  }
+  return { node, mtu };
+}
+
+/** By node: the addresses that its tunnels lead to, each with the most bytes that a tunnel to there adds. */
+function overheadsOf(
+  agents: Agents,
+  tunnels: readonly { tunnel: TunnelKind; nodes: readonly [string, string] }[],
+): Map<string, Map<string, number>> {
+  const overheads = new Map<string, Map<string, number>>();
+  const add = (node: string, peer: string, bytes: number) => {
+    const [remotes, address] = [overheads.get(node) ?? new Map<string, number>(), agents.address(peer)];
+    overheads.set(node, remotes.set(address, Math.max(bytes, remotes.get(address) ?? 0)));
+  };
+  for (const { tunnel, nodes } of tunnels.filter((one) => joinsNodes(one.tunnel))) {
+    const [a, b] = nodes;
+    const { overheadBytes } = tunnelDescriptor(tunnel);
+    add(a, b, overheadBytes);
+    add(b, a, overheadBytes);
+  }
+  return overheads;
+}

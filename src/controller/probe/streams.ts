@@ -1,0 +1,100 @@
+import { randomBytes } from 'node:crypto';
+import { sleep } from '../../clock/sleep.ts';
+import type { StreamReport } from '../../vsys/messages.ts';
+import type { Agents } from '../nodes/agents.ts';
+
+/** One end of a stream of numbered packets: an address that a node owns. */
+export interface StreamEnd {
+  readonly node: string;
+  readonly address: string;
+}
+
+export interface StreamSpec {
+  readonly from: StreamEnd;
+  readonly to: StreamEnd;
+  readonly payloadBytes: number;
+  readonly rateBps: number;
+  /** Without it, until stopped. */
+  readonly count?: number;
+  /** Receive buffer beyond the usual one. */
+  readonly bufferBytes?: number;
+}
+
+/** A stream that is being sent and received. */
+export interface RunningStream {
+  /** Stops sending; how many packets were sent. */
+  stop(): Promise<number>;
+  /** What has arrived so far. */
+  received(): Promise<StreamReport>;
+  /** Forgets the stream on both nodes; its last report. */
+  close(): Promise<{ sent: number; report: StreamReport }>;
+}
+
+/** Opens the receiver, then starts the sender. */
+export async function startStream(agents: Agents, spec: StreamSpec): Promise<RunningStream> {
+  const stream = randomBytes(8).toString('hex');
+  const receiver = agents.get(spec.to.node);
+  const sender = agents.get(spec.from.node);
+  const ends = { address: spec.to.address, sender: spec.from.address };
+  const room = spec.bufferBytes === undefined ? {} : { bufferBytes: spec.bufferBytes };
+  const { port } = await receiver.call('stream_open', { stream, ...ends, ...room });
+  try {
+    await sender.call('stream_send', {
+      stream,
+      from: spec.from.address,
+      to: spec.to.address,
+      port,
+      payloadBytes: spec.payloadBytes,
+      rateBps: spec.rateBps,
+      ...(spec.count === undefined ? {} : { count: spec.count }),
+    });
+  } catch (error) {
+    await receiver.call('stream_report', { stream, close: true });
+    throw error;
+  }
+  return {
+    stop: async () => (await sender.call('stream_stop', { stream })).sent,
+    received: () => receiver.call('stream_report', { stream }),
+    close: async () => {
+      // Sender and receiver may be one agent; then one report has both halves.
+      const [sent, report] = await Promise.all([
+        sender.call('stream_report', { stream, close: sender !== receiver }),
+        receiver.call('stream_report', { stream }),
+      ]);
+      await receiver.call('stream_report', { stream, close: true });
+      return { sent: sent.sent, report };
+    },
+  };
+}
+
+/** Sends `count` packets and waits until all have arrived, or none has for `quietMs` after the last was due. */
+export async function runStream(
+  agents: Agents,
+  spec: StreamSpec & { count: number },
+  quietMs: number,
+): Promise<StreamReport> {
+  const stream = await startStream(agents, spec);
+  try {
+    await sleep((spec.count * spec.payloadBytes * 8 * 1000) / spec.rateBps);
+    await settle(stream, spec.count, quietMs);
+  } catch (error) {
+    await stream.close();
+    throw error;
+  }
+  return (await stream.close()).report;
+}
+
+/** Waits until `sent` packets have arrived at the receiving node, or nothing new has for `quietMs`. */
+export async function settle(stream: RunningStream, sent: number, quietMs: number): Promise<void> {
+  let seen = -1;
+  let quietSince = performance.now();
+  while (performance.now() - quietSince < quietMs) {
+    const { received, dropped } = await stream.received();
+    if (received + dropped >= sent) return;
+    if (received !== seen) {
+      seen = received;
+      quietSince = performance.now();
+    }
+    await sleep(Math.min(50, quietMs / 4));
+  }
+}

@@ -1,0 +1,132 @@
+/** How large the packets are that each tunnel really carries, found with packets: what interfaces say is only the most that is possible. */
+import { VnmError } from '../../model/errors.ts';
+import { joinsNodes } from '../../model/tunnel.ts';
+import type { AccessLink, Instance, LinkEnd } from '../../planning/instance.ts';
+import type { Context } from '../base/context.ts';
+import { namespaceOf } from '../batches/operations.ts';
+import type { Agents } from '../nodes/agents.ts';
+
+interface End {
+  readonly node: string;
+  readonly namespace?: string;
+  readonly address: string;
+}
+
+/** Between two nodes; the first end is asked to try it, the other where that finds nothing out. */
+export interface Tunnel {
+  readonly name: string;
+  readonly ends: readonly [End, End];
+}
+
+export interface TunnelSize {
+  /** `router a on n1 and gateway g on gw1`. */
+  readonly name: string;
+  /** Largest packets that pass both ways; undefined where nothing answers. */
+  readonly bytes: number | undefined;
+}
+
+/** Far smaller than any tunnel that is of use. */
+const smallestBytes = 128;
+const timeoutMs = 1500;
+/** Most probes of one request. */
+const maxProbes = 1024;
+
+/** The tunnels of an instance, each with the index of its link. A gateway asks its router, in whose namespace no firewall of the node counts. */
+export function tunnelsOf(instance: Instance, agents: Agents): (Tunnel & { readonly link: number })[] {
+  const nameOf = ({ router, gateway, node }: LinkEnd) =>
+    router === undefined ? `gateway ${gateway} on ${node}` : `router ${router} on ${node}`;
+  const endOf = ({ router, node, address }: LinkEnd): End => ({
+    node,
+    address,
+    ...(router === undefined ? {} : { namespace: namespaceOf(instance, router, agents) }),
+  });
+  return instance.links.flatMap(({ tunnel, a, b }, link) =>
+    joinsNodes(tunnel) ? [{ name: `${nameOf(a)} and ${nameOf(b)}`, ends: [endOf(a), endOf(b)], link }] : [],
+  );
+}
+
+export function accessTunnels(access: readonly AccessLink[]): Tunnel[] {
+  return access.map(({ endHost, gateway, hostEnd, gatewayEnd }) => ({
+    name: `end host ${endHost} on ${hostEnd.node} and gateway ${gateway} on ${gatewayEnd.node}`,
+    ends: [hostEnd, gatewayEnd],
+  }));
+}
+
+/** The largest packets of at most `largest` bytes that each tunnel carries, all at once. */
+export async function measureTunnels(
+  agents: Agents,
+  tunnels: readonly Tunnel[],
+  largest: number,
+): Promise<TunnelSize[]> {
+  const first = await sizesFrom(agents, tunnels, largest, ([own, peer]) => [own, peer]);
+  const open = tunnels.filter((_, index) => first[index] === undefined);
+  const second = await sizesFrom(agents, open, largest, ([peer, own]) => [own, peer]);
+  return tunnels.map((tunnel, index) => ({
+    name: tunnel.name,
+    bytes: first[index] ?? second[open.indexOf(tunnel)],
+  }));
+}
+
+async function sizesFrom(
+  agents: Agents,
+  tunnels: readonly Tunnel[],
+  largest: number,
+  directed: (ends: Tunnel['ends']) => readonly [own: End, peer: End],
+): Promise<(number | undefined)[]> {
+  const asked = tunnels.map(({ ends }, index) => ({ index, ends: directed(ends) }));
+  const sizes: (number | undefined)[] = tunnels.map(() => undefined);
+  const byNode = Map.groupBy(asked, ({ ends: [own] }) => own.node);
+  await Promise.all(
+    [...byNode].map(async ([node, questions]) => {
+      if (agents.missing.has(node)) return;
+      for (let start = 0; start < questions.length; start += maxProbes) {
+        const some = questions.slice(start, start + maxProbes);
+        const probes = some.map(({ ends: [{ namespace, address }, peer] }) => ({
+          ...(namespace === undefined ? {} : { namespace }),
+          from: address,
+          to: peer.address,
+        }));
+        const found = await sizesAt(agents, node, probes, largest);
+        some.forEach(({ index }, place) => {
+          sizes[index] = found[place] ?? undefined;
+        });
+      }
+    }),
+  );
+  return sizes;
+}
+
+/** Null where it cannot be known. Also a policy may keep an agent from asking. */
+export async function sizesAt(
+  agents: Agents,
+  node: string,
+  probes: readonly { namespace?: string; from: string; to: string }[],
+  largest: number,
+): Promise<(number | null)[]> {
+  try {
+    const request = { probes: [...probes], smallest: Math.min(smallestBytes, largest), largest, timeoutMs };
+    return (await agents.get(node).call('packet_sizes', request)).sizes;
+  } catch (error) {
+    if (error instanceof VnmError && error.code === 'forbidden') return probes.map(() => null);
+    throw error;
+  }
+}
+
+/** Those that carry less than `bytes`, the narrowest first. */
+export function narrowerThan(sizes: readonly TunnelSize[], bytes: number): (TunnelSize & { readonly bytes: number })[] {
+  return sizes
+    .flatMap((size) => (size.bytes === undefined ? [] : [{ ...size, bytes: size.bytes }]))
+    .filter((size) => size.bytes < bytes)
+    .sort((a, b) => a.bytes - b.bytes);
+}
+
+export function noteUnknown(context: Pick<Context, 'report'>, sizes: readonly TunnelSize[], mtu: number): void {
+  const unknown = sizes.filter(({ bytes }) => bytes === undefined).map(({ name }) => name);
+  if (unknown.length === 0) return;
+  const text = `not known whether packets of ${mtu} bytes get through, since nothing answers: between ${unknown.join('; between ')}`;
+  context.report({ kind: 'note', text });
+}
+
+export function describeSizes(sizes: readonly { name: string; bytes: number }[]): string {
+  return sizes.map(({ name, bytes }) => `${bytes} bytes between ${name}`).join('; ');
+}

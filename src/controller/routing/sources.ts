@@ -1,0 +1,10 @@
+import type { RouterKind } from '../../model/router.ts';
+import type { VirtualNetwork } from '../../model/slice.ts';
+import type { RoutingSource } from './source.ts';
+import { staticRoutes } from './static.ts';
+
+const sources: Readonly<Record<RouterKind, RoutingSource>> = { static: staticRoutes };
+
+export function sourceOf({ routers }: VirtualNetwork, router: string): RoutingSource {
+  return sources[routers.find(({ name }) => name === router)!.kind];
+}

@@ -1,0 +1,30 @@
+/** Routes that were put into a router and stay there: by the controller, or by somebody at the node. */
+import { isDeepStrictEqual } from 'node:util';
+import type { Route } from '../../model/route.ts';
+import { translateRoutes } from '../../planning/translate.ts';
+import { mergeBatches } from '../batches/batches.ts';
+import { namespaceOf } from '../batches/operations.ts';
+import { installRoutes } from '../batches/routers.ts';
+import type { RoutingSource } from './source.ts';
+
+export const staticRoutes: RoutingSource = {
+  read: async (agents, instance, router) => {
+    const namespace = namespaceOf(instance, router, agents);
+    const { routes } = await agents.get(instance.placement.get(router)!).call('routes', { namespace });
+    return routes;
+  },
+  isOwn: () => true,
+  translate: translateRoutes,
+  put: (instance, router, before, after, names) =>
+    mergeBatches(
+      installRoutes(new Map([[router, missingIn(after, before)]]), instance, names, 'delete'),
+      installRoutes(new Map([[router, missingIn(before, after)]]), instance, names, 'add'),
+    ),
+  // A batch is applied when its answer comes.
+  settled: async () => {},
+};
+
+/** Those of `others` that `routes` has not. */
+export function missingIn(routes: readonly Route[], others: readonly Route[]): Route[] {
+  return others.filter((route) => !routes.some((candidate) => isDeepStrictEqual(candidate, route)));
+}

@@ -1,0 +1,122 @@
+/** The routing state of a VN, from one instance to another. */
+import { VnmError } from '../../model/errors.ts';
+import type { Route } from '../../model/route.ts';
+import { routerNames } from '../../model/router.ts';
+import type { VirtualNetwork } from '../../model/slice.ts';
+import type { Instance } from '../../planning/instance.ts';
+import { infrastructureRoutes, type RoutingState } from '../../planning/routes.ts';
+import { mergeBatches } from '../batches/batches.ts';
+import { type Agents, applyAll, isAway } from '../nodes/agents.ts';
+import { sourceOf } from './sources.ts';
+import { missingIn } from './static.ts';
+
+/**
+ * Step 3: what the old routers have at this moment, translated for the new ones, with the new instance's own entries. Without those
+ * whose node is away: a connection that got lost is tried once more, but not one to a node that was given up.
+ */
+export async function readTranslated(
+  agents: Agents,
+  vn: VirtualNetwork,
+  from: Instance,
+  to: Instance,
+  routers: readonly string[] = routerNames(vn),
+): Promise<RoutingState> {
+  const infrastructure = infrastructureRoutes(vn, to);
+  const entries = await Promise.all(
+    routers.map(async (router) => {
+      const routes = await liveRoutes(agents, vn, from, router);
+      if (routes === undefined) return [];
+      return [
+        [router, [...translateOwn(vn, router, routes, from, to), ...(infrastructure.get(router) ?? [])]] as const,
+      ];
+    }),
+  );
+  return new Map(entries.flat());
+}
+
+/** Undefined where the router's node is away. */
+async function liveRoutes(
+  agents: Agents,
+  vn: VirtualNetwork,
+  instance: Instance,
+  router: string,
+): Promise<Route[] | undefined> {
+  const ask = () => sourceOf(vn, router).read(agents, instance, router);
+  const first = await ask().catch(unlessAway);
+  const node = instance.placement.get(router)!;
+  if (first !== undefined || agents.givenUp.has(node)) return first;
+  await agents.revive([node]);
+  return ask().catch(unlessAway);
+}
+
+function unlessAway(error: unknown): undefined {
+  if (!isAway(error)) throw error;
+}
+
+function translateOwn(
+  vn: VirtualNetwork,
+  router: string,
+  routes: readonly Route[],
+  from: Instance,
+  to: Instance,
+): Route[] {
+  const source = sourceOf(vn, router);
+  return source.translate(
+    router,
+    routes.filter((route) => source.isOwn(route)),
+    from,
+    to,
+  );
+}
+
+/** What is recorded of a router, and what of it no new router could have. */
+interface Translated {
+  readonly routes: readonly Route[];
+  readonly left: readonly VnmError[];
+}
+
+/**
+ * As `readTranslated`, for a router that nobody can ask: what the VN has there, and what somebody had `added` when it was last looked at.
+ * An added entry that cannot be translated is left out, since nobody can remove it there.
+ */
+export function translateRecorded(
+  vn: VirtualNetwork,
+  router: string,
+  recorded: { readonly own: readonly Route[]; readonly added: readonly Route[] },
+  from: Instance,
+  to: Instance,
+): Translated {
+  const routes = translateOwn(vn, router, recorded.own, from, to);
+  const left: VnmError[] = [];
+  for (const route of recorded.added) {
+    try {
+      routes.push(...translateOwn(vn, router, [route], from, to));
+    } catch (error) {
+      if (!(error instanceof VnmError)) throw error;
+      left.push(error);
+    }
+  }
+  return { routes: [...routes, ...(infrastructureRoutes(vn, to).get(router) ?? [])], left };
+}
+
+/** Brings the new routers from `before` (empty at first) to `after`, and waits until they stay so. Answers how many entries changed. */
+export async function applyRoutes(
+  agents: Agents,
+  vn: VirtualNetwork,
+  instance: Instance,
+  before: RoutingState,
+  after: RoutingState,
+  signal?: AbortSignal,
+): Promise<number> {
+  const routers = [...new Set([...before.keys(), ...after.keys()])];
+  const of = (state: RoutingState, router: string) => state.get(router) ?? [];
+  const batches = routers.map((router) =>
+    sourceOf(vn, router).put(instance, router, of(before, router), of(after, router), agents),
+  );
+  await applyAll(agents, mergeBatches(...batches), signal);
+  await Promise.all(routers.map((router) => sourceOf(vn, router).settled(agents, instance, router)));
+  return routers.reduce((sum, router) => {
+    const [old, now] = [of(before, router), of(after, router)];
+    return sum + missingIn(now, old).length + missingIn(old, now).length;
+  }, 0);
+}

@@ -1,0 +1,83 @@
+/** How much a slice takes of a node: what the limits of a policy are compared with before anything is made. */
+import type { Limits } from './limits.ts';
+import { routerNames } from './router.ts';
+import type { Placement, Slice, VirtualNetwork } from './slice.ts';
+
+/** The limits that a VN can reach by what it is, whoever uses it. */
+export type DemandKind = 'namespaces' | 'tunnels' | 'routes';
+export type Demand = Readonly<Record<DemandKind, number>>;
+
+const demandKinds: readonly DemandKind[] = ['namespaces', 'tunnels', 'routes'];
+
+/** What of a VN counts; a `VirtualNetwork` is one. */
+export type VnShape = Pick<VirtualNetwork, 'routers' | 'links' | 'gateways' | 'endHosts'>;
+
+const none: Demand = { namespaces: 0, tunnels: 0, routes: 0 };
+
+export function addDemand(...demands: readonly Demand[]): Demand {
+  const sum = (kind: DemandKind) => demands.reduce((total, demand) => total + demand[kind], 0);
+  return { namespaces: sum('namespaces'), tunnels: sum('tunnels'), routes: sum('routes') };
+}
+
+/** Of one instance: its routers on the node with their tunnels and entries, and the node's links into it as a gateway. */
+export function instanceDemand(vn: VnShape, placement: Placement, node: string): Demand {
+  const ends = [
+    ...vn.links.map(({ from, to }) => [placement.get(from), placement.get(to)]),
+    ...vn.gateways.map((gateway) => [gateway.node, placement.get(gateway.router)]),
+  ];
+  const here = routerNames(vn).filter((router) => placement.get(router) === node);
+  const isHere = new Set(here);
+  const count = (routers: readonly string[]) => routers.filter((router) => isHere.has(router)).length;
+  // Each end of a link on the node has an entry for its neighbour.
+  const linkEnds =
+    count(vn.links.flatMap(({ from, to }) => [from, to])) + count(vn.gateways.map(({ router }) => router));
+  const gateways = vn.gateways.filter((gateway) => gateway.node === node).length;
+  return {
+    namespaces: here.length,
+    tunnels: ends.filter((pair) => pair.includes(node)).length,
+    // Each router knows all end hosts, and both ends of every link that is not its own.
+    routes: here.length * (vn.endHosts.length + 2 * ends.length) - linkEnds + 2 * gateways,
+  };
+}
+
+/** Of what stays while instances come and go: access links, and the entries of gateways and end hosts. */
+export function accessDemand(vn: VnShape, node: string): Demand {
+  const isHere = new Set(vn.gateways.filter((gateway) => gateway.node === node).map(({ name }) => name));
+  const behind = vn.endHosts.filter(({ gateway }) => isHere.has(gateway)).length;
+  const hosts = vn.endHosts.filter((endHost) => endHost.node === node).length;
+  const isEdge = isHere.size + hosts > 0;
+  return {
+    namespaces: 0,
+    tunnels: behind + hosts,
+    routes: (isEdge ? 1 : 0) + isHere.size * (vn.endHosts.length - behind) + behind + hosts * (vn.endHosts.length + 1),
+  };
+}
+
+/** With two instances of every VN, in the two placements that take the most: while all of them migrate. */
+export function largestDemand({ vns }: Pick<Slice, 'vns'>, node: string): Demand {
+  return addDemand(
+    none,
+    ...vns.map((vn) => {
+      const placed = [...vn.placements.values()].map((placement) => instanceDemand(vn, placement, node));
+      const twoLargest = (kind: DemandKind) =>
+        placed
+          .map((demand) => demand[kind])
+          .sort((a, b) => b - a)
+          .slice(0, 2)
+          .reduce((sum, value) => sum + value, 0);
+      const { tunnels, routes } = accessDemand(vn, node);
+      return {
+        namespaces: twoLargest('namespaces'),
+        tunnels: tunnels + twoLargest('tunnels'),
+        routes: routes + twoLargest('routes'),
+      };
+    }),
+  );
+}
+
+/** What of it is more than the limits allow. */
+export function exceeded(demand: Demand, limits: Limits): { kind: DemandKind; needed: number; limit: number }[] {
+  return demandKinds.flatMap((kind) =>
+    demand[kind] > limits[kind] ? [{ kind, needed: demand[kind], limit: limits[kind] }] : [],
+  );
+}

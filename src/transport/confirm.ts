@@ -1,0 +1,19 @@
+import { defaultConfirmMs, type Method, type ParamsInput, type Results } from '../vsys/messages.ts';
+import type { CallOptions } from '../vsys/rpc.ts';
+
+export type Call = <M extends Method>(method: M, params: ParamsInput<M>, options?: CallOptions) => Promise<Results[M]>;
+
+/**
+ * Sends back at once what an answer wants to have confirmed: that it arrived shows that the way from the node is not cut. `withinMs`: what
+ * the node is told to wait for that.
+ */
+export function confirming(call: Call, withinMs: number = defaultConfirmMs): Call {
+  return async (method, params, options) => {
+    const asked = method === 'apply' ? { confirmWithinMs: withinMs, ...params } : params;
+    const answer = await call(method, asked, options);
+    if (typeof answer === 'object' && 'confirm' in answer && answer.confirm !== undefined) {
+      await call('confirm', { token: answer.confirm.token }, options);
+    }
+    return answer;
+  };
+}

@@ -1,0 +1,84 @@
+/** Private key files in the formats that `ssh` accepts, for ssh2, which reads fewer of them. */
+import { createPrivateKey, type KeyObject } from 'node:crypto';
+import ssh2 from 'ssh2';
+
+export interface ParsedKeyFile {
+  readonly key?: Buffer;
+  /** Why there is no key, as in `is encrypted`. */
+  readonly fault?: string;
+  readonly hint?: string;
+}
+
+const strange: ParsedKeyFile = { fault: 'is no private key' };
+
+/** `content`: of the file, a character per byte. */
+export function parseKeyFile(content: string): ParsedKeyFile {
+  // As from an editor of Windows, or pasted without its last line's end.
+  const text = `${content
+    .replace(/^\u00ef\u00bb\u00bf/, '')
+    .replaceAll('\r\n', '\n')
+    .trim()}\n`;
+  if (/^(ssh-|ecdsa-|sk-)\S+ AAAA|^---- BEGIN SSH2 PUBLIC KEY|^-----BEGIN (RSA )?PUBLIC KEY/.test(text)) {
+    return { fault: 'is a public key', hint: 'name the file of the private key, which has no .pub at its end' };
+  }
+  if (text.startsWith('-----BEGIN ENCRYPTED PRIVATE KEY-----')) return { fault: 'is encrypted' };
+  if (isOfToken(text)) {
+    return {
+      fault: 'is a FIDO key, which only its token can use',
+      hint: 'FIDO keys are not possible yet: name another key that the node accepts',
+    };
+  }
+  const key = text.startsWith('-----BEGIN PRIVATE KEY-----') ? fromPkcs8(text) : Buffer.from(text, 'latin1');
+  if (key === undefined) return strange;
+  const parsed = ssh2.utils.parseKey(key);
+  if (parsed instanceof Error)
+    return parsed.message.includes('no passphrase given') ? { fault: 'is encrypted' } : strange;
+  return parsed.isPrivateKey() ? { key } : strange;
+}
+
+function isOfToken(text: string): boolean {
+  const [, body] = /^-----BEGIN OPENSSH PRIVATE KEY-----\n([\s\S]+)\n-----END/.exec(text) ?? [];
+  return body !== undefined && /sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com/.test(atobBytes(body));
+}
+
+function atobBytes(text: string): string {
+  return Buffer.from(text, 'base64').toString('latin1');
+}
+
+/** PKCS #8, as `openssl` writes it, in a format that ssh2 reads; undefined for other kinds of keys. */
+function fromPkcs8(text: string): Buffer | undefined {
+  let key: KeyObject;
+  try {
+    key = createPrivateKey(text);
+  } catch {
+    return undefined;
+  }
+  if (key.asymmetricKeyType === 'rsa') return Buffer.from(key.export({ type: 'pkcs1', format: 'pem' }));
+  if (key.asymmetricKeyType === 'ec') return Buffer.from(key.export({ type: 'sec1', format: 'pem' }));
+  return key.asymmetricKeyType === 'ed25519' ? ed25519(key) : undefined;
+}
+
+/** OpenSSH's own format (PROTOCOL.key of its sources). */
+function ed25519(key: KeyObject): Buffer {
+  const { x, d } = key.export({ format: 'jwk' });
+  const [open, secret] = [Buffer.from(x!, 'base64url'), Buffer.from(d!, 'base64url')];
+  const publicKey = Buffer.concat([string('ssh-ed25519'), string(open)]);
+  const check = Buffer.alloc(8);
+  const fields = Buffer.concat([check, publicKey, string(Buffer.concat([secret, open])), string('')]);
+  const padding = Buffer.from(Array.from({ length: (8 - (fields.length % 8)) % 8 }, (_, index) => index + 1));
+  const count = Buffer.from([0, 0, 0, 1]);
+  const whole = Buffer.concat([
+    Buffer.from('openssh-key-v1\0'),
+    ...[string('none'), string('none'), string(''), count, string(publicKey)],
+    string(Buffer.concat([fields, padding])),
+  ]);
+  const lines = whole.toString('base64').replaceAll(/.{70}/g, '$&\n');
+  return Buffer.from(`-----BEGIN OPENSSH PRIVATE KEY-----\n${lines}\n-----END OPENSSH PRIVATE KEY-----\n`);
+}
+
+function string(content: string | Buffer): Buffer {
+  const bytes = Buffer.from(content);
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(bytes.length);
+  return Buffer.concat([length, bytes]);
+}

@@ -1,0 +1,20 @@
+/** What may happen at an instant: the one list of its kinds. An agent's plane turns each into what its actuator does. */
+import * as z from 'zod';
+import { interfaceName } from './operations.ts';
+
+/** A group, and the nexthop that becomes the active one. */
+export const redirectionSchema = z.strictObject({
+  id: z.int().min(1).max(0xffffffff),
+  active: z.int().min(1).max(0xffffffff),
+});
+/** Ms after the common instant; a gate closes before it. */
+const offsetMs = z.number().min(-60_000).max(60_000);
+
+export const armableSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('redirect'), offsetMs, groups: z.array(redirectionSchema).min(1).max(1024) }),
+  z.strictObject({ kind: z.literal('gate_close'), offsetMs, interface: interfaceName }),
+  z.strictObject({ kind: z.literal('gate_open'), offsetMs, interface: interfaceName }),
+]);
+
+export type Armable = z.infer<typeof armableSchema>;
+export type ArmableKind = Armable['kind'];

@@ -1,0 +1,24 @@
+/** What a node uses already that a slice's subnet would take away from it, in words. */
+import { VnmError } from '../model/errors.ts';
+import type { Collision } from './messages.ts';
+
+const maxShown = 8;
+
+export function describeCollision({ what, slice }: Collision): string {
+  return slice === undefined ? what : `${what} (slice '${slice}')`;
+}
+
+export function describeCollisions(slice: string, vnet: string, collisions: readonly Collision[]): string {
+  const shown = collisions.slice(0, maxShown).map(describeCollision);
+  const more = collisions.length > maxShown ? [`and ${collisions.length - maxShown} more`] : [];
+  return `vnet ${vnet} of slice '${slice}' collides with what this node uses: ${[...shown, ...more].join('; ')}`;
+}
+
+export const collisionHint = 'choose another vnet for the slice';
+
+/** One error for all of them. */
+export function collisionError(slice: string, vnet: string, collisions: readonly Collision[]): VnmError {
+  return new VnmError('conflict', describeCollisions(slice, vnet, collisions), {
+    hint: `nothing was changed there; ${collisionHint}`,
+  });
+}

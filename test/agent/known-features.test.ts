@@ -1,0 +1,48 @@
+import { expect, it } from 'vitest';
+import { createKnownFeatures } from '../../src/agent/dataplane/kernel/known-features.ts';
+import type { Feature } from '../../src/vsys/messages.ts';
+
+const filter = (available: boolean): Feature => ({ name: 'tunnel-filter', available });
+const compat = (available: boolean): Feature => ({ name: 'nexthop-compat-off', available });
+
+it('finds what was installed or set since, and tries nothing out again that the node has', async () => {
+  const node = { nft: false, compat: false, tries: 0 };
+  const features = createKnownFeatures({
+    tryOut: async () => {
+      node.tries += 1;
+      return [filter(node.nft)];
+    },
+    look: async () => [compat(node.compat)],
+  });
+  expect([await features.has('tunnel-filter'), await features.has('tunnel-filter'), node.tries]).toEqual([
+    false,
+    false,
+    1,
+  ]);
+  expect(await features.read()).toEqual([filter(false), compat(false)]);
+  Object.assign(node, { nft: true, compat: true });
+  expect(await features.has('tunnel-filter')).toBe(false);
+  expect(await Promise.all([features.read(), features.read()])).toEqual([
+    [filter(true), compat(true)],
+    [filter(true), compat(true)],
+  ]);
+  expect(await features.has('tunnel-filter')).toBe(true);
+  expect(node.tries).toBe(3);
+  await features.read();
+  expect(node.tries).toBe(3);
+});
+
+it('tries again after a failure', async () => {
+  let isBroken = true;
+  const features = createKnownFeatures({
+    tryOut: async () => {
+      if (isBroken) throw new Error('no memory');
+      return [filter(true)];
+    },
+    look: async () => [],
+  });
+  await expect(features.has('tunnel-filter')).rejects.toThrow('no memory');
+  await expect(features.read()).rejects.toThrow('no memory');
+  isBroken = false;
+  expect(await features.read()).toEqual([filter(true)]);
+});

@@ -1,0 +1,135 @@
+import { describe, expect, it } from 'vitest';
+import type { Chains } from '../../../src/agent/obstacles/filter.ts';
+import { parseIptables } from '../../../src/agent/obstacles/iptables.ts';
+import { parseNft } from '../../../src/agent/obstacles/nft.ts';
+import { filterObstacles } from '../../../src/agent/obstacles/packet-filters.ts';
+
+const policy = { vnet: '10.70.0.0/16', interfacePrefix: 'pv0qw-' };
+const place = { port: 4789, uplink: 'eth0' };
+
+function kinds(chains: Chains, name = 'table'): string[] {
+  const table = { name, chains, insert: (chain: string) => `let it in at ${chain}` };
+  return filterObstacles([table], policy, place).map(({ kind, message }) => `${kind}: ${message}`);
+}
+
+type Json = Record<string, unknown>;
+const met = (left: Json, right: unknown, op = '==') => ({ match: { op, left, right } });
+const meta = (key: string) => ({ meta: { key } });
+const field = (protocol: string, name: string) => ({ payload: { protocol, field: name } });
+const accept = { accept: null };
+const drop = { drop: null };
+
+/** One table with a base chain at the hook, and a chain `other`, as nft prints them. */
+function nft(hook: string, chainPolicy: string, rules: Json[][], other: Json[][] = []): Chains {
+  const table = { family: 'ip', table: 'f' };
+  const entries = [
+    { metainfo: { version: '1.0.6' } },
+    { table: { family: 'ip', name: 'f' } },
+    { chain: { ...table, name: 'base', type: 'filter', hook, prio: 0, policy: chainPolicy } },
+    { chain: { ...table, name: 'other' } },
+    ...rules.map((expr) => ({ rule: { ...table, chain: 'base', expr } })),
+    ...other.map((expr) => ({ rule: { ...table, chain: 'other', expr } })),
+  ];
+  return parseNft(JSON.stringify({ nftables: entries }))[0]!.chains;
+}
+
+const forwardDropped = [
+  'forward-filter: a firewall drops traffic of 10.70.0.0/16 between the interfaces of the slice: chain base of table (policy drop, hook forward)',
+];
+const inputDropped = [
+  'input-filter: a firewall drops tunnel packets (UDP port 4789): chain base of table (policy drop, hook input)',
+];
+const established = [met({ ct: { key: 'state' } }, ['established', 'related'], 'in'), accept];
+const stateMap = {
+  vmap: {
+    key: { ct: { key: 'state' } },
+    data: {
+      set: [
+        ['invalid', drop],
+        ['established', accept],
+      ],
+    },
+  },
+};
+
+describe('a forward policy', () => {
+  it.each<[string, Json[][], Json[][]]>([
+    ['without rules', [], []],
+    ['that lets answers through', [established, [stateMap]], []],
+    ["of another program's interfaces", [[met(meta('iifname'), 'docker0'), accept]], []],
+    [
+      'of other addresses',
+      [[met(field('ip', 'saddr'), { set: [{ range: ['172.17.0.0', '172.18.255.255'] }] }), accept]],
+      [],
+    ],
+    [
+      'of another chain',
+      [[{ jump: { target: 'other' } }]],
+      [[met(meta('oifname'), 'virbr*'), { counter: {} }, accept]],
+    ],
+    ['of another chain that goes back', [[{ jump: { target: 'other' } }]], [[{ return: null }], [accept]]],
+  ])('drop %s is an obstacle', (_, rules, other) => {
+    expect(kinds(nft('forward', 'drop', rules, other))).toEqual(forwardDropped);
+  });
+
+  it.each<[string, Json[][], Json[][]]>([
+    ['by interface', [[met(meta('iifname'), 'pv*'), accept]], []],
+    ['by subnet', [[met(field('ip', 'saddr'), { prefix: { addr: '10.0.0.0', len: 8 } }), accept]], []],
+    ['in another chain', [[{ jump: { target: 'other' } }]], [[accept]]],
+    ['perhaps: by a set', [[met(field('ip', 'saddr'), '@friends'), accept]], []],
+    ['perhaps: by an extension', [[{ xt: { type: 'match', name: 'comment' } }, accept]], []],
+    ['perhaps: by a named map', [[{ vmap: { key: meta('iifname'), data: '@zones' } }]], []],
+  ])('drop that lets the slice through %s is none', (_, rules, other) => {
+    expect(kinds(nft('forward', 'drop', rules, other))).toEqual([]);
+  });
+
+  it('accept with a rule that drops is an obstacle, and without one is none', () => {
+    const rule = [met(field('ip', 'daddr'), { prefix: { addr: '10.0.0.0', len: 8 } }), { reject: null }];
+    expect(kinds(nft('forward', 'accept', [rule]))).toEqual([forwardDropped[0]!.replace('policy drop, ', '')]);
+    expect(kinds(nft('forward', 'accept', []))).toEqual([]);
+  });
+});
+
+describe('an input policy', () => {
+  const ssh = [met(field('tcp', 'dport'), { set: [22, { range: [80, 90] }] }), accept];
+  const loopback = [met(meta('iif'), 'lo'), accept];
+  const icmp = [met(meta('l4proto'), 'icmp'), accept];
+  it('drop without the port of tunnels is an obstacle', () => {
+    expect(kinds(nft('input', 'drop', [established, loopback, ssh, icmp]))).toEqual(inputDropped);
+  });
+  it.each([4789, { range: [4000, 5000] }, { set: [53, 4789] }])('drop with port %j is none', (port) => {
+    expect(kinds(nft('input', 'drop', [loopback, [met(field('udp', 'dport'), port), accept]]))).toEqual([]);
+  });
+});
+
+describe('iptables', () => {
+  const saved = (policyWord: string, ...rules: string[]) =>
+    kinds(
+      parseIptables(
+        ['*filter', `:FORWARD ${policyWord} [0:0]`, ':INPUT ACCEPT [0:0]', ':MINE - [0:0]', ...rules, 'COMMIT'].join(
+          '\n',
+        ),
+      ),
+    );
+  const docker = [
+    '-A FORWARD -j MINE',
+    '-A FORWARD -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT',
+    '-A FORWARD -i docker0 ! -o docker0 -j ACCEPT',
+    '-A MINE -m comment --comment "nothing here" -j RETURN',
+  ];
+  it('has an obstacle in the forward policy of Docker', () => {
+    expect(saved('DROP', ...docker)).toEqual([forwardDropped[0]!.replace('chain base', 'chain FORWARD')]);
+    expect(saved('ACCEPT', ...docker)).toEqual([]);
+  });
+  it.each([
+    '-A MINE -i pv+ -j ACCEPT',
+    '-A FORWARD -s 10.0.0.0/8 -j ACCEPT',
+    '-A MINE -m set --match-set friends src -j ACCEPT',
+  ])('has none with %s', (rule) => expect(saved('DROP', '-A FORWARD -j MINE', rule)).toEqual([]));
+  it('knows ports', () => {
+    expect(saved('ACCEPT', '-A INPUT -p udp -m multiport --dports 53,4000:5000 -j DROP')).toEqual([
+      'input-filter: a firewall drops tunnel packets (UDP port 4789): chain INPUT of table (hook input)',
+    ]);
+    expect(saved('ACCEPT', '-A INPUT -p tcp -m tcp --dport 4789 -j DROP')).toEqual([]);
+  });
+});

@@ -1,0 +1,164 @@
+/** What the agent does not install, and what it takes back, on a node with a network of its own. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { OperationInput } from '../../src/vsys/operations.ts';
+import { type AgentNode, agentLog, startAgentNode } from '../support/agent-node.ts';
+import { describeAsRoot } from '../support/privileges.ts';
+
+const patience = { timeout: 20_000 };
+const rules: OperationInput = { op: 'rule_up' };
+const mac = '02:50:0a:41:00:00';
+const tunnel: OperationInput = {
+  op: 'tunnel_up',
+  ...{ kind: 'vxlan', interface: 'pv001-g0', mac, mtu: 1400, vni: 5000, remote: '10.66.0.9', port: 4790 },
+};
+
+describeAsRoot('a node', () => {
+  let node: AgentNode;
+  beforeAll(async () => {
+    node = await startAgentNode();
+    node.ip('addr add 192.0.2.1/32 dev lo');
+  });
+  afterAll(() => node.remove());
+  const ownRules = () => node.ip('-4 rule show priority 10001').split('\n').filter(Boolean);
+
+  it('refuses the first things of a slice that would take its addresses away, and names them', async () => {
+    node.ip('addr add 10.65.1.1/24 dev lo');
+    node.ip('route add blackhole 10.0.0.0/8 table 77');
+    const words = "address 10.65.1.1/24 of interface 'lo'; entry 10.0.0.0/8 (table 77)";
+    const refusal = {
+      code: 'conflict',
+      message: `vnet 10.65.0.0/16 of slice 'test' collides with what this node uses: ${words}`,
+      hint: 'nothing was changed there; choose another vnet for the slice',
+    };
+    const router: OperationInput = { op: 'netns_up', namespace: node.router('a'), urpf: 'strict' };
+    for (const operation of [rules, router]) await expect(node.apply([operation])).rejects.toMatchObject(refusal);
+    expect(await node.inventory()).toMatchObject({ namespaces: [], rules: false });
+    expect(await node.client().call('collisions', {})).toMatchObject({ collisions: [{}, {}], installed: false });
+    node.ip('addr del 10.65.1.1/24 dev lo');
+    node.ip('route del blackhole 10.0.0.0/8 table 77');
+    expect(await node.client().call('collisions', {})).toEqual({ collisions: [], installed: false });
+  });
+
+  it('compares while no other slice installs its first things', async () => {
+    const lock = join(node.directory, 'run');
+    const other = spawn('flock', [lock, 'sh', '-c', 'echo has it; cat'], { stdio: ['pipe', 'pipe', 'inherit'] });
+    await once(other.stdout, 'data');
+    const applied = node.apply([rules]);
+    // The other slice's agent compares, and finds nothing of this one.
+    await sleep(300);
+    expect(ownRules()).toEqual([]);
+    node.ip('addr add 10.65.1.1/24 dev lo');
+    other.stdin.end();
+    await expect(applied).rejects.toMatchObject({ code: 'conflict' });
+    expect(ownRules()).toEqual([]);
+    node.ip('addr del 10.65.1.1/24 dev lo');
+    await node.apply([rules]);
+    await node.apply([{ op: 'rule_down' }]);
+  });
+
+  it('goes on with what is installed, whatever collides with it since', async () => {
+    await node.apply([rules]);
+    node.ip('addr add 10.65.1.1/24 dev lo');
+    const link = { interface: 'pv001-g0' };
+    expect(await node.apply([rules, { ...tunnel, remote: '192.0.2.9' }])).toEqual(['unchanged', 'changed']);
+    await node.apply([{ op: 'tunnel_down', ...link }, { op: 'rule_down' }]);
+    node.ip('addr del 10.65.1.1/24 dev lo');
+  });
+
+  it('takes rules back, with their batch, when the controller does not confirm that it got the answer', async () => {
+    const { raw } = node.attach();
+    const { confirm } = await raw.call('apply', {
+      operations: [rules, { ...tunnel, remote: '192.0.2.9' }],
+      confirmWithinMs: 300,
+    });
+    await expect.poll(ownRules, patience).toEqual([]);
+    await expect.poll(() => node.inventory(), patience).toMatchObject({ interfaces: [], routes: [], rules: false });
+    await expect(raw.call('confirm', { token: confirm!.token })).rejects.toMatchObject({
+      code: 'failed',
+      message: 'the node took back what was installed: the controller did not confirm it within 0.3 s',
+    });
+    expect(agentLog(node)).toContain('took back what was not confirmed in time');
+  });
+
+  it('keeps what was confirmed, also by a controller that came later', async () => {
+    const { raw } = node.attach();
+    await raw.call('apply', { operations: [rules], confirmWithinMs: 1500 });
+    // The first one was killed. This one finds all as it should be, and confirms.
+    expect(await node.apply([rules])).toEqual(['unchanged']);
+    const again = await raw.call('apply', { operations: [rules], confirmWithinMs: 100 });
+    expect(again.confirm).toBeUndefined();
+    expect(ownRules()).toHaveLength(2);
+    // Nothing of it can cut the way.
+    const { confirm } = await raw.call('apply', { operations: [{ ...tunnel, remote: '192.0.2.9' }] });
+    expect(confirm).toBeUndefined();
+    const removal: OperationInput[] = [{ op: 'tunnel_down', interface: 'pv001-g0' }, { op: 'rule_down' }];
+    expect((await raw.call('apply', { operations: removal })).confirm).toBeUndefined();
+  });
+
+  it('takes back what is not confirmed when its agent ends', async () => {
+    const attached = node.attach();
+    const { pid } = (await attached.raw.call('hello', {})).agent;
+    await attached.raw.call('apply', { operations: [rules] });
+    expect(ownRules()).toHaveLength(2);
+    process.kill(pid, 'SIGTERM');
+    await attached.ended;
+    expect(ownRules()).toEqual([]);
+  });
+
+  it('takes back what is not confirmed when its agent was killed, as soon as the next one starts', async () => {
+    const killed = async (attached: ReturnType<AgentNode['attach']>) => {
+      process.kill((await attached.raw.call('hello', {})).agent.pid, 'SIGKILL');
+      await attached.ended;
+    };
+    const first = node.attach();
+    const router: OperationInput = { op: 'netns_up', namespace: node.router('a'), urpf: 'strict' };
+    await first.raw.call('apply', { operations: [rules, router], confirmWithinMs: 600_000 });
+    const pending = join(node.directory, 'run', 'test.pending');
+    expect(existsSync(pending)).toBe(true);
+    await killed(first);
+    expect(ownRules()).toHaveLength(2);
+
+    const second = node.attach();
+    expect(await second.raw.call('inventory', {})).toMatchObject({ namespaces: [], rules: false });
+    expect([ownRules(), existsSync(pending)]).toEqual([[], false]);
+    expect(agentLog(node)).toContain('took back what was not confirmed in time');
+
+    // What was confirmed stays.
+    await second.client.call('apply', { operations: [rules] });
+    await killed(second);
+    const third = node.attach();
+    expect(await third.client.call('inventory', {})).toMatchObject({ rules: true });
+    await third.client.call('apply', { operations: [{ op: 'rule_down' }] });
+  });
+
+  it('lets a slice alone that has a policy and nothing installed, and names one that is in the way', async () => {
+    const other = {
+      ...node.policy,
+      ...{ slice: 'inner', vnet: '10.66.0.0/16', interfacePrefix: 'pv002-', namespacePrefix: `${node.namespace}i_` },
+      ...{ table: 50_002, rulePriority: 10_002 },
+    };
+    const file = join(node.directory, 'policy', 'inner.json');
+    writeFileSync(file, JSON.stringify(other), { mode: 0o644 });
+    const attached = node.attach();
+    const apply = (operation: OperationInput) => attached.client.call('apply', { operations: [operation] });
+    await apply(tunnel);
+    await apply({ op: 'tunnel_down', interface: 'pv001-g0' });
+    node.ip('rule add to 10.66.0.0/16 lookup 50002 priority 10002');
+    const refusal = {
+      code: 'forbidden',
+      message:
+        "tunnel end 10.66.0.9 does not belong to slice 'test' (allowed: addresses outside vnet 10.66.0.0/16 of slice 'inner')",
+      hint: `slice 'inner' is on this node (${file}); one of the two needs another vnet, or see pl-vnm agent list`,
+    };
+    await expect(apply(tunnel)).rejects.toMatchObject(refusal);
+    node.ip('rule del priority 10002');
+    // An administrator put it there.
+    writeFileSync(join(node.directory, 'attach-inner'), '');
+    await expect(apply(tunnel)).rejects.toMatchObject(refusal);
+  });
+});

@@ -1,0 +1,72 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Command } from '../../src/agent/dataplane/kernel/commands.ts';
+import { createUnconfirmed, type Unconfirmed } from '../../src/agent/dataplane/kernel/unconfirmed.ts';
+
+const command = (name: string): Command => ({ do: { namespace: '', ip: [name] }, undo: [] });
+const [one, two] = [command('one'), command('two')];
+
+describe('what waits to be confirmed', () => {
+  let waiting: Unconfirmed;
+  let takenBack: (readonly Command[])[];
+  beforeEach(() => {
+    vi.useFakeTimers();
+    takenBack = [];
+    waiting = createUnconfirmed({ write: () => {} }, (newest) => takenBack.push(waiting.takeBack(newest)));
+  });
+  afterEach(() => vi.useRealTimers());
+
+  it('is taken back when the time is over, and a late confirmation fails with the reason', () => {
+    const { token, withinMs } = waiting.note([one], 10_000);
+    vi.advanceTimersByTime(withinMs - 1);
+    expect(takenBack).toEqual([]);
+    vi.advanceTimersByTime(1);
+    expect([takenBack, waiting.isOpen()]).toEqual([[[one]], false]);
+    expect(() => waiting.confirm(token)).toThrow(
+      expect.objectContaining({
+        code: 'failed',
+        message: 'the node took back what was installed: the controller did not confirm it within 10 s',
+      }),
+    );
+  });
+
+  it('stays when it was confirmed, and when it was dropped', () => {
+    waiting.confirm(waiting.note([one], 100).token);
+    waiting.note([two], 100);
+    waiting.drop();
+    vi.advanceTimersByTime(1000);
+    expect([takenBack, waiting.isOpen()]).toEqual([[], false]);
+  });
+
+  it('waits on with what came after it, and any of the tokens confirms all', () => {
+    const first = waiting.note([one], 100);
+    vi.advanceTimersByTime(60);
+    waiting.note([two], 100);
+    vi.advanceTimersByTime(60);
+    expect(takenBack).toEqual([]);
+    waiting.confirm(first.token);
+    waiting.note([one], 100);
+    waiting.note([two], 100);
+    vi.advanceTimersByTime(100);
+    expect(takenBack).toEqual([[one, two]]);
+  });
+
+  it('can be confirmed again by those whose batches another one confirmed, or that were dropped', () => {
+    const [first, second] = [waiting.note([one], 100), waiting.note([two], 100)];
+    waiting.confirm(first.token);
+    waiting.confirm(second.token);
+    const third = waiting.note([one], 100);
+    waiting.drop();
+    waiting.confirm(third.token);
+    vi.advanceTimersByTime(1000);
+    expect([takenBack, waiting.isOpen()]).toEqual([[], false]);
+  });
+
+  it('is not taken back by the time of an older batch, nor confirmed by an unknown token', () => {
+    const first = waiting.note([one], 100);
+    waiting.note([two], 100);
+    expect(waiting.takeBack(first.token)).toEqual([]);
+    expect(() => waiting.confirm('nothing')).toThrow(expect.objectContaining({ code: 'not-found' }));
+    expect(waiting.isOpen()).toBe(true);
+    waiting.drop();
+  });
+});

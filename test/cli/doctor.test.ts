@@ -1,0 +1,31 @@
+import { expect, it } from 'vitest';
+import { doctorExitCode, lacks } from '../../src/cli/commands/doctor.ts';
+import type { NodeReport } from '../../src/controller/doctor.ts';
+
+const fine: NodeReport = { node: 'a', reachable: true, problems: [], features: [{ name: 'root', available: true }] };
+const lacking: NodeReport = {
+  node: 'b',
+  reachable: true,
+  problems: ['lacks root'],
+  features: [
+    { name: 'root', available: false },
+    { name: 'vxlan', available: false },
+  ],
+};
+const unreachable: NodeReport = { node: 'c', reachable: false, problems: ['c cannot be reached'] };
+
+it('what an unreachable node lacks is unknown', () => {
+  expect([fine, lacking, unreachable].map(lacks)).toEqual(['nothing', 'root, vxlan', 'unknown']);
+});
+
+it('an unreachable node makes the exit code 4, whatever else is wrong', () => {
+  const exitCode = (...nodes: NodeReport[]) => {
+    return doctorExitCode({ slice: 's', ok: nodes.every((node) => node.problems.length === 0), nodes });
+  };
+  expect([
+    exitCode(fine),
+    exitCode(fine, lacking),
+    exitCode(fine, unreachable),
+    exitCode(lacking, unreachable),
+  ]).toEqual([0, 1, 4, 4]);
+});

@@ -1,0 +1,101 @@
+import { CommanderError } from 'commander';
+import { describe, expect, it, vi } from 'vitest';
+import { createProgram } from '../../src/cli/program.ts';
+import { suggestOnErrors } from '../../src/cli/suggest.ts';
+
+/** What is printed for words that are wrong. */
+function saidTo(...words: string[]): string {
+  const program = createProgram();
+  suggestOnErrors(program);
+  let said = '';
+  const write = vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+    said += text;
+    return true;
+  });
+  try {
+    program.parse(words, { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError) return said;
+    throw error;
+  } finally {
+    write.mockRestore();
+  }
+  throw new Error(`'${words.join(' ')}' is right`);
+}
+
+const bringUp = "did you mean 'pl-vnm install SLICE', or 'pl-vnm testbed up SLICE.yaml' for nodes on this machine?";
+const takeDown = "did you mean 'pl-vnm uninstall SLICE', or 'pl-vnm testbed down' for nodes on this machine?";
+const status = "did you mean 'pl-vnm status'?";
+
+describe('an unknown command', () => {
+  it.each([
+    ['up', bringUp],
+    ['deploy', bringUp],
+    ['start', bringUp],
+    ['run', bringUp],
+    ['lstart', bringUp],
+    ['down', takeDown],
+    ['destroy', takeDown],
+    ['stop', takeDown],
+    ['ls', status],
+    ['list', status],
+    ['ps', status],
+    ['inspect', status],
+    ['graph', status],
+    ['version', "did you mean 'pl-vnm --version'?"],
+    ['ping', "did you mean 'pl-vnm verify SLICE'?"],
+    [
+      'exec',
+      "log in to the node with ssh and run 'ip netns exec NAMESPACE COMMAND'; 'pl-vnm status SLICE' lists the namespaces",
+    ],
+    ['verfy', "did you mean 'pl-vnm verify'?"],
+    ['migrat', "did you mean 'pl-vnm migrate'?"],
+    ['frobnicate', "'pl-vnm --help' lists the commands"],
+    ['constructor', "'pl-vnm --help' lists the commands"],
+  ])('%s gets one line with a hint', (name, hint) => {
+    expect(saidTo(name)).toBe(`error: unknown command '${name}'; ${hint}\n`);
+  });
+
+  it('is named before its options', () => {
+    expect(saidTo('deploy', '-t', 'lab.yaml')).toBe(`error: unknown command 'deploy'; ${bringUp}\n`);
+  });
+
+  it('of a group gets a command of that group', () => {
+    expect(saidTo('job', 'ls')).toBe("error: unknown command 'ls'; did you mean 'pl-vnm job list'?\n");
+    expect(saidTo('testbed', 'start')).toBe("error: unknown command 'start'; did you mean 'pl-vnm testbed up'?\n");
+    expect(saidTo('job', 'x', '-y')).toBe("error: unknown command 'x'; 'pl-vnm job --help' lists the commands\n");
+  });
+
+  it('stays on one line whatever it holds', () => {
+    expect(saidTo(`a\n\u001b[2J${'x'.repeat(99)}`)).toMatch(
+      /^error: unknown command 'a\\u000a\\u001b\[2Jx+\.\.\.'; [^\n]*\n$/,
+    );
+  });
+
+  it('is never suggested', () => {
+    const commands = createProgram().commands;
+    const words = 'up down ls exec version ping check move undo continue repair diff logs migrations server schedule';
+    const named = words
+      .split(' ')
+      .flatMap((word) => [...saidTo(word).matchAll(/'pl-vnm (\w+)/g)].map(([, name]) => name!));
+    expect(named.length).toBeGreaterThan(14);
+    expect(named.filter((name) => !commands.some((command) => command.name() === name))).toEqual([]);
+  });
+});
+
+describe('an unknown option', () => {
+  it.each([
+    ['status --jsn', "unknown option '--jsn'; did you mean '--json'?"],
+    ['status --format json', "unknown option '--format'; did you mean '--json'?"],
+    ['status -x', "unknown option '-x'; 'pl-vnm status --help' lists the options"],
+    ['migrate two --to final --shedule hold', "unknown option '--shedule'; did you mean '--schedule'?"],
+    ['install -t two.yaml', "unknown option '-t'; a slice file, or the name of a slice, is given without an option"],
+    ['--jsn', "unknown option '--jsn'; did you mean '--json'?"],
+  ])('%s gets one line with a hint', (words, line) => {
+    expect(saidTo(...words.split(' '))).toBe(`error: ${line}\n`);
+  });
+});
+
+it('a missing argument shows the help of the command', () => {
+  expect(saidTo('verify')).toMatch(/^error: missing required argument 'slice'\n\nUsage: pl-vnm verify /);
+});

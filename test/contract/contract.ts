@@ -1,0 +1,10 @@
+/** What every data plane has to do, as a controller sees it: the same requests, the same answers, the same fate of packets. */
+import { describe } from 'vitest';
+import { operations } from './operations.ts';
+import { packets } from './packets.ts';
+import type { PlaneUnderTest } from './under-test.ts';
+
+export function contractOf(plane: PlaneUnderTest): void {
+  describe('operations', () => operations(plane));
+  describe('packets', () => packets(plane));
+}

@@ -1,0 +1,205 @@
+/** Operations do what they say, once, all or none, and the inventory tells what is there. */
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { OperationInput } from '../../src/vsys/operations.ts';
+import { everything, macOf, theGroup } from './networks.ts';
+import { apply, inventoryOf, type NetworkUnderTest, type NodeUnderTest, type PlaneUnderTest } from './under-test.ts';
+
+const nothing = { namespaces: [], interfaces: [], routes: [], nexthops: [], rules: false };
+
+export function operations(plane: PlaneUnderTest): void {
+  let network: NetworkUnderTest;
+  let node: NodeUnderTest;
+  let router: string;
+  beforeAll(async () => {
+    network = await plane.start(1, { namespaces: 2, routes: 20 });
+    node = network.nodes[0]!;
+    router = `${node.policy.namespacePrefix}a`;
+  });
+  afterAll(() => network.end());
+
+  it('say which plane it is', async () => {
+    expect((await node.call('hello', {})).plane).toBe(plane.kind);
+  });
+
+  it('find nothing at first', async () => {
+    expect(await inventoryOf(node)).toEqual(nothing);
+    expect((await node.call('collisions', {})).installed).toBe(false);
+  });
+
+  it('say in a dry run what they would change, and change nothing', async () => {
+    const { up } = everything(router);
+    const answer = await node.call('apply', { operations: up, dryRun: true });
+    expect(answer.results).toEqual(up.map(({ op }) => ({ op, status: 'changed' })));
+    // What comes with another thing is not told by itself.
+    expect(answer.differences).toEqual(
+      expect.arrayContaining([
+        { kind: 'namespace', name: router, wanted: 'there', found: null },
+        { kind: 'interface', name: 'pv001-v', wanted: 'a vxlan with VNI 4097 to 192.0.2.9:4790', found: null },
+        { kind: 'rule', name: 'from', wanted: 'there', found: null },
+      ]),
+    );
+    expect(answer.differences!.filter(({ namespace }) => namespace === router)).toEqual([]);
+    expect(await inventoryOf(node)).toEqual(nothing);
+  });
+
+  it('change what is not so yet, and nothing the second time', async () => {
+    for (const operation of everything(router).up) {
+      expect({ operation, did: await apply(node, operation) }).toEqual({ operation, did: ['changed'] });
+      expect({ operation, did: await apply(node, operation) }).toEqual({ operation, did: ['unchanged'] });
+    }
+    expect((await node.call('collisions', {})).installed).toBe(true);
+  });
+
+  it('are what the inventory tells, and the routes', async () => {
+    const { up, inventory } = everything(router);
+    expect(await inventoryOf(node)).toEqual(inventory);
+    const of = (namespace?: string) =>
+      inventory.routes.filter((route) => route.namespace === namespace).map(({ namespace: _, ...route }) => route);
+    expect((await node.call('routes', {})).routes).toEqual(of());
+    expect((await node.call('routes', { namespace: router })).routes).toEqual(of(router));
+    const dry = await node.call('apply', { operations: up, dryRun: true });
+    expect(dry.differences).toEqual([]);
+    expect(dry.results.map(({ status }) => status)).toEqual(up.map(() => 'unchanged'));
+  });
+
+  it('are refused, and change nothing, where one of a batch cannot be', async () => {
+    const before = await inventoryOf(node);
+    const good: OperationInput = { op: 'vroute', action: 'add', prefix: '10.65.77.0/24', type: 'blackhole' };
+    for (const [bad, error] of refusals(node)) {
+      const refused = expect(apply(node, good, bad)).rejects;
+      await refused.toMatchObject(error);
+    }
+    await expect(node.call('routes', { namespace: `${router}x` })).rejects.toMatchObject({
+      code: 'not-found',
+      message: `there is no namespace '${router}x'`,
+    });
+    expect(await inventoryOf(node)).toEqual(before);
+  });
+
+  it('are undone where one fails, whatever came before', async () => {
+    const before = await inventoryOf(node);
+    const { down } = everything(router);
+    const far = { mac: macOf(99), mtu: 1400, vni: 5000, remote: '192.0.2.9', port: 4790 };
+    const failing: OperationInput[] = [
+      { op: 'tunnel_up', kind: 'vxlan', interface: 'pv001-z', ...far },
+      // Only the plane itself knows that a nexthop needs an interface that is up.
+      { op: 'nexthop_up', id: 65_999, via: '10.65.0.99', interface: 'pv001-z' },
+    ];
+    for (const first of [[], down.slice(0, 5), down]) {
+      await expect(apply(node, ...first, ...failing)).rejects.toMatchObject({
+        code: 'failed',
+        hint: 'nothing was changed',
+      });
+      expect(await inventoryOf(node)).toEqual(before);
+    }
+  });
+
+  it('replace what contradicts them only to repair it', async () => {
+    const { up } = everything(router);
+    const vxlan = up.find((operation) => operation.op === 'tunnel_up' && operation.kind === 'vxlan')!;
+    const other = { ...vxlan, vni: 4099 } as OperationInput;
+    await expect(apply(node, other)).rejects.toMatchObject({ code: 'conflict', hint: 'take it down first' });
+    expect(await apply(node, { op: 'vroute', action: 'delete', prefix: '10.65.10.0/24' })).toEqual(['changed']);
+    const repaired = await node.call('apply', { operations: [other], repair: true });
+    expect(repaired.differences).toContainEqual({
+      kind: 'interface',
+      name: 'pv001-v',
+      wanted: 'a vxlan with VNI 4099 to 192.0.2.9:4790',
+      found: 'a vxlan with VNI 4097 to 192.0.2.9:4790',
+    });
+    const found = await inventoryOf(node);
+    expect(found.interfaces.find(({ name }) => name === 'pv001-v')).toMatchObject({ vni: 4099, addresses: [] });
+    expect(found.nexthops.map(({ id }) => id)).not.toContain(65_537);
+    await node.call('apply', { operations: up, repair: true });
+    expect(await inventoryOf(node)).toEqual(everything(router).inventory);
+  });
+
+  it('take away what is there, and nothing the second time', async () => {
+    for (const operation of everything(router).down) {
+      expect({ operation, did: await apply(node, operation) }).toEqual({ operation, did: ['changed'] });
+      expect({ operation, did: await apply(node, operation) }).toEqual({ operation, did: ['unchanged'] });
+    }
+    expect(await inventoryOf(node)).toEqual(nothing);
+    expect((await node.call('collisions', {})).installed).toBe(false);
+  });
+
+  it('keep to the limits of the policy', async () => {
+    const namespaces = ['b', 'c', 'd'].map((name) => `${node.policy.namespacePrefix}${name}`);
+    const ups = namespaces.map((namespace): OperationInput => ({ op: 'netns_up', namespace, urpf: 'strict' }));
+    await expect(apply(node, ...ups)).rejects.toMatchObject({
+      code: 'forbidden',
+      message: "slice 'test' may have at most 2 namespaces on this node",
+    });
+    const routes = Array.from({ length: 21 }, (_, index): OperationInput => {
+      return { op: 'vroute', action: 'add', prefix: `10.65.${index}.0/24`, type: 'blackhole' };
+    });
+    await expect(apply(node, ...routes)).rejects.toMatchObject({
+      code: 'forbidden',
+      message: "slice 'test' may have at most 20 routes on this node",
+    });
+    expect(await inventoryOf(node)).toEqual(nothing);
+  });
+}
+
+function refusals({ address }: NodeUnderTest): [OperationInput, object][] {
+  const via = { interface: 'pv001-g', via: '10.65.0.2' };
+  return [
+    [
+      { op: 'netns_up', namespace: 'other', urpf: 'strict' },
+      { code: 'forbidden', message: expect.stringContaining("'other' does not belong to slice 'test'") },
+    ],
+    [
+      { op: 'vroute', action: 'add', prefix: '10.65.9.0/24', nexthops: [{ interface: 'pv001-q' }] },
+      { code: 'not-found', message: "there is no interface 'pv001-q'", hint: 'tunnel_up makes it' },
+    ],
+    [
+      { op: 'vroute', action: 'add', prefix: '10.65.9.0/24', nexthops: [via], nexthopId: theGroup },
+      { code: 'invalid-input', message: 'route to 10.65.9.0/24: give either next hops or a nexthop id' },
+    ],
+    [
+      { op: 'vroute', action: 'add', prefix: '10.65.9.0/24', nexthopId: 65_999 },
+      { code: 'not-found', message: 'there is no nexthop 65999' },
+    ],
+    [
+      {
+        ...{ op: 'tunnel_up', kind: 'vxlan', interface: 'pv001-y', mac: macOf(98), mtu: 1400 },
+        ...{ vni: 5001, remote: address, port: 4790 },
+      },
+      { code: 'invalid-input', message: expect.stringContaining(`cannot lead to ${address}: it is an address of`) },
+    ],
+    [
+      { op: 'vif_up', interface: 'pv001-g', address: '10.65.0.9', peer: { address: '10.65.0.2', mac: macOf(2) } },
+      { code: 'conflict', message: "interface 'pv001-g' has address 10.65.0.1/32, asked for 10.65.0.9/32" },
+    ],
+    [
+      { op: 'nexthop_up', id: 65_536, via: '10.65.0.9', interface: 'pv001-g' },
+      {
+        code: 'conflict',
+        message: "nexthop 65536 via 10.65.0.2 over 'pv001-g' exists, asked for via 10.65.0.9 over 'pv001-g'",
+      },
+    ],
+    [
+      { op: 'nexthop_down', id: 65_536 },
+      { code: 'conflict', message: `nexthop 65536 is used by group ${theGroup}` },
+    ],
+    [
+      { op: 'group_down', id: theGroup },
+      {
+        code: 'conflict',
+        message: `group ${theGroup} of 65536, 65537 is used by the route to 10.65.9.0/24`,
+      },
+    ],
+    [
+      { op: 'group_up', id: theGroup, members: [65_536], active: 65_537, resilient: true },
+      { code: 'invalid-input', message: `group ${theGroup}: active nexthop 65537 is none of its members 65536` },
+    ],
+    [
+      { op: 'gate_up', interface: 'pv001-none', limitBytes: 10_000 },
+      { code: 'not-found', message: "there is no interface 'pv001-none'" },
+    ],
+    [
+      { op: 'tunnel_down', interface: 'pv001-g.ifb' },
+      { code: 'conflict', message: "interface 'pv001-g.ifb' is the gate of 'pv001-g'" },
+    ],
+  ];
+}

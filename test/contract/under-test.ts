@@ -1,0 +1,31 @@
+/** A plane as the contract's tests see it. */
+import type { OperationInput } from '../../src/vsys/operations.ts';
+import type { Policy } from '../../src/vsys/policy.ts';
+import type { RpcClient } from '../../src/vsys/rpc.ts';
+
+export interface NodeUnderTest {
+  /** Where the other nodes' tunnels reach it. */
+  readonly address: string;
+  readonly policy: Policy;
+  readonly call: RpcClient['call'];
+}
+
+export interface NetworkUnderTest {
+  readonly nodes: readonly NodeUnderTest[];
+  /** So much time goes by, by the nodes' clocks. */
+  pass(ms: number): Promise<void>;
+  end(): Promise<void>;
+}
+
+export interface PlaneUnderTest {
+  /** As `hello` tells it. */
+  readonly kind: string;
+  start(nodes: number, limits?: Partial<Policy['limits']>): Promise<NetworkUnderTest>;
+}
+
+export async function apply({ call }: NodeUnderTest, ...list: OperationInput[]): Promise<string[]> {
+  const { results } = await call('apply', { operations: list });
+  return results.map(({ status }) => status);
+}
+
+export const inventoryOf = ({ call }: NodeUnderTest) => call('inventory', {});

@@ -1,0 +1,50 @@
+import { describe, expect, it } from 'vitest';
+import { forget, listNodes, parseHost } from '../../src/controller/agent-list.ts';
+import { readSlice } from '../../src/slicefile/index.ts';
+import { openStore } from '../../src/store/store.ts';
+import { gallery } from '../support/slices.ts';
+
+describe('parseHost', () => {
+  it.each([
+    ['root@10.0.0.1', { host: '10.0.0.1', port: 22, user: 'root' }],
+    ['me@node.example.org:2222', { host: 'node.example.org', port: 2222, user: 'me' }],
+    ['node.example.org', { host: 'node.example.org', port: 22, user: 'root' }],
+    ['me@host', { host: 'host', port: 22, user: 'me' }],
+    ['host:22', { host: 'host', port: 22, user: 'root' }],
+    ['[2001:db8::1]:2222', { host: '2001:db8::1', port: 2222, user: 'root' }],
+    ['me@2001:db8::1', { host: '2001:db8::1', port: 22, user: 'me' }],
+  ])('reads %s', (word, target) => {
+    expect(parseHost(word)).toEqual({ node: target.host, ...target });
+  });
+
+  it.each(['host', 'me@', '@host', 'host:x', 'host:0', 'host:65536', 'a b.c', 'a@b@c'])('refuses %s', (word) => {
+    expect(parseHost(word)).toBeUndefined();
+  });
+});
+
+describe('a word that says which nodes', () => {
+  const store = openStore(':memory:');
+  const context = { store, acceptNewHostKeys: false, report: () => undefined };
+  const options = { nodes: [] };
+
+  it('is refused when nothing has that name', async () => {
+    await expect(listNodes(context, ['offfice'], options)).rejects.toMatchObject({
+      code: 'not-found',
+      message: "'offfice' is no slice file, and no slice or node in :memory:",
+      hint: 'write a host as user@host',
+    });
+    store.slices.save(readSlice(gallery('two-node')));
+    await expect(listNodes(context, ['offfice'], options)).rejects.toMatchObject({
+      hint: 'write a host as user@host; the slices are two',
+    });
+  });
+
+  it('is needed to forget a slice that the database does not know', async () => {
+    await expect(forget(context, 'inner', [], options)).rejects.toMatchObject({
+      code: 'not-found',
+      message: ":memory: has no slice 'inner', so its nodes are not known",
+      hint: 'name where to forget it: pl-vnm agent forget inner NODE...',
+    });
+    await expect(forget(context, 'a;b', ['root@10.0.0.1'], options)).rejects.toMatchObject({ code: 'usage' });
+  });
+});

@@ -1,0 +1,93 @@
+/** Which MTU a VN gets, by what the slice file says, what it has, and what its tunnels carry. */
+import { describe, expect, it } from 'vitest';
+import type { Agents } from '../../src/controller/nodes/agents.ts';
+import { applyWithMtu } from '../../src/controller/probe/apply-with-mtu.ts';
+import type { Tunnel } from '../../src/controller/probe/tunnel-sizes.ts';
+import type { VirtualNetwork } from '../../src/model/slice.ts';
+import type { ParamsInput } from '../../src/vsys/messages.ts';
+
+const ends = (node: string, other: string): Tunnel['ends'] => [
+  { node, address: `address of ${node}` },
+  { node: other, address: `address of ${other}` },
+];
+const tunnels: Tunnel[] = [
+  { name: 'a and b', ends: ends('a', 'b') },
+  { name: 'b and c', ends: ends('b', 'c') },
+];
+
+/** `carried`: what gets through from one node to another, `a>b`; nothing answers where it says nothing. */
+async function applied(
+  carried: Record<string, number>,
+  { wanted, present, room = 1500 }: { wanted?: number; present?: number; room?: number } = {},
+) {
+  const call = (_method: string, { probes, largest }: ParamsInput<'packet_sizes'>) =>
+    Promise.resolve({
+      sizes: probes.map(({ from, to }) => {
+        const size = carried[`${from}>${to}`.replaceAll('address of ', '')];
+        return size === undefined ? null : Math.min(size, largest);
+      }),
+    });
+  const agents = { missing: new Map(), get: () => ({ call }) } as unknown as Agents;
+  const vn = { name: 'v', ...(wanted === undefined ? {} : { mtu: wanted }) } as VirtualNetwork;
+  const [mtus, notes]: [number[], string[]] = [[], []];
+  const report = ({ text }: { text: string }) => notes.push(text);
+  const steps = {
+    room: async (largest = 1500) => ({ mtu: Math.min(room, largest), node: 'a' }),
+    apply: async (mtu: number) => mtus.push(mtu),
+  };
+  const outcome = await applyWithMtu({ report }, agents, vn, tunnels, present, steps).then(
+    ({ mtu }) => mtu,
+    ({ message, hint }) => `${message} (${hint})`,
+  );
+  return { outcome, mtus, notes };
+}
+
+const wide = { 'a>b': 9000, 'b>c': 9000 };
+const narrow = { 'a>b': 9000, 'b>c': 1350 };
+
+describe('the MTU of a VN', () => {
+  it.each([
+    ['what interfaces have room for', wide, {}, 1500, [1500]],
+    ['less, where they have room for less', wide, { room: 1400 }, 1400, [1400]],
+    ['what gets through, where that is less still', narrow, {}, 1350, [1500, 1350]],
+    ['what it was', wide, { present: 1280 }, 1280, [1280]],
+    ['what the slice file says', wide, { wanted: 1300 }, 1300, [1300]],
+    ['what the slice file says now', wide, { wanted: 1300, present: 1500 }, 1300, [1300]],
+    ['more than usual, where the slice file says so', wide, { wanted: 8000, room: 8950 }, 8000, [8000]],
+    ['what it was, where that gets through no more', narrow, { present: 1500 }, 1500, [1500]],
+  ] as const)('is %s', async (_name, carried, given, mtu, mtus) => {
+    const { outcome, mtus: tried } = await applied(carried, given);
+    expect({ outcome, tried }).toEqual({ outcome: mtu, tried: mtus });
+  });
+
+  it('is refused where the slice file says more than gets through, and what was there is put back', async () => {
+    const { outcome, mtus } = await applied(narrow, { wanted: 1450, present: 1300 });
+    expect(outcome).toBe(
+      "VN 'v': packets of 1450 bytes do not get through: at most 1350 bytes between b and c (set 'mtu: 1350' for VN 'v' in the slice file, or widen the path)",
+    );
+    expect(mtus).toEqual([1450, 1300]);
+    expect((await applied(narrow, { wanted: 1450 })).mtus).toEqual([1450]);
+  });
+
+  it('is refused before anything is made where interfaces have no room for it', async () => {
+    const { outcome, mtus } = await applied(wide, { wanted: 1480, room: 1450 });
+    expect(outcome).toBe(
+      "VN 'v' has mtu: 1480 in the slice file, node 'a' has room for 1450 bytes in a tunnel (set 'mtu: 1450' or less, or leave it out)",
+    );
+    expect(mtus).toEqual([]);
+  });
+
+  it('is refused where next to nothing gets through', async () => {
+    const { outcome } = await applied({ 'a>b': 9000, 'b>c': 300 });
+    expect(outcome).toContain("VN 'v': at most 300 bytes get through between b and c");
+  });
+
+  it('is found from the other end where one end learns nothing, and what nobody learns is said', async () => {
+    expect((await applied({ 'b>a': 1400, 'c>b': 9000 })).outcome).toBe(1400);
+    const { outcome, notes } = await applied({ 'a>b': 9000 });
+    expect(outcome).toBe(1500);
+    expect(notes).toEqual([
+      'not known whether packets of 1500 bytes get through, since nothing answers: between b and c',
+    ]);
+  });
+});

@@ -1,0 +1,25 @@
+import { expect, it } from 'vitest';
+import { featuresFor } from '../../src/controller/doctor.ts';
+import { readSlice } from '../../src/slicefile/index.ts';
+import type { Feature } from '../../src/vsys/messages.ts';
+
+const names = [
+  'root',
+  'vxlan',
+  'nexthop-groups',
+  'resilient-groups',
+  'nexthop-compat-off',
+  'rp-filter',
+  'realtime',
+  'ifb-gate',
+] as const;
+const none: Feature[] = names.map((name) => ({ name, available: false }));
+
+it.each([
+  ['gw1', names],
+  ['h1', ['root', 'vxlan', 'nexthop-groups', 'rp-filter']],
+  ['n1', ['root', 'vxlan', 'nexthop-groups']],
+])('node %s is asked only for what its part needs', (node, asked) => {
+  const slice = readSlice('slices/two-node.yaml');
+  expect(featuresFor(slice, node, none).map(({ name }) => name)).toEqual(asked);
+});

@@ -1,0 +1,117 @@
+/** How pairs of end hosts are seen before a migration, and what they have to be afterwards; end hosts are only played. */
+import { expect, it } from 'vitest';
+import { lookBefore, proveEndHosts } from '../../src/controller/migration/proof.ts';
+import type { Run } from '../../src/controller/migration/types.ts';
+import type { Agents } from '../../src/controller/nodes/agents.ts';
+import { VnmError } from '../../src/model/errors.ts';
+import { planAccess, planInstance } from '../../src/planning/instance.ts';
+import { readSlice } from '../../src/slicefile/index.ts';
+import { inPlayedTime } from '../support/played-time.ts';
+import { gallery } from '../support/slices.ts';
+
+const slice = readSlice(gallery('three-node'));
+const vn = slice.vns[0]!;
+const instance = planInstance(slice, vn, vn.placements.get('initial')!, 0);
+const nameOf = new Map(planAccess(slice, vn).map(({ endHost, hostEnd }) => [hostEnd.address, endHost]));
+
+/**
+ * What gets through between two end hosts: packets of all sizes, small ones, an echo alone, or nothing. `limited`: all, but the node's
+ * policy allows no test traffic of full size.
+ */
+type Through = 'all' | 'limited' | 'small' | 'echo' | 'nothing';
+
+/** `carried`: by `from>to`, `all` without it. `away`: nodes that cannot be reached by SSH. */
+function play(carried: Record<string, Through>, away: readonly string[] = []) {
+  const notes: string[] = [];
+  const streams = new Map<string, number>();
+  const between = (from: string, to: string) => carried[`${nameOf.get(from)}>${nameOf.get(to)}`] ?? 'all';
+  const answers: Record<string, (params: never) => unknown> = {
+    stream_open: () => ({ port: 1 }),
+    stream_send: (sent: { stream: string; from: string; to: string; payloadBytes: number; count: number }) => {
+      const through = between(sent.from, sent.to);
+      if (through === 'limited' && sent.payloadBytes > 1000) throw new VnmError('forbidden', 'too much test traffic');
+      const arrives = through === 'all' || through === 'limited' || (through === 'small' && sent.payloadBytes < 1000);
+      streams.set(sent.stream, arrives ? sent.count : 0);
+      return {};
+    },
+    stream_report: ({ stream }: { stream: string }) => ({ sent: 3, received: streams.get(stream) ?? 0, dropped: 0 }),
+    reach: ({ from, to, bytes }: { from: string; to: string[]; bytes?: number }) => ({
+      answered: to.map((one) => {
+        const through = between(from, one);
+        return (
+          through === 'all' ||
+          through === 'limited' ||
+          through === 'echo' ||
+          (through === 'small' && bytes === undefined)
+        );
+      }),
+    }),
+    packet_sizes: ({ probes }: { probes: object[] }) => ({ sizes: probes.map(() => 1354) }),
+  };
+  const call = async (method: string, params: never) => answers[method]!(params);
+  const agents = {
+    missing: new Map(away.map((node) => [node, new VnmError('unreachable', `node '${node}' is away`)])),
+    get: () => ({ call }),
+  } as unknown as Agents;
+  const context = { report: ({ text }: { text: string }) => notes.push(text) };
+  const run = { context, agents, slice, vn, old: { instance }, mtu: 1500 } as unknown as Run;
+  return { run, notes };
+}
+
+const pair = (text: string) => ({ from: text.slice(0, 2), to: text.slice(3) });
+
+it('pairs are told apart that reach each other by packets, by an echo alone, with small packets, and not', () =>
+  inPlayedTime(async () => {
+    const { run, notes } = play({ 'ea>eb': 'echo', 'eb>ea': 'small', 'ea>ec': 'nothing' });
+    expect(await lookBefore(run)).toEqual({
+      unproven: [pair('ea>ec')],
+      byEcho: [pair('ea>eb')],
+      narrow: [pair('eb>ea')],
+    });
+    expect(notes).toEqual([
+      'not seen to reach each other before, so not a condition afterwards: ea to ec',
+      'packets of 1500 bytes, which the VN has, were lost before, so not a condition afterwards: eb to ea',
+    ]);
+  }));
+
+it('a policy that allows little test traffic is no obstacle', () =>
+  inPlayedTime(async () => {
+    const limited = { 'ea>eb': 'limited', 'eb>ea': 'limited' } as const;
+    const yardstick = await lookBefore(play({}).run);
+    expect(await lookBefore(play(limited).run)).toEqual(yardstick);
+    expect(await proveEndHosts(play(limited).run, instance, yardstick)).toEqual({ excused: [], failed: [] });
+  }));
+
+it('pairs that need a router whose node is away are looked at, and excused only where nothing arrives', () =>
+  inPlayedTime(async () => {
+    const dead = { 'ea>eb': 'nothing', 'eb>ea': 'nothing' } as const;
+    expect((await lookBefore(play(dead, ['p1']).run)).unproven).toEqual([pair('ea>eb'), pair('eb>ea')]);
+    expect(await lookBefore(play({}, ['p1']).run)).toEqual({ unproven: [], byEcho: [], narrow: undefined });
+  }));
+
+it('afterwards each pair has to be what it was', () =>
+  inPlayedTime(async () => {
+    const prove = async (now: Record<string, Through>, before: Record<string, Through>) => {
+      const yardstick = await lookBefore(play(before).run);
+      const { excused, failed } = await proveEndHosts(play(now).run, instance, yardstick, { locate: false });
+      const names = (pairs: readonly { from: string; to: string }[]) => pairs.map(({ from, to }) => `${from}>${to}`);
+      return { excused: names(excused), failed: names(failed) };
+    };
+    const [echo, small, nothing] = (['echo', 'small', 'nothing'] as const).map((through) => ({ 'ea>eb': through }));
+    const cases = [
+      [echo!, {}],
+      [echo!, echo!],
+      [small!, {}],
+      [small!, small!],
+      [nothing!, small!],
+      [nothing!, nothing!],
+    ] as const;
+    expect(await Promise.all(cases.map(([now, before]) => prove(now, before)))).toEqual([
+      { excused: [], failed: ['ea>eb'] },
+      { excused: [], failed: [] },
+      { excused: [], failed: ['ea>eb'] },
+      { excused: [], failed: [] },
+      { excused: [], failed: ['ea>eb'] },
+      { excused: ['ea>eb'], failed: [] },
+    ]);
+  }));

@@ -1,0 +1,126 @@
+/**
+ * A controller may be killed at any moment, again and again: whatever `resume` and `rollback` then do, no gateway ever leads into an
+ * instance that is down, and in the end all is old or all is new. Nodes are played, action by action; what decides is the machine.
+ */
+import { describe, expect, it } from 'vitest';
+import { type PhaseName, stageOf } from '../../src/controller/base/phase.ts';
+import { type Event, next, resumeFrom, type Step, undoFrom } from '../../src/controller/migration/machine.ts';
+
+const stageIn = (state: PhaseName) => stageOf({ state, options: '{}' });
+
+interface World {
+  readonly phase: PhaseName;
+  readonly outcome: string | undefined;
+  readonly oldUp: boolean;
+  readonly newUp: boolean;
+  /** Where each gateway sends. */
+  readonly gateways: readonly ('old' | 'new')[];
+}
+
+type Action = Partial<World>;
+
+const start: World = { phase: 'add nodes', outcome: undefined, oldUp: true, newUp: false, gateways: ['old', 'old'] };
+const begin = (...phases: PhaseName[]): Action[] => phases.map((phase) => ({ phase }));
+
+/** What a step does, in this order; the journal comes first. */
+function actionsOf(step: Step, { phase }: World): Action[] {
+  switch (step) {
+    case 'prepare':
+      return [...begin('set up'), { newUp: true }, ...begin('clone', 'join gateways', 'prove', 'measure', 'redirect')];
+    case 'redirect':
+      return [{ gateways: ['new', 'old'] }, { gateways: ['new', 'new'] }];
+    case 'redirect all':
+      return [...begin('redirect'), { gateways: ['old', 'new'] }, { gateways: ['new', 'new'] }];
+    case 'confirm':
+      return begin('verify');
+    case 'retire':
+      return [...begin(...(phase === 'retire' ? [] : (['drain'] as const)), 'retire'), { oldUp: false }];
+    case 'find gateways':
+      return [];
+    case 'send back':
+      return [...begin('roll back'), { gateways: ['old', 'new'] }, { gateways: ['old', 'old'] }];
+    case 'take away':
+      return [...begin('take the new instance away'), { newUp: false }];
+  }
+}
+
+function expectSound({ gateways, oldUp, newUp }: World, told: string): void {
+  for (const gateway of gateways) expect(gateway === 'old' ? oldUp : newUp, told).toBe(true);
+}
+
+/** All worlds in which a command may leave this one: killed after each action, and ended, where up to `failures` steps fail. */
+function run(world: World, first: Step, failures: number, told: string, left: Map<string, World>): void {
+  let now = world;
+  const actions = actionsOf(first, world);
+  const see = (seen: World) => {
+    expectSound(seen, told);
+    left.set(JSON.stringify(seen), seen);
+  };
+  const go = (event: Event, seen: World, failuresLeft: number) => {
+    const following = next(first, event);
+    const then = `${told} ${first} ${event},`;
+    if (typeof following === 'string') run(seen, following, failuresLeft, then, left);
+    else see({ ...seen, outcome: following.outcome });
+  };
+  for (const action of actions) {
+    see(now);
+    // What begins the redirection is the last of `prepare`: that it failed means that it has not begun.
+    if (failures > 0) go('failed', now, failures - 1);
+    now = { ...now, ...action };
+  }
+  see(now);
+  if (failures > 0 && first !== 'prepare') go('failed', now, failures - 1);
+  go('done', now, failures);
+}
+
+const isOver = ({ outcome }: World) => outcome === 'completed' || outcome === 'rolled-back';
+
+function recover(world: World, command: 'resume' | 'rollback', failures: number, left: Map<string, World>): void {
+  const stage = stageIn(world.phase);
+  if (command === 'rollback' && stage === 'retiring') {
+    expect(() => undoFrom(stage)).toThrow('is being taken down already');
+    return;
+  }
+  const first = command === 'resume' ? resumeFrom(stage) : undoFrom(stage);
+  // Before it prepares anew, `resume` clears what there is of the new instance.
+  const at = first === 'prepare' ? { ...world, newUp: false } : world;
+  run({ ...at, outcome: undefined }, first, failures, `${command} in '${world.phase}':`, left);
+}
+
+describe('however often a migration is killed, and resumed or rolled back', () => {
+  const reached = new Map<string, World>();
+  run(start, 'prepare', 2, 'migrate:', reached);
+  for (let before = 0; before < reached.size; ) {
+    before = reached.size;
+    for (const world of [...reached.values()].filter((one) => !isOver(one))) {
+      for (const command of ['resume', 'rollback'] as const) recover(world, command, 1, reached);
+    }
+  }
+  const worlds = [...reached.values()];
+
+  it('no gateway leads into an instance that is down', () => {
+    // Asserted in every world on the way; here that they were more than a handful, in all stages.
+    expect(worlds.length).toBeGreaterThan(50);
+    expect(new Set(worlds.map(({ phase }) => stageIn(phase)))).toEqual(new Set(['before', 'redirecting', 'retiring']));
+  });
+
+  it('it ends wholly on the new instance, or wholly on the old one', () => {
+    for (const { outcome, gateways, oldUp, newUp } of worlds.filter(isOver)) {
+      expect({ gateways, oldUp, newUp }).toEqual(
+        outcome === 'completed'
+          ? { gateways: ['new', 'new'], oldUp: false, newUp: true }
+          : { gateways: ['old', 'old'], oldUp: true, newUp: false },
+      );
+    }
+  });
+
+  it.each(['resume', 'rollback'] as const)('%s that nobody disturbs ends it', (command) => {
+    for (const world of worlds.filter((one) => !isOver(one))) {
+      const left = new Map<string, World>();
+      recover(world, command, 0, left);
+      const last = [...left.values()].at(-1);
+      if (last === undefined) expect(stageIn(world.phase)).toBe('retiring');
+      else expect(last.outcome).toBe(command === 'resume' ? 'completed' : 'rolled-back');
+    }
+  });
+});

@@ -1,0 +1,50 @@
+/** Which stage a phase is in decides whether an instance may be taken down. */
+import { expect, it } from 'vitest';
+import { methodOf, stageOf } from '../../src/controller/base/phase.ts';
+import { describeUnfinished } from '../../src/controller/base/unfinished.ts';
+import type { MigrationRecord } from '../../src/store/migrations.ts';
+
+it.each([
+  ['add nodes', 'before'],
+  ['measure', 'before'],
+  ['redirect', 'redirecting'],
+  ['drain', 'redirecting'],
+  ['roll back', 'redirecting'],
+  ['take the new instance away', 'before'],
+  ['retire', 'retiring'],
+])("'%s' is in the stage '%s'", (phase, stage) => expect(stageOf({ state: phase, options: '{}' })).toBe(stage));
+
+it.each(['flip', 'completed', '', 'toString'])("a phase '%s' that is not known is refused", (phase) => {
+  expect(() => stageOf({ state: phase, options: '{}' })).toThrow(
+    expect.objectContaining({
+      code: 'unsupported',
+      message: `the migration is in the phase '${phase}', which this program does not know`,
+      hint: 'use the version of the program that began it',
+    }),
+  );
+  const record = {
+    slice: 'two',
+    vn: 'two',
+    from: 'initial',
+    to: 'final',
+    state: phase,
+    options: '{}',
+  } as MigrationRecord;
+  expect(describeUnfinished(record)).toBe(
+    `the migration of VN 'two' of slice 'two' from 'initial' to 'final' was interrupted (${phase}): this program does not know that phase`,
+  );
+});
+
+it('a method that is not known is refused, as it is, whatever the phase', () => {
+  const begun = { state: 'redirect', options: '{"method":"teleport"}' };
+  expect(() => stageOf(begun)).toThrow(
+    expect.objectContaining({
+      code: 'unsupported',
+      message: "the migration is by the method 'teleport', which this program does not know",
+    }),
+  );
+});
+
+it('a migration of an earlier version is by the method that there was', () => {
+  expect(methodOf({ options: '{"schedule":"optimal"}' })).toBe('instance');
+});

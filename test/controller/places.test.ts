@@ -1,0 +1,22 @@
+import { describe, expect, it } from 'vitest';
+import { findAddress } from '../../src/controller/nodes/places.ts';
+
+const place = (host: string, address?: string) => ({
+  target: { node: 'n1', slice: 's', host, port: 22, user: 'me' },
+  node: { name: 'n1', host, ...(address === undefined ? {} : { address }) },
+});
+
+describe('findAddress', () => {
+  it('says that a host with IPv6 alone needs an address for tunnels', async () => {
+    const { address } = await findAddress(place('::1'));
+    expect(address).toMatchObject({
+      code: 'unreachable',
+      message: "node 'n1': no IPv4 address for '::1', only IPv6, which SSH goes over and tunnels do not",
+      hint: "give the node an 'address' in the slice file: an IPv4 address where the other nodes reach it",
+    });
+  });
+
+  it('takes the address that the node has for tunnels', async () => {
+    expect(await findAddress(place('::1', '192.0.2.7'))).toEqual({ node: 'n1', address: '192.0.2.7' });
+  });
+});

@@ -1,0 +1,85 @@
+import { expect, test } from 'vitest';
+import { optionsOf, yardstickOf } from '../../src/controller/migration/journal.ts';
+import { asBefore, carriesMore } from '../../src/controller/migration/proof.ts';
+import type { MigrationRecord } from '../../src/store/migrations.ts';
+import { temporaryStore } from '../support/temporary-store.ts';
+
+/** `+`: by packets, `e`: by an echo alone, `-`: not. */
+const reached = (text: string) =>
+  [...text].map((letter) => ({
+    reachable: letter !== '-',
+    ...(letter === 'e' ? { provenBy: 'echo' as const } : {}),
+  }));
+
+test.each([
+  ['++', '+-', true],
+  ['+-', '--', true],
+  ['++', '++', false],
+  ['--', '--', false],
+  ['+-', '++', false],
+  // It has won one pair and lost another, so there is no going on with it.
+  ['+-', '-+', false],
+  ['', '', false],
+  ['+', 'e', true],
+  ['e', '-', true],
+  ['e', 'e', false],
+  ['e', '+', false],
+  ['e+', '-e', true],
+])('an instance with pairs %s carries more than one with %s: %s', (ones, others, more) => {
+  expect(carriesMore(reached(ones), reached(others))).toBe(more);
+});
+
+const pair = { from: 'e1', to: 'e2', sent: 3, received: 3, reachable: true };
+const echoed = { ...pair, received: 0, provenBy: 'echo' } as const;
+const narrow = { ...pair, lostBytes: 1500, carriesBytes: 1354, stopsAt: 'between gateway g1 and router a on n3' };
+const other = { from: 'e2', to: 'e1' };
+
+test.each([
+  ['by packets is as before', pair, { byEcho: [] }, true],
+  ['by an echo alone is less than packets', echoed, { byEcho: [other] }, false],
+  ['by an echo alone is as before where it was no more', echoed, { byEcho: [{ from: 'e1', to: 'e2' }] }, true],
+  ['by an echo alone is enough where an earlier version did not write down how it was seen', echoed, {}, true],
+  ['without packets of full size is less', narrow, { byEcho: [] }, false],
+  ['not at all is less', { ...pair, reachable: false }, { byEcho: [pair] }, false],
+])('a pair that is seen %s', (_, seen, before, reachable) => {
+  expect(asBefore(seen, { unproven: [], ...before })).toMatchObject({ from: 'e1', to: 'e2', reachable });
+});
+
+test('a pair that reaches less than before says where it stops', () => {
+  expect(asBefore(echoed, { unproven: [], byEcho: [] }).stopsAt).toBe(
+    'before e2 receives it, though e2 answers echo requests: a firewall, most likely',
+  );
+  expect(asBefore(narrow, { unproven: [] }).stopsAt).toBe(
+    'between gateway g1 and router a on n3 with packets of 1500 bytes (1354 bytes get through)',
+  );
+});
+
+test('the journal keeps how the pairs were seen beside the options, and reads that of earlier versions', () => {
+  const options = {
+    to: 'final',
+    control: 'gateway',
+    schedule: 'optimal',
+    granularity: 'gateway',
+    traffic: false,
+  } as const;
+  const { store, remove } = temporaryStore();
+  const start = { slice: 's', vn: 'v', from: 'initial', to: 'final', control: 'gateway', schedule: 'optimal' };
+  const id = store.migrations.start({
+    ...start,
+    urpf: 'feasible',
+    urpfBefore: 'feasible',
+    options: JSON.stringify(options),
+    oldInstance: 1,
+  });
+  expect(yardstickOf(store.migrations.find(id)!)).toEqual({ unproven: [] });
+  const yardstick = { unproven: [other], byEcho: [{ from: 'e1', to: 'e2' }], narrow: [] };
+  store.migrations.progress(id, { yardstick });
+  store.migrations.progress(id, { drainMs: 10 });
+  const record = store.migrations.find(id)!;
+  expect(yardstickOf(record)).toEqual(yardstick);
+  expect(optionsOf(record)).toEqual({ ...options, method: 'instance' });
+  expect(record.drainMs).toBe(10);
+  const earlier: Pick<MigrationRecord, 'options'> = { options: JSON.stringify({ ...options, unproven: [other] }) };
+  expect(yardstickOf(earlier)).toEqual({ unproven: [other] });
+  remove();
+});

@@ -1,0 +1,76 @@
+/** The way back onto an old instance that carries less than the new one; nodes are only played. */
+import { expect, it } from 'vitest';
+import type { Context } from '../../src/controller/base/context.ts';
+import { leaveNew, sendBack } from '../../src/controller/migration/finish.ts';
+import { startPhases } from '../../src/controller/migration/phases.ts';
+import type { Run } from '../../src/controller/migration/types.ts';
+import { slotCount } from '../../src/model/room.ts';
+import { routerNames } from '../../src/model/router.ts';
+import { instanceNexthop, planAccess, planInstance } from '../../src/planning/instance.ts';
+import { computeRoutes } from '../../src/planning/routes.ts';
+import { readSlice } from '../../src/slicefile/index.ts';
+import type { OperationInput } from '../../src/vsys/operations.ts';
+import { playedAgents } from '../support/played-agents.ts';
+import { inPlayedTime } from '../support/played-time.ts';
+import { gallery } from '../support/slices.ts';
+import { temporaryStore } from '../support/temporary-store.ts';
+
+const slice = readSlice(gallery('two-node'));
+const vn = slice.vns[0]!;
+
+/** Of the parameters of all requests those that count here. */
+interface Asked {
+  readonly stream: string;
+  readonly to: string | string[];
+  readonly operations?: readonly OperationInput[];
+}
+
+it('leaves the gateways on the new instance where that is the better one, and names the command that goes on', () =>
+  inPlayedTime(async () => {
+    const { store, remove } = temporaryStore();
+    const notes: string[] = [];
+    const context: Context = { store, acceptNewHostKeys: false, report: ({ text }) => void notes.push(text) };
+    store.slices.save(slice);
+    const [old, fresh] = ['initial', 'final'].map((name) => {
+      const plan = (slot: number) => planInstance(slice, vn, vn.placements.get(name)!, slot);
+      const names = ({ slot }: { slot: number }) =>
+        new Map(routerNames(vn).map((router) => [router, `pv-two_${slot}-${router}`]));
+      const added = store.instances.add(slice.name, vn.name, name, slotCount(slice), plan, names);
+      store.instances.saveRoutes(added.record.id, computeRoutes(vn, added.instance, planAccess(slice, vn)));
+      return added;
+    });
+    store.instances.activate(old!.record.id);
+
+    /** By node: the nexthop that its groups lead to. The old instance carries nothing. */
+    const active = new Map<string, number>();
+    const received = new Map<string, number>();
+    const isOfNew = (address: string) =>
+      fresh!.instance.links.some(({ a, b }) => [a.address, b.address].includes(address));
+    const leadsToNew = () =>
+      vn.gateways.every(
+        ({ name, node }) => active.get(node) === instanceNexthop(slice, vn, fresh!.instance.slot, name),
+      );
+    const arrives = (to: string) =>
+      isOfNew(to) || (leadsToNew() && planAccess(slice, vn).some(({ hostEnd }) => hostEnd.address === to));
+    const answer = (node: string, method: string, params: Asked): unknown => {
+      if (method === 'stream_open') return { port: 1 };
+      if (method === 'stream_send') return void received.set(params.stream, arrives(params.to as string) ? 3 : 0);
+      if (method === 'stream_report') return { sent: 3, received: received.get(params.stream) ?? 0, dropped: 0 };
+      if (method === 'reach') return { answered: (params.to as string[]).map(arrives) };
+      for (const operation of params.operations ?? [])
+        if (operation.op === 'group_up') active.set(node, operation.active);
+      return { results: [] };
+    };
+    const agents = playedAgents(slice, answer);
+    const to = { name: 'final', placement: fresh!.instance.placement };
+    const phases = startPhases(context);
+    const run: Run = { context, agents, slice, vn, old: old!, to, urpf: 'feasible', gated: false, mtu: 1500, phases };
+
+    await sendBack(run, fresh!, 0).catch((error: unknown) => leaveNew(run, error));
+    expect(leadsToNew()).toBe(true);
+    expect(notes.at(-1)).toBe(
+      'the way back is not complete: back on the old instance no packet came from e1 to e2, e2 to e1, unlike on the new one, into which the gateways send again; pl-vnm resume two finishes the migration',
+    );
+    expect(store.instances.list().map(({ state }) => state)).toEqual(['active', 'installing']);
+    remove();
+  }));

@@ -1,0 +1,276 @@
+/** What is at the database's path is looked at before anything is written. */
+import { execFileSync, spawn } from 'node:child_process';
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { VnmError } from '../../src/model/errors.ts';
+import { readSlice } from '../../src/slicefile/index.ts';
+import { schemaVersion } from '../../src/store/database.ts';
+import { openStore } from '../../src/store/store.ts';
+import { describeAsRoot } from '../support/privileges.ts';
+import { gallery } from '../support/slices.ts';
+
+let directory: string;
+let path: string;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'pl-vnm-inspect-'));
+  path = join(directory, 'pl-vnm.db');
+});
+
+afterEach(() => rmSync(directory, { recursive: true }));
+
+function refusal(of = path): VnmError {
+  try {
+    openStore(of).close();
+  } catch (error) {
+    if (error instanceof VnmError) return error;
+    throw error;
+  }
+  throw new Error('it was opened');
+}
+
+function contents(): (string | Buffer)[][] {
+  return readdirSync(directory)
+    .sort()
+    .map((name) => [name, readFileSync(join(directory, name))]);
+}
+
+/** A database with these statements, in the journal mode of most, or with a write-ahead log. */
+function make(journal: string, ...statements: string[]): Database.Database {
+  const db = new Database(path);
+  db.pragma(`journal_mode = ${journal}`);
+  for (const statement of statements) db.exec(statement);
+  return db;
+}
+
+describe.each(['delete', 'wal'])('in journal mode %s', (journal) => {
+  test.each([
+    ['of another program', ['create table t (x)']],
+    [
+      'of another program with a version like ours',
+      ['create table slices (x)', `pragma user_version = ${schemaVersion}`],
+    ],
+    ['of another program without tables', ['pragma user_version = 7']],
+  ])('a database %s is refused and not touched', (_, statements) => {
+    make(journal, ...statements).close();
+    const before = contents();
+    const error = refusal();
+    expect(error).toMatchObject({
+      code: 'failed',
+      message: `${path} is a database of something else`,
+      hint: 'it was left as it is; name another file with --db',
+    });
+    expect(contents()).toEqual(before);
+  });
+
+  test('a database of a later version is refused and not touched', () => {
+    keep(path);
+    const later = make(journal, 'create table news (x)', 'pragma user_version = 99');
+    later.close();
+    const before = contents();
+    expect(refusal()).toMatchObject({
+      code: 'failed',
+      message: `the database ${path} has version 99, this program knows ${schemaVersion}`,
+      hint: 'use the program version that made it, or another file with --db',
+    });
+    expect(contents()).toEqual(before);
+  });
+
+  test('a database of another program that is in use is refused', () => {
+    const db = make(journal, 'create table t (x)', 'insert into t values (1)');
+    const names = readdirSync(directory);
+    expect(refusal().message).toBe(`${path} is a database of something else`);
+    expect(readdirSync(directory)).toEqual(names);
+    db.close();
+  });
+});
+
+/** A database of ours that stays. */
+function keep(at: string): void {
+  const store = openStore(at);
+  store.slices.save(readSlice(gallery('two-node')));
+  store.close();
+}
+
+test('what the log says of the version counts', () => {
+  keep(path);
+  const later = make('wal', 'pragma user_version = 99');
+  expect(refusal().message).toContain('has version 99');
+  later.close();
+});
+
+test('a large database of ours is opened', () => {
+  keep(path);
+  make('wal', 'create table filler (x)', 'insert into filler values (zeroblob(20000000))').close();
+  const store = openStore(path);
+  expect(store.slices.names()).toEqual(['two']);
+  store.close();
+});
+
+test('what is no database is refused and not touched', () => {
+  writeFileSync(path, 'no database, only text that is long enough to be read as a header');
+  const before = contents();
+  expect(refusal()).toMatchObject({
+    code: 'failed',
+    message: `cannot open the database ${path}: it is not a database`,
+    hint: 'name another file with --db',
+  });
+  expect(contents()).toEqual(before);
+});
+
+test('a database cut off in the middle is refused', () => {
+  make('delete', 'create table t (x)', 'insert into t values (zeroblob(100000))').close();
+  writeFileSync(path, readFileSync(path).subarray(0, 50));
+  expect(refusal().message).toMatch(/^cannot open the database /);
+});
+
+test.each([
+  ['FIFO', () => execFileSync('mkfifo', [path]), 'it is a FIFO'],
+  ['link to a FIFO', () => execFileSync('sh', ['-c', 'mkfifo "$0.f" && ln -s "$0.f" "$0"', path]), 'it is a FIFO'],
+  ['directory', () => mkdirSync(path), 'it is a directory'],
+  ['device', () => symlinkSync('/dev/zero', path), 'it is a device'],
+  ['link to itself', () => symlinkSync(path, path), 'ELOOP'],
+])('a %s is refused at once', (_, prepare, reason) => {
+  prepare();
+  const names = readdirSync(directory);
+  const error = refusal();
+  expect(error.message).toContain(`cannot open the database ${path}: ${reason}`);
+  expect(error.hint).toContain('name another file with --db');
+  expect(readdirSync(directory)).toEqual(names);
+});
+
+test('a socket is refused', async () => {
+  const server = createServer().listen(path);
+  await new Promise((resolve) => server.once('listening', resolve));
+  expect(refusal().message).toBe(`cannot open the database ${path}: it is a socket`);
+  await new Promise((resolve) => server.close(resolve));
+});
+
+test('a directory that does not exist, and an empty name, are refused with what to do', () => {
+  const missing = join(directory, 'a', 'b.db');
+  expect(refusal(missing)).toMatchObject({
+    message: `cannot open the database ${missing}: there is no directory ${join(directory, 'a')}`,
+    hint: `make it with mkdir -p ${join(directory, 'a')}`,
+  });
+  expect(refusal('').hint).toBe('name a file with --db');
+});
+
+describeAsRoot('for another user', () => {
+  test('what may not be written is refused before anything is', () => {
+    const script = `
+    const { openStore } = await import(${JSON.stringify(new URL('../../src/store/store.ts', import.meta.url).href)});
+    process.setgroups([]);
+    process.setgid(65534);
+    process.setuid(65534);
+    for (const path of process.argv.slice(1)) {
+      try { openStore(path).close(); console.log('opened'); } catch (error) { console.log(error.message + ' | ' + error.hint); }
+    }`;
+    keep(path);
+    chmodSync(directory, 0o755);
+    chmodSync(path, 0o444);
+    const fresh = join(directory, 'new.db');
+    const answers = execFileSync(process.execPath, ['--input-type=module', '-e', script, path, fresh], {
+      encoding: 'utf8',
+    });
+    expect(answers.trim().split('\n')).toEqual([
+      `cannot open the database ${path}: it cannot be written (EACCES) | make ${path} writable for you, or name another file with --db`,
+      `cannot open the database ${fresh}: the directory ${directory} cannot be written (EACCES) | make ${directory} writable for you, or name another file with --db`,
+    ]);
+    expect(readdirSync(directory)).toEqual(['pl-vnm.db']);
+  });
+});
+
+describe('a database with the journal of a transaction beside it', () => {
+  /** One of ours with a journal that says it is to be rolled back. The log makes more than its start be looked at. */
+  function interrupted(): string {
+    keep(path);
+    const left = join(directory, 'left.db');
+    const db = make('delete', 'pragma cache_size = 1');
+    copyFileSync(path, left);
+    for (const statement of ['begin', 'create table big (x)']) db.exec(statement);
+    for (let row = 0; row < 99; row += 1) db.exec('insert into big values (hex(randomblob(900)))');
+    copyFileSync(`${path}-journal`, `${left}-journal`);
+    db.exec('rollback');
+    db.close();
+    writeFileSync(`${left}-wal`, '');
+    return left;
+  }
+
+  test('is looked at again while the journal may be about to go', () => {
+    const left = interrupted();
+    spawn('sh', ['-c', 'sleep 0.2; rm "$0-journal"', left]);
+    openStore(left).close();
+    expect(readdirSync(directory)).toEqual(['left.db', 'pl-vnm.db']);
+  });
+
+  test('is refused with what to do when it stays, and not touched', () => {
+    const left = interrupted();
+    const before = contents();
+    expect(refusal(left)).toMatchObject({
+      message: `cannot open the database ${left}: a program ended in the middle of writing it`,
+      hint: `roll it back with: sqlite3 ${left} .tables`,
+    });
+    expect(contents()).toEqual(before);
+  });
+});
+
+describe('a new database', () => {
+  test('goes when nothing was written to it', () => {
+    openStore(path).close();
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  test('stays with what was written, and where an empty file was', () => {
+    keep(path);
+    const empty = join(directory, 'empty.db');
+    writeFileSync(empty, '');
+    openStore(empty).close();
+    expect(readdirSync(directory)).toEqual(['empty.db', 'pl-vnm.db']);
+  });
+
+  test('stays while somebody else has it open', () => {
+    const first = openStore(path);
+    const second = openStore(path);
+    first.close();
+    second.slices.save(readSlice(gallery('two-node')));
+    second.close();
+    const store = openStore(path);
+    expect(store.slices.names()).toEqual(['two']);
+    store.close();
+  });
+
+  test('that was removed while it was opened is made again', () => {
+    const script = `
+      const { openStore } = await import(${JSON.stringify(new URL('../../src/store/store.ts', import.meta.url).href)});
+      for (let time = 0; time < 12; time += 1) {
+        const store = openStore(process.argv[1]);
+        if (process.argv[2] === 'write') store.events.add(undefined, 'kept', String(time));
+        store.close();
+      }`;
+    const run = (what: string) => `"$0" --input-type=module -e "$1" "$2" ${what}`;
+    execFileSync('sh', [
+      '-c',
+      `${run('look')} & ${run('write')}; code=$?; wait; exit $code`,
+      process.execPath,
+      script,
+      path,
+    ]);
+    const store = openStore(path);
+    expect(store.events.list(undefined, 100)).toHaveLength(12);
+    store.close();
+  });
+});

@@ -1,0 +1,155 @@
+/**
+ * A data plane in memory. What operations mean is the planner's; its commands are nobody's here, the state that they would lead to is
+ * all there is. Of what only a plane itself knows it knows one thing: a nexthop needs an interface that is up.
+ */
+import type { Actuator } from '../../../src/agent/dataplane/actuator.ts';
+import { type ByKind, forKind } from '../../../src/agent/dataplane/armable.ts';
+import type { DataPlane } from '../../../src/agent/dataplane/dataplane.ts';
+import { differencesOf } from '../../../src/agent/dataplane/kernel/differences.ts';
+import { gateName } from '../../../src/agent/dataplane/kernel/gate.ts';
+import { toInventory, toRoutes } from '../../../src/agent/dataplane/kernel/inventory.ts';
+import { ownStack } from '../../../src/agent/dataplane/kernel/ip.ts';
+import { checkPinned } from '../../../src/agent/dataplane/kernel/pinned.ts';
+import { planOperations } from '../../../src/agent/dataplane/kernel/plan.ts';
+import { redirectedGroups } from '../../../src/agent/dataplane/kernel/redirect.ts';
+import {
+  isEmpty,
+  isGroup,
+  type KernelState,
+  linkAt,
+  type NexthopGroup,
+} from '../../../src/agent/dataplane/kernel/state.ts';
+import type { Clock } from '../../../src/clock/clock.ts';
+import { parseAddress } from '../../../src/model/address.ts';
+import { VnmError } from '../../../src/model/errors.ts';
+import { createMemoryEndpoints } from './endpoints.ts';
+import { type Host, letGo, type Network } from './network.ts';
+
+type Step = { readonly groups: readonly NexthopGroup[] } | { readonly gate: string; readonly closed: boolean };
+
+/** Of everything between the nodes. */
+const underlayMtu = 1500;
+
+export function emptyState(address: string): KernelState {
+  const own = { prefix: { base: parseAddress(address), length: 32 }, is: "an address of this node ('eth0')" };
+  return {
+    stacks: new Map([[ownStack, { links: new Map(), routes: new Map(), settings: new Map() }]]),
+    nexthops: new Map(),
+    rules: new Set(),
+    ownAddresses: [{ ...own, isSource: true }],
+  };
+}
+
+export function createMemoryPlane(
+  network: Network,
+  host: Host,
+  clock: Clock,
+): { readonly plane: DataPlane; readonly actuator: Actuator<Step> } {
+  let batches = 0;
+  let last: Promise<unknown> = Promise.resolve();
+
+  function inTurn<T>(body: () => T | Promise<T>): Promise<T> {
+    const turn = last.then(body);
+    last = turn.catch(() => {});
+    return turn;
+  }
+
+  function putGroups(groups: readonly NexthopGroup[]): void {
+    const nexthops = new Map(host.state.nexthops);
+    for (const group of groups) nexthops.set(group.id, group);
+    host.state = { ...host.state, nexthops };
+  }
+
+  function putGate(name: string, closed: boolean): string | undefined {
+    const stack = host.state.stacks.get(ownStack)!;
+    const link = stack.links.get(name);
+    if (link?.gate === undefined) return `there is no gate '${name}'`;
+    const links = new Map(stack.links).set(name, { ...link, gate: { ...link.gate, closed } });
+    host.state = { ...host.state, stacks: new Map(host.state.stacks).set(ownStack, { ...stack, links }) };
+    letGo(host);
+    return undefined;
+  }
+
+  const redirected = (groups: Parameters<DataPlane['redirect']>[0]) =>
+    redirectedGroups(groups, host.state.nexthops).map(({ after }) => after);
+
+  function gateStep(name: string, closed: boolean): Step {
+    const gate = gateName(name);
+    if (linkAt(host.state, { namespace: ownStack, name: gate })?.gate !== undefined) return { gate, closed };
+    throw new VnmError('not-found', `there is no such gate: '${gate}'`, { hint: 'gate_up makes it' });
+  }
+
+  const steps: ByKind<Step> = {
+    redirect: ({ groups }) => ({ groups: redirected(groups) }),
+    gate_close: ({ interface: name }) => gateStep(name, true),
+    gate_open: ({ interface: name }) => gateStep(name, false),
+  };
+
+  const plane: DataPlane = {
+    kind: 'memory',
+    endpoints: createMemoryEndpoints(network, host),
+    apply: (operations, pinned, { dryRun = false, repair = false } = {}) =>
+      inTurn(() => {
+        const { results, commands, state } = planOperations(host.state, operations, host.policy, repair);
+        const differences = dryRun || repair ? { differences: differencesOf(host.state, state) } : {};
+        if (dryRun) return { results, ...differences };
+        checkPinned(pinned(), host.state, state);
+        checkNexthops(host.state, state);
+        const { stacks, nexthops, rules, ownAddresses = [] } = state;
+        host.state = { stacks, nexthops, rules, ownAddresses };
+        if (commands.length > 0) batches += 1;
+        letGo(host);
+        return { results, ...differences };
+      }),
+    confirm() {
+      throw new VnmError('not-found', 'no batch waits for this token');
+    },
+    collisions: () => inTurn(() => ({ collisions: [], installed: !isEmpty(host.state) })),
+    inventory: () => inTurn(() => toInventory(host.state)),
+    routes: (namespace = ownStack) =>
+      inTurn(() => {
+        const stack = host.state.stacks.get(namespace);
+        if (stack === undefined) throw new VnmError('not-found', `there is no namespace '${namespace}'`);
+        return toRoutes(stack.routes.values());
+      }),
+    pathMtu: async (remotes) =>
+      remotes.map((remote) => {
+        if (network.has(remote)) return underlayMtu;
+        throw new VnmError('failed', `no way to ${remote}`);
+      }),
+    async redirect(groups) {
+      const startedAt = clock.wallMs();
+      putGroups(redirected(groups));
+      return { startedAt, finishedAt: clock.wallMs() };
+    },
+    prepare: (armables, take) =>
+      inTurn(() =>
+        take(
+          armables.map((armable) => forKind(steps, armable)),
+          batches,
+        ),
+      ),
+    features: async () => [],
+    close: async () => {},
+  };
+  const actuator: Actuator<Step> = {
+    take() {},
+    warmUp() {},
+    wake() {},
+    perform(step) {
+      if ('gate' in step) return putGate(step.gate, step.closed);
+      putGroups(step.groups);
+      return undefined;
+    },
+  };
+  return { plane, actuator };
+}
+
+/** Throws VnmError `failed` for a new one over an interface that is down. */
+function checkNexthops(before: KernelState, after: KernelState): void {
+  for (const [id, nexthop] of after.nexthops) {
+    if (before.nexthops.has(id) || isGroup(nexthop)) continue;
+    if (linkAt(after, { namespace: ownStack, name: nexthop.interface })?.up) continue;
+    throw new VnmError('failed', `nexthop ${id}: '${nexthop.interface}' is not up`, { hint: 'nothing was changed' });
+  }
+}

@@ -1,0 +1,122 @@
+/** Nodes of a slice in this process: the real agents' handlers over data planes in memory, and connections that can be cut for good. */
+import type { TimingListeners } from '../../src/agent/armed/thread.ts';
+import { Timeline } from '../../src/agent/armed/timeline.ts';
+import type { Actuator } from '../../src/agent/dataplane/actuator.ts';
+import { systemClock } from '../../src/clock/clock.ts';
+import type { Connections } from '../../src/controller/base/connections.ts';
+import { ownPolicy } from '../../src/controller/nodes/agents.ts';
+import { timeLimits, usualPatienceS } from '../../src/model/patience.ts';
+import type { Slice } from '../../src/model/slice.ts';
+import type { AgentConnection } from '../../src/transport/agent-connection.ts';
+import type { Network } from './memory-plane/network.ts';
+import { type MemoryNode, startMemoryNode } from './memory-plane/node.ts';
+import type { FakeTime } from './memory-plane/timing.ts';
+
+/** What one controller has to its nodes. After `kill` no request of it has an answer any more, nor an effect. */
+interface Controller {
+  readonly connections: Connections;
+  kill(): void;
+}
+
+export interface MemoryTestbed {
+  readonly network: Network;
+  controller(): Controller;
+  end(): Promise<void>;
+}
+
+/** Every node of the slice needs a `host` that is an address. */
+export function memoryTestbed(slice: Slice): MemoryTestbed {
+  const network: Network = new Map();
+  const nodes = new Map(
+    [...slice.nodes.values()].map(({ name, host }) => [
+      name,
+      startMemoryNode(network, host!, ownPolicy(slice), realTime),
+    ]),
+  );
+  return {
+    network,
+    controller: () => {
+      let isKilled = false;
+      const connect = (node: string) => connectionTo(node, nodes.get(node)!, () => isKilled);
+      return {
+        connections: {
+          connect: async (targets) => ({
+            connections: await Promise.all(targets.map(({ node }) => connect(node))),
+            failures: new Map(),
+          }),
+          evict: () => {},
+          markAway: () => {},
+          markBack: () => {},
+          away: () => undefined,
+          closeAll: () => {},
+        },
+        kill: () => {
+          isKilled = true;
+        },
+      };
+    },
+    end: async () => {
+      await Promise.all([...nodes.values()].map((node) => node.end()));
+    },
+  };
+}
+
+async function connectionTo(node: string, agent: MemoryNode, isKilled: () => boolean): Promise<AgentConnection> {
+  const call = async (method: never, params: never) => {
+    if (isKilled()) return new Promise(() => {});
+    const result = await agent.call(method, params);
+    return isKilled() ? new Promise(() => {}) : structuredClone(result);
+  };
+  return {
+    node,
+    facts: { plane: 'memory', ...(await agent.call('hello', {})) },
+    limits: timeLimits(usualPatienceS),
+    call: call as AgentConnection['call'],
+    exec: () => Promise.reject(new Error('there is no shell')),
+    onClose: () => () => {},
+    close: () => {},
+    abandon: () => {},
+  };
+}
+
+/** What is armed is done at its instant, by a timer. */
+const realTime: FakeTime = {
+  clock: systemClock,
+  advance: () => {},
+  start(actuator: Actuator, { onOutcome }: TimingListeners) {
+    let timer: NodeJS.Timeout | undefined;
+    const timeline = new Timeline({
+      monotonicMs: systemClock.monotonicMs,
+      suspendedMs: () => 0,
+      perform: ({ step }) => (step === undefined ? undefined : actuator.perform(step)),
+      report: (id, outcome) => onOutcome(id, structuredClone(outcome)),
+    });
+    const wait = () => {
+      clearTimeout(timer);
+      const next = timeline.next();
+      if (next === undefined) return;
+      timer = setTimeout(
+        () => {
+          if (systemClock.monotonicMs() >= next.atMonotonicMs) timeline.fireNext();
+          wait();
+        },
+        Math.max(0, next.atMonotonicMs - systemClock.monotonicMs()),
+      );
+    };
+    return {
+      ready: Promise.resolve(),
+      arm: async (id, actions) => {
+        const armed = timeline.arm(id, structuredClone(actions));
+        wait();
+        return armed;
+      },
+      warm: async () => {},
+      cancel: async (id) => {
+        const cancelled = timeline.cancel(id);
+        wait();
+        return cancelled;
+      },
+      end: async () => clearTimeout(timer),
+    };
+  },
+};

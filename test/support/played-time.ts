@@ -1,0 +1,17 @@
+import { vi } from 'vitest';
+
+/** Runs something whose waits cost no time: whenever all wait, the clock goes on to the next timer. */
+export async function inPlayedTime<T>(body: () => Promise<T>): Promise<T> {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] });
+  try {
+    let isOver = false;
+    const result = body().finally(() => {
+      isOver = true;
+    });
+    result.catch(() => undefined);
+    while (!isOver) await vi.advanceTimersToNextTimerAsync();
+    return await result;
+  } finally {
+    vi.useRealTimers();
+  }
+}

@@ -1,0 +1,102 @@
+/** OpenSSH's server on loopback, with a configuration of the test's own. Needs root. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export const sshdPath = ['/usr/sbin/sshd', '/usr/local/sbin/sshd'].find(existsSync);
+
+interface Sshd {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+export interface SshdDirectory {
+  readonly path: string;
+  file(name: string): string;
+  /** Starts a server with these lines in its configuration. */
+  start(lines: readonly string[]): Promise<Sshd>;
+  remove(): Promise<void>;
+}
+
+/** With the keys `host` and `client`, which may log in as root. */
+export function sshdDirectory(): SshdDirectory {
+  const path = mkdtempSync(join(tmpdir(), 'pl-vnm-sshd-'));
+  const file = (name: string) => join(path, name);
+  const servers: Sshd[] = [];
+  for (const name of ['host', 'client'])
+    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', file(name)]);
+  writeFileSync(file('authorized_keys'), readFileSync(file('client.pub')));
+  // sshd insists on it; elsewhere the service manager makes it.
+  mkdirSync('/run/sshd', { recursive: true, mode: 0o755 });
+
+  async function start(lines: readonly string[]): Promise<Sshd> {
+    const port = await freePort();
+    const usual = [
+      ...[
+        `ListenAddress 127.0.0.1:${port}`,
+        `HostKey ${file('host')}`,
+        `AuthorizedKeysFile ${file('authorized_keys')}`,
+      ],
+      ...['StrictModes no', 'UsePAM no', 'PermitRootLogin yes', 'PidFile none'],
+    ];
+    // Of two lines of a kind the first counts.
+    writeFileSync(file(`config-${port}`), [...lines, ...usual, ''].join('\n'));
+    const child = spawn(sshdPath!, ['-D', '-e', '-f', file(`config-${port}`)], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const server = { port, close: () => end(child) };
+    servers.push(server);
+    await listening(child);
+    return server;
+  }
+
+  return {
+    path,
+    file,
+    start,
+    remove: async () => {
+      await Promise.all(servers.map((server) => server.close()));
+      rmSync(path, { recursive: true, force: true });
+    },
+  };
+}
+
+async function listening({ stderr }: ChildProcess): Promise<void> {
+  let text = '';
+  stderr!.on('data', (chunk: Buffer) => {
+    text += chunk.toString();
+  });
+  while (!text.includes('Server listening')) {
+    if (stderr!.closed) throw new Error(`sshd did not start: ${text}`);
+    await sleep(10);
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.kill();
+  await once(child, 'exit');
+}
+
+/** A connection that is not logged in, which counts against MaxStartups until it is closed. */
+export async function hold(port: number): Promise<() => void> {
+  for (;;) {
+    const socket = connect(port, '127.0.0.1');
+    const [greeting] = await Promise.race([once(socket, 'data'), once(socket, 'close')]);
+    if (String(greeting).startsWith('SSH-')) return () => void socket.destroy();
+    // The server has not counted another one out yet.
+    socket.destroy();
+    await sleep(20);
+  }
+}

@@ -1,0 +1,37 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { parseKeyFile } from '../../src/transport/key-file.ts';
+import { makeKeyPair } from '../support/ssh-server.ts';
+
+describe('parseKeyFile', () => {
+  it('names a public key, and where the private one is', () => {
+    expect(parseKeyFile(makeKeyPair().public)).toEqual({
+      fault: 'is a public key',
+      hint: 'name the file of the private key, which has no .pub at its end',
+    });
+  });
+
+  it('knows an encrypted key of each format', () => {
+    const encrypted = { cipher: 'aes-256-cbc', passphrase: 'secret' };
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const pem = (type: 'pkcs8' | 'sec1') => privateKey.export({ type, format: 'pem', ...encrypted }).toString();
+    const openssh = makeKeyPair('ed25519', { passphrase: 'secret', cipher: 'aes256-ctr', rounds: 1 }).private;
+    for (const text of [pem('pkcs8'), pem('sec1'), openssh])
+      expect(parseKeyFile(text)).toEqual({ fault: 'is encrypted' });
+  });
+
+  it('knows a key of a FIDO token', () => {
+    const body = Buffer.from('openssh-key-v1\0....sk-ssh-ed25519@openssh.com....').toString('base64');
+    expect(parseKeyFile(`-----BEGIN OPENSSH PRIVATE KEY-----\n${body}\n-----END OPENSSH PRIVATE KEY-----\n`)).toEqual({
+      fault: 'is a FIDO key, which only its token can use',
+      hint: 'FIDO keys are not possible yet: name another key that the node accepts',
+    });
+  });
+
+  it.each(['', 'not a key', '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----'])(
+    'takes %j for none',
+    (text) => {
+      expect(parseKeyFile(text)).toEqual({ fault: 'is no private key' });
+    },
+  );
+});
