@@ -135,7 +135,7 @@ create table instances (
 
   vn_id integer not null references vns (id) on delete restrict,
   slice_id integer not null references slices (id) on delete restrict,
-  placement text not null,
+  placement text,                            -- its name in the slice file; null: it has none
   slot integer not null,
   block text not null,                       -- all its addresses
   state text not null check (state in ('installing', 'active', 'joining', 'draining', 'removing')),
@@ -151,7 +151,10 @@ create table instance_routers (
   router text not null,
   node text not null,
   namespace text not null,
-  primary key (instance_id, router)
+  moving_to text,                            -- the second node of a router that moves, and its namespace there
+  moving_namespace text,
+  primary key (instance_id, router),
+  check ((moving_to is null) = (moving_namespace is null))
 ) strict;
 
 create table tunnels (
@@ -196,8 +199,8 @@ create table migrations (
   id integer primary key,
   slice text not null,
   vn text not null,
-  from_placement text not null,
-  to_placement text not null,
+  from_placement text,                       -- names in the slice file; null: that placement has none
+  to_placement text,
   control text not null,
   schedule text not null,
   urpf text not null,
@@ -213,6 +216,8 @@ create table migrations (
   new_instance integer,                      -- null until recorded
   armed_id text,                             -- under which the gateways hold, or held, their redirections
   drain_ms real,                             -- how long the old instance is kept after the redirections
+  from_nodes text,                           -- JSON {router: node}: the placements themselves; null in records of before
+  to_nodes text,
   from_record text                           -- JSON [router]: cloned from the record, since the node was away; null until cloned
 ) strict;
 

@@ -6,7 +6,7 @@ import { oneLine } from '../slicefile/words.ts';
 import type { MigrationDetail } from '../store/migrations.ts';
 import { migrationWords } from './migration-options.ts';
 import { migrationParts } from './migration-text.ts';
-import { ms, table } from './output.ts';
+import { ms, placementName, table } from './output.ts';
 
 export function historyTable(entries: readonly HistoryEntry[]): string {
   const rows = entries.map((entry) => [
@@ -36,7 +36,7 @@ export function migrationDetailText(detail: MigrationDetail, view: MigrationDeta
   const { id, slice, vn, from, to, startedAt, finishedAt, options, urpf } = view;
   const outcome = view.outcome ?? (view.interrupted ? 'interrupted' : 'running');
   const lines = [
-    `migration ${id}: VN '${vn}' of slice '${slice}' from '${from}' to '${to}': ${outcome}`,
+    `migration ${id}: VN '${vn}' of slice '${slice}' from ${placementName(from)} to ${placementName(to)}: ${outcome}`,
     `  started   ${startedAt}`,
     finishedAt === null
       ? `  phase     ${view.state}`

@@ -3,7 +3,7 @@ import type { MigrateResult } from '../controller/migrate.ts';
 import { namesOf } from '../controller/migration/proof.ts';
 import { describeRecorded } from '../controller/migration/types.ts';
 import type { FlowRecord } from '../store/migrations.ts';
-import { clockTime, ms, table } from './output.ts';
+import { clockTime, ms, placementName, table } from './output.ts';
 
 /** A migration told to people: what moved, how long it took, when each gateway switched, what each flow lost. */
 export function migrationText(result: MigrateResult): string {
@@ -25,22 +25,23 @@ export function migrationParts(result: Parts): string[] {
 }
 
 function nothingToDo({ vn, from, to }: MigrateResult): string {
-  const alias = from === to ? '' : `, which is the same as '${to}'`;
-  return `VN '${vn}' is on placement '${from}' already${alias}: nothing changed`;
+  const alias = from === to ? '' : `, which is the same as ${placementName(to)}`;
+  return `VN '${vn}' is on placement ${placementName(from)} already${alias}: nothing changed`;
 }
 
 function summary(result: MigrateResult): string {
-  const { slice, vn, from, to, outcome, durationMs, error, control, schedule, urpf, away } = result;
+  const { slice, vn, outcome, durationMs, error, control, schedule, urpf, away } = result;
+  const [from, to] = [placementName(result.from), placementName(result.to)];
   const way = `${control} control, schedule ${schedule}, uRPF ${urpf}`;
   if (outcome === 'completed')
-    return `VN '${vn}' moved from '${from}' to '${to}' in ${ms(durationMs / 1000, 2)} s (${way})${unproven(result)}`;
+    return `VN '${vn}' moved from ${from} to ${to} in ${ms(durationMs / 1000, 2)} s (${way})${unproven(result)}`;
   const state =
     outcome === 'rolled-back'
-      ? `it is still on '${from}', and nothing of the attempt is left`
+      ? `it is still on ${from}, and nothing of the attempt is left`
       : away.length > 0
         ? `node '${away.join("', '")}' cannot be reached, so both instances stay up; when it is back: ${howToGoOn(slice)}`
         : `it stopped on the way: ${howToGoOn(slice)}`;
-  return `VN '${vn}' did not move from '${from}' to '${to}': ${error}\n${state}${unproven(result)}`;
+  return `VN '${vn}' did not move from ${from} to ${to}: ${error}\n${state}${unproven(result)}`;
 }
 
 /** A line for what could not be proven, which is no fault of the migration. */

@@ -33,3 +33,10 @@ export function errorText(error: unknown): string {
     return `pl-vnm: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
   return `pl-vnm: ${error.message}${error.hint === undefined ? '' : `\n  hint: ${error.hint}`}`;
 }
+
+/** In the place of a placement's name. */
+export const noName = '(no name)';
+
+export function placementName(name: string | null): string {
+  return name === null ? noName : `'${name}'`;
+}

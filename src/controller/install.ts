@@ -3,14 +3,15 @@ import { sliceIds } from '../model/ids.ts';
 import { slotCount } from '../model/room.ts';
 import type { UrpfMode } from '../model/route.ts';
 import { routerNames } from '../model/router.ts';
-import type { Placement, Slice, VirtualNetwork } from '../model/slice.ts';
-import { type Instance, planAccess, planInstance } from '../planning/instance.ts';
+import { describePlacement, isSamePlacement, type Placement, type Slice, type VirtualNetwork } from '../model/slice.ts';
+import { type Instance, planInstance } from '../planning/instance.ts';
 import { computeRoutes } from '../planning/routes.ts';
+import { planVn } from '../planning/vn-plan.ts';
 import type { InstanceRecord } from '../store/instances.ts';
 import type { NodeObstacle } from '../vsys/obstacle.ts';
 import { type Context, signalOption } from './base/context.ts';
 import { withLock } from './base/lock.ts';
-import { choosePlacement, edgeNodes, isSamePlacement } from './base/resolve.ts';
+import { choosePlacement, edgeNodes } from './base/resolve.ts';
 import { describeUnfinished, howToGoOn } from './base/unfinished.ts';
 import { desiredBatches } from './batches/desired.ts';
 import { leftOvers } from './batches/left-overs.ts';
@@ -122,12 +123,13 @@ async function installVn(
   }
   const { record, instance, isNew } = recordInstance(context, agents, slice, vn, placement, options.placement);
   try {
-    const access = planAccess(slice, vn);
+    const plan = planVn(slice, vn);
+    const { access } = plan;
     const settings = context.store.instances.settings(slice.name, vn.name);
     const urpf = settings?.urpf ?? options.urpf;
     const routes = computeRoutes(vn, instance, access);
     const batchesWith = (mtu: number) =>
-      desiredBatches(slice, { vn, instances: [{ instance, routes }], active: instance, mtu, urpf }, agents);
+      desiredBatches({ ...plan, names: agents, mtu, urpf }, { instances: [{ instance, routes }], active: instance });
     const tunnels = [...tunnelsOf(instance, agents), ...accessTunnels(access)];
     const { mtu, changed } = await applyWithMtu(context, agents, vn, tunnels, settings?.mtu, {
       room: (largest) => tunnelMtu(agents, instance, access, largest),
@@ -177,7 +179,7 @@ function recordInstance(
   if (!isSamePlacement(installed.placement, placement)) {
     throw new VnmError(
       'conflict',
-      `VN '${vn.name}' of slice '${slice.name}' is installed on placement '${existing.placementName}'`,
+      `VN '${vn.name}' of slice '${slice.name}' is installed on placement ${describePlacement({ name: existing.placementName, placement: installed.placement })}`,
       {
         hint: `pl-vnm migrate ${slice.name} --to ${placementName}, or uninstall it first`,
       },

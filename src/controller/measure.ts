@@ -10,7 +10,7 @@ export interface MeasureResult {
   readonly slice: string;
   readonly vn: string;
   readonly clocks: ({ node: string } & ClockReport)[];
-  readonly instances: { placement: string; state: string; paths: PathLatency[] }[];
+  readonly instances: { placement: string | null; state: string; paths: PathLatency[] }[];
 }
 
 /** Path latency of each flow's gateways on every instance there is, and the clocks of the gateways. */

@@ -1,9 +1,11 @@
 import { messageOf } from '../model/errors.ts';
-import type { Slice, VirtualNetwork } from '../model/slice.ts';
+import { isSamePlacement, type Slice, type VirtualNetwork } from '../model/slice.ts';
+import { routerNodes } from '../planning/instance.ts';
+import { planVn } from '../planning/vn-plan.ts';
 import type { InstanceRecord } from '../store/instances.ts';
 import type { Context } from './base/context.ts';
 import { withLock } from './base/lock.ts';
-import { activeInstance, choosePlacement, edgeNodes, isSamePlacement, refuseUnfinished } from './base/resolve.ts';
+import { activeInstance, choosePlacement, edgeNodes, refuseUnfinished } from './base/resolve.ts';
 import { carryOut } from './migration/carry-out.ts';
 import { chooseUrpf } from './migration/choose-urpf.ts';
 import { refuseDamage } from './migration/damage.ts';
@@ -76,7 +78,7 @@ async function migrateLocked(
   );
   if (isSamePlacement(old.instance.placement, to.placement)) return unchanged(context, slice, vn, options);
   const { mtu, urpf: urpfBefore } = context.store.instances.settings(slice.name, vn.name)!;
-  const nodes = [...edgeNodes(vn), ...old.instance.placement.values(), ...to.placement.values()];
+  const nodes = [...edgeNodes(vn), ...routerNodes(old.instance), ...to.placement.values()];
   context.report({ kind: 'phase', text: 'add nodes' });
   const startedAt = performance.now();
   return withReachable(context, slice, nodes, async (agents) => {
@@ -88,12 +90,15 @@ async function migrateLocked(
     methodNamed(options.method).refuseOn(agents, vn, options);
     const command = `migrate ${slice.name} --to ${options.to}`;
     await refuseDamage({ context, agents, slice, vn, old }, command, options.repairFirst === true);
-    const yardstick = await lookBefore({ context, agents, slice, vn, old, mtu });
+    const plan = planVn(slice, vn);
+    const yardstick = await lookBefore({ ...plan, context, agents, old, mtu });
     const id = context.store.migrations.start({
       slice: slice.name,
       vn: vn.name,
       from: old.record.placementName,
       to: options.to,
+      fromNodes: Object.fromEntries(old.instance.placement),
+      toNodes: Object.fromEntries(to.placement),
       control: options.control,
       schedule: options.schedule,
       urpf,
@@ -103,7 +108,7 @@ async function migrateLocked(
     });
     tellStart(context, id);
     const phases = startPhases(context, id, { name: 'add nodes', ms: performance.now() - startedAt });
-    const run = { context, agents, slice, vn, old, to, urpf, gated, mtu, phases, id };
+    const run = { ...plan, context, agents, names: agents, old, to, urpf, gated, mtu, phases, id };
     context.store.migrations.progress(id, { yardstick });
     return carryOut(run, addFirst(run), options, urpfBefore, 'prepare');
   });

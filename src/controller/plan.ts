@@ -1,13 +1,22 @@
 import { VnmError } from '../model/errors.ts';
 import type { UrpfMode } from '../model/route.ts';
-import type { Slice, VirtualNetwork } from '../model/slice.ts';
+import {
+  describePlacement,
+  isSamePlacement,
+  type NamedPlacement,
+  type Slice,
+  type VirtualNetwork,
+} from '../model/slice.ts';
+import { routerNodes } from '../planning/instance.ts';
 import type { FlowPath, Uncertainty } from '../planning/loss/types.ts';
 import { noUncertainty } from '../planning/loss/uncertainty.ts';
 import { schedulesFor } from '../planning/schedule/make.ts';
 import type { Granularity, Schedule, ScheduleName } from '../planning/schedule/types.ts';
+import { planVn } from '../planning/vn-plan.ts';
+import type { Store } from '../store/store.ts';
 import type { Context } from './base/context.ts';
 import { withLock } from './base/lock.ts';
-import { activeInstance, choosePlacement, edgeNodes, refuseUnfinished } from './base/resolve.ts';
+import { activeInstance, choosePlacement, edgeNodes, placementOf, refuseUnfinished } from './base/resolve.ts';
 import { chooseUrpf } from './migration/choose-urpf.ts';
 import { reportDamage } from './migration/damage.ts';
 import { type Decision, decide, timingOfGateways } from './migration/decide.ts';
@@ -36,7 +45,8 @@ export interface PlanOptions {
 export interface PlanResult {
   readonly slice: string;
   readonly vn: string;
-  readonly from: string;
+  /** Null: the placement has no name. */
+  readonly from: string | null;
   readonly to: string;
   readonly urpf: UrpfMode;
   readonly granularity: Granularity;
@@ -68,16 +78,16 @@ export async function plan(
   vn: VirtualNetwork,
   options: PlanOptions,
 ): Promise<PlanResult> {
-  const installed = context.store.instances.active(slice.name, vn.name);
-  const from = options.from ?? installed?.placementName ?? 'initial';
-  const latency = options.latency ?? (installed?.placementName === from ? 'measured' : 'declared');
-  choosePlacement(vn, from);
-  choosePlacement(vn, options.to);
+  const installed = installedOn(context.store, slice, vn);
+  const from = options.from === undefined && installed !== undefined ? installed : named(vn, options.from ?? 'initial');
+  const to = named(vn, options.to);
+  const isInstalled = installed !== undefined && isSamePlacement(installed.placement, from.placement);
+  const latency = options.latency ?? (isInstalled ? 'measured' : 'declared');
   const facts =
     latency === 'declared'
-      ? declaredFacts(context, slice, vn, from, options)
+      ? declaredFacts(context, slice, vn, { from, to }, options)
       : await withLock(context, { slice: slice.name, vn: vn.name, command: `plan --to ${options.to}` }, (locked) =>
-          measuredFacts(locked, slice, vn, from, options),
+          measuredFacts(locked, slice, vn, { from, to }, options),
         );
   const names = options.schedule === undefined ? schedulesFor(facts.urpf) : [options.schedule];
   const schedules: PlannedSchedule[] = [];
@@ -94,14 +104,28 @@ export async function plan(
   return {
     slice: slice.name,
     vn: vn.name,
-    from,
+    from: from.name,
     to: options.to,
     urpf: facts.urpf,
     granularity: options.granularity,
     latency,
-    moves: movesOf(vn, choosePlacement(vn, from), choosePlacement(vn, options.to)),
+    moves: movesOf(vn, from.placement, to.placement),
     schedules,
   };
+}
+
+function named(vn: VirtualNetwork, name: string): NamedPlacement {
+  return { name, placement: choosePlacement(vn, name) };
+}
+
+function installedOn(store: Store, slice: Slice, vn: VirtualNetwork): NamedPlacement | undefined {
+  if (store.instances.active(slice.name, vn.name) === undefined) return undefined;
+  return placementOf(activeInstance(store, slice, vn));
+}
+
+interface Ways {
+  readonly from: NamedPlacement;
+  readonly to: NamedPlacement;
 }
 
 interface Facts {
@@ -117,14 +141,14 @@ function declaredFacts(
   { store }: Context,
   slice: Slice,
   vn: VirtualNetwork,
-  from: string,
+  { from, to }: Ways,
   options: PlanOptions,
 ): Facts {
   const mtu =
     store.slices.find(slice.name) === undefined
       ? usualMtu
       : (store.instances.settings(slice.name, vn.name)?.mtu ?? usualMtu);
-  const flows = declaredFlowPaths(slice, vn, choosePlacement(vn, from), choosePlacement(vn, options.to), mtu);
+  const flows = declaredFlowPaths(slice, vn, from.placement, to.placement, mtu);
   return { flows, uncertainty: noUncertainty, urpf: options.urpf ?? 'feasible' };
 }
 
@@ -132,19 +156,19 @@ async function measuredFacts(
   context: Context,
   slice: Slice,
   vn: VirtualNetwork,
-  from: string,
+  { from, to }: Ways,
   options: PlanOptions,
 ): Promise<Facts> {
   const old = activeInstance(context.store, slice, vn);
   refuseUnfinished(context.store, slice, vn);
-  if (old.record.placementName !== from) {
-    throw new VnmError('conflict', `VN '${vn.name}' is on placement '${old.record.placementName}', not on '${from}'`, {
+  if (!isSamePlacement(old.instance.placement, from.placement)) {
+    const present = describePlacement(placementOf(old));
+    throw new VnmError('conflict', `VN '${vn.name}' is on placement ${present}, not on ${describePlacement(from)}`, {
       hint: 'only what is installed can be measured; take --latency declared',
     });
   }
-  const to = { name: options.to, placement: choosePlacement(vn, options.to) };
   const { mtu } = context.store.instances.settings(slice.name, vn.name)!;
-  const nodes = [...edgeNodes(vn), ...old.instance.placement.values(), ...to.placement.values()];
+  const nodes = [...edgeNodes(vn), ...routerNodes(old.instance), ...to.placement.values()];
   return withReachable(context, slice, nodes, async (agents) => {
     requireNodes(agents, [...edgeNodes(vn), ...to.placement.values()]);
     refuseOneMachine(agents);
@@ -152,7 +176,18 @@ async function measuredFacts(
     const urpf = chooseUrpf(context, agents, vn, options.urpf);
     await reportDamage({ context, agents, slice, vn, old });
     const phases = startPhases(context);
-    const run: Run = { context, agents, slice, vn, old, to, urpf, gated: false, mtu, phases };
+    const run: Run = {
+      ...planVn(slice, vn),
+      context,
+      agents,
+      names: agents,
+      old,
+      to,
+      urpf,
+      gated: false,
+      mtu,
+      phases,
+    };
     const fresh = addInstance(run);
     try {
       await setUp(run, fresh.instance);

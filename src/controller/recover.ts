@@ -1,14 +1,16 @@
 /** Goes on with a migration that was interrupted: `resume` finishes it, `rollback` undoes it (migration/journal.ts). */
 import { VnmError } from '../model/errors.ts';
 import { routerNames } from '../model/router.ts';
-import type { Slice, VirtualNetwork } from '../model/slice.ts';
+import type { Placement, Slice, VirtualNetwork } from '../model/slice.ts';
+import { routerNodes } from '../planning/instance.ts';
+import { planVn } from '../planning/vn-plan.ts';
 import type { InstanceRecord } from '../store/instances.ts';
 import type { MigrationRecord } from '../store/migrations.ts';
 import type { Context } from './base/context.ts';
 import { withLock } from './base/lock.ts';
 import { stageOf } from './base/phase.ts';
 import { choosePlacement, edgeNodes, installOrUninstall } from './base/resolve.ts';
-import { mergeBatches } from './batches/batches.ts';
+import { type Layout, mergeBatches } from './batches/batches.ts';
 import { setGroups } from './batches/gateways.ts';
 import { tearDownInstance } from './batches/routers.ts';
 import { carryOut } from './migration/carry-out.ts';
@@ -113,16 +115,25 @@ async function withMigration<T>(
   const fresh = recorded(
     all.find(({ id }) => (record.newInstance === null ? id !== record.oldInstance : id === record.newInstance)),
   );
-  const to = { name: record.to, placement: fresh?.instance.placement ?? choosePlacement(vn, record.to) };
-  const nodes = [...edgeNodes(vn), ...to.placement.values(), ...(old?.instance.placement.values() ?? [])];
+  const to = { name: record.to, placement: fresh?.instance.placement ?? destinationOf(vn, record) };
+  const nodes = [
+    ...edgeNodes(vn),
+    ...to.placement.values(),
+    ...[old, fresh].flatMap((one) => (one === undefined ? [] : routerNodes(one.instance))),
+  ];
   const { mtu } = instances.settings(slice.name, vn.name)!;
   context.report({ kind: 'phase', text: `connect to ${new Set(nodes).size} nodes` });
   return withReachable(context, slice, nodes, (agents) => {
     const phases = startPhases(context, record.id);
     const gated = isGated(optionsOf(record));
-    const run: Found = { context, agents, slice, vn, old, to, urpf: record.urpf, gated, mtu, phases, id: record.id };
-    return body(run, fresh);
+    const layout: Layout = { ...planVn(slice, vn), names: agents, mtu, urpf: record.urpf };
+    return body({ ...layout, context, agents, old, to, gated, phases, id: record.id }, fresh);
   });
+}
+
+/** Records that an earlier version of the program wrote have only the name. */
+function destinationOf(vn: VirtualNetwork, { to, toNodes }: MigrationRecord): Placement {
+  return toNodes === null ? choosePlacement(vn, to!) : new Map(Object.entries(toNodes));
 }
 
 async function removeTrials(
@@ -133,23 +144,19 @@ async function removeTrials(
 ): Promise<void> {
   const { instances, events } = context.store;
   const plans = records.map((record): Recorded => ({ record, instance: instances.plan(record.id) }));
-  const nodes = [...edgeNodes(vn), ...plans.flatMap(({ instance }) => [...instance.placement.values()])];
+  const nodes = [...edgeNodes(vn), ...plans.flatMap(({ instance }) => routerNodes(instance))];
   await withReachable(context, slice, nodes, async (agents) => {
     requireNodes(agents, nodes);
-    for (const fresh of plans) await removeFresh({ context, agents, slice, vn }, fresh);
+    const surroundings = { ...planVn(slice, vn), context, agents, names: agents };
+    for (const fresh of plans) await removeFresh(surroundings, fresh);
   });
   events.add(slice.name, 'trial-removed', `VN '${vn.name}'`);
 }
 
 /** What an earlier attempt made of the new instance may be out of date: it is made anew. */
-async function clear({ agents, slice, vn, old, urpf }: Run, fresh: Recorded): Promise<void> {
-  await applyAll(
-    agents,
-    mergeBatches(
-      setGroups(slice, vn, agents, [old.instance], old.instance, urpf),
-      tearDownInstance(slice, vn, fresh.instance, agents),
-    ),
-  );
+async function clear(run: Run, fresh: Recorded): Promise<void> {
+  const { instance } = run.old;
+  await applyAll(run.agents, mergeBatches(setGroups(run, [instance], instance), tearDownInstance(run, fresh.instance)));
 }
 
 function refuseHalf({ store }: Context, slice: Slice, vn: VirtualNetwork): void {
@@ -162,9 +169,10 @@ function refuseHalf({ store }: Context, slice: Slice, vn: VirtualNetwork): void 
 function refuseRetired(migration: MigrationRecord): void {
   if (stageOf(migration) !== 'retiring') return;
   const { slice, from, to } = migration;
+  const on = (name: string | null) => (name === null ? '' : ` on '${name}'`);
   throw new VnmError(
     'conflict',
-    `the old instance on '${from}' is being taken down already, all traffic is on '${to}'`,
+    `the old instance${on(from)} is being taken down already, all traffic is${to === null ? ' on the new one' : on(to)}`,
     {
       hint: `pl-vnm resume ${slice} finishes it; then migrate back`,
     },

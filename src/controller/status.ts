@@ -21,7 +21,7 @@ export interface SliceStatus {
 
 export interface VnStatus {
   readonly vn: string;
-  /** Name of the placement that carries the traffic; null when the VN is not installed. */
+  /** Name of the placement that carries the traffic; null: the VN is not installed, or its placement has no name. */
   readonly placement: string | null;
   readonly mtu: number | null;
   readonly urpf: string | null;
@@ -30,12 +30,23 @@ export interface VnStatus {
 }
 
 export interface InstanceStatus {
-  readonly placement: string;
+  /** Null: its placement has no name; `routers` says where they are. */
+  readonly placement: string | null;
   readonly state: string;
   readonly slot: number;
   readonly block: string;
-  readonly routers: { router: string; kind: RouterKind; node: string; namespace: string; routes: number }[];
+  readonly routers: RouterStatus[];
   readonly tunnels: { a: string; b: string; kind: TunnelKind; vni: number; addresses: [string, string] }[];
+}
+
+export interface RouterStatus {
+  readonly router: string;
+  readonly kind: RouterKind;
+  readonly node: string;
+  readonly namespace: string;
+  readonly routes: number;
+  /** The second node of a router that is moving. */
+  readonly movingTo?: string;
 }
 
 /** What the database says is installed where. */
@@ -85,6 +96,7 @@ function instancesOf(store: Store, slice: string, vn: VirtualNetwork): InstanceS
         node,
         namespace: namespaces.get(router)!,
         routes: routes.get(router)?.length ?? 0,
+        ...(plan.moving?.has(router) === true ? { movingTo: plan.moving.get(router)! } : {}),
       })),
       tunnels: plan.links.map(({ a, b, tunnel, vni }) => ({
         a: name(a),

@@ -1,5 +1,6 @@
 import type { Slice, VirtualNetwork } from '../model/slice.ts';
-import { planAccess } from '../planning/instance.ts';
+import { routerNodes } from '../planning/instance.ts';
+import { planVn } from '../planning/vn-plan.ts';
 import type { Context } from './base/context.ts';
 import { withLock } from './base/lock.ts';
 import { edgeNodes } from './base/resolve.ts';
@@ -43,7 +44,7 @@ async function uninstallLocked(context: Context, slice: Slice, vnName?: string):
 export async function uninstallVn(context: Context, agents: Agents, slice: Slice, vn: VirtualNetwork): Promise<number> {
   const { instances } = context.store;
   const records = instances.list({ slice: slice.name, vn: vn.name });
-  const access = planAccess(slice, vn);
+  const layout = { ...planVn(slice, vn), names: agents };
   const plans = records.map((record) => instances.plan(record.id));
   const others = slice.vns.filter(
     (other) => other.name !== vn.name && instances.list({ slice: slice.name, vn: other.name }).length > 0,
@@ -51,11 +52,11 @@ export async function uninstallVn(context: Context, agents: Agents, slice: Slice
   const stillUsed = new Set(others.flatMap(edgeNodes));
   for (const record of records) instances.setState(record.id, 'removing');
   const batches = mergeBatches(
-    peerRoutes(slice, vn, access, 'delete'),
-    removeGroups(slice, vn),
-    ...plans.map((plan) => leaveGateways(slice, vn, plan)),
-    ...plans.map((plan) => tearDownRouters(vn, plan, agents)),
-    tearDownAccess(vn, access, (node) => !stillUsed.has(node)),
+    peerRoutes(layout, 'delete'),
+    removeGroups(layout),
+    ...plans.map((plan) => leaveGateways(layout, plan)),
+    ...plans.map((plan) => tearDownRouters(layout, plan)),
+    tearDownAccess(layout, (node) => !stillUsed.has(node)),
   );
   const changed = countChanges(await applyAll(agents, batches));
   // Whoever is killed from here on has instances left, with which it can be repeated.
@@ -71,5 +72,5 @@ export async function uninstallVn(context: Context, agents: Agents, slice: Slice
 function instanceNodes(context: Context, slice: Slice, vn: VirtualNetwork): string[] {
   return context.store.instances
     .list({ slice: slice.name, vn: vn.name })
-    .flatMap((record) => [...context.store.instances.plan(record.id).placement.values()]);
+    .flatMap((record) => routerNodes(context.store.instances.plan(record.id)));
 }

@@ -1,4 +1,5 @@
 import type { Slice, VirtualNetwork } from '../model/slice.ts';
+import { planVn } from '../planning/vn-plan.ts';
 import type { NodeObstacle } from '../vsys/obstacle.ts';
 import type { Context } from './base/context.ts';
 import { activeInstance, edgeNodes } from './base/resolve.ts';
@@ -12,7 +13,7 @@ export async function verify(context: Context, slice: Slice, vn: VirtualNetwork)
   context.report({ kind: 'phase', text: `verify VN '${vn.name}'` });
   return withAgents(context, slice, edgeNodes(vn), async (agents) => {
     const bytes = context.store.instances.settings(slice.name, vn.name)?.mtu;
-    const result = await verifyVn(agents, slice, vn, instance, { bytes });
+    const result = await verifyVn(agents, planVn(slice, vn), instance, { bytes });
     const obstacles = result.ok ? [] : await obstaclesOn(context, agents, edgeNodes(vn));
     return obstacles.length === 0 ? result : pointTo(obstacles, result);
   });

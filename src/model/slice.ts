@@ -1,4 +1,5 @@
 import type { Prefix } from './address.ts';
+import { VnmError } from './errors.ts';
 import type { Router } from './router.ts';
 
 /** A slice: a name, a private subnet and the substrate nodes it may use; the VNs on it and their placements. */
@@ -82,6 +83,30 @@ export interface Flow {
 
 /** Virtual router -> substrate node. */
 export type Placement = ReadonlyMap<string, string>;
+
+/** A placement and the name it has in the slice file. After a router has moved by itself, a VN may be on one without a name. */
+export interface NamedPlacement {
+  readonly name: string | null;
+  readonly placement: Placement;
+}
+
+/** Placements are compared by what they say: two names may stand for one. */
+export function isSamePlacement(one: Placement, other: Placement): boolean {
+  return one.size === other.size && [...one].every(([router, node]) => other.get(router) === node);
+}
+
+/** For people: the name in quotes, or where each router is. */
+export function describePlacement({ name, placement }: NamedPlacement): string {
+  if (name !== null) return `'${name}'`;
+  return `(${[...placement].map(([router, node]) => `${router} on ${node}`).join(', ')})`;
+}
+
+/** Throws VnmError `not-found`. */
+export function gatewayOf(vn: VirtualNetwork, name: string): Gateway {
+  const gateway = vn.gateways.find((candidate) => candidate.name === name);
+  if (gateway === undefined) throw new VnmError('not-found', `VN '${vn.name}' has no gateway '${name}'`);
+  return gateway;
+}
 
 /** Declared one-way latency from one node to another in ms; 0 on the same node. */
 export function declaredLatencyMs(latency: LatencyMap, from: string, to: string): number {

@@ -1,9 +1,9 @@
 import { formatAddress } from '../model/address.ts';
 import { VnmError } from '../model/errors.ts';
-import { accessInterface, accessVni, linkInterface, linkVni, macOf, memberNexthop, sliceIds } from '../model/ids.ts';
-import { accessAddresses, instanceBlock } from '../model/room.ts';
-import type { Gateway, Placement, Slice, VirtualNetwork } from '../model/slice.ts';
-import { type NodeTunnelKind, type TunnelKind, tunnelDescriptor } from '../model/tunnel.ts';
+import { linkInterface, linkVni, macOf, sliceIds } from '../model/ids.ts';
+import { instanceBlock } from '../model/room.ts';
+import type { Placement, Slice, VirtualNetwork } from '../model/slice.ts';
+import { type TunnelKind, tunnelDescriptor } from '../model/tunnel.ts';
 
 /** One VN on one placement: where everything is and what it is called, decided before any node is touched. */
 export interface Instance {
@@ -11,6 +11,8 @@ export interface Instance {
   readonly vn: string;
   readonly slot: number;
   readonly placement: Placement;
+  /** Routers that are moving, each with the node it moves to; until the move ends, the router is on both nodes. */
+  readonly moving?: Placement;
   /** `a.b.c.d/n`: all addresses of the instance. */
   readonly block: string;
   /** Virtual links in the order of the slice file, then one link per gateway (end `a` is the gateway). */
@@ -37,20 +39,6 @@ export interface LinkEnd {
   readonly mac?: string;
 }
 
-/** The link between an end host and its gateway; it stays while instances come and go. */
-export interface AccessLink {
-  readonly endHost: string;
-  readonly gateway: string;
-  readonly tunnel: NodeTunnelKind;
-  readonly vni: number;
-  /** `a.b.c.d/31`: what other gateways route. */
-  readonly prefix: string;
-  readonly gatewayEnd: AccessEnd;
-  readonly hostEnd: AccessEnd;
-}
-
-type AccessEnd = Pick<LinkEnd, 'node' | 'interface' | 'address' | 'mac'>;
-
 /** Names, addresses and tunnels of a VN on a placement in a slot. Pure; the same input gives the same instance. */
 export function planInstance(slice: Slice, vn: VirtualNetwork, placement: Placement, slot: number): Instance {
   const ids = sliceIds(slice.number);
@@ -73,7 +61,7 @@ export function planInstance(slice: Slice, vn: VirtualNetwork, placement: Placem
     })),
   ];
   const links = ends.map(({ kind, a, b }, index): InstanceLink => {
-    const tunnel = a.node === b.node ? 'local' : 'vxlan';
+    const tunnel = tunnelBetween(a.node, b.node);
     const end = (side: 'a' | 'b', address: number) => ({
       interface: linkInterface(ids, slot, index, side),
       ...addresses(tunnel, address),
@@ -91,41 +79,37 @@ export function planInstance(slice: Slice, vn: VirtualNetwork, placement: Placem
   return { slice: slice.name, vn: vn.name, slot, placement, block: `${formatAddress(block.base)}/${length}`, links };
 }
 
-function addresses(tunnel: TunnelKind, address: number): Pick<LinkEnd, 'address' | 'mac'> {
+function tunnelBetween(node: string, other: string): TunnelKind {
+  return node === other ? 'local' : 'vxlan';
+}
+
+/**
+ * The instance with one router on another node, where it no longer moves. Slot, interface names, addresses, VNIs and MACs stay. A link
+ * whose ends come to be on one node, or on two, changes its kind.
+ */
+export function moveRouter({ moving, ...instance }: Instance, router: string, node: string): Instance {
+  const others = new Map([...(moving ?? [])].filter(([name]) => name !== router));
+  const place = (end: LinkEnd): LinkEnd => (end.router === router ? { ...end, node } : end);
+  return {
+    ...instance,
+    placement: new Map([...instance.placement].map(([name, at]) => [name, name === router ? node : at])),
+    ...(others.size === 0 ? {} : { moving: others }),
+    links: instance.links.map((link) => {
+      if (link.a.router !== router && link.b.router !== router) return link;
+      const [a, b] = [place(link.a), place(link.b)];
+      return { ...link, tunnel: tunnelBetween(a.node, b.node), a, b };
+    }),
+  };
+}
+
+/** Every node that has a router of the instance, or both nodes of one that moves. */
+export function routerNodes({ placement, moving }: Instance): string[] {
+  return [...new Set([...placement.values(), ...(moving?.values() ?? [])])];
+}
+
+/** Of an end of a tunnel of that kind. */
+export function addresses(tunnel: TunnelKind, address: number): Pick<LinkEnd, 'address' | 'mac'> {
   return { address: formatAddress(address), ...(tunnelDescriptor(tunnel).hasMac ? { mac: macOf(address) } : {}) };
-}
-
-/** An end host is never on its gateway's node. */
-const accessTunnel: NodeTunnelKind = 'vxlan';
-
-/** The access links of a VN, in the order of its end hosts. */
-export function planAccess(slice: Slice, vn: VirtualNetwork): AccessLink[] {
-  const ids = sliceIds(slice.number);
-  const offset = firstIndex(slice, vn, (other) => other.endHosts.length);
-  return vn.endHosts.map((endHost, position) => {
-    const index = offset + position;
-    const { gateway, host } = accessAddresses(slice, index);
-    const end = (node: string, address: number, side: 'gateway' | 'host') => ({
-      node,
-      interface: accessInterface(ids, index, side),
-      ...addresses(accessTunnel, address),
-    });
-    return {
-      endHost: endHost.name,
-      gateway: endHost.gateway,
-      tunnel: accessTunnel,
-      vni: accessVni(ids, index),
-      prefix: `${formatAddress(gateway)}/31`,
-      gatewayEnd: end(gatewayOf(vn, endHost.gateway).node, gateway, 'gateway'),
-      hostEnd: end(endHost.node, host, 'host'),
-    };
-  });
-}
-
-export function gatewayOf(vn: VirtualNetwork, name: string): Gateway {
-  const gateway = vn.gateways.find((candidate) => candidate.name === name);
-  if (gateway === undefined) throw new VnmError('not-found', `VN '${vn.name}' has no gateway '${name}'`);
-  return gateway;
 }
 
 /** The instance's link between a gateway and its router. */
@@ -133,21 +117,4 @@ export function gatewayLink(instance: Instance, gateway: string): InstanceLink {
   const link = instance.links.find((candidate) => candidate.a.gateway === gateway);
   if (link === undefined) throw new VnmError('not-found', `instance of '${instance.vn}' has no gateway '${gateway}'`);
   return link;
-}
-
-/** A gateway's number within the slice, which its nexthop and the groups towards it carry. */
-export function gatewayIndex(slice: Slice, vn: VirtualNetwork, gateway: string): number {
-  const offset = firstIndex(slice, vn, (other) => other.gateways.length);
-  return offset + vn.gateways.findIndex((candidate) => candidate.name === gateway);
-}
-
-/** The nexthop at a gateway that leads into an instance. */
-export function instanceNexthop(slice: Slice, vn: VirtualNetwork, slot: number, gateway: string): number {
-  return memberNexthop(sliceIds(slice.number), slot, gatewayIndex(slice, vn, gateway));
-}
-
-/** Where a VN's objects begin in a numbering that runs through all VNs of the slice. */
-function firstIndex(slice: Slice, vn: VirtualNetwork, count: (vn: VirtualNetwork) => number): number {
-  const position = slice.vns.findIndex((other) => other.name === vn.name);
-  return slice.vns.slice(0, position).reduce((sum, other) => sum + count(other), 0);
 }

@@ -1,5 +1,4 @@
-import { declaredLatencyMs, type Placement, type Slice, type VirtualNetwork } from '../model/slice.ts';
-import { gatewayOf } from './instance.ts';
+import { declaredLatencyMs, gatewayOf, type Placement, type Slice, type VirtualNetwork } from '../model/slice.ts';
 import { routersBetween } from './paths.ts';
 
 /** One-way latency from gateway to gateway in ms, as the slice file declares it for the substrate links of the VN's path. */

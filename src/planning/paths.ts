@@ -1,6 +1,5 @@
 import { routerNames } from '../model/router.ts';
-import type { VirtualLink, VirtualNetwork } from '../model/slice.ts';
-import { gatewayOf } from './instance.ts';
+import { gatewayOf, type VirtualLink, type VirtualNetwork } from '../model/slice.ts';
 
 /** Next hop of every router towards every other: `nextHop.get(from)?.get(to)` is the index of the link to take. */
 export type NextLinks = ReadonlyMap<string, ReadonlyMap<string, number>>;

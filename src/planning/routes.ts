@@ -1,9 +1,9 @@
 import type { Route, RouteNexthop } from '../model/route.ts';
 import { routerNames } from '../model/router.ts';
-import type { VirtualNetwork } from '../model/slice.ts';
-import type { AccessLink, Instance, InstanceLink, LinkEnd } from './instance.ts';
-import { gatewayOf } from './instance.ts';
+import { gatewayOf, type VirtualNetwork } from '../model/slice.ts';
+import type { Instance, InstanceLink, LinkEnd } from './instance.ts';
 import { type NextLinks, shortestPaths } from './paths.ts';
+import type { AccessLink } from './vn-plan.ts';
 
 /** Entries by router. */
 export type RoutingState = ReadonlyMap<string, readonly Route[]>;

@@ -9,7 +9,7 @@ import { fileAt, removeIfUnused } from './unused.ts';
 import { upgradeDatabase } from './upgrades.ts';
 
 /** Version of schema.sql, kept in `pragma user_version`. */
-export const schemaVersion = 6;
+export const schemaVersion = 7;
 
 const inMemory = ':memory:';
 

@@ -2,17 +2,18 @@ import { isDeepStrictEqual } from 'node:util';
 import { VnmError } from '../model/errors.ts';
 import type { Route, RouteNexthop, UrpfMode } from '../model/route.ts';
 import { isTunnelKind, type TunnelKind } from '../model/tunnel.ts';
-import type { Instance, InstanceLink, LinkEnd } from '../planning/instance.ts';
+import { type Instance, type InstanceLink, type LinkEnd, moveRouter } from '../planning/instance.ts';
 import type { Db } from './db.ts';
 
 type InstanceState = 'installing' | 'active' | 'joining' | 'draining' | 'removing';
 
-/** An instance as recorded: the plan, under which placement's name it was made, and its state. */
+/** An instance as recorded, without its plan. */
 export interface InstanceRecord {
   readonly id: number;
   readonly slice: string;
   readonly vn: string;
-  readonly placementName: string;
+  /** Of the slice file's; null: its placement has no name, since a router has moved. */
+  readonly placementName: string | null;
   readonly slot: number;
   readonly state: InstanceState;
   readonly createdAt: number;
@@ -27,14 +28,20 @@ export interface InstanceStore {
   add(
     slice: string,
     vn: string,
-    placementName: string,
+    placementName: string | null,
     slots: number,
     plan: (slot: number) => Instance,
     namespaces: (instance: Instance) => ReadonlyMap<string, string>,
   ): { record: InstanceRecord; instance: Instance };
-  /** The plan of a recorded instance, as it was made. */
+  /** The plan of a recorded instance, with the moves of its routers. */
   plan(id: number): Instance;
   namespaces(id: number): Map<string, string>;
+  /** Records that a router is being set up on a second node. Throws VnmError `conflict` when it moves already. */
+  beginMove(id: number, router: string, to: { readonly node: string; readonly namespace: string }): void;
+  /** The router is now on the node it moved to, and only there. `placementName`: of the placement that results. */
+  endMove(id: number, router: string, placementName: string | null): void;
+  /** The router stays where it was, and nothing of it is left on the second node. */
+  cancelMove(id: number, router: string): void;
   setState(id: number, state: InstanceState): void;
   /** Makes `id` the one that carries the traffic, `old` the one that drains, in one step. */
   activate(id: number, old?: number): void;
@@ -104,6 +111,23 @@ export function instanceStore(db: Db): InstanceStore {
           .all(id)
           .map(({ router, namespace }) => [router, namespace]),
       ),
+    beginMove: (id, router, { node, namespace }) => {
+      const { changes } = db
+        .prepare(
+          `update instance_routers set moving_to = ?, moving_namespace = ?
+           where instance_id = ? and router = ? and moving_to is null`,
+        )
+        .run(node, namespace, id, router);
+      if (changes === 0) throw new VnmError('conflict', `router '${router}' is moving already`);
+    },
+    endMove: (id, router, placementName) => {
+      db.transaction(() => saveMove(db, id, loadPlan(db, one(id)), router, placementName)).immediate();
+    },
+    cancelMove: (id, router) => {
+      db.prepare(
+        'update instance_routers set moving_to = null, moving_namespace = null where instance_id = ? and router = ?',
+      ).run(id, router);
+    },
     setState: (id, state) => {
       db.prepare('update instances set state = ? where id = ?').run(state, id);
     },
@@ -177,6 +201,24 @@ function savePlan(db: Db, id: number, instance: Instance, namespaces: ReadonlyMa
   });
 }
 
+function saveMove(db: Db, id: number, instance: Instance, router: string, placementName: string | null): void {
+  const node = instance.moving?.get(router);
+  if (node === undefined) throw new VnmError('conflict', `router '${router}' is not moving`);
+  db.prepare(
+    `update instance_routers set node = moving_to, namespace = moving_namespace, moving_to = null, moving_namespace = null
+     where instance_id = ? and router = ?`,
+  ).run(id, router);
+  const setTunnel = db
+    .prepare<unknown[], number>('update tunnels set kind = ? where instance_id = ? and ordinal = ? returning id')
+    .pluck();
+  const setEnd = db.prepare('update interfaces set node = ? where tunnel_id = ? and side = ?');
+  moveRouter(instance, router, node).links.forEach((link, ordinal) => {
+    const tunnel = setTunnel.get(link.tunnel, id, ordinal)!;
+    for (const side of ['a', 'b'] as const) setEnd.run(link[side].node, tunnel, side);
+  });
+  db.prepare('update instances set placement = ? where id = ?').run(placementName, id);
+}
+
 interface EndRow {
   ordinal: number;
   kind: string;
@@ -191,11 +233,12 @@ interface EndRow {
 }
 
 function loadPlan(db: Db, { id, slice, vn, slot }: InstanceRecord): Instance {
-  const placement = db
-    .prepare<[number], { router: string; node: string }>(
-      'select router, node from instance_routers where instance_id = ?',
+  const routers = db
+    .prepare<[number], { router: string; node: string; movingTo: string | null }>(
+      'select router, node, moving_to as movingTo from instance_routers where instance_id = ?',
     )
     .all(id);
+  const moving = routers.flatMap(({ router, movingTo }) => (movingTo === null ? [] : [[router, movingTo] as const]));
   const ends = db
     .prepare<[number], EndRow>(
       `select t.ordinal, t.kind, t.vni, i.* from tunnels t join interfaces i on i.tunnel_id = t.id where t.instance_id = ?
@@ -209,7 +252,15 @@ function loadPlan(db: Db, { id, slice, vn, slot }: InstanceRecord): Instance {
     links.push({ kind, tunnel: tunnelKind(a.kind), vni: a.vni, a: linkEnd(a), b: linkEnd(ends[index + 1]!) });
   }
   const block = db.prepare<[number], string>('select block from instances where id = ?').pluck().get(id)!;
-  return { slice, vn, slot, block, placement: new Map(placement.map(({ router, node }) => [router, node])), links };
+  return {
+    slice,
+    vn,
+    slot,
+    block,
+    placement: new Map(routers.map(({ router, node }) => [router, node])),
+    ...(moving.length === 0 ? {} : { moving: new Map(moving) }),
+    links,
+  };
 }
 
 function linkEnd({ node, router, gateway, name, address, mac }: EndRow): LinkEnd {

@@ -6,8 +6,12 @@ export type Outcome = 'completed' | 'rolled-back' | 'failed';
 export interface MigrationStart {
   readonly slice: string;
   readonly vn: string;
-  readonly from: string;
-  readonly to: string;
+  /** Names of the placements; null: the placement has none. */
+  readonly from: string | null;
+  readonly to: string | null;
+  /** The placements themselves, router -> node. */
+  readonly fromNodes?: Readonly<Record<string, string>>;
+  readonly toNodes?: Readonly<Record<string, string>>;
   readonly control: string;
   readonly schedule: string;
   readonly urpf: UrpfMode;
@@ -46,8 +50,11 @@ export interface HostPair {
   readonly to: string;
 }
 
-export interface MigrationRecord extends MigrationStart {
+export interface MigrationRecord extends Omit<MigrationStart, 'fromNodes' | 'toNodes'> {
   readonly id: number;
+  /** Null in records that an earlier version wrote. */
+  readonly fromNodes: Readonly<Record<string, string>> | null;
+  readonly toNodes: Readonly<Record<string, string>> | null;
   readonly newInstance: number | null;
   readonly armedId: string | null;
   readonly drainMs: number | null;
@@ -129,13 +136,16 @@ export interface MigrationStore {
 
 const select = `select id, slice, vn, from_placement as "from", to_placement as "to", control, schedule, urpf, state, outcome,
   started_at as startedAt, finished_at as finishedAt, error, options, urpf_before as urpfBefore, old_instance as oldInstance,
-  new_instance as newInstance, armed_id as armedId, drain_ms as drainMs, from_record as fromRecord
+  from_nodes as fromNodes, to_nodes as toNodes, new_instance as newInstance, armed_id as armedId, drain_ms as drainMs, from_record as fromRecord
   from migrations`;
 
-type Row = Omit<MigrationRecord, 'fromRecord'> & { readonly fromRecord: string | null };
+type JsonColumn = 'fromRecord' | 'fromNodes' | 'toNodes';
 
-function recordOf({ fromRecord, ...row }: Row): MigrationRecord {
-  return { ...row, fromRecord: fromRecord === null ? null : (JSON.parse(fromRecord) as string[]) };
+type Row = Omit<MigrationRecord, JsonColumn> & Readonly<Record<JsonColumn, string | null>>;
+
+function recordOf({ fromRecord, fromNodes, toNodes, ...row }: Row): MigrationRecord {
+  const parsed = <T>(text: string | null) => (text === null ? null : (JSON.parse(text) as T));
+  return { ...row, fromRecord: parsed(fromRecord), fromNodes: parsed(fromNodes), toNodes: parsed(toNodes) };
 }
 
 export function migrationStore(db: Db): MigrationStore {
@@ -147,15 +157,30 @@ export function migrationStore(db: Db): MigrationStore {
     return row === undefined ? undefined : recordOf(row);
   };
   return {
-    start: ({ slice, vn, from, to, control, schedule, urpf, options, urpfBefore, oldInstance }) =>
+    start: ({ slice, vn, from, to, fromNodes, toNodes, control, schedule, urpf, options, urpfBefore, oldInstance }) =>
       db
         .prepare<unknown[], number>(
           `insert into migrations
-             (slice, vn, from_placement, to_placement, control, schedule, urpf, options, urpf_before, old_instance, state, started_at)
-           values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'add nodes', ?) returning id`,
+             (slice, vn, from_placement, to_placement, from_nodes, to_nodes, control, schedule, urpf, options, urpf_before,
+              old_instance, state, started_at)
+           values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'add nodes', ?) returning id`,
         )
         .pluck()
-        .get(slice, vn, from, to, control, schedule, urpf, options, urpfBefore, oldInstance, Date.now())!,
+        .get(
+          slice,
+          vn,
+          from,
+          to,
+          jsonOrNull(fromNodes),
+          jsonOrNull(toNodes),
+          control,
+          schedule,
+          urpf,
+          options,
+          urpfBefore,
+          oldInstance,
+          Date.now(),
+        )!,
     phase: db.transaction((id: number, name: string, at: number) => {
       endPhase.run(at, id);
       db.prepare(

@@ -230,6 +230,72 @@ const upgrades: Readonly<Record<number, string>> = {
     alter table virtual_routers add column kind text not null default 'static';
     alter table virtual_routers add column config text not null default '{}';
   `,
+  6: `
+    create table new_instances (
+      id integer primary key autoincrement,
+      vn_id integer not null references vns (id) on delete restrict,
+      slice_id integer not null references slices (id) on delete restrict,
+      placement text,
+      slot integer not null,
+      block text not null,
+      state text not null check (state in ('installing', 'active', 'joining', 'draining', 'removing')),
+      created_at real not null,
+      unique (slice_id, slot)
+    ) strict;
+    insert into new_instances (id, vn_id, slice_id, placement, slot, block, state, created_at)
+      select id, vn_id, slice_id, placement, slot, block, state, created_at from instances;
+    delete from sqlite_sequence where name = 'new_instances';
+    insert into sqlite_sequence (name, seq) select 'new_instances', seq from sqlite_sequence where name = 'instances';
+    drop table instances;
+    alter table new_instances rename to instances;
+    create unique index one_active_instance on instances (vn_id) where state = 'active';
+
+    create table new_instance_routers (
+      instance_id integer not null references instances (id) on delete cascade,
+      router text not null,
+      node text not null,
+      namespace text not null,
+      moving_to text,
+      moving_namespace text,
+      primary key (instance_id, router),
+      check ((moving_to is null) = (moving_namespace is null))
+    ) strict;
+    insert into new_instance_routers (instance_id, router, node, namespace)
+      select instance_id, router, node, namespace from instance_routers;
+    drop table instance_routers;
+    alter table new_instance_routers rename to instance_routers;
+
+    create table new_migrations (
+      id integer primary key,
+      slice text not null,
+      vn text not null,
+      from_placement text,
+      to_placement text,
+      control text not null,
+      schedule text not null,
+      urpf text not null,
+      state text not null,
+      outcome text check (outcome in ('completed', 'rolled-back', 'failed')),
+      started_at real not null,
+      finished_at real,
+      error text,
+      options text not null,
+      urpf_before text not null,
+      old_instance integer not null,
+      new_instance integer,
+      armed_id text,
+      drain_ms real,
+      from_nodes text,
+      to_nodes text,
+      from_record text
+    ) strict;
+    insert into new_migrations (id, slice, vn, from_placement, to_placement, control, schedule, urpf, state, outcome, started_at,
+        finished_at, error, options, urpf_before, old_instance, new_instance, armed_id, drain_ms, from_record)
+      select id, slice, vn, from_placement, to_placement, control, schedule, urpf, state, outcome, started_at,
+        finished_at, error, options, urpf_before, old_instance, new_instance, armed_id, drain_ms, from_record from migrations;
+    drop table migrations;
+    alter table new_migrations rename to migrations;
+  `,
 };
 
 /**

@@ -87,6 +87,6 @@ async function once(place: Place, context: ServiceContext, down: Map<string, () 
     await sleep(1000);
   });
   await place.heal(node);
-  const hurt = flows.filter((flow) => crosses(place, flow, placementName, node));
+  const hurt = flows.filter((flow) => crosses(place, flow, placementName!, node));
   return { ...times, restoredMs: Math.max(...hurt.map(({ maxGapMs }) => maxGapMs)) };
 }

@@ -13,7 +13,7 @@ import type { Run } from '../../src/controller/migration/types.ts';
 import { withAgents } from '../../src/controller/nodes/agents.ts';
 import { startTraffic } from '../../src/controller/probe/traffic.ts';
 import type { Slice } from '../../src/model/slice.ts';
-import { planAccess } from '../../src/planning/instance.ts';
+import { planVn } from '../../src/planning/vn-plan.ts';
 import { testbedSchema } from '../../src/testbed/record.ts';
 import { redirectForthAndBack } from './forth-and-back.ts';
 import { gallerySlice, onTestbed, progress, withoutLatency } from './harness.ts';
@@ -28,7 +28,7 @@ export async function migrationsBench(count = 200): Promise<string> {
     await install(context, slice, { placement: 'initial', urpf: 'feasible' });
     const outcomes: string[] = [];
     const flows = await withAgents(context, slice, edgeNodes(vn), async (agents) => {
-      const traffic = await startTraffic(agents, slice, vn, 1500);
+      const traffic = await startTraffic(agents, planVn(slice, vn), 1500);
       for (let index = 0; index < count; index += 1) {
         const to = index % 2 === 0 ? 'final' : 'initial';
         const options = {
@@ -90,7 +90,18 @@ async function underLoad(context: Context, slice: Slice, count: number): Promise
   const nodes = [...edgeNodes(vn), ...old.instance.placement.values(), ...to.placement.values()];
   return withAgents(context, slice, nodes, async (agents) => {
     const phases = startPhases(context);
-    const both: Run = { context, agents, slice, vn, old, to, urpf: 'feasible', gated: false, mtu, phases };
+    const both: Run = {
+      ...planVn(slice, vn),
+      names: agents,
+      context,
+      agents,
+      old,
+      to,
+      urpf: 'feasible',
+      gated: false,
+      mtu,
+      phases,
+    };
     const fresh = addInstance(both);
     await setUp(both, fresh.instance);
     const cloned = await clone(both, fresh.instance);
@@ -123,7 +134,7 @@ interface IperfReport {
 async function startLoad(context: Context, slice: Slice, seconds: number) {
   const testbed = testbedSchema.parse(JSON.parse(context.store.testbeds.forSlice(slice.name)!.record!));
   const inside = (node: string) => `/run/netns/${testbed.nodes.find(({ name }) => name === node)!.namespace}`;
-  const [a, b] = planAccess(slice, slice.vns[0]!).map((link) => link.hostEnd);
+  const [a, b] = planVn(slice, slice.vns[0]!).access.map((link) => link.hostEnd);
   const directions = [
     { name: 'e1 -> e2', from: a!, to: b!, port: '5201' },
     { name: 'e2 -> e1', from: b!, to: a!, port: '5202' },

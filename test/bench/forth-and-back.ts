@@ -23,7 +23,7 @@ export async function redirectForthAndBack(
   rounds: number,
   spacingMs: number,
 ): Promise<Redirected[][]> {
-  const { agents, slice, vn, old } = run;
+  const { agents, vn, old } = run;
   const { schedule } = await simultaneous(run);
   const clocks = await measureClocks(
     agents,
@@ -33,7 +33,7 @@ export async function redirectForthAndBack(
   const armed = await Promise.all(
     Array.from({ length: rounds }, async (_, index) => {
       const id = `bench${randomBytes(6).toString('hex')}`;
-      const redirections = redirectionsOf(slice, vn, (index % 2 === 0 ? fresh : old).instance, schedule);
+      const redirections = redirectionsOf(run, (index % 2 === 0 ? fresh : old).instance, schedule);
       await Promise.all(
         redirections.map(({ node, groups }) => {
           const at = startAt + index * spacingMs + clocks.get(node)!.offsetMs;

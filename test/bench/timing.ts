@@ -4,6 +4,7 @@
  * finish, by the one clock that all have here, so that what the estimates of clocks are wrong by is in it. Idle, and with both
  * cores busy.
  */
+
 import { table } from '../../src/cli/output.ts';
 import { systemClock } from '../../src/clock/clock.ts';
 import { activeInstance, edgeNodes } from '../../src/controller/base/resolve.ts';
@@ -17,6 +18,7 @@ import { withAgents } from '../../src/controller/nodes/agents.ts';
 import { measureClocks } from '../../src/controller/nodes/clocks.ts';
 import { leadNexthop } from '../../src/model/ids.ts';
 import { gatewayLink } from '../../src/planning/instance.ts';
+import { planVn } from '../../src/planning/vn-plan.ts';
 import type { TestbedPlaces } from '../../src/store/testbeds.ts';
 import { connectSsh } from '../../src/transport/ssh-session.ts';
 import { redirectForthAndBack, simultaneous } from './forth-and-back.ts';
@@ -40,7 +42,18 @@ export async function timingBench(count = 500): Promise<string> {
     const nodes = [...edgeNodes(vn), ...old.instance.placement.values(), ...to.placement.values()];
     return withAgents(context, slice, nodes, async (agents) => {
       const phases = startPhases(context);
-      const run: Run = { context, agents, slice, vn, old, to, urpf: 'feasible', gated: false, mtu, phases };
+      const run: Run = {
+        ...planVn(slice, vn),
+        names: agents,
+        context,
+        agents,
+        old,
+        to,
+        urpf: 'feasible',
+        gated: false,
+        mtu,
+        phases,
+      };
       const fresh = addInstance(run);
       await setUp(run, fresh.instance);
       const cloned = await clone(run, fresh.instance);
@@ -96,13 +109,13 @@ async function remote(run: Run, fresh: Recorded, index: number): Promise<Round[]
 
 /** Each gateway gets its own SSH session with an `ip` command and the time after it; all machines' clocks are one here. */
 async function freshSession(run: Run, fresh: Recorded, index: number): Promise<Round[]> {
-  const { context, slice, vn } = run;
+  const { context, slice } = run;
   const to = index % 2 === 0 ? fresh : run.old;
   const places = JSON.parse(context.store.testbeds.forSlice(slice.name)!.record!) as TestbedPlaces;
   const { schedule } = await simultaneous(run);
   const issuedAt = systemClock.wallMs();
   const round = await Promise.all(
-    redirectionsOf(slice, vn, to.instance, schedule).map(async ({ gateway, node, groups }) => {
+    redirectionsOf(run, to.instance, schedule).map(async ({ gateway, node, groups }) => {
       const { host, port, user, key } = places.nodes.find((place) => place.name === node)!;
       const target = { node, host, port, user, keyPath: key, knownHostsPath: places.knownHosts };
       const session = await connectSsh(target, { acceptNewHostKeys: false });

@@ -39,7 +39,7 @@ export async function runOnce(place: Place, seed: number, run: number): Promise<
   const phase = fault.strike && fault.phases[Math.floor(run / faults.length) % fault.phases.length]!;
   const { vnm, slice, vn } = place;
   const problems: string[] = [];
-  const from = place.store.instances.active(slice.name, vn.name)!.placementName;
+  const from = place.store.instances.active(slice.name, vn.name)!.placementName!;
   const to = random.pick([...vn.placements.keys()].filter((name) => name !== from));
   const schedule = random.pick(schedules);
   const hurts: Hurt[] = [];

@@ -1,4 +1,5 @@
 /** Where a campaign takes place: an installed VN on a testbed of its own, and ways to hurt it. */
+
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,6 +8,7 @@ import type { Context } from '../../src/controller/base/context.ts';
 import { withAgents } from '../../src/controller/nodes/agents.ts';
 import { type CountedFlow, startTraffic } from '../../src/controller/probe/traffic.ts';
 import type { Slice, VirtualNetwork } from '../../src/model/slice.ts';
+import { planVn } from '../../src/planning/vn-plan.ts';
 import { readSlice } from '../../src/slicefile/index.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
 import type { Testbed } from '../../src/testbed/record.ts';
@@ -76,7 +78,11 @@ export async function makePlace(file: string, { divideLatenciesBy = 4 } = {}): P
         slice,
         vn.endHosts.map(({ node }) => node),
         async (agents) => {
-          const traffic = await startTraffic(agents, slice, vn, store.instances.settings(slice.name, vn.name)!.mtu);
+          const traffic = await startTraffic(
+            agents,
+            planVn(slice, vn),
+            store.instances.settings(slice.name, vn.name)!.mtu,
+          );
           await body();
           return traffic.finish();
         },

@@ -2,14 +2,15 @@
 import { describe, expect, it } from 'vitest';
 import { translateRecorded } from '../../src/controller/routing/translated.ts';
 import type { Route } from '../../src/model/route.ts';
-import { planAccess, planInstance } from '../../src/planning/instance.ts';
+import { planInstance } from '../../src/planning/instance.ts';
 import { computeRoutes } from '../../src/planning/routes.ts';
+import { planVn } from '../../src/planning/vn-plan.ts';
 import { readSlice } from '../../src/slicefile/index.ts';
 import { gallery } from '../support/slices.ts';
 
 const slice = readSlice(gallery('three-node'));
 const vn = slice.vns[0]!;
-const access = planAccess(slice, vn);
+const access = planVn(slice, vn).access;
 const from = planInstance(slice, vn, vn.placements.get('initial')!, 0);
 const to = planInstance(slice, vn, vn.placements.get('final')!, 1);
 const own = computeRoutes(vn, from, access).get('a')!;

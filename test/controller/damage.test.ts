@@ -5,8 +5,9 @@ import { isMissing, refuseDamage, reportDamage } from '../../src/controller/migr
 import type { Agents } from '../../src/controller/nodes/agents.ts';
 import { VnmError } from '../../src/model/errors.ts';
 import { slotCount } from '../../src/model/room.ts';
-import { type Instance, planAccess, planInstance } from '../../src/planning/instance.ts';
+import { type Instance, planInstance } from '../../src/planning/instance.ts';
 import { computeRoutes } from '../../src/planning/routes.ts';
+import { planVn } from '../../src/planning/vn-plan.ts';
 import { readSlice } from '../../src/slicefile/index.ts';
 import type { Difference } from '../../src/vsys/difference.ts';
 import { gallery } from '../support/slices.ts';
@@ -46,7 +47,7 @@ describe('the old side of a VN beside another in its slice', () => {
       const names = () => new Map(one.routers.map(({ name }) => [name, `pv-shared_0-${name}`]));
       const { record, instance } = store.instances.add(slice.name, one.name, 'initial', slotCount(slice), plan, names);
       store.instances.activate(record.id);
-      store.instances.saveRoutes(record.id, computeRoutes(one, instance, planAccess(slice, one)));
+      store.instances.saveRoutes(record.id, computeRoutes(one, instance, planVn(slice, one).access));
       store.instances.setSettings(slice.name, one.name, { mtu: 1450, urpf: 'feasible' });
       installed.set(one.name, instance);
     }

@@ -3,8 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { desiredBatches } from '../../src/controller/batches/desired.ts';
 import { leftOvers, leftOversOf } from '../../src/controller/batches/left-overs.ts';
 import { sliceIds } from '../../src/model/ids.ts';
-import { planAccess, planInstance } from '../../src/planning/instance.ts';
+import { planInstance } from '../../src/planning/instance.ts';
 import { computeRoutes } from '../../src/planning/routes.ts';
+import { planVn } from '../../src/planning/vn-plan.ts';
 import { readSlice } from '../../src/slicefile/index.ts';
 import type { InterfaceState, Inventory } from '../../src/vsys/messages.ts';
 import type { OperationInput } from '../../src/vsys/operations.ts';
@@ -13,18 +14,17 @@ import { gallery } from '../support/slices.ts';
 const slice = readSlice(gallery('two-node'));
 const vn = slice.vns[0]!;
 const instance = planInstance(slice, vn, vn.placements.get('initial')!, 0);
+const plan = planVn(slice, vn);
 const { interfacePrefix: prefix, nexthops } = sliceIds(slice.number);
 const router = 'pv-two_0-a';
 const batches = desiredBatches(
-  slice,
   {
-    vn,
-    instances: [{ instance, routes: computeRoutes(vn, instance, planAccess(slice, vn)) }],
-    active: instance,
+    ...plan,
+    names: { address: () => '192.0.2.1', namespacePrefix: () => 'pv-two_', resilient: () => true, gates: () => true },
     mtu: 1450,
     urpf: 'strict',
   },
-  { address: () => '192.0.2.1', namespacePrefix: () => 'pv-two_', resilient: () => true, gates: () => true },
+  { instances: [{ instance, routes: computeRoutes(vn, instance, plan.access) }], active: instance },
 );
 const [onGateway, onRouter] = [batches.get('gw1')!, batches.get('n1')!];
 

@@ -4,7 +4,8 @@ import { lookBefore, proveEndHosts } from '../../src/controller/migration/proof.
 import type { Run } from '../../src/controller/migration/types.ts';
 import type { Agents } from '../../src/controller/nodes/agents.ts';
 import { VnmError } from '../../src/model/errors.ts';
-import { planAccess, planInstance } from '../../src/planning/instance.ts';
+import { planInstance } from '../../src/planning/instance.ts';
+import { planVn } from '../../src/planning/vn-plan.ts';
 import { readSlice } from '../../src/slicefile/index.ts';
 import { inPlayedTime } from '../support/played-time.ts';
 import { gallery } from '../support/slices.ts';
@@ -12,7 +13,7 @@ import { gallery } from '../support/slices.ts';
 const slice = readSlice(gallery('three-node'));
 const vn = slice.vns[0]!;
 const instance = planInstance(slice, vn, vn.placements.get('initial')!, 0);
-const nameOf = new Map(planAccess(slice, vn).map(({ endHost, hostEnd }) => [hostEnd.address, endHost]));
+const nameOf = new Map(planVn(slice, vn).access.map(({ endHost, hostEnd }) => [hostEnd.address, endHost]));
 
 /**
  * What gets through between two end hosts: packets of all sizes, small ones, an echo alone, or nothing. `limited`: all, but the node's

@@ -1,4 +1,5 @@
 /** What could not be recorded when the old instance went can be ended later on; nodes are only played. */
+
 import Database from 'better-sqlite3';
 import { expect, it } from 'vitest';
 import type { Context } from '../../src/controller/base/context.ts';
@@ -10,6 +11,7 @@ import type { Run } from '../../src/controller/migration/types.ts';
 import { slotCount } from '../../src/model/room.ts';
 import { routerNames } from '../../src/model/router.ts';
 import { planInstance } from '../../src/planning/instance.ts';
+import { planVn } from '../../src/planning/vn-plan.ts';
 import { readSlice } from '../../src/slicefile/index.ts';
 import { asDatabaseError } from '../../src/store/database-error.ts';
 import { migrationStart } from '../support/migrations.ts';
@@ -50,10 +52,10 @@ it('keeps the old instance in the database while the settings are not written, s
     const to = { name: 'final', placement: fresh!.instance.placement };
     const phases = startPhases(context, id);
     const run: Run = {
+      ...planVn(slice, vn),
+      names: agents,
       context,
       agents,
-      slice,
-      vn,
       old: old!,
       to,
       urpf: 'feasible',
@@ -65,7 +67,7 @@ it('keeps the old instance in the database while the settings are not written, s
 
     const failure = await retire(run, fresh!, 0).catch((error: unknown) => error);
     expect(failure).toMatchObject({ message: 'how it ended could not be recorded in full' });
-    recordResult(run, { ...usualOptions, to: 'final' }, 'failed', [], [], failure);
+    recordResult(run, usualOptions, 'failed', [], [], failure);
     expect(store.migrations.unfinished(slice.name, vn.name)).toMatchObject([{ id, state: 'retire' }]);
     expect(store.instances.list()).toMatchObject([{ id: old!.record.id }, { id: fresh!.record.id, state: 'active' }]);
     remove();

@@ -6,8 +6,9 @@ import { startPhases } from '../../src/controller/migration/phases.ts';
 import type { Run } from '../../src/controller/migration/types.ts';
 import { slotCount } from '../../src/model/room.ts';
 import { routerNames } from '../../src/model/router.ts';
-import { instanceNexthop, planAccess, planInstance } from '../../src/planning/instance.ts';
+import { planInstance } from '../../src/planning/instance.ts';
 import { computeRoutes } from '../../src/planning/routes.ts';
+import { nexthopInto, planVn } from '../../src/planning/vn-plan.ts';
 import { readSlice } from '../../src/slicefile/index.ts';
 import type { OperationInput } from '../../src/vsys/operations.ts';
 import { playedAgents } from '../support/played-agents.ts';
@@ -36,7 +37,7 @@ it('leaves the gateways on the new instance where that is the better one, and na
       const names = ({ slot }: { slot: number }) =>
         new Map(routerNames(vn).map((router) => [router, `pv-two_${slot}-${router}`]));
       const added = store.instances.add(slice.name, vn.name, name, slotCount(slice), plan, names);
-      store.instances.saveRoutes(added.record.id, computeRoutes(vn, added.instance, planAccess(slice, vn)));
+      store.instances.saveRoutes(added.record.id, computeRoutes(vn, added.instance, planVn(slice, vn).access));
       return added;
     });
     store.instances.activate(old!.record.id);
@@ -46,12 +47,11 @@ it('leaves the gateways on the new instance where that is the better one, and na
     const received = new Map<string, number>();
     const isOfNew = (address: string) =>
       fresh!.instance.links.some(({ a, b }) => [a.address, b.address].includes(address));
+    const plan = planVn(slice, vn);
     const leadsToNew = () =>
-      vn.gateways.every(
-        ({ name, node }) => active.get(node) === instanceNexthop(slice, vn, fresh!.instance.slot, name),
-      );
+      plan.gateways.every((gateway) => active.get(gateway.node) === nexthopInto(plan, gateway, fresh!.instance.slot));
     const arrives = (to: string) =>
-      isOfNew(to) || (leadsToNew() && planAccess(slice, vn).some(({ hostEnd }) => hostEnd.address === to));
+      isOfNew(to) || (leadsToNew() && plan.access.some(({ hostEnd }) => hostEnd.address === to));
     const answer = (node: string, method: string, params: Asked): unknown => {
       if (method === 'stream_open') return { port: 1 };
       if (method === 'stream_send') return void received.set(params.stream, arrives(params.to as string) ? 3 : 0);
@@ -64,7 +64,18 @@ it('leaves the gateways on the new instance where that is the better one, and na
     const agents = playedAgents(slice, answer);
     const to = { name: 'final', placement: fresh!.instance.placement };
     const phases = startPhases(context);
-    const run: Run = { context, agents, slice, vn, old: old!, to, urpf: 'feasible', gated: false, mtu: 1500, phases };
+    const run: Run = {
+      ...plan,
+      names: agents,
+      context,
+      agents,
+      old: old!,
+      to,
+      urpf: 'feasible',
+      gated: false,
+      mtu: 1500,
+      phases,
+    };
 
     await sendBack(run, fresh!, 0).catch((error: unknown) => leaveNew(run, error));
     expect(leadsToNew()).toBe(true);

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { setUpAccess } from '../../src/controller/batches/access.ts';
 import { formatPrefix } from '../../src/model/address.ts';
 import type { Slice } from '../../src/model/slice.ts';
-import { planAccess } from '../../src/planning/instance.ts';
+import { planVn } from '../../src/planning/vn-plan.ts';
 import { readSlice } from '../../src/slicefile/index.ts';
 import { gallery } from '../support/slices.ts';
 
@@ -13,7 +13,7 @@ const names = { address: () => '192.0.2.1', namespacePrefix: () => 'pv-', resili
 
 /** Nodes that get a route to the whole subnet of the slice. */
 function withSubnetRoute(slice: Slice): string[] {
-  const batches = setUpAccess(slice, vn, planAccess(slice, vn), names, 1450, 'strict');
+  const batches = setUpAccess({ ...planVn(slice, vn), names, mtu: 1450, urpf: 'strict' });
   const isForSubnet = (operation: object) => 'prefix' in operation && operation.prefix === formatPrefix(slice.vnet);
   return [...batches].filter(([, operations]) => operations.some(isForSubnet)).map(([node]) => node);
 }

@@ -1,20 +1,23 @@
 /** What an instance's links are made of follows from the kind that is planned for each, and from the kinds' table. */
+
 import { afterEach, describe, expect, test } from 'vitest';
 import { setUpAccess } from '../../src/controller/batches/access.ts';
+import type { Layout } from '../../src/controller/batches/batches.ts';
 import { joinGateways } from '../../src/controller/batches/gateways.ts';
 import { vifUp } from '../../src/controller/batches/operations.ts';
 import { setUpRouters } from '../../src/controller/batches/routers.ts';
 import { tunnelMtu } from '../../src/controller/probe/mtu.ts';
 import { tunnelsOf } from '../../src/controller/probe/tunnel-sizes.ts';
 import { type TunnelDescriptor, type TunnelKind, tunnelKinds } from '../../src/model/tunnel.ts';
-import { type Instance, planAccess, planInstance } from '../../src/planning/instance.ts';
+import { type Instance, planInstance } from '../../src/planning/instance.ts';
+import { planVn } from '../../src/planning/vn-plan.ts';
 import type { OperationInput } from '../../src/vsys/operations.ts';
 import { playedAgents } from '../support/played-agents.ts';
 import { sharedNode } from '../support/slices.ts';
 
 const slice = sharedNode();
 const vn = slice.vns[0]!;
-const access = planAccess(slice, vn);
+const access = planVn(slice, vn).access;
 
 /** A kind that no plane has. */
 const madeUp: TunnelDescriptor = {
@@ -56,9 +59,10 @@ describe('a link', () => {
 
   test('is made as its kind says, wherever its ends are', () => {
     const agents = agentsWith(1500);
+    const layout: Layout = { ...planVn(slice, vn), names: agents, mtu: 1400, urpf: 'strict' };
     const made = (instance: Instance) => [
-      ...tunnelsIn(setUpRouters(vn, instance, agents, 1400, 'strict')),
-      ...tunnelsIn(joinGateways(slice, vn, instance, agents, 1400, 'strict')),
+      ...tunnelsIn(setUpRouters(layout, instance)),
+      ...tunnelsIn(joinGateways(layout, instance)),
     ];
     const { length } = planned('initial').links;
     const pairs = made(ofKind('local', planned('initial')));
@@ -99,7 +103,9 @@ describe('the largest packets', () => {
   test('of a VN count its access links', async () => {
     const found = await tunnelMtu(agentsWith(700), ofKind('local', planned('initial')), access);
     expect(found).toMatchObject({ mtu: 650 });
-    for (const operation of tunnelsIn(setUpAccess(slice, vn, access, agentsWith(700), 650, 'strict')))
+    for (const operation of tunnelsIn(
+      setUpAccess({ ...planVn(slice, vn), names: agentsWith(700), mtu: 650, urpf: 'strict' }),
+    ))
       expect(operation).toMatchObject({ kind: 'vxlan' });
   });
 

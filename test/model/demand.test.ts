@@ -1,5 +1,7 @@
 /** The count of what a slice takes of a node, against the batches that the nodes really get. */
+
 import { describe, expect, it } from 'vitest';
+import type { Layout } from '../../src/controller/batches/batches.ts';
 import { desiredBatches } from '../../src/controller/batches/desired.ts';
 import {
   accessDemand,
@@ -11,8 +13,9 @@ import {
 } from '../../src/model/demand.ts';
 import { ownLimits, sharedLimits } from '../../src/model/limits.ts';
 import type { Placement, VirtualNetwork } from '../../src/model/slice.ts';
-import { planAccess, planInstance } from '../../src/planning/instance.ts';
+import { planInstance } from '../../src/planning/instance.ts';
 import { computeRoutes } from '../../src/planning/routes.ts';
+import { planVn } from '../../src/planning/vn-plan.ts';
 import { parseSlice } from '../../src/slicefile/index.ts';
 
 const numbers = (count: number) => [...Array(count).keys()];
@@ -44,10 +47,10 @@ placements: { initial: ${place('s0')}, final: ${place('s1')} }
 /** What the operations for one instance make on a node, counted as the agent counts it. */
 function made(slice: ReturnType<typeof line>, vn: VirtualNetwork, placement: Placement, node: string): Demand {
   const instance = planInstance(slice, vn, placement, 0);
-  const routes = computeRoutes(vn, instance, planAccess(slice, vn));
-  const desired = { vn, instances: [{ instance, routes }], active: instance, mtu: 1450, urpf: 'feasible' as const };
+  const routes = computeRoutes(vn, instance, planVn(slice, vn).access);
   const names = { address: () => '192.0.2.1', namespacePrefix: () => 'pv-', resilient: () => true, gates: () => true };
-  const operations = desiredBatches(slice, desired, names).get(node) ?? [];
+  const layout: Layout = { ...planVn(slice, vn), names, mtu: 1450, urpf: 'feasible' };
+  const operations = desiredBatches(layout, { instances: [{ instance, routes }], active: instance }).get(node) ?? [];
   const count = (op: string) => operations.filter((operation) => operation.op === op).length;
   return {
     namespaces: count('netns_up'),

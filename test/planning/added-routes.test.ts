@@ -1,15 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import type { Route } from '../../src/model/route.ts';
 import { addedRoutes } from '../../src/planning/added-routes.ts';
-import { planAccess, planInstance } from '../../src/planning/instance.ts';
+import { planInstance } from '../../src/planning/instance.ts';
 import { computeRoutes } from '../../src/planning/routes.ts';
+import { planVn } from '../../src/planning/vn-plan.ts';
 import { readSlice } from '../../src/slicefile/index.ts';
 import { gallery } from '../support/slices.ts';
 
 const slice = readSlice(gallery('three-node'));
 const vn = slice.vns[0]!;
 const instance = planInstance(slice, vn, vn.placements.get('initial')!, 0);
-const own = computeRoutes(vn, instance, planAccess(slice, vn)).get('a')!;
+const own = computeRoutes(vn, instance, planVn(slice, vn).access).get('a')!;
 const { a: near, b: far } = instance.links[0]!;
 const byHand: Route = {
   prefix: '10.65.200.0/24',

@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { containsAddress, containsPrefix, parseAddress, parsePrefix } from '../../src/model/address.ts';
 import { sliceIds } from '../../src/model/ids.ts';
 import { slotCount } from '../../src/model/room.ts';
-import { instanceNexthop, planAccess, planInstance } from '../../src/planning/instance.ts';
+import { planInstance } from '../../src/planning/instance.ts';
+import { nexthopInto, planVn } from '../../src/planning/vn-plan.ts';
 import { readSlice } from '../../src/slicefile/index.ts';
 import { arbitrarySlice, gallery } from '../support/slices.ts';
 
@@ -18,7 +19,7 @@ describe('the address plan', () => {
       ['gateway', 'gw1', '10.64.255.250', 'n1', '10.64.255.251'],
       ['gateway', 'gw2', '10.64.255.252', 'n2', '10.64.255.253'],
     ]);
-    expect(planAccess(slice, vn).map(({ prefix, hostEnd }) => [prefix, hostEnd.address])).toEqual([
+    expect(planVn(slice, vn).access.map(({ prefix, hostEnd }) => [prefix, hostEnd.address])).toEqual([
       ['10.64.0.0/31', '10.64.0.1'],
       ['10.64.0.2/31', '10.64.0.3'],
     ]);
@@ -35,7 +36,7 @@ describe('the address plan', () => {
           planInstance(slice, vn, vn.placements.get('final')!, slot),
         );
         const ends = instances.flatMap(({ links }) => links.flatMap((link) => [link.a, link.b]));
-        const access = planAccess(slice, vn).flatMap((link) => [link.gatewayEnd, link.hostEnd]);
+        const access = planVn(slice, vn).access.flatMap((link) => [link.gatewayEnd, link.hostEnd]);
         for (const key of ['address', 'interface', 'mac'] as const) {
           const values = [...ends, ...access].map((end) => end[key]);
           expect(new Set(values).size).toBe(values.length);
@@ -44,7 +45,7 @@ describe('the address plan', () => {
           expect(containsAddress(slice.vnet, parseAddress(address))).toBe(true);
           expect(name.startsWith(ids.interfacePrefix) && name.length <= 15).toBe(true);
         }
-        const vnis = [...instances.flatMap(({ links }) => links), ...planAccess(slice, vn)].map((link) => link.vni);
+        const vnis = [...instances.flatMap(({ links }) => links), ...planVn(slice, vn).access].map((link) => link.vni);
         expect(new Set(vnis).size).toBe(vnis.length);
         expect(vnis.every((vni) => vni >= ids.vnis.first && vni <= ids.vnis.last)).toBe(true);
         for (const { block, links } of instances) {
@@ -58,8 +59,8 @@ describe('the address plan', () => {
 
   test('nexthops of different gateways and slots differ', () => {
     const slice = readSlice(gallery('three-node'));
-    const vn = slice.vns[0]!;
-    const all = [0, 1, 14].flatMap((slot) => vn.gateways.map(({ name }) => instanceNexthop(slice, vn, slot, name)));
+    const planned = planVn(slice, slice.vns[0]!);
+    const all = [0, 1, 14].flatMap((slot) => planned.gateways.map((gateway) => nexthopInto(planned, gateway, slot)));
     expect(new Set(all).size).toBe(9);
   });
 });

@@ -2,15 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Route, RouteNexthop } from '../../src/model/route.ts';
 import { routerNames } from '../../src/model/router.ts';
-import {
-  type Instance,
-  type InstanceLink,
-  type LinkEnd,
-  planAccess,
-  planInstance,
-} from '../../src/planning/instance.ts';
+import { type Instance, type InstanceLink, type LinkEnd, planInstance } from '../../src/planning/instance.ts';
 import { computeRoutes, infrastructureRoutes } from '../../src/planning/routes.ts';
 import { translateRoutes } from '../../src/planning/translate.ts';
+import { planVn } from '../../src/planning/vn-plan.ts';
 import { readSlice } from '../../src/slicefile/index.ts';
 import { arbitrarySlice, gallery } from '../support/slices.ts';
 
@@ -94,7 +89,7 @@ describe('translateRoutes', () => {
         const net = random.vns[0]!;
         const old = planInstance(random, net, net.placements.get('initial')!, 3);
         const fresh = planInstance(random, net, net.placements.get('final')!, 0);
-        const access = planAccess(random, net);
+        const access = planVn(random, net).access;
         const before = computeRoutes(net, old, access);
         const after = computeRoutes(net, fresh, access);
         const own = infrastructureRoutes(net, fresh);
@@ -113,7 +108,7 @@ describe('translateRoutes', () => {
       fc.property(arbitrarySlice, (random) => {
         const net = random.vns[0]!;
         const instance = planInstance(random, net, net.placements.get('initial')!, 0);
-        const access = planAccess(random, net);
+        const access = planVn(random, net).access;
         const routes = computeRoutes(net, instance, access);
         for (const { prefix, gateway } of access) {
           for (const start of routerNames(net)) {

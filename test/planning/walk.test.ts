@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Route } from '../../src/model/route.ts';
-import { type Instance, type InstanceLink, planAccess, planInstance } from '../../src/planning/instance.ts';
+import { type Instance, type InstanceLink, planInstance } from '../../src/planning/instance.ts';
 import { computeRoutes } from '../../src/planning/routes.ts';
+import { planVn } from '../../src/planning/vn-plan.ts';
 import { walkThrough } from '../../src/planning/walk.ts';
 import { readSlice } from '../../src/slicefile/index.ts';
 import { gallery } from '../support/slices.ts';
@@ -9,7 +10,7 @@ import { gallery } from '../support/slices.ts';
 const slice = readSlice(gallery('three-node'));
 const vn = slice.vns[0]!;
 const instance = planInstance(slice, vn, vn.placements.get('initial')!, 0);
-const access = planAccess(slice, vn);
+const access = planVn(slice, vn).access;
 const whole = computeRoutes(vn, instance, access);
 const [ea, eb] = ['ea', 'eb'].map((name) => access.find(({ endHost }) => endHost === name)!);
 const to = { gateway: eb!.gateway, address: eb!.hostEnd.address };

@@ -8,8 +8,9 @@ import { sliceStatus } from '../../src/controller/status.ts';
 import type { Route } from '../../src/model/route.ts';
 import type { Router } from '../../src/model/router.ts';
 import type { Slice } from '../../src/model/slice.ts';
-import { type Instance, type LinkEnd, planAccess, planInstance } from '../../src/planning/instance.ts';
+import { type Instance, type LinkEnd, planInstance } from '../../src/planning/instance.ts';
 import { computeRoutes } from '../../src/planning/routes.ts';
+import { planVn } from '../../src/planning/vn-plan.ts';
 import { readSlice } from '../../src/slicefile/index.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
 import { arbitrarySlice, gallery, sharedNode } from '../support/slices.ts';
@@ -153,7 +154,7 @@ describe('instances', () => {
     store.slices.save(slice);
     const { record, instance } = addInstance(slice, 'initial');
     expect(store.instances.plan(record.id)).toEqual(instance);
-    const routes = computeRoutes(slice.vns[0]!, instance, planAccess(slice, slice.vns[0]!));
+    const routes = computeRoutes(slice.vns[0]!, instance, planVn(slice, slice.vns[0]!).access);
     store.instances.saveRoutes(record.id, routes);
     expect(store.instances.routes(record.id)).toEqual(routes);
   });
@@ -192,7 +193,7 @@ describe('instances', () => {
     store.slices.save(slice);
     const { record, instance } = addInstance(slice, 'initial');
     const { instances } = store;
-    const routes = computeRoutes(slice.vns[0]!, instance, planAccess(slice, slice.vns[0]!));
+    const routes = computeRoutes(slice.vns[0]!, instance, planVn(slice, slice.vns[0]!).access);
     const [router, other] = [...routes.keys()] as [string, string];
     const added: Route[] = [
       { prefix: '10.99.0.0/24', type: 'blackhole', nexthops: [], metric: 7, protocol: 'boot' },

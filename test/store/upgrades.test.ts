@@ -8,15 +8,16 @@ import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { VnmError } from '../../src/model/errors.ts';
 import type { Slice, VirtualNetwork } from '../../src/model/slice.ts';
-import { planAccess, planInstance } from '../../src/planning/instance.ts';
+import { planInstance } from '../../src/planning/instance.ts';
 import { computeRoutes } from '../../src/planning/routes.ts';
+import { planVn } from '../../src/planning/vn-plan.ts';
 import { readSlice } from '../../src/slicefile/index.ts';
 import { schemaVersion } from '../../src/store/database.ts';
 import { openStore } from '../../src/store/store.ts';
 import { upgradeDatabase } from '../../src/store/upgrades.ts';
 import { gallery, sharedNode } from '../support/slices.ts';
 
-const schemaOf = (version: 1 | 5) =>
+const schemaOf = (version: 1 | 5 | 6) =>
   readFileSync(fileURLToPath(new URL(`schema-v${version}.sql`, import.meta.url)), 'utf8');
 const slice = readSlice(gallery('three-node'));
 const vn = slice.vns[0]!;
@@ -31,8 +32,8 @@ beforeEach(() => {
 
 afterEach(() => rmSync(directory, { recursive: true }));
 
-/** A version 5 with a slice, a VN of which is on its initial placement. */
-function makeV5(wanted: Slice) {
+/** An older version with a slice, a VN of which is on its initial placement. */
+function makeInstalled(version: 5 | 6, wanted: Slice) {
   const vn = wanted.vns[0]!;
   const store = openStore(join(directory, 'model.db'));
   store.slices.save(wanted);
@@ -40,12 +41,12 @@ function makeV5(wanted: Slice) {
   const { record, instance } = store.instances.add(wanted.name, vn.name, 'initial', 4, plan, () => namespaces(vn));
   store.instances.activate(record.id);
   store.close();
-  makeOld(5).close();
+  makeOld(version).close();
   return { id: record.id, instance };
 }
 
 /** A database of an older version with the rows of `model.db`, as far as it knows them. */
-function makeOld(version: 1 | 5, without: readonly string[] = []) {
+function makeOld(version: 1 | 5 | 6, without: readonly string[] = []) {
   const db = new Database(path);
   db.pragma('journal_mode = WAL');
   db.exec(schemaOf(version));
@@ -80,7 +81,7 @@ function makeV1(migrations: readonly string[], fresh: string | undefined) {
     );
   const { record, instance } = add('initial');
   store.instances.activate(record.id);
-  store.instances.saveRoutes(record.id, computeRoutes(vn, instance, planAccess(slice, vn)));
+  store.instances.saveRoutes(record.id, computeRoutes(vn, instance, planVn(slice, vn).access));
   store.instances.setSettings(slice.name, vn.name, { mtu: 1450, urpf: 'strict' });
   if (fresh !== undefined) store.instances.setState(add('final').record.id, fresh as 'joining');
   store.events.add(slice.name, 'installed', 'on initial');
@@ -209,7 +210,7 @@ describe('a database of version 1', () => {
       const active = store.instances.active('three', 'three')!;
       const planned = planInstance(slice, vn, vn.placements.get('initial')!, 0);
       expect(store.instances.plan(active.id)).toEqual(planned);
-      expect(store.instances.routes(active.id)).toEqual(computeRoutes(vn, planned, planAccess(slice, vn)));
+      expect(store.instances.routes(active.id)).toEqual(computeRoutes(vn, planned, planVn(slice, vn).access));
       expect(store.migrations.list('three')).toMatchObject([{ id: 1, outcome: 'completed', finishedAt: 2000 }]);
       expect(store.migrations.unfinished()).toEqual([]);
       rmSync(`${path}.v1`, { force: time === 2 });
@@ -328,9 +329,9 @@ describe('a database of version 1', () => {
   });
 });
 
-describe('a database of version 5', () => {
+describe.each([5, 6] as const)('a database of version %d', (version) => {
   test('has the schema of a new one afterwards', () => {
-    makeV5(slice);
+    makeInstalled(version, slice);
     openStore(path).close();
     const another = openStore(join(directory, 'new.db'));
     another.events.add(undefined, 'made', 'so that it stays');
@@ -340,16 +341,54 @@ describe('a database of version 5', () => {
     upgraded.close();
     fresh.close();
   });
+});
 
+describe('a database of version 5', () => {
   test('keeps its VNs, with the kinds of their tunnels, and static routers', () => {
     const wanted = sharedNode();
-    const { id, instance } = makeV5(wanted);
+    const { id, instance } = makeInstalled(5, wanted);
     expect(new Set(instance.links.map(({ tunnel }) => tunnel))).toEqual(new Set(['local', 'vxlan']));
     const store = openStore(path);
     const found = store.slices.find(wanted.name)!;
     expect(found).toEqual(wanted);
     for (const router of found.vns[0]!.routers) expect(router).toMatchObject({ kind: 'static', config: {} });
     expect(store.instances.plan(id)).toEqual(instance);
+    store.close();
+  });
+});
+
+describe('a database of version 6', () => {
+  test('keeps its instances, and the ids of those that are gone are not used again', () => {
+    const { id, instance } = makeInstalled(6, slice);
+    const old = new Database(path);
+    old.exec("update sqlite_sequence set seq = 7 where name = 'instances'");
+    old.close();
+    const store = openStore(path);
+    expect(store.instances.plan(id)).toEqual(instance);
+    expect(store.instances.list()).toMatchObject([{ id, placementName: 'initial', state: 'active' }]);
+    const plan = (slot: number) => planInstance(slice, vn, vn.placements.get('final')!, slot);
+    const { record } = store.instances.add(slice.name, vn.name, 'final', 4, plan, () => namespaces(vn));
+    expect(record.id).toBe(8);
+    store.close();
+  });
+
+  test('keeps its migrations, whose placements are known by their names alone', () => {
+    const { id } = makeInstalled(6, slice);
+    const old = new Database(path);
+    old.exec(`insert into migrations (id, slice, vn, from_placement, to_placement, control, schedule, urpf, state, started_at,
+      options, urpf_before, old_instance, from_record)
+      values (3, 'three', 'vn', 'initial', 'final', 'gateway', 'optimal', 'feasible', 'clone', 5, '{}', 'strict', ${id}, '["a"]')`);
+    old.close();
+    const store = openStore(path);
+    expect(store.migrations.find(3)).toMatchObject({
+      from: 'initial',
+      to: 'final',
+      fromNodes: null,
+      toNodes: null,
+      fromRecord: ['a'],
+      state: 'clone',
+      oldInstance: id,
+    });
     store.close();
   });
 });

@@ -7,7 +7,8 @@ import type { InstallResult } from '../../src/controller/install.ts';
 import type { MigrateResult } from '../../src/controller/migrate.ts';
 import type { VerifyResult } from '../../src/controller/probe/verify-vn.ts';
 import type { SliceStatus } from '../../src/controller/status.ts';
-import { gatewayLink, planAccess, planInstance } from '../../src/planning/instance.ts';
+import { gatewayLink, planInstance } from '../../src/planning/instance.ts';
+import { planVn } from '../../src/planning/vn-plan.ts';
 import { readSlice } from '../../src/slicefile/index.ts';
 import { cutNode, healNode } from '../../src/testbed/underlay.ts';
 import { interfaceWith, ip, networkOf } from '../support/kernel.ts';
@@ -62,7 +63,7 @@ describeAsRoot('verify', () => {
   });
 
   it('says which gateway or end host has lost its link', async () => {
-    const [gateway, { hostEnd: endHost }] = [gatewayLink(old, 'g2').a, planAccess(slice, vn)[0]!];
+    const [gateway, { hostEnd: endHost }] = [gatewayLink(old, 'g2').a, planVn(slice, vn).access[0]!];
     ip(own.namespace('gw2'), `link delete ${gateway.interface}`);
     ip(own.namespace('h1'), `link delete ${endHost.interface}`);
     expect((await verify()).stopsAt).toEqual([

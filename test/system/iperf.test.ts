@@ -10,7 +10,7 @@ import { beforeAll, expect, it } from 'vitest';
 import { edgeNodes } from '../../src/controller/base/resolve.ts';
 import { withAgents } from '../../src/controller/nodes/agents.ts';
 import { startTraffic } from '../../src/controller/probe/traffic.ts';
-import { planAccess } from '../../src/planning/instance.ts';
+import { planVn } from '../../src/planning/vn-plan.ts';
 import { readSlice } from '../../src/slicefile/index.ts';
 import { openStore } from '../../src/store/store.ts';
 import { ip } from '../support/kernel.ts';
@@ -22,7 +22,7 @@ const file = gallery('three-node');
 const slice = readSlice(file);
 const vn = slice.vns[0]!;
 const flow = vn.flows[0]!;
-const endOf = (name: string) => planAccess(slice, vn).find(({ endHost }) => endHost === name)!.hostEnd;
+const endOf = (name: string) => planVn(slice, vn).access.find(({ endHost }) => endHost === name)!.hostEnd;
 const [sender, receiver] = [endOf(flow.from), endOf(flow.to)];
 const payloadBytes = 1470;
 const mtu = 1500;
@@ -90,7 +90,7 @@ describeWithProgram('iperf3', 'the built-in traffic and iperf3', () => {
     const context = { store, acceptNewHostKeys: false, report: () => undefined };
     try {
       return await withAgents(context, slice, edgeNodes(vn), async (agents) => {
-        const traffic = await startTraffic(agents, slice, { ...vn, flows: [flow] }, mtu);
+        const traffic = await startTraffic(agents, planVn(slice, { ...vn, flows: [flow] }), mtu);
         await sleep((packets * payloadBytes * 8 * 1000) / flow.rateBps);
         const [counted] = await traffic.finish();
         const { sent, received, lost } = counted!;

@@ -10,7 +10,8 @@ import type { VerifyResult } from '../../src/controller/probe/verify-vn.ts';
 import type { ReconcileResult } from '../../src/controller/reconcile.ts';
 import type { SliceStatus } from '../../src/controller/status.ts';
 import { linkVni, sliceIds } from '../../src/model/ids.ts';
-import { gatewayLink, instanceNexthop, planAccess, planInstance } from '../../src/planning/instance.ts';
+import { gatewayLink, planInstance } from '../../src/planning/instance.ts';
+import { nexthopInto, planVn } from '../../src/planning/vn-plan.ts';
 import { createRepairer } from '../../src/service/repair.ts';
 import { readSlice } from '../../src/slicefile/index.ts';
 import { openStore } from '../../src/store/store.ts';
@@ -23,7 +24,9 @@ const file = gallery('two-node');
 const slice = readSlice(file);
 const vn = slice.vns[0]!;
 const instance = planInstance(slice, vn, vn.placements.get('initial')!, 0);
-const [access, access2] = planAccess(slice, vn);
+const plan = planVn(slice, vn);
+const [access, access2] = plan.access;
+const nexthopOfG1 = (slot: number) => nexthopInto(plan, plan.gateways[0]!, slot);
 const [toG1, toG2] = [gatewayLink(instance, 'g1'), gatewayLink(instance, 'g2')];
 const virtual = instance.links[0]!;
 const mark = virtual.a.interface.slice(0, 6);
@@ -80,7 +83,7 @@ describeAsRoot('reconcile', () => {
   });
 
   const group = 0x8000 + slice.number * 65_536 + 1;
-  const [stray, strayVni] = [instanceNexthop(slice, vn, 5, 'g1'), linkVni(sliceIds(slice.number), 5, 1)];
+  const [stray, strayVni] = [nexthopOfG1(5), linkVni(sliceIds(slice.number), 5, 1)];
   const extra = '10.64.200.0/24';
 
   /** On every node something. */
@@ -144,7 +147,7 @@ describeAsRoot('reconcile', () => {
       `n2 ${own.namespace('n2')}.two_5-b: null / there`,
     ];
     const ofVn = [
-      `gw1 ${group}: resilient group, leads to ${instanceNexthop(slice, vn, 0, 'g1')} / null`,
+      `gw1 ${group}: resilient group, leads to ${nexthopOfG1(0)} / null`,
       `gw1 ${gated}.ifb: null / a closed gate`,
       `gw2 ${toG2.a.interface}: ${tunnel(toG2.vni, 'n2')} / null`,
       `gw2 ${access2!.gatewayEnd.interface}: can have a gate / cannot have a gate`,
@@ -305,7 +308,7 @@ describeAsRoot('reconcile', () => {
 
   it('mends the others when a node is away', async () => {
     const namespace = own.namespace('h2');
-    ip(namespace, `link del ${planAccess(slice, vn)[1]!.hostEnd.interface}`);
+    ip(namespace, `link del ${planVn(slice, vn).access[1]!.hostEnd.interface}`);
     ip(own.namespace('gw1'), `link del ${toG1.a.interface}`);
     for (const { pid, command } of processesOf(namespace))
       if (!command.includes('daemon')) process.kill(pid, 'SIGKILL');

@@ -7,7 +7,7 @@ import { sliceStatusView } from '../../controller/views/status.ts';
 import { VnmError } from '../../model/errors.ts';
 import { healthLines } from '../health-text.ts';
 import { comparisonExitCode, differencesText, failureTexts } from '../live-text.ts';
-import { table } from '../output.ts';
+import { noName, placementName, table } from '../output.ts';
 import { type Output, runCommand } from '../run.ts';
 
 export function addStatus(program: Command): void {
@@ -25,7 +25,7 @@ export function addStatus(program: Command): void {
             ? store.slices.names().map((name) => store.slices.find(name)!)
             : [sliceFromArgument(store, argument)];
         const result = slices.map((slice) => sliceStatus(store, slice));
-        const text = result.length === 0 ? `${store.path} knows no slice yet` : result.map(describe).join('\n\n');
+        const text = result.length === 0 ? `${store.path} knows no slice yet` : result.map(statusText).join('\n\n');
         const views = result.map(sliceStatusView);
         return { text, json: argument === undefined ? { slices: views } : views[0] };
       }),
@@ -58,27 +58,34 @@ function verdictOn({ slice, equal, differences, unreachable, migrating }: LiveSt
   return differences.some(({ additional }) => !additional) ? `${verdict}; pl-vnm reconcile ${slice} mends it` : verdict;
 }
 
-function describe(status: SliceStatus): string {
+export function statusText(status: SliceStatus): string {
   const place = status.testbed === null ? '' : `, on local testbed ${status.testbed}`;
   const lines = [`slice '${status.slice}', subnet ${status.vnet}${place}`];
   for (const vn of status.vns) {
     const where =
-      vn.placement === null ? 'not installed' : `on placement '${vn.placement}', uRPF ${vn.urpf}, MTU ${vn.mtu}`;
+      vn.instances.length === 0
+        ? 'not installed'
+        : `on placement ${placementName(vn.placement)}, uRPF ${vn.urpf}, MTU ${vn.mtu}`;
     lines.push('', `VN '${vn.vn}': ${where} (placements: ${vn.placements.join(', ')})`);
     for (const instance of vn.instances) {
-      const rows = instance.routers.map(({ router, node, namespace, routes }) => [router, node, namespace, routes]);
+      const rows = instance.routers.map(({ router, node, movingTo, namespace, routes }) => [
+        router,
+        movingTo === undefined ? node : `${node}, moving to ${movingTo}`,
+        namespace,
+        routes,
+      ]);
       lines.push(
-        `  instance on '${instance.placement}' (${instance.state}), addresses ${instance.block}, ${instance.tunnels.length} tunnels`,
+        `  instance on ${placementName(instance.placement)} (${instance.state}), addresses ${instance.block}, ${instance.tunnels.length} tunnels`,
         indent(table(['router', 'node', 'namespace', 'routes'], rows)),
       );
     }
   }
-  if (status.vns.some(({ placement }) => placement !== null)) lines.push('', ...healthLines(status, Date.now()));
+  if (status.vns.some(({ instances }) => instances.length > 0)) lines.push('', ...healthLines(status, Date.now()));
   if (status.migrations.length > 0) {
     const rows = status.migrations.map((migration) => [
       new Date(migration.startedAt).toISOString(),
       migration.vn,
-      `${migration.from} -> ${migration.to}`,
+      `${migration.from ?? noName} -> ${migration.to ?? noName}`,
       migration.urpf,
       migration.outcome ?? `unfinished: ${migration.state}`,
     ]);

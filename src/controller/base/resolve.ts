@@ -1,5 +1,11 @@
 import { VnmError } from '../../model/errors.ts';
-import type { Placement, Slice, VirtualNetwork } from '../../model/slice.ts';
+import {
+  describePlacement,
+  type NamedPlacement,
+  type Placement,
+  type Slice,
+  type VirtualNetwork,
+} from '../../model/slice.ts';
 import type { Instance } from '../../planning/instance.ts';
 import type { InstanceRecord } from '../../store/instances.ts';
 import type { Store } from '../../store/store.ts';
@@ -29,9 +35,9 @@ export function choosePlacement(vn: VirtualNetwork, name: string): Placement {
   });
 }
 
-/** Placements are compared by what they say: two names may stand for one. */
-export function isSamePlacement(one: Placement, other: Placement): boolean {
-  return one.size === other.size && [...one].every(([router, node]) => other.get(router) === node);
+/** The placement that an instance is on, with the name it was made by. */
+export function placementOf({ record, instance }: { record: InstanceRecord; instance: Instance }): NamedPlacement {
+  return { name: record.placementName, placement: instance.placement };
 }
 
 /** An instance with its record; throws `not-found` when the VN is not installed. */
@@ -73,7 +79,7 @@ export function refuseUnfinished(store: Store, slice: Slice, vn: VirtualNetwork,
   const isHalf = store.instances.active(slice.name, vn.name) === undefined;
   throw new VnmError(
     'conflict',
-    `VN '${vn.name}' of slice '${slice.name}' has an unfinished instance on placement '${unfinished.placementName}'`,
+    `VN '${vn.name}' of slice '${slice.name}' has an unfinished instance on placement ${describePlacement({ name: unfinished.placementName, placement: store.instances.plan(unfinished.id).placement })}`,
     {
       hint: `an earlier command was interrupted; ${isHalf ? installOrUninstall(slice) : `pl-vnm rollback ${slice.name} takes it away`}`,
     },

@@ -1,21 +1,15 @@
 /** End hosts with their gateways. */
 import { formatPrefix } from '../../model/address.ts';
-import type { Route, UrpfMode } from '../../model/route.ts';
-import type { Slice, VirtualNetwork } from '../../model/slice.ts';
-import type { AccessLink } from '../../planning/instance.ts';
-import { append, type Batches, type NodeNames } from './batches.ts';
+import type { Route } from '../../model/route.ts';
+import type { Slice } from '../../model/slice.ts';
+import type { AccessLink, VnPlan } from '../../planning/vn-plan.ts';
+import { append, type Batches, type Layout } from './batches.ts';
 import { routeOperation, vifUp } from './operations.ts';
 import { tunnelEnd } from './tunnel.ts';
 
 /** End hosts with their gateways, and the gateways' routes to what is behind their peers. Stays while instances change. */
-export function setUpAccess(
-  slice: Slice,
-  vn: VirtualNetwork,
-  access: readonly AccessLink[],
-  names: NodeNames,
-  mtu: number,
-  urpf: UrpfMode,
-): Batches {
+export function setUpAccess(layout: Layout): Batches {
+  const { slice, vn, access, names, urpf } = layout;
   const batches: Batches = new Map();
   for (const node of new Set([...vn.gateways, ...vn.endHosts].map((place) => place.node))) {
     append(batches, node, { op: 'rule_up' });
@@ -26,7 +20,7 @@ export function setUpAccess(
       [link.hostEnd, link.gatewayEnd],
     ] as const) {
       append(batches, own.node, {
-        ...tunnelEnd({ ...link, mtu }, own, peer, names),
+        ...tunnelEnd(layout, link, own, peer),
         gateable: own === link.gatewayEnd && names.gates(own.node),
       });
       append(batches, own.node, vifUp(own, peer, undefined, urpf));
@@ -38,11 +32,7 @@ export function setUpAccess(
 }
 
 /** Undoes `setUpAccess`; the rules go with the last VN of the slice on a node (`lastOn`). */
-export function tearDownAccess(
-  vn: VirtualNetwork,
-  access: readonly AccessLink[],
-  lastOn: (node: string) => boolean,
-): Batches {
+export function tearDownAccess({ vn, access }: VnPlan, lastOn: (node: string) => boolean): Batches {
   const batches: Batches = new Map();
   for (const link of access) {
     append(batches, link.gatewayEnd.node, { op: 'tunnel_down', interface: link.gatewayEnd.interface });

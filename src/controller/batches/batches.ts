@@ -1,4 +1,6 @@
 /** One batch of operations per node. */
+import type { UrpfMode } from '../../model/route.ts';
+import type { VnPlan } from '../../planning/vn-plan.ts';
 import type { OperationInput } from '../../vsys/operations.ts';
 
 /** Batches by node. */
@@ -12,6 +14,14 @@ export interface NodeNames {
   resilient(node: string): boolean;
   /** Whether the node can hold traffic by gates. */
   gates(node: string): boolean;
+}
+
+/** A VN as it is set up on nodes. */
+export interface Layout extends VnPlan {
+  readonly names: NodeNames;
+  /** Of all its tunnels. */
+  readonly mtu: number;
+  readonly urpf: UrpfMode;
 }
 
 /** One batch per node: first all of the first, then all of the second, and so on. */

@@ -1,41 +1,37 @@
 /** What the database says shall be on the nodes. */
-import type { UrpfMode } from '../../model/route.ts';
-import type { Slice, VirtualNetwork } from '../../model/slice.ts';
-import { type Instance, planAccess } from '../../planning/instance.ts';
+import type { Slice } from '../../model/slice.ts';
+import type { Instance } from '../../planning/instance.ts';
 import type { RoutingState } from '../../planning/routes.ts';
+import { planVn } from '../../planning/vn-plan.ts';
 import type { Store } from '../../store/store.ts';
 import { setUpAccess } from './access.ts';
-import { type Batches, mergeBatches, type NodeNames } from './batches.ts';
+import { type Batches, type Layout, mergeBatches } from './batches.ts';
 import { joinGateways, peerRoutes, setGroups } from './gateways.ts';
-import { installRoutes, setUpRouters } from './routers.ts';
+import { installRoutes, setUpRouters, setUpSecondPlaces } from './routers.ts';
 
+/** What is, or may be, on the nodes of a VN. */
 export interface Desired {
-  readonly vn: VirtualNetwork;
-  /** Every instance that is, or may be, on the nodes, with the entries of its routers. One but for a migration. */
+  /** One but for a migration. */
   readonly instances: readonly { readonly instance: Instance; readonly routes: RoutingState }[];
   /** The instance that the gateways send into. */
   readonly active: Instance;
-  /** Of all its tunnels. */
-  readonly mtu: number;
-  readonly urpf: UrpfMode;
 }
 
 /** A VN as one batch per node, in the order in which it can be made. Where all of it is there the batches change nothing. */
-export function desiredBatches(slice: Slice, desired: Desired, names: NodeNames): Batches {
-  const { vn, instances, active, mtu, urpf } = desired;
-  const access = planAccess(slice, vn);
+export function desiredBatches(layout: Layout, { instances, active }: Desired): Batches {
   return mergeBatches(
-    ...instances.map(({ instance }) => setUpRouters(vn, instance, names, mtu, urpf)),
-    setUpAccess(slice, vn, access, names, mtu, urpf),
-    ...instances.map(({ instance }) => joinGateways(slice, vn, instance, names, mtu, urpf)),
-    ...instances.map(({ instance, routes }) => installRoutes(routes, instance, names)),
-    setGroups(slice, vn, names, [active], active, urpf),
-    peerRoutes(slice, vn, access, 'add'),
+    ...instances.map(({ instance }) => setUpRouters(layout, instance)),
+    ...instances.map(({ instance, routes }) => setUpSecondPlaces(layout, instance, routes)),
+    setUpAccess(layout),
+    ...instances.map(({ instance }) => joinGateways(layout, instance)),
+    ...instances.map(({ instance, routes }) => installRoutes(routes, instance, layout.names)),
+    setGroups(layout, [active], active),
+    peerRoutes(layout, 'add'),
   );
 }
 
 /** A VN of which something is recorded. */
-export interface RecordedVn extends Desired {
+export interface RecordedVn extends Desired, Omit<Layout, 'names'> {
   /** Whether the record says all: not while a first installation or a removal is unfinished. */
   readonly complete: boolean;
 }
@@ -54,7 +50,7 @@ export function recordedVns(store: Store, slice: Slice): RecordedVn[] {
     if (first === undefined) return [];
     return [
       {
-        vn,
+        ...planVn(slice, vn),
         instances,
         active: (instances[position] ?? first).instance,
         // Of a VN that is not complete only the names count.

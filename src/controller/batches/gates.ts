@@ -1,9 +1,9 @@
 /** Gates, which hold traffic. */
-import type { AccessLink } from '../../planning/instance.ts';
+import type { VnPlan } from '../../planning/vn-plan.ts';
 import { append, type Batches } from './batches.ts';
 
 /** Gates at the gateways' ends of access links, open until told to close. `bytes`: room of each gateway's gates. */
-export function setUpGates(access: readonly AccessLink[], bytes: ReadonlyMap<string, number>): Batches {
+export function setUpGates({ access }: VnPlan, bytes: ReadonlyMap<string, number>): Batches {
   const batches: Batches = new Map();
   for (const { gateway, gatewayEnd } of access) {
     const limitBytes = bytes.get(gateway);
@@ -13,7 +13,7 @@ export function setUpGates(access: readonly AccessLink[], bytes: ReadonlyMap<str
   return batches;
 }
 
-export function removeGates(access: readonly AccessLink[]): Batches {
+export function removeGates({ access }: VnPlan): Batches {
   const batches: Batches = new Map();
   for (const { gatewayEnd } of access)
     append(batches, gatewayEnd.node, { op: 'gate_down', interface: gatewayEnd.interface });

@@ -1,37 +1,21 @@
 /** What gateways have for an instance, and the nexthop groups that choose one. */
-import { peerGroup, sliceIds } from '../../model/ids.ts';
-import type { UrpfMode } from '../../model/route.ts';
-import type { Slice, VirtualNetwork } from '../../model/slice.ts';
-import {
-  type AccessLink,
-  gatewayIndex,
-  gatewayLink,
-  type Instance,
-  type InstanceLink,
-  instanceNexthop,
-} from '../../planning/instance.ts';
+import { gatewayLink, type Instance, type InstanceLink } from '../../planning/instance.ts';
+import { nexthopInto, type VnPlan } from '../../planning/vn-plan.ts';
 import type { OperationInput } from '../../vsys/operations.ts';
-import { append, type Batches, type NodeNames } from './batches.ts';
+import { append, type Batches, type Layout } from './batches.ts';
 import { vifUp } from './operations.ts';
 import { tunnelOperations } from './tunnel.ts';
 
 /** Step 4: the gateways' ends of the overlay links, and the nexthop that leads into the instance. */
-export function joinGateways(
-  slice: Slice,
-  vn: VirtualNetwork,
-  instance: Instance,
-  names: NodeNames,
-  mtu: number,
-  urpf: UrpfMode,
-): Batches {
+export function joinGateways(layout: Layout, instance: Instance): Batches {
   const batches: Batches = new Map();
-  for (const gateway of vn.gateways) {
+  for (const gateway of layout.gateways) {
     const link = gatewayLink(instance, gateway.name);
-    for (const [node, operation] of tunnelOperations(link, instance, names, mtu, 'gateway'))
+    for (const [node, operation] of tunnelOperations(layout, instance, link, 'gateway'))
       append(batches, node, operation);
     const { interface: name } = link.a;
-    const id = instanceNexthop(slice, vn, instance.slot, gateway.name);
-    append(batches, gateway.node, vifUp(link.a, link.b, undefined, urpf));
+    const id = nexthopInto(layout, gateway, instance.slot);
+    append(batches, gateway.node, vifUp(link.a, link.b, undefined, layout.urpf));
     append(batches, gateway.node, instanceRoute('add', instance, link));
     append(batches, gateway.node, { op: 'nexthop_up', id, via: link.b.address, interface: name });
   }
@@ -39,29 +23,21 @@ export function joinGateways(
 }
 
 /** Undoes `joinGateways`. The groups must have left the instance before. */
-export function leaveGateways(slice: Slice, vn: VirtualNetwork, instance: Instance): Batches {
+export function leaveGateways(plan: VnPlan, instance: Instance): Batches {
   const batches: Batches = new Map();
-  for (const gateway of vn.gateways) {
+  for (const gateway of plan.gateways) {
     const link = gatewayLink(instance, gateway.name);
     append(batches, gateway.node, instanceRoute('delete', instance, link));
-    append(batches, gateway.node, {
-      op: 'nexthop_down',
-      id: instanceNexthop(slice, vn, instance.slot, gateway.name),
-    });
+    append(batches, gateway.node, { op: 'nexthop_down', id: nexthopInto(plan, gateway, instance.slot) });
     append(batches, gateway.node, { op: 'tunnel_down', interface: link.a.interface });
   }
   return batches;
 }
 
-/** The reverse-path check of what is there already: the gateways' links into an instance, and the access links. */
-export function setUrpf(
-  vn: VirtualNetwork,
-  instance: Instance,
-  access: readonly AccessLink[],
-  urpf: UrpfMode,
-): Batches {
+/** Sets the reverse-path check of what is there already: the gateways' links into an instance, and the access links. */
+export function setUrpf({ gateways, access, urpf }: Omit<Layout, 'names' | 'mtu'>, instance: Instance): Batches {
   const batches: Batches = new Map();
-  for (const gateway of vn.gateways) {
+  for (const gateway of gateways) {
     const { a, b } = gatewayLink(instance, gateway.name);
     append(batches, gateway.node, vifUp(a, b, undefined, urpf));
   }
@@ -77,18 +53,12 @@ export function setUrpf(
  * that is one and the same; under loose uRPF the check does not depend on it. Groups are resilient wherever the node has
  * that kind, since the kernel never changes the kind of a group in use.
  */
-export function setGroups(
-  slice: Slice,
-  vn: VirtualNetwork,
-  names: NodeNames,
-  accepted: readonly Instance[],
-  active: Instance,
-  urpf: UrpfMode,
-): Batches {
+export function setGroups(layout: Layout, accepted: readonly Instance[], active: Instance): Batches {
+  const { gateways, names, urpf } = layout;
   const batches: Batches = new Map();
-  for (const gateway of vn.gateways) {
-    const nexthop = (instance: Instance) => instanceNexthop(slice, vn, instance.slot, gateway.name);
-    for (const id of groupsOf(slice, vn, gateway.name)) {
+  for (const gateway of gateways) {
+    const nexthop = ({ slot }: Instance) => nexthopInto(layout, gateway, slot);
+    for (const { id } of gateway.groups) {
       append(batches, gateway.node, {
         op: 'group_up',
         id,
@@ -102,44 +72,20 @@ export function setGroups(
 }
 
 /** Takes the groups of a VN's gateways away; no route may use them any more. */
-export function removeGroups(slice: Slice, vn: VirtualNetwork): Batches {
+export function removeGroups({ gateways }: VnPlan): Batches {
   const batches: Batches = new Map();
-  for (const gateway of vn.gateways) {
-    for (const id of groupsOf(slice, vn, gateway.name)) append(batches, gateway.node, { op: 'group_down', id });
+  for (const { node, groups } of gateways) {
+    for (const { id } of groups) append(batches, node, { op: 'group_down', id });
   }
   return batches;
 }
 
-/** Ids of the groups at a gateway, one per other gateway of its VN that has end hosts. */
-function groupsOf(slice: Slice, vn: VirtualNetwork, gateway: string): number[] {
-  return peersOf(vn, gateway).map((peer) => groupTo(slice, vn, peer));
-}
-
-/** Id of the group for all that is behind a gateway, the same at each of its peers. */
-export function groupTo(slice: Slice, vn: VirtualNetwork, peer: string): number {
-  return peerGroup(sliceIds(slice.number), gatewayIndex(slice, vn, peer));
-}
-
-/** Gateways with end hosts, other than this one. */
-export function peersOf(vn: VirtualNetwork, gateway: string): string[] {
-  const used = new Set(vn.endHosts.map((endHost) => endHost.gateway));
-  return vn.gateways.map((peer) => peer.name).filter((peer) => peer !== gateway && used.has(peer));
-}
-
 /** The gateways' routes to the end hosts behind their peers, each over the peer's group. */
-export function peerRoutes(
-  slice: Slice,
-  vn: VirtualNetwork,
-  access: readonly AccessLink[],
-  action: 'add' | 'delete',
-): Batches {
+export function peerRoutes({ gateways }: VnPlan, action: 'add' | 'delete'): Batches {
   const batches: Batches = new Map();
-  for (const gateway of vn.gateways) {
-    for (const peer of peersOf(vn, gateway.name)) {
-      const nexthopId = groupTo(slice, vn, peer);
-      for (const link of access.filter((candidate) => candidate.gateway === peer)) {
-        append(batches, gateway.node, { op: 'vroute', action, prefix: link.prefix, nexthopId });
-      }
+  for (const { node, groups } of gateways) {
+    for (const { id, prefixes } of groups) {
+      for (const prefix of prefixes) append(batches, node, { op: 'vroute', action, prefix, nexthopId: id });
     }
   }
   return batches;

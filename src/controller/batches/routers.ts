@@ -1,28 +1,25 @@
 /** An instance: its routers and the tunnels between them. Taking a namespace or a tunnel down takes down what is in it. */
-import type { Route, UrpfMode } from '../../model/route.ts';
+import type { Route } from '../../model/route.ts';
 import { routerNames } from '../../model/router.ts';
-import type { Slice, VirtualNetwork } from '../../model/slice.ts';
-import type { Instance } from '../../planning/instance.ts';
-import { append, type Batches, mergeBatches, type NodeNames } from './batches.ts';
+import { type Instance, moveRouter } from '../../planning/instance.ts';
+import type { RoutingState } from '../../planning/routes.ts';
+import type { VnPlan } from '../../planning/vn-plan.ts';
+import type { OperationInput } from '../../vsys/operations.ts';
+import { append, type Batches, type Layout, mergeBatches, type NodeNames } from './batches.ts';
 import { leaveGateways } from './gateways.ts';
 import { namespaceOf, routeOperation, vifUp } from './operations.ts';
 import { tunnelOperations } from './tunnel.ts';
 
 /** Step 2: namespaces of the routers, tunnels between them and towards the gateways, and their addresses. */
-export function setUpRouters(
-  vn: VirtualNetwork,
-  instance: Instance,
-  names: NodeNames,
-  mtu: number,
-  urpf: UrpfMode,
-): Batches {
+export function setUpRouters(layout: Layout, instance: Instance): Batches {
+  const { vn, names, urpf } = layout;
   const batches: Batches = new Map();
   for (const router of routerNames(vn)) {
     const node = instance.placement.get(router)!;
     append(batches, node, { op: 'netns_up', namespace: namespaceOf(instance, router, names), urpf });
   }
   for (const link of instance.links) {
-    for (const [node, operation] of tunnelOperations(link, instance, names, mtu, 'router'))
+    for (const [node, operation] of tunnelOperations(layout, instance, link, 'router'))
       append(batches, node, operation);
   }
   for (const link of instance.links) {
@@ -53,17 +50,42 @@ export function installRoutes(
   return batches;
 }
 
+/**
+ * Each router that moves, on the node it moves to. Not with the links that change their kind by the move: their ends would have the
+ * names of the ones that are in use.
+ */
+export function setUpSecondPlaces(layout: Layout, instance: Instance, routes: RoutingState): Batches {
+  const places = [...(instance.moving ?? [])].map(([router, node]) => {
+    const moved = moveRouter(instance, router, node);
+    const links = moved.links.filter(({ tunnel }, index) => tunnel === instance.links[index]!.tunnel);
+    const vn = { ...layout.vn, routers: layout.vn.routers.filter(({ name }) => name === router) };
+    const own = mergeBatches(
+      setUpRouters({ ...layout, vn }, { ...moved, links }),
+      installRoutes(new Map([[router, routes.get(router) ?? []]]), moved, layout.names),
+    );
+    return new Map([[node, (own.get(node) ?? []).filter(isOf(namespaceOf(moved, router, layout.names)))]]);
+  });
+  return mergeBatches(...places);
+}
+
+function isOf(namespace: string): (operation: OperationInput) => boolean {
+  return (operation) => 'namespace' in operation && operation.namespace === namespace;
+}
+
 /** Takes the routers of an instance down, with all that is in their namespaces. */
-export function tearDownRouters(vn: VirtualNetwork, instance: Instance, names: NodeNames): Batches {
+export function tearDownRouters({ vn, names }: Pick<Layout, 'vn' | 'names'>, instance: Instance): Batches {
   const batches: Batches = new Map();
   for (const router of routerNames(vn)) {
-    const namespace = namespaceOf(instance, router, names);
-    append(batches, instance.placement.get(router)!, { op: 'netns_down', namespace });
+    const node = instance.moving?.get(router);
+    for (const place of node === undefined ? [instance] : [instance, moveRouter(instance, router, node)]) {
+      const namespace = namespaceOf(place, router, names);
+      append(batches, place.placement.get(router)!, { op: 'netns_down', namespace });
+    }
   }
   return batches;
 }
 
 /** Takes an instance down, gateways' links first. The groups must have left it before. */
-export function tearDownInstance(slice: Slice, vn: VirtualNetwork, instance: Instance, names: NodeNames): Batches {
-  return mergeBatches(leaveGateways(slice, vn, instance), tearDownRouters(vn, instance, names));
+export function tearDownInstance(layout: Pick<Layout, keyof VnPlan | 'names'>, instance: Instance): Batches {
+  return mergeBatches(leaveGateways(layout, instance), tearDownRouters(layout, instance));
 }

@@ -3,7 +3,7 @@ import { VnmError } from '../../model/errors.ts';
 import { type NodeTunnelKind, tunnelKinds } from '../../model/tunnel.ts';
 import type { Instance, InstanceLink, LinkEnd } from '../../planning/instance.ts';
 import type { OperationInput } from '../../vsys/operations.ts';
-import type { NodeNames } from './batches.ts';
+import type { Layout } from './batches.ts';
 import { namespaceOf } from './operations.ts';
 
 type TunnelUp = Extract<OperationInput, { op: 'tunnel_up' }>;
@@ -14,10 +14,9 @@ type End = Pick<LinkEnd, 'node' | 'interface' | 'mac'>;
  * come at once, with the router's.
  */
 export function* tunnelOperations(
-  link: InstanceLink,
+  { names, mtu }: Pick<Layout, 'names' | 'mtu'>,
   instance: Instance,
-  names: NodeNames,
-  mtu: number,
+  link: InstanceLink,
   side: 'router' | 'gateway',
 ): Generator<[string, OperationInput]> {
   const { tunnel, vni } = link;
@@ -38,16 +37,16 @@ export function* tunnelOperations(
     [link.b, link.a],
   ] as const) {
     if ((end.gateway === undefined ? 'router' : 'gateway') !== side) continue;
-    yield [end.node, { ...tunnelEnd({ tunnel, vni, mtu }, end, peer, names), ...namespace(end) }];
+    yield [end.node, { ...tunnelEnd({ names, mtu }, { tunnel, vni }, end, peer), ...namespace(end) }];
   }
 }
 
 /** One end of a tunnel to another node. */
 export function tunnelEnd(
-  { tunnel, vni, mtu }: { tunnel: NodeTunnelKind; vni: number; mtu: number },
+  { names, mtu }: Pick<Layout, 'names' | 'mtu'>,
+  { tunnel, vni }: { readonly tunnel: NodeTunnelKind; readonly vni: number },
   end: End,
   peer: End,
-  names: NodeNames,
 ): TunnelUp {
   switch (tunnel) {
     case 'vxlan':

@@ -9,7 +9,7 @@ import type { Progress } from './method.ts';
 import { methodNamed } from './methods/index.ts';
 import { recordResult, withPrediction } from './result.ts';
 import { trafficMargin } from './traffic-margin.ts';
-import type { MigrateOptions, MigrateResult, Recorded, Run } from './types.ts';
+import type { MigrateResult, MoveOptions, Recorded, Run } from './types.ts';
 
 /**
  * Carries out what the machine says (machine.ts), from `first` on: what is behind it is not done again. `reason`: why it is to be undone.
@@ -18,7 +18,7 @@ import type { MigrateOptions, MigrateResult, Recorded, Run } from './types.ts';
 export async function carryOut(
   run: Run,
   fresh: Recorded,
-  options: MigrateOptions,
+  options: MoveOptions,
   urpfBefore: UrpfMode,
   first: Step,
   reason?: VnmError,

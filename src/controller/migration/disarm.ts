@@ -51,14 +51,15 @@ async function cancel(agents: Agents, node: string, id: string): Promise<'cancel
 
 /** Once they have done all that they held: a gate that they have closed is open again then. */
 async function leadBack(
-  { agents, context, slice, vn, urpf }: Run,
+  run: Run,
   [old, fresh]: readonly [Recorded, Recorded],
   fired: readonly Timeline[],
   id: string,
 ): Promise<void> {
+  const { agents, context } = run;
   await Promise.all(fired.map(({ node }) => finished(agents, node, id)));
   const nodes = new Set(fired.map(({ node }) => node));
-  const back = setGroups(slice, vn, agents, [old.instance, fresh.instance], old.instance, urpf);
+  const back = setGroups(run, [old.instance, fresh.instance], old.instance);
   await applyAll(agents, new Map([...back].filter(([node]) => nodes.has(node))));
   const names = fired.map(({ gateway }) => gateway).join(', ');
   context.report({ kind: 'note', text: `${names} had redirected before it could be cancelled, and was led back` });

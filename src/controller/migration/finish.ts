@@ -2,8 +2,9 @@
 import { sleep } from '../../clock/sleep.ts';
 import { messageOf, VnmError } from '../../model/errors.ts';
 import type { UrpfMode } from '../../model/route.ts';
-import { type Instance, planAccess } from '../../planning/instance.ts';
+import type { Instance } from '../../planning/instance.ts';
 import { routersBetween } from '../../planning/paths.ts';
+import type { VnPlan } from '../../planning/vn-plan.ts';
 import type { Yardstick } from '../../store/migrations.ts';
 import { writeIfPossible } from '../base/best-effort.ts';
 import { edgeNodes } from '../base/resolve.ts';
@@ -73,9 +74,9 @@ export async function retire(run: Run, fresh: Recorded, drainMs: number): Promis
   const left = await applyWhereReachable(
     agents,
     mergeBatches(
-      run.gated ? removeGates(planAccess(slice, vn)) : new Map(),
-      setGroups(slice, vn, agents, [fresh.instance], fresh.instance, urpf),
-      tearDownInstance(slice, vn, old.instance, agents),
+      run.gated ? removeGates(run) : new Map(),
+      setGroups(run, [fresh.instance], fresh.instance),
+      tearDownInstance(run, old.instance),
     ),
     agents.givenUp,
   );
@@ -109,8 +110,8 @@ export async function sendBack(run: Run, fresh: Recorded, drainMs: number): Prom
   phases.begin('roll back');
   await agents.revive(edgeNodes(vn));
   await disarmAll(run);
-  const back = setGroups(slice, vn, agents, [old.instance, fresh.instance], old.instance, run.urpf);
-  await applyWhereReachable(agents, mergeBatches(back, run.gated ? removeGates(planAccess(slice, vn)) : new Map()));
+  const back = setGroups(run, [old.instance, fresh.instance], old.instance);
+  await applyWhereReachable(agents, mergeBatches(back, run.gated ? removeGates(run) : new Map()));
   await sleep(drainMs + drainMarginMs);
   requireGateways(run);
   const unproven = await confirmOld(run, fresh.instance);
@@ -126,14 +127,14 @@ export async function takeAway(run: Run, fresh: Recorded, urpf: UrpfMode): Promi
   phases.begin('take the new instance away');
   writeIfPossible(context, () => instances.setState(fresh.record.id, 'removing'));
   await agents.revive(edgeNodes(vn));
-  const access = planAccess(slice, vn);
   const isSet = writeIfPossible(context, () => instances.setSettings(slice.name, vn.name, { mtu: run.mtu, urpf }));
+  const before = { ...run, urpf };
   const left = await applyWhereReachable(
     agents,
     mergeBatches(
-      run.gated ? removeGates(access) : new Map(),
-      setUrpf(vn, old.instance, access, urpf),
-      setGroups(slice, vn, agents, [old.instance], old.instance, urpf),
+      run.gated ? removeGates(run) : new Map(),
+      setUrpf(before, old.instance),
+      setGroups(before, [old.instance], old.instance),
     ),
   );
   await tearDownFresh(run, fresh, left);
@@ -180,9 +181,10 @@ async function confirmOld(run: Run, fresh: Instance): Promise<Pair[]> {
   return tellUnproven(run, when, [...excused, ...failed]);
 }
 
-async function repairOld({ context, agents, slice, vn, old, mtu, urpf }: Run): Promise<void> {
+async function repairOld(run: Run): Promise<void> {
+  const { context, agents, old } = run;
   const instances = [{ instance: old.instance, routes: context.store.instances.routes(old.record.id) }];
-  const batches = desiredBatches(slice, { vn, instances, active: old.instance, mtu, urpf }, agents);
+  const batches = desiredBatches(run, { instances, active: old.instance });
   await Promise.all(
     [...batches].map(async ([node, operations]) => {
       if (agents.missing.has(node)) return;
@@ -201,7 +203,7 @@ function deadBefore({ context, id }: Run): readonly string[] {
   return dead;
 }
 
-type Surroundings = Pick<Run, 'context' | 'agents' | 'slice' | 'vn'>;
+type Surroundings = Pick<Run, keyof VnPlan | 'context' | 'agents' | 'names'>;
 
 /** Takes the new instance away again, and forgets it. No gateway may send into it any more. */
 export async function removeFresh(run: Surroundings, fresh: Recorded): Promise<void> {
@@ -211,22 +213,15 @@ export async function removeFresh(run: Surroundings, fresh: Recorded): Promise<v
 
 /** Gateways' links first. `before`: nodes found away. */
 async function tearDownFresh(run: Surroundings, fresh: Recorded, before: readonly string[]): Promise<void> {
-  const { agents, slice, vn } = run;
-  const left = await applyWhereReachable(agents, tearDownInstance(slice, vn, fresh.instance, agents));
+  const left = await applyWhereReachable(run.agents, tearDownInstance(run, fresh.instance));
   tellOfLeft(run, [...before, ...left]);
 }
 
 /** Every gateway into the new instance, at once: those that are there already stay as they are. */
 export async function redirectAll(run: Run, fresh: Instance): Promise<void> {
-  const { agents, slice, vn, old, urpf, gated } = run;
+  const groups = setGroups(run, [run.old.instance, fresh], fresh);
   await disarmAll(run);
-  await applyAll(
-    agents,
-    mergeBatches(
-      setGroups(slice, vn, agents, [old.instance, fresh], fresh, urpf),
-      gated ? removeGates(planAccess(slice, vn)) : new Map(),
-    ),
-  );
+  await applyAll(run.agents, mergeBatches(groups, run.gated ? removeGates(run) : new Map()));
 }
 
 /** The edge nodes that are away: without them nobody can say what traffic does. */

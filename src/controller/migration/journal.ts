@@ -20,10 +20,10 @@ import type { MigrationRecord, Yardstick } from '../../store/migrations.ts';
 import type { Store } from '../../store/store.ts';
 import { methodOf, usualMethod } from '../base/phase.ts';
 import { migrationOptions } from './options.ts';
-import type { MigrateOptions } from './types.ts';
+import type { MoveOptions } from './types.ts';
 
 /** What goes into the journal beside the migration's own columns. */
-export function optionsToJson({ offsetsMs, method = usualMethod, ...options }: MigrateOptions): string {
+export function optionsToJson({ offsetsMs, method = usualMethod, ...options }: MoveOptions): string {
   return JSON.stringify({ ...options, method, ...(offsetsMs === undefined ? {} : { offsetsMs: [...offsetsMs] }) });
 }
 
@@ -34,11 +34,9 @@ const recordedOptions = z.object({
 });
 
 /** Throws VnmError `unsupported` for a method that this program does not know. */
-export function optionsOf(migration: Pick<MigrationRecord, 'options' | 'to'>): MigrateOptions {
-  const { options, to } = migration;
-  const { offsetsMs, ...rest } = recordedOptions.parse(JSON.parse(options));
+export function optionsOf(migration: Pick<MigrationRecord, 'options'>): MoveOptions {
+  const { offsetsMs, ...rest } = recordedOptions.parse(JSON.parse(migration.options));
   return {
-    to,
     method: methodOf(migration),
     ...rest,
     ...(offsetsMs === undefined ? {} : { offsetsMs: new Map(offsetsMs) }),

@@ -8,7 +8,7 @@ import type { Traffic } from '../probe/traffic.ts';
 import type { Decision } from './decide.ts';
 import type { Step } from './machine.ts';
 import type { MigrationOptions } from './options.ts';
-import type { ControlMode, MigrateOptions, Recorded, Run } from './types.ts';
+import type { ControlMode, MoveOptions, Recorded, Run } from './types.ts';
 
 /** Its phases and their stages are in base/phase.ts; in which order its steps follow each other says the machine (machine.ts). */
 export interface Method {
@@ -21,7 +21,7 @@ export interface Method {
 }
 
 interface Way {
-  readonly options: MigrateOptions;
+  readonly options: MoveOptions;
   /** The mode that was before. */
   readonly urpfBefore: UrpfMode;
   readonly progress: Progress;

@@ -3,7 +3,7 @@ import type { ClockEstimate } from '../../clock/exchange.ts';
 import { VnmError } from '../../model/errors.ts';
 import { slotCount } from '../../model/room.ts';
 import { routerNames } from '../../model/router.ts';
-import { type Instance, planAccess, planInstance } from '../../planning/instance.ts';
+import { type Instance, planInstance } from '../../planning/instance.ts';
 import type { FlowPath } from '../../planning/loss/types.ts';
 import type { RoutingState } from '../../planning/routes.ts';
 import { mergeBatches } from '../batches/batches.ts';
@@ -34,7 +34,7 @@ export function addInstance({ context, agents, slice, vn, to, id }: Run): Record
 
 /** Step 2: a virtual router on each node, tunnels between them. */
 export async function setUp(run: Run, fresh: Instance): Promise<void> {
-  const { context, agents, vn, mtu, urpf } = run;
+  const { context, agents, mtu } = run;
   advance(run, 'set up');
   await refuseCollisions(agents, fresh.placement.values(), context.signal);
   // The access links are there already, with this MTU.
@@ -47,7 +47,7 @@ export async function setUp(run: Run, fresh: Instance): Promise<void> {
     );
   }
   noteUnfiltered(context, agents, fresh.placement.values());
-  await applyAll(agents, setUpRouters(vn, fresh, agents, mtu, urpf), context.signal);
+  await applyAll(agents, setUpRouters(run, fresh), context.signal);
 }
 
 /** The routing state of the new instance, in the terms of its links. */
@@ -86,9 +86,8 @@ function readRecord({ context, slice, vn, old, id }: Run, fresh: Instance, route
 
 /** Step 4: the gateways' links into the new instance, and packets over it from each gateway to each other. */
 export async function join(run: Run, fresh: Instance, { state }: Pick<Cloned, 'state'>): Promise<void> {
-  const { context, agents, slice, vn, mtu, urpf } = run;
   advance(run, 'join gateways');
-  await applyAll(agents, joinGateways(slice, vn, fresh, agents, mtu, urpf), context.signal);
+  await applyAll(run.agents, joinGateways(run, fresh), run.context.signal);
   advance(run, 'prove');
   proveRoutes(run, fresh, state);
   await proveGateways(run, fresh);
@@ -96,15 +95,10 @@ export async function join(run: Run, fresh: Instance, { state }: Pick<Cloned, 's
 }
 
 /** From here on every gateway accepts packets of both instances, if the uRPF mode can; it still sends into the old one. */
-export async function acceptBoth({ context, agents, slice, vn, old, urpf }: Run, fresh: Instance): Promise<void> {
-  await applyAll(
-    agents,
-    mergeBatches(
-      setUrpf(vn, old.instance, planAccess(slice, vn), urpf),
-      setGroups(slice, vn, agents, [old.instance, fresh], old.instance, urpf),
-    ),
-    context.signal,
-  );
+export async function acceptBoth(run: Run, fresh: Instance): Promise<void> {
+  const { instance } = run.old;
+  const batches = mergeBatches(setUrpf(run, instance), setGroups(run, [instance, fresh], instance));
+  await applyAll(run.agents, batches, run.context.signal);
 }
 
 /** Path latencies on both instances. */

@@ -5,9 +5,10 @@
 import { VnmError } from '../../model/errors.ts';
 import { routerNames } from '../../model/router.ts';
 import type { VirtualNetwork } from '../../model/slice.ts';
-import { type AccessLink, type Instance, planAccess } from '../../planning/instance.ts';
+import type { Instance } from '../../planning/instance.ts';
 import { routersBetween } from '../../planning/paths.ts';
 import type { RoutingState } from '../../planning/routes.ts';
+import type { AccessLink, VnPlan } from '../../planning/vn-plan.ts';
 import { walkThrough } from '../../planning/walk.ts';
 import type { HostPair, Yardstick } from '../../store/migrations.ts';
 import { brokenPairs, type PairResult, type VerifyOptions, verifyGateways, verifyVn } from '../probe/verify-vn.ts';
@@ -21,14 +22,15 @@ export type Pair = HostPair;
  * How the pairs are seen to reach each other over the old instance, before anything is changed. A router whose node is away may still
  * forward, so pairs that need it are looked at, too, but briefly: their traffic may be waiting. Sizes are then not looked at.
  */
-export async function lookBefore({ context, agents, slice, vn, old, mtu }: Looking): Promise<Yardstick> {
+export async function lookBefore(run: Looking): Promise<Yardstick> {
+  const { context, agents, vn, old, mtu } = run;
   const away = routerNames(vn).filter((router) => agents.missing.has(old.instance.placement.get(router)!));
   const isDown = (from: string, to: string) =>
     away.length > 0 && routersBetween(vn, from, to).some((router) => away.includes(router));
   const bytes = away.length === 0 ? mtu : undefined;
   const look = async (brief: boolean) => {
     const isMeant = (from: AccessLink, to: AccessLink) => isDown(from.gateway, to.gateway) === brief;
-    return (await verifyVn(agents, slice, vn, old.instance, { isMeant, locate: false, bytes, brief })).pairs;
+    return (await verifyVn(agents, run, old.instance, { isMeant, locate: false, bytes, brief })).pairs;
   };
   const pairs = (await Promise.all([look(false), look(true)])).flat();
   const unproven = pairs.filter(({ reachable }) => !reachable).map(pairOf);
@@ -48,7 +50,7 @@ export async function recordYardstick(run: Run): Promise<void> {
   run.context.store.migrations.progress(run.id!, { yardstick: await lookBefore(run) });
 }
 
-type Looking = Pick<Run, 'context' | 'agents' | 'slice' | 'vn' | 'old' | 'mtu'>;
+type Looking = Pick<Run, keyof VnPlan | 'context' | 'agents' | 'old' | 'mtu'>;
 
 /** What was found of the pairs of end hosts over one instance. */
 export interface Proof {
@@ -63,7 +65,7 @@ export interface Proof {
  * was seen by packets before has to be seen by packets, and one that carried the VN's full size has to carry it.
  */
 export async function proveEndHosts(
-  { agents, slice, vn, mtu }: Pick<Run, 'agents' | 'slice' | 'vn' | 'mtu'>,
+  run: Pick<Run, keyof VnPlan | 'agents' | 'mtu'>,
   instance: Instance,
   yardstick: Yardstick,
   { isMeant = () => true, locate = true }: { isMeant?: (from: string, to: string) => boolean; locate?: boolean } = {},
@@ -73,10 +75,10 @@ export async function proveEndHosts(
   const look = async (isOne: (one: Pair) => boolean, options: Pick<VerifyOptions, 'locate' | 'bytes'>) => {
     const isLookedAt = (from: AccessLink, to: AccessLink) =>
       isMeant(from.gateway, to.gateway) && isOne({ from: from.endHost, to: to.endHost });
-    return (await verifyVn(agents, slice, vn, instance, { ...options, isMeant: isLookedAt })).pairs;
+    return (await verifyVn(run.agents, run, instance, { ...options, isMeant: isLookedAt })).pairs;
   };
   const [whole, narrow, excused] = await Promise.all([
-    look((one) => !isExcused(one) && !isNarrow(one), { locate, bytes: mtu }),
+    look((one) => !isExcused(one) && !isNarrow(one), { locate, bytes: run.mtu }),
     look((one) => !isExcused(one) && isNarrow(one), { locate }),
     look(isExcused, { locate: false }),
   ]);
@@ -147,10 +149,9 @@ export async function proveGateways({ context, agents, vn, old }: Run, fresh: In
  * Follows the cloned entries between the gateways of every pair of end hosts: packets between gateways do not use these. Throws
  * VnmError `failed` where the new instance would lose what the old one carried.
  */
-export function proveRoutes({ context, slice, vn, id }: Run, fresh: Instance, state: RoutingState): void {
+export function proveRoutes({ context, slice, access, id }: Run, fresh: Instance, state: RoutingState): void {
   const record = id === undefined ? undefined : context.store.migrations.find(id);
   const unproven = record === undefined ? [] : yardstickOf(record).unproven;
-  const access = planAccess(slice, vn);
   const deadEnd = walkThrough(fresh, state);
   for (const { endHost: from, gateway } of access) {
     for (const to of access) {

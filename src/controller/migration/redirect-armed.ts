@@ -2,7 +2,6 @@ import type { ClockEstimate } from '../../clock/exchange.ts';
 import { sleep } from '../../clock/sleep.ts';
 import { messageOf, VnmError } from '../../model/errors.ts';
 import { timeLimits } from '../../model/patience.ts';
-import { planAccess } from '../../planning/instance.ts';
 import type { RedirectionRecord } from '../../store/migrations.ts';
 import type { ArmedResults } from '../../vsys/messages.ts';
 import { removeGates } from '../batches/gates.ts';
@@ -93,7 +92,7 @@ function recordsOf(
 
 /** Late, and so be it. */
 async function command(
-  { agents, slice, vn, gated }: Run,
+  run: Run,
   { gateway, node, actions }: Timeline,
   startAt: number,
   clocks: ReadonlyMap<string, ClockEstimate>,
@@ -101,12 +100,12 @@ async function command(
   const records: RedirectionRecord[] = [];
   for (const action of actions) {
     if (action.kind !== 'redirect') continue;
-    const done = await agents.get(node).call('redirect', { groups: action.groups });
+    const done = await run.agents.get(node).call('redirect', { groups: action.groups });
     records.push(recordOf(gateway, startAt + action.offsetMs, done, clocks.get(node)!));
   }
   // What it holds may have been closed and never opened.
-  const gates = gated ? removeGates(planAccess(slice, vn)).get(node) : undefined;
-  if (gates !== undefined) await applyAll(agents, new Map([[node, gates]]));
+  const gates = run.gated ? removeGates(run).get(node) : undefined;
+  if (gates !== undefined) await applyAll(run.agents, new Map([[node, gates]]));
   return records;
 }
 

@@ -11,16 +11,16 @@ import type { Recorded, Run } from './types.ts';
  * when its instant has come. Instants are by the controller's clock, each known to within `clockBoundMs`.
  */
 export async function redirectRemotely(
-  { agents, slice, vn }: Run,
+  run: Run,
   fresh: Recorded,
   { schedule }: Decision,
   clocks: ReadonlyMap<string, ClockEstimate>,
 ): Promise<RedirectionRecord[]> {
-  const startAt = agents.clock.wallMs();
+  const startAt = run.agents.clock.wallMs();
   const outcomes = await Promise.allSettled(
-    redirectionsOf(slice, vn, fresh.instance, schedule).map(async ({ gateway, node, offsetMs, groups }) => {
+    redirectionsOf(run, fresh.instance, schedule).map(async ({ gateway, node, offsetMs, groups }) => {
       if (offsetMs > 0) await sleep(offsetMs);
-      const done = await agents.get(node).call('redirect', { groups });
+      const done = await run.agents.get(node).call('redirect', { groups });
       return recordOf(gateway, startAt + offsetMs, done, clocks.get(node)!);
     }),
   );

@@ -1,8 +1,7 @@
-import type { Slice, VirtualNetwork } from '../../model/slice.ts';
-import { type Instance, instanceNexthop } from '../../planning/instance.ts';
+import type { Instance } from '../../planning/instance.ts';
 import { offsetMs } from '../../planning/schedule/offsets.ts';
 import type { Schedule } from '../../planning/schedule/types.ts';
-import { groupTo, peersOf } from '../batches/gateways.ts';
+import { nexthopInto, type VnPlan } from '../../planning/vn-plan.ts';
 
 /** What one gateway redirects at one instant: all its groups, or with granularity `peer` the one towards a remote gateway. */
 export interface Redirection {
@@ -14,17 +13,18 @@ export interface Redirection {
 }
 
 /** The redirections of a schedule, each gateway's in the order of their instants. */
-export function redirectionsOf(slice: Slice, vn: VirtualNetwork, to: Instance, schedule: Schedule): Redirection[] {
-  return vn.gateways.flatMap(({ name, node }) => {
-    const active = instanceNexthop(slice, vn, to.slot, name);
-    const byInstant = Map.groupBy(peersOf(vn, name), (peer) => offsetMs(schedule, name, peer));
+export function redirectionsOf(plan: VnPlan, to: Instance, schedule: Schedule): Redirection[] {
+  return plan.gateways.flatMap((gateway) => {
+    const { name, node, groups } = gateway;
+    const active = nexthopInto(plan, gateway, to.slot);
+    const byInstant = Map.groupBy(groups, ({ peer }) => offsetMs(schedule, name, peer));
     return [...byInstant]
       .sort(([a], [b]) => a - b)
-      .map(([offset, peers]) => ({
+      .map(([offset, some]) => ({
         gateway: name,
         node,
         offsetMs: offset,
-        groups: peers.map((peer) => ({ id: groupTo(slice, vn, peer), active })),
+        groups: some.map(({ id }) => ({ id, active })),
       }));
   });
 }

@@ -1,13 +1,13 @@
 import { messageOf } from '../../model/errors.ts';
-import type { Slice, VirtualNetwork } from '../../model/slice.ts';
+import { describePlacement, type Slice, type VirtualNetwork } from '../../model/slice.ts';
 import type { FlowRecord, HostPair, Outcome, RedirectionRecord } from '../../store/migrations.ts';
 import { writeIfPossible } from '../base/best-effort.ts';
 import type { Context } from '../base/context.ts';
-import { activeInstance } from '../base/resolve.ts';
+import { activeInstance, placementOf } from '../base/resolve.ts';
 import type { CountedFlow } from '../probe/traffic.ts';
 import type { Decision } from './decide.ts';
 import { edgesAway, notRecorded } from './finish.ts';
-import { type MigrateOptions, type MigrateResult, movesOf, type Run } from './types.ts';
+import { type MigrateResult, type MoveOptions, movesOf, type Run } from './types.ts';
 
 /** What a flow was counted, beside what the loss model said it would lose. */
 export function withPrediction(flows: readonly CountedFlow[], decision: Decision | undefined): FlowRecord[] {
@@ -28,7 +28,7 @@ export function unchanged(
   { store }: Context,
   slice: Slice,
   vn: VirtualNetwork,
-  options: Pick<MigrateOptions, 'control' | 'schedule' | 'granularity'> & { readonly to?: string },
+  options: Pick<MoveOptions, 'control' | 'schedule' | 'granularity'> & { readonly to?: string | null },
 ): MigrateResult {
   const { record, instance } = activeInstance(store, slice, vn);
   const { control, schedule, granularity, to = record.placementName } = options;
@@ -57,7 +57,7 @@ export function unchanged(
 /** Writes how a migration ended, and tells it. One whose end cannot be written is `failed`: `resume` or `rollback` ends it. */
 export function recordResult(
   run: Run,
-  options: MigrateOptions,
+  options: MoveOptions,
   reached: Outcome,
   redirections: RedirectionRecord[],
   flows: FlowRecord[],
@@ -72,7 +72,7 @@ export function recordResult(
   const isWritten = writeIfPossible(context, () => migrations.finish(id, reached, Date.now(), reason));
   const outcome = isWritten ? reached : 'failed';
   const error = reason ?? (isWritten ? undefined : notRecorded().message);
-  const summary = `VN '${vn.name}' from placement '${old.record.placementName}' to '${to.name}'`;
+  const summary = `VN '${vn.name}' from placement ${describePlacement(placementOf(old))} to ${describePlacement(to)}`;
   const text = error === undefined ? summary : `${summary}: ${error}`;
   writeIfPossible(context, () => events.add(slice.name, `migration-${outcome}`, text, { migration: id, vn: vn.name }));
   return {

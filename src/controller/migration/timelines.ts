@@ -1,5 +1,4 @@
 /** What the gateways do around the common instant T, as they are armed with it. */
-import { planAccess } from '../../planning/instance.ts';
 import type { ParamsInput } from '../../vsys/messages.ts';
 import type { Decision } from './decide.ts';
 import { redirectionsOf } from './redirections.ts';
@@ -14,16 +13,15 @@ export interface Timeline {
   readonly actions: ArmedAction[];
 }
 
-export function timelinesOf({ slice, vn }: Run, fresh: Recorded, { schedule }: Decision): Timeline[] {
-  const access = planAccess(slice, vn);
-  const redirections = redirectionsOf(slice, vn, fresh.instance, schedule);
-  return vn.gateways
+export function timelinesOf(run: Run, fresh: Recorded, { schedule }: Decision): Timeline[] {
+  const redirections = redirectionsOf(run, fresh.instance, schedule);
+  return run.gateways
     .map(({ name, node }) => {
       const own = redirections.filter(({ gateway }) => gateway === name);
       const redirects = own.map(({ offsetMs, groups }): ArmedAction => ({ offsetMs, kind: 'redirect', groups }));
       const gate = schedule.gates.get(name);
       if (gate === undefined) return { gateway: name, node, actions: redirects };
-      const interfaces = access.filter((link) => link.gateway === name).map((link) => link.gatewayEnd.interface);
+      const interfaces = run.access.filter((link) => link.gateway === name).map((link) => link.gatewayEnd.interface);
       const at = (offsetMs: number, kind: 'gate_close' | 'gate_open') =>
         interfaces.map((name): ArmedAction => ({ offsetMs, kind, interface: name }));
       return {

@@ -1,12 +1,13 @@
 import type { UrpfMode } from '../../model/route.ts';
 import { routerNames } from '../../model/router.ts';
-import type { Placement, Slice, VirtualNetwork } from '../../model/slice.ts';
+import type { NamedPlacement, Placement, VirtualNetwork } from '../../model/slice.ts';
 import type { Instance } from '../../planning/instance.ts';
 import type { Granularity, ScheduleName } from '../../planning/schedule/types.ts';
 import type { InstanceRecord } from '../../store/instances.ts';
 import type { FlowRecord, HostPair, Outcome, RedirectionRecord } from '../../store/migrations.ts';
 import type { Context } from '../base/context.ts';
 import type { MethodName, PhaseName } from '../base/phase.ts';
+import type { Layout } from '../batches/batches.ts';
 import type { Agents } from '../nodes/agents.ts';
 import type { MigrationOptions } from './options.ts';
 import type { Phases } from './phases.ts';
@@ -14,9 +15,13 @@ import type { Phases } from './phases.ts';
 /** `remote`: the controller issues each redirection at its instant; `gateway`: it is armed at the gateway beforehand. */
 export type ControlMode = MigrationOptions['control'];
 
-export interface MigrateOptions extends MigrationOptions {
+export interface MigrateOptions extends MoveOptions {
   /** Name of the placement to move to. */
   readonly to: string;
+}
+
+/** Wherever the migration goes. */
+export interface MoveOptions extends MigrationOptions {
   /** For experiments: each gateway's instant in ms after T, instead of the schedule's own. */
   readonly offsetsMs?: ReadonlyMap<string, number>;
   /** The usual one without it. */
@@ -28,8 +33,9 @@ export interface MigrateResult {
   readonly id: number | null;
   readonly slice: string;
   readonly vn: string;
-  readonly from: string;
-  readonly to: string;
+  /** Names of the placements; null: the placement has none. */
+  readonly from: string | null;
+  readonly to: string | null;
   /** As it was redirected: `remote` also where traffic could not wait for the gateways to be armed. */
   readonly control: ControlMode;
   readonly schedule: ScheduleName;
@@ -68,19 +74,13 @@ export interface Recorded {
 }
 
 /** A migration under way, or a trial of one: what stays the same in all of its steps. */
-export interface Run {
+export interface Run extends Layout {
   readonly context: Context;
   readonly agents: Agents;
-  readonly slice: Slice;
-  readonly vn: VirtualNetwork;
   readonly old: Recorded;
-  /** The placement to move to, with its name. */
-  readonly to: { name: string; placement: Placement };
-  readonly urpf: UrpfMode;
+  readonly to: NamedPlacement;
   /** Whether the schedule holds traffic at gates. */
   readonly gated: boolean;
-  /** Of all tunnels of the VN. */
-  readonly mtu: number;
   readonly phases: Phases;
   /** In the journal; none for a trial. */
   readonly id?: number;

@@ -2,6 +2,7 @@
 import { messageOf, VnmError } from '../../model/errors.ts';
 import { sliceIds } from '../../model/ids.ts';
 import type { Slice, VirtualNetwork } from '../../model/slice.ts';
+import { routerNodes } from '../../planning/instance.ts';
 import type { Store } from '../../store/store.ts';
 import type { Difference } from '../../vsys/difference.ts';
 import type { OperationInput } from '../../vsys/operations.ts';
@@ -49,7 +50,8 @@ export interface Comparing {
 export async function compareNodes(context: Context, agents: Agents, comparing: Comparing): Promise<Comparison> {
   const { slice } = agents;
   const { names, refuseUnknown } = withoutAddresses(agents);
-  const batchesOf = (vns: readonly RecordedVn[]) => mergeBatches(...vns.map((vn) => desiredBatches(slice, vn, names)));
+  const batchesOf = (vns: readonly RecordedVn[]) =>
+    mergeBatches(...vns.map((vn) => desiredBatches({ ...vn, names }, vn)));
   const meant = batchesOf(comparing.meant);
   const needed = comparing.recorded === undefined ? undefined : batchesOf(comparing.recorded);
   const { interfacePrefix } = sliceIds(slice.number);
@@ -121,11 +123,12 @@ function withoutAddresses(agents: Agents): { names: NodeNames; refuseUnknown(bat
 /** The nodes where something of these VNs is, may be, or was: all that they have a placement on. */
 export function nodesOf(store: Store, slice: Slice, vns: readonly VirtualNetwork[]): Set<string> {
   const instances = vns.flatMap((vn) => store.instances.list({ slice: slice.name, vn: vn.name }));
-  const placements = [
-    ...vns.flatMap((vn) => [...vn.placements.values()]),
-    ...instances.map(({ id }) => store.instances.plan(id).placement),
-  ];
-  return new Set([...vns.flatMap(edgeNodes), ...placements.flatMap((placement) => [...placement.values()])]);
+  const placements = vns.flatMap((vn) => [...vn.placements.values()]);
+  return new Set([
+    ...vns.flatMap(edgeNodes),
+    ...placements.flatMap((placement) => [...placement.values()]),
+    ...instances.flatMap(({ id }) => routerNodes(store.instances.plan(id))),
+  ]);
 }
 
 export function recordReconciled(

@@ -1,7 +1,8 @@
 import { VnmError } from '../../model/errors.ts';
 import { mtuRange } from '../../model/mtu.ts';
 import { joinsNodes, type TunnelKind, tunnelDescriptor } from '../../model/tunnel.ts';
-import type { AccessLink, Instance } from '../../planning/instance.ts';
+import type { Instance } from '../../planning/instance.ts';
+import type { AccessLink } from '../../planning/vn-plan.ts';
 import type { Agents } from '../nodes/agents.ts';
 
 /** Tunnels carry ordinary Ethernet-size packets where the underlay has room for the tunnel's own headers. */

@@ -1,5 +1,5 @@
-import type { Flow, Slice, VirtualNetwork } from '../../model/slice.ts';
-import { planAccess } from '../../planning/instance.ts';
+import type { Flow } from '../../model/slice.ts';
+import type { VnPlan } from '../../planning/vn-plan.ts';
 import type { FlowRecord } from '../../store/migrations.ts';
 import { maxBufferBytes, type StreamReport } from '../../vsys/messages.ts';
 import type { Agents } from '../nodes/agents.ts';
@@ -39,8 +39,8 @@ function bufferBytes({ payloadBytes, rateBps }: { payloadBytes: number; rateBps:
 }
 
 /** Starts all flows of the VN; they run until `finish`. When one cannot be started, none runs. */
-export async function startTraffic(agents: Agents, slice: Slice, vn: VirtualNetwork, mtu: number): Promise<Traffic> {
-  const hosts = new Map(planAccess(slice, vn).map((link) => [link.endHost, link.hostEnd]));
+export async function startTraffic(agents: Agents, { vn, access }: VnPlan, mtu: number): Promise<Traffic> {
+  const hosts = new Map(access.map((link) => [link.endHost, link.hostEnd]));
   const begun = await Promise.allSettled(
     vn.flows.map(async (flow): Promise<[Flow, RunningStream]> => {
       const [from, to] = [hosts.get(flow.from)!, hosts.get(flow.to)!];

@@ -1,7 +1,8 @@
 /** How large the packets are that each tunnel really carries, found with packets: what interfaces say is only the most that is possible. */
 import { VnmError } from '../../model/errors.ts';
 import { joinsNodes } from '../../model/tunnel.ts';
-import type { AccessLink, Instance, LinkEnd } from '../../planning/instance.ts';
+import type { Instance, LinkEnd } from '../../planning/instance.ts';
+import type { AccessLink } from '../../planning/vn-plan.ts';
 import type { Context } from '../base/context.ts';
 import { namespaceOf } from '../batches/operations.ts';
 import type { Agents } from '../nodes/agents.ts';

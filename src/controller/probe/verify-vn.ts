@@ -1,9 +1,10 @@
 /** Proves with packets that pairs of end hosts, or of gateways, reach each other, and says where a broken pair stops. */
 import { sleep } from '../../clock/sleep.ts';
 import { VnmError } from '../../model/errors.ts';
-import type { Slice, VirtualNetwork } from '../../model/slice.ts';
-import { type AccessLink, gatewayLink, type Instance, planAccess } from '../../planning/instance.ts';
+import type { VirtualNetwork } from '../../model/slice.ts';
+import { gatewayLink, type Instance } from '../../planning/instance.ts';
 import { routersBetween } from '../../planning/paths.ts';
+import type { AccessLink, VnPlan } from '../../planning/vn-plan.ts';
 import type { NodeObstacle } from '../../vsys/obstacle.ts';
 import type { Agents } from '../nodes/agents.ts';
 import { runStream, type StreamEnd } from './streams.ts';
@@ -71,12 +72,10 @@ export interface VerifyOptions {
 
 export async function verifyVn(
   agents: Agents,
-  slice: Slice,
-  vn: VirtualNetwork,
+  { slice, vn, access }: VnPlan,
   instance: Instance,
   { isMeant = () => true, locate = true, bytes, brief = false }: VerifyOptions = {},
 ): Promise<VerifyResult> {
-  const access = planAccess(slice, vn);
   const pairs = access
     .flatMap((from) => access.filter((to) => to !== from).map((to) => ({ from, to })))
     .filter(({ from, to }) => isMeant(from, to));

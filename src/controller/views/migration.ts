@@ -127,8 +127,10 @@ function phaseView({ name, startedAt, finishedAt }: PhaseRecord): PhaseView {
   return { name, startedAt: isoInstant(startedAt), finishedAt: isoInstantOrNull(finishedAt), ms };
 }
 
-function movesIn(store: Store, { slice, vn: name, from, to }: MigrationDetail): Move[] {
+function movesIn(store: Store, { slice, vn: name, from, to, fromNodes, toNodes }: MigrationDetail): Move[] {
   const vn = store.slices.find(slice)?.vns.find((one) => one.name === name);
-  const [old, fresh] = [vn?.placements.get(from), vn?.placements.get(to)];
+  const placement = (nodes: MigrationRecord['toNodes'], name: string | null) =>
+    nodes === null ? vn?.placements.get(name ?? '') : new Map(Object.entries(nodes));
+  const [old, fresh] = [placement(fromNodes, from), placement(toNodes, to)];
   return vn === undefined || old === undefined || fresh === undefined ? [] : movesOf(vn, old, fresh);
 }

@@ -1,6 +1,6 @@
 /** The health of one slice's nodes and of its VNs. */
 import { nodesOf } from '../../controller/nodes/compare.ts';
-import type { Slice } from '../../model/slice.ts';
+import { describePlacement, type NamedPlacement, type Slice } from '../../model/slice.ts';
 import type { HealthKind, HealthRecord, HealthState } from '../../store/health.ts';
 import type { NodeFacts } from '../../vsys/messages.ts';
 import { type Finding, judgeNode, judgeVn, routersOn } from './judge.ts';
@@ -60,7 +60,7 @@ export class SliceWatch {
         vn.name,
         new VnWatch(slice, vn, { id: record.id, instance }, this.#nodes, { intervalMs, timeoutMs: probeTimeoutMs }),
       );
-      if (watch !== undefined) this.#moved(vn.name, record.placementName);
+      if (watch !== undefined) this.#moved(vn.name, { name: record.placementName, placement: instance.placement });
     }
     this.#forgetGone();
   }
@@ -155,11 +155,11 @@ export class SliceWatch {
   }
 
   /** What was wrong with the old instance is not said of the new one. */
-  #moved(vn: string, placement: string): void {
+  #moved(vn: string, to: NamedPlacement): void {
     const nowMs = Math.round(this.#parts.clock.wallMs());
     for (const [key, record] of this.#records) {
       if (record.vn !== vn || record.state === 'up' || record.state === 'unknown') continue;
-      const cause = `the VN has moved to placement '${placement}'`;
+      const cause = `the VN has moved to placement ${describePlacement(to)}`;
       this.#records.set(key, { ...record, state: 'unknown', since: nowMs, cause });
       this.#isUnsaved = true;
       const { kind, name, state: from } = record;

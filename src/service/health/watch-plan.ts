@@ -1,8 +1,9 @@
 /** Who probes what of a VN: every gateway all routers, hop by hop, and the other gateways; every end host its gateway. Pure. */
 import { routerNames } from '../../model/router.ts';
-import type { Slice, VirtualNetwork } from '../../model/slice.ts';
-import { gatewayLink, gatewayOf, type Instance, planAccess } from '../../planning/instance.ts';
+import { gatewayOf, type Slice, type VirtualNetwork } from '../../model/slice.ts';
+import { gatewayLink, type Instance } from '../../planning/instance.ts';
 import { pathBetween, shortestPaths } from '../../planning/paths.ts';
+import { planVn } from '../../planning/vn-plan.ts';
 
 /** What is probed, and what is learned from an answer. */
 export interface Target {
@@ -41,7 +42,7 @@ export interface WatchPlan {
 const accessIntervals = 4;
 
 export function planWatches(slice: Slice, vn: VirtualNetwork, instance: Instance): WatchPlan {
-  const access = planAccess(slice, vn);
+  const { access } = planVn(slice, vn);
   // Names may hold more than an id may.
   const number = slice.vns.findIndex(({ name }) => name === vn.name);
   const idOf = (gateway: string) => `gateway-${number}-${vn.gateways.findIndex(({ name }) => name === gateway)}`;

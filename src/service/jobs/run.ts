@@ -138,7 +138,7 @@ function failedBy(error: unknown, { aborted: interrupted }: AbortSignal, stopped
 /** Answers what refused it when that is a conflict with what others do. */
 async function move(parts: RunParts, job: JobRecord, run: RunRecord, stopped: string): Promise<Attempt | VnmError> {
   const { store, clock, signal } = parts;
-  const current = store.instances.active(job.slice, job.vn)?.placementName;
+  const current = store.instances.active(job.slice, job.vn)?.placementName ?? undefined;
   const to = run.placement ?? nextTarget(job.placements, current);
   await persist(parts, () => store.jobs.begin(run.id, to, clock.now()));
   if (current === to && store.migrations.unfinished(job.slice, job.vn).length === 0)

@@ -4,7 +4,6 @@
  */
 import { VnmError } from '../../../model/errors.ts';
 import type { VirtualNetwork } from '../../../model/slice.ts';
-import { planAccess } from '../../../planning/instance.ts';
 import { gateRooms } from '../../../planning/schedule/gates.ts';
 import { acceptOldUntilMs } from '../../../planning/schedule/instants.ts';
 import { writeIfPossible } from '../../base/best-effort.ts';
@@ -22,7 +21,7 @@ import { redirectArmed } from '../redirect-armed.ts';
 import { redirectRemotely } from '../redirect-remote.ts';
 import { spreadWarning } from '../spread-warning.ts';
 import { trafficMargin } from '../traffic-margin.ts';
-import { advance, type ControlMode, isGated, type MigrateOptions, type Recorded, type Run } from '../types.ts';
+import { advance, type ControlMode, isGated, type MoveOptions, type Recorded, type Run } from '../types.ts';
 
 /** Where the schedule that was under way is not known any more, the old instance is kept for so long. */
 const longDrainMs = 2000;
@@ -54,8 +53,8 @@ export const instanceMethod: Method = {
 };
 
 /** Steps 2 to 4, until the redirection may begin; that it does is in the journal then. */
-async function prepare(run: Run, fresh: Recorded, options: MigrateOptions, progress: Progress): Promise<void> {
-  if (options.traffic) progress.traffic = await startTraffic(run.agents, run.slice, run.vn, run.mtu);
+async function prepare(run: Run, fresh: Recorded, options: MoveOptions, progress: Progress): Promise<void> {
+  if (options.traffic) progress.traffic = await startTraffic(run.agents, run, run.mtu);
   const prepared = await makeNew(run, fresh, options);
   progress.prepared = prepared;
   progress.control = controlOf(run, options, prepared.decision);
@@ -80,7 +79,7 @@ async function redirect(run: Run, fresh: Recorded, progress: Progress): Promise<
  * While traffic waits nobody is armed, since that takes its time, where any instants will do: under feasible and loose uRPF, without
  * gates.
  */
-function controlOf({ context, urpf }: Run, options: MigrateOptions, { flows, schedule }: Decision): ControlMode {
+function controlOf({ context, urpf }: Run, options: MoveOptions, { flows, schedule }: Decision): ControlMode {
   const isUrgent = flows.some(({ isOldDown }) => isOldDown === true);
   const isFree = urpf !== 'strict' && schedule.gates.size === 0 && options.offsetsMs === undefined;
   if (options.control === 'remote' || !isUrgent || !isFree) return options.control;
@@ -102,8 +101,8 @@ function acceptOldOf({ schedule, flows, uncertainty }: Decision): number {
 }
 
 /** The new instance with all that is known of it, and the schedule for what was measured. */
-async function makeNew(run: Run, fresh: Recorded, options: MigrateOptions): Promise<Prepared> {
-  const { agents, slice, vn, urpf, context } = run;
+async function makeNew(run: Run, fresh: Recorded, options: MoveOptions): Promise<Prepared> {
+  const { agents, vn, urpf, context } = run;
   await setUp(run, fresh.instance);
   const cloned = await clone(run, fresh.instance);
   await join(run, fresh.instance, cloned);
@@ -123,7 +122,7 @@ async function makeNew(run: Run, fresh: Recorded, options: MigrateOptions): Prom
   const decision = await decide(vn, options.schedule, { ...options, urpf }, flows, uncertainty);
   warnOfSpread(run, decision);
   warnOfNarrowWindows(run, decision);
-  if (run.gated) await applyAll(agents, setUpGates(planAccess(slice, vn), gateBytes(decision)), context.signal);
+  if (run.gated) await applyAll(agents, setUpGates(run, gateBytes(decision)), context.signal);
   await cloneChanges(run, fresh, cloned);
   return { clocks, decision };
 }
@@ -160,7 +159,7 @@ function warnOfNarrowWindows({ context }: Run, { evaluation }: Decision): void {
 }
 
 /** A gate is opened as exactly as its gateway redirects; over SSH neither would be exact. */
-function refuseRemoteGates({ schedule, control }: Pick<MigrateOptions, 'schedule' | 'control'>): void {
+function refuseRemoteGates({ schedule, control }: Pick<MoveOptions, 'schedule' | 'control'>): void {
   if (control === 'gateway' || (schedule !== 'hold' && schedule !== 'drain')) return;
   throw new VnmError('usage', `schedule '${schedule}' needs the redirections armed at the gateways`, {
     hint: 'take --control gateway',

@@ -46,6 +46,9 @@ const flow = z.object({
   predictedAddedDelayMs: ms.nullable(),
 }) satisfies z.ZodType<FlowRecord>;
 
+const placementEnd = z.string().nullable().describe('Name of the placement; null: it has none');
+const nodes = z.record(z.string(), z.string()).readonly().nullable();
+
 export const move = z.object({ router: z.string(), from: z.string(), to: z.string() });
 
 const hostPair = z.object({ from: z.string(), to: z.string() });
@@ -54,8 +57,8 @@ export const migrateResult = z.object({
   id: z.number().nullable().describe('null: nothing was begun'),
   slice: z.string(),
   vn: z.string(),
-  from: z.string(),
-  to: z.string(),
+  from: placementEnd,
+  to: placementEnd,
   control,
   schedule,
   granularity,
@@ -84,8 +87,8 @@ export const migrationRecord = z.object({
   id: z.number(),
   slice: z.string(),
   vn: z.string(),
-  from: z.string(),
-  to: z.string(),
+  from: placementEnd,
+  to: placementEnd,
   control: z.string(),
   schedule: z.string(),
   urpf,
@@ -100,6 +103,8 @@ export const migrationRecord = z.object({
   newInstance: z.number().nullable(),
   armedId: z.string().nullable(),
   drainMs: ms.nullable(),
+  fromNodes: nodes.describe('The node of each router before; null in records of earlier versions'),
+  toNodes: nodes.describe('The node of each router afterwards'),
   fromRecord: z.array(z.string()).readonly().nullable(),
 }) satisfies z.ZodType<MigrationView>;
 

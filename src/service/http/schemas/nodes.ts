@@ -123,5 +123,5 @@ export const measureResult = z.object({
       errors: z.array(z.string()).readonly(),
     }),
   ),
-  instances: z.array(z.object({ placement: z.string(), state: z.string(), paths: z.array(pathLatency) })),
+  instances: z.array(z.object({ placement: z.string().nullable(), state: z.string(), paths: z.array(pathLatency) })),
 });

@@ -46,7 +46,7 @@ const plannedSchedule = z.object({
 export const planResult = z.object({
   slice: z.string(),
   vn: z.string(),
-  from: z.string(),
+  from: z.string().nullable().describe('Name of the placement; null: it has none'),
   to: z.string(),
   urpf,
   granularity,

@@ -8,7 +8,7 @@ import { event } from './event.ts';
 import { migrationRecord } from './migration.ts';
 
 const instance = z.object({
-  placement: z.string(),
+  placement: z.string().nullable().describe('null: it has no name; routers says where they are'),
   state: z.string(),
   slot: z.number(),
   block: z.string(),
@@ -19,6 +19,7 @@ const instance = z.object({
       node: z.string(),
       namespace: z.string(),
       routes: z.number(),
+      movingTo: z.string().exactOptional().describe('The second node of a router that is moving'),
     }),
   ),
   tunnels: z.array(
@@ -34,7 +35,10 @@ const instance = z.object({
 
 const vnStatus = z.object({
   vn: z.string(),
-  placement: z.string().nullable().describe('The one that carries the traffic; null: the VN is not installed'),
+  placement: z
+    .string()
+    .nullable()
+    .describe('The one that carries the traffic; null: the VN is not installed, or its placement has no name'),
   mtu: z.number().nullable(),
   urpf: z.string().nullable(),
   placements: z.array(z.string()),
