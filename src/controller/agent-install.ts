@@ -1,7 +1,9 @@
 /** The agent on shared nodes, put there and taken off by their administrator. Needs no database: it is not the slice's user's machine. */
+
 import { overlaps, parsePrefix } from '../model/address.ts';
 import { VnmError } from '../model/errors.ts';
 import type { IdRange } from '../model/ids.ts';
+import type { NodeName } from '../model/names.ts';
 import type { Slice, SubstrateNode } from '../model/slice.ts';
 import { combine } from '../transport/agent-connection.ts';
 import { type InstalledAgent, type InstallTarget, installAgent } from '../transport/agent-install.ts';
@@ -15,7 +17,7 @@ import { defaultPolicy } from './nodes/agents.ts';
 
 export interface AdminOptions {
   /** Names of nodes; all of the slice when there is none. */
-  readonly nodes: readonly string[];
+  readonly nodes: readonly NodeName[];
   /** The slice's login, where it is not the one that the slice file names. */
   readonly login?: string;
   readonly adminUser: string;
@@ -58,7 +60,7 @@ export async function uninstallAgents(
   context: AdminContext,
   slice: Slice,
   options: AdminOptions,
-): Promise<{ node: string; removed: boolean }[]> {
+): Promise<{ node: NodeName; removed: boolean }[]> {
   return onNodes(slice, options, async (target) => {
     return { node: target.node, removed: await uninstallAgent(target, sshOptions(context), defaultPolicy(slice)) };
   });
@@ -148,7 +150,7 @@ export function mergePolicy(own: Policy, present: readonly Policy[], { limits, o
 }
 
 /** Slices on one node must not share anything. Throws VnmError `conflict`. */
-export function refuseOverlap(node: string, policy: Policy, present: readonly Policy[]): void {
+export function refuseOverlap(node: NodeName, policy: Policy, present: readonly Policy[]): void {
   for (const other of present.filter(({ slice }) => slice !== policy.slice)) {
     const shared = sharedBy(policy, other);
     if (shared === undefined) continue;

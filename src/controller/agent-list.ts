@@ -1,5 +1,7 @@
 /** What slices are on nodes, and forgetting those that have nothing installed there. */
+
 import { messageOf, VnmError } from '../model/errors.ts';
+import type { NodeName } from '../model/names.ts';
 import type { Slice } from '../model/slice.ts';
 import { combine } from '../transport/agent-connection.ts';
 import { forgetAgent, listAgents } from '../transport/agent-list.ts';
@@ -14,14 +16,14 @@ import { placesOf } from './nodes/places.ts';
 /** Which nodes: as the words say, and as whom. */
 export interface WhereOptions {
   /** Of a slice only these nodes. */
-  readonly nodes: readonly string[];
+  readonly nodes: readonly NodeName[];
   /** In place of the login and the key that the slice file has. */
   readonly adminUser?: string;
   readonly adminKey?: string;
 }
 
 export interface NodeAgents {
-  readonly node: string;
+  readonly node: NodeName;
   readonly slices: ListedSlice[];
   /** Why it could not be asked. */
   readonly error?: string;
@@ -59,7 +61,7 @@ export async function forget(
   argument: string,
   words: readonly string[],
   options: WhereOptions,
-): Promise<{ slice: string; nodes: { node: string; removed: boolean }[] }> {
+): Promise<{ slice: string; nodes: { node: NodeName; removed: boolean }[] }> {
   const slice = knownSlice(context, argument);
   const name = slice?.name ?? argument;
   if (!/^[a-z0-9][a-z0-9-]{0,31}$/.test(name)) throw new VnmError('usage', `'${name}' is not the name of a slice`);

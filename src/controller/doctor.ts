@@ -1,4 +1,5 @@
 import { messageOf, VnmError } from '../model/errors.ts';
+import type { NodeName } from '../model/names.ts';
 import type { Slice, VirtualNetwork } from '../model/slice.ts';
 import { tunnelKinds } from '../model/tunnel.ts';
 import { collisionHint, describeCollisions } from '../vsys/collision.ts';
@@ -12,11 +13,11 @@ import { type MachineIdentity, oneMachineHint, sameMachines, tooLittleRoom } fro
 
 /** What one node can do for the slice. */
 export interface NodeReport {
-  readonly node: string;
+  readonly node: NodeName;
   readonly reachable: boolean;
   /** Why it is not reachable, or what it lacks. */
   readonly problems: string[];
-  readonly agent?: { version: string; node: string; pid: number };
+  readonly agent?: { version: string; node: NodeName; pid: number };
   readonly kernel?: string;
   /** Those that matter for the node's part in the slice; absent when the node could not be asked. */
   readonly features?: readonly Feature[];
@@ -47,7 +48,7 @@ const askedOf: Partial<Record<Feature['name'], readonly (keyof VnEdge)[]>> = {
 type VnEdge = Pick<VirtualNetwork, 'gateways' | 'endHosts'>;
 
 /** Features without those that have no use on this node: a redirection happens at gateways only. */
-export function featuresFor(slice: Slice, node: string, features: readonly Feature[]): Feature[] {
+export function featuresFor(slice: Slice, node: NodeName, features: readonly Feature[]): Feature[] {
   const isAsked = ({ name }: Feature) => {
     const roles = askedOf[name];
     return roles === undefined || slice.vns.some((vn) => roles.some((role) => vn[role].some((at) => at.node === node)));
@@ -74,7 +75,7 @@ export async function doctor(context: Context, slice: Slice): Promise<DoctorResu
 async function examine(
   context: Context,
   slice: Slice,
-  node: string,
+  node: NodeName,
   readOwn: () => Promise<OwnUtc>,
   machines: MachineIdentity[],
 ): Promise<NodeReport> {

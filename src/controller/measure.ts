@@ -1,3 +1,4 @@
+import type { NodeName } from '../model/names.ts';
 import type { Slice, VirtualNetwork } from '../model/slice.ts';
 import type { Context } from './base/context.ts';
 import { edgeNodes } from './base/resolve.ts';
@@ -9,7 +10,7 @@ import type { PathLatency } from './probe/path-latency.ts';
 export interface MeasureResult {
   readonly slice: string;
   readonly vn: string;
-  readonly clocks: ({ node: string } & ClockReport)[];
+  readonly clocks: ({ node: NodeName } & ClockReport)[];
   readonly instances: { placement: string | null; state: string; paths: PathLatency[] }[];
 }
 

@@ -1,4 +1,5 @@
 import { formatPrefix } from '../model/address.ts';
+import type { GatewayName, NamespaceName, NodeName, RouterName } from '../model/names.ts';
 import type { RouterKind } from '../model/router.ts';
 import type { Slice, VirtualNetwork } from '../model/slice.ts';
 import type { TunnelKind } from '../model/tunnel.ts';
@@ -39,11 +40,11 @@ export interface InstanceStatus {
   readonly tunnels: { a: string; b: string; kind: TunnelKind; vni: number; addresses: [string, string] }[];
 }
 
-export interface RouterStatus {
-  readonly router: string;
+interface RouterStatus {
+  readonly router: RouterName;
   readonly kind: RouterKind;
-  readonly node: string;
-  readonly namespace: string;
+  readonly node: NodeName;
+  readonly namespace: NamespaceName;
   readonly routes: number;
   /** The second node of a router that is moving. */
   readonly movingTo?: string;
@@ -83,7 +84,7 @@ function instancesOf(store: Store, slice: string, vn: VirtualNetwork): InstanceS
     const plan = store.instances.plan(id);
     const namespaces = store.instances.namespaces(id);
     const routes = store.instances.routes(id);
-    const name = (end: { router?: string; gateway?: string; node: string }) =>
+    const name = (end: { router?: RouterName; gateway?: GatewayName; node: NodeName }) =>
       `${end.router ?? end.gateway}@${end.node}`;
     return {
       placement: placementName,

@@ -1,5 +1,7 @@
 /** How much a slice takes of a node: what the limits of a policy are compared with before anything is made. */
+
 import type { Limits } from './limits.ts';
+import type { NodeName, RouterName } from './names.ts';
 import { routerNames } from './router.ts';
 import type { Placement, Slice, VirtualNetwork } from './slice.ts';
 
@@ -20,14 +22,14 @@ export function addDemand(...demands: readonly Demand[]): Demand {
 }
 
 /** Of one instance: its routers on the node with their tunnels and entries, and the node's links into it as a gateway. */
-export function instanceDemand(vn: VnShape, placement: Placement, node: string): Demand {
+export function instanceDemand(vn: VnShape, placement: Placement, node: NodeName): Demand {
   const ends = [
     ...vn.links.map(({ from, to }) => [placement.get(from), placement.get(to)]),
     ...vn.gateways.map((gateway) => [gateway.node, placement.get(gateway.router)]),
   ];
   const here = routerNames(vn).filter((router) => placement.get(router) === node);
   const isHere = new Set(here);
-  const count = (routers: readonly string[]) => routers.filter((router) => isHere.has(router)).length;
+  const count = (routers: readonly RouterName[]) => routers.filter((router) => isHere.has(router)).length;
   // Each end of a link on the node has an entry for its neighbour.
   const linkEnds =
     count(vn.links.flatMap(({ from, to }) => [from, to])) + count(vn.gateways.map(({ router }) => router));
@@ -41,7 +43,7 @@ export function instanceDemand(vn: VnShape, placement: Placement, node: string):
 }
 
 /** Of what stays while instances come and go: access links, and the entries of gateways and end hosts. */
-export function accessDemand(vn: VnShape, node: string): Demand {
+export function accessDemand(vn: VnShape, node: NodeName): Demand {
   const isHere = new Set(vn.gateways.filter((gateway) => gateway.node === node).map(({ name }) => name));
   const behind = vn.endHosts.filter(({ gateway }) => isHere.has(gateway)).length;
   const hosts = vn.endHosts.filter((endHost) => endHost.node === node).length;
@@ -54,7 +56,7 @@ export function accessDemand(vn: VnShape, node: string): Demand {
 }
 
 /** With two instances of every VN, in the two placements that take the most: while all of them migrate. */
-export function largestDemand({ vns }: Pick<Slice, 'vns'>, node: string): Demand {
+export function largestDemand({ vns }: Pick<Slice, 'vns'>, node: NodeName): Demand {
   return addDemand(
     none,
     ...vns.map((vn) => {

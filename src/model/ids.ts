@@ -2,6 +2,7 @@
  * Names and ids of kernel objects, derived from the slice's number so that slices on one node never meet and every
  * object can be told by its mark. An instance takes one of the slice's slots (0..14); slots are reused once free.
  */
+import type { NamespaceName, RouterName } from './names.ts';
 
 /** Slots 0..14 are for instances; slot 15 is for what stays (end-host access). */
 export const maxSlots = 15;
@@ -71,7 +72,7 @@ export function accessInterface(ids: SliceIds, index: number, side: 'gateway' | 
 }
 
 /** Name of a virtual router's namespace, below the prefix that the node's policy gives. */
-export function routerNamespace(prefix: string, slot: number, router: string): string {
+export function routerNamespace(prefix: string, slot: number, router: RouterName): NamespaceName {
   return `${prefix}${slot.toString(16)}-${router}`;
 }
 

@@ -1,7 +1,8 @@
 /** Virtual routers and their kinds. CONTRIBUTING.md says what a further kind takes. */
+import type { RouterName } from './names.ts';
 
 export interface Router {
-  readonly name: string;
+  readonly name: RouterName;
   readonly kind: RouterKind;
   /** What the kind wants to know; nothing for `static`. */
   readonly config: Readonly<Record<string, unknown>>;
@@ -25,6 +26,6 @@ export function isRouterKind(text: string): text is RouterKind {
   return Object.hasOwn(routerKinds, text);
 }
 
-export function routerNames({ routers }: { readonly routers: readonly Router[] }): string[] {
+export function routerNames({ routers }: { readonly routers: readonly Router[] }): RouterName[] {
   return routers.map(({ name }) => name);
 }

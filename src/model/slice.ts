@@ -1,5 +1,6 @@
 import type { Prefix } from './address.ts';
 import { VnmError } from './errors.ts';
+import type { GatewayName, NodeName, RouterName } from './names.ts';
 import type { Router } from './router.ts';
 
 /** A slice: a name, a private subnet and the substrate nodes it may use; the VNs on it and their placements. */
@@ -8,7 +9,7 @@ export interface Slice {
   /** 1 to 4095: separates the names and ids of slices that share a node. From the slice's name unless the file says so. */
   readonly number: number;
   readonly vnet: Prefix;
-  readonly nodes: ReadonlyMap<string, SubstrateNode>;
+  readonly nodes: ReadonlyMap<NodeName, SubstrateNode>;
   readonly latency: LatencyMap;
   /** Servers that the controller and the nodes ask for the time, each `host` or `host:port`. */
   readonly ntp: readonly string[];
@@ -20,7 +21,7 @@ export interface Slice {
 
 /** A host reached over SSH; without `host` it gets a place on the local testbed. */
 export interface SubstrateNode {
-  readonly name: string;
+  readonly name: NodeName;
   readonly host?: string;
   readonly port?: number;
   readonly user?: string;
@@ -36,7 +37,7 @@ export interface SubstrateNode {
 export interface LatencyMap {
   readonly defaultMs: number;
   /** `from` -> `to` -> ms, both directions filled in. */
-  readonly linksMs: ReadonlyMap<string, ReadonlyMap<string, number>>;
+  readonly linksMs: ReadonlyMap<NodeName, ReadonlyMap<NodeName, number>>;
 }
 
 export interface VirtualNetwork {
@@ -53,21 +54,21 @@ export interface VirtualNetwork {
 }
 
 export interface VirtualLink {
-  readonly from: string;
-  readonly to: string;
+  readonly from: RouterName;
+  readonly to: RouterName;
   readonly cost: number;
 }
 
 export interface Gateway {
-  readonly name: string;
-  readonly node: string;
-  readonly router: string;
+  readonly name: GatewayName;
+  readonly node: NodeName;
+  readonly router: RouterName;
 }
 
 interface EndHost {
   readonly name: string;
-  readonly node: string;
-  readonly gateway: string;
+  readonly node: NodeName;
+  readonly gateway: GatewayName;
 }
 
 /** Directed traffic between two end hosts. */
@@ -82,7 +83,7 @@ export interface Flow {
 }
 
 /** Virtual router -> substrate node. */
-export type Placement = ReadonlyMap<string, string>;
+export type Placement = ReadonlyMap<RouterName, NodeName>;
 
 /** A placement and the name it has in the slice file. After a router has moved by itself, a VN may be on one without a name. */
 export interface NamedPlacement {
@@ -102,14 +103,14 @@ export function describePlacement({ name, placement }: NamedPlacement): string {
 }
 
 /** Throws VnmError `not-found`. */
-export function gatewayOf(vn: VirtualNetwork, name: string): Gateway {
+export function gatewayOf(vn: VirtualNetwork, name: GatewayName): Gateway {
   const gateway = vn.gateways.find((candidate) => candidate.name === name);
   if (gateway === undefined) throw new VnmError('not-found', `VN '${vn.name}' has no gateway '${name}'`);
   return gateway;
 }
 
 /** Declared one-way latency from one node to another in ms; 0 on the same node. */
-export function declaredLatencyMs(latency: LatencyMap, from: string, to: string): number {
+export function declaredLatencyMs(latency: LatencyMap, from: NodeName, to: NodeName): number {
   if (from === to) return 0;
   return latency.linksMs.get(from)?.get(to) ?? latency.defaultMs;
 }

@@ -1,6 +1,7 @@
 import { formatAddress } from '../model/address.ts';
 import { VnmError } from '../model/errors.ts';
 import { linkInterface, linkVni, macOf, sliceIds } from '../model/ids.ts';
+import type { GatewayName, NodeName, RouterName } from '../model/names.ts';
 import { instanceBlock } from '../model/room.ts';
 import type { Placement, Slice, VirtualNetwork } from '../model/slice.ts';
 import { type TunnelKind, tunnelDescriptor } from '../model/tunnel.ts';
@@ -29,10 +30,10 @@ export interface InstanceLink {
 }
 
 export interface LinkEnd {
-  readonly node: string;
+  readonly node: NodeName;
   /** Exactly one of `router` and `gateway`. */
-  readonly router?: string;
-  readonly gateway?: string;
+  readonly router?: RouterName;
+  readonly gateway?: GatewayName;
   readonly interface: string;
   readonly address: string;
   /** Where the kind of the tunnel has one. */
@@ -43,7 +44,7 @@ export interface LinkEnd {
 export function planInstance(slice: Slice, vn: VirtualNetwork, placement: Placement, slot: number): Instance {
   const ids = sliceIds(slice.number);
   const block = instanceBlock(slice, slot);
-  const nodeOf = (router: string): string => {
+  const nodeOf = (router: RouterName): NodeName => {
     const node = placement.get(router);
     if (node === undefined) throw new VnmError('invalid-input', `router '${router}' has no place in the placement`);
     return node;
@@ -79,7 +80,7 @@ export function planInstance(slice: Slice, vn: VirtualNetwork, placement: Placem
   return { slice: slice.name, vn: vn.name, slot, placement, block: `${formatAddress(block.base)}/${length}`, links };
 }
 
-function tunnelBetween(node: string, other: string): TunnelKind {
+function tunnelBetween(node: NodeName, other: NodeName): TunnelKind {
   return node === other ? 'local' : 'vxlan';
 }
 
@@ -87,7 +88,7 @@ function tunnelBetween(node: string, other: string): TunnelKind {
  * The instance with one router on another node, where it no longer moves. Slot, interface names, addresses, VNIs and MACs stay. A link
  * whose ends come to be on one node, or on two, changes its kind.
  */
-export function moveRouter({ moving, ...instance }: Instance, router: string, node: string): Instance {
+export function moveRouter({ moving, ...instance }: Instance, router: RouterName, node: NodeName): Instance {
   const others = new Map([...(moving ?? [])].filter(([name]) => name !== router));
   const place = (end: LinkEnd): LinkEnd => (end.router === router ? { ...end, node } : end);
   return {
@@ -103,7 +104,7 @@ export function moveRouter({ moving, ...instance }: Instance, router: string, no
 }
 
 /** Every node that has a router of the instance, or both nodes of one that moves. */
-export function routerNodes({ placement, moving }: Instance): string[] {
+export function routerNodes({ placement, moving }: Instance): NodeName[] {
   return [...new Set([...placement.values(), ...(moving?.values() ?? [])])];
 }
 
@@ -113,7 +114,7 @@ export function addresses(tunnel: TunnelKind, address: number): Pick<LinkEnd, 'a
 }
 
 /** The instance's link between a gateway and its router. */
-export function gatewayLink(instance: Instance, gateway: string): InstanceLink {
+export function gatewayLink(instance: Instance, gateway: GatewayName): InstanceLink {
   const link = instance.links.find((candidate) => candidate.a.gateway === gateway);
   if (link === undefined) throw new VnmError('not-found', `instance of '${instance.vn}' has no gateway '${gateway}'`);
   return link;

@@ -1,17 +1,18 @@
+import type { GatewayName, RouterName } from '../model/names.ts';
 import { routerNames } from '../model/router.ts';
 import { gatewayOf, type VirtualLink, type VirtualNetwork } from '../model/slice.ts';
 
 /** Next hop of every router towards every other: `nextHop.get(from)?.get(to)` is the index of the link to take. */
-export type NextLinks = ReadonlyMap<string, ReadonlyMap<string, number>>;
+export type NextLinks = ReadonlyMap<RouterName, ReadonlyMap<RouterName, number>>;
 
 /**
  * Shortest paths by link cost with every tie broken the same way in both directions: each link adds a tie-breaker of its own
  * (a distinct power of two below the costs), so no two paths weigh the same, the path back is the path there reversed, and
  * strict reverse-path checks inside the VN pass (the paper, section II-B).
  */
-export function shortestPaths(routers: readonly string[], links: readonly VirtualLink[]): NextLinks {
+export function shortestPaths(routers: readonly RouterName[], links: readonly VirtualLink[]): NextLinks {
   const weights = links.map((link, index) => linkWeight(link.cost, index, links.length));
-  const adjacency = new Map<string, { link: number; to: string }[]>(routers.map((router) => [router, []]));
+  const adjacency = new Map<RouterName, { link: number; to: RouterName }[]>(routers.map((router) => [router, []]));
   links.forEach((link, index) => {
     adjacency.get(link.from)?.push({ link: index, to: link.to });
     adjacency.get(link.to)?.push({ link: index, to: link.from });
@@ -20,7 +21,12 @@ export function shortestPaths(routers: readonly string[], links: readonly Virtua
 }
 
 /** The routers on the way, both ends included; empty when there is no way. */
-export function pathBetween(next: NextLinks, links: readonly VirtualLink[], from: string, to: string): string[] {
+export function pathBetween(
+  next: NextLinks,
+  links: readonly VirtualLink[],
+  from: RouterName,
+  to: RouterName,
+): RouterName[] {
   const path = [from];
   for (let at = from; at !== to; ) {
     const index = next.get(at)?.get(to);
@@ -33,7 +39,7 @@ export function pathBetween(next: NextLinks, links: readonly VirtualLink[], from
 }
 
 /** The routers on the configured way from one gateway to another, in order. */
-export function routersBetween(vn: VirtualNetwork, from: string, to: string): string[] {
+export function routersBetween(vn: VirtualNetwork, from: GatewayName, to: GatewayName): RouterName[] {
   return pathBetween(
     shortestPaths(routerNames(vn), vn.links),
     vn.links,
@@ -46,7 +52,7 @@ export function routersBetween(vn: VirtualNetwork, from: string, to: string): st
  * The links of an instance, as indices, that lie between each two gateways: the virtual links on the configured way, and the gateways'
  * own. The way back takes the same.
  */
-export function linksBetweenGateways(vn: VirtualNetwork): { from: string; to: string; links: number[] }[] {
+export function linksBetweenGateways(vn: VirtualNetwork): { from: GatewayName; to: GatewayName; links: number[] }[] {
   const next = shortestPaths(routerNames(vn), vn.links);
   return vn.gateways.flatMap((from, index) =>
     vn.gateways.slice(index + 1).map((to, further) => {
@@ -65,14 +71,14 @@ function linkWeight(cost: number, index: number, count: number): bigint {
 
 /** Dijkstra from one router: the first link of the path to each other router. */
 function firstLinks(
-  source: string,
-  adjacency: ReadonlyMap<string, readonly { link: number; to: string }[]>,
+  source: RouterName,
+  adjacency: ReadonlyMap<RouterName, readonly { link: number; to: RouterName }[]>,
   weights: readonly bigint[],
-): Map<string, number> {
-  const distance = new Map<string, bigint>([[source, 0n]]);
-  const first = new Map<string, number>();
+): Map<RouterName, number> {
+  const distance = new Map<RouterName, bigint>([[source, 0n]]);
+  const first = new Map<RouterName, number>();
   const open = new Set([source]);
-  const done = new Set<string>();
+  const done = new Set<RouterName>();
   while (open.size > 0) {
     const at = [...open].reduce((best, router) => (distance.get(router)! < distance.get(best)! ? router : best));
     open.delete(at);

@@ -1,3 +1,4 @@
+import type { GatewayName, RouterName } from '../model/names.ts';
 import type { Route, RouteNexthop } from '../model/route.ts';
 import { routerNames } from '../model/router.ts';
 import { gatewayOf, type VirtualNetwork } from '../model/slice.ts';
@@ -6,7 +7,7 @@ import { type NextLinks, shortestPaths } from './paths.ts';
 import type { AccessLink } from './vn-plan.ts';
 
 /** Entries by router. */
-export type RoutingState = ReadonlyMap<string, readonly Route[]>;
+export type RoutingState = ReadonlyMap<RouterName, readonly Route[]>;
 
 /** How the entries that we install are marked in the kernel (rtnetlink protocol numbers nobody else uses). */
 const routeProtocol = 'vnm';
@@ -16,7 +17,7 @@ export function computeRoutes(
   vn: VirtualNetwork,
   instance: Instance,
   access: readonly AccessLink[],
-): Map<string, Route[]> {
+): Map<RouterName, Route[]> {
   const own = infrastructureRoutes(vn, instance);
   const next = shortestPaths(routerNames(vn), vn.links);
   return new Map(
@@ -37,7 +38,7 @@ export function computeRoutes(
  * Routes to every address of the instance, so that each gateway and router can be probed over the instance it belongs to.
  * They are made anew for each instance, never cloned. Addresses on a router's own links need none.
  */
-export function infrastructureRoutes(vn: VirtualNetwork, instance: Instance): Map<string, Route[]> {
+export function infrastructureRoutes(vn: VirtualNetwork, instance: Instance): Map<RouterName, Route[]> {
   const next = shortestPaths(routerNames(vn), vn.links);
   const ends = instance.links.flatMap((link) => [
     { end: link.a, link },
@@ -54,7 +55,7 @@ export function infrastructureRoutes(vn: VirtualNetwork, instance: Instance): Ma
 }
 
 /** The two ends of a link as seen from one router: its own, and its neighbour's. */
-export function sides(link: InstanceLink, router: string): { own: LinkEnd; peer: LinkEnd } {
+export function sides(link: InstanceLink, router: RouterName): { own: LinkEnd; peer: LinkEnd } {
   return link.a.router === router ? { own: link.a, peer: link.b } : { own: link.b, peer: link.a };
 }
 
@@ -63,8 +64,8 @@ function towards(
   vn: VirtualNetwork,
   instance: Instance,
   next: NextLinks,
-  router: string,
-  target: { gateway?: string; router?: string },
+  router: RouterName,
+  target: { gateway?: GatewayName; router?: RouterName },
 ): RouteNexthop {
   const last = target.gateway === undefined ? target.router! : gatewayOf(vn, target.gateway).router;
   const index =

@@ -1,5 +1,6 @@
 import { containsPrefix, parsePrefix } from '../model/address.ts';
 import { VnmError } from '../model/errors.ts';
+import type { RouterName } from '../model/names.ts';
 import type { Route, RouteNexthop } from '../model/route.ts';
 import type { Instance } from './instance.ts';
 import { sides } from './routes.ts';
@@ -11,7 +12,7 @@ import { sides } from './routes.ts';
  *
  * Throws VnmError `conflict` for an entry that leads out of the old instance, since no new one could stand for it.
  */
-export function translateRoutes(router: string, routes: readonly Route[], from: Instance, to: Instance): Route[] {
+export function translateRoutes(router: RouterName, routes: readonly Route[], from: Instance, to: Instance): Route[] {
   const counterparts = linkCounterparts(router, from, to);
   return routes
     .filter((route) => !isOfInstance(route, from))
@@ -37,7 +38,7 @@ interface Counterpart {
 }
 
 /** By old interface name. Links keep their order from instance to instance. */
-function linkCounterparts(router: string, from: Instance, to: Instance): Map<string, Counterpart> {
+function linkCounterparts(router: RouterName, from: Instance, to: Instance): Map<string, Counterpart> {
   const counterparts = new Map<string, Counterpart>();
   from.links.forEach((link, index) => {
     if (link.a.router !== router && link.b.router !== router) return;
@@ -53,7 +54,7 @@ function linkCounterparts(router: string, from: Instance, to: Instance): Map<str
 }
 
 function translateNexthop(
-  router: string,
+  router: RouterName,
   route: Route,
   nexthop: RouteNexthop,
   counterparts: ReadonlyMap<string, Counterpart>,
@@ -71,14 +72,14 @@ function translateNexthop(
   };
 }
 
-function translateSource(router: string, route: Route, source: string, from: Instance, to: Instance): string {
+function translateSource(router: RouterName, route: Route, source: string, from: Instance, to: Instance): string {
   const index = from.links.findIndex((link) => link.a.address === source || link.b.address === source);
   if (index < 0) throw untranslatable(router, route, `has source ${source}, no address of the router`);
   const link = to.links[index]!;
   return from.links[index]!.a.address === source ? link.a.address : link.b.address;
 }
 
-function untranslatable(router: string, route: Route, reason: string): VnmError {
+function untranslatable(router: RouterName, route: Route, reason: string): VnmError {
   return new VnmError(
     'conflict',
     `router '${router}' has a route to ${route.prefix} that cannot be cloned: it ${reason}`,

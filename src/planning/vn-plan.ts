@@ -1,6 +1,8 @@
 /** What a VN has for its life, whichever instance carries its traffic and wherever its routers are. */
+
 import { formatAddress } from '../model/address.ts';
 import { accessInterface, accessVni, memberNexthop, peerGroup, sliceIds } from '../model/ids.ts';
+import type { GatewayName, NodeName } from '../model/names.ts';
 import { accessAddresses } from '../model/room.ts';
 import { type Gateway, gatewayOf, type Slice, type VirtualNetwork } from '../model/slice.ts';
 import type { NodeTunnelKind } from '../model/tunnel.ts';
@@ -18,7 +20,7 @@ export interface VnPlan {
 /** The link between an end host and its gateway. */
 export interface AccessLink {
   readonly endHost: string;
-  readonly gateway: string;
+  readonly gateway: GatewayName;
   readonly tunnel: NodeTunnelKind;
   readonly vni: number;
   /** `a.b.c.d/31`: what other gateways route. */
@@ -36,9 +38,9 @@ export interface GatewayPlan extends Gateway {
   readonly groups: readonly PeerGroup[];
 }
 
-export interface PeerGroup {
+interface PeerGroup {
   /** Name of the other gateway. */
-  readonly peer: string;
+  readonly peer: GatewayName;
   /** The same id at every gateway. */
   readonly id: number;
   /** Of the end hosts behind the peer. */
@@ -75,7 +77,7 @@ function planAccess(slice: Slice, vn: VirtualNetwork): AccessLink[] {
   return vn.endHosts.map((endHost, position) => {
     const index = offset + position;
     const { gateway, host } = accessAddresses(slice, index);
-    const end = (node: string, address: number, side: 'gateway' | 'host') => ({
+    const end = (node: NodeName, address: number, side: 'gateway' | 'host') => ({
       node,
       interface: accessInterface(ids, index, side),
       ...addresses(accessTunnel, address),

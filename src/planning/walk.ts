@@ -1,11 +1,13 @@
 import { containsAddress, type Prefix, parseAddress, parsePrefix } from '../model/address.ts';
+import type { GatewayName, RouterName } from '../model/names.ts';
 import type { Route, RouteNexthop } from '../model/route.ts';
 import { gatewayLink, type Instance, type LinkEnd } from './instance.ts';
+import type { RoutingState } from './routes.ts';
 import { sides } from './routes.ts';
 
 /** Where the entries of an instance's routers end, that should lead from one gateway to an address behind another. */
 interface DeadEnd {
-  readonly router: string;
+  readonly router: RouterName;
   readonly why: 'no route' | 'no way on' | 'a loop';
 }
 
@@ -13,10 +15,13 @@ interface DeadEnd {
  * Follows the entries from a gateway's router hop by hop, every one of several next hops. Undefined: all ways lead to the other
  * gateway. Entries that reject packets are somebody's wish, and no dead end.
  */
-export type Walk = (from: string, to: { readonly gateway: string; readonly address: string }) => DeadEnd | undefined;
+export type Walk = (
+  from: GatewayName,
+  to: { readonly gateway: GatewayName; readonly address: string },
+) => DeadEnd | undefined;
 
 /** For many walks through the same entries: all that does not depend on the walk is made once. */
-export function walkThrough(instance: Instance, routes: ReadonlyMap<string, readonly Route[]>): Walk {
+export function walkThrough(instance: Instance, routes: RoutingState): Walk {
   const owner = new Map(instance.links.flatMap(({ a, b }) => [a, b].map((end) => [end.address, end] as const)));
   const tables = new Map([...routes].map(([router, entries]) => [router, tableOf(entries)]));
   const peers = new Map(
@@ -28,7 +33,7 @@ export function walkThrough(instance: Instance, routes: ReadonlyMap<string, read
       }),
     ),
   );
-  const nextOf = (router: string, { via, interface: name }: RouteNexthop): LinkEnd | undefined =>
+  const nextOf = (router: RouterName, { via, interface: name }: RouteNexthop): LinkEnd | undefined =>
     via === undefined ? peers.get(keyOf(router, name)) : owner.get(via);
 
   return (from, { gateway, address }) => {
@@ -37,7 +42,7 @@ export function walkThrough(instance: Instance, routes: ReadonlyMap<string, read
     /** Routers from which all ways lead to the gateway. */
     const good = new Set<string>();
 
-    function follow(router: string): DeadEnd | undefined {
+    function follow(router: RouterName): DeadEnd | undefined {
       if (good.has(router)) return undefined;
       if (passed.has(router)) return { router, why: 'a loop' };
       const route = tables.get(router)?.find(({ prefix }) => containsAddress(prefix, destination))?.route;
@@ -65,6 +70,6 @@ function tableOf(routes: readonly Route[]): { readonly route: Route; readonly pr
     .sort((a, b) => b.prefix.length - a.prefix.length || (a.route.metric ?? 0) - (b.route.metric ?? 0));
 }
 
-function keyOf(router: string, interfaceName: string): string {
+function keyOf(router: RouterName, interfaceName: string): string {
   return `${router} ${interfaceName}`;
 }

@@ -1,11 +1,12 @@
 /** What a node that is down carries, and where it can be moved. */
 
+import type { NodeName } from '../model/names.ts';
 import type { Slice } from '../model/slice.ts';
 import { placementsAvoiding } from '../planning/placements.ts';
 import type { Store } from '../store/store.ts';
 
 /** One sentence per VN that the node carries something of; none where it carries nothing. */
-export function adviceFor(store: Store, slice: Slice, node: string): string[] {
+export function adviceFor(store: Store, slice: Slice, node: NodeName): string[] {
   return slice.vns.flatMap((vn) => {
     const active = store.instances.active(slice.name, vn.name);
     if (active === undefined) return [];

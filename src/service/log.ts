@@ -1,6 +1,8 @@
 /** The service's log: one line of JSON per record, with the fields and events that docs/service.md lists. */
+
 import { type DestinationStream, pino, stdTimeFunctions } from 'pino';
 import { errorJson, VnmError } from '../model/errors.ts';
+import type { NodeName } from '../model/names.ts';
 
 /** What a record tells of. Names stay as they are: people search and count by them. */
 export const logEvents = [
@@ -37,7 +39,7 @@ export type LogLevel = (typeof logLevels)[number];
 export interface LogFields {
   readonly slice?: string | undefined;
   readonly vn?: string | undefined;
-  readonly node?: string | undefined;
+  readonly node?: NodeName | undefined;
   readonly job?: string | undefined;
   /** Its id. */
   readonly migration?: number | undefined;

@@ -1,9 +1,11 @@
 /** Health and repair together: what is seen is written down, told, and mended. */
+
 import { systemClock } from '../clock/clock.ts';
 import type { Connections } from '../controller/base/connections.ts';
 import type { Context } from '../controller/base/context.ts';
 import { withAgents } from '../controller/nodes/agents.ts';
 import { messageOf, VnmError } from '../model/errors.ts';
+import type { NodeName } from '../model/names.ts';
 import type { Slice } from '../model/slice.ts';
 import type { AgentConnection } from '../transport/agent-connection.ts';
 import { adviceFor } from './dead-nodes.ts';
@@ -61,7 +63,7 @@ export function startWatching(context: ServiceContext, log: Log, counts: Watchin
   }
 
   /** Without it where the database is busy: that the node is down shall be told all the same. */
-  function advise(slice: Slice, node: string): string[] {
+  function advise(slice: Slice, node: NodeName): string[] {
     try {
       return adviceFor(store, slice, node);
     } catch (err) {
@@ -78,7 +80,7 @@ export function startWatching(context: ServiceContext, log: Log, counts: Watchin
   }
 
   /** To a node that is marked as away a way of our own shows first whether it is back. */
-  async function connect(slice: Slice, node: string): Promise<AgentConnection> {
+  async function connect(slice: Slice, node: NodeName): Promise<AgentConnection> {
     if (connections.away(slice.name, node) !== undefined) {
       const { connections: _, ...alone } = context;
       await withAgents(alone, slice, [node], async () => {});

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { VnmError } from '../model/errors.ts';
+import type { GatewayName, NamespaceName, NodeName, RouterName } from '../model/names.ts';
 import type { Route, RouteNexthop, UrpfMode } from '../model/route.ts';
 import { isTunnelKind, type TunnelKind } from '../model/tunnel.ts';
 import { type Instance, type InstanceLink, type LinkEnd, moveRouter } from '../planning/instance.ts';
@@ -31,30 +32,30 @@ export interface InstanceStore {
     placementName: string | null,
     slots: number,
     plan: (slot: number) => Instance,
-    namespaces: (instance: Instance) => ReadonlyMap<string, string>,
+    namespaces: (instance: Instance) => ReadonlyMap<RouterName, NamespaceName>,
   ): { record: InstanceRecord; instance: Instance };
   /** The plan of a recorded instance, with the moves of its routers. */
   plan(id: number): Instance;
-  namespaces(id: number): Map<string, string>;
+  namespaces(id: number): Map<RouterName, NamespaceName>;
   /** Records that a router is being set up on a second node. Throws VnmError `conflict` when it moves already. */
-  beginMove(id: number, router: string, to: { readonly node: string; readonly namespace: string }): void;
+  beginMove(id: number, router: RouterName, to: { readonly node: NodeName; readonly namespace: NamespaceName }): void;
   /** The router is now on the node it moved to, and only there. `placementName`: of the placement that results. */
-  endMove(id: number, router: string, placementName: string | null): void;
+  endMove(id: number, router: RouterName, placementName: string | null): void;
   /** The router stays where it was, and nothing of it is left on the second node. */
-  cancelMove(id: number, router: string): void;
+  cancelMove(id: number, router: RouterName): void;
   setState(id: number, state: InstanceState): void;
   /** Makes `id` the one that carries the traffic, `old` the one that drains, in one step. */
   activate(id: number, old?: number): void;
   /** Forgets an instance of which nothing is left on any node. */
   remove(id: number): void;
-  saveRoutes(id: number, routes: ReadonlyMap<string, readonly Route[]>): void;
-  routes(id: number): Map<string, Route[]>;
+  saveRoutes(id: number, routes: ReadonlyMap<RouterName, readonly Route[]>): void;
+  routes(id: number): Map<RouterName, Route[]>;
   /**
    * What somebody has added to a router, as it was found now. It is not what the database wants there, but a migration takes it along,
    * also when the router's node is dead. Nothing for an instance that has gone.
    */
-  saveAddedRoutes(id: number, router: string, added: readonly Route[]): void;
-  addedRoutes(id: number): Map<string, Route[]>;
+  saveAddedRoutes(id: number, router: RouterName, added: readonly Route[]): void;
+  addedRoutes(id: number): Map<RouterName, Route[]>;
   settings(slice: string, vn: string): { mtu: number; urpf: UrpfMode } | undefined;
   setSettings(slice: string, vn: string, settings: { mtu: number; urpf: UrpfMode } | undefined): void;
 }
@@ -105,7 +106,7 @@ export function instanceStore(db: Db): InstanceStore {
     namespaces: (id) =>
       new Map(
         db
-          .prepare<[number], { router: string; namespace: string }>(
+          .prepare<[number], { router: RouterName; namespace: NamespaceName }>(
             'select router, namespace from instance_routers where instance_id = ?',
           )
           .all(id)
@@ -138,7 +139,7 @@ export function instanceStore(db: Db): InstanceStore {
     remove: (id) => {
       db.prepare('delete from instances where id = ?').run(id);
     },
-    saveRoutes: db.transaction((id: number, routes: ReadonlyMap<string, readonly Route[]>) => {
+    saveRoutes: db.transaction((id: number, routes: ReadonlyMap<RouterName, readonly Route[]>) => {
       db.prepare('delete from routes where instance_id = ? and added = 0').run(id);
       for (const [router, entries] of routes) insertRoutes(db, id, router, entries, 'own');
     }),
@@ -179,7 +180,7 @@ function freeSlot(db: Db, sliceName: string, slice: number, slots: number): numb
   });
 }
 
-function savePlan(db: Db, id: number, instance: Instance, namespaces: ReadonlyMap<string, string>): void {
+function savePlan(db: Db, id: number, instance: Instance, namespaces: ReadonlyMap<RouterName, NamespaceName>): void {
   const insertRouter = db.prepare(
     'insert into instance_routers (instance_id, router, node, namespace) values (?, ?, ?, ?)',
   );
@@ -201,7 +202,7 @@ function savePlan(db: Db, id: number, instance: Instance, namespaces: ReadonlyMa
   });
 }
 
-function saveMove(db: Db, id: number, instance: Instance, router: string, placementName: string | null): void {
+function saveMove(db: Db, id: number, instance: Instance, router: RouterName, placementName: string | null): void {
   const node = instance.moving?.get(router);
   if (node === undefined) throw new VnmError('conflict', `router '${router}' is not moving`);
   db.prepare(
@@ -224,9 +225,9 @@ interface EndRow {
   kind: string;
   vni: number;
   side: 'a' | 'b';
-  node: string;
-  router: string | null;
-  gateway: string | null;
+  node: NodeName;
+  router: RouterName | null;
+  gateway: GatewayName | null;
   name: string;
   address: string;
   mac: string | null;
@@ -234,7 +235,7 @@ interface EndRow {
 
 function loadPlan(db: Db, { id, slice, vn, slot }: InstanceRecord): Instance {
   const routers = db
-    .prepare<[number], { router: string; node: string; movingTo: string | null }>(
+    .prepare<[number], { router: RouterName; node: NodeName; movingTo: string | null }>(
       'select router, node, moving_to as movingTo from instance_routers where instance_id = ?',
     )
     .all(id);
@@ -285,7 +286,7 @@ function tunnelKind(text: string): TunnelKind {
 /** The VN's own, or what somebody has added. */
 type RouteKind = 'own' | 'added';
 
-function insertRoutes(db: Db, id: number, router: string, routes: readonly Route[], kind: RouteKind): void {
+function insertRoutes(db: Db, id: number, router: RouterName, routes: readonly Route[], kind: RouteKind): void {
   const insert = db.prepare(
     `insert into routes (instance_id, router, ordinal, prefix, type, nexthops, metric, source, protocol, added)
      values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -297,16 +298,16 @@ function insertRoutes(db: Db, id: number, router: string, routes: readonly Route
   });
 }
 
-function loadRoutes(db: Db, id: number, kind: RouteKind): Map<string, Route[]> {
+function loadRoutes(db: Db, id: number, kind: RouteKind): Map<RouterName, Route[]> {
   const rows = db
     .prepare<
       [number, number],
-      Omit<Route, 'nexthops'> & { router: string; nexthops: string; metric: number | null; source: string | null }
+      Omit<Route, 'nexthops'> & { router: RouterName; nexthops: string; metric: number | null; source: string | null }
     >(
       'select router, prefix, type, nexthops, metric, source, protocol from routes where instance_id = ? and added = ? order by router, ordinal',
     )
     .all(id, kind === 'added' ? 1 : 0);
-  const routes = new Map<string, Route[]>();
+  const routes = new Map<RouterName, Route[]>();
   for (const { router, nexthops, metric, source, prefix, type, protocol } of rows) {
     const list = routes.get(router) ?? [];
     list.push({

@@ -1,3 +1,4 @@
+import type { GatewayName } from '../model/names.ts';
 import type { UrpfMode } from '../model/route.ts';
 import type { Db } from './db.ts';
 
@@ -69,7 +70,7 @@ export interface MigrationRecord extends Omit<MigrationStart, 'fromNodes' | 'toN
 
 /** One redirection with its planned and real instants (Unix ms by the controller's clock). */
 export interface RedirectionRecord {
-  readonly gateway: string;
+  readonly gateway: GatewayName;
   readonly plannedAt: number;
   readonly startedAt: number;
   readonly finishedAt: number;

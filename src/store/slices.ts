@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { formatPrefix, parsePrefix } from '../model/address.ts';
 import { VnmError } from '../model/errors.ts';
+import type { NodeName, RouterName } from '../model/names.ts';
 import { isRouterKind, type Router } from '../model/router.ts';
 import type { LatencyMap, Slice, SubstrateNode, VirtualNetwork } from '../model/slice.ts';
 import type { Db } from './db.ts';
@@ -65,7 +66,7 @@ function refuseContradiction(db: Db, old: Slice, slice: Slice): void {
   }
 }
 
-function used(slice: Slice, node: string): boolean {
+function used(slice: Slice, node: NodeName): boolean {
   return slice.vns.some(
     (vn) =>
       [...vn.gateways, ...vn.endHosts].some((place) => place.node === node) ||
@@ -258,7 +259,7 @@ function loadVn(db: Db, { id, name, mtu }: VnRow): VirtualNetwork {
           placement.name,
           new Map(
             db
-              .prepare<[number], { router: string; node: string }>(
+              .prepare<[number], { router: RouterName; node: NodeName }>(
                 'select router, node from placement_routers where placement_id = ? order by ordinal',
               )
               .all(placement.id)

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { VirtualNetwork } from '../../src/model/slice.ts';
+import type { Placement, VirtualNetwork } from '../../src/model/slice.ts';
 import { placementsAvoiding } from '../../src/planning/placements.ts';
 import { readSlice } from '../../src/slicefile/index.ts';
 import { gallery } from '../support/slices.ts';
 
 const [three] = readSlice(gallery('three-node')).vns as [VirtualNetwork];
-const placement = (places: Record<string, string>) => new Map(Object.entries(places));
+const placement = (places: Record<string, string>): Placement => new Map(Object.entries(places));
 const vn: VirtualNetwork = {
   ...three,
   placements: new Map([

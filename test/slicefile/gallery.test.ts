@@ -136,7 +136,7 @@ describe('abilene.yaml', () => {
     const initial = vn!.placements.get('initial')!;
     const final = vn!.placements.get('final')!;
     for (const router of routerNames(vn!)) expect(initial.get(router)).toBe(router);
-    const moved = routerNames(vn!).filter((router) => final.get(router) !== router);
+    const moved = routerNames(vn!).filter((router) => `${final.get(router)}` !== router);
     expect(moved.map((router) => `${router}-${final.get(router)}`)).toEqual([
       'denver-saltlakecity',
       'kansascity-dallas',

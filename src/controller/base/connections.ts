@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { VnmError } from '../../model/errors.ts';
+import type { NodeName } from '../../model/names.ts';
 import {
   type AgentConnection,
   type AgentOptions,
@@ -21,15 +22,15 @@ export interface Connections {
    */
   connect(targets: readonly AgentTarget[], options: AgentOptions): Promise<Connected>;
   /** Ends the connection to a node, or the attempt at one: whoever waits for an answer gets the error, at once. */
-  evict(slice: string, node: string, error: VnmError): void;
+  evict(slice: string, node: NodeName, error: VnmError): void;
   /**
    * Evicts, and until `markBack` nobody gets a connection to this node, but the error. Who wants to know whether it is back connects
    * without these connections. `error`: `unreachable`.
    */
-  markAway(slice: string, node: string, error: VnmError): void;
-  markBack(slice: string, node: string): void;
+  markAway(slice: string, node: NodeName, error: VnmError): void;
+  markBack(slice: string, node: NodeName): void;
   /** As marked. */
-  away(slice: string, node: string): VnmError | undefined;
+  away(slice: string, node: NodeName): VnmError | undefined;
   /** Closes all for good. The agents live on. */
   closeAll(): void;
 }
@@ -90,7 +91,7 @@ export function keepConnections(
     return unlessAborted(one.connection, signal, interrupted);
   }
 
-  function evict(slice: string, node: string, error: VnmError): void {
+  function evict(slice: string, node: NodeName, error: VnmError): void {
     kept.get(keyOf(slice, node))?.end(error);
   }
 
@@ -114,7 +115,7 @@ function closing(): VnmError {
   return new VnmError('unreachable', 'the connections are being closed');
 }
 
-function keyOf(slice: string, node: string): string {
+function keyOf(slice: string, node: NodeName): string {
   return `${slice} ${node}`;
 }
 

@@ -1,4 +1,5 @@
 import { VnmError } from '../../model/errors.ts';
+import type { NodeName } from '../../model/names.ts';
 import {
   describePlacement,
   type NamedPlacement,
@@ -56,7 +57,7 @@ export function activeInstance(
 }
 
 /** The nodes that gateways and end hosts are on; they stay whatever the placement. */
-export function edgeNodes(vn: VirtualNetwork): string[] {
+export function edgeNodes(vn: VirtualNetwork): NodeName[] {
   return [...vn.gateways, ...vn.endHosts].map((place) => place.node);
 }
 

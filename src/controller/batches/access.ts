@@ -1,5 +1,7 @@
 /** End hosts with their gateways. */
+
 import { formatPrefix } from '../../model/address.ts';
+import type { NodeName } from '../../model/names.ts';
 import type { Route } from '../../model/route.ts';
 import type { Slice } from '../../model/slice.ts';
 import type { AccessLink, VnPlan } from '../../planning/vn-plan.ts';
@@ -32,7 +34,7 @@ export function setUpAccess(layout: Layout): Batches {
 }
 
 /** Undoes `setUpAccess`; the rules go with the last VN of the slice on a node (`lastOn`). */
-export function tearDownAccess({ vn, access }: VnPlan, lastOn: (node: string) => boolean): Batches {
+export function tearDownAccess({ vn, access }: VnPlan, lastOn: (node: NodeName) => boolean): Batches {
   const batches: Batches = new Map();
   for (const link of access) {
     append(batches, link.gatewayEnd.node, { op: 'tunnel_down', interface: link.gatewayEnd.interface });

@@ -1,19 +1,20 @@
 /** One batch of operations per node. */
+import type { NodeName } from '../../model/names.ts';
 import type { UrpfMode } from '../../model/route.ts';
 import type { VnPlan } from '../../planning/vn-plan.ts';
 import type { OperationInput } from '../../vsys/operations.ts';
 
 /** Batches by node. */
-export type Batches = Map<string, OperationInput[]>;
+export type Batches = Map<NodeName, OperationInput[]>;
 
 /** What the planned names need from the nodes: where tunnel packets go, and the policy's prefix for namespaces. */
 export interface NodeNames {
-  address(node: string): string;
-  namespacePrefix(node: string): string;
+  address(node: NodeName): string;
+  namespacePrefix(node: NodeName): string;
   /** Whether the node's kernel has resilient nexthop groups. */
-  resilient(node: string): boolean;
+  resilient(node: NodeName): boolean;
   /** Whether the node can hold traffic by gates. */
-  gates(node: string): boolean;
+  gates(node: NodeName): boolean;
 }
 
 /** A VN as it is set up on nodes. */
@@ -33,7 +34,7 @@ export function mergeBatches(...parts: readonly Batches[]): Batches {
   return merged;
 }
 
-export function append(batches: Batches, node: string, ...operations: readonly OperationInput[]): void {
+export function append(batches: Batches, node: NodeName, ...operations: readonly OperationInput[]): void {
   const batch = batches.get(node) ?? [];
   for (const operation of operations) batch.push(operation);
   batches.set(node, batch);

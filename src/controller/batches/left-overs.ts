@@ -1,4 +1,5 @@
 /** What of a slice is on a node though nothing that is recorded needs it. Pure. */
+import type { NamespaceName } from '../../model/names.ts';
 import { type Difference, describeRoute, routeName } from '../../vsys/difference.ts';
 import type { InterfaceState, Inventory } from '../../vsys/messages.ts';
 import { interfaceName, namespaceName, type OperationInput } from '../../vsys/operations.ts';
@@ -168,7 +169,7 @@ function nexthopsDown(nexthops: Inventory['nexthops']): OperationInput[] {
   ];
 }
 
-function beside(one: Pick<Difference, 'kind' | 'name' | 'found'>, namespace?: string): Difference {
+function beside(one: Pick<Difference, 'kind' | 'name' | 'found'>, namespace?: NamespaceName): Difference {
   return { ...one, ...(namespace === undefined ? {} : { namespace }), wanted: null };
 }
 

@@ -1,16 +1,18 @@
 /** Operations that several batches have. */
+
 import { routerNamespace } from '../../model/ids.ts';
+import type { NamespaceName, RouterName } from '../../model/names.ts';
 import type { Route, UrpfMode } from '../../model/route.ts';
 import type { Instance } from '../../planning/instance.ts';
 import type { OperationInput } from '../../vsys/operations.ts';
 import type { NodeNames } from './batches.ts';
 
 /** The kernel's name of a router's namespace on the node where the instance has it. */
-export function namespaceOf(instance: Instance, router: string, names: NodeNames): string {
+export function namespaceOf(instance: Instance, router: RouterName, names: NodeNames): NamespaceName {
   return routerNamespace(names.namespacePrefix(instance.placement.get(router)!), instance.slot, router);
 }
 
-export function routeOperation(action: 'add' | 'delete', route: Route, namespace?: string): OperationInput {
+export function routeOperation(action: 'add' | 'delete', route: Route, namespace?: NamespaceName): OperationInput {
   const { prefix, type, nexthops, nexthopId, metric, source } = route;
   return {
     op: 'vroute',
@@ -28,7 +30,7 @@ export function routeOperation(action: 'add' | 'delete', route: Route, namespace
 export function vifUp(
   end: { interface: string; address: string },
   peer: { address: string; mac?: string },
-  namespace: string | undefined,
+  namespace: NamespaceName | undefined,
   urpf?: UrpfMode,
 ): OperationInput {
   return {

@@ -1,5 +1,5 @@
 /** An instance: its routers and the tunnels between them. Taking a namespace or a tunnel down takes down what is in it. */
-import type { Route } from '../../model/route.ts';
+import type { NamespaceName } from '../../model/names.ts';
 import { routerNames } from '../../model/router.ts';
 import { type Instance, moveRouter } from '../../planning/instance.ts';
 import type { RoutingState } from '../../planning/routes.ts';
@@ -36,7 +36,7 @@ export function setUpRouters(layout: Layout, instance: Instance): Batches {
 
 /** Step 3: the forwarding entries of the routers, or their removal. */
 export function installRoutes(
-  routes: ReadonlyMap<string, readonly Route[]>,
+  routes: RoutingState,
   instance: Instance,
   names: NodeNames,
   action: 'add' | 'delete' = 'add',
@@ -68,7 +68,7 @@ export function setUpSecondPlaces(layout: Layout, instance: Instance, routes: Ro
   return mergeBatches(...places);
 }
 
-function isOf(namespace: string): (operation: OperationInput) => boolean {
+function isOf(namespace: NamespaceName): (operation: OperationInput) => boolean {
   return (operation) => 'namespace' in operation && operation.namespace === namespace;
 }
 

@@ -1,6 +1,8 @@
 /** When each redirection executes: the schedule from what was measured, and what it will lose. */
+
 import { systemClock } from '../../clock/clock.ts';
 import { boundAt } from '../../clock/exchange.ts';
+import type { NodeName } from '../../model/names.ts';
 import type { UrpfMode } from '../../model/route.ts';
 import type { VirtualNetwork } from '../../model/slice.ts';
 import type { FlowPath, Uncertainty } from '../../planning/loss/types.ts';
@@ -57,7 +59,7 @@ export async function timingOfGateways(
   return new Map(timings);
 }
 
-async function timerLagMs(agents: Agents, node: string): Promise<number> {
+async function timerLagMs(agents: Agents, node: NodeName): Promise<number> {
   const { lagMs } = await agents.get(node).call('timer_lag', { samples: lagSamples });
   return Math.max(...lagMs);
 }

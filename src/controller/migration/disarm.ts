@@ -1,6 +1,8 @@
 /** After an arming that not every gateway confirmed in time: none may hold anything, and none may have redirected alone. */
+
 import { sleep } from '../../clock/sleep.ts';
 import { messageOf, VnmError } from '../../model/errors.ts';
+import type { NodeName } from '../../model/names.ts';
 import { setGroups } from '../batches/gateways.ts';
 import { type Agents, applyAll } from '../nodes/agents.ts';
 import type { Timeline } from './timelines.ts';
@@ -35,7 +37,7 @@ export async function disarm(
 }
 
 /** A gateway that does not even answer that may have been armed, and fires: it is asked for as long as it may be silent. */
-async function cancel(agents: Agents, node: string, id: string): Promise<'cancelled' | 'fired'> {
+async function cancel(agents: Agents, node: NodeName, id: string): Promise<'cancelled' | 'fired'> {
   for (const startMs = performance.now(); ; ) {
     const { call, limits } = agents.get(node);
     try {
@@ -65,7 +67,7 @@ async function leadBack(
   context.report({ kind: 'note', text: `${names} had redirected before it could be cancelled, and was led back` });
 }
 
-async function finished(agents: Agents, node: string, id: string): Promise<void> {
+async function finished(agents: Agents, node: NodeName, id: string): Promise<void> {
   const { call, limits } = agents.get(node);
   for (;;) {
     const { state } = await call('armed_results', { id }, { timeoutMs: limits.questionMs });

@@ -1,6 +1,8 @@
 /** Step 6 of a migration (the paper, section III-D), and the way back. Nodes that are away do not stop either. */
+
 import { sleep } from '../../clock/sleep.ts';
 import { messageOf, VnmError } from '../../model/errors.ts';
+import type { NodeName } from '../../model/names.ts';
 import type { UrpfMode } from '../../model/route.ts';
 import type { Instance } from '../../planning/instance.ts';
 import { routersBetween } from '../../planning/paths.ts';
@@ -255,7 +257,7 @@ async function disarmAll({ context, agents, vn, id }: Run): Promise<void> {
   );
 }
 
-function tellOfLeft({ context, slice }: Pick<Run, 'context' | 'slice'>, nodes: readonly string[]): void {
+function tellOfLeft({ context, slice }: Pick<Run, 'context' | 'slice'>, nodes: readonly NodeName[]): void {
   if (nodes.length === 0) return;
   const names = [...new Set(nodes)].join("', '");
   const text = `node '${names}' cannot be reached: what is to go from there stays until pl-vnm reconcile ${slice.name}`;

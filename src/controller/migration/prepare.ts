@@ -1,6 +1,8 @@
 /** Steps 2 to 4 of a migration (the paper, section III-D): the new instance beside the old one. Traffic does not notice. */
+
 import type { ClockEstimate } from '../../clock/exchange.ts';
 import { VnmError } from '../../model/errors.ts';
+import type { RouterName } from '../../model/names.ts';
 import { slotCount } from '../../model/room.ts';
 import { routerNames } from '../../model/router.ts';
 import { type Instance, planInstance } from '../../planning/instance.ts';
@@ -69,7 +71,11 @@ export async function clone(run: Run, fresh: Instance): Promise<Cloned> {
   return { state, fromRecord };
 }
 
-function readRecord({ context, slice, vn, old, id }: Run, fresh: Instance, routers: readonly string[]): RoutingState {
+function readRecord(
+  { context, slice, vn, old, id }: Run,
+  fresh: Instance,
+  routers: readonly RouterName[],
+): RoutingState {
   const { instances, events } = context.store;
   const [own, added] = [instances.routes(old.record.id), instances.addedRoutes(old.record.id)];
   const state = routers.map((router) => {

@@ -1,10 +1,11 @@
 import { systemClock } from '../../clock/clock.ts';
 import { boundAt, type ClockEstimate } from '../../clock/exchange.ts';
+import type { GatewayName } from '../../model/names.ts';
 import type { RedirectionRecord } from '../../store/migrations.ts';
 
 /** A redirection's instants, turned from the gateway's clock into the controller's. */
 export function recordOf(
-  gateway: string,
+  gateway: GatewayName,
   plannedAt: number,
   done: { startedAt: number; finishedAt: number },
   clock: ClockEstimate,

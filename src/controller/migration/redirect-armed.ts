@@ -1,6 +1,7 @@
 import type { ClockEstimate } from '../../clock/exchange.ts';
 import { sleep } from '../../clock/sleep.ts';
 import { messageOf, VnmError } from '../../model/errors.ts';
+import type { NodeName } from '../../model/names.ts';
 import { timeLimits } from '../../model/patience.ts';
 import type { RedirectionRecord } from '../../store/migrations.ts';
 import type { ArmedResults } from '../../vsys/messages.ts';
@@ -110,7 +111,7 @@ async function command(
 }
 
 /** On a busy machine the last action may still be under way. An agent that was started anew knows of nothing: `missed`. */
-async function resultsOf(agents: Agents, node: string, id: string): Promise<ArmedResults> {
+async function resultsOf(agents: Agents, node: NodeName, id: string): Promise<ArmedResults> {
   const startMs = performance.now();
   let reconnectMs = timeLimits().loginMs;
   for (let attempt = 1; ; attempt += 1) {

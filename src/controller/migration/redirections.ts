@@ -1,3 +1,4 @@
+import type { GatewayName, NodeName } from '../../model/names.ts';
 import type { Instance } from '../../planning/instance.ts';
 import { offsetMs } from '../../planning/schedule/offsets.ts';
 import type { Schedule } from '../../planning/schedule/types.ts';
@@ -5,8 +6,8 @@ import { nexthopInto, type VnPlan } from '../../planning/vn-plan.ts';
 
 /** What one gateway redirects at one instant: all its groups, or with granularity `peer` the one towards a remote gateway. */
 export interface Redirection {
-  readonly gateway: string;
-  readonly node: string;
+  readonly gateway: GatewayName;
+  readonly node: NodeName;
   /** After the common instant T. */
   readonly offsetMs: number;
   readonly groups: { id: number; active: number }[];

@@ -1,4 +1,5 @@
 /** What the gateways do around the common instant T, as they are armed with it. */
+import type { GatewayName, NodeName } from '../../model/names.ts';
 import type { ParamsInput } from '../../vsys/messages.ts';
 import type { Decision } from './decide.ts';
 import { redirectionsOf } from './redirections.ts';
@@ -8,8 +9,8 @@ type ArmedAction = ParamsInput<'arm'>['actions'][number];
 
 /** Of one gateway, in the order of its instants. */
 export interface Timeline {
-  readonly gateway: string;
-  readonly node: string;
+  readonly gateway: GatewayName;
+  readonly node: NodeName;
   readonly actions: ArmedAction[];
 }
 

@@ -1,3 +1,4 @@
+import type { RouterName } from '../../model/names.ts';
 import type { UrpfMode } from '../../model/route.ts';
 import { routerNames } from '../../model/router.ts';
 import type { NamedPlacement, Placement, VirtualNetwork } from '../../model/slice.ts';
@@ -62,7 +63,7 @@ export interface MigrateResult {
 
 /** A router with its old and new node. */
 export interface Move {
-  readonly router: string;
+  readonly router: RouterName;
   readonly from: string;
   readonly to: string;
 }
@@ -96,7 +97,7 @@ export function movesOf(vn: VirtualNetwork, from: Placement, to: Placement): Mov
 }
 
 /** Which routers were made from the record, and why, in words. */
-export function describeRecorded(routers: readonly string[], from: Placement): string {
+export function describeRecorded(routers: readonly RouterName[], from: Placement): string {
   const nodes = [...new Set(routers.map((router) => from.get(router)!))];
   const which = routers.length === 1 ? 'router' : 'routers';
   return `node '${nodes.join("', '")}' was away: the routes of ${which} ${routers.join(', ')} were taken from the record`;

@@ -3,6 +3,7 @@ import { formatPrefix } from '../../model/address.ts';
 import { type ErrorCode, messageOf, VnmError } from '../../model/errors.ts';
 import { sliceIds } from '../../model/ids.ts';
 import { ownLimits } from '../../model/limits.ts';
+import type { NodeName } from '../../model/names.ts';
 import type { Slice } from '../../model/slice.ts';
 import { type AgentConnection, type AgentTarget, combine, connectReachable } from '../../transport/agent-connection.ts';
 import type { Feature, NodeFacts } from '../../vsys/messages.ts';
@@ -20,22 +21,22 @@ export interface Agents extends NodeNames {
   /** The controller's clock, which does not step while the connections last: estimates of other clocks refer to it. */
   readonly clock: Clock;
   /** Throws why the node is away, VnmError `unreachable` or `timeout`. */
-  get(node: string): AgentConnection;
+  get(node: NodeName): AgentConnection;
   /** The nodes that are connected. */
-  nodes(): string[];
+  nodes(): NodeName[];
   /** Those that are away now, and why. At first none but with `withReachable`; a channel that ends adds its node. */
-  readonly missing: ReadonlyMap<string, VnmError>;
+  readonly missing: ReadonlyMap<NodeName, VnmError>;
   /** Those that were away at first: where it can do without them, they are not tried again. */
-  readonly givenUp: ReadonlySet<string>;
+  readonly givenUp: ReadonlySet<NodeName>;
   /** Claims what the command has locked, before it looks at what it is to change; else its first change does. */
   claim(): void;
   /** Asks these nodes for a sign of life; those that give none within a few seconds are `missing` from then on. */
-  check(nodes: Iterable<string>): Promise<void>;
+  check(nodes: Iterable<NodeName>): Promise<void>;
   /**
    * Tries once to connect to those of these nodes that are away, whatever the context's signal says. A node that had its time and did
    * not answer, to a request or when it was connected to, is not tried again in this command. Throws as `withReachable`.
    */
-  revive(nodes: Iterable<string>): Promise<void>;
+  revive(nodes: Iterable<NodeName>): Promise<void>;
 }
 
 /**
@@ -45,7 +46,7 @@ export interface Agents extends NodeNames {
 export async function withAgents<T>(
   context: Context,
   slice: Slice,
-  nodes: Iterable<string>,
+  nodes: Iterable<NodeName>,
   body: (agents: Agents) => Promise<T>,
 ): Promise<T> {
   return withReachable(context, slice, nodes, (agents) => {
@@ -55,7 +56,7 @@ export async function withAgents<T>(
 }
 
 /** Throws one VnmError that names those of the nodes that are away. */
-export function requireNodes({ missing }: Agents, nodes: Iterable<string>): void {
+export function requireNodes({ missing }: Agents, nodes: Iterable<NodeName>): void {
   const faults = [...new Set(nodes)].flatMap((node) => missing.get(node) ?? []);
   if (faults.length > 0) throw combine(faults);
 }
@@ -67,7 +68,7 @@ export function requireNodes({ missing }: Agents, nodes: Iterable<string>): void
 export async function withReachable<T>(
   context: Context,
   slice: Slice,
-  nodes: Iterable<string>,
+  nodes: Iterable<NodeName>,
   body: (agents: Agents) => Promise<T>,
   { faulty = 'throw' }: { faulty?: 'throw' | 'missing' } = {},
 ): Promise<T> {
@@ -79,7 +80,7 @@ export async function withReachable<T>(
   const known = new Map<string, NodeFacts>();
   const listeners: (() => void)[] = [];
   const claims = claimsOf(context.lock);
-  const get = (node: string) => {
+  const get = (node: NodeName) => {
     const connection = byNode.get(node);
     if (connection !== undefined) return connection;
     throw missing.get(node) ?? new VnmError('failed', `node '${node}' is not connected`);
@@ -130,7 +131,7 @@ export async function withReachable<T>(
     listeners.push(forget);
   }
 
-  async function checkOne(node: string): Promise<void> {
+  async function checkOne(node: NodeName): Promise<void> {
     const connection = byNode.get(node);
     try {
       await connection?.call('clock', {}, { timeoutMs: connection.limits.questionMs });
@@ -150,7 +151,7 @@ export async function withReachable<T>(
     reviving.set(target.node, attempt);
     return attempt;
   }
-  async function revive(nodes: Iterable<string>): Promise<void> {
+  async function revive(nodes: Iterable<NodeName>): Promise<void> {
     const asked = new Set(nodes);
     const targets = places
       .map(({ target }) => target)

@@ -10,6 +10,7 @@ import {
 import { readUtc } from '../../clock/read-utc.ts';
 import { estimatesByUtc, type UtcReport } from '../../clock/utc.ts';
 import { messageOf, VnmError } from '../../model/errors.ts';
+import type { NodeName } from '../../model/names.ts';
 import type { Slice } from '../../model/slice.ts';
 import type { Agents } from './agents.ts';
 
@@ -56,7 +57,7 @@ export async function readOwnUtc({ ntp }: Slice, signal?: AbortSignal): Promise<
  */
 export async function measureClocks(
   agents: Agents,
-  nodes: Iterable<string>,
+  nodes: Iterable<NodeName>,
   readOwn: () => Promise<OwnUtc> = () => readOwnUtc(agents.slice),
 ): Promise<Map<string, NodeClock>> {
   const own = readOwn();
@@ -66,7 +67,7 @@ export async function measureClocks(
   return new Map(clocks);
 }
 
-async function measureClock(agents: Agents, node: string, own: Promise<OwnUtc>): Promise<NodeClock> {
+async function measureClock(agents: Agents, node: NodeName, own: Promise<OwnUtc>): Promise<NodeClock> {
   const steady = agents.clock;
   const ask = () => {
     const connection = agents.get(node);
@@ -90,7 +91,7 @@ async function measureClock(agents: Agents, node: string, own: Promise<OwnUtc>):
 }
 
 /** A node may forbid it, and the database may hold what earlier versions took for a server's name; then exchanges have to do. */
-async function readNodeUtc(agents: Agents, node: string): Promise<UtcReport> {
+async function readNodeUtc(agents: Agents, node: NodeName): Promise<UtcReport> {
   try {
     const ntpServers = [...agents.slice.ntp];
     const connection = agents.get(node);

@@ -1,4 +1,5 @@
 import type { VnmError } from '../../model/errors.ts';
+import type { NodeName } from '../../model/names.ts';
 import { collisionError } from '../../vsys/collision.ts';
 import { type Agents, combineByNode } from './agents.ts';
 
@@ -6,7 +7,7 @@ import { type Agents, combineByNode } from './agents.ts';
  * Asks all the nodes before any of them is changed. Throws one VnmError `conflict` that names every node where the slice's subnet
  * collides with something, but for those that have something of the slice already: they go on, whatever they got since.
  */
-export async function refuseCollisions(agents: Agents, nodes: Iterable<string>, signal?: AbortSignal): Promise<void> {
+export async function refuseCollisions(agents: Agents, nodes: Iterable<NodeName>, signal?: AbortSignal): Promise<void> {
   const failures = await Promise.all(
     [...new Set(nodes)].map(async (node): Promise<[string, VnmError][]> => {
       const agent = agents.get(node);

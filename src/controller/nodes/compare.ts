@@ -1,6 +1,8 @@
 /** Compares the database with the nodes. The nodes compare: each plans its batch, and says what it would change. */
+
 import { messageOf, VnmError } from '../../model/errors.ts';
 import { sliceIds } from '../../model/ids.ts';
+import type { NodeName } from '../../model/names.ts';
 import type { Slice, VirtualNetwork } from '../../model/slice.ts';
 import { routerNodes } from '../../planning/instance.ts';
 import type { Store } from '../../store/store.ts';
@@ -15,13 +17,13 @@ import { type Agents, isAway } from './agents.ts';
 import { recordAddedRoutes } from './record-added.ts';
 
 export interface NodeDifference extends Difference {
-  readonly node: string;
+  readonly node: NodeName;
   /** There beside what the database says; `reconcile` leaves it. */
   readonly additional: boolean;
 }
 
 export interface NodeFailure {
-  readonly node: string;
+  readonly node: NodeName;
   readonly message: string;
 }
 
@@ -60,7 +62,7 @@ export async function compareNodes(context: Context, agents: Agents, comparing: 
   // What an earlier command still has under way would change what is looked at.
   if (!comparing.dryRun) agents.claim();
 
-  async function compareNode(node: string): Promise<NodeDifference[]> {
+  async function compareNode(node: NodeName): Promise<NodeDifference[]> {
     const options = signalOption(context);
     const batch = meant.get(node) ?? [];
     refuseUnknown(batch);
@@ -102,7 +104,7 @@ export async function compareNodes(context: Context, agents: Agents, comparing: 
  */
 function withoutAddresses(agents: Agents): { names: NodeNames; refuseUnknown(batch: readonly OperationInput[]): void } {
   const unknown = new Map<string, string>();
-  const address = (node: string) => {
+  const address = (node: NodeName) => {
     try {
       return agents.address(node);
     } catch (error) {

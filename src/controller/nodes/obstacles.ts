@@ -1,4 +1,5 @@
 import { VnmError } from '../../model/errors.ts';
+import type { NodeName } from '../../model/names.ts';
 import type { Slice } from '../../model/slice.ts';
 import { tunnelKinds } from '../../model/tunnel.ts';
 import type { NodeObstacle, Obstacle } from '../../vsys/obstacle.ts';
@@ -17,7 +18,7 @@ const tunnelPort = tunnelKinds.vxlan.carriedBy.port;
 export async function obstaclesOn(
   { signal }: Pick<Context, 'signal'>,
   agents: Agents,
-  nodes: Iterable<string>,
+  nodes: Iterable<NodeName>,
 ): Promise<NodeObstacle[]> {
   const found = await Promise.all(
     [...new Set(nodes)].map(async (node) => {
@@ -36,7 +37,7 @@ export async function obstaclesOn(
 }
 
 /** Gateways alone forward by their node's own stack, and routers do not use its routing rules. */
-function concerns({ vns }: Pick<Slice, 'vns'>, node: string, kind: Obstacle['kind']): boolean {
+function concerns({ vns }: Pick<Slice, 'vns'>, node: NodeName, kind: Obstacle['kind']): boolean {
   const isGateway = vns.some(({ gateways }) => gateways.some((gateway) => gateway.node === node));
   if (kind === 'forward-filter') return isGateway;
   const isEndHost = vns.some(({ endHosts }) => endHosts.some((endHost) => endHost.node === node));

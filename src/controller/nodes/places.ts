@@ -1,7 +1,9 @@
 /** Where the nodes of a slice are. */
+
 import { lookup } from 'node:dns/promises';
 import { isIPv4 } from 'node:net';
 import { VnmError } from '../../model/errors.ts';
+import type { NodeName } from '../../model/names.ts';
 import type { Slice, SubstrateNode } from '../../model/slice.ts';
 import type { TestbedPlaces } from '../../store/testbeds.ts';
 import type { AgentTarget } from '../../transport/agent-connection.ts';
@@ -58,7 +60,7 @@ export async function findAddress({
   node,
   target,
   testbedAddress,
-}: Place): Promise<{ node: string; address: string | VnmError }> {
+}: Place): Promise<{ node: NodeName; address: string | VnmError }> {
   const address = node.address ?? testbedAddress ?? target.host;
   if (isIPv4(address)) return { node: node.name, address };
   try {

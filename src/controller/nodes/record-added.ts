@@ -1,4 +1,5 @@
 import { VnmError } from '../../model/errors.ts';
+import type { NodeName } from '../../model/names.ts';
 import type { VirtualNetwork } from '../../model/slice.ts';
 import { addedRoutes } from '../../planning/added-routes.ts';
 import { type Context, signalOption } from '../base/context.ts';
@@ -14,7 +15,7 @@ export async function recordAddedRoutes(
   context: Pick<Context, 'store' | 'signal'>,
   agents: Agents,
   vn: VirtualNetwork,
-  nodes: readonly string[] = agents.nodes(),
+  nodes: readonly NodeName[] = agents.nodes(),
 ): Promise<void> {
   const { instances } = context.store;
   const record = instances.active(agents.slice.name, vn.name);

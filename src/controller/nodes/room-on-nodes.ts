@@ -1,4 +1,5 @@
 /** Whether the nodes have room for an instance, and are different machines: asked before anything is made. */
+
 import {
   accessDemand,
   addDemand,
@@ -9,6 +10,7 @@ import {
   largestDemand,
 } from '../../model/demand.ts';
 import { VnmError } from '../../model/errors.ts';
+import type { NodeName } from '../../model/names.ts';
 import type { Placement, Slice, VirtualNetwork } from '../../model/slice.ts';
 import type { NodeFacts } from '../../vsys/messages.ts';
 import type { Context } from '../base/context.ts';
@@ -49,7 +51,7 @@ export function requireRoom({ store }: Pick<Context, 'store'>, agents: Agents, a
 }
 
 /** What each instance takes, and what the VNs have beside their instances. */
-function demandOf(placed: readonly PlacedVn[], node: string): Demand {
+function demandOf(placed: readonly PlacedVn[], node: NodeName): Demand {
   const vns = new Map(placed.map(({ vn }) => [vn.name, vn]));
   return addDemand(
     ...placed.map(({ vn, placement }) => instanceDemand(vn, placement, node)),
@@ -58,7 +60,7 @@ function demandOf(placed: readonly PlacedVn[], node: string): Demand {
 }
 
 /** Which migrations the policy of a node stands in the way of, with what to do; empty where none. */
-export function tooLittleRoom(slice: Slice, node: string, facts: NodeFacts): string[] {
+export function tooLittleRoom(slice: Slice, node: NodeName, facts: NodeFacts): string[] {
   const demand = largestDemand(slice, node);
   const kinds = exceeded(demand, facts.policy.limits);
   return kinds.map(({ kind, needed, limit }) => {
@@ -76,7 +78,7 @@ export function noteTooLittleRoom(context: Pick<Context, 'report'>, agents: Agen
   }
 }
 
-function howToRaise(slice: Slice, node: string, { agent }: NodeFacts, kind: DemandKind, needed: number): string {
+function howToRaise(slice: Slice, node: NodeName, { agent }: NodeFacts, kind: DemandKind, needed: number): string {
   const command = `pl-vnm agent install SLICE.yaml --node ${node} --limit ${kind}=${needed}`;
   const file = `policy/${slice.name}.json in /etc/pl-vnm`;
   return `have the node's administrator run ${command}; on a node of your own set limits.${kind} in ${file} and end the slice's agent (kill ${agent.pid})`;
@@ -99,7 +101,7 @@ export function refuseOneMachine(agents: Agents): void {
 }
 
 export interface MachineIdentity {
-  readonly node: string;
+  readonly node: NodeName;
   readonly process: string | undefined;
   readonly address: string;
 }
@@ -108,7 +110,7 @@ export const oneMachineHint =
   'one machine is one node: routers may share it with a gateway or an end host under one name, a gateway and an end host of one VN may not';
 
 /** Each node that is the same machine as one before it. */
-export function sameMachines(identities: readonly MachineIdentity[]): { node: string; text: string }[] {
+export function sameMachines(identities: readonly MachineIdentity[]): { node: NodeName; text: string }[] {
   return identities.flatMap(({ node, process, address }, index) => {
     const earlier = identities.slice(0, index);
     const byProcess = earlier.find((other) => process !== undefined && other.process === process);

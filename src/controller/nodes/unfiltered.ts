@@ -1,8 +1,9 @@
+import type { NodeName } from '../../model/names.ts';
 import type { Context } from '../base/context.ts';
 import type { Agents } from './agents.ts';
 
 /** Says of each node that takes tunnel packets from anybody why it does, and what to do. */
-export function noteUnfiltered({ report }: Pick<Context, 'report'>, agents: Agents, nodes: Iterable<string>): void {
+export function noteUnfiltered({ report }: Pick<Context, 'report'>, agents: Agents, nodes: Iterable<NodeName>): void {
   for (const node of new Set(nodes)) {
     const feature = agents.get(node).facts.features.find(({ name }) => name === 'tunnel-filter');
     if (feature === undefined || feature.available) continue;

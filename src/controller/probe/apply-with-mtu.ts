@@ -1,5 +1,6 @@
 import { VnmError } from '../../model/errors.ts';
 import { mtuRange } from '../../model/mtu.ts';
+import type { NodeName } from '../../model/names.ts';
 import type { VirtualNetwork } from '../../model/slice.ts';
 import type { Context } from '../base/context.ts';
 import type { Agents } from '../nodes/agents.ts';
@@ -7,7 +8,7 @@ import { describeSizes, measureTunnels, narrowerThan, noteUnknown, type Tunnel }
 
 interface Steps {
   /** The largest that the nodes' interfaces have room for, up to a size. */
-  room(largest?: number): Promise<{ mtu: number; node?: string }>;
+  room(largest?: number): Promise<{ mtu: number; node?: NodeName }>;
   /** Makes all of the VN with this MTU, or changes what is there. Answers how many operations changed something. */
   apply(mtu: number): Promise<number>;
 }

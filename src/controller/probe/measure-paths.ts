@@ -1,5 +1,6 @@
 import { systemClock } from '../../clock/clock.ts';
 import { boundAt, type ClockEstimate } from '../../clock/exchange.ts';
+import type { RouterName } from '../../model/names.ts';
 import type { VirtualNetwork } from '../../model/slice.ts';
 import { gatewayLink, type Instance } from '../../planning/instance.ts';
 import { routersBetween } from '../../planning/paths.ts';
@@ -39,7 +40,7 @@ export async function measurePaths(
   clocks: ReadonlyMap<string, ClockEstimate>,
   count = defaultProbes,
 ): Promise<PathLatency[]> {
-  const isAway = (router: string) => agents.missing.has(instance.placement.get(router)!);
+  const isAway = (router: RouterName) => agents.missing.has(instance.placement.get(router)!);
   const pairs = await Promise.all(
     probedPairs(vn).map(async ([one, other]) => {
       const isDoubtful = routersBetween(vn, one, other).some(isAway);

@@ -1,5 +1,6 @@
 import { VnmError } from '../../model/errors.ts';
 import { mtuRange } from '../../model/mtu.ts';
+import type { NodeName } from '../../model/names.ts';
 import { joinsNodes, type TunnelKind, tunnelDescriptor } from '../../model/tunnel.ts';
 import type { Instance } from '../../planning/instance.ts';
 import type { AccessLink } from '../../planning/vn-plan.ts';
@@ -14,7 +15,7 @@ export async function tunnelMtu(
   instance: Instance,
   access: readonly AccessLink[],
   largest: number = usualMtu,
-): Promise<{ mtu: number; node?: string }> {
+): Promise<{ mtu: number; node?: NodeName }> {
   const overheads = overheadsOf(agents, [
     ...instance.links.map(({ tunnel, a, b }) => ({ tunnel, nodes: [a.node, b.node] as const })),
     ...access.map(({ tunnel, gatewayEnd: a, hostEnd: b }) => ({ tunnel, nodes: [a.node, b.node] as const })),
@@ -45,7 +46,7 @@ function overheadsOf(
   tunnels: readonly { tunnel: TunnelKind; nodes: readonly [string, string] }[],
 ): Map<string, Map<string, number>> {
   const overheads = new Map<string, Map<string, number>>();
-  const add = (node: string, peer: string, bytes: number) => {
+  const add = (node: NodeName, peer: string, bytes: number) => {
     const [remotes, address] = [overheads.get(node) ?? new Map<string, number>(), agents.address(peer)];
     overheads.set(node, remotes.set(address, Math.max(bytes, remotes.get(address) ?? 0)));
   };

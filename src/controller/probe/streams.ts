@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { sleep } from '../../clock/sleep.ts';
+import type { NodeName } from '../../model/names.ts';
 import type { StreamReport } from '../../vsys/messages.ts';
 import type { Agents } from '../nodes/agents.ts';
 
 /** One end of a stream of numbered packets: an address that a node owns. */
 export interface StreamEnd {
-  readonly node: string;
+  readonly node: NodeName;
   readonly address: string;
 }
 

@@ -1,5 +1,7 @@
 /** How large the packets are that each tunnel really carries, found with packets: what interfaces say is only the most that is possible. */
+
 import { VnmError } from '../../model/errors.ts';
+import type { NamespaceName, NodeName } from '../../model/names.ts';
 import { joinsNodes } from '../../model/tunnel.ts';
 import type { Instance, LinkEnd } from '../../planning/instance.ts';
 import type { AccessLink } from '../../planning/vn-plan.ts';
@@ -8,8 +10,8 @@ import { namespaceOf } from '../batches/operations.ts';
 import type { Agents } from '../nodes/agents.ts';
 
 interface End {
-  readonly node: string;
-  readonly namespace?: string;
+  readonly node: NodeName;
+  readonly namespace?: NamespaceName;
   readonly address: string;
 }
 
@@ -100,8 +102,8 @@ async function sizesFrom(
 /** Null where it cannot be known. Also a policy may keep an agent from asking. */
 export async function sizesAt(
   agents: Agents,
-  node: string,
-  probes: readonly { namespace?: string; from: string; to: string }[],
+  node: NodeName,
+  probes: readonly { namespace?: NamespaceName; from: string; to: string }[],
   largest: number,
 ): Promise<(number | null)[]> {
   try {

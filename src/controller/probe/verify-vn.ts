@@ -1,6 +1,8 @@
 /** Proves with packets that pairs of end hosts, or of gateways, reach each other, and says where a broken pair stops. */
+
 import { sleep } from '../../clock/sleep.ts';
 import { VnmError } from '../../model/errors.ts';
+import type { RouterName } from '../../model/names.ts';
 import type { VirtualNetwork } from '../../model/slice.ts';
 import { gatewayLink, type Instance } from '../../planning/instance.ts';
 import { routersBetween } from '../../planning/paths.ts';
@@ -294,7 +296,7 @@ async function breakOf(
 
 /** The routers on the configured path, each by the address where a packet enters it, and the far gateway. */
 function hopsBetween(vn: VirtualNetwork, instance: Instance, from: string, to: string): Hop[] {
-  const place = (router: string) => `router ${router} on ${instance.placement.get(router)}`;
+  const place = (router: RouterName) => `router ${router} on ${instance.placement.get(router)}`;
   const path = routersBetween(vn, from, to);
   const hops = [{ name: place(path[0]!), address: gatewayLink(instance, from).b.address }];
   path.slice(1).forEach((router, index) => {

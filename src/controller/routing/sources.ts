@@ -1,3 +1,4 @@
+import type { RouterName } from '../../model/names.ts';
 import type { RouterKind } from '../../model/router.ts';
 import type { VirtualNetwork } from '../../model/slice.ts';
 import type { RoutingSource } from './source.ts';
@@ -5,6 +6,6 @@ import { staticRoutes } from './static.ts';
 
 const sources: Readonly<Record<RouterKind, RoutingSource>> = { static: staticRoutes };
 
-export function sourceOf({ routers }: VirtualNetwork, router: string): RoutingSource {
+export function sourceOf({ routers }: VirtualNetwork, router: RouterName): RoutingSource {
   return sources[routers.find(({ name }) => name === router)!.kind];
 }

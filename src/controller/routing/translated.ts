@@ -1,5 +1,7 @@
 /** The routing state of a VN, from one instance to another. */
+
 import { VnmError } from '../../model/errors.ts';
+import type { RouterName } from '../../model/names.ts';
 import type { Route } from '../../model/route.ts';
 import { routerNames } from '../../model/router.ts';
 import type { VirtualNetwork } from '../../model/slice.ts';
@@ -19,7 +21,7 @@ export async function readTranslated(
   vn: VirtualNetwork,
   from: Instance,
   to: Instance,
-  routers: readonly string[] = routerNames(vn),
+  routers: readonly RouterName[] = routerNames(vn),
 ): Promise<RoutingState> {
   const infrastructure = infrastructureRoutes(vn, to);
   const entries = await Promise.all(
@@ -39,7 +41,7 @@ async function liveRoutes(
   agents: Agents,
   vn: VirtualNetwork,
   instance: Instance,
-  router: string,
+  router: RouterName,
 ): Promise<Route[] | undefined> {
   const ask = () => sourceOf(vn, router).read(agents, instance, router);
   const first = await ask().catch(unlessAway);
@@ -55,7 +57,7 @@ function unlessAway(error: unknown): undefined {
 
 function translateOwn(
   vn: VirtualNetwork,
-  router: string,
+  router: RouterName,
   routes: readonly Route[],
   from: Instance,
   to: Instance,
@@ -81,7 +83,7 @@ interface Translated {
  */
 export function translateRecorded(
   vn: VirtualNetwork,
-  router: string,
+  router: RouterName,
   recorded: { readonly own: readonly Route[]; readonly added: readonly Route[] },
   from: Instance,
   to: Instance,
@@ -109,7 +111,7 @@ export async function applyRoutes(
   signal?: AbortSignal,
 ): Promise<number> {
   const routers = [...new Set([...before.keys(), ...after.keys()])];
-  const of = (state: RoutingState, router: string) => state.get(router) ?? [];
+  const of = (state: RoutingState, router: RouterName) => state.get(router) ?? [];
   const batches = routers.map((router) =>
     sourceOf(vn, router).put(instance, router, of(before, router), of(after, router), agents),
   );

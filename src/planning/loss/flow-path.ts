@@ -1,4 +1,5 @@
 import { VnmError } from '../../model/errors.ts';
+import type { GatewayName } from '../../model/names.ts';
 import type { Flow } from '../../model/slice.ts';
 import type { FlowPath } from './types.ts';
 
@@ -45,14 +46,14 @@ export function crossesNetwork(flow: FlowPath): boolean {
  * Throws VnmError `invalid-input` for a flow with a number that is not finite, a negative rate or weight, or a gateway that is
  * not among `gateways`: such a flow would silently spoil a schedule.
  */
-export function checkFlowPaths(flows: readonly FlowPath[], gateways: readonly string[]): void {
+export function checkFlowPaths(flows: readonly FlowPath[], gateways: readonly GatewayName[]): void {
   for (const flow of flows) {
     const fault = faultOf(flow, gateways);
     if (fault !== undefined) throw new VnmError('invalid-input', `flow ${flow.from} -> ${flow.to}: ${fault}`);
   }
 }
 
-function faultOf(flow: FlowPath, gateways: readonly string[]): string | undefined {
+function faultOf(flow: FlowPath, gateways: readonly GatewayName[]): string | undefined {
   for (const gateway of [flow.source, flow.destination]) {
     if (!gateways.includes(gateway)) return `gateway '${gateway}' is not among the gateways (${gateways.join(', ')})`;
   }

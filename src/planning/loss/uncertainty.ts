@@ -1,3 +1,4 @@
+import type { GatewayName } from '../../model/names.ts';
 import type { FlowPath, FlowTiming, GatewayTiming, Uncertainty } from './types.ts';
 
 /** Every gateway on time: for latencies that are declared, not measured, and for the nominal loss. */
@@ -6,7 +7,7 @@ export const noUncertainty: Uncertainty = new Map();
 const exact: GatewayTiming = { clockMs: 0, latenessMs: 0, gateLatenessMs: 0 };
 
 /** The timing of a gateway; one that is not in the map acts exactly on time. */
-export function timingOf(uncertainty: Uncertainty, gateway: string): GatewayTiming {
+export function timingOf(uncertainty: Uncertainty, gateway: GatewayName): GatewayTiming {
   return uncertainty.get(gateway) ?? exact;
 }
 

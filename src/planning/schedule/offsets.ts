@@ -1,10 +1,11 @@
+import type { GatewayName } from '../../model/names.ts';
 import { crossesNetwork } from '../loss/flow-path.ts';
 import type { FlowPath } from '../loss/types.ts';
 import type { Granularity, Offsets } from './types.ts';
 
 /** Gateways whose instants depend on each other, and the flows between them. */
 export interface Group {
-  readonly gateways: readonly string[];
+  readonly gateways: readonly GatewayName[];
   readonly flows: readonly FlowPath[];
 }
 
@@ -33,7 +34,7 @@ export async function chooseOffsets(granularity: Granularity, all: Group, choose
 }
 
 /** When `gateway` redirects its traffic to `peer`, in ms after T. */
-export function offsetMs(offsets: Offsets, gateway: string, peer: string): number {
+export function offsetMs(offsets: Offsets, gateway: GatewayName, peer: string): number {
   const found =
     offsets.granularity === 'gateway' ? offsets.offsetsMs.get(gateway) : offsets.offsetsMs.get(gateway)?.get(peer);
   if (found === undefined) throw new RangeError(`the schedule says nothing about gateway ${gateway} towards ${peer}`);

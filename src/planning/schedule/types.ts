@@ -1,3 +1,4 @@
+import type { GatewayName } from '../../model/names.ts';
 import type { UrpfMode } from '../../model/route.ts';
 import type { FlowPath, Uncertainty } from '../loss/types.ts';
 
@@ -29,7 +30,7 @@ export interface Gate {
 
 export interface ScheduleRequest {
   /** All gateways of the VN, also those without flows. */
-  readonly gateways: readonly string[];
+  readonly gateways: readonly GatewayName[];
   readonly flows: readonly FlowPath[];
   readonly urpf: UrpfMode;
   readonly granularity: Granularity;

@@ -1,4 +1,5 @@
 /** What the probes of all gateways, and the agents' own answers, say of each thing. Pure. */
+import type { NodeName } from '../../model/names.ts';
 import { routerNames } from '../../model/router.ts';
 import type { VirtualNetwork } from '../../model/slice.ts';
 import type { Instance } from '../../planning/instance.ts';
@@ -110,6 +111,6 @@ export function judgeNode(
 }
 
 /** The routers that a node carries. */
-export function routersOn(instance: Instance, node: string): string[] {
+export function routersOn(instance: Instance, node: NodeName): string[] {
   return [...instance.placement].flatMap(([router, at]) => (at === node ? [router] : []));
 }

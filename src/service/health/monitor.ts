@@ -1,4 +1,5 @@
 /** The health of everything that is installed: watched all the time, judged every interval, kept in the database. */
+import type { NodeName } from '../../model/names.ts';
 import type { HealthState } from '../../store/health.ts';
 import type { NodeFacts } from '../../vsys/messages.ts';
 import { defaultRule } from './rule.ts';
@@ -17,8 +18,8 @@ export interface Monitor {
   stop(): void;
   /** When the last round was made, by the monotonic clock. */
   lastRoundMs(): number;
-  agents(): { slice: string; node: string; facts: NodeFacts }[];
-  state(slice: string, node: string): HealthState;
+  agents(): { slice: string; node: NodeName; facts: NodeFacts }[];
+  state(slice: string, node: NodeName): HealthState;
 }
 
 /** Instances are looked at in every round, what else the database says of a slice as often as this. */

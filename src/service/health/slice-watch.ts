@@ -1,5 +1,7 @@
 /** The health of one slice's nodes and of its VNs. */
+
 import { nodesOf } from '../../controller/nodes/compare.ts';
+import type { NodeName } from '../../model/names.ts';
 import { describePlacement, type NamedPlacement, type Slice } from '../../model/slice.ts';
 import type { HealthKind, HealthRecord, HealthState } from '../../store/health.ts';
 import type { NodeFacts } from '../../vsys/messages.ts';
@@ -90,17 +92,17 @@ export class SliceWatch {
     for (const watch of this.#nodes.values()) watch.stop();
   }
 
-  agents(): { slice: string; node: string; facts: NodeFacts }[] {
+  agents(): { slice: string; node: NodeName; facts: NodeFacts }[] {
     return [...this.#nodes].flatMap(([node, { connection, facts }]) =>
       connection === undefined || facts === undefined ? [] : [{ slice: this.#name, node, facts }],
     );
   }
 
-  nodeState(node: string): HealthState {
+  nodeState(node: NodeName): HealthState {
     return this.#records.get(keyOf({ vn: '', kind: 'node', name: node }))?.state ?? 'unknown';
   }
 
-  #watchNode(node: string): NodeWatch {
+  #watchNode(node: NodeName): NodeWatch {
     const { clock, connect, onAgentStarted } = this.#parts;
     return new NodeWatch({
       intervalMs: this.#options.intervalMs,
@@ -115,7 +117,7 @@ export class SliceWatch {
   }
 
   /** All that the probes say of what a node carries: its routers, its gateways and its end hosts. */
-  #judgeNode(node: string, found: ReadonlyMap<string, readonly Finding[]>): Finding {
+  #judgeNode(node: NodeName, found: ReadonlyMap<string, readonly Finding[]>): Finding {
     const carried = [...this.#vns.values()].flatMap(({ vn, instance }): (Evidence | undefined)[] => {
       const findings = found.get(vn.name)!;
       const of = (kind: HealthKind, name: string) =>

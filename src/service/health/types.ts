@@ -1,5 +1,7 @@
 /** What the health of everything and of one slice share. */
+
 import type { Clock } from '../../clock/clock.ts';
+import type { NodeName } from '../../model/names.ts';
 import type { Slice } from '../../model/slice.ts';
 import type { HealthKind, HealthState } from '../../store/health.ts';
 import type { Store } from '../../store/store.ts';
@@ -20,10 +22,10 @@ export interface MonitorParts {
   readonly store: Store;
   readonly clock: Clock;
   /** A channel to the agent of a node, even if it is known to be away. */
-  readonly connect: (slice: Slice, node: string) => Promise<AgentConnection>;
+  readonly connect: (slice: Slice, node: NodeName) => Promise<AgentConnection>;
   readonly onChange: (change: HealthChange) => void;
   /** The first channel to an agent that was started since the last one. */
-  readonly onAgentStarted: (slice: Slice, node: string, facts: NodeFacts) => void;
+  readonly onAgentStarted: (slice: Slice, node: NodeName, facts: NodeFacts) => void;
   /** What went wrong in one round; the next one comes. */
   readonly onError: (error: unknown) => void;
 }

@@ -1,4 +1,5 @@
 /** The watches of one VN at its gateways and end hosts, kept as they must be while instances and agents change. */
+import type { NodeName } from '../../model/names.ts';
 import type { Slice, VirtualNetwork } from '../../model/slice.ts';
 import type { Instance } from '../../planning/instance.ts';
 import type { AgentConnection } from '../../transport/agent-connection.ts';
@@ -81,7 +82,7 @@ export class VnWatch {
     );
   }
 
-  #isTold(id: string, node: string): boolean {
+  #isTold(id: string, node: NodeName): boolean {
     const told = this.#told.get(id);
     return told !== undefined && told.connection === this.#nodes.get(node)?.connection;
   }

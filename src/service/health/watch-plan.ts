@@ -1,4 +1,5 @@
 /** Who probes what of a VN: every gateway all routers, hop by hop, and the other gateways; every end host its gateway. Pure. */
+import type { GatewayName, NodeName } from '../../model/names.ts';
 import { routerNames } from '../../model/router.ts';
 import { gatewayOf, type Slice, type VirtualNetwork } from '../../model/slice.ts';
 import { gatewayLink, type Instance } from '../../planning/instance.ts';
@@ -24,7 +25,7 @@ export interface Watcher {
   readonly id: string;
   /** `gateway ga`, `end host ea`. */
   readonly name: string;
-  readonly node: string;
+  readonly node: NodeName;
   readonly from: string;
   readonly targets: readonly Target[];
   /** Probes are so many intervals apart. */
@@ -45,7 +46,7 @@ export function planWatches(slice: Slice, vn: VirtualNetwork, instance: Instance
   const { access } = planVn(slice, vn);
   // Names may hold more than an id may.
   const number = slice.vns.findIndex(({ name }) => name === vn.name);
-  const idOf = (gateway: string) => `gateway-${number}-${vn.gateways.findIndex(({ name }) => name === gateway)}`;
+  const idOf = (gateway: GatewayName) => `gateway-${number}-${vn.gateways.findIndex(({ name }) => name === gateway)}`;
   const gateways = vn.gateways.map(({ name }): Watcher => {
     const { node, address: from } = gatewayLink(instance, name).a;
     const peers = vn.gateways
@@ -86,7 +87,7 @@ export function tunnelName(from: string, to: string): string {
 }
 
 /** Each router by the address at which packets of the gateway come in there. */
-function routerTargets(vn: VirtualNetwork, instance: Instance, gateway: string): Target[] {
+function routerTargets(vn: VirtualNetwork, instance: Instance, gateway: GatewayName): Target[] {
   const next = shortestPaths(routerNames(vn), vn.links);
   const first = gatewayOf(vn, gateway).router;
   return routerNames(vn).flatMap((router): Target[] => {
