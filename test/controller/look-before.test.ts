@@ -55,7 +55,7 @@ function play(carried: Record<string, Through>, away: readonly string[] = []) {
     get: () => ({ call }),
   } as unknown as Agents;
   const context = { report: ({ text }: { text: string }) => notes.push(text) };
-  const run = { context, agents, slice, vn, old: { instance }, mtu: 1500 } as unknown as Run;
+  const run = { ...planVn(slice, vn), context, agents, old: { instance }, mtu: 1500 } as unknown as Run;
   return { run, notes };
 }
 

@@ -56,7 +56,6 @@ test('a pair that reaches less than before says where it stops', () => {
 
 test('the journal keeps how the pairs were seen beside the options, and reads that of earlier versions', () => {
   const options = {
-    to: 'final',
     control: 'gateway',
     schedule: 'optimal',
     granularity: 'gateway',
@@ -68,7 +67,7 @@ test('the journal keeps how the pairs were seen beside the options, and reads th
     ...start,
     urpf: 'feasible',
     urpfBefore: 'feasible',
-    options: JSON.stringify(options),
+    options: JSON.stringify({ to: 'final', ...options }),
     oldInstance: 1,
   });
   expect(yardstickOf(store.migrations.find(id)!)).toEqual({ unproven: [] });

@@ -12,6 +12,7 @@ import { VnmError } from '../../src/model/errors.ts';
 import { timeLimits } from '../../src/model/patience.ts';
 import { planInstance } from '../../src/planning/instance.ts';
 import { noUncertainty } from '../../src/planning/loss/uncertainty.ts';
+import { planVn } from '../../src/planning/vn-plan.ts';
 import { readSlice } from '../../src/slicefile/index.ts';
 import { inPlayedTime } from '../support/played-time.ts';
 import { gallery } from '../support/slices.ts';
@@ -52,9 +53,9 @@ async function redirectWith(
   const agents = { slice, clock, get: gateway, missing: new Map(), resilient: () => true } as unknown as Agents;
   const run = {
     context: { report: ({ text }: { text: string }) => notes.push(text) },
+    ...planVn(slice, vn),
+    names: agents,
     agents,
-    slice,
-    vn,
     old: recorded('old', 0),
     gated: false,
     urpf: 'feasible',

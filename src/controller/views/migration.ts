@@ -77,7 +77,8 @@ export function migrateResultView(result: MigrateResult): MigrateResultView {
 }
 
 export function migrationView(record: MigrationRecord): MigrationView {
-  const { offsetsMs, method: _, ...options } = optionsOf(record);
+  const { offsetsMs, method: _, ...rest } = optionsOf(record);
+  const options = record.to === null ? rest : { to: record.to, ...rest };
   return {
     ...record,
     startedAt: isoInstant(record.startedAt),
