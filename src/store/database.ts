@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { messageOf, VnmError } from '../model/errors.ts';
 import { packageFile } from '../model/package.ts';
-import { asDatabaseError } from './database-error.ts';
+import { asDatabaseError, isMovedError } from './database-error.ts';
 import type { Db } from './db.ts';
 import { inspectDatabase } from './inspect.ts';
 import { fileAt, removeIfUnused } from './unused.ts';
@@ -29,11 +29,13 @@ export function openDatabase(path: string): { readonly db: Db; readonly isNew: b
     prepare(db, path);
     if (isMemory || (file !== undefined && fileAt(path) === file)) return { db, isNew };
   } catch (error) {
-    closeDatabase(db, isNew ? path : undefined);
-    throw tell(error, path);
+    if (!isMovedError(error)) {
+      closeDatabase(db, isNew ? path : undefined);
+      throw tell(error, path);
+    }
   }
-  // Another command that had made it, and had nothing to write, has removed it meanwhile.
-  db.close();
+  // Another command had created it, had nothing to write, and removed it meanwhile.
+  db?.close();
   return openDatabase(path);
 }
 
