@@ -49,11 +49,6 @@ export function isFullError(error: unknown): boolean {
   return error instanceof SqliteError && kinds[0]!.codes.includes(error.code);
 }
 
-/** Whether the open file is no longer at its path. */
-export function isMovedError(error: unknown): boolean {
-  return error instanceof SqliteError && error.code === 'SQLITE_READONLY_DBMOVED';
-}
-
 /** Whether the database is what failed. */
 export function isDatabaseError(error: unknown): boolean {
   return error instanceof VnmError && error.cause instanceof SqliteError;

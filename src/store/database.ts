@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import Database from 'better-sqlite3';
 import { messageOf, VnmError } from '../model/errors.ts';
 import { packageFile } from '../model/package.ts';
-import { asDatabaseError, isMovedError } from './database-error.ts';
+import { asDatabaseError } from './database-error.ts';
 import type { Db } from './db.ts';
 import { inspectDatabase } from './inspect.ts';
 import { fileAt, removeIfUnused } from './unused.ts';
@@ -23,19 +23,21 @@ export function openDatabase(path: string): { readonly db: Db; readonly isNew: b
   const isMemory = path === inMemory;
   const isNew = !isMemory && !inspectDatabase(path, schemaVersion);
   let db: Db | undefined;
+  let file: string | undefined;
+  const isThere = () => isMemory || (file !== undefined && fileAt(path) === file);
   try {
     db = new Database(path, { timeout: 5000 });
-    const file = isMemory ? undefined : fileAt(path);
+    file = isMemory ? undefined : fileAt(path);
     prepare(db, path);
-    if (isMemory || (file !== undefined && fileAt(path) === file)) return { db, isNew };
+    if (isThere()) return { db, isNew };
   } catch (error) {
-    if (!isMovedError(error)) {
+    if (db === undefined || isThere()) {
       closeDatabase(db, isNew ? path : undefined);
       throw tell(error, path);
     }
   }
-  // Another command had created it, had nothing to write, and removed it meanwhile.
-  db?.close();
+  // Another command had created it, had nothing to write, and removed it meanwhile; SQLite may have failed on what was left.
+  db.close();
   return openDatabase(path);
 }
 

@@ -51,15 +51,16 @@ function statOf(path: string): Stats | undefined {
 }
 
 function refuseForeign(path: string, stats: Stats, known: number): void {
+  const isLogged = () => existsSync(`${path}-wal`);
+  const wasLogged = isLogged();
   const start = startOf(path, stats);
   if (!start.subarray(0, magic.length).equals(Buffer.from(magic, 'latin1'))) {
     throw refused(path, 'it is not a database', another);
   }
-  const first = lookAtStart(start);
-  if (first !== undefined) refuseOthers(path, first, known);
-  // Its newest part is in the log next to it. Reading that makes no file where both files of the log are there.
-  const isLogged = existsSync(`${path}-wal`);
-  if (first === undefined || isLogged) refuseOthers(path, lookAtFile(path), known);
+  // With a log next to it the newest part is there, and the file may be half written at this moment. Reading both makes no file where
+  // both files of the log are there.
+  const first = wasLogged || isLogged() ? undefined : lookAtStart(start);
+  refuseOthers(path, first ?? lookAtFile(path), known);
 }
 
 function refuseOthers(path: string, { version, tables }: Found, known: number): void {
@@ -126,8 +127,11 @@ function lookAtFile(path: string, deadline = Date.now() + settleMs): Found {
 
 function lookAt(db: Database.Database): Found {
   try {
-    const tables = db.prepare<[], string>('select name from sqlite_schema').pluck().all();
-    return { version: db.pragma('user_version', { simple: true }) as number, tables };
+    // In one transaction, or another command may create the schema in between.
+    return db.transaction(() => ({
+      tables: db.prepare<[], string>('select name from sqlite_schema').pluck().all(),
+      version: db.pragma('user_version', { simple: true }) as number,
+    }))();
   } finally {
     db.close();
   }
