@@ -5,7 +5,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const long = [
   'test/soak/**/*.test.ts',
   'test/chaos/**/*.test.ts',
-  'test/system/{collisions,concurrency,confinement,damaged,dead-node,failures,firewalls}.test.ts',
+  'test/system/{carried-over,collisions,concurrency,confinement,damaged,dead-node,failures,firewalls}.test.ts',
   'test/system/{full-database,gallery,interrupts,narrow-path,openssh,reconcile,recovery}.test.ts',
 ];
 
