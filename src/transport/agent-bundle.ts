@@ -1,7 +1,9 @@
 /** The agent as one file, as it is copied to nodes. */
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { isBuiltin } from 'node:module';
 import { dirname, join } from 'node:path';
+import type { Plugin } from 'esbuild';
 import { isBuilt, packageFile, packageVersion } from '../model/package.ts';
 
 export interface AgentBundle {
@@ -77,6 +79,23 @@ async function digestOfSources(): Promise<string> {
   return hash.digest('hex');
 }
 
+/**
+ * Node.js loads what an ES module imports before anything of it runs; by `require` each of its own modules is loaded with the part of the
+ * agent that uses it. `attach` runs for every connection, and uses few.
+ */
+const requiredBuiltins: Plugin = {
+  name: 'required-builtins',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /.*/ }, ({ path, namespace }) => {
+      if (namespace === 'builtin') return { path, external: true };
+      return isBuiltin(path) ? { path: path.replace(/^(node:)?/, 'node:'), namespace: 'builtin' } : undefined;
+    });
+    onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
+      contents: `module.exports = require(${JSON.stringify(path)});`,
+    }));
+  },
+};
+
 async function build(version: string): Promise<Buffer> {
   // A development dependency, which the published package does not have.
   const esbuild = await import('esbuild');
@@ -88,6 +107,7 @@ async function build(version: string): Promise<Buffer> {
     ...bundling,
     target: 'node20',
     define: { __PL_VNM_VERSION__: JSON.stringify(version) },
+    plugins: [requiredBuiltins],
     logLevel: 'silent',
   });
   return Buffer.from(outputFiles[0]!.contents);

@@ -24,3 +24,9 @@ it('is one file that runs by itself, the same from wherever it is built', async 
   expect(readFileSync(file).equals((await agentBundle()).code)).toBe(true);
   expect(execFileSync(process.execPath, [file, 'version'], { cwd: directory }).toString()).toContain(version);
 });
+
+it('loads modules of Node.js where they are used, and none before it runs', async () => {
+  const { code } = await agentBundle();
+  const imported = [...code.toString().matchAll(/^import .* from ["'](.*)["'];$/gm)].map(([, name]) => name);
+  expect(imported).toEqual(['node:module']);
+});
