@@ -141,6 +141,13 @@ describe('the database', () => {
     });
   });
 
+  test('says of a VN that carries no traffic yet that it is not installed', () => {
+    withInstance((store, id) => {
+      store.instances.setState(id, 'installing');
+      expect(statusText(sliceStatus(store, slice))).toContain("VN 'three': not installed (placements: initial, final)");
+    });
+  });
+
   test('has the old place alone when the move was given up', () => {
     withInstance((store, id) => {
       store.instances.beginMove(id, 'a', { node: 'p4', namespace: 'pv4-a' });

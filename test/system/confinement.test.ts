@@ -102,6 +102,13 @@ function suite(): void {
     const { code, stdout, stderr } = await session.exec(command, { timeoutMs: 120_000 });
     return { code, stdout: stdout.toString(), stderr };
   };
+  /** What happened on the nodes, for a command that fails. */
+  const logs = () =>
+    [...shared.nodes].map(([name, { asRoot }]) => {
+      const tools =
+        'ps -eo pid,ppid,stat,wchan:20,etimes,args | grep -v "\\[" | grep -E "agent-|attach|sudo" | cut -c 1-160';
+      return `${name}:\n${asRoot(`tail -n 20 /run/pl-vnm/confined.log 2>&1; ${tools}; true`)}`;
+    });
   const agentPid = () =>
     Number(gw1.asRoot(`cat /run/pl-vnm/confined.log | sed -n 's/.* pid \\([0-9]*\\),.*/\\1/p' | tail -n 1`));
 
@@ -188,7 +195,7 @@ function suite(): void {
 
     it('puts everything on all nodes, and the second time nothing', async () => {
       const { code, json, stderr } = await agentCommand('install');
-      expect(code, stderr).toBe(0);
+      expect(code, code === 0 ? '' : [stderr, ...logs()].join('\n')).toBe(0);
       expect(json.agents.map(({ node, login, change }) => [node, login, change])).toEqual(
         names.map((name) => [name, login, name === 'p2' ? 'unchanged' : 'installed']),
       );

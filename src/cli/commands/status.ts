@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { sliceFromArgument } from '../../controller/base/slice-argument.ts';
 import { type LiveStatus, liveStatus } from '../../controller/live.ts';
 import { describeObstacle } from '../../controller/nodes/obstacles.ts';
-import { type SliceStatus, sliceStatus } from '../../controller/status.ts';
+import { type SliceStatus, sliceStatus, type VnStatus } from '../../controller/status.ts';
 import { sliceStatusView } from '../../controller/views/status.ts';
 import { VnmError } from '../../model/errors.ts';
 import { healthLines } from '../health-text.ts';
@@ -62,10 +62,9 @@ export function statusText(status: SliceStatus): string {
   const place = status.testbed === null ? '' : `, on local testbed ${status.testbed}`;
   const lines = [`slice '${status.slice}', subnet ${status.vnet}${place}`];
   for (const vn of status.vns) {
-    const where =
-      vn.instances.length === 0
-        ? 'not installed'
-        : `on placement ${placementName(vn.placement)}, uRPF ${vn.urpf}, MTU ${vn.mtu}`;
+    const where = !isInstalled(vn)
+      ? 'not installed'
+      : `on placement ${placementName(vn.placement)}, uRPF ${vn.urpf}, MTU ${vn.mtu}`;
     lines.push('', `VN '${vn.vn}': ${where} (placements: ${vn.placements.join(', ')})`);
     for (const instance of vn.instances) {
       const rows = instance.routers.map(({ router, node, movingTo, namespace, routes }) => [
@@ -80,7 +79,7 @@ export function statusText(status: SliceStatus): string {
       );
     }
   }
-  if (status.vns.some(({ instances }) => instances.length > 0)) lines.push('', ...healthLines(status, Date.now()));
+  if (status.vns.some(isInstalled)) lines.push('', ...healthLines(status, Date.now()));
   if (status.migrations.length > 0) {
     const rows = status.migrations.map((migration) => [
       new Date(migration.startedAt).toISOString(),
@@ -92,6 +91,11 @@ export function statusText(status: SliceStatus): string {
     lines.push('', 'latest migrations', indent(table(['started', 'VN', 'placements', 'uRPF', 'outcome'], rows)));
   }
   return lines.join('\n');
+}
+
+/** Whether an instance carries its traffic. */
+function isInstalled({ instances }: VnStatus): boolean {
+  return instances.some(({ state }) => state === 'active');
 }
 
 function indent(text: string): string {
