@@ -6,7 +6,7 @@ const long = [
   'test/soak/**/*.test.ts',
   'test/chaos/**/*.test.ts',
   'test/system/{carried-over,collisions,concurrency,confinement,damaged,dead-node,failures,firewalls}.test.ts',
-  'test/system/{full-database,gallery,interrupts,narrow-path,openssh,reconcile,recovery}.test.ts',
+  'test/system/{full-database,gallery,interrupts,iperf,jobs,narrow-path,openssh,reconcile,recovery}.test.ts',
 ];
 
 /** What needs root, makes network namespaces, starts processes, or takes seconds of a processor. */
