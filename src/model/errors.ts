@@ -2,37 +2,79 @@ import { exitCodes } from './exit-codes.ts';
 
 /** What can go wrong, each with the exit code of the command line (DESIGN: "Command line") and the status of the HTTP API. */
 const codes = {
-  /** The operation was tried and failed. */
-  failed: { exit: exitCodes.failed, http: 500 },
-  /** The request contradicts what exists (a name taken with other parameters, an object still in use). */
-  conflict: { exit: exitCodes.failed, http: 409 },
-  /** Something named does not exist. */
-  'not-found': { exit: exitCodes.failed, http: 404 },
-  /** A request to the service without its token, or with another. */
-  unauthorized: { exit: exitCodes.failed, http: 401 },
-  /** The policy or the confinement of the slice, or the service, forbids it. */
-  forbidden: { exit: exitCodes.failed, http: 403 },
-  /** The node or the machine lacks a feature that is needed. */
-  unsupported: { exit: exitCodes.failed, http: 422 },
-  /** A node did not answer in time. */
-  timeout: { exit: exitCodes.unreachable, http: 504 },
-  /** Wrong words on the command line. */
-  usage: { exit: exitCodes.usage, http: 400 },
-  /** A slice file or a message has faults. */
-  'invalid-input': { exit: exitCodes.invalidInput, http: 400 },
-  /** A node cannot be reached, or its host key is not trusted. */
-  unreachable: { exit: exitCodes.unreachable, http: 502 },
-  /** A migration was undone; the VN is on its old placement. */
-  'rolled-back': { exit: exitCodes.rolledBack, http: 409 },
-  /** A migration could not be undone completely. */
-  'rollback-incomplete': { exit: exitCodes.rollbackIncomplete, http: 409 },
-  /** Stopped by a signal. */
-  interrupted: { exit: exitCodes.interrupted, http: 503 },
-} as const satisfies Record<string, { exit: number; http: number }>;
+  failed: {
+    means: 'The operation was tried and failed',
+    exit: exitCodes.failed,
+    http: 500,
+  },
+  conflict: {
+    means: 'The request contradicts what exists (a name taken with other parameters, an object still in use)',
+    exit: exitCodes.failed,
+    http: 409,
+  },
+  'not-found': {
+    means: 'Something named does not exist',
+    exit: exitCodes.failed,
+    http: 404,
+  },
+  unauthorized: {
+    means: 'A request to the service without its token, or with another',
+    exit: exitCodes.failed,
+    http: 401,
+  },
+  forbidden: {
+    means: 'The policy or the confinement of the slice, or the service, forbids it',
+    exit: exitCodes.failed,
+    http: 403,
+  },
+  unsupported: {
+    means: 'The node or the machine lacks a feature that is needed',
+    exit: exitCodes.failed,
+    http: 422,
+  },
+  timeout: {
+    means: 'A node did not answer in time',
+    exit: exitCodes.unreachable,
+    http: 504,
+  },
+  usage: {
+    means: 'Wrong words on the command line',
+    exit: exitCodes.usage,
+    http: 400,
+  },
+  'invalid-input': {
+    means: 'A slice file or a message has faults',
+    exit: exitCodes.invalidInput,
+    http: 400,
+  },
+  unreachable: {
+    means: 'A node cannot be reached, or its host key is not trusted',
+    exit: exitCodes.unreachable,
+    http: 502,
+  },
+  'rolled-back': {
+    means: 'A migration was undone; the VN is on its old placement',
+    exit: exitCodes.rolledBack,
+    http: 409,
+  },
+  'rollback-incomplete': {
+    means: 'A migration could not be undone completely',
+    exit: exitCodes.rollbackIncomplete,
+    http: 409,
+  },
+  interrupted: {
+    means: 'Stopped by a signal',
+    exit: exitCodes.interrupted,
+    http: 503,
+  },
+} as const satisfies Record<string, { means: string; exit: number; http: number }>;
 
 export type ErrorCode = keyof typeof codes;
 
 export const errorCodes = Object.keys(codes) as ErrorCode[];
+
+/** What each code means, for the documentation. */
+export const errorTable: Readonly<Record<ErrorCode, { means: string; exit: number; http: number }>> = codes;
 
 /** The one error class: what failed and on what (`message`), which kind (`code`), what to do (`hint`), and why (`cause`). */
 export class VnmError extends Error {
