@@ -7,7 +7,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const inDocs = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
   .filter((file) => file.endsWith('.md'))
   .map((file) => join('docs', file));
-const pages = ['README.md', 'CONTRIBUTING.md', ...inDocs];
+const pages = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...inDocs];
 
 const textOf = (file: string) => readFileSync(join(root, file), 'utf8');
 
