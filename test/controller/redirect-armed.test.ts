@@ -96,7 +96,7 @@ it('reads a clock anew that was set after it had been measured', () =>
     ]);
     const { apartMs, notes } = await redirectWith(offsets, measured);
     expect(Math.abs(apartMs + 700)).toBeLessThan(100);
-    expect(notes).toEqual([`the clock of ${second} was set; it is read anew`]);
+    expect(notes).toEqual([`the clock of ${second} was set; reading it again`]);
   }));
 
 const exact = new Map([

@@ -171,7 +171,7 @@ describeAsRoot('reconcile', () => {
     expect(await verified()).toBe(false);
   });
 
-  it('mends it, and touches nothing else', async () => {
+  it('repairs it, and touches nothing else', async () => {
     const right = [access!.gatewayEnd.interface, toG1.a.interface];
     const indexes = () =>
       right.map((name) => JSON.parse(ip(own.namespace('gw1'), `-json link show ${name}`))[0].ifindex);
@@ -189,7 +189,7 @@ describeAsRoot('reconcile', () => {
     ]);
     const { events } = await own.vnm.ok<SliceStatus>('status two');
     expect(events.filter(({ kind }) => kind === 'reconciled').map(({ message }) => message)).toEqual([
-      'slice: 15 differences mended on n1, n2, gw1, gw2, h1, h2',
+      'slice: 15 differences repaired on n1, n2, gw1, gw2, h1, h2',
     ]);
     // What others put there is still there; without it all is as it was.
     ip(router('n1', 'a'), 'link del mine0');
