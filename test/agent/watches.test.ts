@@ -255,7 +255,7 @@ describe('the watches of an agent', () => {
     await expect(watches.stop({ id: 'w' })).rejects.toMatchObject({
       code: 'not-found',
       message: "this node has no watch 'w'",
-      hint: 'a watch that nobody asks about for a minute ends',
+      hint: 'start it again: a watch ends when no controller asks about it for a minute',
     });
     await expect(watches.watch(watching([], { from: '192.0.2.1' }))).rejects.toMatchObject({
       code: 'not-found',
