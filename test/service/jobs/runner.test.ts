@@ -179,7 +179,7 @@ describe('while somebody else works on the VN', () => {
     });
   });
 
-  test('a refusal that nobody is behind is a failure', async () => {
+  test('a refusal that no other command causes is a failure', async () => {
     world.fateOf = () => ({ ms: 1, outcome: new VnmError('conflict', 'no room for another instance') });
     world.add({ name: 'j', cron: '0 1 * * *', retries: 0 });
     world.start();
