@@ -72,7 +72,7 @@ export function startWatching(context: ServiceContext, log: Log, counts: Watchin
     }
   }
 
-  /** No caller must wait for a node that is down. */
+  /** A caller must not wait for a node that is down. */
   function markNode({ slice, name, to, cause }: HealthChange): void {
     if (to === 'down')
       connections.markAway(slice.name, name, new VnmError('unreachable', `node '${name}' is down: ${cause}`));

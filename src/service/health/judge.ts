@@ -15,7 +15,7 @@ export interface Finding {
   readonly name: string;
   /** Undefined where no probe can tell. */
   readonly evidence: Evidence | undefined;
-  /** Who says so, or why no one can. */
+  /** The source of the evidence, or why there is none. */
   readonly by: string;
 }
 

@@ -44,7 +44,7 @@ function stackDifferences(namespace: string, found: KernelState, wanted: KernelS
   return namespace === ownStack ? differences : differences.map((difference) => ({ ...difference, namespace }));
 }
 
-/** Reports a link of another kind as a whole, and of the same kind each property that differs. */
+/** Reports a link that is another thing altogether as a whole; of the same thing, each property that differs. */
 function linkDifferences({ links: before }: Stack, { links: after }: Stack): Difference[] {
   const differences = compare('interface', described(before, describeLink), described(after, describeLink));
   const same = [...before].filter(([name, link]) => {
@@ -137,7 +137,7 @@ function compare(
   });
 }
 
-/** Reports only the rules where the filter has not the right ones, else the tunnels that stay. */
+/** Where the filter lacks the right rules, reports only that; else reports on the tunnels that stay. */
 function filterDifferences(found: KernelState, wanted: KernelState): Difference[] {
   const [before, after] = [tunnelKeys(found), tunnelKeys(wanted)];
   if (found.filter === undefined || wanted.filter === undefined || !hasLinks(found)) return [];

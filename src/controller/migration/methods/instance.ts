@@ -84,7 +84,7 @@ function controlOf({ context, urpf }: Run, options: MoveOptions, { flows, schedu
   const isFree = urpf !== 'strict' && schedule.gates.size === 0 && options.offsetsMs === undefined;
   if (options.control === 'remote' || !isUrgent || !isFree) return options.control;
   const text =
-    'the controller commands the gateways to redirect at once, without arming them: traffic waits, and no packets are lost';
+    'the controller commands the gateways to redirect at once, without arming them: traffic waits, and this loses no packets';
   context.report({ kind: 'note', text });
   return 'remote';
 }
