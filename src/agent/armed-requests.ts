@@ -57,7 +57,7 @@ export function createArmedRequests(armed: Armed<ArmedContext>, dataPlane: DataP
       return {};
     },
     async cancel({ id }) {
-      // Who cancels shall not be told that there is nothing, and then it is armed after all.
+      // Wait, so that this does not answer that there is nothing to cancel, just before the arming succeeds after all.
       await arming.get(id)?.catch(() => undefined);
       return { result: await armed.cancel(id) };
     },

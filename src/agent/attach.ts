@@ -75,7 +75,7 @@ function daemonWords(slice: string, file: string, policy: string | undefined): s
   return [file, 'daemon', '--slice', slice, ...(policy === undefined ? [] : ['--policy', policy])];
 }
 
-/** Undefined where nobody listens. */
+/** Undefined where no process listens. */
 async function tryConnect(path: string): Promise<Socket | undefined> {
   const socket = connect(path);
   try {

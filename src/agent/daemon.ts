@@ -36,7 +36,7 @@ import { createWatches } from './watches.ts';
 const farewellMs = 100;
 
 /**
- * Serves until it is told to end; whoever starts it holds the slice's lock, so that there is only one. Throws VnmError when it
+ * Serves until it is asked to end; whoever starts it holds the slice's lock, so that there is only one. Throws VnmError when it
  * cannot begin. `file`: of this program. `brought`: a policy that counts where the node has no file with one.
  */
 export async function runDaemon(slice: string, file: string, brought?: Policy): Promise<void> {

@@ -18,7 +18,7 @@ export interface OtherSlice {
 
 /**
  * Those that have something installed here, and those that an administrator put here (`lib`: where its command would be). A policy of a
- * slice that has nothing here, as earlier versions left it behind after a look, is in nobody's way.
+ * slice that has nothing here, as earlier versions left it behind after a look, is in no one's way.
  */
 export async function otherSlices(directory: string, lib: string, slice: string): Promise<OtherSlice[]> {
   const others = (await readPolicies(directory)).filter(({ policy }) => policy.slice !== slice);

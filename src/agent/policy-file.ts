@@ -63,7 +63,7 @@ export async function openPolicy(
   };
 }
 
-/** Limits that nobody chose: an earlier version gave them to nodes of one's own, too. */
+/** Limits that no administrator chose: an earlier version gave them to nodes of one's own, too. */
 function isEarlierDefault(found: Policy, brought: Policy): boolean {
   return isDeepStrictEqual(found.limits, sharedLimits) && !isDeepStrictEqual(found.limits, brought.limits);
 }

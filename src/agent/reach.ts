@@ -127,7 +127,7 @@ async function isAnswered(
     udp.send(probe, undefined, onError);
   }
 
-  /** Only a connected socket is told of ICMP errors. To connect fails while there is no route. */
+  /** Only a connected socket receives ICMP errors. To connect fails while there is no route. */
   function attempt(): void {
     if (connected) send();
     else

@@ -63,7 +63,7 @@ function checkLimits(text: string): void {
 
 /**
  * Closes what was open when this process began, other than its standard streams: a process that it starts would have it, too. All that
- * Node.js opens itself is closed on exec, which is how they are told apart.
+ * Node.js opens itself is closed on exec, which distinguishes them.
  */
 export function closeInherited(): void {
   for (const name of readdirSync('/proc/self/fd')) {

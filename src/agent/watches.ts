@@ -9,7 +9,7 @@ import { openWatch, type Watch } from './watches/watch.ts';
 /** Of one agent. With all their targets they have some two thousand sockets. */
 export const maxWatches = 8;
 
-/** A watch that nobody asked about for so long ends: its controller has gone. */
+/** A watch ends after so long without a request for it: its controller has gone. */
 const idleSeconds = 60;
 
 export interface Watches {
@@ -24,7 +24,7 @@ export interface Watches {
 
 interface Kept {
   readonly watch: Watch;
-  /** Counted by the timer, not by the clock: while this process is stopped nobody can ask. */
+  /** Counted by the timer, not by the clock: while this process is stopped no controller can ask. */
   idleSeconds: number;
 }
 

@@ -8,7 +8,7 @@ const kinds = ['node', 'router', 'tunnel', 'path'] as const;
 
 /** How many are up, and a line for each that is not. */
 export function healthLines({ watchedAt, health }: Pick<SliceStatus, 'watchedAt' | 'health'>, nowMs: number): string[] {
-  if (watchedAt === null) return ['health: nobody watches (pl-vnm serve)'];
+  if (watchedAt === null) return ['health: not monitored (run pl-vnm serve)'];
   const old = nowMs - watchedAt > livesMs ? ` as of ${new Date(watchedAt).toISOString()}, the service is away` : '';
   const counts = kinds.flatMap((kind) => {
     const all = health.filter((record) => record.kind === kind);

@@ -13,7 +13,7 @@ export function migrationText(result: MigrateResult): string {
 
 type Parts = Pick<MigrateResult, 'moves' | 'fromRecord' | 'phases' | 'redirections' | 'flows'>;
 
-/** What is told of a migration beside how it ended; what is empty is left out. */
+/** The parts of a migration's report other than its outcome; empty parts are left out. */
 export function migrationParts(result: Parts): string[] {
   return [
     ...(result.moves.length > 0 ? [moves(result)] : []),

@@ -23,7 +23,7 @@ const systemSources: ClockSources = {
 /**
  * Node.js tells Unix time in whole milliseconds only, so its difference to the monotonic clock is measured once and kept: the
  * kernel slews both clocks together, and only setting the clock changes the difference. Each reading bounds the difference from
- * both sides, which shows when the clock was set (it is measured again) and mends a measurement that was interrupted.
+ * both sides, which shows when the clock was set (it is measured again) and corrects a measurement that was interrupted.
  * `skewMs` shifts `wallMs`, for tests.
  */
 export function createSystemClock(skewMs: number | (() => number) = 0, sources: ClockSources = systemSources): Clock {
@@ -45,7 +45,7 @@ export function createSystemClock(skewMs: number | (() => number) = 0, sources: 
 }
 
 /**
- * The clock as it is now, for what takes a while: from here on it follows the monotonic clock, and nobody can set it. Of a few
+ * The clock as it is now, for what takes a while: from here on it follows the monotonic clock, and no one can set it. Of a few
  * readings the one that was least interrupted counts.
  */
 export function steadyClock({ wallMs, monotonicMs }: Clock): Clock {

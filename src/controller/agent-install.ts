@@ -139,7 +139,7 @@ function checkPolicyOptions(slice: Slice, options: PolicyOptions): PolicyOptions
   throw new VnmError('usage', 'a limit must be a whole number from 0 on, and trafficBps any number from 0 on');
 }
 
-/** Subnet, names and ids are the slice file's. What an administrator allowed before stays, unless it is said anew. */
+/** Subnet, names and ids are the slice file's. What an administrator allowed before stays, unless the options set it again. */
 export function mergePolicy(own: Policy, present: readonly Policy[], { limits, operations }: PolicyOptions): Policy {
   const before = present.find(({ slice }) => slice === own.slice);
   return {

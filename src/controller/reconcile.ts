@@ -41,15 +41,15 @@ export async function reconcile(context: Context, slice: Slice, options: Reconci
     const meant = recorded.filter(({ vn }) => vns.includes(vn));
     const nodes = nodesOf(store, slice, vns);
     context.report({ kind: 'phase', text: `${dryRun ? 'compare with' : 'reconcile'} ${nodes.size} nodes` });
-    const mend = async (agents: Agents): Promise<ReconcileResult> => {
+    const repair = async (agents: Agents): Promise<ReconcileResult> => {
       const comparing = { meant, dryRun, ...(options.vn === undefined ? { recorded } : {}) };
       const { differences, unreachable, failed } = await compareNodes(locked, agents, comparing);
-      const mended = differences.filter(({ additional }) => !additional);
+      const repaired = differences.filter(({ additional }) => !additional);
       const additional = differences.filter((difference) => difference.additional);
       const names = meant.map(({ vn }) => vn.name);
-      if (!dryRun && mended.length > 0) recordReconciled(store, slice, options.vn, mended);
-      return { slice: slice.name, vns: names, dryRun, mended, additional, unreachable, failed };
+      if (!dryRun && repaired.length > 0) recordReconciled(store, slice, options.vn, repaired);
+      return { slice: slice.name, vns: names, dryRun, mended: repaired, additional, unreachable, failed };
     };
-    return withReachable(locked, slice, nodes, mend, { faulty: 'missing' });
+    return withReachable(locked, slice, nodes, repair, { faulty: 'missing' });
   });
 }

@@ -27,7 +27,7 @@ import { isGated, type MigrateResult, type Recorded, type Run } from './migratio
 import { applyAll, requireNodes, withReachable } from './nodes/agents.ts';
 
 /**
- * Finishes an interrupted migration from where it was. Before the redirection it prepares anew, since the old routers may have
+ * Finishes an interrupted migration from where it was. Before the redirection it prepares again, since the old routers may have
  * learnt since; after it, it first brings every gateway to the new instance. `unchanged` when nothing was interrupted. Throws
  * VnmError `not-found` when the VN is not installed, `unreachable` while a node that it needs is away, as in `migrate`; then nothing
  * is changed.
@@ -153,7 +153,7 @@ async function removeTrials(
   events.add(slice.name, 'trial-removed', `VN '${vn.name}'`);
 }
 
-/** What an earlier attempt made of the new instance may be out of date: it is made anew. */
+/** What an earlier attempt made of the new instance may be out of date: remove it, to make it again. */
 async function clear(run: Run, fresh: Recorded): Promise<void> {
   const { instance } = run.old;
   await applyAll(run.agents, mergeBatches(setGroups(run, [instance], instance), tearDownInstance(run, fresh.instance)));

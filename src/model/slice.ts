@@ -13,7 +13,7 @@ export interface Slice {
   readonly latency: LatencyMap;
   /** Servers that the controller and the nodes ask for the time, each `host` or `host:port`. */
   readonly ntp: readonly string[];
-  /** Whether the service mends by itself what differs on the nodes. */
+  /** Whether the service repairs by itself what differs on the nodes. */
   readonly repair: boolean;
   /** At least one. A file with `vn:` has one, a file with `vns:` any number. */
   readonly vns: readonly VirtualNetwork[];

@@ -4,7 +4,7 @@ import { isOfInstance } from './translate.ts';
 
 /**
  * The entries of a router (`live`) that somebody has added to those that the VN has there (`own`). Where one of the VN's has
- * gone or leads elsewhere nothing was added: that is a difference, which can be mended. Left out is what no migration takes along:
+ * gone or leads elsewhere nothing was added: that is a difference, which can be repaired. Left out is what no migration takes along:
  * entries over nexthop objects.
  */
 export function addedRoutes(live: readonly Route[], own: readonly Route[], instance: Instance): Route[] {

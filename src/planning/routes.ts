@@ -9,7 +9,7 @@ import type { AccessLink } from './vn-plan.ts';
 /** Entries by router. */
 export type RoutingState = ReadonlyMap<RouterName, readonly Route[]>;
 
-/** How the entries that we install are marked in the kernel (rtnetlink protocol numbers nobody else uses). */
+/** How the entries that we install are marked in the kernel (rtnetlink protocol numbers no one else uses). */
 const routeProtocol = 'vnm';
 
 /** Static shortest-path routes of every router of an instance: to all end hosts, and to the instance's own addresses. */
@@ -36,7 +36,7 @@ export function computeRoutes(
 
 /**
  * Routes to every address of the instance, so that each gateway and router can be probed over the instance it belongs to.
- * They are made anew for each instance, never cloned. Addresses on a router's own links need none.
+ * They are computed for each instance, never cloned. Addresses on a router's own links need none.
  */
 export function infrastructureRoutes(vn: VirtualNetwork, instance: Instance): Map<RouterName, Route[]> {
   const next = shortestPaths(routerNames(vn), vn.links);

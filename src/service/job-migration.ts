@@ -4,7 +4,7 @@ import { type MigrateOptions, type MigrateResult, migrate } from '../controller/
 import { resume } from '../controller/recover.ts';
 import { VnmError } from '../model/errors.ts';
 
-/** The migration of a job. One of the same VN that was interrupted is finished first: nobody may be there to do it. */
+/** The migration of a job. One of the same VN that was interrupted is finished first: perhaps no one is there to do it. */
 export async function migrateForJob(
   context: Context,
   { slice: name, vn: vnName }: { readonly slice: string; readonly vn: string },

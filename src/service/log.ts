@@ -59,7 +59,7 @@ export type Log = Record<LogLevel, (event: LogEvent, message: string, fields?: L
 /** Bytes of log that wait for whoever reads it. */
 const maxWaiting = 1024 * 1024;
 
-/** A line that cannot be written, as where the disk is full or nobody has read the lines before, is lost; the service goes on. */
+/** A line that cannot be written, as where the disk is full or the lines before it are unread, is lost; the service goes on. */
 const stderr: DestinationStream = {
   write: (line) => {
     if (process.stderr.writableLength < maxWaiting) process.stderr.write(line);
@@ -85,7 +85,7 @@ export function openLog({ level = 'info', stream }: { level?: LogLevel; stream?:
   return { debug: writer('debug'), info: writer('info'), warn: writer('warn'), error: writer('error') };
 }
 
-/** What nobody foresaw, a fault of the program, with its stack. */
+/** An unforeseen error, a fault of the program, has its stack. */
 function describe(thrown: unknown): { code: string; message: string; stack?: string | undefined } {
   const { code, message } = errorJson(thrown).error;
   return thrown instanceof VnmError || !(thrown instanceof Error)

@@ -1,4 +1,4 @@
-/** Migrations that were interrupted are finished when the service starts, and those of its jobs before they begin anew. */
+/** Finishes interrupted migrations: all when the service starts, and those of a job before it begins again. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Context } from '../controller/base/context.ts';
 import { isLocked } from '../controller/base/lock.ts';

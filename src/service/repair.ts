@@ -1,6 +1,6 @@
 /**
- * Repair in place: what on the nodes is not as the database says is found by looking, and mended by `reconcile`. It looks at once
- * when something is suspect, when an agent was started anew or a node is back, and every minute.
+ * Repair in place: looks for what on the nodes is not as the database says, and repairs it by `reconcile`. It looks at once when
+ * something is suspect, when an agent was restarted or a node is back, and every minute.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Context } from '../controller/base/context.ts';
@@ -18,7 +18,7 @@ export interface RepairOptions {
   readonly auditMs: number;
   /** From one look to the next at least, whatever happens. */
   readonly pauseMs: number;
-  /** Most repairs of a slice in an hour; what breaks as often is not mended by repairing it. */
+  /** Most repairs of a slice in an hour; repair does not help against a fault that returns as often. */
   readonly perHour: number;
 }
 
@@ -39,7 +39,7 @@ export interface RepairParts {
 }
 
 export interface Repairer {
-  /** Looks soon. Reasons that come meanwhile are told together. */
+  /** Looks soon. One message names all reasons that come meanwhile. */
   look(slice: string, reason: string): void;
   /** Waits for what is under way. `signal` must be aborted before. */
   ended(): Promise<void>;
@@ -51,13 +51,13 @@ const auditReason = 'looked at as every minute';
 const retryMs = 10_000;
 /** While a slice cannot be looked at, so many reasons to do so are kept. */
 const maxReasons = 20;
-/** So many differences are told in an event's message; all are in its detail. */
+/** An event's message names so many differences; its detail has all. */
 const maxTold = 5;
 
 export function createRepairer(parts: RepairParts, options: RepairOptions): Repairer {
   const { context, signal } = parts;
   const reasons = new Map<string, Set<string>>();
-  /** What was told already and not mended, so that it is told once. */
+  /** What was reported and not repaired, so that it is reported once. */
   const told = new Map<string, string>();
   const auditedMs = new Map<string, number>();
   /** Until when, by `performance.now()`, a slice is left alone. */
@@ -110,7 +110,7 @@ export function createRepairer(parts: RepairParts, options: RepairOptions): Repa
       for (const { node, message } of failed) parts.onError(name, new VnmError('failed', `node '${node}': ${message}`));
       const broken = differences.filter(({ additional }) => !additional);
       if (broken.length === 0) told.delete(name);
-      else await mend(slice, broken, causeOf(why));
+      else await repair(slice, broken, causeOf(why));
     } catch (error) {
       pausedMs.set(name, performance.now() + retryMs);
       if (!signal.aborted) parts.onError(name, error);
@@ -138,25 +138,25 @@ export function createRepairer(parts: RepairParts, options: RepairOptions): Repa
     );
   }
 
-  async function mend(slice: Slice, broken: readonly NodeDifference[], cause: string): Promise<void> {
+  async function repair(slice: Slice, broken: readonly NodeDifference[], cause: string): Promise<void> {
     const { events } = context.store;
     const what = tell(broken);
-    if (!slice.repair) return once(slice.name, 'off', `not mended, since repair is off: ${what} (${cause})`, broken);
+    if (!slice.repair) return once(slice.name, 'off', `not repaired, since repair is off: ${what} (${cause})`, broken);
     const recent = events.count(slice.name, ['repaired', 'repair-failed'], parts.now() - hourMs);
     if (recent >= options.perHour) {
-      const words = `not mended, since ${recent} repairs in an hour are enough: ${what} (${cause})`;
+      const words = `not repaired, since ${recent} repairs in an hour are enough: ${what} (${cause})`;
       return once(slice.name, 'limited', words, broken);
     }
     try {
-      const { mended, failed } = await reconcile({ ...context, wait: false }, slice, { dryRun: false });
+      const { mended: repaired, failed } = await reconcile({ ...context, wait: false }, slice, { dryRun: false });
       if (failed.length > 0) {
         const words = failed.map(({ node, message }) => `node '${node}': ${message}`).join('; ');
         throw new VnmError('failed', words);
       }
       told.delete(slice.name);
       // It was right again before anybody came.
-      if (mended.length === 0) return;
-      parts.tell(slice.name, 'repaired', `${tell(mended)} (${cause})`, { cause, mended });
+      if (repaired.length === 0) return;
+      parts.tell(slice.name, 'repaired', `${tell(repaired)} (${cause})`, { cause, mended: repaired });
       parts.onOutcome(slice.name, 'mended');
     } catch (error) {
       // Somebody was quicker, and works on the slice now: it is looked at again.

@@ -1,4 +1,4 @@
-/** Health and repair together: what is seen is written down, told, and mended. */
+/** Health and repair together: records, reports and repairs what the watches see. */
 
 import { systemClock } from '../clock/clock.ts';
 import type { Connections } from '../controller/base/connections.ts';
@@ -52,7 +52,7 @@ export function startWatching(context: ServiceContext, log: Log, counts: Watchin
     const advice = kind === 'node' && to === 'down' ? advise(slice, name) : [];
     const words = [message, ...advice].join('; ');
     const detail = { vn, kind, name, from: change.from, to, cause };
-    // Of what has just been looked at for the first time nobody needs to hear that it is well.
+    // A first look that finds a thing well is no news.
     if (change.from !== 'unknown' || to !== 'up')
       writer.write(() => store.events.add(slice.name, `health-${to}`, words, detail));
     log[to === 'up' ? 'info' : 'warn']('health', words, { slice: slice.name, ...(vn === '' ? {} : { vn }) });
@@ -62,7 +62,7 @@ export function startWatching(context: ServiceContext, log: Log, counts: Watchin
     if (to === 'up' && change.from === 'down') repairer.look(slice.name, message);
   }
 
-  /** Without it where the database is busy: that the node is down shall be told all the same. */
+  /** No advice where the database is busy: the report that the node is down must come all the same. */
   function advise(slice: Slice, node: NodeName): string[] {
     try {
       return adviceFor(store, slice, node);
@@ -72,7 +72,7 @@ export function startWatching(context: ServiceContext, log: Log, counts: Watchin
     }
   }
 
-  /** Nobody shall wait for a node that is down. */
+  /** A caller must not wait for a node that is down. */
   function markNode({ slice, name, to, cause }: HealthChange): void {
     if (to === 'down')
       connections.markAway(slice.name, name, new VnmError('unreachable', `node '${name}' is down: ${cause}`));
@@ -96,7 +96,7 @@ export function startWatching(context: ServiceContext, log: Log, counts: Watchin
       connect,
       onChange,
       onAgentStarted: (slice, node) => {
-        const message = `the agent of ${node} was started anew`;
+        const message = `the agent of ${node} was restarted`;
         writer.write(() => store.events.add(slice.name, 'agent-started', message, { node }));
         log.warn('agent-started', message, { slice: slice.name, node });
         repairer.look(slice.name, message);

@@ -6,7 +6,7 @@ type Issue = z.core.$ZodIssue;
 export function inOneForm(issues: readonly Issue[]): Issue[] {
   return issues.flatMap((issue) => {
     if (issue.code !== 'invalid_union') return [issue];
-    // The first form is told of where the value is of another type than any of them.
+    // Where the value has another type than every form, report the issues of the first form.
     const form = issue.errors.find((inner) => !inner.some(isOtherType)) ?? issue.errors[0] ?? [];
     return inOneForm(form.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] })));
   });

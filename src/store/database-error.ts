@@ -54,7 +54,7 @@ export function isDatabaseError(error: unknown): boolean {
   return error instanceof VnmError && error.cause instanceof SqliteError;
 }
 
-/** The same methods, whose errors of SQLite are told as `asDatabaseError` does. */
+/** The same methods, which throw errors of SQLite as `asDatabaseError` words them. */
 export function telling<T extends object>(methods: T, path: string): T {
   const entries = Object.entries(methods).map(([name, method]: [string, (...args: unknown[]) => unknown]) => {
     const told = (...args: unknown[]) => {

@@ -1,7 +1,7 @@
 import type { Db } from './db.ts';
 import type { Holder } from './locks.ts';
 
-/** `unknown`: nobody has looked yet, or can. `suspect`: it does not answer, for too short a time to say more. */
+/** `unknown`: the service has not looked yet, or cannot. `suspect`: it does not answer, for too short a time to say more. */
 export type HealthState = 'unknown' | 'up' | 'suspect' | 'down';
 /** `tunnel`: a virtual link, or a gateway's into its router. `path`: from one gateway to another, end to end. */
 export type HealthKind = 'node' | 'router' | 'tunnel' | 'path';

@@ -5,11 +5,11 @@ import type { Holder } from './locks.ts';
 
 export type MissedPolicy = 'skip' | 'once';
 type JobState = 'active' | 'paused' | 'done';
-/** `unchanged`: the VN was there already. `missed`: nobody was there to start it in time. `skipped`: it could not be started. */
+/** `unchanged`: the VN was there already. `missed`: no service was there to start it in time. `skipped`: it could not be started. */
 export const runOutcomes = ['completed', 'unchanged', 'rolled-back', 'failed', 'skipped', 'missed'] as const;
 export type RunOutcome = (typeof runOutcomes)[number];
 
-/** What a job shall do and when; times are Unix ms. */
+/** What a job is to do and when; times are Unix ms. */
 export interface NewJob {
   readonly name: string;
   readonly slice: string;
@@ -30,7 +30,7 @@ export interface NewJob {
   readonly latestStartMs: number;
 }
 
-/** A run that shall be tried again, and from when on. */
+/** A run to try again, and from when on. */
 export interface Retry extends DueRun {
   readonly at: number;
 }
@@ -110,7 +110,7 @@ export interface JobStore {
   remove(id: number): void;
   change(id: number, change: JobChange): void;
   /**
-   * Writes what `decide` answers for the job as it is now, while nobody else can write. Answers what of it was written: a run that is
+   * Writes what `decide` answers for the job as it is now, while no other process can write. Answers what of it was written: a run that is
    * among the job's already is not written again, nor started. Undefined when there is no such job any more.
    */
   advance(

@@ -363,7 +363,7 @@ function partialOf(copy: string): string {
   return `${copy}.partial`;
 }
 
-/** Through a connection of its own, which reads what is committed: nobody can write meanwhile. On the disk when it returns. */
+/** Through a connection of its own, which reads what is committed: no other process can write meanwhile. On the disk when it returns. */
 function makeCopy(path: string, copy: string): void {
   rmSync(copy, { force: true });
   const reader = new Database(path, { readonly: true });

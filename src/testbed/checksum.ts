@@ -1,7 +1,7 @@
 /**
  * Pure: transport checksums of packets inside VXLAN. A host leaves the inner UDP or TCP checksum to the hardware when it sends over
  * a VXLAN device: the field then holds the sum of the pseudo header only (CHECKSUM_PARTIAL). Between two namespaces no
- * hardware completes it, and whoever takes the packet out of the kernel and sends it anew must.
+ * hardware completes it, and whoever takes the packet out of the kernel and sends it again must.
  */
 
 const vxlanHeaderBytes = 8;

@@ -10,7 +10,7 @@ export interface KeyPair {
 }
 
 /**
- * A new Ed25519 key pair. ssh2 1.17 strips a zero byte that a public key begins with, one time in 256, and then nobody can read the
+ * A new Ed25519 key pair. ssh2 1.17 strips a zero byte that a public key begins with, one time in 256, and then no program can read the
  * pair (mscdex/ssh2 issue 1390); such a one is thrown away.
  */
 export function makeKeyPair(): KeyPair {

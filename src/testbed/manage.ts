@@ -31,7 +31,7 @@ export async function bringUp(store: Store, slices: readonly Slice[], options: B
   const { id, directory } = recorded ?? newTestbed(store, slices);
   try {
     const testbed = await testbedUp(slices, { id, directory, ...options });
-    // A testbed that was partly dead has been made anew, with nothing on it.
+    // A testbed that was partly dead has been made again, with nothing on it.
     if (recorded !== undefined && recorded.record !== JSON.stringify(testbed)) forgetInstalled(store, names);
     store.testbeds.saveRecord(id, testbed, names);
     return testbed;

@@ -41,7 +41,7 @@ export async function removeNamespaces(id: string): Promise<void> {
     // Until now an agent may have made or deleted some.
     const left = await testbedNamespaces(id);
     if (left.length > 0) await run('ip', ['-batch', '-'], left.map((name) => `netns delete ${name}\n`).join(''));
-    // Nobody can enter any more; this is for who just did, begun by an interrupted `up`.
+    // No process can enter any more; this ends those that just did, begun by an interrupted `up`.
     await endProcesses(links);
   } finally {
     await Promise.all(files.map((file) => file?.close()));

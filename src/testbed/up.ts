@@ -29,7 +29,7 @@ export interface TestbedOptions {
 
 /**
  * Gives every node without `host` of these slices a place on this machine. A testbed that is up and alive stays as it is; one
- * that is partly dead is made anew. On a failure or an abort nothing stays behind.
+ * that is partly dead is made again. On a failure or an abort nothing stays behind.
  *
  * Throws VnmError: `unsupported` (no Linux, root or tools), `conflict` (the id or the directory is another testbed's, the
  * running testbed is of other slices, or the slices contradict each other), `invalid-input`, `interrupted`, `failed`.

@@ -54,7 +54,7 @@ export async function openAgentChannel(session: SshSession, command: string): Pr
     channel.close();
     // A server may never say that the channel is closed.
     setTimeout(() => end(explain(undefined)), session.limits.questionMs).unref();
-    // Its end is told only when all that came in has been read.
+    // Node.js reports its end only when all that came in has been read.
     channel.resume();
   });
   return {

@@ -15,7 +15,7 @@ import { connectSsh, type SshSession } from './ssh-session.ts';
 import type { SshOptions } from './ssh-types.ts';
 
 /**
- * Constant. First the rule goes, so that nobody attaches any more, then the policy, without which no agent starts; then an agent that
+ * Constant. First the rule goes, so that no one attaches any more, then the policy, without which no agent starts; then an agent that
  * is there all the same is ended: whoever has its lock. What all slices share goes with the last one.
  */
 const removeScript = `

@@ -17,7 +17,7 @@ export interface Parcel {
   readonly directory: string;
   readonly name: string;
   readonly mode: '0755' | '0644' | '0440';
-  /** Of the content as it shall lie there. */
+  /** Of the content as stored there. */
   readonly bytes: number;
   readonly sha256: string;
   /** Turns the stream back into the content. */
@@ -59,7 +59,7 @@ export async function deliver(
   if (!survey.hasAgent) parcels.push(agentParcel(survey, bundle));
   if (survey.runtime === undefined) parcels.push(await runtimeParcel(session, survey));
   const sent = await Promise.allSettled(parcels.map((parcel) => send(session, survey, parcel, signal)));
-  // The first in their order, not the first in time, so that the same fault is told in the same words.
+  // Throws the first failure in the order of the parcels, not in time, so that the same fault gives the same message.
   for (const outcome of sent) if (outcome.status === 'rejected') throw outcome.reason;
   if (survey.runtime !== undefined) return survey.runtime;
   const runtime = `${survey.lib}/node`;
@@ -67,7 +67,7 @@ export async function deliver(
   return runtime;
 }
 
-/** The words to put before a command that root shall run. */
+/** The words to put before a command that must run as root. */
 export function asRoot(survey: NodeSurvey): string {
   return survey.root === 'sudo' ? 'sudo -n ' : '';
 }

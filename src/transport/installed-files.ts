@@ -16,7 +16,7 @@ const searchPath = '/usr/sbin:/usr/bin:/sbin:/bin';
 
 /**
  * The command: it starts the agent's program in a directory, with a core limit and with an environment that are written down here, so
- * that nothing of the login's gets through, whatever the node's sudo is told to keep. A core of root's would show what is in its
+ * that nothing of the login's gets through, whatever the node's sudo is set to keep. A core of root's would show what is in its
  * memory, in a directory of the login's choice. `agent`: the file's name.
  */
 export function attachScript(

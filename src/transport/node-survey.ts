@@ -31,8 +31,8 @@ export const oldestRuntime = 20;
 
 /**
  * Constant, given to `sh` as its standard input. The arguments are the slice's name and the agent's digest. Nothing it runs
- * may read that input. With `sudo` PL_VNM_DIR does not count, since it would not pass it on; a login that has a rule only is told
- * by it where to look for the command, and sudo decides whether it may run that.
+ * may read that input. With `sudo` PL_VNM_DIR does not count, since it would not pass it on; a login that has only a rule learns
+ * from it where to look for the command, and sudo decides whether it may run that.
  */
 const script = `
 # What a login's shell has printed may have no end of line.

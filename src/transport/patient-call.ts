@@ -1,4 +1,4 @@
-/** Calls that give an agent up which does not answer: nobody asks the same dead channel again. */
+/** Calls that give up an agent that does not answer: no later call uses the same dead channel. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { VnmError } from '../model/errors.ts';
 import { secondsText } from '../model/patience.ts';

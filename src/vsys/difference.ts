@@ -1,7 +1,7 @@
-/** What is not as it shall be, in words for people with fields for programs. */
+/** What is not as it must be, in words for people with fields for programs. */
 import type { Route } from '../model/route.ts';
 
-/** One thing on a node. `wanted` and `found` say what it shall be and what it is; null: not there. */
+/** One thing on a node. `wanted` and `found` say what it must be and what it is; null: not there. */
 export interface Difference {
   readonly kind: 'namespace' | 'interface' | 'setting' | 'route' | 'nexthop' | 'rule' | 'filter';
   /** The router's; absent for the node's own network stack. */

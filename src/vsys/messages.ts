@@ -70,7 +70,7 @@ export const requestSchemas = {
   }),
   /**
    * All operations or none, in order. `dryRun` plans and changes nothing. `repair` replaces what exists with other parameters, where
-   * otherwise that is a `conflict`. With either of them the differences are told. Answered with a token when the node will take back
+   * otherwise that is a `conflict`. With either of them the answer has the differences. Answered with a token when the node will take back
    * what was done unless `confirm` comes within `confirmWithinMs`.
    */
   apply: z.strictObject({
@@ -165,7 +165,7 @@ export const requestSchemas = {
     timeoutMs: z.number().positive().max(60_000),
   }),
   /**
-   * Sends each target one small packet from `from` every `intervalMs`, until stopped or until nobody has asked for a minute. A target
+   * Sends each target one small packet from `from` every `intervalMs`, until stopped or until no one has asked for a minute. A target
    * without `port` is a router's address and answers as for `reach`, but must not limit its answers; with `port` it is another agent's
    * watch, which sends back what it gets; that its port is closed is an answer, too, of the node. Answers the port of `from` where this watch does so. With an id that is known the targets and
    * times are replaced; the port and the counts of targets that stay the same go on, as long as `from` does.

@@ -1,6 +1,6 @@
 /**
  * The operations of the agent, named after PlanetLab's Vsys (paper, section II-B). Every field is checked by an anchored
- * pattern here, at both ends, and against the node's policy by the agent. They state what shall be (`_up`) or shall not be
+ * pattern here, at both ends, and against the node's policy by the agent. They state what must be (`_up`) or must not be
  * (`_down`), so applying one twice changes nothing. An operation without `namespace` acts on the node's own network stack.
  */
 import * as z from 'zod';

@@ -29,7 +29,7 @@ export interface RpcClient {
   close(): void;
 }
 
-/** `ended` aborts when the channel that the request came by has ended, so that nobody gets the answer. */
+/** `ended` aborts when the channel that the request came by has ended, so that no one gets the answer. */
 export type Handlers = {
   readonly [M in Method]: (params: Params<M>, ended?: AbortSignal) => Promise<Results[M]>;
 };
@@ -53,7 +53,7 @@ const pingAnswer = z.object({ silentMs: z.number().positive() });
 /** The other end may hang, and its channel stay open. */
 const patienceMs = timeLimits().answerMs;
 
-/** `silentMs`: for how long the server shall take a silent client for alive; without it as it likes. */
+/** `silentMs`: for how long the server is to take a silent client for alive; without it the server decides. */
 export function createRpcClient(input: Readable, output: Writable, silentMs?: number): RpcClient {
   const channel = openChannel(input, output, true);
   const { connection, closed } = channel;

@@ -135,7 +135,7 @@ describeAsRoot('an armed redirection', () => {
     await expect(call().call('armed_results', { id: 'one' })).rejects.toMatchObject({ code: 'not-found' });
   });
 
-  /** Children of the agent's process that have ended, and that nobody has asked for. */
+  /** Children of the agent's process that have ended, and whose exit status the agent has not collected. */
   async function endedChildren(): Promise<string[]> {
     const { pid } = (await call().call('hello', {})).agent;
     const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
@@ -144,11 +144,11 @@ describeAsRoot('an armed redirection', () => {
     return children.filter((child) => /^State:\tZ/m.test(readFileSync(`/proc/${child}/status`, 'utf8')));
   }
 
-  it('leads over an interface that was made anew under a name that was used before', async () => {
+  it('leads over an interface that was made again under a name that was used before', async () => {
     for (let round = 1; round <= 2; round += 1) {
       const at = (await nowThere()) + soonMs;
-      await call().call('arm', { id: 'anew', at, actions: [redirect(group, second), redirect(group, first, 10)] });
-      expect((await done('anew')).state).toBe('fired');
+      await call().call('arm', { id: 'again', at, actions: [redirect(group, second), redirect(group, first, 10)] });
+      expect((await done('again')).state).toBe('fired');
       expect(await endedChildren()).toEqual([]);
       const alone = { op: 'group_up' as const, id: group, active: first, resilient: true };
       await node.apply([
@@ -164,7 +164,7 @@ describeAsRoot('an armed redirection', () => {
     expect(await active(group)).toBe(second);
   });
 
-  it('closes a gate that was made anew under a name that was used before', async () => {
+  it('closes a gate that was made again under a name that was used before', async () => {
     const name = { interface: 'pv001-g3' };
     for (let round = 1; round <= 2; round += 1) {
       await node.apply([{ op: 'gate_up', ...name, limitBytes: 10_000 }]);
@@ -177,7 +177,7 @@ describeAsRoot('an armed redirection', () => {
     }
   });
 
-  it('is done although nobody is connected any more', async () => {
+  it('is done although no client is connected any more', async () => {
     const { client, ended } = node.attach();
     const { sentAt } = await client.call('clock', {});
     await client.call('arm', { id: 'alone', at: sentAt + soonMs, actions: [redirect(group, first)] });

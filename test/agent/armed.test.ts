@@ -198,7 +198,7 @@ describe.runIf(process.platform === 'linux')('what is armed', () => {
       expect((await done(stopped)).state).not.toBe('armed');
       expect((await done(await arm(action(soonMs)))).state).toBe('fired');
     } finally {
-      // One that nobody has waited for would stay, stopped, after all else has ended.
+      // One that was not waited for would stay, stopped, after all else has ended.
       for (const pid of toolsOf(process.pid)) if (pids.includes(pid)) endTool(pid);
     }
   });
@@ -222,7 +222,7 @@ describe.runIf(process.platform === 'linux')('what is armed', () => {
     expect(armed.pending()).toEqual([]);
   });
 
-  it('is told to have failed when its thread ends', async () => {
+  it('is reported as failed when its thread ends', async () => {
     const other = createArmed<undefined>(startKernelTiming, { armed: 4 });
     await other.arm('a', [action(neverMs)], undefined);
     await other.close();

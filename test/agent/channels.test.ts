@@ -108,7 +108,7 @@ describe('manageChannels', () => {
       .toBe('in');
   });
 
-  it('ends a channel on which nobody says hello, also one that is not read', async () => {
+  it('ends a channel on which no client says hello, also one that is not read', async () => {
     await start({ helloMs: 50 });
     const [channel, unread] = [await idle(), connect(path)];
     sockets.push(unread);

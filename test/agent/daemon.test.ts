@@ -131,7 +131,7 @@ describeAsRoot('the agent', () => {
     expect(lines[1]).toMatch(/ apply tunnel_down x1: failed after [\d.]+ ms: interface 'eth0' does not belong/);
   });
 
-  it('is started anew after it was killed, and finds what is installed', async () => {
+  it('is started again after it was killed, and finds what is installed', async () => {
     const router = node.router('a');
     const attached = node.attach();
     const { client } = attached;

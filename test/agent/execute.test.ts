@@ -89,7 +89,7 @@ describeAsRoot('execute', () => {
         `ip -netns ${namespace} link set nothing up: Cannot find device "nothing"`,
         `not undone: ip -netns ${namespace} address del 10.65.0.9/32 dev lo: ipv4: Address not found`,
       ].join('\n'),
-      hint: 'undo the rest by hand, or apply what shall be again',
+      hint: 'undo the rest by hand, or apply the wanted state again',
     });
     execFileSync('ip', ['-n', namespace, 'address', 'del', '10.65.0.1/32', 'dev', 'lo']);
   });

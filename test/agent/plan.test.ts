@@ -218,7 +218,7 @@ describe('planOperations', () => {
     expect(after.stacks.get('')).toEqual(stack([], [{ ...route, type: 'blackhole', nexthops: [] }]));
   });
 
-  it('makes a local tunnel anew with both ends as they were', () => {
+  it('makes a local tunnel again with both ends as they were', () => {
     const near = link('pv001-g', { kind: 'veth', peer: { namespace: 'r-a', name: 'pv001-r' } });
     const far = link('pv001-r', { kind: 'veth', mtu: 1300, up: false, peer: { namespace: '', name: 'pv001-g' } });
     const pair = state(stack([near]), { 'r-a': stack([far]) });
@@ -272,7 +272,7 @@ describe('planOperations', () => {
     ]);
   });
 
-  it('replaces a group in place, and makes it anew under its routes when its kind changes', () => {
+  it('replaces a group in place, and makes it again under its routes when its kind changes', () => {
     const member = (id: number) => ({ id, via: `10.65.0.${id % 10}`, interface: 'pv001-a', onlink: true });
     const group = groupLeadingTo(member(65_537), { id: 65_540, members: [65_537], resilient: false });
     const route = {

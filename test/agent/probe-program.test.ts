@@ -51,7 +51,7 @@ it('runs eight programs at once, whoever asks', async () => {
   expect((await all).map(({ code }) => code)).toEqual(Array.from({ length: 12 }, () => 0));
 });
 
-it('ends a program when nobody waits any more, and starts none then', async () => {
+it('ends a program when no caller waits any more, and starts none then', async () => {
   const ended = new AbortController();
   const program = waiting(ended.signal);
   const [pid] = await until(1);

@@ -36,7 +36,7 @@ function up(end: End, mtu: number, namespace?: string): OperationInput[] {
   ];
 }
 
-/** What the far end of a link may send that nobody asked for, by name. */
+/** Unrequested packets that the far end of a link may send, by name. */
 function hostile(end: End): Record<string, Buffer> {
   const { mac: to, farMac: from, address, far } = end;
   const dhcp = udp(68, 67, Buffer.alloc(240));
@@ -250,7 +250,7 @@ describe.each([true, false])('where nft is there: %s', (hasNft) =>
       expect(nft('list tables')).toBe('');
     });
 
-    it('keeps its settings when its MTU changes so far that the kernel gives it IPv6 anew', async () => {
+    it('keeps its settings when its MTU changes so far that the kernel gives it IPv6 again', async () => {
       await node.apply(everything(1200));
       const ipv6 = () => setting(`ipv6/conf/${own.interface}/disable_ipv6`);
       expect(ipv6).toThrow('No such file');

@@ -61,7 +61,7 @@ describeAsRoot('reach over routers', () => {
   const [host, near, far] = [uniqueName('rch'), uniqueName('rcn'), uniqueName('rcf')];
   const ip = (...words: string[]) => execFileSync('ip', words);
 
-  /** host 10.9.1.1 - 10.9.1.2 near 10.9.2.1 - 10.9.2.2 far, which owns 10.9.3.3 too; nobody has 10.9.2.9. */
+  /** host 10.9.1.1 - 10.9.1.2 near 10.9.2.1 - 10.9.2.2 far, which owns 10.9.3.3 too; no one has 10.9.2.9. */
   beforeAll(() => {
     for (const namespace of [host, near, far]) ip('netns', 'add', namespace);
     link([host, 'veth1', '10.9.1.1/24'], [near, 'veth0', '10.9.1.2/24']);
@@ -120,7 +120,7 @@ describeAsRoot('reach over routers', () => {
     }
   }
 
-  it('has an answer from each router that owns an address, and none from an address nobody owns', async () => {
+  it('has an answer from each router that owns an address, and none from an address no one owns', async () => {
     const to = ['10.9.1.2', '10.9.2.1', '10.9.2.9', '10.9.2.2', '10.9.3.3'];
     expect(await reachFromHost(to, 2000)).toEqual({ answered: [true, true, false, true, true] });
   });

@@ -192,7 +192,7 @@ describeAsRoot('redirect', () => {
     expect(await active()).toBe(second);
   });
 
-  it('leads over an interface that was made anew under a name that was used before', async () => {
+  it('leads over an interface that was made again under a name that was used before', async () => {
     await useGroup(true, first);
     await node.client().call('redirect', { groups: [{ id: group, active: second }] });
     await useGroup(true, first, [first]);

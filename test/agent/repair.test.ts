@@ -90,7 +90,7 @@ const without = <K, V>(map: ReadonlyMap<K, V>, isGone: (key: K) => boolean) =>
 const other = { address: '10.65.7.7', length: 32, bare: true };
 const elsewhere: Nexthop = { id: stray, via: '10.65.0.9', interface: 'pv001-g', onlink: true };
 
-/** What is damaged, and what is told of it. */
+/** What is damaged, and the differences reported. */
 const damages: [string, KernelState, object[]][] = [
   [
     'a namespace that has gone',
@@ -217,7 +217,7 @@ describe('a batch that repairs', () => {
     expect(differencesOf(right, state)).toEqual([]);
   });
 
-  it.each(damages)('mends %s', (_, damaged, differences) => {
+  it.each(damages)('repairs %s', (_, damaged, differences) => {
     const { commands, state } = plan(damaged, batch);
     expect(commands.length).toBeGreaterThan(0);
     expect(differencesOf(damaged, state)).toEqual(differences);
@@ -225,7 +225,7 @@ describe('a batch that repairs', () => {
     expect(differencesOf(right, state).filter(({ name }) => name !== String(stray))).toEqual([]);
   });
 
-  it.each(damages.slice(1, 4))('refuses %s where it shall not repair', (_, damaged) => {
+  it.each(damages.slice(1, 4))('refuses %s where it must not repair', (_, damaged) => {
     expect(() => plan(damaged, batch, false)).toThrow(expect.objectContaining({ code: 'conflict' }));
   });
 
@@ -332,8 +332,8 @@ describeAsRoot('a batch that repairs, on the kernel', () => {
   const apply = (options: { repair?: boolean; dryRun?: boolean }, list = operations) =>
     node.client().call('apply', { operations: list, ...options });
 
-  /** Tells the same in a dry run as when it mends; then nothing is left to do. */
-  async function mends(differences: object[], list = operations): Promise<void> {
+  /** Reports the same in a dry run as when it repairs; then nothing is left to do. */
+  async function repairs(differences: object[], list = operations): Promise<void> {
     const before = await node.inventory();
     const dry = await apply({ repair: true, dryRun: true }, list);
     expect(dry.differences).toEqual(differences);
@@ -349,10 +349,10 @@ describeAsRoot('a batch that repairs, on the kernel', () => {
     expect(await apply({ dryRun: true })).toMatchObject({ differences: [] });
   });
 
-  it('mends a nexthop, its group, and the tunnel below both', async () => {
+  it('repairs a nexthop, its group, and the tunnel below both', async () => {
     const installed = await node.inventory();
     node.ip(`nexthop replace id ${member} via 10.65.0.9 dev pv001-g onlink`);
-    await mends([
+    await repairs([
       { kind: 'nexthop', name: '65536', wanted: "via 10.65.0.4 over 'pv001-g'", found: "via 10.65.0.9 over 'pv001-g'" },
     ]);
     // In use by a nexthop, a group and a route: a tunnel of the same name to another node.
@@ -384,12 +384,12 @@ describeAsRoot('a batch that repairs, on the kernel', () => {
     expect(await node.inventory()).toEqual(installed);
   });
 
-  it('mends what a group leads by', async () => {
+  it('repairs what a group leads by', async () => {
     const wanted = 'resilient group, leads to 65536';
     const installed = await node.inventory();
     node.ip(`nexthop replace id ${lead} via 10.65.0.9 dev pv001-g onlink`);
     const found = "resilient group, leads via 10.65.0.9 over 'pv001-g'";
-    await mends([{ kind: 'nexthop', name: '98304', wanted, found }]);
+    await repairs([{ kind: 'nexthop', name: '98304', wanted, found }]);
     expect(await node.inventory()).toEqual(installed);
   });
 
@@ -397,7 +397,7 @@ describeAsRoot('a batch that repairs, on the kernel', () => {
     const installed = await node.inventory();
     const byWeight = `nexthop replace id ${group} group ${member},255 type resilient buckets 1`;
     node.ip(byWeight);
-    await mends([
+    await repairs([
       {
         kind: 'nexthop',
         name: '98304',
@@ -407,14 +407,14 @@ describeAsRoot('a batch that repairs, on the kernel', () => {
     ]);
     expect(await node.inventory()).toEqual(installed);
     node.ip(`nexthop del id ${group}`);
-    await mends([{ kind: 'nexthop', name: '98304', wanted: 'resilient group, leads to 65536', found: null }]);
+    await repairs([{ kind: 'nexthop', name: '98304', wanted: 'resilient group, leads to 65536', found: null }]);
     expect(await node.inventory()).toEqual(installed);
     node.ip(byWeight);
     await node.client().call('redirect', { groups: [{ id: group, active: member }] });
     expect(await node.inventory()).toEqual(installed);
   });
 
-  it('leads a group to its other member while the tunnel below the active one is made anew', async () => {
+  it('leads a group to its other member while the tunnel below the active one is made again', async () => {
     const installed = await node.inventory();
     const name = 'pv001-h';
     const alternative: OperationInput[] = [
@@ -440,7 +440,7 @@ describeAsRoot('a batch that repairs, on the kernel', () => {
     });
     expect(await node.inventory()).toEqual(damaged);
     const tunnel = 'a vxlan with VNI 4098 to ';
-    await mends(
+    await repairs(
       [{ kind: 'interface', name: 'pv001-g', wanted: `${tunnel}192.0.2.9:4790`, found: `${tunnel}192.0.2.8:4790` }],
       both,
     );
@@ -452,14 +452,14 @@ describeAsRoot('a batch that repairs, on the kernel', () => {
     expect(await node.inventory()).toEqual(installed);
   });
 
-  it('mends an address and a neighbour without losing the routes over the interface', async () => {
+  it('repairs an address and a neighbour without losing the routes over the interface', async () => {
     const installed = await node.inventory();
     const router = node.router('a');
     node.ip('address add 10.65.7.7/24 dev pv001-r', router);
     node.ip('address del 10.65.0.1/32 dev pv001-r', router);
     node.ip(`neighbour replace 10.65.7.8 lladdr ${mac(9)} dev pv001-r nud permanent`, router);
     node.ip('neighbour del 10.65.0.2 dev pv001-r', router);
-    await mends(
+    await repairs(
       [
         { wanted: 'address 10.65.0.1/32', found: 'address 10.65.7.7/24' },
         { wanted: `neighbour 10.65.0.2 at ${mac(2)}`, found: `neighbour 10.65.7.8 at ${mac(9)}` },
@@ -486,7 +486,7 @@ describeAsRoot('a batch that repairs, on the kernel', () => {
     expect(named('pv001-g.ifb')).toMatchObject({ gate: { interface: 'pv001-g', closed: false } });
     expect(named('pv001-x')).toMatchObject({ peer: { name: 'pv001-y', namespace: node.router('a') } });
     expect(named('pv001-y')).toMatchObject({ peer: { name: 'pv001-x' } });
-    await mends(
+    await repairs(
       [
         { kind: 'interface', name: 'pv001-g.ifb', wanted: null, found: 'an open gate' },
         {

@@ -1,4 +1,4 @@
-/** What a stream's receiving socket has no room for is told apart from what is lost on the way. */
+/** A stream counts packets that its receiving socket has no room for separately from those lost on the way. */
 import { execFileSync } from 'node:child_process';
 import { afterEach, describe, expect, it, test } from 'vitest';
 import { dropsIn } from '../../src/agent/dataplane/kernel/drops.ts';

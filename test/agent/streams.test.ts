@@ -148,7 +148,7 @@ describe('a stream', () => {
     });
   });
 
-  it('that the kernel refuses or nobody receives was sent all the same', async () => {
+  it('that the kernel refuses or no one receives was sent all the same', async () => {
     const streams = streamsOf();
     await streams.send(sending('refused', 9, { count: 5, to: '127.255.255.255' }));
     await streams.send(sending('unheard', 9, { count: 5 }));

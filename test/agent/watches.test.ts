@@ -237,7 +237,7 @@ describe('the watches of an agent', () => {
     expect(await targetsOf(watches)).toMatchObject([{ sent: 3, answered: 3 }]);
   });
 
-  it('begin anew from another address, and go on when there is none', async () => {
+  it('begin again from another address, and go on when there is none', async () => {
     const watches = watchesOf();
     const targets = [{ name: 'a', to: there }];
     const { port } = await watches.watch(watching(targets));
@@ -255,7 +255,7 @@ describe('the watches of an agent', () => {
     await expect(watches.stop({ id: 'w' })).rejects.toMatchObject({
       code: 'not-found',
       message: "this node has no watch 'w'",
-      hint: 'a watch that nobody asks about for a minute ends',
+      hint: 'start it again: a watch ends when no controller asks about it for a minute',
     });
     await expect(watches.watch(watching([], { from: '192.0.2.1' }))).rejects.toMatchObject({
       code: 'not-found',
@@ -290,7 +290,7 @@ describe('the watches of an agent', () => {
     ]);
   });
 
-  it('end when nobody asks for a minute', async () => {
+  it('end when no controller asks for a minute', async () => {
     const watches = watchesOf();
     const { port } = await watches.watch(watching([]));
     vi.advanceTimersByTime(59_000);
@@ -407,7 +407,7 @@ describe('the packet of a watch', () => {
     expect(decodePacket(prefix, bytes)).toBeUndefined();
   });
 
-  it('from port 0 is not answered, since nobody can send there', () => {
+  it('from port 0 is not answered, since no host can send there', () => {
     const probe = encodePacket(prefix, { kind: 'probe', sequence: 1 });
     expect(echoOf(prefix, probe, { port: 1 })).toHaveLength(probe.length);
     expect(echoOf(prefix, probe, { port: 0 })).toBeUndefined();

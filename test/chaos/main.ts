@@ -58,7 +58,7 @@ async function work(): Promise<void> {
       console.error(
         `${run}: ${fault}, ${detail}: ${recovery}: ${ended}, lost ${lost}+${lostByHurt} ${problems.length > 0 ? `!! ${problems.join(' | ')}` : ''}`,
       );
-      // The next run shall not suffer from this one.
+      // The next run must not suffer from this one.
       if (problems.length > 0) {
         await place.remove();
         place = undefined;

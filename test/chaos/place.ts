@@ -26,10 +26,10 @@ export interface Place {
   underTraffic(body: () => Promise<void>): Promise<CountedFlow[]>;
   /** Kills the processes of a node whose command holds the text. Answers how many. */
   kill(node: string, text: string, signal?: NodeJS.Signals): number;
-  /** Cuts a node off: its tunnels, and its SSH server answers nobody. */
+  /** Cuts a node off: its tunnels, and its SSH server answers no one. */
   cut(node: string): Promise<void>;
   heal(node: string): Promise<void>;
-  /** Starts the node's agent anew, with a clock that a file shifts. Answers the file. */
+  /** Starts the node's agent again, with a clock that a file shifts. Answers the file. */
   shiftClock(node: string): string;
   /** The node's policy for the slice, changed; the next agent goes by it. Answers what puts it back. */
   changePolicy(node: string, change: (policy: Record<string, unknown>) => unknown): () => void;

@@ -12,7 +12,7 @@ test.each([
   expect(durationText(ms)).toBe(text);
 });
 
-test('is told in the largest unit that fits', () => {
+test('is written in the largest unit that fits', () => {
   expect(['60s', '120m', '1500ms', '0s'].map((text) => durationText(parseDuration(text)))).toEqual([
     '1m',
     '2h',

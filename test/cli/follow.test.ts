@@ -12,7 +12,7 @@ beforeEach(() => {
 });
 afterEach(() => remove());
 
-it('follows what is there and what another process adds, without a service, until it is told to end', async () => {
+it('follows what is there and what another process adds, without a service, until it is asked to end', async () => {
   for (const kind of ['a', 'b', 'c']) store.events.add('three', kind, 'text');
   const abort = new AbortController();
   const kinds: string[] = [];

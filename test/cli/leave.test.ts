@@ -19,7 +19,7 @@ function start(body: string) {
   });
 }
 
-test('what was left open keeps it for a while only, and is told', async () => {
+test('the process waits only a while for what was left open, and reports it', async () => {
   const child = start("createServer().listen(0, '127.0.0.1');");
   const [[code], told] = await Promise.all([once(child, 'close'), text(child.stderr)]);
   expect(code).toBe(6);

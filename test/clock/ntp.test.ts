@@ -67,7 +67,7 @@ describe('queryNtp', () => {
     expect(await queryNtp(`localhost:${port}`, options, systemClock)).toMatchObject({ name: `localhost:${port}` });
   });
 
-  it('asks nobody at an address that is not allowed, whatever name it has', async () => {
+  it('asks no server at an address that is not allowed, whatever name it has', async () => {
     const { port, asked } = await serve();
     const check = (server: string, address: string) => {
       throw new VnmError('forbidden', `${server} is at ${address}`);

@@ -92,8 +92,8 @@ export function packets(plane: PlaneUnderTest): void {
   });
 
   it('get to routers and to the other node, and are answered', async () => {
-    const nobody = '10.65.20.9';
-    expect(await reaches('10.65.1.2', '10.65.2.2', there, nobody)).toEqual([true, true, true, false]);
+    const unowned = '10.65.20.9';
+    expect(await reaches('10.65.1.2', '10.65.2.2', there, unowned)).toEqual([true, true, true, false]);
     await expect(a.call('reach', { from: '10.65.99.1', to: [there], timeoutMs: 1000 })).rejects.toMatchObject({
       code: 'not-found',
       message: '10.65.99.1 is not an address of this node',

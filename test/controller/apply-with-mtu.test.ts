@@ -82,7 +82,7 @@ describe('the MTU of a VN', () => {
     expect(outcome).toContain("VN 'v': at most 300 bytes get through between b and c");
   });
 
-  it('is found from the other end where one end learns nothing, and what nobody learns is said', async () => {
+  it('is found from the other end where one end learns nothing, and what neither end learns is said', async () => {
     expect((await applied({ 'b>a': 1400, 'c>b': 9000 })).outcome).toBe(1400);
     const { outcome, notes } = await applied({ 'a>b': 9000 });
     expect(outcome).toBe(1500);

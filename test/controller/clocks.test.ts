@@ -81,7 +81,7 @@ describe('measureClocks', () => {
     for (const [node, { skewMs = 0 }] of Object.entries<FakeNode>(nodes)) expectTruth(clocks.get(node), skewMs);
     expect(clocks.get('b')).toMatchObject({ source: 'exchange', errors: [] });
     expect(clocks.get('b')!.roundTripMs).toBe(2 * clocks.get('b')!.boundMs);
-    // Where the controller knows nothing of UTC nobody need be asked.
+    // Where the controller knows nothing of UTC no node need be asked.
     expect(asked).toEqual([]);
   });
 

@@ -105,7 +105,7 @@ describe('one migration', () => {
     expect(migrationDetailView({ store }, 99)).toBeUndefined();
   });
 
-  it('is told to people with its parts', () => {
+  it('is printed with its parts', () => {
     const id = completed();
     const text = migrationDetailText(store.migrations.detail(id)!, migrationDetailView({ store }, id)!);
     expect(text).toContain(`migration ${id}: VN 'three' of slice 'three' from 'initial' to 'final': completed\n`);

@@ -133,7 +133,7 @@ function fileOf(database: Buffer): string {
   return path;
 }
 
-it('a migration that nobody disturbs goes through its phases and is complete', async () => {
+it('an undisturbed migration goes through its phases and is complete', async () => {
   const world = await installed();
   const { phases, outcome, world: after } = await run(world, 'migrate');
   expect(outcome).toBe('completed');

@@ -61,7 +61,7 @@ function play(carried: Record<string, Through>, away: readonly string[] = []) {
 
 const pair = (text: string) => ({ from: text.slice(0, 2), to: text.slice(3) });
 
-it('pairs are told apart that reach each other by packets, by an echo alone, with small packets, and not', () =>
+it('the look distinguishes pairs that reach each other by packets, by an echo alone, with small packets, and not', () =>
   inPlayedTime(async () => {
     const { run, notes } = play({ 'ea>eb': 'echo', 'eb>ea': 'small', 'ea>ec': 'nothing' });
     expect(await lookBefore(run)).toEqual({

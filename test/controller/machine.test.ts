@@ -82,7 +82,7 @@ function recover(world: World, command: 'resume' | 'rollback', failures: number,
     return;
   }
   const first = command === 'resume' ? resumeFrom(stage) : undoFrom(stage);
-  // Before it prepares anew, `resume` clears what there is of the new instance.
+  // Before it prepares again, `resume` clears what there is of the new instance.
   const at = first === 'prepare' ? { ...world, newUp: false } : world;
   run({ ...at, outcome: undefined }, first, failures, `${command} in '${world.phase}':`, left);
 }
@@ -114,7 +114,7 @@ describe('however often a migration is killed, and resumed or rolled back', () =
     }
   });
 
-  it.each(['resume', 'rollback'] as const)('%s that nobody disturbs ends it', (command) => {
+  it.each(['resume', 'rollback'] as const)('an undisturbed %s ends it', (command) => {
     for (const world of worlds.filter((one) => !isOver(one))) {
       const left = new Map<string, World>();
       recover(world, command, 0, left);

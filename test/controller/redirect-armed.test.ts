@@ -1,4 +1,4 @@
-/** Arming at gateways that are only played: what they are told, and by which clock. */
+/** Arming at gateways that are only played: the requests to them, and by which clock. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { steadyClock, systemClock } from '../../src/clock/clock.ts';
@@ -84,7 +84,7 @@ it('gives every gateway the common instant by its own clock', () =>
     expect(gateways).toEqual(vn.gateways.map(({ name }) => name));
   }));
 
-it('reads a clock anew that was set after it had been measured', () =>
+it('reads a clock again that was set after it had been measured', () =>
   inPlayedTime(async () => {
     const offsets = new Map([
       [first, 0],
@@ -96,7 +96,7 @@ it('reads a clock anew that was set after it had been measured', () =>
     ]);
     const { apartMs, notes } = await redirectWith(offsets, measured);
     expect(Math.abs(apartMs + 700)).toBeLessThan(100);
-    expect(notes).toEqual([`the clock of ${second} was set; it is read anew`]);
+    expect(notes).toEqual([`the clock of ${second} was set; reading it again`]);
   }));
 
 const exact = new Map([

@@ -1,4 +1,4 @@
-/** The agent's real handlers over a data plane, streams and a timing thread that only note what they are told to do. */
+/** The agent's real handlers over a data plane, streams and a timing thread that only note what they are asked to do. */
 import type { Armed } from '../../src/agent/armed/armed.ts';
 import type { ArmedContext } from '../../src/agent/armed-requests.ts';
 import type { DataPlane } from '../../src/agent/dataplane/dataplane.ts';

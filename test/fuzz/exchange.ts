@@ -130,7 +130,7 @@ function checkVerdict(world: World, request: { method: string; params: unknown }
   const code = error?.data?.code;
   if (result !== undefined && !allows(world, request.method, request.params)) fail('done, but not allowed', request);
   if (code === 'forbidden' && allows(world, request.method, request.params)) fail('allowed, but refused', request);
-  if (code === 'failed') fail('an error that nobody thought of', { request, error });
+  if (code === 'failed') fail('an unforeseen error', { request, error });
 }
 
 /** A channel that stays open has answered everything; one that was closed said why, once. */

@@ -39,7 +39,7 @@ const ids = fc.oneof(
 
 const requests = fc.tuple(ids, aRequest).map(([id, body]) => framed({ jsonrpc: '2.0', id, ...body }));
 
-/** Messages that nobody answers; some of them the library takes for itself. */
+/** Messages without an answer; some of them the library takes for itself. */
 const unanswered = fc.oneof(
   aRequest.map((body) => framed({ jsonrpc: '2.0', ...body })),
   fc

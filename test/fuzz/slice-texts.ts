@@ -166,7 +166,7 @@ const swollen = fc.oneof(
   fc
     .tuple(example, fc.integer({ min: 1, max: 1500 }))
     .map(([text, times]) =>
-      text.replace('links:\n', (found) => `${found}${'      - [nobody, noone, 1]\n'.repeat(times)}`),
+      text.replace('links:\n', (found) => `${found}${'      - [absent, noone, 1]\n'.repeat(times)}`),
     ),
   fc
     .tuple(fc.integer({ min: 1, max: 1500 }), fc.integer({ min: 1, max: 1500 }))

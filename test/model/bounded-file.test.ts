@@ -73,7 +73,7 @@ test('a slice file that is too large, endless or a FIFO is one line with a hint'
   expect(() => readSliceText(directory)).toThrow(`cannot read the slice file ${directory}: it is a directory`);
 });
 
-test('known hosts that cannot be read are told of, with what to do', () => {
+test('known hosts that cannot be read are reported, with what to do', () => {
   expect(() => readKnownHosts(['/dev/zero'])).toThrow(
     expect.objectContaining({
       code: 'unreachable',

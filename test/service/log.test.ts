@@ -23,7 +23,7 @@ test('a record is one line of JSON with the time, the level in words, the event 
   });
 });
 
-test('an error has its code and message; one that nobody foresaw also its stack', () => {
+test('an error has its code and message; an unforeseen one also its stack', () => {
   const { log, records } = logLines();
   log.warn('request-failed', 'foreseen', { err: new VnmError('unreachable', 'node n1 is away', { hint: 'wait' }) });
   log.error('request-failed', 'unforeseen', { err: new TypeError('x is undefined') });

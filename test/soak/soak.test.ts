@@ -7,8 +7,8 @@ import { quarters } from './samples.ts';
 import { soak } from './soak.ts';
 
 describeAsRoot('the service', () => {
-  it('moves a VN by a job, and mends what is hurt meanwhile', async () => {
-    // Between two migrations: what is hurt during one, that one mends or undoes.
+  it('moves a VN by a job, and repairs what is damaged meanwhile', async () => {
+    // Between two migrations: what is damaged during one, that one repairs or undoes.
     const strikes = [
       { atSeconds: 15, strike: killAgent('gateway') },
       { atSeconds: 45, strike: deleteTunnel },

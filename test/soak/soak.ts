@@ -194,7 +194,7 @@ async function sampleAll(sample: () => Promise<Sample>, samples: Sample[], signa
   }
 }
 
-/** Until no migration is under way, and what was hurt last had time to be mended. */
+/** Until no migration is under way, and what was damaged last had time to be repaired. */
 async function quiet({ store, slice }: Place): Promise<void> {
   await sleep(15_000);
   for (const untilMs = Date.now() + startMs; Date.now() < untilMs; await sleep(200))

@@ -4,7 +4,7 @@ import { VnmError } from '../../src/model/errors.ts';
 import { asDatabaseError, isDatabaseError, telling } from '../../src/store/database-error.ts';
 import { eventStore } from '../../src/store/events.ts';
 
-test('a full disk is told by every method of a store, in one line with what to do', () => {
+test('every method of a store reports a full disk, in one line with what to do', () => {
   const db = new Database(':memory:');
   db.exec('create table events (id integer primary key, at real, slice text, kind text, message text, detail text)');
   db.pragma(`max_page_count = ${db.pragma('page_count', { simple: true })}`);
@@ -31,7 +31,7 @@ test.each([
   ['SQLITE_READONLY_DBMOVED', 'it cannot be written'],
   ['SQLITE_BUSY_SNAPSHOT', 'another process keeps it locked'],
   ['SQLITE_CORRUPT', 'it is damaged, or no database'],
-])('%s is told as what it means', (code, what) => {
+])('%s is reported by its meaning', (code, what) => {
   const told = asDatabaseError(new Database.SqliteError('text', code), '/x.db') as VnmError;
   expect(told.message).toBe(`the database /x.db failed: ${what} (text)`);
   expect(told.hint).toBeDefined();

@@ -40,7 +40,7 @@ describe('jobs', () => {
     expect(store.jobs.find('weekly')).toEqual(job);
     store.jobs.add({ ...newJob, name: 'a', cron: null, at: 99 }, 78);
     expect(store.jobs.list().map(({ name }) => name)).toEqual(['a', 'weekly']);
-    expect(store.jobs.find('nobody')).toBeUndefined();
+    expect(store.jobs.find('absent')).toBeUndefined();
   });
 
   test('have names of their own', () => {

@@ -276,7 +276,7 @@ describe('a database of version 1', () => {
     store.close();
   });
 
-  test('that is broken stays as it was, and is told of', () => {
+  test('that is broken stays as it was, and is reported', () => {
     const db = makeV1([finished], undefined);
     db.exec("insert into slice_ntp_servers values (99, 0, 'ntp.example.org')");
     const meaning = meaningOf(db);

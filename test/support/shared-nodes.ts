@@ -1,7 +1,7 @@
 /**
  * Nodes that are somebody else's: those of a local testbed, each with an /etc, a /usr/local/lib and a /run of its own (so the real
  * paths, accounts and sudo rules can be used without this machine having any of it), and with an `sshd` that lets in the
- * administrator, as root or as `boss` who may become root, and a login for the slice, who is nobody. Needs root.
+ * administrator, as root or as `boss` who may become root, and a login for the slice, which has no rights. Needs root.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,5 +1,5 @@
 /**
- * A slice on shared nodes: an administrator installs the agent once, and the slice's login, which is nobody there, can do everything
+ * A slice on shared nodes: an administrator installs the agent once, and the slice's login, which has no rights there, can do everything
  * that its slice may do and nothing else. With OpenSSH's `sshd` and the real `sudo`. Each test goes on where the one before stopped.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -335,10 +335,10 @@ function suite(): void {
     });
 
     it('get anything of its environment or directory through', async () => {
-      // The agent is started anew, by an attach whose surroundings are all traps.
+      // The agent is started again, by an attach whose surroundings are all traps.
       gw1.asRoot(`kill ${agentPid()}; while [ -S /run/pl-vnm/confined.sock ]; do sleep 0.1; done`);
       gw1.asRoot('mkdir -m 1777 /run/evil');
-      // Not even a sudo that is told to keep all of it lets it through.
+      // Not even a sudo that is set to keep all of it lets it through.
       gw1.asRoot(
         `printf 'Defaults !env_reset, !secure_path, env_keep += "PATH NODE_OPTIONS NODE_PATH PL_VNM_DIR TMPDIR HOME ENV BASH_ENV"\\n' >/etc/sudoers.d/careless`,
       );

@@ -42,7 +42,7 @@ describeAsRoot('a node that is dead', () => {
   const own = ownTestbed(quickSlice);
   beforeAll(() => own.vnm.ok('install three'));
 
-  /** Nothing gets to it or from it any more, and its SSH server answers nobody. */
+  /** Nothing gets to it or from it any more, and its SSH server answers no one. */
   async function cut(node: string): Promise<void> {
     await cutNode(own.testbed, node);
     signal(node, 'SIGSTOP');
@@ -81,8 +81,8 @@ describeAsRoot('a node that is dead', () => {
 
   /** What is left on the node goes, and then nothing differs from the database. */
   async function expectCleanedUp(node: string): Promise<void> {
-    const { mended, unreachable, failed } = await own.vnm.ok<ReconcileResult>('reconcile three');
-    expect(new Set(mended.map((difference) => difference.node))).toEqual(new Set([node]));
+    const { mended: repaired, unreachable, failed } = await own.vnm.ok<ReconcileResult>('reconcile three');
+    expect(new Set(repaired.map((difference) => difference.node))).toEqual(new Set([node]));
     expect({ unreachable, failed, routers: routersOn(node) }).toEqual({ unreachable: [], failed: [], routers: [] });
     expect(await own.vnm.ok<LiveStatus>('status three --live')).toMatchObject({ equal: true, unreachable: [] });
   }

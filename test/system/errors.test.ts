@@ -86,11 +86,11 @@ describe('the program', () => {
   });
 
   it('exits with 1 for what does not exist', async () => {
-    expect(await vnm.json('verify nobody')).toEqual(
+    expect(await vnm.json('verify absent')).toEqual(
       failure(
         1,
         'not-found',
-        `there is no slice 'nobody' in ${vnm.database}`,
+        `there is no slice 'absent' in ${vnm.database}`,
         'name a slice file, or another database with --db',
       ),
     );
@@ -133,7 +133,7 @@ describeAsRoot('on nodes that it cannot trust or reach, the program', () => {
   const place = ({ name, port }: TestbedNode) => `node '${name}' (127.0.0.1:${port})`;
   const used = ['gw1', 'gw2', 'h1', 'h2', 'n1', 'n2'];
 
-  it('refuses unknown host keys, all named, until it is told to accept them', async () => {
+  it('refuses unknown host keys, all named, until an option accepts them', async () => {
     const before = await networkOf(own.testbed);
     const keys = hostKeys(own.testbed.knownHosts);
     const remote = join(stranger.directory, 'remote.yaml');
@@ -152,7 +152,7 @@ describeAsRoot('on nodes that it cannot trust or reach, the program', () => {
     expect(await networkOf(own.testbed)).toEqual(before);
   });
 
-  it('refuses a host key that has changed, whatever it is told to accept', async () => {
+  it('refuses a host key that has changed, whatever the options accept', async () => {
     const keys = hostKeys(own.testbed.knownHosts);
     const knownHosts = join(stranger.directory, 'home', '.ssh', 'known_hosts');
     const [port, other] = [node('gw1').port, keys.get(node('gw2').port)!];
@@ -189,7 +189,7 @@ describeAsRoot('on nodes that it cannot trust or reach, the program', () => {
     expect(json.nodes.filter(({ reachable }) => !reachable).map((one) => one.node)).toEqual(['gw2', 'h1']);
   });
 
-  it('makes a partly dead testbed anew, and knows that nothing is installed on it', async () => {
+  it('makes a partly dead testbed again, and knows that nothing is installed on it', async () => {
     await own.vnm.ok('testbed up', file);
     expect(await own.vnm.ok('status two')).toMatchObject({ vns: [{ placement: null, instances: [] }] });
   });

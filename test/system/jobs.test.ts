@@ -43,7 +43,7 @@ describeAsRoot('jobs', () => {
     return { store, jobs, counted, end };
   }
 
-  it('are listed, and it is said when nobody starts them', async () => {
+  it('are listed, with a note when no service starts them', async () => {
     const nightly = await own.vnm.ok<JobView>(
       'job add nightly --slice two --to initial,final --timezone Europe/Paris --cron',
       '0 3 * * *',

@@ -94,8 +94,8 @@ describeAsRoot('a narrow path', () => {
     expect(hops[0]!.from).toBe('10.64.0.0');
     expect(hops[4]!.from).toBe(own2);
     expect(new Set(hops.map(({ from }) => from)).size).toBe(5);
-    for (const nobody of ['10.64.9.9', '10.64.255.130']) {
-      expect(answerTo(own.namespace('h1'), own1, nobody, 64)).toEqual({ type: '3/1', from: '10.64.0.0' });
+    for (const unowned of ['10.64.9.9', '10.64.255.130']) {
+      expect(answerTo(own.namespace('h1'), own1, unowned, 64)).toEqual({ type: '3/1', from: '10.64.0.0' });
     }
   });
 });

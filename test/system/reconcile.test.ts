@@ -1,4 +1,4 @@
-/** What on the nodes is not as the database says is found and mended, and nothing else is touched. */
+/** `reconcile` finds and repairs what on the nodes is not as the database says, and touches nothing else. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -97,7 +97,7 @@ describeAsRoot('reconcile', () => {
       string,
     ];
     const a = router('n1', 'a');
-    // A missing route, another one, one more, and an interface that nobody knows.
+    // A missing route, another one, one more, and an interface that no slice has.
     ip(a, `route del ${access!.prefix.replace('.0/31', '.2/31')}`);
     ip(a, `route replace blackhole ${toG2.a.address}/32 proto 246`);
     ip(a, `route add ${extra} via ${virtual.b.address} dev ${virtual.a.interface} onlink`);
@@ -171,7 +171,7 @@ describeAsRoot('reconcile', () => {
     expect(await verified()).toBe(false);
   });
 
-  it('mends it, and touches nothing else', async () => {
+  it('repairs it, and touches nothing else', async () => {
     const right = [access!.gatewayEnd.interface, toG1.a.interface];
     const indexes = () =>
       right.map((name) => JSON.parse(ip(own.namespace('gw1'), `-json link show ${name}`))[0].ifindex);
@@ -179,7 +179,7 @@ describeAsRoot('reconcile', () => {
     const { code, json } = await reconcile();
     expect(code).toBe(0);
     expect(json.mended).toHaveLength(15);
-    // What was right is not made anew.
+    // What was right is not made again.
     expect(indexes()).toEqual(before);
     expect(await verified()).toBe(true);
     const again = await reconcile();
@@ -189,7 +189,7 @@ describeAsRoot('reconcile', () => {
     ]);
     const { events } = await own.vnm.ok<SliceStatus>('status two');
     expect(events.filter(({ kind }) => kind === 'reconciled').map(({ message }) => message)).toEqual([
-      'slice: 15 differences mended on n1, n2, gw1, gw2, h1, h2',
+      'slice: 15 differences repaired on n1, n2, gw1, gw2, h1, h2',
     ]);
     // What others put there is still there; without it all is as it was.
     ip(router('n1', 'a'), 'link del mine0');
@@ -306,7 +306,7 @@ describeAsRoot('reconcile', () => {
     expect(await network()).toEqual(before);
   });
 
-  it('mends the others when a node is away', async () => {
+  it('repairs the others when a node is unreachable', async () => {
     const namespace = own.namespace('h2');
     ip(namespace, `link del ${planVn(slice, vn).access[1]!.hostEnd.interface}`);
     ip(own.namespace('gw1'), `link del ${toG1.a.interface}`);

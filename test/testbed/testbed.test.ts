@@ -128,7 +128,7 @@ describeAsRoot('a testbed without latencies', () => {
     expect((await testbedStatus(testbed)).alive).toBe(true);
   });
 
-  test('a dead server is noticed, and up makes the testbed anew', async () => {
+  test('a dead server is noticed, and up makes the testbed again', async () => {
     for (const pid of (await processes()).get(nodeAt(0).namespace) ?? []) process.kill(pid, 'SIGKILL');
     await expect.poll(async () => (await testbedStatus(testbed)).nodes[0]?.server).toBe(false);
     expect((await testbedStatus(testbed)).alive).toBe(false);

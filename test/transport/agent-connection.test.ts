@@ -190,7 +190,7 @@ describe('a node that is ours', () => {
     }
   });
 
-  it('is told when this Node.js does not run there', async () => {
+  it('is reported when this Node.js does not run there', async () => {
     rmSync(join(bin, 'node'));
     const [own, foreign] = [process.execPath, join(node, 'foreign')];
     writeFileSync(foreign, '#!/bin/sh\necho "libstdc++.so.6 is missing" >&2\nexit 127\n');
@@ -264,7 +264,7 @@ describe('a node that is not ours', () => {
   });
 
   it('is written to by sudo, where PL_VNM_DIR does not count', async () => {
-    // The refusal of the policy, which comes first here, is not what is told.
+    // The error is not the refusal of the policy, which comes first here.
     fakeCommand(
       'sudo',
       '[ "$*" = "-n true" ] && exit; case "$*" in *agent-*) sleep 0.5;; esac; echo "not you: $2" >&2; exit 1',

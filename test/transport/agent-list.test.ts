@@ -61,7 +61,7 @@ describe('what is on a node', () => {
     ]);
   });
 
-  it('is told of a slice without a policy there by the policy that it would have', () => {
+  it('is reported for a slice without a policy there by the policy that it would have', () => {
     const text = answer('interface pv001-e0g');
     expect(parseList(text)).toEqual([]);
     expect(parseList(text, policyOf('office', 1))).toEqual([

@@ -197,7 +197,7 @@ describe('as the agent', () => {
     expect(await failureWith({ onExec })).toEqual(late);
   });
 
-  it('sends answers without end to what nobody asked', async () => {
+  it('sends answers without end to requests that were never sent', async () => {
     const onExec = usualUntil((channel) => flood(channel, frame({ jsonrpc: '2.0', id: 99, result: {} }).repeat(100)));
     expect(await failureWith({ onExec })).toEqual({
       code: 'unreachable',

@@ -129,7 +129,7 @@ SetEnv PL_VNM_DIR=${file('node')}
     expect(execFileSync('ssh', [...options, ...command], { stdio: 'pipe' }).toString()).toBe('trusted\n');
   });
 
-  it('is told about with the keys that were tried', async () => {
+  it('is reported with the keys that were tried', async () => {
     authorize('client_ed25519');
     await expect(connect(target('client_stranger'))).rejects.toMatchObject({
       code: 'unreachable',

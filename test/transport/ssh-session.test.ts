@@ -411,7 +411,7 @@ describe('commands', () => {
 describe('the end of a session', () => {
   beforeEach(trust);
 
-  it('is told, and ends what runs', async () => {
+  it('is reported, and ends what runs', async () => {
     const session = await connect();
     const ends: unknown[] = [];
     const ended = new Promise<void>((resolve) => {

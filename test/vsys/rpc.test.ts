@@ -190,7 +190,7 @@ describe('a lost channel', () => {
     await expect(call).rejects.toMatchObject({ ...lost, message: `${lost.message}: connection reset` });
   });
 
-  it('ends what is done for nobody any more', async () => {
+  it('ends a request when its channel has ended', async () => {
     const { promise: began, resolve: begin } = Promise.withResolvers<void>();
     const { promise: over, resolve: end } = Promise.withResolvers<void>();
     const { client } = connect({

@@ -86,10 +86,10 @@ export function startTimingThread(
   ours.on('message', onReport);
   worker.on('error', (error) => onEnd(`the timing thread ended: ${messageOf(error)}`));
   worker.on('exit', () => onEnd('the timing thread ended'));
-  // It shall not keep alive a process that has nothing else to do.
+  // It must not keep alive a process that has nothing else to do.
   ours.unref();
   worker.unref();
-  // Nobody need wait for it.
+  // No caller need wait for it.
   ready.promise.catch(() => {});
   return {
     ready: ready.promise,

@@ -60,7 +60,7 @@ export function runTimingThread({ port, posted }: TimingThreadData, actuator: Ac
   }
 
   let warmedUp: TimedAction | undefined;
-  // Looking for "no data" is an error to Node.js, and nobody wants to know where it comes from.
+  // Looking for "no data" is an error to Node.js, and where it comes from is of no use.
   Error.stackTraceLimit = 0;
   becomeRealtime(Number(basename(readlinkSync('/proc/thread-self'))), threadPriority);
   report({ type: 'answer', request: readyRequest });

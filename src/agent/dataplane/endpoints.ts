@@ -6,7 +6,7 @@ export interface Endpoints {
   openUdp(options: UdpOptions): UdpEndpoint;
   /** Whether each address answered. Undefined where this node has nothing that can ask, or may not. */
   echo(request: EchoRequest, signal: AbortSignal): Promise<boolean[] | undefined>;
-  /** In the order asked; null where nothing answered at all, or this node has nothing that can ask. `ended`: aborts when nobody waits. */
+  /** In the order asked; null where nothing answered at all, or this node has nothing that can ask. `ended`: aborts when no one waits. */
   packetSizes(params: Params<'packet_sizes'>, ended?: AbortSignal): Promise<Results['packet_sizes']>;
   /** Largest IP packet to each address that leaves in one piece, as far as this node knows by now. VnmError `failed` where there is no way. */
   pathMtu(addresses: readonly string[]): Promise<number[]>;
@@ -32,7 +32,7 @@ export interface UdpOptions {
 export interface UdpEndpoint {
   /** The port, once bound. Rejects with VnmError: `not-found` when the address is not on this node, else `failed`. */
   readonly bound: Promise<number>;
-  /** From then on it hears of this one only, and is told when it refuses. Fails while there is no way to it. */
+  /** From then on it hears from this one only, and learns when it refuses. Fails while there is no way to it. */
   connect(to: Remote, done: (error?: Error | null) => void): void;
   /** `to`: absent when connected. The packet is not to be changed any more. */
   send(packet: Buffer | readonly Buffer[], to?: Remote, done?: (error: Error | null) => void): void;
@@ -41,7 +41,7 @@ export interface UdpEndpoint {
   queuedBytes(): number;
   /** Room for what waits to be read: `bytes` of it, or as much as may be had. */
   makeRoom(bytes: number): Promise<void>;
-  /** Packets that reached it, and that it had no room for; 0 where nobody counts. */
+  /** Packets that reached it, and that it had no room for; 0 where they are not counted. */
   drops(): Promise<number>;
   /** Resolves when it is closed; may be called again. */
   close(): Promise<void>;

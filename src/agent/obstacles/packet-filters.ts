@@ -15,7 +15,7 @@ export interface FilterTable {
   readonly insert: (chain: string, packets: Packets) => string;
 }
 
-/** Our own tables, which let the VN's packets in and nobody else's. */
+/** Our own tables, which let in the VN's packets and no others. */
 const isOwn = (name: string) => /^pv[0-9a-z]{3}-|^pv-|^pl-?vnm/.test(name);
 
 export async function readFilters(): Promise<FilterTable[]> {

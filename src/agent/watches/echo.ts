@@ -7,7 +7,7 @@ import { decodePacket, encodePacket } from './packet.ts';
 export interface Echo {
   /** Rejects as `UdpEndpoint.bound` does. */
   readonly port: Promise<number>;
-  /** Mends it if it has failed. */
+  /** Repairs it if it has failed. */
   tend(): void;
   close(): Promise<void>;
 }
@@ -30,7 +30,7 @@ export function createEcho(
   return { port: socket.bound, tend: () => void socket.current(), close: socket.close };
 }
 
-/** As large as what came. Undefined for what is not answered: no probe of this slice, or one from port 0, to which nobody can send. */
+/** As large as what came. Undefined for what is not answered: no probe of this slice, or one from port 0, to which no host can send. */
 export function echoOf(prefix: Buffer, datagram: Buffer, from: Pick<Remote, 'port'>): Buffer | undefined {
   const packet = decodePacket(prefix, datagram);
   if (packet?.kind !== 'probe' || from.port === 0) return undefined;

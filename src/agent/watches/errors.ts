@@ -2,7 +2,7 @@ import { VnmError } from '../../model/errors.ts';
 
 export function unknownWatch(id: string): VnmError {
   return new VnmError('not-found', `this node has no watch '${id}'`, {
-    hint: 'a watch that nobody asks about for a minute ends',
+    hint: 'start it again: a watch ends when no controller asks about it for a minute',
   });
 }
 

@@ -6,7 +6,7 @@ const reopenMs = 1000;
 
 export interface LastingSocketOptions {
   readonly address: string;
-  /** Opened anew, it has the port that it had at first. */
+  /** Opened again, it has the port that it had at first. */
   readonly keepsPort: boolean;
   readonly onMessage: (datagram: Buffer, from: Remote) => void;
   /** The other end of a connected socket answered "port unreachable". */

@@ -17,7 +17,7 @@ export interface Prober {
   close(): Promise<void>;
 }
 
-/** Each has a socket of its own, since only a connected one is told of ICMP errors. */
+/** Each has a socket of its own, since only a connected one receives ICMP errors. */
 export function createProber(
   endpoints: Pick<Endpoints, 'openUdp'>,
   from: string,
@@ -39,7 +39,7 @@ export function createProber(
     else if (packet?.kind === 'echo') tally.heard(clock.monotonicMs(), packet.sequence);
   }
 
-  /** The address is there, whoever listens: an agent that was started anew has another port, which we shall be told. */
+  /** The address is there, whoever listens: an agent that was restarted has another port, which the controller will send us. */
   function hearRefusal(atMs = clock.monotonicMs()): void {
     tally.heard(atMs);
   }

@@ -18,7 +18,7 @@ export interface Tally {
   heard(atMs: number, sequence?: number): void;
   /** Judges what is due by `nowMs`. All that had arrived by then has to be told before. */
   judge(nowMs: number): void;
-  /** What is under way is neither answered nor missed: nobody knows, since this process slept. */
+  /** What is under way counts as neither answered nor missed: this process slept and cannot know. */
   forget(): void;
   /** Infinity when nothing is under way. */
   nextDeadlineMs(): number;

@@ -87,7 +87,7 @@ function eventsFor({ store: { events } }: Context, slice: string | undefined, { 
   return events.after(events.lastIdBefore(since), Number.MAX_SAFE_INTEGER, slice);
 }
 
-/** Ends by Ctrl-C, which is how it is meant to end, or when nobody reads any more. */
+/** Ends by Ctrl-C, the intended way, or when the reader of its output is gone. */
 async function followed(
   context: Context,
   slice: string | undefined,

@@ -20,14 +20,14 @@ export function addReconcile(program: Command): void {
 }
 
 function textOf(result: ReconcileResult): string {
-  const { slice, dryRun, mended, additional } = result;
-  const count = mended.length === 1 ? '1 difference' : `${mended.length} differences`;
+  const { slice, dryRun, mended: repaired, additional } = result;
+  const count = repaired.length === 1 ? '1 difference' : `${repaired.length} differences`;
   const verdict =
-    mended.length === 0
+    repaired.length === 0
       ? `nothing to do: slice '${slice}' is as the database says`
-      : `${count} ${dryRun ? 'would be mended: nothing changed' : 'mended'}`;
+      : `${count} ${dryRun ? 'would be repaired: nothing changed' : 'repaired'}`;
   return [
-    ...(mended.length === 0 ? [] : [differencesText(mended, dryRun ? 'there is' : 'there was')]),
+    ...(repaired.length === 0 ? [] : [differencesText(repaired, dryRun ? 'there is' : 'there was')]),
     ...(additional.length === 0 ? [] : [`beside that, and left as it is:\n${differencesText(additional)}`]),
     [...failureTexts(result), verdict].join('\n'),
   ].join('\n\n');

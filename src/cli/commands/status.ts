@@ -55,7 +55,9 @@ function verdictOn({ slice, equal, differences, unreachable, migrating }: LiveSt
   if (equal) return `${nodes} as the database says of slice '${slice}'`;
   const verdict = `${nodes} not as the database says of slice '${slice}'`;
   if (migrating.length > 0) return `${verdict}; the migration of VN '${migrating.join("', '")}' is unfinished`;
-  return differences.some(({ additional }) => !additional) ? `${verdict}; pl-vnm reconcile ${slice} mends it` : verdict;
+  return differences.some(({ additional }) => !additional)
+    ? `${verdict}; run pl-vnm reconcile ${slice} to repair it`
+    : verdict;
 }
 
 export function statusText(status: SliceStatus): string {

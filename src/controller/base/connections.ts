@@ -13,7 +13,7 @@ import { unlessAborted } from './unless-aborted.ts';
 
 /**
  * Connections that outlast a command, for a process that runs for long: one per slice and node. Such a process may also know which
- * nodes are dead, so that nobody waits for SSH to find out.
+ * nodes are dead, so that no caller waits for SSH to find out.
  */
 export interface Connections {
   /**
@@ -24,8 +24,8 @@ export interface Connections {
   /** Ends the connection to a node, or the attempt at one: whoever waits for an answer gets the error, at once. */
   evict(slice: string, node: NodeName, error: VnmError): void;
   /**
-   * Evicts, and until `markBack` nobody gets a connection to this node, but the error. Who wants to know whether it is back connects
-   * without these connections. `error`: `unreachable`.
+   * Evicts, and until `markBack` every caller gets the error instead of a connection to this node. Who wants to know whether it is
+   * back connects without these connections. `error`: `unreachable`.
    */
   markAway(slice: string, node: NodeName, error: VnmError): void;
   markBack(slice: string, node: NodeName): void;
@@ -67,7 +67,7 @@ export function keepConnections(
       connection.onClose(forget);
       whenAborted(ending.signal, () => connection.abandon(ending.signal.reason as VnmError));
     }, forget);
-    // Nobody may be waiting any more.
+    // Perhaps no caller waits any more.
     one.connection.catch(() => {});
     kept.set(key, one);
     return one;

@@ -114,7 +114,7 @@ function processStart(pid: number): string | undefined {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     // After the name, which may hold anything, come state and the other fields; the start is the 22nd of all.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    // A process that has ended, and that nobody has asked how.
+    // A process that has ended, and whose exit status has not been collected.
     return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
   } catch {
     return isAlive(pid) ? '' : undefined;

@@ -2,7 +2,7 @@ import { VnmError } from '../../model/errors.ts';
 import type { MigrationRecord } from '../../store/migrations.ts';
 import { type Stage, stageOf } from './phase.ts';
 
-/** How an unfinished migration is told of, in one line. */
+/** An unfinished migration, described in one line. */
 export function describeUnfinished(migration: MigrationRecord): string {
   const { slice, vn, from, to, state } = migration;
   const whereBy = {

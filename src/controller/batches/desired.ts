@@ -1,4 +1,4 @@
-/** What the database says shall be on the nodes. */
+/** What must be on the nodes, by the database. */
 import type { Slice } from '../../model/slice.ts';
 import type { Instance } from '../../planning/instance.ts';
 import type { RoutingState } from '../../planning/routes.ts';

@@ -47,7 +47,7 @@ export async function armInTime(
     const id = `m${randomBytes(6).toString('hex')}`;
     const { leadMs, answerMs, set } = await leadFor(run, decision, timelines, marginMs, clocks);
     if (set.length > 0) {
-      run.context.report({ kind: 'note', text: `the clock of ${set.join(', ')} was set; it is read anew` });
+      run.context.report({ kind: 'note', text: `the clock of ${set.join(', ')} was set; reading it again` });
       for (const [node, estimate] of await measureClocks(run.agents, set)) clocks.set(node, estimate);
     }
     const startAt = run.agents.clock.wallMs() + leadMs;

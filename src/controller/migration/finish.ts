@@ -156,8 +156,8 @@ export function notRecorded(): VnmError {
 
 /**
  * The end hosts reach each other over the old instance, as far as they did before; where they do not, what somebody has removed or
- * changed of it is put back first: `reconcile` does not while a migration is unfinished. What cannot be proven even then is told
- * (and answered) and stops nothing, unless the new instance is the better one: then the gateways send into that again.
+ * changed of it is put back first: `reconcile` does not while a migration is unfinished. What cannot be proven even then is
+ * reported (and returned) and stops nothing, unless the new instance is the better one: then the gateways send into that again.
  */
 async function confirmOld(run: Run, fresh: Instance): Promise<Pair[]> {
   const { context, vn, old } = run;
@@ -226,7 +226,7 @@ export async function redirectAll(run: Run, fresh: Instance): Promise<void> {
   await applyAll(run.agents, mergeBatches(groups, run.gated ? removeGates(run) : new Map()));
 }
 
-/** The edge nodes that are away: without them nobody can say what traffic does. */
+/** The edge nodes that are unreachable: without them the controller cannot know what traffic does. */
 export function edgesAway({ agents, vn }: Run): string[] {
   return [...new Set(edgeNodes(vn))].filter((node) => agents.missing.has(node));
 }

@@ -1,7 +1,7 @@
 /**
  * What a migration that was interrupted has done, and how it goes on: `resume` finishes it, `rollback` undoes it.
  *
- *                resume: anew        resume: on             resume: on
+ *                resume: again       resume: on             resume: on
  *               .-----.            .-------------.         .----------.
  *               v     |            |             v         |          v
  *     start -> before ---> redirecting -----> retiring ----+----> completed

@@ -24,7 +24,7 @@ const collectAttempts = 150;
  * actions with their absolute instant, or all are disarmed and nothing happens. From then on the controller only waits: the
  * gateways fire without it.
  *
- * What if some gateways have redirected and another has not: all held it, so all shall have it. One that did not (its agent ended,
+ * What if some gateways have redirected and another has not: all held it, so all must get it. One that did not (its agent ended,
  * its tool failed) is commanded at once; one that cannot be asked most likely did, since it does so by itself. Nothing is rolled
  * back here.
  *
@@ -110,7 +110,7 @@ async function command(
   return records;
 }
 
-/** On a busy machine the last action may still be under way. An agent that was started anew knows of nothing: `missed`. */
+/** On a busy machine the last action may still be under way. An agent that was restarted knows of nothing: `missed`. */
 async function resultsOf(agents: Agents, node: NodeName, id: string): Promise<ArmedResults> {
   const startMs = performance.now();
   let reconnectMs = timeLimits().loginMs;

@@ -78,7 +78,7 @@ async function measureClock(agents: Agents, node: NodeName, own: Promise<OwnUtc>
   const utc = ownUtc.sources.length === 0 ? { sources: [], errors: [] } : await readNodeUtc(agents, node);
   const nowMs = steady.monotonicMs();
   const byUtc = estimatesByUtc(ownUtc.sources, utc.sources, { fromMs: ownUtc.beganAtMs, toMs: nowMs });
-  // Exchanges trust nobody: what contradicts them is a server that lies, or a clock that was set meanwhile.
+  // Exchanges trust no server: what contradicts them is a server that lies, or a clock that was set meanwhile.
   const credible = byUtc.filter((estimate) => agree(estimate, exchanged, nowMs));
   const contradictions = byUtc
     .filter((estimate) => !credible.includes(estimate))

@@ -41,7 +41,7 @@ export interface Comparing {
   readonly meant: readonly RecordedVn[];
   /** All that is recorded of the slice, whose nodes are all connected: what belongs to none of it is looked for, too. */
   readonly recorded?: readonly RecordedVn[];
-  /** Without it the nodes are mended. */
+  /** Without it the nodes are repaired. */
   readonly dryRun: boolean;
 }
 
@@ -137,10 +137,10 @@ export function recordReconciled(
   store: Store,
   slice: Slice,
   vn: string | undefined,
-  mended: readonly NodeDifference[],
+  repaired: readonly NodeDifference[],
 ): void {
-  const nodes = [...new Set(mended.map(({ node }) => node))];
+  const nodes = [...new Set(repaired.map(({ node }) => node))];
   const what = vn === undefined ? 'slice' : `VN '${vn}'`;
-  const count = mended.length === 1 ? '1 difference' : `${mended.length} differences`;
-  store.events.add(slice.name, 'reconciled', `${what}: ${count} mended on ${nodes.join(', ')}`, mended);
+  const count = repaired.length === 1 ? '1 difference' : `${repaired.length} differences`;
+  store.events.add(slice.name, 'reconciled', `${what}: ${count} repaired on ${nodes.join(', ')}`, repaired);
 }

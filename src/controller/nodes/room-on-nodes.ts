@@ -85,8 +85,8 @@ function howToRaise(slice: Slice, node: NodeName, { agent }: NodeFacts, kind: De
 }
 
 /**
- * Throws VnmError `conflict` where two nodes are one machine: their tunnels would meet in one network stack. A machine is told by the
- * slice's agent, of which it has one, and by its address.
+ * Throws VnmError `conflict` where two nodes are one machine: their tunnels would meet in one network stack. A machine is
+ * recognized by the slice's agent, of which it has one, and by its address.
  */
 export function refuseOneMachine(agents: Agents): void {
   const nodes = agents.nodes();

@@ -58,7 +58,7 @@ interface Waiting {
 const patiently: Waiting = { quietMs, echoAfterMs: 600 };
 const briefly: Waiting = { quietMs: 600, echoAfterMs: 0 };
 
-/** What a riddle is told with; a command may know more. */
+/** The hint for a failure without a known cause; a command may know more. */
 export const unexplained = "look at the gateways' redirection and uRPF";
 
 export interface VerifyOptions {
@@ -227,7 +227,7 @@ function isOverLimit(error: unknown): boolean {
   return error instanceof VnmError && error.code === 'forbidden';
 }
 
-/** What an agent answers when it shall send from or receive on an address that its node does not have. */
+/** What an agent answers to a request to send from, or receive on, an address that its node does not have. */
 function isWithoutAddress(error: unknown): error is VnmError {
   return error instanceof VnmError && error.code === 'not-found';
 }

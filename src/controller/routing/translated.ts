@@ -78,8 +78,8 @@ interface Translated {
 }
 
 /**
- * As `readTranslated`, for a router that nobody can ask: what the VN has there, and what somebody had `added` when it was last looked at.
- * An added entry that cannot be translated is left out, since nobody can remove it there.
+ * As `readTranslated`, for a router that cannot be asked: what the VN has there, and what somebody had `added` when it was last
+ * looked at. An added entry that cannot be translated is left out, since it cannot be removed there.
  */
 export function translateRecorded(
   vn: VirtualNetwork,

@@ -118,7 +118,7 @@ export function outcomeOf(
   return outcome ?? (isLocked(context, slice, vn) ? 'running' : 'interrupted');
 }
 
-/** By the reasons that the program gives when it is told to end. */
+/** Recognizes the reasons that the program gives when it is asked to end. */
 function wasStopped({ outcome, error }: MigrationRecord): boolean {
   return outcome !== 'completed' && (error === 'interrupted' || error === 'the service ends');
 }

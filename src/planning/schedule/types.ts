@@ -23,7 +23,7 @@ export type Schedule = Offsets & {
 
 /** The gate opens after the gateway's own redirection and not before T + `releaseAfterMs`. */
 export interface Gate {
-  /** The gate is told to close this long before T. */
+  /** The gateway commands the gate to close this long before T. */
   readonly closeBeforeMs: number;
   readonly releaseAfterMs: number;
 }

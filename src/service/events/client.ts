@@ -29,7 +29,7 @@ const batch = 100;
 /** A reader that is behind, and takes nothing from one beat to the next but one, is dropped. */
 const maxMissedBeats = 2;
 const farewellMs = 5000;
-/** When a browser shall come back. */
+/** After how long a browser must reconnect. */
 const retryMs = 2000;
 
 export function eventClient(events: Pick<EventStore, 'after'>, options: EventClientOptions): EventClient {

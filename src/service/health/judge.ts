@@ -13,9 +13,9 @@ export type Reports = ReadonlyMap<string, ReadonlyMap<string, Evidence>>;
 export interface Finding {
   readonly kind: HealthKind;
   readonly name: string;
-  /** Undefined where nobody can tell. */
+  /** Undefined where no probe can tell. */
   readonly evidence: Evidence | undefined;
-  /** Who says so, or why nobody can. */
+  /** The source of the evidence, or why there is none. */
   readonly by: string;
 }
 
@@ -73,13 +73,13 @@ function finding(
   name: string,
   { evidence, by }: { evidence: Evidence | undefined; by: string },
 ): Finding {
-  return { kind, name, evidence, by: by === '' ? 'nobody' : by };
+  return { kind, name, evidence, by: by === '' ? 'no probe' : by };
 }
 
 /**
  * A node is there if its agent answers, or anything on it: a controller that cannot reach it is no reason to say that it is dead.
  * `carried`: what the probes say of what is on it. Without any only the agent can tell, and gets three times the patience; where no
- * agent answers at all (`isCutOff`) it may as well be the controller that nobody reaches.
+ * agent answers at all (`isCutOff`) the unreachable side may as well be the controller.
  */
 export function judgeNode(
   name: string,

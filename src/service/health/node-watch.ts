@@ -79,7 +79,7 @@ export class NodeWatch {
     return missed === 0 && this.#answered === 0 ? undefined : { missed, answered: missed > 0 ? 0 : this.#answered };
   }
 
-  /** The service itself was not awake for so long: nobody missed anything meanwhile. */
+  /** The service itself was not awake for so long: what it did not hear meanwhile does not count as missed. */
   forgive(ms: number): void {
     if (this.#silentSinceMs !== undefined) this.#silentSinceMs += ms;
   }

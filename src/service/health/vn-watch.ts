@@ -26,7 +26,7 @@ export class VnWatch {
   readonly plan: WatchPlan;
   readonly #nodes: ReadonlyMap<string, NodeWatch>;
   readonly #options: VnWatchOptions;
-  /** Which channel was told what; a new channel, or new words, and it is told anew. */
+  /** Which channel got which request; a new channel, or a new request, and it is sent again. */
   readonly #told = new Map<string, { connection: AgentConnection; words: string; port: number }>();
   readonly #telling = new Set<string>();
   #timeoutMs = firstTimeoutMs;
@@ -46,7 +46,7 @@ export class VnWatch {
     this.#options = options;
   }
 
-  /** Tells every agent what it does not know yet. Failures are told by the node's own watch, and it is tried again. */
+  /** Tells every agent what it does not know yet. The node's own watch reports failures; the next tick tries again. */
   tick(): void {
     this.#adapt();
     for (const watcher of this.plan.watchers) void this.#tell(watcher);

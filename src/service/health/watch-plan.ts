@@ -34,7 +34,7 @@ export interface Watcher {
 
 export interface WatchPlan {
   readonly watchers: readonly Watcher[];
-  /** All tunnels of the VN; those that no gateway's traffic takes are probed by nobody. */
+  /** All tunnels of the VN; those that no gateway's traffic takes are not probed. */
   readonly tunnels: readonly string[];
   readonly paths: readonly { readonly from: string; readonly to: string }[];
 }

@@ -21,7 +21,7 @@ export interface HttpParts {
   readonly log: Log;
   /** Whether the main loop turns, and in words what it does or since when it does not. */
   alive(): { readonly ok: boolean; readonly detail: string };
-  /** Aborts when the service is told to end: nothing is begun any more. */
+  /** Aborts when the service is to end: from then on it begins nothing. */
   readonly signal: AbortSignal;
 }
 

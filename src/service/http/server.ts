@@ -69,7 +69,7 @@ export async function createHttpServer(parts: HttpParts, options: HttpOptions): 
   const door = (): Door => ({ host, port: portOf(app.server.address()) ?? port, allowedHosts, token, tokenFor });
 
   app.setValidatorCompiler(validatorCompiler);
-  // An answer is not held against its schema: what a migration did shall not be lost for a field that nobody thought of.
+  // An answer is not checked against its schema: what a migration did must not be lost for an unforeseen field.
   app.setSerializerCompiler(() => JSON.stringify);
   app.setErrorHandler(errorHandler(parts.log));
   app.setNotFoundHandler(notFound);

@@ -1,7 +1,7 @@
 /**
  * The token of a service on loopback, where every user of the machine can connect: it is made when the service starts, stands beside
  * the database in a file that only the service's user can read, and goes when the service ends. Who may read the file may also write
- * the database, so the file gives nobody more than they have.
+ * the database, so the file gives them nothing more than they have.
  */
 import { randomBytes } from 'node:crypto';
 import {

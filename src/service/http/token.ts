@@ -7,7 +7,7 @@ import { maxLength } from './token-file.ts';
 
 const tokenVariable = 'PL_VNM_TOKEN';
 const howToMake = "make one with 'openssl rand -hex 32'";
-/** What a header can carry, and nobody can guess. */
+/** What a header can carry, and no one can guess. */
 const pattern = /^[\x21-\x7e]{16,512}$/;
 
 /**
@@ -36,7 +36,7 @@ function readFile(path: string): string {
   }
 }
 
-/** Throws VnmError `usage` when others than this machine could reach `host` and nobody has given a token. */
+/** Throws VnmError `usage` when other machines could reach `host` and no token is given. */
 export function requireToken(host: string, token: string | undefined): void {
   if (token !== undefined || isLoopback(host)) return;
   throw new VnmError('usage', `to listen on '${host}', which is not loopback, a token is needed`, {

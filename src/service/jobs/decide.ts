@@ -151,7 +151,7 @@ export function describeRun({ dueAt, attempt }: Pick<RunRecord, 'dueAt' | 'attem
 }
 
 function missedMessage(nowMs: number): string {
-  return `nobody looked until ${iso(nowMs)}: no service was running, or the clock was set`;
+  return `the jobs were not checked until ${iso(nowMs)}: no service was running, or the clock was set`;
 }
 
 function iso(at: number): string {

@@ -31,8 +31,8 @@ export const jobInputSchema = z.strictObject({
 });
 
 /**
- * The job that an input means. Throws VnmError `invalid-input` or `not-found` that says what is wrong with it; what is not of the
- * right shape is told all at once.
+ * The job that an input means. Throws VnmError `invalid-input` or `not-found` that says what is wrong with it; one error
+ * names everything that has the wrong shape.
  */
 export function readJob(store: Store, input: unknown, nowMs: number): NewJob {
   const parsed = jobInputSchema.safeParse(input);

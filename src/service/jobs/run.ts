@@ -1,4 +1,4 @@
-/** One run of a job: waits until nobody else works on the VN, moves it, and writes down how it ended. */
+/** One run of a job: waits until no other command works on the VN, moves it, and writes down how it ended. */
 import type { MigrateOptions, MigrateResult } from '../../controller/migrate.ts';
 import type { MigrationOptions } from '../../controller/migration/options.ts';
 import { messageOf, VnmError } from '../../model/errors.ts';
@@ -42,7 +42,7 @@ interface Attempt {
 
 const diedMessage = 'the process that ran it ended';
 const pollMs = 1000;
-/** Once it shall end, a database that cannot be written is tried so often: the next process closes the run. */
+/** When the service ends, it tries to write to a database that fails this often: the next process closes the run. */
 const lastWrites = 3;
 
 /**

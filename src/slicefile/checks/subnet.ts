@@ -26,7 +26,7 @@ const reserved = [
 /** Private (RFC 1918) and shared (RFC 6598): whatever a slice takes of these, it takes no host of the Internet from its nodes. */
 const unowned = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10'];
 
-/** The slice's subnet is large enough and nobody else's. */
+/** Checks that the slice's subnet is large enough and no one else's. */
 export function checkSubnet({ vnet, isPublic, nodes, vns }: Draft): Problem[] {
   if (vnet === undefined) return [];
   const reserved = checkReserved(vnet);

@@ -79,7 +79,7 @@ describe('what the system does to new interfaces', () => {
     expect(await look()).toEqual([]);
   });
 
-  it('is told of systemd-networkd, until it leaves alone what it did not make', async () => {
+  it('is reported for systemd-networkd, until it leaves alone what it did not make', async () => {
     put('run/systemd/netif/state');
     put('etc/systemd/networkd.conf', '[Network]\n#ManageForeignRoutes=yes\n');
     expect(await look()).toEqual([
@@ -92,7 +92,7 @@ describe('what the system does to new interfaces', () => {
     expect(await look()).toEqual([]);
   });
 
-  it('is told of NetworkManager, until it leaves the interfaces alone', async () => {
+  it('is reported for NetworkManager, until it leaves the interfaces alone', async () => {
     put('run/NetworkManager/state');
     expect(await look()).toEqual(['NetworkManager may manage new interfaces (pv0qw-*)']);
     put(
@@ -102,7 +102,7 @@ describe('what the system does to new interfaces', () => {
     expect(await look()).toEqual([]);
   });
 
-  it('is told of sysctl files that udev applies', async () => {
+  it('is reported for sysctl files that udev applies', async () => {
     put('run/udev/control');
     put('lib/sysctl.d/50-default.conf', '-net.ipv4.conf.*.rp_filter = 2\nnet.ipv4.conf.*.accept_source_route = 0\n');
     expect(await look()).toEqual([

@@ -54,7 +54,7 @@ describe('makeSchedule', () => {
     );
   });
 
-  test.each(['feasible', 'loose'] as const)('under %s nobody waits, because nothing can be lost', async (urpf) => {
+  test.each(['feasible', 'loose'] as const)('under %s no gateway waits, because nothing can be lost', async (urpf) => {
     expect(schedulesFor(urpf)).toEqual(['simultaneous', 'heuristic', 'optimal', 'hold', 'drain']);
     for (const name of schedulesFor(urpf)) {
       const { offsetsMs } = await makeSchedule(name, { ...request, urpf });

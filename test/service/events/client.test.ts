@@ -141,7 +141,7 @@ describe('the end', () => {
     vi.useRealTimers();
   });
 
-  test('is told with its reason', async () => {
+  test('is sent with its reason', async () => {
     const client = eventClient(memoryEvents(), { after: 0 });
     const text = reading(client);
     client.end('the service "ends"');

@@ -37,7 +37,7 @@ async function pass(ms: number): Promise<void> {
 }
 
 describe('the feed', () => {
-  test('asks the database once for all readers, and not at all while nobody reads', async () => {
+  test('asks the database once for all readers, and not at all without readers', async () => {
     await pass(10_000);
     expect(events.reads).toBe(0);
     const readers = [reader(), reader(), reader()];

@@ -90,8 +90,8 @@ describe('what the probes say', () => {
     expect(said.find(({ name }) => name === 'a')?.evidence).toEqual({ missed: 4, answered: 0 });
   });
 
-  it('is nothing where nobody tells', () => {
-    expect(judgeVn(vn, plan, new Map()).every(({ evidence, by }) => evidence === undefined && by === 'nobody')).toBe(
+  it('is nothing where no probe tells', () => {
+    expect(judgeVn(vn, plan, new Map()).every(({ evidence, by }) => evidence === undefined && by === 'no probe')).toBe(
       true,
     );
   });

@@ -75,7 +75,7 @@ it('that falls silent misses one more with every interval after the time-out, an
   expect(watch.report).toBeUndefined();
 });
 
-it('is not blamed for time in which nobody listened', async () => {
+it('is not blamed for time in which the service did not listen', async () => {
   const { watch, pass, silence, late } = world();
   await pass(5);
   silence(true);
@@ -84,7 +84,7 @@ it('is not blamed for time in which nobody listened', async () => {
   expect(watch.evidence()?.missed).toBe(0);
 });
 
-it('whose agent was started anew is connected again, and that is told', async () => {
+it('whose agent was restarted is connected again, and that is reported', async () => {
   const { watch, pass, die, back, connected } = world();
   await pass(3);
   die(new VnmError('unreachable', 'connection refused'));

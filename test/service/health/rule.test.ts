@@ -28,7 +28,7 @@ describe('the state of something', () => {
     expect(advance(from, evidence, defaultRule)).toBe(to);
   });
 
-  it('stays where nobody can tell', () => {
+  it('stays where no probe can tell', () => {
     for (const state of ['unknown', 'up', 'suspect', 'down'] as const)
       expect(advance(state, undefined, defaultRule)).toBe(state);
   });
@@ -39,7 +39,7 @@ describe('the state of something', () => {
     expect(after('down', looks)).toBe('down');
   });
 
-  it('is the same when it is told the same once more', () => {
+  it('is the same when the same evidence comes once more', () => {
     const evidence = fc.oneof(fc.nat(20).map(missed), fc.nat(20).map(answered));
     fc.assert(
       fc.property(fc.constantFrom<HealthState>('unknown', 'up', 'suspect', 'down'), evidence, (state, look) => {

@@ -30,7 +30,7 @@ describe('errors', () => {
     expect(failures).toMatchObject(status < 500 ? [] : [{ status, err: { code, message: 'what failed' } }]);
   });
 
-  test('what nobody foresaw is answered by 500 in the same shape, and logged with its stack', async () => {
+  test('an unforeseen error is answered by 500 in the same shape, and logged with its stack', async () => {
     const verify = async () => {
       throw new TypeError('x is undefined');
     };

@@ -31,7 +31,7 @@ describe('jobs', () => {
     expect((await ask('GET', '/api/jobs/nightly')).status).toBe(404);
   });
 
-  test('that there are not are told of', async () => {
+  test('that do not exist are reported', async () => {
     const { ask } = await ownServer();
     const hint = 'pl-vnm job add makes one';
     const missing = { status: 404, json: { error: { code: 'not-found', message: "there is no job 'x'", hint } } };

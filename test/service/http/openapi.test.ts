@@ -136,7 +136,7 @@ describe('the OpenAPI document', () => {
   });
 
   test('says that everything needs the token where one is given', async () => {
-    const token = 'a-token-that-nobody-guesses';
+    const token = 'a-token-that-no-one-guesses';
     const { ask } = await ownServer({ token, tokenFor: 'everything' });
     expect((await ask('GET', '/api/openapi.json')).json).toMatchObject({
       components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },

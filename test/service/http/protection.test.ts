@@ -28,7 +28,7 @@ describe('protection', () => {
   });
 
   test('with a token, all but the question whether it lives needs it', async () => {
-    const token = 'a-token-that-nobody-guesses';
+    const token = 'a-token-that-no-one-guesses';
     const { server, logged } = await ownServer({ token, tokenFor: 'everything' });
     const ask = (url: string, authorization?: string) =>
       server.app.inject({
@@ -83,7 +83,7 @@ describe('protection', () => {
     expect(new URL(url).port).not.toBe('0');
   });
 
-  test('a port that is taken is told of', async () => {
+  test('a port that is taken is reported', async () => {
     const { server } = await ownServer({ port: 0 });
     const port = Number(new URL(await server.listen()).port);
     const other = await ownServer({ port });

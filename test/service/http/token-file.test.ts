@@ -37,7 +37,7 @@ describe('the file of the token', () => {
     expect([tokenPath(database), tokenPath(other)]).toEqual([path, path]);
   });
 
-  test('holds a token that nobody guesses, and only its user can read it', () => {
+  test('holds a token that no one guesses, and only its user can read it', () => {
     const token = newToken();
     expect(token).toMatch(/^[\w-]{43}$/);
     expect(newToken()).not.toBe(token);
@@ -70,7 +70,7 @@ describe('the file of the token', () => {
     expect(modeOf(path)).toBe('600');
   });
 
-  test('that cannot be written is told of, and nothing stays behind', () => {
+  test('that cannot be written is reported, and nothing stays behind', () => {
     mkdirSync(path);
     writeFileSync(join(path, 'x'), '');
     expect(() => writeToken(path, 'a-token-of-the-tests')).toThrow(

@@ -179,7 +179,7 @@ describe('while somebody else works on the VN', () => {
     });
   });
 
-  test('a refusal that nobody is behind is a failure', async () => {
+  test('a refusal that no other command causes is a failure', async () => {
     world.fateOf = () => ({ ms: 1, outcome: new VnmError('conflict', 'no room for another instance') });
     world.add({ name: 'j', cron: '0 1 * * *', retries: 0 });
     world.start();
@@ -210,7 +210,7 @@ describe('a service that was away', () => {
     ]);
     expect(startsOf('j')).toEqual(['00:10:00', '00:53:00']);
     expect(world.runs('j')[1]?.message).toBe(
-      'nobody looked until 2026-01-01T00:53:00.000Z: no service was running, or the clock was set; the run due at 2026-01-01T00:50:00.000Z starts instead',
+      'the jobs were not checked until 2026-01-01T00:53:00.000Z: no service was running, or the clock was set; the run due at 2026-01-01T00:50:00.000Z starts instead',
     );
   });
 
@@ -226,7 +226,7 @@ describe('a service that was away', () => {
     expect(dueOf('once')).toEqual(['01:00:00 missed', '02:00:00 missed', '03:00:00 completed']);
     expect(dueOf('one')).toEqual(['01:00:00 missed']);
     expect(world.job('one')).toMatchObject({ state: 'done' });
-    expect(world.job('one').reason).toMatch(/^missed: nobody looked until/);
+    expect(world.job('one').reason).toMatch(/^missed: the jobs were not checked until/);
     expect(dueOf('one-once')).toEqual(['01:00:00 completed']);
     expect(startsOf('once')).toEqual(['03:30:00']);
   });

@@ -94,7 +94,7 @@ test('one that fails as often as it may is paused, and an event says so', async 
   expect(logged.at(-1)).toMatchObject({ level: 'error', event: 'job-paused' });
 });
 
-test('the next runs are told in words', () => {
+test('the next runs are written in words', () => {
   const nowMs = Date.parse('2026-11-25T12:00:00Z');
   const job = addJob(store, monday, nowMs);
   const { nextRuns, lastRun, retry } = jobView(store, job, nowMs);

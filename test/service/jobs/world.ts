@@ -108,7 +108,7 @@ export interface World {
   add(job: Partial<NewJob> & { name: string }): JobRecord;
   /** A service begins. */
   start(): Runner;
-  /** It is told to end, and does. */
+  /** It is asked to end, and does. */
   stop(): Promise<void>;
   /** It is gone from one moment to the next. */
   kill(): void;

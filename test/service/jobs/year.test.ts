@@ -81,7 +81,7 @@ function tellStory(job: NewJob, due: readonly number[], outages: readonly Outage
   let failures = 0;
   let next = 0;
 
-  /** What is due until the job is free again is skipped; what nobody was there for is missed. */
+  /** What is due until the job is free again is skipped; what no service was there for is missed. */
   function passOver(until: number): void {
     for (; next < due.length && due[next]! <= until; next += 1) {
       const seenAt = outageAt(due[next]!)?.to ?? due[next]!;
@@ -150,7 +150,7 @@ function naiveDueOf({ cron, at, timezone }: JobRecord, from: number, to: number)
   return naiveDue(naivePattern(cron), timezone, from, to);
 }
 
-/** A retry can come before a run that was due earlier is told of. */
+/** A retry can come before the report of a run that was due earlier. */
 const sorted = (lines: readonly string[]) => lines.toSorted();
 
 describe('a year', () => {

@@ -100,7 +100,7 @@ test('nothing is counted twice, however often it is read, and commands of other 
   }
 });
 
-test('a service that starts anew begins with what ends after its start', async () => {
+test('a service that starts again begins with what ends after its start', async () => {
   migrate();
   metrics = createMetrics(store, { agents: () => [], jobs: () => [] }, { version: '1.2.4' });
   migrate();

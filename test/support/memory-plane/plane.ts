@@ -1,6 +1,6 @@
 /**
- * A data plane in memory. What operations mean is the planner's; its commands are nobody's here, the state that they would lead to is
- * all there is. Of what only a plane itself knows it knows one thing: a nexthop needs an interface that is up.
+ * A data plane in memory. What operations mean is the planner's; its commands are not executed here, the state that they would lead
+ * to is all there is. Of what only a plane itself knows it knows one thing: a nexthop needs an interface that is up.
  */
 import type { Actuator } from '../../../src/agent/dataplane/actuator.ts';
 import { type ByKind, forKind } from '../../../src/agent/dataplane/armable.ts';

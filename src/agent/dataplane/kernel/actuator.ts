@@ -33,7 +33,7 @@ export function createKernelActuator(waiting: SharedArrayBuffer): Actuator<Kerne
         }
       }
     },
-    /** Asked for nothing, a tool is started anew now if it has ended, and finds in the caches what it needs. */
+    /** A request without lines starts a tool again now if it has ended, and the tool finds in the caches what it needs. */
     warmUp: ({ tool }) => void attempt(tools[tool], []),
     wake: ({ tool }) => tools[tool].wake(),
     perform: ({ tool, lines }) => attempt(tools[tool], lines),

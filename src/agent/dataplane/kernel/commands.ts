@@ -1,4 +1,4 @@
-/** What is done to the kernel, and the words in which `ip` and `tc` are told. Pure. */
+/** Changes to the kernel, and their words for `ip` and `tc`. Pure. */
 import { ownStack } from './ip.ts';
 import {
   type Address,

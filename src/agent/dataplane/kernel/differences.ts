@@ -1,6 +1,6 @@
 /**
- * In what two states differ: what a batch finds otherwise than it shall be. Pure. What comes or goes with another thing that is
- * told (the routes over an interface, all that is in a namespace) is not told by itself.
+ * In what two states differ: what a batch finds otherwise than it must be. Pure. What comes or goes with another thing that is
+ * reported (the routes over an interface, all that is in a namespace) is not reported separately.
  */
 import { leadNexthop } from '../../../model/ids.ts';
 import { type Difference, describeRoute, routeName } from '../../../vsys/difference.ts';
@@ -44,7 +44,7 @@ function stackDifferences(namespace: string, found: KernelState, wanted: KernelS
   return namespace === ownStack ? differences : differences.map((difference) => ({ ...difference, namespace }));
 }
 
-/** One that is another thing altogether is told as such; of the same thing each property by itself. */
+/** Reports a link that is another thing altogether as a whole; of the same thing, each property that differs. */
 function linkDifferences({ links: before }: Stack, { links: after }: Stack): Difference[] {
   const differences = compare('interface', described(before, describeLink), described(after, describeLink));
   const same = [...before].filter(([name, link]) => {
@@ -78,13 +78,12 @@ function propertiesOf(link: Link): string[] {
 function routeDifferences(before: Stack, after: Stack, found: KernelState, wanted: KernelState): Difference[] {
   const keys = new Set([...before.routes.keys(), ...after.routes.keys()]);
   return [...keys].flatMap((key): Difference[] => {
-    const [is, shall] = [before.routes.get(key), after.routes.get(key)];
-    if (is === shall || (is !== undefined && shall !== undefined && routeContent(is) === routeContent(shall)))
-      return [];
-    if (is === undefined && !stands(shall!, before, found)) return [];
-    if (shall === undefined && !stands(is!, after, wanted)) return [];
+    const [is, must] = [before.routes.get(key), after.routes.get(key)];
+    if (is === must || (is !== undefined && must !== undefined && routeContent(is) === routeContent(must))) return [];
+    if (is === undefined && !stands(must!, before, found)) return [];
+    if (must === undefined && !stands(is!, after, wanted)) return [];
     const value = (route: KernelRoute | undefined) => (route === undefined ? null : describeRoute(route));
-    return [{ kind: 'route', name: routeName((is ?? shall)!), wanted: value(shall), found: value(is) }];
+    return [{ kind: 'route', name: routeName((is ?? must)!), wanted: value(must), found: value(is) }];
   });
 }
 
@@ -100,10 +99,10 @@ function nexthopDifferences(found: KernelState, wanted: KernelState): Difference
     (isGroup(nexthop) && nexthop.members.some((id) => state.nexthops.has(id))) ||
     state.stacks.get(ownStack)!.links.has((isGroup(nexthop) ? nexthop.lead : nexthop)?.interface ?? '');
   const told = (id: number) => {
-    const [is, shall] = [found.nexthops.get(id), wanted.nexthops.get(id)];
-    if (is === undefined) return standing(shall!, found);
-    if (shall !== undefined) return true;
-    // What is left of a group that is told, because it will lead by this.
+    const [is, must] = [found.nexthops.get(id), wanted.nexthops.get(id)];
+    if (is === undefined) return standing(must!, found);
+    if (must !== undefined) return true;
+    // A leftover lead nexthop is not reported separately from its group, which will lead by it.
     const led = wanted.nexthops.get(leadNexthop(id));
     return standing(is, wanted) && (led === undefined || !isGroup(led));
   };
@@ -133,18 +132,18 @@ function compare(
 ): Difference[] {
   const names = new Set([...found.keys(), ...wanted.keys()]);
   return [...names].flatMap((name): Difference[] => {
-    const [is, shall] = [found.get(name) ?? null, wanted.get(name) ?? null];
-    return is === shall ? [] : [{ kind, name, wanted: shall, found: is }];
+    const [is, must] = [found.get(name) ?? null, wanted.get(name) ?? null];
+    return is === must ? [] : [{ kind, name, wanted: must, found: is }];
   });
 }
 
-/** Where there is no filter with the right rules, this alone is told; else of the tunnels that stay. */
+/** Where the filter lacks the right rules, reports only that; else reports on the tunnels that stay. */
 function filterDifferences(found: KernelState, wanted: KernelState): Difference[] {
   const [before, after] = [tunnelKeys(found), tunnelKeys(wanted)];
   if (found.filter === undefined || wanted.filter === undefined || !hasLinks(found)) return [];
-  const [is, shall] = [found.filter.table, wanted.filter.table];
+  const [is, must] = [found.filter.table, wanted.filter.table];
   const value = (table: TunnelFilter['table']) => (table === 'none' ? null : table);
-  if (is !== 'complete') return compare('filter', new Map([['rules', value(is)]]), new Map([['rules', value(shall)]]));
+  if (is !== 'complete') return compare('filter', new Map([['rules', value(is)]]), new Map([['rules', value(must)]]));
   const staying = (filter: TunnelFilter) =>
     new Map([...filter.remotes].filter(([key]) => before.has(key) && after.has(key)).map(describeTunnel));
   return compare('filter', staying(found.filter), staying(wanted.filter));

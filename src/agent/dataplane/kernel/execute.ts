@@ -24,7 +24,7 @@ export async function execute(commands: readonly Command[]): Promise<void> {
   const left = await undo(commands.slice(0, failure.reached));
   if (left.length === 0) throw new VnmError('failed', failure.message, { hint: 'nothing was changed' });
   throw new VnmError('failed', `${failure.message}\n${describeLeft(left)}`, {
-    hint: 'undo the rest by hand, or apply what shall be again',
+    hint: 'undo the rest by hand, or apply the wanted state again',
   });
 }
 

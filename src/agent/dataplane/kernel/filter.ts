@@ -1,6 +1,6 @@
 /**
  * The slice's packet filter: the script for `nft`, and what `nft` shows. It lets tunnel packets in from the tunnel's remote only,
- * whatever interface they come by (loopback too), and drops what the slice's interfaces in the node's own stack shall neither
+ * whatever interface they come by (loopback too), and drops what the slice's interfaces in the node's own stack must neither
  * accept nor send. One table per slice, whose rules stay the same; the tunnels are elements of its sets. A tunnel that ran before there
  * was a filter is watched: it takes packets from anybody until its remote has shown that it sends from where it should. Pure.
  */

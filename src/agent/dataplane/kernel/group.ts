@@ -1,7 +1,7 @@
 /**
  * A nexthop group as it is made here. It leads by an entry of its own, the lead, which is a copy of its active member, and other
  * entries are members that are only accepted. So another member becomes active by the replacement of a single nexthop, which on
- * recent kernels waits for nobody, where the replacement of a group waits for a grace period of RCU (decision 24).
+ * recent kernels does not wait, where the replacement of a group waits for a grace period of RCU (decision 24).
  */
 import { leadNexthop } from '../../../model/ids.ts';
 import { type Command, ip, nexthopStep, removeNexthopStep } from './commands.ts';

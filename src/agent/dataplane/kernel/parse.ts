@@ -113,7 +113,7 @@ const routeTypes: ReadonlyMap<string, RouteType> = new Map([
 
 /**
  * The entries that hold decisions, which are `table`'s where it is not said. With `byId` those that use a nexthop object keep its id;
- * else they are told by the next hops that it stands for.
+ * else they have the next hops that it stands for.
  */
 export function parseRoutes(list: readonly RouteJson[], table: number, byId: boolean): Map<string, KernelRoute> {
   const routes = new Map<string, KernelRoute>();

@@ -78,7 +78,7 @@ function groupOf(draft: Draft, { id, members, active, resilient }: Named<'group_
   return groupLeadingTo(singles[members.indexOf(active)]!, { id, members, resilient });
 }
 
-/** The kernel refuses to change a group's kind, so its routes go over its active member alone while it is made anew. */
+/** The kernel refuses to change a group's kind, so its routes go over its active member alone while it is made again. */
 function changeKind(draft: Draft, before: NexthopGroup, group: NexthopGroup): void {
   const bridge = before.active ?? group.active!;
   const routes = routesOver(draft, before.id);

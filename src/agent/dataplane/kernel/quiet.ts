@@ -64,7 +64,7 @@ export function quietEarlierInterface({ name, arp }: Pick<Link, 'name' | 'arp'>)
   ]);
 }
 
-/** Whether the kernel has settings of IPv6 for an interface with that MTU. They come anew, with the node's values. */
+/** Whether the kernel has settings of IPv6 for an interface with that MTU. The kernel makes them again, with the node's values. */
 export function hasIpv6At(mtu: number): boolean {
   return hasIpv6 && mtu >= leastIpv6Mtu;
 }

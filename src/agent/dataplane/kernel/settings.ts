@@ -23,7 +23,7 @@ export function routerSettings(urpf: UrpfMode): Settings {
     ['ipv4/conf/all/rp_filter', reversePathValue(urpf)],
     // A redirected group need not tell about each of its routes.
     ['ipv4/nexthop_compat_mode', '0'],
-    // Probes are told by "port unreachable", each of them.
+    // Each probe must be answered by "port unreachable".
     ['ipv4/icmp_ratelimit', '0'],
     ...quietRouter(),
   ]);

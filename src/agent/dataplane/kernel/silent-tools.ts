@@ -11,7 +11,7 @@ export const waitingBytes = 8;
 /** In the place of the process, once it is ended. */
 export const endedAsSilent = -1;
 
-/** Looks until it is told to stop, which the answer does. */
+/** Looks until the returned function stops it. */
 export function endSilentTools(waiting: Int32Array): () => void {
   let waits = 0;
   const timer = setInterval(() => {

@@ -34,7 +34,7 @@ export class WarmTool {
   readonly #waiting: Int32Array;
   readonly #buffer = Buffer.alloc(65_536);
   #pipes: Pipes | undefined;
-  /** Answers that nobody has waited for yet. */
+  /** Answers that were not waited for yet. */
   #owed = 0;
 
   /** `waiting`: where `endSilentTools`, on another thread, looks. */
@@ -52,7 +52,7 @@ export class WarmTool {
   /** Wakes it, and does not wait for it: what has just run, on a processor that has not gone to sleep, runs again in half the time. */
   wake(): void {
     if (this.#pipes === undefined) return;
-    // If it has ended, the next lines start it anew.
+    // If it has ended, the next lines start it again.
     if (askFor(fences[this.#tool], this.#pipes)) this.#owed += 1;
   }
 
@@ -104,7 +104,7 @@ export class WarmTool {
     return `'${this.#tool}' ended: ${kernelWords(readNow(stderr))}`;
   }
 
-  /** It is started anew for what comes next. */
+  /** The next lines start it again. */
   #fail(message: string): string {
     this.#drop();
     return message;
@@ -211,7 +211,7 @@ function spawnOver(tool: Tool, paths: readonly string[]): Pipes {
     });
     const [stdin, stdout, stderr] = ours as [number, number, number];
     child.unref();
-    // An event that nobody waits for would end the process; this is told by the missing number.
+    // An 'error' event without a listener would end the process; the missing process id shows this error.
     child.on('error', () => undefined);
     if (child.pid === undefined) throw cannotRun(tool, new Error('it does not start'));
     return { pid: child.pid, stdin, stdout, stderr };

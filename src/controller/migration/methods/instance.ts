@@ -76,7 +76,7 @@ async function redirect(run: Run, fresh: Recorded, progress: Progress): Promise<
 }
 
 /**
- * While traffic waits nobody is armed, since that takes its time, where any instants will do: under feasible and loose uRPF, without
+ * While traffic waits, arming is skipped, since it takes time, where any instants will do: under feasible and loose uRPF, without
  * gates.
  */
 function controlOf({ context, urpf }: Run, options: MoveOptions, { flows, schedule }: Decision): ControlMode {
@@ -84,7 +84,7 @@ function controlOf({ context, urpf }: Run, options: MoveOptions, { flows, schedu
   const isFree = urpf !== 'strict' && schedule.gates.size === 0 && options.offsetsMs === undefined;
   if (options.control === 'remote' || !isUrgent || !isFree) return options.control;
   const text =
-    'the gateways are told to redirect at once, without being armed: traffic waits, and nothing is lost by it';
+    'the controller commands the gateways to redirect at once, without arming them: traffic waits, and this loses no packets';
   context.report({ kind: 'note', text });
   return 'remote';
 }

@@ -15,7 +15,7 @@ const trialRemoved = z
 /** A migration that did not do what was wanted tells all the same what it did. */
 const migrated = { 200: migrateResult, 409: z.union([migrateResult, errorAnswer]), ...errors };
 
-/** What takes its time on the nodes. Each is answered when it has ended; it also ends when nobody waits for the answer. */
+/** What takes its time on the nodes. Each is answered when it has ended; it also ends when no client waits for the answer. */
 export function addOperationRoutes(app: Api, parts: RouteParts): void {
   const { operations, signal } = parts;
   const sliceAndVn = (params: { slice: string }, body: { vn?: string }) => {

@@ -54,7 +54,7 @@ export const vxlan: KernelTunnel<'vxlan'> = {
   claim: ({ vxlan: ends }) => (ends === undefined ? undefined : `VNI ${ends.vni} at port ${ends.port}`),
 };
 
-/** Tunnel packets go to one other host. What is nobody's anywhere has been refused by the policy. */
+/** Tunnel packets go to one other host. The policy has refused addresses that no host can have. */
 function checkRemote(ownAddresses: readonly OwnAddress[], place: Place, remote: string): void {
   const found = ownAddresses.find(({ prefix }) => containsAddress(prefix, parseAddress(remote)));
   if (found === undefined) return;

@@ -1,0 +1,35 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from 'vitest';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** Words that the field does not use, for: repair, no one, again, must, reports. */
+const words = /\b(mend(s|ed|ing)?|nobody|anew|shall|is told|are told)\b/i;
+
+/** What keeps its name: a key of JSON, an outcome in the metrics, an account, and a text of the published schema. */
+const kept = /\bmended(?=:)|(?<=\.)mended\b|'mended'|-u nobody\b|whether the service mends what differs/g;
+
+/** This file, and what other versions have written. */
+const left = /^test\/(words\.test\.ts$|carried-over\/|store\/schema-.*\.sql$)/;
+
+function filesIn(folder: string): string[] {
+  return readdirSync(`${root}${folder}`, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ parentPath, name }) => `${parentPath}/${name}`.slice(root.length))
+    .filter((file) => !left.test(file));
+}
+
+/** As `file:line: text`. */
+function findings(file: string): string[] {
+  const lines = readFileSync(`${root}${file}`, 'utf8').split('\n');
+  return lines.flatMap((line, index) =>
+    words.test(line.replace(kept, '')) ? [`${file}:${index + 1}: ${line.trim()}`] : [],
+  );
+}
+
+test('texts of src and test use the words of the field', () => {
+  const files = ['src', 'test'].flatMap(filesIn);
+  expect(files).toContain('src/controller/reconcile.ts');
+  expect(files.flatMap(findings)).toEqual([]);
+});
