@@ -15,7 +15,7 @@ create table slices (
   number integer not null,                   -- separates names and ids of slices that share a node
   vnet text not null,
   latency_default_ms real not null,
-  repair integer not null default 1,         -- whether the service mends what differs on the nodes by itself
+  repair integer not null default 1,         -- whether the service repairs what differs on the nodes by itself
   testbed_id text references testbeds (id) on delete set null
 ) strict;
 
@@ -328,7 +328,7 @@ create table jobs (
   reason text,                               -- why it is paused
   created_at real not null,
   checked_at real not null,                  -- whatever was due until then is in job_runs
-  retry_due_at real,                         -- when the run was due that shall be tried again; null: none
+  retry_due_at real,                         -- when the run was due that is to be tried again; null: none
   retry_attempt integer,
   retry_at real,
   check ((cron is null) <> (at is null))

@@ -18,7 +18,7 @@ export interface ReconcileResult {
   readonly vns: string[];
   readonly dryRun: boolean;
   /** What was not as the database says, and is now, or would be. */
-  readonly mended: NodeDifference[];
+  readonly repaired: NodeDifference[];
   /** What is there beside and was left. */
   readonly additional: NodeDifference[];
   readonly unreachable: NodeFailure[];
@@ -48,7 +48,7 @@ export async function reconcile(context: Context, slice: Slice, options: Reconci
       const additional = differences.filter((difference) => difference.additional);
       const names = meant.map(({ vn }) => vn.name);
       if (!dryRun && repaired.length > 0) recordReconciled(store, slice, options.vn, repaired);
-      return { slice: slice.name, vns: names, dryRun, mended: repaired, additional, unreachable, failed };
+      return { slice: slice.name, vns: names, dryRun, repaired, additional, unreachable, failed };
     };
     return withReachable(locked, slice, nodes, repair, { faulty: 'missing' });
   });

@@ -24,7 +24,7 @@ export interface RepairOptions {
 
 export const defaultRepair: RepairOptions = { auditMs: 60_000, pauseMs: 500, perHour: 20 };
 
-export const repairOutcomes = ['mended', 'failed', 'limited', 'off'] as const;
+export const repairOutcomes = ['repaired', 'failed', 'limited', 'off'] as const;
 export type RepairOutcome = (typeof repairOutcomes)[number];
 
 export interface RepairParts {
@@ -148,7 +148,7 @@ export function createRepairer(parts: RepairParts, options: RepairOptions): Repa
       return once(slice.name, 'limited', words, broken);
     }
     try {
-      const { mended: repaired, failed } = await reconcile({ ...context, wait: false }, slice, { dryRun: false });
+      const { repaired, failed } = await reconcile({ ...context, wait: false }, slice, { dryRun: false });
       if (failed.length > 0) {
         const words = failed.map(({ node, message }) => `node '${node}': ${message}`).join('; ');
         throw new VnmError('failed', words);
@@ -156,8 +156,8 @@ export function createRepairer(parts: RepairParts, options: RepairOptions): Repa
       told.delete(slice.name);
       // It was right again before anybody came.
       if (repaired.length === 0) return;
-      parts.tell(slice.name, 'repaired', `${tell(repaired)} (${cause})`, { cause, mended: repaired });
-      parts.onOutcome(slice.name, 'mended');
+      parts.tell(slice.name, 'repaired', `${tell(repaired)} (${cause})`, { cause, repaired });
+      parts.onOutcome(slice.name, 'repaired');
     } catch (error) {
       // Somebody was quicker, and works on the slice now: it is looked at again.
       if (error instanceof VnmError && error.code === 'conflict') return addReason(slice.name, cause);

@@ -216,7 +216,7 @@ const ntpSchema = z
 const repairSchema = z
   .literal(['on', 'off', true, false], { error: ({ input }) => `expected on or off, found ${describeValue(input)}` })
   .transform((value) => value === 'on' || value === true)
-  .describe('whether the service mends what differs on the nodes by itself: on or off; on if left out');
+  .describe('whether the service repairs what differs on the nodes by itself: on or off; on if left out');
 
 export const vnetSchema = text(
   {

@@ -6,7 +6,7 @@ const anyRule = '1 to 32 of A-Z, a-z, 0-9, _ and -, beginning with a letter or d
 const allKeys = 'slice, number, vnet, public, ssh, ntp, repair, substrate, vn, placements, vns';
 const ntpHint =
   'time servers that the controller and the nodes ask, at most 8: [ntp1.example.org, 192.0.2.7:123]; each one server, no pool';
-const repairHint = 'whether the service mends what differs on the nodes by itself: on or off; on if left out';
+const repairHint = 'whether the service repairs what differs on the nodes by itself: on or off; on if left out';
 const noNtpServer = 'is not an NTP server (write it like ntp1.example.org or 192.0.2.7:123 (no IPv6))';
 
 /** What the good file is changed to, and all its faults then. */

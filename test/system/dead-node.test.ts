@@ -81,7 +81,7 @@ describeAsRoot('a node that is dead', () => {
 
   /** What is left on the node goes, and then nothing differs from the database. */
   async function expectCleanedUp(node: string): Promise<void> {
-    const { mended: repaired, unreachable, failed } = await own.vnm.ok<ReconcileResult>('reconcile three');
+    const { repaired, unreachable, failed } = await own.vnm.ok<ReconcileResult>('reconcile three');
     expect(new Set(repaired.map((difference) => difference.node))).toEqual(new Set([node]));
     expect({ unreachable, failed, routers: routersOn(node) }).toEqual({ unreachable: [], failed: [], routers: [] });
     expect(await own.vnm.ok<LiveStatus>('status three --live')).toMatchObject({ equal: true, unreachable: [] });

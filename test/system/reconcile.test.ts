@@ -164,9 +164,9 @@ describeAsRoot('reconcile', () => {
     expect(lines(status.json.differences)).toEqual([...ofNone, ...ofVn].sort());
     const dry = await reconcile(' --dry-run');
     expect(dry).toMatchObject({ code: 0, json: { dryRun: true, vns: ['two'], unreachable: [], failed: [] } });
-    expect(lines([...dry.json.mended, ...dry.json.additional])).toEqual([...ofNone, ...ofVn].sort());
+    expect(lines([...dry.json.repaired, ...dry.json.additional])).toEqual([...ofNone, ...ofVn].sort());
     const one = await reconcile(' --vn two --dry-run');
-    expect(lines([...one.json.mended, ...one.json.additional])).toEqual(ofVn.sort());
+    expect(lines([...one.json.repaired, ...one.json.additional])).toEqual(ofVn.sort());
     expect(await network()).toEqual(damaged);
     expect(await verified()).toBe(false);
   });
@@ -178,12 +178,12 @@ describeAsRoot('reconcile', () => {
     const before = indexes();
     const { code, json } = await reconcile();
     expect(code).toBe(0);
-    expect(json.mended).toHaveLength(15);
+    expect(json.repaired).toHaveLength(15);
     // What was right is not made again.
     expect(indexes()).toEqual(before);
     expect(await verified()).toBe(true);
     const again = await reconcile();
-    expect(again).toMatchObject({ code: 0, json: { mended: [], additional: json.additional } });
+    expect(again).toMatchObject({ code: 0, json: { repaired: [], additional: json.additional } });
     expect(lines(json.additional)).toEqual([
       `n1 two_0-a ${extra}: null / via ${virtual.b.address} over '${virtual.a.interface}' (additional)`,
     ]);
@@ -319,7 +319,7 @@ describeAsRoot('reconcile', () => {
     expect(json.unreachable).toEqual([
       { node: 'h2', message: expect.stringMatching(/^node 'h2' .* cannot be reached: connection refused$/) },
     ]);
-    expect(json.mended).toEqual(status.json.differences);
-    expect(await reconcile()).toMatchObject({ code: 4, json: { mended: [] } });
+    expect(json.repaired).toEqual(status.json.differences);
+    expect(await reconcile()).toMatchObject({ code: 4, json: { repaired: [] } });
   });
 });

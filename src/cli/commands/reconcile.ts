@@ -20,7 +20,7 @@ export function addReconcile(program: Command): void {
 }
 
 function textOf(result: ReconcileResult): string {
-  const { slice, dryRun, mended: repaired, additional } = result;
+  const { slice, dryRun, repaired, additional } = result;
   const count = repaired.length === 1 ? '1 difference' : `${repaired.length} differences`;
   const verdict =
     repaired.length === 0

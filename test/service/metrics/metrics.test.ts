@@ -158,11 +158,11 @@ test('changes of health, repairs and runs of jobs count', async () => {
   jobs = ['nightly'];
   metrics.countHealthChange('three', 'tunnel', 'down');
   metrics.countHealthChange('three', 'tunnel', 'down');
-  metrics.countRepair('three', 'mended');
+  metrics.countRepair('three', 'repaired');
   metrics.countJobRun('nightly', 'completed');
   const got = await scrape();
   expect(got.value('pl_vnm_health_changes_total', { slice: 'three', kind: 'tunnel', state: 'down' })).toBe(2);
-  expect(got.value('pl_vnm_repairs_total', { slice: 'three', outcome: 'mended' })).toBe(1);
+  expect(got.value('pl_vnm_repairs_total', { slice: 'three', outcome: 'repaired' })).toBe(1);
   expect(got.value('pl_vnm_job_runs_total', { job: 'nightly', outcome: 'completed' })).toBe(1);
 });
 
@@ -181,7 +181,7 @@ test('the series of what is removed go', async () => {
   agents = [{ slice: 'three', node: 'n1', version: '1.2.3' }];
   migrate();
   metrics.countHealthChange('three', 'node', 'up');
-  metrics.countRepair('three', 'mended');
+  metrics.countRepair('three', 'repaired');
   metrics.countJobRun('nightly', 'completed');
   store.slices.save(readSlice(gallery('two-node')));
   await scrape();
@@ -201,7 +201,7 @@ test('the series of what is removed go', async () => {
 });
 
 test('what is counted for a slice or a job that has gone does not come back', async () => {
-  metrics.countRepair('gone', 'mended');
+  metrics.countRepair('gone', 'repaired');
   metrics.countJobRun('gone', 'failed');
   migrate({ slice: 'gone', vn: 'gone' });
   const { samples } = await scrape();

@@ -87,7 +87,7 @@ export function fakeOperations(change: Partial<Operations> = {}): FakeOperations
       slice: slice.name,
       vns: [],
       dryRun,
-      mended: [],
+      repaired: [],
       additional: [],
       ...compared,
     }),

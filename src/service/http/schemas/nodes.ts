@@ -61,7 +61,7 @@ export const reconcileResult = z.object({
   slice: z.string(),
   vns: z.array(z.string()),
   dryRun: z.boolean(),
-  mended: z.array(difference),
+  repaired: z.array(difference),
   additional: z.array(difference),
   unreachable: z.array(failure),
   failed: z.array(failure),
