@@ -6,14 +6,16 @@ import { oneLine } from '../slicefile/words.ts';
 import type { MigrationDetail } from '../store/migrations.ts';
 import { migrationWords } from './migration-options.ts';
 import { migrationParts } from './migration-text.ts';
-import { ms, placementName, table } from './output.ts';
+import { ms, noName, quotedName, table } from './output.ts';
 
 export function historyTable(entries: readonly HistoryEntry[]): string {
   const rows = entries.map((entry) => [
     entry.id ?? '-',
     secondsOf(entry.at),
     entry.slice,
-    entry.what === 'migrate' ? `migrate VN '${entry.vn}': ${entry.from} -> ${entry.to}` : oneLine(whatText(entry)),
+    entry.what === 'migrate'
+      ? `migrate VN '${entry.vn}': ${entry.from ?? noName} -> ${entry.to ?? noName}`
+      : oneLine(whatText(entry)),
     entry.outcome === null ? '' : outcomeText(entry),
     entry.durationMs === null ? '' : ms(entry.durationMs / 1000, 1),
     entry.lost === null ? '' : `${entry.lost}/${entry.sent}`,
@@ -36,7 +38,7 @@ export function migrationDetailText(detail: MigrationDetail, view: MigrationDeta
   const { id, slice, vn, from, to, startedAt, finishedAt, options, urpf } = view;
   const outcome = view.outcome ?? (view.interrupted ? 'interrupted' : 'running');
   const lines = [
-    `migration ${id}: VN '${vn}' of slice '${slice}' from ${placementName(from)} to ${placementName(to)}: ${outcome}`,
+    `migration ${id}: VN '${vn}' of slice '${slice}' from ${quotedName(from)} to ${quotedName(to)}: ${outcome}`,
     `  started   ${startedAt}`,
     finishedAt === null
       ? `  phase     ${view.state}`

@@ -3,7 +3,7 @@ import type { MigrateResult } from '../controller/migrate.ts';
 import { namesOf } from '../controller/migration/proof.ts';
 import { describeRecorded } from '../controller/migration/types.ts';
 import type { FlowRecord } from '../store/migrations.ts';
-import { clockTime, ms, placementName, table } from './output.ts';
+import { clockTime, ms, quotedName, table } from './output.ts';
 
 /** A migration told to people: what moved, how long it took, when each gateway switched, what each flow lost. */
 export function migrationText(result: MigrateResult): string {
@@ -25,13 +25,14 @@ export function migrationParts(result: Parts): string[] {
 }
 
 function nothingToDo({ vn, from, to }: MigrateResult): string {
-  const alias = from === to ? '' : `, which is the same as ${placementName(to)}`;
-  return `VN '${vn}' is on placement ${placementName(from)} already${alias}: nothing changed`;
+  if (from === null) return `VN '${vn}' is on placement ${quotedName(to)} already: nothing changed`;
+  const alias = from === to ? '' : `, which is the same as ${quotedName(to)}`;
+  return `VN '${vn}' is on placement ${quotedName(from)} already${alias}: nothing changed`;
 }
 
 function summary(result: MigrateResult): string {
   const { slice, vn, outcome, durationMs, error, control, schedule, urpf, away } = result;
-  const [from, to] = [placementName(result.from), placementName(result.to)];
+  const [from, to] = [quotedName(result.from), quotedName(result.to)];
   const way = `${control} control, schedule ${schedule}, uRPF ${urpf}`;
   if (outcome === 'completed')
     return `VN '${vn}' moved from ${from} to ${to} in ${ms(durationMs / 1000, 2)} s (${way})${unproven(result)}`;

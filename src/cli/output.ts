@@ -37,6 +37,6 @@ export function errorText(error: unknown): string {
 /** In the place of a placement's name. */
 export const noName = '(no name)';
 
-export function placementName(name: string | null): string {
+export function quotedName(name: string | null): string {
   return name === null ? noName : `'${name}'`;
 }

@@ -1,7 +1,7 @@
 import type { PlannedFlow } from '../controller/migration/planned-flow.ts';
 import { spreadWarning } from '../controller/migration/spread-warning.ts';
 import type { PlannedSchedule, PlanResult } from '../controller/plan.ts';
-import { ms, placementName, table } from './output.ts';
+import { ms, quotedName, table } from './output.ts';
 
 /** A plan told to people: what moves, each schedule side by side, and in words what will happen and why. */
 export function planText(result: PlanResult): string {
@@ -11,7 +11,7 @@ export function planText(result: PlanResult): string {
 }
 
 function heading({ vn, from, to, urpf, latency, granularity }: PlanResult): string {
-  return `VN '${vn}' from ${placementName(from)} to '${to}', uRPF ${urpf}, ${latency} latencies, redirection per ${granularity === 'peer' ? 'remote gateway' : 'gateway'}`;
+  return `VN '${vn}' from ${quotedName(from)} to '${to}', uRPF ${urpf}, ${latency} latencies, redirection per ${granularity === 'peer' ? 'remote gateway' : 'gateway'}`;
 }
 
 function moves({ moves: list }: PlanResult): string {

@@ -11,7 +11,7 @@ import type { InstanceRecord } from '../store/instances.ts';
 import type { NodeObstacle } from '../vsys/obstacle.ts';
 import { type Context, signalOption } from './base/context.ts';
 import { withLock } from './base/lock.ts';
-import { choosePlacement, edgeNodes } from './base/resolve.ts';
+import { choosePlacement, edgeNodes, placementOf } from './base/resolve.ts';
 import { describeUnfinished, howToGoOn } from './base/unfinished.ts';
 import { desiredBatches } from './batches/desired.ts';
 import { leftOvers } from './batches/left-overs.ts';
@@ -179,7 +179,7 @@ function recordInstance(
   if (!isSamePlacement(installed.placement, placement)) {
     throw new VnmError(
       'conflict',
-      `VN '${vn.name}' of slice '${slice.name}' is installed on placement ${describePlacement({ name: existing.placementName, placement: installed.placement })}`,
+      `VN '${vn.name}' of slice '${slice.name}' is installed on placement ${describePlacement(placementOf({ record: existing, instance: installed }))}`,
       {
         hint: `pl-vnm migrate ${slice.name} --to ${placementName}, or uninstall it first`,
       },

@@ -5,7 +5,7 @@ import { planVn } from '../planning/vn-plan.ts';
 import type { InstanceRecord } from '../store/instances.ts';
 import type { Context } from './base/context.ts';
 import { withLock } from './base/lock.ts';
-import { activeInstance, choosePlacement, edgeNodes, refuseUnfinished } from './base/resolve.ts';
+import { activeInstance, choosePlacement, edgeNodes, isOn, refuseUnfinished } from './base/resolve.ts';
 import { carryOut } from './migration/carry-out.ts';
 import { chooseUrpf } from './migration/choose-urpf.ts';
 import { refuseDamage } from './migration/damage.ts';
@@ -45,7 +45,7 @@ export async function migrate(
   const command = `migrate --to ${options.to}`;
   if (options.resumeFirst === true) {
     const before = await goOn(context, slice, vn);
-    const isThere = before?.outcome === 'completed' && before.to === options.to;
+    const isThere = before?.outcome === 'completed' && isOn(context.store, slice, vn, options.to);
     if (before !== undefined && (isThere || before.outcome === 'failed' || before.interrupted)) return before;
   }
   return withLock(context, { slice: slice.name, vn: vn.name, command }, (locked) =>

@@ -1,7 +1,7 @@
 /** Goes on with a migration that was interrupted: `resume` finishes it, `rollback` undoes it (migration/journal.ts). */
 import { VnmError } from '../model/errors.ts';
 import { routerNames } from '../model/router.ts';
-import type { Placement, Slice, VirtualNetwork } from '../model/slice.ts';
+import { namesPlacement, type Placement, type Slice, type VirtualNetwork } from '../model/slice.ts';
 import { routerNodes } from '../planning/instance.ts';
 import { planVn } from '../planning/vn-plan.ts';
 import type { InstanceRecord } from '../store/instances.ts';
@@ -10,6 +10,7 @@ import type { Context } from './base/context.ts';
 import { withLock } from './base/lock.ts';
 import { stageOf } from './base/phase.ts';
 import { choosePlacement, edgeNodes, installOrUninstall } from './base/resolve.ts';
+import { endsOf } from './base/unfinished.ts';
 import { type Layout, mergeBatches } from './batches/batches.ts';
 import { setGroups } from './batches/gateways.ts';
 import { tearDownInstance } from './batches/routers.ts';
@@ -115,7 +116,9 @@ async function withMigration<T>(
   const fresh = recorded(
     all.find(({ id }) => (record.newInstance === null ? id !== record.oldInstance : id === record.newInstance)),
   );
-  const to = { name: record.to, placement: fresh?.instance.placement ?? destinationOf(vn, record) };
+  const placement = fresh?.instance.placement ?? destinationOf(vn, record);
+  // The slice file may have another placement of that name now.
+  const to = { name: namesPlacement(vn, record.to, placement) ? record.to : null, placement };
   const nodes = [
     ...edgeNodes(vn),
     ...to.placement.values(),
@@ -168,13 +171,9 @@ function refuseHalf({ store }: Context, slice: Slice, vn: VirtualNetwork): void 
 
 function refuseRetired(migration: MigrationRecord): void {
   if (stageOf(migration) !== 'retiring') return;
-  const { slice, from, to } = migration;
-  const on = (name: string | null) => (name === null ? '' : ` on '${name}'`);
-  throw new VnmError(
-    'conflict',
-    `the old instance${on(from)} is being taken down already, all traffic is${to === null ? ' on the new one' : on(to)}`,
-    {
-      hint: `pl-vnm resume ${slice} finishes it; then migrate back`,
-    },
-  );
+  const { slice } = migration;
+  const { from, to } = endsOf(migration);
+  throw new VnmError('conflict', `the old instance on ${from} is being taken down already, all traffic is on ${to}`, {
+    hint: `pl-vnm resume ${slice} finishes it; then migrate back`,
+  });
 }

@@ -47,7 +47,7 @@ interface RouterStatus {
   readonly namespace: NamespaceName;
   readonly routes: number;
   /** The second node of a router that is moving. */
-  readonly movingTo?: string;
+  readonly movingTo?: NodeName;
 }
 
 /** What the database says is installed where. */

@@ -1,3 +1,4 @@
+import type { NodeName } from '../model/names.ts';
 import type { Slice, VirtualNetwork } from '../model/slice.ts';
 import { routerNodes } from '../planning/instance.ts';
 import { planVn } from '../planning/vn-plan.ts';
@@ -69,7 +70,7 @@ export async function uninstallVn(context: Context, agents: Agents, slice: Slice
   return changed;
 }
 
-function instanceNodes(context: Context, slice: Slice, vn: VirtualNetwork): string[] {
+function instanceNodes(context: Context, slice: Slice, vn: VirtualNetwork): NodeName[] {
   return context.store.instances
     .list({ slice: slice.name, vn: vn.name })
     .flatMap((record) => routerNodes(context.store.instances.plan(record.id)));

@@ -96,6 +96,12 @@ export function isSamePlacement(one: Placement, other: Placement): boolean {
   return one.size === other.size && [...one].every(([router, node]) => other.get(router) === node);
 }
 
+/** Whether a name stands for a placement in the slice file as it is now. */
+export function namesPlacement({ placements }: VirtualNetwork, name: string | null, placement: Placement): boolean {
+  const named = name === null ? undefined : placements.get(name);
+  return named !== undefined && isSamePlacement(named, placement);
+}
+
 /** For people: the name in quotes, or where each router is. */
 export function describePlacement({ name, placement }: NamedPlacement): string {
   if (name !== null) return `'${name}'`;

@@ -10,8 +10,9 @@ export function adviceFor(store: Store, slice: Slice, node: NodeName): string[] 
   return slice.vns.flatMap((vn) => {
     const active = store.instances.active(slice.name, vn.name);
     if (active === undefined) return [];
-    const { placement } = store.instances.plan(active.id);
-    const routers = [...placement].flatMap(([router, at]) => (at === node ? [`router ${router}`] : []));
+    const { placement, moving } = store.instances.plan(active.id);
+    const places = [...placement, ...(moving ?? [])];
+    const routers = places.flatMap(([router, at]) => (at === node ? [`router ${router}`] : []));
     const gateways = vn.gateways.flatMap((gateway) => (gateway.node === node ? [`gateway ${gateway.name}`] : []));
     const hosts = vn.endHosts.flatMap((host) => (host.node === node ? [`end host ${host.name}`] : []));
     const carried = [...routers, ...gateways, ...hosts];

@@ -1,5 +1,5 @@
 import type { Context } from '../controller/base/context.ts';
-import { chooseVn } from '../controller/base/resolve.ts';
+import { chooseVn, isOn } from '../controller/base/resolve.ts';
 import { type MigrateOptions, type MigrateResult, migrate } from '../controller/migrate.ts';
 import { resume } from '../controller/recover.ts';
 import { VnmError } from '../model/errors.ts';
@@ -16,7 +16,7 @@ export async function migrateForJob(
   const [interrupted] = context.store.migrations.unfinished(name, vnName);
   if (interrupted !== undefined) {
     const result = await resume(context, slice, vn);
-    if (result.outcome === 'completed' && interrupted.to === options.to) return result;
+    if (result.outcome === 'completed' && isOn(context.store, slice, vn, options.to)) return result;
   }
   return migrate(context, slice, vn, options);
 }

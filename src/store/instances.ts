@@ -37,7 +37,9 @@ export interface InstanceStore {
   /** The plan of a recorded instance, with the moves of its routers. */
   plan(id: number): Instance;
   namespaces(id: number): Map<RouterName, NamespaceName>;
-  /** Records that a router is being set up on a second node. Throws VnmError `conflict` when it moves already. */
+  /** Records that a router is being set up on a second node. Throws VnmError `conflict` when it moves already or is on that
+   * node, `not-found` for a router that the instance does not have.
+   */
   beginMove(id: number, router: RouterName, to: { readonly node: NodeName; readonly namespace: NamespaceName }): void;
   /** The router is now on the node it moved to, and only there. `placementName`: of the placement that results. */
   endMove(id: number, router: RouterName, placementName: string | null): void;
@@ -113,21 +115,29 @@ export function instanceStore(db: Db): InstanceStore {
           .map(({ router, namespace }) => [router, namespace]),
       ),
     beginMove: (id, router, { node, namespace }) => {
-      const { changes } = db
-        .prepare(
-          `update instance_routers set moving_to = ?, moving_namespace = ?
-           where instance_id = ? and router = ? and moving_to is null`,
-        )
-        .run(node, namespace, id, router);
-      if (changes === 0) throw new VnmError('conflict', `router '${router}' is moving already`);
+      db.transaction(() => {
+        const { placement, moving } = loadPlan(db, one(id));
+        if (!placement.has(router)) throw new VnmError('not-found', `there is no router '${router}'`);
+        if (moving?.has(router)) throw new VnmError('conflict', `router '${router}' is moving already`);
+        if (placement.get(router) === node) {
+          throw new VnmError('conflict', `router '${router}' is on node '${node}' already`);
+        }
+        db.prepare(
+          'update instance_routers set moving_to = ?, moving_namespace = ? where instance_id = ? and router = ?',
+        ).run(node, namespace, id, router);
+      }).immediate();
     },
     endMove: (id, router, placementName) => {
       db.transaction(() => saveMove(db, id, loadPlan(db, one(id)), router, placementName)).immediate();
     },
     cancelMove: (id, router) => {
-      db.prepare(
-        'update instance_routers set moving_to = null, moving_namespace = null where instance_id = ? and router = ?',
-      ).run(id, router);
+      const { changes } = db
+        .prepare(
+          `update instance_routers set moving_to = null, moving_namespace = null
+           where instance_id = ? and router = ? and moving_to is not null`,
+        )
+        .run(id, router);
+      if (changes === 0) throw new VnmError('conflict', `router '${router}' is not moving`);
     },
     setState: (id, state) => {
       db.prepare('update instances set state = ? where id = ?').run(state, id);
@@ -235,7 +245,7 @@ interface EndRow {
 
 function loadPlan(db: Db, { id, slice, vn, slot }: InstanceRecord): Instance {
   const routers = db
-    .prepare<[number], { router: RouterName; node: NodeName; movingTo: string | null }>(
+    .prepare<[number], { router: RouterName; node: NodeName; movingTo: NodeName | null }>(
       'select router, node, moving_to as movingTo from instance_routers where instance_id = ?',
     )
     .all(id);

@@ -45,10 +45,23 @@ function refuseContradiction(db: Db, old: Slice, slice: Slice): void {
     .pluck()
     .all(slice.name);
   if (installed.length === 0) return;
+  const carrying = new Set(
+    db
+      .prepare<[string, string], NodeName>(
+        `select r.node from instance_routers r join instances i on i.id = r.instance_id join slices s on s.id = i.slice_id
+         where s.name = ?
+         union select r.moving_to from instance_routers r join instances i on i.id = r.instance_id
+         join slices s on s.id = i.slice_id where s.name = ? and r.moving_to is not null`,
+      )
+      .pluck()
+      .all(slice.name, slice.name),
+  );
   const shape = ({ number, vnet, vns, nodes }: Slice) => ({
     number,
     vnet,
-    nodes: [...nodes.values()].filter((node) => used(old, node.name)).map(({ patience: _, ...node }) => node),
+    nodes: [...nodes.values()]
+      .filter(({ name }) => used(old, name) || carrying.has(name))
+      .map(({ patience: _, ...node }) => node),
     vns: vns.map(({ name, routers, links, gateways, endHosts }) => ({ name, routers, links, gateways, endHosts })),
   });
   const before = shape(old);

@@ -1,7 +1,8 @@
 /** A router that moves to another node within its instance, and placements that have no name in the slice file. */
 import { describe, expect, test } from 'vitest';
 import { statusText } from '../../src/cli/commands/status.ts';
-import { placementOf } from '../../src/controller/base/resolve.ts';
+import { placementOf, refuseUnfinished } from '../../src/controller/base/resolve.ts';
+import { describeUnfinished, endsOf } from '../../src/controller/base/unfinished.ts';
 import type { Layout } from '../../src/controller/batches/batches.ts';
 import { desiredBatches } from '../../src/controller/batches/desired.ts';
 import { tearDownRouters } from '../../src/controller/batches/routers.ts';
@@ -12,6 +13,7 @@ import { describePlacement } from '../../src/model/slice.ts';
 import { type Instance, moveRouter, planInstance, routerNodes } from '../../src/planning/instance.ts';
 import { computeRoutes } from '../../src/planning/routes.ts';
 import { planVn } from '../../src/planning/vn-plan.ts';
+import { adviceFor } from '../../src/service/dead-nodes.ts';
 import { readSlice } from '../../src/slicefile/index.ts';
 import { openStore } from '../../src/store/store.ts';
 import { gallery } from '../support/slices.ts';
@@ -90,6 +92,19 @@ describe('a router that is moving', () => {
     );
   });
 
+  test('has no route there over a link that is not there', () => {
+    const toNeighbour: Instance = { ...planned, moving: new Map([['a', 'p2']]) };
+    const own = batches(toNeighbour)
+      .get('p2')!
+      .filter((operation) => 'namespace' in operation && operation.namespace === 'p2.0-a');
+    const links = own.flatMap((operation) => (operation.op === 'tunnel_up' ? [operation.interface] : []));
+    const used = own.flatMap((operation) =>
+      operation.op === 'vroute' ? (operation.nexthops ?? []).map((hop) => hop.interface) : [],
+    );
+    expect(used.length).toBeGreaterThan(0);
+    expect(used.filter((name) => !links.includes(name))).toEqual([]);
+  });
+
   test('is taken down on both nodes', () => {
     const down = tearDownRouters(layout, moving);
     expect(down.get('p1')).toEqual([{ op: 'netns_down', namespace: 'p1.0-a' }]);
@@ -121,9 +136,15 @@ describe('the database', () => {
       const status = sliceStatus(store, slice);
       expect(status.vns[0]!.instances[0]!.routers[0]).toMatchObject({ router: 'a', node: 'p1', movingTo: 'p4' });
       expect(statusText(status)).toContain('p1, moving to p4');
-      expect(() => store.instances.beginMove(id, 'a', { node: 'p5', namespace: 'x' })).toThrow(
-        "router 'a' is moving already",
+      const begin = (router: string, node: string) => () =>
+        store.instances.beginMove(id, router, { node, namespace: 'x' });
+      expect(begin('a', 'p5')).toThrow("router 'a' is moving already");
+      expect(begin('b', 'p2')).toThrow("router 'b' is on node 'p2' already");
+      expect(begin('x', 'p5')).toThrow("there is no router 'x'");
+      expect(() => refuseUnfinished(store, slice, vn)).toThrow(
+        "of VN 'three' of slice 'three' router 'a' is moving to node 'p4': that was interrupted",
       );
+      expect(adviceFor(store, slice, 'p4')[0]).toContain("of VN 'three' it carries router a");
     });
   });
 
@@ -153,7 +174,36 @@ describe('the database', () => {
       store.instances.beginMove(id, 'a', { node: 'p4', namespace: 'pv4-a' });
       store.instances.cancelMove(id, 'a');
       expect(store.instances.plan(id)).toEqual(planned);
+      expect(() => store.instances.cancelMove(id, 'a')).toThrow("router 'a' is not moving");
       expect(store.instances.list()).toMatchObject([{ placementName: 'initial' }]);
+    });
+  });
+
+  test('keeps the node of a router in the slice, though no placement names it', () => {
+    withInstance((store, id) => {
+      const nodes = new Map([...slice.nodes, ['p9', { name: 'p9' }]]);
+      store.slices.save({ ...slice, nodes });
+      store.instances.beginMove(id, 'a', { node: 'p9', namespace: 'pv9-a' });
+      expect(() => store.slices.save(slice)).toThrow('the substrate nodes changed');
+    });
+  });
+
+  test('names placements without a name by where the routers are', () => {
+    withInstance((store, id) => {
+      const nodes = Object.fromEntries(planned.placement);
+      const start = { slice: 'three', vn: 'three', control: 'gateway', schedule: 'optimal', options: '{}' } as const;
+      const migration = store.migrations.start({
+        ...start,
+        from: null,
+        to: 'final',
+        fromNodes: nodes,
+        urpf: 'strict',
+        urpfBefore: 'strict',
+        oldInstance: id,
+      });
+      const record = store.migrations.find(migration)!;
+      expect(endsOf(record)).toEqual({ from: '(a on p1, b on p2, c on p3)', to: "'final'" });
+      expect(describeUnfinished(record)).toContain("from (a on p1, b on p2, c on p3) to 'final' was interrupted");
     });
   });
 

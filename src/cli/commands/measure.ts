@@ -5,7 +5,7 @@ import { type MeasureResult, measure } from '../../controller/measure.ts';
 import { unsteadyPath } from '../../controller/migration/spread-warning.ts';
 import type { PathLatency } from '../../controller/probe/path-latency.ts';
 import { clockCells, clockHeading, clockNotes } from '../clock-text.ts';
-import { ms, placementName, table } from '../output.ts';
+import { ms, quotedName, table } from '../output.ts';
 import { runCommand } from '../run.ts';
 
 const roundTripNote = '~ half the round trip: the clocks are too uncertain for one way';
@@ -31,7 +31,7 @@ export function addMeasure(program: Command): void {
             ms(path.clockBoundMs, 2),
             `${path.probes - path.lost}/${path.probes}`,
           ]);
-          return `placement ${placementName(placement)} (${state}), one-way ms\n${table(['from', 'to', 'min', 'median', 'jitter', 'clock bound', 'probes'], rows)}`;
+          return `placement ${quotedName(placement)} (${state}), one-way ms\n${table(['from', 'to', 'min', 'median', 'jitter', 'clock bound', 'probes'], rows)}`;
         });
         const text = [
           ...parts,

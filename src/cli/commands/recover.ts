@@ -7,6 +7,7 @@ import { resume, rollback } from '../../controller/recover.ts';
 import { exitCodes } from '../../model/exit-codes.ts';
 import type { Slice, VirtualNetwork } from '../../model/slice.ts';
 import { unproven } from '../migration-text.ts';
+import { quotedName } from '../output.ts';
 import { type Output, runCommand } from '../run.ts';
 import { migrateOutput } from './migrate.ts';
 
@@ -33,13 +34,13 @@ function recoveryOutput(result: MigrateResult): Output {
   const { vn, slice, from } = result;
   return {
     ...output,
-    text: `no migration of VN '${vn}' of slice '${slice}' was interrupted; it is on '${from}': nothing changed`,
+    text: `no migration of VN '${vn}' of slice '${slice}' was interrupted; it is on ${quotedName(from)}: nothing changed`,
   };
 }
 
 function undone(result: MigrateResult): string {
   const { vn, from } = result;
-  return `VN '${vn}' is on '${from}' as it was before; nothing of the migration is left${unproven(result)}`;
+  return `VN '${vn}' is on ${quotedName(from)} as it was before; nothing of the migration is left${unproven(result)}`;
 }
 
 function addRecovery(

@@ -7,7 +7,7 @@ import { sliceStatusView } from '../../controller/views/status.ts';
 import { VnmError } from '../../model/errors.ts';
 import { healthLines } from '../health-text.ts';
 import { comparisonExitCode, differencesText, failureTexts } from '../live-text.ts';
-import { noName, placementName, table } from '../output.ts';
+import { noName, quotedName, table } from '../output.ts';
 import { type Output, runCommand } from '../run.ts';
 
 export function addStatus(program: Command): void {
@@ -66,7 +66,7 @@ export function statusText(status: SliceStatus): string {
   for (const vn of status.vns) {
     const where = !isInstalled(vn)
       ? 'not installed'
-      : `on placement ${placementName(vn.placement)}, uRPF ${vn.urpf}, MTU ${vn.mtu}`;
+      : `on placement ${quotedName(vn.placement)}, uRPF ${vn.urpf}, MTU ${vn.mtu}`;
     lines.push('', `VN '${vn.vn}': ${where} (placements: ${vn.placements.join(', ')})`);
     for (const instance of vn.instances) {
       const rows = instance.routers.map(({ router, node, movingTo, namespace, routes }) => [
@@ -76,7 +76,7 @@ export function statusText(status: SliceStatus): string {
         routes,
       ]);
       lines.push(
-        `  instance on ${placementName(instance.placement)} (${instance.state}), addresses ${instance.block}, ${instance.tunnels.length} tunnels`,
+        `  instance on ${quotedName(instance.placement)} (${instance.state}), addresses ${instance.block}, ${instance.tunnels.length} tunnels`,
         indent(table(['router', 'node', 'namespace', 'routes'], rows)),
       );
     }

@@ -3,6 +3,7 @@ import type { NodeName } from '../../model/names.ts';
 import {
   describePlacement,
   type NamedPlacement,
+  namesPlacement,
   type Placement,
   type Slice,
   type VirtualNetwork,
@@ -34,6 +35,11 @@ export function choosePlacement(vn: VirtualNetwork, name: string): Placement {
   throw new VnmError('not-found', `VN '${vn.name}' has no placement '${name}'`, {
     hint: `its placements are ${[...vn.placements.keys()].join(', ')}`,
   });
+}
+
+/** Whether the VN is on the placement of that name, as the slice file has it now. */
+export function isOn(store: Store, slice: Slice, vn: VirtualNetwork, name: string): boolean {
+  return namesPlacement(vn, name, activeInstance(store, slice, vn).instance.placement);
 }
 
 /** The placement that an instance is on, with the name it was made by. */
@@ -76,13 +82,26 @@ export function refuseUnfinished(store: Store, slice: Slice, vn: VirtualNetwork,
     throw new VnmError('conflict', describeUnfinished(migration), { hint: `${howToGoOn(slice.name)}${orElse}` });
   }
   const unfinished = store.instances.list({ slice: slice.name, vn: vn.name }).find(({ state }) => state !== 'active');
-  if (unfinished === undefined) return;
+  if (unfinished === undefined) {
+    refuseMoving(store, slice, vn);
+    return;
+  }
   const isHalf = store.instances.active(slice.name, vn.name) === undefined;
   throw new VnmError(
     'conflict',
-    `VN '${vn.name}' of slice '${slice.name}' has an unfinished instance on placement ${describePlacement({ name: unfinished.placementName, placement: store.instances.plan(unfinished.id).placement })}`,
+    `VN '${vn.name}' of slice '${slice.name}' has an unfinished instance on placement ${describePlacement(placementOf({ record: unfinished, instance: store.instances.plan(unfinished.id) }))}`,
     {
       hint: `an earlier command was interrupted; ${isHalf ? installOrUninstall(slice) : `pl-vnm rollback ${slice.name} takes it away`}`,
     },
   );
+}
+
+function refuseMoving(store: Store, slice: Slice, vn: VirtualNetwork): void {
+  const active = store.instances.active(slice.name, vn.name);
+  const moving = active === undefined ? undefined : store.instances.plan(active.id).moving;
+  if (moving === undefined) return;
+  const routers = [...moving].map(([router, node]) => `router '${router}' is moving to node '${node}'`).join(', ');
+  throw new VnmError('conflict', `of VN '${vn.name}' of slice '${slice.name}' ${routers}: that was interrupted`, {
+    hint: howToGoOn(slice.name),
+  });
 }

@@ -1,18 +1,30 @@
 import { VnmError } from '../../model/errors.ts';
+import { describePlacement } from '../../model/slice.ts';
 import type { MigrationRecord } from '../../store/migrations.ts';
 import { type Stage, stageOf } from './phase.ts';
 
 /** An unfinished migration, described in one line. */
 export function describeUnfinished(migration: MigrationRecord): string {
-  const { slice, vn, from, to, state } = migration;
+  const { slice, vn, state } = migration;
+  const { from, to } = endsOf(migration);
   const whereBy = {
-    before: `its traffic is on '${from}'`,
-    redirecting: `its traffic is on '${from}' or '${to}', both are up`,
-    retiring: `its traffic is on '${to}'`,
+    before: `its traffic is on ${from}`,
+    redirecting: `its traffic is on ${from} or ${to}, both are up`,
+    retiring: `its traffic is on ${to}`,
   };
   const stage = knownStageOf(migration);
   const where = stage === undefined ? 'this program does not know that phase' : whereBy[stage];
-  return `the migration of VN '${vn}' of slice '${slice}' from '${from}' to '${to}' was interrupted (${state}): ${where}`;
+  return `the migration of VN '${vn}' of slice '${slice}' from ${from} to ${to} was interrupted (${state}): ${where}`;
+}
+
+/** The two placements of a migration, for people. Records of earlier versions have no nodes, and always names. */
+export function endsOf(migration: MigrationRecord): { readonly from: string; readonly to: string } {
+  const describe = (name: string | null, nodes: MigrationRecord['toNodes']) =>
+    describePlacement({ name, placement: new Map(Object.entries(nodes ?? {})) });
+  return {
+    from: describe(migration.from, migration.fromNodes),
+    to: describe(migration.to, migration.toNodes),
+  };
 }
 
 function knownStageOf(migration: MigrationRecord): Stage | undefined {

@@ -51,17 +51,21 @@ export function installRoutes(
 }
 
 /**
- * Each router that moves, on the node it moves to. Not with the links that change their kind by the move: their ends would have the
- * names of the ones that are in use.
+ * Each router that moves, on the node it moves to. Not with the links that change their kind by the move, whose ends would have the
+ * names of the ones in use, nor with the routes over them.
  */
 export function setUpSecondPlaces(layout: Layout, instance: Instance, routes: RoutingState): Batches {
   const places = [...(instance.moving ?? [])].map(([router, node]) => {
     const moved = moveRouter(instance, router, node);
     const links = moved.links.filter(({ tunnel }, index) => tunnel === instance.links[index]!.tunnel);
     const vn = { ...layout.vn, routers: layout.vn.routers.filter(({ name }) => name === router) };
+    const interfaces = new Set(links.flatMap(({ a, b }) => [a.interface, b.interface]));
+    const kept = (routes.get(router) ?? []).filter(({ nexthops }) =>
+      nexthops.every((hop) => interfaces.has(hop.interface)),
+    );
     const own = mergeBatches(
       setUpRouters({ ...layout, vn }, { ...moved, links }),
-      installRoutes(new Map([[router, routes.get(router) ?? []]]), moved, layout.names),
+      installRoutes(new Map([[router, kept]]), moved, layout.names),
     );
     return new Map([[node, (own.get(node) ?? []).filter(isOf(namespaceOf(moved, router, layout.names)))]]);
   });

@@ -1,5 +1,7 @@
 /** The ends of tunnels. */
+
 import { VnmError } from '../../model/errors.ts';
+import type { NodeName } from '../../model/names.ts';
 import { type NodeTunnelKind, tunnelKinds } from '../../model/tunnel.ts';
 import type { Instance, InstanceLink, LinkEnd } from '../../planning/instance.ts';
 import type { OperationInput } from '../../vsys/operations.ts';
@@ -18,7 +20,7 @@ export function* tunnelOperations(
   instance: Instance,
   link: InstanceLink,
   side: 'router' | 'gateway',
-): Generator<[string, OperationInput]> {
+): Generator<[NodeName, OperationInput]> {
   const { tunnel, vni } = link;
   const namespace = (end: LinkEnd) =>
     end.router === undefined ? {} : { namespace: namespaceOf(instance, end.router, names) };

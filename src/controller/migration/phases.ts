@@ -1,6 +1,7 @@
 import { writeIfPossible } from '../base/best-effort.ts';
 import type { Context } from '../base/context.ts';
 import { type PhaseName, stageOf } from '../base/phase.ts';
+import { endsOf } from '../base/unfinished.ts';
 
 /** The phases of a migration, recorded and reported as they begin, and timed. */
 export interface Phases {
@@ -44,8 +45,10 @@ function recordPhase(context: Context, id: number, name: PhaseName | TrialPhase)
 
 /** For those who follow the events; see `tellStart`. */
 function tellPhase({ store }: Context, id: number, phase: string): void {
-  const { slice, vn, from, to } = store.migrations.find(id)!;
-  store.events.add(slice, 'migration-phase', `VN '${vn}' from placement '${from}' to '${to}': ${phase}`, {
+  const migration = store.migrations.find(id)!;
+  const { slice, vn } = migration;
+  const { from, to } = endsOf(migration);
+  store.events.add(slice, 'migration-phase', `VN '${vn}' from placement ${from} to ${to}: ${phase}`, {
     migration: id,
     vn,
     phase,
@@ -54,7 +57,9 @@ function tellPhase({ store }: Context, id: number, phase: string): void {
 
 /** The event with which those of a migration begin; the last is `migration-` and its outcome. */
 export function tellStart({ store }: Context, id: number): void {
-  const { slice, vn, from, to } = store.migrations.find(id)!;
+  const migration = store.migrations.find(id)!;
+  const { slice, vn, from, to } = migration;
+  const ends = endsOf(migration);
   const detail = { migration: id, vn, from, to };
-  store.events.add(slice, 'migration-started', `VN '${vn}' from placement '${from}' to '${to}'`, detail);
+  store.events.add(slice, 'migration-started', `VN '${vn}' from placement ${ends.from} to ${ends.to}`, detail);
 }

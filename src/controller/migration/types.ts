@@ -1,4 +1,4 @@
-import type { RouterName } from '../../model/names.ts';
+import type { NodeName, RouterName } from '../../model/names.ts';
 import type { UrpfMode } from '../../model/route.ts';
 import { routerNames } from '../../model/router.ts';
 import type { NamedPlacement, Placement, VirtualNetwork } from '../../model/slice.ts';
@@ -64,8 +64,8 @@ export interface MigrateResult {
 /** A router with its old and new node. */
 export interface Move {
   readonly router: RouterName;
-  readonly from: string;
-  readonly to: string;
+  readonly from: NodeName;
+  readonly to: NodeName;
 }
 
 /** An instance with its record in the database. */

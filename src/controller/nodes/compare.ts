@@ -123,7 +123,7 @@ function withoutAddresses(agents: Agents): { names: NodeNames; refuseUnknown(bat
 }
 
 /** The nodes where something of these VNs is, may be, or was: all that they have a placement on. */
-export function nodesOf(store: Store, slice: Slice, vns: readonly VirtualNetwork[]): Set<string> {
+export function nodesOf(store: Store, slice: Slice, vns: readonly VirtualNetwork[]): Set<NodeName> {
   const instances = vns.flatMap((vn) => store.instances.list({ slice: slice.name, vn: vn.name }));
   const placements = vns.flatMap((vn) => [...vn.placements.values()]);
   return new Set([

@@ -30,7 +30,15 @@ export function requireRoom({ store }: Pick<Context, 'store'>, agents: Agents, a
   const { slice } = agents;
   const recorded = store.instances.list({ slice: slice.name }).flatMap(({ id, vn: name }): PlacedVn[] => {
     const vn = slice.vns.find((candidate) => candidate.name === name);
-    return vn === undefined ? [] : [{ vn, placement: store.instances.plan(id).placement }];
+    if (vn === undefined) return [];
+    const { placement, moving } = store.instances.plan(id);
+    // A router that moves is on both of its nodes.
+    return moving === undefined
+      ? [{ vn, placement }]
+      : [
+          { vn, placement },
+          { vn, placement: moving },
+        ];
   });
   const nodes = new Set(added.flatMap(({ vn, placement }) => [...placement.values(), ...edgeNodes(vn)]));
   const failures = [...nodes]

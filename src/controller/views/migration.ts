@@ -49,7 +49,7 @@ export interface MigrationDetailView extends MigrationView {
   /** Of its phases together, without the one that lasts. */
   readonly durationMs: number;
   readonly phases: PhaseView[];
-  /** By the placements that the slice has now; empty when it has them no more. */
+  /** In a record of an earlier version by the placements that the slice has now; empty when it has them no more. */
   readonly moves: Move[];
   readonly redirections: RedirectionView[];
   readonly flows: FlowRecord[];

@@ -2,7 +2,7 @@
 
 import { nodesOf } from '../../controller/nodes/compare.ts';
 import type { NodeName } from '../../model/names.ts';
-import { describePlacement, type NamedPlacement, type Slice } from '../../model/slice.ts';
+import { describePlacement, isSamePlacement, type NamedPlacement, type Slice } from '../../model/slice.ts';
 import type { HealthKind, HealthRecord, HealthState } from '../../store/health.ts';
 import type { NodeFacts } from '../../vsys/messages.ts';
 import { type Finding, judgeNode, judgeVn, routersOn } from './judge.ts';
@@ -55,8 +55,9 @@ export class SliceWatch {
     }
     for (const { vn, record } of active) {
       const watch = this.#vns.get(vn.name);
-      if (watch?.instanceId === record.id) continue;
       const instance = store.instances.plan(record.id);
+      const isSame = watch !== undefined && isSamePlacement(watch.instance.placement, instance.placement);
+      if (watch?.instanceId === record.id && isSame) continue;
       const { intervalMs, probeTimeoutMs } = this.#options;
       this.#vns.set(
         vn.name,

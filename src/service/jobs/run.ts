@@ -1,7 +1,9 @@
 /** One run of a job: waits until no other command works on the VN, moves it, and writes down how it ended. */
+
 import type { MigrateOptions, MigrateResult } from '../../controller/migrate.ts';
 import type { MigrationOptions } from '../../controller/migration/options.ts';
 import { messageOf, VnmError } from '../../model/errors.ts';
+import { namesPlacement } from '../../model/slice.ts';
 import { interruptedMessage, type JobRecord, type RunOutcome, type RunRecord } from '../../store/jobs.ts';
 import type { Holder } from '../../store/locks.ts';
 import type { MigrationRecord } from '../../store/migrations.ts';
@@ -135,13 +137,22 @@ function failedBy(error: unknown, { aborted: interrupted }: AbortSignal, stopped
   return { outcome: 'failed', message: interrupted ? stopped : messageOf(error), interrupted, error };
 }
 
+/** Answers of a name whether it stands for the placement that the VN is on: placements are compared by what they say. */
+function presentPlacement(store: Store, { slice, vn: name }: JobRecord): (placement: string) => boolean {
+  const active = store.instances.active(slice, name);
+  const vn = store.slices.find(slice)?.vns.find((one) => one.name === name);
+  if (active === undefined || vn === undefined) return () => false;
+  const { placement } = store.instances.plan(active.id);
+  return (candidate) => namesPlacement(vn, candidate, placement);
+}
+
 /** Answers what refused it when that is a conflict with what others do. */
 async function move(parts: RunParts, job: JobRecord, run: RunRecord, stopped: string): Promise<Attempt | VnmError> {
   const { store, clock, signal } = parts;
-  const current = store.instances.active(job.slice, job.vn)?.placementName ?? undefined;
-  const to = run.placement ?? nextTarget(job.placements, current);
+  const isOn = presentPlacement(store, job);
+  const to = run.placement ?? nextTarget(job.placements, job.placements.find(isOn));
   await persist(parts, () => store.jobs.begin(run.id, to, clock.now()));
-  if (current === to && store.migrations.unfinished(job.slice, job.vn).length === 0)
+  if (isOn(to) && store.migrations.unfinished(job.slice, job.vn).length === 0)
     return { outcome: 'unchanged', message: alreadyThere(job, to), interrupted: false };
   const before = newestMigration(store, job);
   try {

@@ -42,6 +42,19 @@ describe('a job', () => {
     expect(world.job('j')).toMatchObject({ state: 'done', reason: null });
   });
 
+  test('whose VN is on a placement of the same value under another name goes on to the next', async () => {
+    // As an alias in the slice file.
+    world.places.set('j', 'final');
+    const named = world.store.instances.active;
+    Object.assign(world.store.instances, {
+      active: (slice: string, vn: string) => ({ ...named(slice, vn)!, placementName: 'alias' }),
+    });
+    world.add({ name: 'j', placements: ['final', 'initial'], cron: '0 * * * *' });
+    world.start();
+    await world.clock.pass(2.5 * hourMs);
+    expect(world.begun.map(({ to }) => to)).toEqual(['initial', 'final']);
+  });
+
   test('whose VN is on its only placement already changes nothing', async () => {
     world.add({ name: 'j', placements: ['final'], cron: '0 * * * *' });
     world.start();

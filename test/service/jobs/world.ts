@@ -1,6 +1,9 @@
 /** A runner of jobs in simulated time: a clock that is set and stopped at will, migrations that only last, processes that come and go. */
+
 import type { MigrateOptions, MigrateResult } from '../../../src/controller/migrate.ts';
 import { VnmError } from '../../../src/model/errors.ts';
+import type { Slice } from '../../../src/model/slice.ts';
+import type { Instance } from '../../../src/planning/instance.ts';
 import type { JobClock } from '../../../src/service/jobs/clock.ts';
 import { createRunner, type Happening, type Runner } from '../../../src/service/jobs/runner.ts';
 import type { JobRecord, NewJob, RunRecord } from '../../../src/store/jobs.ts';
@@ -132,12 +135,33 @@ export function createWorld({ heartbeatMs, startMs = start, time }: WorldOptions
   const places = new Map<string, string>();
   const clock = new FakeClock(startMs);
   const migrations = { ...real.migrations, list: () => [], unfinished: () => [] };
+  // Each VN has one router, and each placement places it on a node of the same name.
+  const placed = (placement: string) => new Map([['a', placement]]);
+  const vns: string[] = [];
+  const idOf = (vn: string) => (vns.includes(vn) ? vns.indexOf(vn) : vns.push(vn) - 1);
   const store: Store = {
     ...real,
     migrations,
+    slices: {
+      ...real.slices,
+      find: () =>
+        ({
+          vns: real.jobs.list().map(({ vn, placements }) => ({
+            name: vn,
+            placements: new Map(['initial', ...placements].map((name) => [name, placed(name)])),
+          })),
+        }) as unknown as Slice,
+    },
     instances: {
       ...real.instances,
-      active: (slice, vn) => ({ ...someInstance, slice, vn, placementName: places.get(vn) ?? 'initial' }),
+      active: (slice, vn) => ({
+        ...someInstance,
+        id: idOf(vn),
+        slice,
+        vn,
+        placementName: places.get(vn) ?? 'initial',
+      }),
+      plan: (id) => ({ placement: placed(places.get(vns[id]!) ?? 'initial') }) as unknown as Instance,
     },
   };
   let pid = 0;

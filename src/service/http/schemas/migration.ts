@@ -119,7 +119,7 @@ export const migrationDetail = migrationRecord.extend({
   granularity: z.string(),
   durationMs: ms.describe('Of its phases together'),
   phases: z.array(phase),
-  moves: z.array(move).describe('By the placements that the slice has now'),
+  moves: z.array(move).describe('In a record of an earlier version by the placements that the slice has now'),
   fromRecord: z.array(z.string()).readonly(),
   interrupted: z.boolean().describe('Whether a signal stopped it, or its process died'),
   away: z.array(z.string()).nullable().describe('null: not known'),
