@@ -9,14 +9,15 @@ const kinds = ['node', 'router', 'tunnel', 'path'] as const;
 /** How many are up, and a line for each that is not. */
 export function healthLines({ watchedAt, health }: Pick<SliceStatus, 'watchedAt' | 'health'>, nowMs: number): string[] {
   if (watchedAt === null) return ['health: not monitored (run pl-vnm serve)'];
-  const old = nowMs - watchedAt > livesMs ? ` as of ${new Date(watchedAt).toISOString()}, the service is away` : '';
+  const old =
+    nowMs - watchedAt > livesMs ? ` as of ${new Date(watchedAt).toISOString()}, the service is not running` : '';
   const counts = kinds.flatMap((kind) => {
     const all = health.filter((record) => record.kind === kind);
     const up = all.filter(({ state }) => state === 'up').length;
-    return all.length === 0 ? [] : [`${up} of ${all.length} ${all.length === 1 ? kind : `${kind}s`}`];
+    return all.length === 0 ? [] : [`${up}/${all.length} ${all.length === 1 ? kind : `${kind}s`}`];
   });
   return [
-    `health${old}: ${counts.length === 0 ? 'not looked at yet' : `up are ${counts.join(', ')}`}`,
+    `health${old}: ${counts.length === 0 ? 'not looked at yet' : `up: ${counts.join(', ')}`}`,
     ...health.filter(({ state }) => state !== 'up').map((record) => `    ${describe(record, nowMs)}`),
   ];
 }

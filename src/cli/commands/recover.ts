@@ -21,7 +21,10 @@ export function addRollback(program: Command): void {
   addRecovery(program, 'rollback', 'undo a migration that was interrupted', async (context, slice, vn) => {
     const result = await rollback(context, slice, vn);
     if (result === undefined)
-      return { text: `what an interrupted 'plan' had left is gone`, json: { outcome: 'rolled-back' } };
+      return {
+        text: `removed the trial instance that an interrupted 'plan' left behind`,
+        json: { outcome: 'rolled-back' },
+      };
     const output = recoveryOutput(result);
     // Here that is what was wanted.
     return result.outcome === 'rolled-back' ? { ...output, text: undone(result), exitCode: exitCodes.done } : output;

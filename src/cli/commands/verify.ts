@@ -28,7 +28,7 @@ export function addVerify(program: Command): void {
         const verdict = result.ok ? 'every pair of end hosts reaches each other' : 'some pairs are broken';
         const sizes = describeNarrow(result);
         const obstacles = (result.obstacles ?? []).map(describeObstacle);
-        const parts = [table(['from', 'to', 'result', 'probes', 'it stops'], rows), ...sizes, ...obstacles];
+        const parts = [table(['from', 'to', 'result', 'probes', 'breaks at'], rows), ...sizes, ...obstacles];
         const text = [...parts, `VN '${result.vn}': ${verdict}`].join('\n\n');
         return { text, json: result, exitCode: result.ok ? exitCodes.done : exitCodes.failed };
       }),

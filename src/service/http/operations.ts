@@ -18,7 +18,7 @@ export interface Operations {
   reconcile(slice: Slice, options: ReconcileOptions): Promise<ReconcileResult>;
   migrate(slice: Slice, vn: VirtualNetwork, options: MigrateOptions): Promise<MigrateResult>;
   resume(slice: Slice, vn: VirtualNetwork): Promise<MigrateResult>;
-  /** Undefined: what an interrupted `plan` had left is gone. */
+  /** Undefined: the trial instance that an interrupted `plan` left behind was removed. */
   rollback(slice: Slice, vn: VirtualNetwork): Promise<MigrateResult | undefined>;
 }
 

@@ -51,7 +51,7 @@ export function removeJob(store: Store, name: string): void {
 }
 
 function doneError({ name }: JobRecord): VnmError {
-  return new VnmError('conflict', `the time of job '${name}' is over`, {
+  return new VnmError('conflict', `the time of job '${name}' is in the past`, {
     hint: `pl-vnm job run ${name} runs it now; for another time add another job`,
   });
 }

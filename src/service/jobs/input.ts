@@ -78,7 +78,7 @@ function readTiming(
   }
   const instant = parseInstant(at!);
   if (instant > nowMs) return { cron: null, at: instant, timezone };
-  throw new VnmError('invalid-input', `at: ${new Date(instant).toISOString()} is over`, {
+  throw new VnmError('invalid-input', `at: ${new Date(instant).toISOString()} is in the past`, {
     hint: `it is ${new Date(nowMs).toISOString()}; pl-vnm migrate moves a VN now`,
   });
 }
@@ -101,5 +101,5 @@ function unknownSlice(store: Store, name: string): VnmError {
 
 function faultsOf({ issues }: z.ZodError): VnmError {
   const faults = issues.map(({ path, message }) => (path.length === 0 ? message : `${path.join('.')}: ${message}`));
-  return new VnmError('invalid-input', `the job cannot be: ${faults.join('; ')}`);
+  return new VnmError('invalid-input', `invalid job: ${faults.join('; ')}`);
 }

@@ -60,14 +60,14 @@ describe('a new job', () => {
     [
       { ...weekly, name: 'a b' },
       'invalid-input',
-      'the job cannot be: name: must be 1 to 64 of A-Z, a-z, 0-9, _ and -, beginning with a letter or digit',
+      'invalid job: name: must be 1 to 64 of A-Z, a-z, 0-9, _ and -, beginning with a letter or digit',
     ],
     [{ ...weekly, slice: 'four' }, 'not-found', "there is no slice 'four' in :memory:"],
     [{ ...weekly, vn: 'four' }, 'not-found', "slice 'three' has no VN 'four'"],
     [{ ...weekly, slice: 'shared' }, 'usage', "slice 'shared' has several VNs (red, blue)"],
     [{ ...weekly, to: ['final', 'nowhere'] }, 'not-found', "VN 'three' has no placement 'nowhere'"],
     [{ ...weekly, to: ['final', 'final'] }, 'invalid-input', 'a placement is named twice: final, final'],
-    [{ ...weekly, to: [] }, 'invalid-input', 'the job cannot be: to: Too small: expected array to have >=1 items'],
+    [{ ...weekly, to: [] }, 'invalid-input', 'invalid job: to: Too small: expected array to have >=1 items'],
     [{ ...weekly, at: '2026-12-01T03:00Z' }, 'invalid-input', 'a job has one time or a pattern, not both'],
     [timeless, 'invalid-input', 'a job needs a time'],
     [
@@ -80,15 +80,15 @@ describe('a new job', () => {
     [
       { ...timeless, at: 'tomorrow' },
       'invalid-input',
-      'the job cannot be: at: must be an instant with its offset, like 2026-12-01T03:00Z',
+      'invalid job: at: must be an instant with its offset, like 2026-12-01T03:00Z',
     ],
     [
       { ...timeless, at: '2026-12-01T03:00' },
       'invalid-input',
-      'the job cannot be: at: must be an instant with its offset, like 2026-12-01T03:00Z',
+      'invalid job: at: must be an instant with its offset, like 2026-12-01T03:00Z',
     ],
     [{ ...timeless, at: '2027-02-30T03:00Z' }, 'invalid-input', "at: '2027-02-30T03:00Z' is no instant that there is"],
-    [{ ...timeless, at: '2026-11-25T12:00Z' }, 'invalid-input', 'at: 2026-11-25T12:00:00.000Z is over'],
+    [{ ...timeless, at: '2026-11-25T12:00Z' }, 'invalid-input', 'at: 2026-11-25T12:00:00.000Z is in the past'],
     [
       { ...weekly, options: { schedule: 'hold', control: 'remote' } },
       'usage',
@@ -97,9 +97,9 @@ describe('a new job', () => {
     [
       { ...weekly, missed: 'twice', retries: -1 },
       'invalid-input',
-      'the job cannot be: missed: Invalid option: expected one of "skip"|"once"; retries: Too small: expected number to be >=0',
+      'invalid job: missed: Invalid option: expected one of "skip"|"once"; retries: Too small: expected number to be >=0',
     ],
-    [{ ...weekly, wish: 1 }, 'invalid-input', 'the job cannot be: Unrecognized key: "wish"'],
+    [{ ...weekly, wish: 1 }, 'invalid-input', 'invalid job: Unrecognized key: "wish"'],
   ])('%j is refused', (input, code, message) => {
     let thrown: unknown;
     try {
@@ -145,13 +145,15 @@ describe('what is done with a job', () => {
     expect(resumeJob(store, 'weekly', nowMs - 99).checkedAt).toBe(nowMs - 99);
   });
 
-  test('what is over is neither paused nor resumed', () => {
+  test('a job whose time is in the past is neither paused nor resumed', () => {
     const { id } = add({ name: 'once', slice: 'three', to: ['final'], at: '2026-12-01T03:00Z' });
     pauseJob(store, 'once');
-    expect(() => resumeJob(store, 'once', Date.parse('2026-12-01T03:00Z'))).toThrow("the time of job 'once' is over");
+    expect(() => resumeJob(store, 'once', Date.parse('2026-12-01T03:00Z'))).toThrow(
+      "the time of job 'once' is in the past",
+    );
     store.jobs.change(id, { state: 'done' });
-    expect(() => resumeJob(store, 'once', nowMs)).toThrow("the time of job 'once' is over");
-    expect(() => pauseJob(store, 'once')).toThrow("the time of job 'once' is over");
+    expect(() => resumeJob(store, 'once', nowMs)).toThrow("the time of job 'once' is in the past");
+    expect(() => pauseJob(store, 'once')).toThrow("the time of job 'once' is in the past");
   });
 
   test('what runs is not removed, unless its process has ended', () => {

@@ -11,7 +11,7 @@ import { planBody, planResult } from '../schemas/plan.ts';
 const tags = ['operations'];
 const trialRemoved = z
   .object({ outcome: z.literal('rolled-back') })
-  .describe("What an interrupted 'plan' had left is gone");
+  .describe("Removed the trial instance that an interrupted 'plan' left behind");
 /** A migration that did not do what was wanted tells all the same what it did. */
 const migrated = { 200: migrateResult, 409: z.union([migrateResult, errorAnswer]), ...errors };
 
