@@ -15,7 +15,7 @@ export function writeSchema(directory: string): string {
   const schema = sliceJsonSchema() as { title?: string };
   try {
     if (!mayReplace(file, schema.title)) {
-      throw new VnmError('conflict', `${file} is something else than a schema of slice files`, {
+      throw new VnmError('conflict', `${file} is not a schema of slice files`, {
         hint: 'move it, or name another directory',
       });
     }

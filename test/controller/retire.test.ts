@@ -66,7 +66,7 @@ it('keeps the old instance in the database while the settings are not written, s
     };
 
     const failure = await retire(run, fresh!, 0).catch((error: unknown) => error);
-    expect(failure).toMatchObject({ message: 'how it ended could not be recorded in full' });
+    expect(failure).toMatchObject({ message: 'the outcome could not be recorded completely' });
     recordResult(run, usualOptions, 'failed', [], [], failure);
     expect(store.migrations.unfinished(slice.name, vn.name)).toMatchObject([{ id, state: 'retire' }]);
     expect(store.instances.list()).toMatchObject([{ id: old!.record.id }, { id: fresh!.record.id, state: 'active' }]);

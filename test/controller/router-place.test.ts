@@ -142,7 +142,7 @@ describe('the database', () => {
       expect(begin('b', 'p2')).toThrow("router 'b' is on node 'p2' already");
       expect(begin('x', 'p5')).toThrow("there is no router 'x'");
       expect(() => refuseUnfinished(store, slice, vn)).toThrow(
-        "of VN 'three' of slice 'three' router 'a' is moving to node 'p4': that was interrupted",
+        "VN 'three' of slice 'three': router 'a' is moving to node 'p4'; the move was interrupted",
       );
       expect(adviceFor(store, slice, 'p4')[0]).toContain("of VN 'three' it carries router a");
     });

@@ -101,7 +101,7 @@ function refuseMoving(store: Store, slice: Slice, vn: VirtualNetwork): void {
   const moving = active === undefined ? undefined : store.instances.plan(active.id).moving;
   if (moving === undefined) return;
   const routers = [...moving].map(([router, node]) => `router '${router}' is moving to node '${node}'`).join(', ');
-  throw new VnmError('conflict', `of VN '${vn.name}' of slice '${slice.name}' ${routers}: that was interrupted`, {
+  throw new VnmError('conflict', `VN '${vn.name}' of slice '${slice.name}': ${routers}; the move was interrupted`, {
     hint: howToGoOn(slice.name),
   });
 }

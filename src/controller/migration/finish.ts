@@ -151,7 +151,7 @@ export function leaveNew({ context, slice }: Run, error: unknown): void {
 
 /** Of what is done on the nodes, and of which the database does not know. */
 export function notRecorded(): VnmError {
-  return new VnmError('failed', 'how it ended could not be recorded in full');
+  return new VnmError('failed', 'the outcome could not be recorded completely');
 }
 
 /**

@@ -81,7 +81,7 @@ function readRecord(
   const state = routers.map((router) => {
     const recorded = { own: own.get(router) ?? [], added: added.get(router) ?? [] };
     const { routes, left } = translateRecorded(vn, router, recorded, old.instance, fresh);
-    for (const { message } of left) context.report({ kind: 'note', text: `it is left out: ${message}` });
+    for (const { message } of left) context.report({ kind: 'note', text: `left out: ${message}` });
     return [router, routes] as const;
   });
   const text = describeRecorded(routers, old.instance.placement);

@@ -81,7 +81,7 @@ export function eventFeed(
     open: ({ after, slice }) => {
       if (closed !== undefined) throw new VnmError('interrupted', closed);
       if (clients.size >= maxClients) {
-        throw new VnmError('conflict', `${maxClients} clients read the events already, which is the most there can be`);
+        throw new VnmError('conflict', `${maxClients} clients already read the events, and more are not possible`);
       }
       const lastId = events.lastId();
       // A client may remember another database, which was further.

@@ -132,7 +132,7 @@ function refusedType(asked: Asked): VnmError | undefined {
   if (isRead(asked)) return undefined;
   const type = header(asked, 'content-type');
   if (type === undefined ? !hasBody(asked) : /^application\/json[ \t]*(;|$)/i.test(type)) return undefined;
-  return new VnmError('invalid-input', 'the body must be JSON, and say so', {
+  return new VnmError('invalid-input', 'the body must be JSON, with that content type', {
     hint: "send the header 'Content-Type: application/json'",
   });
 }

@@ -101,7 +101,7 @@ describe('the feed', () => {
 
   test('has room for a limited number of readers', async () => {
     const [first] = [reader(), reader(), reader()];
-    expect(() => feed.open({})).toThrow('3 clients read the events already, which is the most there can be');
+    expect(() => feed.open({})).toThrow('3 clients already read the events, and more are not possible');
     first!.stream.destroy();
     await settled();
     expect(feed.open({})).toBeDefined();
