@@ -218,7 +218,7 @@ create table migrations (
   drain_ms real,                             -- how long the old instance is kept after the redirections
   from_nodes text,                           -- JSON {router: node}: the placements themselves; null in records of before
   to_nodes text,
-  from_record text                           -- JSON [router]: cloned from the record, since the node was away; null until cloned
+  from_record text                           -- JSON [router]: cloned from the record, since the node was unreachable; null until cloned
 ) strict;
 
 create table migration_phases (

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 
 const src = fileURLToPath(new URL('../src', import.meta.url));
 
-/** Imports go one way: a folder may use the tiers before its own, and the folders beside it that are named here. */
+/** Imports go one way: a folder may use the tiers before its own, and the folders next to it that are named here. */
 const tiers = [
   ['model'],
   ['planning', 'slicefile', 'vsys', 'clock'],

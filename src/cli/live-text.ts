@@ -15,7 +15,7 @@ export function differencesText(differences: readonly NodeDifference[], there = 
   return table(['node', 'object', 'the database says', there], rows);
 }
 
-/** Nodes that are away, and those that could not do it. */
+/** Nodes that are unreachable, and those that could not do it. */
 export function failureTexts({ unreachable, failed }: Pick<Comparison, 'unreachable' | 'failed'>): string[] {
   return [
     ...unreachable.map(({ node, message }) => `${node}: unreachable: ${message}`),
@@ -23,7 +23,7 @@ export function failureTexts({ unreachable, failed }: Pick<Comparison, 'unreacha
   ];
 }
 
-/** A node that is away counts more than what was found elsewhere. */
+/** A node that is unreachable counts more than what was found elsewhere. */
 export function comparisonExitCode(
   { unreachable, failed }: Pick<Comparison, 'unreachable' | 'failed'>,
   isFine: boolean,

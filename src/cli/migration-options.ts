@@ -32,7 +32,7 @@ export function migrationOption(name: Name): Option {
   return option.default(usualOptions[name]);
 }
 
-/** What `options` hold beside others. */
+/** What `options` hold next to others. */
 export function migrationOptionsIn(options: MigrationOptions): MigrationOptions {
   const given = migrationOptionNames.filter((name) => options[name] !== undefined);
   return Object.fromEntries(given.map((name) => [name, options[name]])) as unknown as MigrationOptions;

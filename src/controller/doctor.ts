@@ -58,7 +58,7 @@ export function featuresFor(slice: Slice, node: NodeName, features: readonly Fea
 
 const lagSamples = 50;
 
-/** Looks at every node of the slice by itself, so that one that is away does not hide the others. */
+/** Looks at every node of the slice by itself, so that one that is unreachable does not hide the others. */
 export async function doctor(context: Context, slice: Slice): Promise<DoctorResult> {
   let own: Promise<OwnUtc> | undefined;
   const readOwn = () => {

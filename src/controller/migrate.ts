@@ -30,7 +30,7 @@ export type { MigrateOptions, MigrateResult } from './migration/types.ts';
  *                                                                                  -> roll back   rolled-back | failed
  *
  * Until the redirection a failure takes the new instance away again; after it, the gateways are redirected back first. What is
- * interrupted is in the journal (migration/journal.ts). Nodes that only the old placement uses may be away: their routers are made
+ * interrupted is in the journal (migration/journal.ts). Nodes that only the old placement uses may be unreachable: their routers are made
  * from the record. To the placement that it is on, under whatever name, it is `unchanged`. Throws only for what was wrong before
  * anything was changed.
  */

@@ -69,7 +69,7 @@ export interface PlannedSchedule {
 }
 
 /**
- * What a migration would do and lose. Traffic is never touched. With measured latencies the new instance is set up beside the old
+ * What a migration would do and lose. Traffic is never touched. With measured latencies the new instance is set up next to the old
  * one, measured and taken away again (steps 2 to 4); with declared ones no node is contacted and timing is taken as exact.
  */
 export async function plan(

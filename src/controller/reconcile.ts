@@ -19,14 +19,14 @@ export interface ReconcileResult {
   readonly dryRun: boolean;
   /** What was not as the database says, and is now, or would be. */
   readonly repaired: NodeDifference[];
-  /** What is there beside and was left. */
+  /** What else is there, and was left. */
   readonly additional: NodeDifference[];
   readonly unreachable: NodeFailure[];
   readonly failed: NodeFailure[];
 }
 
 /**
- * Brings the nodes to what the database says. What is right is not touched, a node that is away does not stop the others. Throws
+ * Brings the nodes to what the database says. What is right is not touched, a node that is unreachable does not stop the others. Throws
  * VnmError `conflict` while a VN is being migrated, installed or removed, or was when the command ended; `not-found` when the VN
  * named is not installed.
  */

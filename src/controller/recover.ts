@@ -30,7 +30,7 @@ import { applyAll, requireNodes, withReachable } from './nodes/agents.ts';
 /**
  * Finishes an interrupted migration from where it was. Before the redirection it prepares again, since the old routers may have
  * learnt since; after it, it first brings every gateway to the new instance. `unchanged` when nothing was interrupted. Throws
- * VnmError `not-found` when the VN is not installed, `unreachable` while a node that it needs is away, as in `migrate`; then nothing
+ * VnmError `not-found` when the VN is not installed, `unreachable` while a node that it needs is unreachable, as in `migrate`; then nothing
  * is changed.
  */
 export async function resume(context: Context, slice: Slice, vn: VirtualNetwork): Promise<MigrateResult> {
@@ -61,7 +61,7 @@ export async function resume(context: Context, slice: Slice, vn: VirtualNetwork)
 
 /**
  * Undoes an interrupted migration; also takes an instance away that an interrupted `plan` left. `unchanged` when there is neither.
- * Throws VnmError `not-found` when the VN is not installed, `conflict` once the old instance is being taken down, `unreachable` while a gateway is away.
+ * Throws VnmError `not-found` when the VN is not installed, `conflict` once the old instance is being taken down, `unreachable` while a gateway is unreachable.
  */
 export async function rollback(context: Context, slice: Slice, vn: VirtualNetwork): Promise<MigrateResult | undefined> {
   return withLock(context, { slice: slice.name, vn: vn.name, command: 'rollback' }, async (locked) => {

@@ -35,7 +35,7 @@ export type LogEvent = (typeof logEvents)[number];
 export const logLevels = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof logLevels)[number];
 
-/** What a record can have beside `time`, `level`, `event` and `msg`. Headers of requests are never among it. */
+/** What a record can have next to `time`, `level`, `event` and `msg`. Headers of requests are never among it. */
 export interface LogFields {
   readonly slice?: string | undefined;
   readonly vn?: string | undefined;

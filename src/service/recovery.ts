@@ -8,7 +8,7 @@ import { resume } from '../controller/recover.ts';
 import { VnmError } from '../model/errors.ts';
 import type { MigrationRecord } from '../store/migrations.ts';
 
-/** From one attempt to the next: a node that it needs may be away. */
+/** From one attempt to the next: a node that it needs may be unreachable. */
 const retryMs = 15_000;
 
 /**

@@ -15,7 +15,7 @@ const inMemory = ':memory:';
 
 /**
  * Opens the controller's database, creating it where there is none. Write-ahead log, foreign keys enforced, waits up to
- * 5 s for another command's write. One of an older version is upgraded, and a copy of it kept beside it. Throws VnmError `failed`,
+ * 5 s for another command's write. One of an older version is upgraded, and a copy of it kept next to it. Throws VnmError `failed`,
  * and leaves the path as it was, for what is not a database of this program (`inspectDatabase`), and when it cannot be opened.
  */
 export function openDatabase(path: string): { readonly db: Db; readonly isNew: boolean } {

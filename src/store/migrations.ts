@@ -30,7 +30,7 @@ interface MigrationProgress {
   readonly armedId?: string;
   /** How long the old instance is kept after the redirections. */
   readonly drainMs?: number;
-  /** Routers whose node was away when they were cloned, so that the record had to do. */
+  /** Routers whose node was unreachable when they were cloned, so that the record had to do. */
   readonly fromRecord?: readonly string[];
   /** Kept with the options. */
   readonly yardstick?: Yardstick;

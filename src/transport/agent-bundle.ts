@@ -15,7 +15,7 @@ export interface AgentBundle {
 
 let bundle: Promise<AgentBundle> | undefined;
 
-/** In a checkout built from the sources, once for as long as they stay; in the published package read from beside the other files. */
+/** In a checkout built from the sources, once for as long as they stay; in the published package read from next to the other files. */
 export function agentBundle(): Promise<AgentBundle> {
   bundle ??= loadBundle();
   return bundle;

@@ -22,7 +22,7 @@ function toElsewhere(name: string, index: number, vni: number) {
   return { op: 'tunnel_up', kind: 'vxlan', interface: name, ...ends } as const satisfies OperationInput;
 }
 
-/** A namespace beside the gateway's own stack, reached over an interface. */
+/** A namespace next to the gateway's own stack, reached over an interface. */
 function neighbour(namespace: string, name: string, index: number): OperationInput[] {
   const [own, other] = [`10.65.${index}.1`, `10.65.${index}.2`];
   const peer = { interface: 'pv001-p', namespace, mac: mac(index + 100) };

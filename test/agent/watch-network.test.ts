@@ -88,7 +88,7 @@ describeAsRoot('a watch over a router', () => {
     await settled({ near: well, far: well, agent: well });
   });
 
-  it('misses all while its own interface is away, and goes on when it is made again', async () => {
+  it('misses all while its own interface is unreachable, and goes on when it is made again', async () => {
     left.ip('link del veth1');
     await settled({ near: bad, far: bad, agent: bad });
     makeLeftLink();
@@ -104,7 +104,7 @@ describeAsRoot('a watch over a router', () => {
     await settled({ near: well, far: well, agent: well });
   });
 
-  it('probes a target that it was given while its address was away', async () => {
+  it('probes a target that it was given while its address was unreachable', async () => {
     left.ip('address del 10.65.1.1/24 dev veth1');
     const again = { name: 'again', to: '10.65.1.2' };
     await left.client().call('watch', { ...watch, targets: [again] });

@@ -126,7 +126,7 @@ async function recover(
   return done;
 }
 
-/** After a node was away `reconcile` takes away what is left there. Then nothing may differ from what the database says. */
+/** After a node was unreachable `reconcile` takes away what is left there. Then nothing may differ from what the database says. */
 async function leftoversOf({ vnm, slice }: Place, problems: string[], hurts: readonly Hurt[]): Promise<number> {
   const look = () => vnm.json<{ differences?: unknown[] }>(`status ${slice.name} --live`);
   let { code, json } = await look();

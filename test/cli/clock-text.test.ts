@@ -5,7 +5,7 @@ import { table } from '../../src/cli/output.ts';
 const clock = { offsetMs: -12.3456, boundMs: 0.5, boundNowMs: 0.6, source: 'ntp', errors: [] } as const;
 
 describe('clocks for people', () => {
-  it('has a cell for each heading, dashes for a node that is away', () => {
+  it('has a cell for each heading, dashes for a node that is unreachable', () => {
     expect(clockCells(clock)).toEqual(['-12.346', '0.500', '0.600', 'ntp']);
     expect(clockCells(undefined)).toEqual(clockHeading.map(() => '-'));
   });

@@ -86,14 +86,19 @@ describe('measureClocks', () => {
   });
 
   it('takes what both ends know of UTC where that is closer, and tells the round trip all the same', async () => {
-    const node = { skewMs: hourMs, roundTripMs: 20, sources: [chrony(hourMs + 40, 0.5)], errors: ["'x' is away"] };
+    const node = {
+      skewMs: hourMs,
+      roundTripMs: 20,
+      sources: [chrony(hourMs + 40, 0.5)],
+      errors: ["'x' is unreachable"],
+    };
     const { agents, asked } = fakeAgents({ a: node }, ['x']);
-    const clock = (await measureClocks(agents, ['a'], own([chrony(40.25, 0.5)], ['y is away']))).get('a')!;
+    const clock = (await measureClocks(agents, ['a'], own([chrony(40.25, 0.5)], ['y is unreachable']))).get('a')!;
     expect(clock).toMatchObject({ source: 'chrony', offsetMs: hourMs - 0.25 });
     expectTruth(clock, hourMs);
     expect(clock.boundMs).toBeGreaterThanOrEqual(1);
     expect(clock.roundTripMs).toBeGreaterThan(10);
-    expect(clock.errors).toEqual(['y is away', "a: 'x' is away"]);
+    expect(clock.errors).toEqual(['y is unreachable', "a: 'x' is unreachable"]);
     expect(asked).toEqual([['a', ['x']]]);
   });
 

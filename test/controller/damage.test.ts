@@ -27,7 +27,7 @@ it('settings and nexthops of an earlier version are no damage, groups that are n
   expect(isMissing({ ...difference, kind: 'nexthop', wanted: 'plain group, leads to 65537' })).toBe(true);
 });
 
-describe('the old side of a VN beside another in its slice', () => {
+describe('the old side of a VN next to another in its slice', () => {
   const slice = readSlice(gallery('shared-nodes'));
   const [red] = slice.vns;
   const vn = red!;

@@ -51,7 +51,7 @@ function play(carried: Record<string, Through>, away: readonly string[] = []) {
   };
   const call = async (method: string, params: never) => answers[method]!(params);
   const agents = {
-    missing: new Map(away.map((node) => [node, new VnmError('unreachable', `node '${node}' is away`)])),
+    missing: new Map(away.map((node) => [node, new VnmError('unreachable', `node '${node}' is unreachable`)])),
     get: () => ({ call }),
   } as unknown as Agents;
   const context = { report: ({ text }: { text: string }) => notes.push(text) };
@@ -83,7 +83,7 @@ it('a policy that allows little test traffic is no obstacle', () =>
     expect(await proveEndHosts(play(limited).run, instance, yardstick)).toEqual({ excused: [], failed: [] });
   }));
 
-it('pairs that need a router whose node is away are looked at, and excused only where nothing arrives', () =>
+it('pairs that need a router whose node is unreachable are looked at, and excused only where nothing arrives', () =>
   inPlayedTime(async () => {
     const dead = { 'ea>eb': 'nothing', 'eb>ea': 'nothing' } as const;
     expect((await lookBefore(play(dead, ['p1']).run)).unproven).toEqual([pair('ea>eb'), pair('eb>ea')]);

@@ -54,7 +54,7 @@ test('a pair that reaches less than before says where it stops', () => {
   );
 });
 
-test('the journal keeps how the pairs were seen beside the options, and reads that of earlier versions', () => {
+test('the journal keeps how the pairs were seen next to the options, and reads that of earlier versions', () => {
   const options = {
     control: 'gateway',
     schedule: 'optimal',

@@ -80,7 +80,7 @@ it('are tried once more where only their connection has ended', async () => {
   expect(played.attempts).toEqual(['a', 'b', 'a']);
 });
 
-it('keep the names that they have while they are away', async () => {
+it('keep the names that they have while they are unreachable', async () => {
   const played = playNodes(new Map([['b', new VnmError('unreachable', 'no route to the host')]]));
   await withNodes(played, async (agents) => {
     played.end('a', new VnmError('unreachable', 'the connection was lost'));

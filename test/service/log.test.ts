@@ -25,11 +25,13 @@ test('a record is one line of JSON with the time, the level in words, the event 
 
 test('an error has its code and message; an unforeseen one also its stack', () => {
   const { log, records } = logLines();
-  log.warn('request-failed', 'foreseen', { err: new VnmError('unreachable', 'node n1 is away', { hint: 'wait' }) });
+  log.warn('request-failed', 'foreseen', {
+    err: new VnmError('unreachable', 'node n1 is unreachable', { hint: 'wait' }),
+  });
   log.error('request-failed', 'unforeseen', { err: new TypeError('x is undefined') });
   log.error('request-failed', 'not even an error', { err: 'text' });
   expect(records()).toMatchObject([
-    { level: 'warn', err: { code: 'unreachable', message: 'node n1 is away' } },
+    { level: 'warn', err: { code: 'unreachable', message: 'node n1 is unreachable' } },
     { level: 'error', err: { code: 'failed', message: 'x is undefined', stack: expect.stringContaining('log.test') } },
     { level: 'error', err: { code: 'failed', message: 'text' } },
   ]);

@@ -282,11 +282,11 @@ const severalCases: [name: string, text: string, faults: string[]][] = [
     ['two.yaml:4:6: vns: the list is too short (several VNs, each with its own placements)'],
   ],
   [
-    'vn beside vns',
+    'vn next to vns',
     `${several}vn: { name: x, routers: [x] }\nplacements: {}\n`,
     [
-      "two.yaml:11:1: 'vn' beside 'vns' (move the VN into vns)",
-      "two.yaml:12:1: 'placements' beside 'vns' (each VN in vns has its own placements)",
+      "two.yaml:11:1: 'vn' next to 'vns' (move the VN into vns)",
+      "two.yaml:12:1: 'placements' next to 'vns' (each VN in vns has its own placements)",
     ],
   ],
   [

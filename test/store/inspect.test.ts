@@ -194,7 +194,7 @@ describeAsRoot('for another user', () => {
   });
 });
 
-describe('a database with the journal of a transaction beside it', () => {
+describe('a database with the journal of a transaction next to it', () => {
   /** One of ours with a journal that says it is to be rolled back. The log makes more than its start be looked at. */
   function interrupted(): string {
     keep(path);

@@ -188,7 +188,7 @@ describe('instances', () => {
     expect(store.instances.plan(record.id)).toEqual(instance);
   });
 
-  test('what was added to a router is beside what the VN has there, and goes with the instance', () => {
+  test('what was added to a router is next to what the VN has there, and goes with the instance', () => {
     const slice = readSlice(gallery('overlap'));
     store.slices.save(slice);
     const { record, instance } = addInstance(slice, 'initial');
@@ -263,13 +263,13 @@ describe('migrations', () => {
       { id, state: 'set up', oldInstance: 7, newInstance: 8, armedId: 'm1', drainMs: 5 },
     ]);
     expect(store.migrations.unfinished('other')).toEqual([]);
-    store.migrations.finish(id, 'failed', 1800, 'node p4 is away');
+    store.migrations.finish(id, 'failed', 1800, 'node p4 is unreachable');
     expect(store.migrations.list('three')[0]).toMatchObject({ state: 'set up', outcome: 'failed' });
-    store.migrations.finish(id, 'rolled-back', 2000, 'node p4 is away');
+    store.migrations.finish(id, 'rolled-back', 2000, 'node p4 is unreachable');
     expect(store.migrations.list('three')[0]).toMatchObject({
       state: 'rolled-back',
       outcome: 'rolled-back',
-      error: 'node p4 is away',
+      error: 'node p4 is unreachable',
     });
     expect(store.migrations.list('other')).toEqual([]);
     expect(store.migrations.unfinished()).toEqual([]);

@@ -218,7 +218,7 @@ describe('a database of version 1', () => {
     }
   });
 
-  test('stays beside it as it was', () => {
+  test('stays next to it as it was', () => {
     const old = makeV1([finished, forgotten], undefined);
     const columns = new Map(tablesOf(old).map((table) => [table, columnsOf(old, table)]));
     const [before, meaning] = [rowsOf(old, columns), meaningOf(old)];

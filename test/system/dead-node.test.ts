@@ -102,7 +102,7 @@ describeAsRoot('a node that is dead', () => {
         away: [],
         error: undefined,
       });
-      const words = "node 'p1' was away: the routes of router a were taken from the record";
+      const words = "node 'p1' was unreachable: the routes of router a were taken from the record";
       expect(stderr).toContain(words);
       expect(stderr).toContain(`not a condition afterwards: ${needing}`);
       expect(stderr).toContain(

@@ -172,7 +172,7 @@ describeAsRoot('on nodes that it cannot trust or reach, the program', () => {
     ]);
   });
 
-  it('exits with 4 and names every node that is away', async () => {
+  it('exits with 4 and names every node that is unreachable', async () => {
     await own.vnm.ok('install', file);
     const gone = ['gw2', 'h1'].map(node);
     for (const { namespace } of gone) {

@@ -1,4 +1,4 @@
-/** Jobs on real nodes: by hand, by a service, and beside other commands. */
+/** Jobs on real nodes: by hand, by a service, and next to other commands. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, expect, it } from 'vitest';
 import type { MigrateResult } from '../../src/controller/migrate.ts';

@@ -152,7 +152,7 @@ describe('a node that is ours', () => {
     expect(readFileSync(join(node, 'policy', 'demo.json'), 'utf8')).toBe(JSON.stringify(own));
   });
 
-  it('keeps older agents beside the new one', async () => {
+  it('keeps older agents next to the new one', async () => {
     mkdirSync(join(node, 'lib'));
     writeFileSync(join(node, 'lib', 'agent-0123.mjs'), '');
     await connect();

@@ -1,7 +1,7 @@
 import type { Clock } from '../../clock/clock.ts';
 import { type Endpoints, isRefused, type Remote, type UdpEndpoint } from '../dataplane/endpoints.ts';
 
-/** One that fails at once, as while its address is away, is not opened more often. */
+/** One that fails at once, as while its address is unreachable, is not opened more often. */
 const reopenMs = 1000;
 
 export interface LastingSocketOptions {

@@ -29,7 +29,7 @@ interface AddOptions extends Omit<MigrateOptions, 'to'> {
   readonly latestStart: number;
 }
 
-/** A service that has not said so for longer is away. */
+/** A service that has not said so for longer has ended. */
 const seenForMs = 15_000;
 
 export function addJob(program: Command): void {

@@ -28,7 +28,7 @@ function textOf(result: ReconcileResult): string {
       : `${count} ${dryRun ? 'would be repaired: nothing changed' : 'repaired'}`;
   return [
     ...(repaired.length === 0 ? [] : [differencesText(repaired, dryRun ? 'there is' : 'there was')]),
-    ...(additional.length === 0 ? [] : [`beside that, and left as it is:\n${differencesText(additional)}`]),
+    ...(additional.length === 0 ? [] : [`next to that, and left as it is:\n${differencesText(additional)}`]),
     [...failureTexts(result), verdict].join('\n'),
   ].join('\n\n');
 }

@@ -60,7 +60,7 @@ export function leftOvers(inventory: Inventory, needed: readonly OperationInput[
   };
 }
 
-/** What of it concerns one batch: gates at its interfaces, and what is beside in its namespaces. */
+/** What of it concerns one batch: gates at its interfaces, and what else is in its namespaces. */
 export function leftOversOf({ removal, additional }: LeftOvers, batch: readonly OperationInput[]): LeftOvers {
   const { interfaces, namespaces } = namesIn(batch);
   return {

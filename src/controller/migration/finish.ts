@@ -1,4 +1,4 @@
-/** Step 6 of a migration (the paper, section III-D), and the way back. Nodes that are away do not stop either. */
+/** Step 6 of a migration (the paper, section III-D), and the way back. Nodes that are unreachable do not stop either. */
 
 import { sleep } from '../../clock/sleep.ts';
 import { messageOf, VnmError } from '../../model/errors.ts';
@@ -87,7 +87,7 @@ export async function retire(run: Run, fresh: Recorded, drainMs: number): Promis
   if (!isSet || !writeIfPossible(context, () => instances.remove(old.record.id))) throw notRecorded();
 }
 
-/** Whether every gateway can be asked what it did. Throws VnmError `unreachable` where an edge node is away. */
+/** Whether every gateway can be asked what it did. Throws VnmError `unreachable` where an edge node is unreachable. */
 export async function findGateways(run: Run): Promise<void> {
   const { context, agents, vn } = run;
   await agents
@@ -162,7 +162,7 @@ export function notRecorded(): VnmError {
 async function confirmOld(run: Run, fresh: Instance): Promise<Pair[]> {
   const { context, vn, old } = run;
   const yardstick = yardstickBefore(run);
-  // An earlier version did not look at pairs that need a router whose node was away.
+  // An earlier version did not look at pairs that need a router whose node was unreachable.
   const dead = yardstick.byEcho === undefined ? deadBefore(run) : [];
   const isMeant = (from: string, to: string) => !routersBetween(vn, from, to).some((router) => dead.includes(router));
   const prove = (locate = true) => proveEndHosts(run, old.instance, yardstick, { isMeant, locate });
@@ -195,7 +195,7 @@ async function repairOld(run: Run): Promise<void> {
   );
 }
 
-/** Routers of the old instance whose node was away when they should have been cloned. */
+/** Routers of the old instance whose node was unreachable when they should have been cloned. */
 function deadBefore({ context, id }: Run): readonly string[] {
   const dead = (id === undefined ? undefined : context.store.migrations.find(id)?.fromRecord) ?? [];
   if (dead.length > 0) {
@@ -249,7 +249,7 @@ async function disarmAll({ context, agents, vn, id }: Run): Promise<void> {
             await sleep(armedPollMs);
           }
         } catch (error) {
-          // It holds nothing, or is away now.
+          // It holds nothing, or is unreachable now.
           if (!(error instanceof VnmError) || !['not-found', 'unreachable', 'timeout'].includes(error.code))
             throw error;
         }

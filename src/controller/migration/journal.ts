@@ -22,7 +22,7 @@ import { methodOf, usualMethod } from '../base/phase.ts';
 import { migrationOptions } from './options.ts';
 import type { MoveOptions } from './types.ts';
 
-/** What goes into the journal beside the migration's own columns. */
+/** What goes into the journal next to the migration's own columns. */
 export function optionsToJson({ offsetsMs, method = usualMethod, ...options }: MoveOptions): string {
   return JSON.stringify({ ...options, method, ...(offsetsMs === undefined ? {} : { offsetsMs: [...offsetsMs] }) });
 }

@@ -1,4 +1,4 @@
-/** Steps 2 to 4 of a migration (the paper, section III-D): the new instance beside the old one. Traffic does not notice. */
+/** Steps 2 to 4 of a migration (the paper, section III-D): the new instance next to the old one. Traffic does not notice. */
 
 import type { ClockEstimate } from '../../clock/exchange.ts';
 import { VnmError } from '../../model/errors.ts';
@@ -55,11 +55,11 @@ export async function setUp(run: Run, fresh: Instance): Promise<void> {
 /** The routing state of the new instance, in the terms of its links. */
 export interface Cloned {
   readonly state: RoutingState;
-  /** Routers whose old node was away. */
+  /** Routers whose old node was unreachable. */
   readonly fromRecord: readonly string[];
 }
 
-/** Step 3: what the old routers really have, translated; where a node is away, what the database last knew. */
+/** Step 3: what the old routers really have, translated; where a node is unreachable, what the database last knew. */
 export async function clone(run: Run, fresh: Instance): Promise<Cloned> {
   const { context, agents, vn, old } = run;
   advance(run, 'clone');

@@ -19,7 +19,7 @@ import type { Run } from './types.ts';
 export type Pair = HostPair;
 
 /**
- * How the pairs are seen to reach each other over the old instance, before anything is changed. A router whose node is away may still
+ * How the pairs are seen to reach each other over the old instance, before anything is changed. A router whose node is unreachable may still
  * forward, so pairs that need it are looked at, too, but briefly: their traffic may be waiting. Sizes are then not looked at.
  */
 export async function lookBefore(run: Looking): Promise<Yardstick> {

@@ -47,7 +47,7 @@ export interface MigrateResult {
   readonly durationMs: number;
   readonly phases: { name: string; ms: number }[];
   readonly moves: Move[];
-  /** Routers that were not cloned but made from the record, since the node they moved from was away. */
+  /** Routers that were not cloned but made from the record, since the node they moved from was unreachable. */
   readonly fromRecord: readonly string[];
   readonly redirections: RedirectionRecord[];
   readonly flows: FlowRecord[];
@@ -100,7 +100,7 @@ export function movesOf(vn: VirtualNetwork, from: Placement, to: Placement): Mov
 export function describeRecorded(routers: readonly RouterName[], from: Placement): string {
   const nodes = [...new Set(routers.map((router) => from.get(router)!))];
   const which = routers.length === 1 ? 'router' : 'routers';
-  return `node '${nodes.join("', '")}' was away: the routes of ${which} ${routers.join(', ')} were taken from the record`;
+  return `node '${nodes.join("', '")}' was unreachable: the routes of ${which} ${routers.join(', ')} were taken from the record`;
 }
 
 /** Begins a step of the way there; an interrupted migration stops here. The way back is not interrupted. */

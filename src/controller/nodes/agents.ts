@@ -20,20 +20,20 @@ export interface Agents extends NodeNames {
   readonly slice: Slice;
   /** The controller's clock, which does not step while the connections last: estimates of other clocks refer to it. */
   readonly clock: Clock;
-  /** Throws why the node is away, VnmError `unreachable` or `timeout`. */
+  /** Throws why the node is unreachable, VnmError `unreachable` or `timeout`. */
   get(node: NodeName): AgentConnection;
   /** The nodes that are connected. */
   nodes(): NodeName[];
-  /** Those that are away now, and why. At first none but with `withReachable`; a channel that ends adds its node. */
+  /** Those that are unreachable now, and why. At first none but with `withReachable`; a channel that ends adds its node. */
   readonly missing: ReadonlyMap<NodeName, VnmError>;
-  /** Those that were away at first: where it can do without them, they are not tried again. */
+  /** Those that were unreachable at first: where it can do without them, they are not tried again. */
   readonly givenUp: ReadonlySet<NodeName>;
   /** Claims what the command has locked, before it looks at what it is to change; else its first change does. */
   claim(): void;
   /** Asks these nodes for a sign of life; those that give none within a few seconds are `missing` from then on. */
   check(nodes: Iterable<NodeName>): Promise<void>;
   /**
-   * Tries once to connect to those of these nodes that are away, whatever the context's signal says. A node that had its time and did
+   * Tries once to connect to those of these nodes that are unreachable, whatever the context's signal says. A node that had its time and did
    * not answer, to a request or when it was connected to, is not tried again in this command. Throws as `withReachable`.
    */
   revive(nodes: Iterable<NodeName>): Promise<void>;
@@ -55,7 +55,7 @@ export async function withAgents<T>(
   });
 }
 
-/** Throws one VnmError that names those of the nodes that are away. */
+/** Throws one VnmError that names those of the nodes that are unreachable. */
 export function requireNodes({ missing }: Agents, nodes: Iterable<NodeName>): void {
   const faults = [...new Set(nodes)].flatMap((node) => missing.get(node) ?? []);
   if (faults.length > 0) throw combine(faults);
@@ -76,7 +76,7 @@ export async function withReachable<T>(
   const byNode = new Map<string, AgentConnection>();
   const missing = new Map<string, VnmError>();
   const silent = new Set<string>();
-  /** Of all that were connected once: a batch made for one that is away may reach it when it is back. */
+  /** Of all that were connected once: a batch made for one that is unreachable may reach it when it is back. */
   const known = new Map<string, NodeFacts>();
   const listeners: (() => void)[] = [];
   const claims = claimsOf(context.lock);
@@ -198,7 +198,7 @@ export async function withReachable<T>(
   }
 }
 
-/** How a connection fails to a node that is away, or so ill that it is no better. */
+/** How a connection fails to a node that is unreachable, or so ill that it is no better. */
 const awayCodes: readonly ErrorCode[] = ['unreachable', 'timeout'];
 
 export function isAway(error: unknown): error is VnmError {
@@ -241,7 +241,7 @@ export function combineByNode(failures: readonly (readonly [string, VnmError])[]
 }
 
 /**
- * As `applyAll`, but goes on without nodes that are away, also when tried once more unless they were given up, and answers which
+ * As `applyAll`, but goes on without nodes that are unreachable, also when tried once more unless they were given up, and answers which
  * these were: what is to go from them is left there, for `reconcile` to find by its mark.
  */
 export async function applyWhereReachable(

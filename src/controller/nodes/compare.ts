@@ -18,7 +18,7 @@ import { recordAddedRoutes } from './record-added.ts';
 
 export interface NodeDifference extends Difference {
   readonly node: NodeName;
-  /** There beside what the database says; `reconcile` leaves it. */
+  /** There next to what the database says; `reconcile` leaves it. */
   readonly additional: boolean;
 }
 
@@ -30,7 +30,7 @@ export interface NodeFailure {
 /** What the nodes said of their batches. */
 export interface Comparison {
   readonly differences: NodeDifference[];
-  /** Nodes that are away. */
+  /** Nodes that are unreachable. */
   readonly unreachable: NodeFailure[];
   /** Nodes that could not do what was asked, which then changed nothing. */
   readonly failed: NodeFailure[];

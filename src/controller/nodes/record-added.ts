@@ -9,7 +9,7 @@ import { type Agents, isAway } from './agents.ts';
 /**
  * Writes down what somebody has added to the routers of a VN that is installed, for a migration away from a node that cannot be
  * asked any more. `nodes`: those that are looked at, all that are connected without it. Of a router that is not there, or whose node
- * is away, the record stays as it is.
+ * is unreachable, the record stays as it is.
  */
 export async function recordAddedRoutes(
   context: Pick<Context, 'store' | 'signal'>,

@@ -58,7 +58,7 @@ export function requireRoom({ store }: Pick<Context, 'store'>, agents: Agents, a
   if (error !== undefined) throw error;
 }
 
-/** What each instance takes, and what the VNs have beside their instances. */
+/** What each instance takes, and what the VNs have next to their instances. */
 function demandOf(placed: readonly PlacedVn[], node: NodeName): Demand {
   const vns = new Map(placed.map(({ vn }) => [vn.name, vn]));
   return addDemand(

@@ -31,7 +31,7 @@ export function probedPairs(vn: VirtualNetwork): [string, string][] {
 
 /**
  * Many short probes (`count`) from gateway to gateway over one instance, both directions of all pairs that a flow uses at once,
- * corrected by the clocks' offsets. More of them where the first ones spread too far; fewer than the usual count are not repeated. Where a router's node is away nothing is waited for long: it may still forward, but is more likely dead.
+ * corrected by the clocks' offsets. More of them where the first ones spread too far; fewer than the usual count are not repeated. Where a router's node is unreachable nothing is waited for long: it may still forward, but is more likely dead.
  */
 export async function measurePaths(
   agents: Agents,

@@ -6,7 +6,7 @@ import type { Batches, NodeNames } from '../batches/batches.ts';
 import type { Agents } from '../nodes/agents.ts';
 
 export interface RoutingSource {
-  /** What a router has at this moment. Throws VnmError `unreachable` or `timeout` where its node is away. */
+  /** What a router has at this moment. Throws VnmError `unreachable` or `timeout` where its node is unreachable. */
   read(agents: Agents, instance: Instance, router: RouterName): Promise<Route[]>;
   /** Whether an entry moves with the router; what a routing daemon has put there it will put there again. */
   isOwn(route: Route): boolean;

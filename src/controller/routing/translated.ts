@@ -14,7 +14,7 @@ import { missingIn } from './static.ts';
 
 /**
  * Step 3: what the old routers have at this moment, translated for the new ones, with the new instance's own entries. Without those
- * whose node is away: a connection that got lost is tried once more, but not one to a node that was given up.
+ * whose node is unreachable: a connection that got lost is tried once more, but not one to a node that was given up.
  */
 export async function readTranslated(
   agents: Agents,
@@ -36,7 +36,7 @@ export async function readTranslated(
   return new Map(entries.flat());
 }
 
-/** Undefined where the router's node is away. */
+/** Undefined where the router's node is unreachable. */
 async function liveRoutes(
   agents: Agents,
   vn: VirtualNetwork,

@@ -43,7 +43,7 @@ export interface PhaseView {
   readonly ms: number | null;
 }
 
-/** What `migrate` answers, and what the journal has beside it. */
+/** What `migrate` answers, and what the journal has next to it. */
 export interface MigrationDetailView extends MigrationView {
   readonly granularity: string;
   /** Of its phases together, without the one that lasts. */

@@ -21,7 +21,7 @@ export interface HealthOptions {
 export interface MonitorParts {
   readonly store: Store;
   readonly clock: Clock;
-  /** A channel to the agent of a node, even if it is known to be away. */
+  /** A channel to the agent of a node, even if it is known to be unreachable. */
   readonly connect: (slice: Slice, node: NodeName) => Promise<AgentConnection>;
   readonly onChange: (change: HealthChange) => void;
   /** The first channel to an agent that was started since the last one. */

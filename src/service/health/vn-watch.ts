@@ -127,7 +127,7 @@ export class VnWatch {
       const { port } = await connection.call('watch', request, { timeoutMs: 5000 });
       this.#told.set(id, { connection, words, port });
     } catch {
-      // Its address is not there yet or not any more, or the node is away: what it should probe stays untold, and so unknown.
+      // Its address is not there yet or not any more, or the node is unreachable: what it should probe stays untold, and so unknown.
       this.#told.delete(id);
     } finally {
       this.#telling.delete(id);

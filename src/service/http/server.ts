@@ -29,7 +29,7 @@ export interface HttpOptions {
   /** What a request must bring, and for what: for everything but `/healthz` where `host` is not loopback. */
   readonly token: string;
   readonly tokenFor: TokenFor;
-  /** Names that requests may ask for beside loopback and `host`, each with its port or without. */
+  /** Names that requests may ask for next to loopback and `host`, each with its port or without. */
   readonly allowedHosts?: readonly string[];
   readonly events?: FeedOptions;
   /** By the controller without it. */

@@ -17,7 +17,7 @@ const maxRetryWaitMs = 3_600_000;
 /** Of more runs that became due at once only the newest are written down one by one. */
 const maxWritten = 1000;
 
-/** What `decideDue` answers beside what is written. */
+/** What `decideDue` answers next to what is written. */
 export interface Decision extends JobStep {
   /** The run that starts must have started by then. */
   readonly startByMs: number;

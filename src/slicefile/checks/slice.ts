@@ -12,9 +12,9 @@ export function checkForm(value: unknown): Problem[] {
   const has = (key: string) => valueAt(value, [key]) !== undefined;
   if (!has('vns')) return has('vn') ? [] : [atValue([], "'vn' is missing", 'a slice has vn and placements, or vns')];
   return [
-    ...(has('vn') ? [atKey(['vn'], "'vn' beside 'vns'", 'move the VN into vns')] : []),
+    ...(has('vn') ? [atKey(['vn'], "'vn' next to 'vns'", 'move the VN into vns')] : []),
     ...(has('placements')
-      ? [atKey(['placements'], "'placements' beside 'vns'", 'each VN in vns has its own placements')]
+      ? [atKey(['placements'], "'placements' next to 'vns'", 'each VN in vns has its own placements')]
       : []),
   ];
 }

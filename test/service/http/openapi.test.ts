@@ -209,9 +209,9 @@ describe('answers are as the document says', () => {
   });
 
   test('where it does not', async () => {
-    const failed = migrated({ outcome: 'failed', error: 'n1 is away', away: ['n1'] });
+    const failed = migrated({ outcome: 'failed', error: 'n1 is unreachable', away: ['n1'] });
     const verify = async () => {
-      throw new VnmError('unreachable', 'n1 is away', { hint: 'wait' });
+      throw new VnmError('unreachable', 'n1 is unreachable', { hint: 'wait' });
     };
     own = await ownServer(
       {},

@@ -67,7 +67,7 @@ describe('operations', () => {
   });
 
   test.each(['rolled-back', 'failed'] as const)('one that ended %s answers 409 with the same body', async (outcome) => {
-    const result = migrated({ outcome, error: 'node n4 is away', away: ['n4'] });
+    const result = migrated({ outcome, error: 'node n4 is unreachable', away: ['n4'] });
     const operations = fakeOperations({ migrate: async () => result, resume: async () => result });
     const { ask } = await ownServer({}, { operations });
     for (const [path, body] of [
@@ -82,7 +82,7 @@ describe('operations', () => {
   });
 
   test('a rollback that does not succeed answers 409; one of a trial tells that it is gone', async () => {
-    const failed = migrated({ outcome: 'failed', error: 'node n4 is away' });
+    const failed = migrated({ outcome: 'failed', error: 'node n4 is unreachable' });
     const first = await ownServer({}, { operations: fakeOperations({ rollback: async () => failed }) });
     expect(await first.ask('POST', '/api/slices/three/rollback')).toEqual({
       status: 409,

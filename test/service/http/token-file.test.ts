@@ -31,7 +31,7 @@ afterEach(() => rmSync(directory, { recursive: true }));
 const modeOf = (file: string) => (statSync(file).mode & 0o777).toString(8);
 
 describe('the file of the token', () => {
-  test('is beside the database, by whatever path that is named', () => {
+  test('is next to the database, by whatever path that is named', () => {
     const other = join(directory, 'link.db');
     symlinkSync(database, other);
     expect([tokenPath(database), tokenPath(other)]).toEqual([path, path]);

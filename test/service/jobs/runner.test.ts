@@ -109,7 +109,7 @@ describe('a run that fails', () => {
     expect(world.begun.map(({ to }) => to)).toEqual(['final', 'final', 'final', 'final']);
     expect(attemptsOf('j')).toEqual(['1 rolled-back', '2 failed', '3 rolled-back', '4 rolled-back']);
     expect(world.job('j')).toMatchObject({ state: 'paused', retry: null });
-    expect(world.job('j').reason).toBe('4 attempts failed, the last: a node is away');
+    expect(world.job('j').reason).toBe('4 attempts failed, the last: a node is unreachable');
   });
 
   test('and then succeeds goes on as if nothing had been', async () => {
@@ -205,7 +205,7 @@ describe('while somebody else works on the VN', () => {
   });
 });
 
-describe('a service that was away', () => {
+describe('a service that was unreachable', () => {
   test('starts late what is not too late, and writes down what was missed', async () => {
     world.add({ name: 'j', cron: '*/10 * * * *' });
     world.start();

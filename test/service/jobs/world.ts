@@ -232,7 +232,7 @@ export function createWorld({ heartbeatMs, startMs = start, time }: WorldOptions
     if (fate.outcome instanceof Error && !interrupted) throw fate.outcome;
     const outcome = interrupted ? 'rolled-back' : ((fate.outcome as MigrateResult['outcome']) ?? 'completed');
     if (outcome === 'completed') places.set(job.vn, options.to);
-    const error = interrupted ? 'told to end' : 'a node is away';
+    const error = interrupted ? 'told to end' : 'a node is unreachable';
     return {
       ...someResult,
       id: null,

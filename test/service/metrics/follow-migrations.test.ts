@@ -97,7 +97,7 @@ test('one that failed and is resumed ends twice, and brings the second time only
   store.migrations.phase(id, 'redirect', 2000);
   store.migrations.saveRedirections(id, [redirection('g1', 2500, 0.1, 0.2)]);
   store.migrations.saveFlows(id, [flow('e1', 'e2', 100, 3)]);
-  store.migrations.finish(id, 'failed', 3000, 'n1 is away');
+  store.migrations.finish(id, 'failed', 3000, 'n1 is unreachable');
   const [failed] = ended();
   expect(failed).toEqual(store.migrations.detail(id));
   expect(failed!.phases.map(({ name }) => name)).toEqual(['set up', 'redirect']);
@@ -121,7 +121,7 @@ test('one that failed and is resumed ends twice, and brings the second time only
 
 test('one that had failed before the start does not count again, and counts when it is resumed', () => {
   const id = startInstalled();
-  store.migrations.finish(id, 'failed', 3000, 'n1 is away');
+  store.migrations.finish(id, 'failed', 3000, 'n1 is unreachable');
   const ended = followMigrations(store.migrations);
   expect(ended()).toEqual([]);
   store.migrations.phase(id, 'roll back', 4000);

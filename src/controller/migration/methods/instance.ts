@@ -1,5 +1,5 @@
 /**
- * The paper's method (section III-D): a whole new instance of the VN beside the old one, to which the gateways redirect the traffic. Undone
+ * The paper's method (section III-D): a whole new instance of the VN next to the old one, to which the gateways redirect the traffic. Undone
  * by redirecting it back, and taking the new instance away.
  */
 import { VnmError } from '../../../model/errors.ts';

@@ -15,7 +15,7 @@ const difference = z.object({
   name: z.string(),
   wanted: z.string().nullable().describe('What the database says; null: nothing'),
   found: z.string().nullable(),
-  additional: z.boolean().describe('There beside what the database says; it is left'),
+  additional: z.boolean().describe('There next to what the database says; it is left'),
 }) satisfies z.ZodType<NodeDifference>;
 const failure = z.object({ node: z.string(), message: z.string() }) satisfies z.ZodType<NodeFailure>;
 

@@ -1,4 +1,4 @@
-/** What the kernel plane knows of a kind of tunnel: a file per kind beside this one, all of them in registry.ts. Pure. */
+/** What the kernel plane knows of a kind of tunnel: a file per kind next to this one, all of them in registry.ts. Pure. */
 import type { TunnelKind } from '../../../../model/tunnel.ts';
 import type { Operation } from '../../../../vsys/operations.ts';
 import type { Command, Devices, Step } from '../commands.ts';
