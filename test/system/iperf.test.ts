@@ -2,10 +2,11 @@
  * What we count against what iperf3 and the kernel count. Where nothing is lost all agree easily; so a narrow place on the sender's
  * link drops about a third of the packets, and counts them.
  */
+
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
+import { isDeepStrictEqual, promisify } from 'node:util';
 import { beforeAll, expect, it } from 'vitest';
 import { edgeNodes } from '../../src/controller/base/resolve.ts';
 import { withAgents } from '../../src/controller/nodes/agents.ts';
@@ -72,10 +73,20 @@ describeWithProgram('iperf3', 'the built-in traffic and iperf3', () => {
 
   /** What a run counted, and what the kernel counted on the sender's link meanwhile. */
   async function counted(run: () => Promise<Counts>) {
-    const before = linkCounts();
+    const before = await quietCounts();
     const counts = await run();
     const after = linkCounts();
     return { counts, link: { passed: after.passed - before.passed, dropped: after.dropped - before.dropped } };
+  }
+
+  /** Once nothing has passed for a second: what `install` or a migration sent last may still be under way. */
+  async function quietCounts() {
+    for (let before = linkCounts(); ; ) {
+      await sleep(1000);
+      const now = linkCounts();
+      if (isDeepStrictEqual(now, before)) return now;
+      before = now;
+    }
   }
 
   function linkCounts() {
