@@ -132,7 +132,7 @@ export function openChannel(input: Readable, output: Writable, isClient = false)
     if (!isMessage(message)) throw new Error('neither request nor answer');
     const key = keyOf(message);
     if (key === undefined) return true;
-    if (underWay.has(key)) throw new Error(`another ${key} is under way`);
+    if (underWay.has(key)) throw new Error(`another ${oneLine(key)} is under way`);
     underWay.add(key);
     return true;
   }

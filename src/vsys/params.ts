@@ -13,7 +13,7 @@ const maxMessage = 500;
 /** Throws VnmError `invalid-input` for a method that the protocol does not have. */
 export function parseMethod(method: string): Method {
   if (Object.hasOwn(requestSchemas, method)) return method as Method;
-  throw new VnmError('invalid-input', `there is no method ${JSON.stringify(method.slice(0, maxShown))}`, {
+  throw new VnmError('invalid-input', `there is no method ${oneLine(JSON.stringify(method.slice(0, maxShown)))}`, {
     hint: 'the other end may have another version',
   });
 }
@@ -63,7 +63,7 @@ function badParams(method: Method, parent: Path, issue: Issue): VnmError {
   return new VnmError('invalid-input', oneLine(message.slice(0, maxMessage)));
 }
 
-/** Messages of the schema, and of the JSON parser, repeat what was sent as it is. */
+/** Messages of the schema, and of the JSON parser, repeat what was sent as it is; JSON itself escapes only some control characters. */
 export function oneLine(text: string): string {
   return text.replace(/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/gu, '?');
 }

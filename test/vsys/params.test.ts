@@ -73,6 +73,10 @@ describe('parseParams', () => {
 });
 
 describe('parseMethod', () => {
+  it('shows no control character of what was sent', () => {
+    expect(() => parseMethod('\u0080e\u007fach\u009b\n')).toThrow('there is no method "?e?ach?\\n"');
+  });
+
   it.each(['reboot', 'constructor', '__proto__', ''])('refuses %j', (method) => {
     expect(() => parseMethod(method)).toThrow(
       expect.objectContaining({ code: 'invalid-input', message: `there is no method ${JSON.stringify(method)}` }),
