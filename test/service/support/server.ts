@@ -1,4 +1,4 @@
-import { afterEach } from 'vitest';
+import { onTestFinished } from 'vitest';
 import type { HttpParts } from '../../../src/service/http/parts.ts';
 import { createHttpServer, type HttpOptions, type HttpServer } from '../../../src/service/http/server.ts';
 import { readSlice } from '../../../src/slicefile/index.ts';
@@ -33,7 +33,7 @@ export async function ownServer(
   change: Partial<HttpParts> & { operations?: FakeOperations } = {},
 ): Promise<OwnServer> {
   const { store, remove } = temporaryStore();
-  closers.unshift(async () => remove());
+  onTestFinished(remove);
   for (const name of ['three-node', 'shared-nodes']) store.slices.save(readSlice(gallery(name)));
   const logged = logLines();
   const abort = new AbortController();
@@ -51,7 +51,7 @@ export async function ownServer(
     },
     { host: '127.0.0.1', port: 8473, version: '1.2.3', token, tokenFor: 'changes', operations, ...options },
   );
-  closers.unshift(() => server.close());
+  onTestFinished(() => server.close());
   const ask: OwnServer['ask'] = async (method, url, body) => {
     const payload = body === undefined ? {} : { payload: body as object };
     const answer = await server.app.inject({
@@ -64,9 +64,3 @@ export async function ownServer(
   };
   return { server, store, operations, logged, abort, ask };
 }
-
-/** The last first. */
-const closers: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const close of closers.splice(0)) await close();
-});
