@@ -55,10 +55,12 @@ export function progress(name: string, done: number, total: number): void {
 
 /** Runs `body` while every core has something to do all the time. */
 export async function whileBusy<T>(body: () => Promise<T>): Promise<T> {
-  const loops: ChildProcess[] = cpus().map(() => spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' }));
+  // Ends with its parent, however that ends.
+  const loop = 'for (const parent = process.ppid; process.ppid === parent; );';
+  const loops: ChildProcess[] = cpus().map(() => spawn(process.execPath, ['-e', loop], { stdio: 'ignore' }));
   try {
     return await body();
   } finally {
-    for (const loop of loops) loop.kill('SIGKILL');
+    for (const one of loops) one.kill('SIGKILL');
   }
 }
