@@ -2,7 +2,6 @@ import { VnmError } from '../model/errors.ts';
 import { sliceIds } from '../model/ids.ts';
 import { slotCount } from '../model/room.ts';
 import type { UrpfMode } from '../model/route.ts';
-import { routerNames } from '../model/router.ts';
 import { describePlacement, isSamePlacement, type Placement, type Slice, type VirtualNetwork } from '../model/slice.ts';
 import { type Instance, planInstance } from '../planning/instance.ts';
 import { computeRoutes } from '../planning/routes.ts';
@@ -15,7 +14,7 @@ import { choosePlacement, edgeNodes, placementOf } from './base/resolve.ts';
 import { describeUnfinished, howToGoOn } from './base/unfinished.ts';
 import { desiredBatches } from './batches/desired.ts';
 import { leftOvers } from './batches/left-overs.ts';
-import { namespaceOf } from './batches/operations.ts';
+import { namespacesOf } from './batches/operations.ts';
 import { type Agents, applyAll, countChanges, withAgents } from './nodes/agents.ts';
 import { refuseCollisions } from './nodes/collisions.ts';
 import { obstaclesOn, reportObstacles } from './nodes/obstacles.ts';
@@ -170,8 +169,7 @@ function recordInstance(
   const [existing] = instances.list({ slice: slice.name, vn: vn.name });
   if (existing === undefined) {
     const plan = (slot: number) => planInstance(slice, vn, placement, slot);
-    const namespaces = (instance: Instance) =>
-      new Map(routerNames(vn).map((router) => [router, namespaceOf(instance, router, agents)]));
+    const namespaces = (instance: Instance) => namespacesOf(vn, instance, agents);
     const added = instances.add(slice.name, vn.name, placementName, slotCount(slice), plan, namespaces);
     return { ...added, isNew: true };
   }

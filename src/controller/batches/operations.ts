@@ -3,6 +3,8 @@
 import { routerNamespace } from '../../model/ids.ts';
 import type { NamespaceName, RouterName } from '../../model/names.ts';
 import type { Route, UrpfMode } from '../../model/route.ts';
+import { routerNames } from '../../model/router.ts';
+import type { VirtualNetwork } from '../../model/slice.ts';
 import type { Instance } from '../../planning/instance.ts';
 import type { OperationInput } from '../../vsys/operations.ts';
 import type { NodeNames } from './batches.ts';
@@ -10,6 +12,11 @@ import type { NodeNames } from './batches.ts';
 /** The kernel's name of a router's namespace on the node where the instance has it. */
 export function namespaceOf(instance: Instance, router: RouterName, names: NodeNames): NamespaceName {
   return routerNamespace(names.namespacePrefix(instance.placement.get(router)!), instance.slot, router);
+}
+
+/** Of all routers, in the order of the slice file. */
+export function namespacesOf(vn: VirtualNetwork, instance: Instance, names: NodeNames): Map<RouterName, NamespaceName> {
+  return new Map(routerNames(vn).map((router) => [router, namespaceOf(instance, router, names)]));
 }
 
 export function routeOperation(action: 'add' | 'delete', route: Route, namespace?: NamespaceName): OperationInput {

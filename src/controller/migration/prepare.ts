@@ -10,7 +10,7 @@ import type { FlowPath } from '../../planning/loss/types.ts';
 import type { RoutingState } from '../../planning/routes.ts';
 import { mergeBatches } from '../batches/batches.ts';
 import { joinGateways, setGroups, setUrpf } from '../batches/gateways.ts';
-import { namespaceOf } from '../batches/operations.ts';
+import { namespacesOf } from '../batches/operations.ts';
 import { setUpRouters } from '../batches/routers.ts';
 import { applyAll } from '../nodes/agents.ts';
 import { refuseCollisions } from '../nodes/collisions.ts';
@@ -27,8 +27,7 @@ import { advance, describeRecorded, type Recorded, type Run } from './types.ts';
 /** The new instance is recorded before anything of it is made. */
 export function addInstance({ context, agents, slice, vn, to, id }: Run): Recorded {
   const plan = (slot: number) => planInstance(slice, vn, to.placement, slot);
-  const namespaces = (instance: Instance) =>
-    new Map(routerNames(vn).map((router) => [router, namespaceOf(instance, router, agents)]));
+  const namespaces = (instance: Instance) => namespacesOf(vn, instance, agents);
   const fresh = context.store.instances.add(slice.name, vn.name, to.name, slotCount(slice), plan, namespaces);
   if (id !== undefined) context.store.migrations.progress(id, { newInstance: fresh.record.id });
   return fresh;
