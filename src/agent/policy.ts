@@ -11,6 +11,7 @@ import { subjectsOf } from './dataplane/armable.ts';
 import type { OtherSlice } from './other-slices.ts';
 
 /** Tunnel packets go to one host elsewhere, which none of these is. The more special ones first. */
+const loopback = parsePrefix('127.0.0.0/8');
 const noRemotes = (
   [
     ['0.0.0.0/8', 'no address of another host'],
@@ -88,6 +89,11 @@ function checkTunnel(check: Checks, operation: TunnelUp, others: readonly Strang
       check.port(operation.port);
       check.remote('tunnel end', operation.remote, others, ` of interface '${operation.interface}'`);
       if (operation.local !== undefined) check.remote('tunnel source', operation.local, others);
+      break;
+    case 'udp':
+      check.vni(operation.vni);
+      check.port(operation.port);
+      check.remote('tunnel end', operation.remote, others, ` of interface '${operation.interface}'`);
       break;
     case 'local':
       check.interface(operation.peer.interface);
@@ -204,8 +210,9 @@ function checksOf(policy: Policy): Checks {
   return checks;
 }
 
-function createChecks({ slice, vnet, interfacePrefix, namespacePrefix, nexthops, vnis }: Policy): Checks {
+function createChecks({ slice, vnet, interfacePrefix, namespacePrefix, nexthops, vnis, userspace }: Policy): Checks {
   const subnet = parsePrefix(vnet);
+  const isOnLoopback = userspace !== undefined && containsAddress(loopback, parseAddress(userspace.address));
 
   function refuse(what: string, allowed: string, hint?: string): never {
     throw new VnmError('forbidden', `${what} does not belong to slice '${slice}' (allowed: ${allowed})`, { hint });
@@ -252,6 +259,7 @@ function createChecks({ slice, vnet, interfacePrefix, namespacePrefix, nexthops,
     },
     remote(what, address, others, where = '') {
       const host = parseAddress(address);
+      if (isOnLoopback && containsAddress(loopback, host)) return;
       const found = noRemotes.find(({ prefix }) => containsAddress(prefix, host));
       const is = containsAddress(subnet, host) ? `an address inside the vnet of slice '${slice}' (${vnet})` : found?.is;
       if (is !== undefined) {

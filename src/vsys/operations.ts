@@ -39,6 +39,20 @@ const tunnelUp = z.discriminatedUnion('kind', [
   }),
   z.strictObject({
     op: z.literal('tunnel_up'),
+    kind: z.literal('udp'),
+    interface: interfaceName,
+    namespace: namespaceName.optional(),
+    mtu,
+    vni: z.int().min(1).max(0xffffff),
+    instance: z.int().min(0).max(0xffff),
+    /** The slice's key, hexadecimal. */
+    key: z.string().regex(/^([0-9a-f]{2}){8,32}$/),
+    remote: address,
+    port: z.int().min(1).max(65_535),
+    gateable: z.boolean().default(false),
+  }),
+  z.strictObject({
+    op: z.literal('tunnel_up'),
     kind: z.literal('local'),
     interface: interfaceName,
     namespace: namespaceName.optional(),

@@ -22,7 +22,7 @@ const kernel: PlaneUnderTest = {
       ip('-n', bridge, 'link', 'set', `n${index}`, 'master', 'bridge0', 'up');
       ip('-n', namespace, 'address', 'add', `${address}/24`, 'dev', 'eth0');
       ip('-n', namespace, 'link', 'set', 'eth0', 'up');
-      return { address, policy, call: node.client().call };
+      return { address, policy, tunnelKind: 'vxlan' as const, call: node.client().call };
     });
     return {
       nodes,

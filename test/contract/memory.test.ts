@@ -13,7 +13,7 @@ const memory: PlaneUnderTest = {
     const time = createFakeTime();
     const nodes = Array.from({ length: count }, (_, index) => {
       const [address, policy] = [`192.0.2.${index + 1}`, testPolicy(`n${index}_`, limits)];
-      return { address, policy, ...startMemoryNode(network, address, policy, time) };
+      return { address, policy, tunnelKind: 'vxlan' as const, ...startMemoryNode(network, address, policy, time) };
     });
     return {
       nodes,

@@ -14,6 +14,33 @@ export const wayMtus = [1400, 1300] as const;
 
 const far = { remote: '192.0.2.9', port: 4790, mtu: 1400 };
 
+type TunnelUp = Extract<OperationInput, { op: 'tunnel_up' }>;
+
+interface TunnelEnd {
+  readonly interface: string;
+  readonly namespace?: string;
+  readonly mac: string;
+  readonly mtu: number;
+  readonly vni: number;
+  readonly remote: string;
+  readonly port: number;
+  readonly gateable?: boolean;
+}
+
+/** One end of a tunnel between nodes, of the kind that the node has. */
+export function tunnelUp({ tunnelKind }: Pick<NodeUnderTest, 'tunnelKind'>, { mac, ...end }: TunnelEnd): TunnelUp {
+  if (tunnelKind === 'vxlan') return { op: 'tunnel_up', kind: 'vxlan', mac, ...end };
+  return { op: 'tunnel_up', kind: 'udp', instance: 3, key: '0123456789abcdef', ...end };
+}
+
+/** As the inventory and differences name such a tunnel. */
+export function describeTunnel({ tunnelKind }: Pick<NodeUnderTest, 'tunnelKind'>, vni: number): string {
+  const end = `to ${far.remote}:${far.port}`;
+  return tunnelKind === 'vxlan'
+    ? `a vxlan with VNI ${vni} ${end}`
+    : `a UDP tunnel with number ${vni} of instance 3 ${end}`;
+}
+
 function vif(name: string, address: string, peer: string, peerMac: number, namespace?: string): OperationInput {
   const place = namespace === undefined ? {} : { namespace };
   return { op: 'vif_up', interface: name, ...place, address, peer: { address: peer, mac: macOf(peerMac) } };
@@ -24,14 +51,17 @@ function route(prefix: string, more: object): OperationInput {
 }
 
 /** Every operation, what is there after all of them, and what takes it away again, each changing something. */
-export function everything(router: string): { up: OperationInput[]; inventory: Inventory; down: OperationInput[] } {
+export function everything(
+  node: Pick<NodeUnderTest, 'tunnelKind'>,
+  router: string,
+): { up: OperationInput[]; inventory: Inventory; down: OperationInput[] } {
   const local = { interface: 'pv001-r', namespace: router, mac: macOf(2) };
   const up: OperationInput[] = [
     { op: 'rule_up' },
     { op: 'netns_up', namespace: router, urpf: 'strict' },
     { op: 'tunnel_up', kind: 'local', interface: 'pv001-g', mac: macOf(1), mtu: 1400, peer: local },
-    { op: 'tunnel_up', kind: 'vxlan', interface: 'pv001-v', mac: macOf(3), vni: 4097, ...far, gateable: true },
-    { op: 'tunnel_up', kind: 'vxlan', interface: 'pv001-w', namespace: router, mac: macOf(5), vni: 4098, ...far },
+    tunnelUp(node, { interface: 'pv001-v', mac: macOf(3), vni: 4097, ...far, gateable: true }),
+    tunnelUp(node, { interface: 'pv001-w', namespace: router, mac: macOf(5), vni: 4098, ...far }),
     vif('pv001-g', '10.65.0.1', '10.65.0.2', 2),
     vif('pv001-r', '10.65.0.2', '10.65.0.1', 1, router),
     vif('pv001-v', '10.65.0.3', '10.65.0.4', 4),
@@ -46,7 +76,8 @@ export function everything(router: string): { up: OperationInput[]; inventory: I
     route('10.65.13.0/24', { namespace: router, type: 'prohibit' }),
   ];
   const link = { up: true, mtu: 1400 };
-  const ends = { remote: far.remote, port: far.port };
+  const ends = { kind: node.tunnelKind, remote: far.remote, port: far.port };
+  const tunnelMac = (last: number) => (node.tunnelKind === 'vxlan' ? { mac: macOf(last) } : {});
   const fixture = { type: 'unicast', protocol: '245' } as const;
   const own = { type: 'unicast', protocol: '246' } as const;
   const over = (name: string, via?: string) => [{ interface: name, ...(via === undefined ? {} : { via }), weight: 1 }];
@@ -61,13 +92,13 @@ export function everything(router: string): { up: OperationInput[]; inventory: I
         ...{ name: 'pv001-g.ifb', kind: 'ifb', ...link, mac: macOf(1), addresses: [] },
         gate: { interface: 'pv001-g', closed: false },
       },
-      { name: 'pv001-v', kind: 'vxlan', ...link, mac: macOf(3), vni: 4097, ...ends, addresses: ['10.65.0.3/32'] },
+      { name: 'pv001-v', ...link, ...tunnelMac(3), vni: 4097, ...ends, addresses: ['10.65.0.3/32'] },
       {
         ...{ namespace: router, name: 'pv001-r', kind: 'veth', ...link, mac: macOf(2), addresses: ['10.65.0.2/32'] },
         peer: { name: 'pv001-g' },
       },
       {
-        ...{ namespace: router, name: 'pv001-w', kind: 'vxlan', ...link, up: false, mac: macOf(5), vni: 4098 },
+        ...{ namespace: router, name: 'pv001-w', ...link, up: false, ...tunnelMac(5), vni: 4098 },
         ...{ ...ends, addresses: [] },
       },
     ],
@@ -121,10 +152,10 @@ export function joined(a: NodeUnderTest, b: NodeUnderTest) {
   const onB = [
     ...endOf(b, there, 3),
     ...ways.flatMap((way): OperationInput[] => [
-      {
-        ...{ op: 'tunnel_up', kind: 'vxlan', interface: `pv001-t${way}`, mac: macOf(40 + way), mtu: wayMtus[way]! },
-        ...{ vni: 4100 + way, remote: a.address, port: 4790, gateable: true },
-      },
+      tunnelUp(b, {
+        ...{ interface: `pv001-t${way}`, mac: macOf(40 + way), mtu: wayMtus[way]!, vni: 4100 + way },
+        ...{ remote: a.address, port: a.port ?? 4790, gateable: true },
+      }),
       { op: 'vif_up', interface: `pv001-t${way}`, ...atB[way]! },
       { op: 'nexthop_up', id: members[way]!, via: atB[way]!.peer.address, interface: `pv001-t${way}` },
     ]),
@@ -156,10 +187,10 @@ function wayOf(a: NodeUnderTest, b: NodeUnderTest, way: number): OperationInput[
     { op: 'tunnel_up', kind: 'local', interface: `pv001-g${way}`, mac: macOf(10 + way), mtu: 1400, peer },
     vif(`pv001-g${way}`, own, router, 20 + way),
     vif(`pv001-p${way}`, router, own, 10 + way, namespace),
-    {
-      ...{ op: 'tunnel_up', kind: 'vxlan', interface: `pv001-t${way}`, namespace, mac: macOf(30 + way) },
-      ...{ mtu: wayMtus[way]!, vni: 4100 + way, remote: b.address, port: 4790 },
-    },
+    tunnelUp(a, {
+      ...{ interface: `pv001-t${way}`, namespace, mac: macOf(30 + way) },
+      ...{ mtu: wayMtus[way]!, vni: 4100 + way, remote: b.address, port: b.port ?? 4790 },
+    }),
     vif(`pv001-t${way}`, near, remote, 40 + way, namespace),
     route('10.65.20.0/24', { namespace, nexthops: [{ interface: `pv001-t${way}`, via: remote }] }),
     route('10.65.10.0/24', { namespace, nexthops: [{ interface: `pv001-p${way}`, via: own }] }),

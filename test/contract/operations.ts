@@ -1,7 +1,7 @@
 /** Operations do what they say, once, all or none, and the inventory tells what is there. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { OperationInput } from '../../src/vsys/operations.ts';
-import { everything, macOf, theGroup } from './networks.ts';
+import { describeTunnel, everything, macOf, theGroup, tunnelUp } from './networks.ts';
 import { apply, inventoryOf, type NetworkUnderTest, type NodeUnderTest, type PlaneUnderTest } from './under-test.ts';
 
 const nothing = { namespaces: [], interfaces: [], routes: [], nexthops: [], rules: false };
@@ -27,14 +27,14 @@ export function operations(plane: PlaneUnderTest): void {
   });
 
   it('say in a dry run what they would change, and change nothing', async () => {
-    const { up } = everything(router);
+    const { up } = everything(node, router);
     const answer = await node.call('apply', { operations: up, dryRun: true });
     expect(answer.results).toEqual(up.map(({ op }) => ({ op, status: 'changed' })));
     // What comes with another thing is not told by itself.
     expect(answer.differences).toEqual(
       expect.arrayContaining([
         { kind: 'namespace', name: router, wanted: 'there', found: null },
-        { kind: 'interface', name: 'pv001-v', wanted: 'a vxlan with VNI 4097 to 192.0.2.9:4790', found: null },
+        { kind: 'interface', name: 'pv001-v', wanted: describeTunnel(node, 4097), found: null },
         { kind: 'rule', name: 'from', wanted: 'there', found: null },
       ]),
     );
@@ -43,7 +43,7 @@ export function operations(plane: PlaneUnderTest): void {
   });
 
   it('change what is not so yet, and nothing the second time', async () => {
-    for (const operation of everything(router).up) {
+    for (const operation of everything(node, router).up) {
       expect({ operation, did: await apply(node, operation) }).toEqual({ operation, did: ['changed'] });
       expect({ operation, did: await apply(node, operation) }).toEqual({ operation, did: ['unchanged'] });
     }
@@ -51,7 +51,7 @@ export function operations(plane: PlaneUnderTest): void {
   });
 
   it('are what the inventory tells, and the routes', async () => {
-    const { up, inventory } = everything(router);
+    const { up, inventory } = everything(node, router);
     expect(await inventoryOf(node)).toEqual(inventory);
     const of = (namespace?: string) =>
       inventory.routes.filter((route) => route.namespace === namespace).map(({ namespace: _, ...route }) => route);
@@ -78,10 +78,10 @@ export function operations(plane: PlaneUnderTest): void {
 
   it('are undone where one fails, whatever came before', async () => {
     const before = await inventoryOf(node);
-    const { down } = everything(router);
+    const { down } = everything(node, router);
     const far = { mac: macOf(99), mtu: 1400, vni: 5000, remote: '192.0.2.9', port: 4790 };
     const failing: OperationInput[] = [
-      { op: 'tunnel_up', kind: 'vxlan', interface: 'pv001-z', ...far },
+      tunnelUp(node, { interface: 'pv001-z', ...far }),
       // Only the plane itself knows that a nexthop needs an interface that is up.
       { op: 'nexthop_up', id: 65_999, via: '10.65.0.99', interface: 'pv001-z' },
     ];
@@ -95,27 +95,27 @@ export function operations(plane: PlaneUnderTest): void {
   });
 
   it('replace what contradicts them only to repair it', async () => {
-    const { up } = everything(router);
-    const vxlan = up.find((operation) => operation.op === 'tunnel_up' && operation.kind === 'vxlan')!;
-    const other = { ...vxlan, vni: 4099 } as OperationInput;
+    const { up } = everything(node, router);
+    const tunnel = up.find((operation) => operation.op === 'tunnel_up' && operation.kind === node.tunnelKind)!;
+    const other = { ...tunnel, vni: 4099 } as OperationInput;
     await expect(apply(node, other)).rejects.toMatchObject({ code: 'conflict', hint: 'take it down first' });
     expect(await apply(node, { op: 'vroute', action: 'delete', prefix: '10.65.10.0/24' })).toEqual(['changed']);
     const repaired = await node.call('apply', { operations: [other], repair: true });
     expect(repaired.differences).toContainEqual({
       kind: 'interface',
       name: 'pv001-v',
-      wanted: 'a vxlan with VNI 4099 to 192.0.2.9:4790',
-      found: 'a vxlan with VNI 4097 to 192.0.2.9:4790',
+      wanted: describeTunnel(node, 4099),
+      found: describeTunnel(node, 4097),
     });
     const found = await inventoryOf(node);
     expect(found.interfaces.find(({ name }) => name === 'pv001-v')).toMatchObject({ vni: 4099, addresses: [] });
     expect(found.nexthops.map(({ id }) => id)).not.toContain(65_537);
     await node.call('apply', { operations: up, repair: true });
-    expect(await inventoryOf(node)).toEqual(everything(router).inventory);
+    expect(await inventoryOf(node)).toEqual(everything(node, router).inventory);
   });
 
   it('take away what is there, and nothing the second time', async () => {
-    for (const operation of everything(router).down) {
+    for (const operation of everything(node, router).down) {
       expect({ operation, did: await apply(node, operation) }).toEqual({ operation, did: ['changed'] });
       expect({ operation, did: await apply(node, operation) }).toEqual({ operation, did: ['unchanged'] });
     }
@@ -141,7 +141,7 @@ export function operations(plane: PlaneUnderTest): void {
   });
 }
 
-function refusals({ address }: NodeUnderTest): [OperationInput, object][] {
+function refusals(node: NodeUnderTest): [OperationInput, object][] {
   const via = { interface: 'pv001-g', via: '10.65.0.2' };
   return [
     [
@@ -161,11 +161,14 @@ function refusals({ address }: NodeUnderTest): [OperationInput, object][] {
       { code: 'not-found', message: 'there is no nexthop 65999' },
     ],
     [
+      tunnelUp(node, {
+        ...{ interface: 'pv001-y', mac: macOf(98), mtu: 1400, vni: 5001 },
+        ...{ remote: node.address, port: node.port ?? 4790 },
+      }),
       {
-        ...{ op: 'tunnel_up', kind: 'vxlan', interface: 'pv001-y', mac: macOf(98), mtu: 1400 },
-        ...{ vni: 5001, remote: address, port: 4790 },
+        code: 'invalid-input',
+        message: expect.stringMatching(`cannot lead to ${node.address}.*: it is an address of`),
       },
-      { code: 'invalid-input', message: expect.stringContaining(`cannot lead to ${address}: it is an address of`) },
     ],
     [
       { op: 'vif_up', interface: 'pv001-g', address: '10.65.0.9', peer: { address: '10.65.0.2', mac: macOf(2) } },

@@ -6,6 +6,10 @@ import type { RpcClient } from '../../src/vsys/rpc.ts';
 export interface NodeUnderTest {
   /** Where the other nodes' tunnels reach it. */
   readonly address: string;
+  /** Where it receives, if not at the port of VXLAN. */
+  readonly port?: number;
+  /** Of its tunnels to other nodes. */
+  readonly tunnelKind: 'vxlan' | 'udp';
   readonly policy: Policy;
   readonly call: RpcClient['call'];
 }

@@ -9,8 +9,9 @@ import { timeLimits, usualPatienceS } from '../../src/model/patience.ts';
 import type { Slice } from '../../src/model/slice.ts';
 import type { AgentConnection } from '../../src/transport/agent-connection.ts';
 import type { Network } from './memory-plane/network.ts';
-import { type MemoryNode, startMemoryNode } from './memory-plane/node.ts';
+import { startMemoryNode } from './memory-plane/node.ts';
 import type { FakeTime } from './memory-plane/timing.ts';
+import type { NodeInProcess } from './node-in-process.ts';
 
 /** What one controller has to its nodes. After `kill` no request of it has an answer any more, nor an effect. */
 interface Controller {
@@ -61,7 +62,7 @@ export function memoryTestbed(slice: Slice): MemoryTestbed {
   };
 }
 
-async function connectionTo(node: string, agent: MemoryNode, isKilled: () => boolean): Promise<AgentConnection> {
+async function connectionTo(node: string, agent: NodeInProcess, isKilled: () => boolean): Promise<AgentConnection> {
   const call = async (method: never, params: never) => {
     if (isKilled()) return new Promise(() => {});
     const result = await agent.call(method, params);

@@ -30,8 +30,8 @@ export interface Supplier<Step = unknown, Supplies = unknown> {
 }
 
 /** By which the thread knows which actuator it is to make. */
-export interface ActuatorData {
-  readonly kind: 'kernel';
-  /** See `endSilentTools`. */
-  readonly waiting: SharedArrayBuffer;
-}
+export type ActuatorData =
+  /** `waiting`: see `endSilentTools`. */
+  | { readonly kind: 'kernel'; readonly waiting: SharedArrayBuffer }
+  /** `memory`: see `Switches`. */
+  | { readonly kind: 'userspace'; readonly memory: SharedArrayBuffer };

@@ -63,6 +63,8 @@ export function tunnelEnd(
         local: names.address(end.node),
         port: tunnelKinds.vxlan.carriedBy.port,
       };
+    case 'udp':
+      throw new VnmError('unsupported', 'tunnels of kind udp cannot be planned yet');
   }
 }
 

@@ -30,7 +30,7 @@ export function toRoutes(routes: Iterable<KernelRoute>): Route[] {
   );
 }
 
-function toInterface({ name, kind, up, mtu, mac, vxlan, addresses, peer, gate }: Link): InterfaceState {
+function toInterface({ name, kind, up, mtu, mac, vxlan, udp, addresses, peer, gate }: Link): InterfaceState {
   const gated = kind === 'ifb' ? gatedBy(name) : undefined;
   return {
     name,
@@ -39,6 +39,7 @@ function toInterface({ name, kind, up, mtu, mac, vxlan, addresses, peer, gate }:
     mtu,
     ...(mac === undefined ? {} : { mac }),
     ...vxlan,
+    ...(udp === undefined ? {} : { vni: udp.vni, remote: udp.remote, port: udp.port }),
     addresses: addresses.map(({ address, length }) => `${address}/${length}`),
     ...(peer === undefined ? {} : { peer: { name: peer.name, ...named(peer.namespace) } }),
     ...(gated === undefined ? {} : { gate: { interface: gated, closed: gate?.closed ?? false } }),

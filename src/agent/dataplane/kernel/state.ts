@@ -72,6 +72,7 @@ export interface Link {
   /** Whether programs take it for one that carries multicast; they then send their queries and announcements there. */
   readonly multicast?: boolean;
   readonly vxlan?: VxlanEnds;
+  readonly udp?: UdpEnds;
   /** Of an `ifb` device that is a gate. */
   readonly gate?: Gate;
   /** Whether filters can be put to what comes in. The kernel drops what goes out while it adds or removes this (`Draft.addHook`). */
@@ -96,6 +97,16 @@ export interface VxlanEnds {
   /** Source of what is sent; else the kernel takes the one of the route to `remote`. */
   readonly local?: string;
   readonly port: number;
+}
+
+/** Of a tunnel of the userspace plane; see its header.ts. */
+export interface UdpEnds {
+  readonly vni: number;
+  readonly instance: number;
+  readonly remote: string;
+  /** Of the remote. */
+  readonly port: number;
+  readonly key: string;
 }
 
 /** An interface in a stack. */

@@ -3,9 +3,10 @@ import { type TunnelKind, tunnelDescriptor, tunnelKindNames } from '../../../../
 import type { Link } from '../state.ts';
 import type { KernelTunnel } from './kind.ts';
 import { local } from './local.ts';
+import { udp } from './udp.ts';
 import { vxlan } from './vxlan.ts';
 
-const kernelTunnels: { readonly [Kind in TunnelKind]: KernelTunnel<Kind> } = { vxlan, local };
+const kernelTunnels: { readonly [Kind in TunnelKind]: KernelTunnel<Kind> } = { vxlan, udp, local };
 
 export function tunnelKind(kind: TunnelKind): KernelTunnel {
   return kernelTunnels[kind] as KernelTunnel;

@@ -1,0 +1,86 @@
+/** The plane's state in a file: what a kernel would keep while no agent runs. */
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { VnmError } from '../../../model/errors.ts';
+import type { KernelState, Stack } from '../kernel/state.ts';
+
+const version = 1;
+
+/** As JSON has it. */
+interface Saved {
+  readonly version: number;
+  readonly stacks: readonly {
+    readonly namespace: string;
+    readonly links: readonly unknown[];
+    readonly routes: readonly unknown[];
+    readonly settings: readonly unknown[];
+  }[];
+  readonly nexthops: readonly unknown[];
+  readonly rules: readonly unknown[];
+}
+
+export interface StateFile {
+  /** Undefined where there is none. Throws VnmError `failed` for one that cannot be read. */
+  read(): Pick<KernelState, 'stacks' | 'nexthops' | 'rules'> | undefined;
+  /** Appears whole or not at all. */
+  write(state: KernelState): void;
+  remove(): void;
+}
+
+/** For its owner only: it has the slice's key. */
+export function stateFile(path: string): StateFile {
+  return {
+    read() {
+      let text: string;
+      try {
+        text = readFileSync(path, 'utf8');
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+        throw error;
+      }
+      try {
+        return parse(text);
+      } catch (error) {
+        throw new VnmError(
+          'failed',
+          `cannot read the state of the data plane in ${path}: ${(error as Error).message}`,
+          {
+            hint: 'remove the file, then run pl-vnm reconcile',
+            cause: error,
+          },
+        );
+      }
+    },
+    write({ stacks, nexthops, rules }) {
+      const saved: Saved = {
+        version,
+        stacks: [...stacks].map(([namespace, stack]) => ({
+          namespace,
+          links: [...stack.links],
+          routes: [...stack.routes],
+          settings: [...stack.settings],
+        })),
+        nexthops: [...nexthops],
+        rules: [...rules],
+      };
+      writeFileSync(`${path}.new`, JSON.stringify(saved), { mode: 0o600 });
+      renameSync(`${path}.new`, path);
+    },
+    remove: () => rmSync(path, { force: true }),
+  };
+}
+
+function parse(text: string): Pick<KernelState, 'stacks' | 'nexthops' | 'rules'> {
+  const saved = JSON.parse(text) as Saved;
+  if (saved.version !== version) throw new Error(`its version is ${saved.version}, this agent knows ${version}`);
+  const stacks = new Map<string, Stack>(
+    saved.stacks.map(({ namespace, links, routes, settings }) => [
+      namespace,
+      {
+        links: new Map(links as [string, never][]),
+        routes: new Map(routes as [string, never][]),
+        settings: new Map(settings as [string, string][]),
+      },
+    ]),
+  );
+  return { stacks, nexthops: new Map(saved.nexthops as [number, never][]), rules: new Set(saved.rules as never[]) };
+}

@@ -1,0 +1,262 @@
+/**
+ * The data plane of virtual routers as code: tunnels over UDP, forwarding in this process, no privilege. What operations mean is the
+ * kernel plane's planner's; its commands are not needed here, the state that they lead to is all there is. It is kept in a file, so that
+ * the next agent forwards as this one did.
+ */
+import { networkInterfaces } from 'node:os';
+import type { Clock } from '../../../clock/clock.ts';
+import { messageOf, VnmError } from '../../../model/errors.ts';
+import type { Feature } from '../../../vsys/messages.ts';
+import type { Operation } from '../../../vsys/operations.ts';
+import type { Policy } from '../../../vsys/policy.ts';
+import { type ByKind, forKind } from '../armable.ts';
+import type { DataPlane } from '../dataplane.ts';
+import { differencesOf } from '../kernel/differences.ts';
+import { gateName } from '../kernel/gate.ts';
+import { toInventory, toRoutes } from '../kernel/inventory.ts';
+import { ownStack } from '../kernel/ip.ts';
+import { checkPinned } from '../kernel/pinned.ts';
+import { planOperations } from '../kernel/plan.ts';
+import { redirectedGroups } from '../kernel/redirect.ts';
+import { isEmpty, isGroup, type KernelState, linkAt, type NexthopGroup } from '../kernel/state.ts';
+import { requireKinds } from '../tunnel-kinds.ts';
+import { createCounters } from './counters.ts';
+import { createStackEndpoints } from './endpoints.ts';
+import { createForwarder, type Forwarder } from './forwarder.ts';
+import type { StateFile } from './state-file.ts';
+import { createSwitches, type SwitchStep } from './switches.ts';
+import { createTables, switchesOf } from './tables.ts';
+import { openUnderlay } from './underlay.ts';
+
+/** Of the paths between nodes, which no ordinary user can ask the system about. */
+const underlayMtu = 1500;
+
+export interface UserspaceParts {
+  /** Where other nodes' tunnels reach this one; port 0 of the system's choice. */
+  readonly address: string;
+  readonly port: number;
+  readonly file: StateFile;
+  /** Before the first thing of the slice is installed, and after the last one has gone. */
+  readonly installed: (isInstalled: boolean) => Promise<void>;
+  readonly log: (event: string) => void;
+}
+
+export interface UserspacePlane extends DataPlane {
+  /** Shared with the actuator. */
+  readonly switches: SharedArrayBuffer;
+  /** UDP port of the tunnels. */
+  readonly port: number;
+}
+
+const empty: KernelState = {
+  stacks: new Map([[ownStack, { links: new Map(), routes: new Map(), settings: new Map() }]]),
+  nexthops: new Map(),
+  rules: new Set(),
+};
+
+/** Throws as `openUnderlay` and `StateFile.read`. */
+export async function createUserspaceDataPlane(
+  policy: Policy,
+  clock: Clock,
+  parts: UserspaceParts,
+): Promise<UserspacePlane> {
+  const { file, log } = parts;
+  const switches = createSwitches();
+  const counters = createCounters();
+  const tableParts = { policy, switches, counters };
+  let state: KernelState = file.read() ?? empty;
+  switches.put(switchesOf(state), new Map());
+  let batches = 0;
+  let last: Promise<unknown> = Promise.resolve();
+  const forwarder: Forwarder = createForwarder(createTables(state, tableParts), {
+    values: switches.values,
+    counters,
+    send: (...datagram) => underlay.send(...datagram),
+    deliver: (...packet) => endpoints.deliver(...packet),
+  });
+  const underlay = await openUnderlay({
+    address: parts.address,
+    port: parts.port,
+    onDatagram: forwarder.receive,
+    log,
+  });
+  const { deliver, ...publicEndpoints } = createStackEndpoints(() => forwarder, underlay);
+  const endpoints = { deliver };
+  // What an armed action changed is in the shared memory only.
+  switches.onChange(() => {
+    forwarder.releaseHeld();
+    try {
+      save(current());
+    } catch (error) {
+      log(messageOf(error));
+    }
+  });
+
+  /** One after the other, so that none changes what another has half done. */
+  function inTurn<T>(body: () => T | Promise<T>): Promise<T> {
+    const turn = last.then(body);
+    last = turn.catch(() => {});
+    return turn;
+  }
+
+  /** The state, with what redirections and gates have changed since. */
+  function current(): KernelState {
+    const nexthops = new Map(state.nexthops);
+    let isChanged = false;
+    for (const group of state.nexthops.values()) {
+      if (!isGroup(group)) continue;
+      const active = Atomics.load(switches.values, switches.slotOf(`group ${group.id}`)!);
+      if (active === group.active) continue;
+      nexthops.set(group.id, redirectedGroups([{ id: group.id, active }], state.nexthops)[0]!.after);
+      isChanged = true;
+    }
+    const own = state.stacks.get(ownStack)!;
+    const links = new Map(own.links);
+    for (const link of own.links.values()) {
+      if (link.gate === undefined) continue;
+      const closed = Atomics.load(switches.values, switches.slotOf(`gate ${link.name}`)!) === 1;
+      if (closed === link.gate.closed) continue;
+      links.set(link.name, { ...link, gate: { ...link.gate, closed } });
+      isChanged = true;
+    }
+    if (isChanged) state = { ...state, nexthops, stacks: new Map(state.stacks).set(ownStack, { ...own, links }) };
+    return state;
+  }
+
+  /** Throws VnmError `failed`. */
+  function save(saved: KernelState): void {
+    try {
+      if (isEmpty(saved)) file.remove();
+      else file.write(saved);
+    } catch (error) {
+      throw new VnmError('failed', `cannot save the state of the data plane: ${messageOf(error)}`, { cause: error });
+    }
+  }
+
+  /** Tunnel packets go to another node. Throws VnmError `invalid-input`. */
+  function checkRemote(operation: Operation): void {
+    if (operation.op !== 'tunnel_up' || operation.kind !== 'udp') return;
+    const { interface: name, remote, port } = operation;
+    if (port !== underlay.port || !isOwnAddress(remote)) return;
+    throw new VnmError(
+      'invalid-input',
+      `interface '${name}' cannot lead to ${remote}:${port}: it is an address of this node`,
+      {
+        hint: 'give the node at the other end the address where this node reaches it (`address` in the slice file)',
+      },
+    );
+  }
+
+  /** Puts the state in the place of the one before, in one step. */
+  function use(next: KernelState, before: KernelState): void {
+    state = next;
+    switches.put(switchesOf(next), switchesOf(before));
+    forwarder.use(createTables(next, tableParts, forwarder.tables()));
+    counters.keep(
+      [...next.stacks].flatMap(([namespace, { links }]) => [...links.keys()].map((name) => ({ namespace, name }))),
+    );
+  }
+
+  function redirectStep(groups: Parameters<DataPlane['redirect']>[0]): SwitchStep {
+    const changes = redirectedGroups(groups, current().nexthops);
+    return changes.map(({ after }) => [switches.slotOf(`group ${after.id}`)!, activeOf(after)]);
+  }
+
+  function gateStep(name: string, closed: boolean): SwitchStep {
+    const gate = gateName(name);
+    if (linkAt(state, { namespace: ownStack, name: gate })?.gate === undefined) {
+      throw new VnmError('not-found', `there is no such gate: '${gate}'`, { hint: 'gate_up makes it' });
+    }
+    return [[switches.slotOf(`gate ${gate}`)!, closed ? 1 : 0]];
+  }
+
+  const steps: ByKind<SwitchStep> = {
+    redirect: ({ groups }) => redirectStep(groups),
+    gate_close: ({ interface: name }) => gateStep(name, true),
+    gate_open: ({ interface: name }) => gateStep(name, false),
+  };
+
+  return {
+    kind: 'userspace',
+    switches: switches.memory,
+    port: underlay.port,
+    endpoints: publicEndpoints,
+    apply: (operations, pinned, { dryRun = false, repair = false } = {}) =>
+      inTurn(async () => {
+        requireKinds(operations, 'userspace', ['udp', 'local']);
+        operations.forEach(checkRemote);
+        const before = current();
+        const { results, commands, state: draft } = planOperations(before, operations, policy, repair);
+        const { stacks, nexthops, rules } = draft;
+        const planned = { stacks, nexthops, rules };
+        const applied = dryRun || repair ? { results, differences: differencesOf(before, planned) } : { results };
+        if (dryRun) return applied;
+        checkPinned(pinned(), before, planned);
+        checkNexthops(before, planned);
+        if (commands.length === 0) return applied;
+        batches += 1;
+        if (!isEmpty(planned)) await parts.installed(true);
+        try {
+          save(planned);
+        } catch (error) {
+          if (isEmpty(before)) await parts.installed(false);
+          throw error;
+        }
+        use(planned, before);
+        if (isEmpty(planned)) await parts.installed(false);
+        return applied;
+      }),
+    confirm() {
+      throw new VnmError('not-found', 'no batch waits for this token');
+    },
+    collisions: () => inTurn(() => ({ collisions: [], installed: !isEmpty(state) })),
+    inventory: () => inTurn(() => toInventory(current())),
+    routes: (namespace = ownStack) =>
+      inTurn(() => {
+        const stack = state.stacks.get(namespace);
+        if (stack === undefined) throw new VnmError('not-found', `there is no namespace '${namespace}'`);
+        return toRoutes(stack.routes.values());
+      }),
+    pathMtu: async (remotes) => remotes.map(() => underlayMtu),
+    async redirect(groups) {
+      const step = redirectStep(groups);
+      const startedAt = clock.wallMs();
+      switches.change(step);
+      return { startedAt, finishedAt: clock.wallMs() };
+    },
+    prepare: (armables, take) =>
+      inTurn(() =>
+        take(
+          armables.map((armable) => forKind(steps, armable)),
+          batches,
+        ),
+      ),
+    features: async () => [...features],
+    close: () =>
+      inTurn(async () => {
+        switches.end();
+        await underlay.close();
+      }),
+  };
+}
+
+const features: readonly Feature[] = (
+  ['udp-tunnel', 'nexthop-groups', 'resilient-groups', 'ifb-gate', 'tunnel-filter'] as const
+).map((name) => ({ name, available: true }));
+
+function isOwnAddress(address: string): boolean {
+  return Object.values(networkInterfaces()).some((all) => all?.some((own) => own.address === address));
+}
+
+function activeOf({ active, members }: NexthopGroup): number {
+  return active ?? members[0]!;
+}
+
+/** Throws VnmError `failed` for a new one over an interface that is down, as a kernel does. */
+function checkNexthops(before: KernelState, after: KernelState): void {
+  for (const [id, nexthop] of after.nexthops) {
+    if (before.nexthops.has(id) || isGroup(nexthop)) continue;
+    if (linkAt(after, { namespace: ownStack, name: nexthop.interface })?.up) continue;
+    throw new VnmError('failed', `nexthop ${id}: '${nexthop.interface}' is not up`, { hint: 'nothing was changed' });
+  }
+}
