@@ -64,7 +64,7 @@ test.each([
 });
 
 test('a slice file that is too large, endless or a FIFO is one line with a hint', () => {
-  const hint = 'name a slice file in YAML of up to 4 MiB';
+  const hint = 'give a slice file in YAML of at most 4 MiB';
   writeFileSync(path, '');
   truncateSync(path, 50 * 1024 * 1024);
   const large = { code: 'invalid-input', message: `cannot read the slice file ${path}: it is larger than 4 MiB`, hint };

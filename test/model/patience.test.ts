@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { secondsText, shownPatienceS, timeLimits } from '../../src/model/patience.ts';
+import { observedPatienceS, secondsText, timeLimits } from '../../src/model/patience.ts';
 
 it('scales every limit with the patience', () => {
   const [usual, long] = [timeLimits(), timeLimits(60)];
@@ -13,10 +13,10 @@ it('bounds how long a node waits for a confirmation', () => {
 });
 
 it('grows with what a node took, within three times what was meant', () => {
-  expect(shownPatienceS(10, 100)).toBe(10);
-  expect(shownPatienceS(10, 2000)).toBe(20);
-  expect(shownPatienceS(10, 60_000)).toBe(30);
-  expect(shownPatienceS(60, 2000)).toBe(60);
+  expect(observedPatienceS(10, 100)).toBe(10);
+  expect(observedPatienceS(10, 2000)).toBe(20);
+  expect(observedPatienceS(10, 60_000)).toBe(30);
+  expect(observedPatienceS(60, 2000)).toBe(60);
 });
 
 it('says times as people do', () => {

@@ -23,7 +23,10 @@ export interface Observed {
 /** With instants and latencies in whole ms no packet is sent or arrives at the very instant of a change. */
 export const stepMs = 0.5;
 
-/** A naive simulation of one flow, packet by packet: send, hold, take the path of the moment, arrive, be accepted or not. */
+/**
+ * A naive simulation of one flow, packet by packet: send, hold, take the path of the moment, arrive, be accepted or
+ * not.
+ */
 export function sendPackets(flow: RealFlow, urpf: UrpfMode, fromMs: number, toMs: number): Observed {
   const packets: { number: number; onNew: boolean; arrivesAt: number; heldMs: number }[] = [];
   for (let number = 0; fromMs + (number + 0.5) * stepMs < toMs; number++) {

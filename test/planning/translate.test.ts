@@ -70,13 +70,13 @@ describe('translateRoutes', () => {
 
   test('refuses what no new entry could stand for, and says why', () => {
     expect(refusal(byHand({ nexthops: [{ interface: 'eth0', weight: 1 }] }))).toBe(
-      "router 'a' has a route to 10.65.200.0/24 that cannot be cloned: it leaves by 'eth0', no link of the VN",
+      "router 'a' has a route to 10.65.200.0/24 that cannot be cloned: it leaves by 'eth0', which is not a link of the VN",
     );
     expect(refusal(byHand({ nexthops: [{ interface: ab.a.interface, via: '10.65.1.1', weight: 1 }] }))).toBe(
-      `router 'a' has a route to 10.65.200.0/24 that cannot be cloned: it goes via 10.65.1.1, but the neighbour there is ${ab.b.address}`,
+      `router 'a' has a route to 10.65.200.0/24 that cannot be cloned: it goes via 10.65.1.1, but the neighbour is ${ab.b.address}`,
     );
     expect(refusal(byHand({ source: '10.65.1.1' }))).toBe(
-      "router 'a' has a route to 10.65.200.0/24 that cannot be cloned: it has source 10.65.1.1, no address of the router",
+      "router 'a' has a route to 10.65.200.0/24 that cannot be cloned: it has source 10.65.1.1, which is not an address of the router",
     );
     expect(refusal(byHand({ nexthops: [], nexthopId: 9 }))).toBe(
       "router 'a' has a route to 10.65.200.0/24 that cannot be cloned: it uses nexthop object 9",

@@ -55,7 +55,10 @@ describe('the entries of an instance', () => {
 });
 
 describe('walks through many entries', () => {
-  /** A ladder of routers: each leads to the next one and to the one after that, the last to gateway `h`. Gateway `g` is at the first. */
+  /**
+   * A ladder of routers: each leads to the next one and to the one after that, the last to gateway `h`. Gateway `g` is
+   * at the first.
+   */
   const rungs = 60;
   const end = (place: Partial<InstanceLink['a']>, index: number, side: string) => ({
     node: 'n',

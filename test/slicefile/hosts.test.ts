@@ -11,7 +11,7 @@ function withNodes(gateway: string, host: string): string {
 }
 
 const oneHost = (spelled: string) =>
-  `nodes 'gw1' and 'h1' are one host${spelled} (one host is one node: use 'gw1' in the place of 'h1' for a router, and another host for a gateway or an end host)`;
+  `nodes 'gw1' and 'h1' are the same host${spelled} (list each host once: for a router use 'gw1' instead of 'h1', for a gateway or an end host use another host)`;
 
 describe('nodes on one host', () => {
   it.each([
@@ -33,10 +33,10 @@ describe('nodes on one host', () => {
 
   it('are a fault by the address that tunnel packets go to', () => {
     expect(faultsOf(withNodes('{ host: 192.0.2.1, port: 2201 }', '{ host: 192.0.2.1, port: 2202 }'))).toEqual([
-      "two.yaml:10:11: nodes 'gw1' and 'h1' have one address (tunnel packets go to an address, not to an SSH port: give each node behind this host an 'address' of its own, or list the host once)",
+      "two.yaml:10:11: nodes 'gw1' and 'h1' have the same address (tunnel packets go to an address, not to an SSH port: give each node behind this host its own 'address', or list the host once)",
     ]);
     expect(faultsOf(withNodes('{ host: a, address: 192.0.2.1 }', '{ host: b, address: 192.0.2.1 }'))).toEqual([
-      "two.yaml:10:29: substrate.nodes.h1.address: nodes 'gw1' and 'h1' have one address (each node needs an address of its own)",
+      "two.yaml:10:29: substrate.nodes.h1.address: nodes 'gw1' and 'h1' have the same address (give each node its own address)",
     ]);
     expect(faultsOf(withNodes('{ host: 192.0.2.1 }', '{ host: b, address: 192.0.2.1 }'))).toHaveLength(1);
   });
@@ -50,7 +50,7 @@ describe('nodes on one host', () => {
   it('counts the default port of the slice', () => {
     const text = withNodes('{ host: nat, address: 10.1.0.1, port: 2201 }', '{ host: nat, address: 10.1.0.2 }');
     expect(faultsOf(text)).toEqual([]);
-    const fault = 'are one host';
+    const fault = 'are the same host';
     expect(faultsOf(text.replace('substrate:', 'ssh: { port: 2201 }\nsubstrate:'))[0]).toContain(fault);
   });
 

@@ -74,7 +74,7 @@ const cases: [name: string, text: string, faults: string[]][] = [
   [
     'duplicate router',
     changed('[alpha, beta]\n', '[alpha, beta, alpha]\n'),
-    ["two.yaml:18:26: vn.routers[2]: duplicate router 'alpha' (each router is listed once)"],
+    ["two.yaml:18:26: vn.routers[2]: duplicate router 'alpha' (list each router once)"],
   ],
   [
     'link to itself',
@@ -104,14 +104,14 @@ const cases: [name: string, text: string, faults: string[]][] = [
     'two gateways on one node',
     changed('node: gw2', 'node: gw1'),
     [
-      "two.yaml:23:19: vn.gateways.east.node: gateways 'west' and 'east' are both on node 'gw1' (each uses its node's own network stack: one gateway of a VN per node)",
+      "two.yaml:23:19: vn.gateways.east.node: gateways 'west' and 'east' are both on node 'gw1' (each uses its node's own network stack: use one node per gateway of a VN)",
     ],
   ],
   [
     'two end hosts on one node',
     changed('node: h2', 'node: h1'),
     [
-      "two.yaml:26:17: vn.endHosts.e2.node: end hosts 'e1' and 'e2' are both on node 'h1' (each uses its node's own network stack: one end host of a VN per node)",
+      "two.yaml:26:17: vn.endHosts.e2.node: end hosts 'e1' and 'e2' are both on node 'h1' (each uses its node's own network stack: use one node per end host of a VN)",
     ],
   ],
   [
@@ -173,7 +173,7 @@ const cases: [name: string, text: string, faults: string[]][] = [
   [
     'a time server twice',
     changed('vnet:', 'ntp: [a, b, a]\nvnet:'),
-    ["two.yaml:2:13: ntp[2]: NTP server 'a' is listed twice (each server is listed once)"],
+    ["two.yaml:2:13: ntp[2]: NTP server 'a' is listed twice (list each server once)"],
   ],
   [
     'a time server twice in other words',
@@ -195,28 +195,28 @@ const cases: [name: string, text: string, faults: string[]][] = [
     'vnet in loopback',
     changed('10.64.0.0/16', '127.64.0.0/16'),
     [
-      'two.yaml:2:7: vnet: overlapping subnets: vnet 127.64.0.0/16 and 127.0.0.0/8 (loopback) (take a private subnet, like 10.65.0.0/16)',
+      'two.yaml:2:7: vnet: overlapping subnets: vnet 127.64.0.0/16 and 127.0.0.0/8 (loopback) (use a private subnet, like 10.65.0.0/16)',
     ],
   ],
   [
     'vnet around multicast',
     changed('10.64.0.0/16', '192.0.0.0/2'),
     [
-      'two.yaml:2:7: vnet: overlapping subnets: vnet 192.0.0.0/2 and 224.0.0.0/4 (multicast) (take a private subnet, like 10.65.0.0/16)',
+      'two.yaml:2:7: vnet: overlapping subnets: vnet 192.0.0.0/2 and 224.0.0.0/4 (multicast) (use a private subnet, like 10.65.0.0/16)',
     ],
   ],
   [
     'vnet is everything',
     changed('10.64.0.0/16', '0.0.0.0/0'),
     [
-      'two.yaml:2:7: vnet: overlapping subnets: vnet 0.0.0.0/0 and 0.0.0.0/8 (addresses of this network) (take a private subnet, like 10.65.0.0/16)',
+      'two.yaml:2:7: vnet: overlapping subnets: vnet 0.0.0.0/0 and 0.0.0.0/8 (addresses of this network) (use a private subnet, like 10.65.0.0/16)',
     ],
   ],
   [
     'vnet of link-local addresses, also as public ones',
     changed('vnet: 10.64.0.0/16', 'vnet: 169.254.0.0/16\npublic: true'),
     [
-      'two.yaml:2:7: vnet: overlapping subnets: vnet 169.254.0.0/16 and 169.254.0.0/16 (link-local addresses) (take a private subnet, like 10.65.0.0/16)',
+      'two.yaml:2:7: vnet: overlapping subnets: vnet 169.254.0.0/16 and 169.254.0.0/16 (link-local addresses) (use a private subnet, like 10.65.0.0/16)',
     ],
   ],
   ...['8.8.0.0/16', '198.18.0.0/15', '203.0.113.0/24', '10.0.0.0/7', '172.0.0.0/11', '100.0.0.0/9'].map(
@@ -224,7 +224,7 @@ const cases: [name: string, text: string, faults: string[]][] = [
       `vnet ${vnet}, which is not private`,
       changed('10.64.0.0/16', vnet),
       [
-        `two.yaml:2:7: vnet: ${vnet} is not within private or shared address space (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10) (take a private subnet, like 10.65.0.0/16; if these addresses are yours, say so with 'public: true')`,
+        `two.yaml:2:7: vnet: ${vnet} is not within private or shared address space (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10) (use a private subnet, like 10.65.0.0/16; if these addresses are yours, add 'public: true')`,
       ],
     ],
   ),
@@ -232,23 +232,23 @@ const cases: [name: string, text: string, faults: string[]][] = [
     'a public vnet that is not said to be one',
     changed('vnet: 10.64.0.0/16', 'vnet: 8.8.0.0/16\npublic: yes'),
     [
-      "two.yaml:2:7: vnet: 8.8.0.0/16 is not within private or shared address space (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10) (take a private subnet, like 10.65.0.0/16; if these addresses are yours, say so with 'public: true')",
-      "two.yaml:3:9: public: expected true or false, found 'yes' (true where vnet is meant to be outside private (RFC 1918) and shared (RFC 6598) address space)",
+      "two.yaml:2:7: vnet: 8.8.0.0/16 is not within private or shared address space (10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, 100.64.0.0/10) (use a private subnet, like 10.65.0.0/16; if these addresses are yours, add 'public: true')",
+      "two.yaml:3:9: public: expected true or false, found 'yes' (true if vnet may be outside private (RFC 1918) and shared (RFC 6598) address space)",
     ],
   ],
   [
     'vnet around a node',
     changed('n1: {}', 'n1: { host: 10.64.3.4, address: 10.64.3.5 }'),
     [
-      "two.yaml:5:17: substrate.nodes.n1.host: overlapping subnets: the host of node 'n1' is inside vnet 10.64.0.0/16 (take a subnet for the slice that none of its nodes is in)",
-      "two.yaml:5:37: substrate.nodes.n1.address: overlapping subnets: the address of node 'n1' is inside vnet 10.64.0.0/16 (take a subnet for the slice that none of its nodes is in)",
+      "two.yaml:5:17: substrate.nodes.n1.host: overlapping subnets: the host of node 'n1' is inside vnet 10.64.0.0/16 (use a subnet that contains none of the nodes)",
+      "two.yaml:5:37: substrate.nodes.n1.address: overlapping subnets: the address of node 'n1' is inside vnet 10.64.0.0/16 (use a subnet that contains none of the nodes)",
     ],
   ],
   [
     'subnet too small',
     changed('10.64.0.0/16', '10.64.0.24/29'),
     [
-      'two.yaml:2:7: vnet: subnet too small: 10.64.0.24/29, but the slice needs 24 addresses (take a /27 or larger, like 10.64.0.0/27)',
+      'two.yaml:2:7: vnet: subnet too small: 10.64.0.24/29, but the slice needs 24 addresses (use a /27 or larger, like 10.64.0.0/27)',
     ],
   ],
 ];
@@ -285,15 +285,15 @@ const severalCases: [name: string, text: string, faults: string[]][] = [
     'vn next to vns',
     `${several}vn: { name: x, routers: [x] }\nplacements: {}\n`,
     [
-      "two.yaml:11:1: 'vn' next to 'vns' (move the VN into vns)",
-      "two.yaml:12:1: 'placements' next to 'vns' (each VN in vns has its own placements)",
+      "two.yaml:11:1: 'vn' together with 'vns' (move the VN into vns)",
+      "two.yaml:12:1: 'placements' together with 'vns' (each VN in vns has its own placements)",
     ],
   ],
   [
     'no placements',
     several.replace(/ {4}placements.*\n/, ''),
     [
-      "two.yaml:5:5: 'placements' is missing (where the routers are placed, by placement name: { initial: { a: n1, b: n2 } })",
+      "two.yaml:5:5: 'placements' is missing (the node of each router, by placement name: { initial: { a: n1, b: n2 } })",
     ],
   ],
 ];

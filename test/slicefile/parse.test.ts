@@ -195,7 +195,7 @@ describe('readSlice', () => {
     const binary = join(directory, 'binary.yaml');
     writeFileSync(binary, Buffer.from([0x61, 0xff, 0xfe]));
     const reasons = [
-      [join(directory, 'none.yaml'), 'there is no such file'],
+      [join(directory, 'none.yaml'), 'no such file'],
       [directory, 'it is a directory'],
       [binary, 'it is not UTF-8 text'],
     ] as const;
@@ -230,7 +230,7 @@ describe('checkSubnets', () => {
         column: 7,
         key: 'vnet',
         message: "overlapping subnets: vnet 10.65.128.0/17 and 10.65.0.0/16 of slice 'two' in two.yaml",
-        hint: 'each slice has a subnet of its own',
+        hint: 'give each slice its own subnet',
       },
     ]);
     expect(checkSubnets([three, { file: 'two.yaml', slice: two.slice }])[0]).toMatchObject({ line: 1, column: 1 });

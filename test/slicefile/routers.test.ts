@@ -24,13 +24,13 @@ describe('routers as maps', () => {
     [
       'of an unknown kind',
       '[alpha, { name: beta, kind: frr }]',
-      ["two.yaml:18:40: vn.routers[1].kind: unknown kind of router 'frr' (known kinds: static; static if left out)"],
+      ["two.yaml:18:40: vn.routers[1].kind: unknown router kind 'frr' (known kinds: static; static if left out)"],
     ],
     [
       'of a kind that is no text',
       '[alpha, { name: beta, kind: 7 }]',
       [
-        'two.yaml:18:40: vn.routers[1].kind: expected a kind of router, found the number 7 (known kinds: static; static if left out)',
+        'two.yaml:18:40: vn.routers[1].kind: expected a router kind, found the number 7 (known kinds: static; static if left out)',
       ],
     ],
     ['without a name', '[alpha, { kind: static }]', [`two.yaml:18:20: 'name' is missing (${nameRule})`]],
@@ -47,7 +47,7 @@ describe('routers as maps', () => {
     [
       'that are listed twice',
       '[alpha, beta, { name: alpha }]',
-      ["two.yaml:18:34: vn.routers[2].name: duplicate router 'alpha' (each router is listed once)"],
+      ["two.yaml:18:34: vn.routers[2].name: duplicate router 'alpha' (list each router once)"],
     ],
     [
       'that are none',

@@ -5,8 +5,8 @@ const lowerRule = '1 to 32 of a-z, 0-9 and -, not beginning with -; it becomes p
 const anyRule = '1 to 32 of A-Z, a-z, 0-9, _ and -, beginning with a letter or digit';
 const allKeys = 'slice, number, vnet, public, ssh, ntp, repair, substrate, vn, placements, vns';
 const ntpHint =
-  'time servers that the controller and the nodes ask, at most 8: [ntp1.example.org, 192.0.2.7:123]; each one server, no pool';
-const repairHint = 'whether the service repairs what differs on the nodes by itself: on or off; on if left out';
+  'NTP servers for the controller and the nodes, at most 8: [ntp1.example.org, 192.0.2.7:123]; single servers, not pools';
+const repairHint = 'whether the service repairs differences on the nodes: on or off; on if left out';
 const noNtpServer = 'is not an NTP server (write it like ntp1.example.org or 192.0.2.7:123 (no IPv6))';
 
 /** What the good file is changed to, and all its faults then. */
@@ -29,43 +29,43 @@ const cases: [name: string, text: string, faults: string[]][] = [
     'misspelt key in an entry',
     changed('router: alpha', 'Router: alpha'),
     [
-      "two.yaml:22:11: 'router' is missing (the VN's router it is joined to)",
+      "two.yaml:22:11: 'router' is missing (the router that the gateway connects to)",
       "two.yaml:22:24: unknown key 'Router' (did you mean 'router'?)",
     ],
   ],
   [
     'duplicate key',
     changed('vnet:', 'slice: two\nvnet:'),
-    ["two.yaml:2:1: duplicate key 'slice' (it is already at 1:1)"],
+    ["two.yaml:2:1: duplicate key 'slice' (first defined at 1:1)"],
   ],
   [
     'duplicate node',
     changed('n2: {}', 'n1: {}\n    n2: {}'),
-    ["two.yaml:6:5: duplicate node 'n1' (it is already at 5:5)"],
+    ["two.yaml:6:5: duplicate node 'n1' (first defined at 5:5)"],
   ],
   [
     'duplicate gateway',
     changed('  endHosts:', '    east: { node: n1, router: beta }\n  endHosts:'),
-    ["two.yaml:24:5: duplicate gateway 'east' (it is already at 23:5)"],
+    ["two.yaml:24:5: duplicate gateway 'east' (first defined at 23:5)"],
   ],
   [
     'an end host twice',
     changed('  flows:', '    e1: { node: n1, gateway: east }\n  flows:'),
-    ["two.yaml:27:5: duplicate end host 'e1' (it is already at 25:5; an end host has exactly one gateway)"],
+    ["two.yaml:27:5: duplicate end host 'e1' (first defined at 25:5; an end host has exactly one gateway)"],
   ],
   [
     'two gateways for one end host',
     changed('gateway: west', 'gateway: [west, east]'),
     [
-      'two.yaml:25:30: vn.endHosts.e1.gateway: expected the name of one gateway, found a list (one of gateways; two gateways for one end host are not possible)',
+      'two.yaml:25:30: vn.endHosts.e1.gateway: expected the name of one gateway, found a list (one of gateways; an end host has exactly one)',
     ],
   ],
   [
     'YAML that is none',
     changed('[alpha, beta]', '[alpha, beta'),
-    ['two.yaml:19:3: not valid YAML: Flow sequence in block collection must be sufficiently indented and end with a ]'],
+    ['two.yaml:19:3: invalid YAML: Flow sequence in block collection must be sufficiently indented and end with a ]'],
   ],
-  ['tabs', changed('  initial:', '\tinitial:'), ['two.yaml:30:1: not valid YAML: Tabs are not allowed as indentation']],
+  ['tabs', changed('  initial:', '\tinitial:'), ['two.yaml:30:1: invalid YAML: Tabs are not allowed as indentation']],
   [
     'two documents',
     `${goodFile}---\nslice: x\n`,
@@ -86,7 +86,7 @@ const cases: [name: string, text: string, faults: string[]][] = [
     'a node without braces',
     changed('n2: {}', 'n2:'),
     [
-      'two.yaml:6:8: substrate.nodes.n2: expected a map, found nothing (a host reached over SSH: { host: node1.example.org, port: 22, user: me, key: ~/.ssh/id_ed25519 }; {} for a place on the local testbed)',
+      'two.yaml:6:8: substrate.nodes.n2: expected a map, found nothing (a host reached over SSH: { host: node1.example.org, port: 22, user: me, key: ~/.ssh/id_ed25519 }; {} for a node on the local testbed)',
     ],
   ],
   [
@@ -131,21 +131,21 @@ const cases: [name: string, text: string, faults: string[]][] = [
     'number',
     changed('vnet:', 'number: 4096\nvnet:'),
     [
-      'two.yaml:2:9: number: 4096 is too big (separates slices that share a node, 1 to 4095; made from the name if left out)',
+      'two.yaml:2:9: number: 4096 is too big (keeps slices on one node apart, 1 to 4095; made from the name if left out)',
     ],
   ],
   [
     'host',
     changed('n1: {}', 'n1: { host: "-oProxy" }'),
     [
-      "two.yaml:5:17: substrate.nodes.n1.host: '-oProxy' is neither a host name nor an IP address (write it like node1.example.org or 192.0.2.7; the login and the port have keys of their own)",
+      "two.yaml:5:17: substrate.nodes.n1.host: '-oProxy' is neither a host name nor an IP address (write it like node1.example.org or 192.0.2.7; the login and the port have their own keys)",
     ],
   ],
   [
     'half an address',
     changed('n1: {}', 'n1: { host: 10.0.0 }'),
     [
-      "two.yaml:5:17: substrate.nodes.n1.host: '10.0.0' is neither a host name nor an IP address (write it like node1.example.org or 192.0.2.7; the login and the port have keys of their own)",
+      "two.yaml:5:17: substrate.nodes.n1.host: '10.0.0' is neither a host name nor an IP address (write it like node1.example.org or 192.0.2.7; the login and the port have their own keys)",
     ],
   ],
   [
@@ -275,12 +275,12 @@ const cases: [name: string, text: string, faults: string[]][] = [
   [
     'rate of zero',
     changed('1.5Mbps', '0Mbps'),
-    ['two.yaml:28:33: vn.flows[0].rate: a rate of zero (leave the flow out instead)'],
+    ['two.yaml:28:33: vn.flows[0].rate: the rate is zero (remove the flow instead)'],
   ],
   [
     'rate too high',
     changed('1.5Mbps', '100.1Gbps'),
-    ["two.yaml:28:33: vn.flows[0].rate: '100.1Gbps' is too high a rate (at most 100Gbps)"],
+    ["two.yaml:28:33: vn.flows[0].rate: the rate '100.1Gbps' is too high (at most 100Gbps)"],
   ],
   [
     'priority',
@@ -293,7 +293,7 @@ const cases: [name: string, text: string, faults: string[]][] = [
     'mtu',
     changed('  name: two\n', '  name: two\n  mtu: 575\n'),
     [
-      'two.yaml:18:8: vn.mtu: 575 is too small (largest packets that the VN carries, in bytes, 576 to 9000; if left out what its narrowest tunnel carries, 1500 at most)',
+      'two.yaml:18:8: vn.mtu: 575 is too small (the largest packets that the VN carries, in bytes, 576 to 9000; if left out, what its narrowest tunnel carries, at most 1500)',
     ],
   ],
   [
@@ -307,7 +307,7 @@ const cases: [name: string, text: string, faults: string[]][] = [
     'unknown anchor',
     changed('{ alpha: n1, beta: n2 }', '*where'),
     [
-      "two.yaml:30:12: unknown anchor 'where' (an anchor stands before its aliases)",
+      "two.yaml:30:12: unknown anchor 'where' (define an anchor before its aliases)",
       'two.yaml:30:12: placements.initial: expected a map, found nothing (ROUTER: NODE for each router of the VN)',
     ],
   ],
@@ -349,7 +349,7 @@ describe('faults of structure', () => {
       `two.yaml:1:8: slice: expected a slice name, found the number -1 (name of the slice: ${lowerRule})`,
     ]);
     expect(faultsOf(changed('vnet: 10.64.0.0/16', 'number: 7_\nvnet: 10'))).toEqual([
-      "two.yaml:2:9: number: expected a number, found '7_' (separates slices that share a node, 1 to 4095; made from the name if left out)",
+      "two.yaml:2:9: number: expected a number, found '7_' (keeps slices on one node apart, 1 to 4095; made from the name if left out)",
       "two.yaml:3:7: vnet: expected an IPv4 prefix, found the number 10 (the slice's private subnet, like 10.65.0.0/16)",
     ]);
   });

@@ -116,7 +116,7 @@ describe('evaluate', () => {
 
   test('refuses hold under strict uRPF', () => {
     expect(() => evaluate(schedule('hold', 0), [flow], 'strict', noUncertainty)).toThrow(
-      "schedule 'hold' loses what is in flight under strict uRPF",
+      "schedule 'hold' loses packets in flight under strict uRPF",
     );
   });
 

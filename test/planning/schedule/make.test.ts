@@ -68,8 +68,8 @@ describe('makeSchedule', () => {
     expect(refusal).toBeInstanceOf(VnmError);
     expect({ code: refusal.code, message: refusal.message, hint: refusal.hint }).toEqual({
       code: 'invalid-input',
-      message: "schedule 'hold' loses what is in flight under strict uRPF",
-      hint: "take '--urpf feasible', or one of simultaneous, heuristic, optimal, drain",
+      message: "schedule 'hold' loses packets in flight under strict uRPF",
+      hint: "use '--urpf feasible', or one of the schedules simultaneous, heuristic, optimal, drain",
     });
   });
 
