@@ -71,8 +71,8 @@ describe.each(['delete', 'wal'])('in journal mode %s', (journal) => {
     const error = refusal();
     expect(error).toMatchObject({
       code: 'failed',
-      message: `${path} is a database of something else`,
-      hint: 'it was left as it is; name another file with --db',
+      message: `${path} is a database of another program`,
+      hint: 'it was not changed; choose another file with --db',
     });
     expect(contents()).toEqual(before);
   });
@@ -84,8 +84,8 @@ describe.each(['delete', 'wal'])('in journal mode %s', (journal) => {
     const before = contents();
     expect(refusal()).toMatchObject({
       code: 'failed',
-      message: `the database ${path} has version 99, this program knows ${schemaVersion}`,
-      hint: 'use the program version that made it, or another file with --db',
+      message: `the database ${path} has version 99, but this program supports only up to ${schemaVersion}`,
+      hint: 'use the program version that created it, or choose another file with --db',
     });
     expect(contents()).toEqual(before);
   });
@@ -93,7 +93,7 @@ describe.each(['delete', 'wal'])('in journal mode %s', (journal) => {
   test('a database of another program that is in use is refused', () => {
     const db = make(journal, 'create table t (x)', 'insert into t values (1)');
     const names = readdirSync(directory);
-    expect(refusal().message).toBe(`${path} is a database of something else`);
+    expect(refusal().message).toBe(`${path} is a database of another program`);
     expect(readdirSync(directory)).toEqual(names);
     db.close();
   });
@@ -127,7 +127,7 @@ test('what is no database is refused and not touched', () => {
   expect(refusal()).toMatchObject({
     code: 'failed',
     message: `cannot open the database ${path}: it is not a database`,
-    hint: 'name another file with --db',
+    hint: 'choose another file with --db',
   });
   expect(contents()).toEqual(before);
 });
@@ -149,7 +149,7 @@ test.each([
   const names = readdirSync(directory);
   const error = refusal();
   expect(error.message).toContain(`cannot open the database ${path}: ${reason}`);
-  expect(error.hint).toContain('name another file with --db');
+  expect(error.hint).toContain('choose another file with --db');
   expect(readdirSync(directory)).toEqual(names);
 });
 
@@ -163,10 +163,10 @@ test('a socket is refused', async () => {
 test('a directory that does not exist, and an empty name, are refused with what to do', () => {
   const missing = join(directory, 'a', 'b.db');
   expect(refusal(missing)).toMatchObject({
-    message: `cannot open the database ${missing}: there is no directory ${join(directory, 'a')}`,
-    hint: `make it with mkdir -p ${join(directory, 'a')}`,
+    message: `cannot open the database ${missing}: the directory ${join(directory, 'a')} does not exist`,
+    hint: `run 'mkdir -p ${join(directory, 'a')}'`,
   });
-  expect(refusal('').hint).toBe('name a file with --db');
+  expect(refusal('').hint).toBe('give a file with --db');
 });
 
 describeAsRoot('for another user', () => {
@@ -187,8 +187,8 @@ describeAsRoot('for another user', () => {
       encoding: 'utf8',
     });
     expect(answers.trim().split('\n')).toEqual([
-      `cannot open the database ${path}: it cannot be written (EACCES) | make ${path} writable for you, or name another file with --db`,
-      `cannot open the database ${fresh}: the directory ${directory} cannot be written (EACCES) | make ${directory} writable for you, or name another file with --db`,
+      `cannot open the database ${path}: it cannot be written (EACCES) | make ${path} writable for you, or choose another file with --db`,
+      `cannot open the database ${fresh}: the directory ${directory} cannot be written (EACCES) | make ${directory} writable for you, or choose another file with --db`,
     ]);
     expect(readdirSync(directory)).toEqual(['pl-vnm.db']);
   });
@@ -221,7 +221,7 @@ describe('a database with the journal of a transaction next to it', () => {
     const left = interrupted();
     const before = contents();
     expect(refusal(left)).toMatchObject({
-      message: `cannot open the database ${left}: a program ended in the middle of writing it`,
+      message: `cannot open the database ${left}: a program was stopped while it wrote to it`,
       hint: `roll it back with: sqlite3 ${left} .tables`,
     });
     expect(contents()).toEqual(before);

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { interruptedMessage, type JobRecord, type NewJob } from '../../src/store/jobs.ts';
-import { defaultKeeping } from '../../src/store/prune.ts';
+import { defaultRetention } from '../../src/store/prune.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
 
 let store: Store;
@@ -45,7 +45,7 @@ describe('jobs', () => {
 
   test('have names of their own', () => {
     store.jobs.add(newJob, 77);
-    expect(() => store.jobs.add(newJob, 78)).toThrow("there is a job 'weekly' already");
+    expect(() => store.jobs.add(newJob, 78)).toThrow("job 'weekly' already exists");
   });
 
   test('are changed in part', () => {
@@ -147,9 +147,9 @@ describe('runs', () => {
         (index) => ({ dueAt: from + index, attempt: 1, outcome: 'missed', message: '' }) as const,
       );
     for (const { id } of [job, other]) store.jobs.advance(id, holder, 1, () => ({ change: {}, closed: closed(1) }));
-    expect(store.prune({ ...defaultKeeping, jobRuns: 10 }, 1)).toBe(10);
+    expect(store.prune({ ...defaultRetention, jobRuns: 10 }, 1)).toBe(10);
     expect(store.jobs.runs(job.id, 99).map(({ dueAt }) => dueAt)).toEqual([15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 0]);
     expect(store.jobs.runs(other.id, 99)).toHaveLength(10);
-    expect(defaultKeeping.jobRuns).toBe(1000);
+    expect(defaultRetention.jobRuns).toBe(1000);
   });
 });

@@ -112,7 +112,7 @@ describe('slices', () => {
     db.exec("update virtual_routers set kind = 'abacus'");
     db.close();
     expect(() => store.slices.find('three')).toThrow(
-      /^router '\w+' in the database is of kind 'abacus', which this version does not know$/,
+      /^router '\w+' in the database is of kind 'abacus', which this version does not support$/,
     );
   });
 
@@ -171,7 +171,7 @@ describe('instances', () => {
     const [tunnel] = sliceStatus(store, slice).vns[0]!.instances[0]!.tunnels;
     expect(tunnel!.kind).toBe(kinds()[0]);
     db.exec("update tunnels set kind = 'tincans'");
-    expect(kinds).toThrow("the database has a tunnel of kind 'tincans', which this version does not know");
+    expect(kinds).toThrow("the database has a tunnel of kind 'tincans', which this version does not support");
     db.close();
   });
 

@@ -64,7 +64,9 @@ function makeOld(version: 1 | 5 | 6, without: readonly string[] = []) {
 
 const namespaces = ({ routers }: VirtualNetwork) => new Map(routers.map(({ name }) => [name, `ns-${name}`]));
 
-/** A version 1 with the three-node slice on its initial placement, a second instance in `fresh`, and these migrations. */
+/**
+ * A version 1 with the three-node slice on its initial placement, a second instance in `fresh`, and these migrations.
+ */
 function makeV1(migrations: readonly string[], fresh: string | undefined) {
   const store = openStore(join(directory, 'model.db'));
   store.slices.save(slice);
@@ -282,7 +284,7 @@ describe('a database of version 1', () => {
     const meaning = meaningOf(db);
     db.close();
     expect(() => openStore(path)).toThrow(
-      `the database ${path} stays at version 1: the check of its references failed: its table slice_ntp_servers refers to what is not in it`,
+      `the database ${path} stays at version 1: checking its references failed: its table slice_ntp_servers has broken references`,
     );
     const same = new Database(path);
     expect(same.pragma('user_version', { simple: true })).toBe(1);
@@ -300,7 +302,7 @@ describe('a database of version 1', () => {
       `the database ${path} stays at version 1: the upgrade from version 1 to 2 failed: database or disk is full`,
     );
     expect(error.hint).toBe(
-      `make room for two more copies of ${path} on its disk, and run the command again; until then the program version that made it still works with it`,
+      `free space for two more copies of ${path} on its disk, and run the command again; until then use the program version that created it`,
     );
     expect(meaningOf(db)).toEqual(meaning);
     db.close();
