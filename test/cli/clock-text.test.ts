@@ -19,7 +19,7 @@ describe('clocks for people', () => {
         { ...clock, errors: [...errors, 'n1: y'] },
       ]),
     ).toEqual([
-      "not used for the clocks: this machine: NTP server 'x' did not answer within 1000 ms\nnot used for the clocks: n1: y",
+      "time source not used: this machine: NTP server 'x' did not answer within 1000 ms\ntime source not used: n1: y",
     ]);
   });
 });

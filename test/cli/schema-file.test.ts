@@ -25,13 +25,13 @@ it('the schema is written next to slice files, in place of an earlier one', () =
 
 it.each(['{"title": "another"}', 'no JSON'])('another file of that name is left alone: %s', (text) => {
   writeFileSync(file, text);
-  expect(() => writeSchema(directory)).toThrow(`${file} is not a schema of slice files`);
+  expect(() => writeSchema(directory)).toThrow(`${file} exists and is not a schema of slice files`);
   expect(readFileSync(file, 'utf8')).toBe(text);
 });
 
 it('a directory in its place, or none to write to, is an error', () => {
   mkdirSync(file);
-  expect(() => writeSchema(directory)).toThrow('is not a schema of slice files');
+  expect(() => writeSchema(directory)).toThrow('exists and is not a schema of slice files');
   const nowhere = join(directory, 'nowhere');
   expect(() => writeSchema(nowhere)).toThrow(`cannot write ${join(nowhere, 'pl-vnm.schema.json')}: `);
 });

@@ -10,12 +10,14 @@ const streams = new URL('../../src/cli/streams.ts', import.meta.url);
 /** For a busy machine. */
 const patience = { timeout: 60_000, interval: 20 };
 
-/** A program that prints to both, then goes on for a while, then prints again. Its exit code, and what came on stderr. */
+/**
+ * A program that prints to both, then goes on for a while, then prints again. Its exit code, and what came on stderr.
+ */
 async function run(stdout: 'pipe' | number, more = '') {
   const script = `
-    import { outliveOutputs, outputLost } from '${streams}';
+    import { surviveLostOutputs, outputLost } from '${streams}';
     import { setTimeout as sleep } from 'node:timers/promises';
-    outliveOutputs();
+    surviveLostOutputs();
     const print = () => { process.stdout.write('x'.repeat(10000)); process.stderr.write('~'); };
     print();
     ${more}
@@ -52,8 +54,8 @@ test.runIf(process.platform === 'linux')(
     writeFileSync(
       program!,
       `import { appendFileSync, existsSync } from 'node:fs';
-    import { outliveOutputs } from '${streams}';
-    outliveOutputs();
+    import { surviveLostOutputs } from '${streams}';
+    surviveLostOutputs();
     const timer = setInterval(() => {
       process.stderr.write('.');
       appendFileSync('${written}', '.');

@@ -50,8 +50,8 @@ describe('an unknown command', () => {
     ],
     ['verfy', "did you mean 'pl-vnm verify'?"],
     ['migrat', "did you mean 'pl-vnm migrate'?"],
-    ['frobnicate', "'pl-vnm --help' lists the commands"],
-    ['constructor', "'pl-vnm --help' lists the commands"],
+    ['frobnicate', "run 'pl-vnm --help' to list the commands"],
+    ['constructor', "run 'pl-vnm --help' to list the commands"],
   ])('%s gets one line with a hint', (name, hint) => {
     expect(saidTo(name)).toBe(`error: unknown command '${name}'; ${hint}\n`);
   });
@@ -63,7 +63,7 @@ describe('an unknown command', () => {
   it('of a group gets a command of that group', () => {
     expect(saidTo('job', 'ls')).toBe("error: unknown command 'ls'; did you mean 'pl-vnm job list'?\n");
     expect(saidTo('testbed', 'start')).toBe("error: unknown command 'start'; did you mean 'pl-vnm testbed up'?\n");
-    expect(saidTo('job', 'x', '-y')).toBe("error: unknown command 'x'; 'pl-vnm job --help' lists the commands\n");
+    expect(saidTo('job', 'x', '-y')).toBe("error: unknown command 'x'; run 'pl-vnm job --help' to list the commands\n");
   });
 
   it('stays on one line whatever it holds', () => {
@@ -87,9 +87,9 @@ describe('an unknown option', () => {
   it.each([
     ['status --jsn', "unknown option '--jsn'; did you mean '--json'?"],
     ['status --format json', "unknown option '--format'; did you mean '--json'?"],
-    ['status -x', "unknown option '-x'; 'pl-vnm status --help' lists the options"],
+    ['status -x', "unknown option '-x'; run 'pl-vnm status --help' to list the options"],
     ['migrate two --to final --shedule hold', "unknown option '--shedule'; did you mean '--schedule'?"],
-    ['install -t two.yaml', "unknown option '-t'; a slice file, or the name of a slice, is given without an option"],
+    ['install -t two.yaml', "unknown option '-t'; give the slice file, or the name of the slice, without an option"],
     ['--jsn', "unknown option '--jsn'; did you mean '--json'?"],
   ])('%s gets one line with a hint', (words, line) => {
     expect(saidTo(...words.split(' '))).toBe(`error: ${line}\n`);
