@@ -46,7 +46,7 @@ export function parseHost(text: string): string {
   throw new VnmError('invalid-input', `${quote(text)} is neither a host name nor an IP address`, {
     hint:
       address === undefined
-        ? 'write it like node1.example.org or 192.0.2.7; the login and the port have their own keys'
+        ? "write it like node1.example.org or 192.0.2.7; give the login and the port as 'user' and 'port'"
         : `it is another notation of an address: write ${address}`,
   });
 }

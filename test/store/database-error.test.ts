@@ -4,7 +4,7 @@ import { VnmError } from '../../src/model/errors.ts';
 import { asDatabaseError, isDatabaseError, withDatabaseErrors } from '../../src/store/database-error.ts';
 import { eventStore } from '../../src/store/events.ts';
 
-test('every method of a store reports a full disk, in one line with what to do', () => {
+test('every method of a store reports a full disk in one line with a hint', () => {
   const db = new Database(':memory:');
   db.exec('create table events (id integer primary key, at real, slice text, kind text, message text, detail text)');
   db.pragma(`max_page_count = ${db.pragma('page_count', { simple: true })}`);
@@ -31,13 +31,13 @@ test.each([
   ['SQLITE_READONLY_DBMOVED', 'it cannot be written'],
   ['SQLITE_BUSY_SNAPSHOT', 'another process has locked it'],
   ['SQLITE_CORRUPT', 'it is damaged, or not a database'],
-])('%s is reported by its meaning', (code, what) => {
+])('%s is reported in plain words', (code, what) => {
   const told = asDatabaseError(new Database.SqliteError('text', code), '/x.db') as VnmError;
   expect(told.message).toBe(`the database /x.db failed: ${what} (text)`);
   expect(told.hint).toBeDefined();
 });
 
-test('a fault of the program is shown as it is', () => {
+test('a violated constraint is shown unchanged', () => {
   const constraint = new Database.SqliteError('UNIQUE constraint failed', 'SQLITE_CONSTRAINT_UNIQUE');
   for (const error of [constraint, new TypeError('no connection'), new VnmError('conflict', 'no room')]) {
     expect(asDatabaseError(error, '/x.db')).toBe(error);
