@@ -18,7 +18,7 @@ it("missingFeatures returns 'unknown' for an unreachable node", () => {
   expect([fine, lacking, unreachable].map(missingFeatures)).toEqual(['nothing', 'root, vxlan', 'unknown']);
 });
 
-it('an unreachable node makes the exit code 4, whatever else is wrong', () => {
+it('doctorExitCode returns 4 if a node is unreachable, whatever else is wrong', () => {
   const exitCode = (...nodes: NodeReport[]) => {
     return doctorExitCode({ slice: 's', ok: nodes.every((node) => node.problems.length === 0), nodes });
   };

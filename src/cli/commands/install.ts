@@ -8,7 +8,7 @@ import { runCommand } from '../run.ts';
 export function addInstall(program: Command): void {
   program
     .command('install')
-    .description("set a slice's VN up on a placement")
+    .description('set up the VNs of a slice on a placement')
     .argument('<slice>', 'a slice file, or the name of a slice in the database')
     .option('--placement <name>', 'the placement of the routers', 'initial')
     .option('--vn <name>', 'one VN of the slice (default: all)')

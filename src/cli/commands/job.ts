@@ -39,10 +39,10 @@ export function addJob(program: Command): void {
   addAdd(job);
   addList(job);
   forOne(job, 'show', 'show one job in full', ({ store }, found) => shown(store, found));
-  forOne(job, 'pause', 'start no runs of a job until it is resumed', ({ store }, { name }) =>
+  forOne(job, 'pause', 'pause a job: start no runs until it is resumed', ({ store }, { name }) =>
     shown(store, pauseJob(store, name)),
   );
-  forOne(job, 'resume', 'start the runs of a paused job again, from the next due time', ({ store }, { name }) =>
+  forOne(job, 'resume', 'resume a paused job, from its next due time', ({ store }, { name }) =>
     shown(store, resumeJob(store, name)),
   );
   forOne(job, 'run', 'run a job now, in this process', runNow);
@@ -64,7 +64,11 @@ function addAdd(job: Command): void {
     .option('--cron <pattern>', 'minute, hour, day of month, month, day of week; with a sixth field first: seconds')
     .option('--timezone <name>', "the time zone of the pattern (default: this machine's)")
     .option('--at <instant>', 'run once, at an instant like 2026-12-01T03:00Z')
-    .option('--missed <policy>', 'for runs that were due while no service ran: skip, or run once', 'skip')
+    .option(
+      '--missed <policy>',
+      'what to do about runs that were due while no service ran: skip them, or run once',
+      'skip',
+    )
     .addOption(countOption('--retries <n>', 'the number of retries of a failed run before the job is paused', 3))
     .addOption(
       durationOption('--retry-wait <duration>', 'the wait before the first retry; doubles for each further one', '60s'),

@@ -21,7 +21,7 @@ export function addServe(program: Command): void {
       '--token-file <path>',
       'require the token in this file, or in PL_VNM_TOKEN, for every request; without one, only requests that change something need a token, which pl-vnm token prints',
     )
-    .option('--allowed-host <name...>', 'further host names that requests may name, as behind a proxy', [])
+    .option('--allowed-host <name...>', 'further host names that requests may use, as behind a proxy', [])
     .action((options: Options, command: Command) =>
       runPlain(command, async (signal) => {
         // Imported here so that other commands do not load the web server.

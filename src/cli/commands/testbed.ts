@@ -40,7 +40,7 @@ export function addTestbed(program: Command): void {
 function addUp(testbed: Command): void {
   testbed
     .command('up')
-    .description('create every node without a host on this machine')
+    .description('create a node on this machine for every node without a host')
     .argument('<slice.yaml...>', 'slice files; they share one testbed, where nodes of the same name are one node')
     .addOption(
       new Option('--dataplane <kind>', 'the data plane of the nodes')
