@@ -6,7 +6,7 @@ create table testbeds (
   id text primary key,                       -- marks every namespace of the testbed
   directory text not null unique,
   state text not null check (state in ('coming-up', 'up')),
-  record text                                -- JSON of what testbed up made; null until it is up
+  record text                                -- JSON of what `testbed up` created; null until it is up
 ) strict;
 
 create table slices (
@@ -15,7 +15,7 @@ create table slices (
   number integer not null,                   -- separates names and ids of slices that share a node
   vnet text not null,
   latency_default_ms real not null,
-  repair integer not null default 1,         -- whether the service repairs what differs on the nodes by itself
+  repair integer not null default 1,         -- whether the service repairs differences on the nodes
   testbed_id text references testbeds (id) on delete set null
 ) strict;
 
@@ -23,12 +23,12 @@ create table substrate_nodes (
   id integer primary key,
   slice_id integer not null references slices (id) on delete cascade,
   name text not null,
-  host text,                                 -- null: gets a place on the local testbed
+  host text,                                 -- null: on the local testbed
   port integer,
   user text,
   key_path text,                             -- a path; keys themselves are never stored
-  address text,                              -- where other nodes send tunnel packets, when that is not the host
-  patience_s real,                           -- unit of all limits for this node; null: the usual one
+  address text,                              -- where other nodes send tunnel packets, if not to the host
+  patience_s real,                           -- unit of all time limits for this node; null: the default
   unique (slice_id, name)
 ) strict;
 
@@ -54,9 +54,9 @@ create table vns (
   slice_id integer not null references slices (id) on delete cascade,
   name text not null,
   ordinal integer not null,                  -- order in the slice file, which numbers interfaces and addresses
-  mtu integer,                               -- of all its tunnels; null while not installed
+  mtu integer,                               -- of all its tunnels; null if not installed
   urpf text check (urpf in ('strict', 'feasible', 'loose')),
-  wanted_mtu integer,                        -- as the slice file says; null: what the narrowest tunnel carries
+  wanted_mtu integer,                        -- from the slice file; null: what the narrowest tunnel carries
   unique (slice_id, name)
 ) strict;
 
@@ -64,8 +64,8 @@ create table virtual_routers (
   vn_id integer not null references vns (id) on delete cascade,
   ordinal integer not null,
   name text not null,
-  kind text not null default 'static',       -- of model/router.ts
-  config text not null default '{}',         -- JSON of what the kind wants to know
+  kind text not null default 'static',       -- see model/router.ts
+  config text not null default '{}',         -- JSON of the kind's settings
   primary key (vn_id, name)
 ) strict;
 
@@ -129,13 +129,13 @@ create table placement_routers (
   primary key (placement_id, router)
 ) strict;
 
--- One VN on one placement. A row stays as long as anything of it may be on a node.
+-- One VN on one placement. A row stays as long as a node may have anything of it.
 create table instances (
-  id integer primary key autoincrement,      -- never used again: migrations refer to it
+  id integer primary key autoincrement,      -- never reused, because migrations refer to it
 
   vn_id integer not null references vns (id) on delete restrict,
   slice_id integer not null references slices (id) on delete restrict,
-  placement text,                            -- its name in the slice file; null: it has none
+  placement text,                            -- the placement's name in the slice file; null: unnamed
   slot integer not null,
   block text not null,                       -- all its addresses
   state text not null check (state in ('installing', 'active', 'joining', 'draining', 'removing')),
@@ -151,7 +151,7 @@ create table instance_routers (
   router text not null,
   node text not null,
   namespace text not null,
-  moving_to text,                            -- the second node of a router that moves, and its namespace there
+  moving_to text,                            -- the second node of a moving router, and its namespace there
   moving_namespace text,
   primary key (instance_id, router),
   check ((moving_to is null) = (moving_namespace is null))
@@ -161,7 +161,7 @@ create table tunnels (
   id integer primary key,
   instance_id integer not null references instances (id) on delete cascade,
   ordinal integer not null,
-  kind text not null,                        -- of model/tunnel.ts
+  kind text not null,                        -- see model/tunnel.ts
   vni integer,
   unique (instance_id, ordinal)
 ) strict;
@@ -175,12 +175,12 @@ create table interfaces (
   gateway text,
   name text not null,
   address text not null,
-  mac text,                                  -- null: the kind of the tunnel has none
+  mac text,                                  -- null: the tunnel kind has none
   primary key (tunnel_id, side),
   check ((router is null) <> (gateway is null))
 ) strict;
 
--- The forwarding entries last installed on, or read from, the routers of an instance.
+-- The forwarding entries that were last installed on, or read from, the routers of an instance.
 create table routes (
   instance_id integer not null references instances (id) on delete cascade,
   router text not null,
@@ -191,7 +191,7 @@ create table routes (
   metric integer,
   source text,
   protocol text not null,
-  added integer not null default 0,          -- 1: not the VN's, but somebody's, found there when last looked at
+  added integer not null default 0,          -- 1: not a route of the VN, but added by somebody and found on the router
   primary key (instance_id, router, added, ordinal)
 ) strict;
 
@@ -199,26 +199,26 @@ create table migrations (
   id integer primary key,
   slice text not null,
   vn text not null,
-  from_placement text,                       -- names in the slice file; null: that placement has none
+  from_placement text,                       -- names in the slice file; null: unnamed
   to_placement text,
   control text not null,
   schedule text not null,
   urpf text not null,
-  state text not null,                       -- the phase it is in, or ended in when it failed; else its outcome
+  state text not null,                       -- the current phase, or the phase where it failed; otherwise the outcome
   outcome text check (outcome in ('completed', 'rolled-back', 'failed')),
   started_at real not null,
   finished_at real,
   error text,
-  -- What it takes to go on after an interruption.
+  -- What is needed to continue after an interruption.
   options text not null,                     -- JSON of all options
   urpf_before text not null,
   old_instance integer not null,
   new_instance integer,                      -- null until recorded
-  armed_id text,                             -- under which the gateways hold, or held, their redirections
+  armed_id text,                             -- the id of the armed redirections at the gateways
   drain_ms real,                             -- how long the old instance is kept after the redirections
-  from_nodes text,                           -- JSON {router: node}: the placements themselves; null in records of before
+  from_nodes text,                           -- JSON {router: node}: the placements; null in records of earlier versions
   to_nodes text,
-  from_record text                           -- JSON [router]: cloned from the record, since the node was unreachable; null until cloned
+  from_record text                           -- JSON [router]: cloned from the record, as the node was unreachable; null until cloned
 ) strict;
 
 create table migration_phases (
@@ -232,7 +232,7 @@ create table migration_phases (
 
 create table redirections (
   migration_id integer not null references migrations (id) on delete cascade,
-  ordinal integer not null,                  -- a gateway has several with redirection per remote gateway
+  ordinal integer not null,                  -- with redirection per remote gateway, a gateway has several
   gateway text not null,
   planned_at real not null,
   started_at real not null,
@@ -253,30 +253,30 @@ create table flow_results (
   reordered integer not null,
   duplicated integer not null,
   max_gap_ms real not null,
-  min_latency_ms real,                       -- end host to end host; null when nothing arrived
+  min_latency_ms real,                       -- end host to end host; null if nothing arrived
   max_latency_ms real,
   predicted_lost real,
   predicted_added_delay_ms real,
-  receiver_dropped integer not null default 0, -- arrived at the receiving node, whose socket had no room for them
+  receiver_dropped integer not null default 0, -- arrived at the receiving node, but its socket buffer was full
   primary key (migration_id, from_host, to_host)
 ) strict;
 
--- Who works on a slice, or on one VN of it. A lock of a process that has ended does not count.
+-- Which command works on a slice, or on one VN of it. A lock of a process that has ended does not count.
 create table locks (
   id integer primary key autoincrement,
   slice text not null,
   vn text,                                   -- null: the whole slice
   command text not null,
   host text not null,
-  boot text not null,                        -- id of the machine's start
+  boot text not null,                        -- id of the machine's boot
   pid integer not null,
-  process_start text not null,               -- tells a later process with the same pid apart
+  process_start text not null,               -- distinguishes a later process with the same pid
   at real not null
 ) strict;
 create index locks_by_slice on locks (slice);
 
 create table events (
-  id integer primary key autoincrement,      -- never used again: readers remember how far they have read
+  id integer primary key autoincrement,      -- never reused, because readers remember how far they have read
   at real not null,
   slice text,
   kind text not null,
@@ -285,19 +285,19 @@ create table events (
 ) strict;
 create index events_by_slice on events (slice, at);
 
--- What the service last knew of the health of a slice's nodes and of its VNs' routers, tunnels and paths.
+-- The last known health of a slice's nodes and of its VNs' routers, tunnels and paths.
 create table health (
   slice text not null,
-  vn text not null,                          -- '' for a node, which is the slice's
+  vn text not null,                          -- '' for a node, which belongs to the slice
   kind text not null check (kind in ('node', 'router', 'tunnel', 'path')),
   name text not null,                        -- 'p1', 'a', 'a-b', 'ga-gb'
   state text not null check (state in ('unknown', 'up', 'suspect', 'down')),
   since real not null,
-  cause text not null,                       -- why it is in this state, in words
+  cause text not null,                       -- why it is in this state, for people
   primary key (slice, vn, kind, name)
 ) strict;
 
--- The service that watches, at most one on a database.
+-- The running service, at most one per database.
 create table services (
   id integer primary key check (id = 1),
   host text not null,
@@ -309,40 +309,40 @@ create table services (
   seen_at real not null
 ) strict;
 
--- Migrations that the service starts by itself.
+-- Migrations that the service starts.
 create table jobs (
   id integer primary key autoincrement,
   name text not null unique,
   slice text not null,
   vn text not null,
-  placements text not null,                  -- JSON [name]; of several, the one after the current one is next
-  cron text,                                 -- null: one time
+  placements text not null,                  -- JSON [name]; with several, the next is the one after the current one
+  cron text,                                 -- null: due once
   at real,
-  timezone text not null,                    -- by which cron is meant, and times are shown
+  timezone text not null,                    -- of the cron pattern, and of times that are shown
   options text not null,                     -- JSON of the migration's options, without the placement
   missed text not null check (missed in ('skip', 'once')),
   retries integer not null,
-  retry_wait_ms real not null,               -- before the first retry
-  latest_start_ms real not null,             -- after it is due
+  retry_wait_ms real not null,               -- the wait before the first retry
+  latest_start_ms real not null,             -- how long after its due time a run may still start
   state text not null check (state in ('active', 'paused', 'done')),
-  reason text,                               -- why it is paused
+  reason text,                               -- why it is paused, or done without a run
   created_at real not null,
-  checked_at real not null,                  -- whatever was due until then is in job_runs
-  retry_due_at real,                         -- when the run was due that is to be tried again; null: none
+  checked_at real not null,                  -- all runs that were due until then are in job_runs
+  retry_due_at real,                         -- the due time of the run to retry; null: none
   retry_attempt integer,
   retry_at real,
   check ((cron is null) <> (at is null))
 ) strict;
 
--- What became of each run that was due, and of each of its attempts.
+-- The runs of jobs: one row per attempt.
 create table job_runs (
   id integer primary key autoincrement,
   job_id integer not null references jobs (id) on delete cascade,
   due_at real not null,
-  attempt integer not null,                  -- from 1; 0: by hand
+  attempt integer not null,                  -- from 1; 0: started by hand
   placement text,                            -- null until chosen
   started_at real,                           -- null: it did not start
-  finished_at real,                          -- null while it is under way
+  finished_at real,                          -- null while it is running
   outcome text check (outcome in ('completed', 'unchanged', 'rolled-back', 'failed', 'skipped', 'missed')),
   migration_id integer,
   message text,

@@ -1,6 +1,6 @@
 /**
- * Builds the program: `node src/cli/build.ts DIRECTORY` writes the command line, the testbed's processes and the agent there. Node.js
- * takes several times as long to find some hundred modules as to run a few files.
+ * Builds the program: `node src/cli/build.ts DIRECTORY` writes the command line, the testbed's processes and the agent
+ * there. Loading a few files is several times faster for Node.js than finding some hundred modules.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,10 +8,10 @@ import * as esbuild from 'esbuild';
 import { packageFile } from '../model/package.ts';
 import { agentBundle, bundling } from '../transport/agent-bundle.ts';
 
-/** What runs as a process of its own, each under the name that it has in the build. */
+/** The programs that run as separate processes, under their names in the build. */
 const programs = ['cli/main', 'testbed/ssh-server', 'testbed/relay'];
 
-/** These have parts that are no modules (native ones, WebAssembly, files that they read), or load parts by name. */
+/** Packages with parts that are not modules (native code, WebAssembly, data files), or that load parts by name. */
 const external = ['better-sqlite3', 'esbuild', 'fastify', '@fastify/swagger', 'highs', 'pino', 'prom-client', 'ssh2'];
 
 async function build(directory: string): Promise<void> {

@@ -2,7 +2,7 @@ import { VnmError } from '../model/errors.ts';
 
 const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** Ms of a duration like `90s`, `5m` or `2h`. Throws VnmError `invalid-input`. */
+/** Parses a duration like `90s`, `5m` or `2h` to ms. Throws VnmError `invalid-input`. */
 export function parseDuration(text: string): number {
   const [, amount, unit] = /^(\d{1,9})(ms|s|m|h|d)$/.exec(text) ?? [];
   if (amount === undefined) {
@@ -11,7 +11,7 @@ export function parseDuration(text: string): number {
   return Number(amount) * unitMs[unit!]!;
 }
 
-/** The same, in the largest unit that it is a multiple of. */
+/** Formats a duration in the largest unit that it is a multiple of. */
 export function durationText(ms: number): string {
   const [unit, size] = Object.entries(unitMs).findLast(([, size]) => ms >= size && ms % size === 0) ?? ['ms', 1];
   return `${ms / size}${unit}`;

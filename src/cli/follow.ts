@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EventStore, StoredEvent } from '../store/events.ts';
 
-/** Read from the database at a time, and how long it is left alone when nothing was new. */
+/** How many events one query reads, and the wait before the next query when there were no more. */
 const batch = 500;
 const pollMs = 250;
 
 /**
- * Events after the event `after`, as they come, until the signal aborts. The database is asked: commands and the service write it, so
- * no service need run.
+ * Yields the events after the event `after`, as they are recorded, until the signal aborts. Polls the database, which
+ * commands write too, so no service needs to run.
  */
 export async function* follow(
   events: Pick<EventStore, 'after'>,

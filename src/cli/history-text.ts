@@ -1,4 +1,4 @@
-/** What was done to slices, and one migration in full, for people. */
+/** Formats the history of slices, and one migration in full, for people. */
 
 import type { HistoryEntry } from '../controller/history.ts';
 import type { MigrationDetailView } from '../controller/views/migration.ts';
@@ -21,7 +21,7 @@ export function historyTable(entries: readonly HistoryEntry[]): string {
     entry.lost === null ? '' : `${entry.lost}/${entry.sent}`,
   ]);
   const heading = ['id', 'when', 'slice', 'what', 'outcome', 'took s', 'lost'];
-  const hint = entries.some(({ id }) => id !== null) ? ['', 'pl-vnm show ID: one migration in full'] : [];
+  const hint = entries.some(({ id }) => id !== null) ? ['', "run 'pl-vnm show ID' to see one migration in full"] : [];
   return [table(heading, rows), ...hint].join('\n');
 }
 
@@ -29,7 +29,7 @@ function whatText({ what, message }: HistoryEntry): string {
   return message === null || message === '' ? what : `${what}: ${message}`;
 }
 
-/** Where it has not ended, or failed, the phase as well. */
+/** The outcome, with the phase when the migration failed or has not ended. */
 function outcomeText({ outcome, state }: HistoryEntry): string {
   return outcome === 'completed' || outcome === 'rolled-back' ? outcome : `${outcome} (${state})`;
 }
@@ -52,7 +52,7 @@ export function migrationDetailText(detail: MigrationDetail, view: MigrationDeta
   return [lines.join('\n'), ...migrationParts({ moves, fromRecord, phases, redirections, flows })].join('\n\n');
 }
 
-/** Tables have no room for thousandths. */
+/** Drops the milliseconds, which tables have no room for. */
 function secondsOf(instant: string): string {
   return `${instant.slice(0, 19)}Z`;
 }

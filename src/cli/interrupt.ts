@@ -1,9 +1,9 @@
-/** Ctrl-C (SIGINT), the request to end (SIGTERM), a terminal that hung up (SIGHUP): all three ask for the same. */
+/** The signals that interrupt a command: Ctrl-C (SIGINT), a request to end (SIGTERM), a closed terminal (SIGHUP). */
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**
- * Calls `interrupt` for each such signal, and when the process that launched this one under another Node.js (launch.mjs) was killed.
- * Answers what undoes that.
+ * Calls `interrupt` for each of these signals, and when the process that launched this one under another Node.js
+ * (launch.mjs) was killed. Returns a function that stops this.
  */
 export function onInterrupt(interrupt: () => void): () => void {
   for (const signal of signals) process.on(signal, interrupt);

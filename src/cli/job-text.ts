@@ -1,4 +1,4 @@
-/** Jobs and their runs for people. */
+/** Formats jobs and their runs for people. */
 
 import type { JobView, RunView } from '../service/jobs/view.ts';
 import { durationText } from './duration.ts';
@@ -6,19 +6,19 @@ import { migrationWords } from './migration-options.ts';
 import { table } from './output.ts';
 
 export function jobListText(jobs: readonly JobView[], service: string): string {
-  if (jobs.length === 0) return `there are no jobs\n${service}`;
+  if (jobs.length === 0) return `no jobs\n${service}`;
   const rows = jobs.map((job) => [
     job.name,
     whatText(job),
     whenText(job),
     job.state,
     nextText(job),
-    job.lastRun === null ? 'none' : (job.lastRun.outcome ?? 'under way'),
+    job.lastRun === null ? 'none' : (job.lastRun.outcome ?? 'running'),
   ]);
   const reasons = jobs.flatMap(({ name, state, reason }) =>
     reason === null ? [] : [`${name} is ${state}: ${reason}`],
   );
-  return [table(['job', 'moves', 'when', 'state', 'next run', 'last'], rows), ...reasons, service].join('\n');
+  return [table(['job', 'moves', 'when', 'state', 'next run', 'last run'], rows), ...reasons, service].join('\n');
 }
 
 export function jobText(job: JobView, service: string): string {
@@ -28,8 +28,8 @@ export function jobText(job: JobView, service: string): string {
     `  when         ${whenText(job)}`,
     `  migration    ${migrationWords(job.options)}`,
     `  latest start ${durationText(job.latestStartMs)} after it is due`,
-    `  missed       ${job.missed === 'skip' ? 'skip' : 'run once, as soon as it is noticed'}`,
-    `  on failure   ${job.retries} retries, the first after ${durationText(job.retryWaitMs)}, then it is paused`,
+    `  missed       ${job.missed === 'skip' ? 'skip' : 'run once, as soon as the service notices'}`,
+    `  on failure   ${job.retries} retries, the first after ${durationText(job.retryWaitMs)}, then the job is paused`,
   ];
   if (job.retry !== null)
     lines.push(`  retry        attempt ${job.retry.attempt} of the run due at ${job.retry.dueAt}, at ${job.retry.at}`);
@@ -47,7 +47,7 @@ export function historyText(name: string, runs: readonly RunView[]): string {
     run.attempt === 0 ? 'by hand' : String(run.attempt),
     run.placement ?? '-',
     tookText(run),
-    run.outcome ?? 'under way',
+    run.outcome ?? 'running',
     run.migration ?? '-',
     run.message ?? '',
   ]);
@@ -69,7 +69,7 @@ function nextText({ nextRuns, retry }: JobView): string {
 
 function runText({ dueAt, attempt, outcome, message }: RunView): string {
   const what = attempt === 0 ? `by hand at ${dueAt}` : `due at ${dueAt}, attempt ${attempt}`;
-  return `${what}: ${outcome ?? 'under way'}${message === null ? '' : `, ${message}`}`;
+  return `${what}: ${outcome ?? 'running'}${message === null ? '' : `, ${message}`}`;
 }
 
 function tookText({ startedAt, finishedAt }: RunView): string {

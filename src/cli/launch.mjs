@@ -1,6 +1,5 @@
-// Runs the program under another Node.js and stays out of the way: passes signals on, ends as the program ends, and never
-// leaves it alone (the end of the channel between them shows the program that this process was killed).
-// An old Node.js must be able to read this file.
+// Runs the program under another Node.js: passes signals on, and exits as the program exits. If this process is killed,
+// their IPC channel closes, and the program notices. An old Node.js must be able to parse this file.
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 

@@ -1,17 +1,18 @@
 /** The end of the program. */
 
 /**
- * Ends the process a while after its command has ended, whatever is still open. What waits to be printed keeps it: a terminal may stand
- * still. `tell`: what had been left open. `patienceMs`: far longer than connections take to close.
+ * Ends the process some time after its command has ended, even if resources are still open, but not before all output
+ * is written: a terminal may be stopped. `onLeftOpen` gets the open resources. `waitMs` is far longer than connections
+ * take to close.
  */
-export function leave(tell: (kept: string) => void, patienceMs = 10_000): void {
-  const look = () => {
+export function exitAfterCommand(onLeftOpen: (resources: string) => void, waitMs = 10_000): void {
+  const check = () => {
     if (process.stdout.writableLength > 0 || process.stderr.writableLength > 0) {
-      setTimeout(look, patienceMs).unref();
+      setTimeout(check, waitMs).unref();
       return;
     }
-    tell([...new Set(process.getActiveResourcesInfo())].join(', '));
+    onLeftOpen([...new Set(process.getActiveResourcesInfo())].join(', '));
     process.exit();
   };
-  setTimeout(look, patienceMs).unref();
+  setTimeout(check, waitMs).unref();
 }

@@ -1,21 +1,21 @@
-/** What on the nodes is not as the database says, for people. */
+/** Formats differences between the nodes and the database for people. */
 import type { Comparison, NodeDifference } from '../controller/nodes/compare.ts';
 import { exitCodes } from '../model/exit-codes.ts';
 import { objectOf } from '../vsys/difference.ts';
 import { table } from './output.ts';
 
-/** One line each; what `reconcile` leaves is marked. */
-export function differencesText(differences: readonly NodeDifference[], there = 'there is'): string {
+/** A table with one line per difference; those that `reconcile` does not remove are marked `(stays)`. */
+export function differencesText(differences: readonly NodeDifference[], foundHeading = 'on the node'): string {
   const rows = differences.map((difference) => [
     difference.node,
     objectOf(difference),
     difference.wanted ?? 'nothing',
     `${difference.found ?? 'nothing'}${difference.additional ? ' (stays)' : ''}`,
   ]);
-  return table(['node', 'object', 'the database says', there], rows);
+  return table(['node', 'object', 'in the database', foundHeading], rows);
 }
 
-/** Nodes that are unreachable, and those that could not do it. */
+/** A line for each node that is unreachable or where the command failed. */
 export function failureTexts({ unreachable, failed }: Pick<Comparison, 'unreachable' | 'failed'>): string[] {
   return [
     ...unreachable.map(({ node, message }) => `${node}: unreachable: ${message}`),
@@ -23,7 +23,7 @@ export function failureTexts({ unreachable, failed }: Pick<Comparison, 'unreacha
   ];
 }
 
-/** A node that is unreachable counts more than what was found elsewhere. */
+/** An unreachable node takes precedence over what was found on the others. */
 export function comparisonExitCode(
   { unreachable, failed }: Pick<Comparison, 'unreachable' | 'failed'>,
   isFine: boolean,

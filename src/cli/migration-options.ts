@@ -1,4 +1,4 @@
-/** The options of a migration on the command line, as their one schema has them. */
+/** The options of a migration on the command line, made from their schema. */
 import { type Command, Option } from 'commander';
 import {
   type MigrationOptions,
@@ -9,7 +9,7 @@ import {
 
 type Name = keyof MigrationOptions;
 
-/** What stands for a value in the help. */
+/** The placeholders of the values in the help. */
 const values: Partial<Record<Name, string>> = {
   control: 'mode',
   schedule: 'name',
@@ -17,7 +17,7 @@ const values: Partial<Record<Name, string>> = {
   urpf: 'mode',
 };
 
-/** How a migration is done, whoever starts it. */
+/** Adds all options that say how to migrate. */
 export function addMigrationOptions(command: Command): Command {
   for (const name of migrationOptionNames) command.addOption(migrationOption(name));
   return command;
@@ -32,13 +32,13 @@ export function migrationOption(name: Name): Option {
   return option.default(usualOptions[name]);
 }
 
-/** What `options` hold next to others. */
+/** The migration options among all options of a command. */
 export function migrationOptionsIn(options: MigrationOptions): MigrationOptions {
   const given = migrationOptionNames.filter((name) => options[name] !== undefined);
   return Object.fromEntries(given.map((name) => [name, options[name]])) as unknown as MigrationOptions;
 }
 
-/** As they would be typed. */
+/** Formats options as a user would type them. */
 export function migrationWords(options: Partial<Record<Name, unknown>>): string {
   const words = migrationOptionNames.flatMap((name) => {
     const value = options[name];

@@ -5,7 +5,7 @@ import { describeRecorded } from '../controller/migration/types.ts';
 import type { FlowRecord } from '../store/migrations.ts';
 import { clockTime, ms, quotedName, table } from './output.ts';
 
-/** A migration told to people: what moved, how long it took, when each gateway switched, what each flow lost. */
+/** Formats a migration for people: what moved, how long it took, when each gateway redirected, what each flow lost. */
 export function migrationText(result: MigrateResult): string {
   if (result.outcome === 'unchanged') return nothingToDo(result);
   return [summary(result), ...migrationParts(result)].join('\n\n');
@@ -13,7 +13,7 @@ export function migrationText(result: MigrateResult): string {
 
 type Parts = Pick<MigrateResult, 'moves' | 'fromRecord' | 'phases' | 'redirections' | 'flows'>;
 
-/** The parts of a migration's report other than its outcome; empty parts are left out. */
+/** The parts of a migration's report other than its outcome; omits empty parts. */
 export function migrationParts(result: Parts): string[] {
   return [
     ...(result.moves.length > 0 ? [moves(result)] : []),
@@ -25,9 +25,9 @@ export function migrationParts(result: Parts): string[] {
 }
 
 function nothingToDo({ vn, from, to }: MigrateResult): string {
-  if (from === null) return `VN '${vn}' is on placement ${quotedName(to)} already: nothing changed`;
+  if (from === null) return `VN '${vn}' is already on placement ${quotedName(to)}: nothing changed`;
   const alias = from === to ? '' : `, which is the same as ${quotedName(to)}`;
-  return `VN '${vn}' is on placement ${quotedName(from)} already${alias}: nothing changed`;
+  return `VN '${vn}' is already on placement ${quotedName(from)}${alias}: nothing changed`;
 }
 
 function summary(result: MigrateResult): string {
@@ -38,16 +38,16 @@ function summary(result: MigrateResult): string {
     return `VN '${vn}' moved from ${from} to ${to} in ${ms(durationMs / 1000, 2)} s (${way})${unproven(result)}`;
   const state =
     outcome === 'rolled-back'
-      ? `it is still on ${from}, and nothing of the attempt is left`
+      ? `it is still on ${from}, and everything of the attempt was removed`
       : away.length > 0
         ? `node '${away.join("', '")}' cannot be reached, so both instances stay up; when it is back: ${howToGoOn(slice)}`
-        : `it stopped on the way: ${howToGoOn(slice)}`;
+        : `it is unfinished: ${howToGoOn(slice)}`;
   return `VN '${vn}' did not move from ${from} to ${to}: ${error}\n${state}${unproven(result)}`;
 }
 
-/** A line for what could not be proven, which is no fault of the migration. */
+/** A line for the pairs that no probe could prove, which is not a failure of the migration. */
 export function unproven({ unproven: pairs = [] }: Pick<MigrateResult, 'unproven'>): string {
-  return pairs.length === 0 ? '' : `\nnot proven to reach each other: ${namesOf(pairs)}`;
+  return pairs.length === 0 ? '' : `\nreachability not proven: ${namesOf(pairs)}`;
 }
 
 function moves({ moves: list }: Parts): string {
@@ -75,7 +75,7 @@ function redirections({ redirections: list }: Parts): string {
     ms(r.executionMs, 2),
     ms(r.clockBoundMs, 2),
   ]);
-  return `when each gateway switched\n${table(['gateway', 'at', 'lag ms', 'execution ms', 'known to ± ms'], rows)}`;
+  return `when each gateway redirected\n${table(['gateway', 'at', 'lag ms', 'execution ms', 'clock bound ms'], rows)}`;
 }
 
 function flows({ flows: list }: Parts): string {
@@ -100,10 +100,10 @@ function flows({ flows: list }: Parts): string {
   ].join('\n');
 }
 
-/** The VN delivered them, so they are neither lost nor received. */
+/** A line for packets that the VN delivered but the receiver dropped: they are neither lost nor received. */
 function droppedByReceivers(packets: number): string[] {
   if (packets === 0) return [];
   return [
-    `${packets} more packets arrived, but the end hosts were too busy to read them and their sockets full: lower the rate of the flows or the load of these nodes, or raise net.core.rmem_max there`,
+    `${packets} more packets arrived, but the end hosts were too busy to read them and their socket buffers were full: lower the rate of the flows or the load of these nodes, or raise net.core.rmem_max there`,
   ];
 }

@@ -1,6 +1,6 @@
-// Which Node.js can run the program. An old Node.js must be able to read this file.
+// Which Node.js can run the program. An old Node.js must be able to parse this file.
 
-/** What is needed, as in package.json's `engines`. */
+/** The lowest version that can, as in package.json's `engines`. */
 export const needed = '22.18';
 
 /** Whether a version of Node.js, like '20.11.1', is recent enough. */

@@ -1,4 +1,4 @@
-/** Options with values of a kind. A wrong one is an error of usage that names the option. */
+/** Options with typed values. An invalid value is a usage error that names the option. */
 import { InvalidArgumentError, Option } from 'commander';
 import { VnmError } from '../model/errors.ts';
 import { parseDuration } from './duration.ts';
@@ -11,12 +11,12 @@ export function portOption(flags: string, description: string, usual: number): O
   return numberOption(flags, description, usual, 65_535);
 }
 
-/** Its value is in ms. */
+/** An option whose value is a duration in ms. */
 export function durationOption(flags: string, description: string, usual: string): Option {
   return new Option(flags, description).argParser(parseDurationArgument).default(parseDuration(usual), usual);
 }
 
-/** An instant in Unix ms, from a duration before now or an instant. */
+/** An option whose value is an instant in Unix ms, given as an instant or as a duration before now. */
 export function sinceOption(flags: string, description: string): Option {
   return new Option(flags, description).argParser((text: string) => {
     const instant = /^\d+[a-z]+$/.test(text) ? Date.now() - parseDurationArgument(text) : parseInstant(text);
@@ -25,7 +25,7 @@ export function sinceOption(flags: string, description: string): Option {
   });
 }
 
-/** NaN for what is none. A day begins at midnight UTC. */
+/** Unix ms of an instant or of a day, which begins at midnight UTC; NaN for other text. */
 function parseInstant(text: string): number {
   const isInstant = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2}))?$/.test(text);
   return isInstant ? Date.parse(text) : Number.NaN;

@@ -1,6 +1,6 @@
 import { VnmError } from '../model/errors.ts';
 
-/** Rows under a heading, in columns as wide as their widest cell; numbers to the right. */
+/** Formats rows under a heading, in columns as wide as their widest cell; numbers are right-aligned. */
 export function table(heading: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
   const cells = [heading, ...rows].map((row) => row.map(String));
   const widths = heading.map((_, column) => Math.max(...cells.map((row) => (row[column] ?? '').length)));
@@ -19,7 +19,7 @@ export function ms(value: number, digits = 1): string {
   return Number.isFinite(value) ? value.toFixed(digits) : '-';
 }
 
-/** A local time with milliseconds. */
+/** Formats a local time with milliseconds. */
 export function clockTime(unixMs: number): string {
   const date = new Date(unixMs);
   const two = (n: number) => String(n).padStart(2, '0');
@@ -27,14 +27,14 @@ export function clockTime(unixMs: number): string {
   return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${thousandths}`;
 }
 
-/** What went wrong, for people: the message, the hint below it. */
+/** Formats an error for people: the message, and the hint below it. */
 export function errorText(error: unknown): string {
   if (!(error instanceof VnmError))
     return `pl-vnm: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
   return `pl-vnm: ${error.message}${error.hint === undefined ? '' : `\n  hint: ${error.hint}`}`;
 }
 
-/** In the place of a placement's name. */
+/** Stands for the name of a placement that has none. */
 export const noName = '(no name)';
 
 export function quotedName(name: string | null): string {

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-// Starts the command line: the sources in a checkout, what was built from them in a published package. A checkout pins its
-// own Node.js, so that it also runs where the machine's is too old for TypeScript sources. An old Node.js must be able to
-// read this file, to say what is needed: no syntax that is younger than Node.js 12.20.
+// Starts the command line: the sources in a checkout, the build in a published package. A checkout pins its own
+// Node.js, so it also runs where the machine's is too old for TypeScript sources. An old Node.js must be able to parse
+// this file and report the version that is needed: no syntax newer than Node.js 12.20.
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { launch } from './launch.mjs';
@@ -17,6 +17,6 @@ if (isRecent(process.versions.node)) {
   launch(pinned, [fileURLToPath(import.meta.url)].concat(process.argv.slice(2)));
 } else {
   const remedy = isCheckout ? "run 'npm run setup' in the checkout" : 'install a later Node.js';
-  console.error(`pl-vnm needs Node.js ${needed} or later, and this is ${process.versions.node}: ${remedy}`);
+  console.error(`pl-vnm needs Node.js ${needed} or later, but this is ${process.versions.node}: ${remedy}`);
   process.exit(1);
 }

@@ -3,7 +3,7 @@ import { spreadWarning } from '../controller/migration/spread-warning.ts';
 import type { PlannedSchedule, PlanResult } from '../controller/plan.ts';
 import { ms, quotedName, table } from './output.ts';
 
-/** A plan told to people: what moves, each schedule side by side, and in words what will happen and why. */
+/** Formats a plan for people: what moves, a table of the schedules, and in words what will happen and why. */
 export function planText(result: PlanResult): string {
   const parts = [heading(result), moves(result), latencies(result), schedules(result)];
   if (result.schedules.length === 1) parts.push(flows(result.schedules[0]!));
@@ -75,18 +75,18 @@ function sentence(schedule: PlannedSchedule, urpf: PlanResult['urpf']): string {
   const lost = total(schedule, (flow) => flow.predictedLost);
   const reordered = total(schedule, (flow) => flow.predictedReordered);
   if (schedule.name === 'drain')
-    return 'every gateway holds its end hosts’ traffic until nothing is in flight, so nothing is lost or overtaken.';
+    return 'every gateway holds its end hosts’ traffic until nothing is in flight, so nothing is lost or reordered.';
   if (schedule.name === 'hold')
-    return 'gateways whose new path is faster hold their traffic for the difference, so nothing is lost or overtaken.';
+    return 'gateways whose new path is faster hold their traffic for the difference, so nothing is lost or reordered.';
   if (urpf !== 'strict') {
     const order =
       reordered > 0
-        ? `about ${ms(reordered)} packets arrive behind later ones, as the new path is faster`
-        : 'no packet overtakes another';
-    return `both instances are accepted, so nothing is lost at any instants; ${order}.`;
+        ? `about ${ms(reordered)} packets are reordered, because the new path is faster`
+        : 'nothing is reordered';
+    return `gateways accept packets from both instances, so nothing is lost whatever the timing; ${order}.`;
   }
   if (lost === 0)
-    return 'each gateway switches after the last packet on the old path and before the first on the new one, so nothing is lost.';
+    return 'each gateway redirects after the last packet on the old path and before the first on the new one, so nothing is lost.';
   const worst = schedule.flows.reduce((most, flow) => (flow.predictedLost > most.predictedLost ? flow : most));
   return `about ${ms(lost)} packets are lost, most of them (${ms(worst.predictedLost)}) from ${worst.from} to ${worst.to}: under strict uRPF a gateway accepts one path at a time.`;
 }

@@ -17,17 +17,19 @@ import { addTestbed } from './commands/testbed.ts';
 import { addSchema, addValidate } from './commands/validate.ts';
 import { addVerify } from './commands/verify.ts';
 
-/** The command line: all commands with their options, not run yet. */
+/** Builds the command line: all commands with their options. */
 export function createProgram(): Command {
   const program = new Command('pl-vnm')
     .description('Moves a running virtual network from one set of hosts to another without its users noticing.')
     .version(packageVersion())
-    .addOption(new Option('--db <file>', 'the database').env('PL_VNM_DB').default('./pl-vnm.db'))
-    .option('--json', 'one JSON document on stdout and nothing else', false)
-    .option('--accept-new-host-keys', 'trust hosts whose key is not known yet, and remember it', false)
-    .option('--wait', 'when another command works on the same VN or slice, wait for it to end', false)
-    .option('-v, --verbose', 'more on stderr: what is sent to which node, and how long it takes', false)
-    .addOption(new Option('-q, --quiet', 'no progress, only results and errors').default(false).conflicts('verbose'))
+    .addOption(new Option('--db <file>', 'the database file').env('PL_VNM_DB').default('./pl-vnm.db'))
+    .option('--json', 'print one JSON document on stdout and nothing else', false)
+    .option('--accept-new-host-keys', 'trust and remember the keys of unknown hosts', false)
+    .option('--wait', 'wait while another command works on the same VN or slice', false)
+    .option('-v, --verbose', 'print on stderr what is sent to which node, and how long it takes', false)
+    .addOption(
+      new Option('-q, --quiet', 'print no progress, only results and errors').default(false).conflicts('verbose'),
+    )
     .showHelpAfterError()
     .exitOverride();
 

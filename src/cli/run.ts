@@ -19,32 +19,32 @@ export interface GlobalOptions {
   readonly quiet: boolean;
 }
 
-/** What a command prints: text for people, a value for `--json`; and how it exits. */
+/** What a command prints (text for people, a value for `--json`), and its exit code. */
 export interface Output {
   readonly text: string;
   readonly json: unknown;
   readonly exitCode?: number;
 }
 
-/** Of a command that has printed what there was to print. */
-export const nothingMore: Output = { text: '', json: undefined };
+/** The output of a command that has already printed everything. */
+export const alreadyPrinted: Output = { text: '', json: undefined };
 
 export function globalOptions(command: Command): GlobalOptions {
   return command.optsWithGlobals<GlobalOptions>();
 }
 
 /**
- * Runs a command's body, prints what it answers and sets the exit code. An interruption (`onInterrupt`) aborts the context's signal. A
- * command that only looks makes no database where there is none.
+ * Runs a command's body, prints its output and sets the exit code. An interruption (`onInterrupt`) aborts the context's
+ * signal. A read-only command does not create a missing database.
  */
 export function runCommand(command: Command, body: (context: Context) => Promise<Output>): Promise<void> {
   const { db, acceptNewHostKeys, wait } = globalOptions(command);
   return runPlain(command, async (signal) => {
     const store =
-      looking.includes(command.name()) && !existsSync(db) ? { ...openStore(':memory:'), path: db } : openStore(db);
+      readOnly.includes(command.name()) && !existsSync(db) ? { ...openStore(':memory:'), path: db } : openStore(db);
     try {
       const context = { store, acceptNewHostKeys, ...reportsOf(command), signal, wait };
-      if (!goingOn.includes(command.name())) tellOfInterrupted(context);
+      if (!recovering.includes(command.name())) reportInterrupted(context);
       return await body(context);
     } finally {
       store.close();
@@ -52,21 +52,21 @@ export function runCommand(command: Command, body: (context: Context) => Promise
   });
 }
 
-/** `list` and `forget`: of agents, and of jobs. */
-const looking = ['history', 'show', 'token', 'doctor', 'status', 'verify', 'measure', 'plan', 'list', 'forget'];
+/** Commands that write nothing to the database; `list` and `forget` are those of agents and of jobs. */
+const readOnly = ['history', 'show', 'token', 'doctor', 'status', 'verify', 'measure', 'plan', 'list', 'forget'];
 
-/** These say themselves what was interrupted. */
-const goingOn = ['resume', 'rollback'];
+/** Commands that report an interrupted migration themselves. */
+const recovering = ['resume', 'rollback'];
 
-/** Whatever the next command is, it says what was interrupted and how to go on. */
-function tellOfInterrupted(context: Context): void {
+/** Reports every interrupted migration, and how to continue. */
+function reportInterrupted(context: Context): void {
   for (const migration of context.store.migrations.unfinished()) {
     if (isLocked(context, migration.slice, migration.vn)) continue;
     context.report({ kind: 'note', text: `${describeUnfinished(migration)}; ${howToGoOn(migration.slice)}` });
   }
 }
 
-/** The same for a command that needs no database. */
+/** Runs a command that needs no database; otherwise as `runCommand`. */
 export async function runPlain(command: Command, body: (signal: AbortSignal) => Promise<Output>): Promise<void> {
   const options = globalOptions(command);
   const abort = new AbortController();
@@ -80,7 +80,7 @@ export async function runPlain(command: Command, body: (signal: AbortSignal) => 
   }
 }
 
-/** Where progress goes: to stderr, with what is sent to the nodes (`--verbose`), or nowhere (`--quiet`). */
+/** Where progress goes: to stderr; with messages to the nodes for `--verbose`; nowhere for `--quiet`. */
 export function reportsOf(command: Command): Pick<Context, 'report' | 'detail'> {
   const { verbose, quiet } = globalOptions(command);
   if (quiet) return { report: () => {} };
@@ -96,7 +96,7 @@ function printDetail(text: string): void {
 }
 
 function print({ json }: GlobalOptions, output: Output): void {
-  if (output !== nothingMore)
+  if (output !== alreadyPrinted)
     process.stdout.write(json ? `${JSON.stringify(output.json, null, 2)}\n` : `${output.text}\n`);
   process.exitCode = output.exitCode ?? exitCodes.done;
 }

@@ -1,6 +1,6 @@
 /**
- * The program's outputs, which may go away or stand still at any moment: a closed pipe, a full disk, a terminal that hung up or was
- * stopped (Ctrl-S, a line that is down).
+ * The program's outputs, which may fail or stall at any moment: a closed pipe, a full disk, a terminal that was closed
+ * or stopped (Ctrl-S, a line that is down).
  */
 
 import { messageOf } from '../model/errors.ts';
@@ -8,16 +8,16 @@ import { exitCodes } from '../model/exit-codes.ts';
 
 const lost = new AbortController();
 
-/** Aborted once nothing can be written to stdout any more: for commands that do nothing but print. */
+/** Aborts when stdout can no longer be written: for commands that only print. */
 export const outputLost: AbortSignal = lost.signal;
 
 /**
- * From then on a lost output ends no command. What was to be printed is lost, and the exit code says so, unless the reader closed
- * the pipe (EPIPE), as `head` does when it has enough.
+ * Lets commands continue when an output is lost. The rest of the output is dropped, and the exit code shows the
+ * failure, unless the reader closed the pipe (EPIPE), as `head` does when it has enough.
  */
-export function outliveOutputs(): void {
-  for (const stream of [process.stdout, process.stderr]) neverWaitFor(stream);
-  // Where progress and errors cannot be written there is no place left to say so.
+export function surviveLostOutputs(): void {
+  for (const stream of [process.stdout, process.stderr]) makeNonBlocking(stream);
+  // A failure to write to stderr cannot be reported anywhere.
   process.stderr.on('error', () => {});
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (lost.signal.aborted) return;
@@ -31,13 +31,13 @@ export function outliveOutputs(): void {
 }
 
 /**
- * Node.js would stop the whole program, and a migration with it, while a terminal takes nothing more. What waits to be written is
- * kept instead, as for pipes; the program ends when it is written or lost.
+ * Makes writes to a terminal non-blocking. Otherwise a stopped terminal would block the whole program, and a migration
+ * with it. Output is buffered instead, as for pipes; the program ends when it is written or lost.
  */
-function neverWaitFor(stream: NodeJS.WriteStream): void {
+function makeNonBlocking(stream: NodeJS.WriteStream): void {
   if (!stream.isTTY) return;
   const { _handle: handle } = stream as unknown as { _handle: { setBlocking(on: boolean): unknown } };
   handle.setBlocking(false);
-  // For whoever has the terminal then, where it is the same open file.
+  // The next program on the terminal may share this open file.
   process.on('exit', () => handle.setBlocking(true));
 }

@@ -1,4 +1,4 @@
-/** What a user may have meant by a command or an option that does not exist. */
+/** Suggests what a user may have meant by an unknown command or option. */
 import type { Command } from 'commander';
 import { closest, quote } from '../slicefile/words.ts';
 
@@ -7,7 +7,7 @@ const takeDown = "did you mean 'pl-vnm uninstall SLICE', or 'pl-vnm testbed down
 const logIn =
   "log in to the node with ssh and run 'ip netns exec NAMESPACE COMMAND'; 'pl-vnm status SLICE' lists the namespaces";
 
-/** Hints for commands of other tools for networks and containers. */
+/** Hints for the commands of other network and container tools. */
 const elsewhere = new Map(
   Object.entries({
     [bringUp]: 'up deploy start create apply run lstart vstart',
@@ -29,7 +29,7 @@ const elsewhere = new Map(
   }).flatMap(([hint, words]) => words.split(' ').map((word) => [word, hint] as const)),
 );
 
-/** Commands within `job`, `agent` and `testbed`, and the words for each. */
+/** Subcommands of `job`, `agent` and `testbed`, each with its synonyms. */
 const elsewhereWithin = Object.entries({
   list: 'ls ps get',
   remove: 'rm delete destroy',
@@ -45,17 +45,17 @@ const elsewhereWithin = Object.entries({
   resume: 'enable unpause',
 }).map(([here, words]) => [here, words.split(' ')] as const);
 
-/** Options of other tools. */
+/** Hints for the options of other tools. */
 const optionsElsewhere = new Map([
   ...['-t', '--topo', '--topology', '-f', '--file', '-d', '--name'].map(
-    (name) => [name, 'a slice file, or the name of a slice, is given without an option'] as const,
+    (name) => [name, 'give the slice file, or the name of the slice, without an option'] as const,
   ),
   ...['--format', '-o', '--output', '-j'].map((name) => [name, "did you mean '--json'?"] as const),
   ...['--debug', '--log-level', '--trace'].map((name) => [name, "did you mean '--verbose'?"] as const),
   ...['--silent', '-s'].map((name) => [name, "did you mean '--quiet'?"] as const),
   ...['-V', '-version'].map((name) => [name, "did you mean '--version'?"] as const),
   ...['--database'].map((name) => [name, "did you mean '--db'?"] as const),
-  ['--dry-run', "'pl-vnm plan' and 'pl-vnm reconcile --dry-run' change nothing"] as const,
+  ['--dry-run', "did you mean 'pl-vnm plan' or 'pl-vnm reconcile --dry-run'?"] as const,
 ]);
 
 /** The hint for a command that `parent` does not have. */
@@ -65,7 +65,7 @@ function hintOnCommand(parent: Command, name: string): string {
   const known = parent.parent === null ? elsewhere.get(name) : undefined;
   if (known !== undefined) return known;
   const near = (parent.parent === null ? undefined : withinOf(name, names)) ?? closest(name, [...names, 'help']);
-  return near === undefined ? `'${path} --help' lists the commands` : `did you mean '${path} ${near}'?`;
+  return near === undefined ? `run '${path} --help' to list the commands` : `did you mean '${path} ${near}'?`;
 }
 
 /** The hint for an option that `command` does not have. */
@@ -76,18 +76,18 @@ function hintOnOption(command: Command, flag: string): string {
   const near = flag.startsWith('--')
     ? closest(flag, [...options.flatMap(({ long }) => long ?? []), '--help'])
     : undefined;
-  return near === undefined ? `'${pathOf(command)} --help' lists the options` : `did you mean '${near}'?`;
+  return near === undefined ? `run '${pathOf(command)} --help' to list the options` : `did you mean '${near}'?`;
 }
 
-/** What is wrong on the command line, and what to do. */
+/** An error on the command line, and what to do. */
 export interface Suggestion {
   readonly message: string;
   readonly hint: string;
 }
 
 /**
- * An unknown command or option is answered with one line, anything else that is wrong on the command line with the help of the
- * command. Answers a function that tells what was printed as one line.
+ * Makes an unknown command or option print one line. Any other error on the command line still prints the command's
+ * help. Returns a function that returns what was printed as one line.
  */
 export function suggestOnErrors(program: Command): () => Suggestion | undefined {
   let suggestion: Suggestion | undefined;
@@ -98,7 +98,7 @@ export function suggestOnErrors(program: Command): () => Suggestion | undefined 
         write(found === undefined ? text : `error: ${found.message}; ${found.hint}\n`);
         suggestion = found;
       },
-      // After the one line, commander would go on with the whole help.
+      // Commander would print the whole help after the line.
       writeErr: (text) => {
         if (suggestion === undefined) process.stderr.write(text);
       },
@@ -110,7 +110,7 @@ export function suggestOnErrors(program: Command): () => Suggestion | undefined 
 function suggestionFor(command: Command, text: string): Suggestion | undefined {
   const [, kind, name = ''] = /^error: unknown (command|option) '(.*)'$/s.exec(text.trimEnd()) ?? [];
   if (kind === undefined) return undefined;
-  // Commander looks at the options of an unknown command before it looks at the command.
+  // Commander checks the options of an unknown command before the command itself.
   const [first] = command.args;
   const unknown = kind === 'command' || first === undefined || first.startsWith('-') ? undefined : first;
   if (kind === 'command' || (command.commands.length > 0 && unknown !== undefined)) {

@@ -1,7 +1,7 @@
 import ipaddr from 'ipaddr.js';
 import { VnmError } from './errors.ts';
 
-/** An IPv4 prefix with no host bits set. Made only by `parsePrefix` and the functions below. */
+/** An IPv4 prefix with no host bits set. Only `parsePrefix` and the functions below create one. */
 export interface Prefix {
   /** Network address as an unsigned 32-bit integer. */
   readonly base: number;
@@ -9,7 +9,7 @@ export interface Prefix {
   readonly length: number;
 }
 
-/** Parses `a.b.c.d/n`. Throws VnmError `invalid-input` when it is no IPv4 prefix or has host bits set. */
+/** Parses `a.b.c.d/n`. Throws VnmError `invalid-input` when it is not an IPv4 prefix or has host bits set. */
 export function parsePrefix(text: string): Prefix {
   if (!/^\d{1,3}(\.\d{1,3}){3}\/\d{1,2}$/.test(text) || !ipaddr.IPv4.isValidCIDR(text)) {
     throw new VnmError('invalid-input', `'${text}' is not an IPv4 prefix`, { hint: 'write it like 10.65.0.0/16' });
@@ -34,18 +34,18 @@ export function parseAddress(text: string): number {
 }
 
 /**
- * Whether a resolver may take a host for an address instead of a name: its last label is a number (decimal, octal or hexadecimal), as
- * in `192.0.2.7`, `10.1`, `0x7f.1` and `167772161`. No top-level domain is one.
+ * Whether a resolver may treat a host as an address instead of a name: its last label is a number (decimal, octal or
+ * hexadecimal), as in `192.0.2.7`, `10.1`, `0x7f.1` and `167772161`. No top-level domain is a number.
  */
 export function endsInNumber(host: string): boolean {
   return /(?:^|\.)(?:\d+|0x[0-9a-f]*)\.?$/i.test(host);
 }
 
 /**
- * The usual form of an address in another notation that `inet_aton` takes: one to four numbers, the last of which fills what is left.
- * Undefined for others, and for `192.0.2`, where a number was more likely forgotten.
+ * Converts an address in any notation that `inet_aton` accepts (one to four numbers, the last of which fills the
+ * remaining bytes) to `a.b.c.d`. Returns undefined for other text, and for `192.0.2`, which probably lacks a number.
  */
-export function usualNotation(host: string): string | undefined {
+export function dottedQuad(host: string): string | undefined {
   const words = host.split('.');
   const numbers = words.map((word) => {
     if (/^0x[0-9a-f]+$/i.test(word)) return Number.parseInt(word, 16);
@@ -67,12 +67,12 @@ export function formatPrefix(prefix: Prefix): string {
   return `${formatAddress(prefix.base)}/${prefix.length}`;
 }
 
-/** Number of addresses in a prefix. */
+/** The number of addresses in a prefix. */
 export function sizeOf(prefix: Prefix): number {
   return 2 ** (32 - prefix.length);
 }
 
-/** Whether `inner` lies wholly inside `outer` (equal counts). */
+/** Whether `outer` contains all of `inner` (or equals it). */
 export function containsPrefix(outer: Prefix, inner: Prefix): boolean {
   return inner.length >= outer.length && maskTo(inner.base, outer.length) === outer.base;
 }
@@ -90,7 +90,7 @@ export function lengthFor(count: number): number {
   return 32 - Math.max(0, Math.ceil(Math.log2(Math.max(1, count))));
 }
 
-/** The network address of `address` in a prefix of that length. */
+/** The network address of `address` under a prefix of this length. */
 export function maskTo(address: number, length: number): number {
   return length === 0 ? 0 : (address & (0xffffffff << (32 - length))) >>> 0;
 }

@@ -1,20 +1,20 @@
-/** Files that others name or write: what they are is checked before they are read, and no more is read than they may have. */
+/** Reads files that others name or write: checks the kind of file first, and reads no more than a limit. */
 import { closeSync, constants, fstatSync, openSync, readlinkSync, readSync, type Stats } from 'node:fs';
 
 export interface Bounds {
   readonly maxBytes: number;
-  /** Whether an unnamed pipe will do, too: `<(...)` of a shell, or /dev/stdin. */
+  /** Whether to accept an unnamed pipe too: `<(...)` of a shell, or /dev/stdin. */
   readonly pipes?: boolean;
 }
 
 const megabyte = 1024 * 1024;
-/** Major 1, minor 3 on Linux: /dev/null, an empty file for whoever links to it. */
+/** /dev/null on Linux (major 1, minor 3), which users link to as an empty file. */
 const nullDevice = 0x103;
 const chunkBytes = 65536;
 
 /**
- * All that is in a file. Nothing waits for a FIFO. Throws an Error whose message is a reason ("it is a FIFO", "it is larger than
- * 4 MiB"), or the file system's own.
+ * Reads a whole file, without waiting for a FIFO. Throws an Error whose message is a reason ("it is a FIFO", "it is
+ * larger than 4 MiB"), or the file system's error.
  */
 export function readBounded(path: string, bounds: Bounds): Buffer {
   return withFile(path, bounds, (file) => {
@@ -28,12 +28,12 @@ export function readBoundedText(path: string, bounds: Bounds): string {
   return readBounded(path, bounds).toString('utf8');
 }
 
-/** The first bytes of a file, which may be of any size; see `readBounded`. */
+/** Reads the first bytes of a file of any size; throws as `readBounded`. */
 export function readStart(path: string, bytes: number): Buffer {
   return withFile(path, { maxBytes: Number.POSITIVE_INFINITY }, (file) => readUpTo(file, bytes));
 }
 
-/** What a file is, where it is not a regular one. */
+/** The kind of a file, with its article; undefined for a regular file. */
 export function kindOf(stats: Stats): string | undefined {
   if (stats.isFile()) return undefined;
   if (stats.isDirectory()) return 'a directory';
@@ -42,7 +42,7 @@ export function kindOf(stats: Stats): string | undefined {
 }
 
 function withFile<T>(path: string, bounds: Bounds, use: (file: number) => T): T {
-  // A FIFO without a writer, or a terminal, would hold a usual open.
+  // A blocking open would wait on a FIFO without a writer, or on a terminal.
   let file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
   try {
     const stats = fstatSync(file);
@@ -53,7 +53,7 @@ function withFile<T>(path: string, bounds: Bounds, use: (file: number) => T): T 
     if (isPipe) {
       closeSync(file);
       file = -1;
-      // Its writer may be slow, so that it is read like any file: for an unnamed pipe an open does not wait.
+      // Reopened for blocking reads, because the writer may be slow; opening an unnamed pipe does not wait.
       file = openSync(path, 'r');
     }
     return use(file);

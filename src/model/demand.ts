@@ -1,17 +1,17 @@
-/** How much a slice takes of a node: what the limits of a policy are compared with before anything is made. */
+/** What a slice needs of a node, to compare with the limits of a policy before anything is created. */
 
 import type { Limits } from './limits.ts';
 import type { NodeName, RouterName } from './names.ts';
 import { routerNames } from './router.ts';
 import type { Placement, Slice, VirtualNetwork } from './slice.ts';
 
-/** The limits that a VN can reach by what it is, whoever uses it. */
+/** The limits that depend on the VN itself, not on its use. */
 export type DemandKind = 'namespaces' | 'tunnels' | 'routes';
 export type Demand = Readonly<Record<DemandKind, number>>;
 
 const demandKinds: readonly DemandKind[] = ['namespaces', 'tunnels', 'routes'];
 
-/** What of a VN counts; a `VirtualNetwork` is one. */
+/** The parts of a VN that its demand depends on. */
 export type VnShape = Pick<VirtualNetwork, 'routers' | 'links' | 'gateways' | 'endHosts'>;
 
 const none: Demand = { namespaces: 0, tunnels: 0, routes: 0 };
@@ -21,7 +21,7 @@ export function addDemand(...demands: readonly Demand[]): Demand {
   return { namespaces: sum('namespaces'), tunnels: sum('tunnels'), routes: sum('routes') };
 }
 
-/** Of one instance: its routers on the node with their tunnels and entries, and the node's links into it as a gateway. */
+/** The demand of one instance: its routers on the node with their tunnels and routes, and the node's gateway links. */
 export function instanceDemand(vn: VnShape, placement: Placement, node: NodeName): Demand {
   const ends = [
     ...vn.links.map(({ from, to }) => [placement.get(from), placement.get(to)]),
@@ -30,19 +30,19 @@ export function instanceDemand(vn: VnShape, placement: Placement, node: NodeName
   const here = routerNames(vn).filter((router) => placement.get(router) === node);
   const isHere = new Set(here);
   const count = (routers: readonly RouterName[]) => routers.filter((router) => isHere.has(router)).length;
-  // Each end of a link on the node has an entry for its neighbour.
+  // Each end of a link on the node already has a route to its neighbour.
   const linkEnds =
     count(vn.links.flatMap(({ from, to }) => [from, to])) + count(vn.gateways.map(({ router }) => router));
   const gateways = vn.gateways.filter((gateway) => gateway.node === node).length;
   return {
     namespaces: here.length,
     tunnels: ends.filter((pair) => pair.includes(node)).length,
-    // Each router knows all end hosts, and both ends of every link that is not its own.
+    // Each router has routes to all end hosts, and to both ends of every link that is not its own.
     routes: here.length * (vn.endHosts.length + 2 * ends.length) - linkEnds + 2 * gateways,
   };
 }
 
-/** Of what stays while instances come and go: access links, and the entries of gateways and end hosts. */
+/** The demand of what outlives instances: access links, and the routes of gateways and end hosts. */
 export function accessDemand(vn: VnShape, node: NodeName): Demand {
   const isHere = new Set(vn.gateways.filter((gateway) => gateway.node === node).map(({ name }) => name));
   const behind = vn.endHosts.filter(({ gateway }) => isHere.has(gateway)).length;
@@ -55,7 +55,7 @@ export function accessDemand(vn: VnShape, node: NodeName): Demand {
   };
 }
 
-/** With two instances of every VN, in the two placements that take the most: while all of them migrate. */
+/** The demand while all VNs migrate: two instances of every VN, on the two placements that need the most. */
 export function largestDemand({ vns }: Pick<Slice, 'vns'>, node: NodeName): Demand {
   return addDemand(
     none,
@@ -77,7 +77,7 @@ export function largestDemand({ vns }: Pick<Slice, 'vns'>, node: NodeName): Dema
   );
 }
 
-/** What of it is more than the limits allow. */
+/** The kinds of demand that exceed the limits. */
 export function exceeded(demand: Demand, limits: Limits): { kind: DemandKind; needed: number; limit: number }[] {
   return demandKinds.flatMap((kind) =>
     demand[kind] > limits[kind] ? [{ kind, needed: demand[kind], limit: limits[kind] }] : [],

@@ -1,6 +1,6 @@
 import { exitCodes } from './exit-codes.ts';
 
-/** What can go wrong, each with the exit code of the command line (DESIGN: "Command line") and the status of the HTTP API. */
+/** All error codes, each with the exit code of the command line and the status of the HTTP API. */
 const codes = {
   failed: {
     means: 'The operation was tried and failed',
@@ -18,12 +18,12 @@ const codes = {
     http: 404,
   },
   unauthorized: {
-    means: 'A request to the service without its token, or with another',
+    means: 'A request to the service has no token, or a wrong one',
     exit: exitCodes.failed,
     http: 401,
   },
   forbidden: {
-    means: 'The policy or the confinement of the slice, or the service, forbids it',
+    means: 'The policy or the confinement of the slice, or the service, forbids the operation',
     exit: exitCodes.failed,
     http: 403,
   },
@@ -38,7 +38,7 @@ const codes = {
     http: 504,
   },
   usage: {
-    means: 'Wrong words on the command line',
+    means: 'The command line is invalid',
     exit: exitCodes.usage,
     http: 400,
   },
@@ -63,7 +63,7 @@ const codes = {
     http: 409,
   },
   interrupted: {
-    means: 'Stopped by a signal',
+    means: 'A signal stopped the command',
     exit: exitCodes.interrupted,
     http: 503,
   },
@@ -73,10 +73,13 @@ export type ErrorCode = keyof typeof codes;
 
 export const errorCodes = Object.keys(codes) as ErrorCode[];
 
-/** What each code means, for the documentation. */
+/** The meaning of each code, for the documentation. */
 export const errorTable: Readonly<Record<ErrorCode, { means: string; exit: number; http: number }>> = codes;
 
-/** The one error class: what failed and on what (`message`), which kind (`code`), what to do (`hint`), and why (`cause`). */
+/**
+ * The one error class: what failed and on what (`message`), which kind (`code`), what to do (`hint`), and why
+ * (`cause`).
+ */
 export class VnmError extends Error {
   readonly code: ErrorCode;
   readonly hint: string | undefined;
@@ -97,12 +100,12 @@ export class VnmError extends Error {
   }
 }
 
-/** The message of anything thrown, without stack. */
+/** The message of anything thrown, without its stack. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** What went wrong, for programs: `--json` prints it, the HTTP API answers it. */
+/** An error for programs: `--json` prints it, and the HTTP API responds with it. */
 export interface ErrorJson {
   readonly error: { readonly code: ErrorCode; readonly message: string; readonly hint?: string };
 }

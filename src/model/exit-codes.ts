@@ -1,4 +1,4 @@
-/** How a command of the command line ends (DESIGN: "Command line"). */
+/** The exit codes of commands. */
 export const exitCodes = {
   done: 0,
   failed: 1,
@@ -7,6 +7,6 @@ export const exitCodes = {
   unreachable: 4,
   rolledBack: 5,
   rollbackIncomplete: 6,
-  /** 128 and the number of SIGINT, as shells have it. */
+  /** 128 plus the number of SIGINT, as in shells. */
   interrupted: 130,
 } as const;

@@ -1,6 +1,6 @@
 /**
- * An instant (Unix ms) as programs are given it: ISO 8601 in UTC, like 2026-12-01T03:00:00.000Z, with microseconds where it has
- * them, like 2026-12-01T03:00:00.000125Z.
+ * Formats an instant (Unix ms) for programs: ISO 8601 in UTC, like 2026-12-01T03:00:00.000Z, with microseconds if it
+ * has any, like 2026-12-01T03:00:00.000125Z.
  */
 export function isoInstant(unixMs: number): string {
   const us = Math.round(unixMs * 1000);

@@ -1,16 +1,16 @@
-/** How much of a node a slice may take, as its policy there says. */
+/** How much of a node a slice may use, as set in its policy on the node. */
 export interface Limits {
   readonly namespaces: number;
   readonly tunnels: number;
   readonly routes: number;
-  /** Sets of actions that wait for their instant. */
+  /** Armed sets of actions. */
   readonly armed: number;
   readonly streams: number;
-  /** Sum of the payload bits per second that the agent sends as test traffic. */
+  /** The sum of the payload bits per second that the agent sends as test traffic. */
   readonly trafficBps: number;
 }
 
-/** Where a policy says nothing: for a node that others use too. An administrator sets them by `agent install --limit`. */
+/** The defaults of a policy, meant for shared nodes. An administrator changes them with `agent install --limit`. */
 export const sharedLimits: Limits = {
   namespaces: 64,
   tunnels: 1024,
@@ -21,7 +21,7 @@ export const sharedLimits: Limits = {
 };
 
 /**
- * On a node of one's own: a guard against mistakes only. A slice has 4096 VNIs, so no valid slice file can need more tunnels, nor
- * more namespaces.
+ * The limits on the user's own nodes, which only guard against mistakes. A slice has 4096 VNIs, so no valid slice file
+ * needs more tunnels or namespaces.
  */
 export const ownLimits: Limits = { ...sharedLimits, namespaces: 4096, tunnels: 4096, routes: 1_000_000, streams: 4096 };

@@ -1,2 +1,2 @@
-/** Largest packets that a VN may be told to carry; below 576 bytes IPv4 cannot be expected to work. */
+/** The MTUs that a VN may have, in bytes; IPv4 may not work below 576. */
 export const mtuRange = [576, 9000] as const;

@@ -1,6 +1,6 @@
 /**
- * Names that must not be mixed up: a node's is never a router's, though both are text. A text that comes from outside, or stands in the
- * code, is taken as any of them; one kind of name is not taken as another.
+ * Types of names that must not be confused: a node name is never a router name, though both are text. Any string can be
+ * assigned to each type, but a name of one type cannot be assigned to another.
  */
 declare const kind: unique symbol;
 type NameOf<Kind extends string> = string & { readonly [kind]?: Kind };
@@ -8,5 +8,5 @@ type NameOf<Kind extends string> = string & { readonly [kind]?: Kind };
 export type NodeName = NameOf<'node'>;
 export type RouterName = NameOf<'router'>;
 export type GatewayName = NameOf<'gateway'>;
-/** Of a network namespace on a node. */
+/** The name of a network namespace on a node. */
 export type NamespaceName = NameOf<'namespace'>;

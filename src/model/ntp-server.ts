@@ -1,5 +1,5 @@
 import { isIPv4 } from 'node:net';
-import { containsAddress, endsInNumber, parsePrefix, usualNotation } from './address.ts';
+import { containsAddress, dottedQuad, endsInNumber, parsePrefix } from './address.ts';
 import { VnmError } from './errors.ts';
 
 export interface NtpServer {
@@ -10,21 +10,21 @@ export interface NtpServer {
 
 const label = '[A-Za-z0-9](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?';
 
-/** The form of `host` or `host:port`. */
+/** Matches `host` or `host:port`. */
 export const ntpServerPattern = new RegExp(`^(${label}(?:\\.${label})*)(?::([1-9][0-9]{0,4}))?$`);
 
-/** What a slice may name, and an agent asks at once. */
+/** The most servers that a slice may list, and that an agent queries at once. */
 export const maxNtpServers = 8;
 
 /**
- * Reads `host` or `host:port`; the port is 123 unless the text says otherwise. An address is four decimal numbers: the resolver would
- * make an address of `10.1` or `0x7f000001`, too. Throws VnmError `invalid-input`.
+ * Parses `host` or `host:port` (default port 123). An address must be four decimal numbers, because a resolver would
+ * also accept `10.1` or `0x7f000001` as one. Throws VnmError `invalid-input`.
  */
 export function parseNtpServer(text: string): NtpServer {
   const [, host = '', port = '123'] = ntpServerPattern.exec(text) ?? [];
   const isHost = endsInNumber(host) ? isIPv4(host) : host !== '' && host.length <= 253;
   if (isHost && Number(port) <= 65_535) return { host, port: Number(port) };
-  const address = usualNotation(host);
+  const address = dottedQuad(host);
   throw new VnmError('invalid-input', `'${text}' is not an NTP server`, {
     hint:
       address === undefined
@@ -33,7 +33,7 @@ export function parseNtpServer(text: string): NtpServer {
   });
 }
 
-const noServers = [
+const unfit = [
   { prefix: '0.0.0.0/8', kind: 'an unspecified' },
   { prefix: '127.0.0.0/8', kind: 'a loopback' },
   { prefix: '169.254.0.0/16', kind: 'a link-local' },
@@ -42,7 +42,7 @@ const noServers = [
   { prefix: '240.0.0.0/4', kind: 'a reserved' },
 ].map(({ prefix, kind }) => ({ prefix: parsePrefix(prefix), kind }));
 
-/** What kind of address it is, with its article, where no machine that asks can mean a certain other host by it. */
+/** The kind of an address, with its article, if it cannot name a server for several machines; otherwise undefined. */
 export function unfitForServer(address: number): string | undefined {
-  return noServers.find(({ prefix }) => containsAddress(prefix, address))?.kind;
+  return unfit.find(({ prefix }) => containsAddress(prefix, address))?.kind;
 }

@@ -1,11 +1,11 @@
-/** Where this program's own files lie: in a checkout, whose sources run as they are, or in a built package. */
+/** Finds this program's own files: in a checkout, which runs from its sources, or in a built package. */
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** Whether this is a build, in which one file may hold many modules. */
+/** Whether this is a build, where one file may contain many modules. */
 export const isBuilt = !import.meta.url.endsWith('.ts');
 
-/** Full path of a file that is named as from the program's root. */
+/** The full path of a file, given its path from the package's root. */
 export function packageFile(path: string): string {
   let root = import.meta.dirname;
   while (!existsSync(join(root, 'package.json'))) root = dirname(root);

@@ -1,43 +1,43 @@
 /**
- * How long one waits for a node: the one place where the limits of all steps come from. All are multiples of the node's patience,
- * which the slice file says (`ssh: { patience: 60 }`), or the node itself has shown by how long it took before.
+ * All time limits for a node. They are multiples of the node's patience, which the slice file sets
+ * (`ssh: { patience: 60 }`), or which was observed from how long the node took before.
  */
 
-export const usualPatienceS = 10;
-/** What a slice file may say, s. */
+export const defaultPatienceS = 10;
+/** The range of patience in a slice file, s. */
 export const patienceRangeS = [1, 3600] as const;
 
-/** How long a node waits for `confirm`, ms; one whose rules have cut it off cannot be reached meanwhile. */
+/** How long a node waits for `confirm`, ms; a node that its own rules cut off is unreachable for this time. */
 const shortestConfirmMs = 10_000;
 export const longestConfirmMs = 600_000;
 
-/** Ms. */
+/** Time limits in ms. */
 export interface TimeLimits {
   /** TCP connection, key exchange and login together. */
   readonly loginMs: number;
-  /** Until the server answers that it runs a command. */
+  /** Until the server confirms that it runs a command. */
   readonly openMs: number;
-  /** From one sign of life of the connection to the next; after three unanswered ones it counts as lost. */
+  /** Between two keepalives; after three without a reply the connection counts as lost. */
   readonly keepaliveMs: number;
-  /** One command on the node: what is there, does a program run. */
+  /** One command on the node, such as a survey or a check that a program runs. */
   readonly stepMs: number;
-  /** A file, of which a Node.js runtime is the largest. */
+  /** Copying one file; the largest is a Node.js runtime. */
   readonly copyMs: number;
-  /** The agent's first answer, its start included. */
+  /** Until the agent's first response, including its start. */
   readonly startMs: number;
-  /** Until the node has heard that its answer to what may cut the way to it arrived. */
+  /** How long the node waits for `confirm` after a change that may cut it off. */
   readonly confirmMs: number;
   /** One request to the agent. */
   readonly answerMs: number;
-  /** Any answer of the agent, while a request is under way. */
+  /** Until any message from the agent while a request is pending. */
   readonly silenceMs: number;
-  /** A question that the agent answers at once. */
+  /** A request that the agent answers immediately. */
   readonly questionMs: number;
-  /** A question for which the agent asks others. */
+  /** A request for which the agent queries others. */
   readonly inquiryMs: number;
 }
 
-export function timeLimits(patienceS: number = usualPatienceS): TimeLimits {
+export function timeLimits(patienceS: number = defaultPatienceS): TimeLimits {
   const times = (factor: number) => Math.round(patienceS * factor * 1000);
   return {
     loginMs: times(1),
@@ -54,12 +54,15 @@ export function timeLimits(patienceS: number = usualPatienceS): TimeLimits {
   };
 }
 
-/** `60 s`, `0.3 s`. */
+/** Formats a duration like `60 s` or `0.3 s`. */
 export function secondsText(ms: number): string {
   return `${Number((ms / 1000).toFixed(1))} s`;
 }
 
-/** A node's patience is ten times what its survey took, but not less than was meant, nor more than three times that: it may be hostile. */
-export function shownPatienceS(patienceS: number, surveyMs: number): number {
+/**
+ * The patience of a node, from how long its survey took: ten times that, but at least `patienceS` and at most three
+ * times it, because the node may be hostile.
+ */
+export function observedPatienceS(patienceS: number, surveyMs: number): number {
   return Math.min(Math.max(patienceS, (10 * surveyMs) / 1000), 3 * patienceS);
 }

@@ -1,6 +1,6 @@
 /**
- * Who gets which part of a slice's subnet. From the bottom, two addresses per end host (the gateway's side and the end host's); from the top
- * downward, one block per slot for the instance that is installed in it, so that old and new instances never share an address:
+ * How a slice's subnet is divided. From the bottom: two addresses per end host (the gateway's side and the end host's).
+ * From the top downward: one block per slot for its instance, so that old and new instances never share an address:
  *
  *     base                                                                base + size
  *     | access: 2 per end host | unused ... | block of slot 1 | block of slot 0 |
@@ -12,52 +12,54 @@ import { VnmError } from './errors.ts';
 import { maxSlots } from './ids.ts';
 import type { Slice } from './slice.ts';
 
-/** What of a VN takes up addresses; a `VirtualNetwork` is one. */
+/** The parts of a VN that need addresses. */
 export interface VnCounts {
   readonly links: { readonly length: number };
   readonly gateways: { readonly length: number };
   readonly endHosts: { readonly length: number };
 }
 
-/** What of a slice its room depends on; a `Slice` is one. */
+/** The parts of a slice that its division depends on. */
 export type SliceRoom = Pick<Slice, 'name' | 'vnet'> & { readonly vns: readonly VnCounts[] };
 
-/** A VN has one slot while it stays and two while it migrates. */
+/** A VN has one slot, and two while it migrates. */
 const slotsPerVn = 2;
 
-/** Most VNs of one slice, so that all of them can migrate at once. */
+/** The most VNs in one slice such that all of them can migrate at once. */
 export const maxVns = Math.floor(maxSlots / slotsPerVn);
 
-/** Addresses of one instance block: two per link and gateway of the VN that has the most of them, rounded up to a power of two. */
+/**
+ * The addresses of one block: two per link and gateway of the VN with the most of them, rounded up to a power of two.
+ */
 export function blockSize(vns: readonly VnCounts[]): number {
   const tunnels = vns.reduce((most, vn) => Math.max(most, vn.links.length + vn.gateways.length), 1);
   return roundToPower(2 * tunnels);
 }
 
-/** Addresses from the bottom of the subnet that no block may take: two per end host, rounded up to whole blocks. */
+/** The addresses at the bottom that no block may use: two per end host, rounded up to whole blocks. */
 export function accessSize(vns: readonly VnCounts[]): number {
   const endHosts = vns.reduce((sum, vn) => sum + vn.endHosts.length, 0);
   const block = blockSize(vns);
   return Math.ceil((2 * endHosts) / block) * block;
 }
 
-/** Addresses that a slice with these VNs needs: the access part, and two blocks per VN (the old and the new instance). */
+/** The addresses that a slice with these VNs needs: the access part, and two blocks per VN (old and new instance). */
 export function roomNeeded(vns: readonly VnCounts[]): number {
   return accessSize(vns) + slotsPerVn * vns.length * blockSize(vns);
 }
 
-/** Length of the smallest prefix with that room. */
+/** The length of the smallest prefix with enough addresses. */
 export function requiredLength(vns: readonly VnCounts[]): number {
   return lengthFor(roomNeeded(vns));
 }
 
-/** How many instances the slice has room for at once: the blocks above the access part, at most `maxSlots`. */
+/** The number of instances that fit at once: the blocks above the access part, at most `maxSlots`. */
 export function slotCount(slice: SliceRoom): number {
   const free = sizeOf(slice.vnet) - accessSize(slice.vns);
   return Math.min(maxSlots, Math.max(0, Math.floor(free / blockSize(slice.vns))));
 }
 
-/** The addresses of the instance in `slot`. Throws VnmError `invalid-input` for a slot the slice has no room for. */
+/** The addresses of the instance in `slot`. Throws VnmError `invalid-input` for a slot that does not fit. */
 export function instanceBlock(slice: SliceRoom, slot: number): Prefix {
   const slots = slotCount(slice);
   if (!Number.isInteger(slot) || slot < 0 || slot >= slots) {
@@ -70,8 +72,8 @@ export function instanceBlock(slice: SliceRoom, slot: number): Prefix {
 }
 
 /**
- * The two addresses between an end host and its gateway. `endHostIndex` counts the end hosts of the whole slice, VNs in file order.
- * Throws VnmError `invalid-input` for an index the slice does not have.
+ * The two addresses between an end host and its gateway. `endHostIndex` counts the end hosts of the whole slice, VNs in
+ * file order. Throws VnmError `invalid-input` for an index the slice does not have.
  */
 export function accessAddresses(slice: SliceRoom, endHostIndex: number): { gateway: number; host: number } {
   const endHosts = slice.vns.reduce((sum, vn) => sum + vn.endHosts.length, 0);

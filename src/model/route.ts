@@ -1,16 +1,16 @@
-/** One forwarding entry of a virtual router or of a slice's table, as the kernel has it. */
+/** A forwarding entry of a virtual router or of a slice's table, as in the kernel. */
 export interface Route {
   /** `a.b.c.d/n`; a host is `/32`, the default route `0.0.0.0/0`. */
   readonly prefix: string;
   readonly type: RouteType;
   /** Empty for a non-unicast route or one that uses a nexthop group. */
   readonly nexthops: readonly RouteNexthop[];
-  /** Nexthop object id (a group, or a single one). */
+  /** The id of a nexthop object (a group or a single nexthop). */
   readonly nexthopId?: number;
   readonly metric?: number;
-  /** Preferred source address. */
+  /** The preferred source address. */
   readonly source?: string;
-  /** `kernel` for the entries that come with an address, else as `ip` names it; entries without one are `boot`. */
+  /** `kernel` for routes that the kernel adds with an address; otherwise as `ip` names it, `boot` if it shows none. */
   readonly protocol: string;
 }
 
@@ -18,9 +18,9 @@ export type RouteType = 'unicast' | 'blackhole' | 'unreachable' | 'prohibit';
 
 export interface RouteNexthop {
   readonly interface: string;
-  /** Absent for a destination on the link itself. */
+  /** Absent for a destination on the link. */
   readonly via?: string;
-  /** 1 unless the route has several next hops. */
+  /** 1 for a single next hop. */
   readonly weight: number;
 }
 

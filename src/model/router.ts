@@ -1,16 +1,16 @@
-/** Virtual routers and their kinds. CONTRIBUTING.md says what a further kind takes. */
+/** Virtual routers and their kinds. CONTRIBUTING.md says how to add a kind. */
 import type { RouterName } from './names.ts';
 
 export interface Router {
   readonly name: RouterName;
   readonly kind: RouterKind;
-  /** What the kind wants to know; nothing for `static`. */
+  /** The settings of the kind; empty for `static`. */
   readonly config: Readonly<Record<string, unknown>>;
 }
 
 /**
- * All kinds, each with what a router of it does. A kind that runs something will say here, or in a file of its own, how a router is
- * started and stopped on its node, which state of it a migration brings along, and which facts of it are worth showing.
+ * All kinds, each with what its routers do. A kind that runs a program will define here, or in its own file, how to
+ * start and stop a router on its node, which state a migration transfers, and which facts to show.
  */
 const routerKinds = {
   static: 'forwards by the routes that the controller computes',

@@ -6,50 +6,50 @@ import type { Router } from './router.ts';
 /** A slice: a name, a private subnet and the substrate nodes it may use; the VNs on it and their placements. */
 export interface Slice {
   readonly name: string;
-  /** 1 to 4095: separates the names and ids of slices that share a node. From the slice's name unless the file says so. */
+  /** 1 to 4095: keeps slices on one node apart in names and ids. Derived from the slice's name if not in the file. */
   readonly number: number;
   readonly vnet: Prefix;
   readonly nodes: ReadonlyMap<NodeName, SubstrateNode>;
   readonly latency: LatencyMap;
-  /** Servers that the controller and the nodes ask for the time, each `host` or `host:port`. */
+  /** The NTP servers for the controller and the nodes, each `host` or `host:port`. */
   readonly ntp: readonly string[];
-  /** Whether the service repairs by itself what differs on the nodes. */
+  /** Whether the service repairs differences on the nodes. */
   readonly repair: boolean;
-  /** At least one. A file with `vn:` has one, a file with `vns:` any number. */
+  /** At least one. A file with `vn:` has one, a file with `vns:` one or more. */
   readonly vns: readonly VirtualNetwork[];
 }
 
-/** A host reached over SSH; without `host` it gets a place on the local testbed. */
+/** A host reached over SSH; without `host`, a node on the local testbed. */
 export interface SubstrateNode {
   readonly name: NodeName;
   readonly host?: string;
   readonly port?: number;
   readonly user?: string;
-  /** Path of a private key file; `~/` is the user's home. */
+  /** The path of a private key file; `~/` is the user's home. */
   readonly key?: string;
-  /** Where other nodes send tunnel packets to, when that is not `host` (IPv4). */
+  /** The IPv4 address that other nodes send tunnel packets to, if not `host`. */
   readonly address?: string;
-  /** Seconds, the unit of all limits: see patience.ts. */
+  /** In seconds, the unit of all time limits: see patience.ts. */
   readonly patience?: number;
 }
 
 /** One-way latencies between substrate nodes in ms, as the slice file declares them. */
 export interface LatencyMap {
   readonly defaultMs: number;
-  /** `from` -> `to` -> ms, both directions filled in. */
+  /** `from` -> `to` -> ms, with both directions. */
   readonly linksMs: ReadonlyMap<NodeName, ReadonlyMap<NodeName, number>>;
 }
 
 export interface VirtualNetwork {
   readonly name: string;
-  /** Links, gateways and placements refer to them by name. */
+  /** Links, gateways and placements refer to routers by name. */
   readonly routers: readonly Router[];
   readonly links: readonly VirtualLink[];
   readonly gateways: readonly Gateway[];
   readonly endHosts: readonly EndHost[];
   readonly flows: readonly Flow[];
   readonly placements: ReadonlyMap<string, Placement>;
-  /** Largest packets that it carries, in bytes; undefined: what its narrowest tunnel carries. */
+  /** The largest packets that it carries, in bytes; undefined: what its narrowest tunnel carries. */
   readonly mtu?: number;
 }
 
@@ -85,43 +85,43 @@ export interface Flow {
 /** Virtual router -> substrate node. */
 export type Placement = ReadonlyMap<RouterName, NodeName>;
 
-/** A placement and the name it has in the slice file. After a router has moved by itself, a VN may be on one without a name. */
+/** A placement and its name in the slice file. A VN may be on an unnamed one after a single router has moved. */
 export interface NamedPlacement {
   readonly name: string | null;
   readonly placement: Placement;
 }
 
-/** Placements are compared by what they say: two names may stand for one. */
+/** Whether two placements put all routers on the same nodes; two names may stand for the same placement. */
 export function isSamePlacement(one: Placement, other: Placement): boolean {
   return one.size === other.size && [...one].every(([router, node]) => other.get(router) === node);
 }
 
-/** Whether a name stands for a placement in the slice file as it is now. */
+/** Whether a name stands for this placement in the current slice file. */
 export function namesPlacement({ placements }: VirtualNetwork, name: string | null, placement: Placement): boolean {
   const named = name === null ? undefined : placements.get(name);
   return named !== undefined && isSamePlacement(named, placement);
 }
 
-/** For people: the name in quotes, or where each router is. */
+/** Describes a placement for people: its name in quotes, or the node of each router. */
 export function describePlacement({ name, placement }: NamedPlacement): string {
   if (name !== null) return `'${name}'`;
   return `(${[...placement].map(([router, node]) => `${router} on ${node}`).join(', ')})`;
 }
 
-/** Throws VnmError `not-found`. */
+/** The gateway with this name. Throws VnmError `not-found`. */
 export function gatewayOf(vn: VirtualNetwork, name: GatewayName): Gateway {
   const gateway = vn.gateways.find((candidate) => candidate.name === name);
   if (gateway === undefined) throw new VnmError('not-found', `VN '${vn.name}' has no gateway '${name}'`);
   return gateway;
 }
 
-/** Declared one-way latency from one node to another in ms; 0 on the same node. */
+/** The declared one-way latency from one node to another in ms; 0 on the same node. */
 export function declaredLatencyMs(latency: LatencyMap, from: NodeName, to: NodeName): number {
   if (from === to) return 0;
   return latency.linksMs.get(from)?.get(to) ?? latency.defaultMs;
 }
 
-/** The default slice number: FNV-1a of the name folded into 1..4095. */
+/** The default slice number: FNV-1a of the name, folded into 1..4095. */
 export function defaultSliceNumber(name: string): number {
   let hash = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(name)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;

@@ -1,18 +1,21 @@
-/** The kinds of tunnels: the one table that says in what they differ. CONTRIBUTING.md says what a further kind takes. */
+/** The kinds of tunnels, in one table with all their differences. CONTRIBUTING.md says how to add a kind. */
 
 export interface TunnelDescriptor {
-  /** Bytes that it adds to a packet of the VN, with all outer headers. */
+  /** Bytes added to a packet of the VN, all outer headers included. */
   readonly overheadBytes: number;
-  /** What it carries: Ethernet frames (2) or IP packets (3). */
+  /** The layer of the payload: Ethernet frames (2) or IP packets (3). */
   readonly layer: 2 | 3;
-  /** What the agents at its ends must be able to do. */
+  /** The feature that the agents at both ends need. */
   readonly feature?: string;
   readonly carriedBy: Carrier;
-  /** Whether its ends have MAC addresses, so that each needs the other's. */
+  /** Whether the ends have MAC addresses, and so need each other's. */
   readonly hasMac: boolean;
 }
 
-/** What takes its packets to the other node; nothing: both ends are on one node. `protocol`: number in the IP header. */
+/**
+ * What carries the packets to the other node; `nothing`: both ends are on one node. `protocol`: number in the IP
+ * header.
+ */
 type Carrier =
   | { readonly over: 'udp'; readonly port?: number }
   | { readonly over: 'ip'; readonly protocol: number }
@@ -28,9 +31,9 @@ export const tunnelKinds = {
 } as const satisfies Readonly<Record<string, TunnelDescriptor>>;
 
 export type TunnelKind = keyof typeof tunnelKinds;
-/** Those that join two nodes. */
+/** The kinds that join two nodes. */
 export type NodeTunnelKind = Exclude<TunnelKind, 'local'>;
-/** Names of the agents' features that some kind needs. */
+/** The agent features that tunnel kinds need. */
 export type TunnelFeature = Extract<(typeof tunnelKinds)[TunnelKind], { feature: string }>['feature'];
 
 export const tunnelKindNames = Object.keys(tunnelKinds) as TunnelKind[];
@@ -43,7 +46,7 @@ export function isTunnelKind(text: string): text is TunnelKind {
   return Object.hasOwn(tunnelKinds, text);
 }
 
-/** Whether its packets go from one node to another. */
+/** Whether the packets of this kind go from one node to another. */
 export function joinsNodes(kind: TunnelKind): boolean {
   return tunnelDescriptor(kind).carriedBy.over !== 'nothing';
 }

@@ -3,9 +3,9 @@ import type { Instance } from './instance.ts';
 import { isOfInstance } from './translate.ts';
 
 /**
- * The entries of a router (`live`) that somebody has added to those that the VN has there (`own`). Where one of the VN's has
- * gone or leads elsewhere nothing was added: that is a difference, which can be repaired. Left out is what no migration takes along:
- * entries over nexthop objects.
+ * The routes of a router (`live`) that somebody added to the VN's own (`own`). A missing or changed route of the VN
+ * does not count: that is a difference, which can be repaired. Omits routes over nexthop objects, which no migration
+ * clones.
  */
 export function addedRoutes(live: readonly Route[], own: readonly Route[], instance: Instance): Route[] {
   const known = new Set(own.map(keyOf));

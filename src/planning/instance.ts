@@ -6,15 +6,15 @@ import { instanceBlock } from '../model/room.ts';
 import type { Placement, Slice, VirtualNetwork } from '../model/slice.ts';
 import { type TunnelKind, tunnelDescriptor } from '../model/tunnel.ts';
 
-/** One VN on one placement: where everything is and what it is called, decided before any node is touched. */
+/** One VN on one placement: the places and names of everything, decided before any node is touched. */
 export interface Instance {
   readonly slice: string;
   readonly vn: string;
   readonly slot: number;
   readonly placement: Placement;
-  /** Routers that are moving, each with the node it moves to; until the move ends, the router is on both nodes. */
+  /** Moving routers, each with the node it moves to; until the move ends, the router is on both nodes. */
   readonly moving?: Placement;
-  /** `a.b.c.d/n`: all addresses of the instance. */
+  /** All addresses of the instance, as `a.b.c.d/n`. */
   readonly block: string;
   /** Virtual links in the order of the slice file, then one link per gateway (end `a` is the gateway). */
   readonly links: readonly InstanceLink[];
@@ -22,7 +22,7 @@ export interface Instance {
 
 export interface InstanceLink {
   readonly kind: 'virtual' | 'gateway';
-  /** Decided when the instance is planned, and recorded with it. */
+  /** Chosen when the instance is planned, and recorded with it. */
   readonly tunnel: TunnelKind;
   readonly vni: number;
   readonly a: LinkEnd;
@@ -36,17 +36,19 @@ export interface LinkEnd {
   readonly gateway?: GatewayName;
   readonly interface: string;
   readonly address: string;
-  /** Where the kind of the tunnel has one. */
+  /** Present if the tunnel kind has MAC addresses. */
   readonly mac?: string;
 }
 
-/** Names, addresses and tunnels of a VN on a placement in a slot. Pure; the same input gives the same instance. */
+/**
+ * Plans the names, addresses and tunnels of a VN on a placement in a slot. Pure: the same input gives the same result.
+ */
 export function planInstance(slice: Slice, vn: VirtualNetwork, placement: Placement, slot: number): Instance {
   const ids = sliceIds(slice.number);
   const block = instanceBlock(slice, slot);
   const nodeOf = (router: RouterName): NodeName => {
     const node = placement.get(router);
-    if (node === undefined) throw new VnmError('invalid-input', `router '${router}' has no place in the placement`);
+    if (node === undefined) throw new VnmError('invalid-input', `the placement has no node for router '${router}'`);
     return node;
   };
   const ends = [
@@ -85,8 +87,8 @@ function tunnelBetween(node: NodeName, other: NodeName): TunnelKind {
 }
 
 /**
- * The instance with one router on another node, where it no longer moves. Slot, interface names, addresses, VNIs and MACs stay. A link
- * whose ends come to be on one node, or on two, changes its kind.
+ * Returns the instance with one router on another node, where it is no longer moving. Slot, interface names, addresses,
+ * VNIs and MACs stay. A link changes its kind if its ends are now on one node, or no longer are.
  */
 export function moveRouter({ moving, ...instance }: Instance, router: RouterName, node: NodeName): Instance {
   const others = new Map([...(moving ?? [])].filter(([name]) => name !== router));
@@ -103,12 +105,12 @@ export function moveRouter({ moving, ...instance }: Instance, router: RouterName
   };
 }
 
-/** Every node that has a router of the instance, or both nodes of one that moves. */
+/** All nodes with a router of the instance; for a moving router, both of its nodes. */
 export function routerNodes({ placement, moving }: Instance): NodeName[] {
   return [...new Set([...placement.values(), ...(moving?.values() ?? [])])];
 }
 
-/** Of an end of a tunnel of that kind. */
+/** The address of a tunnel's end, and its MAC address if the kind has one. */
 export function addresses(tunnel: TunnelKind, address: number): Pick<LinkEnd, 'address' | 'mac'> {
   return { address: formatAddress(address), ...(tunnelDescriptor(tunnel).hasMac ? { mac: macOf(address) } : {}) };
 }

@@ -1,7 +1,7 @@
 import { declaredLatencyMs, gatewayOf, type Placement, type Slice, type VirtualNetwork } from '../model/slice.ts';
 import { routersBetween } from './paths.ts';
 
-/** One-way latency from gateway to gateway in ms, as the slice file declares it for the substrate links of the VN's path. */
+/** The one-way latency from gateway to gateway in ms: the sum of the declared latencies along the VN's path. */
 export function declaredPathMs(
   slice: Slice,
   vn: VirtualNetwork,

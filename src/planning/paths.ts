@@ -2,13 +2,13 @@ import type { GatewayName, RouterName } from '../model/names.ts';
 import { routerNames } from '../model/router.ts';
 import { gatewayOf, type VirtualLink, type VirtualNetwork } from '../model/slice.ts';
 
-/** Next hop of every router towards every other: `nextHop.get(from)?.get(to)` is the index of the link to take. */
+/** The first link of the path between every two routers: `next.get(from)?.get(to)` is its index. */
 export type NextLinks = ReadonlyMap<RouterName, ReadonlyMap<RouterName, number>>;
 
 /**
- * Shortest paths by link cost with every tie broken the same way in both directions: each link adds a tie-breaker of its own
- * (a distinct power of two below the costs), so no two paths weigh the same, the path back is the path there reversed, and
- * strict reverse-path checks inside the VN pass (the paper, section II-B).
+ * Computes shortest paths by link cost, with ties broken the same way in both directions. Each link adds its own
+ * tie-breaker (a distinct power of two below the costs), so no two paths weigh the same, the path back is the reverse
+ * of the path there, and strict reverse-path checks inside the VN pass (the paper, section II-B).
  */
 export function shortestPaths(routers: readonly RouterName[], links: readonly VirtualLink[]): NextLinks {
   const weights = links.map((link, index) => linkWeight(link.cost, index, links.length));
@@ -20,7 +20,7 @@ export function shortestPaths(routers: readonly RouterName[], links: readonly Vi
   return new Map(routers.map((router) => [router, firstLinks(router, adjacency, weights)]));
 }
 
-/** The routers on the way, both ends included; empty when there is no way. */
+/** The routers on the path, both ends included; empty if there is no path. */
 export function pathBetween(
   next: NextLinks,
   links: readonly VirtualLink[],
@@ -38,7 +38,7 @@ export function pathBetween(
   return path;
 }
 
-/** The routers on the configured way from one gateway to another, in order. */
+/** The routers on the configured path from one gateway to another, in order. */
 export function routersBetween(vn: VirtualNetwork, from: GatewayName, to: GatewayName): RouterName[] {
   return pathBetween(
     shortestPaths(routerNames(vn), vn.links),
@@ -49,8 +49,8 @@ export function routersBetween(vn: VirtualNetwork, from: GatewayName, to: Gatewa
 }
 
 /**
- * The links of an instance, as indices, that lie between each two gateways: the virtual links on the configured way, and the gateways'
- * own. The way back takes the same.
+ * The links of an instance (as indices) between each pair of gateways: the virtual links on the configured path, and
+ * the links of the two gateways. The way back uses the same links.
  */
 export function linksBetweenGateways(vn: VirtualNetwork): { from: GatewayName; to: GatewayName; links: number[] }[] {
   const next = shortestPaths(routerNames(vn), vn.links);
@@ -64,12 +64,14 @@ export function linksBetweenGateways(vn: VirtualNetwork): { from: GatewayName; t
   );
 }
 
-/** Costs are compared exactly (to 1e-6) as integers: sums of floats depend on their order, and so on the direction. */
+/**
+ * A link's weight as an integer (costs to 1e-6), because sums of floats depend on their order, and so on the direction.
+ */
 function linkWeight(cost: number, index: number, count: number): bigint {
   return (BigInt(Math.round(cost * 1e6)) << BigInt(count)) | (1n << BigInt(index));
 }
 
-/** Dijkstra from one router: the first link of the path to each other router. */
+/** Finds the first link of the path from one router to each other router (Dijkstra). */
 function firstLinks(
   source: RouterName,
   adjacency: ReadonlyMap<RouterName, readonly { link: number; to: RouterName }[]>,

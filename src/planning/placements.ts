@@ -1,6 +1,6 @@
 import type { VirtualNetwork } from '../model/slice.ts';
 
-/** The placements that use none of the dead nodes. None where a gateway or an end host is on one: that is so on every placement. */
+/** The placements that avoid the dead nodes. None if a gateway or an end host is on one, because these never move. */
 export function placementsAvoiding(vn: VirtualNetwork, deadNodes: readonly string[]): string[] {
   if ([...vn.gateways, ...vn.endHosts].some(({ node }) => deadNodes.includes(node))) return [];
   return [...vn.placements]

@@ -6,13 +6,13 @@ import type { Instance, InstanceLink, LinkEnd } from './instance.ts';
 import { type NextLinks, shortestPaths } from './paths.ts';
 import type { AccessLink } from './vn-plan.ts';
 
-/** Entries by router. */
+/** Routes by router. */
 export type RoutingState = ReadonlyMap<RouterName, readonly Route[]>;
 
-/** How the entries that we install are marked in the kernel (rtnetlink protocol numbers no one else uses). */
+/** The rtnetlink protocol that marks our routes in the kernel; no other program uses its number. */
 const routeProtocol = 'vnm';
 
-/** Static shortest-path routes of every router of an instance: to all end hosts, and to the instance's own addresses. */
+/** Computes the static shortest-path routes of every router: to all end hosts, and to the instance's own addresses. */
 export function computeRoutes(
   vn: VirtualNetwork,
   instance: Instance,
@@ -35,8 +35,8 @@ export function computeRoutes(
 }
 
 /**
- * Routes to every address of the instance, so that each gateway and router can be probed over the instance it belongs to.
- * They are computed for each instance, never cloned. Addresses on a router's own links need none.
+ * Computes routes to every address of the instance, so that each gateway and router can be probed over its instance.
+ * They are computed for each instance, never cloned. Addresses on a router's own links need no route.
  */
 export function infrastructureRoutes(vn: VirtualNetwork, instance: Instance): Map<RouterName, Route[]> {
   const next = shortestPaths(routerNames(vn), vn.links);
@@ -54,7 +54,7 @@ export function infrastructureRoutes(vn: VirtualNetwork, instance: Instance): Ma
   );
 }
 
-/** The two ends of a link as seen from one router: its own, and its neighbour's. */
+/** The two ends of a link from the view of one router: its own, and its neighbour's. */
 export function sides(link: InstanceLink, router: RouterName): { own: LinkEnd; peer: LinkEnd } {
   return link.a.router === router ? { own: link.a, peer: link.b } : { own: link.b, peer: link.a };
 }

@@ -6,11 +6,12 @@ import type { Instance } from './instance.ts';
 import { sides } from './routes.ts';
 
 /**
- * The migration routing state translator (the paper, section III-C): the entries that a router really has on the old
- * instance, with next hops and interfaces of the same virtual links on the new one. Left out is what each instance has by
- * itself: entries of the kernel, and entries for the old instance's own addresses. Order and everything else is kept.
+ * The migration routing state translator (the paper, section III-C). Takes the actual routes of a router on the old
+ * instance, and replaces next hops and interfaces by those of the same virtual links on the new instance. Omits the
+ * routes that belong to an instance: the kernel's, and those to the instance's own addresses. Keeps the order and the
+ * rest.
  *
- * Throws VnmError `conflict` for an entry that leads out of the old instance, since no new one could stand for it.
+ * Throws VnmError `conflict` for a route that leads out of the old instance, because the new one has no counterpart.
  */
 export function translateRoutes(router: RouterName, routes: readonly Route[], from: Instance, to: Instance): Route[] {
   const counterparts = linkCounterparts(router, from, to);
@@ -25,19 +26,19 @@ export function translateRoutes(router: RouterName, routes: readonly Route[], fr
     });
 }
 
-/** What each instance has by itself: entries of the kernel, and entries for the instance's own addresses. */
+/** Whether a route belongs to the instance: added by the kernel, or to one of the instance's own addresses. */
 export function isOfInstance({ protocol, prefix }: Route, { block }: Instance): boolean {
   return protocol === 'kernel' || containsPrefix(parsePrefix(block), parsePrefix(prefix));
 }
 
 interface Counterpart {
-  /** Address of the neighbour on the old link. */
+  /** The address of the neighbour on the old link. */
   readonly oldPeer: string;
   readonly interface: string;
   readonly peer: string;
 }
 
-/** By old interface name. Links keep their order from instance to instance. */
+/** The new ends of the router's links, by old interface name. Links have the same order in all instances. */
 function linkCounterparts(router: RouterName, from: Instance, to: Instance): Map<string, Counterpart> {
   const counterparts = new Map<string, Counterpart>();
   from.links.forEach((link, index) => {
@@ -61,9 +62,9 @@ function translateNexthop(
 ): RouteNexthop {
   const counterpart = counterparts.get(nexthop.interface);
   if (counterpart === undefined)
-    throw untranslatable(router, route, `leaves by '${nexthop.interface}', no link of the VN`);
+    throw untranslatable(router, route, `leaves by '${nexthop.interface}', which is not a link of the VN`);
   if (nexthop.via !== undefined && nexthop.via !== counterpart.oldPeer) {
-    throw untranslatable(router, route, `goes via ${nexthop.via}, but the neighbour there is ${counterpart.oldPeer}`);
+    throw untranslatable(router, route, `goes via ${nexthop.via}, but the neighbour is ${counterpart.oldPeer}`);
   }
   return {
     interface: counterpart.interface,
@@ -74,7 +75,7 @@ function translateNexthop(
 
 function translateSource(router: RouterName, route: Route, source: string, from: Instance, to: Instance): string {
   const index = from.links.findIndex((link) => link.a.address === source || link.b.address === source);
-  if (index < 0) throw untranslatable(router, route, `has source ${source}, no address of the router`);
+  if (index < 0) throw untranslatable(router, route, `has source ${source}, which is not an address of the router`);
   const link = to.links[index]!;
   return from.links[index]!.a.address === source ? link.a.address : link.b.address;
 }

@@ -1,4 +1,4 @@
-/** What a VN has for its life, whichever instance carries its traffic and wherever its routers are. */
+/** Plans what a VN keeps for its lifetime, across instances and placements. */
 
 import { formatAddress } from '../model/address.ts';
 import { accessInterface, accessVni, memberNexthop, peerGroup, sliceIds } from '../model/ids.ts';
@@ -8,7 +8,7 @@ import { type Gateway, gatewayOf, type Slice, type VirtualNetwork } from '../mod
 import type { NodeTunnelKind } from '../model/tunnel.ts';
 import { addresses, type LinkEnd } from './instance.ts';
 
-/** Planned once for a command, and passed along. */
+/** The plan of a VN, made once per command. */
 export interface VnPlan {
   readonly slice: Slice;
   readonly vn: VirtualNetwork;
@@ -23,7 +23,7 @@ export interface AccessLink {
   readonly gateway: GatewayName;
   readonly tunnel: NodeTunnelKind;
   readonly vni: number;
-  /** `a.b.c.d/31`: what other gateways route. */
+  /** `a.b.c.d/31`, which other gateways route. */
   readonly prefix: string;
   readonly gatewayEnd: AccessEnd;
   readonly hostEnd: AccessEnd;
@@ -43,11 +43,11 @@ interface PeerGroup {
   readonly peer: GatewayName;
   /** The same id at every gateway. */
   readonly id: number;
-  /** Of the end hosts behind the peer. */
+  /** The prefixes of the end hosts behind the peer. */
   readonly prefixes: readonly string[];
 }
 
-/** Pure; the same input gives the same plan. */
+/** Plans a VN. Pure: the same input gives the same plan. */
 export function planVn(slice: Slice, vn: VirtualNetwork): VnPlan {
   const access = planAccess(slice, vn);
   const offset = firstIndex(slice, vn, (other) => other.gateways.length);
@@ -63,12 +63,12 @@ export function planVn(slice: Slice, vn: VirtualNetwork): VnPlan {
   return { slice, vn, access, gateways };
 }
 
-/** Id of the nexthop at a gateway that leads into the instance in `slot`. */
+/** The id of the nexthop from a gateway into the instance in `slot`. */
 export function nexthopInto({ slice }: Pick<VnPlan, 'slice'>, gateway: GatewayPlan, slot: number): number {
   return memberNexthop(sliceIds(slice.number), slot, gateway.number);
 }
 
-/** An end host is never on its gateway's node. */
+/** Always a tunnel between nodes, because an end host is never on its gateway's node. */
 const accessTunnel: NodeTunnelKind = 'vxlan';
 
 function planAccess(slice: Slice, vn: VirtualNetwork): AccessLink[] {
@@ -94,7 +94,7 @@ function planAccess(slice: Slice, vn: VirtualNetwork): AccessLink[] {
   });
 }
 
-/** Where a VN's objects begin in a numbering that runs through all VNs of the slice. */
+/** The index of a VN's first object in a numbering across all VNs of the slice. */
 function firstIndex(slice: Slice, vn: VirtualNetwork, count: (vn: VirtualNetwork) => number): number {
   const position = slice.vns.findIndex((other) => other.name === vn.name);
   return slice.vns.slice(0, position).reduce((sum, other) => sum + count(other), 0);

@@ -5,22 +5,22 @@ import { gatewayLink, type Instance, type LinkEnd } from './instance.ts';
 import type { RoutingState } from './routes.ts';
 import { sides } from './routes.ts';
 
-/** Where the entries of an instance's routers end, that should lead from one gateway to an address behind another. */
+/** The router where the routes from one gateway to an address behind another end, and why. */
 interface DeadEnd {
   readonly router: RouterName;
   readonly why: 'no route' | 'no way on' | 'a loop';
 }
 
 /**
- * Follows the entries from a gateway's router hop by hop, every one of several next hops. Undefined: all ways lead to the other
- * gateway. Entries that reject packets are somebody's wish, and no dead end.
+ * Follows the routes from a gateway's router hop by hop, through every one of several next hops. Returns undefined if
+ * all ways lead to the other gateway. A route that rejects packets is intentional, and not a dead end.
  */
 export type Walk = (
   from: GatewayName,
   to: { readonly gateway: GatewayName; readonly address: string },
 ) => DeadEnd | undefined;
 
-/** For many walks through the same entries: all that does not depend on the walk is made once. */
+/** Prepares walks through the same routes: computes once what all of them need. */
 export function walkThrough(instance: Instance, routes: RoutingState): Walk {
   const owner = new Map(instance.links.flatMap(({ a, b }) => [a, b].map((end) => [end.address, end] as const)));
   const tables = new Map([...routes].map(([router, entries]) => [router, tableOf(entries)]));
@@ -39,7 +39,7 @@ export function walkThrough(instance: Instance, routes: RoutingState): Walk {
   return (from, { gateway, address }) => {
     const destination = parseAddress(address);
     const passed = new Set<string>();
-    /** Routers from which all ways lead to the gateway. */
+    /** The routers from which all ways lead to the gateway. */
     const good = new Set<string>();
 
     function follow(router: RouterName): DeadEnd | undefined {
@@ -63,7 +63,7 @@ export function walkThrough(instance: Instance, routes: RoutingState): Walk {
   };
 }
 
-/** In the order in which entries count: the longest prefix first, of these the lowest metric. */
+/** Sorts routes by precedence: the longest prefix first, then the lowest metric. */
 function tableOf(routes: readonly Route[]): { readonly route: Route; readonly prefix: Prefix }[] {
   return routes
     .map((route) => ({ route, prefix: parsePrefix(route.prefix) }))

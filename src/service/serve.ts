@@ -7,7 +7,7 @@ import { keepConnections } from '../controller/base/connections.ts';
 import { isDead, thisProcess } from '../controller/base/lock.ts';
 import { describeUnfinished } from '../controller/base/unfinished.ts';
 import { messageOf, VnmError } from '../model/errors.ts';
-import { defaultKeeping } from '../store/prune.ts';
+import { defaultRetention } from '../store/prune.ts';
 import type { Store } from '../store/store.ts';
 import { checkAllowedHosts } from './http/guard.ts';
 import { createHttpServer } from './http/server.ts';
@@ -118,7 +118,7 @@ export async function serve(store: Store, options: ServeOptions, log: Log, outsi
 
   function forget(): void {
     quietly(() => {
-      const rows = store.prune(defaultKeeping, Date.now());
+      const rows = store.prune(defaultRetention, Date.now());
       if (rows > 0) log.info('pruned', `${rows} old events and migrations were dropped`);
     });
   }

@@ -9,7 +9,7 @@ import {
 } from '../model/slice.ts';
 import type { RawLatencyLink, RawNode, RawRouter, RawSlice, RawVn } from './schema.ts';
 
-/** The slice of a file without faults. */
+/** Builds the slice of a file that has no faults. */
 export function buildSlice(raw: RawSlice): Slice {
   const vns = raw.vns ?? (raw.vn && raw.placements ? [{ ...raw.vn, placements: raw.placements }] : []);
   return {
@@ -24,7 +24,7 @@ export function buildSlice(raw: RawSlice): Slice {
   };
 }
 
-/** The slice's logins are for nodes that the user reaches; a node on the local testbed has its own. */
+/** Applies the slice's login defaults, but not to a node on the local testbed, which has its own login. */
 function buildNode(
   name: string,
   node: RawNode,

@@ -9,7 +9,9 @@ import { checkTopology } from './checks/topology.ts';
 import type { Draft } from './draft.ts';
 import type { Problem } from './fault.ts';
 
-/** All that the schema cannot say. `value` is the file as it was read, `draft` what could be made of it. */
+/**
+ * Checks everything that the schema cannot. `value` is the content of the file, `draft` the parts that could be read.
+ */
 export function checkMeaning(value: unknown, draft: Draft): Problem[] {
   return [
     ...checkForm(value),

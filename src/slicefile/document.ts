@@ -2,24 +2,24 @@ import { parseDocument, type YAMLError } from 'yaml';
 import { type Fault, type Position, withHint } from './fault.ts';
 import type { Path } from './path.ts';
 import { PlainReader } from './plain.ts';
-import { said } from './words.ts';
+import { excerpt } from './words.ts';
 
-/** Far more than a slice needs; what is larger would only keep the reader busy. */
+/** Far more than a slice needs; a larger file would only keep the reader busy. */
 const maxLength = 1024 * 1024;
 
-/** A slice file as YAML: plain values that still know where they stand. */
+/** A slice file as YAML: plain values and their positions. */
 export interface YamlDocument {
   /** Objects, arrays, strings, numbers, booleans, null. */
   readonly value: unknown;
-  /** Of the value at `path` or of its key; of the nearest thing around it when there is none. */
+  /** The position of the value at `path` or of its key; if there is none, of the nearest enclosing value. */
   readonly positionOf: (path: Path, part: 'value' | 'key') => Position;
-  /** What stands in the file for the value at `path`; undefined unless it is a scalar without quotes. */
+  /** The source text of the value at `path`; undefined unless it is a scalar without quotes. */
   readonly plainTextOf: (path: Path) => string | undefined;
 }
 
 /**
- * Reads YAML 1.2 (core schema). With syntax errors there is no document, because what is left of the file would only bring
- * faults that are none; duplicate keys, unknown tags and bad aliases leave the rest readable.
+ * Reads YAML 1.2 (core schema). Returns no document for a file with syntax errors, because the rest would only produce
+ * false faults. A file with duplicate keys, unknown tags or bad aliases is still readable.
  */
 export function readYaml(text: string, file: string): { faults: Fault[]; document?: YamlDocument } {
   if (text.length > maxLength) {
@@ -50,7 +50,9 @@ export function readYaml(text: string, file: string): { faults: Fault[]; documen
   return { faults, document: { value, positionOf, plainTextOf } };
 }
 
-/** Where an offset is; beyond the end, the end. The library's own counter loses lines in files with syntax errors. */
+/**
+ * Converts offsets to positions, at most the end of the text. The library's counter misses lines after syntax errors.
+ */
 function positionsIn(text: string): (offset: number) => Position {
   const starts = [0, ...[...text.matchAll(/\n/g)].map(({ index }) => index + 1)];
   return (offset) => {
@@ -65,7 +67,7 @@ function positionsIn(text: string): (offset: number) => Position {
   };
 }
 
-/** Running out of stack on a deeply nested file is one fault, however many errors follow from it. */
+/** The errors to report; a deeply nested file that exhausts the stack is one fault, not many. */
 function syntaxErrors(errors: readonly YAMLError[]): readonly YAMLError[] {
   const exhausted = errors.find((error) => error.code === 'RESOURCE_EXHAUSTION');
   return exhausted === undefined ? errors : [exhausted];
@@ -82,6 +84,6 @@ function wordsOf(error: YAMLError): [message: string, hint?: string] {
     case 'TAG_RESOLVE_FAILED':
       return ['unknown YAML tag', 'write the value without the tag'];
     default:
-      return [`not valid YAML: ${said(error.message)}`];
+      return [`invalid YAML: ${excerpt(error.message)}`];
   }
 }

@@ -1,6 +1,6 @@
 /**
- * What a slice file says about names, as far as it can be read although parts of it may be faulty: so that one run finds all
- * faults, and a wrong rate hides no unknown end host. Everything keeps its path.
+ * The readable parts of a slice file that may have faults, with their paths. They let one run find all faults, so that
+ * a wrong rate does not hide an unknown end host.
  */
 import type { Prefix } from '../model/address.ts';
 import { DraftReader, type Reference, type Section } from './draft-reader.ts';
@@ -10,7 +10,7 @@ import { vnetSchema } from './schema.ts';
 
 export interface Draft {
   readonly vnet: Prefix | undefined;
-  /** Whether the file says that the subnet may be of public address space. */
+  /** Whether the file allows the subnet to be in public address space. */
   readonly isPublic: boolean;
   readonly ntp: Section<Reference>;
   readonly nodes: Section<DraftNode>;
@@ -22,13 +22,13 @@ export interface DraftNode extends Named {
   readonly hasHost: boolean;
   readonly host: Reference | undefined;
   readonly address: Reference | undefined;
-  /** Its own, or the slice's default. */
+  /** The node's port, or the slice's default. */
   readonly port: number;
 }
 
 export interface DraftVn {
   readonly path: Path;
-  /** Empty when the file has none. */
+  /** Empty if the file has none. */
   readonly name: string;
   readonly routers: Section<Reference>;
   readonly links: Section<DraftPair>;
@@ -38,7 +38,7 @@ export interface DraftVn {
   readonly placements: Section<DraftPlacement>;
 }
 
-/** A link, the latency of one, or a flow. */
+/** A link, a latency, or a flow. */
 export interface DraftPair {
   readonly path: Path;
   readonly from: Reference | undefined;
@@ -65,7 +65,7 @@ interface Named {
   readonly path: Path;
 }
 
-/** `problems` are those of the schema in `value`. */
+/** Reads a draft. `problems` are the schema's problems with `value`. */
 export function readDraft(value: unknown, problems: readonly Problem[]): Draft {
   const reader = new DraftReader(value, problems);
   const vnet = vnetSchema.safeParse(reader.at(['vnet']));
@@ -124,7 +124,7 @@ function readVn(reader: DraftReader, path: Path, placements: Path): DraftVn {
   };
 }
 
-/** Each a name, or a map with one. */
+/** Reads the routers, each a name or a map with a name. */
 function readRouters(reader: DraftReader, path: Path): Section<Reference> {
   const section = reader.list(path, (router) => reader.reference(router) ?? reader.reference([...router, 'name']));
   const value = reader.at(path);

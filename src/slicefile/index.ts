@@ -1,4 +1,4 @@
-/** Slice files: YAML to a `Slice`, or to all its faults with their positions. */
+/** Slice files: reads YAML into a `Slice`, or reports all its faults with their positions. */
 export { checkSubnets } from './checks/subnet.ts';
 export { type Fault, formatFault } from './fault.ts';
 export { sliceJsonSchema } from './json-schema.ts';

@@ -8,7 +8,10 @@ import { describeValue, hintAmong, quote } from './words.ts';
 
 type Issue = z.core.$ZodIssue;
 
-/** Issues of the schema in the words of a slice file. `value` is what was checked, `plainTextOf` its scalars as written. */
+/**
+ * Translates the schema's issues to problems. `value` is the checked value, and `plainTextOf` returns the source text
+ * of its scalars.
+ */
 export function problemsOf(
   found: readonly Issue[],
   value: unknown,
@@ -16,10 +19,10 @@ export function problemsOf(
 ): Problem[] {
   const issues = inOneForm(found);
   const places = new Set(issues.filter(isWrongType).map(({ path }) => JSON.stringify(path)));
-  // The length of a text says nothing where a list should be.
-  const told = issues.filter((issue) => isWrongType(issue) || !places.has(JSON.stringify(issue.path)));
-  const hints = hintsOnQuotes(told, value, plainTextOf);
-  return told.flatMap((issue) => {
+  // A value of the wrong type has no other problems: the length of a text is irrelevant where a list should be.
+  const relevant = issues.filter((issue) => isWrongType(issue) || !places.has(JSON.stringify(issue.path)));
+  const hints = hintsOnQuotes(relevant, value, plainTextOf);
+  return relevant.flatMap((issue) => {
     const path = issue.path as Path;
     return toProblems(issue, path, valueAt(value, path), hints.get(JSON.stringify(path)));
   });

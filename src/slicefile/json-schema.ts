@@ -2,7 +2,7 @@ import * as z from 'zod';
 import type { Path } from './path.ts';
 import { sliceSchema } from './schema.ts';
 
-/** The part of JSON Schema that the slice file's own schema uses. */
+/** The part of JSON Schema that the schema of slice files uses. */
 export interface JsonSchema {
   readonly title?: string;
   readonly description?: string;
@@ -15,12 +15,12 @@ export interface JsonSchema {
 
 const schema = z.toJSONSchema(sliceSchema, { io: 'input' }) as JsonSchema;
 
-/** The JSON Schema (2020-12) of slice files, for editors. What it cannot say, such as that a router exists, `checkSlice` checks. */
+/** The JSON Schema (2020-12) of slice files, for editors. It cannot check, for example, that a router exists. */
 export function sliceJsonSchema(): object {
   return structuredClone(schema);
 }
 
-/** The schema of the value at `path`; undefined where nothing is allowed. */
+/** The schema of the value at `path`; undefined if no value is allowed there. */
 export function schemaAt(path: Path): JsonSchema | undefined {
   return path.reduce<JsonSchema | undefined>(
     (here, step) => (here === undefined ? undefined : childOf(here, step)),

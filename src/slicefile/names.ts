@@ -1,10 +1,10 @@
 import { isIP } from 'node:net';
-import { endsInNumber, parseAddress, usualNotation } from '../model/address.ts';
+import { dottedQuad, endsInNumber, parseAddress } from '../model/address.ts';
 import { VnmError } from '../model/errors.ts';
 import { parseNtpServer } from '../model/ntp-server.ts';
 import { quote } from './words.ts';
 
-/** A kind of name: what the schema and the messages say of it. */
+/** The rule for a kind of name, for the schema and for messages. */
 export interface NameRule {
   readonly noun: string;
   readonly pattern: RegExp;
@@ -28,7 +28,7 @@ export const gatewayName: NameRule = { noun: 'gateway name', ...anyCase };
 export const endHostName: NameRule = { noun: 'end host name', ...anyCase };
 export const placementName: NameRule = { noun: 'placement name', ...anyCase };
 
-/** The name itself. Throws VnmError `invalid-input` when it breaks the rule. */
+/** Returns a name unchanged. Throws VnmError `invalid-input` if it breaks the rule. */
 export function parseName(text: string, { noun, pattern, rule }: NameRule): string {
   if (pattern.test(text)) return text;
   const lower = text.toLowerCase();
@@ -36,34 +36,34 @@ export function parseName(text: string, { noun, pattern, rule }: NameRule): stri
   throw new VnmError('invalid-input', `${quote(text)} is not a ${noun}`, { hint });
 }
 
-/** A host name, IPv4 or IPv6 address, unchanged. Throws VnmError `invalid-input`. */
+/** Returns a host name, IPv4 or IPv6 address unchanged. Throws VnmError `invalid-input`. */
 export function parseHost(text: string): string {
   const isName =
     text.length <= 253 &&
     text.split('.').every((label) => /^[A-Za-z0-9]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?$/.test(label));
   if (isIP(text) !== 0 || (isName && !endsInNumber(text))) return text;
-  const address = usualNotation(text);
+  const address = dottedQuad(text);
   throw new VnmError('invalid-input', `${quote(text)} is neither a host name nor an IP address`, {
     hint:
       address === undefined
-        ? 'write it like node1.example.org or 192.0.2.7; the login and the port have keys of their own'
+        ? "write it like node1.example.org or 192.0.2.7; give the login and the port as 'user' and 'port'"
         : `it is another notation of an address: write ${address}`,
   });
 }
 
-/** An IPv4 address, unchanged. Throws VnmError `invalid-input`. */
+/** Returns an IPv4 address unchanged. Throws VnmError `invalid-input`. */
 export function parseAddressText(text: string): string {
   parseAddress(text);
   return text;
 }
 
-/** `host` or `host:port`, unchanged. Throws VnmError `invalid-input`. */
+/** Returns `host` or `host:port` unchanged. Throws VnmError `invalid-input`. */
 export function parseNtpServerText(text: string): string {
   parseNtpServer(text);
   return text;
 }
 
-/** A login. Throws VnmError `invalid-input`. */
+/** Returns a login name unchanged. Throws VnmError `invalid-input`. */
 export function parseUser(text: string): string {
   if (/^[A-Za-z0-9_][A-Za-z0-9._@-]{0,63}$/.test(text)) return text;
   throw new VnmError('invalid-input', `${quote(text)} is not a login name`, {

@@ -11,10 +11,10 @@ import { problemsOf } from './issues.ts';
 import { isMap, valueAt } from './path.ts';
 import { sliceSchema } from './schema.ts';
 
-/** `vnetAt`: where the subnet stands in the file, for `checkSubnets`. */
+/** A slice or its faults; `vnetAt` is the position of the subnet in the file, for `checkSubnets`. */
 export type CheckedSlice = { slice: Slice; vnetAt: Position } | { faults: Fault[] };
 
-/** The slice that `text` describes, or all its faults in the order of their positions. `file` is only named in them. */
+/** Reads a slice from `text`, or returns all its faults sorted by position. `file` only appears in the faults. */
 export function checkSlice(text: string, file: string): CheckedSlice {
   const { document, faults } = readYaml(text, file);
   if (document === undefined) return { faults: sortFaults(faults) };
@@ -28,48 +28,48 @@ export function checkSlice(text: string, file: string): CheckedSlice {
   if (!parsed.success || all.length > 0) return { faults: sortFaults(all) };
   const slice = buildSlice(parsed.data);
   const vnPath = (index: number) => (parsed.data.vns === undefined ? [] : ['vns', index]);
-  // Only of a slice that can be read as a whole.
+  // Checked only if the whole slice is readable.
   const tooMuch = checkCapacity(slice, vnPath).map(located);
   if (tooMuch.length > 0) return { faults: sortFaults(tooMuch) };
   return { slice, vnetAt: positionOf(['vnet'], 'value') };
 }
 
-/** The slice that `text` describes. Throws VnmError `invalid-input` whose message has a line per fault. */
+/** Reads a slice from `text`. Throws VnmError `invalid-input` whose message has a line per fault. */
 export function parseSlice(text: string, file: string): Slice {
   const checked = checkSlice(text, file);
   if ('slice' in checked) return checked.slice;
   throw new VnmError('invalid-input', checked.faults.map(formatFault).join('\n'));
 }
 
-/** The slice in a file. Throws VnmError `invalid-input` as `parseSlice` and `readSliceText` do. */
+/** Reads a slice from a file. Throws VnmError `invalid-input` as `parseSlice` and `readSliceText`. */
 export function readSlice(path: string): Slice {
   return parseSlice(readSliceText(path), path);
 }
 
-/** The name of the slice that `text` describes, whatever else is wrong in it; undefined where it has none. */
+/** The name of the slice in `text`, even if `text` has faults; undefined if it has no name. */
 export function sliceNameIn(text: string, file: string): string | undefined {
   const value = readYaml(text, file).document?.value;
   const name = isMap(value) ? valueAt(value, ['slice']) : undefined;
   return typeof name === 'string' ? name : undefined;
 }
 
-/** Some hundred times the largest slice that can be installed. */
+/** A few hundred times the size of the largest slice that can be installed. */
 const maxBytes = 4 * 1024 * 1024;
 
-/** The text of a slice file (UTF-8), which may come through a pipe. Throws VnmError `invalid-input` when it cannot be read. */
+/** Reads a slice file (UTF-8), or a pipe. Throws VnmError `invalid-input` if it cannot be read. */
 export function readSliceText(path: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(readBounded(path, { maxBytes, pipes: true }));
   } catch (error) {
     throw new VnmError('invalid-input', `cannot read the slice file ${path}: ${reasonOf(error)}`, {
-      hint: 'name a slice file in YAML of up to 4 MiB',
+      hint: 'give a slice file in YAML of at most 4 MiB',
       cause: error,
     });
   }
 }
 
 const reasons = new Map<unknown, string>([
-  ['ENOENT', 'there is no such file'],
+  ['ENOENT', 'no such file'],
   ['EACCES', 'permission denied'],
   ['ERR_ENCODING_INVALID_ENCODED_DATA', 'it is not UTF-8 text'],
 ]);

@@ -1,9 +1,9 @@
 import { quote } from './words.ts';
 
-/** Keys and list indices that lead to a value. */
+/** The keys and list indices from the root to a value. */
 export type Path = readonly (string | number)[];
 
-/** The value at `path`; undefined when there is none. */
+/** The value at `path`; undefined if there is none. */
 export function valueAt(value: unknown, path: Path): unknown {
   return path.reduce<unknown>(
     (here, step) => (isContainer(here) && Object.hasOwn(here, step) ? here[step] : undefined),
@@ -11,7 +11,7 @@ export function valueAt(value: unknown, path: Path): unknown {
   );
 }
 
-/** A copy of `value` with other values at some paths that it has. Aliases stay one value. */
+/** Copies `value` with replacements at some of its paths. Aliases remain one value. */
 export function withValues(value: unknown, values: readonly { path: Path; value: unknown }[]): unknown {
   const copy: unknown = structuredClone(value);
   for (const { path, value: replacement } of values) {
@@ -21,7 +21,7 @@ export function withValues(value: unknown, values: readonly { path: Path; value:
   return copy;
 }
 
-/** A path for people: `vn.links[0][2]`; keys that are no plain words are in quotes. */
+/** Formats a path for people, like `vn.links[0][2]`; quotes keys that are not plain words. */
 export function pathText(path: Path): string {
   return path
     .map((step, depth) => {
@@ -31,7 +31,7 @@ export function pathText(path: Path): string {
     .join('');
 }
 
-/** Whether `value` is an object and no array. */
+/** Whether `value` is an object, but not an array. */
 export function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
   return isContainer(value) && !Array.isArray(value);
 }

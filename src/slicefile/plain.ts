@@ -3,20 +3,20 @@ import type { Fault } from './fault.ts';
 import type { Path } from './path.ts';
 import { quote } from './words.ts';
 
-/** More would only be an attempt to blow the file up. */
+/** A file with more would only try to exhaust memory. */
 const maxAliases = 100;
 const maxAliased = 10_000;
 /** A slice is a few levels deep. */
 const maxDepth = 100;
 
-/** Turns nodes into plain values and finds nodes again by path. The first of several equal keys counts. */
+/** Converts YAML nodes to plain values, and finds nodes by path. Of several equal keys the first counts. */
 export class PlainReader {
   readonly faults: Fault[] = [];
   readonly #faultAt: (offset: number, message: string, hint?: string) => Fault;
   readonly #anchors = new Map<string, { node: Node; value: unknown; size: number }>();
   readonly #targets = new Map<Alias, Node>();
   readonly #pairs = new WeakMap<YAMLMap, ReadonlyMap<string, Pair>>();
-  /** Values read so far, and those of them that aliases stand for. */
+  /** The number of values read so far, and how many of them came from aliases. */
   #size = 0;
   #aliased = 0;
   #isFull = false;
@@ -32,7 +32,7 @@ export class PlainReader {
     if (isAlias(node)) return this.#readAlias(node);
     if (path.length > maxDepth) return this.#tooDeep(node);
     const value = this.#readContent(node, path);
-    // Only now: an alias inside its own anchor would make an endless value.
+    // Registered only now, because an alias inside its own anchor would make an endless value.
     if ('anchor' in node && node.anchor !== undefined) {
       this.#anchors.set(node.anchor, { node, value, size: this.#size - before });
     }
@@ -67,11 +67,11 @@ export class PlainReader {
     return [(pair?.key ?? null) as Node | null, (pair?.value ?? null) as Node | null];
   }
 
-  /** Kept, since every fault is looked up. */
+  /** The pairs of a map by key; cached, because every fault needs a lookup. */
   #pairsOf(map: YAMLMap): ReadonlyMap<string, Pair> {
     const known = this.#pairs.get(map);
     if (known !== undefined) return known;
-    // Of equal keys the first one stays.
+    // Reversed, so that the first of several equal keys stays.
     const pairs = new Map(map.items.toReversed().map((pair) => [keyText(pair.key), pair]));
     this.#pairs.set(map, pairs);
     return pairs;
@@ -111,7 +111,7 @@ export class PlainReader {
     return this.#faultAt(
       offset,
       `duplicate ${noun} ${quote(key)}`,
-      `it is already at ${first.line}:${first.column}${rule}`,
+      `first defined at ${first.line}:${first.column}${rule}`,
     );
   }
 
@@ -120,7 +120,7 @@ export class PlainReader {
     const anchor = this.#anchors.get(alias.source);
     if (anchor === undefined) {
       this.faults.push(
-        this.#faultAt(offset, `unknown anchor ${quote(alias.source)}`, 'an anchor stands before its aliases'),
+        this.#faultAt(offset, `unknown anchor ${quote(alias.source)}`, 'define an anchor before its aliases'),
       );
       return null;
     }

@@ -13,8 +13,8 @@ interface Repair {
 }
 
 /**
- * Hints for values where only the quotes are wrong, by their path as JSON: a name that YAML reads as a number (`1`, `0x10`, `1e3`),
- * as `true` or as `null`, and a number in quotes. A hint is given only where the value would then be right.
+ * Hints for values where only the quotes are wrong, by path as JSON: a name that YAML reads as a number (`1`, `0x10`,
+ * `1e3`), as `true` or as `null`, and a number in quotes. Gives a hint only if it makes the value valid.
  */
 export function hintsOnQuotes(
   issues: readonly Issue[],

@@ -10,21 +10,21 @@ const exponents = new Map([
   ['G', 9],
 ]);
 
-/** What the agent's traffic generator takes at most. */
+/** The highest rate that the agent's traffic generator accepts. */
 const maxRateBps = 1e11;
 
-/** Bits per second of `1.5Mbps`, `800kbps`, `2Gb/s`. Throws VnmError `invalid-input`. */
+/** Parses a rate like `1.5Mbps`, `800kbps` or `2Gb/s` to bits per second. Throws VnmError `invalid-input`. */
 export function parseRate(text: string): number {
   const [, digits, prefix] = ratePattern.exec(text) ?? [];
   if (digits === undefined || prefix === undefined) {
     const hint = /^\d+(\.\d+)?$/.test(text) ? `add a unit, like ${text}bps` : 'write it like 1.5Mbps, 800kbps or 2Gbps';
     throw new VnmError('invalid-input', `${quote(text)} is not a rate`, { hint });
   }
-  // As one decimal literal, because 1.1 * 1e6 is not 1100000.
+  // Parsed as one decimal literal, because 1.1 * 1e6 is not 1100000.
   const rateBps = Number(`${digits}e${exponents.get(prefix)}`);
-  if (rateBps === 0) throw new VnmError('invalid-input', 'a rate of zero', { hint: 'leave the flow out instead' });
+  if (rateBps === 0) throw new VnmError('invalid-input', 'the rate is zero', { hint: 'remove the flow instead' });
   if (rateBps > maxRateBps) {
-    throw new VnmError('invalid-input', `${quote(text)} is too high a rate`, { hint: 'at most 100Gbps' });
+    throw new VnmError('invalid-input', `the rate ${quote(text)} is too high`, { hint: 'at most 100Gbps' });
   }
   return rateBps;
 }

@@ -1,17 +1,17 @@
 /**
- * What a slice file looks like, before anything refers to anything. The titles and descriptions are in the JSON Schema, for
- * editors, and in the messages: a title says what was expected, a description is the hint.
+ * The schema of slice files; it does not check references. Titles and descriptions appear in the JSON Schema, for
+ * editors, and in messages: a title says what was expected, a description is the hint.
  */
 import * as z from 'zod';
 import { parsePrefix } from '../model/address.ts';
 import { messageOf, VnmError } from '../model/errors.ts';
 import { mtuRange } from '../model/mtu.ts';
 import { maxNtpServers, ntpServerPattern } from '../model/ntp-server.ts';
-import { patienceRangeS, usualPatienceS } from '../model/patience.ts';
+import { defaultPatienceS, patienceRangeS } from '../model/patience.ts';
 import { defaultRouterKind, routerKindNames } from '../model/router.ts';
 import * as names from './names.ts';
 import { parseRate, ratePattern } from './rate.ts';
-import { describeValue, quote, said } from './words.ts';
+import { describeValue, excerpt, quote } from './words.ts';
 
 interface Texts {
   readonly title: string;
@@ -19,7 +19,7 @@ interface Texts {
   readonly pattern?: string;
 }
 
-/** Text that `parse` turns into a value; message and hint of the VnmError it throws go into the issue. */
+/** A text that `parse` converts to a value; a VnmError becomes an issue with its message and hint. */
 function text<T>(texts: Texts, parse: (text: string) => T) {
   return z
     .string()
@@ -29,7 +29,7 @@ function text<T>(texts: Texts, parse: (text: string) => T) {
         return parse(value);
       } catch (error) {
         if (!(error instanceof VnmError)) throw error;
-        context.addIssue({ code: 'custom', message: said(messageOf(error)), params: { hint: error.hint } });
+        context.addIssue({ code: 'custom', message: excerpt(messageOf(error)), params: { hint: error.hint } });
         return z.NEVER;
       }
     });
@@ -40,7 +40,7 @@ function name(rule: names.NameRule) {
   return text(texts, (value) => names.parseName(value, rule));
 }
 
-/** A name that is declared elsewhere in the file; whether it is, is checked afterwards. */
+/** A name that must be declared elsewhere in the file; a later check verifies that. */
 function reference(title: string, description: string) {
   return z.string().meta({ title, description });
 }
@@ -53,7 +53,7 @@ const patience = z
   .min(patienceRangeS[0])
   .max(patienceRangeS[1])
   .describe(
-    `seconds that a slow node gets for a login, and the unit of all other limits, ${patienceRangeS.join(' to ')}; ${usualPatienceS} if left out`,
+    `seconds that a login may take, and the unit of all other time limits, ${patienceRangeS.join(' to ')}; ${defaultPatienceS} if left out`,
   );
 const latencyMs = z.number().min(0).describe('one-way latency in ms, 0 or more');
 const aNode = reference('node name', 'one of substrate.nodes');
@@ -65,7 +65,7 @@ const nodeSchema = z
     host: text(
       {
         title: 'host name or IP address',
-        description: 'where SSH reaches the node; without it the node gets a place on the local testbed',
+        description: 'the host for SSH; without it, the node is on the local testbed',
       },
       names.parseHost,
     ).exactOptional(),
@@ -74,12 +74,12 @@ const nodeSchema = z
     key: key.exactOptional(),
     patience: patience.exactOptional(),
     address: text(
-      { title: 'IPv4 address', description: 'where the other nodes send tunnel packets to, when that is not host' },
+      { title: 'IPv4 address', description: 'the address that other nodes send tunnel packets to, if not host' },
       names.parseAddressText,
     ).exactOptional(),
   })
   .describe(
-    'a host reached over SSH: { host: node1.example.org, port: 22, user: me, key: ~/.ssh/id_ed25519 }; {} for a place on the local testbed',
+    'a host reached over SSH: { host: node1.example.org, port: 22, user: me, key: ~/.ssh/id_ed25519 }; {} for a node on the local testbed',
   );
 
 const latencyLinkSchema = z
@@ -104,14 +104,14 @@ const linkSchema = z
 const gatewaySchema = z
   .strictObject({
     node: aNode.describe('the substrate node that is the gateway'),
-    router: aRouter.describe("the VN's router it is joined to"),
+    router: aRouter.describe('the router that the gateway connects to'),
   })
   .describe('{ node: NODE, router: ROUTER }');
 
 const endHostSchema = z
   .strictObject({
     node: aNode.describe('the substrate node that is the end host'),
-    gateway: reference('the name of one gateway', 'one of gateways; two gateways for one end host are not possible'),
+    gateway: reference('the name of one gateway', 'one of gateways; an end host has exactly one'),
   })
   .describe('{ node: NODE, gateway: GATEWAY }');
 
@@ -141,7 +141,7 @@ const flowSchema = z
   })
   .describe('{ from: END HOST, to: END HOST, rate: 1.5Mbps }');
 
-/** Its name alone, or a map. */
+/** A router: only its name, or a map. */
 const routerSchema = z
   .union([
     name(names.routerName),
@@ -152,8 +152,8 @@ const routerSchema = z
           .enum(routerKindNames, {
             error: ({ input }) =>
               typeof input === 'string'
-                ? `unknown kind of router ${quote(input)}`
-                : `expected a kind of router, found ${describeValue(input)}`,
+                ? `unknown router kind ${quote(input)}`
+                : `expected a router kind, found ${describeValue(input)}`,
           })
           .describe(`known kinds: ${routerKindNames.join(', ')}; ${defaultRouterKind} if left out`)
           .exactOptional(),
@@ -168,7 +168,7 @@ const placementSchema = z
 
 const placementsSchema = z
   .record(name(names.placementName), placementSchema)
-  .describe('where the routers are placed, by placement name: { initial: { a: n1, b: n2 } }');
+  .describe('the node of each router, by placement name: { initial: { a: n1, b: n2 } }');
 
 const vnShape = {
   name: name(names.vnName),
@@ -188,7 +188,7 @@ const vnShape = {
     .min(mtuRange[0])
     .max(mtuRange[1])
     .describe(
-      `largest packets that the VN carries, in bytes, ${mtuRange.join(' to ')}; if left out what its narrowest tunnel carries, 1500 at most`,
+      `the largest packets that the VN carries, in bytes, ${mtuRange.join(' to ')}; if left out, what its narrowest tunnel carries, at most 1500`,
     )
     .exactOptional(),
 };
@@ -210,13 +210,13 @@ const ntpSchema = z
   )
   .max(maxNtpServers)
   .describe(
-    `time servers that the controller and the nodes ask, at most ${maxNtpServers}: [ntp1.example.org, 192.0.2.7:123]; each one server, no pool`,
+    `NTP servers for the controller and the nodes, at most ${maxNtpServers}: [ntp1.example.org, 192.0.2.7:123]; single servers, not pools`,
   );
 
 const repairSchema = z
   .literal(['on', 'off', true, false], { error: ({ input }) => `expected on or off, found ${describeValue(input)}` })
   .transform((value) => value === 'on' || value === true)
-  .describe('whether the service repairs what differs on the nodes by itself: on or off; on if left out');
+  .describe('whether the service repairs differences on the nodes: on or off; on if left out');
 
 export const vnetSchema = text(
   {
@@ -234,12 +234,12 @@ export const sliceSchema = z
       .int()
       .min(1)
       .max(4095)
-      .describe('separates slices that share a node, 1 to 4095; made from the name if left out')
+      .describe('keeps slices on one node apart, 1 to 4095; made from the name if left out')
       .exactOptional(),
     vnet: vnetSchema,
     public: z
       .literal([true, false], { error: ({ input }) => `expected true or false, found ${describeValue(input)}` })
-      .describe('true where vnet is meant to be outside private (RFC 1918) and shared (RFC 6598) address space')
+      .describe('true if vnet may be outside private (RFC 1918) and shared (RFC 6598) address space')
       .exactOptional(),
     ssh: z
       .strictObject({
@@ -261,7 +261,7 @@ export const sliceSchema = z
           .describe('the substrate nodes by name: { n1: {}, n2: { host: node2.example.org } }'),
         latency: latencySchema.exactOptional(),
       })
-      .describe('the hosts the slice may use: { nodes: { n1: {}, n2: {} } }'),
+      .describe('the hosts that the slice may use: { nodes: { n1: {}, n2: {} } }'),
     vn: vnSchema.exactOptional(),
     placements: placementsSchema.exactOptional(),
     vns: z.array(placedVnSchema).min(1).describe('several VNs, each with its own placements').exactOptional(),

@@ -1,23 +1,25 @@
-/** How names and values of a slice file appear in messages. */
+/** Formats names and values of a slice file for messages. */
 
 const maxNameShown = 60;
 const maxListed = 16;
-const maxSaid = 300;
-/** Beyond these a suggestion would take longer than it is worth. */
+const maxExcerpt = 300;
+/** Limits for suggestions, which would take too long beyond them. */
 const maxCompared = 100;
 const maxComparedLength = 64;
 
-/** In single quotes, shortened, on one line. */
+/** Puts a text in single quotes, shortened, on one line. */
 export function quote(text: string): string {
   return `'${shorten(text, maxNameShown)}'`;
 }
 
-/** What somebody else says of the file, which may repeat any part of it: shortened, on one line. */
-export function said(text: string): string {
-  return shorten(text, maxSaid);
+/** Shortens a foreign text, which may repeat any part of the file, to one line. */
+export function excerpt(text: string): string {
+  return shorten(text, maxExcerpt);
 }
 
-/** With control characters escaped: a message stays one line, and harmless to a terminal, whatever the file holds. */
+/**
+ * Escapes control characters, so that a message stays one line and harmless to a terminal, whatever the file contains.
+ */
 export function oneLine(text: string): string {
   return text.replace(
     /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}]/gu,
@@ -25,13 +27,13 @@ export function oneLine(text: string): string {
   );
 }
 
-/** `a, b, c`, the rest of a long list left out. */
+/** Formats names as `a, b, c`; cuts a long list. */
 export function list(names: Iterable<string>): string {
   const first = take(names, maxListed + 1).map((name) => shorten(name, maxNameShown));
   return first.length > maxListed ? `${first.slice(0, maxListed).join(', ')}, ...` : first.join(', ');
 }
 
-/** What kind of thing a value is. */
+/** Describes a value, or its type. */
 export function describeValue(value: unknown): string {
   if (value === undefined || value === null) return 'nothing';
   if (Array.isArray(value)) return 'a list';
@@ -39,14 +41,14 @@ export function describeValue(value: unknown): string {
   return typeof value === 'string' ? quote(value) : `the ${typeof value} ${value}`;
 }
 
-/** The hint for a name that is not among the known ones. `plural` says what they are: `routers`. */
+/** The hint for an unknown name: the closest known name, or all of them. `plural` is their noun, like `routers`. */
 export function hintAmong(name: string, known: Iterable<string>, plural: string): string {
   const near = closest(name, known);
   if (near !== undefined) return `did you mean ${quote(near)}?`;
   return take(known, 1).length === 0 ? `there are no ${plural}` : `known ${plural}: ${list(known)}`;
 }
 
-/** The nearest of `known` by edit distance, if one is near enough to be what was meant. */
+/** The name in `known` with the smallest edit distance, if it is close enough to be what was meant. */
 export function closest(name: string, known: Iterable<string>): string | undefined {
   let best: { name: string; distance: number } | undefined;
   if (name.length > maxComparedLength) return undefined;
@@ -59,7 +61,10 @@ export function closest(name: string, known: Iterable<string>): string | undefin
   return best?.name;
 }
 
-/** Fewest insertions, deletions, replacements and swaps of neighbours (optimal string alignment); infinite beyond `limit`. */
+/**
+ * The fewest insertions, deletions, replacements and swaps of neighbours (optimal string alignment); infinite beyond
+ * `limit`.
+ */
 function editDistance(a: string, b: string, limit: number): number {
   if (Math.abs(a.length - b.length) > limit) return Number.POSITIVE_INFINITY;
   let beforeLast: number[] = [];
@@ -67,7 +72,7 @@ function editDistance(a: string, b: string, limit: number): number {
   for (let i = 1; i <= a.length; i += 1) {
     const row = Array<number>(b.length + 1).fill(Number.POSITIVE_INFINITY);
     row[0] = i;
-    // Further apart than the limit there is nothing to gain.
+    // Cells further from the diagonal than the limit cannot improve the result.
     for (let j = Math.max(1, i - limit); j <= Math.min(b.length, i + limit); j += 1) {
       const same = a[i - 1] === b[j - 1];
       let cost = Math.min(row[j - 1]! + 1, last[j]! + 1, last[j - 1]! + (same ? 0 : 1));
@@ -82,7 +87,7 @@ function editDistance(a: string, b: string, limit: number): number {
   return last[b.length]!;
 }
 
-/** The first ones, without a look at the rest: a file may have very many, and a fault for each. */
+/** The first items, without reading the rest: a file may have very many. */
 export function take<T>(items: Iterable<T>, count: number): T[] {
   const taken: T[] = [];
   for (const item of items) {

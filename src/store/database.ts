@@ -8,18 +8,19 @@ import { inspectDatabase } from './inspect.ts';
 import { fileAt, removeIfUnused } from './unused.ts';
 import { upgradeDatabase } from './upgrades.ts';
 
-/** Version of schema.sql, kept in `pragma user_version`. */
+/** The version of schema.sql, stored in `pragma user_version`. */
 export const schemaVersion = 7;
 
 const inMemory = ':memory:';
 
 /**
- * Opens the controller's database, creating it where there is none. Write-ahead log, foreign keys enforced, waits up to
- * 5 s for another command's write. One of an older version is upgraded, and a copy of it kept next to it. Throws VnmError `failed`,
- * and leaves the path as it was, for what is not a database of this program (`inspectDatabase`), and when it cannot be opened.
+ * Opens the controller's database, or creates it. It has a write-ahead log, enforces foreign keys, and waits up to 5 s
+ * for another command's write. A database of an older version is upgraded, and a copy kept next to it. Throws VnmError
+ * `failed` for a file that is not a database of this program (`inspectDatabase`) or cannot be opened, and leaves it
+ * unchanged.
  */
 export function openDatabase(path: string): { readonly db: Db; readonly isNew: boolean } {
-  if (path === '') throw new VnmError('failed', 'the database has no name', { hint: 'name a file with --db' });
+  if (path === '') throw new VnmError('failed', 'the database has no name', { hint: 'give a file with --db' });
   const isMemory = path === inMemory;
   const isNew = !isMemory && !inspectDatabase(path, schemaVersion);
   let db: Db | undefined;
@@ -33,15 +34,15 @@ export function openDatabase(path: string): { readonly db: Db; readonly isNew: b
   } catch (error) {
     if (db === undefined || isThere()) {
       closeDatabase(db, isNew ? path : undefined);
-      throw tell(error, path);
+      throw openError(error, path);
     }
   }
-  // Another command had created it, had nothing to write, and removed it meanwhile; SQLite may have failed on what was left.
+  // Another command created the file, wrote nothing and removed it meanwhile; SQLite may have failed on its remains.
   db.close();
   return openDatabase(path);
 }
 
-/** `unused`: the path of a database that goes, if nothing was written to it. */
+/** Closes a database. Removes the file at `unused` if nothing was written to it. */
 export function closeDatabase(db: Db | undefined, unused?: string): void {
   if (db !== undefined && unused !== undefined) removeIfUnused(db, unused);
   db?.close();
@@ -51,15 +52,15 @@ function prepare(db: Db, path: string): void {
   db.pragma('journal_mode = WAL');
   upgradeDatabase(db, path, schemaVersion);
   db.pragma('foreign_keys = ON');
-  // Two commands that start on a new file at once: the second waits for the first and finds the schema there.
+  // When two commands open a new file at once, the second waits for the first and finds the schema.
   db.transaction(() => createSchema(db, path)).immediate();
 }
 
-function tell(error: unknown, path: string): unknown {
-  const told = asDatabaseError(error, path);
-  if (told instanceof VnmError) return told;
+function openError(error: unknown, path: string): unknown {
+  const converted = asDatabaseError(error, path);
+  if (converted instanceof VnmError) return converted;
   return new VnmError('failed', `cannot open the database ${path}: ${messageOf(error)}`, {
-    hint: 'check the path and its permissions, or name another file with --db',
+    hint: 'check the path and its permissions, or choose another file with --db',
     cause: error,
   });
 }
@@ -68,13 +69,17 @@ function createSchema(db: Db, path: string): void {
   const version = db.pragma('user_version', { simple: true });
   if (version === schemaVersion) return;
   if (version !== 0) {
-    throw new VnmError('failed', `the database ${path} has version ${version}, this program knows ${schemaVersion}`, {
-      hint: 'use the program version that made it, or another file with --db',
-    });
+    throw new VnmError(
+      'failed',
+      `the database ${path} has version ${version}, but this program supports only up to ${schemaVersion}`,
+      {
+        hint: 'use the program version that created it, or choose another file with --db',
+      },
+    );
   }
   const tables = db.prepare('select count(*) from sqlite_schema').pluck().get();
   if (tables !== 0) {
-    throw new VnmError('failed', `${path} is a database of something else`, { hint: 'name another file with --db' });
+    throw new VnmError('failed', `${path} is a database of another program`, { hint: 'choose another file with --db' });
   }
   db.exec(readFileSync(packageFile('schema.sql'), 'utf8'));
   db.pragma(`user_version = ${schemaVersion}`);

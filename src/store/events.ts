@@ -1,28 +1,28 @@
 export interface StoredEvent {
-  /** Grows; never used again. */
+  /** Grows; never reused. */
   readonly id: number;
   readonly at: number;
   readonly slice: string | null;
   readonly kind: string;
   readonly message: string;
-  /** What `add` was given; null without. */
+  /** The detail that was given to `add`, or null. */
   readonly detail: unknown;
 }
 
-/** What happened, for people to read later. */
+/** The log of what happened, for people. */
 export interface EventStore {
   add(slice: string | undefined, kind: string, message: string, detail?: unknown): void;
   /** Newest first. */
   list(slice?: string, limit?: number): StoredEvent[];
-  /** How many of these kinds there were since an instant. */
+  /** The number of events of these kinds since an instant. */
   count(slice: string, kinds: readonly string[], since: number): number;
-  /** What came after the event `id`, oldest first; 0: from the first on. */
+  /** The events after the event `id`, oldest first; 0: from the first one. */
   after(id: number, limit: number, slice?: string): StoredEvent[];
-  /** The latest of these kinds, newest first. */
+  /** The latest events of these kinds, newest first. */
   ofKinds(kinds: readonly string[], slice: string | undefined, limit: number): StoredEvent[];
-  /** Id of the newest; 0 when there is none. */
+  /** The id of the newest event; 0 if there is none. */
   lastId(): number;
-  /** Id of the newest that is older than an instant; 0 when there is none. */
+  /** The id of the newest event before an instant; 0 if there is none. */
   lastIdBefore(at: number): number;
 }
 

@@ -1,38 +1,42 @@
 import type { Db } from './db.ts';
 import type { Holder } from './locks.ts';
 
-/** `unknown`: the service has not looked yet, or cannot. `suspect`: it does not answer, for too short a time to say more. */
+/**
+ * `unknown`: the service has not checked yet, or cannot. `suspect`: no response, but not long enough to count as down.
+ */
 export type HealthState = 'unknown' | 'up' | 'suspect' | 'down';
-/** `tunnel`: a virtual link, or a gateway's into its router. `path`: from one gateway to another, end to end. */
+/**
+ * `tunnel`: a virtual link, or the link of a gateway to its router. `path`: from one gateway to another, end to end.
+ */
 export type HealthKind = 'node' | 'router' | 'tunnel' | 'path';
 
-/** The health of one thing as the service last knew it. */
+/** The last known health of a node, router, tunnel or path. */
 export interface HealthRecord {
-  /** '' for a node, which is the slice's. */
+  /** '' for a node, which belongs to the slice. */
   readonly vn: string;
   readonly kind: HealthKind;
-  /** `p1`, `a`, `a-b`, `ga-gb`. */
+  /** Like `p1`, `a`, `a-b`, `ga-gb`. */
   readonly name: string;
   readonly state: HealthState;
   readonly since: number;
-  /** Why it is in this state, in words. */
+  /** Why it is in this state, for people. */
   readonly cause: string;
 }
 
-/** The process that watches. */
+/** The process of the service. */
 interface ServiceRecord extends Holder {
   readonly url: string;
   readonly startedAt: number;
-  /** When it last said that it lives. */
+  /** When it last reported that it is running. */
   readonly seenAt: number;
 }
 
 export interface HealthStore {
-  /** Replaces all that is known of a slice. */
+  /** Replaces all records of a slice. */
   save(slice: string, records: readonly HealthRecord[]): void;
   /** Nodes first, then VN by VN. */
   list(slice: string): HealthRecord[];
-  /** Answers the service that is there already, unless `isDead`; else this one takes its place. */
+  /** Registers the service. Returns the other one instead if one is registered and not `isDead`. */
   register(service: ServiceRecord, isDead: (other: ServiceRecord) => boolean): ServiceRecord | undefined;
   seen(at: number): void;
   unregister(): void;

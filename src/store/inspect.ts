@@ -1,15 +1,15 @@
-/** What is at a path before it is opened as the controller's database: what belongs to others is not touched. */
+/** Inspects a path before it is opened as the controller's database, to leave the files of others untouched. */
 import { accessSync, constants, existsSync, type Stats, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Database from 'better-sqlite3';
 import { kindOf, readStart } from '../model/bounded-file.ts';
 import { messageOf, VnmError } from '../model/errors.ts';
 
-/** Tables that every version has. */
+/** The tables that every version has. */
 const ownTables = ['slices', 'vns', 'instances', 'migrations', 'routes', 'events'];
-/** The schema is at the front of a file. */
+/** Enough to contain the schema, which is at the front of a file. */
 const startBytes = 16 * 1024 * 1024;
-const another = 'name another file with --db';
+const another = 'choose another file with --db';
 const [settleMs, pauseMs] = [5000, 20];
 const magic = 'SQLite format 3\0';
 
@@ -19,8 +19,8 @@ interface Found {
 }
 
 /**
- * Answers whether there is a file. Throws VnmError `failed` for all that is not a database of this program of version `known` or an
- * older one: what is no file, no database, of another program, of a later version, or cannot be written. Nothing is written.
+ * Returns whether the file exists. Throws VnmError `failed` for anything but a writable database of this program with
+ * version `known` or older: not a file, not a database, of another program, or of a later version. Writes nothing.
  */
 export function inspectDatabase(path: string, known: number): boolean {
   const stats = statOf(path);
@@ -30,11 +30,11 @@ export function inspectDatabase(path: string, known: number): boolean {
   }
   const kind = kindOf(stats);
   if (kind !== undefined) throw refused(path, `it is ${kind}`, another);
-  // An empty one is what SQLite leaves when it is stopped at the very start, and what `mktemp` makes.
+  // An empty file is allowed: SQLite leaves one when it is killed at the start, and `mktemp` creates one.
   try {
     if (stats.size > 0) refuseForeign(path, stats, known);
   } catch (error) {
-    // Another command that had made it, and had nothing to write, may have removed it meanwhile.
+    // Another command may have created it, written nothing and removed it meanwhile.
     if (statOf(path) === undefined) return inspectDatabase(path, known);
     throw error;
   }
@@ -46,7 +46,12 @@ function statOf(path: string): Stats | undefined {
   try {
     return statSync(path, { throwIfNoEntry: false });
   } catch (error) {
-    throw refused(path, messageOf(error), 'check the path and its permissions, or name another file with --db', error);
+    throw refused(
+      path,
+      messageOf(error),
+      'check the path and its permissions, or choose another file with --db',
+      error,
+    );
   }
 }
 
@@ -57,8 +62,8 @@ function refuseForeign(path: string, stats: Stats, known: number): void {
   if (!start.subarray(0, magic.length).equals(Buffer.from(magic, 'latin1'))) {
     throw refused(path, 'it is not a database', another);
   }
-  // With a log next to it the newest part is there, and the file may be half written at this moment. Reading both makes no file where
-  // both files of the log are there.
+  // With a log next to it, the newest data is in the log, and the file may be half written. Reading both creates no
+  // file if both files of the log exist.
   const first = wasLogged || isLogged() ? undefined : lookAtStart(start);
   refuseOthers(path, first ?? lookAtFile(path), known);
 }
@@ -67,16 +72,20 @@ function refuseOthers(path: string, { version, tables }: Found, known: number): 
   if (version === 0 && tables.length === 0) return;
   const isOwn = version > 0 && ownTables.every((table) => tables.includes(table));
   if (!isOwn) {
-    const hint = 'it was left as it is; name another file with --db';
-    throw new VnmError('failed', `${path} is a database of something else`, { hint });
+    const hint = 'it was not changed; choose another file with --db';
+    throw new VnmError('failed', `${path} is a database of another program`, { hint });
   }
   if (version <= known) return;
-  throw new VnmError('failed', `the database ${path} has version ${version}, this program knows ${known}`, {
-    hint: 'use the program version that made it, or another file with --db',
-  });
+  throw new VnmError(
+    'failed',
+    `the database ${path} has version ${version}, but this program supports only up to ${known}`,
+    {
+      hint: 'use the program version that created it, or choose another file with --db',
+    },
+  );
 }
 
-/** As one file by itself, so that SQLite finds all of it there, and no log. */
+/** Reads the start of the file, patched to look complete and without a log to SQLite. */
 function startOf(path: string, { size }: Stats): Buffer {
   let start: Buffer;
   try {
@@ -92,7 +101,7 @@ function startOf(path: string, { size }: Stats): Buffer {
   return start;
 }
 
-/** In memory, where nothing is made next to the file. Undefined where the beginning is not enough. */
+/** Inspects the start in memory, which creates no files. Returns undefined if the start is not enough. */
 function lookAtStart(start: Buffer): Found | undefined {
   try {
     return lookAt(new Database(start));
@@ -102,8 +111,8 @@ function lookAtStart(start: Buffer): Found | undefined {
 }
 
 /**
- * Who only reads may take the journal of a transaction that is just ending for one that was left behind (SQLite's ticket 3883), and
- * cannot set up the log of a database that is just being made. Neither lasts.
+ * Inspects the file, read-only. Retries two errors that do not last: a reader may mistake the journal of an ending
+ * transaction for a leftover one (SQLite's ticket 3883), and cannot set up the log of a database that is being created.
  */
 function lookAtFile(path: string, deadline = Date.now() + settleMs): Found {
   try {
@@ -118,7 +127,7 @@ function lookAtFile(path: string, deadline = Date.now() + settleMs): Found {
     if (code !== 'SQLITE_READONLY_ROLLBACK') throw refused(path, messageOf(error), another, error);
     throw refused(
       path,
-      'a program ended in the middle of writing it',
+      'a program was stopped while it wrote to it',
       `roll it back with: sqlite3 ${path} .tables`,
       error,
     );
@@ -127,7 +136,7 @@ function lookAtFile(path: string, deadline = Date.now() + settleMs): Found {
 
 function lookAt(db: Database.Database): Found {
   try {
-    // In one transaction, or another command may create the schema in between.
+    // In one transaction, because another command may create the schema in between.
     return db.transaction(() => ({
       tables: db.prepare<[], string>('select name from sqlite_schema').pluck().all(),
       version: db.pragma('user_version', { simple: true }) as number,
@@ -142,9 +151,9 @@ function requireWritable(path: string, needed: string): void {
     accessSync(needed, constants.W_OK);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') throw refused(path, `there is no directory ${needed}`, `make it with mkdir -p ${needed}`);
+    if (code === 'ENOENT') throw refused(path, `the directory ${needed} does not exist`, `run 'mkdir -p ${needed}'`);
     const what = needed === path ? 'it' : `the directory ${needed}`;
-    const hint = `make ${needed} writable for you, or name another file with --db`;
+    const hint = `make ${needed} writable for you, or choose another file with --db`;
     throw refused(path, `${what} cannot be written (${code})`, hint, error);
   }
 }

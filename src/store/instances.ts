@@ -8,24 +8,26 @@ import type { Db } from './db.ts';
 
 type InstanceState = 'installing' | 'active' | 'joining' | 'draining' | 'removing';
 
-/** An instance as recorded, without its plan. */
+/** A recorded instance, without its plan. */
 export interface InstanceRecord {
   readonly id: number;
   readonly slice: string;
   readonly vn: string;
-  /** Of the slice file's; null: its placement has no name, since a router has moved. */
+  /** The name in the slice file; null: the placement has no name, because a router has moved. */
   readonly placementName: string | null;
   readonly slot: number;
   readonly state: InstanceState;
   readonly createdAt: number;
 }
 
-/** What of the VNs is, or may be, on the nodes. */
+/** The instances that are, or may be, on the nodes. */
 export interface InstanceStore {
   list(filter?: { slice?: string; vn?: string }): InstanceRecord[];
   /** The instance that carries the VN's traffic. */
   active(slice: string, vn: string): InstanceRecord | undefined;
-  /** Records an instance before anything of it is made, in the lowest of `slots` that is free. Throws `conflict` when none is. */
+  /**
+   * Records an instance before it is created, in the lowest free slot of `slots`. Throws `conflict` if none is free.
+   */
   add(
     slice: string,
     vn: string,
@@ -34,27 +36,28 @@ export interface InstanceStore {
     plan: (slot: number) => Instance,
     namespaces: (instance: Instance) => ReadonlyMap<RouterName, NamespaceName>,
   ): { record: InstanceRecord; instance: Instance };
-  /** The plan of a recorded instance, with the moves of its routers. */
+  /** The plan of a recorded instance, including the moves of its routers. */
   plan(id: number): Instance;
   namespaces(id: number): Map<RouterName, NamespaceName>;
-  /** Records that a router is being set up on a second node. Throws VnmError `conflict` when it moves already or is on that
-   * node, `not-found` for a router that the instance does not have.
+  /**
+   * Records that a router is being set up on a second node. Throws VnmError `conflict` if it is already moving or on
+   * that node, `not-found` for a router that the instance does not have.
    */
   beginMove(id: number, router: RouterName, to: { readonly node: NodeName; readonly namespace: NamespaceName }): void;
-  /** The router is now on the node it moved to, and only there. `placementName`: of the placement that results. */
+  /** Records that the router is now only on the node it moved to. `placementName` is the name of the new placement. */
   endMove(id: number, router: RouterName, placementName: string | null): void;
-  /** The router stays where it was, and nothing of it is left on the second node. */
+  /** Records that the router stays on its node, and that the second node has nothing of it. */
   cancelMove(id: number, router: RouterName): void;
   setState(id: number, state: InstanceState): void;
-  /** Makes `id` the one that carries the traffic, `old` the one that drains, in one step. */
+  /** Makes `id` the active instance and `old` the draining one, in one step. */
   activate(id: number, old?: number): void;
-  /** Forgets an instance of which nothing is left on any node. */
+  /** Removes the record of an instance that is on no node any more. */
   remove(id: number): void;
   saveRoutes(id: number, routes: ReadonlyMap<RouterName, readonly Route[]>): void;
   routes(id: number): Map<RouterName, Route[]>;
   /**
-   * What somebody has added to a router, as it was found now. It is not what the database wants there, but a migration takes it along,
-   * also when the router's node is dead. Nothing for an instance that has gone.
+   * Records the routes that somebody added to a router. They are not part of the wanted state, but a migration clones
+   * them too, even if the router's node is dead. Does nothing for an instance that no longer exists.
    */
   saveAddedRoutes(id: number, router: RouterName, added: readonly Route[]): void;
   addedRoutes(id: number): Map<RouterName, Route[]>;
@@ -118,9 +121,9 @@ export function instanceStore(db: Db): InstanceStore {
       db.transaction(() => {
         const { placement, moving } = loadPlan(db, one(id));
         if (!placement.has(router)) throw new VnmError('not-found', `there is no router '${router}'`);
-        if (moving?.has(router)) throw new VnmError('conflict', `router '${router}' is moving already`);
+        if (moving?.has(router)) throw new VnmError('conflict', `router '${router}' is already moving`);
         if (placement.get(router) === node) {
-          throw new VnmError('conflict', `router '${router}' is on node '${node}' already`);
+          throw new VnmError('conflict', `router '${router}' is already on node '${node}'`);
         }
         db.prepare(
           'update instance_routers set moving_to = ?, moving_namespace = ? where instance_id = ? and router = ?',
@@ -155,7 +158,7 @@ export function instanceStore(db: Db): InstanceStore {
     }),
     routes: (id) => loadRoutes(db, id, 'own'),
     saveAddedRoutes: (id, router, added) => {
-      // They are looked at often and change seldom.
+      // Called often, but the routes seldom change.
       if (isDeepStrictEqual(loadRoutes(db, id, 'added').get(router) ?? [], added)) return;
       db.transaction(() => {
         if (db.prepare('select 1 from instances where id = ?').get(id) === undefined) return;
@@ -186,7 +189,7 @@ function freeSlot(db: Db, sliceName: string, slice: number, slots: number): numb
   );
   for (let slot = 0; slot < slots; slot += 1) if (!taken.has(slot)) return slot;
   throw new VnmError('conflict', `slice '${sliceName}' has no room for another instance: all ${slots} are in use`, {
-    hint: 'take down what an interrupted migration left behind (pl-vnm status), or give the slice a larger vnet',
+    hint: "run 'pl-vnm status' to find an interrupted migration and resume or undo it, or give the slice a larger vnet",
   });
 }
 
@@ -285,15 +288,15 @@ function linkEnd({ node, router, gateway, name, address, mac }: EndRow): LinkEnd
   };
 }
 
-/** Throws VnmError `failed` for one that another version of this program made. */
+/** Parses a tunnel kind. Throws VnmError `failed` for a kind of another version of this program. */
 function tunnelKind(text: string): TunnelKind {
   if (isTunnelKind(text)) return text;
-  throw new VnmError('failed', `the database has a tunnel of kind '${text}', which this version does not know`, {
-    hint: 'use the program version that made it',
+  throw new VnmError('failed', `the database has a tunnel of kind '${text}', which this version does not support`, {
+    hint: 'use the program version that created it',
   });
 }
 
-/** The VN's own, or what somebody has added. */
+/** `own`: a route of the VN. `added`: a route that somebody added. */
 type RouteKind = 'own' | 'added';
 
 function insertRoutes(db: Db, id: number, router: RouterName, routes: readonly Route[], kind: RouteKind): void {

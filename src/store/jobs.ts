@@ -5,32 +5,34 @@ import type { Holder } from './locks.ts';
 
 export type MissedPolicy = 'skip' | 'once';
 type JobState = 'active' | 'paused' | 'done';
-/** `unchanged`: the VN was there already. `missed`: no service was there to start it in time. `skipped`: it could not be started. */
+/**
+ * `unchanged`: the VN was already there. `missed`: no service ran at the due time. `skipped`: the run could not start.
+ */
 export const runOutcomes = ['completed', 'unchanged', 'rolled-back', 'failed', 'skipped', 'missed'] as const;
 export type RunOutcome = (typeof runOutcomes)[number];
 
-/** What a job is to do and when; times are Unix ms. */
+/** What a job does and when; times are Unix ms. */
 export interface NewJob {
   readonly name: string;
   readonly slice: string;
   readonly vn: string;
-  /** To take in turn. */
+  /** The placements to move to, in turn. */
   readonly placements: readonly string[];
   /** A pattern, or null for a job that is due once, `at`. */
   readonly cron: string | null;
   readonly at: number | null;
   readonly timezone: string;
-  /** JSON of the migration's options, without the placement. */
+  /** The migration's options as JSON, without the placement. */
   readonly options: string;
   readonly missed: MissedPolicy;
   readonly retries: number;
-  /** Before the first retry. */
+  /** The wait before the first retry. */
   readonly retryWaitMs: number;
-  /** After it is due. */
+  /** How long after its due time a run may still start. */
   readonly latestStartMs: number;
 }
 
-/** A run to try again, and from when on. */
+/** A run to retry, and the earliest time for it. */
 export interface Retry extends DueRun {
   readonly at: number;
 }
@@ -38,10 +40,10 @@ export interface Retry extends DueRun {
 export interface JobRecord extends NewJob {
   readonly id: number;
   readonly state: JobState;
-  /** Why it is paused, or did not run before it was done. */
+  /** Why the job is paused, or done without a run. */
   readonly reason: string | null;
   readonly createdAt: number;
-  /** Whatever was due until then is among its runs. */
+  /** All runs that were due until then are recorded. */
   readonly checkedAt: number;
   readonly retry: Retry | null;
 }
@@ -50,13 +52,13 @@ export interface RunRecord {
   readonly id: number;
   readonly jobId: number;
   readonly dueAt: number;
-  /** From 1; 0: by hand. */
+  /** From 1; 0: started by hand. */
   readonly attempt: number;
   /** Null until it is chosen. */
   readonly placement: string | null;
-  /** Null: it did not start, or not yet. */
+  /** Null if it did not start, or not yet. */
   readonly startedAt: number | null;
-  /** Null while it is under way. */
+  /** Null while it is running. */
   readonly finishedAt: number | null;
   readonly outcome: RunOutcome | null;
   readonly migrationId: number | null;
@@ -65,7 +67,7 @@ export interface RunRecord {
   readonly holder: Holder | null;
 }
 
-/** Which run: when it was due, and which attempt of it. */
+/** Identifies a run by its due time and attempt. */
 export interface DueRun {
   readonly dueAt: number;
   readonly attempt: number;
@@ -77,7 +79,7 @@ export interface ClosedRun extends DueRun {
   readonly message: string;
 }
 
-/** What changes of a job. */
+/** The changes to a job. */
 export interface JobChange {
   readonly state?: JobState;
   readonly reason?: string | null;
@@ -85,7 +87,7 @@ export interface JobChange {
   readonly retry?: Retry | null;
 }
 
-/** What became due, all in one transaction. */
+/** The changes and runs of a job to record in one transaction. */
 export interface JobStep {
   readonly change: JobChange;
   readonly closed: readonly ClosedRun[];
@@ -101,17 +103,17 @@ interface RunEnd {
 }
 
 export interface JobStore {
-  /** Throws VnmError `conflict` when the name is taken. */
+  /** Throws VnmError `conflict` if the name is taken. */
   add(job: NewJob, now: number): JobRecord;
   find(name: string): JobRecord | undefined;
-  /** By name. */
+  /** All jobs, sorted by name. */
   list(): JobRecord[];
-  /** Forgets it with its runs. */
+  /** Removes a job and its runs. */
   remove(id: number): void;
   change(id: number, change: JobChange): void;
   /**
-   * Writes what `decide` answers for the job as it is now, while no other process can write. Answers what of it was written: a run that is
-   * among the job's already is not written again, nor started. Undefined when there is no such job any more.
+   * Records what `decide` returns for the current job, in one transaction. Returns what was recorded: a run that is
+   * already recorded is neither recorded again nor started. Returns undefined if the job no longer exists.
    */
   advance(
     id: number,
@@ -119,13 +121,13 @@ export interface JobStore {
     now: number,
     decide: (job: JobRecord, underWay: RunRecord | undefined) => JobStep,
   ): { closed: readonly ClosedRun[]; started: RunRecord | undefined } | undefined;
-  /** Begins a run by hand. Answers the one that is under way instead, when there is one. */
+  /** Starts a run by hand. Returns the current run instead if there is one. */
   startByHand(id: number, holder: Holder, now: number): { started: RunRecord } | { underWay: RunRecord };
-  /** The placement is chosen, and the migration begins. */
+  /** Records the chosen placement, and that the migration begins. */
   begin(runId: number, placement: string, now: number): void;
   /**
-   * Ends a run that is under way, and changes its job by what `decide` answers for the job as it is now and how many attempts of the
-   * run have failed, this one among them. Answers the job afterwards; undefined when the run had ended already or is gone.
+   * Ends a run, and changes its job by what `decide` returns for the current job and the number of failed attempts of
+   * the run, including this one. Returns the changed job; undefined if the run has already ended or no longer exists.
    */
   finish(
     runId: number,
@@ -137,7 +139,7 @@ export interface JobStore {
   underWay(): RunRecord[];
 }
 
-/** The message of a run that was stopped with the service; it is no failure of the job. */
+/** The message of a run that was stopped with the service, which is not a failure of the job. */
 export const interruptedMessage = 'the service ended';
 
 interface JobRow extends Omit<JobRecord, 'placements' | 'retry'> {
@@ -186,7 +188,7 @@ export function jobStore(db: Db): JobStore {
     );
   }
 
-  /** What is tried again keeps its placement, whatever was moved by others meanwhile. */
+  /** Inserts a run. A retry keeps its placement, even if others have moved the VN meanwhile. */
   function insertStarted(
     jobId: number,
     { dueAt, attempt }: DueRun,
@@ -207,8 +209,8 @@ export function jobStore(db: Db): JobStore {
       db
         .transaction(() => {
           if (jobs('where name = ?', job.name).length > 0) {
-            throw new VnmError('conflict', `there is a job '${job.name}' already`, {
-              hint: `take another name, or remove it first: pl-vnm job remove ${job.name}`,
+            throw new VnmError('conflict', `job '${job.name}' already exists`, {
+              hint: `choose another name, or run 'pl-vnm job remove ${job.name}' first`,
             });
           }
           return insertJob(prepare, job, now);
@@ -272,7 +274,7 @@ export function jobStore(db: Db): JobStore {
 
 type Prepare = <P extends unknown[] = unknown[], R = unknown>(sql: string) => Statement<P, R>;
 
-/** Each statement is compiled once: the service asks the same all the time. */
+/** Compiles each statement once, because the service runs the same ones all the time. */
 function preparing(db: Db): Prepare {
   const known = new Map<string, Statement>();
   return <P extends unknown[], R>(sql: string) => {
@@ -282,7 +284,7 @@ function preparing(db: Db): Prepare {
   };
 }
 
-/** Attempts of the same due run that failed by themselves. */
+/** The number of attempts of the same due run that failed; attempts that ended with the service do not count. */
 function failuresOf(prepare: Prepare, { jobId, dueAt }: RunRecord): number {
   return prepare<unknown[], number>(
     `select count(*) from job_runs where job_id = ? and due_at = ? and attempt > 0

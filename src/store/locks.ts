@@ -1,7 +1,7 @@
-/** A process, told apart from any other that has or had its number. */
+/** Identifies a process, even among processes that had the same pid. */
 export interface Holder {
   readonly host: string;
-  /** Id of the machine's start. */
+  /** The id of the machine's boot. */
   readonly boot: string;
   readonly pid: number;
   readonly processStart: string;
@@ -16,11 +16,11 @@ export interface LockRecord extends Holder {
   readonly at: number;
 }
 
-/** Who works on what. */
+/** The locks of commands on slices and VNs. */
 export interface LockStore {
   /**
-   * Answers the id of the new lock, or the lock that is in its way: on the same VN, or when either is on the whole slice. Locks of
-   * which `isDead` are dropped.
+   * Returns the id of the new lock, or the conflicting lock: one on the same VN, or if either is on the whole slice.
+   * Removes locks that are `isDead`.
    */
   acquire(
     wanted: { slice: string; vn: string | undefined; command: string; holder: Holder },

@@ -19,30 +19,30 @@ export interface MigrationStart {
   /** As JSON. */
   readonly options: string;
   readonly urpfBefore: UrpfMode;
-  /** Id of the instance that carries the traffic when it begins. */
+  /** The id of the instance that carries the traffic at the start. */
   readonly oldInstance: number;
 }
 
-/** What becomes known while it runs. */
+/** What becomes known during a migration. */
 interface MigrationProgress {
   readonly newInstance?: number;
-  /** Under which the gateways are about to be armed. */
+  /** The id under which the gateways are about to be armed. */
   readonly armedId?: string;
   /** How long the old instance is kept after the redirections. */
   readonly drainMs?: number;
-  /** Routers whose node was unreachable when they were cloned, so that the record had to do. */
+  /** Routers that were cloned from the record, because their nodes were unreachable. */
   readonly fromRecord?: readonly string[];
-  /** Kept with the options. */
+  /** Stored with the options. */
   readonly yardstick?: Yardstick;
 }
 
-/** What was seen of the pairs of end hosts before anything was changed: afterwards it must be no less. */
+/** The reachability of the pairs of end hosts before the migration, which must not get worse. */
 export interface Yardstick {
-  /** Not seen to reach each other. */
+  /** Pairs whose reachability was not proven. */
   readonly unproven: readonly HostPair[];
-  /** Seen by an echo alone; unknown in a record of an earlier version. */
+  /** Pairs that only an echo proved; undefined in records of earlier versions. */
   readonly byEcho?: readonly HostPair[] | undefined;
-  /** Lost packets of the VN's full size; unknown in a record of an earlier version. */
+  /** Pairs that lost packets of the VN's full size; undefined in records of earlier versions. */
   readonly narrow?: readonly HostPair[] | undefined;
 }
 
@@ -53,7 +53,7 @@ export interface HostPair {
 
 export interface MigrationRecord extends Omit<MigrationStart, 'fromNodes' | 'toNodes'> {
   readonly id: number;
-  /** Null in records that an earlier version wrote. */
+  /** Null in records of earlier versions. */
   readonly fromNodes: Readonly<Record<string, string>> | null;
   readonly toNodes: Readonly<Record<string, string>> | null;
   readonly newInstance: number | null;
@@ -68,7 +68,7 @@ export interface MigrationRecord extends Omit<MigrationStart, 'fromNodes' | 'toN
   readonly error: string | null;
 }
 
-/** One redirection with its planned and real instants (Unix ms by the controller's clock). */
+/** One redirection with its planned and actual instants (Unix ms on the controller's clock). */
 export interface RedirectionRecord {
   readonly gateway: GatewayName;
   readonly plannedAt: number;
@@ -86,52 +86,52 @@ export interface FlowRecord {
   readonly received: number;
   /** Lost on the way. */
   readonly lost: number;
-  /** Arrived at the receiving node, whose socket had no room for them. */
+  /** Arrived at the receiving node, but its socket buffer was full. */
   readonly receiverDropped: number;
   readonly reordered: number;
   readonly duplicated: number;
   readonly maxGapMs: number;
-  /** One way, end host to end host; null when nothing arrived. */
+  /** One-way latency, end host to end host; null if nothing arrived. */
   readonly minLatencyMs: number | null;
   readonly maxLatencyMs: number | null;
-  /** By the loss model; null when the migration ended before a schedule was made, or the old path carried nothing. */
+  /** By the loss model; null if the migration ended before it had a schedule, or the old path delivered nothing. */
   readonly predictedLost: number | null;
   readonly predictedAddedDelayMs: number | null;
 }
 
-/** A phase with its instants (Unix ms). One that was interrupted lasts until the migration goes on. */
+/** A phase with its instants (Unix ms). An interrupted phase lasts until the migration continues. */
 export interface PhaseRecord {
   readonly name: string;
   readonly startedAt: number;
   readonly finishedAt: number | null;
 }
 
-/** All that is recorded of a migration. */
+/** The complete record of a migration. */
 export interface MigrationDetail extends MigrationRecord {
   readonly phases: PhaseRecord[];
   readonly redirections: RedirectionRecord[];
   readonly flows: FlowRecord[];
 }
 
-/** Migrations with their phases, redirections and results. */
+/** The migrations with their phases, redirections and results. */
 export interface MigrationStore {
   start(migration: MigrationStart): number;
-  /** Marks the beginning of a phase; the previous one ends. */
+  /** Records that a phase begins and the previous one ends. */
   phase(id: number, name: string, at: number): void;
-  /** Written down before it is acted on. */
+  /** Records progress, before the migration acts on it. */
   progress(id: number, progress: MigrationProgress): void;
   find(id: number): MigrationRecord | undefined;
   detail(id: number): MigrationDetail | undefined;
-  /** Those that were interrupted, or could not be undone completely, oldest first. */
+  /** Migrations that were interrupted, or could not be undone completely, oldest first. */
   unfinished(slice?: string, vn?: string): MigrationRecord[];
   finish(id: number, outcome: Outcome, at: number, error?: string): void;
   saveRedirections(id: number, redirections: readonly RedirectionRecord[]): void;
   saveFlows(id: number, flows: readonly FlowRecord[]): void;
   /** Newest first. */
   list(slice?: string, limit?: number): MigrationRecord[];
-  /** Those that were started after the migration `id`, oldest first; 0: from the first on. */
+  /** Migrations that started after the migration `id`, oldest first; 0: from the first one. */
   after(id: number, limit: number): MigrationRecord[];
-  /** Id of the newest; 0 when there is none. */
+  /** The id of the newest migration; 0 if there is none. */
   lastId(): number;
 }
 
@@ -219,7 +219,7 @@ export function migrationStore(db: Db): MigrationStore {
         .map(recordOf),
     finish: db.transaction((id: number, outcome: Outcome, at: number, error?: string) => {
       endPhase.run(at, id);
-      // One that failed stays in its phase: from there it goes on.
+      // A failed migration stays in its phase, from which it can continue.
       db.prepare(
         `update migrations set state = iif(? = 'failed', state, ?), outcome = ?, finished_at = ?, error = ? where id = ?`,
       ).run(outcome, outcome, outcome, at, error ?? null, id);

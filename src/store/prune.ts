@@ -1,19 +1,22 @@
-/** What is kept of what happened. What is needed to go on with a migration is never dropped. */
-export interface Keeping {
+/** How much history to keep. Records that a migration needs to continue are never removed. */
+export interface Retention {
   readonly eventDays: number;
   readonly events: number;
-  /** Of those that are finished. */
+  /** Finished migrations. */
   readonly migrations: number;
-  /** Of each job. */
+  /** Runs of each job. */
   readonly jobRuns: number;
 }
 
-export const defaultKeeping: Keeping = { eventDays: 90, events: 50_000, migrations: 20_000, jobRuns: 1000 };
+export const defaultRetention: Retention = { eventDays: 90, events: 50_000, migrations: 20_000, jobRuns: 1000 };
 
 const dayMs = 86_400_000;
 
-/** Drops the oldest beyond what is kept; answers how many rows went. The file keeps its size and uses the room again. */
-export function prune(db: Db, { eventDays, events, migrations, jobRuns }: Keeping, now: number): number {
+/**
+ * Removes the oldest records beyond the retention, and returns their number. The file keeps its size and reuses the
+ * space.
+ */
+export function prune(db: Db, { eventDays, events, migrations, jobRuns }: Retention, now: number): number {
   const oldEvents = db
     .prepare('delete from events where at < ? or id <= (select max(id) from events) - ?')
     .run(now - eventDays * dayMs, events);

@@ -6,14 +6,14 @@ import { isRouterKind, type Router } from '../model/router.ts';
 import type { LatencyMap, Slice, SubstrateNode, VirtualNetwork } from '../model/slice.ts';
 import type { Db } from './db.ts';
 
-/** Slices as the user wants them: substrate, VNs and placements. */
+/** The slices as the user defined them: substrate, VNs and placements. */
 export interface SliceStore {
   names(): string[];
-  /** Undefined when there is no slice of that name. */
+  /** The slice with this name, or undefined. */
   find(name: string): Slice | undefined;
   /**
-   * Writes a slice, replacing an earlier version. Throws VnmError `conflict` when the change would contradict what is
-   * installed: only latencies, patience, NTP servers, MTUs, repair, flows and placements may change under an installed VN.
+   * Saves a slice over an earlier version. Throws VnmError `conflict` if the change would contradict what is installed:
+   * only latencies, patience, NTP servers, MTUs, repair, flows and placements may change while a VN is installed.
    */
   save(slice: Slice): void;
   remove(name: string): void;
@@ -36,7 +36,7 @@ export function sliceStore(db: Db): SliceStore {
   };
 }
 
-/** What is installed was made from these parts of the slice; they stay until it is uninstalled. */
+/** Refuses changes to the parts of a slice that its installed VNs were made from. */
 function refuseContradiction(db: Db, old: Slice, slice: Slice): void {
   const installed = db
     .prepare<[string], string>(
@@ -98,7 +98,7 @@ function saveSlice(db: Db, slice: Slice): void {
     .get(slice.name, slice.number, formatPrefix(slice.vnet), slice.latency.defaultMs, slice.repair ? 1 : 0)!;
   saveSubstrate(db, id, slice);
   saveNtpServers(db, id, slice);
-  // VN rows keep their ids: instances refer to them.
+  // VN rows keep their ids, because instances refer to them.
   const kept = slice.vns.map((vn) => vn.name);
   for (const name of db.prepare<[number], string>('select name from vns where slice_id = ?').pluck().all(id)) {
     if (!kept.includes(name)) db.prepare('delete from vns where slice_id = ? and name = ?').run(id, name);
@@ -291,19 +291,19 @@ interface RouterRow {
   config: string;
 }
 
-/** Throws VnmError `failed` for one of a kind that another version of this program knows. */
+/** Loads a router. Throws VnmError `failed` for a kind of another version of this program. */
 function loadRouter({ name, kind, config }: RouterRow): Router {
   if (isRouterKind(kind)) return { name, kind, config: JSON.parse(config) as Router['config'] };
   throw new VnmError(
     'failed',
-    `router '${name}' in the database is of kind '${kind}', which this version does not know`,
+    `router '${name}' in the database is of kind '${kind}', which this version does not support`,
     {
-      hint: 'use the program version that made it',
+      hint: 'use the program version that created it',
     },
   );
 }
 
-/** SQL's null is an absent key in the model. */
+/** Drops keys with SQL's null, which the model represents by absent keys. */
 function withoutNulls(row: object): object {
   return Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null));
 }

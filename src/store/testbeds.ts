@@ -1,7 +1,9 @@
-/** Local testbeds. The row is written before anything is made, so that an interrupted `up` can be cleaned. */
+/**
+ * The local testbeds. A testbed is recorded before anything is created, so that an interrupted `up` can be cleaned up.
+ */
 export interface TestbedStore {
   add(id: string, directory: string): void;
-  /** What testbed up made, and for which slices. */
+  /** Records what `testbed up` created, and for which slices. */
   saveRecord(id: string, record: unknown, slices: readonly string[]): void;
   list(): TestbedRow[];
   forSlice(slice: string): TestbedRow | undefined;
@@ -16,7 +18,7 @@ export interface TestbedRow {
   readonly record: string | null;
 }
 
-/** The part of the record that says where the nodes are; the rest is the testbed's own. */
+/** The part of the record with the places of the nodes; only the testbed uses the rest. */
 export interface TestbedPlaces {
   readonly knownHosts: string;
   readonly nodes: readonly {
@@ -25,7 +27,7 @@ export interface TestbedPlaces {
     readonly port: number;
     readonly user: string;
     readonly key: string;
-    /** Where other nodes send tunnel packets. */
+    /** The address that other nodes send tunnel packets to. */
     readonly address: string;
   }[];
 }

@@ -1,6 +1,6 @@
 /**
- * Older databases brought to the present schema, version by version. What an upgrade makes is written out, and stays when schema.sql
- * goes on: the next upgrade starts from it.
+ * Upgrades older databases to the current schema, version by version. Each upgrade is complete SQL that does not change
+ * when schema.sql does, because the next upgrade starts from its result.
  */
 import { closeSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs';
 import Database from 'better-sqlite3';
@@ -8,7 +8,7 @@ import { messageOf, VnmError } from '../model/errors.ts';
 import { isFullError } from './database-error.ts';
 import type { Db } from './db.ts';
 
-/** The numbered list: SQL from each version to the next. */
+/** The SQL from each version to the next. */
 const upgrades: Readonly<Record<number, string>> = {
   1: `
     create table new_slices (
@@ -64,7 +64,7 @@ const upgrades: Readonly<Record<number, string>> = {
       from_record text
     ) strict;
 
-    -- Version 1 could not go on with a migration that was interrupted. What is still there of the latest one of a VN says how to.
+    -- Version 1 could not continue an interrupted migration. The remaining instances of a VN's latest one show how.
     create temp table unfinished as
       select m.id,
         (select id from instances where vn_id = v.id and placement = m.from_placement order by id limit 1) as old_instance,
@@ -299,9 +299,9 @@ const upgrades: Readonly<Record<number, string>> = {
 };
 
 /**
- * Brings an older database to version `to`, wholly or not at all; leaves a new and a newer one alone. The file as it was stays next to
- * it, as `<path>.v<its version>`, once all steps have succeeded. Throws VnmError `failed`; the database then works as before with the
- * program version that made it, and the next command tries again.
+ * Upgrades an older database to version `to`, completely or not at all; ignores an empty or newer one. Once all steps
+ * have succeeded, a copy of the old file is kept next to it as `<path>.v<its version>`. Throws VnmError `failed`; the
+ * database then still works with the program version that created it, and the next command tries again.
  */
 export function upgradeDatabase(db: Db, path: string, to: number): void {
   const isOlder = () => upgrades[versionOf(db)] !== undefined && versionOf(db) < to;
@@ -309,41 +309,41 @@ export function upgradeDatabase(db: Db, path: string, to: number): void {
   const from = versionOf(db);
   const copy = `${path}.v${from}`;
   let step: string | undefined;
-  // While they are enforced, the rows that refer to a table go with its old shape.
+  // Otherwise dropping an old table would delete the rows that refer to it.
   db.pragma('foreign_keys = OFF');
   try {
     db.transaction(() => {
-      // Another command may have done it meanwhile.
+      // Another command may have upgraded it meanwhile.
       if (!isOlder()) return;
-      step = 'the copy of it';
+      step = 'copying it';
       makeCopy(path, partialOf(copy));
       for (let version = from; version < to; version += 1) {
         step = `the upgrade from version ${version} to ${version + 1}`;
         db.exec(upgrades[version]!);
       }
-      step = 'the check of its references';
+      step = 'checking its references';
       refuseBroken(db);
       db.pragma(`user_version = ${to}`);
-      step = 'the copy of it';
+      step = 'copying it';
       renameSync(partialOf(copy), copy);
-      step = 'the end of the upgrade';
+      step = 'committing the upgrade';
     }).immediate();
   } catch (error) {
-    // Another command may be at it.
+    // Another command may be upgrading it.
     if (step === undefined) throw error;
     rmSync(partialOf(copy), { force: true });
     throw new VnmError('failed', `the database ${path} stays at version ${from}: ${step} failed: ${messageOf(error)}`, {
-      hint: `${adviceFor(error, path)}; until then the program version that made it still works with it`,
+      hint: `${adviceFor(error, path)}; until then use the program version that created it`,
       cause: error,
     });
   }
 }
 
 function adviceFor(error: unknown, path: string): string {
-  if (error instanceof Broken) return 'name another file with --db, or remove the rows that refer to nothing';
+  if (error instanceof Broken) return 'choose another file with --db, or remove the rows with broken references';
   const isFull = isFullError(error) || (error as NodeJS.ErrnoException).code === 'ENOSPC';
   return isFull
-    ? `make room for two more copies of ${path} on its disk, and run the command again`
+    ? `free space for two more copies of ${path} on its disk, and run the command again`
     : `check the disk and the permissions of ${path}, and run the command again`;
 }
 
@@ -355,15 +355,18 @@ class Broken extends Error {}
 
 function refuseBroken(db: Db): void {
   const [broken] = db.pragma('foreign_key_check') as { table: string }[];
-  if (broken !== undefined) throw new Broken(`its table ${broken.table} refers to what is not in it`);
+  if (broken !== undefined) throw new Broken(`its table ${broken.table} has broken references`);
 }
 
-/** Where a copy is made; what an earlier command left there when it was stopped is no use. */
+/** The path of an unfinished copy. One that an interrupted command left behind is overwritten. */
 function partialOf(copy: string): string {
   return `${copy}.partial`;
 }
 
-/** Through a connection of its own, which reads what is committed: no other process can write meanwhile. On the disk when it returns. */
+/**
+ * Copies the database through a separate connection, which reads the committed data; no other process can write
+ * meanwhile. The copy is on the disk when this returns.
+ */
 function makeCopy(path: string, copy: string): void {
   rmSync(copy, { force: true });
   const reader = new Database(path, { readonly: true });

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { messageOf, VnmError } from '../model/errors.ts';
-import { secondsText, shownPatienceS, type TimeLimits, timeLimits, usualPatienceS } from '../model/patience.ts';
+import { defaultPatienceS, observedPatienceS, secondsText, type TimeLimits, timeLimits } from '../model/patience.ts';
 import type { Method, NodeFacts, ParamsInput, Results } from '../vsys/messages.ts';
 import { encodePolicy, type Policy, policySchema } from '../vsys/policy.ts';
 import type { CallOptions } from '../vsys/rpc.ts';
@@ -55,7 +55,7 @@ export async function connectAgent(target: AgentTarget, options: AgentOptions): 
   const session = await connectSsh(target, options);
   try {
     const prepared = await prepareNode(session, target.slice, bundle, options);
-    const patience = shownPatienceS(target.patience ?? usualPatienceS, prepared.surveyMs);
+    const patience = observedPatienceS(target.patience ?? defaultPatienceS, prepared.surveyMs);
     const slow = { ...session, limits: timeLimits(patience) };
     const { channel, facts } = await attachCurrent(slow, prepared.command, bundle, options);
     return connectionOf(slow, channel, facts);

@@ -52,7 +52,7 @@ export async function runOnce(place: Place, seed: number, run: number): Promise<
     if (phase !== undefined) detail += await strike(fault, phase, { place, random, migrating, ...placements }, hurts);
     const { code, overdue, stderr } = await migrating.finished;
     if (overdue) problems.push('migrate did not end by itself');
-    const kept = /the program was kept by .*/.exec(stderr);
+    const kept = /exiting with open resources: .*/.exec(stderr);
     if (kept !== null) problems.push(kept[0]);
     // Now and then the first attempt to go on meets what went wrong as well.
     const isLate = random.next() < 0.3 && place.store.migrations.unfinished(slice.name).length > 0;

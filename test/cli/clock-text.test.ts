@@ -5,12 +5,12 @@ import { table } from '../../src/cli/output.ts';
 const clock = { offsetMs: -12.3456, boundMs: 0.5, boundNowMs: 0.6, source: 'ntp', errors: [] } as const;
 
 describe('clocks for people', () => {
-  it('has a cell for each heading, dashes for a node that is unreachable', () => {
+  it('clockCells returns a cell for each heading, and dashes for an unreachable node', () => {
     expect(clockCells(clock)).toEqual(['-12.346', '0.500', '0.600', 'ntp']);
     expect(clockCells(undefined)).toEqual(clockHeading.map(() => '-'));
   });
 
-  it('says once what could not be used', () => {
+  it('clockNotes reports each unusable time source once', () => {
     expect(clockNotes([clock])).toEqual([]);
     const errors = ["this machine: NTP server 'x' did not answer within 1000 ms"];
     expect(
@@ -19,13 +19,13 @@ describe('clocks for people', () => {
         { ...clock, errors: [...errors, 'n1: y'] },
       ]),
     ).toEqual([
-      "not used for the clocks: this machine: NTP server 'x' did not answer within 1000 ms\nnot used for the clocks: n1: y",
+      "time source not used: this machine: NTP server 'x' did not answer within 1000 ms\ntime source not used: n1: y",
     ]);
   });
 });
 
 describe('table', () => {
-  it('puts latencies that are half a round trip to the right like all numbers', () => {
+  it('table right-aligns latencies that are half a round trip, like all numbers', () => {
     expect(table(['min'], [['~9.50'], ['140.25']])).toBe('   min\n------\n ~9.50\n140.25');
   });
 });

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { doctorExitCode, lacks } from '../../src/cli/commands/doctor.ts';
+import { doctorExitCode, missingFeatures } from '../../src/cli/commands/doctor.ts';
 import type { NodeReport } from '../../src/controller/doctor.ts';
 
 const fine: NodeReport = { node: 'a', reachable: true, problems: [], features: [{ name: 'root', available: true }] };
@@ -14,11 +14,11 @@ const lacking: NodeReport = {
 };
 const unreachable: NodeReport = { node: 'c', reachable: false, problems: ['c cannot be reached'] };
 
-it('what an unreachable node lacks is unknown', () => {
-  expect([fine, lacking, unreachable].map(lacks)).toEqual(['nothing', 'root, vxlan', 'unknown']);
+it("missingFeatures returns 'unknown' for an unreachable node", () => {
+  expect([fine, lacking, unreachable].map(missingFeatures)).toEqual(['nothing', 'root, vxlan', 'unknown']);
 });
 
-it('an unreachable node makes the exit code 4, whatever else is wrong', () => {
+it('doctorExitCode returns 4 if a node is unreachable, whatever else is wrong', () => {
   const exitCode = (...nodes: NodeReport[]) => {
     return doctorExitCode({ slice: 's', ok: nodes.every((node) => node.problems.length === 0), nodes });
   };

@@ -7,12 +7,12 @@ test.each([
   ['5m', 300_000],
   ['2h', 7_200_000],
   ['1d', 86_400_000],
-])('%s', (text, ms) => {
+])('%s is parsed to %d ms and formatted again', (text, ms) => {
   expect(parseDuration(text)).toBe(ms);
   expect(durationText(ms)).toBe(text);
 });
 
-test('is written in the largest unit that fits', () => {
+test('durationText uses the largest unit that divides the duration', () => {
   expect(['60s', '120m', '1500ms', '0s'].map((text) => durationText(parseDuration(text)))).toEqual([
     '1m',
     '2h',
@@ -21,6 +21,6 @@ test('is written in the largest unit that fits', () => {
   ]);
 });
 
-test.each(['5', 's', '1.5h', '-1s', '1 h', '5m ', '9999999999s'])("'%s' is none", (text) => {
+test.each(['5', 's', '1.5h', '-1s', '1 h', '5m ', '9999999999s'])("parseDuration refuses '%s'", (text) => {
   expect(() => parseDuration(text)).toThrow(`'${text}' is not a duration`);
 });

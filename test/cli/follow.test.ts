@@ -12,7 +12,7 @@ beforeEach(() => {
 });
 afterEach(() => remove());
 
-it('follows what is there and what another process adds, without a service, until it is asked to end', async () => {
+it('follow yields existing events and those of another process, without a service, until it is aborted', async () => {
   for (const kind of ['a', 'b', 'c']) store.events.add('three', kind, 'text');
   const abort = new AbortController();
   const kinds: string[] = [];
@@ -30,7 +30,7 @@ it('follows what is there and what another process adds, without a service, unti
   expect(kinds).toEqual(['b', 'c', 'd']);
 });
 
-it('follows one slice', async () => {
+it('follow yields only the events of the given slice', async () => {
   store.events.add('other', 'a', 'text');
   store.events.add('three', 'b', 'text');
   const abort = new AbortController();
@@ -42,12 +42,12 @@ it('follows one slice', async () => {
   expect(kinds).toEqual(['b']);
 });
 
-it('an event is one line, whatever it says', () => {
+it('eventLine formats an event as one line, whatever its message contains', () => {
   const event = { id: 1, at: 0, slice: null, kind: 'x', message: 'two\nlines \u001b[2J', detail: null };
   expect(eventLine(event)).toBe('1970-01-01T00:00:00.000Z  -         x                     two\\u000alines \\u001b[2J');
 });
 
-it('events since an instant begin with the first that is not older', () => {
+it('lastIdBefore excludes events at the given instant', () => {
   store.events.add('three', 'a', 'text');
   const { id, at } = store.events.list()[0]!;
   expect(store.events.lastIdBefore(at)).toBe(0);

@@ -1,4 +1,4 @@
-/** How the program ends: tried with programs of their own. */
+/** The end of the program, tested with separate processes. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
@@ -10,32 +10,32 @@ const module = new URL('../../src/cli/leave.ts', import.meta.url);
 function start(body: string) {
   const script = `
     import { createServer } from 'node:net';
-    import { leave } from '${module}';
+    import { exitAfterCommand } from '${module}';
     process.exitCode = 6;
     ${body}
-    leave((kept) => process.stderr.write(kept), 100);`;
+    exitAfterCommand((resources) => process.stderr.write(resources), 100);`;
   return spawn(process.execPath, ['--input-type=module-typescript', '-e', script], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
 }
 
-test('the process waits only a while for what was left open, and reports it', async () => {
+test('the process waits only a while for open resources, and reports them', async () => {
   const child = start("createServer().listen(0, '127.0.0.1');");
-  const [[code], told] = await Promise.all([once(child, 'close'), text(child.stderr)]);
+  const [[code], stderr] = await Promise.all([once(child, 'close'), text(child.stderr)]);
   expect(code).toBe(6);
-  expect(told).toContain('TCPServerWrap');
+  expect(stderr).toContain('TCPServerWrap');
 });
 
-test('where nothing was left open it ends at once, and tells nothing', async () => {
+test('the process ends immediately and silently if nothing is open', async () => {
   const child = start('');
-  const [[code], told] = await Promise.all([once(child, 'close'), text(child.stderr)]);
-  expect({ code, told }).toEqual({ code: 6, told: '' });
+  const [[code], stderr] = await Promise.all([once(child, 'close'), text(child.stderr)]);
+  expect({ code, stderr }).toEqual({ code: 6, stderr: '' });
 });
 
-test('what waits to be printed is printed', async () => {
+test('the process prints all pending output before it ends', async () => {
   const child = start("createServer().listen(0, '127.0.0.1'); process.stdout.write('x'.repeat(10_000_000));");
   const ended = once(child, 'exit');
-  // Longer than it would stay with nothing to print.
+  // Longer than the process would stay without pending output.
   await sleep(1000);
   expect(child.exitCode).toBeNull();
   expect((await text(child.stdout)).length).toBe(10_000_000);

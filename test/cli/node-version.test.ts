@@ -4,7 +4,7 @@ import { isRecent, needed } from '../../src/cli/node-version.mjs';
 
 const { engines } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
 
-test('what the program says it needs is what package.json says', () => {
+test('the program needs the version that package.json requires', () => {
   expect(engines.node).toBe(`>=${needed}`);
 });
 
@@ -15,6 +15,6 @@ test.each([
   ['22.18.0', true],
   ['23.0.0', true],
   ['24.1.0-nightly', true],
-])('Node.js %s is recent enough: %s', (version, recent) => {
+])('isRecent of Node.js %s returns %s', (version, recent) => {
   expect(isRecent(version)).toBe(recent);
 });

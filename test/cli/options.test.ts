@@ -10,7 +10,7 @@ const options = () =>
     .addOption(portOption('--port <number>', '', 8473))
     .addOption(durationOption('--retry-wait <duration>', '', '60s'));
 
-it('an option has its usual value or the given one', () => {
+it('an option has its default or the given value', () => {
   expect(options().parse([], { from: 'user' }).opts()).toEqual({ retries: 3, port: 8473, retryWait: 60_000 });
   const given = ['--retries', '0', '--port', '65535', '--retry-wait', '5m'];
   expect(options().parse(given, { from: 'user' }).opts()).toEqual({ retries: 0, port: 65_535, retryWait: 300_000 });
@@ -35,7 +35,7 @@ describe('--since', () => {
       .parse(['--since', text], { from: 'user' })
       .opts<{ since: number }>().since;
 
-  it('is a duration before now, or an instant', () => {
+  it('--since accepts a duration before now, or an instant', () => {
     vi.useFakeTimers({ now: 10_000_000 });
     expect(since('10m')).toBe(9_400_000);
     vi.useRealTimers();
@@ -43,7 +43,10 @@ describe('--since', () => {
     expect(since('2026-12-01T03:00+01:00')).toBe(Date.UTC(2026, 11, 1, 2));
   });
 
-  it.each(['yesterday', '10', '2026', '2026-13-01', '', '2026-12-01T03:00'])('%j is an error that names it', (text) => {
-    expect(() => since(text)).toThrow(`error: option '--since <when>' argument '${text}' is invalid. Write it like `);
-  });
+  it.each(['yesterday', '10', '2026', '2026-13-01', '', '2026-12-01T03:00'])(
+    '--since refuses %j with an error that names the option',
+    (text) => {
+      expect(() => since(text)).toThrow(`error: option '--since <when>' argument '${text}' is invalid. Write it like `);
+    },
+  );
 });

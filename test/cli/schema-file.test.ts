@@ -15,7 +15,7 @@ afterEach(() => rmSync(directory, { recursive: true }));
 
 const written = () => JSON.parse(readFileSync(file, 'utf8')) as unknown;
 
-it('the schema is written next to slice files, in place of an earlier one', () => {
+it('writeSchema writes the schema next to slice files, over an earlier version', () => {
   expect(writeSchema(directory)).toBe(file);
   expect(written()).toEqual(sliceJsonSchema());
   writeFileSync(file, JSON.stringify({ title: 'PL-VNM slice file', properties: {} }));
@@ -23,15 +23,15 @@ it('the schema is written next to slice files, in place of an earlier one', () =
   expect(written()).toEqual(sliceJsonSchema());
 });
 
-it.each(['{"title": "another"}', 'no JSON'])('another file of that name is left alone: %s', (text) => {
+it.each(['{"title": "another"}', 'no JSON'])('writeSchema does not overwrite another file: %s', (text) => {
   writeFileSync(file, text);
-  expect(() => writeSchema(directory)).toThrow(`${file} is not a schema of slice files`);
+  expect(() => writeSchema(directory)).toThrow(`${file} exists and is not a schema of slice files`);
   expect(readFileSync(file, 'utf8')).toBe(text);
 });
 
-it('a directory in its place, or none to write to, is an error', () => {
+it('writeSchema fails if a directory has the file name, or the target directory is missing', () => {
   mkdirSync(file);
-  expect(() => writeSchema(directory)).toThrow('is not a schema of slice files');
+  expect(() => writeSchema(directory)).toThrow('exists and is not a schema of slice files');
   const nowhere = join(directory, 'nowhere');
   expect(() => writeSchema(nowhere)).toThrow(`cannot write ${join(nowhere, 'pl-vnm.schema.json')}: `);
 });

@@ -1,4 +1,4 @@
-/** A lost output ends nothing: tried with programs of their own. */
+/** A lost output ends no command; tested with separate processes. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -7,15 +7,15 @@ import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 
 const streams = new URL('../../src/cli/streams.ts', import.meta.url);
-/** For a busy machine. */
+/** Long enough for a busy machine. */
 const patience = { timeout: 60_000, interval: 20 };
 
-/** A program that prints to both, then goes on for a while, then prints again. Its exit code, and what came on stderr. */
+/** Runs a program that prints to both outputs for a while. Returns its exit code and stderr. */
 async function run(stdout: 'pipe' | number, more = '') {
   const script = `
-    import { outliveOutputs, outputLost } from '${streams}';
+    import { surviveLostOutputs, outputLost } from '${streams}';
     import { setTimeout as sleep } from 'node:timers/promises';
-    outliveOutputs();
+    surviveLostOutputs();
     const print = () => { process.stdout.write('x'.repeat(10000)); process.stderr.write('~'); };
     print();
     ${more}
@@ -33,11 +33,11 @@ async function run(stdout: 'pipe' | number, more = '') {
   return { code, stderr: stderr.replaceAll('~', '') };
 }
 
-test('a reader that closes the pipe ends nothing, and that is no error', async () => {
+test('a command continues without an error when its reader closes the pipe', async () => {
   expect(await run('pipe')).toEqual({ code: 0, stderr: 'lost' });
 });
 
-test.runIf(process.platform === 'linux')('a full disk is said once, and in the exit code', async () => {
+test.runIf(process.platform === 'linux')('a full disk is reported once, and in the exit code', async () => {
   const message = 'pl-vnm: cannot write the output: ENOSPC: no space left on device, write\n';
   expect(await run(openSync('/dev/full', 'w'))).toEqual({ code: 1, stderr: `${message}lost` });
   const failed = await run(openSync('/dev/full', 'w'), 'process.exitCode = 6;');
@@ -45,33 +45,33 @@ test.runIf(process.platform === 'linux')('a full disk is said once, and in the e
 });
 
 test.runIf(process.platform === 'linux')(
-  'a terminal that is stopped (Ctrl-S) stops nothing and misses nothing',
+  'a stopped terminal (Ctrl-S) neither stops the program nor loses output',
   async () => {
     const directory = mkdtempSync(join(tmpdir(), 'pl-vnm-terminal-'));
     const [program, written, enough] = ['program.mjs', 'written', 'enough'].map((name) => join(directory, name));
     writeFileSync(
       program!,
       `import { appendFileSync, existsSync } from 'node:fs';
-    import { outliveOutputs } from '${streams}';
-    outliveOutputs();
+    import { surviveLostOutputs } from '${streams}';
+    surviveLostOutputs();
     const timer = setInterval(() => {
       process.stderr.write('.');
       appendFileSync('${written}', '.');
       if (existsSync('${enough}')) clearInterval(timer);
     }, 10);`,
     );
-    // It gives the program a terminal, and takes what is typed there from its own stdin.
+    // `script` gives the program a terminal, and passes its own stdin on as typed input.
     const terminal = spawn('script', ['-qfec', `exec '${process.execPath}' '${program}'`, '/dev/null'], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     const ended = once(terminal, 'close');
-    let said = '';
+    let printed = '';
     terminal.stdout.setEncoding('utf8').on('data', (text: string) => {
-      said += text;
+      printed += text;
     });
-    const ahead = () => readFileSync(written!).length - said.length;
+    const ahead = () => readFileSync(written!).length - printed.length;
     try {
-      await vi.waitFor(() => expect(said).not.toBe(''), patience);
+      await vi.waitFor(() => expect(printed).not.toBe(''), patience);
       terminal.stdin.write('\x13');
       await vi.waitFor(() => expect(ahead()).toBeGreaterThan(50), patience);
       writeFileSync(enough!, '');

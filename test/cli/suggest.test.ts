@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { createProgram } from '../../src/cli/program.ts';
 import { suggestOnErrors } from '../../src/cli/suggest.ts';
 
-/** What is printed for words that are wrong. */
+/** The error output for an invalid command line. */
 function saidTo(...words: string[]): string {
   const program = createProgram();
   suggestOnErrors(program);
@@ -20,7 +20,7 @@ function saidTo(...words: string[]): string {
   } finally {
     write.mockRestore();
   }
-  throw new Error(`'${words.join(' ')}' is right`);
+  throw new Error(`'${words.join(' ')}' is valid`);
 }
 
 const bringUp = "did you mean 'pl-vnm install SLICE', or 'pl-vnm testbed up SLICE.yaml' for nodes on this machine?";
@@ -50,29 +50,29 @@ describe('an unknown command', () => {
     ],
     ['verfy', "did you mean 'pl-vnm verify'?"],
     ['migrat', "did you mean 'pl-vnm migrate'?"],
-    ['frobnicate', "'pl-vnm --help' lists the commands"],
-    ['constructor', "'pl-vnm --help' lists the commands"],
-  ])('%s gets one line with a hint', (name, hint) => {
+    ['frobnicate', "run 'pl-vnm --help' to list the commands"],
+    ['constructor', "run 'pl-vnm --help' to list the commands"],
+  ])('the unknown command %s gets one line with a hint', (name, hint) => {
     expect(saidTo(name)).toBe(`error: unknown command '${name}'; ${hint}\n`);
   });
 
-  it('is named before its options', () => {
+  it('an unknown command is reported before its options', () => {
     expect(saidTo('deploy', '-t', 'lab.yaml')).toBe(`error: unknown command 'deploy'; ${bringUp}\n`);
   });
 
-  it('of a group gets a command of that group', () => {
+  it('an unknown subcommand gets a suggestion from its group', () => {
     expect(saidTo('job', 'ls')).toBe("error: unknown command 'ls'; did you mean 'pl-vnm job list'?\n");
     expect(saidTo('testbed', 'start')).toBe("error: unknown command 'start'; did you mean 'pl-vnm testbed up'?\n");
-    expect(saidTo('job', 'x', '-y')).toBe("error: unknown command 'x'; 'pl-vnm job --help' lists the commands\n");
+    expect(saidTo('job', 'x', '-y')).toBe("error: unknown command 'x'; run 'pl-vnm job --help' to list the commands\n");
   });
 
-  it('stays on one line whatever it holds', () => {
+  it('an unknown command is reported on one line, whatever its name contains', () => {
     expect(saidTo(`a\n\u001b[2J${'x'.repeat(99)}`)).toMatch(
       /^error: unknown command 'a\\u000a\\u001b\[2Jx+\.\.\.'; [^\n]*\n$/,
     );
   });
 
-  it('is never suggested', () => {
+  it('an unknown command is never suggested', () => {
     const commands = createProgram().commands;
     const words = 'up down ls exec version ping check move undo continue repair diff logs migrations server schedule';
     const named = words
@@ -87,15 +87,15 @@ describe('an unknown option', () => {
   it.each([
     ['status --jsn', "unknown option '--jsn'; did you mean '--json'?"],
     ['status --format json', "unknown option '--format'; did you mean '--json'?"],
-    ['status -x', "unknown option '-x'; 'pl-vnm status --help' lists the options"],
+    ['status -x', "unknown option '-x'; run 'pl-vnm status --help' to list the options"],
     ['migrate two --to final --shedule hold', "unknown option '--shedule'; did you mean '--schedule'?"],
-    ['install -t two.yaml', "unknown option '-t'; a slice file, or the name of a slice, is given without an option"],
+    ['install -t two.yaml', "unknown option '-t'; give the slice file, or the name of the slice, without an option"],
     ['--jsn', "unknown option '--jsn'; did you mean '--json'?"],
-  ])('%s gets one line with a hint', (words, line) => {
+  ])('the unknown option in "%s" gets one line with a hint', (words, line) => {
     expect(saidTo(...words.split(' '))).toBe(`error: ${line}\n`);
   });
 });
 
-it('a missing argument shows the help of the command', () => {
+it('a missing argument prints the help of the command', () => {
   expect(saidTo('verify')).toMatch(/^error: missing required argument 'slice'\n\nUsage: pl-vnm verify /);
 });

@@ -5,7 +5,7 @@ import { reportsOf } from '../../src/cli/run.ts';
 
 afterEach(() => vi.restoreAllMocks());
 
-/** What is on stderr of a phase and of a request to a node. */
+/** The stderr of a command that reports a phase and a request to a node. */
 function saidWith(...options: string[]): string {
   let said = '';
   vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
@@ -24,12 +24,12 @@ function saidWith(...options: string[]): string {
   return said.replace(/\d\d:\d\d:\d\d\.\d{3}/, 'TIME');
 }
 
-it('progress is on stderr, more of it with --verbose, none with --quiet', () => {
+it('progress goes to stderr, with details for --verbose, and nowhere for --quiet', () => {
   expect(saidWith()).toBe('- clone\n');
   for (const option of ['-v', '--verbose']) expect(saidWith(option)).toBe('- clone\n    TIME gw1 <- clock {}\n');
   for (const option of ['-q', '--quiet']) expect(saidWith(option)).toBe('');
 });
 
-it('--verbose and --quiet are not for the same command', () => {
+it('--verbose and --quiet exclude each other', () => {
   expect(() => saidWith('-v', '-q')).toThrow("option '-q, --quiet' cannot be used with option '-v, --verbose'");
 });

@@ -36,7 +36,7 @@ describe('translateRecorded', () => {
     expect(routes).toHaveLength(wanted.length + 1);
     expect(routes).toEqual(expect.arrayContaining([...wanted, translated]));
     expect(left.map(({ message }) => message)).toEqual([
-      "router 'a' has a route to 10.65.201.0/24 that cannot be cloned: it leaves by 'eth9', no link of the VN",
+      "router 'a' has a route to 10.65.201.0/24 that cannot be cloned: it leaves by 'eth9', which is not a link of the VN",
     ]);
   });
 });

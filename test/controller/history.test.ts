@@ -110,7 +110,7 @@ describe('one migration', () => {
     const text = migrationDetailText(store.migrations.detail(id)!, migrationDetailView({ store }, id)!);
     expect(text).toContain(`migration ${id}: VN 'three' of slice 'three' from 'initial' to 'final': completed\n`);
     expect(text).toContain('--control gateway --schedule optimal --granularity peer --urpf feasible\n');
-    for (const heading of ['what moved', 'how long it took', 'when each gateway switched', 'what the flows lost'])
+    for (const heading of ['what moved', 'how long it took', 'when each gateway redirected', 'what the flows lost'])
       expect(text).toContain(`\n\n${heading}\n`);
     expect(text).toContain('3 of 200 packets lost');
   });

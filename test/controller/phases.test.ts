@@ -43,7 +43,7 @@ it('a trial, which is not recorded, leaves no events', () => {
 
 it.each([
   ['SQLITE_FULL', 'the disk is full'],
-  ['SQLITE_BUSY', 'another process keeps it locked'],
+  ['SQLITE_BUSY', 'another process has locked it'],
 ])('what cannot be recorded (%s) stops only what begins another stage', (code, what) => {
   store.slices.save(readSlice(gallery('three-node')));
   const id = store.migrations.start(migrationStart());

@@ -138,8 +138,8 @@ describe('the database', () => {
       expect(statusText(status)).toContain('p1, moving to p4');
       const begin = (router: string, node: string) => () =>
         store.instances.beginMove(id, router, { node, namespace: 'x' });
-      expect(begin('a', 'p5')).toThrow("router 'a' is moving already");
-      expect(begin('b', 'p2')).toThrow("router 'b' is on node 'p2' already");
+      expect(begin('a', 'p5')).toThrow("router 'a' is already moving");
+      expect(begin('b', 'p2')).toThrow("router 'b' is already on node 'p2'");
       expect(begin('x', 'p5')).toThrow("there is no router 'x'");
       expect(() => refuseUnfinished(store, slice, vn)).toThrow(
         "VN 'three' of slice 'three': router 'a' is moving to node 'p4'; the move was interrupted",

@@ -136,9 +136,9 @@ describe('a slice file', () => {
 
   it('has its faults where they are, though the YAML parser counts too few lines', () => {
     expect(faultsOf('  a: 1\nslice: x\n  y: 1\nb: 2\n').slice(3, 6)).toEqual([
-      'a.yaml:3:4: not valid YAML: Unexpected map-value-ind token in YAML stream: ":"',
-      'a.yaml:3:6: not valid YAML: Unexpected scalar token in YAML stream: "1"',
-      'a.yaml:4:1: not valid YAML: Unexpected scalar token in YAML stream: "b"',
+      'a.yaml:3:4: invalid YAML: Unexpected map-value-ind token in YAML stream: ":"',
+      'a.yaml:3:6: invalid YAML: Unexpected scalar token in YAML stream: "1"',
+      'a.yaml:4:1: invalid YAML: Unexpected scalar token in YAML stream: "b"',
     ]);
   });
 

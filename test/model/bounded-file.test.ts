@@ -31,12 +31,12 @@ test('a file of many terabytes is refused without being read', () => {
   expect(() => readBounded(path, { maxBytes: 4 * 1024 * 1024 })).toThrow('it is larger than 4 MiB');
 });
 
-test('a file that says it is empty, as those of /proc do, is read up to the limit', () => {
+test('a file with a reported size of 0, as in /proc, is read up to the limit', () => {
   expect(readBoundedText('/proc/self/status', { maxBytes: 65536 })).toContain('Name:');
   expect(() => readBounded('/proc/self/status', { maxBytes: 16 })).toThrow('it is larger than');
 });
 
-test('what is no file is refused at once', () => {
+test('FIFOs, directories, devices and missing files are refused immediately', () => {
   execFileSync('mkfifo', [path]);
   expect(() => readBounded(path, bounds)).toThrow('it is a FIFO');
   expect(() => readBounded(path, { ...bounds, pipes: true })).toThrow('it is a FIFO');
@@ -54,7 +54,7 @@ test('a link to /dev/null is an empty file', () => {
 test.each([
   ['a slow writer', '{ sleep 0.1; printf ab; sleep 0.1; printf c; }', "'abc'"],
   ['a writer that never ends', 'cat /dev/zero', 'it is larger than 1 KiB'],
-])('an unnamed pipe with %s is read up to the limit, where pipes will do', (_, writer, expected) => {
+])('an unnamed pipe with %s is read up to the limit, if pipes are allowed', (_, writer, expected) => {
   const script = `
     const { readBoundedText } = await import(${JSON.stringify(new URL('../../src/model/bounded-file.ts', import.meta.url).href)});
     try { console.log("'" + readBoundedText('/dev/stdin', { maxBytes: 1024, pipes: true }) + "'"); }
@@ -63,8 +63,8 @@ test.each([
   expect(execFileSync('sh', ['-c', command, process.execPath, script], { encoding: 'utf8' }).trim()).toBe(expected);
 });
 
-test('a slice file that is too large, endless or a FIFO is one line with a hint', () => {
-  const hint = 'name a slice file in YAML of up to 4 MiB';
+test('a slice file that is too large, endless or a directory is refused in one line with a hint', () => {
+  const hint = 'give a slice file in YAML of at most 4 MiB';
   writeFileSync(path, '');
   truncateSync(path, 50 * 1024 * 1024);
   const large = { code: 'invalid-input', message: `cannot read the slice file ${path}: it is larger than 4 MiB`, hint };
@@ -73,7 +73,7 @@ test('a slice file that is too large, endless or a FIFO is one line with a hint'
   expect(() => readSliceText(directory)).toThrow(`cannot read the slice file ${directory}: it is a directory`);
 });
 
-test('known hosts that cannot be read are reported, with what to do', () => {
+test('unreadable known hosts are reported with a hint', () => {
   expect(() => readKnownHosts(['/dev/zero'])).toThrow(
     expect.objectContaining({
       code: 'unreachable',

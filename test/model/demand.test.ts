@@ -1,4 +1,4 @@
-/** The count of what a slice takes of a node, against the batches that the nodes really get. */
+/** Compares the computed demand of a slice with the actual batches of its nodes. */
 
 import { describe, expect, it } from 'vitest';
 import type { Layout } from '../../src/controller/batches/batches.ts';
@@ -20,7 +20,10 @@ import { parseSlice } from '../../src/slicefile/index.ts';
 
 const numbers = (count: number) => [...Array(count).keys()];
 
-/** A line of routers with a gateway at each end and end hosts at the first; all routers but the first stay on s0. */
+/**
+ * A line of routers with a gateway at each end, and all end hosts at the first. The first router moves from s0 to s1;
+ * the others stay on s0.
+ */
 function line(routers: number, endHosts: number, vnet = '10.96.0.0/16') {
   const names = numbers(routers).map((i) => `r${i}`);
   const place = (first: string) => `{ ${names.map((name, i) => `${name}: ${i === 0 ? first : 's0'}`).join(', ')} }`;
@@ -44,7 +47,7 @@ placements: { initial: ${place('s0')}, final: ${place('s1')} }
   );
 }
 
-/** What the operations for one instance make on a node, counted as the agent counts it. */
+/** The objects that the operations for one instance create on a node, counted as by the agent. */
 function made(slice: ReturnType<typeof line>, vn: VirtualNetwork, placement: Placement, node: string): Demand {
   const instance = planInstance(slice, vn, placement, 0);
   const routes = computeRoutes(vn, instance, planVn(slice, vn).access);
@@ -64,18 +67,21 @@ describe('demand', () => {
     [1, 1],
     [5, 0],
     [5, 4],
-  ])('counts what a line of %i routers with %i end hosts gets on each node', (routers, endHosts) => {
-    const slice = line(routers, endHosts);
-    const [vn] = slice.vns as [VirtualNetwork];
-    for (const placement of vn.placements.values()) {
-      for (const node of slice.nodes.keys()) {
-        const counted = addDemand(instanceDemand(vn, placement, node), accessDemand(vn, node));
-        expect([node, counted]).toEqual([node, made(slice, vn, placement, node)]);
+  ])(
+    'the demand of a line of %i routers with %i end hosts matches its operations on each node',
+    (routers, endHosts) => {
+      const slice = line(routers, endHosts);
+      const [vn] = slice.vns as [VirtualNetwork];
+      for (const placement of vn.placements.values()) {
+        for (const node of slice.nodes.keys()) {
+          const counted = addDemand(instanceDemand(vn, placement, node), accessDemand(vn, node));
+          expect([node, counted]).toEqual([node, made(slice, vn, placement, node)]);
+        }
       }
-    }
-  });
+    },
+  );
 
-  it('adds the two placements that take the most of a node', () => {
+  it('largestDemand adds the two placements that need the most of a node', () => {
     const slice = line(40, 2);
     expect(largestDemand(slice, 's0').namespaces).toBe(79);
     expect(largestDemand(slice, 's1').namespaces).toBe(1);
@@ -83,12 +89,12 @@ describe('demand', () => {
     expect(exceeded(largestDemand(slice, 's0'), ownLimits)).toEqual([]);
   });
 
-  it('finds a gateway with 200 end hosts within all limits', () => {
+  it('a gateway with 200 end hosts is within all limits', () => {
     const slice = line(2, 200);
     for (const node of slice.nodes.keys()) expect(exceeded(largestDemand(slice, node), sharedLimits)).toEqual([]);
   });
 
-  it('lets the slice file be refused where a node would get more routes than a batch holds', () => {
+  it('a slice file is refused if a node would get more routes than fit in a batch', () => {
     expect(() => line(250, 256, '10.0.0.0/8')).toThrow(
       /line\.yaml:10:15: placement 'initial': node 's0' would have \d+ routes \(at most 120000 at once: place fewer routers on the node\)/,
     );

@@ -10,11 +10,11 @@ it.each([
   [999.9996, '1970-01-01T00:00:01.000Z'],
   [1_764_500_000_123.25, '2025-11-30T10:53:20.123250Z'],
   [-0.5, '1969-12-31T23:59:59.999500Z'],
-])('writes %d as %s', (unixMs, text) => {
+])('isoInstant formats %d as %s', (unixMs, text) => {
   expect(isoInstant(unixMs)).toBe(text);
 });
 
-it('keeps the order, and the instant to the ms', () => {
+it('isoInstant preserves the order of instants, and each instant to the ms', () => {
   const instant = fc.double({ min: 0, max: 4e12, noNaN: true });
   fc.assert(
     fc.property(instant, instant, (a, b) => {
@@ -25,6 +25,6 @@ it('keeps the order, and the instant to the ms', () => {
   );
 });
 
-it('leaves out what is not known', () => {
+it('isoInstantOrNull returns null for null', () => {
   expect(isoInstantOrNull(null)).toBeNull();
 });

@@ -1,8 +1,8 @@
-/** Checked by the compiler, with the types of all tests. */
+/** The compiler checks these, with the types of all tests. */
 import { expectTypeOf, test } from 'vitest';
 import type { GatewayName, NamespaceName, NodeName, RouterName } from '../../src/model/names.ts';
 
-test('one kind of name is not taken as another', () => {
+test('a name of one type is not assignable to another type', () => {
   expectTypeOf<NodeName>().not.toExtend<RouterName>();
   expectTypeOf<RouterName>().not.toExtend<NodeName>();
   expectTypeOf<GatewayName>().not.toExtend<RouterName>();
@@ -10,7 +10,7 @@ test('one kind of name is not taken as another', () => {
   expectTypeOf<ReadonlyMap<NodeName, NodeName>>().not.toExtend<ReadonlyMap<RouterName, NodeName>>();
 });
 
-test('a text from outside is taken as any of them, and any of them as a text', () => {
+test('a string is assignable to every type of name, and vice versa', () => {
   expectTypeOf<string>().toExtend<NodeName>();
   expectTypeOf<GatewayName>().toExtend<string>();
 });

@@ -7,7 +7,7 @@ describe('parseNtpServer', () => {
     ['192.0.2.7:1123', '192.0.2.7', 1123],
     ['a', 'a', 123],
     ['3com.example_x:65535', '3com.example_x', 65_535],
-  ])('%s', (text, host, port) => {
+  ])('parseNtpServer accepts %s', (text, host, port) => {
     expect(parseNtpServer(text)).toEqual({ host, port });
   });
 
@@ -38,7 +38,7 @@ describe('parseNtpServer', () => {
     '[::1]:123',
     '::1',
     `${'a'.repeat(63)}.`.repeat(4).slice(0, -1),
-  ])('refuses %j', (text) => {
+  ])('parseNtpServer refuses %j', (text) => {
     expect(() => parseNtpServer(text)).toThrow(`'${text}' is not an NTP server`);
   });
 
@@ -51,7 +51,7 @@ describe('parseNtpServer', () => {
     ['010.072.0377.01', '8.58.255.1'],
     ['10.72.65281', '10.72.255.1'],
     ['4294967295', '255.255.255.255'],
-  ])('refuses the other notation %s of %s', (text, address) => {
+  ])('parseNtpServer refuses %s, another notation of %s', (text, address) => {
     const refusal = expect.objectContaining({
       code: 'invalid-input',
       hint: expect.stringMatching(`write ${address}$`),

@@ -23,21 +23,21 @@ const counts = (links: number, gateways: number, endHosts: number): VnCounts => 
 const slice = (vnet: string, ...vns: VnCounts[]): SliceRoom => ({ name: 'three', vnet: parsePrefix(vnet), vns });
 
 describe('room of a slice', () => {
-  it('gives a block two addresses per link and gateway of the largest VN, as a power of two', () => {
+  it('a block has two addresses per link and gateway of the largest VN, rounded up to a power of two', () => {
     expect(blockSize([counts(3, 3, 3)])).toBe(16);
     expect(blockSize([counts(1, 2, 2), counts(5, 4, 4)])).toBe(32);
     expect(blockSize([counts(4, 4, 4)])).toBe(16);
     expect(blockSize([counts(0, 0, 0)])).toBe(2);
   });
 
-  it('needs whole blocks for the end hosts of all VNs and two blocks per VN', () => {
+  it('a slice needs whole blocks for the end hosts of all VNs, and two blocks per VN', () => {
     const vns = [counts(3, 3, 3), counts(1, 2, 6)];
     expect(accessSize(vns)).toBe(32);
     expect(roomNeeded(vns)).toBe(32 + 4 * 16);
     expect(requiredLength(vns)).toBe(25);
   });
 
-  it('puts blocks at the top downward and end hosts at the bottom upward', () => {
+  it('blocks go from the top of the subnet downward, end hosts from the bottom upward', () => {
     const three = slice('10.65.0.0/24', counts(3, 3, 3));
     expect(slotCount(three)).toBe(15);
     expect(formatPrefix(instanceBlock(three, 0))).toBe('10.65.0.240/28');
@@ -46,12 +46,12 @@ describe('room of a slice', () => {
     expect([second.gateway, second.host].map(formatAddress)).toEqual(['10.65.0.2', '10.65.0.3']);
   });
 
-  it('counts no slot that the access part would reach into', () => {
+  it('a slot does not overlap the access part', () => {
     expect(slotCount(slice('10.65.0.0/26', counts(3, 3, 9)))).toBe(2);
     expect(slotCount(slice('10.65.0.0/30', counts(3, 3, 9)))).toBe(0);
   });
 
-  it('refuses slots and end hosts that the slice does not have', () => {
+  it('slots and end hosts that the slice does not have are refused', () => {
     const three = slice('10.65.0.0/26', counts(3, 3, 3));
     for (const slot of [3, -1, 0.5]) {
       expect(() => instanceBlock(three, slot)).toThrow(
@@ -70,7 +70,7 @@ describe('room of a slice', () => {
     );
   });
 
-  it('never gives an address twice or outside the subnet', () => {
+  it('addresses are unique and inside the subnet', () => {
     const small = fc.integer({ min: 0, max: 40 });
     const anyVn = fc.tuple(small, small, small).map((numbers) => counts(...numbers));
     fc.assert(
@@ -96,7 +96,7 @@ describe('room of a slice', () => {
     );
   });
 
-  it('has the smallest prefix that is large enough', () => {
+  it('requiredLength returns the smallest prefix that is large enough', () => {
     const vns = [counts(3, 3, 3)];
     const vnet = (length: number) => ({ name: 'any', vnet: { base: 10 * 2 ** 24, length }, vns });
     expect(slotCount(vnet(requiredLength(vns)))).toBeGreaterThanOrEqual(2);

@@ -20,16 +20,16 @@ const byHand: Route = {
 };
 
 describe('addedRoutes', () => {
-  it('are those that the VN does not have, in the order in which they are there', () => {
+  it('addedRoutes returns the routes that the VN does not have, in their order', () => {
     const blackhole: Route = { prefix: '10.65.9.0/24', type: 'blackhole', nexthops: [], protocol: 'static' };
     const lower = { ...own[0]!, metric: 7 };
-    // Whose entry it is the protocol does not tell: the kernel names ours otherwise.
+    // The protocol does not identify the owner, because the kernel names ours differently.
     const live = [blackhole, ...own.map((route) => ({ ...route, protocol: '246' })), byHand, lower];
     expect(addedRoutes(live, own, instance)).toEqual([blackhole, byHand, lower]);
     expect(addedRoutes(own, own, instance)).toEqual([]);
   });
 
-  it('are not what was changed, what each instance has by itself, and what cannot be taken along', () => {
+  it('addedRoutes omits changed routes, routes of the instance, and routes that cannot be cloned', () => {
     const live: Route[] = [
       { ...own[0]!, type: 'blackhole', nexthops: [] },
       { ...byHand, prefix: `${far.address}/32` },

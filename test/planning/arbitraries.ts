@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type { FlowPath, GatewayTiming, Uncertainty } from '../../src/planning/loss/types.ts';
 
-/** Names that would upset a solver's input format if they got there. */
+/** Names that would break the solver's input format. */
 export const gatewayNames = ['g-1', 'free', 'st', 'e-2 '] as const;
 
 /** A flow in which only the given fields matter. */
@@ -10,7 +10,7 @@ export function flowOf(source: string, destination: string, oldMs: number, newMs
   return { from, to, source, destination, oldMs, newMs, ratePerMs: 1, weight, packetBytes: 1512 };
 }
 
-/** Flows in whole ms and weights between any of the gateways, none to a full mesh. */
+/** Flows between the gateways, from none to a full mesh, with whole ms and weights. */
 export function flowsBetween(gateways: readonly string[], minMs: number, maxMs: number): fc.Arbitrary<FlowPath[]> {
   const ms = fc.integer({ min: minMs, max: maxMs });
   const directions = gateways.flatMap((a) => gateways.filter((b) => b !== a).map((b): [string, string] => [a, b]));
@@ -27,7 +27,7 @@ export function flowsBetween(gateways: readonly string[], minMs: number, maxMs: 
     );
 }
 
-/** A timing in whole ms of each gateway. */
+/** A timing of each gateway, in whole ms. */
 export function timings(gateways: readonly string[], maxMs: number): fc.Arbitrary<Uncertainty> {
   const ms = fc.integer({ min: 0, max: maxMs });
   const timing: fc.Arbitrary<GatewayTiming> = fc.record({ clockMs: ms, latenessMs: ms, gateLatenessMs: ms });

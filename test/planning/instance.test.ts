@@ -9,7 +9,7 @@ import { readSlice } from '../../src/slicefile/index.ts';
 import { arbitrarySlice, gallery } from '../support/slices.ts';
 
 describe('the address plan', () => {
-  test('the two-node slice on its initial placement', () => {
+  test('the two-node slice has this address plan on its initial placement', () => {
     const slice = readSlice(gallery('two-node'));
     const vn = slice.vns[0]!;
     const { block, links } = planInstance(slice, vn, vn.placements.get('initial')!, 0);
@@ -25,7 +25,7 @@ describe('the address plan', () => {
     ]);
   });
 
-  test('two instances share no address, no name and no tunnel id, and all lie inside the subnet and the slice’s ranges', () => {
+  test('two instances share no address, name or tunnel id, and stay inside the subnet and the slice’s ranges', () => {
     fc.assert(
       fc.property(arbitrarySlice, fc.nat(14), fc.nat(14), (slice, first, second) => {
         const vn = slice.vns[0]!;

@@ -1,6 +1,6 @@
 import type { UrpfMode } from '../../src/model/route.ts';
 
-/** A gateway as it really acted: true instants in ms, whatever its clock said. */
+/** The actual behaviour of a gateway: true instants in ms, whatever its clock showed. */
 export interface RealGateway {
   readonly redirectedAt: number;
   readonly gate?: { readonly closedAt: number; readonly openedAt: number };
@@ -13,17 +13,17 @@ export interface RealFlow {
   readonly newMs: number;
 }
 
-/** Sums over packets, each of which stands for the time to the next one. */
+/** Sums over packets, each of which represents the time to the next one. */
 export interface Observed {
   readonly lostMs: number;
   readonly reorderedMs: number;
   readonly maxHeldMs: number;
 }
 
-/** With instants and latencies in whole ms no packet is sent or arrives at the very instant of a change. */
+/** With instants and latencies in whole ms, no packet is sent or arrives at the exact instant of a change. */
 export const stepMs = 0.5;
 
-/** A naive simulation of one flow, packet by packet: send, hold, take the path of the moment, arrive, be accepted or not. */
+/** Simulates one flow naively, packet by packet: send, hold, take the current path, arrive, be accepted or dropped. */
 export function sendPackets(flow: RealFlow, urpf: UrpfMode, fromMs: number, toMs: number): Observed {
   const packets: { number: number; onNew: boolean; arrivesAt: number; heldMs: number }[] = [];
   for (let number = 0; fromMs + (number + 0.5) * stepMs < toMs; number++) {

@@ -12,7 +12,7 @@ const square = [
 ];
 
 describe('shortestPaths', () => {
-  test('takes the cheaper way although it has more links', () => {
+  test('shortestPaths takes the cheaper path even if it has more links', () => {
     const links = [
       { from: 'a', to: 'b', cost: 1 },
       { from: 'b', to: 'c', cost: 1 },
@@ -21,17 +21,17 @@ describe('shortestPaths', () => {
     expect(pathBetween(shortestPaths(['a', 'b', 'c'], links), links, 'a', 'c')).toEqual(['a', 'b', 'c']);
   });
 
-  test('breaks a tie the same way in both directions', () => {
+  test('shortestPaths breaks ties the same way in both directions', () => {
     const next = shortestPaths(['a', 'b', 'c', 'd'], square);
     expect(pathBetween(next, square, 'a', 'c')).toEqual(['a', 'b', 'c']);
     expect(pathBetween(next, square, 'c', 'a')).toEqual(['c', 'b', 'a']);
   });
 
-  test('answers no path where there is none', () => {
+  test('pathBetween returns an empty path if there is none', () => {
     expect(pathBetween(shortestPaths(['a', 'b'], []), [], 'a', 'b')).toEqual([]);
   });
 
-  test('the path back is the path there reversed, and each hop of it is its own shortest path', () => {
+  test('the path back is the reverse of the path there, and the rest of a path is a shortest path too', () => {
     fc.assert(
       fc.property(arbitrarySlice, ({ vns }) => {
         const routers = routerNames(vns[0]!);
@@ -49,7 +49,7 @@ describe('shortestPaths', () => {
     );
   });
 
-  test('no path is cheaper than the one taken (against all simple paths)', () => {
+  test('shortestPaths finds the cheapest of all simple paths', () => {
     fc.assert(
       fc.property(arbitrarySlice, ({ vns }) => {
         const routers = routerNames(vns[0]!);

@@ -23,11 +23,11 @@ describe('placementsAvoiding', () => {
     [['p1', 'p2'], ['final']],
     [['p2', 'p5'], []],
     [['nosuch'], ['initial', 'final', 'half', 'together']],
-  ])('without %j are %j', (dead, placements) => {
+  ])('placementsAvoiding %j returns %j', (dead, placements) => {
     expect(placementsAvoiding(vn, dead)).toEqual(placements);
   });
 
-  it('are none where a gateway or an end host is dead', () => {
+  it('placementsAvoiding returns nothing if the node of a gateway or an end host is dead', () => {
     expect(placementsAvoiding(vn, ['gb'])).toEqual([]);
     expect(placementsAvoiding(vn, ['hc', 'p1'])).toEqual([]);
   });

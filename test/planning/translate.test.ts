@@ -15,7 +15,7 @@ const from = planInstance(slice, vn, vn.placements.get('initial')!, 0);
 const to = planInstance(slice, vn, vn.placements.get('final')!, 1);
 const [ab, , ac, ga] = from.links as [Instance['links'][0], unknown, Instance['links'][0], Instance['links'][0]];
 
-/** An entry on router a, as somebody adds it by hand. */
+/** A route that somebody added to router a by hand. */
 function byHand(rest: Partial<Route>): Route {
   return {
     prefix: '10.65.200.0/24',
@@ -48,7 +48,7 @@ describe('translateRoutes', () => {
     });
   });
 
-  test('several next hops, routes without one, and routes on a link keep their form', () => {
+  test('routes with several or no next hops, and routes on a link, keep their form', () => {
     const nexthops = [
       { interface: ab.a.interface, via: ab.b.address, weight: 3 },
       { interface: ac.a.interface, weight: 1 },
@@ -62,28 +62,28 @@ describe('translateRoutes', () => {
     expect(translated[1]).toEqual(routes[1]);
   });
 
-  test('leaves out what every instance has by itself', () => {
+  test('translateRoutes omits the routes that belong to the instance', () => {
     const own = byHand({ prefix: `${ac.b.address}/32` });
     const kernel = byHand({ protocol: 'kernel' });
     expect(translateRoutes('a', [own, kernel], from, to)).toEqual([]);
   });
 
-  test('refuses what no new entry could stand for, and says why', () => {
+  test('translateRoutes refuses a route without a counterpart, and says why', () => {
     expect(refusal(byHand({ nexthops: [{ interface: 'eth0', weight: 1 }] }))).toBe(
-      "router 'a' has a route to 10.65.200.0/24 that cannot be cloned: it leaves by 'eth0', no link of the VN",
+      "router 'a' has a route to 10.65.200.0/24 that cannot be cloned: it leaves by 'eth0', which is not a link of the VN",
     );
     expect(refusal(byHand({ nexthops: [{ interface: ab.a.interface, via: '10.65.1.1', weight: 1 }] }))).toBe(
-      `router 'a' has a route to 10.65.200.0/24 that cannot be cloned: it goes via 10.65.1.1, but the neighbour there is ${ab.b.address}`,
+      `router 'a' has a route to 10.65.200.0/24 that cannot be cloned: it goes via 10.65.1.1, but the neighbour is ${ab.b.address}`,
     );
     expect(refusal(byHand({ source: '10.65.1.1' }))).toBe(
-      "router 'a' has a route to 10.65.200.0/24 that cannot be cloned: it has source 10.65.1.1, no address of the router",
+      "router 'a' has a route to 10.65.200.0/24 that cannot be cloned: it has source 10.65.1.1, which is not an address of the router",
     );
     expect(refusal(byHand({ nexthops: [], nexthopId: 9 }))).toBe(
       "router 'a' has a route to 10.65.200.0/24 that cannot be cloned: it uses nexthop object 9",
     );
   });
 
-  test('cloning what was computed gives what would be computed for the new instance, and back again', () => {
+  test('cloned computed routes equal the routes computed for the new instance, in both directions', () => {
     fc.assert(
       fc.property(arbitrarySlice, (random) => {
         const net = random.vns[0]!;
@@ -103,7 +103,7 @@ describe('translateRoutes', () => {
     );
   });
 
-  test('following the computed routes leads every router to every end host without a loop', () => {
+  test('computed routes lead from every router to every end host without a loop', () => {
     fc.assert(
       fc.property(arbitrarySlice, (random) => {
         const net = random.vns[0]!;

@@ -18,7 +18,7 @@ const walk = (routes: ReadonlyMap<string, readonly Route[]>) => walkThrough(inst
 const isTo = ({ prefix }: Route) => prefix === eb!.prefix;
 
 describe('the entries of an instance', () => {
-  it('lead from every gateway to every end host behind another', () => {
+  it('the routes of an instance lead from every gateway to every end host behind another', () => {
     for (const from of access) {
       for (const { gateway, hostEnd } of access.filter((other) => other.gateway !== from.gateway)) {
         expect(walkThrough(instance, whole)(from.gateway, { gateway, address: hostEnd.address })).toBeUndefined();
@@ -26,18 +26,18 @@ describe('the entries of an instance', () => {
     }
   });
 
-  it.each(['a', 'b'])('end at router %s when it has lost its route', (router) => {
+  it.each(['a', 'b'])('a walk ends at router %s if its route is missing', (router) => {
     const lost = new Map(whole).set(
       router,
       whole.get(router)!.filter((route) => !isTo(route)),
     );
     expect(walk(lost)).toEqual({ router, why: 'no route' });
-    // Another route that holds the address will do.
+    // A wider route to the address is enough.
     const wide = { ...whole.get(router)!.find(isTo)!, prefix: slice.vnet.length === 16 ? '0.0.0.0/0' : eb!.prefix };
     expect(walk(new Map(lost).set(router, [...lost.get(router)!, wide]))).toBeUndefined();
   });
 
-  it('that lead in circles are found', () => {
+  it('a walk finds a loop', () => {
     const back = instance.links.find(({ a, b }) => [a.router, b.router].sort().join() === 'a,b')!;
     const own = back.a.router === 'b' ? back.a : back.b;
     const peer = own === back.a ? back.b : back.a;
@@ -48,14 +48,17 @@ describe('the entries of an instance', () => {
     expect(walk(new Map(whole).set('b', [wrong]))).toEqual({ router: 'a', why: 'a loop' });
   });
 
-  it('that reject packets, by the wish of somebody, are no dead end', () => {
+  it('a route that rejects packets is not a dead end', () => {
     const rejected: Route = { ...whole.get('b')!.find(isTo)!, type: 'prohibit', nexthops: [] };
     expect(walk(new Map(whole).set('b', [rejected]))).toBeUndefined();
   });
 });
 
 describe('walks through many entries', () => {
-  /** A ladder of routers: each leads to the next one and to the one after that, the last to gateway `h`. Gateway `g` is at the first. */
+  /**
+   * A ladder of routers: each has routes to the next two routers, and the last one to gateway `h`. Gateway `g` is at
+   * the first router.
+   */
   const rungs = 60;
   const end = (place: Partial<InstanceLink['a']>, index: number, side: string) => ({
     node: 'n',
@@ -101,13 +104,13 @@ describe('walks through many entries', () => {
   );
   const toH = { gateway: 'h', address: '10.2.0.1' };
 
-  it('pass each router once, however many ways lead through it', () => {
+  it('a walk visits each router once, however many ways lead through it', () => {
     expect(walkThrough(ladder, towardsH)('g', toH)).toBeUndefined();
     const broken = new Map(towardsH).set(`r${rungs}`, []);
     expect(walkThrough(ladder, broken)('g', toH)).toEqual({ router: `r${rungs}`, why: 'no route' });
   });
 
-  it('read each entry once, however many walks there are', () => {
+  it('walks read each route once, however many walks there are', () => {
     let reads = 0;
     const counted = ({ prefix: own, ...rest }: Route): Route => ({
       ...rest,

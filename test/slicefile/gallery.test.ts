@@ -10,7 +10,7 @@ const textOf = (file: string) => readFileSync(new URL(file, directory), 'utf8');
 const sliceOf = (file: string) => parseSlice(textOf(file), file);
 
 describe('the slices of the gallery', () => {
-  it('are these', () => {
+  it('the gallery has these slices', () => {
     expect(files).toEqual([
       'abilene.yaml',
       'overlap.yaml',
@@ -21,7 +21,7 @@ describe('the slices of the gallery', () => {
     ]);
   });
 
-  it.each(files)('%s has no fault, says what it shows, and can migrate', (file) => {
+  it.each(files)('%s has no faults, describes its purpose, and can migrate', (file) => {
     const slice = sliceOf(file);
     expect(textOf(file)).toMatch(/^# .{20,}/);
     for (const vn of slice.vns) {
@@ -30,7 +30,7 @@ describe('the slices of the gallery', () => {
     }
   });
 
-  it('can all be installed side by side', () => {
+  it('all slices of the gallery can be installed together', () => {
     const slices = files.map((file) => ({ file, slice: sliceOf(file) }));
     expect(checkSubnets(slices)).toEqual([]);
     expect(new Set(slices.map(({ slice }) => slice.number)).size).toBe(slices.length);
@@ -39,7 +39,7 @@ describe('the slices of the gallery', () => {
 });
 
 describe('two-node.yaml', () => {
-  it('takes 240 ms on the initial placement and 160 ms on the final one', () => {
+  it('two-node.yaml has 240 ms on the initial placement and 160 ms on the final one', () => {
     const slice = sliceOf('two-node.yaml');
     expect(alongMs(slice, 'gw1', 'n1', 'n2', 'gw2')).toBe(240);
     expect(alongMs(slice, 'gw1', 'n3', 'n4', 'gw2')).toBe(160);
@@ -47,7 +47,7 @@ describe('two-node.yaml', () => {
 });
 
 describe('unequal.yaml', () => {
-  it('has a new path that is slower one way and faster the other', () => {
+  it('unequal.yaml has a new path that is slower in one direction and faster in the other', () => {
     const slice = sliceOf('unequal.yaml');
     expect(alongMs(slice, 'gw1', 'n1', 'n2', 'gw2')).toBe(40);
     expect(alongMs(slice, 'gw1', 'n3', 'n4', 'gw2')).toBe(80);
@@ -57,7 +57,7 @@ describe('unequal.yaml', () => {
 });
 
 describe('overlap.yaml', () => {
-  it('has a router that stays, two that swap and one that moves', () => {
+  it('overlap.yaml has a router that stays, two that swap and one that moves', () => {
     const [vn] = sliceOf('overlap.yaml').vns;
     const initial = vn!.placements.get('initial')!;
     const final = vn!.placements.get('final')!;
@@ -68,7 +68,7 @@ describe('overlap.yaml', () => {
 });
 
 describe('shared-nodes.yaml', () => {
-  it('has two VNs whose routers start on the same nodes', () => {
+  it('shared-nodes.yaml has two VNs whose routers start on the same nodes', () => {
     const { vns } = sliceOf('shared-nodes.yaml');
     const nodes = vns.map((vn) => new Set(vn.placements.get('initial')!.values()));
     expect(nodes).toHaveLength(2);
@@ -77,7 +77,7 @@ describe('shared-nodes.yaml', () => {
 });
 
 describe('abilene.yaml', () => {
-  /** Degrees north and east. */
+  /** The coordinates in degrees north and east. */
   const cities: Record<string, [latitude: number, longitude: number]> = {
     seattle: [47.61, -122.33],
     sunnyvale: [37.37, -122.04],
@@ -98,7 +98,7 @@ describe('abilene.yaml', () => {
   const slice = sliceOf('abilene.yaml');
   const [vn] = slice.vns;
 
-  it('has the eleven cities and fourteen links of the backbone', () => {
+  it('abilene.yaml has the eleven cities and fourteen links of the backbone', () => {
     expect(routerNames(vn!)).toEqual(Object.keys(cities).slice(0, 11));
     expect(vn!.links.map(({ from, to }) => `${from}-${to}`)).toEqual([
       'seattle-sunnyvale',
@@ -118,7 +118,7 @@ describe('abilene.yaml', () => {
     ]);
   });
 
-  it.each(['initial', 'final'])('has the latencies of the great circles on the %s placement', (name) => {
+  it.each(['initial', 'final'])('abilene.yaml has great-circle latencies on the %s placement', (name) => {
     const placement = vn!.placements.get(name)!;
     for (const { from, to } of vn!.links) {
       const ends = [placement.get(from)!, placement.get(to)!] as const;
@@ -127,12 +127,12 @@ describe('abilene.yaml', () => {
     }
   });
 
-  it('has the lengths of the great circles as costs', () => {
+  it('abilene.yaml has great-circle lengths as costs', () => {
     const lengths = vn!.links.map(({ from, to }) => Math.round(greatCircleKm(cities[from]!, cities[to]!)));
     expect(vn!.links.map(({ cost }) => cost)).toEqual(lengths);
   });
 
-  it('places each router in its own city first, and three of them in others then', () => {
+  it('abilene.yaml places each router in its own city initially, and three of them in other cities finally', () => {
     const initial = vn!.placements.get('initial')!;
     const final = vn!.placements.get('final')!;
     for (const router of routerNames(vn!)) expect(initial.get(router)).toBe(router);
@@ -145,7 +145,7 @@ describe('abilene.yaml', () => {
   });
 });
 
-/** Haversine formula on a sphere of the earth's mean radius. */
+/** The great-circle distance, by the haversine formula on a sphere with the earth's mean radius. */
 function greatCircleKm(a: [number, number], b: [number, number]): number {
   const [latitudeA, longitudeA, latitudeB, longitudeB] = [...a, ...b].map((degrees) => (degrees * Math.PI) / 180);
   const h =

@@ -6,54 +6,54 @@ import { sliceJsonSchema } from '../../src/slicefile/index.ts';
 import { changed, goodFile } from './support/faults.ts';
 
 const { oneOf, ...shape } = sliceJsonSchema() as Record<string, unknown>;
-/** Back from JSON Schema, without what the two forms of a file are: that is beyond this reader. */
+/** A validator from the JSON Schema, without the two forms of a file, which zod cannot read. */
 const schema = z.fromJSONSchema(shape);
 
 describe('sliceJsonSchema', () => {
   const directory = new URL('../../slices/', import.meta.url);
 
-  it.each(readdirSync(directory))('accepts %s', (file) => {
+  it.each(readdirSync(directory))('the JSON Schema accepts %s', (file) => {
     const result = schema.safeParse(parse(readFileSync(new URL(file, directory), 'utf8')));
     expect(result.error).toBeUndefined();
   });
 
-  it('is what the files of the gallery name for editors', () => {
+  it('the files of the gallery refer editors to the current JSON Schema', () => {
     const line = '# yaml-language-server: $schema=../docs/slice-file.schema.json';
     for (const file of readdirSync(directory)) {
       expect(readFileSync(new URL(file, directory), 'utf8').split('\n')[0], file).toBe(line);
     }
     const named = new URL('../docs/slice-file.schema.json', directory);
-    // `pl-vnm schema > docs/slice-file.schema.json` makes it again.
+    // `pl-vnm schema > docs/slice-file.schema.json` regenerates it.
     expect(JSON.parse(readFileSync(named, 'utf8'))).toEqual(sliceJsonSchema());
   });
 
   it.each([
     ['an unknown key', changed('vnet:', 'foo: 1\nvnet:')],
     ['a missing key', changed('  routers: [alpha, beta]\n', '')],
-    ['a router name', changed('[alpha, beta]\n', '[Alpha, beta]\n')],
-    ['a kind of router', changed('[alpha, beta]\n', '[alpha, { name: beta, kind: frr }]\n')],
-    ['a node name', changed('n1: {}', 'N1: {}')],
+    ['an invalid router name', changed('[alpha, beta]\n', '[Alpha, beta]\n')],
+    ['an unknown router kind', changed('[alpha, beta]\n', '[alpha, { name: beta, kind: frr }]\n')],
+    ['an invalid node name', changed('n1: {}', 'N1: {}')],
     ['a rate without unit', changed('1.5Mbps', '15')],
     ['a rate with a wrong unit', changed('1.5Mbps', '1.5MB/s')],
-    ['an NTP server', changed('vnet:', 'ntp: [2001:db8::1]\nvnet:')],
-    ['repair with another word', changed('vnet:', 'repair: sometimes\nvnet:')],
-    ['a port', changed('n1: {}', 'n1: { host: x, port: 0 }')],
+    ['an invalid NTP server', changed('vnet:', 'ntp: [2001:db8::1]\nvnet:')],
+    ['repair with an unknown value', changed('vnet:', 'repair: sometimes\nvnet:')],
+    ['an invalid port', changed('n1: {}', 'n1: { host: x, port: 0 }')],
     ['a link with one end', changed('- [alpha, beta]', '- [alpha]')],
-    ['a latency below 0', changed('60]', '-1]')],
+    ['a negative latency', changed('60]', '-1]')],
     ['two gateways for one end host', changed('gateway: west', 'gateway: [west, east]')],
-  ])('refuses %s', (_, text) => {
+  ])('the JSON Schema refuses %s', (_, text) => {
     expect(schema.safeParse(parse(goodFile)).success).toBe(true);
     expect(schema.safeParse(parse(text)).success).toBe(false);
   });
 
-  it('says that a file has vn and placements or vns', () => {
+  it('the JSON Schema requires vn and placements, or vns', () => {
     expect(oneOf).toEqual([
       { type: 'object', required: ['vn', 'placements'], properties: { vns: false } },
       { type: 'object', required: ['vns'], properties: { vn: false, placements: false } },
     ]);
   });
 
-  it('describes every key', () => {
+  it('the JSON Schema describes every key', () => {
     const undescribed: string[] = [];
     const visit = (node: unknown, path: string): void => {
       if (typeof node !== 'object' || node === null) return;
@@ -66,7 +66,7 @@ describe('sliceJsonSchema', () => {
     expect(undescribed).toEqual([]);
   });
 
-  it('gives a copy of its own', () => {
+  it('sliceJsonSchema returns a new copy each time', () => {
     (sliceJsonSchema() as Record<string, unknown>).title = 'changed';
     expect(sliceJsonSchema()).toMatchObject({ title: 'PL-VNM slice file' });
   });

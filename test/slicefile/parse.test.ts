@@ -10,7 +10,7 @@ import { parseRate } from '../../src/slicefile/rate.ts';
 import { changed, goodFile } from './support/faults.ts';
 
 describe('parseSlice', () => {
-  it('fills in what a file may leave out', () => {
+  it('parseSlice adds defaults for omitted keys', () => {
     expect(parseSlice(goodFile, 'two.yaml')).toEqual({
       name: 'two',
       number: defaultSliceNumber('two'),
@@ -63,7 +63,7 @@ describe('parseSlice', () => {
     });
   });
 
-  it('takes what a file may say more', () => {
+  it('parseSlice reads optional keys', () => {
     const text = changed('slice: two', 'slice: two\nnumber: 7')
       .replace('- [alpha, beta]', '- [alpha, beta, 2.5]')
       .replace('rate: 1.5Mbps', 'rate: 800kbps, priority: 2, payload: 512');
@@ -73,7 +73,7 @@ describe('parseSlice', () => {
     expect(slice.vns[0]!.flows).toEqual([{ from: 'e1', to: 'e2', rateBps: 800_000, priority: 2, payloadBytes: 512 }]);
   });
 
-  it('takes a public subnet that is said to be one, and private and shared ones without a word', () => {
+  it('parseSlice accepts a public subnet with public: true, and private and shared ones without it', () => {
     const vnetOf = (text: string) => formatPrefix(parseSlice(changed('vnet: 10.64.0.0/16', text), 'two.yaml').vnet);
     expect(vnetOf('vnet: 8.8.0.0/16\npublic: true')).toBe('8.8.0.0/16');
     expect(vnetOf('vnet: 10.64.0.0/16\npublic: true')).toBe('10.64.0.0/16');
@@ -82,7 +82,7 @@ describe('parseSlice', () => {
     }
   });
 
-  it('takes time servers, in their order', () => {
+  it('parseSlice keeps time servers in their order', () => {
     const servers = ['ntp1.example.org', '192.0.2.7:1123', 'ntp_2:123', '192.0.2.7'];
     expect(parseSlice(changed('vnet:', `ntp: [${servers.join(', ')}]\nvnet:`), 'two.yaml').ntp).toEqual(servers);
   });
@@ -93,11 +93,11 @@ describe('parseSlice', () => {
     ['true', true],
     ['false', false],
     ['"off"', false],
-  ])('takes repair: %s', (value, repair) => {
+  ])('parseSlice accepts repair: %s', (value, repair) => {
     expect(parseSlice(changed('vnet:', `repair: ${value}\nvnet:`), 'two.yaml').repair).toBe(repair);
   });
 
-  it('gives nodes with a host the defaults of the slice', () => {
+  it('parseSlice gives nodes with a host the defaults of the slice', () => {
     const text = changed('vnet:', 'ssh: { user: me, port: 2222, key: ~/.ssh/slice }\nvnet:')
       .replace('n1: {}', 'n1: { host: node1.example.org }')
       .replace('n2: {}', 'n2: { host: 192.0.2.7, user: you, port: 22, address: 192.0.2.8 }');
@@ -120,7 +120,7 @@ describe('parseSlice', () => {
     expect(nodes.get('h1')).toEqual({ name: 'h1' });
   });
 
-  it('gives every node the patience of the slice, and a node its own', () => {
+  it('parseSlice gives every node the patience of the slice, unless it has its own', () => {
     const text = changed('vnet:', 'ssh: { user: me, patience: 60 }\nvnet:').replace(
       'n1: {}',
       'n1: { host: node1.example.org, patience: 90 }',
@@ -131,7 +131,7 @@ describe('parseSlice', () => {
     expect(() => parseSlice(changed('vnet:', 'ssh: { patience: 0 }\nvnet:'), 'two.yaml')).toThrow(/patience/);
   });
 
-  it('takes a latency for each direction, and none as 0', () => {
+  it('parseSlice reads a latency for each direction, with a default of 0', () => {
     const { latency } = parseSlice(changed('60]', '60, 70]').replace('    default: 10\n', ''), 'two.yaml');
     expect(declaredLatencyMs(latency, 'gw1', 'n1')).toBe(60);
     expect(declaredLatencyMs(latency, 'n1', 'gw1')).toBe(70);
@@ -140,7 +140,7 @@ describe('parseSlice', () => {
     expect(none).toEqual({ defaultMs: 0, linksMs: new Map() });
   });
 
-  it('reads quoted numbers and numeric keys as names', () => {
+  it('parseSlice reads quoted numbers and numeric keys as names', () => {
     const text = goodFile.replaceAll('alpha', "'1'").replaceAll('n1', "'0x10'").replace("{ '1': '0x10'", "{ 1: '0x10'");
     const vn = parseSlice(text, 'two.yaml').vns[0]!;
     expect(vn.routers.map(({ name }) => name)).toEqual(['1', 'beta']);
@@ -152,7 +152,7 @@ describe('parseSlice', () => {
     );
   });
 
-  it('throws one error with a line per fault', () => {
+  it('parseSlice throws one error with a line per fault', () => {
     const text = changed('slice: two', 'slice: Two').replace('to: e2', 'to: e9');
     const error = caught(() => parseSlice(text, 'slices/two.yaml'));
     expect(error).toBeInstanceOf(VnmError);
@@ -167,7 +167,7 @@ describe('parseSlice', () => {
 });
 
 describe('checkSlice', () => {
-  it('answers faults as data, without a hint where there is none', () => {
+  it('checkSlice returns faults as data, without a hint if there is none', () => {
     expect(checkSlice(changed('n1: {}', 'n1: {}\n    __proto__: {}'), 'two.yaml')).toEqual({
       faults: [{ file: 'two.yaml', line: 6, column: 5, message: "unknown key '__proto__'" }],
     });
@@ -181,7 +181,7 @@ describe('readSlice', () => {
   });
   afterAll(() => rmSync(directory, { recursive: true }));
 
-  it('reads a file and names it in faults', () => {
+  it('readSlice reads a file and names it in faults', () => {
     const path = join(directory, 'two.yaml');
     writeFileSync(path, goodFile);
     expect(readSlice(path)).toEqual(parseSlice(goodFile, path));
@@ -191,11 +191,11 @@ describe('readSlice', () => {
     });
   });
 
-  it('says which file it cannot read and why', () => {
+  it('readSlice reports which file it cannot read and why', () => {
     const binary = join(directory, 'binary.yaml');
     writeFileSync(binary, Buffer.from([0x61, 0xff, 0xfe]));
     const reasons = [
-      [join(directory, 'none.yaml'), 'there is no such file'],
+      [join(directory, 'none.yaml'), 'no such file'],
       [directory, 'it is a directory'],
       [binary, 'it is not UTF-8 text'],
     ] as const;
@@ -212,7 +212,7 @@ describe('readSlice', () => {
 });
 
 describe('checkSubnets', () => {
-  it('finds the slices whose subnets overlap, at the subnet of the later one', () => {
+  it('checkSubnets reports overlapping subnets at the later slice', () => {
     const read = (name: string, vnet: string) => {
       const text = changed('slice: two', `slice: ${name}`).replace('10.64.0.0/16', vnet);
       const checked = checkSlice(text, `${name}.yaml`);
@@ -230,7 +230,7 @@ describe('checkSubnets', () => {
         column: 7,
         key: 'vnet',
         message: "overlapping subnets: vnet 10.65.128.0/17 and 10.65.0.0/16 of slice 'two' in two.yaml",
-        hint: 'each slice has a subnet of its own',
+        hint: 'give each slice its own subnet',
       },
     ]);
     expect(checkSubnets([three, { file: 'two.yaml', slice: two.slice }])[0]).toMatchObject({ line: 1, column: 1 });
@@ -246,12 +246,12 @@ describe('parseRate', () => {
     ['1.1Mb/s', 1_100_000],
     ['0.5 kbit/s', 500],
     ['100Gbps', 1e11],
-  ])('%s', (text, rateBps) => {
+  ])('parseRate converts %s to %d bit/s', (text, rateBps) => {
     expect(parseRate(text)).toBe(rateBps);
   });
 
   it.each(['', 'Mbps', '1.5', '-1Mbps', '1.5mbps', '1,5Mbps', '1.5Mbps ', '1e3bps', '.5Mbps', '1.5Kbps'])(
-    'refuses %j',
+    'parseRate refuses %j',
     (text) => {
       expect(() => parseRate(text)).toThrow(`'${text}' is not a rate`);
     },

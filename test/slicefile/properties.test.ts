@@ -10,7 +10,7 @@ import { checkSlice, parseSlice } from '../../src/slicefile/index.ts';
 const directory = new URL('../../slices/', import.meta.url);
 const texts = readdirSync(directory).map((file) => readFileSync(new URL(file, directory), 'utf8'));
 
-/** What a slip of the hand puts into a file. */
+/** Text that a typo may put into a file. */
 const scraps = fc.oneof(
   fc.constantFrom(
     '',
@@ -52,7 +52,7 @@ const scraps = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 8 }),
 );
 
-/** A text with a few stretches replaced. */
+/** A text with a few replaced parts. */
 const mutated = fc
   .tuple(
     fc.constantFrom(...texts),
@@ -65,7 +65,7 @@ const mutated = fc
     }, text),
   );
 
-/** A text with lines left out, doubled or moved. */
+/** A text with removed, doubled or moved lines. */
 const shuffled = fc
   .tuple(
     fc.constantFrom(...texts),
@@ -83,9 +83,9 @@ const shuffled = fc
 
 describe('any text', () => {
   it.each([
-    ['with slips', mutated],
-    ['with lines moved', shuffled],
-    ['of any characters', fc.string({ unit: 'binary', maxLength: 200 })],
+    ['a text with typos', mutated],
+    ['a text with moved lines', shuffled],
+    ['a text of any characters', fc.string({ unit: 'binary', maxLength: 200 })],
   ])('%s is a slice or has faults inside it', (_, anyText) => {
     fc.assert(
       fc.property(anyText, (text) => {
@@ -166,14 +166,14 @@ const anySlice: fc.Arbitrary<Slice> = fc
     };
   });
 
-/** The slice as a file says it. */
+/** The slice as a file. */
 function toText(slice: Slice, several: boolean): string {
   const unordered = [...slice.latency.linksMs].flatMap(([from, tos]) =>
     [...tos].filter(([to]) => from < to).map(([to, ms]) => [from, to, ms, slice.latency.linksMs.get(to)!.get(from)!]),
   );
   const vns = slice.vns.map(({ name, routers, links, gateways, endHosts, flows, placements }) => ({
     name,
-    // As a name and as maps, in turn.
+    // Alternately as a name and as a map.
     routers: routers.map(({ name, kind }, i) => [name, { name, kind }, { name }][i % 3]),
     links: links.map(({ from, to, cost }) => (cost === 1 ? [from, to] : [from, to, cost])),
     gateways: Object.fromEntries(gateways.map(({ name, ...gateway }) => [name, gateway])),
@@ -203,7 +203,7 @@ function toText(slice: Slice, several: boolean): string {
 }
 
 describe('a slice', () => {
-  it('comes back from its file as it was', () => {
+  it('a slice that is written to a file is read unchanged', () => {
     fc.assert(
       fc.property(anySlice, fc.boolean(), (slice, several) => {
         expect(parseSlice(toText(slice, several), 'any.yaml')).toEqual(slice);

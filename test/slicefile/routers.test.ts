@@ -8,7 +8,7 @@ const nameRule = '1 to 32 of a-z, 0-9 and -, not beginning with -; it becomes pa
 const withRouters = (text: string) => changed('[alpha, beta]\n  links', `${text}\n  links`);
 
 describe('routers as maps', () => {
-  it('mean the same as their names', () => {
+  it('routers as maps mean the same as their names', () => {
     const good = parseSlice(goodFile, 'two.yaml');
     expect(good.vns[0]!.routers).toEqual(['alpha', 'beta'].map((name) => ({ name, kind: 'static', config: {} })));
     for (const text of [
@@ -22,20 +22,20 @@ describe('routers as maps', () => {
 
   it.each([
     [
-      'of an unknown kind',
+      'with an unknown kind',
       '[alpha, { name: beta, kind: frr }]',
-      ["two.yaml:18:40: vn.routers[1].kind: unknown kind of router 'frr' (known kinds: static; static if left out)"],
+      ["two.yaml:18:40: vn.routers[1].kind: unknown router kind 'frr' (known kinds: static; static if left out)"],
     ],
     [
-      'of a kind that is no text',
+      'with a kind that is not text',
       '[alpha, { name: beta, kind: 7 }]',
       [
-        'two.yaml:18:40: vn.routers[1].kind: expected a kind of router, found the number 7 (known kinds: static; static if left out)',
+        'two.yaml:18:40: vn.routers[1].kind: expected a router kind, found the number 7 (known kinds: static; static if left out)',
       ],
     ],
     ['without a name', '[alpha, { kind: static }]', [`two.yaml:18:20: 'name' is missing (${nameRule})`]],
     [
-      'with a name that YAML takes for a number',
+      'with a name that YAML reads as a number',
       '[alpha, beta, { name: 7 }]',
       ["two.yaml:18:34: vn.routers[2].name: expected a router name, found the number 7 (write it in quotes: '7')"],
     ],
@@ -47,25 +47,25 @@ describe('routers as maps', () => {
     [
       'that are listed twice',
       '[alpha, beta, { name: alpha }]',
-      ["two.yaml:18:34: vn.routers[2].name: duplicate router 'alpha' (each router is listed once)"],
+      ["two.yaml:18:34: vn.routers[2].name: duplicate router 'alpha' (list each router once)"],
     ],
     [
-      'that are none',
+      'that are lists',
       '[alpha, beta, [c]]',
       [`two.yaml:18:26: vn.routers[2]: expected a router name, found a list (${nameRule})`],
     ],
-  ])('%s have one fault, with its place', (_, routers, faults) => {
+  ])('routers %s have one fault, with its position', (_, routers, faults) => {
     expect(faultsOf(withRouters(routers))).toEqual(faults);
   });
 
-  it('have names like others', () => {
+  it('routers as maps must have valid names', () => {
     const text = withRouters('[alpha, beta, { name: c_d }]')
       .replace('- [alpha, beta]', '- [alpha, beta]\n    - [alpha, c_d]')
       .replace('beta: n2 }', 'beta: n2, c_d: n2 }');
     expect(faultsOf(text)).toEqual([`two.yaml:18:34: vn.routers[2].name: 'c_d' is not a router name (${nameRule})`]);
   });
 
-  it('are known by their names where others refer to them', () => {
+  it('references find routers as maps by their names', () => {
     const text = withRouters('[alpha, { name: beta }]').replace('router: beta', 'router: bta');
     expect(faultsOf(text)).toEqual([
       "two.yaml:23:32: vn.gateways.east.router: unknown router 'bta' (did you mean 'beta'?)",

@@ -5,15 +5,15 @@ const lowerRule = '1 to 32 of a-z, 0-9 and -, not beginning with -; it becomes p
 const anyRule = '1 to 32 of A-Z, a-z, 0-9, _ and -, beginning with a letter or digit';
 const allKeys = 'slice, number, vnet, public, ssh, ntp, repair, substrate, vn, placements, vns';
 const ntpHint =
-  'time servers that the controller and the nodes ask, at most 8: [ntp1.example.org, 192.0.2.7:123]; each one server, no pool';
-const repairHint = 'whether the service repairs what differs on the nodes by itself: on or off; on if left out';
+  'NTP servers for the controller and the nodes, at most 8: [ntp1.example.org, 192.0.2.7:123]; single servers, not pools';
+const repairHint = 'whether the service repairs differences on the nodes: on or off; on if left out';
 const noNtpServer = 'is not an NTP server (write it like ntp1.example.org or 192.0.2.7:123 (no IPv6))';
 
-/** What the good file is changed to, and all its faults then. */
+/** A fault, the changed file, and all its faults. */
 const cases: [name: string, text: string, faults: string[]][] = [
   ['unknown key', changed('vnet:', 'foo: 1\nvnet:'), [`two.yaml:2:1: unknown key 'foo' (known keys: ${allKeys})`]],
   [
-    'misspelt key',
+    'a misspelt key',
     changed('routers:', 'routrs:'),
     [
       "two.yaml:17:3: 'routers' is missing (the virtual routers: [a, b]; at least one)",
@@ -21,51 +21,51 @@ const cases: [name: string, text: string, faults: string[]][] = [
     ],
   ],
   [
-    'misspelt optional key',
+    'a misspelt optional key',
     changed('gateways:', 'gatways:'),
     ["two.yaml:21:3: unknown key 'gatways' (did you mean 'gateways'?)"],
   ],
   [
-    'misspelt key in an entry',
+    'a misspelt key in an entry',
     changed('router: alpha', 'Router: alpha'),
     [
-      "two.yaml:22:11: 'router' is missing (the VN's router it is joined to)",
+      "two.yaml:22:11: 'router' is missing (the router that the gateway connects to)",
       "two.yaml:22:24: unknown key 'Router' (did you mean 'router'?)",
     ],
   ],
   [
-    'duplicate key',
+    'a duplicate key',
     changed('vnet:', 'slice: two\nvnet:'),
-    ["two.yaml:2:1: duplicate key 'slice' (it is already at 1:1)"],
+    ["two.yaml:2:1: duplicate key 'slice' (first defined at 1:1)"],
   ],
   [
-    'duplicate node',
+    'a duplicate node',
     changed('n2: {}', 'n1: {}\n    n2: {}'),
-    ["two.yaml:6:5: duplicate node 'n1' (it is already at 5:5)"],
+    ["two.yaml:6:5: duplicate node 'n1' (first defined at 5:5)"],
   ],
   [
-    'duplicate gateway',
+    'a duplicate gateway',
     changed('  endHosts:', '    east: { node: n1, router: beta }\n  endHosts:'),
-    ["two.yaml:24:5: duplicate gateway 'east' (it is already at 23:5)"],
+    ["two.yaml:24:5: duplicate gateway 'east' (first defined at 23:5)"],
   ],
   [
-    'an end host twice',
+    'a duplicate end host',
     changed('  flows:', '    e1: { node: n1, gateway: east }\n  flows:'),
-    ["two.yaml:27:5: duplicate end host 'e1' (it is already at 25:5; an end host has exactly one gateway)"],
+    ["two.yaml:27:5: duplicate end host 'e1' (first defined at 25:5; an end host has exactly one gateway)"],
   ],
   [
     'two gateways for one end host',
     changed('gateway: west', 'gateway: [west, east]'),
     [
-      'two.yaml:25:30: vn.endHosts.e1.gateway: expected the name of one gateway, found a list (one of gateways; two gateways for one end host are not possible)',
+      'two.yaml:25:30: vn.endHosts.e1.gateway: expected the name of one gateway, found a list (one of gateways; an end host has exactly one)',
     ],
   ],
   [
-    'YAML that is none',
+    'invalid YAML',
     changed('[alpha, beta]', '[alpha, beta'),
-    ['two.yaml:19:3: not valid YAML: Flow sequence in block collection must be sufficiently indented and end with a ]'],
+    ['two.yaml:19:3: invalid YAML: Flow sequence in block collection must be sufficiently indented and end with a ]'],
   ],
-  ['tabs', changed('  initial:', '\tinitial:'), ['two.yaml:30:1: not valid YAML: Tabs are not allowed as indentation']],
+  ['tabs', changed('  initial:', '\tinitial:'), ['two.yaml:30:1: invalid YAML: Tabs are not allowed as indentation']],
   [
     'two documents',
     `${goodFile}---\nslice: x\n`,
@@ -78,7 +78,7 @@ const cases: [name: string, text: string, faults: string[]][] = [
     ['two.yaml:1:1: expected a map, found nothing (a slice: slice, vnet, substrate, and vn with placements, or vns)'],
   ],
   [
-    'a list for a file',
+    'a list instead of a map',
     '- a\n',
     ['two.yaml:1:1: expected a map, found a list (a slice: slice, vnet, substrate, and vn with placements, or vns)'],
   ],
@@ -86,16 +86,16 @@ const cases: [name: string, text: string, faults: string[]][] = [
     'a node without braces',
     changed('n2: {}', 'n2:'),
     [
-      'two.yaml:6:8: substrate.nodes.n2: expected a map, found nothing (a host reached over SSH: { host: node1.example.org, port: 22, user: me, key: ~/.ssh/id_ed25519 }; {} for a place on the local testbed)',
+      'two.yaml:6:8: substrate.nodes.n2: expected a map, found nothing (a host reached over SSH: { host: node1.example.org, port: 22, user: me, key: ~/.ssh/id_ed25519 }; {} for a node on the local testbed)',
     ],
   ],
   [
-    'slice name',
+    'an invalid slice name',
     changed('slice: two', 'slice: Two'),
     [`two.yaml:1:8: slice: 'Two' is not a slice name (write 'two'; ${lowerRule})`],
   ],
   [
-    'long slice name',
+    'a slice name that is too long',
     changed('slice: two', `slice: ${'x'.repeat(33)}`),
     [`two.yaml:1:8: slice: '${'x'.repeat(33)}' is not a slice name (${lowerRule})`],
   ],
@@ -105,19 +105,19 @@ const cases: [name: string, text: string, faults: string[]][] = [
     ["two.yaml:1:8: slice: expected a slice name, found the number 2 (write it in quotes: '2')"],
   ],
   [
-    'node name',
+    'an invalid node name',
     changed('n2: {}', 'n2: {}\n    N3: {}'),
     [`two.yaml:7:5: 'N3' is not a node name (write 'n3'; ${lowerRule})`],
   ],
   [
-    'router name',
+    'an invalid router name',
     changed('[alpha, beta]\n  links', '[alpha, beta, c_d]\n  links')
       .replace('- [alpha, beta]', '- [alpha, beta]\n    - [alpha, c_d]')
       .replace('beta: n2 }', 'beta: n2, c_d: n2 }'),
     [`two.yaml:18:26: vn.routers[2]: 'c_d' is not a router name (${lowerRule})`],
   ],
   [
-    'VN name',
+    'an invalid VN name',
     changed('name: two', 'name: "two words"'),
     [`two.yaml:17:9: vn.name: 'two words' is not a VN name (${anyRule})`],
   ],
@@ -128,24 +128,24 @@ const cases: [name: string, text: string, faults: string[]][] = [
     [`two.yaml:17:9: vn.name: 'a\\u001b[2Jb\\u000a' is not a VN name (${anyRule})`],
   ],
   [
-    'number',
+    'a slice number that is too large',
     changed('vnet:', 'number: 4096\nvnet:'),
     [
-      'two.yaml:2:9: number: 4096 is too big (separates slices that share a node, 1 to 4095; made from the name if left out)',
+      'two.yaml:2:9: number: 4096 is too big (keeps slices on one node apart, 1 to 4095; made from the name if left out)',
     ],
   ],
   [
-    'host',
+    'an invalid host',
     changed('n1: {}', 'n1: { host: "-oProxy" }'),
     [
-      "two.yaml:5:17: substrate.nodes.n1.host: '-oProxy' is neither a host name nor an IP address (write it like node1.example.org or 192.0.2.7; the login and the port have keys of their own)",
+      "two.yaml:5:17: substrate.nodes.n1.host: '-oProxy' is neither a host name nor an IP address (write it like node1.example.org or 192.0.2.7; give the login and the port as 'user' and 'port')",
     ],
   ],
   [
-    'half an address',
+    'an incomplete address',
     changed('n1: {}', 'n1: { host: 10.0.0 }'),
     [
-      "two.yaml:5:17: substrate.nodes.n1.host: '10.0.0' is neither a host name nor an IP address (write it like node1.example.org or 192.0.2.7; the login and the port have keys of their own)",
+      "two.yaml:5:17: substrate.nodes.n1.host: '10.0.0' is neither a host name nor an IP address (write it like node1.example.org or 192.0.2.7; give the login and the port as 'user' and 'port')",
     ],
   ],
   [
@@ -156,46 +156,46 @@ const cases: [name: string, text: string, faults: string[]][] = [
     ],
   ],
   [
-    'port',
+    'an invalid port',
     changed('n1: {}', 'n1: { host: x, port: 65536 }'),
     ['two.yaml:5:26: substrate.nodes.n1.port: 65536 is too big (SSH port, 1 to 65535; 22 if left out)'],
   ],
   [
-    'half a port',
+    'a fractional port',
     changed('n1: {}', 'n1: { host: x, port: 2.5 }'),
     [
       'two.yaml:5:26: substrate.nodes.n1.port: expected a whole number, found the number 2.5 (SSH port, 1 to 65535; 22 if left out)',
     ],
   ],
   [
-    'login',
+    'an invalid login',
     changed('vnet:', 'ssh: { user: "a b" }\nvnet:'),
     [
       "two.yaml:2:14: ssh.user: 'a b' is not a login name (1 to 64 of A-Z, a-z, 0-9 and ._@-, beginning with a letter, a digit or _)",
     ],
   ],
   [
-    'key',
+    'an empty key path',
     changed('vnet:', 'ssh: { key: "" }\nvnet:'),
     ["two.yaml:2:13: ssh.key: '' is too short (path of a private key file; ~/ is your home)"],
   ],
   [
-    'address',
+    'an invalid address',
     changed('n1: {}', 'n1: { host: x, address: x }'),
     ["two.yaml:5:29: substrate.nodes.n1.address: 'x' is not an IPv4 address (write it like 10.65.0.1)"],
   ],
   [
-    'vnet',
+    'an invalid vnet',
     changed('10.64.0.0/16', '10.64.0.0'),
     ["two.yaml:2:7: vnet: '10.64.0.0' is not an IPv4 prefix (write it like 10.65.0.0/16)"],
   ],
   [
-    'host bits',
+    'a vnet with host bits',
     changed('10.64.0.0/16', '10.65.1.0/16'),
     ["two.yaml:2:7: vnet: '10.65.1.0/16' has host bits set (write 10.65.0.0/16)"],
   ],
   [
-    'one time server without a list',
+    'a time server outside a list',
     changed('vnet:', 'ntp: ntp.example.org\nvnet:'),
     [`two.yaml:2:6: ntp: expected a list, found 'ntp.example.org' (${ntpHint})`],
   ],
@@ -205,7 +205,7 @@ const cases: [name: string, text: string, faults: string[]][] = [
     [`two.yaml:2:6: ntp: the list is too long (${ntpHint})`],
   ],
   [
-    'time servers that are none',
+    'invalid time servers',
     changed('vnet:', 'ntp: ["a b", 192.0.2, "2001:db8::1", "x:70000", "c\\u001b[2J", 123]\nvnet:'),
     [
       `two.yaml:2:7: ntp[0]: 'a b' ${noNtpServer}`,
@@ -222,92 +222,92 @@ const cases: [name: string, text: string, faults: string[]][] = [
     [`two.yaml:2:9: repair: expected on or off, found 'maybe' (${repairHint})`],
   ],
   [
-    'repair with nothing',
+    'repair without a value',
     changed('vnet:', 'repair:\nvnet:'),
     [`two.yaml:2:8: repair: expected on or off, found nothing (${repairHint})`],
   ],
   [
-    'negative latency',
+    'a negative latency',
     changed('60]', '-1]'),
     ['two.yaml:14:19: substrate.latency.links[0][2]: -1 is too small (one-way latency in ms, 0 or more)'],
   ],
   [
-    'endless latency',
+    'an infinite latency',
     changed('60]', '.inf]'),
     [
       'two.yaml:14:19: substrate.latency.links[0][2]: expected a number, found the number Infinity (one-way latency in ms, 0 or more)',
     ],
   ],
   [
-    'short latency',
+    'a latency that lacks a value',
     changed(', 60]', ']'),
     [
       'two.yaml:14:9: substrate.latency.links[0]: the list is too short ([from, to, ms] for both directions, or [from, to, ms, back])',
     ],
   ],
   [
-    'long link',
+    'a link with too many values',
     changed('- [alpha, beta]', '- [alpha, beta, 1, 2]'),
     ['two.yaml:20:7: vn.links[0]: the list is too long ([from, to] or [from, to, cost])'],
   ],
   [
-    'cost of nothing',
+    'a cost of zero',
     changed('- [alpha, beta]', '- [alpha, beta, 0]'),
     ['two.yaml:20:21: vn.links[0][2]: 0 is too small (cost of the link, more than 0; 1 if left out)'],
   ],
   [
-    'rate without unit',
+    'a rate without a unit',
     changed('1.5Mbps', '1500000'),
     [
       'two.yaml:28:33: vn.flows[0].rate: expected a rate with a unit, found the number 1500000 (payload bits per second, like 1.5Mbps, 800kbps or 2Gbps)',
     ],
   ],
   [
-    'quoted rate without unit',
+    'a quoted rate without a unit',
     changed('1.5Mbps', '"1500000"'),
     ["two.yaml:28:33: vn.flows[0].rate: '1500000' is not a rate (add a unit, like 1500000bps)"],
   ],
   [
-    'bytes for bits',
+    'a rate in bytes',
     changed('1.5Mbps', '1.5MB/s'),
     ["two.yaml:28:33: vn.flows[0].rate: '1.5MB/s' is not a rate (write it like 1.5Mbps, 800kbps or 2Gbps)"],
   ],
   [
-    'rate of zero',
+    'a rate of zero',
     changed('1.5Mbps', '0Mbps'),
-    ['two.yaml:28:33: vn.flows[0].rate: a rate of zero (leave the flow out instead)'],
+    ['two.yaml:28:33: vn.flows[0].rate: the rate is zero (remove the flow instead)'],
   ],
   [
-    'rate too high',
+    'a rate that is too high',
     changed('1.5Mbps', '100.1Gbps'),
-    ["two.yaml:28:33: vn.flows[0].rate: '100.1Gbps' is too high a rate (at most 100Gbps)"],
+    ["two.yaml:28:33: vn.flows[0].rate: the rate '100.1Gbps' is too high (at most 100Gbps)"],
   ],
   [
-    'priority',
+    'an invalid priority',
     changed('1.5Mbps', '1Mbps, priority: 0'),
     [
       'two.yaml:28:50: vn.flows[0].priority: 0 is too small (weight of a lost packet of this flow, more than 0; 1 if left out)',
     ],
   ],
   [
-    'mtu',
+    'an invalid MTU',
     changed('  name: two\n', '  name: two\n  mtu: 575\n'),
     [
-      'two.yaml:18:8: vn.mtu: 575 is too small (largest packets that the VN carries, in bytes, 576 to 9000; if left out what its narrowest tunnel carries, 1500 at most)',
+      'two.yaml:18:8: vn.mtu: 575 is too small (the largest packets that the VN carries, in bytes, 576 to 9000; if left out, what its narrowest tunnel carries, at most 1500)',
     ],
   ],
   [
-    'payload',
+    'an invalid payload',
     changed('1.5Mbps', '1Mbps, payload: 23'),
     [
       'two.yaml:28:49: vn.flows[0].payload: 23 is too small (UDP payload per packet in bytes, 24 to 9000; 1470 if left out)',
     ],
   ],
   [
-    'unknown anchor',
+    'an unknown anchor',
     changed('{ alpha: n1, beta: n2 }', '*where'),
     [
-      "two.yaml:30:12: unknown anchor 'where' (an anchor stands before its aliases)",
+      "two.yaml:30:12: unknown anchor 'where' (define an anchor before its aliases)",
       'two.yaml:30:12: placements.initial: expected a map, found nothing (ROUTER: NODE for each router of the VN)',
     ],
   ],
@@ -323,15 +323,15 @@ const cases: [name: string, text: string, faults: string[]][] = [
 ];
 
 describe('faults of structure', () => {
-  it('has a good file to begin with', () => {
+  it('the good file has no faults', () => {
     expect(faultsOf(goodFile)).toEqual([]);
   });
 
-  it.each(cases)('%s', (_, text, faults) => {
+  it.each(cases)('checkSlice reports %s', (_, text, faults) => {
     expect(faultsOf(text)).toEqual(faults);
   });
 
-  it.each(['1', '1e3', '0x10', '0o17', '010', 'true'])('hints that quotes make %s a name', (text) => {
+  it.each(['1', '1e3', '0x10', '0o17', '010', 'true'])('a hint suggests quotes to make %s a name', (text) => {
     const faults = faultsOf(
       changed('[alpha, beta]\n', `[${text}, beta]\n`)
         .replaceAll('alpha', text)
@@ -344,35 +344,35 @@ describe('faults of structure', () => {
     ]);
   });
 
-  it('hints at quotes only where the text would be right', () => {
+  it('a hint suggests quotes only if they make the value valid', () => {
     expect(faultsOf(changed('slice: two', 'slice: -1'))).toEqual([
       `two.yaml:1:8: slice: expected a slice name, found the number -1 (name of the slice: ${lowerRule})`,
     ]);
     expect(faultsOf(changed('vnet: 10.64.0.0/16', 'number: 7_\nvnet: 10'))).toEqual([
-      "two.yaml:2:9: number: expected a number, found '7_' (separates slices that share a node, 1 to 4095; made from the name if left out)",
+      "two.yaml:2:9: number: expected a number, found '7_' (keeps slices on one node apart, 1 to 4095; made from the name if left out)",
       "two.yaml:3:7: vnet: expected an IPv4 prefix, found the number 10 (the slice's private subnet, like 10.65.0.0/16)",
     ]);
   });
 
-  it('hints that a number has no quotes', () => {
+  it('a hint suggests a number without quotes', () => {
     expect(faultsOf(changed('vnet:', "number: '7'\nvnet:"))).toEqual([
       "two.yaml:2:9: number: expected a number, found '7' (write it without quotes: 7)",
     ]);
   });
 
-  it('names a key that is no plain word in quotes, on one line', () => {
+  it('a key that is not a plain word is shown in quotes, on one line', () => {
     expect(faultsOf(changed('beta: n2 }', 'beta: n2, "a.b\\n": [] }'))).toContainEqual(
       expect.stringMatching(/^two\.yaml:30:44: placements\.initial\.'a\.b\\u000a': expected a node name, found a list/),
     );
   });
 
-  it('counts lines and columns with CRLF and a byte order mark', () => {
+  it('positions are right in files with CRLF and a byte order mark', () => {
     expect(faultsOf(`\uFEFF${changed('n2, 120', 'n9, 120').replaceAll('\n', '\r\n')}`)).toEqual([
       "two.yaml:15:14: substrate.latency.links[1][1]: unknown node 'n9' (known nodes: n1, n2, gw1, gw2, h1, h2)",
     ]);
   });
 
-  it('takes aliases, and no more than a hundred', () => {
+  it('a file may have up to a hundred aliases', () => {
     const withAliases = (count: number) =>
       changed(
         '  initial: {',
@@ -386,7 +386,7 @@ describe('faults of structure', () => {
     ]);
   });
 
-  it('says once that a file is nested too deeply', () => {
+  it('a file that is nested too deeply is reported once', () => {
     const faults = faultsOf('['.repeat(20_000));
     expect(faults.map((fault) => fault.replace(/:\d+: /, ':N: '))).toEqual([
       'two.yaml:1:N: the file is nested too deeply',

@@ -12,7 +12,7 @@ beforeEach(() => {
 afterEach(() => remove());
 
 describe('events', () => {
-  test('are read on from where one has read before, of all slices or of one', () => {
+  test('events can be read from a position on, for all slices or for one', () => {
     expect(store.events.lastId()).toBe(0);
     store.events.add('three', 'installed', "VN 'three'");
     store.events.add(undefined, 'pruned', '7 events', { count: 7 });
@@ -33,7 +33,7 @@ describe('events', () => {
 });
 
 describe('migrations', () => {
-  test('are read on from where one has read before', () => {
+  test('migrations can be read from a position on', () => {
     expect(store.migrations.lastId()).toBe(0);
     const ids = ['a', 'b', 'c'].map((vn) => store.migrations.start(migrationStart({ vn })));
     expect(store.migrations.lastId()).toBe(ids[2]);
@@ -42,7 +42,7 @@ describe('migrations', () => {
     expect(store.migrations.after(ids[2]!, 10)).toEqual([]);
   });
 
-  test('come with all that is recorded of them', () => {
+  test('detail returns the complete record of a migration', () => {
     const id = store.migrations.start(migrationStart());
     store.migrations.phase(id, 'set up', 1000);
     store.migrations.phase(id, 'redirect', 1500);

@@ -1,4 +1,4 @@
-/** What is at the database's path is looked at before anything is written. */
+/** The database's path is inspected before anything is written. */
 import { execFileSync, spawn } from 'node:child_process';
 import {
   chmodSync,
@@ -49,7 +49,7 @@ function contents(): (string | Buffer)[][] {
     .map((name) => [name, readFileSync(join(directory, name))]);
 }
 
-/** A database with these statements, in the journal mode of most, or with a write-ahead log. */
+/** A database with these statements, with the default journal mode or a write-ahead log. */
 function make(journal: string, ...statements: string[]): Database.Database {
   const db = new Database(path);
   db.pragma(`journal_mode = ${journal}`);
@@ -65,27 +65,27 @@ describe.each(['delete', 'wal'])('in journal mode %s', (journal) => {
       ['create table slices (x)', `pragma user_version = ${schemaVersion}`],
     ],
     ['of another program without tables', ['pragma user_version = 7']],
-  ])('a database %s is refused and not touched', (_, statements) => {
+  ])('a database %s is refused and not changed', (_, statements) => {
     make(journal, ...statements).close();
     const before = contents();
     const error = refusal();
     expect(error).toMatchObject({
       code: 'failed',
-      message: `${path} is a database of something else`,
-      hint: 'it was left as it is; name another file with --db',
+      message: `${path} is a database of another program`,
+      hint: 'it was not changed; choose another file with --db',
     });
     expect(contents()).toEqual(before);
   });
 
-  test('a database of a later version is refused and not touched', () => {
+  test('a database of a later version is refused and not changed', () => {
     keep(path);
     const later = make(journal, 'create table news (x)', 'pragma user_version = 99');
     later.close();
     const before = contents();
     expect(refusal()).toMatchObject({
       code: 'failed',
-      message: `the database ${path} has version 99, this program knows ${schemaVersion}`,
-      hint: 'use the program version that made it, or another file with --db',
+      message: `the database ${path} has version 99, but this program supports only up to ${schemaVersion}`,
+      hint: 'use the program version that created it, or choose another file with --db',
     });
     expect(contents()).toEqual(before);
   });
@@ -93,27 +93,27 @@ describe.each(['delete', 'wal'])('in journal mode %s', (journal) => {
   test('a database of another program that is in use is refused', () => {
     const db = make(journal, 'create table t (x)', 'insert into t values (1)');
     const names = readdirSync(directory);
-    expect(refusal().message).toBe(`${path} is a database of something else`);
+    expect(refusal().message).toBe(`${path} is a database of another program`);
     expect(readdirSync(directory)).toEqual(names);
     db.close();
   });
 });
 
-/** A database of ours that stays. */
+/** Creates a database of this program that stays. */
 function keep(at: string): void {
   const store = openStore(at);
   store.slices.save(readSlice(gallery('two-node')));
   store.close();
 }
 
-test('what the log says of the version counts', () => {
+test('a later version in the write-ahead log counts', () => {
   keep(path);
   const later = make('wal', 'pragma user_version = 99');
   expect(refusal().message).toContain('has version 99');
   later.close();
 });
 
-test('a large database of ours is opened', () => {
+test('a large database of this program can be opened', () => {
   keep(path);
   make('wal', 'create table filler (x)', 'insert into filler values (zeroblob(20000000))').close();
   const store = openStore(path);
@@ -121,18 +121,18 @@ test('a large database of ours is opened', () => {
   store.close();
 });
 
-test('what is no database is refused and not touched', () => {
+test('a file that is not a database is refused and not changed', () => {
   writeFileSync(path, 'no database, only text that is long enough to be read as a header');
   const before = contents();
   expect(refusal()).toMatchObject({
     code: 'failed',
     message: `cannot open the database ${path}: it is not a database`,
-    hint: 'name another file with --db',
+    hint: 'choose another file with --db',
   });
   expect(contents()).toEqual(before);
 });
 
-test('a database cut off in the middle is refused', () => {
+test('a truncated database is refused', () => {
   make('delete', 'create table t (x)', 'insert into t values (zeroblob(100000))').close();
   writeFileSync(path, readFileSync(path).subarray(0, 50));
   expect(refusal().message).toMatch(/^cannot open the database /);
@@ -144,12 +144,12 @@ test.each([
   ['directory', () => mkdirSync(path), 'it is a directory'],
   ['device', () => symlinkSync('/dev/zero', path), 'it is a device'],
   ['link to itself', () => symlinkSync(path, path), 'ELOOP'],
-])('a %s is refused at once', (_, prepare, reason) => {
+])('a %s is refused immediately', (_, prepare, reason) => {
   prepare();
   const names = readdirSync(directory);
   const error = refusal();
   expect(error.message).toContain(`cannot open the database ${path}: ${reason}`);
-  expect(error.hint).toContain('name another file with --db');
+  expect(error.hint).toContain('choose another file with --db');
   expect(readdirSync(directory)).toEqual(names);
 });
 
@@ -160,17 +160,17 @@ test('a socket is refused', async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-test('a directory that does not exist, and an empty name, are refused with what to do', () => {
+test('a missing directory and an empty name are refused with a hint', () => {
   const missing = join(directory, 'a', 'b.db');
   expect(refusal(missing)).toMatchObject({
-    message: `cannot open the database ${missing}: there is no directory ${join(directory, 'a')}`,
-    hint: `make it with mkdir -p ${join(directory, 'a')}`,
+    message: `cannot open the database ${missing}: the directory ${join(directory, 'a')} does not exist`,
+    hint: `run 'mkdir -p ${join(directory, 'a')}'`,
   });
-  expect(refusal('').hint).toBe('name a file with --db');
+  expect(refusal('').hint).toBe('give a file with --db');
 });
 
 describeAsRoot('for another user', () => {
-  test('what may not be written is refused before anything is', () => {
+  test('a file or directory that is not writable is refused before anything is written', () => {
     const script = `
     const { openStore } = await import(${JSON.stringify(new URL('../../src/store/store.ts', import.meta.url).href)});
     process.setgroups([]);
@@ -187,15 +187,15 @@ describeAsRoot('for another user', () => {
       encoding: 'utf8',
     });
     expect(answers.trim().split('\n')).toEqual([
-      `cannot open the database ${path}: it cannot be written (EACCES) | make ${path} writable for you, or name another file with --db`,
-      `cannot open the database ${fresh}: the directory ${directory} cannot be written (EACCES) | make ${directory} writable for you, or name another file with --db`,
+      `cannot open the database ${path}: it cannot be written (EACCES) | make ${path} writable for you, or choose another file with --db`,
+      `cannot open the database ${fresh}: the directory ${directory} cannot be written (EACCES) | make ${directory} writable for you, or choose another file with --db`,
     ]);
     expect(readdirSync(directory)).toEqual(['pl-vnm.db']);
   });
 });
 
 describe('a database with the journal of a transaction next to it', () => {
-  /** One of ours with a journal that says it is to be rolled back. The log makes more than its start be looked at. */
+  /** A database of this program with a journal to roll back, and a log, so that not only its start is inspected. */
   function interrupted(): string {
     keep(path);
     const left = join(directory, 'left.db');
@@ -210,18 +210,18 @@ describe('a database with the journal of a transaction next to it', () => {
     return left;
   }
 
-  test('is looked at again while the journal may be about to go', () => {
+  test('a database with a journal is inspected again while the journal may disappear', () => {
     const left = interrupted();
     spawn('sh', ['-c', 'sleep 0.2; rm "$0-journal"', left]);
     openStore(left).close();
     expect(readdirSync(directory)).toEqual(['left.db', 'pl-vnm.db']);
   });
 
-  test('is refused with what to do when it stays, and not touched', () => {
+  test('a database whose journal stays is refused with a hint and not changed', () => {
     const left = interrupted();
     const before = contents();
     expect(refusal(left)).toMatchObject({
-      message: `cannot open the database ${left}: a program ended in the middle of writing it`,
+      message: `cannot open the database ${left}: a program was stopped while it wrote to it`,
       hint: `roll it back with: sqlite3 ${left} .tables`,
     });
     expect(contents()).toEqual(before);
@@ -229,12 +229,12 @@ describe('a database with the journal of a transaction next to it', () => {
 });
 
 describe('a new database', () => {
-  test('goes when nothing was written to it', () => {
+  test('a new database is removed if nothing was written to it', () => {
     openStore(path).close();
     expect(readdirSync(directory)).toEqual([]);
   });
 
-  test('stays with what was written, and where an empty file was', () => {
+  test('a database stays if it was written to, or if the file existed', () => {
     keep(path);
     const empty = join(directory, 'empty.db');
     writeFileSync(empty, '');
@@ -242,7 +242,7 @@ describe('a new database', () => {
     expect(readdirSync(directory)).toEqual(['empty.db', 'pl-vnm.db']);
   });
 
-  test('stays while somebody else has it open', () => {
+  test('a new database stays while another process has it open', () => {
     const first = openStore(path);
     const second = openStore(path);
     first.close();
@@ -253,7 +253,7 @@ describe('a new database', () => {
     store.close();
   });
 
-  test('that was removed while it was opened is made again', () => {
+  test('a database that was removed while it was opened is created again', () => {
     const script = `
       const { openStore } = await import(${JSON.stringify(new URL('../../src/store/store.ts', import.meta.url).href)});
       for (let time = 0; time < 12; time += 1) {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { interruptedMessage, type JobRecord, type NewJob } from '../../src/store/jobs.ts';
-import { defaultKeeping } from '../../src/store/prune.ts';
+import { defaultRetention } from '../../src/store/prune.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
 
 let store: Store;
@@ -28,13 +28,13 @@ const newJob: NewJob = {
 const holder = { host: 'here', boot: 'now', pid: 1, processStart: '2' };
 const end = { finishedAt: 90, message: null, migrationId: null };
 
-/** Begins an attempt. */
+/** Starts an attempt. */
 function startRun(job: JobRecord, dueAt: number, attempt: number) {
   return store.jobs.advance(job.id, holder, 50, () => ({ change: {}, closed: [], start: { dueAt, attempt } }))?.started;
 }
 
 describe('jobs', () => {
-  test('come back as they were', () => {
+  test('jobs are stored and loaded unchanged', () => {
     const job = store.jobs.add(newJob, 77);
     expect(job).toEqual({ ...newJob, id: 1, state: 'active', reason: null, createdAt: 77, checkedAt: 77, retry: null });
     expect(store.jobs.find('weekly')).toEqual(job);
@@ -43,12 +43,12 @@ describe('jobs', () => {
     expect(store.jobs.find('absent')).toBeUndefined();
   });
 
-  test('have names of their own', () => {
+  test('jobs have unique names', () => {
     store.jobs.add(newJob, 77);
-    expect(() => store.jobs.add(newJob, 78)).toThrow("there is a job 'weekly' already");
+    expect(() => store.jobs.add(newJob, 78)).toThrow("job 'weekly' already exists");
   });
 
-  test('are changed in part', () => {
+  test('a change affects only some fields of a job', () => {
     const { id } = store.jobs.add(newJob, 77);
     const retry = { dueAt: 1, attempt: 2, at: 3 };
     store.jobs.change(id, { retry, checkedAt: 80 });
@@ -58,18 +58,18 @@ describe('jobs', () => {
     expect(store.jobs.find('weekly')).toMatchObject({ state: 'paused', reason: null, retry: null });
   });
 
-  test('go with their runs', () => {
+  test('removing a job removes its runs', () => {
     const job = store.jobs.add(newJob, 77);
     startRun(job, 1, 1);
     store.jobs.remove(job.id);
     expect(store.jobs.underWay()).toEqual([]);
-    // The number of one that is gone is never another's.
+    // The id of a removed job is never reused.
     expect(store.jobs.add(newJob, 78).id).toBe(job.id + 1);
   });
 });
 
 describe('runs', () => {
-  test('are written in one step with what it changes, or not at all', () => {
+  test('advance records runs and changes in one transaction, or nothing', () => {
     const { id } = store.jobs.add(newJob, 0);
     const missed = { dueAt: 10, attempt: 1, outcome: 'missed', message: 'away' } as const;
     const step = { change: { checkedAt: 30 }, closed: [missed], start: { dueAt: 20, attempt: 1 } };
@@ -86,16 +86,16 @@ describe('runs', () => {
       { dueAt: 20, outcome: null, finishedAt: null, startedAt: null },
       { dueAt: 10, outcome: 'missed', finishedAt: 30, holder: null },
     ]);
-    // Another process that decided the same finds it done.
+    // Another process that made the same decision finds it recorded.
     expect(store.jobs.advance(id, holder, 31, () => step)).toEqual({ closed: [], started: undefined });
     expect(store.jobs.runs(id, 9)).toHaveLength(2);
   });
 
-  test('of a job that is gone are not begun', () => {
+  test('advance starts no run of a removed job', () => {
     expect(store.jobs.advance(7, holder, 30, () => ({ change: {}, closed: [] }))).toBeUndefined();
   });
 
-  test('that are tried again keep their placement', () => {
+  test('a retried run keeps its placement', () => {
     const job = store.jobs.add(newJob, 0);
     const first = startRun(job, 10, 1)!;
     expect(first.placement).toBeNull();
@@ -105,7 +105,7 @@ describe('runs', () => {
     expect(startRun(job, 20, 1)?.placement).toBeNull();
   });
 
-  test('end once, and tell how many attempts failed by themselves', () => {
+  test('a run ends once, and finish counts its failed attempts', () => {
     const job = store.jobs.add(newJob, 0);
     const failures: number[] = [];
     const finish = (attempt: number, outcome: 'failed' | 'rolled-back' | 'completed', message: string | null) => {
@@ -129,17 +129,17 @@ describe('runs', () => {
     expect(failures).toEqual([1, 1, 2, 2]);
   });
 
-  test('by hand begin when none is under way', () => {
+  test('a run by hand starts only if no run is in progress', () => {
     const { id } = store.jobs.add(newJob, 0);
     const begun = store.jobs.startByHand(id, holder, 5);
     expect(begun).toMatchObject({ started: { attempt: 0, dueAt: 5 } });
     expect(store.jobs.startByHand(id, holder, 6)).toMatchObject({ underWay: { dueAt: 5 } });
     store.jobs.finish(store.jobs.underWay()[0]!.id, { ...end, outcome: 'completed' }, () => ({}));
-    // At the same instant too.
+    // Even at the same instant.
     expect(store.jobs.startByHand(id, holder, 5)).toMatchObject({ started: { attempt: 0 } });
   });
 
-  test('are pruned to the newest of each job, but for those under way', () => {
+  test('prune keeps the newest runs of each job, and those in progress', () => {
     const [job, other] = [store.jobs.add(newJob, 0), store.jobs.add({ ...newJob, name: 'other' }, 0)];
     startRun(job, 0, 1);
     const closed = (from: number) =>
@@ -147,9 +147,9 @@ describe('runs', () => {
         (index) => ({ dueAt: from + index, attempt: 1, outcome: 'missed', message: '' }) as const,
       );
     for (const { id } of [job, other]) store.jobs.advance(id, holder, 1, () => ({ change: {}, closed: closed(1) }));
-    expect(store.prune({ ...defaultKeeping, jobRuns: 10 }, 1)).toBe(10);
+    expect(store.prune({ ...defaultRetention, jobRuns: 10 }, 1)).toBe(10);
     expect(store.jobs.runs(job.id, 99).map(({ dueAt }) => dueAt)).toEqual([15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 0]);
     expect(store.jobs.runs(other.id, 99)).toHaveLength(10);
-    expect(defaultKeeping.jobRuns).toBe(1000);
+    expect(defaultRetention.jobRuns).toBe(1000);
   });
 });

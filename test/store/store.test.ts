@@ -38,7 +38,7 @@ function addInstance(slice: Slice, placementName: string, slots = 4) {
 
 describe('slices', () => {
   test.each(['two-node', 'three-node', 'abilene', 'overlap', 'shared-nodes', 'unequal'])(
-    '%s comes back as it was',
+    '%s is stored and loaded unchanged',
     (name) => {
       const slice = readSlice(gallery(name));
       store.slices.save(slice);
@@ -47,7 +47,7 @@ describe('slices', () => {
     },
   );
 
-  test('time servers come back in their order, and can change under an installed VN', () => {
+  test('time servers keep their order, and can change while a VN is installed', () => {
     const slice = { ...readSlice(gallery('three-node')), ntp: ['b.example.org', 'a.example.org:1123', '192.0.2.7'] };
     store.slices.save(slice);
     expect(store.slices.find('three')).toEqual(slice);
@@ -56,7 +56,7 @@ describe('slices', () => {
     expect(store.slices.find('three')?.ntp).toEqual(['192.0.2.7']);
   });
 
-  test('an MTU comes back as it was, and can change under an installed VN', () => {
+  test('an MTU is stored, and can change while a VN is installed', () => {
     const slice = readSlice(gallery('three-node'));
     const wanted = (mtu?: number) => ({
       ...slice,
@@ -71,7 +71,7 @@ describe('slices', () => {
     expect(store.slices.find('three')).toEqual(slice);
   });
 
-  test('repair comes back as it was, and can change under an installed VN', () => {
+  test('repair is stored, and can change while a VN is installed', () => {
     const slice = { ...readSlice(gallery('three-node')), repair: false };
     store.slices.save(slice);
     expect(store.slices.find('three')).toEqual(slice);
@@ -80,7 +80,7 @@ describe('slices', () => {
     expect(store.slices.find('three')?.repair).toBe(true);
   });
 
-  test('patience comes back as it was, and can change under an installed VN', () => {
+  test('patience is stored, and can change while a VN is installed', () => {
     const read = readSlice(gallery('three-node'));
     const withPatience = (patience: number) => ({
       ...read,
@@ -93,7 +93,7 @@ describe('slices', () => {
     expect(store.slices.find('three')).toEqual(withPatience(2.5));
   });
 
-  test('routers come back with kind and configuration, which cannot change under an installed VN', () => {
+  test('routers are stored with kind and configuration, which cannot change while a VN is installed', () => {
     const read = readSlice(gallery('three-node'));
     const withConfig = (config: Router['config']) => {
       const [first, ...others] = read.vns[0]!.routers;
@@ -112,11 +112,11 @@ describe('slices', () => {
     db.exec("update virtual_routers set kind = 'abacus'");
     db.close();
     expect(() => store.slices.find('three')).toThrow(
-      /^router '\w+' in the database is of kind 'abacus', which this version does not know$/,
+      /^router '\w+' in the database is of kind 'abacus', which this version does not support$/,
     );
   });
 
-  test('any slice comes back as it was, and replaces the one before', () => {
+  test('any slice is stored unchanged, and replaces an earlier version', () => {
     fc.assert(
       fc.property(arbitrarySlice, (slice) => {
         store.slices.save(slice);
@@ -126,7 +126,7 @@ describe('slices', () => {
     );
   });
 
-  test('what is installed cannot be changed under its feet; latencies, flows and placements can', () => {
+  test('a slice with an installed VN can change only latencies, flows and placements', () => {
     const slice = readSlice(gallery('three-node'));
     store.slices.save(slice);
     addInstance(slice, 'initial');
@@ -149,7 +149,7 @@ describe('slices', () => {
 });
 
 describe('instances', () => {
-  test('a plan and its routes come back as they were', () => {
+  test('a plan and its routes are stored and loaded unchanged', () => {
     const slice = readSlice(gallery('overlap'));
     store.slices.save(slice);
     const { record, instance } = addInstance(slice, 'initial');
@@ -159,7 +159,7 @@ describe('instances', () => {
     expect(store.instances.routes(record.id)).toEqual(routes);
   });
 
-  test('the kind of a tunnel comes back as it was recorded, wherever its ends are', () => {
+  test('the kind of a tunnel is stored, whatever the nodes of its ends', () => {
     const slice = sharedNode();
     store.slices.save(slice);
     const { record, instance } = addInstance(slice, 'initial');
@@ -171,11 +171,11 @@ describe('instances', () => {
     const [tunnel] = sliceStatus(store, slice).vns[0]!.instances[0]!.tunnels;
     expect(tunnel!.kind).toBe(kinds()[0]);
     db.exec("update tunnels set kind = 'tincans'");
-    expect(kinds).toThrow("the database has a tunnel of kind 'tincans', which this version does not know");
+    expect(kinds).toThrow("the database has a tunnel of kind 'tincans', which this version does not support");
     db.close();
   });
 
-  test('the end of a tunnel without a MAC address comes back without one', () => {
+  test('the end of a tunnel can be stored without a MAC address', () => {
     const slice = readSlice(gallery('three-node'));
     const vn = slice.vns[0]!;
     store.slices.save(slice);
@@ -188,7 +188,7 @@ describe('instances', () => {
     expect(store.instances.plan(record.id)).toEqual(instance);
   });
 
-  test('what was added to a router is next to what the VN has there, and goes with the instance', () => {
+  test('added routes are stored apart from the routes of the VN, and removed with the instance', () => {
     const slice = readSlice(gallery('overlap'));
     store.slices.save(slice);
     const { record, instance } = addInstance(slice, 'initial');
@@ -211,7 +211,7 @@ describe('instances', () => {
     expect(instances.addedRoutes(record.id)).toEqual(new Map());
   });
 
-  test('slots are taken lowest first, given back, and end', () => {
+  test('slots are used from the lowest, reused, and limited', () => {
     const slice = readSlice(gallery('three-node'));
     store.slices.save(slice);
     const slots = [addInstance(slice, 'initial', 2), addInstance(slice, 'final', 2)].map(({ record }) => record.slot);
@@ -223,7 +223,7 @@ describe('instances', () => {
     expect(addInstance(slice, 'final', 2).record.slot).toBe(0);
   });
 
-  test('one instance carries the traffic', () => {
+  test('only one instance of a VN is active', () => {
     const slice = readSlice(gallery('three-node'));
     store.slices.save(slice);
     const old = addInstance(slice, 'initial').record;
@@ -237,7 +237,7 @@ describe('instances', () => {
 });
 
 describe('migrations', () => {
-  test('phases, redirections and flows are kept with their outcome', () => {
+  test('a migration is stored with its phases, redirections, flows and outcome', () => {
     const id = store.migrations.start({
       slice: 'three',
       vn: 'three',
@@ -281,7 +281,7 @@ describe('locks', () => {
   const acquire = (slice: string, vn?: string, isDead = false) =>
     store.locks.acquire({ slice, vn, command: 'migrate', holder }, () => isDead);
 
-  test('of VNs do not hinder each other, those of the whole slice do', () => {
+  test('locks on different VNs do not conflict, but a lock on the whole slice does', () => {
     const one = acquire('three', 'one');
     expect(acquire('three', 'two')).toBeTypeOf('number');
     expect(acquire('other')).toBeTypeOf('number');
@@ -289,7 +289,7 @@ describe('locks', () => {
     expect(acquire('three')).toMatchObject({ id: one });
   });
 
-  test('go with their process, or when released', () => {
+  test('a lock ends with its process, or when it is released', () => {
     const first = acquire('three') as number;
     expect(acquire('three', 'one')).toMatchObject({ id: first, vn: null });
     const second = acquire('three', 'one', true) as number;
@@ -300,7 +300,7 @@ describe('locks', () => {
 });
 
 describe('the database file', () => {
-  test('is kept between openings', () => {
+  test('the database keeps its content when it is closed and opened', () => {
     const slice = readSlice(gallery('two-node'));
     store.slices.save(slice);
     store.close();

@@ -1,4 +1,4 @@
-/** Databases of older versions, made from the schema that these had. */
+/** Upgrades of databases of older versions, created from their schemas. */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -32,7 +32,7 @@ beforeEach(() => {
 
 afterEach(() => rmSync(directory, { recursive: true }));
 
-/** An older version with a slice, a VN of which is on its initial placement. */
+/** A database of an older version with a slice that has a VN on its initial placement. */
 function makeInstalled(version: 5 | 6, wanted: Slice) {
   const vn = wanted.vns[0]!;
   const store = openStore(join(directory, 'model.db'));
@@ -45,7 +45,7 @@ function makeInstalled(version: 5 | 6, wanted: Slice) {
   return { id: record.id, instance };
 }
 
-/** A database of an older version with the rows of `model.db`, as far as it knows them. */
+/** A database of an older version with the rows of `model.db` that it supports. */
 function makeOld(version: 1 | 5 | 6, without: readonly string[] = []) {
   const db = new Database(path);
   db.pragma('journal_mode = WAL');
@@ -64,7 +64,9 @@ function makeOld(version: 1 | 5 | 6, without: readonly string[] = []) {
 
 const namespaces = ({ routers }: VirtualNetwork) => new Map(routers.map(({ name }) => [name, `ns-${name}`]));
 
-/** A version 1 with the three-node slice on its initial placement, a second instance in `fresh`, and these migrations. */
+/**
+ * A version 1 with the three-node slice on its initial placement, a second instance in `fresh`, and these migrations.
+ */
 function makeV1(migrations: readonly string[], fresh: string | undefined) {
   const store = openStore(join(directory, 'model.db'));
   store.slices.save(slice);
@@ -109,7 +111,7 @@ function columnsOf(db: Db, table: string): string[] {
   return (db.pragma(`main.table_info(${table})`) as { name: string }[]).map(({ name }) => name);
 }
 
-/** Of every table of `tables`, all rows with these columns. */
+/** All rows of every table in `tables`, with these columns. */
 function rowsOf(db: Db, columns: ReadonlyMap<string, readonly string[]>) {
   return new Map(
     [...columns].map(([table, names]) => [
@@ -119,7 +121,7 @@ function rowsOf(db: Db, columns: ReadonlyMap<string, readonly string[]>) {
   );
 }
 
-/** All that a schema means, without how it was written. */
+/** The meaning of a schema, without comments and formatting. */
 function meaningOf(db: Db) {
   const statements = db
     .prepare<[], { name: string; sql: string }>(
@@ -159,7 +161,7 @@ function thrownBy(body: () => unknown): VnmError {
   throw new Error('nothing was thrown');
 }
 
-/** A program that upgrades the database and ends at once: in the second step, or when the copy is to be kept. */
+/** A program that upgrades the database but is killed: in the second step, or before it keeps the copy. */
 function killedAt(where: string): string {
   const url = (name: string) => JSON.stringify(new URL(`../../${name}`, import.meta.url).href);
   return `
@@ -182,7 +184,7 @@ const forgotten = `2, 'three', 'three', 'initial', 'final', 'gateway', 'optimal'
 const latest = `3, 'three', 'three', 'initial', 'final', 'remote', 'heuristic', 'feasible', 'redirect', null, 4000, null, null`;
 
 describe('a database of version 1', () => {
-  test('has the schema of a new one afterwards, and all its rows', () => {
+  test('an upgraded version 1 has the current schema, and all its rows', () => {
     const old = makeV1([finished], 'joining');
     const columns = new Map(tablesOf(old).map((table) => [table, columnsOf(old, table)]));
     const before = rowsOf(old, columns);
@@ -202,7 +204,7 @@ describe('a database of version 1', () => {
     fresh.close();
   });
 
-  test('is read as before, and not upgraded again', () => {
+  test('an upgraded version 1 is readable, and not upgraded again', () => {
     makeV1([finished], undefined).close();
     for (let time = 1; time <= 2; time += 1) {
       const store = openStore(path);
@@ -218,7 +220,7 @@ describe('a database of version 1', () => {
     }
   });
 
-  test('stays next to it as it was', () => {
+  test('the upgrade keeps a copy of version 1 next to the database', () => {
     const old = makeV1([finished, forgotten], undefined);
     const columns = new Map(tablesOf(old).map((table) => [table, columnsOf(old, table)]));
     const [before, meaning] = [rowsOf(old, columns), meaningOf(old)];
@@ -231,7 +233,7 @@ describe('a database of version 1', () => {
     copy.close();
   });
 
-  test('with an interrupted migration can go on with it; those that left nothing have ended', () => {
+  test('an upgraded version 1 can continue an interrupted migration; migrations without remains have ended', () => {
     makeV1([finished, forgotten, latest], 'joining').close();
     const store = openStore(path);
     const [old, fresh] = store.instances.list({ slice: 'three' });
@@ -256,7 +258,7 @@ describe('a database of version 1', () => {
     store.close();
   });
 
-  test('with a rollback that was incomplete knows the phase it ended in', () => {
+  test('an upgraded version 1 has the phase where an incomplete rollback ended', () => {
     const db = makeV1([latest.replace("'redirect', null", "'failed', 'failed'")], 'removing');
     db.exec("insert into migration_phases values (3, 0, 'redirect', 4000, 4100), (3, 1, 'roll back', 4100, 4200)");
     db.close();
@@ -265,7 +267,7 @@ describe('a database of version 1', () => {
     store.close();
   });
 
-  test('gives no id of an instance twice', () => {
+  test('an upgraded version 1 reuses no instance id', () => {
     makeV1([], 'joining').close();
     const store = openStore(path);
     const [old, fresh] = store.instances.list();
@@ -276,13 +278,13 @@ describe('a database of version 1', () => {
     store.close();
   });
 
-  test('that is broken stays as it was, and is reported', () => {
+  test('a version 1 with broken references stays unchanged, and is reported', () => {
     const db = makeV1([finished], undefined);
     db.exec("insert into slice_ntp_servers values (99, 0, 'ntp.example.org')");
     const meaning = meaningOf(db);
     db.close();
     expect(() => openStore(path)).toThrow(
-      `the database ${path} stays at version 1: the check of its references failed: its table slice_ntp_servers refers to what is not in it`,
+      `the database ${path} stays at version 1: checking its references failed: its table slice_ntp_servers has broken references`,
     );
     const same = new Database(path);
     expect(same.pragma('user_version', { simple: true })).toBe(1);
@@ -291,7 +293,7 @@ describe('a database of version 1', () => {
     expect(readdirSync(directory).filter((name) => name.includes('.v1'))).toEqual([]);
   });
 
-  test('stays as it was when the disk is full, and is upgraded when there is room', () => {
+  test('a version 1 stays unchanged while the disk is full, and is upgraded when there is space', () => {
     const db = makeV1([finished], undefined);
     const meaning = meaningOf(db);
     db.pragma(`max_page_count = ${db.pragma('page_count', { simple: true })}`);
@@ -300,7 +302,7 @@ describe('a database of version 1', () => {
       `the database ${path} stays at version 1: the upgrade from version 1 to 2 failed: database or disk is full`,
     );
     expect(error.hint).toBe(
-      `make room for two more copies of ${path} on its disk, and run the command again; until then the program version that made it still works with it`,
+      `free space for two more copies of ${path} on its disk, and run the command again; until then use the program version that created it`,
     );
     expect(meaningOf(db)).toEqual(meaning);
     db.close();
@@ -310,27 +312,30 @@ describe('a database of version 1', () => {
     store.close();
   });
 
-  test.each(['exec', 'rename'])('stays as it was when the command is killed at an %s of the upgrade', (where) => {
-    makeV1([finished], undefined).close();
-    const { signal } = spawnSync(process.execPath, ['--input-type=module', '-e', killedAt(where), path]);
-    expect(signal).toBe('SIGKILL');
-    const left = new Database(path);
-    expect(left.pragma('user_version', { simple: true })).toBe(1);
-    expect(left.prepare('select count(*) from slices').pluck().get()).toBe(1);
-    left.close();
-    const store = openStore(path);
-    expect(store.slices.find('three')).toEqual(slice);
-    store.close();
-    const copy = new Database(`${path}.v1`, { readonly: true });
-    expect(copy.pragma('integrity_check', { simple: true })).toBe('ok');
-    expect(copy.pragma('user_version', { simple: true })).toBe(1);
-    copy.close();
-    expect(readdirSync(directory).filter((name) => name.endsWith('.partial'))).toEqual([]);
-  });
+  test.each(['exec', 'rename'])(
+    'a version 1 stays unchanged if the command is killed at an %s of the upgrade',
+    (where) => {
+      makeV1([finished], undefined).close();
+      const { signal } = spawnSync(process.execPath, ['--input-type=module', '-e', killedAt(where), path]);
+      expect(signal).toBe('SIGKILL');
+      const left = new Database(path);
+      expect(left.pragma('user_version', { simple: true })).toBe(1);
+      expect(left.prepare('select count(*) from slices').pluck().get()).toBe(1);
+      left.close();
+      const store = openStore(path);
+      expect(store.slices.find('three')).toEqual(slice);
+      store.close();
+      const copy = new Database(`${path}.v1`, { readonly: true });
+      expect(copy.pragma('integrity_check', { simple: true })).toBe('ok');
+      expect(copy.pragma('user_version', { simple: true })).toBe(1);
+      copy.close();
+      expect(readdirSync(directory).filter((name) => name.endsWith('.partial'))).toEqual([]);
+    },
+  );
 });
 
 describe.each([5, 6] as const)('a database of version %d', (version) => {
-  test('has the schema of a new one afterwards', () => {
+  test('an upgraded database has the current schema', () => {
     makeInstalled(version, slice);
     openStore(path).close();
     const another = openStore(join(directory, 'new.db'));
@@ -344,7 +349,7 @@ describe.each([5, 6] as const)('a database of version %d', (version) => {
 });
 
 describe('a database of version 5', () => {
-  test('keeps its VNs, with the kinds of their tunnels, and static routers', () => {
+  test('an upgraded version 5 keeps its VNs, with their tunnel kinds, and has static routers', () => {
     const wanted = sharedNode();
     const { id, instance } = makeInstalled(5, wanted);
     expect(new Set(instance.links.map(({ tunnel }) => tunnel))).toEqual(new Set(['local', 'vxlan']));
@@ -358,7 +363,7 @@ describe('a database of version 5', () => {
 });
 
 describe('a database of version 6', () => {
-  test('keeps its instances, and the ids of those that are gone are not used again', () => {
+  test('an upgraded version 6 keeps its instances, and reuses no instance id', () => {
     const { id, instance } = makeInstalled(6, slice);
     const old = new Database(path);
     old.exec("update sqlite_sequence set seq = 7 where name = 'instances'");
@@ -372,7 +377,7 @@ describe('a database of version 6', () => {
     store.close();
   });
 
-  test('keeps its migrations, whose placements are known by their names alone', () => {
+  test('an upgraded version 6 keeps its migrations, with only the names of their placements', () => {
     const { id } = makeInstalled(6, slice);
     const old = new Database(path);
     old.exec(`insert into migrations (id, slice, vn, from_placement, to_placement, control, schedule, urpf, state, started_at,

@@ -5,7 +5,7 @@ import type { Actuator } from '../../src/agent/dataplane/actuator.ts';
 import { systemClock } from '../../src/clock/clock.ts';
 import type { Connections } from '../../src/controller/base/connections.ts';
 import { ownPolicy } from '../../src/controller/nodes/agents.ts';
-import { timeLimits, usualPatienceS } from '../../src/model/patience.ts';
+import { defaultPatienceS, timeLimits } from '../../src/model/patience.ts';
 import type { Slice } from '../../src/model/slice.ts';
 import type { AgentConnection } from '../../src/transport/agent-connection.ts';
 import type { Network } from './memory-plane/network.ts';
@@ -71,7 +71,7 @@ async function connectionTo(node: string, agent: NodeInProcess, isKilled: () => 
   return {
     node,
     facts: { plane: 'memory', ...(await agent.call('hello', {})) },
-    limits: timeLimits(usualPatienceS),
+    limits: timeLimits(defaultPatienceS),
     call: call as AgentConnection['call'],
     exec: () => Promise.reject(new Error('there is no shell')),
     onClose: () => () => {},

@@ -28,9 +28,9 @@ describe('the program', () => {
   afterAll(() => vnm.remove());
 
   it.each([
-    ['frobnicate', "unknown command 'frobnicate'", "'pl-vnm --help' lists the commands"],
+    ['frobnicate', "unknown command 'frobnicate'", "run 'pl-vnm --help' to list the commands"],
     ['ls', "unknown command 'ls'", "did you mean 'pl-vnm status'?"],
-    ['verify --quickly two', "unknown option '--quickly'", "'pl-vnm verify --help' lists the options"],
+    ['verify --quickly two', "unknown option '--quickly'", "run 'pl-vnm verify --help' to list the options"],
     ['verify', "missing required argument 'slice'"],
     ['migrate two', "required option '--to <placement>' not specified"],
     [
@@ -69,16 +69,16 @@ describe('the program', () => {
       "bad.yaml:41:24: placements.initial.b: unknown node 'n9' (known nodes: n1, n2, n3, n4, gw1, gw2, h1, h2)";
     expect(await vnm.json('install bad.yaml')).toEqual(failure(3, 'invalid-input', `${rate}\n${node}`));
     expect(await vnm.run('validate bad.yaml')).toEqual({ code: 3, stdout: `${rate}\n${node}\n`, stderr: '' });
-    const missing = 'cannot read the slice file none.yaml: there is no such file';
+    const missing = 'cannot read the slice file none.yaml: no such file';
     expect(await vnm.json('install none.yaml')).toEqual(
-      failure(3, 'invalid-input', missing, 'name a slice file in YAML of up to 4 MiB'),
+      failure(3, 'invalid-input', missing, 'give a slice file in YAML of at most 4 MiB'),
     );
   });
 
   it('looks back on an empty database, and names what is no migration', async () => {
     expect(await vnm.run('history')).toMatchObject({ code: 0, stdout: `${vnm.database} has no history yet\n` });
     expect(await vnm.ok('events')).toEqual({ events: [] });
-    const hint = "'pl-vnm history' lists migrations with their ids";
+    const hint = "run 'pl-vnm history' to list migrations with their ids";
     expect(await vnm.json('show 1')).toEqual(
       failure(1, 'not-found', `there is no migration 1 in ${vnm.database}`, hint),
     );

@@ -57,12 +57,12 @@ describeAsRoot('jobs', () => {
     expect(stdout).toMatch(
       /nightly +two to initial, final in turn +0 3 \* \* \* \(Europe\/Paris\) +active +\w{3}, .* 03:00 CES?T \(in /,
     );
-    expect(stdout).toContain('no service is running: nothing starts by itself until pl-vnm serve does');
+    expect(stdout).toContain("no service is running: run 'pl-vnm serve' to start jobs when they are due");
     expect(await own.vnm.ok('job pause nightly')).toMatchObject({ state: 'paused', reason: 'by hand', nextRuns: [] });
     expect(await own.vnm.ok('job resume nightly')).toMatchObject({ state: 'active', reason: null });
     expect(await own.vnm.json('job add nightly --slice two --to final --cron', '0 3 * * *')).toMatchObject({
       code: 1,
-      json: { error: { code: 'conflict', message: "there is a job 'nightly' already" } },
+      json: { error: { code: 'conflict', message: "job 'nightly' already exists" } },
     });
     expect(await own.vnm.json('job add other --slice two --to final --cron', '61 3 * * *')).toMatchObject({
       code: 3,

@@ -56,7 +56,7 @@ describeAsRoot('the two-node slice', () => {
     expect((await install()).vns[0]).toMatchObject({ placement: 'initial', changed: 0 });
     expect(await own.vnm.run('install two')).toMatchObject({
       code: 0,
-      stdout: "VN 'two' is on placement 'initial' already: nothing changed\n",
+      stdout: "VN 'two' is already on placement 'initial': nothing changed\n",
     });
     expect(await networkOf(own.testbed)).toEqual(installed);
   });
@@ -141,7 +141,7 @@ describeAsRoot('the two-node slice', () => {
     const { code, stdout } = await own.vnm.run('migrate two --to initial');
     expect({ code, stdout }).toEqual({
       code: 0,
-      stdout: "VN 'two' is on placement 'initial' already: nothing changed\n",
+      stdout: "VN 'two' is already on placement 'initial': nothing changed\n",
     });
   });
 

@@ -76,7 +76,7 @@ describe('the installed package', () => {
     expect(runUnder(node, program, 'status')).toEqual({
       status: 1,
       stdout: '',
-      stderr: `pl-vnm needs Node.js 22.18 or later, and this is ${node}: install a later Node.js\n`,
+      stderr: `pl-vnm needs Node.js 22.18 or later, but this is ${node}: install a later Node.js\n`,
     });
   });
 });
@@ -101,7 +101,7 @@ describe('a checkout under an old Node.js', () => {
     expect(runUnder('20.20.2', join(fresh, 'pl-vnm.mjs'), 'status')).toEqual({
       status: 1,
       stdout: '',
-      stderr: "pl-vnm needs Node.js 22.18 or later, and this is 20.20.2: run 'npm run setup' in the checkout\n",
+      stderr: "pl-vnm needs Node.js 22.18 or later, but this is 20.20.2: run 'npm run setup' in the checkout\n",
     });
   });
 

@@ -78,7 +78,7 @@ describeAsRoot('reconcile', () => {
   it('finds nothing and does nothing after an installation', async () => {
     const nothing = { differences: [], unreachable: [], failed: [], notCompared: [] };
     expect(await live()).toMatchObject({ code: 0, json: { slice: 'two', equal: true, ...nothing } });
-    expect((await own.vnm.run('reconcile two')).stdout).toBe("nothing to do: slice 'two' is as the database says\n");
+    expect((await own.vnm.run('reconcile two')).stdout).toBe("nothing to do: slice 'two' matches the database\n");
     expect(await network()).toEqual(installed);
   });
 
@@ -234,7 +234,7 @@ describeAsRoot('reconcile', () => {
   it('is asked for one slice', async () => {
     expect(await own.vnm.json('status --live')).toMatchObject({
       code: 2,
-      json: { error: { code: 'usage', message: '--live is for one slice', hint: 'pl-vnm status SLICE --live' } },
+      json: { error: { code: 'usage', message: '--live needs a slice', hint: "run 'pl-vnm status SLICE --live'" } },
     });
   });
 

@@ -23,9 +23,7 @@ interface InstallOptions extends Options {
 }
 
 export function addAgent(program: Command): void {
-  const agent = program
-    .command('agent')
-    .description('the agents on nodes: what is there, and putting them on shared nodes');
+  const agent = program.command('agent').description('list the agents on nodes, and install them on shared nodes');
   addList(agent);
   addForget(agent);
   addInstall(agent);
@@ -36,11 +34,11 @@ interface ListOptions extends Omit<WhereOptions, 'nodes'> {
   readonly node?: string[];
 }
 
-const whereHint = 'slice files, slices or nodes of the database, or hosts as user@host:port';
+const whereHint = 'slice files, slices or nodes in the database, or hosts like user@host:port';
 
 function addList(agent: Command): void {
   withWhereOptions(agent.command('list'))
-    .description('what slices have a policy, an agent or anything installed on nodes')
+    .description('list the slices that have a policy, an agent or anything installed on nodes')
     .argument('<where...>', whereHint)
     .action((words: string[], { node: nodes = [], ...options }: ListOptions, command: Command) =>
       runCommand(command, async (context) => {
@@ -73,13 +71,13 @@ function listText(nodes: readonly NodeAgents[]): string {
 
 function addForget(agent: Command): void {
   withWhereOptions(agent.command('forget'))
-    .description('remove the policy and end the agent of a slice that has nothing installed')
+    .description('remove the policy and stop the agent of a slice that has nothing installed')
     .argument('<slice>', 'the name of a slice, or a slice file')
-    .argument('[where...]', `${whereHint}; the nodes of the slice without it`)
+    .argument('[where...]', `${whereHint} (default: the nodes of the slice)`)
     .action((slice: string, words: string[], { node: nodes = [], ...options }: ListOptions, command: Command) =>
       runCommand(command, async (context) => {
         const result = await forget(context, slice, words, { ...options, nodes });
-        const text = result.nodes.map(({ node, removed }) => `${node}: ${removed ? 'removed' : 'there was none'}`);
+        const text = result.nodes.map(({ node, removed }) => `${node}: ${removed ? 'removed' : 'nothing to remove'}`);
         return { text: text.join('\n'), json: result };
       }),
     );
@@ -87,20 +85,20 @@ function addForget(agent: Command): void {
 
 function withWhereOptions(command: Command): Command {
   return command
-    .option('--node <name...>', 'of a slice only these nodes')
+    .option('--node <name...>', 'only these nodes of a slice')
     .option('--admin-user <user>', "a login that is root or may become root (sudo -n), instead of the slice file's")
-    .option('--admin-key <path>', 'its private key');
+    .option('--admin-key <path>', 'the private key of that login');
 }
 
 function addInstall(agent: Command): void {
   withAdminOptions(agent.command('install'))
-    .description('put the agent on shared nodes, with its policy and a sudo rule for the slice; again to update it')
+    .description('install or update the agent on shared nodes, with its policy and a sudo rule for the slice')
     .addOption(
-      new Option('--limit <name=value>', 'a limit of the policy, as often as needed: routes=1000')
+      new Option('--limit <name=value>', 'a limit of the policy, like routes=1000; may be repeated')
         .argParser(addLimit)
-        .default({}, 'as they are on the node, or the usual ones'),
+        .default({}, 'the limits on the node, or the standard ones'),
     )
-    .option('--operations <names>', 'what the slice may ask for, separated by commas; * for all', splitNames)
+    .option('--operations <names>', 'operations that the slice may use, separated by commas; * for all', splitNames)
     .action((file: string, { node = [], limit, ...options }: InstallOptions, command: Command) =>
       runPlain(command, async (signal) => {
         const slice = readSlice(file);
@@ -113,7 +111,7 @@ function addInstall(agent: Command): void {
         const notes = agents.flatMap(({ node, stillRunning }) =>
           stillRunning === undefined ? [] : [`${node}: ${stillRunning}`],
         );
-        const text = [table(['node', 'login', 'agent', 'runtime', 'was'], rows), ...notes];
+        const text = [table(['node', 'login', 'agent', 'runtime', 'result'], rows), ...notes];
         return { text: text.join('\n\n'), json: { slice: slice.name, agents } };
       }),
     );
@@ -121,12 +119,12 @@ function addInstall(agent: Command): void {
 
 function addUninstall(agent: Command): void {
   withAdminOptions(agent.command('uninstall'))
-    .description('take the agent of a slice off shared nodes')
+    .description('remove the agent of a slice from shared nodes')
     .action((file: string, { node = [], ...options }: Options, command: Command) =>
       runPlain(command, async (signal) => {
         const slice = readSlice(file);
         const nodes = await uninstallAgents(contextOf(command, signal), slice, { ...options, nodes: node });
-        const text = nodes.map(({ node, removed }) => `${node}: ${removed ? 'removed' : 'there was none'}`);
+        const text = nodes.map(({ node, removed }) => `${node}: ${removed ? 'removed' : 'nothing to remove'}`);
         return { text: text.join('\n'), json: { slice: slice.name, nodes } };
       }),
     );
@@ -135,10 +133,10 @@ function addUninstall(agent: Command): void {
 function withAdminOptions(command: Command): Command {
   return command
     .argument('<slice.yaml>', 'a slice file')
-    .option('--node <name...>', 'nodes of the slice; all without it')
+    .option('--node <name...>', 'only these nodes of the slice (default: all)')
     .option('--login <user>', "the slice's login on the nodes, if it is not the slice file's")
     .option('--admin-user <user>', 'a login that is root or may become root (sudo -n)', 'root')
-    .option('--admin-key <path>', 'its private key, instead of the ssh agent and the usual ones');
+    .option('--admin-key <path>', 'the private key of that login, instead of the ssh agent and the standard key files');
 }
 
 function contextOf(command: Command, signal: AbortSignal) {
@@ -148,7 +146,7 @@ function contextOf(command: Command, signal: AbortSignal) {
 
 function addLimit(text: string, limits: PolicyOptions['limits']): PolicyOptions['limits'] {
   const [, name, value] = /^(\w+)=(\d+(?:\.\d+)?(?:e\d+)?)$/.exec(text) ?? [];
-  if (name === undefined) throw new InvalidArgumentError('It is written as in routes=1000.');
+  if (name === undefined) throw new InvalidArgumentError('Write it like routes=1000.');
   return { ...limits, [name]: Number(value) };
 }
 

@@ -12,14 +12,15 @@ export function addDemo(program: Command): void {
   program
     .command('demo')
     .description(
-      'the main job in one go: local testbed, three-node VN, traffic, migration forth and back, report, clean-up',
+      'run everything in one go: local testbed, three-node VN, traffic, migration there and back, report, clean-up',
     )
     .action((_options, command: Command) =>
       runPlain(command, async (signal) => {
         const startedAt = performance.now();
         const result = await demo(reportsOf(command).report, signal);
         const ok = result.verified.ok && migrationsOf(result).every((migration) => migration.outcome === 'completed');
-        if (signal.aborted) throw new VnmError('interrupted', 'the demo was interrupted; everything it made is gone');
+        if (signal.aborted)
+          throw new VnmError('interrupted', 'the demo was interrupted; everything that it created was removed');
         return {
           text: report(result, performance.now() - startedAt),
           json: jsonOf(result),
@@ -42,12 +43,12 @@ function report(result: DemoResult, durationMs: number): string {
   const failed = migrationsOf(result).filter((migration) => migration.outcome !== 'completed');
   const last = result.ways.at(-1)!.migrations[0]!;
   const parts = [
-    'The three-node VN was installed on p1, p2, p3; six flows of 1.5 Mb/s ran between its end hosts; then it moved to\n' +
-      "p4, p5, p6 and back, twice: in the paper's way (the controller commands each gateway over SSH; strict uRPF) and in\n" +
-      'ours (armed at the gateways beforehand; feasible uRPF).',
+    'The three-node VN was installed on p1, p2 and p3, and six flows of 1.5 Mb/s ran between its end hosts. Then it\n' +
+      "moved to p4, p5 and p6 and back, twice: first the paper's way (the controller commands each gateway over SSH;\n" +
+      'strict uRPF), then ours (each redirection is armed at its gateway beforehand; feasible uRPF).',
     ...failed.map(migrationText),
-    `One of the four migrations, the first in our way:\n\n${migrationText(last)}`,
-    `The two ways side by side:\n\n${sideBySide(result)}\n\n${lostByFlow(result)}`,
+    `One of the four migrations, the first of ours:\n\n${migrationText(last)}`,
+    `Both ways compared:\n\n${comparison(result)}\n\n${lostByFlow(result)}`,
     `Everything was taken down again. The whole demo took ${(durationMs / 1000).toFixed(1)} s.`,
   ];
   return parts.join('\n\n========\n\n');
@@ -55,7 +56,7 @@ function report(result: DemoResult, durationMs: number): string {
 
 const wayNames = { paper: "the paper's", ours: 'ours' } as const;
 
-function sideBySide({ ways }: DemoResult): string {
+function comparison({ ways }: DemoResult): string {
   const rows = ways.flatMap(({ way, migrations }) =>
     migrations.map(({ from, to, redirections, flows }) => {
       const lateMs = redirections.map((redirection) => redirection.lagMs + redirection.executionMs);
@@ -76,8 +77,8 @@ function sideBySide({ ways }: DemoResult): string {
   const heading = [
     'way',
     'move',
-    'late by ms',
-    'gateways apart ms',
+    'late ms',
+    'gateway spread ms',
     'sent',
     'lost',
     'predicted',

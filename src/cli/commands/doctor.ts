@@ -10,7 +10,7 @@ import { runCommand } from '../run.ts';
 export function addDoctor(program: Command): void {
   program
     .command('doctor')
-    .description('what each node of a slice can do')
+    .description('check what each node of a slice can do')
     .argument('<slice>', 'a slice file, or the name of a slice in the database')
     .action((argument: string, _options, command: Command) =>
       runCommand(command, async (context) => {
@@ -24,11 +24,11 @@ export function addDoctor(program: Command): void {
           node.kernel ?? '-',
           ...clockCells(node.clock),
           node.timerLag === undefined ? '-' : `${ms(node.timerLag.p99Ms, 2)} / ${ms(node.timerLag.maxMs, 2)}`,
-          lacks(node),
+          missingFeatures(node),
         ]);
-        const heading = ['node', 'reachable', 'agent', 'kernel', ...clockHeading, 'timer lag ms, p99 / max', 'lacks'];
+        const heading = ['node', 'reachable', 'agent', 'kernel', ...clockHeading, 'timer lag ms, p99 / max', 'missing'];
         const problems = result.nodes.flatMap(({ node, problems }) => problems.map((problem) => `${node}: ${problem}`));
-        const verdict = result.ok ? 'every node can take part' : problems.join('\n');
+        const verdict = result.ok ? 'every node is ready' : problems.join('\n');
         const notes = clockNotes(result.nodes.flatMap(({ clock }) => clock ?? []));
         const warnings = result.nodes.flatMap(({ obstacles = [] }) => obstacles.filter(({ blocks }) => !blocks));
         const warned = warnings.length === 0 ? [] : [warnings.map(describeObstacle).join('\n')];
@@ -41,13 +41,13 @@ export function addDoctor(program: Command): void {
     );
 }
 
-/** As of other commands: an unreachable node counts more than what is wrong with the others. */
+/** The exit code: as in other commands, an unreachable node takes precedence over problems of the others. */
 export function doctorExitCode({ ok, nodes }: DoctorResult): number {
   if (nodes.some(({ reachable }) => !reachable)) return exitCodes.unreachable;
   return ok ? exitCodes.done : exitCodes.failed;
 }
 
-export function lacks({ features }: Pick<NodeReport, 'features'>): string {
+export function missingFeatures({ features }: Pick<NodeReport, 'features'>): string {
   if (features === undefined) return 'unknown';
   const missing = features.filter((feature) => !feature.available).map((feature) => feature.name);
   return missing.length === 0 ? 'nothing' : missing.join(', ');

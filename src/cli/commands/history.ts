@@ -11,15 +11,15 @@ import { eventLine } from '../event-text.ts';
 import { follow } from '../follow.ts';
 import { historyTable, migrationDetailText } from '../history-text.ts';
 import { countOption, sinceOption } from '../options.ts';
-import { globalOptions, nothingMore, type Output, runCommand } from '../run.ts';
+import { alreadyPrinted, globalOptions, type Output, runCommand } from '../run.ts';
 import { outputLost } from '../streams.ts';
 
 export function addHistory(program: Command): void {
   program
     .command('history')
-    .description('what was done to a slice: migrations with their ids, installations, repairs; newest first')
-    .argument('[slice]', 'a slice file, or the name of a slice in the database; all without it')
-    .addOption(countOption('--limit <n>', 'how many', 20))
+    .description('show what was done to a slice: migrations with their ids, installations, repairs; newest first')
+    .argument('[slice]', 'a slice file, or the name of a slice in the database (default: all slices)')
+    .addOption(countOption('--limit <n>', 'the number of entries', 20))
     .action((argument: string | undefined, { limit }: { limit: number }, command: Command) =>
       runCommand(command, async (context) => {
         const entries = history(context, sliceNameOf(context, argument), limit);
@@ -32,8 +32,8 @@ export function addHistory(program: Command): void {
 export function addShow(program: Command): void {
   program
     .command('show')
-    .description('one migration in full: phases, redirections, what its flows lost, why it failed')
-    .argument('<migration>', 'its id, from pl-vnm history')
+    .description('show one migration in full: phases, redirections, what its flows lost, why it failed')
+    .argument('<migration>', 'the id of the migration, from pl-vnm history')
     .action((argument: string, _options: unknown, command: Command) =>
       runCommand(command, async (context) => shown(context, parseId(argument))),
     );
@@ -41,8 +41,8 @@ export function addShow(program: Command): void {
 
 function parseId(text: string): number {
   if (/^[1-9]\d{0,14}$/.test(text)) return Number(text);
-  throw new VnmError('usage', `'${text}' is not the id of a migration`, {
-    hint: "'pl-vnm history' lists migrations with their ids; 'pl-vnm status SLICE' shows a slice",
+  throw new VnmError('usage', `invalid migration id '${text}': not a positive whole number`, {
+    hint: "run 'pl-vnm history' to list migrations with their ids, or 'pl-vnm status SLICE' to show a slice",
   });
 }
 
@@ -50,7 +50,7 @@ function shown(context: Context, id: number): Output {
   const view = migrationDetailView(context, id);
   if (view === undefined) {
     throw new VnmError('not-found', `there is no migration ${id} in ${context.store.path}`, {
-      hint: "'pl-vnm history' lists migrations with their ids",
+      hint: "run 'pl-vnm history' to list migrations with their ids",
     });
   }
   return { text: migrationDetailText(context.store.migrations.detail(id)!, view), json: view };
@@ -66,17 +66,17 @@ interface EventOptions {
 export function addEvents(program: Command): void {
   program
     .command('events')
-    .description('what happened, oldest first: from the database, whether or not a service runs')
-    .argument('[slice]', 'a slice file, or the name of a slice in the database; all without it')
-    .option('--follow', 'go on with what happens, until Ctrl-C; with --json one object per line', false)
-    .addOption(sinceOption('--since <when>', 'all since then: like 10m or 2026-12-01T03:00Z'))
-    .addOption(countOption('--limit <n>', 'the latest so many, without --since', 20))
+    .description('show what happened, oldest first, from the database; no service needs to run')
+    .argument('[slice]', 'a slice file, or the name of a slice in the database (default: all slices)')
+    .option('--follow', 'keep printing new events until Ctrl-C; with --json, one object per line', false)
+    .addOption(sinceOption('--since <when>', 'all events since then, like 10m or 2026-12-01T03:00Z'))
+    .addOption(countOption('--limit <n>', 'the number of latest events, without --since', 20))
     .action((argument: string | undefined, options: EventOptions, command: Command) =>
       runCommand(command, async (context) => {
         const slice = sliceNameOf(context, argument);
         if (options.follow) return followed(context, slice, options, globalOptions(command).json);
         const events = eventsFor(context, slice, options);
-        const text = events.length === 0 ? 'there are no events' : events.map(eventLine).join('\n');
+        const text = events.length === 0 ? 'no events' : events.map(eventLine).join('\n');
         return { text, json: { events: events.map(eventView) } };
       }),
     );
@@ -87,7 +87,7 @@ function eventsFor({ store: { events } }: Context, slice: string | undefined, { 
   return events.after(events.lastIdBefore(since), Number.MAX_SAFE_INTEGER, slice);
 }
 
-/** Ends by Ctrl-C, the intended way, or when the reader of its output is gone. */
+/** Prints events until Ctrl-C, the intended end, or until the reader of its output has gone. */
 async function followed(
   context: Context,
   slice: string | undefined,
@@ -102,10 +102,10 @@ async function followed(
   const { events } = context.store;
   const before = options.since === undefined ? firstOf(context, slice, options) : events.lastIdBefore(options.since);
   for await (const event of follow(events, { after: before, slice, signal })) await print(event);
-  return nothingMore;
+  return alreadyPrinted;
 }
 
-/** Id of the event before the latest `limit`. */
+/** The id of the event before the latest `limit` events. */
 function firstOf({ store: { events } }: Context, slice: string | undefined, { limit }: EventOptions): number {
   const oldest = events.list(slice, limit).at(-1);
   return oldest === undefined ? events.lastId() : oldest.id - 1;

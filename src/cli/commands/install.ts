@@ -8,10 +8,10 @@ import { runCommand } from '../run.ts';
 export function addInstall(program: Command): void {
   program
     .command('install')
-    .description("set a slice's VN up on a placement")
+    .description('set up the VNs of a slice on a placement')
     .argument('<slice>', 'a slice file, or the name of a slice in the database')
-    .option('--placement <name>', 'where the routers go', 'initial')
-    .option('--vn <name>', 'one VN of the slice; all without it')
+    .option('--placement <name>', 'the placement of the routers', 'initial')
+    .option('--vn <name>', 'one VN of the slice (default: all)')
     .addOption(urpfOption())
     .action((argument: string, options: InstallOptions, command: Command) =>
       runCommand(command, async (context) => {
@@ -19,7 +19,7 @@ export function addInstall(program: Command): void {
         const results = await install(context, slice, options);
         const text = results.map(({ vn, placement, changed, nodes, mtu, durationMs }) =>
           changed === 0
-            ? `VN '${vn}' is on placement '${placement}' already: nothing changed`
+            ? `VN '${vn}' is already on placement '${placement}': nothing changed`
             : `VN '${vn}' is on placement '${placement}': ${changed} changes on ${nodes} nodes in ${ms(durationMs, 0)} ms, MTU ${mtu}`,
         );
         return { text: text.join('\n'), json: { slice: slice.name, vns: results } };
@@ -30,9 +30,9 @@ export function addInstall(program: Command): void {
 export function addUninstall(program: Command): void {
   program
     .command('uninstall')
-    .description('take down everything that is installed of a slice')
+    .description('remove everything that is installed of a slice')
     .argument('<slice>', 'a slice file, or the name of a slice in the database')
-    .option('--vn <name>', 'one VN of the slice; all without it')
+    .option('--vn <name>', 'one VN of the slice (default: all)')
     .action((argument: string, options: { vn?: string }, command: Command) =>
       runCommand(command, async (context) => {
         const slice = sliceFromArgument(context.store, argument);

@@ -29,26 +29,26 @@ interface AddOptions extends Omit<MigrateOptions, 'to'> {
   readonly latestStart: number;
 }
 
-/** A service that has not said so for longer has ended. */
-const seenForMs = 15_000;
+/** A service that has not reported for longer has ended. */
+const reportedWithinMs = 15_000;
 
 export function addJob(program: Command): void {
   const job = program
     .command('job')
-    .description('migrations that the service starts by itself: add, list, run, history');
+    .description('manage migrations that the service starts: add, list, show, pause, resume, run, remove, history');
   addAdd(job);
   addList(job);
-  forOne(job, 'show', 'all about one job', ({ store }, found) => shown(store, found));
-  forOne(job, 'pause', 'start no runs of it until it is resumed', ({ store }, { name }) =>
+  forOne(job, 'show', 'show one job in full', ({ store }, found) => shown(store, found));
+  forOne(job, 'pause', 'pause a job: start no runs until it is resumed', ({ store }, { name }) =>
     shown(store, pauseJob(store, name)),
   );
-  forOne(job, 'resume', 'start its runs again, from what is due next', ({ store }, { name }) =>
+  forOne(job, 'resume', 'resume a paused job, from its next due time', ({ store }, { name }) =>
     shown(store, resumeJob(store, name)),
   );
-  forOne(job, 'run', 'run it now, in this process', runNow);
-  forOne(job, 'remove', 'forget it and its history', ({ store }, { name }) => {
+  forOne(job, 'run', 'run a job now, in this process', runNow);
+  forOne(job, 'remove', 'remove a job and its history', ({ store }, { name }) => {
     removeJob(store, name);
-    return { text: `job '${name}' is gone`, json: { removed: name } };
+    return { text: `removed job '${name}'`, json: { removed: name } };
   });
   addHistory(job);
 }
@@ -56,20 +56,24 @@ export function addJob(program: Command): void {
 function addAdd(job: Command): void {
   const command = job
     .command('add')
-    .description('a migration at times that a cron pattern names, or at one')
-    .argument('<name>', 'its name')
+    .description('add a job that migrates a VN at the times of a cron pattern, or once')
+    .argument('<name>', 'the name of the job')
     .requiredOption('--slice <slice>', 'a slice file, or the name of a slice in the database')
-    .requiredOption('--to <placement,...>', 'the placement to move to, or several to take in turn')
+    .requiredOption('--to <placement,...>', 'the placement to move to, or several to move to in turn')
     .option('--vn <name>', 'which VN, when the slice has several')
-    .option('--cron <pattern>', 'minute, hour, day of month, month, day of week; seconds before them if there are six')
-    .option('--timezone <name>', "by which clocks the pattern is meant (default: this machine's)")
-    .option('--at <instant>', 'once, like 2026-12-01T03:00Z')
-    .option('--missed <policy>', 'what was due while no service ran: skip it, or run once', 'skip')
-    .addOption(countOption('--retries <n>', 'how often a run that failed is tried again before the job is paused', 3))
-    .addOption(
-      durationOption('--retry-wait <duration>', 'before the first retry; twice as long before each further one', '60s'),
+    .option('--cron <pattern>', 'minute, hour, day of month, month, day of week; with a sixth field first: seconds')
+    .option('--timezone <name>', "the time zone of the pattern (default: this machine's)")
+    .option('--at <instant>', 'run once, at an instant like 2026-12-01T03:00Z')
+    .option(
+      '--missed <policy>',
+      'what to do about runs that were due while no service ran: skip them, or run once',
+      'skip',
     )
-    .addOption(durationOption('--latest-start <duration>', 'how long after it was due a run may still start', '5m'));
+    .addOption(countOption('--retries <n>', 'the number of retries of a failed run before the job is paused', 3))
+    .addOption(
+      durationOption('--retry-wait <duration>', 'the wait before the first retry; doubles for each further one', '60s'),
+    )
+    .addOption(durationOption('--latest-start <duration>', 'how long after its due time a run may still start', '5m'));
   addMigrationOptions(command).action((name: string, options: AddOptions, added: Command) =>
     runCommand(added, async ({ store }) => {
       const { name: slice } = sliceFromArgument(store, options.slice, { save: true });
@@ -92,7 +96,7 @@ function inputOf({ to, vn, cron, at, timezone, missed, ...rest }: AddOptions) {
 function addList(job: Command): void {
   job
     .command('list')
-    .description('all jobs, their next runs and how the last ones ended')
+    .description('list all jobs, their next runs and the outcomes of their last runs')
     .action((_options: unknown, command: Command) =>
       runCommand(command, async ({ store }) => {
         const jobs = store.jobs.list().map((one) => jobView(store, one, Date.now()));
@@ -104,9 +108,9 @@ function addList(job: Command): void {
 function addHistory(job: Command): void {
   job
     .command('history')
-    .description('what became of its runs, newest first')
-    .argument('<name>', 'the job')
-    .addOption(countOption('--limit <n>', 'how many runs', 20))
+    .description('show the runs of a job and their outcomes, newest first')
+    .argument('<name>', 'the name of the job')
+    .addOption(countOption('--limit <n>', 'the number of runs', 20))
     .action((name: string, { limit }: { limit: number }, command: Command) =>
       runCommand(command, async ({ store }) => {
         const runs = store.jobs.runs(findJob(store, name).id, limit).map(runView);
@@ -124,7 +128,7 @@ function forOne(
   job
     .command(verb)
     .description(description)
-    .argument('<name>', 'the job')
+    .argument('<name>', 'the name of the job')
     .action((name: string, _options: unknown, command: Command) =>
       runCommand(command, async (context) => body(context, findJob(context.store, name))),
     );
@@ -135,7 +139,7 @@ function shown(store: Store, job: JobRecord): Output {
   return { text: jobText(view, serviceText(store)), json: view };
 }
 
-/** As `migrate`: whoever works on the VN is waited for only with `--wait`. */
+/** Runs a job in this process. As in `migrate`, only `--wait` waits for another command on the VN. */
 async function runNow(context: Context, job: JobRecord): Promise<Output> {
   const finished = await runOnce(
     {
@@ -144,7 +148,7 @@ async function runNow(context: Context, job: JobRecord): Promise<Output> {
       migrate: (_job, options) => migrateForJob(context, job, options),
       isHeld: () => false,
       signal: context.signal ?? new AbortController().signal,
-      onError: (error) => context.report({ kind: 'note', text: `the database is tried again: ${String(error)}` }),
+      onError: (error) => context.report({ kind: 'note', text: `trying the database again: ${String(error)}` }),
     },
     job,
     { holder: thisProcess(), isDead },
@@ -156,11 +160,11 @@ async function runNow(context: Context, job: JobRecord): Promise<Output> {
 
 function isServed(store: Store): boolean {
   const service = store.health.service();
-  return service !== undefined && Date.now() - service.seenAt <= seenForMs && !isDead(service);
+  return service !== undefined && Date.now() - service.seenAt <= reportedWithinMs && !isDead(service);
 }
 
 function serviceText(store: Store): string {
   return isServed(store)
-    ? 'the service runs'
-    : 'no service is running: nothing starts by itself until pl-vnm serve does';
+    ? 'the service is running'
+    : "no service is running: run 'pl-vnm serve' to start jobs when they are due";
 }

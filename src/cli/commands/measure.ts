@@ -8,12 +8,12 @@ import { clockCells, clockHeading, clockNotes } from '../clock-text.ts';
 import { ms, quotedName, table } from '../output.ts';
 import { runCommand } from '../run.ts';
 
-const roundTripNote = '~ half the round trip: the clocks are too uncertain for one way';
+const roundTripNote = '~ half the round trip: the clocks are too uncertain for a one-way latency';
 
 export function addMeasure(program: Command): void {
   program
     .command('measure')
-    .description('path latency of each flow on each instance, clock offsets with bounds')
+    .description('measure the path latency of each flow on each instance, and the clock offsets with their bounds')
     .argument('<slice>', 'a slice file, or the name of a slice in the database')
     .option('--vn <name>', 'which VN, when the slice has several')
     .action((argument: string, options: { vn?: string }, command: Command) =>

@@ -10,18 +10,18 @@ import { runCommand } from '../run.ts';
 export function addPlan(program: Command): void {
   program
     .command('plan')
-    .description('what a migration would do and lose, changing nothing')
+    .description('predict what a migration would do and lose, without changing anything')
     .argument('<slice>', 'a slice file, or the name of a slice in the database')
     .requiredOption('--to <placement>', 'the placement to move to')
     .option('--from <placement>', 'the placement to move from (default: the installed one, else initial)')
     .option('--vn <name>', 'which VN, when the slice has several')
-    .addOption(new Option('--schedule <name>', 'one schedule (default: all, side by side)').choices([...scheduleNames]))
+    .addOption(new Option('--schedule <name>', 'one schedule (default: all, compared)').choices([...scheduleNames]))
     .addOption(migrationOption('urpf'))
     .addOption(migrationOption('granularity'))
     .addOption(
       new Option(
         '--latency <source>',
-        'from the nodes, or from the slice file (default: measured where installed)',
+        'latencies measured on the nodes, or declared in the slice file (default: measured where installed)',
       ).choices(['measured', 'declared']),
     )
     .action((argument: string, options: PlanOptions & { vn?: string }, command: Command) =>

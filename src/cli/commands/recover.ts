@@ -12,13 +12,13 @@ import { type Output, runCommand } from '../run.ts';
 import { migrateOutput } from './migrate.ts';
 
 export function addResume(program: Command): void {
-  addRecovery(program, 'resume', 'finish a migration that was interrupted', async (context, slice, vn) =>
+  addRecovery(program, 'resume', 'finish an interrupted migration', async (context, slice, vn) =>
     recoveryOutput(await resume(context, slice, vn)),
   );
 }
 
 export function addRollback(program: Command): void {
-  addRecovery(program, 'rollback', 'undo a migration that was interrupted', async (context, slice, vn) => {
+  addRecovery(program, 'rollback', 'undo an interrupted migration', async (context, slice, vn) => {
     const result = await rollback(context, slice, vn);
     if (result === undefined)
       return {
@@ -26,7 +26,7 @@ export function addRollback(program: Command): void {
         json: { outcome: 'rolled-back' },
       };
     const output = recoveryOutput(result);
-    // Here that is what was wanted.
+    // For this command a rollback is success.
     return result.outcome === 'rolled-back' ? { ...output, text: undone(result), exitCode: exitCodes.done } : output;
   });
 }
@@ -43,7 +43,7 @@ function recoveryOutput(result: MigrateResult): Output {
 
 function undone(result: MigrateResult): string {
   const { vn, from } = result;
-  return `VN '${vn}' is on ${quotedName(from)} as it was before; nothing of the migration is left${unproven(result)}`;
+  return `VN '${vn}' is on ${quotedName(from)} again; everything of the migration was removed${unproven(result)}`;
 }
 
 function addRecovery(

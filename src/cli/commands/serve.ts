@@ -14,17 +14,17 @@ interface Options {
 export function addServe(program: Command): void {
   program
     .command('serve')
-    .description('the long-running service: jobs, health, repair in place, HTTP API and metrics')
-    .option('--host <address>', 'where to listen; anything but loopback needs a token', '127.0.0.1')
-    .addOption(portOption('--port <number>', 'TCP port; 0 takes any that is free', 8473))
+    .description('run the service: jobs, health, repair, HTTP API and metrics')
+    .option('--host <address>', 'the address to listen on; any address but loopback needs a token', '127.0.0.1')
+    .addOption(portOption('--port <number>', 'the TCP port; 0 for any free port', 8473))
     .option(
       '--token-file <path>',
-      'every request must bring the token in this file, or in PL_VNM_TOKEN; without one, only what changes something needs a token, which pl-vnm token prints',
+      'require the token in this file, or in PL_VNM_TOKEN, for every request; without one, only requests that change something need a token, which pl-vnm token prints',
     )
-    .option('--allowed-host <name...>', 'further names that requests may ask for, as behind a proxy', [])
+    .option('--allowed-host <name...>', 'further host names that requests may use, as behind a proxy', [])
     .action((options: Options, command: Command) =>
       runPlain(command, async (signal) => {
-        // Only here, so that no other command waits for the web server to be loaded.
+        // Imported here so that other commands do not load the web server.
         const [{ readToken }, { openLog }, { serve }] = await Promise.all([
           import('../../service/http/token.ts'),
           import('../../service/log.ts'),
@@ -53,7 +53,7 @@ export function addServe(program: Command): void {
 export function addToken(program: Command): void {
   program
     .command('token')
-    .description('the token that requests to the service on this machine must bring to change something')
+    .description('print the token that requests need to change something through the service on this machine')
     .action((_options: unknown, command: Command) =>
       runCommand(command, async ({ store }) => {
         const { findToken } = await import('../../service/http/token-file.ts');

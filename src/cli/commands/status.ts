@@ -13,9 +13,9 @@ import { type Output, runCommand } from '../run.ts';
 export function addStatus(program: Command): void {
   program
     .command('status')
-    .description('what is installed where')
-    .argument('[slice]', 'a slice file, or the name of a slice in the database; all without it')
-    .option('--live', 'ask the nodes, and list what is not as the database says', false)
+    .description('show what is installed where')
+    .argument('[slice]', 'a slice file, or the name of a slice in the database (default: all slices)')
+    .option('--live', 'ask the nodes, and list how they differ from the database', false)
     .action((argument: string | undefined, { live }: { live: boolean }, command: Command) =>
       runCommand(command, async (context) => {
         const { store } = context;
@@ -25,7 +25,7 @@ export function addStatus(program: Command): void {
             ? store.slices.names().map((name) => store.slices.find(name)!)
             : [sliceFromArgument(store, argument)];
         const result = slices.map((slice) => sliceStatus(store, slice));
-        const text = result.length === 0 ? `${store.path} knows no slice yet` : result.map(statusText).join('\n\n');
+        const text = result.length === 0 ? `no slices in ${store.path} yet` : result.map(statusText).join('\n\n');
         const views = result.map(sliceStatusView);
         return { text, json: argument === undefined ? { slices: views } : views[0] };
       }),
@@ -34,7 +34,7 @@ export function addStatus(program: Command): void {
 
 function requireArgument(argument: string | undefined): string {
   if (argument !== undefined) return argument;
-  throw new VnmError('usage', '--live is for one slice', { hint: 'pl-vnm status SLICE --live' });
+  throw new VnmError('usage', '--live needs a slice', { hint: "run 'pl-vnm status SLICE --live'" });
 }
 
 function liveOutput(status: LiveStatus): Output {
@@ -42,7 +42,7 @@ function liveOutput(status: LiveStatus): Output {
   const lines = [
     ...failureTexts(status),
     ...(status.obstacles ?? []).map(describeObstacle),
-    ...notCompared.map((vn) => `VN '${vn}' is half installed or half removed, and was not compared`),
+    ...notCompared.map((vn) => `VN '${vn}' is only partly installed, and was not compared`),
     verdictOn(status),
   ];
   const list = differences.length === 0 ? [] : [differencesText(differences)];
@@ -51,12 +51,12 @@ function liveOutput(status: LiveStatus): Output {
 }
 
 function verdictOn({ slice, equal, differences, unreachable, migrating }: LiveStatus): string {
-  const nodes = unreachable.length === 0 ? 'the nodes are' : 'the other nodes are';
-  if (equal) return `${nodes} as the database says of slice '${slice}'`;
-  const verdict = `${nodes} not as the database says of slice '${slice}'`;
+  const nodes = unreachable.length === 0 ? 'the nodes' : 'the other nodes';
+  if (equal) return `${nodes} match the database for slice '${slice}'`;
+  const verdict = `${nodes} differ from the database for slice '${slice}'`;
   if (migrating.length > 0) return `${verdict}; the migration of VN '${migrating.join("', '")}' is unfinished`;
   return differences.some(({ additional }) => !additional)
-    ? `${verdict}; run pl-vnm reconcile ${slice} to repair it`
+    ? `${verdict}; run 'pl-vnm reconcile ${slice}' to repair them`
     : verdict;
 }
 
@@ -95,7 +95,7 @@ export function statusText(status: SliceStatus): string {
   return lines.join('\n');
 }
 
-/** Whether an instance carries its traffic. */
+/** Whether an instance carries the VN's traffic. */
 function isInstalled({ instances }: VnStatus): boolean {
   return instances.some(({ state }) => state === 'active');
 }

@@ -13,25 +13,25 @@ interface UpOptions {
 export function addTestbed(program: Command): void {
   const testbed = program
     .command('testbed')
-    .description('real nodes on this machine, for slices without hosts of their own');
+    .description('manage local nodes on this machine, for slices without hosts');
   addUp(testbed);
   testbed
     .command('down')
-    .description('take the local testbed down, with all that is on it')
+    .description('remove the local testbed, with everything on it')
     .action((_options, command: Command) =>
       runCommand(command, async ({ store }) => {
         const removed = await takeDown(store);
-        const text = removed.length === 0 ? 'there was no testbed' : `testbed ${removed.join(', ')} is down`;
+        const text = removed.length === 0 ? 'no testbed to remove' : `testbed ${removed.join(', ')} is down`;
         return { text, json: { removed } };
       }),
     );
   testbed
     .command('status')
-    .description('what of the local testbed is alive')
+    .description('show which parts of the local testbed are running')
     .action((_options, command: Command) =>
       runCommand(command, async ({ store }) => {
         const testbeds = await reportTestbeds(store);
-        const text = testbeds.length === 0 ? 'there is no testbed' : testbeds.map(describe).join('\n\n');
+        const text = testbeds.length === 0 ? 'no testbed' : testbeds.map(describe).join('\n\n');
         return { text, json: { testbeds } };
       }),
     );
@@ -40,10 +40,10 @@ export function addTestbed(program: Command): void {
 function addUp(testbed: Command): void {
   testbed
     .command('up')
-    .description('give every node without a host a place on this machine')
-    .argument('<slice.yaml...>', 'several slices share one testbed: nodes of the same name are one node')
+    .description('create a node on this machine for every node without a host')
+    .argument('<slice.yaml...>', 'slice files; they share one testbed, where nodes of the same name are one node')
     .addOption(
-      new Option('--dataplane <kind>', 'what the nodes are made of')
+      new Option('--dataplane <kind>', 'the data plane of the nodes')
         .choices(['auto', 'kernel', 'userspace'])
         .default('auto'),
     )
@@ -77,10 +77,10 @@ function addUp(testbed: Command): void {
 
 function describe({ id, state, testbed, status }: TestbedReport): string {
   if (testbed === undefined || status === undefined)
-    return `testbed ${id}: ${state} (interrupted; 'pl-vnm testbed down' cleans it)`;
+    return `testbed ${id}: ${state} (interrupted; run 'pl-vnm testbed down' to remove it)`;
   const rows = status.nodes.map((node) => [
     node.name,
-    node.namespace ? 'there' : 'gone',
+    node.namespace ? 'present' : 'missing',
     node.server ? 'answers' : 'dead',
     node.processes,
   ]);

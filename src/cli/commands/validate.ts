@@ -7,7 +7,7 @@ import { schemaFile, writeSchema } from '../schema-file.ts';
 export function addValidate(program: Command): void {
   program
     .command('validate')
-    .description('all faults of slice files at once, with file:line:column and a hint')
+    .description('report all faults of slice files at once, with file:line:column and a hint')
     .argument('<slice.yaml...>', 'slice files; several are also checked against each other')
     .action((files: string[], _options, command: Command) =>
       runPlain(command, async () => {
@@ -29,8 +29,8 @@ export function addValidate(program: Command): void {
 export function addSchema(program: Command): void {
   program
     .command('schema')
-    .description('the JSON Schema of slice files, for editors')
-    .option('--write [directory]', `write it to ${schemaFile} there, and print the line that slice files begin with`)
+    .description('print the JSON Schema of slice files, for editors')
+    .option('--write [directory]', `write it to ${schemaFile} there, and print the line to begin slice files with`)
     .action(({ write }: { write?: string | true }, command: Command) =>
       runPlain(command, async () => {
         if (write !== undefined) return written(writeSchema(write === true ? '.' : write));

@@ -11,7 +11,7 @@ import { runCommand } from '../run.ts';
 export function addVerify(program: Command): void {
   program
     .command('verify')
-    .description('end-to-end reachability of every pair of end hosts')
+    .description('test the end-to-end reachability of every pair of end hosts')
     .argument('<slice>', 'a slice file, or the name of a slice in the database')
     .option('--vn <name>', 'which VN, when the slice has several')
     .action((argument: string, options: { vn?: string }, command: Command) =>
@@ -22,10 +22,10 @@ export function addVerify(program: Command): void {
           from,
           to,
           reachable ? (lostBytes === undefined ? 'ok' : 'too narrow') : 'broken',
-          provenBy === 'echo' ? 'by echo' : `${received}/${sent}`,
+          provenBy === 'echo' ? 'echo' : `${received}/${sent}`,
           stopsAt ?? '',
         ]);
-        const verdict = result.ok ? 'every pair of end hosts reaches each other' : 'some pairs are broken';
+        const verdict = result.ok ? 'all pairs of end hosts reach each other' : 'some pairs are broken';
         const sizes = describeNarrow(result);
         const obstacles = (result.obstacles ?? []).map(describeObstacle);
         const parts = [table(['from', 'to', 'result', 'probes', 'breaks at'], rows), ...sizes, ...obstacles];
@@ -40,9 +40,9 @@ function describeNarrow({ vn, pairs }: VerifyResult): string[] {
   const [first] = narrow;
   if (first === undefined) return [];
   const known = narrow.flatMap(({ carriesBytes }) => carriesBytes ?? []);
-  const most = known.length === 0 ? '' : `, ${Math.min(...known)} bytes at most get through`;
+  const most = known.length === 0 ? '' : `, at most ${Math.min(...known)} bytes get through`;
   const value = known.length === 0 ? 'BYTES' : Math.min(...known);
   return [
-    `packets of the VN's full size (${first.lostBytes} bytes) are lost${most}: widen the path, or set 'mtu: ${value}' for VN '${vn}' in the slice file and run pl-vnm install SLICE.yaml`,
+    `packets of the VN's full size (${first.lostBytes} bytes) are lost${most}: raise the MTU of the path, or set 'mtu: ${value}' for VN '${vn}' in the slice file and run 'pl-vnm install SLICE.yaml'`,
   ];
 }

@@ -1,5 +1,5 @@
 import { messageOf } from '../../model/errors.ts';
-import { said } from '../../slicefile/words.ts';
+import { excerpt } from '../../slicefile/words.ts';
 import type { AgentConnection } from '../../transport/agent-connection.ts';
 
 /** A connection that reports each request when it is sent, and how long its answer took. */
@@ -8,13 +8,13 @@ export function traced(connection: AgentConnection, detail: (text: string) => vo
   const call: AgentConnection['call'] = async (method, params, options) => {
     const sentAtMs = performance.now();
     const took = () => `${(performance.now() - sentAtMs).toFixed(1)} ms`;
-    detail(said(`${node} <- ${method} ${JSON.stringify(params)}`));
+    detail(excerpt(`${node} <- ${method} ${JSON.stringify(params)}`));
     try {
       const result = await connection.call(method, params, options);
       detail(`${node} -> ${method} after ${took()}`);
       return result;
     } catch (error) {
-      detail(said(`${node} -> ${method} failed after ${took()}: ${messageOf(error)}`));
+      detail(excerpt(`${node} -> ${method} failed after ${took()}: ${messageOf(error)}`));
       throw error;
     }
   };

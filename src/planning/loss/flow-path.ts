@@ -7,7 +7,10 @@ const defaultPayloadBytes = 1470;
 /** Ethernet, IPv4 and UDP. */
 const headerBytes = 14 + 20 + 8;
 
-/** A declared flow on its path: rates count payload bits, as iperf does; 1470 payload bytes unless the flow says otherwise. */
+/**
+ * Combines a declared flow with its path. Rates count payload bits, as in iperf; a packet has 1470 payload bytes by
+ * default.
+ */
 export function flowPath(
   flow: Flow,
   path: Pick<FlowPath, 'source' | 'destination' | 'oldMs' | 'newMs' | 'oldSpreadMs' | 'newSpreadMs'>,
@@ -25,26 +28,32 @@ export function flowPath(
 }
 
 /**
- * The same flow where nothing arrives over the old instance, as when a router's node is dead: there is no old latency, and nothing to
- * lose. It is taken to be that of the new instance, so that nothing waits for it, and without weight, so that no schedule goes by it.
+ * Returns the flow for an old instance that delivers nothing, for example because a router's node is dead: there is
+ * nothing to lose, and no old latency. The old latency becomes the new one, so that nothing waits for it, and the
+ * weight becomes 0, so that it does not influence schedules.
  */
 export function withoutOldPath(flow: FlowPath): FlowPath {
   return { ...flow, oldMs: flow.newMs, oldSpreadMs: 0, weight: 0, isOldDown: true };
 }
 
-/** The flow with the slowest old and the fastest new path that its probes allow: what is worst for it (MATH: lost and overtaken grow with li - lf). */
+/**
+ * Returns the flow with the slowest old and the fastest new path that its probes allow: its worst case, because loss
+ * and reordering grow with `oldMs - newMs` (docs/loss-model.md).
+ */
 export function atWorst(flow: FlowPath): FlowPath {
   return { ...flow, oldMs: flow.oldMs + (flow.oldSpreadMs ?? 0), newMs: flow.newMs - (flow.newSpreadMs ?? 0) };
 }
 
-/** Whether a flow enters the VN at all; one between two end hosts of the same gateway does not, and a migration never touches it. */
+/**
+ * Whether a flow enters the VN. One between two end hosts of the same gateway does not, and no migration affects it.
+ */
 export function crossesNetwork(flow: FlowPath): boolean {
   return flow.source !== flow.destination;
 }
 
 /**
- * Throws VnmError `invalid-input` for a flow with a number that is not finite, a negative rate or weight, or a gateway that is
- * not among `gateways`: such a flow would silently spoil a schedule.
+ * Throws VnmError `invalid-input` for a flow with a number that is not finite, a negative rate or weight, or a gateway
+ * that is not among `gateways`: it would silently corrupt a schedule.
  */
 export function checkFlowPaths(flows: readonly FlowPath[], gateways: readonly GatewayName[]): void {
   for (const flow of flows) {

@@ -1,7 +1,7 @@
 import type { FlowTiming } from './types.ts';
 
 interface Latencies {
-  /** One-way latency from gateway to gateway on the old and on the new instance. */
+  /** One-way latencies from gateway to gateway on the old and on the new instance. */
   readonly oldMs: number;
   readonly newMs: number;
 }
@@ -9,15 +9,16 @@ interface Latencies {
 const exact = { earlyMs: 0, lateMs: 0 };
 
 /**
- * Lost time of a flow in ms under strict uRPF (RFC 3704), where the route to a source is also the only one that packets from
- * it are accepted on. The last packet on the old path arrives `oldMs` after the source's redirection, the first one on the new
- * path `newMs` after it, and the destination accepts the old path before its own redirection, `differenceMs` later, and the new one after it.
- * Lost packets are rate x lost time. See the loss model (docs/loss-model.md).
+ * The lost time of a flow in ms under strict uRPF (RFC 3704), where a gateway accepts packets from a source only on its
+ * route to that source. The last packet on the old path arrives `oldMs` after the source's redirection, the first
+ * packet on the new path `newMs` after it. The destination redirects `differenceMs` after the source; it accepts the
+ * old path before that and the new path from then on. The number of lost packets is rate x lost time
+ * (docs/loss-model.md).
  *
- * The paper's section IV takes any difference from 0 to `oldMs` for optimal when the new path is the faster one; only
+ * The paper's section IV considers any difference from 0 to `oldMs` optimal when the new path is faster; only
  * differences from `newMs` to `oldMs` are.
  *
- * With `timing` the loss is the worst one that this uncertainty allows, without it the nominal one.
+ * With `timing` the loss is the worst that this uncertainty allows, without it the nominal loss.
  */
 export function strictLossMs(
   flow: Latencies & {
@@ -30,11 +31,11 @@ export function strictLossMs(
   return Math.max(0, oldMs - newMs, oldMs + timing.earlyMs - differenceMs, differenceMs + timing.lateMs - newMs);
 }
 
-/** The differences of the two redirections that lose no more than `max(0, oldMs - newMs)` whatever the timing does. */
+/** The differences of the two redirections that lose at most `max(0, oldMs - newMs)`, whatever the timing. */
 export interface SafeWindow {
   readonly fromMs: number;
   readonly toMs: number;
-  /** Narrower than the timing uncertainty: no difference is safe. */
+  /** The window is narrower than the timing uncertainty: no difference is safe. */
   readonly empty: boolean;
 }
 

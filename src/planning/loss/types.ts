@@ -1,4 +1,4 @@
-/** One flow on its way from gateway to gateway, on the old and on the new instance of a migration. */
+/** One flow and its path from gateway to gateway, on the old and on the new instance of a migration. */
 export interface FlowPath {
   /** End hosts. */
   readonly from: string;
@@ -7,27 +7,27 @@ export interface FlowPath {
   readonly source: string;
   readonly destination: string;
   /**
-   * One-way latency from gateway to gateway on each instance. A measured one carries the error of the clocks and may be
-   * negative: the same error moves the redirections, so it must not be clamped.
+   * One-way latencies from gateway to gateway on each instance. A measured one contains the error of the clocks and may
+   * be negative. It must not be clamped, because the same error shifts the redirections.
    */
   readonly oldMs: number;
   readonly newMs: number;
-  /** Where the probes spread too far to be trusted: by so much the latency may differ. */
+  /** How far the latency may be off; present if the probes spread too far to be trusted. */
   readonly oldSpreadMs?: number;
   readonly newSpreadMs?: number;
-  /** Nothing arrives over the old instance, so no redirection can lose anything of it (`withoutOldPath`). */
+  /** The old instance delivers nothing, so no redirection can lose anything (`withoutOldPath`). */
   readonly isOldDown?: boolean;
   /** Packets per ms. */
   readonly ratePerMs: number;
-  /** Rate x priority: what one lost ms of this flow counts in a schedule's objective. */
+  /** Rate x priority: the cost of one lost ms of this flow in a schedule's objective. */
   readonly weight: number;
-  /** Size of one packet in front of the gateway, headers included. */
+  /** The size of one packet in front of the gateway, headers included. */
   readonly packetBytes: number;
 }
 
-/** How well the instants of one gateway are known. */
+/** The timing uncertainty of one gateway. */
 export interface GatewayTiming {
-  /** The clock's offset to the controller's is known to within this (`e`). */
+  /** The bound of the clock's offset to the controller's (`e`). */
   readonly clockMs: number;
   /** A redirection takes effect up to this late (`x`), never early. */
   readonly latenessMs: number;
@@ -35,15 +35,15 @@ export interface GatewayTiming {
   readonly gateLatenessMs: number;
 }
 
-/** Per gateway; one that is not in it acts exactly on time. */
+/** Timing by gateway; a gateway that is not in the map acts exactly on time. */
 export type Uncertainty = ReadonlyMap<string, GatewayTiming>;
 
-/** What the timing of two gateways means for a flow from one to the other. */
+/** The combined timing of two gateways, for a flow from one to the other. */
 export interface FlowTiming {
   /** The redirections may be closer together than planned by this much (`a`). */
   readonly earlyMs: number;
   /** They may be further apart than planned by this much (`b`). */
   readonly lateMs: number;
-  /** The larger of both (`E`). */
+  /** The larger of the two (`E`). */
   readonly widestMs: number;
 }

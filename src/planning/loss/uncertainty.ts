@@ -1,19 +1,19 @@
 import type { GatewayName } from '../../model/names.ts';
 import type { FlowPath, FlowTiming, GatewayTiming, Uncertainty } from './types.ts';
 
-/** Every gateway on time: for latencies that are declared, not measured, and for the nominal loss. */
+/** Every gateway exactly on time: for declared latencies, and for the nominal loss. */
 export const noUncertainty: Uncertainty = new Map();
 
 const exact: GatewayTiming = { clockMs: 0, latenessMs: 0, gateLatenessMs: 0 };
 
-/** The timing of a gateway; one that is not in the map acts exactly on time. */
+/** The timing of a gateway; a gateway that is not in the map acts exactly on time. */
 export function timingOf(uncertainty: Uncertainty, gateway: GatewayName): GatewayTiming {
   return uncertainty.get(gateway) ?? exact;
 }
 
 /**
  * How far the difference of two redirections may be from the planned one, in ms: both clocks may be off, and each
- * redirection may be late but never early.
+ * redirection may be late, but never early.
  */
 export function timingUncertainty(source: GatewayTiming, destination: GatewayTiming): FlowTiming {
   const clocksMs = source.clockMs + destination.clockMs;
@@ -25,8 +25,8 @@ export function timingUncertainty(source: GatewayTiming, destination: GatewayTim
 }
 
 /**
- * `timingUncertainty` between the two gateways of a flow. A latency that is not known well counts like a redirection that is not on
- * time: a slower old path like a source that is late, a faster new path like a destination that is.
+ * `timingUncertainty` between the two gateways of a flow. An uncertain latency counts like a late redirection: a slower
+ * old path like a late source, a faster new path like a late destination.
  */
 export function flowTiming(
   flow: Pick<FlowPath, 'source' | 'destination' | 'oldSpreadMs' | 'newSpreadMs'>,

@@ -12,32 +12,33 @@ import type { Schedule } from './types.ts';
 /** What a schedule does to one flow. */
 export interface FlowOutcome {
   readonly flow: FlowPath;
-  /** With every gateway exactly on time. */
+  /** The lost time with every gateway exactly on time. */
   readonly lostMs: number;
   readonly lostPackets: number;
-  /** The most that the timing uncertainty allows. */
+  /** The worst that the timing uncertainty allows. */
   readonly worstLostMs: number;
   readonly worstLostPackets: number;
   /** Packets that arrive behind a later one. */
   readonly reorderedPackets: number;
-  /** The most that a gate delays a packet, once. */
+  /** The longest delay that a gate adds to a packet, once. */
   readonly addedDelayMs: number;
-  /** No difference of the two redirections is safe: the window for it is narrower than the timing uncertainty. */
+  /** The safe window is narrower than the timing uncertainty: no difference of the two redirections is safe. */
   readonly windowTooNarrow: boolean;
 }
 
 export interface Evaluation {
-  /** In the order of the flows given. */
+  /** In the order of the given flows. */
   readonly flows: readonly FlowOutcome[];
   /** Lost packets x priority, summed over the flows. */
   readonly objective: number;
-  /** The same with the worst that the timing uncertainty allows; this is what `optimal` minimises. */
+  /** The objective in the worst case that the timing uncertainty allows; `optimal` minimises it. */
   readonly worstObjective: number;
 }
 
 /**
- * What a schedule loses, reorders and delays, by the loss model (docs/loss-model.md). The gates of `hold` and `drain` are
- * taken to be made for these flows and this uncertainty. Throws VnmError `invalid-input` for `hold` under strict uRPF.
+ * Predicts what a schedule loses, reorders and delays, by the loss model (docs/loss-model.md). Assumes that the gates
+ * of `hold` and `drain` were made for these flows and this uncertainty. Throws VnmError `invalid-input` for `hold`
+ * under strict uRPF.
  */
 export function evaluate(
   schedule: Schedule,
@@ -78,7 +79,7 @@ function strictLoss(schedule: Schedule, flow: FlowPath, uncertainty: Uncertainty
   const timing = flowTiming(flow, uncertainty);
   return {
     lostMs: strictLossMs({ oldMs, newMs, differenceMs }),
-    // `timing` has the spread of the latencies for the redirections, but not for what no difference of them saves.
+    // `timing` includes the spread of the latencies, but not for the loss that no difference avoids.
     worstLostMs: Math.max(strictLossMs({ oldMs, newMs, differenceMs }, timing), overtakenMs(atWorst(flow))),
     windowTooNarrow: safeWindow(flow, timing).empty,
   };

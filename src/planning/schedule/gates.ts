@@ -5,9 +5,9 @@ import { flowTiming, timingOf } from '../loss/uncertainty.ts';
 import type { Gate, Schedule } from './types.ts';
 
 /**
- * The gates of `hold`, for feasible or loose uRPF: each is closed when its gateway redirects, and opens when no packet on the new path
- * can overtake one on the old path any more. Only differences of latencies count, so clocks need not agree. A gateway where nothing
- * can be overtaken needs no gate.
+ * The gates of `hold`, for feasible or loose uRPF: each is closed when its gateway redirects, and opens when packets on
+ * the new path can no longer overtake packets on the old one. Only differences of latencies matter, so clocks need not
+ * agree. A gateway whose packets cannot be overtaken needs no gate.
  */
 export function holdGates(flows: readonly FlowPath[], uncertainty: Uncertainty): Map<string, Gate> {
   const gates = new Map<string, Gate>();
@@ -20,8 +20,9 @@ export function holdGates(flows: readonly FlowPath[], uncertainty: Uncertainty):
 }
 
 /**
- * The gates of `drain`, for any uRPF mode: all close so early that nothing is in flight when the first gateway redirects, and open so late
- * that nothing on the new path arrives before the last one has. A gateway that no flow starts at needs no gate.
+ * The gates of `drain`, for any uRPF mode: all close early enough that nothing is in flight when the first gateway
+ * redirects, and open late enough that nothing on the new path arrives before the last gateway has redirected. A
+ * gateway where no flow starts needs no gate.
  */
 export function drainGates(flows: readonly FlowPath[], uncertainty: Uncertainty): Map<string, Gate> {
   const gates = new Map<string, Gate>();
@@ -29,7 +30,7 @@ export function drainGates(flows: readonly FlowPath[], uncertainty: Uncertainty)
     const inFlightMs = own.map((flow) => flow.oldMs + flowTiming(flow, uncertainty).widestMs);
     const tooEarlyMs = own.map((flow) => flowTiming(flow, uncertainty).widestMs - flow.newMs);
     gates.set(gateway, {
-      // Not below 0 with a negative measured latency: the gate must be closed when its own gateway redirects.
+      // At least 0, even with a negative measured latency: the gate must be closed when its own gateway redirects.
       closeBeforeMs: Math.max(0, ...inFlightMs) + timingOf(uncertainty, gateway).gateLatenessMs,
       releaseAfterMs: Math.max(0, ...tooEarlyMs),
     });
@@ -37,18 +38,21 @@ export function drainGates(flows: readonly FlowPath[], uncertainty: Uncertainty)
   return gates;
 }
 
-/** The most that a gate delays a packet, in ms: it opens after the gateway's own redirection, which may be late. */
+/** The longest time that a gate delays a packet, in ms: it opens after its gateway's redirection, which may be late. */
 export function gateDelayMs(gate: Gate, timing: GatewayTiming): number {
   return gate.closeBeforeMs + Math.max(gate.releaseAfterMs, timing.latenessMs);
 }
 
-/** What a gate must be able to hold, and what leaves it in one burst. */
+/** The capacity that a gate needs, which is also the burst that it releases. */
 export interface GateRoom {
   readonly packets: number;
   readonly bytes: number;
 }
 
-/** Gateway -> room its gate needs: the rates of all flows from its end hosts, also those that stay at this gateway, x its delay. */
+/**
+ * The room that each gateway's gate needs: its delay x the rates of all flows from the gateway's end hosts, including
+ * flows that stay at this gateway.
+ */
 export function gateRooms(
   schedule: Pick<Schedule, 'gates'>,
   flows: readonly FlowPath[],

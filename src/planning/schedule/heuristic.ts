@@ -1,23 +1,24 @@
 import type { FlowPath } from '../loss/types.ts';
 import type { GatewayOffsets, Group } from './offsets.ts';
 
-/** All flows from one gateway to another; they share the path and so its latencies. */
+/** All flows from one gateway to another, which share one path and its latencies. */
 interface Direction {
   readonly source: string;
   readonly destination: string;
   readonly weight: number;
-  /** The difference of the two redirections in the middle of those that suit it (the paper, section IV). */
+  /** The middle of the optimal differences of the two redirections (the paper, section IV). */
   readonly differenceMs: number;
 }
 
 /**
- * The heuristic of the paper's appendix: pairs of gateways in descending order of the weight of their larger direction (ties by
- * name); where one gateway has no instant yet it gets the one that suits this direction, and keeps it. A heavy pair is served
- * before a light one, and a pair that joins two gateways already set is not served at all, so it can be worse than `simultaneous`.
+ * The heuristic of the paper's appendix. It goes through the pairs of gateways in descending order of the weight of
+ * their larger direction (ties by name). A gateway without an instant gets the one that suits this direction, for good.
+ * So heavy pairs come first, and a pair whose two gateways are already set is ignored: the result can be worse than
+ * `simultaneous`.
  */
 export function heuristicOffsets({ gateways, flows }: Group): GatewayOffsets {
   const offsets = new Map<string, number>();
-  // The smaller direction of a pair comes after the larger one, finds both gateways set and changes nothing.
+  // The smaller direction of a pair comes after the larger one, when both gateways are set, and changes nothing.
   for (const { source, destination, differenceMs } of directions(flows).sort(inOrder)) {
     if (!offsets.has(source) && !offsets.has(destination)) offsets.set(source, 0);
     const sourceMs = offsets.get(source);

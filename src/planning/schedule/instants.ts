@@ -4,15 +4,15 @@ import { flowTiming } from '../loss/uncertainty.ts';
 import { allOffsetsMs, offsetMs } from './offsets.ts';
 import type { Schedule } from './types.ts';
 
-/** The first thing that a schedule does at any gateway, in ms after T: a redirection, or the closing of a gate (then below 0). */
+/** The instant of a schedule's first action, in ms after T: a redirection, or the closing of a gate (then below 0). */
 export function earliestActionMs(schedule: Schedule): number {
   const closings = [...schedule.gates.values()].map(({ closeBeforeMs }) => -closeBeforeMs);
   return Math.min(...allOffsetsMs(schedule), ...closings);
 }
 
 /**
- * How far T must be from now, in ms: before the earliest action the slowest gateway must be armed and have confirmed it
- * (`armingMs`: round trip of each gateway), and there must be time to disarm all if one does not, and a margin.
+ * How far in the future T must be, in ms: before the first action, the slowest gateway must have confirmed that it is
+ * armed (`armingMs`: the round trip to each gateway), with time to disarm all gateways if one does not, and a margin.
  */
 export function requiredLeadMs(
   schedule: Schedule,
@@ -22,8 +22,9 @@ export function requiredLeadMs(
 }
 
 /**
- * The instant in ms after T at which the last packet on the old path has arrived, whatever the timing does. Until then, under
- * feasible or loose uRPF, every gateway must accept the old path, and in any mode the old instance must stay up.
+ * The instant, in ms after T, by which the last packet on the old path has arrived, whatever the timing. Until then
+ * every gateway must accept the old path (under feasible or loose uRPF), and the old instance must stay up (in any
+ * mode).
  */
 export function acceptOldUntilMs(schedule: Schedule, flows: readonly FlowPath[], uncertainty: Uncertainty): number {
   const arrivals = flows

@@ -6,11 +6,11 @@ export interface Term {
   readonly variable: string;
 }
 
-/** Minimise `objective` so that every row's terms sum up to at least `atLeast`, with `bounds` on the variables. */
+/** Minimises `objective` so that the terms of every row sum to at least `atLeast`, with `bounds` on the variables. */
 export interface LinearProgram {
   readonly objective: readonly Term[];
   readonly rows: readonly { readonly terms: readonly Term[]; readonly atLeast: number }[];
-  /** Lines of the bounds section; a variable without one is at least 0. */
+  /** The lines of the bounds section; a variable without one is at least 0. */
   readonly bounds: readonly string[];
 }
 
@@ -19,11 +19,11 @@ export interface LinearOptimum {
   readonly values: ReadonlyMap<string, number>;
 }
 
-// The package declares its loader as a CommonJS default, one level deeper than its ES module exports it.
+// The package's types declare the loader one level deeper (as a CommonJS default) than its ES module exports it.
 const load = loadHighs as unknown as typeof loadHighs.default;
 let highs: Promise<Highs> | undefined;
 
-/** Solves a linear program with HiGHS. Throws VnmError `failed` when that finds no optimum. */
+/** Solves a linear program with HiGHS. Throws VnmError `failed` if HiGHS finds no optimum. */
 export async function minimise(program: LinearProgram): Promise<LinearOptimum> {
   highs ??= load();
   const solver = await highs;
@@ -43,7 +43,7 @@ function solve(solver: Highs, text: string) {
   }
 }
 
-/** CPLEX LP format. */
+/** Writes a program in the CPLEX LP format. */
 function formatProgram({ objective, rows, bounds }: LinearProgram): string {
   return [
     'Minimize',

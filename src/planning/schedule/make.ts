@@ -7,17 +7,17 @@ import { type Chooser, chooseOffsets, type GatewayOffsets, type Group } from './
 import { optimalOffsets } from './optimal.ts';
 import { type Gate, type Schedule, type ScheduleName, type ScheduleRequest, scheduleNames } from './types.ts';
 
-/** The schedules that a uRPF mode allows: under strict, holding traffic alone does not save what is in flight. */
+/** The schedules that a uRPF mode allows. Under strict, `hold` would lose the packets in flight. */
 export function schedulesFor(urpf: UrpfMode): ScheduleName[] {
   return scheduleNames.filter((name) => name !== 'hold' || urpf !== 'strict');
 }
 
 /**
- * Makes the schedule of that name. Where nothing can be lost (feasible or loose uRPF, or a gate), nothing is gained by
- * waiting for another gateway, and all redirections are at T.
+ * Makes the schedule with this name. If nothing can be lost (feasible or loose uRPF, or a gate), waiting for another
+ * gateway has no benefit, and all redirections are at T.
  *
- * Throws VnmError `invalid-input` for a flow with impossible numbers or gateways and for `hold` under strict uRPF, `failed`
- * when the solver finds no optimum.
+ * Throws VnmError `invalid-input` for a flow with impossible numbers or gateways and for `hold` under strict uRPF;
+ * `failed` if the solver finds no optimum.
  */
 export async function makeSchedule(name: ScheduleName, request: ScheduleRequest): Promise<Schedule> {
   const { gateways, flows, granularity } = request;
@@ -27,11 +27,11 @@ export async function makeSchedule(name: ScheduleName, request: ScheduleRequest)
   return { ...offsets, name, gates: gatesFor(name, request) };
 }
 
-/** Throws VnmError `invalid-input` when the uRPF mode does not allow the schedule. */
+/** Throws VnmError `invalid-input` if the uRPF mode does not allow the schedule. */
 export function checkAllowed(name: ScheduleName, urpf: UrpfMode): void {
   if (schedulesFor(urpf).includes(name)) return;
-  throw new VnmError('invalid-input', `schedule '${name}' loses what is in flight under ${urpf} uRPF`, {
-    hint: `take '--urpf feasible', or one of ${schedulesFor(urpf).join(', ')}`,
+  throw new VnmError('invalid-input', `schedule '${name}' loses packets in flight under ${urpf} uRPF`, {
+    hint: `use '--urpf feasible', or one of the schedules ${schedulesFor(urpf).join(', ')}`,
   });
 }
 

@@ -12,12 +12,12 @@ export interface Group {
 /** Gateway -> ms after T. */
 export type GatewayOffsets = ReadonlyMap<string, number>;
 
-/** Chooses the instants of one group; only their differences count. */
+/** Chooses the instants of one group; only their differences matter. */
 export type Chooser = (group: Group) => GatewayOffsets | Promise<GatewayOffsets>;
 
 /**
- * Offsets of all gateways. Redirection per remote gateway gives each pair of gateways its own two instants, so each pair is
- * chosen for by itself; otherwise each group of gateways that flows join is.
+ * Chooses the offsets of all gateways. With one redirection per remote gateway, each pair of gateways has its own two
+ * instants, so each pair is solved separately; otherwise each group of gateways that flows connect.
  */
 export async function chooseOffsets(granularity: Granularity, all: Group, choose: Chooser): Promise<Offsets> {
   if (granularity === 'gateway') return { granularity, offsetsMs: await perGateway(all, choose) };
@@ -33,15 +33,15 @@ export async function chooseOffsets(granularity: Granularity, all: Group, choose
   return { granularity, offsetsMs };
 }
 
-/** When `gateway` redirects its traffic to `peer`, in ms after T. */
+/** The instant when `gateway` redirects its traffic to `peer`, in ms after T. */
 export function offsetMs(offsets: Offsets, gateway: GatewayName, peer: string): number {
   const found =
     offsets.granularity === 'gateway' ? offsets.offsetsMs.get(gateway) : offsets.offsetsMs.get(gateway)?.get(peer);
-  if (found === undefined) throw new RangeError(`the schedule says nothing about gateway ${gateway} towards ${peer}`);
+  if (found === undefined) throw new RangeError(`the schedule has no instant for gateway ${gateway} towards ${peer}`);
   return found;
 }
 
-/** Every offset of a schedule. */
+/** All offsets of a schedule. */
 export function allOffsetsMs(offsets: Offsets): number[] {
   return offsets.granularity === 'gateway'
     ? [...offsets.offsetsMs.values()]
@@ -58,12 +58,12 @@ async function perGateway(all: Group, choose: Chooser): Promise<GatewayOffsets> 
   return new Map(all.gateways.map((gateway) => [gateway, offsets.get(gateway)!]));
 }
 
-/** A solver's noise, and that of adding fractions, is smaller than that; a clock is coarser. */
+/** Rounds to ns: the noise of the solver and of adding fractions is smaller, and clocks are coarser. */
 function toNanoseconds(ms: number): number {
   return Math.round(ms * 1e6) / 1e6;
 }
 
-/** The connected components of the flows; a gateway without flows is one by itself. */
+/** The connected components of the flows; a gateway without flows is its own component. */
 function connectedGroups({ gateways, flows }: Group): Group[] {
   const crossing = flows.filter(crossesNetwork);
   const groupOf = new Map(gateways.map((gateway) => [gateway, [gateway]]));

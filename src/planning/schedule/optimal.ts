@@ -5,13 +5,14 @@ import type { GatewayOffsets, Group } from './offsets.ts';
 
 type Row = LinearProgram['rows'][number];
 
-/** How far the weighted loss may rise in the second program, relative and in lost ms of the heaviest flow. */
+/** How far the weighted loss may rise in the second program: relative, and in lost ms of the heaviest flow. */
 const tolerance = 1e-9;
 
 /**
- * The instants of least weighted worst-case loss under strict uRPF, and among those the ones whose largest lost time of any flow is
- * smallest. A flow's lost time is convex and piecewise linear in the difference of two instants (`strictLossMs`), so both
- * are linear programs with one variable per gateway (`t0`, ...; the first is the anchor) and one per flow (`z0`, ...: its lost time).
+ * Finds the instants with the least weighted worst-case loss under strict uRPF, and among these the instants with the
+ * smallest maximum lost time of any flow. A flow's lost time is convex and piecewise linear in the difference of two
+ * instants (`strictLossMs`), so both steps are linear programs with one variable per gateway (`t0`, ...; the first is
+ * the anchor) and one per flow (`z0`, ...: its lost time).
  */
 export async function optimalOffsets({ gateways, flows }: Group, uncertainty: Uncertainty): Promise<GatewayOffsets> {
   if (flows.length === 0) return new Map(gateways.map((gateway) => [gateway, 0]));
@@ -57,7 +58,7 @@ function lossRows(
   ];
 }
 
-/** Relative to the heaviest flow, because the solver's tolerances are absolute. */
+/** Weights are relative to the heaviest flow, because the solver's tolerances are absolute. */
 function weightedLoss(flows: readonly FlowPath[]): Term[] {
   const heaviest = Math.max(...flows.map(({ weight }) => weight)) || 1;
   return flows.map(({ weight }, index) => ({ factor: weight / heaviest, variable: `z${index}` }));

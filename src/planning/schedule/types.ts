@@ -8,28 +8,33 @@ export type ScheduleName = (typeof scheduleNames)[number];
 /** One redirection per gateway, or one per gateway and remote gateway. */
 export type Granularity = Offsets['granularity'];
 
-/** When the redirections take effect, in ms after the common instant T; in each group of gateways joined by flows the first is at 0. */
+/**
+ * When the redirections take effect, in ms after the common instant T; the first in each group of gateways connected by
+ * flows is at 0.
+ */
 export type Offsets =
   | { readonly granularity: 'gateway'; readonly offsetsMs: ReadonlyMap<string, number> }
   /** Gateway -> remote gateway -> ms. */
   | { readonly granularity: 'peer'; readonly offsetsMs: ReadonlyMap<string, ReadonlyMap<string, number>> };
 
-/** When each redirection executes, and what the gates around it do. */
+/** When each redirection executes, and what the gates do. */
 export type Schedule = Offsets & {
   readonly name: ScheduleName;
-  /** Gateways that hold the traffic of their end hosts; all their redirections are at T. Empty unless `hold` or `drain`. */
+  /**
+   * Gateways that hold the traffic of their end hosts; their redirections are all at T. Empty unless `hold` or `drain`.
+   */
   readonly gates: ReadonlyMap<string, Gate>;
 };
 
-/** The gate opens after the gateway's own redirection and not before T + `releaseAfterMs`. */
+/** A gate. It opens after its gateway's redirection, and not before T + `releaseAfterMs`. */
 export interface Gate {
-  /** The gateway commands the gate to close this long before T. */
+  /** How long before T the gateway commands the gate to close. */
   readonly closeBeforeMs: number;
   readonly releaseAfterMs: number;
 }
 
 export interface ScheduleRequest {
-  /** All gateways of the VN, also those without flows. */
+  /** All gateways of the VN, including those without flows. */
   readonly gateways: readonly GatewayName[];
   readonly flows: readonly FlowPath[];
   readonly urpf: UrpfMode;

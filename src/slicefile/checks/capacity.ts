@@ -6,14 +6,14 @@ import type { Path } from '../path.ts';
 import { quote } from '../words.ts';
 
 /**
- * Most entries that one instance may have on one node: they are sent at once, with up to 250 bytes each, in a message of at most
- * 32 MiB.
+ * The most routes that one instance may have on one node: they are sent in one message of at most 32 MiB, with up to
+ * 250 bytes each.
  */
 const maxRoutesAtOnce = 120_000;
 
 /**
- * Whether every node could carry its part of the VNs while all of them migrate, by the limits that a node of one's own has. `pathOf`:
- * where a VN stands in the file.
+ * Checks that every node can carry its part of the VNs while all of them migrate, within the limits of the user's own
+ * nodes. `pathOf` returns the path of a VN in the file.
  */
 export function checkCapacity(slice: Slice, pathOf: (vn: number) => Path): Problem[] {
   return slice.vns.flatMap((vn, index) =>

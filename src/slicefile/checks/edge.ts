@@ -5,7 +5,7 @@ import { quote } from '../words.ts';
 import { checkPairs, type PairRules } from './pairs.ts';
 import { aGateway, aNode, anEndHost, aRouter, checkReference, type Kind, repeats } from './references.ts';
 
-/** What is at the edge of a VN: gateways, end hosts and the flows between them. */
+/** Checks the edge of a VN: gateways, end hosts and the flows between them. */
 export function checkEdge({ nodes }: Draft, { routers, gateways, endHosts, flows }: DraftVn): Problem[] {
   return [
     ...gateways.entries.flatMap(({ node, router }) => [
@@ -35,12 +35,14 @@ function checkOnePerNode(kind: Kind, section: Section<DraftGateway | DraftEndHos
     atValue(
       [...item.path, 'node'],
       `${kind.plural} ${quote(first.name)} and ${quote(item.name)} are both on node ${quote(item.node?.name ?? '')}`,
-      `each uses its node's own network stack: one ${kind.singular} of a VN per node`,
+      `each uses its node's own network stack: use one node per ${kind.singular} of a VN`,
     ),
   );
 }
 
-/** On a gateway's node the traffic to an end host would be delivered at once and never enter the VN. */
+/**
+ * Checks that no end host is on a gateway's node, where traffic to it would be delivered locally and not enter the VN.
+ */
 function checkApart(gateways: Section<DraftGateway>, endHosts: Section<DraftEndHost>): Problem[] {
   const gatewayOn = new Map(gateways.entries.map(({ name, node }) => [node?.name, name]));
   return endHosts.entries.flatMap(({ name, node, gateway: own }) => {

@@ -5,8 +5,8 @@ import { quote } from '../words.ts';
 import { repeats } from './references.ts';
 
 /**
- * One host is one node. Two nodes on it would meet in its network stack: a tunnel between them would have both its ends there, and each
- * would take what is the other's for its own left-overs.
+ * Checks that each host is only one node. Two nodes on a host would share its network stack: a tunnel between them
+ * would have both ends there, and each would treat objects of the other as its own leftovers.
  */
 export function checkHosts({ nodes }: Draft): Problem[] {
   const placed = nodes.entries.filter(({ host }) => host !== undefined);
@@ -19,25 +19,21 @@ export function checkHosts({ nodes }: Draft): Problem[] {
       .filter(({ item }) => !isNamed.has(item))
       .map(({ item, first }) =>
         item.address === undefined
-          ? atKey([...item.path, 'host'], `${pair(first, item)} have one address`, addressHint)
-          : atValue(
-              item.address.path,
-              `${pair(first, item)} have one address`,
-              'each node needs an address of its own',
-            ),
+          ? atKey([...item.path, 'host'], `${pair(first, item)} have the same address`, addressHint)
+          : atValue(item.address.path, `${pair(first, item)} have the same address`, 'give each node its own address'),
       ),
   ];
 }
 
 const addressHint =
-  "tunnel packets go to an address, not to an SSH port: give each node behind this host an 'address' of its own, or list the host once";
+  "tunnel packets go to an address, not to an SSH port: give each node behind this host its own 'address', or list the host once";
 
 function sameHost(first: DraftNode, item: DraftNode): [message: string, hint: string] {
   const spelled =
     first.host!.name === item.host!.name ? '' : `, ${quote(first.host!.name)} and ${quote(item.host!.name)}`;
   return [
-    `${pair(first, item)} are one host${spelled}`,
-    `one host is one node: use ${quote(first.name)} in the place of ${quote(item.name)} for a router, and another host for a gateway or an end host`,
+    `${pair(first, item)} are the same host${spelled}`,
+    `list each host once: for a router use ${quote(first.name)} instead of ${quote(item.name)}, for a gateway or an end host use another host`,
   ];
 }
 
@@ -45,11 +41,11 @@ function pair(first: DraftNode, item: DraftNode): string {
   return `nodes ${quote(first.name)} and ${quote(item.name)}`;
 }
 
-/** The same for each spelling of a host that can be told without asking a name server. */
+/** Returns the same text for all spellings of a host, as far as possible without a name server. */
 export function canonicalHost(host: string): string {
   const name = host.toLowerCase();
   if (name === 'localhost') return '127.0.0.1';
-  // With a zone it is another host on each link.
+  // An address with a zone is a different host on each link.
   if (!isIPv6(name) || name.includes('%')) return name;
   const address = new URL(`http://[${name}]`).hostname.slice(1, -1);
   const mapped = /^::ffff:([0-9a-f]+):([0-9a-f]+)$/.exec(address);

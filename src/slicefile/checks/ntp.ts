@@ -6,7 +6,7 @@ import { atValue, type Problem } from '../fault.ts';
 import { quote } from '../words.ts';
 import { repeats } from './references.ts';
 
-/** Each time server is asked once, and is the same host for all who ask it. */
+/** Checks that each NTP server is listed once, and is the same host from every node. */
 export function checkNtp(draft: Draft): Problem[] {
   return [...checkRepeats(draft), ...checkAddresses(draft)];
 }
@@ -16,7 +16,7 @@ function checkRepeats({ ntp }: Draft): Problem[] {
     atValue(
       item.path,
       `NTP server ${quote(item.name)} is listed twice`,
-      item.name === first.name ? 'each server is listed once' : `it is the same as ${quote(first.name)}`,
+      item.name === first.name ? 'list each server once' : `it is the same as ${quote(first.name)}`,
     ),
   );
 }
@@ -36,7 +36,7 @@ function checkAddresses({ ntp, vnet }: Draft): Problem[] {
 
 const serverHint = 'the controller and the nodes must reach the same server: ntp1.example.org or 192.0.2.7:123';
 
-/** Undefined for what is none: that is a fault already. */
+/** `host:port` in lower case; undefined for an invalid server, which is already a fault. */
 function keyOf(text: string): string | undefined {
   const [, host, port = '123'] = ntpServerPattern.exec(text) ?? [];
   return host === undefined ? undefined : `${host.toLowerCase()}:${port}`;

@@ -5,14 +5,16 @@ import type { Path } from '../path.ts';
 import { quote } from '../words.ts';
 import { checkReference, type Kind, repeats } from './references.ts';
 
-/** A pair of which both ends can be read. */
+/** A pair with two readable ends. */
 export interface WholePair {
   readonly path: Path;
   readonly from: Reference;
   readonly to: Reference;
 }
 
-/** What a list of pairs is about, and what to say of a pair with itself and of one that is listed twice. */
+/**
+ * The rules for a list of pairs: what its ends are, and the messages for a loop and for a pair that is listed twice.
+ */
 export interface PairRules {
   readonly ends: Kind;
   readonly directed: boolean;
@@ -20,7 +22,7 @@ export interface PairRules {
   readonly again: (from: string, to: string) => readonly [message: string, hint: string];
 }
 
-/** Unknown ends, pairs of a thing with itself, pairs listed twice. */
+/** Reports unknown ends, pairs with two equal ends, and pairs that are listed twice. */
 export function checkPairs(pairs: Section<DraftPair>, ends: Section<unknown>, rules: PairRules): Problem[] {
   const whole = wholePairs(pairs);
   return [

@@ -3,10 +3,10 @@ import { atKey, atValue, type Problem } from '../fault.ts';
 import { list, quote, take } from '../words.ts';
 import { aNode, aRouter, checkReference } from './references.ts';
 
-/** More than are shown. */
+/** More than a message shows. */
 const maxMissing = 20;
 
-/** Every placement of a VN gives each of its routers, and nothing else, a substrate node. */
+/** Checks that every placement of a VN gives a substrate node to each of its routers, and to nothing else. */
 export function checkPlacements({ nodes }: Draft, { routers, placements }: DraftVn): Problem[] {
   const none = placements.names?.size === 0;
   return [

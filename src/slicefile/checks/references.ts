@@ -2,7 +2,7 @@ import type { Reference, Section } from '../draft-reader.ts';
 import { atKey, atValue, type Problem } from '../fault.ts';
 import { hintAmong, quote } from '../words.ts';
 
-/** What a name refers to: `router` of `routers`. */
+/** The kind of thing that a name refers to, like `router` and `routers`. */
 export interface Kind {
   readonly singular: string;
   readonly plural: string;
@@ -13,7 +13,7 @@ export const aRouter: Kind = { singular: 'router', plural: 'routers' };
 export const aGateway: Kind = { singular: 'gateway', plural: 'gateways' };
 export const anEndHost: Kind = { singular: 'end host', plural: 'end hosts' };
 
-/** A fault when the name is not declared in `section`; `at` says whether it stands at its path as a value or as a key. */
+/** Reports a name that `section` does not declare; `at` says whether it is the value or the key at its path. */
 export function checkReference(
   kind: Kind,
   reference: Reference | undefined,
@@ -26,7 +26,7 @@ export function checkReference(
   return [problem(reference.path, `unknown ${kind.singular} ${quote(reference.name)}`, hint)];
 }
 
-/** Pairs each item with the first one that has the same key, for all items after that one; items without a key have no equal. */
+/** Finds items with the key of an earlier item, each with the first such item; skips items without a key. */
 export function repeats<T>(items: readonly T[], keyOf: (item: T) => string | undefined): { item: T; first: T }[] {
   const firsts = new Map<string, T>();
   return items.flatMap((item) => {

@@ -6,20 +6,20 @@ import { isMap, valueAt } from '../path.ts';
 import { quote } from '../words.ts';
 import { repeats } from './references.ts';
 
-/** The file is either `vn` with `placements`, or `vns` with placements of their own. */
+/** Checks that the file has either `vn` and `placements`, or `vns` with their own placements. */
 export function checkForm(value: unknown): Problem[] {
   if (!isMap(value)) return [];
   const has = (key: string) => valueAt(value, [key]) !== undefined;
   if (!has('vns')) return has('vn') ? [] : [atValue([], "'vn' is missing", 'a slice has vn and placements, or vns')];
   return [
-    ...(has('vn') ? [atKey(['vn'], "'vn' next to 'vns'", 'move the VN into vns')] : []),
+    ...(has('vn') ? [atKey(['vn'], "'vn' together with 'vns'", 'move the VN into vns')] : []),
     ...(has('placements')
-      ? [atKey(['placements'], "'placements' next to 'vns'", 'each VN in vns has its own placements')]
+      ? [atKey(['placements'], "'placements' together with 'vns'", 'each VN in vns has its own placements')]
       : []),
   ];
 }
 
-/** What must differ between the VNs of a slice, and how many of each thing it may have. */
+/** Checks that names are unique across the VNs of a slice, and that their counts are within the limits. */
 export function checkVns({ vns }: Draft): Problem[] {
   return [...checkNames(vns), ...checkLimits(vns)];
 }
@@ -41,7 +41,7 @@ function checkNames(vns: Draft['vns']): Problem[] {
   return [...sameVn, ...sameRouter];
 }
 
-/** Ids of kernel objects are numbered within fixed ranges. */
+/** Checks counts, because the ids of kernel objects come from fixed ranges. */
 function checkLimits(vns: Draft['vns']): Problem[] {
   const tooManyVns = vns.length > maxVns ? [atKey(['vns'], `${vns.length} VNs in one slice`, `at most ${maxVns}`)] : [];
   const tunnels = vns.flatMap((vn) => {

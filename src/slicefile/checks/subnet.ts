@@ -23,10 +23,10 @@ const reserved = [
   { prefix: parsePrefix('240.0.0.0/4'), use: 'reserved addresses' },
 ];
 
-/** Private (RFC 1918) and shared (RFC 6598): whatever a slice takes of these, it takes no host of the Internet from its nodes. */
+/** Private (RFC 1918) and shared (RFC 6598) address space: a subnet of it hides no Internet host from the nodes. */
 const unowned = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10'];
 
-/** Checks that the slice's subnet is large enough and no one else's. */
+/** Checks that the slice's subnet is large enough, and not in use by others. */
 export function checkSubnet({ vnet, isPublic, nodes, vns }: Draft): Problem[] {
   if (vnet === undefined) return [];
   const reserved = checkReserved(vnet);
@@ -42,13 +42,13 @@ function checkReserved(vnet: Prefix): Problem[] {
   const taken = reserved.find(({ prefix }) => overlaps(prefix, vnet));
   if (taken === undefined) return [];
   const message = `overlapping subnets: vnet ${formatPrefix(vnet)} and ${formatPrefix(taken.prefix)} (${taken.use})`;
-  return [atValue(['vnet'], message, 'take a private subnet, like 10.65.0.0/16')];
+  return [atValue(['vnet'], message, 'use a private subnet, like 10.65.0.0/16')];
 }
 
 function checkOwned(vnet: Prefix): Problem[] {
   if (unowned.some((prefix) => containsPrefix(parsePrefix(prefix), vnet))) return [];
   const message = `${formatPrefix(vnet)} is not within private or shared address space (${unowned.join(', ')})`;
-  const hint = "take a private subnet, like 10.65.0.0/16; if these addresses are yours, say so with 'public: true'";
+  const hint = "use a private subnet, like 10.65.0.0/16; if these addresses are yours, add 'public: true'";
   return [atValue(['vnet'], message, hint)];
 }
 
@@ -61,7 +61,7 @@ function checkNode({ name, host, address }: DraftNode, vnet: Prefix): Problem[] 
     atValue(
       value.path,
       `overlapping subnets: the ${key} of node ${quote(name)} is inside vnet ${formatPrefix(vnet)}`,
-      'take a subnet for the slice that none of its nodes is in',
+      'use a subnet that contains none of the nodes',
     ),
   );
 }
@@ -76,17 +76,17 @@ function checkRoom(vns: Draft['vns'], vnet: Prefix): Problem[] {
   if (vns.length === 0 || vnet.length <= length) return [];
   const enough = formatPrefix({ base: maskTo(vnet.base, length), length });
   const message = `subnet too small: ${formatPrefix(vnet)}, but the slice needs ${roomNeeded(counts)} addresses`;
-  return [atValue(['vnet'], message, `take a /${length} or larger, like ${enough}`)];
+  return [atValue(['vnet'], message, `use a /${length} or larger, like ${enough}`)];
 }
 
-/** A slice with its file; `at`: where its subnet stands there. */
+/** A slice with its file; `at` is the position of its subnet there. */
 export interface SliceInFile {
   readonly file: string;
   readonly slice: Slice;
   readonly at?: Position;
 }
 
-/** A fault at each slice whose subnet overlaps that of a slice before it. */
+/** Reports each slice whose subnet overlaps the subnet of an earlier slice. */
 export function checkSubnets(slices: readonly SliceInFile[]): Fault[] {
   return slices.flatMap(({ file, slice, at }, index) =>
     slices
@@ -97,7 +97,7 @@ export function checkSubnets(slices: readonly SliceInFile[]): Fault[] {
         ...(at ?? { line: 1, column: 1 }),
         key: 'vnet',
         message: `overlapping subnets: vnet ${formatPrefix(slice.vnet)} and ${formatPrefix(other.slice.vnet)} of slice ${quote(other.slice.name)} in ${other.file}`,
-        hint: 'each slice has a subnet of its own',
+        hint: 'give each slice its own subnet',
       })),
   );
 }

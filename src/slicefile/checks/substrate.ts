@@ -4,7 +4,7 @@ import { quote } from '../words.ts';
 import { checkPairs, type PairRules } from './pairs.ts';
 import { aNode } from './references.ts';
 
-/** Nodes and the latencies between them. */
+/** Checks the nodes and the latencies between them. */
 export function checkSubstrate({ nodes, latencyLinks }: Draft): Problem[] {
   const none = nodes.names?.size === 0 ? [atValue(nodes.path, 'no substrate node', 'add one: n1: {}')] : [];
   const unreachable = nodes.entries

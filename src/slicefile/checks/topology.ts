@@ -4,10 +4,10 @@ import { list, quote } from '../words.ts';
 import { checkPairs, type PairRules, wholePairs } from './pairs.ts';
 import { aRouter, repeats } from './references.ts';
 
-/** Routers and virtual links of a VN. */
+/** Checks the routers and virtual links of a VN. */
 export function checkTopology(vn: DraftVn): Problem[] {
   const again = repeats(vn.routers.entries, ({ name }) => name).map(({ item }) =>
-    atValue(item.path, `duplicate router ${quote(item.name)}`, 'each router is listed once'),
+    atValue(item.path, `duplicate router ${quote(item.name)}`, 'list each router once'),
   );
   return [...again, ...checkPairs(vn.links, vn.routers, linkRules), ...checkConnected(vn)];
 }
@@ -22,7 +22,7 @@ const linkRules: PairRules = {
   ],
 };
 
-/** Only when every router and link can be read: otherwise the fault found first would bring this one along. */
+/** Checks that the VN is connected; skipped unless all routers and links are readable, to avoid a follow-up fault. */
 function checkConnected({ name, routers, links }: DraftVn): Problem[] {
   const pairs = wholePairs(links);
   const ends = pairs.map(({ from, to }) => [from.name, to.name] as const);
@@ -35,7 +35,7 @@ function checkConnected({ name, routers, links }: DraftVn): Problem[] {
   return [atValue(path, `VN ${quote(name)} is disconnected: ${list(shown)}`, 'add links that join the parts')];
 }
 
-/** The routers by part, both in the order of `names`. */
+/** Groups the routers by connected part, both in the order of `names`. */
 function connectedParts(names: readonly string[], links: readonly (readonly [string, string])[]): string[][] {
   const neighbours = new Map(names.map((name) => [name, [] as string[]]));
   for (const [from, to] of links) {

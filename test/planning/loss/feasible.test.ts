@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { overtakenMs } from '../../../src/planning/loss/feasible.ts';
 import { sendPackets, stepMs } from '../packets.ts';
 
-test('under feasible uRPF a simulation loses nothing and reorders what is overtaken, whatever the difference', () => {
+test('a simulation under feasible uRPF loses nothing and reorders overtakenMs, whatever the difference', () => {
   const latencyMs = fc.integer({ min: 0, max: 60 });
   fc.assert(
     fc.property(latencyMs, latencyMs, fc.integer({ min: -90, max: 90 }), (oldMs, newMs, redirectedAt) => {

@@ -6,7 +6,7 @@ import { flowOf } from '../arbitraries.ts';
 const path = { source: 'g1', destination: 'g2', oldMs: 240, newMs: 160 };
 
 describe('flowPath', () => {
-  test('1.5 Mb/s of 1470-byte payloads are 127.6 packets/s; the weight is rate x priority', () => {
+  test('flowPath converts 1.5 Mb/s of 1470-byte payloads to 127.6 packets/s; the weight is rate x priority', () => {
     const flow = flowPath({ from: 'e1', to: 'e2', rateBps: 1.5e6, priority: 2 }, path);
     expect(flow.ratePerMs).toBeCloseTo(0.12755, 5);
     expect(flow.ratePerMs * 80).toBeCloseTo(10.2, 2);
@@ -20,7 +20,7 @@ describe('flowPath', () => {
     });
   });
 
-  test('takes the payload that the flow declares', () => {
+  test('flowPath uses the payload that the flow declares', () => {
     const flow = flowPath({ from: 'e1', to: 'e2', rateBps: 8e6, priority: 1, payloadBytes: 100 }, path);
     expect([flow.ratePerMs, flow.packetBytes]).toEqual([10, 142]);
   });
@@ -29,7 +29,7 @@ describe('flowPath', () => {
 describe('checkFlowPaths', () => {
   const good = flowOf('g1', 'g2', -3, 0, 0);
 
-  test('takes negative latencies and a rate of 0', () => {
+  test('checkFlowPaths accepts negative latencies and a rate of 0', () => {
     expect(checkFlowPaths([{ ...good, ratePerMs: 0 }], ['g1', 'g2'])).toBeUndefined();
   });
 
@@ -39,7 +39,7 @@ describe('checkFlowPaths', () => {
     [{ ...good, ratePerMs: -1 }, 'flow host-g1 -> host-g2: ratePerMs is negative (-1)'],
     [{ ...good, weight: -1 }, 'flow host-g1 -> host-g2: weight is negative (-1)'],
     [{ ...good, destination: 'g3' }, "flow host-g1 -> host-g2: gateway 'g3' is not among the gateways (g1, g2)"],
-  ])('refuses a fault (%#)', (flow, message) => {
+  ])('checkFlowPaths refuses an invalid flow (%#)', (flow, message) => {
     expect(() => checkFlowPaths([good, flow], ['g1', 'g2'])).toThrow(new VnmError('invalid-input', message));
   });
 });

@@ -26,11 +26,11 @@ describe('strictLossMs', () => {
     [20, 60, -40, 60],
     [-5, 10, 3, 0],
     [-5, -10, 0, 10],
-  ])('old %d ms, new %d ms, difference %d ms: %d ms are lost', (oldMs, newMs, differenceMs, lost) => {
+  ])('strictLossMs with old %d ms, new %d ms, difference %d ms returns %d ms', (oldMs, newMs, differenceMs, lost) => {
     expect(strictLossMs({ oldMs, newMs, differenceMs })).toBe(lost);
   });
 
-  test('is what a packet-level simulation loses, which sees no reordering', () => {
+  test('strictLossMs equals the loss of a packet-level simulation, which reorders nothing', () => {
     fc.assert(
       fc.property(latencyMs, latencyMs, differenceMs, (oldMs, newMs, differenceMs) => {
         const flow = { source: { redirectedAt: 0 }, destination: { redirectedAt: differenceMs }, oldMs, newMs };
@@ -43,7 +43,7 @@ describe('strictLossMs', () => {
     );
   });
 
-  test('the two directions of a pair together never lose less than both old latencies', () => {
+  test('the two directions of a pair together lose at least the sum of both old latencies', () => {
     fc.assert(
       fc.property(fc.array(latencyMs, { minLength: 4, maxLength: 4 }), differenceMs, (latencies, differenceMs) => {
         const [old1, new1, old2, new2] = latencies as [number, number, number, number];
@@ -54,7 +54,7 @@ describe('strictLossMs', () => {
     );
   });
 
-  test('with a timing it is the worst that clock errors and lateness can do, and no more', () => {
+  test('strictLossMs with a timing is exactly the worst case of clock errors and lateness', () => {
     const gateway = fc.tuple(errorMs, errorMs);
     fc.assert(
       fc.property(latencyMs, latencyMs, differenceMs, gateway, gateway, (oldMs, newMs, differenceMs, s, d) => {
@@ -83,7 +83,7 @@ function extremes([clock, lateness]: [number, number]): number[] {
 }
 
 describe('safeWindow', () => {
-  test('lies between the two latencies, narrowed by the timing', () => {
+  test('the safe window lies between the two latencies, narrowed by the timing', () => {
     const timing = timingUncertainty(timingOf([1, 4]), timingOf([2, 6]));
     expect(timing).toEqual({ earlyMs: 7, lateMs: 9, widestMs: 9 });
     expect(safeWindow({ oldMs: 20, newMs: 60 }, timing)).toEqual({ fromMs: 27, toMs: 51, empty: false });
@@ -91,11 +91,11 @@ describe('safeWindow', () => {
     expect(safeWindow({ oldMs: 20, newMs: 35 }, timing)).toEqual({ fromMs: 27, toMs: 26, empty: true });
   });
 
-  test('without uncertainty it is never empty', () => {
+  test('the safe window is never empty without uncertainty', () => {
     expect(safeWindow({ oldMs: 20, newMs: 20 })).toEqual({ fromMs: 20, toMs: 20, empty: false });
   });
 
-  test('holds exactly the differences that lose no more than they must, whatever the timing does', () => {
+  test('the safe window contains exactly the differences with the least loss, whatever the timing', () => {
     fc.assert(
       fc.property(
         latencyMs,

@@ -30,7 +30,7 @@ const untouched = {
 };
 
 describe('evaluate', () => {
-  test('strict: nominal and worst-case loss of each flow, and their weighted sums', () => {
+  test('evaluate under strict uRPF returns the nominal and worst-case loss of each flow, and their weighted sums', () => {
     // a = 35, b = 45 for the flow there; a = 45, b = 35 for the one back, whose window [65, 25] is empty.
     expect(evaluate(schedule('optimal', 250), [flow, back, inside], 'strict', uncertainty)).toEqual({
       flows: [
@@ -59,7 +59,7 @@ describe('evaluate', () => {
     });
   });
 
-  test('strict: latencies that cannot be trusted widen the worst case by their spread', () => {
+  test('evaluate widens the worst case by the spread of uncertain latencies', () => {
     const unsteady = { ...flow, oldMs: 478, oldSpreadMs: 238 };
     const [outcome] = evaluate(schedule('optimal', 250), [unsteady], 'strict', uncertainty).flows;
     // li + a - D = 478 + 35 + 238 - 250; li - lf at worst is 478 + 238 - 160.
@@ -73,7 +73,7 @@ describe('evaluate', () => {
     });
   });
 
-  test('strict, per remote gateway: each pair by its own two instants', () => {
+  test('evaluate uses the two instants of each pair with redirection per remote gateway', () => {
     const offsetsMs = new Map([
       ['a', new Map(Object.entries({ b: 10, c: 0 }))],
       ['b', new Map(Object.entries({ a: 210, c: 500 }))],
@@ -85,7 +85,7 @@ describe('evaluate', () => {
     expect(outcomes.map(({ lostMs }) => lostMs)).toEqual([80, 40, 100]);
   });
 
-  test.each(['feasible', 'loose'] as const)('%s: nothing is lost; the faster new path overtakes', (urpf) => {
+  test.each(['feasible', 'loose'] as const)('under %s uRPF nothing is lost, and a faster new path reorders', (urpf) => {
     const { flows, objective, worstObjective } = evaluate(
       schedule('simultaneous', 0),
       [flow, back, inside],
@@ -114,14 +114,14 @@ describe('evaluate', () => {
     ]);
   });
 
-  test('refuses hold under strict uRPF', () => {
+  test('evaluate refuses hold under strict uRPF', () => {
     expect(() => evaluate(schedule('hold', 0), [flow], 'strict', noUncertainty)).toThrow(
-      "schedule 'hold' loses what is in flight under strict uRPF",
+      "schedule 'hold' loses packets in flight under strict uRPF",
     );
   });
 
   test.each(['strict', 'feasible', 'loose'] as const)(
-    '%s: what has no old path loses nothing by any instants',
+    'under %s uRPF a flow without an old path loses nothing, whatever the instants',
     (urpf) => {
       const down = withoutOldPath(flow);
       expect(down).toMatchObject({ oldMs: 160, newMs: 160, ratePerMs: 0.5 });

@@ -10,7 +10,7 @@ import type { ScheduleName } from '../../../src/planning/schedule/types.ts';
 const page = readFileSync(new URL('../../../docs/loss-model.md', import.meta.url), 'utf8');
 const gateways = ['ga', 'gb', 'gc'];
 
-/** The flows of slices/three-node.yaml, gateway to gateway, as its declared latencies add up. */
+/** The flows of slices/three-node.yaml, gateway to gateway, with the sums of its declared latencies. */
 const flows = [
   path('a', 'b', 40, 55),
   path('b', 'a', 40, 55),
@@ -30,12 +30,12 @@ async function plan(name: ScheduleName, urpf: 'strict' | 'feasible', uncertainty
   return { schedule, ...evaluate(schedule, flows, urpf, uncertainty) };
 }
 
-test.each(schedulesFor('strict'))('docs/loss-model.md shows what %s really loses', async (name) => {
+test.each(schedulesFor('strict'))('docs/loss-model.md shows the loss that %s has', async (name) => {
   const { schedule, objective } = await plan(name, 'strict');
   const row = page.split('\n').find((line) => new RegExp(`^\\| ${name} \\| \\d`).test(line));
   const cells = row!.split('|').slice(2, -1).map(Number);
   const shown = new Map(gateways.map((gateway, index) => [gateway, cells[index]!]));
-  // Only one of several optimal sets of offsets is shown; which one the solver finds is its own business.
+  // There are several optimal sets of offsets; the page shows one of them, maybe not the one that the solver finds.
   if (name !== 'optimal') expect(shown).toEqual(schedule.offsetsMs);
 
   const asShown = evaluate({ ...schedule, granularity: 'gateway', offsetsMs: shown }, flows, 'strict', noUncertainty);
@@ -44,7 +44,7 @@ test.each(schedulesFor('strict'))('docs/loss-model.md shows what %s really loses
   expect(cells[9]).toBe(Number(objective.toFixed(1)));
 });
 
-test('and what gates and overtaking cost', async () => {
+test('docs/loss-model.md shows the cost of gates and overtaking', async () => {
   const delays = async (name: ScheduleName, uncertainty?: Uncertainty) => {
     const { schedule, flows: outcomes } = await plan(name, 'feasible', uncertainty);
     return [schedule.gates.get('ga')?.closeBeforeMs, ...outcomes.map(({ addedDelayMs }) => addedDelayMs)];

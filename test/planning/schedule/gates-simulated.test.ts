@@ -11,7 +11,7 @@ import { type RealGateway, sendPackets } from '../packets.ts';
 
 const gateways = ['a', 'b', 'c'];
 
-/** What really happened at a gateway: its clock ahead by `aheadMs`, its actions late. */
+/** The actual behaviour of a gateway: its clock is ahead by `aheadMs`, and its actions are late. */
 interface Reality {
   readonly timing: GatewayTiming;
   readonly aheadMs: number;
@@ -33,7 +33,7 @@ const realities = fc
   .tuple(reality, reality, reality)
   .map((all) => new Map(gateways.map((name, index) => [name, all[index]!])));
 
-/** T is 0 on every gateway's clock. */
+/** Converts to true instants, with T at 0 on every gateway's clock. */
 function act({ aheadMs, lateMs, gateLateMs }: Reality, gate: Gate | undefined): RealGateway {
   const redirectedAt = lateMs - aheadMs;
   if (gate === undefined) return { redirectedAt };
@@ -41,7 +41,7 @@ function act({ aheadMs, lateMs, gateLateMs }: Reality, gate: Gate | undefined): 
   return { redirectedAt, gate: { closedAt, openedAt: Math.max(redirectedAt, gate.releaseAfterMs - aheadMs) } };
 }
 
-/** As probes see it: arrival by the destination's clock minus sending by the source's. */
+/** The latency that probes measure: arrival on the destination's clock minus sending on the source's. */
 function measured(flow: FlowPath, real: ReadonlyMap<string, Reality>): FlowPath {
   const errorMs = real.get(flow.destination)!.aheadMs - real.get(flow.source)!.aheadMs;
   return { ...flow, oldMs: flow.oldMs + errorMs, newMs: flow.newMs + errorMs };
@@ -56,7 +56,7 @@ const cases: { name: ScheduleName; urpf: UrpfMode; latency: 'declared' | 'measur
 ];
 
 test.each(cases)(
-  '$name under $urpf, latencies $latency: a simulation loses and reorders nothing and holds no longer than said',
+  '$name under $urpf, latencies $latency: a simulation loses and reorders nothing, and delays no packet longer than predicted',
   async ({ name, urpf, latency }) => {
     await fc.assert(
       fc.asyncProperty(flowsBetween(gateways, 0, 60), realities, async (flows, real) => {
@@ -84,7 +84,7 @@ test.each(cases)(
   },
 );
 
-test('drain without uncertainty: the gate is closed no longer than the added delay says, and not shorter', async () => {
+test('drain without uncertainty closes the gate for exactly the predicted delay', async () => {
   const flow = {
     from: 'x',
     to: 'y',

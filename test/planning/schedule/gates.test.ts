@@ -11,17 +11,17 @@ const uncertainty: Uncertainty = new Map([
 ]);
 
 describe('holdGates', () => {
-  test('each gateway holds for as long as a packet on the new path could overtake', () => {
+  test('holdGates keeps each gate closed while packets on the new path could overtake', () => {
     expect(holdGates(flows, noUncertainty)).toEqual(new Map([['a', { closeBeforeMs: 0, releaseAfterMs: 15 }]]));
   });
 
-  test('the gate closes earlier by its lateness; clock errors do not matter', () => {
+  test('holdGates closes each gate earlier by its lateness, and ignores clock errors', () => {
     expect(holdGates(flows, uncertainty)).toEqual(new Map([['a', { closeBeforeMs: 4, releaseAfterMs: 15 }]]));
   });
 });
 
 describe('drainGates', () => {
-  test('each gateway closes its longest old latency before T', () => {
+  test('drainGates closes each gate by its longest old latency before T', () => {
     expect(drainGates(flows, noUncertainty)).toEqual(
       new Map([
         ['a', { closeBeforeMs: 40, releaseAfterMs: 0 }],
@@ -30,7 +30,7 @@ describe('drainGates', () => {
     );
   });
 
-  test('clock errors and lateness widen it, and keep it closed when they exceed the new latency', () => {
+  test('drainGates closes gates earlier by clock errors and lateness, and opens them later if these exceed the new latency', () => {
     // E of a and b: 1 + 8 + 16 = 25; of a and c: 1 + 2 = 3.
     expect(drainGates([...flows, flowOf('b', 'c', 9, 10)], uncertainty)).toEqual(
       new Map([
@@ -40,20 +40,20 @@ describe('drainGates', () => {
     );
   });
 
-  test('a negative measured latency opens later, and never closes the gate after its own redirection', () => {
+  test('drainGates with a negative measured latency opens later, and closes no gate after its own redirection', () => {
     expect(drainGates([flowOf('a', 'c', -20, -30)], uncertainty)).toEqual(
       new Map([['a', { closeBeforeMs: 4, releaseAfterMs: 33 }]]),
     );
   });
 });
 
-test('a gate delays from its closing to its opening, or to a late redirection', () => {
+test('gateDelayMs lasts from the closing of a gate to its opening, or to a late redirection', () => {
   const gate = { closeBeforeMs: 40, releaseAfterMs: 5 };
   expect(gateDelayMs(gate, { clockMs: 1, latenessMs: 2, gateLatenessMs: 3 })).toBe(45);
   expect(gateDelayMs(gate, { clockMs: 1, latenessMs: 9, gateLatenessMs: 3 })).toBe(49);
 });
 
-test('a gate needs room for everything from its end hosts, also what does not cross the VN', () => {
+test('gateRooms counts all traffic of the end hosts, including flows that do not enter the VN', () => {
   const small = { ...flowOf('a', 'a', 0, 0), ratePerMs: 0.11, packetBytes: 100 };
   const gates = new Map([['a', { closeBeforeMs: 40, releaseAfterMs: 5 }]]);
   expect(gateRooms({ gates }, [...flows, small], uncertainty)).toEqual(

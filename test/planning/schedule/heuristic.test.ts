@@ -4,14 +4,14 @@ import { flowOf } from '../arbitraries.ts';
 
 const gateways = ['a', 'b', 'c'];
 
-test('the heaviest direction is served first, then the next that has a gateway left', () => {
+test('heuristicOffsets serves the heaviest direction first, then the next with a gateway that is not set', () => {
   const flows = [
     flowOf('a', 'b', 10, 30, 1),
     flowOf('b', 'c', 60, 40, 3),
     flowOf('c', 'b', 7, 9, 2),
     flowOf('c', 'a', 100, 100, 2),
   ];
-  // b -> c: 50 apart; c -> a: 100 apart; a and b are both set by then.
+  // b -> c: difference 50; c -> a: difference 100; then a and b are both set.
   expect(heuristicOffsets({ gateways, flows })).toEqual(
     new Map([
       ['a', 150],
@@ -21,7 +21,7 @@ test('the heaviest direction is served first, then the next that has a gateway l
   );
 });
 
-test('flows of one direction count together', () => {
+test('heuristicOffsets adds the weights of the flows of one direction', () => {
   const flows = [flowOf('a', 'b', 10, 30, 3), flowOf('b', 'a', 40, 40, 2), flowOf('b', 'a', 40, 40, 2)];
   expect(heuristicOffsets({ gateways: ['a', 'b'], flows })).toEqual(
     new Map([
@@ -31,7 +31,7 @@ test('flows of one direction count together', () => {
   );
 });
 
-test('equal directions of one pair: the one from the first name', () => {
+test('heuristicOffsets prefers the first gateway by name between equal directions of a pair', () => {
   const flows = [flowOf('b', 'a', 7, 7), flowOf('a', 'b', 5, 5)];
   expect(heuristicOffsets({ gateways: ['a', 'b'], flows })).toEqual(
     new Map([
@@ -41,7 +41,7 @@ test('equal directions of one pair: the one from the first name', () => {
   );
 });
 
-test('equal weights: by name of the pair, then of the source, in whatever order the flows come', () => {
+test('heuristicOffsets orders equal weights by the names of the pair, then of the source, whatever the order of the flows', () => {
   const flows = [flowOf('c', 'b', 6, 6), flowOf('b', 'c', 4, 4), flowOf('c', 'a', 2, 2), flowOf('b', 'a', 8, 8)];
   const expected = new Map([
     ['a', 8],

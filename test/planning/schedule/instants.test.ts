@@ -20,17 +20,17 @@ const draining: Schedule = {
 };
 const needs = { armingMs: [20, 300, 80], disarmMs: 250, marginMs: 100 };
 
-test('the lead holds arming at the slowest gateway, disarming and a margin before the first redirection', () => {
+test('requiredLeadMs leaves time for the slowest arming, disarming and a margin before the first redirection', () => {
   expect(earliestActionMs(staggered)).toBe(0);
   expect(requiredLeadMs(staggered, needs)).toBe(650);
 });
 
-test('with gates they come before the first gate closes', () => {
+test('requiredLeadMs with gates leaves this time before the first gate closes', () => {
   expect(earliestActionMs(draining)).toBe(-50);
   expect(requiredLeadMs(draining, needs)).toBe(700);
 });
 
-test('the old path is needed until its last packet may arrive, and at least until the last redirection', () => {
+test('acceptOldUntilMs lasts until the last packet on the old path, and at least until the last redirection', () => {
   const uncertainty: Uncertainty = new Map([
     ['a', { clockMs: 1, latenessMs: 2, gateLatenessMs: 100 }],
     ['b', { clockMs: 4, latenessMs: 8, gateLatenessMs: 100 }],

@@ -4,7 +4,7 @@ import { minimise } from '../../../src/planning/schedule/linear-solver.ts';
 
 const x = { factor: 1, variable: 'x' };
 
-test('an optimum comes with its variables', async () => {
+test('minimise returns the optimum and its variables', async () => {
   const rows = [{ terms: [x, { factor: -0.5, variable: 'y' }], atLeast: -1e-3 }];
   expect(await minimise({ objective: [x], rows, bounds: ['y >= 12.5'] })).toEqual({
     objective: 6.249,
@@ -15,7 +15,7 @@ test('an optimum comes with its variables', async () => {
   });
 });
 
-test('no optimum is an error, not a schedule', async () => {
+test('minimise throws if there is no optimum', async () => {
   const rows = [
     { terms: [x], atLeast: 1 },
     { terms: [{ factor: -1, variable: 'x' }], atLeast: 0 },

@@ -5,7 +5,7 @@ import { makeSchedule, schedulesFor } from '../../../src/planning/schedule/make.
 import type { ScheduleRequest } from '../../../src/planning/schedule/types.ts';
 import { flowOf } from '../arbitraries.ts';
 
-/** Two groups of gateways that no flow joins, and a gateway without flows. */
+/** Two groups of gateways that no flow connects, and a gateway without flows. */
 const request: ScheduleRequest = {
   gateways: ['a', 'b', 'c', 'd', 'e', 'idle'],
   flows: [flowOf('a', 'b', 20, 60, 2), flowOf('e', 'a', 10, 30), flowOf('c', 'd', 100, 80), flowOf('a', 'a', 0, 0)],
@@ -15,7 +15,7 @@ const request: ScheduleRequest = {
 };
 
 describe('makeSchedule', () => {
-  test('simultaneous: all at T', async () => {
+  test('simultaneous puts all redirections at T', async () => {
     const zeros = request.gateways.map((gateway) => [gateway, 0]);
     expect(await makeSchedule('simultaneous', request)).toEqual({
       name: 'simultaneous',
@@ -25,7 +25,7 @@ describe('makeSchedule', () => {
     });
   });
 
-  test('each group of gateways starts at T', async () => {
+  test('each group of gateways has its first redirection at T', async () => {
     const { offsetsMs } = await makeSchedule('heuristic', request);
     expect([...offsetsMs]).toEqual([
       ['a', 20],
@@ -37,7 +37,7 @@ describe('makeSchedule', () => {
     ]);
   });
 
-  test('per remote gateway every ordered pair has its instant', async () => {
+  test('with redirection per remote gateway every ordered pair has its instant', async () => {
     const flows = [flowOf('a', 'b', 20, 60), flowOf('c', 'a', 10, 30)];
     const schedule = await makeSchedule('heuristic', {
       ...request,
@@ -54,26 +54,29 @@ describe('makeSchedule', () => {
     );
   });
 
-  test.each(['feasible', 'loose'] as const)('under %s no gateway waits, because nothing can be lost', async (urpf) => {
-    expect(schedulesFor(urpf)).toEqual(['simultaneous', 'heuristic', 'optimal', 'hold', 'drain']);
-    for (const name of schedulesFor(urpf)) {
-      const { offsetsMs } = await makeSchedule(name, { ...request, urpf });
-      expect([...offsetsMs.values()], name).toEqual([0, 0, 0, 0, 0, 0]);
-    }
-  });
+  test.each(['feasible', 'loose'] as const)(
+    'under %s uRPF no gateway waits, because nothing can be lost',
+    async (urpf) => {
+      expect(schedulesFor(urpf)).toEqual(['simultaneous', 'heuristic', 'optimal', 'hold', 'drain']);
+      for (const name of schedulesFor(urpf)) {
+        const { offsetsMs } = await makeSchedule(name, { ...request, urpf });
+        expect([...offsetsMs.values()], name).toEqual([0, 0, 0, 0, 0, 0]);
+      }
+    },
+  );
 
-  test('hold is refused under strict uRPF', async () => {
+  test('makeSchedule refuses hold under strict uRPF', async () => {
     expect(schedulesFor('strict')).toEqual(['simultaneous', 'heuristic', 'optimal', 'drain']);
     const refusal = await makeSchedule('hold', request).catch((error) => error);
     expect(refusal).toBeInstanceOf(VnmError);
     expect({ code: refusal.code, message: refusal.message, hint: refusal.hint }).toEqual({
       code: 'invalid-input',
-      message: "schedule 'hold' loses what is in flight under strict uRPF",
-      hint: "take '--urpf feasible', or one of simultaneous, heuristic, optimal, drain",
+      message: "schedule 'hold' loses packets in flight under strict uRPF",
+      hint: "use '--urpf feasible', or one of the schedules simultaneous, heuristic, optimal, drain",
     });
   });
 
-  test('a flow with an impossible latency is refused, not planned with', async () => {
+  test('makeSchedule refuses a flow with an impossible latency', async () => {
     const flows = [flowOf('a', 'b', Number.NaN, 1)];
     await expect(makeSchedule('optimal', { ...request, flows })).rejects.toThrow('flow host-a -> host-b: oldMs is NaN');
   });

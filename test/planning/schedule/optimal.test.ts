@@ -21,7 +21,7 @@ async function losses(
   return { objective: worstObjective, largestMs: Math.max(0, ...outcomes.map(({ worstLostMs }) => worstLostMs)) };
 }
 
-/** The least weighted loss on a grid of instants, and the smallest largest lost time among the grid's optima. */
+/** The least weighted loss on a grid of instants, and the smallest maximum lost time among the optima of the grid. */
 function exhaustive(gateways: readonly string[], flows: readonly FlowPath[], uncertainty: Uncertainty, stepMs: number) {
   const timed = flows.map((flow) => ({ ...flow, timing: flowTiming(flow, uncertainty) }));
   const reachMs = Math.max(
@@ -59,8 +59,8 @@ describe('optimal', () => {
   test.each([
     { gateways: gatewayNames.slice(0, 3), stepMs: 0.5, uncertainMs: 1, numRuns: 60 },
     { gateways: gatewayNames, stepMs: 1, uncertainMs: 0, numRuns: 20 },
-  ])('$gateways.length gateways: as little is lost as an exhaustive search finds', async (instance) => {
-    // In whole ms the optimum is at whole ms, or at half ones where a window is narrower than the uncertainty.
+  ])('optimal loses as little as an exhaustive search with $gateways.length gateways', async (instance) => {
+    // With whole ms the optimum is at whole ms, or at half ms if a window is narrower than the uncertainty.
     const { gateways, stepMs, uncertainMs, numRuns } = instance;
     await fc.assert(
       fc.asyncProperty(flowsBetween(gateways, -2, 4), timings(gateways, uncertainMs), async (flows, uncertainty) => {
@@ -73,7 +73,7 @@ describe('optimal', () => {
     );
   });
 
-  test('among optima the smallest largest lost time: two gateways, half-ms grid', async () => {
+  test('optimal has the smallest maximum lost time among the optima of two gateways', async () => {
     const gateways = gatewayNames.slice(0, 2);
     await fc.assert(
       fc.asyncProperty(flowsBetween(gateways, -5, 20), timings(gateways, 2), async (flows, uncertainty) => {
@@ -85,14 +85,14 @@ describe('optimal', () => {
     );
   });
 
-  test('two equal directions lose 40 + 40 whichever is favoured; the tie goes to the even share', async () => {
+  test('optimal shares the loss of two equal directions evenly', async () => {
     const flows = [flowOf('g-1', 'st', 40, 80), flowOf('st', 'g-1', 40, 80)];
     expect(await losses('optimal', flows)).toEqual({ objective: 80, largestMs: 40 });
     expect(await losses('simultaneous', flows)).toEqual({ objective: 80, largestMs: 40 });
     expect(await losses('heuristic', flows)).toEqual({ objective: 100, largestMs: 100 });
   });
 
-  test('never loses more than simultaneous or the heuristic, and per remote gateway never more than per gateway', async () => {
+  test('optimal never loses more than simultaneous or the heuristic, and per remote gateway never more than per gateway', async () => {
     const flows = flowsBetween(gatewayNames, -50_000, 250_000).map((all) =>
       all.map((flow) => ({ ...flow, oldMs: flow.oldMs / 1000, newMs: flow.newMs / 1000 })),
     );
@@ -113,12 +113,12 @@ describe('optimal', () => {
     );
   });
 
-  test('weights of very different size', async () => {
+  test('optimal handles weights of very different sizes', async () => {
     const flows = [flowOf('g-1', 'st', 240, 160, 1e-4), flowOf('st', 'g-1', 100, 120, 1e-7)];
     expect((await losses('optimal', flows)).objective).toBeCloseTo(80e-4 + 260e-7, 9);
   });
 
-  test('11 gateways, 110 flows', async () => {
+  test('optimal handles 11 gateways and 110 flows', async () => {
     const gateways = Array.from({ length: 11 }, (_, index) => `gw-${index}`);
     const flows = gateways.flatMap((a, i) =>
       gateways.flatMap((b, j) =>

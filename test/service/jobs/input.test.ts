@@ -114,7 +114,7 @@ describe('a new job', () => {
 
   test('has a name of its own', () => {
     add(weekly);
-    expect(() => add(weekly)).toThrow("there is a job 'weekly' already");
+    expect(() => add(weekly)).toThrow("job 'weekly' already exists");
   });
 });
 

@@ -1,6 +1,6 @@
 import { checkSlice, formatFault } from '../../../src/slicefile/index.ts';
 
-/** A slice file without faults, for tests to put one in. */
+/** A slice file without faults, to which tests add one. */
 export const goodFile = `slice: two
 vnet: 10.64.0.0/16
 substrate:
@@ -33,13 +33,13 @@ placements:
   initial: { alpha: n1, beta: n2 }
 `;
 
-/** The good file with `from` (which must be in it) replaced by `to`. */
+/** Replaces `from`, which must occur, by `to` in the good file. */
 export function changed(from: string, to: string): string {
   if (!goodFile.includes(from)) throw new Error(`'${from}' is not in the good file`);
   return goodFile.replace(from, () => to);
 }
 
-/** All faults of a text as `two.yaml:line:column: message (hint)`; empty when it has none. */
+/** All faults of a text as `two.yaml:line:column: message (hint)`; empty if there are none. */
 export function faultsOf(text: string): string[] {
   const checked = checkSlice(text, 'two.yaml');
   return 'faults' in checked ? checked.faults.map(formatFault) : [];
