@@ -87,14 +87,14 @@ describe('queryNtp', () => {
     expect(await failure(queryNtp(name, { samples: 4, timeoutMs: 50 }, systemClock))).toMatchObject({
       code: 'timeout',
       message: `NTP server '${name}' did not answer within 50 ms`,
-      hint: 'does UDP get to the server and back?',
+      hint: 'check that UDP gets to the server and back',
     });
   });
 
   it('says which server cannot be asked', async () => {
     expect(await failure(queryNtp('255.255.255.255', options, systemClock))).toMatchObject({
       code: 'unreachable',
-      message: "NTP server '255.255.255.255' cannot be asked: send EACCES 255.255.255.255:123",
+      message: "cannot query NTP server '255.255.255.255': send EACCES 255.255.255.255:123",
     });
   });
 
@@ -121,7 +121,7 @@ describe('queryNtp', () => {
     const controller = new AbortController();
     const query = failure(queryNtp(name, { ...options, timeoutMs: 1000, signal: controller.signal }, systemClock));
     setTimeout(() => controller.abort(), 20);
-    const interrupted = { code: 'interrupted', message: `asking NTP server '${name}' was interrupted` };
+    const interrupted = { code: 'interrupted', message: `the query to NTP server '${name}' was interrupted` };
     expect(await query).toMatchObject(interrupted);
     expect(await failure(queryNtp(name, { ...options, signal: controller.signal }, systemClock))).toMatchObject(
       interrupted,

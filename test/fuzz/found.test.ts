@@ -54,7 +54,7 @@ describe('a channel', () => {
   it('is closed by an id that no answer could bear', async () => {
     const { input, server } = serve();
     input.write(framed('{"jsonrpc":"2.0","id":1e999,"method":"clock","params":{}}'));
-    expect(await server.closed).toMatchObject({ message: 'not a JSON-RPC message: an id that is no number' });
+    expect(await server.closed).toMatchObject({ message: 'not a JSON-RPC message: the id is not a finite number' });
   });
 
   it('refuses once, however much garbage there is', async () => {
@@ -101,7 +101,7 @@ describe('parameters', () => {
     const operations = Array(maxOperations + 1).fill({ op: 'rule_up' });
     expect(refusal('apply', { operations })).toMatchObject({
       code: 'invalid-input',
-      message: 'apply: operations: 500001 are more than the 500000 that are taken',
+      message: 'apply: operations: 500001 exceed the limit of 500000',
       hint: 'send several batches',
     });
   });
@@ -112,11 +112,11 @@ describe('parameters', () => {
       message: `apply: operations[0]: Unrecognized key: "${'x?'.repeat(300)}`.slice(0, 500),
     });
     expect(refusal('apply', { operations: [{ op: long }] })).toMatchObject({
-      message: `apply: operations[0].op: there is no operation "${String.raw`x\n`.repeat(50)}"`,
+      message: `apply: operations[0].op: unknown operation "${String.raw`x\n`.repeat(50)}"`,
     });
     const deep = JSON.parse(`${'['.repeat(100_000)}${']'.repeat(100_000)}`);
     expect(refusal('apply', { operations: [{ op: deep }] })).toMatchObject({
-      message: 'apply: operations[0].op: there is no operation object',
+      message: 'apply: operations[0].op: unknown operation object',
     });
   });
 

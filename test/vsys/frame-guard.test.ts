@@ -76,7 +76,7 @@ describe('FrameGuard', () => {
   it('refuses a message that is too large before any of it is kept', async () => {
     expect(await pass([message('ok'), `Content-Length: ${maxBytes + 1}\r\n\r\n`, 'xxx'])).toEqual({
       out: message('ok'),
-      error: 'a message of 101 bytes is larger than the 100 that are taken',
+      error: 'message too large: 101 bytes (at most 100)',
     });
   });
 });

@@ -140,8 +140,8 @@ describe('createRpcClient and serveRpc', () => {
         id: 1,
         error: {
           code: -32602,
-          message: 'there is no method "constructor"',
-          data: { code: 'invalid-input', hint: 'the other end may have another version' },
+          message: 'unknown method "constructor"',
+          data: { code: 'invalid-input', hint: 'use the same version at both ends' },
         },
       }) + framed({ jsonrpc: '2.0', id: 2, result: { receivedAt: 1, sentAt: 2 } }),
     );
@@ -230,7 +230,7 @@ describe('hostile input', () => {
     [
       'a message that is too large',
       `Content-Length: ${maxMessageBytes + 1}\r\n\r\n{`,
-      'a message of 33554433 bytes is larger than the 33554432 that are taken',
+      'message too large: 33554433 bytes (at most 33554432)',
     ],
   ])('%s is answered and closes the channel', async (_name, text, message) => {
     const { input, said, server } = serveRaw();
@@ -261,7 +261,7 @@ describe('hostile input', () => {
     const operations = namespaces.map((namespace) => ({ op: 'netns_down' as const, namespace }));
     await expect(client.call('apply', { operations })).rejects.toMatchObject({
       code: 'invalid-input',
-      message: expect.stringMatching(/^apply: a message of \d{8} bytes is larger than the 33554432 that are taken$/),
+      message: expect.stringMatching(/^apply: message too large: \d{8} bytes \(at most 33554432\)$/),
     });
     expect(await client.call('clock', {})).toEqual({ receivedAt: 1, sentAt: 2 });
   });
@@ -272,7 +272,7 @@ describe('hostile input', () => {
     });
     await expect(client.call('path_mtu', { remotes: [] })).rejects.toMatchObject({
       code: 'invalid-input',
-      message: 'a message of 44000044 bytes is larger than the 33554432 that are taken',
+      message: 'message too large: 44000044 bytes (at most 33554432)',
     });
   });
 
