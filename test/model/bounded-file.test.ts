@@ -78,7 +78,7 @@ test('known hosts that cannot be read are reported, with what to do', () => {
     expect.objectContaining({
       code: 'unreachable',
       message: 'cannot read the known hosts in /dev/zero: it is a device',
-      hint: 'make it a file of host keys that you can read, or move it away',
+      hint: 'make it a readable file of host keys, or move it away',
     }),
   );
 });

@@ -52,8 +52,8 @@ describeAsRoot('where everything is there', () => {
   test('takes the kernel data plane and says why', () => {
     expect(dataplaneChoice('auto')).toEqual({
       dataplane: 'kernel',
-      reason: 'Linux, root and the tools it needs are here',
+      reason: 'Linux, root and the required tools are available',
     });
-    expect(dataplaneChoice('kernel')).toEqual({ dataplane: 'kernel', reason: 'as asked' });
+    expect(dataplaneChoice('kernel')).toEqual({ dataplane: 'kernel', reason: 'as requested' });
   });
 });

@@ -52,7 +52,7 @@ test.each([
 test.each(['relative/path', '/with"quote', '/with%token', '/with\nline'])('refuses the path %j', async (path) => {
   await expect(makeDirectory('ab12', path)).rejects.toMatchObject({
     code: 'invalid-input',
-    message: `'${path}' cannot be the directory of a testbed`,
+    message: `invalid testbed directory: '${path}'`,
     hint: 'give an absolute path without quotes, percent signs and backslashes',
   });
 });

@@ -94,7 +94,7 @@ describe('planTestbed', () => {
     expect(() => plan(sliceOf(Array.from({ length: 1001 }, (_, index) => `n${index}`)))).toThrow(
       expect.objectContaining({
         code: 'invalid-input',
-        message: '1001 nodes are more than a local testbed takes (1000)',
+        message: '1001 nodes are too many for a local testbed (at most 1000)',
       }),
     );
     const [node, slice] = ['n'.repeat(32), 's'.repeat(32)];

@@ -123,7 +123,7 @@ describeAsRoot('a testbed without latencies', () => {
     await expect(testbedUp(slices, { ...options, directory: join(parent, 'elsewhere') })).rejects.toMatchObject({
       code: 'conflict',
       message: `the id '${options.id}' is in use by a testbed in another directory`,
-      hint: 'take another id',
+      hint: 'choose another id',
     });
     expect((await testbedStatus(testbed)).alive).toBe(true);
   });
@@ -162,7 +162,7 @@ test('refuses an id that could not be a mark', async () => {
   const options = { id: 'ab_1', directory: join(tmpdir(), 'never-made'), server: 'embedded' } as const;
   await expect(testbedUp([sliceOf(['a'])], options)).rejects.toMatchObject({
     code: 'invalid-input',
-    message: "'ab_1' is no id of a testbed",
+    message: "invalid testbed id: 'ab_1'",
     hint: 'use 4 to 6 of a-z and 0-9',
   });
 });

@@ -209,7 +209,7 @@ describe('a node that is ours', () => {
   it('must be of our kind for that', async () => {
     rmSync(join(bin, 'node'));
     fakeCommand('uname', 'echo Plan9 mips');
-    const other = `is Plan9 mips, so that of this machine (${type()} ${machine()}) does not run there`;
+    const other = `it is Plan9 mips, so this machine's (${type()} ${machine()}) does not run there`;
     const expected = { code: 'unsupported', hint: 'install Node.js 20 or newer there' };
     expect(await failure(connect())).toEqual({
       ...expected,
@@ -229,8 +229,8 @@ describe('a node that is ours', () => {
     writeFileSync(join(node, 'policy', 'demo.json'), JSON.stringify(policy));
     expect(await failure(connect())).toEqual({
       code: 'failed',
-      message: `the agent could not be copied to ${place()}: what arrived is not what was sent`,
-      hint: `is there room in ${node}/lib, and may root write there?`,
+      message: `the agent could not be copied to ${place()}: the received file differs from the one that was sent`,
+      hint: `check that ${node}/lib has room and that root may write there`,
     });
     expect(readdirSync(join(node, 'lib'))).toEqual([]);
   });
@@ -272,7 +272,7 @@ describe('a node that is not ours', () => {
     expect(await failure(connect())).toEqual({
       code: 'failed',
       message: `the agent could not be copied to ${place()}: not you: sh`,
-      hint: 'is there room in /usr/local/lib/pl-vnm, and may root write there?',
+      hint: 'check that /usr/local/lib/pl-vnm has room and that root may write there',
     });
     expect(readdirSync(node)).toEqual(['bin']);
   });
@@ -311,7 +311,7 @@ describe('a node where an administrator has installed the agent', () => {
     const before = server.commands.length;
     expect(await failure(connect())).toEqual({
       code: 'unsupported',
-      message: `the agent that is installed on ${place()} for slice 'demo' (digest bbbbbbbbbbbb) is another than that of this pl-vnm (version 0, digest ${fakeBundle.digest.slice(0, 12)})`,
+      message: `the agent installed on ${place()} for slice 'demo' (digest bbbbbbbbbbbb) differs from that of this pl-vnm (version 0, digest ${fakeBundle.digest.slice(0, 12)})`,
       hint: 'have the administrator of the node run, with this version: pl-vnm agent install SLICE.yaml --node n1',
     });
     expect(server.commands.length).toBe(before + 1);
@@ -355,8 +355,8 @@ describe('an agent', () => {
     writeFileSync(join(node, 'stubborn'), '');
     expect(await failure(connect())).toEqual({
       code: 'failed',
-      message: `the agent on ${place()} is another than this one (version 0, digest aaaaaaaaaaaa, pid 1), and still is after it was told to end`,
-      hint: 'does another controller with another version use this slice at the same time?',
+      message: `the agent on ${place()} still differs from that of this pl-vnm after a shutdown (version 0, digest aaaaaaaaaaaa, pid 1)`,
+      hint: 'check whether a controller of another version uses this slice at the same time',
     });
   });
 
@@ -398,7 +398,7 @@ describe('an agent', () => {
     const expected = {
       code: 'unreachable',
       message: `the agent on ${place()} ended with exit code 7: out of routes`,
-      hint: 'try again, which starts it again',
+      hint: 'try again: that restarts the agent',
     };
     const pending = failure(connection.call('inventory', {}));
     expect(await failure(connection.call('routes', {}))).toEqual(expected);
@@ -415,7 +415,7 @@ describe('a connection', () => {
     const expected = {
       code: 'unreachable',
       message: `the connection to ${place()} was lost: the node hung up`,
-      hint: 'what is installed there stays; try again when the node answers',
+      hint: 'try again when the node answers; everything installed there stays',
     };
     const pending = [failure(connection.call('inventory', {})), failure(connection.exec('sleep 60'))];
     await connection.call('clock', {});
@@ -476,7 +476,7 @@ describe('a connection', () => {
     const before = server.commands.length;
     expect(await failure(connectAgent(target({ slice: 'demo; reboot' }), options))).toEqual({
       code: 'invalid-input',
-      message: "'demo; reboot' is not the name of a slice",
+      message: "invalid slice name: 'demo; reboot'",
       hint: undefined,
     });
     expect(server.commands.length).toBe(before);
@@ -491,7 +491,7 @@ describe('a connection', () => {
     controller.abort();
     expect(await connecting).toEqual({
       code: 'interrupted',
-      message: `the survey of what is there on ${place()} was interrupted`,
+      message: `the survey on ${place()} was interrupted`,
       hint: undefined,
     });
   });

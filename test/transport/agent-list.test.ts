@@ -80,8 +80,9 @@ describe('what is on a node', () => {
     expect(refuse(...rest)).toThrow(
       expect.objectContaining({
         code: 'conflict',
-        message: "n1 has something of slice 'office': rule from 10.1.0.0/16 lookup 50001, filter pl-vnm-pv001-tunnels",
-        hint: 'pl-vnm uninstall office takes it down, with the database that it was installed with',
+        message:
+          "slice 'office' still has something on n1: rule from 10.1.0.0/16 lookup 50001, filter pl-vnm-pv001-tunnels",
+        hint: 'run pl-vnm uninstall office with the database that it was installed with',
       }),
     );
     expect(refuse('filter pl-vnm-pv001-tunnels')).toThrow(

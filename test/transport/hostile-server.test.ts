@@ -106,8 +106,8 @@ const late = {
   code: 'timeout',
   message: 'the agent on NODE did not start and answer within TIME',
 };
-const noHandshake = 'NODE cannot be reached: it accepts connections, but no SSH handshake within TIME';
-const noSurvey = 'the survey of what is there on NODE was not done within TIME';
+const noHandshake = 'NODE cannot be reached: it accepts connections, but made no SSH handshake within TIME';
+const noSurvey = 'the survey on NODE did not finish within TIME';
 
 describe('before the login', () => {
   it('says nothing', async () => {
@@ -167,7 +167,7 @@ describe('after the login', () => {
       flood(stream === 'stdout' ? channel : channel.stderr, Buffer.alloc(32_768, 'pl-vnm root login\n'));
     expect(await failureWith({ onExec }, { patience: 2 })).toEqual({
       code: 'unreachable',
-      message: 'the survey of what is there on NODE printed more than 4 MiB',
+      message: 'the survey on NODE printed more than 4 MiB',
     });
     await vi.waitFor(() => expect(server!.connections()).toBe(0), { timeout: 5000 });
     expect(server!.sent()).toBeLessThan(64 * 1024 * 1024);
@@ -177,7 +177,7 @@ describe('after the login', () => {
     const onExec = (channel: ServerChannel) => void (channel as unknown as { eof(): void }).eof?.();
     expect(await failureWith({ onExec })).toEqual({
       code: 'unreachable',
-      message: 'NODE did not say what is there (the command did not end as it should)',
+      message: 'the survey on NODE failed (no exit code)',
     });
   });
 });
@@ -261,7 +261,7 @@ describe('an agent that greeted', () => {
       const { code, message } = (call as PromiseRejectedResult).reason as VnmError;
       expect({ code, message: plain(message) }).toEqual({
         code: 'timeout',
-        message: "the agent on NODE has not answered for TIME while 'inventory' was under way, so it is given up",
+        message: "the agent on NODE has not answered for TIME during 'inventory', so the connection was closed",
       });
     }
     expect(ends).toMatchObject([{ code: 'timeout' }]);
@@ -272,7 +272,7 @@ describe('an agent that greeted', () => {
     const error = (await made.call('inventory', {}).catch((thrown: unknown) => thrown)) as VnmError;
     expect({ code: error.code, message: plain(error.message) }).toEqual({
       code: 'timeout',
-      message: "the agent on NODE did not answer 'inventory' within TIME, so it is given up",
+      message: "the agent on NODE did not answer 'inventory' within TIME, so the connection was closed",
     });
     // At once: it is not asked again.
     await expect(made.call('routes', {})).rejects.toMatchObject({ code: 'timeout' });

@@ -7,7 +7,7 @@ describe('parseKeyFile', () => {
   it('names a public key, and where the private one is', () => {
     expect(parseKeyFile(makeKeyPair().public)).toEqual({
       fault: 'is a public key',
-      hint: 'name the file of the private key, which has no .pub at its end',
+      hint: 'give the file of the private key, whose name does not end in .pub',
     });
   });
 
@@ -24,14 +24,14 @@ describe('parseKeyFile', () => {
     const body = Buffer.from('openssh-key-v1\0....sk-ssh-ed25519@openssh.com....').toString('base64');
     expect(parseKeyFile(`-----BEGIN OPENSSH PRIVATE KEY-----\n${body}\n-----END OPENSSH PRIVATE KEY-----\n`)).toEqual({
       fault: 'is a FIDO key, which only its token can use',
-      hint: 'FIDO keys are not possible yet: name another key that the node accepts',
+      hint: 'FIDO keys are not supported yet: give another key that the node accepts',
     });
   });
 
   it.each(['', 'not a key', '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----'])(
     'takes %j for none',
     (text) => {
-      expect(parseKeyFile(text)).toEqual({ fault: 'is no private key' });
+      expect(parseKeyFile(text)).toEqual({ fault: 'is not a private key' });
     },
   );
 });

@@ -68,7 +68,7 @@ function suite(): void {
     const { port } = await directory.start(['MaxSessions 0']);
     expect(await failure((await connect(port)).exec('true'))).toEqual({
       code: 'failed',
-      message: 'opens no session: open failed',
+      message: 'refused to open a session: open failed',
       hint: "allow sessions on the node's SSH server (MaxSessions in its sshd_config, one is enough)",
     });
   });
@@ -125,8 +125,10 @@ function suite(): void {
     const { port } = await directory.start([...lines, `Banner ${file}`]);
     expect(await failure(connect(port))).toEqual({
       code: 'unreachable',
-      message: expect.stringMatching(/the server says: Use your token, please\.; the server takes .*password.* only$/),
-      hint: expect.stringContaining('pl-vnm logs in by keys alone'),
+      message: expect.stringMatching(
+        /the server says: Use your token, please\.; the server accepts only .*password.*$/,
+      ),
+      hint: expect.stringContaining('pl-vnm logs in with keys only'),
     });
   });
 
@@ -149,7 +151,7 @@ function suite(): void {
     const { port } = await directory.start(lines);
     expect(await failure(survey(await connect(port)))).toEqual({
       code: 'failed',
-      message: expect.stringMatching(new RegExp(`^did not say what is there \\(.*${said}`, 's')),
+      message: expect.stringMatching(new RegExp(`^the survey on node .* failed \\(.*${said}`, 's')),
       hint: expect.stringContaining(what),
     });
   });

@@ -141,7 +141,7 @@ SetEnv PL_VNM_DIR=${file('node')}
     authorize('client_encrypted');
     await expect(connect(target('client_encrypted'))).rejects.toMatchObject({
       message: `node 'n1' (127.0.0.1:${port}) cannot be reached: authentication as 'root' failed: no key to try; ${file('client_encrypted')} is encrypted`,
-      hint: `hand the key to an ssh agent: ssh-add ${file('client_encrypted')}`,
+      hint: `add the key to an ssh agent: ssh-add ${file('client_encrypted')}`,
     });
     const socket = file('agent.sock');
     const agent = spawn('ssh-agent', ['-D', '-a', socket], { stdio: 'ignore' });

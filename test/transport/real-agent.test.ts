@@ -122,7 +122,7 @@ describeAsRoot('the real agent', () => {
     expect(listed).toEqual({ slice, vnet, policy: file, by: 'controller', installed: rules, pid });
     await expect(forgetAgent(target, options, slice)).rejects.toMatchObject({
       code: 'conflict',
-      message: `node 'n1' (127.0.0.1:${server.port}) has something of slice 'demo': ${rules.join(', ')}`,
+      message: `slice 'demo' still has something on node 'n1' (127.0.0.1:${server.port}): ${rules.join(', ')}`,
     });
     await connection.call('apply', { operations: [{ op: 'rule_down' }] });
     // As an earlier version left it behind.

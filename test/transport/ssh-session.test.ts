@@ -93,8 +93,8 @@ describe('host keys', () => {
   it('refuses a changed one even when told to accept new ones', async () => {
     writeFileSync(knownHosts(), `# mine\n${known(strangeKey)}`);
     const expected = cannot(
-      `its host key has changed to ${shown}, ${knownHosts()}:2 has another`,
-      'someone may be listening in; if the change is known to be right, remove the old key: ' +
+      `its host key has changed to ${shown}; ${knownHosts()}:2 has another one`,
+      'someone may be intercepting the connection; if you know that the change is legitimate, remove the old key: ' +
         `ssh-keygen -R '[127.0.0.1]:${server.port}' -f ${knownHosts()}`,
     );
     expect(await failure(connect())).toEqual(expected);
@@ -174,7 +174,7 @@ describe('authentication', () => {
   it('says when there is no key at all', async () => {
     writeFileSync(identity('id_ed25519'), 'not a key');
     expect(await failure(connect())).toEqual(
-      cannot("authentication as 'me' failed: no key to try; ~/.ssh/id_ed25519 is no private key", name),
+      cannot("authentication as 'me' failed: no key to try; ~/.ssh/id_ed25519 is not a private key", name),
     );
     expect(await failure(connect({ keyPath: '~/lost' }))).toEqual(
       cannot("authentication as 'me' failed: no key to try; ~/lost is missing", name),
@@ -191,7 +191,7 @@ describe('authentication', () => {
     expect(await failure(connect())).toEqual(
       cannot(
         "authentication as 'me' failed: no key to try; ~/.ssh/id_ed25519 is encrypted",
-        'hand the key to an ssh agent: ssh-add ~/.ssh/id_ed25519',
+        'add the key to an ssh agent: ssh-add ~/.ssh/id_ed25519',
       ),
     );
   });
@@ -225,7 +225,7 @@ describe('connections that do not come about', () => {
     const port = await listen(() => undefined);
     await new Promise((resolve) => servers.pop()!.close(resolve));
     expect(await failure(connect({ port }))).toEqual(
-      cannot('connection refused', 'does an SSH server listen on this port?', port),
+      cannot('connection refused', 'check that an SSH server listens on this port', port),
     );
   });
 
@@ -233,8 +233,8 @@ describe('connections that do not come about', () => {
     const port = await listen(() => undefined);
     expect(await failure(connect({ port }, { connectTimeoutMs: 200 }))).toEqual(
       cannot(
-        'it accepts connections, but no SSH handshake within 0.2 s',
-        "does an SSH server listen on this port?; give a node that is only slow more time by 'ssh: { patience: SECONDS }' in the slice file",
+        'it accepts connections, but made no SSH handshake within 0.2 s',
+        "check that an SSH server listens on this port; if the node is only slow, give it more time with 'ssh: { patience: SECONDS }' in the slice file",
         port,
       ),
     );
@@ -243,14 +243,14 @@ describe('connections that do not come about', () => {
   it('a server that hangs up', async () => {
     const port = await listen((socket) => socket.end());
     expect(await failure(connect({ port }))).toEqual(
-      cannot('the node hung up', 'does an SSH server listen on this port?', port),
+      cannot('the node hung up', 'check that an SSH server listens on this port', port),
     );
   });
 
   it('a server of another kind', async () => {
     const port = await listen((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
     expect(await failure(connect({ port }))).toEqual(
-      cannot('the node hung up', 'does an SSH server listen on this port?', port),
+      cannot('the node hung up', 'check that an SSH server listens on this port', port),
     );
   });
 
@@ -267,7 +267,7 @@ describe('connections that do not come about', () => {
     expect((await failure(connect({ host: 'lab.invalid' }))).hint).toBe('check its spelling, or give an address');
     writeFileSync(join(home.path, '.ssh', 'config'), 'Host lab.invalid\n  HostName lab1.example.org\n');
     expect((await failure(connect({ host: 'lab.invalid' }))).hint).toBe(
-      `it looks like an alias of ${join(home.path, '.ssh', 'config')}, which is not read yet: write { host: lab1.example.org } in the slice file`,
+      `it looks like an alias in ${join(home.path, '.ssh', 'config')}, which pl-vnm does not read yet: write { host: lab1.example.org } in the slice file`,
     );
   });
 
@@ -385,8 +385,8 @@ describe('commands', () => {
     const place = `a command on node 'n1' (127.0.0.1:${server.port})`;
     expect(await failure(session.exec('sleep 60', { timeoutMs: 100 }))).toEqual({
       code: 'timeout',
-      message: `${place} was not done within 0.1 s`,
-      hint: "does the login hang, or sudo?; give a node that is only slow more time by 'ssh: { patience: SECONDS }' in the slice file",
+      message: `${place} did not finish within 0.1 s`,
+      hint: "check whether the login or sudo hangs; if the node is only slow, give it more time with 'ssh: { patience: SECONDS }' in the slice file",
     });
     const controller = new AbortController();
     const running = failure(session.exec('sleep 60', { signal: controller.signal, timeoutMs: 60_000 }));
@@ -429,7 +429,7 @@ describe('the end of a session', () => {
     const expected = {
       code: 'unreachable',
       message: `the connection to node 'n1' (127.0.0.1:${server.port}) was lost: the node hung up`,
-      hint: 'what is installed there stays; try again when the node answers',
+      hint: 'try again when the node answers; everything installed there stays',
     };
     expect(await running).toEqual(expected);
     await Promise.all([closed, ended]);
@@ -459,7 +459,7 @@ describe('the end of a session', () => {
       for (const pipe of pipes) pipe.unpipe();
       expect(await running).toMatchObject({
         code: 'unreachable',
-        message: `the connection to node 'n1' (127.0.0.1:${port}) was lost: it does not answer any more`,
+        message: `the connection to node 'n1' (127.0.0.1:${port}) was lost: it no longer answers`,
       });
     } finally {
       for (const pipe of pipes) pipe.destroy();
