@@ -11,11 +11,11 @@ import { encodePolicy, type Policy, policySchema } from '../vsys/policy.ts';
 import type { CallOptions } from '../vsys/rpc.ts';
 import { type AgentBundle, agentBundle } from './agent-bundle.ts';
 import { type AgentChannel, openAgentChannel } from './agent-channel.ts';
-import { confirming } from './confirm.ts';
+import { withConfirmation } from './confirm.ts';
 import { agentFileName, asRoot, deliver } from './delivery.ts';
 import { attachCommand } from './installed-files.ts';
 import { type NodeSurvey, rootHint, surveyNode } from './node-survey.ts';
-import { patiently } from './patient-call.ts';
+import { patientCall } from './patient-call.ts';
 import { nameOf, patienceHint } from './ssh-errors.ts';
 import { connectSsh, type SshSession } from './ssh-session.ts';
 import type { SshOptions, SshTarget } from './ssh-types.ts';
@@ -260,7 +260,7 @@ function connectionOf(session: SshSession, channel: AgentChannel, facts: NodeFac
     node: session.target.node,
     facts,
     limits: session.limits,
-    call: confirming(patiently(session, channel), session.limits.confirmMs),
+    call: withConfirmation(patientCall(session, channel), session.limits.confirmMs),
     exec: session.exec,
     onClose: (listener) => {
       // A promise would keep the listeners for as long as the connection lasts.

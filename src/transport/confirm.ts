@@ -7,7 +7,7 @@ export type Call = <M extends Method>(method: M, params: ParamsInput<M>, options
  * Confirms at once an answer that asks for it: that it arrived shows that the path from the node is not cut.
  * `withinMs`: how long the node must wait for that.
  */
-export function confirming(call: Call, withinMs: number = defaultConfirmMs): Call {
+export function withConfirmation(call: Call, withinMs: number = defaultConfirmMs): Call {
   return async (method, params, options) => {
     const asked = method === 'apply' ? { confirmWithinMs: withinMs, ...params } : params;
     const answer = await call(method, asked, options);

@@ -11,7 +11,7 @@ import type { SshSession } from './ssh-session.ts';
  * must keep answering other requests: it does its long work in parallel. Otherwise the channel is abandoned with that
  * error.
  */
-export function patiently({ target, limits }: SshSession, channel: AgentChannel): AgentChannel['call'] {
+export function patientCall({ target, limits }: SshSession, channel: AgentChannel): AgentChannel['call'] {
   let isOver = false;
   void channel.ended.then(() => {
     isOver = true;

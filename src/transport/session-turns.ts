@@ -21,7 +21,7 @@ const pausesMs = [50, 100, 200, 400, 800, 1600];
  * Opens as `open` does. Where that throws `SessionRefused`, tries again when one of the other sessions has closed, or
  * after a short while if there is none. In the end it throws the reason.
  */
-export function oneAfterTheOther(
+export function openInTurns(
   open: (command: string) => Promise<ClientChannel>,
   { stepMs }: Pick<TimeLimits, 'stepMs'>,
   { signal }: { signal?: AbortSignal | undefined },

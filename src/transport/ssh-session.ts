@@ -2,7 +2,7 @@
 import type { Client, ClientChannel } from 'ssh2';
 import { messageOf, VnmError } from '../model/errors.ts';
 import { secondsText, type TimeLimits, timeLimits } from '../model/patience.ts';
-import { oneAfterTheOther, SessionRefused } from './session-turns.ts';
+import { openInTurns, SessionRefused } from './session-turns.ts';
 import { lost, nameOf, type Place, patienceHint } from './ssh-errors.ts';
 import { type ExecOptions, type ExecResult, runCommand } from './ssh-exec.ts';
 import { logIn } from './ssh-login.ts';
@@ -30,7 +30,7 @@ export async function connectSsh(target: SshTarget, options: SshOptions): Promis
   const { client, socket } = await logIn(target, options, (made) => endings.set(made, watchEnd(made, target)));
   const ending = endings.get(client)!;
   const limits = timeLimits(target.patience);
-  const open = oneAfterTheOther((command) => openChannel(client, target, command, ending, limits), limits, options);
+  const open = openInTurns((command) => openChannel(client, target, command, ending, limits), limits, options);
   return {
     target,
     limits,

@@ -9,7 +9,7 @@ const targets: Record<string, { number: number; run: (number: number, seed?: num
 
 const [name, number, seed] = process.argv.slice(2);
 if (name !== undefined && !Object.hasOwn(targets, name)) {
-  console.error(`no such target: ${name}; there are ${Object.keys(targets).join(', ')}`);
+  console.error(`unknown target: ${name}; the targets are ${Object.keys(targets).join(', ')}`);
   process.exit(2);
 }
 for (const target of name === undefined ? Object.keys(targets) : [name]) {
