@@ -83,7 +83,7 @@ function mergedLatencyMs(slices: readonly Slice[], from: string, to: string): nu
     throw new VnmError(
       'conflict',
       `the latency from '${from}' to '${to}' is ${first.ms} ms in slice '${first.slice}' and ${other.ms} ms in slice '${other.slice}'`,
-      { hint: 'slices on one testbed must agree on the latencies between the nodes they share' },
+      { hint: 'declare the same latencies between shared nodes in all slices of a testbed' },
     );
   }
   return first.ms;
@@ -105,7 +105,7 @@ function nodePolicy(id: string, node: string, slice: Slice): Policy {
   });
   if (policy.success) return policy.data;
   throw new VnmError('invalid-input', `node '${node}' cannot have a policy for slice '${slice.name}'`, {
-    hint: 'on a local testbed the two names together may have 53 characters',
+    hint: 'choose shorter names: on a local testbed the two together may have 53 characters',
     cause: policy.error,
   });
 }

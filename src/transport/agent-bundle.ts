@@ -40,7 +40,7 @@ export const bundling = {
   },
 } as const;
 
-/** Building takes most of a processor's second, and every command that connects to a node needs it. */
+/** Building takes almost a second of processor time, and every command that connects to a node needs the result. */
 async function buildOnce(version: string): Promise<Buffer> {
   const kept = packageFile(`node_modules/.cache/pl-vnm/agent-${await digestOfSources()}.mjs`);
   try {

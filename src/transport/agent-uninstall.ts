@@ -32,7 +32,7 @@ for file in /proc/[0-9]*/fd/*; do
   done
 done
 rm -f "$run/$slice.sock" "$run/$slice.lock" "$run/$slice.pending" "$run/$slice.log" "$run/$slice.log.old" || exit 1
-# A slice of which nothing is installed has an agent and no policy.
+# A slice with nothing installed has an agent and no policy.
 needed=no
 for file in "$policies"/*.json "$run"/*.sock; do
   if [ -e "$file" ]; then needed=yes; fi

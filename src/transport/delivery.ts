@@ -28,8 +28,9 @@ export interface Parcel {
 }
 
 /**
- * Constant, one line without quotes inside, so that every usual login shell hands it to `sh` unchanged. Arguments: directory,
- * name, mode, size, sha256, decoder, `keep` or `replace`. The file appears under its name whole or not at all.
+ * Constant, one line without quotes inside, so that every usual login shell passes it to `sh` unchanged. Arguments:
+ * directory, name, mode, size, sha256, decoder, `keep` or `replace`. The file appears under its name complete or not at
+ * all.
  */
 const receive = [
   'umask 022',

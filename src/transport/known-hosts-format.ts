@@ -1,4 +1,4 @@
-/** The known_hosts format of OpenSSH (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT"): parsing and matching, without any I/O. */
+/** Parses and matches the known_hosts format of OpenSSH (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT"), without any I/O. */
 import { createHash, createHmac } from 'node:crypto';
 
 /** One usable line of a known_hosts file. */

@@ -4,7 +4,10 @@ import { nameOf } from './ssh-errors.ts';
 import type { SshSession } from './ssh-session.ts';
 
 export interface NodeSurvey {
-  /** How the login becomes root: it is root, by `sudo -n`, only to attach by the rule of `agent install`, or not at all. */
+  /**
+   * How the login becomes root: it is root; with `sudo -n`; only to attach, with the rule of `agent install`; not at
+   * all.
+   */
   readonly root: 'login' | 'sudo' | 'rule' | 'none';
   /** The login's PL_VNM_DIR, where it applies. */
   readonly directory?: string;
@@ -77,7 +80,10 @@ if command -v gzip >/dev/null; then say has gzip; fi
 say done survey
 `;
 
-/** `slice` and `digest` must have passed their patterns. Throws as `SshSession.exec`, and `failed` when no shell answers. */
+/**
+ * `slice` and `digest` must have passed their patterns. Throws as `SshSession.exec`, and `failed` when no shell
+ * answers.
+ */
 export async function surveyNode(
   session: SshSession,
   slice: string,

@@ -79,7 +79,7 @@ function nothingInCommon(kind: string, greeting: Greeting): Reason {
   const lists = offers === undefined ? '' : `: it offers ${offers.theirs}; pl-vnm offers ${offers.ours}`;
   return {
     reason: `no common ${kind} with its SSH server (${greeting.ident() ?? 'of unknown version'})${lists}`,
-    hint: "allow an algorithm of pl-vnm's in the node's sshd_config (KexAlgorithms, HostKeyAlgorithms, Ciphers, MACs), or update its SSH server",
+    hint: "allow one of pl-vnm's algorithms in the node's sshd_config (KexAlgorithms, HostKeyAlgorithms, Ciphers, MACs), or update its SSH server",
   };
 }
 

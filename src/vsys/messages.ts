@@ -112,7 +112,7 @@ export const requestSchemas = {
     dryRun: z.boolean().optional(),
     ticket,
   }),
-  /** Cancels armed actions until the first one has begun: then none of them runs. */
+  /** Cancels armed actions, if the first one has not begun: none of them will run. */
   cancel: z.strictObject({ id: armedId }),
   /** Returns what became of armed actions; kept for a day. */
   armed_results: z.strictObject({ id: armedId, forget: z.boolean().default(false) }),
@@ -176,11 +176,11 @@ export const requestSchemas = {
     timeoutMs: z.number().positive().max(60_000),
   }),
   /**
-   * Sends each target one small packet from `from` every `intervalMs`, until stopped or until no one has asked for a
-   * minute. A target without `port` is a router's address and answers as for `reach`, but must not limit its answers. A
-   * target with `port` is another agent's watch, which sends back what it gets; a closed port there is an answer of the
-   * node, too. Answers the port of `from` where this watch does so. With a known id, the targets and times are
-   * replaced; the port and the counts of unchanged targets continue, as long as `from` does.
+   * Sends each target one small packet from `from` every `intervalMs`, until stopped or until no controller has asked
+   * for a minute. A target without `port` is a router's address and answers as for `reach`, but must not limit its
+   * answers. A target with `port` is another agent's watch, which sends back what it gets; a closed port there is an
+   * answer of the node, too. Answers the port of `from` where this watch does so. With a known id, the targets and
+   * times are replaced; the port and the counts of unchanged targets continue, as long as `from` does.
    */
   watch: z.strictObject({
     id: watchId,

@@ -1,4 +1,6 @@
-/** The policy file of a slice on a node: what its agent may do there. Owned by root; the slice's login cannot change it. */
+/**
+ * The policy file of a slice on a node: what its agent may do there. Root owns it; the slice's login cannot change it.
+ */
 import * as z from 'zod';
 import { messageOf, VnmError } from '../model/errors.ts';
 import { sharedLimits } from '../model/limits.ts';

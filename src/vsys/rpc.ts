@@ -1,6 +1,6 @@
 /**
- * The vsys protocol between controller and agent: JSON-RPC 2.0, framed by Content-Length, over any pair of byte streams.
- * Errors travel as `{code, message, data: {code, hint}}` and come out as the VnmError that went in.
+ * The vsys protocol between controller and agent: JSON-RPC 2.0, framed by Content-Length, over any pair of byte
+ * streams. Errors travel as `{code, message, data: {code, hint}}` and come out as the VnmError that went in.
  */
 import { setMaxListeners } from 'node:events';
 import type { Readable, Writable } from 'node:stream';

@@ -1,4 +1,7 @@
-/** `npm run fuzz [-- messages 100000 | files 20000 [SEED]]`: throws hostile input at the agent's protocol and at slice files. */
+/**
+ * `npm run fuzz [-- messages 100000 | files 20000 [SEED]]`: sends hostile input to the agent's protocol and to slice
+ * files.
+ */
 import { fuzzFiles } from './files.ts';
 import { fuzzMessages } from './messages.ts';
 

@@ -82,7 +82,7 @@ describe('planTestbed', () => {
       expect.objectContaining({
         code: 'conflict',
         message: "the latency from 'a' to 'b' is 5 ms in slice 'one' and 6 ms in slice 'two'",
-        hint: 'slices on one testbed must agree on the latencies between the nodes they share',
+        hint: 'declare the same latencies between shared nodes in all slices of a testbed',
       }),
     );
   });
@@ -102,7 +102,7 @@ describe('planTestbed', () => {
       expect.objectContaining({
         code: 'invalid-input',
         message: `node '${node}' cannot have a policy for slice '${slice}'`,
-        hint: 'on a local testbed the two names together may have 53 characters',
+        hint: 'choose shorter names: on a local testbed the two together may have 53 characters',
       }),
     );
   });

@@ -55,7 +55,7 @@ interface Waiting {
   readonly echoAfterMs: number;
 }
 
-const patientCall: Waiting = { quietMs, echoAfterMs: 600 };
+const patiently: Waiting = { quietMs, echoAfterMs: 600 };
 const briefly: Waiting = { quietMs: 600, echoAfterMs: 0 };
 
 /** The hint for a failure without a known cause; a command may know more. */
@@ -83,7 +83,7 @@ export async function verifyVn(
     .filter(({ from, to }) => isMeant(from, to));
   const results = await Promise.all(
     pairs.map(async ({ from, to }) => {
-      const result = await verifyPair(agents, from, to, bytes, brief ? briefly : patientCall);
+      const result = await verifyPair(agents, from, to, bytes, brief ? briefly : patiently);
       if (isWhole(result) || !locate) return result;
       return { ...result, stopsAt: await locateBreak(agents, vn, instance, from, to, result.lostBytes) };
     }),
@@ -130,7 +130,7 @@ async function prove(
   from: StreamEnd,
   to: StreamEnd,
   bytes?: number,
-  waiting: Waiting = patientCall,
+  waiting: Waiting = patiently,
 ): Promise<{ received: number; provenBy?: Evidence }> {
   const packets = probe(agents, from, to, bytes, waiting.quietMs);
   const early = await Promise.race([packets, sleep(waiting.echoAfterMs).then(() => 0)]);
