@@ -66,7 +66,7 @@ export async function runCommand(source: ChannelSource, command: string, options
   }
 }
 
-/** Far more than any command prints that is run here. */
+/** Far more than any command that runs here prints. */
 const maxOutputBytes = 4 * 1024 * 1024;
 
 /** Feeds the command, and waits until its channel is closed. */

@@ -18,7 +18,7 @@ const asFile = (slice: string, number: number) =>
 const files = '/etc/pl-vnm/policy';
 const answer = (...lines: string[]) => [...lines, 'done list'].map((line) => `pl-vnm ${line}\n`).join('');
 
-describe('what is on a node', () => {
+describe('the list of slices on a node', () => {
   it('the list has each slice with its policy and its origin, what is installed, and its agent', () => {
     const text = answer(
       `policy ${files}/shared.json ${asFile('shared', 3)}`,

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { parseAdminSurvey } from '../../src/transport/admin-survey.ts';
 import { attachScript, loginPattern, ruleText } from '../../src/transport/installed-files.ts';
 
-describe('what is installed on a shared node', () => {
+describe('the files on a shared node', () => {
   it('the sudo rule allows one command without arguments', () => {
     expect(
       ruleText('/usr/local/lib/pl-vnm', 'office', 'vnm'),
@@ -31,7 +31,7 @@ vnm ALL=(root) NOPASSWD: NOSETENV: /usr/local/lib/pl-vnm/attach-office ""
   );
 });
 
-describe('what an administrator finds on a node', () => {
+describe('the survey of an administrator', () => {
   const policy = {
     slice: 'office',
     vnet: '10.65.0.0/16',

@@ -27,7 +27,7 @@ const hashed = (name: string, salt = Buffer.alloc(20, 7)) =>
 const check = (text: string, host: string, port = 22, shown = key) =>
   checkHostKey(parseKnownHosts(text, 'FILE'), host, port, shown);
 
-describe('which lines are for a host', () => {
+describe('lines for a host', () => {
   it.each([
     ['a plain name', 'node.example', 'node.example', 22, true],
     ['capitals', 'Node.Example', 'nOdE.example', 22, true],

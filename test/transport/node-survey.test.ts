@@ -12,7 +12,7 @@ const complete = [
   'pl-vnm done survey',
 ];
 
-describe('what a node says is there', () => {
+describe('the survey of a node', () => {
   it('the survey is found between the output of login scripts', () => {
     expect(parseSurvey(['Welcome!', 'lib=/evil', ...complete, 'bye'].join('\n'))).toEqual({
       root: 'sudo',
