@@ -5,7 +5,9 @@ import { expect, test } from 'vitest';
 
 const src = fileURLToPath(new URL('../src', import.meta.url));
 
-/** Imports go one way: a folder may use the tiers before its own, and the folders next to it that are named here. */
+/**
+ * Imports go one way: a folder may use the tiers before its own, and the folders of its own tier that `sameTier` names.
+ */
 const tiers = [
   ['model'],
   ['planning', 'slicefile', 'vsys', 'clock'],
@@ -15,13 +17,13 @@ const tiers = [
   ['cli'],
 ];
 /** The demo makes its own testbed. */
-const beside = new Map([['experiment', ['testbed']]]);
+const sameTier = new Map([['experiment', ['testbed']]]);
 
-/** The same within the controller; `.` are its commands, a file each. */
+/** The tiers within the controller; `.` are its commands, one file each. */
 const tiersOfController = [['base', 'batches'], ['nodes'], ['probe', 'routing'], ['migration'], ['.', 'views']];
 
 const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
-/** Whom each file imports, as paths within src. */
+/** The files that each file imports, as paths within src. */
 const imports = new Map(files.map((file) => [file, importsOf(file)]));
 
 function importsOf(file: string): string[] {
@@ -49,7 +51,7 @@ test('imports between folders go one way', () => {
   const wrong = files.flatMap((file) =>
     imports.get(file)!.filter((path) => {
       const [from, to] = [folderOf(file), folderOf(path)];
-      return from !== to && tierOf(to, tiers) >= tierOf(from, tiers) && !beside.get(from)?.includes(to);
+      return from !== to && tierOf(to, tiers) >= tierOf(from, tiers) && !sameTier.get(from)?.includes(to);
     }),
   );
   expect(wrong).toEqual([]);

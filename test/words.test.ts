@@ -10,7 +10,7 @@ const words = /\b(mend(s|ed|ing)?|nobody|anew|shall|is told|are told)\b/i;
 /** The name of an account. */
 const kept = /-u nobody\b/g;
 
-/** This file, and what other versions have written. */
+/** This file, and files written by other versions. */
 const left = /^test\/(words\.test\.ts$|carried-over\/|store\/schema-.*\.sql$)/;
 const single = ['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'schema.sql', 'package.json', '.ci/run'];
 
@@ -21,13 +21,13 @@ function filesIn(folder: string): string[] {
     .filter((file) => !left.test(file));
 }
 
-/** In Markdown, what stands between backticks. */
+/** Drops, in Markdown, the text between backticks. */
 function withoutQuotations(file: string, line: string): string {
   const text = line.replace(kept, '');
   return file.endsWith('.md') ? text.replace(/`[^`]*`/g, '') : text;
 }
 
-/** As `file:line: text`. */
+/** Returns the findings as `file:line: text`. */
 function findings(file: string): string[] {
   const lines = readFileSync(`${root}${file}`, 'utf8').split('\n');
   return lines.flatMap((line, index) =>

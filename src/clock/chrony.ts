@@ -1,16 +1,13 @@
-/** This machine's clock against UTC, where chrony keeps it. */
+/** Reads this machine's offset from UTC where chrony keeps the clock. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import type { UtcReading } from './utc.ts';
 
 const timeoutMs = 1000;
-/** Of chrony's own clock, which it serves when it has no source (`local`): not UTC. */
+/** The reference of chrony's own clock, which it serves when it has no source (`local`): not UTC. */
 const localReference = '7F7F0101';
 
-/**
- * Undefined where there is no chrony that is synchronised. It is no error that a machine has none: exchanges and NTP servers do
- * without.
- */
+/** Returns undefined where no synchronised chrony runs. That is no error: exchanges and NTP servers do without it. */
 export async function readChrony(): Promise<UtcReading | undefined> {
   try {
     const { stdout } = await promisify(execFile)('chronyc', ['-c', 'tracking'], { timeout: timeoutMs });
@@ -21,9 +18,9 @@ export async function readChrony(): Promise<UtcReading | undefined> {
 }
 
 /**
- * Reads the line that `chronyc -c tracking` prints: seconds, and the correction of the system's clock is positive where that is
- * slow. The bound is the one that chrony's manual gives for the system's clock: |offset| + root dispersion + root delay / 2.
- * Undefined when chrony is not synchronised, or the line is of another form.
+ * Parses the line that `chronyc -c tracking` prints. Times are in seconds; the correction is positive when the system
+ * clock is slow. The bound is the one that chrony's manual gives for the system clock: |offset| + root dispersion +
+ * root delay / 2. Returns undefined when chrony is not synchronised or the line has another form.
  */
 export function parseTracking(csv: string): UtcReading | undefined {
   const fields = csv.trim().split(',');

@@ -2,13 +2,13 @@ import { readFileSync } from 'node:fs';
 
 /** The time as a process sees it. */
 export interface Clock {
-  /** Unix time in ms with fractions. Follows when the system's clock is set. */
+  /** Unix time in ms with fractions. Steps when the system clock is set. */
   wallMs(): number;
   /** Ms with fractions from an arbitrary start; never steps. */
   monotonicMs(): number;
 }
 
-/** Where a clock takes the time from; tests put their own. */
+/** Where a clock takes the time from; tests pass their own. */
 export interface ClockSources {
   /** Unix time in whole ms, rounded down. */
   dateNow(): number;
@@ -21,10 +21,10 @@ const systemSources: ClockSources = {
 };
 
 /**
- * Node.js tells Unix time in whole milliseconds only, so its difference to the monotonic clock is measured once and kept: the
- * kernel slews both clocks together, and only setting the clock changes the difference. Each reading bounds the difference from
- * both sides, which shows when the clock was set (it is measured again) and corrects a measurement that was interrupted.
- * `skewMs` shifts `wallMs`, for tests.
+ * Node.js gives Unix time in whole milliseconds only, so the clock measures its difference from the monotonic clock
+ * once and keeps it: the kernel slews both clocks together, and only setting the clock changes the difference. Each
+ * reading bounds the difference from both sides. That shows when the clock was set (the difference is measured again)
+ * and corrects a measurement that was interrupted. `skewMs` shifts `wallMs`, for tests.
  */
 export function createSystemClock(skewMs: number | (() => number) = 0, sources: ClockSources = systemSources): Clock {
   const { dateNow, monotonicMs } = sources;
@@ -45,8 +45,8 @@ export function createSystemClock(skewMs: number | (() => number) = 0, sources: 
 }
 
 /**
- * The clock as it is now, for what takes a while: from here on it follows the monotonic clock, and no one can set it. Of a few
- * readings the one that was least interrupted counts.
+ * Returns the clock as it is now, for work that takes a while: the result follows the monotonic clock, so setting the
+ * system clock does not move it. Takes a few readings and uses the least interrupted one.
  */
 export function steadyClock({ wallMs, monotonicMs }: Clock): Clock {
   const readings = Array.from({ length: 5 }, () => {
@@ -59,13 +59,13 @@ export function steadyClock({ wallMs, monotonicMs }: Clock): Clock {
   return { wallMs: () => monotonicMs() + differenceMs, monotonicMs };
 }
 
-/** Good enough; the looks themselves take a few microseconds. */
+/** Close enough; the readings themselves take a few microseconds. */
 const closeMs = 0.01;
 const patienceMs = 5;
 
 /**
- * Wall clock minus monotonic clock. Each reading bounds it from both sides, closely where the wall clock begins a new millisecond: so
- * it takes up to 1 ms, and as many more as it is interrupted at just that instant.
+ * Returns the wall clock minus the monotonic clock. Each reading bounds it from both sides, closely where the wall
+ * clock begins a new millisecond. So this takes up to 1 ms, plus 1 ms for every interruption at just that instant.
  */
 function measureDifference(sources: ClockSources): number {
   const { dateNow, monotonicMs } = sources;
@@ -78,11 +78,14 @@ function measureDifference(sources: ClockSources): number {
     low = Math.max(low, wholeMs - latest);
     high = Math.min(high, wholeMs + 1 - earliest);
   }
-  // No difference fits: the clock was set meanwhile.
+  // No difference fits: the clock was set during the measurement.
   return low > high ? measureDifference(sources) : (low + high) / 2;
 }
 
-/** This process's clock. For tests PL_VNM_CLOCK_SKEW_MS in its environment shifts it: so many ms, or as many as are in `@FILE` now. */
+/**
+ * This process's clock. For tests, PL_VNM_CLOCK_SKEW_MS in the environment shifts it: a number of ms, or `@FILE` for
+ * the number that the file holds now.
+ */
 export const systemClock: Clock = createSystemClock(skewOf(process.env.PL_VNM_CLOCK_SKEW_MS ?? '0'));
 
 function skewOf(text: string): number | (() => number) {

@@ -1,9 +1,9 @@
 import type { Clock } from './clock.ts';
 
-/** What an estimate comes from: exchanges with the other end, or what both ends know of UTC. */
+/** Where an estimate comes from: exchanges with the other end, or both ends' offsets from UTC. */
 export type EstimateSource = 'exchange' | 'ntp' | 'chrony';
 
-/** A node's clock seen from the controller's. */
+/** A node's clock as seen from the controller's. */
 export interface ClockEstimate {
   /** The node's clock minus the controller's, in ms, at `measuredAtMs` (controller's monotonic clock). */
   readonly offsetMs: number;
@@ -13,7 +13,7 @@ export interface ClockEstimate {
   readonly source: EstimateSource;
 }
 
-/** Four instants of one exchange (as in NTP, RFC 5905 section 8): sent and received here by one clock, there by another. */
+/** The four instants of one exchange (as in NTP, RFC 5905 section 8); the other end's clock gives the `remote` ones. */
 export interface Exchange {
   readonly sentMs: number;
   readonly remoteReceivedMs: number;
@@ -21,13 +21,16 @@ export interface Exchange {
   readonly receivedMs: number;
 }
 
-/** Assumed largest difference in speed between two clocks: 50 parts per million, ms per ms. */
+/** The largest assumed difference in speed between two clocks: 50 parts per million (ms per ms). */
 export const driftRate = 50e-6;
 
-/** One batch: as many exchanges as fit the time, some in any case. Each may be the one that nothing held up. */
+/** A batch: as many exchanges as fit into the time, but at least a few. With many, one is likely to meet no delay. */
 const batch = { least: 4, most: 64, withinMs: 300 } as const;
 
-/** Offset with its bound, half the round trip less the time spent there. The clocks drift from `sentAtMs` (monotonic) on. */
+/**
+ * Returns the offset with its bound: half the round trip, without the time spent at the other end. The clocks drift
+ * from `sentAtMs` (monotonic) on.
+ */
 export function estimateFrom(exchange: Exchange, sentAtMs: number): ClockEstimate {
   const { sentMs, remoteReceivedMs, remoteSentMs, receivedMs } = exchange;
   const roundTripMs = Math.max(0, receivedMs - sentMs - (remoteSentMs - remoteReceivedMs));
@@ -53,8 +56,9 @@ export function agree(one: ClockEstimate, other: ClockEstimate, nowMs: number): 
 }
 
 /**
- * The best of a batch of exchanges, one after the other. `ask` answers when the request came in and when the answer left, by the
- * other end's clock; `steady` is this end's, and must not be set meanwhile (`steadyClock`).
+ * Returns the best of a batch of exchanges, made one after the other. `ask` returns when the request arrived and when
+ * the answer left, by the other end's clock. `steady` is this end's clock; nothing may set it meanwhile
+ * (`steadyClock`).
  */
 export async function estimateByExchanges(
   ask: () => Promise<{ receivedAt: number; sentAt: number }>,

@@ -1,4 +1,4 @@
-/** This machine's clock against an NTP server. */
+/** Measures this machine's clock against an NTP server. */
 import { lookup } from 'node:dns/promises';
 import ntpClient from 'ntp-client';
 import { messageOf, VnmError } from '../model/errors.ts';
@@ -7,12 +7,12 @@ import { type Clock, steadyClock } from './clock.ts';
 import type { UtcReading } from './utc.ts';
 
 export interface NtpOptions {
-  /** How many answers are wanted, of which the one with the shortest round trip counts. */
+  /** How many answers to collect; the one with the shortest round trip counts. */
   readonly samples: number;
-  /** For all of them together. */
+  /** The limit for all answers together. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
-  /** Throws a VnmError for an address that must not be asked. */
+  /** Throws a VnmError for an address that must not be queried. */
   readonly check?: (server: string, address: string) => void;
 }
 
@@ -20,12 +20,12 @@ export interface NtpOptions {
 const wholeMs = 1;
 
 /**
- * Asks the server (`host` or `host:port`) a few times, each query between two looks at the monotonic clock: the server sent its answer
- * between them, so the offset is known to half the round trip. Once one answer is there, the first failure ends the series: servers
- * refuse who asks often.
+ * Queries the server (`host` or `host:port`) a few times and reads the monotonic clock before and after each query. The
+ * server sent its answer between the two readings, so the offset is known to half the round trip. After the first
+ * answer, a failure ends the series: servers refuse clients that ask often.
  *
- * Throws VnmError `invalid-input` (no name of a server), what `check` throws, `timeout` (no answer), `unreachable` (no way to ask), `failed` (an answer
- * without the time) or `interrupted`, each naming the server.
+ * Throws VnmError `invalid-input` (not a server name), what `check` throws, `timeout` (no answer), `unreachable` (the
+ * query fails), `failed` (an answer without the time) or `interrupted`; each names the server.
  */
 export async function queryNtp(server: string, options: NtpOptions, clock: Clock): Promise<UtcReading> {
   const { samples, timeoutMs, signal } = options;
@@ -35,8 +35,8 @@ export async function queryNtp(server: string, options: NtpOptions, clock: Clock
   const limit = AbortSignal.any([AbortSignal.timeout(timeoutMs), ...(signal === undefined ? [] : [signal])]);
   const readings: UtcReading[] = [];
   try {
-    // The name is looked up beforehand: the time it takes must not be in the round trip.
-    // All that follows goes to the address that was checked: the same name may lead elsewhere the next time.
+    // The name is looked up first: the round trip must not include that time. All queries go to the address that was
+    // checked: the same name may resolve to another one the next time.
     const { address } = await until(limit, lookup(host, { family: 4 }));
     options.check?.(server, address);
     while (readings.length < samples) {
@@ -49,7 +49,10 @@ export async function queryNtp(server: string, options: NtpOptions, clock: Clock
   return readings.reduce((best, reading) => (reading.boundMs < best.boundMs ? reading : best));
 }
 
-/** One query: when it was sent and answered by this machine's clock, and between those by the server's. */
+/**
+ * One query: when this machine sent it and got the answer, by its own clock, and when the server answered, by the
+ * server's.
+ */
 interface Answer {
   readonly sentMs: number;
   readonly serverMs: number;
@@ -70,7 +73,9 @@ function ask(address: string, port: number, timeoutMs: number, steady: Clock): P
   });
 }
 
-/** The package makes its packet by `new Buffer`, of which Node.js warns where the agent is bundled into one file. */
+/**
+ * The package makes its packet with `new Buffer`, about which Node.js warns where the agent is bundled into one file.
+ */
 function withoutDeprecations(run: () => void): void {
   const before = process.noDeprecation ?? false;
   process.noDeprecation = true;
@@ -82,7 +87,7 @@ function withoutDeprecations(run: () => void): void {
 }
 
 function readingOf(server: string, { sentMs, serverMs, receivedMs }: Answer): UtcReading {
-  // Servers that have no time, or refuse to tell it, send 0, which is 1900.
+  // Servers that have no time, or refuse to give it, send 0, which is 1900.
   if (!(serverMs > 0)) throw new VnmError('failed', `NTP server '${server}' answered without the time`);
   return {
     kind: 'ntp',
@@ -92,7 +97,7 @@ function readingOf(server: string, { sentMs, serverMs, receivedMs }: Answer): Ut
   };
 }
 
-/** Rejects with the signal's reason as soon as it aborts; what the work comes to then is dropped. */
+/** Rejects with the signal's reason as soon as it aborts; the result of the work is then dropped. */
 async function until<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   const { promise: aborted, reject } = Promise.withResolvers<never>();
   const abort = () => reject(signal.reason);
@@ -108,14 +113,14 @@ async function until<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
 function explain(error: unknown, server: string, { timeoutMs, signal }: NtpOptions): VnmError {
   if (error instanceof VnmError) return error;
   if (signal?.aborted === true) {
-    return new VnmError('interrupted', `asking NTP server '${server}' was interrupted`, { cause: signal.reason });
+    return new VnmError('interrupted', `the query to NTP server '${server}' was interrupted`, { cause: signal.reason });
   }
   if (error instanceof DOMException && error.name === 'TimeoutError') {
-    const hint = 'does UDP get to the server and back?';
+    const hint = 'check that UDP gets to the server and back';
     return new VnmError('timeout', `NTP server '${server}' did not answer within ${timeoutMs} ms`, {
       hint,
       cause: error,
     });
   }
-  return new VnmError('unreachable', `NTP server '${server}' cannot be asked: ${messageOf(error)}`, { cause: error });
+  return new VnmError('unreachable', `cannot query NTP server '${server}': ${messageOf(error)}`, { cause: error });
 }

@@ -7,8 +7,9 @@ import type { UtcReport } from './utc.ts';
 const query = { samples: 4, timeoutMs: 1000 } as const;
 
 /**
- * This machine's clock against UTC by every source there is: the servers named, all at once, and chrony if it runs here. Takes about
- * a second at most. Throws VnmError `interrupted`; a server that fails is an error in the report.
+ * Measures this machine's clock against UTC with every available source: the given servers, all at once, and chrony if
+ * it runs here. Takes about a second at most. Throws VnmError `interrupted`; a server that fails becomes an error in
+ * the report.
  */
 export async function readUtc(
   ntpServers: readonly string[],

@@ -1,6 +1,6 @@
 /**
- * Waits by the timers of this process, which tests can play (those of `node:timers/promises` they cannot). Rejects with the signal's
- * reason when it aborts.
+ * Waits with the global timers, which tests can fake (they cannot fake those of `node:timers/promises`). Rejects with
+ * the signal's reason when it aborts.
  */
 export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -1,27 +1,28 @@
-/** Two clocks compared by what each end knows of UTC: of use where the way between the ends is long or lopsided. */
+/** Compares two clocks by their offsets from UTC: useful where the path between the ends is long or asymmetric. */
 import { type ClockEstimate, driftRate } from './exchange.ts';
 
-/** A machine's clock against UTC, by one source. */
+/** One source's reading of a machine's clock against UTC. */
 export interface UtcReading {
   readonly kind: 'ntp' | 'chrony';
-  /** The NTP server as it was named, or the source that chrony follows. */
+  /** The NTP server as given, or the source that chrony follows. */
   readonly name: string;
   /** The machine's clock minus UTC, in ms; for NTP, minus the server's clock. */
   readonly offsetMs: number;
   readonly boundMs: number;
 }
 
-/** `errors`: of servers that could not be read. */
+/** `errors`: why servers could not be read. */
 export interface UtcReport {
   readonly sources: UtcReading[];
   readonly errors: string[];
 }
 
 /**
- * The other clock minus this one, by each source that both ends have; both bounds count, and what the clocks may have drifted from
- * one reading to the other. All readings were made in `period` (this end's monotonic clock).
+ * Returns the other clock minus this one, once per source that both ends have. The bound is the sum of both bounds and
+ * of the possible drift between the two readings. All readings were made in `period` (this end's monotonic clock).
  *
- * One NTP server only compares with itself: then its own error, which is in no bound, is in both offsets and cancels.
+ * An NTP server is compared only with itself: its own error, which no bound includes, is then in both offsets and
+ * cancels.
  */
 export function estimatesByUtc(
   own: readonly UtcReading[],

@@ -1,4 +1,4 @@
-/** The main job in one go, on this machine: see it move before you have read anything. */
+/** Runs the main job once on this machine: watch a migration before you read anything. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,21 +18,24 @@ import { bringUp, takeDown } from '../testbed/manage.ts';
 export interface DemoResult {
   readonly slice: string;
   readonly verified: VerifyResult;
-  /** Each way there, and back again. */
+  /** For each way, the migrations there and back. */
   readonly ways: { readonly way: Way; readonly migrations: MigrateResult[] }[];
 }
 
 type Way = 'paper' | 'ours';
 
-/** The paper's: redirections commanded over SSH, strict uRPF. Ours: armed at the gateways, feasible uRPF. */
+/**
+ * The paper's way: redirections commanded over SSH, strict uRPF. Ours: redirections armed at the gateways, feasible
+ * uRPF.
+ */
 const ways = {
   paper: { control: 'remote', schedule: 'simultaneous', urpf: 'strict' },
   ours: { control: 'gateway', schedule: 'optimal', urpf: 'feasible' },
 } as const;
 
 /**
- * Makes a testbed, installs the three-node VN, moves it forth and back under traffic, in the paper's way and in ours, and
- * removes everything.
+ * Makes a testbed, installs the three-node VN, moves it there and back under traffic, first in the paper's way and then
+ * in ours, and removes everything.
  */
 export async function demo(report: (progress: Progress) => void, signal: AbortSignal): Promise<DemoResult> {
   dataplaneChoice('auto');
@@ -64,7 +67,7 @@ async function runDemo(context: Context, slice: Slice): Promise<DemoResult> {
     const migrations: MigrateResult[] = [];
     for (const to of ['final', 'initial']) {
       const name = way === 'paper' ? "the paper's way" : 'our way';
-      context.report({ kind: 'phase', text: `${name}: to '${to}' under the traffic of ${vn.flows.length} flows` });
+      context.report({ kind: 'phase', text: `${name}: move to '${to}' under traffic of ${vn.flows.length} flows` });
       migrations.push(await migrate(context, slice, vn, { ...ways[way], to, granularity: 'gateway', traffic: true }));
     }
     results.push({ way, migrations });

@@ -1,14 +1,15 @@
 /**
- * Pure: transport checksums of packets inside VXLAN. A host leaves the inner UDP or TCP checksum to the hardware when it sends over
- * a VXLAN device: the field then holds the sum of the pseudo header only (CHECKSUM_PARTIAL). Between two namespaces no
- * hardware completes it, and whoever takes the packet out of the kernel and sends it again must.
+ * Pure: transport checksums of packets inside VXLAN. A host that sends over a VXLAN device leaves the inner UDP or TCP
+ * checksum to the hardware: the field then holds only the sum of the pseudo header (CHECKSUM_PARTIAL). Between two
+ * namespaces no hardware completes it, so a program that takes the packet out of the kernel and sends it again must do
+ * so.
  */
 
 const vxlanHeaderBytes = 8;
 const ethernetHeaderBytes = 14;
 const ipOffset = vxlanHeaderBytes + ethernetHeaderBytes;
 const minimumIpHeaderBytes = 20;
-/** Protocol number -> where the checksum lies in the transport header, and the header's least length. */
+/** By protocol number: the checksum's offset in the transport header, and the header's least length. */
 const transports = new Map([
   [6, { checksumOffset: 16, minimumBytes: 20 }],
   [17, { checksumOffset: 6, minimumBytes: 8 }],
@@ -16,9 +17,9 @@ const transports = new Map([
 const udp = 17;
 
 /**
- * Completes the inner checksum of a VXLAN datagram in place, and says whether it did. Takes IPv4 (options allowed) with an
- * unfragmented UDP or TCP packet in an untagged Ethernet frame; all else is left alone. A packet whose complete checksum happens to
- * equal the pseudo header's sum gets the same value again.
+ * Completes the inner checksum of a VXLAN datagram in place, and returns whether it did. Handles an unfragmented UDP or
+ * TCP packet over IPv4 (options allowed) in an untagged Ethernet frame; leaves everything else as it is. A packet whose
+ * complete checksum happens to equal the pseudo header's sum gets the same value again.
  */
 export function completeChecksum(datagram: Uint8Array): boolean {
   const view = new DataView(datagram.buffer, datagram.byteOffset, datagram.byteLength);
@@ -59,7 +60,9 @@ function findSegment(view: DataView): Segment | undefined {
   return { start, end, protocol, checksumAt: start + transport.checksumOffset };
 }
 
-/** Sum of the big-endian 16-bit words from `start` to `end`, an odd last byte padded with zero (RFC 1071). */
+/**
+ * Returns the sum of the big-endian 16-bit words from `start` to `end`, an odd last byte padded with zero (RFC 1071).
+ */
 function sumWords(view: DataView, start: number, end: number): number {
   let sum = 0;
   let at = start;
@@ -67,7 +70,7 @@ function sumWords(view: DataView, start: number, end: number): number {
   return at < end ? sum + (view.getUint8(at) << 8) : sum;
 }
 
-/** End-around carry. */
+/** Folds the sum to 16 bits with end-around carry. */
 function fold(sum: number): number {
   let folded = sum;
   while (folded > 0xffff) folded = (folded & 0xffff) + (folded >>> 16);

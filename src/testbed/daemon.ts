@@ -1,4 +1,4 @@
-/** Starts a process of the testbed that lives on after the command that made it. */
+/** Starts a process of the testbed that outlives the command that started it. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
@@ -11,25 +11,25 @@ import { namespacePath } from './namespaces.ts';
 const patienceMs = 30_000;
 
 export interface DaemonOptions {
-  /** Network namespace it runs in. */
+  /** Network namespace in which it runs. */
   readonly namespace: string;
-  /** Command and arguments. Its first message on the IPC channel says that it is ready. */
+  /** Command and arguments. The process sends its first message on the IPC channel when it is ready. */
   readonly command: readonly string[];
   readonly env: NodeJS.ProcessEnv;
   readonly cwd: string;
-  /** File that takes its output. */
+  /** File for its output. */
   readonly log: string;
   /** An open file that it gets as descriptor 3. */
   readonly descriptor?: number;
 }
 
-/** The command that runs a module of this folder, from the sources as well as from the build (src/cli/build.ts). */
+/** Returns the command that runs a module of this folder, from the sources or from the build (src/cli/build.ts). */
 export function moduleCommand(name: string, args: readonly string[]): string[] {
   const path = isBuilt ? `dist/testbed/${name}.js` : `src/testbed/${name}.ts`;
   return [process.execPath, packageFile(path), ...args];
 }
 
-/** Resolves when it is ready. On an abort, or when it ends before, it is gone for good and this throws. */
+/** Resolves when the process is ready. If it is aborted or ends before that, the process is gone and this throws. */
 export async function startDaemon(options: DaemonOptions, signal: AbortSignal): Promise<void> {
   const log = openSync(options.log, 'a', 0o600);
   const given = options.descriptor === undefined ? [] : [options.descriptor];

@@ -1,4 +1,4 @@
-/** Which kind of testbed this machine can carry. */
+/** Decides which kind of testbed can run on this machine. */
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { VnmError } from '../model/errors.ts';
@@ -9,7 +9,9 @@ export interface DataplaneChoice {
   readonly reason: string;
 }
 
-/** Throws VnmError `unsupported`, which says what is missing, when the wanted data plane cannot be had here. */
+/**
+ * Throws VnmError `unsupported`, which says what is missing, when this machine cannot provide the wanted data plane.
+ */
 export function dataplaneChoice(wanted: 'auto' | 'kernel' | 'userspace'): DataplaneChoice {
   if (wanted === 'userspace') {
     throw new VnmError('unsupported', 'the userspace data plane is not available yet', {
@@ -24,7 +26,7 @@ export function dataplaneChoice(wanted: 'auto' | 'kernel' | 'userspace'): Datapl
   }
   return {
     dataplane: 'kernel',
-    reason: wanted === 'kernel' ? 'as asked' : 'Linux, root and the tools it needs are here',
+    reason: wanted === 'kernel' ? 'as requested' : 'Linux, root and the required tools are available',
   };
 }
 
@@ -38,7 +40,9 @@ function missingForKernel(): string[] {
   return needs.filter(([, met]) => !met).map(([need]) => need);
 }
 
-/** Path of an executable by the search path (and the administrator's directories, which it may lack), if there. */
+/**
+ * Returns the path of an executable in the search path (or the administrator's directories, which it may lack), if any.
+ */
 export function commandPath(command: string): string | undefined {
   const directories = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin'];
   return directories.map((directory) => join(directory, command)).find(isExecutable);

@@ -1,11 +1,11 @@
-/** Pure: items held for a constant time. */
+/** Pure: holds items for a constant time. */
 
 /**
- * Holds items each for its delay. Items with the same delay leave in the order they came, so nothing that takes one
- * path is ever reordered. Instants are monotonic ms.
+ * Holds each item for its delay. Items with the same delay leave in the order of their arrival, so nothing on one path
+ * is ever reordered. Instants are monotonic ms.
  */
 export class DelayLine<Item> {
-  /** A lane for each delay; a testbed has few different ones. */
+  /** One lane per delay; a testbed has few different delays. */
   readonly #lanes = new Map<number, Lane<Item>>();
 
   /** `nowMs` must not go back from one call to the next. */
@@ -19,7 +19,7 @@ export class DelayLine<Item> {
     lane.dueMs.push(nowMs + delayMs);
   }
 
-  /** Takes out what is due at `untilMs`. */
+  /** Delivers the items that are due at `untilMs`. */
   release(untilMs: number, deliver: (item: Item) => void): void {
     for (const lane of this.#lanes.values()) {
       let { head } = lane;
@@ -32,7 +32,7 @@ export class DelayLine<Item> {
     }
   }
 
-  /** When the next item is due; Infinity when there is none. */
+  /** Returns when the next item is due; Infinity when there is none. */
   nextDueMs(): number {
     let next = Number.POSITIVE_INFINITY;
     for (const lane of this.#lanes.values()) next = Math.min(next, lane.dueMs[lane.head] ?? next);
@@ -47,7 +47,7 @@ interface Lane<Item> {
   head: number;
 }
 
-/** Moves the waiting items to the front once most have gone, so that each item is moved about once. */
+/** Moves the waiting items to the front once most have left, so that each item is moved about once. */
 function dropDelivered<Item>(lane: Lane<Item>): void {
   if (lane.head === 0 || lane.head * 2 < lane.items.length) return;
   lane.items = lane.items.slice(lane.head);

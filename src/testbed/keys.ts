@@ -3,15 +3,15 @@ import { writeFile } from 'node:fs/promises';
 import ssh2 from 'ssh2';
 
 export interface KeyPair {
-  /** OpenSSH's format. */
+  /** In OpenSSH's format. */
   readonly privateKey: string;
   /** `ssh-ed25519 AAAA...` */
   readonly publicKey: string;
 }
 
 /**
- * A new Ed25519 key pair. ssh2 1.17 strips a zero byte that a public key begins with, one time in 256, and then no program can read the
- * pair (mscdex/ssh2 issue 1390); such a one is thrown away.
+ * Makes a new Ed25519 key pair. ssh2 1.17 strips a zero byte at the start of a public key, one time in 256, and then no
+ * program can read the pair (mscdex/ssh2 issue 1390); such a pair is discarded.
  */
 export function makeKeyPair(): KeyPair {
   for (;;) {
@@ -25,7 +25,7 @@ export async function writePrivateKey(path: string, key: KeyPair): Promise<void>
   await writeFile(path, key.privateKey, { mode: 0o600 });
 }
 
-/** A line of known_hosts for a server on loopback. */
+/** Returns a line of known_hosts for a server on loopback. */
 export function knownHostLine(port: number, key: KeyPair): string {
   return `[127.0.0.1]:${port} ${key.publicKey}\n`;
 }

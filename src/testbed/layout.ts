@@ -1,7 +1,7 @@
-/** Where things lie in a testbed's directory. */
+/** Paths in a testbed's directory. */
 import { join } from 'node:path';
 
-/** The files of a testbed. `marker` holds the testbed's id and says that the directory is a testbed's. */
+/** The files of a testbed. `marker` holds the testbed's id and shows that the directory belongs to a testbed. */
 export function testbedFiles(directory: string) {
   return {
     marker: join(directory, 'id'),
@@ -14,7 +14,7 @@ export function testbedFiles(directory: string) {
   };
 }
 
-/** Home directory of a node; the agent's files lie below it. */
+/** Returns the home directory of a node; the agent's files are below it. */
 export function nodeDirectory(directory: string, node: string): string {
   return join(directory, 'nodes', node);
 }

@@ -1,4 +1,4 @@
-/** Local testbeds as the database knows them. */
+/** The local testbeds that the database records. */
 import { randomInt } from 'node:crypto';
 import { rm, rmdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -21,7 +21,7 @@ export interface BringUpOptions {
 }
 
 /**
- * Gives the slices' nodes a place on this machine and records where. The slices share one testbed: nodes of the same name are
+ * Places the slices' nodes on this machine and records where. The slices share one testbed: nodes of the same name are
  * one node. Repeating it changes nothing. Errors as `testbedUp`.
  */
 export async function bringUp(store: Store, slices: readonly Slice[], options: BringUpOptions): Promise<Testbed> {
@@ -31,18 +31,20 @@ export async function bringUp(store: Store, slices: readonly Slice[], options: B
   const { id, directory } = recorded ?? newTestbed(store, slices);
   try {
     const testbed = await testbedUp(slices, { id, directory, ...options });
-    // A testbed that was partly dead has been made again, with nothing on it.
+    // A partly dead testbed was made again, with nothing on it.
     if (recorded !== undefined && recorded.record !== JSON.stringify(testbed)) forgetInstalled(store, names);
     store.testbeds.saveRecord(id, testbed, names);
     return testbed;
   } catch (error) {
-    // What was made is gone again, unless an earlier testbed that contradicts this one is still up.
+    // Everything made has been removed, unless an earlier testbed that contradicts this one is still up.
     if (!(error instanceof VnmError && error.code === 'conflict')) store.testbeds.remove(id);
     throw error;
   }
 }
 
-/** Takes down every testbed of this database, finished or not; answers their ids. Nothing of another database is touched. */
+/**
+ * Takes down every testbed of this database, finished or not; returns their ids. Touches nothing of another database.
+ */
 export async function takeDown(store: Store): Promise<string[]> {
   const rows = store.testbeds.list();
   for (const { id, directory } of rows) {
@@ -50,7 +52,7 @@ export async function takeDown(store: Store): Promise<string[]> {
     store.testbeds.remove(id);
   }
   await rm(`${store.path}.testbed`, { recursive: true, force: true });
-  // Empty, unless other databases have testbeds there.
+  // It is empty, unless other databases have testbeds there.
   await rmdir(elsewhere).catch(() => undefined);
   forgetInstalled(
     store,
@@ -76,7 +78,7 @@ export function reportTestbeds(store: Store): Promise<TestbedReport[]> {
   );
 }
 
-/** The testbed that one of the slices is on already. */
+/** Returns the testbed that one of the slices already uses. */
 function recordedFor(store: Store, slices: readonly Slice[]): TestbedRow | undefined {
   const rows = slices.map((slice) => store.testbeds.forSlice(slice.name)).filter((row) => row !== undefined);
   return rows[0];
@@ -89,10 +91,13 @@ function newTestbed(store: Store, slices: readonly Slice[]): { id: string; direc
   return { id, directory };
 }
 
-/** For testbeds that cannot be next to their database: root's, and gone after a reboot, as the testbeds are. */
+/**
+ * For testbeds that cannot be next to their database. The directory is root's and does not survive a reboot, like the
+ * testbeds.
+ */
 const elsewhere = '/run/pl-vnm-testbeds';
 
-/** The directory itself, if nodes can have their files below it: as a login's path on any host, and with sockets in it. */
+/** Returns the directory if nodes can have their files below it: a login's path on any host, with sockets in it. */
 export function placeOf(directory: string, slices: readonly Slice[]): string | undefined {
   const nodes = slices.flatMap((slice) => [...slice.nodes.keys()].map((node) => nodeDirectory(directory, node)));
   return nodes.every((home) => isPlainPath(home) && slices.every(({ name }) => hasRoomForSocket(name, home)))
@@ -100,7 +105,7 @@ export function placeOf(directory: string, slices: readonly Slice[]): string | u
     : undefined;
 }
 
-/** With the nodes went everything that was installed on them. */
+/** Everything installed went with the nodes. */
 function forgetInstalled({ instances }: Store, slices: readonly string[]): void {
   for (const name of slices) {
     for (const { id, vn } of instances.list({ slice: name })) {

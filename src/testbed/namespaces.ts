@@ -1,4 +1,4 @@
-/** A testbed's network namespaces and the processes in them, found by the testbed's mark alone. */
+/** A testbed's network namespaces and the processes in them, found only by the testbed's mark. */
 import type { Stats } from 'node:fs';
 import { open, readdir, readlink, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,18 +10,21 @@ const politeMs = 500;
 const forcedMs = 5000;
 const pollMs = 10;
 
-/** Path of a named network namespace, for `nsenter --net=`. (`ip netns exec` would hide what agents make inside.) */
+/**
+ * Returns the path of a named network namespace, for `nsenter --net=`. (`ip netns exec` would hide what agents make
+ * inside.)
+ */
 export function namespacePath(name: string): string {
   return `${namespaceDirectory}/${name}`;
 }
 
-/** All namespaces of a testbed: the nodes', the underlay's and those that agents made for virtual routers. */
+/** Returns all namespaces of a testbed: the nodes', the underlay's and those that agents made for virtual routers. */
 export async function testbedNamespaces(id: string): Promise<string[]> {
   const names = await readdir(namespaceDirectory).catch(unlessMissing);
   return (names ?? []).filter((name) => name.startsWith(`pt${id}-`) || name.startsWith(`pt${id}_`)).sort();
 }
 
-/** The processes whose network namespace is one of these, by namespace; never this process. */
+/** Returns, by namespace, the processes whose network namespace it is; never this process. */
 export async function processesIn(names: readonly string[]): Promise<Map<string, number[]>> {
   const links = await Promise.all(
     names.map(async (name) => linkOf(await stat(namespacePath(name)).catch(unlessMissing))),
@@ -30,25 +33,25 @@ export async function processesIn(names: readonly string[]): Promise<Map<string,
   return new Map(names.map((name, index) => [name, processes.get(links[index] ?? '') ?? []]));
 }
 
-/** Ends exactly the processes in the testbed's namespaces and deletes these. */
+/** Ends exactly the processes in the testbed's namespaces and deletes the namespaces. */
 export async function removeNamespaces(id: string): Promise<void> {
   const names = await testbedNamespaces(id);
-  // An open file keeps a deleted namespace's number from being given to another one.
+  // While a file is open, the number of its deleted namespace is not given to another one.
   const files = await Promise.all(names.map((name) => open(namespacePath(name)).catch(unlessMissing)));
   try {
     const links = await Promise.all(files.map(async (file) => linkOf(await file?.stat())));
     await endProcesses(links);
-    // Until now an agent may have made or deleted some.
+    // Until now agents may have made or deleted some.
     const left = await testbedNamespaces(id);
     if (left.length > 0) await run('ip', ['-batch', '-'], left.map((name) => `netns delete ${name}\n`).join(''));
-    // No process can enter any more; this ends those that just did, begun by an interrupted `up`.
+    // No process can enter any more; this ends those that just did, started by an interrupted `up`.
     await endProcesses(links);
   } finally {
     await Promise.all(files.map((file) => file?.close()));
   }
 }
 
-/** As `/proc/PID/ns/net` names a namespace. */
+/** Returns the namespace's name as `/proc/PID/ns/net` gives it. */
 function linkOf(file: Stats | undefined): string {
   return `net:[${file?.ino ?? 'gone'}]`;
 }
@@ -63,7 +66,7 @@ async function processesByLink(links: readonly string[]): Promise<Map<string, nu
   return processes;
 }
 
-/** Asked first, then forced. */
+/** Asks the processes to end, then kills them. */
 async function endProcesses(links: readonly string[]): Promise<void> {
   if (await signalUntilGone(links, 'SIGTERM', politeMs)) return;
   if (await signalUntilGone(links, 'SIGKILL', forcedMs)) return;
@@ -71,7 +74,7 @@ async function endProcesses(links: readonly string[]): Promise<void> {
   throw new VnmError('failed', `processes ${left.join(', ')} of the testbed do not end`);
 }
 
-/** Processes may start others while they are asked to end, so each look signals whoever is new. */
+/** Processes may start others while they end, so each round signals the new ones. */
 async function signalUntilGone(links: readonly string[], signal: NodeJS.Signals, patienceMs: number): Promise<boolean> {
   const signalled = new Set<number>();
   for (const endMs = performance.now() + patienceMs; performance.now() < endMs; await sleep(pollMs)) {
@@ -89,12 +92,12 @@ function signalProcess(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch (error) {
-    // It ended by itself meanwhile.
+    // It ended on its own.
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
   }
 }
 
-/** A process that ended while we looked, or one that is not root's to look into. */
+/** The process ended meanwhile, or root may not look into it. */
 function unlessGone(error: NodeJS.ErrnoException): undefined {
   if (error.code === undefined || !['ENOENT', 'ESRCH', 'EACCES'].includes(error.code)) throw error;
 }

@@ -16,7 +16,7 @@ export interface StartedNode {
   readonly hostKey: KeyPair;
 }
 
-/** Writes the node's files and starts its SSH server; resolves when that takes connections. */
+/** Writes the node's files and starts its SSH server; resolves when the server accepts connections. */
 export async function startNode(
   planned: PlannedNode,
   directory: string,
@@ -28,7 +28,7 @@ export async function startNode(
   const hostKey = makeKeyPair();
   const env = nodeEnvironment(home);
   await writeFiles(home, planned, clientKey, hostKey, sshdConfig(home, env));
-  // The node's address for SSH is on the machine's loopback, although the server itself lives in the node's namespace.
+  // The node's SSH address is on the machine's loopback, although the server itself runs in the node's namespace.
   const listener = createServer().listen(0, '127.0.0.1');
   try {
     await once(listener, 'listening');
@@ -44,7 +44,7 @@ export async function startNode(
   }
 }
 
-/** What commands on the node find in their environment, and all that they find. */
+/** The whole environment of commands on the node. */
 function nodeEnvironment(home: string): Record<string, string> {
   const system = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
   const PATH = `${dirname(process.execPath)}:${system}`;
@@ -54,7 +54,7 @@ function nodeEnvironment(home: string): Record<string, string> {
 async function writeFiles(home: string, planned: PlannedNode, clientKey: KeyPair, hostKey: KeyPair, sshd: string) {
   const files = nodeFiles(home);
   await mkdir(dirname(files.policy('')), { recursive: true });
-  // A login's commands cannot name a path with a space in it, so the runtime has another name then.
+  // A login's commands cannot name a path with a space in it; the runtime then gets another name.
   if (!isPlainPath(process.execPath)) {
     await mkdir(dirname(files.runtime), { recursive: true });
     await symlink(process.execPath, files.runtime);
@@ -67,7 +67,7 @@ async function writeFiles(home: string, planned: PlannedNode, clientKey: KeyPair
   }
 }
 
-/** Node.js hands a listening socket to a child by its descriptor, but has no public name for that. */
+/** Node.js passes a listening socket to a child by its descriptor, but has no public name for that. */
 function descriptorOf(listener: Server): number {
   return (listener as unknown as { readonly _handle: { readonly fd: number } })._handle.fd;
 }

@@ -1,4 +1,4 @@
-/** Pure: what a testbed for some slices consists of. */
+/** Pure: plans the parts of a testbed for some slices. */
 import { formatAddress, formatPrefix, parseAddress } from '../model/address.ts';
 import { VnmError } from '../model/errors.ts';
 import { sliceIds } from '../model/ids.ts';
@@ -6,10 +6,10 @@ import { declaredLatencyMs, type Slice } from '../model/slice.ts';
 import { type Policy, policySchema } from '../vsys/policy.ts';
 import type { ServerKind } from './record.ts';
 
-/** The underlay's own network (RFC 2544's range, which nothing on a real network uses), and the relay's. */
+/** The underlay's own network (in RFC 2544's range, which no real network uses), and the relay's. */
 const underlayBase = parseAddress('198.18.0.0');
 const relayBase = parseAddress('198.19.0.0');
-/** A Linux bridge takes 1023 ports. */
+/** A Linux bridge has at most 1023 ports. */
 const maxNodes = 1000;
 
 export interface TestbedPlan {
@@ -26,7 +26,7 @@ export interface PlannedNode {
   readonly namespace: string;
   /** The node's own address on the underlay. */
   readonly underlay: string;
-  /** Where others send tunnel packets to. */
+  /** The address to which other nodes send tunnel packets. */
   readonly address: string;
   /** One for each slice that uses the node. */
   readonly policies: readonly Policy[];
@@ -40,11 +40,11 @@ export function planTestbed(slices: readonly Slice[], id: string, server: Server
   const names = [...new Set(slices.flatMap(localNodes))].sort();
   if (names.length === 0) {
     throw new VnmError('invalid-input', 'no slice has a node for the local testbed', {
-      hint: 'nodes without `host` get a place on it',
+      hint: 'leave out `host` for nodes that belong on it',
     });
   }
   if (names.length > maxNodes) {
-    throw new VnmError('invalid-input', `${names.length} nodes are more than a local testbed takes (${maxNodes})`);
+    throw new VnmError('invalid-input', `${names.length} nodes are too many for a local testbed (at most ${maxNodes})`);
   }
   const delaysMs = names.map((from) => names.map((to) => mergedLatencyMs(slices, from, to)));
   const latency = delaysMs.flat().some((delayMs) => delayMs > 0) ? 'relay' : 'none';
@@ -70,7 +70,7 @@ function localNodes(slice: Slice): string[] {
   return [...slice.nodes.values()].filter((node) => node.host === undefined).map((node) => node.name);
 }
 
-/** Nodes without a slice in common have no business with each other; nothing delays them. */
+/** Nodes without a common slice do not talk to each other; nothing delays them. */
 function mergedLatencyMs(slices: readonly Slice[], from: string, to: string): number {
   const sharing = slices.filter((slice) => slice.nodes.has(from) && slice.nodes.has(to));
   const [first, ...others] = sharing.map((slice) => ({
@@ -83,20 +83,20 @@ function mergedLatencyMs(slices: readonly Slice[], from: string, to: string): nu
     throw new VnmError(
       'conflict',
       `the latency from '${from}' to '${to}' is ${first.ms} ms in slice '${first.slice}' and ${other.ms} ms in slice '${other.slice}'`,
-      { hint: 'slices on one testbed must agree on the latencies between the nodes they share' },
+      { hint: 'declare the same latencies between shared nodes in all slices of a testbed' },
     );
   }
   return first.ms;
 }
 
-/** What an administrator of the node would grant the slice: its subnet, and the ids that its number gives it. */
+/** The policy that an administrator of the node would grant the slice: its subnet, and the ids of its number. */
 function nodePolicy(id: string, node: string, slice: Slice): Policy {
   const { interfacePrefix, table, rulePriority, nexthops, vnis } = sliceIds(slice.number);
   const policy = policySchema.safeParse({
     slice: slice.name,
     vnet: formatPrefix(slice.vnet),
     interfacePrefix,
-    // No node name has a dot, so no two nodes' prefixes begin alike.
+    // No node name has a dot, so no node's prefix begins another's.
     namespacePrefix: `${nodeNamespace(id, node)}.${slice.name}_`,
     table,
     rulePriority,
@@ -105,7 +105,7 @@ function nodePolicy(id: string, node: string, slice: Slice): Policy {
   });
   if (policy.success) return policy.data;
   throw new VnmError('invalid-input', `node '${node}' cannot have a policy for slice '${slice.name}'`, {
-    hint: 'on a local testbed the two names together may have 53 characters',
+    hint: 'choose shorter names: on a local testbed the two together may have 53 characters',
     cause: policy.error,
   });
 }

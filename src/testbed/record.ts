@@ -1,4 +1,4 @@
-/** What is known of a local testbed: the record that the caller keeps. */
+/** The record of a local testbed, which the caller keeps. */
 import * as z from 'zod';
 
 const testbedNodeSchema = z.strictObject({
@@ -8,7 +8,7 @@ const testbedNodeSchema = z.strictObject({
   user: z.literal('root'),
   /** Path of the client's private key. */
   key: z.string(),
-  /** Where other nodes send tunnel packets to. */
+  /** The address to which other nodes send tunnel packets. */
   address: z.ipv4(),
   /** The network namespace that is this node. */
   namespace: z.string(),

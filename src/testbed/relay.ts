@@ -1,7 +1,7 @@
 /**
- * The relay between tunnel end points, a process of its own inside the underlay's namespace. Each node has an address here with a
- * socket on the tunnel port; a packet from node A to B's address is held for the latency from A to B and sent on from A's
- * address to B itself. Argument: path of the RelayPlan.
+ * The relay between tunnel end points, a process of its own in the underlay's namespace. Each node has an address here
+ * with a socket on the tunnel port. A packet from node A to B's address is held for the latency from A to B and then
+ * sent from A's address to B itself. Argument: path of the RelayPlan.
  */
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
@@ -18,7 +18,7 @@ export interface RelayPlan {
 
 const tunnelPort = tunnelKinds.vxlan.carriedBy.port;
 const socketBufferBytes = 4 * 1024 * 1024;
-/** Timers have whole milliseconds: what is due within half of one goes now, which halves the error. */
+/** Timers have whole milliseconds: a packet due within half a millisecond is sent now, which halves the error. */
 const earlyMs = 0.5;
 
 interface Packet {
@@ -51,7 +51,7 @@ function openSocket(to: number): Socket {
     type: 'udp4',
     recvBufferSize: socketBufferBytes,
     sendBufferSize: socketBufferBytes,
-    // Only addresses come here; without a look-up a packet is sent at once.
+    // Only addresses arrive here; without a look-up a packet is sent at once.
     lookup: (host, _options, callback) => callback(null, host, 4),
   });
   socket.on('message', (data, { address: sender }) => receive(data, sender, to));
@@ -82,7 +82,7 @@ function wakeBy(dueMs: number, nowMs: number): void {
 
 function releaseDue(): void {
   wakeAtMs = Number.POSITIVE_INFINITY;
-  // Sending takes time, in which more may become due.
+  // Sending takes time, in which more packets may become due.
   do line.release(performance.now() + earlyMs, send);
   while (line.nextDueMs() <= performance.now() + earlyMs);
   wakeBy(line.nextDueMs(), performance.now());

@@ -1,4 +1,4 @@
-/** Runs the system's tools; arguments are vectors, no shell sees one. */
+/** Runs the system's tools; arguments are vectors, and no shell sees them. */
 import { spawn } from 'node:child_process';
 import { text } from 'node:stream/consumers';
 import { VnmError } from '../model/errors.ts';
@@ -22,7 +22,7 @@ export async function run(command: string, args: readonly string[], input = ''):
   }
 }
 
-/** `ip -batch` names the line that failed by number only; this adds its text. */
+/** Adds the text of the failed line: `ip -batch` gives only its number. */
 function explain(complaint: string, input: string): string {
   const line = /Command failed -:(\d+)/.exec(complaint)?.[1];
   const command = line === undefined ? undefined : input.split('\n')[Number(line) - 1];

@@ -1,4 +1,4 @@
-/** Connections to a node served by ssh2's server: public keys only, `exec` requests only. */
+/** Connections to a node that ssh2's server serves: public keys only, `exec` requests only. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -7,7 +7,7 @@ import { constants } from 'node:os';
 import ssh2, { type AuthContext, type Connection, type ParsedKey, type ServerChannel } from 'ssh2';
 import { nodeFiles } from './layout.ts';
 
-/** The signals that can be named in an exit message (RFC 4254, section 6.10). */
+/** The signals that an exit message can name (RFC 4254, section 6.10). */
 const namedSignals = new Set(
   ['ABRT', 'ALRM', 'FPE', 'HUP', 'ILL', 'INT', 'KILL', 'PIPE', 'QUIT', 'SEGV', 'TERM', 'USR1', 'USR2'].map(
     (name) => `SIG${name}`,
@@ -31,12 +31,12 @@ function serve(connection: Connection, clientKey: ParsedKey): void {
     else attempt.reject(['publickey']);
   });
   connection.on('session', (acceptSession) => {
-    // What has no listener here (shell, terminal, subsystem) is rejected.
+    // Requests without a listener here (shell, terminal, subsystem) are rejected.
     acceptSession().on('exec', (acceptExec, _reject, { command }) => execute(acceptExec(), command));
   });
 }
 
-/** Without a signature the client only asks whether the key would do. */
+/** Without a signature the client only asks whether the key would be accepted. */
 function isClient(attempt: AuthContext, clientKey: ParsedKey): boolean {
   if (attempt.method !== 'publickey' || attempt.username !== 'root') return false;
   const expected = clientKey.getPublicSSH();
@@ -58,14 +58,14 @@ function execute(channel: ServerChannel, command: string): void {
   channel.on('close', () => hangUp(child));
 }
 
-/** All output has been read; the channel ends after what is still on the way in both streams. */
+/** All output has been read; the channel ends when both streams have sent it. */
 function report(channel: ServerChannel, code: number | null, signal: NodeJS.Signals | null): void {
   if (signal !== null && namedSignals.has(signal)) channel.exit(signal);
   else channel.exit(signal === null ? (code ?? 1) : 128 + constants.signals[signal]);
   channel.stderr.end(() => channel.end());
 }
 
-/** The client went away: ends the command and what it started, unless that has made itself independent. */
+/** The client has gone: ends the command and the processes that it started, unless these have detached themselves. */
 function hangUp(child: ChildProcessWithoutNullStreams): void {
   for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;

@@ -1,20 +1,22 @@
-/** Connections to a node served by OpenSSH, one `sshd -i` each. */
+/** Connections to a node that OpenSSH serves, one `sshd -i` each. */
 import { spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { VnmError } from '../model/errors.ts';
 import { commandPath } from './dataplane.ts';
 import { nodeFiles } from './layout.ts';
 
-/** Path of `sshd`. Throws VnmError `unsupported` when it is not installed. */
+/** Returns the path of `sshd`. Throws VnmError `unsupported` when it is not installed. */
 export function sshdPath(): string {
   const path = commandPath('sshd');
   if (path !== undefined) return path;
-  throw new VnmError('unsupported', "the command 'sshd' is not there", {
+  throw new VnmError('unsupported', "the command 'sshd' is not installed", {
     hint: 'install the OpenSSH server (Debian: openssh-server), or use the embedded one',
   });
 }
 
-/** The configuration of the `sshd` of a node. Commands get `env` and the home directory, as with the embedded server. */
+/**
+ * Returns the configuration of a node's `sshd`. Commands get `env` and the home directory, as with the embedded server.
+ */
 export function sshdConfig(home: string, env: Readonly<Record<string, string>>): string {
   const files = nodeFiles(home);
   const settings = Object.entries(env).map(([name, value]) => `"${name}=${value}"`);

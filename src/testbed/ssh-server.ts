@@ -1,5 +1,5 @@
 /**
- * The SSH server of one node, a process of its own inside the node's network namespace. It takes its connections from a socket
+ * The SSH server of one node, a process of its own in the node's network namespace. Its connections come from a socket
  * that listens on the machine's loopback, inherited as descriptor 3. Arguments: kind of server, home directory.
  */
 import { createServer, type Socket } from 'node:net';

@@ -7,8 +7,8 @@ import type { RelayPlan } from './relay.ts';
 import { run } from './run.ts';
 
 /**
- * V8 without background threads. At real-time priority they and the main thread do not take turns: a main thread that waits in its
- * event loop for a background sweep to end keeps the processor from it, for ever.
+ * V8 without background threads. At real-time priority these and the main thread do not take turns: a main thread that
+ * waits in its event loop for the end of a background sweep keeps the sweep off the processor for ever.
  */
 const singleThreaded = '--single-threaded';
 
@@ -28,7 +28,10 @@ export async function startRelay(plan: TestbedPlan, directory: string, signal: A
   );
 }
 
-/** The least real-time priority, where the machine grants one: ahead of all ordinary work, behind whoever times more finely. */
+/**
+ * The lowest real-time priority, where the machine grants one: before all ordinary work, after processes with finer
+ * timing.
+ */
 async function realtimePrefix(): Promise<string[]> {
   const prefix = ['chrt', '-f', '1'];
   return run('chrt', [...prefix.slice(1), 'true']).then(

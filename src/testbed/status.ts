@@ -1,22 +1,22 @@
-/** What of a local testbed is alive. */
+/** Which parts of a local testbed are alive. */
 import { connect } from 'node:net';
 import { processesIn, testbedNamespaces } from './namespaces.ts';
 import { underlayNamespace } from './plan.ts';
 import type { Testbed, TestbedNode } from './record.ts';
 
 export interface TestbedStatus {
-  /** Everything is there and answers. */
+  /** Whether everything exists and answers. */
   readonly alive: boolean;
   readonly nodes: readonly NodeStatus[];
-  /** `none`: the testbed needs none. */
+  /** `none`: the testbed needs no relay. */
   readonly relay: 'alive' | 'dead' | 'none';
 }
 
 interface NodeStatus {
   readonly name: string;
-  /** Its network namespace is there. */
+  /** Whether its network namespace exists. */
   readonly namespace: boolean;
-  /** Its SSH server takes connections. */
+  /** Whether its SSH server accepts connections. */
   readonly server: boolean;
   /** Processes in its namespace, the SSH server included. */
   readonly processes: number;
@@ -37,7 +37,7 @@ async function nodeStatus(node: TestbedNode, processes: ReadonlyMap<string, numb
   return { name: node.name, namespace: inside !== undefined, server, processes: inside?.length ?? 0 };
 }
 
-/** Nothing but the relay runs in the underlay's namespace. */
+/** Only the relay runs in the underlay's namespace. */
 function relayStatus(testbed: Testbed, processes: ReadonlyMap<string, number[]>): 'alive' | 'dead' {
   return (processes.get(underlayNamespace(testbed.id))?.length ?? 0) > 0 ? 'alive' : 'dead';
 }

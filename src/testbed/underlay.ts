@@ -1,4 +1,4 @@
-/** The network that joins the nodes: a bridge in a namespace of its own, and a cable to each node. */
+/** The network that joins the nodes: a bridge in a namespace of its own, with a cable to each node. */
 import { VnmError } from '../model/errors.ts';
 import { namespacePath } from './namespaces.ts';
 import { type PlannedNode, type TestbedPlan, underlayNamespace } from './plan.ts';
@@ -11,8 +11,8 @@ const bridgeAddress = '198.18.0.1';
 const bridgeMac = '02:70:74:00:00:01';
 
 /**
- * Run inside each namespace, before its interfaces come up; the `ip` commands are its standard input. A new namespace
- * inherits the machine's settings, which may check the reverse path or let IPv6 chatter.
+ * Runs in each namespace before its interfaces come up; its standard input has the `ip` commands. A new namespace
+ * inherits the machine's settings, which may check the reverse path or let IPv6 send packets of its own.
  */
 const configureScript = `set -e
 cd /proc/sys/net
@@ -34,7 +34,7 @@ export async function makeUnderlay(plan: TestbedPlan): Promise<void> {
   await Promise.all(plan.nodes.map((node) => configure(node.namespace, nodeCommands(node))));
 }
 
-/** Pulls a node's cable out of the underlay; its own interface stays up, as with a fault in the network. */
+/** Cuts a node's cable in the underlay; the node's own interface stays up, as with a fault in the network. */
 export async function cutNode(testbed: Testbed, node: string): Promise<void> {
   await run('ip', ['-n', underlayNamespace(testbed.id), 'link', 'set', cableOf(testbed, node), 'down']);
 }
@@ -43,7 +43,7 @@ export async function healNode(testbed: Testbed, node: string): Promise<void> {
   await run('ip', ['-n', underlayNamespace(testbed.id), 'link', 'set', cableOf(testbed, node), 'up']);
 }
 
-/** Has a node's cable drop larger packets from the node without a word; a veth leaves room for four bytes more. */
+/** Makes a node's cable drop larger packets from the node silently; a veth leaves room for four more bytes. */
 export async function narrowNode(testbed: Testbed, node: string, mtu: number = underlayMtu): Promise<void> {
   await run('ip', ['-n', underlayNamespace(testbed.id), 'link', 'set', cableOf(testbed, node), 'mtu', String(mtu)]);
 }
@@ -51,7 +51,7 @@ export async function narrowNode(testbed: Testbed, node: string, mtu: number = u
 function underlayCommands(plan: TestbedPlan): string[] {
   return [
     'link set lo up',
-    // Its own MAC address, so that it does not change with the cables.
+    // Its own MAC address, so that the address does not change with the cables.
     `link add br0 address ${bridgeMac} mtu ${underlayMtu} type bridge mcast_snooping 0`,
     `address add ${bridgeAddress}/16 dev br0`,
     'link set br0 up',

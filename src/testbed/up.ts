@@ -18,9 +18,12 @@ import { testbedStatus } from './status.ts';
 import { makeUnderlay } from './underlay.ts';
 
 export interface TestbedOptions {
-  /** 4 to 6 of [a-z0-9], unique on the machine; stored by the caller before anything is made, so that `down` finds it all. */
+  /**
+   * 4 to 6 of [a-z0-9], unique on the machine. The caller stores it before anything is made, so that `down` finds
+   * everything.
+   */
   readonly id: string;
-  /** Absolute path of the state directory; made by us. */
+  /** Absolute path of the state directory, which `testbedUp` makes. */
   readonly directory: string;
   readonly server: ServerKind;
   readonly onProgress?: (text: string) => void;
@@ -28,16 +31,16 @@ export interface TestbedOptions {
 }
 
 /**
- * Gives every node without `host` of these slices a place on this machine. A testbed that is up and alive stays as it is; one
- * that is partly dead is made again. On a failure or an abort nothing stays behind.
+ * Places every node of these slices without `host` on this machine. A testbed that is up and alive stays as it is; a
+ * partly dead one is made again. On a failure or an abort nothing is left.
  *
- * Throws VnmError: `unsupported` (no Linux, root or tools), `conflict` (the id or the directory is another testbed's, the
- * running testbed is of other slices, or the slices contradict each other), `invalid-input`, `interrupted`, `failed`.
+ * Throws VnmError: `unsupported` (no Linux, root or tools), `conflict` (the id or the directory is another testbed's,
+ * the running testbed has other slices, or the slices contradict each other), `invalid-input`, `interrupted`, `failed`.
  */
 export async function testbedUp(slices: readonly Slice[], options: TestbedOptions): Promise<Testbed> {
   const { id, directory } = options;
   if (!/^[a-z0-9]{4,6}$/.test(id)) {
-    throw new VnmError('invalid-input', `'${id}' is no id of a testbed`, { hint: 'use 4 to 6 of a-z and 0-9' });
+    throw new VnmError('invalid-input', `invalid testbed id: '${id}'`, { hint: 'use 4 to 6 of a-z and 0-9' });
   }
   dataplaneChoice('kernel');
   if (options.server === 'openssh') sshdPath();
@@ -53,12 +56,12 @@ export async function testbedUp(slices: readonly Slice[], options: TestbedOption
   }
 }
 
-/** The testbed if it is up and alive; what is left of a dead one is removed. */
+/** Returns the testbed if it is up and alive; removes the parts of a dead one. */
 async function runningTestbed(plan: TestbedPlan, directory: string): Promise<Testbed | undefined> {
   const owned = await ownsDirectory(plan.id, directory);
   if (!owned && (await testbedNamespaces(plan.id)).length > 0) {
     throw new VnmError('conflict', `the id '${plan.id}' is in use by a testbed in another directory`, {
-      hint: 'take another id',
+      hint: 'choose another id',
     });
   }
   const testbed = owned ? await readRecord(plan, directory) : undefined;
@@ -67,10 +70,10 @@ async function runningTestbed(plan: TestbedPlan, directory: string): Promise<Tes
   return undefined;
 }
 
-/** Of some thousand nodes. */
+/** Enough for some thousand nodes. */
 const maxRecordBytes = 16 * 1024 * 1024;
 
-/** The record is written last: without it the testbed never was complete. */
+/** The record is written last: without it the testbed was never complete. */
 function readIfThere(path: string): string | undefined {
   try {
     return readBoundedText(path, { maxBytes: maxRecordBytes });
@@ -98,17 +101,17 @@ async function makeTestbed(plan: TestbedPlan, options: TestbedOptions): Promise<
   signal?.throwIfAborted();
   await makeDirectory(plan.id, directory);
   await writeFile(files.plan, planText(plan));
-  onProgress?.(`${plan.nodes.length} nodes: namespaces and the network between them`);
+  onProgress?.(`${plan.nodes.length} nodes: making namespaces and the network between them`);
   await makeUnderlay(plan);
   signal?.throwIfAborted();
-  onProgress?.(`${plan.nodes.length} nodes: SSH servers${plan.latency === 'relay' ? ' and the relay' : ''}`);
+  onProgress?.(`${plan.nodes.length} nodes: starting SSH servers${plan.latency === 'relay' ? ' and the relay' : ''}`);
   const testbed = await startProcesses(plan, options);
   await writeFile(`${files.record}.new`, `${JSON.stringify(testbed, null, 2)}\n`);
   await rename(`${files.record}.new`, files.record);
   return testbed;
 }
 
-/** What tells whether a running testbed is the one asked for. */
+/** Tells whether a running testbed is the requested one. */
 function planText(plan: TestbedPlan): string {
   return JSON.stringify(plan);
 }
@@ -131,7 +134,7 @@ async function startProcesses(plan: TestbedPlan, options: TestbedOptions): Promi
   return { id, directory, server, dataplane: 'kernel', nodes, knownHosts: files.knownHosts, latency };
 }
 
-/** Starts something for each item; when one fails the others are aborted, and this throws only after all have ended. */
+/** Starts something for each item. When one fails, the others are aborted, and this throws after all have ended. */
 async function allOrNone<Item, Result>(
   items: readonly Item[],
   signal: AbortSignal,

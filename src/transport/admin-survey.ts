@@ -1,4 +1,4 @@
-/** What an administrator's login finds on a node before the agent is installed there, or removed. */
+/** What an administrator's login finds on a node before the agent is installed there or removed. */
 import { VnmError } from '../model/errors.ts';
 import { type Policy, policySchema } from '../vsys/policy.ts';
 import { asRoot } from './delivery.ts';
@@ -8,19 +8,19 @@ import { nameOf } from './ssh-errors.ts';
 import type { SshSession } from './ssh-session.ts';
 
 export interface AdminSurvey {
-  /** Of the slice's login; undefined where the node does not know it. */
+  /** Uid of the slice's login; absent where the node has no such login. */
   readonly uid?: number;
-  /** Programs that are needed and not there. */
+  /** Required programs that are missing. */
   readonly lacks: readonly string[];
-  /** Directories that others than root can write to, or that do not belong to root. */
+  /** Directories that users other than root can write to, or that do not belong to root. */
   readonly unsafe: readonly string[];
-  /** Path of a Node.js that is recent enough and that root alone can change. */
+  /** Path of a Node.js that is recent enough and that only root can change. */
   readonly runtime?: string;
-  /** Versions of what is there but too old. */
+  /** Versions of runtimes that are too old. */
   readonly oldRuntimes: readonly string[];
-  /** Of all slices that have one there; faulty ones are left out. */
+  /** Policies of all slices on the node; faulty ones are left out. */
   readonly policies: readonly Policy[];
-  /** Texts of the slice's command and rule, where they are there. */
+  /** Texts of the slice's command and rule, where they exist. */
   readonly command?: string;
   readonly rule?: string;
   /** Whether an agent of the slice has been running. */
@@ -33,7 +33,7 @@ echo
 lib=$1 policies=$2 run=$3 slice=$4 login=$5 command=$6 rule=$7
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 say() { printf 'pl-vnm %s %s\\n' "$1" "$2"; }
-# Whether root alone can change a file: it and all directories above it.
+# Whether only root can change a file: it and all directories above it.
 safe() {
   path=$(readlink -f "$1") || return 1
   while :; do
@@ -69,7 +69,9 @@ if [ -S "$run/$slice.sock" ]; then say has socket; fi
 say done survey
 `;
 
-/** `slice` and `login` must have passed their patterns. Throws as `SshSession.exec`, and `failed` when no shell answers. */
+/**
+ * `slice` and `login` must have passed their patterns. Throws as `SshSession.exec`, and `failed` when no shell answers.
+ */
 export async function surveyAsAdmin(
   session: SshSession,
   survey: NodeSurvey,
@@ -81,21 +83,21 @@ export async function surveyAsAdmin(
   const words = [...places, slice, login, attachCommand(survey.lib, slice), rulePath(slice)];
   const { stdout, stderr, code } = await session.exec(`${asRoot(survey)}sh -s -- ${words.join(' ')}`, {
     stdin: Buffer.from(script),
-    what: 'the survey of what is there',
+    what: 'the survey',
     signal,
   });
   const found = parseAdminSurvey(stdout.toString());
   if (found !== undefined) return found;
   const said = stderr.trim() === '' ? '' : `: ${stderr.trim().slice(-1000)}`;
-  throw new VnmError('failed', `${nameOf(session.target)} did not say what is there (exit code ${code})${said}`);
+  throw new VnmError('failed', `the survey on ${nameOf(session.target)} failed (exit code ${code})${said}`);
 }
 
-/** Of the agents' sockets, locks and logs. */
+/** Directory of the agents' sockets, locks and logs. */
 export function runDirectory({ directory }: Pick<NodeSurvey, 'directory'>): string {
   return directory === undefined ? '/run/pl-vnm' : `${directory}/run`;
 }
 
-/** Undefined when the answer is not complete. */
+/** Returns undefined when the answer is incomplete. */
 export function parseAdminSurvey(text: string): AdminSurvey | undefined {
   const lines = [...text.matchAll(/^pl-vnm (\w+) (.*)$/gm)].map(([, key, value]) => ({ key: key!, value: value! }));
   const all = (key: string) => lines.filter((line) => line.key === key).map((line) => line.value);
@@ -122,7 +124,7 @@ function parsePolicy(text: string): Policy[] {
   try {
     return [policySchema.parse(JSON.parse(text.replaceAll('\x1f', '\n')))];
   } catch {
-    // The agent refuses to start with such a one, so it gives no slice anything.
+    // The agent refuses to start with a faulty policy, so it grants no slice anything.
     return [];
   }
 }

@@ -1,4 +1,4 @@
-/** The agent as one file, as it is copied to nodes. */
+/** The agent as one file, in the form that is copied to nodes. */
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
@@ -15,7 +15,9 @@ export interface AgentBundle {
 
 let bundle: Promise<AgentBundle> | undefined;
 
-/** In a checkout built from the sources, once for as long as they stay; in the published package read from next to the other files. */
+/**
+ * Returns the agent. A checkout builds it from the sources, once until they change; the published package contains it.
+ */
 export function agentBundle(): Promise<AgentBundle> {
   bundle ??= loadBundle();
   return bundle;
@@ -27,7 +29,7 @@ async function loadBundle(): Promise<AgentBundle> {
   return { code, digest: createHash('sha256').update(code).digest('hex'), version };
 }
 
-/** How everything that is built becomes modules that run by themselves. */
+/** How everything that is built becomes modules that run on their own. */
 export const bundling = {
   bundle: true,
   platform: 'node',
@@ -38,7 +40,7 @@ export const bundling = {
   },
 } as const;
 
-/** Building takes most of a second of a processor, and every command that connects to a node needs it. */
+/** Building takes almost a second of processor time, and every command that connects to a node needs the result. */
 async function buildOnce(version: string): Promise<Buffer> {
   const kept = packageFile(`node_modules/.cache/pl-vnm/agent-${await digestOfSources()}.mjs`);
   try {
@@ -51,12 +53,14 @@ async function buildOnce(version: string): Promise<Buffer> {
   return code;
 }
 
-/** A checkout that this user may not write to, or a full disk, costs the next command its time, and nothing else. */
+/**
+ * Where this fails (a checkout that this user may not write to, a full disk), the next command only has to build again.
+ */
 async function keep(path: string, code: Buffer): Promise<void> {
   const partial = `${path}.${process.pid}`;
   try {
     await mkdir(dirname(path), { recursive: true });
-    // Several commands may build at once; each file that is there is whole.
+    // Several commands may build at once; a file under this name is always complete.
     await writeFile(partial, code);
     await rename(partial, path);
   } catch {
@@ -64,7 +68,7 @@ async function keep(path: string, code: Buffer): Promise<void> {
   }
 }
 
-/** Of everything that the file may be made from. */
+/** Digest of everything that the file may be made from. */
 async function digestOfSources(): Promise<string> {
   const sources = await readdir(packageFile('src'), { recursive: true });
   const names = [
@@ -80,8 +84,8 @@ async function digestOfSources(): Promise<string> {
 }
 
 /**
- * Node.js loads what an ES module imports before anything of it runs; by `require` each of its own modules is loaded with the part of the
- * agent that uses it. `attach` runs for every connection, and uses few.
+ * Node.js loads the imports of an ES module before any of its code runs. With `require`, each built-in module is loaded
+ * together with the part of the agent that uses it. `attach` runs for every connection and uses few.
  */
 const requiredBuiltins: Plugin = {
   name: 'required-builtins',
@@ -100,7 +104,7 @@ async function build(version: string): Promise<Buffer> {
   // A development dependency, which the published package does not have.
   const esbuild = await import('esbuild');
   const { outputFiles } = await esbuild.build({
-    // File names in the output are relative to it, so that the digest does not depend on where the command runs.
+    // File names in the output are relative to this directory, so the digest does not depend on where the command runs.
     absWorkingDir: packageFile('.'),
     entryPoints: ['src/agent/main.ts'],
     write: false,

@@ -1,4 +1,4 @@
-/** One channel to the agent of a slice: calls go through it, and its end is explained. */
+/** One channel to the agent of a slice: makes calls, and explains why the channel ended. */
 import type { Readable } from 'node:stream';
 import { VnmError } from '../model/errors.ts';
 import type { Method, ParamsInput, Results } from '../vsys/messages.ts';
@@ -8,14 +8,14 @@ import type { SshSession } from './ssh-session.ts';
 
 export interface AgentChannel {
   /**
-   * Errors of the agent, and `timeout`, `interrupted`; when the channel ends before the answer `unreachable`, or `failed` if
-   * the agent has never answered.
+   * Throws the agent's errors, and `timeout`, `interrupted`; when the channel ends before the answer `unreachable`, or
+   * `failed` if the agent has never answered.
    */
   call<M extends Method>(method: M, params: ParamsInput<M>, options?: CallOptions): Promise<Results[M]>;
   /** Why the channel ended, once it has. */
   readonly ended: Promise<VnmError>;
   close(): void;
-  /** Ends it from here, whatever the network does: what waits for an answer fails at once with the error. */
+  /** Ends the channel from this side, whatever the network does: calls in progress fail at once with the error. */
   abandon(error: VnmError): void;
 }
 
@@ -40,7 +40,7 @@ export async function openAgentChannel(session: SshSession, command: string): Pr
     const why = what === '' ? '' : `: ${what}`;
     return answered
       ? new VnmError('unreachable', `the agent on ${place} ended${how}${why}`, {
-          hint: 'try again, which starts it again',
+          hint: 'try again: that restarts the agent',
         })
       : attachingFailed(place, how, why, status === undefined || fault !== undefined);
   };
@@ -52,9 +52,9 @@ export async function openAgentChannel(session: SshSession, command: string): Pr
   rpc.onClose(() => {
     over = true;
     channel.close();
-    // A server may never say that the channel is closed.
+    // A server may never report that the channel is closed.
     setTimeout(() => end(explain(undefined)), session.limits.questionMs).unref();
-    // Node.js reports its end only when all that came in has been read.
+    // Node.js reports the end of the channel only when everything that arrived has been read.
     channel.resume();
   });
   return {
@@ -76,7 +76,7 @@ export async function openAgentChannel(session: SshSession, command: string): Pr
         if (!(error instanceof VnmError)) throw error;
         if (error.code === 'timeout') throw late(place, error);
         if (!over || error.code !== 'unreachable') throw error;
-        // It may be the protocol that ended it, for what came in was no message.
+        // The protocol may have ended the channel because what arrived was not a message.
         if (error.cause instanceof VnmError) fault = error.cause;
         throw await ended;
       }
@@ -84,17 +84,17 @@ export async function openAgentChannel(session: SshSession, command: string): Pr
   };
 }
 
-/** Whether the agent gave the reason; else it was what came in, or the way. */
+/** Whether the agent gave the reason; otherwise it was the input or the network. */
 function isRefusal({ code }: VnmError): boolean {
   return code !== 'invalid-input' && code !== 'unreachable';
 }
 
-/** `isStrange`: it is not the agent that said why. */
+/** `isStrange`: the reason does not come from the agent. */
 function attachingFailed(place: string, how: string, why: string, isStrange: boolean): VnmError {
   const what = `attaching to the agent on ${place} failed${how}${why}`;
   if (!isStrange) return new VnmError('failed', what);
   return new VnmError('unreachable', what, {
-    hint: "see the log of the node's SSH server, and what the login's shell prints",
+    hint: "see the log of the node's SSH server and the output of the login's shell",
   });
 }
 
@@ -102,7 +102,7 @@ function late(place: string, error: VnmError): VnmError {
   return new VnmError('timeout', `the agent on ${place}: ${error.message}`, { hint: error.hint, cause: error });
 }
 
-/** Reads the stream, and gives the last `bytes` of its text when asked. */
+/** Reads the stream; the returned function gives the last `bytes` of its text. */
 function keepLast(stream: Readable, bytes: number): () => string {
   let last = Buffer.alloc(0);
   stream.on('data', (chunk: Buffer) => {

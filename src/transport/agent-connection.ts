@@ -1,4 +1,7 @@
-/** The controller's connection to a node: the agent is put there if need be, started, and called over one kept channel. */
+/**
+ * The controller's connection to a node: puts the agent there if need be, starts it, and calls it over one open
+ * channel.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { messageOf, VnmError } from '../model/errors.ts';
@@ -8,11 +11,11 @@ import { encodePolicy, type Policy, policySchema } from '../vsys/policy.ts';
 import type { CallOptions } from '../vsys/rpc.ts';
 import { type AgentBundle, agentBundle } from './agent-bundle.ts';
 import { type AgentChannel, openAgentChannel } from './agent-channel.ts';
-import { confirming } from './confirm.ts';
+import { withConfirmation } from './confirm.ts';
 import { agentFileName, asRoot, deliver } from './delivery.ts';
 import { attachCommand } from './installed-files.ts';
 import { type NodeSurvey, rootHint, surveyNode } from './node-survey.ts';
-import { patiently } from './patient-call.ts';
+import { patientCall } from './patient-call.ts';
 import { nameOf, patienceHint } from './ssh-errors.ts';
 import { connectSsh, type SshSession } from './ssh-session.ts';
 import type { SshOptions, SshTarget } from './ssh-types.ts';
@@ -22,7 +25,10 @@ export interface AgentTarget extends SshTarget {
 }
 
 export interface AgentOptions extends SshOptions {
-  /** Brought to a node that is ours: it counts, and is written there once something is installed, where the node has none. */
+  /**
+   * Brought to a node of ours: it applies where the node has no policy file, and is written there once something is
+   * installed.
+   */
   readonly policy: Policy;
 }
 
@@ -31,24 +37,28 @@ export interface AgentConnection {
   readonly facts: NodeFacts;
   readonly limits: TimeLimits;
   /**
-   * Errors of the agent, and `timeout`, `interrupted`; `unreachable` when the connection ends before the answer. Without `timeoutMs`
-   * the node's own limit counts, and an agent that does not keep it is given up: the connection ends with that error.
+   * Throws the agent's errors, and `timeout`, `interrupted`; `unreachable` when the connection ends before the answer.
+   * Without `timeoutMs` the node's own limit applies, and an agent that exceeds it is given up: the connection ends
+   * with that error.
    */
   call<M extends Method>(method: M, params: ParamsInput<M>, options?: CallOptions): Promise<Results[M]>;
   readonly exec: SshSession['exec'];
   /**
-   * Called once, at once when it is over already; with an error unless `close` was called. The agent lives on. Answers what takes
-   * the listener back.
+   * Calls the listener once, at once if the connection has ended; with an error unless `close` was called. The agent
+   * lives on. Returns a function that removes the listener.
    */
   onClose(listener: (error?: VnmError) => void): () => void;
   close(): void;
-  /** For a node that is known to be dead: ends with this error, at once, and so does what waits for an answer. */
+  /**
+   * For a node that is known to be dead: ends the connection with this error at once, and with it all calls in
+   * progress.
+   */
   abandon(error: VnmError): void;
 }
 
 /**
- * Throws VnmError `unreachable` (SSH), `unsupported` (no right to install the agent, or no Node.js for it, or an administrator
- * has installed another), `failed` (it could not be copied or does not start), `interrupted`, `timeout`.
+ * Throws VnmError `unreachable` (SSH), `unsupported` (no right to install the agent, no Node.js for it, or an
+ * administrator installed another one), `failed` (it could not be copied or does not start), `interrupted`, `timeout`.
  */
 export async function connectAgent(target: AgentTarget, options: AgentOptions): Promise<AgentConnection> {
   const bundle = await agentBundle();
@@ -65,15 +75,15 @@ export async function connectAgent(target: AgentTarget, options: AgentOptions): 
   }
 }
 
-/** The connections that came about, and why the others did not, by node. */
+/** The connections that were made, and by node why the others were not. */
 export interface Connected {
   readonly connections: AgentConnection[];
   readonly failures: ReadonlyMap<string, unknown>;
 }
 
 /**
- * Connects to all nodes, `concurrency` at a time. When some fail, the others are closed, and one error names each that
- * failed: `unreachable` if one of them is, else as the first; `interrupted` names one.
+ * Connects to all nodes, `concurrency` at a time. When some fail, the others are closed, and one error names each
+ * failed node: `unreachable` if one of them is, otherwise as the first; `interrupted` names one.
  */
 export async function connectAgents(
   targets: readonly AgentTarget[],
@@ -86,7 +96,10 @@ export async function connectAgents(
   throw combine([...failures.values()]);
 }
 
-/** As `connectAgents`, but keeps the connections that came about. `connectOne`: where they come from, errors as `connectAgent`. */
+/**
+ * As `connectAgents`, but keeps the connections that were made. `connectOne` makes them; its errors are those of
+ * `connectAgent`.
+ */
 export async function connectReachable(
   targets: readonly AgentTarget[],
   options: AgentOptions,
@@ -112,7 +125,7 @@ export async function connectReachable(
   };
 }
 
-/** One error for all of them. */
+/** Returns one error for all faults. */
 export function combine(faults: readonly unknown[]): unknown {
   const known = faults.filter((fault) => fault instanceof VnmError);
   const main = known.find((fault) => fault.code === 'unreachable') ?? known[0];
@@ -125,7 +138,10 @@ export function combine(faults: readonly unknown[]): unknown {
   });
 }
 
-/** Makes sure that the agent is there. Returns the command that attaches to it, and how long the node took to say what is there. */
+/**
+ * Makes sure that the agent is there. Returns the command that attaches to it, and how long the survey of the node
+ * took.
+ */
 async function prepareNode(
   session: SshSession,
   slice: string,
@@ -134,7 +150,7 @@ async function prepareNode(
 ): Promise<{ command: string; surveyMs: number }> {
   // The name becomes part of a command.
   if (!policySchema.shape.slice.safeParse(slice).success) {
-    throw new VnmError('invalid-input', `'${slice}' is not the name of a slice`);
+    throw new VnmError('invalid-input', `invalid slice name: '${slice}'`);
   }
   const startMs = performance.now();
   const survey = await surveyNode(session, slice, bundle.digest, signal);
@@ -153,15 +169,15 @@ async function prepareNode(
 }
 
 /**
- * The one command that the login may run as root. Only the very same agent will do: there is no promise that another understands
- * the same requests.
+ * Returns the one command that the login may run as root. Only exactly the same agent is accepted: no other is known to
+ * understand the same requests.
  */
 function installedCommand(session: SshSession, slice: string, bundle: AgentBundle, survey: NodeSurvey): string {
   if (survey.installed === bundle.digest) return `sudo -n ${attachCommand(survey.lib, slice)}`;
   const installed = survey.installed?.slice(0, 12) ?? 'unknown';
   throw new VnmError(
     'unsupported',
-    `the agent that is installed on ${nameOf(session.target)} for slice '${slice}' (digest ${installed}) is another than that of this pl-vnm (version ${bundle.version}, digest ${bundle.digest.slice(0, 12)})`,
+    `the agent installed on ${nameOf(session.target)} for slice '${slice}' (digest ${installed}) differs from that of this pl-vnm (version ${bundle.version}, digest ${bundle.digest.slice(0, 12)})`,
     {
       hint: `have the administrator of the node run, with this version: pl-vnm agent install SLICE.yaml --node ${session.target.node}`,
     },
@@ -169,8 +185,8 @@ function installedCommand(session: SshSession, slice: string, bundle: AgentBundl
 }
 
 /**
- * Attaches to the slice's agent. One of another version that is still running is ended first, once, and so is one that was brought
- * another policy and has nothing installed: the slice file was changed since.
+ * Attaches to the slice's agent. First stops, once, a running agent of another version, or one that was brought another
+ * policy and has nothing installed: the slice file has changed since.
  */
 async function attachCurrent(
   session: SshSession,
@@ -188,28 +204,29 @@ async function attachCurrent(
   const { version, digest, pid } = second.facts.agent;
   throw new VnmError(
     'failed',
-    `the agent on ${nameOf(session.target)} is another than this one (version ${version}, digest ${digest.slice(0, 12)}, pid ${pid}), and still is after it was told to end`,
-    { hint: 'does another controller with another version use this slice at the same time?' },
+    `the agent on ${nameOf(session.target)} still differs from that of this pl-vnm after a shutdown (version ${version}, digest ${digest.slice(0, 12)}, pid ${pid})`,
+    { hint: 'check whether a controller of another version uses this slice at the same time' },
   );
 }
 
-/** Tells the agent to end, and waits until it has. Throws VnmError `conflict` while something is armed. */
+/** Asks the agent to stop, and waits until it has. Throws VnmError `conflict` while something is armed. */
 export async function endAgent(
   { limits }: SshSession,
   channel: AgentChannel,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   await channel.call('shutdown', {}, { timeoutMs: limits.stepMs, signal }).catch((error: unknown) => {
-    // It may be gone before its answer is through.
+    // The agent may be gone before its answer arrives.
     if (!(error instanceof VnmError) || error.code !== 'unreachable') throw error;
   });
-  // The channel ends with it; before that another attempt would meet the same one. The next call tells of an interruption.
+  // The channel ends with the agent; until then another attempt would meet the same agent. The next call reports an
+  // interruption.
   const patience = sleep(limits.stepMs, undefined, { ref: false, ...(signal && { signal }) }).catch(() => undefined);
   await Promise.race([channel.ended, patience]);
   channel.close();
 }
 
-/** Opens a channel by a command that attaches. Throws as `openAgentChannel` and its calls. */
+/** Opens a channel with a command that attaches. Throws as `openAgentChannel` and its calls. */
 export async function attach(
   session: SshSession,
   command: string,
@@ -234,7 +251,7 @@ function connectionOf(session: SshSession, channel: AgentChannel, facts: NodeFac
   const ended = channel.ended.then((error) => (isOurs ? undefined : error));
   void ended.then((error) => {
     isOver = true;
-    // Without its agent the session is of no use.
+    // Without its agent the session is useless.
     session.close();
     for (const listener of listeners) listener(error);
     listeners.clear();
@@ -243,10 +260,10 @@ function connectionOf(session: SshSession, channel: AgentChannel, facts: NodeFac
     node: session.target.node,
     facts,
     limits: session.limits,
-    call: confirming(patiently(session, channel), session.limits.confirmMs),
+    call: withConfirmation(patientCall(session, channel), session.limits.confirmMs),
     exec: session.exec,
     onClose: (listener) => {
-      // A promise would hold the listeners for as long as the connection lasts.
+      // A promise would keep the listeners for as long as the connection lasts.
       listeners.add(listener);
       if (isOver) void ended.then((error) => listeners.delete(listener) && listener(error));
       return () => void listeners.delete(listener);

@@ -1,4 +1,4 @@
-/** Puts the agent on a shared node for one slice, as the node's administrator: all of it, or nothing. */
+/** Installs the agent on a shared node for one slice, as the node's administrator: all of it, or nothing. */
 import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { messageOf, VnmError } from '../model/errors.ts';
@@ -39,14 +39,15 @@ export interface InstalledAgent {
   readonly runtime: string;
   readonly policy: Policy;
   readonly change: 'installed' | 'updated' | 'unchanged';
-  /** Why the agent that is running goes on with what it was started with. */
+  /** Why the running agent keeps the program and policy that it was started with. */
   readonly stillRunning?: string;
 }
 
 /**
- * `makePolicy` gets the policies that bind on the node, and the slice's own. Throws VnmError `unreachable`, `unsupported` (the
- * administrator's login cannot become root, the node lacks something, or others than root could change what is installed), `not-found` (no such
- * login), `forbidden` (the login is root), `failed` (with what did not work; then nothing was changed), and what `makePolicy` throws.
+ * `makePolicy` gets the policies that bind on the node, and the slice's own. Throws VnmError `unreachable`,
+ * `unsupported` (the administrator's login cannot become root, the node lacks something, or users other than root could
+ * change what is installed), `not-found` (no such login), `forbidden` (the login is root), `failed` (says what did not
+ * work; nothing was changed), and what `makePolicy` throws.
  */
 export async function installAgent(
   target: InstallTarget,
@@ -85,7 +86,7 @@ export async function installAgent(
   }
 }
 
-/** Leaves out policies that `doctor` of an earlier version left: they have nothing installed, and no administrator wrote them. */
+/** Leaves out policies that `doctor` of an earlier version wrote: they have nothing installed, and no administrator. */
 async function binding(
   session: SshSession,
   survey: NodeSurvey,
@@ -122,17 +123,17 @@ function checkNode(session: SshSession, found: AdminSurvey, login: string): void
   }
   if (found.uid === undefined) {
     throw new VnmError('not-found', `${place} has no login '${login}'`, {
-      hint: "make it there, or name the slice's login with --login",
+      hint: "create it there, or give the slice's login with --login",
     });
   }
   if (found.uid === 0) {
-    throw new VnmError('forbidden', `the login '${login}' of ${place} is root, which nothing confines`, {
+    throw new VnmError('forbidden', `the login '${login}' of ${place} is root and cannot be confined`, {
       hint: 'give the slice a login of its own',
     });
   }
   if (found.unsafe.length > 0) {
-    throw new VnmError('unsupported', `others than root may change what is in ${found.unsafe.join(', ')} on ${place}`, {
-      hint: `they and all directories above them must belong to root: chown root DIRECTORY; chmod go-w DIRECTORY`,
+    throw new VnmError('unsupported', `users other than root may change ${found.unsafe.join(', ')} on ${place}`, {
+      hint: `let only root change these and all directories above: chown root DIRECTORY; chmod go-w DIRECTORY`,
     });
   }
 }
@@ -155,10 +156,13 @@ function changeOf(survey: NodeSurvey, found: AdminSurvey, wanted: Wanted): Insta
   return isSame ? 'unchanged' : 'updated';
 }
 
-/** Constant. Arguments: what was delivered to, and the directory above it, which goes if nothing else is in it. */
+/** Constant. Arguments: the directory of the delivered files, and the one above it, which is removed if it is empty. */
 const cleanUp = 'rm -rf "$1"; rmdir "$2" 2> /dev/null; exit 0';
 
-/** Everything goes to a directory of root's first, and from there to its place by one command, which takes all back if it fails. */
+/**
+ * Copies everything to a directory of root's first; from there one command moves it into place, and undoes all if it
+ * fails.
+ */
 async function put(
   session: SshSession,
   { slice, login }: InstallTarget,
@@ -184,20 +188,20 @@ async function put(
       const own = await runtimeParcel(session, { lib: staging, system, hasGzip, oldRuntimes: found.oldRuntimes });
       parcels.push(own);
     }
-    // All have ended before the directory goes, or a late one would make it again.
+    // All copies have ended before the directory is removed; a late one would create it again.
     const sent = await Promise.allSettled(parcels.map((parcel) => send(session, survey, parcel, signal)));
     for (const one of sent) if (one.status === 'rejected') throw one.reason;
     if (found.runtime === undefined) await checkRuntime(session, `${staging}/node`, signal);
     await placeFiles(session, survey, { staging, slice, login }, signal);
   } finally {
-    // Also when it was interrupted, but not when the connection is gone.
+    // Also after an interruption, but not when the connection is gone.
     await session.exec(`${asRoot(survey)}sh -c '${cleanUp}' sh ${staging} ${survey.lib}`).catch((error: unknown) => {
       if (!(error instanceof VnmError)) throw error;
     });
   }
 }
 
-/** Has an agent that runs with another program or policy ended; whoever attaches next starts the new one. */
+/** Stops an agent that runs another program or policy; the next attach starts the new one. */
 async function renew(
   session: SshSession,
   survey: NodeSurvey,
@@ -215,7 +219,7 @@ async function renew(
   } catch (error) {
     // Something is armed.
     if (!(error instanceof VnmError) || error.code !== 'conflict') throw error;
-    return `the agent with pid ${facts.agent.pid} goes on as it was started: ${messageOf(error)}`;
+    return `the agent with pid ${facts.agent.pid} keeps running as it was started: ${messageOf(error)}`;
   } finally {
     channel.close();
   }

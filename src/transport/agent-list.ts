@@ -1,4 +1,4 @@
-/** What slices are on a node, as its root sees it; and forgetting one that has nothing there. */
+/** Lists the slices on a node, as its root sees them, and forgets one that has nothing there. */
 import { VnmError } from '../model/errors.ts';
 import type { Policy } from '../vsys/policy.ts';
 import { agentBundle } from './agent-bundle.ts';
@@ -16,9 +16,9 @@ export async function listAgents(target: SshTarget, options: SshOptions): Promis
 }
 
 /**
- * Removes the policy of a slice, and ends its agent. Answers whether there was any. Throws VnmError `conflict` where something of the
- * slice is installed, or an administrator installed its agent; and as `listAgents`. `fallback`: its policy, where the node has none.
- * `checkOnly`: removes nothing.
+ * Removes the policy of a slice, and stops its agent. Returns whether there was any. Throws VnmError `conflict` where
+ * something of the slice is installed, or an administrator installed its agent; and as `listAgents`. `fallback`: its
+ * policy, where the node has none. `checkOnly`: removes nothing.
  */
 export async function forgetAgent(
   target: SshTarget,
@@ -29,7 +29,7 @@ export async function forgetAgent(
   return asAdministrator(target, options, async (session, survey) => {
     const found = (await listSlices(session, survey, options, fallback)).find((one) => one.slice === slice);
     if (found === undefined) {
-      // What all slices share may be left of it.
+      // Files that all slices share may be left over.
       if (!checkOnly) await removeAgent(session, survey, slice, options);
       return false;
     }
@@ -38,7 +38,7 @@ export async function forgetAgent(
     if (found.by === 'administrator') {
       const login = found.login === undefined ? '' : ` for login '${found.login}'`;
       throw new VnmError('conflict', `an administrator installed the agent of slice '${slice}' on ${place}${login}`, {
-        hint: 'the administrator takes it off: pl-vnm agent uninstall SLICE.yaml',
+        hint: 'have the administrator run: pl-vnm agent uninstall SLICE.yaml',
       });
     }
     if (!checkOnly) await removeAgent(session, survey, slice, options);
@@ -54,7 +54,7 @@ async function asAdministrator<T>(
   const { digest } = await agentBundle();
   const session = await connectSsh(target, options);
   try {
-    // Any slice's name will do: where the files are does not depend on it.
+    // Any slice name is fine: the paths do not depend on it.
     const survey = await surveyNode(session, 'pl-vnm', digest, options.signal);
     requireRoot(session, survey);
     return await body(session, survey);

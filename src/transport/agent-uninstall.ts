@@ -1,4 +1,4 @@
-/** Takes a slice's agent off a node, as the node's administrator. */
+/** Removes a slice's agent from a node, as the node's administrator. */
 import { VnmError } from '../model/errors.ts';
 import type { Policy } from '../vsys/policy.ts';
 import { runDirectory, surveyAsAdmin } from './admin-survey.ts';
@@ -15,8 +15,9 @@ import { connectSsh, type SshSession } from './ssh-session.ts';
 import type { SshOptions } from './ssh-types.ts';
 
 /**
- * Constant. First the rule goes, so that no one attaches any more, then the policy, without which no agent starts; then an agent that
- * is there all the same is ended: whoever has its lock. What all slices share goes with the last one.
+ * Constant. Removes the rule first, so that no one attaches any more, then the policy, without which no agent starts;
+ * then stops an agent that runs all the same: the process that holds its lock. Files that all slices share go with the
+ * last slice.
  */
 const removeScript = `
 lib=$1 policies=$2 run=$3 slice=$4 command=$5 rule=$6
@@ -31,7 +32,7 @@ for file in /proc/[0-9]*/fd/*; do
   done
 done
 rm -f "$run/$slice.sock" "$run/$slice.lock" "$run/$slice.pending" "$run/$slice.log" "$run/$slice.log.old" || exit 1
-# A slice that is only looked at has an agent and no policy.
+# A slice with nothing installed has an agent and no policy.
 needed=no
 for file in "$policies"/*.json "$run"/*.sock; do
   if [ -e "$file" ]; then needed=yes; fi
@@ -44,8 +45,9 @@ exit 0
 `;
 
 /**
- * Answers whether there was anything to remove. `fallback`: the slice's policy, where the node has none. Throws VnmError `conflict` while
- * something of the slice is installed on the node, or armed; `unreachable`, `unsupported` (the login cannot become root), `failed`.
+ * Returns whether there was anything to remove. `fallback`: the slice's policy, where the node has none. Throws
+ * VnmError `conflict` while something of the slice is installed on the node, or armed; `unreachable`, `unsupported`
+ * (the login cannot become root), `failed`.
  */
 export async function uninstallAgent(target: InstallTarget, options: SshOptions, fallback?: Policy): Promise<boolean> {
   const { digest } = await agentBundle();
@@ -66,7 +68,10 @@ export async function uninstallAgent(target: InstallTarget, options: SshOptions,
   }
 }
 
-/** Removes all that a slice's agent has there, and ends it; what all slices share goes with the last. Throws VnmError `failed`. */
+/**
+ * Removes everything that a slice's agent has there, and stops it; files that all slices share go with the last slice.
+ * Throws VnmError `failed`.
+ */
 export async function removeAgent(
   session: SshSession,
   survey: NodeSurvey,
@@ -78,7 +83,7 @@ export async function removeAgent(
   await runScript(session, survey, removeScript, [...words, ...files], options);
 }
 
-/** Asked first, since an agent refuses while something is armed. */
+/** Asks the agent first, because it refuses while something is armed. */
 async function endRunning(
   session: SshSession,
   survey: NodeSurvey,
@@ -94,7 +99,7 @@ async function endRunning(
   }
 }
 
-/** The words must be plain. Answers what it printed. */
+/** The words must be plain. Returns what the script printed. */
 async function runScript(
   session: SshSession,
   survey: NodeSurvey,
@@ -107,6 +112,6 @@ async function runScript(
   if (code === 0) return stdout.toString();
   throw new VnmError(
     'failed',
-    `the agent could not be taken off ${nameOf(session.target)}: ${stderr.trim() || `exit code ${code}`}`,
+    `the agent could not be removed from ${nameOf(session.target)}: ${stderr.trim() || `exit code ${code}`}`,
   );
 }

@@ -4,10 +4,10 @@ import type { CallOptions } from '../vsys/rpc.ts';
 export type Call = <M extends Method>(method: M, params: ParamsInput<M>, options?: CallOptions) => Promise<Results[M]>;
 
 /**
- * Sends back at once what an answer wants to have confirmed: that it arrived shows that the way from the node is not cut. `withinMs`:
- * how long the node must wait for that.
+ * Confirms at once an answer that asks for it: that it arrived shows that the path from the node is not cut.
+ * `withinMs`: how long the node must wait for that.
  */
-export function confirming(call: Call, withinMs: number = defaultConfirmMs): Call {
+export function withConfirmation(call: Call, withinMs: number = defaultConfirmMs): Call {
   return async (method, params, options) => {
     const asked = method === 'apply' ? { confirmWithinMs: withinMs, ...params } : params;
     const answer = await call(method, asked, options);

@@ -1,4 +1,4 @@
-/** Puts the agent and a Node.js runtime on a node that is ours. */
+/** Puts the agent and a Node.js runtime on a node of ours. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -17,19 +17,20 @@ export interface Parcel {
   readonly directory: string;
   readonly name: string;
   readonly mode: '0755' | '0644' | '0440';
-  /** Of the content as stored there. */
+  /** Size and digest of the content as stored there. */
   readonly bytes: number;
   readonly sha256: string;
   /** Turns the stream back into the content. */
   readonly decoder: 'cat' | 'gzip -dc';
   readonly stream: () => Readable;
-  /** Whether a file that has that name by then stays. */
+  /** Whether a file that has this name by then stays. */
   readonly keepExisting: boolean;
 }
 
 /**
- * Constant, one line without quotes inside, so that every usual login shell hands it to `sh` unchanged. Arguments: directory,
- * name, mode, size, sha256, decoder, `keep` or `replace`. The file appears under its name whole or not at all.
+ * Constant, one line without quotes inside, so that every usual login shell passes it to `sh` unchanged. Arguments:
+ * directory, name, mode, size, sha256, decoder, `keep` or `replace`. The file appears under its name complete or not at
+ * all.
  */
 const receive = [
   'umask 022',
@@ -40,14 +41,14 @@ const receive = [
   'size=$(($(wc -c < "$tmp")))',
   'sum=$5',
   'if command -v sha256sum > /dev/null; then sum=$(sha256sum < "$tmp" | cut -c 1-64); fi',
-  'if [ "$size $sum" != "$4 $5" ]; then echo "what arrived is not what was sent" >&2; exit 1; fi',
+  'if [ "$size $sum" != "$4 $5" ]; then echo "the received file differs from the one that was sent" >&2; exit 1; fi',
   'chmod "$3" "$tmp" || exit',
   'if [ "$7" = keep ]; then ln "$tmp" "$1/$2" || [ -f "$1/$2" ]; else mv -f "$tmp" "$1/$2"; fi',
 ].join('; ');
 
 /**
- * Copies what the survey found missing; what is there stays. Returns the path of the Node.js runtime to use. Throws VnmError
- * `failed` when a copy fails, `unsupported` when there is no way to a runtime.
+ * Copies what the survey found missing; what is there stays. Returns the path of the Node.js runtime to use. Throws
+ * VnmError `failed` when a copy fails, `unsupported` when no runtime can be provided.
  */
 export async function deliver(
   session: SshSession,
@@ -67,7 +68,7 @@ export async function deliver(
   return runtime;
 }
 
-/** The words to put before a command that must run as root. */
+/** Returns the words to put before a command that must run as root. */
 export function asRoot(survey: NodeSurvey): string {
   return survey.root === 'sudo' ? 'sudo -n ' : '';
 }
@@ -86,7 +87,7 @@ export function plain(content: Buffer): Pick<Parcel, 'bytes' | 'sha256' | 'decod
   return { bytes: content.length, sha256, decoder: 'cat', stream: () => Readable.from([content]) };
 }
 
-/** This process's own Node.js, if that can run on the node. */
+/** Returns this process's own Node.js, if it can run on the node. */
 export async function runtimeParcel(
   session: SshSession,
   survey: Pick<NodeSurvey, 'lib' | 'system' | 'oldRuntimes' | 'hasGzip'>,
@@ -96,7 +97,7 @@ export async function runtimeParcel(
     const old = survey.oldRuntimes.length === 0 ? '' : `, only ${survey.oldRuntimes.join(' and ')}`;
     throw new VnmError(
       'unsupported',
-      `${nameOf(session.target)} has no Node.js ${oldestRuntime} or newer${old}, and is ${survey.system}, so that of this machine (${own}) does not run there`,
+      `${nameOf(session.target)} has no Node.js ${oldestRuntime} or newer${old}; it is ${survey.system}, so this machine's (${own}) does not run there`,
       { hint: `install Node.js ${oldestRuntime} or newer there` },
     );
   }
@@ -108,7 +109,7 @@ export async function runtimeParcel(
     bytes: (await stat(path)).size,
     sha256: await digestOf(path),
     decoder: survey.hasGzip ? 'gzip -dc' : 'cat',
-    // The command reports a fault of the stream that it reads from.
+    // The command reports a fault of the stream that it reads.
     stream: () =>
       pipeline(createReadStream(path), survey.hasGzip ? createGzip({ level: 1 }) : new PassThrough(), () => undefined),
     keepExisting: false,
@@ -140,11 +141,11 @@ export async function send(
   throw new VnmError(
     'failed',
     `${parcel.what} could not be copied to ${nameOf(session.target)}: ${stderr.trim() || `exit code ${code}`}`,
-    { hint: `is there room in ${directory}, and may root write there?` },
+    { hint: `check that ${directory} has room and that root may write there` },
   );
 }
 
-/** Throws VnmError `unsupported` when it does not run there. */
+/** Throws VnmError `unsupported` when the runtime does not run there. */
 export async function checkRuntime(session: SshSession, path: string, signal: AbortSignal | undefined): Promise<void> {
   const { code, stderr } = await session.exec(`${path} --version`, { what: 'the first run of Node.js', signal });
   if (code === 0) return;

@@ -21,11 +21,11 @@ import {
 import { type Place, type Reason, unreachable } from './ssh-errors.ts';
 
 export interface HostKeyGuard {
-  /** To offer to the server, in this order. */
+  /** The algorithms to offer to the server, in this order. */
   readonly algorithms: HostKeyAlgorithm[];
-  /** Whether a key of the server is on file. */
+  /** Whether known_hosts has a key of the server. */
   readonly isKnown: boolean;
-  /** Whether to go on with this key. ssh2 asks again whenever session keys are renewed. */
+  /** Whether to continue with this key. ssh2 asks again whenever session keys are renewed. */
   accepts(key: Buffer): boolean;
   /** Why a key was not accepted. */
   refusal(): VnmError | undefined;
@@ -40,7 +40,7 @@ export function hostKeyGuard(place: Place & { knownHostsPath?: string }, acceptN
   let refusal: VnmError | undefined;
 
   const judge = (key: Buffer): VnmError | undefined => {
-    // Reading, judging and adding happen in one go, so that connections made at the same time trust one key, not two.
+    // Reading, judging and adding are one step, so that simultaneous connections trust one key, not two.
     const verdict = verifyHostKey(files, place.host, place.port, key);
     if (verdict.status === 'known') return undefined;
     if (verdict.status !== 'unknown' || !acceptNew) return unreachable(place, explain(place, verdict, key, files));
@@ -70,9 +70,9 @@ function explain(place: Place, verdict: HostKeyVerdict, key: Buffer, files: read
   }
   if (verdict.status === 'changed') {
     return {
-      reason: `its host key has changed to ${shown}, ${verdict.file}:${verdict.line} has another`,
+      reason: `its host key has changed to ${shown}; ${verdict.file}:${verdict.line} has another one`,
       hint:
-        'someone may be listening in; if the change is known to be right, remove the old key: ' +
+        'someone may be intercepting the connection; if you know that the change is legitimate, remove the old key: ' +
         `ssh-keygen -R '${hostLabel(place.host, place.port)}' -f ${verdict.file}`,
     };
   }

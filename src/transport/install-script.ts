@@ -1,4 +1,4 @@
-/** The one command that puts what was delivered in its place, or takes everything back. */
+/** The one command that moves the delivered files into place, or undoes everything. */
 import { VnmError } from '../model/errors.ts';
 import { asRoot } from './delivery.ts';
 import { attachCommand, rulePath } from './installed-files.ts';
@@ -7,8 +7,9 @@ import { nameOf } from './ssh-errors.ts';
 import type { SshSession } from './ssh-session.ts';
 
 /**
- * Constant, given to `sh` as its standard input. The rule comes last, and then the login tries it: a rule that sudo does not read, or
- * an agent that does not start, is found now. Each file appears under its name whole, by a rename in its directory.
+ * Constant, given to `sh` as its standard input. The rule comes last, and then the login tries it: this reveals a rule
+ * that sudo does not read, or an agent that does not start. Each file appears under its name complete, by a rename in
+ * its directory.
  */
 const script = `
 umask 022
@@ -50,11 +51,11 @@ put policy "$policies/$slice.json"
 put command "$command"
 put rule "$rule"
 said=$(runuser -u "$login" -- sudo -n "$command" </dev/null 2>&1 >/dev/null) ||
-  fail "$login cannot attach by the sudo rule: \${said:-no reason given}"
+  fail "$login cannot attach with the sudo rule: \${said:-no reason given}"
 done=yes
 `;
 
-/** Throws VnmError `failed` with what did not work; then the node is as it was. */
+/** Throws VnmError `failed`, which says what did not work; the node is then as before. */
 export async function placeFiles(
   session: SshSession,
   survey: NodeSurvey,

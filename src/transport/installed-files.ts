@@ -1,23 +1,23 @@
-/** What `agent install` puts on a shared node for a slice: its files' names and texts. All belong to root. */
+/** The files that `agent install` puts on a shared node for a slice: names and texts. All belong to root. */
 import type { NodeSurvey } from './node-survey.ts';
 
-/** The one command that the slice's login may run as root, without arguments. */
+/** Returns the one command that the slice's login may run as root, without arguments. */
 export function attachCommand(lib: string, slice: string): string {
   return `${lib}/attach-${slice}`;
 }
 
-/** The sudo rule's file. `sudo` would not read one with a dot in its name, and a slice's name has none. */
+/** Returns the path of the sudo rule. `sudo` ignores files with a dot in their name, and slice names have none. */
 export function rulePath(slice: string): string {
   return `/etc/sudoers.d/pl-vnm-${slice}`;
 }
 
-/** Only directories that the system's administrator alone can write to. */
+/** Directories that only root can write to. */
 const searchPath = '/usr/sbin:/usr/bin:/sbin:/bin';
 
 /**
- * The command: it starts the agent's program in a directory, with a core limit and with an environment that are written down here, so
- * that nothing of the login's gets through, whatever the node's sudo is set to keep. A core of root's would show what is in its
- * memory, in a directory of the login's choice. `agent`: the file's name.
+ * Returns the command's text. It starts the agent's program in a directory, with a core limit and an environment that
+ * are fixed here, so that nothing of the login's gets through, whatever the node's sudo is set to keep. A core of
+ * root's would reveal its memory, in a directory of the login's choice. `agent`: the file's name.
  */
 export function attachScript(
   { lib, directory }: Pick<NodeSurvey, 'lib' | 'directory'>,
@@ -33,7 +33,7 @@ exec /usr/bin/env -i ${environment.join(' ')} ${runtime} ${lib}/${agent} attach 
 `;
 }
 
-/** The two quotes at the end forbid all arguments. `login` must have passed `loginPattern`. */
+/** Returns the sudo rule. The two quotes at the end forbid all arguments. `login` must have passed `loginPattern`. */
 export function ruleText(lib: string, slice: string, login: string): string {
   const command = attachCommand(lib, slice);
   return `# Made by pl-vnm agent install: the login of slice '${slice}' may attach to the slice's agent.
@@ -42,5 +42,5 @@ ${login} ALL=(root) NOPASSWD: NOSETENV: ${command} ""
 `;
 }
 
-/** Names that sudo takes for a user and nothing else: aliases, and ALL, begin with a capital. */
+/** Names that sudo reads as a user and nothing else: aliases, and ALL, begin with a capital. */
 export const loginPattern = /^[a-z_][A-Za-z0-9_.-]{0,31}$/;

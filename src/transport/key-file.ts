@@ -9,23 +9,23 @@ export interface ParsedKeyFile {
   readonly hint?: string;
 }
 
-const strange: ParsedKeyFile = { fault: 'is no private key' };
+const strange: ParsedKeyFile = { fault: 'is not a private key' };
 
-/** `content`: of the file, a character per byte. */
+/** `content`: the file's bytes, one character each. */
 export function parseKeyFile(content: string): ParsedKeyFile {
-  // As from an editor of Windows, or pasted without its last line's end.
+  // The file may come from a Windows editor, or lack the end of its last line.
   const text = `${content
     .replace(/^\u00ef\u00bb\u00bf/, '')
     .replaceAll('\r\n', '\n')
     .trim()}\n`;
   if (/^(ssh-|ecdsa-|sk-)\S+ AAAA|^---- BEGIN SSH2 PUBLIC KEY|^-----BEGIN (RSA )?PUBLIC KEY/.test(text)) {
-    return { fault: 'is a public key', hint: 'name the file of the private key, which has no .pub at its end' };
+    return { fault: 'is a public key', hint: 'give the file of the private key, whose name does not end in .pub' };
   }
   if (text.startsWith('-----BEGIN ENCRYPTED PRIVATE KEY-----')) return { fault: 'is encrypted' };
   if (isOfToken(text)) {
     return {
       fault: 'is a FIDO key, which only its token can use',
-      hint: 'FIDO keys are not possible yet: name another key that the node accepts',
+      hint: 'FIDO keys are not supported yet: give another key that the node accepts',
     };
   }
   const key = text.startsWith('-----BEGIN PRIVATE KEY-----') ? fromPkcs8(text) : Buffer.from(text, 'latin1');
@@ -45,7 +45,7 @@ function atobBytes(text: string): string {
   return Buffer.from(text, 'base64').toString('latin1');
 }
 
-/** PKCS #8, as `openssl` writes it, in a format that ssh2 reads; undefined for other kinds of keys. */
+/** Converts PKCS #8, as `openssl` writes it, to a format that ssh2 reads; undefined for other kinds of keys. */
 function fromPkcs8(text: string): Buffer | undefined {
   let key: KeyObject;
   try {
@@ -58,7 +58,7 @@ function fromPkcs8(text: string): Buffer | undefined {
   return key.asymmetricKeyType === 'ed25519' ? ed25519(key) : undefined;
 }
 
-/** OpenSSH's own format (PROTOCOL.key of its sources). */
+/** Writes OpenSSH's own format (PROTOCOL.key of its sources). */
 function ed25519(key: KeyObject): Buffer {
   const { x, d } = key.export({ format: 'jwk' });
   const [open, secret] = [Buffer.from(x!, 'base64url'), Buffer.from(d!, 'base64url')];

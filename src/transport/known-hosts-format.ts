@@ -1,4 +1,4 @@
-/** The known_hosts format of OpenSSH (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT"): parsing and matching, without any I/O. */
+/** Parses and matches the known_hosts format of OpenSSH (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT"), without any I/O. */
 import { createHash, createHmac } from 'node:crypto';
 
 /** One usable line of a known_hosts file. */
@@ -18,7 +18,10 @@ export type HostKeyVerdict =
   | { readonly status: 'known' | 'unknown' }
   | { readonly status: 'changed' | 'revoked'; readonly file: string; readonly line: number };
 
-/** The lines that hold a host key. Comments, certificate authorities and damaged lines are left out, as OpenSSH does. */
+/**
+ * Returns the lines that hold a host key. Leaves out comments, certificate authorities and damaged lines, as OpenSSH
+ * does.
+ */
 export function parseKnownHosts(text: string, file: string): KnownHost[] {
   return text.split('\n').flatMap((line, index) => parseLine(line, file, index + 1) ?? []);
 }
@@ -36,12 +39,12 @@ function parseLine(text: string, file: string, line: number): KnownHost | undefi
 }
 
 /**
- * What the entries say about a server's key. A host that is known only by other keys, of whichever type, has changed:
- * else an attacker would need only to offer a type that is not on file.
+ * Returns what the entries say about a server's key. A host that is known only by other keys, of whichever type, has
+ * changed: otherwise an attacker would only need to offer a type that known_hosts lacks.
  */
 export function checkHostKey(entries: readonly KnownHost[], host: string, port: number, key: Buffer): HostKeyVerdict {
   const named = entries.filter((entry) => matchesHost(entry.hosts, hostLabel(host, port)));
-  // As OpenSSH does, a key on file for the host without a port is good for its other ports, too.
+  // As in OpenSSH, a key of the host without a port is valid for its other ports, too.
   const portless = entries.filter((entry) => matchesHost(entry.hosts, hostLabel(host, 22)));
   const same = [...named, ...portless].filter((entry) => entry.key.equals(key));
   const revoked = same.find((entry) => entry.revoked);
@@ -62,7 +65,10 @@ const hostKeyAlgorithms = [
 
 export type HostKeyAlgorithm = (typeof hostKeyAlgorithms)[number]['algorithm'];
 
-/** The host key algorithms to offer, those first whose keys are on file: a server with several keys then shows a known one. */
+/**
+ * Returns the host key algorithms to offer, first those of known keys: a server with several keys then shows a known
+ * one.
+ */
 export function preferredAlgorithms(entries: readonly KnownHost[], host: string, port: number): HostKeyAlgorithm[] {
   const names = [hostLabel(host, port), hostLabel(host, 22)];
   const known = new Set(
@@ -75,12 +81,12 @@ export function preferredAlgorithms(entries: readonly KnownHost[], host: string,
   return [...first, ...rest].map(({ algorithm }) => algorithm);
 }
 
-/** Whether a key of the host is on file. */
+/** Whether a key of the host is known. */
 export function hasHostKey(entries: readonly KnownHost[], host: string, port: number): boolean {
   return entries.some((entry) => !entry.revoked && matchesHost(entry.hosts, hostLabel(host, port)));
 }
 
-/** The line, from 1, of the first certificate authority for the host. */
+/** Returns the line, from 1, of the first certificate authority for the host. */
 export function findAuthority(text: string, host: string, port: number): number | undefined {
   const index = text.split('\n').findIndex((line) => {
     const [marker, hosts = ''] = line.trim().split(/\s+/);
@@ -90,23 +96,25 @@ export function findAuthority(text: string, host: string, port: number): number 
   return index === -1 ? undefined : index + 1;
 }
 
-/** The line to append for a host and its key, with its newline. */
+/** Returns the line to append for a host and its key, with its newline. */
 export function formatKnownHost(host: string, port: number, key: Buffer): string {
   return `${hostLabel(host, port)} ${keyTypeOf(key)} ${key.toString('base64')}\n`;
 }
 
-/** How known_hosts writes a host: `host`, or `[host]:port` when the port is not 22. */
+/** Returns the host as known_hosts writes it: `host`, or `[host]:port` when the port is not 22. */
 export function hostLabel(host: string, port: number): string {
   const name = host.toLowerCase();
   return port === 22 ? name : `[${name}]:${port}`;
 }
 
-/** `SHA256:...` as ssh and ssh-keygen print it. */
+/** Returns `SHA256:...` as ssh and ssh-keygen print it. */
 export function fingerprint(key: Buffer): string {
   return `SHA256:${createHash('sha256').update(key).digest('base64').replace(/=+$/, '')}`;
 }
 
-/** The type that a public key names itself (its first string, RFC 4253 section 6.6); empty when there is none. */
+/**
+ * Returns the type that a public key names itself (its first string, RFC 4253 section 6.6); empty when there is none.
+ */
 export function keyTypeOf(key: Buffer): string {
   if (key.length < 4) return '';
   return key.toString('latin1', 4, 4 + key.readUInt32BE(0));

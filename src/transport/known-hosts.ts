@@ -1,4 +1,4 @@
-/** The known_hosts files of this machine: reading them, and adding a host. */
+/** Reads the known_hosts files of this machine, and adds hosts. */
 import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -13,7 +13,7 @@ import {
   parseKnownHosts,
 } from './known-hosts-format.ts';
 
-/** The files to consult, in order: `extra` (the local testbed's), the user's, the system's. */
+/** Returns the files to consult, in order: `extra` (the local testbed's), the user's, the system's. */
 export function knownHostsFiles(extra?: string): string[] {
   return [...(extra === undefined ? [] : [extra]), userKnownHostsFile(), '/etc/ssh/ssh_known_hosts'];
 }
@@ -22,20 +22,23 @@ export function userKnownHostsFile(): string {
   return join(homedir(), '.ssh', 'known_hosts');
 }
 
-/** Of some hundred thousand hosts. */
+/** Enough for some hundred thousand hosts. */
 const maxBytes = 32 * 1024 * 1024;
 
-/** The entries of all files that exist. Throws VnmError `unreachable` when one cannot be read: no host can be trusted then. */
+/**
+ * Returns the entries of all files that exist. Throws VnmError `unreachable` when one cannot be read: no host can be
+ * trusted then.
+ */
 export function readKnownHosts(files: readonly string[]): KnownHost[] {
   return files.flatMap((file) => parseKnownHosts(readIfThere(file), file));
 }
 
-/** Whether the key that `host`:`port` shows is the one on file; a missing file is an empty one. */
+/** Checks the key that `host`:`port` shows; a missing file is an empty one. */
 export function verifyHostKey(files: readonly string[], host: string, port: number, key: Buffer): HostKeyVerdict {
   return checkHostKey(readKnownHosts(files), host, port, key);
 }
 
-/** Where a certificate authority for the host is. */
+/** Returns where a certificate authority for the host is. */
 export function authorityFor(
   files: readonly string[],
   host: string,
@@ -49,8 +52,8 @@ export function authorityFor(
 }
 
 /**
- * Appends the host's key to the file, which is created with its directory when missing. One write to a file opened for
- * appending, so that connections made at the same time, also by other processes, do not mix their lines.
+ * Appends the host's key to the file, and creates the file and its directory when missing. Makes one write to a file
+ * opened for appending, so that simultaneous connections, also of other processes, do not mix their lines.
  */
 export function addHostKey(file: string, host: string, port: number, key: Buffer): void {
   const content = readIfThere(file);
@@ -70,7 +73,7 @@ function readIfThere(file: string): string {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
     throw new VnmError('unreachable', `cannot read the known hosts in ${file}: ${messageOf(error)}`, {
-      hint: 'make it a file of host keys that you can read, or move it away',
+      hint: 'make it a readable file of host keys, or move it away',
       cause: error,
     });
   }

@@ -1,9 +1,15 @@
-/** Log-ins to one server at the same time: sshd drops connections from the tenth on that are not logged in (MaxStartups 10:30:100). */
+/**
+ * Simultaneous log-ins to one server: sshd drops connections from the tenth unauthenticated one on (MaxStartups
+ * 10:30:100).
+ */
 const maxAtOnce = 6;
 
 const underWay = new Map<string, { count: number; readonly waiting: Set<() => void> }>();
 
-/** Runs it when fewer than the most are under way at the place, and at once when the signal aborts: it tells then. */
+/**
+ * Runs it when fewer than `maxAtOnce` log-ins to the place are in progress, or at once when the signal aborts: `run`
+ * then reports that.
+ */
 export async function inTurn<T>(place: string, signal: AbortSignal | undefined, run: () => Promise<T>): Promise<T> {
   const turns = underWay.get(place) ?? { count: 0, waiting: new Set() };
   underWay.set(place, turns);

@@ -1,25 +1,28 @@
-/** What is on a node before the agent runs there, found out in one round trip. */
+/** Finds out in one round trip what is on a node before the agent runs there. */
 import { VnmError } from '../model/errors.ts';
 import { nameOf } from './ssh-errors.ts';
 import type { SshSession } from './ssh-session.ts';
 
 export interface NodeSurvey {
-  /** How the login becomes root: it is root, by `sudo -n`, only to attach by the rule of `agent install`, or not at all. */
+  /**
+   * How the login becomes root: it is root; with `sudo -n`; only to attach, with the rule of `agent install`; not at
+   * all.
+   */
   readonly root: 'login' | 'sudo' | 'rule' | 'none';
-  /** The login's PL_VNM_DIR, where that counts. */
+  /** The login's PL_VNM_DIR, where it applies. */
   readonly directory?: string;
   /** Directory of the agent's code. */
   readonly lib: string;
   /** Directory of the policies, one file per slice. */
   readonly policyDirectory: string;
-  /** As `uname -s -m` says, like `Linux x86_64`. */
+  /** The output of `uname -s -m`, like `Linux x86_64`. */
   readonly system: string;
   /** Path of a Node.js that is recent enough for the agent. */
   readonly runtime?: string;
-  /** Versions of what is there but too old. */
+  /** Versions of runtimes that are too old. */
   readonly oldRuntimes: readonly string[];
   readonly hasAgent: boolean;
-  /** With root `rule`: digest of the agent that is installed. */
+  /** With root `rule`: digest of the installed agent. */
   readonly installed?: string;
   readonly hasGzip: boolean;
   /** With root `none`: what sudo said. */
@@ -30,12 +33,12 @@ export interface NodeSurvey {
 export const oldestRuntime = 20;
 
 /**
- * Constant, given to `sh` as its standard input. The arguments are the slice's name and the agent's digest. Nothing it runs
- * may read that input. With `sudo` PL_VNM_DIR does not count, since it would not pass it on; a login that has only a rule learns
- * from it where to look for the command, and sudo decides whether it may run that.
+ * Constant, given to `sh` as its standard input. The arguments are the slice's name and the agent's digest. Nothing it
+ * runs may read that input. With `sudo` PL_VNM_DIR does not apply, because sudo would not pass it on. For a login that
+ * has only a rule it says where to look for the command, and sudo decides whether the login may run that.
  */
 const script = `
-# What a login's shell has printed may have no end of line.
+# The output of a login's shell may lack its last newline.
 echo
 slice=$1 digest=$2
 say() { printf 'pl-vnm %s %s\\n' "$1" "$2"; }
@@ -45,7 +48,7 @@ lib=/usr/local/lib/pl-vnm policy=/etc/pl-vnm/policy root=none rule=no
 attach=\${PL_VNM_DIR:+$PL_VNM_DIR/lib}
 attach=\${attach:-$lib}/attach-$slice
 if [ "$uid" != 0 ] && [ -f "$attach" ] && may "$attach"; then rule=yes; fi
-# sudo logs what it refuses to run, and may mail it; what it is only asked about it does not.
+# sudo logs, and may mail, commands that it refuses to run, but not questions about them.
 if [ "$uid" = 0 ]; then
   root=login
 elif { [ $rule = no ] || may true; } && refusal=$(LC_ALL=C sudo -n true </dev/null 2>&1 >/dev/null); then
@@ -77,7 +80,10 @@ if command -v gzip >/dev/null; then say has gzip; fi
 say done survey
 `;
 
-/** `slice` and `digest` must have passed their patterns. Throws as `SshSession.exec`, and `failed` when no shell answers. */
+/**
+ * `slice` and `digest` must have passed their patterns. Throws as `SshSession.exec`, and `failed` when no shell
+ * answers.
+ */
 export async function surveyNode(
   session: SshSession,
   slice: string,
@@ -86,21 +92,21 @@ export async function surveyNode(
 ): Promise<NodeSurvey> {
   const { stdout, stderr, code } = await session.exec(`sh -s -- ${slice} ${digest}`, {
     stdin: Buffer.from(script),
-    what: 'the survey of what is there',
+    what: 'the survey',
     signal,
   });
   const survey = parseSurvey(stdout.toString());
   if (survey !== undefined) return survey;
   const words = [stderr, stdout.toString()].map((text) => text.trim()).find((text) => text !== '') ?? '';
   const said = words === '' ? '' : `: ${words.slice(-1000)}`;
-  const how = code === null ? 'the command did not end as it should' : `exit code ${code}`;
+  const how = code === null ? 'no exit code' : `exit code ${code}`;
   const kind = code === null ? 'unreachable' : 'failed';
-  throw new VnmError(kind, `${nameOf(session.target)} did not say what is there (${how})${said}`, {
+  throw new VnmError(kind, `the survey on ${nameOf(session.target)} failed (${how})${said}`, {
     hint: shellHint(words),
   });
 }
 
-/** What to do about a login that runs no commands. */
+/** Returns what to do about a login that runs no commands. */
 function shellHint(said: string): string {
   if (/password (has )?expired|password change required|change your password/i.test(said)) {
     return 'log in once with ssh and change the password';
@@ -109,10 +115,10 @@ function shellHint(said: string): string {
     return "the login may not run commands: have the node's administrator give it a shell (chsh), or name another user";
   }
   if (/sftp/i.test(said)) return 'the login is for file transfer only (ForceCommand internal-sftp): name another user';
-  return 'the login needs a shell that runs commands (no ForceCommand, no menu), and a POSIX sh';
+  return 'give the login a shell that runs commands (no ForceCommand, no menu), and a POSIX sh';
 }
 
-/** Why a login cannot become root, and what to do, by what sudo said. */
+/** Returns why a login cannot become root, and what to do, from what sudo said. */
 export function rootHint({ refusal = '' }: NodeSurvey, user: string): string {
   const otherwise = `or have the administrator of the node run: pl-vnm agent install`;
   const rule = `sudo visudo -f /etc/sudoers.d/pl-vnm`;
@@ -128,7 +134,7 @@ export function rootHint({ refusal = '' }: NodeSurvey, user: string): string {
   return `${said}have the administrator of the node run: pl-vnm agent install`;
 }
 
-/** Undefined when the answer is not complete. What a login script may have printed around it does not matter. */
+/** Returns undefined when the answer is incomplete. Output of a login script around the answer does not matter. */
 export function parseSurvey(text: string): NodeSurvey | undefined {
   const lines = [...text.matchAll(/^pl-vnm (\w+) (.*)$/gm)].map(([, key, value]) => ({ key: key!, value: value! }));
   const all = (key: string) => lines.filter((line) => line.key === key).map((line) => line.value);
@@ -161,14 +167,14 @@ export function parseSurvey(text: string): NodeSurvey | undefined {
   };
 }
 
-/** `v20.1.2 /usr/bin/node`. */
+/** Parses `v20.1.2 /usr/bin/node`. */
 export function parseRuntime(text: string): { major: number; version: string; path: string }[] {
   const match = /^v((\d+)\.\d+\.\d+\S*) (.+)$/.exec(text);
   if (match === null || !isPlainPath(match[3])) return [];
   return [{ version: match[1]!, major: Number(match[2]), path: match[3]! }];
 }
 
-/** Paths go into commands for the login's shell, so they hold nothing that any shell would interpret. */
+/** Whether a path can go into commands for the login's shell: it contains nothing that any shell would interpret. */
 export function isPlainPath(path: string | undefined): path is string {
   return path !== undefined && /^(\/[A-Za-z0-9_.+@%-]+)+$/.test(path);
 }

@@ -7,22 +7,25 @@ import { nameOf, patienceHint } from './ssh-errors.ts';
 import type { SshSession } from './ssh-session.ts';
 
 /**
- * As the channel's `call`. Without a `timeoutMs` of its own a request has the node's limit, and while it is under way the agent must
- * answer something now and then: what it does for long it does beside. Else the channel is abandoned, with that error.
+ * As the channel's `call`. Without its own `timeoutMs`, a request has the node's limit, and while it runs the agent
+ * must keep answering other requests: it does its long work in parallel. Otherwise the channel is abandoned with that
+ * error.
  */
-export function patiently({ target, limits }: SshSession, channel: AgentChannel): AgentChannel['call'] {
+export function patientCall({ target, limits }: SshSession, channel: AgentChannel): AgentChannel['call'] {
   let isOver = false;
   void channel.ended.then(() => {
     isOver = true;
   });
   const giveUp = (what: string): VnmError => {
     const hint = patienceHint("see the agent's log on the node");
-    const error = new VnmError('timeout', `the agent on ${nameOf(target)} ${what}, so it is given up`, { hint });
+    const error = new VnmError('timeout', `the agent on ${nameOf(target)} ${what}, so the connection was closed`, {
+      hint,
+    });
     channel.abandon(error);
     return error;
   };
 
-  /** Until the signal aborts. The channel's end is noticed by the request itself. */
+  /** Runs until the signal aborts. The request itself notices the end of the channel. */
   async function watch(signal: AbortSignal): Promise<void> {
     for (;;) {
       await sleep(limits.questionMs, undefined, { signal, ref: false });
@@ -35,7 +38,7 @@ export function patiently({ target, limits }: SshSession, channel: AgentChannel)
     const done = new AbortController();
     watch(done.signal).catch((error: unknown) => {
       if (done.signal.aborted || !(error instanceof VnmError) || error.code !== 'timeout') return;
-      giveUp(`has not answered for ${secondsText(limits.silenceMs)} while '${method}' was under way`);
+      giveUp(`has not answered for ${secondsText(limits.silenceMs)} during '${method}'`);
     });
     try {
       return await channel.call(method, params, { ...options, timeoutMs: limits.answerMs });

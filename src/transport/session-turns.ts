@@ -1,10 +1,10 @@
-/** Sessions on one connection, as many at a time as the server allows (sshd's MaxSessions). */
+/** Opens sessions on one connection, as many at a time as the server allows (sshd's MaxSessions). */
 import type { ClientChannel } from 'ssh2';
 import type { VnmError } from '../model/errors.ts';
 import type { TimeLimits } from '../model/patience.ts';
 import { sleepUnless } from './sleep.ts';
 
-/** The server does not open one now. */
+/** The server does not open a session now. */
 export class SessionRefused extends Error {
   readonly reason: VnmError;
 
@@ -14,14 +14,14 @@ export class SessionRefused extends Error {
   }
 }
 
-/** A server takes its time to count a session out that is closed already. */
+/** A server may take a while to notice that a session is closed. */
 const pausesMs = [50, 100, 200, 400, 800, 1600];
 
 /**
- * Opens as `open` does; where that throws `SessionRefused`, again when one of the others has closed, or after a short while if there is
- * none. In the end it throws the reason.
+ * Opens as `open` does. Where that throws `SessionRefused`, tries again when one of the other sessions has closed, or
+ * after a short while if there is none. In the end it throws the reason.
  */
-export function oneAfterTheOther(
+export function openInTurns(
   open: (command: string) => Promise<ClientChannel>,
   { stepMs }: Pick<TimeLimits, 'stepMs'>,
   { signal }: { signal?: AbortSignal | undefined },

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Waits so long, or until the signal aborts; whoever waits looks then. */
+/** Waits for `ms`, or until the signal aborts; the caller checks which. */
 export async function sleepUnless(signal: AbortSignal | undefined, ms: number): Promise<void> {
   await sleep(ms, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
 }

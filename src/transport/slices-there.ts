@@ -1,4 +1,4 @@
-/** What slices have a policy, an agent or anything installed on a node, as its root sees it. */
+/** Lists the slices that have a policy, an agent or anything installed on a node, as its root sees it. */
 import { basename } from 'node:path';
 import { VnmError } from '../model/errors.ts';
 import { decodePolicy, type Policy, policySchema } from '../vsys/policy.ts';
@@ -12,13 +12,13 @@ import type { SshOptions } from './ssh-types.ts';
 
 export interface ListedSlice {
   readonly slice: string;
-  /** Absent where neither a policy nor an agent says it. */
+  /** Absent where neither a policy nor an agent gives it. */
   readonly vnet?: string;
   /** Path of its policy, where it has one. */
   readonly policy?: string;
-  /** `agent install` or the controller of the slice; absent where only something installed or an agent is there. */
+  /** `agent install` or the controller of the slice; absent where there is only an agent or something installed. */
   readonly by?: 'administrator' | 'controller';
-  /** That may attach by a sudo rule. */
+  /** The login that may attach with a sudo rule. */
   readonly login?: string;
   /** Interfaces, namespaces, rules and filters, by kind and name. */
   readonly installed: readonly string[];
@@ -27,7 +27,8 @@ export interface ListedSlice {
 }
 
 /**
- * Constant, given to `sh` as its standard input. Nothing it runs may read that input. The kernel says who holds an agent's lock.
+ * Constant, given to `sh` as its standard input. Nothing it runs may read that input. /proc/locks says which process
+ * holds an agent's lock.
  */
 const script = `
 echo
@@ -73,9 +74,9 @@ export function refuseInstalled(place: string, { slice, installed }: ListedSlice
   const filters = installed.flatMap((one) => (one.startsWith('filter ') ? [one.slice('filter '.length)] : []));
   const hint =
     filters.length < installed.length
-      ? `pl-vnm uninstall ${slice} takes it down, with the database that it was installed with`
+      ? `run pl-vnm uninstall ${slice} with the database that it was installed with`
       : `run on the node: nft delete table inet ${filters.join(' ')}`;
-  throw new VnmError('conflict', `${place} has something of slice '${slice}': ${shorten(installed)}`, { hint });
+  throw new VnmError('conflict', `slice '${slice}' still has something on ${place}: ${shorten(installed)}`, { hint });
 }
 
 export function shorten(names: readonly string[]): string {
@@ -99,10 +100,10 @@ export async function listSlices(
   const listed = parseList(stdout.toString(), fallback);
   if (listed !== undefined) return listed;
   const said = stderr.trim() === '' ? '' : `: ${stderr.trim().slice(-1000)}`;
-  throw new VnmError('failed', `${nameOf(session.target)} did not say what is there (exit code ${code})${said}`);
+  throw new VnmError('failed', `listing the slices on ${nameOf(session.target)} failed (exit code ${code})${said}`);
 }
 
-/** Undefined when the answer is not complete. */
+/** Returns undefined when the answer is incomplete. */
 export function parseList(text: string, fallback?: Policy): ListedSlice[] | undefined {
   const lines = [...text.matchAll(/^pl-vnm (\w+) (.*)$/gm)].map(([, key, value]) => ({ key: key!, value: value! }));
   const all = (key: string) => lines.filter((line) => line.key === key).map((line) => line.value);
@@ -156,7 +157,7 @@ export function parseList(text: string, fallback?: Policy): ListedSlice[] | unde
   });
 }
 
-/** A line of `ip rule show` behind its priority and a space. */
+/** Parses a line of `ip rule show`: priority, space, rule. */
 function parseRule(text: string): RuleMark {
   const [priority, words] = splitAtSpace(text);
   return { priority: Number(priority), table: /\blookup (\S+)/.exec(words)?.[1] ?? '', words };
@@ -169,7 +170,7 @@ function parseAgent(text: string): { slice: string; pid: number; policy: Policy 
   try {
     return { slice, pid: Number(pid), policy: decodePolicy(brought) };
   } catch {
-    // Of another version.
+    // A policy of another version.
     return { slice, pid: Number(pid), policy: undefined };
   }
 }
@@ -178,7 +179,7 @@ function parsePolicy(text: string): Policy | undefined {
   try {
     return policySchema.parse(JSON.parse(text.replaceAll('\x1f', '\n')));
   } catch {
-    // It has faults, so the slice has no agent.
+    // It is faulty, so the slice has no agent.
     return undefined;
   }
 }

@@ -1,4 +1,4 @@
-/** A look into the user's ~/.ssh/config, for hints only: a host that `ssh` reaches may be a name of the user's own. */
+/** Looks into the user's ~/.ssh/config, for hints only: a host that `ssh` reaches may be an alias of the user's own. */
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { readBoundedText } from '../model/bounded-file.ts';
@@ -6,8 +6,8 @@ import { readBoundedText } from '../model/bounded-file.ts';
 const shown = { hostname: 'host', user: 'user', port: 'port', identityfile: 'key' } as const;
 
 /**
- * What a slice file needs instead of an alias, as in `host: node1.example.org, user: me`; undefined where the file has no `Host` line
- * that names it. Patterns and included files are left out.
+ * Returns what a slice file needs instead of an alias, as in `host: node1.example.org, user: me`; undefined where no
+ * `Host` line of the file names it. Ignores patterns and included files.
  */
 export function aliasHint(host: string, path = join(homedir(), '.ssh', 'config')): string | undefined {
   const found = new Map<string, string>();
@@ -20,7 +20,7 @@ export function aliasHint(host: string, path = join(homedir(), '.ssh', 'config')
       isMeant = keyword === 'host' && rest.split(/\s+/).includes(host);
       isAlias ||= isMeant;
     } else if (isMeant && keyword === 'proxyjump') {
-      found.set('jump', `it is reached through ${rest}, which is not possible yet`);
+      found.set('jump', `it is reached through ${rest}, which is not supported yet`);
     } else if (isMeant && keyword in shown && !found.has(keyword)) {
       found.set(keyword, `${shown[keyword as keyof typeof shown]}: ${rest.replaceAll('%h', host)}`);
     }
@@ -29,7 +29,7 @@ export function aliasHint(host: string, path = join(homedir(), '.ssh', 'config')
   const { jump, ...keys } = Object.fromEntries(found) as Record<string, string>;
   const words = Object.values(keys);
   const what = words.length === 0 ? 'its host name' : `{ ${words.join(', ')} }`;
-  return `it looks like an alias of ${path}, which is not read yet: write ${what} in the slice file${jump === undefined ? '' : ` (${jump})`}`;
+  return `it looks like an alias in ${path}, which pl-vnm does not read yet: write ${what} in the slice file${jump === undefined ? '' : ` (${jump})`}`;
 }
 
 function linesOf(path: string): string[] {

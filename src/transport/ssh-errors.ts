@@ -1,4 +1,4 @@
-/** What went wrong with an SSH connection, in words. No message holds key material. */
+/** Describes what went wrong with an SSH connection. No message contains key material. */
 import { messageOf, VnmError } from '../model/errors.ts';
 import type { Greeting } from './ssh-greeting.ts';
 
@@ -9,7 +9,7 @@ export interface Place {
   readonly port: number;
 }
 
-/** How far a connection had come. */
+/** How far a connection got. */
 type Phase = 'connecting' | 'handshake' | 'authentication';
 
 export interface Reason {
@@ -17,7 +17,7 @@ export interface Reason {
   readonly hint: string;
 }
 
-/** `node 'n1' (192.0.2.1:22)`. */
+/** Returns `node 'n1' (192.0.2.1:22)`. */
 export function nameOf(place: Place): string {
   return `node '${place.node}' (${place.host}:${place.port})`;
 }
@@ -26,11 +26,11 @@ export function unreachable(place: Place, { reason, hint }: Reason, cause?: unkn
   return new VnmError('unreachable', `${nameOf(place)} cannot be reached: ${reason}`, { hint, cause });
 }
 
-/** The connection was there and is gone. */
+/** An established connection was lost. */
 export function lost(place: Place, cause?: unknown): VnmError {
   const reason = cause === undefined ? hungUp : reasonOf(cause);
   return new VnmError('unreachable', `the connection to ${nameOf(place)} was lost: ${reason}`, {
-    hint: 'what is installed there stays; try again when the node answers',
+    hint: 'try again when the node answers; everything installed there stays',
     cause,
   });
 }
@@ -39,20 +39,23 @@ export function interrupted(what: string, signal: AbortSignal | undefined): VnmE
   return new VnmError('interrupted', `${what} was interrupted`, { cause: signal?.reason });
 }
 
-/** What to do about a node that took too long: it may only be slow. */
+/** Returns what to do about a node that took too long: it may only be slow. */
 export function patienceHint(otherwise: string): string {
-  return `${otherwise}; give a node that is only slow more time by 'ssh: { patience: SECONDS }' in the slice file`;
+  return `${otherwise}; if the node is only slow, give it more time with 'ssh: { patience: SECONDS }' in the slice file`;
 }
 
-/** What is known of a connection that did not come about. */
+/** What is known about a connection attempt that failed. */
 export interface Attempt {
   readonly phase: Phase;
   readonly greeting?: Greeting;
-  /** A host key of the place is on file. */
+  /** Whether a host key of the place is known. */
   readonly isKnown?: boolean;
 }
 
-/** Why no connection came about, from what the socket or ssh2 reported; `undefined` when the node just closed it. */
+/**
+ * Returns why no connection was made, from what the socket or ssh2 reported; `error` is `undefined` when the node just
+ * closed it.
+ */
 export function explainFailure(error: unknown, { phase, greeting, isKnown = false }: Attempt): Reason {
   const ident = greeting?.ident();
   if (phase === 'handshake' && greeting !== undefined) {
@@ -76,7 +79,7 @@ function nothingInCommon(kind: string, greeting: Greeting): Reason {
   const lists = offers === undefined ? '' : `: it offers ${offers.theirs}; pl-vnm offers ${offers.ours}`;
   return {
     reason: `no common ${kind} with its SSH server (${greeting.ident() ?? 'of unknown version'})${lists}`,
-    hint: "allow one of pl-vnm's in the node's sshd_config (KexAlgorithms, HostKeyAlgorithms, Ciphers, MACs), or update its SSH server",
+    hint: "allow one of pl-vnm's algorithms in the node's sshd_config (KexAlgorithms, HostKeyAlgorithms, Ciphers, MACs), or update its SSH server",
   };
 }
 
@@ -84,8 +87,8 @@ export function explainTimeout({ phase, greeting }: Attempt, timeoutMs: number):
   const within = `within ${timeoutMs / 1000} s`;
   const reasons = {
     connecting: `no answer ${within}`,
-    handshake: `it accepts connections, but no SSH handshake ${within}`,
-    authentication: `the login was not done ${within}`,
+    handshake: `it accepts connections, but made no SSH handshake ${within}`,
+    authentication: `the login did not finish ${within}`,
   };
   const hint = greeting?.ident() === undefined ? hints[phase] : hints.authentication;
   return { reason: reasons[phase], hint: patienceHint(hint) };
@@ -93,9 +96,9 @@ export function explainTimeout({ phase, greeting }: Attempt, timeoutMs: number):
 
 const hungUp = 'the node hung up';
 const tooBusy =
-  'its SSH server drops log-ins (MaxStartups, penalties), or something before it does (fail2ban): try again later, with fewer commands at a time';
-const noAnswer = 'is the node up, and does a firewall let this port through?';
-const notSsh = 'does an SSH server listen on this port?';
+  'its SSH server drops log-ins (MaxStartups, penalties), or something in front of it does (fail2ban): try again later, with fewer commands at a time';
+const noAnswer = 'check that the node is up and that no firewall blocks this port';
+const notSsh = 'check that an SSH server listens on this port';
 const hints = {
   connecting: noAnswer,
   handshake: notSsh,
@@ -114,7 +117,7 @@ const systemErrors: Record<string, Reason> = {
 };
 
 const ssh2Messages: Record<string, string> = {
-  'Keepalive timeout': 'it does not answer any more',
+  'Keepalive timeout': 'it no longer answers',
   'Connection lost before handshake': hungUp,
 };
 
@@ -123,7 +126,7 @@ function reasonOf(error: unknown): string {
   return systemErrors[codeOf(error) ?? '']?.reason ?? ssh2Messages[message] ?? message;
 }
 
-/** The system's error code; of several tries (one per address of the host) that of the first. */
+/** Returns the system's error code; for several tries (one per address of the host) that of the first. */
 function codeOf(error: unknown): string | undefined {
   if (error instanceof AggregateError) return codeOf(error.errors[0]);
   const code = (error as { code?: unknown } | undefined)?.code;

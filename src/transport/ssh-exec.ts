@@ -1,4 +1,4 @@
-/** One command over SSH, from its start to its exit code. */
+/** Runs one command over SSH, from its start to its exit code. */
 import { Readable } from 'node:stream';
 import type { ClientChannel } from 'ssh2';
 import { VnmError } from '../model/errors.ts';
@@ -9,7 +9,7 @@ import type { Ending } from './ssh-types.ts';
 export interface ExecOptions {
   /** Without it the command reads an empty input. */
   readonly stdin?: Buffer | Readable;
-  /** What the command does, in words; 'a command' without it. */
+  /** What the command does, in words; 'a command' by default. */
   readonly what?: string;
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal | undefined;
@@ -30,7 +30,7 @@ export interface ChannelSource {
   open(command: string): Promise<ClientChannel>;
 }
 
-/** As `SshSession.exec`. Stopping closes the channel; most commands end when their streams do. */
+/** As `SshSession.exec`. To stop a command, closes its channel; most commands end when their streams do. */
 export async function runCommand(source: ChannelSource, command: string, options: ExecOptions): Promise<ExecResult> {
   const { signal, timeoutMs, what: task = 'a command' } = options;
   const timeout = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
@@ -39,8 +39,8 @@ export async function runCommand(source: ChannelSource, command: string, options
   const stopped = (): VnmError =>
     signal?.aborted || timeoutMs === undefined
       ? interrupted(what, signal)
-      : new VnmError('timeout', `${what} was not done within ${secondsText(timeoutMs)}`, {
-          hint: patienceHint('does the login hang, or sudo?'),
+      : new VnmError('timeout', `${what} did not finish within ${secondsText(timeoutMs)}`, {
+          hint: patienceHint('check whether the login or sudo hangs'),
         });
   if (stop.aborted) throw stopped();
 
@@ -66,14 +66,14 @@ export async function runCommand(source: ChannelSource, command: string, options
   }
 }
 
-/** Far more than any command that is run here prints. */
+/** Far more than any command that runs here prints. */
 const maxOutputBytes = 4 * 1024 * 1024;
 
 /** Feeds the command, and waits until its channel is closed. */
 function collect(channel: ClientChannel, stdin: Buffer | Readable | undefined, what: string): Promise<ExecResult> {
   const stdout: Buffer[] = [];
   const stderr: Buffer[] = [];
-  // A command may end before it has read all its input; its exit code tells whether that is a fault.
+  // A command may end before it has read all its input; its exit code says whether that is a fault.
   channel.on('error', () => {});
   return new Promise((resolve, reject) => {
     let outputBytes = 0;
@@ -110,6 +110,6 @@ function collect(channel: ClientChannel, stdin: Buffer | Readable | undefined, w
 
 function endless(what: string): VnmError {
   return new VnmError('unreachable', `${what} printed more than ${maxOutputBytes / 1024 ** 2} MiB`, {
-    hint: 'is it the right host, and what does its login shell print?',
+    hint: 'check that it is the right host, and what its login shell prints',
   });
 }

@@ -1,24 +1,24 @@
-/** What a server said before the login, which tells an SSH server from others, and why there was no log-in. */
+/** What a server says before the login: it tells an SSH server from others, and why a log-in failed. */
 import type { Socket } from 'node:net';
 
 export interface Greeting {
-  /** The server's name and version, as in `SSH-2.0-OpenSSH_9.2`; undefined while it has not said it. */
+  /** The server's name and version, as in `SSH-2.0-OpenSSH_9.2`; undefined until the server has sent it. */
   ident(): string | undefined;
-  /** What came before that, or instead: the first line of it. */
+  /** The first line of any text that came before that, or instead. */
   text(): string;
-  /** Whether the server broke off because it has too much to do. */
+  /** Whether the server closed the connection because it has too much to do. */
   isBusy(): boolean;
-  /** Takes a line of ssh2's own log, which alone says what the server offers. */
+  /** Takes a line of ssh2's own log, the only source of what the server offers. */
   note(line: string): void;
-  /** What both sides offer of the kind that they have nothing in common of: `key exchange algorithm`. */
+  /** Returns what both sides offer of the kind in which they have nothing in common: `key exchange algorithm`. */
   offers(kind: string): { ours: string; theirs: string } | undefined;
 }
 
 const maxBytes = 4096;
-/** OpenSSH's words where it drops a connection (MaxStartups, PerSourcePenalties). */
+/** OpenSSH's words when it drops a connection (MaxStartups, PerSourcePenalties). */
 const busy = /Exceeded MaxStartups|Not allowed at this time/;
 
-/** Listens along; to be called when whoever reads the socket has begun to. */
+/** Listens, too, to the socket's data; call it after the socket's reader has attached. */
 export function listenToGreeting(socket: Socket): Greeting {
   let text = '';
   const offered = new Map<string, string>();

@@ -1,4 +1,6 @@
-/** What to log in with, as an OpenSSH user expects: the given key, else the ssh agent and then the usual key files. */
+/**
+ * What to log in with, as an OpenSSH user expects: the given key, otherwise the ssh agent and then the usual key files.
+ */
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { AnyAuthMethod } from 'ssh2';
@@ -9,15 +11,15 @@ import type { Reason } from './ssh-errors.ts';
 
 const usualKeys = ['~/.ssh/id_ed25519', '~/.ssh/id_ecdsa', '~/.ssh/id_rsa'];
 
-/** The keys of one login, in the order they are tried. */
+/** The keys of one login, in the order in which they are tried. */
 export interface KeyRing {
   readonly isEmpty: boolean;
   next(): AnyAuthMethod | undefined;
-  /** What kinds of authentication the server takes; not known before the first try. */
+  /** Takes the kinds of authentication that the server accepts; they are not known before the first try. */
   accepted(methods: readonly string[] | null | undefined): void;
-  /** Takes note of something that went wrong with one key, or at the end. */
+  /** Notes something that went wrong with one key, or at the end. */
   note(complaint: string): void;
-  /** Why nothing let us in: what was tried and what could not be, in words. */
+  /** Explains why no key was accepted: what was tried, and what could not be. */
   explain(): Reason;
 }
 
@@ -30,8 +32,8 @@ interface KeyFile {
 }
 
 /**
- * Reads the keys. `keyPath` is used alone, but when it is encrypted the ssh agent (SSH_AUTH_SOCK) is asked, which may
- * hold it.
+ * Reads the keys. A given `keyPath` is the only one; if it is encrypted, the ssh agent (SSH_AUTH_SOCK) is tried too,
+ * which may hold it.
  */
 export async function keyRing(user: string, keyPath: string | undefined): Promise<KeyRing> {
   const files = await Promise.all((keyPath === undefined ? usualKeys : [keyPath]).map(readKey));
@@ -46,7 +48,7 @@ export async function keyRing(user: string, keyPath: string | undefined): Promis
       : [];
   const methods = [...agent, ...usable];
   const waiting = [...methods];
-  // A usual key that is not there is nothing to complain about.
+  // A usual key that does not exist is no fault.
   const faults = files.filter(({ fault }) => fault !== undefined && (keyPath !== undefined || fault !== 'is missing'));
   const notes = faults.map(({ path, fault }) => `${path} ${fault}`);
   let others: readonly string[] = [];
@@ -59,7 +61,7 @@ export async function keyRing(user: string, keyPath: string | undefined): Promis
     note: (complaint) => notes.push(complaint),
     explain: () => {
       const tried = methods.map(({ name }) => name).join(', ');
-      const takes = others.length === 0 ? [] : [`the server takes ${others.join(' and ')} only`];
+      const takes = others.length === 0 ? [] : [`the server accepts only ${others.join(' and ')}`];
       const all = [tried === '' ? 'no key to try' : `tried ${tried}`, ...notes, ...takes].join('; ');
       const hint = others.length === 0 ? hintFor(faults, notes) : keysOnly;
       return { reason: `authentication as '${user}' failed: ${all}`, hint };
@@ -68,20 +70,20 @@ export async function keyRing(user: string, keyPath: string | undefined): Promis
 }
 
 const keysOnly =
-  'pl-vnm logs in by keys alone, without passwords or questions: let the node take one (PubkeyAuthentication, AuthenticationMethods)';
+  'pl-vnm logs in with keys only, without passwords or questions: let the node accept a key (PubkeyAuthentication, AuthenticationMethods)';
 
 function hintFor(faults: readonly KeyFile[], notes: readonly string[]): string {
   const told = faults.find(({ hint }) => hint !== undefined)?.hint;
   if (told !== undefined) return told;
   if (notes.some((note) => /too many authentication failures/i.test(note))) {
-    return "the server takes a few tries only (MaxAuthTries): name the right key ('key' of the node in the slice file)";
+    return "the server allows only a few tries (MaxAuthTries): give the right key ('key' of the node in the slice file)";
   }
   const expired = notes.find((note) => /expired/i.test(note));
   if (expired !== undefined) return "have the node's administrator renew the account";
   const encrypted = faults.find(({ fault }) => fault === 'is encrypted');
   return encrypted === undefined
-    ? "name a key that the node accepts ('key' of the node in the slice file), or add yours to authorized_keys there"
-    : `hand the key to an ssh agent: ssh-add ${encrypted.path}`;
+    ? "give a key that the node accepts ('key' of the node in the slice file), or add yours to authorized_keys there"
+    : `add the key to an ssh agent: ssh-add ${encrypted.path}`;
 }
 
 const maxKeyBytes = 256 * 1024;

@@ -1,4 +1,4 @@
-/** From a TCP connection to a login: the host key is verified, then one key after the other is tried. */
+/** From a TCP connection to a login: verifies the host key, then tries one key after the other. */
 import { connect, type Socket } from 'node:net';
 import ssh2, { type Client } from 'ssh2';
 import { messageOf, type VnmError } from '../model/errors.ts';
@@ -17,14 +17,15 @@ export interface Login {
   readonly socket: Socket;
 }
 
-/** A server that drops a connection may have too many that are not logged in yet (sshd's MaxStartups). */
+/** A server that drops a connection may have too many unauthenticated ones (sshd's MaxStartups). */
 const tries = 6;
 const firstPauseMs = 150;
-/** For one of several addresses, so that one that does not answer does not stand in the way of the others. */
+/** The limit for one of several addresses, so that a dead one does not hold up the others. */
 const addressMs = 2000;
 
 /**
- * Resolves once logged in. `made`: called with every client before it connects. Errors as `connectSsh`; then nothing is left open.
+ * Resolves once logged in. `made`: called with every client before it connects. Errors as `connectSsh`; after an error
+ * nothing stays open.
  */
 export async function logIn(target: SshTarget, options: SshOptions, made: (client: Client) => void): Promise<Login> {
   const limits = timeLimits(target.patience);
@@ -43,7 +44,7 @@ export async function logIn(target: SshTarget, options: SshOptions, made: (clien
         try {
           return await tryLogIn({ target, options, keys, hostKey, connectTimeoutMs, isLogged }, made);
         } finally {
-          // The time of those whose turn it is before this one does not count.
+          // The time of log-ins that had their turn before this one does not count.
           spentMs += performance.now() - startMs;
         }
       });
@@ -56,7 +57,7 @@ export async function logIn(target: SshTarget, options: SshOptions, made: (clien
       spentMs += pauseMs;
       const isTooLate = attempt === tries || spentMs > connectTimeoutMs;
       if (!(error instanceof Dropped) || isTooLate) throw error instanceof Excuse ? error.reason : error;
-      // The next try tells of an interruption.
+      // The next try reports an interruption.
       await sleepUnless(signal, pauseMs);
     }
   }
@@ -72,7 +73,7 @@ class Excuse extends Error {
   }
 }
 
-/** The server closed the connection before it said its name. */
+/** The server closed the connection before it sent its name. */
 class Dropped extends Excuse {}
 
 /** No common algorithm; a try with ssh2's own log can say what the server offers. */
@@ -144,7 +145,7 @@ async function tryLogIn(
     const onError = (error: Error & { level?: string }): void => {
       const isAboutOneKey = error.level === 'agent' || error.level === 'client-authentication';
       if (phase === 'authentication') keys.note(messageOf(error));
-      // ssh2 reports a key or an ssh agent that fails, and goes on with the next.
+      // ssh2 reports a failing key or ssh agent, and continues with the next.
       if (!isAboutOneKey) fail(error);
     };
     const timer = setTimeout(
@@ -175,7 +176,7 @@ async function tryLogIn(
   return { client, socket };
 }
 
-/** The hint for a host that no name server knows, if `ssh` would know it. */
+/** Adds the hint for a host that no name server knows, if `ssh` would know it. */
 function withAlias(
   { host }: SshTarget,
   reason: ReturnType<typeof explainFailure>,

@@ -1,8 +1,8 @@
-/** SSH sessions: a login with a verified host key, commands and kept channels on it, and the news of its end. */
+/** SSH sessions: a login with a verified host key, commands and long-lived channels on it, and a report of its end. */
 import type { Client, ClientChannel } from 'ssh2';
 import { messageOf, VnmError } from '../model/errors.ts';
 import { secondsText, type TimeLimits, timeLimits } from '../model/patience.ts';
-import { oneAfterTheOther, SessionRefused } from './session-turns.ts';
+import { openInTurns, SessionRefused } from './session-turns.ts';
 import { lost, nameOf, type Place, patienceHint } from './ssh-errors.ts';
 import { type ExecOptions, type ExecResult, runCommand } from './ssh-exec.ts';
 import { logIn } from './ssh-login.ts';
@@ -12,24 +12,25 @@ export interface SshSession {
   readonly target: SshTarget;
   readonly limits: TimeLimits;
   /**
-   * Runs a command by the login's shell, which must get no text from outside but by anchored patterns. Any exit code is a
-   * result. Throws VnmError `unreachable` (also for endless output), `failed` (the server refuses), `timeout`, `interrupted`.
+   * Runs a command in the login's shell; text from outside may only enter it through anchored patterns. Any exit code
+   * is a result. Throws VnmError `unreachable` (also for endless output), `failed` (the server refuses), `timeout`,
+   * `interrupted`.
    */
   exec(command: string, options?: ExecOptions): Promise<ExecResult>;
-  /** Runs a command and hands out its streams, `stderr` too; all must be read. Throws as `exec`. */
+  /** Runs a command and returns its streams, including `stderr`; all must be read. Throws as `exec`. */
   openChannel(command: string): Promise<ClientChannel>;
-  /** Called once, at once when it is over already; with an error unless `close` was called. */
+  /** Calls the listener once, at once if the session has ended; with an error unless `close` was called. */
   onClose(listener: (error?: VnmError) => void): void;
   close(): void;
 }
 
-/** Throws VnmError `unreachable`, with the reason in words and what to do about it, or `interrupted`. */
+/** Throws VnmError `unreachable`, with the reason in words and a hint, or `interrupted`. */
 export async function connectSsh(target: SshTarget, options: SshOptions): Promise<SshSession> {
   const endings = new Map<Client, Ending>();
   const { client, socket } = await logIn(target, options, (made) => endings.set(made, watchEnd(made, target)));
   const ending = endings.get(client)!;
   const limits = timeLimits(target.patience);
-  const open = oneAfterTheOther((command) => openChannel(client, target, command, ending, limits), limits, options);
+  const open = openInTurns((command) => openChannel(client, target, command, ending, limits), limits, options);
   return {
     target,
     limits,
@@ -40,7 +41,7 @@ export async function connectSsh(target: SshTarget, options: SshOptions): Promis
     close: () => {
       ending.expect();
       client.end();
-      // A node that does not answer must not keep this process waiting, nor get later what it has not taken.
+      // A node that does not answer must not keep this process waiting, nor get unsent data later.
       setTimeout(() => socket.resetAndDestroy(), 1000).unref();
     },
   };
@@ -55,7 +56,7 @@ function watchEnd(client: Client, place: Place): Ending {
   client.on('error', (error) => {
     cause = error;
   });
-  // What a key or an ssh agent had to complain about is of no interest after the login.
+  // Complaints about a key or an ssh agent do not matter after the login.
   client.once('ready', () => {
     cause = undefined;
   });
@@ -117,11 +118,11 @@ function openChannel(
   });
 }
 
-/** Undefined unless the server does not open a session, as sshd when there are MaxSessions already. */
+/** Returns undefined unless the server refused to open a session, as sshd does at MaxSessions. */
 function refusedSession(place: Place, cause: unknown): SessionRefused | undefined {
   if ((cause as { reason?: unknown } | undefined)?.reason === undefined) return undefined;
   const said = messageOf(cause).replace(/^\(SSH\) Channel open failure: /, '');
-  const error = new VnmError('failed', `${nameOf(place)} opens no session: ${said}`, {
+  const error = new VnmError('failed', `${nameOf(place)} refused to open a session: ${said}`, {
     hint: "allow sessions on the node's SSH server (MaxSessions in its sshd_config, one is enough)",
     cause,
   });

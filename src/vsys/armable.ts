@@ -1,13 +1,16 @@
-/** What may happen at an instant: the one list of its kinds. An agent's plane turns each into what its actuator does. */
+/**
+ * The actions that can be armed for an instant: the one list of their kinds. An agent's data plane turns each into a
+ * step of its actuator.
+ */
 import * as z from 'zod';
 import { interfaceName } from './operations.ts';
 
-/** A group, and the nexthop that becomes the active one. */
+/** A group and the nexthop that becomes its active one. */
 export const redirectionSchema = z.strictObject({
   id: z.int().min(1).max(0xffffffff),
   active: z.int().min(1).max(0xffffffff),
 });
-/** Ms after the common instant; a gate closes before it. */
+/** Ms after the common instant; negative for a gate that closes before it. */
 const offsetMs = z.number().min(-60_000).max(60_000);
 
 export const armableSchema = z.discriminatedUnion('kind', [

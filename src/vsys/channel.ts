@@ -1,4 +1,4 @@
-/** One end of a channel: the library's JSON-RPC connection over a guarded pair of streams, and how it ends. */
+/** One end of a channel: the library's JSON-RPC connection over a guarded pair of streams, and how the channel ends. */
 import type { Readable, Writable } from 'node:stream';
 import {
   createMessageConnection,
@@ -17,10 +17,10 @@ import { FrameGuard } from './frame-guard.ts';
 import { maxMessageBytes } from './messages.ts';
 import { oneLine } from './params.ts';
 
-/** Messages that may be under way; at that number no more are read until one has been dealt with. */
+/** The most messages in progress: at that number no more are read until one has been handled. */
 const maxMessages = 32;
 
-/** A long message of the day is a few KiB. */
+/** The most bytes between messages: a long message of the day is a few KiB. */
 const maxNoiseBytes = 256 * 1024;
 
 /** Time for the other end to read why it is refused. */
@@ -28,17 +28,17 @@ const farewellMs = 1000;
 
 export interface Channel {
   readonly connection: MessageConnection;
-  /** Resolves when either end has closed it, with the reason if it was one end's fault. */
+  /** Resolves when either end has closed the channel, with the reason if one end was at fault. */
   readonly closed: Promise<VnmError | undefined>;
   isClosed(): boolean;
-  /** Whether a request is under way here: at too many of them nothing more is read. */
+  /** Whether a request is in progress here: at too many of them nothing more is read. */
   isBusy(): boolean;
   close(): void;
-  /** Tells the other end why by an error without id, takes nothing any more, and closes it. */
+  /** Sends the other end the reason as an error without id, accepts nothing more, and closes the channel. */
   refuse(error: VnmError): void;
 }
 
-/** An error as it travels. */
+/** Returns the error in the form in which it travels. */
 export function toResponseError(error: unknown): ResponseError<{ code: ErrorCode; hint?: string }> {
   const { code, hint } = error instanceof VnmError ? error : { code: 'failed' as const, hint: undefined };
   const number = code === 'invalid-input' ? ErrorCodes.InvalidParams : ErrorCodes.InternalError;
@@ -52,14 +52,14 @@ export function fromResponseError({ message, data }: { message: string; data?: u
   return new VnmError(known, message, { hint: typeof hint === 'string' ? hint : undefined });
 }
 
-/** What `accept` refuses the library does not see; what it throws is an error of the reader. */
+/** Hides from the library what `accept` refuses; an error that `accept` throws becomes an error of the reader. */
 class CheckedReader extends StreamMessageReader {
   readonly #accept: (message: Message) => boolean;
 
   constructor(input: Readable, accept: (message: Message) => boolean) {
     super(input);
     this.#accept = accept;
-    // The timer that tells of unfinished messages would go on for ever, also when the channel has been closed.
+    // The timer that reports unfinished messages would run for ever, even after the channel is closed.
     this.partialMessageTimeout = 0;
   }
 
@@ -71,16 +71,17 @@ class CheckedReader extends StreamMessageReader {
 }
 
 /**
- * Opens a channel. Whatever is no message (garbage, too large, not JSON, neither request nor answer, an id that is under way
- * already) is answered once, by an error without id as JSON-RPC has it, and closes the channel. `isClient`: what came in before the
- * other end closed is dealt with first, for it may say why, and what a login's shell prints between messages is passed over.
+ * Opens a channel. Anything that is not a message (garbage, too large, not JSON, neither request nor answer, an id that
+ * is in use) gets one answer, an error without id as JSON-RPC has it, and closes the channel. `isClient`: messages that
+ * arrived before the other end closed are handled first, because they may say why; text that a login shell prints
+ * between messages is skipped.
  */
 export function openChannel(input: Readable, output: Writable, isClient = false): Channel {
   const incoming = new FrameGuard(maxMessageBytes, maxMessages, isClient ? maxNoiseBytes : 0);
   const reader = new CheckedReader(incoming, accept);
   const writer = new StreamMessageWriter(output, { contentTypeEncoder: { name: 'application/json', encode } });
   const connection = createMessageConnection(reader, writer, undefined, { messageStrategy: { handleMessage } });
-  /** The library keeps one message per id: of two it would deal with the second alone. */
+  /** The library keeps one message per id: of two with the same id it would handle only the second. */
   const underWay = new Set<string>();
   let isRefused = false;
   let isClosed = false;
@@ -98,22 +99,24 @@ export function openChannel(input: Readable, output: Writable, isClient = false)
     resolveClosed(reason);
   }
 
-  /** What the other end has sent, or is just sending, must not break off what it is about to read. */
+  /**
+   * Destroys the input late: unread data from the other end would make that end lose the refusal before it reads it.
+   */
   function destroyLater(): void {
     input.once('end', () => input.destroy());
     setTimeout(() => input.destroy(), farewellMs).unref();
   }
 
-  /** The other end has closed it. */
+  /** Called when the other end has closed the channel. */
   function ended(): void {
     if (!isClient) end();
     if (isClosed) return;
     incoming.whenIdle(() => end(incoming.complaint()));
-    // Half a message may have come.
+    // Half a message may have arrived.
     setTimeout(() => end(), farewellMs).unref();
   }
 
-  /** From now on nothing is taken any more. */
+  /** Accepts nothing after this. */
   function refuse(error: VnmError): void {
     if (isClosed || isRefused) return;
     isRefused = true;
@@ -126,7 +129,7 @@ export function openChannel(input: Readable, output: Writable, isClient = false)
     );
   }
 
-  /** False for what comes behind a refusal. Throws for what is no message. */
+  /** Returns false for messages after a refusal. Throws for anything that is not a message. */
   function accept(message: Message): boolean {
     if (isRefused) return false;
     if (!isMessage(message)) throw new Error('neither request nor answer');
@@ -137,7 +140,7 @@ export function openChannel(input: Readable, output: Writable, isClient = false)
     return true;
   }
 
-  /** Settles when the message has been dealt with: a request, when its answer is written. */
+  /** Settles when the message has been handled: for a request, when its answer is written. */
   async function handleMessage(message: Message, next: (message: Message) => unknown): Promise<void> {
     try {
       if (isRefusal(message)) end(fromResponseError(message.error));
@@ -163,15 +166,15 @@ function isMessage(message: Message): boolean {
   return Message.isRequest(message) || Message.isNotification(message) || Message.isResponse(message);
 }
 
-/** What the library tells messages apart by, if it does. Throws for an id that no answer could bear. */
+/** Returns the key by which the library tells messages apart, if any. Throws for an id that no answer could carry. */
 function keyOf(message: Message): string | undefined {
   const { id } = message as { id?: unknown };
-  if (typeof id === 'number' && !Number.isFinite(id)) throw new Error('an id that is no number');
+  if (typeof id === 'number' && !Number.isFinite(id)) throw new Error('the id is not a finite number');
   if (id === undefined || id === null) return undefined;
   return `${Message.isRequest(message) ? 'request' : 'answer'} with the id ${JSON.stringify(String(id))}`;
 }
 
-/** The other end could not make a message of what we sent. */
+/** Whether the other end reports that it could not read what we sent. */
 function isRefusal(message: Message): message is ResponseMessage & { error: { message: string } } {
   return Message.isResponse(message) && message.id === null && typeof message.error?.message === 'string';
 }
@@ -180,14 +183,11 @@ function invalidMessage(why: string): VnmError {
   return new VnmError('invalid-input', `not a JSON-RPC message: ${oneLine(why.slice(0, 200))}`);
 }
 
-/** Answers that are too large become an error; requests fail at their sender. */
+/** Turns an answer that is too large into an error; a request that is too large fails at its sender. */
 async function encode(message: Message): Promise<Uint8Array> {
   const bytes = Buffer.from(JSON.stringify(message));
   if (bytes.length <= maxMessageBytes) return bytes;
-  const error = new VnmError(
-    'invalid-input',
-    `a message of ${bytes.length} bytes is larger than the ${maxMessageBytes} that are taken`,
-  );
+  const error = new VnmError('invalid-input', `message too large: ${bytes.length} bytes (at most ${maxMessageBytes})`);
   const { id, method } = message as { id?: unknown; method?: unknown };
   if (method !== undefined) throw error;
   return Buffer.from(JSON.stringify({ jsonrpc: '2.0', id, error: toResponseError(error).toJson() }));

@@ -1,4 +1,4 @@
-/** What a node uses already that a slice's subnet would take away from it, in words. */
+/** Describes, in words, what a node uses that collides with a slice's subnet. */
 import { VnmError } from '../model/errors.ts';
 import type { Collision } from './messages.ts';
 
@@ -16,7 +16,7 @@ export function describeCollisions(slice: string, vnet: string, collisions: read
 
 export const collisionHint = 'choose another vnet for the slice';
 
-/** One error for all of them. */
+/** Returns one error for all collisions. */
 export function collisionError(slice: string, vnet: string, collisions: readonly Collision[]): VnmError {
   return new VnmError('conflict', describeCollisions(slice, vnet, collisions), {
     hint: `nothing was changed there; ${collisionHint}`,

@@ -1,26 +1,26 @@
-/** What is not as it must be, in words for people with fields for programs. */
+/** Differences between the wanted and the real state of a node, in words for people and in fields for programs. */
 import type { Route } from '../model/route.ts';
 
-/** One thing on a node. `wanted` and `found` say what it must be and what it is; null: not there. */
+/** One thing on a node that differs. `wanted` and `found` say what it must be and what it is; null: absent. */
 export interface Difference {
   readonly kind: 'namespace' | 'interface' | 'setting' | 'route' | 'nexthop' | 'rule' | 'filter';
-  /** The router's; absent for the node's own network stack. */
+  /** The router's namespace; absent for the node's own network stack. */
   readonly namespace?: string;
-  /** Name, prefix, id or direction; of a setting its file below /proc/sys/net; of the filter its tunnel. */
+  /** Name, prefix, id or direction; for a setting its file below /proc/sys/net; for the filter its tunnel. */
   readonly name: string;
   readonly wanted: string | null;
   readonly found: string | null;
 }
 
-/** A prefix, with the metric that tells several entries for it apart. */
+/** Returns the prefix, with the metric that tells several entries for it apart. */
 export function routeName({ prefix, metric }: { prefix: string; metric?: number | undefined }): string {
   return metric === undefined ? prefix : `${prefix} metric ${metric}`;
 }
 
-/** Where a forwarding entry leads. */
+/** Describes where a forwarding entry leads. */
 export function describeRoute({ type, nexthops, nexthopId, source }: Omit<Route, 'protocol'>): string {
   const from = source === undefined ? '' : ` from ${source}`;
-  if (nexthopId !== undefined) return `by nexthop ${nexthopId}${from}`;
+  if (nexthopId !== undefined) return `via nexthop ${nexthopId}${from}`;
   if (type !== 'unicast') return `${type}${from}`;
   const hops = nexthops.map(({ interface: name, via, weight }) => {
     const over = via === undefined ? `over '${name}'` : `via ${via} over '${name}'`;
@@ -29,7 +29,7 @@ export function describeRoute({ type, nexthops, nexthopId, source }: Omit<Route,
   return `${hops.join(' and ')}${from}`;
 }
 
-/** What a difference is about, for people. */
+/** Describes for people what a difference is about. */
 export function objectOf({ kind, name, namespace }: Pick<Difference, 'kind' | 'name' | 'namespace'>): string {
   const object = {
     namespace: `namespace '${name}'`,

@@ -4,15 +4,15 @@ import { oneLine } from './params.ts';
 
 const headerEnd = '\r\n\r\n';
 const headerBegin = /content-(?:length|type): /i;
-/** Part of such a beginning that may have come. */
+/** The longest incomplete beginning that may have arrived. */
 const maxBeginning = 'content-length: '.length - 1;
 /** Far more than the one or two header lines of a message need. */
 const maxHeaderBytes = 1024;
 
 /**
- * Stands before a message reader and lets through only well-framed messages of at most `maxBytes`, and of those only
- * `maxMessages` more than were `release`d: the reader alone would collect whatever arrives for as long as it takes. Anything
- * else ends it with VnmError `invalid-input`.
+ * Stands before a message reader and passes only well-framed messages of at most `maxBytes`, at most `maxMessages` of
+ * them before `release` is called: the reader alone would collect whatever arrives, for as long as it arrives. Anything
+ * else ends the stream with VnmError `invalid-input`.
  */
 export class FrameGuard extends Transform {
   readonly #maxBytes: number;
@@ -26,7 +26,7 @@ export class FrameGuard extends Transform {
   #noise = '';
   #noiseBytes = 0;
 
-  /** `maxNoise`: bytes that are no message and may come between messages. */
+  /** `maxNoise`: how many bytes between messages may belong to no message. */
   constructor(maxBytes: number, maxMessages: number, maxNoise = 0) {
     super();
     this.#maxNoise = maxNoise;
@@ -34,7 +34,7 @@ export class FrameGuard extends Transform {
     this.#maxMessages = maxMessages;
   }
 
-  /** One message that came through has been dealt with. */
+  /** Reports that one passed message has been handled. */
   release(): void {
     this.#messages -= 1;
     const goOn = this.#goOn;
@@ -43,18 +43,18 @@ export class FrameGuard extends Transform {
     if (this.#messages === 0) this.#onIdle?.();
   }
 
-  /** What came that is no message, if nothing else did. */
+  /** Returns an error that quotes the noise, if nothing else arrived. */
   complaint(): VnmError | undefined {
     const text = this.#noise + this.#header;
     return this.#noiseBytes > 0 && text.trim() !== '' ? notFramed(text.trim(), 200) : undefined;
   }
 
-  /** Whether something that came through has not been dealt with. */
+  /** Whether a passed message has not been handled yet. */
   isBusy(): boolean {
     return this.#messages > 0;
   }
 
-  /** Calls once all that came through has been dealt with. */
+  /** Calls the listener once all passed messages have been handled. */
   whenIdle(listener: () => void): void {
     if (this.#messages === 0) listener();
     else this.#onIdle = listener;
@@ -104,7 +104,7 @@ export class FrameGuard extends Transform {
     return chunk.subarray(dropped + header.length - known);
   }
 
-  /** Takes from the header what stands before it, and answers how much. A login's shell may print what it likes. */
+  /** Drops the noise before a header, and returns its length. A login shell may print anything. */
   #dropNoise(): number {
     if (this.#maxNoise === 0) return 0;
     const start = this.#header.search(headerBegin);
@@ -123,7 +123,7 @@ function bodyLength(header: string, maxBytes: number): number {
   const bytes = Number(match?.[1] ?? 0);
   if (bytes === 0) throw notFramed(header);
   if (bytes > maxBytes) {
-    throw new VnmError('invalid-input', `a message of ${bytes} bytes is larger than the ${maxBytes} that are taken`);
+    throw new VnmError('invalid-input', `message too large: ${bytes} bytes (at most ${maxBytes})`);
   }
   return bytes;
 }

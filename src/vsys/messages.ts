@@ -1,6 +1,6 @@
 /**
- * The requests of the vsys protocol: JSON-RPC 2.0 over the SSH channel. Each method has a schema for its parameters, checked at
- * both ends, and a result type. Instants are Unix ms with fractions by the answering node's clock.
+ * The requests of the vsys protocol: JSON-RPC 2.0 over the SSH channel. Each method has a result type, and a schema for
+ * its parameters that both ends check. Instants are Unix ms with fractions by the answering node's clock.
  */
 import * as z from 'zod';
 import { maxPerSlot } from '../model/ids.ts';
@@ -14,23 +14,23 @@ import type { Obstacle } from './obstacle.ts';
 import { namespaceName, type OperationResult, operationSchema } from './operations.ts';
 import type { Policy } from './policy.ts';
 
-/** Largest message either side takes, in bytes. */
+/** The largest message that either side accepts, in bytes. */
 export const maxMessageBytes = 32 * 1024 * 1024;
 /**
- * How long a node waits for `confirm`. SSH gives a connection up after 20 s of silence, and TCP, which tries again after ever longer
- * pauses, comes through about 3 s after this.
+ * How long a node waits for `confirm`. SSH gives up a connection after 20 s of silence, and TCP, which retries after
+ * ever longer pauses, gets through about 3 s after this.
  */
 export const defaultConfirmMs = 10_000;
-/** Most operations of a batch. */
+/** The most operations in a batch. */
 export const maxOperations = 500_000;
-/** Most actions armed at once: a gateway closes and opens a gate per end host, and redirects per peer. */
+/** The most actions armed at once: a gateway closes and opens one gate per end host, and redirects once per peer. */
 const maxActions = 3 * maxPerSlot;
 
 const address = z.ipv4();
-/** Most bytes of receive buffer of one stream. */
+/** The largest receive buffer of one stream, in bytes. */
 export const maxBufferBytes = 16 * 1024 * 1024;
 const streamId = z.string().regex(/^[a-z0-9-]{1,64}$/);
-/** Of the command that asks, from `claim`. */
+/** The ticket of the calling command, from `claim`. */
 const ticket = z.int().min(1).optional();
 const armedId = z.string().regex(/^[a-z0-9-]{1,64}$/);
 const ntpServer = z.string().max(260).refine(isNtpServer, 'not HOST or HOST:PORT');
@@ -52,14 +52,18 @@ const watchTarget = z.strictObject({
 const watchTargets = z
   .array(watchTarget)
   .max(256)
-  .refine((targets) => new Set(targets.map(({ name }) => name)).size === targets.length, 'two targets have one name');
+  .refine(
+    (targets) => new Set(targets.map(({ name }) => name)).size === targets.length,
+    'two targets have the same name',
+  );
 
 export const requestSchemas = {
-  /** Who answers and what the node can do. */
+  /** Says who answers and what the node can do. */
   hello: z.strictObject({}),
   /**
-   * From now on a command works on a VN, or without `vn` on the whole slice: requests with the ticket of an earlier claim of the same
-   * are refused, whenever they come. `after`: the last ticket that the sender knows of, 0 for none; it is granted if that is the last.
+   * Claims a VN, or without `vn` the whole slice, for a command: from now on requests with the ticket of an earlier
+   * claim of the same are refused, whenever they arrive. `after`: the last ticket that the sender knows, 0 for none;
+   * the claim is granted if that is the last one.
    */
   claim: z.strictObject({
     vn: z
@@ -69,9 +73,9 @@ export const requestSchemas = {
     after: z.int().min(0),
   }),
   /**
-   * All operations or none, in order. `dryRun` plans and changes nothing. `repair` replaces what exists with other parameters, where
-   * otherwise that is a `conflict`. With either of them the answer has the differences. Answered with a token when the node will take back
-   * what was done unless `confirm` comes within `confirmWithinMs`.
+   * Applies all operations in order, or none. `dryRun` plans and changes nothing. `repair` replaces what exists with
+   * other parameters; without it that is a `conflict`. With either, the answer has the differences. The answer has a
+   * token when the node will undo the batch unless `confirm` arrives within `confirmWithinMs`.
    */
   apply: z.strictObject({
     operations: z.array(operationSchema).max(maxOperations),
@@ -80,22 +84,26 @@ export const requestSchemas = {
     ticket,
     confirmWithinMs: z.int().min(100).max(longestConfirmMs).optional(),
   }),
-  /** Shows that the answer to `apply` has arrived: the way to the node is not cut. */
+  /** Shows that the answer to `apply` arrived: the batch did not cut the path to the node. */
   confirm: z.strictObject({ token: z.uuid() }),
-  /** What of this node the slice's subnet would take away. */
+  /** Lists what on this node collides with the slice's subnet. */
   collisions: z.strictObject({}),
-  /** Everything on the node that bears the slice's mark. */
+  /** Lists everything on the node that carries the slice's mark. */
   inventory: z.strictObject({}),
-  /** The forwarding entries of a router namespace (main table), or of the slice's table. */
+  /** Reads the forwarding entries of a router namespace (main table), or of the slice's table. */
   routes: z.strictObject({ namespace: namespaceName.optional() }),
-  /** Largest IP packet on the way to each address, by the outgoing interface. */
+  /** Returns the largest IP packet for the path to each address, by the outgoing interface. */
   path_mtu: z.strictObject({ remotes: z.array(address).max(1024) }),
-  /** Makes another nexthop of each group the active one, all by one write; one that is no member takes the group over alone. */
+  /**
+   * Makes another nexthop of each group the active one, all in one write. One that is not a member becomes the group's
+   * only one.
+   */
   redirect: z.strictObject({ groups: z.array(redirectionSchema).min(1).max(1024), ticket }),
   /**
-   * Holds actions for an exact instant: `at` by this node's clock, turned into monotonic time at once, so that no step of the
-   * clock moves it. Answered when they are held; then they are done though the connection is gone, and never early. `dryRun` makes
-   * everything ready for that, starts what is not running, and holds nothing: so the next `arm` takes no longer than that.
+   * Arms actions for an exact instant: `at` by this node's clock, converted to monotonic time at once, so that no step
+   * of the clock moves it. Answers when they are armed; from then on they run even if the connection is lost, and never
+   * early. `dryRun` prepares everything, starts what is not running, and arms nothing: the next `arm` then takes no
+   * longer than that.
    */
   arm: z.strictObject({
     id: armedId,
@@ -104,20 +112,20 @@ export const requestSchemas = {
     dryRun: z.boolean().optional(),
     ticket,
   }),
-  /** Until the first action is begun: nothing of it will be done. */
+  /** Cancels armed actions, if the first one has not begun: none of them will run. */
   cancel: z.strictObject({ id: armedId }),
-  /** What became of it; kept for a day. */
+  /** Returns what became of armed actions; kept for a day. */
   armed_results: z.strictObject({ id: armedId, forget: z.boolean().default(false) }),
-  /** How late this node's timer begins actions that do nothing. */
+  /** Measures how late this node's timer begins actions that do nothing. */
   timer_lag: z.strictObject({ samples: z.int().min(1).max(1000) }),
-  /** One exchange of time stamps. */
+  /** Makes one exchange of time stamps. */
   clock: z.strictObject({}),
-  /** The node's clock against UTC, by the NTP servers named here and by chrony where the node has it. */
+  /** Reads the node's clock against UTC, from the given NTP servers and from chrony where the node has it. */
   utc: z.strictObject({ ntpServers: z.array(ntpServer).max(maxNtpServers) }),
   /**
-   * Receives a stream of numbered UDP packets on an address of the slice; answers the port. One packet goes from there to the
-   * same port of `sender`, so that a firewall here which lets in what was asked for takes the stream for an answer.
-   * `bufferBytes`: room for packets that wait for the agent, where it may have so much.
+   * Receives a stream of numbered UDP packets on an address of the slice; answers the port. One packet goes from there
+   * to the same port of `sender`, so that a firewall here that lets answers in takes the stream for an answer.
+   * `bufferBytes`: room for packets that wait for the agent, where the node allows that much.
    */
   stream_open: z.strictObject({
     stream: streamId,
@@ -126,8 +134,8 @@ export const requestSchemas = {
     bufferBytes: z.int().min(1).max(maxBufferBytes).optional(),
   }),
   /**
-   * Sends `count` packets, or without it until stopped or for at most an hour, evenly spaced; it ends with its channel. From the same
-   * port as it sends to, if that is free.
+   * Sends `count` packets evenly spaced, or without it until stopped, for at most an hour; the stream ends with its
+   * channel. Uses the port that it sends to as its own, if that is free.
    */
   stream_send: z.strictObject({
     stream: streamId,
@@ -138,12 +146,14 @@ export const requestSchemas = {
     rateBps: z.number().positive().max(1e11),
     count: z.int().min(1).max(100_000_000).optional(),
   }),
-  /** Stops sending and/or reports what this node has sent and received of it; `close` forgets it. */
+  /**
+   * `stream_stop` stops sending. `stream_report` says what this node has sent and received; `close` forgets the stream.
+   */
   stream_stop: z.strictObject({ stream: streamId }),
   stream_report: z.strictObject({ stream: streamId, close: z.boolean().default(false) }),
   /**
-   * Whether each address answers a UDP packet (by any reply, or ICMP port unreachable) or an ICMP echo request sent from `from`, in
-   * order. With `bytes` the packets have this size, IP header included, and Don't Fragment.
+   * Tests whether each address answers a UDP packet (with any reply, or ICMP port unreachable) or an ICMP echo request
+   * sent from `from`, in order. With `bytes` the packets have this size, IP header included, and Don't Fragment.
    */
   reach: z.strictObject({
     from: address,
@@ -152,8 +162,9 @@ export const requestSchemas = {
     bytes: z.int().min(64).max(65_535).optional(),
   }),
   /**
-   * The largest IP packet, at most `largest` bytes, that gets from each `from` to its `to` and back with Don't Fragment, in order; from a
-   * router namespace where one is named. Found by what is answered, not by what anybody says.
+   * Finds the largest IP packet, at most `largest` bytes, that gets from each `from` to its `to` and back with Don't
+   * Fragment, in order; from a router namespace where one is given. Only answered probes count, not what any hop
+   * reports.
    */
   packet_sizes: z.strictObject({
     probes: z
@@ -165,10 +176,11 @@ export const requestSchemas = {
     timeoutMs: z.number().positive().max(60_000),
   }),
   /**
-   * Sends each target one small packet from `from` every `intervalMs`, until stopped or until no one has asked for a minute. A target
-   * without `port` is a router's address and answers as for `reach`, but must not limit its answers; with `port` it is another agent's
-   * watch, which sends back what it gets; that its port is closed is an answer, too, of the node. Answers the port of `from` where this watch does so. With an id that is known the targets and
-   * times are replaced; the port and the counts of targets that stay the same go on, as long as `from` does.
+   * Sends each target one small packet from `from` every `intervalMs`, until stopped or until no controller has asked
+   * for a minute. A target without `port` is a router's address and answers as for `reach`, but must not limit its
+   * answers. A target with `port` is another agent's watch, which sends back what it gets; a closed port there is an
+   * answer of the node, too. Answers the port of `from` where this watch does so. With a known id, the targets and
+   * times are replaced; the port and the counts of unchanged targets continue, as long as `from` does.
    */
   watch: z.strictObject({
     id: watchId,
@@ -177,24 +189,24 @@ export const requestSchemas = {
     timeoutMs: z.number().min(10).max(10_000),
     targets: watchTargets,
   }),
-  /** What all watches of this agent saw so far. */
+  /** Reports what all watches of this agent have seen so far. */
   watch_report: z.strictObject({}),
   watch_stop: z.strictObject({ id: watchId }),
-  /** What on the node is in the way of VNs, though it is none of the slice's. `port`: of the tunnels. */
+  /** Lists what on the node is in the way of VNs but does not belong to the slice. `port`: the port of the tunnels. */
   obstacles: z.strictObject({ port: z.int().min(1).max(65_535) }),
-  /** Ends the agent; what is installed stays. */
+  /** Stops the agent; everything installed stays. */
   shutdown: z.strictObject({}),
 } as const;
 
 export type Method = keyof typeof requestSchemas;
 export type Params<M extends Method> = z.infer<(typeof requestSchemas)[M]>;
-/** As a sender writes them. */
+/** The parameters as a sender writes them. */
 export type ParamsInput<M extends Method> = z.input<(typeof requestSchemas)[M]>;
 
 export interface Results {
-  /** Without `plane`: an agent of an earlier version, which had the kernel's only. */
+  /** `plane` is absent from an agent of an earlier version, which had only the kernel's. */
   hello: Omit<NodeFacts, 'plane'> & Partial<Pick<NodeFacts, 'plane'>>;
-  /** `ticket`: its own, or where it is not granted the last one. */
+  /** `ticket`: the new one, or the last one where the claim is not granted. */
   claim: { granted: boolean; ticket: number };
   apply: BatchResult;
   confirm: Record<string, never>;
@@ -214,7 +226,7 @@ export interface Results {
   stream_stop: { sent: number };
   stream_report: StreamReport;
   reach: { answered: boolean[] };
-  /** Null where nothing answers, of whatever size, or the node has no program that can ask. */
+  /** Null where nothing answers at any size, or the node has no program that can probe. */
   packet_sizes: { sizes: (number | null)[] };
   watch: { port: number };
   watch_report: { watches: WatchReport[] };
@@ -226,21 +238,21 @@ export interface Results {
 /** What a batch did, or would do. */
 export interface BatchResult {
   readonly results: OperationResult[];
-  /** What was not as the operations say; with `dryRun` and `repair` only. */
+  /** What differed from the operations; only with `dryRun` or `repair`. */
   readonly differences?: Difference[];
-  /** Absent when nothing is to be confirmed. */
+  /** Absent when there is nothing to confirm. */
   readonly confirm?: Confirmation;
 }
 
 export interface Confirmation {
   readonly token: string;
-  /** Then the node takes back what was done. */
+  /** After this time the node undoes the batch. */
   readonly withinMs: number;
 }
 
-/** Something that is inside the slice's subnet, or holds it, and is not the slice's. */
+/** Something inside the slice's subnet, or containing it, that is not the slice's. */
 export interface Collision {
-  /** With whose it is: interface, table, policy. */
+  /** Names its owner, too: interface, table, policy. */
   readonly what: string;
   /** Name of the slice that it belongs to. */
   readonly slice?: string;
@@ -249,7 +261,7 @@ export interface Collision {
 /** What became of an armed set of actions; instants by this node's clock as it was when they were armed. */
 export interface ArmedResults {
   readonly state: 'armed' | 'fired' | 'failed' | 'missed' | 'cancelled';
-  /** In the order given; without `startedAt` an action was not begun. */
+  /** In the order given; an action without `startedAt` was not begun. */
   readonly actions: readonly {
     readonly plannedAt: number;
     readonly startedAt?: number;
@@ -259,12 +271,18 @@ export interface ArmedResults {
 }
 
 export interface NodeFacts {
-  /** `digest`: sha256 of the agent's file, in hex. `process`: random, so that two nodes which answer with the same are one machine. */
+  /**
+   * `digest`: sha256 of the agent's file, in hex. `process`: random; two nodes that answer the same value are one
+   * machine.
+   */
   readonly agent: { version: string; digest: string; pid: number; startedAt: number; node: string; process?: string };
   readonly policy: Policy;
-  /** Whether the policy stands in a file on the node; one that the controller brought does when something is installed. */
+  /**
+   * Whether the policy is in a file on the node; a policy that the controller brought gets one when something is
+   * installed.
+   */
   readonly policyFile: boolean;
-  /** What carries the slice there: `kernel`. */
+  /** The data plane that carries the slice there: `kernel`. */
   readonly plane: string;
   readonly kernel: string;
   readonly features: readonly Feature[];
@@ -291,7 +309,7 @@ export interface Inventory {
   readonly interfaces: readonly InterfaceState[];
   readonly routes: readonly (Route & { namespace?: string })[];
   readonly nexthops: readonly NexthopState[];
-  /** Whether the slice's rules are there. */
+  /** Whether the slice's rules exist. */
   readonly rules: boolean;
 }
 
@@ -304,14 +322,14 @@ export interface InterfaceState {
   readonly mac?: string;
   readonly vni?: number;
   readonly remote?: string;
-  /** Source of what a tunnel sends, where it is not left to the kernel. */
+  /** Source address of a tunnel's packets, where it is not left to the kernel. */
   readonly local?: string;
   readonly port?: number;
   /** With prefix length. */
   readonly addresses: readonly string[];
   /** The other end of a pair, if it is the slice's too. */
   readonly peer?: { readonly name: string; readonly namespace?: string };
-  /** Of a gate: the interface whose gate it is, and whether it holds what comes. */
+  /** For a gate: the interface that it belongs to, and whether it holds packets. */
   readonly gate?: { readonly interface: string; readonly closed: boolean };
 }
 
@@ -321,7 +339,7 @@ export interface NexthopState {
   readonly interface?: string;
   /** Members of a group. */
   readonly group?: readonly number[];
-  /** The member that takes the traffic; absent in a group that somebody else led elsewhere. */
+  /** The member that takes the traffic; absent in a group that someone else redirected. */
   readonly active?: number;
   readonly resilient?: boolean;
 }
@@ -336,14 +354,14 @@ interface UtcReport {
 export interface StreamReport {
   /** Packets sent by this node, 0 if it is not the sender. */
   readonly sent: number;
-  /** Different packets received. */
+  /** Distinct packets received. */
   readonly received: number;
   readonly duplicated: number;
   /** Packets that arrived after one with a higher number (RFC 4737). */
   readonly reordered: number;
   /** Longest time between two arrivals. */
   readonly maxGapMs: number;
-  /** Packets that reached this node, but for which its receiving socket had no room. */
+  /** Packets that reached this node but found no room in its receiving socket. */
   readonly dropped: number;
   /** Arrival minus sending time, by the two nodes' own clocks (may be negative); absent when nothing arrived. */
   readonly delayMs?: { min: number; median: number; p99: number; max: number };
@@ -351,31 +369,31 @@ export interface StreamReport {
 
 export interface WatchReport {
   readonly id: string;
-  /** Where it answers other agents' watches. */
+  /** The port on which it answers other agents' watches. */
   readonly port: number;
   /** In the order given. */
   readonly targets: readonly WatchedTarget[];
 }
 
 /**
- * A probe is missed when `timeoutMs` after its sending nothing has come from the target since. Probes that were under way while the
+ * A probe is missed when nothing has come from the target within `timeoutMs` of its sending. Probes in flight while the
  * agent could not read (stopped, starved) are neither answered nor missed.
  */
 export interface WatchedTarget {
   readonly name: string;
-  /** Probes, with those that the kernel refused: they will be missed. */
+  /** Probes, including those that the kernel refused to send: these will be missed. */
   readonly sent: number;
-  /** Probes that had an answer of their own, even after they were overtaken. */
+  /** Probes that got an answer of their own, even if a later one was answered first. */
   readonly answered: number;
-  /** Probes missed since something came last. */
+  /** Probes missed since the last packet from the target. */
   readonly missedInRow: number;
-  /** Probes answered since one was missed last. */
+  /** Probes answered since the last missed one. */
   readonly answeredInRow: number;
   /**
-   * There and back, of the last probe that was answered in time. Of a router, which does not say what it answers, too small where that
-   * takes longer than the interval.
+   * Round-trip time of the last probe that was answered in time. A router does not say which probe it answers: for one
+   * that takes longer than the interval, the value is too small.
    */
   readonly rttMs?: number;
-  /** Since something came last; absent when nothing has. */
+  /** Ms since the last packet from the target; absent when there was none. */
   readonly sinceAnswerMs?: number;
 }

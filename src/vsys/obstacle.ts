@@ -1,4 +1,4 @@
-/** What on a node may keep packets of a VN from their way, though everything of the VN is there. */
+/** Something on a node that may stop packets of a VN although all parts of the VN are there. */
 export interface Obstacle {
   readonly kind:
     | 'forward-filter'
@@ -12,7 +12,7 @@ export interface Obstacle {
   readonly message: string;
   /** What to do. */
   readonly hint: string;
-  /** Whether packets are stopped for certain; else only something may happen. */
+  /** Whether packets are certainly stopped; otherwise they only may be. */
   readonly blocks: boolean;
 }
 

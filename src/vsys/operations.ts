@@ -1,7 +1,8 @@
 /**
- * The operations of the agent, named after PlanetLab's Vsys (paper, section II-B). Every field is checked by an anchored
- * pattern here, at both ends, and against the node's policy by the agent. They state what must be (`_up`) or must not be
- * (`_down`), so applying one twice changes nothing. An operation without `namespace` acts on the node's own network stack.
+ * The operations of the agent, named after PlanetLab's Vsys (paper, section II-B). Both ends check every field by an
+ * anchored pattern here; the agent also checks it against the node's policy. Operations state what must be (`_up`) or
+ * must not be (`_down`), so applying one twice changes nothing. An operation without `namespace` acts on the node's own
+ * network stack.
  */
 import * as z from 'zod';
 
@@ -14,14 +15,15 @@ const nexthopId = z.int().min(1).max(0xffffffff);
 const mtu = z.int().min(576).max(65_535);
 const urpf = z.enum(['strict', 'feasible', 'loose']);
 
-/** A router namespace: forwarding on, reverse-path check as the mode says. Down removes all that is in it. */
+/** A router namespace: forwarding on, reverse-path check as the mode says. `netns_down` removes everything in it. */
 const netnsUp = z.strictObject({ op: z.literal('netns_up'), namespace: namespaceName, urpf });
 const netnsDown = z.strictObject({ op: z.literal('netns_down'), namespace: namespaceName });
 
 /**
- * A point-to-point tunnel to another node (`vxlan`; `local`: where the other end sends to, and so from where alone it takes packets.
- * The node sends from there if the address is its own, not a NAT's in front of it), or between two stacks of this node (`local`, both ends at once). One that is
- * `gateable`, in the node's own stack, loses nothing when a gate is put there or taken away.
+ * A point-to-point tunnel, either to another node (`vxlan`) or between two stacks of this node (`local`, both ends at
+ * once). `local` of a `vxlan`: the address that the other end sends to, and the only one from which that end takes
+ * packets. The node sends from it if the address is its own, not that of a NAT in front of it. A `gateable` tunnel, in
+ * the node's own stack, loses nothing when a gate is added or removed.
  */
 const tunnelUp = z.discriminatedUnion('kind', [
   z.strictObject({
@@ -69,9 +71,10 @@ const tunnelDown = z.strictObject({
 });
 
 /**
- * The address of an interface and its one neighbour (a permanent neighbour entry, so that nothing waits for ARP; its MAC address is
- * left out where the kind of the tunnel has none); the interface is set up, forwards, and checks the reverse path as the mode says (a router namespace has its own mode). Without any
- * check packets could get from one slice's interface into another slice's table.
+ * The address of an interface and its one neighbour, which gets a permanent neighbour entry, so that nothing waits for
+ * ARP; the neighbour's MAC address is left out where the tunnel kind has none. The interface is set up, forwards, and
+ * checks the reverse path as the mode says (a router namespace has its own mode). Without any check, packets could get
+ * from one slice's interface into another slice's table.
  */
 const vifUp = z.strictObject({
   op: z.literal('vif_up'),
@@ -88,7 +91,7 @@ const vifDown = z.strictObject({
   address,
 });
 
-/** A forwarding entry: in a router's main table, or without `namespace` in the slice's own table. */
+/** A forwarding entry in a router's main table, or without `namespace` in the slice's own table. */
 const vroute = z.strictObject({
   op: z.literal('vroute'),
   action: z.enum(['add', 'delete']),
@@ -127,13 +130,16 @@ const groupUp = z.strictObject({
 });
 const groupDown = z.strictObject({ op: z.literal('group_down'), id: nexthopId });
 
-/** The rules that lead traffic from and to the slice's subnet into the slice's table, which rejects what it does not know. */
+/**
+ * The rules that lead traffic from and to the slice's subnet into the slice's table, which rejects unknown
+ * destinations.
+ */
 const ruleUp = z.strictObject({ op: z.literal('rule_up') });
 const ruleDown = z.strictObject({ op: z.literal('rule_down') });
 
 /**
- * A gate between an end host's access interface and the node's forwarding: open it lets everything pass, closed (by an armed action)
- * it holds up to `limitBytes` and loses nothing of it.
+ * A gate between an end host's access interface and the node's forwarding. Open, it passes everything; closed (by an
+ * armed action), it holds up to `limitBytes` without loss.
  */
 const gateUp = z.strictObject({
   op: z.literal('gate_up'),
@@ -161,7 +167,7 @@ export const operationSchema = z.discriminatedUnion('op', [
 ]);
 
 export type Operation = z.infer<typeof operationSchema>;
-/** As a sender writes it: defaults may be left out. */
+/** The operation as a sender writes it: defaults may be left out. */
 export type OperationInput = z.input<typeof operationSchema>;
 export type OperationName = Operation['op'];
 

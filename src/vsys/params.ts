@@ -6,19 +6,22 @@ import { type Operation, type OperationName, operationNames, operationSchema } f
 type Issue = z.core.$ZodIssue;
 type Path = readonly PropertyKey[];
 
-/** Of what was sent, which may be of any size. */
+/** Limits on quotations from a request, which may be of any size. */
 const maxShown = 100;
 const maxMessage = 500;
 
 /** Throws VnmError `invalid-input` for a method that the protocol does not have. */
 export function parseMethod(method: string): Method {
   if (Object.hasOwn(requestSchemas, method)) return method as Method;
-  throw new VnmError('invalid-input', `there is no method ${oneLine(JSON.stringify(method.slice(0, maxShown)))}`, {
-    hint: 'the other end may have another version',
+  throw new VnmError('invalid-input', `unknown method ${oneLine(JSON.stringify(method.slice(0, maxShown)))}`, {
+    hint: 'use the same version at both ends',
   });
 }
 
-/** The parameters with defaults filled in. Throws VnmError `invalid-input` that names the path of the first bad field. */
+/**
+ * Returns the parameters with defaults filled in. Throws VnmError `invalid-input` that names the path of the first
+ * invalid field.
+ */
 export function parseParams<M extends Method>(method: M, params: unknown): Params<M> {
   const operations =
     method === 'apply' ? (params as { operations?: unknown } | null | undefined)?.operations : undefined;
@@ -26,7 +29,7 @@ export function parseParams<M extends Method>(method: M, params: unknown): Param
   const rest = parseAll(method, { ...(params as object), operations: [] });
   const parsed = operations.slice(0, maxOperations).map(parseOperation);
   if (operations.length === parsed.length) return { ...rest, operations: parsed };
-  const message = `apply: operations: ${operations.length} are more than the ${maxOperations} that are taken`;
+  const message = `apply: operations: ${operations.length} exceed the limit of ${maxOperations}`;
   throw new VnmError('invalid-input', message, { hint: 'send several batches' });
 }
 
@@ -36,7 +39,7 @@ function parseAll<M extends Method>(method: M, params: unknown): Params<M> {
   return parsed.data as Params<M>;
 }
 
-/** One by one up to the first bad one: the whole schema would collect the faults of all, of which there may be a million. */
+/** Parsed one by one up to the first invalid one: the whole schema would collect the faults of all, maybe a million. */
 function parseOperation(operation: unknown, index: number): Operation {
   const parsed = operationSchema.safeParse(operation);
   if (parsed.success) return parsed.data;
@@ -44,10 +47,12 @@ function parseOperation(operation: unknown, index: number): Operation {
   throw badParams('apply', ['operations', index], issueOf(op, parsed.error.issues[0]!));
 }
 
-/** Of an operation's faults as each of the alternatives, the first as the one it calls itself. */
+/**
+ * Returns the first fault of an operation as the kind that its `op` names; the issue itself has faults for every kind.
+ */
 function issueOf(op: unknown, issue: Issue): Issue {
   const position = operationNames.indexOf(op as OperationName);
-  if (position === -1) return { ...issue, path: ['op'], message: `there is no operation ${show(op)}` };
+  if (position === -1) return { ...issue, path: ['op'], message: `unknown operation ${show(op)}` };
   return (issue.code === 'invalid_union' && issue.errors[position]?.[0]) || issue;
 }
 
@@ -63,7 +68,10 @@ function badParams(method: Method, parent: Path, issue: Issue): VnmError {
   return new VnmError('invalid-input', oneLine(message.slice(0, maxMessage)));
 }
 
-/** Messages of the schema, and of the JSON parser, repeat what was sent as it is; JSON itself escapes only some control characters. */
+/**
+ * Replaces control characters: the schema and the JSON parser quote what was sent as it is, and JSON itself escapes
+ * only some.
+ */
 export function oneLine(text: string): string {
   return text.replace(/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/gu, '?');
 }

@@ -1,4 +1,6 @@
-/** The policy file of a slice on a node: what its agent may do there. Owned by root; the slice's login cannot change it. */
+/**
+ * The policy file of a slice on a node: what its agent may do there. Root owns it; the slice's login cannot change it.
+ */
 import * as z from 'zod';
 import { messageOf, VnmError } from '../model/errors.ts';
 import { sharedLimits } from '../model/limits.ts';
@@ -28,7 +30,7 @@ export const policySchema = z.strictObject({
       routes: z.int().min(0).default(sharedLimits.routes),
       armed: z.int().min(0).default(sharedLimits.armed),
       streams: z.int().min(0).default(sharedLimits.streams),
-      /** Sum of the payload bits per second that this agent sends as test traffic. */
+      /** The most payload bits per second that this agent sends as test traffic, in total. */
       trafficBps: z.number().min(0).default(sharedLimits.trafficBps),
     })
     .prefault({}),
@@ -36,7 +38,7 @@ export const policySchema = z.strictObject({
 
 export type Policy = z.infer<typeof policySchema>;
 
-/** As one word of a command. */
+/** Encodes the policy as one word of a command. */
 export function encodePolicy(policy: Policy): string {
   return Buffer.from(JSON.stringify(policy)).toString('base64url');
 }
@@ -46,6 +48,6 @@ export function decodePolicy(text: string): Policy {
   try {
     return policySchema.parse(JSON.parse(Buffer.from(text, 'base64url').toString()));
   } catch (error) {
-    throw new VnmError('usage', `--policy is not a policy: ${messageOf(error)}`, { cause: error });
+    throw new VnmError('usage', `invalid --policy: ${messageOf(error)}`, { cause: error });
   }
 }

@@ -1,7 +1,10 @@
-/** What of a slice is on a node, by the marks that its policy gives it: the one meaning of "something is installed". Pure. */
+/**
+ * Finds what a slice has on a node, by the marks that its policy gives it: the one meaning of "something is installed".
+ * Pure.
+ */
 import type { Policy } from './policy.ts';
 
-/** All that a node has, whoever made it. */
+/** Everything that a node has, whoever made it. */
 export interface Marks {
   readonly interfaces: readonly string[];
   readonly namespaces: readonly string[];
@@ -13,16 +16,16 @@ export interface Marks {
 export interface RuleMark {
   readonly priority: number;
   readonly table: string;
-  /** For messages. */
+  /** The rule in words, for messages. */
   readonly words: string;
 }
 
-/** Name of the slice's nftables table. */
+/** Returns the name of the slice's nftables table. */
 export function filterTable({ interfacePrefix }: Pick<Policy, 'interfacePrefix'>): string {
   return `pl-vnm-${interfacePrefix}tunnels`;
 }
 
-/** Name of the namespace that is made to try out what the kernel can do; not a router's. */
+/** Returns the name of the namespace that is made to try what the kernel can do; it is not a router's. */
 export function probeNamespace({ namespacePrefix }: Pick<Policy, 'namespacePrefix'>): string {
   return `${namespacePrefix}probe`;
 }
@@ -31,7 +34,7 @@ export function isRouterNamespace(policy: Pick<Policy, 'namespacePrefix'>, name:
   return name.startsWith(policy.namespacePrefix) && name !== probeNamespace(policy);
 }
 
-/** By kind and name: `interface pv0qw-e0g`. */
+/** Lists what is installed, by kind and name: `interface pv0qw-e0g`. */
 export function installedOf(policy: Policy, { interfaces, namespaces, rules, filters }: Marks): string[] {
   const named = (kind: string, names: readonly string[]) => names.toSorted().map((name) => `${kind} ${name}`);
   const isOwnRule = ({ priority, table }: RuleMark) =>

@@ -1,6 +1,6 @@
 /**
- * The vsys protocol between controller and agent: JSON-RPC 2.0, framed by Content-Length, over any pair of byte streams.
- * Errors travel as `{code, message, data: {code, hint}}` and come out as the VnmError that went in.
+ * The vsys protocol between controller and agent: JSON-RPC 2.0, framed by Content-Length, over any pair of byte
+ * streams. Errors travel as `{code, message, data: {code, hint}}` and come out as the VnmError that went in.
  */
 import { setMaxListeners } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
@@ -13,15 +13,15 @@ import type { Method, Params, ParamsInput, Results } from './messages.ts';
 import { parseMethod, parseParams } from './params.ts';
 
 export interface CallOptions {
-  /** Two minutes without it. */
+  /** Two minutes by default. */
   readonly timeoutMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface RpcClient {
   /**
-   * One request. Throws the VnmError that the other end answers, `invalid-input` for bad parameters, `unreachable` when the
-   * channel is or gets lost, `timeout` after `timeoutMs`, `interrupted` when `signal` aborts.
+   * Sends one request. Throws the VnmError that the other end answers, `invalid-input` for bad parameters,
+   * `unreachable` when the channel is lost, `timeout` after `timeoutMs`, `interrupted` when `signal` aborts.
    */
   call<M extends Method>(method: M, params: ParamsInput<M>, options?: CallOptions): Promise<Results[M]>;
   /** Called once the channel is closed, by either end. */
@@ -29,31 +29,31 @@ export interface RpcClient {
   close(): void;
 }
 
-/** `ended` aborts when the channel that the request came by has ended, so that no one gets the answer. */
+/** `ended` aborts when the channel of the request has ended: the answer then reaches no one. */
 export type Handlers = {
   readonly [M in Method]: (params: Params<M>, ended?: AbortSignal) => Promise<Results[M]>;
 };
 
 export interface RpcServer {
-  /** With the reason, if one end gave any. */
+  /** Resolves when the channel has closed, with the reason if one end gave any. */
   readonly closed: Promise<VnmError | undefined>;
   close(): void;
-  /** Closes it, and tells the client why. */
+  /** Closes the channel and sends the client the reason. */
   refuse(error: VnmError): void;
-  /** Whether requests are under way: while there are too many, nothing that the client says is read. */
+  /** Whether requests are in progress: while there are too many, nothing from the client is read. */
   isBusy(): boolean;
-  /** Has the client say, if it is there, for how long it may be silent (ms); undefined for one that does not say. */
+  /** Asks the client how long it may be silent (ms); returns undefined if it does not say or the channel has ended. */
   ping(): Promise<number | undefined>;
 }
 
-/** What only the server asks, to which every answer is a sign of life. A client may add `silentMs`. */
+/** The one method that the server calls; every answer to it is a sign of life. A client may add `silentMs`. */
 const pingMethod = 'ping';
 const pingAnswer = z.object({ silentMs: z.number().positive() });
 
-/** The other end may hang, and its channel stay open. */
+/** The other end may hang while its channel stays open. */
 const patienceMs = timeLimits().answerMs;
 
-/** `silentMs`: for how long the server is to take a silent client for alive; without it the server decides. */
+/** `silentMs`: how long the server is to consider a silent client alive; without it the server decides. */
 export function createRpcClient(input: Readable, output: Writable, silentMs?: number): RpcClient {
   const channel = openChannel(input, output, true);
   const { connection, closed } = channel;
@@ -87,7 +87,7 @@ export function createRpcClient(input: Readable, output: Writable, silentMs?: nu
 export function serveRpc(input: Readable, output: Writable, handlers: Handlers): RpcServer {
   const { connection, closed, close, refuse, isBusy } = openChannel(input, output);
   const ending = new AbortController();
-  // Each request that looks at it is one.
+  // Each request that uses it adds a listener.
   setMaxListeners(0, ending.signal);
   void closed.then(() => ending.abort());
   connection.onRequest(async (method: string, params: unknown) => {
@@ -102,7 +102,7 @@ export function serveRpc(input: Readable, output: Writable, handlers: Handlers):
     try {
       return pingAnswer.safeParse(await connection.sendRequest(pingMethod)).data?.silentMs;
     } catch {
-      // The channel ended before the answer, which `closed` tells.
+      // The channel ended before the answer; `closed` reports that.
       return undefined;
     }
   };
@@ -118,7 +118,7 @@ function answer<M extends Method>(
   return handlers[method](parseParams(method, params), ended);
 }
 
-/** An answer that comes too late is dropped. */
+/** Drops an answer that comes too late. */
 async function withLimits<T>(send: () => Promise<T>, method: Method, { timeoutMs, signal }: CallOptions): Promise<T> {
   const interrupted = () => new VnmError('interrupted', `'${method}' was interrupted`, { cause: signal?.reason });
   if (signal?.aborted) throw interrupted();

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { checkRequest } from '../../src/agent/policy.ts';
 import { parsePrefix } from '../../src/model/address.ts';
 import { VnmError } from '../../src/model/errors.ts';
-import { confirming } from '../../src/transport/confirm.ts';
+import { withConfirmation } from '../../src/transport/confirm.ts';
 import { type Method, type Params, type ParamsInput, requestSchemas } from '../../src/vsys/messages.ts';
 import { type OperationInput, type OperationName, operationNames, operationSchema } from '../../src/vsys/operations.ts';
 import { parseParams } from '../../src/vsys/params.ts';
@@ -367,7 +367,7 @@ describeAsRoot('two agents on one node', () => {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     const rpc = createRpcClient(agentA.stdout!, agentA.stdin!);
-    clientA = { ...rpc, call: confirming(rpc.call) };
+    clientA = { ...rpc, call: withConfirmation(rpc.call) };
     a = marksOf(policy, '192.0.2.7');
     b = marksOf(node.policy, '192.0.2.7');
     await clientA.call('claim', requestsOf(a).claim);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createSystemClock, steadyClock } from '../../src/clock/clock.ts';
 
-/** A machine whose time passes by 10 us with every look at a clock. */
+/** A machine whose time advances by 10 us with every reading of a clock. */
 function machine(startWallMs: number) {
   const time = { monotonicMs: 5000, offsetMs: startWallMs - 5000 };
   const tick = () => {
@@ -21,7 +21,7 @@ function machine(startWallMs: number) {
 }
 
 describe('createSystemClock', () => {
-  it('tells Unix time by fractions of the millisecond', () => {
+  it('the system clock gives Unix time with fractions of a millisecond', () => {
     const { sources, wallMs, pass } = machine(1_700_000_000_000.4);
     const clock = createSystemClock(0, sources);
     for (let step = 0; step < 100; step += 1) {
@@ -30,7 +30,7 @@ describe('createSystemClock', () => {
     }
   });
 
-  it.each([3_600_000.3, -3_600_000.7, 5, -2.5])('follows when the clock is set by %d ms', (byMs) => {
+  it.each([3_600_000.3, -3_600_000.7, 5, -2.5])('the system clock follows when the time is set by %d ms', (byMs) => {
     const { sources, wallMs, set } = machine(1_700_000_000_000);
     const clock = createSystemClock(0, sources);
     clock.wallMs();
@@ -38,7 +38,7 @@ describe('createSystemClock', () => {
     expect(Math.abs(clock.wallMs() - wallMs())).toBeLessThan(0.05);
   });
 
-  it('is never wrong by a millisecond, and less with every look, when the clock is set by less than one', () => {
+  it('the system clock corrects a step of less than a millisecond with every reading', () => {
     const { sources, wallMs, set, pass } = machine(1_700_000_000_000);
     const clock = createSystemClock(0, sources);
     clock.wallMs();
@@ -50,7 +50,7 @@ describe('createSystemClock', () => {
     expect(Math.abs(clock.wallMs() - wallMs())).toBeLessThan(0.1);
   });
 
-  it('is right from the first look, wherever that is interrupted', () => {
+  it('the system clock is right from the first reading, wherever that is interrupted', () => {
     for (let look = 0; look < 250; look += 1) {
       const { sources, wallMs, pass } = machine(1_700_000_000_000.4);
       let looks = 0;
@@ -69,7 +69,7 @@ describe('createSystemClock', () => {
     }
   });
 
-  it('has a monotonic time that does not step', () => {
+  it('the monotonic time of the system clock does not step', () => {
     const { sources, set } = machine(1_700_000_000_000);
     const clock = createSystemClock(0, sources);
     const before = clock.monotonicMs();
@@ -77,13 +77,13 @@ describe('createSystemClock', () => {
     expect(clock.monotonicMs() - before).toBeCloseTo(0.01);
   });
 
-  it('shifts the wall clock by a skew, for tests', () => {
+  it('a skew shifts the wall clock, for tests', () => {
     const { sources, wallMs } = machine(1_700_000_000_000);
     const clock = createSystemClock(250.5, sources);
     expect(clock.wallMs() - wallMs()).toBeCloseTo(250.5, 1);
   });
 
-  it('agrees with Date.now() on this machine', () => {
+  it('the system clock agrees with Date.now() on this machine', () => {
     const clock = createSystemClock();
     const before = Date.now();
     const wallMs = clock.wallMs();
@@ -93,7 +93,7 @@ describe('createSystemClock', () => {
 });
 
 describe('steadyClock', () => {
-  it('goes on as it was when the clock is set', () => {
+  it('a steady clock ignores that the system clock is set', () => {
     const { sources, wallMs, pass, set } = machine(1_700_000_000_000);
     const steady = steadyClock(createSystemClock(0, sources));
     expect(Math.abs(steady.wallMs() - wallMs())).toBeLessThan(0.1);
@@ -103,7 +103,7 @@ describe('steadyClock', () => {
     expect(steady.monotonicMs() - sources.monotonicMs()).toBeCloseTo(0, 1);
   });
 
-  it('does not count a reading that was interrupted', () => {
+  it('a steady clock ignores an interrupted reading', () => {
     let ms = 0;
     const stops = [40, 0, 0, 9, 0];
     const clock = { monotonicMs: () => ms, wallMs: () => 1000 + ms };

@@ -11,7 +11,7 @@ import {
   estimateFrom,
 } from '../../src/clock/exchange.ts';
 
-/** What numbers of this size lose in the sums. */
+/** The rounding error of sums of this size. */
 const rounding = 1e-6;
 
 const delayMs = fc.double({ min: 0, max: 500, noNaN: true });
@@ -23,12 +23,12 @@ function estimate(fields: Partial<ClockEstimate>): ClockEstimate {
 }
 
 describe('estimateFrom', () => {
-  it('takes the middle, and half of the way there and back for the bound', () => {
+  it('estimateFrom returns the middle, with half the round trip as the bound', () => {
     const exchange = { sentMs: 1000, remoteReceivedMs: 5030, remoteSentMs: 5032, receivedMs: 1042 };
     expect(estimateFrom(exchange, 77)).toEqual({ offsetMs: 4010, boundMs: 20, measuredAtMs: 77, source: 'exchange' });
   });
 
-  it('is never off by more than its bound, whatever the delays are', () => {
+  it('an estimate is within its bound, whatever the delays are', () => {
     fc.assert(
       fc.property(offsetMs, delayMs, delayMs, delayMs, (trueMs, thereMs, workMs, backMs) => {
         const exchange = {
@@ -43,7 +43,7 @@ describe('estimateFrom', () => {
     );
   });
 
-  it('nor later, when the clocks have drifted apart, before the answer and after it', () => {
+  it('an estimate stays within its bound while the clocks drift apart, before and after the answer', () => {
     fc.assert(
       fc.property(
         fc.record({ offsetMs, thereMs: delayMs, workMs: delayMs, backMs: delayMs, during: drift, after: drift }),
@@ -69,7 +69,7 @@ describe('estimateFrom', () => {
 });
 
 describe('boundAt', () => {
-  it('grows by 50 parts per million of the age, and does not shrink before', () => {
+  it('a bound grows by 50 parts per million of the age, and does not shrink before the measurement', () => {
     const measured = estimate({ boundMs: 2, measuredAtMs: 1000 });
     expect(boundAt(measured, 61_000)).toBeCloseTo(5, 9);
     expect(boundAt(measured, 0)).toBe(2);
@@ -77,20 +77,20 @@ describe('boundAt', () => {
 });
 
 describe('bestEstimate', () => {
-  it('weighs age against bound', () => {
+  it('bestEstimate weighs age against bound', () => {
     const old = estimate({ boundMs: 1, measuredAtMs: 0 });
     const fresh = estimate({ boundMs: 2, measuredAtMs: 60_000 });
     expect(bestEstimate([old, fresh], 10_000)).toBe(old);
     expect(bestEstimate([old, fresh], 60_000)).toBe(fresh);
   });
 
-  it('needs a sample', () => {
+  it('bestEstimate needs a sample', () => {
     expect(() => bestEstimate([], 0)).toThrow(new RangeError('no clock samples'));
   });
 });
 
 describe('agree', () => {
-  it('holds as long as the bounds touch, and again when they have grown', () => {
+  it('two estimates agree as long as their bounds touch, and again when these have grown', () => {
     const one = estimate({ offsetMs: 10, boundMs: 1 });
     const other = estimate({ offsetMs: 14, boundMs: 2 });
     expect(agree(one, estimate({ offsetMs: 13, boundMs: 2 }), 0)).toBe(true);
@@ -99,7 +99,7 @@ describe('agree', () => {
   });
 });
 
-/** Two machines in simulated time; every look at a clock takes 1 us. */
+/** Two machines in simulated time; every reading of a clock takes 1 us. */
 function machines(offsetMs: number) {
   const time = { ms: 0, setByMs: 0 };
   const pass = (ms: number) => {
@@ -113,7 +113,7 @@ function machines(offsetMs: number) {
     set: (byMs: number) => {
       time.setByMs += byMs;
     },
-    /** Of the other machine. */
+    /** By the other machine's clock. */
     otherMs: () => 5000 + offsetMs + time.ms,
   };
 }
@@ -121,7 +121,7 @@ function machines(offsetMs: number) {
 describe('estimateByExchanges', () => {
   const ways = fc.array(fc.tuple(delayMs, delayMs), { minLength: 4, maxLength: 64 });
 
-  it('keeps the truth within its bound, though this clock is set in the midst of an exchange', async () => {
+  it('an estimate by exchanges is within its bound even if this clock is set during an exchange', async () => {
     await fc.assert(
       fc.asyncProperty(offsetMs, ways, fc.nat(3), offsetMs, async (trueMs, delays, when, setByMs) => {
         const { clock, pass, set, otherMs } = machines(trueMs);
@@ -142,10 +142,10 @@ describe('estimateByExchanges', () => {
   });
 
   it.each([
-    ['sixty-four when they are quick', 2, 64],
-    ['as many as fit when they are not', 20, 15],
-    ['four in any case', 3000, 4],
-  ])('makes %s', async (_, roundTripMs, expected) => {
+    ['sixty-four exchanges when they are quick', 2, 64],
+    ['as many exchanges as fit when they are slow', 20, 15],
+    ['at least four exchanges', 3000, 4],
+  ])('estimateByExchanges makes %s', async (_, roundTripMs, expected) => {
     const { clock, pass, otherMs } = machines(0);
     let asked = 0;
     const ask = async () => {

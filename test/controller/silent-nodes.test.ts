@@ -51,7 +51,10 @@ async function withNodes(
 it('are not tried again when a request has run into its limit', async () => {
   const played = playNodes();
   await withNodes(played, async (agents) => {
-    const silence = new VnmError('timeout', "the agent did not answer 'apply' within 120 s, so it is given up");
+    const silence = new VnmError(
+      'timeout',
+      "the agent did not answer 'apply' within 120 s, so the connection was closed",
+    );
     played.end('a', silence);
     expect(() => agents.get('a')).toThrow(silence);
     await agents.revive(['a', 'b']);

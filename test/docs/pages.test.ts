@@ -11,12 +11,15 @@ const pages = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...inDocs];
 
 const textOf = (file: string) => readFileSync(join(root, file), 'utf8');
 
-/** A page without its code blocks, in which `[a](b)` is no link and `# a` no heading. */
+/** Drops the code blocks of a page, in which `[a](b)` is not a link and `# a` not a heading. */
 function withoutCode(text: string): string {
   return text.replace(/^```[\s\S]*?^```$/gm, '').replace(/^ {4}.*$/gm, '');
 }
 
-/** The anchors of a page, as GitHub makes them of headings; the second of the same text gets `-1`, and so on. */
+/**
+ * Returns the anchors of a page, as GitHub derives them from headings; the second of the same text gets `-1`, and so
+ * on.
+ */
 function anchorsOf(text: string): Set<string> {
   const seen = new Map<string, number>();
   const anchors = [...withoutCode(text).matchAll(/^#{1,6} (.+)$/gm)].map(([, heading]) => {
@@ -29,7 +32,7 @@ function anchorsOf(text: string): Set<string> {
   return new Set(anchors);
 }
 
-/** The relative links of a page that lead to no file or no heading. */
+/** Returns the relative links of a page that lead to no file or no heading. */
 function brokenLinks(file: string, text: string): string[] {
   const prose = withoutCode(text).replace(/`[^`\n]*`/g, '');
   const targets = [...prose.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target!);
@@ -52,8 +55,8 @@ test.each([
   ['an image that does not exist', '![a](missing.svg)'],
   ['a heading that another page does not have', '[a](../README.md#no-such-heading)'],
   ['a heading that the page itself does not have', '# Here\n\n[a](#there)'],
-  ['what looks like a heading in a block of code', '    # There\n\n[a](#there)'],
-  ['the second of two equal headings where there is one', '# Here\n\n[a](#here-1)'],
+  ['text that looks like a heading in a code block', '    # There\n\n[a](#there)'],
+  ['the second of two equal headings where there is only one', '# Here\n\n[a](#here-1)'],
 ])('brokenLinks reports a link to %s', (_, text) => {
   expect(brokenLinks('docs/page.md', text)).toHaveLength(1);
 });

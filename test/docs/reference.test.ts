@@ -1,4 +1,4 @@
-/** The generated pages are as the program is. `npm run -s test:run -- test/docs/reference.test.ts -u` writes them again. */
+/** The generated pages match the program. `npm run -s test:run -- test/docs/reference.test.ts -u` writes them again. */
 import { expect, test } from 'vitest';
 import { createProgram } from '../../src/cli/program.ts';
 import { sliceJsonSchema } from '../../src/slicefile/index.ts';

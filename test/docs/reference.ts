@@ -1,4 +1,7 @@
-/** The reference pages in docs/reference/, made from what the program itself uses: help texts, schemas, the table of error codes. */
+/**
+ * The reference pages in docs/reference/, generated from what the program itself uses: help texts, schemas, the table
+ * of error codes.
+ */
 import type { Command } from 'commander';
 import { errorTable } from '../../src/model/errors.ts';
 import { exitCodes } from '../../src/model/exit-codes.ts';
@@ -12,7 +15,7 @@ export function commandsPage(program: Command): string {
   });
   return page(
     'Commands',
-    'For everybody who types commands: each with its arguments and options.',
+    'For users of the command line: every command with its arguments and options.',
     `Options of all commands:\n\n${indent(helpOf(program).split('\nCommands:')[0]!.trimEnd())}`,
     ...sections,
   );
@@ -45,7 +48,7 @@ export function sliceFilePage(schema: Schema): string {
   const keys = keysOf(schema, '').filter(({ key }) => !key.startsWith('vns.[].'));
   return page(
     'Keys of a slice file',
-    'For everybody who writes slice files. `*` stands for a name, `[]` for an entry of a list. An entry of `vns` has the keys of `vn`, and `placements` of its own.',
+    'For authors of slice files. `*` stands for a name, `[]` for an entry of a list. An entry of `vns` has the keys of `vn`, and `placements` of its own.',
     table(
       ['key', 'needed', 'meaning'],
       keys.map(({ key, isNeeded, meaning }) => [`\`${key}\``, isNeeded ? 'yes' : '', meaning]),

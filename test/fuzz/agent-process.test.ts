@@ -1,4 +1,4 @@
-/** Garbage on the channel of a real agent, which lives on. */
+/** Garbage on the channel of a real agent must not end the agent. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -28,16 +28,16 @@ describeAsRoot('an agent that is sent garbage', () => {
     return socket;
   }
 
-  it('lives on, and serves others meanwhile', async () => {
+  it('an agent survives garbage, and serves others meanwhile', async () => {
     const before = await pid();
-    // Left open, in the middle of something.
+    // Left open in the middle of a message.
     const stalled = await Promise.all(Array.from({ length: 20 }, open));
     for (const [index, socket] of stalled.entries())
       socket.write('Content-Length: 1000\r\n\r\n{"json'.slice(0, index + 5));
     await fc.assert(
       fc.asyncProperty(endings, async (bytes) => {
         const socket = await open();
-        // It may be reset, where the agent has not read all.
+        // The connection may be reset where the agent has not read everything.
         const closed = new Promise((resolve) => socket.once('close', resolve));
         socket.end(bytes);
         await closed;

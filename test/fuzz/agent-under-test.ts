@@ -1,4 +1,6 @@
-/** The agent's real handlers over a data plane, streams and a timing thread that only note what they are asked to do. */
+/**
+ * The agent's real handlers over a data plane, streams and a timing thread that only record what they are asked to do.
+ */
 import type { Armed } from '../../src/agent/armed/armed.ts';
 import type { ArmedContext } from '../../src/agent/armed-requests.ts';
 import type { DataPlane } from '../../src/agent/dataplane/dataplane.ts';
@@ -14,7 +16,7 @@ import { policySchema } from '../../src/vsys/policy.ts';
 import type { Handlers } from '../../src/vsys/rpc.ts';
 import type { World } from './oracle.ts';
 
-/** Not allowed here: `utc`, which would ask servers, and two more so that leaving out is tried, too. */
+/** Not allowed here: `utc`, which would query servers, and two more, to test refusals. */
 const forbidden = ['utc', 'gate_down', 'timer_lag'];
 
 export const world: World = {
@@ -32,7 +34,7 @@ export const world: World = {
   others: ['10.66.0.0/16', '172.20.128.0/17'],
 };
 
-/** What came through to where it would have an effect. */
+/** The calls that got through to where they would have an effect. */
 interface Call {
   readonly method: string;
   readonly params: unknown;
@@ -81,7 +83,7 @@ export function createAgentUnderTest(): AgentUnderTest {
     close: async () => {},
   };
   const streams: Streams = {
-    // Ids of streams are names in the agent's memory and nowhere else.
+    // Stream ids are names in the agent's memory and nowhere else.
     open: async ({ stream: _stream, ...params }) => {
       note('stream_open', params);
       return { port: 40_000 };
@@ -95,7 +97,7 @@ export function createAgentUnderTest(): AgentUnderTest {
     closeAll: async () => {},
   };
   const watches: Watches = {
-    // Their ids are such names, too.
+    // Ids of watches are such names, too.
     watch: async ({ id: _id, ...params }) => {
       note('watch', params);
       return { port: 40_001 };

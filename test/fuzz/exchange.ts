@@ -1,4 +1,4 @@
-/** One channel to the agent: everything is written, everything that comes back is checked. */
+/** Writes everything to one channel to the agent, and checks everything that comes back. */
 import { PassThrough, Writable } from 'node:stream';
 import { errorCodes } from '../../src/model/errors.ts';
 import { serveRpc } from '../../src/vsys/rpc.ts';
@@ -6,19 +6,19 @@ import type { AgentUnderTest } from './agent-under-test.ts';
 import type { Batch, Frame } from './frames.ts';
 import { allows, isTame, type World } from './oracle.ts';
 
-/** Nothing here waits for anything outside, so this is only reached by what never ends. */
+/** Nothing here waits for the outside, so only something endless takes this long. */
 const patienceMs = 20_000;
 const maxMessage = 1000;
 
 export interface Tally {
   requests: number;
-  /** Answered with a result. */
+  /** Requests answered with a result. */
   done: number;
-  /** Answered with an error, by its code. */
+  /** Requests answered with an error, by its code. */
   readonly refused: Map<string, number>;
-  /** Channels that were closed for what was sent. */
+  /** Channels that were closed because of what was sent. */
   closed: number;
-  /** That came through to the data plane and the like. */
+  /** Calls that got through to the data plane and the like. */
   calls: number;
 }
 
@@ -32,7 +32,7 @@ interface Answer {
   readonly error?: { code: number; message: string; data?: { code?: string } };
 }
 
-/** Throws when the agent does what it must not, or not what it must. */
+/** Throws when the agent does something forbidden, or fails to do something required. */
 export async function exchange(agent: AgentUnderTest, world: World, batch: Batch, tally: Tally): Promise<void> {
   const asked = askedOf(batch.frames);
   const answers: Answer[] = [];
@@ -60,7 +60,7 @@ export async function exchange(agent: AgentUnderTest, world: World, batch: Batch
     onAnswer();
   });
   await withPatience(settled, () => `no answer to ${unanswered(asked, answers)}`);
-  // Time for what is said too much.
+  // Time for excess answers.
   await turns(3);
   if (!isClosed) input.end();
   const reason = await withPatience(server.closed, () => 'the channel does not close');
@@ -95,15 +95,15 @@ function unanswered(asked: Asked, answers: readonly Answer[]): string {
   return JSON.stringify(missing).slice(0, 2000);
 }
 
-/** Every answer is well-formed, answers a request that was made, and says what the policy says. */
+/** Checks that every answer is well-formed, answers a request, and agrees with the policy. */
 function checkAnswers(world: World, asked: Asked, answers: readonly Answer[], hasEnding: boolean): void {
   for (const [id, group] of Map.groupBy(answers, (answer) => JSON.stringify(answer.id))) {
     for (const answer of group) checkForm(answer);
     const requests = asked.get(id);
     if (id === 'null') continue;
     if (requests === undefined) {
-      // What was flipped or random may have become a request.
-      if (!hasEnding || group.length > 1) fail('an answer to nothing', group);
+      // Altered or random bytes may have become a request.
+      if (!hasEnding || group.length > 1) fail('an answer to no request', group);
     } else if (group.length > requests.length + Number(hasEnding)) {
       fail('answered more than once', { requests, group });
     } else if (requests.length === 1 && group.length === 1) {
@@ -116,13 +116,13 @@ function checkForm({ id, result, error, ...rest }: Answer): void {
   const { jsonrpc, ...others } = rest as { jsonrpc?: unknown };
   const isAnswer =
     jsonrpc === '2.0' && Object.keys(others).length === 0 && (result === undefined) !== (error === undefined);
-  if (!isAnswer) fail('not an answer of JSON-RPC', { id, result, error, rest });
+  if (!isAnswer) fail('not a JSON-RPC answer', { id, result, error, rest });
   if (error === undefined) return;
   const { code, message, data } = error;
   const isWhole = Number.isInteger(code) && errorCodes.some((known) => known === data?.code);
   if (!isWhole) fail('an error without a code', error);
   if (typeof message !== 'string' || message === '' || message.length > maxMessage || /\p{Cc}/u.test(message)) {
-    fail('an error without a decent message', error);
+    fail('an error without a proper message', error);
   }
 }
 
@@ -130,10 +130,10 @@ function checkVerdict(world: World, request: { method: string; params: unknown }
   const code = error?.data?.code;
   if (result !== undefined && !allows(world, request.method, request.params)) fail('done, but not allowed', request);
   if (code === 'forbidden' && allows(world, request.method, request.params)) fail('allowed, but refused', request);
-  if (code === 'failed') fail('an unforeseen error', { request, error });
+  if (code === 'failed') fail('an unexpected error', { request, error });
 }
 
-/** A channel that stays open has answered everything; one that was closed said why, once. */
+/** Checks that a channel that stays open has answered everything, and that a closed one said why, once. */
 function checkEnd(answers: readonly Answer[], reason: Error | undefined, asked: Asked): void {
   const refusals = answers.filter(({ id }) => id === null);
   if (refusals.length > 1) fail('refused more than once', refusals);

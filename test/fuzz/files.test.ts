@@ -8,14 +8,14 @@ import { readSlice } from '../../src/slicefile/index.ts';
 import { fuzzFiles } from './files.ts';
 
 describe('a slice file', () => {
-  it('is a slice, or has faults with places and words', () => {
+  it('a text is a slice, or has faults with positions and messages', () => {
     const { files, slices, faults } = fuzzFiles(300);
     expect(files).toBeGreaterThanOrEqual(300);
     expect(slices).toBeGreaterThan(0);
     expect(faults).toBeGreaterThan(files);
   });
 
-  it('of any bytes is refused', () => {
+  it('a file of random bytes is refused', () => {
     const directory = mkdtempSync(join(tmpdir(), 'pl-vnm-fuzz-'));
     const path = join(directory, 'any.yaml');
     try {

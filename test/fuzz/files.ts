@@ -8,14 +8,14 @@ const maxWords = 1000;
 
 export interface FileTally {
   files: number;
-  /** That were slices nevertheless. */
+  /** Texts that were valid slices nevertheless. */
   slices: number;
   faults: number;
-  /** Of one file. */
+  /** The slowest file. */
   slowestMs: number;
 }
 
-/** Reads so many files. Throws with the smallest text found that is neither a slice nor has only decent faults. */
+/** Reads `files` texts. Throws with the smallest text found that is neither a slice nor has only proper faults. */
 export function fuzzFiles(files: number, seed?: number): FileTally {
   const tally = { files: 0, slices: 0, faults: 0, slowestMs: 0 };
   const details = fc.check(
@@ -47,7 +47,7 @@ function checkText(text: string, tally: FileTally): void {
     if (error instanceof VnmError && error.code === 'invalid-input') return;
     throw error;
   }
-  throw new Error('faults, but a slice');
+  throw new Error('a slice in spite of faults');
 }
 
 function checkFault(fault: Fault, lines: readonly string[]): void {
@@ -57,6 +57,6 @@ function checkFault(fault: Fault, lines: readonly string[]): void {
   if (!isInside) throw new Error(`outside the file: ${JSON.stringify(fault)}`);
   const words = message + hint;
   if (message === '' || words.length > maxWords || /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u.test(words)) {
-    throw new Error(`no decent words: ${JSON.stringify(fault).slice(0, 3000)}`);
+    throw new Error(`no proper message: ${JSON.stringify(fault).slice(0, 3000)}`);
   }
 }

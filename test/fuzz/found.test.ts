@@ -1,4 +1,4 @@
-/** What was found by hostile input, each once more by itself. */
+/** Faults that hostile input has revealed, each in a test of its own. */
 import { PassThrough, Writable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
 import { checkSlice, formatFault } from '../../src/slicefile/index.ts';
@@ -35,7 +35,7 @@ describe('a channel', () => {
     ['1', '"1"'],
     ['"__proto__"', '"__proto__"'],
   ])(
-    'is closed by two requests at once with the ids %s and %s, of which one would get no answer',
+    'two simultaneous requests with the ids %s and %s close the channel, because one would get no answer',
     async (one, other) => {
       const { input, said, server } = serve();
       input.write(
@@ -51,20 +51,20 @@ describe('a channel', () => {
     },
   );
 
-  it('is closed by an id that no answer could bear', async () => {
+  it('an id that no answer could carry closes the channel', async () => {
     const { input, server } = serve();
     input.write(framed('{"jsonrpc":"2.0","id":1e999,"method":"clock","params":{}}'));
-    expect(await server.closed).toMatchObject({ message: 'not a JSON-RPC message: an id that is no number' });
+    expect(await server.closed).toMatchObject({ message: 'not a JSON-RPC message: the id is not a finite number' });
   });
 
-  it('refuses once, however much garbage there is', async () => {
+  it('a channel refuses once, however much garbage arrives', async () => {
     const { input, said, server } = serve();
     input.write(['null', '[1]', '{', '{}'].map(framed).join(''));
     await server.closed;
     expect(said()).toHaveLength(1);
   });
 
-  it('repeats no control characters', async () => {
+  it('a refusal repeats no control characters', async () => {
     const { input, server } = serve();
     input.write(framed('\u001b[2J'));
     expect((await server.closed)?.message).toMatch(/^not a JSON-RPC message: [^\p{Cc}]+$/u);
@@ -75,7 +75,7 @@ describe('a channel', () => {
     });
   });
 
-  it('leaves no timer behind for a message that never ends', async () => {
+  it('a message that never ends leaves no timer behind', async () => {
     const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
     const before = timers();
     const { input, server } = serve();
@@ -97,30 +97,30 @@ describe('parameters', () => {
     return undefined;
   };
 
-  it('hold no more operations than the protocol says', () => {
+  it('a batch with more operations than the protocol allows is refused', () => {
     const operations = Array(maxOperations + 1).fill({ op: 'rule_up' });
     expect(refusal('apply', { operations })).toMatchObject({
       code: 'invalid-input',
-      message: 'apply: operations: 500001 are more than the 500000 that are taken',
+      message: 'apply: operations: 500001 exceed the limit of 500000',
       hint: 'send several batches',
     });
   });
 
-  it('are not repeated at any length, nor with control characters', () => {
+  it('errors quote parameters briefly and without control characters', () => {
     const long = 'x\n'.repeat(100_000);
     expect(refusal('apply', { operations: [{ op: 'rule_up', [long]: 1 }] })).toMatchObject({
       message: `apply: operations[0]: Unrecognized key: "${'x?'.repeat(300)}`.slice(0, 500),
     });
     expect(refusal('apply', { operations: [{ op: long }] })).toMatchObject({
-      message: `apply: operations[0].op: there is no operation "${String.raw`x\n`.repeat(50)}"`,
+      message: `apply: operations[0].op: unknown operation "${String.raw`x\n`.repeat(50)}"`,
     });
     const deep = JSON.parse(`${'['.repeat(100_000)}${']'.repeat(100_000)}`);
     expect(refusal('apply', { operations: [{ op: deep }] })).toMatchObject({
-      message: 'apply: operations[0].op: there is no operation object',
+      message: 'apply: operations[0].op: unknown operation object',
     });
   });
 
-  it('name namespaces by plain words only', () => {
+  it('a namespace must have a plain name', () => {
     expect(refusal('routes', { namespace: 'pv-a_x\n2026-01-01 a line of its own' })).toMatchObject({
       code: 'invalid-input',
       message: 'routes: namespace: Invalid string: must match pattern /^[a-z0-9][a-z0-9._-]{0,99}$/',
@@ -134,7 +134,7 @@ describe('a slice file', () => {
     return 'faults' in checked ? checked.faults.map(formatFault) : [];
   };
 
-  it('has its faults where they are, though the YAML parser counts too few lines', () => {
+  it('faults of a slice file have correct positions even where the YAML parser counts too few lines', () => {
     expect(faultsOf('  a: 1\nslice: x\n  y: 1\nb: 2\n').slice(3, 6)).toEqual([
       'a.yaml:3:4: invalid YAML: Unexpected map-value-ind token in YAML stream: ":"',
       'a.yaml:3:6: invalid YAML: Unexpected scalar token in YAML stream: "1"',
@@ -142,7 +142,7 @@ describe('a slice file', () => {
     ]);
   });
 
-  it('cannot be blown up by few aliases of much', () => {
+  it('a few YAML aliases cannot blow up a slice file', () => {
     const items = Array(1000).fill('x').join(', ');
     const aliases = Array(20).fill('*a').join(', ');
     expect(faultsOf(`slice: &a [${items}]\nvnet: [${aliases}]\n`)).toContain(
@@ -150,7 +150,7 @@ describe('a slice file', () => {
     );
   });
 
-  it('is read to a certain depth and size only', () => {
+  it('the depth and size of a slice file are limited', () => {
     const nested = `slice: a\nvnet: ${'['.repeat(200)}${']'.repeat(200)}`;
     expect(faultsOf(nested)).toContain('a.yaml:2:107: the file is nested too deeply');
     expect(faultsOf('#'.repeat(2 ** 20 + 1))).toEqual([
@@ -158,7 +158,7 @@ describe('a slice file', () => {
     ]);
   });
 
-  it('is not repeated at any length, nor with control characters', () => {
+  it('faults quote a slice file briefly and without control characters', () => {
     const [fault] = faultsOf(`slice: a\nvnet: "${'9\\a'.repeat(10_000)}"\n`).filter((line) => line.includes(':2:7:'));
     expect(fault).toBe(
       `a.yaml:2:7: vnet: '${String.raw`9\u0007`.repeat(150).slice(0, -6)}... (write it like 10.65.0.0/16)`,

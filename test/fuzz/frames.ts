@@ -1,4 +1,4 @@
-/** What is written to a channel: well-framed messages for the most part, and then what is none. */
+/** The bytes written to a channel: mostly well-framed messages, and then other bytes. */
 import fc from 'fast-check';
 import { junk, tooLarge } from './hostile-values.ts';
 import { aRequest } from './requests.ts';
@@ -13,11 +13,11 @@ export interface Batch {
   readonly frames: readonly Frame[];
   /** Comes last: whatever follows could belong to it. */
   readonly ending?: Buffer;
-  /** Everything is written in pieces of so many bytes. */
+  /** Everything is written in pieces of this many bytes. */
   readonly pieceBytes: number;
 }
 
-/** As JSON text; what JSON.stringify cannot write is put in. */
+/** Returns JSON text; inserts values that JSON.stringify cannot write. */
 function framed(message: object): Frame {
   const text = JSON.stringify(message).replaceAll(JSON.stringify(tooLarge), '1e999');
   const sent = JSON.parse(text) as Record<string, unknown>;
@@ -30,7 +30,7 @@ function withHeader(body: Buffer, bytes = body.length): Buffer {
   return Buffer.concat([Buffer.from(`Content-Length: ${bytes}\r\n\r\n`), body]);
 }
 
-/** Few enough that some meet. */
+/** Few enough that some ids collide. */
 const ids = fc.oneof(
   { weight: 50, arbitrary: fc.noBias(fc.integer()) },
   { weight: 10, arbitrary: fc.uuid() },
@@ -39,7 +39,7 @@ const ids = fc.oneof(
 
 const requests = fc.tuple(ids, aRequest).map(([id, body]) => framed({ jsonrpc: '2.0', id, ...body }));
 
-/** Messages without an answer; some of them the library takes for itself. */
+/** Messages without an answer; the library handles some of them itself. */
 const unanswered = fc.oneof(
   aRequest.map((body) => framed({ jsonrpc: '2.0', ...body })),
   fc
@@ -94,7 +94,7 @@ const headers = fc.constantFrom(
   'Content-Length: 1000\r\n\r\n{"jsonrpc":"2.0"',
 );
 
-/** Most of it ends the channel; what does not is only never finished. */
+/** Most of it ends the channel; the rest is merely never finished. */
 export const endings = fc.oneof(
   fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
   brokenJson.map((text) => withHeader(Buffer.from(text))),
@@ -111,12 +111,12 @@ export const endings = fc.oneof(
   fc.tuple(requests, fc.nat()).map(([{ bytes }, where]) => bytes.subarray(0, where % bytes.length)),
 );
 
-/** `messages` in each. */
+/** `messages` in each batch. */
 export function batches(messages: number): fc.Arbitrary<Batch> {
   const frame = fc.oneof({ weight: 12, arbitrary: requests }, { weight: 1, arbitrary: unanswered });
   const frames = fc.array(frame, { minLength: messages - 1, maxLength: messages - 1 });
   const pieceBytes = fc.constantFrom(7, 100, 4096, 1_000_000);
-  // What ends a channel leaves most of what was asked unanswered.
+  // A message that ends a channel leaves most requests unanswered.
   return fc.oneof(
     { weight: 3, arbitrary: fc.record({ frames, pieceBytes }) },
     { weight: 2, arbitrary: fc.record({ frames, ending: endings, pieceBytes }) },

@@ -73,7 +73,7 @@ export const junk: fc.Arbitrary<unknown> = fc.oneof(
   { weight: 1, arbitrary: fc.jsonValue({ maxDepth: 2 }) },
 );
 
-/** One of `own`, now and then one of somebody else's, or junk. */
+/** Mostly a value of `own`, sometimes one that belongs to others, or junk. */
 export function mostly(own: readonly unknown[], strange: readonly unknown[] = []): fc.Arbitrary<unknown> {
   return fc.oneof(
     { weight: 40, arbitrary: fc.constantFrom(...own) },
@@ -82,7 +82,7 @@ export function mostly(own: readonly unknown[], strange: readonly unknown[] = []
   );
 }
 
-/** A copy in which something was changed: a key taken away, added or given another value, at any depth. */
+/** Returns a copy with a change: a key removed, added or given another value, at any depth. */
 export const damage = fc.tuple(fc.nat(1000), fc.constantFrom('remove', 'add', 'replace'), junk);
 
 export function damaged(
@@ -94,7 +94,7 @@ export function damaged(
   if (places.length === 0) return scrap;
   const { parent, key } = places[where % places.length]!;
   if (how === 'remove') delete parent[key];
-  // Defined, since setting `__proto__` would do something else.
+  // Defined, because assigning to `__proto__` would do something else.
   else
     Object.defineProperty(parent, how === 'add' ? '__proto__' : key, {
       value: scrap,

@@ -1,4 +1,7 @@
-/** `npm run fuzz [-- messages 100000 | files 20000 [SEED]]`: throws hostile input at the agent's protocol and at slice files. */
+/**
+ * `npm run fuzz [-- messages 100000 | files 20000 [SEED]]`: sends hostile input to the agent's protocol and to slice
+ * files.
+ */
 import { fuzzFiles } from './files.ts';
 import { fuzzMessages } from './messages.ts';
 
@@ -9,7 +12,7 @@ const targets: Record<string, { number: number; run: (number: number, seed?: num
 
 const [name, number, seed] = process.argv.slice(2);
 if (name !== undefined && !Object.hasOwn(targets, name)) {
-  console.error(`no such target: ${name}; there are ${Object.keys(targets).join(', ')}`);
+  console.error(`unknown target: ${name}; the targets are ${Object.keys(targets).join(', ')}`);
   process.exit(2);
 }
 for (const target of name === undefined ? Object.keys(targets) : [name]) {

@@ -4,7 +4,7 @@ import { exchange, newTally, type Tally } from './exchange.ts';
 import { batches, type Frame } from './frames.ts';
 import { requireSuccess } from './outcome.ts';
 
-/** More than may be under way at once. */
+/** More than may be in progress at once. */
 const perBatch = 50;
 
 const body = Buffer.from('{"jsonrpc":"2.0","id":"greeting","method":"hello","params":{}}');
@@ -14,8 +14,8 @@ const greeting: Frame = {
 };
 
 /**
- * Sends an agent so many messages, in batches with a channel each, and greets it over a new channel after every batch. Throws with
- * the smallest batch found that it does not stand.
+ * Sends an agent `messages` messages, in batches with a channel each, and greets it over a new channel after every
+ * batch. Throws with the smallest batch found that it does not survive.
  */
 export async function fuzzMessages(messages: number, seed?: number): Promise<Tally> {
   const tally = newTally();
@@ -25,7 +25,7 @@ export async function fuzzMessages(messages: number, seed?: number): Promise<Tal
       await exchange(agent, world, batch, tally);
       const after = newTally();
       await exchange(agent, world, { frames: [greeting], pieceBytes: 1000 }, after);
-      if (after.done !== 1) throw new Error('the agent does not answer hello any more');
+      if (after.done !== 1) throw new Error('the agent no longer answers hello');
     }),
     { numRuns: Math.ceil(messages / perBatch), ...(seed === undefined ? {} : { seed }) },
   );

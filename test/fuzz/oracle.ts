@@ -1,6 +1,6 @@
 /**
- * What the policy allows, once more and naively, from the words of docs/vsys.md ("Confinement"): nothing of the code under test
- * is used, so that both would have to be wrong in the same way.
+ * A second, naive form of what the policy allows, written from docs/vsys.md ("Confinement"). It uses no code under
+ * test, so both would have to be wrong in the same way.
  */
 import type { Policy } from '../../src/vsys/policy.ts';
 
@@ -12,7 +12,7 @@ export interface World {
   readonly others: readonly string[];
 }
 
-/** Whether a request of a correct form may be carried out. */
+/** Whether the policy allows a well-formed request. */
 export function allows({ policy, others }: World, method: string, params: unknown): boolean {
   const asked = params as Fields;
   if (['hello', 'claim', 'shutdown', 'confirm', 'collisions'].includes(method)) return true;
@@ -95,7 +95,10 @@ export function allows({ policy, others }: World, method: string, params: unknow
   }
 }
 
-/** Whether it holds nothing but plain words, that cannot be taken for an option or for several words, and finite numbers. */
+/**
+ * Whether a value contains only finite numbers and plain words, which cannot be taken for an option or for several
+ * words.
+ */
 export function isTame(value: unknown): boolean {
   if (typeof value === 'string') return value.length <= 260 && /^[a-zA-Z0-9][a-zA-Z0-9._:/-]*$/.test(value);
   if (typeof value === 'number') return Number.isFinite(value);
@@ -115,7 +118,7 @@ function within({ first, last }: { first: number; last: number }, id: unknown): 
   return Number(id) >= first && Number(id) <= last;
 }
 
-/** Bit by bit. */
+/** Compares bit by bit. */
 function isIn(subnet: string, address: unknown): boolean {
   const [base, length] = subnet.split('/');
   return bits(base).slice(0, Number(length)) === bits(address).slice(0, Number(length));

@@ -1,6 +1,6 @@
 import type { RunDetails } from 'fast-check';
 
-/** Throws for the smallest counterexample that was found, as `show` writes it, and with the seed that finds it again. */
+/** Throws for the smallest counterexample found, as `show` writes it, with the seed that finds it again. */
 export function requireSuccess<T>(
   { failed, seed, counterexample, errorInstance }: RunDetails<[T]>,
   show: (value: T) => string,

@@ -1,4 +1,4 @@
-/** Requests of the protocol: in the right form for the most part, with hostile values here and there. */
+/** Requests of the protocol: mostly well-formed, with hostile values here and there. */
 import fc from 'fast-check';
 import type { Method } from '../../src/vsys/messages.ts';
 import type { OperationName } from '../../src/vsys/operations.ts';
@@ -29,7 +29,7 @@ const flags = mostly([true, false]);
 
 const end = fc.record({ interface: interfaces, namespace: namespaces }, { requiredKeys: ['interface'] });
 
-/** A row for each operation, which the compiler counts. */
+/** One row per operation; the compiler checks that none is missing. */
 const operations: { readonly [Name in OperationName]: fc.Arbitrary<object> } = {
   netns_up: fc.record({ namespace: namespaces, urpf: modes }),
   netns_down: fc.record({ namespace: namespaces }),
@@ -111,7 +111,7 @@ const anAction = fc.oneof(
   fc.record({ kind: mostly(['gate_close', 'gate_open'], ['reboot']), offsetMs: offsets, interface: interfaces }),
 );
 
-/** A row for each method. */
+/** One row per method. */
 const parameters: { readonly [M in Method]: fc.Arbitrary<unknown> } = {
   hello: fc.constant({}),
   apply: fc.record(

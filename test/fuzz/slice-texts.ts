@@ -1,4 +1,4 @@
-/** Slice files that went wrong, by a slip of the hand or on purpose. */
+/** Faulty slice files, by accident or on purpose. */
 import { readdirSync, readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { parse, stringify } from 'yaml';
@@ -70,7 +70,7 @@ const scrap = fc.oneof(
   { weight: 1, arbitrary: fc.string({ unit: 'binary', maxLength: 8 }) },
 );
 
-/** Tokens replaced, added or left out. */
+/** Replaces, adds or removes tokens. */
 const slipped = fc
   .tuple(example, fc.array(fc.tuple(fc.nat(), fc.nat(2), scrap), { minLength: 1, maxLength: 5 }))
   .map(([text, edits]) =>
@@ -82,7 +82,7 @@ const slipped = fc
       .join(''),
   );
 
-/** Lines doubled (and with them keys), moved, left out, or indented otherwise. */
+/** Doubles lines (and with them keys), moves, removes or reindents them. */
 const shuffled = fc
   .tuple(
     example,
@@ -105,7 +105,7 @@ function indented(line: string, by: number): string {
   return by >= 0 ? ' '.repeat(by) + line : line.replace(new RegExp(`^ {0,${-by}}`), '');
 }
 
-/** Well-written YAML with values of the wrong kinds in it. */
+/** Well-formed YAML with values of the wrong kinds. */
 const retyped = fc
   .tuple(example, fc.array(damage, { minLength: 1, maxLength: 3 }))
   .map(([text, edits]) => stringify(edits.reduce(damaged, parse(text) as unknown)));
@@ -121,7 +121,7 @@ const recoded = fc
     return Buffer.from(text, 'utf16le').toString('latin1');
   });
 
-/** Aliases of aliases: each level has all of the one before many times. */
+/** Aliases of aliases: each level contains the previous one many times. */
 function laughs(levels: number, width: number): string {
   const lines = Array.from({ length: levels }, (_, level) => {
     const items = Array<string>(width).fill(level === 0 ? 'x' : `*a${level - 1}`);
@@ -130,7 +130,7 @@ function laughs(levels: number, width: number): string {
   return `slice: laughs\nvns:\n${lines.join('\n')}\n`;
 }
 
-/** Much of the same. */
+/** The same thing many times. */
 const swollen = fc.oneof(
   fc
     .tuple(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 12 }))

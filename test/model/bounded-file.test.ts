@@ -78,7 +78,7 @@ test('unreadable known hosts are reported with a hint', () => {
     expect.objectContaining({
       code: 'unreachable',
       message: 'cannot read the known hosts in /dev/zero: it is a device',
-      hint: 'make it a file of host keys that you can read, or move it away',
+      hint: 'make it a readable file of host keys, or move it away',
     }),
   );
 });

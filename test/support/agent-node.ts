@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { agentBundle } from '../../src/transport/agent-bundle.ts';
-import { confirming } from '../../src/transport/confirm.ts';
+import { withConfirmation } from '../../src/transport/confirm.ts';
 import type { Inventory } from '../../src/vsys/messages.ts';
 import type { OperationInput } from '../../src/vsys/operations.ts';
 import { type Policy, policySchema } from '../../src/vsys/policy.ts';
@@ -81,7 +81,7 @@ export async function startAgentNode(
     });
     const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
     const rpc = createRpcClient(child.stdout, child.stdin);
-    const client = { ...rpc, call: confirming(rpc.call) };
+    const client = { ...rpc, call: withConfirmation(rpc.call) };
     const result = { client, raw: rpc, process: child, stderr: () => stderr, ended };
     attached.push(result);
     return result;

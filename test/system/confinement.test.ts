@@ -132,7 +132,7 @@ function suite(): void {
       gw1.asRoot(`cp -p /etc/sudoers /etc/sudoers.before && sed -i /includedir/d /etc/sudoers`);
       expect(await attempt()).toEqual({
         code: 'failed',
-        message: `the agent could not be installed on ${place('gw1')}: ${login} cannot attach by the sudo rule: sudo: a password is required`,
+        message: `the agent could not be installed on ${place('gw1')}: ${login} cannot attach with the sudo rule: sudo: a password is required`,
         hint: 'nothing was changed there',
       });
       gw1.asRoot(`mv /etc/sudoers.before /etc/sudoers`);
@@ -152,8 +152,8 @@ function suite(): void {
       gw1.asRoot('chmod g+w /usr/local/lib');
       expect(await attempt()).toEqual({
         code: 'unsupported',
-        message: `others than root may change what is in /usr/local/lib on ${place('gw1')}`,
-        hint: 'they and all directories above them must belong to root: chown root DIRECTORY; chmod go-w DIRECTORY',
+        message: `users other than root may change /usr/local/lib on ${place('gw1')}`,
+        hint: 'let only root change these and all directories above: chown root DIRECTORY; chmod go-w DIRECTORY',
       });
       gw1.asRoot('chmod g-w /usr/local/lib');
       expect(await attempt('--login', 'nosuch')).toMatchObject({
@@ -245,8 +245,8 @@ function suite(): void {
     const { json } = await agentCommand('uninstall', '--node', 'gw1');
     expect(json.error).toMatchObject({
       code: 'conflict',
-      message: expect.stringContaining(`${place('gw1')} has something of slice 'confined': interface pv`),
-      hint: 'pl-vnm uninstall confined takes it down, with the database that it was installed with',
+      message: expect.stringContaining(`slice 'confined' still has something on ${place('gw1')}: interface pv`),
+      hint: 'run pl-vnm uninstall confined with the database that it was installed with',
     });
     await own.vnm.ok('uninstall confined');
     expect(await networkOf(own.testbed)).toEqual(before);
@@ -440,7 +440,7 @@ function suite(): void {
       expect((await update()).json.agents).toMatchObject([
         {
           change: 'updated',
-          stillRunning: `the agent with pid ${pid} goes on as it was started: the agent cannot end: 'later' is armed`,
+          stillRunning: `the agent with pid ${pid} keeps running as it was started: the agent cannot end: 'later' is armed`,
         },
       ]);
       expect((await agent.call('hello', {})).policy.limits.armed).toBe(64);
@@ -464,7 +464,7 @@ function suite(): void {
       const { nodes } = await doctor();
       const version = nodes.find(({ node }) => node === 'gw2')!.agent!.version;
       expect(nodes.find(({ node }) => node === 'gw1')!.problems.join()).toContain(
-        `the agent that is installed on ${place('gw1')} for slice 'confined' (digest 000000000000) is another than that of this pl-vnm (version ${version}, digest ${digest.slice(0, 12)})`,
+        `the agent installed on ${place('gw1')} for slice 'confined' (digest 000000000000) differs from that of this pl-vnm (version ${version}, digest ${digest.slice(0, 12)})`,
       );
       expect((await agentCommand('install')).json.agents).toMatchObject(
         names.map((name) => ({ node: name, change: name === 'gw1' ? 'updated' : 'unchanged' })),

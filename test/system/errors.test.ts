@@ -166,7 +166,7 @@ describeAsRoot('on nodes that it cannot trust or reach, the program', () => {
         node: 'gw1',
         reachable: false,
         problems: [
-          `${place(node('gw1'))} cannot be reached: its host key has changed to ${shown}, ${knownHosts}:1 has another (someone may be listening in; if the change is known to be right, remove the old key: ssh-keygen -R '[127.0.0.1]:${port}' -f ${knownHosts})`,
+          `${place(node('gw1'))} cannot be reached: its host key has changed to ${shown}; ${knownHosts}:1 has another one (someone may be intercepting the connection; if you know that the change is legitimate, remove the old key: ssh-keygen -R '[127.0.0.1]:${port}' -f ${knownHosts})`,
         ],
       },
     ]);
@@ -182,7 +182,7 @@ describeAsRoot('on nodes that it cannot trust or reach, the program', () => {
     }
     const message = gone.map((one) => `${place(one)} cannot be reached: connection refused`).join('\n');
     expect(await own.vnm.json('verify two')).toEqual(
-      failure(4, 'unreachable', message, 'does an SSH server listen on this port?'),
+      failure(4, 'unreachable', message, 'check that an SSH server listens on this port'),
     );
     const { code, json } = await own.vnm.json<DoctorResult>('doctor two');
     expect(code).toBe(4);

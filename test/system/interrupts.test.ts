@@ -154,7 +154,7 @@ describeAsRoot('testbed up, interrupted', () => {
 
   it('takes down what it made', async () => {
     const running = vnm.start('--json testbed up', file);
-    await running.said('8 nodes: SSH servers');
+    await running.said('8 nodes: starting SSH servers');
     running.interrupt();
     const { code, stdout } = await running.finished;
     const { error } = JSON.parse(stdout) as { error: { code: string; message: string } };

@@ -26,7 +26,7 @@ const packets: fc.Arbitrary<Packet> = fc.record({
   padding: fc.integer({ min: 0, max: 30 }),
 });
 
-/** As a host hands the packet to a VXLAN device, with `field` in the transport checksum. */
+/** Encapsulates a packet as a host passes it to a VXLAN device, with `field` in the transport checksum. */
 function encapsulate(packet: Packet, field: number): Buffer {
   const start = transportAt(packet);
   const length = transportLength(packet);
@@ -64,7 +64,7 @@ function checksumAt(packet: Packet): number {
   return transportAt(packet) + (packet.protocol === udp ? 6 : 16);
 }
 
-/** Ones' complement sum of bytes, by the book. */
+/** Returns the ones' complement sum of bytes, by the definition. */
 function onesComplementSum(bytes: readonly number[]): number {
   let sum = 0;
   for (let at = 0; at < bytes.length; at += 2) {
@@ -87,7 +87,7 @@ function rightChecksum(packet: Packet): number {
 }
 
 describe('completeChecksum', () => {
-  test('completes what the kernel leaves to the hardware, and touches nothing else', () => {
+  test('completeChecksum completes a checksum that the kernel leaves to the hardware, and changes nothing else', () => {
     fc.assert(
       fc.property(packets, (packet) => {
         const datagram = encapsulate(packet, onesComplementSum(pseudoHeader(packet)));
@@ -97,7 +97,7 @@ describe('completeChecksum', () => {
     );
   });
 
-  test('leaves a complete checksum as it is', () => {
+  test('a complete checksum stays as it is', () => {
     fc.assert(
       fc.property(packets, (packet) => {
         const datagram = encapsulate(packet, rightChecksum(packet));
@@ -107,7 +107,7 @@ describe('completeChecksum', () => {
     );
   });
 
-  test('does not repair a wrong checksum', () => {
+  test('a wrong checksum is not repaired', () => {
     fc.assert(
       fc.property(packets, fc.integer({ min: 0, max: 0xffff }), (packet, field) => {
         fc.pre(field % 0xffff !== onesComplementSum(pseudoHeader(packet)) % 0xffff);
@@ -118,7 +118,7 @@ describe('completeChecksum', () => {
     );
   });
 
-  test('a UDP checksum that comes out as zero is sent as 0xffff, since zero means none', () => {
+  test('a UDP checksum of zero is sent as 0xffff, since zero means none', () => {
     const packet = { ...samplePacket, payload: Uint8Array.of(0, 0) };
     const zeroing = { ...packet, payload: Uint8Array.of(rightChecksum(packet) >> 8, rightChecksum(packet) & 255) };
     const datagram = encapsulate(zeroing, onesComplementSum(pseudoHeader(zeroing)));
@@ -126,7 +126,7 @@ describe('completeChecksum', () => {
     expect(datagram.readUInt16BE(checksumAt(zeroing))).toBe(0xffff);
   });
 
-  test('leaves UDP without a checksum alone', () => {
+  test('UDP without a checksum stays as it is', () => {
     expect(completeChecksum(encapsulate(samplePacket, 0))).toBe(false);
   });
 
@@ -140,14 +140,14 @@ describe('completeChecksum', () => {
     ['a UDP length that is not the packet’s', (datagram) => withByte(datagram, transportAt(samplePacket) + 5, 9)],
     ['a packet longer than its datagram', (datagram) => datagram.subarray(0, datagram.length - 1)],
     ['no more than a header', (datagram) => datagram.subarray(0, ipAt + 20)],
-  ])('leaves %s alone', (_name, spoil) => {
+  ])('%s stays as it is', (_name, spoil) => {
     const datagram = spoil(encapsulate(samplePacket, onesComplementSum(pseudoHeader(samplePacket))));
     const before = Buffer.from(datagram);
     expect(completeChecksum(datagram)).toBe(false);
     expect(datagram).toEqual(before);
   });
 
-  test('takes any bytes', () => {
+  test('completeChecksum accepts any bytes', () => {
     fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => void completeChecksum(bytes)));
   });
 });

@@ -20,7 +20,7 @@ function elsewhere(changes: { platform?: string; uid?: number }, body: () => voi
   }
 }
 
-test('the userspace data plane is refused until it is there', () => {
+test('the userspace data plane is refused until it exists', () => {
   expect(attempt('userspace')).toThrow(
     expect.objectContaining({
       code: 'unsupported',
@@ -30,7 +30,7 @@ test('the userspace data plane is refused until it is there', () => {
   );
 });
 
-test('says what is missing for the kernel data plane', () => {
+test('the error says what the kernel data plane lacks', () => {
   const hint = 'run on Linux as root with iproute2 and util-linux; the userspace data plane is not available yet';
   elsewhere({ platform: 'darwin' }, () => {
     expect(attempt('auto')).toThrow(
@@ -48,12 +48,12 @@ test('says what is missing for the kernel data plane', () => {
   });
 });
 
-describeAsRoot('where everything is there', () => {
-  test('takes the kernel data plane and says why', () => {
+describeAsRoot('where nothing is missing', () => {
+  test('dataplaneChoice chooses the kernel data plane and says why', () => {
     expect(dataplaneChoice('auto')).toEqual({
       dataplane: 'kernel',
-      reason: 'Linux, root and the tools it needs are here',
+      reason: 'Linux, root and the required tools are available',
     });
-    expect(dataplaneChoice('kernel')).toEqual({ dataplane: 'kernel', reason: 'as asked' });
+    expect(dataplaneChoice('kernel')).toEqual({ dataplane: 'kernel', reason: 'as requested' });
   });
 });

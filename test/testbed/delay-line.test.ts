@@ -14,7 +14,7 @@ test('an empty line has nothing due', () => {
   expect(releaseAll(line, 1e9)).toEqual([]);
 });
 
-test('an item leaves when its delay is over, not before', () => {
+test('an item leaves when its delay has passed, not before', () => {
   const line = new DelayLine<string>();
   line.add('a', 10, 100);
   line.add('b', 2.5, 101);
@@ -35,7 +35,7 @@ test('every item leaves once, in the order of its delay, at the first release af
   fc.assert(
     fc.property(fc.array(step, { maxLength: 300 }), (steps) => {
       const line = new DelayLine<{ delayMs: number; dueMs: number; number: number }>();
-      // The naive model: all that waits, in order of arrival.
+      // The naive model: all waiting items, in order of arrival.
       let waiting: { delayMs: number; dueMs: number; number: number }[] = [];
       let nowMs = 0;
       for (const [number, { afterMs, delayMs, release }] of [

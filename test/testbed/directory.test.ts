@@ -12,7 +12,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(parent, { recursive: true }));
 
-test('is made for the owner alone, marked, and removed with all in it', async () => {
+test('a testbed directory is private, marked, and removed with everything in it', async () => {
   expect(await ownsDirectory('ab12', directory)).toBe(false);
   await makeDirectory('ab12', directory);
   await writeFile(join(directory, 'file'), '');
@@ -23,7 +23,7 @@ test('is made for the owner alone, marked, and removed with all in it', async ()
   await removeDirectory('ab12', directory);
 });
 
-test('what an interruption before the mark left can be removed', async () => {
+test('a directory without a complete mark can be removed', async () => {
   await mkdir(directory, { recursive: true });
   await writeFile(join(directory, 'id'), '');
   await removeDirectory('ab12', directory);
@@ -35,7 +35,7 @@ test('what an interruption before the mark left can be removed', async () => {
 
 test.each([
   ['another testbed', 'id', 'cd34\n'],
-  ['somebody', 'letters.txt', 'ab12\n'],
+  ['someone else', 'letters.txt', 'ab12\n'],
 ])('the directory of %s is never touched', async (_owner, file, content) => {
   await mkdir(directory, { recursive: true });
   await writeFile(join(directory, file), content);
@@ -49,10 +49,13 @@ test.each([
   expect(await readdir(directory)).toEqual([file]);
 });
 
-test.each(['relative/path', '/with"quote', '/with%token', '/with\nline'])('refuses the path %j', async (path) => {
-  await expect(makeDirectory('ab12', path)).rejects.toMatchObject({
-    code: 'invalid-input',
-    message: `'${path}' cannot be the directory of a testbed`,
-    hint: 'give an absolute path without quotes, percent signs and backslashes',
-  });
-});
+test.each(['relative/path', '/with"quote', '/with%token', '/with\nline'])(
+  'makeDirectory refuses the path %j',
+  async (path) => {
+    await expect(makeDirectory('ab12', path)).rejects.toMatchObject({
+      code: 'invalid-input',
+      message: `invalid testbed directory: '${path}'`,
+      hint: 'give an absolute path without quotes, percent signs and backslashes',
+    });
+  },
+);

@@ -41,21 +41,18 @@ describeAsRoot('an interrupted up', () => {
     [3, 0],
   ];
 
-  test.each(moments)(
-    'killed at line %i and %i ms later leaves nothing that down does not find',
-    async (line, laterMs) => {
-      await killUpAt(line, laterMs);
-      await testbedDown({ id: options.id, directory: options.directory });
-      expect(leftovers(options)).toEqual([]);
-    },
-  );
+  test.each(moments)('down removes everything of an up killed at line %i and %i ms later', async (line, laterMs) => {
+    await killUpAt(line, laterMs);
+    await testbedDown({ id: options.id, directory: options.directory });
+    expect(leftovers(options)).toEqual([]);
+  });
 
-  test('is repeated by the next up', async () => {
+  test('the next up repeats an interrupted one', async () => {
     await killUpAt(2, 50);
     expect((await testbedStatus(await testbedUp(slices, options))).alive).toBe(true);
   });
 
-  test.each([1, 2])('by its signal at step %i cleans up after itself', async (step) => {
+  test.each([1, 2])('an up that its signal aborts at step %i cleans up after itself', async (step) => {
     const abort = new AbortController();
     let steps = 0;
     const onProgress = () => {

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { knownHostLine, makeKeyPair } from '../../src/testbed/keys.ts';
 
 test('every pair can be read, and its halves belong together', () => {
-  // Enough that ssh2's generator alone would fail with near certainty.
+  // Enough pairs that ssh2's generator alone would fail with near certainty.
   for (let count = 0; count < 2000; count += 1) {
     const { privateKey, publicKey } = makeKeyPair();
     const [secret, open] = [privateKey, publicKey].map((key) => ssh2.utils.parseKey(key));

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 
-/** Everything that is left of a testbed: namespaces, processes that name its directory, the directory itself. */
+/** Returns everything left of a testbed: namespaces, processes that name its directory, the directory itself. */
 export function leftovers({ id, directory }: { readonly id: string; readonly directory: string }): string[] {
   const namespaces = readdirSync('/run/netns').filter((name) => name.startsWith(`pt${id}`));
   const processes = readdirSync('/proc')
@@ -10,7 +10,7 @@ export function leftovers({ id, directory }: { readonly id: string; readonly dir
 }
 
 function commandOf(pid: string): string {
-  // The test's own processes may name the directory too, and a process may end meanwhile.
+  // The test's own processes may name the directory, too, and a process may end meanwhile.
   if (Number(pid) === process.pid) return '';
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');

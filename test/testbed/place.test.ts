@@ -1,4 +1,4 @@
-/** Where a testbed's files go: next to its database, unless nodes could not have theirs there. */
+/** The place of a testbed's files: next to its database, unless nodes could not have theirs there. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,21 +11,24 @@ import { gallery } from '../support/slices.ts';
 
 const slices = [readSlice(gallery('two-node'))];
 
-it.each(['/home/ann/lab/pl-vnm.db.testbed/abcde', '/tmp/x@1/v1.2+3/x%20y/a-b'])('%s can have it', (directory) => {
-  expect(placeOf(directory, slices)).toBe(directory);
-});
+it.each(['/home/ann/lab/pl-vnm.db.testbed/abcde', '/tmp/x@1/v1.2+3/x%20y/a-b'])(
+  'a testbed may be in %s',
+  (directory) => {
+    expect(placeOf(directory, slices)).toBe(directory);
+  },
+);
 
 it.each([
   ['a space', '/home/ann/my lab/pl-vnm.db.testbed/abcde'],
   ['letters beyond ASCII', '/home/ann/Prüfstand/pl-vnm.db.testbed/abcde'],
-  ['what a shell interprets', "/home/ann/lab'$(x)/pl-vnm.db.testbed/abcde"],
+  ['characters that a shell interprets', "/home/ann/lab'$(x)/pl-vnm.db.testbed/abcde"],
   ['too long a name for sockets', `/home/ann/${'x'.repeat(70)}/pl-vnm.db.testbed/abcde`],
-])('a directory with %s cannot', (_, directory) => {
+])('a testbed cannot be in a directory with %s', (_, directory) => {
   expect(placeOf(directory, slices)).toBeUndefined();
 });
 
 describeAsRoot('a database in a directory with an odd name', () => {
-  it('has a testbed on which a VN can be installed, and nothing of it is left', async () => {
+  it('a database in a directory with an odd name has a working testbed, of which nothing is left', async () => {
     const base = mkdtempSync(join(tmpdir(), 'pl-vnm place ü '));
     const vnm: CommandLine = commandLine(join(base, 'x'.repeat(60)));
     try {

@@ -8,7 +8,7 @@ function plan(...slices: Slice[]) {
 }
 
 describe('planTestbed', () => {
-  test('merges the nodes of several slices by name, each with a policy for every slice that uses it', () => {
+  test('planTestbed merges the nodes of slices by name, each with a policy for every slice that uses it', () => {
     const one = sliceOf(['b', 'a'], [], { name: 'one', number: 1 });
     const two = sliceOf(['b', 'c'], [], { name: 'two', number: 2 });
     const { nodes } = plan(one, two);
@@ -32,7 +32,7 @@ describe('planTestbed', () => {
     ]);
   });
 
-  test('takes the latency of each pair from whichever slice has both nodes, and none without one', () => {
+  test('the latency of a pair comes from a slice that has both nodes, or is zero', () => {
     const one = sliceOf(['a', 'b'], [['a', 'b', 5]]);
     const two = sliceOf(['b', 'c'], [], { latency: { defaultMs: 10, linksMs: new Map() } });
     expect(plan(one, two).delaysMs).toEqual([
@@ -42,7 +42,7 @@ describe('planTestbed', () => {
     ]);
   });
 
-  test('keeps the two directions of a link apart', () => {
+  test('the two directions of a link may differ', () => {
     const linksMs = new Map([
       ['a', new Map([['b', 3]])],
       ['b', new Map([['a', 4]])],
@@ -53,7 +53,7 @@ describe('planTestbed', () => {
     ]);
   });
 
-  test('gives each slice what its number entitles it to', () => {
+  test('a policy has the ids of its slice’s number', () => {
     expect(plan(sliceOf(['a'], [], { number: 2 })).nodes[0]?.policies[0]).toMatchObject({
       slice: 'test',
       vnet: '10.65.0.0/16',
@@ -67,7 +67,7 @@ describe('planTestbed', () => {
     });
   });
 
-  test('leaves nodes with a host alone', () => {
+  test('nodes with a host are left out', () => {
     const nodes = new Map([
       ['a', { name: 'a' }],
       ['real', { name: 'real', host: 'node1.example.org' }],
@@ -75,26 +75,26 @@ describe('planTestbed', () => {
     expect(plan(sliceOf([], [], { nodes })).nodes.map((node) => node.name)).toEqual(['a']);
   });
 
-  test('refuses slices that contradict each other', () => {
+  test('slices that contradict each other are refused', () => {
     const one = sliceOf(['a', 'b'], [['a', 'b', 5]], { name: 'one' });
     const two = sliceOf(['a', 'b'], [['a', 'b', 6]], { name: 'two' });
     expect(() => plan(one, two)).toThrow(
       expect.objectContaining({
         code: 'conflict',
         message: "the latency from 'a' to 'b' is 5 ms in slice 'one' and 6 ms in slice 'two'",
-        hint: 'slices on one testbed must agree on the latencies between the nodes they share',
+        hint: 'declare the same latencies between shared nodes in all slices of a testbed',
       }),
     );
   });
 
-  test('refuses a testbed without nodes, with too many, and names too long for a policy', () => {
+  test('a testbed without nodes, with too many, or with too long names is refused', () => {
     expect(() => plan(sliceOf([]))).toThrow(
       expect.objectContaining({ code: 'invalid-input', message: 'no slice has a node for the local testbed' }),
     );
     expect(() => plan(sliceOf(Array.from({ length: 1001 }, (_, index) => `n${index}`)))).toThrow(
       expect.objectContaining({
         code: 'invalid-input',
-        message: '1001 nodes are more than a local testbed takes (1000)',
+        message: '1001 nodes are too many for a local testbed (at most 1000)',
       }),
     );
     const [node, slice] = ['n'.repeat(32), 's'.repeat(32)];
@@ -102,7 +102,7 @@ describe('planTestbed', () => {
       expect.objectContaining({
         code: 'invalid-input',
         message: `node '${node}' cannot have a policy for slice '${slice}'`,
-        hint: 'on a local testbed the two names together may have 53 characters',
+        hint: 'choose shorter names: on a local testbed the two together may have 53 characters',
       }),
     );
   });

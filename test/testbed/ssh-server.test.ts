@@ -25,7 +25,7 @@ describeAsRoot('SSH server', () => {
       let node: TestbedNode;
       let client: Client;
       beforeAll(async () => {
-        // A directory as users have them.
+        // A directory with a space in its name, as users have them.
         parent = await mkdtemp(join(tmpdir(), 'test bed-'));
         testbed = await testbedUp([sliceOf(['a'])], { id: uniqueId(), directory: join(parent, 'testbed'), server });
         node = testbed.nodes[0] as TestbedNode;
@@ -38,7 +38,7 @@ describeAsRoot('SSH server', () => {
         await rm(parent, { recursive: true });
       });
 
-      test('runs commands at home, in the environment and the network of the node', async () => {
+      test('commands run at home, in the environment and the network of the node', async () => {
         const home = join(testbed.directory, 'nodes', 'a');
         const command = 'pwd; echo "$HOME"; echo "$PL_VNM_DIR"; echo "$USER"; echo "$PATH"; ip netns identify';
         const { status, stdout } = await execute(client, command);
@@ -54,29 +54,29 @@ describeAsRoot('SSH server', () => {
         expect(path?.startsWith(`${dirname(process.execPath)}:`)).toBe(true);
       });
 
-      test('reports exit status and signal, and keeps the two outputs apart', async () => {
+      test('a command reports its exit status or signal, and its two outputs separately', async () => {
         const outcome = await execute(client, 'echo out; echo err >&2; exit 7');
         expect([outcome.stdout.toString(), outcome.stderr.toString(), outcome.status]).toEqual(['out\n', 'err\n', 7]);
         expect((await execute(client, 'kill -TERM $$')).status).toBe('SIGTERM');
       });
 
-      test('carries large input and output unchanged', async () => {
+      test('large input and output arrive unchanged', async () => {
         const input = randomBytes(1024 * 1024);
         const { stdout, stderr, status } = await execute(client, 'cat > input; cat input; cat input >&2', input);
         expect([stdout.equals(input), stderr.equals(input), status]).toEqual([true, true, 0]);
       });
 
-      test('a command that does not read its input is no trouble', async () => {
+      test('a command need not read its input', async () => {
         expect((await execute(client, 'exit 3', randomBytes(4 * 1024 * 1024))).status).toBe(3);
       });
 
-      test('refuses a stranger’s key', async () => {
+      test('the server refuses an unknown key', async () => {
         await expect(login(node, testbed.knownHosts, makeKeyPair().privateKey)).rejects.toThrow(
           'All configured authentication methods failed',
         );
       });
 
-      test('knows no terminals', async () => {
+      test('the server offers no terminals', async () => {
         const attempt = new Promise((resolve, reject) => {
           client.exec('true', { pty: true }, (error, channel) =>
             error === undefined ? resolve(channel) : reject(error),
@@ -87,7 +87,7 @@ describeAsRoot('SSH server', () => {
 
       // sshd leaves such commands running.
       if (server === 'embedded') {
-        test('ends a command whose client went away', async () => {
+        test('the server ends a command whose client has gone', async () => {
           const other = await login(node, testbed.knownHosts);
           const pid = await firstLine(other, 'echo $$; exec sleep 1000');
           expect(existsSync(`/proc/${pid}`)).toBe(true);

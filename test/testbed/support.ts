@@ -1,7 +1,7 @@
 import { parsePrefix } from '../../src/model/address.ts';
 import type { Slice } from '../../src/model/slice.ts';
 
-/** A slice with nothing but nodes; `linksMs` holds `[from, to, ms]`, both ways alike. */
+/** Returns a slice with nothing but nodes; `linksMs` holds `[from, to, ms]`, for both directions. */
 export function sliceOf(
   nodes: readonly string[],
   linksMs: readonly (readonly [string, string, number])[] = [],
@@ -26,7 +26,7 @@ export function sliceOf(
   };
 }
 
-/** An id for a testbed that no other test run uses. */
+/** Returns an id for a testbed that no other test run uses. */
 export function uniqueId(): string {
   return `t${Math.floor(Math.random() * 36 ** 5)
     .toString(36)

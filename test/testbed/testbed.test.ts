@@ -32,7 +32,7 @@ describeAsRoot('a testbed without latencies', () => {
 
   const nodeAt = (index: number) => testbed.nodes[index] as TestbedNode;
 
-  test('says where the nodes are, and nothing that a remote node would not have', () => {
+  test('the record says where the nodes are, and nothing that a remote node would not have', () => {
     const { id, directory } = options;
     expect(testbed).toEqual({
       id,
@@ -53,14 +53,14 @@ describeAsRoot('a testbed without latencies', () => {
     });
   });
 
-  test('keeps its keys to itself', async () => {
+  test('the keys of a testbed are private', async () => {
     const modes = ['.', 'client_key', 'nodes/a/host_key'].map(
       async (path) => (await stat(join(options.directory, path))).mode,
     );
     expect((await Promise.all(modes)).map((mode) => mode & 0o777)).toEqual([0o700, 0o600, 0o600]);
   });
 
-  test('is alive', async () => {
+  test('a new testbed is alive', async () => {
     const node = { namespace: true, server: true, processes: 1 };
     expect(await testbedStatus(testbed)).toEqual({
       alive: true,
@@ -80,7 +80,7 @@ describeAsRoot('a testbed without latencies', () => {
     expect(existsSync(policyAt('a', 'other'))).toBe(false);
   });
 
-  test('a node forwards by nexthop objects alone, checks no reverse path and has no IPv6', () => {
+  test('a node forwards only by nexthop objects, checks no reverse path and has no IPv6', () => {
     const settings = [
       'net/ipv4/nexthop_compat_mode',
       'net/ipv4/conf/all/rp_filter',
@@ -114,7 +114,7 @@ describeAsRoot('a testbed without latencies', () => {
     expect(await processes()).toEqual(before);
   });
 
-  test('refuses to become another one', async () => {
+  test('a testbed refuses other slices and another directory', async () => {
     await expect(testbedUp([sliceOf(['a', 'b', 'c'])], options)).rejects.toMatchObject({
       code: 'conflict',
       message: `testbed '${options.id}' was made for other slices or another kind of server`,
@@ -123,7 +123,7 @@ describeAsRoot('a testbed without latencies', () => {
     await expect(testbedUp(slices, { ...options, directory: join(parent, 'elsewhere') })).rejects.toMatchObject({
       code: 'conflict',
       message: `the id '${options.id}' is in use by a testbed in another directory`,
-      hint: 'take another id',
+      hint: 'choose another id',
     });
     expect((await testbedStatus(testbed)).alive).toBe(true);
   });
@@ -136,7 +136,7 @@ describeAsRoot('a testbed without latencies', () => {
     expect((await testbedStatus(testbed)).alive).toBe(true);
   });
 
-  test('down takes what agents have made along, however stubborn, and can be repeated', async () => {
+  test('down removes everything that agents have made, however stubborn, and can be repeated', async () => {
     const router = `pt${options.id}-a.test-0-r`;
     inside('a', ['ip', 'netns', 'add', router]);
     inside('a', ['/bin/sh', '-c', "trap '' TERM HUP; (while :; do sleep 1; done) > /dev/null 2>&1 &"]);
@@ -158,11 +158,11 @@ describeAsRoot('a testbed without latencies', () => {
   }
 });
 
-test('refuses an id that could not be a mark', async () => {
+test('an id that could not be a mark is refused', async () => {
   const options = { id: 'ab_1', directory: join(tmpdir(), 'never-made'), server: 'embedded' } as const;
   await expect(testbedUp([sliceOf(['a'])], options)).rejects.toMatchObject({
     code: 'invalid-input',
-    message: "'ab_1' is no id of a testbed",
+    message: "invalid testbed id: 'ab_1'",
     hint: 'use 4 to 6 of a-z and 0-9',
   });
 });

@@ -1,6 +1,6 @@
 /**
- * What runs on the two nodes of the tunnel test. `node tunnel-peer.ts serve` echoes UDP and TCP on port 7007 and prints a line when it is
- * ready; `node tunnel-peer.ts ask ADDRESS` sends to it and prints as JSON what came back.
+ * The program on the two nodes of the tunnel test. `node tunnel-peer.ts serve` echoes UDP and TCP on port 7007 and
+ * prints a line when it is ready; `node tunnel-peer.ts ask ADDRESS` sends to it and prints the answers as JSON.
  */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
@@ -10,17 +10,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface Answers {
   readonly datagramsSent: number;
-  /** How many came back with the right bytes, and whether in the order they were sent. */
+  /** How many came back with the right bytes, and whether in the order of sending. */
   readonly datagramsRight: number;
   readonly inOrder: boolean;
   readonly shortestRoundTripMs: number;
-  /** 1 MB over TCP came back with the right bytes. */
+  /** Whether 1 MB over TCP came back with the right bytes. */
   readonly streamRight: boolean;
 }
 
 const port = 7007;
 const datagrams = 300;
-/** Datagrams on the way at a time. */
+/** Datagrams in flight at a time. */
 const onTheWay = 50;
 const giveUpMs = 10_000;
 
@@ -71,14 +71,14 @@ async function echoDatagrams(server: string): Promise<{ received: Buffer[]; shor
     sentAtMs.push(performance.now());
     socket.send(payload(number, 4 + ((number * 37) % 1450)), port, server);
   };
-  // Never more on the way than any receiver's buffer holds, however late it comes to reading.
+  // Never more in flight than a receiver's buffer holds, however late the receiver reads.
   for (let number = 0; number < onTheWay; number += 1) sendNext();
   await Promise.race([all, sleep(giveUpMs, undefined, { ref: false })]);
   socket.close();
   return { received, shortestRoundTripMs };
 }
 
-/** Bytes that follow from number and length alone, odd lengths among them. */
+/** Bytes that depend only on number and length; some lengths are odd. */
 function payload(number: number, length: number): Buffer {
   const data = Buffer.from(Array.from({ length }, (_, index) => (index * 31 + number * 7) & 255));
   data.writeUInt32BE(number);

@@ -42,7 +42,7 @@ describeAsRoot('a VXLAN tunnel between two nodes with a latency', () => {
     expect((await testbedStatus(testbed)).relay).toBe('alive');
   });
 
-  test('carries UDP and TCP with the right bytes, in order, and not before their time', async () => {
+  test('a tunnel carries UDP and TCP with the right bytes, in order, and not before their time', async () => {
     const ask = enter(0, [process.execPath, tunnelPeer, 'ask', overlayAddress(1)]);
     const { shortestRoundTripMs, ...answers }: Answers = JSON.parse((await promisify(execFile)('nsenter', ask)).stdout);
     expect(answers).toEqual({ datagramsSent: 300, datagramsRight: 300, inOrder: true, streamRight: true });
@@ -58,7 +58,7 @@ describeAsRoot('a VXLAN tunnel between two nodes with a latency', () => {
       ['link', 'add', 'tunnel', 'address', macAddress(from), 'mtu', '1500', ...vxlan],
       ['address', 'add', `${overlayAddress(from)}/24`, 'dev', 'tunnel'],
       ['link', 'set', 'tunnel', 'up'],
-      // Else the first packets would wait for ARP across the latency, and more than a few do not.
+      // Otherwise the first packets would wait for ARP across the latency, and only a few can.
       ['neighbour', 'add', overlayAddress(to), 'lladdr', macAddress(to), 'dev', 'tunnel'],
     ];
     for (const command of commands) execFileSync('nsenter', enter(from, ['ip', ...command]));

@@ -1,4 +1,6 @@
-/** `node up-alone.ts ID DIRECTORY`: sets a testbed up in a process that can be killed; prints what it does, one line each. */
+/**
+ * `node up-alone.ts ID DIRECTORY`: sets a testbed up in a process that can be killed; prints its steps, one per line.
+ */
 import { testbedUp } from '../../src/testbed/up.ts';
 import { sliceOf } from './support.ts';
 

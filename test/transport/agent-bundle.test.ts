@@ -11,21 +11,21 @@ afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 const { version } = JSON.parse(readFileSync('package.json', 'utf8'));
 
-it('is built once, and named by its sha256', async () => {
+it('the agent is built once, and identified by its sha256', async () => {
   const bundle = await agentBundle();
   expect(bundle.digest).toBe(createHash('sha256').update(bundle.code).digest('hex'));
   expect(bundle.version).toBe(version);
   expect(await agentBundle()).toBe(bundle);
 });
 
-it('is one file that runs by itself, the same from wherever it is built', async () => {
+it('the agent is one file that runs on its own, the same from wherever it is built', async () => {
   const file = join(directory, 'new', 'agent.mjs');
   execFileSync(process.execPath, [resolve('src/cli/build.ts'), dirname(file)], { cwd: directory });
   expect(readFileSync(file).equals((await agentBundle()).code)).toBe(true);
   expect(execFileSync(process.execPath, [file, 'version'], { cwd: directory }).toString()).toContain(version);
 });
 
-it('loads modules of Node.js where they are used, and none before it runs', async () => {
+it('the agent loads modules of Node.js where they are used, and none before it runs', async () => {
   const { code } = await agentBundle();
   const imported = [...code.toString().matchAll(/^import .* from ["'](.*)["'];$/gm)].map(([, name]) => name);
   expect(imported).toEqual(['node:module']);

@@ -84,7 +84,7 @@ function which(tool: string): string {
   return path;
 }
 
-/** Another command, for this node alone. */
+/** Replaces a command, for this node only. */
 function fakeCommand(name: string, body: string): void {
   rmSync(join(bin, name), { force: true });
   writeFileSync(join(bin, name), `#!/bin/sh\n${body}\n`);
@@ -119,10 +119,10 @@ async function failure(promise: Promise<unknown>): Promise<Pick<VnmError, 'code'
 }
 
 describe('a node that is ours', () => {
-  it('gets the agent once, is brought the policy, and is asked and started with two commands from then on', async () => {
+  it('a node of ours gets the agent once and the policy; from then on two commands survey it and start the agent', async () => {
     const connection = await connect();
     expect(connection.node).toBe('n1');
-    // It does not say which plane it has.
+    // It does not say which data plane it has.
     expect(connection.facts.plane).toBe('kernel');
     expect(connection.facts).toMatchObject({
       agent: { digest: fakeBundle.digest },
@@ -144,7 +144,7 @@ describe('a node that is ours', () => {
     ]);
   });
 
-  it('keeps the policy that it has', async () => {
+  it('a node of ours keeps the policy that it has', async () => {
     const own = { ...policy, limits: { ...policy.limits, tunnels: 3 } };
     mkdirSync(join(node, 'policy'));
     writeFileSync(join(node, 'policy', 'demo.json'), JSON.stringify(own));
@@ -152,23 +152,23 @@ describe('a node that is ours', () => {
     expect(readFileSync(join(node, 'policy', 'demo.json'), 'utf8')).toBe(JSON.stringify(own));
   });
 
-  it('keeps older agents next to the new one', async () => {
+  it('a node of ours keeps older agents next to the new one', async () => {
     mkdirSync(join(node, 'lib'));
     writeFileSync(join(node, 'lib', 'agent-0123.mjs'), '');
     await connect();
     expect(readdirSync(join(node, 'lib')).sort()).toEqual(['agent-0123.mjs', agentFile].sort());
   });
 
-  it('may be set up by several controllers at once', async () => {
+  it('several controllers may set up a node of ours at once', async () => {
     const all = await connectAgents([target(), target(), target(), target()], options);
     connections.push(...all);
     expect(all.map(({ facts }) => facts.agent.digest)).toEqual(Array(4).fill(fakeBundle.digest));
     expect(readdirSync(join(node, 'lib'))).toEqual([agentFile]);
   });
 
-  it('gets this Node.js when it has none that is recent enough', async () => {
+  it('a node without a recent Node.js gets the one of this machine', async () => {
     fakeCommand('node', 'echo v18.20.4');
-    // The real one is large, and takes its seconds.
+    // The real runtime is large and takes seconds.
     const [own, small] = [process.execPath, join(node, 'small')];
     writeFileSync(small, `#!/bin/sh\n# ${'a comment '.repeat(100_000)}\nexec '${own}' "$@"\n`, { mode: 0o755 });
     process.execPath = small;
@@ -190,7 +190,7 @@ describe('a node that is ours', () => {
     }
   });
 
-  it('is reported when this Node.js does not run there', async () => {
+  it('a node on which the Node.js of this machine does not run is reported', async () => {
     rmSync(join(bin, 'node'));
     const [own, foreign] = [process.execPath, join(node, 'foreign')];
     writeFileSync(foreign, '#!/bin/sh\necho "libstdc++.so.6 is missing" >&2\nexit 127\n');
@@ -206,31 +206,31 @@ describe('a node that is ours', () => {
     }
   });
 
-  it('must be of our kind for that', async () => {
+  it('a node of another system does not get the Node.js of this machine', async () => {
     rmSync(join(bin, 'node'));
     fakeCommand('uname', 'echo Plan9 mips');
-    const other = `is Plan9 mips, so that of this machine (${type()} ${machine()}) does not run there`;
+    const other = `it is Plan9 mips, so this machine's (${type()} ${machine()}) does not run there`;
     const expected = { code: 'unsupported', hint: 'install Node.js 20 or newer there' };
     expect(await failure(connect())).toEqual({
       ...expected,
-      message: `${place()} has no Node.js 20 or newer, and ${other}`,
+      message: `${place()} has no Node.js 20 or newer; ${other}`,
     });
     fakeCommand('node', 'echo v18.20.4');
     expect(await failure(connect())).toEqual({
       ...expected,
-      message: `${place()} has no Node.js 20 or newer, only 18.20.4, and ${other}`,
+      message: `${place()} has no Node.js 20 or newer, only 18.20.4; ${other}`,
     });
   });
 
-  it('must have room', async () => {
+  it('a node without room for the agent is reported', async () => {
     fakeCommand('cat', 'head -c 100');
     symlinkSync(which('head'), join(bin, 'head'));
     mkdirSync(join(node, 'policy'));
     writeFileSync(join(node, 'policy', 'demo.json'), JSON.stringify(policy));
     expect(await failure(connect())).toEqual({
       code: 'failed',
-      message: `the agent could not be copied to ${place()}: what arrived is not what was sent`,
-      hint: `is there room in ${node}/lib, and may root write there?`,
+      message: `the agent could not be copied to ${place()}: the received file differs from the one that was sent`,
+      hint: `check that ${node}/lib has room and that root may write there`,
     });
     expect(readdirSync(join(node, 'lib'))).toEqual([]);
   });
@@ -239,7 +239,7 @@ describe('a node that is ours', () => {
 describe('a node that is not ours', () => {
   beforeEach(() => fakeCommand('id', 'echo 1000'));
 
-  it('needs its administrator', async () => {
+  it('a node whose login cannot become root needs its administrator', async () => {
     expect(await failure(connect())).toEqual({
       code: 'unsupported',
       message: `the login 'me' of ${place()} is not root and may not become root (sudo -n)`,
@@ -255,7 +255,7 @@ describe('a node that is not ours', () => {
       "add 'Defaults:me !requiretty' there (sudo visudo -f",
     ],
     ['another login', 'Sorry, user me may not run sudo on n1.', 'have the administrator of the node run'],
-  ])('quotes a sudo that wants %s', async (_, said, what) => {
+  ])('the error quotes a sudo that requires %s', async (_, said, what) => {
     fakeCommand('sudo', `echo "${said}" >&2; exit 1`);
     const { code, hint } = await failure(connect());
     expect(code).toBe('unsupported');
@@ -263,7 +263,7 @@ describe('a node that is not ours', () => {
     expect(hint).toContain(what);
   });
 
-  it('is written to by sudo, where PL_VNM_DIR does not count', async () => {
+  it('files are copied with sudo, which ignores PL_VNM_DIR', async () => {
     // The error is not the refusal of the policy, which comes first here.
     fakeCommand(
       'sudo',
@@ -272,7 +272,7 @@ describe('a node that is not ours', () => {
     expect(await failure(connect())).toEqual({
       code: 'failed',
       message: `the agent could not be copied to ${place()}: not you: sh`,
-      hint: 'is there room in /usr/local/lib/pl-vnm, and may root write there?',
+      hint: 'check that /usr/local/lib/pl-vnm has room and that root may write there',
     });
     expect(readdirSync(node)).toEqual(['bin']);
   });
@@ -296,34 +296,34 @@ describe('a node where an administrator has installed the agent', () => {
     );
   });
 
-  it('is attached to by its rule, and gets nothing', async () => {
+  it('a controller attaches by the rule, and copies nothing', async () => {
     install(agentFile);
     const before = server.commands.length;
     expect((await connect()).facts).toMatchObject({ policy, arguments: ['attach', '--slice', 'demo'] });
     expect(server.commands.slice(before)).toEqual([`sh -s -- demo ${fakeBundle.digest}`, `sudo -n ${command()}`]);
     expect(readdirSync(join(node, 'lib')).sort()).toEqual([agentFile, 'attach-demo'].sort());
-    // Sudo would log that something was tried in vain.
+    // sudo would log a refused command.
     expect(readFileSync(join(node, 'refused'), 'utf8')).toBe('-n -l true\n');
   });
 
-  it('must have this very agent', async () => {
+  it('a controller refuses an installed agent that is not exactly its own', async () => {
     install(`agent-${'b'.repeat(64)}.mjs`);
     const before = server.commands.length;
     expect(await failure(connect())).toEqual({
       code: 'unsupported',
-      message: `the agent that is installed on ${place()} for slice 'demo' (digest bbbbbbbbbbbb) is another than that of this pl-vnm (version 0, digest ${fakeBundle.digest.slice(0, 12)})`,
+      message: `the agent installed on ${place()} for slice 'demo' (digest bbbbbbbbbbbb) differs from that of this pl-vnm (version 0, digest ${fakeBundle.digest.slice(0, 12)})`,
       hint: 'have the administrator of the node run, with this version: pl-vnm agent install SLICE.yaml --node n1',
     });
     expect(server.commands.length).toBe(before + 1);
   });
 
-  it('has the older one ended that still runs', async () => {
+  it('a controller stops an older agent that still runs', async () => {
     install(agentFile);
     writeFileSync(join(node, 'daemon'), 'a'.repeat(64));
     expect((await connect()).facts.agent.digest).toBe(fakeBundle.digest);
   });
 
-  it('needs its administrator for a login that has no rule', async () => {
+  it('a login without a rule needs the administrator of the node', async () => {
     install(agentFile);
     fakeCommand('sudo', 'exit 1');
     expect(await failure(connect())).toMatchObject({
@@ -332,35 +332,35 @@ describe('a node where an administrator has installed the agent', () => {
     });
   });
 
-  it('is written to all the same by a login that may become root', async () => {
+  it('a login that may become root copies the agent in spite of the rule', async () => {
     install(agentFile);
     fakeCommand('sudo', `[ "$2" = -l ] || [ "$*" = "-n true" ] || { echo "not you: $2" >&2; exit 1; }`);
     expect(await failure(connect())).toMatchObject({
       code: 'failed',
-      // Whichever of them sudo was asked for first.
+      // Whichever of them sudo handled first.
       message: expect.stringMatching(/^the (agent|policy) could not be copied to .*: not you: sh$/),
     });
   });
 });
 
 describe('an agent', () => {
-  it('of another version is ended, once', async () => {
+  it('a controller stops an agent of another version, once', async () => {
     writeFileSync(join(node, 'daemon'), 'a'.repeat(64));
     expect((await connect()).facts.agent.digest).toBe(fakeBundle.digest);
     expect(existsSync(join(node, 'daemon'))).toBe(false);
   });
 
-  it('of another version that does not end is a fault', async () => {
+  it('an agent of another version that does not stop is reported', async () => {
     writeFileSync(join(node, 'daemon'), 'a'.repeat(64));
     writeFileSync(join(node, 'stubborn'), '');
     expect(await failure(connect())).toEqual({
       code: 'failed',
-      message: `the agent on ${place()} is another than this one (version 0, digest aaaaaaaaaaaa, pid 1), and still is after it was told to end`,
-      hint: 'does another controller with another version use this slice at the same time?',
+      message: `the agent on ${place()} still differs from that of this pl-vnm after a shutdown (version 0, digest aaaaaaaaaaaa, pid 1)`,
+      hint: 'check whether a controller of another version uses this slice at the same time',
     });
   });
 
-  it('that does not start is quoted, the last of it', async () => {
+  it('the error quotes the last output of an agent that does not start', async () => {
     writeFileSync(join(node, 'broken'), `${'x'.repeat(5000)}no policy for this slice\n`);
     const { code, message } = await failure(connect());
     expect(code).toBe('failed');
@@ -372,17 +372,17 @@ describe('an agent', () => {
   });
 
   it.each([
-    ['with line ends of a network', 'Welcome to the node!\r\n\r\n'],
-    ['without an end of line', 'Welcome to the node'],
-    ['a lot', 'All use is monitored.\n'.repeat(4000)],
-  ])('is found behind what the login shell prints: %s', async (_, noise) => {
+    ['with CRLF line ends', 'Welcome to the node!\r\n\r\n'],
+    ['without a last newline', 'Welcome to the node'],
+    ['of 90 kB', 'All use is monitored.\n'.repeat(4000)],
+  ])('a controller finds the agent behind output of the login shell %s', async (_, noise) => {
     writeFileSync(join(node, 'noisy'), noise);
     const connection = await connect();
     expect(connection.facts.agent.digest).toBe(fakeBundle.digest);
     await connection.call('clock', {});
   });
 
-  it('that speaks another language is quoted, too', async () => {
+  it('the error quotes an agent that does not speak the protocol', async () => {
     writeFileSync(join(node, 'noisy'), `Welcome to the node!\r\n${'x'.repeat(300_000)}`);
     expect(await failure(connect())).toMatchObject({
       code: 'unreachable',
@@ -392,13 +392,13 @@ describe('an agent', () => {
     });
   });
 
-  it('that ends says so to what is under way and to whom it may concern', async () => {
+  it('calls and listeners learn why the agent ended', async () => {
     const connection = await connect();
     const ended = new Promise<VnmError | undefined>((resolve) => connection.onClose(resolve));
     const expected = {
       code: 'unreachable',
       message: `the agent on ${place()} ended with exit code 7: out of routes`,
-      hint: 'try again, which starts it again',
+      hint: 'try again: that restarts the agent',
     };
     const pending = failure(connection.call('inventory', {}));
     expect(await failure(connection.call('routes', {}))).toEqual(expected);
@@ -409,13 +409,13 @@ describe('an agent', () => {
 });
 
 describe('a connection', () => {
-  it('that is lost says so to what is under way and to whom it may concern', async () => {
+  it('calls and listeners learn why the connection was lost', async () => {
     const connection = await connect();
     const ended = new Promise<VnmError | undefined>((resolve) => connection.onClose(resolve));
     const expected = {
       code: 'unreachable',
       message: `the connection to ${place()} was lost: the node hung up`,
-      hint: 'what is installed there stays; try again when the node answers',
+      hint: 'try again when the node answers; everything installed there stays',
     };
     const pending = [failure(connection.call('inventory', {})), failure(connection.exec('sleep 60'))];
     await connection.call('clock', {});
@@ -425,7 +425,7 @@ describe('a connection', () => {
     expect(await failure(connection.call('clock', {}))).toEqual(expected);
   });
 
-  it('that is closed is no fault', async () => {
+  it('a connection that was closed here reports no fault', async () => {
     const connection = await connect();
     const ended = new Promise<VnmError | undefined>((resolve) => connection.onClose(resolve));
     const pending = failure(connection.call('inventory', {}));
@@ -440,7 +440,7 @@ describe('a connection', () => {
     expect(await failure(connection.call('clock', {}))).toEqual(expected);
   });
 
-  it('that is abandoned ends at once with what was said, although the node says nothing', async () => {
+  it('an abandoned connection ends at once with the given error, although the node is silent', async () => {
     const connection = await connect();
     const ended = new Promise<VnmError | undefined>((resolve) => connection.onClose(resolve));
     const told: unknown[] = [];
@@ -450,7 +450,7 @@ describe('a connection', () => {
     const order: unknown[] = [];
     const pending = [connection.call('inventory', {}), connection.call('inventory', {}, { timeoutMs: 60_000 })];
     for (const call of pending) call.catch((error: unknown) => order.push(error));
-    // Nothing that comes over the network can be dealt with before this.
+    // Nothing from the network can be handled before this.
     setImmediate(() => order.push('network'));
     connection.abandon(dead);
     expect(await ended).toBe(dead);
@@ -462,7 +462,7 @@ describe('a connection', () => {
     expect(told).toEqual([]);
   });
 
-  it('has calls that may come too late', async () => {
+  it('a call may exceed its time without ending the connection', async () => {
     const connection = await connect();
     expect(await failure(connection.call('inventory', {}, { timeoutMs: 50 }))).toEqual({
       code: 'timeout',
@@ -472,17 +472,17 @@ describe('a connection', () => {
     expect(await connection.call('clock', {})).toEqual({});
   });
 
-  it('is not made for a slice with a strange name', async () => {
+  it('no connection is made for a slice with an invalid name', async () => {
     const before = server.commands.length;
     expect(await failure(connectAgent(target({ slice: 'demo; reboot' }), options))).toEqual({
       code: 'invalid-input',
-      message: "'demo; reboot' is not the name of a slice",
+      message: "invalid slice name: 'demo; reboot'",
       hint: undefined,
     });
     expect(server.commands.length).toBe(before);
   });
 
-  it('may be interrupted at any step', async () => {
+  it('a connection attempt may be interrupted at any step', async () => {
     fakeCommand('uname', 'sleep 60');
     const controller = new AbortController();
     const connecting = failure(connectAgent(target(), { ...options, signal: controller.signal }));
@@ -491,7 +491,7 @@ describe('a connection', () => {
     controller.abort();
     expect(await connecting).toEqual({
       code: 'interrupted',
-      message: `the survey of what is there on ${place()} was interrupted`,
+      message: `the survey on ${place()} was interrupted`,
       hint: undefined,
     });
   });
@@ -502,7 +502,7 @@ describe('several nodes', () => {
   const line = (name: string) =>
     `node '${name}' (127.0.0.1:${server.port}) cannot be reached: authentication as 'me' failed: no key to try; ~/${name} is missing`;
 
-  it('are connected in order, no more than so many at once', async () => {
+  it('nodes are connected in order, at most `concurrency` at once', async () => {
     const names = ['n1', 'n2', 'n3'];
     const all = await connectAgents(
       names.map((name) => target({ node: name })),
@@ -513,17 +513,17 @@ describe('several nodes', () => {
     expect(all.map((connection) => connection.node)).toEqual(names);
   });
 
-  it('that fail are all named, and the others closed', async () => {
+  it('the error names all nodes that fail, and the other connections are closed', async () => {
     expect(await failure(connectAgents([target(), gone('n2'), gone('n3')], options))).toEqual({
       code: 'unreachable',
       message: `${line('n2')}\n${line('n3')}`,
-      hint: "name a key that the node accepts ('key' of the node in the slice file), or add yours to authorized_keys there",
+      hint: "give a key that the node accepts ('key' of the node in the slice file), or add yours to authorized_keys there",
     });
     await vi.waitFor(() => expect(server.connections()).toBe(0), { timeout: 10_000 });
     expect(await failure(connectAgents([target(), gone('n2')], options))).toMatchObject({ message: line('n2') });
   });
 
-  it('are interrupted together', async () => {
+  it('an interruption of several connection attempts is reported once', async () => {
     const signal = AbortSignal.abort();
     expect(await failure(connectAgents([gone('n2'), target(), target()], { ...options, signal }))).toEqual({
       code: 'interrupted',
@@ -532,7 +532,7 @@ describe('several nodes', () => {
     });
   });
 
-  it('count as unreachable as soon as one is', async () => {
+  it('several failed nodes count as unreachable as soon as one is', async () => {
     fakeCommand('id', 'echo 1000');
     expect(await failure(connectAgents([target(), gone('n2')], options))).toMatchObject({
       code: 'unreachable',

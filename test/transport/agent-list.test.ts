@@ -18,8 +18,8 @@ const asFile = (slice: string, number: number) =>
 const files = '/etc/pl-vnm/policy';
 const answer = (...lines: string[]) => [...lines, 'done list'].map((line) => `pl-vnm ${line}\n`).join('');
 
-describe('what is on a node', () => {
-  it('names each slice with its policy, who put it there, what is installed, and its agent', () => {
+describe('the list of slices on a node', () => {
+  it('the list has each slice with its policy and its origin, what is installed, and its agent', () => {
     const text = answer(
       `policy ${files}/shared.json ${asFile('shared', 3)}`,
       `policy ${files}/office.json ${asFile('office', 1)}`,
@@ -32,7 +32,7 @@ describe('what is on a node', () => {
       ...['lo', 'eth0', 'pv001-e0g', 'pv0011-x'].map((name) => `interface ${name}`),
       'namespace pv-office_0-core',
       'namespace somebody',
-      // A look at what the kernel can do was killed.
+      // A trial of what the kernel can do was killed.
       'namespace pv-left_probe',
       ...['pl-vnm-pv001-tunnels', 'pl-vnm-pv009-tunnels', 'filter'].map((name) => `filter ${name}`),
       'iprule 0 from all lookup local',
@@ -61,7 +61,7 @@ describe('what is on a node', () => {
     ]);
   });
 
-  it('is reported for a slice without a policy there by the policy that it would have', () => {
+  it('a slice without a policy on the node is listed by the policy that it would have', () => {
     const text = answer('interface pv001-e0g');
     expect(parseList(text)).toEqual([]);
     expect(parseList(text, policyOf('office', 1))).toEqual([
@@ -70,7 +70,7 @@ describe('what is on a node', () => {
     expect(parseList(text, policyOf('other', 2))).toEqual([]);
   });
 
-  it('keeps its agent there, with what to do about it', () => {
+  it('a slice with something installed is refused, with a hint', () => {
     const refuse =
       (...installed: string[]) =>
       () =>
@@ -80,8 +80,9 @@ describe('what is on a node', () => {
     expect(refuse(...rest)).toThrow(
       expect.objectContaining({
         code: 'conflict',
-        message: "n1 has something of slice 'office': rule from 10.1.0.0/16 lookup 50001, filter pl-vnm-pv001-tunnels",
-        hint: 'pl-vnm uninstall office takes it down, with the database that it was installed with',
+        message:
+          "slice 'office' still has something on n1: rule from 10.1.0.0/16 lookup 50001, filter pl-vnm-pv001-tunnels",
+        hint: 'run pl-vnm uninstall office with the database that it was installed with',
       }),
     );
     expect(refuse('filter pl-vnm-pv001-tunnels')).toThrow(
@@ -89,7 +90,7 @@ describe('what is on a node', () => {
     );
   });
 
-  it('is unknown when the answer is cut off', () => {
+  it('an incomplete answer gives no list', () => {
     expect(parseList('pl-vnm interface lo\n')).toBeUndefined();
   });
 });

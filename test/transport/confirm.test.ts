@@ -1,11 +1,11 @@
 import { expect, it, vi } from 'vitest';
-import { type Call, confirming } from '../../src/transport/confirm.ts';
+import { type Call, withConfirmation } from '../../src/transport/confirm.ts';
 
-it('tells the node how long to wait, and confirms what the answer asks for', async () => {
+it('a call says how long the node is to wait, and confirms an answer that asks for it', async () => {
   const asked = vi.fn(async (method: string) =>
     method === 'apply' ? { results: [], confirm: { token: 't', withinMs: 30_000 } } : {},
   );
-  const call = confirming(asked as unknown as Call, 30_000);
+  const call = withConfirmation(asked as unknown as Call, 30_000);
   await call('apply', { operations: [] });
   await call('apply', { operations: [], confirmWithinMs: 500 });
   await call('inventory', {});

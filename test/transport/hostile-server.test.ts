@@ -1,4 +1,7 @@
-/** Servers that hang, flood or half close at every step of a connection: each ends with one error that says what was waited for. */
+/**
+ * Servers that hang, flood or half close at every step of a connection: each ends with one error that says what was
+ * missing.
+ */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ServerChannel } from 'ssh2';
@@ -24,7 +27,7 @@ const policy = policySchema.parse({
   vnis: { first: 4096, last: 8191 },
 });
 const clientKey = makeKeyPair();
-/** Seconds, of the usual ten: so much is enough for what works. */
+/** Seconds, instead of the usual ten: enough for the steps that work. */
 const patience = 0.25;
 
 let home: ReturnType<typeof temporaryHome>;
@@ -44,11 +47,11 @@ afterEach(async () => {
   home.restore();
 });
 
-/** Without the place and the time, which grows with what the node shows to be slow. */
+/** Removes the place, and the time, which grows with the measured slowness of the node. */
 const plain = (message: string) =>
   message.replaceAll(`node 'n1' (127.0.0.1:${server!.port})`, 'NODE').replace(/(within|for) [\d.]+ s/, '$1 TIME');
 
-/** What the connection fails with; `place` stands for the node. */
+/** Returns the failure of the connection; NODE stands for the place. */
 async function failureWith(behaviour: Behaviour, more: Partial<AgentTarget> = {}) {
   server = await startHostileServer(behaviour);
   const error = await connectAgent(
@@ -66,7 +69,7 @@ async function failureWith(behaviour: Behaviour, more: Partial<AgentTarget> = {}
   return { code, message: plain(message) };
 }
 
-/** A login that is to work has the time that it takes on a busy machine. */
+/** A login that is to succeed gets the time that it takes on a busy machine. */
 const loginTime = ({ onSocket }: Behaviour) => (onSocket === undefined ? { connectTimeoutMs: 20_000 } : {});
 
 const target = (): AgentTarget => ({
@@ -78,7 +81,7 @@ const target = (): AgentTarget => ({
   patience,
 });
 
-/** Answers as a node that has everything, up to the command that attaches, which `attach` gets. */
+/** Answers as a node that has everything, until the command that attaches: `attach` gets that. */
 function usualUntil(attach: (channel: ServerChannel) => void): Behaviour['onExec'] {
   return (channel, command) => {
     if (!command.startsWith('sh -s')) return attach(channel);
@@ -96,7 +99,7 @@ function usualUntil(attach: (channel: ServerChannel) => void): Behaviour['onExec
   };
 }
 
-/** A message as the agent sends it. */
+/** Returns a message as the agent sends it. */
 function frame(message: object): string {
   const body = JSON.stringify(message);
   return `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
@@ -106,28 +109,28 @@ const late = {
   code: 'timeout',
   message: 'the agent on NODE did not start and answer within TIME',
 };
-const noHandshake = 'NODE cannot be reached: it accepts connections, but no SSH handshake within TIME';
-const noSurvey = 'the survey of what is there on NODE was not done within TIME';
+const noHandshake = 'NODE cannot be reached: it accepts connections, but made no SSH handshake within TIME';
+const noSurvey = 'the survey on NODE did not finish within TIME';
 
 describe('before the login', () => {
-  it('says nothing', async () => {
+  it('a server that sends nothing is reported', async () => {
     expect(await failureWith({ onSocket: (socket) => socket.resume() })).toEqual({
       code: 'unreachable',
       message: noHandshake,
     });
   });
 
-  it('never ends the key exchange', async () => {
+  it('a server that never ends the key exchange is reported', async () => {
     const onSocket = (socket: import('node:net').Socket) => void socket.write('SSH-2.0-OpenSSH_9.6\r\n');
     expect(await failureWith({ onSocket })).toEqual({ code: 'unreachable', message: noHandshake });
   });
 
-  it('trickles before its name', async () => {
+  it('a server that trickles before its name is reported', async () => {
     const onSocket = (socket: import('node:net').Socket) => trickle(socket, 5);
     expect(await failureWith({ onSocket })).toEqual({ code: 'unreachable', message: noHandshake });
   });
 
-  it('floods before its name, without end of line and with', async () => {
+  it('a server that floods before its name is reported, with or without line ends', async () => {
     for (const chunk of ['x'.repeat(65_536), `${'x'.repeat(100)}\r\n`.repeat(600)]) {
       const onSocket = (socket: import('node:net').Socket) => flood(socket, chunk);
       expect(await failureWith({ onSocket })).toMatchObject({ code: 'unreachable' });
@@ -135,7 +138,7 @@ describe('before the login', () => {
     }
   });
 
-  it('has a long banner', async () => {
+  it('a server with a long banner is reported', async () => {
     // Longer than a packet of SSH may be.
     const behaviour = { banner: 'welcome\n'.repeat(100_000), onExec: undefined };
     expect(await failureWith(behaviour)).toMatchObject({ code: 'unreachable' });
@@ -143,61 +146,61 @@ describe('before the login', () => {
 });
 
 describe('after the login', () => {
-  it('never answers the request to run a command', async () => {
+  it('a server that never answers the request to run a command is reported', async () => {
     expect(await failureWith({ onExec: undefined })).toEqual({
       code: 'timeout',
       message: 'NODE did not answer the request to run a command within TIME',
     });
   });
 
-  it('never ends the survey, as where sudo waits for something', async () => {
+  it('a survey that never ends is reported, as where sudo waits for input', async () => {
     expect(await failureWith({ onExec: (channel) => channel.resume() })).toEqual({
       code: 'timeout',
       message: noSurvey,
     });
   });
 
-  it('trickles during the survey', async () => {
+  it('a server that trickles during the survey is reported', async () => {
     const onExec = (channel: ServerChannel) => trickle(channel, 5);
     expect(await failureWith({ onExec })).toEqual({ code: 'timeout', message: noSurvey });
   });
 
-  it.each(['stdout', 'stderr'] as const)('floods the survey by %s', async (stream) => {
+  it.each(['stdout', 'stderr'] as const)('a server that floods %s during the survey is reported', async (stream) => {
     const onExec = (channel: ServerChannel) =>
       flood(stream === 'stdout' ? channel : channel.stderr, Buffer.alloc(32_768, 'pl-vnm root login\n'));
     expect(await failureWith({ onExec }, { patience: 2 })).toEqual({
       code: 'unreachable',
-      message: 'the survey of what is there on NODE printed more than 4 MiB',
+      message: 'the survey on NODE printed more than 4 MiB',
     });
     await vi.waitFor(() => expect(server!.connections()).toBe(0), { timeout: 5000 });
     expect(server!.sent()).toBeLessThan(64 * 1024 * 1024);
   });
 
-  it('half closes the channel of the survey', async () => {
+  it('a server that half closes the channel of the survey is reported', async () => {
     const onExec = (channel: ServerChannel) => void (channel as unknown as { eof(): void }).eof?.();
     expect(await failureWith({ onExec })).toEqual({
       code: 'unreachable',
-      message: 'NODE did not say what is there (the command did not end as it should)',
+      message: 'the survey on NODE failed (no exit code)',
     });
   });
 });
 
 describe('as the agent', () => {
-  it('says nothing', async () => {
+  it('an agent that sends nothing is reported', async () => {
     expect(await failureWith({ onExec: usualUntil((channel) => channel.resume()) })).toEqual(late);
   });
 
-  it('floods stderr', async () => {
+  it('an agent that floods stderr is reported', async () => {
     const onExec = usualUntil((channel) => flood(channel.stderr, Buffer.alloc(32_768, 'x')));
     expect(await failureWith({ onExec })).toEqual(late);
   });
 
-  it('sends messages without end that answer nothing', async () => {
+  it('an agent that sends endless notifications is reported', async () => {
     const onExec = usualUntil((channel) => flood(channel, frame({ jsonrpc: '2.0', method: 'x' }).repeat(100)));
     expect(await failureWith({ onExec })).toEqual(late);
   });
 
-  it('sends answers without end to requests that were never sent', async () => {
+  it('an agent that endlessly answers requests that were never sent is reported', async () => {
     const onExec = usualUntil((channel) => flood(channel, frame({ jsonrpc: '2.0', id: 99, result: {} }).repeat(100)));
     expect(await failureWith({ onExec })).toEqual({
       code: 'unreachable',
@@ -206,7 +209,7 @@ describe('as the agent', () => {
     });
   });
 
-  it('trickles one message', async () => {
+  it('an agent that trickles one message is reported', async () => {
     const onExec = usualUntil((channel) => {
       channel.write('Content-Length: 33000000\r\n\r\n');
       trickle(channel, 5);
@@ -214,18 +217,18 @@ describe('as the agent', () => {
     expect(await failureWith({ onExec })).toEqual(late);
   });
 
-  it('announces a message larger than any', async () => {
+  it('an agent that announces too large a message is reported', async () => {
     const onExec = usualUntil((channel) => void channel.write('Content-Length: 999999999999\r\n\r\n'));
-    expect((await failureWith({ onExec })).message).toContain('a message of 999999999999 bytes is larger than');
+    expect((await failureWith({ onExec })).message).toContain('message too large: 999999999999 bytes');
   });
 
-  it('half closes its channel', async () => {
+  it('an agent that half closes its channel is reported', async () => {
     const onExec = usualUntil((channel) => void (channel as unknown as { eof(): void }).eof?.());
     expect((await failureWith({ onExec })).message).toContain('attaching to the agent on NODE failed');
   });
 });
 
-/** Greets as an agent should, and then answers as `answer` says: with undefined nothing more. */
+/** Greets as an agent does, and then answers as `answer` says; with undefined it stays silent. */
 function agentThat(answer: (method: string) => object | undefined): Behaviour {
   return {
     onExec: usualUntil((channel) => {
@@ -252,7 +255,7 @@ async function connectTo(behaviour: Behaviour): Promise<AgentConnection> {
 }
 
 describe('an agent that greeted', () => {
-  it('is given up when it has not answered anything for long, and so is what else waits for it', async () => {
+  it('an agent that has answered nothing for long is given up, with all calls in progress', async () => {
     const made = await connectTo(agentThat(() => undefined));
     const ends: unknown[] = [];
     made.onClose((error) => ends.push(error));
@@ -261,24 +264,24 @@ describe('an agent that greeted', () => {
       const { code, message } = (call as PromiseRejectedResult).reason as VnmError;
       expect({ code, message: plain(message) }).toEqual({
         code: 'timeout',
-        message: "the agent on NODE has not answered for TIME while 'inventory' was under way, so it is given up",
+        message: "the agent on NODE has not answered for TIME during 'inventory', so the connection was closed",
       });
     }
     expect(ends).toMatchObject([{ code: 'timeout' }]);
   });
 
-  it('is given up when it does not come to an end, though it is alive', async () => {
+  it('a live agent that never finishes a request is given up', async () => {
     const made = await connectTo(agentThat((method) => (method === 'clock' ? {} : undefined)));
     const error = (await made.call('inventory', {}).catch((thrown: unknown) => thrown)) as VnmError;
     expect({ code: error.code, message: plain(error.message) }).toEqual({
       code: 'timeout',
-      message: "the agent on NODE did not answer 'inventory' within TIME, so it is given up",
+      message: "the agent on NODE did not answer 'inventory' within TIME, so the connection was closed",
     });
-    // At once: it is not asked again.
+    // At once: the agent is not asked again.
     await expect(made.call('routes', {})).rejects.toMatchObject({ code: 'timeout' });
   });
 
-  it('stays where a request had a time of its own', async () => {
+  it('an agent that exceeds the time of one request is kept', async () => {
     const made = await connectTo(agentThat((method) => (method === 'clock' ? {} : undefined)));
     await expect(made.call('inventory', {}, { timeoutMs: 50 })).rejects.toMatchObject({ code: 'timeout' });
     expect(await made.call('clock', {})).toEqual({});

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { parseAdminSurvey } from '../../src/transport/admin-survey.ts';
 import { attachScript, loginPattern, ruleText } from '../../src/transport/installed-files.ts';
 
-describe('what is installed on a shared node', () => {
-  it('has a rule for one command without arguments', () => {
+describe('the files on a shared node', () => {
+  it('the sudo rule allows one command without arguments', () => {
     expect(
       ruleText('/usr/local/lib/pl-vnm', 'office', 'vnm'),
     ).toBe(`# Made by pl-vnm agent install: the login of slice 'office' may attach to the slice's agent.
@@ -12,7 +12,7 @@ vnm ALL=(root) NOPASSWD: NOSETENV: /usr/local/lib/pl-vnm/attach-office ""
 `);
   });
 
-  it('has a command with a directory, a core limit and an environment of its own', () => {
+  it('the command sets a directory, a core limit and an environment', () => {
     const lib = '/usr/local/lib/pl-vnm';
     const lines = attachScript({ lib }, 'office', '/usr/bin/node', 'agent-0a.mjs').split('\n');
     expect(lines[2]).toBe('cd / && umask 022 && ulimit -c 0 || exit');
@@ -24,14 +24,14 @@ vnm ALL=(root) NOPASSWD: NOSETENV: /usr/local/lib/pl-vnm/attach-office ""
     );
   });
 
-  it.each(['vnm', 'a-b.c_D9', '_vnm'])('may be for the login %s', (login) => expect(login).toMatch(loginPattern));
+  it.each(['vnm', 'a-b.c_D9', '_vnm'])('the login %s is allowed', (login) => expect(login).toMatch(loginPattern));
   it.each(['ALL', 'OPERATORS', '%sudo', '+group', '#0', '', 'a b', 'a,b', 'a\nb', '!a', '-a', 'a\\b', 'a@b'])(
-    'is never for the login "%s"',
+    'the login "%s" is refused',
     (login) => expect(login).not.toMatch(loginPattern),
   );
 });
 
-describe('what an administrator finds on a node', () => {
+describe('the survey of an administrator', () => {
   const policy = {
     slice: 'office',
     vnet: '10.65.0.0/16',
@@ -57,7 +57,7 @@ describe('what an administrator finds on a node', () => {
     'pl-vnm done survey',
   ];
 
-  it('is taken from between whatever login scripts print', () => {
+  it('the answer is found between the output of login scripts', () => {
     expect(parseAdminSurvey(text.join('\n'))).toEqual({
       uid: 1001,
       lacks: ['visudo'],
@@ -70,7 +70,7 @@ describe('what an administrator finds on a node', () => {
     });
   });
 
-  it('is of no use when it is not complete', () => {
+  it('an incomplete answer is refused', () => {
     expect(parseAdminSurvey(text.slice(0, -1).join('\n'))).toBeUndefined();
   });
 });

@@ -4,14 +4,14 @@ import { parseKeyFile } from '../../src/transport/key-file.ts';
 import { makeKeyPair } from '../support/ssh-server.ts';
 
 describe('parseKeyFile', () => {
-  it('names a public key, and where the private one is', () => {
+  it('a public key is reported, with a hint at the private one', () => {
     expect(parseKeyFile(makeKeyPair().public)).toEqual({
       fault: 'is a public key',
-      hint: 'name the file of the private key, which has no .pub at its end',
+      hint: 'give the file of the private key, whose name does not end in .pub',
     });
   });
 
-  it('knows an encrypted key of each format', () => {
+  it('an encrypted key is recognised in each format', () => {
     const encrypted = { cipher: 'aes-256-cbc', passphrase: 'secret' };
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const pem = (type: 'pkcs8' | 'sec1') => privateKey.export({ type, format: 'pem', ...encrypted }).toString();
@@ -20,18 +20,18 @@ describe('parseKeyFile', () => {
       expect(parseKeyFile(text)).toEqual({ fault: 'is encrypted' });
   });
 
-  it('knows a key of a FIDO token', () => {
+  it('a key of a FIDO token is recognised', () => {
     const body = Buffer.from('openssh-key-v1\0....sk-ssh-ed25519@openssh.com....').toString('base64');
     expect(parseKeyFile(`-----BEGIN OPENSSH PRIVATE KEY-----\n${body}\n-----END OPENSSH PRIVATE KEY-----\n`)).toEqual({
       fault: 'is a FIDO key, which only its token can use',
-      hint: 'FIDO keys are not possible yet: name another key that the node accepts',
+      hint: 'FIDO keys are not supported yet: give another key that the node accepts',
     });
   });
 
   it.each(['', 'not a key', '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----'])(
-    'takes %j for none',
+    '%j is not a key',
     (text) => {
-      expect(parseKeyFile(text)).toEqual({ fault: 'is no private key' });
+      expect(parseKeyFile(text)).toEqual({ fault: 'is not a private key' });
     },
   );
 });

@@ -27,7 +27,7 @@ const hashed = (name: string, salt = Buffer.alloc(20, 7)) =>
 const check = (text: string, host: string, port = 22, shown = key) =>
   checkHostKey(parseKnownHosts(text, 'FILE'), host, port, shown);
 
-describe('which lines are for a host', () => {
+describe('lines for a host', () => {
   it.each([
     ['a plain name', 'node.example', 'node.example', 22, true],
     ['capitals', 'Node.Example', 'nOdE.example', 22, true],
@@ -49,11 +49,11 @@ describe('which lines are for a host', () => {
     ['a hash of another name', hashed('node.example'), 'other.example', 22, false],
     ['a hash with a port', hashed('[node.example]:2222'), 'node.example', 2222, true],
     ['a hash of an unknown kind', hashed('node.example').replace('|1|', '|2|'), 'node.example', 22, false],
-  ])('%s', (_what, hosts, host, port, matches) => {
+  ])('a line is matched by the rules of OpenSSH: %s', (_what, hosts, host, port, matches) => {
     expect(check(`${hosts} ${line}\n`, host, port).status).toBe(matches ? 'known' : 'unknown');
   });
 
-  it('skips comments, empty and damaged lines, and certificate authorities', () => {
+  it('comments, empty and damaged lines, and certificate authorities are skipped', () => {
     const text = [
       '# a comment',
       '',
@@ -68,7 +68,7 @@ describe('which lines are for a host', () => {
     expect(check(text, 'node.example')).toEqual({ status: 'unknown' });
   });
 
-  it('takes leading blanks, tabs, comments after the key and carriage returns', () => {
+  it('leading blanks, tabs, comments after the key and carriage returns are accepted', () => {
     expect(parseKnownHosts(`\n  node.example\t${line} me@home\r\n`, 'FILE')).toEqual([
       { file: 'FILE', line: 2, revoked: false, hosts: 'node.example', keyType: 'ssh-ed25519', key },
     ]);
@@ -76,24 +76,24 @@ describe('which lines are for a host', () => {
 });
 
 describe('the verdict', () => {
-  it('says where the other key is', () => {
+  it('the verdict says where the other key is', () => {
     const text = `elsewhere ${line}\nnode ${other.public}`;
     expect(check(text, 'node')).toEqual({ status: 'changed', file: 'FILE', line: 2 });
   });
 
-  it('trusts any of several keys', () => {
+  it('any of several keys is trusted', () => {
     expect(check(`node ${other.public}\nnode ${line}\n`, 'node')).toEqual({ status: 'known' });
   });
 
-  it('takes a key of another type for a change: else an attacker only had to offer that', () => {
+  it('a key of another type counts as a change: otherwise an attacker would only need to offer one', () => {
     expect(check(`node ${ecdsa.public}`, 'node')).toEqual({ status: 'changed', file: 'FILE', line: 1 });
   });
 
-  it('does not take another key of the portless host for a change', () => {
+  it('another key of the host without a port does not count as a change', () => {
     expect(check(`node ${other.public}`, 'node', 2222)).toEqual({ status: 'unknown' });
   });
 
-  it('refuses a revoked key, wherever else it is trusted', () => {
+  it('a revoked key is refused, wherever else it is trusted', () => {
     const text = `node ${line}\n@revoked * ${line}\n`;
     expect(check(text, 'node')).toEqual({ status: 'revoked', file: 'FILE', line: 2 });
     expect(check(text, 'node', 2222)).toEqual({ status: 'revoked', file: 'FILE', line: 2 });
@@ -104,7 +104,7 @@ describe('the verdict', () => {
 describe('the order of host key algorithms', () => {
   const order = (text: string) => preferredAlgorithms(parseKnownHosts(text, 'FILE'), 'node', 22);
 
-  it('begins with the types on file', () => {
+  it('the host key algorithms begin with the known types', () => {
     expect(order('')).toEqual([
       'ssh-ed25519',
       'ecdsa-sha2-nistp256',
@@ -117,14 +117,14 @@ describe('the order of host key algorithms', () => {
     expect(order(`elsewhere ${ecdsa.public}\n@revoked node ${ecdsa.public}`)[0]).toBe('ssh-ed25519');
   });
 
-  it('knows that one RSA key serves two algorithms', () => {
+  it('one RSA key serves two algorithms', () => {
     const rsa = Buffer.concat([Buffer.from([0, 0, 0, 7]), Buffer.from('ssh-rsa'), Buffer.alloc(8)]).toString('base64');
     expect(order(`node ssh-rsa ${rsa}`).slice(0, 3)).toEqual(['rsa-sha2-512', 'rsa-sha2-256', 'ssh-ed25519']);
   });
 });
 
 describe('files', () => {
-  it('are read in order, missing ones as empty', () => {
+  it('known_hosts files are read in order, missing ones as empty', () => {
     const [first, second] = [join(directory, 'first'), join(directory, 'second')];
     writeFileSync(first, `a ${line}\n`);
     writeFileSync(second, `b ${other.public}\n`);
@@ -136,7 +136,7 @@ describe('files', () => {
     expect(verifyHostKey(files, 'b', 22, key)).toEqual({ status: 'changed', file: second, line: 1 });
   });
 
-  it('are created for their owner alone, and a last line without an end is ended', () => {
+  it('a new known_hosts file is private, and an incomplete last line is ended', () => {
     const file = join(directory, 'new', 'known_hosts');
     addHostKey(file, 'Node', 2222, key);
     expect(readFileSync(file, 'utf8')).toBe(`[node]:2222 ${line.split(' ').slice(0, 2).join(' ')}\n`);
@@ -148,7 +148,7 @@ describe('files', () => {
   });
 });
 
-it('agrees with ssh-keygen on hashes and fingerprints', (context) => {
+it('hashes and fingerprints agree with ssh-keygen', (context) => {
   const file = join(directory, 'hashed');
   writeFileSync(file, `node.example,192.0.2.7 ${line}\n[node.example]:2222 ${other.public}`);
   try {

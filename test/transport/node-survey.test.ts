@@ -12,8 +12,8 @@ const complete = [
   'pl-vnm done survey',
 ];
 
-describe('what a node says is there', () => {
-  it('is taken from between whatever login scripts print', () => {
+describe('the survey of a node', () => {
+  it('the survey is found between the output of login scripts', () => {
     expect(parseSurvey(['Welcome!', 'lib=/evil', ...complete, 'bye'].join('\n'))).toEqual({
       root: 'sudo',
       lib: '/usr/local/lib/pl-vnm',
@@ -26,11 +26,11 @@ describe('what a node says is there', () => {
     });
   });
 
-  it.each(['root', 'lib', 'policyDirectory', 'system', 'done'])('is of no use without %s', (key) => {
+  it.each(['root', 'lib', 'policyDirectory', 'system', 'done'])('a survey without %s is refused', (key) => {
     expect(parseSurvey(complete.filter((line) => !line.startsWith(`pl-vnm ${key}`)).join('\n'))).toBeUndefined();
   });
 
-  it('may be a rule of its administrator’s, and which agent that leads to', () => {
+  it('a survey may report a rule of the administrator’s, and its agent', () => {
     const lines = [
       'pl-vnm root rule',
       `pl-vnm installed ${'a'.repeat(64)}`,
@@ -46,7 +46,7 @@ describe('what a node says is there', () => {
   });
 
   it.each(['relative/lib', '/lib; rm -rf /', '/lib$(id)', "/lib'", '/lib dir', '/', ''])(
-    'never holds the path "%s"',
+    'a survey never contains the path "%s"',
     (path) => {
       const text = complete.join('\n');
       expect(parseSurvey(text.replace('/usr/local/lib/pl-vnm\n', `${path}\n`))).toBeUndefined();

@@ -1,4 +1,4 @@
-/** OpenSSH servers with unusual settings: each lets the controller in where it can, and else says why. */
+/** OpenSSH servers with unusual settings: the controller gets in where it can, and otherwise says why. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -51,7 +51,7 @@ function suite(): void {
   }
   const survey = (session: SshSession) => surveyNode(session, 'demo', '0'.repeat(64), undefined);
 
-  it('runs commands one after the other where one session is allowed (MaxSessions 1)', async () => {
+  it('commands run one after the other where one session is allowed (MaxSessions 1)', async () => {
     const { port } = await directory.start(['MaxSessions 1']);
     const session = await connect(port);
     const words = ['a', 'b', 'c', 'd', 'e'];
@@ -64,16 +64,16 @@ function suite(): void {
     expect((await waiting).stdout.toString()).toBe('after\n');
   });
 
-  it('says what allows no session at all', async () => {
+  it('the error names a server that allows no session', async () => {
     const { port } = await directory.start(['MaxSessions 0']);
     expect(await failure((await connect(port)).exec('true'))).toEqual({
       code: 'failed',
-      message: 'opens no session: open failed',
+      message: 'refused to open a session: open failed',
       hint: "allow sessions on the node's SSH server (MaxSessions in its sshd_config, one is enough)",
     });
   });
 
-  it('tries again where the server drops log-ins (MaxStartups), and says so where it goes on', async () => {
+  it('a dropped log-in is tried again (MaxStartups), and reported if it is dropped every time', async () => {
     const { port } = await directory.start(['MaxStartups 1:100:1']);
     let release = await hold(port);
     const connecting = connect(port);
@@ -91,13 +91,13 @@ function suite(): void {
     }
   });
 
-  it('logs in many times at once within the usual MaxStartups', async () => {
+  it('many simultaneous log-ins stay within the usual MaxStartups', async () => {
     const { port } = await directory.start(['MaxStartups 8:100:8']);
     await connect(port);
     await Promise.all(Array.from({ length: 20 }, () => connect(port)));
   });
 
-  it('says both lists where there is no common algorithm', async () => {
+  it('the error has both lists where there is no common algorithm', async () => {
     const { port } = await directory.start(['KexAlgorithms sntrup761x25519-sha512@openssh.com']);
     const { message, hint } = await failure(connect(port));
     expect(message).toMatch(
@@ -106,7 +106,7 @@ function suite(): void {
     expect(hint).toContain('KexAlgorithms');
   });
 
-  it('says that a certificate authority is all that is known of the host', async () => {
+  it('the error says that only a certificate authority is known for the host', async () => {
     const { port } = await directory.start([]);
     const line = `@cert-authority *,[127.0.0.1]:* ${readFileSync(directory.file('host.pub'), 'utf8')}`;
     writeFileSync(join(home.path, '.ssh', 'known_hosts'), `# ours\n${line}`);
@@ -118,43 +118,45 @@ function suite(): void {
     await connect(port);
   });
 
-  it('says what the server takes instead of keys, and what its banner said', async () => {
+  it('the error says what the server accepts instead of keys, and quotes its banner', async () => {
     const file = directory.file('banner');
     writeFileSync(file, 'Use your token,\nplease.\n');
     const lines = ['PubkeyAuthentication no', 'PasswordAuthentication yes', 'KbdInteractiveAuthentication yes'];
     const { port } = await directory.start([...lines, `Banner ${file}`]);
     expect(await failure(connect(port))).toEqual({
       code: 'unreachable',
-      message: expect.stringMatching(/the server says: Use your token, please\.; the server takes .*password.* only$/),
-      hint: expect.stringContaining('pl-vnm logs in by keys alone'),
+      message: expect.stringMatching(
+        /the server says: Use your token, please\.; the server accepts only .*password.*$/,
+      ),
+      hint: expect.stringContaining('pl-vnm logs in with keys only'),
     });
   });
 
   it.each([
-    ['a command of the server alone', ['ForceCommand echo Choose: 1, 2 or 3'], 'Choose: 1, 2 or 3', 'no ForceCommand'],
+    ['only a command of the server', ['ForceCommand echo Choose: 1, 2 or 3'], 'Choose: 1, 2 or 3', 'no ForceCommand'],
     [
-      'file transfer alone',
+      'only file transfer',
       ['ForceCommand internal-sftp', 'Subsystem sftp internal-sftp'],
       'sftp',
       'file transfer only',
     ],
     ['no commands', ['ForceCommand /usr/sbin/nologin'], 'not available', 'give it a shell'],
     [
-      'a new password first',
+      'only a change of the password',
       ['ForceCommand echo "WARNING: Your password has expired." >&2; exit 1'],
       'Your password has expired',
       'change the password',
     ],
-  ])('quotes a login that allows %s', async (_, lines, said, what) => {
+  ])('the error quotes a login that allows %s', async (_, lines, said, what) => {
     const { port } = await directory.start(lines);
     expect(await failure(survey(await connect(port)))).toEqual({
       code: 'failed',
-      message: expect.stringMatching(new RegExp(`^did not say what is there \\(.*${said}`, 's')),
+      message: expect.stringMatching(new RegExp(`^the survey on node .* failed \\(.*${said}`, 's')),
       hint: expect.stringContaining(what),
     });
   });
 
-  it('understands a login that prints, also without an end of line', async () => {
+  it('the survey works in a login that prints, even without a last newline', async () => {
     const { port } = await directory.start([
       'ForceCommand printf "Welcome> "; echo hello >&2; eval "$SSH_ORIGINAL_COMMAND"',
     ]);
@@ -165,7 +167,7 @@ function suite(): void {
     ['rsa, PKCS #8', ['genpkey', '-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:2048']],
     ['ec, PKCS #8', ['genpkey', '-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256']],
     ['ed25519, PKCS #8', ['genpkey', '-algorithm', 'ED25519']],
-  ])('takes a key file: %s', async (_, words) => {
+  ])('a key file is accepted: %s', async (_, words) => {
     const key = directory.file('made');
     execFileSync('openssl', [...words, '-out', key], { stdio: 'pipe' });
     await takes(key, () => publicKeyFrom(key));
@@ -176,7 +178,7 @@ function suite(): void {
     ['PEM, EC', ['-t', 'ecdsa', '-b', '384', '-m', 'PEM']],
     ['PKCS #8 of ssh-keygen', ['-t', 'rsa', '-m', 'PKCS8']],
     ['OpenSSH, ECDSA', ['-t', 'ecdsa', '-b', '521']],
-  ])('takes a key file: %s, also with the line ends of another system and without the last', async (_, words) => {
+  ])('a key file is accepted: %s, also with CRLF line ends and without the last one', async (_, words) => {
     const key = directory.file(`made-${words.join('')}`);
     execFileSync('ssh-keygen', ['-q', '-N', '', '-f', key, ...words]);
     await takes(key, () => readFileSync(`${key}.pub`, 'utf8'));

@@ -57,7 +57,7 @@ PidFile none
 SetEnv PL_VNM_DIR=${file('node')}
 `,
     );
-    // sshd insists on it; elsewhere the service manager makes it.
+    // sshd requires it; elsewhere the service manager makes it.
     mkdirSync('/run/sshd', { recursive: true, mode: 0o755 });
     server = spawn(sshd!, ['-D', '-e', '-f', file('config')], { stdio: 'ignore' });
     await untilOpen(port);
@@ -92,7 +92,7 @@ SetEnv PL_VNM_DIR=${file('node')}
     return session;
   }
 
-  it.each(['client_ed25519', 'client_rsa', 'client_ecdsa'])('lets %s in and runs commands', async (key) => {
+  it.each(['client_ed25519', 'client_rsa', 'client_ecdsa'])('sshd accepts %s and runs commands', async (key) => {
     authorize(key);
     const session = await connect(target(key));
     const bytes = Buffer.alloc(1_000_001, 'to and fro, ');
@@ -102,7 +102,7 @@ SetEnv PL_VNM_DIR=${file('node')}
     expect(await session.exec('kill -KILL $$')).toMatchObject({ code: null, signal: 'SIGKILL' });
   });
 
-  it.each(['ed25519', 'rsa', 'ecdsa'])('shows its %s key when that is the one on file', async (type) => {
+  it.each(['ed25519', 'rsa', 'ecdsa'])('sshd shows its %s key when that is the known one', async (type) => {
     authorize('client_ed25519');
     mkdirSync(join(home.path, '.ssh'));
     const line = `[127.0.0.1]:${port} ${readFileSync(file(`host_${type}.pub`), 'utf8')}`;
@@ -111,7 +111,7 @@ SetEnv PL_VNM_DIR=${file('node')}
     await connect(target('client_ed25519'), false);
   });
 
-  it('writes what ssh itself accepts', async () => {
+  it('ssh accepts the known_hosts file that was written', async () => {
     authorize('client_ed25519');
     await connect(target('client_ed25519'));
     const knownHosts = join(home.path, '.ssh', 'known_hosts');
@@ -129,7 +129,7 @@ SetEnv PL_VNM_DIR=${file('node')}
     expect(execFileSync('ssh', [...options, ...command], { stdio: 'pipe' }).toString()).toBe('trusted\n');
   });
 
-  it('is reported with the keys that were tried', async () => {
+  it('a refused login is reported with the keys that were tried', async () => {
     authorize('client_ed25519');
     await expect(connect(target('client_stranger'))).rejects.toMatchObject({
       code: 'unreachable',
@@ -137,11 +137,11 @@ SetEnv PL_VNM_DIR=${file('node')}
     });
   });
 
-  it('leaves an encrypted key to the ssh agent', async () => {
+  it('the ssh agent unlocks an encrypted key', async () => {
     authorize('client_encrypted');
     await expect(connect(target('client_encrypted'))).rejects.toMatchObject({
       message: `node 'n1' (127.0.0.1:${port}) cannot be reached: authentication as 'root' failed: no key to try; ${file('client_encrypted')} is encrypted`,
-      hint: `hand the key to an ssh agent: ssh-add ${file('client_encrypted')}`,
+      hint: `add the key to an ssh agent: ssh-add ${file('client_encrypted')}`,
     });
     const socket = file('agent.sock');
     const agent = spawn('ssh-agent', ['-D', '-a', socket], { stdio: 'ignore' });
@@ -165,7 +165,7 @@ SetEnv PL_VNM_DIR=${file('node')}
     }
   });
 
-  it('gets the agent, and survives controllers that come and go', async () => {
+  it('the node gets the agent, which survives controllers that come and go', async () => {
     authorize('client_ed25519');
     const ids = { interfacePrefix: 'pv001-', namespacePrefix: 'pv-demo-', table: 50_001, rulePriority: 10_001 };
     const ranges = { nexthops: { first: 65_536, last: 131_071 }, vnis: { first: 4096, last: 8191 } };

@@ -9,7 +9,7 @@ const cache = fileURLToPath(new URL('../../node_modules/.cache', import.meta.url
 const module = new URL('../../src/transport/agent-bundle.ts', import.meta.url);
 
 describeAsRoot('a checkout that cannot be written to', () => {
-  it('gives the same agent, built again', async () => {
+  it('a read-only checkout builds the same agent again', async () => {
     mkdirSync(cache, { recursive: true });
     const script = `import { agentBundle } from '${module}'; console.log((await agentBundle()).digest);`;
     const mounted = `mount -t tmpfs -o ro none "$1" && shift && exec "$@"`;

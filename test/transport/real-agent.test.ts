@@ -1,4 +1,4 @@
-/** The way to the agent that is really delivered, on a node that is a network namespace of its own. */
+/** Connects to the real agent, on a node that is a network namespace of its own. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -72,7 +72,7 @@ describeAsRoot('the real agent', () => {
     connection.close();
   }
 
-  it('is started once, and outlives its connections', async () => {
+  it('the agent is started once, and outlives its connections', async () => {
     const { digest, version } = await agentBundle();
     const first = await connect();
     expect(first.facts).toMatchObject({ agent: { digest, version }, policy });
@@ -88,13 +88,13 @@ describeAsRoot('the real agent', () => {
     third.close();
   });
 
-  it('leaves no policy behind when it only looked, and one that binds others while something is installed', async () => {
+  it('the agent leaves no policy after a mere inspection, but one that binds others while something is installed', async () => {
     const file = join(node, 'policy', 'demo.json');
     const looked = await connect();
     await looked.call('collisions', {});
     expect([looked.facts.policyFile, existsSync(join(node, 'policy'))]).toEqual([false, false]);
     looked.close();
-    // Meanwhile the slice file was changed.
+    // Meanwhile the slice file has changed.
     const changed = { ...policy, vnet: '10.99.0.0/16' };
     const again = await connect(changed);
     expect(again.facts.policy).toEqual(changed);
@@ -108,7 +108,7 @@ describeAsRoot('the real agent', () => {
     again.close();
   });
 
-  it('is listed, and forgotten where nothing is installed', async () => {
+  it('a slice is listed, and forgotten where nothing is installed', async () => {
     const target = { node: 'n1', host: '127.0.0.1', port: server.port, user: 'root' };
     const options = { acceptNewHostKeys: true };
     const connection = await connect();
@@ -122,10 +122,10 @@ describeAsRoot('the real agent', () => {
     expect(listed).toEqual({ slice, vnet, policy: file, by: 'controller', installed: rules, pid });
     await expect(forgetAgent(target, options, slice)).rejects.toMatchObject({
       code: 'conflict',
-      message: `node 'n1' (127.0.0.1:${server.port}) has something of slice 'demo': ${rules.join(', ')}`,
+      message: `slice 'demo' still has something on node 'n1' (127.0.0.1:${server.port}): ${rules.join(', ')}`,
     });
     await connection.call('apply', { operations: [{ op: 'rule_down' }] });
-    // As an earlier version left it behind.
+    // An earlier version left it behind.
     mkdirSync(join(node, 'policy'), { recursive: true });
     writeFileSync(file, JSON.stringify(policy));
     expect(await forgetAgent(target, options, slice)).toBe(true);
@@ -136,7 +136,7 @@ describeAsRoot('the real agent', () => {
     connection.close();
   });
 
-  it('is replaced when it is another version', async () => {
+  it('an agent of another version is replaced', async () => {
     await endAgent();
     const { code, digest } = await agentBundle();
     const older = join(node, 'lib', 'agent-older.mjs');

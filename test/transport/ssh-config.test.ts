@@ -31,18 +31,18 @@ Host *
   });
   afterAll(() => rmSync(directory, { recursive: true }));
 
-  it('says what the slice file needs instead', () => {
-    const begin = `it looks like an alias of ${path}, which is not read yet: write`;
+  it('aliasHint says what the slice file needs instead', () => {
+    const begin = `it looks like an alias in ${path}, which pl-vnm does not read yet: write`;
     const keys = '{ host: lab1.example.org, user: me, port: 2222, key: ~/.ssh/lab }';
     expect(aliasHint('lab', path)).toBe(`${begin} ${keys} in the slice file`);
     expect(aliasHint('labor', path)).toBe(`${begin} ${keys} in the slice file`);
     expect(aliasHint('inner', path)).toBe(
-      `${begin} { host: 10.9.8.7 } in the slice file (it is reached through lab, which is not possible yet)`,
+      `${begin} { host: 10.9.8.7 } in the slice file (it is reached through lab, which is not supported yet)`,
     );
     expect(aliasHint('bare', path)).toBe(`${begin} its host name in the slice file`);
   });
 
-  it('says nothing of other hosts', () => {
+  it('aliasHint returns nothing for other hosts', () => {
     expect(aliasHint('other', path)).toBeUndefined();
     expect(aliasHint('lab', join(directory, 'none'))).toBeUndefined();
   });

@@ -66,7 +66,7 @@ const cannot = (reason: string, hint: string, port = server.port) => ({
 });
 
 describe('host keys', () => {
-  it('refuses an unknown one with its fingerprint', async () => {
+  it('an unknown host key is refused with its fingerprint', async () => {
     expect(await failure(connect())).toEqual(
       cannot(
         `its host key ${shown} is unknown`,
@@ -75,14 +75,14 @@ describe('host keys', () => {
     );
   });
 
-  it('adds an unknown one when told to, and knows it from then on', async () => {
+  it('an unknown host key is added on request, and known from then on', async () => {
     await connect({}, { acceptNewHostKeys: true });
     expect(readFileSync(knownHosts(), 'utf8')).toBe(`${known(hostKey).split(' ').slice(0, 3).join(' ').trim()}\n`);
     expect(statSync(knownHosts()).mode & 0o777).toBe(0o600);
     await connect();
   });
 
-  it('adds to the extra file when there is one', async () => {
+  it('a host key is added to the extra file when there is one', async () => {
     const knownHostsPath = join(home.path, 'testbed', 'known_hosts');
     await connect({ knownHostsPath }, { acceptNewHostKeys: true });
     expect(readFileSync(knownHostsPath, 'utf8')).toContain(`[127.0.0.1]:${server.port} ssh-ed25519 `);
@@ -90,11 +90,11 @@ describe('host keys', () => {
     await connect({ knownHostsPath });
   });
 
-  it('refuses a changed one even when told to accept new ones', async () => {
+  it('a changed host key is refused even if new ones are accepted', async () => {
     writeFileSync(knownHosts(), `# mine\n${known(strangeKey)}`);
     const expected = cannot(
-      `its host key has changed to ${shown}, ${knownHosts()}:2 has another`,
-      'someone may be listening in; if the change is known to be right, remove the old key: ' +
+      `its host key has changed to ${shown}; ${knownHosts()}:2 has another one`,
+      'someone may be intercepting the connection; if you know that the change is legitimate, remove the old key: ' +
         `ssh-keygen -R '[127.0.0.1]:${server.port}' -f ${knownHosts()}`,
     );
     expect(await failure(connect())).toEqual(expected);
@@ -102,7 +102,7 @@ describe('host keys', () => {
     expect(readFileSync(knownHosts(), 'utf8')).toBe(`# mine\n${known(strangeKey)}`);
   });
 
-  it('refuses a revoked one', async () => {
+  it('a revoked host key is refused', async () => {
     writeFileSync(knownHosts(), known(hostKey) + known(hostKey, '@revoked '));
     expect(await failure(connect({}, { acceptNewHostKeys: true }))).toEqual(
       cannot(
@@ -112,12 +112,12 @@ describe('host keys', () => {
     );
   });
 
-  it('asks the server for the type that is on file', async () => {
+  it('the server is asked for the known type of host key', async () => {
     writeFileSync(knownHosts(), known(ecdsaKey));
     await connect();
   });
 
-  it('survives parallel connections that all add', async () => {
+  it('parallel connections may all add the host key', async () => {
     const others = await Promise.all([1, 2, 3].map(() => startSshServer({ hostKeys: [makeKeyPair()], clientKey })));
     try {
       const ports = [server, ...others].flatMap(({ port }) => [port, port, port]);
@@ -132,7 +132,7 @@ describe('host keys', () => {
     }
   });
 
-  it('says which file it cannot read', async () => {
+  it('the error names a known_hosts file that cannot be read', async () => {
     mkdirSync(knownHosts());
     expect(await failure(connect())).toEqual(
       cannot(
@@ -145,25 +145,25 @@ describe('host keys', () => {
 
 describe('authentication', () => {
   const name =
-    "name a key that the node accepts ('key' of the node in the slice file), or add yours to authorized_keys there";
+    "give a key that the node accepts ('key' of the node in the slice file), or add yours to authorized_keys there";
   const identity = (file: string) => join(home.path, '.ssh', file);
 
   beforeEach(trust);
 
-  it('takes the given key', async () => {
+  it('the given key is used', async () => {
     writeFileSync(identity('id_ed25519'), strangeKey.private);
     writeFileSync(join(home.path, 'mine'), clientKey.private);
     await connect({ keyPath: '~/mine' });
     await connect({ keyPath: join(home.path, 'mine') });
   });
 
-  it('tries the usual keys one after the other', async () => {
+  it('the usual keys are tried one after the other', async () => {
     writeFileSync(identity('id_rsa'), clientKey.private);
     writeFileSync(identity('id_ed25519'), strangeKey.private);
     await connect();
   });
 
-  it('names the keys that were tried', async () => {
+  it('the error names the keys that were tried', async () => {
     writeFileSync(identity('id_ed25519'), strangeKey.private);
     writeFileSync(identity('id_ecdsa'), ecdsaKey.private);
     expect(await failure(connect())).toEqual(
@@ -171,17 +171,17 @@ describe('authentication', () => {
     );
   });
 
-  it('says when there is no key at all', async () => {
+  it('the error says when there is no key at all', async () => {
     writeFileSync(identity('id_ed25519'), 'not a key');
     expect(await failure(connect())).toEqual(
-      cannot("authentication as 'me' failed: no key to try; ~/.ssh/id_ed25519 is no private key", name),
+      cannot("authentication as 'me' failed: no key to try; ~/.ssh/id_ed25519 is not a private key", name),
     );
     expect(await failure(connect({ keyPath: '~/lost' }))).toEqual(
       cannot("authentication as 'me' failed: no key to try; ~/lost is missing", name),
     );
   });
 
-  it('says what to do about an encrypted key, and shows nothing of it', async () => {
+  it('the error says what to do about an encrypted key, and shows nothing of the key', async () => {
     const encrypted = makeKeyPair('ed25519', {
       passphrase: 'secret',
       cipher: 'aes256-ctr',
@@ -191,12 +191,12 @@ describe('authentication', () => {
     expect(await failure(connect())).toEqual(
       cannot(
         "authentication as 'me' failed: no key to try; ~/.ssh/id_ed25519 is encrypted",
-        'hand the key to an ssh agent: ssh-add ~/.ssh/id_ed25519',
+        'add the key to an ssh agent: ssh-add ~/.ssh/id_ed25519',
       ),
     );
   });
 
-  it('goes on when the ssh agent does not answer', async () => {
+  it('a login goes on when the ssh agent does not answer', async () => {
     process.env.SSH_AUTH_SOCK = join(home.path, 'no-agent');
     await connect();
     writeFileSync(identity('id_ed25519'), strangeKey.private);
@@ -206,7 +206,7 @@ describe('authentication', () => {
   });
 });
 
-describe('connections that do not come about', () => {
+describe('failed connections', () => {
   const servers: Server[] = [];
   const sockets: Socket[] = [];
   const listen = async (onConnection: Parameters<typeof createServer>[1]): Promise<number> => {
@@ -221,40 +221,40 @@ describe('connections that do not come about', () => {
     await Promise.all(servers.splice(0).map((tcp) => new Promise((resolve) => tcp.close(resolve))));
   });
 
-  it('refused', async () => {
+  it('a refused connection is reported', async () => {
     const port = await listen(() => undefined);
     await new Promise((resolve) => servers.pop()!.close(resolve));
     expect(await failure(connect({ port }))).toEqual(
-      cannot('connection refused', 'does an SSH server listen on this port?', port),
+      cannot('connection refused', 'check that an SSH server listens on this port', port),
     );
   });
 
-  it('a server that never speaks', async () => {
+  it('a server that never speaks is reported', async () => {
     const port = await listen(() => undefined);
     expect(await failure(connect({ port }, { connectTimeoutMs: 200 }))).toEqual(
       cannot(
-        'it accepts connections, but no SSH handshake within 0.2 s',
-        "does an SSH server listen on this port?; give a node that is only slow more time by 'ssh: { patience: SECONDS }' in the slice file",
+        'it accepts connections, but made no SSH handshake within 0.2 s',
+        "check that an SSH server listens on this port; if the node is only slow, give it more time with 'ssh: { patience: SECONDS }' in the slice file",
         port,
       ),
     );
   });
 
-  it('a server that hangs up', async () => {
+  it('a server that hangs up is reported', async () => {
     const port = await listen((socket) => socket.end());
     expect(await failure(connect({ port }))).toEqual(
-      cannot('the node hung up', 'does an SSH server listen on this port?', port),
+      cannot('the node hung up', 'check that an SSH server listens on this port', port),
     );
   });
 
-  it('a server of another kind', async () => {
+  it('a server of another kind is reported', async () => {
     const port = await listen((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
     expect(await failure(connect({ port }))).toEqual(
-      cannot('the node hung up', 'does an SSH server listen on this port?', port),
+      cannot('the node hung up', 'check that an SSH server listens on this port', port),
     );
   });
 
-  it('a host name that does not exist', async () => {
+  it('a host name that does not exist is reported', async () => {
     const { message, hint } = await failure(connect({ host: 'no such host' }));
     expect({ message, hint }).toEqual({
       message: `node 'n1' (no such host:${server.port}) cannot be reached: host name not found`,
@@ -262,23 +262,23 @@ describe('connections that do not come about', () => {
     });
   });
 
-  it('a host name that is an alias of the user', async () => {
+  it("the hint explains an alias of the user's that is no host name", async () => {
     writeFileSync(join(home.path, '.ssh', 'config'), 'Host lab\n  HostName lab1.example.org\n');
     expect((await failure(connect({ host: 'lab.invalid' }))).hint).toBe('check its spelling, or give an address');
     writeFileSync(join(home.path, '.ssh', 'config'), 'Host lab.invalid\n  HostName lab1.example.org\n');
     expect((await failure(connect({ host: 'lab.invalid' }))).hint).toBe(
-      `it looks like an alias of ${join(home.path, '.ssh', 'config')}, which is not read yet: write { host: lab1.example.org } in the slice file`,
+      `it looks like an alias in ${join(home.path, '.ssh', 'config')}, which pl-vnm does not read yet: write { host: lab1.example.org } in the slice file`,
     );
   });
 
-  it('an SSH server that hangs up is not taken for another kind', async () => {
+  it('an SSH server that hangs up is not mistaken for another kind', async () => {
     const port = await listen((socket) => void socket.end('SSH-2.0-OpenSSH_9.2\r\n'));
     expect(await failure(connect({ port }))).toEqual(
       cannot('the node hung up (SSH-2.0-OpenSSH_9.2)', "see the log of the node's SSH server", port),
     );
   });
 
-  it('a server that drops the first connections', async () => {
+  it('a login survives a server that drops the first connections', async () => {
     let count = 0;
     const port = await listen((socket) => {
       count += 1;
@@ -289,7 +289,7 @@ describe('connections that do not come about', () => {
     expect(count).toBe(3);
   });
 
-  it('does not count the time that other log-ins to the server take before its turn', async () => {
+  it('the time limit of a login leaves out the wait for other log-ins to the server', async () => {
     const silent = 6;
     let count = 0;
     const port = await listen((socket) => {
@@ -312,7 +312,7 @@ describe('connections that do not come about', () => {
     expect(count).toBe(silent + 2);
   });
 
-  it('interrupted', async () => {
+  it('a connection attempt may be interrupted', async () => {
     const port = await listen(() => undefined);
     const expected = {
       code: 'interrupted',
@@ -331,7 +331,7 @@ describe('connections that do not come about', () => {
 describe('commands', () => {
   beforeEach(trust);
 
-  it('give their output and exit code', async () => {
+  it('a command returns its output and exit code', async () => {
     const session = await connect();
     expect(await session.exec('echo out; echo err >&2; exit 3')).toEqual({
       code: 3,
@@ -341,12 +341,12 @@ describe('commands', () => {
     expect(await session.exec('cat')).toEqual({ code: 0, stdout: Buffer.alloc(0), stderr: '' });
   });
 
-  it('may be ended by a signal', async () => {
+  it('a signal may end a command', async () => {
     const session = await connect();
     expect(await session.exec('kill -TERM $$')).toMatchObject({ code: null, signal: 'SIGTERM' });
   });
 
-  it('take and give megabytes', async () => {
+  it('a command may read and write megabytes', async () => {
     const session = await connect();
     const bytes = Buffer.alloc(3_000_001, 'every byte counts, ');
     const [plain, streamed] = await Promise.all([
@@ -357,7 +357,7 @@ describe('commands', () => {
     expect(streamed.stderr === bytes.toString()).toBe(true);
   });
 
-  it('need not read their input', async () => {
+  it('a command need not read its input', async () => {
     const session = await connect();
     expect(await session.exec('exit 4', { stdin: Buffer.alloc(4_000_000) })).toMatchObject({ code: 4 });
     const endless = Readable.from(
@@ -369,7 +369,7 @@ describe('commands', () => {
     expect(endless.destroyed).toBe(true);
   });
 
-  it('pass on the fault of a stream they read', async () => {
+  it('a fault of the stream that a command reads is passed on', async () => {
     const session = await connect();
     const broken = Readable.from(
       (async function* () {
@@ -380,13 +380,13 @@ describe('commands', () => {
     await expect(session.exec('cat', { stdin: broken })).rejects.toThrow('the disk is gone');
   });
 
-  it('end with their time or by a signal', async () => {
+  it('a command ends when its time is up or its signal aborts', async () => {
     const session = await connect();
     const place = `a command on node 'n1' (127.0.0.1:${server.port})`;
     expect(await failure(session.exec('sleep 60', { timeoutMs: 100 }))).toEqual({
       code: 'timeout',
-      message: `${place} was not done within 0.1 s`,
-      hint: "does the login hang, or sudo?; give a node that is only slow more time by 'ssh: { patience: SECONDS }' in the slice file",
+      message: `${place} did not finish within 0.1 s`,
+      hint: "check whether the login or sudo hangs; if the node is only slow, give it more time with 'ssh: { patience: SECONDS }' in the slice file",
     });
     const controller = new AbortController();
     const running = failure(session.exec('sleep 60', { signal: controller.signal, timeoutMs: 60_000 }));
@@ -398,7 +398,7 @@ describe('commands', () => {
     expect(server.commands.length).toBe(before);
   });
 
-  it('have streams to keep', async () => {
+  it('a channel has streams that stay open', async () => {
     const session = await connect();
     const channel = await session.openChannel('read line; echo "$line $line"; echo done >&2');
     const [out, err] = [text(channel), text(channel.stderr)];
@@ -411,7 +411,7 @@ describe('commands', () => {
 describe('the end of a session', () => {
   beforeEach(trust);
 
-  it('is reported, and ends what runs', async () => {
+  it('the end of a session is reported, and ends its commands', async () => {
     const session = await connect();
     const ends: unknown[] = [];
     const ended = new Promise<void>((resolve) => {
@@ -429,7 +429,7 @@ describe('the end of a session', () => {
     const expected = {
       code: 'unreachable',
       message: `the connection to node 'n1' (127.0.0.1:${server.port}) was lost: the node hung up`,
-      hint: 'what is installed there stays; try again when the node answers',
+      hint: 'try again when the node answers; everything installed there stays',
     };
     expect(await running).toEqual(expected);
     await Promise.all([closed, ended]);
@@ -439,7 +439,7 @@ describe('the end of a session', () => {
     expect(ends[1]).toBe(ends[0]);
   });
 
-  it('is noticed when the node just falls silent', async () => {
+  it('a session ends when the node falls silent', async () => {
     const pipes: Socket[] = [];
     const proxy = createServer((socket) => {
       const onward = connectSocket(server.port, '127.0.0.1');
@@ -459,7 +459,7 @@ describe('the end of a session', () => {
       for (const pipe of pipes) pipe.unpipe();
       expect(await running).toMatchObject({
         code: 'unreachable',
-        message: `the connection to node 'n1' (127.0.0.1:${port}) was lost: it does not answer any more`,
+        message: `the connection to node 'n1' (127.0.0.1:${port}) was lost: it no longer answers`,
       });
     } finally {
       for (const pipe of pipes) pipe.destroy();
@@ -467,7 +467,7 @@ describe('the end of a session', () => {
     }
   });
 
-  it('is no fault when it was closed here', async () => {
+  it('a session that was closed here reports no fault', async () => {
     const session = await connect();
     const ended = new Promise((resolve) => session.onClose(resolve));
     session.close();

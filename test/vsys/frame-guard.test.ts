@@ -3,7 +3,7 @@ import { FrameGuard } from '../../src/vsys/frame-guard.ts';
 
 const maxBytes = 100;
 
-/** What comes out of the guard, and the error that ended it. */
+/** Returns the output of the guard, and the error that ended it. */
 async function pass(chunks: readonly string[], maxNoise = 0): Promise<{ out: string; error?: string }> {
   const guard = new FrameGuard(maxBytes, 4, maxNoise);
   let out = '';
@@ -23,7 +23,7 @@ const message = (body: string) => `Content-Length: ${body.length}\r\n\r\n${body}
 describe('FrameGuard', () => {
   const stream = [message('{"a":1}'), message('[]'), 'Content-Type: x\r\ncontent-length: 3\r\n\r\nabc'].join('');
 
-  it('lets well-framed messages through unchanged, however they are cut', async () => {
+  it('the guard passes well-framed messages unchanged, however they are split', async () => {
     for (let size = 1; size <= stream.length; size += 1) {
       const chunks = stream.match(new RegExp(`[^]{1,${size}}`, 'g'))!;
       expect(await pass(chunks)).toEqual({ out: stream });
@@ -32,8 +32,8 @@ describe('FrameGuard', () => {
 
   it.each([
     ['text', 'Welcome to this host!\r\n\r\n', String.raw`"Welcome to this host!\r\n\r\n"`],
-    ['no end of the header', 'x'.repeat(2000), `"${'x'.repeat(40)}"`],
-    ['no length', 'Content-Type: x\r\n\r\n', String.raw`"Content-Type: x\r\n\r\n"`],
+    ['a header without an end', 'x'.repeat(2000), `"${'x'.repeat(40)}"`],
+    ['a header without a length', 'Content-Type: x\r\n\r\n', String.raw`"Content-Type: x\r\n\r\n"`],
     ['a negative length', 'Content-Length: -5\r\n\r\n', String.raw`"Content-Length: -5\r\n\r\n"`],
     ['an empty message', 'Content-Length: 0\r\n\r\n', String.raw`"Content-Length: 0\r\n\r\n"`],
     [
@@ -41,11 +41,11 @@ describe('FrameGuard', () => {
       'Content-Length: 5\r\nContent-Length: 6\r\n\r\n',
       String.raw`"Content-Length: 5\r\nContent-Length: 6\r\n\r\n"`,
     ],
-  ])('refuses %s', async (_name, text, shown) => {
+  ])('the guard refuses %s', async (_name, text, shown) => {
     expect(await pass([text])).toEqual({ out: '', error: `expected a message with Content-Length, got ${shown}` });
   });
 
-  it('passes over noise between messages where it may come, however it is cut', async () => {
+  it('the guard skips noise between messages where it is allowed, however it is split', async () => {
     const noisy = `Welcome!\r\n\r\ncontent\n> ${message('{"a":1}')}\nlater: ${message('[]')} bye\n`;
     for (let size = 1; size <= noisy.length; size += 1) {
       const chunks = noisy.match(new RegExp(`[^]{1,${size}}`, 'g'))!;
@@ -55,7 +55,7 @@ describe('FrameGuard', () => {
     expect(await pass([`${'x\n'.repeat(5000)}${message('[]')}`], 20_000)).toEqual({ out: message('[]') });
   });
 
-  it('holds back what is beyond the messages that may be under way', () => {
+  it('the guard holds back messages beyond the number that may be in progress', () => {
     const guard = new FrameGuard(maxBytes, 2);
     const passed: string[] = [];
     guard.on('data', (chunk: Buffer) => passed.push(chunk.toString()));
@@ -73,10 +73,10 @@ describe('FrameGuard', () => {
     });
   });
 
-  it('refuses a message that is too large before any of it is kept', async () => {
+  it('the guard refuses a message that is too large before it stores any of it', async () => {
     expect(await pass([message('ok'), `Content-Length: ${maxBytes + 1}\r\n\r\n`, 'xxx'])).toEqual({
       out: message('ok'),
-      error: 'a message of 101 bytes is larger than the 100 that are taken',
+      error: 'message too large: 101 bytes (at most 100)',
     });
   });
 });

@@ -6,7 +6,7 @@ const target = { name: 'r1', to: '10.0.0.2' };
 const watch = { id: 'w', from: '10.0.0.1', intervalMs: 500, timeoutMs: 500, targets: [target] };
 
 describe('parseParams', () => {
-  it('fills in defaults', () => {
+  it('parseParams fills in defaults', () => {
     expect(parseParams('apply', { operations: [route] })).toEqual({
       operations: [{ ...route, type: 'unicast', nexthops: [] }],
       dryRun: false,
@@ -21,9 +21,9 @@ describe('parseParams', () => {
     ['apply', undefined, 'apply: Invalid input: expected object, received undefined'],
     ['apply', null, 'apply: Invalid input: expected object, received null'],
     ['apply', { operations: [], force: true }, 'apply: Unrecognized key: "force"'],
-    ['apply', { operations: [route, 5] }, 'apply: operations[1].op: there is no operation undefined'],
-    ['apply', { operations: [null] }, 'apply: operations[0].op: there is no operation undefined'],
-    ['apply', { operations: [{ op: 'reboot' }] }, 'apply: operations[0].op: there is no operation "reboot"'],
+    ['apply', { operations: [route, 5] }, 'apply: operations[1].op: unknown operation undefined'],
+    ['apply', { operations: [null] }, 'apply: operations[0].op: unknown operation undefined'],
+    ['apply', { operations: [{ op: 'reboot' }] }, 'apply: operations[0].op: unknown operation "reboot"'],
     [
       'apply',
       { operations: [route, { ...route, prefix: 'x; reboot' }] },
@@ -50,7 +50,7 @@ describe('parseParams', () => {
       { ...watch, targets: [target, { ...target, name: '-batch' }] },
       'watch: targets[1].name: Invalid string: must match pattern /^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,79}$/',
     ],
-    ['watch', { ...watch, targets: [target, target] }, 'watch: targets: two targets have one name'],
+    ['watch', { ...watch, targets: [target, target] }, 'watch: targets: two targets have the same name'],
     ['watch', { ...watch, intervalMs: 49 }, 'watch: intervalMs: Too small: expected number to be >=50'],
     [
       'watch',
@@ -60,26 +60,26 @@ describe('parseParams', () => {
     ['clock', { now: true }, 'clock: Unrecognized key: "now"'],
     ['utc', { ntpServers: ['192.0.2.1:123', 'a b'] }, 'utc: ntpServers[1]: not HOST or HOST:PORT'],
     ['utc', { ntpServers: [...'abcdefghi'] }, 'utc: ntpServers: Too big: expected array to have <=8 items'],
-  ] as const)('%s %j: names the path of the bad field', (method, params, message) => {
+  ] as const)('parseParams names the path of the invalid field of %s %j', (method, params, message) => {
     expect(() => parseParams(method, params)).toThrow(expect.objectContaining({ code: 'invalid-input', message }));
   });
 
-  it('stops at the first of a million bad operations', () => {
+  it('parseParams stops at the first of a million invalid operations', () => {
     const operations = Array.from({ length: 1_000_000 }, () => ({ op: 'reboot' }));
     expect(() => parseParams('apply', { operations })).toThrow(
-      expect.objectContaining({ message: 'apply: operations[0].op: there is no operation "reboot"' }),
+      expect.objectContaining({ message: 'apply: operations[0].op: unknown operation "reboot"' }),
     );
   });
 });
 
 describe('parseMethod', () => {
-  it('shows no control character of what was sent', () => {
-    expect(() => parseMethod('\u0080e\u007fach\u009b\n')).toThrow('there is no method "?e?ach?\\n"');
+  it('an error about an unknown method contains no control characters', () => {
+    expect(() => parseMethod('\u0080e\u007fach\u009b\n')).toThrow('unknown method "?e?ach?\\n"');
   });
 
-  it.each(['reboot', 'constructor', '__proto__', ''])('refuses %j', (method) => {
+  it.each(['reboot', 'constructor', '__proto__', ''])('parseMethod refuses %j', (method) => {
     expect(() => parseMethod(method)).toThrow(
-      expect.objectContaining({ code: 'invalid-input', message: `there is no method ${JSON.stringify(method)}` }),
+      expect.objectContaining({ code: 'invalid-input', message: `unknown method ${JSON.stringify(method)}` }),
     );
   });
 });

@@ -8,7 +8,7 @@ const patience = { timeout: 20_000 };
 
 const never = new Promise<never>(() => {});
 
-/** Handlers of which a test gives those it needs. */
+/** Handlers of which a test passes those that it needs. */
 function handlersWith(some: Partial<Handlers>): Handlers {
   return new Proxy(some, {
     get: (target, method) => target[method as keyof Handlers] ?? (() => Promise.reject(new Error('not under test'))),
@@ -29,7 +29,7 @@ function connect(some: Partial<Handlers>): Pair {
   return { client: createRpcClient(toClient, toServer), server, toServer, toClient };
 }
 
-/** A server alone, and all that it says to what it is sent. */
+/** A server alone, and everything that it writes. */
 function serveRaw(some: Partial<Handlers> = {}): { input: PassThrough; said: () => string; server: RpcServer } {
   const input = new PassThrough();
   const chunks: string[] = [];
@@ -47,13 +47,13 @@ function framed(value: unknown): string {
   return `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
 }
 
-/** The answer to what is no message. */
+/** The answer to bytes that are not a message. */
 function refusal(message: string): string {
   return framed({ jsonrpc: '2.0', id: null, error: { code: -32602, message, data: { code: 'invalid-input' } } });
 }
 
 describe('createRpcClient and serveRpc', () => {
-  it('carry parameters with defaults there and results back', async () => {
+  it('a call carries parameters with defaults there and the result back', async () => {
     const { client } = connect({
       stream_report: async ({ stream, close }) => {
         expect({ stream, close }).toEqual({ stream: 'a', close: false });
@@ -70,7 +70,7 @@ describe('createRpcClient and serveRpc', () => {
     });
   });
 
-  it('serve many requests at once, each answer to its own', async () => {
+  it('simultaneous requests each get their own answer', async () => {
     const { client } = connect({
       routes: async ({ namespace = '' }) => {
         await new Promise((resolve) => setTimeout(resolve, Math.random() * 5));
@@ -82,7 +82,7 @@ describe('createRpcClient and serveRpc', () => {
     expect(answers.map(({ routes }) => routes[0]!.prefix)).toEqual(names);
   });
 
-  it('carry code, message and hint of an error', async () => {
+  it('an error keeps its code, message and hint on its way to the client', async () => {
     const { client } = connect({
       inventory: async () => {
         throw new VnmError('conflict', 'it is in use', { hint: 'take it down first' });
@@ -96,7 +96,7 @@ describe('createRpcClient and serveRpc', () => {
     });
   });
 
-  it("make any other error a failure of the handler's", async () => {
+  it('any other error of a handler becomes a failure', async () => {
     const { client } = connect({
       inventory: async () => {
         throw new TypeError('x is not a function');
@@ -109,7 +109,7 @@ describe('createRpcClient and serveRpc', () => {
     });
   });
 
-  it('refuse bad parameters before they are sent, and when they are received', async () => {
+  it('bad parameters are refused before they are sent, and when they are received', async () => {
     const { client } = connect({});
     await expect(client.call('routes', { namespace: 5 } as never)).rejects.toMatchObject({
       code: 'invalid-input',
@@ -130,7 +130,7 @@ describe('createRpcClient and serveRpc', () => {
     );
   });
 
-  it('answer an unknown method by an error and go on', async () => {
+  it('an unknown method is answered with an error, and the channel stays open', async () => {
     const { input, said } = serveRaw({ clock: async () => ({ receivedAt: 1, sentAt: 2 }) });
     input.write(framed({ jsonrpc: '2.0', id: 1, method: 'constructor', params: {} }));
     input.write(framed({ jsonrpc: '2.0', id: 2, method: 'clock', params: {} }));
@@ -140,14 +140,14 @@ describe('createRpcClient and serveRpc', () => {
         id: 1,
         error: {
           code: -32602,
-          message: 'there is no method "constructor"',
-          data: { code: 'invalid-input', hint: 'the other end may have another version' },
+          message: 'unknown method "constructor"',
+          data: { code: 'invalid-input', hint: 'use the same version at both ends' },
         },
       }) + framed({ jsonrpc: '2.0', id: 2, result: { receivedAt: 1, sentAt: 2 } }),
     );
   });
 
-  it('give up after the time allowed, or when asked to', async () => {
+  it('a call gives up after its time limit, or when it is aborted', async () => {
     const { client } = connect({ inventory: () => never });
     await expect(client.call('inventory', {}, { timeoutMs: 10 })).rejects.toMatchObject({
       code: 'timeout',
@@ -170,7 +170,7 @@ describe('a lost channel', () => {
     ['the client closes', ({ client }: Pair) => client.close()],
     ['the stream ends', ({ toClient }: Pair) => toClient.end()],
     ['the stream is cut', ({ toClient }: Pair) => toClient.destroy()],
-  ])('rejects all pending and later calls when %s', async (_name, lose) => {
+  ])('all pending and later calls are rejected when %s', async (_name, lose) => {
     const pair = connect({ inventory: () => never });
     let closed = 0;
     pair.client.onClose(() => {
@@ -183,14 +183,14 @@ describe('a lost channel', () => {
     expect(closed).toBe(1);
   });
 
-  it('says why', async () => {
+  it('the error of a lost channel says why it was lost', async () => {
     const pair = connect({ inventory: () => never });
     const call = pair.client.call('inventory', {});
     pair.toClient.destroy(new Error('connection reset'));
     await expect(call).rejects.toMatchObject({ ...lost, message: `${lost.message}: connection reset` });
   });
 
-  it('ends a request when its channel has ended', async () => {
+  it('the signal of a request aborts when its channel has ended', async () => {
     const { promise: began, resolve: begin } = Promise.withResolvers<void>();
     const { promise: over, resolve: end } = Promise.withResolvers<void>();
     const { client } = connect({
@@ -207,13 +207,13 @@ describe('a lost channel', () => {
     await expect(asked).rejects.toMatchObject({ code: 'unreachable' });
   });
 
-  it('ends the server', async () => {
+  it('a server ends when its client closes the channel', async () => {
     const { client, server } = connect({});
     client.close();
     expect(await server.closed).toBeUndefined();
   });
 
-  it('is what a client sees that gets something else than messages', async () => {
+  it('a client that receives no messages reports a lost channel, and quotes the text', async () => {
     const { client, toClient } = connect({ inventory: () => never });
     const call = client.call('inventory', {});
     toClient.end('This account is not available.\r\n\r\n');
@@ -230,7 +230,7 @@ describe('hostile input', () => {
     [
       'a message that is too large',
       `Content-Length: ${maxMessageBytes + 1}\r\n\r\n{`,
-      'a message of 33554433 bytes is larger than the 33554432 that are taken',
+      'message too large: 33554433 bytes (at most 33554432)',
     ],
   ])('%s is answered and closes the channel', async (_name, text, message) => {
     const { input, said, server } = serveRaw();
@@ -241,7 +241,7 @@ describe('hostile input', () => {
   });
 
   it.each([
-    ['no JSON', '{"jsonrpc":'],
+    ['text that is not JSON', '{"jsonrpc":'],
     ['null', 'null'],
     ['a list', '[1,2]'],
     ['neither request nor answer', '{"jsonrpc":"2.0"}'],
@@ -255,28 +255,28 @@ describe('hostile input', () => {
     expect(said()).toBe(refusal(reason!.message));
   });
 
-  it('tells the client of a request that is too large, and goes on', async () => {
+  it('a request that is too large fails at the client, and the channel stays open', async () => {
     const { client } = connect({ clock: async () => ({ receivedAt: 1, sentAt: 2 }) });
     const namespaces = Array.from({ length: 450_000 }, (_, index) => `${'n'.repeat(50)}${index}`);
     const operations = namespaces.map((namespace) => ({ op: 'netns_down' as const, namespace }));
     await expect(client.call('apply', { operations })).rejects.toMatchObject({
       code: 'invalid-input',
-      message: expect.stringMatching(/^apply: a message of \d{8} bytes is larger than the 33554432 that are taken$/),
+      message: expect.stringMatching(/^apply: message too large: \d{8} bytes \(at most 33554432\)$/),
     });
     expect(await client.call('clock', {})).toEqual({ receivedAt: 1, sentAt: 2 });
   });
 
-  it('tells the client of an answer that is too large', async () => {
+  it('an answer that is too large becomes an error at the client', async () => {
     const { client } = connect({
       path_mtu: async () => ({ mtus: Array.from({ length: 4_000_000 }, () => 1_234_567_890) }),
     });
     await expect(client.call('path_mtu', { remotes: [] })).rejects.toMatchObject({
       code: 'invalid-input',
-      message: 'a message of 44000044 bytes is larger than the 33554432 that are taken',
+      message: 'message too large: 44000044 bytes (at most 33554432)',
     });
   });
 
-  it('stops reading while enough requests are under way', async () => {
+  it('a server stops reading while enough requests are in progress', async () => {
     let started = 0;
     const release: (() => void)[] = [];
     const { input, said } = serveRaw({
