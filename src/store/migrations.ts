@@ -33,11 +33,11 @@ interface MigrationProgress {
   /** Routers whose node was unreachable when they were cloned, so that the record had to do. */
   readonly fromRecord?: readonly string[];
   /** Kept with the options. */
-  readonly yardstick?: Yardstick;
+  readonly baseline?: Baseline;
 }
 
 /** What was seen of the pairs of end hosts before anything was changed: afterwards it must be no less. */
-export interface Yardstick {
+export interface Baseline {
   /** Not seen to reach each other. */
   readonly unproven: readonly HostPair[];
   /** Seen by an echo alone; unknown in a record of an earlier version. */
@@ -190,7 +190,7 @@ export function migrationStore(db: Db): MigrationStore {
       ).run(id, name, at, id);
       db.prepare('update migrations set state = ?, outcome = null, finished_at = null where id = ?').run(name, id);
     }),
-    progress: (id, { newInstance, armedId, drainMs, fromRecord, yardstick = {} }) => {
+    progress: (id, { newInstance, armedId, drainMs, fromRecord, baseline = {} }) => {
       db.prepare(
         `update migrations set new_instance = coalesce(?, new_instance), armed_id = coalesce(?, armed_id),
            drain_ms = coalesce(?, drain_ms), from_record = coalesce(?, from_record),
@@ -200,7 +200,7 @@ export function migrationStore(db: Db): MigrationStore {
         armedId ?? null,
         drainMs ?? null,
         jsonOrNull(fromRecord),
-        JSON.stringify(yardstick),
+        JSON.stringify(baseline),
         id,
       );
     },

@@ -52,12 +52,12 @@ describe('an installation', () => {
   it.each([
     [{ nodes: ['nosuch'] }, 'not-found', "slice 'one' has no substrate node 'nosuch'"],
     [{ nodes: ['n1'] }, 'usage', "node 'n1' of slice 'one' has no host: it is for the local testbed"],
-    [{ limits: { route: 1 } }, 'usage', "there is no limit 'route'"],
-    [{ operations: ['reboot'] }, 'usage', "there is no operation 'reboot'"],
+    [{ limits: { route: 1 } }, 'usage', "unknown limit 'route'"],
+    [{ operations: ['reboot'] }, 'usage', "unknown operation 'reboot'"],
     [
       { limits: { routes: 1.5 } },
       'usage',
-      'a limit must be a whole number from 0 on, and trafficBps any number from 0 on',
+      'invalid limit: limits are whole numbers of at least 0; only trafficBps may have a fraction',
     ],
   ])('is refused with %j', async (options, code, message) => {
     await expect(installAgents(context, slice, { ...admin, ...options })).rejects.toMatchObject({ code, message });

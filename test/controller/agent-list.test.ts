@@ -30,7 +30,7 @@ describe('a word that says which nodes', () => {
   it('is refused when nothing has that name', async () => {
     await expect(listNodes(context, ['offfice'], options)).rejects.toMatchObject({
       code: 'not-found',
-      message: "'offfice' is no slice file, and no slice or node in :memory:",
+      message: "'offfice' is neither a slice file nor a slice or node in :memory:",
       hint: 'write a host as user@host',
     });
     store.slices.save(readSlice(gallery('two-node')));
@@ -42,8 +42,8 @@ describe('a word that says which nodes', () => {
   it('is needed to forget a slice that the database does not know', async () => {
     await expect(forget(context, 'inner', [], options)).rejects.toMatchObject({
       code: 'not-found',
-      message: ":memory: has no slice 'inner', so its nodes are not known",
-      hint: 'name where to forget it: pl-vnm agent forget inner NODE...',
+      message: ":memory: has no slice 'inner', so its nodes are unknown",
+      hint: 'name the nodes: pl-vnm agent forget inner NODE...',
     });
     await expect(forget(context, 'a;b', ['root@10.0.0.1'], options)).rejects.toMatchObject({ code: 'usage' });
   });

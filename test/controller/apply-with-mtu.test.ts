@@ -72,7 +72,7 @@ describe('the MTU of a VN', () => {
   it('is refused before anything is made where interfaces have no room for it', async () => {
     const { outcome, mtus } = await applied(wide, { wanted: 1480, room: 1450 });
     expect(outcome).toBe(
-      "VN 'v' has mtu: 1480 in the slice file, node 'a' has room for 1450 bytes in a tunnel (set 'mtu: 1450' or less, or leave it out)",
+      "VN 'v' has mtu: 1480 in the slice file, but node 'a' has room for 1450 bytes in a tunnel (set 'mtu: 1450' or less, or omit it)",
     );
     expect(mtus).toEqual([]);
   });
@@ -87,7 +87,7 @@ describe('the MTU of a VN', () => {
     const { outcome, notes } = await applied({ 'a>b': 9000 });
     expect(outcome).toBe(1500);
     expect(notes).toEqual([
-      'not known whether packets of 1500 bytes get through, since nothing answers: between b and c',
+      'unknown whether packets of 1500 bytes get through, since nothing answers: between b and c',
     ]);
   });
 });

@@ -174,7 +174,7 @@ describe('while another controller migrates a VN', () => {
     record();
     const [first] = nodes;
     first!.answers.apply = { results: [], differences: [{ kind: 'rule', name: 'x', wanted: 'a rule', found: null }] };
-    const refused = { code: 'conflict', message: expect.stringContaining('the old side is not whole') };
+    const refused = { code: 'conflict', message: expect.stringContaining('the old side is incomplete') };
     await expect(migrate(context, read, vn, { ...options, to: 'final' })).rejects.toMatchObject(refused);
     check();
   });

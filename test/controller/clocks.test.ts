@@ -114,7 +114,7 @@ describe('measureClocks', () => {
     const clock = (await measureClocks(agents, ['a'], own([chrony(0, 0.5)]))).get('a')!;
     expect(clock.source).toBe('exchange');
     expectTruth(clock, 7);
-    expect(clock.errors).toEqual(['a: chrony contradicts the exchanges with the node and is left out']);
+    expect(clock.errors).toEqual(['a: chrony contradicts the exchanges with the node and is ignored']);
   });
 
   it('does without UTC where the database holds what is no name of a server', async () => {

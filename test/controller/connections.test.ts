@@ -129,7 +129,7 @@ describe('kept connections', () => {
     before[0]!.onClose((error) => ends.push(error));
     await connections.connect([{ ...target('a'), port: 2222 }], options);
     expect(attempted()).toEqual(['a', 'a']);
-    expect(ends).toMatchObject([{ code: 'unreachable', message: "node 'a' of slice 'test' is somewhere else now" }]);
+    expect(ends).toMatchObject([{ code: 'unreachable', message: "node 'a' of slice 'test' has another address now" }]);
   });
 
   it('end at once when they are evicted, and so does an attempt', async () => {
@@ -162,15 +162,15 @@ describe('kept connections', () => {
     const { connections: made } = await connections.connect([target('b')], options);
     const ends: unknown[] = [];
     made[0]!.onClose((error) => ends.push(error));
-    connections.markAway(slice.name, 'b', dead);
+    connections.markUnreachable(slice.name, 'b', dead);
     expect(ends).toEqual([dead]);
-    expect(connections.away(slice.name, 'b')).toBe(dead);
+    expect(connections.markOf(slice.name, 'b')).toBe(dead);
     const marked = await connections.connect([target('a'), target('b')], options);
     expect(marked.connections.map(({ node }) => node)).toEqual(['a']);
     expect(marked.failures).toEqual(new Map([['b', dead]]));
     expect(attempted()).toEqual(['b', 'a']);
-    connections.markBack(slice.name, 'b');
-    expect(connections.away(slice.name, 'b')).toBeUndefined();
+    connections.markReachable(slice.name, 'b');
+    expect(connections.markOf(slice.name, 'b')).toBeUndefined();
     await connections.connect([target('b')], options);
     expect(attempted()).toEqual(['b', 'a', 'b']);
   });
@@ -211,7 +211,7 @@ describe('a command with kept connections', () => {
 
   it('finds a marked node missing at once, also when it tries again, until it is marked back', async () => {
     const kept = context();
-    kept.connections.markAway(slice.name, 'b', dead);
+    kept.connections.markUnreachable(slice.name, 'b', dead);
     await expect(withAgents(kept, slice, ['a', 'b'], async () => {})).rejects.toBe(dead);
     await withReachable(kept, slice, ['a', 'b'], async (agents) => {
       expect([...agents.missing]).toEqual([['b', dead]]);
@@ -219,7 +219,7 @@ describe('a command with kept connections', () => {
       await agents.revive(['b']);
       expect([...agents.missing]).toEqual([['b', dead]]);
       expect(attempted()).toEqual(['a']);
-      kept.connections.markBack(slice.name, 'b');
+      kept.connections.markReachable(slice.name, 'b');
       await agents.revive(['a', 'b']);
       expect(agents.nodes()).toEqual(['a', 'b']);
       expect(attempted()).toEqual(['a', 'b']);
@@ -229,7 +229,7 @@ describe('a command with kept connections', () => {
   it('knows at once that a node has been marked', async () => {
     const kept = context();
     await withAgents(kept, slice, ['a', 'b'], async (agents) => {
-      kept.connections.markAway(slice.name, 'b', dead);
+      kept.connections.markUnreachable(slice.name, 'b', dead);
       expect([...agents.missing]).toEqual([['b', dead]]);
       expect(agents.nodes()).toEqual(['a']);
     });

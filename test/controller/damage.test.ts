@@ -94,7 +94,7 @@ describe('the old side of a VN next to another in its slice', () => {
   it('is refused, and repaired without the nodes that only the other VN needs', async () => {
     const { side, repaired } = play({ p1: [lost('10.67.0.2/31', 'pv-shared_0-red-a')] });
     await expect(refuseDamage(side, 'migrate shared --to final', false)).rejects.toThrow(
-      "the old side is not whole: router red-a on node 'p1' has no route to 10.67.0.2/31",
+      "the old side is incomplete: router red-a on node 'p1' has no route to 10.67.0.2/31",
     );
     expect(repaired).toEqual([]);
     await refuseDamage(side, 'migrate shared --to final', true);
@@ -108,7 +108,7 @@ describe('the old side of a VN next to another in its slice', () => {
     expect(repaired).toEqual([]);
     const { side: more } = play({ h1: [lost('10.67.0.0/16 metric 70000'), lost('10.67.0.2/31')] });
     await expect(refuseDamage(more, 'migrate shared --to final', false)).rejects.toThrow(
-      /^the old side is not whole: node 'h1' has no route to 10\.67\.0\.2\/31$/,
+      /^the old side is incomplete: node 'h1' has no route to 10\.67\.0\.2\/31$/,
     );
   });
 
@@ -118,23 +118,23 @@ describe('the old side of a VN next to another in its slice', () => {
     const why = "the other end of a tunnel, node 'p1', has no known address: node 'p1' has no address";
     expect(notes).toEqual([
       ...['g1', 'p2'].map(
-        (node) => `node '${node}' was not compared with the database, so what is missing there is not known: ${why}`,
+        (node) => `node '${node}' could not be compared with the database, so what is missing there is unknown: ${why}`,
       ),
-      "the old side is not whole: node 'h1' has no route to 10.67.0.2/31",
+      "the old side is incomplete: node 'h1' has no route to 10.67.0.2/31",
     ]);
   });
 
   it('is repaired with a note of what was missing', async () => {
     const { side } = play({ h1: [lost('10.67.0.2/31')] });
     await refuseDamage(side, 'migrate shared --to final', true);
-    expect(notes).toEqual(["the old side is not whole: node 'h1' has no route to 10.67.0.2/31"]);
+    expect(notes).toEqual(["the old side is incomplete: node 'h1' has no route to 10.67.0.2/31"]);
   });
 
   it('is noted where a node could not compare, and not taken for repaired there', async () => {
     const { side } = play({ p1: new VnmError('failed', 'no memory'), h1: [lost('10.67.0.2/31')] });
-    const unknown = "node 'p1' was not compared with the database, so what is missing there is not known: no memory";
+    const unknown = "node 'p1' could not be compared with the database, so what is missing there is unknown: no memory";
     expect(await reportDamage(side)).toBe(true);
-    expect(notes).toEqual([unknown, "the old side is not whole: node 'h1' has no route to 10.67.0.2/31"]);
+    expect(notes).toEqual([unknown, "the old side is incomplete: node 'h1' has no route to 10.67.0.2/31"]);
     const { side: onlyFailed } = play({ p1: new VnmError('failed', 'no memory') });
     await refuseDamage(onlyFailed, 'migrate shared --to final', false);
     expect(notes.slice(2)).toEqual([unknown]);

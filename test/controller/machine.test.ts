@@ -78,7 +78,7 @@ const isOver = ({ outcome }: World) => outcome === 'completed' || outcome === 'r
 function recover(world: World, command: 'resume' | 'rollback', failures: number, left: Map<string, World>): void {
   const stage = stageIn(world.phase);
   if (command === 'rollback' && stage === 'retiring') {
-    expect(() => undoFrom(stage)).toThrow('is being taken down already');
+    expect(() => undoFrom(stage)).toThrow('is already being taken down');
     return;
   }
   const first = command === 'resume' ? resumeFrom(stage) : undoFrom(stage);

@@ -18,8 +18,8 @@ it.each(['flip', 'completed', '', 'toString'])("a phase '%s' that is not known i
   expect(() => stageOf({ state: phase, options: '{}' })).toThrow(
     expect.objectContaining({
       code: 'unsupported',
-      message: `the migration is in the phase '${phase}', which this program does not know`,
-      hint: 'use the version of the program that began it',
+      message: `the migration has the unknown phase '${phase}'`,
+      hint: 'use the version of the program that started it',
     }),
   );
   const record = {
@@ -31,7 +31,7 @@ it.each(['flip', 'completed', '', 'toString'])("a phase '%s' that is not known i
     options: '{}',
   } as MigrationRecord;
   expect(describeUnfinished(record)).toBe(
-    `the migration of VN 'two' of slice 'two' from 'initial' to 'final' was interrupted (${phase}): this program does not know that phase`,
+    `the migration of VN 'two' of slice 'two' from 'initial' to 'final' was interrupted (${phase}): this version does not know that phase`,
   );
 });
 
@@ -40,7 +40,7 @@ it('a method that is not known is refused, as it is, whatever the phase', () => 
   expect(() => stageOf(begun)).toThrow(
     expect.objectContaining({
       code: 'unsupported',
-      message: "the migration is by the method 'teleport', which this program does not know",
+      message: "the migration has the unknown method 'teleport'",
     }),
   );
 });

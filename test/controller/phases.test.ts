@@ -1,7 +1,7 @@
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Context, Progress } from '../../src/controller/base/context.ts';
-import { startPhases, tellStart } from '../../src/controller/migration/phases.ts';
+import { recordStart, startPhases } from '../../src/controller/migration/phases.ts';
 import { sliceStatus } from '../../src/controller/status.ts';
 import { readSlice } from '../../src/slicefile/index.ts';
 import { asDatabaseError } from '../../src/store/database-error.ts';
@@ -22,7 +22,7 @@ afterEach(() => remove());
 it('events tell of the begin and of each phase of a migration', () => {
   store.slices.save(readSlice(gallery('three-node')));
   const id = store.migrations.start(migrationStart());
-  tellStart(context, id);
+  recordStart(context, id);
   const phases = startPhases(context, id);
   for (const name of ['set up', 'clone'] as const) phases.begin(name);
   const detail = { migration: id, vn: 'three' };

@@ -11,8 +11,8 @@ describe('findAddress', () => {
     const { address } = await findAddress(place('::1'));
     expect(address).toMatchObject({
       code: 'unreachable',
-      message: "node 'n1': no IPv4 address for '::1', only IPv6, which SSH goes over and tunnels do not",
-      hint: "give the node an 'address' in the slice file: an IPv4 address where the other nodes reach it",
+      message: "node 'n1': no IPv4 address for '::1'; it has only IPv6, which works for SSH but not for tunnels",
+      hint: "give the node an 'address' in the slice file: the IPv4 address where the other nodes reach it",
     });
   });
 

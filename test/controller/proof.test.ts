@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { optionsOf, yardstickOf } from '../../src/controller/migration/journal.ts';
+import { baselineOf, optionsOf } from '../../src/controller/migration/journal.ts';
 import { asBefore, carriesMore } from '../../src/controller/migration/proof.ts';
 import type { MigrationRecord } from '../../src/store/migrations.ts';
 import { temporaryStore } from '../support/temporary-store.ts';
@@ -47,7 +47,7 @@ test.each([
 
 test('a pair that reaches less than before says where it stops', () => {
   expect(asBefore(echoed, { unproven: [], byEcho: [] }).stopsAt).toBe(
-    'before e2 receives it, though e2 answers echo requests: a firewall, most likely',
+    'before e2, which still answers echo requests: probably at a firewall',
   );
   expect(asBefore(narrow, { unproven: [] }).stopsAt).toBe(
     'between gateway g1 and router a on n3 with packets of 1500 bytes (1354 bytes get through)',
@@ -70,15 +70,15 @@ test('the journal keeps how the pairs were seen next to the options, and reads t
     options: JSON.stringify({ to: 'final', ...options }),
     oldInstance: 1,
   });
-  expect(yardstickOf(store.migrations.find(id)!)).toEqual({ unproven: [] });
-  const yardstick = { unproven: [other], byEcho: [{ from: 'e1', to: 'e2' }], narrow: [] };
-  store.migrations.progress(id, { yardstick });
+  expect(baselineOf(store.migrations.find(id)!)).toEqual({ unproven: [] });
+  const baseline = { unproven: [other], byEcho: [{ from: 'e1', to: 'e2' }], narrow: [] };
+  store.migrations.progress(id, { baseline });
   store.migrations.progress(id, { drainMs: 10 });
   const record = store.migrations.find(id)!;
-  expect(yardstickOf(record)).toEqual(yardstick);
+  expect(baselineOf(record)).toEqual(baseline);
   expect(optionsOf(record)).toEqual({ ...options, method: 'instance' });
   expect(record.drainMs).toBe(10);
   const earlier: Pick<MigrationRecord, 'options'> = { options: JSON.stringify({ ...options, unproven: [other] }) };
-  expect(yardstickOf(earlier)).toEqual({ unproven: [other] });
+  expect(baselineOf(earlier)).toEqual({ unproven: [other] });
   remove();
 });

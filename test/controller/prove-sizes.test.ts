@@ -75,7 +75,7 @@ describe('before the redirection', () => {
   it('a new instance is refused that makes one way narrower, whatever it makes wider', async () => {
     const { failure, notes } = await prove([{ [bc]: 1300 }, { [ac]: 1400 }]);
     expect(failure).toBe(
-      "packets of 1500 bytes, which VN 'three' has, do not get through the new instance: at most 1400 bytes between router a on p4 and router c on p6; between gateways ga and gc 1500 bytes get through the old instance, 1400 the new one; set 'mtu: 1400' for VN 'three' in the slice file and run pl-vnm install SLICE.yaml, or widen the path",
+      "packets of VN 'three' with its full size (1500 bytes) do not get through the new instance: at most 1400 bytes between router a on p4 and router c on p6; between gateways ga and gc, the old instance carries 1500 bytes, the new one 1400; set 'mtu: 1400' for VN 'three' in the slice file and run pl-vnm install SLICE.yaml, or widen the path",
     );
     expect(notes).toEqual([]);
   });
@@ -92,7 +92,7 @@ describe('before the redirection', () => {
     const { failure, notes } = await prove([{}, { [ab]: null, [ofA]: null }]);
     expect(failure).toBeUndefined();
     expect(notes).toEqual([
-      'not known whether packets of 1500 bytes get through, since nothing answers: between router a on p4 and router b on p5; between gateway ga on ga and router a on p4',
+      'unknown whether packets of 1500 bytes get through, since nothing answers: between router a on p4 and router b on p5; between gateway ga on ga and router a on p4',
     ]);
   });
 });

@@ -147,8 +147,8 @@ it('leads a gateway back that had redirected before it could be cancelled, and t
       return { results: [] };
     });
     expect(notes).toEqual([
-      `${names[0]} had redirected before it could be cancelled, and was led back`,
-      `not every gateway could be armed, so none redirects: ${names[1]}: no answer to 'arm' within 259 ms; once more with more lead`,
+      `${names[0]} had redirected before it could be cancelled, and was redirected back`,
+      `not every gateway could be armed, so none redirects: ${names[1]}: no answer to 'arm' within 259 ms; trying again with more lead`,
     ]);
     expect(applied).toEqual([first]);
     expect(cancels).toBe(2);

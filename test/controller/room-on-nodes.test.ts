@@ -80,7 +80,9 @@ describe('requireRoom', () => {
         hint: expect.stringContaining('pl-vnm agent install SLICE.yaml --node'),
       }),
     );
-    expect(() => requireRoom(temporary, agents, added)).toThrow(/node 'gw1': .* 2 tunnels, its policy there allows 1/);
+    expect(() => requireRoom(temporary, agents, added)).toThrow(
+      /node 'gw1': .* 2 tunnels, but its policy there allows 1/,
+    );
   });
 
   it('counts what is recorded already', () => {
@@ -88,7 +90,7 @@ describe('requireRoom', () => {
     expect(() => requireRoom(temporary, agents, added)).not.toThrow();
     install();
     expect(() => requireRoom(temporary, agents, added)).toThrow(
-      "node 'gw1': slice 'two' would have 3 tunnels (2 of them are there already), its policy there allows 2",
+      "node 'gw1': slice 'two' would have 3 tunnels (2 of them are there already), but its policy there allows 2",
     );
   });
 
@@ -102,7 +104,7 @@ describe('requireRoom', () => {
 describe('what a migration will not have room for', () => {
   it('is said with how to raise it', () => {
     const agents = agentsWith({ gw1: { limits: { tunnels: 2 } } });
-    const text = 'its policy allows 2 tunnels, a migration may need 3';
+    const text = 'its policy allows 2 tunnels, but a migration may need 3';
     expect(tooLittleRoom(slice, 'gw1', agents.get('gw1').facts)).toEqual([expect.stringContaining(text)]);
     expect(tooLittleRoom(slice, 'gw2', agents.get('gw2').facts)).toEqual([]);
     const notes: string[] = [];

@@ -162,18 +162,18 @@ function suite(): void {
       });
       expect(await attempt('--login', 'root')).toMatchObject({
         code: 'forbidden',
-        message: "the slice's login on node 'gw1' is root, which nothing confines",
+        message: "the slice's login on node 'gw1' is root, which cannot be confined",
       });
       for (const name of ['ALL', '%sudo', 'a,b']) {
         expect(await attempt('--login', name)).toMatchObject({
           code: 'usage',
-          message: `'${name}' is not a login that a sudo rule may name`,
+          message: `invalid login '${name}': a sudo rule cannot name it`,
         });
       }
       expect(await attempt('--limit', 'nosuch=1')).toMatchObject({
         code: 'usage',
-        message: "there is no limit 'nosuch'",
-        hint: 'there are namespaces, tunnels, routes, armed, streams, trafficBps',
+        message: "unknown limit 'nosuch'",
+        hint: 'the limits are namespaces, tunnels, routes, armed, streams, trafficBps',
       });
       expect(await attempt('--admin-user', login, '--admin-key', shared.sliceKey)).toMatchObject({
         code: 'unsupported',
@@ -402,7 +402,7 @@ function suite(): void {
           error: expect.objectContaining({
             code: 'forbidden',
             message: expect.stringMatching(
-              /^node 'gw1': slice 'confined' would have \d+ tunnels, its policy there allows 1$/,
+              /^node 'gw1': slice 'confined' would have \d+ tunnels, but its policy there allows 1$/,
             ),
           }),
         },

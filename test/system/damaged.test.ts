@@ -49,8 +49,8 @@ describeAsRoot('an old side that is damaged', () => {
       json: {
         error: {
           code: 'conflict',
-          message: `the old side is not whole: router a on node 'n1' has no route to ${prefix}`,
-          hint: 'pl-vnm migrate two --to final --repair-first puts it back first; pl-vnm status two --live shows everything',
+          message: `the old side is incomplete: router a on node 'n1' has no route to ${prefix}`,
+          hint: 'run pl-vnm migrate two --to final --repair-first to put it back first, or pl-vnm status two --live to see all differences',
         },
       },
     });
@@ -77,7 +77,7 @@ describeAsRoot('an old side that is damaged', () => {
   it('of an interrupted migration does not matter: it is finished first where that is asked for', async () => {
     await killIn('redirect', 'migrate two --to final');
     const refused = await own.vnm.json<{ error: { hint: string } }>('migrate two --to initial');
-    expect(refused.json.error.hint).toContain('pl-vnm migrate two --to initial --resume-first does it first');
+    expect(refused.json.error.hint).toContain('or run pl-vnm migrate two --to initial --resume-first');
     const { code, json } = await own.vnm.json<MigrateResult>('migrate two --to initial --resume-first');
     expect({ code, from: json.from, to: json.to, outcome: json.outcome }).toEqual({
       code: 0,

@@ -106,7 +106,7 @@ describeAsRoot('a node that is dead', () => {
       expect(stderr).toContain(words);
       expect(stderr).toContain(`not a condition afterwards: ${needing}`);
       expect(stderr).toContain(
-        "node 'p1' cannot be reached: what is to go from there stays until pl-vnm reconcile three",
+        "node 'p1' cannot be reached, so leftovers stay there; run pl-vnm reconcile three later to remove them",
       );
       expect(migrationText(json)).toContain(words);
       const { events, migrations } = await own.vnm.ok<SliceStatus>('status three');
@@ -170,7 +170,7 @@ describeAsRoot('a node that is dead', () => {
       await running.finished;
       const { code, stderr } = await own.vnm.json<MigrateResult>('rollback three');
       expect(code).toBe(0);
-      expect(stderr).toContain(`back on the old instance not proven to reach each other: ${needing}`);
+      expect(stderr).toContain(`back on the old instance, not proven to reach each other: ${needing}`);
       const { ok, pairs } = await verified();
       const broken = pairs.filter(({ reachable }) => !reachable).map(({ from, to }) => `${from}-${to}`);
       expect({ ok, broken }).toEqual({ ok: false, broken: ['ea-eb', 'ea-ec', 'eb-ea', 'ec-ea'] });
@@ -186,7 +186,7 @@ describeAsRoot('a node that is dead', () => {
       const running = own.vnm.start('migrate three --to final');
       await running.said('- verify\n');
       running.kill();
-      expect((await running.finished).stderr).not.toContain('not seen to reach each other before');
+      expect((await running.finished).stderr).not.toContain('did not reach each other before');
       const { code, stderr } = await own.vnm.json<MigrateResult>('rollback three');
       expect(code).toBe(0);
       expect(stderr).not.toContain('not proven');
@@ -233,12 +233,12 @@ describeAsRoot('a node that is dead', () => {
       await withProcess(async ({ connections, attempts, move, connect }) => {
         await connect();
         await whileCut('p1', async () => {
-          connections.markAway('three', 'p1', dead);
+          connections.markUnreachable('three', 'p1', dead);
           attempts.length = 0;
           expect(await move('final')).toMatchObject({ outcome: 'completed', fromRecord: ['a'] });
           expect(attempts).toEqual([]);
         });
-        connections.markBack('three', 'p1');
+        connections.markReachable('three', 'p1');
         await expectCleanedUp('p1');
         expect(await move('initial')).toMatchObject({ outcome: 'completed', fromRecord: [] });
         expect(attempts).toEqual(['p1']);
@@ -250,7 +250,7 @@ describeAsRoot('a node that is dead', () => {
         await connect();
         await whileCut('p1', async () => {
           // Its answer is being waited for then.
-          phases.set('clone', () => void setTimeout(() => connections.markAway('three', 'p1', dead), 500));
+          phases.set('clone', () => void setTimeout(() => connections.markUnreachable('three', 'p1', dead), 500));
           expect(await move('final')).toMatchObject({ outcome: 'completed', fromRecord: ['a'] });
         });
       });

@@ -98,8 +98,8 @@ describe('the program', () => {
       failure(
         1,
         'not-found',
-        "node 'gw1' of slice 'two' has no host, and no local testbed gives it a place",
-        'pl-vnm testbed up SLICE.yaml, or give the node a host in the slice file',
+        "node 'gw1' of slice 'two' has no host, and is on no local testbed",
+        'run pl-vnm testbed up SLICE.yaml, or give the node a host in the slice file',
       ),
     );
     for (const command of ['verify two', 'migrate two --to final']) {
@@ -116,7 +116,7 @@ describe('the program', () => {
     expect(await vnm.run('verify two')).toEqual({
       code: 1,
       stdout: '',
-      stderr: "pl-vnm: VN 'two' of slice 'two' is not installed\n  hint: pl-vnm install two\n",
+      stderr: "pl-vnm: VN 'two' of slice 'two' is not installed\n  hint: run pl-vnm install two\n",
     });
   });
 });

@@ -115,7 +115,7 @@ describeAsRoot('a migration that fails', () => {
     await healNode(own.testbed, 'n4');
     await expectUndone(
       result,
-      'the new instance does not carry traffic from g1 to g2: it stops between router a on n3 and router b on n4; g2 to g1: it stops between gateway g2 and router b on n4',
+      'the new instance does not carry traffic from g1 to g2: packets stop between router a on n3 and router b on n4; g2 to g1: packets stop between gateway g2 and router b on n4',
     );
     expect(result.json.flows).toMatchObject([{ from: 'e1', to: 'e2', lost: 0 }]);
   });
@@ -129,7 +129,7 @@ describeAsRoot('a migration that fails', () => {
     const json = JSON.parse(stdout) as MigrateResult;
     await expectUndone(
       { code, json },
-      'after the redirection no packet came from e1 to e2: it stops between router a on n3 and router b on n4; e2 to e1: it stops between gateway g2 and router b on n4',
+      'after the redirection, no packet arrived from e1 to e2: packets stop between router a on n3 and router b on n4; e2 to e1: packets stop between gateway g2 and router b on n4',
     );
     expect(json.redirections.map(({ gateway }) => gateway).sort()).toEqual(['g1', 'g2']);
   });

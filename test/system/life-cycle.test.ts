@@ -78,9 +78,9 @@ describeAsRoot('the two-node slice', () => {
           error: {
             code: 'conflict',
             message: expect.stringMatching(
-              /^something of slice 'two' is on node '.+' that the database .+other\.db does/,
+              /^node '.+' has parts of slice 'two' that are not in the database .+other\.db$/,
             ),
-            hint: expect.stringContaining('pl-vnm reconcile two removes what is there'),
+            hint: expect.stringContaining('run pl-vnm reconcile two to remove them'),
           },
         },
       });

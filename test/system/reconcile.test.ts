@@ -261,7 +261,7 @@ describeAsRoot('reconcile', () => {
           message: expect.stringMatching(
             /^the migration of VN 'two' of slice 'two' from 'initial' to 'final' was interrupted/,
           ),
-          hint: 'pl-vnm resume two finishes it, pl-vnm rollback two undoes it',
+          hint: 'run pl-vnm resume two to finish it, or pl-vnm rollback two to undo it',
         },
       },
     });
