@@ -19,7 +19,7 @@ beforeEach(() => {
 });
 afterEach(() => remove());
 
-it('events tell of the begin and of each phase of a migration', () => {
+it('a migration adds an event for its begin and for each phase', () => {
   store.slices.save(readSlice(gallery('three-node')));
   const id = store.migrations.start(migrationStart());
   recordStart(context, id);
@@ -36,7 +36,7 @@ it('events tell of the begin and of each phase of a migration', () => {
   expect(events.map(({ kind }) => kind)).toEqual(['migration-started']);
 });
 
-it('a trial, which is not recorded, leaves no events', () => {
+it('a trial, which is not recorded, adds no events', () => {
   startPhases(context).begin('set up');
   expect(store.events.lastId()).toBe(0);
 });
@@ -44,7 +44,7 @@ it('a trial, which is not recorded, leaves no events', () => {
 it.each([
   ['SQLITE_FULL', 'the disk is full'],
   ['SQLITE_BUSY', 'another process keeps it locked'],
-])('what cannot be recorded (%s) stops only what begins another stage', (code, what) => {
+])('a phase that cannot be recorded (%s) stops the migration only if it begins another stage', (code, what) => {
   store.slices.save(readSlice(gallery('three-node')));
   const id = store.migrations.start(migrationStart());
   const notes: string[] = [];

@@ -7,7 +7,7 @@ const place = (host: string, address?: string) => ({
 });
 
 describe('findAddress', () => {
-  it('says that a host with IPv6 alone needs an address for tunnels', async () => {
+  it('a host with only IPv6 needs an address for tunnels', async () => {
     const { address } = await findAddress(place('::1'));
     expect(address).toMatchObject({
       code: 'unreachable',
@@ -16,7 +16,7 @@ describe('findAddress', () => {
     });
   });
 
-  it('takes the address that the node has for tunnels', async () => {
+  it('findAddress uses the tunnel address of the node', async () => {
     expect(await findAddress(place('::1', '192.0.2.7'))).toEqual({ node: 'n1', address: '192.0.2.7' });
   });
 });

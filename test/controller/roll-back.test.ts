@@ -1,4 +1,4 @@
-/** The way back onto an old instance that carries less than the new one; nodes are only played. */
+/** A rollback to an old instance that carries less than the new one; nodes are simulated. */
 import { expect, it } from 'vitest';
 import type { Context } from '../../src/controller/base/context.ts';
 import { reportIncompleteRollback, sendBack } from '../../src/controller/migration/finish.ts';
@@ -19,14 +19,14 @@ import { temporaryStore } from '../support/temporary-store.ts';
 const slice = readSlice(gallery('two-node'));
 const vn = slice.vns[0]!;
 
-/** Of the parameters of all requests those that count here. */
+/** The parameters of all requests that matter here. */
 interface Asked {
   readonly stream: string;
   readonly to: string | string[];
   readonly operations?: readonly OperationInput[];
 }
 
-it('leaves the gateways on the new instance where that is the better one, and names the command that goes on', () =>
+it('a rollback leaves the gateways on the new instance if that is better, and names the command to continue', () =>
   inPlayedTime(async () => {
     const { store, remove } = temporaryStore();
     const notes: string[] = [];
@@ -42,7 +42,7 @@ it('leaves the gateways on the new instance where that is the better one, and na
     });
     store.instances.activate(old!.record.id);
 
-    /** By node: the nexthop that its groups lead to. The old instance carries nothing. */
+    /** By node: the nexthop that its groups use. The old instance carries nothing. */
     const active = new Map<string, number>();
     const received = new Map<string, number>();
     const isOfNew = (address: string) =>

@@ -17,7 +17,7 @@ test('a flow with steady latencies has no warning', () => {
   expect(spreadWarning({ ...flow, oldLatencyMs: null })).toBeUndefined();
 });
 
-test('a flow whose probes spread too far says by how much, and what that does to its predicted loss', () => {
+test('a flow whose probes spread too far has a warning with the spread and its effect on the predicted loss', () => {
   expect(spreadWarning(flow)).toBe(
     'e1 -> e2: latency not steady on the old path (median 478.0 ms, shortest 240.0 ms): predicted loss 40.3 packets, at worst 70.7; the nodes or the path are busy; repeat at a quieter time',
   );
@@ -26,7 +26,7 @@ test('a flow whose probes spread too far says by how much, and what that does to
   );
 });
 
-test('a measured path says it, too', () => {
+test('a measured path whose probes spread too far has a warning', () => {
   const path = {
     from: 'g1',
     to: 'g2',

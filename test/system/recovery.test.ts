@@ -1,4 +1,7 @@
-/** A controller that is killed at any moment leaves a migration that can be finished, or undone, and nothing is lost meanwhile. */
+/**
+ * A controller that is killed at any moment leaves a migration that can be finished or undone, and no packet is lost
+ * meanwhile.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { MigrateResult } from '../../src/controller/migrate.ts';
@@ -34,39 +37,45 @@ describeAsRoot('a migration whose controller is killed', () => {
 
   const toInitial = async () => {
     await own.vnm.ok('migrate two --to initial');
-    // Slots change, and with them names.
+    // Slots change, and with them the names.
     expect(namespacesOf(own.testbed)).toHaveLength(Object.keys(initial as object).length);
   };
 
-  it.each(['set up', 'join gateways', 'measure', 'redirect', 'drain'])("in '%s' is undone", async (phase) => {
-    await killIn(phase);
-    const { code, stderr } = await own.vnm.run('verify two');
-    expect({ code, stderr }).toEqual({
-      code: 0,
-      stderr: expect.stringContaining(
-        `the migration of VN 'two' of slice 'two' from 'initial' to 'final' was interrupted (${phase})`,
-      ) as string,
-    });
-    expect(stderr).toContain('run pl-vnm resume two to finish it, or pl-vnm rollback two to undo it');
-    const refused = await own.vnm.json<{ error: object }>('migrate two --to final');
-    expect(refused).toMatchObject({ code: 1, json: { error: { code: 'conflict' } } });
-    expect(await own.vnm.ok<MigrateResult>('rollback two')).toMatchObject({ outcome: 'rolled-back' });
-    expect(await networkOf(own.testbed)).toEqual(initial);
-    await expectWhole('initial');
-    expect(await own.vnm.json('rollback two')).toMatchObject({
-      code: 0,
-      json: { outcome: 'unchanged', from: 'initial', to: 'initial' },
-    });
-  });
+  it.each(['set up', 'join gateways', 'measure', 'redirect', 'drain'])(
+    "a migration whose controller is killed in '%s' is undone",
+    async (phase) => {
+      await killIn(phase);
+      const { code, stderr } = await own.vnm.run('verify two');
+      expect({ code, stderr }).toEqual({
+        code: 0,
+        stderr: expect.stringContaining(
+          `the migration of VN 'two' of slice 'two' from 'initial' to 'final' was interrupted (${phase})`,
+        ) as string,
+      });
+      expect(stderr).toContain('run pl-vnm resume two to finish it, or pl-vnm rollback two to undo it');
+      const refused = await own.vnm.json<{ error: object }>('migrate two --to final');
+      expect(refused).toMatchObject({ code: 1, json: { error: { code: 'conflict' } } });
+      expect(await own.vnm.ok<MigrateResult>('rollback two')).toMatchObject({ outcome: 'rolled-back' });
+      expect(await networkOf(own.testbed)).toEqual(initial);
+      await expectWhole('initial');
+      expect(await own.vnm.json('rollback two')).toMatchObject({
+        code: 0,
+        json: { outcome: 'unchanged', from: 'initial', to: 'initial' },
+      });
+    },
+  );
 
-  it.each(['clone', 'prove', 'redirect', 'verify', 'retire'])("in '%s' is finished", async (phase) => {
-    await killIn(phase);
-    expect(await own.vnm.ok<MigrateResult>('resume two')).toMatchObject({ outcome: 'completed' });
-    await expectWhole('final');
-    await toInitial();
-  });
+  it.each(['clone', 'prove', 'redirect', 'verify', 'retire'])(
+    "a migration whose controller is killed in '%s' is finished",
+    async (phase) => {
+      await killIn(phase);
+      expect(await own.vnm.ok<MigrateResult>('resume two')).toMatchObject({ outcome: 'completed' });
+      await expectWhole('final');
+      await toInitial();
+    },
+  );
 
-  it('is finished although the one that finishes it is killed too, and the one that undoes it', async () => {
+  it('a killed migration is finished even if a resume and a rollback of it are killed too', async () => {
     await killIn('clone');
     await killIn('redirect', 'resume two');
     await killIn('roll back', 'rollback two');
@@ -75,7 +84,7 @@ describeAsRoot('a migration whose controller is killed', () => {
     await toInitial();
   });
 
-  it('is finished from where it was, however often that is interrupted', async () => {
+  it('resume continues a killed migration from its stage, however often it is interrupted', async () => {
     await killIn('retire');
     await killIn('retire', 'resume two');
     expect(await own.vnm.json('rollback two')).toMatchObject({ code: 1, json: { error: { code: 'conflict' } } });
@@ -89,7 +98,7 @@ describeAsRoot('a migration whose controller is killed', () => {
     await expectWhole('initial');
   });
 
-  it('cannot be undone once the old instance goes', async () => {
+  it('a killed migration cannot be undone once the old instance is being taken down', async () => {
     await killIn('retire');
     const refused = await own.vnm.json<{ error: object }>('rollback two');
     expect(refused).toMatchObject({
@@ -106,7 +115,7 @@ describeAsRoot('a migration whose controller is killed', () => {
     await toInitial();
   });
 
-  it('leaves no trial of a plan', async () => {
+  it('rollback removes the trial instance of a killed plan', async () => {
     await killIn('prove', 'plan two --to final');
     const refused = await own.vnm.json<{ error: object }>('migrate two --to final');
     expect(refused).toMatchObject({
@@ -117,11 +126,11 @@ describeAsRoot('a migration whose controller is killed', () => {
     await expectWhole('initial');
   });
 
-  it('a gateway that is cut off after it was armed redirects all the same, and is asked when it is back', async () => {
+  it('a gateway that is cut off after it was armed still redirects, and reports its result when it is back', async () => {
     const server = processesOf(own.namespace('gw1')).find(({ command }) => command.includes('ssh-server'))!.pid;
     const running = own.vnm.start('--json migrate two --to final --traffic');
     await running.said('- redirect\n');
-    // Arming takes some of the lead, which is longer.
+    // Arming takes only a part of the lead.
     await sleep(250);
     process.kill(server, 'SIGSTOP');
     try {
@@ -139,7 +148,7 @@ describeAsRoot('a migration whose controller is killed', () => {
   });
 
   describe('and commands at the same time', () => {
-    it('the second is refused, or waits', async () => {
+    it('a second command at the same time is refused, or waits', async () => {
       const first = own.vnm.start('--json migrate two --to final');
       await first.said('- set up\n');
       const refused = await own.vnm.json<{ error: { message: string } }>('migrate two --to final');
