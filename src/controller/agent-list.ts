@@ -15,7 +15,7 @@ import { placesOf } from './nodes/places.ts';
 
 /** Which of the named nodes to contact, and with which login. */
 export interface WhereOptions {
-  /** Of a slice, only these nodes; if empty, all. */
+  /** Restricts a slice to these nodes; if empty, all of its nodes. */
   readonly nodes: readonly NodeName[];
   /** Replaces the login of the slice file, and with it the key. */
   readonly adminUser?: string;

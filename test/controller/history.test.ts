@@ -77,7 +77,7 @@ describe('the history', () => {
   });
 });
 
-describe('one migration', () => {
+describe('the details of a migration', () => {
   it('the details of a migration have the keys of the result of migrate', () => {
     const view = migrationDetailView({ store }, completed())!;
     expect(view).toMatchObject({

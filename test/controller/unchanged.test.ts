@@ -19,7 +19,7 @@ const slice = { ...read, vns: [vn] };
 const options = { control: 'gateway', schedule: 'optimal', granularity: 'gateway', traffic: false } as const;
 const asIt = { outcome: 'unchanged', from: 'initial', phases: [], redirections: [], interrupted: false };
 
-describe('with nothing to do', () => {
+describe('a command with nothing to do', () => {
   const { store, remove } = temporaryStore();
   const context: Context = {
     store,

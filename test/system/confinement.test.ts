@@ -253,7 +253,7 @@ function suite(): void {
     expect(await networkOf(own.testbed)).toEqual(before);
   });
 
-  describe('the login cannot', () => {
+  describe("the slice's login", () => {
     beforeAll(() => {
       gw1.asRoot(`cp -p ${attach} /usr/local/lib/pl-vnm/attach-other`);
     });

@@ -23,7 +23,7 @@ function quickSlice(directory: string): string {
 const prefix = '10.64.0.2/31';
 const foreign = '10.64.200.0/24';
 
-describeAsRoot('an old side that is damaged', () => {
+describeAsRoot('a damaged old side', () => {
   const own = ownTestbed(quickSlice);
   beforeAll(() => own.vnm.ok('install two'));
 

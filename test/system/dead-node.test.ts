@@ -38,7 +38,7 @@ const needing = 'ea to eb, ea to ec, eb to ea, ec to ea';
 // Without a service, every command waits for a dead node until SSH gives up.
 vi.setConfig({ testTimeout: 180_000 });
 
-describeAsRoot('a node that is dead', () => {
+describeAsRoot('a dead node', () => {
   const own = ownTestbed(quickSlice);
   beforeAll(() => own.vnm.ok('install three'));
 
@@ -197,7 +197,7 @@ describeAsRoot('a node that is dead', () => {
     expect(await verified()).toMatchObject({ ok: true });
   });
 
-  describe('by a process that keeps its connections', () => {
+  describe('a process that keeps its connections', () => {
     const options = { control: 'gateway', schedule: 'optimal', granularity: 'gateway', traffic: false } as const;
     const dead = new VnmError('unreachable', "node 'p1' is dead");
 

@@ -121,7 +121,7 @@ describe('the program', () => {
   });
 });
 
-describeAsRoot('on nodes that it cannot trust or reach, the program', () => {
+describeAsRoot('the program on nodes that it cannot trust or reach', () => {
   const own = ownTestbed(file);
   let stranger: CommandLine;
   beforeAll(() => {

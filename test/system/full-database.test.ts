@@ -9,7 +9,7 @@ import { gallery } from '../support/slices.ts';
 
 const file = gallery('two-node');
 
-describeAsRoot('a database that is full from', () => {
+describeAsRoot('a database that becomes full', () => {
   const own = ownTestbed(file);
   let initial: unknown;
   beforeAll(async () => {

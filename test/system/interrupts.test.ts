@@ -11,7 +11,7 @@ import { gallery } from '../support/slices.ts';
 
 const file = gallery('two-node');
 
-describeAsRoot('interrupted', () => {
+describeAsRoot('an interrupted command', () => {
   const own = ownTestbed(file);
   let before: unknown;
   beforeAll(async () => {
@@ -37,7 +37,7 @@ describeAsRoot('interrupted', () => {
     expect(vns).toMatchObject([{ placement: null, instances: [] }]);
   });
 
-  describe('while it migrates', () => {
+  describe('migrate', () => {
     let installed: unknown;
     beforeAll(async () => {
       await own.vnm.ok('install', file);
@@ -142,7 +142,7 @@ describeAsRoot('a migration whose terminal goes away', () => {
   });
 });
 
-describeAsRoot('testbed up, interrupted', () => {
+describeAsRoot('an interrupted testbed up', () => {
   let vnm: CommandLine;
   beforeAll(() => {
     vnm = commandLine();

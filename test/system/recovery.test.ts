@@ -137,7 +137,7 @@ describeAsRoot('a migration whose controller is killed', () => {
       const { code, stdout } = await running.finished;
       const { outcome, away, error, flows } = JSON.parse(stdout) as MigrateResult;
       expect({ code, outcome, away }).toEqual({ code: 4, outcome: 'failed', away: ['gw1'] });
-      expect(error).toMatch(/^not every gateway (confirmed that it redirected: gateway g1: {2}|could be armed)/);
+      expect(error).toMatch(/^not every gateway (confirmed that it redirected: gateway g1: |could be armed)/);
       expect(flows).toMatchObject([{ lost: 0 }]);
     } finally {
       process.kill(server, 'SIGCONT');
@@ -147,7 +147,7 @@ describeAsRoot('a migration whose controller is killed', () => {
     await toInitial();
   });
 
-  describe('and commands at the same time', () => {
+  describe('two commands at the same time', () => {
     it('a second command at the same time is refused, or waits', async () => {
       const first = own.vnm.start('--json migrate two --to final');
       await first.said('- set up\n');

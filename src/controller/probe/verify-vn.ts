@@ -233,7 +233,7 @@ function isOverLimit(error: unknown): boolean {
   return error instanceof VnmError && error.code === 'forbidden';
 }
 
-/** Whether an agent was to send from, or receive on, an address that its node does not have. */
+/** Whether an agent refused an address that its node does not have. */
 function isWithoutAddress(error: unknown): error is VnmError {
   return error instanceof VnmError && error.code === 'not-found';
 }
