@@ -1,4 +1,4 @@
-import { howToGoOn } from '../controller/base/unfinished.ts';
+import { recoveryHint } from '../controller/base/unfinished.ts';
 import type { MigrateResult } from '../controller/migrate.ts';
 import { namesOf } from '../controller/migration/proof.ts';
 import { describeRecorded } from '../controller/migration/types.ts';
@@ -40,8 +40,8 @@ function summary(result: MigrateResult): string {
     outcome === 'rolled-back'
       ? `it is still on ${from}, and everything of the attempt was removed`
       : away.length > 0
-        ? `node '${away.join("', '")}' cannot be reached, so both instances stay up; when it is back: ${howToGoOn(slice)}`
-        : `it is unfinished: ${howToGoOn(slice)}`;
+        ? `node '${away.join("', '")}' cannot be reached, so both instances stay up; when it is back: ${recoveryHint(slice)}`
+        : `it is unfinished: ${recoveryHint(slice)}`;
   return `VN '${vn}' did not move from ${from} to ${to}: ${error}\n${state}${unproven(result)}`;
 }
 

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import type { Context, Progress } from '../controller/base/context.ts';
 import { isLocked } from '../controller/base/lock.ts';
-import { describeUnfinished, howToGoOn } from '../controller/base/unfinished.ts';
+import { describeUnfinished, recoveryHint } from '../controller/base/unfinished.ts';
 import { errorJson, VnmError } from '../model/errors.ts';
 import { exitCodes } from '../model/exit-codes.ts';
 import { openStore } from '../store/store.ts';
@@ -62,7 +62,7 @@ const recovering = ['resume', 'rollback'];
 function reportInterrupted(context: Context): void {
   for (const migration of context.store.migrations.unfinished()) {
     if (isLocked(context, migration.slice, migration.vn)) continue;
-    context.report({ kind: 'note', text: `${describeUnfinished(migration)}; ${howToGoOn(migration.slice)}` });
+    context.report({ kind: 'note', text: `${describeUnfinished(migration)}; ${recoveryHint(migration.slice)}` });
   }
 }
 

@@ -1,4 +1,7 @@
-/** The agent on shared nodes, put there and taken off by their administrator. Needs no database: it is not the slice's user's machine. */
+/**
+ * Installs and uninstalls the agent on shared nodes, for their administrator. Needs no database: the administrator's
+ * machine is not that of the slice's user.
+ */
 
 import { overlaps, parsePrefix } from '../model/address.ts';
 import { VnmError } from '../model/errors.ts';
@@ -16,27 +19,28 @@ import { type Context, signalOption } from './base/context.ts';
 import { defaultPolicy } from './nodes/agents.ts';
 
 export interface AdminOptions {
-  /** Names of nodes; all of the slice when there is none. */
+  /** Names of nodes; if empty, all nodes of the slice. */
   readonly nodes: readonly NodeName[];
-  /** The slice's login, where it is not the one that the slice file names. */
+  /** The slice's login, if it differs from the one in the slice file. */
   readonly login?: string;
   readonly adminUser: string;
-  /** Path of a private key; without it the ssh agent and the usual keys are tried. */
+  /** Path of a private key; if absent, the ssh agent and the usual keys are tried. */
   readonly adminKey?: string;
 }
 
 export interface PolicyOptions {
-  /** By name; those not named stay as they are on the node. */
+  /** By name. Limits that are not named stay as they are on the node. */
   readonly limits: Readonly<Record<string, number>>;
-  /** Names of allowed operations and methods, `*` for all; without it they stay as they are. */
+  /** Names of the allowed operations and methods, `*` for all; if absent, they stay as they are. */
   readonly operations?: readonly string[];
 }
 
 type AdminContext = Pick<Context, 'acceptNewHostKeys' | 'report' | 'signal'>;
 
 /**
- * Installs or updates the agent on all the nodes at once; each has all of it or none. When some fail, waits for all, and throws one
- * error that names each of these. VnmError as `installAgent`, and `usage`, `not-found`, `conflict` (with another slice's policy).
+ * Installs or updates the agent on all nodes in parallel, on each completely or not at all. When nodes fail, waits for
+ * all of them and throws one error that names each. Errors as `installAgent`, and `usage`, `not-found`, `conflict`
+ * (with another slice's policy).
  */
 export async function installAgents(
   context: AdminContext,
@@ -55,7 +59,10 @@ export async function installAgents(
   });
 }
 
-/** Takes the agent off the nodes. Answers of each whether there was one. Errors as `installAgents` and `uninstallAgent`. */
+/**
+ * Uninstalls the agent from the nodes. Returns for each whether it had one. Errors as `installAgents` and
+ * `uninstallAgent`.
+ */
 export async function uninstallAgents(
   context: AdminContext,
   slice: Slice,
@@ -88,7 +95,7 @@ function targetsOf(slice: Slice, options: AdminOptions): InstallTarget[] {
     const node = slice.nodes.get(name);
     if (node !== undefined) return targetOf(slice, node, options);
     throw new VnmError('not-found', `slice '${slice.name}' has no substrate node '${name}'`, {
-      hint: `it has ${[...slice.nodes.keys()].join(', ')}`,
+      hint: `its nodes are ${[...slice.nodes.keys()].join(', ')}`,
     });
   });
 }
@@ -97,18 +104,18 @@ function targetOf(slice: Slice, node: SubstrateNode, { login, adminUser, adminKe
   const { name, host, port = 22, user = 'root' } = node;
   if (host === undefined) {
     throw new VnmError('usage', `node '${name}' of slice '${slice.name}' has no host: it is for the local testbed`, {
-      hint: 'name the others with --node',
+      hint: 'select the other nodes with --node',
     });
   }
   const sliceLogin = login ?? user;
   if (sliceLogin === 'root') {
-    throw new VnmError('forbidden', `the slice's login on node '${name}' is root, which nothing confines`, {
+    throw new VnmError('forbidden', `the slice's login on node '${name}' is root, which cannot be confined`, {
       hint: "give the node a 'user' in the slice file, or name the slice's login with --login",
     });
   }
   if (!loginPattern.test(sliceLogin)) {
-    throw new VnmError('usage', `'${sliceLogin}' is not a login that a sudo rule may name`, {
-      hint: 'it begins with a small letter or _, and has letters, digits, and _ . - only',
+    throw new VnmError('usage', `invalid login '${sliceLogin}': a sudo rule cannot name it`, {
+      hint: 'use a login that begins with a lower-case letter or _ and contains only letters, digits, _, . and -',
     });
   }
   return {
@@ -122,7 +129,7 @@ function targetOf(slice: Slice, node: SubstrateNode, { login, adminUser, adminKe
   };
 }
 
-/** Throws VnmError `usage` for names that mean nothing, `invalid-input` for values that are none. */
+/** Throws VnmError `usage` for unknown names and invalid values. */
 function checkPolicyOptions(slice: Slice, options: PolicyOptions): PolicyOptions {
   const known = Object.keys(defaultPolicy(slice).limits);
   const allowed = ['*', ...operationNames, ...Object.keys(requestSchemas)];
@@ -132,14 +139,20 @@ function checkPolicyOptions(slice: Slice, options: PolicyOptions): PolicyOptions
   ] as const) {
     const unknown = names.find((name) => !all.includes(name));
     if (unknown === undefined) continue;
-    throw new VnmError('usage', `there is no ${what} '${unknown}'`, { hint: `there are ${all.join(', ')}` });
+    throw new VnmError('usage', `unknown ${what} '${unknown}'`, { hint: `the ${what}s are ${all.join(', ')}` });
   }
   const { success } = policySchema.shape.limits.safeParse(options.limits);
   if (success) return options;
-  throw new VnmError('usage', 'a limit must be a whole number from 0 on, and trafficBps any number from 0 on');
+  throw new VnmError(
+    'usage',
+    'invalid limit: limits are whole numbers of at least 0; only trafficBps may have a fraction',
+  );
 }
 
-/** Subnet, names and ids are the slice file's. What an administrator allowed before stays, unless the options set it again. */
+/**
+ * Subnet, names and ids come from the slice file. What an administrator allowed before stays unless the options change
+ * it.
+ */
 export function mergePolicy(own: Policy, present: readonly Policy[], { limits, operations }: PolicyOptions): Policy {
   const before = present.find(({ slice }) => slice === own.slice);
   return {

@@ -1,4 +1,4 @@
-/** What slices are on nodes, and forgetting those that have nothing installed there. */
+/** Lists the slices on nodes, and forgets those that have nothing installed there. */
 
 import { messageOf, VnmError } from '../model/errors.ts';
 import type { NodeName } from '../model/names.ts';
@@ -13,11 +13,11 @@ import { looksLikeFile, sliceFromArgument } from './base/slice-argument.ts';
 import { defaultPolicy } from './nodes/agents.ts';
 import { placesOf } from './nodes/places.ts';
 
-/** Which nodes: as the words say, and as whom. */
+/** Which of the named nodes to contact, and with which login. */
 export interface WhereOptions {
-  /** Of a slice only these nodes. */
+  /** Restricts a slice to these nodes; if empty, all of its nodes. */
   readonly nodes: readonly NodeName[];
-  /** In place of the login and the key that the slice file has. */
+  /** Replaces the login of the slice file, and with it the key. */
   readonly adminUser?: string;
   readonly adminKey?: string;
 }
@@ -25,11 +25,11 @@ export interface WhereOptions {
 export interface NodeAgents {
   readonly node: NodeName;
   readonly slices: ListedSlice[];
-  /** Why it could not be asked. */
+  /** Why it could not be listed. */
   readonly error?: string;
 }
 
-/** Asks every node; one that cannot be asked does not hide the others. Throws VnmError when none could. */
+/** Lists every node; one that fails does not hide the others. Throws VnmError when all fail. */
 export async function listNodes(
   context: Context,
   words: readonly string[],
@@ -53,8 +53,9 @@ export async function listNodes(
 }
 
 /**
- * Forgets a slice (a name, or a slice file) on the nodes that the words say, without words on its own; on all of them, or throws one
- * error that names each node that refused. Errors as `forgetAgent`, and `usage` for nodes of the local testbed.
+ * Forgets a slice (a name, or a slice file) on the nodes that `words` name, or on its own nodes if there are no words.
+ * Forgets it on all of them, or throws one error that names each node that refused. Errors as `forgetAgent`, and
+ * `usage` for nodes of the local testbed.
  */
 export async function forget(
   context: Context,
@@ -64,10 +65,10 @@ export async function forget(
 ): Promise<{ slice: string; nodes: { node: NodeName; removed: boolean }[] }> {
   const slice = knownSlice(context, argument);
   const name = slice?.name ?? argument;
-  if (!/^[a-z0-9][a-z0-9-]{0,31}$/.test(name)) throw new VnmError('usage', `'${name}' is not the name of a slice`);
+  if (!/^[a-z0-9][a-z0-9-]{0,31}$/.test(name)) throw new VnmError('usage', `invalid slice name '${name}'`);
   if (slice === undefined && words.length === 0) {
-    throw new VnmError('not-found', `${context.store.path} has no slice '${name}', so its nodes are not known`, {
-      hint: `name where to forget it: pl-vnm agent forget ${name} NODE...`,
+    throw new VnmError('not-found', `${context.store.path} has no slice '${name}', so its nodes are unknown`, {
+      hint: `name the nodes: pl-vnm agent forget ${name} NODE...`,
     });
   }
   const targets = distinct(
@@ -80,7 +81,7 @@ export async function forget(
       'usage',
       `node '${ofTestbed.node}' is on the local testbed, which gives its nodes their policies`,
       {
-        hint: 'pl-vnm testbed down removes them',
+        hint: 'run pl-vnm testbed down to remove them',
       },
     );
   }
@@ -92,7 +93,7 @@ export async function forget(
     if (failures.length > 0) throw combine(failures);
     return settled.map((one) => one.status === 'fulfilled' && one.value);
   };
-  // Where one node refuses, nothing is removed from the others.
+  // If one node refuses, nothing is removed from the others.
   await onAll(true);
   const removed = await onAll(false);
   return { slice: name, nodes: targets.map(({ node }, index) => ({ node, removed: removed[index]! })) };
@@ -102,7 +103,9 @@ function knownSlice(context: Context, argument: string): Slice | undefined {
   return looksLikeFile(argument) ? sliceFromArgument(context.store, argument) : context.store.slices.find(argument);
 }
 
-/** A word is a slice file, a slice or a node of the database, or a host. Throws VnmError `not-found`. */
+/**
+ * The nodes that a word names: a slice file, a slice or a node in the database, or a host. Throws VnmError `not-found`.
+ */
 function targetsOf(context: Context, word: string, options: WhereOptions): SshTarget[] {
   const slice = knownSlice(context, word);
   if (slice !== undefined) {
@@ -118,12 +121,12 @@ function targetsOf(context: Context, word: string, options: WhereOptions): SshTa
   const host = parseHost(word);
   if (host !== undefined) return [asAdministrator(host, options)];
   const known = slices.names();
-  throw new VnmError('not-found', `'${word}' is no slice file, and no slice or node in ${context.store.path}`, {
+  throw new VnmError('not-found', `'${word}' is neither a slice file nor a slice or node in ${context.store.path}`, {
     hint: `write a host as user@host${known.length === 0 ? '' : `; the slices are ${known.join(', ')}`}`,
   });
 }
 
-/** `[user@]host[:port]`, told from a misspelt name by one of `.`, `@` and `:`. */
+/** Parses `[user@]host[:port]`; a `.`, `@` or `:` distinguishes it from a misspelt name. */
 export function parseHost(word: string): SshTarget | undefined {
   if (!/[.@:]/.test(word)) return undefined;
   const [, user = 'root', bracketed, plain, port] =
@@ -137,7 +140,7 @@ export function parseHost(word: string): SshTarget | undefined {
 
 function asAdministrator(target: SshTarget, { adminUser, adminKey }: WhereOptions): SshTarget {
   const { node, host, port, user, keyPath, knownHostsPath } = target;
-  // Another login is let in by another key.
+  // Another login needs another key.
   const key = adminKey ?? (adminUser === undefined ? keyPath : undefined);
   return {
     ...{ node, host, port, user: adminUser ?? user },
@@ -146,7 +149,7 @@ function asAdministrator(target: SshTarget, { adminUser, adminKey }: WhereOption
   };
 }
 
-/** Several slices may have a node, under one name or several. */
+/** Without duplicates: several slices may share a node, under one name or several. */
 function distinct(targets: readonly SshTarget[]): SshTarget[] {
   return [...new Map(targets.map((target) => [`${target.host} ${target.port}`, target])).values()];
 }

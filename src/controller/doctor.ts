@@ -19,12 +19,14 @@ export interface NodeReport {
   readonly problems: string[];
   readonly agent?: { version: string; node: NodeName; pid: number };
   readonly kernel?: string;
-  /** Those that matter for the node's part in the slice; absent when the node could not be asked. */
+  /** Those that matter for the node's roles in the slice; absent when the node is unreachable. */
   readonly features?: readonly Feature[];
   readonly clock?: ClockReport;
-  /** What on it is in the way of the slice, though it is none of the slice's; those that stop packets are problems, too. */
+  /**
+   * What on the node obstructs the slice without belonging to it. Obstacles that block packets are also in `problems`.
+   */
   readonly obstacles?: readonly NodeObstacle[];
-  /** How late its timer begins what is armed. */
+  /** How late its timer starts armed actions. */
   readonly timerLag?: { p99Ms: number; maxMs: number };
 }
 
@@ -37,8 +39,8 @@ export interface DoctorResult {
 /** Without these a node cannot take part at all. */
 const needed: readonly Feature['name'][] = ['root', tunnelKinds.vxlan.feature, 'nexthop-groups'];
 
-/** Of these only what is named here is asked of a node, of others everything. */
-const askedOf: Partial<Record<Feature['name'], readonly (keyof VnEdge)[]>> = {
+/** The roles that need a feature. A feature that is not listed is needed on every node. */
+const rolesThatNeed: Partial<Record<Feature['name'], readonly (keyof VnEdge)[]>> = {
   'nexthop-compat-off': ['gateways'],
   'resilient-groups': ['gateways'],
   'ifb-gate': ['gateways'],
@@ -47,18 +49,18 @@ const askedOf: Partial<Record<Feature['name'], readonly (keyof VnEdge)[]>> = {
 };
 type VnEdge = Pick<VirtualNetwork, 'gateways' | 'endHosts'>;
 
-/** Features without those that have no use on this node: a redirection happens at gateways only. */
+/** The features that this node needs for its roles: for example, redirections happen only at gateways. */
 export function featuresFor(slice: Slice, node: NodeName, features: readonly Feature[]): Feature[] {
-  const isAsked = ({ name }: Feature) => {
-    const roles = askedOf[name];
+  const isNeeded = ({ name }: Feature) => {
+    const roles = rolesThatNeed[name];
     return roles === undefined || slice.vns.some((vn) => roles.some((role) => vn[role].some((at) => at.node === node)));
   };
-  return features.filter(isAsked);
+  return features.filter(isNeeded);
 }
 
 const lagSamples = 50;
 
-/** Looks at every node of the slice by itself, so that one that is unreachable does not hide the others. */
+/** Examines every node of the slice separately, so that an unreachable one does not hide the others. */
 export async function doctor(context: Context, slice: Slice): Promise<DoctorResult> {
   let own: Promise<OwnUtc> | undefined;
   const readOwn = () => {
@@ -86,7 +88,7 @@ async function examine(
       machines.push({ node, process: agent.process, address: agents.address(node) });
       const features = featuresFor(slice, node, all);
       const { lagMs } = await agents.get(node).call('timer_lag', { samples: lagSamples });
-      // Last: by now the other nodes are connected too, which keeps this machine busy.
+      // Late, since connecting to the other nodes keeps this machine busy at first.
       const clock = (await measureClocks(agents, [node], readOwn)).get(node)!;
       const { collisions } = await agents.get(node).call('collisions', {});
       const obstacles = await obstaclesOn(context, agents, [node]);
@@ -117,7 +119,7 @@ async function examine(
   }
 }
 
-/** In the order of the nodes, whichever answered first. */
+/** Adds to the reports which nodes are the same machine, in the order of the nodes, whichever answered first. */
 function withSameMachines(reports: readonly NodeReport[], machines: readonly MachineIdentity[]): NodeReport[] {
   const same = sameMachines(reports.flatMap(({ node }) => machines.filter((machine) => machine.node === node)));
   return reports.map((report) => {
@@ -126,7 +128,7 @@ function withSameMachines(reports: readonly NodeReport[], machines: readonly Mac
   });
 }
 
-/** Between the two nearest of the values. */
+/** Interpolates between the two nearest values. */
 function quantile(values: readonly number[], fraction: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   const place = fraction * (sorted.length - 1);

@@ -4,30 +4,30 @@ import type { MigrationRecord } from '../store/migrations.ts';
 import type { Context } from './base/context.ts';
 import { outcomeOf } from './views/migration.ts';
 
-/** Something that was done to a slice: a migration, or what another command or the service did. */
+/** One thing that was done to a slice: a migration, or an action of another command or of the service. */
 export interface HistoryEntry {
   /** ISO 8601. */
   readonly at: string;
   readonly slice: string;
   /** `migrate`, or the kind of the event. */
   readonly what: string;
-  /** Of a migration, for `show`; null: it is none. */
+  /** The id of a migration, for `show`; null for other entries. */
   readonly id: number | null;
   readonly vn: string | null;
   readonly from: string | null;
   readonly to: string | null;
   readonly outcome: string | null;
-  /** The phase that a migration is in, or failed in; its outcome when it is over. */
+  /** The phase that a migration is in, or failed in; its outcome when it has ended. */
   readonly state: string | null;
   readonly durationMs: number | null;
-  /** Packets of the slice's flows; null where none were counted. */
+  /** Packets of the slice's flows; null if none were counted. */
   readonly sent: number | null;
   readonly lost: number | null;
   /** Why a migration did not complete, or what was done. */
   readonly message: string | null;
 }
 
-/** Events of what was done, beside migrations, which have a journal of their own. */
+/** Kinds of events that are actions. Migrations are not among them: they have a journal of their own. */
 const done = [
   'installed',
   'uninstalled',
@@ -39,7 +39,7 @@ const done = [
   'rollback-incomplete',
 ];
 
-/** The latest things done to a slice, or to all, newest first. */
+/** The latest actions on a slice, or on all slices, newest first. */
 export function history(context: Pick<Context, 'store'>, slice: string | undefined, limit: number): HistoryEntry[] {
   const { migrations, events } = context.store;
   const entries = [

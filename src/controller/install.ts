@@ -11,7 +11,7 @@ import type { NodeObstacle } from '../vsys/obstacle.ts';
 import { type Context, signalOption } from './base/context.ts';
 import { withLock } from './base/lock.ts';
 import { choosePlacement, edgeNodes, placementOf } from './base/resolve.ts';
-import { describeUnfinished, howToGoOn } from './base/unfinished.ts';
+import { describeUnfinished, recoveryHint } from './base/unfinished.ts';
 import { desiredBatches } from './batches/desired.ts';
 import { leftOvers } from './batches/left-overs.ts';
 import { namespacesOf } from './batches/operations.ts';
@@ -29,7 +29,7 @@ export interface InstallOptions {
   /** Name of the placement. */
   readonly placement: string;
   readonly urpf: UrpfMode;
-  /** One VN of the slice; all without it. */
+  /** One VN of the slice; if absent, all. */
   readonly vn?: string;
 }
 
@@ -37,18 +37,18 @@ export interface InstallResult {
   readonly slice: string;
   readonly vn: string;
   readonly placement: string;
-  /** How many operations changed something; 0 when all was there already. */
+  /** How many operations changed something; 0 when everything was there already. */
   readonly changed: number;
   readonly nodes: number;
   readonly mtu: number;
   readonly durationMs: number;
-  /** What on the nodes stops packets though it is none of the slice's; absent where there is nothing. */
+  /** What on the nodes blocks packets without belonging to the slice; absent if nothing does. */
   readonly obstacles?: readonly NodeObstacle[];
 }
 
 /**
- * Sets a slice's VNs up on a placement: every node gets one batch, all at once. Repeating it changes nothing. On a failure
- * takes down what it made. Throws `conflict` when a VN is installed on another placement.
+ * Sets up a slice's VNs on a placement. Every node gets one batch, all in parallel. Repeating it changes nothing. On a
+ * failure, takes down what it made. Throws `conflict` when a VN is installed on another placement.
  */
 export async function install(context: Context, slice: Slice, options: InstallOptions): Promise<InstallResult[]> {
   const vns = options.vn === undefined ? slice.vns : slice.vns.filter((vn) => vn.name === options.vn);
@@ -57,7 +57,7 @@ export async function install(context: Context, slice: Slice, options: InstallOp
   context.report({ kind: 'phase', text: `connect to ${new Set(nodes).size} nodes` });
   const work = (locked: Context) =>
     withAgents(locked, slice, nodes, async (agents) => {
-      await refuseStrange(context, agents, slice);
+      await refuseUnrecorded(context, agents, slice);
       refuseOneMachine(agents);
       requireRoom(context, agents, unrecorded(context, slice, vns, placements));
       noteTooLittleRoom(context, agents);
@@ -86,23 +86,26 @@ function unrecorded(
   return placed.filter(({ vn }) => store.instances.list({ slice: slice.name, vn: vn.name }).length === 0);
 }
 
-/** Of a slice of which nothing is recorded there may be nothing: another database may have it, with a VN that carries traffic. */
-async function refuseStrange({ store, signal }: Context, agents: Agents, slice: Slice): Promise<void> {
+/**
+ * If nothing of the slice is recorded, nothing of it may be on the nodes: another database may have a VN there that
+ * carries traffic.
+ */
+async function refuseUnrecorded({ store, signal }: Context, agents: Agents, slice: Slice): Promise<void> {
   if (store.instances.list({ slice: slice.name }).length > 0) return;
   const { interfacePrefix } = sliceIds(slice.number);
-  const strange = await Promise.all(
+  const unknown = await Promise.all(
     agents.nodes().map(async (node) => {
       const inventory = await agents.get(node).call('inventory', {}, signalOption({ signal }));
       return leftOvers(inventory, [], interfacePrefix).removal.length > 0 ? [node] : [];
     }),
   );
-  const found = strange.flat();
+  const found = unknown.flat();
   if (found.length === 0) return;
   throw new VnmError(
     'conflict',
-    `something of slice '${slice.name}' is on node '${found.join("', '")}' that the database ${store.path} does not know of`,
+    `node '${found.join("', '")}' has parts of slice '${slice.name}' that are not in the database ${store.path}`,
     {
-      hint: `if it was installed with another database, name that one with --db; if that is lost, pl-vnm reconcile ${slice.name} removes what is there`,
+      hint: `if another database installed them, name it with --db; if it is lost, run pl-vnm reconcile ${slice.name} to remove them`,
     },
   );
 }
@@ -118,7 +121,7 @@ async function installVn(
   const startedAt = performance.now();
   const [unfinished] = context.store.migrations.unfinished(slice.name, vn.name);
   if (unfinished !== undefined) {
-    throw new VnmError('conflict', describeUnfinished(unfinished), { hint: howToGoOn(slice.name) });
+    throw new VnmError('conflict', describeUnfinished(unfinished), { hint: recoveryHint(slice.name) });
   }
   const { record, instance, isNew } = recordInstance(context, agents, slice, vn, placement, options.placement);
   try {
@@ -135,7 +138,7 @@ async function installVn(
       apply: async (mtu) => countChanges(await applyAll(agents, batchesWith(mtu), context.signal)),
     });
     context.store.instances.setSettings(slice.name, vn.name, { mtu, urpf });
-    // What is installed already has routes of its own, cloned by migrations.
+    // An active instance already has its routes, perhaps cloned by a migration.
     if (record.state !== 'active') context.store.instances.saveRoutes(record.id, routes);
     context.store.instances.setState(record.id, 'active');
     if (changed > 0)
@@ -156,7 +159,7 @@ async function installVn(
   }
 }
 
-/** The VN's instance: the one recorded for this placement, finished or not, or a new record. */
+/** Returns the VN's instance: the one recorded for this placement, complete or not, or a new record. */
 function recordInstance(
   context: Context,
   agents: Agents,
@@ -179,7 +182,7 @@ function recordInstance(
       'conflict',
       `VN '${vn.name}' of slice '${slice.name}' is installed on placement ${describePlacement(placementOf({ record: existing, instance: installed }))}`,
       {
-        hint: `pl-vnm migrate ${slice.name} --to ${placementName}, or uninstall it first`,
+        hint: `run pl-vnm migrate ${slice.name} --to ${placementName}, or uninstall it first`,
       },
     );
   }

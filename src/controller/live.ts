@@ -8,17 +8,17 @@ import { obstaclesOn } from './nodes/obstacles.ts';
 
 export interface LiveStatus extends Comparison {
   readonly slice: string;
-  /** Whether all that could be compared is as the database says. */
+  /** Whether the nodes match the database, all VNs were compared and no node failed. */
   readonly equal: boolean;
-  /** VNs that an unfinished command has left half made or half removed: there is nothing to compare them with. */
+  /** VNs that an unfinished command left half installed or half removed: there is nothing to compare them with. */
   readonly notCompared: string[];
-  /** VNs with an unfinished migration: it moves what the database says, and `reconcile` refuses. */
+  /** VNs with an unfinished migration: the database may change meanwhile, and `reconcile` refuses. */
   readonly migrating: string[];
-  /** What stops packets on the nodes, though it is none of the slice's; absent where there is nothing. */
+  /** What on the nodes blocks packets without belonging to the slice; absent if nothing does. */
   readonly obstacles?: readonly NodeObstacle[];
 }
 
-/** What on the nodes is not as the database says; changes nothing there. */
+/** Compares the nodes with the database. Changes nothing on them. */
 export async function liveStatus(context: Context, slice: Slice): Promise<LiveStatus> {
   const recorded = recordedVns(context.store, slice);
   const nodes = nodesOf(context.store, slice, slice.vns);
@@ -34,8 +34,8 @@ export async function liveStatus(context: Context, slice: Slice): Promise<LiveSt
     const equal = comparison.differences.length + comparison.failed.length + notCompared.length === 0;
     const migrating = context.store.migrations.unfinished(slice.name).map(({ vn }) => vn);
     const obstacles = (await obstaclesOn(context, agents, agents.nodes())).filter(({ blocks }) => blocks);
-    const inTheWay = obstacles.length === 0 ? {} : { obstacles };
-    return { slice: slice.name, equal, ...comparison, notCompared, migrating, ...inTheWay };
+    const obstructed = obstacles.length === 0 ? {} : { obstacles };
+    return { slice: slice.name, equal, ...comparison, notCompared, migrating, ...obstructed };
   };
   return withReachable(context, slice, nodes, compare, { faulty: 'missing' });
 }

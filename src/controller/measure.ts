@@ -14,7 +14,7 @@ export interface MeasureResult {
   readonly instances: { placement: string | null; state: string; paths: PathLatency[] }[];
 }
 
-/** Path latency of each flow's gateways on every instance there is, and the clocks of the gateways. */
+/** Measures the path latency between each flow's gateways on every instance, and the clocks of the gateways. */
 export async function measure(context: Context, slice: Slice, vn: VirtualNetwork): Promise<MeasureResult> {
   const { instances } = context.store;
   const records = instances.list({ slice: slice.name, vn: vn.name });

@@ -11,9 +11,9 @@ import { chooseUrpf } from './migration/choose-urpf.ts';
 import { refuseDamage } from './migration/damage.ts';
 import { optionsToJson } from './migration/journal.ts';
 import { methodNamed } from './migration/methods/index.ts';
-import { startPhases, tellStart } from './migration/phases.ts';
+import { recordStart, startPhases } from './migration/phases.ts';
 import { addInstance } from './migration/prepare.ts';
-import { lookBefore } from './migration/proof.ts';
+import { proveBefore } from './migration/proof.ts';
 import { unchanged } from './migration/result.ts';
 import { isGated, type MigrateOptions, type MigrateResult, type Recorded, type Run } from './migration/types.ts';
 import { requireNodes, withReachable } from './nodes/agents.ts';
@@ -29,10 +29,10 @@ export type { MigrateOptions, MigrateResult } from './migration/types.ts';
  *                     \________\___________\____________\_________\___________\_________\
  *                                                                                  -> roll back   rolled-back | failed
  *
- * Until the redirection a failure takes the new instance away again; after it, the gateways are redirected back first. What is
- * interrupted is in the journal (migration/journal.ts). Nodes that only the old placement uses may be unreachable: their routers are made
- * from the record. To the placement that it is on, under whatever name, it is `unchanged`. Throws only for what was wrong before
- * anything was changed.
+ * A failure before the redirection removes the new instance; after it, the gateways are redirected back first. The
+ * journal records an interrupted migration (migration/journal.ts). Nodes that only the old placement uses may be
+ * unreachable: the new routers are then made from the record. The outcome is `unchanged` when the VN is on that
+ * placement already, under whatever name. Throws only before anything was changed.
  */
 export async function migrate(
   context: Context,
@@ -44,7 +44,7 @@ export async function migrate(
   methodNamed(options.method).refuse(options);
   const command = `migrate --to ${options.to}`;
   if (options.resumeFirst === true) {
-    const before = await goOn(context, slice, vn);
+    const before = await finishInterrupted(context, slice, vn);
     const isThere = before?.outcome === 'completed' && isOn(context.store, slice, vn, options.to);
     if (before !== undefined && (isThere || before.outcome === 'failed' || before.interrupted)) return before;
   }
@@ -53,8 +53,14 @@ export async function migrate(
   );
 }
 
-/** Finishes what was interrupted; undefined where nothing was, or only a trial had to go. */
-async function goOn(context: Context, slice: Slice, vn: VirtualNetwork): Promise<MigrateResult | undefined> {
+/**
+ * Finishes an interrupted migration. Returns undefined if there was none, or only a trial instance that is now removed.
+ */
+async function finishInterrupted(
+  context: Context,
+  slice: Slice,
+  vn: VirtualNetwork,
+): Promise<MigrateResult | undefined> {
   const { migrations, instances } = context.store;
   if (migrations.unfinished(slice.name, vn.name).length > 0) return resume(context, slice, vn);
   const isTrial = ({ state }: InstanceRecord) => state !== 'active';
@@ -70,12 +76,7 @@ async function migrateLocked(
 ): Promise<MigrateResult> {
   const old = activeInstance(context.store, slice, vn);
   const to = { name: options.to, placement: choosePlacement(vn, options.to) };
-  refuseUnfinished(
-    context.store,
-    slice,
-    vn,
-    `; pl-vnm migrate ${slice.name} --to ${options.to} --resume-first does it first`,
-  );
+  refuseUnfinished(context.store, slice, vn, `; or run pl-vnm migrate ${slice.name} --to ${options.to} --resume-first`);
   if (isSamePlacement(old.instance.placement, to.placement)) return unchanged(context, slice, vn, options);
   const { mtu, urpf: urpfBefore } = context.store.instances.settings(slice.name, vn.name)!;
   const nodes = [...edgeNodes(vn), ...routerNodes(old.instance), ...to.placement.values()];
@@ -91,7 +92,7 @@ async function migrateLocked(
     const command = `migrate ${slice.name} --to ${options.to}`;
     await refuseDamage({ context, agents, slice, vn, old }, command, options.repairFirst === true);
     const plan = planVn(slice, vn);
-    const yardstick = await lookBefore({ ...plan, context, agents, old, mtu });
+    const baseline = await proveBefore({ ...plan, context, agents, old, mtu });
     const id = context.store.migrations.start({
       slice: slice.name,
       vn: vn.name,
@@ -106,15 +107,15 @@ async function migrateLocked(
       urpfBefore,
       oldInstance: old.record.id,
     });
-    tellStart(context, id);
+    recordStart(context, id);
     const phases = startPhases(context, id, { name: 'add nodes', ms: performance.now() - startedAt });
     const run = { ...plan, context, agents, names: agents, old, to, urpf, gated, mtu, phases, id };
-    context.store.migrations.progress(id, { yardstick });
+    context.store.migrations.progress(id, { baseline });
     return carryOut(run, addFirst(run), options, urpfBefore, 'prepare');
   });
 }
 
-/** Where there is no room for another instance, the migration ends before it has begun. */
+/** Adds the new instance. If there is no room for it, the migration ends here as rolled back. */
 function addFirst(run: Run & { readonly id: number }): Recorded {
   try {
     return addInstance(run);

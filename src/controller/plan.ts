@@ -32,13 +32,13 @@ import { refuseOneMachine, requireRoom } from './nodes/room-on-nodes.ts';
 
 export interface PlanOptions {
   readonly to: string;
-  /** The installed placement without it, else `initial`. */
+  /** Default: the installed placement, else `initial`. */
   readonly from?: string;
-  /** All that the uRPF mode allows without it. */
+  /** Default: all schedules that the uRPF mode allows. */
   readonly schedule?: ScheduleName;
   readonly urpf?: UrpfMode;
   readonly granularity: Granularity;
-  /** Measured where the VN is installed, else declared, without it. */
+  /** Default: measured if the VN is installed on `from`, else declared. */
   readonly latency?: 'measured' | 'declared';
 }
 
@@ -59,18 +59,21 @@ export interface PlannedSchedule {
   readonly name: ScheduleName;
   /** Lost packets x priority, summed over the flows. */
   readonly objective: number;
-  /** The same at the worst that the timing uncertainty allows. */
+  /** The same, in the worst case that the timing uncertainty allows. */
   readonly worstObjective: number;
-  /** Gateway -> ms after the common instant; with granularity `peer` `gateway>remote gateway`. */
+  /** Gateway (with granularity `peer`: `gateway>remote gateway`) -> ms after the common instant. */
   readonly offsets: Record<string, number>;
-  /** Gateways that hold traffic: closed before and released after the common instant, ms. */
+  /**
+   * Gateways that hold traffic: how long before the common instant they close and how long after it they release, ms.
+   */
   readonly gates: Record<string, { closeBeforeMs: number; releaseAfterMs: number }>;
   readonly flows: PlannedFlow[];
 }
 
 /**
- * What a migration would do and lose. Traffic is never touched. With measured latencies the new instance is set up next to the old
- * one, measured and taken away again (steps 2 to 4); with declared ones no node is contacted and timing is taken as exact.
+ * Predicts what a migration would do and lose. Never touches traffic. With measured latencies, it sets up the new
+ * instance next to the old one, measures it and removes it (steps 2 to 4); with declared ones, it contacts no node and
+ * assumes exact timing.
  */
 export async function plan(
   context: Context,
@@ -123,7 +126,7 @@ function installedOn(store: Store, slice: Slice, vn: VirtualNetwork): NamedPlace
   return placementOf(activeInstance(store, slice, vn));
 }
 
-interface Ways {
+interface Ends {
   readonly from: NamedPlacement;
   readonly to: NamedPlacement;
 }
@@ -134,14 +137,14 @@ interface Facts {
   readonly urpf: UrpfMode;
 }
 
-/** Tunnels of a VN that is not installed are taken to carry ordinary Ethernet-size packets. */
+/** The assumed MTU of the tunnels of a VN that is not installed, bytes. */
 const usualMtu = 1500;
 
 function declaredFacts(
   { store }: Context,
   slice: Slice,
   vn: VirtualNetwork,
-  { from, to }: Ways,
+  { from, to }: Ends,
   options: PlanOptions,
 ): Facts {
   const mtu =
@@ -156,7 +159,7 @@ async function measuredFacts(
   context: Context,
   slice: Slice,
   vn: VirtualNetwork,
-  { from, to }: Ways,
+  { from, to }: Ends,
   options: PlanOptions,
 ): Promise<Facts> {
   const old = activeInstance(context.store, slice, vn);
@@ -164,7 +167,7 @@ async function measuredFacts(
   if (!isSamePlacement(old.instance.placement, from.placement)) {
     const present = describePlacement(placementOf(old));
     throw new VnmError('conflict', `VN '${vn.name}' is on placement ${present}, not on ${describePlacement(from)}`, {
-      hint: 'only what is installed can be measured; take --latency declared',
+      hint: 'only an installed placement can be measured; use --latency declared',
     });
   }
   const { mtu } = context.store.instances.settings(slice.name, vn.name)!;
@@ -200,7 +203,7 @@ async function measuredFacts(
       const uncertainty = await timingOfGateways(agents, vn, clocks, 'gateway');
       return { flows: flowsMeasured(run, latencies), uncertainty, urpf };
     } finally {
-      phases.begin('take the trial away');
+      phases.begin('remove the trial instance');
       await removeFresh(run, fresh);
     }
   });

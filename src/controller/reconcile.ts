@@ -7,9 +7,9 @@ import { type Agents, withReachable } from './nodes/agents.ts';
 import { compareNodes, type NodeDifference, type NodeFailure, nodesOf, recordReconciled } from './nodes/compare.ts';
 
 export interface ReconcileOptions {
-  /** One VN of the slice; all, and what belongs to none, without it. */
+  /** One VN of the slice; if absent, all VNs and what belongs to none of them. */
   readonly vn?: string;
-  /** Only say what would be done. */
+  /** Whether to report the differences without repairing them. */
   readonly dryRun: boolean;
 }
 
@@ -17,18 +17,18 @@ export interface ReconcileResult {
   readonly slice: string;
   readonly vns: string[];
   readonly dryRun: boolean;
-  /** What was not as the database says, and is now, or would be. */
+  /** Differences from the database that were repaired; with `dryRun`, that would be. */
   readonly repaired: NodeDifference[];
-  /** What else is there, and was left. */
+  /** What is on the nodes in addition to the database, and was left there. */
   readonly additional: NodeDifference[];
   readonly unreachable: NodeFailure[];
   readonly failed: NodeFailure[];
 }
 
 /**
- * Brings the nodes to what the database says. What is right is not touched, a node that is unreachable does not stop the others. Throws
- * VnmError `conflict` while a VN is being migrated, installed or removed, or was when the command ended; `not-found` when the VN
- * named is not installed.
+ * Makes the nodes match the database. Does not touch what is correct; an unreachable node does not stop the others.
+ * Throws VnmError `conflict` while a VN is being migrated, installed or removed, or after such a command was
+ * interrupted; `not-found` when the named VN is not installed.
  */
 export async function reconcile(context: Context, slice: Slice, options: ReconcileOptions): Promise<ReconcileResult> {
   const { store } = context;

@@ -1,4 +1,4 @@
-/** Goes on with a migration that was interrupted: `resume` finishes it, `rollback` undoes it (migration/journal.ts). */
+/** Recovers an interrupted migration: `resume` finishes it, `rollback` undoes it (migration/journal.ts). */
 import { VnmError } from '../model/errors.ts';
 import { routerNames } from '../model/router.ts';
 import { namesPlacement, type Placement, type Slice, type VirtualNetwork } from '../model/slice.ts';
@@ -22,16 +22,16 @@ import { resumeFrom, undoFrom } from './migration/machine.ts';
 import { usualOptions } from './migration/options.ts';
 import { startPhases } from './migration/phases.ts';
 import { addInstance } from './migration/prepare.ts';
-import { recordYardstick } from './migration/proof.ts';
+import { recordBaseline } from './migration/proof.ts';
 import { recordResult, unchanged } from './migration/result.ts';
 import { isGated, type MigrateResult, type Recorded, type Run } from './migration/types.ts';
 import { applyAll, requireNodes, withReachable } from './nodes/agents.ts';
 
 /**
- * Finishes an interrupted migration from where it was. Before the redirection it prepares again, since the old routers may have
- * learnt since; after it, it first brings every gateway to the new instance. `unchanged` when nothing was interrupted. Throws
- * VnmError `not-found` when the VN is not installed, `unreachable` while a node that it needs is unreachable, as in `migrate`; then nothing
- * is changed.
+ * Finishes an interrupted migration from the stage it is in. Before the redirection, it prepares again, since the old
+ * routers may have new routes; after it, it first brings every gateway to the new instance. The outcome is `unchanged`
+ * when nothing was interrupted. Throws VnmError `not-found` when the VN is not installed, and, as `migrate`,
+ * `unreachable` while a node that it needs is unreachable; then it has changed nothing.
  */
 export async function resume(context: Context, slice: Slice, vn: VirtualNetwork): Promise<MigrateResult> {
   return withLock(context, { slice: slice.name, vn: vn.name, command: 'resume' }, async (locked) => {
@@ -42,7 +42,7 @@ export async function resume(context: Context, slice: Slice, vn: VirtualNetwork)
       const options = { ...optionsOf(record), traffic: false };
       if (stage === 'retiring') {
         requireNodes(run.agents, run.to.placement.values());
-        // Gone from the database only when nothing of it is left.
+        // The old instance leaves the database only when nothing of it is left.
         if (run.old === undefined)
           return recordResult({ ...run, old: fresh! }, options, 'completed', [], [], undefined);
         return carryOut({ ...run, old: run.old }, fresh!, options, record.urpfBefore, 'retire');
@@ -51,7 +51,7 @@ export async function resume(context: Context, slice: Slice, vn: VirtualNetwork)
       requireNodes(run.agents, [...edgeNodes(vn), ...run.to.placement.values()]);
       if (stage === 'before') {
         await repairDamage(whole);
-        await recordYardstick(whole);
+        await recordBaseline(whole);
       }
       if (stage === 'before' && fresh !== undefined) await clear(whole, fresh);
       return carryOut(whole, fresh ?? addInstance(whole), options, record.urpfBefore, resumeFrom(stage));
@@ -60,8 +60,9 @@ export async function resume(context: Context, slice: Slice, vn: VirtualNetwork)
 }
 
 /**
- * Undoes an interrupted migration; also takes an instance away that an interrupted `plan` left. `unchanged` when there is neither.
- * Throws VnmError `not-found` when the VN is not installed, `conflict` once the old instance is being taken down, `unreachable` while a gateway is unreachable.
+ * Undoes an interrupted migration; also removes the trial instance that an interrupted `plan` left behind, and then
+ * returns undefined. The outcome is `unchanged` when there is neither. Throws VnmError `not-found` when the VN is not
+ * installed, `conflict` once the old instance is being taken down, `unreachable` while a gateway is unreachable.
  */
 export async function rollback(context: Context, slice: Slice, vn: VirtualNetwork): Promise<MigrateResult | undefined> {
   return withLock(context, { slice: slice.name, vn: vn.name, command: 'rollback' }, async (locked) => {
@@ -69,7 +70,7 @@ export async function rollback(context: Context, slice: Slice, vn: VirtualNetwor
       .list({ slice: slice.name, vn: vn.name })
       .filter(({ state }) => state !== 'active');
     if (context.store.migrations.unfinished(slice.name, vn.name).length === 0 && left.length > 0) {
-      refuseHalf(context, slice, vn);
+      refuseIncomplete(context, slice, vn);
       await removeTrials(locked, slice, vn, left);
       return undefined;
     }
@@ -82,7 +83,7 @@ export async function rollback(context: Context, slice: Slice, vn: VirtualNetwor
       const whole = { ...run, old: run.old! };
       const stage = stageOf(record);
       if (stage === 'redirecting') {
-        // What was away from the start is not needed for what was before.
+        // The old state does not need the routers whose nodes were unreachable from the start.
         const dead = record.fromRecord ?? [];
         const { placement } = whole.old.instance;
         const routers = routerNames(vn).filter((router) => !dead.includes(router));
@@ -97,7 +98,7 @@ export async function rollback(context: Context, slice: Slice, vn: VirtualNetwor
   });
 }
 
-/** As far as the database knows them: an instance is forgotten when nothing of it is left. */
+/** A run whose old instance may have left the database: it does when nothing of it is left on the nodes. */
 type Found = Omit<Run, 'old'> & { readonly old: Recorded | undefined };
 
 async function withMigration<T>(
@@ -112,12 +113,12 @@ async function withMigration<T>(
   const recorded = (one: InstanceRecord | undefined): Recorded | undefined =>
     one === undefined ? undefined : { record: one, instance: instances.plan(one.id) };
   const old = recorded(all.find(({ id }) => id === record.oldInstance));
-  // It may have been added just before the journal could say so.
+  // The new instance may have been added just before the journal could record it.
   const fresh = recorded(
     all.find(({ id }) => (record.newInstance === null ? id !== record.oldInstance : id === record.newInstance)),
   );
   const placement = fresh?.instance.placement ?? destinationOf(vn, record);
-  // The slice file may have another placement of that name now.
+  // The slice file may now have another placement of that name.
   const to = { name: namesPlacement(vn, record.to, placement) ? record.to : null, placement };
   const nodes = [
     ...edgeNodes(vn),
@@ -134,7 +135,7 @@ async function withMigration<T>(
   });
 }
 
-/** Records that an earlier version of the program wrote have only the name. */
+/** Records of earlier versions of the program have only the placement's name. */
 function destinationOf(vn: VirtualNetwork, { to, toNodes }: MigrationRecord): Placement {
   return toNodes === null ? choosePlacement(vn, to!) : new Map(Object.entries(toNodes));
 }
@@ -156,24 +157,28 @@ async function removeTrials(
   events.add(slice.name, 'trial-removed', `VN '${vn.name}'`);
 }
 
-/** What an earlier attempt made of the new instance may be out of date: remove it, to make it again. */
+/** Removes the new instance of an earlier attempt, which may be out of date, so that it can be made again. */
 async function clear(run: Run, fresh: Recorded): Promise<void> {
   const { instance } = run.old;
   await applyAll(run.agents, mergeBatches(setGroups(run, [instance], instance), tearDownInstance(run, fresh.instance)));
 }
 
-function refuseHalf({ store }: Context, slice: Slice, vn: VirtualNetwork): void {
+function refuseIncomplete({ store }: Context, slice: Slice, vn: VirtualNetwork): void {
   if (store.instances.active(slice.name, vn.name) !== undefined) return;
-  throw new VnmError('conflict', `VN '${vn.name}' of slice '${slice.name}' is half installed, or half taken down`, {
-    hint: installOrUninstall(slice),
-  });
+  throw new VnmError(
+    'conflict',
+    `VN '${vn.name}' of slice '${slice.name}' is only partly installed or partly removed`,
+    {
+      hint: installOrUninstall(slice),
+    },
+  );
 }
 
 function refuseRetired(migration: MigrationRecord): void {
   if (stageOf(migration) !== 'retiring') return;
   const { slice } = migration;
   const { from, to } = endsOf(migration);
-  throw new VnmError('conflict', `the old instance on ${from} is being taken down already, all traffic is on ${to}`, {
-    hint: `pl-vnm resume ${slice} finishes it; then migrate back`,
+  throw new VnmError('conflict', `the old instance on ${from} is already being taken down; all traffic is on ${to}`, {
+    hint: `run pl-vnm resume ${slice} to finish the migration, then migrate back`,
   });
 }

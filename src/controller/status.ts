@@ -15,7 +15,7 @@ export interface SliceStatus {
   readonly vns: VnStatus[];
   readonly migrations: MigrationRecord[];
   readonly events: StoredEvent[];
-  /** When the service that watches last said that it lives (Unix ms); null: there is none. */
+  /** When the monitoring service last reported that it is running (Unix ms); null: there is none. */
   readonly watchedAt: number | null;
   readonly health: HealthRecord[];
 }
@@ -31,7 +31,7 @@ export interface VnStatus {
 }
 
 export interface InstanceStatus {
-  /** Null: its placement has no name; `routers` says where they are. */
+  /** Null: its placement has no name; see `routers` for their nodes. */
   readonly placement: string | null;
   readonly state: string;
   readonly slot: number;
@@ -50,7 +50,7 @@ interface RouterStatus {
   readonly movingTo?: NodeName;
 }
 
-/** What the database says is installed where. */
+/** What is installed where, according to the database. */
 export function sliceStatus(store: Store, slice: Slice): SliceStatus {
   return {
     slice: slice.name,
@@ -68,7 +68,7 @@ export function sliceStatus(store: Store, slice: Slice): SliceStatus {
       };
     }),
     migrations: store.migrations.list(slice.name, 10),
-    // Of a migration its begin and its end; the phases would push everything else out.
+    // Only the begin and the end of a migration: its phases would push out everything else.
     events: store.events
       .list(slice.name, 200)
       .filter(({ kind }) => kind !== 'migration-phase')

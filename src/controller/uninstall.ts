@@ -18,7 +18,7 @@ export interface UninstallResult {
   readonly changed: number;
 }
 
-/** Takes down all that the database says is installed of a slice, or of one VN of it, and nothing else. */
+/** Takes down what the database has of a slice, or of one of its VNs, and nothing else. */
 export async function uninstall(context: Context, slice: Slice, vnName?: string): Promise<UninstallResult> {
   return withLock(context, { slice: slice.name, vn: vnName, command: 'uninstall' }, (locked) =>
     uninstallLocked(locked, slice, vnName),
@@ -41,7 +41,7 @@ async function uninstallLocked(context: Context, slice: Slice, vnName?: string):
   });
 }
 
-/** Takes one VN down with all its instances; answers how many operations changed something. */
+/** Takes down one VN with all its instances. Returns how many operations changed something. */
 export async function uninstallVn(context: Context, agents: Agents, slice: Slice, vn: VirtualNetwork): Promise<number> {
   const { instances } = context.store;
   const records = instances.list({ slice: slice.name, vn: vn.name });
@@ -60,7 +60,7 @@ export async function uninstallVn(context: Context, agents: Agents, slice: Slice
     tearDownAccess(layout, (node) => !stillUsed.has(node)),
   );
   const changed = countChanges(await applyAll(agents, batches));
-  // Whoever is killed from here on has instances left, with which it can be repeated.
+  // If the command is killed from here on, the instances are still recorded, so that it can be repeated.
   for (const { id } of context.store.migrations.unfinished(slice.name, vn.name)) {
     context.store.migrations.finish(id, 'failed', Date.now(), 'the VN was uninstalled');
   }

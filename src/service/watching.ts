@@ -75,16 +75,16 @@ export function startWatching(context: ServiceContext, log: Log, counts: Watchin
   /** A caller must not wait for a node that is down. */
   function markNode({ slice, name, to, cause }: HealthChange): void {
     if (to === 'down')
-      connections.markAway(slice.name, name, new VnmError('unreachable', `node '${name}' is down: ${cause}`));
-    else if (to === 'up') connections.markBack(slice.name, name);
+      connections.markUnreachable(slice.name, name, new VnmError('unreachable', `node '${name}' is down: ${cause}`));
+    else if (to === 'up') connections.markReachable(slice.name, name);
   }
 
   /** To a node that is marked as away a way of our own shows first whether it is back. */
   async function connect(slice: Slice, node: NodeName): Promise<AgentConnection> {
-    if (connections.away(slice.name, node) !== undefined) {
+    if (connections.markOf(slice.name, node) !== undefined) {
       const { connections: _, ...alone } = context;
       await withAgents(alone, slice, [node], async () => {});
-      connections.markBack(slice.name, node);
+      connections.markReachable(slice.name, node);
     }
     return withAgents(context, slice, [node], async (agents) => agents.get(node));
   }

@@ -33,11 +33,11 @@ interface MigrationProgress {
   /** Routers that were cloned from the record, because their nodes were unreachable. */
   readonly fromRecord?: readonly string[];
   /** Stored with the options. */
-  readonly yardstick?: Yardstick;
+  readonly baseline?: Baseline;
 }
 
 /** The reachability of the pairs of end hosts before the migration, which must not get worse. */
-export interface Yardstick {
+export interface Baseline {
   /** Pairs whose reachability was not proven. */
   readonly unproven: readonly HostPair[];
   /** Pairs that only an echo proved; undefined in records of earlier versions. */
@@ -190,7 +190,7 @@ export function migrationStore(db: Db): MigrationStore {
       ).run(id, name, at, id);
       db.prepare('update migrations set state = ?, outcome = null, finished_at = null where id = ?').run(name, id);
     }),
-    progress: (id, { newInstance, armedId, drainMs, fromRecord, yardstick = {} }) => {
+    progress: (id, { newInstance, armedId, drainMs, fromRecord, baseline = {} }) => {
       db.prepare(
         `update migrations set new_instance = coalesce(?, new_instance), armed_id = coalesce(?, armed_id),
            drain_ms = coalesce(?, drain_ms), from_record = coalesce(?, from_record),
@@ -200,7 +200,7 @@ export function migrationStore(db: Db): MigrationStore {
         armedId ?? null,
         drainMs ?? null,
         jsonOrNull(fromRecord),
-        JSON.stringify(yardstick),
+        JSON.stringify(baseline),
         id,
       );
     },

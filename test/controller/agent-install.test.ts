@@ -10,7 +10,7 @@ const slice: Slice = { ...readSlice(gallery('two-node')), name: 'one', number: 1
 const policy = defaultPolicy(slice);
 
 describe('the policy of an installation', () => {
-  it('is the usual one at first, with what the administrator says', () => {
+  it('a first installation gets the default policy with the given options', () => {
     expect(mergePolicy(policy, [], { limits: {} })).toEqual(policy);
     expect(mergePolicy(policy, [], { limits: { routes: 5 }, operations: ['vroute'] })).toEqual({
       ...policy,
@@ -19,7 +19,7 @@ describe('the policy of an installation', () => {
     });
   });
 
-  it('keeps what was allowed before, and takes the rest from the slice file', () => {
+  it('an update keeps what was allowed before and takes the rest from the slice file', () => {
     const before = { ...policy, vnet: '10.9.0.0/16', operations: ['vroute'], limits: { ...policy.limits, routes: 5 } };
     expect(mergePolicy(policy, [before], { limits: { armed: 1 } })).toEqual({
       ...policy,
@@ -28,7 +28,7 @@ describe('the policy of an installation', () => {
     });
   });
 
-  it('shares nothing with another slice', () => {
+  it('a policy that shares something with another slice is refused', () => {
     const other = { name: 'other', number: 2, vnet: parsePrefix('10.99.0.0/16') };
     const beside = (changes: Partial<Slice>) => [policy, defaultPolicy({ ...slice, ...other, ...changes })];
     expect(() => refuseOverlap('n1', policy, beside({}))).not.toThrow();
@@ -52,14 +52,14 @@ describe('an installation', () => {
   it.each([
     [{ nodes: ['nosuch'] }, 'not-found', "slice 'one' has no substrate node 'nosuch'"],
     [{ nodes: ['n1'] }, 'usage', "node 'n1' of slice 'one' has no host: it is for the local testbed"],
-    [{ limits: { route: 1 } }, 'usage', "there is no limit 'route'"],
-    [{ operations: ['reboot'] }, 'usage', "there is no operation 'reboot'"],
+    [{ limits: { route: 1 } }, 'usage', "unknown limit 'route'"],
+    [{ operations: ['reboot'] }, 'usage', "unknown operation 'reboot'"],
     [
       { limits: { routes: 1.5 } },
       'usage',
-      'a limit must be a whole number from 0 on, and trafficBps any number from 0 on',
+      'invalid limit: limits are whole numbers of at least 0; only trafficBps may have a fraction',
     ],
-  ])('is refused with %j', async (options, code, message) => {
+  ])('an installation with %j is refused', async (options, code, message) => {
     await expect(installAgents(context, slice, { ...admin, ...options })).rejects.toMatchObject({ code, message });
   });
 });

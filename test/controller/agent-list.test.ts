@@ -13,24 +13,27 @@ describe('parseHost', () => {
     ['host:22', { host: 'host', port: 22, user: 'root' }],
     ['[2001:db8::1]:2222', { host: '2001:db8::1', port: 2222, user: 'root' }],
     ['me@2001:db8::1', { host: '2001:db8::1', port: 22, user: 'me' }],
-  ])('reads %s', (word, target) => {
+  ])('parseHost reads %s', (word, target) => {
     expect(parseHost(word)).toEqual({ node: target.host, ...target });
   });
 
-  it.each(['host', 'me@', '@host', 'host:x', 'host:0', 'host:65536', 'a b.c', 'a@b@c'])('refuses %s', (word) => {
-    expect(parseHost(word)).toBeUndefined();
-  });
+  it.each(['host', 'me@', '@host', 'host:x', 'host:0', 'host:65536', 'a b.c', 'a@b@c'])(
+    'parseHost refuses %s',
+    (word) => {
+      expect(parseHost(word)).toBeUndefined();
+    },
+  );
 });
 
-describe('a word that says which nodes', () => {
+describe('a word that names nodes', () => {
   const store = openStore(':memory:');
   const context = { store, acceptNewHostKeys: false, report: () => undefined };
   const options = { nodes: [] };
 
-  it('is refused when nothing has that name', async () => {
+  it('a word that names nothing is refused', async () => {
     await expect(listNodes(context, ['offfice'], options)).rejects.toMatchObject({
       code: 'not-found',
-      message: "'offfice' is no slice file, and no slice or node in :memory:",
+      message: "'offfice' is neither a slice file nor a slice or node in :memory:",
       hint: 'write a host as user@host',
     });
     store.slices.save(readSlice(gallery('two-node')));
@@ -39,11 +42,11 @@ describe('a word that says which nodes', () => {
     });
   });
 
-  it('is needed to forget a slice that the database does not know', async () => {
+  it('forgetting a slice that is not in the database requires the names of nodes', async () => {
     await expect(forget(context, 'inner', [], options)).rejects.toMatchObject({
       code: 'not-found',
-      message: ":memory: has no slice 'inner', so its nodes are not known",
-      hint: 'name where to forget it: pl-vnm agent forget inner NODE...',
+      message: ":memory: has no slice 'inner', so its nodes are unknown",
+      hint: 'name the nodes: pl-vnm agent forget inner NODE...',
     });
     await expect(forget(context, 'a;b', ['root@10.0.0.1'], options)).rejects.toMatchObject({ code: 'usage' });
   });

@@ -1,4 +1,4 @@
-/** Requests of commands, by their tickets, at an agent that is played. */
+/** Requests of commands with their tickets, at a simulated agent. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createClaims } from '../../src/agent/claims.ts';
 import { keepConnections } from '../../src/controller/base/connections.ts';
@@ -35,7 +35,7 @@ beforeEach(() => {
 });
 afterEach(() => remove());
 
-/** A node with its claims; `sent` are the requests but for claims, with the tickets of those that have one. */
+/** A node with its claims; `sent`: the requests other than claims, with their tickets if they have one. */
 function playNode(node = 'a', interfaces: readonly object[] = []) {
   const claims = createClaims();
   const sent: [string, number | undefined][] = [];
@@ -82,7 +82,7 @@ function sliceWith(nodes: readonly string[]): Slice {
   return { ...slice, nodes: new Map(nodes.map((name) => [name, { name, host: '192.0.2.1' }])) };
 }
 
-it('gives each command a ticket of its own, and the node refuses what an earlier one sends after that', async () => {
+it('each command gets its own ticket, and the node then refuses requests of earlier commands', async () => {
   const node = playNode();
   const context = contextWith([node]);
   const early = await locked(context, ['a'], async (agents) => {
@@ -98,7 +98,7 @@ it('gives each command a ticket of its own, and the node refuses what an earlier
   expect(node.sent.map(([, ticket]) => ticket)).toEqual([1, 2, 1, 2]);
 });
 
-it('claims nothing for a command that has locked nothing', async () => {
+it('a command without a lock claims nothing', async () => {
   const node = playNode();
   await withReachable(contextWith([node]), slice, ['a'], (agents) =>
     agents.get('a').call('apply', { operations: [], dryRun: true }),
@@ -106,7 +106,7 @@ it('claims nothing for a command that has locked nothing', async () => {
   expect(node.sent).toEqual([['apply', undefined]]);
 });
 
-it('claims at every node before the first change at one of them', async () => {
+it('a command claims every node before its first change on any of them', async () => {
   const [a, b] = [playNode('a'), playNode('b')];
   const earlier = claim(b.claims);
   await locked(contextWith([a, b]), ['a', 'b'], async (agents) => {
@@ -119,14 +119,14 @@ it('claims at every node before the first change at one of them', async () => {
   });
 });
 
-it('claims before it cancels, so that nothing is armed afterwards', async () => {
+it('a command claims before it cancels, so that nothing is armed afterwards', async () => {
   const node = playNode();
   const earlier = claim(node.claims);
   await locked(contextWith([node]), ['a'], (agents) => agents.get('a').call('cancel', { id: 'x' }));
   expect(() => node.claims.check(earlier)).toThrow(expect.objectContaining({ code: 'conflict' }));
 });
 
-it('waits for a ticket no longer than for the answer that it is for', async () => {
+it('a request waits for its ticket no longer than for its answer', async () => {
   const { connection } = playNode();
   const silent = { ...connection, call: () => new Promise<never>(() => {}) };
   await locked(contextWith([{ connection: silent }]), ['a'], async (agents) => {
@@ -143,7 +143,7 @@ describe('while another controller migrates a VN', () => {
   const own = { ...policy, ...defaultPolicy(read) };
   const names = [...read.nodes.keys()];
 
-  /** The other controller's migration holds the claim; its VN is on the nodes. */
+  /** The other controller's migration has the claim; its VN is on the nodes. */
   function playNodes() {
     const { interfacePrefix } = sliceIds(read.number);
     const there = [{ name: `${interfacePrefix}0l0a`, kind: 'vxlan', up: true, addresses: [] }];
@@ -159,7 +159,7 @@ describe('while another controller migrates a VN', () => {
   const install = { placement: 'initial', urpf: 'feasible' } as const;
   const options = { control: 'gateway', schedule: 'optimal', granularity: 'gateway', traffic: false } as const;
 
-  it('a controller with another database is refused, and leaves the claim', async () => {
+  it('a controller with another database is refused and does not take the claim', async () => {
     const { context, nodes, check } = playNodes();
     await expect(installSlice(context, read, install)).rejects.toMatchObject({ code: 'conflict' });
     expect(nodes.flatMap(({ sent }) => sent)).toContainEqual(['inventory', undefined]);
@@ -169,17 +169,17 @@ describe('while another controller migrates a VN', () => {
     check();
   });
 
-  it('a migration from a copy of its database is refused for damage, and leaves the claim', async () => {
+  it('a migration from a copy of its database is refused because of damage and does not take the claim', async () => {
     const { context, nodes, check } = playNodes();
     record();
     const [first] = nodes;
     first!.answers.apply = { results: [], differences: [{ kind: 'rule', name: 'x', wanted: 'a rule', found: null }] };
-    const refused = { code: 'conflict', message: expect.stringContaining('the old side is not whole') };
+    const refused = { code: 'conflict', message: expect.stringContaining('the old side is incomplete') };
     await expect(migrate(context, read, vn, { ...options, to: 'final' })).rejects.toMatchObject(refused);
     check();
   });
 
-  it('commands that only look leave the claim', async () => {
+  it('commands that change nothing do not take the claim', async () => {
     const { context, nodes, check } = playNodes();
     record();
     expect(await liveStatus(context, read)).toMatchObject({ failed: [] });
@@ -203,7 +203,7 @@ describe('while another controller migrates a VN', () => {
   }
 });
 
-/** Claims as an earlier command did. */
+/** Claims like an earlier command. */
 function claim(claims: ReturnType<typeof createClaims>, vn = 'v'): number {
   return claims.claim({ vn, after: 0 }).ticket;
 }

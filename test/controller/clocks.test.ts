@@ -15,18 +15,18 @@ const hourMs = 3_600_000;
 
 interface FakeNode {
   readonly skewMs?: number;
-  /** Of an exchange, half of it each way. */
+  /** Round trip of an exchange, half of it each way. */
   readonly roundTripMs?: number;
   readonly sources?: UtcReading[];
   readonly errors?: string[];
-  /** What asking it for UTC throws. */
+  /** The error of a request for UTC. */
   readonly refusal?: VnmError;
 }
 
-/** Agents that only know the time; `asked` lists who was asked for UTC, and by which servers. */
+/** Agents that only know the time; `asked` lists which were asked for UTC, and with which servers. */
 function fakeAgents(nodes: Record<string, FakeNode>, ntp: string[] = []) {
   const asked: [string, string[]][] = [];
-  // One clock for all, so that nothing but the exchange is between what is read and the truth.
+  // One clock for all, so that only the exchange is between a reading and the true time.
   const clock = steadyClock(systemClock);
   const call = async (node: string, method: Method, params: { ntpServers?: string[] }) => {
     const { skewMs = 0, roundTripMs = 0, sources = [], errors = [], refusal } = nodes[node]!;
@@ -73,7 +73,7 @@ const chrony = (offsetMs: number, boundMs: number): UtcReading => ({
 });
 
 describe('measureClocks', () => {
-  it('has the offset within its bound, of clocks that are hours off too', async () => {
+  it('measureClocks finds each offset within its bound, also for clocks that are hours off', async () => {
     const nodes = { a: { skewMs: 3 * hourMs }, b: { skewMs: -26.5 * hourMs, roundTripMs: 6 }, c: {} };
     const { agents, asked } = fakeAgents(nodes);
     const clocks = await measureClocks(agents, ['a', 'b', 'c', 'a'], own([]));
@@ -81,11 +81,11 @@ describe('measureClocks', () => {
     for (const [node, { skewMs = 0 }] of Object.entries<FakeNode>(nodes)) expectTruth(clocks.get(node), skewMs);
     expect(clocks.get('b')).toMatchObject({ source: 'exchange', errors: [] });
     expect(clocks.get('b')!.roundTripMs).toBe(2 * clocks.get('b')!.boundMs);
-    // Where the controller knows nothing of UTC no node need be asked.
+    // If the controller does not know UTC, it asks no node for it.
     expect(asked).toEqual([]);
   });
 
-  it('takes what both ends know of UTC where that is closer, and tells the round trip all the same', async () => {
+  it('measureClocks uses UTC of both ends if it has the smaller bound, and still returns the round trip', async () => {
     const node = {
       skewMs: hourMs,
       roundTripMs: 20,
@@ -102,29 +102,29 @@ describe('measureClocks', () => {
     expect(asked).toEqual([['a', ['x']]]);
   });
 
-  it('takes the exchanges where they are closer', async () => {
+  it('measureClocks uses the exchanges if they have the smaller bound', async () => {
     const { agents } = fakeAgents({ a: { skewMs: 7, sources: [chrony(7, 5000)] } });
     const clock = (await measureClocks(agents, ['a'], own([chrony(0, 5000)]))).get('a')!;
     expect(clock.source).toBe('exchange');
     expectTruth(clock, 7);
   });
 
-  it('leaves out what contradicts the exchanges', async () => {
+  it('measureClocks ignores a source that contradicts the exchanges', async () => {
     const { agents } = fakeAgents({ a: { skewMs: 7, roundTripMs: 20, sources: [chrony(5007, 0.5)] } });
     const clock = (await measureClocks(agents, ['a'], own([chrony(0, 0.5)]))).get('a')!;
     expect(clock.source).toBe('exchange');
     expectTruth(clock, 7);
-    expect(clock.errors).toEqual(['a: chrony contradicts the exchanges with the node and is left out']);
+    expect(clock.errors).toEqual(['a: chrony contradicts the exchanges with the node and is ignored']);
   });
 
-  it('does without UTC where the database holds what is no name of a server', async () => {
+  it('measureClocks does without UTC if the database has an invalid server name', async () => {
     const refusal = new VnmError('invalid-input', 'utc: ntpServers[0]: not HOST or HOST:PORT');
     const { agents } = fakeAgents({ a: { refusal } });
     const clock = (await measureClocks(agents, ['a'], own([chrony(0, 1)]))).get('a')!;
     expect(clock).toMatchObject({ source: 'exchange', errors: [`a: ${refusal.message}`] });
   });
 
-  it('does without UTC on a node that forbids to ask, and with nothing else', async () => {
+  it('measureClocks does without UTC if a node forbids reading it, but fails on other errors', async () => {
     const refusal = new VnmError('forbidden', "'utc' is not allowed");
     const { agents } = fakeAgents({ a: { refusal }, b: { refusal: new VnmError('unreachable', 'gone') } });
     const clock = (await measureClocks(agents, ['a'], own([chrony(0, 1)]))).get('a')!;
@@ -134,7 +134,7 @@ describe('measureClocks', () => {
 });
 
 describe('reportClock', () => {
-  it('tells the bound as it was and as it has grown', () => {
+  it('reportClock returns the measured bound and the grown bound', () => {
     const nowMs = systemClock.monotonicMs();
     const clock: NodeClock = {
       offsetMs: 5,

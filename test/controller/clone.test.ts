@@ -1,4 +1,4 @@
-/** A router of which only the record is left. */
+/** Cloning a router from its record. */
 import { describe, expect, it } from 'vitest';
 import { translateRecorded } from '../../src/controller/routing/translated.ts';
 import type { Route } from '../../src/model/route.ts';
@@ -24,11 +24,11 @@ const byHand = (prefix: string, nexthops: Route['nexthops']): Route => ({
 });
 
 describe('translateRecorded', () => {
-  it('is what an installation of the new instance would have, when nothing was added', () => {
+  it('translateRecorded returns the routes of a fresh installation if no route was added', () => {
     expect(translateRecorded(vn, 'a', { own, added: [] }, from, to)).toEqual({ routes: wanted, left: [] });
   });
 
-  it('has what was added, and leaves out what no new router could have', () => {
+  it('translateRecorded includes added routes, except those that no new router can have', () => {
     const good = byHand('10.65.200.0/24', over(from.links[0]!));
     const bad = byHand('10.65.201.0/24', [{ interface: 'eth9', weight: 1 }]);
     const { routes, left } = translateRecorded(vn, 'a', { own, added: [bad, good] }, from, to);

@@ -1,4 +1,7 @@
-/** Connections that outlast a command: shared, dropped when they end, and at once without a node that is known to be dead. */
+/**
+ * Connections that outlast a command are shared, are dropped when they end, and fail at once for a node that is known
+ * to be dead.
+ */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { keepConnections } from '../../src/controller/base/connections.ts';
 import type { Context } from '../../src/controller/base/context.ts';
@@ -17,7 +20,7 @@ const options: AgentOptions = { acceptNewHostKeys: false, policy };
 const target = (node: string): AgentTarget => ({ node, slice: slice.name, host, port: 22, user: 'root' });
 const dead = new VnmError('unreachable', 'b is dead');
 
-/** A connection of which only its end is of interest. */
+/** A connection that can only end. */
 interface FakeConnection extends AgentConnection {
   readonly listeners: Set<(error?: VnmError) => void>;
   end(error?: VnmError): void;
@@ -43,7 +46,7 @@ function fakeConnection(node: string): FakeConnection {
   return connection as unknown as FakeConnection;
 }
 
-/** Attempts to connect, which a test lets succeed or fail. */
+/** Attempts to connect, which a test makes succeed or fail. */
 interface Attempt {
   readonly node: string;
   readonly signal: AbortSignal;
@@ -53,7 +56,7 @@ interface Attempt {
 
 let attempts: Attempt[];
 let refused: Map<string, VnmError>;
-/** Whether attempts wait for their test. */
+/** Whether attempts wait for the test. */
 let isSlow: boolean;
 beforeEach(() => {
   attempts = [];
@@ -79,7 +82,7 @@ const pool = () => keepConnections(connectOne);
 const attempted = () => attempts.map(({ node }) => node);
 
 describe('kept connections', () => {
-  it('are made once, and again when they have ended', async () => {
+  it('a connection is made once, and again after it has ended', async () => {
     const connections = pool();
     const first = await connections.connect([target('a'), target('b')], options);
     expect(first.connections.map(({ node }) => node)).toEqual(['a', 'b']);
@@ -92,7 +95,7 @@ describe('kept connections', () => {
     expect(attempted()).toEqual(['a', 'b', 'a']);
   });
 
-  it('are attempted once for all who want one, and once more after an attempt that failed', async () => {
+  it('all callers share one attempt, and a failed attempt is followed by a new one', async () => {
     isSlow = true;
     const connections = pool();
     const both = [connections.connect([target('a')], options), connections.connect([target('a')], options)];
@@ -104,7 +107,7 @@ describe('kept connections', () => {
     expect(attempted()).toEqual(['a', 'a']);
   });
 
-  it('come about although one who wanted them waits no more', async () => {
+  it('an attempt continues after one of its callers has stopped waiting', async () => {
     isSlow = true;
     const connections = pool();
     const controller = new AbortController();
@@ -122,17 +125,17 @@ describe('kept connections', () => {
     expect(late.failures.get('a')).toMatchObject({ code: 'interrupted' });
   });
 
-  it('are others when the node is somewhere else', async () => {
+  it('a connection is replaced when the node has another address', async () => {
     const connections = pool();
     const { connections: before } = await connections.connect([target('a')], options);
     const ends: unknown[] = [];
     before[0]!.onClose((error) => ends.push(error));
     await connections.connect([{ ...target('a'), port: 2222 }], options);
     expect(attempted()).toEqual(['a', 'a']);
-    expect(ends).toMatchObject([{ code: 'unreachable', message: "node 'a' of slice 'test' is somewhere else now" }]);
+    expect(ends).toMatchObject([{ code: 'unreachable', message: "node 'a' of slice 'test' has another address now" }]);
   });
 
-  it('end at once when they are evicted, and so does an attempt', async () => {
+  it('evicting a node ends its connection, or the attempt to connect, at once', async () => {
     const connections = pool();
     const { connections: made } = await connections.connect([target('a'), target('b')], options);
     const ends: unknown[] = [];
@@ -145,7 +148,7 @@ describe('kept connections', () => {
     connections.evict(slice.name, 'b', dead);
     expect((await waiting).failures.get('b')).toBe(dead);
     expect(attempts[2]!.signal.aborted).toBe(true);
-    // It comes too late.
+    // This attempt succeeds too late.
     const late = attempts[2]!.succeed();
     late.onClose((error) => ends.push(['late', error]));
     isSlow = false;
@@ -157,25 +160,25 @@ describe('kept connections', () => {
     ]);
   });
 
-  it('are not made to a node that is marked, until it is marked back', async () => {
+  it('no connection is made to a node that is marked as unreachable until it is marked as reachable', async () => {
     const connections = pool();
     const { connections: made } = await connections.connect([target('b')], options);
     const ends: unknown[] = [];
     made[0]!.onClose((error) => ends.push(error));
-    connections.markAway(slice.name, 'b', dead);
+    connections.markUnreachable(slice.name, 'b', dead);
     expect(ends).toEqual([dead]);
-    expect(connections.away(slice.name, 'b')).toBe(dead);
+    expect(connections.markOf(slice.name, 'b')).toBe(dead);
     const marked = await connections.connect([target('a'), target('b')], options);
     expect(marked.connections.map(({ node }) => node)).toEqual(['a']);
     expect(marked.failures).toEqual(new Map([['b', dead]]));
     expect(attempted()).toEqual(['b', 'a']);
-    connections.markBack(slice.name, 'b');
-    expect(connections.away(slice.name, 'b')).toBeUndefined();
+    connections.markReachable(slice.name, 'b');
+    expect(connections.markOf(slice.name, 'b')).toBeUndefined();
     await connections.connect([target('b')], options);
     expect(attempted()).toEqual(['b', 'a', 'b']);
   });
 
-  it('are all closed in the end, and none is made any more', async () => {
+  it('closeAll closes all connections, and no new one is made', async () => {
     const connections = pool();
     const { connections: made } = await connections.connect([target('a')], options);
     const ends: unknown[] = [];
@@ -200,18 +203,18 @@ describe('a command with kept connections', () => {
     connections,
   });
 
-  it('leaves them open, and nothing of itself on them', async () => {
+  it('a command leaves shared connections open and removes its listeners from them', async () => {
     const kept = context();
     const used = await withAgents(kept, slice, ['a', 'b'], async (agents) => [agents.get('a'), agents.get('b')]);
     await withAgents(kept, slice, ['a', 'c'], async (agents) => expect(agents.get('a')).toBe(used[0]));
     expect(attempted()).toEqual(['a', 'b', 'c']);
-    // The pool's own.
+    // The listener of the pool itself.
     for (const connection of used as FakeConnection[]) expect(connection.listeners.size).toBe(1);
   });
 
-  it('finds a marked node missing at once, also when it tries again, until it is marked back', async () => {
+  it('a marked node is missing at once, also on a new attempt, until it is marked as reachable', async () => {
     const kept = context();
-    kept.connections.markAway(slice.name, 'b', dead);
+    kept.connections.markUnreachable(slice.name, 'b', dead);
     await expect(withAgents(kept, slice, ['a', 'b'], async () => {})).rejects.toBe(dead);
     await withReachable(kept, slice, ['a', 'b'], async (agents) => {
       expect([...agents.missing]).toEqual([['b', dead]]);
@@ -219,23 +222,23 @@ describe('a command with kept connections', () => {
       await agents.revive(['b']);
       expect([...agents.missing]).toEqual([['b', dead]]);
       expect(attempted()).toEqual(['a']);
-      kept.connections.markBack(slice.name, 'b');
+      kept.connections.markReachable(slice.name, 'b');
       await agents.revive(['a', 'b']);
       expect(agents.nodes()).toEqual(['a', 'b']);
       expect(attempted()).toEqual(['a', 'b']);
     });
   });
 
-  it('knows at once that a node has been marked', async () => {
+  it('a running command notices at once that a node was marked', async () => {
     const kept = context();
     await withAgents(kept, slice, ['a', 'b'], async (agents) => {
-      kept.connections.markAway(slice.name, 'b', dead);
+      kept.connections.markUnreachable(slice.name, 'b', dead);
       expect([...agents.missing]).toEqual([['b', dead]]);
       expect(agents.nodes()).toEqual(['a']);
     });
   });
 
-  it('fails for what is no absence, and leaves the others open', async () => {
+  it('a command fails for faults other than an unreachable node, and leaves the other connections open', async () => {
     const kept = context();
     const fault = new VnmError('unsupported', 'no root on b');
     refused.set('b', fault);

@@ -15,13 +15,13 @@ import { temporaryStore } from '../support/temporary-store.ts';
 
 const difference = { node: 'n1', additional: false, name: 'x', wanted: 'something', found: null } as const;
 
-it.each(['namespace', 'interface', 'route', 'rule'] as const)('a %s that is not there is damage', (kind) => {
+it.each(['namespace', 'interface', 'route', 'rule'] as const)('a missing %s is damage', (kind) => {
   expect(isMissing({ ...difference, kind })).toBe(true);
   expect(isMissing({ ...difference, kind, found: 'something else' })).toBe(false);
   expect(isMissing({ ...difference, kind, wanted: null, found: 'something more' })).toBe(false);
 });
 
-it('settings and nexthops of an earlier version are no damage, groups that are not there are', () => {
+it('settings and nexthops of an earlier version are not damage, but missing groups are', () => {
   expect(isMissing({ ...difference, kind: 'setting' })).toBe(false);
   expect(isMissing({ ...difference, kind: 'nexthop', wanted: "via 10.64.0.1 over 'pv000-0l0a'" })).toBe(false);
   expect(isMissing({ ...difference, kind: 'nexthop', wanted: 'plain group, leads to 65537' })).toBe(true);
@@ -55,7 +55,9 @@ describe('the old side of a VN next to another in its slice', () => {
   beforeEach(() => notes.splice(0));
   afterAll(remove);
 
-  /** The nodes of this VN alone are connected; each answers a dry run with these differences, and is whole afterwards. */
+  /**
+   * Only the nodes of this VN are connected; each answers a dry run with these differences, and is complete afterwards.
+   */
   function play(differences: Readonly<Record<string, readonly Difference[] | Error>>, dead?: string) {
     const repaired: string[] = [];
     const nodes = [...edgeNodes(vn), ...installed.get(vn.name)!.placement.values()];
@@ -91,50 +93,50 @@ describe('the old side of a VN next to another in its slice', () => {
     found: null,
   });
 
-  it('is refused, and repaired without the nodes that only the other VN needs', async () => {
+  it('a damaged old side is refused, and repaired without the nodes that only another VN needs', async () => {
     const { side, repaired } = play({ p1: [lost('10.67.0.2/31', 'pv-shared_0-red-a')] });
     await expect(refuseDamage(side, 'migrate shared --to final', false)).rejects.toThrow(
-      "the old side is not whole: router red-a on node 'p1' has no route to 10.67.0.2/31",
+      "the old side is incomplete: router red-a on node 'p1' has no route to 10.67.0.2/31",
     );
     expect(repaired).toEqual([]);
     await refuseDamage(side, 'migrate shared --to final', true);
     expect(repaired).toEqual(['p1']);
   });
 
-  it('is whole where an end host has no route to the rest of the subnet, which earlier versions did not give', async () => {
+  it('a missing route of an end host to the rest of the subnet, which earlier versions did not add, is not damage', async () => {
     const { side, repaired } = play({ h1: [lost('10.67.0.0/16 metric 70000')] });
     await refuseDamage(side, 'migrate shared --to final', false);
     await refuseDamage(side, 'migrate shared --to final', true);
     expect(repaired).toEqual([]);
     const { side: more } = play({ h1: [lost('10.67.0.0/16 metric 70000'), lost('10.67.0.2/31')] });
     await expect(refuseDamage(more, 'migrate shared --to final', false)).rejects.toThrow(
-      /^the old side is not whole: node 'h1' has no route to 10\.67\.0\.2\/31$/,
+      /^the old side is incomplete: node 'h1' has no route to 10\.67\.0\.2\/31$/,
     );
   });
 
-  it('is compared where one of its nodes is dead and has lost its name', async () => {
+  it('the old side is compared even if one of its nodes is dead and its host name does not resolve', async () => {
     const { side } = play({ h1: [lost('10.67.0.2/31')] }, 'p1');
     expect(await reportDamage(side)).toBe(true);
     const why = "the other end of a tunnel, node 'p1', has no known address: node 'p1' has no address";
     expect(notes).toEqual([
       ...['g1', 'p2'].map(
-        (node) => `node '${node}' was not compared with the database, so what is missing there is not known: ${why}`,
+        (node) => `node '${node}' could not be compared with the database, so what is missing there is unknown: ${why}`,
       ),
-      "the old side is not whole: node 'h1' has no route to 10.67.0.2/31",
+      "the old side is incomplete: node 'h1' has no route to 10.67.0.2/31",
     ]);
   });
 
-  it('is repaired with a note of what was missing', async () => {
+  it('repairing the old side reports what was missing', async () => {
     const { side } = play({ h1: [lost('10.67.0.2/31')] });
     await refuseDamage(side, 'migrate shared --to final', true);
-    expect(notes).toEqual(["the old side is not whole: node 'h1' has no route to 10.67.0.2/31"]);
+    expect(notes).toEqual(["the old side is incomplete: node 'h1' has no route to 10.67.0.2/31"]);
   });
 
-  it('is noted where a node could not compare, and not taken for repaired there', async () => {
+  it('a node that could not compare is reported, and not taken as repaired', async () => {
     const { side } = play({ p1: new VnmError('failed', 'no memory'), h1: [lost('10.67.0.2/31')] });
-    const unknown = "node 'p1' was not compared with the database, so what is missing there is not known: no memory";
+    const unknown = "node 'p1' could not be compared with the database, so what is missing there is unknown: no memory";
     expect(await reportDamage(side)).toBe(true);
-    expect(notes).toEqual([unknown, "the old side is not whole: node 'h1' has no route to 10.67.0.2/31"]);
+    expect(notes).toEqual([unknown, "the old side is incomplete: node 'h1' has no route to 10.67.0.2/31"]);
     const { side: onlyFailed } = play({ p1: new VnmError('failed', 'no memory') });
     await refuseDamage(onlyFailed, 'migrate shared --to final', false);
     expect(notes.slice(2)).toEqual([unknown]);

@@ -19,7 +19,7 @@ it.each([
   ['gw1', names],
   ['h1', ['root', 'vxlan', 'nexthop-groups', 'rp-filter']],
   ['n1', ['root', 'vxlan', 'nexthop-groups']],
-])('node %s is asked only for what its part needs', (node, asked) => {
+])('doctor checks node %s only for the features that its roles need', (node, asked) => {
   const slice = readSlice('slices/two-node.yaml');
   expect(featuresFor(slice, node, none).map(({ name }) => name)).toEqual(asked);
 });

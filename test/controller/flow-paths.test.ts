@@ -33,7 +33,7 @@ const both = (one: string, other: string, ms: number, lost = 0) => [
 const fresh = [...both('ga', 'gb', 11), ...both('gb', 'gc', 12), ...both('ga', 'gc', 13)];
 
 describe('measuredFlowPaths', () => {
-  it('has the medians of both instances', () => {
+  it('measuredFlowPaths uses the medians of both instances', () => {
     const old = [...both('ga', 'gb', 21, 9), ...both('gb', 'gc', 22), ...both('ga', 'gc', 23)];
     const paths = measuredFlowPaths(vn, old, fresh, 1450);
     expect(paths.map(({ source, destination, oldMs, newMs }) => [source, destination, oldMs, newMs])).toEqual([
@@ -47,7 +47,7 @@ describe('measuredFlowPaths', () => {
     expect(paths.filter(({ weight, isOldDown }) => weight === 0 || isOldDown)).toEqual([]);
   });
 
-  it('has the spread of probes that cannot be trusted', () => {
+  it('measuredFlowPaths includes the spread of probes that cannot be trusted', () => {
     const unsteady = { spreadMs: 238, isSteady: false };
     const old = [
       measured('ga', 'gb', 478, 0, unsteady),
@@ -62,7 +62,7 @@ describe('measuredFlowPaths', () => {
     ]);
   });
 
-  it('has no old path where nothing arrived over it', () => {
+  it('a measured flow has no old path if no probe arrived over it', () => {
     const old = [
       ...both('ga', 'gb', Number.NaN, 10),
       ...both('gb', 'gc', 22),
@@ -80,7 +80,7 @@ describe('measuredFlowPaths', () => {
     ]);
   });
 
-  it('is no number where the new instance carried nothing', () => {
+  it('the latency of a measured flow is NaN if no probe arrived over the new instance and none is declared', () => {
     const old = [...both('ga', 'gb', 21), ...both('gb', 'gc', 22), ...both('ga', 'gc', 23)];
     const broken = [...fresh.slice(2), ...both('ga', 'gb', Number.NaN, 10)];
     expect(measuredFlowPaths(vn, old, broken, 1450).map(({ newMs }) => newMs)).toEqual([

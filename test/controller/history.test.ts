@@ -31,11 +31,11 @@ function completed(): number {
 }
 
 describe('the history', () => {
-  it('of an empty database is empty', () => {
+  it('the history of an empty database is empty', () => {
     expect(history({ store }, undefined, 20)).toEqual([]);
   });
 
-  it('has migrations and what other commands did, the newest first', () => {
+  it('the history has migrations and the actions of other commands, newest first', () => {
     const done = completed();
     const failed = store.migrations.start(migrationStart({ from: 'final', to: 'initial', options }));
     store.migrations.phase(failed, 'clone', Date.now());
@@ -70,15 +70,15 @@ describe('the history', () => {
     );
   });
 
-  it('tells a migration that runs from one that was interrupted', () => {
+  it('the history distinguishes a running migration from an interrupted one', () => {
     const id = store.migrations.start(migrationStart({ options }));
     store.locks.acquire({ slice: 'three', vn: 'three', command: 'migrate', holder: thisProcess() }, () => false);
     expect(history({ store }, undefined, 1)).toMatchObject([{ id, outcome: 'running' }]);
   });
 });
 
-describe('one migration', () => {
-  it('has the keys that migrate answers', () => {
+describe('the details of a migration', () => {
+  it('the details of a migration have the keys of the result of migrate', () => {
     const view = migrationDetailView({ store }, completed())!;
     expect(view).toMatchObject({
       slice: 'three',
@@ -105,7 +105,7 @@ describe('one migration', () => {
     expect(migrationDetailView({ store }, 99)).toBeUndefined();
   });
 
-  it('is printed with its parts', () => {
+  it('the details of a migration are printed with their parts', () => {
     const id = completed();
     const text = migrationDetailText(store.migrations.detail(id)!, migrationDetailView({ store }, id)!);
     expect(text).toContain(`migration ${id}: VN 'three' of slice 'three' from 'initial' to 'final': completed\n`);
@@ -115,7 +115,7 @@ describe('one migration', () => {
     expect(text).toContain('3 of 200 packets lost');
   });
 
-  it('that was stopped says so, with its error on one line', () => {
+  it('a stopped migration is shown as interrupted, with its error on one line', () => {
     const id = store.migrations.start(migrationStart({ options }));
     store.migrations.finish(id, 'rolled-back', Date.now(), 'interrupted');
     expect(migrationDetailView({ store }, id)).toMatchObject({

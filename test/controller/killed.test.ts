@@ -1,6 +1,7 @@
 /**
- * The real orchestrators over nodes in memory. A controller is killed at the beginning of every phase; another one resumes or rolls back,
- * is killed itself in each of its phases, and a third ends it: then everything is old, or everything is new, and the nodes have nothing else.
+ * The real orchestrators over nodes in memory. A controller is killed at the beginning of each phase. Another one
+ * resumes or rolls back, and is itself killed in each of its phases. A third ends the migration: then everything is old
+ * or everything is new, and the nodes have nothing else.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -42,7 +43,7 @@ let files = 0;
 
 type Command = 'migrate' | 'resume' | 'rollback';
 
-/** The nodes, and what was in the database when the last controller was killed. */
+/** The nodes, and the contents of the database when the last controller was killed. */
 interface World {
   readonly slice: Slice;
   readonly testbed: MemoryTestbed;
@@ -52,7 +53,7 @@ interface World {
 interface Ran {
   readonly world: World;
   readonly phases: string[];
-  /** None where it was killed. */
+  /** Absent if it was killed. */
   readonly outcome: string | undefined;
 }
 
@@ -70,7 +71,7 @@ async function installed(): Promise<World> {
   return { slice: known, testbed, database: contentOf(path) };
 }
 
-/** Runs a command, which is killed when it begins that phase; to its end without. */
+/** Runs a command and kills it when it begins the phase; without a phase, runs it to its end. */
 async function run({ slice, testbed, database }: World, command: Command, killedIn?: string): Promise<Ran> {
   const path = fileOf(database);
   const store = openStore(path);
@@ -98,7 +99,7 @@ async function run({ slice, testbed, database }: World, command: Command, killed
   return { world: { slice, testbed, database: left }, phases, outcome };
 }
 
-/** Nothing is left but one instance, and packets get through. */
+/** Checks that only one instance is left, and that packets get through. */
 async function expectWhole({ slice, testbed, database }: World, placement: string): Promise<void> {
   const path = fileOf(database);
   const store = openStore(path);
@@ -115,7 +116,7 @@ function newFile(): string {
   return join(directory, `${files}.db`);
 }
 
-/** As it is once everything is in it that was written. */
+/** The contents of the database with everything that was written. */
 function contentOf(path: string): Buffer {
   const db = new Database(path, { readonly: true });
   const content = db.serialize();
@@ -123,7 +124,7 @@ function contentOf(path: string): Buffer {
   return content;
 }
 
-/** A file with that content. A lock in it is of a process that was killed. */
+/** Makes a database file with these contents. A lock in it belongs to a process that was killed. */
 function fileOf(database: Buffer): string {
   const path = newFile();
   writeFileSync(path, database);
@@ -133,7 +134,7 @@ function fileOf(database: Buffer): string {
   return path;
 }
 
-it('an undisturbed migration goes through its phases and is complete', async () => {
+it('an undisturbed migration goes through its phases and completes', async () => {
   const world = await installed();
   const { phases, outcome, world: after } = await run(world, 'migrate');
   expect(outcome).toBe('completed');
@@ -154,30 +155,33 @@ it('an undisturbed migration goes through its phases and is complete', async () 
 });
 
 const phases = ['set up', 'clone', 'join gateways', 'prove', 'measure', 'redirect', 'verify', 'drain', 'retire'];
-/** In which phase the command that goes on is killed, too: before the redirection, with it, or after it. */
+/** The phases in which the recovering command is killed too: before, during and after the redirection. */
 const again = { resume: ['prove', 'redirect', 'retire'], rollback: ['roll back', 'take the new instance away'] };
 
-describe.concurrent.each(phases)("killed in '%s'", (phase) => {
-  it.each(['resume', 'rollback'] as const)('%s ends it', async (command) => {
+describe.concurrent.each(phases)("a migration killed in '%s'", (phase) => {
+  it.each(['resume', 'rollback'] as const)('%s ends the migration', async (command) => {
     const world = await installed();
     const { world: killed } = await run(world, 'migrate', phase);
     await expectEnd(killed, command, phase);
     await world.testbed.end();
   });
 
-  it.each(['resume', 'rollback'] as const)('%s ends it, however often that is killed', async (command) => {
-    const world = await installed();
-    let { world: now } = await run(world, 'migrate', phase);
-    if (command === 'resume' || phase !== 'retire') {
-      for (const next of again[command]) {
-        const { world: after, outcome } = await run(now, command, next);
-        now = after;
-        if (outcome !== undefined) break;
+  it.each(['resume', 'rollback'] as const)(
+    '%s ends the migration, however often that command is killed',
+    async (command) => {
+      const world = await installed();
+      let { world: now } = await run(world, 'migrate', phase);
+      if (command === 'resume' || phase !== 'retire') {
+        for (const next of again[command]) {
+          const { world: after, outcome } = await run(now, command, next);
+          now = after;
+          if (outcome !== undefined) break;
+        }
       }
-    }
-    await expectEnd(now, command, phase);
-    await world.testbed.end();
-  });
+      await expectEnd(now, command, phase);
+      await world.testbed.end();
+    },
+  );
 });
 
 async function expectEnd(world: World, command: 'resume' | 'rollback', phase: string): Promise<void> {

@@ -1,4 +1,4 @@
-/** What of a node's inventory belongs to a VN, what is left over, and what is someone else's. */
+/** Which parts of a node's inventory belong to a VN, are left over, or belong to others. */
 import { describe, expect, it } from 'vitest';
 import { desiredBatches } from '../../src/controller/batches/desired.ts';
 import { leftOvers, leftOversOf } from '../../src/controller/batches/left-overs.ts';
@@ -38,7 +38,7 @@ const device = (name: string, more: Partial<InterfaceState> = {}): InterfaceStat
   ...more,
 });
 
-/** A node that has exactly what the operations say. */
+/** The inventory of a node after exactly these operations. */
 function inventoryOf(operations: readonly OperationInput[]): Inventory {
   const list = <T>(pick: (operation: OperationInput) => T[]) => operations.flatMap(pick);
   const inNamespace = ({ namespace }: { namespace?: string | undefined }) =>
@@ -64,11 +64,11 @@ const gateway = inventoryOf(onGateway);
 const node = inventoryOf(onRouter);
 
 describe('leftOvers', () => {
-  it('finds none where all belongs to the VN', () => {
+  it('leftOvers finds none if everything belongs to the VN', () => {
     expect(gateway.interfaces.length + gateway.nexthops.length + node.routes.length).toBeGreaterThan(5);
     expect(leftOvers(gateway, onGateway, prefix)).toEqual({ removal: [], additional: [] });
     expect(leftOvers(node, onRouter, prefix)).toEqual({ removal: [], additional: [] });
-    // Rules are for gateways and end hosts only.
+    // Only gateways and end hosts have rules.
     const reject = { prefix: '0.0.0.0/0', type: 'unreachable' as const, nexthops: [], protocol: '245' };
     for (const ruled of [
       { ...node, rules: true },
@@ -78,7 +78,7 @@ describe('leftOvers', () => {
     }
   });
 
-  it('takes everything away where nothing is needed, nothing before what uses it', () => {
+  it('leftOvers removes everything if nothing is needed, and users before what they use', () => {
     const [single, group] = [{ id: nexthops.first }, { id: nexthops.last, group: [nexthops.first] }];
     const inventory: Inventory = {
       namespaces: ['pv-two_1-x'],
@@ -108,7 +108,7 @@ describe('leftOvers', () => {
     });
   });
 
-  it('takes a marked interface out of a router that stays, and leaves one that is not marked', () => {
+  it('leftOvers removes an interface with the slice prefix from a needed router, and leaves others', () => {
     const strays = [
       device(`${prefix}9l0a`, { namespace: router }),
       device('mine', { namespace: router, kind: 'dummy' }),
@@ -120,7 +120,7 @@ describe('leftOvers', () => {
     });
   });
 
-  it('takes gates away', () => {
+  it('leftOvers removes gates', () => {
     const access = gateway.interfaces.find(({ name }) => name.endsWith('g'))!.name;
     const gate = device(`${access}.ifb`, { kind: 'ifb', gate: { interface: access, closed: true } });
     const inventory = { ...gateway, interfaces: [...gateway.interfaces, gate] };
@@ -130,7 +130,7 @@ describe('leftOvers', () => {
     expect(leftOversOf(found, onRouter)).toEqual({ removal: [], additional: [] });
   });
 
-  it('leaves what others made, and says so', () => {
+  it('leftOvers leaves what others made, and lists it', () => {
     const routes: Inventory['routes'] = [
       { prefix: '10.64.200.0/24', type: 'blackhole', nexthops: [], protocol: 'boot', namespace: router },
       // Behind the VN's own entry for the same prefix.

@@ -17,7 +17,7 @@ describe('a lock', () => {
     remove();
   });
 
-  it('that a busy database keeps is let go as soon as that is possible', async () => {
+  it('a lock that a busy database cannot release is released as soon as possible', async () => {
     let busy = 2;
     const release = (id: number) => {
       busy -= 1;
@@ -42,19 +42,19 @@ describe('a lock', () => {
 describe('a holder', () => {
   const here = thisProcess();
 
-  it('lives while its process does', () => {
+  it('a holder is dead when its process has ended', () => {
     expect(here).toMatchObject({ host: hostname(), pid: process.pid });
     expect(isDead(here)).toBe(false);
     expect(isDead({ ...here, processStart: '1' })).toBe(true);
     expect(isDead({ ...here, pid: 2 ** 22 + 1 })).toBe(true);
   });
 
-  it.runIf(here.boot !== '')('of another boot is dead, whatever its machine is called', () => {
+  it.runIf(here.boot !== '')('a holder of another boot is dead, whatever its host name', () => {
     const boot = '00000000-0000-4000-8000-000000000000';
     expect(isDead({ ...here, boot })).toBe(true);
     expect(isDead({ ...here, boot, host: 'elsewhere' })).toBe(true);
   });
 
-  it('under another host name in the same boot cannot be asked, and is taken to live', () =>
+  it('a holder with another host name in the same boot cannot be checked and counts as running', () =>
     expect(isDead({ ...here, host: 'elsewhere', pid: 2 ** 22 + 1 })).toBe(false));
 });

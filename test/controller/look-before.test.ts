@@ -1,6 +1,8 @@
-/** How pairs of end hosts are seen before a migration, and what they have to be afterwards; end hosts are only played. */
+/**
+ * How pairs of end hosts are proven before a migration, and what is required of them after it; end hosts are simulated.
+ */
 import { expect, it } from 'vitest';
-import { lookBefore, proveEndHosts } from '../../src/controller/migration/proof.ts';
+import { proveBefore, proveEndHosts } from '../../src/controller/migration/proof.ts';
 import type { Run } from '../../src/controller/migration/types.ts';
 import type { Agents } from '../../src/controller/nodes/agents.ts';
 import { VnmError } from '../../src/model/errors.ts';
@@ -16,12 +18,12 @@ const instance = planInstance(slice, vn, vn.placements.get('initial')!, 0);
 const nameOf = new Map(planVn(slice, vn).access.map(({ endHost, hostEnd }) => [hostEnd.address, endHost]));
 
 /**
- * What gets through between two end hosts: packets of all sizes, small ones, an echo alone, or nothing. `limited`: all, but the node's
- * policy allows no test traffic of full size.
+ * What gets through between two end hosts: packets of all sizes, small ones, only an echo, or nothing. `limited`:
+ * everything, but the node's policy allows no test traffic of full size.
  */
 type Through = 'all' | 'limited' | 'small' | 'echo' | 'nothing';
 
-/** `carried`: by `from>to`, `all` without it. `away`: nodes that cannot be reached by SSH. */
+/** `carried`: by `from>to`; default `all`. `away`: nodes that are unreachable over SSH. */
 function play(carried: Record<string, Through>, away: readonly string[] = []) {
   const notes: string[] = [];
   const streams = new Map<string, number>();
@@ -61,40 +63,40 @@ function play(carried: Record<string, Through>, away: readonly string[] = []) {
 
 const pair = (text: string) => ({ from: text.slice(0, 2), to: text.slice(3) });
 
-it('the look distinguishes pairs that reach each other by packets, by an echo alone, with small packets, and not', () =>
+it('proveBefore distinguishes pairs that reach each other by packets, only by an echo, only with small packets, or not', () =>
   inPlayedTime(async () => {
     const { run, notes } = play({ 'ea>eb': 'echo', 'eb>ea': 'small', 'ea>ec': 'nothing' });
-    expect(await lookBefore(run)).toEqual({
+    expect(await proveBefore(run)).toEqual({
       unproven: [pair('ea>ec')],
       byEcho: [pair('ea>eb')],
       narrow: [pair('eb>ea')],
     });
     expect(notes).toEqual([
-      'not seen to reach each other before, so not a condition afterwards: ea to ec',
-      'packets of 1500 bytes, which the VN has, were lost before, so not a condition afterwards: eb to ea',
+      'did not reach each other before the migration, so not required after it: ea to ec',
+      "packets of the VN's full size (1500 bytes) were lost before the migration, so not required after it: eb to ea",
     ]);
   }));
 
-it('a policy that allows little test traffic is no obstacle', () =>
+it('a policy that allows little test traffic does not make a proof fail', () =>
   inPlayedTime(async () => {
     const limited = { 'ea>eb': 'limited', 'eb>ea': 'limited' } as const;
-    const yardstick = await lookBefore(play({}).run);
-    expect(await lookBefore(play(limited).run)).toEqual(yardstick);
-    expect(await proveEndHosts(play(limited).run, instance, yardstick)).toEqual({ excused: [], failed: [] });
+    const baseline = await proveBefore(play({}).run);
+    expect(await proveBefore(play(limited).run)).toEqual(baseline);
+    expect(await proveEndHosts(play(limited).run, instance, baseline)).toEqual({ excused: [], failed: [] });
   }));
 
-it('pairs that need a router whose node is unreachable are looked at, and excused only where nothing arrives', () =>
+it('pairs that need a router on an unreachable node are tried, and excused only if nothing arrives', () =>
   inPlayedTime(async () => {
     const dead = { 'ea>eb': 'nothing', 'eb>ea': 'nothing' } as const;
-    expect((await lookBefore(play(dead, ['p1']).run)).unproven).toEqual([pair('ea>eb'), pair('eb>ea')]);
-    expect(await lookBefore(play({}, ['p1']).run)).toEqual({ unproven: [], byEcho: [], narrow: undefined });
+    expect((await proveBefore(play(dead, ['p1']).run)).unproven).toEqual([pair('ea>eb'), pair('eb>ea')]);
+    expect(await proveBefore(play({}, ['p1']).run)).toEqual({ unproven: [], byEcho: [], narrow: undefined });
   }));
 
-it('afterwards each pair has to be what it was', () =>
+it('after a migration each pair must reach as much as before', () =>
   inPlayedTime(async () => {
     const prove = async (now: Record<string, Through>, before: Record<string, Through>) => {
-      const yardstick = await lookBefore(play(before).run);
-      const { excused, failed } = await proveEndHosts(play(now).run, instance, yardstick, { locate: false });
+      const baseline = await proveBefore(play(before).run);
+      const { excused, failed } = await proveEndHosts(play(now).run, instance, baseline, { locate: false });
       const names = (pairs: readonly { from: string; to: string }[]) => pairs.map(({ from, to }) => `${from}>${to}`);
       return { excused: names(excused), failed: names(failed) };
     };

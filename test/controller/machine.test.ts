@@ -1,6 +1,7 @@
 /**
- * A controller may be killed at any moment, again and again: whatever `resume` and `rollback` then do, no gateway ever leads into an
- * instance that is down, and in the end all is old or all is new. Nodes are played, action by action; what decides is the machine.
+ * A controller may be killed at any moment, again and again. Whatever `resume` and `rollback` then do, no gateway ever
+ * sends into an instance that is down, and in the end everything is old or everything is new. Nodes are simulated,
+ * action by action; the machine decides.
  */
 import { describe, expect, it } from 'vitest';
 import { type PhaseName, stageOf } from '../../src/controller/base/phase.ts';
@@ -13,7 +14,7 @@ interface World {
   readonly outcome: string | undefined;
   readonly oldUp: boolean;
   readonly newUp: boolean;
-  /** Where each gateway sends. */
+  /** The instance that each gateway sends into. */
   readonly gateways: readonly ('old' | 'new')[];
 }
 
@@ -22,7 +23,7 @@ type Action = Partial<World>;
 const start: World = { phase: 'add nodes', outcome: undefined, oldUp: true, newUp: false, gateways: ['old', 'old'] };
 const begin = (...phases: PhaseName[]): Action[] => phases.map((phase) => ({ phase }));
 
-/** What a step does, in this order; the journal comes first. */
+/** The actions of each step in order; the journal comes first. */
 function actionsOf(step: Step, { phase }: World): Action[] {
   switch (step) {
     case 'prepare':
@@ -48,7 +49,10 @@ function expectSound({ gateways, oldUp, newUp }: World, told: string): void {
   for (const gateway of gateways) expect(gateway === 'old' ? oldUp : newUp, told).toBe(true);
 }
 
-/** All worlds in which a command may leave this one: killed after each action, and ended, where up to `failures` steps fail. */
+/**
+ * All worlds in which a command may leave this one: killed after each action, or ended with up to `failures` failed
+ * steps.
+ */
 function run(world: World, first: Step, failures: number, told: string, left: Map<string, World>): void {
   let now = world;
   const actions = actionsOf(first, world);
@@ -64,7 +68,7 @@ function run(world: World, first: Step, failures: number, told: string, left: Ma
   };
   for (const action of actions) {
     see(now);
-    // What begins the redirection is the last of `prepare`: that it failed means that it has not begun.
+    // The last action of `prepare` begins the redirection: if `prepare` failed, it has not begun.
     if (failures > 0) go('failed', now, failures - 1);
     now = { ...now, ...action };
   }
@@ -78,16 +82,16 @@ const isOver = ({ outcome }: World) => outcome === 'completed' || outcome === 'r
 function recover(world: World, command: 'resume' | 'rollback', failures: number, left: Map<string, World>): void {
   const stage = stageIn(world.phase);
   if (command === 'rollback' && stage === 'retiring') {
-    expect(() => undoFrom(stage)).toThrow('is being taken down already');
+    expect(() => undoFrom(stage)).toThrow('is already being taken down');
     return;
   }
   const first = command === 'resume' ? resumeFrom(stage) : undoFrom(stage);
-  // Before it prepares again, `resume` clears what there is of the new instance.
+  // Before it prepares again, `resume` removes what exists of the new instance.
   const at = first === 'prepare' ? { ...world, newUp: false } : world;
   run({ ...at, outcome: undefined }, first, failures, `${command} in '${world.phase}':`, left);
 }
 
-describe('however often a migration is killed, and resumed or rolled back', () => {
+describe('a migration that is killed and resumed or rolled back any number of times', () => {
   const reached = new Map<string, World>();
   run(start, 'prepare', 2, 'migrate:', reached);
   for (let before = 0; before < reached.size; ) {
@@ -98,13 +102,13 @@ describe('however often a migration is killed, and resumed or rolled back', () =
   }
   const worlds = [...reached.values()];
 
-  it('no gateway leads into an instance that is down', () => {
-    // Asserted in every world on the way; here that they were more than a handful, in all stages.
+  it('no gateway sends into an instance that is down', () => {
+    // Asserted in every world on the way; here only that there were many worlds, in all stages.
     expect(worlds.length).toBeGreaterThan(50);
     expect(new Set(worlds.map(({ phase }) => stageIn(phase)))).toEqual(new Set(['before', 'redirecting', 'retiring']));
   });
 
-  it('it ends wholly on the new instance, or wholly on the old one', () => {
+  it('the migration ends wholly on the new instance, or wholly on the old one', () => {
     for (const { outcome, gateways, oldUp, newUp } of worlds.filter(isOver)) {
       expect({ gateways, oldUp, newUp }).toEqual(
         outcome === 'completed'
@@ -114,7 +118,7 @@ describe('however often a migration is killed, and resumed or rolled back', () =
     }
   });
 
-  it.each(['resume', 'rollback'] as const)('an undisturbed %s ends it', (command) => {
+  it.each(['resume', 'rollback'] as const)('an undisturbed %s ends the migration', (command) => {
     for (const world of worlds.filter((one) => !isOver(one))) {
       const left = new Map<string, World>();
       recover(world, command, 0, left);

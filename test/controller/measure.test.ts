@@ -9,7 +9,7 @@ describe('probedPairs', () => {
   const vn = readSlice(gallery('three-node')).vns[0]!;
   const flow = (from: string, to: string) => ({ from, to, rateBps: 1e6, priority: 1 });
 
-  it('has each pair of gateways once, whichever way flows go', () => {
+  it('probedPairs returns each pair of gateways once, whatever the direction of flows', () => {
     expect(probedPairs(vn)).toEqual([
       ['ga', 'gb'],
       ['gb', 'gc'],
@@ -19,14 +19,14 @@ describe('probedPairs', () => {
     expect(probedPairs(one)).toEqual([['ga', 'gc']]);
   });
 
-  it('leaves out what stays at one gateway', () => {
+  it('probedPairs leaves out flows that stay at one gateway', () => {
     const endHosts = vn.endHosts.map((endHost) => ({ ...endHost, gateway: 'ga' }));
     expect(probedPairs({ ...vn, endHosts })).toEqual([]);
   });
 });
 
 describe('probeUntilSteady', () => {
-  /** Probes over 240 ms each way; those to `b` are late by `lateMs`. */
+  /** Probes of a path of 240 ms each way; those to `b` are late by `lateMs`. */
   const both = (lateMs: number): [ProbedPath, ProbedPath] => {
     const path = (from: string, to: string, late: number): ProbedPath => {
       const delayMs = { min: 240, median: 240 + late, p99: 240 + 2 * late, max: 240 + 2 * late };
@@ -35,7 +35,7 @@ describe('probeUntilSteady', () => {
     return [path('a', 'b', lateMs), path('b', 'a', 1)];
   };
 
-  /** What it measures when one round after the other is late by so much, and how many rounds it took. */
+  /** What is measured when the rounds are late by these times, and how many rounds it took. */
   async function measured(most: number, ...lateMs: number[]) {
     let rounds = 0;
     const [there, back] = await probeUntilSteady(most, async (round) => {
@@ -45,11 +45,11 @@ describe('probeUntilSteady', () => {
     return { rounds, there, back };
   }
 
-  it('is over after one round that can be trusted', async () => {
+  it('probing ends after one round that can be trusted', async () => {
     expect(await measured(4, 1)).toMatchObject({ rounds: 1, there: { medianMs: 241, isSteady: true } });
   });
 
-  it('goes on while the probes of either way are late, and takes what is stable', async () => {
+  it('probing continues while the probes of either direction are late, and uses the stable rounds', async () => {
     const { rounds, there, back } = await measured(4, 238, 150, 2);
     expect({ rounds, there, back }).toMatchObject({
       rounds: 3,
@@ -58,7 +58,7 @@ describe('probeUntilSteady', () => {
     });
   });
 
-  it('ends with what it has, and says that it cannot be trusted', async () => {
+  it('probing ends after the last round with a result that is marked as not steady', async () => {
     const { rounds, there } = await measured(4, 238, 200, 150, 180);
     expect({ rounds, there }).toMatchObject({ rounds: 4, there: { medianMs: 390, spreadMs: 150, isSteady: false } });
   });

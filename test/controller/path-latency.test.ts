@@ -2,7 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { latencyBasis, type ProbedPath, pathLatency, steadiestRound } from '../../src/controller/probe/path-latency.ts';
 
-/** Probes over paths of `latencyMs`, where the clocks of the two nodes differ by `skewMs` and are known to be `estimatedMs` apart. */
+/**
+ * Probes over paths of `latencyMs`, where the clocks of the two nodes differ by `skewMs` and are known to be
+ * `estimatedMs` apart.
+ */
 function probed(
   from: string,
   to: string,
@@ -35,13 +38,13 @@ describe('latencyBasis', () => {
     ['one-way', 2.01, 4.02],
     ['one-way', 20, 40],
     ['half-round-trip', 20.1, 40],
-  ] as const)('%s with clocks within %d ms and half a round trip of %d ms', (basis, boundMs, halfMs) => {
+  ] as const)('the basis is %s with clocks within %d ms and half a round trip of %d ms', (basis, boundMs, halfMs) => {
     expect(latencyBasis(boundMs, halfMs)).toBe(basis);
   });
 });
 
 describe('pathLatency', () => {
-  it('takes the clocks out of one way', () => {
+  it('pathLatency removes the clock offsets from the one-way latency', () => {
     const { there, back } = pair(40, 60, 3_600_000, 0.25, 1);
     expect(pathLatency(there, back)).toEqual({
       from: 'a',
@@ -59,12 +62,17 @@ describe('pathLatency', () => {
     });
   });
 
-  it.each([-3_600_000, -700, 700, 3_600_000])('refuses what a clock that was set by %d ms has made', (stepMs) => {
-    const { there, back } = pair(40, 60, 0, stepMs, 1);
-    expect(() => pathLatency(there, back)).toThrow('the clock of gateway a or b was set while latencies were measured');
-  });
+  it.each([-3_600_000, -700, 700, 3_600_000])(
+    'pathLatency refuses probes during which a clock was set by %d ms',
+    (stepMs) => {
+      const { there, back } = pair(40, 60, 0, stepMs, 1);
+      expect(() => pathLatency(there, back)).toThrow(
+        'the clock of gateway a or b was set while latencies were measured',
+      );
+    },
+  );
 
-  it('reports half the round trip where the clocks are too uncertain, and keeps one way for schedules', () => {
+  it('pathLatency reports half the round trip if the clocks are too uncertain, and keeps one-way values for schedules', () => {
     const { there, back } = pair(40, 60, -3_600_000, 30, 30);
     expect(pathLatency(there, back)).toMatchObject({
       minMs: 9,
@@ -73,25 +81,25 @@ describe('pathLatency', () => {
       basis: 'half-round-trip',
       reportedMs: { min: 49, median: 50 },
     });
-    // A path may seem to take less than no time; a schedule must see it so.
+    // A latency may appear negative; schedules must get it unchanged.
     expect(pathLatency(back, there)).toMatchObject({ medianMs: 90, reportedMs: { median: 50 } });
   });
 
-  it('reports what is one way where nothing came back', () => {
+  it('pathLatency reports the one-way latency if no probe came back', () => {
     const { there, back } = pair(40, 60, 0, 30, 30);
     const silent = { ...back, report: { received: 0, dropped: 0 } };
     expect(pathLatency(there, silent)).toMatchObject({ basis: 'one-way', reportedMs: { median: 10 } });
     expect(pathLatency(silent, there)).toMatchObject({ basis: 'one-way', lost: 50, medianMs: Number.NaN });
   });
 
-  it('does not count probes as lost that the receiving socket had no room for', () => {
+  it('pathLatency does not count probes that the receiving socket dropped as lost', () => {
     const { there, back } = pair(40, 60, 0, 0, 1);
     const report = { ...there.report, received: 40, dropped: 7 };
     expect(pathLatency({ ...there, report }, back)).toMatchObject({ probes: 50, lost: 3 });
     expect(pathLatency({ ...there, report: { ...report, dropped: 99 } }, back)).toMatchObject({ lost: 0 });
   });
 
-  it('is off by no more than the bound one way, and by half the difference of the ways in half the round trip', () => {
+  it('the error is at most the bound one way, and half the difference of the directions for half the round trip', () => {
     const ms = fc.double({ min: 0, max: 1000, noNaN: true });
     const skew = fc.double({ min: -1e7, max: 1e7, noNaN: true });
     fc.assert(
@@ -113,7 +121,7 @@ describe('pathLatency', () => {
   });
 });
 
-/** A round of probes over a path of 240 ms of which half are late by up to `lateMs`, with a clock that differs by an hour. */
+/** A round of probes over a path of 240 ms. Half of them are late by up to `lateMs`; the clocks differ by an hour. */
 function round(lateMs: number, shortestMs = 240): ProbedPath {
   const min = shortestMs + 3_600_000;
   const delayMs = { min, median: 240 + 3_600_000 + lateMs, p99: 240 + 3_600_000 + 3 * lateMs, max: min + 5 * lateMs };
@@ -137,11 +145,11 @@ describe('a path whose probes spread', () => {
     [12, true],
     [12.5, false],
     [238, false],
-  ])('by %d ms of 240 is trusted: %s', (lateMs, isSteady) => {
+  ])('a spread of %d ms of 240 ms is steady: %s', (lateMs, isSteady) => {
     expect(pathLatency(round(lateMs), back)).toMatchObject({ medianMs: 240 + lateMs, spreadMs: lateMs, isSteady });
   });
 
-  it('by less than 5 ms is always trusted, and so is one over which nothing arrived', () => {
+  it('a path with a spread of at most 5 ms is always steady, and so is one over which nothing arrived', () => {
     const near = (lateMs: number) => {
       const path = { ...round(lateMs), correctionMs: -3_600_000 - 239 };
       const nearBack = { ...back, correctionMs: back.correctionMs - 239 };
@@ -152,7 +160,7 @@ describe('a path whose probes spread', () => {
     expect(pathLatency({ ...round(1), report: { received: 0, dropped: 0 } }, back)).toMatchObject({ isSteady: true });
   });
 
-  it('is what its steadiest round says, against the shortest of all probes', () => {
+  it('steadiestRound takes the round with the smallest median, and the minimum of all probes', () => {
     const path = steadiestRound([round(238, 300), round(2, 240), round(100, 239)]);
     expect(pathLatency(path, back)).toMatchObject({
       minMs: 239,

@@ -1,4 +1,4 @@
-/** Which stage a phase is in decides whether an instance may be taken down. */
+/** The stage of a phase decides whether an instance may be taken down. */
 import { expect, it } from 'vitest';
 import { methodOf, stageOf } from '../../src/controller/base/phase.ts';
 import { describeUnfinished } from '../../src/controller/base/unfinished.ts';
@@ -12,14 +12,16 @@ it.each([
   ['roll back', 'redirecting'],
   ['take the new instance away', 'before'],
   ['retire', 'retiring'],
-])("'%s' is in the stage '%s'", (phase, stage) => expect(stageOf({ state: phase, options: '{}' })).toBe(stage));
+])("the phase '%s' is in the stage '%s'", (phase, stage) =>
+  expect(stageOf({ state: phase, options: '{}' })).toBe(stage),
+);
 
-it.each(['flip', 'completed', '', 'toString'])("a phase '%s' that is not known is refused", (phase) => {
+it.each(['flip', 'completed', '', 'toString'])("the unknown phase '%s' is refused", (phase) => {
   expect(() => stageOf({ state: phase, options: '{}' })).toThrow(
     expect.objectContaining({
       code: 'unsupported',
-      message: `the migration is in the phase '${phase}', which this program does not know`,
-      hint: 'use the version of the program that began it',
+      message: `the migration has the unknown phase '${phase}'`,
+      hint: 'use the version of the program that started it',
     }),
   );
   const record = {
@@ -31,20 +33,20 @@ it.each(['flip', 'completed', '', 'toString'])("a phase '%s' that is not known i
     options: '{}',
   } as MigrationRecord;
   expect(describeUnfinished(record)).toBe(
-    `the migration of VN 'two' of slice 'two' from 'initial' to 'final' was interrupted (${phase}): this program does not know that phase`,
+    `the migration of VN 'two' of slice 'two' from 'initial' to 'final' was interrupted (${phase}): this version does not know that phase`,
   );
 });
 
-it('a method that is not known is refused, as it is, whatever the phase', () => {
+it('an unknown method is refused, whatever the phase', () => {
   const begun = { state: 'redirect', options: '{"method":"teleport"}' };
   expect(() => stageOf(begun)).toThrow(
     expect.objectContaining({
       code: 'unsupported',
-      message: "the migration is by the method 'teleport', which this program does not know",
+      message: "the migration has the unknown method 'teleport'",
     }),
   );
 });
 
-it('a migration of an earlier version is by the method that there was', () => {
+it('a migration of an earlier version has the method of that version', () => {
   expect(methodOf({ options: '{"schedule":"optimal"}' })).toBe('instance');
 });

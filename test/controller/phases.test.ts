@@ -1,7 +1,7 @@
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import type { Context, Progress } from '../../src/controller/base/context.ts';
-import { startPhases, tellStart } from '../../src/controller/migration/phases.ts';
+import { recordStart, startPhases } from '../../src/controller/migration/phases.ts';
 import { sliceStatus } from '../../src/controller/status.ts';
 import { readSlice } from '../../src/slicefile/index.ts';
 import { asDatabaseError } from '../../src/store/database-error.ts';
@@ -19,10 +19,10 @@ beforeEach(() => {
 });
 afterEach(() => remove());
 
-it('events tell of the begin and of each phase of a migration', () => {
+it('a migration adds an event for its begin and for each phase', () => {
   store.slices.save(readSlice(gallery('three-node')));
   const id = store.migrations.start(migrationStart());
-  tellStart(context, id);
+  recordStart(context, id);
   const phases = startPhases(context, id);
   for (const name of ['set up', 'clone'] as const) phases.begin(name);
   const detail = { migration: id, vn: 'three' };
@@ -36,7 +36,7 @@ it('events tell of the begin and of each phase of a migration', () => {
   expect(events.map(({ kind }) => kind)).toEqual(['migration-started']);
 });
 
-it('a trial, which is not recorded, leaves no events', () => {
+it('a trial, which is not recorded, adds no events', () => {
   startPhases(context).begin('set up');
   expect(store.events.lastId()).toBe(0);
 });
@@ -44,7 +44,7 @@ it('a trial, which is not recorded, leaves no events', () => {
 it.each([
   ['SQLITE_FULL', 'the disk is full'],
   ['SQLITE_BUSY', 'another process has locked it'],
-])('what cannot be recorded (%s) stops only what begins another stage', (code, what) => {
+])('a phase that cannot be recorded (%s) stops the migration only if it begins another stage', (code, what) => {
   store.slices.save(readSlice(gallery('three-node')));
   const id = store.migrations.start(migrationStart());
   const notes: string[] = [];

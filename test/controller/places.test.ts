@@ -7,16 +7,16 @@ const place = (host: string, address?: string) => ({
 });
 
 describe('findAddress', () => {
-  it('says that a host with IPv6 alone needs an address for tunnels', async () => {
+  it('a host with only IPv6 needs an address for tunnels', async () => {
     const { address } = await findAddress(place('::1'));
     expect(address).toMatchObject({
       code: 'unreachable',
-      message: "node 'n1': no IPv4 address for '::1', only IPv6, which SSH goes over and tunnels do not",
-      hint: "give the node an 'address' in the slice file: an IPv4 address where the other nodes reach it",
+      message: "node 'n1': no IPv4 address for '::1'; it has only IPv6, which works for SSH but not for tunnels",
+      hint: "give the node an 'address' in the slice file: the IPv4 address where the other nodes reach it",
     });
   });
 
-  it('takes the address that the node has for tunnels', async () => {
+  it('findAddress uses the tunnel address of the node', async () => {
     expect(await findAddress(place('::1', '192.0.2.7'))).toEqual({ node: 'n1', address: '192.0.2.7' });
   });
 });

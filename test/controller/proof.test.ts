@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
-import { optionsOf, yardstickOf } from '../../src/controller/migration/journal.ts';
+import { baselineOf, optionsOf } from '../../src/controller/migration/journal.ts';
 import { asBefore, carriesMore } from '../../src/controller/migration/proof.ts';
 import type { MigrationRecord } from '../../src/store/migrations.ts';
 import { temporaryStore } from '../support/temporary-store.ts';
 
-/** `+`: by packets, `e`: by an echo alone, `-`: not. */
+/** `+`: by packets, `e`: only by an echo, `-`: not. */
 const reached = (text: string) =>
   [...text].map((letter) => ({
     reachable: letter !== '-',
@@ -17,7 +17,7 @@ test.each([
   ['++', '++', false],
   ['--', '--', false],
   ['+-', '++', false],
-  // It has won one pair and lost another, so there is no going on with it.
+  // It has gained one pair and lost another, so it is not better.
   ['+-', '-+', false],
   ['', '', false],
   ['+', 'e', true],
@@ -35,26 +35,31 @@ const narrow = { ...pair, lostBytes: 1500, carriesBytes: 1354, stopsAt: 'between
 const other = { from: 'e2', to: 'e1' };
 
 test.each([
-  ['by packets is as before', pair, { byEcho: [] }, true],
-  ['by an echo alone is less than packets', echoed, { byEcho: [other] }, false],
-  ['by an echo alone is as before where it was no more', echoed, { byEcho: [{ from: 'e1', to: 'e2' }] }, true],
-  ['by an echo alone is enough where an earlier version did not write down how it was seen', echoed, {}, true],
-  ['without packets of full size is less', narrow, { byEcho: [] }, false],
-  ['not at all is less', { ...pair, reachable: false }, { byEcho: [pair] }, false],
-])('a pair that is seen %s', (_, seen, before, reachable) => {
+  ['by packets reaches as much as before', pair, { byEcho: [] }, true],
+  ['only by an echo reaches less than by packets', echoed, { byEcho: [other] }, false],
+  [
+    'only by an echo reaches as much as before if it was only an echo',
+    echoed,
+    { byEcho: [{ from: 'e1', to: 'e2' }] },
+    true,
+  ],
+  ['only by an echo reaches enough if an earlier version did not record how it was proven', echoed, {}, true],
+  ['without packets of full size reaches less', narrow, { byEcho: [] }, false],
+  ['not at all reaches less', { ...pair, reachable: false }, { byEcho: [pair] }, false],
+])('a pair that is proven %s', (_, seen, before, reachable) => {
   expect(asBefore(seen, { unproven: [], ...before })).toMatchObject({ from: 'e1', to: 'e2', reachable });
 });
 
-test('a pair that reaches less than before says where it stops', () => {
+test('a pair that reaches less than before has the place where its packets stop', () => {
   expect(asBefore(echoed, { unproven: [], byEcho: [] }).stopsAt).toBe(
-    'before e2 receives it, though e2 answers echo requests: a firewall, most likely',
+    'before e2, which still answers echo requests: probably at a firewall',
   );
   expect(asBefore(narrow, { unproven: [] }).stopsAt).toBe(
     'between gateway g1 and router a on n3 with packets of 1500 bytes (1354 bytes get through)',
   );
 });
 
-test('the journal keeps how the pairs were seen next to the options, and reads that of earlier versions', () => {
+test('the journal keeps the baseline of the pairs with the options, and reads records of earlier versions', () => {
   const options = {
     control: 'gateway',
     schedule: 'optimal',
@@ -70,15 +75,15 @@ test('the journal keeps how the pairs were seen next to the options, and reads t
     options: JSON.stringify({ to: 'final', ...options }),
     oldInstance: 1,
   });
-  expect(yardstickOf(store.migrations.find(id)!)).toEqual({ unproven: [] });
-  const yardstick = { unproven: [other], byEcho: [{ from: 'e1', to: 'e2' }], narrow: [] };
-  store.migrations.progress(id, { yardstick });
+  expect(baselineOf(store.migrations.find(id)!)).toEqual({ unproven: [] });
+  const baseline = { unproven: [other], byEcho: [{ from: 'e1', to: 'e2' }], narrow: [] };
+  store.migrations.progress(id, { baseline });
   store.migrations.progress(id, { drainMs: 10 });
   const record = store.migrations.find(id)!;
-  expect(yardstickOf(record)).toEqual(yardstick);
+  expect(baselineOf(record)).toEqual(baseline);
   expect(optionsOf(record)).toEqual({ ...options, method: 'instance' });
   expect(record.drainMs).toBe(10);
   const earlier: Pick<MigrationRecord, 'options'> = { options: JSON.stringify({ ...options, unproven: [other] }) };
-  expect(yardstickOf(earlier)).toEqual({ unproven: [other] });
+  expect(baselineOf(earlier)).toEqual({ unproven: [other] });
   remove();
 });

@@ -1,4 +1,4 @@
-/** What a migration says of the sizes that its new instance carries, next to the old one. */
+/** How a migration compares the packet sizes that its new and old instances carry. */
 import { describe, expect, it } from 'vitest';
 import { narrowedWay, proveSizes } from '../../src/controller/migration/prove-sizes.ts';
 import type { Run } from '../../src/controller/migration/types.ts';
@@ -8,30 +8,35 @@ import { readSlice } from '../../src/slicefile/index.ts';
 import type { ParamsInput } from '../../src/vsys/messages.ts';
 import { gallery } from '../support/slices.ts';
 
-/** A triangle of routers with a gateway at each: links a-b, b-c, a-c, then those of the gateways ga, gb, gc. */
+/** A triangle of routers, each with a gateway: links a-b, b-c, a-c, then those of the gateways ga, gb, gc. */
 const slice = readSlice(gallery('three-node'));
 const vn = slice.vns[0]!;
 const [ab, bc, ac, ofA] = [0, 1, 2, 3] as const;
 const sizes = (entries: Record<number, number> = {}) =>
   new Map(Object.entries(entries).map(([link, bytes]) => [Number(link), bytes]));
 
-describe('a way between gateways', () => {
+describe('narrowedWay', () => {
   it.each([
-    ['is as before where the same link is as narrow', { [ab]: 1400 }, { [ab]: 1400 }, undefined],
-    ['is as before where another link of it was as narrow', { [ofA]: 1400 }, { [ofA]: 1400, [ab]: 1400 }, undefined],
-    ['is wider', { [ab]: 1400 }, {}, undefined],
-    ['has got narrow', {}, { [ab]: 1400 }, { name: 'between gateways ga and gb', before: 1500, after: 1400 }],
+    ['has the same size if the same link is equally narrow', { [ab]: 1400 }, { [ab]: 1400 }, undefined],
     [
-      'has got narrow, though another that was narrower has got wide',
+      'has the same size if another of its links was equally narrow',
+      { [ofA]: 1400 },
+      { [ofA]: 1400, [ab]: 1400 },
+      undefined,
+    ],
+    ['has become wider', { [ab]: 1400 }, {}, undefined],
+    ['has become narrower', {}, { [ab]: 1400 }, { name: 'between gateways ga and gb', before: 1500, after: 1400 }],
+    [
+      'has become narrower, although another has become wider',
       { [bc]: 1300 },
       { [ac]: 1400 },
       { name: 'between gateways ga and gc', before: 1500, after: 1400 },
     ],
-  ])('%s', (_, before, after, expected) => {
+  ])('narrowedWay finds whether a path %s', (_, before, after, expected) => {
     expect(narrowedWay(vn, sizes(before), sizes(after), 1500)).toEqual(expected);
   });
 
-  it('is not all: a link that no way takes counts by itself', () => {
+  it('narrowedWay also finds a link that is on no path', () => {
     const costly = { ...vn, links: vn.links.map((link, index) => ({ ...link, cost: index === ac ? 9 : 1 })) };
     expect(narrowedWay(costly, sizes(), sizes({ [ac]: 1400 }), 1500)).toEqual({
       name: 'between routers a and c',
@@ -46,7 +51,7 @@ describe('before the redirection', () => {
     planInstance(slice, vn, vn.placements.get(name)!, slot),
   );
 
-  /** `carried`: by link, of the old and of the new instance; null where nothing answers. */
+  /** `carried`: bytes by link, in the old and in the new instance; null if nothing answers. */
   async function prove(carried: readonly [Record<number, number | null>, Record<number, number | null>]) {
     const notes: string[] = [];
     const call = async (_: string, { probes, largest }: ParamsInput<'packet_sizes'>) => ({
@@ -72,15 +77,15 @@ describe('before the redirection', () => {
     return { failure, notes };
   }
 
-  it('a new instance is refused that makes one way narrower, whatever it makes wider', async () => {
+  it('a new instance that makes one path narrower is refused, whatever it makes wider', async () => {
     const { failure, notes } = await prove([{ [bc]: 1300 }, { [ac]: 1400 }]);
     expect(failure).toBe(
-      "packets of 1500 bytes, which VN 'three' has, do not get through the new instance: at most 1400 bytes between router a on p4 and router c on p6; between gateways ga and gc 1500 bytes get through the old instance, 1400 the new one; set 'mtu: 1400' for VN 'three' in the slice file and run pl-vnm install SLICE.yaml, or widen the path",
+      "packets of VN 'three' with its full size (1500 bytes) do not get through the new instance: at most 1400 bytes between router a on p4 and router c on p6; between gateways ga and gc, the old instance carries 1500 bytes, the new one 1400; set 'mtu: 1400' for VN 'three' in the slice file and run pl-vnm install SLICE.yaml, or widen the path",
     );
     expect(notes).toEqual([]);
   });
 
-  it('one that makes none narrower is noted', async () => {
+  it('a narrow new instance is only reported if no path becomes narrower', async () => {
     const { failure, notes } = await prove([{ [ab]: 1300 }, { [ab]: 1400 }]);
     expect(failure).toBeUndefined();
     expect(notes).toEqual([
@@ -88,11 +93,11 @@ describe('before the redirection', () => {
     ]);
   });
 
-  it('sizes that cannot be found out are noted', async () => {
+  it('unknown sizes are reported', async () => {
     const { failure, notes } = await prove([{}, { [ab]: null, [ofA]: null }]);
     expect(failure).toBeUndefined();
     expect(notes).toEqual([
-      'not known whether packets of 1500 bytes get through, since nothing answers: between router a on p4 and router b on p5; between gateway ga on ga and router a on p4',
+      'unknown whether packets of 1500 bytes get through, since nothing answers: between router a on p4 and router b on p5; between gateway ga on ga and router a on p4',
     ]);
   });
 });

@@ -1,4 +1,4 @@
-/** Arming at gateways that are only played: the requests to them, and by which clock. */
+/** Arming simulated gateways: the requests to them, and the clocks of the instants. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { steadyClock, systemClock } from '../../src/clock/clock.ts';
@@ -24,7 +24,7 @@ const placements = { old: vn.placements.get('initial')!, fresh: vn.placements.ge
 const recorded = (placement: 'old' | 'fresh', slot: number) =>
   ({ record: { id: slot }, instance: planInstance(slice, vn, placements[placement], slot) }) as unknown as Run['old'];
 
-/** Gateways with clocks that are so far off; what each was armed with. */
+/** Gateways with clocks that are off by these times; records what each was armed with. */
 async function redirectWith(
   offsets: ReadonlyMap<string, number>,
   measured: ReadonlyMap<string, number>,
@@ -72,7 +72,7 @@ async function redirectWith(
   return { apartMs: armed.get(second)! - armed.get(first)!, notes, gateways: records.map((record) => record.gateway) };
 }
 
-it('gives every gateway the common instant by its own clock', () =>
+it('every gateway gets the common instant by its own clock', () =>
   inPlayedTime(async () => {
     const offsets = new Map([
       [first, 0],
@@ -84,7 +84,7 @@ it('gives every gateway the common instant by its own clock', () =>
     expect(gateways).toEqual(vn.gateways.map(({ name }) => name));
   }));
 
-it('reads a clock again that was set after it had been measured', () =>
+it('a clock that was set after it had been measured is read again', () =>
   inPlayedTime(async () => {
     const offsets = new Map([
       [first, 0],
@@ -105,7 +105,7 @@ const exact = new Map([
 ]);
 const names = vn.gateways.map(({ name }) => name);
 
-it('leaves a gateway the time to be armed that it took when that was tried', () =>
+it('the lead allows each gateway the arming time of its trial', () =>
   inPlayedTime(async () => {
     let tries = 0;
     const { notes, gateways } = await redirectWith(exact, exact, async (node, method, { dryRun }) => {
@@ -120,7 +120,7 @@ it('leaves a gateway the time to be armed that it took when that was tried', () 
     expect(gateways).toEqual(names);
   }));
 
-/** Armed in vain at first by the second gateway. */
+/** The second gateway refuses the first arming. */
 function refuseOnce(): (method: string, dryRun: boolean | undefined) => void {
   let isFirst = true;
   return (method, dryRun) => {
@@ -130,7 +130,7 @@ function refuseOnce(): (method: string, dryRun: boolean | undefined) => void {
   };
 }
 
-it('leads a gateway back that had redirected before it could be cancelled, and tries again', () =>
+it('a gateway that had redirected before it could be cancelled is redirected back, and arming is tried again', () =>
   inPlayedTime(async () => {
     const refuse = refuseOnce();
     const applied: string[] = [];
@@ -147,15 +147,15 @@ it('leads a gateway back that had redirected before it could be cancelled, and t
       return { results: [] };
     });
     expect(notes).toEqual([
-      `${names[0]} had redirected before it could be cancelled, and was led back`,
-      `not every gateway could be armed, so none redirects: ${names[1]}: no answer to 'arm' within 259 ms; once more with more lead`,
+      `${names[0]} had redirected before it could be cancelled, and was redirected back`,
+      `not every gateway could be armed, so none redirects: ${names[1]}: no answer to 'arm' within 259 ms; trying again with more lead`,
     ]);
     expect(applied).toEqual([first]);
     expect(cancels).toBe(2);
     expect(gateways).toEqual(names);
   }));
 
-it('asks a gateway again that is too slow to say whether it could be cancelled', () =>
+it('cancelling is repeated at a gateway that is too slow to answer', () =>
   inPlayedTime(async () => {
     const refuse = refuseOnce();
     let cancels = 0;

@@ -1,4 +1,4 @@
-/** What could not be recorded when the old instance went can be ended later on; nodes are only played. */
+/** A retirement that could not be recorded can be finished later; nodes are simulated. */
 
 import Database from 'better-sqlite3';
 import { expect, it } from 'vitest';
@@ -23,7 +23,7 @@ import { temporaryStore } from '../support/temporary-store.ts';
 const slice = readSlice(gallery('two-node'));
 const vn = slice.vns[0]!;
 
-it('keeps the old instance in the database while the settings are not written, so that the migration is unfinished', () =>
+it('the old instance stays in the database until the settings are written, so that the migration is unfinished', () =>
   inPlayedTime(async () => {
     const { store, remove } = temporaryStore();
     store.slices.save(slice);
@@ -42,7 +42,7 @@ it('keeps the old instance in the database while the settings are not written, s
     const id = store.migrations.start(migrationStart({ slice: slice.name, vn: vn.name, oldInstance: old!.record.id }));
     store.migrations.progress(id, { newInstance: fresh!.record.id });
     store.migrations.phase(id, 'verify', 0);
-    // It is full at that moment only.
+    // The database is full only at that moment.
     const setSettings = () => {
       throw asDatabaseError(new Database.SqliteError('no', 'SQLITE_FULL'), store.path);
     };

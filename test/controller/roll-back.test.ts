@@ -1,7 +1,7 @@
-/** The way back onto an old instance that carries less than the new one; nodes are only played. */
+/** A rollback to an old instance that carries less than the new one; nodes are simulated. */
 import { expect, it } from 'vitest';
 import type { Context } from '../../src/controller/base/context.ts';
-import { leaveNew, sendBack } from '../../src/controller/migration/finish.ts';
+import { reportIncompleteRollback, sendBack } from '../../src/controller/migration/finish.ts';
 import { startPhases } from '../../src/controller/migration/phases.ts';
 import type { Run } from '../../src/controller/migration/types.ts';
 import { slotCount } from '../../src/model/room.ts';
@@ -19,14 +19,14 @@ import { temporaryStore } from '../support/temporary-store.ts';
 const slice = readSlice(gallery('two-node'));
 const vn = slice.vns[0]!;
 
-/** Of the parameters of all requests those that count here. */
+/** The parameters of all requests that matter here. */
 interface Asked {
   readonly stream: string;
   readonly to: string | string[];
   readonly operations?: readonly OperationInput[];
 }
 
-it('leaves the gateways on the new instance where that is the better one, and names the command that goes on', () =>
+it('a rollback leaves the gateways on the new instance if that is better, and names the command to continue', () =>
   inPlayedTime(async () => {
     const { store, remove } = temporaryStore();
     const notes: string[] = [];
@@ -42,7 +42,7 @@ it('leaves the gateways on the new instance where that is the better one, and na
     });
     store.instances.activate(old!.record.id);
 
-    /** By node: the nexthop that its groups lead to. The old instance carries nothing. */
+    /** By node: the nexthop that its groups use. The old instance carries nothing. */
     const active = new Map<string, number>();
     const received = new Map<string, number>();
     const isOfNew = (address: string) =>
@@ -77,10 +77,10 @@ it('leaves the gateways on the new instance where that is the better one, and na
       phases,
     };
 
-    await sendBack(run, fresh!, 0).catch((error: unknown) => leaveNew(run, error));
+    await sendBack(run, fresh!, 0).catch((error: unknown) => reportIncompleteRollback(run, error));
     expect(leadsToNew()).toBe(true);
     expect(notes.at(-1)).toBe(
-      'the way back is not complete: back on the old instance no packet came from e1 to e2, e2 to e1, unlike on the new one, into which the gateways send again; pl-vnm resume two finishes the migration',
+      'the rollback is incomplete: back on the old instance, no packet arrived from e1 to e2, e2 to e1, unlike on the new one, so the gateways send into the new one again; run pl-vnm resume two to finish the migration',
     );
     expect(store.instances.list().map(({ state }) => state)).toEqual(['active', 'installing']);
     remove();

@@ -1,4 +1,4 @@
-/** What the nodes allow, and whether they are different machines: known before anything is made. */
+/** Checks before anything is made: what the nodes allow, and whether they are different machines. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Agents, ownPolicy } from '../../src/controller/nodes/agents.ts';
 import {
@@ -67,11 +67,11 @@ const node = staying?.[1] ?? [...final.values()][0]!;
 const added = [{ vn, placement: final }];
 
 describe('requireRoom', () => {
-  it('lets pass what the policies allow', () => {
+  it('requireRoom accepts what the policies allow', () => {
     expect(() => requireRoom(temporary, agentsWith({}), added)).not.toThrow();
   });
 
-  it('names every node, what it has, what it would have, its limit, and how to raise it', () => {
+  it('requireRoom names every node with what it has, what it would have, its limit, and how to raise it', () => {
     const agents = agentsWith({ [node]: { limits: { namespaces: 0 } }, gw1: { limits: { tunnels: 1 } } });
     expect(() => requireRoom(temporary, agents, added)).toThrow(
       expect.objectContaining({
@@ -80,29 +80,31 @@ describe('requireRoom', () => {
         hint: expect.stringContaining('pl-vnm agent install SLICE.yaml --node'),
       }),
     );
-    expect(() => requireRoom(temporary, agents, added)).toThrow(/node 'gw1': .* 2 tunnels, its policy there allows 1/);
+    expect(() => requireRoom(temporary, agents, added)).toThrow(
+      /node 'gw1': .* 2 tunnels, but its policy there allows 1/,
+    );
   });
 
-  it('counts what is recorded already', () => {
+  it('requireRoom counts what is already recorded', () => {
     const agents = agentsWith({ gw1: { limits: { tunnels: 2 } } });
     expect(() => requireRoom(temporary, agents, added)).not.toThrow();
     install();
     expect(() => requireRoom(temporary, agents, added)).toThrow(
-      "node 'gw1': slice 'two' would have 3 tunnels (2 of them are there already), its policy there allows 2",
+      "node 'gw1': slice 'two' would have 3 tunnels (2 of them are there already), but its policy there allows 2",
     );
   });
 
-  it('does not ask a node that gets nothing more', () => {
+  it('requireRoom does not check a node that gets nothing more', () => {
     install();
     const agents = agentsWith({ h1: { limits: { tunnels: 0 } } });
     expect(() => requireRoom(temporary, agents, added)).not.toThrow();
   });
 });
 
-describe('what a migration will not have room for', () => {
-  it('is said with how to raise it', () => {
+describe('noteTooLittleRoom', () => {
+  it('a limit that is too low for a migration is reported with how to raise it', () => {
     const agents = agentsWith({ gw1: { limits: { tunnels: 2 } } });
-    const text = 'its policy allows 2 tunnels, a migration may need 3';
+    const text = 'its policy allows 2 tunnels, but a migration may need 3';
     expect(tooLittleRoom(slice, 'gw1', agents.get('gw1').facts)).toEqual([expect.stringContaining(text)]);
     expect(tooLittleRoom(slice, 'gw2', agents.get('gw2').facts)).toEqual([]);
     const notes: string[] = [];
@@ -112,24 +114,24 @@ describe('what a migration will not have room for', () => {
 });
 
 describe('refuseOneMachine', () => {
-  it('lets nodes pass that are different machines', () => {
+  it('refuseOneMachine accepts nodes that are different machines', () => {
     expect(() => refuseOneMachine(agentsWith({}))).not.toThrow();
   });
 
-  it('names two nodes that one agent answers for, whatever they are called', () => {
+  it('refuseOneMachine names two nodes with the same agent, whatever their names', () => {
     const agents = agentsWith({ gw1: { process: 'one' }, h1: { process: 'one' } });
     expect(() => refuseOneMachine(agents)).toThrow(
       expect.objectContaining({ code: 'conflict', message: expect.stringMatching(/'gw1'.*'h1'|'h1'.*'gw1'/) }),
     );
   });
 
-  it('names two nodes that one address leads to', () => {
+  it('refuseOneMachine names two nodes with the same address', () => {
     const agents = agentsWith({ gw1: { address: '192.0.2.9' }, h1: { address: '192.0.2.9' } });
     expect(() => refuseOneMachine(agents)).toThrow(/have the same address 192\.0\.2\.9/);
   });
 });
 
-it('a gateway can arm the gates of 256 end hosts and a redirection per peer at once', () => {
+it('a gateway can arm the gates of 256 end hosts together with a redirection per peer', () => {
   const gates = (kind: 'gate_close' | 'gate_open') =>
     Array.from({ length: 256 }, (_, i) => ({ kind, offsetMs: 0, interface: `pv001-e${i}g` }));
   const redirects = Array.from({ length: 255 }, (_, id) => ({

@@ -30,7 +30,7 @@ const names = {
 };
 const layout: Layout = { ...vnPlan, names, mtu: 1400, urpf: 'feasible' };
 
-/** All of a link but where its ends are. */
+/** Everything of a link except the nodes of its ends. */
 const identities = ({ slot, block, links }: Instance) => ({
   slot,
   block,
@@ -40,7 +40,7 @@ const identities = ({ slot, block, links }: Instance) => ({
 });
 
 describe('a router on another node', () => {
-  test.each(['p4', 'p2', 'ga'])('has the same slot, names, addresses, VNIs and MACs (%s)', (node) => {
+  test.each(['p4', 'p2', 'ga'])('a router moved to node %s keeps its slot, names, addresses, VNIs and MACs', (node) => {
     const moved = moveRouter(planned, 'a', node);
     expect(identities(moved)).toEqual(identities(planned));
     expect([...moved.placement]).toEqual([
@@ -55,7 +55,7 @@ describe('a router on another node', () => {
     }
   });
 
-  test('is back as it was after a move there and back', () => {
+  test('a router is as before after a move there and back', () => {
     expect(moveRouter(moveRouter(planned, 'a', 'p2'), 'a', 'p1')).toEqual(planned);
   });
 });
@@ -66,7 +66,7 @@ describe('a router that is moving', () => {
   const batches = (instance: Instance) =>
     desiredBatches(layout, { instances: [{ instance, routes }], active: instance });
 
-  test('is on both nodes, with the same links and routes; all else is as before', () => {
+  test('a moving router is on both nodes, with the same links and routes, and everything else is as before', () => {
     const [both, before] = [batches(moving), batches(planned)];
     const second = both.get('p4')!;
     expect([...both.keys()].filter((node) => !before.has(node))).toEqual(['p4']);
@@ -78,7 +78,7 @@ describe('a router that is moving', () => {
     expect(second.length).toBeGreaterThan(5);
   });
 
-  test('has no link there that would be another kind of link', () => {
+  test('a moving router has no link on its new node whose kind the move would change', () => {
     const toNeighbour: Instance = { ...planned, moving: new Map([['a', 'p2']]) };
     const own = batches(toNeighbour)
       .get('p2')!
@@ -92,7 +92,7 @@ describe('a router that is moving', () => {
     );
   });
 
-  test('has no route there over a link that is not there', () => {
+  test('a moving router has no route on its new node over a link that is not there', () => {
     const toNeighbour: Instance = { ...planned, moving: new Map([['a', 'p2']]) };
     const own = batches(toNeighbour)
       .get('p2')!
@@ -105,7 +105,7 @@ describe('a router that is moving', () => {
     expect(used.filter((name) => !links.includes(name))).toEqual([]);
   });
 
-  test('is taken down on both nodes', () => {
+  test('a moving router is taken down on both nodes', () => {
     const down = tearDownRouters(layout, moving);
     expect(down.get('p1')).toEqual([{ op: 'netns_down', namespace: 'p1.0-a' }]);
     expect(down.get('p4')).toEqual([{ op: 'netns_down', namespace: 'p4.0-a' }]);
@@ -128,7 +128,7 @@ describe('the database', () => {
     }
   };
 
-  test('has both places of a router while it moves, and so do status and what nodes are compared with', () => {
+  test('the database, the status and the comparison have both places of a router while it moves', () => {
     withInstance((store, id) => {
       store.instances.beginMove(id, 'a', { node: 'p4', namespace: 'pv4-a' });
       expect(store.instances.plan(id)).toEqual({ ...planned, moving: new Map([['a', 'p4']]) });
@@ -148,7 +148,7 @@ describe('the database', () => {
     });
   });
 
-  test('has the new place alone once it has moved, and the placement has no name', () => {
+  test('the database has only the new place of a router once it has moved, and the placement has no name', () => {
     withInstance((store, id) => {
       store.instances.beginMove(id, 'a', { node: 'p2', namespace: 'pv2-a' });
       store.instances.endMove(id, 'a', null);
@@ -162,14 +162,14 @@ describe('the database', () => {
     });
   });
 
-  test('says of a VN that carries no traffic yet that it is not installed', () => {
+  test('a VN that carries no traffic yet counts as not installed', () => {
     withInstance((store, id) => {
       store.instances.setState(id, 'installing');
       expect(statusText(sliceStatus(store, slice))).toContain("VN 'three': not installed (placements: initial, final)");
     });
   });
 
-  test('has the old place alone when the move was given up', () => {
+  test('the database has only the old place of a router when its move was given up', () => {
     withInstance((store, id) => {
       store.instances.beginMove(id, 'a', { node: 'p4', namespace: 'pv4-a' });
       store.instances.cancelMove(id, 'a');
@@ -179,7 +179,7 @@ describe('the database', () => {
     });
   });
 
-  test('keeps the node of a router in the slice, though no placement names it', () => {
+  test('the slice keeps the node of a router even if no placement names it', () => {
     withInstance((store, id) => {
       const nodes = new Map([...slice.nodes, ['p9', { name: 'p9' }]]);
       store.slices.save({ ...slice, nodes });
@@ -188,7 +188,7 @@ describe('the database', () => {
     });
   });
 
-  test('names placements without a name by where the routers are', () => {
+  test('a placement without a name is described by the nodes of its routers', () => {
     withInstance((store, id) => {
       const nodes = Object.fromEntries(planned.placement);
       const start = { slice: 'three', vn: 'three', control: 'gateway', schedule: 'optimal', options: '{}' } as const;
@@ -207,7 +207,7 @@ describe('the database', () => {
     });
   });
 
-  test('tells plan where the VN is, whatever the name', async () => {
+  test('plan finds the present placement of a VN, whatever its name', async () => {
     const store = openStore(':memory:');
     store.slices.save(slice);
     const namespaces = () => new Map(vn.routers.map(({ name }) => [name, `pv-${name}`]));

@@ -1,4 +1,4 @@
-/** Nodes that had their time and did not answer, in one command. */
+/** Nodes that did not answer in time, within one command. */
 import { expect, it } from 'vitest';
 import type { Connections } from '../../src/controller/base/connections.ts';
 import type { Context } from '../../src/controller/base/context.ts';
@@ -12,7 +12,7 @@ import { sliceOf } from '../testbed/support.ts';
 const slice = { ...sliceOf([]), nodes: new Map(['a', 'b'].map((name) => [name, { name, host: '192.0.2.1' }])) };
 const policy = defaultPolicy(slice);
 
-/** Connects to all but those of `failures`; `end` ends the connections to a node. */
+/** Connects to all nodes except those in `failures`; `end` ends the connections to a node. */
 function playNodes(failures: ReadonlyMap<string, VnmError> = new Map()) {
   const attempts: string[] = [];
   const listeners = new Map<string, Set<(error?: VnmError) => void>>();
@@ -48,7 +48,7 @@ async function withNodes(
   await withReachable(context, slice, ['a', 'b'], body).finally(remove);
 }
 
-it('are not tried again when a request has run into its limit', async () => {
+it('a node is not tried again after a request to it has timed out', async () => {
   const played = playNodes();
   await withNodes(played, async (agents) => {
     const silence = new VnmError(
@@ -63,7 +63,7 @@ it('are not tried again when a request has run into its limit', async () => {
   expect(played.attempts).toEqual(['a', 'b']);
 });
 
-it('are not tried again when they did not even answer when they were connected to', async () => {
+it('a node is not tried again after a connection attempt to it has timed out', async () => {
   const silence = new VnmError('timeout', 'the agent did not start and answer within 60 s');
   const played = playNodes(new Map([['b', silence]]));
   await withNodes(played, async (agents) => {
@@ -73,7 +73,7 @@ it('are not tried again when they did not even answer when they were connected t
   expect(played.attempts).toEqual(['a', 'b']);
 });
 
-it('are tried once more where only their connection has ended', async () => {
+it('a node is tried once more if only its connection has ended', async () => {
   const played = playNodes();
   await withNodes(played, async (agents) => {
     played.end('a', new VnmError('unreachable', 'the connection was lost'));
@@ -83,7 +83,7 @@ it('are tried once more where only their connection has ended', async () => {
   expect(played.attempts).toEqual(['a', 'b', 'a']);
 });
 
-it('keep the names that they have while they are unreachable', async () => {
+it('a node keeps its namespace names while it is unreachable', async () => {
   const played = playNodes(new Map([['b', new VnmError('unreachable', 'no route to the host')]]));
   await withNodes(played, async (agents) => {
     played.end('a', new VnmError('unreachable', 'the connection was lost'));

@@ -1,4 +1,4 @@
-/** A slice file that SLICE names, for a slice that an earlier version installed by looser rules. */
+/** The argument SLICE names a file of a slice that an earlier version installed under looser rules. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import { temporaryStore } from '../support/temporary-store.ts';
 
 const file = gallery('two-node');
 const installed = { ...readSlice(file), vnet: parsePrefix('8.8.0.0/16') };
-/** Public addresses without `public: true`, which it needs by now. */
+/** Public addresses without `public: true`, which is now required. */
 const earlier = readSliceText(file).replace(/^vnet: .*$/m, 'vnet: 8.8.0.0/16');
 
 let directory: string;
@@ -33,14 +33,14 @@ function write(text: string): string {
   return path;
 }
 
-it('takes the slice of the database where the file breaks a rule that is newer', () => {
+it('the slice in the database is used if the file breaks a newer rule', () => {
   store.slices.save(installed);
   const path = write(earlier);
   expect(() => readSlice(path)).toThrow(expect.objectContaining({ code: 'invalid-input' }));
   expect(sliceFromArgument(store, path)).toEqual(installed);
 });
 
-it('refuses such a file where it is saved or checked', () => {
+it('a file that breaks a newer rule is refused if it is saved or checked', () => {
   store.slices.save(installed);
   const path = write(earlier);
   const refused = expect.objectContaining({ code: 'invalid-input', message: expect.stringContaining('8.8.0.0/16') });
@@ -49,7 +49,7 @@ it('refuses such a file where it is saved or checked', () => {
   expect(store.slices.find(installed.name)).toEqual(installed);
 });
 
-it('refuses such a file of a slice that the database does not know', () => {
+it('a file that breaks a newer rule is refused if its slice is not in the database', () => {
   const refused = expect.objectContaining({ code: 'invalid-input' });
   expect(() => sliceFromArgument(store, write(earlier))).toThrow(refused);
   store.slices.save(installed);

@@ -17,16 +17,16 @@ test('a flow with steady latencies has no warning', () => {
   expect(spreadWarning({ ...flow, oldLatencyMs: null })).toBeUndefined();
 });
 
-test('a flow whose probes spread too far says by how much, and what that does to its predicted loss', () => {
+test('a flow whose probes spread too far has a warning with the spread and its effect on the predicted loss', () => {
   expect(spreadWarning(flow)).toBe(
-    'e1 -> e2: latency not steady on the old path (median 478.0 ms, shortest 240.0 ms): predicted loss 40.3 packets, at worst 70.7; the nodes are busy or the path is; repeat it at a quieter time',
+    'e1 -> e2: latency not steady on the old path (median 478.0 ms, shortest 240.0 ms): predicted loss 40.3 packets, at worst 70.7; the nodes or the path are busy; repeat at a quieter time',
   );
   expect(spreadWarning({ ...flow, newSpreadMs: 20 })).toContain(
     'on the old path (median 478.0 ms, shortest 240.0 ms) and the new path (median 162.0 ms, shortest 142.0 ms): predicted',
   );
 });
 
-test('a measured path says it, too', () => {
+test('a measured path whose probes spread too far has a warning', () => {
   const path = {
     from: 'g1',
     to: 'g2',
@@ -43,6 +43,6 @@ test('a measured path says it, too', () => {
   };
   expect(unsteadyPath({ ...path, isSteady: true })).toBeUndefined();
   expect(unsteadyPath(path)).toBe(
-    'g1 -> g2: latency not steady, median 238.0 ms above the shortest of 200 probes; the nodes are busy or the path is; repeat it at a quieter time',
+    'g1 -> g2: latency not steady, median 238.0 ms above the shortest of 200 probes; the nodes or the path are busy; repeat at a quieter time',
   );
 });

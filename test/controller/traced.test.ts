@@ -8,7 +8,7 @@ function connection(answer: () => Promise<unknown>): AgentConnection {
 
 const withoutTimes = (text: string) => text.replace(/\d+\.\d ms/, 'N ms');
 
-it('reports what is sent to which node, and how long the answer took', async () => {
+it('a traced connection reports what it sends to which node, and how long the answer took', async () => {
   const details: string[] = [];
   const one = traced(
     connection(async () => ({ lagMs: [] })),
@@ -18,7 +18,7 @@ it('reports what is sent to which node, and how long the answer took', async () 
   expect(details).toEqual(['gw1 <- timer_lag {"samples":5}', 'gw1 -> timer_lag after N ms']);
 });
 
-it('reports a failure on one line of some length, and passes it on', async () => {
+it('a traced connection reports a failure on one line of limited length, and rethrows it', async () => {
   const details: string[] = [];
   const failure = new Error(`no\nanswer ${'x'.repeat(1000)}`);
   const one = traced(

@@ -1,4 +1,4 @@
-/** What an instance's links are made of follows from the kind that is planned for each, and from the kinds' table. */
+/** How an instance's links are made depends on the planned kind of each, and on the table of kinds. */
 
 import { afterEach, describe, expect, test } from 'vitest';
 import { setUpAccess } from '../../src/controller/batches/access.ts';
@@ -19,7 +19,7 @@ const slice = sharedNode();
 const vn = slice.vns[0]!;
 const access = planVn(slice, vn).access;
 
-/** A kind that no plane has. */
+/** A kind that no data plane has. */
 const madeUp: TunnelDescriptor = {
   overheadBytes: 120,
   layer: 3,
@@ -34,12 +34,12 @@ afterEach(() => {
 
 const planned = (placement: string) => planInstance(slice, vn, vn.placements.get(placement)!, 0);
 
-/** With another kind than was planned. */
+/** The instance with another kind of link than planned. */
 function ofKind(kind: string, { links, ...instance }: Instance): Instance {
   return { ...instance, links: links.map((link) => ({ ...link, tunnel: kind as TunnelKind })) };
 }
 
-/** On nodes whose interfaces carry so many bytes. */
+/** Agents on nodes whose interfaces carry this many bytes. */
 function agentsWith(mtu: number) {
   return playedAgents(slice, (_node, _method, { remotes }: { remotes: string[] }) => ({
     mtus: remotes.map(() => mtu),
@@ -51,13 +51,13 @@ function tunnelsIn(batches: ReadonlyMap<string, readonly OperationInput[]>) {
 }
 
 describe('a link', () => {
-  test('is planned as a local pair exactly where both of its ends are on one node', () => {
+  test('a link is planned as a local pair exactly if both of its ends are on one node', () => {
     const links = [...vn.placements.keys()].flatMap((placement) => planned(placement).links);
     expect(new Set(links.map(({ tunnel }) => tunnel))).toEqual(new Set(['vxlan', 'local']));
     for (const { tunnel, a, b } of links) expect(tunnel).toBe(a.node === b.node ? 'local' : 'vxlan');
   });
 
-  test('is made as its kind says, wherever its ends are', () => {
+  test('a link is made according to its kind, wherever its ends are', () => {
     const agents = agentsWith(1500);
     const layout: Layout = { ...planVn(slice, vn), names: agents, mtu: 1400, urpf: 'strict' };
     const made = (instance: Instance) => [
@@ -72,14 +72,14 @@ describe('a link', () => {
     for (const end of ends) expect(end).toMatchObject({ kind: 'vxlan', port: tunnelKinds.vxlan.carriedBy.port });
   });
 
-  test('is tried with packets where its kind joins two nodes', () => {
+  test('a link is tried with packets if its kind joins two nodes', () => {
     const agents = agentsWith(1500);
     expect(tunnelsOf(ofKind('local', planned('initial')), agents)).toEqual([]);
     const all = tunnelsOf(ofKind('vxlan', planned('initial')), agents);
     expect(all.map(({ link }) => link)).toEqual(planned('initial').links.map((_, index) => index));
   });
 
-  test('names a neighbour without a MAC address where it has none', () => {
+  test('the neighbour of a link without MAC addresses is given without one', () => {
     const [a, b] = [{ interface: 'pv001-a', address: '10.65.0.1' }, { address: '10.65.0.2' }];
     expect(vifUp(a, b, undefined)).toMatchObject({ peer: { address: '10.65.0.2' } });
     expect(vifUp(a, b, undefined)).not.toHaveProperty('peer.mac');
@@ -91,16 +91,16 @@ describe('the largest packets', () => {
   test.each([
     ['vxlan', 1450],
     ['made-up', 1380],
-  ])('of links of kind %s are smaller than the nodes carry by its overhead', async (kind, mtu) => {
+  ])('the overhead of links of kind %s reduces their largest packets', async (kind, mtu) => {
     kinds['made-up'] = madeUp;
     expect(await tunnelMtu(agentsWith(1500), ofKind(kind, planned('initial')), [])).toMatchObject({ mtu });
   });
 
-  test('of local links are not limited by what nodes carry', async () => {
+  test('the largest packets of local links do not depend on the interfaces of nodes', async () => {
     expect(await tunnelMtu(agentsWith(700), ofKind('local', planned('initial')), [])).toEqual({ mtu: 1500 });
   });
 
-  test('of a VN count its access links', async () => {
+  test('the largest packets of a VN also depend on its access links', async () => {
     const found = await tunnelMtu(agentsWith(700), ofKind('local', planned('initial')), access);
     expect(found).toMatchObject({ mtu: 650 });
     for (const operation of tunnelsIn(
@@ -112,7 +112,7 @@ describe('the largest packets', () => {
   test.each([
     ['vxlan', 626],
     ['made-up', 696],
-  ])('of links of kind %s need so much room below', async (kind, bytes) => {
+  ])('links of kind %s need an underlay MTU of %d bytes', async (kind, bytes) => {
     kinds['made-up'] = madeUp;
     const instance = ofKind(kind, planned('initial'));
     expect(await tunnelMtu(agentsWith(bytes), instance, [])).toMatchObject({ mtu: 576 });

@@ -1,4 +1,4 @@
-/** What is there already is no failure, and no node is asked. */
+/** A command with nothing to do succeeds and contacts no node. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Context } from '../../src/controller/base/context.ts';
 import { migrate } from '../../src/controller/migrate.ts';
@@ -19,7 +19,7 @@ const slice = { ...read, vns: [vn] };
 const options = { control: 'gateway', schedule: 'optimal', granularity: 'gateway', traffic: false } as const;
 const asIt = { outcome: 'unchanged', from: 'initial', phases: [], redirections: [], interrupted: false };
 
-describe('with nothing to do', () => {
+describe('a command with nothing to do', () => {
   const { store, remove } = temporaryStore();
   const context: Context = {
     store,
@@ -45,7 +45,7 @@ describe('with nothing to do', () => {
   });
   afterAll(remove);
 
-  it('migrate is unchanged, also where the placement has another name', async () => {
+  it('migrate to the present placement is unchanged, also under another name', async () => {
     expect(await migrate(context, slice, vn, { ...options, to: 'initial' })).toMatchObject({ ...asIt, to: 'initial' });
     expect(await migrate(context, slice, vn, { ...options, to: 'alias' })).toMatchObject({ ...asIt, to: 'alias' });
     const forJob = migrateForJob(context, { slice: 'two', vn: 'two' }, { ...options, to: 'initial' });
@@ -53,12 +53,12 @@ describe('with nothing to do', () => {
     expect(store.migrations.list()).toEqual([]);
   });
 
-  it('resume and rollback are unchanged', async () => {
+  it('resume and rollback without an interrupted migration are unchanged', async () => {
     expect(await resume(context, slice, vn)).toMatchObject({ ...asIt, to: 'initial' });
     expect(await rollback(context, slice, vn)).toMatchObject({ ...asIt, to: 'initial' });
   });
 
-  it('of a VN that is not installed resume says that nothing was interrupted', async () => {
+  it('resume of a VN that is not installed reports that nothing was interrupted', async () => {
     const other = { ...vn, name: 'other' };
     await expect(resume(context, { ...slice, vns: [vn, other] }, other)).rejects.toMatchObject({ code: 'not-found' });
   });

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import type { Agents } from '../../src/controller/nodes/agents.ts';
 import { noteUnfiltered } from '../../src/controller/nodes/unfiltered.ts';
 
-it('says which nodes take tunnel packets from anybody, and why', () => {
+it('noteUnfiltered names the nodes that accept tunnel packets from anyone, with the reason', () => {
   const detail = "tunnel packets are taken from any sender: there is no 'nft' (package nftables)";
   const agents = {
     get: (node: string) => ({

@@ -46,9 +46,9 @@ export function memoryTestbed(slice: Slice): MemoryTestbed {
             failures: new Map(),
           }),
           evict: () => {},
-          markAway: () => {},
-          markBack: () => {},
-          away: () => undefined,
+          markUnreachable: () => {},
+          markReachable: () => {},
+          markOf: () => undefined,
           closeAll: () => {},
         },
         kill: () => {

@@ -1,4 +1,7 @@
-/** VNs that an earlier version has installed go on with this one: nothing is set up again, and they migrate both ways. */
+/**
+ * VNs that an earlier version has installed keep working with this one: nothing is set up again, and they migrate both
+ * ways.
+ */
 import { expect, it, vi } from 'vitest';
 import type { MigrateResult } from '../../src/controller/migrate.ts';
 import type { SliceStatus } from '../../src/controller/status.ts';
@@ -10,7 +13,7 @@ import { gallery } from '../support/slices.ts';
 
 vi.setConfig({ testTimeout: 180_000 });
 
-/** Since version 6 nothing has changed of what is on the nodes; `reconcile` brings the rest to older ones. */
+/** Since version 6 the state on the nodes has not changed; `reconcile` adds what older versions did not have. */
 const versions = [
   { version: 6, isCurrent: true },
   { version: 2, isCurrent: false },
@@ -26,7 +29,7 @@ for (const { version, isCurrent } of versions) {
       expect(result.flows.map(({ lost, duplicated }) => [lost, duplicated])).toEqual(result.flows.map(() => [0, 0]));
     };
 
-    it('is on its placement and carries traffic', async () => {
+    it('a VN of an earlier version is on its placement and carries traffic', async () => {
       layEarlierVersion(version, own.testbed, own.vnm.database);
       const { vns } = await own.vnm.ok<SliceStatus>('status two');
       expect(vns).toMatchObject([
@@ -35,21 +38,21 @@ for (const { version, isCurrent } of versions) {
       await verify();
     });
 
-    it('is what the database says, or differs in what came later', async () => {
+    it('a VN of an earlier version matches the database, or differs only in later additions', async () => {
       const laid = await networkOf(own.testbed);
       const { code, json } = await own.vnm.json<{ equal: boolean }>('status two --live');
       expect({ code, equal: json.equal }).toEqual(isCurrent ? { code: 0, equal: true } : { code: 1, equal: false });
       expect(await networkOf(own.testbed)).toEqual(laid);
     });
 
-    it('migrates there and back without loss', async () => {
+    it('a VN of an earlier version migrates there and back without loss', async () => {
       await migrate('final');
       await verify();
       await migrate('initial');
       await verify();
     });
 
-    it('is what the database says after a reconcile at the latest, and is taken down without a trace', async () => {
+    it('a VN of an earlier version matches the database after reconcile, and is uninstalled without leftovers', async () => {
       if (!isCurrent) await own.vnm.ok('reconcile two');
       expect(await own.vnm.json('status two --live')).toMatchObject({ code: 0, json: { equal: true } });
       await verify();

@@ -1,4 +1,6 @@
-/** A slice whose subnet is in use on its nodes: nothing is changed on any of them, and the message says what is in the way. */
+/**
+ * A slice whose subnet is in use on its nodes: nothing is changed on any of them, and the message names the collision.
+ */
 import { existsSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import type { DoctorResult } from '../../src/controller/doctor.ts';
@@ -17,7 +19,7 @@ describeAsRoot('a subnet that nodes use', () => {
   const onGw1 = "address 10.64.9.1/32 of interface 'lo'";
   const onH2 = 'entry 10.64.0.0/12 (table 77)';
 
-  it('is refused by install, which asks all nodes first, and reported by doctor', async () => {
+  it('a subnet in use is refused by install, which checks all nodes first, and reported by doctor', async () => {
     ip(own.namespace('gw1'), 'address add 10.64.9.1/32 dev lo');
     ip(own.namespace('h2'), 'route add blackhole 10.64.0.0/12 table 77');
     const before = await network();
@@ -39,7 +41,7 @@ describeAsRoot('a subnet that nodes use', () => {
     ip(own.namespace('h2'), 'route del blackhole 10.64.0.0/12 table 77');
   });
 
-  it('stops a migration to such a node, and nothing else of an installed slice', async () => {
+  it('a subnet in use stops a migration to that node, but no other command on an installed slice', async () => {
     await own.vnm.ok('install', file);
     ip(own.namespace('n4'), 'address add 10.64.9.4/32 dev lo');
     ip(own.namespace('gw1'), 'address add 10.64.9.1/32 dev lo');
@@ -54,7 +56,7 @@ describeAsRoot('a subnet that nodes use', () => {
   });
 });
 
-it('a command that only looks makes no database', async () => {
+it('a command that changes nothing makes no database', async () => {
   const vnm = commandLine();
   expect((await vnm.run('plan', file, '--to', 'final')).code).toBe(0);
   const { code, stderr } = await vnm.run('doctor nosuch');

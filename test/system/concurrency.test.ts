@@ -14,7 +14,7 @@ describeAsRoot('two VNs of a slice', () => {
   const own = ownTestbed(gallery('shared-nodes'));
   beforeAll(() => own.vnm.ok('install', gallery('shared-nodes')));
 
-  it('migrate at the same time over the same nodes and lose nothing', async () => {
+  it('two VNs of a slice migrate in parallel over the same nodes and lose nothing', async () => {
     for (const to of ['final', 'initial']) {
       const both = await Promise.all(
         ['red', 'blue'].map((vn) => own.vnm.json<MigrateResult>(`migrate shared --vn ${vn} --to ${to} --traffic`)),
@@ -25,7 +25,7 @@ describeAsRoot('two VNs of a slice', () => {
     for (const vn of ['red', 'blue']) expect(await own.vnm.ok(`verify shared --vn ${vn}`)).toMatchObject({ ok: true });
   });
 
-  it('one of them does not let the whole slice be taken down meanwhile', async () => {
+  it('a slice cannot be taken down while one of its VNs migrates', async () => {
     const migrating = own.vnm.start('--json migrate shared --vn red --to final');
     await migrating.said('- set up\n');
     expect(await own.vnm.json('uninstall shared')).toMatchObject({ code: 1, json: { error: { code: 'conflict' } } });
@@ -34,7 +34,7 @@ describeAsRoot('two VNs of a slice', () => {
 });
 
 describeAsRoot('two slices on the same nodes', () => {
-  /** The second is the first with another name and subnet. */
+  /** The second slice is the first with another name and subnet. */
   const own = ownTestbed((directory) => {
     const path = join(directory, 'two.yaml');
     const text = readFileSync(gallery('two-node'), 'utf8');
@@ -43,7 +43,7 @@ describeAsRoot('two slices on the same nodes', () => {
     return path;
   }, 'twin.yaml');
 
-  it('migrate at the same time and lose nothing', async () => {
+  it('two slices on the same nodes migrate in parallel and lose nothing', async () => {
     await Promise.all([own.vnm.ok('install two.yaml'), own.vnm.ok('install twin.yaml')]);
     const both = await Promise.all(
       ['two', 'twin'].map((slice) => own.vnm.json<MigrateResult>(`migrate ${slice} --to final --traffic`)),

@@ -1,6 +1,7 @@
 /**
- * A slice on shared nodes: an administrator installs the agent once, and the slice's login, which has no rights there, can do everything
- * that its slice may do and nothing else. With OpenSSH's `sshd` and the real `sudo`. Each test goes on where the one before stopped.
+ * A slice on shared nodes: an administrator installs the agent once, and the slice's login, which has no rights there,
+ * can do everything that its slice may do and nothing else. With OpenSSH's `sshd` and the real `sudo`. Each test
+ * continues where the previous one stopped.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,7 +17,7 @@ import { describeWithProgram } from '../support/programs.ts';
 import { type SharedNode, type SharedNodes, sharedNodes } from '../support/shared-nodes.ts';
 import { temporaryHome } from '../support/temporary-home.ts';
 
-/** Several commands each, on six nodes; a busy machine takes its time. */
+/** Each test runs several commands on six nodes, which takes long on a busy machine. */
 vi.setConfig({ testTimeout: 240_000 });
 
 const login = 'slicer';
@@ -24,7 +25,7 @@ const names = ['gw1', 'gw2', 'h1', 'h2', 'p1', 'p2'];
 const attach = '/usr/local/lib/pl-vnm/attach-confined';
 const rule = '/etc/sudoers.d/pl-vnm-confined';
 
-/** Without hosts the testbed has them, with hosts they are shared nodes. */
+/** Nodes without hosts are on the testbed; with hosts they are shared nodes. */
 function sliceText(slice: string, nodes: readonly string[]): string {
   return `slice: ${slice}
 vnet: 10.66.0.0/16
@@ -102,7 +103,7 @@ function suite(): void {
     const { code, stdout, stderr } = await session.exec(command, { timeoutMs: 120_000 });
     return { code, stdout: stdout.toString(), stderr };
   };
-  /** What happened on the nodes, for a command that fails. */
+  /** The logs of the nodes, for a command that fails. */
   const logs = () =>
     [...shared.nodes].map(([name, { asRoot }]) => {
       const tools =
@@ -113,7 +114,7 @@ function suite(): void {
     Number(gw1.asRoot(`cat /run/pl-vnm/confined.log | sed -n 's/.* pid \\([0-9]*\\),.*/\\1/p' | tail -n 1`));
 
   describe('before the agent is installed', () => {
-    it('names who has to do it, on every node', async () => {
+    it('doctor names every node whose administrator must install the agent', async () => {
       const { nodes } = await doctor();
       expect(nodes.flatMap(({ problems }) => problems)).toEqual(
         names.map((name) => expect.stringContaining(`the login '${login}' of ${place(name)} is not root`)),
@@ -128,7 +129,7 @@ function suite(): void {
     });
     const attempt = async (...more: string[]) => (await agentCommand('install', '--node', 'gw1', ...more)).json.error;
 
-    it('leaves nothing when sudo does not read the rule', async () => {
+    it('a failed installation leaves nothing when sudo does not read the rule', async () => {
       gw1.asRoot(`cp -p /etc/sudoers /etc/sudoers.before && sed -i /includedir/d /etc/sudoers`);
       expect(await attempt()).toEqual({
         code: 'failed',
@@ -139,7 +140,7 @@ function suite(): void {
       expect(files()).toBe(before);
     });
 
-    it('leaves nothing when there is something in the way', async () => {
+    it('a failed installation leaves nothing when another file is in the way', async () => {
       gw1.asRoot(`mkdir ${rule}`);
       expect(await attempt()).toMatchObject({
         message: `the agent could not be installed on ${place('gw1')}: ${rule} is a directory`,
@@ -148,7 +149,7 @@ function suite(): void {
       expect(files()).toBe(before);
     });
 
-    it('is not even begun where others than root could change it, or for root', async () => {
+    it('an installation does not begin where others than root could change it, or for the login root', async () => {
       gw1.asRoot('chmod g+w /usr/local/lib');
       expect(await attempt()).toEqual({
         code: 'unsupported',
@@ -162,18 +163,18 @@ function suite(): void {
       });
       expect(await attempt('--login', 'root')).toMatchObject({
         code: 'forbidden',
-        message: "the slice's login on node 'gw1' is root, which nothing confines",
+        message: "the slice's login on node 'gw1' is root, which cannot be confined",
       });
       for (const name of ['ALL', '%sudo', 'a,b']) {
         expect(await attempt('--login', name)).toMatchObject({
           code: 'usage',
-          message: `'${name}' is not a login that a sudo rule may name`,
+          message: `invalid login '${name}': a sudo rule cannot name it`,
         });
       }
       expect(await attempt('--limit', 'nosuch=1')).toMatchObject({
         code: 'usage',
-        message: "there is no limit 'nosuch'",
-        hint: 'there are namespaces, tunnels, routes, armed, streams, trafficBps',
+        message: "unknown limit 'nosuch'",
+        hint: 'the limits are namespaces, tunnels, routes, armed, streams, trafficBps',
       });
       expect(await attempt('--admin-user', login, '--admin-key', shared.sliceKey)).toMatchObject({
         code: 'unsupported',
@@ -184,7 +185,7 @@ function suite(): void {
   });
 
   describe('the installation', () => {
-    it('may be done by a login that becomes root, and brings a runtime where there is none', async () => {
+    it('a login that may become root can install the agent, with a runtime where there is none', async () => {
       const { asRoot } = shared.nodes.get('p2')!;
       asRoot('for node in /usr/bin/node /usr/local/bin/node; do [ ! -e $node ] || mount --bind /dev/null $node; done');
       const { code, json, stderr } = await agentCommand('install', '--node', 'p2', '--admin-user', 'boss');
@@ -193,7 +194,7 @@ function suite(): void {
       expect(asRoot('stat -c "%A %u:%g" /usr/local/lib/pl-vnm/node')).toBe('-rwxr-xr-x 0:0\n');
     });
 
-    it('puts everything on all nodes, and the second time nothing', async () => {
+    it('an installation puts everything on all nodes, and a second one changes nothing', async () => {
       const { code, json, stderr } = await agentCommand('install');
       expect(code, code === 0 ? '' : [stderr, ...logs()].join('\n')).toBe(0);
       expect(json.agents.map(({ node, login, change }) => [node, login, change])).toEqual(
@@ -216,7 +217,7 @@ function suite(): void {
       expect(before).not.toMatch(/\.install-|\.new/);
     });
 
-    it('refuses another slice that would share something', async () => {
+    it('an installation is refused for another slice that would share something', async () => {
       const other = join(own.vnm.directory, 'other.yaml');
       writeFileSync(other, readFileSync(file, 'utf8').replace('slice: confined', 'slice: other'));
       const { json } = await own.vnm.json(`agent install ${other} --admin-key ${shared.adminKey} --node gw1`);
@@ -229,7 +230,7 @@ function suite(): void {
     });
   });
 
-  it('the login can run every command of its slice', async () => {
+  it("the slice's login can run every command of its slice", async () => {
     const before = await networkOf(own.testbed);
     expect(await doctor()).toMatchObject({ ok: true });
     await own.vnm.ok('install', file);
@@ -252,7 +253,7 @@ function suite(): void {
     expect(await networkOf(own.testbed)).toEqual(before);
   });
 
-  describe('the login cannot', () => {
+  describe("the slice's login", () => {
     beforeAll(() => {
       gw1.asRoot(`cp -p ${attach} /usr/local/lib/pl-vnm/attach-other`);
     });
@@ -266,11 +267,11 @@ function suite(): void {
       ['give arguments', `sudo -n ${attach} version`],
       ['give options', `sudo -n ${attach} --slice other`],
       ['attach to another slice', 'sudo -n /usr/local/lib/pl-vnm/attach-other'],
-      ['take a way round', 'sudo -n /usr/local/lib/pl-vnm/../pl-vnm/attach-other'],
+      ['bypass the rule by another path', 'sudo -n /usr/local/lib/pl-vnm/../pl-vnm/attach-other'],
       ['run the agent itself', 'sudo -n $(command -v node) /usr/local/lib/pl-vnm/agent-*.mjs attach --slice confined'],
-      ['run a shell over the command', `sudo -n sh ${attach}`],
-      ['be somebody else', `sudo -n -u nobody ${attach}`],
-      ['be of another group', `sudo -n -g shadow ${attach}`],
+      ['run the command with a shell', `sudo -n sh ${attach}`],
+      ['become another user', `sudo -n -u nobody ${attach}`],
+      ['get another group', `sudo -n -g shadow ${attach}`],
       ['edit the command', `sudo -n -e ${attach}`],
       ['keep its environment', `sudo -n -E ${attach}`],
       ['set the search path', `sudo -n PATH=/tmp ${attach}`],
@@ -278,7 +279,7 @@ function suite(): void {
       ['set the agent’s directory', `sudo -n PL_VNM_DIR=/tmp ${attach}`],
       ['set another directory to run in', `sudo -n -D /tmp ${attach}`],
       ['set another root directory', `sudo -n -R /tmp ${attach}`],
-    ])('%s', async (_what, command) => {
+    ])("the slice's login cannot %s", async (_what, command) => {
       const { code, stdout } = await asLogin(`${command} </dev/null`);
       expect(code).toBe(1);
       expect(stdout).toBe('');
@@ -298,8 +299,8 @@ function suite(): void {
       ['see the agent’s directory', 'ls /run/pl-vnm'],
       ['read the log', 'cat /run/pl-vnm/confined.log'],
       ['remove the socket', 'rm -f /run/pl-vnm/confined.sock'],
-      ['use the kernel itself', 'ip link add dummy0 type dummy'],
-    ])('%s', async (_what, command) => {
+      ['change the network itself', 'ip link add dummy0 type dummy'],
+    ])("the slice's login cannot %s", async (_what, command) => {
       const before = files();
       const { code, stderr } = await asLogin(command);
       expect(code).not.toBe(0);
@@ -307,12 +308,12 @@ function suite(): void {
       expect(files()).toBe(before);
     });
 
-    it('replace the runtime', async () => {
+    it("the slice's login cannot replace the runtime", async () => {
       const runtime = /(\S+) \S+\.mjs attach/.exec(gw1.asRoot(`cat ${attach}`))![1]!;
       expect(await asLogin(`test -w ${runtime} || test -w $(dirname ${runtime})`)).toMatchObject({ code: 1 });
     });
 
-    it('reach the socket, end the agent or look into it', async () => {
+    it("the slice's login cannot reach the socket, end the agent or inspect it", async () => {
       await asLogin(`sudo -n ${attach} </dev/null`);
       const pid = agentPid();
       const connect = `require("net").connect("/run/pl-vnm/confined.sock").on("error", (e) => console.log(e.code)).on("connect", () => console.log("connected"))`;
@@ -334,11 +335,11 @@ function suite(): void {
       expect(gw1.asRoot(`cat /proc/${pid}/cmdline | tr '\\0' ' '`)).toContain('daemon --slice confined');
     });
 
-    it('get anything of its environment or directory through', async () => {
-      // The agent is started again, by an attach whose surroundings are all traps.
+    it("the slice's login cannot pass its environment or directory to the agent", async () => {
+      // The agent is started again by an attach whose whole environment is a trap.
       gw1.asRoot(`kill ${agentPid()}; while [ -S /run/pl-vnm/confined.sock ]; do sleep 0.1; done`);
       gw1.asRoot('mkdir -m 1777 /run/evil');
-      // Not even a sudo that is set to keep all of it lets it through.
+      // Even a sudo that is set to keep the environment does not pass it.
       gw1.asRoot(
         `printf 'Defaults !env_reset, !secure_path, env_keep += "PATH NODE_OPTIONS NODE_PATH PL_VNM_DIR TMPDIR HOME ENV BASH_ENV"\\n' >/etc/sudoers.d/careless`,
       );
@@ -372,7 +373,7 @@ function suite(): void {
       expect(gw1.asRoot('ls /run/evil')).not.toContain('sprung');
     });
 
-    it('have root leave a core in a directory of its own', async () => {
+    it("the slice's login cannot make root write a core file in its directory", async () => {
       const attached = asLogin(
         `cd /run/evil && umask 0 && ulimit -S -c unlimited && sleep 10 | /usr/bin/sudo -n ${attach}`,
       );
@@ -388,7 +389,7 @@ function suite(): void {
   });
 
   describe('the policy', () => {
-    it('takes effect at once, bounds the slice, and stays when the agent is updated', async () => {
+    it('a policy takes effect at once, limits the slice, and stays when the agent is updated', async () => {
       const limits = ['--limit', 'tunnels=1', '--limit', 'trafficBps=1e5'];
       const { json } = await agentCommand('install', '--node', 'gw1', ...limits);
       expect(json.agents).toMatchObject([
@@ -402,7 +403,7 @@ function suite(): void {
           error: expect.objectContaining({
             code: 'forbidden',
             message: expect.stringMatching(
-              /^node 'gw1': slice 'confined' would have \d+ tunnels, its policy there allows 1$/,
+              /^node 'gw1': slice 'confined' would have \d+ tunnels, but its policy there allows 1$/,
             ),
           }),
         },
@@ -420,7 +421,7 @@ function suite(): void {
   });
 
   describe('an update', () => {
-    it('does not end an agent that has something armed, and says so', async () => {
+    it('an update does not end an agent that has something armed, and reports it', async () => {
       const { json } = await agentCommand('install', '--node', 'gw1', '--operations', '*', '--limit', 'tunnels=1024');
       const { policy } = json.agents[0]!;
       const target = { node: 'gw1', host: '127.0.0.1', port: gw1.port, user: login, keyPath: shared.sliceKey };
@@ -454,7 +455,7 @@ function suite(): void {
   });
 
   describe('another version', () => {
-    it('is refused with the command for the administrator, and the agent is left alone', async () => {
+    it('an agent of another version is refused with the command for the administrator, and keeps running', async () => {
       const installed = gw1.asRoot(`cat ${attach}`);
       const digest = /agent-([0-9a-f]{64})/.exec(installed)![1]!;
       const older = digest.replaceAll(/./g, '0');
@@ -484,7 +485,7 @@ function suite(): void {
     for (const secret of secrets.filter((line) => line.length > 20)) expect(database + logs).not.toContain(secret);
   });
 
-  it('is gone without a trace when it is uninstalled', async () => {
+  it('the agent leaves no trace when it is uninstalled', async () => {
     const pid = agentPid();
     const { code, stderr } = await agentCommand('uninstall');
     expect(code, stderr).toBe(0);
@@ -493,7 +494,7 @@ function suite(): void {
         node.asRoot('ls -d /usr/local/lib/pl-vnm /etc/pl-vnm /run/pl-vnm /etc/sudoers.d/pl-vnm* 2>/dev/null; true'),
       ).toBe('');
     }
-    // It has a command no more once it has ended, though its parent may not have heard of it yet.
+    // A process that has ended has no command line, even if its parent has not collected it yet.
     const ended = () => expect(gw1.asRoot(`readlink /proc/${pid}/exe || echo ended`)).toBe('ended\n');
     await vi.waitFor(ended, { timeout: 60_000 });
     expect((await asLogin(`sudo -n ${attach}`)).code).toBe(1);

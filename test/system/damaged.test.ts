@@ -1,4 +1,4 @@
-/** What somebody has removed from the old side is named before anything is moved, and not cloned as lost. */
+/** What is missing on the old side is named before anything is moved, so that the clone is not damaged too. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
@@ -19,11 +19,11 @@ function quickSlice(directory: string): string {
   return path;
 }
 
-/** The access link of e2, which router a reaches by router b. */
+/** The access link of e2, which router a reaches over router b. */
 const prefix = '10.64.0.2/31';
 const foreign = '10.64.200.0/24';
 
-describeAsRoot('an old side that is damaged', () => {
+describeAsRoot('a damaged old side', () => {
   const own = ownTestbed(quickSlice);
   beforeAll(() => own.vnm.ok('install two'));
 
@@ -37,7 +37,7 @@ describeAsRoot('an old side that is damaged', () => {
   };
   const verified = async () => (await own.vnm.json<VerifyResult>('verify two')).json.ok;
 
-  it('is refused with router and prefix before anything is changed, and repaired first where that is asked for', async () => {
+  it('a damaged old side is refused with router and prefix, or repaired first with --repair-first', async () => {
     const { namespace, peer } = await linkOfA();
     const [{ dev }] = JSON.parse(ip(namespace, `-json route show ${prefix}`)) as [{ dev: string }];
     ip(namespace, `route add ${foreign} via ${peer} dev ${dev} onlink`);
@@ -49,8 +49,8 @@ describeAsRoot('an old side that is damaged', () => {
       json: {
         error: {
           code: 'conflict',
-          message: `the old side is not whole: router a on node 'n1' has no route to ${prefix}`,
-          hint: 'pl-vnm migrate two --to final --repair-first puts it back first; pl-vnm status two --live shows everything',
+          message: `the old side is incomplete: router a on node 'n1' has no route to ${prefix}`,
+          hint: 'run pl-vnm migrate two --to final --repair-first to put it back first, or pl-vnm status two --live to see all differences',
         },
       },
     });
@@ -59,12 +59,12 @@ describeAsRoot('an old side that is damaged', () => {
     const repaired = await own.vnm.json<MigrateResult>('migrate two --to final --repair-first');
     expect(repaired).toMatchObject({ code: 0, json: { outcome: 'completed' } });
     expect(repaired.json.unproven).toBeUndefined();
-    // What was added by hand is no damage, and came along.
+    // What was added by hand is not damage, and was cloned.
     expect(ip((await linkOfA()).namespace, `route show ${foreign}`)).toContain(foreign);
     expect(await verified()).toBe(true);
   });
 
-  it('is repaired when a migration that was killed before it had cloned is resumed', async () => {
+  it('resume repairs a damaged old side if the migration was killed before it cloned', async () => {
     const { namespace } = await linkOfA();
     await killIn('set up', 'migrate two --to initial');
     loseRoute(namespace);
@@ -74,10 +74,10 @@ describeAsRoot('an old side that is damaged', () => {
     expect(await verified()).toBe(true);
   });
 
-  it('of an interrupted migration does not matter: it is finished first where that is asked for', async () => {
+  it('--resume-first finishes an interrupted migration despite damage of its old side', async () => {
     await killIn('redirect', 'migrate two --to final');
     const refused = await own.vnm.json<{ error: { hint: string } }>('migrate two --to initial');
-    expect(refused.json.error.hint).toContain('pl-vnm migrate two --to initial --resume-first does it first');
+    expect(refused.json.error.hint).toContain('or run pl-vnm migrate two --to initial --resume-first');
     const { code, json } = await own.vnm.json<MigrateResult>('migrate two --to initial --resume-first');
     expect({ code, from: json.from, to: json.to, outcome: json.outcome }).toEqual({
       code: 0,

@@ -1,4 +1,4 @@
-/** A router's node is dead: the VN moves away from it, with what was recorded of the router. */
+/** A router's node is dead: the VN moves away from it, and the router is made from its record. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
@@ -35,14 +35,14 @@ const prefix = '10.65.200.0/24';
 /** Pairs of end hosts that need router a. */
 const needing = 'ea to eb, ea to ec, eb to ea, ec to ea';
 
-// Every command on its own waits for a dead node until SSH gives up.
+// Without a service, every command waits for a dead node until SSH gives up.
 vi.setConfig({ testTimeout: 180_000 });
 
-describeAsRoot('a node that is dead', () => {
+describeAsRoot('a dead node', () => {
   const own = ownTestbed(quickSlice);
   beforeAll(() => own.vnm.ok('install three'));
 
-  /** Nothing gets to it or from it any more, and its SSH server answers no one. */
+  /** Cuts a node off: no packet reaches or leaves it, and its SSH server does not answer. */
   async function cut(node: string): Promise<void> {
     await cutNode(own.testbed, node);
     signal(node, 'SIGSTOP');
@@ -79,7 +79,7 @@ describeAsRoot('a node that is dead', () => {
     ip(namespace, `route add ${prefix} via ${peer} dev ${ifname} onlink`);
   }
 
-  /** What is left on the node goes, and then nothing differs from the database. */
+  /** Removes what is left on the node, and checks that nothing differs from the database. */
   async function expectCleanedUp(node: string): Promise<void> {
     const { repaired, unreachable, failed } = await own.vnm.ok<ReconcileResult>('reconcile three');
     expect(new Set(repaired.map((difference) => difference.node))).toEqual(new Set([node]));
@@ -87,7 +87,7 @@ describeAsRoot('a node that is dead', () => {
     expect(await own.vnm.ok<LiveStatus>('status three --live')).toMatchObject({ equal: true, unreachable: [] });
   }
 
-  it('is migrated away from, with a route that somebody had added to its router', async () => {
+  it('a VN migrates away from a dead node, with a route that was added to its router by hand', async () => {
     await addRoute();
     const seen = await own.vnm.json<LiveStatus>('status three --live');
     expect(seen.json.differences).toMatchObject([{ node: 'p1', kind: 'route', additional: true }]);
@@ -106,7 +106,7 @@ describeAsRoot('a node that is dead', () => {
       expect(stderr).toContain(words);
       expect(stderr).toContain(`not a condition afterwards: ${needing}`);
       expect(stderr).toContain(
-        "node 'p1' cannot be reached: what is to go from there stays until pl-vnm reconcile three",
+        "node 'p1' cannot be reached, so leftovers stay there; run pl-vnm reconcile three later to remove them",
       );
       expect(migrationText(json)).toContain(words);
       const { events, migrations } = await own.vnm.ok<SliceStatus>('status three');
@@ -114,7 +114,7 @@ describeAsRoot('a node that is dead', () => {
         expect.objectContaining({ kind: 'cloned-from-record', message: `VN 'three': ${words}` }),
       );
       expect(migrations[0]).toMatchObject({ outcome: 'completed', fromRecord: ['a'] });
-      // Only those that had to cross it lose anything, until they are redirected.
+      // Only flows that had to cross the dead node lose packets, until they are redirected.
       for (const { from, to, lost, received, predictedLost } of flows) {
         const crosses = from === 'ea' || to === 'ea';
         expect({ from, to, lost: lost > 0, arrived: received > 0, isPredicted: predictedLost !== null }).toEqual({
@@ -134,7 +134,7 @@ describeAsRoot('a node that is dead', () => {
     await expectCleanedUp('p1');
   });
 
-  it('is migrated away from although the controller is killed after the redirection', async () => {
+  it('a VN migrates away from a dead node even if the controller is killed after the redirection', async () => {
     await whileCut('p4', async () => {
       const running = own.vnm.start('migrate three --to initial');
       await running.said('- verify\n');
@@ -153,7 +153,7 @@ describeAsRoot('a node that is dead', () => {
     await expectCleanedUp('p4');
   });
 
-  it('takes nothing with it that did not need it, when the way back is taken', async () => {
+  it('a rollback to a dead node keeps the pairs working that do not need it', async () => {
     await whileCut('p1', async () => {
       const plan = await own.vnm.ok<PlanResult>('plan three --to final --schedule optimal');
       const down = plan.schedules[0]!.flows.filter(({ oldLatencyMs }) => oldLatencyMs === null);
@@ -170,7 +170,7 @@ describeAsRoot('a node that is dead', () => {
       await running.finished;
       const { code, stderr } = await own.vnm.json<MigrateResult>('rollback three');
       expect(code).toBe(0);
-      expect(stderr).toContain(`back on the old instance not proven to reach each other: ${needing}`);
+      expect(stderr).toContain(`back on the old instance, not proven to reach each other: ${needing}`);
       const { ok, pairs } = await verified();
       const broken = pairs.filter(({ reachable }) => !reachable).map(({ from, to }) => `${from}-${to}`);
       expect({ ok, broken }).toEqual({ ok: false, broken: ['ea-eb', 'ea-ec', 'eb-ea', 'ec-ea'] });
@@ -180,13 +180,13 @@ describeAsRoot('a node that is dead', () => {
     expect(await own.vnm.ok<LiveStatus>('status three --live')).toMatchObject({ equal: true });
   });
 
-  it('to SSH alone is no excuse: what its router forwards has to arrive afterwards, and on the way back', async () => {
+  it('if only the SSH server of a node is dead, what its router forwards must arrive after a migration or rollback', async () => {
     signal('p1', 'SIGSTOP');
     try {
       const running = own.vnm.start('migrate three --to final');
       await running.said('- verify\n');
       running.kill();
-      expect((await running.finished).stderr).not.toContain('not seen to reach each other before');
+      expect((await running.finished).stderr).not.toContain('did not reach each other before');
       const { code, stderr } = await own.vnm.json<MigrateResult>('rollback three');
       expect(code).toBe(0);
       expect(stderr).not.toContain('not proven');
@@ -197,7 +197,7 @@ describeAsRoot('a node that is dead', () => {
     expect(await verified()).toMatchObject({ ok: true });
   });
 
-  describe('by a process that keeps its connections', () => {
+  describe('a process that keeps its connections', () => {
     const options = { control: 'gateway', schedule: 'optimal', granularity: 'gateway', traffic: false } as const;
     const dead = new VnmError('unreachable', "node 'p1' is dead");
 
@@ -229,28 +229,28 @@ describeAsRoot('a node that is dead', () => {
       return { connections, attempts, phases, move, connect };
     }
 
-    it('is not waited for once it is known', async () => {
+    it('a process that knows of a dead node does not wait for it', async () => {
       await withProcess(async ({ connections, attempts, move, connect }) => {
         await connect();
         await whileCut('p1', async () => {
-          connections.markAway('three', 'p1', dead);
+          connections.markUnreachable('three', 'p1', dead);
           attempts.length = 0;
           expect(await move('final')).toMatchObject({ outcome: 'completed', fromRecord: ['a'] });
           expect(attempts).toEqual([]);
         });
-        connections.markBack('three', 'p1');
+        connections.markReachable('three', 'p1');
         await expectCleanedUp('p1');
         expect(await move('initial')).toMatchObject({ outcome: 'completed', fromRecord: [] });
         expect(attempts).toEqual(['p1']);
       });
     });
 
-    it('is not waited for any more when it becomes known', async () => {
+    it('a process stops waiting for a node when it learns that it is dead', async () => {
       await withProcess(async ({ connections, phases, move, connect }) => {
         await connect();
         await whileCut('p1', async () => {
-          // Its answer is being waited for then.
-          phases.set('clone', () => void setTimeout(() => connections.markAway('three', 'p1', dead), 500));
+          // At this moment the command waits for its answer.
+          phases.set('clone', () => void setTimeout(() => connections.markUnreachable('three', 'p1', dead), 500));
           expect(await move('final')).toMatchObject({ outcome: 'completed', fromRecord: ['a'] });
         });
       });

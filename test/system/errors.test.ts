@@ -1,4 +1,4 @@
-/** What the program says, and how it exits, when it cannot do what it is asked for. */
+/** The messages and exit codes of the program when it fails. */
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ import { gallery } from '../support/slices.ts';
 
 const file = gallery('two-node');
 
-/** Of a run with `--json`. */
+/** The result of a failed run with `--json`. */
 const failure = (exitCode: number, code: string, message: string, hint?: string) => ({
   code: exitCode,
   json: { error: { code, message, ...(hint === undefined ? {} : { hint }) } },
@@ -42,11 +42,11 @@ describe('the program', () => {
       "option '--limit <n>' argument 'few' is invalid. Give a whole number from 0 to 999999.",
     ],
     ['testbed', 'a command is missing'],
-  ])('exits with 2 for the wrong words %o', async (command, message, ...hint) => {
+  ])('the program exits with 2 for the wrong arguments %o', async (command, message, ...hint) => {
     expect(await vnm.json(command)).toEqual(failure(2, 'usage', message, ...hint));
   });
 
-  it('answers an unknown command with one line', async () => {
+  it('the program answers an unknown command with one line', async () => {
     expect(await vnm.run('ls -l')).toEqual({
       code: 2,
       stdout: '',
@@ -54,13 +54,13 @@ describe('the program', () => {
     });
   });
 
-  it('shows how a command is used when it is used wrongly', async () => {
+  it('the program shows the usage of a command when it is used wrongly', async () => {
     const { code, stdout, stderr } = await vnm.run('verify');
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toMatch(/^error: missing required argument 'slice'\n\nUsage: pl-vnm verify \[options\] <slice>\n/);
   });
 
-  it('exits with 3 for a slice file with faults, and names them all with their places', async () => {
+  it('the program exits with 3 for an invalid slice file, and names all faults with their places', async () => {
     const text = readFileSync(file, 'utf8').replace('b: n2 }', 'b: n9 }').replace('1.5Mbps', '1.5');
     writeFileSync(join(vnm.directory, 'bad.yaml'), text);
     const rate =
@@ -75,7 +75,7 @@ describe('the program', () => {
     );
   });
 
-  it('looks back on an empty database, and names what is no migration', async () => {
+  it('the program shows the history of an empty database, and refuses an unknown migration id', async () => {
     expect(await vnm.run('history')).toMatchObject({ code: 0, stdout: `${vnm.database} has no history yet\n` });
     expect(await vnm.ok('events')).toEqual({ events: [] });
     const hint = "run 'pl-vnm history' to list migrations with their ids";
@@ -85,7 +85,7 @@ describe('the program', () => {
     expect(await vnm.json('show two')).toMatchObject({ code: 2, json: { error: { code: 'usage' } } });
   });
 
-  it('exits with 1 for what does not exist', async () => {
+  it('the program exits with 1 for what does not exist', async () => {
     expect(await vnm.json('verify absent')).toEqual(
       failure(
         1,
@@ -98,13 +98,13 @@ describe('the program', () => {
       failure(
         1,
         'not-found',
-        "node 'gw1' of slice 'two' has no host, and no local testbed gives it a place",
-        'pl-vnm testbed up SLICE.yaml, or give the node a host in the slice file',
+        "node 'gw1' of slice 'two' has no host, and is on no local testbed",
+        'run pl-vnm testbed up SLICE.yaml, or give the node a host in the slice file',
       ),
     );
     for (const command of ['verify two', 'migrate two --to final']) {
       expect(await vnm.json(command)).toEqual(
-        failure(1, 'not-found', "VN 'two' of slice 'two' is not installed", 'pl-vnm install two'),
+        failure(1, 'not-found', "VN 'two' of slice 'two' is not installed", 'run pl-vnm install two'),
       );
     }
     expect(await vnm.json('install two --placement last')).toEqual(
@@ -112,16 +112,16 @@ describe('the program', () => {
     );
   });
 
-  it('tells people on stderr, with a hint, and leaves stdout empty', async () => {
+  it('the program prints an error and its hint on stderr, and leaves stdout empty', async () => {
     expect(await vnm.run('verify two')).toEqual({
       code: 1,
       stdout: '',
-      stderr: "pl-vnm: VN 'two' of slice 'two' is not installed\n  hint: pl-vnm install two\n",
+      stderr: "pl-vnm: VN 'two' of slice 'two' is not installed\n  hint: run pl-vnm install two\n",
     });
   });
 });
 
-describeAsRoot('on nodes that it cannot trust or reach, the program', () => {
+describeAsRoot('the program on nodes that it cannot trust or reach', () => {
   const own = ownTestbed(file);
   let stranger: CommandLine;
   beforeAll(() => {
@@ -133,7 +133,7 @@ describeAsRoot('on nodes that it cannot trust or reach, the program', () => {
   const place = ({ name, port }: TestbedNode) => `node '${name}' (127.0.0.1:${port})`;
   const used = ['gw1', 'gw2', 'h1', 'h2', 'n1', 'n2'];
 
-  it('refuses unknown host keys, all named, until an option accepts them', async () => {
+  it('the program refuses and names all unknown host keys until an option accepts them', async () => {
     const before = await networkOf(own.testbed);
     const keys = hostKeys(own.testbed.knownHosts);
     const remote = join(stranger.directory, 'remote.yaml');
@@ -152,7 +152,7 @@ describeAsRoot('on nodes that it cannot trust or reach, the program', () => {
     expect(await networkOf(own.testbed)).toEqual(before);
   });
 
-  it('refuses a host key that has changed, whatever the options accept', async () => {
+  it('the program refuses a changed host key, whatever the options', async () => {
     const keys = hostKeys(own.testbed.knownHosts);
     const knownHosts = join(stranger.directory, 'home', '.ssh', 'known_hosts');
     const [port, other] = [node('gw1').port, keys.get(node('gw2').port)!];
@@ -172,7 +172,7 @@ describeAsRoot('on nodes that it cannot trust or reach, the program', () => {
     ]);
   });
 
-  it('exits with 4 and names every node that is unreachable', async () => {
+  it('the program exits with 4 and names every unreachable node', async () => {
     await own.vnm.ok('install', file);
     const gone = ['gw2', 'h1'].map(node);
     for (const { namespace } of gone) {
@@ -189,7 +189,7 @@ describeAsRoot('on nodes that it cannot trust or reach, the program', () => {
     expect(json.nodes.filter(({ reachable }) => !reachable).map((one) => one.node)).toEqual(['gw2', 'h1']);
   });
 
-  it('makes a partly dead testbed again, and knows that nothing is installed on it', async () => {
+  it('the program makes a partly dead testbed again, and records that nothing is installed on it', async () => {
     await own.vnm.ok('testbed up', file);
     expect(await own.vnm.ok('status two')).toMatchObject({ vns: [{ placement: null, instances: [] }] });
   });
@@ -206,7 +206,7 @@ function withHosts(nodes: readonly TestbedNode[]): string {
   );
 }
 
-/** By port. */
+/** The host keys in the file, by port. */
 function hostKeys(knownHosts: string): Map<number, string> {
   const lines = readFileSync(knownHosts, 'utf8').trim().split('\n');
   return new Map(lines.map((line) => [Number(/:(\d+) /.exec(line)![1]), line.split(' ')[2]!]));

@@ -1,4 +1,4 @@
-/** What breaks is found, and what does not work out is undone. */
+/** Faults are located, and failed migrations are undone. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -20,7 +20,7 @@ import { routerLink } from '../support/status.ts';
 const file = gallery('two-node');
 const slice = readSlice(file);
 const vn = slice.vns[0]!;
-/** The same with a new instance so slow that a test can cut it while the first packets are on their way. */
+/** The same with a new instance so slow that a test can cut it while the first packets are in flight. */
 function slowSlice(directory: string): string {
   const path = join(directory, 'slow.yaml');
   const text = readFileSync(file, 'utf8');
@@ -28,7 +28,7 @@ function slowSlice(directory: string): string {
   return path;
 }
 
-/** The instances that a first migration has. */
+/** The two instances of a first migration. */
 const old = planInstance(slice, vn, vn.placements.get('initial')!, 0);
 const fresh = planInstance(slice, vn, vn.placements.get('final')!, 1);
 
@@ -47,7 +47,7 @@ describeAsRoot('verify', () => {
     expect(await verify()).toEqual(well);
   };
 
-  it('says between which routers a pair stops, until install has repaired it', async () => {
+  it('verify finds the routers between which packets stop, until install has repaired the VN', async () => {
     const installed = await networkOf(own.testbed);
     const status = await own.vnm.ok<SliceStatus>('status two');
     const link = routerLink(status.vns[0]!, 'a', 'b');
@@ -62,7 +62,7 @@ describeAsRoot('verify', () => {
     expect(await networkOf(own.testbed)).toEqual(installed);
   });
 
-  it('says which gateway or end host has lost its link', async () => {
+  it('verify names a gateway or end host that has lost its link', async () => {
     const [gateway, { hostEnd: endHost }] = [gatewayLink(old, 'g2').a, planVn(slice, vn).access[0]!];
     ip(own.namespace('gw2'), `link delete ${gateway.interface}`);
     ip(own.namespace('h1'), `link delete ${endHost.interface}`);
@@ -82,7 +82,7 @@ describeAsRoot('a migration that fails', () => {
     installed = await networkOf(own.testbed);
   });
 
-  /** It exits with 5, says why, and all is as if it had never begun. */
+  /** Checks that it exits with 5 and the reason, and that everything is as if it had never begun. */
   async function expectUndone({ code, json }: { code: number | null; json: MigrateResult }, error: string) {
     expect({ code, outcome: json.outcome, error: json.error }).toEqual({ code: 5, outcome: 'rolled-back', error });
     expect(json.phases.at(-1)!.name).toBe('take the new instance away');
@@ -94,7 +94,7 @@ describeAsRoot('a migration that fails', () => {
   }
   const migrate = () => own.vnm.json<MigrateResult>('migrate two --to final --traffic');
 
-  it('since a name is taken on a new node, loses nothing', async () => {
+  it('a migration that fails because a name is in use on a new node loses nothing', async () => {
     const { a, vni } = fresh.links[0]!;
     const router = `${own.namespace('n3')}.two_1-a`;
     execFileSync('ip', ['netns', 'add', router]);
@@ -109,18 +109,18 @@ describeAsRoot('a migration that fails', () => {
     expect(result.json.redirections).toEqual([]);
   });
 
-  it('since the new instance carries no packets, says where they stop', async () => {
+  it('a migration that fails because the new instance carries no packets names the place where they stop', async () => {
     await cutNode(own.testbed, 'n4');
     const result = await migrate();
     await healNode(own.testbed, 'n4');
     await expectUndone(
       result,
-      'the new instance does not carry traffic from g1 to g2: it stops between router a on n3 and router b on n4; g2 to g1: it stops between gateway g2 and router b on n4',
+      'the new instance does not carry traffic from g1 to g2: packets stop between router a on n3 and router b on n4; g2 to g1: packets stop between gateway g2 and router b on n4',
     );
     expect(result.json.flows).toMatchObject([{ from: 'e1', to: 'e2', lost: 0 }]);
   });
 
-  it('after the redirection, is redirected back', async () => {
+  it('a migration that fails after the redirection is redirected back', async () => {
     const running = own.vnm.start('--json migrate two --to final');
     await running.said('- redirect\n');
     await cutNode(own.testbed, 'n4');
@@ -129,7 +129,7 @@ describeAsRoot('a migration that fails', () => {
     const json = JSON.parse(stdout) as MigrateResult;
     await expectUndone(
       { code, json },
-      'after the redirection no packet came from e1 to e2: it stops between router a on n3 and router b on n4; e2 to e1: it stops between gateway g2 and router b on n4',
+      'after the redirection, no packet arrived from e1 to e2: packets stop between router a on n3 and router b on n4; e2 to e1: packets stop between gateway g2 and router b on n4',
     );
     expect(json.redirections.map(({ gateway }) => gateway).sort()).toEqual(['g1', 'g2']);
   });

@@ -1,4 +1,4 @@
-/** Firewalls of end hosts and gateways: what they let through proves a VN, what they drop holds no migration up. */
+/** Firewalls of end hosts and gateways: what they pass proves a VN, and what they drop does not stop a migration. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ function quickSlice(directory: string): string {
 const established = 'ct state established,related accept';
 const others = ['iif lo accept', 'tcp dport 22 accept', 'udp dport 4789 accept'];
 const echo = 'icmp type echo-request accept';
-/** Input rules of a host: those who know connections, those who do not, and one that lets nothing of the VN in. */
+/** Input rules of a host: stateful ones, stateless ones, and one that drops everything from the VN. */
 const firewalls = {
   usual: [established, ...others, echo],
   stateless: [...others, 'icmp type { echo-request, echo-reply } accept', 'tcp sport 1024-65535 accept'],
@@ -36,7 +36,7 @@ describeAsRoot('behind a firewall', () => {
     execFileSync('ip', ['netns', 'exec', own.namespace(node), 'nft', '-f', '-'], { input: rules });
   }
   const open = (node: string) => nft(node, 'add table ip f\ndelete table ip f\n');
-  /** By the node's own stack, so the routers' namespaces stay as they are. */
+  /** In the node's own stack, so the routers' namespaces stay as they are. */
   function protect(kind: keyof typeof firewalls, ...nodes: string[]): void {
     const rules = firewalls[kind].map((rule) => `add rule ip f i ${rule}`);
     const policy = 'add table ip f\nadd chain ip f i { type filter hook input priority 0; policy drop; }';
@@ -62,32 +62,32 @@ describeAsRoot('behind a firewall', () => {
     { from: 'e2', to: 'e1' },
   ];
 
-  it('that accepts answers, at end hosts and gateways, a VN is verified and moved, and traffic is counted', async () => {
+  it('a VN is verified and moved and its traffic counted behind firewalls that accept answers', async () => {
     protect('usual', 'h1', 'h2', 'gw1', 'gw2');
     expect(await verify()).toEqual({ code: 0, by: ['packets', 'packets'] });
     expect(await migrate()).toMatchObject({ code: 0, outcome: 'completed', unproven: undefined, lost: 0 });
   });
 
-  it('that accepts echo requests only, a VN is verified by these and moved', async () => {
+  it('a VN is verified by echo requests and moved behind firewalls that accept only these', async () => {
     protect('stateless', 'h1', 'h2', 'gw1', 'gw2');
     expect(await verify()).toEqual({ code: 0, by: ['echo', 'echo'] });
     const result = await migrate();
     expect(result).toMatchObject({ code: 0, outcome: 'completed', unproven: undefined });
-    expect(result.stderr).toContain('a gateway drops them, the latencies of the slice file stand in');
+    expect(result.stderr).toContain('a gateway drops them; using the latencies of the slice file');
   });
 
-  it('that drops all probes of a VN it is moved all the same, and the pairs are named', async () => {
+  it('a VN is moved behind firewalls that drop all its probes, and the unproven pairs are named', async () => {
     protect('shut', 'h1', 'h2');
     expect(await verify()).toEqual({ code: 1, by: ['nothing', 'nothing'] });
     const result = await migrate();
     expect(result).toMatchObject({ code: 0, outcome: 'completed', unproven: bothPairs });
     expect(result.stderr).toContain(
-      'not seen to reach each other before, so not a condition afterwards: e1 to e2, e2 to e1',
+      'did not reach each other before the migration, so not required after it: e1 to e2, e2 to e1',
     );
-    expect(result.stderr).toContain('after the redirection not proven to reach each other: e1 to e2, e2 to e1');
+    expect(result.stderr).toContain('after the redirection, not proven to reach each other: e1 to e2, e2 to e1');
   });
 
-  it('that forwards nothing, the gateway is named by each command with what to do', async () => {
+  it('each command names a gateway whose firewall forwards nothing, with a hint', async () => {
     nft('gw1', 'add table ip f\nadd chain ip f FORWARD { type filter hook forward priority 0; policy drop; }\n');
     const obstacle = {
       node: 'gw1',
@@ -108,12 +108,12 @@ describeAsRoot('behind a firewall', () => {
     ]);
     const broken = await own.vnm.json<VerifyResult>('verify two');
     expect(broken).toMatchObject({ code: 1, json: { ok: false, obstacles: [obstacle] } });
-    expect(broken.json.pairs[0]!.stopsAt).toMatch(/look at what is in the way on gw1$/);
+    expect(broken.json.pairs[0]!.stopsAt).toMatch(/check the obstacles on gw1$/);
     expect(await own.vnm.ok('status two --live')).toMatchObject({ equal: true, obstacles: [obstacle] });
     expect((await own.vnm.json(`install two --placement ${placement}`)).stderr).toContain(
       'gw1: a firewall drops traffic',
     );
-    // Its own words help.
+    // The command in the hint helps.
     const [, , command] = /^(run on the node: nft )(.*); and keep/.exec(
       doctor.json.nodes.flatMap(({ obstacles = [] }) => obstacles)[0]!.hint,
     )!;
@@ -122,7 +122,7 @@ describeAsRoot('behind a firewall', () => {
     expect((await own.vnm.json('doctor two')).code).toBe(0);
   });
 
-  it('that comes up in the middle a migration goes back, whole', async () => {
+  it('a migration during which a firewall starts is rolled back completely', async () => {
     const running = own.vnm.start(`--json migrate two --to ${other()}`);
     await running.said('- measure\n');
     protect('shut', 'h1', 'h2');
@@ -136,20 +136,20 @@ describeAsRoot('behind a firewall', () => {
     expect(await verify()).toMatchObject({ code: 0 });
   });
 
-  it('that comes up in the middle and answers echo requests only hides no loss: a migration goes back', async () => {
+  it('a migration during which a firewall starts that accepts only echo requests is rolled back', async () => {
     const running = own.vnm.start(`--json migrate two --to ${other()}`);
     await running.said('- measure\n');
     protect('stateless', 'h1', 'h2');
     const { code, stdout } = await running.finished;
     const result = JSON.parse(stdout) as MigrateResult;
     expect({ code, ...result }).toMatchObject({ code: 5, outcome: 'rolled-back', unproven: bothPairs });
-    expect(result.error).toContain('e2 answers echo requests: a firewall, most likely');
+    expect(result.error).toContain('e2, which still answers echo requests: probably at a firewall');
   });
 
   it.each([
     ['rollback', 0, 'rolled-back'],
     ['resume', 5, 'rolled-back'],
-  ])('that comes up after the controller was killed %s ends it', async (command, code, outcome) => {
+  ])('%s ends a killed migration after which a firewall started', async (command, code, outcome) => {
     const running = own.vnm.start(`migrate two --to ${other()}`);
     await running.said('- verify\n');
     running.kill();

@@ -1,4 +1,4 @@
-/** A database that has no room any more, in the middle of a migration, costs no packet and leaves nothing that cannot be ended. */
+/** A database that becomes full during a migration causes no loss, and the migration can be finished or undone. */
 import { beforeAll, expect, it } from 'vitest';
 import type { MigrateResult } from '../../src/controller/migrate.ts';
 import type { SliceStatus } from '../../src/controller/status.ts';
@@ -9,7 +9,7 @@ import { gallery } from '../support/slices.ts';
 
 const file = gallery('two-node');
 
-describeAsRoot('a database that is full from', () => {
+describeAsRoot('a database that becomes full', () => {
   const own = ownTestbed(file);
   let initial: unknown;
   beforeAll(async () => {
@@ -34,19 +34,25 @@ describeAsRoot('a database that is full from', () => {
     expect(await own.vnm.ok('verify two')).toMatchObject({ ok: true });
   }
 
-  it.each(['clone', 'redirect'])("'%s' on: nothing is redirected, and rollback ends it", async (phase) => {
-    expect(await migrateFull(phase)).toContain('the disk is full');
-    expect(await networkOf(own.testbed)).toEqual(initial);
-    expect(await own.vnm.ok<MigrateResult>('rollback two')).toMatchObject({ outcome: 'rolled-back' });
-    expect(await networkOf(own.testbed)).toEqual(initial);
-    await expectOn('initial');
-  });
+  it.each(['clone', 'redirect'])(
+    "a migration with a full database from '%s' on redirects nothing, and rollback ends it",
+    async (phase) => {
+      expect(await migrateFull(phase)).toContain('the disk is full');
+      expect(await networkOf(own.testbed)).toEqual(initial);
+      expect(await own.vnm.ok<MigrateResult>('rollback two')).toMatchObject({ outcome: 'rolled-back' });
+      expect(await networkOf(own.testbed)).toEqual(initial);
+      await expectOn('initial');
+    },
+  );
 
-  it.each(['verify', 'retire'])("'%s' on: the traffic stays redirected, and resume ends it", async (phase) => {
-    expect(await migrateFull(phase)).toContain('the disk is full');
-    expect(await own.vnm.ok<MigrateResult>('resume two')).toMatchObject({ outcome: 'completed' });
-    await expectOn('final');
-    await own.vnm.ok('migrate two --to initial');
-    initial = await networkOf(own.testbed);
-  });
+  it.each(['verify', 'retire'])(
+    "a migration with a full database from '%s' on stays redirected, and resume ends it",
+    async (phase) => {
+      expect(await migrateFull(phase)).toContain('the disk is full');
+      expect(await own.vnm.ok<MigrateResult>('resume two')).toMatchObject({ outcome: 'completed' });
+      await expectOn('final');
+      await own.vnm.ok('migrate two --to initial');
+      initial = await networkOf(own.testbed);
+    },
+  );
 });

@@ -1,4 +1,4 @@
-/** Every slice of the gallery there and back: whatever it shows, it must work, and leave no trace. */
+/** Every slice of the gallery migrates there and back, works, and leaves no trace. */
 import { readdirSync } from 'node:fs';
 import { basename } from 'node:path';
 import { expect, it } from 'vitest';
@@ -14,7 +14,7 @@ import { gallery } from '../support/slices.ts';
 
 const names = readdirSync(new URL('../../slices/', import.meta.url)).map((file) => basename(file, '.yaml'));
 
-/** The largest has 22 nodes, all on this machine. */
+/** The largest slice has 22 nodes, all on this machine. */
 const patienceMs = 180_000;
 
 for (const name of names) {
@@ -34,7 +34,7 @@ for (const name of names) {
     };
 
     it(
-      'is installed, migrates to each of its placements and back, and is uninstalled with nothing left',
+      `the slice '${name}' is installed, migrates to each placement and back, and is uninstalled without leftovers`,
       async () => {
         const before = await networkOf(own.testbed);
         const { vns } = await own.vnm.ok<{ vns: InstallResult[] }>('install', file);
@@ -49,7 +49,7 @@ for (const name of names) {
           }
         }
         await verifyAll();
-        // Back, it takes the room that it had at first.
+        // After the way back, it has the same names and addresses as at first.
         expect(await networkOf(own.testbed)).toEqual(installed);
         await own.vnm.ok(`uninstall ${slice.name}`);
         expect(await networkOf(own.testbed)).toEqual(before);

@@ -1,4 +1,4 @@
-/** Ctrl-C at any moment leaves nothing half-done. */
+/** Ctrl-C at any moment leaves nothing half done. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { MigrateResult } from '../../src/controller/migrate.ts';
 import type { VerifyResult } from '../../src/controller/probe/verify-vn.ts';
@@ -11,14 +11,14 @@ import { gallery } from '../support/slices.ts';
 
 const file = gallery('two-node');
 
-describeAsRoot('interrupted', () => {
+describeAsRoot('an interrupted command', () => {
   const own = ownTestbed(file);
   let before: unknown;
   beforeAll(async () => {
     before = await networkOf(own.testbed);
   });
 
-  /** What a command with `--json` answers that is interrupted once it has said `text`. */
+  /** The result of a command with `--json` that is interrupted once it has printed `text`. */
   async function interruptAt(text: string, command: string, ...more: string[]) {
     const running = own.vnm.start(`--json ${command}`, ...more);
     await running.said(text);
@@ -27,7 +27,7 @@ describeAsRoot('interrupted', () => {
     return { code, json: JSON.parse(stdout) as unknown };
   }
 
-  it('while it installs, it takes down what it made', async () => {
+  it('an interrupted install takes down what it made', async () => {
     expect(await interruptAt("- install VN 'two' on placement 'initial'\n", 'install', file)).toEqual({
       code: 130,
       json: { error: expect.objectContaining({ code: 'interrupted' }) },
@@ -37,7 +37,7 @@ describeAsRoot('interrupted', () => {
     expect(vns).toMatchObject([{ placement: null, instances: [] }]);
   });
 
-  describe('while it migrates', () => {
+  describe('migrate', () => {
     let installed: unknown;
     beforeAll(async () => {
       await own.vnm.ok('install', file);
@@ -45,7 +45,7 @@ describeAsRoot('interrupted', () => {
     });
 
     it.each(['set up', 'join gateways', 'measure'])(
-      "in the phase '%s', it goes back to where the VN was",
+      "a migration that is interrupted in the phase '%s' is rolled back",
       async (phase) => {
         const { code, json } = await interruptAt(`- ${phase}\n`, 'migrate two --to final --traffic');
         const { outcome, interrupted, flows } = json as MigrateResult;
@@ -78,7 +78,7 @@ describeAsRoot('a migration whose terminal goes away', () => {
     await own.vnm.ok('migrate two --to initial');
   });
 
-  /** Nothing is half-done: the VN is wholly on one placement, as if it had always been there. */
+  /** Checks that nothing is half done: the VN is wholly on one placement, as if it had always been there. */
   async function expectWholeOn(placement: string) {
     at = placement;
     const { vns } = await own.vnm.ok<SliceStatus>('status two');
@@ -94,19 +94,19 @@ describeAsRoot('a migration whose terminal goes away', () => {
     return (await running.finished).code;
   }
 
-  it.each(beforeRedirection)("in the phase '%s' goes back", async (phase) => {
+  it.each(beforeRedirection)("a migration whose terminal goes away in the phase '%s' is rolled back", async (phase) => {
     const from = at;
     expect(await hangUp(phase)).toBe(130);
     await expectWholeOn(from);
   });
 
-  it.each(fromRedirectionOn)("in the phase '%s' is finished", async (phase) => {
+  it.each(fromRedirectionOn)("a migration whose terminal goes away in the phase '%s' is finished", async (phase) => {
     const to = other();
     await hangUp(phase);
     await expectWholeOn(to);
   });
 
-  it('is done when only the reader of its outputs goes away', async () => {
+  it('a migration completes when only the reader of its output goes away', async () => {
     const to = other();
     const running = own.vnm.start('migrate two --to', to);
     await running.said('- add nodes\n');
@@ -115,7 +115,7 @@ describeAsRoot('a migration whose terminal goes away', () => {
     await expectWholeOn(to);
   });
 
-  it('goes back when it is asked to end (SIGTERM), and when the process that launched it is killed', async () => {
+  it('a migration is rolled back on SIGTERM, and when the process that launched it is killed', async () => {
     const from = at;
     const running = own.vnm.launch('migrate two --to', other());
     await running.said('- set up\n');
@@ -133,7 +133,7 @@ describeAsRoot('a migration whose terminal goes away', () => {
     await expectWholeOn(from);
   });
 
-  it('has an exit code and a line for an output that cannot be written', async () => {
+  it('a migration whose output cannot be written has an exit code and a line for it', async () => {
     const { code, stderr } = await own.vnm.runTo('/dev/full', 'status two');
     expect({ code, stderr }).toEqual({
       code: 1,
@@ -142,7 +142,7 @@ describeAsRoot('a migration whose terminal goes away', () => {
   });
 });
 
-describeAsRoot('testbed up, interrupted', () => {
+describeAsRoot('an interrupted testbed up', () => {
   let vnm: CommandLine;
   beforeAll(() => {
     vnm = commandLine();
@@ -152,7 +152,7 @@ describeAsRoot('testbed up, interrupted', () => {
     vnm.remove();
   });
 
-  it('takes down what it made', async () => {
+  it('an interrupted testbed up takes down what it made', async () => {
     const running = vnm.start('--json testbed up', file);
     await running.said('8 nodes: starting SSH servers');
     running.interrupt();

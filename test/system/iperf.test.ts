@@ -1,6 +1,6 @@
 /**
- * What we count against what iperf3 and the kernel count. Where nothing is lost all agree easily; so a narrow place on the sender's
- * link drops about a third of the packets, and counts them.
+ * Compares our counts with those of iperf3 and the kernel. Without loss they agree easily, so a bottleneck on the
+ * sender's link drops about a third of the packets, and counts them.
  */
 
 import { execFile, execFileSync, spawn } from 'node:child_process';
@@ -27,7 +27,7 @@ const endOf = (name: string) => planVn(slice, vn).access.find(({ endHost }) => e
 const [sender, receiver] = [endOf(flow.from), endOf(flow.to)];
 const payloadBytes = 1470;
 const mtu = 1500;
-/** About two seconds at the flow's rate. */
+/** The packets of about two seconds at the flow's rate. */
 const packets = 250;
 
 interface Counts {
@@ -47,9 +47,9 @@ describeWithProgram('iperf3', 'the built-in traffic and iperf3', () => {
     tc(`qdisc add dev ${sender.interface} root tbf rate 1mbit burst 3200 limit 8000`);
   });
 
-  it('count the same as the kernel and each other before a migration', compare);
+  it('the built-in traffic and iperf3 count the same as the kernel before a migration', compare);
 
-  it('and after it', async () => {
+  it('the built-in traffic and iperf3 count the same as the kernel after a migration', async () => {
     expect(await own.vnm.ok('migrate three --to final')).toMatchObject({ outcome: 'completed' });
     await compare();
   });
@@ -61,7 +61,8 @@ describeWithProgram('iperf3', 'the built-in traffic and iperf3', () => {
 
     const iperf = await counted(runIperf);
     expect(iperf.counts.sent).toBe(packets);
-    // Its control connection takes the same link; once that says that it is over, the last few packets are not counted.
+    // Its control connection uses the same link: once that announces the end, iperf3 does not count the last few
+    // packets.
     const few = 0.02 * packets;
     expect(iperf.link.passed).toBeGreaterThan(iperf.counts.received);
     expect(Math.abs(iperf.link.dropped - iperf.counts.lost)).toBeLessThanOrEqual(few);
@@ -71,7 +72,7 @@ describeWithProgram('iperf3', 'the built-in traffic and iperf3', () => {
     expect(Math.abs(share(iperf) - share(builtIn))).toBeLessThan(0.05);
   }
 
-  /** What a run counted, and what the kernel counted on the sender's link meanwhile. */
+  /** The counts of a run, and those of the kernel on the sender's link meanwhile. */
   async function counted(run: () => Promise<Counts>) {
     const before = await quietCounts();
     const counts = await run();
@@ -79,7 +80,9 @@ describeWithProgram('iperf3', 'the built-in traffic and iperf3', () => {
     return { counts, link: { passed: after.passed - before.passed, dropped: after.dropped - before.dropped } };
   }
 
-  /** Once nothing has passed for a second: what `install` or a migration sent last may still be under way. */
+  /**
+   * Waits until nothing has passed for a second: the last packets of `install` or a migration may still be in flight.
+   */
   async function quietCounts() {
     for (let before = linkCounts(); ; ) {
       await sleep(1000);
@@ -117,14 +120,14 @@ describeWithProgram('iperf3', 'the built-in traffic and iperf3', () => {
     const server = spawn('nsenter', serve, { stdio: ['ignore', 'pipe', 'ignore'] });
     const ended = once(server, 'exit');
     try {
-      // It listens before it says so.
+      // It listens before it prints this.
       await once(server.stdout, 'data');
       const ends = ['-c', receiver.address, '-B', sender.address];
       const load = ['-u', '-b', String(flow.rateBps), '-l', String(payloadBytes), '-k', String(packets)];
       const client = inside(sender.node, 'iperf3', ...ends, ...load);
       const { stdout } = await promisify(execFile)('nsenter', client, { timeout: 60_000 });
       const [, sent] = /\d+\/(\d+) \([^)]*\) +sender/.exec(stdout)!.map(Number);
-      // It does not count those that were lost after the last one that arrived.
+      // It does not count packets that were lost after the last one that arrived.
       const [, missing, seen] = /(\d+)\/(\d+) \([^)]*\) +receiver/.exec(stdout)!.map(Number);
       return { sent: sent!, received: seen! - missing!, lost: sent! - (seen! - missing!) };
     } finally {

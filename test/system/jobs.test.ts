@@ -1,4 +1,4 @@
-/** Jobs on real nodes: by hand, by a service, and next to other commands. */
+/** Jobs on real nodes, run by hand, by a service, and together with other commands. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, expect, it } from 'vitest';
 import type { MigrateResult } from '../../src/controller/migrate.ts';
@@ -43,7 +43,7 @@ describeAsRoot('jobs', () => {
     return { store, jobs, counted, end };
   }
 
-  it('are listed, with a note when no service starts them', async () => {
+  it('jobs are listed with a note when no service starts them', async () => {
     const nightly = await own.vnm.ok<JobView>(
       'job add nightly --slice two --to initial,final --timezone Europe/Paris --cron',
       '0 3 * * *',
@@ -70,7 +70,7 @@ describeAsRoot('jobs', () => {
     });
   });
 
-  it('are run by hand, from one placement to the next', async () => {
+  it('a job that is run by hand migrates from one placement to the next', async () => {
     expect(await own.vnm.ok<MigrateResult>('job run nightly')).toMatchObject({
       from: 'initial',
       to: 'final',
@@ -92,7 +92,7 @@ describeAsRoot('jobs', () => {
     });
   });
 
-  it('that are interrupted are written down and undone', async () => {
+  it('an interrupted run of a job is recorded and undone', async () => {
     const running = own.vnm.start('job run nightly');
     await running.said('- set up\n');
     running.interrupt();
@@ -100,7 +100,7 @@ describeAsRoot('jobs', () => {
     expect((await history('nightly'))[0]).toMatchObject({ outcome: 'rolled-back', message: 'interrupted' });
   });
 
-  it('of a service start when they are due, after who is on the VN, and what was killed is finished', async () => {
+  it('a service starts jobs when they are due, after other commands on the VN, and finishes a killed migration', async () => {
     const killed = own.vnm.start('job run nightly');
     await killed.said('- measure\n');
     killed.kill();
@@ -116,7 +116,7 @@ describeAsRoot('jobs', () => {
       const at = new Date(Date.now() + 1000).toISOString();
       await jobs.api.add({ name: 'soon', slice: 'two', to: ['initial'], at });
       while ((await jobs.api.show('soon')).state === 'active') await sleep(50);
-      // The migration that was killed is finished, and then the VN goes where the job wants it.
+      // The killed migration is finished, and then the VN migrates to the placement of the job.
       expect(await jobs.api.history('soon', 5)).toMatchObject([{ dueAt: at, attempt: 1, outcome: 'completed' }]);
       expect(store.instances.active('two', 'two')?.placementName).toBe('initial');
       expect(await own.vnm.ok('verify two')).toMatchObject({ ok: true });
@@ -126,7 +126,7 @@ describeAsRoot('jobs', () => {
     }
   });
 
-  it('that are to finish what was killed on its way to the same placement are done then', async () => {
+  it('a job that finishes a killed migration to the same placement is done then', async () => {
     const killed = own.vnm.start('migrate two --to final');
     await killed.said('- measure\n');
     killed.kill();

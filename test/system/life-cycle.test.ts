@@ -1,4 +1,4 @@
-/** The two-node slice from the first command to the last. Each test goes on where the one before has stopped. */
+/** The two-node slice from the first command to the last. Each test continues where the previous one stopped. */
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { beforeAll, expect, it } from 'vitest';
@@ -16,7 +16,7 @@ import { gallery } from '../support/slices.ts';
 import { routerLink } from '../support/status.ts';
 
 const file = gallery('two-node');
-/** Of a network that no end host has; the test adds a route to it by hand. */
+/** A network of no end host, to which the test adds a route by hand. */
 const foreign = '10.64.200.0/24';
 
 describeAsRoot('the two-node slice', () => {
@@ -35,12 +35,12 @@ describeAsRoot('the two-node slice', () => {
     return { namespace, found: routes(namespace, foreign), neighbour: { dst: foreign, gateway: peer, dev } };
   }
 
-  it('has a testbed that a second up leaves as it is', async () => {
+  it('a second testbed up leaves the testbed as it is', async () => {
     expect(await own.vnm.ok('testbed up', file)).toEqual(own.testbed);
     expect(await networkOf(own.testbed)).toEqual(before);
   });
 
-  it('is installed once; then there is nothing left to change', async () => {
+  it('a second install of a slice changes nothing', async () => {
     const [first] = (await install()).vns;
     expect(first).toEqual({
       slice: 'two',
@@ -61,7 +61,7 @@ describeAsRoot('the two-node slice', () => {
     expect(await networkOf(own.testbed)).toEqual(installed);
   });
 
-  it('is not installed once more by a database that knows nothing of it', async () => {
+  it('install with another database is refused while the slice is on the nodes', async () => {
     const installed = await networkOf(own.testbed);
     const other = join(own.vnm.directory, 'other.db');
     const db = new Database(own.vnm.database);
@@ -78,9 +78,9 @@ describeAsRoot('the two-node slice', () => {
           error: {
             code: 'conflict',
             message: expect.stringMatching(
-              /^something of slice 'two' is on node '.+' that the database .+other\.db does/,
+              /^node '.+' has parts of slice 'two' that are not in the database .+other\.db$/,
             ),
-            hint: expect.stringContaining('pl-vnm reconcile two removes what is there'),
+            hint: expect.stringContaining('run pl-vnm reconcile two to remove them'),
           },
         },
       });
@@ -89,7 +89,7 @@ describeAsRoot('the two-node slice', () => {
     expect(await own.vnm.ok(`--db ${other} reconcile two --dry-run`)).toMatchObject({ dryRun: true, failed: [] });
   });
 
-  it('is on its placement, and its end hosts reach each other', async () => {
+  it('an installed VN is on its placement, and its end hosts reach each other', async () => {
     const { vns, testbed } = await status();
     expect(testbed).toBe(own.testbed.id);
     expect(vns).toMatchObject([{ vn: 'two', placement: 'initial', mtu: 1500, urpf: 'strict' }]);
@@ -110,7 +110,7 @@ describeAsRoot('the two-node slice', () => {
     });
   });
 
-  it('has nodes that all can take part', async () => {
+  it('doctor finds that all nodes can take part', async () => {
     const { ok, nodes } = await own.vnm.ok<DoctorResult>('doctor two');
     expect(ok).toBe(true);
     expect(nodes.map(({ node, reachable, problems }) => ({ node, reachable, problems }))).toEqual(
@@ -123,17 +123,17 @@ describeAsRoot('the two-node slice', () => {
     }
   });
 
-  it('measures the latency of its flow, gateway to gateway', async () => {
+  it('measure finds the latency of the flow from gateway to gateway', async () => {
     const { instances, clocks } = await own.vnm.ok<MeasureResult>('measure two');
     expect(clocks.map(({ node }) => node)).toEqual(['gw1', 'gw2']);
     expect(instances).toMatchObject([{ placement: 'initial', state: 'active' }]);
     const path = instances[0]!.paths.find(({ from, to }) => from === 'g1' && to === 'g2');
     expect(path).toMatchObject({ probes: 50, lost: 0 });
-    // 240 ms are declared; the relay is hardly ever early, and late as the machine is busy.
+    // The slice file declares 240 ms; the relay is hardly ever early, and late if the machine is busy.
     expect(path!.minMs).toBeGreaterThan(235 - path!.clockBoundMs);
   });
 
-  it('has nothing to do to migrate to the placement it is on', async () => {
+  it('a migration to the present placement has nothing to do', async () => {
     expect(await own.vnm.json('migrate two --to initial')).toMatchObject({
       code: 0,
       json: { outcome: 'unchanged', from: 'initial', to: 'initial', redirections: [] },
@@ -145,7 +145,7 @@ describeAsRoot('the two-node slice', () => {
     });
   });
 
-  it('migrates with a route added by hand, and under strict uRPF loses what the model says it must', async () => {
+  it('a migration clones a route added by hand, and under strict uRPF loses what the loss model predicts', async () => {
     const { namespace, neighbour } = await foreignRoute();
     ip(namespace, `route add ${foreign} via ${neighbour.gateway} dev ${neighbour.dev}`);
     const result = await own.vnm.ok<MigrateResult>('migrate two --to final --urpf strict --traffic');
@@ -166,7 +166,7 @@ describeAsRoot('the two-node slice', () => {
     const [flow] = result.flows;
     expect(flow).toMatchObject({ from: 'e1', to: 'e2' });
     expect(flow!.sent).toBe(flow!.received + flow!.lost);
-    // The new path is faster, so packets of the old one come to the far gateway when it has redirected already.
+    // The new path is faster, so packets from the old one arrive at the far gateway after it has redirected.
     expect(flow!.lost).toBeGreaterThan(0);
     expect(flow!.predictedLost).toBeGreaterThan(0);
 
@@ -175,7 +175,7 @@ describeAsRoot('the two-node slice', () => {
     expect(moved.found).toMatchObject([moved.neighbour]);
   });
 
-  it('migrates back, and under feasible uRPF loses nothing', async () => {
+  it('a migration back under feasible uRPF loses nothing', async () => {
     const result = await own.vnm.ok<MigrateResult>('migrate two --to initial --urpf feasible --traffic');
     expect(result).toMatchObject({ from: 'final', to: 'initial', urpf: 'feasible', outcome: 'completed' });
     expectShape(result);
@@ -188,7 +188,7 @@ describeAsRoot('the two-node slice', () => {
     expect((await own.vnm.ok<VerifyResult>('verify two')).ok).toBe(true);
   });
 
-  it('is uninstalled with nothing left', async () => {
+  it('uninstall leaves nothing', async () => {
     const { changed, vns } = await own.vnm.ok<UninstallResult>('uninstall two');
     expect(vns).toEqual(['two']);
     expect(changed).toBeGreaterThan(0);
@@ -197,7 +197,7 @@ describeAsRoot('the two-node slice', () => {
     expect(await own.vnm.ok('uninstall two')).toEqual({ slice: 'two', vns: [], changed: 0 });
   });
 
-  it('is not installed any more when its testbed goes', async () => {
+  it('a slice is no longer installed after its testbed is taken down', async () => {
     await install();
     expect(await own.vnm.ok('testbed down')).toEqual({ removed: [own.testbed.id] });
     expect(leftoversOf(own.vnm, own.testbed.id)).toEqual([]);
@@ -206,7 +206,7 @@ describeAsRoot('the two-node slice', () => {
   });
 });
 
-/** Every key that DESIGN names. */
+/** Checks that the result has every documented key. */
 function expectShape(result: MigrateResult): void {
   const number = expect.any(Number);
   const instant = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3,6}Z$/);

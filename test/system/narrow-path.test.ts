@@ -1,4 +1,4 @@
-/** Paths that carry less than interfaces say, and say nothing: found with packets by install, migrate and verify. */
+/** Paths that silently carry less than interfaces allow: install, migrate and verify find them with packets. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ function sliceFile(directory: string, mtu?: number): string {
   return path;
 }
 
-/** The cable carries outer packets of 1404 bytes, of which the tunnel's own headers are 50. */
+/** The cable carries outer packets of 1404 bytes, including 50 bytes of tunnel headers. */
 const [cableMtu, carried] = [1400, 1354];
 
 describeAsRoot('a narrow path', () => {
@@ -30,7 +30,7 @@ describeAsRoot('a narrow path', () => {
     own.vnm.json<{ vns: InstallResult[] }>(`install ${sliceFile(own.vnm.directory, mtu)}`);
   const verify = () => own.vnm.json<VerifyResult>('verify two');
 
-  it('gives a VN the MTU that its narrowest tunnel carries', async () => {
+  it('a VN gets the MTU that its narrowest tunnel carries', async () => {
     await narrow('n1');
     const { json, stderr } = await install();
     expect(json).toMatchObject({ vns: [{ mtu: carried }] });
@@ -40,7 +40,7 @@ describeAsRoot('a narrow path', () => {
     await widen('n1');
   });
 
-  it('is refused with the sizes before anything is redirected to it', async () => {
+  it('a migration to a narrow path is refused with the sizes before anything is redirected', async () => {
     expect((await install()).json).toMatchObject({ vns: [{ mtu: 1500 }] });
     await narrow('n3');
     const { code, json } = await own.vnm.json<MigrateResult>('migrate two --to final --traffic');
@@ -53,7 +53,7 @@ describeAsRoot('a narrow path', () => {
     expect(json.error).toContain('packets of 1500 bytes');
   });
 
-  it('that gets narrow after the redirection is not migrated to', async () => {
+  it('a migration to a path that becomes narrow after the redirection is rolled back', async () => {
     await widen('n3');
     const running = own.vnm.start('migrate two --to final');
     await running.said('- verify\n');
@@ -65,7 +65,7 @@ describeAsRoot('a narrow path', () => {
     expect(json.error).toContain(`with packets of 1500 bytes (${carried} bytes get through)`);
   });
 
-  it('is shown by verify where it is, with what gets through', async () => {
+  it('verify shows the place of a narrow path, with the size that gets through', async () => {
     expect(await verify()).toMatchObject({ code: 0, json: { ok: true } });
     await narrow('n1');
     const { code, json } = await verify();
@@ -76,7 +76,7 @@ describeAsRoot('a narrow path', () => {
     }
   });
 
-  it('is no obstacle to a VN whose slice file says so, and a larger MTU is taken back', async () => {
+  it('a VN with a small mtu in the slice file works over a narrow path, and a larger mtu is undone', async () => {
     expect((await install(carried)).json).toMatchObject({ vns: [{ mtu: carried }] });
     expect(await verify()).toMatchObject({ code: 0 });
     const tooLarge = await own.vnm.run(`install ${sliceFile(own.vnm.directory, carried + 1)}`);
@@ -87,7 +87,7 @@ describeAsRoot('a narrow path', () => {
     expect(await verify()).toMatchObject({ code: 0 });
   });
 
-  it('is not needed for ICMP: an end host hears of every hop, and of hosts that are not there', () => {
+  it('an end host gets ICMP messages from every hop, and about hosts that do not exist', () => {
     const [own1, own2] = ['10.64.0.1', '10.64.0.3'];
     const hops = [1, 2, 3, 4, 5].map((ttl) => answerTo(own.namespace('h1'), own1, own2, ttl));
     expect(hops.map(({ type }) => type)).toEqual(['11/0', '11/0', '11/0', '11/0', '0/0']);
@@ -100,7 +100,7 @@ describeAsRoot('a narrow path', () => {
   });
 });
 
-/** An ICMP echo request from an end host's own stack, and who answers what: `type/code`. */
+/** Sends an ICMP echo request from an end host's own stack. Returns the sender and `type/code` of the answer. */
 function answerTo(namespace: string, from: string, to: string, ttl: number): { type: string; from: string } {
   const args = ['netns', 'exec', namespace, 'perl', '-e', askOnce, from, to, String(ttl)];
   const [type = '', answerer = ''] = execFileSync('ip', args, { encoding: 'utf8' }).trim().split(' ');

@@ -1,4 +1,4 @@
-/** The same life on nodes that OpenSSH serves, as real ones are. */
+/** The same life cycle on nodes with OpenSSH, as on real ones. */
 import { expect, it } from 'vitest';
 import { networkOf, processesOf } from '../support/kernel.ts';
 import { ownTestbed } from '../support/own-testbed.ts';
@@ -10,7 +10,7 @@ const file = gallery('two-node');
 describeWithProgram('sshd', 'on nodes with OpenSSH', () => {
   const own = ownTestbed(file, '--server', 'openssh');
 
-  it('a VN is installed, verified, migrated and uninstalled with nothing left', async () => {
+  it('a VN on nodes with OpenSSH is installed, verified, migrated and uninstalled without leftovers', async () => {
     expect(own.testbed.server).toBe('openssh');
     const before = await networkOf(own.testbed);
     await own.vnm.ok('install', file);
@@ -22,7 +22,7 @@ describeWithProgram('sshd', 'on nodes with OpenSSH', () => {
     expect(await own.vnm.ok('verify two')).toMatchObject({ ok: true });
     await own.vnm.ok('uninstall two');
     expect(await networkOf(own.testbed)).toEqual(before);
-    // Sessions end with the connections; the agent stays.
+    // Sessions end with their connections; the agent keeps running.
     const commands = processesOf(own.namespace('h1')).map(({ command }) => command);
     expect(commands.filter((command) => command.startsWith('sshd'))).toEqual([]);
   });

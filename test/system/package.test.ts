@@ -1,4 +1,4 @@
-/** The package as `npm pack` makes it, installed as `npm install --global` does, but without a network. */
+/** The package that `npm pack` makes, installed like `npm install --global`, but without a network. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,10 +13,10 @@ import { describeAsRoot } from '../support/privileges.ts';
 const checkout = fileURLToPath(new URL('../..', import.meta.url));
 const { version, dependencies } = JSON.parse(readFileSync(join(checkout, 'package.json'), 'utf8'));
 
-/** What an old Node.js reads of the program before the program can say that it is too old. */
+/** The files that an old Node.js reads before the program can report that it is too old. */
 const readByOld = ['pl-vnm.mjs', 'launch.mjs', 'node-version.mjs'].map((name) => join(checkout, 'src/cli', name));
 
-/** Where it is installed; the program's files lie in another place than where it is called. */
+/** Where it is installed: the program's files are in another directory than its command. */
 let prefix: string;
 let program: string;
 let vnm: CommandLine;
@@ -29,7 +29,7 @@ beforeAll(() => {
   execFileSync('tar', ['-xzf', join(prefix, `pl-vnm-${version}.tgz`), '-C', modules]);
   cpSync(join(modules, 'package'), join(modules, 'pl-vnm'), { recursive: true });
   rmSync(join(modules, 'package'), { recursive: true });
-  // What it depends on, and nothing that is there for development only.
+  // Its dependencies, without those for development.
   for (const name of Object.keys(dependencies)) {
     mkdirSync(dirname(join(modules, name)), { recursive: true });
     symlinkSync(join(checkout, 'node_modules', name), join(modules, name));
@@ -43,7 +43,7 @@ afterAll(() => rmSync(prefix, { recursive: true, force: true }));
 
 const slices = () => join(prefix, 'lib/node_modules/pl-vnm/slices');
 
-/** What a program says under a Node.js that claims to be of this version, and how it exits. */
+/** The output and exit code of a program under a Node.js that claims to have this version. */
 function runUnder(node: string, file: string, ...words: string[]) {
   const claim = `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '${node}' } })`;
   const preload = `data:text/javascript,${encodeURIComponent(claim)}`;
@@ -54,7 +54,7 @@ function runUnder(node: string, file: string, ...words: string[]) {
 }
 
 describe('the installed package', () => {
-  it('runs from any directory', async () => {
+  it('the installed package runs from any directory', async () => {
     expect(await vnm.run('--version')).toMatchObject({ code: 0, stdout: `${version}\n` });
     expect(await vnm.ok('validate', join(slices(), 'two-node.yaml'))).toEqual({ ok: true, faults: [] });
     const plan = await vnm.ok<PlanResult>(
@@ -65,24 +65,27 @@ describe('the installed package', () => {
     expect(await vnm.ok('status')).toEqual({ slices: [] });
   });
 
-  it('runs the service', async () => {
+  it('the installed package runs the service', async () => {
     const running = vnm.start('serve --port 0');
     await running.said('listens on http://127.0.0.1:');
     running.interrupt();
     expect((await running.finished).code).toBe(0);
   });
 
-  it.each(['12.22.12', '20.20.2', '22.17.1'])('says in one line that Node.js %s is too old', (node) => {
-    expect(runUnder(node, program, 'status')).toEqual({
-      status: 1,
-      stdout: '',
-      stderr: `pl-vnm needs Node.js 22.18 or later, but this is ${node}: install a later Node.js\n`,
-    });
-  });
+  it.each(['12.22.12', '20.20.2', '22.17.1'])(
+    'the installed package reports in one line that Node.js %s is too old',
+    (node) => {
+      expect(runUnder(node, program, 'status')).toEqual({
+        status: 1,
+        stdout: '',
+        stderr: `pl-vnm needs Node.js 22.18 or later, but this is ${node}: install a later Node.js\n`,
+      });
+    },
+  );
 });
 
 describeAsRoot('the installed package', () => {
-  it('brings everything that nodes need', async () => {
+  it('the installed package contains everything that nodes need', async () => {
     const file = join(slices(), 'two-node.yaml');
     await vnm.ok('testbed up', file);
     try {
@@ -94,7 +97,7 @@ describeAsRoot('the installed package', () => {
 });
 
 describe('a checkout under an old Node.js', () => {
-  it('says how to get a later one where none is installed yet', () => {
+  it('a checkout under an old Node.js tells how to install a newer one', () => {
     const fresh = join(prefix, 'checkout/src/cli');
     mkdirSync(fresh, { recursive: true });
     for (const file of [...readByOld, join(checkout, 'src/cli/main.ts')]) cpSync(file, join(fresh, basename(file)));
@@ -105,7 +108,7 @@ describe('a checkout under an old Node.js', () => {
     });
   });
 
-  // A later syntax would be rewritten, or refused.
+  // Newer syntax would be rewritten or refused.
   test.each(readByOld)('Node.js 12.20 can read %s', async (file) => {
     const text = readFileSync(file, 'utf8');
     const [old, latest] = await Promise.all(

@@ -1,4 +1,4 @@
-/** `reconcile` finds and repairs what on the nodes is not as the database says, and touches nothing else. */
+/** `reconcile` finds and repairs differences of the nodes from the database, and touches nothing else. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -31,7 +31,7 @@ const [toG1, toG2] = [gatewayLink(instance, 'g1'), gatewayLink(instance, 'g2')];
 const virtual = instance.links[0]!;
 const mark = virtual.a.interface.slice(0, 6);
 
-/** A neighbour on the same nodes: the same VN in another slice. */
+/** Another slice on the same nodes with the same VN. */
 const directory = mkdtempSync(join(tmpdir(), 'pl-vnm-reconcile-'));
 const otherFile = join(directory, 'other.yaml');
 writeFileSync(
@@ -54,7 +54,7 @@ describeAsRoot('reconcile', () => {
 
   const live = () => own.vnm.json<LiveStatus>('status two --live');
   const reconcile = (options = '') => own.vnm.json<ReconcileResult>(`reconcile two${options}`);
-  /** As `node object: wanted / found`, in an order that does not depend on the nodes. */
+  /** Differences as `node object: wanted / found`, in an order that does not depend on the nodes. */
   const lines = (list: LiveStatus['differences']) =>
     list
       .map(({ node, namespace, name, wanted, found, additional }) => {
@@ -75,7 +75,7 @@ describeAsRoot('reconcile', () => {
     execFileSync('nsenter', [`--net=/run/netns/${namespace}`, 'tee', `/proc/sys/net/${setting}`], { input: value });
   }
 
-  it('finds nothing and does nothing after an installation', async () => {
+  it('reconcile finds and changes nothing after an installation', async () => {
     const nothing = { differences: [], unreachable: [], failed: [], notCompared: [] };
     expect(await live()).toMatchObject({ code: 0, json: { slice: 'two', equal: true, ...nothing } });
     expect((await own.vnm.run('reconcile two')).stdout).toBe("nothing to do: slice 'two' matches the database\n");
@@ -86,7 +86,7 @@ describeAsRoot('reconcile', () => {
   const [stray, strayVni] = [nexthopOfG1(5), linkVni(sliceIds(slice.number), 5, 1)];
   const extra = '10.64.200.0/24';
 
-  /** On every node something. */
+  /** Damages something on every node. */
   function damage(): void {
     const [n1, n2, gw1, gw2, h1, h2] = ['n1', 'n2', 'gw1', 'gw2', 'h1', 'h2'].map(own.namespace) as [
       string,
@@ -97,34 +97,34 @@ describeAsRoot('reconcile', () => {
       string,
     ];
     const a = router('n1', 'a');
-    // A missing route, another one, one more, and an interface that no slice has.
+    // A missing route, a changed one, an additional one, and an interface of no slice.
     ip(a, `route del ${access!.prefix.replace('.0/31', '.2/31')}`);
     ip(a, `route replace blackhole ${toG2.a.address}/32 proto 246`);
     ip(a, `route add ${extra} via ${virtual.b.address} dev ${virtual.a.interface} onlink`);
     ip(a, 'link add mine0 type bridge');
     ip(a, `link set ${virtual.a.interface} mtu 1400`);
     write(a, 'ipv4/conf/all/rp_filter', '2');
-    // A namespace that has gone.
+    // A missing namespace.
     execFileSync('ip', ['netns', 'del', router('n2', 'b')]);
-    // Left over: of an instance in slot 5, a namespace and interfaces.
+    // Leftovers of an instance in slot 5: a namespace and interfaces.
     execFileSync('ip', ['netns', 'add', `${n2}.two_5-b`]);
     ip(`${n2}.two_5-b`, `link add ${mark}5l0b type bridge`);
     ip(n1, `link add ${mark}5l3a type bridge`);
     ip(n1, 'link add theirs0 type bridge');
-    // A gateway that has lost a group, and one whose tunnel has gone, with what led over it.
+    // A gateway without a group, and one without its tunnel and what used it.
     ip(gw1, `nexthop del id ${group}`);
     ip(gw1, `link add ${mark}5l1a type vxlan id ${strayVni} dstport 4789 remote 198.18.0.9`);
     ip(gw1, `link set ${mark}5l1a up`);
     ip(gw1, `nexthop add id ${stray} via 10.64.0.99 dev ${mark}5l1a onlink`);
     ip(gw2, `link del ${toG2.a.interface}`);
-    // A gate that was closed and never opened.
+    // A closed gate that was never opened.
     const gated = access!.gatewayEnd.interface;
     const gate = `${gated}.ifb`;
     ip(gw1, `link add ${gate} type ifb`);
     ip(gw1, `link set ${gate} up`);
     tc(gw1, bucketWords(gate, { limitBytes: 5_000_000, closed: true }));
     tc(gw1, redirectWords(gated, gate));
-    // An interface that is not fit for a gate any more.
+    // An interface that can no longer have a gate.
     tc(gw2, hookWords('del', access2!.gatewayEnd.interface));
     // An end host with another address, and one without its rules.
     ip(h1, `address add 10.64.7.7/32 dev ${access!.hostEnd.interface} noprefixroute`);
@@ -133,10 +133,10 @@ describeAsRoot('reconcile', () => {
     ip(h2, `rule del priority ${10_000 + slice.number}`);
   }
 
-  it('finds all that is damaged, and changes nothing while it only looks', async () => {
+  it('reconcile --dry-run finds all damage and changes nothing', async () => {
     damage();
     const status = await live();
-    // Only now: the kernel settles the state of a new interface within a second.
+    // Read only now: the kernel settles the state of a new interface within a second.
     const damaged = await network();
     expect(status.code).toBe(1);
     const [gated, a] = [access!.gatewayEnd.interface, 'n1 two_0-a'];
@@ -171,7 +171,7 @@ describeAsRoot('reconcile', () => {
     expect(await verified()).toBe(false);
   });
 
-  it('repairs it, and touches nothing else', async () => {
+  it('reconcile repairs all damage and touches nothing else', async () => {
     const right = [access!.gatewayEnd.interface, toG1.a.interface];
     const indexes = () =>
       right.map((name) => JSON.parse(ip(own.namespace('gw1'), `-json link show ${name}`))[0].ifindex);
@@ -179,7 +179,7 @@ describeAsRoot('reconcile', () => {
     const { code, json } = await reconcile();
     expect(code).toBe(0);
     expect(json.repaired).toHaveLength(15);
-    // What was right is not made again.
+    // What was correct is not made again.
     expect(indexes()).toEqual(before);
     expect(await verified()).toBe(true);
     const again = await reconcile();
@@ -191,14 +191,14 @@ describeAsRoot('reconcile', () => {
     expect(events.filter(({ kind }) => kind === 'reconciled').map(({ message }) => message)).toEqual([
       'slice: 15 differences repaired on n1, n2, gw1, gw2, h1, h2',
     ]);
-    // What others put there is still there; without it all is as it was.
+    // What others added is still there; apart from it everything is as before.
     ip(router('n1', 'a'), 'link del mine0');
     ip(own.namespace('n1'), 'link del theirs0');
     ip(router('n1', 'a'), `route del ${extra}`);
     expect(await network()).toEqual(installed);
   });
 
-  it('gives nodes that were restarted everything back', async () => {
+  it('reconcile restores everything on nodes that were restarted', async () => {
     for (const node of ['n1', 'gw1']) await restart(node);
     const { json } = await live();
     expect(lines(json.differences)).toEqual([
@@ -214,7 +214,7 @@ describeAsRoot('reconcile', () => {
     expect(await network()).toEqual(installed);
   });
 
-  /** Nothing of the slice is there any more, and its agent has ended. */
+  /** Checks that nothing of the slice is left, and that its agent has ended. */
   async function restart(node: string): Promise<void> {
     const namespace = own.namespace(node);
     for (const { pid, command } of processesOf(namespace)) {
@@ -231,14 +231,14 @@ describeAsRoot('reconcile', () => {
     if (ours.length > 0) ip(namespace, `route flush table ${50_000 + slice.number}`);
   }
 
-  it('is asked for one slice', async () => {
+  it('status --live requires a slice', async () => {
     expect(await own.vnm.json('status --live')).toMatchObject({
       code: 2,
       json: { error: { code: 'usage', message: '--live needs a slice', hint: "run 'pl-vnm status SLICE --live'" } },
     });
   });
 
-  it('refuses while a migration is unfinished', async () => {
+  it('reconcile refuses while a migration is unfinished', async () => {
     const store = openStore(own.vnm.database);
     const id = store.migrations.start({
       slice: 'two',
@@ -261,7 +261,7 @@ describeAsRoot('reconcile', () => {
           message: expect.stringMatching(
             /^the migration of VN 'two' of slice 'two' from 'initial' to 'final' was interrupted/,
           ),
-          hint: 'pl-vnm resume two finishes it, pl-vnm rollback two undoes it',
+          hint: 'run pl-vnm resume two to finish it, or pl-vnm rollback two to undo it',
         },
       },
     });
@@ -270,7 +270,7 @@ describeAsRoot('reconcile', () => {
     store.close();
   });
 
-  it('of the service takes away what a plan that was killed has left', async () => {
+  it('the service removes the trial instance that a killed plan left behind', async () => {
     const before = await network();
     const planning = own.vnm.start('plan two --to final');
     await planning.said('- measure\n');
@@ -306,7 +306,7 @@ describeAsRoot('reconcile', () => {
     expect(await network()).toEqual(before);
   });
 
-  it('repairs the others when a node is unreachable', async () => {
+  it('reconcile repairs the other nodes when one is unreachable', async () => {
     const namespace = own.namespace('h2');
     ip(namespace, `link del ${planVn(slice, vn).access[1]!.hostEnd.interface}`);
     ip(own.namespace('gw1'), `link del ${toG1.a.interface}`);

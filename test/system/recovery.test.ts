@@ -1,4 +1,7 @@
-/** A controller that is killed at any moment leaves a migration that can be finished, or undone, and nothing is lost meanwhile. */
+/**
+ * A controller that is killed at any moment leaves a migration that can be finished or undone, and no packet is lost
+ * meanwhile.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { MigrateResult } from '../../src/controller/migrate.ts';
@@ -34,39 +37,45 @@ describeAsRoot('a migration whose controller is killed', () => {
 
   const toInitial = async () => {
     await own.vnm.ok('migrate two --to initial');
-    // Slots change, and with them names.
+    // Slots change, and with them the names.
     expect(namespacesOf(own.testbed)).toHaveLength(Object.keys(initial as object).length);
   };
 
-  it.each(['set up', 'join gateways', 'measure', 'redirect', 'drain'])("in '%s' is undone", async (phase) => {
-    await killIn(phase);
-    const { code, stderr } = await own.vnm.run('verify two');
-    expect({ code, stderr }).toEqual({
-      code: 0,
-      stderr: expect.stringContaining(
-        `the migration of VN 'two' of slice 'two' from 'initial' to 'final' was interrupted (${phase})`,
-      ) as string,
-    });
-    expect(stderr).toContain('pl-vnm resume two finishes it, pl-vnm rollback two undoes it');
-    const refused = await own.vnm.json<{ error: object }>('migrate two --to final');
-    expect(refused).toMatchObject({ code: 1, json: { error: { code: 'conflict' } } });
-    expect(await own.vnm.ok<MigrateResult>('rollback two')).toMatchObject({ outcome: 'rolled-back' });
-    expect(await networkOf(own.testbed)).toEqual(initial);
-    await expectWhole('initial');
-    expect(await own.vnm.json('rollback two')).toMatchObject({
-      code: 0,
-      json: { outcome: 'unchanged', from: 'initial', to: 'initial' },
-    });
-  });
+  it.each(['set up', 'join gateways', 'measure', 'redirect', 'drain'])(
+    "a migration whose controller is killed in '%s' is undone",
+    async (phase) => {
+      await killIn(phase);
+      const { code, stderr } = await own.vnm.run('verify two');
+      expect({ code, stderr }).toEqual({
+        code: 0,
+        stderr: expect.stringContaining(
+          `the migration of VN 'two' of slice 'two' from 'initial' to 'final' was interrupted (${phase})`,
+        ) as string,
+      });
+      expect(stderr).toContain('run pl-vnm resume two to finish it, or pl-vnm rollback two to undo it');
+      const refused = await own.vnm.json<{ error: object }>('migrate two --to final');
+      expect(refused).toMatchObject({ code: 1, json: { error: { code: 'conflict' } } });
+      expect(await own.vnm.ok<MigrateResult>('rollback two')).toMatchObject({ outcome: 'rolled-back' });
+      expect(await networkOf(own.testbed)).toEqual(initial);
+      await expectWhole('initial');
+      expect(await own.vnm.json('rollback two')).toMatchObject({
+        code: 0,
+        json: { outcome: 'unchanged', from: 'initial', to: 'initial' },
+      });
+    },
+  );
 
-  it.each(['clone', 'prove', 'redirect', 'verify', 'retire'])("in '%s' is finished", async (phase) => {
-    await killIn(phase);
-    expect(await own.vnm.ok<MigrateResult>('resume two')).toMatchObject({ outcome: 'completed' });
-    await expectWhole('final');
-    await toInitial();
-  });
+  it.each(['clone', 'prove', 'redirect', 'verify', 'retire'])(
+    "a migration whose controller is killed in '%s' is finished",
+    async (phase) => {
+      await killIn(phase);
+      expect(await own.vnm.ok<MigrateResult>('resume two')).toMatchObject({ outcome: 'completed' });
+      await expectWhole('final');
+      await toInitial();
+    },
+  );
 
-  it('is finished although the one that finishes it is killed too, and the one that undoes it', async () => {
+  it('a killed migration is finished even if a resume and a rollback of it are killed too', async () => {
     await killIn('clone');
     await killIn('redirect', 'resume two');
     await killIn('roll back', 'rollback two');
@@ -75,7 +84,7 @@ describeAsRoot('a migration whose controller is killed', () => {
     await toInitial();
   });
 
-  it('is finished from where it was, however often that is interrupted', async () => {
+  it('resume continues a killed migration from its stage, however often it is interrupted', async () => {
     await killIn('retire');
     await killIn('retire', 'resume two');
     expect(await own.vnm.json('rollback two')).toMatchObject({ code: 1, json: { error: { code: 'conflict' } } });
@@ -89,7 +98,7 @@ describeAsRoot('a migration whose controller is killed', () => {
     await expectWhole('initial');
   });
 
-  it('cannot be undone once the old instance goes', async () => {
+  it('a killed migration cannot be undone once the old instance is being taken down', async () => {
     await killIn('retire');
     const refused = await own.vnm.json<{ error: object }>('rollback two');
     expect(refused).toMatchObject({
@@ -97,8 +106,8 @@ describeAsRoot('a migration whose controller is killed', () => {
       json: {
         error: {
           code: 'conflict',
-          message: "the old instance on 'initial' is being taken down already, all traffic is on 'final'",
-          hint: 'pl-vnm resume two finishes it; then migrate back',
+          message: "the old instance on 'initial' is already being taken down; all traffic is on 'final'",
+          hint: 'run pl-vnm resume two to finish the migration, then migrate back',
         },
       },
     });
@@ -106,29 +115,29 @@ describeAsRoot('a migration whose controller is killed', () => {
     await toInitial();
   });
 
-  it('leaves no trial of a plan', async () => {
+  it('rollback removes the trial instance of a killed plan', async () => {
     await killIn('prove', 'plan two --to final');
     const refused = await own.vnm.json<{ error: object }>('migrate two --to final');
     expect(refused).toMatchObject({
       code: 1,
-      json: { error: { hint: 'an earlier command was interrupted; pl-vnm rollback two takes it away' } },
+      json: { error: { hint: 'an earlier command was interrupted; run pl-vnm rollback two to remove the instance' } },
     });
     await own.vnm.ok('rollback two');
     await expectWhole('initial');
   });
 
-  it('a gateway that is cut off after it was armed redirects all the same, and is asked when it is back', async () => {
+  it('a gateway that is cut off after it was armed still redirects, and reports its result when it is back', async () => {
     const server = processesOf(own.namespace('gw1')).find(({ command }) => command.includes('ssh-server'))!.pid;
     const running = own.vnm.start('--json migrate two --to final --traffic');
     await running.said('- redirect\n');
-    // Arming takes some of the lead, which is longer.
+    // Arming takes only a part of the lead.
     await sleep(250);
     process.kill(server, 'SIGSTOP');
     try {
       const { code, stdout } = await running.finished;
       const { outcome, away, error, flows } = JSON.parse(stdout) as MigrateResult;
       expect({ code, outcome, away }).toEqual({ code: 4, outcome: 'failed', away: ['gw1'] });
-      expect(error).toMatch(/^not every gateway (says that it has redirected: gateway g1: |could be armed)/);
+      expect(error).toMatch(/^not every gateway (confirmed that it redirected: gateway g1: |could be armed)/);
       expect(flows).toMatchObject([{ lost: 0 }]);
     } finally {
       process.kill(server, 'SIGCONT');
@@ -138,8 +147,8 @@ describeAsRoot('a migration whose controller is killed', () => {
     await toInitial();
   });
 
-  describe('and commands at the same time', () => {
-    it('the second is refused, or waits', async () => {
+  describe('two commands at the same time', () => {
+    it('a second command at the same time is refused, or waits', async () => {
       const first = own.vnm.start('--json migrate two --to final');
       await first.said('- set up\n');
       const refused = await own.vnm.json<{ error: { message: string } }>('migrate two --to final');
@@ -151,14 +160,14 @@ describeAsRoot('a migration whose controller is killed', () => {
             message: expect.stringMatching(
               /^VN 'two' of slice 'two' is in use by 'migrate --to final' \(process \d+ on /,
             ) as string,
-            hint: 'try again when it has ended, or wait for it with --wait',
+            hint: 'try again when it has ended, or use --wait',
           },
         },
       });
       const waiting = await own.vnm.json<MigrateResult>('--wait migrate two --to initial');
       expect((await first.finished).code).toBe(0);
       expect(waiting).toMatchObject({ code: 0, json: { outcome: 'completed', to: 'initial' } });
-      expect(waiting.stderr).toContain("waits for 'migrate --to final'");
+      expect(waiting.stderr).toContain("waiting for 'migrate --to final'");
     });
   });
 

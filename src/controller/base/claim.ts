@@ -5,23 +5,26 @@ import type { CallOptions } from '../../vsys/rpc.ts';
 import type { HeldLock } from './context.ts';
 import { unlessAborted } from './unless-aborted.ts';
 
-/** Requests that carry the ticket. */
+/** Requests that carry a ticket. */
 const ticketed: readonly Method[] = ['apply', 'redirect', 'arm'];
-/** Requests that change what a node does; what is cancelled must not be armed by an earlier request that comes late. */
+/**
+ * Requests that need a claim first. `cancel` is one: an earlier `arm` that arrives late must not arm again what was
+ * cancelled.
+ */
 const changing: readonly Method[] = [...ticketed, 'cancel'];
 
-/** What one command claims, at all the nodes that it is connected to. */
+/** What one command claims on all nodes that it is connected to. */
 export interface Claims {
   /**
-   * The connection as the command uses it: before its first request that changes something, at whatever node, the command claims at
-   * all its nodes. A node that is connected to later is claimed at once. Throws as `AgentConnection.call`.
+   * Returns the connection that the command uses: before its first request that changes something on any node, it
+   * claims all its nodes. Nodes that it connects to later are claimed at once. Throws as `AgentConnection.call`.
    */
   use(connection: AgentConnection): Promise<AgentConnection>;
-  /** Claims now: for what is looked at to be changed. A node that cannot be claimed refuses the requests that follow. */
+  /** Claims now, before reading what is to be changed. If a node cannot be claimed, later requests to it fail. */
   claim(): void;
 }
 
-/** Without a lock nothing is claimed. */
+/** The claims of a command with this lock; without a lock nothing is claimed. */
 export function claimsOf(lock: HeldLock | undefined): Claims {
   if (lock === undefined) return { use: async (connection) => connection, claim: () => {} };
   const waiting = new Set<() => Promise<number>>();
@@ -59,7 +62,7 @@ function changes<M extends Method>(method: M, params: ParamsInput<M>): boolean {
   return changing.includes(method) && (params as { dryRun?: boolean }).dryRun !== true;
 }
 
-/** Another command, on another VN of the slice, may come in between. */
+/** Repeats the request when another command, on another VN of the slice, claims in between. */
 async function requestTicket(connection: AgentConnection, vn: string | undefined): Promise<number> {
   const request = vn === undefined ? {} : { vn };
   for (let after = 0; ; ) {
@@ -69,7 +72,7 @@ async function requestTicket(connection: AgentConnection, vn: string | undefined
   }
 }
 
-/** A request's own limits hold for the wait for its ticket, too. */
+/** Waits for a ticket within the limits of the request that needs it. */
 function inTime(ticket: Promise<number>, method: Method, { signal, timeoutMs }: CallOptions = {}): Promise<number> {
   const late = timeoutMs === undefined ? undefined : AbortSignal.timeout(Math.ceil(timeoutMs));
   const ends = [signal, late].filter((end) => end !== undefined);

@@ -12,33 +12,35 @@ import {
 import { unlessAborted } from './unless-aborted.ts';
 
 /**
- * Connections that outlast a command, for a process that runs for long: one per slice and node. Such a process may also know which
- * nodes are dead, so that no caller waits for SSH to find out.
+ * Connections that outlast a command, for a long-running process: one per slice and node. Such a process may also know
+ * which nodes are dead, so that no caller waits for SSH to find out.
  */
 export interface Connections {
   /**
-   * As `connectReachable`, but takes what is connected already and keeps what is not. Several who want one node share one attempt,
-   * which goes on when the signal of one of them aborts. A node that is marked as away fails at once.
+   * As `connectReachable`, but reuses open connections and keeps new ones. Callers that want the same node share one
+   * attempt, which continues when the signal of one of them aborts. A node that is marked as unreachable fails at once.
    */
   connect(targets: readonly AgentTarget[], options: AgentOptions): Promise<Connected>;
-  /** Ends the connection to a node, or the attempt at one: whoever waits for an answer gets the error, at once. */
+  /**
+   * Ends the connection to a node, or the attempt to connect: requests without an answer fail with the error at once.
+   */
   evict(slice: string, node: NodeName, error: VnmError): void;
   /**
-   * Evicts, and until `markBack` every caller gets the error instead of a connection to this node. Who wants to know whether it is
-   * back connects without these connections. `error`: `unreachable`.
+   * Evicts, and until `markReachable` every caller gets the error (code `unreachable`) instead of a connection to this
+   * node. To find out whether the node is reachable again, connect without these connections.
    */
-  markAway(slice: string, node: NodeName, error: VnmError): void;
-  markBack(slice: string, node: NodeName): void;
-  /** As marked. */
-  away(slice: string, node: NodeName): VnmError | undefined;
-  /** Closes all for good. The agents live on. */
+  markUnreachable(slice: string, node: NodeName, error: VnmError): void;
+  markReachable(slice: string, node: NodeName): void;
+  /** The error that the node is marked with; undefined if it is not marked. */
+  markOf(slice: string, node: NodeName): VnmError | undefined;
+  /** Closes all connections for good. The agents keep running. */
   closeAll(): void;
 }
 
 interface Kept {
   readonly target: AgentTarget;
   readonly connection: Promise<AgentConnection>;
-  /** Ends the connection, or the attempt at it, with this error. */
+  /** Ends the connection, or the attempt to connect, with this error. */
   readonly end: (error: VnmError) => void;
 }
 
@@ -67,7 +69,7 @@ export function keepConnections(
       connection.onClose(forget);
       whenAborted(ending.signal, () => connection.abandon(ending.signal.reason as VnmError));
     }, forget);
-    // Perhaps no caller waits any more.
+    // Its callers may have stopped waiting.
     one.connection.catch(() => {});
     kept.set(key, one);
     return one;
@@ -81,7 +83,7 @@ export function keepConnections(
     if (mark !== undefined) throw mark;
     let one = kept.get(key);
     if (one !== undefined && !isDeepStrictEqual(one.target, target)) {
-      one.end(new VnmError('unreachable', `node '${node}' of slice '${slice}' is somewhere else now`));
+      one.end(new VnmError('unreachable', `node '${node}' of slice '${slice}' has another address now`));
       one = undefined;
     }
     one ??= keep(key, target, options);
@@ -98,12 +100,12 @@ export function keepConnections(
   return {
     connect: (targets, options) => connectReachable(targets, options, { connectOne: take }),
     evict,
-    markAway: (slice, node, error) => {
+    markUnreachable: (slice, node, error) => {
       marks.set(keyOf(slice, node), error);
       evict(slice, node, error);
     },
-    markBack: (slice, node) => void marks.delete(keyOf(slice, node)),
-    away: (slice, node) => marks.get(keyOf(slice, node)),
+    markReachable: (slice, node) => void marks.delete(keyOf(slice, node)),
+    markOf: (slice, node) => marks.get(keyOf(slice, node)),
     closeAll: () => {
       isClosed = true;
       for (const { end } of [...kept.values()]) end(closing());

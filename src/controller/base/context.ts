@@ -7,18 +7,18 @@ export interface Context {
   readonly acceptNewHostKeys: boolean;
   /** Progress for people; results are returned. */
   readonly report: (progress: Progress) => void;
-  /** What is sent to which node, and how long answers take: for who asked for it. */
+  /** Reports what is sent to which node and how long answers take; absent unless the user asked for it. */
   readonly detail?: (text: string) => void;
   readonly signal?: AbortSignal;
-  /** Wait for another command on the same slice or VN to end, instead of refusing. */
+  /** Whether to wait until another command on the same slice or VN has ended, instead of failing. */
   readonly wait?: boolean;
-  /** Connections that stay open from command to command; without them each command makes its own. */
+  /** Connections that stay open between commands; without them each command makes its own. */
   readonly connections?: Connections;
-  /** What this command has locked: it claims that at its nodes before it changes anything. */
+  /** What this command has locked: it claims that on its nodes before it changes anything. */
   readonly lock?: HeldLock;
 }
 
-/** Of the whole slice without `vn`. */
+/** A lock on a VN; without `vn`, on the whole slice. */
 export interface HeldLock {
   readonly vn?: string | undefined;
 }
@@ -29,7 +29,7 @@ export interface Progress {
   readonly text: string;
 }
 
-/** Options that are only there when set, as exact optional properties want them. */
+/** Returns the signal as an option, or no option if there is none: exact optional properties must not be undefined. */
 export function signalOption(context: { signal?: AbortSignal | undefined }): { signal?: AbortSignal } {
   return context.signal === undefined ? {} : { signal: context.signal };
 }

@@ -1,4 +1,4 @@
-/** One command at a time on a VN, or on a whole slice; several VNs of a slice may migrate at once. */
+/** Locks a VN or a whole slice for one command at a time; several VNs of a slice may migrate in parallel. */
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { sleep } from '../../clock/sleep.ts';
@@ -12,15 +12,16 @@ const releaseAgainMs = 1000;
 
 export interface LockTarget {
   readonly slice: string;
-  /** The whole slice without it. */
+  /** If absent, the whole slice. */
   readonly vn?: string | undefined;
-  /** What the holder does, in words for others. */
+  /** What the holder does, to show to others. */
   readonly command: string;
 }
 
 /**
- * Runs `body` while this process has the lock, with a context that says so. Throws VnmError `conflict` that names the holder, or with `context.wait` waits
- * until it has gone. The lock of a process that has ended, however, does not count.
+ * Runs `body` while this process holds the lock, with a context that contains it. If another process holds the lock,
+ * throws VnmError `conflict` that names it, or with `context.wait` waits. The lock of a process that has ended does not
+ * count.
  */
 export async function withLock<T>(
   context: Context,
@@ -35,12 +36,15 @@ export async function withLock<T>(
   }
 }
 
-/** What cannot be released now is later, or goes with this process. It must not hide how the work ended. */
+/**
+ * Releases the lock; if that fails, retries later, and the lock ends with this process at the latest. Must not hide how
+ * the work ended.
+ */
 function release({ store, report }: Context, id: number): void {
   try {
     store.locks.release(id);
   } catch (error) {
-    report({ kind: 'note', text: `the lock stays a little longer: ${messageOf(error)}` });
+    report({ kind: 'note', text: `the lock could not be released yet: ${messageOf(error)}` });
     releaseLater(store, id);
   }
 }
@@ -50,14 +54,14 @@ function releaseLater(store: Store, id: number): void {
     try {
       store.locks.release(id);
     } catch (error) {
-      // A closed database is a TypeError; what is left in it goes with this process.
+      // A closed database throws a TypeError; a lock that is left in it ends with this process.
       if (!(error instanceof TypeError)) releaseLater(store, id);
     }
   };
   setTimeout(again, releaseAgainMs).unref();
 }
 
-/** Whether some living process works on it. */
+/** Whether a running process holds a lock on the VN. */
 export function isLocked({ store }: Pick<Context, 'store'>, slice: string, vn: string): boolean {
   return store.locks.list(slice).some((lock) => (lock.vn === null || lock.vn === vn) && !isDead(lock));
 }
@@ -68,7 +72,7 @@ async function acquire(context: Context, { slice, vn, command }: LockTarget): Pr
     const got = context.store.locks.acquire({ slice, vn, command, holder }, isDead);
     if (typeof got === 'number') return got;
     if (context.wait !== true) throw busy(got);
-    if (isFirst) context.report({ kind: 'note', text: `waits for ${describe(got)}` });
+    if (isFirst) context.report({ kind: 'note', text: `waiting for ${describe(got)}` });
     await sleep(pollMs, context.signal).catch(() => context.signal?.throwIfAborted());
   }
 }
@@ -76,7 +80,7 @@ async function acquire(context: Context, { slice, vn, command }: LockTarget): Pr
 function busy(lock: LockRecord): VnmError {
   const what = lock.vn === null ? `slice '${lock.slice}'` : `VN '${lock.vn}' of slice '${lock.slice}'`;
   return new VnmError('conflict', `${what} is in use by ${describe(lock)}`, {
-    hint: 'try again when it has ended, or wait for it with --wait',
+    hint: 'try again when it has ended, or use --wait',
   });
 }
 
@@ -89,8 +93,9 @@ export function thisProcess(): Holder {
 }
 
 /**
- * A database is a file of one machine, so whoever was on it in another boot has ended, also where a copy came from elsewhere. Under
- * another host name in the same boot, as in a container, a process cannot be asked and is taken to live.
+ * Whether the process has ended. A database belongs to one machine, so a holder from another boot has ended, also if
+ * the database was copied from elsewhere. A holder with another host name in the same boot, as in a container, cannot
+ * be checked and counts as running.
  */
 export function isDead({ host, boot, pid, processStart: start }: Holder): boolean {
   const thisBoot = bootId();
@@ -99,7 +104,7 @@ export function isDead({ host, boot, pid, processStart: start }: Holder): boolea
   return boot !== thisBoot || processStart(pid) !== start;
 }
 
-/** '' where the system has none. */
+/** The id of this boot of the machine; '' if the system has none. */
 function bootId(): string {
   try {
     return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
@@ -108,13 +113,16 @@ function bootId(): string {
   }
 }
 
-/** Undefined when there is no such process; '' when it lives and the system does not say since when. */
+/**
+ * When the process started; undefined if there is no such process, '' if it runs and the system does not say since
+ * when.
+ */
 function processStart(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // After the name, which may hold anything, come state and the other fields; the start is the 22nd of all.
+    // The name may contain anything. The state and the other fields follow it; the start is field 22.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    // A process that has ended, and whose exit status has not been collected.
+    // Z and X: the process has ended, and its exit status has not been collected.
     return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
   } catch {
     return isAlive(pid) ? '' : undefined;

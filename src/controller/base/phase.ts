@@ -1,11 +1,11 @@
-/** The phases of a migration by its method, and the stage that each is in. */
+/** The phases of each migration method, and the stage that each phase is in. */
 import { VnmError } from '../../model/errors.ts';
 import type { MigrationRecord } from '../../store/migrations.ts';
 
-/** What an interrupted migration has done, and so how it can go on (migration/journal.ts). */
+/** How far an interrupted migration got, which decides how it can continue (migration/journal.ts). */
 export type Stage = 'before' | 'redirecting' | 'retiring';
 
-/** In the order in which they begin; the last two on the way back. */
+/** In the order in which they begin; the last two undo a migration. */
 const phases = {
   instance: {
     'add nodes': 'before',
@@ -34,19 +34,22 @@ export type PhaseName = { [M in MethodName]: keyof (typeof phases)[M] }[MethodNa
 export function methodOf({ options }: Pick<MigrationRecord, 'options'>): MethodName {
   const { method = usualMethod } = JSON.parse(options) as { method?: string };
   if (Object.hasOwn(phases, method)) return method as MethodName;
-  throw unknown(`by the method '${method}'`);
+  throw unknown(`method '${method}'`);
 }
 
-/** Of the last phase that was begun. Throws VnmError `unsupported` for one, or a method, that this program does not know. */
+/**
+ * The stage of the phase that began last. Throws VnmError `unsupported` if this program does not know the phase or the
+ * method.
+ */
 export function stageOf(migration: Pick<MigrationRecord, 'state' | 'options'>): Stage {
   const { state } = migration;
   const stages: Record<string, Stage> = phases[methodOf(migration)];
   if (Object.hasOwn(stages, state)) return stages[state]!;
-  throw unknown(`in the phase '${state}'`);
+  throw unknown(`phase '${state}'`);
 }
 
 function unknown(what: string): VnmError {
-  return new VnmError('unsupported', `the migration is ${what}, which this program does not know`, {
-    hint: 'use the version of the program that began it',
+  return new VnmError('unsupported', `the migration has the unknown ${what}`, {
+    hint: 'use the version of the program that started it',
   });
 }

@@ -11,21 +11,21 @@ import {
 import type { Instance } from '../../planning/instance.ts';
 import type { InstanceRecord } from '../../store/instances.ts';
 import type { Store } from '../../store/store.ts';
-import { describeUnfinished, howToGoOn } from './unfinished.ts';
+import { describeUnfinished, recoveryHint } from './unfinished.ts';
 
-/** The VN that a command means: the one named, or the only one. */
+/** Returns the named VN, or the only one if there is no name. */
 export function chooseVn(slice: Slice, name: string | undefined): VirtualNetwork {
   const names = slice.vns.map((vn) => vn.name).join(', ');
   if (name === undefined) {
     const [only, ...others] = slice.vns;
     if (only !== undefined && others.length === 0) return only;
     throw new VnmError('usage', `slice '${slice.name}' has several VNs (${names})`, {
-      hint: 'say which with --vn NAME',
+      hint: 'select one with --vn NAME',
     });
   }
   const vn = slice.vns.find((candidate) => candidate.name === name);
   if (vn === undefined)
-    throw new VnmError('not-found', `slice '${slice.name}' has no VN '${name}'`, { hint: `it has ${names}` });
+    throw new VnmError('not-found', `slice '${slice.name}' has no VN '${name}'`, { hint: `its VNs are ${names}` });
   return vn;
 }
 
@@ -37,17 +37,17 @@ export function choosePlacement(vn: VirtualNetwork, name: string): Placement {
   });
 }
 
-/** Whether the VN is on the placement of that name, as the slice file has it now. */
+/** Whether the VN is on the placement that has that name in the slice now. */
 export function isOn(store: Store, slice: Slice, vn: VirtualNetwork, name: string): boolean {
   return namesPlacement(vn, name, activeInstance(store, slice, vn).instance.placement);
 }
 
-/** The placement that an instance is on, with the name it was made by. */
+/** The placement that an instance is on, with its recorded name. */
 export function placementOf({ record, instance }: { record: InstanceRecord; instance: Instance }): NamedPlacement {
   return { name: record.placementName, placement: instance.placement };
 }
 
-/** An instance with its record; throws `not-found` when the VN is not installed. */
+/** Returns the active instance with its record. Throws VnmError `not-found` when the VN is not installed. */
 export function activeInstance(
   store: Store,
   slice: Slice,
@@ -56,30 +56,30 @@ export function activeInstance(
   const record = store.instances.active(slice.name, vn.name);
   if (record === undefined) {
     throw new VnmError('not-found', `VN '${vn.name}' of slice '${slice.name}' is not installed`, {
-      hint: `pl-vnm install ${slice.name}`,
+      hint: `run pl-vnm install ${slice.name}`,
     });
   }
   return { record, instance: store.instances.plan(record.id) };
 }
 
-/** The nodes that gateways and end hosts are on; they stay whatever the placement. */
+/** The nodes of the gateways and end hosts, which are the same on every placement. */
 export function edgeNodes(vn: VirtualNetwork): NodeName[] {
   return [...vn.gateways, ...vn.endHosts].map((place) => place.node);
 }
 
-/** What to do about a VN that has instances and none that is active. */
+/** A hint for a VN that has instances, but no active one. */
 export function installOrUninstall({ name }: Slice): string {
-  return `pl-vnm install ${name}, or pl-vnm uninstall ${name}, once more`;
+  return `run pl-vnm install ${name} or pl-vnm uninstall ${name} again`;
 }
 
 /**
- * Throws VnmError `conflict` while a migration of the VN is unfinished, or an instance is neither active nor gone. To be asked by
- * who has the lock, so that what is unfinished was interrupted. `orElse`: what else can be done about that.
+ * Throws VnmError `conflict` while a migration of the VN is unfinished, or an instance is neither active nor removed.
+ * Call it with the lock held, so that what is unfinished was interrupted. `orElse`: text to append to the hint.
  */
 export function refuseUnfinished(store: Store, slice: Slice, vn: VirtualNetwork, orElse = ''): void {
   const [migration] = store.migrations.unfinished(slice.name, vn.name);
   if (migration !== undefined) {
-    throw new VnmError('conflict', describeUnfinished(migration), { hint: `${howToGoOn(slice.name)}${orElse}` });
+    throw new VnmError('conflict', describeUnfinished(migration), { hint: `${recoveryHint(slice.name)}${orElse}` });
   }
   const unfinished = store.instances.list({ slice: slice.name, vn: vn.name }).find(({ state }) => state !== 'active');
   if (unfinished === undefined) {
@@ -91,7 +91,7 @@ export function refuseUnfinished(store: Store, slice: Slice, vn: VirtualNetwork,
     'conflict',
     `VN '${vn.name}' of slice '${slice.name}' has an unfinished instance on placement ${describePlacement(placementOf({ record: unfinished, instance: store.instances.plan(unfinished.id) }))}`,
     {
-      hint: `an earlier command was interrupted; ${isHalf ? installOrUninstall(slice) : `pl-vnm rollback ${slice.name} takes it away`}`,
+      hint: `an earlier command was interrupted; ${isHalf ? installOrUninstall(slice) : `run pl-vnm rollback ${slice.name} to remove the instance`}`,
     },
   );
 }
@@ -102,6 +102,6 @@ function refuseMoving(store: Store, slice: Slice, vn: VirtualNetwork): void {
   if (moving === undefined) return;
   const routers = [...moving].map(([router, node]) => `router '${router}' is moving to node '${node}'`).join(', ');
   throw new VnmError('conflict', `VN '${vn.name}' of slice '${slice.name}': ${routers}; the move was interrupted`, {
-    hint: howToGoOn(slice.name),
+    hint: recoveryHint(slice.name),
   });
 }

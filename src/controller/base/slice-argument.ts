@@ -5,9 +5,9 @@ import { parseSlice, readSliceText, sliceNameIn } from '../../slicefile/index.ts
 import type { Store } from '../../store/store.ts';
 
 /**
- * The slice that SLICE on the command line means: a slice file, or the name of a slice in the database. `save` writes a file's
- * slice to the database; without it the database's own version is preferred, since that is what is installed. The file then only says
- * which slice is meant, and it may break rules that are newer than what is installed, unless it is to be checked (`check`).
+ * Returns the slice that the argument SLICE names: a slice file, or the name of a slice in the database. `save` writes
+ * the slice of a file to the database; without it the database's version wins, since that is what is installed. The
+ * file then only names the slice, and it may break rules that are newer than the installation, unless `check` is set.
  */
 export function sliceFromArgument(
   store: Store,
@@ -19,7 +19,8 @@ export function sliceFromArgument(
     if (slice !== undefined) return slice;
     const names = store.slices.names();
     throw new VnmError('not-found', `there is no slice '${argument}' in ${store.path}`, {
-      hint: names.length === 0 ? 'name a slice file, or another database with --db' : `it has ${names.join(', ')}`,
+      hint:
+        names.length === 0 ? 'name a slice file, or another database with --db' : `the slices are ${names.join(', ')}`,
     });
   }
   const text = readSliceText(argument);

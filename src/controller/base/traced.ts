@@ -2,7 +2,7 @@ import { messageOf } from '../../model/errors.ts';
 import { excerpt } from '../../slicefile/words.ts';
 import type { AgentConnection } from '../../transport/agent-connection.ts';
 
-/** A connection that reports each request when it is sent, and how long its answer took. */
+/** Returns the connection with a report of each request when it is sent, and of the time that its answer took. */
 export function traced(connection: AgentConnection, detail: (text: string) => void): AgentConnection {
   const { node } = connection;
   const call: AgentConnection['call'] = async (method, params, options) => {

@@ -3,21 +3,21 @@ import { describePlacement } from '../../model/slice.ts';
 import type { MigrationRecord } from '../../store/migrations.ts';
 import { type Stage, stageOf } from './phase.ts';
 
-/** An unfinished migration, described in one line. */
+/** Describes an unfinished migration in one line. */
 export function describeUnfinished(migration: MigrationRecord): string {
   const { slice, vn, state } = migration;
   const { from, to } = endsOf(migration);
   const whereBy = {
     before: `its traffic is on ${from}`,
-    redirecting: `its traffic is on ${from} or ${to}, both are up`,
+    redirecting: `its traffic is on ${from} or ${to}, and both are up`,
     retiring: `its traffic is on ${to}`,
   };
   const stage = knownStageOf(migration);
-  const where = stage === undefined ? 'this program does not know that phase' : whereBy[stage];
+  const where = stage === undefined ? 'this version does not know that phase' : whereBy[stage];
   return `the migration of VN '${vn}' of slice '${slice}' from ${from} to ${to} was interrupted (${state}): ${where}`;
 }
 
-/** The two placements of a migration, for people. Records of earlier versions have no nodes, and always names. */
+/** Describes the two placements of a migration. Records of earlier versions have no nodes, but always names. */
 export function endsOf(migration: MigrationRecord): { readonly from: string; readonly to: string } {
   const describe = (name: string | null, nodes: MigrationRecord['toNodes']) =>
     describePlacement({ name, placement: new Map(Object.entries(nodes ?? {})) });
@@ -36,4 +36,5 @@ function knownStageOf(migration: MigrationRecord): Stage | undefined {
   }
 }
 
-export const howToGoOn = (slice: string) => `pl-vnm resume ${slice} finishes it, pl-vnm rollback ${slice} undoes it`;
+export const recoveryHint = (slice: string) =>
+  `run pl-vnm resume ${slice} to finish it, or pl-vnm rollback ${slice} to undo it`;

@@ -1,6 +1,6 @@
 import type { VnmError } from '../../model/errors.ts';
 
-/** Throws `error()` once the signal aborts. The promise goes on: others may still want what comes of it. */
+/** Waits for the promise, or throws `error()` once the signal aborts. Others may still wait for the promise. */
 export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal, error: () => VnmError): Promise<T> {
   if (signal.aborted) throw error();
   const { promise: aborted, reject } = Promise.withResolvers<never>();

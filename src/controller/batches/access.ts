@@ -1,4 +1,4 @@
-/** End hosts with their gateways. */
+/** The links between end hosts and their gateways. */
 
 import { formatPrefix } from '../../model/address.ts';
 import type { NodeName } from '../../model/names.ts';
@@ -9,7 +9,7 @@ import { append, type Batches, type Layout } from './batches.ts';
 import { routeOperation, vifUp } from './operations.ts';
 import { tunnelEnd } from './tunnel.ts';
 
-/** End hosts with their gateways, and the gateways' routes to what is behind their peers. Stays while instances change. */
+/** The links between end hosts and gateways, and the end hosts' routes over them. They stay while instances change. */
 export function setUpAccess(layout: Layout): Batches {
   const { slice, vn, access, names, urpf } = layout;
   const batches: Batches = new Map();
@@ -33,7 +33,7 @@ export function setUpAccess(layout: Layout): Batches {
   return batches;
 }
 
-/** Undoes `setUpAccess`; the rules go with the last VN of the slice on a node (`lastOn`). */
+/** Undoes `setUpAccess`; removes the rules with the last VN of the slice on a node (`lastOn`). */
 export function tearDownAccess({ vn, access }: VnPlan, lastOn: (node: NodeName) => boolean): Batches {
   const batches: Batches = new Map();
   for (const link of access) {
@@ -46,7 +46,7 @@ export function tearDownAccess({ vn, access }: VnPlan, lastOn: (node: NodeName) 
   return batches;
 }
 
-/** An end host reaches each other one of its VN through its gateway. */
+/** An end host's routes to the other end hosts of its VN, through its gateway. */
 function hostRoutes(link: AccessLink, access: readonly AccessLink[]): Route[] {
   return access
     .filter((other) => other.endHost !== link.endHost)
@@ -60,9 +60,10 @@ function hostRoutes(link: AccessLink, access: readonly AccessLink[]): Route[] {
 }
 
 /**
- * The rest of the slice's subnet, by the gateway: what routers say by ICMP (time exceeded, no such host, packet too big) then comes from
- * where the reverse-path check expects it. A metric of its own, since a node may be an end host of several VNs. None on a node that is
- * a gateway of another VN of the slice: it has one table for both, and would forward what that VN does not know into this one.
+ * The route to the rest of the slice's subnet, through the gateway: ICMP messages of routers (time exceeded, no such
+ * host, packet too big) then come from where the reverse-path check expects them. It has a metric of its own, since a
+ * node may be an end host of several VNs. A node that is a gateway of another VN of the slice has no such route: it has
+ * one table for both VNs, and would forward packets without a route in that VN into this one.
  */
 function vnetRoutes(slice: Slice, { vni, gatewayEnd, hostEnd }: AccessLink): Route[] {
   if (slice.vns.some(({ gateways }) => gateways.some(({ node }) => node === hostEnd.node))) return [];

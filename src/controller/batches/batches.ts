@@ -7,25 +7,28 @@ import type { OperationInput } from '../../vsys/operations.ts';
 /** Batches by node. */
 export type Batches = Map<NodeName, OperationInput[]>;
 
-/** What the planned names need from the nodes: where tunnel packets go, and the policy's prefix for namespaces. */
+/**
+ * What plans need to know about the nodes: the addresses for tunnel packets, the policy's prefix for namespaces, and
+ * some features.
+ */
 export interface NodeNames {
   address(node: NodeName): string;
   namespacePrefix(node: NodeName): string;
   /** Whether the node's kernel has resilient nexthop groups. */
   resilient(node: NodeName): boolean;
-  /** Whether the node can hold traffic by gates. */
+  /** Whether the node can hold traffic at gates. */
   gates(node: NodeName): boolean;
 }
 
-/** A VN as it is set up on nodes. */
+/** A VN with everything that setting it up on nodes needs. */
 export interface Layout extends VnPlan {
   readonly names: NodeNames;
-  /** Of all its tunnels. */
+  /** The MTU of all its tunnels. */
   readonly mtu: number;
   readonly urpf: UrpfMode;
 }
 
-/** One batch per node: first all of the first, then all of the second, and so on. */
+/** Returns one batch per node, with the operations of the parts in their order. */
 export function mergeBatches(...parts: readonly Batches[]): Batches {
   const merged: Batches = new Map();
   for (const part of parts) {

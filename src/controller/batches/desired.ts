@@ -1,4 +1,4 @@
-/** What must be on the nodes, by the database. */
+/** What must be on the nodes according to the database. */
 import type { Slice } from '../../model/slice.ts';
 import type { Instance } from '../../planning/instance.ts';
 import type { RoutingState } from '../../planning/routes.ts';
@@ -9,15 +9,18 @@ import { type Batches, type Layout, mergeBatches } from './batches.ts';
 import { joinGateways, peerRoutes, setGroups } from './gateways.ts';
 import { installRoutes, setUpRouters, setUpSecondPlaces } from './routers.ts';
 
-/** What is, or may be, on the nodes of a VN. */
+/** What must be, or may be, on the nodes of a VN. */
 export interface Desired {
-  /** One but for a migration. */
+  /** One, except during a migration. */
   readonly instances: readonly { readonly instance: Instance; readonly routes: RoutingState }[];
   /** The instance that the gateways send into. */
   readonly active: Instance;
 }
 
-/** A VN as one batch per node, in the order in which it can be made. Where all of it is there the batches change nothing. */
+/**
+ * Returns a VN as one batch per node, in an order in which it can be made. The batches change nothing where it exists
+ * already.
+ */
 export function desiredBatches(layout: Layout, { instances, active }: Desired): Batches {
   return mergeBatches(
     ...instances.map(({ instance }) => setUpRouters(layout, instance)),
@@ -30,13 +33,13 @@ export function desiredBatches(layout: Layout, { instances, active }: Desired): 
   );
 }
 
-/** A VN of which something is recorded. */
+/** A VN with at least one recorded instance. */
 export interface RecordedVn extends Desired, Omit<Layout, 'names'> {
-  /** Whether the record says all: not while a first installation or a removal is unfinished. */
+  /** Whether the record is complete: not while a first installation or a removal is unfinished. */
   readonly complete: boolean;
 }
 
-/** What of a slice's VNs is recorded, in their order. */
+/** Returns the recorded VNs of a slice, in their order in the slice. */
 export function recordedVns(store: Store, slice: Slice): RecordedVn[] {
   return slice.vns.flatMap((vn): RecordedVn[] => {
     const records = store.instances.list({ slice: slice.name, vn: vn.name });
@@ -53,7 +56,7 @@ export function recordedVns(store: Store, slice: Slice): RecordedVn[] {
         ...planVn(slice, vn),
         instances,
         active: (instances[position] ?? first).instance,
-        // Of a VN that is not complete only the names count.
+        // For an incomplete VN only the names matter.
         mtu: settings?.mtu ?? 1500,
         urpf: settings?.urpf ?? 'strict',
         complete: settings !== undefined && position >= 0,

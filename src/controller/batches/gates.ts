@@ -2,7 +2,7 @@
 import type { VnPlan } from '../../planning/vn-plan.ts';
 import { append, type Batches } from './batches.ts';
 
-/** Gates at the gateways' ends of access links, open until told to close. `bytes`: room of each gateway's gates. */
+/** Adds open gates at the gateways' ends of access links. `bytes`: the size of each gateway's gates. */
 export function setUpGates({ access }: VnPlan, bytes: ReadonlyMap<string, number>): Batches {
   const batches: Batches = new Map();
   for (const { gateway, gatewayEnd } of access) {

@@ -1,4 +1,4 @@
-/** What gateways have for an instance, and the nexthop groups that choose one. */
+/** The gateways' part of an instance, and the nexthop groups that choose an instance. */
 import { gatewayLink, type Instance, type InstanceLink } from '../../planning/instance.ts';
 import { nexthopInto, type VnPlan } from '../../planning/vn-plan.ts';
 import type { OperationInput } from '../../vsys/operations.ts';
@@ -22,7 +22,7 @@ export function joinGateways(layout: Layout, instance: Instance): Batches {
   return batches;
 }
 
-/** Undoes `joinGateways`. The groups must have left the instance before. */
+/** Undoes `joinGateways`. No group may use the instance any more. */
 export function leaveGateways(plan: VnPlan, instance: Instance): Batches {
   const batches: Batches = new Map();
   for (const gateway of plan.gateways) {
@@ -34,7 +34,7 @@ export function leaveGateways(plan: VnPlan, instance: Instance): Batches {
   return batches;
 }
 
-/** Sets the reverse-path check of what is there already: the gateways' links into an instance, and the access links. */
+/** Sets the reverse-path check of existing links: the gateways' links into an instance, and the access links. */
 export function setUrpf({ gateways, access, urpf }: Omit<Layout, 'names' | 'mtu'>, instance: Instance): Batches {
   const batches: Batches = new Map();
   for (const gateway of gateways) {
@@ -49,9 +49,9 @@ export function setUrpf({ gateways, access, urpf }: Omit<Layout, 'names' | 'mtu'
 }
 
 /**
- * The nexthop groups of the gateways, one per peer: which instances are accepted and which one is taken. Under strict uRPF
- * that is one and the same; under loose uRPF the check does not depend on it. Groups are resilient wherever the node has
- * that kind, since the kernel never changes the kind of a group in use.
+ * Sets the nexthop groups of the gateways, one per peer: from which instances packets are accepted, and into which one
+ * they are sent. Under strict uRPF that is the same instance; under loose uRPF the check does not depend on it. Groups
+ * are resilient on every node that supports them, since the kernel never changes the kind of a group in use.
  */
 export function setGroups(layout: Layout, accepted: readonly Instance[], active: Instance): Batches {
   const { gateways, names, urpf } = layout;
@@ -71,7 +71,7 @@ export function setGroups(layout: Layout, accepted: readonly Instance[], active:
   return batches;
 }
 
-/** Takes the groups of a VN's gateways away; no route may use them any more. */
+/** Removes the groups of a VN's gateways. No route may use them any more. */
 export function removeGroups({ gateways }: VnPlan): Batches {
   const batches: Batches = new Map();
   for (const { node, groups } of gateways) {
@@ -91,7 +91,7 @@ export function peerRoutes({ gateways }: VnPlan, action: 'add' | 'delete'): Batc
   return batches;
 }
 
-/** All addresses of an instance, reached from a gateway over its link into that instance. */
+/** The route to all addresses of an instance, from a gateway over its link into that instance. */
 function instanceRoute(action: 'add' | 'delete', instance: Instance, link: InstanceLink): OperationInput {
   return {
     op: 'vroute',

@@ -1,23 +1,29 @@
-/** What of a slice is on a node though nothing that is recorded needs it. Pure. */
+/** Finds the parts of a slice on a node that nothing in the database needs. Pure. */
 import type { NamespaceName } from '../../model/names.ts';
 import { type Difference, describeRoute, routeName } from '../../vsys/difference.ts';
 import type { InterfaceState, Inventory } from '../../vsys/messages.ts';
 import { interfaceName, namespaceName, type OperationInput } from '../../vsys/operations.ts';
 
 export interface LeftOvers {
-  /** Takes away what bears the slice's mark and belongs to nothing; nothing before what uses it. */
+  /** Removes what has the slice's mark and belongs to nothing; removes users before what they use. */
   readonly removal: OperationInput[];
-  /** What stays: forwarding entries that others made, and what cannot go without taking something along that is not the slice's. */
+  /**
+   * What stays: forwarding entries that others made, and what cannot be removed without something that is not the
+   * slice's.
+   */
   readonly additional: Difference[];
 }
 
 type NodeRoute = Inventory['routes'][number];
 
-/** Kernel protocols of the entries that agents make for `vroute`, and of those that belong to an interface or to the rules. */
+/**
+ * Kernel protocols of the routes that agents add for `vroute`, and of those that belong to an interface or to the
+ * rules.
+ */
 const ownProtocol = '246';
 const fixtureProtocol = '245';
 
-/** `needed`: the node's batch for all that is recorded of the slice. */
+/** `needed`: the node's batch for everything that is recorded of the slice. */
 export function leftOvers(inventory: Inventory, needed: readonly OperationInput[], interfacePrefix: string): LeftOvers {
   const names = namesIn(needed);
   const isOurs = (one: InterfaceState) => one.name.startsWith(interfacePrefix) && isRemovable(one);
@@ -49,18 +55,18 @@ export function leftOvers(inventory: Inventory, needed: readonly OperationInput[
       ...(names.hasRules || !hasRules(inventory) ? [] : [{ op: 'rule_down' } as const]),
     ],
     additional: [
-      ...foreignNamespaces.map((name) => beside({ kind: 'namespace', name, found: 'with interfaces of others' })),
+      ...foreignNamespaces.map((name) => additionalTo({ kind: 'namespace', name, found: 'with interfaces of others' })),
       ...foreignInterfaces.map(({ name, namespace, kind }) =>
-        beside({ kind: 'interface', name, found: kind === '' ? 'hardware' : `a ${kind}` }, namespace),
+        additionalTo({ kind: 'interface', name, found: kind === '' ? 'hardware' : `a ${kind}` }, namespace),
       ),
       ...foreignRoutes.map((route) =>
-        beside({ kind: 'route', name: routeName(route), found: describeRoute(route) }, route.namespace),
+        additionalTo({ kind: 'route', name: routeName(route), found: describeRoute(route) }, route.namespace),
       ),
     ],
   };
 }
 
-/** What of it concerns one batch: gates at its interfaces, and what else is in its namespaces. */
+/** The leftovers that concern one batch: gates at its interfaces, and what else is in its namespaces. */
 export function leftOversOf({ removal, additional }: LeftOvers, batch: readonly OperationInput[]): LeftOvers {
   const { interfaces, namespaces } = namesIn(batch);
   return {
@@ -69,7 +75,7 @@ export function leftOversOf({ removal, additional }: LeftOvers, batch: readonly 
   };
 }
 
-/** What the operations name; interfaces and routes with the namespaces where they are. */
+/** The names in operations; interfaces and routes with their namespaces. */
 interface Names {
   readonly namespaces: Set<string>;
   readonly interfaces: Set<string>;
@@ -112,13 +118,18 @@ function namesIn(operations: readonly OperationInput[]): Names {
   return names;
 }
 
-/** In the node's own stack, or in a namespace that stays. */
+/**
+ * Whether the interface has the slice's prefix and is not needed, in the node's own stack or in a namespace that stays.
+ */
 function isStray({ name, namespace }: InterfaceState, names: Names, prefix: string): boolean {
   if (!name.startsWith(prefix) || names.interfaces.has(keyOf(name, namespace))) return false;
   return namespace === undefined || names.namespaces.has(namespace);
 }
 
-/** Of several entries for one prefix the first is the one that counts. The kernel's own are no one's decision. */
+/**
+ * The routes that are not needed. If several have the same prefix, the kernel uses the first. Its own routes do not
+ * count.
+ */
 function unneededRoutes(routes: readonly NodeRoute[], names: Names): NodeRoute[] {
   const seen = new Set<string>();
   return routes.filter((route) => {
@@ -132,7 +143,7 @@ function unneededRoutes(routes: readonly NodeRoute[], names: Names): NodeRoute[]
   });
 }
 
-/** The rules, or what came with them. */
+/** Whether the node has the slice's rules, or the route that belongs to them. */
 function hasRules({ rules, routes }: Inventory): boolean {
   return (
     rules ||
@@ -143,7 +154,10 @@ function hasRules({ rules, routes }: Inventory): boolean {
   );
 }
 
-/** Hardware is not ours to remove, nor a pair whose other end is someone else's; and some names the protocol has no words for. */
+/**
+ * Whether it may be removed: not hardware, nor a pair whose other end is not visible, nor a name that the protocol
+ * cannot express.
+ */
 function isRemovable({ name, kind, peer }: InterfaceState): boolean {
   return kind !== '' && (kind !== 'veth' || peer !== undefined) && interfaceName.safeParse(name).success;
 }
@@ -160,7 +174,7 @@ function deleteRoute({ prefix, metric }: NodeRoute): OperationInput {
   return { op: 'vroute', action: 'delete', prefix, ...(metric === undefined ? {} : { metric }) };
 }
 
-/** Groups first: their members are in use by them. */
+/** Groups first: they use the others. */
 function nexthopsDown(nexthops: Inventory['nexthops']): OperationInput[] {
   const [groups, singles] = partition(nexthops, ({ group }) => group !== undefined);
   return [
@@ -169,7 +183,7 @@ function nexthopsDown(nexthops: Inventory['nexthops']): OperationInput[] {
   ];
 }
 
-function beside(one: Pick<Difference, 'kind' | 'name' | 'found'>, namespace?: NamespaceName): Difference {
+function additionalTo(one: Pick<Difference, 'kind' | 'name' | 'found'>, namespace?: NamespaceName): Difference {
   return { ...one, ...(namespace === undefined ? {} : { namespace }), wanted: null };
 }
 

@@ -1,4 +1,4 @@
-/** Operations that several batches have. */
+/** Operations that several batches contain. */
 
 import { routerNamespace } from '../../model/ids.ts';
 import type { NamespaceName, RouterName } from '../../model/names.ts';
@@ -9,12 +9,12 @@ import type { Instance } from '../../planning/instance.ts';
 import type { OperationInput } from '../../vsys/operations.ts';
 import type { NodeNames } from './batches.ts';
 
-/** The kernel's name of a router's namespace on the node where the instance has it. */
+/** The kernel's name of a router's namespace on its node in the instance. */
 export function namespaceOf(instance: Instance, router: RouterName, names: NodeNames): NamespaceName {
   return routerNamespace(names.namespacePrefix(instance.placement.get(router)!), instance.slot, router);
 }
 
-/** Of all routers, in the order of the slice file. */
+/** The namespaces of all routers, in the order of the slice file. */
 export function namespacesOf(vn: VirtualNetwork, instance: Instance, names: NodeNames): Map<RouterName, NamespaceName> {
   return new Map(routerNames(vn).map((router) => [router, namespaceOf(instance, router, names)]));
 }

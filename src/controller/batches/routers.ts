@@ -1,4 +1,6 @@
-/** An instance: its routers and the tunnels between them. Taking a namespace or a tunnel down takes down what is in it. */
+/**
+ * The routers of an instance and the tunnels between them. Removing a namespace or a tunnel also removes what is in it.
+ */
 import type { NamespaceName } from '../../model/names.ts';
 import { routerNames } from '../../model/router.ts';
 import { type Instance, moveRouter } from '../../planning/instance.ts';
@@ -10,7 +12,7 @@ import { leaveGateways } from './gateways.ts';
 import { namespaceOf, routeOperation, vifUp } from './operations.ts';
 import { tunnelOperations } from './tunnel.ts';
 
-/** Step 2: namespaces of the routers, tunnels between them and towards the gateways, and their addresses. */
+/** Step 2: the routers' namespaces, the tunnels between them and to the gateways, and their addresses. */
 export function setUpRouters(layout: Layout, instance: Instance): Batches {
   const { vn, names, urpf } = layout;
   const batches: Batches = new Map();
@@ -34,7 +36,7 @@ export function setUpRouters(layout: Layout, instance: Instance): Batches {
   return batches;
 }
 
-/** Step 3: the forwarding entries of the routers, or their removal. */
+/** Step 3: adds or deletes the forwarding entries of the routers. */
 export function installRoutes(
   routes: RoutingState,
   instance: Instance,
@@ -51,8 +53,8 @@ export function installRoutes(
 }
 
 /**
- * Each router that moves, on the node it moves to. Not with the links that change their kind by the move, whose ends would have the
- * names of the ones in use, nor with the routes over them.
+ * Sets up each moving router on the node that it moves to. Leaves out the links whose kind the move changes, since the
+ * names of their ends are in use, and the routes over them.
  */
 export function setUpSecondPlaces(layout: Layout, instance: Instance, routes: RoutingState): Batches {
   const places = [...(instance.moving ?? [])].map(([router, node]) => {
@@ -60,12 +62,12 @@ export function setUpSecondPlaces(layout: Layout, instance: Instance, routes: Ro
     const links = moved.links.filter(({ tunnel }, index) => tunnel === instance.links[index]!.tunnel);
     const vn = { ...layout.vn, routers: layout.vn.routers.filter(({ name }) => name === router) };
     const interfaces = new Set(links.flatMap(({ a, b }) => [a.interface, b.interface]));
-    const kept = (routes.get(router) ?? []).filter(({ nexthops }) =>
+    const usable = (routes.get(router) ?? []).filter(({ nexthops }) =>
       nexthops.every((hop) => interfaces.has(hop.interface)),
     );
     const own = mergeBatches(
       setUpRouters({ ...layout, vn }, { ...moved, links }),
-      installRoutes(new Map([[router, kept]]), moved, layout.names),
+      installRoutes(new Map([[router, usable]]), moved, layout.names),
     );
     return new Map([[node, (own.get(node) ?? []).filter(isOf(namespaceOf(moved, router, layout.names)))]]);
   });
@@ -76,7 +78,7 @@ function isOf(namespace: NamespaceName): (operation: OperationInput) => boolean 
   return (operation) => 'namespace' in operation && operation.namespace === namespace;
 }
 
-/** Takes the routers of an instance down, with all that is in their namespaces. */
+/** Takes down the routers of an instance, with everything in their namespaces. */
 export function tearDownRouters({ vn, names }: Pick<Layout, 'vn' | 'names'>, instance: Instance): Batches {
   const batches: Batches = new Map();
   for (const router of routerNames(vn)) {
@@ -89,7 +91,7 @@ export function tearDownRouters({ vn, names }: Pick<Layout, 'vn' | 'names'>, ins
   return batches;
 }
 
-/** Takes an instance down, gateways' links first. The groups must have left it before. */
+/** Takes down an instance, the gateways' links first. No group may use it any more. */
 export function tearDownInstance(layout: Pick<Layout, keyof VnPlan | 'names'>, instance: Instance): Batches {
   return mergeBatches(leaveGateways(layout, instance), tearDownRouters(layout, instance));
 }

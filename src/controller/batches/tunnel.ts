@@ -12,8 +12,8 @@ type TunnelUp = Extract<OperationInput, { op: 'tunnel_up' }>;
 type End = Pick<LinkEnd, 'node' | 'interface' | 'mac'>;
 
 /**
- * The tunnel's ends as one side's batch makes them: routers make theirs first, gateways join later. On one node both ends
- * come at once, with the router's.
+ * Yields the ends of a tunnel that one side's batch makes: routers make theirs first, gateways join later. If both ends
+ * are on one node, the router's batch makes both.
  */
 export function* tunnelOperations(
   { names, mtu }: Pick<Layout, 'names' | 'mtu'>,
@@ -68,7 +68,7 @@ export function tunnelEnd(
   }
 }
 
-/** Of an end whose kind of tunnel has one. */
+/** Returns the MAC address of an end whose tunnel kind has one. */
 function requireMac({ interface: name, mac }: End): string {
   if (mac !== undefined) return mac;
   throw new VnmError('failed', `interface '${name}' has no MAC address in the database`);

@@ -1,4 +1,4 @@
-/** Arming all gateways before the first of them has to act (decision 17). */
+/** Arms all gateways before the first of them must act (decision 17). */
 import { randomBytes } from 'node:crypto';
 import { agree, type ClockEstimate, estimateFrom } from '../../clock/exchange.ts';
 import { messageOf, VnmError } from '../../model/errors.ts';
@@ -9,31 +9,34 @@ import { disarm } from './disarm.ts';
 import { type Timeline, timelinesOf } from './timelines.ts';
 import type { Recorded, Run } from './types.ts';
 
-/** Of the lead: what arming may take beyond what it took when it was tried. Where that was not enough, it is tried with the next. */
+/** Margins of the lead: how much longer arming may take than in the trial. If one is too short, the next is tried. */
 const leadMarginsMs = [500, 1500, 4000];
-/** So many times longer than its trial may arming take. */
+/** How many times longer than its trial arming may take. */
 const armingFactor = 2;
 
 export interface InTime {
   readonly id: string;
   readonly startAt: number;
-  /** By which it was armed: read again where one was set since they were measured. */
+  /** The clocks that the instants were computed with; read again if one was set since they were measured. */
   readonly clocks: ReadonlyMap<string, ClockEstimate>;
 }
 
-/** Has every gateway start what its redirections need, before anything is critical in time. Throws as `AgentConnection.call`. */
+/**
+ * Makes every gateway start what its redirections need, before anything is time-critical. Throws as
+ * `AgentConnection.call`.
+ */
 export async function makeReady(run: Run, fresh: Recorded, decision: Decision): Promise<void> {
   await Promise.all(timelinesOf(run, fresh, decision).map((timeline) => tryOut(run, timeline)));
 }
 
-/** All that arming does but holding the actions. */
+/** Does everything that arming does, except holding the actions. */
 async function tryOut({ agents }: Run, { node, actions }: Timeline): Promise<void> {
   await agents.get(node).call('arm', { id: 'trial', at: agents.clock.wallMs(), actions, dryRun: true });
 }
 
 /**
- * Arms all, or none; with more lead where a busy machine or a slow way made it too late. Throws VnmError `failed` when every lead was
- * too short, or as `disarm`.
+ * Arms all gateways or none; tries again with more lead when a busy machine or a slow path made it too late. Throws
+ * VnmError `failed` when every lead was too short, or as `disarm`.
  */
 export async function armInTime(
   run: Run,
@@ -58,15 +61,15 @@ export async function armInTime(
     const message = `not every gateway could be armed, so none redirects: ${refused.join('; ')}`;
     if (attempt === leadMarginsMs.length - 1) throw new VnmError('failed', message);
     run.context.signal?.throwIfAborted();
-    run.context.report({ kind: 'note', text: `${message}; once more with more lead` });
+    run.context.report({ kind: 'note', text: `${message}; trying again with more lead` });
   }
   throw new RangeError('no lead to try');
 }
 
 /**
- * How far the common instant must be from now, by what arming takes on each node, tried out now: so that a gateway that has not
- * confirmed within `answerMs` leaves time to disarm the others before the first of them does anything. `set`: nodes of which the
- * clock is no longer what it was.
+ * Computes how far away the common instant must be, from a trial of arming on each node: if a gateway has not confirmed
+ * within `answerMs`, there is time to disarm the others before the first of them acts. `set`: nodes whose clock was set
+ * since it was measured.
  */
 async function leadFor(
   run: Run,
@@ -94,7 +97,7 @@ async function leadFor(
   return { leadMs, answerMs: slowestMs + marginMs / 2, set };
 }
 
-/** What each gateway said that did not confirm; empty when all hold their actions. */
+/** Arms all gateways. Returns the errors of those that did not confirm; empty if all hold their actions. */
 async function armAll(
   { agents }: Run,
   timelines: readonly Timeline[],

@@ -1,9 +1,9 @@
-/** A migration from the stage it is in to its end, one way or the other. */
+/** Carries a migration out from the stage it is in to its end. */
 import { messageOf, type VnmError } from '../../model/errors.ts';
 import type { UrpfMode } from '../../model/route.ts';
 import { writeIfPossible } from '../base/best-effort.ts';
 import type { CountedFlow, Traffic } from '../probe/traffic.ts';
-import { leaveNew } from './finish.ts';
+import { reportIncompleteRollback } from './finish.ts';
 import { type End, type Event, next, type Step } from './machine.ts';
 import type { Progress } from './method.ts';
 import { methodNamed } from './methods/index.ts';
@@ -12,8 +12,8 @@ import { trafficMargin } from './traffic-margin.ts';
 import type { MigrateResult, MoveOptions, Recorded, Run } from './types.ts';
 
 /**
- * Carries out what the machine says (machine.ts), from `first` on: what is behind it is not done again. `reason`: why it is to be undone.
- * Never throws for what goes wrong on nodes: the result says how it ended.
+ * Carries out the steps of the machine (machine.ts) from `first` on, without repeating earlier ones. `reason`: why the
+ * migration is to be undone. Never throws for failures on nodes: the result has the outcome.
  */
 export async function carryOut(
   run: Run,
@@ -36,7 +36,7 @@ export async function carryOut(
       await steps[step]();
     } catch (error) {
       event = 'failed';
-      if (step === 'send back' || step === 'take away') leaveNew(run, error);
+      if (step === 'send back' || step === 'take away') reportIncompleteRollback(run, error);
       else if (step !== 'retire') context.report({ kind: 'note', text: messageOf(error) });
       failure ??= error;
     }
@@ -51,7 +51,7 @@ export async function carryOut(
   return recordResult(run, done, step.outcome, redirections, flows, failure, unproven);
 }
 
-/** Nothing where an end host's agent has ended meanwhile: what it counted is gone, the migration is not. */
+/** Returns no counts if an end host's agent has ended meanwhile: its counts are lost, but the migration continues. */
 async function countFlows({ context }: Run, traffic: Traffic | undefined): Promise<CountedFlow[]> {
   try {
     return (await traffic?.finish()) ?? [];

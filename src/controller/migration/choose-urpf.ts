@@ -4,7 +4,7 @@ import type { VirtualNetwork } from '../../model/slice.ts';
 import type { Context } from '../base/context.ts';
 import type { Agents } from '../nodes/agents.ts';
 
-/** The mode asked for; without one, feasible where every gateway can. */
+/** Returns the requested mode; by default feasible if every gateway supports it, else strict. */
 export function chooseUrpf(
   context: Context,
   agents: Agents,
@@ -16,8 +16,8 @@ export function chooseUrpf(
   if (lacking.length === 0) return 'feasible';
   const reason = `no resilient nexthop groups at gateway ${lacking.join(', ')}`;
   if (asked === 'feasible') {
-    throw new VnmError('unsupported', `feasible uRPF cannot be had: ${reason}`, {
-      hint: "take '--urpf strict --schedule drain' (nothing lost, a short delay) or '--urpf loose' (less protection)",
+    throw new VnmError('unsupported', `feasible uRPF is not possible: ${reason}`, {
+      hint: "use '--urpf strict --schedule drain' (nothing lost, a short delay) or '--urpf loose' (less protection)",
     });
   }
   context.report({ kind: 'note', text: `strict uRPF: ${reason}` });

@@ -1,4 +1,4 @@
-/** What somebody has removed from the old side: routes that are lost there would be cloned as lost. */
+/** Finds what was removed from the old side: a route that is missing there would also be missing in the clone. */
 import { formatPrefix } from '../../model/address.ts';
 import { VnmError } from '../../model/errors.ts';
 import { routerNames } from '../../model/router.ts';
@@ -20,20 +20,20 @@ interface OldSide {
 }
 
 /**
- * Compares the old side with the database, as far as its nodes can be reached. What was added by hand is no damage, nor is what has
- * other parameters. Throws VnmError `conflict` that names what is missing, or with `repairFirst` brings the old side to what the
- * database says. `command`: the migration, as it is typed.
+ * Compares the reachable nodes of the old side with the database. Additions and changed parameters are not damage.
+ * Throws VnmError `conflict` that names what is missing, or with `repairFirst` makes the old side match the database.
+ * `command`: the migration, as the user types it.
  */
 export async function refuseDamage(side: OldSide, command: string, repairFirst: boolean): Promise<void> {
   if (repairFirst) return repairDamage(side);
   const damage = await findDamage(side);
   if (damage === undefined) return;
   throw new VnmError('conflict', damage, {
-    hint: `pl-vnm ${command} --repair-first puts it back first; pl-vnm status ${side.slice.name} --live shows everything`,
+    hint: `run pl-vnm ${command} --repair-first to put it back first, or pl-vnm status ${side.slice.name} --live to see all differences`,
   });
 }
 
-/** Puts back what is missing, also for a migration that is unfinished, so that `reconcile` refuses. */
+/** Puts back what is missing. Works during an unfinished migration too, when `reconcile` refuses. */
 export async function repairDamage(side: OldSide): Promise<void> {
   if (!(await reportDamage(side))) return;
   const { context, slice, vn } = side;
@@ -44,28 +44,29 @@ export async function repairDamage(side: OldSide): Promise<void> {
   if (differences.length > 0) recordReconciled(context.store, slice, vn.name, differences);
 }
 
-/** Names what is missing in a note. Answers whether anything is. */
+/** Reports what is missing as a note. Returns whether anything is. */
 export async function reportDamage(side: OldSide): Promise<boolean> {
   const damage = await findDamage(side);
   if (damage !== undefined) side.context.report({ kind: 'note', text: damage });
   return damage !== undefined;
 }
 
-/** In words; undefined where nothing is missing. A node that could not compare is noted. */
+/** Describes what is missing; undefined if nothing is. Reports each node that could not compare. */
 async function findDamage(side: OldSide): Promise<string | undefined> {
   const { differences, failed } = await compareOld(side, true);
   for (const { node, message } of failed) {
-    const text = `node '${node}' was not compared with the database, so what is missing there is not known: ${message}`;
+    const text = `node '${node}' could not be compared with the database, so what is missing there is unknown: ${message}`;
     side.context.report({ kind: 'note', text });
   }
-  // End hosts have a route to the whole subnet, for what routers say; a VN of an earlier version works without it.
+  // End hosts have a route to the whole subnet, for ICMP messages of routers; a VN of an earlier version works without
+  // it.
   const subnet = formatPrefix(side.slice.vnet);
   const isForSubnet = ({ kind, name }: NodeDifference) => kind === 'route' && name.split(' ')[0] === subnet;
   const missing = differences.filter((difference) => isMissing(difference) && !isForSubnet(difference));
-  return missing.length === 0 ? undefined : `the old side is not whole: ${describeMissing(side, missing)}`;
+  return missing.length === 0 ? undefined : `the old side is incomplete: ${describeMissing(side, missing)}`;
 }
 
-/** The old instance alone, whatever there is of a new one. */
+/** Compares only the old instance, without the new one. */
 async function compareOld({ context, agents, slice, vn, old }: OldSide, dryRun: boolean): Promise<Comparison> {
   const meant = recordedVns(context.store, slice)
     .filter((one) => one.vn.name === vn.name)
@@ -78,14 +79,14 @@ async function compareOld({ context, agents, slice, vn, old }: OldSide, dryRun: 
   return { ...comparison, differences: comparison.differences.filter(({ additional }) => !additional) };
 }
 
-/** Things without which packets do not get through. Nexthops by themselves changed from version to version; groups did not. */
+/** Whether something is missing that packets need. Single nexthops differ between versions, so only groups count. */
 export function isMissing({ kind, wanted, found }: NodeDifference): boolean {
   if (wanted === null || found !== null) return false;
   if (kind === 'nexthop') return wanted.includes('group');
   return kind === 'namespace' || kind === 'interface' || kind === 'route' || kind === 'rule';
 }
 
-/** Most that one message names. */
+/** The most missing things that one message names. */
 const maxNamed = 8;
 
 function describeMissing({ agents, vn, old }: OldSide, missing: readonly NodeDifference[]): string {

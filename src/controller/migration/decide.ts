@@ -1,4 +1,4 @@
-/** When each redirection executes: the schedule from what was measured, and what it will lose. */
+/** Decides when each redirection executes: makes the schedule from what was measured, and predicts its losses. */
 
 import { systemClock } from '../../clock/clock.ts';
 import { boundAt } from '../../clock/exchange.ts';
@@ -13,7 +13,7 @@ import type { Agents } from '../nodes/agents.ts';
 import type { NodeClock } from '../nodes/clocks.ts';
 import type { ControlMode } from './types.ts';
 
-/** A schedule with what it was made from and what it will do. */
+/** A schedule with its inputs and its predicted effect. */
 export interface Decision {
   readonly schedule: Schedule;
   readonly flows: readonly FlowPath[];
@@ -35,12 +35,12 @@ export async function decide(
   return { schedule, flows, uncertainty, evaluation: evaluate(schedule, flows, options.urpf, uncertainty) };
 }
 
-/** Samples of a gateway's timer; the worst of them stands for what it may do at the redirection. */
+/** Samples of a gateway's timer; the worst of them is taken as the lateness of its redirection. */
 const lagSamples = 20;
-/** Added to the lateness for the redirection itself, or the closing of a gate, to take effect. */
+/** Added to the lateness: the time until a redirection, or the closing of a gate, takes effect. */
 const executionMs = 1;
 
-/** How well the instants of each gateway are known: clocks as estimated, lateness as measured now. */
+/** Measures how exactly each gateway keeps its instants: its clock as estimated, its lateness as measured now. */
 export async function timingOfGateways(
   agents: Agents,
   vn: VirtualNetwork,

@@ -1,4 +1,6 @@
-/** After an arming that not every gateway confirmed in time: none may hold anything, and none may have redirected alone. */
+/**
+ * Disarms after not every gateway confirmed in time: no gateway may still be armed, and none may have redirected alone.
+ */
 
 import { sleep } from '../../clock/sleep.ts';
 import { messageOf, VnmError } from '../../model/errors.ts';
@@ -11,9 +13,9 @@ import type { Recorded, Run } from './types.ts';
 const pollMs = 20;
 
 /**
- * `disarmed`: all send into the old instance, and it can be tried again: those that had begun, since the order to cancel came too
- * late, have finished and were led back. `fired`: all held it after all, answered late, and have begun. Throws VnmError `failed` when
- * one cannot say that it will not redirect.
+ * `disarmed`: all gateways send into the old instance, and arming can be tried again; gateways that had fired before
+ * the cancel arrived have finished and were redirected back. `fired`: all gateways were armed after all, answered late,
+ * and have fired. Throws VnmError `failed` when a gateway does not confirm that it will not redirect.
  */
 export async function disarm(
   run: Run,
@@ -32,11 +34,13 @@ export async function disarm(
   }
   const fired = timelines.filter((_, index) => (outcomes[index] as PromiseFulfilledResult<string>).value === 'fired');
   if (fired.length === timelines.length) return 'fired';
-  if (fired.length > 0) await leadBack(run, instances, fired, id);
+  if (fired.length > 0) await redirectBack(run, instances, fired, id);
   return 'disarmed';
 }
 
-/** A gateway that does not even answer that may have been armed, and fires: it is asked for as long as it may be silent. */
+/**
+ * Cancels at one gateway. One that does not answer may be armed, and fire: repeats for as long as a node may be silent.
+ */
 async function cancel(agents: Agents, node: NodeName, id: string): Promise<'cancelled' | 'fired'> {
   for (const startMs = performance.now(); ; ) {
     const { call, limits } = agents.get(node);
@@ -44,15 +48,15 @@ async function cancel(agents: Agents, node: NodeName, id: string): Promise<'canc
       return (await call('cancel', { id }, { timeoutMs: limits.questionMs })).result;
     } catch (error) {
       if (!(error instanceof VnmError)) throw error;
-      // It refused the actions, and holds nothing.
+      // It refused the actions and is not armed.
       if (error.code === 'not-found') return 'cancelled';
       if (error.code !== 'timeout' || performance.now() - startMs > limits.silenceMs) throw error;
     }
   }
 }
 
-/** Once they have done all that they held: a gate that they have closed is open again then. */
-async function leadBack(
+/** Redirects gateways back after they have done all their actions: a gate that they closed is then open again. */
+async function redirectBack(
   run: Run,
   [old, fresh]: readonly [Recorded, Recorded],
   fired: readonly Timeline[],
@@ -64,7 +68,10 @@ async function leadBack(
   const back = setGroups(run, [old.instance, fresh.instance], old.instance);
   await applyAll(agents, new Map([...back].filter(([node]) => nodes.has(node))));
   const names = fired.map(({ gateway }) => gateway).join(', ');
-  context.report({ kind: 'note', text: `${names} had redirected before it could be cancelled, and was led back` });
+  context.report({
+    kind: 'note',
+    text: `${names} had redirected before it could be cancelled, and was redirected back`,
+  });
 }
 
 async function finished(agents: Agents, node: NodeName, id: string): Promise<void> {

@@ -5,7 +5,7 @@ import type { FlowPath } from '../../planning/loss/types.ts';
 import type { PathLatency } from '../probe/path-latency.ts';
 import { payloadBytes } from '../probe/traffic.ts';
 
-/** The VN's flows with the latencies of their gateways on both instances, as the slice file declares them. */
+/** The VN's flows with the latencies between their gateways on both instances, as the slice file declares them. */
 export function declaredFlowPaths(
   slice: Slice,
   vn: VirtualNetwork,
@@ -20,9 +20,9 @@ export function declaredFlowPaths(
 }
 
 /**
- * The same as measured: the medians, since that is what packets in flight take. A flow of which no probe arrived over the old instance
- * has no old path (`withoutOldPath`).
- * Where none arrived over the new instance, though it was proven, a gateway drops probes: `declared` stands in for both.
+ * The same with measured latencies: the medians, since packets in flight take that long. If no probe of a flow arrived
+ * over the old instance, the flow has no old path (`withoutOldPath`). If none arrived over the new instance, which was
+ * proven, a gateway drops probes, and `declared` replaces both latencies.
  */
 export function measuredFlowPaths(
   vn: VirtualNetwork,
@@ -52,7 +52,7 @@ export function measuredFlowPaths(
   });
 }
 
-/** A flow between two end hosts of one gateway stays there, so it has no latency on either instance. */
+/** A flow between two end hosts of one gateway does not leave it, so its latency is 0 on both instances. */
 function flowPathsBy(
   vn: VirtualNetwork,
   mtu: number,

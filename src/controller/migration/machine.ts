@@ -1,5 +1,6 @@
 /**
- * What a migration does next, after each step that has ended well or badly. Pure: the orchestrator (carry-out.ts) carries the steps out.
+ * Decides the next step of a migration after each step that succeeded or failed. Pure: carry-out.ts carries out the
+ * steps.
  *
  *     prepare ──► redirect ──────► confirm ──► retire ──► completed
  *        │           │               │  ▲        └─ failed
@@ -17,9 +18,10 @@ import type { Outcome } from '../../store/migrations.ts';
 import type { Stage } from '../base/phase.ts';
 
 /**
- * `prepare`: the new instance, up to the measured schedule. `redirect`: each gateway at its instant. `redirect all`: every gateway at
- * once, those that are there already stay. `confirm`: the end hosts reach each other. `retire`: the old instance goes. `find gateways`:
- * whether all can be asked. `send back`: every gateway into the old instance. `take away`: the new instance goes.
+ * `prepare`: makes the new instance and the schedule. `redirect`: redirects each gateway at its instant. `redirect
+ * all`: redirects every gateway at once, except those that are redirected already. `confirm`: proves that the end hosts
+ * reach each other. `retire`: takes the old instance down. `find gateways`: checks that all gateways are reachable.
+ * `send back`: redirects every gateway into the old instance. `take away`: removes the new instance.
  */
 export type Step =
   | 'prepare'
@@ -37,13 +39,13 @@ export interface End {
 
 const end = (outcome: Outcome): End => ({ outcome });
 
-/** What follows a step that was done, and one that failed. */
+/** What follows each step, if it is done and if it failed. */
 const table = {
   prepare: { done: 'redirect', failed: 'take away' },
   redirect: { done: 'confirm', failed: 'find gateways' },
   'redirect all': { done: 'confirm', failed: 'find gateways' },
   confirm: { done: 'retire', failed: 'find gateways' },
-  // The traffic is on the new instance, and the old one may not be whole any more: there is no way back from here.
+  // The traffic is on the new instance, and the old one may be incomplete: there is no way back from here.
   retire: { done: end('completed'), failed: end('failed') },
   // The state of an unreachable gateway is unknown: both instances stay up.
   'find gateways': { done: 'send back', failed: end('failed') },
@@ -57,13 +59,15 @@ export function next(step: Step, event: Event): Step | End {
   return table[step][event];
 }
 
-/** Where an interrupted migration goes on that is to be finished. */
+/** The step from which `resume` continues an interrupted migration. */
 export function resumeFrom(stage: Stage): Step {
   return ({ before: 'prepare', redirecting: 'redirect all', retiring: 'retire' } as const)[stage];
 }
 
-/** Where one goes on that is to be undone. Throws VnmError `conflict` once the old instance goes. */
+/**
+ * The step from which `rollback` continues one. Throws VnmError `conflict` once the old instance is being taken down.
+ */
 export function undoFrom(stage: Stage): Step {
-  if (stage === 'retiring') throw new VnmError('conflict', 'the old instance is being taken down already');
+  if (stage === 'retiring') throw new VnmError('conflict', 'the old instance is already being taken down');
   return ({ before: 'take away', redirecting: 'send back' } as const)[stage];
 }

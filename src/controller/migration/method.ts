@@ -1,4 +1,4 @@
-/** A way to move a VN. */
+/** A method to move a VN. */
 import type { UrpfMode } from '../../model/route.ts';
 import type { VirtualNetwork } from '../../model/slice.ts';
 import type { HostPair, RedirectionRecord } from '../../store/migrations.ts';
@@ -10,33 +10,33 @@ import type { Step } from './machine.ts';
 import type { MigrationOptions } from './options.ts';
 import type { ControlMode, MoveOptions, Recorded, Run } from './types.ts';
 
-/** Its phases and their stages are in base/phase.ts; in which order its steps follow each other says the machine (machine.ts). */
+/** Its phases and their stages are in base/phase.ts; machine.ts decides the order of its steps. */
 export interface Method {
-  /** Throws VnmError where these options cannot be had this way; nothing has been asked yet. */
+  /** Throws VnmError if the method does not support these options. Called before any node is contacted. */
   refuse(options: MigrationOptions): void;
-  /** Throws VnmError where these nodes cannot do it; nothing has been changed yet. */
+  /** Throws VnmError if these nodes do not support it. Called before anything is changed. */
   refuseOn(agents: Agents, vn: VirtualNetwork, options: MigrationOptions): void;
-  /** What each step does, on the way there and on the way back; throws where it fails. All may be done again. */
-  steps(run: Run, fresh: Recorded, way: Way): Record<Step, () => Promise<void>>;
+  /** Returns what each step does. A step throws if it fails, and may be repeated. */
+  steps(run: Run, fresh: Recorded, inputs: StepInputs): Record<Step, () => Promise<void>>;
 }
 
-interface Way {
+interface StepInputs {
   readonly options: MoveOptions;
-  /** The mode that was before. */
+  /** The mode before the migration. */
   readonly urpfBefore: UrpfMode;
   readonly progress: Progress;
 }
 
-/** What the steps have found out and done. */
+/** What the steps have found and done so far. */
 export interface Progress {
   readonly startedAt: number;
   traffic?: Traffic;
   prepared?: Prepared;
   redirections: RedirectionRecord[];
-  /** How it was redirected in the end. */
+  /** Who actually timed the redirections. */
   control: ControlMode;
   redirectedAt: number;
-  /** Pairs of end hosts that were not seen to reach each other. */
+  /** Pairs of end hosts that were not proven to reach each other. */
   unproven: readonly HostPair[];
 }
 

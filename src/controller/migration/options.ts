@@ -1,8 +1,8 @@
-/** How a migration is done, in one schema: command line, jobs, HTTP API and journal take theirs from it. */
+/** The options of a migration in one schema, which the command line, jobs, HTTP API and journal use. */
 import * as z from 'zod';
 import { scheduleNames } from '../../planning/schedule/types.ts';
 
-/** What each option may be, with the words that help and API show, in the order in which they are shown. */
+/** The values of each option, with the descriptions that help and API show, in the order in which they show them. */
 export const optionKinds = {
   control: z
     .enum(['remote', 'gateway'])
@@ -31,5 +31,5 @@ export type MigrationOptions = Readonly<z.output<typeof migrationOptions>>;
 
 export const migrationOptionNames = Object.keys(optionKinds) as (keyof MigrationOptions)[];
 
-/** Of a migration about which nothing else is said. */
+/** The default options. */
 export const usualOptions: MigrationOptions = migrationOptions.parse({});

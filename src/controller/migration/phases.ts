@@ -3,18 +3,20 @@ import type { Context } from '../base/context.ts';
 import { type PhaseName, stageOf } from '../base/phase.ts';
 import { endsOf } from '../base/unfinished.ts';
 
-/** The phases of a migration, recorded and reported as they begin, and timed. */
+/** Records, reports and times the phases of a migration. */
 export interface Phases {
-  /** Ends the phase under way and begins another. Throws VnmError `failed` where it begins a stage that cannot be recorded. */
+  /**
+   * Ends the present phase and begins another. Throws VnmError `failed` if it begins a stage that cannot be recorded.
+   */
   begin(name: PhaseName | TrialPhase): void;
   end(): void;
   list(): { name: string; ms: number }[];
 }
 
-/** Of a trial (plan.ts), which no journal knows. */
-type TrialPhase = 'take the trial away';
+/** The phase of a trial (plan.ts), which is not in the journal. */
+type TrialPhase = 'remove the trial instance';
 
-/** `first`: what was done before the migration could be recorded. Without `migration` nothing is written down. */
+/** `first`: the phase before the migration could be recorded. Without `migration` nothing is recorded. */
 export function startPhases(context: Context, migration?: number, first?: { name: string; ms: number }): Phases {
   const done = first === undefined ? [] : [first];
   let current: { name: string; startedAt: number } | undefined;
@@ -40,11 +42,11 @@ function recordPhase(context: Context, id: number, name: PhaseName | TrialPhase)
   const migration = migrations.find(id)!;
   if (stageOf(migration) === stageOf({ ...migration, state: name })) writeIfPossible(context, write);
   else write();
-  writeIfPossible(context, () => tellPhase(context, id, name));
+  writeIfPossible(context, () => recordPhaseEvent(context, id, name));
 }
 
-/** For those who follow the events; see `tellStart`. */
-function tellPhase({ store }: Context, id: number, phase: string): void {
+/** Adds an event for those who follow the events; see `recordStart`. */
+function recordPhaseEvent({ store }: Context, id: number, phase: string): void {
   const migration = store.migrations.find(id)!;
   const { slice, vn } = migration;
   const { from, to } = endsOf(migration);
@@ -55,8 +57,8 @@ function tellPhase({ store }: Context, id: number, phase: string): void {
   });
 }
 
-/** The event with which those of a migration begin; the last is `migration-` and its outcome. */
-export function tellStart({ store }: Context, id: number): void {
+/** Adds the first event of a migration; the last one is `migration-` and its outcome. */
+export function recordStart({ store }: Context, id: number): void {
   const migration = store.migrations.find(id)!;
   const { slice, vn, from, to } = migration;
   const ends = endsOf(migration);

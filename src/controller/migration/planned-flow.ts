@@ -3,10 +3,10 @@ import type { FlowOutcome } from '../../planning/schedule/evaluate.ts';
 export interface PlannedFlow {
   readonly from: string;
   readonly to: string;
-  /** Null where nothing arrives over the old instance. */
+  /** Null if nothing arrives over the old instance. */
   readonly oldLatencyMs: number | null;
   readonly newLatencyMs: number;
-  /** 0, or where the probes spread too far to be trusted, by how much the latency may differ; `worstLost` counts with it. */
+  /** How much the latency may differ if the probes spread too far to be trusted, else 0; `worstLost` includes it. */
   readonly oldSpreadMs: number;
   readonly newSpreadMs: number;
   readonly predictedLossMs: number;
@@ -14,11 +14,11 @@ export interface PlannedFlow {
   readonly worstLost: number;
   readonly predictedReordered: number;
   readonly addedDelayMs: number;
-  /** No difference of the redirections is safe against the timing uncertainty. */
+  /** Whether no time between the two redirections is safe against the timing uncertainty. */
   readonly windowTooNarrow: boolean;
 }
 
-/** What a schedule does to one flow, as it is shown. */
+/** The effect of a schedule on one flow, as it is shown. */
 export function plannedFlow(outcome: FlowOutcome): PlannedFlow {
   const { flow } = outcome;
   return {

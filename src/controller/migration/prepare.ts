@@ -1,4 +1,7 @@
-/** Steps 2 to 4 of a migration (the paper, section III-D): the new instance next to the old one. Traffic does not notice. */
+/**
+ * Steps 2 to 4 of a migration (the paper, section III-D): make the new instance next to the old one. Traffic is not
+ * affected.
+ */
 
 import type { ClockEstimate } from '../../clock/exchange.ts';
 import { VnmError } from '../../model/errors.ts';
@@ -24,7 +27,7 @@ import { namesOf, proveGateways, proveRoutes } from './proof.ts';
 import { proveSizes } from './prove-sizes.ts';
 import { advance, describeRecorded, type Recorded, type Run } from './types.ts';
 
-/** The new instance is recorded before anything of it is made. */
+/** Records the new instance, before anything of it is made. */
 export function addInstance({ context, agents, slice, vn, to, id }: Run): Recorded {
   const plan = (slot: number) => planInstance(slice, vn, to.placement, slot);
   const namespaces = (instance: Instance) => namespacesOf(vn, instance, agents);
@@ -38,27 +41,27 @@ export async function setUp(run: Run, fresh: Instance): Promise<void> {
   const { context, agents, mtu } = run;
   advance(run, 'set up');
   await refuseCollisions(agents, fresh.placement.values(), context.signal);
-  // The access links are there already, with this MTU.
+  // The access links exist already, with this MTU.
   const room = await tunnelMtu(agents, fresh, []);
   if (room.mtu < mtu) {
     throw new VnmError(
       'unsupported',
-      `node '${room.node}' carries ${room.mtu} bytes in a tunnel, the VN's packets have up to ${mtu}`,
-      { hint: 'migrate to a placement without it' },
+      `node '${room.node}' carries ${room.mtu} bytes in a tunnel, but the VN's packets have up to ${mtu}`,
+      { hint: 'migrate to a placement without this node' },
     );
   }
   noteUnfiltered(context, agents, fresh.placement.values());
   await applyAll(agents, setUpRouters(run, fresh), context.signal);
 }
 
-/** The routing state of the new instance, in the terms of its links. */
+/** The routing state of the new instance. */
 export interface Cloned {
   readonly state: RoutingState;
   /** Routers whose old node was unreachable. */
   readonly fromRecord: readonly string[];
 }
 
-/** Step 3: what the old routers really have, translated; where a node is unreachable, what the database last knew. */
+/** Step 3: clones the routes that the old routers really have; for an unreachable node, those in the database. */
 export async function clone(run: Run, fresh: Instance): Promise<Cloned> {
   const { context, agents, vn, old } = run;
   advance(run, 'clone');
@@ -89,7 +92,9 @@ function readRecord(
   return new Map(state);
 }
 
-/** Step 4: the gateways' links into the new instance, and packets over it from each gateway to each other. */
+/**
+ * Step 4: makes the gateways' links into the new instance, and proves it with packets from each gateway to each other.
+ */
 export async function join(run: Run, fresh: Instance, { state }: Pick<Cloned, 'state'>): Promise<void> {
   advance(run, 'join gateways');
   await applyAll(run.agents, joinGateways(run, fresh), run.context.signal);
@@ -99,7 +104,7 @@ export async function join(run: Run, fresh: Instance, { state }: Pick<Cloned, 's
   await proveSizes(run, fresh);
 }
 
-/** From here on every gateway accepts packets of both instances, if the uRPF mode can; it still sends into the old one. */
+/** Makes every gateway accept packets from both instances, if the uRPF mode can; it still sends into the old one. */
 export async function acceptBoth(run: Run, fresh: Instance): Promise<void> {
   const { instance } = run.old;
   const batches = mergeBatches(setUrpf(run, instance), setGroups(run, [instance, fresh], instance));
@@ -112,10 +117,10 @@ export interface Latencies {
   readonly fresh: PathLatency[];
 }
 
-/** Probes of each path; fewer while traffic waits for the redirection. */
+/** Probes per path; fewer while traffic waits for the redirection. */
 const [probes, urgentProbes] = [50, 10];
 
-/** Still step 4: the old instance is measured under its traffic, the new one before anyone uses it. */
+/** Still step 4: measures the old instance under its traffic, and the new one before anyone uses it. */
 export async function measureBoth(
   run: Run,
   fresh: Instance,
@@ -132,18 +137,21 @@ export async function measureBoth(
   return { old: oldPaths, fresh: freshPaths };
 }
 
-/** The flows with these latencies; with those of the slice file where a gateway drops the probes. */
+/** Returns the flows with these latencies, or with those of the slice file if a gateway drops the probes. */
 export function flowsMeasured({ context, slice, vn, old, to, mtu }: Run, latencies: Latencies): FlowPath[] {
   const silent = latencies.fresh.filter(({ lost, probes: sent }) => lost === sent);
   if (silent.length > 0) {
-    const text = `no probe arrived from ${namesOf(silent)}: a gateway drops them, the latencies of the slice file stand in`;
+    const text = `no probe arrived from ${namesOf(silent)}: a gateway drops them; using the latencies of the slice file`;
     context.report({ kind: 'note', text });
   }
   const declared = declaredFlowPaths(slice, vn, old.instance.placement, to.placement, mtu);
   return measuredFlowPaths(vn, latencies.old, latencies.fresh, mtu, declared);
 }
 
-/** Routes that changed on the old routers since they were cloned are brought over too; what cannot be asked stays as it was cloned. */
+/**
+ * Clones the routes that changed on the old routers since `clone`. Those of unreachable routers stay as they were
+ * cloned.
+ */
 export async function cloneChanges(
   { context, agents, vn, old }: Run,
   { record, instance }: Recorded,
@@ -156,7 +164,7 @@ export async function cloneChanges(
   if (changed > 0) {
     context.report({
       kind: 'note',
-      text: `${changed} routes changed on the old routers meanwhile and were brought over`,
+      text: `${changed} routes changed on the old routers meanwhile and were cloned again`,
     });
   }
   context.store.instances.saveRoutes(record.id, now);

@@ -1,4 +1,4 @@
-/** Packets of the VN's full size have to get through the new instance's tunnels before anything is redirected. */
+/** Proves that packets of the VN's full size get through the new instance's tunnels, before anything is redirected. */
 import { VnmError } from '../../model/errors.ts';
 import type { VirtualNetwork } from '../../model/slice.ts';
 import type { Instance } from '../../planning/instance.ts';
@@ -7,8 +7,9 @@ import { describeSizes, measureTunnels, narrowerThan, noteUnknown, tunnelsOf } f
 import type { Run } from './types.ts';
 
 /**
- * Throws VnmError `unsupported` where a tunnel carries less than the VN's MTU, unless no way through the VN carries less than over the
- * old instance: then nothing gets worse. A size that cannot be found out is noted; the proof after the redirection looks again.
+ * Throws VnmError `unsupported` if a tunnel carries less than the VN's MTU, unless every path through the VN carries as
+ * much as over the old instance: then nothing gets worse. Reports a size that cannot be found; the proof after the
+ * redirection tries again.
  */
 export async function proveSizes({ context, agents, vn, old, mtu }: Run, fresh: Instance): Promise<void> {
   const measure = async (instance: Instance) => {
@@ -25,18 +26,18 @@ export async function proveSizes({ context, agents, vn, old, mtu }: Run, fresh: 
   const [narrowest] = narrow;
   if (narrowest === undefined) return;
   const worse = narrowedWay(vn, (await measure(old.instance)).byLink, byLink, mtu);
-  const text = `packets of ${mtu} bytes, which VN '${vn.name}' has, do not get through the new instance: at most ${describeSizes(narrow)}`;
+  const text = `packets of VN '${vn.name}' with its full size (${mtu} bytes) do not get through the new instance: at most ${describeSizes(narrow)}`;
   if (worse === undefined) {
     context.report({ kind: 'note', text: `${text}; the old instance carries no more` });
     return;
   }
-  // What a migration ends with has no hint of its own.
+  // The error of a migration has no hint of its own.
   const wayOut = `set 'mtu: ${narrowest.bytes}' for VN '${vn.name}' in the slice file and run pl-vnm install SLICE.yaml, or widen the path`;
-  const less = `${worse.name} ${worse.before} bytes get through the old instance, ${worse.after} the new one`;
+  const less = `${worse.name}, the old instance carries ${worse.before} bytes, the new one ${worse.after}`;
   throw new VnmError('unsupported', `${text}; ${less}; ${wayOut}`);
 }
 
-/** Bytes that get through, by index of the link; absent where it is not known, or both ends are on one node. */
+/** Bytes that get through, by index of the link; absent if unknown, or if both ends are on one node. */
 type SizeByLink = ReadonlyMap<number, number>;
 
 export interface NarrowedWay {
@@ -47,8 +48,8 @@ export interface NarrowedWay {
 }
 
 /**
- * Of the ways between gateways, and of links that are on none of them, the one that has lost most bytes; undefined where none carries
- * less. An unknown size counts as `mtu`.
+ * Returns the path between gateways, or the link on none of them, whose size has shrunk most; undefined if none has
+ * shrunk. An unknown size counts as `mtu`.
  */
 export function narrowedWay(
   vn: VirtualNetwork,

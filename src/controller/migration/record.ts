@@ -3,7 +3,7 @@ import { boundAt, type ClockEstimate } from '../../clock/exchange.ts';
 import type { GatewayName } from '../../model/names.ts';
 import type { RedirectionRecord } from '../../store/migrations.ts';
 
-/** A redirection's instants, turned from the gateway's clock into the controller's. */
+/** Returns the record of a redirection, with its instants converted from the gateway's clock to the controller's. */
 export function recordOf(
   gateway: GatewayName,
   plannedAt: number,

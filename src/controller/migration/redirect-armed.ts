@@ -13,23 +13,23 @@ import { recordOf } from './record.ts';
 import { type Timeline, timelinesOf } from './timelines.ts';
 import type { Recorded, Run } from './types.ts';
 
-/** Pause between two attempts to connect again to a gateway that cannot be asked what it did. */
+/** The pause between two attempts to connect to a gateway again for its results. */
 const reconnectPauseMs = 500;
-/** After the last action: time for it to be done before its result is asked for, and asked again, so many times. */
+/** After the last action, how long to wait before each request for its result, and the most requests. */
 const collectMarginMs = 20;
 const collectAttempts = 150;
 
 /**
- * Step 5, scheduled at the gateways (the paper's gateway scheduling) in two phases: every gateway confirms that it holds its
- * actions with their absolute instant, or all are disarmed and nothing happens. From then on the controller only waits: the
- * gateways fire without it.
+ * Step 5, scheduled at the gateways (the paper's gateway scheduling) in two phases: every gateway confirms that it is
+ * armed with its actions and their absolute instant, or all are disarmed and nothing happens. From then on the
+ * controller only waits: the gateways fire without it.
  *
- * What if some gateways have redirected and another has not: all held it, so all must get it. One that did not (its agent ended,
- * its tool failed) is commanded at once; one that cannot be asked most likely did, since it does so by itself. Nothing is rolled
- * back here.
+ * If some gateways have redirected and another has not, it must redirect too, since all were armed. One that did not
+ * (its agent ended, its tool failed) is commanded at once; an unreachable one most likely did, since it fires without
+ * the controller. Nothing is rolled back here.
  *
- * Throws VnmError `failed` when a gateway could not be armed, or does not even redirect when commanded; `unreachable` when one
- * cannot be asked.
+ * Throws VnmError `failed` when a gateway could not be armed, or does not even redirect when commanded; `unreachable`
+ * when one is unreachable.
  */
 export async function redirectArmed(
   run: Run,
@@ -44,7 +44,7 @@ export async function redirectArmed(
   return collect(run, timelines, id, startAt, clocks);
 }
 
-/** What each gateway did, and when; those that did nothing do it now. */
+/** Collects what each gateway did, and when. Commands those that did not redirect to do so now. */
 async function collect(
   run: Run,
   timelines: readonly Timeline[],
@@ -55,14 +55,14 @@ async function collect(
   const outcomes = await Promise.allSettled(
     timelines.map(async (timeline) => {
       const done = await resultsOf(run.agents, timeline.node, id);
-      // Its clock was set after it had been read, and its instant is another.
+      // Still armed: its clock was set after it had been read, so its instant is wrong.
       if (done.state === 'armed') await run.agents.get(timeline.node).call('cancel', { id });
       if (done.state === 'fired') return recordsOf(timeline, done, startAt, clocks);
       const errors = done.actions.flatMap(({ error }) => (error === undefined ? [] : [error]));
       const why = errors.length === 0 ? done.state : `${done.state}: ${errors.join('; ')}`;
       run.context.report({
         kind: 'note',
-        text: `gateway ${timeline.gateway} did not redirect by itself (${why}); it does so now`,
+        text: `gateway ${timeline.gateway} did not redirect at its instant (${why}); redirecting it now`,
       });
       return command(run, timeline, startAt, clocks);
     }),
@@ -71,10 +71,10 @@ async function collect(
     outcome.status === 'rejected' ? [{ gateway: timelines[index]!.gateway, reason: outcome.reason as unknown }] : [],
   );
   if (problems.length === 0) return outcomes.flatMap((o) => (o.status === 'fulfilled' ? o.value : []));
-  const away = problems.every(({ reason }) => reason instanceof VnmError && reason.code === 'unreachable');
+  const areUnreachable = problems.every(({ reason }) => reason instanceof VnmError && reason.code === 'unreachable');
   const list = problems.map(({ gateway, reason }) => `gateway ${gateway}: ${messageOf(reason)}`).join('; ');
-  throw away
-    ? new VnmError('unreachable', `not every gateway says that it has redirected: ${list}`)
+  throw areUnreachable
+    ? new VnmError('unreachable', `not every gateway confirmed that it redirected: ${list}`)
     : new VnmError('failed', `not every gateway redirected: ${list}`);
 }
 
@@ -91,7 +91,7 @@ function recordsOf(
   });
 }
 
-/** Late, and so be it. */
+/** Redirects a gateway now, late. */
 async function command(
   run: Run,
   { gateway, node, actions }: Timeline,
@@ -104,13 +104,16 @@ async function command(
     const done = await run.agents.get(node).call('redirect', { groups: action.groups });
     records.push(recordOf(gateway, startAt + action.offsetMs, done, clocks.get(node)!));
   }
-  // What it holds may have been closed and never opened.
+  // It may have closed a gate and never opened it.
   const gates = run.gated ? removeGates(run).get(node) : undefined;
   if (gates !== undefined) await applyAll(run.agents, new Map([[node, gates]]));
   return records;
 }
 
-/** On a busy machine the last action may still be under way. An agent that was restarted knows of nothing: `missed`. */
+/**
+ * Gets a gateway's results. On a busy machine the last action may still be under way. A restarted agent has none:
+ * `missed`.
+ */
 async function resultsOf(agents: Agents, node: NodeName, id: string): Promise<ArmedResults> {
   const startMs = performance.now();
   let reconnectMs = timeLimits().loginMs;

@@ -7,8 +7,8 @@ import { redirectionsOf } from './redirections.ts';
 import type { Recorded, Run } from './types.ts';
 
 /**
- * Step 5, commanded by the controller (the paper's remote scheduling): each gateway gets its redirection over the kept channel
- * when its instant has come. Instants are by the controller's clock, each known to within `clockBoundMs`.
+ * Step 5, commanded by the controller (the paper's remote scheduling): each gateway gets its redirection over the open
+ * channel at its instant. Instants are by the controller's clock, each known to within `clockBoundMs`.
  */
 export async function redirectRemotely(
   run: Run,

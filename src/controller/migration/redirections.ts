@@ -4,11 +4,14 @@ import { offsetMs } from '../../planning/schedule/offsets.ts';
 import type { Schedule } from '../../planning/schedule/types.ts';
 import { nexthopInto, type VnPlan } from '../../planning/vn-plan.ts';
 
-/** What one gateway redirects at one instant: all its groups, or with granularity `peer` the one towards a remote gateway. */
+/**
+ * What one gateway redirects at one instant: all its groups, or with granularity `peer` the group for one remote
+ * gateway.
+ */
 export interface Redirection {
   readonly gateway: GatewayName;
   readonly node: NodeName;
-  /** After the common instant T. */
+  /** ms after the common instant T. */
   readonly offsetMs: number;
   readonly groups: { id: number; active: number }[];
 }

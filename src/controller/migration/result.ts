@@ -6,14 +6,14 @@ import type { Context } from '../base/context.ts';
 import { activeInstance, placementOf } from '../base/resolve.ts';
 import type { CountedFlow } from '../probe/traffic.ts';
 import type { Decision } from './decide.ts';
-import { edgesAway, notRecorded } from './finish.ts';
+import { notRecorded, unreachableEdges } from './finish.ts';
 import { type MigrateResult, type MoveOptions, movesOf, type Run } from './types.ts';
 
-/** What a flow was counted, beside what the loss model said it would lose. */
+/** Adds to the counted flows the losses that the loss model predicted. */
 export function withPrediction(flows: readonly CountedFlow[], decision: Decision | undefined): FlowRecord[] {
   return flows.map((flow) => {
     const outcome = decision?.evaluation.flows.find(({ flow: { from, to } }) => from === flow.from && to === flow.to);
-    // What is lost by another cause the loss model does not know.
+    // The loss model does not know losses with another cause.
     if (outcome?.flow.isOldDown === true) return { ...flow, predictedLost: null, predictedAddedDelayMs: null };
     return {
       ...flow,
@@ -23,7 +23,9 @@ export function withPrediction(flows: readonly CountedFlow[], decision: Decision
   });
 }
 
-/** What a command answers that found nothing to do. `to`: the placement asked for, or the present one. */
+/**
+ * Returns the result of a command that found nothing to do. `to`: the requested placement; by default the present one.
+ */
 export function unchanged(
   { store }: Context,
   slice: Slice,
@@ -54,7 +56,10 @@ export function unchanged(
   };
 }
 
-/** Writes how a migration ended, and tells it. One whose end cannot be written is `failed`: `resume` or `rollback` ends it. */
+/**
+ * Records and returns how a migration ended. If that cannot be recorded, it is `failed`: `resume` or `rollback` ends
+ * it.
+ */
 export function recordResult(
   run: Run,
   options: MoveOptions,
@@ -92,7 +97,7 @@ export function recordResult(
     fromRecord: migrations.find(id)?.fromRecord ?? [],
     redirections,
     flows,
-    away: outcome === 'failed' ? edgesAway(run) : [],
+    away: outcome === 'failed' ? unreachableEdges(run) : [],
     interrupted: context.signal?.aborted === true && outcome !== 'completed',
     ...(error === undefined ? {} : { error }),
     ...(unproven.length === 0 ? {} : { unproven }),

@@ -1,10 +1,10 @@
-/** What it means that probes spread too far to be trusted, in words. */
+/** Warnings about latencies whose probes spread too far to be trusted. */
 import type { PathLatency } from '../probe/path-latency.ts';
 import type { PlannedFlow } from './planned-flow.ts';
 
-const advice = 'the nodes are busy or the path is; repeat it at a quieter time';
+const advice = 'the nodes or the path are busy; repeat at a quieter time';
 
-/** Of a flow with its predicted loss; undefined where both latencies can be trusted. */
+/** The warning about a flow, with its predicted loss; undefined if both latencies can be trusted. */
 export function spreadWarning(
   flow: Pick<
     PlannedFlow,
@@ -25,7 +25,7 @@ function part(name: string, latencyMs: number | null, spreadMs: number): string 
   return `${name} path (median ${latencyMs.toFixed(1)} ms, shortest ${(latencyMs - spreadMs).toFixed(1)} ms)`;
 }
 
-/** Of a measured path; undefined where it can be trusted. */
+/** The warning about a measured path; undefined if its latency can be trusted. */
 export function unsteadyPath({ from, to, isSteady, spreadMs, probes }: PathLatency): string | undefined {
   if (isSteady) return undefined;
   return `${from} -> ${to}: latency not steady, median ${spreadMs.toFixed(1)} ms above the shortest of ${probes} probes; ${advice}`;

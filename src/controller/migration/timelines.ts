@@ -1,4 +1,4 @@
-/** What the gateways do around the common instant T, as they are armed with it. */
+/** The actions around the common instant T that the gateways are armed with. */
 import type { GatewayName, NodeName } from '../../model/names.ts';
 import type { ParamsInput } from '../../vsys/messages.ts';
 import type { Decision } from './decide.ts';
@@ -7,7 +7,7 @@ import type { Recorded, Run } from './types.ts';
 
 type ArmedAction = ParamsInput<'arm'>['actions'][number];
 
-/** Of one gateway, in the order of its instants. */
+/** The actions of one gateway, in the order of their instants. */
 export interface Timeline {
   readonly gateway: GatewayName;
   readonly node: NodeName;

@@ -13,7 +13,9 @@ import type { Agents } from '../nodes/agents.ts';
 import type { MigrationOptions } from './options.ts';
 import type { Phases } from './phases.ts';
 
-/** `remote`: the controller issues each redirection at its instant; `gateway`: it is armed at the gateway beforehand. */
+/**
+ * `remote`: the controller issues each redirection at its instant; `gateway`: it is armed at the gateway beforehand.
+ */
 export type ControlMode = MigrationOptions['control'];
 
 export interface MigrateOptions extends MoveOptions {
@@ -21,23 +23,23 @@ export interface MigrateOptions extends MoveOptions {
   readonly to: string;
 }
 
-/** Wherever the migration goes. */
+/** Options that do not depend on the destination. */
 export interface MoveOptions extends MigrationOptions {
   /** For experiments: each gateway's instant in ms after T, instead of the schedule's own. */
   readonly offsetsMs?: ReadonlyMap<string, number>;
-  /** The usual one without it. */
+  /** Default: `instance`. */
   readonly method?: MethodName;
 }
 
 export interface MigrateResult {
-  /** In the journal; null where nothing was begun. */
+  /** Its id in the journal; null if nothing was begun. */
   readonly id: number | null;
   readonly slice: string;
   readonly vn: string;
   /** Names of the placements; null: the placement has none. */
   readonly from: string | null;
   readonly to: string | null;
-  /** As it was redirected: `remote` also where traffic could not wait for the gateways to be armed. */
+  /** Who timed the redirections: `remote` also if traffic could not wait for the gateways to be armed. */
   readonly control: ControlMode;
   readonly schedule: ScheduleName;
   readonly granularity: Granularity;
@@ -47,17 +49,17 @@ export interface MigrateResult {
   readonly durationMs: number;
   readonly phases: { name: string; ms: number }[];
   readonly moves: Move[];
-  /** Routers that were not cloned but made from the record, since the node they moved from was unreachable. */
+  /** Routers that were made from the record, not cloned, since the node that they moved from was unreachable. */
   readonly fromRecord: readonly string[];
   readonly redirections: RedirectionRecord[];
   readonly flows: FlowRecord[];
   /** Why it did not complete. */
   readonly error?: string;
-  /** Pairs of end hosts that were not seen to reach each other when it ended; absent when there are none. */
+  /** Pairs of end hosts that were not proven to reach each other when it ended; absent if there are none. */
   readonly unproven?: readonly HostPair[];
-  /** Whether it was stopped by a signal. */
+  /** Whether a signal stopped it. */
   readonly interrupted: boolean;
-  /** Edge nodes that could not be reached when it ended: what their gateways do is not known, and both instances stay up. */
+  /** Edge nodes that were unreachable when it ended: what their gateways do is unknown, and both instances stay up. */
   readonly away: string[];
 }
 
@@ -74,7 +76,7 @@ export interface Recorded {
   readonly instance: Instance;
 }
 
-/** A migration under way, or a trial of one: what stays the same in all of its steps. */
+/** What stays the same in all steps of a migration, or of a trial of one. */
 export interface Run extends Layout {
   readonly context: Context;
   readonly agents: Agents;
@@ -83,11 +85,11 @@ export interface Run extends Layout {
   /** Whether the schedule holds traffic at gates. */
   readonly gated: boolean;
   readonly phases: Phases;
-  /** In the journal; none for a trial. */
+  /** Its id in the journal; absent for a trial. */
   readonly id?: number;
 }
 
-/** Whether gateways hold traffic meanwhile. */
+/** Whether gateways hold traffic during the migration. */
 export function isGated({ schedule }: Pick<MigrateOptions, 'schedule'>): boolean {
   return schedule === 'hold' || schedule === 'drain';
 }
@@ -96,14 +98,14 @@ export function movesOf(vn: VirtualNetwork, from: Placement, to: Placement): Mov
   return routerNames(vn).map((router) => ({ router, from: from.get(router)!, to: to.get(router)! }));
 }
 
-/** Which routers were made from the record, and why, in words. */
+/** Describes which routers were made from the record, and why. */
 export function describeRecorded(routers: readonly RouterName[], from: Placement): string {
   const nodes = [...new Set(routers.map((router) => from.get(router)!))];
   const which = routers.length === 1 ? 'router' : 'routers';
   return `node '${nodes.join("', '")}' was unreachable: the routes of ${which} ${routers.join(', ')} were taken from the record`;
 }
 
-/** Begins a step of the way there; an interrupted migration stops here. The way back is not interrupted. */
+/** Begins a phase that a signal may interrupt: throws if it has. The phases of a rollback do not use it. */
 export function advance({ context, phases }: Run, name: PhaseName): void {
   context.signal?.throwIfAborted();
   phases.begin(name);

@@ -15,33 +15,40 @@ import { traced } from '../base/traced.ts';
 import type { Batches, NodeNames } from '../batches/batches.ts';
 import { findAddress, placesOf } from './places.ts';
 
-/** The agents of some nodes of a slice, each on one kept channel. */
+/** The agents on some nodes of a slice, each with one open channel. */
 export interface Agents extends NodeNames {
   readonly slice: Slice;
-  /** The controller's clock, which does not step while the connections last: estimates of other clocks refer to it. */
+  /**
+   * The controller's clock, which does not step while the connections last: estimates of other clocks are relative to
+   * it.
+   */
   readonly clock: Clock;
-  /** Throws why the node is unreachable, VnmError `unreachable` or `timeout`. */
+  /** Throws VnmError `unreachable` or `timeout`, with the reason, if the node is unreachable. */
   get(node: NodeName): AgentConnection;
-  /** The nodes that are connected. */
+  /** The connected nodes. */
   nodes(): NodeName[];
-  /** Those that are unreachable now, and why. At first none but with `withReachable`; a channel that ends adds its node. */
+  /**
+   * The nodes that are unreachable now, and why. Empty at first except with `withReachable`; a channel that ends adds
+   * its node.
+   */
   readonly missing: ReadonlyMap<NodeName, VnmError>;
-  /** Those that were unreachable at first: where it can do without them, they are not tried again. */
+  /** The nodes that were unreachable at first: they are not tried again where the command can do without them. */
   readonly givenUp: ReadonlySet<NodeName>;
-  /** Claims what the command has locked, before it looks at what it is to change; else its first change does. */
+  /** Claims what the command has locked, before it reads what it will change; otherwise its first change claims. */
   claim(): void;
-  /** Asks these nodes for a sign of life; those that give none within a few seconds are `missing` from then on. */
+  /** Checks whether these nodes answer; those that do not within a few seconds are `missing` from then on. */
   check(nodes: Iterable<NodeName>): Promise<void>;
   /**
-   * Tries once to connect to those of these nodes that are unreachable, whatever the context's signal says. A node that had its time and did
-   * not answer, to a request or when it was connected to, is not tried again in this command. Throws as `withReachable`.
+   * Tries once to connect to the unreachable ones of these nodes, also after the context's signal has aborted. A node
+   * that did not answer in time, to a request or to a connection attempt, is not tried again in this command. Throws as
+   * `withReachable`.
    */
   revive(nodes: Iterable<NodeName>): Promise<void>;
 }
 
 /**
- * Connects to the nodes in parallel, runs `body`, and closes all channels but those of the context's kept connections. Throws
- * `unreachable` naming every node away.
+ * Connects to the nodes in parallel, runs `body`, and closes all channels except the context's own connections. Throws
+ * VnmError `unreachable` that names every unreachable node.
  */
 export async function withAgents<T>(
   context: Context,
@@ -55,15 +62,15 @@ export async function withAgents<T>(
   });
 }
 
-/** Throws one VnmError that names those of the nodes that are unreachable. */
+/** Throws one VnmError that names the unreachable ones of the nodes. */
 export function requireNodes({ missing }: Agents, nodes: Iterable<NodeName>): void {
   const faults = [...new Set(nodes)].flatMap((node) => missing.get(node) ?? []);
   if (faults.length > 0) throw combine(faults);
 }
 
 /**
- * As `withAgents`, but goes on without the nodes that cannot be reached, which are `missing`. Throws for every other fault, but with
- * `faulty: 'missing'`, as long as some node is well: then they are `missing`, too.
+ * As `withAgents`, but continues without the unreachable nodes, which are `missing`. Throws for every other fault; with
+ * `faulty: 'missing'`, nodes with other faults are `missing` too, as long as one node works.
  */
 export async function withReachable<T>(
   context: Context,
@@ -76,7 +83,7 @@ export async function withReachable<T>(
   const byNode = new Map<string, AgentConnection>();
   const missing = new Map<string, VnmError>();
   const silent = new Set<string>();
-  /** Of all that were connected once: a batch made for one that is unreachable may reach it when it is back. */
+  /** Facts of all nodes that were once connected: a batch for an unreachable one may reach it when it is back. */
   const known = new Map<string, NodeFacts>();
   const listeners: (() => void)[] = [];
   const claims = claimsOf(context.lock);
@@ -106,9 +113,9 @@ export async function withReachable<T>(
     });
     await Promise.all(admitting);
     signal?.throwIfAborted();
-    const isWorthIt = faulty === 'missing' && failures.size < targets.length;
+    const isTolerated = faulty === 'missing' && failures.size < targets.length;
     for (const [node, failure] of failures) {
-      if (!isAway(failure) && !isWorthIt) throw combine([...failures.values()]);
+      if (!isUnreachable(failure) && !isTolerated) throw combine([...failures.values()]);
       if (failure instanceof VnmError && failure.code === 'timeout') silent.add(node);
       missing.set(node, failure instanceof VnmError ? failure : new VnmError('failed', messageOf(failure)));
     }
@@ -136,11 +143,11 @@ export async function withReachable<T>(
     try {
       await connection?.call('clock', {}, { timeoutMs: connection.limits.questionMs });
     } catch (error) {
-      if (!isAway(error)) throw error;
+      if (!isUnreachable(error)) throw error;
       if (byNode.get(node) !== connection) return;
       byNode.delete(node);
       missing.set(node, error);
-      // Its channel may seem open for a while.
+      // Its channel may appear open for a while.
       connection?.abandon(error);
     }
   }
@@ -168,7 +175,7 @@ export async function withReachable<T>(
     );
     const addresses = new Map<string, string>();
     for (const { node, address } of await Promise.all(places.map(findAddress))) {
-      // Of a node that is dead even the name may have gone.
+      // The host name of a dead node may no longer resolve.
       if (typeof address === 'string') addresses.set(node, address);
       else if (!missing.has(node)) throw address;
     }
@@ -187,7 +194,7 @@ export async function withReachable<T>(
         if (address === undefined) throw missing.get(node) ?? new VnmError('failed', `node '${node}' has no address`);
         return address;
       },
-      // What a node has that was away from the start is what it was given.
+      // A node that was unreachable from the start has what it was given earlier.
       namespacePrefix: (node) => known.get(node)?.policy.namespacePrefix ?? defaultPolicy(slice).namespacePrefix,
       resilient: (node) => !known.has(node) || hasFeature(known.get(node)!, 'resilient-groups'),
       gates: (node) => !known.has(node) || hasFeature(known.get(node)!, 'ifb-gate'),
@@ -198,17 +205,20 @@ export async function withReachable<T>(
   }
 }
 
-/** How a connection fails to a node that is unreachable, or so ill that it is no better. */
-const awayCodes: readonly ErrorCode[] = ['unreachable', 'timeout'];
+/** How a connection fails to a node that is unreachable, or does not answer. */
+const unreachableCodes: readonly ErrorCode[] = ['unreachable', 'timeout'];
 
-export function isAway(error: unknown): error is VnmError {
-  return error instanceof VnmError && awayCodes.includes(error.code);
+export function isUnreachable(error: unknown): error is VnmError {
+  return error instanceof VnmError && unreachableCodes.includes(error.code);
 }
 
-/** What the agent did on each node. */
+/** The agents' results, by node. */
 export type Applied = Map<string, OperationResult[]>;
 
-/** Sends every node its batch, all at once. On failures waits for all nodes, then throws one error that names each. */
+/**
+ * Sends every node its batch, in parallel. On failures waits for all nodes, then throws one error that names each
+ * failed one.
+ */
 export async function applyAll(agents: Agents, batches: Batches, signal?: AbortSignal): Promise<Applied> {
   const applied: Applied = new Map();
   const failures: [string, VnmError][] = [];
@@ -230,7 +240,7 @@ export async function applyAll(agents: Agents, batches: Batches, signal?: AbortS
   return applied;
 }
 
-/** One error that names each node; undefined when there is none. */
+/** Combines the failures into one error that names each node; undefined if there are none. */
 export function combineByNode(failures: readonly (readonly [string, VnmError])[]): VnmError | undefined {
   const [first, ...others] = failures.map(
     ([node, error]) => new VnmError(error.code, `node '${node}': ${error.message}`, { hint: error.hint, cause: error }),
@@ -241,8 +251,8 @@ export function combineByNode(failures: readonly (readonly [string, VnmError])[]
 }
 
 /**
- * As `applyAll`, but goes on without nodes that are unreachable, also when tried once more unless they were given up, and answers which
- * these were: what is to go from them is left there, for `reconcile` to find by its mark.
+ * As `applyAll`, but continues without unreachable nodes and returns them. Tries them once more, except those given up.
+ * What was to be removed from them stays there; `reconcile` finds it by its mark.
  */
 export async function applyWhereReachable(
   agents: Agents,
@@ -250,9 +260,9 @@ export async function applyWhereReachable(
   givenUp: ReadonlySet<string> = new Set(),
 ): Promise<string[]> {
   const left = await applyOnce(agents, batches);
-  const hoped = left.filter((node) => !givenUp.has(node));
-  if (hoped.length === 0) return left;
-  await agents.revive(hoped);
+  const retried = left.filter((node) => !givenUp.has(node));
+  if (retried.length === 0) return left;
+  await agents.revive(retried);
   return applyOnce(agents, new Map(left.map((node) => [node, batches.get(node)!])));
 }
 
@@ -264,7 +274,7 @@ async function applyOnce(agents: Agents, batches: Batches): Promise<string[]> {
         await applyAll(agents, new Map([[node, operations]]));
         return [];
       } catch (error) {
-        if (isAway(error)) return [node];
+        if (isUnreachable(error)) return [node];
         throw error;
       }
     }),
@@ -277,18 +287,18 @@ export function countChanges(applied: Applied): number {
   return [...applied.values()].flat().filter((result) => result.status === 'changed').length;
 }
 
-/** The policy that a node of one's own gets on first use. */
+/** The policy that a user's own node gets on first use. */
 export function ownPolicy(slice: Slice): Policy {
   return { ...defaultPolicy(slice), limits: ownLimits };
 }
 
-/** The policy that an administrator gives the slice on a node, unless limits or operations are named. */
+/** The policy that an administrator gives the slice on a node, unless the command names limits or operations. */
 export function defaultPolicy(slice: Slice): Policy {
   const ids = sliceIds(slice.number);
   return policySchema.parse({
     slice: slice.name,
     vnet: formatPrefix(slice.vnet),
-    // A slice's name has no underscore, so no slice's prefix begins with another's.
+    // Slice names have no underscore, so no slice's prefix begins with another slice's.
     namespacePrefix: `pv-${slice.name}_`,
     ...ids,
   });
@@ -298,16 +308,16 @@ export function hasFeature(facts: NodeFacts, name: Feature['name']): boolean {
   return facts.features.some((feature) => feature.name === name && feature.available);
 }
 
-/** A policy made for another number or subnet would refuse everything, or half of it; better to say so at once. */
+/** Fails early if the policy was made for another number or subnet: it would refuse some or all operations. */
 function checkPolicy(slice: Slice, { node, facts: { policy } }: AgentConnection): void {
   const wanted = defaultPolicy(slice);
   for (const key of ['vnet', 'interfacePrefix', 'table'] as const) {
     if (policy[key] === wanted[key]) continue;
     throw new VnmError(
       'conflict',
-      `node '${node}' has a policy for slice '${slice.name}' with ${key} ${policy[key]}, the slice file means ${wanted[key]}`,
+      `node '${node}' has a policy for slice '${slice.name}' with ${key} ${policy[key]}, but the slice file has ${wanted[key]}`,
       {
-        hint: `change the slice file's vnet or number; or uninstall what is there, and run pl-vnm agent forget ${slice.name} ${node}`,
+        hint: `change the slice file's vnet or number; or uninstall the slice and run pl-vnm agent forget ${slice.name} ${node}`,
       },
     );
   }

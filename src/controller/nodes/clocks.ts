@@ -14,15 +14,15 @@ import type { NodeName } from '../../model/names.ts';
 import type { Slice } from '../../model/slice.ts';
 import type { Agents } from './agents.ts';
 
-/** A node's clock against the controller's, by the source with the smallest bound. */
+/** A node's clock relative to the controller's, from the source with the smallest bound. */
 export interface NodeClock extends ClockEstimate {
-  /** Of the shortest exchange on the kept channel: a command of the controller is under way for no less. */
+  /** Round trip of the shortest exchange on the open channel: no command of the controller takes less. */
   readonly roundTripMs: number;
-  /** Sources of UTC that could not be used. */
+  /** Why sources of UTC could not be used. */
   readonly errors: readonly string[];
 }
 
-/** The controller's own clock against UTC. One reading serves for many nodes. */
+/** The controller's own clock relative to UTC. One reading serves many nodes. */
 export interface OwnUtc extends UtcReport {
   readonly beganAtMs: number;
 }
@@ -31,9 +31,9 @@ export interface OwnUtc extends UtcReport {
 export interface ClockReport {
   /** The node's clock minus the controller's. */
   readonly offsetMs: number;
-  /** When it was measured. */
+  /** The bound when it was measured. */
   readonly boundMs: number;
-  /** Grown with its age. */
+  /** The bound now: it grows with its age. */
   readonly boundNowMs: number;
   readonly source: EstimateSource;
   readonly errors: readonly string[];
@@ -44,7 +44,10 @@ export function reportClock(clock: NodeClock): ClockReport {
   return { offsetMs, boundMs, boundNowMs: boundAt(clock, systemClock.monotonicMs()), source, errors };
 }
 
-/** Reads the slice's NTP servers, and chrony if this machine has it. Throws VnmError `interrupted`. */
+/**
+ * Reads the slice's NTP servers, and chrony if this machine has it. Throws VnmError `interrupted` when the signal
+ * aborts.
+ */
 export async function readOwnUtc({ ntp }: Slice, signal?: AbortSignal): Promise<OwnUtc> {
   const beganAtMs = systemClock.monotonicMs();
   const { sources, errors } = await readUtc(ntp, systemClock, { signal });
@@ -52,8 +55,9 @@ export async function readOwnUtc({ ntp }: Slice, signal?: AbortSignal): Promise<
 }
 
 /**
- * The offset of each node's clock to the controller's: from exchanges on the kept channels, and by UTC where both ends know it.
- * Throws as `AgentConnection.call`; what cannot be read of UTC is an error in the estimate, which does without.
+ * Measures the offset of each node's clock from the controller's: by exchanges on the open channels, and by UTC where
+ * both ends know it. Throws as `AgentConnection.call`; if UTC cannot be read, the estimate does without it and lists
+ * the error.
  */
 export async function measureClocks(
   agents: Agents,
@@ -74,15 +78,15 @@ async function measureClock(agents: Agents, node: NodeName, own: Promise<OwnUtc>
     return connection.call('clock', {}, { timeoutMs: connection.limits.inquiryMs });
   };
   const [exchanged, ownUtc] = await Promise.all([estimateByExchanges(ask, steady), own]);
-  // Asked only when the exchanges are over, which it would disturb.
+  // Only after the exchanges, which it would disturb.
   const utc = ownUtc.sources.length === 0 ? { sources: [], errors: [] } : await readNodeUtc(agents, node);
   const nowMs = steady.monotonicMs();
   const byUtc = estimatesByUtc(ownUtc.sources, utc.sources, { fromMs: ownUtc.beganAtMs, toMs: nowMs });
-  // Exchanges trust no server: what contradicts them is a server that lies, or a clock that was set meanwhile.
+  // Exchanges trust no server: a contradiction means that a server is wrong, or that a clock was set meanwhile.
   const credible = byUtc.filter((estimate) => agree(estimate, exchanged, nowMs));
   const contradictions = byUtc
     .filter((estimate) => !credible.includes(estimate))
-    .map(({ source }) => `${node}: ${source} contradicts the exchanges with the node and is left out`);
+    .map(({ source }) => `${node}: ${source} contradicts the exchanges with the node and is ignored`);
   return {
     ...bestEstimate([exchanged, ...credible], nowMs),
     roundTripMs: 2 * exchanged.boundMs,
@@ -90,7 +94,10 @@ async function measureClock(agents: Agents, node: NodeName, own: Promise<OwnUtc>
   };
 }
 
-/** A node may forbid it, and the database may hold what earlier versions took for a server's name; then exchanges have to do. */
+/**
+ * Does without UTC when a node forbids reading it, or refuses a server name that earlier versions accepted into the
+ * database.
+ */
 async function readNodeUtc(agents: Agents, node: NodeName): Promise<UtcReport> {
   try {
     const ntpServers = [...agents.slice.ntp];

@@ -4,8 +4,9 @@ import { collisionError } from '../../vsys/collision.ts';
 import { type Agents, combineByNode } from './agents.ts';
 
 /**
- * Asks all the nodes before any of them is changed. Throws one VnmError `conflict` that names every node where the slice's subnet
- * collides with something, but for those that have something of the slice already: they go on, whatever they got since.
+ * Checks all nodes before any of them is changed. Throws one VnmError `conflict` that names every node where the
+ * slice's subnet collides with something, except nodes that already have something of the slice: they keep working,
+ * whatever was added since.
  */
 export async function refuseCollisions(agents: Agents, nodes: Iterable<NodeName>, signal?: AbortSignal): Promise<void> {
   const failures = await Promise.all(

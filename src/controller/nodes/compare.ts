@@ -1,4 +1,7 @@
-/** Compares the database with the nodes. The nodes compare: each plans its batch, and says what it would change. */
+/**
+ * Compares the database with the nodes. The nodes do the comparison: each plans its batch and returns what it would
+ * change.
+ */
 
 import { messageOf, VnmError } from '../../model/errors.ts';
 import { sliceIds } from '../../model/ids.ts';
@@ -13,12 +16,12 @@ import { edgeNodes } from '../base/resolve.ts';
 import { mergeBatches, type NodeNames } from '../batches/batches.ts';
 import { desiredBatches, type RecordedVn } from '../batches/desired.ts';
 import { leftOvers, leftOversOf } from '../batches/left-overs.ts';
-import { type Agents, isAway } from './agents.ts';
+import { type Agents, isUnreachable } from './agents.ts';
 import { recordAddedRoutes } from './record-added.ts';
 
 export interface NodeDifference extends Difference {
   readonly node: NodeName;
-  /** There next to what the database says; `reconcile` leaves it. */
+  /** Whether it exists in addition to what the database has; `reconcile` leaves it there. */
   readonly additional: boolean;
 }
 
@@ -27,27 +30,27 @@ export interface NodeFailure {
   readonly message: string;
 }
 
-/** What the nodes said of their batches. */
+/** How the nodes differ from the database. */
 export interface Comparison {
   readonly differences: NodeDifference[];
-  /** Nodes that are unreachable. */
+  /** The unreachable nodes. */
   readonly unreachable: NodeFailure[];
-  /** Nodes that could not do what was asked, which then changed nothing. */
+  /** Nodes that could not apply their batch, and changed nothing. */
   readonly failed: NodeFailure[];
 }
 
 export interface Comparing {
-  /** The VNs that are compared. Only their nodes have to be connected. */
+  /** The VNs to compare. Only their nodes have to be connected. */
   readonly meant: readonly RecordedVn[];
-  /** All that is recorded of the slice, whose nodes are all connected: what belongs to none of it is looked for, too. */
+  /** All recorded VNs of the slice, if all its nodes are connected: then what belongs to none of them is found, too. */
   readonly recorded?: readonly RecordedVn[];
-  /** Without it the nodes are repaired. */
+  /** If false, the nodes are repaired. */
   readonly dryRun: boolean;
 }
 
 /**
- * Every node that is connected by itself, so that one which fails does not hide the others. What was added to its routers is written
- * down.
+ * Compares every connected node separately, so that one that fails does not hide the others. Records the routes that
+ * were added to its routers.
  */
 export async function compareNodes(context: Context, agents: Agents, comparing: Comparing): Promise<Comparison> {
   const { slice } = agents;
@@ -59,7 +62,7 @@ export async function compareNodes(context: Context, agents: Agents, comparing: 
   const { interfacePrefix } = sliceIds(slice.number);
   const differences = new Map<string, NodeDifference[]>();
   const failures = new Map<string, unknown>(agents.missing);
-  // What an earlier command still has under way would change what is looked at.
+  // Requests of an earlier command that are still under way must not change the nodes after they are compared.
   if (!comparing.dryRun) agents.claim();
 
   async function compareNode(node: NodeName): Promise<NodeDifference[]> {
@@ -67,8 +70,8 @@ export async function compareNodes(context: Context, agents: Agents, comparing: 
     const batch = meant.get(node) ?? [];
     refuseUnknown(batch);
     const inventory = await agents.get(node).call('inventory', {}, options);
-    const beside = leftOvers(inventory, (needed ?? meant).get(node) ?? [], interfacePrefix);
-    const { removal, additional } = needed === undefined ? leftOversOf(beside, batch) : beside;
+    const left = leftOvers(inventory, (needed ?? meant).get(node) ?? [], interfacePrefix);
+    const { removal, additional } = needed === undefined ? leftOversOf(left, batch) : left;
     const operations = [...batch, ...removal];
     const { dryRun } = comparing;
     const answer = await agents.get(node).call('apply', { operations, repair: true, dryRun }, options);
@@ -89,18 +92,18 @@ export async function compareNodes(context: Context, agents: Agents, comparing: 
       }
     }),
   );
-  const told = (which: (error: unknown) => boolean) =>
+  const failed = (which: (error: unknown) => boolean) =>
     [...failures].filter(([, error]) => which(error)).map(([node, error]) => ({ node, message: messageOf(error) }));
   return {
     differences: [...slice.nodes.keys()].flatMap((node) => differences.get(node) ?? []),
-    unreachable: told(isAway),
-    failed: told((error) => !isAway(error)),
+    unreachable: failed(isUnreachable),
+    failed: failed((error) => !isUnreachable(error)),
   };
 }
 
 /**
- * A node that is dead may have lost its name, too, so that its address is not known. Batches with a tunnel to it are planned all the
- * same, and refused one by one: the other nodes need not wait for it.
+ * The host name of a dead node may no longer resolve, so that its address is unknown. Batches with a tunnel to it are
+ * planned anyway and refused one by one, so that the other nodes do not depend on it.
  */
 function withoutAddresses(agents: Agents): { names: NodeNames; refuseUnknown(batch: readonly OperationInput[]): void } {
   const unknown = new Map<string, string>();
@@ -122,7 +125,7 @@ function withoutAddresses(agents: Agents): { names: NodeNames; refuseUnknown(bat
   return { names: { ...agents, address }, refuseUnknown };
 }
 
-/** The nodes where something of these VNs is, may be, or was: all that they have a placement on. */
+/** The nodes where something of these VNs is, may be or was: all nodes of their placements and instances. */
 export function nodesOf(store: Store, slice: Slice, vns: readonly VirtualNetwork[]): Set<NodeName> {
   const instances = vns.flatMap((vn) => store.instances.list({ slice: slice.name, vn: vn.name }));
   const placements = vns.flatMap((vn) => [...vn.placements.values()]);

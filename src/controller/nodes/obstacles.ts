@@ -6,14 +6,14 @@ import type { NodeObstacle, Obstacle } from '../../vsys/obstacle.ts';
 import { type Context, signalOption } from '../base/context.ts';
 import type { Agents } from './agents.ts';
 
-/** Longer than a node takes to list its filters; what it does not say then is not known. */
+/** The longest time to wait for a node to list its filters. After it, the node counts as one without obstacles. */
 const patienceMs = 20_000;
-/** Of the tunnels that go over UDP. */
+/** The port of tunnels over UDP. */
 const tunnelPort = tunnelKinds.vxlan.carriedBy.port;
 
 /**
- * What on these nodes is in the way of the slice's VNs, as far as it concerns their part in it. A node that cannot say has none: who
- * asks wants to tell more of a fault, not to have another.
+ * Finds what obstructs the slice's VNs on these nodes, as far as it matters for the nodes' roles. A node that fails to
+ * answer counts as one without obstacles: callers want to explain a fault, not to get another.
  */
 export async function obstaclesOn(
   { signal }: Pick<Context, 'signal'>,
@@ -36,7 +36,10 @@ export async function obstaclesOn(
   return found.flat();
 }
 
-/** Gateways alone forward by their node's own stack, and routers do not use its routing rules. */
+/**
+ * Whether the obstacle matters: only gateways forward in their node's own stack, and routers do not use its routing
+ * rules.
+ */
 function concerns({ vns }: Pick<Slice, 'vns'>, node: NodeName, kind: Obstacle['kind']): boolean {
   const isGateway = vns.some(({ gateways }) => gateways.some((gateway) => gateway.node === node));
   if (kind === 'forward-filter') return isGateway;
@@ -48,7 +51,7 @@ export function describeObstacle({ node, message, hint }: NodeObstacle): string 
   return `${node}: ${message}\n  hint: ${hint}`;
 }
 
-/** Those that stop packets for certain, as notes; what only may happen is for `doctor`. */
+/** Reports as notes the obstacles that certainly block packets; `doctor` shows the others. */
 export function reportObstacles({ report }: Pick<Context, 'report'>, obstacles: readonly NodeObstacle[]): void {
   for (const one of obstacles) if (one.blocks) report({ kind: 'note', text: describeObstacle(one) });
 }

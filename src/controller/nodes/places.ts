@@ -1,4 +1,4 @@
-/** Where the nodes of a slice are. */
+/** The hosts and addresses of a slice's nodes. */
 
 import { lookup } from 'node:dns/promises';
 import { isIPv4 } from 'node:net';
@@ -15,7 +15,7 @@ export interface Place {
   readonly testbedAddress?: string;
 }
 
-/** Where each node is: the slice file says, or the local testbed. */
+/** Finds the host of each node in the slice file or in the local testbed. Throws VnmError `not-found`. */
 export function placesOf(context: Context, slice: Slice, names: readonly string[]): Place[] {
   const row = context.store.testbeds.forSlice(slice.name);
   const testbed = row?.record == null ? undefined : (JSON.parse(row.record) as TestbedPlaces);
@@ -39,9 +39,9 @@ export function placesOf(context: Context, slice: Slice, names: readonly string[
     if (testbed === undefined || place === undefined) {
       throw new VnmError(
         'not-found',
-        `node '${name}' of slice '${slice.name}' has no host, and no local testbed gives it a place`,
+        `node '${name}' of slice '${slice.name}' has no host, and is on no local testbed`,
         {
-          hint: `pl-vnm testbed up SLICE.yaml, or give the node a host in the slice file`,
+          hint: `run pl-vnm testbed up SLICE.yaml, or give the node a host in the slice file`,
         },
       );
     }
@@ -55,7 +55,7 @@ export function placesOf(context: Context, slice: Slice, names: readonly string[
   });
 }
 
-/** Where other nodes send tunnel packets: an IPv4 address, or why there is none. */
+/** Finds the IPv4 address that other nodes send tunnel packets to, or why there is none. */
 export async function findAddress({
   node,
   target,
@@ -65,12 +65,12 @@ export async function findAddress({
   if (isIPv4(address)) return { node: node.name, address };
   try {
     const found = await lookup(address, { family: 4 });
-    // An address that is one already comes back as it is.
+    // A numeric IPv6 address comes back unchanged.
     if (found.family !== 4) throw new Error(`'${address}' is an IPv6 address`);
     return { node: node.name, address: found.address };
   } catch (cause) {
-    const hint = "give the node an 'address' in the slice file: an IPv4 address where the other nodes reach it";
-    const why = (await hasIPv6(address)) ? ', only IPv6, which SSH goes over and tunnels do not' : '';
+    const hint = "give the node an 'address' in the slice file: the IPv4 address where the other nodes reach it";
+    const why = (await hasIPv6(address)) ? '; it has only IPv6, which works for SSH but not for tunnels' : '';
     const what = `node '${node.name}': no IPv4 address for '${address}'${why}`;
     const error = new VnmError('unreachable', what, { hint, cause });
     return { node: node.name, address: error };

@@ -4,12 +4,12 @@ import type { VirtualNetwork } from '../../model/slice.ts';
 import { addedRoutes } from '../../planning/added-routes.ts';
 import { type Context, signalOption } from '../base/context.ts';
 import { namespaceOf } from '../batches/operations.ts';
-import { type Agents, isAway } from './agents.ts';
+import { type Agents, isUnreachable } from './agents.ts';
 
 /**
- * Writes down what somebody has added to the routers of a VN that is installed, for a migration away from a node that cannot be
- * asked any more. `nodes`: those that are looked at, all that are connected without it. Of a router that is not there, or whose node
- * is unreachable, the record stays as it is.
+ * Records the routes that others added to the routers of an installed VN, for a migration away from a node that is then
+ * unreachable. `nodes`: the nodes to read, by default all connected ones. The record of a router that is not there, or
+ * whose node is unreachable, stays as it is.
  */
 export async function recordAddedRoutes(
   context: Pick<Context, 'store' | 'signal'>,
@@ -31,7 +31,7 @@ export async function recordAddedRoutes(
         instances.saveAddedRoutes(record.id, router, addedRoutes(routes, own.get(router) ?? [], instance));
       } catch (error) {
         const isGone = error instanceof VnmError && error.code === 'not-found';
-        if (!isGone && !isAway(error)) throw error;
+        if (!isGone && !isUnreachable(error)) throw error;
       }
     }),
   );

@@ -1,4 +1,4 @@
-/** Whether the nodes have room for an instance, and are different machines: asked before anything is made. */
+/** Checks, before anything is made, that the nodes have room for an instance and are different machines. */
 
 import {
   accessDemand,
@@ -23,8 +23,8 @@ export interface PlacedVn {
 }
 
 /**
- * Throws one VnmError `forbidden` that names every node whose policy allows less than the slice would have there with `added`, beside
- * what is recorded, and what to do.
+ * Throws one VnmError `forbidden` that names every node whose policy allows less than the slice would have there with
+ * `added` on top of what is recorded, with a hint how to raise the limit.
  */
 export function requireRoom({ store }: Pick<Context, 'store'>, agents: Agents, added: readonly PlacedVn[]): void {
   const { slice } = agents;
@@ -32,7 +32,7 @@ export function requireRoom({ store }: Pick<Context, 'store'>, agents: Agents, a
     const vn = slice.vns.find((candidate) => candidate.name === name);
     if (vn === undefined) return [];
     const { placement, moving } = store.instances.plan(id);
-    // A router that moves is on both of its nodes.
+    // A moving router is on both of its nodes.
     return moving === undefined
       ? [{ vn, placement }]
       : [
@@ -50,7 +50,7 @@ export function requireRoom({ store }: Pick<Context, 'store'>, agents: Agents, a
       const beyond = exceeded(after, facts.policy.limits).filter(({ kind }) => after[kind] > before[kind]);
       return beyond.map(({ kind, needed, limit }) => {
         const there = before[kind] > 0 ? ` (${before[kind]} of them are there already)` : '';
-        const message = `slice '${slice.name}' would have ${needed} ${kind}${there}, its policy there allows ${limit}`;
+        const message = `slice '${slice.name}' would have ${needed} ${kind}${there}, but its policy there allows ${limit}`;
         return [node, new VnmError('forbidden', message, { hint: howToRaise(slice, node, facts, kind, needed) })];
       });
     });
@@ -58,7 +58,7 @@ export function requireRoom({ store }: Pick<Context, 'store'>, agents: Agents, a
   if (error !== undefined) throw error;
 }
 
-/** What each instance takes, and what the VNs have next to their instances. */
+/** The demand of each instance, and of each VN outside its instances. */
 function demandOf(placed: readonly PlacedVn[], node: NodeName): Demand {
   const vns = new Map(placed.map(({ vn }) => [vn.name, vn]));
   return addDemand(
@@ -67,17 +67,17 @@ function demandOf(placed: readonly PlacedVn[], node: NodeName): Demand {
   );
 }
 
-/** Which migrations the policy of a node stands in the way of, with what to do; empty where none. */
+/** Describes each limit in the policy of a node that is too low for some migration, with a hint; empty if none is. */
 export function tooLittleRoom(slice: Slice, node: NodeName, facts: NodeFacts): string[] {
   const demand = largestDemand(slice, node);
   const kinds = exceeded(demand, facts.policy.limits);
   return kinds.map(({ kind, needed, limit }) => {
-    const text = `its policy allows ${limit} ${kind}, a migration may need ${needed}`;
+    const text = `its policy allows ${limit} ${kind}, but a migration may need ${needed}`;
     return `${text} (${howToRaise(slice, node, facts, kind, needed)})`;
   });
 }
 
-/** Notes what a later migration will not have room for. */
+/** Reports as notes which limits are too low for some later migration. */
 export function noteTooLittleRoom(context: Pick<Context, 'report'>, agents: Agents): void {
   for (const node of agents.nodes()) {
     for (const text of tooLittleRoom(agents.slice, node, agents.get(node).facts)) {
@@ -93,8 +93,8 @@ function howToRaise(slice: Slice, node: NodeName, { agent }: NodeFacts, kind: De
 }
 
 /**
- * Throws VnmError `conflict` where two nodes are one machine: their tunnels would meet in one network stack. A machine is
- * recognized by the slice's agent, of which it has one, and by its address.
+ * Throws VnmError `conflict` when two nodes are the same machine: their tunnels would meet in one network stack. A
+ * machine is recognized by its only agent of the slice, and by its address.
  */
 export function refuseOneMachine(agents: Agents): void {
   const nodes = agents.nodes();
@@ -115,9 +115,9 @@ export interface MachineIdentity {
 }
 
 export const oneMachineHint =
-  'one machine is one node: routers may share it with a gateway or an end host under one name, a gateway and an end host of one VN may not';
+  'list a machine as one node only; routers may share it with a gateway or an end host, but a gateway and an end host of one VN may not share it';
 
-/** Each node that is the same machine as one before it. */
+/** Describes each node that is the same machine as an earlier one. */
 export function sameMachines(identities: readonly MachineIdentity[]): { node: NodeName; text: string }[] {
   return identities.flatMap(({ node, process, address }, index) => {
     const earlier = identities.slice(0, index);

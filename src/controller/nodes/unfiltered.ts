@@ -2,7 +2,7 @@ import type { NodeName } from '../../model/names.ts';
 import type { Context } from '../base/context.ts';
 import type { Agents } from './agents.ts';
 
-/** Says of each node that takes tunnel packets from anybody why it does, and what to do. */
+/** Reports each node that accepts tunnel packets from anyone, with the reason and a hint. */
 export function noteUnfiltered({ report }: Pick<Context, 'report'>, agents: Agents, nodes: Iterable<NodeName>): void {
   for (const node of new Set(nodes)) {
     const feature = agents.get(node).facts.features.find(({ name }) => name === 'tunnel-filter');

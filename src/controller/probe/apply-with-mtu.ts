@@ -7,15 +7,16 @@ import type { Agents } from '../nodes/agents.ts';
 import { describeSizes, measureTunnels, narrowerThan, noteUnknown, type Tunnel } from './tunnel-sizes.ts';
 
 interface Steps {
-  /** The largest that the nodes' interfaces have room for, up to a size. */
+  /** Returns the largest MTU that the nodes' interfaces allow, up to a size. */
   room(largest?: number): Promise<{ mtu: number; node?: NodeName }>;
-  /** Makes all of the VN with this MTU, or changes what is there. Answers how many operations changed something. */
+  /** Makes the whole VN with this MTU, or changes the existing one. Returns how many operations changed something. */
   apply(mtu: number): Promise<number>;
 }
 
 /**
- * Makes a VN with the MTU that the slice file says, else the one that it has (`present`), else the largest that each of its tunnels
- * proves to carry. Throws VnmError `unsupported` where a tunnel does not carry what the slice file says; the MTU is then as before.
+ * Makes a VN with the MTU in the slice file, else the present one (`present`), else the largest that all its tunnels
+ * are proven to carry. Throws VnmError `unsupported` if a tunnel does not carry the MTU in the slice file; the MTU is
+ * then as before.
  */
 export async function applyWithMtu(
   context: Pick<Context, 'report'>,
@@ -53,14 +54,14 @@ async function refuseWithoutRoom(vn: VirtualNetwork, wanted: number, room: Steps
   if (mtu >= wanted) return;
   throw new VnmError(
     'unsupported',
-    `VN '${vn.name}' has mtu: ${wanted} in the slice file, node '${node}' has room for ${mtu} bytes in a tunnel`,
-    { hint: `set 'mtu: ${mtu}' or less, or leave it out` },
+    `VN '${vn.name}' has mtu: ${wanted} in the slice file, but node '${node}' has room for ${mtu} bytes in a tunnel`,
+    { hint: `set 'mtu: ${mtu}' or less, or omit it` },
   );
 }
 
 function refuseUseless(vn: VirtualNetwork, { name, bytes }: { name: string; bytes: number }): void {
   if (bytes >= mtuRange[0]) return;
   throw new VnmError('unsupported', `VN '${vn.name}': at most ${bytes} bytes get through between ${name}`, {
-    hint: `a VN needs ${mtuRange[0]} bytes at least: look at the network between these nodes`,
+    hint: `a VN needs at least ${mtuRange[0]} bytes: check the network between these nodes`,
   });
 }

@@ -11,14 +11,14 @@ import { runStream } from './streams.ts';
 const defaultProbes = 50;
 const probeBytes = 64;
 const probeIntervalMs = 5;
-/** Where the first probes spread too far to be trusted, more rounds follow, each over twice the time. */
+/** If the first probes spread too far to be trusted, more rounds follow, each over twice the time. */
 const mostRounds = 4;
 const laterIntervalMs = 10;
 const quietMs = 1500;
-/** Where nothing is expected to arrive, but it may: the first probe has this and the time that sending takes. */
+/** The same for a path that may be dead: its first probe has this long, and the time that sending takes. */
 const doubtfulQuietMs = 200;
 
-/** The pairs of gateways that a VN's flows use, each in both directions once. */
+/** The pairs of gateways that a VN's flows use, each pair once for both directions. */
 export function probedPairs(vn: VirtualNetwork): [string, string][] {
   const gatewayBy = new Map(vn.endHosts.map((endHost) => [endHost.name, endHost.gateway]));
   const pairs = new Map<string, [string, string]>();
@@ -30,8 +30,10 @@ export function probedPairs(vn: VirtualNetwork): [string, string][] {
 }
 
 /**
- * Many short probes (`count`) from gateway to gateway over one instance, both directions of all pairs that a flow uses at once,
- * corrected by the clocks' offsets. More of them where the first ones spread too far; fewer than the usual count are not repeated. Where a router's node is unreachable nothing is waited for long: it may still forward, but is more likely dead.
+ * Measures path latencies over one instance with many short probes (`count`) from gateway to gateway, in both
+ * directions of all pairs that a flow uses, in parallel, corrected by the clocks' offsets. Repeats them if the first
+ * ones spread too far, unless `count` is less than the default. Waits only briefly on paths with a router whose node is
+ * unreachable: it may still forward, but is probably dead.
  */
 export async function measurePaths(
   agents: Agents,
@@ -40,10 +42,10 @@ export async function measurePaths(
   clocks: ReadonlyMap<string, ClockEstimate>,
   count = defaultProbes,
 ): Promise<PathLatency[]> {
-  const isAway = (router: RouterName) => agents.missing.has(instance.placement.get(router)!);
+  const isUnreachable = (router: RouterName) => agents.missing.has(instance.placement.get(router)!);
   const pairs = await Promise.all(
     probedPairs(vn).map(async ([one, other]) => {
-      const isDoubtful = routersBetween(vn, one, other).some(isAway);
+      const isDoubtful = routersBetween(vn, one, other).some(isUnreachable);
       const patienceMs = isDoubtful ? doubtfulQuietMs : quietMs;
       const most = isDoubtful || count < defaultProbes ? 1 : mostRounds;
       return probeUntilSteady(most, (round) => {
@@ -58,7 +60,7 @@ export async function measurePaths(
   return pairs.flat();
 }
 
-/** Rounds of probes, there and back, until what they say can be trusted, or `most` have been sent. */
+/** Repeats rounds of probes, there and back, until their latencies can be trusted or `most` rounds have been sent. */
 export async function probeUntilSteady(
   most: number,
   probeBoth: (round: number) => Promise<[ProbedPath, ProbedPath]>,
@@ -95,7 +97,7 @@ async function probe(
     to,
     probes: count,
     report,
-    // Arrival is by the destination's clock, sending by the source's.
+    // Arrival is measured by the destination's clock, sending by the source's.
     correctionMs: here.offsetMs - there.offsetMs,
     clockBoundMs: boundAt(there, nowMs) + boundAt(here, nowMs),
   };

@@ -6,10 +6,13 @@ import type { Instance } from '../../planning/instance.ts';
 import type { AccessLink } from '../../planning/vn-plan.ts';
 import type { Agents } from '../nodes/agents.ts';
 
-/** Tunnels carry ordinary Ethernet-size packets where the underlay has room for the tunnel's own headers. */
+/** The MTU of tunnels if the underlay has room for their own headers: ordinary Ethernet-size packets. */
 const usualMtu = 1500;
 
-/** The largest packet that every tunnel of an instance and every access link carries: what the nodes' interfaces say. */
+/**
+ * Returns the largest packet that every tunnel of an instance and every access link carries, according to the nodes'
+ * interfaces.
+ */
 export async function tunnelMtu(
   agents: Agents,
   instance: Instance,
@@ -33,14 +36,14 @@ export async function tunnelMtu(
   const { node, mtu, overhead } = found.reduce((best, next) => (next.mtu < best.mtu ? next : best), none);
   if (node === '') return { mtu };
   if (mtu < mtuRange[0]) {
-    throw new VnmError('unsupported', `node '${node}' carries tunnel packets of ${mtu} bytes at most`, {
+    throw new VnmError('unsupported', `node '${node}' carries tunnel packets of at most ${mtu} bytes`, {
       hint: `tunnels need an underlay MTU of ${mtuRange[0] + overhead} bytes or more`,
     });
   }
   return { node, mtu };
 }
 
-/** By node: the addresses that its tunnels lead to, each with the most bytes that a tunnel to there adds. */
+/** By node: the addresses that its tunnels lead to, each with the most bytes that a tunnel to it adds. */
 function overheadsOf(
   agents: Agents,
   tunnels: readonly { tunnel: TunnelKind; nodes: readonly [string, string] }[],

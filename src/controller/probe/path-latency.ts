@@ -1,4 +1,4 @@
-/** What is made of the probes between two gateways: pure. */
+/** Computes path latencies from the probes between two gateways. Pure. */
 import { VnmError } from '../../model/errors.ts';
 import type { StreamReport } from '../../vsys/messages.ts';
 
@@ -7,29 +7,32 @@ export interface PathLatency {
   readonly from: string;
   readonly to: string;
   /**
-   * Corrected by the clocks' offsets, wrong by at most `clockBoundMs`; may be negative. Schedules take these even where the clocks are
-   * uncertain: the error also moves the armed redirections, and so cancels.
+   * Corrected by the clocks' offsets, wrong by at most `clockBoundMs`; may be negative. Schedules use these even if the
+   * clocks are uncertain: the same error moves the armed redirections, and so cancels.
    */
   readonly minMs: number;
   readonly medianMs: number;
   /** p99 minus minimum. */
   readonly jitterMs: number;
-  /** Median minus minimum: by so much `medianMs` may be above what the path takes when nothing is in the way. */
+  /** Median minus minimum: how much longer than the idle path `medianMs` may be. */
   readonly spreadMs: number;
-  /** The spread is small enough to make schedules from the median. Also true where nothing arrived. */
+  /** Whether the spread is small enough to make schedules from the median. Also true if nothing arrived. */
   readonly isSteady: boolean;
   readonly probes: number;
   readonly lost: number;
   readonly clockBoundMs: number;
-  /** Which of the two `reportedMs` is. */
+  /** How `reportedMs` was measured. */
   readonly basis: LatencyBasis;
-  /** For people: as above, or half the round trip, in which the clocks cancel, where they are too uncertain. */
+  /**
+   * The latency to show: one-way as above or, if the clocks are too uncertain, half the round trip, in which they
+   * cancel.
+   */
   readonly reportedMs: { readonly min: number; readonly median: number };
 }
 
 export type LatencyBasis = 'one-way' | 'half-round-trip';
 
-/** A bound up to this is never too uncertain. */
+/** A clock bound up to this is never too uncertain. */
 const tolerableBoundMs = 2;
 
 /** The clocks are too uncertain when their bound is more than half of what is measured, and more than 2 ms. */
@@ -39,7 +42,7 @@ export function latencyBasis(clockBoundMs: number, halfRoundTripMs: number): Lat
 
 /** A spread up to this never matters: it is about a packet of a flow of 1.5 Mbit/s. */
 const tolerableSpreadMs = 5;
-/** Above it, a spread of more than this share of the latency does. */
+/** A larger spread matters if it is more than this share of the latency. */
 const tolerableSpreadShare = 0.05;
 
 /** Probes in one direction, with delays by the two nodes' own clocks. */
@@ -48,14 +51,14 @@ export interface ProbedPath {
   readonly to: string;
   readonly probes: number;
   readonly report: Pick<StreamReport, 'received' | 'dropped' | 'delayMs'>;
-  /** The source's clock minus the destination's, and the bound of that. */
+  /** The source's clock minus the destination's; `clockBoundMs` is its bound. */
   readonly correctionMs: number;
   readonly clockBoundMs: number;
 }
 
 /**
- * Several rounds of probes over one path as one: the round with the smallest median, since whatever keeps a node busy only makes
- * probes late, and the minimum of all rounds, which shows how much of that median is the path.
+ * Combines several rounds of probes over one path: takes the round with the smallest median, since a busy node only
+ * makes probes late, and the minimum of all rounds, which shows how much of that median is the path.
  */
 export function steadiestRound(rounds: readonly ProbedPath[]): ProbedPath {
   const delays = rounds.flatMap(({ report }) => report.delayMs ?? []);
@@ -77,9 +80,9 @@ export function steadiestRound(rounds: readonly ProbedPath[]): ProbedPath {
 }
 
 /**
- * `back`: the same pair probed the other way, over the same instance. Throws VnmError `failed` when one way is longer than there and
- * back together, or takes less than nothing, by more than the clocks' bound: then one of them was set after its offset had been
- * measured, and nothing that is made of it would be right.
+ * Computes the latency of one direction. `back`: probes of the other direction over the same instance. Throws VnmError
+ * `failed` when one way takes longer than the round trip, or less than nothing, by more than the clocks' bound: then a
+ * clock was set after its offset had been measured, and no result would be right.
  */
 export function pathLatency(there: ProbedPath, back: ProbedPath): PathLatency {
   const { from, to, probes, report, correctionMs, clockBoundMs } = there;
@@ -108,7 +111,7 @@ export function pathLatency(there: ProbedPath, back: ProbedPath): PathLatency {
   };
 }
 
-/** Probes of the two ways are not under way at the same instants. */
+/** Slack for probes of the two directions, which are not in flight at the same instants. */
 const unevenMs = 100;
 
 function clockWasSet(from: string, to: string): VnmError {

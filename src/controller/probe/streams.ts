@@ -15,19 +15,19 @@ export interface StreamSpec {
   readonly to: StreamEnd;
   readonly payloadBytes: number;
   readonly rateBps: number;
-  /** Without it, until stopped. */
+  /** Packets to send; if absent, the stream runs until stopped. */
   readonly count?: number;
-  /** Receive buffer beyond the usual one. */
+  /** Size of the receive buffer, if not the default. */
   readonly bufferBytes?: number;
 }
 
 /** A stream that is being sent and received. */
 export interface RunningStream {
-  /** Stops sending; how many packets were sent. */
+  /** Stops sending. Returns how many packets were sent. */
   stop(): Promise<number>;
-  /** What has arrived so far. */
+  /** Returns what has arrived so far. */
   received(): Promise<StreamReport>;
-  /** Forgets the stream on both nodes; its last report. */
+  /** Closes the stream on both nodes. Returns its last report. */
   close(): Promise<{ sent: number; report: StreamReport }>;
 }
 
@@ -57,7 +57,7 @@ export async function startStream(agents: Agents, spec: StreamSpec): Promise<Run
     stop: async () => (await sender.call('stream_stop', { stream })).sent,
     received: () => receiver.call('stream_report', { stream }),
     close: async () => {
-      // Sender and receiver may be one agent; then one report has both halves.
+      // If one agent is both sender and receiver, one report has both halves.
       const [sent, report] = await Promise.all([
         sender.call('stream_report', { stream, close: sender !== receiver }),
         receiver.call('stream_report', { stream }),
@@ -68,7 +68,7 @@ export async function startStream(agents: Agents, spec: StreamSpec): Promise<Run
   };
 }
 
-/** Sends `count` packets and waits until all have arrived, or none has for `quietMs` after the last was due. */
+/** Sends `count` packets and waits until all have arrived, or none has arrived for `quietMs` after the last was due. */
 export async function runStream(
   agents: Agents,
   spec: StreamSpec & { count: number },
@@ -85,7 +85,7 @@ export async function runStream(
   return (await stream.close()).report;
 }
 
-/** Waits until `sent` packets have arrived at the receiving node, or nothing new has for `quietMs`. */
+/** Waits until `sent` packets have arrived at the receiving node, or none has arrived for `quietMs`. */
 export async function settle(stream: RunningStream, sent: number, quietMs: number): Promise<void> {
   let seen = -1;
   let quietSince = performance.now();

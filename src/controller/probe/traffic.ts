@@ -9,36 +9,38 @@ import { type RunningStream, settle, startStream } from './streams.ts';
 /** Bytes of IPv4 and UDP around a payload. */
 const headerBytes = 28;
 const defaultPayloadBytes = 1470;
-/** How long nothing may arrive, after the senders have stopped, before what is missing counts as lost. */
+/** After the senders have stopped, missing packets count as lost when nothing has arrived for this long. */
 const quietMs = 1500;
 
-/** The flows of a VN being sent and received by the agents of its end hosts. */
+/** The running flows of a VN, which the agents of its end hosts send and receive. */
 export interface Traffic {
-  /** Stops all flows, waits for what is under way, and counts. */
+  /** Stops all flows, waits for packets in flight, and counts. */
   finish(): Promise<CountedFlow[]>;
 }
 
-/** A flow without what was predicted for it, which is the caller's. */
+/** The counts of a flow, without the prediction, which the caller adds. */
 export type CountedFlow = Omit<FlowRecord, 'predictedLost' | 'predictedAddedDelayMs'>;
 
-/** UDP payload of a flow's packets: as the slice file says, else 1470 bytes or the largest that the tunnels carry whole. */
+/**
+ * The UDP payload of a flow's packets: from the slice file, else 1470 bytes or, if less, the largest that fits the MTU.
+ */
 export function payloadBytes(flow: Flow, mtu: number): number {
   return flow.payloadBytes ?? Math.min(defaultPayloadBytes, mtu - headerBytes);
 }
 
 /** How long the agent of a busy end host may leave packets in their socket. */
 const busyMs = 3000;
-/** Linux takes a page or less for a packet, whatever it holds. */
+/** Linux needs at most a page of buffer for a small packet. */
 const packetRoomBytes = 4096;
 
-/** Receive buffer for a flow's packets. */
+/** The size of the receive buffer for a flow's packets. */
 function bufferBytes({ payloadBytes, rateBps }: { payloadBytes: number; rateBps: number }): number {
   const packets = (rateBps * busyMs) / (8 * payloadBytes * 1000);
   const perPacket = Math.max(packetRoomBytes, 2 * payloadBytes);
   return Math.min(maxBufferBytes, Math.ceil(packets * perPacket));
 }
 
-/** Starts all flows of the VN; they run until `finish`. When one cannot be started, none runs. */
+/** Starts all flows of the VN; they run until `finish`. If one cannot be started, stops the others and throws. */
 export async function startTraffic(agents: Agents, { vn, access }: VnPlan, mtu: number): Promise<Traffic> {
   const hosts = new Map(access.map((link) => [link.endHost, link.hostEnd]));
   const begun = await Promise.allSettled(
@@ -78,10 +80,10 @@ async function finishStream(stream: RunningStream): Promise<{ sent: number; repo
   return { sent, report };
 }
 
-/** `correctionMs` takes the difference of the two end hosts' clocks out of the delays. */
+/** `correctionMs` removes the difference of the two end hosts' clocks from the delays. */
 function count(flow: Flow, sent: number, report: StreamReport, correctionMs: number): CountedFlow {
   const { received, reordered, duplicated, dropped, maxGapMs, delayMs } = report;
-  // Of what the socket had no room for, some may have been of somebody else, or duplicates.
+  // Some packets that the socket dropped may have been duplicates, or from others.
   const receiverDropped = Math.min(dropped, sent - received);
   return {
     from: flow.from,

@@ -1,4 +1,4 @@
-/** How large the packets are that each tunnel really carries, found with packets: what interfaces say is only the most that is possible. */
+/** Finds with packets how large packets each tunnel really carries: the MTU of interfaces is only the upper limit. */
 
 import { VnmError } from '../../model/errors.ts';
 import type { NamespaceName, NodeName } from '../../model/names.ts';
@@ -15,7 +15,7 @@ interface End {
   readonly address: string;
 }
 
-/** Between two nodes; the first end is asked to try it, the other where that finds nothing out. */
+/** A tunnel between two nodes. The first end tries it; if that finds nothing, the other end does. */
 export interface Tunnel {
   readonly name: string;
   readonly ends: readonly [End, End];
@@ -24,17 +24,20 @@ export interface Tunnel {
 export interface TunnelSize {
   /** `router a on n1 and gateway g on gw1`. */
   readonly name: string;
-  /** Largest packets that pass both ways; undefined where nothing answers. */
+  /** Size of the largest packets that pass both ways; undefined if nothing answers. */
   readonly bytes: number | undefined;
 }
 
-/** Far smaller than any tunnel that is of use. */
+/** Much smaller than the packets of any useful tunnel. */
 const smallestBytes = 128;
 const timeoutMs = 1500;
-/** Most probes of one request. */
+/** The most probes in one request. */
 const maxProbes = 1024;
 
-/** The tunnels of an instance, each with the index of its link. A gateway asks its router, in whose namespace no firewall of the node counts. */
+/**
+ * The tunnels of an instance, each with the index of its link. A gateway tries towards its router, in whose namespace
+ * the node's firewall has no effect.
+ */
 export function tunnelsOf(instance: Instance, agents: Agents): (Tunnel & { readonly link: number })[] {
   const nameOf = ({ router, gateway, node }: LinkEnd) =>
     router === undefined ? `gateway ${gateway} on ${node}` : `router ${router} on ${node}`;
@@ -55,7 +58,7 @@ export function accessTunnels(access: readonly AccessLink[]): Tunnel[] {
   }));
 }
 
-/** The largest packets of at most `largest` bytes that each tunnel carries, all at once. */
+/** Measures the largest packets of at most `largest` bytes that each tunnel carries, all tunnels in parallel. */
 export async function measureTunnels(
   agents: Agents,
   tunnels: readonly Tunnel[],
@@ -99,7 +102,7 @@ async function sizesFrom(
   return sizes;
 }
 
-/** Null where it cannot be known. Also a policy may keep an agent from asking. */
+/** Measures packet sizes from one node; null if unknown, also when a policy forbids the agent to measure. */
 export async function sizesAt(
   agents: Agents,
   node: NodeName,
@@ -115,7 +118,7 @@ export async function sizesAt(
   }
 }
 
-/** Those that carry less than `bytes`, the narrowest first. */
+/** The tunnels that carry less than `bytes`, the narrowest first. */
 export function narrowerThan(sizes: readonly TunnelSize[], bytes: number): (TunnelSize & { readonly bytes: number })[] {
   return sizes
     .flatMap((size) => (size.bytes === undefined ? [] : [{ ...size, bytes: size.bytes }]))
@@ -126,7 +129,7 @@ export function narrowerThan(sizes: readonly TunnelSize[], bytes: number): (Tunn
 export function noteUnknown(context: Pick<Context, 'report'>, sizes: readonly TunnelSize[], mtu: number): void {
   const unknown = sizes.filter(({ bytes }) => bytes === undefined).map(({ name }) => name);
   if (unknown.length === 0) return;
-  const text = `not known whether packets of ${mtu} bytes get through, since nothing answers: between ${unknown.join('; between ')}`;
+  const text = `unknown whether packets of ${mtu} bytes get through, since nothing answers: between ${unknown.join('; between ')}`;
   context.report({ kind: 'note', text });
 }
 

@@ -1,4 +1,7 @@
-/** Proves with packets that pairs of end hosts, or of gateways, reach each other, and says where a broken pair stops. */
+/**
+ * Proves with packets that pairs of end hosts, or of gateways, reach each other, and finds where the packets of a
+ * broken pair stop.
+ */
 
 import { sleep } from '../../clock/sleep.ts';
 import { VnmError } from '../../model/errors.ts';
@@ -18,17 +21,20 @@ export interface PairResult {
   readonly reachable: boolean;
   readonly sent: number;
   readonly received: number;
-  /** Test packets were dropped, but the other end host's kernel answers: a firewall there, most likely. */
+  /** Test packets were dropped, but the other end host's kernel answers: probably a firewall there. */
   readonly provenBy?: 'echo';
-  /** Bytes of the VN's largest packets, where these do not get through though smaller ones do. */
+  /** Size of the VN's largest packets, if these do not get through although smaller ones do. */
   readonly lostBytes?: number;
-  /** Then the bytes of the largest that do; absent where it cannot be known. */
+  /** Then the size of the largest packets that do; absent if unknown. */
   readonly carriesBytes?: number;
-  /** For a broken pair: the last place that answered and the first that did not, of its largest packets where only these are lost. */
+  /**
+   * For a broken pair: the last hop that answered and the first that did not, for its largest packets if only these are
+   * lost.
+   */
   readonly stopsAt?: string;
 }
 
-/** An echo is less: a firewall may drop the packets of programs and let it through. */
+/** An echo proves less than packets: a firewall may pass it and drop the packets of programs. */
 type Evidence = 'packets' | 'echo';
 
 export interface VerifyResult {
@@ -36,20 +42,20 @@ export interface VerifyResult {
   readonly vn: string;
   readonly ok: boolean;
   readonly pairs: PairResult[];
-  /** What is in the way on the nodes of gateways and end hosts; looked for where a pair is broken. */
+  /** What obstructs the VN on the nodes of gateways and end hosts; searched only if a pair is broken. */
   readonly obstacles?: readonly NodeObstacle[];
 }
 
 const probes = 3;
 const probeBytes = 64;
-/** Of IPv4 and UDP. */
+/** Bytes of the IPv4 and UDP headers. */
 const headerBytes = 28;
 const probeIntervalMs = 10;
-/** Of packets of full size: a policy limits the rate of all test traffic together. */
+/** The interval of packets of full size: a policy limits the total rate of test traffic. */
 const largeIntervalMs = 100;
-/** Longer than any path that we expect, so that slow is not taken for broken. */
+/** Longer than any expected path takes, so that a slow path does not appear broken. */
 const quietMs = 1500;
-/** How long packets are waited for, and when the other node's kernel is asked meanwhile, since none has arrived. */
+/** How long to wait for packets, and when to send an echo request meanwhile if none has arrived. */
 interface Waiting {
   readonly quietMs: number;
   readonly echoAfterMs: number;
@@ -59,16 +65,16 @@ const patiently: Waiting = { quietMs, echoAfterMs: 600 };
 const briefly: Waiting = { quietMs: 600, echoAfterMs: 0 };
 
 /** The hint for a failure without a known cause; a command may know more. */
-export const unexplained = "look at the gateways' redirection and uRPF";
+export const unexplained = "check the gateways' redirection and uRPF";
 
 export interface VerifyOptions {
-  /** Which pairs of end hosts are looked at, all without it. */
-  readonly isMeant?: (from: AccessLink, to: AccessLink) => boolean;
-  /** Whether it is found out where a broken pair stops. */
+  /** Which pairs of end hosts to verify; by default all. */
+  readonly isSelected?: (from: AccessLink, to: AccessLink) => boolean;
+  /** Whether to find where the packets of a broken pair stop. */
   readonly locate?: boolean;
-  /** Packets of this size have to get through, too. */
+  /** If set, packets of this size must get through too. */
   readonly bytes?: number | undefined;
-  /** Pairs that most likely are broken are not waited for as long as for any path that we expect. */
+  /** Whether to wait only briefly, for pairs that are probably broken. */
   readonly brief?: boolean;
 }
 
@@ -76,11 +82,11 @@ export async function verifyVn(
   agents: Agents,
   { slice, vn, access }: VnPlan,
   instance: Instance,
-  { isMeant = () => true, locate = true, bytes, brief = false }: VerifyOptions = {},
+  { isSelected = () => true, locate = true, bytes, brief = false }: VerifyOptions = {},
 ): Promise<VerifyResult> {
   const pairs = access
     .flatMap((from) => access.filter((to) => to !== from).map((to) => ({ from, to })))
-    .filter(({ from, to }) => isMeant(from, to));
+    .filter(({ from, to }) => isSelected(from, to));
   const results = await Promise.all(
     pairs.map(async ({ from, to }) => {
       const result = await verifyPair(agents, from, to, bytes, brief ? briefly : patiently);
@@ -111,11 +117,11 @@ async function verifyPair(
     reachable: provenBy !== undefined,
     ...(provenBy === 'echo' ? { provenBy } : {}),
   };
-  // One after the other, since a policy limits how many streams there are at once.
+  // One after the other, since a policy limits the number of streams.
   if (!pair.reachable || bytes === undefined || (await carries(agents, from.hostEnd, to.hostEnd, bytes))) return pair;
   const ends = { from: from.hostEnd.address, to: to.hostEnd.address };
   const [carriesBytes] = await sizesAt(agents, from.hostEnd.node, [ends], bytes);
-  // The search tries longer.
+  // The search tries longer than `carries`.
   if (carriesBytes === bytes) return pair;
   return { ...pair, lostBytes: bytes, ...(carriesBytes == null ? {} : { carriesBytes }) };
 }
@@ -124,7 +130,7 @@ async function carries(agents: Agents, from: StreamEnd, to: StreamEnd, bytes: nu
   return (await prove(agents, from, to, bytes)).provenBy !== undefined;
 }
 
-/** Test packets, and where none arrives what the other node's kernel answers: a firewall there may drop the packets alone. */
+/** Sends test packets, and an echo request if none arrives: a firewall at the other node may drop only the packets. */
 async function prove(
   agents: Agents,
   from: StreamEnd,
@@ -158,40 +164,40 @@ async function answers(
   }
 }
 
-/** The broken ones of some pairs, each with the place where it stops; undefined where none is. */
+/** Describes the broken pairs, each with the place where its packets stop; undefined if none is broken. */
 export function brokenPairs(
   pairs: readonly { from: string; to: string; reachable: boolean; stopsAt?: string }[],
 ): string | undefined {
   const broken = pairs.filter((pair) => !pair.reachable);
   return broken.length === 0
     ? undefined
-    : broken.map(({ from, to, stopsAt }) => `${from} to ${to}: it stops ${stopsAt}`).join('; ');
+    : broken.map(({ from, to, stopsAt }) => `${from} to ${to}: packets stop ${stopsAt}`).join('; ');
 }
 
 export interface GatewayPair {
   readonly from: string;
   readonly to: string;
   readonly reachable: boolean;
-  /** As of pairs of end hosts. */
+  /** As for pairs of end hosts. */
   readonly provenBy?: 'echo';
   readonly stopsAt?: string;
 }
 
 /**
- * Proves that an instance carries packets from each gateway to each other, whether or not traffic uses it yet. `isMeant`: which pairs,
- * all without it.
+ * Proves that an instance carries packets from each gateway to each other, whether or not traffic uses it yet.
+ * `isSelected`: which pairs to verify; by default all.
  */
 export async function verifyGateways(
   agents: Agents,
   vn: VirtualNetwork,
   instance: Instance,
-  isMeant: (from: string, to: string) => boolean = () => true,
+  isSelected: (from: string, to: string) => boolean = () => true,
 ): Promise<GatewayPair[]> {
   const gateways = vn.gateways.map((gateway) => gateway.name);
   const pairs = gateways.flatMap((from) => gateways.filter((to) => to !== from).map((to) => ({ from, to })));
   return Promise.all(
     pairs
-      .filter(({ from, to }) => isMeant(from, to))
+      .filter(({ from, to }) => isSelected(from, to))
       .map(async ({ from, to }) => {
         const source = gatewayLink(instance, from).a;
         const { provenBy } = await prove(agents, source, gatewayLink(instance, to).a);
@@ -203,7 +209,7 @@ export async function verifyGateways(
   );
 }
 
-/** How many of a few packets arrive; none where an end has lost its address. */
+/** Sends a few packets. Returns how many arrive; 0 if an end has lost its address. */
 async function probe(
   agents: Agents,
   from: StreamEnd,
@@ -222,12 +228,12 @@ async function probe(
   }
 }
 
-/** Packets of full size need more of the rate that a policy allows; the kernel's answers need none of it. */
+/** Whether the policy's rate limit is too low for packets of full size. Echo requests do not count towards it. */
 function isOverLimit(error: unknown): boolean {
   return error instanceof VnmError && error.code === 'forbidden';
 }
 
-/** What an agent answers to a request to send from, or receive on, an address that its node does not have. */
+/** Whether an agent refused an address that its node does not have. */
 function isWithoutAddress(error: unknown): error is VnmError {
   return error instanceof VnmError && error.code === 'not-found';
 }
@@ -237,7 +243,10 @@ interface Hop {
   readonly address: string;
 }
 
-/** Leg by leg: the end host's gateway, the routers on the configured path, the other gateway, the other end host. */
+/**
+ * Tries leg by leg: from the end host to its gateway, over the routers of the configured path to the other gateway, to
+ * the other end host.
+ */
 async function locateBreak(
   agents: Agents,
   vn: VirtualNetwork,
@@ -268,11 +277,11 @@ async function locateBreak(
   );
   const first = breaks.find((stopsAt) => stopsAt !== undefined);
   if (first !== undefined) return first;
-  if (bytes !== undefined) return `every hop carries packets of ${bytes} bytes, but not all together`;
-  return `every hop answers, but not ${from.endHost} to ${to.endHost} end to end: ${unexplained}`;
+  if (bytes !== undefined) return `every hop carries packets of ${bytes} bytes, but the whole path does not`;
+  return `every hop answers, but packets from ${from.endHost} do not reach ${to.endHost}: ${unexplained}`;
 }
 
-/** Where one leg stops; undefined when each of its hops answers. */
+/** Finds where packets stop on one leg; undefined if all its hops answer. */
 async function breakOf(
   agents: Agents,
   origin: string,
@@ -294,7 +303,7 @@ async function breakOf(
   }
 }
 
-/** The routers on the configured path, each by the address where a packet enters it, and the far gateway. */
+/** The routers on the configured path, each with the address where a packet enters it, and the far gateway. */
 function hopsBetween(vn: VirtualNetwork, instance: Instance, from: string, to: string): Hop[] {
   const place = (router: RouterName) => `router ${router} on ${instance.placement.get(router)}`;
   const path = routersBetween(vn, from, to);

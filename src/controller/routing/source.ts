@@ -1,4 +1,4 @@
-/** Where a router's routing state comes from, and how it gets into another router: by the router's kind. */
+/** Reads the routing state of one kind of router and puts it into other routers. */
 import type { RouterName } from '../../model/names.ts';
 import type { Route } from '../../model/route.ts';
 import type { Instance } from '../../planning/instance.ts';
@@ -6,13 +6,13 @@ import type { Batches, NodeNames } from '../batches/batches.ts';
 import type { Agents } from '../nodes/agents.ts';
 
 export interface RoutingSource {
-  /** What a router has at this moment. Throws VnmError `unreachable` or `timeout` where its node is unreachable. */
+  /** Reads the routes that a router has now. Throws VnmError `unreachable` or `timeout` if its node is unreachable. */
   read(agents: Agents, instance: Instance, router: RouterName): Promise<Route[]>;
-  /** Whether an entry moves with the router; what a routing daemon has put there it will put there again. */
+  /** Whether an entry moves with the router. What a routing daemon added does not: the daemon adds it again. */
   isOwn(route: Route): boolean;
-  /** Own entries in the terms of another instance. Throws VnmError for one that no other instance can have. */
+  /** Translates own entries to another instance. Throws VnmError for one that no other instance can have. */
   translate(router: RouterName, routes: readonly Route[], from: Instance, to: Instance): Route[];
-  /** What brings a new router from the entries `before` (none at first) to those `after`. */
+  /** Returns the batches that change a new router from the entries `before` (none at first) to those `after`. */
   put(
     instance: Instance,
     router: RouterName,
@@ -20,6 +20,6 @@ export interface RoutingSource {
     after: readonly Route[],
     names: NodeNames,
   ): Batches;
-  /** Resolves once the new router forwards by what was put, and goes on doing so. */
+  /** Resolves once the new router forwards by the entries that were put, and keeps doing so. */
   settled(agents: Agents, instance: Instance, router: RouterName): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** Routes that were put into a router and stay there: by the controller, or by somebody at the node. */
+/** Static routes: the controller, or somebody on the node, added them to a router, and they stay there. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Route } from '../../model/route.ts';
 import { translateRoutes } from '../../planning/translate.ts';
@@ -20,11 +20,11 @@ export const staticRoutes: RoutingSource = {
       installRoutes(new Map([[router, missingIn(after, before)]]), instance, names, 'delete'),
       installRoutes(new Map([[router, missingIn(before, after)]]), instance, names, 'add'),
     ),
-  // A batch is applied when its answer comes.
+  // The answer to a batch means that it is applied.
   settled: async () => {},
 };
 
-/** Those of `others` that `routes` has not. */
+/** The ones of `others` that are not in `routes`. */
 export function missingIn(routes: readonly Route[], others: readonly Route[]): Route[] {
   return others.filter((route) => !routes.some((candidate) => isDeepStrictEqual(candidate, route)));
 }

@@ -1,4 +1,4 @@
-/** The routing state of a VN, from one instance to another. */
+/** Translates the routing state of a VN from one instance to another. */
 
 import { VnmError } from '../../model/errors.ts';
 import type { RouterName } from '../../model/names.ts';
@@ -8,13 +8,14 @@ import type { VirtualNetwork } from '../../model/slice.ts';
 import type { Instance } from '../../planning/instance.ts';
 import { infrastructureRoutes, type RoutingState } from '../../planning/routes.ts';
 import { mergeBatches } from '../batches/batches.ts';
-import { type Agents, applyAll, isAway } from '../nodes/agents.ts';
+import { type Agents, applyAll, isUnreachable } from '../nodes/agents.ts';
 import { sourceOf } from './sources.ts';
 import { missingIn } from './static.ts';
 
 /**
- * Step 3: what the old routers have at this moment, translated for the new ones, with the new instance's own entries. Without those
- * whose node is unreachable: a connection that got lost is tried once more, but not one to a node that was given up.
+ * Step 3: reads the current routes of the old routers and translates them for the new ones; adds the new instance's own
+ * entries. Leaves out routers whose node is unreachable: a lost connection is tried once more, but not to a node that
+ * was given up.
  */
 export async function readTranslated(
   agents: Agents,
@@ -36,7 +37,7 @@ export async function readTranslated(
   return new Map(entries.flat());
 }
 
-/** Undefined where the router's node is unreachable. */
+/** The routes that a router has now; undefined if its node is unreachable. */
 async function liveRoutes(
   agents: Agents,
   vn: VirtualNetwork,
@@ -44,15 +45,15 @@ async function liveRoutes(
   router: RouterName,
 ): Promise<Route[] | undefined> {
   const ask = () => sourceOf(vn, router).read(agents, instance, router);
-  const first = await ask().catch(unlessAway);
+  const first = await ask().catch(unlessUnreachable);
   const node = instance.placement.get(router)!;
   if (first !== undefined || agents.givenUp.has(node)) return first;
   await agents.revive([node]);
-  return ask().catch(unlessAway);
+  return ask().catch(unlessUnreachable);
 }
 
-function unlessAway(error: unknown): undefined {
-  if (!isAway(error)) throw error;
+function unlessUnreachable(error: unknown): undefined {
+  if (!isUnreachable(error)) throw error;
 }
 
 function translateOwn(
@@ -71,15 +72,16 @@ function translateOwn(
   );
 }
 
-/** What is recorded of a router, and what of it no new router could have. */
+/** The translated record of a router, and why some of its entries were left out. */
 interface Translated {
   readonly routes: readonly Route[];
   readonly left: readonly VnmError[];
 }
 
 /**
- * As `readTranslated`, for a router that cannot be asked: what the VN has there, and what somebody had `added` when it was last
- * looked at. An added entry that cannot be translated is left out, since it cannot be removed there.
+ * As `readTranslated`, for a router that cannot be read: translates the VN's own recorded entries, and those that
+ * others had `added` when it was last read. Leaves out an added entry that cannot be translated, since it cannot be
+ * removed on the old router.
  */
 export function translateRecorded(
   vn: VirtualNetwork,
@@ -101,7 +103,10 @@ export function translateRecorded(
   return { routes: [...routes, ...(infrastructureRoutes(vn, to).get(router) ?? [])], left };
 }
 
-/** Brings the new routers from `before` (empty at first) to `after`, and waits until they stay so. Answers how many entries changed. */
+/**
+ * Changes the new routers from `before` (empty at first) to `after`, and waits until they settle. Returns how many
+ * entries changed.
+ */
 export async function applyRoutes(
   agents: Agents,
   vn: VirtualNetwork,

@@ -1,6 +1,6 @@
 /**
- * Migrations as plain JSON, for `--json` and the HTTP API: instants are ISO 8601 in UTC, options are an object. What `migrate`
- * answers is a part of what is answered of a migration later on.
+ * Migrations as plain JSON, for `--json` and the HTTP API: instants are ISO 8601 in UTC, options are an object. The
+ * result of `migrate` is a part of the details of a migration.
  */
 import { isoInstant, isoInstantOrNull } from '../../model/instant.ts';
 import type {
@@ -15,7 +15,7 @@ import type {
 import type { Store } from '../../store/store.ts';
 import type { Context } from '../base/context.ts';
 import { isLocked } from '../base/lock.ts';
-import { optionsOf, yardstickOf } from '../migration/journal.ts';
+import { baselineOf, optionsOf } from '../migration/journal.ts';
 import { type MigrateResult, type Move, movesOf } from '../migration/types.ts';
 
 export interface RedirectionView extends Omit<RedirectionRecord, 'plannedAt' | 'startedAt' | 'finishedAt'> {
@@ -31,7 +31,7 @@ export interface MigrateResultView extends Omit<MigrateResult, 'redirections'> {
 export interface MigrationView extends Omit<MigrationRecord, 'startedAt' | 'finishedAt' | 'options'> {
   readonly startedAt: string;
   readonly finishedAt: string | null;
-  /** As they were given to `migrate`. */
+  /** The options of `migrate`. */
   readonly options: Readonly<Record<string, unknown>>;
 }
 
@@ -39,26 +39,28 @@ export interface PhaseView {
   readonly name: string;
   readonly startedAt: string;
   readonly finishedAt: string | null;
-  /** Null while it lasts. */
+  /** Null while the phase lasts. */
   readonly ms: number | null;
 }
 
-/** What `migrate` answers, and what the journal has next to it. */
+/** The result of `migrate`, and what else the journal has. */
 export interface MigrationDetailView extends MigrationView {
   readonly granularity: string;
-  /** Of its phases together, without the one that lasts. */
+  /** The sum of its ended phases. */
   readonly durationMs: number;
   readonly phases: PhaseView[];
-  /** In a record of an earlier version by the placements that the slice has now; empty when it has them no more. */
+  /**
+   * For records of earlier versions, taken from the slice's present placements; empty if the slice no longer has them.
+   */
   readonly moves: Move[];
   readonly redirections: RedirectionView[];
   readonly flows: FlowRecord[];
   readonly fromRecord: readonly string[];
-  /** Whether a signal stopped it, or its process died. */
+  /** Whether a signal stopped the migration, or its process died. */
   readonly interrupted: boolean;
-  /** Null where it is not known: only `migrate` itself says which nodes were unreachable when it failed. */
+  /** Null if unknown: only `migrate` itself reports which nodes were unreachable when it failed. */
   readonly away: string[] | null;
-  /** Those that did not reach each other before. */
+  /** Pairs that did not reach each other before the migration. */
   readonly unproven?: readonly HostPair[];
 }
 
@@ -87,14 +89,14 @@ export function migrationView(record: MigrationRecord): MigrationView {
   };
 }
 
-/** All that the database has of a migration; undefined when there is none with that id. */
+/** Returns all that the database has of a migration; undefined if there is none with that id. */
 export function migrationDetailView(context: Pick<Context, 'store'>, id: number): MigrationDetailView | undefined {
   const { store } = context;
   const detail = store.migrations.detail(id);
   if (detail === undefined) return undefined;
   const { phases, redirections, flows, ...record } = detail;
   const views = phases.map(phaseView);
-  const { unproven } = yardstickOf(record);
+  const { unproven } = baselineOf(record);
   return {
     ...migrationView(record),
     granularity: optionsOf(record).granularity,
@@ -110,7 +112,7 @@ export function migrationDetailView(context: Pick<Context, 'store'>, id: number)
   };
 }
 
-/** How it ended; while it has not, whether a process works on it. */
+/** How a migration ended; if it has not, whether a process is working on it. */
 export function outcomeOf(
   context: Pick<Context, 'store'>,
   { outcome, slice, vn }: MigrationRecord,
@@ -118,7 +120,7 @@ export function outcomeOf(
   return outcome ?? (isLocked(context, slice, vn) ? 'running' : 'interrupted');
 }
 
-/** Recognizes the reasons that the program gives when it is asked to end. */
+/** Whether the recorded error is one that the program gives when it is stopped. */
 function wasStopped({ outcome, error }: MigrationRecord): boolean {
   return outcome !== 'completed' && (error === 'interrupted' || error === 'the service ends');
 }

@@ -123,7 +123,7 @@ describe('operations', () => {
     const { ask } = await ownServer();
     expect(await ask('POST', '/api/slices/three/verify', { vn: 'other' })).toEqual({
       status: 404,
-      json: { error: { code: 'not-found', message: "slice 'three' has no VN 'other'", hint: 'it has three' } },
+      json: { error: { code: 'not-found', message: "slice 'three' has no VN 'other'", hint: 'its VNs are three' } },
     });
     expect(await ask('POST', '/api/slices/shared/verify')).toMatchObject({
       status: 400,
@@ -218,6 +218,6 @@ test('the controller does the operations where no others are given', async () =>
     ['resume', 404, notInterrupted],
     ['rollback', 404, notInterrupted],
     ['reconcile', 404, notInstalled],
-    ['measure', 404, expect.stringContaining('has no host, and no local testbed gives it a place')],
+    ['measure', 404, expect.stringContaining('has no host, and is on no local testbed')],
   ]);
 });

@@ -1,4 +1,4 @@
-/** All methods by their names. */
+/** All methods by name. */
 import { type MethodName, usualMethod } from '../../base/phase.ts';
 import type { Method } from '../method.ts';
 import { instanceMethod } from './instance.ts';

@@ -1,6 +1,6 @@
 /**
- * The paper's method (section III-D): a whole new instance of the VN next to the old one, to which the gateways redirect the traffic. Undone
- * by redirecting it back, and taking the new instance away.
+ * The paper's method (section III-D): makes a whole new instance of the VN next to the old one, into which the gateways
+ * redirect the traffic. Undone by redirecting it back and removing the new instance.
  */
 import { VnmError } from '../../../model/errors.ts';
 import type { VirtualNetwork } from '../../../model/slice.ts';
@@ -23,9 +23,9 @@ import { spreadWarning } from '../spread-warning.ts';
 import { trafficMargin } from '../traffic-margin.ts';
 import { advance, type ControlMode, isGated, type MoveOptions, type Recorded, type Run } from '../types.ts';
 
-/** Where the schedule that was under way is not known any more, the old instance is kept for so long. */
+/** How long the old instance is kept if the schedule is no longer known. */
 const longDrainMs = 2000;
-/** Nothing is under way for longer, whatever a clock that was set makes of a latency. */
+/** The longest drain time, however large a latency appears after a clock was set. */
 const maxDrainMs = 10_000;
 
 export const instanceMethod: Method = {
@@ -52,7 +52,7 @@ export const instanceMethod: Method = {
   }),
 };
 
-/** Steps 2 to 4, until the redirection may begin; that it does is in the journal then. */
+/** Steps 2 to 4, until the redirection may begin; records its begin in the journal. */
 async function prepare(run: Run, fresh: Recorded, options: MoveOptions, progress: Progress): Promise<void> {
   if (options.traffic) progress.traffic = await startTraffic(run.agents, run, run.mtu);
   const prepared = await makeNew(run, fresh, options);
@@ -76,8 +76,8 @@ async function redirect(run: Run, fresh: Recorded, progress: Progress): Promise<
 }
 
 /**
- * While traffic waits, arming is skipped, since it takes time, where any instants will do: under feasible and loose uRPF, without
- * gates.
+ * Returns who times the redirections. While traffic waits, skips arming, which takes time, if the instants do not
+ * matter: under feasible and loose uRPF, without gates.
  */
 function controlOf({ context, urpf }: Run, options: MoveOptions, { flows, schedule }: Decision): ControlMode {
   const isUrgent = flows.some(({ isOldDown }) => isOldDown === true);
@@ -89,7 +89,7 @@ function controlOf({ context, urpf }: Run, options: MoveOptions, { flows, schedu
   return 'remote';
 }
 
-/** How long packets may be under way on either instance after the redirections. */
+/** How long packets may be in flight on either instance after the redirections. */
 function drainMsOf({ context, id }: Run, decision?: Decision): number {
   if (decision !== undefined) return acceptOldOf(decision);
   return (id === undefined ? undefined : context.store.migrations.find(id)?.drainMs) ?? longDrainMs;
@@ -100,7 +100,7 @@ function acceptOldOf({ schedule, flows, uncertainty }: Decision): number {
   return Math.min(Math.max(acceptOldUntilMs(schedule, flows, uncertainty), newMs), maxDrainMs);
 }
 
-/** The new instance with all that is known of it, and the schedule for what was measured. */
+/** Makes and measures the new instance, and decides the schedule. */
 async function makeNew(run: Run, fresh: Recorded, options: MoveOptions): Promise<Prepared> {
   const { agents, vn, urpf, context } = run;
   await setUp(run, fresh.instance);
@@ -127,7 +127,10 @@ async function makeNew(run: Run, fresh: Recorded, options: MoveOptions): Promise
   return { clocks, decision };
 }
 
-/** One after the other, so that they do not disturb each other, or at once while traffic waits. Then a failure, too, waits for both. */
+/**
+ * Runs two tasks one after the other, so that they do not disturb each other, or `atOnce`; then a failure waits for
+ * both.
+ */
 async function both<A, B>(one: () => Promise<A>, other: () => Promise<B>, atOnce: boolean): Promise<[A, B]> {
   if (!atOnce) return [await one(), await other()];
   const begun: [Promise<A>, Promise<B>] = [one(), other()];
@@ -135,7 +138,7 @@ async function both<A, B>(one: () => Promise<A>, other: () => Promise<B>, atOnce
   return Promise.all(begun);
 }
 
-/** Room of each gateway's gate: twice what its flows send while it is closed, and some for what no flow declares. */
+/** The size of each gateway's gate: twice what its flows send while it is closed, and some for undeclared traffic. */
 function gateBytes({ schedule, flows, uncertainty }: Decision): Map<string, number> {
   const undeclaredBytes = 1024 * 1024;
   return new Map(
@@ -158,11 +161,11 @@ function warnOfNarrowWindows({ context }: Run, { evaluation }: Decision): void {
   }
 }
 
-/** A gate is opened as exactly as its gateway redirects; over SSH neither would be exact. */
+/** Gates must open as exactly as their gateway redirects; over SSH neither would be exact. */
 function refuseRemoteGates({ schedule, control }: Pick<MoveOptions, 'schedule' | 'control'>): void {
   if (control === 'gateway' || (schedule !== 'hold' && schedule !== 'drain')) return;
   throw new VnmError('usage', `schedule '${schedule}' needs the redirections armed at the gateways`, {
-    hint: 'take --control gateway',
+    hint: 'use --control gateway',
   });
 }
 
@@ -173,7 +176,7 @@ function refuseWithoutGates(agents: Agents, vn: VirtualNetwork): void {
     'unsupported',
     `gateway ${lacking.map(({ name }) => name).join(', ')} cannot hold traffic: no ifb with tbf`,
     {
-      hint: "take '--schedule optimal --urpf feasible', which needs no gates",
+      hint: "use '--schedule optimal --urpf feasible', which needs no gates",
     },
   );
 }
