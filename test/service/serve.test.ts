@@ -16,7 +16,7 @@ async function served(
   const ended = serve(store, options, log, abort.signal);
   const tokenFile = `${store.path}.token`;
   try {
-    await expect.poll(() => text()).toContain('listens on');
+    await expect.poll(() => text()).toContain('listening on');
     await body({ url: store.health.service()!.url, tokenFile, logged: text });
   } finally {
     abort.abort();

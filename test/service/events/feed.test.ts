@@ -101,7 +101,7 @@ describe('the feed', () => {
 
   test('has room for a limited number of readers', async () => {
     const [first] = [reader(), reader(), reader()];
-    expect(() => feed.open({})).toThrow('3 clients already read the events, and more are not possible');
+    expect(() => feed.open({})).toThrow('too many clients of the event stream, at most 3 are possible');
     first!.stream.destroy();
     await settled();
     expect(feed.open({})).toBeDefined();
@@ -121,7 +121,7 @@ describe('the feed', () => {
       {
         level: 'warn',
         event: 'events-client-dropped',
-        msg: 'a reader of the events was dropped: it has not read for 15 s',
+        msg: 'dropped a client of the event stream: nothing read for 15 s',
       },
     ]);
     await pass(5000);

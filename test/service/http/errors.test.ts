@@ -62,8 +62,8 @@ describe('errors', () => {
       json: {
         error: {
           code: 'not-found',
-          message: `there is no ${method} ${url.split('?')[0]}`,
-          hint: 'GET /api/openapi.json lists what there is',
+          message: `unknown route: ${method} ${url.split('?')[0]}`,
+          hint: 'send GET /api/openapi.json to list all routes',
         },
       },
     });

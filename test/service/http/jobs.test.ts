@@ -33,7 +33,7 @@ describe('jobs', () => {
 
   test('that do not exist are reported', async () => {
     const { ask } = await ownServer();
-    const hint = 'pl-vnm job add makes one';
+    const hint = 'run `pl-vnm job add` to add one';
     const missing = { status: 404, json: { error: { code: 'not-found', message: "there is no job 'x'", hint } } };
     for (const [method, path] of [
       ['GET', ''],
@@ -52,7 +52,7 @@ describe('jobs', () => {
     const { ask } = await ownServer();
     for (const [body, message] of [
       [{ ...job, to: 7, retries: -1 }, 'retries'],
-      [{ ...job, cron: undefined }, 'a job needs a time'],
+      [{ ...job, cron: undefined }, 'invalid job: neither cron nor at is given'],
       [{ ...job, every: 'day' }, 'every'],
       [[job], ''],
     ] as const) {

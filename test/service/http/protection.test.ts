@@ -71,9 +71,9 @@ describe('protection', () => {
 
   test('a server that others could reach does not begin without a token', async () => {
     await expect(ownServer({ host: '0.0.0.0' })).rejects.toThrow(
-      "to listen on '0.0.0.0', which is not loopback, a token is needed",
+      "listening on '0.0.0.0', which is not loopback, needs a token",
     );
-    await expect(ownServer({ allowedHosts: ['a b'] })).rejects.toThrow("'a b' is not a host");
+    await expect(ownServer({ allowedHosts: ['a b'] })).rejects.toThrow("invalid allowed host 'a b'");
   });
 
   test('the port is that where it listens', async () => {

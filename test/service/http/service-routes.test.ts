@@ -23,7 +23,7 @@ describe('the service', () => {
     store.close();
     const { status, json } = await ask('GET', '/healthz');
     expect(status).toBe(503);
-    expect(json).toMatchObject({ status: 'failing', reason: expect.stringContaining('the database cannot be read:') });
+    expect(json).toMatchObject({ status: 'failing', reason: expect.stringContaining('cannot read the database:') });
   });
 
   test('gives its metrics as text', async () => {

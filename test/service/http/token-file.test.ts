@@ -94,15 +94,15 @@ describe('a token is not taken from', () => {
     expect(() => findToken(database)).toThrow(
       expect.objectContaining({
         code: 'not-found',
-        message: `no service has left a token in ${path}`,
-        hint: "'pl-vnm serve' makes one while it listens on loopback without --token-file",
+        message: `there is no token file ${path}`,
+        hint: 'run `pl-vnm serve` on loopback without --token-file, which makes one',
       }),
     );
   });
 
   test.each([
     ['a link', 'it is a link', () => symlinkSync(join(directory, 'elsewhere'), path)],
-    ['a directory', 'it is no file', () => mkdirSync(path, { mode: 0o700 })],
+    ['a directory', 'it is not a regular file', () => mkdirSync(path, { mode: 0o700 })],
     [
       'a file that others can read',
       'others may read or write it',
@@ -116,7 +116,7 @@ describe('a token is not taken from', () => {
     expect(() => findToken(database)).toThrow(
       expect.objectContaining({
         code: 'forbidden',
-        message: `cannot take the token of the service from ${path}: ${reason}`,
+        message: `cannot use the token file ${path}: ${reason}`,
       }),
     );
   });

@@ -46,9 +46,9 @@ describe('reading the token', () => {
     const error = errorOf(() => readToken(undefined, { PL_VNM_TOKEN: text }));
     expect(error.code).toBe('usage');
     expect(error.message).toBe(
-      'the token in PL_VNM_TOKEN is not 16 to 512 printable characters of ASCII without spaces',
+      'invalid token in PL_VNM_TOKEN: it must be 16 to 512 printable ASCII characters without spaces',
     );
-    expect(error.hint).toBe("make one with 'openssl rand -hex 32'");
+    expect(error.hint).toBe('make one with `openssl rand -hex 32`');
     const path = fileWith(text);
     expect(errorOf(() => readToken(path)).message).toContain(`the token in ${path} is not`);
   });
@@ -75,7 +75,7 @@ describe('where a token is needed', () => {
     (host) => {
       const error = errorOf(() => requireToken(host, undefined));
       expect(error.code).toBe('usage');
-      expect(error.message).toBe(`to listen on '${host}', which is not loopback, a token is needed`);
+      expect(error.message).toBe(`listening on '${host}', which is not loopback, needs a token`);
       expect(requireToken(host, token)).toBeUndefined();
     },
   );

@@ -66,29 +66,37 @@ describe('a new job', () => {
     [{ ...weekly, vn: 'four' }, 'not-found', "slice 'three' has no VN 'four'"],
     [{ ...weekly, slice: 'shared' }, 'usage', "slice 'shared' has several VNs (red, blue)"],
     [{ ...weekly, to: ['final', 'nowhere'] }, 'not-found', "VN 'three' has no placement 'nowhere'"],
-    [{ ...weekly, to: ['final', 'final'] }, 'invalid-input', 'a placement is named twice: final, final'],
+    [{ ...weekly, to: ['final', 'final'] }, 'invalid-input', 'invalid job: duplicate placement in final, final'],
     [{ ...weekly, to: [] }, 'invalid-input', 'invalid job: to: Too small: expected array to have >=1 items'],
-    [{ ...weekly, at: '2026-12-01T03:00Z' }, 'invalid-input', 'a job has one time or a pattern, not both'],
-    [timeless, 'invalid-input', 'a job needs a time'],
+    [{ ...weekly, at: '2026-12-01T03:00Z' }, 'invalid-input', 'invalid job: both cron and at are given'],
+    [timeless, 'invalid-input', 'invalid job: neither cron nor at is given'],
     [
       { ...weekly, cron: '0 24 * * 1' },
       'invalid-input',
-      "'0 24 * * 1' is not a cron pattern: hour: 24 is a invalid expression for hour",
+      "invalid cron pattern '0 24 * * 1': hour: 24 is a invalid expression for hour",
     ],
-    [{ ...weekly, cron: '0 0 30W 2 *' }, 'invalid-input', "'0 0 30W 2 *' is never due"],
-    [{ ...weekly, timezone: 'Mars/Olympus' }, 'invalid-input', "'Mars/Olympus' is not a timezone"],
+    [{ ...weekly, cron: '0 0 30W 2 *' }, 'invalid-input', "invalid cron pattern '0 0 30W 2 *': it is never due"],
+    [{ ...weekly, timezone: 'Mars/Olympus' }, 'invalid-input', "invalid timezone 'Mars/Olympus'"],
     [
       { ...timeless, at: 'tomorrow' },
       'invalid-input',
-      'invalid job: at: must be an instant with its offset, like 2026-12-01T03:00Z',
+      'invalid job: at: must be a time with its UTC offset, like 2026-12-01T03:00Z',
     ],
     [
       { ...timeless, at: '2026-12-01T03:00' },
       'invalid-input',
-      'invalid job: at: must be an instant with its offset, like 2026-12-01T03:00Z',
+      'invalid job: at: must be a time with its UTC offset, like 2026-12-01T03:00Z',
     ],
-    [{ ...timeless, at: '2027-02-30T03:00Z' }, 'invalid-input', "at: '2027-02-30T03:00Z' is no instant that there is"],
-    [{ ...timeless, at: '2026-11-25T12:00Z' }, 'invalid-input', 'at: 2026-11-25T12:00:00.000Z is in the past'],
+    [
+      { ...timeless, at: '2027-02-30T03:00Z' },
+      'invalid-input',
+      "invalid time '2027-02-30T03:00Z': no such date or time of day",
+    ],
+    [
+      { ...timeless, at: '2026-11-25T12:00Z' },
+      'invalid-input',
+      'invalid time 2026-11-25T12:00:00.000Z: it is in the past',
+    ],
     [
       { ...weekly, options: { schedule: 'hold', control: 'remote' } },
       'usage',
@@ -160,7 +168,7 @@ describe('what is done with a job', () => {
     const { id } = findJob(store, 'weekly');
     store.jobs.startByHand(id, thisProcess(), nowMs);
     expect(() => removeJob(store, 'weekly')).toThrow(
-      "the run by hand of 2026-11-25T12:00:00.000Z of job 'weekly' is under way",
+      "the run started by hand at 2026-11-25T12:00:00.000Z of job 'weekly' is under way",
     );
     store.jobs.finish(
       store.jobs.underWay()[0]!.id,

@@ -188,7 +188,7 @@ describe('while somebody else works on the VN', () => {
     expect(world.runs('j')[0]).toMatchObject({
       startedAt: null,
       finishedAt: midnight + hourMs + 90_000,
-      message: "VN 'j' of slice 'three' was in use by others until its latest start",
+      message: "other commands used VN 'j' of slice 'three' until the latest start of the run",
     });
   });
 
@@ -200,7 +200,7 @@ describe('while somebody else works on the VN', () => {
     expect(world.runs('j')).toMatchObject([{ outcome: 'failed', message: 'no room for another instance' }]);
     expect(world.job('j')).toMatchObject({
       state: 'paused',
-      reason: 'the run failed, the last: no room for another instance',
+      reason: 'the run failed: no room for another instance',
     });
   });
 });
@@ -250,7 +250,7 @@ describe('a service that was unreachable', () => {
     world.start();
     await world.clock.pass(1);
     expect(world.runs('j')).toHaveLength(1000);
-    expect(world.happenings).toMatchObject([{ kind: 'not-started', more: true }, { kind: 'started' }]);
+    expect(world.reports).toMatchObject([{ kind: 'not-started', more: true }, { kind: 'started' }]);
   });
 
   test('interrupts the run that is under way, and goes on with it when it is back', async () => {
@@ -310,7 +310,7 @@ describe('a clock that is set', () => {
     world.clock.set(-2 * hourMs);
     await world.clock.pass(3 * hourMs);
     expect(dueOf('j')).toEqual(['01:00:00 completed', '02:00:00 completed', '03:00:00 completed']);
-    expect(world.happenings.filter(({ kind }) => kind === 'clock-set-back')).toHaveLength(1);
+    expect(world.reports.filter(({ kind }) => kind === 'clock-set-back')).toHaveLength(1);
   });
 
   test('back does not keep a retry waiting', async () => {
@@ -362,7 +362,7 @@ describe('a run by hand', () => {
     const runner = world.start();
     expect(runner.runNow(world.job('j'))).toMatchObject({ attempt: 0, dueAt: midnight, outcome: null });
     expect(() => runner.runNow(world.job('j'))).toThrow(
-      "the run by hand of 2026-01-01T00:00:00.000Z of job 'j' is under way",
+      "the run started by hand at 2026-01-01T00:00:00.000Z of job 'j' is under way",
     );
     await world.clock.pass(hourMs);
     expect(attemptsOf('j')).toEqual(['0 failed']);
@@ -396,14 +396,14 @@ describe('a run by hand', () => {
     await world.clock.pass(hourMs);
     expect(world.runs('j')).toMatchObject([
       { attempt: 0, outcome: 'completed' },
-      { outcome: 'skipped', message: 'the run by hand of 2026-01-01T00:59:00.000Z was still under way' },
+      { outcome: 'skipped', message: 'the run started by hand at 2026-01-01T00:59:00.000Z was still under way' },
     ]);
   });
 });
 
 test('listeners that fail stop nothing', async () => {
   world.add({ name: 'j', cron: '* * * * *' });
-  world.happenings.push = () => {
+  world.reports.push = () => {
     throw new Error('the log is full');
   };
   world.start();

@@ -89,7 +89,7 @@ test('one that fails as often as it may is paused, and an event says so', async 
   expect(store.events.list('three')[0]).toMatchObject({
     kind: 'job-paused',
     message:
-      "job 'often': it is paused: the run failed, the last: VN 'three' of slice 'three' is not installed; pl-vnm job resume often goes on",
+      "job 'often': paused: the run failed: VN 'three' of slice 'three' is not installed; run `pl-vnm job resume often` to resume it",
   });
   expect(logged.at(-1)).toMatchObject({ level: 'error', event: 'job-paused' });
 });

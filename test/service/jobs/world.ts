@@ -5,7 +5,7 @@ import { VnmError } from '../../../src/model/errors.ts';
 import type { Slice } from '../../../src/model/slice.ts';
 import type { Instance } from '../../../src/planning/instance.ts';
 import type { JobClock } from '../../../src/service/jobs/clock.ts';
-import { createRunner, type Happening, type Runner } from '../../../src/service/jobs/runner.ts';
+import { createRunner, type Runner, type RunnerReport } from '../../../src/service/jobs/runner.ts';
 import type { JobRecord, NewJob, RunRecord } from '../../../src/store/jobs.ts';
 import { openStore, type Store } from '../../../src/store/store.ts';
 
@@ -101,7 +101,7 @@ export interface World {
   readonly clock: FakeClock;
   readonly store: Store;
   readonly begun: Begun[];
-  readonly happenings: Happening[];
+  readonly reports: RunnerReport[];
   readonly errors: unknown[];
   /** Where each VN is. */
   readonly places: Map<string, string>;
@@ -174,7 +174,7 @@ export function createWorld({ heartbeatMs, startMs = start, time }: WorldOptions
     clock,
     store,
     begun: [],
-    happenings: [],
+    reports: [],
     errors: [],
     places,
     held: new Set(),
@@ -191,7 +191,7 @@ export function createWorld({ heartbeatMs, startMs = start, time }: WorldOptions
         signal: abort.signal,
         migrate,
         isHeld: ({ vn }) => world.held.has(vn),
-        tell: (happening) => world.happenings.push(happening),
+        report: (report) => world.reports.push(report),
         onError: (error) => world.errors.push(error),
         ...(heartbeatMs === undefined ? {} : { heartbeatMs }),
       });
