@@ -22,7 +22,7 @@ afterEach(() => store.close());
 const add = (input: object) => addJob(store, input, nowMs);
 
 describe('a new job', () => {
-  test('has sensible defaults', () => {
+  test('a new job has defaults', () => {
     expect(add(weekly)).toEqual({
       id: 1,
       name: 'weekly',
@@ -46,7 +46,7 @@ describe('a new job', () => {
     expect(store.jobs.list()).toHaveLength(1);
   });
 
-  test('has all that is said of it', () => {
+  test('a new job has all fields of its input', () => {
     const options = { control: 'remote', schedule: 'heuristic', granularity: 'peer', urpf: 'strict', traffic: true };
     const policies = { missed: 'once', retries: 0, retryWaitMs: 5000, latestStartMs: 10_000, timezone: 'Asia/Tokyo' };
     const { name, slice, to } = weekly;
@@ -108,7 +108,7 @@ describe('a new job', () => {
       'invalid job: missed: Invalid option: expected one of "skip"|"once"; retries: Too small: expected number to be >=0',
     ],
     [{ ...weekly, wish: 1 }, 'invalid-input', 'invalid job: Unrecognized key: "wish"'],
-  ])('%j is refused', (input, code, message) => {
+  ])('the job %j is refused', (input, code, message) => {
     let thrown: unknown;
     try {
       add(input);
@@ -120,24 +120,24 @@ describe('a new job', () => {
     expect(store.jobs.list()).toEqual([]);
   });
 
-  test('has a name of its own', () => {
+  test('a new job needs an unused name', () => {
     add(weekly);
     expect(() => add(weekly)).toThrow("there is a job 'weekly' already");
   });
 });
 
-describe('what is done with a job', () => {
+describe('an action on a job', () => {
   beforeEach(() => {
     add(weekly);
   });
 
-  test('needs one', () => {
+  test('an action needs a job that exists', () => {
     expect(() => findJob(store, 'daily')).toThrow("there is no job 'daily'");
     for (const act of [pauseJob, resumeJob, removeJob])
       expect(() => act(store, 'daily')).toThrow("there is no job 'daily'");
   });
 
-  test('pausing forgets a retry, and resuming looks at what is due from then on', () => {
+  test('pausing drops a retry, and resuming considers only later runs', () => {
     const { id } = findJob(store, 'weekly');
     store.jobs.change(id, { retry: { dueAt: 1, attempt: 2, at: 3 } });
     expect(pauseJob(store, 'weekly')).toMatchObject({ state: 'paused', reason: 'by hand', retry: null });
@@ -148,12 +148,12 @@ describe('what is done with a job', () => {
     });
   });
 
-  test('what is active is resumed from now on only where the clock was set back', () => {
+  test('resuming an active job changes it only if the clock was set back', () => {
     expect(resumeJob(store, 'weekly', nowMs + 99).checkedAt).toBe(nowMs);
     expect(resumeJob(store, 'weekly', nowMs - 99).checkedAt).toBe(nowMs - 99);
   });
 
-  test('a job whose time is in the past is neither paused nor resumed', () => {
+  test('a job whose time is in the past cannot be paused or resumed', () => {
     const { id } = add({ name: 'once', slice: 'three', to: ['final'], at: '2026-12-01T03:00Z' });
     pauseJob(store, 'once');
     expect(() => resumeJob(store, 'once', Date.parse('2026-12-01T03:00Z'))).toThrow(
@@ -164,7 +164,7 @@ describe('what is done with a job', () => {
     expect(() => pauseJob(store, 'once')).toThrow("the time of job 'once' is in the past");
   });
 
-  test('what runs is not removed, unless its process has ended', () => {
+  test('a running job cannot be removed, unless its process has ended', () => {
     const { id } = findJob(store, 'weekly');
     store.jobs.startByHand(id, thisProcess(), nowMs);
     expect(() => removeJob(store, 'weekly')).toThrow(

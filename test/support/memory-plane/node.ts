@@ -1,4 +1,4 @@
-/** The agent of one node over the plane in memory: all of it but its process. */
+/** The agent of one node over the data plane in memory: everything but its process. */
 import { createArmed } from '../../../src/agent/armed/armed.ts';
 import type { ArmedContext } from '../../../src/agent/armed-requests.ts';
 import { createHandlers } from '../../../src/agent/handlers.ts';
@@ -19,7 +19,7 @@ export interface MemoryNode {
   end(): Promise<void>;
 }
 
-/** Test traffic is paced by the system's clock, what is armed by `time`. */
+/** The system's clock paces test traffic; `time` paces armed actions. */
 export function startMemoryNode(network: Network, address: string, policy: Policy, time: FakeTime): MemoryNode {
   const host = { address, policy, state: emptyState(address), held: new Map() };
   network.set(address, host);
