@@ -209,6 +209,6 @@ function list(differences: readonly NodeDifference[]): string {
 function describe(difference: NodeDifference): string {
   const { node, wanted, found } = difference;
   const object = `${objectOf(difference)} on ${node}`;
-  if (wanted === null) return `${object} was left over: ${found ?? 'gone'}`;
+  if (wanted === null) return `${object} was left over: ${found}`;
   return found === null ? `${object} was missing, expected ${wanted}` : `${object} was ${found}, expected ${wanted}`;
 }

@@ -5,7 +5,7 @@ import type { SliceStatus } from '../../src/controller/status.ts';
 import { routerNames } from '../../src/model/router.ts';
 import type { Flow } from '../../src/model/slice.ts';
 import { pathBetween, shortestPaths } from '../../src/planning/paths.ts';
-import { type Attempt, type Fault, faults, type Hurt } from './faults.ts';
+import { type AppliedFault, type Attempt, type Fault, faults } from './faults.ts';
 import type { Place } from './place.ts';
 import { type Random, randomOf } from './random.ts';
 
@@ -42,7 +42,7 @@ export async function runOnce(place: Place, seed: number, run: number): Promise<
   const from = place.store.instances.active(slice.name, vn.name)!.placementName!;
   const to = random.pick([...vn.placements.keys()].filter((name) => name !== from));
   const schedule = random.pick(schedules);
-  const hurts: Hurt[] = [];
+  const hurts: AppliedFault[] = [];
   let detail = `${from} -> ${to}, ${schedule}`;
   let recovery = '';
   const flows = await place.underTraffic(async () => {
@@ -83,7 +83,7 @@ export async function runOnce(place: Place, seed: number, run: number): Promise<
   return { run, fault: fault.name, phase, detail, ended, recovery, lost, lostByHurt, duplicated, leftovers, problems };
 }
 
-async function strike(fault: Fault, phase: string, attempt: Attempt, hurts: Hurt[]): Promise<string> {
+async function strike(fault: Fault, phase: string, attempt: Attempt, hurts: AppliedFault[]): Promise<string> {
   const afterMs = Math.floor(attempt.random.next() * fault.withinMs);
   try {
     await attempt.migrating.said(`- ${phase}\n`);
@@ -127,7 +127,7 @@ async function recover(
 }
 
 /** After a node was unreachable, `reconcile` removes what is left there. Then the nodes must equal the database. */
-async function leftoversOf({ vnm, slice }: Place, problems: string[], hurts: readonly Hurt[]): Promise<number> {
+async function leftoversOf({ vnm, slice }: Place, problems: string[], hurts: readonly AppliedFault[]): Promise<number> {
   const look = () => vnm.json<{ differences?: unknown[] }>(`status ${slice.name} --live`);
   let { code, json } = await look();
   const left = json.differences?.length ?? 0;

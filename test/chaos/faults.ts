@@ -14,7 +14,7 @@ export interface Attempt {
 }
 
 /** What a fault did, and how to undo it once the migration has ended. */
-export interface Hurt {
+export interface AppliedFault {
   readonly description: string;
   /** The node whose flows may lose packets. */
   readonly node?: string;
@@ -24,11 +24,11 @@ export interface Hurt {
 export interface Fault {
   readonly name: string;
   /** Applies the fault before the migration begins. */
-  readonly before?: (place: Place, random: Random) => Hurt;
+  readonly before?: (place: Place, random: Random) => AppliedFault;
   /** The phases in which the fault happens, and the longest delay after their start in ms. */
   readonly phases: readonly string[];
   readonly withinMs: number;
-  readonly strike?: (attempt: Attempt) => Promise<Hurt> | Hurt;
+  readonly strike?: (attempt: Attempt) => Promise<AppliedFault> | AppliedFault;
 }
 
 const phases = ['set up', 'clone', 'join gateways', 'prove', 'measure', 'redirect', 'verify', 'drain', 'retire'];

@@ -55,16 +55,21 @@ describe('operations', () => {
     ]);
   });
 
-  test.each(['migrations', 'resume', 'rollback'])('%s answers 200 if there was nothing to do', async (name) => {
-    const result = migrated({ outcome: 'unchanged' });
-    const answer = async () => result;
-    const operations = fakeOperations({ migrate: answer, resume: answer, rollback: answer });
-    const { ask } = await ownServer({}, { operations });
-    expect(await ask('POST', `/api/slices/three/${name}`, { ...(name === 'migrations' && { to: 'final' }) })).toEqual({
-      status: 200,
-      json: migrateResultView(result),
-    });
-  });
+  test.each(['migrations', 'resume', 'rollback'])(
+    'the route %s answers 200 if there was nothing to do',
+    async (name) => {
+      const result = migrated({ outcome: 'unchanged' });
+      const answer = async () => result;
+      const operations = fakeOperations({ migrate: answer, resume: answer, rollback: answer });
+      const { ask } = await ownServer({}, { operations });
+      expect(await ask('POST', `/api/slices/three/${name}`, { ...(name === 'migrations' && { to: 'final' }) })).toEqual(
+        {
+          status: 200,
+          json: migrateResultView(result),
+        },
+      );
+    },
+  );
 
   test.each(['rolled-back', 'failed'] as const)(
     'a migration that ended %s is answered by 409 with the same body',

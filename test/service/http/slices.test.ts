@@ -28,7 +28,7 @@ describe('slices', () => {
     }
   });
 
-  test('the health is what the service recorded last, with that service', async () => {
+  test('the health is the last one recorded, with the service that recorded it', async () => {
     const { ask, store } = await ownServer();
     expect((await ask('GET', '/api/slices/three/health')).json).toEqual({ slice: 'three', service: null, health: [] });
     const record = { vn: '', kind: 'node', name: 'n1', state: 'down', since: 5, cause: 'no answer for 3 s' } as const;

@@ -30,7 +30,7 @@ afterEach(() => rmSync(directory, { recursive: true }));
 
 const modeOf = (file: string) => (statSync(file).mode & 0o777).toString(8);
 
-describe('the file of the token', () => {
+describe('the token file', () => {
   test('the token file is next to the database, whatever path leads to the database', () => {
     const other = join(directory, 'link.db');
     symlinkSync(database, other);
@@ -89,7 +89,7 @@ describe('the file of the token', () => {
   });
 });
 
-describe('a token is not taken from', () => {
+describe('reading the token file', () => {
   test('a missing token file is reported', () => {
     expect(() => findToken(database)).toThrow(
       expect.objectContaining({

@@ -50,7 +50,7 @@ describe('reading the token', () => {
     );
     expect(error.hint).toBe('make one with `openssl rand -hex 32`');
     const path = fileWith(text);
-    expect(errorOf(() => readToken(path)).message).toContain(`the token in ${path} is not`);
+    expect(errorOf(() => readToken(path)).message).toContain(`invalid token in ${path}: `);
   });
 
   test('a token file without end is read up to a limit', () => {

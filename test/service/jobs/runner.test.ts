@@ -136,7 +136,7 @@ describe('a run that fails', () => {
     expect(world.job('j').state).toBe('paused');
   });
 
-  test('a run that waits for its retry makes later runs be skipped', async () => {
+  test('later runs are skipped while a run waits for its retry', async () => {
     world.fateOf = (_job, nth) => ({ ms: 1000, outcome: nth < 2 ? 'failed' : 'completed' });
     world.add({ name: 'j', cron: '* * * * *' });
     world.start();
@@ -387,7 +387,7 @@ describe('a run by hand', () => {
     expect(world.job('j').state).toBe('active');
   });
 
-  test('a run by hand makes a due run be skipped', async () => {
+  test('a due run is skipped while a run by hand is under way', async () => {
     world.fateOf = () => ({ ms: 2 * minuteMs });
     world.add({ name: 'j', cron: '0 1 * * *' });
     const runner = world.start();
