@@ -4,10 +4,7 @@ import { type MigrateOptions, type MigrateResult, migrate } from '../controller/
 import { resume } from '../controller/recover.ts';
 import { VnmError } from '../model/errors.ts';
 
-/**
- * Runs the migration of a job. First finishes an interrupted migration of the same VN: there may be no operator to do
- * it.
- */
+/** Runs the migration of a job, after finishing an interrupted one of the same VN: there may be no operator for it. */
 export async function migrateForJob(
   context: Context,
   { slice: name, vn: vnName }: { readonly slice: string; readonly vn: string },

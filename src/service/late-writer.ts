@@ -6,9 +6,7 @@ export interface LateWriter {
 }
 
 const retryMs = 1000;
-/**
- * The oldest writes above this number are dropped: a database that cannot be written for that long has another problem.
- */
+/** Above this number the oldest writes are dropped: a database busy for that long has another problem. */
 const maxWaiting = 10_000;
 
 export function lateWriter(onFailure: (error: unknown) => void): LateWriter {

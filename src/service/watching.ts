@@ -80,9 +80,7 @@ export function startWatching(context: ServiceContext, log: Log, counts: Watchin
     else if (to === 'up') connections.markBack(slice.name, name);
   }
 
-  /**
-   * Connects to a node. For one that is marked as unreachable, a separate connection shows first whether it is back.
-   */
+  /** Connects to a node. If it is marked unreachable, a separate connection shows first whether it is back. */
   async function connect(slice: Slice, node: NodeName): Promise<AgentConnection> {
     if (connections.away(slice.name, node) !== undefined) {
       const { connections: _, ...alone } = context;

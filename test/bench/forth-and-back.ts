@@ -16,9 +16,7 @@ interface Redirected {
 
 const leadMs = 1500;
 
-/**
- * Arms all rounds before the first is due. The first goes into the fresh instance; an even number ends in the old one.
- */
+/** Arms all rounds before the first is due, which goes into the fresh instance. An even number ends in the old one. */
 export async function redirectForthAndBack(
   run: Run,
   fresh: Recorded,

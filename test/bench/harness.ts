@@ -46,9 +46,7 @@ export function quantile(values: readonly number[], q: number): number {
   return sorted[Math.max(0, Math.ceil(q * sorted.length) - 1)] ?? Number.NaN;
 }
 
-/**
- * Prints the progress on one line of stderr. Throws if the benchmark was interrupted, so that it removes its testbed.
- */
+/** Prints the progress on one line of stderr. Throws if the benchmark was interrupted, to remove its testbed. */
 export function progress(name: string, done: number, total: number): void {
   abort.signal.throwIfAborted();
   if (process.stderr.isTTY || done === total)

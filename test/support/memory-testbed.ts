@@ -1,7 +1,4 @@
-/**
- * The nodes of a slice in this process: the real agents' handlers over data planes in memory, with connections that can
- * be cut.
- */
+/** A slice in this process: the real handlers of agents over data planes in memory, with breakable connections. */
 import type { TimingListeners } from '../../src/agent/armed/thread.ts';
 import { Timeline } from '../../src/agent/armed/timeline.ts';
 import type { Actuator } from '../../src/agent/dataplane/actuator.ts';

@@ -7,9 +7,7 @@ const reason =
       ? 'they need root (network namespaces)'
       : undefined;
 
-/**
- * `describe` for tests that make network namespaces. Where that is impossible, skips them with a warning; in CI, fails.
- */
+/** `describe` for tests that make network namespaces. If it cannot, skips them with a warning; in CI, fails. */
 export function describeAsRoot(name: string, body: () => void): void {
   if (reason === undefined) {
     describe(name, body);

@@ -1,7 +1,4 @@
-/**
- * The program that tests run like a user: built once until its sources change, with the layout of the published
- * package.
- */
+/** The program as the tests run it: built once until its sources change, with the layout of the published package. */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';

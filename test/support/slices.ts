@@ -20,9 +20,7 @@ export function sharedNode(): Slice {
   return { ...slice, vns };
 }
 
-/**
- * A random connected VN of up to 8 routers with link costs, gateways and end hosts at some routers, and two placements.
- */
+/** A random connected VN of up to 8 routers, with gateways and end hosts at some of them, and two placements. */
 export const arbitrarySlice: fc.Arbitrary<Slice> = fc
   .record({
     routers: fc.integer({ min: 1, max: 8 }),

@@ -12,9 +12,7 @@ export interface KeyPair {
 
 type Ed25519Options = Extract<Parameters<typeof ssh2.utils.generateKeyPairSync>[1], object>;
 
-/**
- * Makes a readable key pair: of 256 Ed25519 pairs, ssh2 1.17 makes one that it cannot read (mscdex/ssh2 issue 1390).
- */
+/** Makes a readable key pair: ssh2 1.17 cannot read one in 256 of its Ed25519 pairs (mscdex/ssh2 issue 1390). */
 export function makeKeyPair(type: 'ed25519' | 'ecdsa' = 'ed25519', options: Ed25519Options = {}): KeyPair {
   if (type === 'ecdsa') return ssh2.utils.generateKeyPairSync('ecdsa', { bits: 256 });
   for (;;) {
@@ -39,10 +37,7 @@ export interface TestServer {
   close(): Promise<void>;
 }
 
-/**
- * Starts a server that accepts `clientKey`. Commands get `environment` instead of this process's; the words of `before`
- * precede their shell.
- */
+/** Accepts `clientKey`. Commands get `environment` instead of this process's; `before` precedes their shell. */
 export async function startSshServer(options: {
   hostKeys: readonly KeyPair[];
   clientKey: KeyPair;

@@ -28,10 +28,7 @@ createInterface(process.stdin).on('line', async (line) => {
   console.log(JSON.stringify(request.packets === undefined ? received : []));
 });`;
 
-/**
- * Binds to an address and port there. Sends to `tunnelPort`. `groups` is a multicast group and the address to join it
- * at.
- */
+/** Binds to an address and port there, sends to `tunnelPort`, and joins `groups`: a multicast group and its address. */
 export async function startVxlanSender(
   namespace: string,
   address: string,

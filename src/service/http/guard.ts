@@ -110,9 +110,7 @@ function isRead({ method }: GuardedRequest): boolean {
   return method === 'GET' || method === 'HEAD';
 }
 
-/**
- * Refuses even reads by pages of other sites: they cannot see the answer, but could make the service query its nodes.
- */
+/** Refuses pages of other sites, even for reads: they see no answer, but could make the service query its nodes. */
 function refusedSite(request: GuardedRequest, rules: AccessRules): VnmError | undefined {
   const origin = header(request, 'origin');
   const site = header(request, 'sec-fetch-site');
@@ -133,10 +131,7 @@ function isFollowedLink(request: GuardedRequest): boolean {
   return isRead(request) && header(request, 'sec-fetch-mode') === 'navigate';
 }
 
-/**
- * Refuses a body that is not JSON: a page of another site can send forms and plain text without preflight, but not
- * JSON.
- */
+/** Refuses bodies that are not JSON: pages of other sites can send forms and text without preflight, but not JSON. */
 function refusedType(request: GuardedRequest): VnmError | undefined {
   if (isRead(request)) return undefined;
   const type = header(request, 'content-type');

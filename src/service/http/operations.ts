@@ -22,9 +22,7 @@ export interface Operations {
   rollback(slice: Slice, vn: VirtualNetwork): Promise<MigrateResult | undefined>;
 }
 
-/**
- * Returns the controller's operations, as the command line runs them. Each has its own context, so no request ends it.
- */
+/** Returns the controller's operations. Each has its own context, which no request can end. */
 export function controllerOperations(context: () => Context): Operations {
   return {
     live: (slice) => liveStatus(context(), slice),

@@ -14,10 +14,7 @@ import type { Operations } from './operations.ts';
 /** What the HTTP API needs from the rest of the service. */
 export interface HttpParts {
   readonly store: Store;
-  /**
-   * Returns the context of one operation. Its signal is the service's: an operation continues if its client
-   * disconnects.
-   */
+  /** Returns an operation's context with the service's signal: the operation continues if its client disconnects. */
   context(): Context;
   readonly jobs: JobsApi;
   readonly metrics: Pick<Metrics, 'contentType' | 'exposition'>;

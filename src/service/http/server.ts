@@ -39,9 +39,7 @@ export interface HttpOptions {
 export interface HttpServer {
   /** Lets tests send requests without a network. */
   readonly app: Api;
-  /**
-   * Returns the URL. Throws VnmError `conflict` if the port is in use, `failed` if it cannot listen for another reason.
-   */
+  /** Returns the URL. Throws VnmError `conflict` if the port is in use, `failed` if it cannot listen otherwise. */
   listen(): Promise<string>;
   /** Ends the streams, answers the requests under way, and accepts no more. */
   close(): Promise<void>;
@@ -53,10 +51,7 @@ const requestTimeout = 30_000;
 const keepAliveTimeout = 5000;
 const maxConnections = 256;
 
-/**
- * Creates the HTTP API without listening. Throws VnmError `usage` if `host` needs a token or an allowed host is
- * invalid.
- */
+/** Creates the HTTP API, not listening yet. Throws VnmError `usage` for a missing token or an invalid allowed host. */
 export async function createHttpServer(parts: HttpParts, options: HttpOptions): Promise<HttpServer> {
   const { host, port, version, token, tokenFor, allowedHosts = [], operations } = options;
   requireToken(host, tokenFor === 'everything' ? token : undefined);

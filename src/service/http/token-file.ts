@@ -30,10 +30,7 @@ export function newToken(): string {
   return randomBytes(32).toString('base64url');
 }
 
-/**
- * Writes the token file with mode 0600. Replaces what is at that path; a link is replaced, not followed. Throws
- * VnmError `failed`.
- */
+/** Writes the token file, mode 0600, over what is at that path; a link is not followed. Throws VnmError `failed`. */
 export function writeToken(path: string, token: string): void {
   const draft = `${path}.${randomBytes(8).toString('hex')}`;
   try {
@@ -63,10 +60,7 @@ export function removeToken(path: string, token: string): void {
   }
 }
 
-/**
- * Reads the token of the service on a database. Throws VnmError `not-found` without a file, `forbidden` for an unsafe
- * one.
- */
+/** Reads the token of a database's service. Throws VnmError `not-found` without file, `forbidden` if it is unsafe. */
 export function findToken(database: string): { token: string; file: string } {
   const file = tokenPath(database);
   return { token: readTokenFile(file), file };

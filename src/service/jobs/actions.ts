@@ -1,6 +1,4 @@
-/**
- * Actions of the command line and the HTTP API on jobs, which are rows in the database: none of these needs a service.
- */
+/** Actions of the command line and the HTTP API on jobs. Jobs are rows in the database, so no service is needed. */
 import { isDead } from '../../controller/base/lock.ts';
 import { VnmError } from '../../model/errors.ts';
 import type { JobRecord } from '../../store/jobs.ts';

@@ -83,9 +83,7 @@ function whyBusy(underWay: RunRecord | undefined, { waits, start }: RetryDecisio
   return waits ? `${describeRun(waits)} was still pending` : undefined;
 }
 
-/**
- * Chooses the newest run if it can still start in time, or with the policy `once` in any case. The others are missed.
- */
+/** Chooses the newest run if it can start in time, or in any case with the policy `once`. The others are missed. */
 function choose({ missed, latestStartMs }: JobRecord, due: readonly number[], nowMs: number) {
   const newest = due.at(-1);
   const isChosen = newest !== undefined && (missed === 'once' || nowMs - newest <= latestStartMs);

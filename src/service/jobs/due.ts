@@ -26,9 +26,7 @@ interface Stretch {
   readonly change?: ClockChange;
 }
 
-/**
- * The longest gap of any pattern that is ever due: 29 February on a given weekday, across a century without a leap day.
- */
+/** The longest gap of any pattern: 29 February on a given weekday, across a century without a leap day. */
 const furthestDays = 41 * 366;
 /** The largest change of clocks. */
 const largestChangeMs = dayMs;
@@ -74,10 +72,7 @@ function mayBeOn(pattern: Pattern, from: number, to: number): boolean {
   return false;
 }
 
-/**
- * Returns the periods between changes, from a day before `from`: the repeated hour of an earlier change may last until
- * then.
- */
+/** Returns the periods between changes, from a day before `from`, since a repeated hour may last until then. */
 function stretches(zone: Zone, from: number, to: number): Stretch[] {
   const start = from - largestChangeMs;
   const changes = zone.changes(start, to);

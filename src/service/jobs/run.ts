@@ -44,9 +44,7 @@ interface Attempt {
 
 const diedMessage = 'the process that ran it ended';
 const pollMs = 1000;
-/**
- * The number of attempts to write to the database when the service ends. If all fail, the next process closes the run.
- */
+/** The attempts to write to the database when the service ends. If all fail, the next process closes the run. */
 const lastWrites = 3;
 
 /**
@@ -91,9 +89,7 @@ export function closeDeadRuns(store: Store, nowMs: number, isDead: (holder: Hold
   });
 }
 
-/**
- * Carries out a run. Returns undefined if another process, which found this one dead, has ended it, or the job is gone.
- */
+/** Carries out a run. Returns undefined if another process has ended it as dead, or the job is gone. */
 export async function carryOut(
   parts: RunParts,
   job: JobRecord,

@@ -1,6 +1,4 @@
-/**
- * A naive model of due times: walks through time step by step and asks Intl what the clocks show. Uses nothing of src/.
- */
+/** A naive model of due times, independent of src/: walks through time and asks Intl what the clocks show. */
 
 export interface NaivePattern {
   readonly seconds: ReadonlySet<number>;

@@ -67,10 +67,7 @@ interface Expected {
 const lineOf = (dueAt: number, attempt: number, outcome: string | null, startedAt: number | null) =>
   `${new Date(dueAt).toISOString()} ${attempt} ${outcome} ${startedAt === null ? '-' : new Date(startedAt).toISOString()}`;
 
-/**
- * Simulates one job alone: it always waits for its next event, which is that a run is due, that the service returns or
- * that a retry is due.
- */
+/** Simulates one job alone, from event to event: a run is due, the service returns, or a retry is due. */
 function tellStory(job: NewJob, due: readonly number[], outages: readonly Outage[]): Expected {
   const story: Expected = { lines: [], state: 'active' };
   const outageAt = (at: number) => outages.find(({ from, to }) => at >= from && at < to);
@@ -89,9 +86,7 @@ function tellStory(job: NewJob, due: readonly number[], outages: readonly Outage
     }
   }
 
-  /**
-   * Simulates a run with its retries, from an instant at which the service is up. Returns when the job is free again.
-   */
+  /** Simulates a run and its retries from an instant when the service is up. Returns when the job is free again. */
   function tryUntilItEnds(dueAt: number, begin: number): number {
     let at = begin;
     for (let attempt = 1; ; attempt += 1) {

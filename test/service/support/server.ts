@@ -27,9 +27,7 @@ export const host = 'localhost:8473';
 /** The token of servers without another one. */
 export const token = 'a-token-of-the-tests';
 
-/**
- * Creates a server for the current test, with fake operations and a database that has the slices `three` and `shared`.
- */
+/** Creates a server for the current test, with fake operations and the slices `three` and `shared` in its database. */
 export async function ownServer(
   options: Partial<HttpOptions> = {},
   change: Partial<HttpParts> & { operations?: FakeOperations } = {},

@@ -141,10 +141,7 @@ function otherEnd(network: Network, host: Host, { vxlan, peer }: Link): (At & Pl
   return undefined;
 }
 
-/**
- * The larger of the values of all interfaces and of this one counts, as in the kernel: 1 is strict over all routes, 2
- * loose.
- */
+/** The larger value of all interfaces and of this one counts, as in the kernel: 1 strict over all routes, 2 loose. */
 function passesReversePath({ host, namespace, name }: At & Place, { from, to }: Packet): boolean {
   const { settings } = host.state.stacks.get(namespace)!;
   const readMode = (place: string) => Number(settings.get(`ipv4/conf/${place}/rp_filter`) ?? 0);

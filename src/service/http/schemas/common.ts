@@ -1,6 +1,4 @@
-/**
- * Schemas shared by routes. Schemas of answers only document: an answer is not checked against its schema (server.ts).
- */
+/** Schemas shared by routes. Schemas of answers only document: answers are not checked (server.ts). */
 import * as z from 'zod';
 import { type ErrorJson, errorCodes } from '../../../model/errors.ts';
 import { type NameRule, placementName, sliceName, vnName } from '../../../slicefile/names.ts';
