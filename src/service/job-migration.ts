@@ -4,14 +4,14 @@ import { type MigrateOptions, type MigrateResult, migrate } from '../controller/
 import { resume } from '../controller/recover.ts';
 import { VnmError } from '../model/errors.ts';
 
-/** The migration of a job. One of the same VN that was interrupted is finished first: perhaps no one is there to do it. */
+/** Runs the migration of a job, after finishing an interrupted one of the same VN: there may be no operator for it. */
 export async function migrateForJob(
   context: Context,
   { slice: name, vn: vnName }: { readonly slice: string; readonly vn: string },
   options: MigrateOptions,
 ): Promise<MigrateResult> {
   const slice = context.store.slices.find(name);
-  if (slice === undefined) throw new VnmError('not-found', `slice '${name}' is in the database no more`);
+  if (slice === undefined) throw new VnmError('not-found', `slice '${name}' is no longer in the database`);
   const vn = chooseVn(slice, vnName);
   const [interrupted] = context.store.migrations.unfinished(name, vnName);
   if (interrupted !== undefined) {

@@ -1,12 +1,12 @@
-/** Writes that may fail now, as while somebody else holds the database, and are done later then, in their order. */
+/** Does writes in order, and retries later those that fail, for example while another process holds the database. */
 export interface LateWriter {
   write(body: () => void): void;
-  /** Tries once more what is left. */
+  /** Tries the remaining writes once more. */
   close(): void;
 }
 
 const retryMs = 1000;
-/** What is more than that is dropped, oldest first: a database that cannot be written for so long has another problem. */
+/** Above this number the oldest writes are dropped: a database busy for that long has another problem. */
 const maxWaiting = 10_000;
 
 export function lateWriter(onFailure: (error: unknown) => void): LateWriter {

@@ -4,7 +4,7 @@ import { type DestinationStream, pino, stdTimeFunctions } from 'pino';
 import { errorJson, VnmError } from '../model/errors.ts';
 import type { NodeName } from '../model/names.ts';
 
-/** What a record tells of. Names stay as they are: people search and count by them. */
+/** The events of log records. Never rename one: people search for them and count them. */
 export const logEvents = [
   'started',
   'ending',
@@ -35,20 +35,20 @@ export type LogEvent = (typeof logEvents)[number];
 export const logLevels = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof logLevels)[number];
 
-/** What a record can have next to `time`, `level`, `event` and `msg`. Headers of requests are never among it. */
+/** The fields of a record besides `time`, `level`, `event` and `msg`. Request headers are never logged. */
 export interface LogFields {
   readonly slice?: string | undefined;
   readonly vn?: string | undefined;
   readonly node?: NodeName | undefined;
   readonly job?: string | undefined;
-  /** Its id. */
+  /** The id of the migration. */
   readonly migration?: number | undefined;
-  /** How long it took. */
+  /** The duration. */
   readonly ms?: number | undefined;
   readonly method?: string | undefined;
-  /** The pattern, not what was asked for: `/api/slices/:slice`. */
+  /** The route's pattern, not the requested path: `/api/slices/:slice`. */
   readonly route?: string | undefined;
-  /** Of HTTP. */
+  /** The HTTP status. */
   readonly status?: number | undefined;
   /** Anything thrown. */
   readonly err?: unknown;
@@ -56,17 +56,17 @@ export interface LogFields {
 
 export type Log = Record<LogLevel, (event: LogEvent, message: string, fields?: LogFields) => void>;
 
-/** Bytes of log that wait for whoever reads it. */
+/** The most bytes of log that wait for their reader. */
 const maxWaiting = 1024 * 1024;
 
-/** A line that cannot be written, as where the disk is full or the lines before it are unread, is lost; the service goes on. */
+/** Loses a line that cannot be written, for example because the disk is full or earlier lines are unread. */
 const stderr: DestinationStream = {
   write: (line) => {
     if (process.stderr.writableLength < maxWaiting) process.stderr.write(line);
   },
 };
 
-/** Writes to stderr at once, so that the last line before an end is there; or to `stream`. */
+/** Opens a log to `stream`, or to stderr, where each line is written at once so that the last ones are not lost. */
 export function openLog({ level = 'info', stream }: { level?: LogLevel; stream?: DestinationStream } = {}): Log {
   const logger = pino(
     {
@@ -85,7 +85,7 @@ export function openLog({ level = 'info', stream }: { level?: LogLevel; stream?:
   return { debug: writer('debug'), info: writer('info'), warn: writer('warn'), error: writer('error') };
 }
 
-/** An unforeseen error, a fault of the program, has its stack. */
+/** Includes the stack of an unforeseen error, which is a bug in the program. */
 function describe(thrown: unknown): { code: string; message: string; stack?: string | undefined } {
   const { code, message } = errorJson(thrown).error;
   return thrown instanceof VnmError || !(thrown instanceof Error)

@@ -1,4 +1,4 @@
-/** Finishes interrupted migrations: all when the service starts, and those of a job before it begins again. */
+/** Finishes the migrations that were interrupted before the service started. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Context } from '../controller/base/context.ts';
 import { isLocked } from '../controller/base/lock.ts';
@@ -8,19 +8,20 @@ import { resume } from '../controller/recover.ts';
 import { VnmError } from '../model/errors.ts';
 import type { MigrationRecord } from '../store/migrations.ts';
 
-/** From one attempt to the next: a node that it needs may be unreachable. */
+/** The time between two attempts: a node that a migration needs may be unreachable. */
 const retryMs = 15_000;
 
 /**
- * Until none of those that are unfinished now is left, or somebody else has taken them, or the context's signal. Never throws:
- * `onError` gets what went wrong, of a migration or of the database, and it is tried again.
+ * Retries until every migration that is unfinished now has ended, or until the context's signal aborts. Skips a
+ * migration whose VN another process has locked. Never throws: passes each error, of a migration or of the database, to
+ * `onError`.
  */
 export async function resumeInterrupted(
   context: Context,
   onError: (error: unknown, migration?: MigrationRecord) => void,
 ): Promise<void> {
   const { store, signal } = context;
-  const told = new Set<number>();
+  const reported = new Set<number>();
   let ids: ReadonlySet<number> | undefined;
   while (!signal?.aborted) {
     try {
@@ -28,7 +29,7 @@ export async function resumeInterrupted(
       ids ??= new Set(unfinished.map(({ id }) => id));
       const left = unfinished.filter(({ id }) => ids!.has(id));
       if (left.length === 0) return;
-      for (const migration of left) await attempt(context, migration, told, onError);
+      for (const migration of left) await attempt(context, migration, reported, onError);
     } catch (error) {
       onError(error);
     }
@@ -39,13 +40,13 @@ export async function resumeInterrupted(
 async function attempt(
   context: Context,
   migration: MigrationRecord,
-  told: Set<number>,
+  reported: Set<number>,
   onError: (error: unknown, migration?: MigrationRecord) => void,
 ): Promise<void> {
   if (isLocked(context, migration.slice, migration.vn)) return;
-  if (!told.has(migration.id))
+  if (!reported.has(migration.id))
     context.store.events.add(migration.slice, 'migration-resumed', describeUnfinished(migration));
-  told.add(migration.id);
+  reported.add(migration.id);
   try {
     await resumeOne(context, migration);
   } catch (error) {
@@ -55,6 +56,6 @@ async function attempt(
 
 async function resumeOne(context: Context, { slice: name, vn }: MigrationRecord): Promise<void> {
   const slice = context.store.slices.find(name);
-  if (slice === undefined) throw new VnmError('not-found', `slice '${name}' is in the database no more`);
+  if (slice === undefined) throw new VnmError('not-found', `slice '${name}' is no longer in the database`);
   await resume(context, slice, chooseVn(slice, vn));
 }

@@ -1,6 +1,6 @@
 /**
- * Repair in place: looks for what on the nodes is not as the database says, and repairs it by `reconcile`. It looks at once when
- * something is suspect, when an agent was restarted or a node is back, and every minute.
+ * Repair in place: finds what on the nodes differs from the database, and repairs it with `reconcile`. Checks a slice
+ * every minute, and at once when something is suspect, when an agent was restarted and when a node is reachable again.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Context } from '../controller/base/context.ts';
@@ -14,11 +14,11 @@ import type { Slice } from '../model/slice.ts';
 import { objectOf } from '../vsys/difference.ts';
 
 export interface RepairOptions {
-  /** From one look to the next when there is no reason for one. */
+  /** The time between two checks of a slice without a special reason. */
   readonly auditMs: number;
-  /** From one look to the next at least, whatever happens. */
+  /** The shortest time between two rounds of checks. */
   readonly pauseMs: number;
-  /** Most repairs of a slice in an hour; repair does not help against a fault that returns as often. */
+  /** The most repairs of a slice per hour: repair does not help against a fault that returns this often. */
   readonly perHour: number;
 }
 
@@ -31,42 +31,42 @@ export interface RepairParts {
   readonly context: Context;
   /** Unix ms. */
   readonly now: () => number;
-  /** Writes an event down, later where the database is busy. */
-  readonly tell: (slice: string, kind: string, message: string, detail: unknown) => void;
+  /** Records an event; later, if the database is busy. */
+  readonly record: (slice: string, kind: string, message: string, detail: unknown) => void;
   readonly onOutcome: (slice: string, outcome: RepairOutcome) => void;
   readonly onError: (slice: string, error: unknown) => void;
   readonly signal: AbortSignal;
 }
 
 export interface Repairer {
-  /** Looks soon. One message names all reasons that come meanwhile. */
-  look(slice: string, reason: string): void;
-  /** Waits for what is under way. `signal` must be aborted before. */
+  /** Requests a check of a slice. The next check covers all reasons given until then. */
+  check(slice: string, reason: string): void;
+  /** Waits for the check in progress to end. `signal` must have aborted. */
   ended(): Promise<void>;
 }
 
 const hourMs = 3_600_000;
-const auditReason = 'looked at as every minute';
-/** After a look that failed. */
+const auditReason = 'regular check';
+/** The pause after a failed check. */
 const retryMs = 10_000;
-/** While a slice cannot be looked at, so many reasons to do so are kept. */
+/** The most reasons kept for a slice that cannot be checked yet. */
 const maxReasons = 20;
-/** An event's message names so many differences; its detail has all. */
-const maxTold = 5;
+/** The most differences in an event's message; its detail lists them all. */
+const maxListed = 5;
 
 export function createRepairer(parts: RepairParts, options: RepairOptions): Repairer {
   const { context, signal } = parts;
   const reasons = new Map<string, Set<string>>();
-  /** What was reported and not repaired, so that it is reported once. */
-  const told = new Map<string, string>();
+  /** The differences that were reported but not repaired, by slice, so that they are reported once. */
+  const reported = new Map<string, string>();
   const auditedMs = new Map<string, number>();
-  /** Until when, by `performance.now()`, a slice is left alone. */
+  /** Until when, by `performance.now()`, a slice is not checked. */
   const pausedMs = new Map<string, number>();
   const running = run();
 
   async function run(): Promise<void> {
     while (!signal.aborted) {
-      for (const slice of dueSlices()) await lookAt(slice);
+      for (const slice of dueSlices()) await checkSlice(slice);
       await sleep(options.pauseMs, undefined, { signal }).catch(() => undefined);
     }
   }
@@ -77,7 +77,7 @@ export function createRepairer(parts: RepairParts, options: RepairOptions): Repa
     for (const slice of installed) {
       const last = auditedMs.get(slice);
       if (last === undefined) auditedMs.set(slice, nowMs);
-      // A clock that was set back would keep it waiting.
+      // Without the second condition, a clock that was set back would delay the check.
       else if (nowMs - last >= options.auditMs || nowMs < last) addReason(slice, auditReason);
     }
     for (const slice of [...reasons.keys(), ...pausedMs.keys()]) {
@@ -94,8 +94,8 @@ export function createRepairer(parts: RepairParts, options: RepairOptions): Repa
     reasons.set(slice, known);
   }
 
-  /** One look, and what follows from it. Whoever works on the slice is not disturbed: it is looked at when they have ended. */
-  async function lookAt(name: string): Promise<void> {
+  /** Checks a slice once, and repairs it. A slice that a command works on is checked when that command has ended. */
+  async function checkSlice(name: string): Promise<void> {
     try {
       const slice = context.store.slices.find(name);
       if (slice === undefined) return void reasons.delete(name);
@@ -109,7 +109,7 @@ export function createRepairer(parts: RepairParts, options: RepairOptions): Repa
       auditedMs.set(name, parts.now());
       for (const { node, message } of failed) parts.onError(name, new VnmError('failed', `node '${node}': ${message}`));
       const broken = differences.filter(({ additional }) => !additional);
-      if (broken.length === 0) told.delete(name);
+      if (broken.length === 0) reported.delete(name);
       else await repair(slice, broken, causeOf(why));
     } catch (error) {
       pausedMs.set(name, performance.now() + retryMs);
@@ -117,7 +117,7 @@ export function createRepairer(parts: RepairParts, options: RepairOptions): Repa
     }
   }
 
-  /** What a `plan` that was killed has left, or the slice would be busy for good. */
+  /** Removes the trial instance that an interrupted `plan` left behind; the slice would stay busy forever. */
   async function removeTrials(slice: Slice): Promise<void> {
     const { store } = context;
     for (const vn of slice.repair ? slice.vns : []) {
@@ -140,12 +140,12 @@ export function createRepairer(parts: RepairParts, options: RepairOptions): Repa
 
   async function repair(slice: Slice, broken: readonly NodeDifference[], cause: string): Promise<void> {
     const { events } = context.store;
-    const what = tell(broken);
-    if (!slice.repair) return once(slice.name, 'off', `not repaired, since repair is off: ${what} (${cause})`, broken);
+    const what = list(broken);
+    if (!slice.repair) return reportOnce(slice.name, 'off', `not repaired, repair is off: ${what} (${cause})`, broken);
     const recent = events.count(slice.name, ['repaired', 'repair-failed'], parts.now() - hourMs);
     if (recent >= options.perHour) {
-      const words = `not repaired, since ${recent} repairs in an hour are enough: ${what} (${cause})`;
-      return once(slice.name, 'limited', words, broken);
+      const words = `not repaired, limit of ${options.perHour} repairs per hour reached: ${what} (${cause})`;
+      return reportOnce(slice.name, 'limited', words, broken);
     }
     try {
       const { repaired, failed } = await reconcile({ ...context, wait: false }, slice, { dryRun: false });
@@ -153,25 +153,30 @@ export function createRepairer(parts: RepairParts, options: RepairOptions): Repa
         const words = failed.map(({ node, message }) => `node '${node}': ${message}`).join('; ');
         throw new VnmError('failed', words);
       }
-      told.delete(slice.name);
-      // It was right again before anybody came.
+      reported.delete(slice.name);
+      // The differences had gone before the repair began.
       if (repaired.length === 0) return;
-      parts.tell(slice.name, 'repaired', `${tell(repaired)} (${cause})`, { cause, repaired });
+      parts.record(slice.name, 'repaired', `${list(repaired)} (${cause})`, { cause, repaired });
       parts.onOutcome(slice.name, 'repaired');
     } catch (error) {
-      // Somebody was quicker, and works on the slice now: it is looked at again.
+      // Another command has begun to work on the slice: check it again afterwards.
       if (error instanceof VnmError && error.code === 'conflict') return addReason(slice.name, cause);
       signal.throwIfAborted();
-      parts.tell(slice.name, 'repair-failed', `${what} (${cause}): ${messageOf(error)}`, { cause, broken });
+      parts.record(slice.name, 'repair-failed', `${what} (${cause}): ${messageOf(error)}`, { cause, broken });
       parts.onOutcome(slice.name, 'failed');
     }
   }
 
-  function once(slice: string, outcome: 'off' | 'limited', words: string, broken: readonly NodeDifference[]): void {
+  function reportOnce(
+    slice: string,
+    outcome: 'off' | 'limited',
+    words: string,
+    broken: readonly NodeDifference[],
+  ): void {
     const key = JSON.stringify([outcome, broken]);
-    if (told.get(slice) === key) return;
-    told.set(slice, key);
-    parts.tell(slice, `repair-${outcome}`, words, { broken });
+    if (reported.get(slice) === key) return;
+    reported.set(slice, key);
+    parts.record(slice, `repair-${outcome}`, words, { broken });
     parts.onOutcome(slice, outcome);
   }
 
@@ -185,7 +190,7 @@ export function createRepairer(parts: RepairParts, options: RepairOptions): Repa
   }
 
   return {
-    look: addReason,
+    check: addReason,
     ended: () => running,
   };
 }
@@ -195,13 +200,15 @@ function causeOf(reasons: readonly string[]): string {
   return (special.length > 0 ? special : reasons).join('; ');
 }
 
-function tell(differences: readonly NodeDifference[]): string {
-  const words = differences.slice(0, maxTold).map(describe);
+function list(differences: readonly NodeDifference[]): string {
+  const words = differences.slice(0, maxListed).map(describe);
   const more = differences.length - words.length;
   return [...words, ...(more > 0 ? [`and ${more} more`] : [])].join('; ');
 }
 
 function describe(difference: NodeDifference): string {
   const { node, wanted, found } = difference;
-  return `${objectOf(difference)} on ${node} was ${found ?? 'gone'}${wanted === null ? ', and is left over' : `, not ${wanted}`}`;
+  const object = `${objectOf(difference)} on ${node}`;
+  if (wanted === null) return `${object} was left over: ${found}`;
+  return found === null ? `${object} was missing, expected ${wanted}` : `${object} was ${found}, expected ${wanted}`;
 }

@@ -1,6 +1,7 @@
 /**
- * The long-running controller: jobs, health, repair and the HTTP API in one process on one database, beside which commands work as
- * ever. It ends when the signal aborts: a migration under way reaches a safe point first.
+ * The long-running controller: jobs, health, repair and the HTTP API in one process on one database. Commands work on
+ * that database at the same time. When the signal aborts, a running migration reaches a safe point, then the service
+ * ends.
  */
 import { systemClock } from '../clock/clock.ts';
 import { keepConnections } from '../controller/base/connections.ts';
@@ -21,31 +22,32 @@ import { type ServiceContext, startWatching } from './watching.ts';
 
 export interface ServeOptions {
   readonly host: string;
-  /** 0: any that is free. */
+  /** 0 stands for any free port. */
   readonly port: number;
   readonly allowedHosts: readonly string[];
-  /** Undefined: on loopback one is made, and only what changes something needs it. */
+  /** Undefined: on loopback the service makes a token, and only requests that change something need it. */
   readonly token: string | undefined;
   readonly acceptNewHostKeys: boolean;
-  /** Of the program. */
+  /** The version of the program. */
   readonly version: string;
 }
 
-/** How often it says that it lives, and forgets what is too old to be kept. */
+/** The time between two signs of life in the database. */
 const seenMs = 2000;
+/** The time between two removals of old records. */
 const pruneMs = 3_600_000;
-/** The monitor's rounds come four times a second; where none came for so long, something is stuck. */
+/** The monitor makes four rounds per second; if none came for this long, something is stuck. */
 const stuckMs = 30_000;
 
 /**
- * Runs until the signal aborts. Throws VnmError `conflict` when another service is on this database or the port is taken, `usage`
- * when a token is needed.
+ * Runs until the signal aborts. Throws VnmError `conflict` if another service uses this database or the port is in use,
+ * `usage` if a token is needed.
  */
 export async function serve(store: Store, options: ServeOptions, log: Log, outside: AbortSignal): Promise<void> {
   requireToken(options.host, options.token);
   checkAllowedHosts(options.allowedHosts);
   refuseSecond(store);
-  // It also ends when it cannot begin.
+  // Also aborts when the service cannot start.
   const ending = new AbortController();
   const signal = AbortSignal.any([outside, ending.signal]);
   const connections = keepConnections();
@@ -72,30 +74,29 @@ export async function serve(store: Store, options: ServeOptions, log: Log, outsi
   );
   const alive = () => {
     const quietMs = systemClock.monotonicMs() - watching.monitor.lastRoundMs();
-    return { ok: quietMs < stuckMs, detail: `health was looked at ${(quietMs / 1000).toFixed(1)} s ago` };
+    return { ok: quietMs < stuckMs, detail: `last health check ${(quietMs / 1000).toFixed(1)} s ago` };
   };
   const own = options.token === undefined ? { token: newToken(), path: tokenPath(store.path) } : undefined;
   const access = own === undefined ? givenToken(options.token!) : { token: own.token, tokenFor: 'changes' as const };
   const parts = { store, context: () => context, jobs: jobs.api, metrics, log, alive, signal };
-  const every = [setInterval(() => quietly(() => store.health.seen(Date.now())), seenMs), setInterval(forget, pruneMs)];
+  const every = [setInterval(() => quietly(() => store.health.seen(Date.now())), seenMs), setInterval(prune, pruneMs)];
   try {
     const http = await createHttpServer(parts, { ...options, ...access });
     const url = await http.listen();
     register(store, url);
     if (own !== undefined) writeToken(own.path, own.token);
-    forget();
+    prune();
     log.info(
       'started',
-      `listens on ${url}, database ${store.path}${own === undefined ? '' : `, token in ${own.path}`}`,
+      `listening on ${url}, database ${store.path}${own === undefined ? '' : `, token in ${own.path}`}`,
     );
     const resuming = resumeInterrupted(context, (err, migration) => {
-      const what =
-        migration === undefined ? 'interrupted migrations cannot be looked at' : describeUnfinished(migration);
+      const what = migration === undefined ? 'cannot read the interrupted migrations' : describeUnfinished(migration);
       const { slice, vn, id } = migration ?? {};
       log.warn('resume-failed', `${what}: ${messageOf(err)}`, { slice, vn, migration: id, err });
     });
     await aborted(signal);
-    log.info('ending', 'told to end: what is under way reaches a safe point first');
+    log.info('ending', 'ending as soon as running migrations reach a safe point');
     await Promise.all([http.close(), resuming]);
   } finally {
     ending.abort(new VnmError('interrupted', 'the service ends'));
@@ -107,7 +108,7 @@ export async function serve(store: Store, options: ServeOptions, log: Log, outsi
     log.info('ended', 'ended');
   }
 
-  /** A database that somebody else holds now is written the next time. */
+  /** Logs a failure, for example while another process holds the database: the next interval tries again. */
   function quietly(body: () => void): void {
     try {
       body();
@@ -116,10 +117,10 @@ export async function serve(store: Store, options: ServeOptions, log: Log, outsi
     }
   }
 
-  function forget(): void {
+  function prune(): void {
     quietly(() => {
       const rows = store.prune(defaultRetention, Date.now());
-      if (rows > 0) log.info('pruned', `${rows} old events and migrations were dropped`);
+      if (rows > 0) log.info('pruned', `removed ${rows} old events and migrations`);
     });
   }
 }
@@ -133,14 +134,14 @@ function refuseSecond(store: Store): void {
   if (other !== undefined && !isDead(other)) throw alreadyThere(store, other);
 }
 
-/** Only now is it known where it listens. */
+/** Registers the service once its URL is known. Throws VnmError `conflict` if another service was quicker. */
 function register(store: Store, url: string): void {
   const nowMs = Date.now();
   const other = store.health.register({ ...thisProcess(), url, startedAt: nowMs, seenAt: nowMs }, isDead);
   if (other !== undefined) throw alreadyThere(store, other);
 }
 
-/** Not another one, which may be why this one ends. */
+/** Removes this service's registration, but not that of another service, which may be why this one ends. */
 function unregister(store: Store): void {
   const { pid, processStart } = thisProcess();
   const there = store.health.service();
@@ -148,8 +149,8 @@ function unregister(store: Store): void {
 }
 
 function alreadyThere(store: Store, { pid, host, url }: { pid: number; host: string; url: string }): VnmError {
-  return new VnmError('conflict', `a service is on ${store.path} already (process ${pid} on ${host}, ${url})`, {
-    hint: 'one is enough for all slices; end it first, or take another database with --db',
+  return new VnmError('conflict', `another service already uses ${store.path} (process ${pid} on ${host}, ${url})`, {
+    hint: 'use that service, which serves all slices; or end it; or choose another database with --db',
   });
 }
 

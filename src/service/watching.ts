@@ -1,4 +1,4 @@
-/** Health and repair together: records, reports and repairs what the watches see. */
+/** Health and repair: records, reports and repairs what the watches find. */
 
 import { systemClock } from '../clock/clock.ts';
 import type { Connections } from '../controller/base/connections.ts';
@@ -15,10 +15,10 @@ import { lateWriter } from './late-writer.ts';
 import type { Log } from './log.ts';
 import { createRepairer, defaultRepair, type RepairOutcome } from './repair.ts';
 
-/** A context for as long as the service runs. */
+/** The context of the whole run of the service. */
 export type ServiceContext = Context & { readonly connections: Connections; readonly signal: AbortSignal };
 
-/** What is counted of it. */
+/** Callbacks that count for the metrics. */
 export interface WatchingCounts {
   readonly healthChanged: (change: HealthChange) => void;
   readonly repaired: (slice: string, outcome: RepairOutcome) => void;
@@ -26,22 +26,23 @@ export interface WatchingCounts {
 
 export interface Watching {
   readonly monitor: Monitor;
-  /** Once the signal has aborted: waits for what is under way. */
+  /** Waits for work in progress to end. The signal must have aborted. */
   ended(): Promise<void>;
 }
 
 export function startWatching(context: ServiceContext, log: Log, counts: WatchingCounts): Watching {
   const { store, connections, signal } = context;
-  const writer = lateWriter((err) => log.warn('database-busy', `events are written later: ${messageOf(err)}`, { err }));
+  const writer = lateWriter((err) =>
+    log.warn('database-busy', `cannot write events yet, retrying: ${messageOf(err)}`, { err }),
+  );
   const repairer = createRepairer(
     {
       context: { ...context, report: () => {} },
       now: Date.now,
-      tell: (slice, kind, message, detail) => writer.write(() => store.events.add(slice, kind, message, detail)),
+      record: (slice, kind, message, detail) => writer.write(() => store.events.add(slice, kind, message, detail)),
       signal,
       onOutcome: counts.repaired,
-      onError: (slice, err) =>
-        log.warn('audit-failed', `the nodes could not be looked at: ${messageOf(err)}`, { slice, err }),
+      onError: (slice, err) => log.warn('audit-failed', `cannot check the nodes: ${messageOf(err)}`, { slice, err }),
     },
     defaultRepair,
   );
@@ -52,17 +53,17 @@ export function startWatching(context: ServiceContext, log: Log, counts: Watchin
     const advice = kind === 'node' && to === 'down' ? advise(slice, name) : [];
     const words = [message, ...advice].join('; ');
     const detail = { vn, kind, name, from: change.from, to, cause };
-    // A first look that finds a thing well is no news.
+    // No event when the first check finds a thing up.
     if (change.from !== 'unknown' || to !== 'up')
       writer.write(() => store.events.add(slice.name, `health-${to}`, words, detail));
     log[to === 'up' ? 'info' : 'warn']('health', words, { slice: slice.name, ...(vn === '' ? {} : { vn }) });
     counts.healthChanged(change);
     if (kind === 'node') markNode(change);
-    if (to === 'suspect' || to === 'down') repairer.look(slice.name, message);
-    if (to === 'up' && change.from === 'down') repairer.look(slice.name, message);
+    if (to === 'suspect' || to === 'down') repairer.check(slice.name, message);
+    if (to === 'up' && change.from === 'down') repairer.check(slice.name, message);
   }
 
-  /** No advice where the database is busy: the report that the node is down must come all the same. */
+  /** Returns no advice while the database is busy: the report that the node is down must not wait for it. */
   function advise(slice: Slice, node: NodeName): string[] {
     try {
       return adviceFor(store, slice, node);
@@ -72,14 +73,14 @@ export function startWatching(context: ServiceContext, log: Log, counts: Watchin
     }
   }
 
-  /** A caller must not wait for a node that is down. */
+  /** Marks a node that is down, so that commands do not wait for it. */
   function markNode({ slice, name, to, cause }: HealthChange): void {
     if (to === 'down')
       connections.markUnreachable(slice.name, name, new VnmError('unreachable', `node '${name}' is down: ${cause}`));
     else if (to === 'up') connections.markReachable(slice.name, name);
   }
 
-  /** To a node that is marked as away a way of our own shows first whether it is back. */
+  /** Connects to a node. If it is marked unreachable, a separate connection shows first whether it is back. */
   async function connect(slice: Slice, node: NodeName): Promise<AgentConnection> {
     if (connections.markOf(slice.name, node) !== undefined) {
       const { connections: _, ...alone } = context;
@@ -99,9 +100,9 @@ export function startWatching(context: ServiceContext, log: Log, counts: Watchin
         const message = `the agent of ${node} was restarted`;
         writer.write(() => store.events.add(slice.name, 'agent-started', message, { node }));
         log.warn('agent-started', message, { slice: slice.name, node });
-        repairer.look(slice.name, message);
+        repairer.check(slice.name, message);
       },
-      onError: (err) => log.warn('health-failed', `health could not be looked at: ${messageOf(err)}`, { err }),
+      onError: (err) => log.warn('health-failed', `health check failed: ${messageOf(err)}`, { err }),
     },
     defaultHealth,
   );

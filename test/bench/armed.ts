@@ -1,6 +1,6 @@
 /**
- * Armed redirections of one gateway's agent: how late they are begun and finished, idle and with all cores busy, and what the
- * number of routes behind the group has to do with it.
+ * Measures how late one gateway's agent begins and finishes armed redirections, on an idle machine and with all cores
+ * busy, with one route and with many routes behind the group.
  */
 import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,7 +10,7 @@ import type { RpcClient } from '../../src/vsys/rpc.ts';
 import { type AgentNode, startAgentNode } from '../support/agent-node.ts';
 import { progress, quantile, whileBusy } from './harness.ts';
 
-/** Armed at a time; from one's instant to the next one's. */
+/** The number of redirections armed at a time, and the time between two of them. */
 const batch = 25;
 const spacingMs = 17;
 const leadMs = 400;
@@ -63,7 +63,7 @@ async function setUp(node: AgentNode): Promise<void> {
   ]);
 }
 
-/** Host routes over the group. */
+/** Returns host routes over the group. */
 function routes(count: number): OperationInput[] {
   return Array.from({ length: count }, (_, index) => {
     const prefix = `10.65.${100 + Math.floor(index / 200)}.${index % 200}/32`;
@@ -71,7 +71,7 @@ function routes(count: number): OperationInput[] {
   });
 }
 
-/** Many armed at a time, one after the other due. */
+/** Arms many redirections at a time, due one after the other. */
 async function measure(node: AgentNode, name: string, count: number): Promise<Sample[]> {
   const client = node.client();
   const samples: Sample[] = [];

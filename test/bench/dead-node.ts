@@ -1,6 +1,6 @@
 /**
- * A router's node dies under traffic: how long until the service says that it is down, and until the flows over it arrive again,
- * because it was then migrated away from. The flows tell the latter themselves: it is their longest gap.
+ * A router's node dies under traffic, and the VN then migrates to other nodes. Measures the time until the service
+ * reports the node down, and until the flows over it arrive again, which is their longest gap.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { table } from '../../src/cli/output.ts';
@@ -12,7 +12,7 @@ import { crosses } from '../chaos/campaign.ts';
 import { makePlace, type Place } from '../chaos/place.ts';
 import { progress, quantile } from './harness.ts';
 
-/** Until everything has been seen to be well, before it is hurt. */
+/** The time until everything is up, before the fault. */
 const settleMs = 6000;
 const patienceMs = 30_000;
 
@@ -55,8 +55,8 @@ export async function deadNodeBench(count = 10): Promise<string> {
     ['from the cut to', 'times', 'median s', 'longest s'],
     (
       [
-        ['the node is said to be down', downAfterMs],
-        ['the migration away from it has ended', migratedMs],
+        ['the node is reported down', downAfterMs],
+        ['the migration to other nodes has ended', migratedMs],
         ['the flows over it arrive again', restoredMs],
       ] as const
     ).map(([what, values]) => [what, values!.length, seconds(values!, 0.5), seconds(values!, 1)]),
@@ -73,7 +73,7 @@ async function once(place: Place, context: ServiceContext, down: Map<string, () 
   const flows = await place.underTraffic(async () => {
     await sleep(1000);
     const isDown = new Promise<void>((resolve, reject) => {
-      setTimeout(() => reject(new Error(`node '${node}' is not said to be down`)), patienceMs).unref();
+      setTimeout(() => reject(new Error(`node '${node}' is not reported down`)), patienceMs).unref();
       down.set(node, resolve);
     });
     const cutAt = performance.now();

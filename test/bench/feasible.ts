@@ -1,4 +1,4 @@
-/** Feasible uRPF loses nothing: 200 migrations under the slice's flows, and 200 redirections under 20,000 packets/s each way. */
+/** Feasible uRPF loses nothing, measured in 200 migrations under flows and 200 redirections under 20,000 packets/s. */
 import { execFile, execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -20,7 +20,7 @@ import { gallerySlice, onTestbed, progress, withoutLatency } from './harness.ts'
 
 const run = promisify(execFile);
 
-/** The six flows of the three-node slice run without a pause while the VN moves forth and back. */
+/** Runs the six flows of the three-node slice without a pause while the VN moves back and forth. */
 export async function migrationsBench(count = 200): Promise<string> {
   const slice = gallerySlice('three-node');
   const vn = slice.vns[0]!;
@@ -59,11 +59,11 @@ export async function migrationsBench(count = 200): Promise<string> {
 
 const packetsPerSecond = 20_000;
 const packetBytes = 64;
-/** Redirections of both gateways that are armed at a time; from one to the next. */
+/** The number of redirections of each gateway armed at a time, and the time between two of them. */
 const armedAhead = 20;
 const spacingMs = 200;
 
-/** iperf3 both ways over the two-node slice without latency: while nothing happens, and while both gateways redirect 200 times. */
+/** Runs iperf3 both ways over the two-node slice without latency: undisturbed, and during 200 redirections. */
 export async function packetsBench(count = 200): Promise<string> {
   const slice = withoutLatency(gallerySlice('two-node'));
   const rows = await onTestbed(slice, async (context) => {
@@ -76,7 +76,7 @@ export async function packetsBench(count = 200): Promise<string> {
     'sent',
     'packets/s',
     'lost',
-    'out of order or twice',
+    'reordered or duplicated',
     'receiver too slow',
   ];
   return table(heading, rows);
@@ -130,7 +130,7 @@ interface IperfReport {
   readonly intervals: readonly { readonly sum: { readonly out_of_order?: number } }[];
 }
 
-/** One iperf3 server and client per direction, inside the end hosts' namespaces. */
+/** Starts an iperf3 server and client per direction in the end hosts' namespaces. */
 async function startLoad(context: Context, slice: Slice, seconds: number) {
   const testbed = testbedSchema.parse(JSON.parse(context.store.testbeds.forSlice(slice.name)!.record!));
   const inside = (node: string) => `/run/netns/${testbed.nodes.find(({ name }) => name === node)!.namespace}`;
@@ -162,7 +162,7 @@ async function startLoad(context: Context, slice: Slice, seconds: number) {
       return { name, server, client };
     }),
   );
-  // Where the redirections fail, the load goes down with the testbed.
+  // If the redirections fail, the load ends with the testbed.
   void Promise.allSettled(started.flatMap(({ server, client }) => [server, client]));
   void Promise.race(started.map(({ client }) => client))
     .finally(() => {
@@ -185,7 +185,7 @@ async function startLoad(context: Context, slice: Slice, seconds: number) {
   };
 }
 
-/** Datagrams that had arrived and found the receiving socket's buffer full, since the namespace was made. */
+/** Returns the number of datagrams dropped at full socket buffers since the namespace was made. */
 function receiveBufferErrors(namespace: string): number {
   const counters = execFileSync('nsenter', [`--net=${namespace}`, 'cat', '/proc/net/snmp'], { encoding: 'utf8' });
   const [names, values] = counters

@@ -1,4 +1,4 @@
-/** Redirections of all gateways into one instance and into the other, armed many at a time. */
+/** Redirects all gateways back and forth between two instances, with many redirections armed at a time. */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Decision, decide } from '../../src/controller/migration/decide.ts';
@@ -8,7 +8,7 @@ import type { Recorded, Run } from '../../src/controller/migration/types.ts';
 import { measureClocks } from '../../src/controller/nodes/clocks.ts';
 import { noUncertainty } from '../../src/planning/loss/uncertainty.ts';
 
-/** By the gateway's clock. */
+/** Instants by the gateway's clock. */
 interface Redirected {
   readonly plannedAt: number;
   readonly finishedAt: number;
@@ -16,7 +16,7 @@ interface Redirected {
 
 const leadMs = 1500;
 
-/** So many rounds, first into the fresh instance, all armed before the first is due. An even number ends where it began. */
+/** Arms all rounds before the first is due, which goes into the fresh instance. An even number ends in the old one. */
 export async function redirectForthAndBack(
   run: Run,
   fresh: Recorded,
@@ -47,7 +47,7 @@ export async function redirectForthAndBack(
   return Promise.all(armed.map(({ id, nodes }) => Promise.all(nodes.map((node) => resultOf(run, node, id)))));
 }
 
-/** All at once, by the slice file's latencies. */
+/** Decides a simultaneous schedule from the slice file's latencies. */
 export function simultaneous({ slice, vn, old, to, mtu }: Run): Promise<Decision> {
   const flows = declaredFlowPaths(slice, vn, old.instance.placement, to.placement, mtu);
   return decide(vn, 'simultaneous', { urpf: 'feasible', granularity: 'gateway' }, flows, noUncertainty);

@@ -1,7 +1,7 @@
 /**
- * `drain` under strict and `hold` under feasible uRPF: nothing lost, nothing reordered, and the delay that the loss model gives. Beside
- * each the same migration without gates: its longest latency is that of the slower path and what the machine adds meanwhile, and
- * no gate can take that away.
+ * `drain` under strict and `hold` under feasible uRPF: nothing is lost or reordered, and the delay is that of the loss
+ * model. Next to each is the same migration without gates. Its longest latency is that of the slower path plus what the
+ * machine adds; no gate can reduce that.
  */
 
 import { table } from '../../src/cli/output.ts';
@@ -66,7 +66,7 @@ export async function gatesBench(): Promise<string> {
   return table(heading, rows);
 }
 
-/** The slice with its flow in the other direction too. */
+/** Returns the slice with its flow in both directions. */
 function bothWays(slice: Slice): Slice {
   const [vn] = slice.vns;
   const [flow] = vn!.flows;
@@ -74,8 +74,8 @@ function bothWays(slice: Slice): Slice {
 }
 
 /**
- * The longest latency less that of the new path. What the access links take is what the shortest latency has beyond the
- * faster of the two paths (160 ms).
+ * Returns the longest latency minus that of the new path and of the access links. The latency of the access links is
+ * the shortest latency minus that of the faster of the two paths (160 ms).
  */
 function addedDelayMs({ minLatencyMs, maxLatencyMs }: MigrateResult['flows'][number], newMs: number): number {
   const accessMs = minLatencyMs! - 160;

@@ -1,4 +1,4 @@
-/** What the benchmarks share: a testbed of their own, statistics, tables. */
+/** Shared parts of the benchmarks: testbed, statistics, tables. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
@@ -14,14 +14,14 @@ export function gallerySlice(name: string): Slice {
   return readSlice(fileURLToPath(new URL(`../../slices/${name}.yaml`, import.meta.url)));
 }
 
-/** The slice without latencies: its nodes reach each other directly, not through the relay. */
+/** Returns the slice without latencies, so that its nodes reach each other directly and not through the relay. */
 export function withoutLatency(slice: Slice): Slice {
   return { ...slice, latency: { defaultMs: 0, linksMs: new Map() } };
 }
 
 const abort = new AbortController();
 
-/** Runs `body` with the slice's nodes on a testbed of its own, and takes it down whatever happens. */
+/** Runs `body` with the slice's nodes on a new testbed, and removes the testbed afterwards in any case. */
 export async function onTestbed<T>(slice: Slice, body: (context: Context) => Promise<T>): Promise<T> {
   const directory = await mkdtemp(join(tmpdir(), 'pl-vnm-bench-'));
   const store = openStore(join(directory, 'bench.db'));
@@ -40,22 +40,22 @@ export async function onTestbed<T>(slice: Slice, body: (context: Context) => Pro
   }
 }
 
-/** Nearest-rank quantile, 0 < q <= 1. */
+/** Returns the nearest-rank quantile, 0 < q <= 1. */
 export function quantile(values: readonly number[], q: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil(q * sorted.length) - 1)] ?? Number.NaN;
 }
 
-/** Prints `done of total` on one line of stderr. Throws when the benchmark was interrupted: it ends here and takes its testbed down. */
+/** Prints the progress on one line of stderr. Throws if the benchmark was interrupted, to remove its testbed. */
 export function progress(name: string, done: number, total: number): void {
   abort.signal.throwIfAborted();
   if (process.stderr.isTTY || done === total)
     process.stderr.write(`\r${name}: ${done}/${total}${done === total ? '\n' : ''}`);
 }
 
-/** Runs `body` while every core has something to do all the time. */
+/** Runs `body` while every core is busy. */
 export async function whileBusy<T>(body: () => Promise<T>): Promise<T> {
-  // Ends with its parent, however that ends.
+  // The loop ends with its parent, however that ends.
   const loop = 'for (const parent = process.ppid; process.ppid === parent; );';
   const loops: ChildProcess[] = cpus().map(() => spawn(process.execPath, ['-e', loop], { stdio: 'ignore' }));
   try {

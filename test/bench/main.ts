@@ -1,4 +1,4 @@
-/** `npm run bench [-- NAME ...]`: measures side by side in one run and prints tables. As root on Linux; needs iperf3 for `packets`. */
+/** `npm run bench [-- NAME ...]` runs benchmarks and prints tables. Needs root on Linux, and iperf3 for `packets`. */
 
 import { armedBench } from './armed.ts';
 import { deadNodeBench } from './dead-node.ts';
@@ -8,9 +8,9 @@ import { strictBench } from './strict.ts';
 import { timingBench } from './timing.ts';
 
 const benches: Record<string, { title: string; run: () => Promise<string> }> = {
-  timing: { title: 'How late redirections are', run: timingBench },
-  armed: { title: 'Armed redirections of one gateway, and what 10,000 prefixes behind a peer cost', run: armedBench },
-  strict: { title: 'Strict uRPF: lost packets against the loss model (two-node slice)', run: strictBench },
+  timing: { title: 'Lateness of redirections', run: timingBench },
+  armed: { title: 'Armed redirections of one gateway, and the cost of 10,000 prefixes behind a peer', run: armedBench },
+  strict: { title: 'Strict uRPF: lost packets compared with the loss model (two-node slice)', run: strictBench },
   gates: {
     title: 'Drain under strict and hold under feasible uRPF (two-node slice, both directions)',
     run: gatesBench,
@@ -24,7 +24,7 @@ const benches: Record<string, { title: string; run: () => Promise<string> }> = {
     run: migrationsBench,
   },
   'dead-node': {
-    title: 'A node dies under traffic, and the VN is migrated away from it (three-node slice)',
+    title: 'A node dies under traffic, and the VN migrates to other nodes (three-node slice)',
     run: deadNodeBench,
   },
 };
@@ -32,7 +32,7 @@ const benches: Record<string, { title: string; run: () => Promise<string> }> = {
 const names = process.argv.slice(2);
 const unknown = names.filter((name) => !Object.hasOwn(benches, name));
 if (unknown.length > 0) {
-  console.error(`no such benchmark: ${unknown.join(', ')}; there are ${Object.keys(benches).join(', ')}`);
+  console.error(`unknown benchmark: ${unknown.join(', ')}; choose from ${Object.keys(benches).join(', ')}`);
   process.exit(2);
 }
 for (const name of names.length > 0 ? names : Object.keys(benches)) {

@@ -1,7 +1,7 @@
 /**
- * How exactly the testbed's relay keeps the latencies: `node test/bench/relay-latency.ts [PACKETS_PER_SECOND]`, as root. Four nodes
- * send to each other for ten seconds; the error of a packet is its measured one-way latency less the declared one. What the
- * receiving process adds by waking up late is counted too.
+ * `node test/bench/relay-latency.ts [PACKETS_PER_SECOND]` measures how exactly the testbed's relay keeps the latencies.
+ * Needs root. Four nodes send to each other for ten seconds; the error of a packet is its measured one-way latency
+ * minus the declared one. It includes the delay of a receiving process that wakes up late.
  */
 import { execFile, spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
@@ -35,7 +35,7 @@ interface EndpointPlan {
   readonly peers: readonly string[];
   readonly packetsPerSecond: number;
 }
-/** Latencies in ms of what an end point received, by the sender's address. */
+/** The latencies in ms of the packets that an endpoint received, by the sender's address. */
 type Latencies = Record<string, number[]>;
 
 const endpointPlan = process.argv[2] === 'endpoint' ? process.argv[3] : undefined;
@@ -64,7 +64,7 @@ async function startEndpoint(testbed: Testbed, index: number, packetsPerSecond: 
   const peers = testbed.nodes.filter((_, other) => other !== index).map((node) => node.address);
   const plan: EndpointPlan = { peers, packetsPerSecond: packetsPerSecond / testbed.nodes.length };
   const namespace = namespacePath(testbed.nodes[index]?.namespace as string);
-  // Real-time like the relay, where allowed, so that other work on the machine is not taken for an error of the relay.
+  // Runs at real-time priority like the relay, if allowed, so that other load does not look like an error of the relay.
   const realtime = spawnSync('chrt', ['-f', '1', 'true']).status === 0 ? ['chrt', '-f', '1'] : [];
   const self = fileURLToPath(import.meta.url);
   const command = [
@@ -94,7 +94,7 @@ async function runEndpoint({ peers, packetsPerSecond }: EndpointPlan): Promise<v
   const listening = once(socket, 'listening');
   socket.bind(tunnelPort);
   await listening;
-  // The others start meanwhile.
+  // The other processes start meanwhile.
   await sleep(1000);
   const total = Math.floor((packetsPerSecond * durationMs) / 1000);
   const startMs = performance.now();
@@ -136,7 +136,7 @@ function quantile(values: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
 }
 
-/** User and system time of the relay so far (proc(5), stat fields 14 and 15, in hundredths of a second). */
+/** Returns the user and system time of the relay (proc(5), stat fields 14 and 15, in hundredths of a second). */
 async function relayCpuMs(testbed: Testbed): Promise<number> {
   const namespace = underlayNamespace(testbed.id);
   const [pid] = (await processesIn([namespace])).get(namespace) ?? [];

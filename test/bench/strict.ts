@@ -1,6 +1,7 @@
 /**
- * What strict uRPF loses against what the loss model says: the two-node slice, nine differences D of the two gateways'
- * redirections, old path slower than the new one and the reverse; then the schedules. Each line is one migration.
+ * Compares the loss under strict uRPF with the loss model: the two-node slice, nine differences D of the two gateways'
+ * redirections, with the old path slower than the new one and the reverse; then the schedules. Each line is one
+ * migration.
  */
 
 import { table } from '../../src/cli/output.ts';
@@ -9,7 +10,7 @@ import { migrate } from '../../src/controller/migrate.ts';
 import type { MigrateOptions } from '../../src/controller/migration/types.ts';
 import { gallerySlice, onTestbed, progress } from './harness.ts';
 
-/** In ms; the windows are [160, 240] both ways. */
+/** Differences in ms; the windows are [160, 240] both ways. */
 const differencesMs = [-60, 0, 60, 120, 160, 200, 240, 300, 380];
 const schedules = ['simultaneous', 'heuristic', 'optimal'] as const;
 

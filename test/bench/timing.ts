@@ -1,8 +1,8 @@
 /**
- * How late redirections are: armed at three gateways, commanded over a kept channel, and the paper's way, a fresh SSH session
- * per command. Late is finished less planned: lag and execution together; the skew is between the first and the last gateway to
- * finish, by the one clock that all have here, so that what the estimates of clocks are wrong by is in it. Idle, and with both
- * cores busy.
+ * Measures how late redirections are: armed at three gateways, commanded over an open channel, and the paper's way, a
+ * fresh SSH session per command. Lateness is finished minus planned: lag plus execution time. The skew is the time
+ * between the first and the last gateway to finish; since all nodes share one clock here, it includes the errors of the
+ * clock estimates. On an idle machine, and with both cores busy.
  */
 
 import { table } from '../../src/cli/output.ts';
@@ -24,10 +24,10 @@ import { connectSsh } from '../../src/transport/ssh-session.ts';
 import { redirectForthAndBack, simultaneous } from './forth-and-back.ts';
 import { gallerySlice, onTestbed, progress, quantile, whileBusy, withoutLatency } from './harness.ts';
 
-/** What the gateways did at one instant. */
+/** The redirections of the gateways for one instant. */
 type Round = { readonly lateMs: number; readonly finishedAt: number }[];
 
-/** Redirections of each gateway that are armed at a time; from one's instant to the next one's. */
+/** The number of redirections of each gateway armed at a time, and the time between two of them. */
 const armedAhead = 20;
 const spacingMs = 47;
 
@@ -107,7 +107,7 @@ async function remote(run: Run, fresh: Recorded, index: number): Promise<Round[]
   return [records.map(({ plannedAt, finishedAt }) => ({ lateMs: finishedAt - plannedAt, finishedAt }))];
 }
 
-/** Each gateway gets its own SSH session with an `ip` command and the time after it; all machines' clocks are one here. */
+/** Opens an SSH session per gateway, which runs `ip` and prints the time; all nodes share one clock here. */
 async function freshSession(run: Run, fresh: Recorded, index: number): Promise<Round[]> {
   const { context, slice } = run;
   const to = index % 2 === 0 ? fresh : run.old;

@@ -1,4 +1,4 @@
-/** A short campaign: every fault once. `npm run chaos` has more. */
+/** A short campaign with every fault once; `npm run chaos` runs longer ones. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { describeAsRoot } from '../support/privileges.ts';
 import { runOnce } from './campaign.ts';
@@ -6,10 +6,10 @@ import { faults } from './faults.ts';
 import { makePlace, type Place } from './place.ts';
 
 const seed = 20;
-/** Of a run's phase, so that a node is cut off while gateways are armed. */
+/** Chooses the runs whose phase cuts a node off while gateways are armed. */
 const rounds = 1;
 
-describeAsRoot('a migration that is hurt', () => {
+describeAsRoot('a migration under faults', () => {
   let place: Place;
   beforeAll(async () => {
     place = await makePlace('two-node');
@@ -17,7 +17,7 @@ describeAsRoot('a migration that is hurt', () => {
   afterAll(() => place.remove(), 240_000);
 
   it.each(faults.map(({ name }, index) => ({ name, run: index + (index + rounds) * faults.length })))(
-    'by "$name" ends wholly on its old or its new placement',
+    'a migration under the fault "$name" ends completely on its old or its new placement',
     async ({ run }) => {
       const { detail, recovery, problems } = await runOnce(place, seed, run);
       expect(problems, `${detail}: ${recovery}`).toEqual([]);

@@ -1,30 +1,30 @@
-/** Migrations that are hurt, one after the other: each must end wholly on its old or wholly on its new placement. */
+/** Runs migrations under faults, one after the other. Each must end completely on its old or on its new placement. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { VerifyResult } from '../../src/controller/probe/verify-vn.ts';
 import type { SliceStatus } from '../../src/controller/status.ts';
 import { routerNames } from '../../src/model/router.ts';
 import type { Flow } from '../../src/model/slice.ts';
 import { pathBetween, shortestPaths } from '../../src/planning/paths.ts';
-import { type Attempt, type Fault, faults, type Hurt } from './faults.ts';
+import { type AppliedFault, type Attempt, type Fault, faults } from './faults.ts';
 import type { Place } from './place.ts';
 import { type Random, randomOf } from './random.ts';
 
 export interface RunRecord {
   readonly run: number;
   readonly fault: string;
-  /** In which it struck; none for one that does so before the migration begins. */
+  /** The phase of the fault; none if it came before the migration began. */
   readonly phase: string | undefined;
-  /** When and on what, for people. */
+  /** The time and target of the fault, for people. */
   readonly detail: string;
   readonly ended: 'old' | 'new';
-  /** What it took to get there. */
+  /** The commands that recovered the migration. */
   readonly recovery: string;
-  /** Packets lost by flows that do not cross the node that was hurt, and by the others. */
+  /** Packets lost by flows that do not cross the faulty node, and by the others. */
   readonly lost: number;
   readonly lostByHurt: number;
   readonly duplicated: number;
   readonly leftovers: number;
-  /** What was not as it must be; empty for a run that is well. */
+  /** The violations; empty for a good run. */
   readonly problems: string[];
 }
 
@@ -35,14 +35,14 @@ const recoveryPhases = ['set up', 'redirect', 'verify', 'drain', 'retire', 'roll
 export async function runOnce(place: Place, seed: number, run: number): Promise<RunRecord> {
   const random = randomOf(seed, run);
   const fault = faults[run % faults.length]!;
-  // One phase after the other, so that none is left out.
+  // The phases take turns, so that none is omitted.
   const phase = fault.strike && fault.phases[Math.floor(run / faults.length) % fault.phases.length]!;
   const { vnm, slice, vn } = place;
   const problems: string[] = [];
   const from = place.store.instances.active(slice.name, vn.name)!.placementName!;
   const to = random.pick([...vn.placements.keys()].filter((name) => name !== from));
   const schedule = random.pick(schedules);
-  const hurts: Hurt[] = [];
+  const hurts: AppliedFault[] = [];
   let detail = `${from} -> ${to}, ${schedule}`;
   let recovery = '';
   const flows = await place.underTraffic(async () => {
@@ -51,23 +51,23 @@ export async function runOnce(place: Place, seed: number, run: number): Promise<
     const placements = { from: vn.placements.get(from)!, to: vn.placements.get(to)! };
     if (phase !== undefined) detail += await strike(fault, phase, { place, random, migrating, ...placements }, hurts);
     const { code, overdue, stderr } = await migrating.finished;
-    if (overdue) problems.push('migrate did not end by itself');
+    if (overdue) problems.push('migrate did not end in time');
     const kept = /exiting with open resources: .*/.exec(stderr);
     if (kept !== null) problems.push(kept[0]);
-    // Now and then the first attempt to go on meets what went wrong as well.
+    // Sometimes the first recovery runs while the fault lasts.
     const isLate = random.next() < 0.3 && place.store.migrations.unfinished(slice.name).length > 0;
     const early = isLate ? await recover(place, random, 1, problems) : '';
     for (const hurt of hurts) await hurt.undo?.();
     detail += hurts.map(({ description }) => ` ${description}`).join(',');
-    recovery = `exit ${code}${early}${early === '' ? '' : ' (while it lasts)'}`;
+    recovery = `exit ${code}${early}${early === '' ? '' : ' (during the fault)'}`;
     recovery += await recover(place, random, recoveryAttempts, problems);
-    if (place.store.migrations.unfinished(slice.name).length > 0) problems.push('it does not end');
+    if (place.store.migrations.unfinished(slice.name).length > 0) problems.push('the migration does not end');
   });
   const { code, json } = await vnm.json<VerifyResult>(`verify ${slice.name}`);
   if (code !== 0) problems.push(`verify: ${JSON.stringify(json.pairs?.filter(({ reachable }) => !reachable) ?? json)}`);
   const status = await vnm.ok<SliceStatus>(`status ${slice.name}`);
   const [{ placement, instances }] = status.vns as [SliceStatus['vns'][number]];
-  if (placement !== from && placement !== to) problems.push(`it is on ${placement}`);
+  if (placement !== from && placement !== to) problems.push(`the VN is on ${placement}`);
   if (instances.length !== 1) problems.push(`there are ${instances.length} instances`);
   const leftovers = await leftoversOf(place, problems, hurts);
   const crossing = hurts.flatMap(({ node }) => node ?? []);
@@ -76,26 +76,26 @@ export async function runOnce(place: Place, seed: number, run: number): Promise<
   const sum = (list: readonly { lost: number }[]) => list.reduce((total, { lost }) => total + lost, 0);
   const lost = sum(flows.filter((flow) => !isHurt(flow)));
   const duplicated = flows.reduce((total, flow) => total + flow.duplicated, 0);
-  if (lost > 0) problems.push(`${lost} packets lost by flows that do not cross what was hurt`);
-  if (duplicated > 0) problems.push(`${duplicated} packets came twice`);
+  if (lost > 0) problems.push(`${lost} packets lost by flows that do not cross the faulty node`);
+  if (duplicated > 0) problems.push(`${duplicated} duplicate packets`);
   const ended = placement === to ? 'new' : 'old';
   const lostByHurt = sum(flows.filter(isHurt));
   return { run, fault: fault.name, phase, detail, ended, recovery, lost, lostByHurt, duplicated, leftovers, problems };
 }
 
-async function strike(fault: Fault, phase: string, attempt: Attempt, hurts: Hurt[]): Promise<string> {
+async function strike(fault: Fault, phase: string, attempt: Attempt, hurts: AppliedFault[]): Promise<string> {
   const afterMs = Math.floor(attempt.random.next() * fault.withinMs);
   try {
     await attempt.migrating.said(`- ${phase}\n`);
   } catch {
-    return ' (it ended before)';
+    return ' (the migration ended before)';
   }
   await sleep(afterMs);
   hurts.push(await fault.strike!(attempt));
   return `, in '${phase}' after ${afterMs} ms:`;
 }
 
-/** Goes on with what was interrupted, one way or the other, and is killed itself now and then. Answers what it did. */
+/** Resumes or rolls back an interrupted migration, and is sometimes killed too. Returns what it did. */
 async function recover(
   { vnm, slice, store }: Place,
   random: Random,
@@ -108,7 +108,7 @@ async function recover(
     if (unfinished === undefined) return done;
     const verb = unfinished.state === 'retire' ? 'resume' : random.pick(['resume', 'rollback']);
     const running = vnm.start(`--json ${verb} ${slice.name}`);
-    // It may end before it comes there.
+    // The command may end before that phase.
     const phase = random.next() < 0.4 ? random.pick(recoveryPhases) : undefined;
     if (phase !== undefined) {
       const isThere = await running.said(`- ${phase}\n`).then(
@@ -119,15 +119,15 @@ async function recover(
       running.kill();
     }
     const { code, stderr, overdue } = await running.finished;
-    if (overdue) problems.push(`${verb} did not end by itself`);
+    if (overdue) problems.push(`${verb} did not end in time`);
     const why = code === null || code === 0 ? '' : ` (${stderr.trim().split('\n').at(-1)!.slice(0, 200)})`;
     done += `, ${verb} ${code === null ? `killed in '${phase}'` : `exit ${code}${why}`}`;
   }
   return done;
 }
 
-/** After a node was unreachable `reconcile` takes away what is left there. Then nothing may differ from what the database says. */
-async function leftoversOf({ vnm, slice }: Place, problems: string[], hurts: readonly Hurt[]): Promise<number> {
+/** After a node was unreachable, `reconcile` removes what is left there. Then the nodes must equal the database. */
+async function leftoversOf({ vnm, slice }: Place, problems: string[], hurts: readonly AppliedFault[]): Promise<number> {
   const look = () => vnm.json<{ differences?: unknown[] }>(`status ${slice.name} --live`);
   let { code, json } = await look();
   const left = json.differences?.length ?? 0;
@@ -140,7 +140,7 @@ async function leftoversOf({ vnm, slice }: Place, problems: string[], hurts: rea
   return json.differences?.length ?? 0;
 }
 
-/** Whether a flow's way leads over a node, on one placement. */
+/** Whether the path of a flow on one placement crosses a node. */
 export function crosses(
   { vn }: Place,
   { from, to }: Pick<Flow, 'from' | 'to'>,

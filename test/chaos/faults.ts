@@ -1,4 +1,4 @@
-/** What can go wrong, each at a moment that chance chooses. */
+/** The faults; each happens at a random moment. */
 import { writeFileSync } from 'node:fs';
 import type { Placement } from '../../src/model/slice.ts';
 import type { Running } from '../support/command-line.ts';
@@ -13,28 +13,28 @@ export interface Attempt {
   readonly to: Placement;
 }
 
-/** What a fault did, and how it is taken back once the migration has ended. */
-export interface Hurt {
+/** What a fault did, and how to undo it once the migration has ended. */
+export interface AppliedFault {
   readonly description: string;
-  /** The node of which the flows may lose packets. */
+  /** The node whose flows may lose packets. */
   readonly node?: string;
   readonly undo?: () => Promise<void> | void;
 }
 
 export interface Fault {
   readonly name: string;
-  /** Before the migration begins. */
-  readonly before?: (place: Place, random: Random) => Hurt;
-  /** In one of these phases, after so many ms at most. */
+  /** Applies the fault before the migration begins. */
+  readonly before?: (place: Place, random: Random) => AppliedFault;
+  /** The phases in which the fault happens, and the longest delay after their start in ms. */
   readonly phases: readonly string[];
   readonly withinMs: number;
-  readonly strike?: (attempt: Attempt) => Promise<Hurt> | Hurt;
+  readonly strike?: (attempt: Attempt) => Promise<AppliedFault> | AppliedFault;
 }
 
 const phases = ['set up', 'clone', 'join gateways', 'prove', 'measure', 'redirect', 'verify', 'drain', 'retire'];
-/** So long a lock of the database is held: longer than a command waits for it. */
+/** How long the lock of the database is held: longer than a command waits for it. */
 const lockedMs = 7000;
-/** So long an agent hangs: longer than it is waited for what it did. */
+/** How long an agent hangs: longer than the controller waits for its result. */
 const hangMs = 25_000;
 
 export const faults: readonly Fault[] = [
@@ -60,7 +60,7 @@ export const faults: readonly Fault[] = [
   {
     name: 'gateway killed while armed',
     phases: ['redirect'],
-    // The lead is longer than that.
+    // The lead of a redirection is longer than that.
     withinMs: 500,
     strike: ({ place, random }) => {
       const { node } = random.pick(place.vn.gateways);
@@ -75,7 +75,7 @@ export const faults: readonly Fault[] = [
     strike: ({ place, random }) => {
       const { node } = random.pick(place.vn.gateways);
       place.kill(node, 'daemon --slice', 'SIGSTOP');
-      // It has no chance to fire in time; whoever asks it waits.
+      // The agent cannot fire in time, and requests to it wait.
       const goOn = () => void place.kill(node, 'daemon --slice', 'SIGCONT');
       setTimeout(goOn, hangMs).unref();
       return { description: `the agent of ${node}`, undo: goOn };
@@ -150,10 +150,10 @@ export const faults: readonly Fault[] = [
   },
 ];
 
-/** The file that shifts a clock. */
+/** The files that shift clocks, by place. */
 const shifts = new WeakMap<Place, string>();
 
-/** Any but an end host's, on which the traffic is counted. */
+/** Picks a node without an end host, since end hosts count the traffic. */
 function anyNode({ place, random, from, to }: Attempt): string {
   return random.pick([...new Set([...place.vn.gateways.map(({ node }) => node), ...from.values(), ...to.values()])]);
 }

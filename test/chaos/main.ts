@@ -1,6 +1,6 @@
 /**
- * `npm run chaos -- [--runs N] [--first K] [--seed S] [--slice NAME] [--parallel P]`: repeatable by seed, from run K on. As root on
- * Linux.
+ * `npm run chaos -- [--runs N] [--first K] [--seed S] [--slice NAME] [--parallel P]` runs N migrations under faults,
+ * from run K on; a seed repeats them. Needs root on Linux.
  */
 import { parseArgs } from 'node:util';
 import { table } from '../../src/cli/output.ts';
@@ -28,7 +28,7 @@ const records: RunRecord[] = [];
 const startMs = performance.now();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
-    if (waiting.length > 0) console.error('no further run is begun; those under way are finished');
+    if (waiting.length > 0) console.error('starting no further runs; waiting for those under way');
     waiting.length = 0;
   });
 }
@@ -43,7 +43,7 @@ console.log(`\n$ npm run chaos -- --runs ${runs}${from} --seed ${seed} --slice $
 console.log(summary(records));
 console.log(`\nthe controller was killed ${inPhases('controller killed')}; an agent ${inPhases('agent killed')}`);
 console.log(
-  `\n${records.length} runs in ${((performance.now() - startMs) / 60_000).toFixed(0)} min, ${bad.length} not as they must be`,
+  `\n${records.length} runs in ${((performance.now() - startMs) / 60_000).toFixed(0)} min, ${bad.length} with problems`,
 );
 process.exitCode = bad.length === 0 && records.length === runs ? 0 : 1;
 
@@ -58,7 +58,7 @@ async function work(): Promise<void> {
       console.error(
         `${run}: ${fault}, ${detail}: ${recovery}: ${ended}, lost ${lost}+${lostByHurt} ${problems.length > 0 ? `!! ${problems.join(' | ')}` : ''}`,
       );
-      // The next run must not suffer from this one.
+      // The next run must not be affected by this one.
       if (problems.length > 0) {
         await place.remove();
         place = undefined;
@@ -77,7 +77,7 @@ function inPhases(fault: string): string {
   return counts.join(', ');
 }
 
-/** One line per fault. */
+/** Returns a line per fault. */
 function summary(all: readonly RunRecord[]): string {
   const rows = [...Map.groupBy(all, ({ fault }) => fault)].map(([fault, group]) => {
     const count = (test: (record: RunRecord) => boolean) => group.filter(test).length;

@@ -1,4 +1,4 @@
-/** Where a campaign takes place: an installed VN on a testbed of its own, and ways to hurt it. */
+/** The place of a campaign: an installed VN on its own testbed, and the means to cause faults. */
 
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -24,26 +24,26 @@ export interface Place {
   readonly store: Store;
   /** Runs the VN's flows during `body` and counts them. */
   underTraffic(body: () => Promise<void>): Promise<CountedFlow[]>;
-  /** Kills the processes of a node whose command holds the text. Answers how many. */
+  /** Kills the processes of a node whose command contains the text. Returns their number. */
   kill(node: string, text: string, signal?: NodeJS.Signals): number;
-  /** Cuts a node off: its tunnels, and its SSH server answers no one. */
+  /** Cuts a node off: its tunnels and its SSH server. */
   cut(node: string): Promise<void>;
   heal(node: string): Promise<void>;
-  /** Starts the node's agent again, with a clock that a file shifts. Answers the file. */
+  /** Restarts the node's agent with a clock that a file shifts. Returns the file. */
   shiftClock(node: string): string;
-  /** The node's policy for the slice, changed; the next agent goes by it. Answers what puts it back. */
+  /** Changes the node's policy for the slice, which the next agent reads. Returns a function that restores it. */
   changePolicy(node: string, change: (policy: Record<string, unknown>) => unknown): () => void;
-  /** Holds the database's write lock until told to let go. */
+  /** Holds the database's write lock until the returned function is called. */
   lockDatabase(): () => void;
-  /** Leaves the database no room until told so. */
+  /** Leaves the database no disk space until the returned function is called. */
   fillDisk(): () => void;
   remove(): Promise<void>;
 }
 
-/** `file`: in the gallery. Its latencies are divided, so that many runs fit into an hour. */
+/** Prepares a slice file of the gallery. Divides its latencies, so that many runs fit into an hour. */
 export async function makePlace(file: string, { divideLatenciesBy = 4 } = {}): Promise<Place> {
   const vnm = commandLine();
-  // A disk of its own, for the database and all that the nodes keep, which can be full.
+  // A separate disk for the database and the nodes' files, which can become full.
   mount(vnm.directory, '256m');
   mkdirSync(join(vnm.directory, 'home'));
   const path = join(vnm.directory, 'slice.yaml');
@@ -139,7 +139,7 @@ export async function makePlace(file: string, { divideLatenciesBy = 4 } = {}): P
     remove: async () => {
       store.close();
       await vnm.ok('testbed down');
-      // Lazily: what had a file open there may just be ending.
+      // Unmount lazily: a process with an open file there may just be ending.
       execFileSync('umount', ['--lazy', vnm.directory]);
       vnm.remove();
     },

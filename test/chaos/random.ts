@@ -1,6 +1,6 @@
-/** Chance that can be repeated: the same seed and run give the same numbers. */
+/** Repeatable random numbers: the same seed and run give the same numbers. */
 export interface Random {
-  /** 0 <= x < 1. */
+  /** Returns x with 0 <= x < 1. */
   next(): number;
   pick<T>(values: readonly T[]): T;
 }

@@ -144,7 +144,7 @@ describe('the database', () => {
       expect(() => refuseUnfinished(store, slice, vn)).toThrow(
         "VN 'three' of slice 'three': router 'a' is moving to node 'p4'; the move was interrupted",
       );
-      expect(adviceFor(store, slice, 'p4')[0]).toContain("of VN 'three' it carries router a");
+      expect(adviceFor(store, slice, 'p4')[0]).toContain("it carries router a of VN 'three'");
     });
   });
 

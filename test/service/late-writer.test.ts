@@ -4,7 +4,7 @@ import { lateWriter } from '../../src/service/late-writer.ts';
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-it('writes at once, and what fails later, in order and once each', () => {
+it('the writer writes at once, and retries failed writes later, in order and once each', () => {
   const written: number[] = [];
   const failures: unknown[] = [];
   let isBusy = true;
@@ -30,7 +30,7 @@ it('writes at once, and what fails later, in order and once each', () => {
   expect(written).toEqual([1, 2, 3, 4]);
 });
 
-it('tries once more when it is closed, and not again', () => {
+it('the writer tries once more when it is closed, and not again', () => {
   let attempts = 0;
   const writer = lateWriter(() => {});
   writer.write(() => {

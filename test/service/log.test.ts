@@ -6,7 +6,7 @@ import { VnmError } from '../../src/model/errors.ts';
 import { logEvents, openLog } from '../../src/service/log.ts';
 import { logLines } from '../support/log-lines.ts';
 
-test('a record is one line of JSON with the time, the level in words, the event and the fields', () => {
+test('a record is one line of JSON with the time, the name of the level, the event and the fields', () => {
   const { log, text, records } = logLines();
   log.info('request', 'two\nlines', { method: 'POST', route: '/api/jobs', status: 201, ms: 1.5, vn: undefined });
   expect(text().split('\n')).toHaveLength(2);
@@ -23,7 +23,7 @@ test('a record is one line of JSON with the time, the level in words, the event 
   });
 });
 
-test('an error has its code and message; an unforeseen one also its stack', () => {
+test('an error has its code and message, and an unforeseen one its stack', () => {
   const { log, records } = logLines();
   log.warn('request-failed', 'foreseen', {
     err: new VnmError('unreachable', 'node n1 is unreachable', { hint: 'wait' }),
@@ -38,7 +38,7 @@ test('an error has its code and message; an unforeseen one also its stack', () =
   expect(Object.keys(records()[0]!.err as object)).toEqual(['code', 'message']);
 });
 
-test('what is below the level is left out', () => {
+test('records below the level are omitted', () => {
   const lines: string[] = [];
   const log = openLog({ level: 'warn', stream: { write: (line) => void lines.push(line) } });
   log.info('request', 'no');
@@ -54,7 +54,7 @@ test('docs/service.md lists every event and every field', () => {
   expect(names.filter((name) => !section.includes(`\`${name}\``))).toEqual([]);
 });
 
-test('a reader that pauses does not stop the service, and loses lines beyond a limit, never parts of one', async () => {
+test('a reader that pauses does not stop the service, and loses whole lines beyond a limit', async () => {
   const log = new URL('../../src/service/log.ts', import.meta.url);
   const script = `
     import { openLog } from '${log}';

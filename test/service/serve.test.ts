@@ -4,7 +4,7 @@ import { serve } from '../../src/service/serve.ts';
 import { logLines } from '../support/log-lines.ts';
 import { temporaryStore } from '../support/temporary-store.ts';
 
-/** What the service does from its start until the body has ended. */
+/** Runs the service until the body has ended. */
 async function served(
   token: string | undefined,
   body: (at: { url: string; tokenFile: string; logged: () => string }) => Promise<void>,
@@ -16,7 +16,7 @@ async function served(
   const ended = serve(store, options, log, abort.signal);
   const tokenFile = `${store.path}.token`;
   try {
-    await expect.poll(() => text()).toContain('listens on');
+    await expect.poll(() => text()).toContain('listening on');
     await body({ url: store.health.service()!.url, tokenFile, logged: text });
   } finally {
     abort.abort();
@@ -31,7 +31,7 @@ const change = async (url: string, authorization?: string) => {
   return (await fetch(`${url}/api/jobs/nightly/pause`, { method: 'POST', headers })).status;
 };
 
-test('on loopback the service makes a token for changes, in a file of its user, and removes it when it ends', async () => {
+test('on loopback the service writes a token for changes to a file of its user, and removes it when it ends', async () => {
   await served(undefined, async ({ url, tokenFile, logged }) => {
     expect(statSync(tokenFile).mode & 0o777).toBe(0o600);
     const token = readFileSync(tokenFile, 'utf8').trim();
@@ -44,7 +44,7 @@ test('on loopback the service makes a token for changes, in a file of its user, 
   });
 });
 
-test('a token that is given is for everything, and no other is made', async () => {
+test('a given token is needed for everything, and the service makes no other', async () => {
   await served('a-token-of-the-tests', async ({ url, tokenFile }) => {
     expect(existsSync(tokenFile)).toBe(false);
     expect((await fetch(`${url}/api/slices`)).status).toBe(401);

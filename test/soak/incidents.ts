@@ -1,8 +1,8 @@
-/** What happens to the nodes while the service runs, each at its time. */
+/** Incidents on the nodes while the service runs, each at its time. */
 import { execFileSync } from 'node:child_process';
 import type { Place } from '../chaos/place.ts';
 
-/** What was done, to be judged by: the flows that cross `node` may lose packets from `fromMs` to `toMs`. */
+/** An incident: the flows that cross `node` may lose packets from `fromMs` to `toMs`. */
 export interface Incident {
   readonly what: string;
   readonly node: string;
@@ -10,13 +10,13 @@ export interface Incident {
   readonly hurts: boolean;
   /** Unix ms. */
   readonly fromMs: number;
-  /** Until it is healed. */
+  /** When the incident was undone. */
   readonly toMs: number;
 }
 
 export type Strike = (place: Place, wait: (ms: number) => Promise<void>) => Promise<Omit<Incident, 'fromMs' | 'toMs'>>;
 
-/** The node that carries a router now, and its namespace there. */
+/** Returns the current node of a router, and its namespace there. */
 function nodeOf({ store, slice, vn }: Place, router: string): { node: string; namespace: string } {
   const { id } = store.instances.active(slice.name, vn.name)!;
   return {
@@ -25,7 +25,7 @@ function nodeOf({ store, slice, vn }: Place, router: string): { node: string; na
   };
 }
 
-/** Cut off for so long: shorter than from one migration to the next, or longer. */
+/** Cuts a node off for a time that may be shorter or longer than the time between two migrations. */
 export function cutNode(forMs: number): Strike {
   return async (place, wait) => {
     const { node } = nodeOf(place, 'a');
@@ -47,7 +47,7 @@ export function killAgent(which: 'gateway' | 'router'): Strike {
   };
 }
 
-/** A tunnel between two routers is deleted, as somebody on the node might. */
+/** Deletes a tunnel between two routers, as an administrator of the node might. */
 export const deleteTunnel: Strike = async (place) => {
   const { node, namespace } = nodeOf(place, 'c');
   const { id } = place.store.instances.active(place.slice.name, place.vn.name)!;
@@ -56,7 +56,7 @@ export const deleteTunnel: Strike = async (place) => {
   return { what: 'tunnel deleted', node, hurts: true };
 };
 
-/** The routes of a router to other end hosts are deleted. */
+/** Deletes the routes of a router to other end hosts. */
 export const deleteRoutes: Strike = async (place) => {
   const { node, namespace } = nodeOf(place, 'b');
   execFileSync('ip', ['-n', namespace, 'route', 'flush', 'proto', '246']);

@@ -1,4 +1,4 @@
-/** `npm run soak -- [--minutes N]`: the service under a job for a while (an hour without more). As root on Linux. */
+/** `npm run soak -- [--minutes N]` runs the service with a job, by default for an hour. Needs root on Linux. */
 import { parseArgs } from 'node:util';
 import { cutNode, deleteRoutes, deleteTunnel, killAgent } from './incidents.ts';
 import { soakReport } from './report.ts';
@@ -6,7 +6,7 @@ import { type Plan, soak } from './soak.ts';
 
 const { values } = parseArgs({ options: { minutes: { type: 'string', default: '60' } } });
 const minutes = Number(values.minutes);
-/** As parts of the whole; a cut is shorter than from one migration to the next, or longer. */
+/** The times as fractions of the whole; a cut is shorter or longer than the time between two migrations. */
 const parts = [
   [0.1, killAgent('gateway')],
   [0.2, cutNode(15_000)],
@@ -18,7 +18,7 @@ const parts = [
 ] as const;
 const plan: Plan = {
   minutes,
-  // In the middle between two migrations.
+  // Halfway between two migrations.
   strikes: parts.map(([part, strike]) => ({ atSeconds: Math.round((part * minutes * 60) / 30) * 30 + 17, strike })),
 };
 const result = await soak(plan, (text) => console.error(text));

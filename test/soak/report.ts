@@ -1,14 +1,14 @@
-/** What a soak came to, as a table for people. */
+/** Formats the result of a soak for people. */
 import { table } from '../../src/cli/output.ts';
 import type { StoredEvent } from '../../src/store/events.ts';
 import type { Incident } from './incidents.ts';
 import { quarters } from './samples.ts';
 import type { SoakResult } from './soak.ts';
 
-/** So long after something is healed it may still be told of. */
+/** How long after the end of an incident events about it are expected. */
 const afterMs = 10_000;
 
-/** Something was said to be down while nothing was hurt. */
+/** Returns the events that reported something down outside all incidents. */
 function falseAlarms({ events, incidents }: Pick<SoakResult, 'events' | 'incidents'>): StoredEvent[] {
   return events.filter(({ kind, at }) => kind === 'health-down' && !isDuring(incidents, at));
 }
@@ -17,7 +17,7 @@ function isDuring(incidents: readonly Incident[], at: number): boolean {
   return incidents.some(({ fromMs, toMs }) => at >= fromMs && at <= toMs + afterMs);
 }
 
-/** From the beginning of an incident to the event of a kind that followed it. */
+/** Returns the time from the start of an incident to the first event of a kind after it. */
 function secondsTo(incident: Incident, events: readonly StoredEvent[], kind: string): number | undefined {
   const event = events.find(
     (one) => one.kind === kind && one.at >= incident.fromMs && one.at <= incident.toMs + 60_000,
@@ -36,7 +36,7 @@ export function soakReport(result: SoakResult): string {
     table(
       ['flows', 'sent', 'lost', 'duplicated', 'reordered'],
       [false, true].map((isHurt) => [
-        isHurt ? 'crossing a node while it was hurt' : 'all others',
+        isHurt ? 'crossing a node during an incident' : 'all others',
         sum(isHurt, 'sent'),
         sum(isHurt, 'lost'),
         sum(isHurt, 'duplicated'),
@@ -65,10 +65,10 @@ export function soakReport(result: SoakResult): string {
       ).map(([name, key, show]) => [name, ...quarters(samples, key).map(show)]),
     ),
     `migrations: ${counts(migrations)}; runs of the job: ${counts(jobRuns)}`,
-    `false alarms: ${falseAlarms(result).length} down, ${suspicions} suspect for a moment`,
+    `false alarms: ${falseAlarms(result).length} down, ${suspicions} briefly suspect`,
     `left over at the end: ${differences}; the service ended with exit code ${exitCode}`,
     '',
-    'repairs and what the service said of nodes:',
+    'repairs and reports about nodes:',
     ...events
       .filter(({ kind }) => /^(repair|health-down|agent-started|job-)/.test(kind))
       .map(({ at, kind, message }) => `  ${new Date(at).toISOString().slice(11, 23)} ${kind}: ${message}`),

@@ -2,22 +2,22 @@ import type { ChildProcess } from 'node:child_process';
 import { statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Arguments for Node.js: garbage is collected when SIGUSR2 comes. Without that the heap grows to what the engine thinks fit. */
+/** Arguments for Node.js that make SIGUSR2 collect garbage. Otherwise the engine lets the heap grow. */
 export const collecting = ['--expose-gc', '--import', "data:text/javascript,process.on('SIGUSR2', () => gc())"];
 
 const collectMs = 500;
 
-/** What the service holds at one moment. */
+/** The resources that the service uses at one moment. */
 export interface Sample {
   readonly rssBytes: number;
-  /** What is left once garbage has been collected. */
+  /** The heap after garbage collection. */
   readonly heapBytes: number;
-  /** File descriptors. */
+  /** The number of open file descriptors. */
   readonly open: number;
   readonly databaseBytes: number;
 }
 
-/** For a service that was started with `collecting`. */
+/** Takes a sample of a service that was started with `collecting`. */
 export async function sampleOf(service: ChildProcess, url: string, database: string): Promise<Sample> {
   service.kill('SIGUSR2');
   await sleep(collectMs);
@@ -36,7 +36,7 @@ function metric(text: string, name: string): number {
   return Number(line.split(' ')[1]);
 }
 
-/** Middle values of the four quarters, what was at the start left out. */
+/** Returns the medians of the four quarters, without the start. */
 export function quarters(samples: readonly Sample[], key: keyof Sample): number[] {
   const settled = samples.slice(Math.ceil(samples.length / 10));
   const parts = [0, 1, 2, 3].map((part) =>

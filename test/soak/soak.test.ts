@@ -1,4 +1,4 @@
-/** Two minutes of the service; `npm run soak` has an hour. */
+/** Runs the service for two minutes; `npm run soak` runs it for an hour. */
 import { expect, it } from 'vitest';
 import { describeAsRoot } from '../support/privileges.ts';
 import { cutNode, deleteTunnel, killAgent } from './incidents.ts';
@@ -7,8 +7,8 @@ import { quarters } from './samples.ts';
 import { soak } from './soak.ts';
 
 describeAsRoot('the service', () => {
-  it('moves a VN by a job, and repairs what is damaged meanwhile', async () => {
-    // Between two migrations: what is damaged during one, that one repairs or undoes.
+  it('the service moves a VN by a job, and repairs damage meanwhile', async () => {
+    // Damage comes between two migrations: a migration repairs or undoes damage that comes during it.
     const strikes = [
       { atSeconds: 15, strike: killAgent('gateway') },
       { atSeconds: 45, strike: deleteTunnel },

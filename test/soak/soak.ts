@@ -1,7 +1,7 @@
 /**
- * The service for a while on the kernel testbed: a job moves the three-node VN every 30 s under its flows, while nodes are hurt.
- * What is counted: packets lost by flows that do not cross what was hurt, repairs with their reasons, false alarms, and whether the
- * service grows.
+ * Runs the service on the kernel testbed: a job moves the three-node VN every 30 s under its flows, with incidents on
+ * the nodes. Counts packets lost by flows that do not cross an incident, repairs with their reasons and false alarms,
+ * and measures whether the service grows.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -19,11 +19,11 @@ import { collecting, type Sample, sampleOf } from './samples.ts';
 
 export interface Plan {
   readonly minutes: number;
-  /** When what happens, in s after the job's first run is due. Half a minute later the next is due. */
+  /** The incidents, in s after the first due time of the job, which is due every half minute. */
   readonly strikes: readonly { readonly atSeconds: number; readonly strike: Strike }[];
 }
 
-/** Packets of one flow in one stretch of traffic. */
+/** The packets of one flow in one period of traffic. */
 interface Stretch {
   readonly from: string;
   readonly to: string;
@@ -31,7 +31,7 @@ interface Stretch {
   readonly lost: number;
   readonly reordered: number;
   readonly duplicated: number;
-  /** Whether it crossed a node that was hurt meanwhile. */
+  /** Whether the flow crossed a node during an incident there. */
   readonly isHurt: boolean;
 }
 
@@ -42,9 +42,9 @@ export interface SoakResult {
   readonly jobRuns: Readonly<Record<string, number>>;
   readonly events: readonly StoredEvent[];
   readonly samples: readonly Sample[];
-  /** How the service ended when it was told to. */
+  /** The exit code of the service when it was stopped. */
   readonly exitCode: number | null;
-  /** What was still not as the database says at the end. */
+  /** The number of differences between nodes and database at the end. */
   readonly differences: number;
 }
 
@@ -108,7 +108,7 @@ async function runBeside(
     abort.abort();
     await Promise.all([struck, sampled]);
   }
-  // Only now all incidents are known: one that lasts is written down when it is over.
+  // Only now are all incidents known: each is recorded when it has ended.
   const stretches = counted.map((flow): Stretch => {
     const hurt = incidents.filter(({ hurts, fromMs, toMs }) => hurts && toMs >= flow.fromMs && fromMs <= flow.toMs);
     const isHurt = hurt.some(({ node }) => [...vn.placements.keys()].some((to) => crosses(place, flow, to, node)));
@@ -167,7 +167,7 @@ async function isUp(url: string): Promise<boolean> {
   }
 }
 
-/** One after the other, each at its time or when the one before is over. */
+/** Runs the incidents one after the other, each at its time or when the previous one has ended. */
 async function strikeAll(
   place: Place,
   { strikes }: Plan,
@@ -194,7 +194,7 @@ async function sampleAll(sample: () => Promise<Sample>, samples: Sample[], signa
   }
 }
 
-/** Until no migration is under way, and what was damaged last had time to be repaired. */
+/** Waits until no migration is under way and the last damage had time to be repaired. */
 async function quiet({ store, slice }: Place): Promise<void> {
   await sleep(15_000);
   for (const untilMs = Date.now() + startMs; Date.now() < untilMs; await sleep(200))

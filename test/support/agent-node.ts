@@ -1,4 +1,4 @@
-/** A node for tests: a network namespace, a directory for its files, and the bundled agent running there. Needs root. */
+/** A node for tests: a network namespace, a directory for its files, and the bundled agent. Needs root. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,27 +14,27 @@ import { uniqueName } from './privileges.ts';
 
 interface Attached {
   readonly client: RpcClient;
-  /** The same channel; its calls confirm nothing by themselves. */
+  /** The same channel, whose calls do not confirm batches. */
   readonly raw: RpcClient;
   readonly process: ChildProcess;
-  /** What `attach` wrote to its standard error so far. */
+  /** The standard error of `attach` so far. */
   readonly stderr: () => string;
-  /** Its exit code, when it has ended. */
+  /** Resolves to its exit code when it has ended. */
   readonly ended: Promise<number | null>;
 }
 
 export interface AgentNode {
   readonly namespace: string;
-  /** Value of PL_VNM_DIR. */
+  /** The value of PL_VNM_DIR. */
   readonly directory: string;
   readonly policy: Policy;
-  /** Runs `ip` in the node's own stack, or in one of its router namespaces. */
+  /** Runs `ip` in the node's own network stack, or in one of its router namespaces. */
   ip(words: string, router?: string): string;
-  /** Full name of a router namespace. */
+  /** Returns the full name of a router namespace. */
   router(name: string): string;
-  /** Another channel to the agent, which starts where none runs. */
+  /** Opens another channel to the agent, which starts if it does not run. */
   attach(): Attached;
-  /** Over one channel that is kept. */
+  /** Calls the agent over one channel that stays open. */
   apply(operations: readonly OperationInput[]): Promise<string[]>;
   inventory(): Promise<Inventory>;
   client(): RpcClient;
@@ -43,15 +43,15 @@ export interface AgentNode {
 }
 
 /**
- * Runs the rest of its words where the first, a program, cannot be run. What is mounted there stays there, but for namespaces: their
- * names lie on a mount of their own, which all share.
+ * Runs its other arguments where the program named by the first cannot be run. Mounts made there stay there, except
+ * those of network namespaces, whose names are on a separate, shared mount.
  */
 const script = `program=$(command -v "$1") && shift
 mount --make-private "$(findmnt --noheadings --output TARGET --target "$program")" || exit
 mount --bind /dev/null "$program" && exec "$@"`;
 const hide = ['unshare', '--mount', '--propagation', 'unchanged', 'sh', '-c', script, 'sh'];
 
-/** `without`: a program that its agent does not have. */
+/** Starts a node; `without` names a program that its agent cannot find. */
 export async function startAgentNode(
   limits: Partial<Policy['limits']> = {},
   { without }: { without?: string } = {},
@@ -91,7 +91,7 @@ export async function startAgentNode(
   function client(): RpcClient {
     if (kept === undefined) {
       kept = attach().client;
-      // As a controller does: who has not, is sent away after a while.
+      // Say hello as a controller does: the agent closes a channel without it after a while.
       kept.call('hello', {}).catch(() => undefined);
     }
     return kept;
@@ -142,7 +142,7 @@ function ip(namespace: string, words: string): string {
   return execFileSync('ip', ['-n', namespace, ...words.split(' ')], { encoding: 'utf8', stdio: 'pipe' }).trim();
 }
 
-/** The agents that were started in the namespace, by their pids. */
+/** Kills all processes in the namespace, which are the agents started there. */
 async function endProcesses(namespace: string): Promise<void> {
   const pids = () => ipPids(namespace);
   for (const pid of pids()) process.kill(pid, 'SIGKILL');
@@ -153,7 +153,7 @@ function ipPids(namespace: string): number[] {
   return execFileSync('ip', ['netns', 'pids', namespace], { encoding: 'utf8' }).split('\n').filter(Boolean).map(Number);
 }
 
-/** Lines of the agent's log. */
+/** Returns the text of the agent's log. */
 export function agentLog({ directory, policy }: AgentNode): string {
   return readFileSync(join(directory, 'run', `${policy.slice}.log`), 'utf8');
 }

@@ -1,4 +1,4 @@
-/** The program as a user runs it: a process of its own, with a database, a home and a working directory of its own. */
+/** Runs the program as a user does, in a process with its own database, home and working directory. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync } from 'node:fs';
@@ -9,56 +9,56 @@ import { expect } from 'vitest';
 import { builtProgram } from './program.ts';
 
 const launcher = fileURLToPath(new URL('launcher.mjs', import.meta.url));
-/** So that a program that starts a hundred times is not compiled a hundred times. */
 const fullFrom = fileURLToPath(new URL('./full-from.mjs', import.meta.url));
+/** The compile cache, so that the program is compiled only once for all its starts. */
 const compiled = fileURLToPath(new URL('../../node_modules/.cache/compiled', import.meta.url));
-/** Longer than any command takes; one that hangs is killed. */
+/** Longer than any command takes; a command that hangs is killed. */
 const patienceMs = 240_000;
 
 interface Finished {
-  /** Null: it was killed. */
+  /** Null if it was killed. */
   readonly code: number | null;
-  /** It was killed since it took too long. */
+  /** Whether it was killed because it took too long. */
   readonly overdue?: true;
   readonly stdout: string;
   readonly stderr: string;
 }
 
 export interface Running {
-  /** Resolves once that text has come on stderr; fails when the program ends without. */
+  /** Resolves once stderr has that text; rejects if the program ends without it. */
   said(text: string): Promise<void>;
-  /** Ctrl-C. */
+  /** Sends Ctrl-C. */
   interrupt(): void;
-  /** Another signal, to this process alone. */
+  /** Sends another signal, to this process alone. */
   signal(name: NodeJS.Signals): void;
-  /** Whoever read its outputs goes away. */
+  /** Closes the reading ends of its outputs. */
   closeOutputs(): void;
-  /** No chance to do anything any more. */
+  /** Kills it with SIGKILL. */
   kill(): void;
   readonly finished: Promise<Finished>;
 }
 
-/** A command as it is typed, without the program's name; `more` words may hold spaces. */
+/** Runs commands as they are typed, without the program's name; `more` words may have spaces. */
 export interface CommandLine {
   readonly directory: string;
   readonly database: string;
   start(command: string, ...more: string[]): Running;
-  /** The same under a process that launches it, as where the machine's Node.js is too old; signals go to that process. */
+  /** Runs a command under a launching process, as if the machine's Node.js were too old; signals go to that process. */
   launch(command: string, ...more: string[]): Running;
   run(command: string, ...more: string[]): Promise<Finished>;
-  /** The same with a database that has no room for any write from that phase of a migration on. */
+  /** Runs a command with a database that has no room for writes from that phase of a migration on. */
   runFull(phase: string, command: string, ...more: string[]): Promise<Finished>;
-  /** The same with stdout in a file. */
+  /** Runs a command with stdout in a file. */
   runTo(file: string, command: string, ...more: string[]): Promise<Finished>;
-  /** With `--json`: the exit code, the one document that stdout holds, and what stderr says. */
+  /** Runs a command with `--json`; returns the exit code, the document on stdout, and stderr. */
   json<T = unknown>(command: string, ...more: string[]): Promise<{ code: number | null; json: T; stderr: string }>;
-  /** The document alone, of what must succeed. */
+  /** Runs a command that must succeed; returns its document. */
   ok<T = unknown>(command: string, ...more: string[]): Promise<T>;
   /** Removes its files. */
   remove(): void;
 }
 
-/** `directory`: of its files, made here; one of its own without it. `program`: the one that an installed package has. */
+/** `directory` is made for its files; by default a temporary one. `program` is the one of an installed package. */
 export function commandLine(
   directory = mkdtempSync(join(tmpdir(), 'pl-vnm-system-')),
   program = builtProgram(),
@@ -108,7 +108,7 @@ export function commandLine(
     try {
       return { code, json: JSON.parse(stdout) as T, stderr };
     } catch (cause) {
-      throw new Error(`'${command}' (exit code ${code}) printed no JSON but: ${stdout}\n${stderr}`, { cause });
+      throw new Error(`'${command}' (exit code ${code}) did not print JSON: ${stdout}\n${stderr}`, { cause });
     }
   }
   async function ok<T>(command: string, ...more: string[]): Promise<T> {
@@ -151,7 +151,7 @@ function running(child: ChildProcess): Running {
       };
       look();
       child.stderr!.on('data', look);
-      const missing = () => reject(new Error(`it ended without saying '${text}': ${output.stderr}`));
+      const missing = () => reject(new Error(`the program ended without writing '${text}': ${output.stderr}`));
       finished.then(missing, reject);
     });
   const kill = () => {

@@ -1,11 +1,12 @@
-/** An agent that speaks the protocol and does nothing, to test the way to it. */
+/** An agent that speaks the protocol and does nothing, for tests of the connection to it. */
 import { createHash } from 'node:crypto';
 import type { AgentBundle } from '../../src/transport/agent-bundle.ts';
 
 /**
- * Its state are files in PL_VNM_DIR. `daemon` with a digest: an older agent runs, until some time after it was told to
- * shut down (not if `stubborn` is there, then it only breaks its connections off). `broken`: it writes that file's text to stderr and ends. `noisy`: it writes it to stdout first.
- * `inventory` is never answered; `routes` makes it end with exit code 7.
+ * Files in PL_VNM_DIR control it. `daemon` with a digest: an older agent runs, until some time after a request to shut
+ * down; with `stubborn` that request only breaks its connections. `broken`: writes that file's text to stderr and ends.
+ * `noisy`: writes that file's text to stdout first. It never answers `inventory`; `routes` makes it end with exit code
+ * 7.
  */
 const script = `
 import { createHash } from 'node:crypto';

@@ -1,10 +1,10 @@
-/** Another host of a node for tests: a network namespace on the same wire, without an agent. Needs root. */
+/** Another host on the network of a test node: a network namespace without an agent. Needs root. */
 import { execFileSync } from 'node:child_process';
 import type { AgentNode } from './agent-node.ts';
 import { ip } from './kernel.ts';
 import { uniqueName } from './privileges.ts';
 
-/** Of the node, of the other host, and a second one of the other host, all in 192.0.2.0/24. */
+/** The addresses of the node and of the other host, which has two; all in 192.0.2.0/24. */
 export const [nodeAddress, farAddress, strangeAddress] = ['192.0.2.1', '192.0.2.9', '192.0.2.8'] as const;
 
 export interface FarNode {

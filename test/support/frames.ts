@@ -1,4 +1,4 @@
-/** Ethernet frames byte by byte, also such as no kernel would send. */
+/** Builds Ethernet frames byte by byte, including ones that no kernel would send. */
 
 type Bytes = readonly number[] | Buffer;
 
@@ -7,7 +7,7 @@ const word = (value: number): number[] => [value >> 8, value & 255];
 const mac = (text: string): number[] => text.split(':').map((part) => Number.parseInt(part, 16));
 const v4 = (text: string): number[] => text.split('.').map(Number);
 
-/** Of the Internet: the sum of all 16-bit words, inverted. */
+/** Returns the Internet checksum: the inverted sum of all 16-bit words. */
 function checksum(data: Buffer): number {
   let sum = 0;
   for (let at = 0; at < data.length; at += 2) sum += (data[at]! << 8) + (data[at + 1] ?? 0);
@@ -44,7 +44,7 @@ export function ipv4(from: string, to: string, protocol: number, payload: Bytes)
   return bytes(withChecksum(header, 10), payload);
 }
 
-/** Without a checksum, which UDP allows. */
+/** Builds a UDP packet without a checksum, which UDP allows. */
 export function udp(from: number, to: number, payload: Bytes): Buffer {
   return bytes(word(from), word(to), word(8 + payload.length), [0, 0], payload);
 }
@@ -53,7 +53,7 @@ export function icmp(type: number, code: number, rest: Bytes): Buffer {
   return withChecksum(bytes([type, code, 0, 0], rest), 2);
 }
 
-/** `fe80::1` and the like: at most one `::`, no IPv4 inside. */
+/** Parses an IPv6 address with at most one `::` and without an IPv4 part. */
 function v6(text: string): number[] {
   const [head = '', tail = ''] = text.split('::');
   const groups = (part: string) =>
@@ -72,24 +72,24 @@ export function icmpv6(from: string, to: string, type: number, rest: Bytes): Buf
   return bytes([0x60, 0, 0, 0], word(body.length), [58, 255], v6(from), v6(to), body);
 }
 
-/** From a router that offers itself and the prefix `2001:db8:bad::/64`. */
+/** Builds a router advertisement with the prefix `2001:db8:bad::/64`. */
 export function routerAdvertisement(from: string, to: string): Buffer {
   const lifetimes = [0, 0, 14, 16, 0, 0, 14, 16];
   const prefix = bytes([3, 4, 64, 0xc0], lifetimes, [0, 0, 0, 0], v6('2001:db8:bad::'));
   return icmpv6(from, to, 134, bytes([64, 0], word(1800), [0, 0, 0, 0, 0, 0, 0, 0], prefix));
 }
 
-/** The type in an Ethernet header. */
+/** Returns the type in an Ethernet header. */
 function etherType(frame: Buffer): number {
   return frame.readUInt16BE(12);
 }
 
-/** An IPv4 packet with a number of 16 bits. */
+/** Builds an IPv4 packet with a 16-bit number. */
 export function echoRequest(from: string, to: string, number: number): Buffer {
   return ipv4(from, to, 1, icmp(8, 0, bytes([0, 1], word(number))));
 }
 
-/** The number of an echo reply in a frame; undefined for any other frame. */
+/** Returns the number of an echo reply in a frame; undefined for any other frame. */
 export function echoReply(frame: Buffer): number | undefined {
   return etherType(frame) === 0x0800 && frame[23] === 1 && frame[34] === 0 ? frame.readUInt16BE(40) : undefined;
 }

@@ -1,4 +1,4 @@
-// Loaded before the program: from the phase FULL_FROM of a migration on, its database has no room for any write.
+// Loaded before the program: makes all writes to its database fail from the phase FULL_FROM of a migration on.
 import Database from 'better-sqlite3';
 
 const { prepare } = Database.prototype;

@@ -1,4 +1,4 @@
-/** An SSH server on loopback that does not keep to the rules, after a login that anybody gets. */
+/** An SSH server on loopback that accepts every login and then misbehaves. */
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import ssh2, { type Connection, type ServerChannel } from 'ssh2';
@@ -6,17 +6,17 @@ import { makeKeyPair } from './ssh-server.ts';
 
 export interface HostileServer {
   readonly port: number;
-  /** Bytes that it could send so far. */
+  /** Returns the number of bytes sent so far. */
   sent(): number;
   connections(): number;
   close(): Promise<void>;
 }
 
-/** What it does with a connection before SSH, with one after the login, or with a command. */
+/** Its behaviour on a connection before SSH, on one after the login, and on a command. */
 export interface Behaviour {
   readonly onSocket?: (socket: Socket, ssh: ssh2.Server) => void;
   readonly onReady?: (client: Connection) => void;
-  /** Undefined: it never answers the request. */
+  /** Undefined: the server never answers the request. */
   readonly onExec?: ((channel: ServerChannel, command: string) => void) | undefined;
   readonly banner?: string;
 }
@@ -65,7 +65,7 @@ export async function startHostileServer(behaviour: Behaviour): Promise<HostileS
   };
 }
 
-/** Writes for as long as the other side takes it. */
+/** Writes for as long as the other side reads. */
 export function flood(stream: NodeJS.WritableStream & { destroyed?: boolean }, chunk: Buffer | string): void {
   const write = () => {
     if (stream.destroyed === true || !stream.writable) return;
@@ -75,7 +75,7 @@ export function flood(stream: NodeJS.WritableStream & { destroyed?: boolean }, c
   write();
 }
 
-/** Says one byte now and then. */
+/** Sends a byte now and then. */
 export function trickle(stream: NodeJS.WritableStream, everyMs: number): void {
   const timer = setInterval(() => stream.write('x'), everyMs);
   (stream as unknown as Readable).once('close', () => clearInterval(timer));

@@ -1,4 +1,4 @@
-/** The timing thread with the kernel's actuator, run from the sources. */
+/** Starts the timing thread with the kernel's actuator from the sources. */
 import { fileURLToPath } from 'node:url';
 import { startTimingThread, type TimingListeners, type TimingThread } from '../../src/agent/armed/thread.ts';
 import { createKernelSupplier } from '../../src/agent/dataplane/kernel/supplier.ts';

@@ -1,4 +1,4 @@
-/** What the kernel has, in its own words: by `ip`, past the program under test. */
+/** Reads the state of the kernel with `ip`, independent of the program under test. */
 import { execFile, execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
@@ -17,7 +17,7 @@ export function routes(namespace: string, which = ''): RouteEntry[] {
   return JSON.parse(ip(namespace, `-json route show ${which}`.trim())) as RouteEntry[];
 }
 
-/** Name of the interface that has an IPv4 address. */
+/** Returns the name of the interface that has an IPv4 address. */
 export function interfaceWith(namespace: string, address: string): string {
   const links = JSON.parse(ip(namespace, '-json address')) as { ifname: string; addr_info: { local: string }[] }[];
   const link = links.find(({ addr_info }) => addr_info.some(({ local }) => local === address));
@@ -25,7 +25,7 @@ export function interfaceWith(namespace: string, address: string): string {
   return link.ifname;
 }
 
-/** The network namespaces of a testbed. */
+/** Returns the network namespaces of a testbed. */
 export function namespacesOf(testbed: { readonly id: string }): string[] {
   return readdirSync('/run/netns')
     .filter((name) => name.startsWith(`pt${testbed.id}`))
@@ -33,8 +33,9 @@ export function namespacesOf(testbed: { readonly id: string }): string[] {
 }
 
 /**
- * All that an installation could change in a testbed's network: which namespaces there are, and of each the interfaces, addresses,
- * neighbours, rules, nexthops and routes of all tables, in an order that does not tell which was made first.
+ * Returns everything that an installation could change in a testbed's network: the namespaces, and for each its
+ * interfaces, addresses, neighbours, rules, nexthops and routes of all tables, in an order independent of their
+ * creation.
  */
 export async function networkOf(testbed: { readonly id: string }): Promise<Record<string, unknown>> {
   const entries = namespacesOf(testbed).map(async (name) => [name, await stateOf(name)] as const);
@@ -42,7 +43,7 @@ export async function networkOf(testbed: { readonly id: string }): Promise<Recor
 }
 
 const looks = ['address', 'neighbour show nud permanent', 'rule', 'nexthop', 'route show table all'];
-/** Numbers that the kernel counts on, whatever was removed meanwhile. */
+/** Numbers that the kernel assigns in sequence, independent of what was removed. */
 const counted = ['ifindex', 'link_index', 'link_netnsid', 'unbalanced_time'];
 
 async function stateOf(namespace: string): Promise<Record<string, unknown>> {
@@ -54,14 +55,14 @@ async function stateOf(namespace: string): Promise<Record<string, unknown>> {
   return Object.fromEntries(await Promise.all(states));
 }
 
-/** The processes in a network namespace. */
+/** Returns the processes in a network namespace. */
 export function processesOf(namespace: string): { pid: number; command: string }[] {
   const pids = execFileSync('ip', ['netns', 'pids', namespace], { encoding: 'utf8' }).split('\n').filter(Boolean);
   return pids.flatMap((pid) => {
     try {
       return [{ pid: Number(pid), command: readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ') }];
     } catch (error) {
-      // It has ended since.
+      // The process has ended meanwhile.
       if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
       throw error;
     }

@@ -2,12 +2,12 @@ import { type Log, openLog } from '../../src/service/log.ts';
 
 export interface LogLines {
   readonly log: Log;
-  /** What was logged so far, as it was written. */
+  /** The text logged so far. */
   readonly text: () => string;
   readonly records: () => Record<string, unknown>[];
 }
 
-/** A log that is kept in memory. */
+/** A log in memory. */
 export function logLines(): LogLines {
   const lines: string[] = [];
   const log = openLog({ level: 'debug', stream: { write: (line) => void lines.push(line) } });

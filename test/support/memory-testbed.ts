@@ -1,4 +1,4 @@
-/** Nodes of a slice in this process: the real agents' handlers over data planes in memory, and connections that can be cut for good. */
+/** A slice in this process: the real handlers of agents over data planes in memory, with breakable connections. */
 import type { TimingListeners } from '../../src/agent/armed/thread.ts';
 import { Timeline } from '../../src/agent/armed/timeline.ts';
 import type { Actuator } from '../../src/agent/dataplane/actuator.ts';
@@ -13,7 +13,7 @@ import { startMemoryNode } from './memory-plane/node.ts';
 import type { FakeTime } from './memory-plane/timing.ts';
 import type { NodeInProcess } from './node-in-process.ts';
 
-/** What one controller has to its nodes. After `kill` no request of it has an answer any more, nor an effect. */
+/** The connections of a controller to its nodes. After `kill`, its requests get no answer and have no effect. */
 interface Controller {
   readonly connections: Connections;
   kill(): void;
@@ -25,7 +25,7 @@ export interface MemoryTestbed {
   end(): Promise<void>;
 }
 
-/** Every node of the slice needs a `host` that is an address. */
+/** Creates the testbed. Every node of the slice needs a `host` that is an address. */
 export function memoryTestbed(slice: Slice): MemoryTestbed {
   const network: Network = new Map();
   const nodes = new Map(
@@ -80,7 +80,7 @@ async function connectionTo(node: string, agent: NodeInProcess, isKilled: () => 
   };
 }
 
-/** What is armed is done at its instant, by a timer. */
+/** Does armed actions at their instants, with timers. */
 const realTime: FakeTime = {
   clock: systemClock,
   advance: () => {},

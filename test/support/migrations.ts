@@ -1,7 +1,7 @@
 import { usualOptions } from '../../src/controller/migration/options.ts';
 import type { FlowRecord, MigrationStart, RedirectionRecord } from '../../src/store/migrations.ts';
 
-/** A migration as the store wants it at its start, for the VN `three` of the slice `three`. */
+/** A migration of the VN `three` of the slice `three`, as the store gets it at its start. */
 export function migrationStart(change: Partial<MigrationStart> = {}): MigrationStart {
   return {
     slice: 'three',
@@ -18,7 +18,7 @@ export function migrationStart(change: Partial<MigrationStart> = {}): MigrationS
   };
 }
 
-/** A redirection that was planned at `plannedAt`, began `lagMs` later and took `executionMs`. */
+/** A redirection that was planned for `plannedAt`, began `lagMs` later and took `executionMs`. */
 export function redirection(
   gateway: string,
   plannedAt: number,

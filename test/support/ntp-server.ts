@@ -5,17 +5,17 @@ import { systemClock } from '../../src/clock/clock.ts';
 
 export interface NtpServer {
   readonly port: number;
-  /** Requests so far. */
+  /** Returns the number of requests so far. */
   readonly asked: () => number;
   close(): Promise<void>;
 }
 
-/** Seconds from 1900, where NTP begins, to 1970. */
+/** Seconds from 1900, where NTP time begins, to 1970. */
 const epochS = 2_208_988_800;
 
 /**
- * Its clock minus this machine's is `offsetMs`; it looks at it `thereMs` after a request came, and answers `backMs` later. Instead of
- * the time an answer can hold `reply`; after `answers` of them no more come.
+ * Starts a server whose clock is `offsetMs` ahead of this machine's. It reads its clock `thereMs` after a request
+ * arrives, and answers `backMs` later. `reply` replaces the answer; after `answers` answers the server is silent.
  */
 export async function startNtpServer(
   options: {
@@ -57,7 +57,7 @@ export async function startNtpServer(
   };
 }
 
-/** A server's packet (RFC 5905) with nothing but the time at which it is sent. */
+/** Builds a server's packet (RFC 5905) that has only its time of sending. */
 function answerAt(unixMs: number): Buffer {
   const packet = Buffer.alloc(48);
   packet[0] = 0x1c;

@@ -1,4 +1,4 @@
-/** Numbered UDP packets to and from network namespaces, to see which arrive, and in which order. Needs root. */
+/** Sends numbered UDP packets between network namespaces, to see which arrive and in which order. Needs root. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -10,8 +10,8 @@ function start(namespace: string, script: string, prefix: readonly string[] = []
 }
 
 /**
- * Words that keep a process on one processor: each has a queue of its own for packets between namespaces, and what a process sends
- * after it was moved to another overtakes what is still in the former one's.
+ * Arguments that keep a process on one processor. Each processor has its own queue for packets between namespaces:
+ * after a process moves to another one, its packets can overtake those in the former queue.
  */
 function onOneProcessor(): string[] {
   const [, first] = /^Cpus_allowed_list:\s*(\d+)/m.exec(readFileSync('/proc/self/status', 'utf8'))!;
@@ -35,7 +35,7 @@ async function ask(child: ChildProcess): Promise<unknown> {
 }
 
 export interface NumberedReceiver {
-  /** All so far, in the order of arrival. */
+  /** The numbers received so far, in the order of arrival. */
   numbers(): Promise<number[]>;
   end(): Promise<void>;
 }
@@ -62,7 +62,7 @@ export async function receiveNumbered(namespace: string, address: string, port: 
   };
 }
 
-/** Sends packets 0, 1, 2 ... as evenly as a timer allows, until `stop` answers how many. */
+/** Sends packets 0, 1, 2 ... as evenly as a timer allows, until `stop`, which returns their number. */
 export async function sendNumbered(
   namespace: string,
   from: string,
@@ -82,7 +82,7 @@ export async function sendNumbered(
       console.log('ready');
       const startMs = performance.now();
       const timer = setInterval(() => {
-        // What a busy machine has no time for must not keep it from hearing that it is to end.
+        // On a busy machine, a backlog of packets must not delay the end.
         for (let k = 0; k < 1000 && given < (performance.now() - startMs) * ${perMs}; k += 1) {
           socket.send(packet(), ${port}, '${to}', () => { gone += 1; });
         }

@@ -4,19 +4,19 @@ import type { Testbed } from '../../src/testbed/record.ts';
 import { leftovers } from '../testbed/leftovers.ts';
 import { type CommandLine, commandLine } from './command-line.ts';
 
-/** For the largest on a busy machine. */
+/** Enough for the largest testbed on a busy machine. */
 const patienceMs = 180_000;
 
 export interface OwnTestbed {
   readonly vnm: CommandLine;
   readonly testbed: Testbed;
-  /** The network namespace that is a node. */
+  /** Returns the network namespace of a node. */
   namespace(node: string): string;
 }
 
 /**
- * A local testbed for the suite it is called in: up before its tests, down after them, and then nothing of it may be left.
- * `slice`: a slice file, or what writes one into a directory and answers its path.
+ * Sets up a local testbed for the current suite: up before its tests and down after them, without leftovers. `slice` is
+ * a slice file, or a function that writes one to a directory and returns its path.
  */
 export function ownTestbed(slice: string | ((directory: string) => string), ...options: string[]): OwnTestbed {
   let vnm: CommandLine;
@@ -42,7 +42,7 @@ export function ownTestbed(slice: string | ((directory: string) => string), ...o
   };
 }
 
-/** All that is left of a testbed of this database. */
+/** Returns everything left of the testbeds of a database. */
 export function leftoversOf({ database }: CommandLine, id: string): string[] {
   return leftovers({ id, directory: join(`${database}.testbed`, id) });
 }

@@ -1,7 +1,7 @@
 import type { Agents } from '../../src/controller/nodes/agents.ts';
 import type { Slice } from '../../src/model/slice.ts';
 
-/** Agents of nodes that are all reachable and have every feature; `answer` is what a node answers to a request. */
+/** Agents of nodes that are all reachable and have every feature; `answer` returns a node's answer to a request. */
 export function playedAgents(
   slice: Slice,
   answer: (node: string, method: string, params: never) => unknown = () => ({ results: [] }),

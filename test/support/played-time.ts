@@ -1,6 +1,6 @@
 import { vi } from 'vitest';
 
-/** Runs something whose waits cost no time: whenever all wait, the clock goes on to the next timer. */
+/** Runs `body` without real waits: whenever everything waits, the clock jumps to the next timer. */
 export async function inPlayedTime<T>(body: () => Promise<T>): Promise<T> {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance', 'Date'] });
   try {

@@ -7,7 +7,7 @@ const reason =
       ? 'they need root (network namespaces)'
       : undefined;
 
-/** `describe` for tests that make network namespaces. Elsewhere skipped with one line that says why; in CI a failure. */
+/** `describe` for tests that make network namespaces. If it cannot, skips them with a warning; in CI, fails. */
 export function describeAsRoot(name: string, body: () => void): void {
   if (reason === undefined) {
     describe(name, body);
@@ -20,7 +20,7 @@ export function describeAsRoot(name: string, body: () => void): void {
 
 let counter = 0;
 
-/** A name for a namespace that no other test run uses. */
+/** Returns a name for a namespace that no other test run uses. */
 export function uniqueName(prefix: string): string {
   counter += 1;
   return `${prefix}${process.pid.toString(36)}${counter.toString(36)}${Math.floor(Math.random() * 36 ** 4).toString(36)}`;

@@ -1,4 +1,4 @@
-/** The program that tests run as a user does: built once for as long as its sources stay, laid out as in the published package. */
+/** The program as the tests run it: built once until its sources change, with the layout of the published package. */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const checkout = fileURLToPath(new URL('../..', import.meta.url));
-/** What `npm pack` takes from the checkout, besides what is built. */
+/** The files that `npm pack` takes from the checkout, besides the build. */
 const asTheyAre = ['package.json', 'schema.sql', 'slices', 'src/cli'];
 
-/** Path of its `pl-vnm.mjs`. */
+/** Returns the path of its `pl-vnm.mjs`. */
 export function builtProgram(): string {
   const builds = join(checkout, 'node_modules/.cache/programs');
   const directory = join(builds, digestOfSources());
@@ -27,7 +27,7 @@ function build(builds: string, directory: string): void {
   try {
     renameSync(partial, directory);
   } catch (error) {
-    // Another test was first.
+    // Another test has built it first.
     rmSync(partial, { recursive: true });
     if (!existsSync(directory)) throw error;
   }

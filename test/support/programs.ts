@@ -2,7 +2,7 @@ import { describe } from 'vitest';
 import { commandPath } from '../../src/testbed/dataplane.ts';
 import { describeAsRoot } from './privileges.ts';
 
-/** `describeAsRoot` for tests that also need a program. Where it is missing they are skipped and say why; in CI they fail. */
+/** `describeAsRoot` for tests that also need a program. If it is missing, skips them with a warning; in CI, fails. */
 export function describeWithProgram(program: string, name: string, body: () => void): void {
   if (commandPath(program) !== undefined) {
     describeAsRoot(name, body);

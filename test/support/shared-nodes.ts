@@ -1,7 +1,8 @@
 /**
- * Nodes that are somebody else's: those of a local testbed, each with an /etc, a /usr/local/lib and a /run of its own (so the real
- * paths, accounts and sudo rules can be used without this machine having any of it), and with an `sshd` that lets in the
- * administrator, as root or as `boss` who may become root, and a login for the slice, which has no rights. Needs root.
+ * Shared nodes, as an administrator runs them: nodes of a local testbed, each with its own /etc, /usr/local/lib and
+ * /run, so that tests use the real paths, accounts and sudo rules without changing this machine. Each has an `sshd`
+ * that accepts the administrator, as root or as `boss` who may become root, and a login for the slice without rights.
+ * Needs root.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,24 +14,24 @@ import { commandPath } from '../../src/testbed/dataplane.ts';
 import type { TestbedNode } from '../../src/testbed/record.ts';
 
 export interface SharedNodes {
-  /** Paths of private keys. */
+  /** The paths of private keys. */
   readonly adminKey: string;
   readonly sliceKey: string;
   readonly nodes: ReadonlyMap<string, SharedNode>;
-  /** Ends what was started here; the namespaces' other processes are the testbed's to end. */
+  /** Ends the processes started here; the testbed ends the others in its namespaces. */
   close(): Promise<void>;
 }
 
 export interface SharedNode {
   readonly name: string;
   readonly port: number;
-  /** Where the other nodes send tunnel packets. */
+  /** The address to which other nodes send tunnel packets. */
   readonly address: string;
-  /** What root there sees; throws when the command fails. */
+  /** Runs a command as root on the node; throws if it fails. */
   asRoot(command: string): string;
 }
 
-/** Run by `sh` in a mount namespace of its own, with the login's name. */
+/** A script for `sh` in a new mount namespace; its argument is the login's name. */
 const furnish = `
 set -e
 mount -t tmpfs tmpfs /mnt
@@ -57,7 +58,7 @@ export async function sharedNodes(places: readonly TestbedNode[], login: string)
   mkdirSync(file('keys'));
   for (const admin of ['root', 'boss']) execFileSync('cp', [file('admin.pub'), join(file('keys'), admin)]);
   execFileSync('cp', [file('slice.pub'), join(file('keys'), login)]);
-  // sshd reads them as the login.
+  // sshd reads them with the rights of the login.
   execFileSync('chmod', ['-R', 'a+rX', file('keys')]);
   chmodSync(directory, 0o755);
   writeFileSync(

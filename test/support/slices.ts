@@ -3,12 +3,12 @@ import fc from 'fast-check';
 import type { Slice, VirtualLink } from '../../src/model/slice.ts';
 import { parseSlice, readSlice } from '../../src/slicefile/index.ts';
 
-/** A file of the gallery. */
+/** Returns the path of a slice file of the gallery. */
 export function gallery(name: string): string {
   return fileURLToPath(new URL(`../../slices/${name}.yaml`, import.meta.url));
 }
 
-/** The three-node slice with all routers of its initial placement on one node: links between them are local, those of gateways not. */
+/** The three-node slice with all routers of its initial placement on one node: only links of gateways cross nodes. */
 export function sharedNode(): Slice {
   const slice = readSlice(gallery('three-node'));
   const vns = slice.vns.map((vn) => {
@@ -20,7 +20,7 @@ export function sharedNode(): Slice {
   return { ...slice, vns };
 }
 
-/** A connected VN of up to 8 routers with random links and costs, a gateway and an end host at some of them, two placements. */
+/** A random connected VN of up to 8 routers, with gateways and end hosts at some of them, and two placements. */
 export const arbitrarySlice: fc.Arbitrary<Slice> = fc
   .record({
     routers: fc.integer({ min: 1, max: 8 }),

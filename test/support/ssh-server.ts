@@ -1,10 +1,10 @@
-/** A small SSH server on loopback that runs commands by /bin/sh, to test the client's side against. */
+/** A small SSH server on loopback that runs commands with /bin/sh, for tests of the client. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import ssh2, { type Connection } from 'ssh2';
 
 export interface KeyPair {
-  /** OpenSSH's format. */
+  /** In OpenSSH's format. */
   readonly private: string;
   /** `ssh-ed25519 AAAA...` */
   readonly public: string;
@@ -12,7 +12,7 @@ export interface KeyPair {
 
 type Ed25519Options = Extract<Parameters<typeof ssh2.utils.generateKeyPairSync>[1], object>;
 
-/** A key pair that can be read: ssh2 1.17 makes one Ed25519 pair in 256 that cannot (mscdex/ssh2 issue 1390). */
+/** Makes a readable key pair: ssh2 1.17 cannot read one in 256 of its Ed25519 pairs (mscdex/ssh2 issue 1390). */
 export function makeKeyPair(type: 'ed25519' | 'ecdsa' = 'ed25519', options: Ed25519Options = {}): KeyPair {
   if (type === 'ecdsa') return ssh2.utils.generateKeyPairSync('ecdsa', { bits: 256 });
   for (;;) {
@@ -21,26 +21,23 @@ export function makeKeyPair(type: 'ed25519' | 'ecdsa' = 'ed25519', options: Ed25
   }
 }
 
-/** The public key as SSH sends it. */
+/** Returns the public key as SSH sends it. */
 export function publicKeyOf(pair: KeyPair): Buffer {
   return Buffer.from(pair.public.split(' ')[1]!, 'base64');
 }
 
 export interface TestServer {
   readonly port: number;
-  /** Commands run so far, in order. */
+  /** The commands run so far, in order. */
   readonly commands: readonly string[];
-  /** How many connections there are. */
+  /** Returns the number of connections. */
   connections(): number;
-  /** Breaks all connections off. */
+  /** Breaks all connections. */
   drop(): void;
   close(): Promise<void>;
 }
 
-/**
- * Lets in whoever has `clientKey`. Commands see `environment` instead of this process's; the words of `before` come before
- * their shell.
- */
+/** Accepts `clientKey`. Commands get `environment` instead of this process's; `before` precedes their shell. */
 export async function startSshServer(options: {
   hostKeys: readonly KeyPair[];
   clientKey: KeyPair;
@@ -53,7 +50,7 @@ export async function startSshServer(options: {
   const authorized = publicKeyOf(options.clientKey);
   const run = (command: string): ChildProcess => {
     commands.push(command);
-    // A process group of its own, so that all that it starts can be ended with it.
+    // A new process group, so that everything it starts can be ended with it.
     const [program, ...words] = [...(options.before ?? []), '/bin/sh', '-c', command];
     const child = spawn(program!, words, { env: options.environment ?? process.env, detached: true });
     children.add(child.once('close', () => children.delete(child)));

@@ -1,4 +1,4 @@
-/** OpenSSH's server on loopback, with a configuration of the test's own. Needs root. */
+/** OpenSSH's server on loopback with a configuration given by the test. Needs root. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -22,7 +22,7 @@ export interface SshdDirectory {
   remove(): Promise<void>;
 }
 
-/** With the keys `host` and `client`, which may log in as root. */
+/** Makes the key `host`, and the key `client`, which may log in as root. */
 export function sshdDirectory(): SshdDirectory {
   const path = mkdtempSync(join(tmpdir(), 'pl-vnm-sshd-'));
   const file = (name: string) => join(path, name);
@@ -30,7 +30,7 @@ export function sshdDirectory(): SshdDirectory {
   for (const name of ['host', 'client'])
     execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', file(name)]);
   writeFileSync(file('authorized_keys'), readFileSync(file('client.pub')));
-  // sshd insists on it; elsewhere the service manager makes it.
+  // sshd needs this directory, which the service manager usually makes.
   mkdirSync('/run/sshd', { recursive: true, mode: 0o755 });
 
   async function start(lines: readonly string[]): Promise<Sshd> {
@@ -43,7 +43,7 @@ export function sshdDirectory(): SshdDirectory {
       ],
       ...['StrictModes no', 'UsePAM no', 'PermitRootLogin yes', 'PidFile none'],
     ];
-    // Of two lines of a kind the first counts.
+    // Of two lines with the same keyword, the first counts.
     writeFileSync(file(`config-${port}`), [...lines, ...usual, ''].join('\n'));
     const child = spawn(sshdPath!, ['-D', '-e', '-f', file(`config-${port}`)], { stdio: ['ignore', 'ignore', 'pipe'] });
     const server = { port, close: () => end(child) };
@@ -89,13 +89,13 @@ async function end(child: ChildProcess): Promise<void> {
   await once(child, 'exit');
 }
 
-/** A connection that is not logged in, which counts against MaxStartups until it is closed. */
+/** Opens a connection without login, which counts towards MaxStartups until it is closed. */
 export async function hold(port: number): Promise<() => void> {
   for (;;) {
     const socket = connect(port, '127.0.0.1');
     const [greeting] = await Promise.race([once(socket, 'data'), once(socket, 'close')]);
     if (String(greeting).startsWith('SSH-')) return () => void socket.destroy();
-    // The server has not counted another one out yet.
+    // The server still counts a connection that has closed.
     socket.destroy();
     await sleep(20);
   }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openStore, type Store } from '../../src/store/store.ts';
 
-/** A database of its own; `remove` closes it and deletes its files. */
+/** A temporary database; `remove` closes it and deletes its files. */
 export function temporaryStore(): { readonly store: Store; remove(): void } {
   const directory = mkdtempSync(join(tmpdir(), 'pl-vnm-store-'));
   const store = openStore(join(directory, 'vnm.db'));

@@ -1,4 +1,4 @@
-/** UDP packets to and from a network namespace, by a process that lives there. Needs root. */
+/** Sends and receives UDP packets by a process in a network namespace. Needs root. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 
@@ -7,7 +7,7 @@ function start(namespace: string, script: string): ChildProcess {
   return spawn('nsenter', inside, { stdio: ['pipe', 'pipe', 'inherit'] });
 }
 
-/** Counts what arrives at an address and port; `stop` ends it and answers how many. */
+/** Counts the packets that arrive at an address and port; `stop` ends that and returns the number. */
 export async function countUdp(namespace: string, address: string, port: number): Promise<{ stop(): Promise<number> }> {
   const child = start(
     namespace,
@@ -28,7 +28,7 @@ export async function countUdp(namespace: string, address: string, port: number)
   };
 }
 
-/** Sends packets, some per ms, and resolves when all are sent. */
+/** Sends packets at a rate per ms, and resolves when all are sent. */
 export async function sendUdp(
   namespace: string,
   from: string,
@@ -54,7 +54,7 @@ export async function sendUdp(
   await once(child, 'exit');
 }
 
-/** A connected socket, for which the kernel remembers the way; `send` sends one packet. */
+/** A connected socket, for which the kernel caches the route; `send` sends one packet. */
 export async function connectedUdp(
   namespace: string,
   from: string,

@@ -1,12 +1,12 @@
-/** A program without privileges that sends and receives VXLAN by a plain UDP socket. Needs root to get into the namespace. */
+/** A program that sends and receives VXLAN over a plain UDP socket. Needs root only to enter the namespace. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 
 export interface VxlanSender {
-  /** Frames in the order given, each in a packet of its own. */
+  /** Sends frames in the given order, each in its own packet. */
   send(to: string, vni: number, frames: readonly Buffer[]): Promise<void>;
-  /** The frames that came to this socket so far. */
+  /** The frames received so far. */
   received(): Promise<Buffer[]>;
   end(): Promise<void>;
 }
@@ -28,7 +28,7 @@ createInterface(process.stdin).on('line', async (line) => {
   console.log(JSON.stringify(request.packets === undefined ? received : []));
 });`;
 
-/** Bound to an address and port there. `tunnelPort`: where it sends to. `groups`: a multicast group, and the address where it joins. */
+/** Binds to an address and port there, sends to `tunnelPort`, and joins `groups`: a multicast group and its address. */
 export async function startVxlanSender(
   namespace: string,
   address: string,

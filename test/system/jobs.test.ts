@@ -66,7 +66,7 @@ describeAsRoot('jobs', () => {
     });
     expect(await own.vnm.json('job add other --slice two --to final --cron', '61 3 * * *')).toMatchObject({
       code: 3,
-      json: { error: { message: "'61 3 * * *' is not a cron pattern: minute: 61 is a invalid expression for minute" } },
+      json: { error: { message: "invalid cron pattern '61 3 * * *': minute: 61 is a invalid expression for minute" } },
     });
   });
 
@@ -88,7 +88,7 @@ describeAsRoot('jobs', () => {
     const { code, stdout } = await own.vnm.run('job run there');
     expect({ code, stdout }).toEqual({
       code: 0,
-      stdout: "nothing to do: VN 'two' is on placement 'initial' already\n",
+      stdout: "nothing to do: VN 'two' is already on placement 'initial'\n",
     });
   });
 

@@ -67,7 +67,7 @@ describe('the installed package', () => {
 
   it('the installed package runs the service', async () => {
     const running = vnm.start('serve --port 0');
-    await running.said('listens on http://127.0.0.1:');
+    await running.said('listening on http://127.0.0.1:');
     running.interrupt();
     expect((await running.finished).code).toBe(0);
   });

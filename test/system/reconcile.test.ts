@@ -284,7 +284,7 @@ describeAsRoot('reconcile', () => {
       {
         context: { store, acceptNewHostKeys: false, report, signal: abort.signal },
         now: Date.now,
-        tell: (sliceName, kind, message) => store.events.add(sliceName, kind, message),
+        record: (sliceName, kind, message) => store.events.add(sliceName, kind, message),
         onOutcome: report,
         onError: (_, error) => errors.push(error),
         signal: abort.signal,
@@ -294,7 +294,7 @@ describeAsRoot('reconcile', () => {
     try {
       const instances = () => store.instances.list({ slice: 'two', vn: 'two' });
       expect(instances()).toHaveLength(2);
-      repairer.look('two', 'a test');
+      repairer.check('two', 'a test');
       await expect.poll(() => instances().length, { timeout: 20_000 }).toBe(1);
       expect(store.events.list('two', 5).map(({ kind }) => kind)).toContain('trial-removed');
       expect(errors).toEqual([]);

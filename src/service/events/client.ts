@@ -1,7 +1,7 @@
 /**
- * One reader of the stream of server-sent events. The database is its buffer: a reader that is slow, or comes back, is given the
- * events from there, as fast as it takes them; one that has all before gets what is new from the common poll. So no reader, however
- * slow, makes the process hold more than a few events for it.
+ * One client of the stream of server-sent events. The database is its buffer: a client that is slow, or reconnects,
+ * gets the events from there as fast as it reads them; a client that is up to date gets new events from the common
+ * poll. So the process never holds more than a few events for a slow client.
  */
 import { Readable } from 'node:stream';
 import { eventView } from '../../controller/views/status.ts';
@@ -9,27 +9,27 @@ import type { EventStore, StoredEvent } from '../../store/events.ts';
 
 export interface EventClient {
   readonly stream: Readable;
-  /** What is new since the last poll, in order. */
+  /** Sends the events that are new since the last poll, given in order. */
   offer(events: readonly StoredEvent[]): void;
-  /** Shows that the connection lives. False: the reader has taken nothing for too long. */
+  /** Sends a sign of life. Returns false if the client has read nothing for too long. */
   beat(): boolean;
-  /** Ends the stream, telling the reader why. One that does not read even that is cut off. */
+  /** Sends the reason and ends the stream. Cuts off a client that does not read even that. */
   end(reason: string): void;
 }
 
 export interface EventClientOptions {
-  /** Id of the last event that it has. */
+  /** The id of the last event that the client has. */
   readonly after: number;
-  /** Events of all slices, and of none, without it. */
+  /** Undefined: the events of all slices, and those without a slice. */
   readonly slice?: string | undefined;
 }
 
-/** Read from the database at a time. */
+/** The number of events read from the database at once. */
 const batch = 100;
-/** A reader that is behind, and takes nothing from one beat to the next but one, is dropped. */
+/** A client that reads nothing during this many beats is dropped. */
 const maxMissedBeats = 2;
 const farewellMs = 5000;
-/** After how long a browser must reconnect. */
+/** The time after which a browser reconnects. */
 const retryMs = 2000;
 
 export function eventClient(events: Pick<EventStore, 'after'>, options: EventClientOptions): EventClient {

@@ -5,7 +5,7 @@ import type { Log } from '../log.ts';
 import { type EventClient, eventClient } from './client.ts';
 
 export interface FeedOptions {
-  /** How often the database is asked for what is new, while anybody reads: commands of other processes write there, too. */
+  /** The time between two polls of the database while there are clients: other processes write events there, too. */
   readonly pollMs?: number;
   readonly beatMs?: number;
   readonly maxClients?: number;
@@ -13,20 +13,20 @@ export interface FeedOptions {
 
 export interface EventFeed {
   /**
-   * What happens from now on, or after the event `after`, as text of server-sent events; it ends when it is destroyed. Throws VnmError
-   * `conflict` when there are too many readers.
+   * Opens a stream of server-sent events that come from now on, or after the event `after`. Destroy the stream to end
+   * it. Throws VnmError `conflict` if there are too many clients.
    */
   open(options: { after?: number | undefined; slice?: string | undefined }): Readable;
-  /** How many read. */
+  /** Returns the number of clients. */
   count(): number;
   /** Ends all streams with that reason, and opens no more. */
   close(reason: string): void;
 }
 
-/** Asked for at once. */
+/** The number of events read from the database at once. */
 const batch = 500;
 
-/** Gives the events of the database to all who read, with one poll for all. */
+/** Sends the events of the database to all clients, with one poll for all. */
 export function eventFeed(
   events: Pick<EventStore, 'after' | 'lastId'>,
   log: Log,
@@ -48,7 +48,7 @@ export function eventFeed(
       }
       isUnreadable = false;
     } catch (error) {
-      if (!isUnreadable) log.error('events-unreadable', 'the events cannot be read; it is tried again', { err: error });
+      if (!isUnreadable) log.error('events-unreadable', 'cannot read the events, retrying', { err: error });
       isUnreadable = true;
     }
   }
@@ -56,8 +56,8 @@ export function eventFeed(
   function beat(): void {
     for (const client of [...clients]) {
       if (client.beat()) continue;
-      const reason = `it has not read for ${Math.round(beatMs / 1000)} s`;
-      log.warn('events-client-dropped', `a reader of the events was dropped: ${reason}`);
+      const reason = `nothing read for ${Math.round(beatMs / 1000)} s`;
+      log.warn('events-client-dropped', `dropped a client of the event stream: ${reason}`);
       drop(client, reason);
     }
   }
@@ -81,10 +81,10 @@ export function eventFeed(
     open: ({ after, slice }) => {
       if (closed !== undefined) throw new VnmError('interrupted', closed);
       if (clients.size >= maxClients) {
-        throw new VnmError('conflict', `${maxClients} clients already read the events, and more are not possible`);
+        throw new VnmError('conflict', `too many clients of the event stream, at most ${maxClients} are possible`);
       }
       const lastId = events.lastId();
-      // A client may remember another database, which was further.
+      // A client may have the id of an event of another database, which had more events.
       const client = eventClient(events, { after: Math.min(after ?? lastId, lastId), slice });
       if (clients.size === 0) {
         polled = lastId;

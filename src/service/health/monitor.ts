@@ -1,4 +1,4 @@
-/** The health of everything that is installed: watched all the time, judged every interval, kept in the database. */
+/** Monitors the health of everything installed: judges it every interval and records it in the database. */
 import type { NodeName } from '../../model/names.ts';
 import type { HealthState } from '../../store/health.ts';
 import type { NodeFacts } from '../../vsys/messages.ts';
@@ -16,13 +16,13 @@ export const defaultHealth: HealthOptions = {
 export interface Monitor {
   start(): void;
   stop(): void;
-  /** When the last round was made, by the monotonic clock. */
+  /** Returns the end of the last round, by the monotonic clock. */
   lastRoundMs(): number;
   agents(): { slice: string; node: NodeName; facts: NodeFacts }[];
   state(slice: string, node: NodeName): HealthState;
 }
 
-/** Instances are looked at in every round, what else the database says of a slice as often as this. */
+/** The longest time between two reads of the slices. The list of instances is read in every round. */
 const reloadMs = 5000;
 
 export function createMonitor(parts: MonitorParts, options: HealthOptions): Monitor {
@@ -77,7 +77,7 @@ export function createMonitor(parts: MonitorParts, options: HealthOptions): Moni
     timer = setTimeout(afterAnswers, options.intervalMs);
   }
 
-  /** What has arrived is heard before it is missed. */
+  /** Starts a round after the answers that have already arrived are processed, so that they do not count as missed. */
   function afterAnswers(): void {
     setImmediate(() => {
       if (timer !== undefined) round();

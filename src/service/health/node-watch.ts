@@ -1,4 +1,4 @@
-/** One node as the service sees it: its agent's channel, kept, and how it answers on it. */
+/** Keeps a channel to a node's agent, and records how the agent answers. */
 import { messageOf, VnmError } from '../../model/errors.ts';
 import type { AgentConnection } from '../../transport/agent-connection.ts';
 import type { NodeFacts, Results } from '../../vsys/messages.ts';
@@ -8,22 +8,22 @@ export type WatchReport = Results['watch_report'];
 
 export interface NodeWatchOptions {
   readonly intervalMs: number;
-  /** An agent that has not answered for so long has missed a heartbeat. */
+  /** An agent that has not answered for this long has missed a heartbeat. */
   readonly timeoutMs: number;
   readonly monotonicMs: () => number;
   readonly connect: () => Promise<AgentConnection>;
-  /** A channel is there, to an agent that may be another one than before. */
+  /** Called when a channel is open. Its agent may differ from the one before. */
   readonly onConnected: (facts: NodeFacts, before: NodeFacts | undefined) => void;
 }
 
-/** Between two attempts to connect. */
+/** The time between two attempts to connect. */
 const pauseMs = 500;
-/** A first connection may take so long, as while the service connects to all nodes at once. */
+/** The time allowed for the first connection: at its start the service connects to all nodes at once. */
 const firstConnectionMs = 15_000;
-/** A request to an agent; the connection may be gone without a word. */
+/** The timeout of a request to an agent, whose connection may have failed silently. */
 const requestTimeoutMs = 10_000;
 
-/** Asks the agent for its probes again and again: the answer is the heartbeat. Call `tick` every interval, `stop` at the end. */
+/** Polls the agent for its probes; each answer is a heartbeat. Call `tick` every interval, and `stop` at the end. */
 export class NodeWatch {
   readonly #options: NodeWatchOptions;
   readonly #startedMs: number;
@@ -33,11 +33,11 @@ export class NodeWatch {
   #isAsking = false;
   #isStopped = false;
   #nextAttemptMs = Number.NEGATIVE_INFINITY;
-  /** Since when there is no answer to what was asked. */
+  /** When the oldest unanswered request was sent. */
   #silentSinceMs: number | undefined;
   #answered = 0;
   #report: WatchReport | undefined;
-  /** Why there is no channel. */
+  /** Why the last connection or request failed. */
   #failure: string | undefined;
 
   constructor(options: NodeWatchOptions) {
@@ -57,7 +57,7 @@ export class NodeWatch {
     return this.#failure;
   }
 
-  /** The probes of the agent, while it answers. */
+  /** The probes of the agent; undefined while it does not answer. */
   get report(): WatchReport | undefined {
     return this.#missed() > 0 ? undefined : this.#report;
   }
@@ -73,13 +73,13 @@ export class NodeWatch {
     }
   }
 
-  /** Of its heartbeats; undefined before the first channel came about, or was long enough in coming. */
+  /** Returns the evidence of the heartbeats; undefined until the first connection is made or is overdue. */
   evidence(): Evidence | undefined {
     const missed = this.#missed();
     return missed === 0 && this.#answered === 0 ? undefined : { missed, answered: missed > 0 ? 0 : this.#answered };
   }
 
-  /** The service itself was not awake for so long: what it did not hear meanwhile does not count as missed. */
+  /** Excludes a time in which the service itself did not run: heartbeats in that time do not count as missed. */
   forgive(ms: number): void {
     if (this.#silentSinceMs !== undefined) this.#silentSinceMs += ms;
   }
@@ -121,7 +121,7 @@ export class NodeWatch {
     this.#report = undefined;
     this.#failure = error === undefined ? 'the connection was closed' : error.message;
     this.#silentSinceMs ??= this.#options.monotonicMs();
-    // What has just ended may be there again at once.
+    // An agent that has just ended may be running again at once.
     this.#nextAttemptMs = Number.NEGATIVE_INFINITY;
   }
 

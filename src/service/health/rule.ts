@@ -1,5 +1,5 @@
 /**
- * When something is up, suspect or down, by probes in a row:
+ * The states up, suspect and down, by consecutive probes:
  *
  *               2 missed              4 missed
  *        up ---------------> suspect ---------> down
@@ -8,11 +8,11 @@
  *         '--------------------------------------'
  *                        8 answered
  *
- * `unknown`, as everything is at first, becomes what the probes say. Where nothing can be said, a state stays.
+ * Everything is `unknown` at first, and takes the state that the probes show. Without evidence a state stays.
  */
 import type { HealthState } from '../../store/health.ts';
 
-/** Probes in a row, as of now: one of the two is 0. */
+/** The latest consecutive probes: one of the two numbers is 0. */
 export interface Evidence {
   readonly missed: number;
   readonly answered: number;
@@ -21,15 +21,15 @@ export interface Evidence {
 export interface Rule {
   readonly suspectAfter: number;
   readonly downAfter: number;
-  /** Answers in a row that clear a suspicion. */
+  /** The answers in a row that turn suspect into up. */
   readonly clearAfter: number;
-  /** Answers in a row that make something up again that was down. */
+  /** The answers in a row that turn down into up. */
   readonly upAfter: number;
 }
 
 export const defaultRule: Rule = { suspectAfter: 2, downAfter: 4, clearAfter: 2, upAfter: 8 };
 
-/** The state after what the probes say; the same evidence twice changes nothing. */
+/** Returns the state after the evidence. Applying the same evidence twice changes nothing. */
 export function advance(state: HealthState, evidence: Evidence | undefined, rule: Rule): HealthState {
   if (evidence === undefined) return state;
   const { missed, answered } = evidence;
@@ -41,9 +41,9 @@ export function advance(state: HealthState, evidence: Evidence | undefined, rule
   return 'up';
 }
 
-/** Of several who look at one thing: what answers one of them is there. */
-export function best(looks: readonly Evidence[]): Evidence | undefined {
-  const [first, ...others] = looks;
+/** Returns the most favourable evidence: a thing that answers one of several watchers is up. */
+export function best(candidates: readonly Evidence[]): Evidence | undefined {
+  const [first, ...others] = candidates;
   if (first === undefined) return undefined;
   return others.reduce(
     (a, b) => (b.missed < a.missed || (b.missed === a.missed && b.answered > a.answered) ? b : a),

@@ -1,4 +1,4 @@
-/** The health of one slice's nodes and of its VNs. */
+/** Watches the health of one slice's nodes and VNs. */
 
 import { nodesOf } from '../../controller/nodes/compare.ts';
 import type { NodeName } from '../../model/names.ts';
@@ -20,7 +20,7 @@ export class SliceWatch {
   readonly #vns = new Map<string, VnWatch>();
   #slice: Slice | undefined;
   #records = new Map<string, HealthRecord>();
-  /** Whether the database knows less than we do. */
+  /** Whether the records in the database are older than these. */
   #isUnsaved = true;
 
   constructor(name: string, parts: MonitorParts, options: HealthOptions) {
@@ -29,7 +29,7 @@ export class SliceWatch {
     this.#options = options;
   }
 
-  /** As the database has the slice now. */
+  /** Adapts the watches to the slice and its active instances in the database. */
   follow(slice: Slice): void {
     const { store } = this.#parts;
     this.#slice = slice;
@@ -117,7 +117,7 @@ export class SliceWatch {
     });
   }
 
-  /** All that the probes say of what a node carries: its routers, its gateways and its end hosts. */
+  /** Judges a node by its heartbeats and by the probes of its routers, gateways and end hosts. */
   #judgeNode(node: NodeName, found: ReadonlyMap<string, readonly Finding[]>): Finding {
     const carried = [...this.#vns.values()].flatMap(({ vn, instance }): (Evidence | undefined)[] => {
       const findings = found.get(vn.name)!;
@@ -137,7 +137,7 @@ export class SliceWatch {
     return judgeNode(node, this.#nodes.get(node)!.evidence(), carried, this.#options.rule, this.#isCutOff());
   }
 
-  /** No agent answers, of several. */
+  /** Whether there are several agents and none answers. */
   #isCutOff(): boolean {
     return this.#nodes.size > 1 && [...this.#nodes.values()].every((watch) => (watch.evidence()?.missed ?? 1) > 0);
   }
@@ -157,7 +157,7 @@ export class SliceWatch {
     if (to !== from) this.#parts.onChange({ slice, vn, kind, name, from, to, afterMs, cause });
   }
 
-  /** What was wrong with the old instance is not said of the new one. */
+  /** Resets what was suspect or down in the old instance to unknown for the new one. */
   #moved(vn: string, to: NamedPlacement): void {
     const nowMs = Math.round(this.#parts.clock.wallMs());
     for (const [key, record] of this.#records) {
@@ -186,9 +186,12 @@ function keyOf({ vn, kind, name }: Pick<HealthRecord, 'vn' | 'kind' | 'name'>): 
 }
 
 function causeOf({ kind, evidence, by }: Finding, to: HealthState, failure: string | undefined): string {
-  if (evidence === undefined) return `${by} can tell`;
+  if (evidence === undefined) return kind === 'node' ? 'its agent has not answered yet' : 'no probe has a result';
   const { missed, answered } = evidence;
-  if (to === 'up') return `${answered === 1 ? '1 answer' : `${answered} answers in a row`} to ${by}`;
-  if (kind !== 'node') return `${missed} probes in a row without an answer, from ${by}`;
-  return `${missed} heartbeats in a row without an answer, says ${by}${failure === undefined ? '' : ` (${failure})`}`;
+  if (to === 'up') {
+    const answers = answered === 1 ? '1 answer' : `${answered} answers in a row`;
+    return kind === 'node' ? `${answers} from ${by}` : `${answers} to probes from ${by}`;
+  }
+  if (kind !== 'node') return `no answer to ${missed} probes in a row from ${by}`;
+  return `${missed} heartbeats in a row missed, ${by}${failure === undefined ? '' : ` (${failure})`}`;
 }

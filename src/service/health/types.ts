@@ -1,4 +1,4 @@
-/** What the health of everything and of one slice share. */
+/** The types that the monitor and the watch of a slice share. */
 
 import type { Clock } from '../../clock/clock.ts';
 import type { NodeName } from '../../model/names.ts';
@@ -10,9 +10,9 @@ import type { NodeFacts } from '../../vsys/messages.ts';
 import type { Rule } from './rule.ts';
 
 export interface HealthOptions {
-  /** Between two probes of everything, and two heartbeats. */
+  /** The time between two probes, and between two heartbeats. */
   readonly intervalMs: number;
-  /** The least time that an answer to a probe may take; long paths get more. */
+  /** The shortest timeout of a probe; long paths get more. */
   readonly probeTimeoutMs: number;
   readonly heartbeatTimeoutMs: number;
   readonly rule: Rule;
@@ -21,12 +21,12 @@ export interface HealthOptions {
 export interface MonitorParts {
   readonly store: Store;
   readonly clock: Clock;
-  /** A channel to the agent of a node, even if it is known to be unreachable. */
+  /** Opens a channel to the agent of a node, even of one that is known to be unreachable. */
   readonly connect: (slice: Slice, node: NodeName) => Promise<AgentConnection>;
   readonly onChange: (change: HealthChange) => void;
-  /** The first channel to an agent that was started since the last one. */
+  /** Called on the first channel to an agent that was started since the previous channel. */
   readonly onAgentStarted: (slice: Slice, node: NodeName, facts: NodeFacts) => void;
-  /** What went wrong in one round; the next one comes. */
+  /** Called with an error of one round; the next round comes all the same. */
   readonly onError: (error: unknown) => void;
 }
 
@@ -38,7 +38,7 @@ export interface HealthChange {
   readonly name: string;
   readonly from: HealthState;
   readonly to: HealthState;
-  /** How long it was in the state before, in ms. */
+  /** The time in the previous state. */
   readonly afterMs: number;
   readonly cause: string;
 }

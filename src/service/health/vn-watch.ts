@@ -1,4 +1,4 @@
-/** The watches of one VN at its gateways and end hosts, kept as they must be while instances and agents change. */
+/** Keeps the watches of one VN at its gateways and end hosts up to date while instances and agents change. */
 import type { NodeName } from '../../model/names.ts';
 import type { Slice, VirtualNetwork } from '../../model/slice.ts';
 import type { Instance } from '../../planning/instance.ts';
@@ -10,13 +10,13 @@ import { planWatches, type Watcher, type WatchPlan } from './watch-plan.ts';
 
 export interface VnWatchOptions {
   readonly intervalMs: number;
-  /** The least time that an answer may take. */
+  /** The shortest timeout of a probe. */
   readonly timeoutMs: number;
 }
 
-/** Until round trips are known. */
+/** The timeout of a probe while round-trip times are unknown. */
 const firstTimeoutMs = 2000;
-/** An answer may take so many of the longest round trips. */
+/** The timeout of a probe, in multiples of the longest round trip. */
 const patience = 3;
 
 export class VnWatch {
@@ -26,9 +26,9 @@ export class VnWatch {
   readonly plan: WatchPlan;
   readonly #nodes: ReadonlyMap<string, NodeWatch>;
   readonly #options: VnWatchOptions;
-  /** Which channel got which request; a new channel, or a new request, and it is sent again. */
-  readonly #told = new Map<string, { connection: AgentConnection; words: string; port: number }>();
-  readonly #telling = new Set<string>();
+  /** The last request sent for each watch, and its channel; a new channel or request makes it be sent again. */
+  readonly #sent = new Map<string, { connection: AgentConnection; words: string; port: number }>();
+  readonly #sending = new Set<string>();
   #timeoutMs = firstTimeoutMs;
 
   constructor(
@@ -46,16 +46,16 @@ export class VnWatch {
     this.#options = options;
   }
 
-  /** Tells every agent what it does not know yet. The node's own watch reports failures; the next tick tries again. */
+  /** Sends new and changed watches to the agents. The node's watch reports failures; the next tick tries again. */
   tick(): void {
     this.#adapt();
-    for (const watcher of this.plan.watchers) void this.#tell(watcher);
+    for (const watcher of this.plan.watchers) void this.#send(watcher);
   }
 
-  /** Once the VN is there no more. An agent that does not hear it ends its watch with the channel. */
+  /** Ends the watches of a VN that is gone. An agent that cannot be reached ends its watches with the channel. */
   stop(): void {
-    for (const [id, { connection }] of this.#told) connection.call('watch_stop', { id }).catch(() => {});
-    this.#told.clear();
+    for (const [id, { connection }] of this.#sent) connection.call('watch_stop', { id }).catch(() => {});
+    this.#sent.clear();
   }
 
   reports(): Reports {
@@ -68,8 +68,8 @@ export class VnWatch {
   }
 
   #probesOf({ id, node }: Watcher): ReadonlyMap<string, Evidence> | undefined {
-    // What it has told of an earlier instance is not of this one.
-    if (!this.#isTold(id, node)) return undefined;
+    // A report may still be about an earlier instance.
+    if (!this.#isSent(id, node)) return undefined;
     const watch = this.#nodes.get(node)?.report?.watches.find((one) => one.id === id);
     return (
       watch &&
@@ -82,36 +82,36 @@ export class VnWatch {
     );
   }
 
-  #isTold(id: string, node: NodeName): boolean {
-    const told = this.#told.get(id);
-    return told !== undefined && told.connection === this.#nodes.get(node)?.connection;
+  #isSent(id: string, node: NodeName): boolean {
+    const sent = this.#sent.get(id);
+    return sent !== undefined && sent.connection === this.#nodes.get(node)?.connection;
   }
 
-  /** Long paths get more time, once it is known how long they are. */
+  /** Adapts the timeout to the round-trip times, once they are known. */
   #adapt(): void {
     const targets = this.plan.watchers.flatMap(({ id, node }) =>
-      this.#isTold(id, node)
+      this.#isSent(id, node)
         ? (this.#nodes.get(node)?.report?.watches.find((one) => one.id === id)?.targets ?? [])
         : [],
     );
     const roundTripsMs = targets.flatMap(({ rttMs }) => rttMs ?? []);
-    // What has not answered yet may be the farthest.
+    // A target that has not answered yet may be the farthest.
     if (roundTripsMs.length === 0 || (this.#timeoutMs === firstTimeoutMs && roundTripsMs.length < targets.length))
       return;
     const neededMs = Math.max(this.#options.timeoutMs, Math.ceil((patience * Math.max(...roundTripsMs)) / 100) * 100);
-    // A single late answer is no reason to tell everybody, and once long stays long for this instance.
+    // The timeout never shrinks: each change sends a request to every agent.
     if (this.#timeoutMs === firstTimeoutMs || neededMs > this.#timeoutMs) this.#timeoutMs = neededMs;
   }
 
-  /** Undefined while it is not known where the other end answers. */
+  /** Returns the port at which a watch answers; undefined until it is known. */
   #portOf(answeredBy: string): number | undefined {
     const { node } = this.plan.watchers.find(({ id }) => id === answeredBy)!;
-    return this.#isTold(answeredBy, node) ? this.#told.get(answeredBy)?.port : undefined;
+    return this.#isSent(answeredBy, node) ? this.#sent.get(answeredBy)?.port : undefined;
   }
 
-  async #tell({ id, node, from, intervals, targets: all }: Watcher): Promise<void> {
+  async #send({ id, node, from, intervals, targets: all }: Watcher): Promise<void> {
     const connection = this.#nodes.get(node)?.connection;
-    if (connection === undefined || this.#telling.has(id)) return;
+    if (connection === undefined || this.#sending.has(id)) return;
     const targets = all.flatMap(({ name, to, answeredBy }) => {
       if (answeredBy === undefined) return [{ name, to }];
       const port = this.#portOf(answeredBy);
@@ -120,17 +120,17 @@ export class VnWatch {
     const intervalMs = intervals * this.#options.intervalMs;
     const request = { id, from, intervalMs, timeoutMs: this.#timeoutMs, targets };
     const words = JSON.stringify(request);
-    const told = this.#told.get(id);
-    if (told?.connection === connection && told.words === words) return;
-    this.#telling.add(id);
+    const sent = this.#sent.get(id);
+    if (sent?.connection === connection && sent.words === words) return;
+    this.#sending.add(id);
     try {
       const { port } = await connection.call('watch', request, { timeoutMs: 5000 });
-      this.#told.set(id, { connection, words, port });
+      this.#sent.set(id, { connection, words, port });
     } catch {
-      // Its address is not there yet or not any more, or the node is unreachable: what it should probe stays untold, and so unknown.
-      this.#told.delete(id);
+      // The watcher's address does not exist yet or any more, or the node is unreachable: its targets stay unknown.
+      this.#sent.delete(id);
     } finally {
-      this.#telling.delete(id);
+      this.#sending.delete(id);
     }
   }
 }

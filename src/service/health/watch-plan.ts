@@ -1,4 +1,7 @@
-/** Who probes what of a VN: every gateway all routers, hop by hop, and the other gateways; every end host its gateway. Pure. */
+/**
+ * Plans the probes of a VN: every gateway probes all routers, hop by hop, and the other gateways; every end host probes
+ * its gateway. Pure.
+ */
 import type { GatewayName, NodeName } from '../../model/names.ts';
 import { routerNames } from '../../model/router.ts';
 import { gatewayOf, type Slice, type VirtualNetwork } from '../../model/slice.ts';
@@ -6,35 +9,35 @@ import { gatewayLink, type Instance } from '../../planning/instance.ts';
 import { pathBetween, shortestPaths } from '../../planning/paths.ts';
 import { planVn } from '../../planning/vn-plan.ts';
 
-/** What is probed, and what is learned from an answer. */
+/** A target of probes, and what an answer shows. */
 export interface Target {
-  /** `router:a`, `gateway:gb`: the name of the probe, too. */
+  /** The name of the target and of its probe: `router:a`, `gateway:gb`. */
   readonly name: string;
   readonly to: string;
-  /** Id of the watch that answers, at a port of its own; without it the address itself answers. */
+  /** The id of the watch that answers, on its own port; without it, the network stack at the address answers. */
   readonly answeredBy?: string;
-  /** The last tunnel on the way. */
+  /** The last tunnel on the path. */
   readonly tunnel?: string;
-  /** The probe to what comes before that tunnel; without it the watcher is there itself. */
+  /** The probe of the router before that tunnel; without it, the tunnel begins at the watcher. */
   readonly after?: string;
 }
 
-/** An agent that sends from, and answers at, one address. */
+/** An agent that sends probes from one address and answers there. */
 export interface Watcher {
-  /** Of the watch at its agent. */
+  /** The id of its watch at the agent. */
   readonly id: string;
   /** `gateway ga`, `end host ea`. */
   readonly name: string;
   readonly node: NodeName;
   readonly from: string;
   readonly targets: readonly Target[];
-  /** Probes are so many intervals apart. */
+  /** The time between two probes, in intervals. */
   readonly intervals: number;
 }
 
 export interface WatchPlan {
   readonly watchers: readonly Watcher[];
-  /** All tunnels of the VN; those that no gateway's traffic takes are not probed. */
+  /** All tunnels of the VN. A tunnel that no gateway's traffic takes is not probed. */
   readonly tunnels: readonly string[];
   readonly paths: readonly { readonly from: string; readonly to: string }[];
 }
@@ -44,7 +47,7 @@ const accessIntervals = 4;
 
 export function planWatches(slice: Slice, vn: VirtualNetwork, instance: Instance): WatchPlan {
   const { access } = planVn(slice, vn);
-  // Names may hold more than an id may.
+  // A name may have characters that an id may not have.
   const number = slice.vns.findIndex(({ name }) => name === vn.name);
   const idOf = (gateway: GatewayName) => `gateway-${number}-${vn.gateways.findIndex(({ name }) => name === gateway)}`;
   const gateways = vn.gateways.map(({ name }): Watcher => {
@@ -86,7 +89,7 @@ export function tunnelName(from: string, to: string): string {
   return `${from}-${to}`;
 }
 
-/** Each router by the address at which packets of the gateway come in there. */
+/** Returns a target for each router, at the address of the interface where packets of the gateway enter it. */
 function routerTargets(vn: VirtualNetwork, instance: Instance, gateway: GatewayName): Target[] {
   const next = shortestPaths(routerNames(vn), vn.links);
   const first = gatewayOf(vn, gateway).router;

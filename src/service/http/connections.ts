@@ -1,18 +1,18 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** For the rest of a request. */
+/** The time that the rest of a request may take to arrive after the server has begun to close. */
 const graceMs = 3000;
 
 /**
- * Makes closing a server quick: answers the function that ends every connection on which no request is under way, at once, and the others
- * when theirs is answered. Node.js alone waits for connections that browsers open in advance and have sent nothing on, and for the rest
- * of a request for as long as it does not come: that gets a few seconds.
+ * Returns a function that closes a server's connections quickly: idle ones at once, the others when their request is
+ * answered. Node.js itself waits for connections that browsers open in advance and do not use, and waits without limit
+ * for the rest of a request; here the rest of a request gets a few seconds.
  */
 export function connectionCloser(server: Server): () => void {
-  /** With how many requests are under way on each. */
+  /** The open connections with their numbers of unanswered requests. */
   const open = new Map<Socket, number>();
-  /** Requests that have not come as a whole. */
+  /** The requests that have not arrived completely. */
   const arriving = new Set<IncomingMessage>();
   let isClosing = false;
   const count = (socket: Socket, change: number) => {

@@ -1,4 +1,4 @@
-/** Whatever goes wrong is answered in one shape, that of the command line's `--json`. */
+/** Answers to errors, in the format of the command line's `--json`. */
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
@@ -6,7 +6,7 @@ import { type ErrorJson, errorJson, messageOf, VnmError } from '../../model/erro
 import type { Log } from '../log.ts';
 import { safeHeaders } from './headers.ts';
 
-/** Of what was sent, which may be anything. */
+/** The most characters shown of a request, which may contain anything. */
 const maxShown = 200;
 
 export interface ErrorAnswer {
@@ -14,46 +14,48 @@ export interface ErrorAnswer {
   readonly body: ErrorJson;
 }
 
-/** Status and body for anything that was thrown while a request was served. Pure. */
+/** Returns status and body for anything thrown while a request was served. Pure. */
 function answerTo(error: unknown): ErrorAnswer {
   if (error instanceof VnmError) return { status: error.httpStatus, body: errorJson(error) };
   const { statusCode, validation, validationContext } = error as Partial<FastifyError>;
   if (validation !== undefined) {
     const { instancePath, message } = validation[0]!;
     const place = [validationContext, ...instancePath.split('/')].filter((part) => part !== undefined && part !== '');
-    return answerTo(new VnmError('invalid-input', `${place.join('.')}: ${message ?? 'is wrong'}`.slice(0, maxShown)));
+    return answerTo(
+      new VnmError('invalid-input', `${place.join('.')}: ${message ?? 'invalid value'}`.slice(0, maxShown)),
+    );
   }
   const isFaultOfRequest = statusCode !== undefined && statusCode >= 400 && statusCode < 500;
   if (!isFaultOfRequest) return { status: 500, body: errorJson(error) };
   return { status: statusCode, body: errorJson(new VnmError('invalid-input', messageOf(error).slice(0, maxShown))) };
 }
 
-/** The one handler of errors. What is no fault of the request is also in the log. */
+/** Returns the handler of all errors. Logs errors that are not the client's fault. */
 export function errorHandler(log: Log) {
   return (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     const { status, body } = answerTo(error);
     const { method, routeOptions } = request;
     if (status >= 500)
       log.warn('request-failed', body.error.message, { method, route: routeOptions.url, status, err: error });
-    // What the router gives up on has passed no hook.
+    // A request that the router rejects has passed no hook.
     void reply.headers(safeHeaders).code(status).send(body);
   };
 }
 
 export function notFound({ method, url }: FastifyRequest): never {
-  throw new VnmError('not-found', `there is no ${method} ${(url.split('?')[0] ?? '').slice(0, maxShown)}`, {
-    hint: 'GET /api/openapi.json lists what there is',
+  throw new VnmError('not-found', `unknown route: ${method} ${(url.split('?')[0] ?? '').slice(0, maxShown)}`, {
+    hint: 'send GET /api/openapi.json to list all routes',
   });
 }
 
-/** What Node.js gives up on before it is a request: no HTTP, headers too long, sent too slowly. */
-export function answerNoRequest(error: NodeJS.ErrnoException, socket: Socket): void {
+/** Answers what Node.js rejects before it is a request: not HTTP, headers too long, sent too slowly. */
+export function answerUnparsable(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
     return;
   }
-  const status = statusOfNoRequest[error.code ?? ''] ?? 400;
-  const body = JSON.stringify(errorJson(new VnmError('invalid-input', `no request: ${STATUS_CODES[status]}`)));
+  const status = statusOfUnparsable[error.code ?? ''] ?? 400;
+  const body = JSON.stringify(errorJson(new VnmError('invalid-input', `invalid request: ${STATUS_CODES[status]}`)));
   const lines = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
     'content-type: application/json',
@@ -64,7 +66,7 @@ export function answerNoRequest(error: NodeJS.ErrnoException, socket: Socket): v
   socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`);
 }
 
-const statusOfNoRequest: Partial<Record<string, number>> = {
+const statusOfUnparsable: Partial<Record<string, number>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 408,
   HPE_HEADER_OVERFLOW: 431,
 };

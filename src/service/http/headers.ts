@@ -1,2 +1,2 @@
-/** Of every answer: it is for who asked, now, and is what it says it is. */
+/** Headers of every answer: browsers and proxies must neither cache it nor guess its type. */
 export const safeHeaders = { 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' } as const;

@@ -1,16 +1,16 @@
-/** The names that a server is asked by: what a Host header says, and what is this machine's alone. Pure. */
+/** Host names as they appear in Host headers and URLs. Pure. */
 import { isIPv4, isIPv6 } from 'node:net';
 
-/** A host without brackets, in lower case. */
 export interface HostAndPort {
+  /** In lower case, without brackets. */
   readonly host: string;
-  /** Undefined where none was written. */
+  /** Undefined if none was given. */
   readonly port: number | undefined;
 }
 
 const pattern = /^(?:\[([0-9a-f:.]{2,45})\]|([a-z0-9]([a-z0-9._-]{0,251}[a-z0-9])?))(?::([0-9]{1,5}))?$/;
 
-/** `name`, `192.0.2.1` or `[2001:db8::1]`, each with or without `:port`. Undefined when it is none of these. */
+/** Parses `name`, `192.0.2.1` or `[2001:db8::1]`, each with or without `:port`. Returns undefined for anything else. */
 export function parseHostAndPort(text: string): HostAndPort | undefined {
   const match = pattern.exec(text.toLowerCase());
   if (match === null) return undefined;
@@ -19,18 +19,18 @@ export function parseHostAndPort(text: string): HostAndPort | undefined {
   return { host: (bracketed ?? name)!, port: port === undefined ? undefined : Number(port) };
 }
 
-/** Whether only this machine can reach it. Of names only `localhost`: any other may lead anywhere. */
+/** Whether only this machine can reach the host. The only such name is `localhost`: others may resolve to anything. */
 export function isLoopback(host: string): boolean {
   const lower = host.toLowerCase();
   return lower === 'localhost' || lower === '::1' || (isIPv4(lower) && lower.startsWith('127.'));
 }
 
-/** Whether it stands for all addresses of the machine. */
+/** Whether the host stands for all addresses of the machine. */
 export function isWildcard(host: string): boolean {
   return host === '0.0.0.0' || host === '::';
 }
 
-/** As it is written in a URL. */
+/** Formats a host for a URL. */
 export function urlHost(host: string): string {
   return isIPv6(host) ? `[${host}]` : host;
 }

@@ -3,7 +3,7 @@ import { createJsonSchemaTransform } from 'fastify-type-provider-zod';
 import type { TokenFor } from './guard.ts';
 import { parseHostAndPort } from './host.ts';
 
-/** How the routes become an OpenAPI document: from the same schemas that check requests. */
+/** Returns the options for the OpenAPI document, which is made from the same schemas that validate requests. */
 export function openApi(version: string, tokenFor: TokenFor): FastifyDynamicSwaggerOptions {
   const info = { title: 'PL-VNM', description: 'Moves running virtual networks between hosts', version };
   const bearer = { type: 'http', scheme: 'bearer', description: descriptions[tokenFor] } as const;
@@ -27,9 +27,9 @@ export function openApi(version: string, tokenFor: TokenFor): FastifyDynamicSwag
   };
 }
 
-/** Where the service is, as the client that asks for the document names it: the guard has let no other name pass. */
+/** Returns the URL of the service as the client named it in its request; the guard has checked that name. */
 export function serversFor({ host }: { host?: string | undefined }, allowedHosts: readonly string[]) {
-  // Behind a proxy, which may speak TLS, only the proxy's clients know how they reach it.
+  // Only the clients of a proxy know its URL: it may speak TLS.
   const isProxied = allowedHosts.some(
     (allowed) => parseHostAndPort(allowed)?.host === parseHostAndPort(host ?? '')?.host,
   );
@@ -38,8 +38,9 @@ export function serversFor({ host }: { host?: string | undefined }, allowedHosts
 
 const needed = [{ token: [] }];
 const descriptions: Record<TokenFor, string> = {
-  everything: 'The token that the service was started with, for everything but GET /healthz',
-  changes: "What 'pl-vnm token' prints on the machine of the service, for whatever changes something",
+  everything: 'The token that the service was started with. Every request needs it, except GET /healthz.',
+  changes:
+    'The token that `pl-vnm token` prints on the machine of the service. Requests that change something need it.',
 };
 
 type JsonConfig = NonNullable<NonNullable<Parameters<typeof createJsonSchemaTransform>[0]>['zodToJsonConfig']>;
@@ -47,9 +48,9 @@ type JsonConfig = NonNullable<NonNullable<Parameters<typeof createJsonSchemaTran
 const zodToJsonConfig: JsonConfig = {
   override: ({ zodSchema, jsonSchema }) => {
     const { def } = zodSchema._zod;
-    // Answers may get further keys with a later version; what is strict says so itself.
+    // A later version may add keys to answers. Strict schemas keep `additionalProperties: false`.
     if (def.type === 'object' && def.catchall === undefined) delete jsonSchema.additionalProperties;
-    // No body.
+    // An undefined answer has no body.
     if (def.type === 'undefined') jsonSchema.type = 'null';
   },
 };
@@ -59,7 +60,7 @@ interface Operation {
   requestBody?: { required?: boolean; content?: Record<string, { schema?: { required?: string[] } }> };
 }
 
-/** Where every key has a default, there need be no body. */
+/** Makes the body optional if no key is required. */
 function allowNoBody(operation: Operation | undefined): void {
   const schema = operation?.requestBody?.content?.['application/json']?.schema;
   if (schema !== undefined && schema.required === undefined) operation!.requestBody!.required = false;

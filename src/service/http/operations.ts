@@ -9,7 +9,7 @@ import { resume, rollback } from '../../controller/recover.ts';
 import { verify } from '../../controller/verify.ts';
 import type { Slice, VirtualNetwork } from '../../model/slice.ts';
 
-/** What the API has done on nodes. */
+/** The operations on nodes that the API offers. */
 export interface Operations {
   live(slice: Slice): Promise<LiveStatus>;
   verify(slice: Slice, vn: VirtualNetwork): Promise<VerifyResult>;
@@ -18,11 +18,11 @@ export interface Operations {
   reconcile(slice: Slice, options: ReconcileOptions): Promise<ReconcileResult>;
   migrate(slice: Slice, vn: VirtualNetwork, options: MigrateOptions): Promise<MigrateResult>;
   resume(slice: Slice, vn: VirtualNetwork): Promise<MigrateResult>;
-  /** Undefined: the trial instance that an interrupted `plan` left behind was removed. */
+  /** Returns undefined if it removed the trial instance that an interrupted `plan` left behind. */
   rollback(slice: Slice, vn: VirtualNetwork): Promise<MigrateResult | undefined>;
 }
 
-/** By the controller, as the command line does it. Each gets a context of its own, which no request can end. */
+/** Returns the controller's operations. Each has its own context, which no request can end. */
 export function controllerOperations(context: () => Context): Operations {
   return {
     live: (slice) => liveStatus(context(), slice),

@@ -11,17 +11,17 @@ import type { Metrics } from '../metrics/metrics.ts';
 import type { JobsApi } from './jobs-api.ts';
 import type { Operations } from './operations.ts';
 
-/** What the HTTP API is made of; the rest of the service gives it. */
+/** What the HTTP API needs from the rest of the service. */
 export interface HttpParts {
   readonly store: Store;
-  /** For one operation. Its signal is the service's: an operation goes on when the client that asked for it goes away. */
+  /** Returns an operation's context with the service's signal: the operation continues if its client disconnects. */
   context(): Context;
   readonly jobs: JobsApi;
   readonly metrics: Pick<Metrics, 'contentType' | 'exposition'>;
   readonly log: Log;
-  /** Whether the main loop turns, and in words what it does or since when it does not. */
+  /** Whether the health checks run, and a description for people. */
   alive(): { readonly ok: boolean; readonly detail: string };
-  /** Aborts when the service is to end: from then on it begins nothing. */
+  /** Aborts when the service ends; from then on it starts no operation. */
   readonly signal: AbortSignal;
 }
 
@@ -32,7 +32,7 @@ export interface RouteParts extends HttpParts {
   readonly allowedHosts: readonly string[];
 }
 
-/** What routes are added to. */
+/** The server to which routes are added. */
 export type Api = FastifyInstance<
   RawServerDefault,
   IncomingMessage,
@@ -41,12 +41,12 @@ export type Api = FastifyInstance<
   ZodTypeProvider
 >;
 
-/** A slice by its name. Nothing of a request is ever taken for a file. Throws VnmError `not-found`. */
+/** Finds a slice by name; unlike the command line, never reads a slice file. Throws VnmError `not-found`. */
 export function sliceNamed({ store }: Pick<HttpParts, 'store'>, name: string): Slice {
   const slice = store.slices.find(name);
   if (slice !== undefined) return slice;
   const names = store.slices.names();
   throw new VnmError('not-found', `there is no slice '${name}'`, {
-    hint: names.length === 0 ? 'install one' : `there is ${names.join(', ')}`,
+    hint: names.length === 0 ? 'install a slice first' : `choose one of: ${names.join(', ')}`,
   });
 }

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Log } from '../log.ts';
 
-/** One line for each request that may change something, when its answer is ready, whether or not anybody waits for it. */
+/** Logs each request that may change something when its answer is ready, even if the client has disconnected. */
 export function addRequestLog(app: FastifyInstance, log: Log): void {
   const beganAtMs = new WeakMap<FastifyRequest, number>();
   app.addHook('onRequest', async (request) => {

@@ -5,8 +5,8 @@ import { validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-z
 import { VnmError } from '../../model/errors.ts';
 import { eventFeed, type FeedOptions } from '../events/feed.ts';
 import { connectionCloser } from './connections.ts';
-import { answerNoRequest, errorHandler, notFound } from './errors.ts';
-import { addGuard, checkAllowedHosts, type Door, type TokenFor } from './guard.ts';
+import { answerUnparsable, errorHandler, notFound } from './errors.ts';
+import { type AccessRules, addGuard, checkAllowedHosts, type TokenFor } from './guard.ts';
 import { urlHost } from './host.ts';
 import { openApi } from './openapi.ts';
 import { controllerOperations, type Operations } from './operations.ts';
@@ -22,36 +22,36 @@ import { requireToken } from './token.ts';
 
 export interface HttpOptions {
   readonly host: string;
-  /** 0: any that is free. */
+  /** 0 stands for any free port. */
   readonly port: number;
-  /** Of the program. */
+  /** The version of the program. */
   readonly version: string;
-  /** What a request must bring, and for what: for everything but `/healthz` where `host` is not loopback. */
   readonly token: string;
+  /** Which requests need the token; must be everything (except `/healthz`) unless `host` is loopback. */
   readonly tokenFor: TokenFor;
-  /** Names that requests may ask for next to loopback and `host`, each with its port or without. */
+  /** Host names that requests may use besides loopback and `host`. One without a port allows any port. */
   readonly allowedHosts?: readonly string[];
   readonly events?: FeedOptions;
-  /** By the controller without it. */
+  /** The controller's operations by default. */
   readonly operations?: Operations;
 }
 
 export interface HttpServer {
-  /** For tests: requests without a network. */
+  /** Lets tests send requests without a network. */
   readonly app: Api;
-  /** Answers the URL. Throws VnmError `conflict` when the port is taken, `failed` when it cannot listen there. */
+  /** Returns the URL. Throws VnmError `conflict` if the port is in use, `failed` if it cannot listen otherwise. */
   listen(): Promise<string>;
-  /** Ends streams, lets requests under way be answered, and takes no more. */
+  /** Ends the streams, answers the requests under way, and accepts no more. */
   close(): Promise<void>;
 }
 
 const bodyLimit = 64 * 1024;
-/** For a request to arrive. How long an answer may take is not limited: a migration takes its time. */
+/** The time within which a request must arrive. An answer has no time limit: a migration may take long. */
 const requestTimeout = 30_000;
 const keepAliveTimeout = 5000;
 const maxConnections = 256;
 
-/** The HTTP API, not listening yet. Throws VnmError `usage` when `host` needs a token, or an allowed host is none. */
+/** Creates the HTTP API, not listening yet. Throws VnmError `usage` for a missing token or an invalid allowed host. */
 export async function createHttpServer(parts: HttpParts, options: HttpOptions): Promise<HttpServer> {
   const { host, port, version, token, tokenFor, allowedHosts = [], operations } = options;
   requireToken(host, tokenFor === 'everything' ? token : undefined);
@@ -61,21 +61,27 @@ export async function createHttpServer(parts: HttpParts, options: HttpOptions): 
     requestTimeout,
     keepAliveTimeout,
     return503OnClosing: false,
-    clientErrorHandler: answerNoRequest,
+    clientErrorHandler: answerUnparsable,
     frameworkErrors: errorHandler(parts.log),
   }).withTypeProvider<ZodTypeProvider>();
   app.server.maxConnections = maxConnections;
   const closeConnections = connectionCloser(app.server);
-  const door = (): Door => ({ host, port: portOf(app.server.address()) ?? port, allowedHosts, token, tokenFor });
+  const rules = (): AccessRules => ({
+    host,
+    port: portOf(app.server.address()) ?? port,
+    allowedHosts,
+    token,
+    tokenFor,
+  });
 
   app.setValidatorCompiler(validatorCompiler);
-  // An answer is not checked against its schema: what a migration did must not be lost for an unforeseen field.
+  // Answers are not checked against their schemas: the result of a migration must not be lost for an unforeseen field.
   app.setSerializerCompiler(() => JSON.stringify);
   app.setErrorHandler(errorHandler(parts.log));
   app.setNotFoundHandler(notFound);
   addRequestLog(app, parts.log);
-  addGuard(app, door);
-  // Options all have defaults, so a request may do without a body.
+  addGuard(app, rules);
+  // All options have defaults, so a request may omit the body.
   app.addHook('preValidation', async (request) => {
     request.body ??= {};
   });
@@ -117,7 +123,7 @@ async function listen(app: Api, host: string, port: number): Promise<string> {
     const { code } = error as NodeJS.ErrnoException;
     const taken = code === 'EADDRINUSE';
     throw new VnmError(taken ? 'conflict' : 'failed', `cannot listen on ${urlHost(host)}:${port}: ${code}`, {
-      hint: taken ? 'another program listens there: take another --port' : 'check --host and --port',
+      hint: taken ? 'choose another --port, another program uses this one' : 'check --host and --port',
       cause: error,
     });
   }

@@ -1,7 +1,7 @@
 /**
- * The token of a service on loopback, where every user of the machine can connect: it is made when the service starts, stands beside
- * the database in a file that only the service's user can read, and goes when the service ends. Who may read the file may also write
- * the database, so the file gives them nothing more than they have.
+ * The token of a service on loopback, where every user of the machine can connect. The service writes the token at its
+ * start to a file next to the database that only its own user can read, and removes the file when it ends. A user who
+ * can read the file can also write the database, so the file gives no further rights.
  */
 import { randomBytes } from 'node:crypto';
 import {
@@ -18,10 +18,10 @@ import {
 } from 'node:fs';
 import { messageOf, VnmError } from '../../model/errors.ts';
 
-/** More than the longest token. */
+/** The most bytes read of a token file; the longest token is shorter. */
 export const maxLength = 4096;
 
-/** By whatever path the database is named, its token is in one place. */
+/** Returns the path of a database's token file, which is the same for every path that leads to the database. */
 export function tokenPath(database: string): string {
   return `${existsSync(database) ? realpathSync(database) : database}.token`;
 }
@@ -30,14 +30,11 @@ export function newToken(): string {
   return randomBytes(32).toString('base64url');
 }
 
-/**
- * Puts the token into the file, mode 0600, in place of whatever has that name: a link is replaced, not followed. Throws VnmError
- * `failed`.
- */
+/** Writes the token file, mode 0600, over what is at that path; a link is not followed. Throws VnmError `failed`. */
 export function writeToken(path: string, token: string): void {
   const draft = `${path}.${randomBytes(8).toString('hex')}`;
   try {
-    // Exclusive: a file or a link that is there already is an error.
+    // Exclusive: fails if a file or a link already exists.
     const file = openSync(draft, 'wx', 0o600);
     try {
       writeSync(file, `${token}\n`);
@@ -48,22 +45,22 @@ export function writeToken(path: string, token: string): void {
   } catch (cause) {
     rmSync(draft, { force: true });
     throw new VnmError('failed', `cannot write the token of the service to ${path}: ${messageOf(cause)}`, {
-      hint: 'move what is in the way, or give a token of your own with --token-file',
+      hint: 'move what is at that path, or give your own token with --token-file',
       cause,
     });
   }
 }
 
-/** Removes the file if that token is in it: another service may have put its own there. */
+/** Removes the file if it holds that token: another service may have replaced it. */
 export function removeToken(path: string, token: string): void {
   try {
     if (readTokenFile(path) === token) rmSync(path);
   } catch {
-    // It is another's, or gone.
+    // The file is another's, or gone.
   }
 }
 
-/** The token of the service on a database. Throws VnmError `not-found` when no service has left one, `forbidden` when it cannot be trusted. */
+/** Reads the token of a database's service. Throws VnmError `not-found` without file, `forbidden` if it is unsafe. */
 export function findToken(database: string): { token: string; file: string } {
   const file = tokenPath(database);
   return { token: readTokenFile(file), file };
@@ -75,7 +72,7 @@ function readTokenFile(path: string): string {
     const { uid, mode } = fstatSync(file);
     const isFile = (mode & constants.S_IFMT) === constants.S_IFREG;
     const own = process.geteuid!();
-    if (!isFile) throw untrusted(path, 'it is no file');
+    if (!isFile) throw untrusted(path, 'it is not a regular file');
     if (own !== 0 && uid !== own) throw untrusted(path, 'it belongs to another user');
     if ((mode & 0o077) !== 0) throw untrusted(path, 'others may read or write it');
     return readShort(file).trim();
@@ -90,8 +87,8 @@ function openToken(path: string): number {
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     if (code === 'ENOENT') {
-      throw new VnmError('not-found', `no service has left a token in ${path}`, {
-        hint: "'pl-vnm serve' makes one while it listens on loopback without --token-file",
+      throw new VnmError('not-found', `there is no token file ${path}`, {
+        hint: 'run `pl-vnm serve` on loopback without --token-file, which makes one',
         cause,
       });
     }
@@ -102,13 +99,13 @@ function openToken(path: string): number {
 }
 
 function untrusted(path: string, reason: string, cause?: unknown): VnmError {
-  return new VnmError('forbidden', `cannot take the token of the service from ${path}: ${reason}`, {
-    hint: 'run the command as the user of the service; its next start makes the file again',
+  return new VnmError('forbidden', `cannot use the token file ${path}: ${reason}`, {
+    hint: 'run the command as the user of the service, or restart the service to replace the file',
     cause,
   });
 }
 
-/** What is in an open file, but never more than a token can have. */
+/** Reads an open file up to `maxLength` bytes. */
 function readShort(file: number): string {
   const buffer = Buffer.alloc(maxLength);
   let length = 0;

@@ -1,4 +1,4 @@
-/** What the command line and the HTTP API do with jobs. All but running them needs no service: they are rows in the database. */
+/** Actions of the command line and the HTTP API on jobs. Jobs are rows in the database, so no service is needed. */
 import { isDead } from '../../controller/base/lock.ts';
 import { VnmError } from '../../model/errors.ts';
 import type { JobRecord } from '../../store/jobs.ts';
@@ -12,16 +12,16 @@ export function findJob(store: Store, name: string): JobRecord {
   if (job !== undefined) return job;
   const names = store.jobs.list().map((other) => other.name);
   throw new VnmError('not-found', `there is no job '${name}'`, {
-    hint: names.length === 0 ? 'pl-vnm job add makes one' : `there are ${names.join(', ')}`,
+    hint: names.length === 0 ? 'run `pl-vnm job add` to add one' : `choose one of: ${names.join(', ')}`,
   });
 }
 
-/** Throws VnmError `invalid-input` or `not-found` that says what is wrong with it, `conflict` when the name is taken. */
+/** Adds a job. Throws VnmError `invalid-input` or `not-found` for an invalid job, `conflict` if the name is in use. */
 export function addJob(store: Store, input: unknown, nowMs = Date.now()): JobRecord {
   return store.jobs.add(readJob(store, input, nowMs), nowMs);
 }
 
-/** It starts no more until it is resumed; a run under way goes on. Throws VnmError `conflict` when it is done. */
+/** Pauses a job; a run under way continues. Throws VnmError `conflict` if the job is done. */
 export function pauseJob(store: Store, name: string): JobRecord {
   const job = findJob(store, name);
   if (job.state === 'done') throw doneError(job);
@@ -30,8 +30,8 @@ export function pauseJob(store: Store, name: string): JobRecord {
 }
 
 /**
- * It starts again with what is due from now on; also what to do after a clock that was wrong by far has been set back. Throws
- * VnmError `conflict` when nothing is due any more.
+ * Resumes a job with the runs that are due from now on; also after the clock was set back. Throws VnmError `conflict`
+ * if no further run is due.
  */
 export function resumeJob(store: Store, name: string, nowMs = Date.now()): JobRecord {
   const job = findJob(store, name);
@@ -42,7 +42,7 @@ export function resumeJob(store: Store, name: string, nowMs = Date.now()): JobRe
   return findJob(store, name);
 }
 
-/** Forgets it with its history. Throws VnmError `conflict` while it runs. */
+/** Removes a job and its history. Throws VnmError `conflict` while it runs. */
 export function removeJob(store: Store, name: string): void {
   const job = findJob(store, name);
   const run = store.jobs.underWay().find(({ jobId, holder }) => jobId === job.id && holder !== null && !isDead(holder));
@@ -52,6 +52,6 @@ export function removeJob(store: Store, name: string): void {
 
 function doneError({ name }: JobRecord): VnmError {
   return new VnmError('conflict', `the time of job '${name}' is in the past`, {
-    hint: `pl-vnm job run ${name} runs it now; for another time add another job`,
+    hint: `run \`pl-vnm job run ${name}\` to run it now, or add a job for another time`,
   });
 }

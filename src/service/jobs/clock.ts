@@ -1,18 +1,18 @@
 import { createTask } from 'node-cron';
 import type { Timing } from './due.ts';
 
-/** The time as the jobs see it; tests put their own. */
+/** The clock and timers of the jobs; tests replace them. */
 export interface JobClock {
-  /** Unix ms; may be set forth and back. */
+  /** Unix ms; the clock may be set forward and back. */
   now(): number;
-  /** Calls `body` once after so many ms, unless what it answers is called before. */
+  /** Calls `body` once after `ms`. Call the returned function to cancel that. */
   after(ms: number, body: () => void): () => void;
-  /** Calls `body` whenever the pattern is due, until it is stopped. */
-  start(timing: Timing & { readonly cron: string }, body: () => void): Started;
+  /** Calls `body` whenever the pattern is due, until the task is stopped. */
+  start(timing: Timing & { readonly cron: string }, body: () => void): CronTask;
 }
 
-export interface Started {
-  /** When it will call next. */
+export interface CronTask {
+  /** Returns the time of the next call, in Unix ms. */
   next(): number | undefined;
   stop(): void;
 }
@@ -25,7 +25,7 @@ export const systemJobClock: JobClock = {
     return () => clearTimeout(timer);
   },
   start: ({ cron, timezone }, body) => {
-    // What it missed is found by the heartbeat, which knows better why.
+    // The heartbeat finds missed runs, and reports them with their cause.
     const task = createTask(cron, body, { timezone, suppressMissedWarning: true });
     void task.start();
     return {

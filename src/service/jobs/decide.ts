@@ -1,4 +1,4 @@
-/** What becomes of a job: which of its runs start, are missed or skipped, and what follows from how one ended. Nothing here acts. */
+/** Decides which runs of a job start, are missed or are skipped, and what follows the end of a run. Pure. */
 import type {
   ClosedRun,
   DueRun,
@@ -12,33 +12,33 @@ import type {
 } from '../../store/jobs.ts';
 import { newestDue } from './due.ts';
 
-/** Longest wait before a retry. */
+/** The longest wait before a retry. */
 const maxRetryWaitMs = 3_600_000;
-/** Of more runs that became due at once only the newest are written down one by one. */
+/** If more runs became due at once, only this many, the newest, are recorded. */
 const maxWritten = 1000;
 
-/** What `decideDue` answers next to what is written. */
+/** The changes to record, and what else `decideDue` has decided. */
 export interface Decision extends JobStep {
-  /** The run that starts must have started by then. */
+  /** The latest start of the run to start. */
   readonly startByMs: number;
-  /** More became due than is written down one by one. */
+  /** Whether more runs became due than are recorded. */
   readonly more: boolean;
 }
 
-/** The one after the current in the list, else the first. */
+/** Returns the placement after the current one in the list, or the first. */
 export function nextTarget(placements: readonly string[], current: string | undefined): string {
   const index = current === undefined ? -1 : placements.indexOf(current);
   return placements[(index + 1) % placements.length]!;
 }
 
-/** Before the retry after so many failures: twice as long each time. */
+/** Returns the wait before the retry after that many failures: it doubles each time. */
 function retryWaitMs(firstMs: number, failures: number): number {
   return Math.min(firstMs * 2 ** (failures - 1), maxRetryWaitMs);
 }
 
 /**
- * What a job does now about all that became due since it was last looked at. At most one run starts; a job of which one is under
- * way or waits to be tried again starts none, and what is due meanwhile is skipped.
+ * Decides about all runs that became due since the job was last checked. Starts at most one run, and none while a run
+ * is under way or waits for a retry; runs that are due meanwhile are skipped.
  */
 export function decideDue(job: JobRecord, underWay: RunRecord | undefined, nowMs: number): Decision {
   const nothing = { change: {}, closed: [], startByMs: nowMs, more: false };
@@ -59,7 +59,7 @@ export function decideDue(job: JobRecord, underWay: RunRecord | undefined, nowMs
 }
 
 interface RetryDecision {
-  /** It is not time yet. */
+  /** The retry, if it is not due yet. */
   readonly waits?: Retry | null | undefined;
   readonly start?: DueRun;
   readonly missed?: ClosedRun;
@@ -68,7 +68,7 @@ interface RetryDecision {
 function decideRetry(job: JobRecord, nowMs: number): RetryDecision {
   const { retry } = job;
   if (retry === null) return {};
-  // Farther away than any wait: the clock was set back meanwhile.
+  // A retry that is later than any wait allows is due as well: the clock was set back.
   const isDue = nowMs >= retry.at || retry.at - nowMs > maxRetryWaitMs;
   if (!isDue) return { waits: retry };
   const { dueAt, attempt } = retry;
@@ -80,10 +80,10 @@ function decideRetry(job: JobRecord, nowMs: number): RetryDecision {
 function whyBusy(underWay: RunRecord | undefined, { waits, start }: RetryDecision): string | undefined {
   if (underWay !== undefined) return `${describeRun(underWay)} was still under way`;
   if (start !== undefined) return `${describeRun(start)} starts now`;
-  return waits ? `${describeRun(waits)} was still to come` : undefined;
+  return waits ? `${describeRun(waits)} was still pending` : undefined;
 }
 
-/** The newest that can start in time, or with policy `once` the newest of all. */
+/** Chooses the newest run if it can start in time, or in any case with the policy `once`. The others are missed. */
 function choose({ missed, latestStartMs }: JobRecord, due: readonly number[], nowMs: number) {
   const newest = due.at(-1);
   const isChosen = newest !== undefined && (missed === 'once' || nowMs - newest <= latestStartMs);
@@ -105,7 +105,7 @@ function skip(job: JobRecord, due: readonly number[], nowMs: number, reason: str
   );
 }
 
-/** A job for one time is done when its run will not come any more. */
+/** Ends a job for a single time when its run can no longer start. */
 function doneAfter(job: JobRecord, closed: readonly ClosedRun[], starts: boolean, retried: RetryDecision): JobChange {
   const last = retried.missed ?? closed.at(-1);
   if (job.cron !== null || starts || last === undefined || retried.waits) return {};
@@ -116,12 +116,12 @@ function isLate({ latestStartMs }: { latestStartMs: number }, dueAt: number, now
   return nowMs - dueAt > latestStartMs;
 }
 
-/** A run that is made up for has its time from now on. */
+/** Returns the latest start of a run. For a late run, the time allowed for its start begins now. */
 function startByOf(job: { missed: MissedPolicy; latestStartMs: number }, dueAt: number, nowMs: number): number {
   return (isLate(job, dueAt, nowMs) ? nowMs : Math.min(dueAt, nowMs)) + job.latestStartMs;
 }
 
-/** What follows for the job from how a run ended; `failures`: of the same due run, this one among them. */
+/** Decides what follows the end of a run; `failures` is the number of failed attempts of the due run, with this one. */
 export function decideAfter(
   job: JobRecord,
   run: Pick<RunRecord, 'dueAt' | 'attempt' | 'message'>,
@@ -129,7 +129,7 @@ export function decideAfter(
   failures: number,
   nowMs: number,
 ): JobChange {
-  // By hand, or paused meanwhile.
+  // The run was started by hand, or the job was paused meanwhile.
   if (run.attempt === 0 || job.state !== 'active') return {};
   const { dueAt } = run;
   const attempt = run.attempt + 1;
@@ -139,14 +139,14 @@ export function decideAfter(
     return { retry: null, state: 'done', reason: outcome === 'skipped' ? `skipped: ${run.message}` : null };
   }
   if (failures > job.retries) {
-    const times = failures === 1 ? 'the run failed' : `${failures} attempts failed`;
-    return { retry: null, state: 'paused', reason: `${times}, the last: ${run.message}` };
+    const times = failures === 1 ? 'the run failed' : `${failures} attempts failed, the last`;
+    return { retry: null, state: 'paused', reason: `${times}: ${run.message}` };
   }
   return { retry: { dueAt, attempt, at: nowMs + retryWaitMs(job.retryWaitMs, failures) } };
 }
 
 export function describeRun({ dueAt, attempt }: Pick<RunRecord, 'dueAt' | 'attempt'>): string {
-  if (attempt === 0) return `the run by hand of ${iso(dueAt)}`;
+  if (attempt === 0) return `the run started by hand at ${iso(dueAt)}`;
   return attempt === 1 ? `the run due at ${iso(dueAt)}` : `attempt ${attempt} of the run due at ${iso(dueAt)}`;
 }
 

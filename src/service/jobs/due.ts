@@ -1,11 +1,12 @@
 /**
- * When the runs of a job are due. All times are Unix ms.
+ * Computes when the runs of a job are due. All times are Unix ms.
  *
- * node-cron's own `getNextRuns` leaves out what falls into an hour that the clocks skip, and all of an hour that they repeat but its
- * end, so here the pattern is laid over real time instead. Where the clocks are
- * - put forward, what the skipped hour would have held is due once, right after the change;
- * - put back, what the repeated hour holds is due the first time only.
- * A pattern for every hour is due whenever the clocks show a time that it names, so that it goes on as if nothing had been.
+ * node-cron's own `getNextRuns` omits runs in an hour that the clocks skip, and most runs in an hour that they repeat.
+ * So this module maps the pattern to real time itself. When the clocks are
+ * - put forward, runs in the skipped hour are due once, right after the change;
+ * - put back, runs in the repeated hour are due the first time only.
+ * A pattern for every hour is due whenever the clocks show a time that it names, so it continues as if nothing had
+ * changed.
  */
 import { type Pattern, parsePattern } from './pattern.ts';
 import { type ClockChange, dayMs, type Zone, zoneOf } from './zone.ts';
@@ -17,7 +18,7 @@ export interface Timing {
   readonly timezone: string;
 }
 
-/** A stretch of time in which the zone's clocks are not changed, [start, end); `change`: what it begins with. */
+/** A period [start, end) in which the zone's clocks do not change; `change` is the change at its start. */
 interface Stretch {
   readonly start: number;
   readonly end: number;
@@ -25,12 +26,12 @@ interface Stretch {
   readonly change?: ClockChange;
 }
 
-/** No pattern that is ever due is not for longer: 29 February on a given weekday, over a century without a leap day. */
+/** The longest gap of any pattern: 29 February on a given weekday, across a century without a leap day. */
 const furthestDays = 41 * 366;
-/** How far clocks can be changed. */
+/** The largest change of clocks. */
 const largestChangeMs = dayMs;
 
-/** All that is due in (from, to], oldest first. */
+/** Returns the due times in (from, to], oldest first. */
 export function dueBetween(timing: Timing, from: number, to: number): number[] {
   if (to <= from) return [];
   if (timing.cron === null) return timing.at !== null && timing.at > from && timing.at <= to ? [timing.at] : [];
@@ -43,7 +44,7 @@ export function dueBetween(timing: Timing, from: number, to: number): number[] {
   return [...due].sort((a, b) => a - b);
 }
 
-/** The newest of what is due in (from, to], at most `limit`, oldest first; and whether there is more before. */
+/** Returns the newest due times in (from, to], at most `limit`, oldest first; and whether there are older ones. */
 export function newestDue(timing: Timing, from: number, to: number, limit: number): { due: number[]; more: boolean } {
   let due: number[] = [];
   for (let end = to; end > from; end -= dayMs) {
@@ -53,7 +54,7 @@ export function newestDue(timing: Timing, from: number, to: number, limit: numbe
   return { due, more: false };
 }
 
-/** The next that are due after an instant; fewer where there are no more. */
+/** Returns the next `count` due times after an instant, or fewer if there are no more. */
 export function nextDue(timing: Timing, after: number, count: number): number[] {
   if (timing.at !== null) return dueBetween(timing, after, Number.MAX_SAFE_INTEGER);
   const due: number[] = [];
@@ -64,14 +65,14 @@ export function nextDue(timing: Timing, after: number, count: number): number[] 
   return due.slice(0, count);
 }
 
-/** Whether it is worth looking closer; clocks may be up to a day away from UTC, and what they skip as long. */
+/** Whether the pattern names a day near (from, to]. A zone's clocks may differ from UTC by a day, and skip a day. */
 function mayBeOn(pattern: Pattern, from: number, to: number): boolean {
   const last = Math.floor(to / dayMs) + 1;
   for (let day = Math.floor(from / dayMs) - 2; day <= last; day += 1) if (pattern.onDay(day)) return true;
   return false;
 }
 
-/** From a day before `from`, so that a change is known of which the repeated hour is not over yet. */
+/** Returns the periods between changes, from a day before `from`, since a repeated hour may last until then. */
 function stretches(zone: Zone, from: number, to: number): Stretch[] {
   const start = from - largestChangeMs;
   const changes = zone.changes(start, to);
@@ -91,7 +92,7 @@ function* dueIn(pattern: Pattern, stretch: Stretch, from: number, to: number): G
   for (const local of timesBetween(pattern, earliest + offsetMs, end + offsetMs)) yield local - offsetMs;
 }
 
-/** The times in [from, to) that a pattern names, by clocks that are never changed. */
+/** Yields the times in [from, to) that a pattern names, by clocks that never change. */
 function* timesBetween({ onDay, hours, minutes, seconds }: Pattern, from: number, to: number): Generator<number> {
   for (let day = Math.floor(from / dayMs); day * dayMs < to; day += 1) {
     if (!onDay(day)) continue;

@@ -1,4 +1,4 @@
-/** A new job as people and programs give it. */
+/** Reads and validates a new job. */
 import * as z from 'zod';
 import { choosePlacement, chooseVn } from '../../controller/base/resolve.ts';
 import { methodNamed } from '../../controller/migration/methods/index.ts';
@@ -18,10 +18,10 @@ export const jobInputSchema = z.strictObject({
   name: z.string().regex(namePattern, 'must be 1 to 64 of A-Z, a-z, 0-9, _ and -, beginning with a letter or digit'),
   slice: z.string(),
   vn: z.string().optional(),
-  /** Placements, to take in turn. */
+  /** Placements, used in turn. */
   to: z.array(z.string()).min(1).max(64),
   cron: z.string().max(200).optional(),
-  at: z.string().regex(instantPattern, 'must be an instant with its offset, like 2026-12-01T03:00Z').optional(),
+  at: z.string().regex(instantPattern, 'must be a time with its UTC offset, like 2026-12-01T03:00Z').optional(),
   timezone: z.string().max(64).optional(),
   options: migrationOptions.default(usualOptions),
   missed: z.enum(['skip', 'once']).default('skip'),
@@ -31,8 +31,8 @@ export const jobInputSchema = z.strictObject({
 });
 
 /**
- * The job that an input means. Throws VnmError `invalid-input` or `not-found` that says what is wrong with it; one error
- * names everything that has the wrong shape.
+ * Reads a job from its input. Throws VnmError `invalid-input` or `not-found` for an invalid job; one error names all
+ * fields that have an invalid format.
  */
 export function readJob(store: Store, input: unknown, nowMs: number): NewJob {
   const parsed = jobInputSchema.safeParse(input);
@@ -45,7 +45,8 @@ export function readJob(store: Store, input: unknown, nowMs: number): NewJob {
   if (slice === undefined) throw unknownSlice(store, parsed.data.slice);
   const vn = chooseVn(slice, parsed.data.vn);
   for (const placement of to) choosePlacement(vn, placement);
-  if (new Set(to).size < to.length) throw new VnmError('invalid-input', `a placement is named twice: ${to.join(', ')}`);
+  if (new Set(to).size < to.length)
+    throw new VnmError('invalid-input', `invalid job: duplicate placement in ${to.join(', ')}`);
   methodNamed().refuse(options);
   const policies = { missed, retries, retryWaitMs, latestStartMs };
   return {
@@ -65,8 +66,8 @@ function readTiming(
   nowMs: number,
 ) {
   if ((cron === undefined) === (at === undefined)) {
-    const message = cron === undefined ? 'a job needs a time' : 'a job has one time or a pattern, not both';
-    throw new VnmError('invalid-input', message, {
+    const fault = cron === undefined ? 'neither cron nor at is given' : 'both cron and at are given';
+    throw new VnmError('invalid-input', `invalid job: ${fault}`, {
       hint: 'give either cron, like "0 3 * * 1", or at, like 2026-12-01T03:00Z',
     });
   }
@@ -74,12 +75,12 @@ function readTiming(
     parsePattern(cron);
     const timing = { cron, at: null, timezone };
     if (nextDue(timing, nowMs, 1).length > 0) return timing;
-    throw new VnmError('invalid-input', `'${cron}' is never due`);
+    throw new VnmError('invalid-input', `invalid cron pattern '${cron}': it is never due`);
   }
   const instant = parseInstant(at!);
   if (instant > nowMs) return { cron: null, at: instant, timezone };
-  throw new VnmError('invalid-input', `at: ${new Date(instant).toISOString()} is in the past`, {
-    hint: `it is ${new Date(nowMs).toISOString()}; pl-vnm migrate moves a VN now`,
+  throw new VnmError('invalid-input', `invalid time ${new Date(instant).toISOString()}: it is in the past`, {
+    hint: `choose a time after ${new Date(nowMs).toISOString()}, or run \`pl-vnm migrate\` to move the VN now`,
   });
 }
 
@@ -89,13 +90,13 @@ function parseInstant(text: string): number {
   const [year, month, day] = text.slice(0, 10).split('-').map(Number);
   const isDay = new Date(Date.UTC(year!, month! - 1, day)).getUTCDate() === day;
   if (isDay && !Number.isNaN(instant)) return instant;
-  throw new VnmError('invalid-input', `at: '${text}' is no instant that there is`);
+  throw new VnmError('invalid-input', `invalid time '${text}': no such date or time of day`);
 }
 
 function unknownSlice(store: Store, name: string): VnmError {
   const names = store.slices.names();
   return new VnmError('not-found', `there is no slice '${name}' in ${store.path}`, {
-    hint: names.length === 0 ? 'it has none yet' : `it has ${names.join(', ')}`,
+    hint: names.length === 0 ? 'install a slice first' : `choose one of: ${names.join(', ')}`,
   });
 }
 

@@ -1,4 +1,4 @@
-/** Cron patterns, which node-cron reads: five fields, or six with seconds first. */
+/** Cron patterns of five fields, or six with seconds first; parsed by node-cron. */
 import { createTask, validateDetailed } from 'node-cron';
 import { VnmError } from '../../model/errors.ts';
 import { dayMs } from './zone.ts';
@@ -7,15 +7,15 @@ export interface Pattern {
   readonly seconds: readonly number[];
   readonly minutes: readonly number[];
   readonly hours: readonly number[];
-  /** Whether it is for every hour: then it follows real time when clocks are changed. */
+  /** Whether the pattern names every hour. If so, it follows real time when clocks change. */
   readonly everyHour: boolean;
-  /** `day`: days since 1970-01-01, of the calendar that the zone shows. */
+  /** Whether the pattern names a day, given in days since 1970-01-01 of the zone's calendar. */
   onDay(day: number): boolean;
 }
 
 const parsed = new Map<string, Pattern>();
 
-/** Throws VnmError `invalid-input` that says what is wrong with each field. */
+/** Parses a pattern. Throws VnmError `invalid-input` that names the fault of each field. */
 export function parsePattern(text: string): Pattern {
   const known = parsed.get(text);
   if (known !== undefined) return known;
@@ -28,8 +28,8 @@ function read(text: string): Pattern {
   const { fields, errors } = validateDetailed(text);
   if (fields === undefined || errors.length > 0) {
     const faults = errors.map(({ field, message }) => `${field}: ${message}`).join('; ');
-    throw new VnmError('invalid-input', `'${text}' is not a cron pattern: ${faults}`, {
-      hint: 'five fields (minute, hour, day of month, month, day of week), or six with seconds first, like "0 3 * * 1"',
+    throw new VnmError('invalid-input', `invalid cron pattern '${text}': ${faults}`, {
+      hint: 'give five fields (minute, hour, day of month, month, day of week), or six with seconds first, like "0 3 * * 1"',
     });
   }
   const { second, minute, hour, dayOfMonth, month, dayOfWeek } = fields;
@@ -46,13 +46,13 @@ function ascending(values: readonly number[]): number[] {
   return [...new Set(values)].sort((a, b) => a - b);
 }
 
-/** Days of which a pattern remembers whether it is for them. */
+/** The most days for which a pattern caches whether it names them. */
 const maxRemembered = 20_000;
 
-/** By node-cron, which knows last days, nearest weekdays and the like. */
+/** Matches days with node-cron, which supports last days, nearest weekdays and the like. */
 function dayMatcher(days: string): (day: number) => boolean {
   const task = createTask(`0 0 0 ${days}`, () => {}, { timezone: 'UTC' });
-  // Never started; it would stay in node-cron's list.
+  // The task is never started; remove it from node-cron's list.
   void task.destroy();
   const known = new Map<number, boolean>();
   return (day) => {

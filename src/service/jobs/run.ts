@@ -1,4 +1,4 @@
-/** One run of a job: waits until no other command works on the VN, moves it, and writes down how it ended. */
+/** One run of a job: waits until no other command works on the VN, migrates it, and records the outcome. */
 
 import type { MigrateOptions, MigrateResult } from '../../controller/migrate.ts';
 import type { MigrationOptions } from '../../controller/migration/options.ts';
@@ -15,20 +15,20 @@ export interface RunParts {
   readonly store: Store;
   readonly clock: Pick<JobClock, 'now' | 'after'>;
   readonly migrate: (job: JobRecord, options: MigrateOptions, signal: AbortSignal) => Promise<MigrateResult>;
-  /** Whether somebody else works on the VN, so that it is waited for. */
+  /** Whether another command works on the VN, so that the run must wait. */
   readonly isHeld: (job: JobRecord) => boolean;
   readonly signal: AbortSignal;
-  /** The database could not be written, and is tried again. */
+  /** Called if the database could not be written; the write is retried. */
   readonly onError: (error: unknown) => void;
 }
 
 export interface FinishedRun {
-  /** The job as the run left it. */
+  /** The job after the run. */
   readonly job: JobRecord;
   readonly run: RunRecord;
-  /** Where it came to a migration that says how it ended. */
+  /** The result of the migration, if there was one that returned. */
   readonly result?: MigrateResult;
-  /** What was thrown instead. */
+  /** The error that was thrown instead. */
   readonly error?: unknown;
 }
 
@@ -38,18 +38,18 @@ interface Attempt {
   readonly interrupted: boolean;
   readonly result?: MigrateResult;
   readonly error?: unknown;
-  /** Of the migration that it began, or finished where that had been interrupted. */
+  /** The id of the migration that the run began, or of the interrupted one that it finished. */
   readonly migrationId?: number | null;
 }
 
 const diedMessage = 'the process that ran it ended';
 const pollMs = 1000;
-/** When the service ends, it tries to write to a database that fails this often: the next process closes the run. */
+/** The attempts to write to the database when the service ends. If all fail, the next process closes the run. */
 const lastWrites = 3;
 
 /**
- * A run by hand, from its beginning to its end. Throws VnmError `conflict` when another is under way, which that of a process that has
- * ended is not.
+ * Runs a job once by hand. Throws VnmError `conflict` if another run is under way; a run of a process that has ended
+ * does not count.
  */
 export async function runOnce(
   parts: RunParts,
@@ -57,14 +57,14 @@ export async function runOnce(
   process: { readonly holder: Holder; readonly isDead: (holder: Holder) => boolean },
 ): Promise<FinishedRun> {
   const { store, clock } = parts;
-  closeDead(store, clock.now(), process.isDead);
+  closeDeadRuns(store, clock.now(), process.isDead);
   const run = startByHand(store, job, process.holder, clock.now());
   const finished = await carryOut(parts, job, run, clock.now());
   if (finished !== undefined) return finished;
-  throw new VnmError('conflict', `job '${job.name}' was removed meanwhile`);
+  throw new VnmError('conflict', `job '${job.name}' was removed while it ran`);
 }
 
-/** Throws VnmError `conflict` when a run is under way. */
+/** Records the start of a run by hand. Throws VnmError `conflict` if a run is under way. */
 export function startByHand(store: Store, job: JobRecord, holder: Holder, nowMs: number): RunRecord {
   const begun = store.jobs.startByHand(job.id, holder, nowMs);
   if ('underWay' in begun) throw underWayError(job, begun.underWay);
@@ -73,12 +73,12 @@ export function startByHand(store: Store, job: JobRecord, holder: Holder, nowMs:
 
 export function underWayError({ name }: JobRecord, run: RunRecord): VnmError {
   return new VnmError('conflict', `${describeRun(run)} of job '${name}' is under way`, {
-    hint: `pl-vnm job history ${name} shows it`,
+    hint: `run \`pl-vnm job history ${name}\` to see it`,
   });
 }
 
-/** Runs of processes that were killed are ended as failed, and count as tried. Answers them with their jobs. */
-export function closeDead(store: Store, nowMs: number, isDead: (holder: Holder) => boolean): FinishedRun[] {
+/** Ends the runs of processes that were killed as failed attempts, and returns them with their jobs. */
+export function closeDeadRuns(store: Store, nowMs: number, isDead: (holder: Holder) => boolean): FinishedRun[] {
   return store.jobs.underWay().flatMap((run) => {
     if (run.holder === null || !isDead(run.holder)) return [];
     const end = { outcome: 'failed', message: diedMessage, finishedAt: nowMs, migrationId: null } as const;
@@ -89,7 +89,7 @@ export function closeDead(store: Store, nowMs: number, isDead: (holder: Holder) 
   });
 }
 
-/** Undefined where the run was ended by another process meanwhile, which took this one for dead, or the job is gone. */
+/** Carries out a run. Returns undefined if another process has ended it as dead, or the job is gone. */
 export async function carryOut(
   parts: RunParts,
   job: JobRecord,
@@ -119,11 +119,11 @@ async function tryRun(parts: RunParts, job: JobRecord, run: RunRecord, startByMs
         const moved = await move(parts, job, run, stopped);
         if (!(moved instanceof VnmError)) return moved;
         refused = moved;
-        // Whoever was in its way may have gone already, or has changed something: once more is worth it then.
+        // The command in its way may have ended already, or changed something: try once more.
         if (!parts.isHeld(job) && refusals > 0) throw moved;
         if (!parts.isHeld(job)) refusals += 1;
       }
-      // Who asks for it by hand hears who is in the way.
+      // A user who runs a job by hand learns which command is in the way.
       if (clock.now() >= startByMs && run.attempt === 0 && refused !== undefined) throw refused;
       if (clock.now() >= startByMs) return skippedFor(job);
       await pause(clock, pollMs, signal);
@@ -137,7 +137,7 @@ function failedBy(error: unknown, { aborted: interrupted }: AbortSignal, stopped
   return { outcome: 'failed', message: interrupted ? stopped : messageOf(error), interrupted, error };
 }
 
-/** Answers of a name whether it stands for the placement that the VN is on: placements are compared by what they say. */
+/** Returns a test whether a name stands for the VN's current placement. Compares placements by value, not by name. */
 function presentPlacement(store: Store, { slice, vn: name }: JobRecord): (placement: string) => boolean {
   const active = store.instances.active(slice, name);
   const vn = store.slices.find(slice)?.vns.find((one) => one.name === name);
@@ -146,7 +146,7 @@ function presentPlacement(store: Store, { slice, vn: name }: JobRecord): (placem
   return (candidate) => namesPlacement(vn, candidate, placement);
 }
 
-/** Answers what refused it when that is a conflict with what others do. */
+/** Migrates the VN. Returns the error, instead of throwing it, if it is a conflict with another command. */
 async function move(parts: RunParts, job: JobRecord, run: RunRecord, stopped: string): Promise<Attempt | VnmError> {
   const { store, clock, signal } = parts;
   const isOn = presentPlacement(store, job);
@@ -175,11 +175,11 @@ async function move(parts: RunParts, job: JobRecord, run: RunRecord, stopped: st
 }
 
 function alreadyThere({ vn }: JobRecord, to: string): string {
-  return `VN '${vn}' is on placement '${to}' already`;
+  return `VN '${vn}' is already on placement '${to}'`;
 }
 
 function skippedFor({ slice, vn }: JobRecord): Attempt {
-  const message = `VN '${vn}' of slice '${slice}' was in use by others until its latest start`;
+  const message = `other commands used VN '${vn}' of slice '${slice}' until the latest start of the run`;
   return { outcome: 'skipped', message, interrupted: false };
 }
 
@@ -187,7 +187,7 @@ function newestMigration(store: Store, { slice, vn }: JobRecord): MigrationRecor
   return store.migrations.list(slice, 100).find((migration) => migration.vn === vn);
 }
 
-/** Somebody else may hold the database, and what was done must be written down. */
+/** Retries a write that must not be lost while another process holds the database. */
 async function persist<T>({ clock, signal, onError }: RunParts, write: () => T): Promise<T> {
   for (let writesLeft = lastWrites; ; ) {
     try {
@@ -201,7 +201,7 @@ async function persist<T>({ clock, signal, onError }: RunParts, write: () => T):
   }
 }
 
-/** Ends early when the signal aborts. */
+/** Waits for `ms`, or until the signal aborts. */
 function pause(clock: RunParts['clock'], ms: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve) => {
     const end = () => {

@@ -1,27 +1,28 @@
 /**
- * Starts the runs of all jobs when they are due. node-cron says when to look; so do a heartbeat, which finds what fell into a sleep or
- * a step of the clock, and a timer for what node-cron does not know: retries, single times, and hours that the clocks repeat. What is
- * to be done is then decided from the database, in one transaction with what is written about it: looking twice starts nothing twice.
+ * Starts the runs of all jobs when they are due. Three things trigger a check: node-cron; a heartbeat, which finds runs
+ * missed in a sleep of the machine or a step of its clock; and a timer for what node-cron does not cover: retries,
+ * single times, and hours that the clocks repeat. A check decides from the database and records its decision in the
+ * same transaction, so two checks start no run twice.
  */
 import type { ClosedRun, JobRecord, RunRecord } from '../../store/jobs.ts';
 import type { Holder } from '../../store/locks.ts';
-import type { JobClock, Started } from './clock.ts';
+import type { CronTask, JobClock } from './clock.ts';
 import { type Decision, decideDue } from './decide.ts';
 import { dueBetween } from './due.ts';
-import { carryOut, closeDead, type FinishedRun, type RunParts, startByHand } from './run.ts';
+import { carryOut, closeDeadRuns, type FinishedRun, type RunParts, startByHand } from './run.ts';
 
-/** What happened, for the log, the events and the counts. */
-export type Happening =
+/** A report for the log, the events and the metrics. */
+export type RunnerReport =
   | { readonly kind: 'started'; readonly job: JobRecord; readonly run: RunRecord }
   | ({ readonly kind: 'finished' } & FinishedRun)
-  /** `more`: there were more than are listed. */
+  /** `more`: whether there were more runs than are listed. */
   | {
       readonly kind: 'not-started';
       readonly job: JobRecord;
       readonly runs: readonly ClosedRun[];
       readonly more: boolean;
     }
-  /** Nothing is due until the clock has come there again. */
+  /** No run is due until the clock reaches `job.checkedAt` again. */
   | { readonly kind: 'clock-set-back'; readonly job: JobRecord; readonly nowMs: number };
 
 export interface RunnerParts extends RunParts {
@@ -29,39 +30,39 @@ export interface RunnerParts extends RunParts {
   /** This process. */
   readonly holder: Holder;
   readonly isDead: (holder: Holder) => boolean;
-  readonly tell: (happening: Happening) => void;
+  readonly report: (report: RunnerReport) => void;
   readonly heartbeatMs?: number;
 }
 
 export interface Runner {
-  /** Looks at all jobs now; also to be called when some were changed. */
+  /** Checks all jobs now. Call it also after jobs were changed. */
   tick(): void;
-  /** Starts a run now. Throws VnmError `conflict` when one is under way. */
+  /** Starts a run now. Throws VnmError `conflict` if one is under way. */
   runNow(job: JobRecord): RunRecord;
-  /** Once the signal has aborted: waits for the runs under way. */
+  /** Waits for the runs under way to end. The signal must have aborted. */
   ended(): Promise<void>;
 }
 
 const defaultHeartbeatMs = 30_000;
-/** When the database cannot be read or written now. */
+/** The wait before a retry when the database cannot be read or written. */
 const againMs = 1000;
-/** So old may what was last written of a job get when nothing is due. */
+/** The longest time between two writes to a job's record while no run is due. */
 const staleMs = 3_600_000;
-/** A clock that is set back by less is not worth a word. */
+/** The smallest step back of the clock that is reported. */
 const setBackMs = 60_000;
 
 export function createRunner(parts: RunnerParts): Runner {
   const { store, clock, holder, signal } = parts;
   const heartbeatMs = parts.heartbeatMs ?? defaultHeartbeatMs;
-  const cron = new Map<string, Started>();
+  const cron = new Map<string, CronTask>();
   const running = new Set<Promise<void>>();
-  const toldOfClock = new Set<number>();
+  const reportedClock = new Set<number>();
   let cancelTimer = () => {};
 
-  /** Who listens must not stop what is written down already. */
-  function tell(happening: Happening): void {
+  /** Reports; an error of the listener must not stop a run that is already recorded. */
+  function report(what: RunnerReport): void {
     try {
-      parts.tell(happening);
+      parts.report(what);
     } catch (error) {
       parts.onError(error);
     }
@@ -71,10 +72,10 @@ export function createRunner(parts: RunnerParts): Runner {
     if (signal.aborted) return;
     let nextMs = heartbeatMs;
     try {
-      for (const finished of closeDead(store, clock.now(), parts.isDead)) tell({ kind: 'finished', ...finished });
+      for (const finished of closeDeadRuns(store, clock.now(), parts.isDead)) report({ kind: 'finished', ...finished });
       const jobs = store.jobs.list();
       followJobs(jobs);
-      const changed = jobs.filter(look);
+      const changed = jobs.filter(check);
       nextMs = untilNext(changed.length === 0 ? jobs : store.jobs.list());
     } catch (error) {
       parts.onError(error);
@@ -84,25 +85,25 @@ export function createRunner(parts: RunnerParts): Runner {
     cancelTimer = clock.after(nextMs, tick);
   }
 
-  /** A node-cron task for each job that has a pattern. */
+  /** Keeps a node-cron task for each active job that has a pattern. */
   function followJobs(jobs: readonly JobRecord[]): void {
     const wanted = new Map(
       jobs.flatMap((job) =>
         job.state === 'active' && job.cron !== null ? [[keyOf(job), { ...job, cron: job.cron }]] : [],
       ),
     );
-    for (const [key, started] of cron) {
+    for (const [key, task] of cron) {
       if (wanted.has(key)) continue;
-      started.stop();
+      task.stop();
       cron.delete(key);
     }
     for (const [key, job] of wanted) if (!cron.has(key)) cron.set(key, clock.start(job, tick));
   }
 
-  /** Answers whether there was something to do. */
-  function look(seen: JobRecord): boolean {
+  /** Starts and closes the due runs of a job. Returns whether there were any. */
+  function check(seen: JobRecord): boolean {
     const nowMs = clock.now();
-    tellOfClock(seen, nowMs);
+    reportClock(seen, nowMs);
     if (!isWorthWriting(seen, decideDue(seen, undefined, nowMs), nowMs)) return false;
     let decision: Decision | undefined;
     let job = seen;
@@ -112,35 +113,35 @@ export function createRunner(parts: RunnerParts): Runner {
       return decision;
     });
     if (written === undefined || decision === undefined) return true;
-    if (written.closed.length > 0) tell({ kind: 'not-started', job, runs: written.closed, more: decision.more });
+    if (written.closed.length > 0) report({ kind: 'not-started', job, runs: written.closed, more: decision.more });
     if (written.started !== undefined) launch(job, written.started, decision.startByMs);
     return true;
   }
 
-  function tellOfClock(job: JobRecord, nowMs: number): void {
-    if (job.checkedAt - nowMs < setBackMs) toldOfClock.delete(job.id);
-    else if (job.state === 'active' && !toldOfClock.has(job.id)) {
-      toldOfClock.add(job.id);
-      tell({ kind: 'clock-set-back', job, nowMs });
+  function reportClock(job: JobRecord, nowMs: number): void {
+    if (job.checkedAt - nowMs < setBackMs) reportedClock.delete(job.id);
+    else if (job.state === 'active' && !reportedClock.has(job.id)) {
+      reportedClock.add(job.id);
+      report({ kind: 'clock-set-back', job, nowMs });
     }
   }
 
   function launch(job: JobRecord, run: RunRecord, startByMs: number): void {
-    tell({ kind: 'started', job, run });
+    report({ kind: 'started', job, run });
     const work = carryOut(parts, job, run, startByMs)
       .then((finished) => {
-        if (finished !== undefined) tell({ kind: 'finished', ...finished });
+        if (finished !== undefined) report({ kind: 'finished', ...finished });
       })
       .catch(parts.onError)
       .finally(() => {
         running.delete(work);
-        // A retry may be next, sooner than was known.
+        // A retry may now be due before the next check.
         tick();
       });
     running.add(work);
   }
 
-  /** How long until it has to look again, apart from what node-cron knows. */
+  /** Returns the time until the next check, not counting those that node-cron triggers. */
   function untilNext(jobs: readonly JobRecord[]): number {
     const nowMs = clock.now();
     const instants = jobs
@@ -159,7 +160,7 @@ export function createRunner(parts: RunnerParts): Runner {
     'abort',
     () => {
       cancelTimer();
-      for (const started of cron.values()) started.stop();
+      for (const task of cron.values()) task.stop();
       cron.clear();
     },
     { once: true },

@@ -1,4 +1,4 @@
-/** The jobs of the service. */
+/** Runs the jobs in the service. */
 import { isDead, isLocked, thisProcess } from '../../controller/base/lock.ts';
 import { messageOf } from '../../model/errors.ts';
 import type { JobsApi } from '../http/jobs-api.ts';
@@ -9,19 +9,21 @@ import type { ServiceContext } from '../watching.ts';
 import { addJob, findJob, pauseJob, removeJob, resumeJob } from './actions.ts';
 import { systemJobClock } from './clock.ts';
 import { createRunner } from './runner.ts';
-import { type Listeners, tellOf, tellOfError } from './tell.ts';
+import { type Listeners, reportError, reportToListeners } from './tell.ts';
 import { jobView, runView } from './view.ts';
 
 export interface Jobs {
   readonly api: JobsApi & { names(): string[] };
-  /** Once the context's signal has aborted: waits for the runs under way. */
+  /** Waits for the runs under way to end. The context's signal must have aborted. */
   ended(): Promise<void>;
 }
 
-/** They run until the context's signal aborts; `countRun` is called for every run that ended or was not started. */
+/** Runs the jobs until the context's signal aborts; calls `countRun` for every run that ended or was not started. */
 export function startJobs(context: ServiceContext, log: Log, countRun: (job: string, outcome: string) => void): Jobs {
   const { store, signal } = context;
-  const writer = lateWriter((err) => log.warn('database-busy', `events are written later: ${messageOf(err)}`, { err }));
+  const writer = lateWriter((err) =>
+    log.warn('database-busy', `cannot write events yet, retrying: ${messageOf(err)}`, { err }),
+  );
   const listeners: Listeners = { store, writer, log, countRun };
   const runner = createRunner({
     store,
@@ -31,14 +33,14 @@ export function startJobs(context: ServiceContext, log: Log, countRun: (job: str
     signal,
     migrate: (job, options, stop) => migrateForJob({ ...context, signal: stop }, job, options),
     isHeld: ({ slice, vn }) => isLocked(context, slice, vn),
-    tell: (happening) => tellOf(listeners, happening),
-    onError: (error) => tellOfError(listeners, error),
+    report: (report) => reportToListeners(listeners, report),
+    onError: (error) => reportError(listeners, error),
   });
-  // Whoever counts may not be there yet.
+  // `countRun` may not work before the caller has the result of this function.
   setImmediate(runner.tick);
   const view = (name: string) => ({ ...jobView(store, findJob(store, name), Date.now()) });
 
-  /** Changes are looked at at once. */
+  /** Checks the jobs at once after a change, and returns the changed one. */
   function changed(name: string) {
     runner.tick();
     return view(name);

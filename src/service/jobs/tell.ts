@@ -1,4 +1,4 @@
-/** What happens to jobs, told in the log, in the events of the slice and in the counts. */
+/** Reports what happens to jobs, in the log, in the events of the slice and in the metrics. */
 import { messageOf } from '../../model/errors.ts';
 import type { JobRecord, RunOutcome, RunRecord } from '../../store/jobs.ts';
 import type { Store } from '../../store/store.ts';
@@ -6,7 +6,7 @@ import type { LateWriter } from '../late-writer.ts';
 import type { Log, LogEvent, LogFields } from '../log.ts';
 import { describeRun } from './decide.ts';
 import type { FinishedRun } from './run.ts';
-import type { Happening } from './runner.ts';
+import type { RunnerReport } from './runner.ts';
 
 export interface Listeners {
   readonly store: Store;
@@ -17,18 +17,18 @@ export interface Listeners {
 
 const bad: readonly RunOutcome[] = ['failed', 'rolled-back'];
 
-export function tellOf(listeners: Listeners, happening: Happening): void {
-  const { job } = happening;
-  if (happening.kind === 'started') {
-    write(listeners, 'info', 'job-started', job, `${describeRun(happening.run)} begins`);
-  } else if (happening.kind === 'finished') {
-    tellOfEnd(listeners, happening);
-  } else if (happening.kind === 'clock-set-back') {
+export function reportToListeners(listeners: Listeners, report: RunnerReport): void {
+  const { job } = report;
+  if (report.kind === 'started') {
+    write(listeners, 'info', 'job-started', job, `${describeRun(report.run)} begins`);
+  } else if (report.kind === 'finished') {
+    reportEnd(listeners, report);
+  } else if (report.kind === 'clock-set-back') {
     const until = new Date(job.checkedAt).toISOString();
-    const words = `the clock was set back: what is due until ${until} is known already; pl-vnm job resume ${job.name} does not wait`;
+    const words = `the clock was set back: no run starts before ${until}, unless you run \`pl-vnm job resume ${job.name}\``;
     write(listeners, 'warn', 'job-clock', job, words);
   } else {
-    const { runs, more } = happening;
+    const { runs, more } = report;
     for (const { outcome } of runs) listeners.countRun(job.name, outcome);
     const [first, ...others] = runs;
     const rest = others.length === 0 ? '' : ` and ${others.length}${more ? ' or more' : ''} others`;
@@ -36,7 +36,7 @@ export function tellOf(listeners: Listeners, happening: Happening): void {
   }
 }
 
-function tellOfEnd(listeners: Listeners, { job, run, result }: FinishedRun): void {
+function reportEnd(listeners: Listeners, { job, run, result }: FinishedRun): void {
   const outcome = run.outcome!;
   listeners.countRun(job.name, outcome);
   const words = `${describeRun(run)}: ${outcome}${run.message === null ? '' : `, ${run.message}`}${next(job, run)}`;
@@ -47,17 +47,19 @@ function tellOfEnd(listeners: Listeners, { job, run, result }: FinishedRun): voi
   if (bad.includes(outcome)) write(listeners, 'warn', 'job-failed', job, words, fields);
   else write(listeners, 'info', outcome === 'skipped' ? 'job-skipped' : 'job-finished', job, words, fields);
   if (job.state === 'paused' && run.attempt > 0 && bad.includes(outcome))
-    write(listeners, 'error', 'job-paused', job, `it is paused: ${job.reason}; ${goOn(job)}`);
+    write(listeners, 'error', 'job-paused', job, `paused: ${job.reason}; ${adviceFor(job)}`);
 }
 
-/** The time of one that was due once is over. */
-function goOn({ name, at }: JobRecord): string {
-  return at === null ? `pl-vnm job resume ${name} goes on` : `pl-vnm job run ${name} runs it now`;
+/** Says how to continue a paused job. A job for a single time cannot be resumed. */
+function adviceFor({ name, at }: JobRecord): string {
+  return at === null
+    ? `run \`pl-vnm job resume ${name}\` to resume it`
+    : `run \`pl-vnm job run ${name}\` to run it now`;
 }
 
 function next({ retry }: JobRecord, { dueAt, attempt }: RunRecord): string {
   if (retry === null || attempt === 0 || retry.dueAt !== dueAt) return '';
-  return `; it is tried again at ${new Date(retry.at).toISOString()}`;
+  return `; next attempt at ${new Date(retry.at).toISOString()}`;
 }
 
 function write(
@@ -73,7 +75,7 @@ function write(
   log[level](event, message, { job: name, slice, vn, ...fields });
 }
 
-/** The database cannot be read or written now, or a fault of the program. */
-export function tellOfError({ log }: Listeners, err: unknown): void {
-  log.warn('jobs-unreadable', `jobs could not be looked at: ${messageOf(err)}`, { err });
+/** Reports that the database cannot be read or written, or a bug in the program. */
+export function reportError({ log }: Listeners, err: unknown): void {
+  log.warn('jobs-unreadable', `cannot check the jobs: ${messageOf(err)}`, { err });
 }

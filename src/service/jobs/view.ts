@@ -1,4 +1,4 @@
-/** Jobs and their runs as plain JSON, for `--json` and the HTTP API; instants are ISO 8601 in UTC. */
+/** Jobs and their runs as plain JSON for `--json` and the HTTP API. Instants are ISO 8601 in UTC. */
 import type { MigrationOptions } from '../../controller/migration/options.ts';
 import { isoInstant, isoInstantOrNull } from '../../model/instant.ts';
 import type { JobRecord, RunRecord } from '../../store/jobs.ts';
@@ -8,13 +8,13 @@ import { instantText, untilText } from './words.ts';
 
 export interface RunView {
   readonly dueAt: string;
-  /** From 1; 0: by hand. */
+  /** From 1; 0 for a run started by hand. */
   readonly attempt: number;
   readonly placement: string | null;
   readonly startedAt: string | null;
   readonly finishedAt: string | null;
   readonly outcome: string | null;
-  /** Its id. */
+  /** The id of its migration. */
   readonly migration: number | null;
   readonly message: string | null;
 }
@@ -23,7 +23,7 @@ export type JobView = Readonly<ReturnType<typeof jobView>>;
 
 const shownRuns = 3;
 
-/** A job as it is, its next runs and its last one. */
+/** Returns a job with its next runs and its last run. */
 export function jobView(store: Store, job: JobRecord, nowMs: number) {
   const next = job.state === 'active' ? nextDue(job, Math.max(nowMs, job.checkedAt), shownRuns) : [];
   const { name, slice, vn, placements, cron, timezone, missed, retries, retryWaitMs, latestStartMs, state, reason } =

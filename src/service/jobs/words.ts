@@ -1,4 +1,4 @@
-/** Instants as people say them. */
+/** Formats instants for people. */
 
 const units: readonly [Intl.RelativeTimeFormatUnit, number][] = [
   ['day', 86_400_000],
@@ -8,7 +8,7 @@ const units: readonly [Intl.RelativeTimeFormatUnit, number][] = [
 ];
 const relative = new Intl.RelativeTimeFormat('en', { numeric: 'always' });
 
-/** `Mon, 7 Dec 2026, 03:00 CET`, with seconds where there are any. */
+/** Formats an instant as `Mon, 7 Dec 2026, 03:00 CET`, with seconds unless they are 0. */
 export function instantText(at: number, timezone: string): string {
   return new Intl.DateTimeFormat('en-GB', {
     timeZone: timezone,
@@ -23,7 +23,7 @@ export function instantText(at: number, timezone: string): string {
   }).format(at);
 }
 
-/** `in 6 days`, `in 40 seconds`; in the largest unit of which there are two, so that it is not off by half. */
+/** Formats a distance as `in 6 days`, in the largest unit of which it has two, so that rounding stays small. */
 export function untilText(at: number, nowMs: number): string {
   const distanceMs = at - nowMs;
   const [unit, unitMs] = units.find(([, ms]) => Math.abs(distanceMs) >= 2 * ms) ?? units.at(-1)!;

@@ -1,7 +1,7 @@
-/** Timezones, as far as jobs need them: how a zone's clocks differ from UTC, and when that changes. All times are Unix ms. */
+/** Timezones: how a zone's clocks differ from UTC, and when that changes. All times are Unix ms. */
 import { VnmError } from '../../model/errors.ts';
 
-/** From `at` on the zone's clocks are `toMs` ahead of UTC; before, they were `fromMs`. */
+/** At `at`, the zone's clocks change from `fromMs` to `toMs` ahead of UTC. */
 export interface ClockChange {
   readonly at: number;
   readonly fromMs: number;
@@ -9,25 +9,25 @@ export interface ClockChange {
 }
 
 export interface Zone {
-  /** How far its clocks are ahead of UTC; their time read as if it were UTC is `at + offsetMs(at)`. */
+  /** Returns how far its clocks are ahead of UTC: they show the UTC time `at + offsetMs(at)`. */
   offsetMs(at: number): number;
-  /** Those in (from, to], oldest first. */
+  /** Returns the changes in (from, to], oldest first. */
   changes(from: number, to: number): ClockChange[];
 }
 
 export const dayMs = 86_400_000;
 const secondMs = 1000;
-/** Days of which a zone remembers whether its clocks change. */
+/** The most days that a zone caches. */
 const maxRemembered = 2000;
 
 const zones = new Map<string, Zone>();
 
-/** The one of this machine. */
+/** Returns the name of this machine's timezone. */
 export function localZone(): string {
   return Intl.DateTimeFormat().resolvedOptions().timeZone;
 }
 
-/** By its name in the time zone database. Throws VnmError `invalid-input`. */
+/** Finds a timezone by its name in the time zone database. Throws VnmError `invalid-input`. */
 export function zoneOf(name: string): Zone {
   const known = zones.get(name);
   if (known !== undefined) return known;
@@ -52,16 +52,16 @@ function formatterOf(name: string): Intl.DateTimeFormat {
       second: 'numeric',
     });
   } catch (error) {
-    throw new VnmError('invalid-input', `'${name}' is not a timezone`, {
-      hint: 'take a name like Europe/Paris, Asia/Tokyo or UTC',
+    throw new VnmError('invalid-input', `invalid timezone '${name}'`, {
+      hint: 'use a name like Europe/Paris, Asia/Tokyo or UTC',
       cause: error,
     });
   }
 }
 
-/** What the clocks do in a day of UTC; no zone's are changed twice in one. */
+/** A day of UTC in a zone; no zone changes its clocks twice in a day. */
 interface Day {
-  /** At its beginning. */
+  /** The offset at the start of the day. */
   readonly offsetMs: number;
   readonly change: ClockChange | undefined;
 }
@@ -97,7 +97,7 @@ function createZone(formatter: Intl.DateTimeFormat): Zone {
   return { offsetMs, changes };
 }
 
-/** What Intl says of an instant. */
+/** Gets the offset at an instant from Intl. */
 function askOffsetMs(formatter: Intl.DateTimeFormat, at: number): number {
   const wholeMs = Math.floor(at / secondMs) * secondMs;
   const parts = formatter.formatToParts(wholeMs);
@@ -113,7 +113,7 @@ function askOffsetMs(formatter: Intl.DateTimeFormat, at: number): number {
   return shown - wholeMs;
 }
 
-/** The change in [start, end), to the second. */
+/** Finds the change in [start, end), to the second. */
 function findChange(ask: (at: number) => number, start: number, end: number): ClockChange | undefined {
   const fromMs = ask(start - secondMs);
   const toMs = ask(end - secondMs);

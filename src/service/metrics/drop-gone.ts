@@ -5,7 +5,7 @@ import type { MetricsSource } from './source.ts';
 
 type Values<L extends string> = Partial<Record<L, string | number>>;
 
-/** Takes the series of counters away whose slice, VN, flow or job there is no more. */
+/** Removes the series of counters whose slice, VN, flow or job no longer exists. */
 export async function dropGone(instruments: Instruments, { slices }: Store, source: MetricsSource): Promise<void> {
   const jobs = new Set(source.jobs());
   const known = new Set<string>();
@@ -29,7 +29,7 @@ async function keep<L extends string>(counter: Counter<L>, isKnown: (labels: Val
   for (const { labels } of values) if (!isKnown(labels)) counter.remove(labels);
 }
 
-/** No name can be taken for two. */
+/** Joins names unambiguously. */
 function key(...names: (string | number | undefined)[]): string {
   return JSON.stringify(names);
 }

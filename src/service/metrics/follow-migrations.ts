@@ -1,18 +1,18 @@
 import type { MigrationDetail, MigrationRecord, MigrationStore } from '../../store/migrations.ts';
 
-/** Read at a time. */
+/** The number of migrations read from the database at once. */
 const batch = 200;
 
 /**
- * Answers, whenever it is called, the migrations that have ended since the call before, or since it was made: each ending once, whoever
- * ran the migration. One that failed and was then resumed ends again, and comes with what is new since: its phases and
- * redirections, not its flows, which were counted before.
+ * Returns a function that returns the migrations that have ended since its last call, or since it was made. Each end is
+ * returned once, whichever process ran the migration. A migration that failed and was then resumed ends again; it comes
+ * with its new phases and redirections only, and without its flows, which were counted before.
  */
 export function followMigrations(
   migrations: Pick<MigrationStore, 'lastId' | 'after' | 'find' | 'detail' | 'unfinished'>,
 ): () => MigrationDetail[] {
   let newest = migrations.lastId();
-  /** Those that can end, or end again, with the end that is known. */
+  /** The migrations that can end, or end again, by id; with their last known end. */
   let watched = new Map(migrations.unfinished().map(({ id, finishedAt }) => [id, finishedAt]));
 
   function fresh(): MigrationRecord[] {
@@ -45,7 +45,7 @@ export function followMigrations(
   };
 }
 
-/** `before`: when it ended last time; null: this is the first. */
+/** Returns the parts since `before`, when the migration last ended; all parts if it is null. */
 function partsSince(detail: MigrationDetail, before: number | null): MigrationDetail {
   if (before === null) return detail;
   return {

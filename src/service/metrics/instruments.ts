@@ -1,4 +1,4 @@
-/** The service's own metrics, by name. Every label is a name of the database or one of a few words of the program. */
+/** The service's own metrics. Every label is a name from the database or one of a few fixed words. */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
 /** 0.05 ms to 5 s. */
@@ -18,31 +18,31 @@ export function createInstruments(registry: Registry) {
   return {
     migrations: counter(
       'migrations_total',
-      'Migrations that ended while the service ran, whoever ran them',
+      'Migrations that ended while the service ran, by any process',
       'slice',
       'vn',
       'outcome',
     ),
-    phase: histogram('migration_phase_seconds', 'How long phases of migrations took', phaseBuckets, 'phase'),
-    lag: histogram('redirection_lag_seconds', 'Planned start to real start', redirectionBuckets),
-    execution: histogram('redirection_execution_seconds', 'Real start to effect', redirectionBuckets),
+    phase: histogram('migration_phase_seconds', 'Duration of the phases of migrations', phaseBuckets, 'phase'),
+    lag: histogram('redirection_lag_seconds', 'Time from the planned start to the real start', redirectionBuckets),
+    execution: histogram('redirection_execution_seconds', 'Time from the real start to the effect', redirectionBuckets),
     skew: histogram(
       'redirection_skew_seconds',
-      'Of a migration, lateness of its latest redirection less that of its earliest',
+      'Difference between the latest and the earliest redirection of a migration, each relative to its plan',
       redirectionBuckets,
     ),
     clockBound: histogram(
       'redirection_clock_bound_seconds',
-      'Instants of a redirection are within this of the truth',
+      'Largest error of the instants of a redirection',
       redirectionBuckets,
     ),
     lost: counter('flow_packets_lost_total', 'Test packets lost during migrations', 'slice', 'vn', 'from', 'to'),
     sent: counter('flow_packets_sent_total', 'Test packets sent during migrations', 'slice', 'vn', 'from', 'to'),
-    health: gauge('health_state', '1 up, 0.5 suspect, 0 down; absent: unknown', 'slice', 'vn', 'kind', 'name'),
-    healthChanges: counter('health_changes_total', 'Changes of health, by the new state', 'slice', 'kind', 'state'),
+    health: gauge('health_state', '1: up, 0.5: suspect, 0: down, absent: unknown', 'slice', 'vn', 'kind', 'name'),
+    healthChanges: counter('health_changes_total', 'Health changes by new state', 'slice', 'kind', 'state'),
     repairs: counter('repairs_total', 'Repairs in place', 'slice', 'outcome'),
-    jobRuns: counter('job_runs_total', 'Runs of jobs', 'job', 'outcome'),
-    agents: gauge('agent_info', 'Agents that the service is connected to; always 1', 'slice', 'node', 'version'),
+    jobRuns: counter('job_runs_total', 'Job runs', 'job', 'outcome'),
+    agents: gauge('agent_info', 'Agents connected to the service; always 1', 'slice', 'node', 'version'),
     database: gauge('database_bytes', 'Size of the database with its write-ahead log'),
     build: gauge('build_info', 'The service; always 1', 'version', 'node_version'),
   };

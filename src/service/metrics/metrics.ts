@@ -10,21 +10,21 @@ import { followMigrations } from './follow-migrations.ts';
 import { createInstruments, type Instruments } from './instruments.ts';
 import type { MetricsSource } from './source.ts';
 
-/** Numbers of the service, for Prometheus. Docs: docs/service.md. */
+/** The metrics of the service for Prometheus; docs/service.md lists them. */
 export interface Metrics {
   readonly contentType: string;
-  /** Everything, as it is now. */
+  /** Returns the current values in Prometheus text format. */
   exposition(): Promise<string>;
-  /** Counts the migrations that have ended since; `exposition` does so too. */
+  /** Counts the migrations that have ended since the last call; `exposition` does so too. */
   collect(): void;
   countHealthChange(slice: string, kind: HealthKind, state: HealthState): void;
-  /** `outcome`: one of a few words. */
+  /** `outcome` must be one of a few fixed words. */
   countRepair(slice: string, outcome: string): void;
   countJobRun(job: string, outcome: string): void;
 }
 
 const outcomes = ['completed', 'rolled-back', 'failed'] as const;
-/** A state that is not known is not shown: any number would be taken for one. */
+/** An unknown state has no value: any number would look like a state. */
 const healthValues: Partial<Record<HealthState, number>> = { up: 1, suspect: 0.5, down: 0 };
 
 export function createMetrics(store: Store, source: MetricsSource, { version }: { version: string }): Metrics {
@@ -75,7 +75,7 @@ function countMigration(instruments: Instruments, migration: MigrationDetail): v
   }
 }
 
-/** Counters that are there before they count: Prometheus does not see the first step of one that appears with it. */
+/** Creates counters at 0: Prometheus does not see the first increment of a counter that appears with it. */
 function showCounters(instruments: Instruments, store: Store, source: MetricsSource): void {
   for (const job of source.jobs()) for (const outcome of runOutcomes) instruments.jobRuns.inc({ job, outcome }, 0);
   for (const slice of store.slices.names()) {

@@ -1,9 +1,9 @@
-/** What the metrics tell and the database does not know. */
+/** The data of the metrics that is not in the database. */
 import type { NodeName } from '../../model/names.ts';
 
 export interface MetricsSource {
   /** The agents that the service is connected to. */
   agents(): Iterable<{ readonly slice: string; readonly node: NodeName; readonly version: string }>;
-  /** Names of the jobs that there are. */
+  /** The names of all jobs. */
   jobs(): Iterable<string>;
 }

@@ -4,7 +4,7 @@ import { eventClient } from '../../../src/service/events/client.ts';
 import { memoryEvents } from '../support/memory-events.ts';
 import { eventsIn, idsIn, textOf } from '../support/stream.ts';
 
-/** What the stream has given so far, when it is read as fast as it goes. */
+/** Returns what the stream has sent so far to a reader without delays. */
 function reading(client: { stream: NodeJS.ReadableStream }): () => string {
   let text = '';
   client.stream.on('data', (chunk) => {
@@ -13,16 +13,16 @@ function reading(client: { stream: NodeJS.ReadableStream }): () => string {
   return () => text;
 }
 
-/** Streams give what they have a little later. */
+/** Waits until streams have delivered what they hold. */
 const settled = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 
-describe('a reader', () => {
-  test('first learns when to come back and where it stands', () => {
+describe('a client', () => {
+  test('a client first gets the time to reconnect and the id of its last event', () => {
     const client = eventClient(memoryEvents(), { after: 0 });
     expect(textOf(client.stream.read())).toBe('retry: 2000\nid: 0\n\n');
   });
 
-  test('is given what it missed, then what is new, each event once and in order', async () => {
+  test('a client gets the missed and then the new events, each once and in order', async () => {
     const events = memoryEvents();
     events.add(5);
     const client = eventClient(events, { after: 2 });
@@ -30,14 +30,14 @@ describe('a reader', () => {
     await settled();
     expect(idsIn(text())).toEqual([3, 4, 5]);
     events.add(2);
-    // The common poll may be behind what it has already.
+    // The common poll may still deliver events that the client already has.
     client.offer(events.after(3, 10));
     await settled();
     expect(idsIn(text())).toEqual([3, 4, 5, 6, 7]);
     expect(eventsIn(text()).at(-1)).toEqual(eventView(events.all().at(-1)!));
   });
 
-  test('of one slice is given the events of that slice only', async () => {
+  test('a client of one slice gets only the events of that slice', async () => {
     const events = memoryEvents();
     events.add(2, 'one');
     events.add(2, 'other');
@@ -52,7 +52,7 @@ describe('a reader', () => {
     expect(idsIn(text())).toEqual([1, 2, 6]);
   });
 
-  test('that missed very much is given all of it, without all of it in memory', async () => {
+  test('a client that missed many events gets them all, without holding them all in memory', async () => {
     const events = memoryEvents();
     events.add(5000);
     const client = eventClient(events, { after: 0 });
@@ -69,7 +69,7 @@ describe('a reader', () => {
     expect(most).toBeLessThan(2 * client.stream.readableHighWaterMark);
   });
 
-  test('that reads slowly misses nothing, and is given it from the database', async () => {
+  test('a slow client misses nothing, and gets its events from the database', async () => {
     const events = memoryEvents();
     const client = eventClient(events, { after: 0 });
     let text = textOf(client.stream.read());
@@ -88,7 +88,7 @@ describe('a reader', () => {
     expect(idsIn(text)).toEqual(events.all().map(({ id }) => id));
   });
 
-  test('has lines that no text of an event can break', async () => {
+  test('no text of an event can break the lines of the stream', async () => {
     const events = memoryEvents();
     events.add(1, 'one', 'a\n\nid: 99\r\ndata: {}');
     const client = eventClient(events, { after: 0 });
@@ -100,7 +100,7 @@ describe('a reader', () => {
 });
 
 describe('the beat', () => {
-  test('shows a reader that the connection lives', async () => {
+  test('the beat shows a client that the connection works', async () => {
     const client = eventClient(memoryEvents(), { after: 0 });
     const text = reading(client);
     await settled();
@@ -109,7 +109,7 @@ describe('the beat', () => {
     expect(text().split(': alive\n\n')).toHaveLength(4);
   });
 
-  test('finds a reader that takes nothing, from the second time on', async () => {
+  test('the second beat finds a client that reads nothing', async () => {
     const events = memoryEvents();
     const client = eventClient(events, { after: 0 });
     client.stream.read();
@@ -119,7 +119,7 @@ describe('the beat', () => {
     expect(client.beat()).toBe(false);
   });
 
-  test('spares one that takes something in between', async () => {
+  test('the beat keeps a client that reads something in between', async () => {
     const events = memoryEvents();
     const client = eventClient(events, { after: 0 });
     client.stream.read();
@@ -141,7 +141,7 @@ describe('the end', () => {
     vi.useRealTimers();
   });
 
-  test('is sent with its reason', async () => {
+  test('the end is sent with its reason', async () => {
     const client = eventClient(memoryEvents(), { after: 0 });
     const text = reading(client);
     client.end('the service "ends"');
@@ -151,7 +151,7 @@ describe('the end', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test('cuts one off that does not read even that', async () => {
+  test('the end cuts off a client that does not read it', async () => {
     const client = eventClient(memoryEvents(), { after: 0 });
     client.end('slow');
     await settled();
@@ -160,7 +160,7 @@ describe('the end', () => {
     expect(client.stream.destroyed).toBe(true);
   });
 
-  test('can come to one that has gone', async () => {
+  test('the end works for a client that has disconnected', async () => {
     const client = eventClient(memoryEvents(), { after: 0 });
     client.stream.destroy();
     await settled();

@@ -18,10 +18,10 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** Streams give what they have a little later. */
+/** Waits until streams have delivered what they hold. */
 const settled = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 
-/** A client that reads all it can. */
+/** Opens a client that reads everything at once. */
 function reader(options: Parameters<EventFeed['open']>[0] = {}) {
   const stream = feed.open(options);
   const got = { text: '', stream };
@@ -37,7 +37,7 @@ async function pass(ms: number): Promise<void> {
 }
 
 describe('the feed', () => {
-  test('asks the database once for all readers, and not at all without readers', async () => {
+  test('the feed polls the database once for all clients, and not at all without clients', async () => {
     await pass(10_000);
     expect(events.reads).toBe(0);
     const readers = [reader(), reader(), reader()];
@@ -53,7 +53,7 @@ describe('the feed', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test('gives a new reader only what is new, and one that comes back what it missed', async () => {
+  test('a new client gets only new events, and a client that reconnects gets what it missed', async () => {
     events.add(5);
     const fresh = reader();
     const back = reader({ after: 3 });
@@ -65,7 +65,7 @@ describe('the feed', () => {
     expect(idsIn(back.text)).toEqual([4, 5, 6]);
   });
 
-  test('gives a reader that joins between two polls no event twice', async () => {
+  test('a client that joins between two polls gets no event twice', async () => {
     const first = reader();
     events.add(2);
     const second = reader();
@@ -78,7 +78,7 @@ describe('the feed', () => {
     expect(idsIn(third.text)).toEqual([2, 3]);
   });
 
-  test('brings more than it reads at once', async () => {
+  test('the feed delivers more events than it reads at once', async () => {
     const { text: _, ...one } = reader();
     const got = reader();
     await settled();
@@ -91,7 +91,7 @@ describe('the feed', () => {
     one.stream.destroy();
   });
 
-  test('starts at its own end with a reader that remembers another database', async () => {
+  test('a client with an id from another database gets only new events', async () => {
     events.add(2);
     const got = reader({ after: 1000 });
     events.add(1);
@@ -99,15 +99,15 @@ describe('the feed', () => {
     expect(idsIn(got.text)).toEqual([3]);
   });
 
-  test('has room for a limited number of readers', async () => {
+  test('the feed limits the number of clients', async () => {
     const [first] = [reader(), reader(), reader()];
-    expect(() => feed.open({})).toThrow('3 clients already read the events, and more are not possible');
+    expect(() => feed.open({})).toThrow('too many clients of the event stream, at most 3 are possible');
     first!.stream.destroy();
     await settled();
     expect(feed.open({})).toBeDefined();
   });
 
-  test('drops a reader that takes nothing, says so in the log, and keeps the others', async () => {
+  test('the feed drops and logs a client that reads nothing, and keeps the others', async () => {
     const good = reader();
     const slow = feed.open({});
     await settled();
@@ -121,7 +121,7 @@ describe('the feed', () => {
       {
         level: 'warn',
         event: 'events-client-dropped',
-        msg: 'a reader of the events was dropped: it has not read for 15 s',
+        msg: 'dropped a client of the event stream: nothing read for 15 s',
       },
     ]);
     await pass(5000);
@@ -130,7 +130,7 @@ describe('the feed', () => {
     expect(good.text).toContain(': alive\n\n');
   });
 
-  test('goes on after the database could not be read, and complains once', async () => {
+  test('the feed continues after the database could not be read, and logs that once', async () => {
     const got = reader();
     await settled();
     events.failure = new Error('database is locked');
@@ -144,7 +144,7 @@ describe('the feed', () => {
     expect(idsIn(got.text)).toEqual([1]);
   });
 
-  test('ends all streams with a reason, and opens no more', async () => {
+  test('closing the feed ends all streams with a reason, and opens no more', async () => {
     const readers = [reader(), reader()];
     feed.close('the service ends');
     await settled();

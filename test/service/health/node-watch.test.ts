@@ -4,7 +4,7 @@ import { VnmError } from '../../../src/model/errors.ts';
 import { NodeWatch } from '../../../src/service/health/node-watch.ts';
 import type { AgentConnection } from '../../../src/transport/agent-connection.ts';
 
-/** A node whose agent answers, is silent or ends as told. */
+/** A node whose agent answers, is silent or ends on request. */
 function world() {
   let nowMs = 0;
   let isSilent = false;
@@ -56,7 +56,7 @@ function world() {
   };
 }
 
-it('is heard with every round', async () => {
+it('a node answers in every round', async () => {
   const { watch, pass } = world();
   expect(watch.evidence()).toBeUndefined();
   await pass(5);
@@ -64,7 +64,7 @@ it('is heard with every round', async () => {
   expect(watch.report).toEqual({ watches: [] });
 });
 
-it('that falls silent misses one more with every interval after the time-out, and tells no old report', async () => {
+it('a silent node misses one more heartbeat every interval after the timeout, and shows no old report', async () => {
   const { watch, pass, silence } = world();
   await pass(5);
   silence(true);
@@ -75,7 +75,7 @@ it('that falls silent misses one more with every interval after the time-out, an
   expect(watch.report).toBeUndefined();
 });
 
-it('is not blamed for time in which the service did not listen', async () => {
+it('time in which the service did not run does not count as missed', async () => {
   const { watch, pass, silence, late } = world();
   await pass(5);
   silence(true);
@@ -84,7 +84,7 @@ it('is not blamed for time in which the service did not listen', async () => {
   expect(watch.evidence()?.missed).toBe(0);
 });
 
-it('whose agent was restarted is connected again, and that is reported', async () => {
+it('a node whose agent was restarted is connected again and reported', async () => {
   const { watch, pass, die, back, connected } = world();
   await pass(3);
   die(new VnmError('unreachable', 'connection refused'));
@@ -96,7 +96,7 @@ it('whose agent was restarted is connected again, and that is reported', async (
   expect(watch.evidence()?.missed).toBe(0);
 });
 
-it('that is not reached at first is missed only after the first attempt has failed', async () => {
+it('an unreachable node misses heartbeats only after the first attempt has failed', async () => {
   const { watch, pass, die } = world();
   die(new VnmError('unreachable', 'no answer'));
   await pass(1);

@@ -9,7 +9,7 @@ const answered = (count: number): Evidence => ({ missed: 0, answered: count });
 const after = (state: HealthState, looks: readonly (Evidence | undefined)[]) =>
   looks.reduce<HealthState>((now, evidence) => advance(now, evidence, defaultRule), state);
 
-describe('the state of something', () => {
+describe('a state', () => {
   it.each([
     ['up', missed(suspectAfter - 1), 'up'],
     ['up', missed(suspectAfter), 'suspect'],
@@ -24,22 +24,22 @@ describe('the state of something', () => {
     ['unknown', answered(1), 'up'],
     ['unknown', missed(suspectAfter - 1), 'unknown'],
     ['unknown', missed(downAfter), 'down'],
-  ] as const)('from %s by %o is %s', (from, evidence, to) => {
+  ] as const)('the state %s with %o becomes %s', (from, evidence, to) => {
     expect(advance(from, evidence, defaultRule)).toBe(to);
   });
 
-  it('stays where no probe can tell', () => {
+  it('a state stays without evidence', () => {
     for (const state of ['unknown', 'up', 'suspect', 'down'] as const)
       expect(advance(state, undefined, defaultRule)).toBe(state);
   });
 
-  it('does not flap where every other probe is lost', () => {
+  it('a state does not flap while every other probe is lost', () => {
     const looks = Array.from({ length: 50 }, (_, index) => (index % 2 === 0 ? missed(1) : answered(1)));
     expect(after('up', looks)).toBe('up');
     expect(after('down', looks)).toBe('down');
   });
 
-  it('is the same when the same evidence comes once more', () => {
+  it('the same evidence twice changes nothing', () => {
     const evidence = fc.oneof(fc.nat(20).map(missed), fc.nat(20).map(answered));
     fc.assert(
       fc.property(fc.constantFrom<HealthState>('unknown', 'up', 'suspect', 'down'), evidence, (state, look) => {
@@ -49,7 +49,7 @@ describe('the state of something', () => {
     );
   });
 
-  it('is never up again after down without enough answers in a row', () => {
+  it('a state that is down becomes up only after enough answers in a row', () => {
     const look = fc.oneof(fc.nat(8).map(missed), fc.nat(upAfter - 1).map(answered));
     fc.assert(
       fc.property(fc.array(look), (looks) => {
@@ -59,8 +59,8 @@ describe('the state of something', () => {
   });
 });
 
-describe('several looks at one thing', () => {
-  it('are none where there is none', () => expect(best([])).toBeUndefined());
-  it('are as good as the best', () => expect(best([missed(4), answered(3), missed(1)])).toEqual(answered(3)));
-  it('count the longest row of answers', () => expect(best([answered(1), answered(9)])).toEqual(answered(9)));
+describe('the best of several observations', () => {
+  it('the best of no evidence is undefined', () => expect(best([])).toBeUndefined());
+  it('an answer is better than any miss', () => expect(best([missed(4), answered(3), missed(1)])).toEqual(answered(3)));
+  it('more answers in a row are better', () => expect(best([answered(1), answered(9)])).toEqual(answered(9)));
 });

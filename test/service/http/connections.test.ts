@@ -6,7 +6,7 @@ import { migrateResultView } from '../../../src/controller/views/migration.ts';
 import { fakeOperations, migrated } from '../support/fake-operations.ts';
 import { ownServer, token } from '../support/server.ts';
 
-test('closing waits for answers, and for nothing else', async () => {
+test('closing the server waits only for answers', async () => {
   const begun = Promise.withResolvers<void>();
   const go = Promise.withResolvers<void>();
   const operations = fakeOperations({
@@ -19,7 +19,7 @@ test('closing waits for answers, and for nothing else', async () => {
   const { server } = await ownServer({ port: 0 }, { operations });
   const url = await server.listen();
   const { port } = server.app.server.address() as AddressInfo;
-  // One on which nothing was ever sent, and one that was kept for another request.
+  // A connection on which nothing was ever sent, and one kept open for another request.
   const silent = connect(port, '127.0.0.1').resume();
   const kept = connect(port, '127.0.0.1').resume();
   await Promise.all([once(silent, 'connect'), once(kept, 'connect')]);
@@ -44,7 +44,7 @@ test('closing waits for answers, and for nothing else', async () => {
   await closed;
 });
 
-test('closing does not wait for the rest of a request that never comes', async () => {
+test('closing the server does not wait for the rest of a request that never arrives', async () => {
   const { server } = await ownServer({ port: 0 });
   await server.listen();
   const { port } = server.app.server.address() as AddressInfo;

@@ -17,7 +17,7 @@ describe('errors', () => {
     ['unreachable', 502],
     ['interrupted', 503],
     ['failed', 500],
-  ] as const)('%s is answered by %i, with message and hint', async (code, status) => {
+  ] as const)('an error %s is answered by %i with message and hint', async (code, status) => {
     const verify = async () => {
       throw new VnmError(code, 'what failed', { hint: 'what to do' });
     };
@@ -30,7 +30,7 @@ describe('errors', () => {
     expect(failures).toMatchObject(status < 500 ? [] : [{ status, err: { code, message: 'what failed' } }]);
   });
 
-  test('an unforeseen error is answered by 500 in the same shape, and logged with its stack', async () => {
+  test('an unforeseen error is answered by 500 in the same format, and logged with its stack', async () => {
     const verify = async () => {
       throw new TypeError('x is undefined');
     };
@@ -55,15 +55,15 @@ describe('errors', () => {
     ['POST', '/api/slices/three'],
     ['DELETE', '/api/slices/three'],
     ['GET', '/api/slices/three/verify'],
-  ])('%s %s is not found', async (method, url) => {
+  ])('%s %s is answered by 404', async (method, url) => {
     const { ask } = await ownServer();
     expect(await ask(method, url)).toEqual({
       status: 404,
       json: {
         error: {
           code: 'not-found',
-          message: `there is no ${method} ${url.split('?')[0]}`,
-          hint: 'GET /api/openapi.json lists what there is',
+          message: `unknown route: ${method} ${url.split('?')[0]}`,
+          hint: 'send GET /api/openapi.json to list all routes',
         },
       },
     });
@@ -81,33 +81,33 @@ describe('errors', () => {
   };
 
   test.each([
-    ['no JSON', '{', 400],
-    ['nothing, although it says JSON', '', 400],
-    ['a key that would change all objects', '{"__proto__": {"x": 1}}', 400],
-    ['too much', JSON.stringify({ vn: 'x'.repeat(70_000) }), 413],
-  ])('a body that is %s is refused in the same shape', async (_what, payload, status) => {
+    ['not JSON', '{', 400],
+    ['empty, with the content type JSON', '', 400],
+    ['an object with the key __proto__', '{"__proto__": {"x": 1}}', 400],
+    ['too large', JSON.stringify({ vn: 'x'.repeat(70_000) }), 413],
+  ])('a body that is %s is refused in the same format', async (_what, payload, status) => {
     const answer = await post(payload);
     expect(answer).toMatchObject({ status, json: { error: { code: 'invalid-input' } } });
     expect(Object.keys(answer.json)).toEqual(['error']);
   });
 
-  test('a body as large as is allowed is read', async () => {
+  test('a body of the largest allowed size is accepted', async () => {
     expect(await post(JSON.stringify({ vn: 'x'.repeat(65_000) }))).toMatchObject({
       status: 400,
       json: { error: { message: expect.stringContaining('body.vn: not a VN name') } },
     });
   });
 
-  test('an address that is none is refused in the same shape', async () => {
+  test('an invalid URL is refused in the same format', async () => {
     const { ask } = await ownServer();
     expect(await ask('GET', '/api/slices/%zz')).toEqual(invalid("'/api/slices/%zz' is not a valid url component"));
     expect((await ask('GET', `/api/slices/${'x'.repeat(101)}`)).status).toBeGreaterThanOrEqual(400);
   });
 
   test.each([
-    ['no HTTP', 'hello\r\n\r\n', 400],
-    ['headers that are too long', `GET / HTTP/1.1\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`, 431],
-  ])('%s is answered in the same shape', async (_what, text, status) => {
+    ['a request that is not HTTP', 'hello\r\n\r\n', 400],
+    ['a request with too long headers', `GET / HTTP/1.1\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`, 431],
+  ])('%s is answered in the same format', async (_what, text, status) => {
     const { server } = await ownServer({ port: 0 });
     const { hostname, port } = new URL(await server.listen());
     const socket = connect(Number(port), hostname);

@@ -11,7 +11,7 @@ describe('jobs', () => {
     timezone: 'Europe/Paris',
   };
 
-  test('are added, shown, paused, resumed, run and removed', async () => {
+  test('jobs are added, shown, paused, resumed, run and removed', async () => {
     const { ask } = await ownServer();
     const active = { ...job, vn: 'three', state: 'active', reason: null };
     expect(await ask('GET', '/api/jobs')).toEqual({ status: 200, json: { jobs: [] } });
@@ -31,9 +31,9 @@ describe('jobs', () => {
     expect((await ask('GET', '/api/jobs/nightly')).status).toBe(404);
   });
 
-  test('that do not exist are reported', async () => {
+  test('a job that does not exist is answered by 404', async () => {
     const { ask } = await ownServer();
-    const hint = 'pl-vnm job add makes one';
+    const hint = 'run `pl-vnm job add` to add one';
     const missing = { status: 404, json: { error: { code: 'not-found', message: "there is no job 'x'", hint } } };
     for (const [method, path] of [
       ['GET', ''],
@@ -48,11 +48,11 @@ describe('jobs', () => {
     expect((await ask('GET', '/api/jobs/..%2fx')).status).toBe(400);
   });
 
-  test('that are wrong are refused with what the jobs say of them', async () => {
+  test('an invalid job is refused with the reason', async () => {
     const { ask } = await ownServer();
     for (const [body, message] of [
       [{ ...job, to: 7, retries: -1 }, 'retries'],
-      [{ ...job, cron: undefined }, 'a job needs a time'],
+      [{ ...job, cron: undefined }, 'invalid job: neither cron nor at is given'],
       [{ ...job, every: 'day' }, 'every'],
       [[job], ''],
     ] as const) {
@@ -65,7 +65,7 @@ describe('jobs', () => {
     expect((await ask('POST', '/api/jobs', job)).status).toBe(409);
   });
 
-  test('are not run once the service ends, nor with options that there are not', async () => {
+  test('a job does not run once the service ends, or with unknown options', async () => {
     const { ask, abort } = await ownServer();
     await ask('POST', '/api/jobs', job);
     expect(await ask('POST', '/api/jobs/nightly/run', { force: true })).toEqual({

@@ -7,7 +7,7 @@ import { host, type Method, type OwnServer, ownServer } from '../support/server.
 
 const schema = z.record(z.string(), z.unknown());
 const content = z.record(z.string(), z.strictObject({ schema }));
-/** As much of OpenAPI 3.1 as this API may use; what is not named here would be a mistake. */
+/** The part of OpenAPI 3.1 that this API may use; other keys are refused. */
 const operation = z.strictObject({
   operationId: z.string(),
   summary: z.string().min(5),
@@ -53,7 +53,7 @@ const operations = (): { path: string; method: string; operation: Operation }[] 
     Object.entries(byMethod).map(([method, it]) => ({ path, method, operation: it })),
   );
 
-/** `GET /api/jobs/:name`, from the tree that the router prints of itself. */
+/** Returns the routes, such as `GET /api/jobs/:name`, from the tree that the router prints. */
 function routesIn(tree: string): string[] {
   const above: string[] = [];
   return tree.split('\n').flatMap((line) => {
@@ -68,7 +68,7 @@ function routesIn(tree: string): string[] {
 }
 
 describe('the OpenAPI document', () => {
-  test('has every route that there is, and no other', async () => {
+  test('the document has every route, and no other', async () => {
     const there = routesIn(own.server.app.printRoutes({ commonPrefix: false }));
     expect(there.length).toBeGreaterThan(20);
     const documented = operations().map(
@@ -77,7 +77,7 @@ describe('the OpenAPI document', () => {
     expect(documented.toSorted()).toEqual(there.filter((route) => !route.startsWith('HEAD ')).toSorted());
   });
 
-  test('names each operation once, and each part of a path', () => {
+  test('the document names each operation once, and each path parameter', () => {
     const ids = operations().map(({ operation: { operationId } }) => operationId);
     expect(new Set(ids).size).toBe(ids.length);
     for (const { path, operation: it } of operations()) {
@@ -88,7 +88,7 @@ describe('the OpenAPI document', () => {
     }
   });
 
-  test('says what errors look like, for each operation', () => {
+  test('the document describes the errors of each operation', () => {
     for (const { path, operation: it } of operations()) {
       const { schema: error } = it.responses['4XX']!.content!['application/json']!;
       const parsed = z.fromJSONSchema(error as never);
@@ -97,7 +97,7 @@ describe('the OpenAPI document', () => {
     }
   });
 
-  test('has schemas that can be read as such', () => {
+  test('the document has valid schemas', () => {
     const schemas = operations().flatMap(({ operation: it }) => [
       ...it.parameters.map((parameter) => parameter.schema),
       ...[it.requestBody, ...Object.values(it.responses)].flatMap((part) =>
@@ -109,7 +109,7 @@ describe('the OpenAPI document', () => {
     expect(JSON.stringify(document)).not.toContain('$ref');
   });
 
-  test('needs a body only where one must be', () => {
+  test('the document requires a body only where an option is required', () => {
     const withBody = operations().filter(({ operation: it }) => it.requestBody !== undefined);
     expect(withBody.filter(({ operation: it }) => it.requestBody!.required).map(({ path }) => path)).toEqual([
       '/api/slices/{slice}/plan',
@@ -118,14 +118,14 @@ describe('the OpenAPI document', () => {
     ]);
   });
 
-  test('says where the service is, as it was asked', async () => {
+  test('the document has the URL that the client used', async () => {
     expect(document).toMatchObject({ servers: [{ url: `http://${host}` }] });
     const { server } = await ownServer({ allowedHosts: ['vnm.example'] });
     const answer = await server.app.inject({ url: '/api/openapi.json', headers: { host: 'vnm.example' } });
     expect(answer.json()).toMatchObject({ servers: [{ url: '/' }] });
   });
 
-  test('says that on loopback only what changes something needs the token', () => {
+  test('the document says that on loopback only changes need the token', () => {
     expect(document).toMatchObject({
       components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
       security: [],
@@ -135,7 +135,7 @@ describe('the OpenAPI document', () => {
     }
   });
 
-  test('says that everything needs the token where one is given', async () => {
+  test('the document says that everything needs a given token', async () => {
     const token = 'a-token-that-no-one-guesses';
     const { ask } = await ownServer({ token, tokenFor: 'everything' });
     expect((await ask('GET', '/api/openapi.json')).json).toMatchObject({
@@ -146,8 +146,8 @@ describe('the OpenAPI document', () => {
   });
 });
 
-/** Answers are not held against their schemas when they are sent, so it is done here. */
-describe('answers are as the document says', () => {
+/** The service does not check answers against their schemas; these tests do. */
+describe('answers match the document', () => {
   const job = {
     name: 'nightly',
     slice: 'three',
@@ -172,7 +172,7 @@ describe('answers are as the document says', () => {
     expect(error, `${method} ${url}: ${JSON.stringify(json)}`).toBeUndefined();
   }
 
-  test('where it all goes well', async () => {
+  test('answers of successful requests match the document', async () => {
     const { store } = own;
     const id = store.migrations.start(migrationStart());
     store.migrations.phase(id, 'set up', 1000);
@@ -208,7 +208,7 @@ describe('answers are as the document says', () => {
     await check('DELETE', '/api/jobs/nightly');
   });
 
-  test('where it does not', async () => {
+  test('answers of failed requests match the document', async () => {
     const failed = migrated({ outcome: 'failed', error: 'n1 is unreachable', away: ['n1'] });
     const verify = async () => {
       throw new VnmError('unreachable', 'n1 is unreachable', { hint: 'wait' });

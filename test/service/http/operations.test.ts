@@ -33,7 +33,7 @@ describe('operations', () => {
     ],
     ['resume', undefined, ['three']],
     ['rollback', {}, ['three']],
-  ])('%s with %j is done', async (name, body, rest) => {
+  ])('%s with %j runs the operation', async (name, body, rest) => {
     const { ask, operations } = await ownServer();
     const { status, json } = await ask('POST', `/api/slices/three/${name}`, body);
     expect(status).toBe(200);
@@ -41,7 +41,7 @@ describe('operations', () => {
     expect(operations.calls).toEqual([[name, 'three', ...rest]]);
   });
 
-  test('a migration has the defaults of the command line, and answers its result', async () => {
+  test('a migration has the defaults of the command line, and returns its result', async () => {
     const { ask, operations } = await ownServer();
     expect(await ask('POST', '/api/slices/three/migrations', { to: 'final' })).toEqual({
       status: 200,
@@ -55,33 +55,41 @@ describe('operations', () => {
     ]);
   });
 
-  test.each(['migrations', 'resume', 'rollback'])('%s answers 200 where there was nothing to do', async (name) => {
-    const result = migrated({ outcome: 'unchanged' });
-    const answer = async () => result;
-    const operations = fakeOperations({ migrate: answer, resume: answer, rollback: answer });
-    const { ask } = await ownServer({}, { operations });
-    expect(await ask('POST', `/api/slices/three/${name}`, { ...(name === 'migrations' && { to: 'final' }) })).toEqual({
-      status: 200,
-      json: migrateResultView(result),
-    });
-  });
+  test.each(['migrations', 'resume', 'rollback'])(
+    'the route %s answers 200 if there was nothing to do',
+    async (name) => {
+      const result = migrated({ outcome: 'unchanged' });
+      const answer = async () => result;
+      const operations = fakeOperations({ migrate: answer, resume: answer, rollback: answer });
+      const { ask } = await ownServer({}, { operations });
+      expect(await ask('POST', `/api/slices/three/${name}`, { ...(name === 'migrations' && { to: 'final' }) })).toEqual(
+        {
+          status: 200,
+          json: migrateResultView(result),
+        },
+      );
+    },
+  );
 
-  test.each(['rolled-back', 'failed'] as const)('one that ended %s answers 409 with the same body', async (outcome) => {
-    const result = migrated({ outcome, error: 'node n4 is unreachable', away: ['n4'] });
-    const operations = fakeOperations({ migrate: async () => result, resume: async () => result });
-    const { ask } = await ownServer({}, { operations });
-    for (const [path, body] of [
-      ['migrations', { to: 'final' }],
-      ['resume', {}],
-    ] as const) {
-      expect(await ask('POST', `/api/slices/three/${path}`, body)).toEqual({
-        status: 409,
-        json: migrateResultView(result),
-      });
-    }
-  });
+  test.each(['rolled-back', 'failed'] as const)(
+    'a migration that ended %s is answered by 409 with the same body',
+    async (outcome) => {
+      const result = migrated({ outcome, error: 'node n4 is unreachable', away: ['n4'] });
+      const operations = fakeOperations({ migrate: async () => result, resume: async () => result });
+      const { ask } = await ownServer({}, { operations });
+      for (const [path, body] of [
+        ['migrations', { to: 'final' }],
+        ['resume', {}],
+      ] as const) {
+        expect(await ask('POST', `/api/slices/three/${path}`, body)).toEqual({
+          status: 409,
+          json: migrateResultView(result),
+        });
+      }
+    },
+  );
 
-  test('a rollback that does not succeed answers 409; one of a trial tells that it is gone', async () => {
+  test('a failed rollback is answered by 409, and the rollback of a trial by 200', async () => {
     const failed = migrated({ outcome: 'failed', error: 'node n4 is unreachable' });
     const first = await ownServer({}, { operations: fakeOperations({ rollback: async () => failed }) });
     expect(await first.ask('POST', '/api/slices/three/rollback')).toEqual({
@@ -95,7 +103,7 @@ describe('operations', () => {
     });
   });
 
-  test('latencies of which nothing arrived are null', async () => {
+  test('a latency is null if nothing arrived', async () => {
     const { ask } = await ownServer();
     const { json } = await ask('POST', '/api/slices/three/measure');
     expect(json).toMatchObject({ instances: [{ paths: [{ medianMs: null, lost: 50, reportedMs: { min: null } }] }] });
@@ -119,7 +127,7 @@ describe('operations', () => {
     expect(operations.calls).toEqual([]);
   });
 
-  test('a VN or a placement that there is not is not found; one of several VNs must be named', async () => {
+  test('an unknown VN or placement is not found, and one of several VNs must be named', async () => {
     const { ask } = await ownServer();
     expect(await ask('POST', '/api/slices/three/verify', { vn: 'other' })).toEqual({
       status: 404,
@@ -131,7 +139,7 @@ describe('operations', () => {
     });
   });
 
-  test('once the service ends, nothing is begun any more', async () => {
+  test('the service starts no operation once it ends', async () => {
     const { ask, abort, operations } = await ownServer();
     abort.abort(new VnmError('interrupted', 'the service ends'));
     for (const path of ['verify', 'measure', 'reconcile', 'resume', 'rollback'])
@@ -145,7 +153,7 @@ describe('operations', () => {
     expect(operations.calls).toEqual([]);
   });
 
-  test('goes on when the client that asked for it goes away', async () => {
+  test('an operation continues when its client disconnects', async () => {
     const begun = Promise.withResolvers<void>();
     const go = Promise.withResolvers<void>();
     const ended = Promise.withResolvers<void>();
@@ -176,7 +184,7 @@ describe('operations', () => {
   });
 });
 
-test('the controller does the operations where no others are given', async () => {
+test('the controller runs the operations by default', async () => {
   const { store, logged } = await ownServer();
   const server = await createHttpServer(
     {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { host, ownServer, token as usualToken } from '../support/server.ts';
 
 describe('protection', () => {
-  test('is in front of everything, also of what there is not', async () => {
+  test('the guard protects all routes, also unknown ones', async () => {
     const { server } = await ownServer();
     for (const url of ['/healthz', '/metrics', '/api/slices', '/nothing'])
       expect((await server.app.inject({ url, headers: { host: 'evil.example' } })).json(), url).toMatchObject({
@@ -10,7 +10,7 @@ describe('protection', () => {
       });
   });
 
-  test('no other site may ask: no answer has headers for that', async () => {
+  test('no answer has headers that allow other sites', async () => {
     const { server } = await ownServer();
     const answers = await Promise.all(
       [
@@ -27,7 +27,7 @@ describe('protection', () => {
     expect(answers.map(({ statusCode }) => statusCode)).toEqual([200, 404, 400, 403]);
   });
 
-  test('with a token, all but the question whether it lives needs it', async () => {
+  test('a given token is needed for everything but /healthz', async () => {
     const token = 'a-token-that-no-one-guesses';
     const { server, logged } = await ownServer({ token, tokenFor: 'everything' });
     const ask = (url: string, authorization?: string) =>
@@ -48,7 +48,7 @@ describe('protection', () => {
     expect(logged.text().toLowerCase()).not.toContain('bearer');
   });
 
-  test('on loopback, what changes something needs the token, and reading does not', async () => {
+  test('on loopback, changes need the token and reads do not', async () => {
     const { server } = await ownServer();
     const ask = (method: 'GET' | 'HEAD' | 'POST' | 'DELETE', url: string, authorization?: string) =>
       server.app.inject({ method, url, headers: { host, ...(authorization === undefined ? {} : { authorization }) } });
@@ -69,21 +69,21 @@ describe('protection', () => {
     }
   });
 
-  test('a server that others could reach does not begin without a token', async () => {
+  test('a server that other machines could reach does not start without a token', async () => {
     await expect(ownServer({ host: '0.0.0.0' })).rejects.toThrow(
-      "to listen on '0.0.0.0', which is not loopback, a token is needed",
+      "listening on '0.0.0.0', which is not loopback, needs a token",
     );
-    await expect(ownServer({ allowedHosts: ['a b'] })).rejects.toThrow("'a b' is not a host");
+    await expect(ownServer({ allowedHosts: ['a b'] })).rejects.toThrow("invalid allowed host 'a b'");
   });
 
-  test('the port is that where it listens', async () => {
+  test('the guard uses the port that the server listens on', async () => {
     const { server } = await ownServer({ port: 0 });
     const url = await server.listen();
     expect((await fetch(`${url}/healthz`)).status).toBe(200);
     expect(new URL(url).port).not.toBe('0');
   });
 
-  test('a port that is taken is reported', async () => {
+  test('a port in use is reported', async () => {
     const { server } = await ownServer({ port: 0 });
     const port = Number(new URL(await server.listen()).port);
     const other = await ownServer({ port });
@@ -92,7 +92,7 @@ describe('protection', () => {
 });
 
 describe('the log', () => {
-  test('has one line for what may change something, with its pattern, and none for what only reads', async () => {
+  test('the log has a line with the route for each request that may change something, and none for reads', async () => {
     const { ask, logged } = await ownServer();
     await ask('GET', '/api/slices/three');
     await ask('POST', '/api/slices/three/verify');

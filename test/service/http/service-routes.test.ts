@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { host, ownServer } from '../support/server.ts';
 
 describe('the service', () => {
-  test('tells that it works', async () => {
+  test('/healthz says that the service works', async () => {
     const { ask } = await ownServer();
     expect(await ask('GET', '/healthz')).toEqual({
       status: 200,
@@ -10,7 +10,7 @@ describe('the service', () => {
     });
   });
 
-  test('tells why it does not', async () => {
+  test('/healthz says why the service does not work', async () => {
     const { ask } = await ownServer({}, { alive: () => ({ ok: false, detail: 'no turn for 90 s' }) });
     expect(await ask('GET', '/healthz')).toEqual({
       status: 503,
@@ -18,22 +18,22 @@ describe('the service', () => {
     });
   });
 
-  test('tells when the database cannot be read', async () => {
+  test('/healthz says that the database cannot be read', async () => {
     const { ask, store } = await ownServer();
     store.close();
     const { status, json } = await ask('GET', '/healthz');
     expect(status).toBe(503);
-    expect(json).toMatchObject({ status: 'failing', reason: expect.stringContaining('the database cannot be read:') });
+    expect(json).toMatchObject({ status: 'failing', reason: expect.stringContaining('cannot read the database:') });
   });
 
-  test('gives its metrics as text', async () => {
+  test('/metrics returns text', async () => {
     const { server } = await ownServer();
     const answer = await server.app.inject({ url: '/metrics', headers: { host } });
     expect(answer.headers['content-type']).toBe('text/plain; version=0.0.4; charset=utf-8');
     expect(answer.body).toBe('up 1\n');
   });
 
-  test('answers HEAD as GET, without the body', async () => {
+  test('the service answers HEAD like GET, without the body', async () => {
     const { server } = await ownServer();
     const get = await server.app.inject({ url: '/metrics', headers: { host } });
     const head = await server.app.inject({ method: 'HEAD', url: '/metrics', headers: { host } });
@@ -43,7 +43,7 @@ describe('the service', () => {
       expect(head.headers[name], name).toBe(get.headers[name]);
   });
 
-  test('answers HEAD wherever it answers GET, also where GET never ends', async () => {
+  test('the service answers HEAD on every route with GET, also where GET never ends', async () => {
     const { server, ask } = await ownServer();
     const { paths } = (await ask('GET', '/api/openapi.json')).json as { paths: Record<string, { get?: object }> };
     const read = Object.keys(paths).filter((path) => paths[path]!.get !== undefined);

@@ -5,7 +5,7 @@ import { ownServer } from '../support/server.ts';
 const iso = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
 describe('slices', () => {
-  test('come by name from the database', async () => {
+  test('slices are listed by name from the database', async () => {
     const { ask } = await ownServer();
     const { json } = await ask('GET', '/api/slices');
     expect(json).toMatchObject({ slices: [{ slice: 'shared' }, { slice: 'three', vnet: '10.65.0.0/16' }] });
@@ -16,11 +16,11 @@ describe('slices', () => {
   });
 
   test.each([
-    ['no such slice', '/api/slices/four', 404, "there is no slice 'four'"],
+    ['an unknown slice', '/api/slices/four', 404, "there is no slice 'four'"],
     ['a path', '/api/slices/..%2f..%2fetc%2fpasswd', 400, 'params.slice: not a slice name'],
     ['a slice file', '/api/slices/three-node.yaml', 400, 'params.slice: not a slice name'],
-    ['upper case', '/api/slices/THREE', 400, 'params.slice: not a slice name'],
-  ])('%s is refused', async (_what, url, status, message) => {
+    ['a name in upper case', '/api/slices/THREE', 400, 'params.slice: not a slice name'],
+  ])('a request for %s is refused', async (_what, url, status, message) => {
     const { ask } = await ownServer();
     for (const path of ['', '/health', '/live', '/migrations']) {
       const answer = await ask('GET', `${url}${path}`);
@@ -28,7 +28,7 @@ describe('slices', () => {
     }
   });
 
-  test('health is what the service last wrote, with who wrote it', async () => {
+  test('the health is the last one recorded, with the service that recorded it', async () => {
     const { ask, store } = await ownServer();
     expect((await ask('GET', '/api/slices/three/health')).json).toEqual({ slice: 'three', service: null, health: [] });
     const record = { vn: '', kind: 'node', name: 'n1', state: 'down', since: 5, cause: 'no answer for 3 s' } as const;
@@ -43,7 +43,7 @@ describe('slices', () => {
     });
   });
 
-  test('live status comes from the nodes', async () => {
+  test('the live status comes from the nodes', async () => {
     const { ask, operations } = await ownServer();
     expect(await ask('GET', '/api/slices/three/live')).toMatchObject({
       status: 200,
@@ -54,7 +54,7 @@ describe('slices', () => {
 });
 
 describe('migrations', () => {
-  test('of a slice come newest first, as many as are asked for', async () => {
+  test('migrations of a slice are listed newest first, up to the limit', async () => {
     const { ask, store } = await ownServer();
     const ids = [1, 2, 3].map(() => store.migrations.start(migrationStart()));
     const { json } = await ask('GET', '/api/slices/three/migrations?limit=2');
@@ -64,7 +64,7 @@ describe('migrations', () => {
       expect((await ask('GET', `/api/slices/three/migrations?limit=${limit}`)).status, limit).toBe(400);
   });
 
-  test('one comes with its parts', async () => {
+  test('a migration has its phases, redirections and flows', async () => {
     const { ask, store } = await ownServer();
     const id = store.migrations.start(migrationStart());
     store.migrations.phase(id, 'set up', 1000);
@@ -107,7 +107,7 @@ describe('migrations', () => {
 });
 
 describe('events', () => {
-  test('come oldest first: the latest, or those after one', async () => {
+  test('events are listed oldest first: the latest, or those after one', async () => {
     const { ask, store } = await ownServer();
     for (const kind of ['a', 'b', 'c']) store.events.add(kind === 'b' ? undefined : 'three', kind, 'text', { kind });
     const kinds = async (query: string) =>

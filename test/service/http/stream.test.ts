@@ -8,7 +8,7 @@ import { openStore } from '../../../src/store/store.ts';
 import { type OwnServer, ownServer } from '../support/server.ts';
 import { eventsIn, idsIn } from '../support/stream.ts';
 
-/** A client that reads the stream of events, and collects what it has read. */
+/** A client that reads the stream of events and collects what it has read. */
 async function read(url: string, headers: Record<string, string> = {}) {
   const abort = new AbortController();
   const answer = await fetch(url, { headers, signal: abort.signal });
@@ -22,7 +22,7 @@ async function read(url: string, headers: Record<string, string> = {}) {
     got.text += value ?? '';
     return !done;
   }
-  /** Reads until it has what `isThere` looks for. */
+  /** Reads until `isThere` is true. */
   const until = async (isThere: (text: string) => boolean) => {
     while (!isThere(got.text)) if (!(await more())) throw new Error(`the stream ended with: ${got.text}`);
   };
@@ -34,7 +34,7 @@ async function listening(options: Parameters<typeof ownServer>[0] = {}): Promise
   return { ...own, url: `${await own.server.listen()}/api/events/stream` };
 }
 
-/** One by one, with the ids they got. */
+/** Adds events one by one and returns their ids. */
 function add({ store }: OwnServer, ...kinds: string[]): number[] {
   return kinds.map((kind) => {
     store.events.add('three', kind, `about ${kind}`, { kind });
@@ -42,7 +42,7 @@ function add({ store }: OwnServer, ...kinds: string[]): number[] {
   });
 }
 
-test('events of this process and of others come as they happen', async () => {
+test('the stream delivers events of this process and of others as they happen', async () => {
   const own = await listening();
   add(own, 'before');
   const client = await read(own.url);
@@ -60,7 +60,7 @@ test('events of this process and of others come as they happen', async () => {
   client.stop();
 });
 
-test('a client that comes back is given what it missed', async () => {
+test('a client that reconnects gets what it missed', async () => {
   const own = await listening();
   const ids = add(own, 'a', 'b', 'c');
   const client = await read(own.url, { 'last-event-id': String(ids[0]) });
@@ -69,7 +69,7 @@ test('a client that comes back is given what it missed', async () => {
   client.stop();
 });
 
-test('of one slice, or refused when there is no such slice or the id is none', async () => {
+test('a stream can be of one slice, and is refused for an unknown slice or an invalid id', async () => {
   const own = await listening();
   const ids = add(own, 'a');
   own.store.events.add('shared', 'b', 'of another slice');
@@ -91,14 +91,14 @@ test('of one slice, or refused when there is no such slice or the id is none', a
   }
 });
 
-test('a line now and then shows that the connection lives', async () => {
+test('a line now and then shows that the connection works', async () => {
   const own = await listening({ events: { beatMs: 20 } });
   const client = await read(own.url);
   await client.until((text) => text.split(': alive\n\n').length > 3);
   client.stop();
 });
 
-test('there is room for a limited number of clients, and those that go make room', async () => {
+test('the number of clients is limited, and a client that disconnects makes room', async () => {
   const own = await listening({ events: { maxClients: 1 } });
   const first = await read(own.url);
   await first.until((text) => text.includes('retry: '));
@@ -115,7 +115,7 @@ test('there is room for a limited number of clients, and those that go make room
   await second.body!.cancel();
 });
 
-test('one that does not read is dropped with a reason; the others are served', async () => {
+test('a client that does not read is dropped with a reason, and the others are served', async () => {
   const own = await listening({ events: { beatMs: 50 } });
   const { hostname, port, host } = new URL(own.url);
   const good = await read(own.url);
@@ -133,7 +133,7 @@ test('one that does not read is dropped with a reason; the others are served', a
   slow.destroy();
 });
 
-test('the end of the service ends the streams, and tells why', async () => {
+test('the end of the service ends the streams with a reason', async () => {
   const own = await listening();
   const client = await read(own.url);
   await client.until((text) => text.includes('retry: '));
@@ -143,7 +143,7 @@ test('the end of the service ends the streams, and tells why', async () => {
   expect((await fetch(own.url)).status).toBe(503);
 });
 
-test('closing the server does not wait for readers', async () => {
+test('closing the server does not wait for clients of the stream', async () => {
   const own = await listening();
   const client = await read(own.url);
   await client.until((text) => text.includes('retry: '));

@@ -30,14 +30,14 @@ afterEach(() => rmSync(directory, { recursive: true }));
 
 const modeOf = (file: string) => (statSync(file).mode & 0o777).toString(8);
 
-describe('the file of the token', () => {
-  test('is next to the database, by whatever path that is named', () => {
+describe('the token file', () => {
+  test('the token file is next to the database, whatever path leads to the database', () => {
     const other = join(directory, 'link.db');
     symlinkSync(database, other);
     expect([tokenPath(database), tokenPath(other)]).toEqual([path, path]);
   });
 
-  test('holds a token that no one guesses, and only its user can read it', () => {
+  test('the token file holds a random token that only its user can read', () => {
     const token = newToken();
     expect(token).toMatch(/^[\w-]{43}$/);
     expect(newToken()).not.toBe(token);
@@ -52,7 +52,7 @@ describe('the file of the token', () => {
     expect(readdirSync(directory).toSorted()).toEqual(['vnm.db', 'vnm.db.token']);
   });
 
-  test('takes the place of a link, and leaves alone what the link leads to', () => {
+  test('the token file replaces a link, and leaves the target of the link unchanged', () => {
     const victim = join(directory, 'victim');
     writeFileSync(victim, 'precious', { mode: 0o644 });
     symlinkSync(victim, path);
@@ -63,14 +63,14 @@ describe('the file of the token', () => {
     expect(findToken(database).token).toBe('a-token-of-the-tests');
   });
 
-  test('takes the place of a file that others could read, with its own mode', () => {
+  test('the token file replaces a file that others could read, with its own mode', () => {
     writeFileSync(path, 'old', { mode: 0o666 });
     chmodSync(path, 0o666);
     writeToken(path, 'a-token-of-the-tests');
     expect(modeOf(path)).toBe('600');
   });
 
-  test('that cannot be written is reported, and nothing stays behind', () => {
+  test('a token file that cannot be written is reported, and leaves nothing behind', () => {
     mkdirSync(path);
     writeFileSync(join(path, 'x'), '');
     expect(() => writeToken(path, 'a-token-of-the-tests')).toThrow(
@@ -79,7 +79,7 @@ describe('the file of the token', () => {
     expect(readdirSync(directory).toSorted()).toEqual(['vnm.db', 'vnm.db.token']);
   });
 
-  test('goes with its service, and not with another', () => {
+  test('a service removes its own token file, and no other', () => {
     writeToken(path, 'a-token-of-the-tests');
     removeToken(path, 'another-token-of-tests');
     expect(existsSync(path)).toBe(true);
@@ -89,20 +89,20 @@ describe('the file of the token', () => {
   });
 });
 
-describe('a token is not taken from', () => {
-  test('a file that is not there', () => {
+describe('reading the token file', () => {
+  test('a missing token file is reported', () => {
     expect(() => findToken(database)).toThrow(
       expect.objectContaining({
         code: 'not-found',
-        message: `no service has left a token in ${path}`,
-        hint: "'pl-vnm serve' makes one while it listens on loopback without --token-file",
+        message: `there is no token file ${path}`,
+        hint: 'run `pl-vnm serve` on loopback without --token-file, which makes one',
       }),
     );
   });
 
   test.each([
     ['a link', 'it is a link', () => symlinkSync(join(directory, 'elsewhere'), path)],
-    ['a directory', 'it is no file', () => mkdirSync(path, { mode: 0o700 })],
+    ['a directory', 'it is not a regular file', () => mkdirSync(path, { mode: 0o700 })],
     [
       'a file that others can read',
       'others may read or write it',
@@ -111,12 +111,12 @@ describe('a token is not taken from', () => {
         chmodSync(path, 0o640);
       },
     ],
-  ])('%s', (_what, reason, put) => {
+  ])('a token is not read from %s', (_what, reason, put) => {
     put();
     expect(() => findToken(database)).toThrow(
       expect.objectContaining({
         code: 'forbidden',
-        message: `cannot take the token of the service from ${path}: ${reason}`,
+        message: `cannot use the token file ${path}: ${reason}`,
       }),
     );
   });

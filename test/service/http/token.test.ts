@@ -29,7 +29,7 @@ function errorOf(body: () => unknown): VnmError {
 }
 
 describe('reading the token', () => {
-  test('from a file, else from the environment, else there is none', () => {
+  test('the token comes from a file, otherwise from the environment', () => {
     expect(readToken(fileWith(`${token}\n`), { PL_VNM_TOKEN: 'another-token-of-the-environment' })).toBe(token);
     expect(readToken(undefined, { PL_VNM_TOKEN: ` ${token} ` })).toBe(token);
     expect(readToken(undefined, {})).toBeUndefined();
@@ -38,27 +38,27 @@ describe('reading the token', () => {
   test.each([
     ['too short', token.slice(1)],
     ['too long', 'x'.repeat(513)],
-    ['nothing', '\n'],
+    ['empty', '\n'],
     ['two words', `${token} ${token}`],
     ['two lines', `${token}\n${token}`],
-    ['what no header can carry', `${token}é`],
-  ])('%s is refused, and not told', (_what, text) => {
+    ['impossible in a header', `${token}é`],
+  ])('a token that is %s is refused, and not shown', (_what, text) => {
     const error = errorOf(() => readToken(undefined, { PL_VNM_TOKEN: text }));
     expect(error.code).toBe('usage');
     expect(error.message).toBe(
-      'the token in PL_VNM_TOKEN is not 16 to 512 printable characters of ASCII without spaces',
+      'invalid token in PL_VNM_TOKEN: it must be 16 to 512 printable ASCII characters without spaces',
     );
-    expect(error.hint).toBe("make one with 'openssl rand -hex 32'");
+    expect(error.hint).toBe('make one with `openssl rand -hex 32`');
     const path = fileWith(text);
-    expect(errorOf(() => readToken(path)).message).toContain(`the token in ${path} is not`);
+    expect(errorOf(() => readToken(path)).message).toContain(`invalid token in ${path}: `);
   });
 
-  test('no more is read of a file that never ends than a token can have', () => {
+  test('a token file without end is read up to a limit', () => {
     const error = errorOf(() => readToken('/dev/zero'));
     expect(error.message).toContain('cannot read the token file /dev/zero: it is a device');
   });
 
-  test('a file that cannot be read is an error, even where the environment has a token', () => {
+  test('a token file that cannot be read is an error, even with a token in the environment', () => {
     const error = errorOf(() => readToken(join(directory, 'nowhere'), { PL_VNM_TOKEN: token }));
     expect(error.code).toBe('usage');
     expect(error.message).toContain('cannot read the token file');
@@ -66,16 +66,16 @@ describe('reading the token', () => {
 });
 
 describe('where a token is needed', () => {
-  test.each(['127.0.0.1', '127.0.0.53', 'localhost', 'LOCALHOST', '::1'])('not on %s', (host) =>
+  test.each(['127.0.0.1', '127.0.0.53', 'localhost', 'LOCALHOST', '::1'])('no token is needed on %s', (host) =>
     expect(requireToken(host, undefined)).toBeUndefined(),
   );
 
   test.each(['0.0.0.0', '::', '10.0.0.5', '2001:db8::5', 'vnm.example', 'localhost.example', '::ffff:127.0.0.1', ''])(
-    'on %j',
+    'a token is needed on %j',
     (host) => {
       const error = errorOf(() => requireToken(host, undefined));
       expect(error.code).toBe('usage');
-      expect(error.message).toBe(`to listen on '${host}', which is not loopback, a token is needed`);
+      expect(error.message).toBe(`listening on '${host}', which is not loopback, needs a token`);
       expect(requireToken(host, token)).toBeUndefined();
     },
   );

@@ -22,7 +22,7 @@ afterEach(() => store.close());
 const add = (input: object) => addJob(store, input, nowMs);
 
 describe('a new job', () => {
-  test('has sensible defaults', () => {
+  test('a new job has defaults', () => {
     expect(add(weekly)).toEqual({
       id: 1,
       name: 'weekly',
@@ -46,7 +46,7 @@ describe('a new job', () => {
     expect(store.jobs.list()).toHaveLength(1);
   });
 
-  test('has all that is said of it', () => {
+  test('a new job has all fields of its input', () => {
     const options = { control: 'remote', schedule: 'heuristic', granularity: 'peer', urpf: 'strict', traffic: true };
     const policies = { missed: 'once', retries: 0, retryWaitMs: 5000, latestStartMs: 10_000, timezone: 'Asia/Tokyo' };
     const { name, slice, to } = weekly;
@@ -66,29 +66,37 @@ describe('a new job', () => {
     [{ ...weekly, vn: 'four' }, 'not-found', "slice 'three' has no VN 'four'"],
     [{ ...weekly, slice: 'shared' }, 'usage', "slice 'shared' has several VNs (red, blue)"],
     [{ ...weekly, to: ['final', 'nowhere'] }, 'not-found', "VN 'three' has no placement 'nowhere'"],
-    [{ ...weekly, to: ['final', 'final'] }, 'invalid-input', 'a placement is named twice: final, final'],
+    [{ ...weekly, to: ['final', 'final'] }, 'invalid-input', 'invalid job: duplicate placement in final, final'],
     [{ ...weekly, to: [] }, 'invalid-input', 'invalid job: to: Too small: expected array to have >=1 items'],
-    [{ ...weekly, at: '2026-12-01T03:00Z' }, 'invalid-input', 'a job has one time or a pattern, not both'],
-    [timeless, 'invalid-input', 'a job needs a time'],
+    [{ ...weekly, at: '2026-12-01T03:00Z' }, 'invalid-input', 'invalid job: both cron and at are given'],
+    [timeless, 'invalid-input', 'invalid job: neither cron nor at is given'],
     [
       { ...weekly, cron: '0 24 * * 1' },
       'invalid-input',
-      "'0 24 * * 1' is not a cron pattern: hour: 24 is a invalid expression for hour",
+      "invalid cron pattern '0 24 * * 1': hour: 24 is a invalid expression for hour",
     ],
-    [{ ...weekly, cron: '0 0 30W 2 *' }, 'invalid-input', "'0 0 30W 2 *' is never due"],
-    [{ ...weekly, timezone: 'Mars/Olympus' }, 'invalid-input', "'Mars/Olympus' is not a timezone"],
+    [{ ...weekly, cron: '0 0 30W 2 *' }, 'invalid-input', "invalid cron pattern '0 0 30W 2 *': it is never due"],
+    [{ ...weekly, timezone: 'Mars/Olympus' }, 'invalid-input', "invalid timezone 'Mars/Olympus'"],
     [
       { ...timeless, at: 'tomorrow' },
       'invalid-input',
-      'invalid job: at: must be an instant with its offset, like 2026-12-01T03:00Z',
+      'invalid job: at: must be a time with its UTC offset, like 2026-12-01T03:00Z',
     ],
     [
       { ...timeless, at: '2026-12-01T03:00' },
       'invalid-input',
-      'invalid job: at: must be an instant with its offset, like 2026-12-01T03:00Z',
+      'invalid job: at: must be a time with its UTC offset, like 2026-12-01T03:00Z',
     ],
-    [{ ...timeless, at: '2027-02-30T03:00Z' }, 'invalid-input', "at: '2027-02-30T03:00Z' is no instant that there is"],
-    [{ ...timeless, at: '2026-11-25T12:00Z' }, 'invalid-input', 'at: 2026-11-25T12:00:00.000Z is in the past'],
+    [
+      { ...timeless, at: '2027-02-30T03:00Z' },
+      'invalid-input',
+      "invalid time '2027-02-30T03:00Z': no such date or time of day",
+    ],
+    [
+      { ...timeless, at: '2026-11-25T12:00Z' },
+      'invalid-input',
+      'invalid time 2026-11-25T12:00:00.000Z: it is in the past',
+    ],
     [
       { ...weekly, options: { schedule: 'hold', control: 'remote' } },
       'usage',
@@ -100,7 +108,7 @@ describe('a new job', () => {
       'invalid job: missed: Invalid option: expected one of "skip"|"once"; retries: Too small: expected number to be >=0',
     ],
     [{ ...weekly, wish: 1 }, 'invalid-input', 'invalid job: Unrecognized key: "wish"'],
-  ])('%j is refused', (input, code, message) => {
+  ])('the job %j is refused', (input, code, message) => {
     let thrown: unknown;
     try {
       add(input);
@@ -112,24 +120,24 @@ describe('a new job', () => {
     expect(store.jobs.list()).toEqual([]);
   });
 
-  test('has a name of its own', () => {
+  test('a new job needs an unused name', () => {
     add(weekly);
     expect(() => add(weekly)).toThrow("job 'weekly' already exists");
   });
 });
 
-describe('what is done with a job', () => {
+describe('an action on a job', () => {
   beforeEach(() => {
     add(weekly);
   });
 
-  test('needs one', () => {
+  test('an action needs a job that exists', () => {
     expect(() => findJob(store, 'daily')).toThrow("there is no job 'daily'");
     for (const act of [pauseJob, resumeJob, removeJob])
       expect(() => act(store, 'daily')).toThrow("there is no job 'daily'");
   });
 
-  test('pausing forgets a retry, and resuming looks at what is due from then on', () => {
+  test('pausing drops a retry, and resuming considers only later runs', () => {
     const { id } = findJob(store, 'weekly');
     store.jobs.change(id, { retry: { dueAt: 1, attempt: 2, at: 3 } });
     expect(pauseJob(store, 'weekly')).toMatchObject({ state: 'paused', reason: 'by hand', retry: null });
@@ -140,12 +148,12 @@ describe('what is done with a job', () => {
     });
   });
 
-  test('what is active is resumed from now on only where the clock was set back', () => {
+  test('resuming an active job changes it only if the clock was set back', () => {
     expect(resumeJob(store, 'weekly', nowMs + 99).checkedAt).toBe(nowMs);
     expect(resumeJob(store, 'weekly', nowMs - 99).checkedAt).toBe(nowMs - 99);
   });
 
-  test('a job whose time is in the past is neither paused nor resumed', () => {
+  test('a job whose time is in the past cannot be paused or resumed', () => {
     const { id } = add({ name: 'once', slice: 'three', to: ['final'], at: '2026-12-01T03:00Z' });
     pauseJob(store, 'once');
     expect(() => resumeJob(store, 'once', Date.parse('2026-12-01T03:00Z'))).toThrow(
@@ -156,11 +164,11 @@ describe('what is done with a job', () => {
     expect(() => pauseJob(store, 'once')).toThrow("the time of job 'once' is in the past");
   });
 
-  test('what runs is not removed, unless its process has ended', () => {
+  test('a running job cannot be removed, unless its process has ended', () => {
     const { id } = findJob(store, 'weekly');
     store.jobs.startByHand(id, thisProcess(), nowMs);
     expect(() => removeJob(store, 'weekly')).toThrow(
-      "the run by hand of 2026-11-25T12:00:00.000Z of job 'weekly' is under way",
+      "the run started by hand at 2026-11-25T12:00:00.000Z of job 'weekly' is under way",
     );
     store.jobs.finish(
       store.jobs.underWay()[0]!.id,

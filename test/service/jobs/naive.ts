@@ -1,4 +1,4 @@
-/** When a cron pattern is due, by walking through time step by step and asking Intl what the clocks show; knows nothing of src/. */
+/** A naive model of due times, independent of src/: walks through time and asks Intl what the clocks show. */
 
 export interface NaivePattern {
   readonly seconds: ReadonlySet<number>;
@@ -10,10 +10,10 @@ export interface NaivePattern {
 }
 
 const dayMs = 86_400_000;
-/** Zones change their offset to UTC only at such instants. */
+/** Zones change their offset only at multiples of this. */
 const offsetStepMs = 900_000;
 
-/** Of numbers, lists, ranges and steps. */
+/** Parses numbers, lists, ranges and steps. */
 export function naivePattern(text: string): NaivePattern {
   const fields = text.split(' ');
   const [seconds, minutes, hours, days, months, weekdays] = fields.length === 5 ? ['0', ...fields] : fields;
@@ -37,7 +37,7 @@ function numbers(field: string, lowest: number, highest: number): Set<number> {
   return found;
 }
 
-/** All that is due in (from, to], oldest first. */
+/** Returns the due times in (from, to], oldest first. */
 export function naiveDue(pattern: NaivePattern, zone: string, from: number, to: number): number[] {
   const stepMs = pattern.seconds.size === 1 && pattern.seconds.has(0) ? 60_000 : 1000;
   const local = localClock(zone);
@@ -49,7 +49,7 @@ export function naiveDue(pattern: NaivePattern, zone: string, from: number, to: 
     const shown = local(at);
     const isNew = shown > highest;
     let isDue = matches(pattern, shown) && (everyHour || isNew);
-    // What the clocks skip.
+    // The time that the clocks skip.
     if (!everyHour && isNew) {
       for (let skipped = highest + stepMs; skipped < shown; skipped += stepMs) isDue ||= matches(pattern, skipped);
     }
@@ -59,7 +59,7 @@ export function naiveDue(pattern: NaivePattern, zone: string, from: number, to: 
   return due;
 }
 
-/** What the zone's clocks show, as if it were UTC. */
+/** Returns the time that the zone's clocks show, as if it were UTC. */
 function localClock(zone: string): (at: number) => number {
   const formatter = new Intl.DateTimeFormat('sv-SE', { timeZone: zone, dateStyle: 'short', timeStyle: 'medium' });
   let known = { from: Number.NaN, offset: 0 };

@@ -1,4 +1,4 @@
-/** With node-cron itself, by timers that are faked for it too. */
+/** Tests with the real node-cron, which runs on fake timers here. */
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { systemJobClock } from '../../../src/service/jobs/clock.ts';
 import { dueBetween } from '../../../src/service/jobs/due.ts';
@@ -21,7 +21,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-test('it says when a pattern with seconds is due', async () => {
+test('node-cron calls when a pattern with seconds is due', async () => {
   const at: number[] = [];
   const began = Date.now();
   const started = systemJobClock.start({ cron: '*/20 * * * * *', at: null, timezone: 'UTC' }, () =>
@@ -45,7 +45,7 @@ describe.each(places)('in %s from %s', (timezone, from) => {
     world.close();
   });
 
-  test('all is started at the instant at which it is due, also what node-cron leaves out', async () => {
+  test('every run starts when it is due, also those that node-cron omits', async () => {
     const patterns = ['*/10 * * * *', '45 * * * *', '10,45 1,2 * * *', '30 2 * * *'];
     patterns.forEach((cron, index) => {
       world.add({ name: `j${index}`, cron, timezone });

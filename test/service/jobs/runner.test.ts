@@ -24,7 +24,7 @@ const startsOf = (name: string) => world.begun.filter(({ job }) => job === name)
 const attemptsOf = (name: string) => world.runs(name).map(({ attempt, outcome }) => `${attempt} ${outcome}`);
 
 describe('a job', () => {
-  test('with a pattern starts each time, and takes its placements in turn', async () => {
+  test('a job with a pattern starts each time, and uses its placements in turn', async () => {
     world.add({ name: 'j', cron: '*/10 * * * *' });
     world.start();
     await world.clock.pass(35 * minuteMs);
@@ -34,7 +34,7 @@ describe('a job', () => {
     expect(world.runs('j')[0]).toMatchObject({ attempt: 1, placement: 'final', startedAt: midnight + 10 * minuteMs });
   });
 
-  test('for one time starts once, and is done', async () => {
+  test('a job for one time starts once, and is done', async () => {
     world.add({ name: 'j', at: midnight + hourMs });
     world.start();
     await world.clock.pass(3 * hourMs);
@@ -42,8 +42,8 @@ describe('a job', () => {
     expect(world.job('j')).toMatchObject({ state: 'done', reason: null });
   });
 
-  test('whose VN is on a placement of the same value under another name goes on to the next', async () => {
-    // As an alias in the slice file.
+  test('a job whose VN is on an equal placement with another name moves it to the next one', async () => {
+    // Like an alias in the slice file.
     world.places.set('j', 'final');
     const named = world.store.instances.active;
     Object.assign(world.store.instances, {
@@ -55,7 +55,7 @@ describe('a job', () => {
     expect(world.begun.map(({ to }) => to)).toEqual(['initial', 'final']);
   });
 
-  test('whose VN is on its only placement already changes nothing', async () => {
+  test('a job whose VN is already on its only placement changes nothing', async () => {
     world.add({ name: 'j', placements: ['final'], cron: '0 * * * *' });
     world.start();
     await world.clock.pass(2.5 * hourMs);
@@ -63,7 +63,7 @@ describe('a job', () => {
     expect(startsOf('j')).toEqual(['01:00:00']);
   });
 
-  test('skips what is due while it runs', async () => {
+  test('a job skips runs that are due while it runs', async () => {
     world.fateOf = () => ({ ms: 25 * minuteMs });
     world.add({ name: 'j', cron: '*/10 * * * *' });
     world.start();
@@ -78,7 +78,7 @@ describe('a job', () => {
     ]);
   });
 
-  test('that was paused starts nothing, and when resumed only what is due from then on', async () => {
+  test('a paused job starts no run, and a resumed one only later runs', async () => {
     const { id } = world.add({ name: 'j', cron: '*/10 * * * *' });
     world.start();
     await world.clock.pass(15 * minuteMs);
@@ -89,7 +89,7 @@ describe('a job', () => {
     expect(dueOf('j')).toEqual(['00:10:00 completed', '00:40:00 completed']);
   });
 
-  test('that was added while the service runs is found', async () => {
+  test('a job that is added while the service runs starts', async () => {
     world.start();
     await world.clock.pass(5000);
     world.add({ name: 'j', cron: '*/30 * * * * *' });
@@ -99,12 +99,12 @@ describe('a job', () => {
 });
 
 describe('a run that fails', () => {
-  test('is tried again after growing waits with the same placement, then the job is paused', async () => {
+  test('a failed run is retried after growing waits with the same placement, then the job is paused', async () => {
     world.fateOf = (_job, nth) => ({ ms: 1000, outcome: nth === 1 ? new Error('no route') : 'rolled-back' });
     world.add({ name: 'j', cron: '0 1 * * *' });
     world.start();
     await world.clock.pass(48 * hourMs);
-    // Waits of 1, 2 and 4 minutes from the end of the one before.
+    // The waits are 1, 2 and 4 minutes from the end of the previous attempt.
     expect(startsOf('j')).toEqual(['01:00:00', '01:01:01', '01:03:02', '01:07:03']);
     expect(world.begun.map(({ to }) => to)).toEqual(['final', 'final', 'final', 'final']);
     expect(attemptsOf('j')).toEqual(['1 rolled-back', '2 failed', '3 rolled-back', '4 rolled-back']);
@@ -112,7 +112,7 @@ describe('a run that fails', () => {
     expect(world.job('j').reason).toBe('4 attempts failed, the last: a node is unreachable');
   });
 
-  test('and then succeeds goes on as if nothing had been', async () => {
+  test('after a retry that succeeds the job continues as before', async () => {
     world.fateOf = (_job, nth) => ({ ms: 1000, outcome: nth % 4 === 3 ? 'completed' : 'failed' });
     world.add({ name: 'j', cron: '0 */6 * * *', placements: ['final', 'initial'] });
     world.start();
@@ -124,7 +124,7 @@ describe('a run that fails', () => {
     expect(world.job('j').state).toBe('active');
   });
 
-  test('waits an hour at most', async () => {
+  test('a retry waits at most an hour', async () => {
     world.fateOf = () => ({ ms: 1, outcome: 'failed' });
     world.add({ name: 'j', at: midnight + 1000, retries: 9 });
     world.start();
@@ -136,7 +136,7 @@ describe('a run that fails', () => {
     expect(world.job('j').state).toBe('paused');
   });
 
-  test('leaves nothing to others while it waits to be tried again', async () => {
+  test('later runs are skipped while a run waits for its retry', async () => {
     world.fateOf = (_job, nth) => ({ ms: 1000, outcome: nth < 2 ? 'failed' : 'completed' });
     world.add({ name: 'j', cron: '* * * * *' });
     world.start();
@@ -152,7 +152,7 @@ describe('a run that fails', () => {
     ]);
   });
 
-  test('is not tried again when the job is paused meanwhile', async () => {
+  test('a failed run is not retried if the job is paused meanwhile', async () => {
     world.fateOf = () => ({ ms: 1000, outcome: 'failed' });
     const { id } = world.add({ name: 'j', cron: '0 * * * *' });
     world.start();
@@ -164,8 +164,8 @@ describe('a run that fails', () => {
   });
 });
 
-describe('while somebody else works on the VN', () => {
-  test('a run waits, and starts when they have ended', async () => {
+describe('while another command works on the VN', () => {
+  test('a run waits, and starts when the other command has ended', async () => {
     world.held.add('j');
     world.add({ name: 'j', cron: '0 1 * * *' });
     world.start();
@@ -177,7 +177,7 @@ describe('while somebody else works on the VN', () => {
     expect(world.runs('j')).toMatchObject([{ outcome: 'completed', startedAt: midnight + hourMs + 241_000 }]);
   });
 
-  test('a run waits until its latest start, and is skipped then', async () => {
+  test('a run waits until its latest start, then is skipped', async () => {
     world.held.add('j');
     world.add({ name: 'j', cron: '0 * * * *', latestStartMs: 90_000 });
     world.start();
@@ -188,11 +188,11 @@ describe('while somebody else works on the VN', () => {
     expect(world.runs('j')[0]).toMatchObject({
       startedAt: null,
       finishedAt: midnight + hourMs + 90_000,
-      message: "VN 'j' of slice 'three' was in use by others until its latest start",
+      message: "other commands used VN 'j' of slice 'three' until the latest start of the run",
     });
   });
 
-  test('a refusal that no other command causes is a failure', async () => {
+  test('a conflict that no other command causes is a failure', async () => {
     world.fateOf = () => ({ ms: 1, outcome: new VnmError('conflict', 'no room for another instance') });
     world.add({ name: 'j', cron: '0 1 * * *', retries: 0 });
     world.start();
@@ -200,13 +200,13 @@ describe('while somebody else works on the VN', () => {
     expect(world.runs('j')).toMatchObject([{ outcome: 'failed', message: 'no room for another instance' }]);
     expect(world.job('j')).toMatchObject({
       state: 'paused',
-      reason: 'the run failed, the last: no room for another instance',
+      reason: 'the run failed: no room for another instance',
     });
   });
 });
 
-describe('a service that was unreachable', () => {
-  test('starts late what is not too late, and writes down what was missed', async () => {
+describe('a service that was not running', () => {
+  test('a restarted service starts a run that is not too late, and records those that were missed', async () => {
     world.add({ name: 'j', cron: '*/10 * * * *' });
     world.start();
     await world.clock.pass(15 * minuteMs);
@@ -227,7 +227,7 @@ describe('a service that was unreachable', () => {
     );
   });
 
-  test('starts nothing that is too late, or once where that is wanted', async () => {
+  test('a restarted service starts no run that is too late, or one with the policy `once`', async () => {
     world.add({ name: 'skips', cron: '0 * * * *' });
     world.add({ name: 'once', cron: '0 * * * *', missed: 'once' });
     world.add({ name: 'one', at: midnight + hourMs });
@@ -244,16 +244,16 @@ describe('a service that was unreachable', () => {
     expect(startsOf('once')).toEqual(['03:30:00']);
   });
 
-  test('writes down the newest thousand of very many, and says that there were more', async () => {
+  test('a restarted service records the newest thousand of many missed runs, and reports that there were more', async () => {
     world.add({ name: 'j', cron: '*/30 * * * * *' });
     await world.clock.pass(30 * 24 * hourMs);
     world.start();
     await world.clock.pass(1);
     expect(world.runs('j')).toHaveLength(1000);
-    expect(world.happenings).toMatchObject([{ kind: 'not-started', more: true }, { kind: 'started' }]);
+    expect(world.reports).toMatchObject([{ kind: 'not-started', more: true }, { kind: 'started' }]);
   });
 
-  test('interrupts the run that is under way, and goes on with it when it is back', async () => {
+  test('a service that ends interrupts the run under way, and repeats it after its restart', async () => {
     world.fateOf = () => ({ ms: 10_000 });
     world.add({ name: 'j', cron: '0 1 * * *', retries: 0 });
     world.start();
@@ -268,7 +268,7 @@ describe('a service that was unreachable', () => {
     expect(attemptsOf('j')).toEqual(['1 rolled-back', '2 completed']);
   });
 
-  test('does not go on with it when that is too late', async () => {
+  test('a restarted service does not repeat an interrupted run that is too late', async () => {
     world.fateOf = () => ({ ms: 10_000 });
     world.add({ name: 'j', cron: '0 1 * * *' });
     world.add({ name: 'one', at: midnight + hourMs });
@@ -284,7 +284,7 @@ describe('a service that was unreachable', () => {
     expect(world.job('one').state).toBe('done');
   });
 
-  test('counts a run whose process was killed as tried', async () => {
+  test('a run whose process was killed counts as a failed attempt', async () => {
     world.fateOf = () => ({ ms: 10_000 });
     world.add({ name: 'j', cron: '0 1 * * *', retries: 1 });
     world.start();
@@ -303,17 +303,17 @@ describe('a service that was unreachable', () => {
 });
 
 describe('a clock that is set', () => {
-  test('back starts nothing twice, and says what it waits for', async () => {
+  test('a clock that is set back starts no run twice, and that is reported', async () => {
     world.add({ name: 'j', cron: '0 * * * *' });
     world.start();
     await world.clock.pass(2.5 * hourMs);
     world.clock.set(-2 * hourMs);
     await world.clock.pass(3 * hourMs);
     expect(dueOf('j')).toEqual(['01:00:00 completed', '02:00:00 completed', '03:00:00 completed']);
-    expect(world.happenings.filter(({ kind }) => kind === 'clock-set-back')).toHaveLength(1);
+    expect(world.reports.filter(({ kind }) => kind === 'clock-set-back')).toHaveLength(1);
   });
 
-  test('back does not keep a retry waiting', async () => {
+  test('a clock that is set back does not delay a retry', async () => {
     world.fateOf = (_job, nth) => ({ ms: 1000, outcome: nth === 0 ? 'failed' : 'completed' });
     world.add({ name: 'j', cron: '0 12 * * *' });
     world.start();
@@ -323,7 +323,7 @@ describe('a clock that is set', () => {
     expect(attemptsOf('j')).toEqual(['1 failed', '2 completed']);
   });
 
-  test('forth starts what is not too late, and writes down what was missed', async () => {
+  test('a clock that is set forward starts a run that is not too late, and records those that were missed', async () => {
     world.add({ name: 'j', cron: '0 * * * *' });
     world.start();
     await world.clock.pass(30 * minuteMs);
@@ -332,7 +332,7 @@ describe('a clock that is set', () => {
     expect(dueOf('j')).toEqual(['01:00:00 missed', '02:00:00 missed', '03:00:00 completed']);
   });
 
-  test('forth and back by very much goes on when it is resumed', async () => {
+  test('a job continues when it is resumed after the clock was far in the future', async () => {
     const { id } = world.add({ name: 'j', cron: '0 * * * *' });
     world.start();
     await world.clock.pass(minuteMs);
@@ -345,7 +345,7 @@ describe('a clock that is set', () => {
     expect(startsOf('j').at(-1)).toBe('01:00:00');
   });
 
-  test('by a machine that slept starts at its end what is not too late', async () => {
+  test('a machine that slept starts a run that is not too late when it wakes up', async () => {
     world.add({ name: 'j', cron: '0 1 * * *' });
     world.start();
     await world.clock.pass(30 * minuteMs);
@@ -356,20 +356,20 @@ describe('a clock that is set', () => {
 });
 
 describe('a run by hand', () => {
-  test('starts at once, and neither fails the job nor stops it', async () => {
+  test('a run by hand starts at once, and its failure does not pause the job', async () => {
     world.fateOf = () => ({ ms: 1000, outcome: 'failed' });
     world.add({ name: 'j', cron: '0 12 * * *', retries: 0 });
     const runner = world.start();
     expect(runner.runNow(world.job('j'))).toMatchObject({ attempt: 0, dueAt: midnight, outcome: null });
     expect(() => runner.runNow(world.job('j'))).toThrow(
-      "the run by hand of 2026-01-01T00:00:00.000Z of job 'j' is under way",
+      "the run started by hand at 2026-01-01T00:00:00.000Z of job 'j' is under way",
     );
     await world.clock.pass(hourMs);
     expect(attemptsOf('j')).toEqual(['0 failed']);
     expect(world.job('j')).toMatchObject({ state: 'active', retry: null });
   });
 
-  test('on the command line says who is in its way', async () => {
+  test('a run by hand on the command line reports the command in its way', async () => {
     world.add({ name: 'j', cron: '0 12 * * *' });
     const inTheWay = new VnmError('conflict', "VN 'j' is in use by 'plan'");
     const parts = {
@@ -387,7 +387,7 @@ describe('a run by hand', () => {
     expect(world.job('j').state).toBe('active');
   });
 
-  test('is not joined by one that is due', async () => {
+  test('a due run is skipped while a run by hand is under way', async () => {
     world.fateOf = () => ({ ms: 2 * minuteMs });
     world.add({ name: 'j', cron: '0 1 * * *' });
     const runner = world.start();
@@ -396,14 +396,14 @@ describe('a run by hand', () => {
     await world.clock.pass(hourMs);
     expect(world.runs('j')).toMatchObject([
       { attempt: 0, outcome: 'completed' },
-      { outcome: 'skipped', message: 'the run by hand of 2026-01-01T00:59:00.000Z was still under way' },
+      { outcome: 'skipped', message: 'the run started by hand at 2026-01-01T00:59:00.000Z was still under way' },
     ]);
   });
 });
 
-test('listeners that fail stop nothing', async () => {
+test('listeners that fail do not stop the jobs', async () => {
   world.add({ name: 'j', cron: '* * * * *' });
-  world.happenings.push = () => {
+  world.reports.push = () => {
     throw new Error('the log is full');
   };
   world.start();
@@ -412,7 +412,7 @@ test('listeners that fail stop nothing', async () => {
   expect(world.errors.splice(0)).toHaveLength(4);
 });
 
-test('two services on one database start nothing twice', async () => {
+test('two services on one database start no run twice', async () => {
   world.add({ name: 'j', cron: '*/10 * * * *' });
   world.start();
   const second = world.start();
@@ -425,7 +425,7 @@ test('two services on one database start nothing twice', async () => {
   expect(attemptsOf('j')).toEqual(Array(6).fill('1 completed'));
 });
 
-test('a database that cannot be read is tried again', async () => {
+test('a read of the database that fails is retried', async () => {
   const { list } = world.store.jobs;
   world.add({ name: 'j', cron: '* * * * *' });
   world.start();

@@ -1,4 +1,4 @@
-/** The jobs of a service, as it starts them and as HTTP asks for them, with a slice that is not installed. */
+/** Tests of the jobs of a service, started on schedule and through HTTP, with a slice that is not installed. */
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { addJob } from '../../../src/service/jobs/actions.ts';
 import { type Jobs, startJobs } from '../../../src/service/jobs/start.ts';
@@ -54,7 +54,7 @@ async function until(isSo: () => Promise<boolean>): Promise<void> {
   while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
-test('they are added, shown, paused, resumed and removed', async () => {
+test('jobs are added, shown, paused, resumed and removed', async () => {
   expect(await jobs.api.add(monday)).toMatchObject({
     name: 'monday',
     vn: 'three',
@@ -70,7 +70,7 @@ test('they are added, shown, paused, resumed and removed', async () => {
   expect(() => jobs.api.show('monday')).toThrow("there is no job 'monday'");
 });
 
-test('one is run at once, and how it ends is written down, logged and counted', async () => {
+test('a job runs at once by hand, and its outcome is recorded, logged and counted', async () => {
   await jobs.api.add(monday);
   expect(await jobs.api.run('monday')).toMatchObject({ attempt: 0, outcome: null });
   await until(async () => (await history('monday')).every(({ outcome }) => outcome !== null));
@@ -83,18 +83,18 @@ test('one is run at once, and how it ends is written down, logged and counted', 
   expect(store.events.list('three').map(({ kind }) => kind)).toEqual(['job-failed', 'job-started']);
 });
 
-test('one that fails as often as it may is paused, and an event says so', async () => {
+test('a job that fails too often is paused, and an event says so', async () => {
   await jobs.api.add({ name: 'often', slice: 'three', to: ['final'], cron: '* * * * * *', retries: 0 });
   await until(async () => (await jobs.api.show('often')).state === 'paused');
   expect(store.events.list('three')[0]).toMatchObject({
     kind: 'job-paused',
     message:
-      "job 'often': it is paused: the run failed, the last: VN 'three' of slice 'three' is not installed; pl-vnm job resume often goes on",
+      "job 'often': paused: the run failed: VN 'three' of slice 'three' is not installed; run `pl-vnm job resume often` to resume it",
   });
   expect(logged.at(-1)).toMatchObject({ level: 'error', event: 'job-paused' });
 });
 
-test('the next runs are written in words', () => {
+test('the next runs are shown in words', () => {
   const nowMs = Date.parse('2026-11-25T12:00:00Z');
   const job = addJob(store, monday, nowMs);
   const { nextRuns, lastRun, retry } = jobView(store, job, nowMs);

@@ -1,4 +1,4 @@
-/** Whatever is done to the clock and the service: what is due starts once at most, and is never forgotten. */
+/** Whatever happens to the clock and the service, a due run starts at most once and is never lost. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { NewJob } from '../../../src/store/jobs.ts';
@@ -56,7 +56,7 @@ function check(world: World, name: string, startMs: number, wasKilled: boolean):
   if (!wasKilled) expect(runs.map(({ message }) => message)).not.toContain('the process that ran it ended');
 }
 
-test('clocks that are set, machines that sleep, services that end and die', async () => {
+test('no run starts twice or is lost when the clock is set, the machine sleeps or the service ends', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.constantFrom(...places),
@@ -74,7 +74,7 @@ test('clocks that are set, machines that sleep, services that end and die', asyn
           for (const [index, one] of jobs.entries()) world.add({ ...one, name: `j${index}` });
           world.start();
           for (const one of deeds) await undergo(world, one);
-          // All that is under way ends, and a heartbeat has come.
+          // Every run under way ends, and a heartbeat comes.
           await world.clock.pass(31 * minuteMs);
           expect(world.errors).toEqual([]);
           const wasKilled = deeds.some(({ kind }) => kind === 'kill');

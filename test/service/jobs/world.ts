@@ -1,11 +1,11 @@
-/** A runner of jobs in simulated time: a clock that is set and stopped at will, migrations that only last, processes that come and go. */
+/** A runner of jobs in simulated time, with a clock that tests can set and stop, simulated migrations and processes. */
 
 import type { MigrateOptions, MigrateResult } from '../../../src/controller/migrate.ts';
 import { VnmError } from '../../../src/model/errors.ts';
 import type { Slice } from '../../../src/model/slice.ts';
 import type { Instance } from '../../../src/planning/instance.ts';
 import type { JobClock } from '../../../src/service/jobs/clock.ts';
-import { createRunner, type Happening, type Runner } from '../../../src/service/jobs/runner.ts';
+import { createRunner, type Runner, type RunnerReport } from '../../../src/service/jobs/runner.ts';
 import type { JobRecord, NewJob, RunRecord } from '../../../src/store/jobs.ts';
 import { openStore, type Store } from '../../../src/store/store.ts';
 
@@ -14,7 +14,7 @@ interface Timer {
   readonly body: () => void;
 }
 
-/** Timers go by time that passes; the wall clock may be set. */
+/** Timers follow elapsed time; the wall clock may be set. */
 class FakeClock implements JobClock {
   passedMs = 0;
   private wallMs: number;
@@ -36,22 +36,22 @@ class FakeClock implements JobClock {
     };
   }
 
-  /** node-cron has tests of its own here; without it the runner looks by itself. */
+  /** Without node-cron, which has its own tests, the runner relies on its timer. */
   start() {
     return { next: () => undefined, stop: () => {} };
   }
 
-  /** Somebody sets the clock. */
+  /** Sets the clock. */
   set(byMs: number): void {
     this.wallMs += byMs;
   }
 
-  /** The machine sleeps. */
+  /** Simulates a sleep of the machine. */
   sleep(ms: number): void {
     this.passedMs += ms;
   }
 
-  /** What would still have come does not come any more, as when a process is killed. */
+  /** Drops all timers, as when a process is killed. */
   forget(): void {
     this.timers = [];
   }
@@ -84,9 +84,9 @@ function settled(): Promise<void> {
 interface Begun {
   readonly job: string;
   readonly to: string;
-  /** By the wall clock. */
+  /** The start by the wall clock. */
   readonly atMs: number;
-  /** By time that passes, as its end. */
+  /** The start by elapsed time, like `endMs`. */
   readonly beganMs: number;
   endedMs: number | undefined;
 }
@@ -101,19 +101,19 @@ export interface World {
   readonly clock: FakeClock;
   readonly store: Store;
   readonly begun: Begun[];
-  readonly happenings: Happening[];
+  readonly reports: RunnerReport[];
   readonly errors: unknown[];
-  /** Where each VN is. */
+  /** The placement of each VN. */
   readonly places: Map<string, string>;
-  /** VNs on which somebody else works, and what they refuse others with. */
+  /** The VNs that another command works on. */
   readonly held: Set<string>;
   fateOf: (job: JobRecord, nth: number) => Fate;
   add(job: Partial<NewJob> & { name: string }): JobRecord;
-  /** A service begins. */
+  /** Starts a service. */
   start(): Runner;
-  /** It is asked to end, and does. */
+  /** Ends the service on request. */
   stop(): Promise<void>;
-  /** It is gone from one moment to the next. */
+  /** Kills the service. */
   kill(): void;
   /** Oldest first. */
   runs(name: string): RunRecord[];
@@ -126,7 +126,7 @@ const start = Date.parse('2026-01-01T00:00:00Z');
 interface WorldOptions {
   readonly heartbeatMs?: number;
   readonly startMs?: number;
-  /** Instead of the fake clock. */
+  /** Replaces the fake clock. */
   readonly time?: JobClock;
 }
 
@@ -174,7 +174,7 @@ export function createWorld({ heartbeatMs, startMs = start, time }: WorldOptions
     clock,
     store,
     begun: [],
-    happenings: [],
+    reports: [],
     errors: [],
     places,
     held: new Set(),
@@ -191,7 +191,7 @@ export function createWorld({ heartbeatMs, startMs = start, time }: WorldOptions
         signal: abort.signal,
         migrate,
         isHeld: ({ vn }) => world.held.has(vn),
-        tell: (happening) => world.happenings.push(happening),
+        report: (report) => world.reports.push(report),
         onError: (error) => world.errors.push(error),
         ...(heartbeatMs === undefined ? {} : { heartbeatMs }),
       });
@@ -248,7 +248,7 @@ export function createWorld({ heartbeatMs, startMs = start, time }: WorldOptions
   return world;
 }
 
-/** Answers whether it was interrupted. */
+/** Returns whether it was interrupted. */
 function lasting(clock: JobClock, ms: number, signal: AbortSignal): Promise<boolean> {
   return new Promise((resolve) => {
     const stop = () => {

@@ -1,4 +1,4 @@
-/** A year of jobs in simulated time, against a model that knows nothing of how they are run. */
+/** A year of jobs in simulated time, compared with an independent model. */
 import { afterEach, describe, expect, test } from 'vitest';
 import type { JobRecord, NewJob } from '../../../src/store/jobs.ts';
 import { naiveDue, naivePattern } from './naive.ts';
@@ -23,7 +23,7 @@ const jobs: (Partial<NewJob> & { name: string })[] = [
   { name: 'once', at: Date.parse('2026-06-01T03:00:00Z') },
 ];
 
-/** How long the nth migration of a job lasts, and how it ends; some are longer than the time to the next. */
+/** Returns the duration and outcome of the nth migration of a job; some last beyond the next due run. */
 function fateOf({ name }: Pick<JobRecord, 'name'>, nth: number): Fate {
   const roll = (nth * 7919 + name.length * 104_729) % 1000;
   const long = name === 'often' ? roll < 20 : name === 'hourly' && roll < 10;
@@ -38,7 +38,7 @@ interface Outage {
   readonly killed: boolean;
 }
 
-/** Seconds to days long, none at a full second. */
+/** Returns random times without a service, seconds to days long; none begins at a full second. */
 function makeOutages(): Outage[] {
   const outages: Outage[] = [];
   let seed = 42;
@@ -47,7 +47,7 @@ function makeOutages(): Outage[] {
     return seed / 2 ** 31;
   };
   for (let at = start + 2 * dayMs; at < end - 3 * dayMs; ) {
-    // Half of them come upon a migration.
+    // Half of them begin during a migration.
     const stepMs = random() < 0.5 ? 15 * minuteMs : 1000;
     const from = Math.floor(at / stepMs) * stepMs + 1337;
     const lengthMs = [5000, 40_000, 3 * minuteMs, 20 * minuteMs, 7 * hourMs, 2 * dayMs][Math.floor(random() * 6)]!;
@@ -58,7 +58,7 @@ function makeOutages(): Outage[] {
   return outages;
 }
 
-/** What should have become of each run that was due: `due attempt outcome started`. */
+/** Returns the expected outcome of each due run: `due attempt outcome started`. */
 interface Expected {
   readonly lines: string[];
   state: 'active' | 'paused' | 'done';
@@ -67,10 +67,7 @@ interface Expected {
 const lineOf = (dueAt: number, attempt: number, outcome: string | null, startedAt: number | null) =>
   `${new Date(dueAt).toISOString()} ${attempt} ${outcome} ${startedAt === null ? '-' : new Date(startedAt).toISOString()}`;
 
-/**
- * One job alone, told as a story: it waits for the next thing to happen to it, which is that a run is due, that a service comes back, or
- * that a retry is.
- */
+/** Simulates one job alone, from event to event: a run is due, the service returns, or a retry is due. */
 function tellStory(job: NewJob, due: readonly number[], outages: readonly Outage[]): Expected {
   const story: Expected = { lines: [], state: 'active' };
   const outageAt = (at: number) => outages.find(({ from, to }) => at >= from && at < to);
@@ -81,7 +78,7 @@ function tellStory(job: NewJob, due: readonly number[], outages: readonly Outage
   let failures = 0;
   let next = 0;
 
-  /** What is due until the job is free again is skipped; what no service was there for is missed. */
+  /** Runs that are due until the job is free again are skipped, or missed if no service was running. */
   function passOver(until: number): void {
     for (; next < due.length && due[next]! <= until; next += 1) {
       const seenAt = outageAt(due[next]!)?.to ?? due[next]!;
@@ -89,7 +86,7 @@ function tellStory(job: NewJob, due: readonly number[], outages: readonly Outage
     }
   }
 
-  /** A run with its retries, from an instant at which the service is up. Answers when the job is free again. */
+  /** Simulates a run and its retries from an instant when the service is up. Returns when the job is free again. */
   function tryUntilItEnds(dueAt: number, begin: number): number {
     let at = begin;
     for (let attempt = 1; ; attempt += 1) {
@@ -150,11 +147,11 @@ function naiveDueOf({ cron, at, timezone }: JobRecord, from: number, to: number)
   return naiveDue(naivePattern(cron), timezone, from, to);
 }
 
-/** A retry can come before the report of a run that was due earlier. */
+/** Sorts by due time: a retry can come before the record of a run that was due earlier. */
 const sorted = (lines: readonly string[]) => lines.toSorted();
 
 describe('a year', () => {
-  test('with a service that comes and goes, and migrations that fail and are too long', async () => {
+  test('a year of jobs goes as the model says, with service restarts, failed migrations and long migrations', async () => {
     world = createWorld({ heartbeatMs: hourMs, startMs: start });
     world.fateOf = fateOf;
     for (const job of jobs) world.add(job);
@@ -187,7 +184,7 @@ describe('a year', () => {
       expect(begun).toEqual(runs.flatMap(({ startedAt }) => startedAt ?? []).sort((a, b) => a - b));
       for (const { outcome } of runs) count.set(outcome!, (count.get(outcome!) ?? 0) + 1);
     }
-    // All that can happen has happened, and often.
+    // Every outcome has occurred often.
     for (const outcome of ['completed', 'failed', 'rolled-back', 'skipped', 'missed']) {
       expect(count.get(outcome)).toBeGreaterThan(10);
     }

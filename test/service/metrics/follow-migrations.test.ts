@@ -19,7 +19,7 @@ afterEach(() => remove());
 const brief = (list: MigrationDetail[]) => list.map(({ id, outcome }) => [id, outcome]);
 const start = () => store.migrations.start(migrationStart());
 
-/** A migration whose new instance is left half made when it fails, so that it can be resumed. */
+/** Adds a migration that can be resumed after it fails, since its new instance stays incomplete. */
 function startInstalled(): number {
   const slice = readSlice(gallery('three-node'));
   store.slices.save(slice);
@@ -40,7 +40,7 @@ function startInstalled(): number {
   return id;
 }
 
-test('what ended before does not count, what ends later does, once', () => {
+test('a migration counts once if it ends later, and not if it ended before', () => {
   store.migrations.finish(start(), 'completed', 1000);
   const ended = followMigrations(store.migrations);
   expect(ended()).toEqual([]);
@@ -51,7 +51,7 @@ test('what ended before does not count, what ends later does, once', () => {
   expect(ended()).toEqual([]);
 });
 
-test('what was under way at the start counts when it ends', () => {
+test('a migration that was under way at the start counts when it ends', () => {
   const id = start();
   const ended = followMigrations(store.migrations);
   expect(ended()).toEqual([]);
@@ -59,7 +59,7 @@ test('what was under way at the start counts when it ends', () => {
   expect(brief(ended())).toEqual([[id, 'rolled-back']]);
 });
 
-test('what began and ended in between counts, in whatever order, and at one instant', () => {
+test('migrations that began and ended between two calls count, in any order, also at the same instant', () => {
   const ended = followMigrations(store.migrations);
   const [first, second, third] = [start(), start(), start()];
   store.migrations.finish(second, 'completed', 2000);
@@ -68,13 +68,13 @@ test('what began and ended in between counts, in whatever order, and at one inst
     [second, 'completed'],
     [third, 'rolled-back'],
   ]);
-  // It ends last, with an instant of before: the clock was set back.
+  // It ends last, with an earlier instant: the clock was set back.
   store.migrations.finish(first, 'completed', 1000);
   expect(brief(ended())).toEqual([[first, 'completed']]);
   expect(ended()).toEqual([]);
 });
 
-test('many at once all count', () => {
+test('all of many migrations count', () => {
   const done: MigrationDetail[] = [];
   const ended = followMigrations({
     lastId: () => 0,
@@ -90,7 +90,7 @@ test('many at once all count', () => {
   expect(ended()).toEqual([]);
 });
 
-test('one that failed and is resumed ends twice, and brings the second time only what is new', () => {
+test('a failed migration that is resumed ends twice, the second time only with its new parts', () => {
   const ended = followMigrations(store.migrations);
   const id = startInstalled();
   store.migrations.phase(id, 'set up', 1000);
@@ -119,7 +119,7 @@ test('one that failed and is resumed ends twice, and brings the second time only
   expect(ended()).toEqual([]);
 });
 
-test('one that had failed before the start does not count again, and counts when it is resumed', () => {
+test('a migration that failed before the start counts only when it is resumed', () => {
   const id = startInstalled();
   store.migrations.finish(id, 'failed', 3000, 'n1 is unreachable');
   const ended = followMigrations(store.migrations);

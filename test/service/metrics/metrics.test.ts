@@ -26,7 +26,7 @@ afterEach(() => remove());
 const scrape = async (): Promise<Exposition> => parseExposition(await metrics.exposition());
 const three = { slice: 'three', vn: 'three' };
 
-/** One that has ended, as another process may have run it. */
+/** Adds a migration that has ended, as another process might do. */
 function migrate(change: Parameters<typeof migrationStart>[0] = {}, by: Store = store): void {
   const id = by.migrations.start(migrationStart(change));
   by.migrations.phase(id, 'set up', 1000);
@@ -40,7 +40,7 @@ function migrate(change: Parameters<typeof migrationStart>[0] = {}, by: Store = 
   by.migrations.finish(id, 'completed', 3400);
 }
 
-test('the metrics have the names and types that the docs tell', async () => {
+test('the metrics have the documented names and types', async () => {
   const { types } = await scrape();
   expect(Object.fromEntries([...types].filter(([name]) => name.startsWith('pl_vnm_')))).toEqual({
     pl_vnm_migrations_total: 'counter',
@@ -76,7 +76,7 @@ test('a migration counts with its phases, redirections and flows, in seconds', a
   expect(got.value('pl_vnm_redirection_lag_seconds_bucket', { le: '0.0005' })).toBe(2);
   expect(got.value('pl_vnm_redirection_execution_seconds_sum')).toBeCloseTo(0.0005);
   expect(got.value('pl_vnm_redirection_clock_bound_seconds_sum')).toBeCloseTo(0.00045);
-  // 1.5 ms late at the latest, 0.2 ms at the earliest.
+  // The latest redirection is 1.5 ms late, the earliest 0.2 ms.
   expect(got.value('pl_vnm_redirection_skew_seconds_count')).toBe(1);
   expect(got.value('pl_vnm_redirection_skew_seconds_sum')).toBeCloseTo(0.0013);
   expect(got.value('pl_vnm_flow_packets_lost_total', { ...three, from: 'ea', to: 'eb' })).toBe(7);
@@ -84,7 +84,7 @@ test('a migration counts with its phases, redirections and flows, in seconds', a
   expect(got.value('pl_vnm_flow_packets_lost_total', { ...three, from: 'eb', to: 'ea' })).toBe(0);
 });
 
-test('nothing is counted twice, however often it is read, and commands of other processes count too', async () => {
+test('a migration counts once however often the metrics are read, also one of another process', async () => {
   migrate();
   metrics.collect();
   metrics.collect();
@@ -100,7 +100,7 @@ test('nothing is counted twice, however often it is read, and commands of other 
   }
 });
 
-test('a service that starts again begins with what ends after its start', async () => {
+test('a restarted service counts what ends after its start', async () => {
   migrate();
   metrics = createMetrics(store, { agents: () => [], jobs: () => [] }, { version: '1.2.4' });
   migrate();
@@ -116,7 +116,7 @@ test('a migration with one redirection has no skew', async () => {
   expect(got.value('pl_vnm_migrations_total', { ...three, outcome: 'rolled-back' })).toBe(1);
 });
 
-test('the counters of a VN are there before they count', async () => {
+test('the counters of a VN exist before they count', async () => {
   const got = await scrape();
   expect(got.series('pl_vnm_migrations_total').map(({ labels, value }) => [labels.outcome, value])).toEqual([
     ['completed', 0],
@@ -125,7 +125,7 @@ test('the counters of a VN are there before they count', async () => {
   ]);
 });
 
-test('repairs and runs of jobs are there before they count', async () => {
+test('the counters of repairs and job runs exist before they count', async () => {
   jobs = ['nightly'];
   const got = await scrape();
   expect(got.value('pl_vnm_repairs_total', { slice: 'three', outcome: 'limited' })).toBe(0);
@@ -134,7 +134,7 @@ test('repairs and runs of jobs are there before they count', async () => {
   expect((await scrape()).value('pl_vnm_repairs_total', { slice: 'three', outcome: 'limited' })).toBe(1);
 });
 
-test('health is a number per thing, and absent where it is not known', async () => {
+test('health is a number for each thing, and absent while unknown', async () => {
   const record = (name: string, state: HealthRecord['state']): HealthRecord => ({
     vn: name === 'n9' ? '' : 'three',
     kind: name === 'n9' ? 'node' : 'tunnel',
@@ -154,7 +154,7 @@ test('health is a number per thing, and absent where it is not known', async () 
   expect((await scrape()).series('pl_vnm_health_state')).toEqual([]);
 });
 
-test('changes of health, repairs and runs of jobs count', async () => {
+test('health changes, repairs and job runs are counted', async () => {
   jobs = ['nightly'];
   metrics.countHealthChange('three', 'tunnel', 'down');
   metrics.countHealthChange('three', 'tunnel', 'down');
@@ -166,7 +166,7 @@ test('changes of health, repairs and runs of jobs count', async () => {
   expect(got.value('pl_vnm_job_runs_total', { job: 'nightly', outcome: 'completed' })).toBe(1);
 });
 
-test('agents are those that are connected now; the build and the size of the database are there', async () => {
+test('the metrics show the connected agents, the build and the size of the database', async () => {
   agents = [{ slice: 'three', node: 'n1', version: '1.2.3' }];
   const got = await scrape();
   expect(got.value('pl_vnm_agent_info', agents[0])).toBe(1);
@@ -176,7 +176,7 @@ test('agents are those that are connected now; the build and the size of the dat
   expect((await scrape()).series('pl_vnm_agent_info').map(({ labels }) => labels.version)).toEqual(['1.2.4']);
 });
 
-test('the series of what is removed go', async () => {
+test('the series of removed objects are dropped', async () => {
   jobs = ['nightly'];
   agents = [{ slice: 'three', node: 'n1', version: '1.2.3' }];
   migrate();
@@ -200,7 +200,7 @@ test('the series of what is removed go', async () => {
   expect(samples.filter(({ labels }) => labels.slice === 'two').length).toBeGreaterThan(0);
 });
 
-test('what is counted for a slice or a job that has gone does not come back', async () => {
+test('a count for a removed slice or job does not bring its series back', async () => {
   metrics.countRepair('gone', 'repaired');
   metrics.countJobRun('gone', 'failed');
   migrate({ slice: 'gone', vn: 'gone' });

@@ -1,4 +1,4 @@
-/** The Prometheus text format, read back as a scraper does (version 0.0.4). */
+/** Parses the Prometheus text format (version 0.0.4) as a scraper does. */
 interface Sample {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
@@ -7,15 +7,15 @@ interface Sample {
 
 export interface Exposition {
   readonly samples: readonly Sample[];
-  /** By name of the metric. */
+  /** The types by name of the metric. */
   readonly types: ReadonlyMap<string, string>;
-  /** The value of one series. Undefined: there is none. */
+  /** Returns the value of one series; undefined if there is none. */
   value(name: string, labels?: Record<string, string>): number | undefined;
-  /** All series of a name. */
+  /** Returns all series of a metric. */
   series(name: string): Sample[];
 }
 
-/** Throws for a line that is none of the format, and for a series that is there twice. */
+/** Throws for an invalid line and for a duplicate series. */
 export function parseExposition(text: string): Exposition {
   if (!text.endsWith('\n')) throw new Error('the last line does not end');
   const samples: Sample[] = [];

@@ -2,7 +2,7 @@ import type { MigrateResult } from '../../../src/controller/migrate.ts';
 import type { Operations } from '../../../src/service/http/operations.ts';
 import { flow, redirection } from '../../support/migrations.ts';
 
-/** What an operation was asked for: its name, the slice, then the VN and the options as far as it has them. */
+/** A call of an operation: its name, the slice, then the VN and the options, if it has them. */
 type Call = readonly [operation: string, slice: string, ...rest: unknown[]];
 
 export interface FakeOperations extends Operations {
@@ -33,7 +33,7 @@ export function migrated(change: Partial<MigrateResult> = {}): MigrateResult {
   };
 }
 
-/** Operations that touch no node. `change` replaces some of them. */
+/** Returns operations that touch no node. `change` replaces some of them. */
 export function fakeOperations(change: Partial<Operations> = {}): FakeOperations {
   const calls: Call[] = [];
   const compared = { unreachable: [{ node: 'n1', message: 'no answer' }], failed: [] };

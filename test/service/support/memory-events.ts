@@ -3,13 +3,13 @@ import type { EventStore, StoredEvent } from '../../../src/store/events.ts';
 export interface MemoryEvents extends Pick<EventStore, 'after' | 'lastId'> {
   add(count: number, slice?: string | null, message?: string): void;
   all(): readonly StoredEvent[];
-  /** How often it was read. */
+  /** The number of reads. */
   readonly reads: number;
-  /** Thrown by reading, while there is one. */
+  /** The error that reads throw, if set. */
   failure: Error | undefined;
 }
 
-/** Events without a database. */
+/** An event store without a database. */
 export function memoryEvents(): MemoryEvents {
   const list: StoredEvent[] = [];
   const store = {

@@ -16,18 +16,18 @@ export interface OwnServer {
   readonly store: Store;
   readonly operations: FakeOperations;
   readonly logged: LogLines;
-  /** The end of the service. */
+  /** Aborts to end the service. */
   readonly abort: AbortController;
-  /** A request as a program of this machine sends it, `body` as JSON. */
+  /** Sends a request like a program on this machine, with `body` as JSON. */
   ask(method: Method, url: string, body?: unknown): Promise<{ status: number; json: unknown }>;
 }
 
-/** Where requests without a network pretend to come in. */
+/** The address at which requests without a network seem to arrive. */
 export const host = 'localhost:8473';
-/** Of servers that are given no other. */
+/** The token of servers without another one. */
 export const token = 'a-token-of-the-tests';
 
-/** A server for the test it is called in, on a database that has the slices `three` and `shared`, with fakes for what is behind it. */
+/** Creates a server for the current test, with fake operations and the slices `three` and `shared` in its database. */
 export async function ownServer(
   options: Partial<HttpOptions> = {},
   change: Partial<HttpParts> & { operations?: FakeOperations } = {},

@@ -4,7 +4,7 @@ import { addJob, findJob, pauseJob, removeJob, resumeJob } from '../../../src/se
 import { jobView, runView } from '../../../src/service/jobs/view.ts';
 import type { Store } from '../../../src/store/store.ts';
 
-/** The jobs of a database, which never run by themselves; a run by hand begins, and ends at once without having done anything. */
+/** The jobs of a database without a runner: a run by hand ends at once without a migration. */
 export function storedJobs(store: Store): JobsApi {
   const view = (name: string) => jobView(store, findJob(store, name), Date.now());
   return {

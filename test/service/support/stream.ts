@@ -1,11 +1,11 @@
-/** Server-sent events as a reader takes them apart. */
+/** Parses server-sent events. */
 import type { EventView } from '../../../src/controller/views/status.ts';
 
 export function textOf(chunk: Buffer | string | null): string {
   return chunk === null ? '' : String(chunk);
 }
 
-/** The unnamed events in a stream's text, as far as they are complete, whose ids must be those of their `id:` lines. */
+/** Returns the complete unnamed events in a stream's text. Their ids must match their `id:` lines. */
 export function eventsIn(text: string): EventView[] {
   const blocks = text.split('\n\n').slice(0, -1);
   return blocks.flatMap((block) => {

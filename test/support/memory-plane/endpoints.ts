@@ -1,4 +1,4 @@
-/** Sockets in memory. Packets arrive in a later turn of the event loop, as they do from a kernel. */
+/** Sockets in memory. As with a kernel, packets arrive in a later turn of the event loop. */
 import {
   bindError,
   type Endpoints,
@@ -11,9 +11,9 @@ import { linkAt } from '../../../src/agent/dataplane/kernel/state.ts';
 import { VnmError } from '../../../src/model/errors.ts';
 import { type At, comesBack, forward, type Host, hasAddress, type Network, waysTo } from './network.ts';
 
-/** Of IPv4 and UDP. */
+/** The bytes of the IPv4 and UDP headers. */
 const headerBytes = 28;
-/** Of an echo request whose size does not matter. */
+/** The bytes of an echo request whose size does not matter. */
 const smallBytes = 64;
 const firstPort = 40_000;
 
@@ -22,7 +22,7 @@ interface Socket {
   connected?: Remote;
 }
 
-/** Of all hosts, by address and port: an address belongs to one stack. */
+/** The sockets of all hosts, by address and port: an address belongs to one network stack. */
 const socketsOf = new WeakMap<Host, Map<string, Socket>>();
 const keyOf = ({ address, port }: Remote) => `${address}:${port}`;
 
@@ -40,7 +40,7 @@ export function createMemoryEndpoints(network: Network, host: Host): Endpoints {
     const error = reserve(here, socket);
     let isOpen = error === undefined;
 
-    /** To a socket there, or back from where there is none. */
+    /** Delivers a packet to the socket at its destination. Without one, ECONNREFUSED travels back to the sender. */
     function deliver(data: Buffer, to: Remote, at: At): void {
       const target = at.namespace === ownStack ? socketsOf.get(at.host)?.get(keyOf(to)) : undefined;
       const hears = target?.connected === undefined || keyOf(target.connected) === keyOf(here);
@@ -87,7 +87,7 @@ export function createMemoryEndpoints(network: Network, host: Host): Endpoints {
     return ports;
   }
 
-  /** Answers why it cannot be. */
+  /** Returns why the socket cannot be opened. */
   function reserve(here: Remote, socket: Socket): Error | undefined {
     if (!hasAddress(own, here.address)) return systemError('EADDRNOTAVAIL');
     if (sockets.has(keyOf(here))) return systemError('EADDRINUSE');
@@ -112,12 +112,12 @@ export function createMemoryEndpoints(network: Network, host: Host): Endpoints {
         const way = waysTo(own, address, address)[0];
         const link = way === undefined ? undefined : linkAt(host.state, { ...own, name: way.interface });
         if (link !== undefined) return link.mtu;
-        throw new VnmError('failed', `no way to ${address}`);
+        throw new VnmError('failed', `no route to ${address}`);
       }),
   };
 }
 
-/** Null where not even the smallest passes. */
+/** Null if not even the smallest passes. */
 function largestOf(smallest: number, largest: number, passes: (size: number) => boolean): number | null {
   for (let size = largest; size >= smallest; size -= 1) if (passes(size)) return size;
   return null;

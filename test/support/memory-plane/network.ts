@@ -1,4 +1,4 @@
-/** Several nodes in this process. What becomes of a packet follows from the state that was applied to each of them, and from nothing else. */
+/** A network of several nodes in this process. Only the state applied to the nodes determines the path of a packet. */
 import { ownStack } from '../../../src/agent/dataplane/kernel/ip.ts';
 import {
   isGroup,
@@ -13,11 +13,11 @@ import { containsAddress, parseAddress, parsePrefix } from '../../../src/model/a
 import type { Policy } from '../../../src/vsys/policy.ts';
 
 export interface Host {
-  /** Where tunnels reach it. */
+  /** The address at which tunnels reach it. */
   readonly address: string;
   readonly policy: Policy;
   state: KernelState;
-  /** By the interface whose closed gate they are at. */
+  /** The packets held at closed gates, by interface. */
   readonly held: Map<string, Held[]>;
 }
 
@@ -26,7 +26,7 @@ interface Held {
   readonly goOn: () => void;
 }
 
-/** By their addresses. */
+/** The hosts by address. */
 export type Network = Map<string, Host>;
 
 /** A network stack of a host. */
@@ -38,7 +38,7 @@ export interface At {
 export interface Packet {
   readonly from: string;
   readonly to: string;
-  /** With the header. It is not to be fragmented. */
+  /** With the header. The packet must not be fragmented. */
   readonly bytes: number;
 }
 
@@ -49,7 +49,7 @@ interface Way {
 
 const mostHops = 64;
 
-/** Sends a packet from a stack. `arrive`: at once, or when a gate has let it go; never where it is lost. */
+/** Sends a packet from a stack. Calls `arrive` at once, or when a gate releases the packet; never if it is lost. */
 export function forward(
   network: Network,
   at: At,
@@ -75,7 +75,7 @@ export function forward(
   else hold(other, { bytes: packet.bytes, goOn });
 }
 
-/** Whether a packet gets there, and one as large gets back. */
+/** Whether a packet arrives, and one of the same size returns. */
 export function comesBack(network: Network, at: At, packet: Packet): boolean {
   let isBack = false;
   forward(network, at, packet, (there) => {
@@ -91,7 +91,7 @@ export function hasAddress({ host, namespace }: At, address: string): boolean {
   return [...links].some((link) => link.up && link.addresses.some((own) => own.address === address));
 }
 
-/** The first is the one that is taken; by all of them packets may come from there. */
+/** Returns the ways to an address. Packets to it take the first; packets from it may arrive over any. */
 export function waysTo(at: At, to: string, from: string): Way[] {
   const route = routeTo(at, to, from);
   if (route === undefined || route.type !== 'unicast') return [];
@@ -104,7 +104,7 @@ export function waysTo(at: At, to: string, from: string): Way[] {
   );
 }
 
-/** What a gate holds goes on where it is open by now, or gone. */
+/** Releases the held packets of gates that are open by now, or gone. */
 export function letGo(host: Host): void {
   for (const [name, held] of [...host.held]) {
     if (closedGate({ host, namespace: ownStack, name }) !== undefined) continue;
@@ -113,7 +113,7 @@ export function letGo(host: Host): void {
   }
 }
 
-/** The longest prefix, then the smallest metric. */
+/** Chooses the longest prefix, then the smallest metric. */
 function routeTo({ host, namespace }: At, to: string, from: string): KernelRoute | undefined {
   const vnet = parsePrefix(host.policy.vnet);
   const { rules, stacks } = host.state;
@@ -141,7 +141,7 @@ function otherEnd(network: Network, host: Host, { vxlan, peer }: Link): (At & Pl
   return undefined;
 }
 
-/** The larger of the values of all interfaces and of this one counts, as the kernel has it: 1 strict over all ways, 2 loose. */
+/** The larger value of all interfaces and of this one counts, as in the kernel: 1 strict over all routes, 2 loose. */
 function passesReversePath({ host, namespace, name }: At & Place, { from, to }: Packet): boolean {
   const { settings } = host.state.stacks.get(namespace)!;
   const readMode = (place: string) => Number(settings.get(`ipv4/conf/${place}/rp_filter`) ?? 0);

@@ -1,6 +1,6 @@
 /**
- * A data plane in memory. What operations mean is the planner's; its commands are not executed here, the state that they would lead
- * to is all there is. Of what only a plane itself knows it knows one thing: a nexthop needs an interface that is up.
+ * A data plane in memory. The planner defines the meaning of operations; its commands are not executed here, only the
+ * resulting state is kept. The plane itself checks just one thing: a nexthop needs an interface that is up.
  */
 import type { Actuator } from '../../../src/agent/dataplane/actuator.ts';
 import { type ByKind, forKind } from '../../../src/agent/dataplane/armable.ts';
@@ -27,7 +27,7 @@ import { type Host, letGo, type Network } from './network.ts';
 
 type Step = { readonly groups: readonly NexthopGroup[] } | { readonly gate: string; readonly closed: boolean };
 
-/** Of everything between the nodes. */
+/** The MTU of the network between the nodes. */
 const underlayMtu = 1500;
 
 export function emptyState(address: string): KernelState {
@@ -115,7 +115,7 @@ export function createMemoryPlane(
     pathMtu: async (remotes) =>
       remotes.map((remote) => {
         if (network.has(remote)) return underlayMtu;
-        throw new VnmError('failed', `no way to ${remote}`);
+        throw new VnmError('failed', `no route to ${remote}`);
       }),
     async redirect(groups) {
       const startedAt = clock.wallMs();
@@ -145,7 +145,7 @@ export function createMemoryPlane(
   return { plane, actuator };
 }
 
-/** Throws VnmError `failed` for a new one over an interface that is down. */
+/** Throws VnmError `failed` for a new nexthop over an interface that is down. */
 function checkNexthops(before: KernelState, after: KernelState): void {
   for (const [id, nexthop] of after.nexthops) {
     if (before.nexthops.has(id) || isGroup(nexthop)) continue;

@@ -1,4 +1,4 @@
-/** Armed actions of several nodes on one clock that moves only as told, in place of the timing thread. */
+/** Replaces the timing thread: armed actions of several nodes on one clock, which tests move. */
 import type { TimingListeners, TimingThread } from '../../../src/agent/armed/thread.ts';
 import { Timeline } from '../../../src/agent/armed/timeline.ts';
 import type { Actuator } from '../../../src/agent/dataplane/actuator.ts';
@@ -6,7 +6,7 @@ import type { Clock } from '../../../src/clock/clock.ts';
 
 export interface FakeTime {
   readonly clock: Clock;
-  /** What is due by then is done at its instant. */
+  /** Advances the clock, and does each action that becomes due at its own instant. */
   advance(ms: number): void;
   start(actuator: Actuator, listeners: TimingListeners): TimingThread;
 }
@@ -45,7 +45,7 @@ export function createFakeTime(): FakeTime {
       timelines.add(timeline);
       return {
         ready: Promise.resolve(),
-        // What gets to a thread is a clone.
+        // A thread receives a clone.
         arm: async (id, actions) => timeline.arm(id, structuredClone(actions)),
         warm: async () => {},
         cancel: async (id) => timeline.cancel(id),

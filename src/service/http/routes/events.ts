@@ -7,7 +7,7 @@ import { event } from '../schemas/event.ts';
 const tags = ['events'];
 const eventId = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 
-/** What happened, and what happens. */
+/** Past events, and the stream of new ones. */
 export function addEventRoutes(app: Api, parts: RouteParts): void {
   const { feed, store } = parts;
   app.get(
@@ -15,11 +15,13 @@ export function addEventRoutes(app: Api, parts: RouteParts): void {
     {
       schema: {
         operationId: 'listEvents',
-        summary: 'Events, oldest first: those after one, or the latest',
+        summary: 'List events, oldest first',
         tags,
         querystring: z.strictObject({
-          slice: slice.exactOptional().describe('Events of all slices, and of none, without it'),
-          after: eventId.exactOptional().describe('Id of an event, 0 for the first on; the latest events without it'),
+          slice: slice.exactOptional().describe('Name of a slice; all events if omitted'),
+          after: eventId
+            .exactOptional()
+            .describe('Only events after the one with this id, 0 for all; the latest events if omitted'),
           limit: limit(1000, 100),
         }),
         response: { 200: z.object({ events: z.array(event) }), ...errors },
@@ -34,7 +36,7 @@ export function addEventRoutes(app: Api, parts: RouteParts): void {
     },
   );
 
-  // Without a reader: the stream that GET opens never ends by itself.
+  // Answers HEAD without a stream: the stream that GET opens would never end.
   app.head('/api/events/stream', { schema: { hide: true } }, async (_request, reply) => {
     return reply.type('text/event-stream').send();
   });
@@ -44,8 +46,8 @@ export function addEventRoutes(app: Api, parts: RouteParts): void {
       exposeHeadRoute: false,
       schema: {
         operationId: 'streamEvents',
-        summary: 'Events as they happen, as server-sent events',
-        description: 'After a break, those after the event that Last-Event-ID names come first.',
+        summary: 'Stream new events as server-sent events',
+        description: 'With the header Last-Event-ID, the stream begins with the event after that one.',
         tags,
         querystring: z.strictObject({ slice: slice.exactOptional() }),
         headers: z.looseObject({ 'last-event-id': eventId.exactOptional() }),

@@ -6,7 +6,7 @@ import { jobView, runView } from '../schemas/job.ts';
 
 const tags = ['jobs'];
 const params = z.strictObject({
-  name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'not a name of a job'),
+  name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'not a job name'),
 });
 
 /** Scheduled migrations. */
@@ -16,7 +16,7 @@ export function addJobRoutes(app: Api, { jobs, signal }: RouteParts): void {
     {
       schema: {
         operationId: 'listJobs',
-        summary: 'All jobs with their next runs',
+        summary: 'List all jobs with their next runs',
         tags,
         response: { 200: z.object({ jobs: z.array(jobView) }), ...errors },
       },
@@ -34,7 +34,7 @@ export function addJobRoutes(app: Api, { jobs, signal }: RouteParts): void {
         body: jobInputSchema,
         response: { 201: jobView, ...errors },
       },
-      // The jobs check it themselves, and tell all faults at once.
+      // `jobs.add` validates the body, and reports all faults at once.
       validatorCompiler: () => (value: unknown) => ({ value }),
     },
     async ({ body }, reply) => reply.code(201).send(await jobs.add(body)),
@@ -42,7 +42,9 @@ export function addJobRoutes(app: Api, { jobs, signal }: RouteParts): void {
 
   app.get(
     '/api/jobs/:name',
-    { schema: { operationId: 'showJob', summary: 'One job', tags, params, response: { 200: jobView, ...errors } } },
+    {
+      schema: { operationId: 'showJob', summary: 'Show one job', tags, params, response: { 200: jobView, ...errors } },
+    },
     async ({ params: { name } }) => jobs.show(name),
   );
 
@@ -64,8 +66,8 @@ export function addJobRoutes(app: Api, { jobs, signal }: RouteParts): void {
   );
 
   for (const [action, summary] of [
-    ['pause', 'Run a job no more until it is resumed'],
-    ['resume', 'Run a paused job again'],
+    ['pause', 'Pause a job until it is resumed'],
+    ['resume', 'Resume a paused job'],
   ] as const) {
     app.post(
       `/api/jobs/:name/${action}`,
@@ -88,7 +90,7 @@ export function addJobRoutes(app: Api, { jobs, signal }: RouteParts): void {
     {
       schema: {
         operationId: 'runJob',
-        summary: 'Start a run of a job now; answered when it has begun',
+        summary: 'Start a run of a job now; the answer does not wait for its end',
         tags,
         params,
         body: noOptions,
@@ -106,7 +108,7 @@ export function addJobRoutes(app: Api, { jobs, signal }: RouteParts): void {
     {
       schema: {
         operationId: 'jobHistory',
-        summary: 'Runs of a job, newest first',
+        summary: 'List the runs of a job, newest first',
         tags,
         params,
         querystring: z.strictObject({ limit: limit(500, 20) }),

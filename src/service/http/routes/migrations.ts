@@ -7,7 +7,7 @@ import { migrationDetail, migrationRecord } from '../schemas/migration.ts';
 
 const tags = ['migrations'];
 
-/** Migrations of the past, and those under way. */
+/** Past migrations, and those under way. */
 export function addMigrationRoutes(app: Api, parts: RouteParts): void {
   const { store } = parts;
   app.get(
@@ -15,7 +15,7 @@ export function addMigrationRoutes(app: Api, parts: RouteParts): void {
     {
       schema: {
         operationId: 'listMigrations',
-        summary: 'Migrations of a slice, newest first',
+        summary: 'List the migrations of a slice, newest first',
         tags,
         params: sliceParams,
         querystring: z.strictObject({ limit: limit(500, 20) }),
@@ -32,7 +32,7 @@ export function addMigrationRoutes(app: Api, parts: RouteParts): void {
     {
       schema: {
         operationId: 'showMigration',
-        summary: 'One migration with its phases, redirections and what its flows lost',
+        summary: 'Show one migration with its phases, redirections and packet loss',
         tags,
         params: z.strictObject({ id }),
         response: { 200: migrationDetail, ...errors },

@@ -12,10 +12,10 @@ const tags = ['operations'];
 const trialRemoved = z
   .object({ outcome: z.literal('rolled-back') })
   .describe("Removed the trial instance that an interrupted 'plan' left behind");
-/** A migration that did not do what was wanted tells all the same what it did. */
+/** A migration that did not complete returns what it did as well. */
 const migrated = { 200: migrateResult, 409: z.union([migrateResult, errorAnswer]), ...errors };
 
-/** What takes its time on the nodes. Each is answered when it has ended; it also ends when no client waits for the answer. */
+/** Operations on the nodes. Each is answered when it has ended, and runs to its end even if the client disconnects. */
 export function addOperationRoutes(app: Api, parts: RouteParts): void {
   const { operations, signal } = parts;
   const sliceAndVn = (params: { slice: string }, body: { vn?: string }) => {
@@ -29,7 +29,7 @@ export function addOperationRoutes(app: Api, parts: RouteParts): void {
     {
       schema: {
         operationId: 'verify',
-        summary: 'Prove with packets that every end host reaches every other',
+        summary: 'Verify with packets that every end host reaches every other',
         tags,
         params: sliceParams,
         body: vnOption,
@@ -44,7 +44,7 @@ export function addOperationRoutes(app: Api, parts: RouteParts): void {
     {
       schema: {
         operationId: 'measure',
-        summary: 'Path latency of each flow on each instance, and the clocks of the gateways',
+        summary: 'Measure the path latency of each flow on each instance, and the clocks of the gateways',
         tags,
         params: sliceParams,
         body: vnOption,
@@ -59,7 +59,7 @@ export function addOperationRoutes(app: Api, parts: RouteParts): void {
     {
       schema: {
         operationId: 'reconcile',
-        summary: 'Bring the nodes back to what the database says',
+        summary: 'Repair differences between the nodes and the database',
         tags,
         params: sliceParams,
         body: reconcileBody,
@@ -77,7 +77,7 @@ export function addOperationRoutes(app: Api, parts: RouteParts): void {
     {
       schema: {
         operationId: 'plan',
-        summary: 'What a migration would do and lose',
+        summary: 'Predict what a migration would do and lose',
         tags,
         params: sliceParams,
         body: planBody,
@@ -95,7 +95,7 @@ export function addOperationRoutes(app: Api, parts: RouteParts): void {
         operationId: 'migrate',
         summary: 'Move a running VN to another placement',
         description:
-          'Answered when it has ended: 200 when it completed or there was nothing to do, 409 with the same body when it did not.',
+          'The answer comes when the migration has ended: 200 if it completed or had nothing to do, otherwise 409 with the same body.',
         tags,
         params: sliceParams,
         body: migrateBody,
@@ -113,7 +113,7 @@ export function addOperationRoutes(app: Api, parts: RouteParts): void {
     {
       schema: {
         operationId: 'resume',
-        summary: 'Finish a migration that was interrupted',
+        summary: 'Finish an interrupted migration',
         tags,
         params: sliceParams,
         body: vnOption,
@@ -131,7 +131,7 @@ export function addOperationRoutes(app: Api, parts: RouteParts): void {
     {
       schema: {
         operationId: 'rollback',
-        summary: 'Undo a migration that was interrupted',
+        summary: 'Undo an interrupted migration',
         tags,
         params: sliceParams,
         body: vnOption,
@@ -146,7 +146,7 @@ export function addOperationRoutes(app: Api, parts: RouteParts): void {
   );
 }
 
-/** Nothing to do is no failure. */
+/** Whether a migration ended as wanted, or had nothing to do. */
 function isDone({ outcome }: MigrateResult, wanted: MigrateResult['outcome']): boolean {
   return outcome === wanted || outcome === 'unchanged';
 }

@@ -8,7 +8,7 @@ const tags = ['service'];
 const healthy = z.object({ status: z.literal('ok'), version: z.string(), detail: z.string() });
 const unhealthy = z.object({ status: z.literal('failing'), version: z.string(), reason: z.string() });
 
-/** How the service is, for those who watch it. */
+/** The state of the service, for monitoring. */
 export function addServiceRoutes(app: Api, parts: RouteParts): void {
   const { allowedHosts, metrics, version } = parts;
   app.get(
@@ -16,7 +16,7 @@ export function addServiceRoutes(app: Api, parts: RouteParts): void {
     {
       schema: {
         operationId: 'health',
-        summary: 'Whether the service works',
+        summary: 'Check whether the service works',
         tags,
         security: [],
         response: { 200: healthy, 503: unhealthy, '4xx': errors['4xx'] },
@@ -34,7 +34,7 @@ export function addServiceRoutes(app: Api, parts: RouteParts): void {
     {
       schema: {
         operationId: 'metrics',
-        summary: 'Metrics for Prometheus',
+        summary: 'Get the metrics for Prometheus',
         tags,
         response: { 200: { content: { 'text/plain': { schema: z.string() } } }, ...errors },
       },
@@ -47,7 +47,7 @@ export function addServiceRoutes(app: Api, parts: RouteParts): void {
     {
       schema: {
         operationId: 'openapi',
-        summary: 'This API as OpenAPI 3.1',
+        summary: 'Get the OpenAPI 3.1 document of this API',
         tags,
         response: { 200: z.record(z.string(), z.unknown()), ...errors },
       },
@@ -60,7 +60,7 @@ function stateOf({ store, alive }: RouteParts): { ok: boolean; detail: string } 
   try {
     store.events.lastId();
   } catch (error) {
-    return { ok: false, detail: `the database cannot be read: ${messageOf(error)}` };
+    return { ok: false, detail: `cannot read the database: ${messageOf(error)}` };
   }
   return alive();
 }

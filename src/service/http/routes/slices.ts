@@ -9,7 +9,7 @@ import { sliceHealth, sliceStatus } from '../schemas/status.ts';
 
 const tags = ['slices'];
 
-/** What there is: by the database, by what the service watches, and by the nodes themselves. */
+/** The slices: their state in the database, their health, and their state on the nodes. */
 export function addSliceRoutes(app: Api, parts: RouteParts): void {
   const { store, operations } = parts;
   app.get(
@@ -17,7 +17,7 @@ export function addSliceRoutes(app: Api, parts: RouteParts): void {
     {
       schema: {
         operationId: 'listSlices',
-        summary: 'All slices with what is installed where',
+        summary: 'List all slices with what is installed where',
         tags,
         response: { 200: z.object({ slices: z.array(sliceStatus) }), ...errors },
       },
@@ -32,7 +32,7 @@ export function addSliceRoutes(app: Api, parts: RouteParts): void {
     {
       schema: {
         operationId: 'showSlice',
-        summary: 'What is installed where, by the database',
+        summary: 'Show what is installed where, according to the database',
         tags,
         params: sliceParams,
         response: { 200: sliceStatus, ...errors },
@@ -46,7 +46,7 @@ export function addSliceRoutes(app: Api, parts: RouteParts): void {
     {
       schema: {
         operationId: 'sliceHealth',
-        summary: 'Health of nodes, routers, tunnels and paths, as the service last knew it',
+        summary: 'Show the last known health of nodes, routers, tunnels and paths',
         tags,
         params: sliceParams,
         response: { 200: sliceHealth, ...errors },
@@ -54,7 +54,7 @@ export function addSliceRoutes(app: Api, parts: RouteParts): void {
     },
     async ({ params }) => {
       const { name } = sliceNamed(parts, params.slice);
-      return { slice: name, service: watcher(parts), health: store.health.list(name).map(healthView) };
+      return { slice: name, service: monitoringService(parts), health: store.health.list(name).map(healthView) };
     },
   );
 
@@ -63,7 +63,7 @@ export function addSliceRoutes(app: Api, parts: RouteParts): void {
     {
       schema: {
         operationId: 'compareSlice',
-        summary: 'Ask the nodes what is not as the database says; changes nothing',
+        summary: 'Compare the nodes with the database; changes nothing',
         tags,
         params: sliceParams,
         response: { 200: liveStatus, ...errors },
@@ -73,8 +73,8 @@ export function addSliceRoutes(app: Api, parts: RouteParts): void {
   );
 }
 
-/** Who watches, without what only tells processes apart. */
-function watcher({ store }: RouteParts) {
+/** Returns the service that monitors, without the fields that only identify its process. */
+function monitoringService({ store }: RouteParts) {
   const record = store.health.service();
   if (record === undefined) return null;
   const { host, pid, url, startedAt, seenAt } = record;

@@ -27,7 +27,7 @@ const redirection = z.object({
   finishedAt: instant,
   lagMs: ms,
   executionMs: ms,
-  clockBoundMs: ms.describe('The instants are within this of the truth'),
+  clockBoundMs: ms.describe('Largest error of the instants'),
 }) satisfies z.ZodType<RedirectionView>;
 
 const flow = z.object({
@@ -35,8 +35,8 @@ const flow = z.object({
   to: z.string(),
   sent: z.number(),
   received: z.number(),
-  lost: z.number().describe('On the way'),
-  receiverDropped: z.number().describe('Arrived at the receiving node, whose socket had no room for them'),
+  lost: z.number().describe('Lost on the path'),
+  receiverDropped: z.number().describe('Arrived at the receiving node, but its socket had no room'),
   reordered: z.number(),
   duplicated: z.number(),
   maxGapMs: ms,
@@ -46,7 +46,7 @@ const flow = z.object({
   predictedAddedDelayMs: ms.nullable(),
 }) satisfies z.ZodType<FlowRecord>;
 
-const placementEnd = z.string().nullable().describe('Name of the placement; null: it has none');
+const placementEnd = z.string().nullable().describe('Name of the placement; null: it has no name');
 const nodes = z.record(z.string(), z.string()).readonly().nullable();
 
 export const move = z.object({ router: z.string(), from: z.string(), to: z.string() });
@@ -54,7 +54,7 @@ export const move = z.object({ router: z.string(), from: z.string(), to: z.strin
 const hostPair = z.object({ from: z.string(), to: z.string() });
 
 export const migrateResult = z.object({
-  id: z.number().nullable().describe('null: nothing was begun'),
+  id: z.number().nullable().describe('null: no migration was started'),
   slice: z.string(),
   vn: z.string(),
   from: placementEnd,
@@ -74,13 +74,13 @@ export const migrateResult = z.object({
     .array(hostPair)
     .readonly()
     .exactOptional()
-    .describe('Pairs of end hosts that were not seen to reach each other when it ended'),
+    .describe('Pairs of end hosts not proven to reach each other when it ended'),
   interrupted: z.boolean().describe('Whether the end of the service stopped it'),
-  away: z.array(z.string()).describe('Nodes of gateways and end hosts that could not be reached when it ended'),
+  away: z.array(z.string()).describe('Nodes of gateways and end hosts that were unreachable when it ended'),
   fromRecord: z
     .array(z.string())
     .readonly()
-    .describe('Routers whose old node was dead, made from the last recorded routes'),
+    .describe('Routers made from the last recorded routes, because their old node was dead'),
 }) satisfies z.ZodType<MigrateResultView>;
 
 export const migrationRecord = z.object({
@@ -92,19 +92,19 @@ export const migrationRecord = z.object({
   control: z.string(),
   schedule: z.string(),
   urpf,
-  state: z.string().describe('The phase it is in, or failed in; else its outcome'),
-  outcome: outcome.nullable().describe('null: it is under way, or was interrupted'),
+  state: z.string().describe('The phase that it is in or failed in; otherwise its outcome'),
+  outcome: outcome.nullable().describe('null: under way or interrupted'),
   startedAt: instant,
   finishedAt: instant.nullable(),
   error: z.string().nullable(),
-  options: z.record(z.string(), z.unknown()).describe('As they were given to migrate'),
+  options: z.record(z.string(), z.unknown()).describe('The options given to migrate'),
   urpfBefore: urpf,
   oldInstance: z.number(),
   newInstance: z.number().nullable(),
   armedId: z.string().nullable(),
   drainMs: ms.nullable(),
-  fromNodes: nodes.describe('The node of each router before; null in records of earlier versions'),
-  toNodes: nodes.describe('The node of each router afterwards'),
+  fromNodes: nodes.describe('Node of each router before; null in records of earlier versions'),
+  toNodes: nodes.describe('Node of each router afterwards'),
   fromRecord: z.array(z.string()).readonly().nullable(),
 }) satisfies z.ZodType<MigrationView>;
 
@@ -112,17 +112,17 @@ const phase = z.object({
   name: z.string(),
   startedAt: instant,
   finishedAt: instant.nullable(),
-  ms: ms.nullable().describe('null: it lasts, or was interrupted'),
+  ms: ms.nullable().describe('null: under way or interrupted'),
 }) satisfies z.ZodType<PhaseView>;
 
 export const migrationDetail = migrationRecord.extend({
   granularity: z.string(),
-  durationMs: ms.describe('Of its phases together'),
+  durationMs: ms.describe('Sum over its phases'),
   phases: z.array(phase),
-  moves: z.array(move).describe('In a record of an earlier version by the placements that the slice has now'),
+  moves: z.array(move).describe('For a record of an earlier version, derived from the current placements of the slice'),
   fromRecord: z.array(z.string()).readonly(),
   interrupted: z.boolean().describe('Whether a signal stopped it, or its process died'),
-  away: z.array(z.string()).nullable().describe('null: not known'),
+  away: z.array(z.string()).nullable().describe('null: unknown'),
   unproven: migrateResult.shape.unproven,
   redirections: z.array(redirection),
   flows: z.array(flow),

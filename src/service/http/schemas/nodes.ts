@@ -1,4 +1,4 @@
-/** What comes of asking the nodes. */
+/** Results of operations on the nodes. */
 import * as z from 'zod';
 import type { LiveStatus } from '../../../controller/live.ts';
 import type { NodeDifference, NodeFailure } from '../../../controller/nodes/compare.ts';
@@ -11,11 +11,11 @@ import { ms, vn } from './common.ts';
 const difference = z.object({
   node: z.string(),
   kind: z.enum(['namespace', 'interface', 'setting', 'route', 'nexthop', 'rule', 'filter']),
-  namespace: z.string().exactOptional().describe("The router's; without it the node's own network stack"),
+  namespace: z.string().exactOptional().describe("Namespace of the router; the node's own network stack if absent"),
   name: z.string(),
-  wanted: z.string().nullable().describe('What the database says; null: nothing'),
+  wanted: z.string().nullable().describe('Value in the database; null: none'),
   found: z.string().nullable(),
-  additional: z.boolean().describe('There next to what the database says; it is left'),
+  additional: z.boolean().describe('Exists in addition to what the database says; not removed'),
 }) satisfies z.ZodType<NodeDifference>;
 const failure = z.object({ node: z.string(), message: z.string() }) satisfies z.ZodType<NodeFailure>;
 
@@ -34,27 +34,27 @@ const obstacles = z
       ]),
       message: z.string(),
       hint: z.string(),
-      blocks: z.boolean().describe('Whether it stops packets for certain'),
+      blocks: z.boolean().describe('Whether it certainly blocks packets'),
     }) satisfies z.ZodType<NodeObstacle>,
   )
   .readonly()
   .exactOptional()
-  .describe('What is in the way on the nodes, though it is none of the slice');
+  .describe("Obstacles on the nodes that are not the slice's own");
 
 export const liveStatus = z.object({
   slice: z.string(),
-  equal: z.boolean().describe('Whether all that could be compared is as the database says'),
+  equal: z.boolean().describe('Whether everything that could be compared matches the database'),
   differences: z.array(difference),
   unreachable: z.array(failure),
   failed: z.array(failure),
-  notCompared: z.array(z.string()).describe('VNs that are half installed or half removed'),
+  notCompared: z.array(z.string()).describe('VNs that are partly installed or partly removed'),
   migrating: z.array(z.string()).describe('VNs with an unfinished migration'),
   obstacles,
 }) satisfies z.ZodType<LiveStatus>;
 
 export const reconcileBody = z.strictObject({
-  vn: vn.exactOptional().describe('One VN; all, and what belongs to none, without it'),
-  dryRun: z.boolean().default(false).describe('Only say what would be done'),
+  vn: vn.exactOptional().describe('Name of a VN; the whole slice if omitted'),
+  dryRun: z.boolean().default(false).describe('Only report what would be done'),
 }) satisfies z.ZodType<ReconcileOptions>;
 
 export const reconcileResult = z.object({
@@ -85,15 +85,18 @@ export const verifyResult = z.object({
       lostBytes: z
         .number()
         .exactOptional()
-        .describe("Bytes of the VN's largest packets, where only smaller ones get through"),
-      carriesBytes: z.number().exactOptional().describe('Then the bytes of the largest that do, if it is known'),
-      stopsAt: z.string().exactOptional().describe('The last place that answered and the first that did not'),
+        .describe("Size of the VN's largest packets in bytes, if only smaller packets get through"),
+      carriesBytes: z
+        .number()
+        .exactOptional()
+        .describe('Size in bytes of the largest packets that do get through, if known'),
+      stopsAt: z.string().exactOptional().describe('The last hop that answered and the first that did not'),
     }),
   ),
   obstacles,
 }) satisfies z.ZodType<VerifyResult>;
 
-/** Null where nothing arrived: JSON has no NaN. */
+/** Null if nothing arrived: JSON has no NaN. */
 const measuredMs = ms.nullable();
 const pathLatency = z.object({
   from: z.string(),

@@ -12,11 +12,11 @@ const latency = z.enum(['measured', 'declared']);
 export const planBody = z.strictObject({
   vn: vn.exactOptional(),
   to: placement.describe('The placement to move to'),
-  from: placement.exactOptional().describe('The installed one, else initial, without it'),
-  schedule: schedule.exactOptional().describe('All that the uRPF mode allows without it'),
+  from: placement.exactOptional().describe('The present placement; by default the installed one, otherwise initial'),
+  schedule: schedule.exactOptional().describe('By default every schedule that the uRPF mode allows'),
   urpf: urpf.exactOptional(),
   granularity: granularity.default('gateway'),
-  latency: latency.exactOptional().describe('Measured where the VN is installed, else declared, without it'),
+  latency: latency.exactOptional().describe('By default measured if the VN is installed, otherwise declared'),
 }) satisfies z.ZodType<PlanOptions>;
 
 const plannedFlow = z.object({
@@ -24,8 +24,8 @@ const plannedFlow = z.object({
   to: z.string(),
   oldLatencyMs: ms.nullable(),
   newLatencyMs: ms,
-  oldSpreadMs: ms.describe('0, or by how much the old latency may differ, as its probes spread too far to be trusted'),
-  newSpreadMs: ms.describe('The same of the new latency'),
+  oldSpreadMs: ms.describe('Uncertainty of the old latency; 0 unless its probes spread too far to be trusted'),
+  newSpreadMs: ms.describe('Uncertainty of the new latency'),
   predictedLossMs: ms,
   predictedLost: z.number(),
   worstLost: z.number(),
@@ -36,9 +36,9 @@ const plannedFlow = z.object({
 
 const plannedSchedule = z.object({
   name: schedule,
-  objective: z.number().describe('Lost packets x priority, summed over the flows'),
+  objective: z.number().describe('Sum of lost packets x priority over the flows'),
   worstObjective: z.number(),
-  offsets: z.record(z.string(), ms).describe('Gateway, or gateway>remote gateway: ms after the common instant'),
+  offsets: z.record(z.string(), ms).describe('By gateway or gateway>remote gateway: ms after the common instant'),
   gates: z.record(z.string(), z.object({ closeBeforeMs: ms, releaseAfterMs: ms })),
   flows: z.array(plannedFlow),
 }) satisfies z.ZodType<PlannedSchedule>;
@@ -46,7 +46,7 @@ const plannedSchedule = z.object({
 export const planResult = z.object({
   slice: z.string(),
   vn: z.string(),
-  from: z.string().nullable().describe('Name of the placement; null: it has none'),
+  from: z.string().nullable().describe('Name of the placement; null: it has no name'),
   to: z.string(),
   urpf,
   granularity,

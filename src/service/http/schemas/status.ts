@@ -8,7 +8,7 @@ import { event } from './event.ts';
 import { migrationRecord } from './migration.ts';
 
 const instance = z.object({
-  placement: z.string().nullable().describe('null: it has no name; routers says where they are'),
+  placement: z.string().nullable().describe('null: the placement has no name; see routers'),
   state: z.string(),
   slot: z.number(),
   block: z.string(),
@@ -19,7 +19,7 @@ const instance = z.object({
       node: z.string(),
       namespace: z.string(),
       routes: z.number(),
-      movingTo: z.string().exactOptional().describe('The second node of a router that is moving'),
+      movingTo: z.string().exactOptional().describe('The new node of a router that is moving'),
     }),
   ),
   tunnels: z.array(
@@ -38,7 +38,7 @@ const vnStatus = z.object({
   placement: z
     .string()
     .nullable()
-    .describe('The one that carries the traffic; null: the VN is not installed, or its placement has no name'),
+    .describe('The placement that carries the traffic; null: the VN is not installed, or the placement has no name'),
   mtu: z.number().nullable(),
   urpf: z.string().nullable(),
   placements: z.array(z.string()),
@@ -46,7 +46,7 @@ const vnStatus = z.object({
 }) satisfies z.ZodType<VnStatus>;
 
 const healthRecord = z.object({
-  vn: z.string().describe("'' for a node, which is the slice's"),
+  vn: z.string().describe("'' for a node"),
   kind: z.enum(['node', 'router', 'tunnel', 'path']),
   name: z.string(),
   state: z.enum(['unknown', 'up', 'suspect', 'down']),
@@ -61,7 +61,7 @@ export const sliceStatus = z.object({
   vns: z.array(vnStatus),
   migrations: z.array(migrationRecord).describe('The latest, newest first'),
   events: z.array(event).describe('The latest, newest first'),
-  watchedAt: instant.nullable().describe('When the service that watches last said that it lives; null: there is none'),
+  watchedAt: instant.nullable().describe('Last sign of life of the service that monitors; null: there is none'),
   health: z.array(healthRecord),
 }) satisfies z.ZodType<SliceStatusView>;
 
@@ -70,11 +70,11 @@ const service = z.object({
   pid: z.number(),
   url: z.string(),
   startedAt: instant,
-  seenAt: instant.describe('When it last said that it lives'),
+  seenAt: instant.describe('Its last sign of life'),
 });
 
 export const sliceHealth = z.object({
   slice: z.string(),
-  service: service.nullable().describe('The service that watches'),
+  service: service.nullable().describe('The service that monitors'),
   health: z.array(healthRecord),
 });
