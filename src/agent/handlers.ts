@@ -1,4 +1,4 @@
-/** What the agent does for each request, after the policy has allowed it. */
+/** What the agent does for each request that the policy allows. */
 import { release } from 'node:os';
 import type { Clock } from '../clock/clock.ts';
 import { readUtc } from '../clock/read-utc.ts';
@@ -22,9 +22,9 @@ import type { Watches } from './watches.ts';
 export interface AgentParts {
   readonly policy: Policy;
   readonly policyFile: Pick<PolicyFile, 'exists'>;
-  /** The other slices whose policies bind on this node now. */
+  /** The other slices whose policies apply on this node now. */
   readonly others: () => Promise<readonly Stranger[]>;
-  /** Addresses that cannot be another node's now. */
+  /** Addresses that belong to this node, or to one of its networks as a whole (broadcast), now. */
   readonly ownAddresses: () => Promise<readonly OwnAddress[]>;
   readonly facts: NodeFacts['agent'];
   readonly dataPlane: DataPlane;
@@ -36,7 +36,7 @@ export interface AgentParts {
   readonly packetSizes: Handlers['packet_sizes'];
   readonly clock: Clock;
   readonly log: Log;
-  /** Begins to end the agent. */
+  /** Begins to shut the agent down. */
   readonly shutdown: () => void;
 }
 
@@ -101,7 +101,7 @@ export function createHandlers(parts: AgentParts): Handlers {
   });
 }
 
-/** Looks without effect, asked too often to be logged. */
+/** Methods without effect that are called too often to be logged. */
 const unlogged: readonly Method[] = [
   'clock',
   'stream_report',

@@ -54,12 +54,12 @@ describe.runIf(process.platform === 'linux')('an instant by the wall clock', () 
     const actions: Armable[] = [{ kind: 'redirect', offsetMs: 0, groups: [{ id: 1, active: 2 }] }];
     const params = { at: systemClock.wallMs() + hourMs, actions };
     await requests.arm({ id: 'first', ...params });
-    expect(() => requests.shutdown()).toThrow("the agent cannot end: 'first' is armed");
+    expect(() => requests.shutdown()).toThrow("the agent cannot shut down: 'first' is armed");
     expect(await requests.cancel({ id: 'first' })).toEqual({ result: 'cancelled' });
     requests.shutdown();
     await expect(requests.arm({ id: 'second', ...params })).rejects.toMatchObject({
       code: 'conflict',
-      message: "the agent is ending, so 'second' cannot be armed",
+      message: "'second' cannot be armed: the agent is shutting down",
     });
   });
 });
@@ -208,7 +208,7 @@ describeAsRoot('an armed redirection', () => {
     await expect(call().call('arm', past)).rejects.toMatchObject({
       code: 'failed',
       message: expect.stringMatching(/^'past' is armed too late: its instant was \d+\.\d ms ago$/),
-      hint: 'it takes a lead of at least 5 ms',
+      hint: 'arm it at least 5 ms ahead',
     });
     const at = now + hourMs;
     await expect(call().call('arm', { id: 'no', at, actions: [redirect(65_999, second)] })).rejects.toMatchObject({
@@ -227,7 +227,7 @@ describeAsRoot('an armed redirection', () => {
     for (const id of ['a', 'b', 'c']) await call().call('arm', { id, at, actions: [redirect(group, second)] });
     await expect(call().call('arm', { id: 'd', at, actions: [redirect(group, second)] })).rejects.toMatchObject({
       code: 'forbidden',
-      message: "'d' would be one more than the 3 that may be armed on this node",
+      message: "'d' cannot be armed: at most 3 may be armed at a time on this node",
     });
     for (const id of ['a', 'b', 'c']) await call().call('cancel', { id });
   });
@@ -245,13 +245,13 @@ describeAsRoot('an armed redirection', () => {
     for (const [operation, id] of refused) {
       await expect(node.apply([operation])).rejects.toMatchObject({
         code: 'conflict',
-        message: `a redirection is armed that needs nexthop ${id} as it is`,
+        message: `an armed redirection needs nexthop ${id} unchanged`,
         hint: 'cancel what is armed, or wait until it has fired',
       });
     }
     await expect(call().call('shutdown', {})).rejects.toMatchObject({
       code: 'conflict',
-      message: "the agent cannot end: 'held' is armed",
+      message: "the agent cannot shut down: 'held' is armed",
       hint: 'cancel it first, or wait until it has fired',
     });
     expect(await node.inventory()).toEqual(before);

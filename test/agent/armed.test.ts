@@ -123,14 +123,14 @@ describe.runIf(process.platform === 'linux')('what is armed', () => {
     await expect(armed.arm('late', [action(-10)], '')).rejects.toMatchObject({
       code: 'failed',
       message: expect.stringMatching(/^'late' is armed too late: its instant was \d+\.\d ms ago$/),
-      hint: 'it takes a lead of at least 5 ms',
+      hint: 'arm it at least 5 ms ahead',
     });
     expect(() => armed.find('late')).toThrow("nothing is or was armed as 'late' on this node");
     const armedIds: string[] = [];
     for (let count = 0; count < 4; count += 1) armedIds.push(await arm(action(neverMs)));
     await expect(arm(action(neverMs))).rejects.toMatchObject({
       code: 'forbidden',
-      message: expect.stringMatching(/^'id-\d+' would be one more than the 4 that may be armed on this node$/),
+      message: expect.stringMatching(/^'id-\d+' cannot be armed: at most 4 may be armed at a time on this node$/),
     });
     await expect(armed.arm(armedIds[0]!, [action(neverMs)], '')).rejects.toMatchObject({
       code: 'conflict',

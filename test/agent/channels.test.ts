@@ -77,7 +77,7 @@ describe('manageChannels', () => {
     for (const { rpc } of newcomers) await rpc.call('hello', {});
     await expect.poll(() => others.filter(({ isOver }) => isOver()).length, patience).toBe(2);
     for (const { text } of others.filter(({ isOver }) => isOver())) {
-      expect(text()).toContain('64 channels are open, and this one made room, for it had not said hello');
+      expect(text()).toContain('closed for another client: 64 channels are open, and this one had not said hello');
     }
     await first.rpc.call('hello', {});
   });
@@ -89,7 +89,7 @@ describe('manageChannels', () => {
     await expect(client().rpc.call('hello', {})).rejects.toMatchObject({
       cause: {
         code: 'conflict',
-        message: '64 channels to it are in use already',
+        message: 'all 64 channels to the agent are in use',
         hint: expect.stringContaining('end other commands on this slice'),
       },
     });

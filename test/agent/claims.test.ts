@@ -4,7 +4,7 @@ import { type AgentParts, createHandlers } from '../../src/agent/handlers.ts';
 import { systemClock } from '../../src/clock/clock.ts';
 import { testPolicy } from '../support/agent-node.ts';
 
-const late = { code: 'conflict', message: 'a later command works here, so this request is refused: it comes too late' };
+const late = { code: 'conflict', message: 'request refused: a later command has taken over on this node' };
 
 /** Claims as a controller does, which asks again with what it was told. */
 function claim(claims: ReturnType<typeof createClaims>, vn?: string): number {

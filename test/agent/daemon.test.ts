@@ -41,7 +41,7 @@ describeAsRoot('the agent', () => {
     const attached = Array.from({ length: 6 }, () => node.attach());
     const pids = await Promise.all(attached.map(pidOf));
     expect(new Set(pids).size).toBe(1);
-    expect(agentLog(node).match(/serves slice/g)).toHaveLength(1);
+    expect(agentLog(node).match(/serving slice/g)).toHaveLength(1);
     for (const { client, ended } of attached) {
       client.close();
       expect(await ended).toBe(0);
@@ -158,8 +158,8 @@ describeAsRoot('the agent', () => {
     const last = node.attach();
     process.kill(await pidOf(last), 'SIGTERM');
     expect(await last.ended).toBe(0);
-    expect(agentLog(node)).toMatch(/ends: asked by a client\n/);
-    expect(agentLog(node)).toMatch(/ends: asked by a signal\n/);
+    expect(agentLog(node)).toMatch(/shutting down: requested by a client\n/);
+    expect(agentLog(node)).toMatch(/shutting down: received SIGTERM\n/);
   });
 
   it('finishes the batch that is under way before it ends', async () => {
@@ -191,14 +191,14 @@ describeAsRoot('the agent', () => {
     await expect(attached.client.call('hello', {})).rejects.toMatchObject({ code: 'unreachable' });
     expect(await attached.ended).toBe(1);
     expect(attached.stderr()).toBe(
-      `the agent did not start: this node has no policy for slice 'test' (${policy}) (the administrator of the node puts it there: pl-vnm agent install)\n`,
+      `the agent did not start: this node has no policy for slice 'test' (${policy}) (ask the administrator of the node to run \`pl-vnm agent install\`)\n`,
     );
     expect(text).not.toBe('');
   });
 
   it.each([
     [['attach'], 'usage: agent attach --slice NAME | daemon --slice NAME | version\n'],
-    [['attach', '--slice', '../x'], '"../x" is not the name of a slice\n'],
+    [['attach', '--slice', '../x'], 'invalid slice name: "../x"\n'],
     [['destroy'], 'usage: agent attach --slice NAME | daemon --slice NAME | version\n'],
   ])('refuses the words %j', (words, message) => {
     const file = join(node.directory, 'agent.mjs');

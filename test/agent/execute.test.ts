@@ -98,7 +98,7 @@ describeAsRoot('execute', () => {
     'gives `ip` no word that means something to it: %j',
     (word) => {
       expect(() => batchLine(['link', 'show', word])).toThrow(
-        expect.objectContaining({ code: 'unsupported', message: `${JSON.stringify(word)} cannot be given to 'ip'` }),
+        expect.objectContaining({ code: 'unsupported', message: `cannot pass ${JSON.stringify(word)} to 'ip'` }),
       );
     },
   );

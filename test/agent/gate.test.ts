@@ -108,7 +108,7 @@ describeAsRoot('a gate', () => {
     await expect(node.apply([{ op: 'tunnel_down', interface: 'pv001-v.ifb' }])).rejects.toMatchObject({
       code: 'conflict',
       message: "interface 'pv001-v.ifb' is the gate of 'pv001-v'",
-      hint: 'gate_down takes it away',
+      hint: 'remove it with gate_down',
     });
     await node.apply([down]);
     expect((await node.inventory()).interfaces.filter(({ name }) => name.startsWith('pv001-v'))).toEqual([]);
@@ -129,7 +129,7 @@ describeAsRoot('a gate', () => {
     await expect(client.call('arm', { id: 'no', at: Date.now() + 5000, actions: [close] })).rejects.toMatchObject({
       code: 'not-found',
       message: `there is no such gate: tc qdisc show dev ${gate}: Cannot find device "${gate}"`,
-      hint: 'gate_up makes it',
+      hint: 'create it with gate_up',
     });
   });
 

@@ -54,7 +54,7 @@ describeAsRoot('the limits of an agent', () => {
     const settled = await Promise.allSettled(['a', 'b', 'c'].map(arm));
     const refused = settled.flatMap((one) => (one.status === 'rejected' ? [one.reason as VnmError] : []));
     expect(refused.map(({ code }) => code)).toEqual(['forbidden', 'forbidden']);
-    expect(refused[0]!.message).toMatch(/^'[abc]' would be one more than the 1 that may be armed on this node$/);
+    expect(refused[0]!.message).toMatch(/^'[abc]' cannot be armed: at most 1 may be armed at a time on this node$/);
     const id = ['a', 'b', 'c'].find((_, index) => settled[index]!.status === 'fulfilled')!;
     expect(await node.client().call('cancel', { id })).toEqual({ result: 'cancelled' });
   });
@@ -66,12 +66,12 @@ describeAsRoot('the limits of an agent', () => {
     await one.call('stream_send', { stream: 'a', ...packets, rateBps: 60_000 });
     expect(await refusal(other.call('stream_send', { stream: 'b', ...packets, rateBps: 60_000 }))).toEqual({
       code: 'forbidden',
-      message: "stream 'b' asks for 60000 bit/s where 60000 of the 100000 bit/s allowed on this node are taken",
+      message: "stream 'b' asks for 60000 bit/s, but 60000 of the 100000 bit/s allowed on this node are in use",
     });
     await other.call('stream_open', { stream: 'b', address: '10.65.9.1' });
     expect(await refusal(one.call('stream_open', { stream: 'c', address: '10.65.9.1' }))).toEqual({
       code: 'forbidden',
-      message: "stream 'c' would be one more than the 2 streams allowed on this node",
+      message: "cannot add stream 'c': at most 2 streams are allowed on this node",
     });
     for (const stream of ['a', 'b']) await one.call('stream_report', { stream, close: true });
   });
@@ -86,7 +86,7 @@ describeAsRoot('the limits of an agent', () => {
     try {
       await node.client().call('hello', {});
       for (let count = 0; count < 64; count += 1) await open();
-      await vi.waitFor(() => expect(agentLog(node)).toContain('64 channels are open, and this one made room'));
+      await vi.waitFor(() => expect(agentLog(node)).toContain('64 channels are open, and this one had not said hello'));
       expect(await node.client().call('clock', {})).toBeDefined();
     } finally {
       for (const socket of sockets) socket.destroy();

@@ -107,17 +107,17 @@ describeAsRoot('the operations', () => {
     const where = `interface 'pv001-v' in namespace '${router}'`;
     await expect(node.apply([{ ...wanted, vni: 4098 }])).rejects.toMatchObject({
       code: 'conflict',
-      message: `${where} is a vxlan with VNI 4097 to 192.0.2.9:4790, asked for a vxlan with VNI 4098 to 192.0.2.9:4790`,
+      message: `${where} is a vxlan with VNI 4097 to 192.0.2.9:4790, requested: a vxlan with VNI 4098 to 192.0.2.9:4790`,
       hint: 'take it down first',
     });
     await expect(node.apply([{ ...wanted, interface: 'pv001-w' }])).rejects.toMatchObject({
       code: 'conflict',
-      message: `VNI 4097 at port 4790 is taken by ${where}, asked for interface 'pv001-w' in namespace '${router}'`,
+      message: `VNI 4097 at port 4790 is taken by ${where}, requested: interface 'pv001-w' in namespace '${router}'`,
     });
     await expect(node.apply([{ ...wanted, interface: 'pv001-w', namespace: `${router}x` }])).rejects.toMatchObject({
       code: 'not-found',
       message: `there is no namespace '${router}x'`,
-      hint: 'netns_up makes it',
+      hint: 'create it with netns_up',
     });
   });
 
@@ -132,11 +132,11 @@ describeAsRoot('the operations', () => {
     ]);
     await expect(node.apply([{ ...local, peer: { interface: 'pv001-x', mac: mac(4) } }])).rejects.toMatchObject({
       code: 'conflict',
-      message: `interface 'pv001-g' is a pair with 'pv001-r' in namespace '${router}', asked for a pair with 'pv001-x'`,
+      message: `interface 'pv001-g' is a pair with 'pv001-r' in namespace '${router}', requested: a pair with 'pv001-x'`,
     });
     await expect(node.apply([{ ...local, interface: 'pv001-x' }])).rejects.toMatchObject({
       code: 'conflict',
-      message: `interface 'pv001-r' in namespace '${router}' is a pair with 'pv001-g', asked for a pair with 'pv001-x'`,
+      message: `interface 'pv001-r' in namespace '${router}' is a pair with 'pv001-g', requested: a pair with 'pv001-x'`,
     });
   });
 
@@ -171,16 +171,16 @@ describeAsRoot('the operations', () => {
   it('vif_up refuses another address or neighbour, and an interface that is not there', async () => {
     await expect(node.apply([{ ...own, address: '10.65.0.3' }])).rejects.toMatchObject({
       code: 'conflict',
-      message: "interface 'pv001-g' has address 10.65.0.1/32, asked for 10.65.0.3/32",
+      message: "interface 'pv001-g' has address 10.65.0.1/32, requested: 10.65.0.3/32",
     });
     await expect(node.apply([{ ...own, peer: { address: '10.65.0.9', mac: mac(4) } }])).rejects.toMatchObject({
       code: 'conflict',
-      message: "interface 'pv001-g' has neighbour 10.65.0.2, asked for 10.65.0.9",
+      message: "interface 'pv001-g' has neighbour 10.65.0.2, requested: 10.65.0.9",
     });
     await expect(node.apply([{ ...own, interface: 'pv001-q' }])).rejects.toMatchObject({
       code: 'not-found',
       message: "there is no interface 'pv001-q'",
-      hint: 'tunnel_up makes it',
+      hint: 'create it with tunnel_up',
     });
   });
 
@@ -216,7 +216,7 @@ describeAsRoot('the operations', () => {
         { op: 'nexthop_up', id: 65_536, via: '10.65.0.9', interface: 'pv001-g' },
         {
           code: 'conflict',
-          message: "nexthop 65536 via 10.65.0.2 over 'pv001-g' exists, asked for via 10.65.0.9 over 'pv001-g'",
+          message: "nexthop 65536 via 10.65.0.2 over 'pv001-g' exists, requested: via 10.65.0.9 over 'pv001-g'",
         },
       ],
       [
@@ -225,13 +225,13 @@ describeAsRoot('the operations', () => {
       ],
       [
         { op: 'nexthop_up', id: 81_925, via: '10.65.0.9', interface: 'pv001-g' },
-        { code: 'conflict', message: 'nexthop 81925 is the one that group 65541 leads by' },
+        { code: 'conflict', message: 'nexthop 81925 is the lead of group 65541' },
       ],
       [
         { ...group, active: 65_537 },
         {
           code: 'invalid-input',
-          message: 'group 65540: active nexthop 65537 is none of its members 65536',
+          message: 'group 65540: active nexthop 65537 is not one of its members 65536',
         },
       ],
       [
@@ -242,7 +242,7 @@ describeAsRoot('the operations', () => {
         { op: 'group_down', id: 65_536 },
         {
           code: 'conflict',
-          message: "nexthop 65536 via 10.65.0.2 over 'pv001-g' is no group",
+          message: "nexthop 65536 via 10.65.0.2 over 'pv001-g' is not a group",
         },
       ],
       [

@@ -247,7 +247,7 @@ describe('planOperations', () => {
         expect.objectContaining({
           code: 'conflict',
           message: `interface '${foreign.name}' in namespace 'r-a' is ${what}`,
-          hint: 'whoever put it there has to take it away',
+          hint: 'ask its owner to remove it',
         }),
       );
     }

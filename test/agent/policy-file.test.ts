@@ -37,8 +37,8 @@ describeAsRoot('loadPolicy', () => {
 
   const openToOthers = {
     code: 'forbidden',
-    message: `the policy ${path} can be changed by others than root`,
-    hint: `chown root ${path}; chmod 644 ${path}`,
+    message: `users other than root can write the policy ${path}`,
+    hint: `run \`chown root ${path}; chmod 644 ${path}\``,
   };
   it.each([
     ['belongs to somebody else', () => chownSync(path, 65_534, 0)],
@@ -63,12 +63,12 @@ describeAsRoot('loadPolicy', () => {
     write(JSON.stringify({ ...written, table: 254 }));
     await expect(loadPolicy(directory, 'three')).rejects.toMatchObject({
       code: 'invalid-input',
-      message: `the policy ${path} has faults: ✖ Too small: expected number to be >=1000\n  → at table`,
+      message: `invalid policy ${path}: ✖ Too small: expected number to be >=1000\n  → at table`,
     });
     write(JSON.stringify({ ...written, vnet: '10.65.0.1/16' }));
     await expect(loadPolicy(directory, 'three')).rejects.toMatchObject({
       code: 'invalid-input',
-      message: `the policy ${path} has faults: '10.65.0.1/16' has host bits set`,
+      message: `invalid policy ${path}: '10.65.0.1/16' has host bits set`,
     });
   });
 });

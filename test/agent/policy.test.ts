@@ -121,13 +121,13 @@ describe('checkOperation', () => {
     ['10.65.3.4', "an address inside the vnet of slice 'three' (10.65.0.0/16)"],
     ['127.0.0.1', 'a loopback address'],
     ['127.255.255.255', 'a loopback address'],
-    ['0.0.0.0', 'no address of another host'],
+    ['0.0.0.0', 'not an address of another host'],
     ['224.0.0.5', 'a multicast address'],
     ['239.255.255.255', 'a multicast address'],
     ['240.0.0.1', 'a reserved address'],
     ['255.255.255.255', 'the broadcast address'],
   ])('refuses a tunnel to %s, which is %s', (remote, is) => {
-    const hint = 'give the address where nodes reach each other';
+    const hint = 'give an address at which the nodes can reach each other';
     const refusal = (message: string) => expect.objectContaining({ code: 'forbidden', message, hint });
     expect(() => checkOperation(policy, operationSchema.parse({ ...vxlan, remote }))).toThrow(
       refusal(`tunnel end ${remote} of interface '${vxlan.interface}' is ${is}`),
@@ -153,7 +153,7 @@ describe('checkOperation', () => {
     expect(() => checkOperation(narrow, { op: 'rule_up' })).toThrow(
       expect.objectContaining({
         code: 'forbidden',
-        message: "'rule_up' is not allowed to slice 'three' on this node (allowed: vroute, routes)",
+        message: "slice 'three' may not use 'rule_up' on this node (allowed: vroute, routes)",
       }),
     );
   });
@@ -204,7 +204,7 @@ describe('checkRequest', () => {
     expect(() => checkRequest(narrow, 'inventory', {})).toThrow(
       expect.objectContaining({
         code: 'forbidden',
-        message: "'inventory' is not allowed to slice 'three' on this node (allowed: routes)",
+        message: "slice 'three' may not use 'inventory' on this node (allowed: routes)",
       }),
     );
   });

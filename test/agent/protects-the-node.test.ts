@@ -80,9 +80,9 @@ describeAsRoot('a node', () => {
     await expect.poll(() => node.inventory(), patience).toMatchObject({ interfaces: [], routes: [], rules: false });
     await expect(raw.call('confirm', { token: confirm!.token })).rejects.toMatchObject({
       code: 'failed',
-      message: 'the node took back what was installed: the controller did not confirm it within 0.3 s',
+      message: 'the node undid the changes: the controller did not confirm them within 0.3 s',
     });
-    expect(agentLog(node)).toContain('took back what was not confirmed in time');
+    expect(agentLog(node)).toContain('undid changes that were not confirmed in time');
   });
 
   it('keeps what was confirmed, also by a controller that came later', async () => {
@@ -126,7 +126,7 @@ describeAsRoot('a node', () => {
     const second = node.attach();
     expect(await second.raw.call('inventory', {})).toMatchObject({ namespaces: [], rules: false });
     expect([ownRules(), existsSync(pending)]).toEqual([[], false]);
-    expect(agentLog(node)).toContain('took back what was not confirmed in time');
+    expect(agentLog(node)).toContain('undid changes that were not confirmed in time');
 
     // What was confirmed stays.
     await second.client.call('apply', { operations: [rules] });
@@ -153,7 +153,7 @@ describeAsRoot('a node', () => {
       code: 'forbidden',
       message:
         "tunnel end 10.66.0.9 does not belong to slice 'test' (allowed: addresses outside vnet 10.66.0.0/16 of slice 'inner')",
-      hint: `slice 'inner' is on this node (${file}); one of the two needs another vnet, or see pl-vnm agent list`,
+      hint: `slice 'inner' is on this node (${file}); give one of the two another vnet, or run \`pl-vnm agent list\``,
     };
     await expect(apply(tunnel)).rejects.toMatchObject(refusal);
     node.ip('rule del priority 10002');

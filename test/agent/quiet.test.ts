@@ -238,7 +238,7 @@ describe.each([true, false])('where nft is there: %s', (hasNft) =>
 
     it('has a filter where the node can have one, and else the agent says why not', async () => {
       const { features } = await node.client().call('hello', {});
-      const detail = "tunnel packets are taken from any sender: there is no 'nft' (package nftables)";
+      const detail = "tunnel packets are accepted from any sender: there is no 'nft' (package nftables)";
       expect(features.find(({ name }) => name === 'tunnel-filter')).toEqual({
         name: 'tunnel-filter',
         available: hasNft,

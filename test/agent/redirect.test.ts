@@ -173,7 +173,7 @@ describeAsRoot('redirect', () => {
     const cases = [
       [{ id: group, active: 65_999 }, 'not-found', 'there is no nexthop 65999'],
       [{ id: 65_999, active: first }, 'not-found', 'there is no nexthop 65999'],
-      [{ id: first, active: second }, 'conflict', 'nexthop 65536 is no group'],
+      [{ id: first, active: second }, 'conflict', 'nexthop 65536 is not a group'],
       [{ id: group, active: group + 1 }, 'conflict', 'nexthop 65541 is a group'],
     ] as const;
     for (const [bad, code, message] of cases) {

@@ -171,7 +171,7 @@ describe('the streams of a node', () => {
     const { port } = await streams.open({ stream: 'x', address: there });
     await streams.send(sending('x', port, { count: 1 }));
     await untilSent(streams, 'x', 1);
-    const hint = 'close it with stream_report, or take another id';
+    const hint = 'close it with stream_report, or use another id';
     await expect(streams.open({ stream: 'x', address: there })).rejects.toMatchObject({
       code: 'conflict',
       message: "stream 'x' is already being received on this node",
@@ -215,8 +215,8 @@ describe('the streams of a node', () => {
     await streams.send(sending('x', port, { count: 1 }));
     await expect(streams.open({ stream: 'y', address: there })).rejects.toMatchObject({
       code: 'forbidden',
-      message: "stream 'y' would be one more than the 1 streams allowed on this node",
-      hint: 'close streams that are done, or raise limits.streams in the policy of the node',
+      message: "cannot add stream 'y': at most 1 streams are allowed on this node",
+      hint: 'close finished streams, or raise limits.streams in the policy of the node',
     });
     await streams.report({ stream: 'x', close: true });
     await streams.open({ stream: 'y', address: there });
@@ -227,7 +227,7 @@ describe('the streams of a node', () => {
     await streams.send(sending('x', 9, { rateBps: 1_200_000 }));
     await expect(streams.send(sending('y', 9, { rateBps: 800_001 }))).rejects.toMatchObject({
       code: 'forbidden',
-      message: "stream 'y' asks for 800001 bit/s where 1200000 of the 2000000 bit/s allowed on this node are taken",
+      message: "stream 'y' asks for 800001 bit/s, but 1200000 of the 2000000 bit/s allowed on this node are in use",
       hint: 'stop other streams, lower the rate, or raise limits.trafficBps in the policy of the node',
     });
     await streams.send(sending('y', 9, { rateBps: 800_000 }));

@@ -61,7 +61,7 @@ describeAsRoot('an agent that was started from bad surroundings', () => {
     expect(softLimit('file size')).toBe('unlimited');
     expect(Number(softLimit('open files'))).toBeGreaterThan(64);
     const isShort = Number(softLimit('open files')) < 4096;
-    expect(agentLog(node).includes('taken over from the login: resource limits: Max open files')).toBe(isShort);
+    expect(agentLog(node).includes('inherited from the login: resource limits: Max open files')).toBe(isShort);
   });
 
   it('has the usual priority, policy and processors', () => {

@@ -111,7 +111,7 @@ describeAsRoot('the source of a tunnel', () => {
     expect(await obstacles('far')).toEqual([
       {
         kind: 'tunnel-source',
-        message: `packets for the tunnel to ${outer.second} (VNI ${vni}, port ${port}) come from ${outer.first}, so it takes packets from anybody`,
+        message: `packets for the tunnel to ${outer.second} (VNI ${vni}, port ${port}) come from ${outer.first}, so the tunnel accepts packets from any sender`,
         hint: expect.stringContaining('`address` in the slice file'),
         blocks: false,
       },

@@ -24,7 +24,7 @@ describe('what waits to be confirmed', () => {
     expect(() => waiting.confirm(token)).toThrow(
       expect.objectContaining({
         code: 'failed',
-        message: 'the node took back what was installed: the controller did not confirm it within 10 s',
+        message: 'the node undid the changes: the controller did not confirm them within 10 s',
       }),
     );
   });

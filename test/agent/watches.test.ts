@@ -255,7 +255,7 @@ describe('the watches of an agent', () => {
     await expect(watches.stop({ id: 'w' })).rejects.toMatchObject({
       code: 'not-found',
       message: "this node has no watch 'w'",
-      hint: 'start it again: a watch ends when no controller asks about it for a minute',
+      hint: 'start it again; a watch ends if no controller asks for it within a minute',
     });
     await expect(watches.watch(watching([], { from: '192.0.2.1' }))).rejects.toMatchObject({
       code: 'not-found',
@@ -271,8 +271,8 @@ describe('the watches of an agent', () => {
     expect(asked.at(-1)).toMatchObject({
       reason: {
         code: 'forbidden',
-        message: "watch 'x' would be one more than the 8 watches of an agent",
-        hint: 'stop one that is not needed, or give its targets to one that runs',
+        message: "cannot add watch 'x': an agent has at most 8 watches",
+        hint: 'stop a watch that is not needed, or add the targets to a running one',
       },
     });
     await watches.watch(watching([], { id: 'w0' }));

@@ -150,7 +150,7 @@ function refusals({ address }: NodeUnderTest): [OperationInput, object][] {
     ],
     [
       { op: 'vroute', action: 'add', prefix: '10.65.9.0/24', nexthops: [{ interface: 'pv001-q' }] },
-      { code: 'not-found', message: "there is no interface 'pv001-q'", hint: 'tunnel_up makes it' },
+      { code: 'not-found', message: "there is no interface 'pv001-q'", hint: 'create it with tunnel_up' },
     ],
     [
       { op: 'vroute', action: 'add', prefix: '10.65.9.0/24', nexthops: [via], nexthopId: theGroup },
@@ -169,13 +169,13 @@ function refusals({ address }: NodeUnderTest): [OperationInput, object][] {
     ],
     [
       { op: 'vif_up', interface: 'pv001-g', address: '10.65.0.9', peer: { address: '10.65.0.2', mac: macOf(2) } },
-      { code: 'conflict', message: "interface 'pv001-g' has address 10.65.0.1/32, asked for 10.65.0.9/32" },
+      { code: 'conflict', message: "interface 'pv001-g' has address 10.65.0.1/32, requested: 10.65.0.9/32" },
     ],
     [
       { op: 'nexthop_up', id: 65_536, via: '10.65.0.9', interface: 'pv001-g' },
       {
         code: 'conflict',
-        message: "nexthop 65536 via 10.65.0.2 over 'pv001-g' exists, asked for via 10.65.0.9 over 'pv001-g'",
+        message: "nexthop 65536 via 10.65.0.2 over 'pv001-g' exists, requested: via 10.65.0.9 over 'pv001-g'",
       },
     ],
     [
@@ -191,7 +191,7 @@ function refusals({ address }: NodeUnderTest): [OperationInput, object][] {
     ],
     [
       { op: 'group_up', id: theGroup, members: [65_536], active: 65_537, resilient: true },
-      { code: 'invalid-input', message: `group ${theGroup}: active nexthop 65537 is none of its members 65536` },
+      { code: 'invalid-input', message: `group ${theGroup}: active nexthop 65537 is not one of its members 65536` },
     ],
     [
       { op: 'gate_up', interface: 'pv001-none', limitBytes: 10_000 },

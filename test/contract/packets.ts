@@ -144,7 +144,7 @@ export function packets(plane: PlaneUnderTest): void {
     const cases = [
       [{ id: theGroup, active: 65_999 }, 'not-found', 'there is no nexthop 65999'],
       [{ id: 65_999, active: members[0] }, 'not-found', 'there is no nexthop 65999'],
-      [{ id: members[0], active: members[1] }, 'conflict', `nexthop ${members[0]} is no group`],
+      [{ id: members[0], active: members[1] }, 'conflict', `nexthop ${members[0]} is not a group`],
       [{ id: theGroup, active: theGroup }, 'conflict', `nexthop ${theGroup} is a group`],
     ] as const;
     for (const [bad, code, message] of cases) {
@@ -153,7 +153,7 @@ export function packets(plane: PlaneUnderTest): void {
       await expect(arm(a, action)).rejects.toMatchObject({ code, message });
     }
     const gate: Armable = { kind: 'gate_close', offsetMs: 0, interface: 'pv001-g0' };
-    await expect(arm(a, gate)).rejects.toMatchObject({ code: 'not-found', hint: 'gate_up makes it' });
+    await expect(arm(a, gate)).rejects.toMatchObject({ code: 'not-found', hint: 'create it with gate_up' });
     expect(await inventoryOf(a)).toEqual(before);
   });
 
@@ -175,7 +175,7 @@ export function packets(plane: PlaneUnderTest): void {
     const alone = { op: 'group_up' as const, id: theGroup, members: [members[0]], active: members[0], resilient: true };
     await expect(apply(a, alone)).rejects.toMatchObject({
       code: 'conflict',
-      message: `a redirection is armed that needs nexthop ${theGroup} as it is`,
+      message: `an armed redirection needs nexthop ${theGroup} unchanged`,
     });
     await expect(a.call('shutdown', {})).rejects.toMatchObject({ code: 'conflict' });
     expect(await a.call('cancel', { id })).toEqual({ result: 'cancelled' });

@@ -3,7 +3,7 @@ import type { Agents } from '../../src/controller/nodes/agents.ts';
 import { noteUnfiltered } from '../../src/controller/nodes/unfiltered.ts';
 
 it('says which nodes take tunnel packets from anybody, and why', () => {
-  const detail = "tunnel packets are taken from any sender: there is no 'nft' (package nftables)";
+  const detail = "tunnel packets are accepted from any sender: there is no 'nft' (package nftables)";
   const agents = {
     get: (node: string) => ({
       facts: {

@@ -24,7 +24,7 @@ describe('a routing rule before those of the slice', () => {
     { table: 'vpn', src: '10.70.1.7', srclen: 24 },
   ])('that leads the subnet elsewhere is an obstacle: %j', (rule) => {
     expect(found(rule)).toEqual([
-      'routing rule 100 comes before those of the slice (10968) and leads 10.70.0.0/16 into table vpn (route to default)',
+      'routing rule 100 precedes the rules of the slice (10968) and sends 10.70.0.0/16 to table vpn (route to default)',
     ]);
   });
 
