@@ -30,7 +30,7 @@ describeAsRoot('loadPolicy', () => {
     chownSync(path, 0, 0);
   }
 
-  it('reads the policy, with defaults', async () => {
+  it('loadPolicy reads the policy, with defaults', async () => {
     write(JSON.stringify(written));
     expect(await loadPolicy(directory, 'three')).toEqual(policy);
   });
@@ -41,16 +41,16 @@ describeAsRoot('loadPolicy', () => {
     hint: `run \`chown root ${path}; chmod 644 ${path}\``,
   };
   it.each([
-    ['belongs to somebody else', () => chownSync(path, 65_534, 0)],
+    ['belongs to another user', () => chownSync(path, 65_534, 0)],
     ['may be written by its group', () => chmodSync(path, 0o664)],
     ['may be written by all', () => chmodSync(path, 0o646)],
-  ])('refuses one that %s', async (_name, open) => {
+  ])('loadPolicy refuses a policy that %s', async (_name, open) => {
     write(JSON.stringify(written));
     open();
     await expect(loadPolicy(directory, 'three')).rejects.toMatchObject(openToOthers);
   });
 
-  it('refuses what is missing, another slice’s, or has faults', async () => {
+  it('loadPolicy refuses a policy that is missing, belongs to another slice, or is invalid', async () => {
     await expect(loadPolicy(directory, 'four')).rejects.toMatchObject({
       code: 'not-found',
       message: `this node has no policy for slice 'four' (${directory}/four.json)`,
@@ -83,12 +83,12 @@ describeAsRoot('openPolicy', () => {
   const nothing = async () => false;
   const open = (options: Parameters<typeof openPolicy>[2], isInstalled = nothing) =>
     openPolicy(below, 'three', options, isInstalled);
-  /** As an earlier version, or somebody else, left it there. */
+  /** Writes the policy as an earlier version, or someone else, left it. */
   async function leave(there: Policy): Promise<void> {
     await (await openPolicy(below, 'three', { brought: there }, nothing)).settle(true);
   }
 
-  it('writes a policy that was brought with the first thing that is installed, and removes it with the last', async () => {
+  it('openPolicy writes a brought policy with the first thing that is installed, and removes it with the last', async () => {
     const file = await open({ brought: policy });
     expect([file.policy, file.exists(), existsSync(below)]).toEqual([policy, false, false]);
     await file.settle(false);
@@ -100,7 +100,7 @@ describeAsRoot('openPolicy', () => {
     expect([file.exists(), await readPolicies(below)]).toEqual([false, []]);
   });
 
-  it('keeps what somebody changed, and what an administrator installed', async () => {
+  it('openPolicy keeps what someone changed, and what an administrator installed', async () => {
     const own = { ...policy, limits: { ...policy.limits, tunnels: 3 } };
     await leave(own);
     const file = await open({ brought: policy });
@@ -113,7 +113,7 @@ describeAsRoot('openPolicy', () => {
     expect(existsSync(path)).toBe(true);
   });
 
-  it('raises limits that an earlier version wrote, but not those that somebody chose', async () => {
+  it('openPolicy raises limits that an earlier version wrote, but not those that someone chose', async () => {
     const brought = { ...policy, limits: ownLimits };
     const earlier = { ...policy, limits: sharedLimits };
     await leave(earlier);
@@ -128,7 +128,7 @@ describeAsRoot('openPolicy', () => {
     expect((await open({ brought }, async () => true)).policy).toEqual(chosen);
   });
 
-  it('removes what a look of an earlier version left, unless something is installed or an administrator wants it', async () => {
+  it('openPolicy removes a policy that an inspection by an earlier version left, unless something is installed or an administrator installed it', async () => {
     const brought = { ...policy, limits: ownLimits };
     for (const left of [brought, { ...policy, limits: sharedLimits }]) {
       await leave(left);
@@ -142,7 +142,7 @@ describeAsRoot('openPolicy', () => {
     }
   });
 
-  it('takes the one that was brought where a look left another, and nothing is installed', async () => {
+  it('openPolicy uses the brought policy where an inspection left another one, and nothing is installed', async () => {
     const changed = { ...policy, vnet: '10.99.0.0/16' };
     await leave(policy);
     expect((await open({ brought: changed }, async () => true)).policy).toEqual(policy);
@@ -155,7 +155,7 @@ describeAsRoot('openPolicy', () => {
 });
 
 describe('a policy as a word', () => {
-  it('comes out as it went in, and is refused otherwise', () => {
+  it('a policy as a word decodes to the policy that was encoded, and other words are refused', () => {
     expect(encodePolicy(policy)).toMatch(/^[\w-]+$/);
     expect(decodePolicy(encodePolicy(policy))).toEqual(policy);
     expect(() => decodePolicy('x')).toThrow(expect.objectContaining({ code: 'usage' }));

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { createTurns } from '../../src/agent/turns.ts';
 
-it('runs so many at once, in the order asked, and refuses whoever comes when too many wait', async () => {
+it('turns run a few at once, in the order asked, and refuse further ones when too many wait', async () => {
   const inTurn = createTurns('things', 2, 3);
   const began: number[] = [];
   const ends: (() => void)[] = [];
