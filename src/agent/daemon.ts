@@ -23,12 +23,12 @@ import { endWhenIdle } from './idle.ts';
 import { type Log, openLog } from './log.ts';
 import { withNodeLock } from './node-lock.ts';
 import { findObstacles } from './obstacles/obstacles.ts';
-import { isAdministrators, otherSlices } from './other-slices.ts';
+import { isInstalledByAdministrator, otherSlices } from './other-slices.ts';
 import { agentPaths } from './paths.ts';
 import { openPolicy } from './policy-file.ts';
 import { reach } from './reach.ts';
 import { createStreams, type Streams } from './streams.ts';
-import { settle } from './surroundings.ts';
+import { resetInherited } from './surroundings.ts';
 import { agentVersion } from './version.ts';
 import { createWatches } from './watches.ts';
 
@@ -47,12 +47,12 @@ export async function runDaemon(slice: string, file: string, brought?: Policy): 
   const policyFile = await openPolicy(
     paths.policyDirectory,
     slice,
-    { brought, isAdministrators: isAdministrators(lib, slice) },
+    { brought, isInstalledByAdministrator: isInstalledByAdministrator(lib, slice) },
     async (policy) => isInstalled(policy, await readMarks()),
   );
   const { policy } = policyFile;
   const log = openLog(paths.log);
-  settle(log);
+  resetInherited(log);
   const others = () => otherSlices(paths.policyDirectory, lib, slice);
   const facts = {
     ...agentVersion(file),

@@ -13,7 +13,7 @@ import { createClaims } from './claims.ts';
 import type { DataPlane } from './dataplane/dataplane.ts';
 import type { OwnAddress } from './dataplane/kernel/state.ts';
 import type { Log } from './log.ts';
-import { checkRequest, concernsOthers, type Stranger } from './policy.ts';
+import { checkRequest, concernsOtherSlices, type OtherSubnet } from './policy.ts';
 import type { PolicyFile } from './policy-file.ts';
 import type { Streams } from './streams.ts';
 import { checkTimeServer } from './time-servers.ts';
@@ -23,7 +23,7 @@ export interface AgentParts {
   readonly policy: Policy;
   readonly policyFile: Pick<PolicyFile, 'exists'>;
   /** The other slices whose policies apply on this node now. */
-  readonly others: () => Promise<readonly Stranger[]>;
+  readonly others: () => Promise<readonly OtherSubnet[]>;
   /** Addresses that belong to this node, or to one of its networks as a whole (broadcast), now. */
   readonly ownAddresses: () => Promise<readonly OwnAddress[]>;
   readonly facts: NodeFacts['agent'];
@@ -119,7 +119,7 @@ function guarded({ policy, others, log, clock }: AgentParts, handlers: Handlers)
       const startMs = clock.monotonicMs();
       const took = () => `${(clock.monotonicMs() - startMs).toFixed(1)} ms`;
       try {
-        checkRequest(policy, method, params, concernsOthers(method, params) ? await others() : []);
+        checkRequest(policy, method, params, concernsOtherSlices(method, params) ? await others() : []);
         const result = await handlers[method](params, ended);
         if (!unlogged.includes(method)) log(`${describe(method, params)}: done in ${took()}`);
         return result;

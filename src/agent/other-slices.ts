@@ -26,11 +26,11 @@ export async function otherSlices(directory: string, lib: string, slice: string)
   if (others.length === 0) return [];
   const marks = await readMarks();
   return others
-    .filter(({ policy }) => isAdministrators(lib, policy.slice) || isInstalled(policy, marks))
+    .filter(({ policy }) => isInstalledByAdministrator(lib, policy.slice) || isInstalled(policy, marks))
     .map(({ file, policy }) => ({ slice: policy.slice, vnet: parsePrefix(policy.vnet), file, policy }));
 }
 
 /** Whether `agent install` put the slice's agent on this node. */
-export function isAdministrators(lib: string, slice: string): boolean {
+export function isInstalledByAdministrator(lib: string, slice: string): boolean {
   return existsSync(join(lib, `attach-${slice}`));
 }

@@ -30,7 +30,10 @@ export interface PolicyFile {
 export async function openPolicy(
   directory: string,
   slice: string,
-  { brought, isAdministrators = false }: { brought?: Policy | undefined; isAdministrators?: boolean },
+  {
+    brought,
+    isInstalledByAdministrator = false,
+  }: { brought?: Policy | undefined; isInstalledByAdministrator?: boolean },
   isInstalled: (policy: Policy) => Promise<boolean>,
 ): Promise<PolicyFile> {
   const path = join(directory, `${slice}.json`);
@@ -39,12 +42,12 @@ export async function openPolicy(
     throw error;
   });
   let isRaised =
-    inFile !== undefined && brought !== undefined && !isAdministrators && isEarlierDefault(inFile, brought);
+    inFile !== undefined && brought !== undefined && !isInstalledByAdministrator && isEarlierDefault(inFile, brought);
   const found = isRaised ? { ...inFile!, limits: brought!.limits } : inFile;
   const isLeft =
     found !== undefined &&
     brought !== undefined &&
-    !isAdministrators &&
+    !isInstalledByAdministrator &&
     (isDeepStrictEqual(found, brought) || differsInIdsOnly(found, brought)) &&
     !(await isInstalled(found));
   if (isLeft) await rm(path, { force: true });
@@ -55,7 +58,7 @@ export async function openPolicy(
     exists: () => exists,
     settle: async (installed) => {
       if (installed && (!exists || isRaised)) await writePolicy(directory, path, policy);
-      else if (!installed && exists && !isAdministrators && isDeepStrictEqual(policy, brought))
+      else if (!installed && exists && !isInstalledByAdministrator && isDeepStrictEqual(policy, brought))
         await rm(path, { force: true });
       else return;
       isRaised = false;

@@ -22,10 +22,10 @@ const noRemotes = (
 ).map(([prefix, is]) => ({ prefix: parsePrefix(prefix), is }));
 
 /** Another slice, to which no packets may be sent. */
-export type Stranger = Pick<OtherSlice, 'slice' | 'vnet' | 'file'>;
+export type OtherSubnet = Pick<OtherSlice, 'slice' | 'vnet' | 'file'>;
 
 /** Whether `checkRequest` needs to know the other slices' subnets. */
-export function concernsOthers<M extends Method>(method: M, params: Params<M>): boolean {
+export function concernsOtherSlices<M extends Method>(method: M, params: Params<M>): boolean {
   if (method === 'path_mtu' || method === 'utc') return true;
   return method === 'apply' && (params as Params<'apply'>).operations.some(({ op }) => op === 'tunnel_up');
 }
@@ -34,7 +34,7 @@ export function concernsOthers<M extends Method>(method: M, params: Params<M>): 
  * Throws VnmError `forbidden` that names the first value outside the slice and what is allowed. `others`: the other
  * slices on this node.
  */
-export function checkOperation(policy: Policy, operation: Operation, others: readonly Stranger[] = []): void {
+export function checkOperation(policy: Policy, operation: Operation, others: readonly OtherSubnet[] = []): void {
   checkAllowed(policy, operation.op);
   const check = checksOf(policy);
   if ('namespace' in operation) check.namespace(operation.namespace);
@@ -81,7 +81,7 @@ export function checkOperation(policy: Policy, operation: Operation, others: rea
   }
 }
 
-function checkTunnel(check: Checks, operation: TunnelUp, others: readonly Stranger[]): void {
+function checkTunnel(check: Checks, operation: TunnelUp, others: readonly OtherSubnet[]): void {
   switch (operation.kind) {
     case 'vxlan':
       check.vni(operation.vni);
@@ -108,7 +108,7 @@ export function checkRequest<M extends Method>(
   policy: Policy,
   method: M,
   params: Params<M>,
-  others: readonly Stranger[] = [],
+  others: readonly OtherSubnet[] = [],
 ): void {
   if (always.includes(method)) return;
   if (method !== 'apply') checkAllowed(policy, method);
@@ -172,7 +172,12 @@ export function checkRequest<M extends Method>(
 }
 
 /** Checks that the agent may send to a time server at this address; throws as `checkOperation`. */
-export function checkServerAddress(policy: Policy, what: string, address: number, others: readonly Stranger[]): void {
+export function checkServerAddress(
+  policy: Policy,
+  what: string,
+  address: number,
+  others: readonly OtherSubnet[],
+): void {
   checksOf(policy).serverAddress(what, address, others);
 }
 
@@ -192,8 +197,8 @@ interface Checks {
   nexthop(id: number | undefined): void;
   /** Checks a group and its lead nexthop. */
   group(id: number): void;
-  remote(what: string, address: string, others: readonly Stranger[], where?: string): void;
-  serverAddress(what: string, address: number, others: readonly Stranger[]): void;
+  remote(what: string, address: string, others: readonly OtherSubnet[], where?: string): void;
+  serverAddress(what: string, address: number, others: readonly OtherSubnet[]): void;
 }
 
 /** One per policy: a batch may have many thousand operations. */
@@ -217,7 +222,7 @@ function createChecks({ slice, vnet, interfacePrefix, namespacePrefix, nexthops,
   function checkId(what: string, id: number, { first, last }: IdRange): void {
     if (id < first || id > last) refuse(`${what} ${id}`, `${first} to ${last}`);
   }
-  function checkStranger(what: string, address: number, others: readonly Stranger[]): void {
+  function checkOtherSubnets(what: string, address: number, others: readonly OtherSubnet[]): void {
     const owner = others.find((other) => containsAddress(other.vnet, address));
     if (owner === undefined) return;
     const hint = `slice '${owner.slice}' is on this node (${owner.file}); give one of the two another vnet, or run \`pl-vnm agent list\``;
@@ -260,13 +265,13 @@ function createChecks({ slice, vnet, interfacePrefix, namespacePrefix, nexthops,
           hint: 'give an address at which the nodes can reach each other',
         });
       }
-      checkStranger(`${what} ${address}`, host, others);
+      checkOtherSubnets(`${what} ${address}`, host, others);
     },
     serverAddress(what, address, others) {
       if (unfitForServer(address) !== undefined || containsAddress(subnet, address)) {
         refuse(what, `addresses of other hosts outside ${vnet}; not loopback, link-local or multicast`);
       }
-      checkStranger(what, address, others);
+      checkOtherSubnets(what, address, others);
     },
   };
 }

@@ -8,6 +8,6 @@ export const toolPriority = threadPriority + 1;
  * Gives a process or thread, by its id, real-time priority. Where that is not allowed everything still works, with less
  * exact timing on a busy machine.
  */
-export function becomeRealtime(id: number, priority: number): void {
+export function makeRealtime(id: number, priority: number): void {
   spawnSync('chrt', ['--fifo', '--pid', String(priority), String(id)]);
 }

@@ -10,7 +10,7 @@ import type { Log } from './log.ts';
 /**
  * A constant script for `sh -c`. Runs its arguments in the root directory, without core dumps and with the system's
  * default limits, processors and scheduling. What the system does not allow to change stays as it is (containers);
- * `settle` logs that.
+ * `resetInherited` logs that.
  */
 export const cleanStart = `
 cd / || exit
@@ -29,7 +29,7 @@ exec env -u _ -u PWD -u OLDPWD -u SHLVL "$@"
 `;
 
 /** Resets what the daemon can reset itself, without a program. Node.js itself resets ignored signals. */
-export function settle(log: Log): void {
+export function resetInherited(log: Log): void {
   process.chdir('/');
   process.umask(0o022);
   const complaints = [

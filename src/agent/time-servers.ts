@@ -6,12 +6,12 @@ import { containsAddress, parseAddress } from '../model/address.ts';
 import { VnmError } from '../model/errors.ts';
 import type { Policy } from '../vsys/policy.ts';
 import type { OwnAddress } from './dataplane/kernel/state.ts';
-import { checkServerAddress, type Stranger } from './policy.ts';
+import { checkServerAddress, type OtherSubnet } from './policy.ts';
 
 /** Addresses that must not be queried for the time. */
 export interface Forbidden {
   readonly own: readonly OwnAddress[];
-  readonly others: readonly Stranger[];
+  readonly others: readonly OtherSubnet[];
 }
 
 /**

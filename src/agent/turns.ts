@@ -15,7 +15,9 @@ export function createTurns(what: string, atOnce: number, most: number): Turns {
     if (running < atOnce) running += 1;
     else if (waiting.length < most) await new Promise<void>((resolve) => waiting.push(resolve));
     else
-      throw new VnmError('failed', `${atOnce + most} ${what} are under way on this node`, { hint: 'try again later' });
+      throw new VnmError('failed', `${atOnce + most} ${what} are in progress on this node`, {
+        hint: 'try again later',
+      });
     try {
       return await body();
     } finally {

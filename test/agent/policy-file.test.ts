@@ -108,7 +108,7 @@ describeAsRoot('openPolicy', () => {
     await file.settle(false);
     expect(existsSync(path)).toBe(true);
     await leave(policy);
-    const installed = await open({ brought: policy, isAdministrators: true });
+    const installed = await open({ brought: policy, isInstalledByAdministrator: true });
     await installed.settle(false);
     expect(existsSync(path)).toBe(true);
   });
@@ -117,7 +117,7 @@ describeAsRoot('openPolicy', () => {
     const brought = { ...policy, limits: ownLimits };
     const earlier = { ...policy, limits: sharedLimits };
     await leave(earlier);
-    expect((await open({ brought, isAdministrators: true })).policy).toEqual(earlier);
+    expect((await open({ brought, isInstalledByAdministrator: true })).policy).toEqual(earlier);
     const file = await open({ brought }, async () => true);
     expect([file.policy, file.exists()]).toEqual([brought, true]);
     await file.settle(true);
@@ -133,7 +133,7 @@ describeAsRoot('openPolicy', () => {
     for (const left of [brought, { ...policy, limits: sharedLimits }]) {
       await leave(left);
       expect((await open({ brought }, async () => true)).exists()).toBe(true);
-      expect((await open({ brought, isAdministrators: true })).exists()).toBe(true);
+      expect((await open({ brought, isInstalledByAdministrator: true })).exists()).toBe(true);
       const file = await open({ brought });
       expect([file.policy, file.exists(), existsSync(path)]).toEqual([brought, false, false]);
       await file.settle(true);
@@ -146,7 +146,7 @@ describeAsRoot('openPolicy', () => {
     const changed = { ...policy, vnet: '10.99.0.0/16' };
     await leave(policy);
     expect((await open({ brought: changed }, async () => true)).policy).toEqual(policy);
-    expect((await open({ brought: changed, isAdministrators: true })).policy).toEqual(policy);
+    expect((await open({ brought: changed, isInstalledByAdministrator: true })).policy).toEqual(policy);
     const file = await open({ brought: changed });
     expect([file.policy, file.exists(), existsSync(path)]).toEqual([changed, false, false]);
     await file.settle(true);

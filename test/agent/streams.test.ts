@@ -240,7 +240,7 @@ describe('the streams of a node', () => {
     const foreign = {
       code: 'not-found',
       message: '192.0.2.1 is not an address of this node',
-      hint: 'name an address that an interface of the node itself has (not one in a router namespace)',
+      hint: 'give an address of an interface of the node itself (not of a router namespace)',
     };
     await expect(streams.open({ stream: 'x', address: '192.0.2.1' })).rejects.toMatchObject(foreign);
     await expect(streams.send({ ...sending('x', 9), from: '192.0.2.1' })).rejects.toMatchObject(foreign);

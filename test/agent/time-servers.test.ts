@@ -45,7 +45,7 @@ describe('checkTimeServer', () => {
     ['an address of the node', '192.0.2.7'],
     ['broadcast of a network of the node', '192.0.2.255'],
     ['a network of the node', '192.0.2.0'],
-    ['a broadcast address that somebody chose', '10.9.0.77'],
+    ['a custom broadcast address', '10.9.0.77'],
     ['what the node delivers to itself', '203.0.113.130'],
   ])('checkTimeServer refuses %s, and names the server', (_, address) => {
     const refusal = expect.objectContaining({

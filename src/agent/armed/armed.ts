@@ -1,5 +1,5 @@
 /**
- * Actions to be done at an exact instant, by a thread of their own: the agent stays free to answer, and armed actions
+ * Actions to be done at an exact instant, on a separate thread: the agent stays free to answer, and armed actions
  * fire however busy the agent is and even if the controller is gone (DESIGN: "The agent").
  */
 import { VnmError } from '../../model/errors.ts';

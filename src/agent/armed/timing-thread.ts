@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import { receiveMessageOnPort } from 'node:worker_threads';
 import { messageOf, VnmError } from '../../model/errors.ts';
 import type { Actuator } from '../dataplane/actuator.ts';
-import { becomeRealtime, threadPriority } from '../realtime.ts';
+import { makeRealtime, threadPriority } from '../realtime.ts';
 import { Processors } from './processors.ts';
 import { monotonicMs, suspendedMs } from './time.ts';
 import { Timeline } from './timeline.ts';
@@ -62,7 +62,7 @@ export function runTimingThread({ port, posted }: TimingThreadData, actuator: Ac
   let warmedUp: TimedAction | undefined;
   // "No data" is an error to Node.js, and its stack trace is of no use.
   Error.stackTraceLimit = 0;
-  becomeRealtime(Number(basename(readlinkSync('/proc/thread-self'))), threadPriority);
+  makeRealtime(Number(basename(readlinkSync('/proc/thread-self'))), threadPriority);
   report({ type: 'answer', request: readyRequest });
   for (;;) {
     const seen = Atomics.load(counter, 0);

@@ -17,9 +17,9 @@ export function stepsOf(actions: readonly TimedAction[]): unknown[] {
 }
 
 /**
- *     armed ──► fired      every action was done
- *       │ ├───► failed     every action was tried, at least one in vain
- *       │ ├───► missed     its instant had passed by far before the first action: nothing was done
+ *     armed ──► fired      all actions were done
+ *       │ ├───► failed     all actions were tried, at least one failed
+ *       │ ├───► missed     it was far too late to begin the first action: nothing was done
  *       │ └───► cancelled  before the first action: nothing was done
  *       └ while actions are left
  */

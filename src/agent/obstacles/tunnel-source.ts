@@ -8,7 +8,7 @@ import type { TunnelFilter } from '../dataplane/kernel/state.ts';
 /** Finds none if the node cannot filter. */
 export async function sourceObstacles(policy: Policy): Promise<Obstacle[]> {
   try {
-    return strangeSources(await readFilter(policy));
+    return unexpectedSources(await readFilter(policy));
   } catch (error) {
     if (error instanceof VnmError) return [];
     throw error;
@@ -16,12 +16,12 @@ export async function sourceObstacles(policy: Policy): Promise<Obstacle[]> {
 }
 
 /** Returns one obstacle per tunnel that lists who recently sent packets into it. */
-function strangeSources({ remotes, watched, heard }: TunnelFilter): Obstacle[] {
+function unexpectedSources({ remotes, watched, heard }: TunnelFilter): Obstacle[] {
   return [...remotes].flatMap(([key, allowed]): Obstacle[] => {
-    const strangers = [...(heard.get(key) ?? [])].filter((address) => !allowed.has(address)).sort();
-    if (strangers.length === 0) return [];
+    const senders = [...(heard.get(key) ?? [])].filter((address) => !allowed.has(address)).sort();
+    if (senders.length === 0) return [];
     const [port, vni] = key.split(' . ');
-    const [from, remote] = [shorten(strangers), [...allowed].join(', ')];
+    const [from, remote] = [shorten(senders), [...allowed].join(', ')];
     const fate = watched.has(key) ? 'so the tunnel accepts packets from any sender' : 'and are dropped';
     return [
       {

@@ -8,7 +8,7 @@
  *         16      8  sending time: Unix ms by the sender's wall clock, a 64-bit float
  *         24      -  zeros up to the payload size
  *
- * The key keeps streams that meet on a reused port apart; it is no secret.
+ * The key keeps streams that meet on a reused port apart; it is not a secret.
  */
 import { createHash } from 'node:crypto';
 

@@ -7,7 +7,7 @@
  *         12      1  0 a probe, 1 the echo of one
  *         13      4  sequence number of the probe
  *
- * The key keeps the agents of one slice from answering another's; it is no secret.
+ * The key keeps the agents of one slice from answering another's; it is not a secret.
  */
 import { createHash } from 'node:crypto';
 

@@ -20,7 +20,7 @@ import {
 } from './commands.ts';
 import { filterLines } from './filter.ts';
 import { bucketWords, hookWords, noRedirectWords, redirectWords } from './gate.ts';
-import { putGroup, takeGroup } from './group.ts';
+import { dropGroup, putGroup } from './group.ts';
 import { ownStack } from './ip.ts';
 import { addDevices } from './links.ts';
 import { hasIpv6At, isSettingOf } from './quiet.ts';
@@ -235,7 +235,7 @@ export class Draft implements KernelState {
   }
 
   removeGroup(group: NexthopGroup): void {
-    this.commands.push(...takeGroup(group));
+    this.commands.push(...dropGroup(group));
     this.nexthops.delete(group.id);
   }
 

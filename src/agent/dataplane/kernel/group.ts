@@ -80,7 +80,7 @@ export function putGroup(before: NexthopGroup | undefined, after: NexthopGroup):
   return [putLead(before, after), ...putEntries(before, after), ...(isNew ? [] : [forgetCachedWays])];
 }
 
-export function takeGroup(group: NexthopGroup): Command[] {
+export function dropGroup(group: NexthopGroup): Command[] {
   const { id, lead } = group;
   const own = leadNexthop(id);
   return [

@@ -33,7 +33,7 @@ export function vifUp(draft: Draft, operation: Named<'vif_up'>): void {
   if (!link.up) draft.changeLink(place, { up: true });
   if (neighbour !== undefined && !link.neighbours.some((known) => isDeepStrictEqual(known, neighbour)))
     draft.putNeighbour(place, neighbour);
-  if (draft.repair) removeStrangers(draft, place, link, address, peer.address);
+  if (draft.repair) removeOthers(draft, place, link, address, peer.address);
   putRoute(draft, place.namespace, {
     prefix: `${peer.address}/32`,
     type: 'unicast',
@@ -74,7 +74,7 @@ function checkEnds(place: Place, { addresses, neighbours }: Link, address: strin
  * Removes what `checkEnds` refuses. This must be last: an interface that loses its last address loses all routes and
  * neighbours.
  */
-function removeStrangers(
+function removeOthers(
   draft: Draft,
   place: Place,
   { addresses, neighbours }: Link,

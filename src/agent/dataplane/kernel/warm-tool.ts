@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { VnmError } from '../../../model/errors.ts';
-import { becomeRealtime, toolPriority } from '../../realtime.ts';
+import { makeRealtime, toolPriority } from '../../realtime.ts';
 import { kernelWords, type Tool } from './ip.ts';
 import { cannotRun, environment } from './run.ts';
 import { endedAsSilent, endTool, patienceMs } from './silent-tools.ts';
@@ -101,7 +101,7 @@ export class WarmTool {
   /** Takes some ms; only used to replace a tool that has ended. */
   #start(): Pipes {
     const pipes = startTool(this.#tool);
-    becomeRealtime(pipes.pid, toolPriority);
+    makeRealtime(pipes.pid, toolPriority);
     return pipes;
   }
 
@@ -180,7 +180,7 @@ export async function startReadyTool(tool: Tool): Promise<Pipes> {
       lines = linesIn(buffer, bytesRead);
     }
     // Not earlier: its start would keep others from the processor for some ms.
-    becomeRealtime(pipes.pid, toolPriority);
+    makeRealtime(pipes.pid, toolPriority);
     return pipes;
   } catch (error) {
     closePipes(pipes);

@@ -40,7 +40,7 @@ export const vxlan: KernelTunnel<'vxlan'> = {
     return ends === undefined ? 'a vxlan' : `a vxlan with VNI ${ends.vni} to ${ends.remote}:${ends.port}`;
   },
 
-  properties: ({ vxlan: ends }) => [`source ${ends?.local ?? 'of the kernel'}`],
+  properties: ({ vxlan: ends }) => [`source ${ends?.local ?? 'chosen by the kernel'}`],
 
   /**
    * Changes the source address. A tunnel of an agent of an earlier version leaves the source to the kernel. While it
@@ -65,7 +65,7 @@ function checkRemote(ownAddresses: readonly OwnAddress[], place: Place, remote: 
   const found = ownAddresses.find(({ prefix }) => containsAddress(prefix, parseAddress(remote)));
   if (found === undefined) return;
   throw new VnmError('invalid-input', `${describePlace(place)} cannot lead to ${remote}: it is ${found.is}`, {
-    hint: 'set the `address` of the node at the other end in the slice file to one at which this node reaches it',
+    hint: "change the other node's `address` in the slice file to one at which this node reaches it",
   });
 }
 
