@@ -1,4 +1,7 @@
-/** What the controller arms, as steps for the timing thread; instants by the wall clock become monotonic ones here, once. */
+/**
+ * Turns what the controller arms into steps for the timing thread, and converts wall-clock instants to monotonic ones,
+ * once.
+ */
 import type { Clock } from '../clock/clock.ts';
 import { VnmError } from '../model/errors.ts';
 import type { Armable } from '../vsys/armable.ts';
@@ -7,9 +10,9 @@ import type { Armed } from './armed/armed.ts';
 import { type Pinned, pinnedBy } from './dataplane/armable.ts';
 import type { DataPlane } from './dataplane/dataplane.ts';
 
-/** What is kept with each id. */
+/** What the agent records with each id. */
 export interface ArmedContext {
-  /** Wall clock minus monotonic clock when it was armed. */
+  /** Wall clock minus monotonic clock at the time of arming. */
   readonly wallMinusMonotonicMs: number;
   readonly actions: readonly Armable[];
 }
@@ -20,16 +23,16 @@ export interface ArmedRequests {
   results(params: Params<'armed_results'>): Results['armed_results'];
   /** What no batch may change while something is armed. */
   pinned(): Pinned;
-  /** From now on nothing can be armed. Throws VnmError `conflict` while anything is. */
+  /** Refuses to arm anything from now on. Throws VnmError `conflict` while something is armed. */
   shutdown(): void;
 }
 
-/** Further ahead nothing is armed: so long outcomes are kept, too. */
+/** How far ahead an instant may be; outcomes are kept as long. */
 const horizonMs = 86_400_000;
 
 export function createArmedRequests(armed: Armed<ArmedContext>, dataPlane: DataPlane, clock: Clock): ArmedRequests {
   let isEnding = false;
-  /** Those that still wait for their turn. */
+  /** Requests whose arming is still in progress, by id. */
   const arming = new Map<string, Promise<unknown>>();
 
   return {
@@ -42,7 +45,7 @@ export function createArmedRequests(armed: Armed<ArmedContext>, dataPlane: DataP
       if (at - clock.wallMs() > horizonMs)
         throw new VnmError('invalid-input', `'${id}' cannot be armed: its instant is more than a day ahead`);
       const prepared = dataPlane.prepare(actions, async (steps, batches) => {
-        if (isEnding) throw new VnmError('conflict', `the agent is ending, so '${id}' cannot be armed`);
+        if (isEnding) throw new VnmError('conflict', `'${id}' cannot be armed: the agent is shutting down`);
         const timed = steps.map((step, index) => {
           return { atMonotonicMs: at + actions[index]!.offsetMs - wallMinusMonotonicMs, step };
         });
@@ -57,7 +60,7 @@ export function createArmedRequests(armed: Armed<ArmedContext>, dataPlane: DataP
       return {};
     },
     async cancel({ id }) {
-      // Wait, so that this does not answer that there is nothing to cancel, just before the arming succeeds after all.
+      // Wait: otherwise this could answer that there is nothing to cancel, just before the arming succeeds.
       await arming.get(id)?.catch(() => undefined);
       return { result: await armed.cancel(id) };
     },
@@ -79,7 +82,7 @@ export function createArmedRequests(armed: Armed<ArmedContext>, dataPlane: DataP
     shutdown() {
       const ids = armed.pending().map(({ id }) => id);
       if (ids.length > 0) {
-        throw new VnmError('conflict', `the agent cannot end: '${ids.join("', '")}' is armed`, {
+        throw new VnmError('conflict', `the agent cannot shut down: '${ids.join("', '")}' is armed`, {
           hint: 'cancel it first, or wait until it has fired',
         });
       }

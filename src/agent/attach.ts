@@ -1,4 +1,4 @@
-/** Connects a client's standard input and output to the slice's agent, and starts that one where there is none. */
+/** Connects a client's standard input and output to the slice's agent, and starts the agent if none runs. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { appendFileSync, chmodSync, closeSync, mkdirSync, openSync, readFileSync, statSync } from 'node:fs';
@@ -9,19 +9,22 @@ import { VnmError } from '../model/errors.ts';
 import { type AgentPaths, agentPaths } from './paths.ts';
 import { cleanStart, closeInherited } from './surroundings.ts';
 
-/** A client decides how long it waits for an agent to start; one that has gone, or only wants it to run, gets the shorter time. */
+/**
+ * How long to wait for an agent to start. A connected client decides itself when to stop waiting; after it has left,
+ * the shorter time applies.
+ */
 const patienceMs = { there: 600_000, gone: 60_000 };
 const pollMs = 20;
-/** When one side has ended, the other has so long to take what is on its way. */
+/** When one side has ended, how long the other may take to read what is in transit. */
 const farewellMs = 1000;
-/** A client that is still there may read slowly what the agent said last. */
+/** How long a client that is still connected may take to read the agent's last output. */
 const lastWordsMs = 30_000;
-/** How `flock` ends when somebody else has the lock. */
+/** The exit code of `flock` when another process holds the lock. */
 const lockedExitCode = 75;
 
 /**
- * Resolves when either side has ended. Throws VnmError `failed` when no agent can be started. `file`: of this program. `policy`: for
- * the agent that is started, as `decodePolicy` reads it.
+ * Resolves when either side has ended. Throws VnmError `failed` when no agent can be started. `file`: the path of this
+ * program. `policy`: the policy for an agent that this starts, as `decodePolicy` reads it.
  */
 export async function attach(slice: string, file: string, policy?: string): Promise<void> {
   process.chdir('/');
@@ -33,7 +36,7 @@ export async function attach(slice: string, file: string, policy?: string): Prom
       (await tryConnect(paths.socket)) ?? (await startDaemon(daemonWords(slice, file, policy), paths, client.ended));
     await join(client, socket);
   } finally {
-    // An open input would keep this process, and with it the SSH channel, when the agent has ended.
+    // An open input would keep this process, and with it the SSH channel, alive after the agent has ended.
     process.stdin.destroy();
     setTimeout(() => process.exit(), client.ended.aborted ? farewellMs : lastWordsMs).unref();
   }
@@ -41,11 +44,11 @@ export async function attach(slice: string, file: string, policy?: string): Prom
 
 interface Client {
   readonly input: PassThrough;
-  /** Aborted once the client has closed its end or cannot be written to. */
+  /** Aborted once the client has closed its end or its output cannot be written. */
   readonly ended: AbortSignal;
 }
 
-/** Reads from the start, so that the client's end is noticed while the agent starts. */
+/** Reads from the start, to notice when the client leaves while the agent starts. */
 function watchClient(): Client {
   const ending = new AbortController();
   const input = new PassThrough();
@@ -59,11 +62,11 @@ function watchClient(): Client {
   return { input, ended: ending.signal };
 }
 
-/** Resolves when either side has ended, and the other has taken what was on its way or had its time for it. */
+/** Resolves when either side has ended and the other has read what was in transit, or its time for that has passed. */
 async function join({ input, ended }: Client, socket: Socket): Promise<void> {
   const closed = new Promise((resolve) => socket.once('close', resolve));
   const end = () => void setTimeout(() => socket.destroy(), farewellMs).unref();
-  // 'close' follows, which is what counts.
+  // 'close' follows, and only that matters.
   socket.on('error', () => {});
   if (ended.aborted) end();
   else ended.addEventListener('abort', end, { once: true });
@@ -75,7 +78,7 @@ function daemonWords(slice: string, file: string, policy: string | undefined): s
   return [file, 'daemon', '--slice', slice, ...(policy === undefined ? [] : ['--policy', policy])];
 }
 
-/** Undefined where no process listens. */
+/** Returns undefined if no process listens. */
 async function tryConnect(path: string): Promise<Socket | undefined> {
   const socket = connect(path);
   try {
@@ -88,8 +91,9 @@ async function tryConnect(path: string): Promise<Socket | undefined> {
 }
 
 /**
- * Several may come here at once, and an old agent may just be ending: whoever gets the lock starts one, all wait for it. The
- * kernel releases the lock with the process that has it, however that ends.
+ * Starts an agent and connects to it. Several clients may do this at once, and an old agent may still be shutting down:
+ * the client that gets the lock starts the agent, and all wait for it. The kernel releases the lock when its holder
+ * ends, however it ends.
  */
 async function startDaemon(words: readonly string[], paths: AgentPaths, clientEnded: AbortSignal): Promise<Socket> {
   mkdirSync(paths.runDirectory, { recursive: true });
@@ -101,7 +105,7 @@ async function startDaemon(words: readonly string[], paths: AgentPaths, clientEn
   for (; performance.now() - start < limitMs(); await sleep(pollMs)) {
     const socket = await tryConnect(paths.socket);
     if (socket !== undefined) return socket;
-    // An agent without a channel ends by itself.
+    // An agent without a channel ends on its own, with exit code 0.
     if (exitCode === lockedExitCode || exitCode === 0) {
       exitCode = undefined;
       spawnDaemon(words, paths, (code) => {

@@ -1,26 +1,29 @@
-/** The channels of an agent: how many there may be, and which of them end when they are of no use. */
+/** The channels of an agent: limits their number and closes the unused ones. */
 import type { Server, Socket } from 'node:net';
 import { VnmError } from '../model/errors.ts';
 import type { RpcServer } from '../vsys/rpc.ts';
 
-/** Channels at a time: each is a process of root's, and a login may open as many as it likes. */
+/** The most channels at a time: each costs a root process, and a login may open any number. */
 const maxChannels = 64;
-/** With those that are refused, until they have read why. */
+/** The most sockets, including refused ones that have yet to read the reason. */
 const maxSockets = 4 * maxChannels;
-/** A client says hello at once, but a packet on the way may be lost, again and again. */
+/** How long a client may take to say hello. A client says it at once, but its packet may be lost several times. */
 const helloMs = 60_000;
-/** A client that has been silent for so long is asked whether it is there, and has as long again to answer, or longer if it says so. */
+/**
+ * How long a client may be silent before the agent pings it. It then has the same time to answer, or the longer time
+ * that it asks for.
+ */
 const silentMs = 60_000;
-/** Whatever it says. */
+/** The upper limit of what a client may ask for. */
 const maxSilentMs = 24 * 3_600_000;
-/** Time to read why. */
+/** How long a refused client may take to read the reason. */
 const farewellMs = 1000;
 
 interface Channel {
   readonly rpc: RpcServer;
   readonly socket: Socket;
   saidHello: boolean;
-  /** For how long it may be silent, as far as it says. */
+  /** How long the client says that it may be silent. */
   silentMs: number;
 }
 
@@ -30,9 +33,9 @@ export interface ChannelTimes {
 }
 
 /**
- * Lets the server's connections in. `serve` begins to serve one, and calls back when its client has said hello. Where there are too
- * many, one that has not said hello makes room for a newcomer, the oldest first; where all have, the newcomer is refused. Whoever is
- * sent away gets the reason.
+ * Accepts the server's connections. `serve` begins to serve one, and calls back when its client has said hello. When
+ * there are too many, the oldest channel without a hello is closed for the new one; if all have said hello, the new one
+ * is refused. A client that is refused or closed gets the reason.
  */
 export function manageChannels(
   server: Server,
@@ -73,7 +76,7 @@ export function manageChannels(
 type SendAway = (channel: Channel, error: VnmError) => void;
 
 function endWithoutHello(channel: Channel, limitMs: number, sendAway: SendAway): void {
-  // What came in while this process was busy is read first.
+  // First read what came in while this process was busy.
   const check = () =>
     setImmediate(() => {
       if (!channel.saidHello) sendAway(channel, new VnmError('timeout', `no hello within ${limitMs / 1000} s`));
@@ -83,8 +86,8 @@ function endWithoutHello(channel: Channel, limitMs: number, sendAway: SendAway):
 }
 
 /**
- * A controller may vanish without a word, and the connection that it came by stay for hours. One that waits for an answer is not silent:
- * at too many requests nothing more is read of what it says.
+ * Closes a channel whose controller has vanished: its connection can stay open for hours. A client that waits for an
+ * answer is not silent: with too many open requests the agent stops reading from it.
  */
 function endWhenSilent(channel: Channel, stepMs: number, sendAway: SendAway): void {
   const { rpc, socket } = channel;
@@ -95,7 +98,7 @@ function endWhenSilent(channel: Channel, stepMs: number, sendAway: SendAway): vo
     heard = socket.bytesRead;
     silentSteps = isSilent ? silentSteps + 1 : 0;
     if (silentSteps * stepMs >= Math.max(2 * stepMs, channel.silentMs)) {
-      sendAway(channel, new VnmError('timeout', 'no sign of life from the controller'));
+      sendAway(channel, new VnmError('timeout', 'the controller does not respond'));
     } else if (isSilent) void ask(channel);
   }, stepMs);
   void rpc.closed.then(() => clearInterval(timer));
@@ -106,11 +109,14 @@ async function ask(channel: Channel): Promise<void> {
 }
 
 function full(): VnmError {
-  return new VnmError('conflict', `${maxChannels} channels to it are in use already`, {
+  return new VnmError('conflict', `all ${maxChannels} channels to the agent are in use`, {
     hint: 'end other commands on this slice (each has a channel to its nodes), or wait for them',
   });
 }
 
 function madeRoom(): VnmError {
-  return new VnmError('timeout', `${maxChannels} channels are open, and this one made room, for it had not said hello`);
+  return new VnmError(
+    'timeout',
+    `closed for another client: ${maxChannels} channels are open, and this one had not said hello`,
+  );
 }

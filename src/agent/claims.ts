@@ -1,18 +1,19 @@
 /**
- * Who may change something now. A command of a controller claims its VN, or the whole slice, at its nodes before it changes anything,
- * and its requests carry the ticket. A later claim of the same ends the earlier one: whatever of that command is still under way, in
- * the buffers of a network that was cut or of a controller that was killed, is refused when it comes.
+ * Decides which command may change something. A controller's command claims its VN, or the whole slice, at its nodes
+ * before it changes anything, and its requests carry the ticket. A later claim of the same VN or slice ends the earlier
+ * claim: requests of the earlier command that arrive afterwards, delayed by a cut network or sent by a killed
+ * controller, are refused.
  */
 import { VnmError } from '../model/errors.ts';
 import type { Params, Results } from '../vsys/messages.ts';
 
 export interface Claims {
   claim(params: Params<'claim'>): Results['claim'];
-  /** Throws VnmError `conflict` for a ticket that a later claim has ended. */
+  /** Throws VnmError `conflict` if a later claim has ended this ticket's claim. */
   check(ticket: number): void;
 }
 
-/** Of VNs; whoever claims more loses the oldest. */
+/** The most VNs with a claim; one more drops the oldest. */
 const maxKept = 1024;
 
 export function createClaims(): Claims {
@@ -33,7 +34,7 @@ export function createClaims(): Claims {
   }
 
   return {
-    // A claim may be late itself. Then another has come in between, which its sender cannot have known of.
+    // A claim may itself arrive late. Then another claim came first, which its sender cannot have known.
     claim({ vn, after }) {
       if (after !== last) return { granted: false, ticket: last };
       last += 1;
@@ -42,8 +43,8 @@ export function createClaims(): Claims {
     },
     check(ticket) {
       if (ticket === whole || [...byVn.values()].includes(ticket)) return;
-      throw new VnmError('conflict', 'a later command works here, so this request is refused: it comes too late', {
-        hint: 'see what the later command did: pl-vnm status SLICE --live',
+      throw new VnmError('conflict', 'request refused: a later command has taken over on this node', {
+        hint: 'run `pl-vnm status SLICE --live` to see what the later command did',
       });
     },
   };

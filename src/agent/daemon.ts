@@ -1,4 +1,4 @@
-/** The process that serves a slice on this node, and lives on by itself. */
+/** The process that serves a slice on this node. It outlives the connection that started it. */
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
@@ -23,21 +23,22 @@ import { endWhenIdle } from './idle.ts';
 import { type Log, openLog } from './log.ts';
 import { withNodeLock } from './node-lock.ts';
 import { findObstacles } from './obstacles/obstacles.ts';
-import { isAdministrators, otherSlices } from './other-slices.ts';
+import { isInstalledByAdministrator, otherSlices } from './other-slices.ts';
 import { agentPaths } from './paths.ts';
 import { openPolicy } from './policy-file.ts';
 import { reach } from './reach.ts';
 import { createStreams, type Streams } from './streams.ts';
-import { settle } from './surroundings.ts';
+import { resetInherited } from './surroundings.ts';
 import { agentVersion } from './version.ts';
 import { createWatches } from './watches.ts';
 
-/** Time for the answer to a shutdown to get out. */
+/** How long the answer to `shutdown` may take to leave. */
 const farewellMs = 100;
 
 /**
- * Serves until it is asked to end; whoever starts it holds the slice's lock, so that there is only one. Throws VnmError when it
- * cannot begin. `file`: of this program. `brought`: a policy that counts where the node has no file with one.
+ * Serves until told to end by a request or a signal. The caller holds the slice's lock, so that only one daemon runs.
+ * Throws VnmError when it cannot start. `file`: the path of this program. `brought`: the policy to use if the node has
+ * no policy file.
  */
 export async function runDaemon(slice: string, file: string, brought?: Policy): Promise<void> {
   process.on('SIGHUP', () => {});
@@ -46,12 +47,12 @@ export async function runDaemon(slice: string, file: string, brought?: Policy): 
   const policyFile = await openPolicy(
     paths.policyDirectory,
     slice,
-    { brought, isAdministrators: isAdministrators(lib, slice) },
+    { brought, isInstalledByAdministrator: isInstalledByAdministrator(lib, slice) },
     async (policy) => isInstalled(policy, await readMarks()),
   );
   const { policy } = policyFile;
   const log = openLog(paths.log);
-  settle(log);
+  resetInherited(log);
   const others = () => otherSlices(paths.policyDirectory, lib, slice);
   const facts = {
     ...agentVersion(file),
@@ -74,7 +75,7 @@ export async function runDaemon(slice: string, file: string, brought?: Policy): 
   const watches = createWatches(endpoints, slice, systemClock);
 
   async function end(why: string): Promise<void> {
-    log(`ends: ${why}`);
+    log(`shutting down: ${why}`);
     rmSync(paths.socket, { force: true });
     await streams.closeAll();
     await watches.closeAll();
@@ -84,13 +85,13 @@ export async function runDaemon(slice: string, file: string, brought?: Policy): 
   }
 
   function fail(error: unknown): void {
-    log(`ends: ${error instanceof Error ? error.stack : String(error)}`);
+    log(`failed: ${error instanceof Error ? error.stack : String(error)}`);
     process.exit(1);
   }
 
   process.on('uncaughtException', fail);
-  process.on('SIGTERM', () => void end('asked by a signal').catch(fail));
-  const shutdown = () => void setTimeout(() => void end('asked by a client').catch(fail), farewellMs);
+  process.on('SIGTERM', () => void end('received SIGTERM').catch(fail));
+  const shutdown = () => void setTimeout(() => void end('requested by a client').catch(fail), farewellMs);
   const handlers = createHandlers({
     policy,
     policyFile,
@@ -115,7 +116,7 @@ export async function runDaemon(slice: string, file: string, brought?: Policy): 
     () => void end('nothing is installed').catch(fail),
   );
   await listen(server, paths.socket);
-  log(`serves slice '${slice}': version ${facts.version}, pid ${facts.pid}, node ${facts.node}`);
+  log(`serving slice '${slice}': version ${facts.version}, pid ${facts.pid}, node ${facts.node}`);
 }
 
 function serve(handlers: Handlers, streams: Streams, log: Log): Server {
@@ -141,7 +142,10 @@ function serve(handlers: Handlers, streams: Streams, log: Log): Server {
   return server;
 }
 
-/** What a channel has begun to send ends with it: whoever would stop it may have been killed. */
+/**
+ * Stops the streams that a channel began to send when the channel closes: the controller that would stop them may have
+ * been killed.
+ */
 function endedWith(streams: Streams) {
   const begun = new Set<string>();
   let isOver = false;
@@ -162,7 +166,7 @@ function endedWith(streams: Streams) {
   };
 }
 
-/** A socket that is there is a dead agent's: a living one would hold the lock. */
+/** Listens on the socket. An existing socket belongs to a dead agent: a live one would hold the lock. */
 async function listen(server: Server, path: string): Promise<void> {
   rmSync(path, { force: true });
   const umask = process.umask(0o177);

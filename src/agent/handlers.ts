@@ -1,4 +1,4 @@
-/** What the agent does for each request, after the policy has allowed it. */
+/** What the agent does for each request that the policy allows. */
 import { release } from 'node:os';
 import type { Clock } from '../clock/clock.ts';
 import { readUtc } from '../clock/read-utc.ts';
@@ -13,7 +13,7 @@ import { createClaims } from './claims.ts';
 import type { DataPlane } from './dataplane/dataplane.ts';
 import type { OwnAddress } from './dataplane/kernel/state.ts';
 import type { Log } from './log.ts';
-import { checkRequest, concernsOthers, type Stranger } from './policy.ts';
+import { checkRequest, concernsOtherSlices, type OtherSubnet } from './policy.ts';
 import type { PolicyFile } from './policy-file.ts';
 import type { Streams } from './streams.ts';
 import { checkTimeServer } from './time-servers.ts';
@@ -22,9 +22,9 @@ import type { Watches } from './watches.ts';
 export interface AgentParts {
   readonly policy: Policy;
   readonly policyFile: Pick<PolicyFile, 'exists'>;
-  /** The other slices whose policies bind on this node now. */
-  readonly others: () => Promise<readonly Stranger[]>;
-  /** Addresses that cannot be another node's now. */
+  /** The other slices whose policies apply on this node now. */
+  readonly others: () => Promise<readonly OtherSubnet[]>;
+  /** Addresses that belong to this node, or to one of its networks as a whole (broadcast), now. */
   readonly ownAddresses: () => Promise<readonly OwnAddress[]>;
   readonly facts: NodeFacts['agent'];
   readonly dataPlane: DataPlane;
@@ -36,7 +36,7 @@ export interface AgentParts {
   readonly packetSizes: Handlers['packet_sizes'];
   readonly clock: Clock;
   readonly log: Log;
-  /** Begins to end the agent. */
+  /** Begins to shut the agent down. */
   readonly shutdown: () => void;
 }
 
@@ -101,7 +101,7 @@ export function createHandlers(parts: AgentParts): Handlers {
   });
 }
 
-/** Looks without effect, asked too often to be logged. */
+/** Methods without effect that are called too often to be logged. */
 const unlogged: readonly Method[] = [
   'clock',
   'stream_report',
@@ -119,7 +119,7 @@ function guarded({ policy, others, log, clock }: AgentParts, handlers: Handlers)
       const startMs = clock.monotonicMs();
       const took = () => `${(clock.monotonicMs() - startMs).toFixed(1)} ms`;
       try {
-        checkRequest(policy, method, params, concernsOthers(method, params) ? await others() : []);
+        checkRequest(policy, method, params, concernsOtherSlices(method, params) ? await others() : []);
         const result = await handlers[method](params, ended);
         if (!unlogged.includes(method)) log(`${describe(method, params)}: done in ${took()}`);
         return result;

@@ -1,11 +1,11 @@
 import type { Server, Socket } from 'node:net';
 
-/** An agent that has nothing installed, and so no policy file, ends when it has had no channel for so long. */
+/** How long an agent with nothing installed, and so without a policy file, runs without a channel. */
 const idleMs = 30_000;
 
 /**
- * What only looked at a node does not stay there: calls `end` when the server has had no connection for `limitMs`, also where none ever
- * came, and the agent is not needed. One that is needed is asked again after the same time.
+ * Ends an agent that only inspected its node: calls `end` when the server has had no connection for `limitMs`, also if
+ * none ever came, and `isNeeded()` is false. While it is true, checks again every `limitMs`.
  */
 export function endWhenIdle(server: Server, isNeeded: () => boolean, end: () => void, limitMs = idleMs): void {
   let channels = 0;

@@ -1,4 +1,4 @@
-/** Entry of the agent, which is bundled into one file. Everything heavy is loaded only where it is needed. */
+/** Entry point of the agent, which is bundled into one file. Large modules are loaded only where they are needed. */
 import './node-20.ts';
 import { parseArgs } from 'node:util';
 import { workerData } from 'node:worker_threads';
@@ -35,7 +35,7 @@ async function main(): Promise<void> {
   }
 }
 
-/** Throws VnmError `usage`. */
+/** Decodes the policy that the controller passed. Throws VnmError `usage`. */
 async function readBrought(text: string | undefined): Promise<Policy | undefined> {
   if (text === undefined) return undefined;
   const { decodePolicy } = await import('../vsys/policy.ts');

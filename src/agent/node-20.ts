@@ -1,4 +1,4 @@
-/** The agent runs on Node.js 20 too, which lacks what all the sources may use. */
+/** The agent also runs on Node.js 20, which lacks this function. */
 Promise.withResolvers ??= function withResolvers<T>(this: PromiseConstructor) {
   let resolve!: (value: T | PromiseLike<T>) => void;
   let reject!: (reason?: unknown) => void;

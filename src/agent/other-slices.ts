@@ -1,4 +1,4 @@
-/** The other slices of this node whose subnets are not to be touched. */
+/** The other slices on this node, whose subnets must not be touched. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Prefix } from '../model/address.ts';
@@ -11,25 +11,26 @@ import { readPolicies } from './policy-file.ts';
 export interface OtherSlice {
   readonly slice: string;
   readonly vnet: Prefix;
-  /** Path of its policy. */
+  /** Path of its policy file. */
   readonly file: string;
   readonly policy: Policy;
 }
 
 /**
- * Those that have something installed here, and those that an administrator put here (`lib`: where its command would be). A policy of a
- * slice that has nothing here, as earlier versions left it behind after a look, is in no one's way.
+ * Returns the slices that have something installed here, and those that an administrator installed (`lib`: the
+ * directory of their commands). It skips policies of slices with nothing here: earlier versions left such policies
+ * behind after they inspected a node.
  */
 export async function otherSlices(directory: string, lib: string, slice: string): Promise<OtherSlice[]> {
   const others = (await readPolicies(directory)).filter(({ policy }) => policy.slice !== slice);
   if (others.length === 0) return [];
   const marks = await readMarks();
   return others
-    .filter(({ policy }) => isAdministrators(lib, policy.slice) || isInstalled(policy, marks))
+    .filter(({ policy }) => isInstalledByAdministrator(lib, policy.slice) || isInstalled(policy, marks))
     .map(({ file, policy }) => ({ slice: policy.slice, vnet: parsePrefix(policy.vnet), file, policy }));
 }
 
 /** Whether `agent install` put the slice's agent on this node. */
-export function isAdministrators(lib: string, slice: string): boolean {
+export function isInstalledByAdministrator(lib: string, slice: string): boolean {
   return existsSync(join(lib, `attach-${slice}`));
 }

@@ -3,30 +3,30 @@ import { VnmError } from '../model/errors.ts';
 
 export interface AgentPaths {
   readonly policyDirectory: string;
-  /** Of sockets, locks and logs; root's alone. */
+  /** Sockets, locks and logs; only root can access it. */
   readonly runDirectory: string;
   readonly socket: string;
   readonly lock: string;
   readonly log: string;
-  /** What the node takes back unless it is confirmed. */
+  /** Operations that the node undoes unless they are confirmed. */
   readonly pending: string;
 }
 
 const slicePattern = /^[a-z0-9][a-z0-9-]{0,31}$/;
-/** The kernel's limit for a socket's path, without the final zero. */
+/** The kernel's limit for a socket path in bytes, without the terminating zero. */
 const maxSocketPath = 107;
 
 /**
- * Where an agent's files are: below /etc and /run, or all below PL_VNM_DIR. Throws VnmError `usage` for what is no slice name,
- * `unsupported` when the directory's path is too long for a socket.
+ * Returns the paths of an agent's files: below /etc and /run, or all below PL_VNM_DIR. Throws VnmError `usage` for an
+ * invalid slice name, `unsupported` when the path of the socket is too long.
  */
 export function agentPaths(slice: string, base = process.env.PL_VNM_DIR): AgentPaths {
-  if (!slicePattern.test(slice)) throw new VnmError('usage', `${JSON.stringify(slice)} is not the name of a slice`);
+  if (!slicePattern.test(slice)) throw new VnmError('usage', `invalid slice name: ${JSON.stringify(slice)}`);
   const runDirectory = base === undefined ? '/run/pl-vnm' : join(base, 'run');
   const socket = join(runDirectory, `${slice}.sock`);
   if (!fits(socket)) {
     throw new VnmError('unsupported', `the path of the agent's socket is too long: ${socket}`, {
-      hint: `it may have ${maxSocketPath} bytes; choose a shorter PL_VNM_DIR`,
+      hint: `choose a shorter PL_VNM_DIR: a socket path has at most ${maxSocketPath} bytes`,
     });
   }
   return {
@@ -39,7 +39,7 @@ export function agentPaths(slice: string, base = process.env.PL_VNM_DIR): AgentP
   };
 }
 
-/** Whether the sockets of the slice's agent can be below this PL_VNM_DIR. */
+/** Whether a socket path of the slice's agent is short enough below this PL_VNM_DIR. */
 export function hasRoomForSocket(slice: string, base: string): boolean {
   return fits(join(base, 'run', `${slice}.sock`));
 }

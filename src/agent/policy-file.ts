@@ -1,4 +1,4 @@
-/** The file that says what a slice may do on this node: root's, one per slice. */
+/** The policy file: it says what a slice may do on this node. It belongs to root; each slice has one. */
 import { constants } from 'node:fs';
 import { mkdir, open, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,26 +10,30 @@ import { messageOf, VnmError } from '../model/errors.ts';
 import { sharedLimits } from '../model/limits.ts';
 import { type Policy, policySchema } from '../vsys/policy.ts';
 
-/** The policy that an agent works by, and its file. */
+/** The policy that an agent enforces, and its file. */
 export interface PolicyFile {
   readonly policy: Policy;
-  /** Whether it stands in a file: by that alone it binds others. */
+  /** Whether the policy is in a file: only then does it restrict other slices. */
   exists(): boolean;
   /**
-   * A policy that the controller brought is written with the first thing that is installed, and goes with the last one. What somebody
-   * else wrote or changed stays.
+   * Writes a policy that the controller brought when the first thing is installed, and removes it when the last thing
+   * is gone. A policy that someone else wrote or changed stays.
    */
   settle(isInstalled: boolean): Promise<void>;
 }
 
 /**
- * `brought`: by a controller, on a node where its login is root; it counts where there is no file, or one that an earlier version left
- * behind after it only looked at the node, which is removed. Throws as `loadPolicy`.
+ * Returns the policy for the slice. `brought`: the policy that a controller brought to a node where its login is root.
+ * It is used if there is no file, or only one that an earlier version left behind after it inspected the node; that
+ * file is removed. Throws as `loadPolicy`.
  */
 export async function openPolicy(
   directory: string,
   slice: string,
-  { brought, isAdministrators = false }: { brought?: Policy | undefined; isAdministrators?: boolean },
+  {
+    brought,
+    isInstalledByAdministrator = false,
+  }: { brought?: Policy | undefined; isInstalledByAdministrator?: boolean },
   isInstalled: (policy: Policy) => Promise<boolean>,
 ): Promise<PolicyFile> {
   const path = join(directory, `${slice}.json`);
@@ -38,12 +42,12 @@ export async function openPolicy(
     throw error;
   });
   let isRaised =
-    inFile !== undefined && brought !== undefined && !isAdministrators && isEarlierDefault(inFile, brought);
+    inFile !== undefined && brought !== undefined && !isInstalledByAdministrator && isEarlierDefault(inFile, brought);
   const found = isRaised ? { ...inFile!, limits: brought!.limits } : inFile;
   const isLeft =
     found !== undefined &&
     brought !== undefined &&
-    !isAdministrators &&
+    !isInstalledByAdministrator &&
     (isDeepStrictEqual(found, brought) || differsInIdsOnly(found, brought)) &&
     !(await isInstalled(found));
   if (isLeft) await rm(path, { force: true });
@@ -54,7 +58,7 @@ export async function openPolicy(
     exists: () => exists,
     settle: async (installed) => {
       if (installed && (!exists || isRaised)) await writePolicy(directory, path, policy);
-      else if (!installed && exists && !isAdministrators && isDeepStrictEqual(policy, brought))
+      else if (!installed && exists && !isInstalledByAdministrator && isDeepStrictEqual(policy, brought))
         await rm(path, { force: true });
       else return;
       isRaised = false;
@@ -63,19 +67,22 @@ export async function openPolicy(
   };
 }
 
-/** Limits that no administrator chose: an earlier version gave them to nodes of one's own, too. */
+/**
+ * Whether the limits are defaults that no administrator chose: an earlier version also gave them to the user's own
+ * nodes.
+ */
 function isEarlierDefault(found: Policy, brought: Policy): boolean {
   return isDeepStrictEqual(found.limits, sharedLimits) && !isDeepStrictEqual(found.limits, brought.limits);
 }
 
-/** As of the same slice before its vnet or number was changed in the slice file. */
+/** Whether only the ids differ, as when the slice's vnet or number was changed in the slice file. */
 function differsInIdsOnly(a: Policy, b: Policy): boolean {
   const { vnet, interfacePrefix, table, rulePriority, nexthops, vnis } = b;
   const ids = { vnet, interfacePrefix, table, rulePriority, nexthops, vnis };
   return !isDeepStrictEqual(a, b) && isDeepStrictEqual({ ...a, ...ids }, b);
 }
 
-/** Appears under its name whole or not at all. */
+/** Writes the file atomically. */
 async function writePolicy(directory: string, path: string, policy: Policy): Promise<void> {
   await mkdir(directory, { recursive: true, mode: 0o755 });
   const fresh = join(directory, `.${policy.slice}.new`);
@@ -86,26 +93,29 @@ async function writePolicy(directory: string, path: string, policy: Policy): Pro
 const maxPolicyBytes = 1024 * 1024;
 
 /**
- * Reads `<directory>/<slice>.json`. Throws VnmError `not-found`, `forbidden` when the file is not root's alone to write, and
- * `invalid-input` for one with faults.
+ * Reads `<directory>/<slice>.json`. Throws VnmError `not-found`, `forbidden` when users other than root can write the
+ * file, and `invalid-input` for invalid content.
  */
 export async function loadPolicy(directory: string, slice: string): Promise<Policy> {
   const path = join(directory, `${slice}.json`);
   const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') throw error;
     throw new VnmError('not-found', `this node has no policy for slice '${slice}' (${path})`, {
-      hint: 'the administrator of the node puts it there: pl-vnm agent install',
+      hint: 'ask the administrator of the node to run `pl-vnm agent install`',
     });
   });
   try {
     const stats = await file.stat();
     const { uid, mode } = stats;
     if (!stats.isFile() || stats.size > maxPolicyBytes) {
-      throw new VnmError('invalid-input', `the policy ${path} is no file of up to ${maxPolicyBytes / 1024} KiB`);
+      throw new VnmError(
+        'invalid-input',
+        `invalid policy ${path}: not a regular file of at most ${maxPolicyBytes / 1024} KiB`,
+      );
     }
     if (uid !== 0 || (mode & 0o022) !== 0) {
-      throw new VnmError('forbidden', `the policy ${path} can be changed by others than root`, {
-        hint: `chown root ${path}; chmod 644 ${path}`,
+      throw new VnmError('forbidden', `users other than root can write the policy ${path}`, {
+        hint: `run \`chown root ${path}; chmod 644 ${path}\``,
       });
     }
     return parsePolicy(path, await file.readFile('utf8'), slice);
@@ -127,11 +137,11 @@ function parseJson(path: string, text: string): Policy {
     return policy;
   } catch (error) {
     const why = error instanceof z.ZodError ? z.prettifyError(error) : messageOf(error);
-    throw new VnmError('invalid-input', `the policy ${path} has faults: ${why}`, { cause: error });
+    throw new VnmError('invalid-input', `invalid policy ${path}: ${why}`, { cause: error });
   }
 }
 
-/** All that are there. One with faults has no agent, and so nothing to protect. */
+/** Returns all valid policies. A slice whose policy is invalid has no agent, and so nothing to protect. */
 export async function readPolicies(directory: string): Promise<{ file: string; policy: Policy }[]> {
   const names = await readdir(directory).catch((error: NodeJS.ErrnoException): string[] => {
     if (error.code === 'ENOENT') return [];

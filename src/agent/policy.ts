@@ -1,4 +1,4 @@
-/** The check of everything that is asked against the policy of the slice on this node. */
+/** Checks every request against the policy of the slice on this node. */
 import { isIPv4 } from 'node:net';
 import { containsAddress, containsPrefix, formatPrefix, parseAddress, parsePrefix } from '../model/address.ts';
 import { VnmError } from '../model/errors.ts';
@@ -10,11 +10,12 @@ import type { Policy } from '../vsys/policy.ts';
 import { subjectsOf } from './dataplane/armable.ts';
 import type { OtherSlice } from './other-slices.ts';
 
-/** Tunnel packets go to one host elsewhere, which none of these is. The more special ones first. */
 const loopback = parsePrefix('127.0.0.0/8');
+
+/** Addresses to which no tunnel can lead, since they are not single hosts elsewhere. More specific ones come first. */
 const noRemotes = (
   [
-    ['0.0.0.0/8', 'no address of another host'],
+    ['0.0.0.0/8', 'not an address of another host'],
     ['127.0.0.0/8', 'a loopback address'],
     ['224.0.0.0/4', 'a multicast address'],
     ['255.255.255.255/32', 'the broadcast address'],
@@ -22,20 +23,20 @@ const noRemotes = (
   ] as const
 ).map(([prefix, is]) => ({ prefix: parsePrefix(prefix), is }));
 
-/** Another slice, where no packets may be sent to. */
-export type Stranger = Pick<OtherSlice, 'slice' | 'vnet' | 'file'>;
+/** Another slice, to which no packets may be sent. */
+export type OtherSubnet = Pick<OtherSlice, 'slice' | 'vnet' | 'file'>;
 
 /** Whether `checkRequest` needs to know the other slices' subnets. */
-export function concernsOthers<M extends Method>(method: M, params: Params<M>): boolean {
+export function concernsOtherSlices<M extends Method>(method: M, params: Params<M>): boolean {
   if (method === 'path_mtu' || method === 'utc') return true;
   return method === 'apply' && (params as Params<'apply'>).operations.some(({ op }) => op === 'tunnel_up');
 }
 
 /**
- * Throws VnmError `forbidden` naming the first value outside the slice, and what is allowed. `others`: the other slices
- * on this node.
+ * Throws VnmError `forbidden` that names the first value outside the slice and what is allowed. `others`: the other
+ * slices on this node.
  */
-export function checkOperation(policy: Policy, operation: Operation, others: readonly Stranger[] = []): void {
+export function checkOperation(policy: Policy, operation: Operation, others: readonly OtherSubnet[] = []): void {
   checkAllowed(policy, operation.op);
   const check = checksOf(policy);
   if ('namespace' in operation) check.namespace(operation.namespace);
@@ -82,7 +83,7 @@ export function checkOperation(policy: Policy, operation: Operation, others: rea
   }
 }
 
-function checkTunnel(check: Checks, operation: TunnelUp, others: readonly Stranger[]): void {
+function checkTunnel(check: Checks, operation: TunnelUp, others: readonly OtherSubnet[]): void {
   switch (operation.kind) {
     case 'vxlan':
       check.vni(operation.vni);
@@ -106,14 +107,15 @@ type TunnelUp = Extract<Operation, { op: 'tunnel_up' }>;
 const always: readonly Method[] = ['hello', 'claim', 'shutdown', 'confirm', 'collisions'];
 
 /**
- * The same for a whole request. `hello`, `claim` and `shutdown` are always allowed (else no other command, version or policy could
- * take over), and so is what only protects the node (`confirm`, `collisions`); `apply` as far as its operations are.
+ * Checks a whole request in the same way. `hello`, `claim` and `shutdown` are always allowed (otherwise no other
+ * command, version or policy could take over), and so are the methods that only protect the node (`confirm`,
+ * `collisions`). `apply` is allowed if its operations are.
  */
 export function checkRequest<M extends Method>(
   policy: Policy,
   method: M,
   params: Params<M>,
-  others: readonly Stranger[] = [],
+  others: readonly OtherSubnet[] = [],
 ): void {
   if (always.includes(method)) return;
   if (method !== 'apply') checkAllowed(policy, method);
@@ -136,7 +138,7 @@ export function checkRequest<M extends Method>(
       for (const remote of request.params.remotes) check.remote('remote', remote, others);
       break;
     case 'utc':
-      // Where a name leads is known only when it is looked up (time-servers.ts).
+      // The addresses of a name are only known when it is resolved (time-servers.ts).
       for (const server of request.params.ntpServers) {
         const { host } = parseNtpServer(server);
         if (isIPv4(host)) check.serverAddress(`NTP server ${server}`, parseAddress(host), others);
@@ -176,15 +178,20 @@ export function checkRequest<M extends Method>(
   }
 }
 
-/** Whether the agent may ask a time server at this address; throws as `checkOperation`. */
-export function checkServerAddress(policy: Policy, what: string, address: number, others: readonly Stranger[]): void {
+/** Checks that the agent may send to a time server at this address; throws as `checkOperation`. */
+export function checkServerAddress(
+  policy: Policy,
+  what: string,
+  address: number,
+  others: readonly OtherSubnet[],
+): void {
   checksOf(policy).serverAddress(what, address, others);
 }
 
 function checkAllowed({ operations, slice }: Policy, name: string): void {
   if (operations.includes('*') || operations.includes(name)) return;
   const allowed = operations.join(', ') || 'nothing';
-  throw new VnmError('forbidden', `'${name}' is not allowed to slice '${slice}' on this node (allowed: ${allowed})`);
+  throw new VnmError('forbidden', `slice '${slice}' may not use '${name}' on this node (allowed: ${allowed})`);
 }
 
 interface Checks {
@@ -195,13 +202,13 @@ interface Checks {
   vni(vni: number): void;
   port(port: number): void;
   nexthop(id: number | undefined): void;
-  /** With the nexthop that it leads by. */
+  /** Checks a group and its lead nexthop. */
   group(id: number): void;
-  remote(what: string, address: string, others: readonly Stranger[], where?: string): void;
-  serverAddress(what: string, address: number, others: readonly Stranger[]): void;
+  remote(what: string, address: string, others: readonly OtherSubnet[], where?: string): void;
+  serverAddress(what: string, address: number, others: readonly OtherSubnet[]): void;
 }
 
-/** Kept per policy: a batch may have many thousand operations. */
+/** One per policy: a batch may have many thousand operations. */
 const checksByPolicy = new WeakMap<Policy, Checks>();
 
 function checksOf(policy: Policy): Checks {
@@ -223,10 +230,10 @@ function createChecks({ slice, vnet, interfacePrefix, namespacePrefix, nexthops,
   function checkId(what: string, id: number, { first, last }: IdRange): void {
     if (id < first || id > last) refuse(`${what} ${id}`, `${first} to ${last}`);
   }
-  function checkStranger(what: string, address: number, others: readonly Stranger[]): void {
+  function checkOtherSubnets(what: string, address: number, others: readonly OtherSubnet[]): void {
     const owner = others.find((other) => containsAddress(other.vnet, address));
     if (owner === undefined) return;
-    const hint = `slice '${owner.slice}' is on this node (${owner.file}); one of the two needs another vnet, or see pl-vnm agent list`;
+    const hint = `slice '${owner.slice}' is on this node (${owner.file}); give one of the two another vnet, or run \`pl-vnm agent list\``;
     refuse(what, `addresses outside vnet ${formatPrefix(owner.vnet)} of slice '${owner.slice}'`, hint);
   }
 
@@ -246,7 +253,7 @@ function createChecks({ slice, vnet, interfacePrefix, namespacePrefix, nexthops,
     vni(vni) {
       checkId('VNI', vni, vnis);
     },
-    // A tunnel takes its port in the node's own stack; those below are the system's services'.
+    // A tunnel uses its port in the node's own stack; lower ports belong to the system's services.
     port(port) {
       checkId('UDP port', port, { first: 1024, last: 65_535 });
     },
@@ -264,16 +271,16 @@ function createChecks({ slice, vnet, interfacePrefix, namespacePrefix, nexthops,
       const is = containsAddress(subnet, host) ? `an address inside the vnet of slice '${slice}' (${vnet})` : found?.is;
       if (is !== undefined) {
         throw new VnmError('forbidden', `${what} ${address}${where} is ${is}`, {
-          hint: 'give the address where nodes reach each other',
+          hint: 'give an address at which the nodes can reach each other',
         });
       }
-      checkStranger(`${what} ${address}`, host, others);
+      checkOtherSubnets(`${what} ${address}`, host, others);
     },
     serverAddress(what, address, others) {
       if (unfitForServer(address) !== undefined || containsAddress(subnet, address)) {
-        refuse(what, `addresses of other hosts, outside ${vnet}, loopback, link-local and multicast`);
+        refuse(what, `addresses of other hosts outside ${vnet}; not loopback, link-local or multicast`);
       }
-      checkStranger(what, address, others);
+      checkOtherSubnets(what, address, others);
     },
   };
 }

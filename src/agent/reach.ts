@@ -1,6 +1,6 @@
 /**
- * Whether addresses answer their node's kernel: a UDP packet to a closed port by ICMP port unreachable, an ICMP echo request by
- * a reply. Firewalls of end hosts commonly let one of them through.
+ * Tests whether the kernels of other nodes answer: with ICMP port unreachable to a UDP packet to a closed port, or with
+ * an echo reply to an ICMP echo request. Firewalls of end hosts commonly let one of the two through.
  */
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,28 +8,28 @@ import type { Params, Results } from '../vsys/messages.ts';
 import { type EchoRequest, type Endpoints, isRefused } from './dataplane/endpoints.ts';
 import { createTurns } from './turns.ts';
 
-/** The ports traceroute made known: normally closed, normally let through. */
+/** The ports of traceroute: normally closed, and normally let through. */
 export const closedPorts = { first: 33_434, count: 100 };
 
 const attempts = 5;
-/** Requests at once, each of which may open a socket per address, and those that wait. */
+/** Limits how many requests run at once (each may open a socket per address) and how many wait. */
 const inTurn = createTurns('requests for reachability', 16, 1024);
 const smallProbe = Buffer.from('PVN1 reach', 'latin1');
-/** Of IPv4 and UDP. */
+/** Size of the IPv4 and UDP headers. */
 const udpHeaderBytes = 28;
-/** Starting a program is left out where UDP is answered by then. */
+/** When to start ICMP echo: if UDP is answered earlier, no program needs to be started. */
 const echoAfterMs = 100;
 
 /**
- * Asks all addresses at once, each with up to five UDP packets from `from`, and those that do not answer soon with ICMP echo
- * requests too. True: an answer came, which only the owner of the address (or a firewall in its stead) sends. False: nothing came
- * within `timeoutMs`, or only errors such as "no route".
+ * Probes all addresses at once, each with up to five UDP packets from `from`, and also with ICMP echo requests if it
+ * does not answer soon. True: an answer came, which only the owner of the address (or a firewall on its behalf) sends.
+ * False: nothing came within `timeoutMs`, or only errors such as "no route".
  *
- * With `bytes` every packet has this size as an IP packet, and Don't Fragment.
+ * With `bytes` every packet has this size as an IP packet, and Don't Fragment set.
  *
- * Linux sends one peer at most one ICMP error per second after a first six, so a `timeoutMs` of two seconds and more survives many
- * calls in a row. VnmError `not-found` when `from` is not an address of this node, `failed` where too many ask. `ended`: aborts when the
- * channel ends.
+ * Linux sends one peer at most one ICMP error per second after the first six, so a `timeoutMs` of two seconds or more
+ * survives many calls in a row. Throws VnmError `not-found` when `from` is not an address of this node, `failed` when
+ * too many requests wait. `ended`: aborts when the channel ends.
  */
 export async function reach(
   endpoints: Endpoints,
@@ -100,7 +100,10 @@ interface UdpRequest {
   readonly bytes?: number | undefined;
 }
 
-/** With `bytes` false, too, where the kernel has learnt that so large a packet needs fragments, and makes them. */
+/**
+ * Whether the address answers UDP. With `bytes`, false also if the kernel has learnt that a packet of this size needs
+ * fragments, and sends fragments.
+ */
 async function answersUdp(endpoints: Endpoints, request: UdpRequest, signal: AbortSignal): Promise<boolean> {
   const { to, bytes } = request;
   if (!(await isAnswered(endpoints, request, signal))) return false;
@@ -118,7 +121,7 @@ async function isAnswered(
   const udp = endpoints.openUdp({ address: from, onMessage: () => resolve(true), onError });
   let connected = false;
 
-  /** After any other error the next attempt tries again. */
+  /** Hears a refusal as an answer; after any other error the next attempt tries again. */
   function onError(error: Error | null | undefined): void {
     if (isRefused(error)) resolve(true);
   }
@@ -127,7 +130,7 @@ async function isAnswered(
     udp.send(probe, undefined, onError);
   }
 
-  /** Only a connected socket receives ICMP errors. To connect fails while there is no route. */
+  /** Only a connected socket receives ICMP errors. Connecting fails while there is no route. */
   function attempt(): void {
     if (connected) send();
     else

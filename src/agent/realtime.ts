@@ -1,10 +1,13 @@
 import { spawnSync } from 'node:child_process';
 
-/** The tools run before the thread that waits for them. */
+/** The timing thread waits for the tools, so they run at a higher priority. */
 export const threadPriority = 50;
 export const toolPriority = threadPriority + 1;
 
-/** For a process or a thread, by its number. Where it is not allowed everything works, less exactly on a busy machine. */
-export function becomeRealtime(id: number, priority: number): void {
+/**
+ * Gives a process or thread, by its id, real-time priority. Where that is not allowed everything still works, with less
+ * exact timing on a busy machine.
+ */
+export function makeRealtime(id: number, priority: number): void {
   spawnSync('chrt', ['--fifo', '--pid', String(priority), String(id)]);
 }

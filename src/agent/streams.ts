@@ -1,4 +1,7 @@
-/** Streams of numbered UDP packets: the test traffic of a node, and what arrives of it (DESIGN: steps 4 and 6). */
+/**
+ * Streams of numbered UDP packets: the test traffic that a node sends, and a count of what arrives (DESIGN: steps 4 and
+ * 6).
+ */
 import type { Params, Results } from '../vsys/messages.ts';
 import type { Endpoints } from './dataplane/endpoints.ts';
 import type { StreamClock } from './streams/clock.ts';
@@ -7,27 +10,27 @@ import { createPacer } from './streams/pacer.ts';
 import { createReceiver, type Receiver } from './streams/receiver.ts';
 import { createSender, type Sender } from './streams/sender.ts';
 
-/** A stream that saw neither packet nor request for so long is dropped: its controller has gone. */
+/** How long a stream may be without packets and requests before it is dropped: its controller has gone. */
 const idleMs = 2 * 3_600_000;
 const idleCheckMs = 60_000;
 
 const nothingReceived = { received: 0, duplicated: 0, reordered: 0, maxGapMs: 0, dropped: 0 };
 
 export interface StreamLimits {
-  /** Most streams at a time. */
+  /** The most streams at a time. */
   readonly streams: number;
-  /** Sum of the payload bits per second of all that are sending. */
+  /** The most payload bits per second of all sending streams together. */
   readonly trafficBps: number;
 }
 
 export interface Streams {
-  /** Receives the stream on a port of `address`. VnmError `conflict`, `forbidden`, `not-found` (the address). */
+  /** Receives the stream on a port of `address`. Throws VnmError `conflict`, `forbidden`, `not-found` (the address). */
   open(params: Params<'stream_open'>): Promise<Results['stream_open']>;
-  /** Begins to send the stream. VnmError `conflict`, `forbidden`, `not-found` (the address `from`). */
+  /** Begins to send the stream. Throws VnmError `conflict`, `forbidden`, `not-found` (the address `from`). */
   send(params: Params<'stream_send'>): Promise<Results['stream_send']>;
-  /** Ends the sending and resolves when the kernel has the last packet. VnmError `not-found`. */
+  /** Stops sending and resolves when the kernel has the last packet. Throws VnmError `not-found`. */
   stop(params: Params<'stream_stop'>): Promise<Results['stream_stop']>;
-  /** What was sent and received so far; `close` ends and forgets the stream. VnmError `not-found`. */
+  /** Returns what was sent and received so far; `close` ends and forgets the stream. Throws VnmError `not-found`. */
   report(params: Params<'stream_report'>): Promise<Results['stream_report']>;
   /** Ends and forgets all streams; the last call. */
   closeAll(): Promise<void>;
@@ -67,7 +70,7 @@ export function createStreams(
     return stream;
   }
 
-  /** After a failed start: the id is free again unless its other end lives. */
+  /** Cleans up after a failed start: the id is free again unless the stream's other end exists. */
   function release(id: string, stream: Stream, end: 'receiver' | 'sender'): void {
     delete stream[end];
     if (stream.receiver === undefined && stream.sender === undefined) forget(id, stream);
@@ -143,7 +146,7 @@ export function createStreams(
   };
 }
 
-/** Monotonic ms of the last request or packet. */
+/** Returns the monotonic ms of the last request or packet. */
 function lastUseMs(stream: Stream, nowMs: number): number {
   if (stream.sender !== undefined && !stream.sender.ended()) return nowMs;
   return Math.max(stream.lastRequestMs, stream.receiver?.lastPacketMs() ?? Number.NEGATIVE_INFINITY);

@@ -1,6 +1,6 @@
 /**
- * What a process has from whoever started it, beyond its environment. The agent lives on after the login that started it, and runs as
- * root: nothing of the login's may weaken it, or stay in use by it.
+ * What a process inherits from the process that started it, besides its environment. The agent outlives the login that
+ * started it, and runs as root: nothing of the login may weaken it, and it must not keep anything of the login in use.
  */
 import { closeSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { setPriority } from 'node:os';
@@ -8,8 +8,9 @@ import { messageOf } from '../model/errors.ts';
 import type { Log } from './log.ts';
 
 /**
- * Constant, given to `sh -c`; runs its arguments in the root directory, without core dumps and with the system's usual limits,
- * processors and scheduling. What the system does not allow stays as it is (containers); `settle` says so.
+ * A constant script for `sh -c`. Runs its arguments in the root directory, without core dumps and with the system's
+ * default limits, processors and scheduling. What the system does not allow to change stays as it is (containers);
+ * `resetInherited` logs that.
  */
 export const cleanStart = `
 cd / || exit
@@ -27,8 +28,8 @@ ulimit -c 0
 exec env -u _ -u PWD -u OLDPWD -u SHLVL "$@"
 `;
 
-/** The daemon's part, for which no program is needed. Signals that were ignored Node.js sets right by itself. */
-export function settle(log: Log): void {
+/** Resets what the daemon can reset itself, without a program. Node.js itself resets ignored signals. */
+export function resetInherited(log: Log): void {
   process.chdir('/');
   process.umask(0o022);
   const complaints = [
@@ -37,7 +38,7 @@ export function settle(log: Log): void {
     attempt('timer slack', () => writeFileSync('/proc/self/timerslack_ns', '50000')),
     attempt('resource limits', () => checkLimits(readFileSync('/proc/self/limits', 'utf8'))),
   ].filter((complaint) => complaint !== undefined);
-  if (complaints.length > 0) log(`taken over from the login: ${complaints.join('; ')}`);
+  if (complaints.length > 0) log(`inherited from the login: ${complaints.join('; ')}`);
 }
 
 function attempt(what: string, run: () => void): string | undefined {
@@ -49,11 +50,11 @@ function attempt(what: string, run: () => void): string | undefined {
   }
 }
 
-/** Sockets of channels, streams and probes at their most. */
+/** The most sockets of channels, streams and probes. */
 const leastFiles = 4096;
 const unlimited = ['Max cpu time', 'Max file size', 'Max data size', 'Max address space', 'Max realtime timeout'];
 
-/** Throws for limits, in the form of /proc/PID/limits, that the agent may run into. */
+/** Throws if limits, in the format of /proc/PID/limits, are low enough for the agent to reach them. */
 function checkLimits(text: string): void {
   const softLimit = (name: string) => new RegExp(`^${name} +(\\S+)`, 'm').exec(text)?.[1] ?? 'unlimited';
   const low = unlimited.filter((name) => softLimit(name) !== 'unlimited');
@@ -62,8 +63,8 @@ function checkLimits(text: string): void {
 }
 
 /**
- * Closes what was open when this process began, other than its standard streams: a process that it starts would have it, too. All that
- * Node.js opens itself is closed on exec, which distinguishes them.
+ * Closes the files that were open when this process began, other than its standard streams: its child processes would
+ * inherit them, too. Node.js opens its own files with close-on-exec, which distinguishes them.
  */
 export function closeInherited(): void {
   for (const name of readdirSync('/proc/self/fd')) {
@@ -79,7 +80,7 @@ function isClosedOnExec(descriptor: number): boolean {
     const [, flags = '0'] = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${descriptor}`, 'utf8')) ?? [];
     return (Number.parseInt(flags, 8) & closeOnExec) !== 0;
   } catch {
-    // The directory's own, which was open while it was read.
+    // The descriptor of the directory itself, which was open while it was read.
     return true;
   }
 }

@@ -1,19 +1,23 @@
-/** Which time servers the agent asks: it sends as root from the node's own stack, so no name may lead it where the slice may not go. */
+/**
+ * Checks which time servers the agent may query: it sends as root from the node's own stack, so no name may lead it to
+ * an address that the slice may not reach.
+ */
 import { containsAddress, parseAddress } from '../model/address.ts';
 import { VnmError } from '../model/errors.ts';
 import type { Policy } from '../vsys/policy.ts';
 import type { OwnAddress } from './dataplane/kernel/state.ts';
-import { checkServerAddress, type Stranger } from './policy.ts';
+import { checkServerAddress, type OtherSubnet } from './policy.ts';
 
-/** Addresses that must not be asked for the time. */
+/** Addresses that must not be queried for the time. */
 export interface Forbidden {
   readonly own: readonly OwnAddress[];
-  readonly others: readonly Stranger[];
+  readonly others: readonly OtherSubnet[];
 }
 
 /**
- * Throws VnmError `forbidden` for an address of this node, of one of its networks as a whole (broadcast), of a slice, or one that
- * means no certain host. To be asked of the address that the server's name has at that moment, which is then the one to send to.
+ * Throws VnmError `forbidden` for an address of this node, a broadcast address of one of its networks, an address of a
+ * slice, or one that does not identify a single host. Call it with the address to which the server's name resolves at
+ * that moment, and then send to that address.
  */
 export function checkTimeServer(policy: Policy, { own, others }: Forbidden, server: string, address: string): void {
   const what = server.split(':')[0] === address ? `NTP server ${server}` : `NTP server ${server} (${address})`;
@@ -22,6 +26,6 @@ export function checkTimeServer(policy: Policy, { own, others }: Forbidden, serv
   const found = own.find(({ prefix }) => containsAddress(prefix, host));
   if (found === undefined) return;
   throw new VnmError('forbidden', `${what} is ${found.is}`, {
-    hint: 'name a server on another host; chrony is read without being named',
+    hint: 'name a server on another host; the agent reads the local chrony in any case',
   });
 }

@@ -6,11 +6,11 @@ declare const __PL_VNM_VERSION__: string | undefined;
 
 export interface AgentVersion {
   readonly version: string;
-  /** sha256 of the agent's file, in hex. */
+  /** SHA-256 of the agent's file, in hex. */
   readonly digest: string;
 }
 
-/** `file`: of this program; one file when it is bundled. */
+/** `file`: the path of this program, a single file when it is bundled. */
 export function agentVersion(file: string): AgentVersion {
   return { version: ownVersion(), digest: createHash('sha256').update(readFileSync(file)).digest('hex') };
 }

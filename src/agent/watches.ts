@@ -1,4 +1,4 @@
-/** Watches: light probes that this node sends all the time, so that somebody can be told early of what goes bad. */
+/** Watches: light probes that this node sends continuously, so that a controller notices failures early. */
 import type { Clock } from '../clock/clock.ts';
 import type { Params, Results } from '../vsys/messages.ts';
 import type { Endpoints } from './dataplane/endpoints.ts';
@@ -6,17 +6,17 @@ import { tooManyWatches, unknownWatch } from './watches/errors.ts';
 import { watchPrefix } from './watches/packet.ts';
 import { openWatch, type Watch } from './watches/watch.ts';
 
-/** Of one agent. With all their targets they have some two thousand sockets. */
+/** The most watches of one agent. With all their targets they have about two thousand sockets. */
 export const maxWatches = 8;
 
-/** A watch ends after so long without a request for it: its controller has gone. */
+/** How long a watch runs without a request: its controller has gone. */
 const idleSeconds = 60;
 
 export interface Watches {
-  /** Begins or changes a watch. VnmError `not-found` (the address `from`), `forbidden`. */
+  /** Begins or changes a watch. Throws VnmError `not-found` (the address `from`), `forbidden`. */
   watch(params: Params<'watch'>): Promise<Results['watch']>;
   report(): Promise<Results['watch_report']>;
-  /** VnmError `not-found`. */
+  /** Throws VnmError `not-found`. */
   stop(params: Params<'watch_stop'>): Promise<Results['watch_stop']>;
   /** Ends all watches; the last call. */
   closeAll(): Promise<void>;
@@ -38,7 +38,7 @@ export function createWatches(
   const idleCheck = setInterval(endIdle, 1000).unref();
   let last: Promise<unknown> = Promise.resolve();
 
-  /** One after the other, so that no id is taken twice. */
+  /** Runs one body after the other, so that no id is used twice. */
   function inTurn<T>(body: () => Promise<T>): Promise<T> {
     const turn = last.then(body);
     last = turn.catch(() => {});

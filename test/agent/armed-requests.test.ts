@@ -1,4 +1,4 @@
-/** Instants by a wall clock that is set meanwhile, and armed redirections of a real agent on the kernel. */
+/** Instants by a wall clock that is set while they are armed, and armed redirections of a real agent on the kernel. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createArmed } from '../../src/agent/armed/armed.ts';
@@ -31,7 +31,7 @@ describe.runIf(process.platform === 'linux')('an instant by the wall clock', () 
   it.each([
     ['forwards', hourMs],
     ['backwards', -hourMs],
-  ])('stays where it was when the clock is set %s', async (_name, stepMs) => {
+  ])('an armed instant does not move when the clock is set %s', async (_name, stepMs) => {
     let setMs = 7 * hourMs;
     const clock: Clock = { monotonicMs: systemClock.monotonicMs, wallMs: () => systemClock.wallMs() + setMs };
     const requests = createArmedRequests(armed, dataPlane, clock);
@@ -45,21 +45,21 @@ describe.runIf(process.platform === 'linux')('an instant by the wall clock', () 
     expect(clock.monotonicMs() - before).toBeGreaterThanOrEqual(soonMs);
     expect(actions[0]!.plannedAt).toBeCloseTo(at + 3, 2);
     expect(actions[0]!.startedAt! - actions[0]!.plannedAt).toBeGreaterThanOrEqual(0);
-    // By the clock as it was set before.
+    // By the clock as it was before.
     expect(actions[0]!.finishedAt! - actions[0]!.plannedAt).toBeLessThan(hourMs / 2);
   });
 
-  it('is refused once the agent is ending', async () => {
+  it('nothing can be armed while the agent shuts down', async () => {
     const requests = createArmedRequests(armed, dataPlane, systemClock);
     const actions: Armable[] = [{ kind: 'redirect', offsetMs: 0, groups: [{ id: 1, active: 2 }] }];
     const params = { at: systemClock.wallMs() + hourMs, actions };
     await requests.arm({ id: 'first', ...params });
-    expect(() => requests.shutdown()).toThrow("the agent cannot end: 'first' is armed");
+    expect(() => requests.shutdown()).toThrow("the agent cannot shut down: 'first' is armed");
     expect(await requests.cancel({ id: 'first' })).toEqual({ result: 'cancelled' });
     requests.shutdown();
     await expect(requests.arm({ id: 'second', ...params })).rejects.toMatchObject({
       code: 'conflict',
-      message: "the agent is ending, so 'second' cannot be armed",
+      message: "'second' cannot be armed: the agent is shutting down",
     });
   });
 });
@@ -118,7 +118,7 @@ describeAsRoot('an armed redirection', () => {
     return nexthops.find((nexthop) => nexthop.id === id)!.active;
   }
 
-  it('is done at its instant by the clock of the node, which may be hours off', async () => {
+  it('an armed redirection is done at its instant by the clock of the node, which may be hours off', async () => {
     const at = (await nowThere()) + soonMs;
     expect(at - Date.now()).toBeGreaterThan(skewMs);
     await call().call('arm', { id: 'one', at, actions: [redirect(group, second), redirect(other, second, 20)] });
@@ -135,7 +135,7 @@ describeAsRoot('an armed redirection', () => {
     await expect(call().call('armed_results', { id: 'one' })).rejects.toMatchObject({ code: 'not-found' });
   });
 
-  /** Children of the agent's process that have ended, and whose exit status the agent has not collected. */
+  /** Returns children of the agent's process that have ended, and whose exit status the agent has not collected. */
   async function endedChildren(): Promise<string[]> {
     const { pid } = (await call().call('hello', {})).agent;
     const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
@@ -144,7 +144,7 @@ describeAsRoot('an armed redirection', () => {
     return children.filter((child) => /^State:\tZ/m.test(readFileSync(`/proc/${child}/status`, 'utf8')));
   }
 
-  it('leads over an interface that was made again under a name that was used before', async () => {
+  it('an armed redirection leads over a recreated interface that reuses an earlier name', async () => {
     for (let round = 1; round <= 2; round += 1) {
       const at = (await nowThere()) + soonMs;
       await call().call('arm', { id: 'again', at, actions: [redirect(group, second), redirect(group, first, 10)] });
@@ -164,7 +164,7 @@ describeAsRoot('an armed redirection', () => {
     expect(await active(group)).toBe(second);
   });
 
-  it('closes a gate that was made again under a name that was used before', async () => {
+  it('an armed action closes a recreated gate that reuses an earlier name', async () => {
     const name = { interface: 'pv001-g3' };
     for (let round = 1; round <= 2; round += 1) {
       await node.apply([{ op: 'gate_up', ...name, limitBytes: 10_000 }]);
@@ -177,7 +177,7 @@ describeAsRoot('an armed redirection', () => {
     }
   });
 
-  it('is done although no client is connected any more', async () => {
+  it('an armed redirection is done even if no client is connected any more', async () => {
     const { client, ended } = node.attach();
     const { sentAt } = await client.call('clock', {});
     await client.call('arm', { id: 'alone', at: sentAt + soonMs, actions: [redirect(group, first)] });
@@ -187,7 +187,7 @@ describeAsRoot('an armed redirection', () => {
     expect(await active(group)).toBe(first);
   });
 
-  it('leaves the agent free to answer, and is cancelled', async () => {
+  it('an armed redirection leaves the agent free to answer, and can be cancelled', async () => {
     const before = await active(group);
     const at = (await nowThere()) + hourMs;
     await call().call('arm', { id: 'late', at, actions: [redirect(group, second)] });
@@ -202,13 +202,13 @@ describeAsRoot('an armed redirection', () => {
     expect(await active(group)).toBe(before);
   });
 
-  it('is refused when it is too late, names what is not there, or is one too many', async () => {
+  it('arming is refused when it is too late, names something missing, or exceeds the limit', async () => {
     const now = await nowThere();
     const past = { id: 'past', at: now - 1000, actions: [redirect(group, second)] };
     await expect(call().call('arm', past)).rejects.toMatchObject({
       code: 'failed',
       message: expect.stringMatching(/^'past' is armed too late: its instant was \d+\.\d ms ago$/),
-      hint: 'it takes a lead of at least 5 ms',
+      hint: 'arm it at least 5 ms ahead',
     });
     const at = now + hourMs;
     await expect(call().call('arm', { id: 'no', at, actions: [redirect(65_999, second)] })).rejects.toMatchObject({
@@ -227,12 +227,12 @@ describeAsRoot('an armed redirection', () => {
     for (const id of ['a', 'b', 'c']) await call().call('arm', { id, at, actions: [redirect(group, second)] });
     await expect(call().call('arm', { id: 'd', at, actions: [redirect(group, second)] })).rejects.toMatchObject({
       code: 'forbidden',
-      message: "'d' would be one more than the 3 that may be armed on this node",
+      message: "'d' cannot be armed: at most 3 may be armed at a time on this node",
     });
     for (const id of ['a', 'b', 'c']) await call().call('cancel', { id });
   });
 
-  it('keeps what it needs from being changed, and the agent from ending', async () => {
+  it('an armed redirection keeps what it needs from being changed, and the agent from shutting down', async () => {
     const at = (await nowThere()) + hourMs;
     await call().call('arm', { id: 'held', at, actions: [redirect(other, third)] });
     const before = await node.inventory();
@@ -245,13 +245,13 @@ describeAsRoot('an armed redirection', () => {
     for (const [operation, id] of refused) {
       await expect(node.apply([operation])).rejects.toMatchObject({
         code: 'conflict',
-        message: `a redirection is armed that needs nexthop ${id} as it is`,
+        message: `an armed redirection needs nexthop ${id} unchanged`,
         hint: 'cancel what is armed, or wait until it has fired',
       });
     }
     await expect(call().call('shutdown', {})).rejects.toMatchObject({
       code: 'conflict',
-      message: "the agent cannot end: 'held' is armed",
+      message: "the agent cannot shut down: 'held' is armed",
       hint: 'cancel it first, or wait until it has fired',
     });
     expect(await node.inventory()).toEqual(before);

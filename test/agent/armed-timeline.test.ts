@@ -1,10 +1,10 @@
-/** What is done when, with a clock that only moves as told. */
+/** Tests when a timeline does what, with a clock that only moves when a test sets it. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { maxLatenessMs, minLeadMs, Timeline } from '../../src/agent/armed/timeline.ts';
 import type { ArmedOutcome, TimedAction } from '../../src/agent/armed/types.ts';
 
-/** A timeline with its world: doing an action takes 0.5 ms, and `broken` lines go wrong. */
+/** A timeline and its environment: an action takes 0.5 ms, and `broken` lines fail. */
 function timelineAt(startMs: number) {
   const world = { nowMs: startMs, suspendedMs: 0 };
   const done: string[] = [];
@@ -28,7 +28,7 @@ function act(atMonotonicMs: number, ...lines: string[]): TimedAction {
 }
 
 describe('a timeline', () => {
-  it('does each action at its instant, in the order of time, and tells them in the order given', () => {
+  it('a timeline does each action at its instant, in order of time, and reports them in the order given', () => {
     const { world, done, outcomes, timeline } = timelineAt(1000);
     timeline.arm('a', [act(1200, 'a2'), act(1100, 'a1')]);
     timeline.arm('b', [act(1150, 'b1')]);
@@ -49,7 +49,7 @@ describe('a timeline', () => {
     });
   });
 
-  it('refuses what is due too soon, or was due', () => {
+  it('a timeline refuses what is due too soon or in the past', () => {
     const { done, outcomes, timeline } = timelineAt(1000);
     expect(() => timeline.arm('a', [act(2000), act(1000 + minLeadMs - 0.1)])).toThrow(
       "'a' is armed too late: its instant is in 4.9 ms",
@@ -60,7 +60,7 @@ describe('a timeline', () => {
     expect(done).toEqual([]);
   });
 
-  it('cancels until the first action is begun, and then goes on to the last', () => {
+  it('a timeline cancels until the first action begins, and afterwards continues to the last', () => {
     const { world, done, outcomes, timeline } = timelineAt(0);
     timeline.arm('a', [act(100, 'close'), act(200, 'open')]);
     timeline.arm('b', [act(100, 'never')]);
@@ -80,7 +80,7 @@ describe('a timeline', () => {
   it.each([
     ['of the thread', maxLatenessMs + 0.1, 0],
     ['of the machine, which the clock does not count', 0, maxLatenessMs + 0.1],
-  ])('misses what it could not begin for long because of a sleep %s', (_name, lateMs, suspendedMs) => {
+  ])('a timeline misses what it could not begin in time because of a sleep %s', (_name, lateMs, suspendedMs) => {
     const { world, done, outcomes, timeline } = timelineAt(0);
     world.suspendedMs = 77;
     timeline.arm('a', [act(100, 'a1'), act(200, 'a2')]);
@@ -95,7 +95,7 @@ describe('a timeline', () => {
     expect(timeline.next()).toBeUndefined();
   });
 
-  it('finishes what was begun, however late', () => {
+  it('a timeline finishes what it has begun, however late', () => {
     const { world, done, outcomes, timeline } = timelineAt(0);
     timeline.arm('a', [act(100, 'close'), act(200, 'open')]);
     world.nowMs = 100;
@@ -106,7 +106,7 @@ describe('a timeline', () => {
     expect(outcomes.get('a')).toMatchObject({ state: 'fired', actions: [{}, { startedMonotonicMs: 90_000 }] });
   });
 
-  it('tries all actions although one goes wrong', () => {
+  it('a timeline tries all actions although one fails', () => {
     const { world, done, outcomes, timeline } = timelineAt(0);
     timeline.arm('a', [act(100, 'broken'), act(200, 'open')]);
     for (world.nowMs = 100; timeline.next() !== undefined; world.nowMs += 100) timeline.fireNext();
@@ -115,7 +115,7 @@ describe('a timeline', () => {
     expect(outcomes.get('a')!.actions[1]!.error).toBeUndefined();
   });
 
-  it('is never early, whenever it is asked, and forgets nothing', () => {
+  it('a timeline is never early, whenever it is asked, and forgets nothing', () => {
     const instants = fc.array(fc.integer({ min: 10, max: 500 }), { minLength: 1, maxLength: 4 });
     const steps = fc.array(fc.double({ min: 0, max: 40, noNaN: true }), { maxLength: 60 });
     const property = fc.property(fc.array(instants, { maxLength: 5 }), steps, (entries, waits) => {

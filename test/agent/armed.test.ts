@@ -1,4 +1,4 @@
-/** The timing thread as it is, with lines that change nothing. */
+/** Tests the real timing thread, with lines that change nothing. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,15 +13,15 @@ import { endTool } from '../../src/agent/dataplane/kernel/silent-tools.ts';
 import { startKernelTiming } from '../support/kernel-timing.ts';
 
 const patience = { timeout: 20_000 };
-/** Long enough to be armed in time on a machine with much else to do, and so long that nothing else takes as long. */
+/** Long enough to be armed in time on a busy machine, and longer than anything else takes. */
 const soonMs = 500;
 const neverMs = 3_600_000;
 
-describe.runIf(process.platform === 'linux')('what is armed', () => {
+describe.runIf(process.platform === 'linux')('armed actions', () => {
   const armed = createArmed<string>(startKernelTiming, { armed: 4 });
   afterAll(() => armed.close());
 
-  /** A comment to both tools. */
+  /** A line that is a comment to both tools. */
   const nothing = '# nothing\n';
   let ids = 0;
 
@@ -29,7 +29,7 @@ describe.runIf(process.platform === 'linux')('what is armed', () => {
     return { atMonotonicMs: monotonicMs() + inMs, step: { tool, lines } satisfies KernelStep };
   }
 
-  /** Answers its id. */
+  /** Returns its id. */
   async function arm(...actions: TimedAction[]): Promise<string> {
     ids += 1;
     const id = `id-${ids}`;
@@ -44,7 +44,7 @@ describe.runIf(process.platform === 'linux')('what is armed', () => {
     return armed.find(id).outcome;
   }
 
-  it('is begun at its instant and never before, with `ip` and with `tc`', async () => {
+  it('an armed action begins at its instant and never before, with `ip` and with `tc`', async () => {
     await armed.lag(1);
     const onlyShown = { atMonotonicMs: monotonicMs() + soonMs + 20 };
     const id = await arm(action(soonMs), action(soonMs + 10, [nothing], 'tc'), onlyShown);
@@ -57,7 +57,7 @@ describe.runIf(process.platform === 'linux')('what is armed', () => {
     }
   });
 
-  it('is armed, fires and is cancelled while other things wait', async () => {
+  it('actions can be armed, fire and be cancelled while others wait', async () => {
     const late = await arm(action(neverMs));
     const early = await arm(action(soonMs));
     const between = await arm(action(neverMs / 2));
@@ -71,12 +71,12 @@ describe.runIf(process.platform === 'linux')('what is armed', () => {
     expect(await armed.cancel(late)).toBe('cancelled');
   });
 
-  it('is cancelled or fires, never both, however close the cancel comes', async () => {
+  it('an armed action is cancelled or fires, never both, however late the cancel comes', async () => {
     const results = new Set<string>();
     for (const aheadMs of [1.5, 1, 0.7, 0.5, 0.3, 0.2, 0.1, 0, -0.1, -0.5]) {
       const id = await arm(action(soonMs));
       const cancelMs = armed.find(id).outcome.actions[0]!.plannedMonotonicMs - aheadMs;
-      // Into the thread's last wait and its spinning.
+      // During the thread's last wait and its spinning.
       while (monotonicMs() < cancelMs);
       const result = await armed.cancel(id);
       const { state, actions } = armed.find(id).outcome;
@@ -87,7 +87,7 @@ describe.runIf(process.platform === 'linux')('what is armed', () => {
     expect(results).toContain('fired');
   });
 
-  it('is not cancelled by halves', async () => {
+  it('a cancel applies to all actions of an id or none', async () => {
     const id = await arm(action(soonMs), action(soonMs + 100));
     await expect
       .poll(() => armed.find(id).outcome.actions[0]!.startedMonotonicMs, { ...patience, interval: 1 })
@@ -98,13 +98,13 @@ describe.runIf(process.platform === 'linux')('what is armed', () => {
     expect(actions[1]!.startedMonotonicMs).toBeGreaterThanOrEqual(actions[1]!.plannedMonotonicMs);
   });
 
-  it('fires together with others', async () => {
+  it('several actions fire together', async () => {
     const at = action(soonMs);
     const together = await Promise.all([arm(at), arm(at), arm({ ...at, step: { tool: 'tc', lines: [nothing] } })]);
     for (const id of together) expect((await done(id)).state).toBe('fired');
   });
 
-  it('tells what went wrong, and goes on with the next line and the next action', async () => {
+  it('a failed line is reported, and the next line and the next action follow', async () => {
     const id = await arm(
       action(soonMs, ['link set nosuch up\n', nothing]),
       action(soonMs + 10, ['qdisc del dev nosuch root\n'], 'tc'),
@@ -119,18 +119,18 @@ describe.runIf(process.platform === 'linux')('what is armed', () => {
     ]);
   });
 
-  it('is refused when it is too late, has a known id, or is one too many', async () => {
+  it('arming is refused when it is too late, has a known id, or exceeds the limit', async () => {
     await expect(armed.arm('late', [action(-10)], '')).rejects.toMatchObject({
       code: 'failed',
       message: expect.stringMatching(/^'late' is armed too late: its instant was \d+\.\d ms ago$/),
-      hint: 'it takes a lead of at least 5 ms',
+      hint: 'arm it at least 5 ms ahead',
     });
     expect(() => armed.find('late')).toThrow("nothing is or was armed as 'late' on this node");
     const armedIds: string[] = [];
     for (let count = 0; count < 4; count += 1) armedIds.push(await arm(action(neverMs)));
     await expect(arm(action(neverMs))).rejects.toMatchObject({
       code: 'forbidden',
-      message: expect.stringMatching(/^'id-\d+' would be one more than the 4 that may be armed on this node$/),
+      message: expect.stringMatching(/^'id-\d+' cannot be armed: at most 4 may be armed at a time on this node$/),
     });
     await expect(armed.arm(armedIds[0]!, [action(neverMs)], '')).rejects.toMatchObject({
       code: 'conflict',
@@ -139,7 +139,7 @@ describe.runIf(process.platform === 'linux')('what is armed', () => {
     for (const id of armedIds) expect(await armed.cancel(id)).toBe('cancelled');
   });
 
-  it('is refused when the tool cannot be started, or ends at once', async () => {
+  it('arming is refused when the tool cannot start, or ends at once', async () => {
     const bin = mkdtempSync(join(tmpdir(), 'pl-vnm-bin-'));
     const { PATH } = environment;
     environment.PATH = bin;
@@ -160,7 +160,7 @@ describe.runIf(process.platform === 'linux')('what is armed', () => {
     expect((await done(await arm(action(soonMs)))).state).toBe('fired');
   });
 
-  it('starts no process once everything was made ready for the same tools and names', async () => {
+  it('no process starts once everything was made ready for the same tools and names', async () => {
     const bin = mkdtempSync(join(tmpdir(), 'pl-vnm-bin-'));
     const { PATH } = environment;
     const started = join(bin, 'started');
@@ -189,7 +189,7 @@ describe.runIf(process.platform === 'linux')('what is armed', () => {
     }
   });
 
-  it('does not wait for ever for a tool that does not answer', async () => {
+  it('the thread does not wait for ever for a tool that does not answer', async () => {
     const stopped = await arm(action(soonMs));
     const pids = toolsOf(process.pid);
     for (const pid of pids) process.kill(pid, 'SIGSTOP');
@@ -198,12 +198,12 @@ describe.runIf(process.platform === 'linux')('what is armed', () => {
       expect((await done(stopped)).state).not.toBe('armed');
       expect((await done(await arm(action(soonMs)))).state).toBe('fired');
     } finally {
-      // One that was not waited for would stay, stopped, after all else has ended.
+      // Without its end, the stopped tool would outlive everything else.
       for (const pid of toolsOf(process.pid)) if (pids.includes(pid)) endTool(pid);
     }
   });
 
-  it('can be forgotten when it is over', async () => {
+  it('an armed id can be forgotten after it has fired', async () => {
     const id = await arm(action(neverMs));
     armed.forget(id);
     expect(stateOf(id)).toBe('armed');
@@ -213,7 +213,7 @@ describe.runIf(process.platform === 'linux')('what is armed', () => {
     await expect(armed.cancel(id)).rejects.toMatchObject({ code: 'not-found' });
   });
 
-  it('leaves the lag to be measured meanwhile', async () => {
+  it('the lag can be measured while something is armed', async () => {
     const id = await arm(action(neverMs));
     const lagMs = await armed.lag(5);
     expect(lagMs).toHaveLength(5);
@@ -222,7 +222,7 @@ describe.runIf(process.platform === 'linux')('what is armed', () => {
     expect(armed.pending()).toEqual([]);
   });
 
-  it('is reported as failed when its thread ends', async () => {
+  it('an armed action is reported as failed when its thread ends', async () => {
     const other = createArmed<undefined>(startKernelTiming, { armed: 4 });
     await other.arm('a', [action(neverMs)], undefined);
     await other.close();
@@ -231,7 +231,7 @@ describe.runIf(process.platform === 'linux')('what is armed', () => {
   });
 });
 
-/** The waiting tools that this process has started. */
+/** Returns the waiting tools that this process has started. */
 function toolsOf(pid: number): number[] {
   return readdirSync(`/proc/${pid}/task`)
     .flatMap((task) =>

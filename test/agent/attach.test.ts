@@ -1,4 +1,4 @@
-/** `attach` between a client and an agent that are only played: it ends when either of them does, however that happens. */
+/** Tests `attach` between a fake client and a fake agent: it ends when either of them does, however that happens. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -43,18 +43,18 @@ function attach(environment: NodeJS.ProcessEnv = {}) {
   return { child, ended: once(child, 'exit').then(([code]) => code as number | null) };
 }
 
-it('ends when the agent breaks the connection off with something unread, though its input stays open', async () => {
+it('attach ends when the agent resets the connection with unread data, although its input stays open', async () => {
   const connected = playAgent();
   const { child, ended } = attach();
   const agent = await await connected;
   child.stdin.write('something that the agent never reads');
   await sleep(200);
-  // The kernel then tells the other end of a reset, not of an end.
+  // The kernel then reports a reset to the other end, not an end.
   agent.destroy();
   expect(await ended).toBe(0);
 });
 
-it('ends when the client has closed its end and the agent does not answer', async () => {
+it('attach ends when the client has closed its end and the agent does not answer', async () => {
   const connected = playAgent();
   const { child, ended } = attach();
   await await connected;
@@ -62,7 +62,7 @@ it('ends when the client has closed its end and the agent does not answer', asyn
   expect(await ended).toBe(0);
 });
 
-it('hands over what the agent said before it ended', async () => {
+it('attach delivers what the agent sent before it ended', async () => {
   const connected = playAgent();
   const { child, ended } = attach();
   const agent = await await connected;
@@ -73,10 +73,10 @@ it('hands over what the agent said before it ended', async () => {
   expect(Buffer.concat(said).length).toBe(1_000_000);
 });
 
-it('starts an agent also for a client that has closed its end at once, as an installation does', async () => {
+it('attach starts an agent even for a client that has closed its end at once, as an installation does', async () => {
   const bin = join(directory, 'bin');
   mkdirSync(bin);
-  // Stands for the lock and the agent under it.
+  // Replaces the lock and the agent.
   const agent = `const server = require('node:net').createServer((client) => {
     client.resume().on('end', () => server.close());
   }).listen('${join(directory, 'run', 'demo.sock')}');`;

@@ -42,7 +42,7 @@ describe('manageChannels', () => {
     await new Promise<void>((resolve) => server.listen(path, resolve));
   }
 
-  /** A connection that reads what it gets and says nothing. */
+  /** A connection that reads what it gets and sends nothing. */
   async function idle() {
     const socket = connect(path);
     sockets.push(socket);
@@ -68,7 +68,7 @@ describe('manageChannels', () => {
     return new Promise((resolve) => server.getConnections((_error, count) => resolve(count)));
   }
 
-  it('ends the oldest channel that has not said hello where a newcomer finds all taken, and says why', async () => {
+  it('the oldest channel without a hello is closed, with the reason, when a new client finds all channels taken', async () => {
     await start();
     const first = client();
     await first.rpc.call('hello', {});
@@ -77,19 +77,19 @@ describe('manageChannels', () => {
     for (const { rpc } of newcomers) await rpc.call('hello', {});
     await expect.poll(() => others.filter(({ isOver }) => isOver()).length, patience).toBe(2);
     for (const { text } of others.filter(({ isOver }) => isOver())) {
-      expect(text()).toContain('64 channels are open, and this one made room, for it had not said hello');
+      expect(text()).toContain('closed for another client: 64 channels are open, and this one had not said hello');
     }
     await first.rpc.call('hello', {});
   });
 
-  it('refuses a newcomer where all channels are in use, and says why', async () => {
+  it('a new client is refused, with the reason, when all channels are in use', async () => {
     await start();
     const all = Array.from({ length: 64 }, client);
     await Promise.all(all.map(({ rpc }) => rpc.call('hello', {})));
     await expect(client().rpc.call('hello', {})).rejects.toMatchObject({
       cause: {
         code: 'conflict',
-        message: '64 channels to it are in use already',
+        message: 'all 64 channels to the agent are in use',
         hint: expect.stringContaining('end other commands on this slice'),
       },
     });
@@ -108,7 +108,7 @@ describe('manageChannels', () => {
       .toBe('in');
   });
 
-  it('ends a channel on which no client says hello, also one that is not read', async () => {
+  it('a channel on which no client says hello is closed, even one that is not read', async () => {
     await start({ helloMs: 50 });
     const [channel, unread] = [await idle(), connect(path)];
     sockets.push(unread);
@@ -117,7 +117,7 @@ describe('manageChannels', () => {
     await expect.poll(openChannels, patience).toBe(0);
   });
 
-  it('ends a channel whose client is gone without a word, and keeps a quiet one', async () => {
+  it('a channel whose client has silently vanished is closed, and a quiet one is kept', async () => {
     await start({ silentMs: 100 });
     const [quiet, gone] = [client(), client()];
     await Promise.all([quiet, gone].map(({ rpc }) => rpc.call('hello', {})));
@@ -125,18 +125,18 @@ describe('manageChannels', () => {
     quiet.rpc.onClose(() => {
       isQuietOver = true;
     });
-    // What is asked of it is never read.
+    // What the server asks is never read.
     gone.socket.pause();
     await expect.poll(openChannels, patience).toBe(1);
     await quiet.rpc.call('hello', {});
     expect(isQuietOver).toBe(false);
   });
 
-  it('keeps a silent client for as long as it says, and ends another meanwhile', async () => {
+  it('a silent client is kept for as long as it says, while another is closed', async () => {
     await start({ silentMs: 50 });
     const [patient, other] = [client(3_600_000), client()];
     await Promise.all([patient, other].map(({ rpc }) => rpc.call('hello', {})));
-    // Its answer to the question how long it may be silent arrives before that to its next request.
+    // Its answer to the ping, which says how long it may be silent, arrives before that to its next request.
     await patient.rpc.call('hello', {});
     for (const { socket } of [patient, other]) socket.pause();
     await expect.poll(openChannels, patience).toBe(1);
@@ -144,7 +144,7 @@ describe('manageChannels', () => {
     await patient.rpc.call('hello', {});
   });
 
-  it('keeps a client that is not read because too many of its requests are under way', async () => {
+  it('a client is kept that is not read because it has too many requests in progress', async () => {
     await start({ silentMs: 50 });
     const [busy, gone] = [client(), client()];
     await Promise.all([busy, gone].map(({ rpc }) => rpc.call('hello', {})));

@@ -4,9 +4,9 @@ import { type AgentParts, createHandlers } from '../../src/agent/handlers.ts';
 import { systemClock } from '../../src/clock/clock.ts';
 import { testPolicy } from '../support/agent-node.ts';
 
-const late = { code: 'conflict', message: 'a later command works here, so this request is refused: it comes too late' };
+const late = { code: 'conflict', message: 'request refused: a later command has taken over on this node' };
 
-/** Claims as a controller does, which asks again with what it was told. */
+/** Claims as a controller does: it repeats the claim with the ticket that it received. */
 function claim(claims: ReturnType<typeof createClaims>, vn?: string): number {
   for (let after = 0; ; ) {
     const { granted, ticket } = claims.claim({ after, ...(vn === undefined ? {} : { vn }) });
@@ -15,7 +15,7 @@ function claim(claims: ReturnType<typeof createClaims>, vn?: string): number {
   }
 }
 
-it('refuses what an earlier command on the same VN still had under way', () => {
+it('a later claim refuses requests that an earlier command on the same VN still had in transit', () => {
   const claims = createClaims();
   const interrupted = claim(claims, 'a');
   claims.check(interrupted);
@@ -24,7 +24,7 @@ it('refuses what an earlier command on the same VN still had under way', () => {
   claims.check(rollback);
 });
 
-it('lets commands on several VNs work at once, and each with or after one on the whole slice alone', () => {
+it('commands on several VNs may work at the same time, and a command on the whole slice works alone', () => {
   const claims = createClaims();
   const [a, b] = [claim(claims, 'a'), claim(claims, 'b')];
   for (const ticket of [a, b]) claims.check(ticket);
@@ -36,27 +36,27 @@ it('lets commands on several VNs work at once, and each with or after one on the
   claims.check(next);
 });
 
-it('does not grant a claim that is late itself', () => {
+it('a claim that arrives late is not granted', () => {
   const claims = createClaims();
-  // It was sent before the other, by somebody who knew of none.
+  // It was sent before the other, by a command that knew of none.
   const other = claim(claims, 'a');
   expect(claims.claim({ vn: 'a', after: 0 })).toEqual({ granted: false, ticket: other });
   claims.check(other);
 });
 
-it('keeps a limited number of claims', () => {
+it('the agent keeps a limited number of claims', () => {
   const claims = createClaims();
   const first = claim(claims, 'vn0');
   for (let vn = 1; vn <= 1024; vn += 1) claim(claims, `vn${vn}`);
   expect(() => claims.check(first)).toThrow(expect.objectContaining(late));
 });
 
-it('knows no ticket that it did not give', () => {
+it('the agent refuses tickets that it did not issue', () => {
   const claims = createClaims();
   expect(() => claims.check(1)).toThrow(expect.objectContaining(late));
 });
 
-it('comes before every request that changes something', async () => {
+it('claims are checked before every request that changes something', async () => {
   const done: string[] = [];
   const note = (what: string) => async () => void done.push(what);
   const parts = {

@@ -85,11 +85,11 @@ describe('findCollisions', () => {
       { peers: [{ local: '192.0.2.7', localPort: 22, remote: '10.70.9.9' }] },
       ['10.70.9.9, which has a connection to this node (192.0.2.7, TCP port 22)'],
     ],
-  ])('finds %s', (_name, network, words) => {
+  ])('findCollisions finds %s', (_name, network, words) => {
     expect(found(network)).toEqual(words);
   });
 
-  it('reports an address once, without the entries that the kernel made for it', () => {
+  it('findCollisions reports an address once, without the entries that the kernel made for it', () => {
     const kernel = { protocol: '2', prefsrc: '10.70.1.1' };
     const routes = [
       route('10.70.1.0/24', kernel),
@@ -120,11 +120,11 @@ describe('findCollisions', () => {
       'connections over the slice, even stale ones',
       { peers: [{ local: '10.70.0.1', localPort: 5001, remote: '10.70.0.3' }] },
     ],
-  ])('accepts %s', (_name, network) => {
+  ])('findCollisions accepts %s', (_name, network) => {
     expect(found(network)).toEqual([]);
   });
 
-  it('names the other slice that owns it', () => {
+  it('findCollisions names the other slice that owns a thing', () => {
     const inner = {
       ...policy,
       ...{ slice: 'inner', vnet: '10.70.128.0/17', interfacePrefix: 'pv002-', table: 50_002, rulePriority: 10_002 },
@@ -147,7 +147,7 @@ describe('findCollisions', () => {
 });
 
 describe('the error about collisions', () => {
-  it('names the first of them, and says what to do', () => {
+  it('the error names the first collisions, and says what to do', () => {
     const collisions = Array.from({ length: 10 }, (_, index) => ({ what: `c${index}` }));
     expect(collisionError('office', policy.vnet, collisions)).toMatchObject({
       code: 'conflict',
@@ -166,7 +166,7 @@ describe('parsePeers', () => {
    3: 000080FE00000000FF565450AB906FFE:0016 000080FE00000000FF565450AC906FFE:C824 01 00000000:00000000 02:0 0 0 0 4
    4: 0C07D50A:0016 0201D70A:C822 06 00000000:00000000 02:000A7D2C 00000000     0        0 2 4 0 20 4 30 10 -1
 `;
-  it('reads established IPv4 connections, from IPv6 sockets, too', () => {
+  it('parsePeers reads established IPv4 connections, including those of IPv6 sockets', () => {
     const peer = { local: '10.213.7.12', localPort: 22, remote: '10.215.1.1' };
     expect(parsePeers(text, true)).toEqual([peer, peer]);
   });

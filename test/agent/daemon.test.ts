@@ -1,4 +1,4 @@
-/** How the agent comes to life, is shared, and is found again. */
+/** Tests how the agent starts, is shared, and is found again. */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
@@ -30,18 +30,18 @@ describeAsRoot('the agent', () => {
     }
   }
 
-  it('says its version and digest', () => {
+  it('the agent prints its version and digest', () => {
     const file = join(node.directory, 'agent.mjs');
     const said = JSON.parse(execFileSync(process.execPath, [file, 'version'], { encoding: 'utf8' }));
     const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
     expect(said).toEqual({ version, digest: createHash('sha256').update(readFileSync(file)).digest('hex') });
   });
 
-  it('is started once, however many come at the same time', async () => {
+  it('the agent starts once, however many clients come at the same time', async () => {
     const attached = Array.from({ length: 6 }, () => node.attach());
     const pids = await Promise.all(attached.map(pidOf));
     expect(new Set(pids).size).toBe(1);
-    expect(agentLog(node).match(/serves slice/g)).toHaveLength(1);
+    expect(agentLog(node).match(/serving slice/g)).toHaveLength(1);
     for (const { client, ended } of attached) {
       client.close();
       expect(await ended).toBe(0);
@@ -49,7 +49,7 @@ describeAsRoot('the agent', () => {
     expect(isAlive(pids[0]!)).toBe(true);
   });
 
-  it('tells who it is and what the node can do', async () => {
+  it('the agent answers who it is and what the node can do', async () => {
     const facts = await node.client().call('hello', {});
     expect(facts.policy).toEqual(node.policy);
     expect(facts.plane).toBe('kernel');
@@ -69,7 +69,7 @@ describeAsRoot('the agent', () => {
     expect(await node.inventory()).toMatchObject({ namespaces: [] });
   });
 
-  it('sends no longer than the channel lasts that began it', async () => {
+  it('the agent stops streams when the channel closes that began them', async () => {
     const [link, mac, address] = [{ interface: 'pv001-g0' }, '02:50:0a:41:00:00', '10.65.0.1'];
     await node.apply([
       { op: 'tunnel_up', kind: 'vxlan', ...link, mac, mtu: 1400, vni: 5000, remote: '192.0.2.9', port: 4790 },
@@ -94,13 +94,13 @@ describeAsRoot('the agent', () => {
     await node.apply([{ op: 'tunnel_down', ...link }]);
   });
 
-  it('keeps its socket and log to root', () => {
+  it('the agent allows only root to access its socket and log', () => {
     const mode = (path: string) => statSync(path).mode & 0o777;
     const run = join(node.directory, 'run');
     expect([mode(run), mode(join(run, 'test.sock')), mode(join(run, 'test.log'))]).toEqual([0o700, 0o600, 0o600]);
   });
 
-  it('outlives a client that is killed in the middle, and a hang-up', async () => {
+  it('the agent outlives a client that is killed in the middle of a message, and a hang-up', async () => {
     const attached = node.attach();
     const pid = await pidOf(attached);
     const call = attached.client.call('apply', { operations: [] });
@@ -110,7 +110,7 @@ describeAsRoot('the agent', () => {
     expect(await pidOf(node.attach())).toBe(pid);
   });
 
-  it('answers garbage on one channel, and serves the others', async () => {
+  it('the agent answers garbage on one channel, and serves the others', async () => {
     const pid = await pidOf({ client: node.client() });
     const socket = connect(join(node.directory, 'run', 'test.sock'));
     socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
@@ -123,7 +123,7 @@ describeAsRoot('the agent', () => {
       .toMatch(/closed: expected a message with Content-Length, got "GET \/ HTTP/);
   });
 
-  it('logs what it does, one line each', async () => {
+  it('the agent logs what it does, one line each', async () => {
     await node.apply([{ op: 'rule_up' }]);
     await expect(node.apply([{ op: 'tunnel_down', interface: 'eth0' }])).rejects.toThrow();
     const lines = agentLog(node).trim().split('\n').slice(-2);
@@ -131,7 +131,7 @@ describeAsRoot('the agent', () => {
     expect(lines[1]).toMatch(/ apply tunnel_down x1: failed after [\d.]+ ms: interface 'eth0' does not belong/);
   });
 
-  it('is started again after it was killed, and finds what is installed', async () => {
+  it('an agent that starts after its predecessor was killed finds what is installed', async () => {
     const router = node.router('a');
     const attached = node.attach();
     const { client } = attached;
@@ -146,7 +146,7 @@ describeAsRoot('the agent', () => {
     expect(before).toMatchObject({ namespaces: [router], rules: true });
   });
 
-  it('ends when asked to, and another can be started at once', async () => {
+  it('the agent shuts down on request, and another can start at once', async () => {
     const attached = node.attach();
     const pid = await pidOf(attached);
     expect(await attached.client.call('shutdown', {})).toEqual({});
@@ -158,11 +158,11 @@ describeAsRoot('the agent', () => {
     const last = node.attach();
     process.kill(await pidOf(last), 'SIGTERM');
     expect(await last.ended).toBe(0);
-    expect(agentLog(node)).toMatch(/ends: asked by a client\n/);
-    expect(agentLog(node)).toMatch(/ends: asked by a signal\n/);
+    expect(agentLog(node)).toMatch(/shutting down: requested by a client\n/);
+    expect(agentLog(node)).toMatch(/shutting down: received SIGTERM\n/);
   });
 
-  it('finishes the batch that is under way before it ends', async () => {
+  it('the agent finishes the batch in progress before it shuts down', async () => {
     const attached = node.attach();
     const pid = await pidOf(attached);
     const operations = Array.from({ length: 5000 }, (_, index) => ({
@@ -183,7 +183,7 @@ describeAsRoot('the agent', () => {
     await again.ended;
   });
 
-  it('says why it does not start', async () => {
+  it('the agent says why it does not start', async () => {
     const policy = join(node.directory, 'policy', 'test.json');
     const text = readFileSync(policy, 'utf8');
     rmSync(policy);
@@ -191,16 +191,16 @@ describeAsRoot('the agent', () => {
     await expect(attached.client.call('hello', {})).rejects.toMatchObject({ code: 'unreachable' });
     expect(await attached.ended).toBe(1);
     expect(attached.stderr()).toBe(
-      `the agent did not start: this node has no policy for slice 'test' (${policy}) (the administrator of the node puts it there: pl-vnm agent install)\n`,
+      `the agent did not start: this node has no policy for slice 'test' (${policy}) (ask the administrator of the node to run \`pl-vnm agent install\`)\n`,
     );
     expect(text).not.toBe('');
   });
 
   it.each([
     [['attach'], 'usage: agent attach --slice NAME | daemon --slice NAME | version\n'],
-    [['attach', '--slice', '../x'], '"../x" is not the name of a slice\n'],
+    [['attach', '--slice', '../x'], 'invalid slice name: "../x"\n'],
     [['destroy'], 'usage: agent attach --slice NAME | daemon --slice NAME | version\n'],
-  ])('refuses the words %j', (words, message) => {
+  ])('the agent refuses the arguments %j', (words, message) => {
     const file = join(node.directory, 'agent.mjs');
     const run = () => execFileSync(process.execPath, [file, ...words], { encoding: 'utf8', stdio: 'pipe' });
     expect(run).toThrow(expect.objectContaining({ status: 2, stderr: message }));

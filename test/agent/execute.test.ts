@@ -30,7 +30,7 @@ describeAsRoot('execute', () => {
     undo: [{ namespace, settings: new Map([[file, before]]) }],
   });
 
-  it('does all', async () => {
+  it('execute runs all commands', async () => {
     const before = setting('ipv4/ip_default_ttl');
     const undone = { namespace, settings: new Map([['ipv4/ip_default_ttl', before]]) };
     await execute([put('10.65.0.1/32'), set('ipv4/ip_default_ttl', '77', before), put('10.65.0.2/32')]);
@@ -50,12 +50,12 @@ describeAsRoot('execute', () => {
       (ns: string) => `ip -netns ${ns} link set nothing up: Cannot find device "nothing"`,
     ],
     [
-      'a setting that is not there',
+      'a missing setting',
       set('ipv4/nothing', '1', '0'),
       (ns: string) =>
         `cannot set ipv4/nothing to 1 in namespace '${ns}': tee: /proc/sys/net/ipv4/nothing: No such file or directory`,
     ],
-  ])('undoes what was done before %s', async (_name, failing, message) => {
+  ])('execute undoes what was done before %s', async (_name, failing, message) => {
     const before = [addresses(), setting('ipv4/ip_default_ttl')];
     const batch = [
       put('10.65.0.1/32'),
@@ -69,7 +69,7 @@ describeAsRoot('execute', () => {
     expect([addresses(), setting('ipv4/ip_default_ttl')]).toEqual(before);
   });
 
-  it('undoes what may have been done when `ip` does not say how far it came', async () => {
+  it('execute undoes what may have been done when `ip` does not say how far it came', async () => {
     const before = addresses();
     const batch = [put('10.65.0.1/32'), command('route add 10.65.0.0/24 nexthop dev lo sideways'), put('10.65.0.2/32')];
     await expect(execute(batch)).rejects.toMatchObject({
@@ -81,7 +81,7 @@ describeAsRoot('execute', () => {
     expect(addresses()).toBe(before);
   });
 
-  it('says what could not be undone', async () => {
+  it('execute reports what could not be undone', async () => {
     const batch = [put('10.65.0.1/32', 'address del 10.65.0.9/32 dev lo'), command('link set nothing up')];
     await expect(execute(batch)).rejects.toMatchObject({
       code: 'failed',
@@ -95,10 +95,10 @@ describeAsRoot('execute', () => {
   });
 
   it.each(['a b', 'x;y', '#x', "x'y", '$x', 'x\ny', '', 'x\\y'])(
-    'gives `ip` no word that means something to it: %j',
+    'execute passes no word to `ip` that has a special meaning there: %j',
     (word) => {
       expect(() => batchLine(['link', 'show', word])).toThrow(
-        expect.objectContaining({ code: 'unsupported', message: `${JSON.stringify(word)} cannot be given to 'ip'` }),
+        expect.objectContaining({ code: 'unsupported', message: `cannot pass ${JSON.stringify(word)} to 'ip'` }),
       );
     },
   );

@@ -1,4 +1,4 @@
-/** Gates on the kernel: an end host's packets to what is behind the gateway, held and let go. */
+/** Tests gates on the kernel: they hold and release an end host's packets to what is behind the gateway. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import type { Params } from '../../src/vsys/messages.ts';
@@ -22,7 +22,7 @@ function toElsewhere(name: string, index: number, vni: number) {
   return { op: 'tunnel_up', kind: 'vxlan', interface: name, ...ends } as const satisfies OperationInput;
 }
 
-/** A namespace next to the gateway's own stack, reached over an interface. */
+/** A namespace next to the gateway's own stack, connected by an interface. */
 function neighbour(namespace: string, name: string, index: number): OperationInput[] {
   const [own, other] = [`10.65.${index}.1`, `10.65.${index}.2`];
   const peer = { interface: 'pv001-p', namespace, mac: mac(index + 100) };
@@ -82,7 +82,7 @@ describeAsRoot('a gate', () => {
 
   const close = { kind: 'gate_close', offsetMs: 0, interface: access } as const;
 
-  it('is made once, shows, and is taken away', async () => {
+  it('a gate is created once, appears in the inventory, and is removed', async () => {
     const before = await node.inventory();
     expect(await node.apply([up])).toEqual(['changed']);
     expect(await node.apply([up])).toEqual(['unchanged']);
@@ -95,7 +95,7 @@ describeAsRoot('a gate', () => {
     expect(await node.inventory()).toEqual(before);
   });
 
-  it('goes with its interface, and comes back when that is undone', async () => {
+  it('a gate goes with its interface, and is restored when that is undone', async () => {
     const extra = toElsewhere('pv001-v', 9, 5000);
     await node.apply([extra, { ...up, interface: 'pv001-v' }]);
     const before = await node.inventory();
@@ -108,13 +108,13 @@ describeAsRoot('a gate', () => {
     await expect(node.apply([{ op: 'tunnel_down', interface: 'pv001-v.ifb' }])).rejects.toMatchObject({
       code: 'conflict',
       message: "interface 'pv001-v.ifb' is the gate of 'pv001-v'",
-      hint: 'gate_down takes it away',
+      hint: 'remove it with gate_down',
     });
     await node.apply([down]);
     expect((await node.inventory()).interfaces.filter(({ name }) => name.startsWith('pv001-v'))).toEqual([]);
   });
 
-  it('refuses what it cannot be', async () => {
+  it('a gate is refused where there can be none', async () => {
     await expect(node.apply([{ ...up, interface: 'pv001-nothing' }])).rejects.toMatchObject({
       code: 'not-found',
       message: "there is no interface 'pv001-nothing'",
@@ -129,11 +129,11 @@ describeAsRoot('a gate', () => {
     await expect(client.call('arm', { id: 'no', at: Date.now() + 5000, actions: [close] })).rejects.toMatchObject({
       code: 'not-found',
       message: `there is no such gate: tc qdisc show dev ${gate}: Cannot find device "${gate}"`,
-      hint: 'gate_up makes it',
+      hint: 'create it with gate_up',
     });
   });
 
-  it('holds from the first packet on, and lets all go although no other comes', async () => {
+  it('a gate holds packets from the first one on, and releases all even if no other packet arrives', async () => {
     await node.apply([up]);
     const { numbers } = await receive();
     await act(close);
@@ -148,7 +148,7 @@ describeAsRoot('a gate', () => {
     expect(await numbers()).toEqual(Array.from({ length: sent }, (_, index) => index));
   });
 
-  it('loses and reorders nothing of a stream, again and again', async () => {
+  it('a gate loses and reorders no packet of a stream when it closes repeatedly', async () => {
     await node.apply([up]);
     const { numbers } = await receive();
     const sender = await send(10);
@@ -162,7 +162,7 @@ describeAsRoot('a gate', () => {
     expect(await numbers()).toEqual(Array.from({ length: sent }, (_, index) => index));
   });
 
-  it('loses nothing of what leaves there while it is put up and taken away', async () => {
+  it('adding and removing a gate loses no outgoing packet', async () => {
     receiver = await receiveNumbered(host, '10.65.1.2', port);
     const { numbers } = receiver;
     const sender = await sendNumbered(node.router('b'), '10.65.2.2', '10.65.1.2', port, 10);
@@ -174,7 +174,7 @@ describeAsRoot('a gate', () => {
     await expect.poll(async () => (await numbers()).length, patience).toBe(sent);
   });
 
-  it('can be put to an interface that was not made for it, which then stays fit for it', async () => {
+  it('a gate can be added to an interface that was not made for it, which then keeps its hook', async () => {
     const plain = toElsewhere('pv001-w', 10, 5002);
     await node.apply([plain, { ...up, interface: 'pv001-w' }, { op: 'gate_down', interface: 'pv001-w' }]);
     expect(await node.apply([{ ...plain, gateable: true }])).toEqual(['unchanged']);
@@ -187,7 +187,7 @@ describeAsRoot('a gate', () => {
     });
   });
 
-  it('lets go what it holds when it is taken away', async () => {
+  it('a gate releases what it holds when it is removed', async () => {
     await node.apply([up]);
     const { numbers } = await receive();
     await act(close);
@@ -198,7 +198,7 @@ describeAsRoot('a gate', () => {
     await expect.poll(async () => (await numbers()).length, patience).toBe(sent);
   });
 
-  it('is not changed while it is armed', async () => {
+  it('a gate cannot be changed while it is armed', async () => {
     await node.apply([up]);
     const { sentAt } = await node.client().call('clock', {});
     await node.client().call('arm', { id: 'held', at: sentAt + 3_600_000, actions: [close] });

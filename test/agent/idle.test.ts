@@ -22,7 +22,7 @@ describe('an agent without channels', () => {
     rmSync(directory, { recursive: true });
   });
 
-  it('ends though none ever came', async () => {
+  it('an agent ends even if no channel ever opened', async () => {
     endWhenIdle(
       server,
       () => false,
@@ -32,7 +32,7 @@ describe('an agent without channels', () => {
     await expect.poll(() => ends, patience).toBe(1);
   });
 
-  it('ends once it is not needed any more', async () => {
+  it('an agent without channels ends once it is no longer needed', async () => {
     let asked = 0;
     const isNeeded = () => {
       asked += 1;
@@ -43,7 +43,7 @@ describe('an agent without channels', () => {
     expect(asked).toBe(3);
   });
 
-  it('does not end while there is one, but after it', async () => {
+  it('an agent does not end while it has a channel, but afterwards', async () => {
     let asked = 0;
     const isNeeded = () => {
       asked += 1;

@@ -5,7 +5,7 @@ import type { Feature } from '../../src/vsys/messages.ts';
 const filter = (available: boolean): Feature => ({ name: 'tunnel-filter', available });
 const compat = (available: boolean): Feature => ({ name: 'nexthop-compat-off', available });
 
-it('finds what was installed or set since, and tries nothing out again that the node has', async () => {
+it('the agent finds features that were installed or set since, and does not repeat successful trials', async () => {
   const node = { nft: false, compat: false, tries: 0 };
   const features = createKnownFeatures({
     tryOut: async () => {
@@ -32,7 +32,7 @@ it('finds what was installed or set since, and tries nothing out again that the 
   expect(node.tries).toBe(3);
 });
 
-it('tries again after a failure', async () => {
+it('the agent tries again after a failed trial', async () => {
   let isBroken = true;
   const features = createKnownFeatures({
     tryOut: async () => {

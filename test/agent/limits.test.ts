@@ -1,4 +1,7 @@
-/** The policy's limits bind a whole agent, whoever asks and on how many channels. Those of namespaces and tunnels: operations.test.ts. */
+/**
+ * The policy's limits apply to a whole agent, however many clients and channels it has. Those of namespaces and
+ * tunnels: operations.test.ts.
+ */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -22,7 +25,7 @@ describeAsRoot('the limits of an agent', () => {
       ({ code, message }: VnmError) => ({ code, message }),
     );
 
-  it('count the entries that come with interfaces as routes', async () => {
+  it('the limit of routes counts the entries that come with interfaces', async () => {
     const mac = '02:50:0a:41:00:01';
     const vxlan = { op: 'tunnel_up', kind: 'vxlan', mac, mtu: 1400, remote: '192.0.2.9', port: 4790 } as const;
     const vif = (index: number) =>
@@ -45,7 +48,7 @@ describeAsRoot('the limits of an agent', () => {
     await node.apply([{ op: 'rule_down' }, ...vif(2)]);
   });
 
-  it('count what several clients arm together', async () => {
+  it('the limit of armed ids counts what several clients arm together', async () => {
     const arm = (id: string) => {
       const actions = [{ kind: 'gate_open', offsetMs: 0, interface: 'pv001-1' } as const];
       return node.attach().client.call('arm', { id, at: Date.now() + 3_600_000, actions });
@@ -54,29 +57,29 @@ describeAsRoot('the limits of an agent', () => {
     const settled = await Promise.allSettled(['a', 'b', 'c'].map(arm));
     const refused = settled.flatMap((one) => (one.status === 'rejected' ? [one.reason as VnmError] : []));
     expect(refused.map(({ code }) => code)).toEqual(['forbidden', 'forbidden']);
-    expect(refused[0]!.message).toMatch(/^'[abc]' would be one more than the 1 that may be armed on this node$/);
+    expect(refused[0]!.message).toMatch(/^'[abc]' cannot be armed: at most 1 may be armed at a time on this node$/);
     const id = ['a', 'b', 'c'].find((_, index) => settled[index]!.status === 'fulfilled')!;
     expect(await node.client().call('cancel', { id })).toEqual({ result: 'cancelled' });
   });
 
-  it('count the streams and the traffic of several clients together', async () => {
+  it('the limits of streams and traffic count those of several clients together', async () => {
     node.ip('address add 10.65.9.1/32 dev lo');
     const [one, other] = [node.attach().client, node.attach().client];
     const packets = { from: '10.65.9.1', to: '10.65.9.1', port: 9, payloadBytes: 100 };
     await one.call('stream_send', { stream: 'a', ...packets, rateBps: 60_000 });
     expect(await refusal(other.call('stream_send', { stream: 'b', ...packets, rateBps: 60_000 }))).toEqual({
       code: 'forbidden',
-      message: "stream 'b' asks for 60000 bit/s where 60000 of the 100000 bit/s allowed on this node are taken",
+      message: "stream 'b' asks for 60000 bit/s, but 60000 of the 100000 bit/s allowed on this node are in use",
     });
     await other.call('stream_open', { stream: 'b', address: '10.65.9.1' });
     expect(await refusal(one.call('stream_open', { stream: 'c', address: '10.65.9.1' }))).toEqual({
       code: 'forbidden',
-      message: "stream 'c' would be one more than the 2 streams allowed on this node",
+      message: "cannot add stream 'c': at most 2 streams are allowed on this node",
     });
     for (const stream of ['a', 'b']) await one.call('stream_report', { stream, close: true });
   });
 
-  it('end idle channels for what comes beyond the sixty-fourth', async () => {
+  it('idle channels are closed for the sixty-fifth client and further ones', async () => {
     const sockets: Socket[] = [];
     const open = async () => {
       const socket = connect(join(node.directory, 'run', 'test.sock')).on('error', () => undefined);
@@ -86,7 +89,7 @@ describeAsRoot('the limits of an agent', () => {
     try {
       await node.client().call('hello', {});
       for (let count = 0; count < 64; count += 1) await open();
-      await vi.waitFor(() => expect(agentLog(node)).toContain('64 channels are open, and this one made room'));
+      await vi.waitFor(() => expect(agentLog(node)).toContain('64 channels are open, and this one had not said hello'));
       expect(await node.client().call('clock', {})).toBeDefined();
     } finally {
       for (const socket of sockets) socket.destroy();

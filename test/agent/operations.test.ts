@@ -1,4 +1,4 @@
-/** Every operation against the kernel: what it does is read back by the agent and by `ip`. */
+/** Tests every operation on the kernel: the agent and `ip` read back what it does. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -17,7 +17,7 @@ describeAsRoot('the operations', () => {
   });
   afterAll(() => node.remove());
 
-  /** Value of a file below /proc/sys/net. */
+  /** Returns the value of a file below /proc/sys/net. */
   function setting(file: string, namespace = node.namespace): string {
     const path = `/proc/sys/net/${file}`;
     return execFileSync('nsenter', [`--net=/run/netns/${namespace}`, 'cat', path], { encoding: 'utf8' }).trim();
@@ -31,7 +31,7 @@ describeAsRoot('the operations', () => {
 
   const empty = { namespaces: [], interfaces: [], routes: [], nexthops: [], rules: false };
 
-  it('find nothing at first, and taking down what is not there changes nothing', async () => {
+  it('the operations find nothing at first, and removing what does not exist changes nothing', async () => {
     expect(await node.inventory()).toEqual(empty);
     const downs: OperationInput[] = [
       { op: 'netns_down', namespace: router },
@@ -48,7 +48,7 @@ describeAsRoot('the operations', () => {
     expect(await node.inventory()).toEqual(empty);
   });
 
-  it('netns_up makes a router, and changes its mode', async () => {
+  it('netns_up creates a router, and changes its mode', async () => {
     await applyTwice({ op: 'netns_up', namespace: router, urpf: 'strict' });
     expect((await node.inventory()).namespaces).toEqual([router]);
     const read = () => [
@@ -74,7 +74,7 @@ describeAsRoot('the operations', () => {
     port: 4790,
   } as const;
 
-  it('tunnel_up makes a VXLAN for a router with its socket in the own stack, and adjusts it', async () => {
+  it("tunnel_up creates a VXLAN for a router with its socket in the node's own stack, and adjusts it", async () => {
     await applyTwice({ ...vxlan, namespace: router, mac: mac(1), mtu: 1400 });
     await applyTwice({ ...vxlan, namespace: router, mac: mac(2), mtu: 1300 });
     expect((await node.inventory()).interfaces).toEqual([
@@ -102,41 +102,41 @@ describeAsRoot('the operations', () => {
     return execFileSync('ip', ['netns', 'pids', namespace], { encoding: 'utf8' }).split('\n')[0]!;
   }
 
-  it('tunnel_up refuses what contradicts', async () => {
+  it('tunnel_up refuses contradictions', async () => {
     const wanted = { ...vxlan, namespace: router, mac: mac(2), mtu: 1300 };
     const where = `interface 'pv001-v' in namespace '${router}'`;
     await expect(node.apply([{ ...wanted, vni: 4098 }])).rejects.toMatchObject({
       code: 'conflict',
-      message: `${where} is a vxlan with VNI 4097 to 192.0.2.9:4790, asked for a vxlan with VNI 4098 to 192.0.2.9:4790`,
+      message: `${where} is a vxlan with VNI 4097 to 192.0.2.9:4790, requested: a vxlan with VNI 4098 to 192.0.2.9:4790`,
       hint: 'take it down first',
     });
     await expect(node.apply([{ ...wanted, interface: 'pv001-w' }])).rejects.toMatchObject({
       code: 'conflict',
-      message: `VNI 4097 at port 4790 is taken by ${where}, asked for interface 'pv001-w' in namespace '${router}'`,
+      message: `VNI 4097 at port 4790 is taken by ${where}, requested: interface 'pv001-w' in namespace '${router}'`,
     });
     await expect(node.apply([{ ...wanted, interface: 'pv001-w', namespace: `${router}x` }])).rejects.toMatchObject({
       code: 'not-found',
       message: `there is no namespace '${router}x'`,
-      hint: 'netns_up makes it',
+      hint: 'create it with netns_up',
     });
   });
 
-  it('tunnel_up makes both ends of a local tunnel, and knows them again', async () => {
+  it('tunnel_up creates both ends of a local tunnel, and recognizes them', async () => {
     const peer = { interface: 'pv001-r', namespace: router, mac: mac(4) };
     const local = { op: 'tunnel_up', kind: 'local', interface: 'pv001-g', mac: mac(3), mtu: 1400, peer } as const;
     await applyTwice(local);
     await applyTwice({ ...local, mtu: 1350 });
-    // Told from the other end it is the same one.
+    // Described from the other end it is the same tunnel.
     expect(await node.apply([{ ...local, mtu: 1350, ...peer, peer: { interface: 'pv001-g', mac: mac(3) } }])).toEqual([
       'unchanged',
     ]);
     await expect(node.apply([{ ...local, peer: { interface: 'pv001-x', mac: mac(4) } }])).rejects.toMatchObject({
       code: 'conflict',
-      message: `interface 'pv001-g' is a pair with 'pv001-r' in namespace '${router}', asked for a pair with 'pv001-x'`,
+      message: `interface 'pv001-g' is a pair with 'pv001-r' in namespace '${router}', requested: a pair with 'pv001-x'`,
     });
     await expect(node.apply([{ ...local, interface: 'pv001-x' }])).rejects.toMatchObject({
       code: 'conflict',
-      message: `interface 'pv001-r' in namespace '${router}' is a pair with 'pv001-g', asked for a pair with 'pv001-x'`,
+      message: `interface 'pv001-r' in namespace '${router}' is a pair with 'pv001-g', requested: a pair with 'pv001-x'`,
     });
   });
 
@@ -147,7 +147,7 @@ describeAsRoot('the operations', () => {
     peer: { address: '10.65.0.2', mac: mac(4) },
   } as const;
 
-  it('vif_up gives an interface of the own stack its address, neighbour, way and mode', async () => {
+  it("vif_up gives an interface of the node's own stack its address, neighbour, route and mode", async () => {
     await applyTwice({ ...own, urpf: 'strict' });
     expect(setting('ipv4/conf/pv001-g/rp_filter')).toBe('1');
     expect(setting('ipv4/conf/pv001-g/forwarding')).toBe('1');
@@ -168,23 +168,23 @@ describeAsRoot('the operations', () => {
     expect(node.ip('route get 10.65.0.1', router)).toMatch(/^10\.65\.0\.1 dev pv001-r src 10\.65\.0\.2/);
   });
 
-  it('vif_up refuses another address or neighbour, and an interface that is not there', async () => {
+  it('vif_up refuses another address or neighbour, and a missing interface', async () => {
     await expect(node.apply([{ ...own, address: '10.65.0.3' }])).rejects.toMatchObject({
       code: 'conflict',
-      message: "interface 'pv001-g' has address 10.65.0.1/32, asked for 10.65.0.3/32",
+      message: "interface 'pv001-g' has address 10.65.0.1/32, requested: 10.65.0.3/32",
     });
     await expect(node.apply([{ ...own, peer: { address: '10.65.0.9', mac: mac(4) } }])).rejects.toMatchObject({
       code: 'conflict',
-      message: "interface 'pv001-g' has neighbour 10.65.0.2, asked for 10.65.0.9",
+      message: "interface 'pv001-g' has neighbour 10.65.0.2, requested: 10.65.0.9",
     });
     await expect(node.apply([{ ...own, interface: 'pv001-q' }])).rejects.toMatchObject({
       code: 'not-found',
       message: "there is no interface 'pv001-q'",
-      hint: 'tunnel_up makes it',
+      hint: 'create it with tunnel_up',
     });
   });
 
-  it('rule_up leads the subnet into a table that rejects what it does not know', async () => {
+  it('rule_up sends the subnet to a table that rejects what no entry matches', async () => {
     await applyTwice({ op: 'rule_up' });
     expect((await node.inventory()).rules).toBe(true);
     expect(node.ip('rule show priority 10001').split('\n')).toEqual([
@@ -194,7 +194,7 @@ describeAsRoot('the operations', () => {
     expect(() => node.ip('route get 10.65.77.7')).toThrow('RTNETLINK answers: No route to host');
   });
 
-  it('nexthop_up and group_up make what routes lead to, and tell what they cannot', async () => {
+  it('nexthop_up and group_up create the nexthops of routes, and report what they cannot do', async () => {
     await applyTwice({ op: 'nexthop_up', id: 65_536, via: '10.65.0.2', interface: 'pv001-g' });
     await applyTwice({ op: 'nexthop_up', id: 65_537, via: '10.65.0.6', interface: 'pv001-g' });
     const group = { op: 'group_up' as const, id: 65_540, members: [65_536], active: 65_536, resilient: false };
@@ -216,7 +216,7 @@ describeAsRoot('the operations', () => {
         { op: 'nexthop_up', id: 65_536, via: '10.65.0.9', interface: 'pv001-g' },
         {
           code: 'conflict',
-          message: "nexthop 65536 via 10.65.0.2 over 'pv001-g' exists, asked for via 10.65.0.9 over 'pv001-g'",
+          message: "nexthop 65536 via 10.65.0.2 over 'pv001-g' exists, requested: via 10.65.0.9 over 'pv001-g'",
         },
       ],
       [
@@ -225,13 +225,13 @@ describeAsRoot('the operations', () => {
       ],
       [
         { op: 'nexthop_up', id: 81_925, via: '10.65.0.9', interface: 'pv001-g' },
-        { code: 'conflict', message: 'nexthop 81925 is the one that group 65541 leads by' },
+        { code: 'conflict', message: 'nexthop 81925 is the lead of group 65541' },
       ],
       [
         { ...group, active: 65_537 },
         {
           code: 'invalid-input',
-          message: 'group 65540: active nexthop 65537 is none of its members 65536',
+          message: 'group 65540: active nexthop 65537 is not one of its members 65536',
         },
       ],
       [
@@ -242,7 +242,7 @@ describeAsRoot('the operations', () => {
         { op: 'group_down', id: 65_536 },
         {
           code: 'conflict',
-          message: "nexthop 65536 via 10.65.0.2 over 'pv001-g' is no group",
+          message: "nexthop 65536 via 10.65.0.2 over 'pv001-g' is not a group",
         },
       ],
       [
@@ -260,7 +260,7 @@ describeAsRoot('the operations', () => {
     for (const [operation, error] of cases) await expect(node.apply([operation])).rejects.toMatchObject(error);
   });
 
-  it('vroute adds, replaces and deletes entries of the slice’s table', async () => {
+  it("vroute adds, replaces and deletes entries of the slice's table", async () => {
     const route = { op: 'vroute', action: 'add', prefix: '10.65.9.0/24' } as const;
     await applyTwice({ ...route, nexthopId: 65_540 });
     await applyTwice({ ...route, nexthopId: 65_541 });
@@ -293,7 +293,7 @@ describeAsRoot('the operations', () => {
     expect((await node.inventory()).routes.filter(({ protocol }) => protocol === '246')).toHaveLength(1);
   });
 
-  it('vroute serves routers, several next hops at once, and leaves alone what is there already', async () => {
+  it('vroute serves routers, several next hops at once, and leaves existing entries alone', async () => {
     const hops = [
       { interface: 'pv001-r', via: '10.65.0.1', weight: 3 },
       { interface: 'pv001-v', weight: 1 },
@@ -327,7 +327,7 @@ describeAsRoot('the operations', () => {
     ]);
   });
 
-  it('vroute refuses what makes no sense', async () => {
+  it('vroute refuses invalid routes', async () => {
     const route = { op: 'vroute', action: 'add', prefix: '10.65.9.0/24' } as const;
     const hops = [{ interface: 'pv001-r' }];
     const cases: [OperationInput, object][] = [
@@ -383,7 +383,7 @@ describeAsRoot('the operations', () => {
     });
   });
 
-  it('the downs take everything away again', async () => {
+  it('the removing operations remove everything', async () => {
     await applyTwice({ op: 'vroute', action: 'delete', prefix: '10.65.9.0/24' });
     await applyTwice({ op: 'group_down', id: 65_540 });
     await applyTwice({ op: 'group_down', id: 65_541 });
@@ -406,7 +406,7 @@ describeAsRoot('limits', () => {
   });
   afterAll(() => node.remove());
 
-  it('are checked against what is there and the batch together', async () => {
+  it('limits count what exists and the batch together', async () => {
     const router = node.router('a');
     const vxlan = (index: number) =>
       ({

@@ -1,4 +1,7 @@
-/** The size of packets that a path carries, where nothing says so: a veth drops what its other end has no room for, without a word. */
+/**
+ * Tests which packet sizes a path carries when nothing reports them: a veth silently drops what its other end has no
+ * room for.
+ */
 import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { packetSizes } from '../../src/agent/dataplane/kernel/packet-size.ts';
@@ -14,7 +17,7 @@ describeAsRoot('packetSizes', () => {
     { index: 3, mtu: 573 },
   ];
 
-  /** Link i: 10.9.i.1 near - 10.9.i.2 far; only near believes in 1500 bytes. */
+  /** Link i: 10.9.i.1 near - 10.9.i.2 far; only near assumes 1500 bytes. */
   beforeAll(() => {
     for (const namespace of [near, far]) ip('netns', 'add', namespace);
     for (const { index, mtu } of links) {
@@ -35,14 +38,14 @@ describeAsRoot('packetSizes', () => {
   const sizes = (probes: ReturnType<typeof probe>[], largest: number) =>
     packetSizes({ probes, smallest: 128, largest, timeoutMs: 1500 });
 
-  it('finds the largest to the byte, each path by itself', async () => {
+  it('packetSizes finds the largest size of each path to the byte', async () => {
     const probes = links.map(({ index }) => probe(`10.9.${index}.1`, `10.9.${index}.2`));
     expect(await sizes(probes, 1500)).toEqual({ sizes: [1500, 1350, 577] });
     expect(await sizes(probes, 1350)).toEqual({ sizes: [1350, 1350, 577] });
     expect(await sizes(probes, 577)).toEqual({ sizes: [577, 577, 577] });
   });
 
-  it('finds no size where nothing answers, the address is not there, or nothing leads to it', async () => {
+  it('packetSizes finds no size if nothing answers, the address is missing, or there is no route', async () => {
     const probes = [
       probe('10.9.1.1', '10.9.1.9'),
       probe('10.9.1.7', '10.9.1.2'),
@@ -53,7 +56,7 @@ describeAsRoot('packetSizes', () => {
     expect(await sizes(probes, 1400)).toEqual({ sizes: [null, null, null, 1400, 1400] });
   });
 
-  it('finds no size in a namespace that is not there', async () => {
+  it('packetSizes finds no size in a missing namespace', async () => {
     expect(await sizes([probe('10.9.1.1', '10.9.1.2', 'pv-none')], 1400)).toEqual({ sizes: [null] });
   });
 });

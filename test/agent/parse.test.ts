@@ -1,4 +1,4 @@
-/** The JSON of `ip -N -details`, as a kernel printed it, and what is made of it. */
+/** The JSON of `ip -N -details`, as a kernel printed it, and how it is parsed. */
 import { describe, expect, it } from 'vitest';
 import { parseFailures } from '../../src/agent/dataplane/kernel/ip.ts';
 import { parseLink, parseNexthops, parseRoutes, ruleDirection } from '../../src/agent/dataplane/kernel/parse.ts';
@@ -9,7 +9,7 @@ describe('parseRoutes', () => {
   const single = { type: '1', dst: '10.65.9.0/24', gateway: '10.65.0.2', dev: 'pv001-a', ...common, flags: ['onlink'] };
   const parsed = { prefix: '10.65.9.0/24', type: 'unicast', protocol: 246, table: 50_001, onlink: true };
 
-  it('takes a route with a gateway, a metric and a source', () => {
+  it('parseRoutes reads a route with a gateway, a metric and a source', () => {
     const json = { ...single, metric: 5, prefsrc: '10.65.0.1', table: '50001' };
     expect([...parseRoutes([json], 254, true)]).toEqual([
       [
@@ -24,12 +24,12 @@ describe('parseRoutes', () => {
     ]);
   });
 
-  it('writes hosts and the default route as prefixes', () => {
+  it('parseRoutes writes hosts and the default route as prefixes', () => {
     const list = ['default', '10.65.0.2'].map((dst) => ({ ...single, dst }));
     expect([...parseRoutes(list, 254, true).keys()]).toEqual(['254 0.0.0.0/0 0', '254 10.65.0.2/32 0']);
   });
 
-  it('takes several next hops', () => {
+  it('parseRoutes reads several next hops', () => {
     const nexthops = [
       { gateway: '10.65.0.2', dev: 'pv001-a', weight: 3, flags: [] },
       { dev: 'pv001-b', weight: 1, flags: [] },
@@ -44,7 +44,7 @@ describe('parseRoutes', () => {
     });
   });
 
-  it('keeps the id of a nexthop object, or tells the next hops it stands for', () => {
+  it('parseRoutes keeps the id of a nexthop object, or returns the next hops that it stands for', () => {
     const json = { ...single, nhid: 65_540 };
     expect([...parseRoutes([json], 254, true).values()]).toMatchObject([{ nexthops: [], nexthopId: 65_540 }]);
     const [resolved] = parseRoutes([json], 254, false).values();
@@ -52,7 +52,7 @@ describe('parseRoutes', () => {
     expect(resolved).not.toHaveProperty('nexthopId');
   });
 
-  it('keeps all of several entries for one prefix, and leaves out local and broadcast ones', () => {
+  it('parseRoutes keeps all of several entries for one prefix, and omits local and broadcast ones', () => {
     const list = [single, { ...single, type: '2' }, { ...single, type: '3' }, { ...single, type: '8' }];
     const routes = parseRoutes(list, 254, true);
     expect([...routes].map(([key, { type }]) => [key, type])).toEqual([
@@ -63,7 +63,7 @@ describe('parseRoutes', () => {
 });
 
 describe('parseLink', () => {
-  it('takes a VXLAN with its addresses and permanent neighbours', () => {
+  it('parseLink reads a VXLAN with its addresses and permanent neighbours', () => {
     const json = {
       ifindex: 7,
       ifname: 'pv001-a',
@@ -100,13 +100,13 @@ describe('parseLink', () => {
     });
   });
 
-  it('sees that an interface neither asks for addresses nor takes multicast packets', () => {
+  it('parseLink reads that an interface neither uses ARP nor takes multicast packets', () => {
     const json = { ifindex: 1, ifname: 'x', mtu: 1500, flags: ['BROADCAST', 'NOARP', 'UP'] };
     const link = parseLink(json, []);
     expect([link.arp, link.multicast]).toEqual([undefined, undefined]);
   });
 
-  it('tells the loopback interface and hardware from what was made', () => {
+  it('parseLink distinguishes the loopback interface, hardware and created devices', () => {
     const json = { ifindex: 1, ifname: 'x', mtu: 1500 };
     expect(parseLink({ ...json, flags: ['LOOPBACK'] }, [])).toMatchObject({ kind: 'loopback', up: false });
     expect(parseLink({ ...json, flags: ['BROADCAST'] }, [])).toMatchObject({ kind: '' });
@@ -118,7 +118,7 @@ describe('parseNexthops', () => {
   const way = (last: number) => ({ via: `10.65.0.${last}`, interface: 'pv001-a', onlink: true });
   const [group, lead] = [0x8001, 0xc001];
 
-  it('takes single ones, and groups with what they lead by', () => {
+  it('parseNexthops reads single nexthops, and groups with their lead', () => {
     const entries = [
       { id: lead, weight: 255 },
       { id: 5, weight: 1 },
@@ -132,7 +132,7 @@ describe('parseNexthops', () => {
     ]);
   });
 
-  it('finds the one that a group accepts alone by where it leads, if it is known', () => {
+  it('parseNexthops finds the only accepted member of a group by its way, if that is known', () => {
     const found = (last: number) =>
       parseNexthops([single(5, 2), single(lead, last), { id: group, group: [{ id: lead }] }]).get(group);
     expect(found(2)).toMatchObject({ members: [5], active: 5, lead: way(2), resilient: false });
@@ -145,7 +145,7 @@ describe('parseNexthops', () => {
     });
   });
 
-  it('takes the weights of a group that leads by none of its own', () => {
+  it('parseNexthops uses the weights of a group without a lead', () => {
     const entries = [{ id: 5 }, { id: 6, weight: 3 }];
     const nexthops = parseNexthops([single(5, 2), single(6, 4), single(lead, 2), { id: group, group: entries }]);
     expect(nexthops.get(group)).toMatchObject({ members: [5, 6], active: 6 });
@@ -163,13 +163,13 @@ describe('ruleDirection', () => {
     [{ ...rule, src: '10.65.0.0', srclen: 16, dst: '10.65.0.0', dstlen: 16 }, undefined],
     [{ ...rule, src: '10.65.0.0', srclen: 16, table: '254' }, undefined],
     [rule, undefined],
-  ])('%j: %s', (json, direction) => {
+  ])('ruleDirection of %j is %s', (json, direction) => {
     expect(ruleDirection(json, '10.65.0.0/16', 50_001)).toBe(direction);
   });
 });
 
 describe('parseFailures', () => {
-  it('finds the lines that failed and why', () => {
+  it('parseFailures finds the lines that failed and the reasons', () => {
     const stderr =
       'RTNETLINK answers: File exists\nCommand failed -:3\n' +
       'Error: TC classifier not found.\nWe have an error talking to the kernel\nCommand failed -:10\n' +

@@ -1,4 +1,4 @@
-/** The planner on states written out: what it would do, with which inverses, and when nothing. */
+/** Tests the planner on written states: what it would do, with which inverses, and when it does nothing. */
 import { describe, expect, it } from 'vitest';
 import type { Command, Step } from '../../src/agent/dataplane/kernel/commands.ts';
 import { groupLeadingTo } from '../../src/agent/dataplane/kernel/group.ts';
@@ -56,7 +56,7 @@ function written(step: Step): string {
   return where + [...step.settings].map(([file, value]) => `${file}=${value}`).join(' ');
 }
 
-/** Each command as `what is done <- what undoes it`. */
+/** Returns each command as `what is done <- what undoes it`. */
 function lines(commands: readonly Command[]): string[] {
   return commands.map(({ do: step, undo }) => `${written(step)} <- ${undo.map(written).join('; ')}`);
 }
@@ -65,7 +65,7 @@ const routerFiles =
   'ipv4/ip_forward=1 ipv4/conf/default/rp_filter=0 ipv4/conf/all/rp_filter=1 ipv4/nexthop_compat_mode=0 ipv4/icmp_ratelimit=0 ';
 
 describe('planOperations', () => {
-  it('makes a router', () => {
+  it('planOperations creates a router', () => {
     const { commands, results } = plan(empty, { op: 'netns_up', namespace: 'r-a', urpf: 'feasible' });
     expect(results).toEqual([{ op: 'netns_up', status: 'changed' }]);
     expect(lines(commands)).toEqual([
@@ -75,7 +75,7 @@ describe('planOperations', () => {
     ]);
   });
 
-  it('sees what operations before in the batch have made', () => {
+  it('planOperations sees what earlier operations of the batch have created', () => {
     const up: OperationInput[] = [
       { op: 'netns_up', namespace: 'r-a', urpf: 'strict' },
       {
@@ -123,7 +123,7 @@ describe('planOperations', () => {
     expect([...down.state.stacks.keys()]).toEqual(['']);
   });
 
-  it('needs the MAC address of a neighbour over a tunnel that has them', () => {
+  it('planOperations needs the MAC address of a neighbour over a tunnel that has MAC addresses', () => {
     const up: OperationInput = {
       op: 'vif_up',
       interface: 'pv001-a',
@@ -135,7 +135,7 @@ describe('planOperations', () => {
     );
   });
 
-  it('makes an access interface fit for a gate before it is up, and again when its removal is undone', () => {
+  it('planOperations gives an access interface a hook before it is up, and again when its removal is undone', () => {
     const up: OperationInput[] = [
       {
         op: 'tunnel_up',
@@ -165,18 +165,18 @@ describe('planOperations', () => {
     expect(undo[0]).toMatch(/^link add pv001-e0g /);
     expect(undo[1]).toBe('tc qdisc add dev pv001-e0g ingress');
     expect(undo.at(-1)).toBe('link set pv001-e0g up');
-    // A gate then takes a filter and nothing else of the interface.
+    // A gate then only adds a filter to the interface.
     const gate = plan(made.state, { op: 'gate_up', interface: 'pv001-e0g', limitBytes: 5_000_000 }).commands;
     expect(lines(gate).filter((line) => line.includes('dev pv001-e0g '))).toHaveLength(1);
   });
 
-  it('leaves the state that it is given as it is', () => {
+  it('planOperations does not modify the given state', () => {
     const before = state(stack([link('pv001-a')]));
     plan(before, { op: 'tunnel_down', interface: 'pv001-a' }, { op: 'netns_up', namespace: 'r-a', urpf: 'strict' });
     expect(before).toEqual(state(stack([link('pv001-a')])));
   });
 
-  it('takes an interface down with all that depends on it, each with its inverse', () => {
+  it('planOperations removes an interface with everything that depends on it, each with its inverse', () => {
     const route = { prefix: '10.65.9.0/24', type: 'unicast', table: 50_001, protocol: 3, onlink: false } as const;
     const hop = { interface: 'pv001-a', weight: 1 };
     const own = stack(
@@ -218,7 +218,7 @@ describe('planOperations', () => {
     expect(after.stacks.get('')).toEqual(stack([], [{ ...route, type: 'blackhole', nexthops: [] }]));
   });
 
-  it('makes a local tunnel again with both ends as they were', () => {
+  it('planOperations restores a local tunnel with both ends as they were', () => {
     const near = link('pv001-g', { kind: 'veth', peer: { namespace: 'r-a', name: 'pv001-r' } });
     const far = link('pv001-r', { kind: 'veth', mtu: 1300, up: false, peer: { namespace: '', name: 'pv001-g' } });
     const pair = state(stack([near]), { 'r-a': stack([far]) });
@@ -236,7 +236,7 @@ describe('planOperations', () => {
     }
   });
 
-  it('refuses to take away hardware, and pairs that lead elsewhere', () => {
+  it('planOperations refuses to remove hardware, and pairs that lead elsewhere', () => {
     const cases = [
       [link('eth1', { kind: '' }), 'hardware'],
       [link('pv001-x', { kind: 'veth' }), "a pair whose other end is not the slice's"],
@@ -247,13 +247,13 @@ describe('planOperations', () => {
         expect.objectContaining({
           code: 'conflict',
           message: `interface '${foreign.name}' in namespace 'r-a' is ${what}`,
-          hint: 'whoever put it there has to take it away',
+          hint: 'ask its owner to remove it',
         }),
       );
     }
   });
 
-  it('puts several entries for one prefix back in their order', () => {
+  it('planOperations restores several entries for one prefix in their order', () => {
     const route = { prefix: '10.65.9.0/24', type: 'unicast', table: 254, protocol: 3, onlink: false } as const;
     const [a, b, c] = ['a', 'b', 'c'].map((name) => ({ ...route, nexthops: [{ interface: name, weight: 1 }] }));
     const key = routeKey(route);
@@ -272,7 +272,7 @@ describe('planOperations', () => {
     ]);
   });
 
-  it('replaces a group in place, and makes it again under its routes when its kind changes', () => {
+  it('planOperations replaces a group in place, and recreates it under its routes when its kind changes', () => {
     const member = (id: number) => ({ id, via: `10.65.0.${id % 10}`, interface: 'pv001-a', onlink: true });
     const group = groupLeadingTo(member(65_537), { id: 65_540, members: [65_537], resilient: false });
     const route = {
@@ -302,7 +302,7 @@ describe('planOperations', () => {
     ]);
   });
 
-  it('lets packets of a tunnel in before all else, and no longer after all else, where the node can filter', () => {
+  it('planOperations accepts packets of a tunnel first and stops accepting them last, where the node can filter', () => {
     const up: OperationInput = {
       op: 'tunnel_up',
       kind: 'vxlan',
@@ -331,7 +331,7 @@ describe('planOperations', () => {
     expect(filtered.at(-1)).toBe(`${removed('delete')} <- ${removed('add')}`);
     expect(filtered.slice(1, -1)).toEqual(steps(undefined));
 
-    // One transaction for what was there and what comes, whatever the table was.
+    // One transaction for what existed and what is new, whatever the table was.
     expect(steps({ table: 'none', remotes: new Map(), ...rest })[0]).toMatch(
       new RegExp(`^nft add table ${table} \\| .* \\{ 4790 \\. 4098 \\} .* <- nft delete table ${table}$`),
     );
@@ -342,7 +342,7 @@ describe('planOperations', () => {
     expect(lines(only).at(-1)).toMatch(`nft delete table ${table} <- nft add table ${table} | `);
   });
 
-  it('writes only the settings that are not as wanted', () => {
+  it('planOperations writes only the settings that are not as wanted', () => {
     const settings: [string, string][] = [
       ...quietInterface({ name: 'pv001-a', mtu: 1400 }),
       ['ipv4/conf/pv001-a/forwarding', '1'],
@@ -365,7 +365,7 @@ describe('planOperations', () => {
     ]);
   });
 
-  it('plans ten thousand routes, and finds them all the second time', () => {
+  it('planOperations plans ten thousand routes, and finds them all the second time', () => {
     const before = state(stack([link('pv001-a')]));
     const routes = Array.from({ length: 10_000 }, (_, index) => ({
       op: 'vroute' as const,

@@ -30,27 +30,27 @@ describeAsRoot('loadPolicy', () => {
     chownSync(path, 0, 0);
   }
 
-  it('reads the policy, with defaults', async () => {
+  it('loadPolicy reads the policy, with defaults', async () => {
     write(JSON.stringify(written));
     expect(await loadPolicy(directory, 'three')).toEqual(policy);
   });
 
   const openToOthers = {
     code: 'forbidden',
-    message: `the policy ${path} can be changed by others than root`,
-    hint: `chown root ${path}; chmod 644 ${path}`,
+    message: `users other than root can write the policy ${path}`,
+    hint: `run \`chown root ${path}; chmod 644 ${path}\``,
   };
   it.each([
-    ['belongs to somebody else', () => chownSync(path, 65_534, 0)],
+    ['belongs to another user', () => chownSync(path, 65_534, 0)],
     ['may be written by its group', () => chmodSync(path, 0o664)],
     ['may be written by all', () => chmodSync(path, 0o646)],
-  ])('refuses one that %s', async (_name, open) => {
+  ])('loadPolicy refuses a policy that %s', async (_name, open) => {
     write(JSON.stringify(written));
     open();
     await expect(loadPolicy(directory, 'three')).rejects.toMatchObject(openToOthers);
   });
 
-  it('refuses what is missing, another slice’s, or has faults', async () => {
+  it('loadPolicy refuses a policy that is missing, belongs to another slice, or is invalid', async () => {
     await expect(loadPolicy(directory, 'four')).rejects.toMatchObject({
       code: 'not-found',
       message: `this node has no policy for slice 'four' (${directory}/four.json)`,
@@ -63,12 +63,12 @@ describeAsRoot('loadPolicy', () => {
     write(JSON.stringify({ ...written, table: 254 }));
     await expect(loadPolicy(directory, 'three')).rejects.toMatchObject({
       code: 'invalid-input',
-      message: `the policy ${path} has faults: ✖ Too small: expected number to be >=1000\n  → at table`,
+      message: `invalid policy ${path}: ✖ Too small: expected number to be >=1000\n  → at table`,
     });
     write(JSON.stringify({ ...written, vnet: '10.65.0.1/16' }));
     await expect(loadPolicy(directory, 'three')).rejects.toMatchObject({
       code: 'invalid-input',
-      message: `the policy ${path} has faults: '10.65.0.1/16' has host bits set`,
+      message: `invalid policy ${path}: '10.65.0.1/16' has host bits set`,
     });
   });
 });
@@ -83,12 +83,12 @@ describeAsRoot('openPolicy', () => {
   const nothing = async () => false;
   const open = (options: Parameters<typeof openPolicy>[2], isInstalled = nothing) =>
     openPolicy(below, 'three', options, isInstalled);
-  /** As an earlier version, or somebody else, left it there. */
+  /** Writes the policy as an earlier version, or someone else, left it. */
   async function leave(there: Policy): Promise<void> {
     await (await openPolicy(below, 'three', { brought: there }, nothing)).settle(true);
   }
 
-  it('writes a policy that was brought with the first thing that is installed, and removes it with the last', async () => {
+  it('openPolicy writes a brought policy with the first thing that is installed, and removes it with the last', async () => {
     const file = await open({ brought: policy });
     expect([file.policy, file.exists(), existsSync(below)]).toEqual([policy, false, false]);
     await file.settle(false);
@@ -100,7 +100,7 @@ describeAsRoot('openPolicy', () => {
     expect([file.exists(), await readPolicies(below)]).toEqual([false, []]);
   });
 
-  it('keeps what somebody changed, and what an administrator installed', async () => {
+  it('openPolicy keeps what someone changed, and what an administrator installed', async () => {
     const own = { ...policy, limits: { ...policy.limits, tunnels: 3 } };
     await leave(own);
     const file = await open({ brought: policy });
@@ -108,16 +108,16 @@ describeAsRoot('openPolicy', () => {
     await file.settle(false);
     expect(existsSync(path)).toBe(true);
     await leave(policy);
-    const installed = await open({ brought: policy, isAdministrators: true });
+    const installed = await open({ brought: policy, isInstalledByAdministrator: true });
     await installed.settle(false);
     expect(existsSync(path)).toBe(true);
   });
 
-  it('raises limits that an earlier version wrote, but not those that somebody chose', async () => {
+  it('openPolicy raises limits that an earlier version wrote, but not those that someone chose', async () => {
     const brought = { ...policy, limits: ownLimits };
     const earlier = { ...policy, limits: sharedLimits };
     await leave(earlier);
-    expect((await open({ brought, isAdministrators: true })).policy).toEqual(earlier);
+    expect((await open({ brought, isInstalledByAdministrator: true })).policy).toEqual(earlier);
     const file = await open({ brought }, async () => true);
     expect([file.policy, file.exists()]).toEqual([brought, true]);
     await file.settle(true);
@@ -128,12 +128,12 @@ describeAsRoot('openPolicy', () => {
     expect((await open({ brought }, async () => true)).policy).toEqual(chosen);
   });
 
-  it('removes what a look of an earlier version left, unless something is installed or an administrator wants it', async () => {
+  it('openPolicy removes a policy that an inspection by an earlier version left, unless something is installed or an administrator installed it', async () => {
     const brought = { ...policy, limits: ownLimits };
     for (const left of [brought, { ...policy, limits: sharedLimits }]) {
       await leave(left);
       expect((await open({ brought }, async () => true)).exists()).toBe(true);
-      expect((await open({ brought, isAdministrators: true })).exists()).toBe(true);
+      expect((await open({ brought, isInstalledByAdministrator: true })).exists()).toBe(true);
       const file = await open({ brought });
       expect([file.policy, file.exists(), existsSync(path)]).toEqual([brought, false, false]);
       await file.settle(true);
@@ -142,11 +142,11 @@ describeAsRoot('openPolicy', () => {
     }
   });
 
-  it('takes the one that was brought where a look left another, and nothing is installed', async () => {
+  it('openPolicy uses the brought policy where an inspection left another one, and nothing is installed', async () => {
     const changed = { ...policy, vnet: '10.99.0.0/16' };
     await leave(policy);
     expect((await open({ brought: changed }, async () => true)).policy).toEqual(policy);
-    expect((await open({ brought: changed, isAdministrators: true })).policy).toEqual(policy);
+    expect((await open({ brought: changed, isInstalledByAdministrator: true })).policy).toEqual(policy);
     const file = await open({ brought: changed });
     expect([file.policy, file.exists(), existsSync(path)]).toEqual([changed, false, false]);
     await file.settle(true);
@@ -155,7 +155,7 @@ describeAsRoot('openPolicy', () => {
 });
 
 describe('a policy as a word', () => {
-  it('comes out as it went in, and is refused otherwise', () => {
+  it('a policy as a word decodes to the policy that was encoded, and other words are refused', () => {
     expect(encodePolicy(policy)).toMatch(/^[\w-]+$/);
     expect(decodePolicy(encodePolicy(policy))).toEqual(policy);
     expect(() => decodePolicy('x')).toThrow(expect.objectContaining({ code: 'usage' }));

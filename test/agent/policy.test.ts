@@ -62,7 +62,7 @@ describe('checkOperation', () => {
     { op: 'gate_up', interface: 'pv001-x', limitBytes: 10_000 },
     { op: 'gate_down', interface: 'pv001-x' },
   ];
-  it.each(allowed)('allows %j', (operation) => {
+  it.each(allowed)('checkOperation allows %j', (operation) => {
     expect(() => checkOperation(policy, operationSchema.parse(operation))).not.toThrow();
   });
 
@@ -108,7 +108,7 @@ describe('checkOperation', () => {
     [{ op: 'gate_up', interface: 'eth0', limitBytes: 10_000 }, "interface 'eth0'", interfaces],
     [{ op: 'gate_down', interface: 'pv002-x' }, "interface 'pv002-x'", interfaces],
   ];
-  it.each(refused)('refuses %j', (operation, what, range) => {
+  it.each(refused)('checkOperation refuses %j', (operation, what, range) => {
     expect(() => checkOperation(policy, operationSchema.parse(operation))).toThrow(
       expect.objectContaining({
         code: 'forbidden',
@@ -121,13 +121,13 @@ describe('checkOperation', () => {
     ['10.65.3.4', "an address inside the vnet of slice 'three' (10.65.0.0/16)"],
     ['127.0.0.1', 'a loopback address'],
     ['127.255.255.255', 'a loopback address'],
-    ['0.0.0.0', 'no address of another host'],
+    ['0.0.0.0', 'not an address of another host'],
     ['224.0.0.5', 'a multicast address'],
     ['239.255.255.255', 'a multicast address'],
     ['240.0.0.1', 'a reserved address'],
     ['255.255.255.255', 'the broadcast address'],
-  ])('refuses a tunnel to %s, which is %s', (remote, is) => {
-    const hint = 'give the address where nodes reach each other';
+  ])('checkOperation refuses a tunnel to %s, which is %s', (remote, is) => {
+    const hint = 'give an address at which the nodes can reach each other';
     const refusal = (message: string) => expect.objectContaining({ code: 'forbidden', message, hint });
     expect(() => checkOperation(policy, operationSchema.parse({ ...vxlan, remote }))).toThrow(
       refusal(`tunnel end ${remote} of interface '${vxlan.interface}' is ${is}`),
@@ -135,7 +135,7 @@ describe('checkOperation', () => {
     expect(() => checkRequest(policy, 'path_mtu', { remotes: [remote] })).toThrow(refusal(`remote ${remote} is ${is}`));
   });
 
-  it('refuses a group without room for what it leads by', () => {
+  it('checkOperation refuses a group without room for its lead', () => {
     const nexthops = { first: 65_536, last: 65_599 };
     const narrow = policySchema.parse({ ...written, nexthops });
     const refusal = expect.objectContaining({
@@ -147,13 +147,13 @@ describe('checkOperation', () => {
     expect(() => checkRequest(narrow, 'redirect', { groups })).toThrow(refusal);
   });
 
-  it('refuses what the policy does not list', () => {
+  it('checkOperation refuses what the policy does not list', () => {
     const narrow = policySchema.parse({ ...written, operations: ['vroute', 'routes'] });
     checkOperation(narrow, operationSchema.parse(route));
     expect(() => checkOperation(narrow, { op: 'rule_up' })).toThrow(
       expect.objectContaining({
         code: 'forbidden',
-        message: "'rule_up' is not allowed to slice 'three' on this node (allowed: vroute, routes)",
+        message: "slice 'three' may not use 'rule_up' on this node (allowed: vroute, routes)",
       }),
     );
   });
@@ -184,7 +184,7 @@ describe('checkRequest', () => {
       '10.65.0.0/16',
     ],
   ];
-  it.each(refused)('%s refuses %j', (method, params, what, range) => {
+  it.each(refused)('checkRequest refuses %s with %j', (method, params, what, range) => {
     expect(() => checkRequest(policy, method, params as never)).toThrow(
       expect.objectContaining({
         code: 'forbidden',
@@ -193,7 +193,7 @@ describe('checkRequest', () => {
     );
   });
 
-  it('allows by name, and always a greeting, a farewell and what protects the node', () => {
+  it('checkRequest allows by name, and always hello, shutdown and what protects the node', () => {
     const narrow = policySchema.parse({ ...written, operations: ['routes'] });
     checkRequest(narrow, 'hello', {});
     checkRequest(narrow, 'shutdown', {});
@@ -204,7 +204,7 @@ describe('checkRequest', () => {
     expect(() => checkRequest(narrow, 'inventory', {})).toThrow(
       expect.objectContaining({
         code: 'forbidden',
-        message: "'inventory' is not allowed to slice 'three' on this node (allowed: routes)",
+        message: "slice 'three' may not use 'inventory' on this node (allowed: routes)",
       }),
     );
   });

@@ -1,4 +1,4 @@
-/** Programs that send probes, with ones in their place that do as the tests need. */
+/** Tests programs that send probes, replaced by programs that do what a test needs. */
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 
-/** Says that it runs by a file with its process id, until that is removed. */
+/** Shows that it runs by a file with its process id, until the file is removed. */
 const waits = [
   '-e',
   'open(my $f, ">", "$ARGV[0]/$$"); close $f; select(undef, undef, undef, 0.01) while -e "$ARGV[0]/$$"',
@@ -32,7 +32,7 @@ const isAlive = (pid: string) => {
   }
 };
 
-it('runs eight programs at once, whoever asks', async () => {
+it('runProbe runs eight programs at once, for all callers', async () => {
   const programs = Array.from({ length: 12 }, () => waiting());
   const first = await until(8);
   await sleep(100);
@@ -51,7 +51,7 @@ it('runs eight programs at once, whoever asks', async () => {
   expect((await all).map(({ code }) => code)).toEqual(Array.from({ length: 12 }, () => 0));
 });
 
-it('ends a program when no caller waits any more, and starts none then', async () => {
+it('runProbe ends a program when no caller waits any more, and then starts none', async () => {
   const ended = new AbortController();
   const program = waiting(ended.signal);
   const [pid] = await until(1);
@@ -62,11 +62,11 @@ it('ends a program when no caller waits any more, and starts none then', async (
   expect(running()).toEqual([pid]);
 });
 
-it('kills a program that takes longer than its limit', async () => {
+it('runProbe kills a program that takes longer than its limit', async () => {
   expect((await waiting(undefined, 300)).code).toBe(null);
 });
 
-it('answers what a program printed', async () => {
+it('runProbe returns what a program printed', async () => {
   writeFileSync(join(directory, 'text'), 'a b\n');
   const words = ['-pe', '1', join(directory, 'text')];
   expect(await runProbe({ command: 'perl', words, limitMs: 60_000 })).toEqual({ code: 0, stdout: 'a b\n' });

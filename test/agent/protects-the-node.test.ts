@@ -1,4 +1,4 @@
-/** What the agent does not install, and what it takes back, on a node with a network of its own. */
+/** Tests what the agent refuses to install, and what it undoes, on a node with a separate network. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, writeFileSync } from 'node:fs';
@@ -26,7 +26,7 @@ describeAsRoot('a node', () => {
   afterAll(() => node.remove());
   const ownRules = () => node.ip('-4 rule show priority 10001').split('\n').filter(Boolean);
 
-  it('refuses the first things of a slice that would take its addresses away, and names them', async () => {
+  it('a node refuses the first things of a slice that would take its addresses, and names them', async () => {
     node.ip('addr add 10.65.1.1/24 dev lo');
     node.ip('route add blackhole 10.0.0.0/8 table 77');
     const words = "address 10.65.1.1/24 of interface 'lo'; entry 10.0.0.0/8 (table 77)";
@@ -44,7 +44,7 @@ describeAsRoot('a node', () => {
     expect(await node.client().call('collisions', {})).toEqual({ collisions: [], installed: false });
   });
 
-  it('compares while no other slice installs its first things', async () => {
+  it('a node compares while no other slice installs its first things', async () => {
     const lock = join(node.directory, 'run');
     const other = spawn('flock', [lock, 'sh', '-c', 'echo has it; cat'], { stdio: ['pipe', 'pipe', 'inherit'] });
     await once(other.stdout, 'data');
@@ -61,7 +61,7 @@ describeAsRoot('a node', () => {
     await node.apply([{ op: 'rule_down' }]);
   });
 
-  it('goes on with what is installed, whatever collides with it since', async () => {
+  it('a node keeps working with what is installed, whatever has collided with it since', async () => {
     await node.apply([rules]);
     node.ip('addr add 10.65.1.1/24 dev lo');
     const link = { interface: 'pv001-g0' };
@@ -70,7 +70,7 @@ describeAsRoot('a node', () => {
     node.ip('addr del 10.65.1.1/24 dev lo');
   });
 
-  it('takes rules back, with their batch, when the controller does not confirm that it got the answer', async () => {
+  it('a node undoes rules, with their batch, when the controller does not confirm that it got the answer', async () => {
     const { raw } = node.attach();
     const { confirm } = await raw.call('apply', {
       operations: [rules, { ...tunnel, remote: '192.0.2.9' }],
@@ -80,27 +80,27 @@ describeAsRoot('a node', () => {
     await expect.poll(() => node.inventory(), patience).toMatchObject({ interfaces: [], routes: [], rules: false });
     await expect(raw.call('confirm', { token: confirm!.token })).rejects.toMatchObject({
       code: 'failed',
-      message: 'the node took back what was installed: the controller did not confirm it within 0.3 s',
+      message: 'the node undid the changes: the controller did not confirm them within 0.3 s',
     });
-    expect(agentLog(node)).toContain('took back what was not confirmed in time');
+    expect(agentLog(node)).toContain('undid changes that were not confirmed in time');
   });
 
-  it('keeps what was confirmed, also by a controller that came later', async () => {
+  it('a node keeps what was confirmed, even by a later controller', async () => {
     const { raw } = node.attach();
     await raw.call('apply', { operations: [rules], confirmWithinMs: 1500 });
-    // The first one was killed. This one finds all as it should be, and confirms.
+    // The first controller was killed. This one finds everything as it should be, and confirms.
     expect(await node.apply([rules])).toEqual(['unchanged']);
     const again = await raw.call('apply', { operations: [rules], confirmWithinMs: 100 });
     expect(again.confirm).toBeUndefined();
     expect(ownRules()).toHaveLength(2);
-    // Nothing of it can cut the way.
+    // Nothing in it can cut the connection.
     const { confirm } = await raw.call('apply', { operations: [{ ...tunnel, remote: '192.0.2.9' }] });
     expect(confirm).toBeUndefined();
     const removal: OperationInput[] = [{ op: 'tunnel_down', interface: 'pv001-g0' }, { op: 'rule_down' }];
     expect((await raw.call('apply', { operations: removal })).confirm).toBeUndefined();
   });
 
-  it('takes back what is not confirmed when its agent ends', async () => {
+  it('a node undoes what is not confirmed when its agent shuts down', async () => {
     const attached = node.attach();
     const { pid } = (await attached.raw.call('hello', {})).agent;
     await attached.raw.call('apply', { operations: [rules] });
@@ -110,7 +110,7 @@ describeAsRoot('a node', () => {
     expect(ownRules()).toEqual([]);
   });
 
-  it('takes back what is not confirmed when its agent was killed, as soon as the next one starts', async () => {
+  it('a node undoes what is not confirmed when its agent was killed, as soon as the next one starts', async () => {
     const killed = async (attached: ReturnType<AgentNode['attach']>) => {
       process.kill((await attached.raw.call('hello', {})).agent.pid, 'SIGKILL');
       await attached.ended;
@@ -126,7 +126,7 @@ describeAsRoot('a node', () => {
     const second = node.attach();
     expect(await second.raw.call('inventory', {})).toMatchObject({ namespaces: [], rules: false });
     expect([ownRules(), existsSync(pending)]).toEqual([[], false]);
-    expect(agentLog(node)).toContain('took back what was not confirmed in time');
+    expect(agentLog(node)).toContain('undid changes that were not confirmed in time');
 
     // What was confirmed stays.
     await second.client.call('apply', { operations: [rules] });
@@ -136,7 +136,7 @@ describeAsRoot('a node', () => {
     await third.client.call('apply', { operations: [{ op: 'rule_down' }] });
   });
 
-  it('lets a slice alone that has a policy and nothing installed, and names one that is in the way', async () => {
+  it('a node ignores a slice that has a policy and nothing installed, and names one that collides', async () => {
     const other = {
       ...node.policy,
       ...{ slice: 'inner', vnet: '10.66.0.0/16', interfacePrefix: 'pv002-', namespacePrefix: `${node.namespace}i_` },
@@ -153,7 +153,7 @@ describeAsRoot('a node', () => {
       code: 'forbidden',
       message:
         "tunnel end 10.66.0.9 does not belong to slice 'test' (allowed: addresses outside vnet 10.66.0.0/16 of slice 'inner')",
-      hint: `slice 'inner' is on this node (${file}); one of the two needs another vnet, or see pl-vnm agent list`,
+      hint: `slice 'inner' is on this node (${file}); give one of the two another vnet, or run \`pl-vnm agent list\``,
     };
     await expect(apply(tunnel)).rejects.toMatchObject(refusal);
     node.ip('rule del priority 10002');

@@ -1,4 +1,7 @@
-/** What a slice's interfaces accept and send beyond what the slice asked for: nothing, whatever comes out of a tunnel. */
+/**
+ * Tests what a slice's interfaces accept and send beyond what the slice asked for: nothing, whatever comes out of a
+ * tunnel.
+ */
 import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -23,7 +26,7 @@ const port = 4790;
 const mac = (last: number) => `02:50:0a:41:00:${last.toString(16).padStart(2, '0')}`;
 const broadcast = 'ff:ff:ff:ff:ff:ff';
 
-/** An interface of the node's own stack, and one of a router, each with its far end at the other node. */
+/** An interface of the node's own stack, and one of a router; the far end of each is at the other node. */
 const own = { vni: 4097, interface: 'pv001-v', mac: mac(1), address: '10.65.0.1', far: '10.65.0.2', farMac: mac(2) };
 const inner = { vni: 4098, interface: 'pv001-w', mac: mac(3), address: '10.65.0.5', far: '10.65.0.6', farMac: mac(4) };
 type End = typeof own;
@@ -55,7 +58,7 @@ function hostile(end: End): Record<string, Buffer> {
     Buffer.alloc(4),
     Buffer.from('fe800000000000000050 0aff fe41 0001'.replaceAll(' ', ''), 'hex'),
   ]);
-  // To a router of the VN an address like any other.
+  // To a router of the VN this is an address like any other.
   const ofNetwork =
     end === own ? { 'broadcast of the node’s network': ip4(to, ipv4(far, '192.0.2.255', 17, dhcp)) } : {};
   const embedded = ipv4(address, '198.51.100.7', 17, udp(1000, 2000, Buffer.alloc(8)));
@@ -86,7 +89,7 @@ function echoTo({ mac: to, farMac, far, address }: End, number: number): Buffer 
   return ethernet(to, farMac, 0x0800, echoRequest(far, address, number));
 }
 
-describe.each([true, false])('where nft is there: %s', (hasNft) =>
+describe.each([true, false])('on a node with nft: %s', (hasNft) =>
   describeAsRoot('an interface of a slice', () => {
     let node: AgentNode;
     let router: string;
@@ -118,13 +121,13 @@ describe.each([true, false])('where nft is there: %s', (hasNft) =>
       { op: 'rule_down' },
     ];
 
-    /** Programs of the node can get broadcast and multicast where nothing filters it. */
+    /** Programs of the node can get broadcast and multicast if nothing filters it. */
     function frames(end: End): Buffer[] {
       const isCast = /IGMP|DNS|LLMNR|DHCP|cast/;
       return Object.entries(hostile(end)).flatMap(([name, frame]) => (hasNft || !isCast.test(name) ? [frame] : []));
     }
 
-    /** Sends an echo request, and waits until it is answered; by then all that was sent before has been dealt with. */
+    /** Sends an echo request, and waits for the answer; by then everything sent before has been processed. */
     let number = 0;
     async function fence(end: End): Promise<void> {
       number += 1;
@@ -132,14 +135,14 @@ describe.each([true, false])('where nft is there: %s', (hasNft) =>
       while (!(await far.received()).some((frame) => echoReply(frame) === number)) await sleep(10);
     }
 
-    /** All that ever came out of the tunnels, other than answers to echo requests. */
+    /** Everything that ever came out of the tunnels, except answers to echo requests. */
     async function unasked(): Promise<string[]> {
       return (await far.received())
         .filter((frame) => echoReply(frame) === undefined)
         .map((frame) => frame.toString('hex'));
     }
 
-    /** What of IPv6 a stack has got, apart from the underlay's and the loopback interface's. */
+    /** Returns what a stack has of IPv6, except for the underlay and the loopback interface. */
     function ipv6Of(namespace: string): string[] {
       const text = ['-6 -o address show', '-6 route show table all', '-6 neighbour show'].map((words) =>
         node.ip(words, namespace),
@@ -147,12 +150,12 @@ describe.each([true, false])('where nft is there: %s', (hasNft) =>
       return text.flatMap((part) => part.split('\n')).filter((line) => /pv001-|2001:db8:bad|fe80::bad/.test(line));
     }
 
-    /** What such programs of the node would take as listen at all its interfaces. */
+    /** Returns what programs of the node get that listen on all its interfaces. */
     async function openServices(): Promise<{ arrived(): Promise<number>; end(): Promise<void> }> {
       const services: (readonly [number, ...string[]])[] = [
         [67],
         [68],
-        // To join a group they announce it, which only a filter stops.
+        // Joining a group announces it, which only a filter stops.
         ...(hasNft
           ? ([
               [5353, '224.0.0.251', own.address],
@@ -171,27 +174,30 @@ describe.each([true, false])('where nft is there: %s', (hasNft) =>
       };
     }
 
-    it.each([1400, 1279, 576])('with MTU %i sends and accepts nothing that the slice did not ask for', async (mtu) => {
-      // As on a node that offers all of it to new interfaces.
-      for (const [file, value] of defaults) setSetting(file, value);
-      await node.apply(everything(mtu));
-      const services = await openServices();
-      for (const [end, namespace] of [
-        [own, node.namespace],
-        [inner, router],
-      ] as const) {
-        await far.send(nodeAddress, end.vni, frames(end));
-        await fence(end);
-        expect.soft(ipv6Of(namespace)).toEqual([]);
-        expect.soft(node.ip('route show cache', namespace)).toBe('');
-      }
-      expect.soft(await services.arrived()).toBe(0);
-      await services.end();
-      expect(await unasked()).toEqual([]);
-      await node.apply(nothing());
-    });
+    it.each([1400, 1279, 576])(
+      'an interface with MTU %i sends and accepts nothing that the slice did not ask for',
+      async (mtu) => {
+        // As on a node that offers all of it to new interfaces.
+        for (const [file, value] of defaults) setSetting(file, value);
+        await node.apply(everything(mtu));
+        const services = await openServices();
+        for (const [end, namespace] of [
+          [own, node.namespace],
+          [inner, router],
+        ] as const) {
+          await far.send(nodeAddress, end.vni, frames(end));
+          await fence(end);
+          expect.soft(ipv6Of(namespace)).toEqual([]);
+          expect.soft(node.ip('route show cache', namespace)).toBe('');
+        }
+        expect.soft(await services.arrived()).toBe(0);
+        await services.end();
+        expect(await unasked()).toEqual([]);
+        await node.apply(nothing());
+      },
+    );
 
-    it('made by an agent of an earlier version gets the same, and loses no packet by it', async () => {
+    it('an interface made by an agent of an earlier version gets the same, and loses no packet by it', async () => {
       for (const [file, value] of defaults) setSetting(file, value);
       await node.apply(everything());
       node.ip(`link set ${own.interface} multicast on`);
@@ -236,9 +242,9 @@ describe.each([true, false])('where nft is there: %s', (hasNft) =>
       await node.apply(nothing());
     });
 
-    it('has a filter where the node can have one, and else the agent says why not', async () => {
+    it('an interface has a filter if the node can filter; otherwise the agent says why not', async () => {
       const { features } = await node.client().call('hello', {});
-      const detail = "tunnel packets are taken from any sender: there is no 'nft' (package nftables)";
+      const detail = "tunnel packets are accepted from any sender: there is no 'nft' (package nftables)";
       expect(features.find(({ name }) => name === 'tunnel-filter')).toEqual({
         name: 'tunnel-filter',
         available: hasNft,
@@ -250,7 +256,7 @@ describe.each([true, false])('where nft is there: %s', (hasNft) =>
       expect(nft('list tables')).toBe('');
     });
 
-    it('keeps its settings when its MTU changes so far that the kernel gives it IPv6 again', async () => {
+    it('an interface keeps its settings when its MTU changes so far that the kernel gives it IPv6 again', async () => {
       await node.apply(everything(1200));
       const ipv6 = () => setting(`ipv6/conf/${own.interface}/disable_ipv6`);
       expect(ipv6).toThrow('No such file');
@@ -266,7 +272,7 @@ describe.each([true, false])('where nft is there: %s', (hasNft) =>
     });
 
     const table = 'pl-vnm-pv001-tunnels';
-    /** What a node may have for new interfaces. */
+    /** What a node may set on new interfaces. */
     const defaults = [
       ['ipv6/conf/default/accept_ra', '2'],
       ['ipv6/conf/default/forwarding', '1'],

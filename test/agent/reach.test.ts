@@ -14,7 +14,7 @@ describe('reach on loopback', () => {
     for (const socket of sockets.splice(0)) socket.close();
   });
 
-  /** Takes all ports that a probe may choose on an address. */
+  /** Binds all ports that a probe may choose on an address. */
   async function listen(address: string, answer: boolean): Promise<void> {
     for (let port = 33_434; port < 33_534; port += 1) {
       const socket = createSocket('udp4');
@@ -25,13 +25,13 @@ describe('reach on loopback', () => {
     }
   }
 
-  it('takes a closed port for an answer', async () => {
+  it('reach counts a closed port as an answer', async () => {
     expect(await reach(kernelEndpoints, { from: here, to: ['127.62.4.2'], timeoutMs: 20_000 })).toEqual({
       answered: [true],
     });
   });
 
-  it('takes a reply for an answer', async () => {
+  it('reach counts a reply as an answer', async () => {
     await listen('127.62.4.3', true);
     expect(await reach(kernelEndpoints, { from: here, to: ['127.62.4.3'], timeoutMs: 20_000 })).toEqual({
       answered: [true],
@@ -39,7 +39,7 @@ describe('reach on loopback', () => {
   });
 
   describeAsRoot('with ICMP echo', () => {
-    it('takes an echo reply for an answer where UDP packets are swallowed', async () => {
+    it('reach counts an echo reply as an answer where UDP packets are swallowed', async () => {
       await listen('127.62.4.4', false);
       expect(await reach(kernelEndpoints, { from: here, to: ['127.62.4.4'], timeoutMs: 20_000 })).toEqual({
         answered: [true],
@@ -47,7 +47,7 @@ describe('reach on loopback', () => {
     });
   });
 
-  it('fails when it cannot send from the address', async () => {
+  it('reach fails when it cannot send from the address', async () => {
     await expect(reach(kernelEndpoints, { from: '192.0.2.1', to: [here, here], timeoutMs: 100 })).rejects.toMatchObject(
       {
         code: 'not-found',
@@ -61,7 +61,7 @@ describeAsRoot('reach over routers', () => {
   const [host, near, far] = [uniqueName('rch'), uniqueName('rcn'), uniqueName('rcf')];
   const ip = (...words: string[]) => execFileSync('ip', words);
 
-  /** host 10.9.1.1 - 10.9.1.2 near 10.9.2.1 - 10.9.2.2 far, which owns 10.9.3.3 too; no one has 10.9.2.9. */
+  /** host 10.9.1.1 - 10.9.1.2 near 10.9.2.1 - 10.9.2.2 far, which also owns 10.9.3.3; no node has 10.9.2.9. */
   beforeAll(() => {
     for (const namespace of [host, near, far]) ip('netns', 'add', namespace);
     link([host, 'veth1', '10.9.1.1/24'], [near, 'veth0', '10.9.1.2/24']);
@@ -98,7 +98,7 @@ describeAsRoot('reach over routers', () => {
     process.stdout.write('asking ');
     process.stdout.write(JSON.stringify(await reach(kernelEndpoints, JSON.parse(process.argv[1]))));`;
 
-  /** `reach` in the host's namespace; `meanwhile` runs when it has begun. */
+  /** Runs `reach` in the host's namespace; `meanwhile` runs when it has begun. */
   async function reachFromHost(
     to: string[],
     timeoutMs: number,
@@ -120,12 +120,12 @@ describeAsRoot('reach over routers', () => {
     }
   }
 
-  it('has an answer from each router that owns an address, and none from an address no one owns', async () => {
+  it('reach gets an answer from each router that owns an address, and none from an address without an owner', async () => {
     const to = ['10.9.1.2', '10.9.2.1', '10.9.2.9', '10.9.2.2', '10.9.3.3'];
     expect(await reachFromHost(to, 2000)).toEqual({ answered: [true, true, false, true, true] });
   });
 
-  it('has none where there is no route, and one as soon as there is', async () => {
+  it('reach gets no answer without a route, and one as soon as there is a route', async () => {
     ip('-n', far, 'address', 'add', '10.9.4.4/32', 'dev', 'lo');
     ip('-n', near, 'route', 'add', '10.9.4.4/32', 'via', '10.9.2.2');
     expect(await reachFromHost(['10.9.4.4'], 500)).toEqual({ answered: [false] });
@@ -133,7 +133,7 @@ describeAsRoot('reach over routers', () => {
     expect(await reachFromHost(['10.9.4.4'], 10_000, { meanwhile: addRoute })).toEqual({ answered: [true] });
   });
 
-  it('has an answer to an echo request where UDP packets go unanswered, and for each address its own', async () => {
+  it('reach gets an answer to an echo request where UDP packets go unanswered, and a separate one for each address', async () => {
     const answers = () =>
       execFileSync('ip', [
         'netns',
@@ -144,7 +144,7 @@ describeAsRoot('reach over routers', () => {
         'net.ipv4.icmp_ratelimit=1000',
         'net.ipv4.icmp_ratemask=6168',
       ]);
-    // Port unreachables wait for an hour after the first few, echo replies for nothing.
+    // Port unreachables wait for an hour after the first few; echo replies do not wait.
     execFileSync('ip', ['netns', 'exec', far, 'sysctl', '-qw', 'net.ipv4.icmp_ratelimit=3600000']);
     try {
       for (let turn = 0; turn < 8; turn += 1) await reachFromHost(['10.9.2.2'], 100);
@@ -154,7 +154,7 @@ describeAsRoot('reach over routers', () => {
     }
   });
 
-  it("sends packets of the size asked for with Don't Fragment, however often it is asked", async () => {
+  it("reach sends packets of the requested size with Don't Fragment, however often it is called", async () => {
     ip('-n', near, 'link', 'set', 'veth1', 'mtu', '1300');
     try {
       expect(await reachFromHost(['10.9.2.2'], 1000, { bytes: 1300 })).toEqual({ answered: [true] });

@@ -10,12 +10,12 @@ const patience = { timeout: 20_000 };
 
 const mac = (last: number) => `02:50:0a:41:00:${last.toString(16).padStart(2, '0')}`;
 const [first, second, group] = [65_536, 65_537, 65_540];
-/** What is behind both routers, each of which has the address itself. */
+/** The address behind both routers, each of which has it. */
 const beyond = '10.65.200.1';
 const here = '10.65.0.1';
 const port = 4000;
 
-/** A gateway with a tunnel to a router in its own namespace. */
+/** A gateway with a tunnel to a router in another namespace. */
 function instance(router: string, index: number): OperationInput[] {
   const [own, other] = [`10.65.${index}.1`, `10.65.${index}.2`];
   const peer = { interface: `pv001-r${index}`, namespace: router, mac: mac(index + 100) };
@@ -58,7 +58,7 @@ describeAsRoot('redirect', () => {
 
   const members = [first, second];
 
-  /** The group of that kind, with a route over it. */
+  /** Installs the group of that kind, with a route over it. */
   async function useGroup(
     resilient: boolean,
     active: number,
@@ -79,7 +79,7 @@ describeAsRoot('redirect', () => {
     ['plain', false, [first]],
     ['resilient', true, members],
     ['resilient one-member', true, [first]],
-  ])('moves the traffic of a %s group back and forth without loss', async (_name, resilient, accepted) => {
+  ])('redirect moves the traffic of a %s group back and forth without loss', async (_name, resilient, accepted) => {
     await useGroup(resilient, first, accepted);
     const counters = await Promise.all(routers.map((router) => countUdp(router, beyond, port)));
     let sending = true;
@@ -102,10 +102,10 @@ describeAsRoot('redirect', () => {
   });
 
   it.each([
-    ['a plain group is accepted from the active member only', false, [first], [20, 0]],
-    ['a resilient group is accepted from every member', true, members, [20, 20]],
-    ['a resilient one-member group is accepted from that one', true, [first], [20, 0]],
-  ])('what comes from behind %s', async (_name, resilient, accepted, expected) => {
+    ['a plain group accepts packets from the active member only', false, [first], [20, 0]],
+    ['a resilient group accepts packets from every member', true, members, [20, 20]],
+    ['a resilient one-member group accepts packets from that member', true, [first], [20, 0]],
+  ])('%s', async (_name, resilient, accepted, expected) => {
     await useGroup(resilient, first, accepted);
     for (const [index, router] of routers.entries()) {
       const counter = await countUdp(node.namespace, here, port);
@@ -115,7 +115,7 @@ describeAsRoot('redirect', () => {
     }
   });
 
-  it('is followed by a connected socket of the gateway itself', async () => {
+  it('a connected socket of the gateway itself follows a redirection', async () => {
     await useGroup(true, first);
     const counters = await Promise.all(routers.map((router) => countUdp(router, beyond, port)));
     const socket = await connectedUdp(node.namespace, here, beyond, port);
@@ -129,7 +129,7 @@ describeAsRoot('redirect', () => {
     await socket.close();
   });
 
-  it('changes the kind of a group that is in use without loss', async () => {
+  it('group_up changes the kind of a group that is in use without loss', async () => {
     await useGroup(false, first);
     const counters = await Promise.all(routers.map((router) => countUdp(router, beyond, port)));
     let sending = true;
@@ -143,7 +143,7 @@ describeAsRoot('redirect', () => {
     expect(counts[0]! + counts[1]!).toBe(2000);
   });
 
-  it('makes a nexthop that is no member the only one, so that strict stays strict', async () => {
+  it('redirect makes a nexthop that is not a member the only one, so that strict stays strict', async () => {
     await useGroup(true, first, [first]);
     await node.client().call('redirect', { groups: [{ id: group, active: second }] });
     const { nexthops } = await node.inventory();
@@ -155,7 +155,7 @@ describeAsRoot('redirect', () => {
     });
   });
 
-  it('redirects many groups at once', async () => {
+  it('redirect changes many groups at once', async () => {
     const ids = Array.from({ length: 50 }, (_, index) => group + 100 + index);
     await node.apply(ids.map((id) => ({ op: 'group_up', id, members, active: first, resilient: true })));
     await node.client().call('redirect', { groups: ids.map((id) => ({ id, active: second })) });
@@ -165,7 +165,7 @@ describeAsRoot('redirect', () => {
     await node.apply(ids.map((id) => ({ op: 'group_down', id })));
   });
 
-  it('refuses what it cannot do before it does anything', async () => {
+  it('redirect refuses what it cannot do before it changes anything', async () => {
     await useGroup(true, first);
     await node.apply([{ op: 'group_up', id: group + 1, members: [first], active: first, resilient: false }]);
     const before = await node.inventory();
@@ -173,7 +173,7 @@ describeAsRoot('redirect', () => {
     const cases = [
       [{ id: group, active: 65_999 }, 'not-found', 'there is no nexthop 65999'],
       [{ id: 65_999, active: first }, 'not-found', 'there is no nexthop 65999'],
-      [{ id: first, active: second }, 'conflict', 'nexthop 65536 is no group'],
+      [{ id: first, active: second }, 'conflict', 'nexthop 65536 is not a group'],
       [{ id: group, active: group + 1 }, 'conflict', 'nexthop 65541 is a group'],
     ] as const;
     for (const [bad, code, message] of cases) {
@@ -182,7 +182,7 @@ describeAsRoot('redirect', () => {
     expect(await node.inventory()).toEqual(before);
   });
 
-  it('goes on after its waiting process was killed', async () => {
+  it('redirect works again after its waiting process was killed', async () => {
     await useGroup(true, first);
     const killed = waitingIp();
     expect(killed).toHaveLength(1);
@@ -192,7 +192,7 @@ describeAsRoot('redirect', () => {
     expect(await active()).toBe(second);
   });
 
-  it('leads over an interface that was made again under a name that was used before', async () => {
+  it('redirect leads over a recreated interface that reuses an earlier name', async () => {
     await useGroup(true, first);
     await node.client().call('redirect', { groups: [{ id: group, active: second }] });
     await useGroup(true, first, [first]);
@@ -206,7 +206,7 @@ describeAsRoot('redirect', () => {
     expect(await active()).toBe(second);
   });
 
-  /** Processes of the agent of this test that are an `ip` in waiting. */
+  /** Returns the waiting `ip` processes of this test's agent. */
   function waitingIp(): number[] {
     const command = (pid: string) => {
       try {

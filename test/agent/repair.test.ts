@@ -1,4 +1,4 @@
-/** What a batch that repairs makes of a damaged node, and what it tells of it: on states, and on the kernel. */
+/** Tests what a repairing batch does to a damaged node, and what it reports: on states, and on the kernel. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { differencesOf } from '../../src/agent/dataplane/kernel/differences.ts';
 import { groupLeadingTo } from '../../src/agent/dataplane/kernel/group.ts';
@@ -138,7 +138,7 @@ const damages: [string, KernelState, object[]][] = [
     ].map((values) => ({ kind: 'interface', namespace: 'r-a', name: 'pv001-r', ...values })),
   ],
   [
-    'a reverse-path check that is off',
+    'a disabled reverse-path check',
     withStack('r-a', { settings: new Map([...right.stacks.get('r-a')!.settings, ['ipv4/conf/all/rp_filter', '0']]) }),
     [{ kind: 'setting', name: 'ipv4/conf/all/rp_filter', namespace: 'r-a', wanted: '1', found: '0' }],
   ],
@@ -211,13 +211,13 @@ const damages: [string, KernelState, object[]][] = [
 ];
 
 describe('a batch that repairs', () => {
-  it('changes nothing where all is right', () => {
+  it('a repairing batch changes nothing where nothing is damaged', () => {
     const { commands, state } = plan(right, batch);
     expect(commands).toEqual([]);
     expect(differencesOf(right, state)).toEqual([]);
   });
 
-  it.each(damages)('repairs %s', (_, damaged, differences) => {
+  it.each(damages)('a repairing batch repairs %s', (_, damaged, differences) => {
     const { commands, state } = plan(damaged, batch);
     expect(commands.length).toBeGreaterThan(0);
     expect(differencesOf(damaged, state)).toEqual(differences);
@@ -225,11 +225,11 @@ describe('a batch that repairs', () => {
     expect(differencesOf(right, state).filter(({ name }) => name !== String(stray))).toEqual([]);
   });
 
-  it.each(damages.slice(1, 4))('refuses %s where it must not repair', (_, damaged) => {
+  it.each(damages.slice(1, 4))('a batch without repair refuses %s', (_, damaged) => {
     expect(() => plan(damaged, batch, false)).toThrow(expect.objectContaining({ code: 'conflict' }));
   });
 
-  it('takes what has the VNI of a tunnel away, and tells it', () => {
+  it('a repairing batch removes what has the VNI of a tunnel, and reports it', () => {
     const { links } = right.stacks.get('')!;
     const thief = { ...links.get('pv001-g')!, name: 'pv001-x', vxlan: { vni: 4097, remote: '192.0.2.9', port: 4790 } };
     const damaged = {
@@ -260,7 +260,7 @@ describe('a batch that repairs', () => {
     expect(differencesOf(right, state)).toEqual([]);
   });
 
-  it('removes no route over a group that can lead elsewhere', () => {
+  it('a repairing batch removes no route over a group that can lead elsewhere', () => {
     const alternative: OperationInput[] = [
       { ...vxlan, interface: 'pv001-h', mac: mac(5), vni: 4099 },
       { op: 'nexthop_up', id: stray, via: '10.65.0.6', interface: 'pv001-h' },
@@ -278,7 +278,7 @@ describe('a batch that repairs', () => {
     expect(differencesOf(both, state)).toEqual([]);
   });
 
-  it('takes away a gate that was left closed', () => {
+  it('a repairing batch removes a gate that was left closed', () => {
     const { links } = right.stacks.get('')!;
     const access = { ...links.get('pv001-g')!, hook: true };
     const ifb = { ...newLink('pv001-g.ifb', 'ifb', mac(3), 1400), up: true };
@@ -292,7 +292,7 @@ describe('a batch that repairs', () => {
     ]);
   });
 
-  it('removes a nexthop that is left with what uses it, each so that it can be put back', () => {
+  it('a repairing batch removes a leftover nexthop with what uses it, each so that it can be restored', () => {
     const stranger: KernelRoute = {
       prefix: '10.65.6.0/24',
       type: 'unicast',
@@ -332,7 +332,7 @@ describeAsRoot('a batch that repairs, on the kernel', () => {
   const apply = (options: { repair?: boolean; dryRun?: boolean }, list = operations) =>
     node.client().call('apply', { operations: list, ...options });
 
-  /** Reports the same in a dry run as when it repairs; then nothing is left to do. */
+  /** Repairs, and expects the same differences in a dry run, and nothing left to do afterwards. */
   async function repairs(differences: object[], list = operations): Promise<void> {
     const before = await node.inventory();
     const dry = await apply({ repair: true, dryRun: true }, list);
@@ -344,12 +344,12 @@ describeAsRoot('a batch that repairs, on the kernel', () => {
     expect(results.every(({ status }) => status === 'unchanged')).toBe(true);
   }
 
-  it('tells of differences only when asked', async () => {
+  it('a batch reports differences only when asked', async () => {
     expect(await apply({})).not.toHaveProperty('differences');
     expect(await apply({ dryRun: true })).toMatchObject({ differences: [] });
   });
 
-  it('repairs a nexthop, its group, and the tunnel below both', async () => {
+  it('a repairing batch repairs a nexthop, its group, and the tunnel below both', async () => {
     const installed = await node.inventory();
     node.ip(`nexthop replace id ${member} via 10.65.0.9 dev pv001-g onlink`);
     await repairs([
@@ -384,7 +384,7 @@ describeAsRoot('a batch that repairs, on the kernel', () => {
     expect(await node.inventory()).toEqual(installed);
   });
 
-  it('repairs what a group leads by', async () => {
+  it('a repairing batch repairs the lead of a group', async () => {
     const wanted = 'resilient group, leads to 65536';
     const installed = await node.inventory();
     node.ip(`nexthop replace id ${lead} via 10.65.0.9 dev pv001-g onlink`);
@@ -393,7 +393,7 @@ describeAsRoot('a batch that repairs, on the kernel', () => {
     expect(await node.inventory()).toEqual(installed);
   });
 
-  it('gives a group one that has none', async () => {
+  it('a repairing batch gives a lead to a group that has none', async () => {
     const installed = await node.inventory();
     const byWeight = `nexthop replace id ${group} group ${member},255 type resilient buckets 1`;
     node.ip(byWeight);
@@ -414,7 +414,7 @@ describeAsRoot('a batch that repairs, on the kernel', () => {
     expect(await node.inventory()).toEqual(installed);
   });
 
-  it('leads a group to its other member while the tunnel below the active one is made again', async () => {
+  it('a repairing batch switches a group to its other member while it recreates the tunnel below the active one', async () => {
     const installed = await node.inventory();
     const name = 'pv001-h';
     const alternative: OperationInput[] = [
@@ -452,7 +452,7 @@ describeAsRoot('a batch that repairs, on the kernel', () => {
     expect(await node.inventory()).toEqual(installed);
   });
 
-  it('repairs an address and a neighbour without losing the routes over the interface', async () => {
+  it('a repairing batch repairs an address and a neighbour without losing the routes over the interface', async () => {
     const installed = await node.inventory();
     const router = node.router('a');
     node.ip('address add 10.65.7.7/24 dev pv001-r', router);
@@ -468,7 +468,7 @@ describeAsRoot('a batch that repairs, on the kernel', () => {
     expect(await node.inventory()).toEqual(installed);
   });
 
-  it('shows the other end of a pair and whose gate it is, and takes the gate away', async () => {
+  it('a dry run names the other end of a pair and the owner of a gate, and the repair removes the gate', async () => {
     const gate: OperationInput[] = [{ op: 'gate_up', interface: 'pv001-g', limitBytes: 5_000_000 }];
     const pair: OperationInput[] = [
       {

@@ -1,4 +1,4 @@
-/** A batch that fails leaves everything as it was, whatever came before the failure. */
+/** Tests that a failed batch leaves everything as it was, whatever came before the failure. */
 import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -11,7 +11,7 @@ const mac = (last: number) => `02:50:0a:41:00:${last.toString(16).padStart(2, '0
 
 const remote = { vni: 4097, remote: '192.0.2.9', port: 4790, mtu: 1400 };
 
-/** A gateway with two instances, one of which has its router here, as one batch. */
+/** A batch for a gateway with two instances; the router of one instance is here. */
 function everything(router: string): OperationInput[] {
   const local = { interface: 'pv001-r', namespace: router, mac: mac(2) };
   return [
@@ -50,7 +50,7 @@ function route(prefix: string, more: object): OperationInput {
   return { op: 'vroute', action: 'add', prefix, ...more };
 }
 
-/** What changes or removes something of it, together with others or alone. */
+/** Operations that change or remove some of it, with other things or alone. */
 function changes(router: string): OperationInput[] {
   return [
     ...everything(router),
@@ -97,7 +97,7 @@ describeAsRoot('a failing batch', () => {
   });
   afterAll(() => node.remove());
 
-  /** Only the kernel knows that a nexthop needs an interface that is up. */
+  /** Operations that fail late: only the kernel knows that a nexthop needs an interface that is up. */
   const failing: OperationInput[] = [
     {
       op: 'tunnel_up',
@@ -113,11 +113,11 @@ describeAsRoot('a failing batch', () => {
   ];
   const itsError = 'ip nexthop add id 65999 via 10.65.0.99 dev pv001-z onlink: Nexthop device is not up';
 
-  /** All that there is, as `ip` and the agent tell it, but for numbers that the kernel chooses. */
+  /** Returns everything that exists, as `ip` and the agent show it, except for numbers that the kernel chooses. */
   async function snapshot(): Promise<unknown> {
     const inventory = await node.inventory();
     const stacks = [node.namespace, ...inventory.namespaces].map((namespace) => [
-      // In the kernel's own order: it uses the first of several that fit.
+      // In the kernel's own order: it uses the first of several that match.
       plainLines(node.ip('-4 -details route show table all', namespace)),
       ...['address show', 'neighbour show', 'rule show', 'nexthop show', 'link show'].map((words) =>
         plainLines(node.ip(`-4 -details ${words}`, namespace)).sort(),
@@ -129,13 +129,13 @@ describeAsRoot('a failing batch', () => {
     return { inventory, stacks, gates, settings: settings(inventory.namespaces), packetFilter: packetFilter() };
   }
 
-  /** Of the own stack. */
+  /** Runs `tc` in the node's own stack. */
   function tc(words: string): string[] {
     const text = execFileSync('tc', ['-n', node.namespace, ...words.split(' ')], { encoding: 'utf8' });
     return text.split('\n').map((line) => line.replace(/index \d+/, ''));
   }
 
-  /** Elements of its sets in no certain order. */
+  /** Returns the packet filter, whose sets have their elements in no certain order. */
   function packetFilter(): string[] {
     const inside = [`--net=/run/netns/${node.namespace}`, 'nft', 'list', 'ruleset'];
     const text = execFileSync('nsenter', inside, { encoding: 'utf8' });
@@ -148,7 +148,7 @@ describeAsRoot('a failing batch', () => {
     );
   }
 
-  /** Without indices of interfaces, and what only tells how long something has been there. */
+  /** Removes indices of interfaces, and the ages of entries. */
   function plainLines(text: string): string[] {
     return text.split('\n').map((line) =>
       line
@@ -184,19 +184,19 @@ describeAsRoot('a failing batch', () => {
     );
   }
 
-  /** Applies what is possible, to come to some state. */
+  /** Applies what is possible, to reach some state. */
   async function wander(operations: readonly OperationInput[]): Promise<void> {
     for (const operation of operations) await node.apply([operation]).catch(() => {});
   }
 
-  it('undoes a whole set-up', async () => {
+  it('a failing batch undoes a whole set-up', async () => {
     const before = await snapshot();
     const error = await failureOf([...everything(router), ...failing]);
     expect(error).toMatchObject({ code: 'failed', message: itsError, hint: 'nothing was changed' });
     expect(await snapshot()).toEqual(before);
   });
 
-  it('undoes taking everything down, with what was added by hand', async () => {
+  it('a failing batch undoes the removal of everything, including what was added by hand', async () => {
     await node.apply(everything(router));
     node.ip('route add 10.65.77.0/24 via 10.65.0.1 src 10.65.0.2', router);
     node.ip('route append 10.65.77.0/24 dev pv001-w', router);
@@ -220,7 +220,7 @@ describeAsRoot('a failing batch', () => {
     expect(await node.inventory()).toEqual({ namespaces: [], interfaces: [], routes: [], nexthops: [], rules: false });
   });
 
-  it('leaves no trace whatever it was made of', async () => {
+  it('a failing batch leaves no trace, whatever it consists of', async () => {
     const some = fc.array(fc.constantFrom(...changes(router)), { maxLength: 8 });
     const start = fc.constantFrom<OperationInput[][]>([], everything(router));
     let reachedTheKernel = 0;
@@ -231,7 +231,7 @@ describeAsRoot('a failing batch', () => {
         const error = await failureOf([...batch, ...failing]);
         expect(await snapshot()).toEqual(before);
         if (error.message === itsError) reachedTheKernel += 1;
-        // Whatever else may fail does so in planning, before anything is done, or for want of a way to a gateway.
+        // Any other failure occurs in planning, before anything is done, or because there is no route to a gateway.
         else if (error.code === 'failed') expect(error.hint).toBe('nothing was changed');
         else expect(error).toMatchObject({ code: expect.stringMatching(/^(conflict|not-found)$/) });
       }),

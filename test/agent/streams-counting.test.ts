@@ -8,19 +8,19 @@ import { createTally } from '../../src/agent/streams/tally.ts';
 describe('the datagram of a stream', () => {
   const prefix = streamPrefix('a-b');
 
-  it('has the documented layout', () => {
+  it('the datagram of a stream has the documented layout', () => {
     const header = encodeHeader(prefix, { sequence: 0x01020304, sentAtMs: 1.5 });
     expect(header.toString('hex')).toBe('50564e31d44362d67d921091010203043ff8000000000000');
   });
 
-  it('is read back, with padding or without', () => {
+  it('the datagram of a stream is decoded with or without padding', () => {
     const packet = { sequence: maxPackets - 1, sentAtMs: 1_763_000_000_000.25 };
     const header = encodeHeader(prefix, packet);
     expect(decodeDatagram(prefix, header)).toEqual(packet);
     expect(decodeDatagram(prefix, Buffer.concat([header, Buffer.alloc(1000)]))).toEqual(packet);
   });
 
-  it('is not read when it is of another stream, cut off, beyond the last packet or without a time', () => {
+  it('a datagram is not decoded when it belongs to another stream, is cut off, is beyond the last packet, or has no time', () => {
     const header = encodeHeader(prefix, { sequence: 1, sentAtMs: 0 });
     expect(decodeDatagram(streamPrefix('a-c'), header)).toBeUndefined();
     expect(decodeDatagram(prefix, header.subarray(0, 23))).toBeUndefined();
@@ -30,7 +30,7 @@ describe('the datagram of a stream', () => {
 });
 
 describe('a set of sequence numbers', () => {
-  it('answers like a Set', () => {
+  it('a set of sequence numbers returns what a Set returns', () => {
     const sequence = fc.oneof(fc.nat(40), fc.integer({ min: 65_530, max: 65_545 }), fc.nat(0xffffffff));
     fc.assert(
       fc.property(fc.array(sequence), (sequences) => {
@@ -46,11 +46,11 @@ describe('a set of sequence numbers', () => {
 });
 
 describe('delays', () => {
-  it('have no summary when there are none', () => {
+  it('delays have no summary when there are none', () => {
     expect(createDelays().summary()).toBeUndefined();
   });
 
-  it('have exact quantiles up to the size of the sample', () => {
+  it('delays have exact quantiles up to the size of the sample', () => {
     const delays = createDelays();
     for (let k = sampleSize; k >= 1; k -= 1) delays.add(k - 100);
     expect(delays.summary()).toEqual({
@@ -61,13 +61,13 @@ describe('delays', () => {
     });
   });
 
-  it('are numbers in order, not words', () => {
+  it('delays are sorted as numbers, not as strings', () => {
     const delays = createDelays();
     for (const delay of [9, 10, 100]) delays.add(delay);
     expect(delays.summary()).toEqual({ min: 9, median: 10, p99: 100, max: 100 });
   });
 
-  it('beyond the sample keep exact extremes and place each new delay by the given chance', () => {
+  it('delays beyond the sample keep exact extremes and place each new delay by the given chance', () => {
     const places = [0.25, 0.9999999];
     const delays = createDelays(() => places.shift()!);
     for (let k = 0; k < sampleSize; k += 1) delays.add(5);
@@ -76,7 +76,7 @@ describe('delays', () => {
     expect(delays.summary()).toEqual({ min: -1000, median: 5, p99: 5, max: 1000 });
   });
 
-  it('are sampled evenly from a long stream', () => {
+  it('delays are sampled evenly from a long stream', () => {
     const delays = createDelays(pseudoRandom(1));
     const total = 200_000;
     for (let k = 0; k < total; k += 1) delays.add(k);
@@ -87,11 +87,11 @@ describe('delays', () => {
 });
 
 describe('the tally of a stream', () => {
-  it('is empty at first, without delays', () => {
+  it('the tally of a stream is empty at first, without delays', () => {
     expect(createTally().report()).toEqual({ received: 0, duplicated: 0, reordered: 0, maxGapMs: 0 });
   });
 
-  it('counts as a naive model does, whatever is lost, doubled and overtaken', () => {
+  it('the tally counts as a naive model does, whatever is lost, duplicated and reordered', () => {
     fc.assert(
       fc.property(arrivalsOfAStream, (arrivals) => {
         const tally = createTally();
@@ -112,7 +112,10 @@ interface TestArrival {
   readonly monotonicMs: number;
 }
 
-/** Any sequence numbers in any order, most of them near each other and some twice; gaps and delays (also negative) at random. */
+/**
+ * Any sequence numbers in any order, most of them near each other and some twice; gaps and delays (also negative) at
+ * random.
+ */
 const arrivalsOfAStream: fc.Arbitrary<TestArrival[]> = fc
   .array(
     fc.record({
@@ -147,7 +150,7 @@ function naiveReport(arrivals: readonly TestArrival[]) {
   };
 }
 
-/** Numbers in [0, 1) that are the same in every run (mulberry32). */
+/** Returns numbers in [0, 1) that are the same in every run (mulberry32). */
 function pseudoRandom(seed: number): () => number {
   let state = seed;
   return () => {

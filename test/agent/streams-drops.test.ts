@@ -1,4 +1,4 @@
-/** A stream counts packets that its receiving socket has no room for separately from those lost on the way. */
+/** Tests that a stream counts packets dropped at its full receiving socket separately from those lost on the path. */
 import { execFileSync } from 'node:child_process';
 import { afterEach, describe, expect, it, test } from 'vitest';
 import { dropsIn } from '../../src/agent/dataplane/kernel/drops.ts';
@@ -41,7 +41,7 @@ async function received(count: number, bufferBytes?: number) {
 }
 
 describe.runIf(process.platform === 'linux')('a stream whose receiver is too busy to read', () => {
-  it('reports what its socket had no room for, packet by packet', async () => {
+  it('a stream reports each packet that its full socket dropped', async () => {
     const report = await received(20_000);
     expect(report.dropped).toBeGreaterThan(0);
     expect(report.received + report.dropped).toBe(20_000);
@@ -49,7 +49,7 @@ describe.runIf(process.platform === 'linux')('a stream whose receiver is too bus
 });
 
 describeAsRoot('a stream that asks for a larger buffer', () => {
-  it('has it, whatever net.core.rmem_max says', async () => {
+  it('a stream gets the larger buffer that it asks for, whatever net.core.rmem_max says', async () => {
     // Each takes more than 2 KiB of the kernel's memory, so that the usual 4 MiB, doubled, do not hold them.
     expect(await received(8000, 16 * 1024 * 1024)).toMatchObject({ received: 8000, dropped: 0 });
   });
@@ -62,13 +62,13 @@ describe('dropsIn', () => {
  5336: 0900003D:14B5 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 3144 2 0000000000000000 302
 `;
 
-  test('finds the socket by its address and port', () => {
+  test('dropsIn finds the socket by its address and port', () => {
     expect(dropsIn(text, '127.0.0.1', 5300)).toBe(7);
     expect(dropsIn(text, '61.0.0.9', 5300)).toBe(1963);
     expect(dropsIn(text, '61.0.0.9', 5301)).toBe(302);
   });
 
-  test('is 0 for a socket that is not there', () => {
+  test('dropsIn returns 0 for a missing socket', () => {
     expect(dropsIn(text, '61.0.0.9', 5302)).toBe(0);
     expect(dropsIn('', '61.0.0.9', 5300)).toBe(0);
   });

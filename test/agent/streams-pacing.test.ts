@@ -4,12 +4,12 @@ import { createPacer, type Paced } from '../../src/agent/streams/pacer.ts';
 import { burstLimit, dueAt, dueCount, intervalOf } from '../../src/agent/streams/pacing.ts';
 
 describe('the schedule of a stream', () => {
-  it('spaces packets by payload bits over rate', () => {
+  it('the schedule of a stream spaces packets by payload bits over rate', () => {
     expect(intervalOf(1250, 1e6)).toBe(10);
     expect(intervalOf(1470, 235_200_000)).toBe(0.05);
   });
 
-  it('has packet k due at start + k * interval', () => {
+  it('packet k of a stream is due at start + k * interval', () => {
     const schedule = { startMs: 100, intervalMs: 10 };
     const due = (nowMs: number, sent: number) => dueCount(schedule, nowMs, sent);
     expect(due(99, 0)).toBe(0);
@@ -23,14 +23,14 @@ describe('the schedule of a stream', () => {
     expect(dueAt(schedule, 3)).toBe(130);
   });
 
-  it('lets one tick send eight milliseconds of packets, and four at least', () => {
+  it('one tick may send eight milliseconds of packets, and at least four packets', () => {
     expect(burstLimit(1000)).toBe(4);
     expect(burstLimit(2)).toBe(4);
     expect(burstLimit(1)).toBe(8);
     expect(burstLimit(0.05)).toBe(160);
   });
 
-  it('keeps the average rate over any pauses, in bounded bursts', () => {
+  it('the schedule keeps the average rate over any pauses, in bounded bursts', () => {
     const pauses = fc.array(fc.double({ min: 0.5, max: 200, noNaN: true }), { minLength: 1, maxLength: 50 });
     fc.assert(
       fc.property(pauses, fc.constantFrom(0.05, 0.2, 1, 7.3, 100), (pausesMs, intervalMs) => {
@@ -46,7 +46,7 @@ describe('the schedule of a stream', () => {
           nowMs += pauseMs;
           tick();
         }
-        // After the last pause the ticks come each millisecond again, and the backlog is gone within its own length.
+        // After the last pause there is a tick each millisecond again, and the backlog is gone within its own length.
         for (let k = 0; k < (nowMs - 3) / 2 + 2; k += 1) {
           nowMs += 1;
           tick();
@@ -66,7 +66,7 @@ describe('the pacer', () => {
   let workMs = 0;
   const clock = { monotonicMs: () => performance.now() + workMs };
 
-  /** A sender that takes `costMs` for a packet and writes down when it sent. */
+  /** A sender that takes `costMs` for a packet and records when it sent. */
   function sender(intervalMs: number, costMs = 0): Paced & { readonly sentAtMs: number[] } {
     const startMs = clock.monotonicMs();
     const sentAtMs: number[] = [];
@@ -80,7 +80,7 @@ describe('the pacer', () => {
     };
   }
 
-  it('wakes when the next packet of any sender is due, a millisecond at the soonest', () => {
+  it('the pacer wakes when the next packet of any sender is due, after at least a millisecond', () => {
     const pacer = createPacer(clock);
     const slow = sender(25);
     const fast = sender(10);
@@ -91,7 +91,7 @@ describe('the pacer', () => {
     expect(fast.sentAtMs).toEqual([1, 10, 20, 30, 40, 50]);
   });
 
-  it('sleeps for good when no sender is left', () => {
+  it('the pacer sleeps for good when no sender is left', () => {
     const pacer = createPacer(clock);
     const only = sender(10);
     pacer.add(only);
@@ -102,7 +102,7 @@ describe('the pacer', () => {
     expect(only.sentAtMs).toEqual([1, 10]);
   });
 
-  it('ends a tick after two milliseconds and goes on with those it left out', () => {
+  it('the pacer ends a tick after two milliseconds and continues with the senders that it left out', () => {
     const pacer = createPacer(clock);
     const senders = [1, 2, 3, 4].map(() => sender(1000, 1.2));
     for (const each of senders) pacer.add(each);

@@ -28,7 +28,7 @@ afterEach(async () => {
   await Promise.all(made.splice(0).map((streams) => streams.closeAll()));
 });
 
-/** Parameters of `send`: 2,000 packets per second of 100 bytes unless told otherwise. */
+/** Parameters of `send`: 2,000 packets per second of 100 bytes by default. */
 function sending(stream: string, port: number, more: { count?: number; to?: string; rateBps?: number } = {}) {
   return { stream, from: here, to: there, port, payloadBytes: 100, rateBps: 1_600_000, ...more };
 }
@@ -39,7 +39,7 @@ async function untilSent(streams: Streams, stream: string, count: number): Promi
 }
 
 describe('a stream', () => {
-  it('delivers each packet once and in order from one agent to another', async () => {
+  it('a stream delivers each packet once and in order from one agent to another', async () => {
     const [sender, receiver] = [streamsOf(), streamsOf()];
     const { port } = await receiver.open({ stream: 'a-b', address: there });
     expect(await sender.send(sending('a-b', port, { count: 500 }))).toEqual({});
@@ -60,7 +60,7 @@ describe('a stream', () => {
     expect(delayMs!.p99).toBeLessThanOrEqual(delayMs!.max);
   });
 
-  it('without count goes on until it is stopped, and all that was sent by then has arrived', async () => {
+  it('a stream without a count continues until it is stopped, and all that was sent by then has arrived', async () => {
     const streams = streamsOf();
     const { port } = await streams.open({ stream: 'x', address: there });
     await streams.send(sending('x', port, { rateBps: 16_000_000 }));
@@ -74,7 +74,7 @@ describe('a stream', () => {
     expect({ sent: counts.sent, arrived: received + dropped }).toEqual({ sent, arrived: sent });
   });
 
-  it('closed while it is sent reports exactly what was sent and received', async () => {
+  it('a stream closed while it is sent reports exactly what was sent and received', async () => {
     const streams = streamsOf();
     const { port } = await streams.open({ stream: 'x', address: there });
     await streams.send(sending('x', port));
@@ -85,7 +85,7 @@ describe('a stream', () => {
     expect(received).toBe(sent);
   });
 
-  it('has the payload size asked for, padded with zeros', async () => {
+  it('a stream has the requested payload size, padded with zeros', async () => {
     const target = createSocket('udp4').bind(0, there);
     await once(target, 'listening');
     const arrival = once(target, 'message');
@@ -97,10 +97,10 @@ describe('a stream', () => {
     target.close();
   });
 
-  it('begins with a packet of the receiver to the port that the sender takes, so that a firewall there knows it', async () => {
+  it("a receiver first sends one packet to the sender's port, so that a firewall there knows the stream", async () => {
     const sender = createSocket('udp4');
     const streams = streamsOf();
-    // Whichever port the receiver gets, the sender has it too.
+    // The sender uses the same port as the receiver, whichever that is.
     const { port } = await streams.open({ stream: 'probe', address: there });
     await streams.report({ stream: 'probe', close: true });
     sender.bind(port, here);
@@ -113,7 +113,7 @@ describe('a stream', () => {
     sender.close();
   });
 
-  it('comes from the port that it goes to, or from any where that is taken', async () => {
+  it('a stream comes from the port that it goes to, or from any if that is taken', async () => {
     const target = createSocket('udp4').bind(0, there);
     await once(target, 'listening');
     const { port } = target.address();
@@ -130,7 +130,7 @@ describe('a stream', () => {
     target.close();
   });
 
-  it('counts duplicates and reordering, and ignores what is not of the stream', async () => {
+  it('a stream counts duplicates and reordering, and ignores packets that do not belong to it', async () => {
     const streams = streamsOf();
     const { port } = await streams.open({ stream: 'x', address: there });
     const packet = (sequence: number, stream = 'x') => encodeHeader(streamPrefix(stream), { sequence, sentAtMs: 0 });
@@ -148,7 +148,7 @@ describe('a stream', () => {
     });
   });
 
-  it('that the kernel refuses or no one receives was sent all the same', async () => {
+  it('a packet that the kernel refuses or no one receives counts as sent', async () => {
     const streams = streamsOf();
     await streams.send(sending('refused', 9, { count: 5, to: '127.255.255.255' }));
     await streams.send(sending('unheard', 9, { count: 5 }));
@@ -156,7 +156,7 @@ describe('a stream', () => {
     await untilSent(streams, 'unheard', 5);
   });
 
-  it('ends after an hour', async () => {
+  it('a stream ends after an hour', async () => {
     const streams = streamsOf({ trafficBps: 1_600_000 });
     await streams.send(sending('old', 9));
     await expect(streams.send(sending('new', 9))).rejects.toMatchObject({ code: 'forbidden' });
@@ -166,12 +166,12 @@ describe('a stream', () => {
 });
 
 describe('the streams of a node', () => {
-  it('take an id once for receiving and once for sending, until it is closed', async () => {
+  it('an id can be used once for receiving and once for sending, until it is closed', async () => {
     const streams = streamsOf();
     const { port } = await streams.open({ stream: 'x', address: there });
     await streams.send(sending('x', port, { count: 1 }));
     await untilSent(streams, 'x', 1);
-    const hint = 'close it with stream_report, or take another id';
+    const hint = 'close it with stream_report, or use another id';
     await expect(streams.open({ stream: 'x', address: there })).rejects.toMatchObject({
       code: 'conflict',
       message: "stream 'x' is already being received on this node",
@@ -186,13 +186,13 @@ describe('the streams of a node', () => {
     await streams.open({ stream: 'x', address: there });
   });
 
-  it('refuse an id that two requests take at the same time', async () => {
+  it('an id is refused that two requests use at the same time', async () => {
     const streams = streamsOf();
     const opened = await Promise.allSettled([1, 2].map(() => streams.open({ stream: 'x', address: there })));
     expect(opened.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
   });
 
-  it('say what they do not know', async () => {
+  it('requests for unknown streams are refused with the reason', async () => {
     const streams = streamsOf();
     const unknown = {
       code: 'not-found',
@@ -209,25 +209,25 @@ describe('the streams of a node', () => {
     });
   });
 
-  it('keep to the number of streams', async () => {
+  it('a node keeps to the limit of streams', async () => {
     const streams = streamsOf({ streams: 1 });
     const { port } = await streams.open({ stream: 'x', address: there });
     await streams.send(sending('x', port, { count: 1 }));
     await expect(streams.open({ stream: 'y', address: there })).rejects.toMatchObject({
       code: 'forbidden',
-      message: "stream 'y' would be one more than the 1 streams allowed on this node",
-      hint: 'close streams that are done, or raise limits.streams in the policy of the node',
+      message: "cannot add stream 'y': at most 1 streams are allowed on this node",
+      hint: 'close finished streams, or raise limits.streams in the policy of the node',
     });
     await streams.report({ stream: 'x', close: true });
     await streams.open({ stream: 'y', address: there });
   });
 
-  it('keep to the sum of the rates of those that are sending', async () => {
+  it('a node keeps to the limit of the rates of all sending streams', async () => {
     const streams = streamsOf({ trafficBps: 2_000_000 });
     await streams.send(sending('x', 9, { rateBps: 1_200_000 }));
     await expect(streams.send(sending('y', 9, { rateBps: 800_001 }))).rejects.toMatchObject({
       code: 'forbidden',
-      message: "stream 'y' asks for 800001 bit/s where 1200000 of the 2000000 bit/s allowed on this node are taken",
+      message: "stream 'y' asks for 800001 bit/s, but 1200000 of the 2000000 bit/s allowed on this node are in use",
       hint: 'stop other streams, lower the rate, or raise limits.trafficBps in the policy of the node',
     });
     await streams.send(sending('y', 9, { rateBps: 800_000 }));
@@ -235,19 +235,19 @@ describe('the streams of a node', () => {
     await streams.send(sending('z', 9, { rateBps: 1_200_000 }));
   });
 
-  it('say which address is not theirs, and leave the id free', async () => {
+  it('a stream with an address of another node is refused, and its id stays free', async () => {
     const streams = streamsOf({ streams: 1 });
     const foreign = {
       code: 'not-found',
       message: '192.0.2.1 is not an address of this node',
-      hint: 'name an address that an interface of the node itself has (not one in a router namespace)',
+      hint: 'give an address of an interface of the node itself (not of a router namespace)',
     };
     await expect(streams.open({ stream: 'x', address: '192.0.2.1' })).rejects.toMatchObject(foreign);
     await expect(streams.send({ ...sending('x', 9), from: '192.0.2.1' })).rejects.toMatchObject(foreign);
     await streams.open({ stream: 'y', address: there });
   });
 
-  it('are gone after closeAll, with their sockets, even while they are being opened', async () => {
+  it('streams are gone after closeAll, with their sockets, even while they are being opened', async () => {
     const streams = streamsOf();
     const { port } = await streams.open({ stream: 'x', address: there });
     await streams.send(sending('x', port));
@@ -262,7 +262,7 @@ describe('the streams of a node', () => {
     again.close();
   });
 
-  it('are dropped after two idle hours, those in use are kept', async () => {
+  it('streams are dropped after two idle hours, and kept while in use', async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     const streams = streamsOf();
     await streams.open({ stream: 'idle', address: there });

@@ -7,7 +7,7 @@ import { createRpcClient } from '../../src/vsys/rpc.ts';
 import { type AgentNode, agentLog, startAgentNode } from '../support/agent-node.ts';
 import { describeAsRoot } from '../support/privileges.ts';
 
-/** All that a shell can hand over. Hard limits stay, which root could not raise in every container. */
+/** Sets everything that a shell can pass on. Hard limits stay: root could not raise them in every container. */
 const traps = `
 cd "$1"; shift
 umask 000
@@ -21,7 +21,7 @@ echo 700 >/proc/self/oom_score_adj
 exec nice -n 7 ionice -c 3 chrt -b 0 taskset -c 0 "$@"
 `;
 
-describeAsRoot('an agent that was started from bad surroundings', () => {
+describeAsRoot('an agent started with bad inherited settings', () => {
   let node: AgentNode;
   let pid: number;
   beforeAll(async () => {
@@ -44,27 +44,27 @@ describeAsRoot('an agent that was started from bad surroundings', () => {
     new RegExp(`^${name}:\\s*(\\S+)$`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]!;
   const softLimit = (name: string) =>
     new RegExp(`^Max ${name} +(\\S+)`, 'm').exec(readFileSync(`/proc/${pid}/limits`, 'utf8'))![1]!;
-  /** Numbered from the end, as proc(5) has them after the name in parentheses. */
+  /** Returns a field of stat, counted from the end, after the name in parentheses (proc(5)). */
   const statField = (number: number) =>
     readFileSync(`/proc/${pid}/stat`, 'utf8')
       .replace(/^.*\) /, '')
       .split(' ')[number - 3]!;
 
-  it('runs in the root directory with the usual umask, and leaves no core', () => {
+  it('an agent runs in the root directory with the usual umask, and writes no core dump', () => {
     expect(readlinkSync(`/proc/${pid}/cwd`)).toBe('/');
     expect(Number.parseInt(status('Umask'), 8)).toBe(0o022);
     expect(softLimit('core file size')).toBe('0');
   });
 
-  it('has the usual limits, or says which it has not', () => {
+  it('an agent has the usual limits, or logs which it lacks', () => {
     expect(softLimit('cpu time')).toBe('unlimited');
     expect(softLimit('file size')).toBe('unlimited');
     expect(Number(softLimit('open files'))).toBeGreaterThan(64);
     const isShort = Number(softLimit('open files')) < 4096;
-    expect(agentLog(node).includes('taken over from the login: resource limits: Max open files')).toBe(isShort);
+    expect(agentLog(node).includes('inherited from the login: resource limits: Max open files')).toBe(isShort);
   });
 
-  it('has the usual priority, policy and processors', () => {
+  it('an agent has the usual priority, policy and processors', () => {
     expect(Number(statField(19))).toBe(0);
     expect(Number(statField(41))).toBe(0);
     expect(status('Cpus_allowed_list')).toBe(
@@ -73,7 +73,7 @@ describeAsRoot('an agent that was started from bad surroundings', () => {
     expect(readFileSync(`/proc/${pid}/oom_score_adj`, 'utf8').trim()).toBe('0');
   });
 
-  it('has no file of the login open, and is ended by a signal', () => {
+  it('an agent has no file of the login open, and ends on a signal', () => {
     const files = readdirSync(`/proc/${pid}/fd`).map((name) => readlinkSync(`/proc/${pid}/fd/${name}`));
     expect(files).not.toContain('/etc/hostname');
     const ignored = BigInt(`0x${status('SigIgn')}`);
@@ -81,7 +81,7 @@ describeAsRoot('an agent that was started from bad surroundings', () => {
     expect(BigInt(`0x${status('SigBlk')}`)).toBe(0n);
   });
 
-  it('is a session of its own, without a terminal', () => {
+  it('an agent is a separate session, without a terminal', () => {
     expect(Number(statField(7))).toBe(0);
     expect(Number(statField(6))).not.toBe(process.pid);
   });

@@ -29,7 +29,7 @@ const check = (address: string, server = 'ntp.example.org') =>
   checkTimeServer(testPolicy('pv-'), { own, others }, server, address);
 
 describe('checkTimeServer', () => {
-  it.each(['192.0.2.8', '198.51.100.1', '10.64.0.1', '203.0.113.255'])('allows %s', (address) => {
+  it.each(['192.0.2.8', '198.51.100.1', '10.64.0.1', '203.0.113.255'])('checkTimeServer allows %s', (address) => {
     expect(() => check(address)).not.toThrow();
   });
 
@@ -45,9 +45,9 @@ describe('checkTimeServer', () => {
     ['an address of the node', '192.0.2.7'],
     ['broadcast of a network of the node', '192.0.2.255'],
     ['a network of the node', '192.0.2.0'],
-    ['a broadcast address that somebody chose', '10.9.0.77'],
+    ['a custom broadcast address', '10.9.0.77'],
     ['what the node delivers to itself', '203.0.113.130'],
-  ])('refuses %s, and names the server', (_, address) => {
+  ])('checkTimeServer refuses %s, and names the server', (_, address) => {
     const refusal = expect.objectContaining({
       code: 'forbidden',
       message: expect.stringContaining(`NTP server ntp.example.org (${address})`),

@@ -1,4 +1,7 @@
-/** From where the node takes a tunnel's packets, and where a tunnel may lead: on the kernel, and with real packets. */
+/**
+ * Tests from where the node accepts a tunnel's packets, and where a tunnel may lead: on the kernel, and with real
+ * packets.
+ */
 import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -82,7 +85,7 @@ describeAsRoot('the packet filter of a slice', () => {
     return ethernet(end.mac, end.farMac, 0x0800, echoRequest(end.far, end.address, number));
   }
 
-  /** Numbers of echo requests that were answered, after all that was sent before has been dealt with. */
+  /** Returns the numbers of echo requests that were answered, after everything sent before has been processed. */
   async function answered(): Promise<number[]> {
     for (const end of ends) await far.send(nodeAddress, end.vni, [echo(end)]);
     for (;;) {
@@ -100,7 +103,7 @@ describeAsRoot('the packet filter of a slice', () => {
     });
   }
 
-  it('lets packets of a tunnel in from its remote only, and none of a local program', async () => {
+  it('the packet filter accepts packets of a tunnel from its remote only, and none of a local program', async () => {
     await node.apply(everything());
     const strangers: [VxlanSender, string][] = [
       [await sender(other.namespace, strangeAddress), nodeAddress],
@@ -115,7 +118,7 @@ describeAsRoot('the packet filter of a slice', () => {
     expect((await answered()).filter((one) => one >= first && one <= last)).toEqual([]);
   });
 
-  it('takes two remotes for one tunnel while somebody wants that, until the tunnel is repaired', async () => {
+  it('the packet filter accepts two remotes of one tunnel while both are in its set, until the tunnel is repaired', async () => {
     const stranger = await sender(other.namespace, strangeAddress);
     nft(`add element ${table} remotes { ${port} . ${own.vni} . ${strangeAddress} }`);
     await stranger.send(nodeAddress, own.vni, [echo(own)]);
@@ -131,11 +134,11 @@ describeAsRoot('the packet filter of a slice', () => {
   });
 
   const damages: [string, () => void, string | null][] = [
-    ['the node’s firewall took it away', () => nft('flush ruleset'), null],
-    ['somebody removed its rules', () => nft(`flush chain ${table} input`), 'damaged'],
-    ['somebody removed one of its chains', () => nft(`delete chain ${table} output`), 'damaged'],
+    ['the node’s firewall removed it', () => nft('flush ruleset'), null],
+    ['someone removed its rules', () => nft(`flush chain ${table} input`), 'damaged'],
+    ['someone removed one of its chains', () => nft(`delete chain ${table} output`), 'damaged'],
   ];
-  it.each(damages)('comes back when %s', async (_, damage, found) => {
+  it.each(damages)('the packet filter is restored after %s', async (_, damage, found) => {
     nft(`flush set ${table} heard`);
     const before = nft('list ruleset');
     damage();
@@ -147,7 +150,7 @@ describeAsRoot('the packet filter of a slice', () => {
     expect(await node.apply(everything())).not.toContain('changed');
   });
 
-  it('follows a tunnel that gets another remote, and goes with the last interface', async () => {
+  it('the packet filter follows a tunnel that gets another remote, and goes with the last interface', async () => {
     nft('add table inet pl-vnm-pv002-tunnels');
     const moved = [{ op: 'netns_up', namespace: router, urpf: 'strict' }, tunnel(inner, '192.0.2.77')] as const;
     await node.client().call('apply', { operations: [...moved], repair: true });
@@ -159,7 +162,7 @@ describeAsRoot('the packet filter of a slice', () => {
     expect(nft('list tables')).toBe('table inet pl-vnm-pv002-tunnels\n');
   });
 
-  it('is there before the tunnel is up, and not at all when the batch fails', async () => {
+  it('the packet filter exists before the tunnel is up, and not at all when the batch fails', async () => {
     const before = nft('list ruleset');
     const failing: OperationInput = { op: 'nexthop_up', id: 65_999, via: '10.65.0.99', interface: own.interface };
     await expect(node.apply([tunnel(own), failing])).rejects.toMatchObject({
@@ -169,7 +172,7 @@ describeAsRoot('the packet filter of a slice', () => {
     expect(nft('list ruleset')).toBe(before);
   });
 
-  it('is not needed to refuse a remote that is no other node', async () => {
+  it('a remote that is not another node is refused even without the packet filter', async () => {
     node.ip('address add 198.51.100.1 peer 198.51.100.65/26 dev u0');
     node.ip('address add 203.0.113.4/31 dev u0');
     node.ip('route add local 203.0.113.128/25 dev lo');
@@ -197,7 +200,7 @@ describeAsRoot('the packet filter of a slice', () => {
       await node.apply([tunnel(own, remote)]);
       await node.apply([{ op: 'tunnel_down', interface: own.interface }]);
     }
-    // One that was right when the tunnel was made.
+    // A remote that was right when the tunnel was created.
     await node.apply([tunnel(own)]);
     node.ip(`address add ${farAddress}/32 dev lo`);
     await expect(node.apply([tunnel(own)])).rejects.toMatchObject({ code: 'invalid-input' });

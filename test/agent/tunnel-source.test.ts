@@ -1,4 +1,7 @@
-/** From where tunnels send, on a node with two addresses and one behind a NAT: the kernel's source is not where the others send to. */
+/**
+ * Tests from where tunnels send, on a node with two addresses and on one behind a NAT: the source that the kernel
+ * chooses is not the address to which the others send.
+ */
 import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
@@ -11,7 +14,7 @@ const vni = 4097;
 const name = 'pv001-v';
 const inner = { near: '10.65.0.1', far: '10.65.0.2' } as const;
 const macs = { near: '02:50:0a:41:00:01', far: '02:50:0a:41:00:02' } as const;
-/** `first`: the one that the kernel takes. */
+/** `first`: the address that the kernel chooses. */
 const outer = { first: '192.0.2.1', second: '192.0.2.3', far: '192.0.2.9' } as const;
 type Side = keyof typeof inner;
 
@@ -37,7 +40,7 @@ describeAsRoot('the source of a tunnel', () => {
     for (const node of Object.values(nodes)) await node.apply([{ op: 'tunnel_down', interface: name }]);
   });
 
-  /** As a controller asks for it: `near` has been given as `address`. */
+  /** The operations of a controller: `near` is given as `address`. */
   function tunnel(side: Side, near: string): OperationInput[] {
     const [local, remote] = side === 'near' ? [near, outer.far] : [outer.far, near];
     const other = side === 'near' ? 'far' : 'near';
@@ -63,7 +66,7 @@ describeAsRoot('the source of a tunnel', () => {
   const repair = async (side: Side, near: string) =>
     nodes[side].client().call('apply', { operations: tunnel(side, near), repair: true });
 
-  /** What agents before the filter left: tunnels whose source is the kernel's, and no table. */
+  /** Installs what agents before the filter left: tunnels whose source the kernel chooses, and no table. */
   async function installAsEarlier(near: string): Promise<void> {
     for (const side of ['near', 'far'] as const) {
       const [up, ...rest] = tunnel(side, near);
@@ -88,7 +91,7 @@ describeAsRoot('the source of a tunnel', () => {
     /elements = \{ ([^}]*) \}/.exec(inside(side, 'nft', 'list', 'set', 'inet', 'pl-vnm-pv001-tunnels', set))?.[1];
   const source = async (side: Side) => (await nodes[side].inventory()).interfaces.map(({ local }) => local);
 
-  it('is the address that the others send to, whatever the kernel would take', async () => {
+  it('a tunnel sends from the address that the others send to, whatever the kernel would choose', async () => {
     await install(outer.second);
     expect(await bothWays()).toEqual([true, true]);
     expect(await source('near')).toEqual([outer.second]);
@@ -101,7 +104,7 @@ describeAsRoot('the source of a tunnel', () => {
     }
   });
 
-  it('is waited for before a tunnel of an earlier version is filtered', async () => {
+  it('a tunnel of an earlier version is filtered only once its remote was heard from the expected source', async () => {
     await installAsEarlier(outer.second);
     expect(await bothWays()).toEqual([true, true]);
     await install(outer.second);
@@ -111,33 +114,33 @@ describeAsRoot('the source of a tunnel', () => {
     expect(await obstacles('far')).toEqual([
       {
         kind: 'tunnel-source',
-        message: `packets for the tunnel to ${outer.second} (VNI ${vni}, port ${port}) come from ${outer.first}, so it takes packets from anybody`,
+        message: `packets for the tunnel to ${outer.second} (VNI ${vni}, port ${port}) come from ${outer.first}, so the tunnel accepts packets from any sender`,
         hint: expect.stringContaining('`address` in the slice file'),
         blocks: false,
       },
     ]);
     expect(elements('far', 'watched')).toBe('4790 . 0x1001');
-    // Nor does a repair change from where it sends.
+    // A repair does not change the source either.
     await repair('near', outer.second);
     expect(await source('near')).toEqual([undefined]);
     await nodes.near.apply([{ op: 'tunnel_down', interface: name }]);
     await nodes.near.apply(tunnel('near', outer.second));
     expect(await source('near')).toEqual([outer.second]);
     expect(await bothWays()).toEqual([true, true]);
-    // By itself, without another batch.
+    // Without another batch.
     while (elements('far', 'watched') !== undefined || elements('near', 'watched') !== undefined) await sleep(50);
     expect(elements('far', 'tunnels')).toBe('4790 . 0x1001');
     expect(await bothWays()).toEqual([true, true]);
   });
 
-  it('is waited for where a batch does not name the tunnel', async () => {
+  it('a tunnel that a batch does not name is watched until its source is known', async () => {
     await installAsEarlier(outer.second);
     await nodes.far.apply([{ op: 'netns_up', namespace: nodes.far.router('a'), urpf: 'strict' }]);
     expect(await bothWays()).toEqual([true, true]);
     await nodes.far.apply([{ op: 'netns_down', namespace: nodes.far.router('a') }]);
   });
 
-  it('is left to the kernel behind a NAT, and said where it is another one than was given', async () => {
+  it('the source of a tunnel behind a NAT is left to the kernel, and an unexpected source is an obstacle', async () => {
     const given = '192.0.2.77';
     nodes.far.ip(`route add ${given}/32 via ${outer.first}`);
     nodes.near.ip(`address add ${given}/32 dev lo`);
@@ -152,7 +155,7 @@ describeAsRoot('the source of a tunnel', () => {
         blocks: false,
       },
     ]);
-    // As a NAT does that is the node's way in and out.
+    // As a NAT does through which the node sends and receives.
     inside('near', 'nft', 'add table ip nat; add chain ip nat out { type nat hook postrouting priority 100 ; }');
     inside('near', 'nft', `add rule ip nat out udp dport ${port} snat to ${given}`);
     inside('near', 'nft', 'add chain ip nat in { type nat hook prerouting priority -100 ; }');
@@ -161,7 +164,7 @@ describeAsRoot('the source of a tunnel', () => {
     inside('near', 'nft', 'delete table ip nat');
   });
 
-  it('is waited for by the next agent, too', async () => {
+  it('the next agent also watches a tunnel until its source is known', async () => {
     await installAsEarlier(outer.second);
     await install(outer.second);
     expect(elements('far', 'watched')).toBeDefined();

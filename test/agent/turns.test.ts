@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { createTurns } from '../../src/agent/turns.ts';
 
-it('runs so many at once, in the order asked, and refuses whoever comes when too many wait', async () => {
+it('turns run a few at once, in the order asked, and refuse further ones when too many wait', async () => {
   const inTurn = createTurns('things', 2, 3);
   const began: number[] = [];
   const ends: (() => void)[] = [];
@@ -14,7 +14,7 @@ it('runs so many at once, in the order asked, and refuses whoever comes when too
     });
   const asked = [0, 1, 2, 3, 4].map(ask);
   const settled = Promise.allSettled(asked);
-  await expect(ask(5)).rejects.toMatchObject({ code: 'failed', message: '5 things are under way on this node' });
+  await expect(ask(5)).rejects.toMatchObject({ code: 'failed', message: '5 things are in progress on this node' });
   expect(began).toEqual([0, 1]);
   for (let last = 0; last < 5; last += 1) {
     while (ends.length <= last) await Promise.resolve();

@@ -1,4 +1,6 @@
-/** Slice A aims at what is slice B's, by every field of every operation and method; nothing of B's may change. */
+/**
+ * Slice A tries to reach things of slice B, by every field of every operation and method; nothing of B's may change.
+ */
 import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,7 +18,7 @@ import { createRpcClient, type RpcClient } from '../../src/vsys/rpc.ts';
 import { type AgentNode, startAgentNode, testPolicy } from '../support/agent-node.ts';
 import { describeAsRoot } from '../support/privileges.ts';
 
-/** Things by which a request can name what belongs to a slice. */
+/** Values by which a request can name what belongs to a slice. */
 interface Marks {
   readonly interface: string;
   readonly gated: string;
@@ -27,7 +29,7 @@ interface Marks {
   readonly nexthop: number;
   readonly group: number;
   readonly vni: number;
-  /** Where packets may be sent to, outside of the slice. */
+  /** An address outside the slice to which packets may be sent. */
   readonly remote: string;
   readonly armed: string;
   readonly stream: string;
@@ -53,14 +55,14 @@ function marksOf({ interfacePrefix, namespacePrefix, vnet, nexthops, vnis }: Pol
   };
 }
 
-/** What one end of a link is called. */
+/** The MAC address of one end of a link. */
 const mac = '02:50:0a:42:00:01';
 
 type Row<Name extends OperationName> = readonly Extract<OperationInput, { op: Name }>[];
 
 /**
- * Each operation with all its fields, all of them the slice's own. The compiler wants a row for every operation, a test below a
- * value for every field: an attempt is made by each value that is a mark.
+ * Each operation with all its fields, all of them the slice's own. The compiler requires a row for every operation, a
+ * test below a value for every field. Each value that is a mark makes an attempt.
  */
 function operationsOf(a: Marks): { readonly [Name in OperationName]: Row<Name> } {
   const place = { interface: a.interface, namespace: a.namespace };
@@ -186,7 +188,7 @@ const plain = [
     'limitBytes',
   ],
   ...['offsetMs', 'at', 'forget', 'close', 'samples', 'payloadBytes', 'rateBps', 'count', 'timeoutMs'],
-  // A token is what one agent gave out.
+  // A token is one that an agent gave out.
   ...[
     'dryRun',
     'repair',
@@ -210,13 +212,13 @@ interface Request {
 }
 
 interface Attempt extends Request {
-  /** Which field names B's. */
+  /** The field that names something of B's. */
   readonly field: string;
-  /** Each slice has its own agent, which knows only ids of its own. */
+  /** Each slice has its own agent, which knows only its own ids. */
   readonly isInvisible: boolean;
 }
 
-/** `repair` replaces what otherwise would be a conflict. */
+/** With `repair`, which replaces what would otherwise be a conflict. */
 function applied(operation: OperationInput): ParamsInput<'apply'> {
   return { operations: [operation], dryRun: false, repair: true, confirmWithinMs: 10_000, ticket: 1 };
 }
@@ -246,12 +248,14 @@ function withLeaf(value: unknown, [key, ...rest]: readonly string[], leaf: unkno
   return copy;
 }
 
-/** Which mark of a slice a value is. */
+/** Returns which mark of a slice a value is. */
 function markOf(marks: Marks, value: unknown): keyof Marks | undefined {
   return (Object.keys(marks) as (keyof Marks)[]).find((name) => marks[name] === value);
 }
 
-/** Each of A's own requests with each of its marks in turn replaced by B's; B's addresses are where nothing may be sent to. */
+/**
+ * Returns each of A's own requests with each of its marks in turn replaced by B's. A must not send to B's addresses.
+ */
 function attempts(a: Marks, b: Marks): Attempt[] {
   return ownRequests(a).flatMap(({ method, params }) =>
     leavesOf(params).flatMap(({ path, value }) => {
@@ -278,12 +282,12 @@ const policyA = policySchema.parse({
 describe('the table', () => {
   const marks = marksOf(policyA, '192.0.2.7');
 
-  it('has every operation and every method', () => {
+  it('the table has every operation and every method', () => {
     expect(Object.keys(operationsOf(marks)).sort()).toEqual([...operationNames].sort());
     expect(['apply', ...Object.keys(requestsOf(marks))].sort()).toEqual(Object.keys(requestSchemas).sort());
   });
 
-  it('has every field of them', () => {
+  it('the table has every field of every operation and method', () => {
     const operations = Object.values(operationsOf(marks)).flat();
     for (const operation of operations) {
       expectAllFields(operationSchema, operation);
@@ -294,7 +298,7 @@ describe('the table', () => {
     }
   });
 
-  it('says of every field what it names', () => {
+  it('the table says what every field names', () => {
     const unknown = ownRequests(marks).flatMap(({ params }) =>
       leavesOf(params).filter(({ path, value }) => {
         const key = path.findLast((step) => !/^\d+$/.test(step))!;
@@ -304,12 +308,12 @@ describe('the table', () => {
     expect(unknown).toEqual([]);
   });
 
-  it('is allowed to the slice itself', () => {
+  it('the slice itself may send every request of the table', () => {
     for (const { method, params } of ownRequests(marks)) check(policyA, method, params);
   });
 });
 
-/** Fails when an object of the schema may have a key that the value has not. */
+/** Fails when an object of the schema may have a key that the value lacks. */
 function expectAllFields(schema: z.ZodType, value: unknown): void {
   const inner = unwrap(schema);
   if (inner instanceof z.ZodDiscriminatedUnion) {
@@ -330,7 +334,7 @@ function unwrap(schema: z.ZodType): z.ZodType {
     : schema;
 }
 
-/** As the agent does it. */
+/** Checks a request as the agent does. */
 function check(policy: Policy, method: Method, params: unknown, others: readonly string[] = []): void {
   const strangers = others.map((vnet) => ({ slice: 'b', vnet: parsePrefix(vnet), file: '/b.json' }));
   checkRequest(policy, method, parseParams(method, params) as Params<Method>, strangers);
@@ -340,14 +344,17 @@ describe('the policy of slice A', () => {
   const policyB = testPolicy('pv-b_');
   const all = attempts(marksOf(policyA, '192.0.2.7'), marksOf(policyB, '192.0.2.7'));
 
-  it.each(all.filter(({ isInvisible }) => !isInvisible))("$method: B's in $field of $params", ({ method, params }) => {
-    expect(() => check(policyA, method, params, [policyB.vnet])).toThrow(
-      expect.objectContaining({
-        code: 'forbidden',
-        message: expect.stringMatching(/^.* \S+ does not belong to slice 'a' \(allowed: .*\)$/),
-      }),
-    );
-  });
+  it.each(all.filter(({ isInvisible }) => !isInvisible))(
+    "the policy refuses $method with B's value in $field: $params",
+    ({ method, params }) => {
+      expect(() => check(policyA, method, params, [policyB.vnet])).toThrow(
+        expect.objectContaining({
+          code: 'forbidden',
+          message: expect.stringMatching(/^.* \S+ does not belong to slice 'a' \(allowed: .*\)$/),
+        }),
+      );
+    },
+  );
 });
 
 describeAsRoot('two agents on one node', () => {
@@ -399,10 +406,10 @@ describeAsRoot('two agents on one node', () => {
     await node.client().call('arm', requestsOf(b).arm);
   }
 
-  /** All that is B's, by its agent and by the kernel. */
+  /** Returns everything of B's, by its agent and by the kernel. */
   async function stateOfB(): Promise<unknown> {
     const client = node.client();
-    // The kernel's IPv6 addresses come when it pleases.
+    // The kernel's IPv6 addresses appear at any time.
     const looks = ['-d link', '-4 address', '-4 neighbour', '-4 rule', 'nexthop', '-4 route show table all'];
     return {
       inventory: await node.inventory(),
@@ -428,7 +435,7 @@ describeAsRoot('two agents on one node', () => {
     }
   }
 
-  it("refuse all that A tries, and nothing of B's changes", async () => {
+  it("the agents refuse everything that A tries, and nothing of B's changes", async () => {
     const before = await stateOfB();
     for (const attempt of attempts(a, b)) {
       const expected = attempt.isInvisible ? 'not-found' : 'forbidden';
@@ -437,7 +444,7 @@ describeAsRoot('two agents on one node', () => {
     expect(await stateOfB()).toEqual(before);
   });
 
-  it("let no packet of A's into B's network, where A says nothing of the reverse-path check", async () => {
+  it("no packet of A's gets into B's network, even if A sets no reverse-path check", async () => {
     const before = await stateOfB();
     const link = { interface: a.gated, mac, mtu: 1400, vni: a.vni, remote: a.remote, port: 4790 } as const;
     await clientA.call('apply', {
@@ -458,7 +465,7 @@ describeAsRoot('two agents on one node', () => {
     expect(await stateOfB()).toEqual(before);
   });
 
-  it("show A nothing of B's, and leave B's alone in what A may do", async () => {
+  it("the agents show A nothing of B's, and A's permitted requests do not affect B", async () => {
     const before = await stateOfB();
     const nothing = { namespaces: [], interfaces: [], routes: [], nexthops: [], rules: false };
     expect(await clientA.call('inventory', {})).toEqual(nothing);

@@ -5,7 +5,7 @@ import { createUnconfirmed, type Unconfirmed } from '../../src/agent/dataplane/k
 const command = (name: string): Command => ({ do: { namespace: '', ip: [name] }, undo: [] });
 const [one, two] = [command('one'), command('two')];
 
-describe('what waits to be confirmed', () => {
+describe('an open batch', () => {
   let waiting: Unconfirmed;
   let takenBack: (readonly Command[])[];
   beforeEach(() => {
@@ -15,7 +15,7 @@ describe('what waits to be confirmed', () => {
   });
   afterEach(() => vi.useRealTimers());
 
-  it('is taken back when the time is over, and a late confirmation fails with the reason', () => {
+  it('an open batch is undone after the timeout, and a late confirmation fails with the reason', () => {
     const { token, withinMs } = waiting.note([one], 10_000);
     vi.advanceTimersByTime(withinMs - 1);
     expect(takenBack).toEqual([]);
@@ -24,12 +24,12 @@ describe('what waits to be confirmed', () => {
     expect(() => waiting.confirm(token)).toThrow(
       expect.objectContaining({
         code: 'failed',
-        message: 'the node took back what was installed: the controller did not confirm it within 10 s',
+        message: 'the node undid the changes: the controller did not confirm them within 10 s',
       }),
     );
   });
 
-  it('stays when it was confirmed, and when it was dropped', () => {
+  it('an open batch stays when it was confirmed, and when it was dropped', () => {
     waiting.confirm(waiting.note([one], 100).token);
     waiting.note([two], 100);
     waiting.drop();
@@ -37,7 +37,7 @@ describe('what waits to be confirmed', () => {
     expect([takenBack, waiting.isOpen()]).toEqual([[], false]);
   });
 
-  it('waits on with what came after it, and any of the tokens confirms all', () => {
+  it('an open batch waits together with later ones, and any of the tokens confirms all', () => {
     const first = waiting.note([one], 100);
     vi.advanceTimersByTime(60);
     waiting.note([two], 100);
@@ -50,7 +50,7 @@ describe('what waits to be confirmed', () => {
     expect(takenBack).toEqual([[one, two]]);
   });
 
-  it('can be confirmed again by those whose batches another one confirmed, or that were dropped', () => {
+  it('a token that another one confirmed, or that was dropped, can be confirmed again', () => {
     const [first, second] = [waiting.note([one], 100), waiting.note([two], 100)];
     waiting.confirm(first.token);
     waiting.confirm(second.token);
@@ -61,7 +61,7 @@ describe('what waits to be confirmed', () => {
     expect([takenBack, waiting.isOpen()]).toEqual([[], false]);
   });
 
-  it('is not taken back by the time of an older batch, nor confirmed by an unknown token', () => {
+  it('an open batch is not undone by the timeout of an older one, nor confirmed by an unknown token', () => {
     const first = waiting.note([one], 100);
     waiting.note([two], 100);
     expect(waiting.takeBack(first.token)).toEqual([]);

@@ -1,4 +1,4 @@
-/** What a node knows of UTC, and its clock by exchanges, where that clock is hours off. */
+/** Tests what a node knows of UTC, and of its clock by exchanges, when that clock is hours off. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -8,7 +8,7 @@ import { type AgentNode, agentLog, startAgentNode } from '../support/agent-node.
 import { describeAsRoot } from '../support/privileges.ts';
 
 const skewMs = 5.5 * 3_600_000;
-/** The NTP server's clock, against this machine's. */
+/** The NTP server's clock minus this machine's. */
 const serverMs = -90_000;
 /** Two processes read one clock to within a few microseconds. */
 const readingMs = 0.05;
@@ -50,13 +50,13 @@ describeAsRoot('an agent whose clock is hours off', () => {
     await node?.remove();
   });
 
-  it('is measured within the bound', async () => {
+  it('the clock of an agent is measured within the bound', async () => {
     const ask = () => node.client().call('clock', {});
     const { offsetMs, boundMs } = await estimateByExchanges(ask, steadyClock(systemClock));
     expect(Math.abs(offsetMs - skewMs)).toBeLessThanOrEqual(boundMs + readingMs);
   });
 
-  it('reads NTP servers, and says which do not answer', async () => {
+  it('an agent reads NTP servers, and says which do not answer', async () => {
     const { sources, errors } = await node.client().call('utc', { ntpServers: [ntpServer, '192.0.2.2:9'] });
     const reading = sources.find(({ kind }) => kind === 'ntp')!;
     expect(reading.name).toBe(ntpServer);
@@ -65,7 +65,7 @@ describeAsRoot('an agent whose clock is hours off', () => {
     expect(agentLog(node)).not.toContain('DeprecationWarning');
   });
 
-  it.each(['127.0.0.1', '192.0.2.1', '10.65.0.1', '169.254.1.1'])('does not ask %s', async (address) => {
+  it.each(['127.0.0.1', '192.0.2.1', '10.65.0.1', '169.254.1.1'])('an agent does not query %s', async (address) => {
     await expect(
       node
         .client()
@@ -74,7 +74,7 @@ describeAsRoot('an agent whose clock is hours off', () => {
     ).rejects.toThrow(`NTP server ${address}:9999 `);
   });
 
-  it('does not ask itself by a name', async () => {
+  it('an agent does not query itself by a name', async () => {
     const { sources, errors } = await node.client().call('utc', { ntpServers: ['localhost:9999'] });
     expect(sources.filter(({ kind }) => kind === 'ntp')).toEqual([]);
     expect(errors).toEqual([

@@ -1,4 +1,4 @@
-/** Two agents and a router between them, in network namespaces; links and addresses go away and come back. */
+/** Two agents and a router between them, in network namespaces; links and addresses disappear and return. */
 import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -8,7 +8,9 @@ import { describeAsRoot } from '../support/privileges.ts';
 
 const patience = { timeout: 30_000, interval: 50 };
 
-/** Left 10.65.1.1 - 10.65.1.2 router 10.65.2.2 - 10.65.2.1 right. The router is a namespace made by the left agent. */
+/**
+ * Left 10.65.1.1 - 10.65.1.2 router 10.65.2.2 - 10.65.2.1 right. The router is a namespace that the left agent made.
+ */
 describeAsRoot('a watch over a router', () => {
   let left: AgentNode;
   let right: AgentNode;
@@ -63,7 +65,7 @@ describeAsRoot('a watch over a router', () => {
     const { watches } = await left.client().call('watch_report', {});
     return new Map(watches.flatMap((report) => report.targets.map((target) => [target.name, target])));
   }
-  /** How many probes in a row each target has answered, or missed (negative). */
+  /** Returns how many probes in a row each target has answered, or missed (negative). */
   async function rows(): Promise<Record<string, number>> {
     return Object.fromEntries(
       [...(await targets())].map(([name, { answeredInRow, missedInRow }]) => [name, answeredInRow || -missedInRow]),
@@ -73,14 +75,14 @@ describeAsRoot('a watch over a router', () => {
   const bad = expect.toSatisfy((row: number) => row <= -3);
   const settled = (expected: Record<string, unknown>) => expect.poll(rows, patience).toEqual(expected);
 
-  it('has answers of router and agent, each with its time', async () => {
+  it('a watch gets answers from the router and the agent, each with its time', async () => {
     await settled({ near: well, far: well, agent: well });
     for (const { rttMs, sinceAnswerMs } of (await targets()).values()) {
       expect([rttMs, sinceAnswerMs]).toEqual([expect.any(Number), expect.any(Number)]);
     }
   });
 
-  it('misses what is behind a link that is cut, and nothing else, until it is whole again', async () => {
+  it('a watch misses only what is behind a link that is cut, until the link is restored', async () => {
     right.ip('link set veth2 down');
     await settled({ near: well, far: well, agent: bad });
     right.ip('link set veth2 up');
@@ -88,7 +90,7 @@ describeAsRoot('a watch over a router', () => {
     await settled({ near: well, far: well, agent: well });
   });
 
-  it('misses all while its own interface is unreachable, and goes on when it is made again', async () => {
+  it('a watch misses everything while its own interface is gone, and continues when that is recreated', async () => {
     left.ip('link del veth1');
     await settled({ near: bad, far: bad, agent: bad });
     makeLeftLink();
@@ -96,7 +98,7 @@ describeAsRoot('a watch over a router', () => {
     await settled({ near: well, far: well, agent: well });
   });
 
-  it('answers on its port after its interface was made again', async () => {
+  it('a watch answers on its port after its interface was recreated', async () => {
     right.ip('link del veth2');
     await settled({ near: well, far: bad, agent: bad });
     link([right.namespace, 'veth2', '10.65.2.1/24'], [router, 'veth2', '10.65.2.2/24']);
@@ -104,7 +106,7 @@ describeAsRoot('a watch over a router', () => {
     await settled({ near: well, far: well, agent: well });
   });
 
-  it('probes a target that it was given while its address was unreachable', async () => {
+  it('a watch probes a target that it was given while its address was unreachable', async () => {
     left.ip('address del 10.65.1.1/24 dev veth1');
     const again = { name: 'again', to: '10.65.1.2' };
     await left.client().call('watch', { ...watch, targets: [again] });
@@ -116,7 +118,7 @@ describeAsRoot('a watch over a router', () => {
     await settled({ near: well, far: well, agent: well });
   });
 
-  it('has no misses after its agent was stopped for longer than they take', async () => {
+  it('a watch has no misses after its agent was stopped for longer than the timeout', async () => {
     await settled({ near: well, far: well, agent: well });
     const before = await targets();
     const { pid } = (await left.client().call('hello', {})).agent;
@@ -133,7 +135,7 @@ describeAsRoot('a watch over a router', () => {
     }
   });
 
-  it('is logged when it is asked for, not when it is looked at', async () => {
+  it('a watch request is logged, and a report is not', async () => {
     const log = agentLog(left);
     expect(log).toMatch(/ watch {"id":"left","from":"10\.65\.1\.1",.*: done in /);
     expect(log).not.toMatch(/watch_report/);

@@ -3,7 +3,7 @@ import { createTally, type Tally } from '../../src/agent/watches/tally.ts';
 
 const timeoutMs = 50;
 
-/** Probes 0, 1, ... at the times given. */
+/** Probes 0, 1, ... at the given times. */
 function tallyOf(...timesMs: number[]): Tally {
   const tally = createTally();
   timesMs.forEach((sentAtMs, sequence) => {
@@ -15,13 +15,13 @@ function tallyOf(...timesMs: number[]): Tally {
 const nothing = { sent: 0, answered: 0, missedInRow: 0, answeredInRow: 0 };
 
 describe('the tally of a target', () => {
-  it('has neither a time nor an answer before the first', () => {
+  it('the tally of a target has no time and no answer before the first one', () => {
     const tally = tallyOf(100);
     tally.judge(149.9);
     expect(tally.report(149.9)).toEqual({ ...nothing, sent: 1 });
   });
 
-  it('counts a probe as missed from its deadline on, once', () => {
+  it('the tally counts a probe as missed once, from its deadline on', () => {
     const tally = tallyOf(100);
     expect(tally.nextDeadlineMs()).toBe(150);
     tally.judge(150);
@@ -30,7 +30,7 @@ describe('the tally of a target', () => {
     expect(tally.nextDeadlineMs()).toBe(Number.POSITIVE_INFINITY);
   });
 
-  it('measures there and back, and the time since', () => {
+  it('the tally measures the round trip, and the time since the last answer', () => {
     const tally = tallyOf(100);
     tally.heard(110.5, 0);
     tally.judge(1000);
@@ -44,7 +44,7 @@ describe('the tally of a target', () => {
     });
   });
 
-  it('counts answers in a row since the last miss, and misses in a row since the last answer', () => {
+  it('the tally counts answers in a row since the last miss, and misses in a row since the last answer', () => {
     const tally = tallyOf(0, 100, 200, 300, 400);
     tally.heard(1, 0);
     tally.heard(101, 1);
@@ -56,48 +56,48 @@ describe('the tally of a target', () => {
     expect(tally.report(401)).toMatchObject({ answered: 3, answeredInRow: 1, missedInRow: 0 });
   });
 
-  it('does not miss what was lost before something came, nor counts it as answered', () => {
+  it('the tally counts probes lost before an answer neither as missed nor as answered', () => {
     const tally = tallyOf(0, 20, 40);
     tally.heard(41, 2);
     tally.judge(1000);
     expect(tally.report(41)).toMatchObject({ sent: 3, answered: 1, answeredInRow: 1, missedInRow: 0 });
   });
 
-  it('misses what was sent after the last that came', () => {
+  it('the tally counts probes sent after the last answer as missed', () => {
     const tally = tallyOf(0, 20, 40);
     tally.heard(20, 0);
     tally.judge(1000);
     expect(tally.report(1000)).toMatchObject({ answered: 1, answeredInRow: 0, missedInRow: 1 });
   });
 
-  it('takes an answer after the deadline for a sign of life, not for an answer', () => {
+  it('the tally counts a packet after the deadline as a sign of life, not as an answer', () => {
     const tally = tallyOf(0);
     tally.judge(60);
     tally.heard(80, 0);
     expect(tally.report(80)).toEqual({ ...nothing, sent: 1, sinceAnswerMs: 0 });
   });
 
-  it('has an answer that was read before it was judged, but not its time', () => {
+  it('the tally counts an answer that was read before the probe was judged, but not its time', () => {
     const tally = tallyOf(0);
     tally.heard(80, 0);
     tally.judge(80);
     expect(tally.report(80)).toEqual({ ...nothing, sent: 1, answered: 1, answeredInRow: 1, sinceAnswerMs: 0 });
   });
 
-  it('counts an echo that comes twice, or of no probe, not at all', () => {
+  it('the tally ignores an echo that arrives twice, or belongs to no probe', () => {
     const tally = tallyOf(0);
     for (const sequence of [0, 0, 7]) tally.heard(10, sequence);
     expect(tally.report(10)).toMatchObject({ answered: 1, answeredInRow: 1 });
   });
 
-  it('gives an echo to its own probe where the way takes longer than the interval', () => {
+  it('the tally assigns an echo to its own probe when the round trip takes longer than the interval', () => {
     const tally = tallyOf(0, 20, 40);
     tally.heard(45, 0);
     tally.heard(66, 1);
     expect(tally.report(66)).toMatchObject({ answered: 2, rttMs: 46 });
   });
 
-  it('gives an answer without a number to the last probe sent before', () => {
+  it('the tally assigns an answer without a number to the last probe sent before', () => {
     const tally = tallyOf(0, 20);
     tally.heard(20);
     expect(tally.report(20)).toMatchObject({ answered: 1, rttMs: 20 });
@@ -107,7 +107,7 @@ describe('the tally of a target', () => {
     expect(tally.report(26)).toMatchObject({ answered: 2, rttMs: 5 });
   });
 
-  it('forgets what is under way, without judging it', () => {
+  it('the tally forgets probes in progress without judging them', () => {
     const tally = tallyOf(0, 100);
     tally.judge(60);
     tally.forget();

@@ -1,4 +1,4 @@
-/** Watches over loopback. Timers and clock are the tests' own; packets take real turns of the event loop. */
+/** Watches over loopback. Timers and clock are fake; packets take real turns of the event loop. */
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { setImmediate as realTurn } from 'node:timers/promises';
@@ -15,7 +15,7 @@ const here = '127.63.4.1';
 const there = '127.63.4.2';
 
 let nowMs = 0;
-/** Whoever looks takes a little time. */
+/** Reading the clock takes a little time. */
 const clock = {
   monotonicMs: () => {
     nowMs += 0.001;
@@ -41,12 +41,12 @@ function watchesOf(slice = 'office'): Watches {
   return watches;
 }
 
-/** Enough for a packet over loopback to be read and answered, and for the answer to be read. */
+/** Enough turns for a packet over loopback to be read and answered, and for the answer to be read. */
 async function turns(): Promise<void> {
   for (let turn = 0; turn < 6; turn += 1) await realTurn();
 }
 
-/** Time goes by and the process with it. */
+/** Lets time pass while the process runs. */
 async function pass(ms: number): Promise<void> {
   for (let passed = 0; passed < ms; passed += 10) {
     nowMs += 10;
@@ -65,7 +65,7 @@ async function targetsOf(watches: Watches): Promise<readonly WatchedTarget[]> {
   return (await watches.report()).watches.flatMap(({ targets }) => targets);
 }
 
-/** A socket of the test's own, and what came to it. */
+/** A socket of the test, and what it received. */
 async function listen(address: string): Promise<{ socket: Socket; port: number; came: [Buffer, RemoteInfo][] }> {
   const socket = createSocket('udp4').bind(0, address);
   await once(socket, 'listening');
@@ -76,7 +76,7 @@ async function listen(address: string): Promise<{ socket: Socket; port: number; 
 }
 
 describe('a watch', () => {
-  it('probes routers, by their closed ports, and other watches, by their echoes', async () => {
+  it('a watch probes routers, by their closed ports, and other watches, by their echoes', async () => {
     const [watches, other] = [watchesOf(), watchesOf()];
     const { port } = await other.watch(watching([], { from: there }));
     await watches.watch(
@@ -95,7 +95,7 @@ describe('a watch', () => {
     for (const { rttMs } of await targetsOf(watches)) expect(rttMs).toBeLessThan(1);
   });
 
-  it('misses who is silent, who answers other words, and who is not to be reached, not whose port is closed', async () => {
+  it('a watch misses targets that are silent, answer otherwise or are unreachable, and not those with a closed port', async () => {
     const [watches, silent, talker] = [watchesOf(), await listen(there), await listen(there)];
     talker.socket.on('message', (_probe, { port, address }) => talker.socket.send('hello', port, address));
     await watches.watch(
@@ -117,7 +117,7 @@ describe('a watch', () => {
     expect(talker.came).toHaveLength(4);
   });
 
-  it('sees when a target goes silent, and when it is back', async () => {
+  it('a watch notices when a target goes silent, and when it is back', async () => {
     const [watches, target] = [watchesOf(), await listen(there)];
     const prefix = watchPrefix('office');
     let isWell = true;
@@ -136,7 +136,7 @@ describe('a watch', () => {
     expect(await targetsOf(watches)).toMatchObject([{ sent: 7, answered: 5, answeredInRow: 2, missedInRow: 0 }]);
   });
 
-  it('counts no miss when the process was busy although the answer was there', async () => {
+  it('a watch counts no miss when the process was busy although the answer had arrived', async () => {
     const watches = watchesOf();
     await watches.watch(watching([{ name: 'router', to: there }]));
     await nextProbe();
@@ -148,7 +148,7 @@ describe('a watch', () => {
     expect(await targetsOf(watches)).toMatchObject([{ sent: 1, answered: 1, missedInRow: 0 }]);
   });
 
-  it('has the answer, too, where the kernel tells it to the next probe', async () => {
+  it('a watch also gets an answer that the kernel reports to the next probe', async () => {
     const watches = watchesOf();
     await watches.watch(watching([{ name: 'router', to: there }], { timeoutMs: 1000 }));
     await nextProbe();
@@ -161,7 +161,7 @@ describe('a watch', () => {
     ]);
   });
 
-  it('forgets what was under way when it comes too late, and sends no burst', async () => {
+  it('a watch that wakes late forgets probes in progress, and sends no burst', async () => {
     const [watches, silent] = [watchesOf(), await listen(there)];
     await watches.watch(watching([{ name: 'x', to: there, port: silent.port }]));
     await pass(110);
@@ -173,7 +173,7 @@ describe('a watch', () => {
     expect(await targetsOf(watches)).toMatchObject([{ sent: 4, missedInRow: 2 }]);
   });
 
-  it('answers only probes of its slice, as large as they are', async () => {
+  it('a watch answers only probes of its slice, with the same size', async () => {
     const [watches, asker] = [watchesOf(), await listen(there)];
     const { port } = await watches.watch(watching([]));
     const prefix = watchPrefix('office');
@@ -194,7 +194,7 @@ describe('a watch', () => {
   });
 });
 
-/** Sends one and reads nothing: the timer, the turn after it, and what happens at the end of that. */
+/** Sends a probe and reads nothing: runs the timer, the turn after it, and the end of that turn. */
 async function nextProbe(): Promise<void> {
   vi.advanceTimersToNextTimer();
   vi.advanceTimersToNextTimer();
@@ -202,7 +202,7 @@ async function nextProbe(): Promise<void> {
 }
 
 describe('the watches of an agent', () => {
-  it('are changed by a second request: what stays goes on, with the port', async () => {
+  it('a second request changes a watch: targets that stay the same continue, with the port', async () => {
     const watches = watchesOf();
     const [a, b, c] = ['a', 'b', 'c'].map((name) => ({ name, to: there })) as [Target, Target, Target];
     const { port } = await watches.watch(watching([a, b]));
@@ -228,7 +228,7 @@ describe('the watches of an agent', () => {
     expect(await targetsOf(watches)).toMatchObject([{ name: 'a', sent: 3 }]);
   });
 
-  it('keep their rounds however often they are asked for', async () => {
+  it('watches keep their rounds however often they are changed', async () => {
     const watches = watchesOf();
     for (let time = 0; time < 10; time += 1) {
       await watches.watch(watching([{ name: 'a', to: there }]));
@@ -237,7 +237,7 @@ describe('the watches of an agent', () => {
     expect(await targetsOf(watches)).toMatchObject([{ sent: 3, answered: 3 }]);
   });
 
-  it('begin again from another address, and go on when there is none', async () => {
+  it('a watch restarts from another address, and continues if that is missing', async () => {
     const watches = watchesOf();
     const targets = [{ name: 'a', to: there }];
     const { port } = await watches.watch(watching(targets));
@@ -250,12 +250,12 @@ describe('the watches of an agent', () => {
     await listenOn(here, port);
   });
 
-  it('say what they cannot', async () => {
+  it('requests for unknown watches, and from foreign addresses, are refused with the reason', async () => {
     const watches = watchesOf();
     await expect(watches.stop({ id: 'w' })).rejects.toMatchObject({
       code: 'not-found',
       message: "this node has no watch 'w'",
-      hint: 'start it again: a watch ends when no controller asks about it for a minute',
+      hint: 'start it again; a watch ends if no controller asks for it within a minute',
     });
     await expect(watches.watch(watching([], { from: '192.0.2.1' }))).rejects.toMatchObject({
       code: 'not-found',
@@ -264,15 +264,15 @@ describe('the watches of an agent', () => {
     expect(await watches.report()).toEqual({ watches: [] });
   });
 
-  it('are eight at most', async () => {
+  it('an agent has at most eight watches', async () => {
     const watches = watchesOf();
     const ids = Array.from({ length: maxWatches }, (_, index) => `w${index}`);
     const asked = await Promise.allSettled([...ids, 'x'].map((id) => watches.watch(watching([], { id }))));
     expect(asked.at(-1)).toMatchObject({
       reason: {
         code: 'forbidden',
-        message: "watch 'x' would be one more than the 8 watches of an agent",
-        hint: 'stop one that is not needed, or give its targets to one that runs',
+        message: "cannot add watch 'x': an agent has at most 8 watches",
+        hint: 'stop a watch that is not needed, or add the targets to a running one',
       },
     });
     await watches.watch(watching([], { id: 'w0' }));
@@ -290,7 +290,7 @@ describe('the watches of an agent', () => {
     ]);
   });
 
-  it('end when no controller asks for a minute', async () => {
+  it('watches end when no controller asks for a minute', async () => {
     const watches = watchesOf();
     const { port } = await watches.watch(watching([]));
     vi.advanceTimersByTime(59_000);
@@ -305,7 +305,7 @@ describe('the watches of an agent', () => {
     await listenOn(here, port);
   });
 
-  it('close their sockets when they are stopped, and all at the end', async () => {
+  it('watches close their sockets when they are stopped, and all of them at the end', async () => {
     const watches = watchesOf();
     const one = await watches.watch(watching([{ name: 'a', to: there }], { id: 'one' }));
     const two = await watches.watch(watching([{ name: 'a', to: there }], { id: 'two' }));
@@ -318,7 +318,7 @@ describe('the watches of an agent', () => {
   });
 });
 
-/** Fails while somebody else has the port. */
+/** Fails while another socket has the port. */
 async function listenOn(address: string, port: number): Promise<void> {
   const socket = createSocket('udp4').bind(port, address);
   made.push({ close: () => new Promise<void>((closed) => socket.close(closed)) });
@@ -337,7 +337,7 @@ describe('a lasting socket', () => {
     },
   };
 
-  it('is opened again on its port after an error, but not at once', async () => {
+  it('a lasting socket opens again on its port after an error, but not at once', async () => {
     const lasting = createLastingSocket(endpoints, options, clock);
     made.push(lasting);
     const port = await lasting.bound;
@@ -354,7 +354,7 @@ describe('a lasting socket', () => {
     expect(await lasting.current()!.bound).toBe(port);
   });
 
-  it('is tried again when it could not be bound', async () => {
+  it('a lasting socket tries again when it could not be bound', async () => {
     const lasting = createLastingSocket(endpoints, options, clock);
     made.push(lasting);
     const port = await lasting.bound;
@@ -374,13 +374,13 @@ describe('a lasting socket', () => {
     expect(await tryAgain()).toBe(port);
   });
 
-  it('says when it cannot be bound at first', async () => {
+  it('a lasting socket rejects when it cannot be bound at first', async () => {
     const lasting = createLastingSocket(endpoints, { ...options, address: '192.0.2.1' }, clock);
     await expect(lasting.bound).rejects.toMatchObject({ code: 'not-found' });
     await lasting.close();
   });
 
-  it('stays closed', async () => {
+  it('a lasting socket stays closed', async () => {
     const lasting = createLastingSocket(endpoints, options, clock);
     await lasting.bound;
     await lasting.close();
@@ -393,12 +393,12 @@ describe('a lasting socket', () => {
 describe('the packet of a watch', () => {
   const prefix = watchPrefix('office');
 
-  it('has the documented layout', () => {
+  it('the packet of a watch has the documented layout', () => {
     const packet = encodePacket(prefix, { kind: 'echo', sequence: 0x01020304 });
     expect(packet.toString('hex')).toBe('505657315cc3f82838ba72600101020304');
   });
 
-  it('is read back, and nothing else is', () => {
+  it('the packet of a watch is decoded, and nothing else is', () => {
     const packet = { kind: 'probe', sequence: 2 ** 32 - 1 } as const;
     const bytes = encodePacket(prefix, packet);
     expect(decodePacket(prefix, bytes)).toEqual(packet);
@@ -407,7 +407,7 @@ describe('the packet of a watch', () => {
     expect(decodePacket(prefix, bytes)).toBeUndefined();
   });
 
-  it('from port 0 is not answered, since no host can send there', () => {
+  it('a packet from port 0 is not answered, since no host can send there', () => {
     const probe = encodePacket(prefix, { kind: 'probe', sequence: 1 });
     expect(echoOf(prefix, probe, { port: 1 })).toHaveLength(probe.length);
     expect(echoOf(prefix, probe, { port: 0 })).toBeUndefined();

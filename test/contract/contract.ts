@@ -1,4 +1,7 @@
-/** What every data plane has to do, as a controller sees it: the same requests, the same answers, the same fate of packets. */
+/**
+ * What every data plane must do, as a controller sees it: the same requests give the same answers and the same fate of
+ * packets.
+ */
 import { describe } from 'vitest';
 import { operations } from './operations.ts';
 import { packets } from './packets.ts';

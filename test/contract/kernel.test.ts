@@ -5,7 +5,7 @@ import { describeAsRoot, uniqueName } from '../support/privileges.ts';
 import { contractOf } from './contract.ts';
 import type { PlaneUnderTest } from './under-test.ts';
 
-/** Nodes that are namespaces, on one bridge in another namespace. */
+/** Starts nodes that are namespaces, on one bridge in another namespace. */
 const kernel: PlaneUnderTest = {
   kind: 'kernel',
   async start(count, limits = {}) {

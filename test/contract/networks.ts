@@ -1,4 +1,7 @@
-/** What the contract's tests apply: to one node everything there is, and to two nodes two ways from one to the other. */
+/**
+ * What the contract's tests apply: to one node one thing of every kind, and to two nodes two ways from one to the
+ * other.
+ */
 import type { Inventory } from '../../src/vsys/messages.ts';
 import type { OperationInput } from '../../src/vsys/operations.ts';
 import type { NodeUnderTest } from './under-test.ts';
@@ -9,7 +12,7 @@ export const theGroup = 65_540;
 export const members = [65_536, 65_537] as const satisfies number[];
 /** Addresses of the two nodes themselves. */
 export const [here, there] = ['10.65.10.1', '10.65.20.1'];
-/** Of the tunnels that are the two ways. */
+/** MTUs of the tunnels of the two ways. */
 export const wayMtus = [1400, 1300] as const;
 
 const far = { remote: '192.0.2.9', port: 4790, mtu: 1400 };
@@ -50,7 +53,10 @@ function route(prefix: string, more: object): OperationInput {
   return { op: 'vroute', action: 'add', prefix, ...more };
 }
 
-/** Every operation, what is there after all of them, and what takes it away again, each changing something. */
+/**
+ * Returns every operation, the inventory after all of them, and the operations that remove everything; each changes
+ * something.
+ */
 export function everything(
   node: Pick<NodeUnderTest, 'tunnelKind'>,
   router: string,
@@ -140,8 +146,8 @@ export function everything(
  *     a: here ─┬─ g0 ── p0 [r0] t0 ───── t0 ─┬─ there :b
  *              └─ g1 ── p1 [r1] t1 ───── t1 ─┘
  *
- * Both have a group of the two ways, and take the first. The routers are on a. Each node's address is that of a tunnel to a router of
- * its own, which has nothing else to do.
+ * Both nodes have a group of the two ways, and use the first. The routers are on a. Each node's address is that of a
+ * tunnel to a separate router, which does nothing else.
  */
 export function joined(a: NodeUnderTest, b: NodeUnderTest) {
   const ways = [0, 1];

@@ -1,4 +1,4 @@
-/** Operations do what they say, once, all or none, and the inventory tells what is there. */
+/** Tests that operations do what they say, once, all or none, and that the inventory shows the result. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { OperationInput } from '../../src/vsys/operations.ts';
 import { describeTunnel, everything, macOf, theGroup, tunnelUp } from './networks.ts';
@@ -17,20 +17,20 @@ export function operations(plane: PlaneUnderTest): void {
   });
   afterAll(() => network.end());
 
-  it('say which plane it is', async () => {
+  it('hello says which plane it is', async () => {
     expect((await node.call('hello', {})).plane).toBe(plane.kind);
   });
 
-  it('find nothing at first', async () => {
+  it('the inventory is empty at first', async () => {
     expect(await inventoryOf(node)).toEqual(nothing);
     expect((await node.call('collisions', {})).installed).toBe(false);
   });
 
-  it('say in a dry run what they would change, and change nothing', async () => {
+  it('a dry run says what the operations would change, and changes nothing', async () => {
     const { up } = everything(node, router);
     const answer = await node.call('apply', { operations: up, dryRun: true });
     expect(answer.results).toEqual(up.map(({ op }) => ({ op, status: 'changed' })));
-    // What comes with another thing is not told by itself.
+    // What comes with another thing is not reported separately.
     expect(answer.differences).toEqual(
       expect.arrayContaining([
         { kind: 'namespace', name: router, wanted: 'there', found: null },
@@ -42,7 +42,7 @@ export function operations(plane: PlaneUnderTest): void {
     expect(await inventoryOf(node)).toEqual(nothing);
   });
 
-  it('change what is not so yet, and nothing the second time', async () => {
+  it('operations change what differs, and nothing the second time', async () => {
     for (const operation of everything(node, router).up) {
       expect({ operation, did: await apply(node, operation) }).toEqual({ operation, did: ['changed'] });
       expect({ operation, did: await apply(node, operation) }).toEqual({ operation, did: ['unchanged'] });
@@ -50,7 +50,7 @@ export function operations(plane: PlaneUnderTest): void {
     expect((await node.call('collisions', {})).installed).toBe(true);
   });
 
-  it('are what the inventory tells, and the routes', async () => {
+  it('the inventory and the routes show what was applied', async () => {
     const { up, inventory } = everything(node, router);
     expect(await inventoryOf(node)).toEqual(inventory);
     const of = (namespace?: string) =>
@@ -62,7 +62,7 @@ export function operations(plane: PlaneUnderTest): void {
     expect(dry.results.map(({ status }) => status)).toEqual(up.map(() => 'unchanged'));
   });
 
-  it('are refused, and change nothing, where one of a batch cannot be', async () => {
+  it('a batch with an invalid operation is refused, and changes nothing', async () => {
     const before = await inventoryOf(node);
     const good: OperationInput = { op: 'vroute', action: 'add', prefix: '10.65.77.0/24', type: 'blackhole' };
     for (const [bad, error] of refusals(node)) {
@@ -76,7 +76,7 @@ export function operations(plane: PlaneUnderTest): void {
     expect(await inventoryOf(node)).toEqual(before);
   });
 
-  it('are undone where one fails, whatever came before', async () => {
+  it('a batch that fails is undone, whatever came before the failure', async () => {
     const before = await inventoryOf(node);
     const { down } = everything(node, router);
     const far = { mac: macOf(99), mtu: 1400, vni: 5000, remote: '192.0.2.9', port: 4790 };
@@ -94,7 +94,7 @@ export function operations(plane: PlaneUnderTest): void {
     }
   });
 
-  it('replace what contradicts them only to repair it', async () => {
+  it('operations replace what contradicts them only in a repair', async () => {
     const { up } = everything(node, router);
     const tunnel = up.find((operation) => operation.op === 'tunnel_up' && operation.kind === node.tunnelKind)!;
     const other = { ...tunnel, vni: 4099 } as OperationInput;
@@ -114,7 +114,7 @@ export function operations(plane: PlaneUnderTest): void {
     expect(await inventoryOf(node)).toEqual(everything(node, router).inventory);
   });
 
-  it('take away what is there, and nothing the second time', async () => {
+  it('operations remove what exists, and nothing the second time', async () => {
     for (const operation of everything(node, router).down) {
       expect({ operation, did: await apply(node, operation) }).toEqual({ operation, did: ['changed'] });
       expect({ operation, did: await apply(node, operation) }).toEqual({ operation, did: ['unchanged'] });
@@ -123,7 +123,7 @@ export function operations(plane: PlaneUnderTest): void {
     expect((await node.call('collisions', {})).installed).toBe(false);
   });
 
-  it('keep to the limits of the policy', async () => {
+  it('operations keep to the limits of the policy', async () => {
     const namespaces = ['b', 'c', 'd'].map((name) => `${node.policy.namespacePrefix}${name}`);
     const ups = namespaces.map((namespace): OperationInput => ({ op: 'netns_up', namespace, urpf: 'strict' }));
     await expect(apply(node, ...ups)).rejects.toMatchObject({
@@ -150,7 +150,7 @@ function refusals(node: NodeUnderTest): [OperationInput, object][] {
     ],
     [
       { op: 'vroute', action: 'add', prefix: '10.65.9.0/24', nexthops: [{ interface: 'pv001-q' }] },
-      { code: 'not-found', message: "there is no interface 'pv001-q'", hint: 'tunnel_up makes it' },
+      { code: 'not-found', message: "there is no interface 'pv001-q'", hint: 'create it with tunnel_up' },
     ],
     [
       { op: 'vroute', action: 'add', prefix: '10.65.9.0/24', nexthops: [via], nexthopId: theGroup },
@@ -172,13 +172,13 @@ function refusals(node: NodeUnderTest): [OperationInput, object][] {
     ],
     [
       { op: 'vif_up', interface: 'pv001-g', address: '10.65.0.9', peer: { address: '10.65.0.2', mac: macOf(2) } },
-      { code: 'conflict', message: "interface 'pv001-g' has address 10.65.0.1/32, asked for 10.65.0.9/32" },
+      { code: 'conflict', message: "interface 'pv001-g' has address 10.65.0.1/32, requested: 10.65.0.9/32" },
     ],
     [
       { op: 'nexthop_up', id: 65_536, via: '10.65.0.9', interface: 'pv001-g' },
       {
         code: 'conflict',
-        message: "nexthop 65536 via 10.65.0.2 over 'pv001-g' exists, asked for via 10.65.0.9 over 'pv001-g'",
+        message: "nexthop 65536 via 10.65.0.2 over 'pv001-g' exists, requested: via 10.65.0.9 over 'pv001-g'",
       },
     ],
     [
@@ -194,7 +194,7 @@ function refusals(node: NodeUnderTest): [OperationInput, object][] {
     ],
     [
       { op: 'group_up', id: theGroup, members: [65_536], active: 65_537, resilient: true },
-      { code: 'invalid-input', message: `group ${theGroup}: active nexthop 65537 is none of its members 65536` },
+      { code: 'invalid-input', message: `group ${theGroup}: active nexthop 65537 is not one of its members 65536` },
     ],
     [
       { op: 'gate_up', interface: 'pv001-none', limitBytes: 10_000 },

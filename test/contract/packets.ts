@@ -1,4 +1,4 @@
-/** Packets go the ways that were applied, and what is armed changes them at its instant. */
+/** Tests that packets go the ways that were applied, and that armed actions change them at their instant. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { UrpfMode } from '../../src/model/route.ts';
@@ -8,7 +8,7 @@ import { here, joined, members, theGroup, there, wayMtus } from './networks.ts';
 import { apply, inventoryOf, type NetworkUnderTest, type NodeUnderTest, type PlaneUnderTest } from './under-test.ts';
 
 const patience = { timeout: 60_000, interval: 50 };
-/** Long enough to be armed in time on a machine with much else to do. */
+/** Long enough to be armed in time on a busy machine. */
 const leadMs = 4000;
 const hourMs = 3_600_000;
 
@@ -29,7 +29,7 @@ export function packets(plane: PlaneUnderTest): void {
 
   const routerOf = (way: number) => `${a.policy.namespacePrefix}r${way}`;
 
-  /** Which way packets go from a to b shows in the size that it carries. */
+  /** Returns the largest size from a to b, which shows the way that packets go. */
   async function sizeToB(): Promise<number | null> {
     const probes = [{ from: here, to: there }];
     const { sizes } = await a.call('packet_sizes', { probes, smallest: 600, largest: 1400, timeoutMs: 3000 });
@@ -46,7 +46,7 @@ export function packets(plane: PlaneUnderTest): void {
 
   const redirect = (active: number) => a.call('redirect', { groups: [{ id: theGroup, active }] });
 
-  /** A stream from a that b receives; packets are sent until there are as many. */
+  /** Opens a stream from a that b receives; packets are sent until there are as many. */
   async function openStream() {
     streams += 1;
     const stream = `s${streams}`;
@@ -87,11 +87,11 @@ export function packets(plane: PlaneUnderTest): void {
     await expect(resultsOf(node, id)).rejects.toMatchObject({ code: 'not-found' });
   }
 
-  it('know what the way between nodes carries', async () => {
+  it('path_mtu returns what the path between nodes carries', async () => {
     expect(await a.call('path_mtu', { remotes: [b.address] })).toEqual({ mtus: [1500] });
   });
 
-  it('get to routers and to the other node, and are answered', async () => {
+  it('packets get to routers and to the other node, and are answered', async () => {
     const unowned = '10.65.20.9';
     expect(await reaches('10.65.1.2', '10.65.2.2', there, unowned)).toEqual([true, true, true, false]);
     await expect(a.call('reach', { from: '10.65.99.1', to: [there], timeoutMs: 1000 })).rejects.toMatchObject({
@@ -100,16 +100,16 @@ export function packets(plane: PlaneUnderTest): void {
     });
   });
 
-  it('have a size that every link on their way carries', async () => {
+  it('packet_sizes finds the size that every link on the path carries', async () => {
     expect(await sizeToB()).toBe(wayMtus[0]);
     const probes = [1, 0].map((way) => ({ namespace: routerOf(way), from: `10.65.${3 + way}.1`, to: there }));
     const range = { smallest: 600, largest: 1500, timeoutMs: 3000 };
     const { sizes } = await a.call('packet_sizes', { probes: [...probes, { from: here, to: '10.65.20.9' }], ...range });
-    // What comes back from there leaves by b's active member.
+    // Answers return by b's active member.
     expect(sizes).toEqual([wayMtus[1], wayMtus[0], null]);
   });
 
-  it('of a stream all arrive, and are counted', async () => {
+  it('all packets of a stream arrive, and are counted', async () => {
     const stream = await openStream();
     await stream.send(200);
     await expect.poll(stream.received, patience).toBe(200);
@@ -122,7 +122,7 @@ export function packets(plane: PlaneUnderTest): void {
     });
   });
 
-  it('follow a redirection, and none is lost', async () => {
+  it('packets follow a redirection, and none is lost', async () => {
     const stream = await openStream();
     await stream.send(400);
     const before = await nowAt(a);
@@ -138,13 +138,13 @@ export function packets(plane: PlaneUnderTest): void {
     await stream.close();
   });
 
-  it('stay where they are when a redirection is refused', async () => {
+  it('packets stay on their way when a redirection is refused', async () => {
     const before = await inventoryOf(a);
     const done = { id: theGroup, active: members[1] };
     const cases = [
       [{ id: theGroup, active: 65_999 }, 'not-found', 'there is no nexthop 65999'],
       [{ id: 65_999, active: members[0] }, 'not-found', 'there is no nexthop 65999'],
-      [{ id: members[0], active: members[1] }, 'conflict', `nexthop ${members[0]} is no group`],
+      [{ id: members[0], active: members[1] }, 'conflict', `nexthop ${members[0]} is not a group`],
       [{ id: theGroup, active: theGroup }, 'conflict', `nexthop ${theGroup} is a group`],
     ] as const;
     for (const [bad, code, message] of cases) {
@@ -153,11 +153,11 @@ export function packets(plane: PlaneUnderTest): void {
       await expect(arm(a, action)).rejects.toMatchObject({ code, message });
     }
     const gate: Armable = { kind: 'gate_close', offsetMs: 0, interface: 'pv001-g0' };
-    await expect(arm(a, gate)).rejects.toMatchObject({ code: 'not-found', hint: 'gate_up makes it' });
+    await expect(arm(a, gate)).rejects.toMatchObject({ code: 'not-found', hint: 'create it with gate_up' });
     expect(await inventoryOf(a)).toEqual(before);
   });
 
-  it('follow an armed redirection at its instant', async () => {
+  it('packets follow an armed redirection at its instant', async () => {
     expect(await activeAtA()).toBe(members[0]);
     await fire(a, { kind: 'redirect', offsetMs: 0, groups: [{ id: theGroup, active: members[1] }] });
     expect(await activeAtA()).toBe(members[1]);
@@ -165,7 +165,7 @@ export function packets(plane: PlaneUnderTest): void {
     await redirect(members[0]);
   });
 
-  it('do not follow one that was cancelled, or comes too late, and nothing changes what it needs until then', async () => {
+  it('packets do not follow a cancelled or late redirection, and nothing can change what it needs until then', async () => {
     const action: Armable = { kind: 'redirect', offsetMs: 0, groups: [{ id: theGroup, active: members[1] }] };
     const { id, at } = await arm(a, action, hourMs);
     await expect(a.call('arm', { id, at, actions: [action] })).rejects.toMatchObject({
@@ -175,7 +175,7 @@ export function packets(plane: PlaneUnderTest): void {
     const alone = { op: 'group_up' as const, id: theGroup, members: [members[0]], active: members[0], resilient: true };
     await expect(apply(a, alone)).rejects.toMatchObject({
       code: 'conflict',
-      message: `a redirection is armed that needs nexthop ${theGroup} as it is`,
+      message: `an armed redirection needs nexthop ${theGroup} unchanged`,
     });
     await expect(a.call('shutdown', {})).rejects.toMatchObject({ code: 'conflict' });
     expect(await a.call('cancel', { id })).toEqual({ result: 'cancelled' });
@@ -187,7 +187,7 @@ export function packets(plane: PlaneUnderTest): void {
     expect(await activeAtA()).toBe(members[0]);
   });
 
-  it('wait at a closed gate, and all go on when it opens', async () => {
+  it('packets wait at a closed gate, and all continue when it opens', async () => {
     const name = { interface: 'pv001-t0' };
     expect(await apply(b, { op: 'gate_up', ...name, limitBytes: 1_000_000 })).toEqual(['changed']);
     await fire(b, { kind: 'gate_close', offsetMs: 0, ...name });
@@ -211,7 +211,7 @@ export function packets(plane: PlaneUnderTest): void {
     expect(await gateAt()).toEqual([]);
   });
 
-  it('pass the reverse-path check from every member of a group, and else as the interface says', async () => {
+  it('packets pass the reverse-path check from every member of a group, and otherwise as the interface says', async () => {
     const group = { op: 'group_up' as const, id: theGroup, active: members[0], resilient: true };
     const { atB } = joined(a, b);
     const checked = (urpf: UrpfMode): OperationInput => {
@@ -228,7 +228,7 @@ export function packets(plane: PlaneUnderTest): void {
     await redirect(members[0]);
   });
 
-  it('of watches tell what answers, and what no longer does', async () => {
+  it('watches report what answers, and what no longer does', async () => {
     const answering = await b.call('watch', { id: 'w', from: there, intervalMs: 200, timeoutMs: 150, targets: [] });
     const targets = [
       { name: 'router', to: '10.65.1.2' },
@@ -250,7 +250,7 @@ export function packets(plane: PlaneUnderTest): void {
     expect(await a.call('watch_report', {})).toEqual({ watches: [] });
   });
 
-  it('get nowhere when their tunnel is gone, or leads by a route of another kind', async () => {
+  it('packets get nowhere when their tunnel is gone, or a route of another kind applies', async () => {
     const { onA } = joined(a, b);
     await apply(a, { op: 'vroute', action: 'add', prefix: `${there}/32`, type: 'blackhole' });
     expect(await reaches(there)).toEqual([false]);

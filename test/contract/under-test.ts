@@ -4,7 +4,7 @@ import type { Policy } from '../../src/vsys/policy.ts';
 import type { RpcClient } from '../../src/vsys/rpc.ts';
 
 export interface NodeUnderTest {
-  /** Where the other nodes' tunnels reach it. */
+  /** The address where the other nodes' tunnels reach it. */
   readonly address: string;
   /** Where it receives, if not at the port of VXLAN. */
   readonly port?: number;
@@ -16,13 +16,13 @@ export interface NodeUnderTest {
 
 export interface NetworkUnderTest {
   readonly nodes: readonly NodeUnderTest[];
-  /** So much time goes by, by the nodes' clocks. */
+  /** Lets time pass by the nodes' clocks. */
   pass(ms: number): Promise<void>;
   end(): Promise<void>;
 }
 
 export interface PlaneUnderTest {
-  /** As `hello` tells it. */
+  /** The name that `hello` returns. */
   readonly kind: string;
   start(nodes: number, limits?: Partial<Policy['limits']>): Promise<NetworkUnderTest>;
 }

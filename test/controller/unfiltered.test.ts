@@ -3,7 +3,7 @@ import type { Agents } from '../../src/controller/nodes/agents.ts';
 import { noteUnfiltered } from '../../src/controller/nodes/unfiltered.ts';
 
 it('noteUnfiltered names the nodes that accept tunnel packets from anyone, with the reason', () => {
-  const detail = "tunnel packets are taken from any sender: there is no 'nft' (package nftables)";
+  const detail = "tunnel packets are accepted from any sender: there is no 'nft' (package nftables)";
   const agents = {
     get: (node: string) => ({
       facts: {

@@ -412,8 +412,8 @@ function suite(): void {
       expect((await own.vnm.json('install', file)).json).toMatchObject({
         error: {
           code: 'forbidden',
-          message: expect.stringContaining(
-            "is not allowed to slice 'confined' on this node (allowed: netns_up, netns_down)",
+          message: expect.stringMatching(
+            /slice 'confined' may not use '\w+' on this node \(allowed: netns_up, netns_down\)/,
           ),
         },
       });
@@ -441,7 +441,7 @@ function suite(): void {
       expect((await update()).json.agents).toMatchObject([
         {
           change: 'updated',
-          stillRunning: `the agent with pid ${pid} keeps running as it was started: the agent cannot end: 'later' is armed`,
+          stillRunning: `the agent with pid ${pid} keeps running as it was started: the agent cannot shut down: 'later' is armed`,
         },
       ]);
       expect((await agent.call('hello', {})).policy.limits.armed).toBe(64);

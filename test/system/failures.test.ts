@@ -103,7 +103,7 @@ describeAsRoot('a migration that fails', () => {
     const result = await migrate();
     await expectUndone(
       result,
-      `node 'n3': interface '${a.interface}' in namespace '${router}' is a bridge, asked for a vxlan with VNI ${vni} to ${remote}:4789`,
+      `node 'n3': interface '${a.interface}' in namespace '${router}' is a bridge, requested: a vxlan with VNI ${vni} to ${remote}:4789`,
     );
     expect(result.json.flows).toMatchObject([{ from: 'e1', to: 'e2', lost: 0 }]);
     expect(result.json.redirections).toEqual([]);

@@ -1,40 +1,44 @@
 /**
- * Actions that are done at an exact instant, by a thread of their own: the agent stays free to answer, and what is armed fires
- * whatever the agent is busy with and whoever has gone away (DESIGN: "The agent").
+ * Actions to be done at an exact instant, on a separate thread: the agent stays free to answer, and armed actions
+ * fire however busy the agent is and even if the controller is gone (DESIGN: "The agent").
  */
 import { VnmError } from '../../model/errors.ts';
 import type { TimingListeners, TimingThread } from './thread.ts';
 import { monotonicMs } from './time.ts';
 import type { ArmedOutcome, TimedAction } from './types.ts';
 
-/** Outcomes wait so long and in such number to be collected; the oldest go first. */
+/** How long, and how many, outcomes wait to be collected; the oldest are dropped first. */
 const keptMs = 86_400_000;
 const maxKept = 1024;
-/** Of a measurement: time to its first sample (where that was too short, the next), and from one to the next, in step with no other timer. */
+/**
+ * Timing of a lag measurement: the time to its first sample (the next value if the previous was too short), and the
+ * time between samples, which is in step with no other timer.
+ */
 const lagLeadsMs = [20, 200, 2000];
 const lagSpacingMs = 7.3;
 
-/** `Context`: what its user wants to find again with each id. */
+/** `Context`: what the caller wants to find again with each id. */
 export interface Armed<Context> {
   /**
-   * Resolves once the timing thread holds the actions; then each is begun at its instant or shortly after, never before. `names`: with
-   * another number than before, names of interfaces may be those of others. Throws VnmError: `conflict` for an id that is known
-   * already, `forbidden` when too many are armed, `failed` when it is too late.
+   * Resolves once the timing thread holds the actions; each then begins at its instant or shortly after, never before.
+   * `names`: when this number has changed since the last call, interface names may refer to other interfaces. Throws
+   * VnmError `conflict` for an id that is already known, `forbidden` when too many are armed, `failed` when it is too
+   * late.
    */
   arm(id: string, actions: readonly TimedAction[], context: Context, names?: number): Promise<void>;
-  /** Starts the thread, makes it ready for such steps, and holds nothing. Throws VnmError `failed`. */
+  /** Starts the thread and prepares it for such steps, without arming anything. Throws VnmError `failed`. */
   ready(steps: readonly unknown[], names?: number): Promise<void>;
-  /** `cancelled`: nothing of it was done and nothing will be; `fired`: it is too late. VnmError `not-found`. */
+  /** Returns `cancelled` if no action was or will be done, `fired` if it is too late. Throws VnmError `not-found`. */
   cancel(id: string): Promise<'cancelled' | 'fired'>;
-  /** VnmError `not-found`. */
+  /** Throws VnmError `not-found`. */
   find(id: string): Known<Context>;
-  /** Frees an id, unless it is still armed. VnmError `not-found`. */
+  /** Frees an id, unless it is still armed. Throws VnmError `not-found`. */
   forget(id: string): void;
-  /** What is still to be done, or to be finished. */
+  /** Returns what is still to be done or finished. */
   pending(): Pending<Context>[];
-  /** How late each of so many actions that do nothing is begun, ms. VnmError `failed`. */
+  /** Measures how late, in ms, each of `samples` empty actions begins. Throws VnmError `failed`. */
   lag(samples: number): Promise<number[]>;
-  /** Ends the thread. What is armed is not done. */
+  /** Ends the thread. Armed actions are not done. */
   close(): Promise<void>;
 }
 
@@ -48,7 +52,7 @@ interface Known<Context> {
   readonly context: Context;
 }
 
-/** `start`: called when a thread is first needed, and after one has ended by itself. */
+/** `start`: called when a thread is first needed, and again if one has ended unexpectedly. */
 export function createArmed<Context>(
   start: (listeners: TimingListeners) => TimingThread,
   limits: { readonly armed: number },
@@ -65,7 +69,7 @@ export function createArmed<Context>(
   }
 
   function record(id: string, outcome: ArmedOutcome, context: Context): void {
-    // At the end of the order.
+    // Moves it to the end of the order.
     records.delete(id);
     records.set(id, { outcome, context, changedMs: monotonicMs() });
     if (outcome.state !== 'armed') dropOld();
@@ -101,10 +105,10 @@ export function createArmed<Context>(
   }
 
   async function arm(id: string, actions: readonly TimedAction[], context: Context, names = 0): Promise<void> {
-    if (records.has(id)) throw new VnmError('conflict', `'${id}' is or was armed already`, { hint: 'take another id' });
+    if (records.has(id)) throw new VnmError('conflict', `'${id}' is or was armed already`, { hint: 'use another id' });
     if (pending().length >= limits.armed) throw tooMany(id, limits.armed);
     const outcomes = actions.map(({ atMonotonicMs }) => ({ plannedMonotonicMs: atMonotonicMs }));
-    // From now on the id is taken.
+    // Reserves the id.
     record(id, { state: 'armed', actions: outcomes }, context);
     try {
       await running().arm(id, actions, names);
@@ -170,7 +174,7 @@ export function createArmed<Context>(
   };
 }
 
-/** What its thread did not come to do. */
+/** The outcome of actions that the thread could not do before it ended. */
 function abandoned({ actions }: ArmedOutcome, reason: string): ArmedOutcome {
   return {
     state: 'failed',
@@ -179,7 +183,7 @@ function abandoned({ actions }: ArmedOutcome, reason: string): ArmedOutcome {
 }
 
 function tooMany(id: string, limit: number): VnmError {
-  return new VnmError('forbidden', `'${id}' would be one more than the ${limit} that may be armed on this node`, {
+  return new VnmError('forbidden', `'${id}' cannot be armed: at most ${limit} may be armed at a time on this node`, {
     hint: 'cancel others, or raise limits.armed in the policy of the node',
   });
 }

@@ -1,11 +1,14 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
 
-/** The kernel's PM QoS interface: while it is open, no processor takes longer to wake than what was written to it, in us. */
+/**
+ * The kernel's PM QoS interface: while it is open, no processor takes longer to wake than the number of us written to
+ * it.
+ */
 const device = '/dev/cpu_dma_latency';
 
 /**
- * Keeps idle processors from going to sleep: waking one takes up to a millisecond, above all in a virtual machine. Where it is not
- * allowed everything works, less exactly.
+ * Keeps idle processors from sleeping: waking one takes up to a millisecond, above all in a virtual machine. Where that
+ * is not allowed everything still works, with less exact timing.
  */
 export class Processors {
   #held: number | undefined;

@@ -1,4 +1,4 @@
-/** The timing thread as the agent's thread sees it. */
+/** The interface of the agent's main thread to the timing thread. */
 import { setFlagsFromString } from 'node:v8';
 import { MessageChannel, Worker } from 'node:worker_threads';
 import { messageOf, VnmError } from '../../model/errors.ts';
@@ -14,29 +14,35 @@ import {
 } from './types.ts';
 
 export interface TimingThread {
-  /** Resolves when it waits for what comes. Throws VnmError `failed`. */
+  /** Resolves when the thread accepts requests. Throws VnmError `failed`. */
   readonly ready: Promise<void>;
-  /** Resolves when the thread holds it. `names`: as in `Armed`. Throws VnmError `failed`: too late, or the thread has ended. */
+  /**
+   * Resolves when the thread holds the actions. `names`: as in `Armed`. Throws VnmError `failed`: too late, or the
+   * thread has ended.
+   */
   arm(id: string, actions: readonly TimedAction[], names: number): Promise<void>;
-  /** Makes the actuator ready for such steps: the next `arm` need not. Throws VnmError `failed`. */
+  /** Prepares the actuator for such steps, so that the next `arm` need not. Throws VnmError `failed`. */
   warm(steps: readonly unknown[], names: number): Promise<void>;
-  /** Resolves when it is decided, and the outcome told. Throws VnmError `failed`. */
+  /** Resolves when this is decided and the outcome has been reported. Throws VnmError `failed`. */
   cancel(id: string): Promise<void>;
   end(): Promise<void>;
 }
 
-/** With room for so many MB a thread that starts collects garbage once in many hundred redirections: each time takes a millisecond. */
+/**
+ * Size in MB of the new thread's young generation: with this much room it collects garbage once in many hundred
+ * redirections. Each collection takes a millisecond.
+ */
 const roomForGarbage = '--min-semi-space-size=16';
 
 export interface TimingListeners {
   onOutcome(id: string, outcome: ArmedOutcome): void;
-  /** It has ended by itself. */
+  /** The thread has ended unexpectedly. */
   onFailure(reason: string): void;
 }
 
 type Ask = Request extends infer R ? (R extends Request ? Omit<R, 'request'> : never) : never;
 
-/** `file`: of the agent's program, which the thread runs too. */
+/** `file`: the path of the agent's program, which the thread also runs. */
 export function startTimingThread(
   file: string,
   supplier: Supplier,
@@ -86,10 +92,10 @@ export function startTimingThread(
   ours.on('message', onReport);
   worker.on('error', (error) => onEnd(`the timing thread ended: ${messageOf(error)}`));
   worker.on('exit', () => onEnd('the timing thread ended'));
-  // It must not keep alive a process that has nothing else to do.
+  // The thread must not keep a process alive that has nothing else to do.
   ours.unref();
   worker.unref();
-  // No caller need wait for it.
+  // Callers need not wait for it.
   ready.promise.catch(() => {});
   return {
     ready: ready.promise,

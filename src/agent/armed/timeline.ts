@@ -1,17 +1,19 @@
-/** What is armed, in the order of time, and when it is done. Reads the time and acts only through what it is given. */
+/**
+ * The armed actions in order of time, and when to do each. Reads the time and acts only through its `TimelineParts`.
+ */
 import { VnmError } from '../../model/errors.ts';
 import type { ActionOutcome, ArmedOutcome, ArmedState, TimedAction } from './types.ts';
 
-/** Something that is due sooner is refused: writing it could be late already. */
+/** The shortest lead: an action that is due sooner is refused, since writing it could already be late. */
 export const minLeadMs = 5;
-/** Something that could not be begun for so long after its instant is not begun any more. */
+/** The longest lateness: an action that could not begin within this time after its instant is not begun. */
 export const maxLatenessMs = 1000;
 
 export interface TimelineParts {
   monotonicMs(): number;
-  /** How long the machine was suspended since it started; the monotonic clock does not count that. */
+  /** How long the machine has been suspended since it started; the monotonic clock does not count that. */
   suspendedMs(): number;
-  /** Does an action. Answers what went wrong. */
+  /** Does an action. Returns the error, if any. */
   perform(action: TimedAction): string | undefined;
   report(id: string, outcome: ArmedOutcome): void;
 }
@@ -19,10 +21,10 @@ export interface TimelineParts {
 interface Entry {
   readonly id: string;
   readonly suspendedMs: number;
-  /** In the order in which they were given. */
+  /** In the order given. */
   readonly actions: readonly TimedAction[];
   readonly outcomes: ActionOutcome[];
-  /** Indices of the actions that are left, in the order of time. */
+  /** Indices of the remaining actions, in order of time. */
   readonly left: number[];
 }
 
@@ -49,13 +51,13 @@ export class Timeline {
     this.#parts.report(id, outcomeOf(entry, 'armed'));
   }
 
-  /** Has no effect once the first action is begun: then the others belong to it. */
+  /** Cancels, unless the first action has begun: then all others are done too. */
   cancel(id: string): void {
     const entry = this.#entries.get(id);
     if (entry !== undefined && !isBegun(entry)) this.#end(entry, 'cancelled');
   }
 
-  /** The action that is due next. */
+  /** Returns the action that is due next. */
   next(): TimedAction | undefined {
     const entry = this.#next();
     return entry?.actions[entry.left[0]!];
@@ -71,7 +73,7 @@ export class Timeline {
     const startedMonotonicMs = this.#parts.monotonicMs();
     const latenessMs = startedMonotonicMs - action.atMonotonicMs;
     if (latenessMs < 0) return;
-    // Half a timeline is worse than a late one: what was begun is finished.
+    // Half a timeline is worse than a late one: finish what has begun.
     if (!isBegun(entry) && latenessMs + suspendedMs > maxLatenessMs) {
       this.#end(entry, 'missed');
       return;
@@ -115,6 +117,6 @@ function outcomeOf({ outcomes }: Entry, state: ArmedState): ArmedOutcome {
 function tooLate(id: string, leadMs: number): VnmError {
   const when = leadMs < 0 ? `was ${(-leadMs).toFixed(1)} ms ago` : `is in ${leadMs.toFixed(1)} ms`;
   return new VnmError('failed', `'${id}' is armed too late: its instant ${when}`, {
-    hint: `it takes a lead of at least ${minLeadMs} ms`,
+    hint: `arm it at least ${minLeadMs} ms ahead`,
   });
 }

@@ -1,10 +1,10 @@
-/** The thread that has an actuator do armed actions at their instants. It waits here and nowhere else: it has no event loop. */
+/** The thread that makes an actuator do armed actions at their instants. It has no event loop: it waits only here. */
 import { readlinkSync } from 'node:fs';
 import { basename } from 'node:path';
 import { receiveMessageOnPort } from 'node:worker_threads';
 import { messageOf, VnmError } from '../../model/errors.ts';
 import type { Actuator } from '../dataplane/actuator.ts';
-import { becomeRealtime, threadPriority } from '../realtime.ts';
+import { makeRealtime, threadPriority } from '../realtime.ts';
 import { Processors } from './processors.ts';
 import { monotonicMs, suspendedMs } from './time.ts';
 import { Timeline } from './timeline.ts';
@@ -17,9 +17,9 @@ import {
   type TimingThreadData,
 } from './types.ts';
 
-/** A wait ends up to so much late on a busy machine; the rest is spun away, and the actuator woken. */
+/** A wait ends up to this late on a busy machine; the thread spins for the rest, and wakes the actuator. */
 const spinMs = 0.5;
-/** So long before, the actuator makes sure that it has what it needs. */
+/** How long before the instant the actuator makes sure that it has what it needs. */
 const warmUpMs = 3;
 
 export function runTimingThread({ port, posted }: TimingThreadData, actuator: Actuator): never {
@@ -53,16 +53,16 @@ export function runTimingThread({ port, posted }: TimingThreadData, actuator: Ac
     }
   }
 
-  /** The actuator only where there is time for it. */
+  /** Warms the actuator up only if there is time for it. */
   function warmUp({ atMonotonicMs, step }: TimedAction): void {
     processors.keepAwake();
     if (step !== undefined && atMonotonicMs - monotonicMs() > spinMs) actuator.warmUp(step);
   }
 
   let warmedUp: TimedAction | undefined;
-  // Looking for "no data" is an error to Node.js, and where it comes from is of no use.
+  // "No data" is an error to Node.js, and its stack trace is of no use.
   Error.stackTraceLimit = 0;
-  becomeRealtime(Number(basename(readlinkSync('/proc/thread-self'))), threadPriority);
+  makeRealtime(Number(basename(readlinkSync('/proc/thread-self'))), threadPriority);
   report({ type: 'answer', request: readyRequest });
   for (;;) {
     const seen = Atomics.load(counter, 0);
@@ -84,12 +84,15 @@ export function runTimingThread({ port, posted }: TimingThreadData, actuator: Ac
   }
 }
 
-/** Waits for the instant, or for a request. */
+/** Waits for the instant or for a request. */
 function isPostedBefore(atMs: number, counter: Int32Array, seen: number): boolean {
   return Atomics.wait(counter, 0, seen, atMs - monotonicMs()) !== 'timed-out';
 }
 
-/** Looks for some microseconds: reading the time all the time makes garbage, and collecting that takes a good part of a millisecond. */
+/**
+ * Polls for some microseconds: reading the time continuously makes garbage, and collecting it takes a good part of a
+ * millisecond.
+ */
 function isPosted(counter: Int32Array, seen: number): boolean {
   for (let looks = 0; looks < 200; looks += 1) if (Atomics.load(counter, 0) !== seen) return true;
   return false;

@@ -1,11 +1,14 @@
-/** What the agent's thread and the timing thread tell each other. Instants are monotonic ms, which both read alike. */
+/**
+ * The messages between the agent's main thread and the timing thread. Instants are monotonic ms, which both threads
+ * read alike.
+ */
 import type { MessagePort } from 'node:worker_threads';
 import type { ActuatorData } from '../dataplane/actuator.ts';
 
 /** A step for the actuator, and the instant before which it must not be begun. */
 export interface TimedAction {
   readonly atMonotonicMs: number;
-  /** Absent in an action that only shows when it would have been done. */
+  /** Absent in an action that only measures when it would have been done. */
   readonly step?: unknown;
 }
 
@@ -14,15 +17,15 @@ export function stepsOf(actions: readonly TimedAction[]): unknown[] {
 }
 
 /**
- *     armed ──► fired      every action was done
- *       │ ├───► failed     every action was tried, at least one in vain
- *       │ ├───► missed     its instant had passed by far before the first action: nothing was done
+ *     armed ──► fired      all actions were done
+ *       │ ├───► failed     all actions were tried, at least one failed
+ *       │ ├───► missed     it was far too late to begin the first action: nothing was done
  *       │ └───► cancelled  before the first action: nothing was done
  *       └ while actions are left
  */
 export type ArmedState = 'armed' | 'fired' | 'failed' | 'missed' | 'cancelled';
 
-/** What became of one action; without `startedMonotonicMs` it was not begun. */
+/** The outcome of one action; without `startedMonotonicMs` it did not begin. */
 export interface ActionOutcome {
   readonly plannedMonotonicMs: number;
   readonly startedMonotonicMs?: number;
@@ -32,28 +35,28 @@ export interface ActionOutcome {
 
 export interface ArmedOutcome {
   readonly state: ArmedState;
-  /** In the order in which they were given. */
+  /** In the order given. */
   readonly actions: readonly ActionOutcome[];
 }
 
-/** Each request has a number, which its answer bears. */
+/** Each request has a number, which its answer repeats. */
 export type Request = { readonly request: number } & (
   | {
       readonly type: 'arm';
       readonly id: string;
       readonly actions: readonly TimedAction[];
-      /** For the actuator. */
+      /** What the actuator needs. */
       readonly supplies: unknown;
     }
   | {
-      /** As for `arm`, with nothing to do yet. */
+      /** Like `arm`, without actions. */
       readonly type: 'warm';
       readonly supplies: unknown;
     }
   | { readonly type: 'cancel'; readonly id: string }
 );
 
-/** The thread answers it unasked, when it has begun. */
+/** The number of the answer that the thread sends unasked when it has begun. */
 export const readyRequest = 0;
 
 export type Report =
@@ -66,11 +69,11 @@ export interface Refusal {
   readonly hint: string | undefined;
 }
 
-/** What the timing thread is started with. */
+/** What the timing thread starts with. */
 export interface TimingThreadData {
   readonly role: 'timing';
   readonly port: MessagePort;
-  /** One Int32: counts the requests posted, and is what the thread waits on. */
+  /** One Int32 that counts the posted requests; the thread waits on it. */
   readonly posted: SharedArrayBuffer;
   readonly actuator: ActuatorData;
 }

@@ -1,35 +1,36 @@
 /**
- * How a plane does things at an instant. The timing thread waits for the instants and knows no plane; what is to be done then is a
- * step, which the plane has made beforehand (`DataPlane.prepare`) and only its actuator understands. Two parts, since that thread has
- * no event loop: the supplier is with the agent, the actuator in the thread. What they tell each other is cloned.
+ * How a plane acts at an instant. The timing thread waits for the instants and knows no plane: what to do at an instant
+ * is a step, which the plane made beforehand (`DataPlane.prepare`) and only its actuator understands. There are two
+ * parts, since that thread has no event loop: the supplier runs in the agent's main thread, the actuator in the timing
+ * thread. Messages between them are cloned.
  */
 
-/** In the timing thread. It does nothing but what it is called for, and must not wait for longer than it has to. */
+/** Runs in the timing thread. It acts only when called, and must not wait longer than necessary. */
 export interface Actuator<Step = unknown, Supplies = unknown> {
-  /** Takes what the supplier has for it, and is then ready for the steps that were supplied for. Throws VnmError `failed`. */
+  /** Takes the supplies, and is then ready for the steps that they are for. Throws VnmError `failed`. */
   take(supplies: Supplies): void;
-  /** Some ms before its instant: what would take time then. */
+  /** Does, some ms before the step's instant, what would take time at the instant. */
   warmUp(step: Step): void;
-  /** Less than a millisecond before its instant. Must return at once. */
+  /** Called less than a millisecond before the step's instant. Must return at once. */
   wake(step: Step): void;
-  /** Does it, now. Answers what went wrong when it is done. */
+  /** Does the step now. Returns the error, if any, when it is done. */
   perform(step: Step): string | undefined;
 }
 
-/** In the agent's own thread, one for each actuator. */
+/** Runs in the agent's main thread; one for each actuator. */
 export interface Supplier<Step = unknown, Supplies = unknown> {
-  /** What the actuator is made of. */
+  /** What the actuator is created from. */
   readonly actuator: ActuatorData;
   /**
-   * What the actuator needs for such steps and does not have. `names`: with another number than before, names of interfaces may be
-   * those of others. Throws VnmError `failed`, `unsupported`.
+   * Returns what the actuator needs for such steps and does not have. `names`: when this number has changed since the
+   * last call, interface names may refer to other interfaces. Throws VnmError `failed`, `unsupported`.
    */
   supply(steps: readonly Step[], names: number): Promise<Supplies>;
-  /** The thread, and with it the actuator, has ended. */
+  /** Called when the thread, and with it the actuator, has ended. */
   end(): void;
 }
 
-/** By which the thread knows which actuator it is to make. */
+/** Tells the thread which actuator to create. */
 export type ActuatorData =
   /** `waiting`: see `endSilentTools`. */
   | { readonly kind: 'kernel'; readonly waiting: SharedArrayBuffer }

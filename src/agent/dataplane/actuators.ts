@@ -1,4 +1,4 @@
-/** The actuators, by the plane that they belong to. Made in the timing thread. */
+/** The actuators by plane. They are created in the timing thread. */
 import type { Actuator, ActuatorData } from './actuator.ts';
 import { createKernelActuator } from './kernel/actuator.ts';
 import { createUserspaceActuator } from './userspace/actuator.ts';

@@ -1,20 +1,20 @@
-/** What armed steps act on, by their kind. */
+/** What each kind of armed step acts on. */
 import type { Armable, ArmableKind } from '../../vsys/armable.ts';
 import type { Params } from '../../vsys/messages.ts';
 
 interface Subjects {
   readonly groups: Params<'redirect'>['groups'];
-  /** Interfaces whose gates these are. */
+  /** Names of the interfaces that have the gates. */
   readonly gates: readonly string[];
 }
 
-/** What must stay as it is while steps are armed that were made for it. */
+/** What must not change while steps are armed that need it. */
 export interface Pinned {
   readonly nexthops: ReadonlySet<number>;
   readonly gates: ReadonlySet<string>;
 }
 
-/** Something for each kind. */
+/** One function per kind. */
 export type ByKind<Result> = {
   readonly [Kind in ArmableKind]: (armable: Extract<Armable, { kind: Kind }>) => Result;
 };

@@ -5,37 +5,41 @@ import type { Operation } from '../../vsys/operations.ts';
 import type { Pinned } from './armable.ts';
 import type { Endpoints } from './endpoints.ts';
 
-/** `dryRun`: nothing is changed. `repair`: what exists with other parameters is replaced. */
+/** `dryRun`: changes nothing. `repair`: replaces what exists with other parameters. */
 type ApplyOptions = Partial<Pick<Params<'apply'>, 'dryRun' | 'repair' | 'confirmWithinMs'>>;
 
-/** What carries a slice's virtual routers and tunnels on this node. Everything it is asked has passed the policy. */
+/**
+ * What carries a slice's virtual routers and tunnels on this node. The policy has allowed every request before it gets
+ * here.
+ */
 export interface DataPlane {
-  /** As the protocol names it. */
+  /** The name in the protocol. */
   readonly kind: string;
   readonly endpoints: Endpoints;
   /**
-   * All operations in order, or none: on a failure what was done is undone. Throws VnmError; `conflict` for what would change
-   * what is pinned (not in a dry run, which only looks), and where the slice's first things here would collide with what the node
-   * uses. What may cut the way to this node is taken back unless it is confirmed.
+   * Applies all operations in order, or none: on a failure it undoes what was done. Throws VnmError; `conflict` for a
+   * change of what is pinned (not in a dry run, which changes nothing), and if the slice's first things here would
+   * collide with what the node uses. Changes that may cut the node's connection to the controller are undone unless it
+   * confirms them.
    */
   apply(operations: readonly Operation[], pinned: () => Pinned, options?: ApplyOptions): Promise<BatchResult>;
-  /** Throws VnmError `failed` when what the token stands for was taken back, `not-found`. */
+  /** Throws VnmError `failed` if the changes that the token stands for were undone, `not-found`. */
   confirm(token: string): void;
   collisions(): Promise<{ collisions: Collision[]; installed: boolean }>;
   inventory(): Promise<Inventory>;
-  /** The main table of a router namespace, or the slice's own table. VnmError `not-found`. */
+  /** Returns the main table of a router namespace, or the slice's own table. Throws VnmError `not-found`. */
   routes(namespace?: string): Promise<Route[]>;
-  /** Largest IP packet to each address, in order. VnmError `failed` where there is no way. */
+  /** Returns the largest IP packet to each address, in order. Throws VnmError `failed` if there is no route. */
   pathMtu(remotes: readonly string[]): Promise<number[]>;
-  /** Makes another member of each group active. VnmError `not-found`, `conflict` before anything is changed. */
+  /** Makes another member of each group active. Throws VnmError `not-found`, `conflict` before anything is changed. */
   redirect(groups: Params<'redirect'>['groups']): Promise<Results['redirect']>;
   /**
-   * Hands to `take` a step of the plane's actuator for each, to be done later; no `apply` changes anything before `take` has resolved.
-   * `batches` counts those that have changed something: only they give an interface's name to another. Throws VnmError as `redirect`,
-   * `not-found` where there is no gate.
+   * Passes to `take` a step of the plane's actuator for each armable, to be done later; no `apply` changes anything
+   * before `take` has resolved. `batches` counts the batches that changed something: only they give an interface's name
+   * to another interface. Throws VnmError as `redirect`, and `not-found` if there is no gate.
    */
   prepare(armables: readonly Armable[], take: (steps: unknown[], batches: number) => Promise<void>): Promise<void>;
   features(): Promise<Feature[]>;
-  /** Ends what it keeps running, after the batch that is under way; what is installed stays. */
+  /** Ends its processes after the batch in progress; what is installed stays. */
   close(): Promise<void>;
 }

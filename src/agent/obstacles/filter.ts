@@ -1,36 +1,36 @@
-/** What becomes of a packet in a chain of filter rules, as far as it can be told: pure. */
+/** Evaluates chains of filter rules as far as the verdict is certain. Pure. */
 import { type Prefix, sizeOf } from '../../model/address.ts';
 
-/** Undefined: it cannot be told. */
+/** Undefined: unknown. */
 export type Tri = boolean | undefined;
 
-/** What is known of the packets that are looked at. */
+/** What is known of a class of packets. */
 export interface Packets {
   readonly hook: 'input' | 'forward' | 'output';
-  /** Interfaces by which they come in and go out; undefined: any. */
+  /** Incoming and outgoing interfaces; undefined: any. */
   readonly in?: string;
   readonly out?: string;
   readonly source?: Prefix;
   readonly destination?: Prefix;
-  /** UDP packets to this port; without it of any protocol. */
+  /** UDP packets to this port; if absent, packets of any protocol. */
   readonly udpPort?: number;
 }
 
 export type Verdict =
   | { readonly kind: 'accept' | 'drop' | 'return' }
-  /** To a chain that is none of the rule set's: unknown. */
+  /** To a chain that is not in the rule set: unknown. */
   | { readonly kind: 'jump' | 'goto'; readonly chain: string };
 
 export interface Rule {
-  /** Of all its conditions together. */
+  /** Whether all conditions of the rule match. */
   readonly matches: (packets: Packets) => Tri;
-  /** Undefined: it only counts or marks. */
+  /** Undefined: the rule only counts or marks. */
   readonly verdict?: Verdict;
 }
 
 export interface Chain {
   readonly rules: readonly Rule[];
-  /** Of one that the kernel enters. */
+  /** Present in a base chain, which the kernel enters. */
   readonly base?: { readonly hook: string; readonly policy: 'accept' | 'drop' };
 }
 
@@ -38,16 +38,16 @@ export interface Chain {
 export type Chains = ReadonlyMap<string, Chain>;
 
 type Fate = 'accept' | 'drop' | 'through';
-/** `maybe`: a rule before may have accepted them. */
+/** `maybe`: an earlier rule may have accepted the packets. */
 interface Walked {
   readonly fate: Fate;
   readonly maybe: boolean;
 }
 
-/** Chains do not call each other deeper than that (the kernel's own limit). */
+/** The deepest nesting of chains (the kernel's own limit). */
 const maxDepth = 16;
 
-/** Whether a base chain drops such packets for certain. */
+/** Whether a base chain certainly drops such packets. */
 export function drops(chains: Chains, name: string, packets: Packets): boolean {
   const chain = chains.get(name)!;
   if (chain.base?.hook !== packets.hook) return false;
@@ -67,7 +67,7 @@ function walk(chains: Chains, chain: Chain | undefined, packets: Packets, depth:
       if (isMet === true && inner.fate !== 'through') return { fate: inner.fate, maybe };
       if (isMet === true && verdict.kind === 'goto') return { fate: 'through', maybe };
     } else if (isMet === undefined) {
-      // What may drop them is no obstacle that can be named; what may let them through is none at all.
+      // If it may drop them, no certain obstacle can be named; if it may accept them, there is no obstacle.
       if (verdict.kind !== 'drop') maybe = true;
     } else {
       return { fate: verdict.kind === 'return' ? 'through' : verdict.kind, maybe };
@@ -76,7 +76,7 @@ function walk(chains: Chains, chain: Chain | undefined, packets: Packets, depth:
   return { fate: 'through', maybe };
 }
 
-/** All of them. */
+/** Whether all are true. */
 export function every(values: readonly Tri[]): Tri {
   if (values.includes(false)) return false;
   return values.includes(undefined) ? undefined : true;
@@ -86,7 +86,7 @@ export function not(value: Tri): Tri {
   return value === undefined ? undefined : !value;
 }
 
-/** `pattern`: a name, or the beginning of names with `wildcard` behind it. */
+/** `pattern`: a name, or a prefix of names followed by `wildcard`. */
 export function isNamed(name: string | undefined, pattern: string, wildcard: string): Tri {
   if (name === undefined) return undefined;
   return pattern.endsWith(wildcard) ? name.startsWith(pattern.slice(0, -1)) : name === pattern;
@@ -101,7 +101,7 @@ export function rangeOfPrefix(prefix: Prefix): AddressRange {
   return { first: prefix.base, last: prefix.base + sizeOf(prefix) - 1 };
 }
 
-/** Whether all of the addresses are in the range, or none; undefined where some are. */
+/** Whether all of the addresses are in the range (true), none (false) or some (undefined). */
 export function isWithin(addresses: Prefix | undefined, { first, last }: AddressRange): Tri {
   if (addresses === undefined) return first === 0 && last === 0xffffffff ? true : undefined;
   const asked = rangeOfPrefix(addresses);

@@ -1,4 +1,4 @@
-/** Filter chains from what `iptables-save` prints: pure. What is not understood cannot be told. */
+/** Parses filter chains from the output of `iptables-save`; what it does not understand is unknown. Pure. */
 import { parsePrefix } from '../../model/address.ts';
 import {
   type Chain,
@@ -16,7 +16,7 @@ import {
 
 const hooks: Record<string, string> = { INPUT: 'input', FORWARD: 'forward', OUTPUT: 'output' };
 
-/** The chains of the table `filter`. */
+/** Returns the chains of the table `filter`. */
 export function parseIptables(text: string): Chains {
   const chains = new Map<string, Chain & { readonly rules: Rule[] }>();
   let isFilter = false;
@@ -41,7 +41,7 @@ const verdicts: Record<string, Verdict> = {
   REJECT: { kind: 'drop' },
   RETURN: { kind: 'return' },
 };
-/** Targets that decide nothing. */
+/** Targets that give no verdict. */
 const neutral = ['LOG', 'NFLOG', 'MARK', 'CONNMARK', 'TCPMSS', 'CT', 'TRACE'];
 
 function ruleOf(text: string): Rule {
@@ -59,10 +59,10 @@ function ruleOf(text: string): Rule {
     if (option === '-j' || option === '-g') {
       if (!neutral.includes(value))
         verdict = verdicts[value] ?? { kind: option === '-j' ? 'jump' : 'goto', chain: value };
-      // What follows belongs to the target.
+      // The rest belongs to the target.
       break;
     }
-    // Modules only bring options, and comments.
+    // Modules only add options; comments mean nothing.
     if (option === '-m' || option === '--comment') continue;
     const condition = conditionOf(option, value);
     conditions.push(isNegated ? (packets) => not(condition(packets)) : condition);
@@ -88,7 +88,7 @@ function conditionOf(option: string, value: string): (packets: Packets) => Tri {
       return ({ udpPort }) => (udpPort === undefined ? undefined : hasPort(value, udpPort));
     case '--ctstate':
     case '--state':
-      // The first packet is what counts.
+      // Only the first packet of a connection matters.
       return () => value.split(',').includes('NEW');
     default:
       return () => undefined;

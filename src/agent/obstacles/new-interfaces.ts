@@ -1,9 +1,9 @@
-/** What the system does to interfaces, routes and rules that it did not make. Nothing is stopped for certain by it. */
+/** What the system does to interfaces, routes and rules that it did not create. None of this certainly stops a VN. */
 import { access, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Obstacle } from '../../vsys/obstacle.ts';
 
-/** Where the system keeps what is running, and its settings. */
+/** The directories of the system's runtime state and of its settings. */
 interface SystemPlaces {
   readonly run: string;
   /** Later ones override earlier ones. */
@@ -56,13 +56,13 @@ async function networkManager(interfacePrefix: string, { run, etc }: SystemPlace
   ];
 }
 
-/** udev sets what sysctl files say of all interfaces on each new one, after the agent has. */
+/** Finds sysctl settings that udev applies to each new interface, after the agent has configured it. */
 async function sysctls(interfacePrefix: string, { run, etc }: SystemPlaces): Promise<Obstacle[]> {
   if (!(await isThere(join(run, 'udev/control')))) return [];
   const text = await settings(etc, 'sysctl.conf', 'sysctl.d');
   const set = [...text.matchAll(/^\s*-?net[./]ipv4[./]conf[./]\*[./](rp_filter|forwarding)\s*=\s*(\d)\s*$/gm)];
   const last = new Map(set.map(([, key, value]) => [key!, value!]));
-  // A line without a value leaves the interfaces that it matches out.
+  // A line without a value excludes the interfaces that it matches.
   const leftOut = [...text.matchAll(/^\s*-net[./]ipv4[./]conf[./]([^./*]+)\*[./](\w+)\s*$/gm)]
     .filter(([, beginning]) => interfacePrefix.startsWith(beginning!))
     .map(([, , key]) => key);
@@ -71,12 +71,12 @@ async function sysctls(interfacePrefix: string, { run, etc }: SystemPlaces): Pro
   return wrong.map(([key, value]) => ({
     kind: 'new-interfaces',
     message: `the system sets ${key} = ${value} on every new interface (net.ipv4.conf.*.${key} in its sysctl files)`,
-    hint: `put '-net.ipv4.conf.${interfacePrefix.slice(0, 2)}*.${key}' into /etc/sysctl.d/99-pl-vnm.conf, which leaves these interfaces out`,
+    hint: `put '-net.ipv4.conf.${interfacePrefix.slice(0, 2)}*.${key}' into /etc/sysctl.d/99-pl-vnm.conf, which excludes these interfaces`,
     blocks: false,
   }));
 }
 
-/** The text of a file and of what is in a directory, wherever they are. */
+/** Returns the text of a settings file and of its drop-in directory, from all places. */
 async function settings(etc: readonly string[], file: string, directory: string): Promise<string> {
   const texts = await Promise.all(
     etc.map(async (root) => {

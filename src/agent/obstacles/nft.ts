@@ -1,4 +1,4 @@
-/** Filter chains from what `nft --json list ruleset` prints: pure. What is not understood cannot be told. */
+/** Parses filter chains from the output of `nft --json list ruleset`; what it does not understand is unknown. Pure. */
 import { parseAddress, parsePrefix } from '../../model/address.ts';
 import {
   type AddressRange,
@@ -23,7 +23,7 @@ export interface Table {
 
 type Json = Record<string, unknown>;
 
-/** The tables through which IPv4 packets go. */
+/** Returns the tables that IPv4 packets pass. */
 export function parseNft(text: string): Table[] {
   const { nftables } = JSON.parse(text) as { nftables: Json[] };
   const found = (kind: string) => nftables.flatMap((entry) => (entry[kind] === undefined ? [] : [entry[kind] as Json]));
@@ -46,7 +46,7 @@ function chainOf({ hook, policy, type }: Json, rules: readonly Json[]): Chain {
   return { rules: parsed, base: { hook: String(hook), policy: policy === 'drop' ? 'drop' : 'accept' } };
 }
 
-/** Statements that decide nothing. */
+/** Statements that give no verdict. */
 const neutral = ['counter', 'log', 'mangle', 'notrack', 'comment', 'flow', 'meter', 'quota', 'ct helper'];
 const plainVerdicts: Record<string, Verdict> = {
   accept: { kind: 'accept' },
@@ -55,7 +55,7 @@ const plainVerdicts: Record<string, Verdict> = {
   return: { kind: 'return' },
 };
 
-/** One rule, or one for each entry of a verdict map. */
+/** Returns one rule, or one for each entry of a verdict map. */
 function rulesOf(statements: readonly Json[]): Rule[] {
   const conditions: ((packets: Packets) => Tri)[] = [];
   for (const statement of statements) {
@@ -80,7 +80,7 @@ function allOf(conditions: readonly ((packets: Packets) => Tri)[]): Rule['matche
   return (packets) => every(conditions.map((condition) => condition(packets)));
 }
 
-/** Undefined for a named map, and for verdicts that are not known. */
+/** Returns undefined for a named map and for unknown verdicts. */
 function entriesOf({ key, data }: Json): { test: (packets: Packets) => Tri; verdict: Verdict }[] | undefined {
   const set = (data as Json | null)?.set;
   if (!Array.isArray(set)) return undefined;
@@ -105,14 +105,14 @@ function isMatched({ op, left, right }: Json, packets: Packets): Tri {
   return op === '!=' ? not(some) : undefined;
 }
 
-/** Whether packets have a value of a field. */
+/** Whether packets have a value in a field. */
 type Test = (value: unknown) => Tri;
 
 function testOf(left: Json, packets: Packets): Test | undefined {
   const { meta, payload, ct } = left as Record<string, Json | undefined>;
   if (meta !== undefined) return metaTest(String(meta.key), packets);
   if (payload !== undefined) return payloadTest(String(payload.protocol), String(payload.field), packets);
-  // The first packet is what counts.
+  // Only the first packet of a connection matters.
   if (ct?.key === 'state') return (value) => value === 'new';
   return undefined;
 }
@@ -150,7 +150,7 @@ function payloadTest(protocol: string, field: string, { udpPort, source, destina
   if (protocol === 'ip6') return () => false;
   if (udpPort === undefined) return undefined;
   if (protocol === 'udp' || protocol === 'th') return field === 'dport' ? (value) => isPort(udpPort, value) : undefined;
-  // Of another transport.
+  // A field of another transport protocol.
   return () => false;
 }
 
@@ -161,7 +161,7 @@ function isPort(port: number, value: unknown): Tri {
   return range[0] <= port && port <= range[1];
 }
 
-/** First and last address of an address, a prefix or a range. */
+/** Returns the first and last address of an address, a prefix or a range. */
 function rangeOf(value: unknown): AddressRange | undefined {
   const { prefix, range } = ((typeof value === 'object' ? value : undefined) ?? {}) as {
     prefix?: { addr: string; len: number };
@@ -175,7 +175,7 @@ function rangeOf(value: unknown): AddressRange | undefined {
   }
 }
 
-/** What is to the right of a match, one value each. Undefined where it is a named set or the like. */
+/** Returns the right side of a match, one value each. Undefined for a named set and the like. */
 function optionsOf(right: unknown): unknown[] | undefined {
   if (typeof right === 'string') return right.startsWith('@') ? undefined : [right];
   if (Array.isArray(right)) return right;

@@ -1,4 +1,4 @@
-/** What on this node is in the way of a slice's VNs, though it is none of the slice's. Looks only. */
+/** Finds what on this node, outside the slice, obstructs the slice's VNs. Changes nothing. */
 import type { Obstacle } from '../../vsys/obstacle.ts';
 import type { Policy } from '../../vsys/policy.ts';
 import { ownStack, showBatch } from '../dataplane/kernel/ip.ts';
@@ -9,7 +9,7 @@ import { isLocal, type RuleJson, ruleObstacles } from './routing-rules.ts';
 import { portObstacles } from './tunnel-port.ts';
 import { sourceObstacles } from './tunnel-source.ts';
 
-/** `port`: of the tunnels. */
+/** `port`: the UDP port of the tunnels. */
 export async function findObstacles(policy: Policy, port: number): Promise<Obstacle[]> {
   const [tables, uplink] = await Promise.all([readFilters(), findUplink()]);
   return [
@@ -26,7 +26,7 @@ interface AddressJson {
   readonly addr_info: readonly { readonly family: string; readonly scope: string }[];
 }
 
-/** An interface with an address that other nodes can reach, which is none of a slice's. */
+/** Returns an interface that does not belong to a slice and has an address that other nodes can reach. */
 async function findUplink(): Promise<string> {
   const [links = []] = await showBatch('ip', ownStack, [['address', 'show']]);
   const isUplink = ({ ifname, addr_info }: AddressJson) =>
@@ -40,7 +40,7 @@ async function findRules({ vnet, rulePriority }: Policy): Promise<Obstacle[]> {
   const names = new Set(earlier.flatMap(({ table }) => (table === undefined || isLocal(table) ? [] : [table])));
   const tables = await Promise.all(
     [...names].map(async (table) => {
-      // A table that has no routes is an error to some versions.
+      // Some versions of `ip` treat a table without routes as an error.
       const { code, stdout } = await run('ip', ['-json', 'route', 'show', 'table', table]);
       const routes = code === 0 && stdout.trim() !== '' ? (JSON.parse(stdout) as { dst: string; type?: string }[]) : [];
       return [table, routes.filter(({ type }) => type !== 'throw').map(({ dst }) => dst)] as const;

@@ -1,4 +1,4 @@
-/** Filters of this node that drop what the VN needs: forwarding on gateways, and tunnel packets. */
+/** Firewalls of this node that drop what the VN needs: forwarded packets on gateways, and tunnel packets. */
 import { parsePrefix } from '../../model/address.ts';
 import { VnmError } from '../../model/errors.ts';
 import type { Obstacle } from '../../vsys/obstacle.ts';
@@ -8,20 +8,20 @@ import { type Chains, drops, type Packets } from './filter.ts';
 import { parseIptables } from './iptables.ts';
 import { parseNft } from './nft.ts';
 
-/** Chains of one table, with the words that put a rule before all others of one of them. */
+/** The chains of one table, and the command that inserts a rule at the start of a chain. */
 export interface FilterTable {
   readonly name: string;
   readonly chains: Chains;
   readonly insert: (chain: string, packets: Packets) => string;
 }
 
-/** Our own tables, which let in the VN's packets and no others. */
+/** Whether a table is one of ours. They accept the VN's packets only. */
 const isOwn = (name: string) => /^pv[0-9a-z]{3}-|^pv-|^pl-?vnm/.test(name);
 
 export async function readFilters(): Promise<FilterTable[]> {
   const nft = await output('nft', ['--json', 'list', 'ruleset']);
   const tables = nft === undefined ? [] : parseNft(nft).filter(({ name }) => !isOwn(name));
-  // Where nft is, it shows what iptables has put there, but for the legacy kind.
+  // Where nft exists, it also shows the rules of iptables, except the legacy kind.
   const legacy = await output('iptables-legacy-save', []);
   const saved = legacy ?? (nft === undefined ? await output('iptables-save', []) : undefined);
   const command = legacy === undefined ? 'iptables' : 'iptables-legacy';
@@ -44,7 +44,7 @@ export async function readFilters(): Promise<FilterTable[]> {
   ];
 }
 
-/** Undefined where the node has no such program, or it fails: without rights, or kernel support. */
+/** Returns undefined if the node has no such program, or it fails: no permission, or no kernel support. */
 async function output(command: string, args: string[]): Promise<string | undefined> {
   try {
     const { code, stdout } = await run(command, args);
@@ -55,7 +55,7 @@ async function output(command: string, args: string[]): Promise<string | undefin
   }
 }
 
-/** `uplink`: an interface by which tunnel packets come. */
+/** `uplink`: an interface on which tunnel packets arrive. */
 export function filterObstacles(
   tables: readonly FilterTable[],
   { vnet, interfacePrefix }: Pick<Policy, 'vnet' | 'interfacePrefix'>,

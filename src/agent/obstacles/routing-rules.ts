@@ -1,9 +1,9 @@
-/** Routing rules that come before those of the slice and take its packets: pure. */
+/** Routing rules that precede those of the slice and take its packets. Pure. */
 import { overlaps, type Prefix, parsePrefix } from '../../model/address.ts';
 import type { Obstacle } from '../../vsys/obstacle.ts';
 import { prefixOf } from '../dataplane/kernel/parse.ts';
 
-/** As `ip -json rule show` prints it. */
+/** The format of `ip -json rule show`. */
 export interface RuleJson {
   readonly priority: number;
   readonly src?: string;
@@ -16,10 +16,10 @@ export interface RuleJson {
   readonly [other: string]: unknown;
 }
 
-/** Fields that say no more than which packets by address, and what becomes of them. */
+/** Fields that only select packets by address and say where they go. */
 const understood = ['priority', 'src', 'srclen', 'dst', 'dstlen', 'table', 'fwmark', 'fwmask', 'not', 'protocol'];
 
-/** `destinations`: the prefixes of a table's routes. */
+/** `destinations`: returns the prefixes of a table's routes. */
 export function ruleObstacles(
   rules: readonly RuleJson[],
   destinations: (table: string) => readonly string[],
@@ -34,18 +34,21 @@ export function ruleObstacles(
     return [
       {
         kind: 'routing-rule',
-        message: `routing rule ${rule.priority} comes before those of the slice (${priority}) and leads ${vnet} into table ${rule.table} (route to ${route})`,
-        hint: `give that rule a priority above ${priority}, or leave ${vnet} out of it`,
+        message: `routing rule ${rule.priority} precedes the rules of the slice (${priority}) and sends ${vnet} to table ${rule.table} (route to ${route})`,
+        hint: `give that rule a priority above ${priority}, or exclude ${vnet} from it`,
         blocks: true,
       },
     ];
   });
 }
 
-/** The node's own addresses, which come first everywhere; a number where the node has no names for tables. */
+/**
+ * Whether the table holds the node's own addresses, which takes precedence everywhere; `255` where the node has no
+ * table names.
+ */
 export const isLocal = (table: string) => table === 'local' || table === '255';
 
-/** Whether it takes packets of the subnet without a mark, for certain. */
+/** Whether the rule certainly takes unmarked packets of the subnet. */
 function takes(rule: RuleJson, subnet: Prefix): boolean {
   if (Object.keys(rule).some((key) => !understood.includes(key))) return false;
   const isMeant = (address: string | undefined, length: number | undefined) =>
@@ -53,6 +56,6 @@ function takes(rule: RuleJson, subnet: Prefix): boolean {
   const isByAddress = isMeant(rule.src, rule.srclen) && isMeant(rule.dst, rule.dstlen);
   const isMarked = rule.fwmark !== undefined && Number(rule.fwmark) !== 0;
   if (rule.not === undefined) return isByAddress && !isMarked;
-  // All but those: without a mark they are among the others.
+  // The rule takes all other packets, so it takes unmarked ones.
   return isMarked || !isByAddress;
 }

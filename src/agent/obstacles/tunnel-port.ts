@@ -1,4 +1,4 @@
-/** Who has the tunnels' UDP port: a tunnel cannot be made while a program holds it. */
+/** Finds programs that hold the tunnels' UDP port: no tunnel can use it meanwhile. */
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import type { Obstacle } from '../../vsys/obstacle.ts';
 
@@ -8,12 +8,12 @@ export async function portObstacles(port: number): Promise<Obstacle[]> {
   return holders.map(({ pid, name }) => ({
     kind: 'tunnel-port',
     message: `UDP port ${port}, which tunnels need, is held by '${name}' (process ${pid})`,
-    hint: 'end that program, or give it another port',
+    hint: 'stop that program, or give it another port',
     blocks: true,
   }));
 }
 
-/** Of the sockets on the port, from /proc/net/udp. */
+/** Returns the inodes of the sockets on the port, from /proc/net/udp. */
 function inodesOf(text: string, port: number): string[] {
   const hex = port.toString(16).toUpperCase().padStart(4, '0');
   return text
@@ -25,7 +25,7 @@ function inodesOf(text: string, port: number): string[] {
     );
 }
 
-/** Processes only: the kernel's own sockets, as those of tunnels, have no holder. */
+/** Returns processes only: the kernel's own sockets, such as those of tunnels, belong to none. */
 async function holdersOf(inodes: ReadonlySet<string>): Promise<{ pid: number; name: string }[]> {
   if (inodes.size === 0) return [];
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));

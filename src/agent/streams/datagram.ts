@@ -8,13 +8,13 @@
  *         16      8  sending time: Unix ms by the sender's wall clock, a 64-bit float
  *         24      -  zeros up to the payload size
  *
- * The key keeps streams that meet on a reused port apart; it is no secret.
+ * The key keeps streams that meet on a reused port apart; it is not a secret.
  */
 import { createHash } from 'node:crypto';
 
 /** The smallest payload of a stream. */
 export const headerBytes = 24;
-/** Most packets of one stream. A receiver ignores larger sequence numbers, which bounds what it has to remember. */
+/** The most packets of one stream. A receiver ignores larger sequence numbers, which limits what it must remember. */
 export const maxPackets = 100_000_000;
 
 const prefixBytes = 12;
@@ -25,13 +25,13 @@ export interface StreamPacket {
   readonly sentAtMs: number;
 }
 
-/** What all datagrams of a stream begin with: magic and key. */
+/** The first bytes of all datagrams of a stream: magic and key. */
 export function streamPrefix(stream: string): Buffer {
   const key = createHash('sha256').update(stream).digest().subarray(0, 8);
   return Buffer.concat([Buffer.from('PVN1', 'latin1'), key]);
 }
 
-/** The first 24 bytes of a datagram, in a buffer of their own (the kernel may take it later). */
+/** Encodes the first 24 bytes of a datagram, in a new buffer (the kernel may read it later). */
 export function encodeHeader(prefix: Buffer, packet: StreamPacket): Buffer {
   const header = Buffer.allocUnsafe(headerBytes);
   prefix.copy(header);
@@ -40,7 +40,7 @@ export function encodeHeader(prefix: Buffer, packet: StreamPacket): Buffer {
   return header;
 }
 
-/** The packet in a datagram, or undefined when it is not of the stream with this prefix. */
+/** Returns the packet in a datagram, or undefined if it does not belong to the stream with this prefix. */
 export function decodeDatagram(prefix: Buffer, datagram: Buffer): StreamPacket | undefined {
   if (datagram.length < headerBytes || prefix.compare(datagram, 0, prefixBytes) !== 0) return undefined;
   const sequence = datagram.readUInt32BE(prefixBytes);

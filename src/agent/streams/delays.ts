@@ -6,16 +6,16 @@ export const sampleSize = 8192;
 type DelaySummary = NonNullable<StreamReport['delayMs']>;
 
 export interface Delays {
-  /** In ms; negative when the clocks of the two nodes differ by more than the path takes. */
+  /** Adds a delay in ms; it is negative when the clocks of the two nodes differ by more than the path takes. */
   add(delayMs: number): void;
-  /** Undefined when nothing was added. */
+  /** Returns undefined if no delay was added. */
   summary(): DelaySummary | undefined;
 }
 
 /**
- * Minimum and maximum of all delays, median and 99th percentile (nearest rank) of a uniform sample: exact up to
- * `sampleSize` delays, from then on each delay so far is in the sample with the same chance (Vitter's algorithm R).
- * `random` answers numbers in [0, 1).
+ * Summarizes delays: minimum and maximum of all, median and 99th percentile (nearest rank) of a uniform sample. These are
+ * exact up to `sampleSize` delays; after that every delay so far is in the sample with equal probability (Vitter's
+ * algorithm R). `random` returns numbers in [0, 1).
  */
 export function createDelays(random: () => number = Math.random): Delays {
   const sample: number[] = [];

@@ -2,7 +2,7 @@ import { VnmError } from '../../model/errors.ts';
 
 export function inUse(stream: string, verb: 'received' | 'sent'): VnmError {
   return new VnmError('conflict', `stream '${stream}' is already being ${verb} on this node`, {
-    hint: 'close it with stream_report, or take another id',
+    hint: 'close it with stream_report, or use another id',
   });
 }
 
@@ -19,19 +19,15 @@ export function notSent(stream: string): VnmError {
 }
 
 export function tooManyStreams(stream: string, limit: number): VnmError {
-  return new VnmError(
-    'forbidden',
-    `stream '${stream}' would be one more than the ${limit} streams allowed on this node`,
-    {
-      hint: 'close streams that are done, or raise limits.streams in the policy of the node',
-    },
-  );
+  return new VnmError('forbidden', `cannot add stream '${stream}': at most ${limit} streams are allowed on this node`, {
+    hint: 'close finished streams, or raise limits.streams in the policy of the node',
+  });
 }
 
 export function tooMuchTraffic(stream: string, askedBps: number, sendingBps: number, limitBps: number): VnmError {
   return new VnmError(
     'forbidden',
-    `stream '${stream}' asks for ${askedBps} bit/s where ${sendingBps} of the ${limitBps} bit/s allowed on this node are taken`,
+    `stream '${stream}' asks for ${askedBps} bit/s, but ${sendingBps} of the ${limitBps} bit/s allowed on this node are in use`,
     { hint: 'stop other streams, lower the rate, or raise limits.trafficBps in the policy of the node' },
   );
 }

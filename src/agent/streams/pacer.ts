@@ -1,17 +1,17 @@
 import type { StreamClock } from './clock.ts';
 
-/** One tick of the pacer sends for so long at most; then the agent's other work has its turn. */
+/** The longest time that one tick of the pacer sends; then the agent does other work. */
 const tickBudgetMs = 2;
 
 /** A sender as the pacer sees it. */
 export interface Paced {
   /** Monotonic ms of its next packet, or of its end if that is sooner. */
   dueAtMs(): number;
-  /** Sends some of what is due: one packet, and more until `deadlineMs`. */
+  /** Sends due packets: one, and more until `deadlineMs`. */
   sendDue(deadlineMs: number): void;
 }
 
-/** The one timer of all senders: with a timer each, their bursts would add up. */
+/** The single timer of all senders: with a timer each, their bursts would add up. */
 export interface Pacer {
   add(paced: Paced): void;
   remove(paced: Paced): void;
@@ -36,7 +36,7 @@ export function createPacer(clock: Pick<StreamClock, 'monotonicMs'>): Pacer {
     for (const paced of [...line]) {
       if (clock.monotonicMs() >= deadlineMs) break;
       if (paced.dueAtMs() > startedMs) continue;
-      // To the end of the line, so that whoever the deadline cuts off comes first in the next tick.
+      // Move it to the end of the line, so that those that the deadline cuts off come first in the next tick.
       line.delete(paced);
       line.add(paced);
       paced.sendDue(deadlineMs);

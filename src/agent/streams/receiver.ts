@@ -4,10 +4,10 @@ import type { StreamClock } from './clock.ts';
 import { decodeDatagram, streamPrefix } from './datagram.ts';
 import { createTally, type Received } from './tally.ts';
 
-/** Turns of the event loop spent on reading what the kernel already has, before a report. */
+/** How many turns of the event loop a report spends on reading what the kernel already has. */
 const minTurns = 2;
 const maxTurns = 100;
-/** Before the last report of a stream: more than the largest buffer holds. */
+/** The same before the last report of a stream: enough for more than the largest buffer holds. */
 const maxLastTurns = 5000;
 
 /** The receiving end of a stream. */
@@ -16,18 +16,21 @@ export interface Receiver {
   readonly port: Promise<number>;
   /** Monotonic ms of the last packet, undefined before the first. */
   lastPacketMs(): number | undefined;
-  /** What arrived before the call is in it, but for a long backlog while the stream goes on; `isLast`: all of it. */
+  /**
+   * Includes what arrived before the call, except for a long backlog while the stream continues; with `isLast` all of
+   * it.
+   */
   report(isLast?: boolean): Promise<Received>;
   close(): Promise<void>;
 }
 
 export interface ReceiverEnds {
   readonly address: string;
-  /** Gets one packet first, on the port where it is received. */
+  /** Gets one packet first, from the port that receives the stream. */
   readonly sender?: string | undefined;
-  /** Of the kernel's choice without it. */
+  /** If absent, the kernel chooses. */
   readonly port?: number;
-  /** Of receive buffer, beyond what every socket gets, if root may. */
+  /** Size of the receive buffer, if root may make it larger than the default. */
   readonly bufferBytes?: number | undefined;
 }
 
@@ -39,7 +42,7 @@ export function createReceiver(
 ): Receiver {
   const prefix = streamPrefix(stream);
   const tally = createTally();
-  // A failed read loses at most packets, and the sequence numbers show that.
+  // A failed read only loses packets, which the sequence numbers show.
   const udp = endpoints.openUdp({ address, ...(wanted === undefined ? {} : { port: wanted }), onMessage });
   let arrivals = 0;
   let lastPacketMs: number | undefined;
@@ -52,7 +55,10 @@ export function createReceiver(
     tally.add(packet, { wallMs: clock.wallMs(), monotonicMs: lastPacketMs });
   }
 
-  /** The event loop reads a few dozen datagrams per turn, so a turn without arrivals means that none wait. */
+  /**
+   * Reads until a turn of the event loop brings no arrivals: it reads a few dozen datagrams per turn, so then none
+   * wait.
+   */
   async function readWaiting(most: number): Promise<void> {
     for (let turn = 1, before = -1; turn <= minTurns || (arrivals !== before && turn <= most); turn += 1) {
       before = arrivals;
@@ -62,7 +68,8 @@ export function createReceiver(
 
   async function open(): Promise<number> {
     const port = await udp.bound;
-    // What a firewall of this node tracks from then on as a connection that began here. A failed send shows as packets lost.
+    // A firewall of this node then treats the stream as a connection that began here. A failed send shows as lost
+    // packets.
     if (sender !== undefined) udp.send(prefix, { address: sender, port });
     if (bufferBytes !== undefined) await udp.makeRoom(bufferBytes);
     return port;

@@ -7,19 +7,22 @@ import type { Paced, Pacer } from './pacer.ts';
 import { burstLimit, dueAt, dueCount, intervalOf } from './pacing.ts';
 
 const longestMs = 3_600_000;
-/** When this much waits for the kernel, what follows is lost here, as in the full queue of a device. */
+/** When this many bytes wait for the kernel, further packets are lost here, as in the full queue of a device. */
 const maxQueuedBytes = 4 * 1024 * 1024;
 /** How long the end of a stream waits for the kernel to take what is queued. */
 const drainMs = 2000;
 
-/** The sending end of a stream. It ends by itself after `count` packets or an hour. */
+/** The sending end of a stream. It ends on its own after `count` packets or an hour. */
 export interface Sender {
   /** Resolves when it has begun to send. Rejects as `UdpEndpoint.bound` does. */
   readonly started: Promise<void>;
-  /** Packets sent so far. One that the kernel refused (no route, full queue) counts: it was offered, and lost. */
+  /**
+   * Returns the packets sent so far. A packet that the kernel refused (no route, full queue) counts: it was offered,
+   * and lost.
+   */
   sent(): number;
   ended(): boolean;
-  /** Its rate until it has ended, then 0. */
+  /** Returns its rate until it has ended, then 0. */
   currentBps(): number;
   /** Ends it and resolves when the kernel has the last packet (or has not taken it for two seconds). */
   stop(): Promise<void>;
@@ -43,7 +46,7 @@ export function createSender(
 
   function offer(): void {
     const header = encodeHeader(prefix, { sequence: sent, sentAtMs: clock.wallMs() });
-    // Without callback a failed send is silent, which is what is wanted: packets get lost.
+    // Without a callback a failed send is silent, as intended: the packets are lost.
     udp.send([header, padding], to);
     sent += 1;
   }
@@ -71,8 +74,8 @@ export function createSender(
   }
 
   /**
-   * From the port that the receiver expects, or any when something else has it. The socket is not connected, so an ICMP error that an
-   * earlier packet met does not keep a later one from being sent.
+   * Sends from the port that the receiver expects, or from any if that is taken. The socket is not connected, so an
+   * ICMP error caused by an earlier packet does not keep a later one from being sent.
    */
   async function start(): Promise<void> {
     try {

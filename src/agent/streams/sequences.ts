@@ -1,9 +1,9 @@
 const pageBits = 16;
 const pageNumbers = 2 ** pageBits;
 
-/** A set of sequence numbers that only grows: one bit each, in pages of 8 KiB made when first touched. */
+/** A set of sequence numbers that only grows: one bit each, in pages of 8 KiB that are allocated on first use. */
 export interface SequenceSet {
-  /** Adds a number (0 to 2^32 - 1); false when it was there already. */
+  /** Adds a number (0 to 2^32 - 1); returns false if the set already has it. */
   add(sequence: number): boolean;
 }
 

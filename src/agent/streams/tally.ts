@@ -20,8 +20,8 @@ export interface Tally {
 }
 
 /**
- * A packet that comes again is duplicated and counts neither as reordered nor with its delay (RFC 4737 looks at first
- * arrivals only), but it ends a gap: something did arrive.
+ * Counts packets. A packet that arrives again counts as duplicated, and neither as reordered nor with its delay (RFC
+ * 4737 considers first arrivals only), but it ends a gap: something did arrive.
  */
 export function createTally(): Tally {
   const seen = createSequenceSet();

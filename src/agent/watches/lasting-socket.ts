@@ -1,26 +1,26 @@
 import type { Clock } from '../../clock/clock.ts';
 import { type Endpoints, isRefused, type Remote, type UdpEndpoint } from '../dataplane/endpoints.ts';
 
-/** One that fails at once, as while its address is unreachable, is not opened more often. */
+/** The shortest time between two openings: a socket may fail at once, for example while its address is unreachable. */
 const reopenMs = 1000;
 
 export interface LastingSocketOptions {
   readonly address: string;
-  /** Opened again, it has the port that it had at first. */
+  /** When it opens again, it uses the port that it had at first. */
   readonly keepsPort: boolean;
   readonly onMessage: (datagram: Buffer, from: Remote) => void;
-  /** The other end of a connected socket answered "port unreachable". */
+  /** Called when the other end of a connected socket answered "port unreachable". */
   readonly onRefused: () => void;
 }
 
 /**
- * A UDP socket that is there again after it failed. Nothing happens to a bound one when its interface or address goes away and
- * comes back; but it cannot be bound meanwhile, and an administrator may destroy it (`ss --kill`).
+ * A UDP socket that opens again after it has failed. A bound socket survives the loss and return of its interface or
+ * address; but it cannot be bound meanwhile, and an administrator may destroy it (`ss --kill`).
  */
 export interface LastingSocket {
-  /** The port of the first opening. Rejects as `UdpEndpoint.bound` does, and then is to be closed. */
+  /** The port of the first opening. Rejects as `UdpEndpoint.bound` does, and must then be closed. */
   readonly bound: Promise<number>;
-  /** Undefined while there is none. If the last one failed, the next is begun. */
+  /** Returns undefined while there is no socket. If the last one failed, begins to open the next. */
   current(): UdpEndpoint | undefined;
   close(): Promise<void>;
 }
@@ -47,7 +47,7 @@ export function createLastingSocket(
       else fail();
     };
     const opened = endpoints.openUdp({ address, port, onMessage, onError });
-    // To bind may have failed already, so that no event tells it any more.
+    // Binding may have failed already, with no further event to report it.
     opened.bound.then((boundPort) => {
       if (keepsPort) port = boundPort;
       if (state === 'opening') state = 'open';

@@ -7,7 +7,7 @@
  *         12      1  0 a probe, 1 the echo of one
  *         13      4  sequence number of the probe
  *
- * The key keeps the agents of one slice from answering another's; it is no secret.
+ * The key keeps the agents of one slice from answering another's; it is not a secret.
  */
 import { createHash } from 'node:crypto';
 
@@ -20,13 +20,13 @@ export interface WatchPacket {
   readonly sequence: number;
 }
 
-/** What all packets of a slice's watches begin with: magic and key. */
+/** The first bytes of all packets of a slice's watches: magic and key. */
 export function watchPrefix(slice: string): Buffer {
   const key = createHash('sha256').update(slice).digest().subarray(0, 8);
   return Buffer.concat([Buffer.from('PVW1', 'latin1'), key]);
 }
 
-/** In a buffer of its own (the kernel may take it later). */
+/** Encodes a packet in a new buffer (the kernel may read it later). */
 export function encodePacket(prefix: Buffer, { kind, sequence }: WatchPacket): Buffer {
   const packet = Buffer.allocUnsafe(packetBytes);
   prefix.copy(packet);
@@ -35,7 +35,7 @@ export function encodePacket(prefix: Buffer, { kind, sequence }: WatchPacket): B
   return packet;
 }
 
-/** Undefined for what is no packet of the watches with this prefix, to the byte. */
+/** Returns undefined unless the datagram is exactly a packet of the watches with this prefix. */
 export function decodePacket(prefix: Buffer, datagram: Buffer): WatchPacket | undefined {
   if (datagram.length !== packetBytes || prefix.compare(datagram, 0, kindOffset) !== 0) return undefined;
   const kind = datagram.readUInt8(kindOffset);

@@ -12,12 +12,12 @@ export type Target = Params<'watch'>['targets'][number];
 /** Probes one target. */
 export interface Prober {
   readonly tally: Tally;
-  /** Sends one probe. What keeps it from leaving (no address, no route) is not told: it will be missed. */
+  /** Sends one probe. A failure to send (no address, no route) is not reported: the probe will be missed. */
   probe(timeoutMs: number): void;
   close(): Promise<void>;
 }
 
-/** Each has a socket of its own, since only a connected one receives ICMP errors. */
+/** Creates a prober with its own socket, since only a connected socket receives ICMP errors. */
 export function createProber(
   endpoints: Pick<Endpoints, 'openUdp'>,
   from: string,
@@ -39,14 +39,17 @@ export function createProber(
     else if (packet?.kind === 'echo') tally.heard(clock.monotonicMs(), packet.sequence);
   }
 
-  /** The address is there, whoever listens: an agent that was restarted has another port, which the controller will send us. */
+  /**
+   * The address exists, even if no agent listens: a restarted agent has another port, which the controller will send
+   * here.
+   */
   function hearRefusal(atMs = clock.monotonicMs()): void {
     tally.heard(atMs);
   }
 
   function send(socket: UdpEndpoint, packet: Buffer, sentAtMs: number): void {
     socket.send(packet, undefined, (error) => {
-      // The kernel tells so of an earlier probe and has not taken this one.
+      // The kernel reports this for an earlier probe and has not sent this one.
       if (isRefused(error)) hearRefusal(sentAtMs);
     });
   }
@@ -61,7 +64,7 @@ export function createProber(
       const socket = lasting.current();
       if (socket === undefined) return;
       if (socket === connected) return send(socket, packet, sentAtMs);
-      // To connect fails while there is no route.
+      // Connecting fails while there is no route.
       socket.connect(remote, (error) => {
         if (error || lasting.current() !== socket) return;
         connected = socket;

@@ -1,10 +1,10 @@
 import type { WatchedTarget } from '../../vsys/messages.ts';
 
-/** All times by the monotonic clock. */
+/** All times are by the monotonic clock. */
 interface SentProbe {
   readonly sequence: number;
   readonly sentAtMs: number;
-  /** When it is missed, unless something was heard at or after its sending. */
+  /** When it counts as missed, unless something was heard at or after it was sent. */
   readonly deadlineMs: number;
 }
 
@@ -12,22 +12,24 @@ interface SentProbe {
 export interface Tally {
   sent(probe: SentProbe): void;
   /**
-   * Something came from the target. It answers the probe with that sequence number; without one the last that was sent before, which
-   * is the right one unless the way there and back takes longer than the time between two probes.
+   * Records that something came from the target. It answers the probe with that sequence number. Without a number it
+   * answers the last probe sent before, which is right unless the round trip takes longer than the time between two
+   * probes.
    */
   heard(atMs: number, sequence?: number): void;
-  /** Judges what is due by `nowMs`. All that had arrived by then has to be told before. */
+  /** Judges the probes that are due by `nowMs`. Call `heard` first for all that had arrived by then. */
   judge(nowMs: number): void;
-  /** What is under way counts as neither answered nor missed: this process slept and cannot know. */
+  /** Counts probes in progress as neither answered nor missed: this process slept and cannot know. */
   forget(): void;
-  /** Infinity when nothing is under way. */
+  /** Returns infinity when no probe is in progress. */
   nextDeadlineMs(): number;
   report(nowMs: number): Omit<WatchedTarget, 'name'>;
 }
 
 /**
- * One packet answers one probe, so that a target is not taken for well by the first packet that comes through after many. It shows
- * all the same that the target lived, so a probe that was lost before it is not missed either.
+ * Creates a tally. One packet answers one probe, so that the first packet after many lost ones does not make a target
+ * count as healthy. The packet does show that the target is alive, so a probe that was lost before it does not count as
+ * missed.
  */
 export function createTally(): Tally {
   const underWay: SentProbe[] = [];
@@ -54,7 +56,7 @@ export function createTally(): Tally {
       const [probe] = underWay.splice(index, 1) as [SentProbe];
       answered += 1;
       answeredInRow += 1;
-      // An answer that is read so late tells more of this process than of the way.
+      // A late answer says more about this process than about the path.
       if (atMs <= probe.deadlineMs) rttMs = atMs - probe.sentAtMs;
     },
     judge(nowMs) {

@@ -6,9 +6,9 @@ import { createProber, type Prober, type Target } from './prober.ts';
 
 export interface Watch {
   readonly from: string;
-  /** Where it answers watchers. */
+  /** The port where it answers watchers. */
   readonly port: number;
-  /** Other targets and times. Targets that stay the same go on. */
+  /** Changes targets and times. Targets that stay the same continue. */
   change(params: Params<'watch'>): void;
   report(): WatchReport;
   close(): Promise<void>;
@@ -20,10 +20,11 @@ interface Watched {
 }
 
 /**
- * Sends a round of probes every interval, the first one at once. Rejects as `UdpEndpoint.bound` does.
+ * Sends a round of probes every interval, the first at once. Rejects as `UdpEndpoint.bound` does.
  *
- * A busy or stopped process makes no misses. Whatever is to be done is done in the turn of the event loop after the timer, when the
- * packets that waited have been read; and when the timer comes later than by an interval, what is under way is forgotten.
+ * A busy or stopped process does not count as misses. All work is done in the turn of the event loop after the timer,
+ * when waiting packets have been read. When the timer is late by more than an interval, probes in progress are
+ * forgotten.
  */
 export async function openWatch(
   endpoints: Pick<Endpoints, 'openUdp'>,

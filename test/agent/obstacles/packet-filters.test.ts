@@ -19,7 +19,7 @@ const field = (protocol: string, name: string) => ({ payload: { protocol, field:
 const accept = { accept: null };
 const drop = { drop: null };
 
-/** One table with a base chain at the hook, and a chain `other`, as nft prints them. */
+/** Returns one table with a base chain at the hook, and a chain `other`, as nft prints them. */
 function nft(hook: string, chainPolicy: string, rules: Json[][], other: Json[][] = []): Chains {
   const table = { family: 'ip', table: 'f' };
   const entries = [
@@ -55,20 +55,20 @@ const stateMap = {
 describe('a forward policy', () => {
   it.each<[string, Json[][], Json[][]]>([
     ['without rules', [], []],
-    ['that lets answers through', [established, [stateMap]], []],
-    ["of another program's interfaces", [[met(meta('iifname'), 'docker0'), accept]], []],
+    ['and lets answers through', [established, [stateMap]], []],
+    ["with a rule for another program's interfaces", [[met(meta('iifname'), 'docker0'), accept]], []],
     [
-      'of other addresses',
+      'with a rule for other addresses',
       [[met(field('ip', 'saddr'), { set: [{ range: ['172.17.0.0', '172.18.255.255'] }] }), accept]],
       [],
     ],
     [
-      'of another chain',
+      'with a rule in another chain',
       [[{ jump: { target: 'other' } }]],
       [[met(meta('oifname'), 'virbr*'), { counter: {} }, accept]],
     ],
-    ['of another chain that goes back', [[{ jump: { target: 'other' } }]], [[{ return: null }], [accept]]],
-  ])('drop %s is an obstacle', (_, rules, other) => {
+    ['with a rule in another chain that returns', [[{ jump: { target: 'other' } }]], [[{ return: null }], [accept]]],
+  ])('a forward policy that drops, %s, is an obstacle', (_, rules, other) => {
     expect(kinds(nft('forward', 'drop', rules, other))).toEqual(forwardDropped);
   });
 
@@ -79,11 +79,11 @@ describe('a forward policy', () => {
     ['perhaps: by a set', [[met(field('ip', 'saddr'), '@friends'), accept]], []],
     ['perhaps: by an extension', [[{ xt: { type: 'match', name: 'comment' } }, accept]], []],
     ['perhaps: by a named map', [[{ vmap: { key: meta('iifname'), data: '@zones' } }]], []],
-  ])('drop that lets the slice through %s is none', (_, rules, other) => {
+  ])('a forward policy that drops but accepts the slice %s is not an obstacle', (_, rules, other) => {
     expect(kinds(nft('forward', 'drop', rules, other))).toEqual([]);
   });
 
-  it('accept with a rule that drops is an obstacle, and without one is none', () => {
+  it('a forward policy that accepts is an obstacle only with a rule that drops', () => {
     const rule = [met(field('ip', 'daddr'), { prefix: { addr: '10.0.0.0', len: 8 } }), { reject: null }];
     expect(kinds(nft('forward', 'accept', [rule]))).toEqual([forwardDropped[0]!.replace('policy drop, ', '')]);
     expect(kinds(nft('forward', 'accept', []))).toEqual([]);
@@ -94,12 +94,15 @@ describe('an input policy', () => {
   const ssh = [met(field('tcp', 'dport'), { set: [22, { range: [80, 90] }] }), accept];
   const loopback = [met(meta('iif'), 'lo'), accept];
   const icmp = [met(meta('l4proto'), 'icmp'), accept];
-  it('drop without the port of tunnels is an obstacle', () => {
+  it("an input policy that drops is an obstacle without a rule for the tunnels' port", () => {
     expect(kinds(nft('input', 'drop', [established, loopback, ssh, icmp]))).toEqual(inputDropped);
   });
-  it.each([4789, { range: [4000, 5000] }, { set: [53, 4789] }])('drop with port %j is none', (port) => {
-    expect(kinds(nft('input', 'drop', [loopback, [met(field('udp', 'dport'), port), accept]]))).toEqual([]);
-  });
+  it.each([4789, { range: [4000, 5000] }, { set: [53, 4789] }])(
+    'an input policy that drops is not an obstacle with a rule for port %j',
+    (port) => {
+      expect(kinds(nft('input', 'drop', [loopback, [met(field('udp', 'dport'), port), accept]]))).toEqual([]);
+    },
+  );
 });
 
 describe('iptables', () => {
@@ -117,7 +120,7 @@ describe('iptables', () => {
     '-A FORWARD -i docker0 ! -o docker0 -j ACCEPT',
     '-A MINE -m comment --comment "nothing here" -j RETURN',
   ];
-  it('has an obstacle in the forward policy of Docker', () => {
+  it('the forward policy of Docker is an obstacle', () => {
     expect(saved('DROP', ...docker)).toEqual([forwardDropped[0]!.replace('chain base', 'chain FORWARD')]);
     expect(saved('ACCEPT', ...docker)).toEqual([]);
   });
@@ -125,8 +128,10 @@ describe('iptables', () => {
     '-A MINE -i pv+ -j ACCEPT',
     '-A FORWARD -s 10.0.0.0/8 -j ACCEPT',
     '-A MINE -m set --match-set friends src -j ACCEPT',
-  ])('has none with %s', (rule) => expect(saved('DROP', '-A FORWARD -j MINE', rule)).toEqual([]));
-  it('knows ports', () => {
+  ])('the forward policy of Docker is not an obstacle with %s', (rule) =>
+    expect(saved('DROP', '-A FORWARD -j MINE', rule)).toEqual([]),
+  );
+  it('a rule of iptables matches ports', () => {
     expect(saved('ACCEPT', '-A INPUT -p udp -m multiport --dports 53,4000:5000 -j DROP')).toEqual([
       'input-filter: a firewall drops tunnel packets (UDP port 4789): chain INPUT of table (hook input)',
     ]);

@@ -20,11 +20,11 @@ describe('a routing rule before those of the slice', () => {
     { table: 'vpn' },
     { table: 'vpn', not: null, fwmark: '0xca6c' },
     { table: 'vpn', src: '10.70.1.0', srclen: 24 },
-    // As the kernel shows `from 10.70.1.7/24`.
+    // The kernel shows `from 10.70.1.7/24` in this way.
     { table: 'vpn', src: '10.70.1.7', srclen: 24 },
-  ])('that leads the subnet elsewhere is an obstacle: %j', (rule) => {
+  ])('a routing rule that sends the subnet elsewhere is an obstacle: %j', (rule) => {
     expect(found(rule)).toEqual([
-      'routing rule 100 comes before those of the slice (10968) and leads 10.70.0.0/16 into table vpn (route to default)',
+      'routing rule 100 precedes the rules of the slice (10968) and sends 10.70.0.0/16 to table vpn (route to default)',
     ]);
   });
 
@@ -38,11 +38,13 @@ describe('a routing rule before those of the slice', () => {
     { table: 'vpn', dst: '10.80.0.0', dstlen: 16 },
     { table: 'vpn', dst: '10.80.0.1', dstlen: 16 },
     { table: 'vpn', priority: 32_764 },
-  ])('that does not is none: %j', (rule) => expect(found(rule)).toEqual([]));
+  ])('a routing rule that does not send the subnet elsewhere is not an obstacle: %j', (rule) =>
+    expect(found(rule)).toEqual([]),
+  );
 });
 
 describe('the port of tunnels', () => {
-  it('held by a program is an obstacle', async () => {
+  it('a program that holds the port of tunnels is an obstacle', async () => {
     const socket = createSocket('udp4').bind(0, '127.0.0.1');
     await once(socket, 'listening');
     const { port } = socket.address();
@@ -74,12 +76,12 @@ describe('what the system does to new interfaces', () => {
     return obstacles.map(({ message }) => message);
   };
 
-  it('is nothing where none of these run', async () => {
+  it('a system without these programs has no obstacles', async () => {
     put('etc/sysctl.d/50-default.conf', 'net.ipv4.conf.*.rp_filter = 2\n');
     expect(await look()).toEqual([]);
   });
 
-  it('is reported for systemd-networkd, until it leaves alone what it did not make', async () => {
+  it('systemd-networkd is an obstacle until it leaves foreign routes and rules alone', async () => {
     put('run/systemd/netif/state');
     put('etc/systemd/networkd.conf', '[Network]\n#ManageForeignRoutes=yes\n');
     expect(await look()).toEqual([
@@ -92,7 +94,7 @@ describe('what the system does to new interfaces', () => {
     expect(await look()).toEqual([]);
   });
 
-  it('is reported for NetworkManager, until it leaves the interfaces alone', async () => {
+  it('NetworkManager is an obstacle until it leaves the interfaces alone', async () => {
     put('run/NetworkManager/state');
     expect(await look()).toEqual(['NetworkManager may manage new interfaces (pv0qw-*)']);
     put(
@@ -102,7 +104,7 @@ describe('what the system does to new interfaces', () => {
     expect(await look()).toEqual([]);
   });
 
-  it('is reported for sysctl files that udev applies', async () => {
+  it('sysctl files that udev applies are an obstacle', async () => {
     put('run/udev/control');
     put('lib/sysctl.d/50-default.conf', '-net.ipv4.conf.*.rp_filter = 2\nnet.ipv4.conf.*.accept_source_route = 0\n');
     expect(await look()).toEqual([

@@ -76,7 +76,7 @@ export function createMemoryPlane(
   function gateStep(name: string, closed: boolean): Step {
     const gate = gateName(name);
     if (linkAt(host.state, { namespace: ownStack, name: gate })?.gate !== undefined) return { gate, closed };
-    throw new VnmError('not-found', `there is no such gate: '${gate}'`, { hint: 'gate_up makes it' });
+    throw new VnmError('not-found', `there is no such gate: '${gate}'`, { hint: 'create it with gate_up' });
   }
 
   const steps: ByKind<Step> = {
@@ -102,7 +102,7 @@ export function createMemoryPlane(
         return { results, ...differences };
       }),
     confirm() {
-      throw new VnmError('not-found', 'no batch waits for this token');
+      throw new VnmError('not-found', 'no batch is waiting for this token');
     },
     collisions: () => inTurn(() => ({ collisions: [], installed: !isEmpty(host.state) })),
     inventory: () => inTurn(() => toInventory(host.state)),

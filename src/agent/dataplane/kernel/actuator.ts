@@ -1,4 +1,4 @@
-/** Armed steps on the kernel: lines for an `ip` and a `tc` that run already and wait for them. */
+/** Armed steps on the kernel: lines for an `ip` and a `tc` that already run and wait for them. */
 import { messageOf, VnmError } from '../../../model/errors.ts';
 import type { Actuator } from '../actuator.ts';
 import type { Tool } from './ip.ts';
@@ -11,9 +11,9 @@ export interface KernelStep {
 }
 
 export interface KernelSupplies {
-  /** These are to run. */
+  /** The tools that must run. */
   readonly used: readonly Tool[];
-  /** Processes that were started for this, which the actuator keeps. */
+  /** Processes that the supplier started for this and hands over to the actuator. */
   readonly tools: Partial<Record<Tool, Pipes>>;
 }
 
@@ -27,20 +27,20 @@ export function createKernelActuator(waiting: SharedArrayBuffer): Actuator<Kerne
         const pipes = others[tool];
         if (pipes !== undefined) tools[tool].take(pipes);
         else if (used.includes(tool)) {
-          // Only what runs already takes no time to start.
+          // Only a running tool takes no time to start.
           const error = tools[tool].work([]);
           if (error !== undefined) throw new VnmError('failed', error);
         }
       }
     },
-    /** A request without lines starts a tool again now if it has ended, and the tool finds in the caches what it needs. */
+    /** A request without lines restarts a tool that has ended, and loads what the tool needs into the caches. */
     warmUp: ({ tool }) => void attempt(tools[tool], []),
     wake: ({ tool }) => tools[tool].wake(),
     perform: ({ tool, lines }) => attempt(tools[tool], lines),
   };
 }
 
-/** Answers what went wrong. */
+/** Returns the error, if any. */
 function attempt(tool: WarmTool, lines: readonly string[]): string | undefined {
   try {
     return tool.work(lines);

@@ -1,6 +1,6 @@
 /**
- * What of this node a slice's subnet would take away: the slice's rules lead all packets from and to the subnet into the slice's
- * table, whoever sends them. Pure.
+ * Finds what the slice's subnet would take from this node: the slice's rules send all packets from and to the subnet to
+ * the slice's table, whoever sends them. Pure.
  */
 import {
   containsAddress,
@@ -18,7 +18,10 @@ import type { NodeNetwork } from './node-network.ts';
 import { type LinkJson, prefixOf, type RouteJson, type RuleJson } from './parse.ts';
 import { kernelProtocol } from './state.ts';
 
-/** A route that says nothing about where the node's networks are: a default route, or its two halves as VPNs put them. */
+/**
+ * The longest prefix of a route that does not show where the node's networks are: a default route, or one of its two
+ * halves, which VPNs use.
+ */
 const longestDefault = 1;
 const localTable = '255';
 const tableNames = new Map([
@@ -28,7 +31,7 @@ const tableNames = new Map([
 ]);
 const unicast = '1';
 
-/** `others`: those whose policies bind on this node. */
+/** `others`: the slices whose policies apply on this node. */
 export function findCollisions(policy: Policy, network: NodeNetwork, others: readonly OtherSlice[]): Collision[] {
   const vnet = parsePrefix(policy.vnet);
   const links = network.links.filter(({ ifname }) => !ifname.startsWith(policy.interfacePrefix));
@@ -86,7 +89,7 @@ function routeCollisions(
   ];
 }
 
-/** Whether the address that the kernel made this entry for is reported already. */
+/** Whether the address for which the kernel created this entry is already reported. */
 function comesWithAddress({ protocol, prefsrc }: RouteJson, vnet: Prefix, links: readonly LinkJson[]): boolean {
   const isThere = links.some(({ addr_info = [] }) => addr_info.some(({ local }) => local === prefsrc));
   return Number(protocol) === kernelProtocol && isThere && isIn(vnet, prefsrc);
@@ -108,14 +111,17 @@ function ruleCollisions(rule: RuleJson, policy: Policy, vnet: Prefix, others: re
   return [collision(`rule ${rule.priority}: ${selectors}${target}`, owner)];
 }
 
-/** What the node sends to the other end of a tunnel would go into the slice. */
+/** Finds tunnels whose packets to the other end would be sent into the slice. */
 function tunnelCollisions({ ifname, linkinfo }: LinkJson, vnet: Prefix, others: readonly OtherSlice[]): Collision[] {
   const owner = others.find(({ policy }) => ifname.startsWith(policy.interfacePrefix));
   const remote = linkinfo?.info_data?.remote;
   return isIn(vnet, remote) ? [collision(`tunnel end ${remote} of interface '${ifname}'`, owner)] : [];
 }
 
-/** What goes over the slice itself has an address of the slice at this end. */
+/**
+ * Finds connections to hosts in the subnet, except those over the slice itself: they have an address of the slice at
+ * this end.
+ */
 function peerCollisions({ local, localPort, remote }: NodeNetwork['peers'][number], vnet: Prefix): Collision[] {
   if (!isIn(vnet, remote) || isIn(vnet, local)) return [];
   return [collision(`${remote}, which has a connection to this node (${local}, TCP port ${localPort})`, undefined)];
@@ -125,7 +131,7 @@ function collision(what: string, owner: OtherSlice | undefined): Collision {
   return owner === undefined ? { what } : { what, slice: owner.slice };
 }
 
-/** False for what is no IPv4 address, too. */
+/** False also for what is not an IPv4 address. */
 function isIn(vnet: Prefix, address: string | undefined): boolean {
   return address !== undefined && /^[\d.]+$/.test(address) && containsAddress(vnet, parseAddress(address));
 }

@@ -1,4 +1,4 @@
-/** Changes to the kernel, and their words for `ip` and `tc`. Pure. */
+/** Changes to the kernel, and their arguments for `ip` and `tc`. Pure. */
 import { ownStack } from './ip.ts';
 import {
   type Address,
@@ -12,7 +12,10 @@ import {
   type Settings,
 } from './state.ts';
 
-/** One line of `ip` or `tc`, a script for `nft`, files below /proc/sys/net, or time for packets to get through, in a stack. */
+/**
+ * One line of `ip` or `tc`, a script for `nft`, files below /proc/sys/net, or a pause in which packets get through, in
+ * a stack.
+ */
 export type Step =
   | { readonly namespace: string; readonly ip: readonly string[] }
   | { readonly namespace: string; readonly tc: readonly string[] }
@@ -20,16 +23,16 @@ export type Step =
   | { readonly namespace: string; readonly settings: Settings }
   | { readonly namespace: string; readonly settleMs: number };
 
-/** An interface as it is to be made in a stack. */
+/** An interface to create in a stack. */
 export interface Device {
   readonly namespace: string;
   readonly link: Link;
 }
 
-/** One, or both ends of a pair. */
+/** One device, or both ends of a pair. */
 export type Devices = readonly [Device, ...Device[]];
 
-/** A step with the steps that restore exactly what was before. */
+/** A step, and the steps that restore exactly the state before it. */
 export interface Command {
   readonly do: Step;
   readonly undo: readonly Step[];
@@ -43,12 +46,12 @@ export function tc(namespace: string, ...words: string[]): Step {
   return { namespace, tc: words };
 }
 
-/** In the node's own stack, all lines at once. */
+/** Runs all lines at once, in the node's own stack. */
 export function nft(lines: readonly string[]): Step {
   return { namespace: ownStack, nft: lines };
 }
 
-/** What comes between `link add` and the device's type. */
+/** Returns the arguments between `link add` and the device's type. */
 export function newDevice({ namespace, link }: Device): (string | number)[] {
   const { name, mtu, mac, arp, multicast } = link;
   const address = mac === undefined ? [] : ['address', mac];
@@ -74,7 +77,7 @@ export function neighbourStep(
   return ip(namespace, 'neighbour', action, address, 'lladdr', mac, 'dev', name, 'nud', 'permanent');
 }
 
-/** `prepend` and `append` put an entry before and behind others that differ in the next hop only. */
+/** `prepend` and `append` put an entry before or after others that differ in the next hop only. */
 export function routeStep(
   action: 'add' | 'prepend' | 'append' | 'replace' | 'del',
   namespace: string,
@@ -93,7 +96,7 @@ export function routeStep(
     protocol,
     ...(metric === undefined ? [] : ['metric', metric]),
     ...(source === undefined ? [] : ['src', source]),
-    // Last, since `ip` takes nothing but next hops after the first of several.
+    // Last, since `ip` accepts only next hops after the first of several.
     ...hopWords(route),
   );
 }

@@ -1,6 +1,6 @@
 /**
- * In what two states differ: what a batch finds otherwise than it must be. Pure. What comes or goes with another thing that is
- * reported (the routes over an interface, all that is in a namespace) is not reported separately.
+ * Compares two states: what a batch finds with what it wants. Pure. What comes or goes with another reported thing (the
+ * routes over an interface, everything in a namespace) is not reported separately.
  */
 import { leadNexthop } from '../../../model/ids.ts';
 import { type Difference, describeRoute, routeName } from '../../../vsys/difference.ts';
@@ -44,7 +44,7 @@ function stackDifferences(namespace: string, found: KernelState, wanted: KernelS
   return namespace === ownStack ? differences : differences.map((difference) => ({ ...difference, namespace }));
 }
 
-/** Reports a link that is another thing altogether as a whole; of the same thing, each property that differs. */
+/** Reports a link of another kind or purpose as a whole; otherwise reports each property that differs. */
 function linkDifferences({ links: before }: Stack, { links: after }: Stack): Difference[] {
   const differences = compare('interface', described(before, describeLink), described(after, describeLink));
   const same = [...before].filter(([name, link]) => {
@@ -87,7 +87,7 @@ function routeDifferences(before: Stack, after: Stack, found: KernelState, wante
   });
 }
 
-/** Whether all that an entry needs is there, so that it is not for lack of it that the entry is not. */
+/** Whether everything that an entry needs exists, so that a missing entry has another reason. */
 function stands({ nexthops, nexthopId, protocol }: KernelRoute, { links }: Stack, state: KernelState): boolean {
   if (protocol === kernelProtocol) return false;
   if (nexthopId !== undefined) return state.nexthops.has(nexthopId);
@@ -102,7 +102,7 @@ function nexthopDifferences(found: KernelState, wanted: KernelState): Difference
     const [is, must] = [found.nexthops.get(id), wanted.nexthops.get(id)];
     if (is === undefined) return standing(must!, found);
     if (must !== undefined) return true;
-    // A leftover lead nexthop is not reported separately from its group, which will lead by it.
+    // A leftover lead nexthop is not reported separately from its group, which will use it as its lead.
     const led = wanted.nexthops.get(leadNexthop(id));
     return standing(is, wanted) && (led === undefined || !isGroup(led));
   };
@@ -124,7 +124,7 @@ function describeWay({ via, interface: name }: Way): string {
   return `${via === undefined ? '' : `via ${via} `}over '${name}'`;
 }
 
-/** Those that are not the same in both. */
+/** Returns the items that differ. */
 function compare(
   kind: Difference['kind'],
   found: ReadonlyMap<string, Value>,
@@ -137,7 +137,7 @@ function compare(
   });
 }
 
-/** Where the filter lacks the right rules, reports only that; else reports on the tunnels that stay. */
+/** Reports only wrong rules if the filter has any; otherwise reports on the tunnels that stay. */
 function filterDifferences(found: KernelState, wanted: KernelState): Difference[] {
   const [before, after] = [tunnelKeys(found), tunnelKeys(wanted)];
   if (found.filter === undefined || wanted.filter === undefined || !hasLinks(found)) return [];
@@ -171,7 +171,7 @@ function described<T>(items: ReadonlyMap<string, T>, describe: (item: T) => stri
   return new Map([...items].map(([name, item]) => [name, describe(item)]));
 }
 
-/** The settings that the other one has too: those of an interface come and go with it. */
+/** Returns the settings that the other stack has too: those of an interface come and go with it. */
 function shared(settings: Stack['settings'], other: Stack['settings']): Map<string, string> {
   return new Map([...settings].filter(([file]) => other.has(file)));
 }

@@ -1,6 +1,6 @@
 /**
- * A plan in the making: the commands so far, each with its inverse, and the state they lead to. Every method is one change of
- * one object; what the operations mean is left to the others.
+ * A plan in progress: the commands so far, each with its inverse, and the state that they lead to. Every method is one
+ * change of one object; other modules know what the operations mean.
  */
 import type { Policy } from '../../../vsys/policy.ts';
 import {
@@ -20,7 +20,7 @@ import {
 } from './commands.ts';
 import { filterLines } from './filter.ts';
 import { bucketWords, hookWords, noRedirectWords, redirectWords } from './gate.ts';
-import { putGroup, takeGroup } from './group.ts';
+import { dropGroup, putGroup } from './group.ts';
 import { ownStack } from './ip.ts';
 import { addDevices } from './links.ts';
 import { hasIpv6At, isSettingOf } from './quiet.ts';
@@ -74,7 +74,7 @@ export class Draft implements KernelState {
   filter?: TunnelFilter;
   readonly ownAddresses: readonly OwnAddress[];
   readonly policy: Policy;
-  /** Whether what contradicts an operation is replaced, not refused. */
+  /** Whether to replace what contradicts an operation instead of refusing the operation. */
   readonly repair: boolean;
 
   constructor(state: KernelState, policy: Policy, repair: boolean) {
@@ -97,7 +97,7 @@ export class Draft implements KernelState {
     this.stacks.set(namespace, { links: new Map([['lo', newLoopback]]), routes: new Map(), settings: new Map() });
   }
 
-  /** Of a namespace that has nothing left but its loopback interface. */
+  /** Removes a namespace that has nothing but its loopback interface. */
   removeNamespace(namespace: string): void {
     const { links, settings } = this.#stack(namespace);
     const loopback = links.get('lo')?.up ? [ip(namespace, 'link', 'set', 'lo', 'up')] : [];
@@ -106,7 +106,7 @@ export class Draft implements KernelState {
     this.stacks.delete(namespace);
   }
 
-  /** Values that are as wanted already are left alone. */
+  /** Sets values; skips those that are already as wanted. */
   set(namespace: string, wanted: Settings): void {
     const { settings } = this.#stack(namespace);
     const changed = new Map([...wanted].filter(([file, value]) => settings.get(file) !== value));
@@ -116,14 +116,14 @@ export class Draft implements KernelState {
     for (const [file, value] of changed) settings.set(file, value);
   }
 
-  /** One, or both ends of a pair at once, each of which must name the other as its peer. */
+  /** Adds one device, or both ends of a pair at once; each end must name the other as its peer. */
   addDevices(devices: Devices): void {
     const { namespace: first, link: firstLink } = devices[0];
     this.#do(addDevices(devices), ip(first, 'link', 'del', firstLink.name));
     for (const { namespace, link } of devices) this.#stack(namespace).links.set(link.name, link);
   }
 
-  /** Removes an interface that has no addresses, with the other end of its pair. */
+  /** Removes an interface that has no addresses, and the other end of its pair. */
   removeLink({ namespace, name }: Place): void {
     const { peer } = this.#link({ namespace, name });
     const others = peer === undefined ? [] : [peer];
@@ -148,13 +148,16 @@ export class Draft implements KernelState {
     this.#putLink(place, { ...link, ...change });
   }
 
-  /** What only the kind of a tunnel knows how to change. */
+  /** Changes what only the kind of a tunnel knows how to change. */
   adjustLink(place: Place, { command, link }: Adjustment): void {
     this.commands.push(command);
     this.#putLink(place, link);
   }
 
-  /** With a small MTU the kernel drops the settings of IPv6; they have the node's values when they come back. Answers what undoes it. */
+  /**
+   * Records that the kernel drops the IPv6 settings below a certain MTU; when they return they have the node's values.
+   * Returns the steps that undo this.
+   */
   #loseIpv6({ namespace, name }: Place, before: number, after = before): Step[] {
     if (hasIpv6At(before) === hasIpv6At(after)) return [];
     const { settings } = this.#stack(namespace);
@@ -204,7 +207,7 @@ export class Draft implements KernelState {
     this.#stack(namespace).routes.set(routeKey(route), route);
   }
 
-  /** `key`: where the state has it; several may have the same `routeKey`. */
+  /** `key`: the key in the state; several routes may have the same `routeKey`. */
   removeRoute(namespace: string, key: string, route: KernelRoute): void {
     const put = key === routeKey(route) ? 'prepend' : 'append';
     this.#do(routeStep('del', namespace, route), routeStep(put, namespace, route));
@@ -232,11 +235,11 @@ export class Draft implements KernelState {
   }
 
   removeGroup(group: NexthopGroup): void {
-    this.commands.push(...takeGroup(group));
+    this.commands.push(...dropGroup(group));
     this.nexthops.delete(group.id);
   }
 
-  /** What a gate that is there already holds stays in it. */
+  /** Creates or changes a gate. Packets that an existing gate holds stay in it. */
   putGate(place: Place, gate: Gate): void {
     const { namespace, name } = place;
     const link = this.#link(place);
@@ -249,8 +252,9 @@ export class Draft implements KernelState {
   }
 
   /**
-   * The kernel takes the queue away from an interface that is up while it adds or removes the hook, waits for all that may use it, and
-   * drops what is to leave meanwhile, some ms. So a hook is made with its interface, before that is up, and goes with it.
+   * Adds a hook. While the kernel adds or removes one, it takes the queue from an interface that is up, waits for all
+   * users of the queue, and drops outgoing packets for some ms. So a hook is added with its interface, before that is
+   * up, and goes with it.
    */
   addHook(place: Place): void {
     const { namespace, name } = place;
@@ -258,7 +262,7 @@ export class Draft implements KernelState {
     this.#putLink(place, { ...this.#link(place), hook: true });
   }
 
-  /** At an interface that has a hook. */
+  /** Adds a redirect to an interface that has a hook. */
   addRedirect(place: Place, target: string): void {
     const { namespace, name } = place;
     this.#do(tc(namespace, ...redirectWords(name, target)), tc(namespace, ...noRedirectWords(name)));
@@ -287,7 +291,9 @@ export class Draft implements KernelState {
     this.rules.delete(direction);
   }
 
-  /** Both as one transaction each. `before`: before all that the draft has so far. */
+  /**
+   * Changes the filter in one transaction, which another one undoes. `before`: before all commands of the draft so far.
+   */
   changeFilter(from: TunnelFilter, to: TunnelFilter, when: 'before' | 'after'): void {
     const [lines, back] = [filterLines(this.policy, from, to), filterLines(this.policy, to, from)];
     this.filter = to;
@@ -313,7 +319,7 @@ export class Draft implements KernelState {
     this.#stack(namespace).links.set(name, link);
   }
 
-  /** What the kernel takes away with an interface. */
+  /** Removes what the kernel removes with an interface. */
   #forgetLink({ namespace, name }: Place): void {
     const { links, settings } = this.#stack(namespace);
     links.delete(name);

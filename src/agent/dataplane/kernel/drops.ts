@@ -1,21 +1,26 @@
-/** Packets that a UDP socket of this machine had no room for, as Linux counts them socket by socket. */
+/**
+ * How many packets a UDP socket of this machine dropped because its buffer was full; Linux counts them for each socket.
+ */
 import { readFile } from 'node:fs/promises';
 
-/** Where Linux lists the UDP sockets of this process's network namespace, one a line (proc(5)). */
+/** The list of the UDP sockets of this process's network namespace, one per line (proc(5)). */
 const table = '/proc/self/net/udp';
 
-/** So far, from the socket bound to `address` and `port`; 0 where the system does not count them, or there is no such socket. */
+/**
+ * Returns the drops so far of the socket bound to `address` and `port`; 0 if the system does not count them, or there
+ * is no such socket.
+ */
 export async function readDrops(address: string, port: number): Promise<number> {
   try {
     return dropsIn(await readFile(table, 'latin1'), address, port);
   } catch (error) {
-    // Only Linux has it.
+    // Only Linux has this file.
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     return 0;
   }
 }
 
-/** The column `drops`, the last one, of the line whose `local_address` this is. */
+/** Returns the last column, `drops`, of the line with this `local_address`. */
 export function dropsIn(text: string, address: string, port: number): number {
   const local = localAddress(address, port);
   for (const line of text.split('\n')) {
@@ -25,7 +30,7 @@ export function dropsIn(text: string, address: string, port: number): number {
   return 0;
 }
 
-/** The address as a number in this machine's byte order, a colon, and the port, in hexadecimal. */
+/** Formats the address as a number in this machine's byte order, a colon and the port, in hexadecimal. */
 function localAddress(address: string, port: number): string {
   const word = new Uint32Array(Uint8Array.from(address.split('.'), Number).buffer)[0]!;
   return `${hex(word, 8)}:${hex(port, 4)}`;

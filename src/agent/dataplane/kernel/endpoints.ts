@@ -1,4 +1,4 @@
-/** Sockets of the node's own stack, and programs of the node where Node.js has no sockets for it. */
+/** Sockets of the node's own stack, and programs of the node for what Node.js has no sockets for. */
 import type { Endpoints } from '../endpoints.ts';
 import { icmpEcho } from './icmp-echo.ts';
 import { packetSizes } from './packet-size.ts';

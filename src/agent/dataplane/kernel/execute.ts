@@ -1,4 +1,4 @@
-/** Does a plan's commands, all or none. */
+/** Runs a plan's commands, all or none. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, VnmError } from '../../../model/errors.ts';
 import type { Command, Step } from './commands.ts';
@@ -14,8 +14,8 @@ interface Failure {
 }
 
 /**
- * Runs the commands in order. When one fails, runs the inverses of all that were done in reverse order and throws VnmError
- * `failed`, which says what failed and why, and what could not be undone if there is such.
+ * Runs the commands in order. If one fails, runs the inverses of those that were done in reverse order and throws
+ * VnmError `failed`, which says what failed and why, and what could not be undone, if anything.
  */
 export async function execute(commands: readonly Command[]): Promise<void> {
   const steps = commands.map((command) => command.do);
@@ -33,12 +33,12 @@ function describeLeft(left: readonly string[]): string {
   return [...shown, ...(left.length > 10 ? [`and ${left.length - 10} more`] : [])].join('\n');
 }
 
-/** Answers what could not be undone. */
+/** Returns what could not be undone. */
 export async function undo(commands: readonly Command[]): Promise<string[]> {
   return force(undoSteps(commands));
 }
 
-/** Does all that can be done. Answers what could not. */
+/** Runs all steps that can be run. Returns the errors of the others. */
 export async function force(steps: readonly Step[]): Promise<string[]> {
   return (await runSteps(steps, true)).map(({ message }) => message);
 }
@@ -55,7 +55,7 @@ async function runSteps(steps: readonly Step[], force: boolean): Promise<Failure
   return failures;
 }
 
-/** Consecutive lines of one tool in one stack go to one process. */
+/** Groups consecutive lines of one tool in one stack: they go to one process. */
 function* runs(steps: readonly Step[]): Generator<{ first: number; count: number }> {
   for (let first = 0; first < steps.length; ) {
     const step = steps[first]!;
@@ -91,7 +91,7 @@ async function runRun(steps: readonly Step[], force: boolean): Promise<Failure[]
       reached: line,
     }));
   } catch (error) {
-    // It does not say how far it came. What it did not do cannot be undone, but trying to does no harm.
+    // The error does not say how many steps were done. Trying to undo one that was not done does no harm.
     return [{ message: messageOf(error), reached: steps.length }];
   }
 }

@@ -1,4 +1,4 @@
-/** What this node can do, tried out in a namespace of its own. */
+/** Finds what this node can do, by trials in a separate namespace. */
 import { readFile } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { VnmError } from '../../../model/errors.ts';
@@ -51,7 +51,7 @@ export function featureProbes(policy: Policy): FeatureProbes {
 async function probeNetwork(namespace: string): Promise<Feature[]> {
   const trials = [...ipTrials, ...tcTrials];
   const names = [...new Set([...trials.map(([name]) => name), 'tunnel-filter' as const])];
-  // One may be left from an agent that was killed right here.
+  // An agent that was killed at this point may have left one.
   await run('ip', ['netns', 'del', namespace]);
   const made = await run('ip', ['netns', 'add', namespace]);
   if (made.code !== 0) return names.map((name) => ({ name, available: false, detail: kernelWords(made.stderr) }));
@@ -74,20 +74,20 @@ async function tryLines(command: 'ip' | 'tc', namespace: string, trials: readonl
     const { stderr } = await run(command, ['-netns', namespace, '-force', '-batch', '-'], text);
     return parseFailures(stderr).map(({ line, words }) => ({ name: trials[line]![0], words }));
   } catch (error) {
-    // Some systems have `tc` in a package of its own.
+    // Some systems have `tc` in a separate package.
     if (command !== 'tc' || !(error instanceof VnmError)) throw error;
     return trials.map(([name]) => ({ name, words: error.message }));
   }
 }
 
-/** Whether the kernel understood the closed bucket as it is meant. */
+/** Tests whether the kernel understands the closed bucket as intended. */
 async function tryGate(namespace: string): Promise<{ name: Feature['name']; words: string }[]> {
   const [qdiscs = []] = await showBatch('tc', namespace, [['qdisc', 'show', 'dev', 'gate']]);
   if (isTight(qdiscs as QdiscJson[])) return [];
   return [{ name: 'ifb-gate', words: 'a closed gate would not hold the first packets' }];
 }
 
-/** Whether the kernel takes the filter, and `nft` shows it as it was made. */
+/** Tests whether the kernel accepts the filter, and `nft` shows it as it was made. */
 async function tryFilter(namespace: string): Promise<{ name: Feature['name']; words: string }[]> {
   const nft = (words: readonly string[], script = '') =>
     run('nsenter', [`--net=/run/netns/${namespace}`, '--', 'nft', ...words], script);
@@ -95,16 +95,16 @@ async function tryFilter(namespace: string): Promise<{ name: Feature['name']; wo
   const shown = made.code === 0 ? await nft(listWords(trialPolicy)) : made;
   if (shown.code !== 0) return [noTunnelFilter(isMissing(shown.stderr) ? noNft : nftWords(shown.stderr))];
   const isAsMade = isDeepStrictEqual(parseFilter(trialPolicy, JSON.parse(shown.stdout)), trialFilter);
-  return isAsMade ? [] : [noTunnelFilter("this version of 'nft' shows rules in a form that is not understood")];
+  return isAsMade ? [] : [noTunnelFilter("this version of 'nft' shows rules in an unknown format")];
 }
 
 const noNft = "there is no 'nft' (package nftables)";
 
 function noTunnelFilter(why: string): { name: Feature['name']; words: string } {
-  return { name: 'tunnel-filter', words: `tunnel packets are taken from any sender: ${why}` };
+  return { name: 'tunnel-filter', words: `tunnel packets are accepted from any sender: ${why}` };
 }
 
-/** `nsenter` says so of the command that it cannot start. */
+/** Whether `nsenter` reports that it cannot start the command. */
 function isMissing(stderr: string): boolean {
   return stderr.startsWith('nsenter: failed to execute nft');
 }
@@ -113,7 +113,7 @@ async function probeCompatMode(): Promise<Feature> {
   const name = 'nexthop-compat-off';
   const value = await readSetting('nexthop_compat_mode');
   if (value === '0') return { name, available: true };
-  const detail = `net.ipv4.nexthop_compat_mode is ${value ?? 'not there'}: a redirection takes the longer the more routes it moves`;
+  const detail = `net.ipv4.nexthop_compat_mode is ${value ?? 'missing'}: the more routes a redirection moves, the longer it takes`;
   return { name, available: false, detail };
 }
 
@@ -121,9 +121,13 @@ async function probeReversePath(): Promise<Feature> {
   const name = 'rp-filter';
   const value = await readSetting('conf/all/rp_filter');
   if (value === '0') return { name, available: true };
-  const setting = `net.ipv4.conf.all.rp_filter is ${value ?? 'not there'}`;
+  const setting = `net.ipv4.conf.all.rp_filter is ${value ?? 'missing'}`;
   if (value === '1')
-    return { name, available: true, detail: `${setting}: every interface is checked, strictly unless it is loose` };
+    return {
+      name,
+      available: true,
+      detail: `${setting}: every interface is checked, strictly unless it is set to loose`,
+    };
   return { name, available: false, detail: `${setting}: no interface can be checked strictly` };
 }
 
@@ -134,7 +138,7 @@ async function probeRealtime(): Promise<Feature> {
     : { name: 'realtime', available: false, detail: kernelWords(stderr) };
 }
 
-/** Undefined where the kernel has no such setting. */
+/** Returns undefined if the kernel has no such setting. */
 async function readSetting(file: string): Promise<string | undefined> {
   try {
     return (await readFile(`/proc/sys/net/ipv4/${file}`, 'utf8')).trim();

@@ -1,8 +1,9 @@
 /**
- * The slice's packet filter: the script for `nft`, and what `nft` shows. It lets tunnel packets in from the tunnel's remote only,
- * whatever interface they come by (loopback too), and drops what the slice's interfaces in the node's own stack must neither
- * accept nor send. One table per slice, whose rules stay the same; the tunnels are elements of its sets. A tunnel that ran before there
- * was a filter is watched: it takes packets from anybody until its remote has shown that it sends from where it should. Pure.
+ * The slice's packet filter: the script for `nft`, and what `nft` shows. It accepts tunnel packets only from the
+ * tunnel's remote, on whatever interface they arrive (also loopback), and drops what the slice's interfaces in the
+ * node's own stack must neither accept nor send. There is one table per slice, whose rules do not change; the tunnels
+ * are elements of its sets. A tunnel that ran before there was a filter is watched: it accepts packets from any sender
+ * until its remote has been seen to send from the expected address. Pure.
  */
 import { tunnelKinds } from '../../../model/tunnel.ts';
 import type { Policy } from '../../../vsys/policy.ts';
@@ -10,23 +11,26 @@ import { filterTable } from '../../../vsys/presence.ts';
 import { hasIpv6 } from './quiet.ts';
 import type { Link, TunnelFilter, VxlanEnds } from './state.ts';
 
-/** `inet` sees IPv6 too; a kernel without IPv6 does not have it. */
+/** `inet` also covers IPv6; a kernel without IPv6 does not have it. */
 const family = hasIpv6 ? 'inet' : 'ip';
 
-/** Before conntrack and before the rules of others, which accept nothing that is dropped here. */
+/** Before conntrack and before all other rules, none of which accepts what is dropped here. */
 const priority = -300;
 
-/** Destination port and VNI of a VXLAN packet. What is no VXLAN packet has other values there, or is too short. */
+/** Destination port and VNI of a VXLAN packet. Other packets have other values there, or are too short. */
 const tunnel = 'udp dport . @th,96,24';
 
-/** Senders that are remembered, and for how long: right ones of watched tunnels, and strangers, who cannot fill the set of the others. */
+/**
+ * The sets of remembered senders, with their size and timeout: expected senders of watched tunnels, and other senders,
+ * which cannot fill the first set.
+ */
 const senders = ['right', 'heard'] as const;
 const remember = (set: (typeof senders)[number]) => `update @${set} { ${tunnel} . ip saddr }`;
 const sendersSet = `size 1024 ; flags dynamic,timeout ; timeout 10m ;`;
 
 type FilterOwner = Pick<Policy, 'interfacePrefix'>;
 
-/** Each with a name for `parseFilter`, since `nft` shows rules in words that depend on its version. */
+/** The rules. Each has a name for `parseFilter`, since the way `nft` shows rules depends on its version. */
 function rules(interfacePrefix: string): readonly (readonly [chain: 'input' | 'output', rule: string])[] {
   const [from, to] = [`iifname "${interfacePrefix}*"`, `oifname "${interfacePrefix}*"`];
   const to4 = `${to} ip daddr { 224.0.0.0/4, 255.255.255.255 }`;
@@ -42,7 +46,7 @@ function rules(interfacePrefix: string): readonly (readonly [chain: 'input' | 'o
     ['input', `${from} icmp type redirect drop`],
     ['output', `${to4} drop`],
     ['output', `${to} icmp type redirect drop`],
-    // Each a rule of its own: a full set ends its rule, and nothing else.
+    // These are separate rules: a full set ends its rule, and nothing else.
     ['input', `meta nfproto ipv4 ${tunnel} @watched ${tunnel} . ip saddr @remotes ${remember('right')}`],
     ['input', `meta nfproto ipv4 ${tunnel} . ip saddr @remotes accept`],
     ['input', `meta nfproto ipv4 ${tunnel} @watched ${remember('heard')}`],
@@ -51,7 +55,7 @@ function rules(interfacePrefix: string): readonly (readonly [chain: 'input' | 'o
   ];
 }
 
-/** Of the rules as they are in this version. */
+/** The name of a rule in this version. */
 const mark = (index: number) => `pl-vnm 3.${index}`;
 
 function tableLines({ interfacePrefix }: FilterOwner): string[] {
@@ -71,7 +75,9 @@ function tableLines({ interfacePrefix }: FilterOwner): string[] {
   ];
 }
 
-/** Lines of one script, which the kernel carries out wholly or not at all, that make one filter of the other. */
+/**
+ * Returns the lines of a script that turns one filter into the other. The kernel applies it as a whole or not at all.
+ */
 export function filterLines(policy: FilterOwner, from: TunnelFilter, to: TunnelFilter): readonly string[] {
   const table = `${family} ${filterTable(policy)}`;
   if (to.table === 'none') return from.table === 'none' ? [] : [`delete table ${table}`];
@@ -96,7 +102,7 @@ function elementsOf({ remotes, watched }: TunnelFilter): Elements {
   };
 }
 
-/** The elements of a filter that the other one lacks. */
+/** Returns the elements of a filter that the other one lacks. */
 function without(filter: TunnelFilter, other: TunnelFilter): Elements {
   const [own, others] = [elementsOf(filter), elementsOf(other)];
   const lacking = (elements: readonly string[], from: readonly string[]) => {
@@ -116,12 +122,15 @@ function elementLines(action: 'add' | 'delete', table: string, elements: Element
     .map((set) => `${action} element ${table} ${set} { ${elements[set].join(', ')} }`);
 }
 
-/** Of a tunnel, in the filter's sets. */
+/** Returns the key of a tunnel in the filter's sets. */
 export function tunnelKey({ port, vni }: Pick<VxlanEnds, 'port' | 'vni'>): string {
   return `${port} . ${vni}`;
 }
 
-/** What a slice with these interfaces needs: nothing where it has none. `isWatched`: whether a tunnel is. */
+/**
+ * Returns the filter that a slice with these interfaces needs: none without interfaces. `isWatched`: whether a tunnel
+ * is watched.
+ */
 export function filterFor(links: readonly Link[], isWatched: (end: VxlanEnds) => boolean): TunnelFilter {
   if (links.length === 0) return noFilter;
   const ends = links.flatMap(({ vxlan }) => (vxlan === undefined ? [] : [vxlan]));
@@ -129,7 +138,7 @@ export function filterFor(links: readonly Link[], isWatched: (end: VxlanEnds) =>
   return { table: 'complete', remotes, watched: new Set(ends.filter(isWatched).map(tunnelKey)), heard: new Map() };
 }
 
-/** Takes what either of them takes, so that the one can be replaced by the other without loss. */
+/** Returns a filter that accepts what either of them accepts, so that one can replace the other without loss. */
 export function unionOf(filter: TunnelFilter, other: TunnelFilter): TunnelFilter {
   const keys = new Set([...filter.remotes.keys(), ...other.remotes.keys()]);
   const addresses = (key: string) => [...(filter.remotes.get(key) ?? []), ...(other.remotes.get(key) ?? [])];
@@ -148,7 +157,7 @@ export const listWords = (policy: FilterOwner): string[] => [
   filterTable(policy),
 ];
 
-/** For a trial: the whole table, with a tunnel. */
+/** A policy for a trial of the whole table, with two tunnels. */
 export const trialPolicy = { interfacePrefix: 'trial-' };
 const trialPort = tunnelKinds.vxlan.carriedBy.port;
 export const trialFilter: TunnelFilter = {
@@ -162,7 +171,7 @@ export function filterScript(lines: readonly string[]): string {
   return lines.map((line) => `${line}\n`).join('');
 }
 
-/** What of `nft`'s JSON is read. */
+/** The parts of `nft`'s JSON that are read. */
 interface TableJson {
   nftables: readonly {
     chain?: { name: string; hook?: string; prio?: number; policy?: string };
@@ -171,7 +180,7 @@ interface TableJson {
   }[];
 }
 
-/** One with a time to live is wrapped. */
+/** An element with a timeout is wrapped. */
 interface Element {
   concat?: readonly (string | number)[];
 }

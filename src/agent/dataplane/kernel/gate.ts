@@ -1,6 +1,6 @@
 /**
- * The gate of an access interface: what comes in there passes an `ifb` device of its own, whose token bucket lets either
- * everything through or nothing. The words for `tc`, and what `tc` tells. Pure.
+ * The gate of an access interface: incoming packets pass a separate `ifb` device, whose token bucket lets either
+ * everything or nothing through. Contains the arguments for `tc`, and parses what `tc` shows. Pure.
  */
 import { VnmError } from '../../../model/errors.ts';
 import { ownStack } from './ip.ts';
@@ -9,7 +9,9 @@ import { type Gate, type KernelState, type Link, linkAt, type Place } from './st
 const suffix = '.ifb';
 const maxNameLength = 15;
 
-/** Name of the device. Throws VnmError `invalid-input` where the interface's name leaves no room for it. */
+/**
+ * Returns the name of the device. Throws VnmError `invalid-input` if the interface's name is too long for the suffix.
+ */
 export function gateName(interfaceName: string): string {
   const name = `${interfaceName}${suffix}`;
   if (name.length <= maxNameLength) return name;
@@ -23,18 +25,21 @@ export function gateName(interfaceName: string): string {
   );
 }
 
-/** The gate of an interface, if it has one. */
+/** Returns the gate of an interface, if it has one. */
 export function gateOf(state: Pick<KernelState, 'stacks'>, { namespace, name }: Place): Place | undefined {
   const place = { namespace, name: `${name}${suffix}` };
   return namespace === ownStack && linkAt(state, place)?.kind === 'ifb' ? place : undefined;
 }
 
-/** The interface whose gate a device of that name is. */
+/** Returns the name of the interface whose gate has this name. */
 export function gatedBy(name: string): string | undefined {
   return name.endsWith(suffix) ? name.slice(0, -suffix.length) : undefined;
 }
 
-/** Also while it is open packets may wait in it, for as long as the kernel handles those that came at the same time. */
+/**
+ * The smallest limit: even while it is open packets may wait in it, for as long as the kernel handles those that
+ * arrived at the same time.
+ */
 const leastRoomBytes = 4 * 1024 * 1024;
 
 export function openGate(limitBytes: number): Gate {
@@ -44,15 +49,16 @@ export function openGate(limitBytes: number): Gate {
 /** Far more than any node forwards, so that the bucket is always full. */
 const open = ['rate', '100gbit', 'burst', '100mb'];
 /**
- * A bucket of no bytes, so that no packet ever passes. Any other bucket must have room for the largest packet, and begins full:
- * when the gate closes it would let that much through. The kernel counts the bucket as burst + overhead in 32 bits, which is 0
- * here, but still takes packets as large as the burst. The rate only says how often it looks for tokens in vain, every 0.1 to
- * 0.3 ms: thereby what was held goes on as soon as the gate is open, though no other packet comes.
+ * A bucket of no bytes, so that no packet ever passes. Any other bucket must have room for the largest packet, and
+ * begins full: when the gate closes it would let that much through. The kernel counts the bucket as burst + overhead in
+ * 32 bits, which is 0 here, but still takes packets as large as the burst. The rate only determines how often the
+ * kernel checks for tokens in vain, every 0.1 to 0.3 ms: this releases held packets as soon as the gate is open, even
+ * if no other packet arrives.
  */
 const overheadBytes = 65_535;
 const closed = ['rate', '4gbit', 'burst', String(2 ** 32 - overheadBytes), 'overhead', String(overheadBytes)];
 
-/** Makes the device's bucket, or changes it and keeps what is held. */
+/** Creates the device's bucket, or changes it and keeps the held packets. */
 export function bucketWords(name: string, gate: Gate): string[] {
   const bucket = [...(gate.closed ? closed : open), 'limit', String(gate.limitBytes)];
   return ['qdisc', 'replace', 'dev', name, 'root', 'handle', '1:', 'tbf', ...bucket];
@@ -60,7 +66,7 @@ export function bucketWords(name: string, gate: Gate): string[] {
 
 export const hookWords = (action: 'add' | 'del', name: string): string[] => ['qdisc', action, 'dev', name, 'ingress'];
 
-/** Before those of others, who may have put filters there too. */
+/** Before the filters of others. */
 const priority = 1;
 
 const filterAt = (action: 'add' | 'del', name: string): string[] => [
@@ -75,7 +81,7 @@ export function redirectWords(name: string, gate: string): string[] {
 
 export const noRedirectWords = (name: string): string[] => filterAt('del', name);
 
-/** What of `tc`'s JSON is read. */
+/** The parts of `tc`'s JSON that are read. */
 export interface QdiscJson {
   kind: string;
   root?: boolean;
@@ -87,12 +93,15 @@ export interface FilterJson {
   options?: { actions?: { kind: string; to_dev?: string }[] };
 }
 
-/** Whether filters can be put to what comes in at an interface; `clsact` is the other one that takes them, and somebody's. */
+/**
+ * Whether filters can be attached to incoming packets of an interface. `clsact` also accepts filters; it belongs to
+ * someone else.
+ */
 export function hasHook(qdiscs: readonly QdiscJson[]): boolean {
   return qdiscs.some(({ kind }) => kind === 'ingress' || kind === 'clsact');
 }
 
-/** Empty for a device that is no gate yet. */
+/** Returns an empty object for a device that is not a gate yet. */
 export function parseGate(qdiscs: readonly QdiscJson[]): Pick<Link, 'gate'> {
   const bucket = qdiscs.find(({ kind, root }) => kind === 'tbf' && root);
   if (bucket?.options.limit === undefined) return {};

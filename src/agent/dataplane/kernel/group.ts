@@ -1,23 +1,24 @@
 /**
- * A nexthop group as it is made here. It leads by an entry of its own, the lead, which is a copy of its active member, and other
- * entries are members that are only accepted. So another member becomes active by the replacement of a single nexthop, which on
- * recent kernels does not wait, where the replacement of a group waits for a grace period of RCU (decision 24).
+ * A nexthop group as it is made here. It leads by a separate entry, the lead, which is a copy of its active member; the
+ * other entries are members from which packets are only accepted. To make another member active, only one nexthop is
+ * replaced, which takes no wait on recent kernels; replacing a group waits for a grace period of RCU (decision 24).
  */
 import { leadNexthop } from '../../../model/ids.ts';
 import { type Command, ip, nexthopStep, removeNexthopStep } from './commands.ts';
 import { ownStack } from './ip.ts';
 import type { Entry, NexthopGroup, SingleNexthop, Way } from './state.ts';
 
-/** A resilient group's one bucket follows the heaviest entry at once. */
+/** The single bucket of a resilient group follows the heaviest entry at once. */
 const leadWeight = 255;
 
 /**
- * When a group is replaced, the kernel does this by itself, not when an entry is: a socket of this node that is connected, like those of
- * probes, would keep the way that it has. By this command the kernel also forgets what path MTUs it has learned.
+ * Flushes cached routes. The kernel does this itself when a group is replaced, but not when an entry is: a connected
+ * socket of this node, such as that of a probe, would keep its route. This command also makes the kernel forget the
+ * path MTUs that it has learned.
  */
 export const forgetCachedWays: Command = { do: ip(ownStack, 'route', 'flush', 'cache'), undo: [] };
 
-/** A group that is not resilient can accept its active member only. */
+/** Returns a group with this active member. A group that is not resilient can only accept from its active member. */
 export function groupLeadingTo(
   active: SingleNexthop,
   { id, members, resilient }: Pick<NexthopGroup, 'id' | 'members' | 'resilient'>,
@@ -33,7 +34,10 @@ function entriesFor(id: number, members: readonly number[]): Entry[] {
   return [{ id: lead, weight: leadWeight }, ...members.map((member) => ({ id: member, weight: 1 }))];
 }
 
-/** `lead`: the nexthop that it leads by, if it is an entry. `nexthopOf`: the one that leads a way, and is no lead. */
+/**
+ * Returns the group that the kernel has. `lead`: the nexthop that it leads by, if that is an entry. `nexthopOf`:
+ * returns the nexthop for a way that is not itself a lead.
+ */
 export function groupFound(
   { id, resilient, entries }: Pick<NexthopGroup, 'id' | 'resilient' | 'entries'>,
   lead: Way | undefined,
@@ -55,7 +59,7 @@ export function isSameGroup(a: NexthopGroup, b: NexthopGroup): boolean {
   return a.resilient === b.resilient && hasSameEntries(a, b) && isSameWay(a.lead, b.lead);
 }
 
-/** To lead as `after` does. It makes the lead, too. */
+/** Returns the command that makes a group lead as `after` does. It also creates the lead. */
 export function putLead(before: NexthopGroup | undefined, after: NexthopGroup): Command {
   const id = leadNexthop(after.id);
   const put = (way: Way) => nexthopStep('replace', { id, ...way });
@@ -63,7 +67,7 @@ export function putLead(before: NexthopGroup | undefined, after: NexthopGroup): 
   return { do: put(after.lead!), undo };
 }
 
-/** To hold what `after` does, where that is something else. */
+/** Returns the commands that give a group the entries of `after`, if they differ. */
 export function putEntries(before: NexthopGroup | undefined, after: NexthopGroup): Command[] {
   if (before === undefined) return [{ do: nexthopStep('add', after), undo: [removeNexthopStep(after.id)] }];
   if (hasSameEntries(before, after)) return [];
@@ -76,7 +80,7 @@ export function putGroup(before: NexthopGroup | undefined, after: NexthopGroup):
   return [putLead(before, after), ...putEntries(before, after), ...(isNew ? [] : [forgetCachedWays])];
 }
 
-export function takeGroup(group: NexthopGroup): Command[] {
+export function dropGroup(group: NexthopGroup): Command[] {
   const { id, lead } = group;
   const own = leadNexthop(id);
   return [

@@ -1,25 +1,27 @@
 /**
- * Whether addresses answer ICMP echo requests, which a node's kernel does and usual firewalls let through. Sent by the same program as
- * those that find the size of packets, else by ping.
+ * Tests whether addresses answer ICMP echo requests: a node's kernel does, and most firewalls let them through. The
+ * program that finds packet sizes sends them, otherwise ping.
  */
 import type { EchoRequest } from '../endpoints.ts';
 import { ownStack } from './ip.ts';
 import { sizesByPerl } from './packet-size.ts';
 import { runProbe } from './probe-program.ts';
 
-/** Of the whole IP packet, where it does not matter: every link carries it. */
+/** Size of the whole IP packet if the caller gives none: every link carries it. */
 const smallBytes = 64;
-/** Of IPv4 and ICMP. */
+/** Size of the IPv4 and ICMP headers. */
 const headerBytes = 28;
-/** For a program to start and to end on a busy node. */
+/** How long a program may take to start and end on a busy node. */
 const graceMs = 10_000;
 
-/** Whether each address answered. Undefined where this node has no program that can ask, or may not. */
+/**
+ * Whether each address answered. Undefined if this node has no program that can send requests, or may not send them.
+ */
 export async function icmpEcho(request: EchoRequest, signal: AbortSignal): Promise<boolean[] | undefined> {
   return (await byPerl(request, signal)) ?? (await byPing(request, signal));
 }
 
-/** Of a packet of one size the largest that gets through is that, or none does. */
+/** Looks for packets of one size: the largest that gets through has that size, or none does. */
 async function byPerl({ from, to, bytes = smallBytes, timeoutMs }: EchoRequest, signal: AbortSignal) {
   const probes = to.map((address) => ({ from, to: address }));
   const sizes = await sizesByPerl(ownStack, probes, { smallest: bytes, largest: bytes, timeoutMs }, signal);
@@ -36,6 +38,6 @@ async function byPing(request: EchoRequest, signal: AbortSignal): Promise<boolea
       return (await runProbe({ command: 'ping', words: args, limitMs: timeoutMs + graceMs }, signal)).code;
     }),
   );
-  // Of iputils and busybox alike: 0 when an answer came, 1 when none did; others are faults.
+  // Both iputils and busybox exit with 0 if an answer came and with 1 if none did; other codes are faults.
   return codes.every((code) => code === 0 || code === 1) ? codes.map((code) => code === 0) : undefined;
 }

@@ -1,4 +1,4 @@
-/** The state as the protocol tells it, in an order that does not depend on when things were made. */
+/** The state in the protocol's format, in an order that does not depend on when things were made. */
 import type { Route } from '../../../model/route.ts';
 import type { InterfaceState, Inventory, NexthopState } from '../../../vsys/messages.ts';
 import { gatedBy } from './gate.ts';

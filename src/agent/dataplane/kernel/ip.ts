@@ -1,22 +1,24 @@
-/** The commands `ip` and `tc`, always given many lines at once (`-batch -`): one spawn takes about 2 ms, one line 10 us. */
+/**
+ * The commands `ip` and `tc`, always with many lines at once (`-batch -`): one spawn takes about 2 ms, one line 10 us.
+ */
 import { VnmError } from '../../../model/errors.ts';
 import { run } from './run.ts';
 
 export type Tool = 'ip' | 'tc';
 
-/** What makes them print numbers in place of names, or of other units. */
+/** The option that prints numbers in place of names, or in one unit. */
 const numbers: Record<Tool, string> = { ip: '-N', tc: '-raw' };
 
-/** The node's own network stack, wherever a namespace is named. */
+/** The node's own network stack, in place of a namespace name. */
 export const ownStack = '';
 
-/** Words are separated by spaces in a batch, and these have no other meaning there. */
+/** A word without spaces, which separate words in a batch, or special characters. */
 const plainWord = /^[\w.:/@%+,-]+$/;
 
-/** One line of a batch. Throws VnmError `unsupported` for a word that would not arrive as it is. */
+/** Returns one line of a batch. Throws VnmError `unsupported` for a word that would not arrive unchanged. */
 export function batchLine(words: readonly string[]): string {
   for (const word of words) {
-    if (!plainWord.test(word)) throw new VnmError('unsupported', `${JSON.stringify(word)} cannot be given to 'ip'`);
+    if (!plainWord.test(word)) throw new VnmError('unsupported', `cannot pass ${JSON.stringify(word)} to 'ip'`);
   }
   return `${words.join(' ')}\n`;
 }
@@ -28,8 +30,8 @@ export interface LineFailure {
 }
 
 /**
- * Runs lines in a stack up to the first that fails, or with `force` all of them. Throws VnmError `failed` when `ip` ends without
- * saying where: it cannot enter the stack, or does not know a word.
+ * Runs lines in a stack up to the first that fails, or with `force` all of them. Throws VnmError `failed` when `ip`
+ * ends without naming a line: it cannot enter the stack, or does not know a word.
  */
 export async function runBatch(
   tool: Tool,
@@ -45,13 +47,13 @@ export async function runBatch(
   return failures;
 }
 
-/** `ip` says why, and then which line. */
+/** Parses error output: `ip` prints the reason, and then the number of the line. */
 export function parseFailures(stderr: string): LineFailure[] {
   const failures = stderr.matchAll(/((?:.*\n)*?)Command failed -:(\d+)\n/g);
   return [...failures].map(([, text = '', line]) => ({ line: Number(line) - 1, words: kernelWords(text) }));
 }
 
-/** The JSON that each `show` line prints, with numbers in place of names. Throws VnmError `failed`. */
+/** Returns the JSON that each `show` line prints, with numbers in place of names. Throws VnmError `failed`. */
 export async function showBatch(
   tool: Tool,
   namespace: string,
@@ -66,12 +68,12 @@ export async function showBatch(
   throw new VnmError('failed', `${asTyped(tool, namespace, lines[line]!)}: ${words}`);
 }
 
-/** How a line would be typed, for messages. */
+/** Returns a line as one would type it, for messages. */
 export function asTyped(tool: Tool, namespace: string, words: readonly string[]): string {
   return [tool, ...inNamespace(namespace), ...words].join(' ');
 }
 
-/** The reason without what surrounds it. */
+/** Returns the reason without its prefix and final period. */
 export function kernelWords(stderr: string): string {
   const [line = ''] = stderr.trim().split('\n');
   return line.replace(/^(RTNETLINK answers|Error): /, '').replace(/\.$/, '') || 'no reason given';

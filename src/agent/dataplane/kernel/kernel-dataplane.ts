@@ -1,4 +1,4 @@
-/** The data plane of the Linux kernel, driven by `ip`. What it needs to know it reads from the kernel each time. */
+/** The data plane of the Linux kernel, driven by `ip`. It reads the kernel's state each time it needs it. */
 import type { Clock } from '../../../clock/clock.ts';
 import { messageOf, VnmError } from '../../../model/errors.ts';
 import { collisionError } from '../../../vsys/collision.ts';
@@ -34,14 +34,14 @@ import { createWatchedTunnels } from './watched-tunnels.ts';
 
 const noNamespaces: ReadonlySet<string> = new Set();
 
-/** What the data plane needs to know of, and tells, the rest of the agent. */
+/** The data plane's connections to the rest of the agent. */
 export interface Surroundings {
-  /** The slices whose policies bind on this node. */
+  /** Returns the slices whose policies apply on this node. */
   readonly others: () => Promise<readonly OtherSlice[]>;
-  /** Before the first thing of the slice is installed, and after the last one has gone. */
+  /** Called before the first thing of the slice is installed, and after the last one has gone. */
   readonly installed: (isInstalled: boolean) => Promise<void>;
   readonly pending: PendingFile;
-  /** Runs it while the agent of no other slice of this node runs one. */
+  /** Runs `body` while the agent of no other slice on this node runs one. */
   readonly alone: <T>(body: () => Promise<T>) => Promise<T>;
   readonly log: (event: string) => void;
 }
@@ -52,7 +52,7 @@ export function createKernelDataPlane(policy: Policy, clock: Clock, surroundings
   let batches = 0;
   const features = createKnownFeatures(featureProbes(policy));
 
-  /** One after the other, so that none sees or changes what another has half done. */
+  /** Runs one body after the other, so that none sees or changes what another has half done. */
   function inTurn<T>(body: () => Promise<T>): Promise<T> {
     const turn = last.then(body);
     last = turn.catch(() => {});
@@ -63,10 +63,10 @@ export function createKernelDataPlane(policy: Policy, clock: Clock, surroundings
   const unconfirmed = createUnconfirmed(surroundings.pending, (newest) => {
     void inTurn(() => takeBack(newest)).catch(logFailure);
   });
-  // Before all that this agent is asked for.
+  // Before all requests to this agent.
   void inTurn(takeBackOfEarlier).catch(logFailure);
 
-  /** An agent that was killed before its batch was confirmed left it to this one. */
+  /** Undoes a batch that an earlier agent, which was killed, left unconfirmed. */
   async function takeBackOfEarlier(): Promise<void> {
     const steps = surroundings.pending.read();
     if (steps.length > 0) await finishTakeBack(await force(steps));
@@ -79,10 +79,13 @@ export function createKernelDataPlane(policy: Policy, clock: Clock, surroundings
       return !(error instanceof VnmError && error.code === 'unsupported');
     }),
   );
-  // Those of an agent that has ended.
+  // Includes tunnels of an agent that has ended.
   watchedTunnels.begin();
 
-  /** Answers whether there are still watched tunnels. What may be taken back is left as it is, or taking it back would fail. */
+  /**
+   * Returns whether there are still watched tunnels. Changes nothing while something is unconfirmed: undoing that would
+   * fail.
+   */
   async function filterHeard(): Promise<boolean> {
     if (unconfirmed.isOpen()) return true;
     const { commands, state } = planHeard(await readState(policy, noNamespaces, true), policy);
@@ -99,7 +102,7 @@ export function createKernelDataPlane(policy: Policy, clock: Clock, surroundings
   async function finishTakeBack(left: readonly string[]): Promise<void> {
     surroundings.pending.write([]);
     batches += 1;
-    const words = ['took back what was not confirmed in time', ...left.map((message) => `not undone: ${message}`)];
+    const words = ['undid changes that were not confirmed in time', ...left.map((message) => `not undone: ${message}`)];
     surroundings.log(words.join('; '));
     if (!isInstalled(policy, await readMarks())) await surroundings.installed(false);
   }
@@ -111,13 +114,19 @@ export function createKernelDataPlane(policy: Policy, clock: Clock, surroundings
     return findCollisions(policy, network, others);
   }
 
-  /** Only of the slice's first things: an installed slice goes on, and can be repaired, whatever the node has got since. */
+  /**
+   * Whether to check for collisions. Only for the slice's first things: an installed slice continues, and can be
+   * repaired, whatever has been added to the node since.
+   */
   function mayCollide(state: KernelState, planned: KernelState): boolean {
     const isFirst = isEmpty(state) && !isEmpty(planned);
     return isFirst || (state.rules.size === 0 && planned.rules.size > 0);
   }
 
-  /** Two slices at the same time would each find that the other has nothing here. */
+  /**
+   * Runs `change` if there are no collisions. The lock prevents two slices that start at the same time from each
+   * finding that the other has nothing here.
+   */
   async function withoutCollisions(change: () => Promise<void>): Promise<void> {
     return surroundings.alone(async () => {
       const found = await collisions();
@@ -155,7 +164,7 @@ export function createKernelDataPlane(policy: Policy, clock: Clock, surroundings
         await (mayCollide(state, planned) ? withoutCollisions(change) : change());
         if (isEmpty(planned)) await surroundings.installed(false);
         if (planned.filter !== undefined && planned.filter.watched.size > 0) watchedTunnels.begin();
-        // Where there are groups there will be redirections.
+        // Groups mean that redirections will follow.
         if (operations.some(({ op }) => op === 'group_up')) warm.start();
         if (planned.rules.size === 0) unconfirmed.drop();
         if (!mayCut(state, planned) && !unconfirmed.isOpen()) return applied;
@@ -188,12 +197,12 @@ export function createKernelDataPlane(policy: Policy, clock: Clock, surroundings
   };
 }
 
-/** Only the rules lead the node's own packets into the slice. */
+/** Whether the node may lose its connection: only the rules send the node's own packets into the slice. */
 function mayCut(state: KernelState, planned: KernelState): boolean {
   return [...planned.rules].some((rule) => !state.rules.has(rule));
 }
 
-/** Router namespaces that are made, changed or taken away, whose settings therefore matter. */
+/** Returns the router namespaces that are created, changed or removed, whose settings therefore matter. */
 function touchedNamespaces(operations: readonly Operation[]): Set<string> {
   return new Set(
     operations.flatMap((operation) =>

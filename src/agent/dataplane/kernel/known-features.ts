@@ -1,17 +1,17 @@
 /**
- * What this node can do, without trying everything out each time. Programs are installed and settings changed while the agent lives: what
- * the node could not do when it was tried out last is tried out again when somebody asks.
+ * What this node can do, without trying everything each time. Programs can be installed and settings changed while the
+ * agent runs: what failed in the last trial is tried again when someone asks.
  */
 import type { Feature } from '../../../vsys/messages.ts';
 
 export interface KnownFeatures {
-  /** As things are now. */
+  /** Returns the present features. */
   read(): Promise<Feature[]>;
-  /** As things were when somebody asked last. */
+  /** As of the last time that someone asked. */
   has(name: Feature['name']): Promise<boolean>;
 }
 
-/** Each answers with the features that it is about. */
+/** Each returns the features that it tests. */
 export interface FeatureProbes {
   /** Takes a while. */
   readonly tryOut: () => Promise<Feature[]>;
@@ -22,7 +22,7 @@ export function createKnownFeatures({ tryOut, look }: FeatureProbes): KnownFeatu
   let tried: readonly Feature[] | undefined;
   let trying: Promise<readonly Feature[]> | undefined;
 
-  /** One at a time; a failure is nothing known. */
+  /** Tries one at a time; after a failure nothing is known. */
   async function tryAgain(): Promise<readonly Feature[]> {
     trying ??= tryOut().finally(() => {
       trying = undefined;

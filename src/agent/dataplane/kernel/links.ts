@@ -4,13 +4,13 @@ import { ownStack } from './ip.ts';
 import type { Link } from './state.ts';
 import { tunnelOf } from './tunnels/registry.ts';
 
-/** Makes a device, or a pair. */
+/** Creates a device, or a pair. */
 export function addDevices(devices: Devices): Step {
   const { link } = devices[0];
   return tunnelOf(link)?.make(devices) ?? ip(ownStack, 'link', 'add', ...newDevice(devices[0]), 'type', link.kind);
 }
 
-/** All that makes a device this one and not another. */
+/** Describes everything that identifies a device. */
 export function describeLink(link: Link): string {
   const { kind, gate } = link;
   if (gate !== undefined) return gate.closed ? 'a closed gate' : 'an open gate';

@@ -7,12 +7,12 @@ import { listAllNamespaces } from './presence.ts';
 
 export interface NodeNetwork {
   readonly links: readonly LinkJson[];
-  /** In router namespaces of other slices: a tunnel's packets leave by the node's own stack. */
+  /** Links in router namespaces of other slices: a tunnel's packets leave through the node's own stack. */
   readonly routerLinks: readonly LinkJson[];
-  /** IPv4 entries of all tables that are inside a prefix or hold it. */
+  /** IPv4 entries of all tables that are inside the subnet or contain it. */
   readonly routes: readonly RouteJson[];
   readonly rules: readonly RuleJson[];
-  /** Established TCP connections, SSH among them: who is at the other end must stay within reach. */
+  /** Established TCP connections, including SSH: their other ends must stay reachable. */
   readonly peers: readonly Peer[];
 }
 
@@ -23,8 +23,8 @@ export interface Peer {
 }
 
 /**
- * `others`: prefixes of the names of other slices' namespaces. `ip` leaves out routes that do not overlap: a node may have a million of
- * them.
+ * `others`: prefixes of the names of other slices' namespaces. `ip` leaves out routes that do not overlap: a node may
+ * have a million of them.
  */
 export async function readNodeNetwork(vnet: string, others: readonly string[]): Promise<NodeNetwork> {
   const namespaces = others.length === 0 ? [] : await listAllNamespaces();
@@ -42,7 +42,7 @@ export async function readNodeNetwork(vnet: string, others: readonly string[]): 
   return { links, routerLinks, routes: [...inside, ...around], rules, peers: peers.flat() };
 }
 
-/** None of a namespace that has just gone. */
+/** Returns none for a namespace that has just gone. */
 async function readLinks(namespace: string): Promise<LinkJson[]> {
   try {
     return (await showBatch('ip', namespace, [['link', 'show']])).flat() as LinkJson[];
@@ -56,17 +56,17 @@ async function readPeers(file: string): Promise<Peer[]> {
   try {
     return parsePeers(await readFile(`/proc/self/net/${file}`, 'utf8'));
   } catch (error) {
-    // There is no tcp6 where IPv6 is off.
+    // There is no tcp6 if IPv6 is off.
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
     throw error;
   }
 }
 
 const established = '01';
-/** How IPv6 sockets show an IPv4 address; words of 4 bytes in the host's order. */
+/** How IPv6 sockets show an IPv4 address; words of 4 bytes in the host's byte order. */
 const mappedIpv4 = /^0{16}(?:FFFF0000|0000FFFF)([\dA-F]{8})$/;
 
-/** Lines of /proc/net/tcp and tcp6: `sl local remote state ...`, in hex. */
+/** Parses lines of /proc/net/tcp and tcp6: `sl local remote state ...`, in hex. */
 export function parsePeers(text: string, isLittleEndian = littleEndian): Peer[] {
   return text
     .split('\n')
@@ -83,7 +83,7 @@ export function parsePeers(text: string, isLittleEndian = littleEndian): Peer[] 
 
 const littleEndian = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
 
-/** Undefined for an IPv6 address. */
+/** Returns undefined for an IPv6 address. */
 function addressOf(hex: string, isLittleEndian: boolean): string | undefined {
   const word = hex.length === 8 ? hex : mappedIpv4.exec(hex)?.[1];
   if (word === undefined || !/^[\dA-F]{8}$/.test(word)) return undefined;

@@ -1,4 +1,7 @@
-/** Which addresses cannot be another node's: the node's own, and those that its networks have for all or for themselves. Pure. */
+/**
+ * Finds addresses that cannot belong to another node: the node's own, and the network and broadcast addresses of its
+ * networks. Pure.
+ */
 import { formatPrefix, maskTo, type Prefix, parseAddress, parsePrefix, sizeOf } from '../../../model/address.ts';
 import type { AddressJson, LinkJson, RouteJson } from './parse.ts';
 import type { OwnAddress } from './state.ts';
@@ -6,10 +9,10 @@ import type { OwnAddress } from './state.ts';
 /** The kernel's numbers (rtnetlink.h). */
 const localType = '2';
 const broadcastType = '3';
-/** A network of two addresses has none for all. */
+/** A network of two addresses has no broadcast address. */
 const longestWithBroadcast = 30;
 
-/** From the addresses of all interfaces, and the table of what the kernel delivers to the node itself. */
+/** Reads the addresses of all interfaces, and the table of what the kernel delivers to the node itself. */
 export function parseOwnAddresses(links: readonly LinkJson[], local: readonly RouteJson[]): OwnAddress[] {
   const ofLinks = links.flatMap(({ ifname, addr_info: list = [] }) =>
     list.filter(({ family }) => family === 'inet').flatMap((address) => addressesOf(ifname, address)),

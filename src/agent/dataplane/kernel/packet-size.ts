@@ -1,21 +1,22 @@
 /**
- * The largest packets that get through to addresses and back, found by loss: a path may carry less than any interface says, and drop
- * the rest without a word. The kernel of the other end answers ICMP echo requests, which a program of the node sends, since Node.js cannot
- * open the socket: perl where it is (Debian's base system has it), else ping.
+ * Finds the largest packets that get through to addresses and back, by loss: a path may carry less than any interface
+ * says, and drop larger packets silently. The kernel of the other end answers ICMP echo requests. A program of the node
+ * sends them, since Node.js cannot open the socket: perl if the node has it (Debian's base system does), otherwise
+ * ping.
  */
 import type { Params, Results } from '../../../vsys/messages.ts';
 import { ownStack } from './ip.ts';
 import { runProbe } from './probe-program.ts';
 
-/** Of one program: each takes a socket. */
+/** How many probes one program sends: each takes a socket. */
 const probesAtOnce = 128;
-/** For the rounds of a program on a path that takes long. */
+/** Time for the rounds of a program on a path with a long delay. */
 const roundsMs = 60_000;
 
 /**
- * All probes of a stack go at once, from the address that each names. The largest size is asked for first, five times within the time;
- * where it gets no answer but the smallest does, 15 sizes between are tried at a time, three times over, until one byte is left.
- * Prints a size per pair, 0 where nothing answered.
+ * Sends all probes of a stack at once, each from its own address. It first tries the largest size, five times within
+ * the timeout; if only the smallest gets an answer, it tries 15 sizes in between at a time, three times each, until the
+ * interval is one byte. Prints a size per pair, 0 if nothing answered.
  */
 const script = String.raw`
 use strict; use Socket; use POSIX ();
@@ -26,9 +27,9 @@ my (@probes, %by);
 while (@ends) {
   my ($from, $to) = splice(@ends, 0, 2);
   socket(my $s, PF_INET, SOCK_RAW, 1) or die "socket: $!\n";
-  # Where there is no such address or no way, nothing answers.
+  # Without such an address or a route nothing answers.
   my $is_open = bind($s, sockaddr_in(0, inet_aton($from))) && connect($s, sockaddr_in(0, inet_aton($to)));
-  # IP_MTU_DISCOVER = IP_PMTUDISC_PROBE: Don't Fragment, whatever size the kernel believes in.
+  # IP_MTU_DISCOVER = IP_PMTUDISC_PROBE: Don't Fragment, whatever path MTU the kernel assumes.
   setsockopt($s, 0, 10, pack('i', 3)) or die "setsockopt: $!\n";
   setsockopt($s, SOL_SOCKET, SO_RCVBUF, 1 << 20);
   my $id = $is_open ? (int(rand(65536)) + @probes) & 0xffff : -1;
@@ -54,7 +55,7 @@ sub hear {
   my ($type, $code, $sum, $id, $sequence, $at) = unpack("x$header CCnnnd", $packet);
   return 1 if $type != 0 or $id != $p->{id};
   my $size = length($packet);
-  # A late answer counts, too: then the size was too soon taken for too large.
+  # A late answer counts, too: the size was ruled out too soon.
   $p->{bad} = $largest + 1 if $size >= $p->{bad};
   $p->{ok} = $size if $size > $p->{ok};
   my $rtt = now() - $at;
@@ -99,7 +100,10 @@ print join(' ', map { $_->{ok} } @probes), "\n";
 type Probe = Params<'packet_sizes'>['probes'][number];
 type Range = Pick<Params<'packet_sizes'>, 'smallest' | 'largest' | 'timeoutMs'>;
 
-/** In the order asked; null where nothing answered at all, or this node has no program that can ask. `ended`: aborts when the channel ends. */
+/**
+ * Returns sizes in the order of the probes; null if nothing answered, or this node has no program that can probe.
+ * `ended`: aborts when the channel ends.
+ */
 export async function packetSizes(
   { probes, ...range }: Params<'packet_sizes'>,
   ended?: AbortSignal,
@@ -121,7 +125,7 @@ export async function packetSizes(
   return { sizes };
 }
 
-/** Each for one program: it is in one stack. */
+/** Groups probes that one program can send: they are in one stack. */
 function groupsOf(probes: readonly Probe[]): { namespace: string; indexes: number[] }[] {
   const byNamespace = new Map<string, number[]>();
   for (const [index, { namespace = ownStack }] of probes.entries()) {
@@ -135,7 +139,7 @@ function groupsOf(probes: readonly Probe[]): { namespace: string; indexes: numbe
   );
 }
 
-/** 0 where nothing answered. */
+/** Returns 0 where nothing answered. */
 async function ask(namespace: string, probes: readonly Probe[], range: Range, ended?: AbortSignal): Promise<number[]> {
   const sizes = await sizesByPerl(namespace, probes, range, ended);
   if (sizes !== undefined) return sizes;
@@ -143,7 +147,7 @@ async function ask(namespace: string, probes: readonly Probe[], range: Range, en
   return Promise.all(probes.map((probe) => byPing(namespace, probe, range, ended)));
 }
 
-/** 0 where nothing answered. Undefined where this node has no perl, it may not ask, or `ended`. */
+/** Returns 0 where nothing answered. Undefined if this node has no perl, may not send requests, or after `ended`. */
 export async function sizesByPerl(
   namespace: string,
   probes: readonly Pick<Probe, 'from' | 'to'>[],
@@ -156,13 +160,13 @@ export async function sizesByPerl(
   return code === 0 ? stdout.trim().split(' ').map(Number) : undefined;
 }
 
-/** Of IPv4 and ICMP. */
+/** Size of the IPv4 and ICMP headers. */
 const headerBytes = 28;
 
 /** Far more than the second that it takes. */
 const pingLimitMs = 10_000;
 
-/** Slow, and only where there is no perl: one size after another. */
+/** Tries one size after another: slow, and only used without perl. */
 async function byPing(
   namespace: string,
   { from, to }: Probe,

@@ -1,4 +1,4 @@
-/** From the JSON of `ip` to the state. */
+/** Parses the JSON of `ip` into the state. */
 import { maskTo, type Prefix, parseAddress } from '../../../model/address.ts';
 import { leadNexthop } from '../../../model/ids.ts';
 import type { RouteNexthop, RouteType } from '../../../model/route.ts';
@@ -15,7 +15,10 @@ import {
 import type { DeviceJson } from './tunnels/kind.ts';
 import { tunnelOf } from './tunnels/registry.ts';
 
-/** What of each kind of object is read; `ip` leaves out what is not set, and with `-N` tells numbers in place of names. */
+/**
+ * The parts of each kind of object that are read. `ip` leaves out what is not set, and with `-N` prints numbers in
+ * place of names.
+ */
 export interface LinkJson {
   ifindex: number;
   ifname: string;
@@ -32,7 +35,7 @@ export interface LinkJson {
 export interface AddressJson {
   family: string;
   local: string;
-  /** The other end's, where there is one; then the length is its. */
+  /** The address of the other end, if there is one; then the length belongs to it. */
   address?: string;
   prefixlen: number;
   broadcast?: string;
@@ -112,8 +115,8 @@ const routeTypes: ReadonlyMap<string, RouteType> = new Map([
 ]);
 
 /**
- * The entries that hold decisions, which are `table`'s where it is not said. With `byId` those that use a nexthop object keep its id;
- * else they have the next hops that it stands for.
+ * Returns the entries that decide where packets go. `table`: the table of entries that do not name one. With `byId`
+ * entries that use a nexthop object keep its id; otherwise they get the next hops that it stands for.
  */
 export function parseRoutes(list: readonly RouteJson[], table: number, byId: boolean): Map<string, KernelRoute> {
   const routes = new Map<string, KernelRoute>();
@@ -150,19 +153,21 @@ function parseHop({ dev, gateway, weight }: HopJson): RouteNexthop {
   return { interface: dev ?? '', ...(gateway === undefined ? {} : { via: gateway }), weight: weight ?? 1 };
 }
 
-/** As `ip` prints it: `default`, a prefix, or an address alone. A rule's may have host bits, which mean nothing. */
+/**
+ * Parses `default`, a prefix or a single address, as `ip` prints them. A rule may have host bits, which mean nothing.
+ */
 export function prefixOf(text: string): Prefix {
   const [base = '', length = '32'] = parseDestination(text).split('/');
   return { base: maskTo(parseAddress(base), Number(length)), length: Number(length) };
 }
 
-/** `ip` shortens the default route and hosts. */
+/** Expands the default route and hosts, which `ip` shortens. */
 function parseDestination(dst: string): string {
   if (dst === 'default') return '0.0.0.0/0';
   return dst.includes('/') ? dst : `${dst}/32`;
 }
 
-/** By id. What a group leads by is a part of it. */
+/** Returns the nexthops by id. The lead of a group is part of the group. */
 export function parseNexthops(list: readonly NexthopJson[]): Map<number, Nexthop> {
   const ways = new Map(list.filter(({ group }) => group === undefined).map((json) => [json.id, parseWay(json)]));
   const groups = list.flatMap(({ id, group, type }) => {
@@ -194,7 +199,7 @@ function wayKey({ via, interface: name, onlink }: Way): string {
   return `${via} ${name} ${onlink}`;
 }
 
-/** Whether a rule leads traffic from or to the subnet into the table. */
+/** Whether a rule sends traffic from or to the subnet to the table. */
 export function ruleDirection(rule: RuleJson, vnet: string, table: number): 'from' | 'to' | undefined {
   if (Number(rule.table) !== table) return undefined;
   const source = rule.src === 'all' ? undefined : `${rule.src}/${rule.srclen ?? 32}`;

@@ -1,6 +1,6 @@
 import { ownStack, showBatch } from './ip.ts';
 
-/** Largest that an IPv4 packet can be. */
+/** The largest size of an IPv4 packet. */
 const largestPacket = 65_535;
 
 interface WayJson {
@@ -13,7 +13,10 @@ interface LinkJson {
   mtu: number;
 }
 
-/** Largest IP packet to each address: what the way allows, if the kernel knows (`mtu`), and its first interface. */
+/**
+ * Returns the largest IP packet to each address: the smaller of the path MTU, if the kernel knows it (`mtu`), and the
+ * MTU of the first interface.
+ */
 export async function pathMtu(remotes: readonly string[]): Promise<number[]> {
   if (remotes.length === 0) return [];
   const [links, ...ways] = await showBatch('ip', ownStack, [

@@ -1,15 +1,17 @@
-/** What is to be taken back unless it is confirmed, in a file: an agent that is killed meanwhile leaves it to the next one. */
+/**
+ * Keeps in a file what must be undone unless it is confirmed: if an agent is killed meanwhile, the next one finds it.
+ */
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import type { Command, Step } from './commands.ts';
 
 export interface PendingFile {
-  /** What undoes these commands, in place of what was there; none: there is no file. */
+  /** Writes the steps that undo these commands, replacing the file; without commands removes the file. */
   write(commands: readonly Command[]): void;
-  /** Steps in the order in which they are to be done. Throws for a file that is none of an agent's. */
+  /** Returns the steps in the order in which to run them. Throws for a file that an agent did not write. */
   read(): Step[];
 }
 
-/** `path` is in a directory of root's. */
+/** `path`: in a directory that belongs to root. */
 export function pendingFile(path: string): PendingFile {
   return {
     write: (commands) => {

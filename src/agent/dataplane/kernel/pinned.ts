@@ -6,11 +6,11 @@ import { type KernelState, linkAt } from './state.ts';
 
 const hint = 'cancel what is armed, or wait until it has fired';
 
-/** Throws VnmError `conflict` when a plan leads to a state where what is pinned is another, or gone. */
+/** Throws VnmError `conflict` when a plan changes or removes what is pinned. */
 export function checkPinned({ nexthops, gates }: Pinned, before: KernelState, after: KernelState): void {
   for (const id of nexthops) {
     if (before.nexthops.get(id) === after.nexthops.get(id)) continue;
-    throw conflict(`a redirection is armed that needs nexthop ${id} as it is`, hint);
+    throw conflict(`an armed redirection needs nexthop ${id} unchanged`, hint);
   }
   for (const name of gates) {
     if (partsOf(before, name).every((part, index) => part === partsOf(after, name)[index])) continue;

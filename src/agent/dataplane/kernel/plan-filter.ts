@@ -19,8 +19,8 @@ export function concernsInterfaces(operation: { op: OperationName }): boolean {
 }
 
 /**
- * Gives the slice's interfaces what keeps them to themselves, also those that an agent of an earlier version made and that the batch
- * does not name. A batch that repairs names all that it is about, and touches no other.
+ * Protects the slice's interfaces, also those that an agent of an earlier version made and that the batch does not
+ * name. A batch that repairs names everything that it concerns, and touches nothing else.
  */
 export function protectInterfaces(draft: Draft, operations: readonly Operation[], before: KernelState): void {
   const named = new Set(operations.flatMap((operation) => ('interface' in operation ? [operation.interface] : [])));
@@ -31,12 +31,15 @@ export function protectInterfaces(draft: Draft, operations: readonly Operation[]
   if (draft.filter !== undefined) protectTunnels(draft, draft.filter, before, isMeant);
 }
 
-/** Watched tunnels whose remote has been heard take packets from it alone from now on. */
+/** Restricts watched tunnels whose remote has been heard to packets from it. */
 export function protectHeard(draft: Draft, before: KernelState): void {
   if (draft.filter?.table === 'complete') protectTunnels(draft, draft.filter, before, () => false);
 }
 
-/** What is let in comes before the batch, so that no tunnel is up without it; what is no longer let in goes after it. */
+/**
+ * Changes the filter: adds what to accept before the batch, so that no tunnel is up without it, and removes what is no
+ * longer accepted after the batch.
+ */
 function protectTunnels(
   draft: Draft,
   found: TunnelFilter,
@@ -57,8 +60,8 @@ function linksOf({ stacks }: KernelState): Link[] {
 }
 
 /**
- * Whether a tunnel runs already, and it is not known from where its other end sends: an agent of an earlier version made it, and what
- * it never said is now seen from the packets.
+ * Whether a tunnel already runs and the source address of its other end is unknown: an agent of an earlier version made
+ * it without recording the source, which is now learned from the packets.
  */
 function isToBeWatched({ remotes, watched, heard }: TunnelFilter, before: KernelState, end: VxlanEnds): boolean {
   const key = tunnelKey(end);
@@ -71,7 +74,7 @@ function isToBeWatched({ remotes, watched, heard }: TunnelFilter, before: Kernel
   return linksOf(before).some(isRunning);
 }
 
-/** Whether a tunnel's packets are taken from its remote only, or will be as soon as it is heard. */
+/** Whether a tunnel accepts packets from its remote only, or will as soon as the remote is heard. */
 export function isProtected(
   filter: TunnelFilter | undefined,
   end: Pick<VxlanEnds, 'vni' | 'remote' | 'port'>,

@@ -5,7 +5,7 @@ import { conflict, type Named, requireLink } from './plan-common.ts';
 import { silence } from './plan-quiet.ts';
 import { describePlace, linkAt, newLink, type Place } from './state.ts';
 
-/** Also opens one that is closed. */
+/** Creates a gate, or opens one that is closed. */
 export function gateUp(draft: Draft, { interface: name, limitBytes }: Named<'gate_up'>): void {
   const access = { namespace: ownStack, name };
   const { mac, mtu, hook, redirect } = requireLink(draft, access);
@@ -15,7 +15,7 @@ export function gateUp(draft: Draft, { interface: name, limitBytes }: Named<'gat
   if (existing === undefined) {
     draft.addDevices([{ namespace: ownStack, link: newLink(place.name, 'ifb', mac, mtu) }]);
   } else if (existing.kind !== 'ifb') {
-    throw conflict(`${describePlace(place)} is a ${existing.kind}, which the gate of '${name}' needs to be called`);
+    throw conflict(`${describePlace(place)} is a ${existing.kind}, but the gate of '${name}' needs that name`);
   }
   silence(draft, place);
   const { up, gate } = linkAt(draft, place)!;
@@ -31,14 +31,14 @@ export function gateDown(draft: Draft, { interface: name }: Named<'gate_down'>):
   takeGateDown(draft, { namespace: ownStack, name });
 }
 
-/** What it holds goes on. */
+/** Removes a gate. The packets that it holds are released. */
 export function takeGateDown(draft: Draft, access: Place): void {
   const place = gateOf(draft, access);
   const gate = place === undefined ? undefined : linkAt(draft, place)!.gate;
   if (place !== undefined && gate?.closed) draft.putGate(place, { ...gate, closed: false });
   if (linkAt(draft, access)?.redirect !== undefined) {
     draft.removeRedirect(access);
-    // On a busy node packets wait in the device, and would go with it.
+    // On a busy node packets wait in the device, and would be lost with it.
     if (place !== undefined) draft.settle(place);
   }
   if (place !== undefined) draft.removeLink(place);

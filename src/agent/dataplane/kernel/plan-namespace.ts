@@ -17,7 +17,7 @@ export function netnsUp(draft: Draft, { namespace, urpf }: Named<'netns_up'>): v
   }
 }
 
-/** Everything in it goes one by one, so that it can be put back. */
+/** Removes everything in the namespace one by one, so that it can be restored. */
 export function netnsDown(draft: Draft, { namespace }: Named<'netns_down'>): void {
   if (!draft.stacks.has(namespace)) return;
   removeRoutes(draft, namespace, () => true);

@@ -1,4 +1,4 @@
-/** Nexthops and their groups, which exist in the node's own stack only. */
+/** Nexthops and groups, which exist only in the node's own stack. */
 import { VnmError } from '../../../model/errors.ts';
 import { leadNexthop } from '../../../model/ids.ts';
 import type { Draft } from './draft.ts';
@@ -14,7 +14,7 @@ export function nexthopUp(draft: Draft, { id, via, interface: name }: Named<'nex
   if (existing === undefined) draft.addNexthop(wanted);
   else if (existing.via === via && existing.interface === name) return;
   else if (draft.repair) draft.replaceNexthop(existing, wanted);
-  else throw conflict(`${describe(existing)} exists, asked for via ${via} over '${name}'`);
+  else throw conflict(`${describe(existing)} exists, requested: via ${via} over '${name}'`);
 }
 
 export function nexthopDown(draft: Draft, { id }: Named<'nexthop_down'>): void {
@@ -26,7 +26,7 @@ export function groupUp(draft: Draft, operation: Named<'group_up'>): void {
   const group = groupOf(draft, operation);
   const existing = standing(draft, group.id, true);
   if (existing !== undefined && isSameGroup(existing, group)) return;
-  // Not the group's, it is left from one that was not made to the end, unless it is used.
+  // A lead nexthop without its group is left over from a group that was not completed, unless it is in use.
   const left = draft.nexthops.get(leadNexthop(group.id));
   if (left !== undefined) removeNexthop(draft, requireKind(left, false));
   if (existing === undefined || existing.resilient === group.resilient) draft.putGroup(existing, group);
@@ -38,7 +38,7 @@ export function groupDown(draft: Draft, { id }: Named<'group_down'>): void {
   if (existing !== undefined) removeNexthop(draft, requireKind(existing, true));
 }
 
-/** Throws VnmError `conflict` while something uses it, which goes first where the batch repairs. */
+/** Throws VnmError `conflict` while something uses it; a batch that repairs removes the users first. */
 export function removeNexthop(draft: Draft, nexthop: Nexthop): void {
   if (draft.repair) release(draft, nexthop.id);
   const user = [...draft.nexthops.values()].find((other) => isGroup(other) && other.members.includes(nexthop.id));
@@ -49,7 +49,7 @@ export function removeNexthop(draft: Draft, nexthop: Nexthop): void {
   else draft.removeNexthop(nexthop);
 }
 
-/** Takes a nexthop out of its groups, or them away, and the routes over it. */
+/** Removes a nexthop from its groups (or groups without another member), and the routes over it. */
 function release(draft: Draft, id: number): void {
   for (const user of [...draft.nexthops.values()]) {
     if (!isGroup(user) || !user.members.includes(id)) continue;
@@ -67,18 +67,21 @@ function groupOf(draft: Draft, { id, members, active, resilient }: Named<'group_
   if (!members.includes(active)) {
     throw new VnmError(
       'invalid-input',
-      `group ${id}: active nexthop ${active} is none of its members ${members.join(', ')}`,
+      `group ${id}: active nexthop ${active} is not one of its members ${members.join(', ')}`,
     );
   }
   const singles = members.map((member) => {
     const nexthop = member === leadNexthop(id) ? undefined : draft.nexthops.get(member);
     if (nexthop !== undefined) return requireKind(nexthop, false);
-    throw new VnmError('not-found', `there is no nexthop ${member}`, { hint: 'nexthop_up makes it' });
+    throw new VnmError('not-found', `there is no nexthop ${member}`, { hint: 'create it with nexthop_up' });
   });
   return groupLeadingTo(singles[members.indexOf(active)]!, { id, members, resilient });
 }
 
-/** The kernel refuses to change a group's kind, so its routes go over its active member alone while it is made again. */
+/**
+ * Recreates a group of another kind, since the kernel refuses to change the kind. Meanwhile its routes use the active
+ * member alone.
+ */
 function changeKind(draft: Draft, before: NexthopGroup, group: NexthopGroup): void {
   const bridge = before.active ?? group.active!;
   const routes = routesOver(draft, before.id);
@@ -92,7 +95,10 @@ function routesOver(draft: Draft, id: number): KernelRoute[] {
   return [...draft.stacks.get(ownStack)!.routes.values()].filter((route) => route.nexthopId === id);
 }
 
-/** The nexthop or group of that id, if it is there. One of the other kind is taken away to repair it, else VnmError `conflict`. */
+/**
+ * Returns the nexthop or group with that id, if it exists. One of the other kind is removed in a repair, otherwise
+ * VnmError `conflict`.
+ */
 function standing(draft: Draft, id: number, group: true): NexthopGroup | undefined;
 function standing(draft: Draft, id: number, group: false): SingleNexthop | undefined;
 function standing(draft: Draft, id: number, group: boolean): Nexthop | undefined {
@@ -100,7 +106,7 @@ function standing(draft: Draft, id: number, group: boolean): Nexthop | undefined
   if (existing === undefined) {
     const led = draft.nexthops.get(leadNexthop(id));
     if (led === undefined || !isGroup(led) || led.lead === undefined) return undefined;
-    if (!draft.repair) throw conflict(`nexthop ${id} is the one that group ${led.id} leads by`);
+    if (!draft.repair) throw conflict(`nexthop ${id} is the lead of group ${led.id}`);
     removeNexthop(draft, led);
     return undefined;
   }
@@ -114,7 +120,7 @@ function requireKind(nexthop: Nexthop, group: true): NexthopGroup;
 function requireKind(nexthop: Nexthop, group: false): SingleNexthop;
 function requireKind(nexthop: Nexthop, group: boolean): Nexthop {
   if (isGroup(nexthop) === group) return nexthop;
-  throw conflict(group ? `${describe(nexthop)} is no group` : `${describe(nexthop)} is a group`);
+  throw conflict(group ? `${describe(nexthop)} is not a group` : `${describe(nexthop)} is a group`);
 }
 
 function describe(nexthop: Nexthop): string {

@@ -3,7 +3,7 @@ import { ownStack } from './ip.ts';
 import { quietInterface } from './quiet.ts';
 import { linkAt, type Place } from './state.ts';
 
-/** Must come before the interface is up. Changes nothing of what an interface that is up carries. */
+/** Makes an interface quiet; call it before the interface is up. Does not affect traffic of an interface that is up. */
 export function silence(draft: Draft, place: Place): void {
   const link = linkAt(draft, place)!;
   if (place.namespace === ownStack) draft.set(ownStack, quietInterface(link));

@@ -1,4 +1,4 @@
-/** Taking things away together with all that depends on them, each by a command of its own that can be undone. */
+/** Removes things together with everything that depends on them, each by a separate command that can be undone. */
 import type { Draft } from './draft.ts';
 import { gatedBy } from './gate.ts';
 import { ownStack } from './ip.ts';
@@ -18,16 +18,16 @@ import {
 } from './state.ts';
 import { isPair } from './tunnels/registry.ts';
 
-/** Removes an interface, the other end of its pair, and first what depends on either. */
+/** Removes an interface and the other end of its pair, after everything that depends on either. */
 export function takeLinkDown(draft: Draft, place: Place): void {
   const link = linkAt(draft, place)!;
   const { kind, peer } = link;
   if (kind === '' || (isPair(link) && peer === undefined)) {
-    throw conflict(`${describePlace(place)} is ${describeLink(link)}`, 'whoever put it there has to take it away');
+    throw conflict(`${describePlace(place)} is ${describeLink(link)}`, 'ask its owner to remove it');
   }
   const gated = gatedBy(place.name);
   if (kind === 'ifb' && gated !== undefined && linkAt(draft, { ...place, name: gated })?.redirect === place.name) {
-    throw conflict(`${describePlace(place)} is the gate of '${gated}'`, 'gate_down takes it away');
+    throw conflict(`${describePlace(place)} is the gate of '${gated}'`, 'remove it with gate_down');
   }
   const ends = peer === undefined ? [place] : [place, peer];
   for (const end of ends) takeGateDown(draft, end);
@@ -51,13 +51,14 @@ export function clearLink(draft: Draft, place: Place, gone: (address: Address) =
     }
   }
   for (const neighbour of neighbours) draft.removeNeighbour(place, neighbour);
-  // The last first, since they are put back in reverse: the first one is the source of packets.
+  // The last first, since they are restored in reverse: the first one is the source of packets.
   for (const address of leaving.reverse()) draft.removeAddress(place, address);
 }
 
 /**
- * Of several entries that differ in the next hop only the first goes last, and those with a gateway go before the entry that
- * leads to it, so that all can be put back as they were. The kernel's own entries come and go with their addresses.
+ * Removes routes in an order in which they can be restored exactly. Of several entries that differ only in the next
+ * hop, the first is removed last; entries with a gateway are removed before the entry that leads to the gateway. The
+ * kernel's own entries come and go with their addresses.
  */
 export function removeRoutes(draft: Draft, namespace: string, which: (route: KernelRoute) => boolean): void {
   const routes = [...draft.stacks.get(namespace)!.routes].filter(

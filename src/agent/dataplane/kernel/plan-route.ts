@@ -33,7 +33,7 @@ function deleteRoute(draft: Draft, namespace: string, key: string): void {
   draft.removeRoute(namespace, key, existing);
 }
 
-/** Adds or replaces the entry, unless one with the same content is there, whoever made it. */
+/** Adds or replaces the entry, unless one with the same content exists, whoever made it. */
 export function putRoute(draft: Draft, namespace: string, wanted: KernelRoute): void {
   const existing = requireStack(draft, namespace).routes.get(routeKey(wanted));
   if (existing === undefined) {
@@ -45,7 +45,10 @@ export function putRoute(draft: Draft, namespace: string, wanted: KernelRoute): 
   }
 }
 
-/** Without the table's last entry, what the table does not know would go on to the node's own routes. */
+/**
+ * Adds the rules, after the table's last entry: without that, packets that the table does not match would continue to
+ * the node's own routes.
+ */
 export function ruleUp(draft: Draft): void {
   putRoute(draft, ownStack, rejectRoute(draft));
   for (const direction of directions) if (!draft.rules.has(direction)) draft.addRule(direction);
@@ -70,7 +73,7 @@ function rejectRoute(draft: Draft): KernelRoute {
   };
 }
 
-/** Where a stack's entries go: the main table of a router, the slice's table of the node's own stack. */
+/** Returns the table for a stack's entries: the main table of a router, the slice's table in the node's own stack. */
 export function tableOf(draft: Draft, namespace: string): number {
   return namespace === ownStack ? draft.policy.table : mainTable;
 }
@@ -90,12 +93,13 @@ function routeOf(draft: Draft, operation: Named<'vroute'>): KernelRoute {
     ...(source === undefined ? {} : { source }),
     protocol: routeProtocol,
     table: tableOf(draft, namespace),
-    // The neighbour of an interface is on its link by definition (`vif_up`). Then no order of commands matters to the kernel.
+    // The neighbour of an interface is on its link by definition (`vif_up`). With this flag the order of commands does
+    // not matter to the kernel.
     onlink: nexthops.some(({ via }) => via !== undefined),
   };
 }
 
-/** Throws where the kernel would, or would understand something else. */
+/** Throws if the kernel would refuse the route or understand it differently. */
 function checkRoute(draft: Draft, { namespace = ownStack, prefix, type, nexthops, nexthopId }: Named<'vroute'>): void {
   const invalid = (what: string) =>
     new VnmError('invalid-input', `route to ${prefix}${describeStack(namespace)}: ${what}`);
@@ -104,12 +108,14 @@ function checkRoute(draft: Draft, { namespace = ownStack, prefix, type, nexthops
   if (type !== 'unicast' && ways !== 0) throw invalid(`a ${type} route has no next hop`);
   if (nexthopId !== undefined && namespace !== ownStack) throw invalid('routers have no nexthop ids');
   if (nexthopId !== undefined && !draft.nexthops.has(nexthopId)) {
-    throw new VnmError('not-found', `there is no nexthop ${nexthopId}`, { hint: 'nexthop_up or group_up makes it' });
+    throw new VnmError('not-found', `there is no nexthop ${nexthopId}`, {
+      hint: 'create it with nexthop_up or group_up',
+    });
   }
   for (const { interface: name } of nexthops) requireLink(draft, { namespace, name });
 }
 
-/** What decides where packets go, for comparison. */
+/** Returns what decides where packets go, for comparison. */
 export function routeContent({ type, nexthops, nexthopId, source }: KernelRoute): string {
   return JSON.stringify([type, nexthops.map((hop) => [hop.interface, hop.via, hop.weight]), nexthopId, source]);
 }

@@ -42,7 +42,9 @@ export function tunnelDown(draft: Draft, operation: Named<'tunnel_down'>): void 
   if (linkAt(draft, place) !== undefined) takeLinkDown(draft, place);
 }
 
-/** The link that is wanted, if it is there. Another of that name is taken down to repair it, else VnmError `conflict`. */
+/**
+ * Returns the wanted link, if it exists. Another with that name is removed in a repair, otherwise VnmError `conflict`.
+ */
 function standing(draft: Draft, device: Device): Link | undefined {
   const [place, wanted] = [placeOfDevice(device), device.link];
   const existing = linkAt(draft, place);
@@ -52,7 +54,7 @@ function standing(draft: Draft, device: Device): Link | undefined {
   return undefined;
 }
 
-/** Only these may differ: traffic does not suffer from the change. */
+/** Changes what may differ without harm to traffic. */
 function adjust(draft: Draft, tunnel: KernelTunnel, place: Place, existing: Link, wanted: Link): void {
   const adjustment = tunnel.adjust?.(place, existing, wanted);
   if (adjustment !== undefined) draft.adjustLink(place, adjustment);
@@ -61,7 +63,7 @@ function adjust(draft: Draft, tunnel: KernelTunnel, place: Place, existing: Link
   if (existing.up) silence(draft, place);
 }
 
-/** What the kernel has once is taken from others to repair it, else VnmError `conflict`. */
+/** Removes other links that hold what the kernel allows only once, in a repair; otherwise VnmError `conflict`. */
 function makeRoom(draft: Draft, tunnel: KernelTunnel, device: Device): void {
   const claim = tunnel.claim?.(device.link);
   if (claim === undefined) return;
@@ -71,7 +73,7 @@ function makeRoom(draft: Draft, tunnel: KernelTunnel, device: Device): void {
       const other = { namespace, name: link.name };
       if (!draft.repair) {
         const asker = describePlace(placeOfDevice(device));
-        throw conflict(`${claim} is taken by ${describePlace(other)}, asked for ${asker}`);
+        throw conflict(`${claim} is taken by ${describePlace(other)}, requested: ${asker}`);
       }
       takeLinkDown(draft, other);
     }
@@ -80,7 +82,7 @@ function makeRoom(draft: Draft, tunnel: KernelTunnel, device: Device): void {
 
 function contradiction(place: Place, existing: Link, wanted: Link): Error {
   return conflict(
-    `${describePlace(place)} is ${describeLink(existing)}, asked for ${describeLink(wanted)}`,
+    `${describePlace(place)} is ${describeLink(existing)}, requested: ${describeLink(wanted)}`,
     'take it down first',
   );
 }

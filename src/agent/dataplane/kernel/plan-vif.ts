@@ -19,7 +19,7 @@ import {
 } from './state.ts';
 import { hasMac } from './tunnels/registry.ts';
 
-/** The kernel's own entry for the address would claim a subnet; instead there is one for the neighbour. */
+/** Adds a route to the neighbour instead of the kernel's own entry for the address, which would claim a subnet. */
 export function vifUp(draft: Draft, operation: Named<'vif_up'>): void {
   const { address, peer, urpf } = operation;
   const place = placeOf(operation);
@@ -33,7 +33,7 @@ export function vifUp(draft: Draft, operation: Named<'vif_up'>): void {
   if (!link.up) draft.changeLink(place, { up: true });
   if (neighbour !== undefined && !link.neighbours.some((known) => isDeepStrictEqual(known, neighbour)))
     draft.putNeighbour(place, neighbour);
-  if (draft.repair) removeStrangers(draft, place, link, address, peer.address);
+  if (draft.repair) removeOthers(draft, place, link, address, peer.address);
   putRoute(draft, place.namespace, {
     prefix: `${peer.address}/32`,
     type: 'unicast',
@@ -50,7 +50,7 @@ export function vifDown(draft: Draft, operation: Named<'vif_down'>): void {
   if (linkAt(draft, place)?.addresses.some(isMeant)) clearLink(draft, place, isMeant);
 }
 
-/** None where the kind of the tunnel has no MAC addresses: then all that is sent over it arrives at the other end. */
+/** Returns none if the kind of tunnel has no MAC addresses: then everything sent over it arrives at the other end. */
 function neighbourOf(place: Place, link: Link, { address, mac }: Named<'vif_up'>['peer']): Neighbour | undefined {
   if (!hasMac(link)) return undefined;
   if (mac !== undefined) return { address, mac };
@@ -62,16 +62,19 @@ function neighbourOf(place: Place, link: Link, { address, mac }: Named<'vif_up'>
 function checkEnds(place: Place, { addresses, neighbours }: Link, address: string, peer: string): void {
   const [other] = addresses;
   if (other !== undefined && !addresses.some((known) => isHost(known, address))) {
-    throw conflict(`${describePlace(place)} has address ${other.address}/${other.length}, asked for ${address}/32`);
+    throw conflict(`${describePlace(place)} has address ${other.address}/${other.length}, requested: ${address}/32`);
   }
   const [stranger] = neighbours;
   if (stranger !== undefined && !neighbours.some((known) => known.address === peer)) {
-    throw conflict(`${describePlace(place)} has neighbour ${stranger.address}, asked for ${peer}`);
+    throw conflict(`${describePlace(place)} has neighbour ${stranger.address}, requested: ${peer}`);
   }
 }
 
-/** What `checkEnds` complains of. Only now, since with its last address an interface loses all routes and neighbours. */
-function removeStrangers(
+/**
+ * Removes what `checkEnds` refuses. This must be last: an interface that loses its last address loses all routes and
+ * neighbours.
+ */
+function removeOthers(
   draft: Draft,
   place: Place,
   { addresses, neighbours }: Link,

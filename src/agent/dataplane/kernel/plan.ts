@@ -1,7 +1,7 @@
 /**
- * What a batch of operations needs done, given what there is. Pure: the same operations on the resulting state need nothing.
- * Throws VnmError `conflict` where an operation contradicts what exists or takes away what is in use, `not-found` where it
- * needs what does not exist, `invalid-input` where it makes no sense, `forbidden` beyond the policy's limits.
+ * Plans a batch of operations for a given state. Pure: the same operations on the resulting state need no change.
+ * Throws VnmError `conflict` if an operation contradicts what exists or removes what is in use, `not-found` if it needs
+ * what does not exist, `invalid-input` if it makes no sense, `forbidden` beyond the policy's limits.
  */
 import type { Operation, OperationName, OperationResult } from '../../../vsys/operations.ts';
 import type { Policy } from '../../../vsys/policy.ts';
@@ -19,7 +19,7 @@ import type { KernelState } from './state.ts';
 
 export interface Plan {
   readonly results: OperationResult[];
-  /** In order; to undo them, their inverses in reverse order. */
+  /** In order; to undo them, run their inverses in reverse order. */
   readonly commands: readonly Command[];
   readonly state: KernelState;
 }
@@ -44,7 +44,10 @@ const planners: { readonly [Name in OperationName]: Planner<Name> } = {
   gate_down: gateDown,
 };
 
-/** With `repair` what contradicts an operation is replaced, and what uses it is taken away, for later operations to put back. */
+/**
+ * With `repair` what contradicts an operation is replaced, and what uses it is removed, for later operations to
+ * restore.
+ */
 export function planOperations(
   state: KernelState,
   operations: readonly Operation[],
@@ -62,14 +65,14 @@ export function planOperations(
   return { results, commands: draft.commands, state: draft };
 }
 
-/** What there is to do when watched tunnels have been heard. */
+/** Plans what to do when watched tunnels have been heard. */
 export function planHeard(state: KernelState, policy: Policy): Omit<Plan, 'results'> {
   const draft = new Draft(state, policy, true);
   protectHeard(draft, state);
   return { commands: draft.commands, state: draft };
 }
 
-/** Whether it names a tunnel whose packets are taken from others, too. */
+/** Whether the operation names a tunnel that also accepts packets from others. */
 function lacksFilter({ filter }: KernelState, operation: Operation): boolean {
   return operation.op === 'tunnel_up' && operation.kind === 'vxlan' && !isProtected(filter, operation);
 }

@@ -1,4 +1,4 @@
-/** What is armed, as lines for the waiting tools. */
+/** Turns what is armed into lines for the waiting tools. */
 import { messageOf, VnmError } from '../../../model/errors.ts';
 import type { Armable } from '../../../vsys/armable.ts';
 import { type ByKind, forKind, subjectsOf } from '../armable.ts';
@@ -9,7 +9,7 @@ import { readNexthops, redirectLines } from './redirect.ts';
 import type { Gate } from './state.ts';
 import type { WarmIp } from './warm-ip.ts';
 
-/** Made for the groups and gates as they are now. Throws VnmError `not-found`, `conflict`. */
+/** Makes steps for the present groups and gates. Throws VnmError `not-found`, `conflict`. */
 export async function prepareSteps(warm: WarmIp, armables: readonly Armable[]): Promise<KernelStep[]> {
   const nexthops = await readNexthops(warm);
   const gates = await readGates([...new Set(armables.flatMap((armable) => subjectsOf(armable).gates))]);
@@ -24,7 +24,7 @@ export async function prepareSteps(warm: WarmIp, armables: readonly Armable[]): 
   return armables.map((armable) => forKind(steps, armable));
 }
 
-/** By the names of the interfaces. */
+/** Returns the gates by the names of their interfaces. */
 async function readGates(interfaces: readonly string[]): Promise<Map<string, Gate>> {
   if (interfaces.length === 0) return new Map();
   const lines = interfaces.map((name) => ['qdisc', 'show', 'dev', gateName(name)]);
@@ -36,10 +36,10 @@ async function readGates(interfaces: readonly string[]): Promise<Map<string, Gat
 
 function requireGate(name: string, qdiscs: readonly QdiscJson[]): Gate {
   const { gate } = parseGate(qdiscs);
-  if (gate === undefined) throw noGate(`the one of '${name}' is not complete`);
+  if (gate === undefined) throw noGate(`the gate of '${name}' is incomplete`);
   return gate;
 }
 
 function noGate(why: string): VnmError {
-  return new VnmError('not-found', `there is no such gate: ${why}`, { hint: 'gate_up makes it' });
+  return new VnmError('not-found', `there is no such gate: ${why}`, { hint: 'create it with gate_up' });
 }

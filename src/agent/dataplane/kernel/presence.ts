@@ -1,4 +1,4 @@
-/** What there is on this node that may be a slice's: see vsys/presence.ts. */
+/** Finds what may belong to a slice on this node: see vsys/presence.ts. */
 import { readdir } from 'node:fs/promises';
 import { VnmError } from '../../../model/errors.ts';
 import type { Marks } from '../../../vsys/presence.ts';
@@ -23,7 +23,7 @@ export async function readMarks(): Promise<Marks> {
   };
 }
 
-/** Whoever made them. */
+/** Lists namespaces, whoever made them. */
 export async function listAllNamespaces(): Promise<string[]> {
   return readdir('/run/netns').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return [];
@@ -31,7 +31,7 @@ export async function listAllNamespaces(): Promise<string[]> {
   });
 }
 
-/** None where the node has no `nft`, or nothing for it in the kernel. */
+/** Returns none if the node has no `nft`, or no kernel support for it. */
 async function listFilters(): Promise<string[]> {
   try {
     const { stdout } = await run('nft', ['list', 'tables']);

@@ -1,4 +1,7 @@
-/** Programs of the node that send probes, which Node.js cannot: a few at a time, whoever asks, and none for longer than its time. */
+/**
+ * Programs of the node that send probes, which Node.js cannot send: a few at a time, and none for longer than its
+ * limit.
+ */
 import { spawn } from 'node:child_process';
 import { createTurns } from '../../turns.ts';
 import { ownStack } from './ip.ts';
@@ -8,15 +11,18 @@ const [atOnce, most] = [8, 4096];
 const inTurn = createTurns('probes', atOnce, most);
 
 export interface ProbeProgram {
-  /** The node's own stack without it. */
+  /** If absent, the node's own stack. */
   readonly namespace?: string;
   readonly command: string;
   readonly words: readonly string[];
-  /** From its start; then it is killed. */
+  /** Time from its start; then it is killed. */
   readonly limitMs: number;
 }
 
-/** A null code: it was not there, or was killed, as when the signal aborts. Throws VnmError `failed` where too many wait. */
+/**
+ * Runs a program. A null code: it does not exist, or was killed, for example because the signal aborted. Throws
+ * VnmError `failed` if too many wait.
+ */
 export async function runProbe(
   program: ProbeProgram,
   signal?: AbortSignal,
@@ -37,7 +43,7 @@ function run({ namespace = ownStack, command, words, limitMs }: ProbeProgram, si
       ...(signal === undefined ? {} : { signal }),
     });
     let stdout = '';
-    // None where the process has no descriptor left for it.
+    // There is no stdout if this process has no descriptor left for it.
     child.stdout?.on('data', (chunk: Buffer) => {
       stdout += chunk;
     });

@@ -1,4 +1,4 @@
-/** Who made a route, by the kernel's numbers: names of rtnetlink.h, as `ip` prints them. */
+/** The origin of a route by the kernel's numbers: names of rtnetlink.h, as `ip` prints them. */
 const names: ReadonlyMap<number, string> = new Map([
   [0, 'unspec'],
   [1, 'redirect'],

@@ -1,12 +1,13 @@
 /**
- * What keeps interfaces from sending or accepting anything that the slice did not ask for (IPv6, ARP, redirects), before they are
- * up. Flags of the interface do the rest (`Link.arp`, `Link.multicast`), and `filter.ts` drops what neither covers.
+ * Settings that keep interfaces from sending or accepting anything that the slice did not ask for (IPv6, ARP,
+ * redirects), set before they are up. Flags of the interface do the rest (`Link.arp`, `Link.multicast`), and
+ * `filter.ts` drops what neither covers.
  */
 import { existsSync } from 'node:fs';
 import type { Link, Settings } from './state.ts';
 
 const root = '/proc/sys/net';
-/** A kernel without IPv6 needs none of it switched off. */
+/** Whether the kernel has IPv6: otherwise there is nothing to switch off. */
 export const hasIpv6 = existsSync(`${root}/ipv6`);
 
 /** Below this MTU the kernel has no IPv6 on an interface, and no settings for it. */
@@ -23,10 +24,13 @@ const ipv4 = {
   send_redirects: '0',
 };
 
-/** The last two count when somebody sets `all/disable_ipv6` back, which changes every interface of the node. */
+/** The last two matter when someone resets `all/disable_ipv6`, which changes every interface of the node. */
 const ipv6 = { disable_ipv6: '1', accept_ra: '0', addr_gen_mode: '1' };
 
-/** Answers no ARP request. Only for interfaces that were made without `arp off`: changing the flag removes all neighbours. */
+/**
+ * Answers no ARP request. Only for interfaces that were made without `arp off`: changing the flag removes all
+ * neighbours.
+ */
 const deafToArp = ['arp_ignore', '8'] as const;
 
 const knownOf = (family: 'ipv4' | 'ipv6', values: Record<string, string>) =>
@@ -35,7 +39,7 @@ const knownOf = (family: 'ipv4' | 'ipv6', values: Record<string, string>) =>
 const ipv4Values = knownOf('ipv4', ipv4);
 const ipv6Values = knownOf('ipv6', ipv6);
 
-/** Of an interface in the node's own stack, whose other interfaces keep their values. */
+/** Returns the settings of an interface in the node's own stack, whose other interfaces keep their values. */
 export function quietInterface({ name, mtu, arp }: Pick<Link, 'name' | 'mtu' | 'arp'>): Settings {
   const { v4, v6 } = { v4: `ipv4/conf/${name}`, v6: `ipv6/conf/${name}` };
   return new Map([
@@ -45,7 +49,10 @@ export function quietInterface({ name, mtu, arp }: Pick<Link, 'name' | 'mtu' | '
   ]);
 }
 
-/** Of a router namespace: for the interfaces to come (`default`), and where the kernel asks both, for all (`all`). */
+/**
+ * Returns the settings of a router namespace: for future interfaces (`default`), and for all (`all`), since the kernel
+ * checks both for some.
+ */
 export function quietRouter(): Settings {
   const both = (name: string, value: string, family: string) =>
     ['all', 'default'].map((which) => [`${family}/conf/${which}/${name}`, value] as const);
@@ -55,7 +62,10 @@ export function quietRouter(): Settings {
   ]);
 }
 
-/** Of an interface in a router namespace that an agent of an earlier version made, before there was `quietRouter`. */
+/**
+ * Returns the settings of an interface in a router namespace that an agent of an earlier version made, before there was
+ * `quietRouter`.
+ */
 export function quietEarlierInterface({ name, arp }: Pick<Link, 'name' | 'arp'>): Settings {
   if (!arp) return new Map();
   return new Map([
@@ -64,7 +74,10 @@ export function quietEarlierInterface({ name, arp }: Pick<Link, 'name' | 'arp'>)
   ]);
 }
 
-/** Whether the kernel has settings of IPv6 for an interface with that MTU. The kernel makes them again, with the node's values. */
+/**
+ * Whether the kernel has IPv6 settings for an interface with that MTU. When it creates them again, they have the node's
+ * values.
+ */
 export function hasIpv6At(mtu: number): boolean {
   return hasIpv6 && mtu >= leastIpv6Mtu;
 }

@@ -19,7 +19,7 @@ export async function runNft(lines: readonly string[]): Promise<void> {
   if (code !== 0) throw new VnmError('failed', `nft: ${nftWords(stderr)}`);
 }
 
-/** The reason without the place in the script. */
+/** Returns the reason without the place in the script. */
 export function nftWords(stderr: string): string {
   return /Error: (.*)/.exec(stderr)?.[1] ?? (stderr.trim().split('\n')[0] || 'no reason given');
 }

@@ -31,7 +31,7 @@ import {
 } from './state.ts';
 import { isPair } from './tunnels/registry.ts';
 
-/** A stack as read, with what it takes to find the other ends of veth pairs. */
+/** A stack as read, with what is needed to find the other ends of veth pairs. */
 interface RawStack {
   readonly namespace: string;
   readonly links: readonly LinkJson[];
@@ -44,7 +44,7 @@ interface RawStack {
 
 type GateParts = Pick<Link, 'hook' | 'gate' | 'redirect'>;
 
-/** Which addresses cannot be another node's. */
+/** Returns addresses that cannot belong to another node. */
 export async function readOwnAddresses(): Promise<OwnAddress[]> {
   const [links, local] = (await showBatch('ip', ownStack, [
     ['address', 'show'],
@@ -53,13 +53,16 @@ export async function readOwnAddresses(): Promise<OwnAddress[]> {
   return parseOwnAddresses(links, local);
 }
 
-/** The slice's router namespaces, sorted. */
+/** Returns the slice's router namespaces, sorted. */
 async function listNamespaces(policy: Policy): Promise<string[]> {
   const names = await listAllNamespaces();
   return names.filter((name) => isRouterNamespace(policy, name)).sort();
 }
 
-/** All that is the slice's on this node; the settings of those router namespaces only, and the filter where it is asked for. */
+/**
+ * Reads everything of the slice on this node. `settingsOf`: the router namespaces whose settings to read; `filters`:
+ * whether to read the filter.
+ */
 export async function readState(
   policy: Policy,
   settingsOf: ReadonlySet<string>,
@@ -118,8 +121,8 @@ async function readOwn(
 const allTables = ['route', 'show', 'table', 'all', 'root', '0.0.0.0/0'];
 
 /**
- * The entries of one router's main table, or of the slice's own, without a look at anything else: a node may have many routers, each of
- * which is asked for. Undefined where there is no such namespace.
+ * Reads the entries of one router's main table, or of the slice's own, and nothing else: a node may have many routers,
+ * each of which is read. Undefined if there is no such namespace.
  */
 export async function readRoutes(policy: Policy, namespace: string): Promise<KernelRoute[] | undefined> {
   const isOwn = namespace === ownStack;
@@ -146,7 +149,7 @@ async function readRouter(namespace: string): Promise<RawStack> {
   };
 }
 
-/** What `tc` knows of interfaces, by their names; filters are asked for only where there are gates. */
+/** Returns what `tc` knows of interfaces, by their names; reads filters only of interfaces with a gate. */
 async function readGates(links: readonly LinkJson[]): Promise<Map<string, GateParts>> {
   const names = links.map(({ ifname }) => ifname);
   const gates = links.filter(({ linkinfo }) => linkinfo?.info_kind === 'ifb').map(({ ifname }) => ifname);
@@ -164,7 +167,7 @@ async function readGates(links: readonly LinkJson[]): Promise<Map<string, GatePa
   return new Map(parts);
 }
 
-/** No answers on a node that has no `tc`, or nothing for it in the kernel, and so no gates. */
+/** Returns no answers if the node has no `tc`, or no kernel support for it, and so no gates. */
 async function askTc(lines: readonly (readonly string[])[]): Promise<unknown[][]> {
   if (lines.length === 0) return [];
   try {
@@ -207,7 +210,10 @@ async function completeSettings(
   return settingsOf.has(namespace) ? readSettings(namespace, routerSettingFiles(links)) : new Map();
 }
 
-/** A namespace that is no router's is taken for the node's own stack: it may have any name, or none. */
+/**
+ * Finds the other end of a pair. A namespace that is not a router's is taken for the node's own stack: that may have
+ * any name, or none.
+ */
 function findPeer(
   json: LinkJson,
   namespace: string,

@@ -1,11 +1,11 @@
-/** Room for what arrives at a socket while the agent is busy. */
+/** Enlarges the receive buffer of a socket, for packets that arrive while the agent is busy. */
 import { spawn } from 'node:child_process';
 import type { Socket } from 'node:dgram';
 
 /**
- * Only root may go beyond `net.core.rmem_max` (SO_RCVBUFFORCE, socket(7)), and Node.js has no call for it. The programs that do are on
- * nearly every Linux system; each gets the socket as its standard input, sets the option on it and ends. Both numbers are those of all
- * processors that Node.js has binaries for.
+ * Only root may exceed `net.core.rmem_max` (SO_RCVBUFFORCE, socket(7)), and Node.js has no call for it. Nearly every
+ * Linux system has one of these programs; it gets the socket as its standard input, sets the option and ends. Both
+ * numbers are the same on all processors for which Node.js has binaries.
  */
 const solSocket = 1;
 const soRcvbufForce = 33;
@@ -17,7 +17,7 @@ const programs: readonly (readonly [string, ...string[]])[] = [
     `import socket, sys; socket.socket(fileno=0).setsockopt(${solSocket}, ${soRcvbufForce}, int(sys.argv[1]))`,
   ],
 ];
-/** A program that takes longer is ended, and the socket keeps what it has. */
+/** A program that takes longer is killed, and the socket keeps its buffer. */
 const programMs = 2000;
 
 /** Gives a bound socket `bytes` of receive buffer, or as much as this user may have. */
@@ -25,19 +25,19 @@ export async function enlargeReceiveBuffer(socket: Socket, bytes: number): Promi
   if (process.platform !== 'linux') return;
   for (const [program, ...words] of programs) {
     const fd = descriptorOf(socket);
-    // Linux answers twice what was asked for, to account for its own overhead.
+    // Linux returns twice the requested size, to account for its own overhead.
     if (fd === undefined || socket.getRecvBufferSize() >= 2 * bytes) return;
     await runOn(fd, program, [...words, String(bytes)]);
   }
 }
 
-/** Undefined once it is closed. */
+/** Returns undefined once it is closed. */
 function descriptorOf(socket: Socket): number | undefined {
   const { _handle: handle } = socket as unknown as { _handle: { fd: number } | null };
   return handle === null || handle.fd < 0 ? undefined : handle.fd;
 }
 
-/** Whether it helped shows in the buffer's size, so how the program ends does not matter. */
+/** Runs a program on the socket. Its result shows in the buffer's size, so its exit code does not matter. */
 function runOn(fd: number, program: string, words: readonly string[]): Promise<void> {
   const child = spawn(program, words, { stdio: [fd, 'ignore', 'ignore'], timeout: programMs, env: {} });
   const { promise, resolve } = Promise.withResolvers<void>();

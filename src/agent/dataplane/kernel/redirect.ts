@@ -13,8 +13,8 @@ import type { WarmIp } from './warm-ip.ts';
 type Redirections = Params<'redirect'>['groups'];
 
 /**
- * Makes other members active, by one write to the waiting `ip`. Looks first what the groups are; throws VnmError `not-found`
- * and `conflict` before anything is changed, `failed` after having put back what was.
+ * Makes other members active, by one write to the waiting `ip`. First reads the groups; throws VnmError `not-found` and
+ * `conflict` before anything is changed, `failed` after it has restored the state before.
  */
 export async function redirect(warm: WarmIp, clock: Clock, groups: Redirections): Promise<Results['redirect']> {
   const nexthops = await readNexthops(warm);
@@ -31,7 +31,7 @@ export async function redirect(warm: WarmIp, clock: Clock, groups: Redirections)
   return { startedAt, finishedAt: clock.wallMs() };
 }
 
-/** The lines of a redirection. Errors as `redirect`. */
+/** Returns the lines of a redirection. Errors as `redirect`. */
 export function redirectLines(nexthops: ReadonlyMap<number, Nexthop>, groups: Redirections): string[] {
   return linesOf(redirections(groups, nexthops));
 }
@@ -40,12 +40,15 @@ function linesOf(commands: readonly Command[]): string[] {
   return commands.map(({ do: step }) => ('ip' in step ? batchLine(step.ip) : ''));
 }
 
-/** By ids. */
+/** Returns the nexthops by id. */
 export async function readNexthops(warm: WarmIp): Promise<Map<number, Nexthop>> {
   return parseNexthops((await warm.ask([], 'nexthop show\n')) as NexthopJson[]);
 }
 
-/** Every lead is put, also one that leads there already: another redirection between the members may be armed before. */
+/**
+ * Replaces every lead, even one that already leads there: another redirection between the members may be armed for an
+ * earlier instant.
+ */
 function redirections(groups: Redirections, nexthops: ReadonlyMap<number, Nexthop>): Command[] {
   const changes = redirectedGroups(groups, nexthops);
   return [
@@ -56,8 +59,8 @@ function redirections(groups: Redirections, nexthops: ReadonlyMap<number, Nextho
 }
 
 /**
- * The groups, and what they become. Under strict uRPF a group accepts only what it takes: a nexthop that is no member takes the place
- * of those that are. Throws VnmError `not-found`, `conflict`.
+ * Returns the groups before and after. Under strict uRPF a group accepts only from the nexthop that it leads to: a
+ * nexthop that is not a member replaces the members. Throws VnmError `not-found`, `conflict`.
  */
 export function redirectedGroups(
   groups: Redirections,
@@ -66,7 +69,7 @@ export function redirectedGroups(
   return groups.map(({ id, active }) => {
     const before = requireNexthop(nexthops, id);
     const target = requireNexthop(nexthops, active);
-    if (!isGroup(before)) throw conflict(`nexthop ${id} is no group`);
+    if (!isGroup(before)) throw conflict(`nexthop ${id} is not a group`);
     if (isGroup(target)) throw conflict(`nexthop ${active} is a group`);
     const members = before.members.includes(active) ? before.members : [active];
     return { before, after: groupLeadingTo(target, { ...before, members }) };
@@ -76,5 +79,5 @@ export function redirectedGroups(
 function requireNexthop(nexthops: ReadonlyMap<number, Nexthop>, id: number): Nexthop {
   const nexthop = nexthops.get(id);
   if (nexthop !== undefined) return nexthop;
-  throw new VnmError('not-found', `there is no nexthop ${id}`, { hint: 'nexthop_up or group_up makes it' });
+  throw new VnmError('not-found', `there is no nexthop ${id}`, { hint: 'create it with nexthop_up or group_up' });
 }

@@ -2,13 +2,16 @@ import { spawn } from 'node:child_process';
 import { VnmError } from '../../../model/errors.ts';
 
 export interface Finished {
-  /** Null when a signal ended it. */
+  /** Null if a signal ended it. */
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-/** Untranslated messages, and the administrator's directories, which a login's search path may lack. */
+/**
+ * The environment of commands: untranslated messages, and the administrator's directories, which a login's search path
+ * may lack.
+ */
 export const environment = {
   ...process.env,
   LC_ALL: 'C',
@@ -27,7 +30,7 @@ export function run(command: string, args: readonly string[], stdin = ''): Promi
     child.on('close', (code) => {
       resolve({ code, stdout: Buffer.concat(stdout).toString(), stderr: Buffer.concat(stderr).toString() });
     });
-    // A command that fails early does not read the rest; its exit code tells.
+    // A command that fails early does not read the rest; its exit code shows that.
     child.stdin.on('error', () => {});
     child.stdin.end(stdin);
   });
@@ -35,7 +38,7 @@ export function run(command: string, args: readonly string[], stdin = ''): Promi
 
 export function cannotRun(command: string, error: Error): VnmError {
   return new VnmError('unsupported', `cannot run '${command}': ${error.message}`, {
-    hint: 'the node needs iproute2 and util-linux',
+    hint: 'install iproute2 and util-linux on the node',
     cause: error,
   });
 }

@@ -1,4 +1,6 @@
-/** Files below /proc/sys/net: of the node's own stack directly, of a namespace through a process that enters it. */
+/**
+ * Files below /proc/sys/net: accessed directly in the node's own stack, and through a process that enters a namespace.
+ */
 import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { messageOf, VnmError } from '../../../model/errors.ts';
@@ -10,18 +12,24 @@ import { describeStack, type Link, type Settings } from './state.ts';
 
 const root = '/proc/sys/net';
 
-/** The kernel checks an interface by the larger value of `conf/all` and its own. Feasible is strict over all members of a group. */
+/**
+ * Returns the value of rp_filter. The kernel checks an interface by the larger of `conf/all` and its own value.
+ * Feasible mode is a strict check of all members of a group.
+ */
 function reversePathValue(urpf: UrpfMode): string {
   return urpf === 'loose' ? '2' : '1';
 }
 
-/** Of a router namespace. The mode stands in `all` alone, so that it holds for every interface and can be changed. */
+/**
+ * Returns the settings of a router namespace. The mode is only in `all`, so that it applies to every interface and can
+ * be changed.
+ */
 export function routerSettings(urpf: UrpfMode): Settings {
   return new Map([
     ['ipv4/ip_forward', '1'],
     ['ipv4/conf/default/rp_filter', '0'],
     ['ipv4/conf/all/rp_filter', reversePathValue(urpf)],
-    // A redirected group need not tell about each of its routes.
+    // A redirected group need not send a notification for each of its routes.
     ['ipv4/nexthop_compat_mode', '0'],
     // Each probe must be answered by "port unreachable".
     ['ipv4/icmp_ratelimit', '0'],
@@ -29,12 +37,12 @@ export function routerSettings(urpf: UrpfMode): Settings {
   ]);
 }
 
-/** What is read of a router namespace with these interfaces. */
+/** Returns the files to read of a router namespace with these interfaces. */
 export function routerSettingFiles(links: readonly Link[]): string[] {
   return [...routerSettings('strict').keys(), ...links.flatMap((link) => [...quietEarlierInterface(link).keys()])];
 }
 
-/** Of one interface of the node's own stack; without a mode its check stays as the node has it. */
+/** Returns the settings of one interface of the node's own stack; without a mode its check stays as the node has it. */
 export function interfaceSettings(name: string, urpf?: UrpfMode): Settings {
   return new Map([
     [`ipv4/conf/${name}/forwarding`, '1'],
@@ -52,7 +60,10 @@ export async function readSettings(namespace: string, files: readonly string[]):
   return new Map(files.map((file, index) => [file, values[index]!.trim()]));
 }
 
-/** At once, since a read takes some microseconds and there are many. Without those of an interface that has gone meanwhile. */
+/**
+ * Reads synchronously, since a read takes some microseconds and there are many. Skips the settings of an interface that
+ * has gone meanwhile.
+ */
 function readOwn(files: readonly string[]): Settings {
   const values = new Map<string, string>();
   for (const file of files) {
@@ -85,7 +96,10 @@ async function writeOwn(file: string, value: string): Promise<void> {
   }
 }
 
-/** Not `ip netns exec`, whose own view of /sys would hide from it what the agent makes later. */
+/**
+ * Runs a command in a namespace. Not with `ip netns exec`: its own view of /sys would hide what the agent creates
+ * later.
+ */
 async function inside(
   namespace: string,
   command: 'cat' | 'tee',

@@ -1,17 +1,17 @@
 /**
- * The timing thread waits for a tool's answer in a blocking read, which nothing is quicker than and nothing can end but the tool's
- * end. So another thread watches how long it waits.
+ * Ends tools that do not answer. The timing thread waits for a tool's answer in a blocking read: nothing is quicker,
+ * and only the end of the tool can end the read. So another thread watches how long it waits.
  *
- * Shared are two Int32: the process that is waited for, 0 while there is none, and a count of the waits.
+ * Two Int32 are shared: the id of the process that the thread waits for, 0 if none, and the number of waits.
  */
 
-/** A tool that has not answered for so long, or up to twice as long, is ended. */
+/** A tool that has not answered for this time, or up to twice as long, is ended. */
 export const patienceMs = 1000;
 export const waitingBytes = 8;
-/** In the place of the process, once it is ended. */
+/** Replaces the process id once the process is ended. */
 export const endedAsSilent = -1;
 
-/** Looks until the returned function stops it. */
+/** Watches until the returned function is called. */
 export function endSilentTools(waiting: Int32Array): () => void {
   let waits = 0;
   const timer = setInterval(() => {
@@ -24,7 +24,7 @@ export function endSilentTools(waiting: Int32Array): () => void {
   return () => clearInterval(timer);
 }
 
-/** It may have ended by itself. */
+/** Kills a tool, which may have ended already. */
 export function endTool(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');

@@ -9,13 +9,13 @@ import { closePipes, type Pipes, startReadyTool } from './warm-tool.ts';
 export function createKernelSupplier(): Supplier<KernelStep, KernelSupplies> {
   const waiting = new SharedArrayBuffer(waitingBytes);
   const stopWatching = endSilentTools(new Int32Array(waiting));
-  /** By the tools that the actuator has: the number with which each was started. */
+  /** The `names` with which each tool of the actuator was started. */
   const known = new Map<Tool, number>();
   let isEnded = false;
 
   return {
     actuator: { kind: 'kernel', waiting },
-    /** One that runs already is good enough as long as the names that it knows are. */
+    /** Starts only tools that do not run yet, or know outdated names. */
     async supply(steps, names) {
       const used = [...new Set(steps.map(({ tool }) => tool))];
       const wanted = used.filter((tool) => known.get(tool) !== names);

@@ -3,12 +3,12 @@ import { bindError, type UdpEndpoint, type UdpOptions } from '../endpoints.ts';
 import { readDrops } from './drops.ts';
 import { enlargeReceiveBuffer } from './receive-buffer.ts';
 
-/** Asked of the kernel in each direction; it gives as much as `net.core.rmem_max` and `wmem_max` allow. */
+/** The buffer size to request in each direction; the kernel gives at most `net.core.rmem_max` and `wmem_max`. */
 const bufferBytes = 4 * 1024 * 1024;
 
 /**
- * Addresses are never names, so the look-up is left out: it would delay each packet to a later turn of the event loop.
- * Without `done` a failed send is silent.
+ * Opens a socket. Addresses are never names, so it skips the lookup, which would delay each packet to a later turn of
+ * the event loop. Without `done` a failed send is silent.
  */
 export function openUdp({ address, port = 0, onMessage, onError = () => {} }: UdpOptions): UdpEndpoint {
   const socket = createSocket({ type: 'udp4', lookup: (literal, _options, done) => done(null, literal, 4) });
@@ -16,7 +16,7 @@ export function openUdp({ address, port = 0, onMessage, onError = () => {} }: Ud
   let closing = false;
   const bound = bind(socket, address, port);
   if (onMessage !== undefined) socket.on('message', onMessage);
-  // Only now: to bind may have failed already, which `bound` tells.
+  // Only now: binding may have failed already, which `bound` reports.
   socket.on('error', onError);
   return {
     bound,
@@ -50,7 +50,7 @@ function bind(socket: Socket, address: string, port: number): Promise<number> {
   return promise;
 }
 
-/** Linux caps what is asked for; other systems refuse, and then their default has to do. */
+/** Linux limits the requested size; other systems refuse it, and then their default applies. */
 function enlargeBuffers(socket: Socket): void {
   try {
     socket.setRecvBufferSize(bufferBytes);

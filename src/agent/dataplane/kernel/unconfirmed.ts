@@ -1,10 +1,10 @@
 /**
- * What may have cut the way to this node, until the controller has shown that it has not: it gets a token with the answer, and sends
- * it back. Who does not get the answers any more cannot do that, and then everything is taken back.
+ * Changes that may have cut the node's connection to the controller, until it has shown that they have not: it gets a
+ * token with the answer, and sends it back. If it cannot, because the answers no longer arrive, everything is undone.
  *
  *     nothing open ──note──► open (tokens, inverses) ──confirm, drop──► nothing open
  *                              │  ▲ note: one more token, and the inverses in addition
- *                              └──┴─── time is over ──takeBack──► nothing open
+ *                              └──┴─── timeout ──takeBack──► nothing open
  */
 import { randomUUID } from 'node:crypto';
 import { VnmError } from '../../../model/errors.ts';
@@ -14,30 +14,36 @@ import type { PendingFile } from './pending-file.ts';
 
 export interface Unconfirmed {
   isOpen(): boolean;
-  /** `commands` are about to be done; none: they were not. Were the agent killed now, the next one takes them back with what is open. */
+  /**
+   * Records that `commands` are about to be done; none: that they were not. If the agent were killed now, the next one
+   * would undo them together with what is open.
+   */
   expect(commands: readonly Command[]): void;
-  /** `commands`, which have been done, are open from now on, with what is open already. Any of the tokens confirms all of it. */
+  /** Adds `commands`, which have been done, to what is open. Any of the tokens confirms all of it. */
   note(commands: readonly Command[], withinMs: number): Confirmation;
-  /** Throws VnmError `failed` when it was taken back, `not-found` for what is no token. */
+  /** Throws VnmError `failed` if it was undone, `not-found` for an unknown token. */
   confirm(token: string): void;
-  /** What is open counts as confirmed. */
+  /** Treats what is open as confirmed. */
   drop(): void;
   /**
-   * All that is open, in the order in which it was done; from now on nothing is. With a token only if that is the newest. The file stays
-   * until it has been done.
+   * Returns everything that is open, in the order in which it was done, and closes it. With a token, only if that is
+   * the newest. The file stays until the commands have been undone.
    */
   takeBack(newest?: string): readonly Command[];
 }
 
-/** More than commands overlap on one node. */
+/** More than the number of commands that overlap on one node. */
 const maxSettled = 64;
 
-/** `onDue` is called with the newest token when the time is over; it is to take back in its turn. */
+/** `onDue`: called with the newest token after the timeout; it must call `takeBack` in its turn. */
 export function createUnconfirmed(file: Pick<PendingFile, 'write'>, onDue: (newest: string) => void): Unconfirmed {
   let open: { tokens: string[]; commands: readonly Command[]; withinMs: number; timer: NodeJS.Timeout } | undefined;
-  /** Tokens of what was confirmed or dropped last: commands on two VNs overlap, and the later one still sends its token. */
+  /**
+   * The tokens that were last confirmed or dropped: commands on two VNs overlap, and the later one still sends its
+   * token.
+   */
   let settled: readonly string[] = [];
-  /** What was taken back last. */
+  /** What was last undone. */
   let lost: { readonly tokens: readonly string[]; readonly withinMs: number } | undefined;
 
   function close(): void {
@@ -68,11 +74,13 @@ export function createUnconfirmed(file: Pick<PendingFile, 'write'>, onDue: (newe
     confirm: (token) => {
       if (open?.tokens.includes(token) === true) return drop();
       if (settled.includes(token)) return;
-      if (lost?.tokens.includes(token) !== true) throw new VnmError('not-found', 'no batch waits for this token');
+      if (lost?.tokens.includes(token) !== true) throw new VnmError('not-found', 'no batch is waiting for this token');
       throw new VnmError(
         'failed',
-        `the node took back what was installed: the controller did not confirm it within ${lost.withinMs / 1000} s`,
-        { hint: 'it may have cut the way from the node to the controller: compare the vnet with the addresses on it' },
+        `the node undid the changes: the controller did not confirm them within ${lost.withinMs / 1000} s`,
+        {
+          hint: 'compare the vnet with the addresses on the node: the changes may have cut its connection to the controller',
+        },
       );
     },
     drop,

@@ -1,18 +1,21 @@
-/** An `ip -batch -` that waits for lines: giving it one takes 0.2 ms where starting `ip` takes 2 to 4 ms, more under load. */
+/** An `ip -batch -` that waits for lines: a line takes 0.2 ms, while starting `ip` takes 2 to 4 ms, more under load. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { VnmError } from '../../../model/errors.ts';
 import { kernelWords } from './ip.ts';
 import { cannotRun, environment } from './run.ts';
 
 /**
- * Only asking for something makes `ip` flush what it has to say, so every request ends with a question. It works lines one
- * after the other and ends at the first that fails; the next request starts another.
+ * Runs lines and answers questions. `ip` flushes its output only when asked to show something, so every request ends
+ * with a question. It works on one line after the other and ends at the first that fails; the next request starts
+ * another.
  */
 export class WarmIp {
   #child: ChildProcessWithoutNullStreams | undefined;
   #last: Promise<unknown> = Promise.resolve();
 
-  /** Works the lines, then answers the JSON that the `show` line prints. Throws VnmError `failed`. One request at a time. */
+  /**
+   * Runs the lines, then returns the JSON that the `show` line prints. Throws VnmError `failed`. One request at a time.
+   */
   ask(lines: readonly string[], show: string): Promise<unknown[]> {
     const answer = this.#last.then(() => this.#ask(lines.join('') + show));
     this.#last = answer.catch(() => {});
@@ -62,7 +65,7 @@ export class WarmIp {
     const child = spawn('ip', ['-json', '-batch', '-'], { env: environment, stdio: 'pipe' });
     child.stdout.setEncoding('utf8');
     child.stderr.setEncoding('utf8');
-    // Its end is noticed by 'close'.
+    // 'close' reports its end.
     child.stdin.on('error', () => {});
     const forget = () => {
       if (this.#child === child) this.#child = undefined;

@@ -5,12 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { VnmError } from '../../../model/errors.ts';
-import { becomeRealtime, toolPriority } from '../../realtime.ts';
+import { makeRealtime, toolPriority } from '../../realtime.ts';
 import { kernelWords, type Tool } from './ip.ts';
 import { cannotRun, environment } from './run.ts';
 import { endedAsSilent, endTool, patienceMs } from './silent-tools.ts';
 
-/** The timing thread's end of a tool's pipes. Reading the answer blocks, and nothing is quicker; the other two do not. */
+/**
+ * The timing thread's ends of a tool's pipes. Reading the answer blocks, since nothing is quicker; the other two do not
+ * block.
+ */
 export interface Pipes {
   readonly pid: number;
   readonly stdin: number;
@@ -19,12 +22,12 @@ export interface Pipes {
 }
 
 /**
- * Asked after the lines: it makes the tool flush its answer, which is one line, and there always is one. The one for `ip` does not
- * wait for the kernel's configuration lock, which others may hold.
+ * The question after the lines: it makes the tool flush its answer, which is always one line. The one for `ip` does not
+ * wait for the kernel's configuration lock, which other processes may hold.
  */
 const fences: Record<Tool, string> = { ip: 'neigh show dev lo\n', tc: 'qdisc show dev lo\n' };
 
-/** A busy node takes long to start a process, and nothing is critical in time yet. */
+/** A busy node takes long to start a process, and at this point timing is not critical. */
 const startPatienceMs = 10_000;
 
 const readSome = promisify(read);
@@ -34,22 +37,25 @@ export class WarmTool {
   readonly #waiting: Int32Array;
   readonly #buffer = Buffer.alloc(65_536);
   #pipes: Pipes | undefined;
-  /** Answers that were not waited for yet. */
+  /** The number of answers that are still to be read. */
   #owed = 0;
 
-  /** `waiting`: where `endSilentTools`, on another thread, looks. */
+  /** `waiting`: the memory that `endSilentTools`, on another thread, watches. */
   constructor(tool: Tool, waiting: Int32Array) {
     this.#tool = tool;
     this.#waiting = waiting;
   }
 
-  /** Goes on with another process. */
+  /** Continues with another process. */
   take(pipes: Pipes): void {
     this.#drop();
     this.#pipes = pipes;
   }
 
-  /** Wakes it, and does not wait for it: what has just run, on a processor that has not gone to sleep, runs again in half the time. */
+  /**
+   * Wakes the tool without waiting for it: a process that has just run, on a processor that is awake, runs again in
+   * half the time.
+   */
   wake(): void {
     if (this.#pipes === undefined) return;
     // If it has ended, the next lines start it again.
@@ -57,8 +63,8 @@ export class WarmTool {
   }
 
   /**
-   * Works all the lines, also after one that fails, and answers when they are done: what failed, if anything did. Only a line
-   * with an interface that is not there ends it.
+   * Runs all lines, even after one that fails, and returns when they are done: the error, if any. Only a line with a
+   * missing interface ends the tool.
    */
   work(lines: readonly string[]): string | undefined {
     const text = Buffer.from(lines.join('') + fences[this.#tool]);
@@ -66,7 +72,7 @@ export class WarmTool {
       return this.#ask(text);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
-      // Somebody has ended it while it waited, so it has done nothing yet.
+      // It was ended while it waited, so it has done nothing yet.
       this.#drop();
       return this.#ask(text);
     }
@@ -87,15 +93,15 @@ export class WarmTool {
     } finally {
       Atomics.store(this.#waiting, 0, 0);
     }
-    // Written before the answer, so all of it is there.
+    // Errors are written before the answer, so they are complete.
     const said = readNow(stderr);
     return said === '' ? undefined : `${this.#tool}: ${kernelWords(said)}`;
   }
 
-  /** Takes some ms; only in the place of one that has ended. */
+  /** Takes some ms; only used to replace a tool that has ended. */
   #start(): Pipes {
     const pipes = startTool(this.#tool);
-    becomeRealtime(pipes.pid, toolPriority);
+    makeRealtime(pipes.pid, toolPriority);
     return pipes;
   }
 
@@ -104,7 +110,7 @@ export class WarmTool {
     return `'${this.#tool}' ended: ${kernelWords(readNow(stderr))}`;
   }
 
-  /** The next lines start it again. */
+  /** Drops the tool; the next lines start it again. */
   #fail(message: string): string {
     this.#drop();
     return message;
@@ -117,7 +123,7 @@ export class WarmTool {
   }
 }
 
-/** Whether the tool is there to answer. */
+/** Asks a question. Returns whether the tool can answer. */
 function askFor(fence: string, { stdin }: Pipes): boolean {
   try {
     writeAll(stdin, Buffer.from(fence));
@@ -132,17 +138,17 @@ function writeAll(fd: number, bytes: Buffer): void {
   for (let written = 0; written < bytes.length; ) written += writeSync(fd, bytes, written);
 }
 
-/** How many lines end in the first `count` bytes. */
+/** Counts the lines that end in the first `count` bytes. */
 function linesIn(buffer: Buffer, count: number): number {
   let lines = 0;
   for (let index = 0; index < count; index += 1) if (buffer[index] === 0x0a) lines += 1;
   return lines;
 }
 
-/** Made once: what is made for each time has to be collected, which takes a good part of a millisecond. */
+/** Allocated once: a new buffer each time would have to be collected, which takes a good part of a millisecond. */
 const complaints = Buffer.alloc(65_536);
 
-/** What there is to read. */
+/** Returns what can be read now. */
 function readNow(fd: number): string {
   try {
     return complaints.toString('utf8', 0, readSync(fd, complaints));
@@ -152,15 +158,15 @@ function readNow(fd: number): string {
   }
 }
 
-/** Ends the tool as well. */
+/** Closes the pipes, which also ends the tool. */
 export function closePipes({ stdin, stdout, stderr }: Pipes): void {
   for (const fd of [stdin, stdout, stderr]) closeSync(fd);
 }
 
 /**
- * A tool for the timing thread, started by another one: that takes some ms, and a thread without an event loop would not notice
- * its end. It knows all interfaces by their names, and believes from now on that they stay the ones they are. Throws VnmError
- * `unsupported`, `failed`.
+ * Starts a tool for the timing thread, in another thread: that takes some ms, and a thread without an event loop would
+ * not notice its end. The tool knows all interfaces by their names, and assumes from now on that they stay the same.
+ * Throws VnmError `unsupported`, `failed`.
  */
 export async function startReadyTool(tool: Tool): Promise<Pipes> {
   const pipes = startTool(tool);
@@ -173,8 +179,8 @@ export async function startReadyTool(tool: Tool): Promise<Pipes> {
       if (bytesRead === 0) throw new VnmError('failed', `'${tool}' ended: ${kernelWords(readNow(pipes.stderr))}`);
       lines = linesIn(buffer, bytesRead);
     }
-    // Not before: its start would keep others from the processor for some ms.
-    becomeRealtime(pipes.pid, toolPriority);
+    // Not earlier: its start would keep others from the processor for some ms.
+    makeRealtime(pipes.pid, toolPriority);
     return pipes;
   } catch (error) {
     closePipes(pipes);
@@ -184,7 +190,10 @@ export async function startReadyTool(tool: Tool): Promise<Pipes> {
   }
 }
 
-/** Through named pipes: the ones that `spawn` makes can be used through the event loop only. Throws VnmError `unsupported`. */
+/**
+ * Starts a tool with named pipes: the pipes that `spawn` makes only work through the event loop. Throws VnmError
+ * `unsupported`.
+ */
 function startTool(tool: Tool): Pipes {
   const directory = mkdtempSync(join(tmpdir(), 'pl-vnm-'));
   try {
@@ -200,7 +209,7 @@ function startTool(tool: Tool): Pipes {
 
 function spawnOver(tool: Tool, paths: readonly string[]): Pipes {
   const { O_RDONLY, O_RDWR, O_WRONLY, O_NONBLOCK } = constants;
-  // Opening one end waits for the other, unless somebody has both.
+  // Opening one end waits for the other, unless a process has both.
   const both = paths.map((path) => openSync(path, O_RDWR));
   const theirs = paths.map((path, index) => openSync(path, index === 0 ? O_RDONLY : O_WRONLY));
   const ours = paths.map((path, index) => openSync(path, [O_WRONLY, O_RDONLY, O_RDONLY | O_NONBLOCK][index]!));

@@ -1,6 +1,8 @@
-/** Looks again and again, ever more rarely, whether the other ends of watched tunnels have been heard, while there are such tunnels. */
+/**
+ * Checks, less and less often, whether the other ends of watched tunnels have been heard, while there are such tunnels.
+ */
 export interface WatchedTunnels {
-  /** Some are watched from now on. */
+  /** Starts the checks: some tunnels are watched from now on. */
   begin(): void;
   end(): void;
 }
@@ -8,7 +10,7 @@ export interface WatchedTunnels {
 const firstMs = 1000;
 const longestMs = 60_000;
 
-/** `look` answers whether there are still some; it handles its own failures. */
+/** `look` returns whether there are still some; it handles its own failures. */
 export function createWatchedTunnels(look: () => Promise<boolean>): WatchedTunnels {
   let timer: NodeJS.Timeout | undefined;
   let isOver = false;

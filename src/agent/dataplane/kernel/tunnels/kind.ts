@@ -1,4 +1,7 @@
-/** What the kernel plane knows of a kind of tunnel: a file per kind next to this one, all of them in registry.ts. Pure. */
+/**
+ * What the kernel plane knows of a kind of tunnel: each kind has a file in this directory, and registry.ts lists them.
+ * Pure.
+ */
 import type { TunnelKind } from '../../../../model/tunnel.ts';
 import type { Operation } from '../../../../vsys/operations.ts';
 import type { Command, Devices, Step } from '../commands.ts';
@@ -7,33 +10,33 @@ import type { Link, OwnAddress, Place } from '../state.ts';
 export type TunnelUp<Kind extends TunnelKind> = Extract<Operation, { op: 'tunnel_up'; kind: Kind }>;
 
 export interface KernelTunnel<Kind extends TunnelKind = TunnelKind> {
-  /** As the kernel calls its devices: `ip link add ... type vxlan`. */
+  /** The kernel's name for its devices: `ip link add ... type vxlan`. */
   readonly device: string;
-  /** How many devices of a tunnel are on one node: 2 where the node has both ends. */
+  /** How many devices of a tunnel are on one node: 2 if the node has both ends. */
   readonly devices: 1 | 2;
-  /** Lines of `ip -batch` in an empty namespace which succeed where the kernel has the descriptor's feature. */
+  /** Lines of `ip -batch` that succeed in an empty namespace if the kernel has the descriptor's feature. */
   readonly trials: readonly string[];
 
-  /** The devices that an operation asks for. Throws VnmError `invalid-input` where the node cannot have them. */
+  /** Returns the devices that an operation asks for. Throws VnmError `invalid-input` if the node cannot have them. */
   plan(operation: TunnelUp<Kind>, node: { readonly ownAddresses: readonly OwnAddress[] }): Devices;
-  /** Makes the devices, all at once. `ip link del` of one removes them. */
+  /** Creates the devices, all at once. `ip link del` of one removes them. */
   make(devices: Devices): Step;
 
-  /** What `ip -json -details` tells of a device. */
+  /** Parses what `ip -json -details` shows of a device. */
   read?(data: DeviceJson): Partial<Link>;
-  /** All that makes a tunnel this one and not another. */
+  /** Describes everything that identifies a tunnel. */
   describe(link: Link): string;
-  /** What may differ in the same tunnel, for messages; always as many. */
+  /** Describes what may differ in the same tunnel, for messages; always the same number of strings. */
   properties?(link: Link): string[];
-  /** Changes, while it carries traffic, what of the same tunnel is not as wanted. MTU and MAC address are seen to. */
+  /** Changes what differs in an existing tunnel while it carries traffic, except MTU and MAC address. */
   adjust?(place: Place, existing: Link, wanted: Link): Adjustment | undefined;
-  /** What only one tunnel of the node can have. */
+  /** Returns what only one tunnel of the node can have. */
   claim?(link: Link): string | undefined;
 }
 
 export interface Adjustment {
   readonly command: Command;
-  /** As it is then. */
+  /** The link after the command. */
   readonly link: Link;
 }
 

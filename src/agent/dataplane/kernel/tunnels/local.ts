@@ -1,4 +1,4 @@
-/** A veth pair between two stacks of the node. Each end names the other, so both are there or none. */
+/** A veth pair between two stacks of the node. Each end names the other, so both exist or neither. */
 import { ip, newDevice } from '../commands.ts';
 import { ownStack } from '../ip.ts';
 import { describeStack, newLink, placeOf } from '../state.ts';

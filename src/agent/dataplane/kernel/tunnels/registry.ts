@@ -12,7 +12,7 @@ export function tunnelKind(kind: TunnelKind): KernelTunnel {
   return kernelTunnels[kind] as KernelTunnel;
 }
 
-/** The kind that a device is of; undefined for one that is no tunnel. */
+/** Returns the kind of a device; undefined for one that is not a tunnel. */
 function kindOf({ kind: device }: Pick<Link, 'kind'>): TunnelKind | undefined {
   return tunnelKindNames.find((kind) => tunnelKind(kind).device === device);
 }
@@ -27,7 +27,7 @@ export function isPair(link: Pick<Link, 'kind'>): boolean {
   return tunnelOf(link)?.devices === 2;
 }
 
-/** Whether its neighbours have MAC addresses; hardware has, too. */
+/** Whether its neighbours have MAC addresses; those of hardware do, too. */
 export function hasMac(link: Pick<Link, 'kind'>): boolean {
   const kind = kindOf(link);
   return kind === undefined || tunnelDescriptor(kind).hasMac;

@@ -20,7 +20,10 @@ export const vxlan: KernelTunnel<'vxlan'> = {
     return [{ namespace, link: { ...newLink(name, 'vxlan', mac, mtu), vxlan: ends } }];
   },
 
-  /** A device keeps its socket where it is made, which must be the node's own stack, wherever it is then used. */
+  /**
+   * A device keeps its socket in the stack where it is created, which must be the node's own, even if it is then used
+   * elsewhere.
+   */
   make([device]) {
     const { vni, remote, local, port } = device.link.vxlan!;
     const source = local === undefined ? [] : ['local', local];
@@ -37,11 +40,11 @@ export const vxlan: KernelTunnel<'vxlan'> = {
     return ends === undefined ? 'a vxlan' : `a vxlan with VNI ${ends.vni} to ${ends.remote}:${ends.port}`;
   },
 
-  properties: ({ vxlan: ends }) => [`source ${ends?.local ?? 'of the kernel'}`],
+  properties: ({ vxlan: ends }) => [`source ${ends?.local ?? 'chosen by the kernel'}`],
 
   /**
-   * An agent of an earlier version left the source to the kernel. Such a running tunnel keeps it until a migration replaces it:
-   * its packets may not get through from another address.
+   * Changes the source address. A tunnel of an agent of an earlier version leaves the source to the kernel. While it
+   * runs it keeps that until a migration replaces it: its packets may not get through from another address.
    */
   adjust(place, existing, { vxlan: wanted }) {
     const [before, local] = [existing.vxlan?.local, wanted?.local];
@@ -50,20 +53,26 @@ export const vxlan: KernelTunnel<'vxlan'> = {
     return { command, link: { ...existing, vxlan: { ...existing.vxlan!, local } } };
   },
 
-  /** In the node's own stack, wherever the interface is. */
+  /** Returns what is unique in the node's own stack, wherever the interface is. */
   claim: ({ vxlan: ends }) => (ends === undefined ? undefined : `VNI ${ends.vni} at port ${ends.port}`),
 };
 
-/** Tunnel packets go to one other host. The policy has refused addresses that no host can have. */
+/**
+ * Refuses addresses of this node: tunnel packets go to one other host. The policy has already refused addresses that no
+ * host can have.
+ */
 function checkRemote(ownAddresses: readonly OwnAddress[], place: Place, remote: string): void {
   const found = ownAddresses.find(({ prefix }) => containsAddress(prefix, parseAddress(remote)));
   if (found === undefined) return;
   throw new VnmError('invalid-input', `${describePlace(place)} cannot lead to ${remote}: it is ${found.is}`, {
-    hint: 'give the node at the other end the address where this node reaches it (`address` in the slice file)',
+    hint: "change the other node's `address` in the slice file to one at which this node reaches it",
   });
 }
 
-/** What a NAT before the node makes of its packets is not the node's to choose. */
+/**
+ * Returns the source if it is an address of this node. The node cannot send from an address that a NAT in front of it
+ * gives its packets.
+ */
 function sourceOf(ownAddresses: readonly OwnAddress[], { local }: TunnelUp<'vxlan'>): Pick<VxlanEnds, 'local'> {
   if (local === undefined) return {};
   const address = parseAddress(local);
