@@ -37,7 +37,7 @@ describe('parseParams', () => {
     [
       'apply',
       { operations: [{ op: 'tunnel_up', kind: 'gre', interface: 'a' }] },
-      "apply: operations[0].kind: Invalid discriminator value. Expected 'vxlan' | 'local'",
+      "apply: operations[0].kind: Invalid discriminator value. Expected 'vxlan' | 'udp' | 'local'",
     ],
     [
       'apply',
