@@ -59,6 +59,9 @@ export async function run(
     return true;
   };
   const streams = [process.stdout, process.stderr].map((stream) => vi.spyOn(stream, 'write').mockImplementation(print));
+  // A command does not keep its process alive for its parent; the tests' process has to stay.
+  const { channel } = process;
+  const unref = channel == null ? undefined : vi.spyOn(channel, 'unref').mockReturnValue();
   const before = { cwd: process.cwd(), exitCode: process.exitCode };
   vi.useFakeTimers({ toFake: ['Date'], now: new Date('2026-11-25T00:45:00Z') });
   process.chdir(directory);
@@ -69,6 +72,7 @@ export async function run(
     process.chdir(before.cwd);
     process.exitCode = before.exitCode;
     vi.useRealTimers();
+    unref?.mockRestore();
     for (const stream of streams) stream.mockRestore();
   }
 }
