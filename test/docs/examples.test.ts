@@ -145,3 +145,19 @@ test.each(pages())('%s fences every block of code', (page) => {
   const prose = textOf(page).replace(/^```[\s\S]*?^```$/gm, '');
   expect(prose.match(/^\n {4,}\S.*$/gm) ?? []).toEqual([]);
 });
+
+test.each([
+  ['yaml', 'vn: { name: "" }\n'],
+  ['yaml shortened', 'slice: in-no-file\n'],
+  ['json', '{"jsonrpc":"2.0","id":1,"method":"claim","params":{"before":0}}\n'],
+  ['console', '$ pl-vnm deploy\n'],
+  ['console', '$ pl-vnm status --alive\n'],
+  ['console', '$ npm run no-such-script\n'],
+  ['console', '$ curl localhost:8473/api/no-such-path\n'],
+  ['console', '$ pl-vnm status two\nhealth: not monitored\n'],
+  ['console run', '$ pl-vnm validate office.yaml\noffice.yaml: good\n'],
+  ['text', 'VN two walked over to final, gladly losing seventeen purple packets\n'],
+])('a wrong example of the kind `%s` is refused: %j', async (kind, text) => {
+  const example = { page: 'docs/page.md', line: 1, kind, text, before: '' };
+  await expect((async () => kinds[kind]!(example))()).rejects.toThrow();
+});
