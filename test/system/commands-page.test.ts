@@ -43,7 +43,7 @@ describeAsRoot('docs/commands.md', () => {
     });
   }
 
-  it.each(steps)('`$command` prints what the page shows', async ({ command, output }) => {
+  it.each(steps)('$command prints what docs/commands.md shows', async ({ command, output }) => {
     const printed = await run(command.replaceAll(shownId, id));
     id = /testbed (\w+) is up/.exec(printed.join('\n'))?.[1] ?? id;
     expect(formOf(printed, id)).toEqual(formOf(output, shownId));
