@@ -5,8 +5,9 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const long = [
   'test/soak/**/*.test.ts',
   'test/chaos/**/*.test.ts',
-  'test/system/{carried-over,collisions,concurrency,confinement,damaged,dead-node,failures,firewalls}.test.ts',
-  'test/system/{full-database,gallery,interrupts,iperf,jobs,narrow-path,openssh,reconcile,recovery}.test.ts',
+  'test/system/{carried-over,collisions,commands-page,concurrency,confinement,damaged,dead-node,demo}.test.ts',
+  'test/system/{failures,firewalls,full-database,gallery,interrupts,iperf,jobs,narrow-path,openssh}.test.ts',
+  'test/system/{reconcile,recovery}.test.ts',
 ];
 
 /** What needs root, makes network namespaces, starts processes, or takes seconds of a processor. */
