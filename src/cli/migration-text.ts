@@ -31,7 +31,7 @@ function nothingToDo({ vn, from, to }: MigrateResult): string {
 }
 
 function summary(result: MigrateResult): string {
-  const { slice, vn, outcome, durationMs, error, control, schedule, urpf, away } = result;
+  const { slice, vn, outcome, durationMs, error, control, schedule, urpf, unreachable } = result;
   const [from, to] = [quotedName(result.from), quotedName(result.to)];
   const way = `${control} control, schedule ${schedule}, uRPF ${urpf}`;
   if (outcome === 'completed')
@@ -39,8 +39,8 @@ function summary(result: MigrateResult): string {
   const state =
     outcome === 'rolled-back'
       ? `it is still on ${from}, and everything of the attempt was removed`
-      : away.length > 0
-        ? `node '${away.join("', '")}' cannot be reached, so both instances stay up; when it is back: ${recoveryHint(slice)}`
+      : unreachable.length > 0
+        ? `node '${unreachable.join("', '")}' cannot be reached, so both instances stay up; when it is back: ${recoveryHint(slice)}`
         : `it is unfinished: ${recoveryHint(slice)}`;
   return `VN '${vn}' did not move from ${from} to ${to}: ${error}\n${state}${unproven(result)}`;
 }

@@ -25,9 +25,10 @@ export type { MigrateOptions, MigrateResult } from './migration/types.ts';
 /**
  * Moves a VN to another placement: the paper's six steps (section III-D).
  *
- *     add nodes -> set up -> clone -> join gateways -> prove -> measure -> redirect -> verify -> drain -> retire   completed
- *                     \________\___________\____________\_________\___________\_________\
- *                                                                                  -> roll back   rolled-back | failed
+ *     add nodes -> set up -> clone -> join gateways -> prove -> measure -> redirect -> verify -> drain -> retire
+ *                     \________\___________\____________\_________\___________\_________\              completed
+ *                                                                                  -> roll back
+ *                                                                                     rolled-back | failed
  *
  * A failure before the redirection removes the new instance; after it, the gateways are redirected back first. The
  * journal records an interrupted migration (migration/journal.ts). Nodes that only the old placement uses may be

@@ -24,7 +24,9 @@ type Carrier =
 export const tunnelKinds = {
   /** VXLAN (RFC 7348). Overhead: outer IPv4 (20), UDP (8), VXLAN (8), inner Ethernet (14). */
   vxlan: { overheadBytes: 50, layer: 2, feature: 'vxlan', carriedBy: { over: 'udp', port: 4789 }, hasMac: true },
-  /** Between virtual routers in user space. Overhead: outer IPv4 (20), UDP (8), header (12). Each node chooses its port. */
+  /**
+   * Between virtual routers in user space. Overhead: outer IPv4 (20), UDP (8), header (12). Each node chooses its port.
+   */
   udp: { overheadBytes: 40, layer: 3, feature: 'udp-tunnel', carriedBy: { over: 'udp' }, hasMac: false },
   /** A pair of interfaces on one node. */
   local: { overheadBytes: 0, layer: 2, carriedBy: { over: 'nothing' }, hasMac: true },

@@ -17,8 +17,8 @@ export const policySchema = z.strictObject({
   nexthops: idRange,
   vnis: idRange,
   /**
-   * Present where the slice has the userspace data plane: where its agent receives tunnel packets. On loopback the other nodes of the slice
-   * are on this machine, too.
+   * Present where the slice has the userspace data plane: where its agent receives tunnel packets. On loopback the
+   * other nodes of the slice are on this machine, too.
    */
   userspace: z.strictObject({ address: z.ipv4(), port: z.int().min(1024).max(65_535) }).optional(),
   /** Names of allowed operations and methods; `*` for all. */

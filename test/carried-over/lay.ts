@@ -1,6 +1,7 @@
 /**
- * What an earlier version left: its database, and its objects and policies on the nodes of a testbed. `vN/` has what that version wrote
- * and did for the two-node slice, recorded while it did; N is the version of its database. Names of the testbed stand as
+ * What an earlier version left: its database, and its objects and policies on the nodes of a testbed. `vN/` has what
+ * that version wrote and did for the two-node slice, recorded while it did; N is the version of its database. Names of
+ * the testbed stand as
  * `{address NODE}`, `{namespace NODE}` and `{testbed}`.
  */
 import { execFileSync } from 'node:child_process';
@@ -13,7 +14,10 @@ export type EarlierVersion = 2 | 6;
 
 type Row = Readonly<Record<string, string | number | null>>;
 
-/** One of: lines for `nft`, words for `ip` or `tc`, values of files below /proc/sys/net. In the node's own stack without `namespace`. */
+/**
+ * One of: lines for `nft`, words for `ip` or `tc`, values of files below /proc/sys/net. In the node's own stack without
+ * `namespace`.
+ */
 interface Step {
   readonly node: string;
   readonly namespace?: string;

@@ -30,7 +30,7 @@ export interface RunRecord {
 
 const schedules = ['optimal', 'optimal', 'simultaneous', 'hold', 'drain'];
 const recoveryAttempts = 8;
-const recoveryPhases = ['set up', 'redirect', 'verify', 'drain', 'retire', 'roll back', 'take the new instance away'];
+const recoveryPhases = ['set up', 'redirect', 'verify', 'drain', 'retire', 'roll back', 'remove the new instance'];
 
 export async function runOnce(place: Place, seed: number, run: number): Promise<RunRecord> {
   const random = randomOf(seed, run);

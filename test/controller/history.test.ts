@@ -100,7 +100,7 @@ describe('the details of a migration', () => {
       redirections: [{ gateway: 'ga', startedAt: '1970-01-01T00:00:05.000125Z', lagMs: 0.125 }],
       flows: [{ lost: 2 }, { lost: 1 }],
       interrupted: false,
-      away: [],
+      unreachable: [],
     });
     expect(migrationDetailView({ store }, 99)).toBeUndefined();
   });
@@ -126,7 +126,7 @@ describe('the details of a migration', () => {
     const failed = store.migrations.start(migrationStart({ options }));
     store.migrations.finish(failed, 'failed', Date.now(), 'n1: gone\nn2: gone');
     const view = migrationDetailView({ store }, failed)!;
-    expect(view).toMatchObject({ interrupted: false, away: null });
+    expect(view).toMatchObject({ interrupted: false, unreachable: null });
     expect(migrationDetailText(store.migrations.detail(failed)!, view)).toContain('error     n1: gone\\u000an2: gone');
   });
 });

@@ -156,7 +156,7 @@ it('an undisturbed migration goes through its phases and completes', async () =>
 
 const phases = ['set up', 'clone', 'join gateways', 'prove', 'measure', 'redirect', 'verify', 'drain', 'retire'];
 /** The phases in which the recovering command is killed too: before, during and after the redirection. */
-const again = { resume: ['prove', 'redirect', 'retire'], rollback: ['roll back', 'take the new instance away'] };
+const again = { resume: ['prove', 'redirect', 'retire'], rollback: ['roll back', 'remove the new instance'] };
 
 describe.concurrent.each(phases)("a migration killed in '%s'", (phase) => {
   it.each(['resume', 'rollback'] as const)('%s ends the migration', async (command) => {

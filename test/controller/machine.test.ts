@@ -40,8 +40,8 @@ function actionsOf(step: Step, { phase }: World): Action[] {
       return [];
     case 'send back':
       return [...begin('roll back'), { gateways: ['old', 'new'] }, { gateways: ['old', 'old'] }];
-    case 'take away':
-      return [...begin('take the new instance away'), { newUp: false }];
+    case 'remove':
+      return [...begin('remove the new instance'), { newUp: false }];
   }
 }
 

@@ -10,7 +10,7 @@ it.each([
   ['redirect', 'redirecting'],
   ['drain', 'redirecting'],
   ['roll back', 'redirecting'],
-  ['take the new instance away', 'before'],
+  ['remove the new instance', 'before'],
   ['retire', 'retiring'],
 ])("the phase '%s' is in the stage '%s'", (phase, stage) =>
   expect(stageOf({ state: phase, options: '{}' })).toBe(stage),

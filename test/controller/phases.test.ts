@@ -60,5 +60,5 @@ it.each([
   expect(() => phases.begin('redirect')).toThrow(what);
   store.migrations.phase(id, 'redirect', 0);
   for (const name of ['verify', 'drain', 'roll back'] as const) phases.begin(name);
-  for (const name of ['retire', 'take the new instance away'] as const) expect(() => phases.begin(name)).toThrow(what);
+  for (const name of ['retire', 'remove the new instance'] as const) expect(() => phases.begin(name)).toThrow(what);
 });

@@ -1,7 +1,8 @@
 /**
  * Checks the examples of README.md and docs/. The kinds, which are the info strings of the fences:
  *
- * - `yaml`: a whole slice file, or keys to add to the one of docs/slice-file.md; `yaml shortened`: lines of a gallery file.
+ * - `yaml`: a whole slice file, or keys to add to the one of docs/slice-file.md; `yaml shortened`: lines of a gallery
+ * file.
  * - `json`, and `text json` with a word before each value: JSON, checked against its schema where it has one.
  * - `console`: commands, without output or with shortened output; `console run`: run here; `console session`: run by
  *   test/system/commands-page.test.ts; `console record`: took too long or needs other hosts, so it is not run.

@@ -69,7 +69,9 @@ export function programCommands(line: string): string[][] {
 
 let printable: string | undefined;
 
-/** Whether enough pairs of neighbouring words of a line are in the program's sources; names and values are not there. */
+/**
+ * Whether enough pairs of neighbouring words of a line are in the program's sources; names and values are not there.
+ */
 export function isPrinted(line: string): boolean {
   printable ??= ['src', 'test/bench', 'test/chaos', 'test/soak']
     .flatMap(linesIn)

@@ -93,13 +93,13 @@ describeAsRoot('a dead node', () => {
     expect(seen.json.differences).toMatchObject([{ node: 'p1', kind: 'route', additional: true }]);
     await whileCut('p1', async () => {
       const { code, json, stderr } = await own.vnm.json<MigrateResult>('migrate three --to final --traffic');
-      const { outcome, control, fromRecord, away, flows, error } = json;
-      expect({ code, outcome, control, fromRecord, away, error }).toEqual({
+      const { outcome, control, fromRecord, unreachable, flows, error } = json;
+      expect({ code, outcome, control, fromRecord, unreachable, error }).toEqual({
         code: 0,
         outcome: 'completed',
         control: 'remote',
         fromRecord: ['a'],
-        away: [],
+        unreachable: [],
         error: undefined,
       });
       const words = "node 'p1' was unreachable: the routes of router a were taken from the record";

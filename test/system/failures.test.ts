@@ -85,7 +85,7 @@ describeAsRoot('a migration that fails', () => {
   /** Checks that it exits with 5 and the reason, and that everything is as if it had never begun. */
   async function expectUndone({ code, json }: { code: number | null; json: MigrateResult }, error: string) {
     expect({ code, outcome: json.outcome, error: json.error }).toEqual({ code: 5, outcome: 'rolled-back', error });
-    expect(json.phases.at(-1)!.name).toBe('take the new instance away');
+    expect(json.phases.at(-1)!.name).toBe('remove the new instance');
     expect(await networkOf(own.testbed)).toEqual(installed);
     const { vns, migrations } = await own.vnm.ok<SliceStatus>('status two');
     expect(vns).toMatchObject([{ placement: 'initial', instances: [{ placement: 'initial', state: 'active' }] }]);

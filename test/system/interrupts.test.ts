@@ -128,7 +128,7 @@ describeAsRoot('a migration whose terminal goes away', () => {
     launched.kill();
     expect(await launched.finished).toMatchObject({
       code: null,
-      stderr: expect.stringContaining('- take the new instance away\n'),
+      stderr: expect.stringContaining('- remove the new instance\n'),
     });
     await expectWholeOn(from);
   });

@@ -93,7 +93,7 @@ describeAsRoot('a migration whose controller is killed', () => {
     await toInitial();
     await killIn('drain');
     await killIn('roll back', 'rollback two');
-    await killIn('take the new instance away', 'rollback two');
+    await killIn('remove the new instance', 'rollback two');
     expect(await own.vnm.ok<MigrateResult>('rollback two')).toMatchObject({ outcome: 'rolled-back' });
     await expectWhole('initial');
   });
@@ -135,8 +135,8 @@ describeAsRoot('a migration whose controller is killed', () => {
     process.kill(server, 'SIGSTOP');
     try {
       const { code, stdout } = await running.finished;
-      const { outcome, away, error, flows } = JSON.parse(stdout) as MigrateResult;
-      expect({ code, outcome, away }).toEqual({ code: 4, outcome: 'failed', away: ['gw1'] });
+      const { outcome, unreachable, error, flows } = JSON.parse(stdout) as MigrateResult;
+      expect({ code, outcome, unreachable }).toEqual({ code: 4, outcome: 'failed', unreachable: ['gw1'] });
       expect(error).toMatch(/^not every gateway (confirmed that it redirected: gateway g1: |could be armed)/);
       expect(flows).toMatchObject([{ lost: 0 }]);
     } finally {

@@ -13,8 +13,8 @@ export interface Delays {
 }
 
 /**
- * Summarizes delays: minimum and maximum of all, median and 99th percentile (nearest rank) of a uniform sample. These are
- * exact up to `sampleSize` delays; after that every delay so far is in the sample with equal probability (Vitter's
+ * Summarizes delays: minimum and maximum of all, median and 99th percentile (nearest rank) of a uniform sample. These
+ * are exact up to `sampleSize` delays; after that every delay so far is in the sample with equal probability (Vitter's
  * algorithm R). `random` returns numbers in [0, 1).
  */
 export function createDelays(random: () => number = Math.random): Delays {

@@ -30,9 +30,9 @@ const outcomeExitCodes = {
   failed: exitCodes.rollbackIncomplete,
 } as const;
 
-function exitCodeOf({ interrupted, away, outcome }: MigrateResult): number {
+function exitCodeOf({ interrupted, unreachable, outcome }: MigrateResult): number {
   if (interrupted) return exitCodes.interrupted;
-  return away.length > 0 ? exitCodes.unreachable : outcomeExitCodes[outcome];
+  return unreachable.length > 0 ? exitCodes.unreachable : outcomeExitCodes[outcome];
 }
 
 export function migrateOutput(result: MigrateResult): Output {

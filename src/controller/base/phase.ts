@@ -19,7 +19,7 @@ const phases = {
     drain: 'redirecting',
     retire: 'retiring',
     'roll back': 'redirecting',
-    'take the new instance away': 'before',
+    'remove the new instance': 'before',
   },
 } as const satisfies Record<string, Record<string, Stage>>;
 

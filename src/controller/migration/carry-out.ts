@@ -36,7 +36,7 @@ export async function carryOut(
       await steps[step]();
     } catch (error) {
       event = 'failed';
-      if (step === 'send back' || step === 'take away') reportIncompleteRollback(run, error);
+      if (step === 'send back' || step === 'remove') reportIncompleteRollback(run, error);
       else if (step !== 'retire') context.report({ kind: 'note', text: messageOf(error) });
       failure ??= error;
     }

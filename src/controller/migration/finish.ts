@@ -127,10 +127,10 @@ export async function sendBack(run: Run, fresh: Recorded, drainMs: number): Prom
  * Removes the new instance, which no gateway uses any more. `urpf`: the mode before the migration. Throws if that
  * cannot be recorded.
  */
-export async function takeAway(run: Run, fresh: Recorded, urpf: UrpfMode): Promise<void> {
+export async function removeNew(run: Run, fresh: Recorded, urpf: UrpfMode): Promise<void> {
   const { agents, slice, vn, old, phases, context } = run;
   const { instances } = context.store;
-  phases.begin('take the new instance away');
+  phases.begin('remove the new instance');
   writeIfPossible(context, () => instances.setState(fresh.record.id, 'removing'));
   await agents.revive(edgeNodes(vn));
   const isSet = writeIfPossible(context, () => instances.setSettings(slice.name, vn.name, { mtu: run.mtu, urpf }));

@@ -8,7 +8,7 @@
  *        │       find gateways ◄─────┘
  *        │           │  └─ failed
  *        ▼           ▼
- *    take away ◄── send back
+ *     remove ◄───── send back
  *        │  └─ failed  └─ failed
  *        ▼
  *    rolled-back
@@ -21,7 +21,7 @@ import type { Stage } from '../base/phase.ts';
  * `prepare`: makes the new instance and the schedule. `redirect`: redirects each gateway at its instant. `redirect
  * all`: redirects every gateway at once, except those that are redirected already. `confirm`: proves that the end hosts
  * reach each other. `retire`: takes the old instance down. `find gateways`: checks that all gateways are reachable.
- * `send back`: redirects every gateway into the old instance. `take away`: removes the new instance.
+ * `send back`: redirects every gateway into the old instance. `remove`: removes the new instance.
  */
 export type Step =
   | 'prepare'
@@ -31,7 +31,7 @@ export type Step =
   | 'retire'
   | 'find gateways'
   | 'send back'
-  | 'take away';
+  | 'remove';
 
 export interface End {
   readonly outcome: Outcome;
@@ -41,7 +41,7 @@ const end = (outcome: Outcome): End => ({ outcome });
 
 /** What follows each step, if it is done and if it failed. */
 const table = {
-  prepare: { done: 'redirect', failed: 'take away' },
+  prepare: { done: 'redirect', failed: 'remove' },
   redirect: { done: 'confirm', failed: 'find gateways' },
   'redirect all': { done: 'confirm', failed: 'find gateways' },
   confirm: { done: 'retire', failed: 'find gateways' },
@@ -49,8 +49,8 @@ const table = {
   retire: { done: end('completed'), failed: end('failed') },
   // The state of an unreachable gateway is unknown: both instances stay up.
   'find gateways': { done: 'send back', failed: end('failed') },
-  'send back': { done: 'take away', failed: end('failed') },
-  'take away': { done: end('rolled-back'), failed: end('failed') },
+  'send back': { done: 'remove', failed: end('failed') },
+  remove: { done: end('rolled-back'), failed: end('failed') },
 } as const satisfies Record<Step, { readonly done: Step | End; readonly failed: Step | End }>;
 
 export type Event = 'done' | 'failed';
@@ -69,5 +69,5 @@ export function resumeFrom(stage: Stage): Step {
  */
 export function undoFrom(stage: Stage): Step {
   if (stage === 'retiring') throw new VnmError('conflict', 'the old instance is already being taken down');
-  return ({ before: 'take away', redirecting: 'send back' } as const)[stage];
+  return ({ before: 'remove', redirecting: 'send back' } as const)[stage];
 }

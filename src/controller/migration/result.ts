@@ -51,7 +51,7 @@ export function unchanged(
     fromRecord: [],
     redirections: [],
     flows: [],
-    away: [],
+    unreachable: [],
     interrupted: false,
   };
 }
@@ -97,7 +97,7 @@ export function recordResult(
     fromRecord: migrations.find(id)?.fromRecord ?? [],
     redirections,
     flows,
-    away: outcome === 'failed' ? unreachableEdges(run) : [],
+    unreachable: outcome === 'failed' ? unreachableEdges(run) : [],
     interrupted: context.signal?.aborted === true && outcome !== 'completed',
     ...(error === undefined ? {} : { error }),
     ...(unproven.length === 0 ? {} : { unproven }),

@@ -60,7 +60,7 @@ export interface MigrateResult {
   /** Whether a signal stopped it. */
   readonly interrupted: boolean;
   /** Edge nodes that were unreachable when it ended: what their gateways do is unknown, and both instances stay up. */
-  readonly away: string[];
+  readonly unreachable: string[];
 }
 
 /** A router with its old and new node. */

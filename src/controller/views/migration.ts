@@ -59,7 +59,7 @@ export interface MigrationDetailView extends MigrationView {
   /** Whether a signal stopped the migration, or its process died. */
   readonly interrupted: boolean;
   /** Null if unknown: only `migrate` itself reports which nodes were unreachable when it failed. */
-  readonly away: string[] | null;
+  readonly unreachable: string[] | null;
   /** Pairs that did not reach each other before the migration. */
   readonly unproven?: readonly HostPair[];
 }
@@ -107,7 +107,7 @@ export function migrationDetailView(context: Pick<Context, 'store'>, id: number)
     flows,
     fromRecord: record.fromRecord ?? [],
     interrupted: outcomeOf(context, record) === 'interrupted' || wasStopped(record),
-    away: record.outcome === 'completed' || record.outcome === 'rolled-back' ? [] : null,
+    unreachable: record.outcome === 'completed' || record.outcome === 'rolled-back' ? [] : null,
     ...(unproven.length === 0 ? {} : { unproven }),
   };
 }

@@ -209,7 +209,7 @@ describe('answers match the document', () => {
   });
 
   test('answers of failed requests match the document', async () => {
-    const failed = migrated({ outcome: 'failed', error: 'n1 is unreachable', away: ['n1'] });
+    const failed = migrated({ outcome: 'failed', error: 'n1 is unreachable', unreachable: ['n1'] });
     const verify = async () => {
       throw new VnmError('unreachable', 'n1 is unreachable', { hint: 'wait' });
     };

@@ -74,7 +74,7 @@ describe('operations', () => {
   test.each(['rolled-back', 'failed'] as const)(
     'a migration that ended %s is answered by 409 with the same body',
     async (outcome) => {
-      const result = migrated({ outcome, error: 'node n4 is unreachable', away: ['n4'] });
+      const result = migrated({ outcome, error: 'node n4 is unreachable', unreachable: ['n4'] });
       const operations = fakeOperations({ migrate: async () => result, resume: async () => result });
       const { ask } = await ownServer({}, { operations });
       for (const [path, body] of [

@@ -79,7 +79,7 @@ describe('migrations', () => {
         granularity: 'gateway',
         fromRecord: [],
         interrupted: true,
-        away: null,
+        unreachable: null,
         durationMs: 0,
         phases: [{ name: 'set up', startedAt: '1970-01-01T00:00:01.000Z', finishedAt: null, ms: null }],
         moves: [

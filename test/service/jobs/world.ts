@@ -285,6 +285,6 @@ const someResult = {
   moves: [],
   redirections: [],
   flows: [],
-  away: [],
+  unreachable: [],
   fromRecord: [],
 };

@@ -27,7 +27,7 @@ export function migrated(change: Partial<MigrateResult> = {}): MigrateResult {
     redirections: [redirection('g1', 1000, 0.1, 0.2)],
     flows: [flow('e1', 'e2', 100, 0)],
     interrupted: false,
-    away: [],
+    unreachable: [],
     fromRecord: [],
     ...change,
   };

@@ -9,8 +9,8 @@ const leastEchoBytes = ipv4HeaderBytes + icmpHeaderBytes;
 
 export interface EchoClient {
   /**
-   * Resolves to whether the address answers a request of so many bytes, as soon as that is known: an ICMP error says so, too. False
-   * when the signal aborts.
+   * Resolves to whether the address answers a request of so many bytes, as soon as that is known: an ICMP error says
+   * so, too. False when the signal aborts.
    */
   ask(namespace: string, ends: Ends, bytes: number, signal: AbortSignal): Promise<boolean>;
   /** An ICMP message that arrived at a stack, its header at `at`. */
@@ -77,9 +77,9 @@ const triesOfEach = 3;
 const leastWaitMs = 50;
 
 /**
- * The largest size within the range that is answered; null where not even the smallest is. Asks for the largest first; where only the
- * smallest is answered, for 15 sizes between at a time, three times over, until one byte is left. `answers`: whether a packet of that
- * size is answered before the signal aborts.
+ * The largest size within the range that is answered; null where not even the smallest is. Asks for the largest first;
+ * where only the smallest is answered, for 15 sizes between at a time, three times over, until one byte is left.
+ * `answers`: whether a packet of that size is answered before the signal aborts.
  */
 export async function largestAnswered(
   { smallest, largest, timeoutMs }: SizeRange,

@@ -1,4 +1,7 @@
-/** Sockets of the node's own stack, and what every stack answers by itself: echo requests, and datagrams that no socket waits for. */
+/**
+ * Sockets of the node's own stack, and what every stack answers by itself: echo requests, and datagrams that no socket
+ * waits for.
+ */
 import { formatAddress, parseAddress } from '../../../model/address.ts';
 import { VnmError } from '../../../model/errors.ts';
 import { bindError, type Endpoints, type Remote, type UdpEndpoint, type UdpOptions } from '../endpoints.ts';
@@ -51,7 +54,10 @@ export function createStackEndpoints(forwarder: () => Forwarder, queue: SendQueu
   let nextPort = firstFreePort;
   const keyOf = (address: number, port: number) => address * 0x10000 + port;
   const echo = createEchoClient(headroom, originate);
-  /** Of packets that are on their way: what arrives meanwhile is delivered when they have gone, so no caller is called back at once. */
+  /**
+   * Of packets that are on their way: what arrives meanwhile is delivered when they have gone, so no caller is called
+   * back at once.
+   */
   let depth = 0;
 
   function originate(namespace: string, packet: Buffer): void {

@@ -1,7 +1,7 @@
 /**
- * A virtual router's forwarding (RFC 1812) for all stacks of the slice on this node. A packet goes from stack to stack, over pairs of
- * interfaces on this node or tunnels to others, until a stack has its destination, something drops it, or a closed gate holds it. Its
- * buffer always has room for a tunnel's header before it, and is changed in place.
+ * A virtual router's forwarding (RFC 1812) for all stacks of the slice on this node. A packet goes from stack to stack,
+ * over pairs of interfaces on this node or tunnels to others, until a stack has its destination, something drops it, or
+ * a closed gate holds it. Its buffer always has room for a tunnel's header before it, and is changed in place.
  */
 import { ownStack } from '../kernel/ip.ts';
 import type { Counters, DropReason } from './counters.ts';
@@ -24,7 +24,10 @@ import type { Group, Port, StackTables, Tables, Target, Way } from './tables.ts'
 /** Room in a new packet's buffer before the packet. */
 export const headroom = tunnelHeaderBytes;
 
-/** Of a packet that an ICMP error is about: its header and eight bytes more, and what else fits (RFC 1812, section 4.3.2.3). */
+/**
+ * Of a packet that an ICMP error is about: its header and eight bytes more, and what else fits (RFC 1812, section
+ * 4.3.2.3).
+ */
 const quotedBytes = 548;
 
 export interface ForwarderParts {

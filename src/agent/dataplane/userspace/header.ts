@@ -8,8 +8,8 @@
  *          4      4  tunnel
  *          8      4  check: the first four bytes of SHA-256 over the slice's key and the eight bytes before
  *
- * The check keeps a datagram of another slice, of an earlier instance or of a stranger who does not know the key out of the tunnel. It is
- * the same for every packet of a tunnel: who can read the packets can send others (docs/security.md).
+ * The check keeps a datagram of another slice, of an earlier instance or of a stranger who does not know the key out of
+ * the tunnel. It is the same for every packet of a tunnel: who can read the packets can send others (docs/security.md).
  */
 import { createHash } from 'node:crypto';
 import { read16, readAddress } from './ipv4.ts';

@@ -1,4 +1,7 @@
-/** IPv4, UDP and ICMP headers (RFC 791, 768, 792) in a buffer. Offsets and lengths are bytes, addresses unsigned 32-bit integers. */
+/**
+ * IPv4, UDP and ICMP headers (RFC 791, 768, 792) in a buffer. Offsets and lengths are bytes, addresses unsigned 32-bit
+ * integers.
+ */
 
 export const ipv4HeaderBytes = 20;
 export const udpHeaderBytes = 8;
@@ -32,8 +35,8 @@ export const ttlOf = (packet: Buffer, start: number): number => packet[start + 8
 export const protocolOf = (packet: Buffer, start: number): number => packet[start + 9]!;
 
 /**
- * Total length of the packet that begins at `start`, of which `end - start` bytes are there (more may follow it, as padding); 0 where
- * it is no complete IPv4 packet with a correct header checksum.
+ * Total length of the packet that begins at `start`, of which `end - start` bytes are there (more may follow it, as
+ * padding); 0 where it is no complete IPv4 packet with a correct header checksum.
  */
 export function checkedLength(packet: Buffer, start: number, end: number): number {
   const available = end - start;
@@ -76,8 +79,8 @@ export interface Ends {
 }
 
 /**
- * A new packet with Don't Fragment, its payload still to be written, that begins at `headroom` of its buffer. Throws RangeError for
- * more than a packet can carry.
+ * A new packet with Don't Fragment, its payload still to be written, that begins at `headroom` of its buffer. Throws
+ * RangeError for more than a packet can carry.
  */
 export function newPacket(headroom: number, protocol: number, { from, to }: Ends, payloadBytes: number): Buffer {
   const length = ipv4HeaderBytes + payloadBytes;
@@ -139,7 +142,10 @@ export function icmpPacket(headroom: number, ends: Ends, { type, code, rest }: I
   return packet;
 }
 
-/** Whether an ICMP error may be sent about a packet: never about another error or a later fragment (RFC 1122, section 3.2.2). */
+/**
+ * Whether an ICMP error may be sent about a packet: never about another error or a later fragment (RFC 1122, section
+ * 3.2.2).
+ */
 export function mayBeAnsweredByError(packet: Buffer, start: number, end: number): boolean {
   if (isLaterFragment(packet, start)) return false;
   if (protocolOf(packet, start) !== protocols.icmp) return true;

@@ -1,7 +1,8 @@
 /**
- * Longest-prefix match by a trie of four levels, one for each byte of an address: a look-up takes at most four reads, however many
- * prefixes there are. A node has an entry for each value of its byte, which leads to a node of the next level or names the prefix that
- * matches; shorter prefixes are copied into the nodes below them (controlled prefix expansion), so a look-up never goes back.
+ * Longest-prefix match by a trie of four levels, one for each byte of an address: a look-up takes at most four reads,
+ * however many prefixes there are. A node has an entry for each value of its byte, which leads to a node of the next
+ * level or names the prefix that matches; shorter prefixes are copied into the nodes below them (controlled prefix
+ * expansion), so a look-up never goes back.
  */
 import type { Prefix } from '../../../model/address.ts';
 

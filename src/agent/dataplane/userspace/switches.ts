@@ -1,7 +1,7 @@
 /**
- * What a redirection changes, in memory that the forwarding thread and the timing thread share: the active nexthop of each group, and
- * whether each gate is closed. The forwarding looks it up for every packet, so a change takes effect with the next one, at once for all
- * prefixes of a group.
+ * What a redirection changes, in memory that the forwarding thread and the timing thread share: the active nexthop of
+ * each group, and whether each gate is closed. The forwarding looks it up for every packet, so a change takes effect
+ * with the next one, at once for all prefixes of a group.
  */
 
 const slotCount = 65_536;
@@ -19,8 +19,8 @@ export interface Switches {
   /** Undefined for what has none. */
   slotOf(key: SwitchKey): number | undefined;
   /**
-   * Has exactly these from now on. Those that stay keep their slots, and their values too unless these differ from those `before`: an
-   * armed step may just have changed them. Throws RangeError for more than there is room for.
+   * Has exactly these from now on. Those that stay keep their slots, and their values too unless these differ from
+   * those `before`: an armed step may just have changed them. Throws RangeError for more than there is room for.
    */
   put(values: ReadonlyMap<SwitchKey, number>, before: ReadonlyMap<SwitchKey, number>): void;
   change(step: SwitchStep): void;

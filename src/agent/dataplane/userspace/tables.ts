@@ -1,4 +1,7 @@
-/** What the forwarding needs of a state, prepared for its look-ups. Made aside, and put in place of the one before in one step. */
+/**
+ * What the forwarding needs of a state, prepared for its look-ups. Made aside, and put in place of the one before in
+ * one step.
+ */
 import type { Prefix } from '../../../model/address.ts';
 import { parseAddress, parsePrefix } from '../../../model/address.ts';
 import type { Policy } from '../../../vsys/policy.ts';
@@ -229,7 +232,10 @@ function portOf(
   };
 }
 
-/** The planner states the modes as Linux does: the larger of the values of `all` and of the interface counts; 1 strict, 2 loose. */
+/**
+ * The planner states the modes as Linux does: the larger of the values of `all` and of the interface counts; 1 strict,
+ * 2 loose.
+ */
 function checkOf(settings: ReadonlyMap<string, string>, name: string): ReversePathCheck {
   const value = (place: string) => Number(settings.get(`ipv4/conf/${place}/rp_filter`) ?? 0);
   const mode = Math.max(value('all'), value(name));

@@ -13,7 +13,7 @@ import { measureClocks } from '../../nodes/clocks.ts';
 import { startTraffic } from '../../probe/traffic.ts';
 import { makeReady } from '../arm-in-time.ts';
 import { type Decision, decide, timingOfGateways } from '../decide.ts';
-import { confirm, findGateways, redirectAll, retire, sendBack, takeAway } from '../finish.ts';
+import { confirm, findGateways, redirectAll, removeNew, retire, sendBack } from '../finish.ts';
 import type { Method, Prepared, Progress } from '../method.ts';
 import { plannedFlow } from '../planned-flow.ts';
 import { acceptBoth, clone, cloneChanges, flowsMeasured, join, measureBoth, setUp } from '../prepare.ts';
@@ -48,7 +48,7 @@ export const instanceMethod: Method = {
     'send back': async () => {
       progress.unproven = await sendBack(run, fresh, drainMsOf(run, progress.prepared?.decision));
     },
-    'take away': () => takeAway(run, fresh, urpfBefore),
+    remove: () => removeNew(run, fresh, urpfBefore),
   }),
 };
 

@@ -76,7 +76,7 @@ export const migrateResult = z.object({
     .exactOptional()
     .describe('Pairs of end hosts not proven to reach each other when it ended'),
   interrupted: z.boolean().describe('Whether the end of the service stopped it'),
-  away: z.array(z.string()).describe('Nodes of gateways and end hosts that were unreachable when it ended'),
+  unreachable: z.array(z.string()).describe('Nodes of gateways and end hosts that were unreachable when it ended'),
   fromRecord: z
     .array(z.string())
     .readonly()
@@ -122,7 +122,7 @@ export const migrationDetail = migrationRecord.extend({
   moves: z.array(move).describe('For a record of an earlier version, derived from the current placements of the slice'),
   fromRecord: z.array(z.string()).readonly(),
   interrupted: z.boolean().describe('Whether a signal stopped it, or its process died'),
-  away: z.array(z.string()).nullable().describe('null: unknown'),
+  unreachable: z.array(z.string()).nullable().describe('null: unknown'),
   unproven: migrateResult.shape.unproven,
   redirections: z.array(redirection),
   flows: z.array(flow),
