@@ -21,7 +21,7 @@ const maxSocketPath = 107;
  * invalid slice name, `unsupported` when the path of the socket is too long.
  */
 export function agentPaths(slice: string, base = process.env.PL_VNM_DIR): AgentPaths {
-  if (!slicePattern.test(slice)) throw new VnmError('usage', `invalid slice name: ${JSON.stringify(slice)}`);
+  if (!slicePattern.test(slice)) throw new VnmError('usage', `invalid slice name ${JSON.stringify(slice)}`);
   const runDirectory = base === undefined ? '/run/pl-vnm' : join(base, 'run');
   const socket = join(runDirectory, `${slice}.sock`);
   if (!fits(socket)) {

@@ -150,7 +150,7 @@ async function prepareNode(
 ): Promise<{ command: string; surveyMs: number }> {
   // The name becomes part of a command.
   if (!policySchema.shape.slice.safeParse(slice).success) {
-    throw new VnmError('invalid-input', `invalid slice name: '${slice}'`);
+    throw new VnmError('invalid-input', `invalid slice name '${slice}'`);
   }
   const startMs = performance.now();
   const survey = await surveyNode(session, slice, bundle.digest, signal);

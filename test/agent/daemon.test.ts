@@ -198,7 +198,7 @@ describeAsRoot('the agent', () => {
 
   it.each([
     [['attach'], 'usage: agent attach --slice NAME | daemon --slice NAME | version\n'],
-    [['attach', '--slice', '../x'], 'invalid slice name: "../x"\n'],
+    [['attach', '--slice', '../x'], 'invalid slice name "../x"\n'],
     [['destroy'], 'usage: agent attach --slice NAME | daemon --slice NAME | version\n'],
   ])('the agent refuses the arguments %j', (words, message) => {
     const file = join(node.directory, 'agent.mjs');

@@ -170,7 +170,7 @@ describeAsRoot('a dead node', () => {
       await running.finished;
       const { code, stderr } = await own.vnm.json<MigrateResult>('rollback three');
       expect(code).toBe(0);
-      expect(stderr).toContain(`back on the old instance, not proven to reach each other: ${needing}`);
+      expect(stderr).toContain(`back on the old instance, reachability not proven: ${needing}`);
       const { ok, pairs } = await verified();
       const broken = pairs.filter(({ reachable }) => !reachable).map(({ from, to }) => `${from}-${to}`);
       expect({ ok, broken }).toEqual({ ok: false, broken: ['ea-eb', 'ea-ec', 'eb-ea', 'ec-ea'] });

@@ -476,7 +476,7 @@ describe('a connection', () => {
     const before = server.commands.length;
     expect(await failure(connectAgent(target({ slice: 'demo; reboot' }), options))).toEqual({
       code: 'invalid-input',
-      message: "invalid slice name: 'demo; reboot'",
+      message: "invalid slice name 'demo; reboot'",
       hint: undefined,
     });
     expect(server.commands.length).toBe(before);

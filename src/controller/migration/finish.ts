@@ -47,7 +47,7 @@ function baselineOfRun({ context, id }: Run): Baseline {
 function reportUnproven({ context, slice }: Run, when: string, pairs: readonly PairResult[]): Pair[] {
   if (pairs.length === 0) return [];
   const names = pairs.map(({ from, to }) => ({ from, to }));
-  const text = `${when}, not proven to reach each other: ${namesOf(names)}; run pl-vnm doctor ${slice.name} to find obstacles`;
+  const text = `${when}, reachability not proven: ${namesOf(names)}; run pl-vnm doctor ${slice.name} to find obstacles`;
   context.report({ kind: 'note', text });
   writeIfPossible(context, () => context.store.events.add(slice.name, 'unproven', text));
   return names;
