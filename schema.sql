@@ -16,6 +16,8 @@ create table slices (
   vnet text not null,
   latency_default_ms real not null,
   repair integer not null default 1,         -- whether the service repairs differences on the nodes
+  -- for tunnels of the userspace data plane, hexadecimal; a slice keeps it for its lifetime
+  tunnel_key text not null default (lower(hex(randomblob(16)))),
   testbed_id text references testbeds (id) on delete set null
 ) strict;
 
@@ -29,6 +31,7 @@ create table substrate_nodes (
   key_path text,                             -- a path; keys themselves are never stored
   address text,                              -- where other nodes send tunnel packets, if not to the host
   patience_s real,                           -- unit of all time limits for this node; null: the default
+  dataplane text,                            -- 'userspace'; null: the kernel's, or the local testbed's
   unique (slice_id, name)
 ) strict;
 
@@ -140,6 +143,7 @@ create table instances (
   block text not null,                       -- all its addresses
   state text not null check (state in ('installing', 'active', 'joining', 'draining', 'removing')),
   created_at real not null,
+  node_tunnel text not null default 'vxlan', -- kind of its tunnels between nodes
   unique (slice_id, slot)
 ) strict;
 

@@ -7,24 +7,17 @@ import { dirname } from 'node:path';
 import { systemClock } from '../clock/clock.ts';
 import { messageOf } from '../model/errors.ts';
 import type { Policy } from '../vsys/policy.ts';
-import { isInstalled } from '../vsys/presence.ts';
 import { type Handlers, type RpcServer, serveRpc } from '../vsys/rpc.ts';
 import { createArmed } from './armed/armed.ts';
 import { startTimingThread, type TimingListeners } from './armed/thread.ts';
 import type { ArmedContext } from './armed-requests.ts';
 import { manageChannels } from './channels.ts';
-import { createKernelDataPlane } from './dataplane/kernel/kernel-dataplane.ts';
-import { pendingFile } from './dataplane/kernel/pending-file.ts';
-import { readMarks } from './dataplane/kernel/presence.ts';
-import { readOwnAddresses } from './dataplane/kernel/read-state.ts';
-import { createKernelSupplier } from './dataplane/kernel/supplier.ts';
 import { createHandlers } from './handlers.ts';
 import { endWhenIdle } from './idle.ts';
 import { type Log, openLog } from './log.ts';
-import { withNodeLock } from './node-lock.ts';
-import { findObstacles } from './obstacles/obstacles.ts';
-import { isInstalledByAdministrator, otherSlices } from './other-slices.ts';
+import { isInstalledByAdministrator } from './other-slices.ts';
 import { agentPaths } from './paths.ts';
+import { hasInstalled, openPlane } from './planes.ts';
 import { openPolicy } from './policy-file.ts';
 import { reach } from './reach.ts';
 import { createStreams, type Streams } from './streams.ts';
@@ -48,12 +41,11 @@ export async function runDaemon(slice: string, file: string, brought?: Policy): 
     paths.policyDirectory,
     slice,
     { brought, isInstalledByAdministrator: isInstalledByAdministrator(lib, slice) },
-    async (policy) => isInstalled(policy, await readMarks()),
+    (policy) => hasInstalled(policy, paths),
   );
   const { policy } = policyFile;
   const log = openLog(paths.log);
   resetInherited(log);
-  const others = () => otherSlices(paths.policyDirectory, lib, slice);
   const facts = {
     ...agentVersion(file),
     pid: process.pid,
@@ -61,14 +53,9 @@ export async function runDaemon(slice: string, file: string, brought?: Policy): 
     node: process.version,
     process: randomUUID(),
   };
-  const dataPlane = createKernelDataPlane(policy, systemClock, {
-    others,
-    installed: policyFile.settle,
-    pending: pendingFile(paths.pending),
-    alone: (body) => withNodeLock(paths.runDirectory, body),
-    log,
-  });
-  const startThread = (listeners: TimingListeners) => startTimingThread(file, createKernelSupplier(), listeners);
+  const plane = await openPlane(policy, { paths, lib, installed: policyFile.settle, log });
+  const { dataPlane, others, ownAddresses, obstacles } = plane;
+  const startThread = (listeners: TimingListeners) => startTimingThread(file, plane.createSupplier(), listeners);
   const armed = createArmed<ArmedContext>(startThread, policy.limits);
   const { endpoints } = dataPlane;
   const streams = createStreams(endpoints, systemClock, policy.limits);
@@ -96,7 +83,7 @@ export async function runDaemon(slice: string, file: string, brought?: Policy): 
     policy,
     policyFile,
     others,
-    ownAddresses: readOwnAddresses,
+    ownAddresses,
     facts,
     dataPlane,
     streams,
@@ -104,7 +91,7 @@ export async function runDaemon(slice: string, file: string, brought?: Policy): 
     armed,
     reach: (params, ended) => reach(endpoints, params, ended),
     packetSizes: endpoints.packetSizes,
-    obstacles: (port) => findObstacles(policy, port),
+    obstacles,
     clock: systemClock,
     log,
     shutdown,

@@ -22,7 +22,10 @@ export interface OtherSlice {
  * behind after they inspected a node.
  */
 export async function otherSlices(directory: string, lib: string, slice: string): Promise<OtherSlice[]> {
-  const others = (await readPolicies(directory)).filter(({ policy }) => policy.slice !== slice);
+  const others = (await readPolicies(directory)).filter(
+    // The stacks of a userspace slice are its agent's own.
+    ({ policy }) => policy.slice !== slice && policy.userspace === undefined,
+  );
   if (others.length === 0) return [];
   const marks = await readMarks();
   return others

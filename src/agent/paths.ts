@@ -10,6 +10,8 @@ export interface AgentPaths {
   readonly log: string;
   /** Operations that the node undoes unless they are confirmed. */
   readonly pending: string;
+  /** The state of the userspace data plane. */
+  readonly state: string;
 }
 
 const slicePattern = /^[a-z0-9][a-z0-9-]{0,31}$/;
@@ -36,6 +38,7 @@ export function agentPaths(slice: string, base = process.env.PL_VNM_DIR): AgentP
     lock: join(runDirectory, `${slice}.lock`),
     log: join(runDirectory, `${slice}.log`),
     pending: join(runDirectory, `${slice}.pending`),
+    state: join(runDirectory, `${slice}.state`),
   };
 }
 

@@ -9,7 +9,13 @@ import type { Context } from './base/context.ts';
 import { withAgents } from './nodes/agents.ts';
 import { type ClockReport, measureClocks, type OwnUtc, readOwnUtc, reportClock } from './nodes/clocks.ts';
 import { obstaclesOn } from './nodes/obstacles.ts';
-import { type MachineIdentity, oneMachineHint, sameMachines, tooLittleRoom } from './nodes/room-on-nodes.ts';
+import {
+  endpointOf,
+  type MachineIdentity,
+  oneMachineHint,
+  sameMachines,
+  tooLittleRoom,
+} from './nodes/room-on-nodes.ts';
 
 /** What one node can do for the slice. */
 export interface NodeReport {
@@ -37,7 +43,12 @@ export interface DoctorResult {
 }
 
 /** Without these a node cannot take part at all. */
-const needed: readonly Feature['name'][] = ['root', tunnelKinds.vxlan.feature, 'nexthop-groups'];
+const needed: readonly Feature['name'][] = [
+  'root',
+  tunnelKinds.vxlan.feature,
+  tunnelKinds.udp.feature,
+  'nexthop-groups',
+];
 
 /** The roles that need a feature. A feature that is not listed is needed on every node. */
 const rolesThatNeed: Partial<Record<Feature['name'], readonly (keyof VnEdge)[]>> = {
@@ -85,7 +96,7 @@ async function examine(
     return await withAgents(context, slice, [node], async (agents) => {
       const { facts } = agents.get(node);
       const { agent, kernel, features: all, policy } = facts;
-      machines.push({ node, process: agent.process, address: agents.address(node) });
+      machines.push({ node, process: agent.process, address: endpointOf(agents, node) });
       const features = featuresFor(slice, node, all);
       const { lagMs } = await agents.get(node).call('timer_lag', { samples: lagSamples });
       // Late, since connecting to the other nodes keeps this machine busy at first.

@@ -6,7 +6,7 @@ import type { NamespaceName, RouterName } from './names.ts';
 
 /** Slots 0..14 are for instances; slot 15 is for the access links, which outlive instances. */
 export const maxSlots = 15;
-const accessSlot = 15;
+export const accessSlot = 15;
 /** The most virtual links and gateways of one instance together, and the most end hosts of one slice. */
 export const maxPerSlot = 256;
 
@@ -34,6 +34,14 @@ export function sliceIds(number: number): SliceIds {
     nexthops: { first: number * 65_536, last: number * 65_536 + 65_535 },
     vnis: { first: number * 4096, last: number * 4096 + 4095 },
   };
+}
+
+/**
+ * The default UDP port of the slice's tunnels on nodes with the userspace data plane, below the ports that systems
+ * choose.
+ */
+export function userspacePort(number: number): number {
+  return 20_000 + number;
 }
 
 /** The VNI of the `index`-th virtual link (links first, then gateway links) of the instance in `slot`. */

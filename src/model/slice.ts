@@ -31,6 +31,8 @@ export interface SubstrateNode {
   readonly address?: string;
   /** In seconds, the unit of all time limits: see patience.ts. */
   readonly patience?: number;
+  /** Absent on a node with the kernel data plane. A node on the local testbed has the testbed's. */
+  readonly dataplane?: 'userspace';
 }
 
 /** One-way latencies between substrate nodes in ms, as the slice file declares them. */

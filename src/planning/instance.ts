@@ -1,10 +1,11 @@
 import { formatAddress } from '../model/address.ts';
+import { nodeTunnelOf } from '../model/dataplane.ts';
 import { VnmError } from '../model/errors.ts';
 import { linkInterface, linkVni, macOf, sliceIds } from '../model/ids.ts';
 import type { GatewayName, NodeName, RouterName } from '../model/names.ts';
 import { instanceBlock } from '../model/room.ts';
 import type { Placement, Slice, VirtualNetwork } from '../model/slice.ts';
-import { type TunnelKind, tunnelDescriptor } from '../model/tunnel.ts';
+import { type NodeTunnelKind, type TunnelKind, tunnelDescriptor } from '../model/tunnel.ts';
 
 /** One VN on one placement: the places and names of everything, decided before any node is touched. */
 export interface Instance {
@@ -16,6 +17,8 @@ export interface Instance {
   readonly moving?: Placement;
   /** All addresses of the instance, as `a.b.c.d/n`. */
   readonly block: string;
+  /** The kind of its tunnels between nodes. */
+  readonly nodeTunnel: NodeTunnelKind;
   /** Virtual links in the order of the slice file, then one link per gateway (end `a` is the gateway). */
   readonly links: readonly InstanceLink[];
 }
@@ -45,6 +48,7 @@ export interface LinkEnd {
  */
 export function planInstance(slice: Slice, vn: VirtualNetwork, placement: Placement, slot: number): Instance {
   const ids = sliceIds(slice.number);
+  const nodeTunnel = nodeTunnelOf(slice, vn);
   const block = instanceBlock(slice, slot);
   const nodeOf = (router: RouterName): NodeName => {
     const node = placement.get(router);
@@ -64,7 +68,7 @@ export function planInstance(slice: Slice, vn: VirtualNetwork, placement: Placem
     })),
   ];
   const links = ends.map(({ kind, a, b }, index): InstanceLink => {
-    const tunnel = tunnelBetween(a.node, b.node);
+    const tunnel = tunnelBetween(nodeTunnel, a.node, b.node);
     const end = (side: 'a' | 'b', address: number) => ({
       interface: linkInterface(ids, slot, index, side),
       ...addresses(tunnel, address),
@@ -78,12 +82,19 @@ export function planInstance(slice: Slice, vn: VirtualNetwork, placement: Placem
       b: { ...b, ...end('b', base + 1) },
     };
   });
-  const length = block.length;
-  return { slice: slice.name, vn: vn.name, slot, placement, block: `${formatAddress(block.base)}/${length}`, links };
+  return {
+    slice: slice.name,
+    vn: vn.name,
+    slot,
+    placement,
+    block: `${formatAddress(block.base)}/${block.length}`,
+    nodeTunnel,
+    links,
+  };
 }
 
-function tunnelBetween(node: NodeName, other: NodeName): TunnelKind {
-  return node === other ? 'local' : 'vxlan';
+function tunnelBetween(nodeTunnel: NodeTunnelKind, node: NodeName, other: NodeName): TunnelKind {
+  return node === other ? 'local' : nodeTunnel;
 }
 
 /**
@@ -100,7 +111,7 @@ export function moveRouter({ moving, ...instance }: Instance, router: RouterName
     links: instance.links.map((link) => {
       if (link.a.router !== router && link.b.router !== router) return link;
       const [a, b] = [place(link.a), place(link.b)];
-      return { ...link, tunnel: tunnelBetween(a.node, b.node), a, b };
+      return { ...link, tunnel: tunnelBetween(instance.nodeTunnel, a.node, b.node), a, b };
     }),
   };
 }

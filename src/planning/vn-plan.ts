@@ -1,6 +1,7 @@
 /** Plans what a VN keeps for its lifetime, across instances and placements. */
 
 import { formatAddress } from '../model/address.ts';
+import { nodeTunnelOf } from '../model/dataplane.ts';
 import { accessInterface, accessVni, memberNexthop, peerGroup, sliceIds } from '../model/ids.ts';
 import type { GatewayName, NodeName } from '../model/names.ts';
 import { accessAddresses } from '../model/room.ts';
@@ -68,11 +69,10 @@ export function nexthopInto({ slice }: Pick<VnPlan, 'slice'>, gateway: GatewayPl
   return memberNexthop(sliceIds(slice.number), slot, gateway.number);
 }
 
-/** Always a tunnel between nodes, because an end host is never on its gateway's node. */
-const accessTunnel: NodeTunnelKind = 'vxlan';
-
+/** The links are always tunnels between nodes, because an end host is never on its gateway's node. */
 function planAccess(slice: Slice, vn: VirtualNetwork): AccessLink[] {
   const ids = sliceIds(slice.number);
+  const tunnel = nodeTunnelOf(slice, vn);
   const offset = firstIndex(slice, vn, (other) => other.endHosts.length);
   return vn.endHosts.map((endHost, position) => {
     const index = offset + position;
@@ -80,12 +80,12 @@ function planAccess(slice: Slice, vn: VirtualNetwork): AccessLink[] {
     const end = (node: NodeName, address: number, side: 'gateway' | 'host') => ({
       node,
       interface: accessInterface(ids, index, side),
-      ...addresses(accessTunnel, address),
+      ...addresses(tunnel, address),
     });
     return {
       endHost: endHost.name,
       gateway: endHost.gateway,
-      tunnel: accessTunnel,
+      tunnel,
       vni: accessVni(ids, index),
       prefix: `${formatAddress(gateway)}/31`,
       gatewayEnd: end(gatewayOf(vn, endHost.gateway).node, gateway, 'gateway'),

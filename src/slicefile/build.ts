@@ -16,7 +16,7 @@ export function buildSlice(raw: RawSlice): Slice {
     name: raw.slice,
     number: raw.number ?? defaultSliceNumber(raw.slice),
     vnet: raw.vnet,
-    nodes: toMap(raw.substrate.nodes, (name, node) => buildNode(name, node, raw.ssh ?? {})),
+    nodes: toMap(raw.substrate.nodes, (name, node) => buildNode(name, node, raw.ssh ?? {}, raw.dataplane)),
     latency: buildLatency(raw.substrate.latency ?? {}),
     ntp: raw.ntp ?? [],
     repair: raw.repair ?? true,
@@ -29,9 +29,17 @@ function buildNode(
   name: string,
   node: RawNode,
   defaults: Pick<RawNode, 'user' | 'port' | 'key' | 'patience'>,
+  slicePlane: RawNode['dataplane'],
 ): SubstrateNode {
   const { patience, ...login } = defaults;
-  return { name, ...(patience === undefined ? {} : { patience }), ...(node.host === undefined ? {} : login), ...node };
+  const { dataplane = node.host === undefined ? undefined : slicePlane, ...own } = node;
+  return {
+    name,
+    ...(patience === undefined ? {} : { patience }),
+    ...(node.host === undefined ? {} : login),
+    ...own,
+    ...(dataplane === 'userspace' ? { dataplane } : {}),
+  };
 }
 
 function buildLatency(raw: { default?: number; links?: readonly RawLatencyLink[] }): LatencyMap {

@@ -4,6 +4,7 @@
  */
 import * as z from 'zod';
 import { parsePrefix } from '../model/address.ts';
+import { dataplanes } from '../model/dataplane.ts';
 import { messageOf, VnmError } from '../model/errors.ts';
 import { mtuRange } from '../model/mtu.ts';
 import { maxNtpServers, ntpServerPattern } from '../model/ntp-server.ts';
@@ -55,6 +56,11 @@ const patience = z
   .describe(
     `seconds that a login may take, and the unit of all other time limits, ${patienceRangeS.join(' to ')}; ${defaultPatienceS} if left out`,
   );
+const dataplane = z
+  .enum(dataplanes)
+  .describe(
+    'kernel (Linux, root) or userspace (virtual routers in the agent, no privilege); kernel if left out; a node on the local testbed has the data plane of the testbed',
+  );
 const latencyMs = z.number().min(0).describe('one-way latency in ms, 0 or more');
 const aNode = reference('node name', 'one of substrate.nodes');
 const aRouter = reference('router name', "one of the VN's routers");
@@ -73,6 +79,7 @@ const nodeSchema = z
     user: user.exactOptional(),
     key: key.exactOptional(),
     patience: patience.exactOptional(),
+    dataplane: dataplane.exactOptional(),
     address: text(
       { title: 'IPv4 address', description: 'the address that other nodes send tunnel packets to, if not host' },
       names.parseAddressText,
@@ -251,6 +258,9 @@ export const sliceSchema = z
       .describe(
         'defaults for all nodes with a host: { user: me, port: 22, key: ~/.ssh/id_ed25519 }; patience for all nodes: { patience: 60 }',
       )
+      .exactOptional(),
+    dataplane: dataplane
+      .describe('the data plane of all nodes with a host: kernel or userspace; kernel if left out')
       .exactOptional(),
     ntp: ntpSchema.exactOptional(),
     repair: repairSchema.exactOptional(),

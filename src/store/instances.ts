@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { VnmError } from '../model/errors.ts';
 import type { GatewayName, NamespaceName, NodeName, RouterName } from '../model/names.ts';
 import type { Route, RouteNexthop, UrpfMode } from '../model/route.ts';
-import { isTunnelKind, type TunnelKind } from '../model/tunnel.ts';
+import { isTunnelKind, type NodeTunnelKind, type TunnelKind } from '../model/tunnel.ts';
 import { type Instance, type InstanceLink, type LinkEnd, moveRouter } from '../planning/instance.ts';
 import type { Db } from './db.ts';
 
@@ -98,11 +98,11 @@ export function instanceStore(db: Db): InstanceStore {
           const instance = plan(slot);
           const id = db
             .prepare<unknown[], number>(
-              `insert into instances (vn_id, slice_id, placement, slot, block, state, created_at)
-               values (?, ?, ?, ?, ?, 'installing', ?) returning id`,
+              `insert into instances (vn_id, slice_id, placement, slot, block, node_tunnel, state, created_at)
+               values (?, ?, ?, ?, ?, ?, 'installing', ?) returning id`,
             )
             .pluck()
-            .get(row.vn, row.slice, placementName, slot, instance.block, Date.now())!;
+            .get(row.vn, row.slice, placementName, slot, instance.block, instance.nodeTunnel, Date.now())!;
           savePlan(db, id, instance, namespaces(instance));
           return { record: one(id), instance };
         })
@@ -265,7 +265,11 @@ function loadPlan(db: Db, { id, slice, vn, slot }: InstanceRecord): Instance {
     const kind = a.gateway === null ? 'virtual' : 'gateway';
     links.push({ kind, tunnel: tunnelKind(a.kind), vni: a.vni, a: linkEnd(a), b: linkEnd(ends[index + 1]!) });
   }
-  const block = db.prepare<[number], string>('select block from instances where id = ?').pluck().get(id)!;
+  const { block, nodeTunnel } = db
+    .prepare<[number], { block: string; nodeTunnel: string }>(
+      'select block, node_tunnel as nodeTunnel from instances where id = ?',
+    )
+    .get(id)!;
   return {
     slice,
     vn,
@@ -273,6 +277,7 @@ function loadPlan(db: Db, { id, slice, vn, slot }: InstanceRecord): Instance {
     block,
     placement: new Map(routers.map(({ router, node }) => [router, node])),
     ...(moving.length === 0 ? {} : { moving: new Map(moving) }),
+    nodeTunnel: tunnelKind(nodeTunnel) as NodeTunnelKind,
     links,
   };
 }

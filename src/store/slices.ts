@@ -5,6 +5,7 @@ import type { NodeName, RouterName } from '../model/names.ts';
 import { isRouterKind, type Router } from '../model/router.ts';
 import type { LatencyMap, Slice, SubstrateNode, VirtualNetwork } from '../model/slice.ts';
 import type { Db } from './db.ts';
+import { type TestbedPlaces, testbedStore } from './testbeds.ts';
 
 /** The slices as the user defined them: substrate, VNs and placements. */
 export interface SliceStore {
@@ -17,21 +18,33 @@ export interface SliceStore {
    */
   save(slice: Slice): void;
   remove(name: string): void;
+  /**
+   * The slice's key for tunnels of the userspace data plane, hexadecimal. Throws VnmError `not-found` for a slice that
+   * is not saved.
+   */
+  tunnelKey(name: string): string;
 }
 
 export function sliceStore(db: Db): SliceStore {
-  const find = (name: string) => loadSlice(db, name);
   return {
     names: () => db.prepare<[], string>('select name from slices order by name').pluck().all(),
-    find,
+    find: (name) => {
+      const slice = loadSlice(db, name);
+      return slice === undefined ? undefined : withTestbedPlane(db, slice);
+    },
     save: db.transaction((slice: Slice) => {
-      const old = find(slice.name);
+      const old = loadSlice(db, slice.name);
       if (old !== undefined && isDeepStrictEqual(old, slice)) return;
       if (old !== undefined) refuseContradiction(db, old, slice);
       saveSlice(db, slice);
     }),
     remove: (name) => {
       db.prepare('delete from slices where name = ?').run(name);
+    },
+    tunnelKey: (name) => {
+      const key = db.prepare<[string], string>('select tunnel_key from slices where name = ?').pluck().get(name);
+      if (key !== undefined) return key;
+      throw new VnmError('not-found', `there is no slice '${name}' in the database`);
     },
   };
 }
@@ -111,10 +124,11 @@ function saveSlice(db: Db, slice: Slice): void {
 function saveSubstrate(db: Db, slice: number, { nodes, latency }: Slice): void {
   db.prepare('delete from substrate_nodes where slice_id = ?').run(slice);
   const insertNode = db.prepare(
-    'insert into substrate_nodes (slice_id, name, host, port, user, key_path, address, patience_s) values (?, ?, ?, ?, ?, ?, ?, ?)',
+    `insert into substrate_nodes (slice_id, name, host, port, user, key_path, address, patience_s, dataplane)
+     values (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
-  for (const { name, host, port, user, key, address, patience } of nodes.values()) {
-    const login = [host, port, user, key, address, patience].map((value) => value ?? null);
+  for (const { name, host, port, user, key, address, patience, dataplane } of nodes.values()) {
+    const login = [host, port, user, key, address, patience, dataplane].map((value) => value ?? null);
     insertNode.run(slice, name, ...login);
   }
   const insertLatency = db.prepare(
@@ -225,15 +239,27 @@ interface NodeRow {
   key: string | null;
   address: string | null;
   patience: number | null;
+  dataplane: string | null;
 }
 
 function loadNodes(db: Db, slice: number): Map<string, SubstrateNode> {
   const rows = db
     .prepare<[number], NodeRow>(
-      'select name, host, port, user, key_path as key, address, patience_s as patience from substrate_nodes where slice_id = ? order by id',
+      `select name, host, port, user, key_path as key, address, patience_s as patience, dataplane
+       from substrate_nodes where slice_id = ? order by id`,
     )
     .all(slice);
   return new Map(rows.map((row) => [row.name, withoutNulls(row) as SubstrateNode]));
+}
+
+/** Gives nodes without a host the data plane of the local testbed that they are on. */
+function withTestbedPlane(db: Db, slice: Slice): Slice {
+  const record = testbedStore(db).forSlice(slice.name)?.record;
+  if (record == null || (JSON.parse(record) as TestbedPlaces).dataplane !== 'userspace') return slice;
+  const nodes = [...slice.nodes].map(([name, node]) => {
+    return [name, node.host === undefined ? { ...node, dataplane: 'userspace' as const } : node] as const;
+  });
+  return { ...slice, nodes: new Map(nodes) };
 }
 
 function loadLatency(db: Db, slice: number, defaultMs: number): LatencyMap {

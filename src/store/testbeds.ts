@@ -1,3 +1,6 @@
+import type { Dataplane } from '../model/dataplane.ts';
+import type { Db } from './db.ts';
+
 /**
  * The local testbeds. A testbed is recorded before anything is created, so that an interrupted `up` can be cleaned up.
  */
@@ -20,6 +23,7 @@ export interface TestbedRow {
 
 /** The part of the record with the places of the nodes; only the testbed uses the rest. */
 export interface TestbedPlaces {
+  readonly dataplane: Dataplane;
   readonly knownHosts: string;
   readonly nodes: readonly {
     readonly name: string;
@@ -29,6 +33,8 @@ export interface TestbedPlaces {
     readonly key: string;
     /** The address that other nodes send tunnel packets to. */
     readonly address: string;
+    /** On a userspace testbed: the UDP port of that address, by slice. */
+    readonly tunnelPorts?: Readonly<Record<string, number>>;
   }[];
 }
 
@@ -54,5 +60,3 @@ export function testbedStore(db: Db): TestbedStore {
     },
   };
 }
-
-import type { Db } from './db.ts';

@@ -296,6 +296,28 @@ const upgrades: Readonly<Record<number, string>> = {
     drop table migrations;
     alter table new_migrations rename to migrations;
   `,
+  7: `
+    create table new_slices (
+      id integer primary key,
+      name text not null unique,
+      number integer not null,
+      vnet text not null,
+      latency_default_ms real not null,
+      repair integer not null default 1,
+      tunnel_key text not null default (lower(hex(randomblob(16)))),
+      testbed_id text references testbeds (id) on delete set null
+    ) strict;
+    insert into new_slices (id, name, number, vnet, latency_default_ms, repair, testbed_id)
+      select id, name, number, vnet, latency_default_ms, repair, testbed_id from slices;
+    drop table slices;
+    alter table new_slices rename to slices;
+
+    alter table substrate_nodes add column dataplane text;
+    alter table instances add column node_tunnel text not null default 'vxlan';
+
+    update migrations set state = 'remove the new instance' where state = 'take the new instance away';
+    update migration_phases set name = 'remove the new instance' where name = 'take the new instance away';
+  `,
 };
 
 /**

@@ -22,6 +22,8 @@ import type { SshOptions, SshTarget } from './ssh-types.ts';
 
 export interface AgentTarget extends SshTarget {
   readonly slice: string;
+  /** The UDP port for tunnel packets; present on a node with the userspace data plane, where the agent needs no root. */
+  readonly userspacePort?: number;
 }
 
 export interface AgentOptions extends SshOptions {
@@ -60,11 +62,12 @@ export interface AgentConnection {
  * Throws VnmError `unreachable` (SSH), `unsupported` (no right to install the agent, no Node.js for it, or an
  * administrator installed another one), `failed` (it could not be copied or does not start), `interrupted`, `timeout`.
  */
-export async function connectAgent(target: AgentTarget, options: AgentOptions): Promise<AgentConnection> {
+export async function connectAgent(target: AgentTarget, given: AgentOptions): Promise<AgentConnection> {
+  const options = { ...given, policy: policyFor(target, given.policy) };
   const bundle = await agentBundle();
   const session = await connectSsh(target, options);
   try {
-    const prepared = await prepareNode(session, target.slice, bundle, options);
+    const prepared = await prepareNode(session, target, bundle, options);
     const patience = observedPatienceS(target.patience ?? defaultPatienceS, prepared.surveyMs);
     const slow = { ...session, limits: timeLimits(patience) };
     const { channel, facts } = await attachCurrent(slow, prepared.command, bundle, options);
@@ -73,6 +76,12 @@ export async function connectAgent(target: AgentTarget, options: AgentOptions): 
     session.close();
     throw error;
   }
+}
+
+/** A userspace agent is brought where to receive tunnel packets: at all addresses of its node. */
+function policyFor({ userspacePort }: AgentTarget, policy: Policy): Policy {
+  if (userspacePort === undefined) return policy;
+  return { ...policy, userspace: { address: '0.0.0.0', port: userspacePort } };
 }
 
 /** The connections that were made, and by node why the others were not. */
@@ -144,7 +153,7 @@ export function combine(faults: readonly unknown[]): unknown {
  */
 async function prepareNode(
   session: SshSession,
-  slice: string,
+  { slice, userspacePort }: AgentTarget,
   bundle: AgentBundle,
   { policy, signal }: AgentOptions,
 ): Promise<{ command: string; surveyMs: number }> {
@@ -153,7 +162,7 @@ async function prepareNode(
     throw new VnmError('invalid-input', `invalid slice name '${slice}'`);
   }
   const startMs = performance.now();
-  const survey = await surveyNode(session, slice, bundle.digest, signal);
+  const survey = await surveyNode(session, slice, bundle.digest, signal, { needsRoot: userspacePort === undefined });
   const surveyMs = performance.now() - startMs;
   if (survey.root === 'rule') return { command: installedCommand(session, slice, bundle, survey), surveyMs };
   if (survey.root === 'none') {
@@ -164,7 +173,8 @@ async function prepareNode(
     );
   }
   const runtime = await deliver(session, survey, bundle, signal);
-  const program = `${asRoot(survey)}${runtime} ${survey.lib}/${agentFileName(bundle)}`;
+  const home = survey.root === 'unneeded' ? `env PL_VNM_DIR=${survey.directory} ` : '';
+  const program = `${home}${asRoot(survey)}${runtime} ${survey.lib}/${agentFileName(bundle)}`;
   return { command: `${program} attach --slice ${slice} --policy ${encodePolicy(policy)}`, surveyMs };
 }
 

@@ -8,7 +8,7 @@ export interface NodeSurvey {
    * How the login becomes root: it is root; with `sudo -n`; only to attach, with the rule of `agent install`; not at
    * all.
    */
-  readonly root: 'login' | 'sudo' | 'rule' | 'none';
+  readonly root: 'login' | 'sudo' | 'rule' | 'none' | 'unneeded';
   /** The login's PL_VNM_DIR, where it applies. */
   readonly directory?: string;
   /** Directory of the agent's code. */
@@ -40,16 +40,19 @@ export const oldestRuntime = 20;
 const script = `
 # The output of a login's shell may lack its last newline.
 echo
-slice=$1 digest=$2
+slice=$1 digest=$2 needs=$3
 say() { printf 'pl-vnm %s %s\\n' "$1" "$2"; }
 may() { sudo -n -l "$1" </dev/null >/dev/null 2>&1; }
 uid=$(id -u)
 lib=/usr/local/lib/pl-vnm policy=/etc/pl-vnm/policy root=none rule=no
 attach=\${PL_VNM_DIR:+$PL_VNM_DIR/lib}
 attach=\${attach:-$lib}/attach-$slice
-if [ "$uid" != 0 ] && [ -f "$attach" ] && may "$attach"; then rule=yes; fi
+if [ "$needs" = root ] && [ "$uid" != 0 ] && [ -f "$attach" ] && may "$attach"; then rule=yes; fi
 # sudo logs, and may mail, commands that it refuses to run, but not questions about them.
-if [ "$uid" = 0 ]; then
+if [ "$needs" = any ]; then
+  root=unneeded
+  PL_VNM_DIR=\${PL_VNM_DIR:-$HOME/.pl-vnm}
+elif [ "$uid" = 0 ]; then
   root=login
 elif { [ $rule = no ] || may true; } && refusal=$(LC_ALL=C sudo -n true </dev/null 2>&1 >/dev/null); then
   root=sudo
@@ -89,8 +92,9 @@ export async function surveyNode(
   slice: string,
   digest: string,
   signal: AbortSignal | undefined,
+  { needsRoot = true }: { needsRoot?: boolean } = {},
 ): Promise<NodeSurvey> {
-  const { stdout, stderr, code } = await session.exec(`sh -s -- ${slice} ${digest}`, {
+  const { stdout, stderr, code } = await session.exec(`sh -s -- ${slice} ${digest} ${needsRoot ? 'root' : 'any'}`, {
     stdin: Buffer.from(script),
     what: 'the survey',
     signal,
@@ -144,7 +148,8 @@ export function parseSurvey(text: string): NodeSurvey | undefined {
   const [system] = all('system');
   const [directory] = all('directory');
   const [installed] = all('installed');
-  if (root !== 'login' && root !== 'sudo' && root !== 'rule' && root !== 'none') return undefined;
+  if (!isRoot(root)) return undefined;
+  if (root === 'unneeded' && !isPlainPath(directory)) return undefined;
   if (!isPlainPath(lib) || !isPlainPath(policyDirectory) || system === undefined || !all('done').includes('survey')) {
     return undefined;
   }
@@ -165,6 +170,12 @@ export function parseSurvey(text: string): NodeSurvey | undefined {
     hasGzip: has.includes('gzip'),
     ...(refusal === '' ? {} : { refusal }),
   };
+}
+
+const roots = ['login', 'sudo', 'rule', 'none', 'unneeded'] as const satisfies readonly NodeSurvey['root'][];
+
+function isRoot(text: string | undefined): text is NodeSurvey['root'] {
+  return roots.some((root) => root === text);
 }
 
 /** Parses `v20.1.2 /usr/bin/node`. */

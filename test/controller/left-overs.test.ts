@@ -20,7 +20,14 @@ const router = 'pv-two_0-a';
 const batches = desiredBatches(
   {
     ...plan,
-    names: { address: () => '192.0.2.1', namespacePrefix: () => 'pv-two_', resilient: () => true, gates: () => true },
+    names: {
+      address: () => '192.0.2.1',
+      port: () => 20_001,
+      tunnelKey: () => '00',
+      namespacePrefix: () => 'pv-two_',
+      resilient: () => true,
+      gates: () => true,
+    },
     mtu: 1450,
     urpf: 'strict',
   },

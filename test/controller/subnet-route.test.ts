@@ -9,7 +9,14 @@ import { gallery } from '../support/slices.ts';
 const file = readSlice(gallery('two-node'));
 const vn = file.vns[0]!;
 const hosts = vn.endHosts.map(({ node }) => node);
-const names = { address: () => '192.0.2.1', namespacePrefix: () => 'pv-', resilient: () => true, gates: () => true };
+const names = {
+  address: () => '192.0.2.1',
+  port: () => 20_001,
+  tunnelKey: () => '00',
+  namespacePrefix: () => 'pv-',
+  resilient: () => true,
+  gates: () => true,
+};
 
 /** The nodes that get a route to the whole subnet of the slice. */
 function withSubnetRoute(slice: Slice): string[] {

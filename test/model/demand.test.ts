@@ -51,7 +51,14 @@ placements: { initial: ${place('s0')}, final: ${place('s1')} }
 function made(slice: ReturnType<typeof line>, vn: VirtualNetwork, placement: Placement, node: string): Demand {
   const instance = planInstance(slice, vn, placement, 0);
   const routes = computeRoutes(vn, instance, planVn(slice, vn).access);
-  const names = { address: () => '192.0.2.1', namespacePrefix: () => 'pv-', resilient: () => true, gates: () => true };
+  const names = {
+    address: () => '192.0.2.1',
+    port: () => 20_001,
+    tunnelKey: () => '00',
+    namespacePrefix: () => 'pv-',
+    resilient: () => true,
+    gates: () => true,
+  };
   const layout: Layout = { ...planVn(slice, vn), names, mtu: 1450, urpf: 'feasible' };
   const operations = desiredBatches(layout, { instances: [{ instance, routes }], active: instance }).get(node) ?? [];
   const count = (op: string) => operations.filter((operation) => operation.op === op).length;

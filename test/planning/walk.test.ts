@@ -83,6 +83,7 @@ describe('walks through many entries', () => {
     slot: 0,
     placement: new Map(),
     block: '10.1.0.0/16',
+    nodeTunnel: 'vxlan',
     links: [
       ...steps.map(([rung, next], index) => link({ router: `r${rung}` }, { router: `r${next}` }, index)),
       link({ gateway: 'g' }, { router: 'r0' }, steps.length),

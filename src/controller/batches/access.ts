@@ -1,6 +1,7 @@
 /** The links between end hosts and their gateways. */
 
 import { formatPrefix } from '../../model/address.ts';
+import { accessSlot } from '../../model/ids.ts';
 import type { NodeName } from '../../model/names.ts';
 import type { Route } from '../../model/route.ts';
 import type { Slice } from '../../model/slice.ts';
@@ -22,7 +23,7 @@ export function setUpAccess(layout: Layout): Batches {
       [link.hostEnd, link.gatewayEnd],
     ] as const) {
       append(batches, own.node, {
-        ...tunnelEnd(layout, link, own, peer),
+        ...tunnelEnd(layout, { ...link, slot: accessSlot }, own, peer),
         gateable: own === link.gatewayEnd && names.gates(own.node),
       });
       append(batches, own.node, vifUp(own, peer, undefined, urpf));

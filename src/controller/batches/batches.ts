@@ -13,6 +13,10 @@ export type Batches = Map<NodeName, OperationInput[]>;
  */
 export interface NodeNames {
   address(node: NodeName): string;
+  /** The UDP port of `address` for tunnel packets, on a node with the userspace data plane. */
+  port(node: NodeName): number;
+  /** The slice's key for tunnels of the userspace data plane, hexadecimal. */
+  tunnelKey(): string;
   namespacePrefix(node: NodeName): string;
   /** Whether the node's kernel has resilient nexthop groups. */
   resilient(node: NodeName): boolean;

@@ -22,6 +22,7 @@ export function* tunnelOperations(
   side: 'router' | 'gateway',
 ): Generator<[NodeName, OperationInput]> {
   const { tunnel, vni } = link;
+  const { slot } = instance;
   const namespace = (end: LinkEnd) =>
     end.router === undefined ? {} : { namespace: namespaceOf(instance, end.router, names) };
   if (tunnel === 'local') {
@@ -39,14 +40,14 @@ export function* tunnelOperations(
     [link.b, link.a],
   ] as const) {
     if ((end.gateway === undefined ? 'router' : 'gateway') !== side) continue;
-    yield [end.node, { ...tunnelEnd({ names, mtu }, { tunnel, vni }, end, peer), ...namespace(end) }];
+    yield [end.node, { ...tunnelEnd({ names, mtu }, { tunnel, vni, slot }, end, peer), ...namespace(end) }];
   }
 }
 
-/** One end of a tunnel to another node. */
+/** One end of a tunnel to another node. `slot`: the instance's, or that of the access links. */
 export function tunnelEnd(
   { names, mtu }: Pick<Layout, 'names' | 'mtu'>,
-  { tunnel, vni }: { readonly tunnel: NodeTunnelKind; readonly vni: number },
+  { tunnel, vni, slot }: { readonly tunnel: NodeTunnelKind; readonly vni: number; readonly slot: number },
   end: End,
   peer: End,
 ): TunnelUp {
@@ -64,7 +65,17 @@ export function tunnelEnd(
         port: tunnelKinds.vxlan.carriedBy.port,
       };
     case 'udp':
-      throw new VnmError('unsupported', 'tunnels of kind udp cannot be planned yet');
+      return {
+        op: 'tunnel_up',
+        kind: 'udp',
+        interface: end.interface,
+        mtu,
+        vni,
+        instance: slot,
+        key: names.tunnelKey(),
+        remote: names.address(peer.node),
+        port: names.port(peer.node),
+      };
   }
 }
 

@@ -1,7 +1,7 @@
 import { type Clock, steadyClock, systemClock } from '../../clock/clock.ts';
 import { formatPrefix } from '../../model/address.ts';
 import { type ErrorCode, messageOf, VnmError } from '../../model/errors.ts';
-import { sliceIds } from '../../model/ids.ts';
+import { sliceIds, userspacePort } from '../../model/ids.ts';
 import { ownLimits } from '../../model/limits.ts';
 import type { NodeName } from '../../model/names.ts';
 import type { Slice } from '../../model/slice.ts';
@@ -195,6 +195,8 @@ export async function withReachable<T>(
         return address;
       },
       // A node that was unreachable from the start has what it was given earlier.
+      port: (node) => places.find(({ target }) => target.node === node)?.tunnelPort ?? userspacePort(slice.number),
+      tunnelKey: () => context.store.slices.tunnelKey(slice.name),
       namespacePrefix: (node) => known.get(node)?.policy.namespacePrefix ?? defaultPolicy(slice).namespacePrefix,
       resilient: (node) => !known.has(node) || hasFeature(known.get(node)!, 'resilient-groups'),
       gates: (node) => !known.has(node) || hasFeature(known.get(node)!, 'ifb-gate'),
@@ -309,7 +311,17 @@ export function hasFeature(facts: NodeFacts, name: Feature['name']): boolean {
 }
 
 /** Fails early if the policy was made for another number or subnet: it would refuse some or all operations. */
-function checkPolicy(slice: Slice, { node, facts: { policy } }: AgentConnection): void {
+function checkPolicy(slice: Slice, { node, facts: { policy, plane } }: AgentConnection): void {
+  const wantedPlane = slice.nodes.get(node)?.dataplane ?? 'kernel';
+  if (plane !== wantedPlane) {
+    throw new VnmError(
+      'conflict',
+      `node '${node}' has the ${plane} data plane, but the slice file means ${wantedPlane}`,
+      {
+        hint: `change the slice file's dataplane; or uninstall the slice there, and run pl-vnm agent forget ${slice.name} ${node}`,
+      },
+    );
+  }
   const wanted = defaultPolicy(slice);
   for (const key of ['vnet', 'interfacePrefix', 'table'] as const) {
     if (policy[key] === wanted[key]) continue;

@@ -3,6 +3,7 @@
 import { lookup } from 'node:dns/promises';
 import { isIPv4 } from 'node:net';
 import { VnmError } from '../../model/errors.ts';
+import { userspacePort } from '../../model/ids.ts';
 import type { NodeName } from '../../model/names.ts';
 import type { Slice, SubstrateNode } from '../../model/slice.ts';
 import type { TestbedPlaces } from '../../store/testbeds.ts';
@@ -13,6 +14,8 @@ export interface Place {
   readonly target: AgentTarget;
   readonly node: SubstrateNode;
   readonly testbedAddress?: string;
+  /** The UDP port for tunnel packets of a node on a userspace testbed. */
+  readonly tunnelPort?: number;
 }
 
 /** Finds the host of each node in the slice file or in the local testbed. Throws VnmError `not-found`. */
@@ -32,6 +35,7 @@ export function placesOf(context: Context, slice: Slice, names: readonly string[
         user,
         ...(key === undefined ? {} : { keyPath: key }),
         ...(patience === undefined ? {} : { patience }),
+        ...(node.dataplane === undefined ? {} : { userspacePort: userspacePort(slice.number) }),
       };
       return { target, node };
     }
@@ -46,12 +50,14 @@ export function placesOf(context: Context, slice: Slice, names: readonly string[
       );
     }
     const { host, port, user, key: keyPath, address } = place;
+    const tunnelPort = place.tunnelPorts?.[slice.name];
     const { patience } = node;
     const target = {
       ...{ node: name, slice: slice.name, host, port, user, keyPath, knownHostsPath: testbed.knownHosts },
       ...(patience === undefined ? {} : { patience }),
+      ...(tunnelPort === undefined ? {} : { userspacePort: tunnelPort }),
     };
-    return { target, node, testbedAddress: address };
+    return { target, node, testbedAddress: address, ...(tunnelPort === undefined ? {} : { tunnelPort }) };
   });
 }
 

@@ -101,11 +101,17 @@ export function refuseOneMachine(agents: Agents): void {
   const identities = nodes.map((node) => ({
     node,
     process: agents.get(node).facts.agent.process,
-    address: agents.address(node),
+    address: endpointOf(agents, node),
   }));
   const same = sameMachines(identities);
   if (same.length === 0) return;
   throw new VnmError('conflict', same.map(({ text }) => text).join('\n'), { hint: oneMachineHint });
+}
+
+/** Where tunnel packets reach a node. */
+export function endpointOf(agents: Agents, node: NodeName): string {
+  const address = agents.address(node);
+  return agents.slice.nodes.get(node)?.dataplane === 'userspace' ? `${address}:${agents.port(node)}` : address;
 }
 
 export interface MachineIdentity {

@@ -1,0 +1,94 @@
+/** The data planes of the agent, and what each knows of its node. */
+import { existsSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
+import { systemClock } from '../clock/clock.ts';
+import { parsePrefix } from '../model/address.ts';
+import type { Policy } from '../vsys/policy.ts';
+import { isInstalled } from '../vsys/presence.ts';
+import type { Supplier } from './dataplane/actuator.ts';
+import type { DataPlane } from './dataplane/dataplane.ts';
+import { createKernelDataPlane } from './dataplane/kernel/kernel-dataplane.ts';
+import { pendingFile } from './dataplane/kernel/pending-file.ts';
+import { readMarks } from './dataplane/kernel/presence.ts';
+import { readOwnAddresses } from './dataplane/kernel/read-state.ts';
+import type { OwnAddress } from './dataplane/kernel/state.ts';
+import { createKernelSupplier } from './dataplane/kernel/supplier.ts';
+import { createUserspaceSupplier } from './dataplane/userspace/actuator.ts';
+import { stateFile } from './dataplane/userspace/state-file.ts';
+import { createUserspaceDataPlane } from './dataplane/userspace/userspace-dataplane.ts';
+import type { AgentParts } from './handlers.ts';
+import type { Log } from './log.ts';
+import { withNodeLock } from './node-lock.ts';
+import { findObstacles } from './obstacles/obstacles.ts';
+import { otherSlices } from './other-slices.ts';
+import type { AgentPaths } from './paths.ts';
+
+export interface OpenPlane extends Pick<AgentParts, 'others' | 'ownAddresses' | 'obstacles'> {
+  readonly dataPlane: DataPlane;
+  /** For a timing thread; a new one for each. */
+  readonly createSupplier: () => Supplier;
+}
+
+export interface PlaneOptions {
+  readonly paths: AgentPaths;
+  /** The directory of the agents' programs. */
+  readonly lib: string;
+  /** Called before the slice's first object is installed, and after its last one is removed. */
+  readonly installed: (isInstalled: boolean) => Promise<void>;
+  readonly log: Log;
+}
+
+/** Whether the node has something of the slice. */
+export async function hasInstalled(policy: Policy, { state }: AgentPaths): Promise<boolean> {
+  return policy.userspace === undefined ? isInstalled(policy, await readMarks()) : existsSync(state);
+}
+
+/** Opens the data plane that the policy names. Throws VnmError. */
+export async function openPlane(policy: Policy, options: PlaneOptions): Promise<OpenPlane> {
+  return policy.userspace === undefined
+    ? kernelPlane(policy, options)
+    : userspacePlane(policy, policy.userspace, options);
+}
+
+function kernelPlane(policy: Policy, { paths, lib, installed, log }: PlaneOptions): OpenPlane {
+  const others = () => otherSlices(paths.policyDirectory, lib, policy.slice);
+  const dataPlane = createKernelDataPlane(policy, systemClock, {
+    others,
+    installed,
+    pending: pendingFile(paths.pending),
+    alone: (body) => withNodeLock(paths.runDirectory, body),
+    log,
+  });
+  return {
+    dataPlane,
+    createSupplier: createKernelSupplier,
+    others,
+    ownAddresses: readOwnAddresses,
+    obstacles: (port) => findObstacles(policy, port),
+  };
+}
+
+/** Other slices do not matter: the slice's stacks are in this process. What obstructs packets needs root to see. */
+async function userspacePlane(
+  policy: Policy,
+  { address, port }: NonNullable<Policy['userspace']>,
+  { paths, installed, log }: PlaneOptions,
+): Promise<OpenPlane> {
+  const parts = { address, port, file: stateFile(paths.state), installed, log };
+  const dataPlane = await createUserspaceDataPlane(policy, systemClock, parts);
+  return {
+    dataPlane,
+    createSupplier: () => createUserspaceSupplier(dataPlane.switches),
+    others: async () => [],
+    ownAddresses: async () => interfaceAddresses(),
+    obstacles: async () => [],
+  };
+}
+
+function interfaceAddresses(): OwnAddress[] {
+  return Object.entries(networkInterfaces()).flatMap(([name, all = []]) =>
+    all
+      .filter(({ family }) => family === 'IPv4')
+      .map(({ address }) => ({ prefix: parsePrefix(`${address}/32`), is: `an address of this node ('${name}')` })),
+  );
+}
