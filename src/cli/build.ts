@@ -9,7 +9,7 @@ import { packageFile } from '../model/package.ts';
 import { agentBundle, bundling } from '../transport/agent-bundle.ts';
 
 /** The programs that run as separate processes, under their names in the build. */
-const programs = ['cli/main', 'testbed/ssh-server', 'testbed/relay'];
+const programs = ['cli/main', 'testbed/ssh-server', 'testbed/relay', 'testbed/userspace-servers'];
 
 /** Packages with parts that are not modules (native code, WebAssembly, data files), or that load parts by name. */
 const external = ['better-sqlite3', 'esbuild', 'fastify', '@fastify/swagger', 'highs', 'pino', 'prom-client', 'ssh2'];

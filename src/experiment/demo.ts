@@ -38,14 +38,15 @@ const ways = {
  * in ours, and removes everything.
  */
 export async function demo(report: (progress: Progress) => void, signal: AbortSignal): Promise<DemoResult> {
-  dataplaneChoice('auto');
+  const { dataplane, reason } = dataplaneChoice('auto');
   const directory = await mkdtemp(join(tmpdir(), 'pl-vnm-demo-'));
   const store = openStore(join(directory, 'pl-vnm.db'));
   const slice = readSlice(packageFile('slices/three-node.yaml'));
   try {
-    report({ kind: 'phase', text: 'testbed' });
+    report({ kind: 'phase', text: `testbed: data plane ${dataplane} (${reason})` });
     await bringUp(store, [slice], {
       server: 'embedded',
+      dataplane,
       onProgress: (text) => report({ kind: 'note', text }),
       signal,
     });

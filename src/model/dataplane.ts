@@ -10,7 +10,7 @@ export type Dataplane = (typeof dataplanes)[number];
  * The data plane of all nodes that a VN uses. Throws VnmError `unsupported` where they have different ones: a tunnel of one plane
  * cannot end on the other (decision 31).
  */
-export function dataplaneOf({ name, nodes }: Pick<Slice, 'name' | 'nodes'>, vn: VirtualNetwork): Dataplane {
+function dataplaneOf({ name, nodes }: Pick<Slice, 'name' | 'nodes'>, vn: VirtualNetwork): Dataplane {
   const used = [
     ...[...vn.gateways, ...vn.endHosts].map(({ node }) => node),
     ...[...vn.placements.values()].flatMap((placement) => [...placement.values()]),

@@ -12,7 +12,7 @@ const patienceMs = 30_000;
 
 export interface DaemonOptions {
   /** Network namespace in which it runs. */
-  readonly namespace: string;
+  readonly namespace?: string;
   /** Command and arguments. The process sends its first message on the IPC channel when it is ready. */
   readonly command: readonly string[];
   readonly env: NodeJS.ProcessEnv;
@@ -30,10 +30,12 @@ export function moduleCommand(name: string, args: readonly string[]): string[] {
 }
 
 /** Resolves when the process is ready. If it is aborted or ends before that, the process is gone and this throws. */
-export async function startDaemon(options: DaemonOptions, signal: AbortSignal): Promise<void> {
+export async function startDaemon(options: DaemonOptions, signal: AbortSignal): Promise<unknown> {
   const log = openSync(options.log, 'a', 0o600);
   const given = options.descriptor === undefined ? [] : [options.descriptor];
-  const child = spawn('nsenter', [`--net=${namespacePath(options.namespace)}`, '--', ...options.command], {
+  const inside = options.namespace === undefined ? [] : ['nsenter', `--net=${namespacePath(options.namespace)}`, '--'];
+  const [program, ...args] = [...inside, ...options.command] as [string, ...string[]];
+  const child = spawn(program, args, {
     stdio: ['ignore', log, log, ...given, 'ipc'],
     detached: true,
     env: options.env,
@@ -45,9 +47,11 @@ export async function startDaemon(options: DaemonOptions, signal: AbortSignal): 
   stop.addEventListener('abort', kill);
   try {
     if (stop.aborted) kill();
-    await Promise.race([once(child, 'message'), once(child, 'exit').then(() => failed(options, signal, stop))]);
+    const exit = once(child, 'exit').then(() => failed(options, signal, stop));
+    const [message] = await Promise.race([once(child, 'message'), exit]);
     child.disconnect();
     child.unref();
+    return message;
   } finally {
     stop.removeEventListener('abort', kill);
   }

@@ -1,48 +1,57 @@
-/** Decides which kind of testbed can run on this machine. */
-import { accessSync, constants } from 'node:fs';
+/** Chooses the kind of testbed that this machine can carry. */
+import { accessSync, constants, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import type { Dataplane } from '../model/dataplane.ts';
 import { VnmError } from '../model/errors.ts';
 
 export interface DataplaneChoice {
-  readonly dataplane: 'kernel';
+  readonly dataplane: Dataplane;
   /** One line for the user. */
   readonly reason: string;
 }
 
 /**
- * Throws VnmError `unsupported`, which says what is missing, when this machine cannot provide the wanted data plane.
+ * `auto` chooses the kernel data plane where this machine can carry it, else the userspace one. Throws VnmError
+ * `unsupported` with what the requested data plane lacks on this machine.
  */
-export function dataplaneChoice(wanted: 'auto' | 'kernel' | 'userspace'): DataplaneChoice {
-  if (wanted === 'userspace') {
-    throw new VnmError('unsupported', 'the userspace data plane is not available yet', {
-      hint: 'use --dataplane kernel, on Linux as root',
-    });
-  }
+export function dataplaneChoice(wanted: 'auto' | Dataplane): DataplaneChoice {
+  if (wanted === 'userspace') return { dataplane: 'userspace', reason: 'as requested' };
   const missing = missingForKernel();
-  if (missing.length > 0) {
-    throw new VnmError('unsupported', `the kernel data plane needs ${missing.join(' and ')}`, {
-      hint: 'run on Linux as root with iproute2 and util-linux; the userspace data plane is not available yet',
-    });
+  if (missing.length === 0) {
+    const reason = wanted === 'kernel' ? 'as requested' : 'Linux, root and the required tools are available';
+    return { dataplane: 'kernel', reason };
   }
-  return {
-    dataplane: 'kernel',
-    reason: wanted === 'kernel' ? 'as requested' : 'Linux, root and the required tools are available',
-  };
+  const needs = `the kernel data plane needs ${missing.join(' and ')}`;
+  if (wanted === 'auto') return { dataplane: 'userspace', reason: needs };
+  throw new VnmError('unsupported', needs, {
+    hint: 'run on Linux as root with iproute2 and util-linux, or use --dataplane userspace',
+  });
 }
 
 function missingForKernel(): string[] {
   if (process.platform !== 'linux') return ['Linux'];
+  const isRoot = process.getuid?.() === 0;
   const needs: [string, boolean][] = [
-    ['root', process.getuid?.() === 0],
+    ['root', isRoot],
+    ['the capabilities CAP_NET_ADMIN and CAP_SYS_ADMIN', !isRoot || hasCapabilities()],
     ["the command 'ip' (iproute2)", commandPath('ip') !== undefined],
     ["the command 'nsenter' (util-linux)", commandPath('nsenter') !== undefined],
   ];
   return needs.filter(([, met]) => !met).map(([need]) => need);
 }
 
-/**
- * Returns the path of an executable in the search path (or the administrator's directories, which it may lack), if any.
- */
+/** Bits of the capabilities to change networks, and to make namespaces and mounts (linux/capability.h). */
+const neededCapabilities = [12n, 21n];
+
+/** Root in a container may lack them. */
+function hasCapabilities(): boolean {
+  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
+  if (effective === undefined) return true;
+  const bits = BigInt(`0x${effective}`);
+  return neededCapabilities.every((bit) => (bits & (1n << bit)) !== 0n);
+}
+
+/** Returns the path of an executable, if it is in the search path or in the administrator's directories. */
 export function commandPath(command: string): string | undefined {
   const directories = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin'];
   return directories.map((directory) => join(directory, command)).find(isExecutable);

@@ -11,6 +11,8 @@ export function testbedFiles(directory: string) {
     knownHosts: join(directory, 'known_hosts'),
     relayPlan: join(directory, 'relay.json'),
     relayLog: join(directory, 'relay.log'),
+    servers: join(directory, 'servers.json'),
+    serversLog: join(directory, 'servers.log'),
   };
 }
 

@@ -1,8 +1,10 @@
 /** The local testbeds that the database records. */
 import { randomInt } from 'node:crypto';
 import { rm, rmdir } from 'node:fs/promises';
+import { tmpdir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { hasRoomForSocket } from '../agent/paths.ts';
+import type { Dataplane } from '../model/dataplane.ts';
 import { VnmError } from '../model/errors.ts';
 import type { Slice } from '../model/slice.ts';
 import type { Store } from '../store/store.ts';
@@ -16,6 +18,8 @@ import { testbedUp } from './up.ts';
 
 export interface BringUpOptions {
   readonly server: ServerKind;
+  /** The kernel's if left out. */
+  readonly dataplane?: Dataplane;
   readonly onProgress: (text: string) => void;
   readonly signal?: AbortSignal;
 }
@@ -95,7 +99,8 @@ function newTestbed(store: Store, slices: readonly Slice[]): { id: string; direc
  * For testbeds that cannot be next to their database. The directory is root's and does not survive a reboot, like the
  * testbeds.
  */
-const elsewhere = '/run/pl-vnm-testbeds';
+const elsewhere =
+  process.getuid?.() === 0 ? '/run/pl-vnm-testbeds' : join(tmpdir(), `pl-vnm-testbeds-${userInfo().uid}`);
 
 /** Returns the directory if nodes can have their files below it: a login's path on any host, with sockets in it. */
 export function placeOf(directory: string, slices: readonly Slice[]): string | undefined {

@@ -1,14 +1,10 @@
 /** A testbed's network namespaces and the processes in them, found only by the testbed's mark. */
 import type { Stats } from 'node:fs';
 import { open, readdir, readlink, stat } from 'node:fs/promises';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { VnmError } from '../model/errors.ts';
+import { endProcesses } from './processes.ts';
 import { run } from './run.ts';
 
 const namespaceDirectory = '/run/netns';
-const politeMs = 500;
-const forcedMs = 5000;
-const pollMs = 10;
 
 /**
  * Returns the path of a named network namespace, for `nsenter --net=`. (`ip netns exec` would hide what agents make
@@ -36,16 +32,18 @@ export async function processesIn(names: readonly string[]): Promise<Map<string,
 /** Ends exactly the processes in the testbed's namespaces and deletes the namespaces. */
 export async function removeNamespaces(id: string): Promise<void> {
   const names = await testbedNamespaces(id);
+  if (names.length === 0) return;
   // While a file is open, the number of its deleted namespace is not given to another one.
   const files = await Promise.all(names.map((name) => open(namespacePath(name)).catch(unlessMissing)));
   try {
     const links = await Promise.all(files.map(async (file) => linkOf(await file?.stat())));
-    await endProcesses(links);
+    const find = async () => [...(await processesByLink(links)).values()].flat();
+    await endProcesses(find);
     // Until now agents may have made or deleted some.
     const left = await testbedNamespaces(id);
     if (left.length > 0) await run('ip', ['-batch', '-'], left.map((name) => `netns delete ${name}\n`).join(''));
     // No process can enter any more; this ends those that just did, started by an interrupted `up`.
-    await endProcesses(links);
+    await endProcesses(find);
   } finally {
     await Promise.all(files.map((file) => file?.close()));
   }
@@ -64,37 +62,6 @@ async function processesByLink(links: readonly string[]): Promise<Map<string, nu
     processes.get(link ?? '')?.push(pid);
   }
   return processes;
-}
-
-/** Asks the processes to end, then kills them. */
-async function endProcesses(links: readonly string[]): Promise<void> {
-  if (await signalUntilGone(links, 'SIGTERM', politeMs)) return;
-  if (await signalUntilGone(links, 'SIGKILL', forcedMs)) return;
-  const left = [...(await processesByLink(links)).values()].flat();
-  throw new VnmError('failed', `processes ${left.join(', ')} of the testbed do not end`);
-}
-
-/** Processes may start others while they end, so each round signals the new ones. */
-async function signalUntilGone(links: readonly string[], signal: NodeJS.Signals, patienceMs: number): Promise<boolean> {
-  const signalled = new Set<number>();
-  for (const endMs = performance.now() + patienceMs; performance.now() < endMs; await sleep(pollMs)) {
-    const pids = [...(await processesByLink(links)).values()].flat();
-    if (pids.length === 0) return true;
-    for (const pid of pids.filter((pid) => !signalled.has(pid))) {
-      signalProcess(pid, signal);
-      signalled.add(pid);
-    }
-  }
-  return false;
-}
-
-function signalProcess(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(pid, signal);
-  } catch (error) {
-    // It ended on its own.
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
 }
 
 /** The process ended meanwhile, or root may not look into it. */

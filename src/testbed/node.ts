@@ -26,8 +26,9 @@ export async function startNode(
 ): Promise<StartedNode> {
   const home = nodeDirectory(directory, planned.name);
   const hostKey = makeKeyPair();
-  const env = nodeEnvironment(home);
-  await writeFiles(home, planned, clientKey, hostKey, sshdConfig(home, env));
+  const env = nodeEnvironment(home, 'root');
+  await writeNodeFiles(home, planned, clientKey, hostKey);
+  await writeFile(nodeFiles(home).sshdConfig, sshdConfig(home, env));
   // The node's SSH address is on the machine's loopback, although the server itself runs in the node's namespace.
   const listener = createServer().listen(0, '127.0.0.1');
   try {
@@ -45,13 +46,18 @@ export async function startNode(
 }
 
 /** The whole environment of commands on the node. */
-function nodeEnvironment(home: string): Record<string, string> {
+export function nodeEnvironment(home: string, user: string): Record<string, string> {
   const system = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
   const PATH = `${dirname(process.execPath)}:${system}`;
-  return { HOME: home, PL_VNM_DIR: home, PATH, USER: 'root', LOGNAME: 'root', SHELL: '/bin/sh' };
+  return { HOME: home, PL_VNM_DIR: home, PATH, USER: user, LOGNAME: user, SHELL: '/bin/sh' };
 }
 
-async function writeFiles(home: string, planned: PlannedNode, clientKey: KeyPair, hostKey: KeyPair, sshd: string) {
+export async function writeNodeFiles(
+  home: string,
+  planned: PlannedNode,
+  clientKey: KeyPair,
+  hostKey: KeyPair,
+): Promise<void> {
   const files = nodeFiles(home);
   await mkdir(dirname(files.policy('')), { recursive: true });
   // A login's commands cannot name a path with a space in it; the runtime then gets another name.
@@ -61,7 +67,6 @@ async function writeFiles(home: string, planned: PlannedNode, clientKey: KeyPair
   }
   await writePrivateKey(files.hostKey, hostKey);
   await writeFile(files.authorizedKeys, `${clientKey.publicKey}\n`);
-  await writeFile(files.sshdConfig, sshd);
   for (const policy of planned.policies) {
     await writeFile(files.policy(policy.slice), `${JSON.stringify(policy, null, 2)}\n`);
   }

@@ -1,5 +1,6 @@
 /** Pure: plans the parts of a testbed for some slices. */
 import { formatAddress, formatPrefix, parseAddress } from '../model/address.ts';
+import type { Dataplane } from '../model/dataplane.ts';
 import { VnmError } from '../model/errors.ts';
 import { sliceIds } from '../model/ids.ts';
 import { declaredLatencyMs, type Slice } from '../model/slice.ts';
@@ -19,6 +20,8 @@ export interface TestbedPlan {
   /** One-way latency in ms, by the nodes' positions in `nodes`: `[from][to]`. */
   readonly delaysMs: readonly (readonly number[])[];
   readonly latency: 'relay' | 'none';
+  /** Absent on a kernel testbed. */
+  readonly dataplane?: 'userspace';
 }
 
 export interface PlannedNode {
@@ -36,7 +39,13 @@ export interface PlannedNode {
  * Merges the nodes without `host` of all slices by name. Throws VnmError `conflict` when two slices declare different
  * latencies between the same nodes, `invalid-input` for names or numbers of nodes that a testbed cannot hold.
  */
-export function planTestbed(slices: readonly Slice[], id: string, server: ServerKind): TestbedPlan {
+export function planTestbed(
+  slices: readonly Slice[],
+  id: string,
+  server: ServerKind,
+  dataplane: Dataplane = 'kernel',
+): TestbedPlan {
+  if (dataplane === 'kernel') refuseUserspaceNodes(slices);
   const names = [...new Set(slices.flatMap(localNodes))].sort();
   if (names.length === 0) {
     throw new VnmError('invalid-input', 'no slice has a node for the local testbed', {
@@ -55,7 +64,17 @@ export function planTestbed(slices: readonly Slice[], id: string, server: Server
     address: formatAddress((latency === 'relay' ? relayBase : underlayBase) + 257 + index),
     policies: slices.filter((slice) => localNodes(slice).includes(name)).map((slice) => nodePolicy(id, name, slice)),
   }));
-  return { id, server, nodes, delaysMs, latency };
+  return { id, server, nodes, delaysMs, latency, ...(dataplane === 'userspace' ? { dataplane } : {}) };
+}
+
+function refuseUserspaceNodes(slices: readonly Slice[]): void {
+  for (const { name: slice, nodes } of slices) {
+    const node = [...nodes.values()].find(({ host, dataplane }) => host === undefined && dataplane === 'userspace');
+    if (node === undefined) continue;
+    throw new VnmError('conflict', `node '${node.name}' of slice '${slice}' needs the userspace data plane`, {
+      hint: 'run pl-vnm testbed up with --dataplane userspace',
+    });
+  }
 }
 
 export function underlayNamespace(id: string): string {

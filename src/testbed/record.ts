@@ -1,16 +1,19 @@
 /** The record of a local testbed, which the caller keeps. */
 import * as z from 'zod';
+import { dataplanes } from '../model/dataplane.ts';
 
 const testbedNodeSchema = z.strictObject({
   name: z.string(),
   host: z.literal('127.0.0.1'),
   port: z.int().min(1).max(65_535),
-  user: z.literal('root'),
+  user: z.string(),
   /** Path of the client's private key. */
   key: z.string(),
   /** The address to which other nodes send tunnel packets. */
   address: z.ipv4(),
-  /** The network namespace that is this node. */
+  /** On a userspace testbed: the UDP port of that address, by slice. */
+  tunnelPorts: z.record(z.string(), z.int().min(1).max(65_535)).exactOptional(),
+  /** The network namespace that is this node; empty on a userspace testbed. */
   namespace: z.string(),
 });
 
@@ -18,7 +21,7 @@ export const testbedSchema = z.strictObject({
   id: z.string(),
   directory: z.string(),
   server: z.enum(['embedded', 'openssh']),
-  dataplane: z.literal('kernel'),
+  dataplane: z.enum(dataplanes),
   nodes: z.array(testbedNodeSchema),
   /** Path of the file with the nodes' host keys. */
   knownHosts: z.string(),

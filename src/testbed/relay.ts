@@ -6,17 +6,23 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { tunnelKinds } from '../model/tunnel.ts';
 import { completeChecksum } from './checksum.ts';
 import { DelayLine } from './delay-line.ts';
 
 export interface RelayPlan {
-  readonly nodes: readonly { readonly underlay: string; readonly address: string }[];
+  /** `underlay`: where the node is; `address`: where others send to, with port 0 for a port that the relay chooses and reports. */
+  readonly nodes: readonly { readonly underlay: Endpoint; readonly address: Endpoint }[];
   /** One-way, by the nodes' positions: `[from][to]`. */
   readonly delaysMs: readonly (readonly number[])[];
+  /** What tells who sent a packet: VXLAN devices choose their ports, nodes on one address differ by port only. */
+  readonly senders: 'address' | 'port';
 }
 
-const tunnelPort = tunnelKinds.vxlan.carriedBy.port;
+export interface Endpoint {
+  readonly address: string;
+  readonly port: number;
+}
+
 const socketBufferBytes = 4 * 1024 * 1024;
 /** Timers have whole milliseconds: a packet due within half a millisecond is sent now, which halves the error. */
 const earlyMs = 0.5;
@@ -24,11 +30,13 @@ const earlyMs = 0.5;
 interface Packet {
   readonly data: Buffer;
   readonly from: Socket;
-  readonly to: string;
+  readonly to: Endpoint;
 }
 
 const plan: RelayPlan = JSON.parse(readFileSync(process.argv[2] as string, 'utf8'));
-const positions = new Map(plan.nodes.map(({ underlay }, position) => [underlay, position]));
+const positions = new Map<string | number, number>(
+  plan.nodes.map(({ underlay }, position) => [underlay[plan.senders], position]),
+);
 const line = new DelayLine<Packet>();
 const reported = new Set<string>();
 let wakeAtMs = Number.POSITIVE_INFINITY;
@@ -38,12 +46,12 @@ await Promise.all(
   plan.nodes.map(async ({ address }, position) => {
     const socket = sockets[position] as Socket;
     const listening = once(socket, 'listening');
-    socket.bind(tunnelPort, address);
+    socket.bind(address.port, address.address);
     await listening;
   }),
 );
 
-process.send?.('ready');
+process.send?.({ ports: sockets.map((socket) => socket.address().port) });
 process.disconnect?.();
 
 function openSocket(to: number): Socket {
@@ -54,16 +62,16 @@ function openSocket(to: number): Socket {
     // Only addresses arrive here; without a look-up a packet is sent at once.
     lookup: (host, _options, callback) => callback(null, host, 4),
   });
-  socket.on('message', (data, { address: sender }) => receive(data, sender, to));
+  socket.on('message', (data, sender) => receive(data, sender[plan.senders], to));
   return socket;
 }
 
-function receive(data: Buffer, sender: string, to: number): void {
+function receive(data: Buffer, sender: string | number, to: number): void {
   const nowMs = performance.now();
   const from = positions.get(sender);
   if (from === undefined) return;
-  completeChecksum(data);
-  const packet = { data, from: sockets[from] as Socket, to: plan.nodes[to]?.underlay as string };
+  if (plan.senders === 'address') completeChecksum(data);
+  const packet = { data, from: sockets[from] as Socket, to: plan.nodes[to]?.underlay as Endpoint };
   const delayMs = plan.delaysMs[from]?.[to] as number;
   if (delayMs === 0) {
     send(packet);
@@ -89,7 +97,7 @@ function releaseDue(): void {
 }
 
 function send(packet: Packet): void {
-  packet.from.send(packet.data, tunnelPort, packet.to, noteFailure);
+  packet.from.send(packet.data, packet.to.port, packet.to.address, noteFailure);
 }
 
 /** A packet that cannot be sent is lost, as in any network; the log says once why. */

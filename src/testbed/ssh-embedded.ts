@@ -14,31 +14,38 @@ const namedSignals = new Set(
   ),
 );
 
-export function embeddedConnections(home: string): (socket: Socket) => void {
+export interface Login {
+  readonly user: string;
+  /** The environment of its commands. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+}
+
+export function embeddedConnections(home: string, login: Login): (socket: Socket) => void {
   const files = nodeFiles(home);
   const clientKey = ssh2.utils.parseKey(readFileSync(files.authorizedKeys));
   if (clientKey instanceof Error) throw clientKey;
   const server = new ssh2.Server({ hostKeys: [readFileSync(files.hostKey)] }, (connection) =>
-    serve(connection, clientKey),
+    serve(connection, clientKey, login),
   );
   return (socket) => server.injectSocket(socket);
 }
 
-function serve(connection: Connection, clientKey: ParsedKey): void {
+function serve(connection: Connection, clientKey: ParsedKey, login: Login): void {
   connection.on('error', (error) => console.error(`connection: ${error.message}`));
   connection.on('authentication', (attempt) => {
-    if (isClient(attempt, clientKey)) attempt.accept();
+    if (isClient(attempt, clientKey, login.user)) attempt.accept();
     else attempt.reject(['publickey']);
   });
   connection.on('session', (acceptSession) => {
     // Requests without a listener here (shell, terminal, subsystem) are rejected.
-    acceptSession().on('exec', (acceptExec, _reject, { command }) => execute(acceptExec(), command));
+    acceptSession().on('exec', (acceptExec, _reject, { command }) => execute(acceptExec(), command, login));
   });
 }
 
 /** Without a signature the client only asks whether the key would be accepted. */
-function isClient(attempt: AuthContext, clientKey: ParsedKey): boolean {
-  if (attempt.method !== 'publickey' || attempt.username !== 'root') return false;
+function isClient(attempt: AuthContext, clientKey: ParsedKey, user: string): boolean {
+  if (attempt.method !== 'publickey' || attempt.username !== user) return false;
   const expected = clientKey.getPublicSSH();
   const { algo, data } = attempt.key;
   if (algo !== clientKey.type || data.length !== expected.length || !timingSafeEqual(data, expected)) return false;
@@ -46,8 +53,8 @@ function isClient(attempt: AuthContext, clientKey: ParsedKey): boolean {
   return clientKey.verify(attempt.blob ?? Buffer.alloc(0), attempt.signature, attempt.hashAlgo) === true;
 }
 
-function execute(channel: ServerChannel, command: string): void {
-  const child = spawn('/bin/sh', ['-c', command], { detached: true });
+function execute(channel: ServerChannel, command: string, { env, cwd }: Login): void {
+  const child = spawn('/bin/sh', ['-c', command], { detached: true, env, cwd });
   channel.pipe(child.stdin);
   child.stdout.pipe(channel, { end: false });
   child.stderr.pipe(channel.stderr, { end: false });

@@ -13,5 +13,5 @@ server.listen({ fd: 3 }, () => {
 
 async function connectionHandler(): Promise<(socket: Socket) => void> {
   if (kind === 'openssh') return (await import('./ssh-openssh.ts')).opensshConnections(home);
-  return (await import('./ssh-embedded.ts')).embeddedConnections(home);
+  return (await import('./ssh-embedded.ts')).embeddedConnections(home, { user: 'root', env: process.env, cwd: home });
 }

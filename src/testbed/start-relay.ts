@@ -1,5 +1,6 @@
 /** Starts the relay that gives a testbed its latencies. */
 import { writeFile } from 'node:fs/promises';
+import { tunnelKinds } from '../model/tunnel.ts';
 import { moduleCommand, startDaemon } from './daemon.ts';
 import { testbedFiles } from './layout.ts';
 import { type TestbedPlan, underlayNamespace } from './plan.ts';
@@ -13,19 +14,29 @@ import { run } from './run.ts';
 const singleThreaded = '--single-threaded';
 
 export async function startRelay(plan: TestbedPlan, directory: string, signal: AbortSignal): Promise<void> {
-  const files = testbedFiles(directory);
+  const at = (address: string) => ({ address, port: tunnelKinds.vxlan.carriedBy.port });
   const relayPlan: RelayPlan = {
-    nodes: plan.nodes.map(({ underlay, address }) => ({ underlay, address })),
+    nodes: plan.nodes.map(({ underlay, address }) => ({ underlay: at(underlay), address: at(address) })),
     delaysMs: plan.delaysMs,
+    senders: 'address',
   };
+  await runRelay(relayPlan, directory, signal, underlayNamespace(plan.id));
+}
+
+/** Returns the relay's first message: the ports where it receives, in the order of the plan's nodes. */
+export async function runRelay(
+  relayPlan: RelayPlan,
+  directory: string,
+  signal: AbortSignal,
+  namespace?: string,
+): Promise<unknown> {
+  const files = testbedFiles(directory);
   await writeFile(files.relayPlan, JSON.stringify(relayPlan));
   const [node, ...script] = moduleCommand('relay', [files.relayPlan]) as [string, ...string[]];
   const command = [...(await realtimePrefix()), node, singleThreaded, ...script];
   const env = { PATH: process.env.PATH };
-  await startDaemon(
-    { namespace: underlayNamespace(plan.id), command, env, cwd: directory, log: files.relayLog },
-    signal,
-  );
+  const inside = namespace === undefined ? {} : { namespace };
+  return startDaemon({ ...inside, command, env, cwd: directory, log: files.relayLog }, signal);
 }
 
 /**

@@ -1,7 +1,9 @@
 /** Which parts of a local testbed are alive. */
 import { connect } from 'node:net';
+import { nodeDirectory, testbedFiles } from './layout.ts';
 import { processesIn, testbedNamespaces } from './namespaces.ts';
 import { underlayNamespace } from './plan.ts';
+import { processesBelow, processesWith } from './processes.ts';
 import type { Testbed, TestbedNode } from './record.ts';
 
 export interface TestbedStatus {
@@ -14,21 +16,35 @@ export interface TestbedStatus {
 
 interface NodeStatus {
   readonly name: string;
-  /** Whether its network namespace exists. */
-  readonly namespace: boolean;
+  /** Whether its network namespace exists; absent on a userspace testbed. */
+  readonly namespace?: boolean;
   /** Whether its SSH server accepts connections. */
   readonly server: boolean;
-  /** Processes in its namespace, the SSH server included. */
+  /** Its processes, and its SSH server if that is one of them. */
   readonly processes: number;
 }
 
 export async function testbedStatus(testbed: Testbed): Promise<TestbedStatus> {
+  if (testbed.dataplane === 'userspace') return userspaceStatus(testbed);
   const namespaces = await testbedNamespaces(testbed.id);
   const processes = await processesIn(namespaces);
   const nodes = await Promise.all(testbed.nodes.map((node) => nodeStatus(node, processes)));
   const relay = testbed.latency === 'none' ? 'none' : relayStatus(testbed, processes);
   const alive = relay !== 'dead' && nodes.every((node) => node.namespace && node.server);
   return { alive, nodes, relay };
+}
+
+async function userspaceStatus({ directory, nodes, latency }: Testbed): Promise<TestbedStatus> {
+  const { relayPlan } = testbedFiles(directory);
+  const isRelayAlive = (await processesWith(relayPlan)).length > 0;
+  const relay = latency === 'none' ? 'none' : isRelayAlive ? 'alive' : 'dead';
+  const all = await Promise.all(
+    nodes.map(async ({ name, port }): Promise<NodeStatus> => {
+      const processes = await processesBelow(nodeDirectory(directory, name));
+      return { name, server: await answers(port), processes: processes.length };
+    }),
+  );
+  return { alive: relay !== 'dead' && all.every(({ server }) => server), nodes: all, relay };
 }
 
 async function nodeStatus(node: TestbedNode, processes: ReadonlyMap<string, number[]>): Promise<NodeStatus> {

@@ -1,6 +1,7 @@
 /** Sets a local testbed up. */
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { readBoundedText } from '../model/bounded-file.ts';
+import type { Dataplane } from '../model/dataplane.ts';
 import { messageOf, VnmError } from '../model/errors.ts';
 import type { Slice } from '../model/slice.ts';
 import { dataplaneChoice } from './dataplane.ts';
@@ -16,6 +17,7 @@ import { sshdPath } from './ssh-openssh.ts';
 import { startRelay } from './start-relay.ts';
 import { testbedStatus } from './status.ts';
 import { makeUnderlay } from './underlay.ts';
+import { startUserspaceNodes } from './userspace.ts';
 
 export interface TestbedOptions {
   /**
@@ -26,6 +28,8 @@ export interface TestbedOptions {
   /** Absolute path of the state directory, which `testbedUp` makes. */
   readonly directory: string;
   readonly server: ServerKind;
+  /** The kernel's if left out. */
+  readonly dataplane?: Dataplane;
   readonly onProgress?: (text: string) => void;
   readonly signal?: AbortSignal;
 }
@@ -38,13 +42,13 @@ export interface TestbedOptions {
  * the running testbed has other slices, or the slices contradict each other), `invalid-input`, `interrupted`, `failed`.
  */
 export async function testbedUp(slices: readonly Slice[], options: TestbedOptions): Promise<Testbed> {
-  const { id, directory } = options;
+  const { id, directory, server, dataplane = 'kernel' } = options;
   if (!/^[a-z0-9]{4,6}$/.test(id)) {
     throw new VnmError('invalid-input', `invalid testbed id: '${id}'`, { hint: 'use 4 to 6 of a-z and 0-9' });
   }
-  dataplaneChoice('kernel');
-  if (options.server === 'openssh') sshdPath();
-  const plan = planTestbed(slices, id, options.server);
+  dataplaneChoice(dataplane);
+  if (server === 'openssh') requireOpenssh(dataplane);
+  const plan = planTestbed(slices, id, server, dataplane);
   const running = await runningTestbed(plan, directory);
   if (running !== undefined) return running;
   try {
@@ -53,6 +57,16 @@ export async function testbedUp(slices: readonly Slice[], options: TestbedOption
     await testbedDown(options);
     if (options.signal?.aborted !== true) throw error;
     throw new VnmError('interrupted', `testbed '${id}' was interrupted and taken down`, { cause: error });
+  }
+}
+
+/** Throws VnmError `unsupported`. */
+function requireOpenssh(dataplane: Dataplane): void {
+  if (dataplane === 'kernel') sshdPath();
+  else {
+    throw new VnmError('unsupported', 'a userspace testbed has no OpenSSH servers', {
+      hint: 'use --server embedded, or --dataplane kernel',
+    });
   }
 }
 
@@ -101,8 +115,10 @@ async function makeTestbed(plan: TestbedPlan, options: TestbedOptions): Promise<
   signal?.throwIfAborted();
   await makeDirectory(plan.id, directory);
   await writeFile(files.plan, planText(plan));
-  onProgress?.(`${plan.nodes.length} nodes: making namespaces and the network between them`);
-  await makeUnderlay(plan);
+  if (plan.dataplane === undefined) {
+    onProgress?.(`${plan.nodes.length} nodes: making namespaces and the network between them`);
+    await makeUnderlay(plan);
+  }
   signal?.throwIfAborted();
   onProgress?.(`${plan.nodes.length} nodes: starting SSH servers${plan.latency === 'relay' ? ' and the relay' : ''}`);
   const testbed = await startProcesses(plan, options);
@@ -122,8 +138,13 @@ async function startProcesses(plan: TestbedPlan, options: TestbedOptions): Promi
   const files = testbedFiles(directory);
   const clientKey = makeKeyPair();
   await writePrivateKey(files.clientKey, clientKey);
-  if (server === 'openssh') await mkdir('/run/sshd', { recursive: true, mode: 0o755 });
   const signal = options.signal ?? new AbortController().signal;
+  if (plan.dataplane === 'userspace') {
+    const { nodes, knownHosts } = await startUserspaceNodes(plan, directory, clientKey, signal);
+    await writeFile(files.knownHosts, knownHosts);
+    return { id, directory, server, dataplane: 'userspace', nodes, knownHosts: files.knownHosts, latency };
+  }
+  if (server === 'openssh') await mkdir('/run/sshd', { recursive: true, mode: 0o755 });
   if (latency === 'relay') await startRelay(plan, directory, signal);
   const started = await allOrNone(plan.nodes, signal, (node, either) =>
     startNode(node, directory, server, clientKey, either),

@@ -59,17 +59,24 @@ function addUp(testbed: Command): void {
           files.map((file) => readSlice(file)),
           {
             server: options.server,
+            dataplane,
             onProgress: (text) => report({ kind: 'note', text }),
             ...(signal === undefined ? {} : { signal }),
           },
         );
+        const isKernel = record.dataplane === 'kernel';
         const rows = record.nodes.map((node) => [
           node.name,
           `${node.user}@${node.host}:${node.port}`,
-          node.address,
-          node.namespace,
+          isKernel
+            ? node.address
+            : Object.values(node.tunnelPorts ?? {})
+                .map((port) => `${node.address}:${port}`)
+                .join(', '),
+          ...(isKernel ? [node.namespace] : []),
         ]);
-        const text = `${table(['node', 'ssh', 'tunnels to', 'namespace'], rows)}\n\ntestbed ${record.id} is up: ${record.nodes.length} nodes`;
+        const headings = ['node', 'ssh', 'tunnels to', ...(isKernel ? ['namespace'] : [])];
+        const text = `${table(headings, rows)}\n\ntestbed ${record.id} is up: ${record.nodes.length} nodes`;
         return { text, json: record };
       }),
     );
@@ -80,10 +87,12 @@ function describe({ id, state, testbed, status }: TestbedReport): string {
     return `testbed ${id}: ${state} (interrupted; run 'pl-vnm testbed down' to remove it)`;
   const rows = status.nodes.map((node) => [
     node.name,
-    node.namespace ? 'present' : 'missing',
+    ...(node.namespace === undefined ? [] : [node.namespace ? 'present' : 'missing']),
     node.server ? 'answers' : 'dead',
     node.processes,
   ]);
+  const hasNamespaces = status.nodes.some((node) => node.namespace !== undefined);
+  const headings = ['node', ...(hasNamespaces ? ['namespace'] : []), 'ssh', 'processes'];
   const heading = `testbed ${id}: ${status.alive ? 'alive' : 'partly dead'}, relay ${status.relay}, server ${testbed.server}`;
-  return `${heading}\n${table(['node', 'namespace', 'ssh', 'processes'], rows)}`;
+  return `${heading}\n${table(headings, rows)}`;
 }
