@@ -50,7 +50,9 @@ export async function demo(report: (progress: Progress) => void, signal: AbortSi
       onProgress: (text) => report({ kind: 'note', text }),
       signal,
     });
-    return await runDemo({ store, acceptNewHostKeys: false, report, signal }, slice);
+    // The database also knows the data plane of the local testbed.
+    const placed = store.slices.find(slice.name)!;
+    return await runDemo({ store, acceptNewHostKeys: false, report, signal }, placed);
   } finally {
     report({ kind: 'phase', text: 'clean up' });
     await takeDown(store);

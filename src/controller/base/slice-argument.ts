@@ -27,8 +27,10 @@ export function sliceFromArgument(
   const known = save ? undefined : store.slices.find(sliceNameIn(text, argument) ?? '');
   if (known !== undefined && !check) return known;
   const slice = parseSlice(text, argument);
-  if (save) store.slices.save(slice);
-  return known ?? slice;
+  if (!save) return known ?? slice;
+  store.slices.save(slice);
+  // The database also knows the data plane of the local testbed.
+  return store.slices.find(slice.name)!;
 }
 
 export function looksLikeFile(argument: string): boolean {
