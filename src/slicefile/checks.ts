@@ -1,3 +1,4 @@
+import { checkDataplanes } from './checks/dataplanes.ts';
 import { checkEdge } from './checks/edge.ts';
 import { checkHosts } from './checks/hosts.ts';
 import { checkNtp } from './checks/ntp.ts';
@@ -20,6 +21,11 @@ export function checkMeaning(value: unknown, draft: Draft): Problem[] {
     ...checkSubstrate(draft),
     ...checkHosts(draft),
     ...checkVns(draft),
-    ...draft.vns.flatMap((vn) => [...checkTopology(vn), ...checkEdge(draft, vn), ...checkPlacements(draft, vn)]),
+    ...draft.vns.flatMap((vn) => [
+      ...checkTopology(vn),
+      ...checkEdge(draft, vn),
+      ...checkPlacements(draft, vn),
+      ...checkDataplanes(draft, vn),
+    ]),
   ];
 }

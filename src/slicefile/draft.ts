@@ -3,6 +3,7 @@
  * a wrong rate does not hide an unknown end host.
  */
 import type { Prefix } from '../model/address.ts';
+import { type Dataplane, dataplanes } from '../model/dataplane.ts';
 import { DraftReader, type Reference, type Section } from './draft-reader.ts';
 import type { Problem } from './fault.ts';
 import { isMap, type Path } from './path.ts';
@@ -24,6 +25,8 @@ export interface DraftNode extends Named {
   readonly address: Reference | undefined;
   /** The node's port, or the slice's default. */
   readonly port: number;
+  /** The node's data plane, or the slice's; undefined on the local testbed if the node has none. */
+  readonly dataplane: Dataplane | undefined;
 }
 
 export interface DraftVn {
@@ -80,6 +83,7 @@ export function readDraft(value: unknown, problems: readonly Problem[]): Draft {
       host: reader.reference([...path, 'host']),
       address: reader.reference([...path, 'address']),
       port: portOf(reader, path),
+      dataplane: dataplaneOf(reader, path),
     })),
     latencyLinks: reader.list(['substrate', 'latency', 'links'], (path) => readPair(reader, path, 0, 1)),
     vns: readVns(reader),
@@ -89,6 +93,18 @@ export function readDraft(value: unknown, problems: readonly Problem[]): Draft {
 function portOf(reader: DraftReader, node: Path): number {
   const [own, common] = [reader.at([...node, 'port']), reader.at(['ssh', 'port'])];
   return [own, common].find((port) => typeof port === 'number') ?? 22;
+}
+
+function dataplaneOf(reader: DraftReader, node: Path): Dataplane | undefined {
+  const own = reader.at([...node, 'dataplane']);
+  if (isDataplane(own)) return own;
+  if (reader.at([...node, 'host']) === undefined) return undefined;
+  const common = reader.at(['dataplane']);
+  return isDataplane(common) ? common : 'kernel';
+}
+
+function isDataplane(value: unknown): value is Dataplane {
+  return dataplanes.some((known) => known === value);
 }
 
 function readVns(reader: DraftReader): DraftVn[] {

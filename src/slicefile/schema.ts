@@ -57,9 +57,14 @@ const patience = z
     `seconds that a login may take, and the unit of all other time limits, ${patienceRangeS.join(' to ')}; ${defaultPatienceS} if left out`,
   );
 const dataplane = z
-  .enum(dataplanes)
+  .enum(dataplanes, {
+    error: ({ input }) =>
+      typeof input === 'string'
+        ? `unknown data plane ${quote(input)}`
+        : `expected a data plane, found ${describeValue(input)}`,
+  })
   .describe(
-    'kernel (Linux, root) or userspace (virtual routers in the agent, no privilege); kernel if left out; a node on the local testbed has the data plane of the testbed',
+    'kernel (Linux, root) or userspace (virtual routers in the agent, no privilege); kernel if left out; a node on the local testbed has that of the testbed',
   );
 const latencyMs = z.number().min(0).describe('one-way latency in ms, 0 or more');
 const aNode = reference('node name', 'one of substrate.nodes');

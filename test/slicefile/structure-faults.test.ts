@@ -3,7 +3,7 @@ import { changed, faultsOf, goodFile } from './support/faults.ts';
 
 const lowerRule = '1 to 32 of a-z, 0-9 and -, not beginning with -; it becomes part of names on the nodes';
 const anyRule = '1 to 32 of A-Z, a-z, 0-9, _ and -, beginning with a letter or digit';
-const allKeys = 'slice, number, vnet, public, ssh, ntp, repair, substrate, vn, placements, vns';
+const allKeys = 'slice, number, vnet, public, ssh, dataplane, ntp, repair, substrate, vn, placements, vns';
 const ntpHint =
   'NTP servers for the controller and the nodes, at most 8: [ntp1.example.org, 192.0.2.7:123]; single servers, not pools';
 const repairHint = 'whether the service repairs differences on the nodes: on or off; on if left out';

@@ -93,6 +93,38 @@ describe('slices', () => {
     expect(store.slices.find('three')).toEqual(withPatience(2.5));
   });
 
+  test('a data plane is stored; a node without a host has that of its testbed', () => {
+    const read = readSlice(gallery('three-node'));
+    const onUserspace = { dataplane: 'userspace' as const };
+    const own = new Map(
+      [...read.nodes].map(([name, node]) => [name, name === 'p1' ? { ...node, ...onUserspace } : node]),
+    );
+    store.slices.save({ ...read, nodes: own });
+    expect(store.slices.find('three')!.nodes).toEqual(own);
+    store.slices.save(read);
+    store.testbeds.add('tb1', '/tb1');
+    store.testbeds.saveRecord('tb1', { dataplane: 'userspace', nodes: [] }, ['three']);
+    expect([...store.slices.find('three')!.nodes.values()].every(({ dataplane }) => dataplane === 'userspace')).toBe(
+      true,
+    );
+    // The slice file does not name the data plane, so that reading it again changes nothing.
+    addInstance(store.slices.find('three')!, 'initial');
+    store.slices.save(read);
+    expect(store.instances.plan(store.instances.active('three', 'vn')?.id ?? 1).nodeTunnel).toBe('udp');
+  });
+
+  test('a slice keeps its key for tunnels', () => {
+    const read = readSlice(gallery('three-node'));
+    expect(() => store.slices.tunnelKey('three')).toThrow(
+      expect.objectContaining({ code: 'not-found', message: "there is no slice 'three' in the database" }),
+    );
+    store.slices.save(read);
+    const key = store.slices.tunnelKey('three');
+    expect(key).toMatch(/^[0-9a-f]{32}$/);
+    store.slices.save({ ...read, repair: false });
+    expect(store.slices.tunnelKey('three')).toBe(key);
+  });
+
   test('routers are stored with kind and configuration, which cannot change while a VN is installed', () => {
     const read = readSlice(gallery('three-node'));
     const withConfig = (config: Router['config']) => {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { stageOf } from '../../src/controller/base/phase.ts';
 import { VnmError } from '../../src/model/errors.ts';
 import type { Slice, VirtualNetwork } from '../../src/model/slice.ts';
 import { planInstance } from '../../src/planning/instance.ts';
@@ -17,7 +18,7 @@ import { openStore } from '../../src/store/store.ts';
 import { upgradeDatabase } from '../../src/store/upgrades.ts';
 import { gallery, sharedNode } from '../support/slices.ts';
 
-const schemaOf = (version: 1 | 5 | 6) =>
+const schemaOf = (version: 1 | 5 | 6 | 7) =>
   readFileSync(fileURLToPath(new URL(`schema-v${version}.sql`, import.meta.url)), 'utf8');
 const slice = readSlice(gallery('three-node'));
 const vn = slice.vns[0]!;
@@ -33,7 +34,7 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true }));
 
 /** A database of an older version with a slice that has a VN on its initial placement. */
-function makeInstalled(version: 5 | 6, wanted: Slice) {
+function makeInstalled(version: 5 | 6 | 7, wanted: Slice) {
   const vn = wanted.vns[0]!;
   const store = openStore(join(directory, 'model.db'));
   store.slices.save(wanted);
@@ -46,7 +47,7 @@ function makeInstalled(version: 5 | 6, wanted: Slice) {
 }
 
 /** A database of an older version with the rows of `model.db` that it supports. */
-function makeOld(version: 1 | 5 | 6, without: readonly string[] = []) {
+function makeOld(version: 1 | 5 | 6 | 7, without: readonly string[] = []) {
   const db = new Database(path);
   db.pragma('journal_mode = WAL');
   db.exec(schemaOf(version));
@@ -334,7 +335,7 @@ describe('a database of version 1', () => {
   );
 });
 
-describe.each([5, 6] as const)('a database of version %d', (version) => {
+describe.each([5, 6, 7] as const)('a database of version %d', (version) => {
   test('an upgraded database has the current schema', () => {
     makeInstalled(version, slice);
     openStore(path).close();
@@ -395,5 +396,40 @@ describe('a database of version 6', () => {
       oldInstance: id,
     });
     store.close();
+  });
+});
+
+describe('a database of version 7', () => {
+  test('an upgraded version 7 gives each slice a key of its own, and its instances the tunnels of the kernel', () => {
+    const { id, instance } = makeInstalled(7, slice);
+    const old = new Database(path);
+    old.exec("insert into slices (name, number, vnet, latency_default_ms) values ('other', 9, '10.9.0.0/16', 0)");
+    old.close();
+    const store = openStore(path);
+    const keys = ['three', 'other'].map((name) => store.slices.tunnelKey(name));
+    expect(new Set(keys).size).toBe(2);
+    for (const key of keys) expect(key).toMatch(/^[0-9a-f]{32}$/);
+    expect(store.instances.plan(id)).toEqual(instance);
+    expect(instance.nodeTunnel).toBe('vxlan');
+    store.close();
+  });
+
+  test('a migration interrupted while it removed the new instance can be recovered after the upgrade', () => {
+    const { id } = makeInstalled(7, slice);
+    const old = new Database(path);
+    old.exec(`insert into migrations (id, slice, vn, from_placement, to_placement, control, schedule, urpf, state, started_at,
+      options, urpf_before, old_instance)
+      values (3, 'three', 'vn', 'initial', 'final', 'gateway', 'optimal', 'feasible', 'take the new instance away', 5, '{}',
+        'strict', ${id});
+      insert into migration_phases (migration_id, ordinal, name, started_at) values (3, 0, 'take the new instance away', 5)`);
+    old.close();
+    const store = openStore(path);
+    const [migration] = store.migrations.unfinished('three');
+    expect(migration!.state).toBe('remove the new instance');
+    expect(stageOf(migration!)).toBe('before');
+    store.close();
+    const upgraded = new Database(path);
+    expect(upgraded.prepare('select name from migration_phases').pluck().all()).toEqual(['remove the new instance']);
+    upgraded.close();
   });
 });

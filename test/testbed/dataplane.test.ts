@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { dataplaneChoice } from '../../src/testbed/dataplane.ts';
 import { describeAsRoot } from '../support/privileges.ts';
 
-function attempt(wanted: 'auto' | 'kernel' | 'userspace') {
+function attempt(wanted: 'kernel') {
   return () => dataplaneChoice(wanted);
 }
 
@@ -20,29 +20,24 @@ function elsewhere(changes: { platform?: string; uid?: number }, body: () => voi
   }
 }
 
-test('the userspace data plane is refused until it exists', () => {
-  expect(attempt('userspace')).toThrow(
-    expect.objectContaining({
-      code: 'unsupported',
-      message: 'the userspace data plane is not available yet',
-      hint: 'use --dataplane kernel, on Linux as root',
-    }),
-  );
+test('the userspace data plane is always available', () => {
+  expect(dataplaneChoice('userspace')).toEqual({ dataplane: 'userspace', reason: 'as requested' });
 });
 
-test('the error says what the kernel data plane lacks', () => {
-  const hint = 'run on Linux as root with iproute2 and util-linux; the userspace data plane is not available yet';
-  elsewhere({ platform: 'darwin' }, () => {
-    expect(attempt('auto')).toThrow(
-      expect.objectContaining({ code: 'unsupported', message: 'the kernel data plane needs Linux', hint }),
-    );
-  });
-  elsewhere({ uid: 1000 }, () => {
+test.each([
+  ['on another system', { platform: 'darwin' }, 'Linux'],
+  ['without root', { uid: 1000 }, 'root'],
+])('auto chooses the userspace data plane %s and says why; kernel is refused', (_where, changes, lacking) => {
+  elsewhere(changes, () => {
+    expect(dataplaneChoice('auto')).toEqual({
+      dataplane: 'userspace',
+      reason: expect.stringMatching(`^the kernel data plane needs ${lacking}`),
+    });
     expect(attempt('kernel')).toThrow(
       expect.objectContaining({
         code: 'unsupported',
-        message: expect.stringMatching(/^the kernel data plane needs root/),
-        hint,
+        message: expect.stringMatching(`^the kernel data plane needs ${lacking}`),
+        hint: 'run on Linux as root with iproute2 and util-linux, or use --dataplane userspace',
       }),
     );
   });

@@ -2,7 +2,9 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 
 /** Returns everything left of a testbed: namespaces, processes that name its directory, the directory itself. */
 export function leftovers({ id, directory }: { readonly id: string; readonly directory: string }): string[] {
-  const namespaces = readdirSync('/run/netns').filter((name) => name.startsWith(`pt${id}`));
+  const namespaces = (existsSync('/run/netns') ? readdirSync('/run/netns') : []).filter((name) =>
+    name.startsWith(`pt${id}`),
+  );
   const processes = readdirSync('/proc')
     .filter((entry) => /^\d+$/.test(entry) && commandOf(entry).includes(directory))
     .map((pid) => `process ${pid}: ${commandOf(pid)}`);

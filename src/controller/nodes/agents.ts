@@ -312,15 +312,12 @@ export function hasFeature(facts: NodeFacts, name: Feature['name']): boolean {
 
 /** Fails early if the policy was made for another number or subnet: it would refuse some or all operations. */
 function checkPolicy(slice: Slice, { node, facts: { policy, plane } }: AgentConnection): void {
-  const wantedPlane = slice.nodes.get(node)?.dataplane ?? 'kernel';
-  if (plane !== wantedPlane) {
-    throw new VnmError(
-      'conflict',
-      `node '${node}' has the ${plane} data plane, but the slice file means ${wantedPlane}`,
-      {
-        hint: `change the slice file's dataplane; or uninstall the slice there, and run pl-vnm agent forget ${slice.name} ${node}`,
-      },
-    );
+  const isUserspace = slice.nodes.get(node)?.dataplane === 'userspace';
+  if (isUserspace !== (plane === 'userspace')) {
+    const [has, means] = isUserspace ? ['kernel', 'userspace'] : ['userspace', 'kernel'];
+    throw new VnmError('conflict', `node '${node}' has the ${has} data plane, but the slice file means ${means}`, {
+      hint: `change the slice file's dataplane; or uninstall the slice there, and run pl-vnm agent forget ${slice.name} ${node}`,
+    });
   }
   const wanted = defaultPolicy(slice);
   for (const key of ['vnet', 'interfacePrefix', 'table'] as const) {
