@@ -2,12 +2,13 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { describeAsRoot } from '../support/privileges.ts';
 import { runOnce } from './campaign.ts';
-import { faults } from './faults.ts';
+import { faultsOf } from './faults.ts';
 import { makePlace, type Place } from './place.ts';
 
 const seed = 20;
 /** Chooses the runs whose phase cuts a node off while gateways are armed. */
 const rounds = 1;
+const faults = faultsOf('kernel');
 
 describeAsRoot('a migration under faults', () => {
   let place: Place;

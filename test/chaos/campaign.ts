@@ -5,7 +5,7 @@ import type { SliceStatus } from '../../src/controller/status.ts';
 import { routerNames } from '../../src/model/router.ts';
 import type { Flow } from '../../src/model/slice.ts';
 import { pathBetween, shortestPaths } from '../../src/planning/paths.ts';
-import { type AppliedFault, type Attempt, type Fault, faults } from './faults.ts';
+import { type AppliedFault, type Attempt, type Fault, faultsOf } from './faults.ts';
 import type { Place } from './place.ts';
 import { type Random, randomOf } from './random.ts';
 
@@ -34,6 +34,7 @@ const recoveryPhases = ['set up', 'redirect', 'verify', 'drain', 'retire', 'roll
 
 export async function runOnce(place: Place, seed: number, run: number): Promise<RunRecord> {
   const random = randomOf(seed, run);
+  const faults = faultsOf(place.dataplane);
   const fault = faults[run % faults.length]!;
   // The phases take turns, so that none is omitted.
   const phase = fault.strike && fault.phases[Math.floor(run / faults.length) % fault.phases.length]!;

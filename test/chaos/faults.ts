@@ -1,5 +1,6 @@
 /** The faults; each happens at a random moment. */
 import { writeFileSync } from 'node:fs';
+import type { Dataplane } from '../../src/model/dataplane.ts';
 import type { Placement } from '../../src/model/slice.ts';
 import type { Running } from '../support/command-line.ts';
 import type { Place } from './place.ts';
@@ -37,7 +38,7 @@ const lockedMs = 7000;
 /** How long an agent hangs: longer than the controller waits for its result. */
 const hangMs = 25_000;
 
-export const faults: readonly Fault[] = [
+const allFaults: readonly Fault[] = [
   {
     name: 'controller killed',
     phases,
@@ -54,7 +55,7 @@ export const faults: readonly Fault[] = [
     strike: (attempt) => {
       const node = anyNode(attempt);
       attempt.place.kill(node, 'daemon --slice');
-      return { description: `of ${node}` };
+      return { description: `of ${node}`, ...faulty(attempt.place, node) };
     },
   },
   {
@@ -65,7 +66,7 @@ export const faults: readonly Fault[] = [
     strike: ({ place, random }) => {
       const { node } = random.pick(place.vn.gateways);
       place.kill(node, 'daemon --slice');
-      return { description: `the agent of ${node}` };
+      return { description: `the agent of ${node}`, ...faulty(place, node) };
     },
   },
   {
@@ -78,7 +79,7 @@ export const faults: readonly Fault[] = [
       // The agent cannot fire in time, and requests to it wait.
       const goOn = () => void place.kill(node, 'daemon --slice', 'SIGCONT');
       setTimeout(goOn, hangMs).unref();
-      return { description: `the agent of ${node}`, undo: goOn };
+      return { description: `the agent of ${node}`, undo: goOn, ...faulty(place, node) };
     },
   },
   {
@@ -113,7 +114,7 @@ export const faults: readonly Fault[] = [
         putBack();
         place.kill(node, 'daemon --slice');
       };
-      return { description: node, undo };
+      return { description: node, undo, ...faulty(place, node) };
     },
   },
   {
@@ -123,7 +124,7 @@ export const faults: readonly Fault[] = [
     before: (place, random) => {
       const { node } = random.pick(place.vn.gateways);
       shifts.set(place, place.shiftClock(node));
-      return { description: node, undo: () => void place.kill(node, 'daemon --slice') };
+      return { description: node, undo: () => void place.kill(node, 'daemon --slice'), ...faulty(place, node) };
     },
     strike: ({ place, random }) => {
       const shiftMs = random.pick([-3_600_000, -700, 700, 3_600_000]);
@@ -156,4 +157,16 @@ const shifts = new WeakMap<Place, string>();
 /** Picks a node without an end host, since end hosts count the traffic. */
 function anyNode({ place, random, from, to }: Attempt): string {
   return random.pick([...new Set([...place.vn.gateways.map(({ node }) => node), ...from.values(), ...to.values()])]);
+}
+
+/** These need a network stack per node, or a disk of their own. */
+const ofKernelOnly: readonly string[] = ['node cut off', 'disk full'];
+
+export function faultsOf(dataplane: Dataplane): Fault[] {
+  return allFaults.filter(({ name }) => dataplane === 'kernel' || !ofKernelOnly.includes(name));
+}
+
+/** In user space the agent forwards, so that its node loses packets without it. */
+function faulty({ dataplane }: Place, node: string): Pick<AppliedFault, 'node'> {
+  return dataplane === 'userspace' ? { node } : {};
 }

@@ -1,6 +1,6 @@
 /**
- * `npm run chaos -- [--runs N] [--first K] [--seed S] [--slice NAME] [--parallel P]` runs N migrations under faults,
- * from run K on; a seed repeats them. Needs root on Linux.
+ * `npm run chaos -- [--runs N] [--first K] [--seed S] [--slice NAME] [--parallel P] [--dataplane KIND]` runs N
+ * migrations under faults, from run K on; a seed repeats them. Needs Linux, and root for the kernel data plane.
  */
 import { parseArgs } from 'node:util';
 import { table } from '../../src/cli/output.ts';
@@ -14,6 +14,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     slice: { type: 'string', default: 'three-node' },
     parallel: { type: 'string', default: '2' },
+    dataplane: { type: 'string', default: 'kernel' },
   },
 });
 const [runs, first, seed, parallel] = [values.runs, values.first, values.seed, values.parallel].map(Number) as [
@@ -23,6 +24,7 @@ const [runs, first, seed, parallel] = [values.runs, values.first, values.seed, v
   number,
 ];
 
+const dataplane = values.dataplane === 'userspace' ? 'userspace' : 'kernel';
 const waiting = Array.from({ length: runs }, (_, index) => first + index);
 const records: RunRecord[] = [];
 const startMs = performance.now();
@@ -39,7 +41,9 @@ for (const { run, fault, detail, recovery, problems } of bad) {
   console.log(`run ${run}, ${fault}, ${detail}: ${recovery}\n  ${problems.join('\n  ')}`);
 }
 const from = first === 0 ? '' : ` --first ${first}`;
-console.log(`\n$ npm run chaos -- --runs ${runs}${from} --seed ${seed} --slice ${values.slice}\n`);
+console.log(
+  `\n$ npm run chaos -- --runs ${runs}${from} --seed ${seed} --slice ${values.slice} --dataplane ${dataplane}\n`,
+);
 console.log(summary(records));
 console.log(`\nthe controller was killed ${inPhases('controller killed')}; an agent ${inPhases('agent killed')}`);
 console.log(
@@ -51,7 +55,7 @@ async function work(): Promise<void> {
   let place: Place | undefined;
   try {
     for (let run = waiting.shift(); run !== undefined; run = waiting.shift()) {
-      place ??= await makePlace(values.slice);
+      place ??= await makePlace(values.slice, { dataplane });
       const record = await runOnce(place, seed, run);
       records.push(record);
       const { fault, detail, recovery, ended, lost, lostByHurt, problems } = record;

@@ -7,14 +7,16 @@ import Database from 'better-sqlite3';
 import type { Context } from '../../src/controller/base/context.ts';
 import { withAgents } from '../../src/controller/nodes/agents.ts';
 import { type CountedFlow, startTraffic } from '../../src/controller/probe/traffic.ts';
+import type { Dataplane } from '../../src/model/dataplane.ts';
 import type { Slice, VirtualNetwork } from '../../src/model/slice.ts';
 import { planVn } from '../../src/planning/vn-plan.ts';
 import { readSlice } from '../../src/slicefile/index.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
+import { nodeDirectory, nodeFiles } from '../../src/testbed/layout.ts';
 import type { Testbed } from '../../src/testbed/record.ts';
 import { cutNode, healNode } from '../../src/testbed/underlay.ts';
 import { type CommandLine, commandLine } from '../support/command-line.ts';
-import { processesOf } from '../support/kernel.ts';
+import { processesNaming, processesOf } from '../support/kernel.ts';
 import { gallery } from '../support/slices.ts';
 
 export interface Place {
@@ -22,6 +24,7 @@ export interface Place {
   readonly slice: Slice;
   readonly vn: VirtualNetwork;
   readonly store: Store;
+  readonly dataplane: Dataplane;
   /** Runs the VN's flows during `body` and counts them. */
   underTraffic(body: () => Promise<void>): Promise<CountedFlow[]>;
   /** Kills the processes of a node whose command contains the text. Returns their number. */
@@ -40,26 +43,37 @@ export interface Place {
   remove(): Promise<void>;
 }
 
-/** Prepares a slice file of the gallery. Divides its latencies, so that many runs fit into an hour. */
-export async function makePlace(file: string, { divideLatenciesBy = 4 } = {}): Promise<Place> {
+/**
+ * Prepares a slice file of the gallery. Divides its latencies, so that many runs fit into an hour. The userspace data
+ * plane needs no root.
+ */
+export async function makePlace(
+  file: string,
+  { divideLatenciesBy = 4, dataplane = 'kernel' }: { divideLatenciesBy?: number; dataplane?: Dataplane } = {},
+): Promise<Place> {
   const vnm = commandLine();
-  // A separate disk for the database and the nodes' files, which can become full.
-  mount(vnm.directory, '256m');
-  mkdirSync(join(vnm.directory, 'home'));
+  if (dataplane === 'kernel') {
+    // A separate disk for the database and the nodes' files, which can become full.
+    mount(vnm.directory, '256m');
+    mkdirSync(join(vnm.directory, 'home'));
+  }
   const path = join(vnm.directory, 'slice.yaml');
   const text = readFileSync(gallery(file), 'utf8');
   const faster = (_: string, before: string, value: string) =>
     `${before}${Math.ceil(Number(value) / divideLatenciesBy)}`;
   writeFileSync(path, text.replace(/(\[\w+, \w+, )(\d+)(?=\])/g, faster).replace(/(default: )(\d+)/, faster));
-  const testbed = await vnm.ok<Testbed>('testbed up', path);
+  const testbed = await vnm.ok<Testbed>('testbed up', path, '--dataplane', dataplane);
   await vnm.ok('install', path);
-  const slice = readSlice(path);
-  const vn = slice.vns[0]!;
   const store = openStore(vnm.database);
+  const slice = store.slices.find(readSlice(path).name)!;
+  const vn = slice.vns[0]!;
   const context: Context = { store, acceptNewHostKeys: false, report: () => {} };
   const namespace = (node: string) => testbed.nodes.find(({ name }) => name === node)!.namespace;
+  const home = (node: string) => nodeDirectory(testbed.directory, node);
+  const processes = (node: string) =>
+    dataplane === 'kernel' ? processesOf(namespace(node)) : processesNaming(`${home(node)}/`);
   const find = (node: string, words: string) =>
-    processesOf(namespace(node)).filter(({ command }) => command.includes(words) && !command.startsWith('/bin/sh'));
+    processes(node).filter(({ command }) => command.includes(words) && !command.startsWith('/bin/sh'));
   const kill = (node: string, words: string, signal: NodeJS.Signals = 'SIGKILL') => {
     const found = find(node, words);
     for (const { pid } of found) process.kill(pid, signal);
@@ -71,6 +85,7 @@ export async function makePlace(file: string, { divideLatenciesBy = 4 } = {}): P
     slice,
     vn,
     store,
+    dataplane,
     kill,
     underTraffic: async (body) =>
       withAgents(
@@ -108,7 +123,9 @@ export async function makePlace(file: string, { divideLatenciesBy = 4 } = {}): P
       );
       process.kill(agent!.pid, 'SIGKILL');
       const lock = join(environment.PL_VNM_DIR!, 'run', `${slice.name}.lock`);
-      spawn('nsenter', [`--net=/run/netns/${namespace(node)}`, '--', 'flock', '--no-fork', lock, ...words], {
+      const inside = dataplane === 'kernel' ? ['nsenter', `--net=/run/netns/${namespace(node)}`, '--'] : [];
+      const [program, ...args] = [...inside, 'flock', '--no-fork', lock, ...words] as [string, ...string[]];
+      spawn(program, args, {
         env: { ...environment, PL_VNM_CLOCK_SKEW_MS: `@${shift}` },
         detached: true,
         stdio: 'ignore',
@@ -117,8 +134,7 @@ export async function makePlace(file: string, { divideLatenciesBy = 4 } = {}): P
       return shift;
     },
     changePolicy: (node, change) => {
-      const home = find(node, 'ssh-server')[0]!.command.trim().split(' ').at(-1)!;
-      const policy = join(home, 'policy', `${slice.name}.json`);
+      const policy = nodeFiles(home(node)).policy(slice.name);
       const before = readFileSync(policy, 'utf8');
       writeFileSync(policy, JSON.stringify(change(JSON.parse(before) as Record<string, unknown>)));
       return () => writeFileSync(policy, before);
@@ -140,7 +156,7 @@ export async function makePlace(file: string, { divideLatenciesBy = 4 } = {}): P
       store.close();
       await vnm.ok('testbed down');
       // Unmount lazily: a process with an open file there may just be ending.
-      execFileSync('umount', ['--lazy', vnm.directory]);
+      if (dataplane === 'kernel') execFileSync('umount', ['--lazy', vnm.directory]);
       vnm.remove();
     },
   };

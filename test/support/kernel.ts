@@ -57,7 +57,16 @@ async function stateOf(namespace: string): Promise<Record<string, unknown>> {
 
 /** Returns the processes in a network namespace. */
 export function processesOf(namespace: string): { pid: number; command: string }[] {
-  const pids = execFileSync('ip', ['netns', 'pids', namespace], { encoding: 'utf8' }).split('\n').filter(Boolean);
+  return commandsOf(execFileSync('ip', ['netns', 'pids', namespace], { encoding: 'utf8' }).split('\n').filter(Boolean));
+}
+
+/** Returns the processes whose command contains the text, except this one. */
+export function processesNaming(text: string): { pid: number; command: string }[] {
+  const pids = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry) && Number(entry) !== process.pid);
+  return commandsOf(pids).filter(({ command }) => command.includes(text));
+}
+
+function commandsOf(pids: readonly string[]): { pid: number; command: string }[] {
   return pids.flatMap((pid) => {
     try {
       return [{ pid: Number(pid), command: readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ') }];

@@ -105,7 +105,7 @@ export interface VxlanEnds {
 }
 
 /** Of a tunnel of the userspace plane; see its header.ts. */
-export interface UdpEnds {
+interface UdpEnds {
   readonly vni: number;
   readonly instance: number;
   readonly remote: string;
