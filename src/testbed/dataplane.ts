@@ -29,15 +29,24 @@ export function dataplaneChoice(wanted: 'auto' | Dataplane): DataplaneChoice {
 }
 
 function missingForKernel(): string[] {
-  if (process.platform !== 'linux') return ['Linux'];
-  const isRoot = process.getuid?.() === 0;
-  const needs: [string, boolean][] = [
-    ['root', isRoot],
-    ['the capabilities CAP_NET_ADMIN and CAP_SYS_ADMIN', !isRoot || hasCapabilities()],
-    ["the command 'ip' (iproute2)", commandPath('ip') !== undefined],
-    ["the command 'nsenter' (util-linux)", commandPath('nsenter') !== undefined],
+  const lack = lackOfPrivileges();
+  if (lack === 'Linux') return [lack];
+  const tools = [
+    ['ip', 'iproute2'],
+    ['nsenter', 'util-linux'],
+  ] as const;
+  const missing = tools.filter(([command]) => commandPath(command) === undefined);
+  return [
+    ...(lack === undefined ? [] : [lack]),
+    ...missing.map(([command, source]) => `the command '${command}' (${source})`),
   ];
-  return needs.filter(([, met]) => !met).map(([need]) => need);
+}
+
+/** What this process lacks to make network namespaces; undefined if nothing. */
+export function lackOfPrivileges(): 'Linux' | 'root' | 'CAP_NET_ADMIN and CAP_SYS_ADMIN' | undefined {
+  if (process.platform !== 'linux') return 'Linux';
+  if (process.getuid?.() !== 0) return 'root';
+  return hasCapabilities() ? undefined : 'CAP_NET_ADMIN and CAP_SYS_ADMIN';
 }
 
 /** Bits of the capabilities to change networks, and to make namespaces and mounts (linux/capability.h). */

@@ -29,6 +29,9 @@ afterEach(async () => {
 });
 
 /** Parameters of `send`: 2,000 packets per second of 100 bytes by default. */
+/** No one receives there, and an ordinary user may send from it. */
+const closedPort = 19_009;
+
 function sending(stream: string, port: number, more: { count?: number; to?: string; rateBps?: number } = {}) {
   return { stream, from: here, to: there, port, payloadBytes: 100, rateBps: 1_600_000, ...more };
 }
@@ -150,18 +153,18 @@ describe('a stream', () => {
 
   it('a packet that the kernel refuses or no one receives counts as sent', async () => {
     const streams = streamsOf();
-    await streams.send(sending('refused', 9, { count: 5, to: '127.255.255.255' }));
-    await streams.send(sending('unheard', 9, { count: 5 }));
+    await streams.send(sending('refused', closedPort, { count: 5, to: '127.255.255.255' }));
+    await streams.send(sending('unheard', closedPort, { count: 5 }));
     await untilSent(streams, 'refused', 5);
     await untilSent(streams, 'unheard', 5);
   });
 
   it('a stream ends after an hour', async () => {
     const streams = streamsOf({ trafficBps: 1_600_000 });
-    await streams.send(sending('old', 9));
-    await expect(streams.send(sending('new', 9))).rejects.toMatchObject({ code: 'forbidden' });
+    await streams.send(sending('old', closedPort));
+    await expect(streams.send(sending('new', closedPort))).rejects.toMatchObject({ code: 'forbidden' });
     skipMs += hourMs;
-    await vi.waitFor(() => streams.send(sending('new', 9)));
+    await vi.waitFor(() => streams.send(sending('new', closedPort)));
   });
 });
 
@@ -224,15 +227,15 @@ describe('the streams of a node', () => {
 
   it('a node keeps to the limit of the rates of all sending streams', async () => {
     const streams = streamsOf({ trafficBps: 2_000_000 });
-    await streams.send(sending('x', 9, { rateBps: 1_200_000 }));
-    await expect(streams.send(sending('y', 9, { rateBps: 800_001 }))).rejects.toMatchObject({
+    await streams.send(sending('x', closedPort, { rateBps: 1_200_000 }));
+    await expect(streams.send(sending('y', closedPort, { rateBps: 800_001 }))).rejects.toMatchObject({
       code: 'forbidden',
       message: "stream 'y' asks for 800001 bit/s, but 1200000 of the 2000000 bit/s allowed on this node are in use",
       hint: 'stop other streams, lower the rate, or raise limits.trafficBps in the policy of the node',
     });
-    await streams.send(sending('y', 9, { rateBps: 800_000 }));
+    await streams.send(sending('y', closedPort, { rateBps: 800_000 }));
     await streams.stop({ stream: 'x' });
-    await streams.send(sending('z', 9, { rateBps: 1_200_000 }));
+    await streams.send(sending('z', closedPort, { rateBps: 1_200_000 }));
   });
 
   it('a stream with an address of another node is refused, and its id stays free', async () => {
@@ -243,7 +246,7 @@ describe('the streams of a node', () => {
       hint: 'give an address of an interface of the node itself (not of a router namespace)',
     };
     await expect(streams.open({ stream: 'x', address: '192.0.2.1' })).rejects.toMatchObject(foreign);
-    await expect(streams.send({ ...sending('x', 9), from: '192.0.2.1' })).rejects.toMatchObject(foreign);
+    await expect(streams.send({ ...sending('x', closedPort), from: '192.0.2.1' })).rejects.toMatchObject(foreign);
     await streams.open({ stream: 'y', address: there });
   });
 

@@ -1,11 +1,8 @@
 import { describe } from 'vitest';
+import { lackOfPrivileges } from '../../src/testbed/dataplane.ts';
 
-const reason =
-  process.platform !== 'linux'
-    ? 'they need Linux'
-    : process.getuid?.() !== 0
-      ? 'they need root (network namespaces)'
-      : undefined;
+const lack = lackOfPrivileges();
+const reason = lack === undefined ? undefined : `they need ${lack} (network namespaces)`;
 
 /** `describe` for tests that make network namespaces. If it cannot, skips them with a warning; in CI, fails. */
 export function describeAsRoot(name: string, body: () => void): void {

@@ -139,7 +139,7 @@ describe('a node that is ours', () => {
     const before = server.commands.length;
     await connect();
     expect(server.commands.slice(before)).toEqual([
-      `sh -s -- demo ${fakeBundle.digest}`,
+      `sh -s -- demo ${fakeBundle.digest} root`,
       `${join(bin, 'node')} ${join(node, 'lib', agentFile)} attach --slice demo --policy ${encodePolicy(policy)}`,
     ]);
   });
@@ -300,7 +300,7 @@ describe('a node where an administrator has installed the agent', () => {
     install(agentFile);
     const before = server.commands.length;
     expect((await connect()).facts).toMatchObject({ policy, arguments: ['attach', '--slice', 'demo'] });
-    expect(server.commands.slice(before)).toEqual([`sh -s -- demo ${fakeBundle.digest}`, `sudo -n ${command()}`]);
+    expect(server.commands.slice(before)).toEqual([`sh -s -- demo ${fakeBundle.digest} root`, `sudo -n ${command()}`]);
     expect(readdirSync(join(node, 'lib')).sort()).toEqual([agentFile, 'attach-demo'].sort());
     // sudo would log a refused command.
     expect(readFileSync(join(node, 'refused'), 'utf8')).toBe('-n -l true\n');
