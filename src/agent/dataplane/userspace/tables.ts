@@ -35,16 +35,16 @@ export interface Port {
   readonly gate?: Gate;
 }
 
-export type ReversePathCheck = 'strict' | 'loose' | 'none';
+type ReversePathCheck = 'strict' | 'loose' | 'none';
 
-export interface Tunnel {
+interface Tunnel {
   readonly header: Buffer;
   readonly remote: string;
   readonly port: number;
 }
 
 /** Of an interface whose packets wait while the slot's value is 1. */
-export interface Gate {
+interface Gate {
   readonly slot: number;
   readonly limitBytes: number;
 }
