@@ -19,7 +19,8 @@ import {
   ttlOf,
   unreachableCodes,
 } from './ipv4.ts';
-import type { Group, Port, StackTables, Tables, Target, Way } from './tables.ts';
+import type { Port, StackTables, Tables } from './tables.ts';
+import type { Group, Target, Way } from './targets.ts';
 
 /** Room in a new packet's buffer before the packet. */
 export const headroom = tunnelHeaderBytes;
@@ -102,12 +103,12 @@ export function createForwarder(first: Tables, { values, counters, send, deliver
     if (target.type === 'group') return activeOf(target.group);
     const { ways, totalWeight } = target;
     if (ways.length === 1) return ways[0];
-    // Packets of the same two addresses take the same way.
-    let share = (Math.imul(source ^ Math.imul(destination, 0x9e3779b1), 0x85ebca6b) >>> 0) % totalWeight;
-    return ways.find(({ weight }) => {
-      share -= weight;
-      return share < 0;
-    });
+    let share = hashOf(source, destination) % totalWeight;
+    for (const way of ways) {
+      share -= way.weight;
+      if (share < 0) return way;
+    }
+    return undefined;
   }
 
   /** A packet that has come to a stack by one of its interfaces. */
@@ -304,4 +305,15 @@ export function createForwarder(first: Tables, { values, counters, send, deliver
     },
     releaseHeld,
   };
+}
+
+/**
+ * Packets of the same two addresses take the same way. Every bit of these counts in the lowest bits of the result, by
+ * the last steps of MurmurHash3: addresses in use often differ in few bits.
+ */
+function hashOf(source: number, destination: number): number {
+  let hash = source ^ Math.imul(destination, 0x9e3779b1);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
 }

@@ -16,6 +16,8 @@ export const unreachableCodes = { network: 0, host: 1, port: 3, fragmentationNee
 const dontFragment = 0x4000;
 const usualTtl = 64;
 const maxPacketBytes = 65_535;
+/** First byte of multicast addresses; of the larger ones none is a host's, either (RFC 1112). */
+const firstMulticast = 224;
 
 export function headerBytesAt(packet: Buffer, start: number): number {
   return (packet[start]! & 15) * 4;
@@ -57,11 +59,14 @@ export function checksum(packet: Buffer, start: number, end: number): number {
   return ~sum & 0xffff;
 }
 
-/** Decrements the TTL and updates the header checksum (RFC 1624, equation 3). */
+/**
+ * Decrements the TTL and updates the header checksum as RFC 1624 does: the carry of 0xffff counts too, so that the
+ * result is 0 where that of RFC 1141 is 0xffff.
+ */
 export function decrementTtl(packet: Buffer, start: number): void {
   packet[start + 8]! -= 1;
   const sum = read16(packet, start + 10) + 0x100;
-  write16(packet, start + 10, (sum & 0xffff) + (sum >>> 16));
+  write16(packet, start + 10, sum >= 0xffff ? sum + 1 : sum);
 }
 
 export function mayFragment(packet: Buffer, start: number): boolean {
@@ -69,7 +74,7 @@ export function mayFragment(packet: Buffer, start: number): boolean {
 }
 
 /** Whether it is a later fragment of a packet, without the header of what the packet carries. */
-export function isLaterFragment(packet: Buffer, start: number): boolean {
+function isLaterFragment(packet: Buffer, start: number): boolean {
   return (read16(packet, start + 6) & 0x1fff) !== 0;
 }
 
@@ -99,6 +104,7 @@ export function newPacket(headroom: number, protocol: number, { from, to }: Ends
   return packet;
 }
 
+/** Writes the low 16 bits of the value. */
 export function write16(packet: Buffer, at: number, value: number): void {
   packet[at] = value >> 8;
   packet[at + 1] = value & 255;
@@ -143,11 +149,14 @@ export function icmpPacket(headroom: number, ends: Ends, { type, code, rest }: I
 }
 
 /**
- * Whether an ICMP error may be sent about a packet: never about another error or a later fragment (RFC 1122, section
- * 3.2.2).
+ * Whether an ICMP error may be sent about a packet: never about another error, a later fragment, or a packet to many
+ * hosts or from what is no single host (RFC 1122, section 3.2.2).
  */
 export function mayBeAnsweredByError(packet: Buffer, start: number, end: number): boolean {
   if (isLaterFragment(packet, start)) return false;
+  const firstOfSource = packet[start + 12]!;
+  const isOneHost = firstOfSource !== 0 && firstOfSource !== 127 && firstOfSource < firstMulticast;
+  if (!isOneHost || packet[start + 16]! >= firstMulticast) return false;
   if (protocolOf(packet, start) !== protocols.icmp) return true;
   const at = start + headerBytesAt(packet, start);
   return at < end && (packet[at] === icmpTypes.echo || packet[at] === icmpTypes.echoReply);

@@ -1,6 +1,7 @@
 /** The plane's state in a file: what a kernel would keep while no agent runs. */
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { VnmError } from '../../../model/errors.ts';
+import { ownStack } from '../kernel/ip.ts';
 import type { KernelState, Stack } from '../kernel/state.ts';
 
 const version = 1;
@@ -70,17 +71,25 @@ export function stateFile(path: string): StateFile {
 }
 
 function parse(text: string): Pick<KernelState, 'stacks' | 'nexthops' | 'rules'> {
-  const saved = JSON.parse(text) as Saved;
-  if (saved.version !== version) throw new Error(`its version is ${saved.version}, this agent knows ${version}`);
+  const saved = JSON.parse(text) as Saved | null;
+  if (saved?.version !== version) throw new Error(`its version is ${saved?.version}, this agent knows ${version}`);
   const stacks = new Map<string, Stack>(
-    saved.stacks.map(({ namespace, links, routes, settings }) => [
-      namespace,
+    listIn(saved, 'stacks').map((stack) => [
+      stack.namespace,
       {
-        links: new Map(links as [string, never][]),
-        routes: new Map(routes as [string, never][]),
-        settings: new Map(settings as [string, string][]),
+        links: new Map(listIn(stack, 'links') as [string, never][]),
+        routes: new Map(listIn(stack, 'routes') as [string, never][]),
+        settings: new Map(listIn(stack, 'settings') as [string, string][]),
       },
     ]),
   );
-  return { stacks, nexthops: new Map(saved.nexthops as [number, never][]), rules: new Set(saved.rules as never[]) };
+  if (!stacks.has(ownStack)) throw new Error("it lacks the node's own stack");
+  const nexthops = new Map(listIn(saved, 'nexthops') as [number, never][]);
+  return { stacks, nexthops, rules: new Set(listIn(saved, 'rules') as never[]) };
+}
+
+/** Throws Error for one that is missing, of which a Map or Set would make an empty one. */
+function listIn<T, K extends keyof T & string>(saved: T, name: K): T[K] {
+  if (!Array.isArray(saved[name])) throw new Error(`it lacks '${name}'`);
+  return saved[name];
 }

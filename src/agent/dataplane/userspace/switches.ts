@@ -20,7 +20,8 @@ export interface Switches {
   slotOf(key: SwitchKey): number | undefined;
   /**
    * Has exactly these from now on. Those that stay keep their slots, and their values too unless these differ from
-   * those `before`: an armed step may just have changed them. Throws RangeError for more than there is room for.
+   * those `before`: an armed step may just have changed them. Throws RangeError for more than there is room for, and
+   * changes nothing then.
    */
   put(values: ReadonlyMap<SwitchKey, number>, before: ReadonlyMap<SwitchKey, number>): void;
   change(step: SwitchStep): void;
@@ -40,7 +41,6 @@ export function createSwitches(): Switches {
   function newSlot(): number {
     const slot = free.pop();
     if (slot !== undefined) return slot;
-    if (used === slotCount) throw new RangeError(`more than ${slotCount - 1} groups and gates`);
     used += 1;
     return used - 1;
   }
@@ -50,6 +50,7 @@ export function createSwitches(): Switches {
     values,
     slotOf: (key) => slots.get(key),
     put(wanted, before) {
+      if (wanted.size >= slotCount) throw new RangeError(`more than ${slotCount - 1} groups and gates`);
       for (const [key, slot] of [...slots]) {
         if (wanted.has(key)) continue;
         slots.delete(key);

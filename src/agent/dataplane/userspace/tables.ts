@@ -6,19 +6,12 @@ import type { Prefix } from '../../../model/address.ts';
 import { parseAddress, parsePrefix } from '../../../model/address.ts';
 import type { Policy } from '../../../vsys/policy.ts';
 import { ownStack } from '../kernel/ip.ts';
-import {
-  isGroup,
-  type KernelRoute,
-  type KernelState,
-  type Link,
-  mainTable,
-  type Nexthop,
-  type Place,
-} from '../kernel/state.ts';
+import { isGroup, type KernelRoute, type KernelState, type Link, mainTable, type Place } from '../kernel/state.ts';
 import type { Counters, Traffic } from './counters.ts';
 import { encodeTunnelHeader } from './header.ts';
 import { createPrefixTable, type PrefixTable } from './prefix-table.ts';
 import type { Switches } from './switches.ts';
+import { createTargets, type Target } from './targets.ts';
 
 /** An interface. */
 export interface Port {
@@ -35,16 +28,16 @@ export interface Port {
   readonly gate?: Gate;
 }
 
-export type ReversePathCheck = 'strict' | 'loose' | 'none';
+type ReversePathCheck = 'strict' | 'loose' | 'none';
 
-export interface Tunnel {
+interface Tunnel {
   readonly header: Buffer;
   readonly remote: string;
   readonly port: number;
 }
 
 /** Of an interface whose packets wait while the slot's value is 1. */
-export interface Gate {
+interface Gate {
   readonly slot: number;
   readonly limitBytes: number;
 }
@@ -57,28 +50,8 @@ export interface StackTables {
   readonly targets: readonly Target[];
   /** Which the prefixes are of. */
   readonly routes: readonly KernelRoute[];
-}
-
-/** Where a prefix leads. */
-export type Target =
-  | { readonly type: 'rejected'; readonly as: Exclude<KernelRoute['type'], 'unicast'> }
-  | { readonly type: 'ways'; readonly ways: readonly Way[]; readonly totalWeight: number }
-  | { readonly type: 'group'; readonly group: Group };
-
-/** `port`: undefined where the neighbour cannot be reached over the interface. */
-export interface Way {
-  readonly interface: Place;
-  readonly port: Port | undefined;
-  readonly weight: number;
-}
-
-/** `members` are accepted by the reverse-path check next to the active one, if that is among them. */
-export interface Group {
-  readonly slot: number;
-  readonly members: readonly number[];
-  readonly resilient: boolean;
-  /** All nexthops that are no groups: any can become active. */
-  readonly nexthops: ReadonlyMap<number, Way>;
+  /** Their prefixes. */
+  readonly parsed: readonly Prefix[];
 }
 
 export interface Tables {
@@ -120,6 +93,7 @@ export function createTables(state: KernelState, parts: TablesParts, before?: Ta
     const table = namespace === ownStack ? policy.table : mainTable;
     const isLed = namespace !== ownStack || state.rules.size > 0;
     const best = isLed ? bestRoutes(routes.values(), table) : [];
+    const { prefixes, parsed } = prefixesFor(best, before?.stacks.get(namespace));
     const targets: Target[] = [];
     const stack: StackTables = {
       namespace,
@@ -128,9 +102,10 @@ export function createTables(state: KernelState, parts: TablesParts, before?: Ta
           link.up ? link.addresses.map(({ address }) => parseAddress(address)) : [],
         ),
       ),
-      prefixes: prefixesFor(best, before?.stacks.get(namespace)),
+      prefixes,
       targets,
       routes: best,
+      parsed,
     };
     stacks.set(namespace, stack);
     for (const link of links.values()) {
@@ -147,30 +122,7 @@ export function createTables(state: KernelState, parts: TablesParts, before?: Ta
     if (peer !== undefined) port.peer = peer;
   }
 
-  const wayOver = (place: Place, neighbour: string | undefined, weight = 1): Way => {
-    const port = portAt(place);
-    return { interface: place, port: port !== undefined && leads(port, neighbour) ? port : undefined, weight };
-  };
-  const nexthops = new Map<number, Way>();
-  for (const nexthop of state.nexthops.values()) {
-    if (isGroup(nexthop)) continue;
-    nexthops.set(nexthop.id, wayOver({ namespace: ownStack, name: nexthop.interface }, nexthop.via));
-  }
-
-  function targetOf(route: KernelRoute, namespace: string): Target {
-    if (route.type !== 'unicast') return { type: 'rejected', as: route.type };
-    const nexthop = route.nexthopId === undefined ? undefined : state.nexthops.get(route.nexthopId);
-    if (nexthop !== undefined) return targetOver(nexthop);
-    const ways = route.nexthops.map((hop) => wayOver({ namespace, name: hop.interface }, hop.via, hop.weight));
-    return { type: 'ways', ways, totalWeight: ways.reduce((sum, { weight }) => sum + weight, 0) };
-  }
-
-  function targetOver(nexthop: Nexthop): Target {
-    if (!isGroup(nexthop)) return { type: 'ways', ways: [nexthops.get(nexthop.id)!], totalWeight: 1 };
-    const { id, members, resilient } = nexthop;
-    return { type: 'group', group: { slot: switches.slotOf(`group ${id}`)!, members, resilient, nexthops } };
-  }
-
+  const targetOf = createTargets(state, switches, portAt);
   for (const each of fill) each();
   return { stacks, tunnels, own: stacks.get(ownStack)!, port: portAt };
 }
@@ -186,24 +138,19 @@ function bestRoutes(routes: Iterable<KernelRoute>, table: number): KernelRoute[]
   return [...best.values()];
 }
 
-function prefixesFor(routes: readonly KernelRoute[], before: StackTables | undefined): PrefixTable {
+/** Positions are those of the routes. What was parsed before is not parsed again. */
+function prefixesFor(
+  routes: readonly KernelRoute[],
+  before: StackTables | undefined,
+): Pick<StackTables, 'prefixes' | 'parsed'> {
   const isSame =
     before !== undefined &&
     before.routes.length === routes.length &&
     routes.every((route, index) => route.prefix === before.routes[index]!.prefix);
-  return isSame ? before.prefixes : createPrefixTable(routes.map(prefixOf));
-}
-
-/** Parsed once for each route, which the planner never changes. */
-const parsed = new WeakMap<KernelRoute, Prefix>();
-
-function prefixOf(route: KernelRoute): Prefix {
-  let prefix = parsed.get(route);
-  if (prefix === undefined) {
-    prefix = parsePrefix(route.prefix);
-    parsed.set(route, prefix);
-  }
-  return prefix;
+  if (isSame) return before;
+  const known = new Map(before?.routes.map(({ prefix }, index) => [prefix, before.parsed[index]!]));
+  const parsed = routes.map(({ prefix }) => known.get(prefix) ?? parsePrefix(prefix));
+  return { prefixes: createPrefixTable(parsed), parsed };
 }
 
 function portOf(
@@ -240,10 +187,4 @@ function checkOf(settings: ReadonlyMap<string, string>, name: string): ReversePa
   const value = (place: string) => Number(settings.get(`ipv4/conf/${place}/rp_filter`) ?? 0);
   const mode = Math.max(value('all'), value(name));
   return mode === 0 ? 'none' : mode === 1 ? 'strict' : 'loose';
-}
-
-/** Whether what is sent to a neighbour over an interface arrives: of a pair each end knows the other's MAC address. */
-function leads({ link, peer }: Port, neighbour: string | undefined): boolean {
-  if (peer === undefined || neighbour === undefined) return true;
-  return link.neighbours.some(({ address, mac }) => address === neighbour && mac === peer.link.mac);
 }

@@ -17,7 +17,7 @@ export interface UnderlayOptions {
 
 export interface Underlay extends SendQueue {
   readonly port: number;
-  /** What cannot be sent is lost, as in a network. */
+  /** What cannot be sent is lost, as in a network; after `close` everything is. */
   send(datagram: Buffer, start: number, port: number, address: string): void;
   close(): Promise<void>;
 }
@@ -44,13 +44,17 @@ export async function openUnderlay({ address, port, onDatagram, log }: UnderlayO
   socket.on('error', (error) => log(`tunnel socket: ${error.message}`));
   attempt(() => socket.setRecvBufferSize(bufferBytes));
   attempt(() => socket.setSendBufferSize(bufferBytes));
+  let isOpen = true;
   return {
     port: socket.address().port,
-    send: (datagram, start, toPort, toAddress) =>
-      socket.send(datagram, start, datagram.length - start, toPort, toAddress),
+    send(datagram, start, toPort, toAddress) {
+      // Timers of endpoints can fire after it was closed.
+      if (isOpen) socket.send(datagram, start, datagram.length - start, toPort, toAddress);
+    },
     packets: () => socket.getSendQueueCount(),
     bytes: () => socket.getSendQueueSize(),
     async close() {
+      isOpen = false;
       const closed = once(socket, 'close');
       socket.close();
       await closed;

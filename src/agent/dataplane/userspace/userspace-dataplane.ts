@@ -165,7 +165,7 @@ export async function createUserspaceDataPlane(
   function gateStep(name: string, closed: boolean): SwitchStep {
     const gate = gateName(name);
     if (linkAt(state, { namespace: ownStack, name: gate })?.gate === undefined) {
-      throw new VnmError('not-found', `there is no such gate: '${gate}'`, { hint: 'gate_up makes it' });
+      throw new VnmError('not-found', `there is no such gate: '${gate}'`, { hint: 'create it with gate_up' });
     }
     return [[switches.slotOf(`gate ${gate}`)!, closed ? 1 : 0]];
   }

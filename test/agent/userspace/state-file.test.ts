@@ -1,0 +1,79 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { planOperations } from '../../../src/agent/dataplane/kernel/plan.ts';
+import type { KernelState } from '../../../src/agent/dataplane/kernel/state.ts';
+import { stateFile } from '../../../src/agent/dataplane/userspace/state-file.ts';
+import { operationSchema } from '../../../src/vsys/operations.ts';
+import { everything } from '../../contract/networks.ts';
+import { testPolicy } from '../../support/agent-node.ts';
+
+let directory: string;
+let path: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'pl-vnm-state-'));
+  path = join(directory, 'state.json');
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+function everyKindOfThing(): KernelState {
+  const empty: KernelState = {
+    stacks: new Map([['', { links: new Map(), routes: new Map(), settings: new Map() }]]),
+    nexthops: new Map(),
+    rules: new Set(),
+  };
+  const { up } = everything({ tunnelKind: 'udp' }, 'n_a');
+  return planOperations(
+    empty,
+    up.map((operation) => operationSchema.parse(operation)),
+    testPolicy('n_'),
+  ).state;
+}
+
+describe('the file of the state', () => {
+  it('returns what was written', () => {
+    const state = everyKindOfThing();
+    const file = stateFile(path);
+    expect(file.read()).toBeUndefined();
+    file.write(state);
+    const { stacks, nexthops, rules } = state;
+    expect(file.read()).toEqual({ stacks, nexthops, rules });
+    expect(readdirSync(directory)).toEqual(['state.json']);
+  });
+
+  it('can be read by its owner only, since it has a key', () => {
+    stateFile(path).write(everyKindOfThing());
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+  });
+
+  it('can be removed, also twice', () => {
+    const file = stateFile(path);
+    file.write(everyKindOfThing());
+    file.remove();
+    file.remove();
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it('is refused when it is damaged, whatever is missing', () => {
+    stateFile(path).write(everyKindOfThing());
+    const text = readFileSync(path, 'utf8');
+    const lacking = Object.keys(JSON.parse(text)).map((name) => JSON.stringify({ ...JSON.parse(text), [name]: null }));
+    const noOwnStack = JSON.stringify({ ...JSON.parse(text), stacks: [] });
+    for (const damaged of ['', 'null', '7', '[]', text.slice(0, -1), ...lacking, noOwnStack]) {
+      writeFileSync(path, damaged);
+      expect(() => stateFile(path).read(), damaged).toThrow(
+        expect.objectContaining({
+          code: 'failed',
+          message: expect.stringContaining(`cannot read the state of the data plane in ${path}: `),
+          hint: 'remove the file, then run pl-vnm reconcile',
+        }),
+      );
+    }
+  });
+
+  it('of another version is refused with both versions', () => {
+    writeFileSync(path, '{"version":2}');
+    expect(() => stateFile(path).read()).toThrow('its version is 2, this agent knows 1');
+  });
+});
