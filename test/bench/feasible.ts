@@ -12,6 +12,7 @@ import { acceptBoth, addInstance, clone, join, setUp } from '../../src/controlle
 import type { Run } from '../../src/controller/migration/types.ts';
 import { withAgents } from '../../src/controller/nodes/agents.ts';
 import { startTraffic } from '../../src/controller/probe/traffic.ts';
+import type { Dataplane } from '../../src/model/dataplane.ts';
 import type { Slice } from '../../src/model/slice.ts';
 import { planVn } from '../../src/planning/vn-plan.ts';
 import { testbedSchema } from '../../src/testbed/record.ts';
@@ -21,10 +22,9 @@ import { gallerySlice, onTestbed, progress, withoutLatency } from './harness.ts'
 const run = promisify(execFile);
 
 /** Runs the six flows of the three-node slice without a pause while the VN moves back and forth. */
-export async function migrationsBench(count = 200): Promise<string> {
-  const slice = gallerySlice('three-node');
-  const vn = slice.vns[0]!;
-  return onTestbed(slice, async (context) => {
+export async function migrationsBench(dataplane: Dataplane = 'kernel', count = 200): Promise<string> {
+  const body = async (context: Context, slice: Slice) => {
+    const vn = slice.vns[0]!;
     await install(context, slice, { placement: 'initial', urpf: 'feasible' });
     const outcomes: string[] = [];
     const flows = await withAgents(context, slice, edgeNodes(vn), async (agents) => {
@@ -54,7 +54,8 @@ export async function migrationsBench(count = 200): Promise<string> {
     ]);
     const completed = outcomes.filter((outcome) => outcome === 'completed').length;
     return `${completed} of ${count} migrations completed\n${table(['flow', 'sent', 'lost', 'duplicated', 'reordered', 'longest gap ms'], rows)}`;
-  });
+  };
+  return onTestbed(gallerySlice('three-node'), body, dataplane);
 }
 
 const packetsPerSecond = 20_000;

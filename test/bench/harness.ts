@@ -5,6 +5,7 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Context } from '../../src/controller/base/context.ts';
+import type { Dataplane } from '../../src/model/dataplane.ts';
 import type { Slice } from '../../src/model/slice.ts';
 import { readSlice } from '../../src/slicefile/index.ts';
 import { openStore } from '../../src/store/store.ts';
@@ -21,16 +22,24 @@ export function withoutLatency(slice: Slice): Slice {
 
 const abort = new AbortController();
 
-/** Runs `body` with the slice's nodes on a new testbed, and removes the testbed afterwards in any case. */
-export async function onTestbed<T>(slice: Slice, body: (context: Context) => Promise<T>): Promise<T> {
+/**
+ * Runs `body` with the slice's nodes on a new testbed, and removes the testbed afterwards in any case. The slice that
+ * `body` gets has the testbed's data plane.
+ */
+export async function onTestbed<T>(
+  slice: Slice,
+  body: (context: Context, slice: Slice) => Promise<T>,
+  dataplane: Dataplane = 'kernel',
+): Promise<T> {
   const directory = await mkdtemp(join(tmpdir(), 'pl-vnm-bench-'));
   const store = openStore(join(directory, 'bench.db'));
   const interrupt = () => abort.abort(new Error('interrupted'));
   process.once('SIGINT', interrupt);
   process.once('SIGTERM', interrupt);
   try {
-    await bringUp(store, [slice], { server: 'embedded', onProgress: () => {}, signal: abort.signal });
-    return await body({ store, acceptNewHostKeys: false, report: () => {}, signal: abort.signal });
+    await bringUp(store, [slice], { server: 'embedded', dataplane, onProgress: () => {}, signal: abort.signal });
+    const placed = store.slices.find(slice.name)!;
+    return await body({ store, acceptNewHostKeys: false, report: () => {}, signal: abort.signal }, placed);
   } finally {
     process.off('SIGINT', interrupt);
     process.off('SIGTERM', interrupt);

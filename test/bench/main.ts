@@ -8,9 +8,12 @@ import { strictBench } from './strict.ts';
 import { timingBench } from './timing.ts';
 
 const benches: Record<string, { title: string; run: () => Promise<string> }> = {
-  timing: { title: 'Lateness of redirections', run: timingBench },
+  timing: { title: 'Lateness of redirections', run: () => timingBench() },
   armed: { title: 'Armed redirections of one gateway, and the cost of 10,000 prefixes behind a peer', run: armedBench },
-  strict: { title: 'Strict uRPF: lost packets compared with the loss model (two-node slice)', run: strictBench },
+  strict: {
+    title: 'Strict uRPF: lost packets compared with the loss model (two-node slice)',
+    run: () => strictBench(),
+  },
   gates: {
     title: 'Drain under strict and hold under feasible uRPF (two-node slice, both directions)',
     run: gatesBench,
@@ -21,7 +24,19 @@ const benches: Record<string, { title: string; run: () => Promise<string> }> = {
   },
   migrations: {
     title: 'Feasible uRPF: 200 migrations of the three-node slice under its six flows',
-    run: migrationsBench,
+    run: () => migrationsBench(),
+  },
+  'timing-userspace': {
+    title: 'Lateness of redirections in user space',
+    run: () => timingBench('userspace'),
+  },
+  'strict-userspace': {
+    title: 'Strict uRPF in user space: lost packets compared with the loss model (two-node slice)',
+    run: () => strictBench('userspace'),
+  },
+  'migrations-userspace': {
+    title: 'Feasible uRPF in user space: 200 migrations of the three-node slice under its six flows',
+    run: () => migrationsBench('userspace'),
   },
   'dead-node': {
     title: 'A node dies under traffic, and the VN migrates to other nodes (three-node slice)',

@@ -5,18 +5,19 @@
  */
 
 import { table } from '../../src/cli/output.ts';
+import type { Context } from '../../src/controller/base/context.ts';
 import { install } from '../../src/controller/install.ts';
 import { migrate } from '../../src/controller/migrate.ts';
 import type { MigrateOptions } from '../../src/controller/migration/types.ts';
+import type { Dataplane } from '../../src/model/dataplane.ts';
+import type { Slice } from '../../src/model/slice.ts';
 import { gallerySlice, onTestbed, progress } from './harness.ts';
 
 /** Differences in ms; the windows are [160, 240] both ways. */
 const differencesMs = [-60, 0, 60, 120, 160, 200, 240, 300, 380];
 const schedules = ['simultaneous', 'heuristic', 'optimal'] as const;
 
-export async function strictBench(): Promise<string> {
-  const slice = gallerySlice('two-node');
-  const vn = slice.vns[0]!;
+export async function strictBench(dataplane: Dataplane = 'kernel'): Promise<string> {
   const base = { control: 'gateway', granularity: 'gateway', urpf: 'strict', traffic: true } as const;
   const cases: { label: string; options: Omit<MigrateOptions, 'to'> }[] = [
     ...differencesMs.map((difference) => ({
@@ -33,7 +34,8 @@ export async function strictBench(): Promise<string> {
     ...schedules.map((schedule) => ({ label: schedule, options: { ...base, schedule } })),
   ];
   const rows: (string | number)[][] = [];
-  await onTestbed(slice, async (context) => {
+  const body = async (context: Context, slice: Slice) => {
+    const vn = slice.vns[0]!;
     await install(context, slice, { placement: 'initial', urpf: 'strict' });
     for (const [index, { label, options }] of cases.entries()) {
       for (const to of ['final', 'initial']) {
@@ -48,6 +50,7 @@ export async function strictBench(): Promise<string> {
       }
       progress('strict', index + 1, cases.length);
     }
-  });
+  };
+  await onTestbed(gallerySlice('two-node'), body, dataplane);
   return table(['D planned ms', 'latencies ms', 'D measured ms', 'lost', 'predicted', 'allowed ±', ''], rows);
 }
