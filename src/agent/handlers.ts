@@ -64,6 +64,7 @@ export function createHandlers(parts: AgentParts): Handlers {
     },
     collisions: () => dataPlane.collisions(),
     inventory: () => dataPlane.inventory(),
+    counters: () => dataPlane.counters(),
     routes: async ({ namespace }) => ({ routes: await dataPlane.routes(namespace) }),
     path_mtu: async ({ remotes }) => ({ mtus: await dataPlane.pathMtu(remotes) }),
     redirect: async ({ groups, ticket }) => {
@@ -107,6 +108,7 @@ const unlogged: readonly Method[] = [
   'stream_report',
   'watch_report',
   'inventory',
+  'counters',
   'routes',
   'path_mtu',
   'collisions',

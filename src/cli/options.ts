@@ -1,6 +1,7 @@
 /** Options with typed values. An invalid value is a usage error that names the option. */
 import { InvalidArgumentError, Option } from 'commander';
 import { VnmError } from '../model/errors.ts';
+import { parseRate } from '../slicefile/index.ts';
 import { parseDuration } from './duration.ts';
 
 export function countOption(flags: string, description: string, usual: number): Option {
@@ -29,6 +30,24 @@ export function sinceOption(flags: string, description: string): Option {
 function parseInstant(text: string): number {
   const isInstant = /^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:\d{2}))?$/.test(text);
   return isInstant ? Date.parse(text) : Number.NaN;
+}
+
+/** Parses a percentage like `0.5` or `2%` to a fraction. */
+export function parsePercent(text: string): number {
+  const match = /^(\d{1,3}(?:\.\d{1,6})?)%?$/.exec(text);
+  const percent = Number(match?.[1]);
+  if (match !== null && percent <= 100) return percent / 100;
+  throw new InvalidArgumentError('Give a percentage from 0 to 100.');
+}
+
+/** Parses a rate to bit/s. */
+export function parseRateArgument(text: string): number {
+  try {
+    return parseRate(text);
+  } catch (error) {
+    if (error instanceof VnmError) throw new InvalidArgumentError('Write it like 1.5Mbps, 800kbps or 2Gbps.');
+    throw error;
+  }
 }
 
 function numberOption(flags: string, description: string, usual: number, most: number): Option {

@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { packageVersion } from '../model/package.ts';
 import { addAgent } from './commands/agent.ts';
+import { addCounters } from './commands/counters.ts';
 import { addDemo } from './commands/demo.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addEvents, addHistory, addShow } from './commands/history.ts';
@@ -43,6 +44,7 @@ export function createProgram(): Command {
     addUninstall,
     addStatus,
     addVerify,
+    addCounters,
     addMeasure,
     addPlan,
     addMigrate,

@@ -8,12 +8,15 @@ export class DelayLine<Item> {
   /** One lane per delay; a testbed has few different delays. */
   readonly #lanes = new Map<number, Lane<Item>>();
 
-  /** `nowMs` must not go back from one call to the next. */
-  add(item: Item, delayMs: number, nowMs: number): void {
-    let lane = this.#lanes.get(delayMs);
+  /**
+   * `key`: of the items that leave in the order they come, by default those with the same delay. Of these `nowMs` must
+   * not go back from one call to the next.
+   */
+  add(item: Item, delayMs: number, nowMs: number, key = delayMs): void {
+    let lane = this.#lanes.get(key);
     if (lane === undefined) {
       lane = { items: [], dueMs: [], head: 0 };
-      this.#lanes.set(delayMs, lane);
+      this.#lanes.set(key, lane);
     }
     lane.items.push(item);
     lane.dueMs.push(nowMs + delayMs);

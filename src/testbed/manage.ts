@@ -11,6 +11,7 @@ import type { Store } from '../store/store.ts';
 import type { TestbedRow } from '../store/testbeds.ts';
 import { isPlainPath } from '../transport/node-survey.ts';
 import { testbedDown } from './down.ts';
+import type { Impairment } from './impairment.ts';
 import { nodeDirectory } from './layout.ts';
 import { type ServerKind, type Testbed, testbedSchema } from './record.ts';
 import { type TestbedStatus, testbedStatus } from './status.ts';
@@ -20,6 +21,7 @@ export interface BringUpOptions {
   readonly server: ServerKind;
   /** The kernel's if left out. */
   readonly dataplane?: Dataplane;
+  readonly impairment?: Impairment | undefined;
   readonly onProgress: (text: string) => void;
   readonly signal?: AbortSignal;
 }

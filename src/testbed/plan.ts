@@ -5,6 +5,7 @@ import { VnmError } from '../model/errors.ts';
 import { sliceIds } from '../model/ids.ts';
 import { declaredLatencyMs, type Slice } from '../model/slice.ts';
 import { type Policy, policySchema } from '../vsys/policy.ts';
+import type { Impairment } from './impairment.ts';
 import type { ServerKind } from './record.ts';
 
 /** The underlay's own network (in RFC 2544's range, which no real network uses), and the relay's. */
@@ -22,6 +23,7 @@ export interface TestbedPlan {
   readonly latency: 'relay' | 'none';
   /** Absent on a kernel testbed. */
   readonly dataplane?: 'userspace';
+  readonly impairment?: Impairment;
 }
 
 export interface PlannedNode {
@@ -44,6 +46,7 @@ export function planTestbed(
   id: string,
   server: ServerKind,
   dataplane: Dataplane = 'kernel',
+  impairment?: Impairment,
 ): TestbedPlan {
   if (dataplane === 'kernel') refuseUserspaceNodes(slices);
   const names = [...new Set(slices.flatMap(localNodes))].sort();
@@ -56,7 +59,8 @@ export function planTestbed(
     throw new VnmError('invalid-input', `${names.length} nodes are too many for a local testbed (at most ${maxNodes})`);
   }
   const delaysMs = names.map((from) => names.map((to) => mergedLatencyMs(slices, from, to)));
-  const latency = delaysMs.flat().some((delayMs) => delayMs > 0) ? 'relay' : 'none';
+  const needsRelay = impairment !== undefined || delaysMs.flat().some((delayMs) => delayMs > 0);
+  const latency = needsRelay ? 'relay' : 'none';
   const nodes = names.map((name, index) => ({
     name,
     namespace: nodeNamespace(id, name),
@@ -64,7 +68,11 @@ export function planTestbed(
     address: formatAddress((latency === 'relay' ? relayBase : underlayBase) + 257 + index),
     policies: slices.filter((slice) => localNodes(slice).includes(name)).map((slice) => nodePolicy(id, name, slice)),
   }));
-  return { id, server, nodes, delaysMs, latency, ...(dataplane === 'userspace' ? { dataplane } : {}) };
+  return {
+    ...{ id, server, nodes, delaysMs, latency },
+    ...(dataplane === 'userspace' ? { dataplane } : {}),
+    ...(impairment === undefined ? {} : { impairment }),
+  };
 }
 
 function refuseUserspaceNodes(slices: readonly Slice[]): void {

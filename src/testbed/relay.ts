@@ -8,6 +8,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { completeChecksum } from './checksum.ts';
 import { DelayLine } from './delay-line.ts';
+import { createLinks, type Impairment } from './impairment.ts';
 
 export interface RelayPlan {
   /** `underlay`: where the node is; `address`: where others send to, with port 0 for a port that the relay chooses and reports. */
@@ -16,6 +17,7 @@ export interface RelayPlan {
   readonly delaysMs: readonly (readonly number[])[];
   /** What tells who sent a packet: VXLAN devices choose their ports, nodes on one address differ by port only. */
   readonly senders: 'address' | 'port';
+  readonly impairment?: Impairment;
 }
 
 export interface Endpoint {
@@ -38,6 +40,7 @@ const positions = new Map<string | number, number>(
   plan.nodes.map(({ underlay }, position) => [underlay[plan.senders], position]),
 );
 const line = new DelayLine<Packet>();
+const links = createLinks(plan.impairment ?? {}, Math.random);
 const reported = new Set<string>();
 let wakeAtMs = Number.POSITIVE_INFINITY;
 let timer: NodeJS.Timeout | undefined;
@@ -73,12 +76,15 @@ function receive(data: Buffer, sender: string | number, to: number): void {
   if (plan.senders === 'address') completeChecksum(data);
   const packet = { data, from: sockets[from] as Socket, to: plan.nodes[to]?.underlay as Endpoint };
   const delayMs = plan.delaysMs[from]?.[to] as number;
-  if (delayMs === 0) {
+  const link = from * plan.nodes.length + to;
+  const departureMs = links.departure(link, data.length, nowMs);
+  if (departureMs === undefined) return;
+  if (delayMs === 0 && departureMs === nowMs) {
     send(packet);
     return;
   }
-  line.add(packet, delayMs, nowMs);
-  wakeBy(nowMs + delayMs, nowMs);
+  line.add(packet, delayMs, departureMs, plan.impairment?.rateBps === undefined ? delayMs : link);
+  wakeBy(departureMs + delayMs, nowMs);
 }
 
 function wakeBy(dueMs: number, nowMs: number): void {

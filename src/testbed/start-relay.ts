@@ -19,6 +19,7 @@ export async function startRelay(plan: TestbedPlan, directory: string, signal: A
     nodes: plan.nodes.map(({ underlay, address }) => ({ underlay: at(underlay), address: at(address) })),
     delaysMs: plan.delaysMs,
     senders: 'address',
+    ...(plan.impairment === undefined ? {} : { impairment: plan.impairment }),
   };
   await runRelay(relayPlan, directory, signal, underlayNamespace(plan.id));
 }

@@ -7,6 +7,7 @@ import type { Slice } from '../model/slice.ts';
 import { dataplaneChoice } from './dataplane.ts';
 import { makeDirectory, ownsDirectory } from './directory.ts';
 import { testbedDown } from './down.ts';
+import type { Impairment } from './impairment.ts';
 import { knownHostLine, makeKeyPair, writePrivateKey } from './keys.ts';
 import { testbedFiles } from './layout.ts';
 import { testbedNamespaces } from './namespaces.ts';
@@ -30,6 +31,7 @@ export interface TestbedOptions {
   readonly server: ServerKind;
   /** The kernel's if left out. */
   readonly dataplane?: Dataplane;
+  readonly impairment?: Impairment | undefined;
   readonly onProgress?: (text: string) => void;
   readonly signal?: AbortSignal;
 }
@@ -42,13 +44,13 @@ export interface TestbedOptions {
  * the running testbed has other slices, or the slices contradict each other), `invalid-input`, `interrupted`, `failed`.
  */
 export async function testbedUp(slices: readonly Slice[], options: TestbedOptions): Promise<Testbed> {
-  const { id, directory, server, dataplane = 'kernel' } = options;
+  const { id, directory, server, dataplane = 'kernel', impairment } = options;
   if (!/^[a-z0-9]{4,6}$/.test(id)) {
     throw new VnmError('invalid-input', `invalid testbed id: '${id}'`, { hint: 'use 4 to 6 of a-z and 0-9' });
   }
   dataplaneChoice(dataplane);
   if (server === 'openssh') requireOpenssh(dataplane);
-  const plan = planTestbed(slices, id, server, dataplane);
+  const plan = planTestbed(slices, id, server, dataplane, impairment);
   const running = await runningTestbed(plan, directory);
   if (running !== undefined) return running;
   try {

@@ -103,6 +103,7 @@ async function startRelay(
     })),
     delaysMs: ports.map((from) => ports.map((to) => plan.delaysMs[from.position]![to.position]!)),
     senders: 'port',
+    ...(plan.impairment === undefined ? {} : { impairment: plan.impairment }),
   };
   return portsOf(await runRelay(relayPlan, directory, signal));
 }

@@ -90,6 +90,8 @@ export const requestSchemas = {
   collisions: z.strictObject({}),
   /** Lists everything on the node that carries the slice's mark. */
   inventory: z.strictObject({}),
+  /** Counts what the slice's interfaces carried, and what was dropped. */
+  counters: z.strictObject({}),
   /** Reads the forwarding entries of a router namespace (main table), or of the slice's table. */
   routes: z.strictObject({ namespace: namespaceName.optional() }),
   /** Returns the largest IP packet for the path to each address, by the outgoing interface. */
@@ -212,6 +214,7 @@ export interface Results {
   confirm: Record<string, never>;
   collisions: { readonly collisions: Collision[]; readonly installed: boolean };
   inventory: Inventory;
+  counters: NodeCounters;
   routes: { routes: Route[] };
   path_mtu: { mtus: number[] };
   redirect: { startedAt: number; finishedAt: number };
@@ -331,6 +334,22 @@ export interface InterfaceState {
   readonly peer?: { readonly name: string; readonly namespace?: string };
   /** For a gate: the interface that it belongs to, and whether it holds packets. */
   readonly gate?: { readonly interface: string; readonly closed: boolean };
+}
+
+/** Since the interfaces were made; in user space, since the agent started. */
+export interface NodeCounters {
+  readonly interfaces: readonly InterfaceCounters[];
+  /** Only reasons for which packets were dropped. The kernel data plane knows one: `interface`. */
+  readonly drops: readonly { readonly reason: string; readonly packets: number }[];
+}
+
+export interface InterfaceCounters {
+  readonly namespace?: string;
+  readonly name: string;
+  readonly receivedPackets: number;
+  readonly receivedBytes: number;
+  readonly sentPackets: number;
+  readonly sentBytes: number;
 }
 
 export interface NexthopState {

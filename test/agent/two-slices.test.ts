@@ -119,6 +119,7 @@ function requestsOf(a: Marks): { readonly [M in Exclude<Method, 'apply'>]: Param
     confirm: { token: '1b4e28ba-2fa1-4d2b-983f-2a5b4e6c7d8e' },
     collisions: {},
     inventory: {},
+    counters: {},
     routes: { namespace: a.namespace },
     obstacles: { port: 4789 },
     path_mtu: { remotes: [a.remote] },

@@ -122,6 +122,23 @@ export function packets(plane: PlaneUnderTest): void {
     });
   });
 
+  it('the counters of interfaces show which way packets took', async () => {
+    // The plane in memory counts nothing.
+    if (plane.kind === 'memory') return;
+    const received = async () => {
+      const { interfaces } = await b.call('counters', {});
+      return [0, 1].map((way) => interfaces.find(({ name }) => name === `pv001-t${way}`)!.receivedPackets);
+    };
+    const before = await received();
+    const stream = await openStream();
+    await stream.send(50);
+    await expect.poll(stream.received, patience).toBe(50);
+    const [first, second] = await received();
+    expect(first! - before[0]!).toBeGreaterThanOrEqual(50);
+    expect(second! - before[1]!).toBeLessThan(50);
+    await stream.close();
+  });
+
   it('packets follow a redirection, and none is lost', async () => {
     const stream = await openStream();
     await stream.send(400);

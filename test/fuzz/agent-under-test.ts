@@ -59,6 +59,7 @@ export function createAgentUnderTest(): AgentUnderTest {
     },
     confirm: () => {},
     collisions: async () => ({ collisions: [], installed: false }),
+    counters: async () => ({ interfaces: [], drops: [] }),
     inventory: async () => ({ namespaces: [], interfaces: [], routes: [], nexthops: [], rules: false }),
     routes: async (namespace) => {
       note('routes', { namespace });

@@ -131,6 +131,7 @@ const parameters: { readonly [M in Method]: fc.Arbitrary<unknown> } = {
   confirm: fc.record({ token: mostly(['1b4e28ba-2fa1-4d2b-983f-2a5b4e6c7d8e'], ['', 'x']) }),
   collisions: fc.constant({}),
   inventory: fc.constant({}),
+  counters: fc.constant({}),
   routes: fc.record({ namespace: namespaces }, { requiredKeys: [] }),
   obstacles: fc.record({ port: fc.integer({ min: 1, max: 65_535 }) }),
   path_mtu: fc.record({ remotes: fc.array(remotes, { maxLength: 3 }) }),

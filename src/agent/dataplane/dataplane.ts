@@ -1,6 +1,6 @@
 import type { Route } from '../../model/route.ts';
 import type { Armable } from '../../vsys/armable.ts';
-import type { BatchResult, Collision, Feature, Inventory, Params, Results } from '../../vsys/messages.ts';
+import type { BatchResult, Collision, Feature, Inventory, NodeCounters, Params, Results } from '../../vsys/messages.ts';
 import type { Operation } from '../../vsys/operations.ts';
 import type { Pinned } from './armable.ts';
 import type { Endpoints } from './endpoints.ts';
@@ -27,6 +27,7 @@ export interface DataPlane {
   confirm(token: string): void;
   collisions(): Promise<{ collisions: Collision[]; installed: boolean }>;
   inventory(): Promise<Inventory>;
+  counters(): Promise<NodeCounters>;
   /** Returns the main table of a router namespace, or the slice's own table. Throws VnmError `not-found`. */
   routes(namespace?: string): Promise<Route[]>;
   /** Returns the largest IP packet to each address, in order. Throws VnmError `failed` if there is no route. */

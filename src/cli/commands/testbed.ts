@@ -1,13 +1,18 @@
 import { type Command, Option } from 'commander';
 import { readSlice } from '../../slicefile/index.ts';
 import { dataplaneChoice } from '../../testbed/dataplane.ts';
+import type { Impairment } from '../../testbed/impairment.ts';
 import { bringUp, reportTestbeds, type TestbedReport, takeDown } from '../../testbed/manage.ts';
+import { parsePercent, parseRateArgument } from '../options.ts';
 import { table } from '../output.ts';
 import { runCommand } from '../run.ts';
 
 interface UpOptions {
   readonly dataplane: 'auto' | 'kernel' | 'userspace';
   readonly server: 'embedded' | 'openssh';
+  /** A fraction. */
+  readonly loss?: number;
+  readonly rate?: number;
 }
 
 export function addTestbed(program: Command): void {
@@ -50,6 +55,12 @@ function addUp(testbed: Command): void {
     .addOption(
       new Option('--server <kind>', 'the SSH server of the nodes').choices(['embedded', 'openssh']).default('embedded'),
     )
+    .addOption(
+      new Option('--loss <percent>', 'the share of packets that each path between nodes loses').argParser(parsePercent),
+    )
+    .addOption(
+      new Option('--rate <rate>', 'the rate of each path between nodes, like 10Mbps').argParser(parseRateArgument),
+    )
     .action((files: string[], options: UpOptions, command: Command) =>
       runCommand(command, async ({ store, report, signal }) => {
         const { dataplane, reason } = dataplaneChoice(options.dataplane);
@@ -60,6 +71,7 @@ function addUp(testbed: Command): void {
           {
             server: options.server,
             dataplane,
+            impairment: impairmentOf(options),
             onProgress: (text) => report({ kind: 'note', text }),
             ...(signal === undefined ? {} : { signal }),
           },
@@ -80,6 +92,11 @@ function addUp(testbed: Command): void {
         return { text, json: record };
       }),
     );
+}
+
+function impairmentOf({ loss: lossRate, rate: rateBps }: UpOptions): Impairment | undefined {
+  if (lossRate === undefined && rateBps === undefined) return undefined;
+  return { ...(lossRate === undefined ? {} : { lossRate }), ...(rateBps === undefined ? {} : { rateBps }) };
 }
 
 function describe({ id, state, testbed, status }: TestbedReport): string {

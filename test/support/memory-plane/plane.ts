@@ -105,6 +105,7 @@ export function createMemoryPlane(
       throw new VnmError('not-found', 'no batch is waiting for this token');
     },
     collisions: () => inTurn(() => ({ collisions: [], installed: !isEmpty(host.state) })),
+    counters: async () => ({ interfaces: [], drops: [] }),
     inventory: () => inTurn(() => toInventory(host.state)),
     routes: (namespace = ownStack) =>
       inTurn(() => {

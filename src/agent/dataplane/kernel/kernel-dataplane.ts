@@ -10,6 +10,7 @@ import type { OtherSlice } from '../../other-slices.ts';
 import type { DataPlane } from '../dataplane.ts';
 import { findCollisions } from './collisions.ts';
 import type { Command } from './commands.ts';
+import { readCounters } from './counters.ts';
 import { differencesOf } from './differences.ts';
 import { kernelEndpoints } from './endpoints.ts';
 import { execute, force, undo } from './execute.ts';
@@ -176,6 +177,7 @@ export function createKernelDataPlane(policy: Policy, clock: Clock, surroundings
         const [found, marks] = await Promise.all([collisions(), readMarks()]);
         return { collisions: found, installed: isInstalled(policy, marks) };
       }),
+    counters: () => readCounters(policy),
     inventory: () => inTurn(async () => toInventory(await readState(policy, noNamespaces))),
     routes: (namespace = ownStack) =>
       inTurn(async () => {

@@ -210,6 +210,7 @@ export async function createUserspaceDataPlane(
       throw new VnmError('not-found', 'no batch waits for this token');
     },
     collisions: () => inTurn(() => ({ collisions: [], installed: !isEmpty(state) })),
+    counters: async () => counters.read(),
     inventory: () => inTurn(() => toInventory(current())),
     routes: (namespace = ownStack) =>
       inTurn(() => {
