@@ -21,23 +21,33 @@ export function withoutLatency(slice: Slice): Slice {
 
 const abort = new AbortController();
 
-/** Runs `body` with the slice's nodes on a new testbed, and removes the testbed afterwards in any case. */
-export async function onTestbed<T>(slice: Slice, body: (context: Context) => Promise<T>): Promise<T> {
-  const directory = await mkdtemp(join(tmpdir(), 'pl-vnm-bench-'));
-  const store = openStore(join(directory, 'bench.db'));
+/** Runs `body`, in which `progress` throws after an interrupt, so that what was made is removed. */
+export async function interruptible<T>(body: () => Promise<T>): Promise<T> {
   const interrupt = () => abort.abort(new Error('interrupted'));
   process.once('SIGINT', interrupt);
   process.once('SIGTERM', interrupt);
   try {
-    await bringUp(store, [slice], { server: 'embedded', onProgress: () => {}, signal: abort.signal });
-    return await body({ store, acceptNewHostKeys: false, report: () => {}, signal: abort.signal });
+    return await body();
   } finally {
     process.off('SIGINT', interrupt);
     process.off('SIGTERM', interrupt);
-    await takeDown(store);
-    store.close();
-    await rm(directory, { recursive: true });
   }
+}
+
+/** Runs `body` with the slice's nodes on a new testbed, and removes the testbed afterwards in any case. */
+export async function onTestbed<T>(slice: Slice, body: (context: Context) => Promise<T>): Promise<T> {
+  const directory = await mkdtemp(join(tmpdir(), 'pl-vnm-bench-'));
+  const store = openStore(join(directory, 'bench.db'));
+  return interruptible(async () => {
+    try {
+      await bringUp(store, [slice], { server: 'embedded', onProgress: () => {}, signal: abort.signal });
+      return await body({ store, acceptNewHostKeys: false, report: () => {}, signal: abort.signal });
+    } finally {
+      await takeDown(store);
+      store.close();
+      await rm(directory, { recursive: true });
+    }
+  });
 }
 
 /** Returns the nearest-rank quantile, 0 < q <= 1. */
