@@ -22,6 +22,19 @@ export function withoutLatency(slice: Slice): Slice {
 
 const abort = new AbortController();
 
+/** Runs `body`, in which `progress` throws after an interrupt, so that what was made is removed. */
+export async function interruptible<T>(body: () => Promise<T>): Promise<T> {
+  const interrupt = () => abort.abort(new Error('interrupted'));
+  process.once('SIGINT', interrupt);
+  process.once('SIGTERM', interrupt);
+  try {
+    return await body();
+  } finally {
+    process.off('SIGINT', interrupt);
+    process.off('SIGTERM', interrupt);
+  }
+}
+
 /**
  * Runs `body` with the slice's nodes on a new testbed, and removes the testbed afterwards in any case. The slice that
  * `body` gets has the testbed's data plane.
@@ -33,20 +46,17 @@ export async function onTestbed<T>(
 ): Promise<T> {
   const directory = await mkdtemp(join(tmpdir(), 'pl-vnm-bench-'));
   const store = openStore(join(directory, 'bench.db'));
-  const interrupt = () => abort.abort(new Error('interrupted'));
-  process.once('SIGINT', interrupt);
-  process.once('SIGTERM', interrupt);
-  try {
-    await bringUp(store, [slice], { server: 'embedded', dataplane, onProgress: () => {}, signal: abort.signal });
-    const placed = store.slices.find(slice.name)!;
-    return await body({ store, acceptNewHostKeys: false, report: () => {}, signal: abort.signal }, placed);
-  } finally {
-    process.off('SIGINT', interrupt);
-    process.off('SIGTERM', interrupt);
-    await takeDown(store);
-    store.close();
-    await rm(directory, { recursive: true });
-  }
+  return interruptible(async () => {
+    try {
+      await bringUp(store, [slice], { server: 'embedded', dataplane, onProgress: () => {}, signal: abort.signal });
+      const placed = store.slices.find(slice.name)!;
+      return await body({ store, acceptNewHostKeys: false, report: () => {}, signal: abort.signal }, placed);
+    } finally {
+      await takeDown(store);
+      store.close();
+      await rm(directory, { recursive: true });
+    }
+  });
 }
 
 /** Returns the nearest-rank quantile, 0 < q <= 1. */

@@ -6,6 +6,7 @@ import { migrationsBench, packetsBench } from './feasible.ts';
 import { gatesBench } from './gates.ts';
 import { strictBench } from './strict.ts';
 import { timingBench } from './timing.ts';
+import { userspaceBench } from './userspace.ts';
 
 const benches: Record<string, { title: string; run: () => Promise<string> }> = {
   timing: { title: 'Lateness of redirections', run: () => timingBench() },
@@ -41,6 +42,10 @@ const benches: Record<string, { title: string; run: () => Promise<string> }> = {
   'dead-node': {
     title: 'A node dies under traffic, and the VN migrates to other nodes (three-node slice)',
     run: deadNodeBench,
+  },
+  userspace: {
+    title: 'A router of the userspace plane next to a bare relay and a router of the kernel plane',
+    run: userspaceBench,
   },
 };
 

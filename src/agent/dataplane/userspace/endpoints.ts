@@ -25,7 +25,7 @@ import {
   udpPacket,
   unreachableCodes,
 } from './ipv4.ts';
-import type { StackTables } from './tables.ts';
+import type { StackTables } from './types.ts';
 
 const firstFreePort = 49_152;
 const lastPort = 65_535;

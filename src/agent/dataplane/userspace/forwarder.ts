@@ -19,8 +19,8 @@ import {
   ttlOf,
   unreachableCodes,
 } from './ipv4.ts';
-import type { Port, StackTables, Tables } from './tables.ts';
-import type { Group, Target, Way } from './targets.ts';
+import type { Tables } from './tables.ts';
+import type { Group, Port, StackTables, Target, Way } from './types.ts';
 
 /** Room in a new packet's buffer before the packet. */
 export const headroom = tunnelHeaderBytes;

@@ -11,48 +11,8 @@ import type { Counters, Traffic } from './counters.ts';
 import { encodeTunnelHeader } from './header.ts';
 import { createPrefixTable, type PrefixTable } from './prefix-table.ts';
 import type { Switches } from './switches.ts';
-import { createTargets, type Target } from './targets.ts';
-
-/** An interface. */
-export interface Port {
-  readonly stack: StackTables;
-  readonly place: Place;
-  readonly link: Link;
-  readonly traffic: Traffic;
-  /** Its first address, the source of ICMP errors; 0 without one. */
-  readonly address: number;
-  readonly check: ReversePathCheck;
-  /** The other end of a pair on this node. */
-  peer?: Port;
-  readonly tunnel?: Tunnel;
-  readonly gate?: Gate;
-}
-
-type ReversePathCheck = 'strict' | 'loose' | 'none';
-
-interface Tunnel {
-  readonly header: Buffer;
-  readonly remote: string;
-  readonly port: number;
-}
-
-/** Of an interface whose packets wait while the slot's value is 1. */
-interface Gate {
-  readonly slot: number;
-  readonly limitBytes: number;
-}
-
-export interface StackTables {
-  readonly namespace: string;
-  readonly addresses: ReadonlySet<number>;
-  /** Positions are those of `targets`. */
-  readonly prefixes: PrefixTable;
-  readonly targets: readonly Target[];
-  /** Which the prefixes are of. */
-  readonly routes: readonly KernelRoute[];
-  /** Their prefixes. */
-  readonly parsed: readonly Prefix[];
-}
+import { createTargets } from './targets.ts';
+import type { Port, ReversePathCheck, StackTables, Target } from './types.ts';
 
 export interface Tables {
   readonly stacks: ReadonlyMap<string, StackTables>;

@@ -2,29 +2,7 @@
 import { ownStack } from '../kernel/ip.ts';
 import { isGroup, type KernelRoute, type KernelState, type Nexthop, type Place } from '../kernel/state.ts';
 import type { Switches } from './switches.ts';
-import type { Port } from './tables.ts';
-
-/** Where a prefix leads. */
-export type Target =
-  | { readonly type: 'rejected'; readonly as: Exclude<KernelRoute['type'], 'unicast'> }
-  | { readonly type: 'ways'; readonly ways: readonly Way[]; readonly totalWeight: number }
-  | { readonly type: 'group'; readonly group: Group };
-
-/** `port`: undefined where the neighbour cannot be reached over the interface. */
-export interface Way {
-  readonly interface: Place;
-  readonly port: Port | undefined;
-  readonly weight: number;
-}
-
-/** `members` are accepted by the reverse-path check next to the active one, if that is among them. */
-export interface Group {
-  readonly slot: number;
-  readonly members: readonly number[];
-  readonly resilient: boolean;
-  /** All nexthops that are no groups: any can become active. */
-  readonly nexthops: ReadonlyMap<number, Way>;
-}
+import type { Group, Port, Target, Way } from './types.ts';
 
 /**
  * Returns a function that returns the target of a route of a stack. Routes that lead to the same place have the same
