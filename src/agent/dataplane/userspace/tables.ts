@@ -1,15 +1,10 @@
-/**
- * What the forwarding needs of a state, prepared for its look-ups. Made aside, and put in place of the one before in
- * one step.
- */
-import type { Prefix } from '../../../model/address.ts';
 import { parseAddress, parsePrefix } from '../../../model/address.ts';
 import type { Policy } from '../../../vsys/policy.ts';
 import { ownStack } from '../kernel/ip.ts';
 import { isGroup, type KernelRoute, type KernelState, type Link, mainTable, type Place } from '../kernel/state.ts';
-import type { Counters, Traffic } from './counters.ts';
+import type { Counters } from './counters.ts';
 import { encodeTunnelHeader } from './header.ts';
-import { createPrefixTable, type PrefixTable } from './prefix-table.ts';
+import { createPrefixTable } from './prefix-table.ts';
 import type { Switches } from './switches.ts';
 import { createTargets } from './targets.ts';
 import type { Port, ReversePathCheck, StackTables, Target } from './types.ts';

@@ -2,7 +2,7 @@
 import { ownStack } from '../kernel/ip.ts';
 import { isGroup, type KernelRoute, type KernelState, type Nexthop, type Place } from '../kernel/state.ts';
 import type { Switches } from './switches.ts';
-import type { Group, Port, Target, Way } from './types.ts';
+import type { Port, Target, Way } from './types.ts';
 
 /**
  * Returns a function that returns the target of a route of a stack. Routes that lead to the same place have the same
