@@ -16,11 +16,14 @@ interface Saved {
   }[];
   readonly nexthops: readonly unknown[];
   readonly rules: readonly unknown[];
+  readonly forwards: readonly unknown[];
 }
+
+type Kept = Pick<KernelState, 'stacks' | 'nexthops' | 'rules' | 'forwards'>;
 
 export interface StateFile {
   /** Undefined where there is none. Throws VnmError `failed` for one that cannot be read. */
-  read(): Pick<KernelState, 'stacks' | 'nexthops' | 'rules'> | undefined;
+  read(): Kept | undefined;
   /** Appears whole or not at all. */
   write(state: KernelState): void;
   remove(): void;
@@ -50,7 +53,7 @@ export function stateFile(path: string): StateFile {
         );
       }
     },
-    write({ stacks, nexthops, rules }) {
+    write({ stacks, nexthops, rules, forwards = new Map() }) {
       const saved: Saved = {
         version,
         stacks: [...stacks].map(([namespace, stack]) => ({
@@ -61,6 +64,7 @@ export function stateFile(path: string): StateFile {
         })),
         nexthops: [...nexthops],
         rules: [...rules],
+        forwards: [...forwards],
       };
       writeFileSync(`${path}.new`, JSON.stringify(saved), { mode: 0o600 });
       renameSync(`${path}.new`, path);
@@ -69,7 +73,7 @@ export function stateFile(path: string): StateFile {
   };
 }
 
-function parse(text: string): Pick<KernelState, 'stacks' | 'nexthops' | 'rules'> {
+function parse(text: string): Kept {
   const saved = JSON.parse(text) as Saved;
   if (saved.version !== version) throw new Error(`its version is ${saved.version}, this agent knows ${version}`);
   const stacks = new Map<string, Stack>(
@@ -82,5 +86,10 @@ function parse(text: string): Pick<KernelState, 'stacks' | 'nexthops' | 'rules'>
       },
     ]),
   );
-  return { stacks, nexthops: new Map(saved.nexthops as [number, never][]), rules: new Set(saved.rules as never[]) };
+  return {
+    stacks,
+    nexthops: new Map(saved.nexthops as [number, never][]),
+    rules: new Set(saved.rules as never[]),
+    forwards: new Map(saved.forwards as [string, never][]),
+  };
 }
