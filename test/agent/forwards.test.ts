@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { idleMs } from '../../src/agent/dataplane/userspace/peers.ts';
 import { stateFile } from '../../src/agent/dataplane/userspace/state-file.ts';
 import {
   createUserspaceDataPlane,
@@ -61,7 +62,7 @@ const listen = (localPort = ports.listen): OperationInput => ({
 });
 const deliver = (): OperationInput => ({ op: 'forward_up', side: 'deliver', address: server, port: ports.program });
 
-function join_(own: string, peer: string, to: UserspacePlane): OperationInput[] {
+function joined(own: string, peer: string, to: UserspacePlane): OperationInput[] {
   return [
     { op: 'rule_up' },
     {
@@ -86,8 +87,8 @@ beforeEach(async () => {
   ports = { listen: listenPort!, program: program! };
   planes = [await startPlane('source'), await startPlane('destination')];
   const [source, destination] = planes;
-  await apply(source!, join_(client, server, destination!));
-  await apply(destination!, join_(server, client, source!));
+  await apply(source!, joined(client, server, destination!));
+  await apply(destination!, joined(server, client, source!));
 });
 
 afterEach(async () => {
@@ -191,7 +192,7 @@ describe('forwards', () => {
   it('an address and its forward can be added by one batch, and removed with the interface', async () => {
     const [source, destination] = planes;
     await apply(source!, [{ op: 'tunnel_down', interface: 'pv001-x' }]);
-    await apply(source!, [...join_(client, server, destination!), listen()]);
+    await apply(source!, [...joined(client, server, destination!), listen()]);
     await apply(destination!, [deliver()]);
     await startProgram();
     expect(await asked(await open(), 'a')).toMatch(/^\d+ a$/);
@@ -250,11 +251,11 @@ describe('forwards', () => {
     const socket = await open();
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     await asked(socket, 'a');
-    vi.advanceTimersByTime(59_000);
+    vi.advanceTimersByTime(idleMs - 1);
     await asked(socket, 'b');
-    vi.advanceTimersByTime(59_000);
+    vi.advanceTimersByTime(idleMs - 1);
     await asked(socket, 'c');
-    vi.advanceTimersByTime(60_000);
+    vi.advanceTimersByTime(idleMs);
     await asked(socket, 'd');
     expect(new Set(heard.slice(0, 3)).size).toBe(1);
     expect(heard[3]).not.toBe(heard[0]);

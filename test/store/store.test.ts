@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { sliceStatus } from '../../src/controller/status.ts';
 import type { Route } from '../../src/model/route.ts';
 import type { Router } from '../../src/model/router.ts';
-import type { Slice } from '../../src/model/slice.ts';
+import type { Forward, Slice } from '../../src/model/slice.ts';
 import { type Instance, type LinkEnd, planInstance } from '../../src/planning/instance.ts';
 import { computeRoutes } from '../../src/planning/routes.ts';
 import { planVn } from '../../src/planning/vn-plan.ts';
