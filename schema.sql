@@ -103,6 +103,19 @@ create table end_hosts (
   foreign key (vn_id, gateway) references gateways (vn_id, name) on delete cascade
 ) strict;
 
+-- UDP ports of end hosts that lead to ports of other end hosts; see model/slice.ts.
+create table forwards (
+  vn_id integer not null references vns (id) on delete cascade,
+  ordinal integer not null,
+  from_host text not null,
+  port integer not null,
+  to_host text not null,
+  to_port integer not null,
+  primary key (vn_id, ordinal),
+  foreign key (vn_id, from_host) references end_hosts (vn_id, name) on delete cascade,
+  foreign key (vn_id, to_host) references end_hosts (vn_id, name) on delete cascade
+) strict;
+
 create table flows (
   vn_id integer not null references vns (id) on delete cascade,
   ordinal integer not null,

@@ -73,6 +73,12 @@ export function checkOperation(policy: Policy, operation: Operation, others: rea
     case 'group_down':
       check.nexthop(operation.id);
       break;
+    case 'forward_up':
+      checkForward(check, operation);
+      break;
+    case 'forward_down':
+      if (operation.side === 'deliver') check.address('address', operation.address);
+      break;
     case 'netns_up':
     case 'netns_down':
     case 'tunnel_down':
@@ -102,6 +108,15 @@ function checkTunnel(check: Checks, operation: TunnelUp, others: readonly OtherS
   }
 }
 
+/** A program may be reached at any port of its own node; what listens there must not take the place of a service. */
+function checkForward(check: Checks, operation: ForwardUp): void {
+  check.address('address', operation.address);
+  if (operation.side === 'deliver') return;
+  check.port(operation.localPort);
+  check.address('destination', operation.to.address);
+}
+
+type ForwardUp = Extract<Operation, { op: 'forward_up' }>;
 type TunnelUp = Extract<Operation, { op: 'tunnel_up' }>;
 
 const always: readonly Method[] = ['hello', 'claim', 'shutdown', 'confirm', 'collisions'];
@@ -253,7 +268,7 @@ function createChecks({ slice, vnet, interfacePrefix, namespacePrefix, nexthops,
     vni(vni) {
       checkId('VNI', vni, vnis);
     },
-    // A tunnel uses its port in the node's own stack; lower ports belong to the system's services.
+    // The agent receives at this port of the node's own stack; lower ones belong to the system's services.
     port(port) {
       checkId('UDP port', port, { first: 1024, last: 65_535 });
     },

@@ -1,3 +1,4 @@
+import { refuseKernelForwards } from '../model/dataplane.ts';
 import { VnmError } from '../model/errors.ts';
 import { sliceIds } from '../model/ids.ts';
 import { slotCount } from '../model/room.ts';
@@ -57,6 +58,8 @@ export async function install(context: Context, slice: Slice, options: InstallOp
   context.report({ kind: 'phase', text: `connect to ${new Set(nodes).size} nodes` });
   const work = (locked: Context) =>
     withAgents(locked, slice, nodes, async (agents) => {
+      // Only now is it known that there is a testbed, whose data plane the nodes without a host have.
+      for (const vn of vns) refuseKernelForwards(slice, vn);
       await refuseUnrecorded(context, agents, slice);
       refuseOneMachine(agents);
       requireRoom(context, agents, unrecorded(context, slice, vns, placements));

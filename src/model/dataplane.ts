@@ -27,6 +27,20 @@ function dataplaneOf({ name, nodes }: Pick<Slice, 'name' | 'nodes'>, vn: Virtual
   );
 }
 
+export const noForwardsHint =
+  'on the kernel data plane programs use the addresses of the VN themselves: remove `forward`, or use the userspace data plane';
+
+/** Throws VnmError `unsupported` for a VN on the kernel data plane whose end hosts have forwards; and as `dataplaneOf`. */
+export function refuseKernelForwards(slice: Pick<Slice, 'name' | 'nodes'>, vn: VirtualNetwork): void {
+  const endHost = vn.endHosts.find(({ forwards = [] }) => forwards.length > 0);
+  if (endHost === undefined || dataplaneOf(slice, vn) === 'userspace') return;
+  throw new VnmError(
+    'unsupported',
+    `end host '${endHost.name}' of VN '${vn.name}' has forwards, but the kernel data plane has none`,
+    { hint: noForwardsHint },
+  );
+}
+
 /** The kind of a VN's tunnels between nodes. Throws as `dataplaneOf`. */
 export function nodeTunnelOf(slice: Pick<Slice, 'name' | 'nodes'>, vn: VirtualNetwork): NodeTunnelKind {
   return dataplaneOf(slice, vn) === 'userspace' ? 'udp' : 'vxlan';

@@ -71,6 +71,15 @@ interface EndHost {
   readonly name: string;
   readonly node: NodeName;
   readonly gateway: GatewayName;
+  /** Absent if there are none. */
+  readonly forwards?: readonly Forward[];
+}
+
+/** Leads a UDP port of 127.0.0.1 on an end host's node to a port of another end host of the VN. */
+export interface Forward {
+  readonly port: number;
+  readonly to: string;
+  readonly toPort: number;
 }
 
 /** Directed traffic between two end hosts. */

@@ -60,7 +60,7 @@ function buildVn(raw: RawVn, placements: Record<string, Record<string, string>>)
     routers: raw.routers.map(buildRouter),
     links: (raw.links ?? []).map(([from, to, cost]) => ({ from, to, cost: cost ?? 1 })),
     gateways: Object.entries(raw.gateways ?? {}).map(([name, gateway]) => ({ name, ...gateway })),
-    endHosts: Object.entries(raw.endHosts ?? {}).map(([name, endHost]) => ({ name, ...endHost })),
+    endHosts: Object.entries(raw.endHosts ?? {}).map(buildEndHost),
     flows: (raw.flows ?? []).map(({ from, to, rate, priority, payload }) => ({
       from,
       to,
@@ -71,6 +71,11 @@ function buildVn(raw: RawVn, placements: Record<string, Record<string, string>>)
     placements: toMap(placements, (_, routers): Placement => new Map(Object.entries(routers))),
     ...(raw.mtu === undefined ? {} : { mtu: raw.mtu }),
   };
+}
+
+function buildEndHost([name, { forward = [], ...endHost }]: [string, NonNullable<RawVn['endHosts']>[string]]) {
+  const forwards = forward.map(({ port, to, toPort }) => ({ port, to, toPort: toPort ?? port }));
+  return { name, ...endHost, ...(forwards.length === 0 ? {} : { forwards }) };
 }
 
 function buildRouter(raw: RawRouter): Router {

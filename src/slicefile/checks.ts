@@ -1,5 +1,6 @@
 import { checkDataplanes } from './checks/dataplanes.ts';
 import { checkEdge } from './checks/edge.ts';
+import { checkForwards } from './checks/forwards.ts';
 import { checkHosts } from './checks/hosts.ts';
 import { checkNtp } from './checks/ntp.ts';
 import { checkPlacements } from './checks/placements.ts';
@@ -21,6 +22,7 @@ export function checkMeaning(value: unknown, draft: Draft): Problem[] {
     ...checkSubstrate(draft),
     ...checkHosts(draft),
     ...checkVns(draft),
+    ...checkForwards(draft),
     ...draft.vns.flatMap((vn) => [
       ...checkTopology(vn),
       ...checkEdge(draft, vn),

@@ -7,7 +7,7 @@ import { type Dataplane, dataplanes } from '../model/dataplane.ts';
 import { DraftReader, type Reference, type Section } from './draft-reader.ts';
 import type { Problem } from './fault.ts';
 import { isMap, type Path } from './path.ts';
-import { vnetSchema } from './schema.ts';
+import { forwardPorts, toPorts, vnetSchema } from './schema.ts';
 
 export interface Draft {
   readonly vnet: Prefix | undefined;
@@ -56,6 +56,16 @@ export interface DraftGateway extends Named {
 export interface DraftEndHost extends Named {
   readonly node: Reference | undefined;
   readonly gateway: Reference | undefined;
+  readonly forwards: Section<DraftForward>;
+}
+
+export interface DraftForward {
+  readonly path: Path;
+  /** Undefined outside the range. */
+  readonly port: number | undefined;
+  readonly to: Reference | undefined;
+  /** The same as `port` if the file has none. */
+  readonly toPort: number | undefined;
 }
 
 /** Router -> node. */
@@ -130,6 +140,7 @@ function readVn(reader: DraftReader, path: Path, placements: Path): DraftVn {
       path: endHost,
       node: reader.reference([...endHost, 'node']),
       gateway: reader.reference([...endHost, 'gateway']),
+      forwards: reader.list([...endHost, 'forward'], (forward) => readForward(reader, forward)),
     })),
     flows: reader.list([...path, 'flows'], (flow) => readPair(reader, flow, 'from', 'to')),
     placements: reader.map(placements, (name, placement) => ({
@@ -147,6 +158,16 @@ function readRouters(reader: DraftReader, path: Path): Section<Reference> {
   const hasNameless = Array.isArray(value) && value.some((item) => isMap(item) && typeof item.name !== 'string');
   const isReadable = section.names !== undefined && !hasNameless;
   return { ...section, names: isReadable ? new Set(section.entries.map(({ name }) => name)) : undefined };
+}
+
+function readForward(reader: DraftReader, path: Path): DraftForward {
+  const portAt = (key: string, range: readonly [number, number]) => {
+    const value = reader.at([...path, key]);
+    return typeof value === 'number' && value >= range[0] && value <= range[1] ? value : undefined;
+  };
+  const port = portAt('port', forwardPorts);
+  const toPort = reader.at([...path, 'toPort']) === undefined ? port : portAt('toPort', toPorts);
+  return { path, port, to: reader.reference([...path, 'to']), toPort };
 }
 
 function readPair(reader: DraftReader, path: Path, from: string | number, to: string | number): DraftPair {

@@ -46,6 +46,11 @@ function reference(title: string, description: string) {
   return z.string().meta({ title, description });
 }
 
+const maxForwards = 64;
+/** Lower ones belong to the services of the node. */
+export const forwardPorts = [1024, 65_535] as const;
+export const toPorts = [1, 65_535] as const;
+
 const port = z.int().min(1).max(65_535).describe('SSH port, 1 to 65535; 22 if left out');
 const user = text({ title: 'login name', description: 'login on the node' }, names.parseUser);
 const key = z.string().min(1).describe('path of a private key file; ~/ is your home');
@@ -120,10 +125,34 @@ const gatewaySchema = z
   })
   .describe('{ node: NODE, router: ROUTER }');
 
+const forwardSchema = z
+  .strictObject({
+    port: z
+      .int()
+      .min(forwardPorts[0])
+      .max(forwardPorts[1])
+      .describe("UDP port of 127.0.0.1 on the end host's node where its programs send, 1024 to 65535"),
+    to: anEndHost.describe('the end host where the program is that answers'),
+    toPort: z
+      .int()
+      .min(toPorts[0])
+      .max(toPorts[1])
+      .describe('UDP port of that program, 1 to 65535; the same as port if left out')
+      .exactOptional(),
+  })
+  .describe('{ port: 5353, to: END HOST, toPort: 53 }');
+
 const endHostSchema = z
   .strictObject({
     node: aNode.describe('the substrate node that is the end host'),
     gateway: reference('the name of one gateway', 'one of gateways; an end host has exactly one'),
+    forward: z
+      .array(forwardSchema)
+      .max(maxForwards)
+      .describe(
+        `UDP ports that lead to other end hosts, at most ${maxForwards}: [{ port: 5353, to: e2, toPort: 53 }]; only with the userspace data plane`,
+      )
+      .exactOptional(),
   })
   .describe('{ node: NODE, gateway: GATEWAY }');
 

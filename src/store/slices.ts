@@ -153,7 +153,15 @@ function saveVn(db: Db, slice: number, vn: VirtualNetwork, ordinal: number): voi
     )
     .pluck()
     .get(slice, vn.name, ordinal, vn.mtu ?? null)!;
-  for (const table of ['flows', 'end_hosts', 'gateways', 'virtual_links', 'virtual_routers', 'placements']) {
+  for (const table of [
+    'flows',
+    'forwards',
+    'end_hosts',
+    'gateways',
+    'virtual_links',
+    'virtual_routers',
+    'placements',
+  ]) {
     db.prepare(`delete from ${table} where vn_id = ?`).run(id);
   }
   const insertAll = (sql: string, rows: readonly (readonly unknown[])[]) => {
@@ -177,6 +185,10 @@ function saveVn(db: Db, slice: number, vn: VirtualNetwork, ordinal: number): voi
   insertAll(
     'insert into end_hosts (vn_id, ordinal, name, node, gateway) values (?, ?, ?, ?, ?)',
     vn.endHosts.map((endHost) => [endHost.name, endHost.node, endHost.gateway]),
+  );
+  insertAll(
+    'insert into forwards (vn_id, ordinal, from_host, port, to_host, to_port) values (?, ?, ?, ?, ?, ?)',
+    vn.endHosts.flatMap(({ name, forwards = [] }) => forwards.map(({ port, to, toPort }) => [name, port, to, toPort])),
   );
   insertAll(
     'insert into flows (vn_id, ordinal, from_host, to_host, rate_bps, priority, payload_bytes) values (?, ?, ?, ?, ?, ?, ?)',
@@ -287,7 +299,7 @@ function loadVn(db: Db, { id, name, mtu }: VnRow): VirtualNetwork {
       'select from_router as "from", to_router as "to", cost from virtual_links where vn_id = ? order by ordinal',
     ),
     gateways: all('select name, node, router from gateways where vn_id = ? order by ordinal'),
-    endHosts: all('select name, node, gateway from end_hosts where vn_id = ? order by ordinal'),
+    endHosts: loadEndHosts(db, id),
     flows: all<Record<string, unknown>>(
       `select from_host as "from", to_host as "to", rate_bps as rateBps, priority, payload_bytes as payloadBytes
        from flows where vn_id = ? order by ordinal`,
@@ -309,6 +321,24 @@ function loadVn(db: Db, { id, name, mtu }: VnRow): VirtualNetwork {
     ),
     ...(mtu === null ? {} : { mtu }),
   };
+}
+
+function loadEndHosts(db: Db, vn: number): VirtualNetwork['endHosts'] {
+  const forwards = db
+    .prepare<[number], { from: string; port: number; to: string; toPort: number }>(
+      `select from_host as "from", port, to_host as "to", to_port as toPort from forwards where vn_id = ? order by ordinal`,
+    )
+    .all(vn);
+  const byHost = Map.groupBy(forwards, ({ from }) => from);
+  return db
+    .prepare<[number], { name: string; node: string; gateway: string }>(
+      'select name, node, gateway from end_hosts where vn_id = ? order by ordinal',
+    )
+    .all(vn)
+    .map((endHost) => {
+      const own = byHost.get(endHost.name);
+      return own === undefined ? endHost : { ...endHost, forwards: own.map(({ from: _, ...forward }) => forward) };
+    });
 }
 
 interface RouterRow {

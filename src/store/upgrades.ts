@@ -315,6 +315,18 @@ const upgrades: Readonly<Record<number, string>> = {
     alter table substrate_nodes add column dataplane text;
     alter table instances add column node_tunnel text not null default 'vxlan';
 
+    create table forwards (
+      vn_id integer not null references vns (id) on delete cascade,
+      ordinal integer not null,
+      from_host text not null,
+      port integer not null,
+      to_host text not null,
+      to_port integer not null,
+      primary key (vn_id, ordinal),
+      foreign key (vn_id, from_host) references end_hosts (vn_id, name) on delete cascade,
+      foreign key (vn_id, to_host) references end_hosts (vn_id, name) on delete cascade
+    ) strict;
+
     update migrations set state = 'remove the new instance' where state = 'take the new instance away';
     update migration_phases set name = 'remove the new instance' where name = 'take the new instance away';
   `,

@@ -1,12 +1,16 @@
 /** Differences between the wanted and the real state of a node, in words for people and in fields for programs. */
 import type { Route } from '../model/route.ts';
+import type { ForwardSide } from './operations.ts';
 
 /** One thing on a node that differs. `wanted` and `found` say what it must be and what it is; null: absent. */
 export interface Difference {
-  readonly kind: 'namespace' | 'interface' | 'setting' | 'route' | 'nexthop' | 'rule' | 'filter';
+  readonly kind: 'namespace' | 'interface' | 'setting' | 'route' | 'nexthop' | 'rule' | 'filter' | 'forward';
   /** The router's namespace; absent for the node's own network stack. */
   readonly namespace?: string;
-  /** Name, prefix, id or direction; for a setting its file below /proc/sys/net; for the filter its tunnel. */
+  /**
+   * Name, prefix, id or direction; for a setting its file below /proc/sys/net; for the filter its tunnel; for a forward
+   * the address and port where it receives.
+   */
   readonly name: string;
   readonly wanted: string | null;
   readonly found: string | null;
@@ -29,6 +33,13 @@ export function describeRoute({ type, nexthops, nexthopId, source }: Omit<Route,
   return `${hops.join(' and ')}${from}`;
 }
 
+/** Describes where a forward leads. */
+export function describeForward(forward: ForwardSide): string {
+  return forward.side === 'listen'
+    ? `from ${forward.address} to ${forward.to.address}:${forward.to.port}`
+    : `to 127.0.0.1:${forward.port}`;
+}
+
 /** Describes for people what a difference is about. */
 export function objectOf({ kind, name, namespace }: Pick<Difference, 'kind' | 'name' | 'namespace'>): string {
   const object = {
@@ -39,6 +50,7 @@ export function objectOf({ kind, name, namespace }: Pick<Difference, 'kind' | 'n
     nexthop: `nexthop ${name}`,
     rule: `rule ${name} the subnet`,
     filter: `packet filter, ${name}`,
+    forward: `forward at ${name}`,
   }[kind];
   return namespace === undefined ? object : `${object} in '${namespace}'`;
 }

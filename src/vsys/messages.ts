@@ -11,7 +11,7 @@ import type { TunnelFeature } from '../model/tunnel.ts';
 import { armableSchema, redirectionSchema } from './armable.ts';
 import type { Difference } from './difference.ts';
 import type { Obstacle } from './obstacle.ts';
-import { namespaceName, type OperationResult, operationSchema } from './operations.ts';
+import { type ForwardSide, namespaceName, type OperationResult, operationSchema } from './operations.ts';
 import type { Policy } from './policy.ts';
 
 /** The largest message that either side accepts, in bytes. */
@@ -314,6 +314,8 @@ export interface Inventory {
   readonly nexthops: readonly NexthopState[];
   /** Whether the slice's rules exist. */
   readonly rules: boolean;
+  /** Absent where there are none. */
+  readonly forwards?: readonly ForwardSide[];
 }
 
 export interface InterfaceState {

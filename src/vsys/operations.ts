@@ -13,6 +13,7 @@ export const namespaceName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,99}$/);
 const mac = z.string().regex(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/);
 const nexthopId = z.int().min(1).max(0xffffffff);
 const mtu = z.int().min(576).max(65_535);
+const udpPort = z.int().min(1).max(65_535);
 const urpf = z.enum(['strict', 'feasible', 'loose']);
 
 /** A router namespace: forwarding on, reverse-path check as the mode says. `netns_down` removes everything in it. */
@@ -148,6 +149,31 @@ const gateUp = z.strictObject({
 });
 const gateDown = z.strictObject({ op: z.literal('gate_down'), interface: interfaceName });
 
+/**
+ * One side of a forward, which lets a program of one end host use a UDP port of another end host through the VN, by
+ * 127.0.0.1. `listen`: what comes to `localPort` of 127.0.0.1 leaves as packets from `address`, from a port per local
+ * client, to `to`. `deliver`: what comes to `address` and `port` goes to the same port of 127.0.0.1, from a local port
+ * per sender. Answers take the same way back.
+ */
+const listenSide = z.strictObject({
+  side: z.literal('listen'),
+  localPort: udpPort,
+  address,
+  to: z.strictObject({ address, port: udpPort }),
+});
+const deliverSide = z.strictObject({ side: z.literal('deliver'), address, port: udpPort });
+const forwardUp = z.discriminatedUnion('side', [
+  listenSide.extend({ op: z.literal('forward_up') }),
+  deliverSide.extend({ op: z.literal('forward_up') }),
+]);
+const forwardDown = z.discriminatedUnion('side', [
+  z.strictObject({ op: z.literal('forward_down'), side: z.literal('listen'), localPort: udpPort }),
+  deliverSide.extend({ op: z.literal('forward_down') }),
+]);
+
+/** A side of a forward. */
+export type ForwardSide = z.infer<typeof listenSide> | z.infer<typeof deliverSide>;
+
 export const operationSchema = z.discriminatedUnion('op', [
   netnsUp,
   netnsDown,
@@ -164,6 +190,8 @@ export const operationSchema = z.discriminatedUnion('op', [
   ruleDown,
   gateUp,
   gateDown,
+  forwardUp,
+  forwardDown,
 ]);
 
 export type Operation = z.infer<typeof operationSchema>;
@@ -187,6 +215,8 @@ export const operationNames = [
   'rule_down',
   'gate_up',
   'gate_down',
+  'forward_up',
+  'forward_down',
 ] as const satisfies readonly OperationName[];
 
 /** What one operation of a batch did. */

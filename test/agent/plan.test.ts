@@ -170,6 +170,51 @@ describe('planOperations', () => {
     expect(lines(gate).filter((line) => line.includes('dev pv001-e0g '))).toHaveLength(1);
   });
 
+  it('planOperations needs the address of a forward, and lets the forward go with it', () => {
+    const listen: OperationInput = {
+      op: 'forward_up',
+      side: 'listen',
+      localPort: 5353,
+      address: '10.65.0.1',
+      to: { address: '10.65.0.3', port: 53 },
+    };
+    expect(() => plan(empty, listen)).toThrow(
+      expect.objectContaining({ code: 'not-found', message: '10.65.0.1 is not an address of this node' }),
+    );
+    const address = { address: '10.65.0.1', length: 32, bare: true };
+    const ready = state(stack([link('r-x', { addresses: [address] })]));
+    const made = plan(ready, listen);
+    expect(made.results).toEqual([{ op: 'forward_up', status: 'changed' }]);
+    expect(made.commands).toEqual([]);
+    expect([...made.state.forwards!.keys()]).toEqual(['127.0.0.1:5353']);
+    expect(plan(made.state, listen).results).toEqual([{ op: 'forward_up', status: 'unchanged' }]);
+    const gone = plan(made.state, { op: 'vif_down', interface: 'r-x', address: '10.65.0.1' });
+    expect(gone.state.forwards!.size).toBe(0);
+  });
+
+  it('planOperations refuses to deliver to a port where a forward listens', () => {
+    const ready = state(stack([link('r-x', { addresses: [{ address: '10.65.0.1', length: 32, bare: true }] })]));
+    const listen: OperationInput = {
+      op: 'forward_up',
+      side: 'listen',
+      localPort: 5353,
+      address: '10.65.0.1',
+      to: { address: '10.65.0.3', port: 53 },
+    };
+    const deliver: OperationInput = { op: 'forward_up', side: 'deliver', address: '10.65.0.1', port: 5353 };
+    for (const both of [
+      [listen, deliver],
+      [deliver, listen],
+    ]) {
+      expect(() => plan(ready, ...both)).toThrow(
+        expect.objectContaining({
+          code: 'conflict',
+          message: 'port 5353 of 127.0.0.1 cannot be both where a forward listens and where datagrams are delivered',
+        }),
+      );
+    }
+  });
+
   it('planOperations does not modify the given state', () => {
     const before = state(stack([link('pv001-a')]));
     plan(before, { op: 'tunnel_down', interface: 'pv001-a' }, { op: 'netns_up', namespace: 'r-a', urpf: 'strict' });

@@ -39,6 +39,14 @@ const vif = { op: 'vif_up', ...inside, address: '10.65.0.1', peer: { address: '1
 const route = { op: 'vroute', action: 'add', prefix: '10.65.9.0/24', nexthopId: 65_536 } as const;
 const group = { op: 'group_up' as const, id: 65_540, members: [65_536], active: 65_536, resilient: true };
 
+const forward = {
+  op: 'forward_up' as const,
+  side: 'listen' as const,
+  localPort: 5353,
+  address: '10.65.0.1',
+  to: { address: '10.65.0.3', port: 53 },
+};
+
 const interfaces = 'names that begin with pv001-';
 const namespaces = 'names that begin with pv-three-';
 
@@ -61,6 +69,11 @@ describe('checkOperation', () => {
     { op: 'rule_down' },
     { op: 'gate_up', interface: 'pv001-x', limitBytes: 10_000 },
     { op: 'gate_down', interface: 'pv001-x' },
+    forward,
+    { ...forward, localPort: 65_535, to: { address: '10.65.255.255', port: 65_535 } },
+    { op: 'forward_up', side: 'deliver', address: '10.65.0.1', port: 53 },
+    { op: 'forward_down', side: 'listen', localPort: 5353 },
+    { op: 'forward_down', side: 'deliver', address: '10.65.0.1', port: 53 },
   ];
   it.each(allowed)('checkOperation allows %j', (operation) => {
     expect(() => checkOperation(policy, operationSchema.parse(operation))).not.toThrow();
@@ -107,6 +120,11 @@ describe('checkOperation', () => {
     [{ op: 'group_down', id: 7 }, 'nexthop 7', '65536 to 131071'],
     [{ op: 'gate_up', interface: 'eth0', limitBytes: 10_000 }, "interface 'eth0'", interfaces],
     [{ op: 'gate_down', interface: 'pv002-x' }, "interface 'pv002-x'", interfaces],
+    [{ ...forward, localPort: 1023 }, 'UDP port 1023', '1024 to 65535'],
+    [{ ...forward, address: '10.66.0.1' }, 'address 10.66.0.1', '10.65.0.0/16'],
+    [{ ...forward, to: { address: '192.0.2.1', port: 53 } }, 'destination 192.0.2.1', '10.65.0.0/16'],
+    [{ op: 'forward_up', side: 'deliver', address: '127.0.0.1', port: 53 }, 'address 127.0.0.1', '10.65.0.0/16'],
+    [{ op: 'forward_down', side: 'deliver', address: '10.66.0.1', port: 53 }, 'address 10.66.0.1', '10.65.0.0/16'],
   ];
   it.each(refused)('checkOperation refuses %j', (operation, what, range) => {
     expect(() => checkOperation(policy, operationSchema.parse(operation))).toThrow(

@@ -106,6 +106,14 @@ function operationsOf(a: Marks): { readonly [Name in OperationName]: Row<Name> }
     rule_down: [{ op: 'rule_down' }],
     gate_up: [{ op: 'gate_up', interface: a.gated, limitBytes: 10_000 }],
     gate_down: [{ op: 'gate_down', interface: a.gated }],
+    forward_up: [
+      { op: 'forward_up', side: 'listen', localPort: 5353, address: a.address, to: { address: a.peer, port: 53 } },
+      { op: 'forward_up', side: 'deliver', address: a.address, port: 53 },
+    ],
+    forward_down: [
+      { op: 'forward_down', side: 'listen', localPort: 5353 },
+      { op: 'forward_down', side: 'deliver', address: a.address, port: 53 },
+    ],
   };
 }
 
@@ -187,6 +195,8 @@ const plain = [
     'resilient',
     'gateable',
     'limitBytes',
+    'side',
+    'localPort',
   ],
   ...['offsetMs', 'at', 'forget', 'close', 'samples', 'payloadBytes', 'rateBps', 'count', 'timeoutMs'],
   // A token is one that an agent gave out.

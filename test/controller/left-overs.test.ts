@@ -127,6 +127,29 @@ describe('leftOvers', () => {
     });
   });
 
+  it('leftOvers removes forwards that no VN has', () => {
+    const listening = (localPort: number) => ({
+      side: 'listen' as const,
+      localPort,
+      address: '10.64.0.1',
+      to: { address: '10.64.0.3', port: 53 },
+    });
+    const delivering = (port: number) => ({ side: 'deliver' as const, address: '10.64.0.1', port });
+    const inventory = { ...node, forwards: [listening(5353), listening(5354), delivering(53), delivering(54)] };
+    const needed: OperationInput[] = [
+      ...onRouter,
+      { op: 'forward_up', ...listening(5353) },
+      { op: 'forward_up', ...delivering(53) },
+    ];
+    expect(leftOvers(inventory, needed, prefix)).toEqual({
+      removal: [
+        { op: 'forward_down', side: 'listen', localPort: 5354 },
+        { op: 'forward_down', ...delivering(54) },
+      ],
+      additional: [],
+    });
+  });
+
   it('leftOvers removes gates', () => {
     const access = gateway.interfaces.find(({ name }) => name.endsWith('g'))!.name;
     const gate = device(`${access}.ifb`, { kind: 'ifb', gate: { interface: access, closed: true } });

@@ -56,7 +56,9 @@ export function allows({ policy, others }: World, method: string, params: unknow
 
   function isOwn(operation: Fields): boolean {
     const peer = (operation.peer ?? {}) as Fields;
-    const named = [operation, peer, ...list(operation.nexthops ?? [])];
+    const to = (operation.to ?? {}) as Fields;
+    const isForward = String(operation.op).startsWith('forward_');
+    const named = [operation, peer, to, ...list(operation.nexthops ?? [])];
     const ids = [operation.id, operation.nexthopId, operation.active, ...((operation.members ?? []) as unknown[])];
     const addresses = named.flatMap(({ address, via, source }) => [address, via, source]);
     return (
@@ -65,7 +67,8 @@ export function allows({ policy, others }: World, method: string, params: unknow
       ids.every((id) => id === undefined || within(policy.nexthops, id)) &&
       addresses.every((address) => address === undefined || ownAddress(address)) &&
       (operation.vni === undefined || within(policy.vnis, operation.vni)) &&
-      (operation.port === undefined || Number(operation.port) >= 1024) &&
+      (isForward || operation.port === undefined || Number(operation.port) >= 1024) &&
+      (operation.op !== 'forward_up' || operation.side !== 'listen' || Number(operation.localPort) >= 1024) &&
       [operation.remote, operation.local].every((end) => end === undefined || isElsewhere(end)) &&
       (operation.prefix === undefined || ownPrefix(String(operation.prefix)))
     );

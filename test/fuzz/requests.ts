@@ -22,6 +22,7 @@ const nexthopIds = mostly([65_536, 65_537, 131_071], [1, 65_535, 131_072, 4_294_
 const vnis = mostly([4096, 8191], [4095, 8192, 1, 16_777_215]);
 const macs = mostly(['02:50:0a:41:00:01'], ['ff:ff:ff:ff:ff:ff', '02:50']);
 const ports = mostly([1024, 4789, 65_535], [0, 1, 1023, 65_536, -1, 1.5]);
+const servicePorts = mostly([1, 53, 65_535], [0, 65_536]);
 const modes = mostly(['strict', 'feasible', 'loose'], ['off']);
 const mtus = mostly([576, 1450, 65_535], [0, 575, 65_536]);
 const ids = mostly(['a', 'b', 'm5d0a6c1f2b37', '-'], ['A', 'a b']);
@@ -96,6 +97,19 @@ const operations: { readonly [Name in OperationName]: fc.Arbitrary<object> } = {
   rule_down: fc.constant({}),
   gate_up: fc.record({ interface: interfaces, limitBytes: mostly([2048, 1_000_000_000], [0, 2047, 1e12]) }),
   gate_down: fc.record({ interface: interfaces }),
+  forward_up: fc.oneof(
+    fc.record({
+      side: fc.constant('listen'),
+      localPort: ports,
+      address: addresses,
+      to: fc.record({ address: addresses, port: servicePorts }),
+    }),
+    fc.record({ side: fc.constant('deliver'), address: addresses, port: servicePorts }),
+  ),
+  forward_down: fc.oneof(
+    fc.record({ side: fc.constant('listen'), localPort: ports }),
+    fc.record({ side: fc.constant('deliver'), address: addresses, port: servicePorts }),
+  ),
 };
 
 const anOperation = fc.oneof(

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { sliceStatus } from '../../src/controller/status.ts';
 import type { Route } from '../../src/model/route.ts';
 import type { Router } from '../../src/model/router.ts';
-import type { Slice } from '../../src/model/slice.ts';
+import type { Forward, Slice } from '../../src/model/slice.ts';
 import { type Instance, type LinkEnd, planInstance } from '../../src/planning/instance.ts';
 import { computeRoutes } from '../../src/planning/routes.ts';
 import { planVn } from '../../src/planning/vn-plan.ts';
@@ -111,6 +111,25 @@ describe('slices', () => {
     addInstance(store.slices.find('three')!, 'initial');
     store.slices.save(read);
     expect(store.instances.plan(store.instances.active('three', 'vn')?.id ?? 1).nodeTunnel).toBe('udp');
+  });
+
+  test('forwards are stored, and cannot change while a VN is installed', () => {
+    const read = readSlice(gallery('three-node'));
+    const vn = read.vns[0]!;
+    const [first, second] = vn.endHosts;
+    const withForwards = (...forwards: Forward[]) => ({
+      ...read,
+      vns: [{ ...vn, endHosts: vn.endHosts.map((one) => (one === first ? { ...one, forwards } : one)) }],
+    });
+    const dns = { port: 5353, to: second!.name, toPort: 53 };
+    const slice = withForwards(dns, { port: 6000, to: second!.name, toPort: 6001 });
+    store.slices.save(slice);
+    expect(store.slices.find('three')).toEqual(slice);
+    addInstance(slice, 'initial');
+    expect(() => store.slices.save(withForwards(dns))).toThrow(
+      "slice 'three': the VNs changed while VN 'three' is installed",
+    );
+    expect(store.slices.find('three')).toEqual(slice);
   });
 
   test('a slice keeps its key for tunnels', () => {

@@ -1,4 +1,4 @@
-import { describe } from 'vitest';
+import { describe, it } from 'vitest';
 import { commandPath } from '../../src/testbed/dataplane.ts';
 import { describeAsRoot } from './privileges.ts';
 
@@ -8,8 +8,19 @@ export function describeWithProgram(program: string, name: string, body: () => v
     describeAsRoot(name, body);
     return;
   }
+  describe.skip(`${name} (${missing(program, name)})`, body);
+}
+
+/** `it` for a test that needs a program, but not root. If it is missing, skips the test with a warning; in CI, fails. */
+export function itWithProgram(program: string, name: string, body: () => Promise<void>): void {
+  if (commandPath(program) !== undefined) it(name, body);
+  else it.skip(`${name} (${missing(program, name)})`, body);
+}
+
+/** Returns why it cannot run, and warns. Throws in CI. */
+function missing(program: string, name: string): string {
   const reason = `they need '${program}', which is not installed`;
   if (process.env.CI === 'true') throw new Error(`'${name}' cannot run: ${reason}, and in CI nothing is skipped`);
   console.warn(`skipped '${name}': ${reason}`);
-  describe.skip(`${name} (${reason})`, body);
+  return reason;
 }

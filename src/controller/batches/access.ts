@@ -6,11 +6,15 @@ import type { NodeName } from '../../model/names.ts';
 import type { Route } from '../../model/route.ts';
 import type { Slice } from '../../model/slice.ts';
 import type { AccessLink, VnPlan } from '../../planning/vn-plan.ts';
-import { append, type Batches, type Layout } from './batches.ts';
+import { append, type Batches, type Layout, mergeBatches } from './batches.ts';
+import { forwardsDown, forwardsUp } from './forwards.ts';
 import { routeOperation, vifUp } from './operations.ts';
 import { tunnelEnd } from './tunnel.ts';
 
-/** The links between end hosts and gateways, and the end hosts' routes over them. They stay while instances change. */
+/**
+ * The links between end hosts and gateways, the end hosts' routes over them, and their forwards. They stay while
+ * instances change.
+ */
 export function setUpAccess(layout: Layout): Batches {
   const { slice, vn, access, names, urpf } = layout;
   const batches: Batches = new Map();
@@ -31,12 +35,13 @@ export function setUpAccess(layout: Layout): Batches {
     for (const route of [...hostRoutes(link, access), ...vnetRoutes(slice, link)])
       append(batches, link.hostEnd.node, routeOperation('add', route));
   }
-  return batches;
+  return mergeBatches(batches, forwardsUp(layout));
 }
 
 /** Undoes `setUpAccess`; removes the rules with the last VN of the slice on a node (`lastOn`). */
-export function tearDownAccess({ vn, access }: VnPlan, lastOn: (node: NodeName) => boolean): Batches {
-  const batches: Batches = new Map();
+export function tearDownAccess(plan: VnPlan, lastOn: (node: NodeName) => boolean): Batches {
+  const { vn, access } = plan;
+  const batches = forwardsDown(plan);
   for (const link of access) {
     append(batches, link.gatewayEnd.node, { op: 'tunnel_down', interface: link.gatewayEnd.interface });
     append(batches, link.hostEnd.node, { op: 'tunnel_down', interface: link.hostEnd.interface });

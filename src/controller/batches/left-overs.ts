@@ -2,7 +2,8 @@
 import type { NamespaceName } from '../../model/names.ts';
 import { type Difference, describeRoute, routeName } from '../../vsys/difference.ts';
 import type { InterfaceState, Inventory } from '../../vsys/messages.ts';
-import { interfaceName, namespaceName, type OperationInput } from '../../vsys/operations.ts';
+import { type ForwardSide, interfaceName, namespaceName, type OperationInput } from '../../vsys/operations.ts';
+import { forwardDown } from './forwards.ts';
 
 export interface LeftOvers {
   /** Removes what has the slice's mark and belongs to nothing; removes users before what they use. */
@@ -47,6 +48,7 @@ export function leftOvers(inventory: Inventory, needed: readonly OperationInput[
   );
   return {
     removal: [
+      ...(inventory.forwards ?? []).filter((side) => !names.forwards.has(forwardName(side))).map(forwardDown),
       ...inventory.interfaces.flatMap(({ gate }) => (gate === undefined ? [] : [gateDown(gate.interface)])),
       ...routes.map(deleteRoute),
       ...nexthopsDown(inventory.nexthops.filter(({ id }) => !names.nexthops.has(id))),
@@ -81,6 +83,7 @@ interface Names {
   readonly interfaces: Set<string>;
   readonly routes: Set<string>;
   readonly nexthops: Set<number>;
+  readonly forwards: Set<string>;
   readonly hasRules: boolean;
 }
 
@@ -90,6 +93,7 @@ function namesIn(operations: readonly OperationInput[]): Names {
     interfaces: new Set<string>(),
     routes: new Set<string>(),
     nexthops: new Set<number>(),
+    forwards: new Set<string>(),
     hasRules: false,
   };
   for (const operation of operations) {
@@ -110,6 +114,9 @@ function namesIn(operations: readonly OperationInput[]): Names {
       case 'nexthop_up':
       case 'group_up':
         names.nexthops.add(operation.id);
+        break;
+      case 'forward_up':
+        names.forwards.add(forwardName(operation));
         break;
       case 'rule_up':
         names.hasRules = true;
@@ -185,6 +192,11 @@ function nexthopsDown(nexthops: Inventory['nexthops']): OperationInput[] {
 
 function additionalTo(one: Pick<Difference, 'kind' | 'name' | 'found'>, namespace?: NamespaceName): Difference {
   return { ...one, ...(namespace === undefined ? {} : { namespace }), wanted: null };
+}
+
+/** A forward's side by where it receives. */
+function forwardName(side: ForwardSide): string {
+  return side.side === 'listen' ? `${side.localPort}` : `${side.address}:${side.port}`;
 }
 
 function keyOf(name: string, namespace = ''): string {

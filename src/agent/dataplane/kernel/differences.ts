@@ -3,7 +3,7 @@
  * routes over an interface, everything in a namespace) is not reported separately.
  */
 import { leadNexthop } from '../../../model/ids.ts';
-import { type Difference, describeRoute, routeName } from '../../../vsys/difference.ts';
+import { type Difference, describeForward, describeRoute, routeName } from '../../../vsys/difference.ts';
 import { tunnelKey } from './filter.ts';
 import { ownStack } from './ip.ts';
 import { describeLink } from './links.ts';
@@ -31,6 +31,7 @@ export function differencesOf(found: KernelState, wanted: KernelState): Differen
     ...nexthopDifferences(found, wanted),
     ...compare('rule', presence(found.rules), presence(wanted.rules)),
     ...filterDifferences(found, wanted),
+    ...forwardDifferences(found, wanted),
   ];
 }
 
@@ -147,6 +148,17 @@ function filterDifferences(found: KernelState, wanted: KernelState): Difference[
   const staying = (filter: TunnelFilter) =>
     new Map([...filter.remotes].filter(([key]) => before.has(key) && after.has(key)).map(describeTunnel));
   return compare('filter', staying(found.filter), staying(wanted.filter));
+}
+
+/** Those of an address come and go with it. */
+function forwardDifferences(found: KernelState, wanted: KernelState): Difference[] {
+  const staying = ({ forwards = new Map() }: KernelState, other: KernelState) => {
+    const addresses = new Set(
+      [...other.stacks.get(ownStack)!.links.values()].flatMap((link) => link.addresses.map(({ address }) => address)),
+    );
+    return described(new Map([...forwards].filter(([, { address }]) => addresses.has(address))), describeForward);
+  };
+  return compare('forward', staying(found, wanted), staying(wanted, found));
 }
 
 function hasLinks({ stacks }: KernelState): boolean {

@@ -2,6 +2,7 @@
  * A plan in progress: the commands so far, each with its inverse, and the state that they lead to. Every method is one
  * change of one object; other modules know what the operations mean.
  */
+import type { ForwardSide } from '../../../vsys/operations.ts';
 import type { Policy } from '../../../vsys/policy.ts';
 import {
   addressStep,
@@ -26,6 +27,7 @@ import { addDevices } from './links.ts';
 import { hasIpv6At, isSettingOf } from './quiet.ts';
 import {
   type Address,
+  forwardKey,
   type Gate,
   type KernelRoute,
   type KernelState,
@@ -70,18 +72,21 @@ export class Draft implements KernelState {
   readonly stacks: Map<string, DraftStack>;
   readonly nexthops: Map<number, Nexthop>;
   readonly rules: Set<RuleDirection>;
+  readonly forwards: Map<string, ForwardSide>;
   /** Only `changeFilter` changes it. */
   filter?: TunnelFilter;
   readonly ownAddresses: readonly OwnAddress[];
   readonly policy: Policy;
   /** Whether to replace what contradicts an operation instead of refusing the operation. */
   readonly repair: boolean;
+  #forwardChanges = 0;
 
   constructor(state: KernelState, policy: Policy, repair: boolean) {
     this.policy = policy;
     this.repair = repair;
     this.nexthops = new Map(state.nexthops);
     this.rules = new Set(state.rules);
+    this.forwards = new Map(state.forwards);
     if (state.filter !== undefined) this.filter = state.filter;
     this.ownAddresses = state.ownAddresses ?? [];
     this.stacks = new Map(
@@ -90,6 +95,11 @@ export class Draft implements KernelState {
         { links: new Map(links), routes: new Map(routes), settings: new Map(settings) },
       ]),
     );
+  }
+
+  /** How many changes there are so far. */
+  get changes(): number {
+    return this.commands.length + this.#forwardChanges;
   }
 
   addNamespace(namespace: string): void {
@@ -176,6 +186,7 @@ export class Draft implements KernelState {
     const link = this.#link(place);
     this.#do(addressStep('del', place, address), addressStep('add', place, address));
     this.#putLink(place, { ...link, addresses: link.addresses.filter((other) => other !== address) });
+    if (place.namespace === ownStack) this.#forgetForwards(address.address);
     this.#forgetRoutes(
       place.namespace,
       ({ protocol, source }) => protocol === kernelProtocol && source === address.address,
@@ -291,6 +302,17 @@ export class Draft implements KernelState {
     this.rules.delete(direction);
   }
 
+  /** Needs no command: no kernel has forwards. */
+  putForward(forward: ForwardSide): void {
+    this.forwards.set(forwardKey(forward), forward);
+    this.#forwardChanges += 1;
+  }
+
+  removeForward(key: string): void {
+    this.forwards.delete(key);
+    this.#forwardChanges += 1;
+  }
+
   /**
    * Changes the filter in one transaction, which another one undoes. `before`: before all commands of the draft so far.
    */
@@ -325,6 +347,11 @@ export class Draft implements KernelState {
     links.delete(name);
     this.#forgetRoutes(namespace, ({ nexthops }) => nexthops.some((hop) => hop.interface === name));
     for (const file of settings.keys()) if (isSettingOf(file, name)) settings.delete(file);
+  }
+
+  /** A forward goes with its address. */
+  #forgetForwards(gone: string): void {
+    for (const [key, { address }] of this.forwards) if (address === gone) this.forwards.delete(key);
   }
 
   #forgetRoutes(namespace: string, isGone: (route: KernelRoute) => boolean): void {

@@ -6,7 +6,7 @@ import { ownStack } from './ip.ts';
 import { protocolName } from './protocols.ts';
 import { isGroup, type KernelRoute, type KernelState, type Link, type Nexthop } from './state.ts';
 
-export function toInventory({ stacks, nexthops, rules }: KernelState): Inventory {
+export function toInventory({ stacks, nexthops, rules, forwards = new Map() }: KernelState): Inventory {
   const namespaces = [...stacks.keys()].filter((namespace) => namespace !== ownStack).sort();
   const inOrder = [ownStack, ...namespaces].map((namespace) => ({ namespace, stack: stacks.get(namespace)! }));
   return {
@@ -21,6 +21,7 @@ export function toInventory({ stacks, nexthops, rules }: KernelState): Inventory
     ),
     nexthops: [...nexthops.values()].sort((a, b) => a.id - b.id).map(toNexthop),
     rules: rules.size === 2,
+    ...(forwards.size === 0 ? {} : { forwards: sorted(forwards.entries(), ([key]) => key).map(([, side]) => side) }),
   };
 }
 

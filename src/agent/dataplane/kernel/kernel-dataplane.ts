@@ -8,6 +8,7 @@ import type { Policy } from '../../../vsys/policy.ts';
 import { isInstalled } from '../../../vsys/presence.ts';
 import type { OtherSlice } from '../../other-slices.ts';
 import type { DataPlane } from '../dataplane.ts';
+import { refuseForwards } from '../refuse-forwards.ts';
 import { findCollisions } from './collisions.ts';
 import type { Command } from './commands.ts';
 import { readCounters } from './counters.ts';
@@ -155,6 +156,7 @@ export function createKernelDataPlane(policy: Policy, clock: Clock, surroundings
     endpoints: kernelEndpoints,
     apply: (operations, pinned, { dryRun = false, repair = false, confirmWithinMs = defaultConfirmMs } = {}) =>
       inTurn(async () => {
+        refuseForwards(operations, 'kernel');
         const filters = operations.some(concernsInterfaces) && (await features.has('tunnel-filter'));
         const state = await readState(policy, touchedNamespaces(operations), filters);
         const { results, commands, state: planned } = planOperations(state, operations, policy, repair);

@@ -9,6 +9,7 @@ import type { Command } from './commands.ts';
 import { Draft } from './draft.ts';
 import type { Named } from './plan-common.ts';
 import { concernsInterfaces, isProtected, protectHeard, protectInterfaces } from './plan-filter.ts';
+import { forwardDown, forwardUp } from './plan-forward.ts';
 import { gateDown, gateUp } from './plan-gate.ts';
 import { netnsDown, netnsUp } from './plan-namespace.ts';
 import { groupDown, groupUp, nexthopDown, nexthopUp } from './plan-nexthop.ts';
@@ -42,6 +43,8 @@ const planners: { readonly [Name in OperationName]: Planner<Name> } = {
   rule_down: ruleDown,
   gate_up: gateUp,
   gate_down: gateDown,
+  forward_up: forwardUp,
+  forward_down: forwardDown,
 };
 
 /**
@@ -56,9 +59,9 @@ export function planOperations(
 ): Plan {
   const draft = new Draft(state, policy, repair);
   const results = operations.map((operation): OperationResult => {
-    const before = draft.commands.length;
+    const before = draft.changes;
     (planners[operation.op] as Planner<OperationName>)(draft, operation);
-    const isChanged = draft.commands.length > before || lacksFilter(state, operation);
+    const isChanged = draft.changes > before || lacksFilter(state, operation);
     return { op: operation.op, status: isChanged ? 'changed' : 'unchanged' };
   });
   if (operations.some(concernsInterfaces)) protectInterfaces(draft, operations, state);

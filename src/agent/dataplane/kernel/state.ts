@@ -1,6 +1,7 @@
 /** The part of the kernel's network state that belongs to a slice, as the planner sees it. Immutable. */
 import type { Prefix } from '../../../model/address.ts';
 import type { Route } from '../../../model/route.ts';
+import type { ForwardSide } from '../../../vsys/operations.ts';
 import { ownStack } from './ip.ts';
 
 /** The mark of what the kernel creates itself with an address. */
@@ -23,6 +24,8 @@ export interface KernelState {
   /** Nexthops of the node's own stack. */
   readonly nexthops: ReadonlyMap<number, Nexthop>;
   readonly rules: ReadonlySet<RuleDirection>;
+  /** By `forwardKey`; absent in the kernel plane, which has none. */
+  readonly forwards?: ReadonlyMap<string, ForwardSide>;
   /** Absent if the node cannot filter. */
   readonly filter?: TunnelFilter;
   /** All addresses of the node, whoever added them. */
@@ -183,6 +186,13 @@ export function routeKey({ table, prefix, metric = 0 }: Pick<KernelRoute, 'table
 
 export function isGroup(nexthop: Nexthop): nexthop is NexthopGroup {
   return 'members' in nexthop;
+}
+
+/** Names what can be there once: a forward's side by where it receives. */
+export function forwardKey(
+  side: { side: 'listen'; localPort: number } | Extract<ForwardSide, { side: 'deliver' }>,
+): string {
+  return side.side === 'listen' ? `127.0.0.1:${side.localPort}` : `${side.address}:${side.port}`;
 }
 
 /** Returns a link as the kernel creates it: down, and with nothing on it. */

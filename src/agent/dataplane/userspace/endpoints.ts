@@ -37,6 +37,8 @@ interface Socket {
 }
 
 export interface StackEndpoints extends Endpoints {
+  /** As `openUdp`, also for an address that this node does not have yet. */
+  openAhead(options: UdpOptions): UdpEndpoint;
   /** A packet for an address of a stack. */
   deliver(stack: StackTables, packet: Buffer, start: number, end: number): void;
 }
@@ -76,16 +78,13 @@ export function createStackEndpoints(forwarder: () => Forwarder, queue: SendQueu
       .waysTo(ownStack, address)
       .some(({ port }) => port?.link.up);
 
-  function openUdp(options: UdpOptions): UdpEndpoint {
+  function open(options: UdpOptions, isAhead: boolean): UdpEndpoint {
     const address = parseAddress(options.address);
     const socket: Socket = { options };
     const port = options.port === undefined || options.port === 0 ? freePort(address) : options.port;
     const key = keyOf(address, port);
-    const error = !isOwn(address)
-      ? systemError('EADDRNOTAVAIL')
-      : sockets.has(key)
-        ? systemError('EADDRINUSE')
-        : undefined;
+    const code = !isAhead && !isOwn(address) ? 'EADDRNOTAVAIL' : sockets.has(key) ? 'EADDRINUSE' : undefined;
+    const error = code === undefined ? undefined : systemError(code);
     if (error === undefined) sockets.set(key, socket);
 
     return {
@@ -185,7 +184,8 @@ export function createStackEndpoints(forwarder: () => Forwarder, queue: SendQueu
   };
 
   return {
-    openUdp,
+    openUdp: (options) => open(options, false),
+    openAhead: (options) => open(options, true),
     deliver(stack, packet, start, end) {
       if (depth === 0) receive(stack, packet, start, end);
       else process.nextTick(receive, stack, packet, start, end);

@@ -17,11 +17,14 @@ interface Saved {
   }[];
   readonly nexthops: readonly unknown[];
   readonly rules: readonly unknown[];
+  readonly forwards: readonly unknown[];
 }
+
+type Kept = Pick<KernelState, 'stacks' | 'nexthops' | 'rules' | 'forwards'>;
 
 export interface StateFile {
   /** Undefined where there is none. Throws VnmError `failed` for one that cannot be read. */
-  read(): Pick<KernelState, 'stacks' | 'nexthops' | 'rules'> | undefined;
+  read(): Kept | undefined;
   /** Appears whole or not at all. */
   write(state: KernelState): void;
   remove(): void;
@@ -51,7 +54,7 @@ export function stateFile(path: string): StateFile {
         );
       }
     },
-    write({ stacks, nexthops, rules }) {
+    write({ stacks, nexthops, rules, forwards = new Map() }) {
       const saved: Saved = {
         version,
         stacks: [...stacks].map(([namespace, stack]) => ({
@@ -62,6 +65,7 @@ export function stateFile(path: string): StateFile {
         })),
         nexthops: [...nexthops],
         rules: [...rules],
+        forwards: [...forwards],
       };
       writeFileSync(`${path}.new`, JSON.stringify(saved), { mode: 0o600 });
       renameSync(`${path}.new`, path);
@@ -70,7 +74,7 @@ export function stateFile(path: string): StateFile {
   };
 }
 
-function parse(text: string): Pick<KernelState, 'stacks' | 'nexthops' | 'rules'> {
+function parse(text: string): Kept {
   const saved = JSON.parse(text) as Saved | null;
   if (saved?.version !== version) throw new Error(`its version is ${saved?.version}, this agent knows ${version}`);
   const stacks = new Map<string, Stack>(
@@ -85,7 +89,8 @@ function parse(text: string): Pick<KernelState, 'stacks' | 'nexthops' | 'rules'>
   );
   if (!stacks.has(ownStack)) throw new Error("it lacks the node's own stack");
   const nexthops = new Map(listIn(saved, 'nexthops') as [number, never][]);
-  return { stacks, nexthops, rules: new Set(listIn(saved, 'rules') as never[]) };
+  const rules = new Set(listIn(saved, 'rules') as never[]);
+  return { stacks, nexthops, rules, forwards: new Map(listIn(saved, 'forwards') as [string, never][]) };
 }
 
 /** Throws Error for one that is missing, of which a Map or Set would make an empty one. */

@@ -23,6 +23,7 @@ import { requireKinds } from '../tunnel-kinds.ts';
 import { createCounters } from './counters.ts';
 import { createStackEndpoints } from './endpoints.ts';
 import { createForwarder, type Forwarder } from './forwarder.ts';
+import { createForwards } from './forwards.ts';
 import type { StateFile } from './state-file.ts';
 import { createSwitches, type SwitchStep } from './switches.ts';
 import { createTables, switchesOf } from './tables.ts';
@@ -80,8 +81,10 @@ export async function createUserspaceDataPlane(
     onDatagram: forwarder.receive,
     log,
   });
-  const { deliver, ...publicEndpoints } = createStackEndpoints(() => forwarder, underlay);
+  const { deliver, openAhead, ...publicEndpoints } = createStackEndpoints(() => forwarder, underlay);
   const endpoints = { deliver };
+  const forwards = createForwards({ openUdp: publicEndpoints.openUdp, openAhead, log });
+  state = { ...state, forwards: await forwards.resume(state.forwards ?? new Map()) };
   // What an armed action changed is in the shared memory only.
   switches.onChange(() => {
     forwarder.releaseHeld();
@@ -186,23 +189,26 @@ export async function createUserspaceDataPlane(
         requireKinds(operations, 'userspace', ['udp', 'local']);
         operations.forEach(checkRemote);
         const before = current();
-        const { results, commands, state: draft } = planOperations(before, operations, policy, repair);
-        const { stacks, nexthops, rules } = draft;
-        const planned = { stacks, nexthops, rules };
+        const { results, state: draft } = planOperations(before, operations, policy, repair);
+        const { stacks, nexthops, rules, forwards: wanted = new Map() } = draft;
+        const planned = { stacks, nexthops, rules, forwards: wanted };
         const applied = dryRun || repair ? { results, differences: differencesOf(before, planned) } : { results };
         if (dryRun) return applied;
         checkPinned(pinned(), before, planned);
         checkNexthops(before, planned);
-        if (commands.length === 0) return applied;
+        if (results.every(({ status }) => status === 'unchanged')) return applied;
+        const opened = await forwards.prepare(wanted);
         batches += 1;
-        if (!isEmpty(planned)) await parts.installed(true);
         try {
+          if (!isEmpty(planned)) await parts.installed(true);
           save(planned);
         } catch (error) {
+          opened.abandon();
           if (isEmpty(before)) await parts.installed(false);
           throw error;
         }
         use(planned, before);
+        opened.use();
         if (isEmpty(planned)) await parts.installed(false);
         return applied;
       }),
@@ -236,6 +242,7 @@ export async function createUserspaceDataPlane(
     close: () =>
       inTurn(async () => {
         switches.end();
+        forwards.close();
         await underlay.close();
       }),
   };
