@@ -111,7 +111,7 @@ function seen(packet: Buffer, start: number): Seen {
   if (checksum(packet, start, start + ipv4HeaderBytes) !== 0) throw new Error('a packet has a wrong checksum');
   const ends = { from: formatAddress(sourceOf(packet, start)), to: formatAddress(destinationOf(packet, start)) };
   const at = start + ipv4HeaderBytes;
-  const isIcmp = packet[start + 9] === 1;
+  const isIcmp = packet[start + 9] === 1 && packet.length >= at + 8;
   const text = packet.toString('latin1', at + 8, start + read16(packet, start + 2)).replaceAll('\0', '');
   const content = isIcmp ? { icmp: [packet[at]!, packet[at + 1]!, packet.readUInt32BE(at + 4)] } : { text };
   return { ...ends, ttl: ttlOf(packet, start), ...content };
