@@ -17,6 +17,9 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true }));
 
+/** At an address that is there. */
+const forward = { op: 'forward_up', side: 'deliver', address: '10.65.0.1', port: 5353 };
+
 function everyKindOfThing(): KernelState {
   const empty: KernelState = {
     stacks: new Map([['', { links: new Map(), routes: new Map(), settings: new Map() }]]),
@@ -26,7 +29,7 @@ function everyKindOfThing(): KernelState {
   const { up } = everything({ tunnelKind: 'udp' }, 'n_a');
   return planOperations(
     empty,
-    up.map((operation) => operationSchema.parse(operation)),
+    [...up, forward].map((operation) => operationSchema.parse(operation)),
     testPolicy('n_'),
   ).state;
 }
@@ -37,8 +40,8 @@ describe('the file of the state', () => {
     const file = stateFile(path);
     expect(file.read()).toBeUndefined();
     file.write(state);
-    const { stacks, nexthops, rules } = state;
-    expect(file.read()).toEqual({ stacks, nexthops, rules });
+    const { stacks, nexthops, rules, forwards } = state;
+    expect(file.read()).toEqual({ stacks, nexthops, rules, forwards });
     expect(readdirSync(directory)).toEqual(['state.json']);
   });
 
