@@ -46,6 +46,16 @@ const operations: { readonly [Name in OperationName]: fc.Arbitrary<object> } = {
       gateable: flags,
     }),
     merged(end, {
+      kind: fc.constant('udp'),
+      mtu: mtus,
+      vni: vnis,
+      instance: mostly([0, 65_535], [-1, 65_536]),
+      key: mostly(['0123456789abcdef', 'ff'.repeat(32)], ['', '0', 'xy'.repeat(8)]),
+      remote: remotes,
+      port: ports,
+      gateable: flags,
+    }),
+    merged(end, {
       kind: fc.constant('local'),
       mac: macs,
       mtu: mtus,
