@@ -3,6 +3,7 @@ import { packageVersion } from '../model/package.ts';
 import { addAgent } from './commands/agent.ts';
 import { addDemo } from './commands/demo.ts';
 import { addDoctor } from './commands/doctor.ts';
+import { addExec } from './commands/exec.ts';
 import { addEvents, addHistory, addShow } from './commands/history.ts';
 import { addInstall, addUninstall } from './commands/install.ts';
 import { addJob } from './commands/job.ts';
@@ -43,6 +44,7 @@ export function createProgram(): Command {
     addUninstall,
     addStatus,
     addVerify,
+    addExec,
     addMeasure,
     addPlan,
     addMigrate,

@@ -1,6 +1,7 @@
+import { spawnSync } from 'node:child_process';
 import { describe } from 'vitest';
 
-const reason =
+const noRoot =
   process.platform !== 'linux'
     ? 'they need Linux'
     : process.getuid?.() !== 0
@@ -9,6 +10,17 @@ const reason =
 
 /** `describe` for tests that make network namespaces. If it cannot, skips them with a warning; in CI, fails. */
 export function describeAsRoot(name: string, body: () => void): void {
+  describeUnless(noRoot, name, body);
+}
+
+/** As `describeAsRoot`, for tests that make a network namespace with a VXLAN device in a user namespace. */
+export function describeInUserNamespaces(name: string, body: () => void): void {
+  const device = ['link', 'add', 'vx0', 'type', 'vxlan', 'id', '1', 'dstport', '4789', 'local', '127.0.0.1'];
+  const { status } = spawnSync('unshare', ['--user', '--map-root-user', '--net', '--', 'ip', ...device]);
+  describeUnless(status === 0 ? undefined : 'they need user namespaces with VXLAN devices', name, body);
+}
+
+function describeUnless(reason: string | undefined, name: string, body: () => void): void {
   if (reason === undefined) {
     describe(name, body);
     return;

@@ -73,6 +73,10 @@ export function isLaterFragment(packet: Buffer, start: number): boolean {
   return (read16(packet, start + 6) & 0x1fff) !== 0;
 }
 
+export function isFragment(packet: Buffer, start: number): boolean {
+  return (read16(packet, start + 6) & 0x3fff) !== 0;
+}
+
 export interface Ends {
   readonly from: number;
   readonly to: number;
