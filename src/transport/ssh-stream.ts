@@ -5,7 +5,7 @@ import { VnmError } from '../model/errors.ts';
 import { interrupted, nameOf } from './ssh-errors.ts';
 import type { ChannelSource } from './ssh-exec.ts';
 
-export interface CommandStreams {
+interface CommandStreams {
   readonly stdin: Readable;
   /** Neither is ended with the command. The command waits when they do not take more. */
   readonly stdout: Writable;

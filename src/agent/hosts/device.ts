@@ -8,7 +8,7 @@ import { VnmError } from '../../model/errors.ts';
 import { run } from '../dataplane/kernel/run.ts';
 import type { Attached } from './attachment.ts';
 
-export const deviceName = 'vn0';
+const deviceName = 'vn0';
 /** UDP ports of the namespace's loopback: where the device receives, and this program. */
 export const ports = { device: 4789, program: 4790 } as const;
 /**

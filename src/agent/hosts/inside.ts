@@ -110,7 +110,8 @@ async function runCommand([program, ...words]: readonly string[]): Promise<numbe
     const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
     return exitCodeOf(code, signal);
   } catch (error) {
-    process.stderr.write(`${messageOf(error)}\n`);
-    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? noSuchProgram : cannotRun;
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    process.stderr.write(isMissing ? `${program}: no such program\n` : `${messageOf(error)}\n`);
+    return isMissing ? noSuchProgram : cannotRun;
   }
 }

@@ -16,7 +16,7 @@ export interface HostAttachments {
   check(address: string): Omit<Attachment, 'send' | 'close'>;
 }
 
-export interface Attachment {
+interface Attachment {
   /** The VN's, bytes. */
   readonly mtu: number;
   /** The slice's subnet. */
