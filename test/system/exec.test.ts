@@ -154,6 +154,11 @@ describeInUserNamespaces('a command at an end host in user space', () => {
     expect((await own.vnm.run('exec three ea --', 'true')).code).toBe(0);
   });
 
+  it('a TCP connection to an end host where no command runs is refused', async () => {
+    const connect = `require('net').connect(81, '${addresses.eb}').on('error', ({ code }) => console.log(code));`;
+    expect((await own.vnm.run('exec three ea --', node, '-e', connect)).stdout).toBe('ENOPROTOOPT\n');
+  });
+
   it('what the command leaves behind ends with it', async () => {
     const script = 'sleep 1000 >/dev/null 2>&1 </dev/null & echo $!';
     const { stdout } = await own.vnm.run('exec three ea --', 'sh', '-c', script);

@@ -139,7 +139,21 @@ export function createStackEndpoints(
     if (isFragment(packet, start) && offer(stack, packet, start, end)) return;
     if (protocol === protocols.udp) receiveUdp(stack, packet, start, at, end);
     else if (protocol === protocols.icmp) receiveIcmp(stack, packet, start, at, end);
-    else offer(stack, packet, start, end);
+    else if (!offer(stack, packet, start, end)) answerUnreachable(stack, packet, start, end, unreachableCodes.protocol);
+  }
+
+  /** As RFC 1122 has it, section 3.2.2.1. */
+  function answerUnreachable(
+    { namespace }: StackTables,
+    packet: Buffer,
+    start: number,
+    end: number,
+    code: number,
+  ): void {
+    if (!mayBeAnsweredByError(packet, start, end)) return;
+    const quoted = packet.subarray(start, Math.min(end, start + quotedBytes));
+    const ends = { from: destinationOf(packet, start), to: sourceOf(packet, start) };
+    originate(namespace, icmpPacket(headroom, ends, { type: icmpTypes.unreachable, code, rest: 0 }, quoted));
   }
 
   /** Returns whether a program is attached to the packet's destination: then it has got the packet. */
@@ -160,10 +174,7 @@ export function createStackEndpoints(
       socket.options.onMessage?.(packet.subarray(at + udpHeaderBytes, at + length), from);
       return;
     }
-    if (offer(stack, packet, start, end) || !mayBeAnsweredByError(packet, start, end)) return;
-    const quoted = packet.subarray(start, Math.min(end, start + quotedBytes));
-    const error = { type: icmpTypes.unreachable, code: unreachableCodes.port, rest: 0 };
-    originate(namespace, icmpPacket(headroom, { from: destination, to: source }, error, quoted));
+    if (!offer(stack, packet, start, end)) answerUnreachable(stack, packet, start, end, unreachableCodes.port);
   }
 
   function receiveIcmp(stack: StackTables, packet: Buffer, start: number, at: number, end: number): void {
