@@ -162,7 +162,7 @@ describeInUserNamespaces('a command at an end host in user space', () => {
   it('what the command leaves behind ends with it', async () => {
     const script = 'sleep 1000 >/dev/null 2>&1 </dev/null & echo $!';
     const { stdout } = await own.vnm.run('exec three ea --', 'sh', '-c', script);
-    await expect.poll(() => isAlive(Number(stdout))).toBe(false);
+    await expect.poll(() => isAlive(Number(stdout)), { timeout: 60_000 }).toBe(false);
   });
 });
 

@@ -127,7 +127,7 @@ describe('a command with streams', () => {
     controller.abort();
     await expect(running).rejects.toMatchObject({ code: 'interrupted' });
     const pid = Number(stdout.text());
-    await expect.poll(() => isAlive(pid)).toBe(false);
+    await expect.poll(() => isAlive(pid), { timeout: 60_000 }).toBe(false);
   });
 
   it('is ended when its output cannot be written', async () => {
