@@ -13,6 +13,7 @@ import { startTimingThread, type TimingListeners } from './armed/thread.ts';
 import type { ArmedContext } from './armed-requests.ts';
 import { manageChannels } from './channels.ts';
 import { createHandlers } from './handlers.ts';
+import { serveHosts } from './hosts/serve.ts';
 import { endWhenIdle } from './idle.ts';
 import { type Log, openLog } from './log.ts';
 import { isInstalledByAdministrator } from './other-slices.ts';
@@ -64,6 +65,7 @@ export async function runDaemon(slice: string, file: string, brought?: Policy): 
   async function end(why: string): Promise<void> {
     log(`shutting down: ${why}`);
     rmSync(paths.socket, { force: true });
+    rmSync(paths.hostSocket, { force: true });
     await streams.closeAll();
     await watches.closeAll();
     await armed.close();
@@ -102,6 +104,7 @@ export async function runDaemon(slice: string, file: string, brought?: Policy): 
     () => policyFile.exists(),
     () => void end('nothing is installed').catch(fail),
   );
+  if (plane.hosts !== undefined) await listen(serveHosts(plane.hosts, log), paths.hostSocket);
   await listen(server, paths.socket);
   log(`serving slice '${slice}': version ${facts.version}, pid ${facts.pid}, node ${facts.node}`);
 }

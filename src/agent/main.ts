@@ -6,7 +6,7 @@ import { messageOf, VnmError } from '../model/errors.ts';
 import type { Policy } from '../vsys/policy.ts';
 import { isTimingThreadData } from './armed/types.ts';
 
-const usage = 'usage: agent attach --slice NAME | daemon --slice NAME | version';
+const usage = 'usage: agent attach --slice NAME | daemon --slice NAME | host --slice NAME --address A | version';
 
 async function main(): Promise<void> {
   if (isTimingThreadData(workerData)) {
@@ -16,11 +16,16 @@ async function main(): Promise<void> {
   }
   const file = process.argv[1]!;
   const { values, positionals } = parseArgs({
-    options: { slice: { type: 'string' }, policy: { type: 'string' } },
+    options: {
+      slice: { type: 'string' },
+      policy: { type: 'string' },
+      address: { type: 'string' },
+      outside: { type: 'string' },
+    },
     allowPositionals: true,
   });
   const [command, ...others] = positionals;
-  const { slice, policy } = values;
+  const { slice, policy, address, outside } = values;
   if (others.length === 0 && command === 'version') {
     const { agentVersion } = await import('./version.ts');
     process.stdout.write(`${JSON.stringify(agentVersion(file))}\n`);
@@ -30,6 +35,12 @@ async function main(): Promise<void> {
   } else if (others.length === 0 && command === 'daemon' && slice !== undefined) {
     const { runDaemon } = await import('./daemon.ts');
     await runDaemon(slice, file, await readBrought(policy));
+  } else if (others.length === 0 && command === 'host' && slice !== undefined && address !== undefined) {
+    const { printStart } = await import('./hosts/host.ts');
+    process.exitCode = await printStart({ slice, address }, file);
+  } else if (command === 'host-inside' && slice !== undefined && address !== undefined && outside !== undefined) {
+    const { runInside } = await import('./hosts/inside.ts');
+    process.exit(await runInside({ slice, address }, outside, others));
   } else {
     throw new VnmError('usage', usage);
   }

@@ -6,6 +6,8 @@ export interface AgentPaths {
   /** Sockets, locks and logs; only root can access it. */
   readonly runDirectory: string;
   readonly socket: string;
+  /** For programs at end hosts, in the userspace data plane. */
+  readonly hostSocket: string;
   readonly lock: string;
   readonly log: string;
   /** Operations that the node undoes unless they are confirmed. */
@@ -35,6 +37,8 @@ export function agentPaths(slice: string, base = process.env.PL_VNM_DIR): AgentP
     policyDirectory: base === undefined ? '/etc/pl-vnm/policy' : join(base, 'policy'),
     runDirectory,
     socket,
+    // As long as the other socket's path.
+    hostSocket: join(runDirectory, `${slice}.host`),
     lock: join(runDirectory, `${slice}.lock`),
     log: join(runDirectory, `${slice}.log`),
     pending: join(runDirectory, `${slice}.pending`),

@@ -17,6 +17,7 @@ import { createUserspaceSupplier } from './dataplane/userspace/actuator.ts';
 import { stateFile } from './dataplane/userspace/state-file.ts';
 import { createUserspaceDataPlane } from './dataplane/userspace/userspace-dataplane.ts';
 import type { AgentParts } from './handlers.ts';
+import type { HostAttachments } from './hosts/serve.ts';
 import type { Log } from './log.ts';
 import { withNodeLock } from './node-lock.ts';
 import { findObstacles } from './obstacles/obstacles.ts';
@@ -27,6 +28,8 @@ export interface OpenPlane extends Pick<AgentParts, 'others' | 'ownAddresses' | 
   readonly dataPlane: DataPlane;
   /** For a timing thread; a new one for each. */
   readonly createSupplier: () => Supplier;
+  /** Absent where the node's own stack is the kernel's: its programs need no agent. */
+  readonly hosts?: HostAttachments;
 }
 
 export interface PlaneOptions {
@@ -78,6 +81,7 @@ async function userspacePlane(
   const dataPlane = await createUserspaceDataPlane(policy, systemClock, parts);
   return {
     dataPlane,
+    hosts: dataPlane.hosts,
     createSupplier: () => createUserspaceSupplier(dataPlane.switches),
     others: async () => [],
     ownAddresses: async () => interfaceAddresses(),

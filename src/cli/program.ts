@@ -4,6 +4,7 @@ import { addAgent } from './commands/agent.ts';
 import { addCounters } from './commands/counters.ts';
 import { addDemo } from './commands/demo.ts';
 import { addDoctor } from './commands/doctor.ts';
+import { addExec } from './commands/exec.ts';
 import { addEvents, addHistory, addShow } from './commands/history.ts';
 import { addInstall, addUninstall } from './commands/install.ts';
 import { addJob } from './commands/job.ts';
@@ -45,6 +46,7 @@ export function createProgram(): Command {
     addStatus,
     addVerify,
     addCounters,
+    addExec,
     addMeasure,
     addPlan,
     addMigrate,

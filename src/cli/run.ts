@@ -53,7 +53,19 @@ export function runCommand(command: Command, body: (context: Context) => Promise
 }
 
 /** Commands that write nothing to the database; `list` and `forget` are those of agents and of jobs. */
-const readOnly = ['history', 'show', 'token', 'doctor', 'status', 'verify', 'measure', 'plan', 'list', 'forget'];
+const readOnly = [
+  'history',
+  'show',
+  'token',
+  'doctor',
+  'status',
+  'verify',
+  'measure',
+  'plan',
+  'exec',
+  'list',
+  'forget',
+];
 
 /** Commands that report an interrupted migration themselves. */
 const recovering = ['resume', 'rollback'];
@@ -96,7 +108,7 @@ function printDetail(text: string): void {
 }
 
 function print({ json }: GlobalOptions, output: Output): void {
-  if (output !== alreadyPrinted)
+  if (output.text !== '' || output.json !== undefined)
     process.stdout.write(json ? `${JSON.stringify(output.json, null, 2)}\n` : `${output.text}\n`);
   process.exitCode = output.exitCode ?? exitCodes.done;
 }

@@ -6,7 +6,7 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { completeChecksum } from './checksum.ts';
+import { completeChecksum } from '../agent/hosts/checksum.ts';
 import { DelayLine } from './delay-line.ts';
 import { createLinks, type Impairment } from './impairment.ts';
 

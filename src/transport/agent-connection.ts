@@ -45,6 +45,9 @@ export interface AgentConnection {
    */
   call<M extends Method>(method: M, params: ParamsInput<M>, options?: CallOptions): Promise<Results[M]>;
   readonly exec: SshSession['exec'];
+  readonly stream: SshSession['stream'];
+  /** The words that start the agent's program on the node; absent where the login may only attach, or needs root. */
+  readonly program?: readonly string[];
   /**
    * Calls the listener once, at once if the connection has ended; with an error unless `close` was called. The agent
    * lives on. Returns a function that removes the listener.
@@ -71,7 +74,7 @@ export async function connectAgent(target: AgentTarget, given: AgentOptions): Pr
     const patience = observedPatienceS(target.patience ?? defaultPatienceS, prepared.surveyMs);
     const slow = { ...session, limits: timeLimits(patience) };
     const { channel, facts } = await attachCurrent(slow, prepared.command, bundle, options);
-    return connectionOf(slow, channel, facts);
+    return connectionOf(slow, channel, facts, prepared.program);
   } catch (error) {
     session.close();
     throw error;
@@ -156,7 +159,7 @@ async function prepareNode(
   { slice, userspacePort }: AgentTarget,
   bundle: AgentBundle,
   { policy, signal }: AgentOptions,
-): Promise<{ command: string; surveyMs: number }> {
+): Promise<{ command: string; surveyMs: number; program?: readonly string[] }> {
   // The name becomes part of a command.
   if (!policySchema.shape.slice.safeParse(slice).success) {
     throw new VnmError('invalid-input', `invalid slice name '${slice}'`);
@@ -173,9 +176,13 @@ async function prepareNode(
     );
   }
   const runtime = await deliver(session, survey, bundle, signal);
-  const home = survey.root === 'unneeded' ? `env PL_VNM_DIR=${survey.directory} ` : '';
-  const program = `${home}${asRoot(survey)}${runtime} ${survey.lib}/${agentFileName(bundle)}`;
-  return { command: `${program} attach --slice ${slice} --policy ${encodePolicy(policy)}`, surveyMs };
+  const program = [runtime, `${survey.lib}/${agentFileName(bundle)}`];
+  if (survey.root === 'unneeded') program.unshift('env', `PL_VNM_DIR=${survey.directory}`);
+  return {
+    command: `${asRoot(survey)}${program.join(' ')} attach --slice ${slice} --policy ${encodePolicy(policy)}`,
+    surveyMs,
+    ...(survey.root === 'unneeded' ? { program } : {}),
+  };
 }
 
 /**
@@ -254,7 +261,12 @@ export async function attach(
   }
 }
 
-function connectionOf(session: SshSession, channel: AgentChannel, facts: NodeFacts): AgentConnection {
+function connectionOf(
+  session: SshSession,
+  channel: AgentChannel,
+  facts: NodeFacts,
+  program: readonly string[] | undefined,
+): AgentConnection {
   const listeners = new Set<(error?: VnmError) => void>();
   let isOurs = false;
   let isOver = false;
@@ -272,6 +284,8 @@ function connectionOf(session: SshSession, channel: AgentChannel, facts: NodeFac
     limits: session.limits,
     call: withConfirmation(patientCall(session, channel), session.limits.confirmMs),
     exec: session.exec,
+    stream: session.stream,
+    ...(program === undefined ? {} : { program }),
     onClose: (listener) => {
       // A promise would keep the listeners for as long as the connection lasts.
       listeners.add(listener);

@@ -1,11 +1,14 @@
 /** SSH sessions: a login with a verified host key, commands and long-lived channels on it, and a report of its end. */
+import { randomUUID } from 'node:crypto';
 import type { Client, ClientChannel } from 'ssh2';
 import { messageOf, VnmError } from '../model/errors.ts';
 import { secondsText, type TimeLimits, timeLimits } from '../model/patience.ts';
+import { remoteCommand, signalCommand } from './remote-command.ts';
 import { openInTurns, SessionRefused } from './session-turns.ts';
 import { lost, nameOf, type Place, patienceHint } from './ssh-errors.ts';
 import { type ExecOptions, type ExecResult, runCommand } from './ssh-exec.ts';
 import { logIn } from './ssh-login.ts';
+import { type Ended, type StreamOptions, streamCommand } from './ssh-stream.ts';
 import type { Ending, SshOptions, SshTarget } from './ssh-types.ts';
 
 export interface SshSession {
@@ -17,6 +20,11 @@ export interface SshSession {
    * `interrupted`.
    */
   exec(command: string, options?: ExecOptions): Promise<ExecResult>;
+  /**
+   * Runs a program by its argument vector, which no shell interprets, with its streams joined to others. Throws as
+   * `streamCommand` and `remoteCommand`.
+   */
+  stream(words: readonly string[], options: Omit<StreamOptions, 'end'>): Promise<Ended>;
   /** Runs a command and returns its streams, including `stderr`; all must be read. Throws as `exec`. */
   openChannel(command: string): Promise<ClientChannel>;
   /** Calls the listener once, at once if the session has ended; with an error unless `close` was called. */
@@ -31,11 +39,18 @@ export async function connectSsh(target: SshTarget, options: SshOptions): Promis
   const ending = endings.get(client)!;
   const limits = timeLimits(target.patience);
   const open = openInTurns((command) => openChannel(client, target, command, ending, limits), limits, options);
+  const source = { place: target, open, ending };
+  const exec: SshSession['exec'] = (command, execOptions = {}) =>
+    runCommand(source, command, { timeoutMs: limits.stepMs, ...execOptions });
   return {
     target,
     limits,
-    exec: (command, execOptions = {}) =>
-      runCommand({ place: target, open, ending }, command, { timeoutMs: limits.stepMs, ...execOptions }),
+    exec,
+    stream: async (words, streamOptions) => {
+      const mark = randomUUID().replaceAll('-', '');
+      const end = async (how: 'INT' | 'KILL') => void (await exec(signalCommand(mark, how)));
+      return streamCommand(source, remoteCommand(words, mark), { ...streamOptions, end });
+    },
     openChannel: open,
     onClose: ending.onEnd,
     close: () => {

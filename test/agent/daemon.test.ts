@@ -197,9 +197,9 @@ describeAsRoot('the agent', () => {
   });
 
   it.each([
-    [['attach'], 'usage: agent attach --slice NAME | daemon --slice NAME | version\n'],
+    [['attach'], 'usage: agent attach --slice NAME | daemon --slice NAME | host --slice NAME --address A | version\n'],
     [['attach', '--slice', '../x'], 'invalid slice name "../x"\n'],
-    [['destroy'], 'usage: agent attach --slice NAME | daemon --slice NAME | version\n'],
+    [['destroy'], 'usage: agent attach --slice NAME | daemon --slice NAME | host --slice NAME --address A | version\n'],
   ])('the agent refuses the arguments %j', (words, message) => {
     const file = join(node.directory, 'agent.mjs');
     const run = () => execFileSync(process.execPath, [file, ...words], { encoding: 'utf8', stdio: 'pipe' });

@@ -45,8 +45,8 @@ describe('an unknown command', () => {
     ['version', "did you mean 'pl-vnm --version'?"],
     ['ping', "did you mean 'pl-vnm verify SLICE'?"],
     [
-      'exec',
-      "log in to the node with ssh and run 'ip netns exec NAMESPACE COMMAND'; 'pl-vnm status SLICE' lists the namespaces",
+      'shell',
+      "did you mean 'pl-vnm exec SLICE HOST -- COMMAND'? For a router, log in to its node with ssh and run 'ip netns exec NAMESPACE COMMAND'; 'pl-vnm status SLICE' lists the namespaces",
     ],
     ['verfy', "did you mean 'pl-vnm verify'?"],
     ['migrat', "did you mean 'pl-vnm migrate'?"],

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import { builtProgram } from './program.ts';
@@ -25,6 +26,7 @@ interface Finished {
 }
 
 export interface Running {
+  readonly stdin: Writable;
   /** Resolves once stderr has that text; rejects if the program ends without it. */
   said(text: string): Promise<void>;
   /** Sends Ctrl-C. */
@@ -160,6 +162,7 @@ function running(child: ChildProcess): Running {
   };
   const signal = (name: NodeJS.Signals) => void child.kill(name);
   return {
+    stdin: child.stdin!,
     said,
     signal,
     interrupt: () => signal('SIGINT'),

@@ -74,6 +74,7 @@ async function connectionTo(node: string, agent: NodeInProcess, isKilled: () => 
     limits: timeLimits(defaultPatienceS),
     call: call as AgentConnection['call'],
     exec: () => Promise.reject(new Error('there is no shell')),
+    stream: () => Promise.reject(new Error('there is no shell')),
     onClose: () => () => {},
     close: () => {},
     abandon: () => {},

@@ -1,11 +1,23 @@
+import { spawnSync } from 'node:child_process';
 import { describe } from 'vitest';
 import { lackOfPrivileges } from '../../src/testbed/dataplane.ts';
 
 const lack = lackOfPrivileges();
-const reason = lack === undefined ? undefined : `they need ${lack} (network namespaces)`;
+const noRoot = lack === undefined ? undefined : `they need ${lack} (network namespaces)`;
 
 /** `describe` for tests that make network namespaces. If it cannot, skips them with a warning; in CI, fails. */
 export function describeAsRoot(name: string, body: () => void): void {
+  describeUnless(noRoot, name, body);
+}
+
+/** As `describeAsRoot`, for tests that make a network namespace with a VXLAN device in a user namespace. */
+export function describeInUserNamespaces(name: string, body: () => void): void {
+  const device = ['link', 'add', 'vx0', 'type', 'vxlan', 'id', '1', 'dstport', '4789', 'local', '127.0.0.1'];
+  const { status } = spawnSync('unshare', ['--user', '--map-root-user', '--net', '--', 'ip', ...device]);
+  describeUnless(status === 0 ? undefined : 'they need user namespaces with VXLAN devices', name, body);
+}
+
+function describeUnless(reason: string | undefined, name: string, body: () => void): void {
   if (reason === undefined) {
     describe(name, body);
     return;

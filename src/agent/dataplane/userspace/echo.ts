@@ -13,8 +13,8 @@ export interface EchoClient {
    * so, too. False when the signal aborts.
    */
   ask(namespace: string, ends: Ends, bytes: number, signal: AbortSignal): Promise<boolean>;
-  /** An ICMP message that arrived at a stack, its header at `at`. */
-  hear(namespace: string, packet: Buffer, at: number, end: number): void;
+  /** An ICMP message that arrived at a stack, its header at `at`. Returns whether it is about a request of this client. */
+  hear(namespace: string, packet: Buffer, at: number, end: number): boolean;
 }
 
 /** `originate`: sends a stack's own packet. */
@@ -28,6 +28,12 @@ export function createEchoClient(headroom: number, originate: (namespace: string
     sequence = (sequence + 1) & 0xffff;
     if (sequence === 0) id = (id + 1) & 0xffff;
     return sequence;
+  }
+
+  function settle(key: string, isAnswered: boolean): boolean {
+    const end = waiting.get(key);
+    end?.(isAnswered);
+    return end !== undefined;
   }
 
   return {
@@ -52,14 +58,13 @@ export function createEchoClient(headroom: number, originate: (namespace: string
     hear(namespace, packet, at, end) {
       const type = packet[at]!;
       if (type === icmpTypes.echoReply) {
-        waiting.get(keyOf(namespace, read16(packet, at + 4), read16(packet, at + 6)))?.(true);
-        return;
+        return settle(keyOf(namespace, read16(packet, at + 4), read16(packet, at + 6)), true);
       }
-      if (type !== icmpTypes.unreachable && type !== icmpTypes.timeExceeded) return;
+      if (type !== icmpTypes.unreachable && type !== icmpTypes.timeExceeded) return false;
       const quoted = at + icmpHeaderBytes;
       const echo = quoted + headerBytesAt(packet, quoted);
-      if (echo + icmpHeaderBytes > end || packet[echo] !== icmpTypes.echo) return;
-      waiting.get(keyOf(namespace, read16(packet, echo + 4), read16(packet, echo + 6)))?.(false);
+      if (echo + icmpHeaderBytes > end || packet[echo] !== icmpTypes.echo) return false;
+      return settle(keyOf(namespace, read16(packet, echo + 4), read16(packet, echo + 6)), false);
     },
   };
 }

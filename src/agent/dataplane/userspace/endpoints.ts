@@ -6,6 +6,7 @@ import { formatAddress, parseAddress } from '../../../model/address.ts';
 import { VnmError } from '../../../model/errors.ts';
 import { bindError, type Endpoints, type Remote, type UdpEndpoint, type UdpOptions } from '../endpoints.ts';
 import { ownStack } from '../kernel/ip.ts';
+import type { AttachedHosts } from './attached-hosts.ts';
 import { createEchoClient, largestAnswered, smallEchoBytes } from './echo.ts';
 import { type Forwarder, headroom } from './forwarder.ts';
 import {
@@ -15,6 +16,7 @@ import {
   icmpPacket,
   icmpTypes,
   ipv4HeaderBytes,
+  isFragment,
   mayBeAnsweredByError,
   protocolOf,
   protocols,
@@ -49,8 +51,15 @@ export interface SendQueue {
   bytes(): number;
 }
 
-/** `forwarder`: asked for each time, since it needs `deliver` itself. */
-export function createStackEndpoints(forwarder: () => Forwarder, queue: SendQueue): StackEndpoints {
+/**
+ * `forwarder`: asked for each time, since it needs `deliver` itself. `hosts` get what is of no use to a socket or a
+ * request here.
+ */
+export function createStackEndpoints(
+  forwarder: () => Forwarder,
+  queue: SendQueue,
+  hosts: Pick<AttachedHosts, 'offer'>,
+): StackEndpoints {
   /** By address and port. */
   const sockets = new Map<number, Socket>();
   let nextPort = firstFreePort;
@@ -125,11 +134,34 @@ export function createStackEndpoints(forwarder: () => Forwarder, queue: SendQueu
   function receive(stack: StackTables, packet: Buffer, start: number, end: number): void {
     const at = start + headerBytesAt(packet, start);
     const protocol = protocolOf(packet, start);
+    // The sockets here send and receive no fragments.
+    if (isFragment(packet, start) && offer(stack, packet, start, end)) return;
     if (protocol === protocols.udp) receiveUdp(stack, packet, start, at, end);
     else if (protocol === protocols.icmp) receiveIcmp(stack, packet, start, at, end);
+    else if (!offer(stack, packet, start, end)) answerUnreachable(stack, packet, start, end, unreachableCodes.protocol);
   }
 
-  function receiveUdp({ namespace }: StackTables, packet: Buffer, start: number, at: number, end: number): void {
+  /** As RFC 1122 has it, section 3.2.2.1. */
+  function answerUnreachable(
+    { namespace }: StackTables,
+    packet: Buffer,
+    start: number,
+    end: number,
+    code: number,
+  ): void {
+    if (!mayBeAnsweredByError(packet, start, end)) return;
+    const quoted = packet.subarray(start, Math.min(end, start + quotedBytes));
+    const ends = { from: destinationOf(packet, start), to: sourceOf(packet, start) };
+    originate(namespace, icmpPacket(headroom, ends, { type: icmpTypes.unreachable, code, rest: 0 }, quoted));
+  }
+
+  /** Returns whether a program is attached to the packet's destination: then it has got the packet. */
+  function offer({ namespace }: StackTables, packet: Buffer, start: number, end: number): boolean {
+    return namespace === ownStack && hosts.offer(destinationOf(packet, start), packet, start, end);
+  }
+
+  function receiveUdp(stack: StackTables, packet: Buffer, start: number, at: number, end: number): void {
+    const { namespace } = stack;
     const length = at + udpHeaderBytes > end ? 0 : read16(packet, at + 4);
     if (length < udpHeaderBytes || at + length > end) return;
     const [source, destination] = [sourceOf(packet, start), destinationOf(packet, start)];
@@ -141,13 +173,11 @@ export function createStackEndpoints(forwarder: () => Forwarder, queue: SendQueu
       socket.options.onMessage?.(packet.subarray(at + udpHeaderBytes, at + length), from);
       return;
     }
-    if (!mayBeAnsweredByError(packet, start, end)) return;
-    const quoted = packet.subarray(start, Math.min(end, start + quotedBytes));
-    const error = { type: icmpTypes.unreachable, code: unreachableCodes.port, rest: 0 };
-    originate(namespace, icmpPacket(headroom, { from: destination, to: source }, error, quoted));
+    if (!offer(stack, packet, start, end)) answerUnreachable(stack, packet, start, end, unreachableCodes.port);
   }
 
-  function receiveIcmp({ namespace }: StackTables, packet: Buffer, start: number, at: number, end: number): void {
+  function receiveIcmp(stack: StackTables, packet: Buffer, start: number, at: number, end: number): void {
+    const { namespace } = stack;
     if (at + icmpHeaderBytes > end) return;
     if (packet[at] === icmpTypes.echo) {
       const ends = { from: destinationOf(packet, start), to: sourceOf(packet, start) };
@@ -155,20 +185,25 @@ export function createStackEndpoints(forwarder: () => Forwarder, queue: SendQueu
       originate(namespace, icmpPacket(headroom, ends, reply, packet.subarray(at + icmpHeaderBytes, end)));
       return;
     }
-    echo.hear(namespace, packet, at, end);
-    if (packet[at] === icmpTypes.unreachable && packet[at + 1] === unreachableCodes.port) refuse(packet, at, end);
+    const isRefusal = packet[at] === icmpTypes.unreachable && packet[at + 1] === unreachableCodes.port;
+    if (echo.hear(namespace, packet, at, end) || (isRefusal && refuse(packet, at, end))) return;
+    offer(stack, packet, start, end);
   }
 
-  /** Tells the socket whose datagram found no socket at the other end, as a kernel tells a connected one. */
-  function refuse(packet: Buffer, at: number, end: number): void {
+  /**
+   * Tells the socket whose datagram found no socket at the other end, as a kernel tells a connected one. Returns
+   * whether there is such a socket.
+   */
+  function refuse(packet: Buffer, at: number, end: number): boolean {
     const quoted = at + icmpHeaderBytes;
-    if (quoted + ipv4HeaderBytes + udpHeaderBytes > end || protocolOf(packet, quoted) !== protocols.udp) return;
+    if (quoted + ipv4HeaderBytes + udpHeaderBytes > end || protocolOf(packet, quoted) !== protocols.udp) return false;
     const udp = quoted + headerBytesAt(packet, quoted);
     const socket = sockets.get(keyOf(sourceOf(packet, quoted), read16(packet, udp)));
-    if (socket?.connected === undefined) return;
+    if (socket?.connected === undefined) return socket !== undefined;
     if (isRemote(socket.connected, destinationOf(packet, quoted), read16(packet, udp + 2))) {
       socket.options.onError?.(systemError('ECONNREFUSED'));
     }
+    return true;
   }
 
   const sizeOf = async (

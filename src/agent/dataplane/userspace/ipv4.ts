@@ -11,7 +11,14 @@ export const protocols = { icmp: 1, udp: 17 } as const;
 
 /** Types of ICMP messages, and codes of "destination unreachable". */
 export const icmpTypes = { echoReply: 0, unreachable: 3, echo: 8, timeExceeded: 11 } as const;
-export const unreachableCodes = { network: 0, host: 1, port: 3, fragmentationNeeded: 4, prohibited: 13 } as const;
+export const unreachableCodes = {
+  network: 0,
+  host: 1,
+  protocol: 2,
+  port: 3,
+  fragmentationNeeded: 4,
+  prohibited: 13,
+} as const;
 
 const dontFragment = 0x4000;
 const usualTtl = 64;
@@ -76,6 +83,10 @@ export function mayFragment(packet: Buffer, start: number): boolean {
 /** Whether it is a later fragment of a packet, without the header of what the packet carries. */
 function isLaterFragment(packet: Buffer, start: number): boolean {
   return (read16(packet, start + 6) & 0x1fff) !== 0;
+}
+
+export function isFragment(packet: Buffer, start: number): boolean {
+  return (read16(packet, start + 6) & 0x3fff) !== 0;
 }
 
 export interface Ends {

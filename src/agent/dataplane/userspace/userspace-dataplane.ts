@@ -9,6 +9,7 @@ import { messageOf, VnmError } from '../../../model/errors.ts';
 import type { Feature } from '../../../vsys/messages.ts';
 import type { Operation } from '../../../vsys/operations.ts';
 import type { Policy } from '../../../vsys/policy.ts';
+import type { HostAttachments } from '../../hosts/serve.ts';
 import { type ByKind, forKind } from '../armable.ts';
 import type { DataPlane } from '../dataplane.ts';
 import { differencesOf } from '../kernel/differences.ts';
@@ -18,8 +19,9 @@ import { ownStack } from '../kernel/ip.ts';
 import { checkPinned } from '../kernel/pinned.ts';
 import { planOperations } from '../kernel/plan.ts';
 import { redirectedGroups } from '../kernel/redirect.ts';
-import { isEmpty, isGroup, type KernelState, linkAt, type NexthopGroup } from '../kernel/state.ts';
+import { isEmpty, isGroup, type KernelState, type Link, linkAt, type NexthopGroup } from '../kernel/state.ts';
 import { requireKinds } from '../tunnel-kinds.ts';
+import { createAttachedHosts } from './attached-hosts.ts';
 import { createCounters } from './counters.ts';
 import { createStackEndpoints } from './endpoints.ts';
 import { createForwarder, type Forwarder } from './forwarder.ts';
@@ -47,6 +49,8 @@ export interface UserspacePlane extends DataPlane {
   readonly switches: SharedArrayBuffer;
   /** UDP port of the tunnels. */
   readonly port: number;
+  /** For programs at the end hosts of this node. */
+  readonly hosts: HostAttachments;
 }
 
 const empty: KernelState = {
@@ -81,7 +85,12 @@ export async function createUserspaceDataPlane(
     onDatagram: forwarder.receive,
     log,
   });
-  const { deliver, openAhead, ...publicEndpoints } = createStackEndpoints(() => forwarder, underlay);
+  const hosts = createAttachedHosts({
+    subnet: policy.vnet,
+    mtuAt: (address) => linkWith(state, address)?.mtu,
+    originate: (packet) => forwarder.originate(ownStack, packet),
+  });
+  const { deliver, openAhead, ...publicEndpoints } = createStackEndpoints(() => forwarder, underlay, hosts);
   const endpoints = { deliver };
   const forwards = createForwards({ openUdp: publicEndpoints.openUdp, openAhead, log });
   state = { ...state, forwards: await forwards.resume(state.forwards ?? new Map()) };
@@ -183,6 +192,7 @@ export async function createUserspaceDataPlane(
     kind: 'userspace',
     switches: switches.memory,
     port: underlay.port,
+    hosts,
     endpoints: publicEndpoints,
     apply: (operations, pinned, { dryRun = false, repair = false } = {}) =>
       inTurn(async () => {
@@ -251,6 +261,12 @@ export async function createUserspaceDataPlane(
 const features: readonly Feature[] = (
   ['udp-tunnel', 'nexthop-groups', 'resilient-groups', 'ifb-gate', 'tunnel-filter'] as const
 ).map((name) => ({ name, available: true }));
+
+/** The interface of the node's own stack that has the address, if it is up. */
+function linkWith(state: KernelState, address: string): Link | undefined {
+  const links = [...state.stacks.get(ownStack)!.links.values()];
+  return links.find((link) => link.up && link.addresses.some((own) => own.address === address));
+}
 
 function isOwnAddress(address: string): boolean {
   return Object.values(networkInterfaces()).some((all) => all?.some((own) => own.address === address));

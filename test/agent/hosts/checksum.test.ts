@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { completeChecksum } from '../../src/testbed/checksum.ts';
+import { completeChecksum } from '../../../src/agent/hosts/checksum.ts';
 
 const udp = 17;
 const tcp = 6;
