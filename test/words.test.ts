@@ -4,8 +4,12 @@ import { expect, test } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** Words that the field does not use, for: repair, no one, again, must, reports. */
-const words = /\b(mend(s|ed|ing)?|nobody|anew|shall|is told|are told)\b/i;
+/** Words that the field does not use, for: repair, no one, again, must, reports, next to, past, unreachable. */
+const words =
+  /\b(mend(s|ed|ing)?|nobody|anew|shall|is told|are told|beside|(is|are) over(?! UDP)|(is|are|was|were) away)\b/i;
+
+/** The width of the code, and of its comments. */
+const width = 120;
 
 /** The name of an account. */
 const kept = /-u nobody\b/g;
@@ -34,6 +38,19 @@ function findings(file: string): string[] {
     words.test(withoutQuotations(file, line)) ? [`${file}:${index + 1}: ${line.trim()}`] : [],
   );
 }
+
+/** Returns the comments that are wider than the code. */
+function wideComments(file: string): string[] {
+  const lines = readFileSync(`${root}${file}`, 'utf8').split('\n');
+  const isWide = (line: string) => line.length > width && /^\s*(\/\/|\/?\*)/.test(line);
+  return lines.flatMap((line, index) => (isWide(line) ? [`${file}:${index + 1}`] : []));
+}
+
+test('comments wrap at the width of the code', () => {
+  const files = ['src', 'test'].flatMap(filesIn).filter((file) => file.endsWith('.ts'));
+  expect(files).toContain('src/controller/reconcile.ts');
+  expect(files.flatMap(wideComments)).toEqual([]);
+});
 
 test('all texts use the words of the field', () => {
   const files = [...['src', 'test', 'docs', 'slices'].flatMap(filesIn), ...single];

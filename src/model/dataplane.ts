@@ -7,8 +7,8 @@ export const dataplanes = ['kernel', 'userspace'] as const;
 export type Dataplane = (typeof dataplanes)[number];
 
 /**
- * The data plane of all nodes that a VN uses. Throws VnmError `unsupported` where they have different ones: a tunnel of one plane
- * cannot end on the other (decision 31).
+ * The data plane of all nodes that a VN uses. Throws VnmError `unsupported` where they have different ones: a tunnel of
+ * one plane cannot end on the other (decision 31).
  */
 function dataplaneOf({ name, nodes }: Pick<Slice, 'name' | 'nodes'>, vn: VirtualNetwork): Dataplane {
   const used = [
@@ -30,7 +30,9 @@ function dataplaneOf({ name, nodes }: Pick<Slice, 'name' | 'nodes'>, vn: Virtual
 export const noForwardsHint =
   'on the kernel data plane programs use the addresses of the VN themselves: remove `forward`, or use the userspace data plane';
 
-/** Throws VnmError `unsupported` for a VN on the kernel data plane whose end hosts have forwards; and as `dataplaneOf`. */
+/**
+ * Throws VnmError `unsupported` for a VN on the kernel data plane whose end hosts have forwards; and as `dataplaneOf`.
+ */
 export function refuseKernelForwards(slice: Pick<Slice, 'name' | 'nodes'>, vn: VirtualNetwork): void {
   const endHost = vn.endHosts.find(({ forwards = [] }) => forwards.length > 0);
   if (endHost === undefined || dataplaneOf(slice, vn) === 'userspace') return;

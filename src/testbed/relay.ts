@@ -11,7 +11,10 @@ import { DelayLine } from './delay-line.ts';
 import { createLinks, type Impairment } from './impairment.ts';
 
 export interface RelayPlan {
-  /** `underlay`: where the node is; `address`: where others send to, with port 0 for a port that the relay chooses and reports. */
+  /**
+   * `underlay`: where the node is; `address`: where others send to, with port 0 for a port that the relay chooses and
+   * reports.
+   */
   readonly nodes: readonly { readonly underlay: Endpoint; readonly address: Endpoint }[];
   /** One-way, by the nodes' positions: `[from][to]`. */
   readonly delaysMs: readonly (readonly number[])[];

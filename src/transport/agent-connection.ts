@@ -22,7 +22,9 @@ import type { SshOptions, SshTarget } from './ssh-types.ts';
 
 export interface AgentTarget extends SshTarget {
   readonly slice: string;
-  /** The UDP port for tunnel packets; present on a node with the userspace data plane, where the agent needs no root. */
+  /**
+   * The UDP port for tunnel packets; present on a node with the userspace data plane, where the agent needs no root.
+   */
   readonly userspacePort?: number;
 }
 

@@ -1,7 +1,7 @@
 /**
- * Measures what a router of the userspace plane costs: the packets per second that it forwards next to a relay that only
- * passes datagrams on, and to a router of the kernel plane, and the latency that it adds. The sender, what forwards and
- * the receiver are processes of their own, on loopback; those of the kernel's router have a namespace.
+ * Measures what a router of the userspace plane costs: the packets per second that it forwards next to a relay that
+ * only passes datagrams on, and to a router of the kernel plane, and the latency that it adds. The sender, what
+ * forwards and the receiver are processes of their own, on loopback; those of the kernel's router have a namespace.
  */
 import { table } from '../../src/cli/output.ts';
 import { interruptible, progress, quantile } from './harness.ts';

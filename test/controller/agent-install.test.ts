@@ -30,10 +30,10 @@ describe('the policy of an installation', () => {
 
   it('a policy that shares something with another slice is refused', () => {
     const other = { name: 'other', number: 2, vnet: parsePrefix('10.99.0.0/16') };
-    const beside = (changes: Partial<Slice>) => [policy, defaultPolicy({ ...slice, ...other, ...changes })];
-    expect(() => refuseOverlap('n1', policy, beside({}))).not.toThrow();
+    const nextTo = (changes: Partial<Slice>) => [policy, defaultPolicy({ ...slice, ...other, ...changes })];
+    expect(() => refuseOverlap('n1', policy, nextTo({}))).not.toThrow();
     const shared = (changes: Partial<Slice>, what: string) =>
-      expect(() => refuseOverlap('n1', policy, beside(changes))).toThrow(
+      expect(() => refuseOverlap('n1', policy, nextTo(changes))).toThrow(
         expect.objectContaining({
           code: 'conflict',
           message: `node 'n1': slices 'one' and 'other' would share ${what}`,

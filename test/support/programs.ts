@@ -11,7 +11,9 @@ export function describeWithProgram(program: string, name: string, body: () => v
   describe.skip(`${name} (${missing(program, name)})`, body);
 }
 
-/** `it` for a test that needs a program, but not root. If it is missing, skips the test with a warning; in CI, fails. */
+/**
+ * `it` for a test that needs a program, but not root. If it is missing, skips the test with a warning; in CI, fails.
+ */
 export function itWithProgram(program: string, name: string, body: () => Promise<void>): void {
   if (commandPath(program) !== undefined) it(name, body);
   else it.skip(`${name} (${missing(program, name)})`, body);

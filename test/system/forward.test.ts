@@ -15,7 +15,9 @@ import { freePorts } from '../support/free-ports.ts';
 import { ownTestbed } from '../support/own-testbed.ts';
 import { itWithProgram } from '../support/programs.ts';
 
-/** UDP ports of 127.0.0.1, which all nodes of the testbed share: of two programs of e2, and of e1's forwards to them. */
+/**
+ * UDP ports of 127.0.0.1, which all nodes of the testbed share: of two programs of e2, and of e1's forwards to them.
+ */
 const [dns, toDns, iperf, toIperf] = (await freePorts(4)) as [number, number, number, number];
 
 function sliceFile(directory: string): string {

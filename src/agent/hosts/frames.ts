@@ -19,7 +19,9 @@ export function sendFrame(socket: Socket, message: Uint8Array): boolean {
   return true;
 }
 
-/** Returns a listener for a stream's data that calls `take` with each message; the message is valid until it returns. */
+/**
+ * Returns a listener for a stream's data that calls `take` with each message; the message is valid until it returns.
+ */
 export function frameReader(take: (message: Buffer) => void): (data: Buffer) => void {
   let rest: Buffer | undefined;
   return (data) => {

@@ -1,6 +1,7 @@
 /**
  * How to run a command at an end host of the userspace data plane: in a network namespace of its own, made by an
- * ordinary user in a user namespace, with an interface that has the end host's address. It lasts as long as the command.
+ * ordinary user in a user namespace, with an interface that has the end host's address. It lasts as long as the
+ * command.
  */
 import { accessSync, constants, readlinkSync } from 'node:fs';
 import { join } from 'node:path';

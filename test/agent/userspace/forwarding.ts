@@ -1,4 +1,6 @@
-/** For tests: the forwarding of one node, over tables of a planned state; what it sends and delivers stays in memory. */
+/**
+ * For tests: the forwarding of one node, over tables of a planned state; what it sends and delivers stays in memory.
+ */
 import { planOperations } from '../../../src/agent/dataplane/kernel/plan.ts';
 import type { KernelState } from '../../../src/agent/dataplane/kernel/state.ts';
 import { createCounters, type DropReason } from '../../../src/agent/dataplane/userspace/counters.ts';
@@ -98,7 +100,9 @@ export function withChecksum(packet: Buffer): Buffer {
   return packet;
 }
 
-/** What tests compare of a packet; `text` is the payload of one with UDP, `icmp` type, code and rest of one with ICMP. */
+/**
+ * What tests compare of a packet; `text` is the payload of one with UDP, `icmp` type, code and rest of one with ICMP.
+ */
 interface Seen {
   readonly from: string;
   readonly to: string;

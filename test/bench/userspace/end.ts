@@ -102,7 +102,9 @@ export function createEnd() {
       });
     },
 
-    /** Returns the milliseconds until each answer by path; one datagram is on its way at a time, by the paths in turn. */
+    /**
+     * Returns the milliseconds until each answer by path; one datagram is on its way at a time, by the paths in turn.
+     */
     async ping({ paths, times }: { readonly paths: readonly Path[]; readonly times: number }): Promise<number[][]> {
       const prepared = paths.map(({ to, flow }) => ({
         to,

@@ -13,7 +13,9 @@ export interface EchoClient {
    * so, too. False when the signal aborts.
    */
   ask(namespace: string, ends: Ends, bytes: number, signal: AbortSignal): Promise<boolean>;
-  /** An ICMP message that arrived at a stack, its header at `at`. Returns whether it is about a request of this client. */
+  /**
+   * An ICMP message that arrived at a stack, its header at `at`. Returns whether it is about a request of this client.
+   */
   hear(namespace: string, packet: Buffer, at: number, end: number): boolean;
 }
 
