@@ -5,8 +5,8 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const long = [
   'test/soak/**/*.test.ts',
   'test/chaos/**/*.test.ts',
-  'test/system/{carried-over,collisions,commands-page,concurrency,confinement,damaged,dead-node,demo}.test.ts',
-  'test/system/{failures,firewalls,full-database,gallery,interrupts,iperf,jobs,narrow-path,openssh}.test.ts',
+  'test/system/{carried-over,collisions,commands-page,concurrency,confinement,damaged,dead-node,demo,exec}.test.ts',
+  'test/system/{failures,firewalls,forward,full-database,gallery,interrupts,iperf,jobs,narrow-path,openssh}.test.ts',
   'test/system/{reconcile,recovery}.test.ts',
 ];
 
