@@ -4,6 +4,7 @@ import { armedBench } from './armed.ts';
 import { deadNodeBench } from './dead-node.ts';
 import { migrationsBench, packetsBench } from './feasible.ts';
 import { gatesBench } from './gates.ts';
+import { hundredBench } from './hundred.ts';
 import { strictBench } from './strict.ts';
 import { timingBench } from './timing.ts';
 import { userspaceBench } from './userspace.ts';
@@ -39,6 +40,7 @@ const benches: Record<string, { title: string; run: () => Promise<string> }> = {
     title: 'Feasible uRPF in user space: 200 migrations of the three-node slice under its six flows',
     run: () => migrationsBench('userspace'),
   },
+  hundred: { title: 'A VN of 100 routers on 100 nodes in user space', run: () => hundredBench() },
   'dead-node': {
     title: 'A node dies under traffic, and the VN migrates to other nodes (three-node slice)',
     run: deadNodeBench,

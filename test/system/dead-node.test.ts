@@ -104,7 +104,7 @@ describeAsRoot('a dead node', () => {
       });
       const words = "node 'p1' was unreachable: the routes of router a were taken from the record";
       expect(stderr).toContain(words);
-      expect(stderr).toContain(`not a condition afterwards: ${needing}`);
+      expect(stderr).toContain(`not required after it: ${needing}`);
       expect(stderr).toContain(
         "node 'p1' cannot be reached, so leftovers stay there; run pl-vnm reconcile three later to remove them",
       );
