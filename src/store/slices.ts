@@ -5,7 +5,6 @@ import type { NodeName, RouterName } from '../model/names.ts';
 import { isRouterKind, type Router } from '../model/router.ts';
 import type { LatencyMap, Slice, SubstrateNode, VirtualNetwork } from '../model/slice.ts';
 import type { Db } from './db.ts';
-import { type TestbedPlaces, testbedStore } from './testbeds.ts';
 
 /** The slices as the user defined them: substrate, VNs and placements. */
 export interface SliceStore {
@@ -266,8 +265,13 @@ function loadNodes(db: Db, slice: number): Map<string, SubstrateNode> {
 
 /** Gives nodes without a host the data plane of the local testbed that they are on. */
 function withTestbedPlane(db: Db, slice: Slice): Slice {
-  const record = testbedStore(db).forSlice(slice.name)?.record;
-  if (record == null || (JSON.parse(record) as TestbedPlaces).dataplane !== 'userspace') return slice;
+  const dataplane = db
+    .prepare<[string], string | null>(
+      `select json_extract(t.record, '$.dataplane') from testbeds t join slices s on s.testbed_id = t.id where s.name = ?`,
+    )
+    .pluck()
+    .get(slice.name);
+  if (dataplane !== 'userspace') return slice;
   const nodes = [...slice.nodes].map(([name, node]) => {
     return [name, node.host === undefined ? { ...node, dataplane: 'userspace' as const } : node] as const;
   });

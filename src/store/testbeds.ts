@@ -1,4 +1,3 @@
-import type { Dataplane } from '../model/dataplane.ts';
 import type { Db } from './db.ts';
 
 /**
@@ -23,7 +22,6 @@ export interface TestbedRow {
 
 /** The part of the record with the places of the nodes; only the testbed uses the rest. */
 export interface TestbedPlaces {
-  readonly dataplane: Dataplane;
   readonly knownHosts: string;
   readonly nodes: readonly {
     readonly name: string;

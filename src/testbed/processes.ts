@@ -49,22 +49,17 @@ function signalProcess(pid: number, signal: NodeJS.Signals): void {
  * its relay and the agents of its nodes. Never this process.
  */
 export async function processesBelow(directory: string): Promise<number[]> {
-  return nodeProcesses((word) => word.startsWith(`${directory}/`));
+  return (await commandsBelow(directory)).map(({ pid }) => pid);
 }
 
-/** As `processesBelow`, with exactly this file. */
-export async function processesWith(file: string): Promise<number[]> {
-  return nodeProcesses((word) => word === file);
-}
-
-async function nodeProcesses(isMeant: (word: string) => boolean): Promise<number[]> {
+/** As `processesBelow`, with the words of their commands. */
+export async function commandsBelow(directory: string): Promise<RunningCommand[]> {
   const commands = process.platform === 'linux' ? await commandsInProc() : await commandsByPs();
-  return commands
-    .filter(({ pid, words }) => pid !== process.pid && words.some(isNode) && words.some(isMeant))
-    .map(({ pid }) => pid);
+  const isBelow = (word: string) => word.startsWith(`${directory}/`);
+  return commands.filter(({ pid, words }) => pid !== process.pid && words.some(isNode) && words.some(isBelow));
 }
 
-interface RunningCommand {
+export interface RunningCommand {
   readonly pid: number;
   readonly words: readonly string[];
 }

@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { nodeDirectory, testbedFiles } from './layout.ts';
 import { processesIn, testbedNamespaces } from './namespaces.ts';
 import { underlayNamespace } from './plan.ts';
-import { processesBelow, processesWith } from './processes.ts';
+import { commandsBelow } from './processes.ts';
 import type { Testbed, TestbedNode } from './record.ts';
 
 export interface TestbedStatus {
@@ -36,12 +36,14 @@ export async function testbedStatus(testbed: Testbed): Promise<TestbedStatus> {
 
 async function userspaceStatus({ directory, nodes, latency }: Testbed): Promise<TestbedStatus> {
   const { relayPlan } = testbedFiles(directory);
-  const isRelayAlive = (await processesWith(relayPlan)).length > 0;
+  const commands = await commandsBelow(directory);
+  const count = (isMeant: (word: string) => boolean) => commands.filter(({ words }) => words.some(isMeant)).length;
+  const isRelayAlive = count((word) => word === relayPlan) > 0;
   const relay = latency === 'none' ? 'none' : isRelayAlive ? 'alive' : 'dead';
   const all = await Promise.all(
     nodes.map(async ({ name, port }): Promise<NodeStatus> => {
-      const processes = await processesBelow(nodeDirectory(directory, name));
-      return { name, server: await answers(port), processes: processes.length };
+      const home = `${nodeDirectory(directory, name)}/`;
+      return { name, server: await answers(port), processes: count((word) => word.startsWith(home)) };
     }),
   );
   return { alive: relay !== 'dead' && all.every(({ server }) => server), nodes: all, relay };
