@@ -18,8 +18,8 @@ export class SessionRefused extends Error {
 const pausesMs = [50, 100, 200, 400, 800, 1600];
 
 /**
- * Opens as `open` does. Where that throws `SessionRefused`, tries again when one of the other sessions has closed, or
- * after a short while if there is none. In the end it throws the reason.
+ * Opens as `open` does. Where that throws `SessionRefused`, tries again, one request after the other: when one of the
+ * open sessions has closed, or after a short while if there is none. In the end it throws the reason.
  */
 export function openInTurns(
   open: (command: string) => Promise<ClientChannel>,
@@ -27,26 +27,42 @@ export function openInTurns(
   { signal }: { signal?: AbortSignal | undefined },
 ): (command: string) => Promise<ClientChannel> {
   const others = new Set<Promise<void>>();
-  const keep = (channel: ClientChannel): ClientChannel => {
+  let lastTurn: Promise<unknown> = Promise.resolve();
+  const attempt = async (command: string): Promise<ClientChannel> => {
+    const channel = await open(command);
     const closed = new Promise<void>((resolve) => channel.once('close', () => resolve())).then(() => {
       others.delete(closed);
     });
     others.add(closed);
     return channel;
   };
-  return async (command) => {
-    const deadlineMs = performance.now() + stepMs;
-    const pauses = [...pausesMs];
+  const tryAgain = async (command: string, deadlineMs: number, refused: SessionRefused): Promise<ClientChannel> => {
+    let reason = refused.reason;
+    let pauses = [...pausesMs];
     for (;;) {
+      if (others.size > 0) pauses = [...pausesMs];
+      const leftMs = deadlineMs - performance.now();
+      const pauseMs = others.size > 0 ? leftMs : pauses.shift();
+      if (leftMs <= 0 || pauseMs === undefined || signal?.aborted) throw reason;
+      await Promise.race([...others, sleepUnless(signal, Math.min(pauseMs, leftMs))]);
       try {
-        return keep(await open(command));
+        return await attempt(command);
       } catch (error) {
         if (!(error instanceof SessionRefused)) throw error;
-        const leftMs = deadlineMs - performance.now();
-        const pauseMs = others.size > 0 ? leftMs : pauses.shift();
-        if (leftMs <= 0 || pauseMs === undefined || signal?.aborted) throw error.reason;
-        await Promise.race([...others, sleepUnless(signal, Math.min(pauseMs, leftMs))]);
+        reason = error.reason;
       }
+    }
+  };
+  return async (command) => {
+    const deadlineMs = performance.now() + stepMs;
+    try {
+      return await attempt(command);
+    } catch (error) {
+      if (!(error instanceof SessionRefused)) throw error;
+      // Requests that try at once would refuse each other until one of them gives up.
+      const turn = lastTurn.then(() => tryAgain(command, deadlineMs, error));
+      lastTurn = turn.catch(() => undefined);
+      return turn;
     }
   };
 }

@@ -50,7 +50,7 @@ describeAsRoot('a narrow path', () => {
       lost: json.flows.map(() => 0),
     });
     expect(json.error).toContain(`at most ${carried} bytes between`);
-    expect(json.error).toContain('packets of 1500 bytes');
+    expect(json.error).toContain('with its full size (1500 bytes)');
   });
 
   it('a migration to a path that becomes narrow after the redirection is rolled back', async () => {
