@@ -71,6 +71,26 @@ test('imports within the controller go one way', () => {
   expect(wrong).toEqual([]);
 });
 
+test('neither data plane needs the other, and the planner of both needs none', () => {
+  const forbidden = { kernel: ['userspace'], userspace: ['kernel'], planner: ['kernel', 'userspace'] };
+  const wrong = Object.entries(forbidden).flatMap(([from, others]) =>
+    [...reachableFrom(files.filter((file) => isOfPlane(file, from)))].filter((file) =>
+      others.some((other) => isOfPlane(file, other)),
+    ),
+  );
+  expect(wrong).toEqual([]);
+});
+
+function isOfPlane(file: string, plane: string): boolean {
+  return file.startsWith(`agent/dataplane/${plane}/`);
+}
+
+function reachableFrom(begin: readonly string[]): Set<string> {
+  const reached = new Set(begin);
+  for (const file of reached) for (const path of imports.get(file)!) reached.add(path);
+  return reached;
+}
+
 test('no file imports itself through others', () => {
   const circles: string[] = [];
   const done = new Set<string>();

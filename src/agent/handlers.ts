@@ -11,7 +11,7 @@ import type { Armed } from './armed/armed.ts';
 import { type ArmedContext, createArmedRequests } from './armed-requests.ts';
 import { createClaims } from './claims.ts';
 import type { DataPlane } from './dataplane/dataplane.ts';
-import type { OwnAddress } from './dataplane/kernel/state.ts';
+import type { OwnAddress } from './dataplane/planner/state.ts';
 import type { Log } from './log.ts';
 import { checkRequest, concernsOtherSlices, type OtherSubnet } from './policy.ts';
 import type { PolicyFile } from './policy-file.ts';

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { type FileHandle, open } from 'node:fs/promises';
 import { VnmError } from '../model/errors.ts';
-import { cannotRun, environment } from './dataplane/kernel/run.ts';
+import { cannotRun, environment } from './run.ts';
 
 /** How long to wait for the slices that came first. */
 const patienceS = 90;

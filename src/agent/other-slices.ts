@@ -1,8 +1,7 @@
 /** The other slices on this node, whose subnets must not be touched. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Prefix } from '../model/address.ts';
-import { parsePrefix } from '../model/address.ts';
+import { type Prefix, parsePrefix } from '../model/address.ts';
 import type { Policy } from '../vsys/policy.ts';
 import { isInstalled } from '../vsys/presence.ts';
 import { readMarks } from './dataplane/kernel/presence.ts';

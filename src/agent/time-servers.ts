@@ -5,7 +5,7 @@
 import { containsAddress, parseAddress } from '../model/address.ts';
 import { VnmError } from '../model/errors.ts';
 import type { Policy } from '../vsys/policy.ts';
-import type { OwnAddress } from './dataplane/kernel/state.ts';
+import type { OwnAddress } from './dataplane/planner/state.ts';
 import { checkServerAddress, type OtherSubnet } from './policy.ts';
 
 /** Addresses that must not be queried for the time. */

@@ -8,8 +8,8 @@ import { createArmed } from '../../src/agent/armed/armed.ts';
 import { monotonicMs } from '../../src/agent/armed/time.ts';
 import type { TimedAction } from '../../src/agent/armed/types.ts';
 import type { KernelStep } from '../../src/agent/dataplane/kernel/actuator.ts';
-import { environment } from '../../src/agent/dataplane/kernel/run.ts';
 import { endTool } from '../../src/agent/dataplane/kernel/silent-tools.ts';
+import { environment } from '../../src/agent/run.ts';
 import { startKernelTiming } from '../support/kernel-timing.ts';
 
 const patience = { timeout: 20_000 };

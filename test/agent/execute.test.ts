@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type Command, ip } from '../../src/agent/dataplane/kernel/commands.ts';
 import { execute } from '../../src/agent/dataplane/kernel/execute.ts';
 import { batchLine } from '../../src/agent/dataplane/kernel/ip.ts';
+import { type Command, ip } from '../../src/agent/dataplane/planner/commands.ts';
 import { describeAsRoot, uniqueName } from '../support/privileges.ts';
 
 describeAsRoot('execute', () => {

@@ -1,11 +1,17 @@
 /** Tests the planner on written states: what it would do, with which inverses, and when it does nothing. */
 import { describe, expect, it } from 'vitest';
-import type { Command, Step } from '../../src/agent/dataplane/kernel/commands.ts';
-import { groupLeadingTo } from '../../src/agent/dataplane/kernel/group.ts';
-import { planOperations } from '../../src/agent/dataplane/kernel/plan.ts';
-import { quietInterface } from '../../src/agent/dataplane/kernel/quiet.ts';
-import type { KernelRoute, KernelState, Link, Nexthop, Stack } from '../../src/agent/dataplane/kernel/state.ts';
-import { routeKey } from '../../src/agent/dataplane/kernel/state.ts';
+import type { Command, Step } from '../../src/agent/dataplane/planner/commands.ts';
+import { groupLeadingTo } from '../../src/agent/dataplane/planner/group.ts';
+import { planOperations } from '../../src/agent/dataplane/planner/plan.ts';
+import { quietInterface } from '../../src/agent/dataplane/planner/quiet.ts';
+import {
+  type KernelRoute,
+  type KernelState,
+  type Link,
+  type Nexthop,
+  routeKey,
+  type Stack,
+} from '../../src/agent/dataplane/planner/state.ts';
 import { type Operation, type OperationInput, operationSchema } from '../../src/vsys/operations.ts';
 import { testPolicy } from '../support/agent-node.ts';
 

@@ -1,8 +1,8 @@
 /** Tests what a repairing batch does to a damaged node, and what it reports: on states, and on the kernel. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { differencesOf } from '../../src/agent/dataplane/kernel/differences.ts';
-import { groupLeadingTo } from '../../src/agent/dataplane/kernel/group.ts';
-import { planOperations } from '../../src/agent/dataplane/kernel/plan.ts';
+import { differencesOf } from '../../src/agent/dataplane/planner/differences.ts';
+import { groupLeadingTo } from '../../src/agent/dataplane/planner/group.ts';
+import { planOperations } from '../../src/agent/dataplane/planner/plan.ts';
 import {
   fixtureProtocol,
   type KernelRoute,
@@ -12,7 +12,7 @@ import {
   newLink,
   routeProtocol,
   type Stack,
-} from '../../src/agent/dataplane/kernel/state.ts';
+} from '../../src/agent/dataplane/planner/state.ts';
 import { type OperationInput, operationSchema } from '../../src/vsys/operations.ts';
 import { type AgentNode, startAgentNode, testPolicy } from '../support/agent-node.ts';
 import { describeAsRoot } from '../support/privileges.ts';

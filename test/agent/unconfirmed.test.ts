@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Command } from '../../src/agent/dataplane/kernel/commands.ts';
 import { createUnconfirmed, type Unconfirmed } from '../../src/agent/dataplane/kernel/unconfirmed.ts';
+import type { Command } from '../../src/agent/dataplane/planner/commands.ts';
 
 const command = (name: string): Command => ({ do: { namespace: '', ip: [name] }, undo: [] });
 const [one, two] = [command('one'), command('two')];

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { bucketWords, hookWords, redirectWords } from '../../src/agent/dataplane/kernel/gate.ts';
+import { bucketWords, hookWords, redirectWords } from '../../src/agent/dataplane/planner/gate.ts';
 import type { LiveStatus } from '../../src/controller/live.ts';
 import type { VerifyResult } from '../../src/controller/probe/verify-vn.ts';
 import type { ReconcileResult } from '../../src/controller/reconcile.ts';

@@ -5,7 +5,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { VnmError } from '../../model/errors.ts';
-import { run } from '../dataplane/kernel/run.ts';
+import { run } from '../run.ts';
 import type { Attached } from './attachment.ts';
 
 const deviceName = 'vn0';

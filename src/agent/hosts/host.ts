@@ -7,7 +7,7 @@ import { accessSync, constants, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { errorJson, VnmError } from '../../model/errors.ts';
 import type { HostStart } from '../../vsys/host.ts';
-import { environment, run } from '../dataplane/kernel/run.ts';
+import { environment, run } from '../run.ts';
 import { connectToAgent } from './connection.ts';
 import { deviceLine } from './device.ts';
 

@@ -1,8 +1,9 @@
 /** Finds what on this node, outside the slice, obstructs the slice's VNs. Changes nothing. */
 import type { Obstacle } from '../../vsys/obstacle.ts';
 import type { Policy } from '../../vsys/policy.ts';
-import { ownStack, showBatch } from '../dataplane/kernel/ip.ts';
-import { run } from '../dataplane/kernel/run.ts';
+import { showBatch } from '../dataplane/kernel/ip.ts';
+import { ownStack } from '../dataplane/planner/state.ts';
+import { run } from '../run.ts';
 import { newInterfaceObstacles } from './new-interfaces.ts';
 import { filterObstacles, readFilters } from './packet-filters.ts';
 import { isLocal, type RuleJson, ruleObstacles } from './routing-rules.ts';

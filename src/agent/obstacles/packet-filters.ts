@@ -3,7 +3,7 @@ import { parsePrefix } from '../../model/address.ts';
 import { VnmError } from '../../model/errors.ts';
 import type { Obstacle } from '../../vsys/obstacle.ts';
 import type { Policy } from '../../vsys/policy.ts';
-import { run } from '../dataplane/kernel/run.ts';
+import { run } from '../run.ts';
 import { type Chains, drops, type Packets } from './filter.ts';
 import { parseIptables } from './iptables.ts';
 import { parseNft } from './nft.ts';

@@ -3,7 +3,7 @@ import { VnmError } from '../../model/errors.ts';
 import type { Obstacle } from '../../vsys/obstacle.ts';
 import type { Policy } from '../../vsys/policy.ts';
 import { readFilter } from '../dataplane/kernel/read-filter.ts';
-import type { TunnelFilter } from '../dataplane/kernel/state.ts';
+import type { TunnelFilter } from '../dataplane/planner/state.ts';
 
 /** Finds none if the node cannot filter. */
 export async function sourceObstacles(policy: Policy): Promise<Obstacle[]> {

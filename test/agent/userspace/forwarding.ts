@@ -1,8 +1,8 @@
 /**
  * For tests: the forwarding of one node, over tables of a planned state; what it sends and delivers stays in memory.
  */
-import { planOperations } from '../../../src/agent/dataplane/kernel/plan.ts';
-import type { KernelState } from '../../../src/agent/dataplane/kernel/state.ts';
+import { planOperations } from '../../../src/agent/dataplane/planner/plan.ts';
+import type { KernelState } from '../../../src/agent/dataplane/planner/state.ts';
 import { createCounters, type DropReason } from '../../../src/agent/dataplane/userspace/counters.ts';
 import { createForwarder, headroom } from '../../../src/agent/dataplane/userspace/forwarder.ts';
 import { encodeTunnelHeader } from '../../../src/agent/dataplane/userspace/header.ts';

@@ -2,8 +2,8 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, w
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { planOperations } from '../../../src/agent/dataplane/kernel/plan.ts';
-import type { KernelState } from '../../../src/agent/dataplane/kernel/state.ts';
+import { planOperations } from '../../../src/agent/dataplane/planner/plan.ts';
+import type { KernelState } from '../../../src/agent/dataplane/planner/state.ts';
 import { stateFile } from '../../../src/agent/dataplane/userspace/state-file.ts';
 import { operationSchema } from '../../../src/vsys/operations.ts';
 import { everything } from '../../contract/networks.ts';

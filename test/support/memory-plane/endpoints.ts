@@ -6,8 +6,7 @@ import {
   type UdpEndpoint,
   type UdpOptions,
 } from '../../../src/agent/dataplane/endpoints.ts';
-import { ownStack } from '../../../src/agent/dataplane/kernel/ip.ts';
-import { linkAt } from '../../../src/agent/dataplane/kernel/state.ts';
+import { linkAt, ownStack } from '../../../src/agent/dataplane/planner/state.ts';
 import { VnmError } from '../../../src/model/errors.ts';
 import { type At, comesBack, forward, type Host, hasAddress, type Network, waysTo } from './network.ts';
 

@@ -1,5 +1,4 @@
 /** A network of several nodes in this process. Only the state applied to the nodes determines the path of a packet. */
-import { ownStack } from '../../../src/agent/dataplane/kernel/ip.ts';
 import {
   isGroup,
   type KernelRoute,
@@ -7,8 +6,9 @@ import {
   type Link,
   linkAt,
   mainTable,
+  ownStack,
   type Place,
-} from '../../../src/agent/dataplane/kernel/state.ts';
+} from '../../../src/agent/dataplane/planner/state.ts';
 import { containsAddress, parseAddress, parsePrefix } from '../../../src/model/address.ts';
 import type { Policy } from '../../../src/vsys/policy.ts';
 

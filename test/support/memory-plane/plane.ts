@@ -5,20 +5,20 @@
 import type { Actuator } from '../../../src/agent/dataplane/actuator.ts';
 import { type ByKind, forKind } from '../../../src/agent/dataplane/armable.ts';
 import type { DataPlane } from '../../../src/agent/dataplane/dataplane.ts';
-import { differencesOf } from '../../../src/agent/dataplane/kernel/differences.ts';
-import { gateName } from '../../../src/agent/dataplane/kernel/gate.ts';
-import { toInventory, toRoutes } from '../../../src/agent/dataplane/kernel/inventory.ts';
-import { ownStack } from '../../../src/agent/dataplane/kernel/ip.ts';
-import { checkPinned } from '../../../src/agent/dataplane/kernel/pinned.ts';
-import { planOperations } from '../../../src/agent/dataplane/kernel/plan.ts';
-import { redirectedGroups } from '../../../src/agent/dataplane/kernel/redirect.ts';
+import { differencesOf } from '../../../src/agent/dataplane/planner/differences.ts';
+import { gateName } from '../../../src/agent/dataplane/planner/gate.ts';
+import { toInventory, toRoutes } from '../../../src/agent/dataplane/planner/inventory.ts';
+import { checkPinned } from '../../../src/agent/dataplane/planner/pinned.ts';
+import { planOperations } from '../../../src/agent/dataplane/planner/plan.ts';
+import { redirectedGroups } from '../../../src/agent/dataplane/planner/redirected-groups.ts';
 import {
   isEmpty,
   isGroup,
   type KernelState,
   linkAt,
   type NexthopGroup,
-} from '../../../src/agent/dataplane/kernel/state.ts';
+  ownStack,
+} from '../../../src/agent/dataplane/planner/state.ts';
 import type { Clock } from '../../../src/clock/clock.ts';
 import { parseAddress } from '../../../src/model/address.ts';
 import { VnmError } from '../../../src/model/errors.ts';

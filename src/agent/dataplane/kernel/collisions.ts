@@ -14,9 +14,9 @@ import { describeCollision } from '../../../vsys/collision.ts';
 import type { Collision } from '../../../vsys/messages.ts';
 import type { Policy } from '../../../vsys/policy.ts';
 import type { OtherSlice } from '../../other-slices.ts';
+import { kernelProtocol } from '../planner/state.ts';
 import type { NodeNetwork } from './node-network.ts';
 import { type LinkJson, prefixOf, type RouteJson, type RuleJson } from './parse.ts';
-import { kernelProtocol } from './state.ts';
 
 /**
  * The longest prefix of a route that does not show where the node's networks are: a default route, or one of its two

@@ -4,10 +4,10 @@ import { VnmError } from '../../../model/errors.ts';
 import type { InterfaceCounters, NodeCounters } from '../../../vsys/messages.ts';
 import type { Policy } from '../../../vsys/policy.ts';
 import { isRouterNamespace } from '../../../vsys/presence.ts';
-import { gatedBy } from './gate.ts';
+import { run } from '../../run.ts';
+import { gatedBy } from '../planner/gate.ts';
 import { kernelWords } from './ip.ts';
 import { listAllNamespaces } from './presence.ts';
-import { run } from './run.ts';
 
 const file = '/proc/net/dev';
 

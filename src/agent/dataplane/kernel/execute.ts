@@ -1,7 +1,7 @@
 /** Runs a plan's commands, all or none. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, VnmError } from '../../../model/errors.ts';
-import type { Command, Step } from './commands.ts';
+import type { Command, Step } from '../planner/commands.ts';
 import { asTyped, batchLine, runBatch } from './ip.ts';
 import { undoSteps } from './pending-file.ts';
 import { runNft } from './read-filter.ts';

@@ -6,13 +6,21 @@ import { type TunnelKind, tunnelDescriptor, tunnelKindNames } from '../../../mod
 import type { Feature } from '../../../vsys/messages.ts';
 import type { Policy } from '../../../vsys/policy.ts';
 import { probeNamespace } from '../../../vsys/presence.ts';
-import { filterLines, filterScript, listWords, noFilter, parseFilter, trialFilter, trialPolicy } from './filter.ts';
-import { bucketWords, hookWords, isTight, openGate, type QdiscJson, redirectWords } from './gate.ts';
+import { run } from '../../run.ts';
+import {
+  filterLines,
+  filterScript,
+  listWords,
+  noFilter,
+  parseFilter,
+  trialFilter,
+  trialPolicy,
+} from '../planner/filter.ts';
+import { bucketWords, hookWords, isTight, openGate, type QdiscJson, redirectWords } from '../planner/gate.ts';
+import { tunnelKind } from '../planner/tunnels/registry.ts';
 import { kernelWords, parseFailures, showBatch } from './ip.ts';
 import type { FeatureProbes } from './known-features.ts';
 import { nftWords } from './read-filter.ts';
-import { run } from './run.ts';
-import { tunnelKind } from './tunnels/registry.ts';
 
 type Trial = readonly [feature: Feature['name'], line: string];
 

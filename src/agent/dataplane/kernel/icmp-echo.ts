@@ -3,7 +3,7 @@
  * program that finds packet sizes sends them, otherwise ping.
  */
 import type { EchoRequest } from '../endpoints.ts';
-import { ownStack } from './ip.ts';
+import { ownStack } from '../planner/state.ts';
 import { sizesByPerl } from './packet-size.ts';
 import { runProbe } from './probe-program.ts';
 

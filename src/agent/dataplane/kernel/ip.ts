@@ -2,15 +2,13 @@
  * The commands `ip` and `tc`, always with many lines at once (`-batch -`): one spawn takes about 2 ms, one line 10 us.
  */
 import { VnmError } from '../../../model/errors.ts';
-import { run } from './run.ts';
+import { run } from '../../run.ts';
+import { ownStack } from '../planner/state.ts';
 
 export type Tool = 'ip' | 'tc';
 
 /** The option that prints numbers in place of names, or in one unit. */
 const numbers: Record<Tool, string> = { ip: '-N', tc: '-raw' };
-
-/** The node's own network stack, in place of a namespace name. */
-export const ownStack = '';
 
 /** A word without spaces, which separate words in a batch, or special characters. */
 const plainWord = /^[\w.:/@%+,-]+$/;

@@ -1,7 +1,8 @@
 /** What this node uses besides the slice, as far as a subnet can collide with it. */
 import { readFile } from 'node:fs/promises';
 import { formatAddress } from '../../../model/address.ts';
-import { ownStack, showBatch } from './ip.ts';
+import { ownStack } from '../planner/state.ts';
+import { showBatch } from './ip.ts';
 import type { LinkJson, RouteJson, RuleJson } from './parse.ts';
 import { listAllNamespaces } from './presence.ts';
 

@@ -3,8 +3,8 @@
  * networks. Pure.
  */
 import { formatPrefix, maskTo, type Prefix, parseAddress, parsePrefix, sizeOf } from '../../../model/address.ts';
+import type { OwnAddress } from '../planner/state.ts';
 import type { AddressJson, LinkJson, RouteJson } from './parse.ts';
-import type { OwnAddress } from './state.ts';
 
 /** The kernel's numbers (rtnetlink.h). */
 const localType = '2';

@@ -5,7 +5,7 @@
  * ping.
  */
 import type { Params, Results } from '../../../vsys/messages.ts';
-import { ownStack } from './ip.ts';
+import { ownStack } from '../planner/state.ts';
 import { runProbe } from './probe-program.ts';
 
 /** How many probes one program sends: each takes a socket. */

@@ -2,7 +2,7 @@
 import { maskTo, type Prefix, parseAddress } from '../../../model/address.ts';
 import { leadNexthop } from '../../../model/ids.ts';
 import type { RouteNexthop, RouteType } from '../../../model/route.ts';
-import { groupFound } from './group.ts';
+import { groupFound } from '../planner/group.ts';
 import {
   type Address,
   type KernelRoute,
@@ -11,9 +11,9 @@ import {
   type Nexthop,
   routeKey,
   type Way,
-} from './state.ts';
-import type { DeviceJson } from './tunnels/kind.ts';
-import { tunnelOf } from './tunnels/registry.ts';
+} from '../planner/state.ts';
+import type { DeviceJson } from '../planner/tunnels/kind.ts';
+import { tunnelOf } from '../planner/tunnels/registry.ts';
 
 /**
  * The parts of each kind of object that are read. `ip` leaves out what is not set, and with `-N` prints numbers in

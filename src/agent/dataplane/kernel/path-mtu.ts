@@ -1,4 +1,5 @@
-import { ownStack, showBatch } from './ip.ts';
+import { ownStack } from '../planner/state.ts';
+import { showBatch } from './ip.ts';
 
 /** The largest size of an IPv4 packet. */
 const largestPacket = 65_535;

@@ -2,7 +2,7 @@
  * Keeps in a file what must be undone unless it is confirmed: if an agent is killed meanwhile, the next one finds it.
  */
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import type { Command, Step } from './commands.ts';
+import type { Command, Step } from '../planner/commands.ts';
 
 export interface PendingFile {
   /** Writes the steps that undo these commands, replacing the file; without commands removes the file. */

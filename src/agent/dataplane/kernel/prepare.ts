@@ -2,11 +2,11 @@
 import { messageOf, VnmError } from '../../../model/errors.ts';
 import type { Armable } from '../../../vsys/armable.ts';
 import { type ByKind, forKind, subjectsOf } from '../armable.ts';
+import { bucketWords, gateName, parseGate, type QdiscJson } from '../planner/gate.ts';
+import { type Gate, ownStack } from '../planner/state.ts';
 import type { KernelStep } from './actuator.ts';
-import { bucketWords, gateName, parseGate, type QdiscJson } from './gate.ts';
-import { batchLine, ownStack, showBatch } from './ip.ts';
+import { batchLine, showBatch } from './ip.ts';
 import { readNexthops, redirectLines } from './redirect.ts';
-import type { Gate } from './state.ts';
 import type { WarmIp } from './warm-ip.ts';
 
 /** Makes steps for the present groups and gates. Throws VnmError `not-found`, `conflict`. */

@@ -2,9 +2,10 @@
 import { readdir } from 'node:fs/promises';
 import { VnmError } from '../../../model/errors.ts';
 import type { Marks } from '../../../vsys/presence.ts';
-import { ownStack, showBatch } from './ip.ts';
+import { run } from '../../run.ts';
+import { ownStack } from '../planner/state.ts';
+import { showBatch } from './ip.ts';
 import type { LinkJson, RuleJson } from './parse.ts';
-import { run } from './run.ts';
 
 export async function readMarks(): Promise<Marks> {
   const [[links, rules], namespaces, filters] = await Promise.all([

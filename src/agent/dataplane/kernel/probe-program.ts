@@ -3,9 +3,9 @@
  * limit.
  */
 import { spawn } from 'node:child_process';
+import { environment } from '../../run.ts';
 import { createTurns } from '../../turns.ts';
-import { ownStack } from './ip.ts';
-import { environment } from './run.ts';
+import { ownStack } from '../planner/state.ts';
 
 const [atOnce, most] = [8, 4096];
 const inTurn = createTurns('probes', atOnce, most);

@@ -1,8 +1,8 @@
 import { VnmError } from '../../../model/errors.ts';
 import type { Policy } from '../../../vsys/policy.ts';
-import { filterScript, listWords, noFilter, parseFilter } from './filter.ts';
-import { run } from './run.ts';
-import type { TunnelFilter } from './state.ts';
+import { run } from '../../run.ts';
+import { filterScript, listWords, noFilter, parseFilter } from '../planner/filter.ts';
+import type { TunnelFilter } from '../planner/state.ts';
 
 /** Throws VnmError `failed`. */
 export async function readFilter(policy: Policy): Promise<TunnelFilter> {

@@ -2,8 +2,21 @@
 import { VnmError } from '../../../model/errors.ts';
 import type { Policy } from '../../../vsys/policy.ts';
 import { isRouterNamespace } from '../../../vsys/presence.ts';
-import { type FilterJson, gatedBy, hasHook, parseGate, parseRedirect, type QdiscJson } from './gate.ts';
-import { ownStack, showBatch } from './ip.ts';
+import { type FilterJson, gatedBy, hasHook, parseGate, parseRedirect, type QdiscJson } from '../planner/gate.ts';
+import { interfaceSettingFiles, routerSettingFiles } from '../planner/settings.ts';
+import {
+  type KernelRoute,
+  type KernelState,
+  type Link,
+  mainTable,
+  type OwnAddress,
+  ownStack,
+  type Place,
+  type Settings,
+  type Stack,
+} from '../planner/state.ts';
+import { isPair } from '../planner/tunnels/registry.ts';
+import { showBatch } from './ip.ts';
 import { parseOwnAddresses } from './own-addresses.ts';
 import {
   type LinkJson,
@@ -18,18 +31,7 @@ import {
 } from './parse.ts';
 import { listAllNamespaces } from './presence.ts';
 import { readFilter } from './read-filter.ts';
-import { interfaceSettingFiles, readSettings, routerSettingFiles } from './settings.ts';
-import {
-  type KernelRoute,
-  type KernelState,
-  type Link,
-  mainTable,
-  type OwnAddress,
-  type Place,
-  type Settings,
-  type Stack,
-} from './state.ts';
-import { isPair } from './tunnels/registry.ts';
+import { readSettings } from './settings.ts';
 
 /** A stack as read, with what is needed to find the other ends of veth pairs. */
 interface RawStack {

@@ -1,16 +1,14 @@
 import type { Clock } from '../../../clock/clock.ts';
 import { messageOf, VnmError } from '../../../model/errors.ts';
-import type { Params, Results } from '../../../vsys/messages.ts';
-import type { Command } from './commands.ts';
+import type { Results } from '../../../vsys/messages.ts';
+import type { Command } from '../planner/commands.ts';
+import { forgetCachedWays, putEntries, putLead } from '../planner/group.ts';
+import { type Redirections, redirectedGroups } from '../planner/redirected-groups.ts';
+import type { Nexthop } from '../planner/state.ts';
 import { undo } from './execute.ts';
-import { forgetCachedWays, groupLeadingTo, putEntries, putLead } from './group.ts';
 import { batchLine } from './ip.ts';
 import { type NexthopJson, parseNexthops } from './parse.ts';
-import { conflict } from './plan-common.ts';
-import { isGroup, type Nexthop, type NexthopGroup } from './state.ts';
 import type { WarmIp } from './warm-ip.ts';
-
-type Redirections = Params<'redirect'>['groups'];
 
 /**
  * Makes other members active, by one write to the waiting `ip`. First reads the groups; throws VnmError `not-found` and
@@ -56,28 +54,4 @@ function redirections(groups: Redirections, nexthops: ReadonlyMap<number, Nextho
     ...changes.flatMap(({ before, after }) => putEntries(before, after)),
     forgetCachedWays,
   ];
-}
-
-/**
- * Returns the groups before and after. Under strict uRPF a group accepts only from the nexthop that it leads to: a
- * nexthop that is not a member replaces the members. Throws VnmError `not-found`, `conflict`.
- */
-export function redirectedGroups(
-  groups: Redirections,
-  nexthops: ReadonlyMap<number, Nexthop>,
-): { readonly before: NexthopGroup; readonly after: NexthopGroup }[] {
-  return groups.map(({ id, active }) => {
-    const before = requireNexthop(nexthops, id);
-    const target = requireNexthop(nexthops, active);
-    if (!isGroup(before)) throw conflict(`nexthop ${id} is not a group`);
-    if (isGroup(target)) throw conflict(`nexthop ${active} is a group`);
-    const members = before.members.includes(active) ? before.members : [active];
-    return { before, after: groupLeadingTo(target, { ...before, members }) };
-  });
-}
-
-function requireNexthop(nexthops: ReadonlyMap<number, Nexthop>, id: number): Nexthop {
-  const nexthop = nexthops.get(id);
-  if (nexthop !== undefined) return nexthop;
-  throw new VnmError('not-found', `there is no nexthop ${id}`, { hint: 'create it with nexthop_up or group_up' });
 }

@@ -9,7 +9,7 @@
 import { randomUUID } from 'node:crypto';
 import { VnmError } from '../../../model/errors.ts';
 import type { Confirmation } from '../../../vsys/messages.ts';
-import type { Command } from './commands.ts';
+import type { Command } from '../planner/commands.ts';
 import type { PendingFile } from './pending-file.ts';
 
 export interface Unconfirmed {

@@ -1,8 +1,8 @@
 /** An `ip -batch -` that waits for lines: a line takes 0.2 ms, while starting `ip` takes 2 to 4 ms, more under load. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { VnmError } from '../../../model/errors.ts';
+import { cannotRun, environment } from '../../run.ts';
 import { kernelWords } from './ip.ts';
-import { cannotRun, environment } from './run.ts';
 
 /**
  * Runs lines and answers questions. `ip` flushes its output only when asked to show something, so every request ends

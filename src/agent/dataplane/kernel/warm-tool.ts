@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { VnmError } from '../../../model/errors.ts';
 import { makeRealtime, toolPriority } from '../../realtime.ts';
+import { cannotRun, environment } from '../../run.ts';
 import { kernelWords, type Tool } from './ip.ts';
-import { cannotRun, environment } from './run.ts';
 import { endedAsSilent, endTool, patienceMs } from './silent-tools.ts';
 
 /**

@@ -1,8 +1,7 @@
 /** Packets and bytes of each interface, and packets dropped for each reason, since the agent began. */
 import type { NodeCounters } from '../../../vsys/messages.ts';
-import { gatedBy } from '../kernel/gate.ts';
-import { ownStack } from '../kernel/ip.ts';
-import type { Place } from '../kernel/state.ts';
+import { gatedBy } from '../planner/gate.ts';
+import { ownStack, type Place } from '../planner/state.ts';
 
 export const dropReasons = [
   'malformed',

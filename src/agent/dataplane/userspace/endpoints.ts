@@ -5,7 +5,7 @@
 import { formatAddress, parseAddress } from '../../../model/address.ts';
 import { VnmError } from '../../../model/errors.ts';
 import { bindError, type Endpoints, type Remote, type UdpEndpoint, type UdpOptions } from '../endpoints.ts';
-import { ownStack } from '../kernel/ip.ts';
+import { ownStack } from '../planner/state.ts';
 import type { AttachedHosts } from './attached-hosts.ts';
 import { createEchoClient, largestAnswered, smallEchoBytes } from './echo.ts';
 import { type Forwarder, headroom } from './forwarder.ts';

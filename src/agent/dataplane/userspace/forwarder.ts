@@ -3,7 +3,7 @@
  * over pairs of interfaces on this node or tunnels to others, until a stack has its destination, something drops it, or
  * a closed gate holds it. Its buffer always has room for a tunnel's header before it, and is changed in place.
  */
-import { ownStack } from '../kernel/ip.ts';
+import { ownStack } from '../planner/state.ts';
 import type { Counters, DropReason } from './counters.ts';
 import { hasHeader, tunnelHeaderBytes, tunnelNumberOf } from './header.ts';
 import {

@@ -1,8 +1,7 @@
 /** The plane's state in a file: what a kernel would keep while no agent runs. */
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { VnmError } from '../../../model/errors.ts';
-import { ownStack } from '../kernel/ip.ts';
-import type { KernelState, Stack } from '../kernel/state.ts';
+import { type KernelState, ownStack, type Stack } from '../planner/state.ts';
 
 const version = 1;
 

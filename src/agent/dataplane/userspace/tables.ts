@@ -1,7 +1,14 @@
 import { parseAddress, parsePrefix } from '../../../model/address.ts';
 import type { Policy } from '../../../vsys/policy.ts';
-import { ownStack } from '../kernel/ip.ts';
-import { isGroup, type KernelRoute, type KernelState, type Link, mainTable, type Place } from '../kernel/state.ts';
+import {
+  isGroup,
+  type KernelRoute,
+  type KernelState,
+  type Link,
+  mainTable,
+  ownStack,
+  type Place,
+} from '../planner/state.ts';
 import type { Counters } from './counters.ts';
 import { encodeTunnelHeader } from './header.ts';
 import { createPrefixTable } from './prefix-table.ts';

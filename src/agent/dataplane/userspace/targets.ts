@@ -1,6 +1,5 @@
 /** Where routes lead: their types, and the interfaces that their ways leave by. */
-import { ownStack } from '../kernel/ip.ts';
-import { isGroup, type KernelRoute, type KernelState, type Nexthop, type Place } from '../kernel/state.ts';
+import { isGroup, type KernelRoute, type KernelState, type Nexthop, ownStack, type Place } from '../planner/state.ts';
 import type { Switches } from './switches.ts';
 import type { Port, Target, Way } from './types.ts';
 

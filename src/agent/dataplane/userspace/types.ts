@@ -1,6 +1,6 @@
 /** What the forwarding looks up: interfaces, stacks, and where their prefixes lead. */
 import type { Prefix } from '../../../model/address.ts';
-import type { KernelRoute, Link, Place } from '../kernel/state.ts';
+import type { KernelRoute, Link, Place } from '../planner/state.ts';
 import type { Traffic } from './counters.ts';
 import type { PrefixTable } from './prefix-table.ts';
 

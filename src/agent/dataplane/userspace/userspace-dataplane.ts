@@ -1,7 +1,7 @@
 /**
- * The data plane of virtual routers as code: tunnels over UDP, forwarding in this process, no privilege. What
- * operations mean is the kernel plane's planner's; its commands are not needed here, the state that they lead to is all
- * there is. It is kept in a file, so that the next agent forwards as this one did.
+ * The data plane of virtual routers as code: tunnels over UDP, forwarding in this process, no privilege. The planner
+ * decides what operations mean; its commands are for the kernel: here the state that they lead to is all there is. It is
+ * kept in a file, so that the next agent forwards as this one did.
  */
 import { networkInterfaces } from 'node:os';
 import type { Clock } from '../../../clock/clock.ts';
@@ -12,14 +12,21 @@ import type { Policy } from '../../../vsys/policy.ts';
 import type { HostAttachments } from '../../hosts/serve.ts';
 import { type ByKind, forKind } from '../armable.ts';
 import type { DataPlane } from '../dataplane.ts';
-import { differencesOf } from '../kernel/differences.ts';
-import { gateName } from '../kernel/gate.ts';
-import { toInventory, toRoutes } from '../kernel/inventory.ts';
-import { ownStack } from '../kernel/ip.ts';
-import { checkPinned } from '../kernel/pinned.ts';
-import { planOperations } from '../kernel/plan.ts';
-import { redirectedGroups } from '../kernel/redirect.ts';
-import { isEmpty, isGroup, type KernelState, type Link, linkAt, type NexthopGroup } from '../kernel/state.ts';
+import { differencesOf } from '../planner/differences.ts';
+import { gateName } from '../planner/gate.ts';
+import { toInventory, toRoutes } from '../planner/inventory.ts';
+import { checkPinned } from '../planner/pinned.ts';
+import { planOperations } from '../planner/plan.ts';
+import { redirectedGroups } from '../planner/redirected-groups.ts';
+import {
+  isEmpty,
+  isGroup,
+  type KernelState,
+  type Link,
+  linkAt,
+  type NexthopGroup,
+  ownStack,
+} from '../planner/state.ts';
 import { requireKinds } from '../tunnel-kinds.ts';
 import { createAttachedHosts } from './attached-hosts.ts';
 import { createCounters } from './counters.ts';

@@ -1,7 +1,6 @@
 /** Removes things together with everything that depends on them, each by a separate command that can be undone. */
 import type { Draft } from './draft.ts';
 import { gatedBy } from './gate.ts';
-import { ownStack } from './ip.ts';
 import { describeLink } from './links.ts';
 import { conflict } from './plan-common.ts';
 import { takeGateDown } from './plan-gate.ts';
@@ -13,6 +12,7 @@ import {
   type KernelRoute,
   kernelProtocol,
   linkAt,
+  ownStack,
   type Place,
   routeKey,
 } from './state.ts';

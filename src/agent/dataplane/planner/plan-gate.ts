@@ -1,9 +1,8 @@
 import type { Draft } from './draft.ts';
 import { gateName, gateOf, openGate } from './gate.ts';
-import { ownStack } from './ip.ts';
 import { conflict, type Named, requireLink } from './plan-common.ts';
 import { silence } from './plan-quiet.ts';
-import { describePlace, linkAt, newLink, type Place } from './state.ts';
+import { describePlace, linkAt, newLink, ownStack, type Place } from './state.ts';
 
 /** Creates a gate, or opens one that is closed. */
 export function gateUp(draft: Draft, { interface: name, limitBytes }: Named<'gate_up'>): void {

@@ -5,8 +5,7 @@
  */
 import { leadNexthop } from '../../../model/ids.ts';
 import { type Command, ip, nexthopStep, removeNexthopStep } from './commands.ts';
-import { ownStack } from './ip.ts';
-import type { Entry, NexthopGroup, SingleNexthop, Way } from './state.ts';
+import { type Entry, type NexthopGroup, ownStack, type SingleNexthop, type Way } from './state.ts';
 
 /** The single bucket of a resilient group follows the heaviest entry at once. */
 const leadWeight = 255;

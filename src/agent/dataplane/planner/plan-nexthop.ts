@@ -3,9 +3,8 @@ import { VnmError } from '../../../model/errors.ts';
 import { leadNexthop } from '../../../model/ids.ts';
 import type { Draft } from './draft.ts';
 import { groupLeadingTo, isSameGroup } from './group.ts';
-import { ownStack } from './ip.ts';
 import { conflict, type Named, requireLink } from './plan-common.ts';
-import { isGroup, type KernelRoute, type Nexthop, type NexthopGroup, type SingleNexthop } from './state.ts';
+import { isGroup, type KernelRoute, type Nexthop, type NexthopGroup, ownStack, type SingleNexthop } from './state.ts';
 
 export function nexthopUp(draft: Draft, { id, via, interface: name }: Named<'nexthop_up'>): void {
   requireLink(draft, { namespace: ownStack, name });

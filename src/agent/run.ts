@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { VnmError } from '../../../model/errors.ts';
+import { VnmError } from '../model/errors.ts';
 
 export interface Finished {
   /** Null if a signal ended it. */

@@ -1,12 +1,12 @@
 import { VnmError } from '../../../model/errors.ts';
 import type { Draft } from './draft.ts';
-import { ownStack } from './ip.ts';
 import { checkLimit, conflict, type Named, requireLink, requireStack } from './plan-common.ts';
 import {
   describeStack,
   fixtureProtocol,
   type KernelRoute,
   mainTable,
+  ownStack,
   type RuleDirection,
   rejectMetric,
   routeKey,

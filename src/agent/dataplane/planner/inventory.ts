@@ -2,9 +2,8 @@
 import type { Route } from '../../../model/route.ts';
 import type { InterfaceState, Inventory, NexthopState } from '../../../vsys/messages.ts';
 import { gatedBy } from './gate.ts';
-import { ownStack } from './ip.ts';
 import { protocolName } from './protocols.ts';
-import { isGroup, type KernelRoute, type KernelState, type Link, type Nexthop } from './state.ts';
+import { isGroup, type KernelRoute, type KernelState, type Link, type Nexthop, ownStack } from './state.ts';
 
 export function toInventory({ stacks, nexthops, rules, forwards = new Map() }: KernelState): Inventory {
   const namespaces = [...stacks.keys()].filter((namespace) => namespace !== ownStack).sort();

@@ -3,8 +3,7 @@ import { containsAddress, parseAddress } from '../../../../model/address.ts';
 import { VnmError } from '../../../../model/errors.ts';
 import { tunnelKinds } from '../../../../model/tunnel.ts';
 import { ip, newDevice, type Step } from '../commands.ts';
-import { ownStack } from '../ip.ts';
-import { describePlace, newLink, type OwnAddress, type Place, placeOf, type VxlanEnds } from '../state.ts';
+import { describePlace, newLink, type OwnAddress, ownStack, type Place, placeOf, type VxlanEnds } from '../state.ts';
 import type { KernelTunnel, TunnelUp } from './kind.ts';
 
 export const vxlan: KernelTunnel<'vxlan'> = {

@@ -2,12 +2,11 @@ import { VnmError } from '../../../model/errors.ts';
 import { tunnelKindNames } from '../../../model/tunnel.ts';
 import type { Device } from './commands.ts';
 import type { Draft } from './draft.ts';
-import { ownStack } from './ip.ts';
 import { describeLink } from './links.ts';
 import { checkLimit, conflict, type Named, requireStack } from './plan-common.ts';
 import { silence } from './plan-quiet.ts';
 import { takeLinkDown } from './plan-removal.ts';
-import { describePlace, type Link, linkAt, type Place, placeOf } from './state.ts';
+import { describePlace, type Link, linkAt, ownStack, type Place, placeOf } from './state.ts';
 import type { KernelTunnel } from './tunnels/kind.ts';
 import { tunnelKind } from './tunnels/registry.ts';
 

@@ -1,5 +1,4 @@
 /** Changes to the kernel, and their arguments for `ip` and `tc`. Pure. */
-import { ownStack } from './ip.ts';
 import {
   type Address,
   isGroup,
@@ -7,6 +6,7 @@ import {
   type Link,
   type Neighbour,
   type Nexthop,
+  ownStack,
   type Place,
   type RuleDirection,
   type Settings,

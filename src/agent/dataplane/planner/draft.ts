@@ -22,7 +22,6 @@ import {
 import { filterLines } from './filter.ts';
 import { bucketWords, hookWords, noRedirectWords, redirectWords } from './gate.ts';
 import { dropGroup, putGroup } from './group.ts';
-import { ownStack } from './ip.ts';
 import { addDevices } from './links.ts';
 import { hasIpv6At, isSettingOf } from './quiet.ts';
 import {
@@ -37,6 +36,7 @@ import {
   type Nexthop,
   type NexthopGroup,
   type OwnAddress,
+  ownStack,
   type Place,
   type RuleDirection,
   routeKey,

@@ -5,7 +5,6 @@
 import { leadNexthop } from '../../../model/ids.ts';
 import { type Difference, describeForward, describeRoute, routeName } from '../../../vsys/difference.ts';
 import { tunnelKey } from './filter.ts';
-import { ownStack } from './ip.ts';
 import { describeLink } from './links.ts';
 import { routeContent } from './plan-route.ts';
 import {
@@ -15,6 +14,7 @@ import {
   kernelProtocol,
   type Link,
   type Nexthop,
+  ownStack,
   type Stack,
   type TunnelFilter,
   type Way,

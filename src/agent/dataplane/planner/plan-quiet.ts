@@ -1,7 +1,6 @@
 import type { Draft } from './draft.ts';
-import { ownStack } from './ip.ts';
 import { quietInterface } from './quiet.ts';
-import { linkAt, type Place } from './state.ts';
+import { linkAt, ownStack, type Place } from './state.ts';
 
 /** Makes an interface quiet; call it before the interface is up. Does not affect traffic of an interface that is up. */
 export function silence(draft: Draft, place: Place): void {

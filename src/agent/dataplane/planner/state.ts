@@ -2,7 +2,9 @@
 import type { Prefix } from '../../../model/address.ts';
 import type { Route } from '../../../model/route.ts';
 import type { ForwardSide } from '../../../vsys/operations.ts';
-import { ownStack } from './ip.ts';
+
+/** The node's own network stack, in place of a namespace name. */
+export const ownStack = '';
 
 /** The mark of what the kernel creates itself with an address. */
 export const kernelProtocol = 2;

@@ -1,9 +1,8 @@
 import type { Operation, OperationName } from '../../../vsys/operations.ts';
 import type { Draft } from './draft.ts';
 import { filterFor, tunnelKey, unionOf } from './filter.ts';
-import { ownStack } from './ip.ts';
 import { silence } from './plan-quiet.ts';
-import type { KernelState, Link, TunnelFilter, VxlanEnds } from './state.ts';
+import { type KernelState, type Link, ownStack, type TunnelFilter, type VxlanEnds } from './state.ts';
 
 const concerned: readonly OperationName[] = [
   'tunnel_up',

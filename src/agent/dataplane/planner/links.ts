@@ -1,7 +1,6 @@
 /** Devices of any kind, tunnels and others. Pure. */
 import { type Devices, ip, newDevice, type Step } from './commands.ts';
-import { ownStack } from './ip.ts';
-import type { Link } from './state.ts';
+import { type Link, ownStack } from './state.ts';
 import { tunnelOf } from './tunnels/registry.ts';
 
 /** Creates a device, or a pair. */

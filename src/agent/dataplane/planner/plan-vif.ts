@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { VnmError } from '../../../model/errors.ts';
 import type { Draft } from './draft.ts';
-import { ownStack } from './ip.ts';
 import { conflict, type Named, requireLink } from './plan-common.ts';
 import { silence } from './plan-quiet.ts';
 import { clearLink, removeRoutes } from './plan-removal.ts';
@@ -14,6 +13,7 @@ import {
   type Link,
   linkAt,
   type Neighbour,
+  ownStack,
   type Place,
   placeOf,
 } from './state.ts';

@@ -3,8 +3,7 @@
  * everything or nothing through. Contains the arguments for `tc`, and parses what `tc` shows. Pure.
  */
 import { VnmError } from '../../../model/errors.ts';
-import { ownStack } from './ip.ts';
-import { type Gate, type KernelState, type Link, linkAt, type Place } from './state.ts';
+import { type Gate, type KernelState, type Link, linkAt, ownStack, type Place } from './state.ts';
 
 const suffix = '.ifb';
 const maxNameLength = 15;

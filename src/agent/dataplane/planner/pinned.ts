@@ -1,8 +1,7 @@
 import type { Pinned } from '../armable.ts';
 import { gateName } from './gate.ts';
-import { ownStack } from './ip.ts';
 import { conflict } from './plan-common.ts';
-import { type KernelState, linkAt } from './state.ts';
+import { type KernelState, linkAt, ownStack } from './state.ts';
 
 const hint = 'cancel what is armed, or wait until it has fired';
 

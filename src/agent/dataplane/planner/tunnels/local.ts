@@ -1,7 +1,6 @@
 /** A veth pair between two stacks of the node. Each end names the other, so both exist or neither. */
 import { ip, newDevice } from '../commands.ts';
-import { ownStack } from '../ip.ts';
-import { describeStack, newLink, placeOf } from '../state.ts';
+import { describeStack, newLink, ownStack, placeOf } from '../state.ts';
 import type { KernelTunnel } from './kind.ts';
 
 export const local: KernelTunnel<'local'> = {

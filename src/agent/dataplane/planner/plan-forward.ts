@@ -4,9 +4,8 @@ import { VnmError } from '../../../model/errors.ts';
 import { describeForward } from '../../../vsys/difference.ts';
 import type { ForwardSide } from '../../../vsys/operations.ts';
 import type { Draft } from './draft.ts';
-import { ownStack } from './ip.ts';
 import { conflict, type Named } from './plan-common.ts';
-import { forwardKey } from './state.ts';
+import { forwardKey, ownStack } from './state.ts';
 
 /** The most sides of forwards that a slice has on a node. */
 const maxForwards = 256;
