@@ -90,17 +90,24 @@ export function checkOperation(policy: Policy, operation: Operation, others: rea
 }
 
 function checkTunnel(check: Checks, operation: TunnelUp, others: readonly OtherSubnet[]): void {
+  const checkSecond = (address: string | undefined) => {
+    if (address !== undefined)
+      check.remote('second tunnel end', address, others, ` of interface '${operation.interface}'`);
+  };
   switch (operation.kind) {
     case 'vxlan':
       check.vni(operation.vni);
       check.port(operation.port);
       check.remote('tunnel end', operation.remote, others, ` of interface '${operation.interface}'`);
+      checkSecond(operation.alsoFrom);
       if (operation.local !== undefined) check.remote('tunnel source', operation.local, others);
       break;
     case 'udp':
       check.vni(operation.vni);
       check.port(operation.port);
       check.remote('tunnel end', operation.remote, others, ` of interface '${operation.interface}'`);
+      if (operation.alsoFrom !== undefined) check.port(operation.alsoFrom.port);
+      checkSecond(operation.alsoFrom?.address);
       break;
     case 'local':
       check.interface(operation.peer.interface);

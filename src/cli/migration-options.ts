@@ -11,6 +11,7 @@ type Name = keyof MigrationOptions;
 
 /** The placeholders of the values in the help. */
 const values: Partial<Record<Name, string>> = {
+  method: 'name',
   control: 'mode',
   schedule: 'name',
   granularity: 'what',

@@ -11,7 +11,7 @@ export function migrationText(result: MigrateResult): string {
   return [summary(result), ...migrationParts(result)].join('\n\n');
 }
 
-type Parts = Pick<MigrateResult, 'moves' | 'fromRecord' | 'phases' | 'redirections' | 'flows'>;
+type Parts = Pick<MigrateResult, 'moves' | 'fromRecord' | 'phases' | 'redirections' | 'flips' | 'flows'>;
 
 /** The parts of a migration's report other than its outcome; omits empty parts. */
 export function migrationParts(result: Parts): string[] {
@@ -20,6 +20,7 @@ export function migrationParts(result: Parts): string[] {
     ...notCloned(result),
     ...(result.phases.length > 0 ? [phases(result)] : []),
     ...(result.redirections.length > 0 ? [redirections(result)] : []),
+    ...((result.flips ?? []).length > 0 ? [flips(result)] : []),
     ...(result.flows.length > 0 ? [flows(result)] : []),
   ];
 }
@@ -31,9 +32,10 @@ function nothingToDo({ vn, from, to }: MigrateResult): string {
 }
 
 function summary(result: MigrateResult): string {
-  const { slice, vn, outcome, durationMs, error, control, schedule, urpf, unreachable } = result;
+  const { slice, vn, outcome, durationMs, error, control, schedule, urpf, method, unreachable } = result;
   const [from, to] = [quotedName(result.from), quotedName(result.to)];
-  const way = `${control} control, schedule ${schedule}, uRPF ${urpf}`;
+  const way =
+    method === 'vroom' ? `method vroom, uRPF ${urpf}` : `${control} control, schedule ${schedule}, uRPF ${urpf}`;
   if (outcome === 'completed')
     return `VN '${vn}' moved from ${from} to ${to} in ${ms(durationMs / 1000, 2)} s (${way})${unproven(result)}`;
   const state =
@@ -76,6 +78,16 @@ function redirections({ redirections: list }: Parts): string {
     ms(r.clockBoundMs, 2),
   ]);
   return `when each gateway redirected\n${table(['gateway', 'at', 'lag ms', 'execution ms', 'clock bound ms'], rows)}`;
+}
+
+function flips({ flips: list = [] }: Parts): string {
+  const rows = list.map((flip) => [
+    flip.router,
+    flip.neighbour,
+    clockTime(flip.startedAt),
+    ms(flip.finishedAt - flip.startedAt, 1),
+  ]);
+  return `when each link was flipped\n${table(['router', 'neighbour', 'at', 'took ms'], rows)}`;
 }
 
 function flows({ flows: list }: Parts): string {

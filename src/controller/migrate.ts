@@ -1,10 +1,11 @@
-import { messageOf } from '../model/errors.ts';
+import { messageOf, VnmError } from '../model/errors.ts';
 import { isSamePlacement, type Slice, type VirtualNetwork } from '../model/slice.ts';
 import { routerNodes } from '../planning/instance.ts';
 import { planVn } from '../planning/vn-plan.ts';
 import type { InstanceRecord } from '../store/instances.ts';
 import type { Context } from './base/context.ts';
 import { withLock } from './base/lock.ts';
+import { usualMethod } from './base/phase.ts';
 import { activeInstance, choosePlacement, edgeNodes, isOn, refuseUnfinished } from './base/resolve.ts';
 import { carryOut } from './migration/carry-out.ts';
 import { chooseUrpf } from './migration/choose-urpf.ts';
@@ -16,6 +17,7 @@ import { addInstance } from './migration/prepare.ts';
 import { proveBefore } from './migration/proof.ts';
 import { unchanged } from './migration/result.ts';
 import { isGated, type MigrateOptions, type MigrateResult, type Recorded, type Run } from './migration/types.ts';
+import { destinationOf, moveRouters } from './move-routers.ts';
 import { requireNodes, withReachable } from './nodes/agents.ts';
 import { refuseOneMachine, requireRoom } from './nodes/room-on-nodes.ts';
 import { resume, rollback } from './recover.ts';
@@ -41,17 +43,28 @@ export async function migrate(
   vn: VirtualNetwork,
   options: MigrateOptions,
 ): Promise<MigrateResult> {
-  choosePlacement(vn, options.to);
-  methodNamed(options.method).refuse(options);
+  refuseOptions(slice, vn, options);
   const command = `migrate --to ${options.to}`;
   if (options.resumeFirst === true) {
     const before = await finishInterrupted(context, slice, vn);
-    const isThere = before?.outcome === 'completed' && isOn(context.store, slice, vn, options.to);
+    const isThere = before?.outcome === 'completed' && isOn(context.store, slice, vn, options.to) && !isSingle(options);
     if (before !== undefined && (isThere || before.outcome === 'failed' || before.interrupted)) return before;
   }
-  return withLock(context, { slice: slice.name, vn: vn.name, command }, (locked) =>
-    migrateLocked(locked, slice, vn, options),
-  );
+  const move = options.method === 'vroom' ? moveRouters : migrateLocked;
+  return withLock(context, { slice: slice.name, vn: vn.name, command }, (locked) => move(locked, slice, vn, options));
+}
+
+const isSingle = ({ router }: MigrateOptions) => router !== undefined;
+
+function refuseOptions(slice: Slice, vn: VirtualNetwork, options: MigrateOptions): void {
+  methodNamed(options.method).refuse(options);
+  if (isSingle(options) && options.method !== 'vroom') {
+    throw new VnmError('usage', `method ${options.method ?? usualMethod} moves all routers of a VN`, {
+      hint: 'add --method vroom to move one router',
+    });
+  }
+  // Every placement has the same routers.
+  destinationOf(slice, vn, vn.placements.values().next().value!, options);
 }
 
 /**

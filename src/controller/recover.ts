@@ -8,7 +8,7 @@ import type { InstanceRecord } from '../store/instances.ts';
 import type { MigrationRecord } from '../store/migrations.ts';
 import type { Context } from './base/context.ts';
 import { withLock } from './base/lock.ts';
-import { stageOf } from './base/phase.ts';
+import { methodOf, stageOf } from './base/phase.ts';
 import { choosePlacement, edgeNodes, installOrUninstall } from './base/resolve.ts';
 import { endsOf } from './base/unfinished.ts';
 import { type Layout, mergeBatches } from './batches/batches.ts';
@@ -25,6 +25,7 @@ import { addInstance } from './migration/prepare.ts';
 import { recordBaseline } from './migration/proof.ts';
 import { recordResult, unchanged } from './migration/result.ts';
 import { isGated, type MigrateResult, type Recorded, type Run } from './migration/types.ts';
+import { continueMoves } from './move-routers.ts';
 import { applyAll, requireNodes, withReachable } from './nodes/agents.ts';
 
 /**
@@ -37,14 +38,14 @@ export async function resume(context: Context, slice: Slice, vn: VirtualNetwork)
   return withLock(context, { slice: slice.name, vn: vn.name, command: 'resume' }, async (locked) => {
     const record = unfinishedMigration(context.store, slice.name, vn.name);
     if (record === undefined) return unchanged(context, slice, vn, usualOptions);
+    if (methodOf(record) === 'vroom') return continueMoves(locked, slice, vn, record, 'forth');
     const stage = stageOf(record);
     return withMigration(locked, slice, vn, record, async (run, fresh) => {
       const options = { ...optionsOf(record), traffic: false };
       if (stage === 'retiring') {
         requireNodes(run.agents, run.to.placement.values());
         // The old instance leaves the database only when nothing of it is left.
-        if (run.old === undefined)
-          return recordResult({ ...run, old: fresh! }, options, 'completed', [], [], undefined);
+        if (run.old === undefined) return recordResult({ ...run, old: fresh! }, options, 'completed', {});
         return carryOut({ ...run, old: run.old }, fresh!, options, record.urpfBefore, 'retire');
       }
       const whole = { ...run, old: run.old! };
@@ -76,6 +77,7 @@ export async function rollback(context: Context, slice: Slice, vn: VirtualNetwor
     }
     const record = unfinishedMigration(context.store, slice.name, vn.name);
     if (record === undefined) return unchanged(context, slice, vn, usualOptions);
+    if (methodOf(record) === 'vroom') return continueMoves(locked, slice, vn, record, 'back');
     refuseRetired(record);
     return withMigration(locked, slice, vn, record, async (run, fresh) => {
       const options = { ...optionsOf(record), traffic: false };
@@ -92,7 +94,7 @@ export async function rollback(context: Context, slice: Slice, vn: VirtualNetwor
           ...routers.map((router) => placement.get(router)!),
         ]);
       }
-      if (fresh === undefined) return recordResult(whole, options, 'rolled-back', [], [], stopped);
+      if (fresh === undefined) return recordResult(whole, options, 'rolled-back', { failure: stopped });
       return carryOut(whole, fresh, options, record.urpfBefore, undoFrom(stage), stopped);
     });
   });

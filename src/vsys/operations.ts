@@ -25,6 +25,10 @@ const netnsDown = z.strictObject({ op: z.literal('netns_down'), namespace: names
  * once). `local` of a `vxlan`: the address that the other end sends to, and the only one from which that end takes
  * packets. The node sends from it if the address is its own, not that of a NAT in front of it. A `gateable` tunnel, in
  * the node's own stack, loses nothing when a gate is added or removed.
+ *
+ * Another `remote` for an existing tunnel is a flip: from some instant on, each packet goes to the other remote, and
+ * none is lost or sent twice (VROOM, section 3.3). `alsoFrom`: where the other end also is while its router moves;
+ * packets are accepted from both.
  */
 const tunnelUp = z.discriminatedUnion('kind', [
   z.strictObject({
@@ -36,6 +40,7 @@ const tunnelUp = z.discriminatedUnion('kind', [
     mtu,
     vni: z.int().min(1).max(0xffffff),
     remote: address,
+    alsoFrom: address.optional(),
     local: address.optional(),
     port: z.int().min(1).max(65_535),
     gateable: z.boolean().default(false),
@@ -52,6 +57,7 @@ const tunnelUp = z.discriminatedUnion('kind', [
     key: z.string().regex(/^([0-9a-f]{2}){8,32}$/),
     remote: address,
     port: z.int().min(1).max(65_535),
+    alsoFrom: z.strictObject({ address, port: udpPort }).optional(),
     gateable: z.boolean().default(false),
   }),
   z.strictObject({

@@ -3,6 +3,7 @@
  * packets.
  */
 import { describe } from 'vitest';
+import { flip } from './flip.ts';
 import { operations } from './operations.ts';
 import { packets } from './packets.ts';
 import type { PlaneUnderTest } from './under-test.ts';
@@ -10,4 +11,5 @@ import type { PlaneUnderTest } from './under-test.ts';
 export function contractOf(plane: PlaneUnderTest): void {
   describe('operations', () => operations(plane));
   describe('packets', () => packets(plane));
+  describe('flips', () => flip(plane));
 }

@@ -170,7 +170,8 @@ export function joined(a: NodeUnderTest, b: NodeUnderTest) {
   return { onA, onB, atB };
 }
 
-function endOf({ policy }: NodeUnderTest, address: string, mac: number): OperationInput[] {
+/** A node's own address, on a tunnel to a router that does nothing else. */
+export function endOf({ policy }: NodeUnderTest, address: string, mac: number): OperationInput[] {
   const namespace = `${policy.namespacePrefix}h`;
   const peer = { interface: 'pv001-h', namespace, mac: macOf(mac + 1) };
   const other = address.replace(/1$/, '2');

@@ -47,6 +47,15 @@ it('an unknown method is refused, whatever the phase', () => {
   );
 });
 
+it.each([
+  ['set up', 'before'],
+  ['flip', 'redirecting'],
+  ['retire', 'retiring'],
+  ['remove the new place', 'before'],
+])("the phase '%s' of a moving router is in the stage '%s'", (state, stage) =>
+  expect(stageOf({ state, options: '{"method":"vroom"}' })).toBe(stage),
+);
+
 it('a migration of an earlier version has the method of that version', () => {
   expect(methodOf({ options: '{"schedule":"optimal"}' })).toBe('instance');
 });

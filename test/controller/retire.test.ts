@@ -67,7 +67,7 @@ it('the old instance stays in the database until the settings are written, so th
 
     const failure = await retire(run, fresh!, 0).catch((error: unknown) => error);
     expect(failure).toMatchObject({ message: 'the outcome could not be recorded completely' });
-    recordResult(run, usualOptions, 'failed', [], [], failure);
+    recordResult(run, usualOptions, 'failed', { failure });
     expect(store.migrations.unfinished(slice.name, vn.name)).toMatchObject([{ id, state: 'retire' }]);
     expect(store.instances.list()).toMatchObject([{ id: old!.record.id }, { id: fresh!.record.id, state: 'active' }]);
     remove();

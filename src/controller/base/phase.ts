@@ -21,10 +21,25 @@ const phases = {
     'roll back': 'redirecting',
     'remove the new instance': 'before',
   },
+  // Repeated for each router; between two routers, no router is on two nodes.
+  vroom: {
+    'add nodes': 'before',
+    'set up': 'before',
+    clone: 'before',
+    prove: 'before',
+    flip: 'redirecting',
+    verify: 'redirecting',
+    drain: 'redirecting',
+    retire: 'retiring',
+    'roll back': 'redirecting',
+    'remove the new place': 'before',
+  },
 } as const satisfies Record<string, Record<string, Stage>>;
 
 /** How a VN is moved; see migration/method.ts. */
 export type MethodName = keyof typeof phases;
+
+export const methodNames = Object.keys(phases) as [MethodName, ...MethodName[]];
 
 export const usualMethod: MethodName = 'instance';
 

@@ -1,7 +1,7 @@
 import { VnmError } from '../../model/errors.ts';
 import { describePlacement } from '../../model/slice.ts';
 import type { MigrationRecord } from '../../store/migrations.ts';
-import { type Stage, stageOf } from './phase.ts';
+import { methodOf, type Stage, stageOf } from './phase.ts';
 
 /** Describes an unfinished migration in one line. */
 export function describeUnfinished(migration: MigrationRecord): string {
@@ -13,7 +13,12 @@ export function describeUnfinished(migration: MigrationRecord): string {
     retiring: `its traffic is on ${to}`,
   };
   const stage = knownStageOf(migration);
-  const where = stage === undefined ? 'this version does not know that phase' : whereBy[stage];
+  const where =
+    stage === undefined
+      ? 'this version does not know that phase'
+      : methodOf(migration) === 'vroom'
+        ? 'each router is on its old or its new node, one of them perhaps on both, and all forward'
+        : whereBy[stage];
   return `the migration of VN '${vn}' of slice '${slice}' from ${from} to ${to} was interrupted (${state}): ${where}`;
 }
 

@@ -1,16 +1,23 @@
 /** The gateways' part of an instance, and the nexthop groups that choose an instance. */
 import { gatewayLink, type Instance, type InstanceLink } from '../../planning/instance.ts';
-import { nexthopInto, type VnPlan } from '../../planning/vn-plan.ts';
+import { type GatewayPlan, nexthopInto, type VnPlan } from '../../planning/vn-plan.ts';
 import type { OperationInput } from '../../vsys/operations.ts';
 import { append, type Batches, type Layout } from './batches.ts';
 import { vifUp } from './operations.ts';
 import { tunnelOperations } from './tunnel.ts';
 
+/** The gateways that an instance has, with their links; a trial of a move has only some. */
+function joined({ gateways }: VnPlan, instance: Instance): { gateway: GatewayPlan; link: InstanceLink }[] {
+  return gateways.flatMap((gateway) => {
+    const link = instance.links.find(({ a }) => a.gateway === gateway.name);
+    return link === undefined ? [] : [{ gateway, link }];
+  });
+}
+
 /** Step 4: the gateways' ends of the overlay links, and the nexthop that leads into the instance. */
 export function joinGateways(layout: Layout, instance: Instance): Batches {
   const batches: Batches = new Map();
-  for (const gateway of layout.gateways) {
-    const link = gatewayLink(instance, gateway.name);
+  for (const { gateway, link } of joined(layout, instance)) {
     for (const [node, operation] of tunnelOperations(layout, instance, link, 'gateway'))
       append(batches, node, operation);
     const { interface: name } = link.a;
@@ -25,8 +32,7 @@ export function joinGateways(layout: Layout, instance: Instance): Batches {
 /** Undoes `joinGateways`. No group may use the instance any more. */
 export function leaveGateways(plan: VnPlan, instance: Instance): Batches {
   const batches: Batches = new Map();
-  for (const gateway of plan.gateways) {
-    const link = gatewayLink(instance, gateway.name);
+  for (const { gateway, link } of joined(plan, instance)) {
     append(batches, gateway.node, instanceRoute('delete', instance, link));
     append(batches, gateway.node, { op: 'nexthop_down', id: nexthopInto(plan, gateway, instance.slot) });
     append(batches, gateway.node, { op: 'tunnel_down', interface: link.a.interface });

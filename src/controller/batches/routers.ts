@@ -1,8 +1,9 @@
 /**
  * The routers of an instance and the tunnels between them. Removing a namespace or a tunnel also removes what is in it.
  */
-import type { NamespaceName } from '../../model/names.ts';
+import type { NamespaceName, RouterName } from '../../model/names.ts';
 import { routerNames } from '../../model/router.ts';
+import type { VirtualNetwork } from '../../model/slice.ts';
 import { type Instance, moveRouter } from '../../planning/instance.ts';
 import type { RoutingState } from '../../planning/routes.ts';
 import type { VnPlan } from '../../planning/vn-plan.ts';
@@ -12,11 +13,16 @@ import { leaveGateways } from './gateways.ts';
 import { namespaceOf, routeOperation, vifUp } from './operations.ts';
 import { tunnelOperations } from './tunnel.ts';
 
+/** A trial of a move has only some of the VN's routers. */
+function placedRouters(vn: VirtualNetwork, { placement }: Instance): RouterName[] {
+  return routerNames(vn).filter((router) => placement.has(router));
+}
+
 /** Step 2: the routers' namespaces, the tunnels between them and to the gateways, and their addresses. */
 export function setUpRouters(layout: Layout, instance: Instance): Batches {
   const { vn, names, urpf } = layout;
   const batches: Batches = new Map();
-  for (const router of routerNames(vn)) {
+  for (const router of placedRouters(vn, instance)) {
     const node = instance.placement.get(router)!;
     append(batches, node, { op: 'netns_up', namespace: namespaceOf(instance, router, names), urpf });
   }
@@ -81,7 +87,7 @@ function isOf(namespace: NamespaceName): (operation: OperationInput) => boolean 
 /** Takes down the routers of an instance, with everything in their namespaces. */
 export function tearDownRouters({ vn, names }: Pick<Layout, 'vn' | 'names'>, instance: Instance): Batches {
   const batches: Batches = new Map();
-  for (const router of routerNames(vn)) {
+  for (const router of placedRouters(vn, instance)) {
     const node = instance.moving?.get(router);
     for (const place of node === undefined ? [instance] : [instance, moveRouter(instance, router, node)]) {
       const namespace = namespaceOf(place, router, names);

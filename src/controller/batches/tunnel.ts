@@ -44,10 +44,20 @@ export function* tunnelOperations(
   }
 }
 
-/** One end of a tunnel to another node. `slot`: the instance's, or that of the access links. */
+interface TunnelNumbers {
+  readonly tunnel: NodeTunnelKind;
+  readonly vni: number;
+  readonly slot: number;
+  readonly alsoOn?: NodeName | undefined;
+}
+
+/**
+ * One end of a tunnel to another node. `slot`: the instance's, or that of the access links. `alsoOn`: a second node that
+ * the other end is on.
+ */
 export function tunnelEnd(
   { names, mtu }: Pick<Layout, 'names' | 'mtu'>,
-  { tunnel, vni, slot }: { readonly tunnel: NodeTunnelKind; readonly vni: number; readonly slot: number },
+  { tunnel, vni, slot, alsoOn }: TunnelNumbers,
   end: End,
   peer: End,
 ): TunnelUp {
@@ -61,6 +71,7 @@ export function tunnelEnd(
         mtu,
         vni,
         remote: names.address(peer.node),
+        ...(alsoOn === undefined ? {} : { alsoFrom: names.address(alsoOn) }),
         local: names.address(end.node),
         port: tunnelKinds.vxlan.carriedBy.port,
       };
@@ -75,6 +86,7 @@ export function tunnelEnd(
         key: names.tunnelKey(),
         remote: names.address(peer.node),
         port: names.port(peer.node),
+        ...(alsoOn === undefined ? {} : { alsoFrom: { address: names.address(alsoOn), port: names.port(alsoOn) } }),
       };
   }
 }

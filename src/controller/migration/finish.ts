@@ -44,7 +44,7 @@ function baselineOfRun({ context, id }: Run): Baseline {
   return record === undefined ? { unproven: [] } : baselineOf(record);
 }
 
-function reportUnproven({ context, slice }: Run, when: string, pairs: readonly PairResult[]): Pair[] {
+export function reportUnproven({ context, slice }: Run, when: string, pairs: readonly PairResult[]): Pair[] {
   if (pairs.length === 0) return [];
   const names = pairs.map(({ from, to }) => ({ from, to }));
   const text = `${when}, reachability not proven: ${namesOf(names)}; run pl-vnm doctor ${slice.name} to find obstacles`;
@@ -262,7 +262,7 @@ async function disarmAll({ context, agents, vn, id }: Run): Promise<void> {
   );
 }
 
-function reportLeftOver({ context, slice }: Pick<Run, 'context' | 'slice'>, nodes: readonly NodeName[]): void {
+export function reportLeftOver({ context, slice }: Pick<Run, 'context' | 'slice'>, nodes: readonly NodeName[]): void {
   if (nodes.length === 0) return;
   const names = [...new Set(nodes)].join("', '");
   const text = `node '${names}' cannot be reached, so leftovers stay there; run pl-vnm reconcile ${slice.name} later to remove them`;

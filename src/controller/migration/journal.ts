@@ -36,10 +36,11 @@ const recordedOptions = z.object({
 
 /** Throws VnmError `unsupported` for a method that this program does not know. */
 export function optionsOf(migration: Pick<MigrationRecord, 'options'>): MoveOptions {
+  const method = methodOf(migration);
   const { offsetsMs, ...rest } = recordedOptions.parse(JSON.parse(migration.options));
   return {
-    method: methodOf(migration),
     ...rest,
+    method,
     ...(offsetsMs === undefined ? {} : { offsetsMs: new Map(offsetsMs) }),
   };
 }

@@ -1,9 +1,13 @@
 /** The options of a migration in one schema, which the command line, jobs, HTTP API and journal use. */
 import * as z from 'zod';
 import { scheduleNames } from '../../planning/schedule/types.ts';
+import { methodNames } from '../base/phase.ts';
 
 /** The values of each option, with the descriptions that help and API show, in the order in which they show them. */
 export const optionKinds = {
+  method: z
+    .enum(methodNames)
+    .describe('How to move: the whole VN as a new instance (default), or router by router (vroom)'),
   control: z
     .enum(['remote', 'gateway'])
     .describe('Who times the redirections: the gateways themselves, or the controller over SSH'),
@@ -18,6 +22,7 @@ export const optionKinds = {
 } as const;
 
 export const migrationOptions = z.strictObject({
+  method: optionKinds.method.exactOptional(),
   control: optionKinds.control.default('gateway'),
   schedule: optionKinds.schedule.default('optimal'),
   granularity: optionKinds.granularity.default('gateway'),

@@ -3,11 +3,12 @@ import { describePlacement, type Slice, type VirtualNetwork } from '../../model/
 import type { FlowRecord, HostPair, Outcome, RedirectionRecord } from '../../store/migrations.ts';
 import { writeIfPossible } from '../base/best-effort.ts';
 import type { Context } from '../base/context.ts';
+import { usualMethod } from '../base/phase.ts';
 import { activeInstance, placementOf } from '../base/resolve.ts';
 import type { CountedFlow } from '../probe/traffic.ts';
 import type { Decision } from './decide.ts';
 import { notRecorded, unreachableEdges } from './finish.ts';
-import { type MigrateResult, type MoveOptions, movesOf, type Run } from './types.ts';
+import { type Flip, type MigrateResult, type MoveOptions, movesOf, type Run } from './types.ts';
 
 /** Adds to the counted flows the losses that the loss model predicted. */
 export function withPrediction(flows: readonly CountedFlow[], decision: Decision | undefined): FlowRecord[] {
@@ -30,10 +31,10 @@ export function unchanged(
   { store }: Context,
   slice: Slice,
   vn: VirtualNetwork,
-  options: Pick<MoveOptions, 'control' | 'schedule' | 'granularity'> & { readonly to?: string | null },
+  options: Pick<MoveOptions, 'control' | 'schedule' | 'granularity' | 'method'> & { readonly to?: string | null },
 ): MigrateResult {
   const { record, instance } = activeInstance(store, slice, vn);
-  const { control, schedule, granularity, to = record.placementName } = options;
+  const { control, schedule, granularity, method = usualMethod, to = record.placementName } = options;
   return {
     id: null,
     slice: slice.name,
@@ -44,6 +45,7 @@ export function unchanged(
     schedule,
     granularity,
     urpf: store.instances.settings(slice.name, vn.name)!.urpf,
+    method,
     outcome: 'unchanged',
     durationMs: 0,
     phases: [],
@@ -56,6 +58,14 @@ export function unchanged(
   };
 }
 
+interface Findings {
+  readonly redirections?: RedirectionRecord[];
+  readonly flips?: readonly Flip[];
+  readonly flows?: FlowRecord[];
+  readonly failure?: unknown;
+  readonly unproven?: readonly HostPair[];
+}
+
 /**
  * Records and returns how a migration ended. If that cannot be recorded, it is `failed`: `resume` or `rollback` ends
  * it.
@@ -64,10 +74,7 @@ export function recordResult(
   run: Run,
   options: MoveOptions,
   reached: Outcome,
-  redirections: RedirectionRecord[],
-  flows: FlowRecord[],
-  failure: unknown,
-  unproven: readonly HostPair[] = [],
+  { redirections = [], flips, flows = [], failure, unproven = [] }: Findings,
 ): MigrateResult {
   const { context, slice, vn, old, to, urpf, phases } = run;
   const id = run.id!;
@@ -90,12 +97,14 @@ export function recordResult(
     schedule: options.schedule,
     granularity: options.granularity,
     urpf,
+    method: options.method ?? usualMethod,
     outcome,
     durationMs: phases.list().reduce((sum, phase) => sum + phase.ms, 0),
     phases: phases.list(),
     moves: movesOf(vn, old.instance.placement, to.placement),
     fromRecord: migrations.find(id)?.fromRecord ?? [],
     redirections,
+    ...(flips === undefined ? {} : { flips }),
     flows,
     unreachable: outcome === 'failed' ? unreachableEdges(run) : [],
     interrupted: context.signal?.aborted === true && outcome !== 'completed',

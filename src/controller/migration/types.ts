@@ -19,16 +19,16 @@ import type { Phases } from './phases.ts';
 export type ControlMode = MigrationOptions['control'];
 
 export interface MigrateOptions extends MoveOptions {
-  /** Name of the placement to move to. */
+  /** Name of the placement to move to; with `router`, the node. */
   readonly to: string;
+  /** The only router to move; only with the method `vroom`. */
+  readonly router?: RouterName;
 }
 
 /** Options that do not depend on the destination. */
 export interface MoveOptions extends MigrationOptions {
   /** For experiments: each gateway's instant in ms after T, instead of the schedule's own. */
   readonly offsetsMs?: ReadonlyMap<string, number>;
-  /** Default: `instance`. */
-  readonly method?: MethodName;
 }
 
 export interface MigrateResult {
@@ -44,6 +44,7 @@ export interface MigrateResult {
   readonly schedule: ScheduleName;
   readonly granularity: Granularity;
   readonly urpf: UrpfMode;
+  readonly method: MethodName;
   /** `unchanged`: there was nothing to do, and nothing was done. */
   readonly outcome: Outcome | 'unchanged';
   readonly durationMs: number;
@@ -52,6 +53,8 @@ export interface MigrateResult {
   /** Routers that were made from the record, not cloned, since the node that they moved from was unreachable. */
   readonly fromRecord: readonly string[];
   readonly redirections: RedirectionRecord[];
+  /** Method `vroom`: when each link of a moving router was flipped. */
+  readonly flips?: readonly Flip[];
   readonly flows: FlowRecord[];
   /** Why it did not complete. */
   readonly error?: string;
@@ -61,6 +64,16 @@ export interface MigrateResult {
   readonly interrupted: boolean;
   /** Edge nodes that were unreachable when it ended: what their gateways do is unknown, and both instances stay up. */
   readonly unreachable: string[];
+}
+
+/** A link of a moving router whose other end now sends to the router's new node. */
+export interface Flip {
+  readonly router: RouterName;
+  /** The router or gateway at the other end. */
+  readonly neighbour: string;
+  /** Unix ms by the controller's clock: when it asked for the flip, and when it had the answer. */
+  readonly startedAt: number;
+  readonly finishedAt: number;
 }
 
 /** A router with its old and new node. */

@@ -16,7 +16,7 @@ import type { Store } from '../../store/store.ts';
 import type { Context } from '../base/context.ts';
 import { isLocked } from '../base/lock.ts';
 import { baselineOf, optionsOf } from '../migration/journal.ts';
-import { type MigrateResult, type Move, movesOf } from '../migration/types.ts';
+import { type Flip, type MigrateResult, type Move, movesOf } from '../migration/types.ts';
 
 export interface RedirectionView extends Omit<RedirectionRecord, 'plannedAt' | 'startedAt' | 'finishedAt'> {
   readonly plannedAt: string;
@@ -24,8 +24,14 @@ export interface RedirectionView extends Omit<RedirectionRecord, 'plannedAt' | '
   readonly finishedAt: string;
 }
 
-export interface MigrateResultView extends Omit<MigrateResult, 'redirections'> {
+export interface FlipView extends Omit<Flip, 'startedAt' | 'finishedAt'> {
+  readonly startedAt: string;
+  readonly finishedAt: string;
+}
+
+export interface MigrateResultView extends Omit<MigrateResult, 'redirections' | 'flips'> {
   readonly redirections: RedirectionView[];
+  readonly flips?: FlipView[];
 }
 
 export interface MigrationView extends Omit<MigrationRecord, 'startedAt' | 'finishedAt' | 'options'> {
@@ -74,12 +80,21 @@ function redirectionView(redirection: RedirectionRecord): RedirectionView {
   };
 }
 
+function flipView(flip: Flip): FlipView {
+  return { ...flip, startedAt: isoInstant(flip.startedAt), finishedAt: isoInstant(flip.finishedAt) };
+}
+
 export function migrateResultView(result: MigrateResult): MigrateResultView {
-  return { ...result, redirections: result.redirections.map(redirectionView) };
+  const { redirections, flips, ...rest } = result;
+  return {
+    ...rest,
+    redirections: redirections.map(redirectionView),
+    ...(flips === undefined ? {} : { flips: flips.map(flipView) }),
+  };
 }
 
 export function migrationView(record: MigrationRecord): MigrationView {
-  const { offsetsMs, method: _, ...rest } = optionsOf(record);
+  const { offsetsMs, ...rest } = optionsOf(record);
   const options = record.to === null ? rest : { to: record.to, ...rest };
   return {
     ...record,

@@ -47,7 +47,7 @@ export function readJob(store: Store, input: unknown, nowMs: number): NewJob {
   for (const placement of to) choosePlacement(vn, placement);
   if (new Set(to).size < to.length)
     throw new VnmError('invalid-input', `invalid job: duplicate placement in ${to.join(', ')}`);
-  methodNamed().refuse(options);
+  methodNamed(options.method).refuse(options);
   const policies = { missed, retries, retryWaitMs, latestStartMs };
   return {
     name,

@@ -238,6 +238,7 @@ export function createWorld({ heartbeatMs, startMs = start, time }: WorldOptions
       id: null,
       from: 'initial',
       ...options,
+      method: options.method ?? 'instance',
       urpf: 'feasible',
       outcome,
       interrupted,

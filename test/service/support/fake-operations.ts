@@ -20,6 +20,7 @@ export function migrated(change: Partial<MigrateResult> = {}): MigrateResult {
     schedule: 'optimal',
     granularity: 'gateway',
     urpf: 'feasible',
+    method: 'instance',
     outcome: 'completed',
     durationMs: 1234.5,
     phases: [{ name: 'add nodes', ms: 12 }],

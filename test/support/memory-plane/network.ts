@@ -134,7 +134,7 @@ function otherEnd(network: Network, host: Host, { vxlan, peer }: Link): (At & Pl
   if (far === undefined) return undefined;
   for (const [namespace, { links }] of far.state.stacks) {
     for (const { name, vxlan: end } of links.values()) {
-      if (end?.vni === vxlan!.vni && end.port === vxlan!.port && end.remote === host.address)
+      if (end?.vni === vxlan!.vni && end.port === vxlan!.port && [end.remote, end.alsoFrom].includes(host.address))
         return { host: far, namespace, name };
     }
   }

@@ -1,26 +1,26 @@
 /** Armed steps on the kernel: lines for an `ip` and a `tc` that already run and wait for them. */
 import { messageOf, VnmError } from '../../../model/errors.ts';
 import type { Actuator } from '../actuator.ts';
-import type { Tool } from './ip.ts';
+import type { ArmedTool } from './ip.ts';
 import { type Pipes, WarmTool } from './warm-tool.ts';
 
 /** Lines, each with its line feed, that print nothing. */
 export interface KernelStep {
-  readonly tool: Tool;
+  readonly tool: ArmedTool;
   readonly lines: readonly string[];
 }
 
 export interface KernelSupplies {
   /** The tools that must run. */
-  readonly used: readonly Tool[];
+  readonly used: readonly ArmedTool[];
   /** Processes that the supplier started for this and hands over to the actuator. */
-  readonly tools: Partial<Record<Tool, Pipes>>;
+  readonly tools: Partial<Record<ArmedTool, Pipes>>;
 }
 
 /** `waiting`: see `endSilentTools`. */
 export function createKernelActuator(waiting: SharedArrayBuffer): Actuator<KernelStep, KernelSupplies> {
-  const warm = (tool: Tool) => new WarmTool(tool, new Int32Array(waiting));
-  const tools: Record<Tool, WarmTool> = { ip: warm('ip'), tc: warm('tc') };
+  const warm = (tool: ArmedTool) => new WarmTool(tool, new Int32Array(waiting));
+  const tools: Record<ArmedTool, WarmTool> = { ip: warm('ip'), tc: warm('tc') };
   return {
     take({ used, tools: others }) {
       for (const tool of ['ip', 'tc'] as const) {

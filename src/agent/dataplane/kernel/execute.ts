@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, VnmError } from '../../../model/errors.ts';
 import type { Command, Step } from '../planner/commands.ts';
-import { asTyped, batchLine, runBatch } from './ip.ts';
+import { asTyped, batchLine, runBatch, type Tool } from './ip.ts';
 import { undoSteps } from './pending-file.ts';
 import { runNft } from './read-filter.ts';
 import { writeSettings } from './settings.ts';
@@ -67,7 +67,12 @@ function* runs(steps: readonly Step[]): Generator<{ first: number; count: number
 }
 
 function isSameTool(a: Step, b: Step | undefined): boolean {
-  return b !== undefined && a.namespace === b.namespace && (('ip' in a && 'ip' in b) || ('tc' in a && 'tc' in b));
+  return b !== undefined && a.namespace === b.namespace && batchOf(a) !== undefined && batchOf(a) === batchOf(b);
+}
+
+/** The tool that runs many such steps at once. */
+function batchOf(step: Step): Tool | undefined {
+  return (['ip', 'tc', 'bridge'] as const).find((tool) => tool in step);
 }
 
 async function runRun(steps: readonly Step[], force: boolean): Promise<Failure[]> {
@@ -83,8 +88,10 @@ async function runRun(steps: readonly Step[], force: boolean): Promise<Failure[]
       await sleep(first.settleMs);
       return [];
     }
-    const tool = 'ip' in first ? 'ip' : 'tc';
-    const lines = steps.map((step) => ('ip' in step ? step.ip : 'tc' in step ? step.tc : []));
+    const tool = batchOf(first)!;
+    const lines = steps.map((step) =>
+      'ip' in step ? step.ip : 'tc' in step ? step.tc : 'bridge' in step ? step.bridge : [],
+    );
     const failures = await runBatch(tool, first.namespace, lines.map(batchLine), force);
     return failures.map(({ line, words }) => ({
       message: `${asTyped(tool, first.namespace, lines[line]!)}: ${words}`,

@@ -5,10 +5,12 @@ import { VnmError } from '../../../model/errors.ts';
 import { run } from '../../run.ts';
 import { ownStack } from '../planner/state.ts';
 
-export type Tool = 'ip' | 'tc';
+export type Tool = 'ip' | 'tc' | 'bridge';
+/** The tools that wait for armed actions. */
+export type ArmedTool = Exclude<Tool, 'bridge'>;
 
 /** The option that prints numbers in place of names, or in one unit. */
-const numbers: Record<Tool, string> = { ip: '-N', tc: '-raw' };
+const numbers: Record<Tool, string> = { ip: '-N', tc: '-raw', bridge: '-N' };
 
 /** A word without spaces, which separate words in a batch, or special characters. */
 const plainWord = /^[\w.:/@%+,-]+$/;

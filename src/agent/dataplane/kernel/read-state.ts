@@ -2,6 +2,7 @@
 import { VnmError } from '../../../model/errors.ts';
 import type { Policy } from '../../../vsys/policy.ts';
 import { isRouterNamespace } from '../../../vsys/presence.ts';
+import { withSecondSender } from '../planner/filter.ts';
 import { type FilterJson, gatedBy, hasHook, parseGate, parseRedirect, type QdiscJson } from '../planner/gate.ts';
 import { interfaceSettingFiles, routerSettingFiles } from '../planner/settings.ts';
 import {
@@ -14,6 +15,7 @@ import {
   type Place,
   type Settings,
   type Stack,
+  type TunnelFilter,
 } from '../planner/state.ts';
 import { isPair } from '../planner/tunnels/registry.ts';
 import { showBatch } from './ip.ts';
@@ -78,10 +80,18 @@ export async function readState(
   ]);
   const raw = [own.stack, ...routers];
   const stacks = await Promise.all(
-    raw.map(async (stack) => [stack.namespace, await completeStack(stack, raw, settingsOf)] as const),
+    raw.map(async (stack) => {
+      const complete = await completeStack(stack, raw, settingsOf);
+      const links = [...complete.links].map(([name, link]) => [name, withSenders(link, filter)] as const);
+      return [stack.namespace, { ...complete, links: new Map(links) }] as const;
+    }),
   );
   const { nexthops, rules, ownAddresses } = own;
   return { stacks: new Map(stacks), nexthops, rules, ownAddresses, ...(filter === undefined ? {} : { filter }) };
+}
+
+function withSenders(link: Link, filter: TunnelFilter | undefined): Link {
+  return link.vxlan === undefined ? link : { ...link, vxlan: withSecondSender(link.vxlan, filter) };
 }
 
 const commonLines = [

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { VnmError } from '../../../model/errors.ts';
 import { makeRealtime, toolPriority } from '../../realtime.ts';
 import { cannotRun, environment } from '../../run.ts';
-import { kernelWords, type Tool } from './ip.ts';
+import { type ArmedTool, kernelWords } from './ip.ts';
 import { endedAsSilent, endTool, patienceMs } from './silent-tools.ts';
 
 /**
@@ -25,7 +25,7 @@ export interface Pipes {
  * The question after the lines: it makes the tool flush its answer, which is always one line. The one for `ip` does not
  * wait for the kernel's configuration lock, which other processes may hold.
  */
-const fences: Record<Tool, string> = { ip: 'neigh show dev lo\n', tc: 'qdisc show dev lo\n' };
+const fences: Record<ArmedTool, string> = { ip: 'neigh show dev lo\n', tc: 'qdisc show dev lo\n' };
 
 /** A busy node takes long to start a process, and at this point timing is not critical. */
 const startPatienceMs = 10_000;
@@ -33,7 +33,7 @@ const startPatienceMs = 10_000;
 const readSome = promisify(read);
 
 export class WarmTool {
-  readonly #tool: Tool;
+  readonly #tool: ArmedTool;
   readonly #waiting: Int32Array;
   readonly #buffer = Buffer.alloc(65_536);
   #pipes: Pipes | undefined;
@@ -41,7 +41,7 @@ export class WarmTool {
   #owed = 0;
 
   /** `waiting`: the memory that `endSilentTools`, on another thread, watches. */
-  constructor(tool: Tool, waiting: Int32Array) {
+  constructor(tool: ArmedTool, waiting: Int32Array) {
     this.#tool = tool;
     this.#waiting = waiting;
   }
@@ -168,7 +168,7 @@ export function closePipes({ stdin, stdout, stderr }: Pipes): void {
  * not notice its end. The tool knows all interfaces by their names, and assumes from now on that they stay the same.
  * Throws VnmError `unsupported`, `failed`.
  */
-export async function startReadyTool(tool: Tool): Promise<Pipes> {
+export async function startReadyTool(tool: ArmedTool): Promise<Pipes> {
   const pipes = startTool(tool);
   const impatience = setTimeout(endTool, startPatienceMs, pipes.pid);
   try {
@@ -194,7 +194,7 @@ export async function startReadyTool(tool: Tool): Promise<Pipes> {
  * Starts a tool with named pipes: the pipes that `spawn` makes only work through the event loop. Throws VnmError
  * `unsupported`.
  */
-function startTool(tool: Tool): Pipes {
+function startTool(tool: ArmedTool): Pipes {
   const directory = mkdtempSync(join(tmpdir(), 'pl-vnm-'));
   try {
     const paths = ['stdin', 'stdout', 'stderr'].map((name) => join(directory, name));
@@ -207,7 +207,7 @@ function startTool(tool: Tool): Pipes {
   }
 }
 
-function spawnOver(tool: Tool, paths: readonly string[]): Pipes {
+function spawnOver(tool: ArmedTool, paths: readonly string[]): Pipes {
   const { O_RDONLY, O_RDWR, O_WRONLY, O_NONBLOCK } = constants;
   // Opening one end waits for the other, unless a process has both.
   const both = paths.map((path) => openSync(path, O_RDWR));

@@ -13,12 +13,13 @@ import {
 } from './state.ts';
 
 /**
- * One line of `ip` or `tc`, a script for `nft`, files below /proc/sys/net, or a pause in which packets get through, in
+ * One line of `ip`, `tc` or `bridge`, a script for `nft`, files below /proc/sys/net, or a pause in which packets get through, in
  * a stack.
  */
 export type Step =
   | { readonly namespace: string; readonly ip: readonly string[] }
   | { readonly namespace: string; readonly tc: readonly string[] }
+  | { readonly namespace: string; readonly bridge: readonly string[] }
   | { readonly namespace: typeof ownStack; readonly nft: readonly string[] }
   | { readonly namespace: string; readonly settings: Settings }
   | { readonly namespace: string; readonly settleMs: number };
@@ -44,6 +45,10 @@ export function ip(namespace: string, ...words: (string | number)[]): Step {
 
 export function tc(namespace: string, ...words: string[]): Step {
   return { namespace, tc: words };
+}
+
+export function bridge(namespace: string, ...words: string[]): Step {
+  return { namespace, bridge: words };
 }
 
 /** Runs all lines at once, in the node's own stack. */

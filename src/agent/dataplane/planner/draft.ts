@@ -159,8 +159,8 @@ export class Draft implements KernelState {
   }
 
   /** Changes what only the kind of a tunnel knows how to change. */
-  adjustLink(place: Place, { command, link }: Adjustment): void {
-    this.commands.push(command);
+  adjustLink(place: Place, { commands, link }: Adjustment): void {
+    this.commands.push(...commands);
     this.#putLink(place, link);
   }
 

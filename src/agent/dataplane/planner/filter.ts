@@ -134,8 +134,19 @@ export function tunnelKey({ port, vni }: Pick<VxlanEnds, 'port' | 'vni'>): strin
 export function filterFor(links: readonly Link[], isWatched: (end: VxlanEnds) => boolean): TunnelFilter {
   if (links.length === 0) return noFilter;
   const ends = links.flatMap(({ vxlan }) => (vxlan === undefined ? [] : [vxlan]));
-  const remotes = new Map(ends.map((end) => [tunnelKey(end), new Set([end.remote])]));
+  const remotes = new Map(ends.map((end) => [tunnelKey(end), sendersOf(end)]));
   return { table: 'complete', remotes, watched: new Set(ends.filter(isWatched).map(tunnelKey)), heard: new Map() };
+}
+
+/** The addresses from which a tunnel accepts packets. */
+export function sendersOf({ remote, alsoFrom }: { remote: string; alsoFrom?: string | undefined }): Set<string> {
+  return new Set(alsoFrom === undefined ? [remote] : [remote, alsoFrom]);
+}
+
+/** Returns a tunnel with the second sender that the filter accepts, if there is one. */
+export function withSecondSender(end: VxlanEnds, filter: TunnelFilter | undefined): VxlanEnds {
+  const others = [...(filter?.remotes.get(tunnelKey(end)) ?? [])].filter((address) => address !== end.remote);
+  return others.length === 1 ? { ...end, alsoFrom: others[0]! } : end;
 }
 
 /** Returns a filter that accepts what either of them accepts, so that one can replace the other without loss. */

@@ -1,6 +1,6 @@
 import type { Operation, OperationName } from '../../../vsys/operations.ts';
 import type { Draft } from './draft.ts';
-import { filterFor, tunnelKey, unionOf } from './filter.ts';
+import { filterFor, sendersOf, tunnelKey, unionOf } from './filter.ts';
 import { silence } from './plan-quiet.ts';
 import { type KernelState, type Link, ownStack, type TunnelFilter, type VxlanEnds } from './state.ts';
 
@@ -73,12 +73,14 @@ function isToBeWatched({ remotes, watched, heard }: TunnelFilter, before: Kernel
   return linksOf(before).some(isRunning);
 }
 
-/** Whether a tunnel accepts packets from its remote only, or will as soon as the remote is heard. */
+/** Whether a tunnel accepts packets from its senders only, or will as soon as the remote is heard. */
 export function isProtected(
   filter: TunnelFilter | undefined,
-  end: Pick<VxlanEnds, 'vni' | 'remote' | 'port'>,
+  end: Parameters<typeof sendersOf>[0] & Pick<VxlanEnds, 'vni' | 'port'>,
 ): boolean {
   if (filter === undefined) return true;
-  const remotes = filter.remotes.get(tunnelKey(end));
-  return filter.table === 'complete' && remotes?.size === 1 && remotes.has(end.remote);
+  const [accepted, wanted] = [filter.remotes.get(tunnelKey(end)), sendersOf(end)];
+  return (
+    filter.table === 'complete' && accepted?.size === wanted.size && [...wanted].every((sender) => accepted.has(sender))
+  );
 }

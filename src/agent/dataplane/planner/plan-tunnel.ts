@@ -14,7 +14,7 @@ export function tunnelUp(draft: Draft, operation: Named<'tunnel_up'>): void {
   const tunnel = tunnelKind(operation.kind);
   const devices = tunnel.plan(operation, draft);
   for (const { namespace } of devices) requireStack(draft, namespace);
-  const existing = devices.map((device) => standing(draft, device));
+  const existing = devices.map((device) => standing(draft, tunnel, device));
   if (existing.every((link) => link !== undefined)) {
     devices.forEach((device, index) => {
       adjust(draft, tunnel, placeOfDevice(device), existing[index]!, device.link);
@@ -44,10 +44,11 @@ export function tunnelDown(draft: Draft, operation: Named<'tunnel_down'>): void 
 /**
  * Returns the wanted link, if it exists. Another with that name is removed in a repair, otherwise VnmError `conflict`.
  */
-function standing(draft: Draft, device: Device): Link | undefined {
+function standing(draft: Draft, tunnel: KernelTunnel, device: Device): Link | undefined {
   const [place, wanted] = [placeOfDevice(device), device.link];
   const existing = linkAt(draft, place);
   if (existing === undefined || describeLink(existing) === describeLink(wanted)) return existing;
+  if (tunnel.isSame?.(existing, wanted) === true) return existing;
   if (!draft.repair) throw contradiction(place, existing, wanted);
   takeLinkDown(draft, place);
   return undefined;

@@ -104,18 +104,22 @@ export interface Gate {
 export interface VxlanEnds {
   readonly vni: number;
   readonly remote: string;
+  /** Another address whose packets are accepted, on a node with a packet filter. */
+  readonly alsoFrom?: string;
   /** Source address of sent packets; if absent, the kernel takes the one of the route to `remote`. */
   readonly local?: string;
   readonly port: number;
 }
 
 /** Of a tunnel of the userspace plane; see its header.ts. */
-interface UdpEnds {
+export interface UdpEnds {
   readonly vni: number;
   readonly instance: number;
   readonly remote: string;
   /** Of the remote. */
   readonly port: number;
+  /** Another sender whose packets are accepted. */
+  readonly alsoFrom?: { readonly address: string; readonly port: number };
   readonly key: string;
 }
 

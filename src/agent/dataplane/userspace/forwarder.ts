@@ -276,12 +276,13 @@ export function createForwarder(first: Tables, { values, counters, send, deliver
         drop('unknown-tunnel');
         return;
       }
-      const { header, remote, port: remotePort } = port.tunnel!;
+      const { header, remote, port: remotePort, alsoFrom } = port.tunnel!;
       if (!hasHeader(datagram, header)) {
         drop('wrong-key');
         return;
       }
-      if (address !== remote || senderPort !== remotePort) {
+      const isRemote = address === remote && senderPort === remotePort;
+      if (!isRemote && (address !== alsoFrom?.address || senderPort !== alsoFrom.port)) {
         drop('wrong-source');
         return;
       }

@@ -8,13 +8,14 @@ import {
   mainTable,
   ownStack,
   type Place,
+  type UdpEnds,
 } from '../planner/state.ts';
 import type { Counters } from './counters.ts';
 import { encodeTunnelHeader } from './header.ts';
 import { createPrefixTable } from './prefix-table.ts';
 import type { Switches } from './switches.ts';
 import { createTargets } from './targets.ts';
-import type { Port, ReversePathCheck, StackTables, Target } from './types.ts';
+import type { Port, ReversePathCheck, StackTables, Target, Tunnel } from './types.ts';
 
 export interface Tables {
   readonly stacks: ReadonlyMap<string, StackTables>;
@@ -132,13 +133,16 @@ function portOf(
     traffic: counters.of(place),
     address: first === undefined ? 0 : parseAddress(first),
     check: checkOf(settings, link.name),
-    ...(link.udp === undefined
-      ? {}
-      : { tunnel: { header: encodeTunnelHeader(link.udp), remote: link.udp.remote, port: link.udp.port } }),
+    ...(link.udp === undefined ? {} : { tunnel: tunnelOf(link.udp) }),
     ...(gate === undefined
       ? {}
       : { gate: { slot: switches.slotOf(`gate ${link.redirect!}`)!, limitBytes: gate.limitBytes } }),
   };
+}
+
+function tunnelOf(ends: UdpEnds): Tunnel {
+  const { remote, port, alsoFrom } = ends;
+  return { header: encodeTunnelHeader(ends), remote, port, alsoFrom };
 }
 
 /**

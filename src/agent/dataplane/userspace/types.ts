@@ -21,10 +21,12 @@ export interface Port {
 
 export type ReversePathCheck = 'strict' | 'loose' | 'none';
 
-interface Tunnel {
+export interface Tunnel {
   readonly header: Buffer;
   readonly remote: string;
   readonly port: number;
+  /** Another sender whose packets are accepted. */
+  readonly alsoFrom: { readonly address: string; readonly port: number } | undefined;
 }
 
 /** Of an interface whose packets wait while the slot's value is 1. */

@@ -2,8 +2,9 @@
 import { type MethodName, usualMethod } from '../../base/phase.ts';
 import type { Method } from '../method.ts';
 import { instanceMethod } from './instance.ts';
+import { vroomMethod } from './vroom.ts';
 
-const methods: Record<MethodName, Method> = { instance: instanceMethod };
+const methods: Record<MethodName, Method> = { instance: instanceMethod, vroom: vroomMethod };
 
 export function methodNamed(name: MethodName = usualMethod): Method {
   return methods[name];

@@ -3,6 +3,7 @@
  * redirect the traffic. Undone by redirecting it back and removing the new instance.
  */
 import { VnmError } from '../../../model/errors.ts';
+import type { UrpfMode } from '../../../model/route.ts';
 import type { VirtualNetwork } from '../../../model/slice.ts';
 import { gateRooms } from '../../../planning/schedule/gates.ts';
 import { acceptOldUntilMs } from '../../../planning/schedule/instants.ts';
@@ -14,7 +15,7 @@ import { startTraffic } from '../../probe/traffic.ts';
 import { makeReady } from '../arm-in-time.ts';
 import { type Decision, decide, timingOfGateways } from '../decide.ts';
 import { confirm, findGateways, redirectAll, removeNew, retire, sendBack } from '../finish.ts';
-import type { Method, Prepared, Progress } from '../method.ts';
+import type { Method, Prepared, Progress, Steps } from '../method.ts';
 import { plannedFlow } from '../planned-flow.ts';
 import { acceptBoth, clone, cloneChanges, flowsMeasured, join, measureBoth, setUp } from '../prepare.ts';
 import { redirectArmed } from '../redirect-armed.ts';
@@ -33,7 +34,11 @@ export const instanceMethod: Method = {
   refuseOn: (agents, vn, options) => {
     if (isGated(options)) refuseWithoutGates(agents, vn);
   },
-  steps: (run, fresh, { options, urpfBefore, progress }) => ({
+};
+
+/** `urpfBefore`: the mode before the migration. */
+export function instanceSteps(run: Run, fresh: Recorded, { options, urpfBefore, progress }: StepInputs): Steps {
+  return {
     prepare: () => prepare(run, fresh, options, progress),
     redirect: () => redirect(run, fresh, progress),
     'redirect all': async () => {
@@ -49,8 +54,14 @@ export const instanceMethod: Method = {
       progress.unproven = await sendBack(run, fresh, drainMsOf(run, progress.prepared?.decision));
     },
     remove: () => removeNew(run, fresh, urpfBefore),
-  }),
-};
+  };
+}
+
+interface StepInputs {
+  readonly options: MoveOptions;
+  readonly urpfBefore: UrpfMode;
+  readonly progress: Progress;
+}
 
 /** Steps 2 to 4, until the redirection may begin; records its begin in the journal. */
 async function prepare(run: Run, fresh: Recorded, options: MoveOptions, progress: Progress): Promise<void> {

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import type { MigrateOptions } from '../../../controller/migrate.ts';
 import { migrationOptions, optionKinds } from '../../../controller/migration/options.ts';
 import type {
+  FlipView,
   MigrateResultView,
   MigrationDetailView,
   MigrationView,
@@ -11,12 +12,13 @@ import type {
 import type { FlowRecord } from '../../../store/migrations.ts';
 import { instant, ms, placement, vn } from './common.ts';
 
-const { control, granularity, schedule, urpf } = optionKinds;
+const { control, granularity, method, schedule, urpf } = optionKinds;
 const outcome = z.enum(['completed', 'rolled-back', 'failed']);
 
 export const migrateBody = z.strictObject({
   vn: vn.exactOptional(),
-  to: placement.describe('The placement to move to'),
+  to: placement.describe('The placement to move to; with router, the node'),
+  router: z.string().min(1).max(200).exactOptional().describe('The only router to move; only with method vroom'),
   ...migrationOptions.shape,
 }) satisfies z.ZodType<Omit<MigrateOptions, 'offsetsMs'>>;
 
@@ -29,6 +31,13 @@ const redirection = z.object({
   executionMs: ms,
   clockBoundMs: ms.describe('Largest error of the instants'),
 }) satisfies z.ZodType<RedirectionView>;
+
+const flip = z.object({
+  router: z.string(),
+  neighbour: z.string().describe('The router or gateway at the other end of the link'),
+  startedAt: instant,
+  finishedAt: instant,
+}) satisfies z.ZodType<FlipView>;
 
 const flow = z.object({
   from: z.string(),
@@ -63,11 +72,13 @@ export const migrateResult = z.object({
   schedule,
   granularity,
   urpf,
+  method,
   outcome: z.enum([...outcome.options, 'unchanged']).describe('unchanged: there was nothing to do'),
   durationMs: ms,
   phases: z.array(z.object({ name: z.string(), ms })),
   moves: z.array(move),
   redirections: z.array(redirection),
+  flips: z.array(flip).exactOptional().describe('Method vroom: when each link of a moving router was flipped'),
   flows: z.array(flow),
   error: z.string().exactOptional().describe('Why it did not complete'),
   unproven: z

@@ -24,8 +24,10 @@ export interface KernelTunnel<Kind extends TunnelKind = TunnelKind> {
 
   /** Parses what `ip -json -details` shows of a device. */
   read?(data: DeviceJson): Partial<Link>;
-  /** Describes everything that identifies a tunnel. */
+  /** Describes a tunnel, with everything that identifies it. */
   describe(link: Link): string;
+  /** Whether `adjust` can make one into the other; by default, whether their descriptions are the same. */
+  isSame?(one: Link, other: Link): boolean;
   /** Describes what may differ in the same tunnel, for messages; always the same number of strings. */
   properties?(link: Link): string[];
   /** Changes what differs in an existing tunnel while it carries traffic, except MTU and MAC address. */
@@ -35,8 +37,8 @@ export interface KernelTunnel<Kind extends TunnelKind = TunnelKind> {
 }
 
 export interface Adjustment {
-  readonly command: Command;
-  /** The link after the command. */
+  readonly commands: readonly Command[];
+  /** The link after the commands. */
   readonly link: Link;
 }
 

@@ -1,5 +1,6 @@
 /** A tunnel of the userspace plane. The kernel has no such devices; its plane refuses the operation before it plans. */
 import { createHash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { ip } from '../commands.ts';
 import { newLink, placeOf } from '../state.ts';
 import type { KernelTunnel } from './kind.ts';
@@ -10,11 +11,10 @@ export const udp: KernelTunnel<'udp'> = {
   trials: [],
 
   plan(operation) {
-    const { mtu, vni, instance, remote, port, key } = operation;
+    const { mtu, vni, instance, remote, port, key, alsoFrom } = operation;
     const { namespace, name } = placeOf(operation);
-    return [
-      { namespace, link: { ...newLink(name, 'udp', undefined, mtu), udp: { vni, instance, remote, port, key } } },
-    ];
+    const ends = { vni, instance, remote, port, key, ...(alsoFrom === undefined ? {} : { alsoFrom }) };
+    return [{ namespace, link: { ...newLink(name, 'udp', undefined, mtu), udp: ends } }];
   },
 
   make: ([{ namespace, link }]) => ip(namespace, 'link', 'add', link.name, 'type', 'udp'),
@@ -25,14 +25,19 @@ export const udp: KernelTunnel<'udp'> = {
       : `a UDP tunnel with number ${ends.vni} of instance ${ends.instance} to ${ends.remote}:${ends.port}`;
   },
 
+  isSame: ({ udp: one }, { udp: other }) =>
+    one !== undefined && other !== undefined && one.vni === other.vni && one.instance === other.instance,
+
   /** Never the key itself. */
-  properties: ({ udp: ends }) => [`key ${ends === undefined ? 'none' : digestOf(ends.key)}`],
+  properties: ({ udp: ends }) => [
+    `key ${ends === undefined ? 'none' : digestOf(ends.key)}`,
+    `second sender ${ends?.alsoFrom === undefined ? 'none' : `${ends.alsoFrom.address}:${ends.alsoFrom.port}`}`,
+  ],
 
   adjust(place, existing, { udp: wanted }) {
-    const before = existing.udp;
-    if (before === undefined || wanted === undefined || before.key === wanted.key) return undefined;
+    if (existing.udp === undefined || wanted === undefined || isDeepStrictEqual(existing.udp, wanted)) return undefined;
     const step = ip(place.namespace, 'link', 'set', place.name, 'type', 'udp');
-    return { command: { do: step, undo: [step] }, link: { ...existing, udp: { ...before, key: wanted.key } } };
+    return { commands: [{ do: step, undo: [step] }], link: { ...existing, udp: wanted } };
   },
 
   claim: ({ udp: ends }) => (ends === undefined ? undefined : `tunnel number ${ends.vni}`),

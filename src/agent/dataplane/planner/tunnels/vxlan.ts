@@ -2,8 +2,17 @@
 import { containsAddress, parseAddress } from '../../../../model/address.ts';
 import { VnmError } from '../../../../model/errors.ts';
 import { tunnelKinds } from '../../../../model/tunnel.ts';
-import { ip, newDevice, type Step } from '../commands.ts';
-import { describePlace, newLink, type OwnAddress, ownStack, type Place, placeOf, type VxlanEnds } from '../state.ts';
+import { bridge, type Command, ip, newDevice, type Step } from '../commands.ts';
+import {
+  describePlace,
+  type Link,
+  newLink,
+  type OwnAddress,
+  ownStack,
+  type Place,
+  placeOf,
+  type VxlanEnds,
+} from '../state.ts';
 import type { KernelTunnel, TunnelUp } from './kind.ts';
 
 export const vxlan: KernelTunnel<'vxlan'> = {
@@ -12,10 +21,12 @@ export const vxlan: KernelTunnel<'vxlan'> = {
   trials: [`link add vx type vxlan id 1 dstport ${tunnelKinds.vxlan.carriedBy.port} remote 192.0.2.1 nolearning`],
 
   plan(operation, { ownAddresses }) {
-    const { mac, mtu, vni, remote, port } = operation;
+    const { mac, mtu, vni, remote, alsoFrom, port } = operation;
     const { namespace, name } = placeOf(operation);
     checkRemote(ownAddresses, { namespace, name }, remote);
-    const ends: VxlanEnds = { vni, remote, ...sourceOf(ownAddresses, operation), port };
+    if (alsoFrom !== undefined) checkRemote(ownAddresses, { namespace, name }, alsoFrom);
+    const second = alsoFrom === undefined ? {} : { alsoFrom };
+    const ends: VxlanEnds = { vni, remote, ...second, ...sourceOf(ownAddresses, operation), port };
     return [{ namespace, link: { ...newLink(name, 'vxlan', mac, mtu), vxlan: ends } }];
   },
 
@@ -39,17 +50,29 @@ export const vxlan: KernelTunnel<'vxlan'> = {
     return ends === undefined ? 'a vxlan' : `a vxlan with VNI ${ends.vni} to ${ends.remote}:${ends.port}`;
   },
 
+  isSame: ({ vxlan: one }, { vxlan: other }) =>
+    one !== undefined && other !== undefined && one.vni === other.vni && one.port === other.port,
+
   properties: ({ vxlan: ends }) => [`source ${ends?.local ?? 'chosen by the kernel'}`],
 
   /**
-   * Changes the source address. A tunnel of an agent of an earlier version leaves the source to the kernel. While it
-   * runs it keeps that until a migration replaces it: its packets may not get through from another address.
+   * Changes the source address, and flips the tunnel to another remote. A tunnel of an agent of an earlier version
+   * leaves the source to the kernel. While it runs it keeps that until a migration replaces it: its packets may not get
+   * through from another address.
    */
   adjust(place, existing, { vxlan: wanted }) {
-    const [before, local] = [existing.vxlan?.local, wanted?.local];
-    if (local === undefined || before === undefined || before === local) return undefined;
-    const command = { do: sourceStep(place, local), undo: [sourceStep(place, before)] };
-    return { command, link: { ...existing, vxlan: { ...existing.vxlan!, local } } };
+    const before = existing.vxlan;
+    if (before === undefined || wanted === undefined) return undefined;
+    const { alsoFrom: _, ...kept } = before;
+    const local = before.local === undefined ? undefined : wanted.local;
+    const second = wanted.alsoFrom === undefined ? {} : { alsoFrom: wanted.alsoFrom };
+    const after = { ...kept, ...(local === undefined ? {} : { local }), remote: wanted.remote, ...second };
+    const source =
+      local === undefined || local === before.local
+        ? []
+        : [{ do: sourceStep(place, local), undo: [sourceStep(place, before.local!)] }];
+    const flip = before.remote === after.remote ? [] : flipCommands(place, existing, before.remote, after.remote);
+    return { commands: [...source, ...flip], link: { ...existing, vxlan: after } };
   },
 
   /** Returns what is unique in the node's own stack, wherever the interface is. */
@@ -76,6 +99,32 @@ function sourceOf(ownAddresses: readonly OwnAddress[], { local }: TunnelUp<'vxla
   if (local === undefined) return {};
   const address = parseAddress(local);
   return ownAddresses.some(({ prefix, isSource }) => isSource && containsAddress(prefix, address)) ? { local } : {};
+}
+
+/**
+ * Sends each packet to the one remote or to the other. The kernel adds the new default remote before it removes the old
+ * one, and in between sends to both, so an entry for the neighbour's MAC address leads its packets meanwhile. Only
+ * broadcast and multicast may be sent twice.
+ */
+function flipCommands(place: Place, { neighbours: [neighbour] }: Link, from: string, to: string): Command[] {
+  const setRemote = { do: remoteStep(place, to), undo: [remoteStep(place, from)] };
+  if (neighbour === undefined) return [setRemote];
+  const entry = (action: 'replace' | 'del', remote: string) => entryStep(action, place, neighbour.mac, remote);
+  return [
+    { do: entry('replace', from), undo: [entry('del', from)] },
+    setRemote,
+    { do: entry('replace', to), undo: [entry('replace', from)] },
+    { do: entry('del', to), undo: [entry('replace', to)] },
+  ];
+}
+
+function entryStep(action: 'replace' | 'del', { namespace, name }: Place, mac: string, remote: string): Step {
+  const permanent = action === 'replace' ? ['permanent'] : [];
+  return bridge(namespace, 'fdb', action, mac, 'dev', name, 'dst', remote, 'self', ...permanent);
+}
+
+function remoteStep({ namespace, name }: Place, remote: string): Step {
+  return ip(namespace, 'link', 'set', name, 'type', 'vxlan', 'remote', remote);
 }
 
 function sourceStep({ namespace, name }: Place, local: string): Step {

@@ -1,0 +1,59 @@
+/**
+ * Proves the paths between the new node of a router and its neighbours before any link is flipped: on a small instance
+ * of its own, which has the router on its new node, the neighbours where they are, and the links between them.
+ */
+import { VnmError } from '../../model/errors.ts';
+import { slotCount } from '../../model/room.ts';
+import { planInstance } from '../../planning/instance.ts';
+import { neighbourhoodOf, type RouterMove, withinNeighbourhood } from '../../planning/neighbourhood.ts';
+import type { Layout } from '../batches/batches.ts';
+import { joinGateways } from '../batches/gateways.ts';
+import { namespacesOf } from '../batches/operations.ts';
+import { setUpRouters } from '../batches/routers.ts';
+import { applyAll } from '../nodes/agents.ts';
+import { measureTunnels, tunnelsOf } from '../probe/tunnel-sizes.ts';
+import { removeFresh } from './finish.ts';
+import { proveSizes } from './prove-sizes.ts';
+import type { Recorded, Run } from './types.ts';
+
+/**
+ * Throws VnmError `failed` if a neighbour does not answer, `unsupported` if a path carries less than the VN's packets
+ * and less than the present one.
+ */
+export async function tryPaths(run: Run, move: RouterMove): Promise<void> {
+  await removeTrial(run, move);
+  const { context, agents, slice, vn, old } = run;
+  const small = neighbourhoodOf(vn, move.router);
+  const placement = new Map(
+    small.routers.map(({ name }) => [name, name === move.router ? move.to : old.instance.placement.get(name)!]),
+  );
+  const trial = context.store.instances.add(
+    slice.name,
+    vn.name,
+    null,
+    slotCount(slice),
+    (slot) => planInstance(slice, small, placement, slot),
+    (instance) => namespacesOf(small, instance, agents),
+  );
+  const layout: Layout = { ...run, vn: small };
+  await applyAll(agents, setUpRouters(layout, trial.instance), context.signal);
+  await applyAll(agents, joinGateways(layout, trial.instance), context.signal);
+  const tunnels = tunnelsOf(trial.instance, agents);
+  const silent = (await measureTunnels(agents, tunnels, run.mtu)).filter(({ bytes }) => bytes === undefined);
+  if (silent.length > 0) {
+    const names = silent.map(({ name }) => name).join('; between ');
+    throw new VnmError('failed', `no packet gets through between ${names}`);
+  }
+  const before: Recorded = { ...old, instance: withinNeighbourhood(old.instance, move.router) };
+  await proveSizes({ ...run, vn: small, old: before }, trial.instance);
+  await removeTrial(run, move);
+}
+
+/** Removes what is left of the trial, also of one that was interrupted. */
+export async function removeTrial(run: Run, _move: RouterMove): Promise<void> {
+  const { context, slice, vn, old } = run;
+  const { instances } = context.store;
+  for (const record of instances.list({ slice: slice.name, vn: vn.name })) {
+    if (record.id !== old.record.id) await removeFresh(run, { record, instance: instances.plan(record.id) });
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * Routers that move one after the other (method `vroom`), over nodes in memory: killed in each phase of each router, and
+ * then resumed or rolled back, the VN is wholly on its new or wholly on its old placement.
+ */
+import { afterAll, describe, expect, it } from 'vitest';
+import { usualOptions } from '../../src/controller/migration/options.ts';
+import { killedWorlds, type World } from '../support/killed-world.ts';
+
+const nodes = ['n1', 'n2', 'n3', 'n4', 'gw1', 'gw2', 'h1', 'h2'];
+const text = `
+slice: small
+vnet: 10.64.0.0/16
+substrate:
+  nodes: { ${nodes.map((name, index) => `${name}: { host: 192.0.2.${index + 1} }`).join(', ')} }
+  latency: { default: 1 }
+vn:
+  name: vn
+  routers: [a, b]
+  links: [[a, b]]
+  gateways: { g1: { node: gw1, router: a }, g2: { node: gw2, router: b } }
+  endHosts: { e1: { node: h1, gateway: g1 }, e2: { node: h2, gateway: g2 } }
+  flows: [{ from: e1, to: e2, rate: 1Mbps }]
+placements: { initial: { a: n1, b: n2 }, final: { a: n3, b: n4 } }
+`;
+const options = { ...usualOptions, method: 'vroom', to: 'final' } as const;
+const { installed, run, expectWhole, remove } = killedWorlds(text, options);
+afterAll(remove);
+
+const phases = ['set up', 'clone', 'prove', 'flip', 'verify', 'drain', 'retire'];
+
+it('an undisturbed migration moves one router after the other, and loses nothing', async () => {
+  const world = await installed();
+  const { phases: seen, result, world: after } = await run(world, 'migrate');
+  expect(result).toMatchObject({
+    outcome: 'completed',
+    method: 'vroom',
+    moves: [
+      { router: 'a', from: 'n1', to: 'n3' },
+      { router: 'b', from: 'n2', to: 'n4' },
+    ],
+  });
+  expect(result!.flips!.map(({ router, neighbour }) => `${router} ${neighbour}`)).toEqual([
+    'a b',
+    'a g1',
+    'b a',
+    'b g2',
+  ]);
+  expect(seen).toEqual(['add nodes', ...phases, ...phases]);
+  await expectWhole(after, 'final');
+  await world.testbed.end();
+});
+
+/** Each router in each phase. */
+const deaths = [1, 2].flatMap((nth) => phases.map((phase) => [phase, nth] as const));
+/** Where the recovering command is killed too. */
+const again = { resume: ['clone', 'flip', 'retire'], rollback: ['roll back', 'remove the new place', 'flip'] };
+
+describe.concurrent.each(deaths)("a migration killed in '%s' of router %i", (phase, nth) => {
+  it.each(['resume', 'rollback'] as const)('%s ends the migration', async (command) => {
+    const world = await installed();
+    const { world: killed } = await run(world, 'migrate', phase, nth);
+    await expectEnd(killed, command);
+    await world.testbed.end();
+  });
+
+  it.each(['resume', 'rollback'] as const)('%s ends the migration, however often it is killed', async (command) => {
+    const world = await installed();
+    let { world: now } = await run(world, 'migrate', phase, nth);
+    for (const next of again[command]) {
+      const { world: after, result } = await run(now, command, next);
+      now = after;
+      if (result !== undefined) break;
+    }
+    await expectEnd(now, command);
+    await world.testbed.end();
+  });
+});
+
+it('a migration that was being rolled back can still be finished', async () => {
+  const world = await installed();
+  const { world: killed } = await run(world, 'migrate', 'flip', 2);
+  const { world: turned } = await run(killed, 'rollback', 'flip');
+  await expectEnd(turned, 'resume');
+  await world.testbed.end();
+});
+
+async function expectEnd(world: World, command: 'resume' | 'rollback'): Promise<void> {
+  const { result, world: after } = await run(world, command);
+  expect(result?.outcome).toMatch(command === 'resume' ? /^(completed|unchanged)$/ : /^(rolled-back|unchanged)$/);
+  await expectWhole(after, command === 'resume' ? 'final' : 'initial');
+}

@@ -1,0 +1,125 @@
+/**
+ * The real orchestrators over nodes in memory, with a controller that can be killed at the beginning of each phase. All
+ * that is left then are the nodes and the database.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import { expect } from 'vitest';
+import type { Context, Progress } from '../../src/controller/base/context.ts';
+import { install } from '../../src/controller/install.ts';
+import { liveStatus } from '../../src/controller/live.ts';
+import { type MigrateOptions, type MigrateResult, migrate } from '../../src/controller/migrate.ts';
+import { resume, rollback } from '../../src/controller/recover.ts';
+import { verify } from '../../src/controller/verify.ts';
+import type { Slice } from '../../src/model/slice.ts';
+import { parseSlice } from '../../src/slicefile/index.ts';
+import { openStore } from '../../src/store/store.ts';
+import { type MemoryTestbed, memoryTestbed } from './memory-testbed.ts';
+
+export type Command = 'migrate' | 'resume' | 'rollback';
+
+/** The nodes, and the contents of the database when the last controller was killed. */
+export interface World {
+  readonly slice: Slice;
+  readonly testbed: MemoryTestbed;
+  readonly database: Buffer;
+}
+
+export interface Ran {
+  readonly world: World;
+  readonly phases: string[];
+  /** Absent if it was killed. */
+  readonly result: MigrateResult | undefined;
+}
+
+/** Makes worlds from a slice file with one VN, which `migrate` moves as the options say. */
+export function killedWorlds(text: string, options: MigrateOptions) {
+  const directory = mkdtempSync(join(tmpdir(), 'pl-vnm-killed-'));
+  let files = 0;
+
+  /** Returns the VN, installed on placement `initial`. */
+  async function installed(): Promise<World> {
+    const slice = parseSlice(text, 'small.yaml');
+    const testbed = memoryTestbed(slice);
+    const path = newFile();
+    const store = openStore(path);
+    store.slices.save(slice);
+    const { connections } = testbed.controller();
+    const context: Context = { store, acceptNewHostKeys: false, report: () => {}, connections };
+    const known = store.slices.find(slice.name)!;
+    await install(context, known, { placement: 'initial', urpf: 'feasible' });
+    store.close();
+    return { slice: known, testbed, database: contentOf(path) };
+  }
+
+  /** Runs a command and kills it when it begins the phase for the `nth` time; without a phase, runs it to its end. */
+  async function run({ slice, testbed, database }: World, command: Command, killedIn?: string, nth = 1): Promise<Ran> {
+    const path = fileOf(database);
+    const store = openStore(path);
+    const { connections, kill } = testbed.controller();
+    const phases: string[] = [];
+    let left: Buffer | undefined;
+    const killed = Promise.withResolvers<void>();
+    const report = ({ kind, text: phase }: Progress) => {
+      if (kind !== 'phase') return;
+      phases.push(phase);
+      if (left !== undefined || phases.filter((other) => other === killedIn).length < nth) return;
+      kill();
+      left = contentOf(path);
+      killed.resolve();
+    };
+    const context: Context = { store, acceptNewHostKeys: false, report, connections };
+    const vn = slice.vns[0]!;
+    const commands = {
+      migrate: () => migrate(context, slice, vn, options),
+      resume: () => resume(context, slice, vn),
+      rollback: () => rollback(context, slice, vn),
+    };
+    const result = await Promise.race([commands[command](), killed.promise.then(() => undefined)]);
+    const content = left ?? contentOf(path);
+    if (left === undefined) store.close();
+    return { world: { slice, testbed, database: content }, phases, result: left === undefined ? result : undefined };
+  }
+
+  /** Checks that the VN is wholly on the placement, that the nodes have nothing else, and that packets get through. */
+  async function expectWhole({ slice, testbed, database }: World, placement: string): Promise<void> {
+    const store = openStore(fileOf(database));
+    const { connections } = testbed.controller();
+    const context: Context = { store, acceptNewHostKeys: false, report: () => {}, connections };
+    const records = store.instances.list({ slice: slice.name });
+    expect(records.map(({ placementName, state }) => `${placementName} ${state}`)).toEqual([`${placement} active`]);
+    const instance = store.instances.plan(records[0]!.id);
+    expect(instance.moving).toBeUndefined();
+    expect(instance.placement).toEqual(slice.vns[0]!.placements.get(placement));
+    expect(await liveStatus(context, slice)).toMatchObject({ equal: true, differences: [] });
+    expect(await verify(context, slice, slice.vns[0]!)).toMatchObject({ ok: true });
+    store.close();
+  }
+
+  function newFile(): string {
+    files += 1;
+    return join(directory, `${files}.db`);
+  }
+
+  /** Makes a database file with these contents. A lock in it belongs to a process that was killed. */
+  function fileOf(database: Buffer): string {
+    const path = newFile();
+    writeFileSync(path, database);
+    const db = new Database(path);
+    db.exec('delete from locks');
+    db.close();
+    return path;
+  }
+
+  return { installed, run, expectWhole, remove: () => rmSync(directory, { recursive: true }) };
+}
+
+/** The contents of the database with everything that was written. */
+function contentOf(path: string): Buffer {
+  const db = new Database(path, { readonly: true });
+  const content = db.serialize();
+  db.close();
+  return content;
+}
