@@ -1,6 +1,6 @@
 /**
- * Routers that move one after the other (method `vroom`), over nodes in memory: killed in each phase of each router, and
- * then resumed or rolled back, the VN is wholly on its new or wholly on its old placement.
+ * Routers that move one after the other (method `vroom`), over nodes in memory: killed in each phase of each router,
+ * and then resumed or rolled back, the VN is wholly on its new or wholly on its old placement.
  */
 import { afterAll, describe, expect, it } from 'vitest';
 import { usualOptions } from '../../src/controller/migration/options.ts';

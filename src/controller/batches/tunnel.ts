@@ -52,8 +52,8 @@ interface TunnelNumbers {
 }
 
 /**
- * One end of a tunnel to another node. `slot`: the instance's, or that of the access links. `alsoOn`: a second node that
- * the other end is on.
+ * One end of a tunnel to another node. `slot`: the instance's, or that of the access links. `alsoOn`: a second node
+ * that the other end is on.
  */
 export function tunnelEnd(
   { names, mtu }: Pick<Layout, 'names' | 'mtu'>,

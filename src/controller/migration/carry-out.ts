@@ -39,7 +39,9 @@ export async function carryOut(
   return recordResult(run, done, outcome, { redirections, flows, failure, unproven });
 }
 
-/** Runs the steps of the machine from `first` on to their end. `failure`: the first one, or the reason if there is one. */
+/**
+ * Runs the steps of the machine from `first` on to their end. `failure`: the first one, or the reason if there is one.
+ */
 export async function runSteps(
   run: Run,
   steps: Steps,

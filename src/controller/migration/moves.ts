@@ -1,8 +1,8 @@
 /**
  * Carries out a migration that moves routers one after the other (method `vroom`). The machine (machine.ts) runs once
  * for each router; between two routers the VN is complete, on a placement of its own. If one router cannot move, those
- * before it move back, so that the migration ends wholly on the new or wholly on the old placement. The journal needs no
- * record of the direction: which router is on two nodes, and which is not where it belongs, is in the database.
+ * before it move back, so that the migration ends wholly on the new or wholly on the old placement. The journal needs
+ * no record of the direction: which router is on two nodes, and which is not where it belongs, is in the database.
  */
 import type { Placement } from '../../model/slice.ts';
 import { orderMoves, type RouterMove } from '../../planning/neighbourhood.ts';

@@ -13,8 +13,8 @@ import {
 } from './state.ts';
 
 /**
- * One line of `ip`, `tc` or `bridge`, a script for `nft`, files below /proc/sys/net, or a pause in which packets get through, in
- * a stack.
+ * One line of `ip`, `tc` or `bridge`, a script for `nft`, files below /proc/sys/net, or a pause in which packets get
+ * through, in a stack.
  */
 export type Step =
   | { readonly namespace: string; readonly ip: readonly string[] }

@@ -1,7 +1,7 @@
 /**
  * The data plane of virtual routers as code: tunnels over UDP, forwarding in this process, no privilege. The planner
- * decides what operations mean; its commands are for the kernel: here the state that they lead to is all there is. It is
- * kept in a file, so that the next agent forwards as this one did.
+ * decides what operations mean; its commands are for the kernel: here the state that they lead to is all there is. It
+ * is kept in a file, so that the next agent forwards as this one did.
  */
 import { networkInterfaces } from 'node:os';
 import type { Clock } from '../../../clock/clock.ts';
