@@ -28,7 +28,8 @@ export async function migrationsBench(dataplane: Dataplane = 'kernel', count = 2
     await install(context, slice, { placement: 'initial', urpf: 'feasible' });
     const outcomes: string[] = [];
     const flows = await withAgents(context, slice, edgeNodes(vn), async (agents) => {
-      const traffic = await startTraffic(agents, planVn(slice, vn), 1500);
+      const { mtu } = context.store.instances.settings(slice.name, vn.name)!;
+      const traffic = await startTraffic(agents, planVn(slice, vn), mtu);
       for (let index = 0; index < count; index += 1) {
         const to = index % 2 === 0 ? 'final' : 'initial';
         const options = {

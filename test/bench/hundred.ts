@@ -33,7 +33,7 @@ export async function hundredBench(count = 100): Promise<string> {
     const lost = flows.reduce((sum, flow) => sum + flow.lost, 0);
     const sent = flows.reduce((sum, flow) => sum + flow.sent, 0);
     const record = context.store.testbeds.forSlice(slice.name)!;
-    const memory = (await processesBelow(`${record.directory}/nodes`)).map(memoryOf);
+    const memory = (await processesBelow(`${record.directory}/nodes`)).flatMap(memoryOf);
     const mean = memory.reduce((sum, bytes) => sum + bytes, 0) / memory.length / 1e6;
     return [
       table(['command', 's'], rows),
@@ -49,10 +49,15 @@ export async function hundredBench(count = 100): Promise<string> {
   return onTestbed(sliceOf(count), body, 'userspace');
 }
 
-/** Proportional set size in bytes. */
-function memoryOf(pid: number): number {
-  const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
-  return Number(/^Pss:\s+(\d+) kB$/m.exec(text)?.[1]) * 1024;
+/** Proportional set size in bytes; nothing for a process that has ended meanwhile. */
+function memoryOf(pid: number): number[] {
+  try {
+    const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
+    return [Number(/^Pss:\s+(\d+) kB$/m.exec(text)?.[1]) * 1024];
+  } catch (error) {
+    if (['ESRCH', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) return [];
+    throw error;
+  }
 }
 
 function sliceOf(count: number): Slice {

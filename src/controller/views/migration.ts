@@ -15,6 +15,7 @@ import type {
 import type { Store } from '../../store/store.ts';
 import type { Context } from '../base/context.ts';
 import { isLocked } from '../base/lock.ts';
+import { type MethodName, methodOf } from '../base/phase.ts';
 import { baselineOf, optionsOf } from '../migration/journal.ts';
 import { type Flip, type MigrateResult, type Move, movesOf } from '../migration/types.ts';
 
@@ -52,6 +53,7 @@ export interface PhaseView {
 /** The result of `migrate`, and what else the journal has. */
 export interface MigrationDetailView extends MigrationView {
   readonly granularity: string;
+  readonly method: MethodName;
   /** The sum of its ended phases. */
   readonly durationMs: number;
   readonly phases: PhaseView[];
@@ -115,6 +117,7 @@ export function migrationDetailView(context: Pick<Context, 'store'>, id: number)
   return {
     ...migrationView(record),
     granularity: optionsOf(record).granularity,
+    method: methodOf(record),
     durationMs: views.reduce((sum, { ms }) => sum + (ms ?? 0), 0),
     phases: views,
     moves: movesIn(store, detail),

@@ -75,8 +75,9 @@ describe('migrations', () => {
       json: {
         ...store.migrations.find(id),
         startedAt: expect.stringMatching(iso),
-        options: JSON.parse(migrationStart().options),
+        options: { method: 'instance', ...JSON.parse(migrationStart().options) },
         granularity: 'gateway',
+        method: 'instance',
         fromRecord: [],
         interrupted: true,
         unreachable: null,

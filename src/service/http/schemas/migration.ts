@@ -128,6 +128,7 @@ const phase = z.object({
 
 export const migrationDetail = migrationRecord.extend({
   granularity: z.string(),
+  method,
   durationMs: ms.describe('Sum over its phases'),
   phases: z.array(phase),
   moves: z.array(move).describe('For a record of an earlier version, derived from the current placements of the slice'),
