@@ -8,6 +8,7 @@ import { hundredBench } from './hundred.ts';
 import { strictBench } from './strict.ts';
 import { timingBench } from './timing.ts';
 import { userspaceBench } from './userspace.ts';
+import { fibBench, vroomBench } from './vroom.ts';
 
 const benches: Record<string, { title: string; run: () => Promise<string> }> = {
   timing: { title: 'Lateness of redirections', run: () => timingBench() },
@@ -41,6 +42,11 @@ const benches: Record<string, { title: string; run: () => Promise<string> }> = {
     run: () => migrationsBench('userspace'),
   },
   hundred: { title: 'A VN of 100 routers on 100 nodes in user space', run: () => hundredBench() },
+  vroom: {
+    title: 'Strict uRPF: routers that move one after the other, next to whole instances',
+    run: () => vroomBench(),
+  },
+  fib: { title: 'A router with many routes moves', run: () => fibBench() },
   'dead-node': {
     title: 'A node dies under traffic, and the VN migrates to other nodes (three-node slice)',
     run: deadNodeBench,

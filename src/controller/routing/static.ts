@@ -1,5 +1,4 @@
 /** Static routes: the controller, or somebody on the node, added them to a router, and they stay there. */
-import { isDeepStrictEqual } from 'node:util';
 import type { Route } from '../../model/route.ts';
 import { translateRoutes } from '../../planning/translate.ts';
 import { mergeBatches } from '../batches/batches.ts';
@@ -26,5 +25,11 @@ export const staticRoutes: RoutingSource = {
 
 /** The ones of `others` that are not in `routes`. */
 export function missingIn(routes: readonly Route[], others: readonly Route[]): Route[] {
-  return others.filter((route) => !routes.some((candidate) => isDeepStrictEqual(candidate, route)));
+  const known = new Set(routes.map(contentOf));
+  return others.filter((route) => !known.has(contentOf(route)));
+}
+
+function contentOf({ prefix, type, nexthops, nexthopId, metric, source, protocol }: Route): string {
+  const ways = nexthops.map(({ interface: name, via, weight }) => [name, via, weight]);
+  return JSON.stringify([prefix, type, ways, nexthopId, metric, source, protocol]);
 }
