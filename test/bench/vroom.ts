@@ -1,4 +1,6 @@
-/** Moving routers one after the other (VROOM) next to whole instances, under strict uRPF; and the cost of copied routes. */
+/**
+ * Moving routers one after the other (VROOM) next to whole instances, under strict uRPF; and the cost of copied routes.
+ */
 import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { table } from '../../src/cli/output.ts';

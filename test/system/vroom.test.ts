@@ -1,4 +1,6 @@
-/** Single routers move under strict reverse-path checks, and lose nothing; what stands in the way is found beforehand. */
+/**
+ * Single routers move under strict reverse-path checks, and lose nothing; what stands in the way is found beforehand.
+ */
 import { execFileSync } from 'node:child_process';
 import { beforeAll, expect, it } from 'vitest';
 import type { MigrateResult } from '../../src/controller/migrate.ts';
