@@ -13,7 +13,7 @@ const long = [
 /** What needs root, makes network namespaces, starts processes, or takes seconds of a processor. */
 const onThisMachine = [
   'test/agent/!(armed-timeline|collisions|known-features|parse|policy|turns|unconfirmed|watch-tally).test.ts',
-  'test/agent/userspace/underlay.test.ts',
+  'test/agent/userspace/{applying,underlay}.test.ts',
   'test/{contract,system,testbed,transport}/**/*.test.ts',
   'test/cli/{launch,leave,streams}.test.ts',
   'test/controller/killed{,-moves}.test.ts',

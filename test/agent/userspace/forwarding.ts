@@ -16,8 +16,9 @@ import {
   udpPacket,
   write16,
 } from '../../../src/agent/dataplane/userspace/ipv4.ts';
+import { atOnce } from '../../../src/agent/dataplane/userspace/steps.ts';
 import { createSwitches, type SwitchKey } from '../../../src/agent/dataplane/userspace/switches.ts';
-import { createTables, switchesOf } from '../../../src/agent/dataplane/userspace/tables.ts';
+import { prepareTables, switchesOf } from '../../../src/agent/dataplane/userspace/tables.ts';
 import { formatAddress, parseAddress } from '../../../src/model/address.ts';
 import { type OperationInput, operationSchema } from '../../../src/vsys/operations.ts';
 import { testPolicy } from '../../support/agent-node.ts';
@@ -134,7 +135,7 @@ export function forwardingOf(...first: OperationInput[]) {
   const parts = { policy, switches, counters };
   let state = planned(noState, [{ op: 'netns_up', namespace: router, urpf: 'strict' }, ...first]);
   switches.put(switchesOf(state), new Map());
-  const forwarder = createForwarder(createTables(state, parts), {
+  const forwarder = createForwarder(atOnce(prepareTables(state, parts)), {
     values: switches.values,
     counters,
     send(buffer, start, port, address) {
@@ -155,18 +156,31 @@ export function forwardingOf(...first: OperationInput[]) {
     forwarder.receive(packet, remote, port);
   }
 
+  /** `meanwhile`: called between the steps of the preparation. Returns how many steps there were. */
+  function applyInSteps(operations: readonly OperationInput[], meanwhile: () => void = () => {}): number {
+    const next = planned(state, operations);
+    switches.reserve(switchesOf(next));
+    const steps = prepareTables(next, parts, forwarder.tables());
+    for (let count = 1; ; count += 1) {
+      const step = steps.next();
+      if (step.done) {
+        switches.put(switchesOf(next), switchesOf(state));
+        forwarder.use(step.value);
+        state = next;
+        return count;
+      }
+      meanwhile();
+    }
+  }
+
   return {
     forwarder,
     sent,
     delivered,
     counters,
     arrive,
-    apply(...operations: OperationInput[]) {
-      const next = planned(state, operations);
-      switches.put(switchesOf(next), switchesOf(state));
-      forwarder.use(createTables(next, parts, forwarder.tables()));
-      state = next;
-    },
+    apply: (...operations: OperationInput[]) => void applyInSteps(operations),
+    applyInSteps,
     /** As an armed action does, without a word to the forwarding. */
     flip: (name: SwitchKey, value: number) => switches.change([[switches.slotOf(name)!, value]]),
     /** The reasons that dropped packets. */

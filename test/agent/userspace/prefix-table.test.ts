@@ -1,7 +1,10 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { createPrefixTable } from '../../../src/agent/dataplane/userspace/prefix-table.ts';
+import { type PrefixTable, preparePrefixTable } from '../../../src/agent/dataplane/userspace/prefix-table.ts';
+import { atOnce } from '../../../src/agent/dataplane/userspace/steps.ts';
 import { containsAddress, maskTo, type Prefix } from '../../../src/model/address.ts';
+
+const createPrefixTable = (prefixes: readonly Prefix[]): PrefixTable => atOnce(preparePrefixTable(prefixes));
 
 const anyAddress = fc.nat(0xffffffff);
 const anyPrefix = fc

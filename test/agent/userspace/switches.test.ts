@@ -41,6 +41,23 @@ describe('switches', () => {
     expect([current('gate g'), current('group 3')]).toEqual([1, 5]);
   });
 
+  it('are reserved next to those in use, which go when others are put', () => {
+    switches = createSwitches();
+    const before = valuesOf(['group 1', 7], ['gate g', 1]);
+    const next = valuesOf(['gate g', 0], ['group 3', 5]);
+    switches.put(before, none);
+    const first = switches.slotOf('group 1')!;
+    switches.reserve(next);
+    expect([current('group 1'), current('gate g'), current('group 3')]).toEqual([7, 1, 5]);
+    expect(switches.slotOf('group 3')).not.toBe(first);
+    switches.put(next, before);
+    expect(switches.slotOf('group 1')).toBeUndefined();
+    expect([current('gate g'), current('group 3')]).toEqual([0, 5]);
+    switches.reserve(valuesOf(['group 4', 6]));
+    switches.put(next, next);
+    expect(switches.slotOf('group 4')).toBeUndefined();
+  });
+
   it('never run out of slots by coming and going', () => {
     switches = createSwitches();
     let before = none;
@@ -57,6 +74,7 @@ describe('switches', () => {
     switches.put(valuesOf(['group 1', 7]), none);
     const many = new Map(Array.from({ length: 65_536 }, (_, index) => [`group ${index + 2}` as const, 1]));
     expect(() => switches.put(many, none)).toThrow('more than 65535 groups and gates');
+    expect(() => switches.reserve(many)).toThrow('more than 65535 groups and gates');
     expect(current('group 1')).toBe(7);
     expect(switches.slotOf('group 2')).toBeUndefined();
   });

@@ -41,3 +41,30 @@ it('of routes to one prefix that with the smallest metric counts', () => {
   node.arrive(0, packetOf({ from: host, to: far }));
   expect(node.sent).toMatchObject([{ tunnel: 1 }]);
 });
+
+it('packets follow the tables before while the next ones are prepared', () => {
+  const node = routerOf();
+  const count = 3000;
+  const added = Array.from({ length: count }, (_, index) => route(`10.66.${index >> 8}.${index & 255}/32`, [1]));
+  let forwarded = 0;
+  const steps = node.applyInSteps([...added, route('10.65.101.0/24', [0])], () => {
+    node.arrive(0, packetOf({ from: host, to: far }));
+    forwarded += 1;
+  });
+  // Each route counts at least three times: the best of its prefix, the prefix itself, and the target.
+  expect(steps).toBeGreaterThan((3 * count) / 500);
+  expect(forwarded).toBe(steps - 1);
+  expect(node.sent).toHaveLength(forwarded);
+  expect(new Set(node.sent.map((sent) => sent.tunnel))).toEqual(new Set([1]));
+  node.arrive(0, packetOf({ from: host, to: far }));
+  node.arrive(0, packetOf({ from: host, to: '10.66.11.183' }));
+  expect(node.sent.slice(forwarded)).toMatchObject([{ tunnel: 0 }, { tunnel: 1 }]);
+});
+
+it('one changed route among many is prepared in steps, too', () => {
+  const node = routerOf();
+  const count = 3000;
+  node.apply(...Array.from({ length: count }, (_, index) => route(`10.66.${index >> 8}.${index & 255}/32`, [1])));
+  const steps = node.applyInSteps([route('10.67.0.0/16', [0])]);
+  expect(steps).toBeGreaterThan((3 * count) / 500);
+});

@@ -6,6 +6,7 @@
  * but in large tables each waits for memory.
  */
 import type { Prefix } from '../../../model/address.ts';
+import { endsStep, type Steps } from './steps.ts';
 
 const bitsPerLevel = 4;
 const entriesPerNode = 2 ** bitsPerLevel;
@@ -20,8 +21,8 @@ export interface PrefixTable {
 }
 
 /** Positions count from 0 in the order given. Of equal prefixes the last one counts. */
-export function createPrefixTable(prefixes: readonly Prefix[]): PrefixTable {
-  const entries = entriesOf(prefixes);
+export function* preparePrefixTable(prefixes: readonly Prefix[]): Steps<PrefixTable> {
+  const entries = yield* entriesOf(prefixes);
   return {
     find(address) {
       let shift = firstShift;
@@ -36,7 +37,7 @@ export function createPrefixTable(prefixes: readonly Prefix[]): PrefixTable {
 }
 
 /** Of an entry: 0 nothing, n > 0 the prefix at position n - 1, n < 0 the node of the next level that begins at -n. */
-function entriesOf(prefixes: readonly Prefix[]): Int32Array {
+function* entriesOf(prefixes: readonly Prefix[]): Steps<Int32Array> {
   let entries = new Int32Array(firstNodes * entriesPerNode);
   let end = entriesPerNode;
 
@@ -70,7 +71,12 @@ function entriesOf(prefixes: readonly Prefix[]): Int32Array {
     entries.fill(value, first, first + 2 ** (addressBits - shift - length));
   }
 
-  for (const position of byLength(prefixes)) insert(prefixes[position]!, position + 1);
+  let inserted = 0;
+  for (const position of byLength(prefixes)) {
+    insert(prefixes[position]!, position + 1);
+    inserted += 1;
+    if (endsStep(inserted)) yield;
+  }
   return entries.slice(0, end);
 }
 

@@ -1,7 +1,8 @@
 /** The plane's state in a file: what a kernel would keep while no agent runs. */
-import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { VnmError } from '../../../model/errors.ts';
 import { type KernelState, ownStack, type Stack } from '../planner/state.ts';
+import { endsStep, type Steps } from './steps.ts';
 
 const version = 1;
 
@@ -24,8 +25,8 @@ type Kept = Pick<KernelState, 'stacks' | 'nexthops' | 'rules' | 'forwards'>;
 export interface StateFile {
   /** Undefined where there is none. Throws VnmError `failed` for one that cannot be read. */
   read(): Kept | undefined;
-  /** Appears whole or not at all. */
-  write(state: KernelState): void;
+  /** Appears whole or not at all. One at a time. */
+  write(state: Kept): Steps<void>;
   remove(): void;
 }
 
@@ -53,24 +54,67 @@ export function stateFile(path: string): StateFile {
         );
       }
     },
-    write({ stacks, nexthops, rules, forwards = new Map() }) {
-      const saved: Saved = {
-        version,
-        stacks: [...stacks].map(([namespace, stack]) => ({
-          namespace,
-          links: [...stack.links],
-          routes: [...stack.routes],
-          settings: [...stack.settings],
-        })),
-        nexthops: [...nexthops],
-        rules: [...rules],
-        forwards: [...forwards],
-      };
-      writeFileSync(`${path}.new`, JSON.stringify(saved), { mode: 0o600 });
-      renameSync(`${path}.new`, path);
+    *write(state) {
+      try {
+        yield* writeText(`${path}.new`, textOf(state));
+        renameSync(`${path}.new`, path);
+      } catch (error) {
+        rmSync(`${path}.new`, { force: true });
+        throw error;
+      }
     },
     remove: () => rmSync(path, { force: true }),
   };
+}
+
+function* writeText(path: string, parts: Iterable<string | typeof endOfStep>): Steps<void> {
+  const file = openSync(path, 'w', 0o600);
+  try {
+    for (const part of parts) {
+      if (part === endOfStep) yield;
+      else writeFileSync(file, part);
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
+const endOfStep = Symbol();
+
+/** The JSON text of `Saved`. */
+function* textOf({ stacks, nexthops, rules, forwards = new Map() }: Kept): Generator<string | typeof endOfStep> {
+  yield `{"version":${version},"stacks":[`;
+  let separator = '';
+  for (const [namespace, { links, routes, settings }] of stacks) {
+    yield `${separator}{"namespace":${JSON.stringify(namespace)}`;
+    yield* listText('links', links);
+    yield* listText('routes', routes);
+    yield* listText('settings', settings);
+    yield '}';
+    separator = ',';
+  }
+  yield ']';
+  yield* listText('nexthops', nexthops);
+  yield* listText('rules', rules);
+  yield* listText('forwards', forwards);
+  yield '}';
+}
+
+/** A list of an object that has something before it. */
+function* listText(name: string, items: Iterable<unknown>): Generator<string | typeof endOfStep> {
+  yield `,"${name}":[`;
+  let count = 0;
+  let texts: string[] = [];
+  for (const item of items) {
+    if (count > 0 && endsStep(count)) {
+      yield `${texts.join(',')},`;
+      yield endOfStep;
+      texts = [];
+    }
+    texts.push(JSON.stringify(item));
+    count += 1;
+  }
+  yield `${texts.join(',')}]`;
 }
 
 function parse(text: string): Kept {

@@ -19,6 +19,12 @@ export interface Switches {
   /** Undefined for what has none. */
   slotOf(key: SwitchKey): number | undefined;
   /**
+   * Gives slots, and their values, to those of these that have none, for tables that are not in use yet: `put` then
+   * removes what the tables before them needed. Throws RangeError for more than there is room for, and changes nothing
+   * then.
+   */
+  reserve(values: ReadonlyMap<SwitchKey, number>): void;
+  /**
    * Has exactly these from now on. Those that stay keep their slots, and their values too unless these differ from
    * those `before`: an armed step may just have changed them. Throws RangeError for more than there is room for, and
    * changes nothing then.
@@ -49,8 +55,17 @@ export function createSwitches(): Switches {
     memory,
     values,
     slotOf: (key) => slots.get(key),
+    reserve(wanted) {
+      const added = [...wanted].filter(([key]) => !slots.has(key));
+      checkRoom(slots.size + added.length);
+      for (const [key, value] of added) {
+        const slot = newSlot();
+        slots.set(key, slot);
+        Atomics.store(values, slot, value);
+      }
+    },
     put(wanted, before) {
-      if (wanted.size >= slotCount) throw new RangeError(`more than ${slotCount - 1} groups and gates`);
+      checkRoom(wanted.size);
       for (const [key, slot] of [...slots]) {
         if (wanted.has(key)) continue;
         slots.delete(key);
@@ -84,6 +99,10 @@ export function createSwitches(): Switches {
       Atomics.notify(values, changesSlot);
     },
   };
+}
+
+function checkRoom(count: number): void {
+  if (count >= slotCount) throw new RangeError(`more than ${slotCount - 1} groups and gates`);
 }
 
 export function changeSwitches(values: Int32Array, step: SwitchStep): void {

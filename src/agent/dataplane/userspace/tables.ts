@@ -1,4 +1,4 @@
-import { parseAddress, parsePrefix } from '../../../model/address.ts';
+import { type Prefix, parseAddress, parsePrefix } from '../../../model/address.ts';
 import type { Policy } from '../../../vsys/policy.ts';
 import {
   isGroup,
@@ -12,7 +12,8 @@ import {
 } from '../planner/state.ts';
 import type { Counters } from './counters.ts';
 import { encodeTunnelHeader } from './header.ts';
-import { createPrefixTable } from './prefix-table.ts';
+import { preparePrefixTable } from './prefix-table.ts';
+import { endsStep, type Steps } from './steps.ts';
 import type { Switches } from './switches.ts';
 import { createTargets } from './targets.ts';
 import type { Port, ReversePathCheck, StackTables, Target, Tunnel } from './types.ts';
@@ -44,19 +45,19 @@ export interface TablesParts {
 }
 
 /** `before`: whose prefix tables are used again where they are the same. */
-export function createTables(state: KernelState, parts: TablesParts, before?: Tables): Tables {
+export function* prepareTables(state: KernelState, parts: TablesParts, before?: Tables): Steps<Tables> {
   const { policy, switches } = parts;
   const ports = new Map<string, Port>();
   const tunnels = new Map<number, Port>();
   const portAt = ({ namespace, name }: Place) => ports.get(`${namespace} ${name}`);
   const stacks = new Map<string, StackTables>();
-  const fill: (() => void)[] = [];
+  const fill: (() => Steps<void>)[] = [];
 
   for (const [namespace, { links, routes, settings }] of state.stacks) {
     const table = namespace === ownStack ? policy.table : mainTable;
     const isLed = namespace !== ownStack || state.rules.size > 0;
-    const best = isLed ? bestRoutes(routes.values(), table) : [];
-    const { prefixes, parsed } = prefixesFor(best, before?.stacks.get(namespace));
+    const best = isLed ? yield* bestRoutes(routes.values(), table) : [];
+    const { prefixes, parsed } = yield* prefixesFor(best, before?.stacks.get(namespace));
     const targets: Target[] = [];
     const stack: StackTables = {
       namespace,
@@ -76,8 +77,11 @@ export function createTables(state: KernelState, parts: TablesParts, before?: Ta
       ports.set(`${namespace} ${link.name}`, port);
       if (link.udp !== undefined) tunnels.set(link.udp.vni, port);
     }
-    fill.push(() => {
-      for (const route of best) targets.push(targetOf(route, namespace));
+    fill.push(function* () {
+      for (const route of best) {
+        targets.push(targetOf(route, namespace));
+        if (endsStep(targets.length)) yield;
+      }
     });
   }
   for (const port of ports.values()) {
@@ -86,14 +90,17 @@ export function createTables(state: KernelState, parts: TablesParts, before?: Ta
   }
 
   const targetOf = createTargets(state, switches, portAt);
-  for (const each of fill) each();
+  for (const each of fill) yield* each();
   return { stacks, tunnels, own: stacks.get(ownStack)!, port: portAt };
 }
 
 /** Of the routes of a table the one with the smallest metric for each prefix. */
-function bestRoutes(routes: Iterable<KernelRoute>, table: number): KernelRoute[] {
+function* bestRoutes(routes: Iterable<KernelRoute>, table: number): Steps<KernelRoute[]> {
   const best = new Map<string, KernelRoute>();
+  let seen = 0;
   for (const route of routes) {
+    seen += 1;
+    if (endsStep(seen)) yield;
     if (route.table !== table) continue;
     const other = best.get(route.prefix);
     if (other === undefined || (route.metric ?? 0) < (other.metric ?? 0)) best.set(route.prefix, route);
@@ -102,18 +109,26 @@ function bestRoutes(routes: Iterable<KernelRoute>, table: number): KernelRoute[]
 }
 
 /** Positions are those of the routes. What was parsed before is not parsed again. */
-function prefixesFor(
+function* prefixesFor(
   routes: readonly KernelRoute[],
   before: StackTables | undefined,
-): Pick<StackTables, 'prefixes' | 'parsed'> {
+): Steps<Pick<StackTables, 'prefixes' | 'parsed'>> {
   const isSame =
     before !== undefined &&
     before.routes.length === routes.length &&
     routes.every((route, index) => route.prefix === before.routes[index]!.prefix);
   if (isSame) return before;
-  const known = new Map(before?.routes.map(({ prefix }, index) => [prefix, before.parsed[index]!]));
-  const parsed = routes.map(({ prefix }) => known.get(prefix) ?? parsePrefix(prefix));
-  return { prefixes: createPrefixTable(parsed), parsed };
+  const known = new Map<string, Prefix>();
+  for (const [index, { prefix }] of (before?.routes ?? []).entries()) {
+    known.set(prefix, before!.parsed[index]!);
+    if (endsStep(known.size)) yield;
+  }
+  const parsed: Prefix[] = [];
+  for (const { prefix } of routes) {
+    parsed.push(known.get(prefix) ?? parsePrefix(prefix));
+    if (endsStep(parsed.length)) yield;
+  }
+  return { prefixes: yield* preparePrefixTable(parsed), parsed };
 }
 
 function portOf(

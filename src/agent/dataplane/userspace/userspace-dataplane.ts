@@ -34,8 +34,9 @@ import { createStackEndpoints } from './endpoints.ts';
 import { createForwarder, type Forwarder } from './forwarder.ts';
 import { createForwards } from './forwards.ts';
 import type { StateFile } from './state-file.ts';
+import { atOnce, inSteps } from './steps.ts';
 import { createSwitches, type SwitchStep } from './switches.ts';
-import { createTables, switchesOf } from './tables.ts';
+import { prepareTables, switchesOf, type Tables } from './tables.ts';
 import { openUnderlay } from './underlay.ts';
 
 /** Of the paths between nodes, which no ordinary user can ask the system about. */
@@ -80,7 +81,7 @@ export async function createUserspaceDataPlane(
   switches.put(switchesOf(state), new Map());
   let batches = 0;
   let last: Promise<unknown> = Promise.resolve();
-  const forwarder: Forwarder = createForwarder(createTables(state, tableParts), {
+  const forwarder: Forwarder = createForwarder(atOnce(prepareTables(state, tableParts)), {
     values: switches.values,
     counters,
     send: (...datagram) => underlay.send(...datagram),
@@ -104,11 +105,7 @@ export async function createUserspaceDataPlane(
   // What an armed action changed is in the shared memory only.
   switches.onChange(() => {
     forwarder.releaseHeld();
-    try {
-      save(current());
-    } catch (error) {
-      log(messageOf(error));
-    }
+    inTurn(() => save(current())).catch((error) => log(messageOf(error)));
   });
 
   /** One after the other, so that none changes what another has half done. */
@@ -143,10 +140,10 @@ export async function createUserspaceDataPlane(
   }
 
   /** Throws VnmError `failed`. */
-  function save(saved: KernelState): void {
+  async function save(saved: KernelState): Promise<void> {
     try {
       if (isEmpty(saved)) file.remove();
-      else file.write(saved);
+      else await inSteps(file.write(saved));
     } catch (error) {
       throw new VnmError('failed', `cannot save the state of the data plane: ${messageOf(error)}`, { cause: error });
     }
@@ -166,13 +163,31 @@ export async function createUserspaceDataPlane(
     );
   }
 
+  /** Builds the tables of a state and saves it, while packets follow the state before. */
+  async function prepare(next: KernelState): Promise<Tables> {
+    switches.reserve(switchesOf(next));
+    const tables = await inSteps(prepareTables(next, tableParts, forwarder.tables()));
+    await save(next);
+    return tables;
+  }
+
   /** Puts the state in the place of the one before, in one step. */
-  function use(next: KernelState, before: KernelState): void {
+  function use(next: KernelState, before: KernelState, tables: Tables): void {
     state = next;
     switches.put(switchesOf(next), switchesOf(before));
-    forwarder.use(createTables(next, tableParts, forwarder.tables()));
+    forwarder.use(tables);
+    countOnlyFor(next);
+  }
+
+  /** Stays with the state after `prepare` of another one. */
+  function stayWith(before: KernelState): void {
+    switches.put(switchesOf(before), switchesOf(before));
+    countOnlyFor(before);
+  }
+
+  function countOnlyFor({ stacks }: KernelState): void {
     counters.keep(
-      [...next.stacks].flatMap(([namespace, { links }]) => [...links.keys()].map((name) => ({ namespace, name }))),
+      [...stacks].flatMap(([namespace, { links }]) => [...links.keys()].map((name) => ({ namespace, name }))),
     );
   }
 
@@ -216,15 +231,17 @@ export async function createUserspaceDataPlane(
         if (results.every(({ status }) => status === 'unchanged')) return applied;
         const opened = await forwards.prepare(wanted);
         batches += 1;
+        let tables: Tables;
         try {
           if (!isEmpty(planned)) await parts.installed(true);
-          save(planned);
+          tables = await prepare(planned);
         } catch (error) {
           opened.abandon();
+          stayWith(before);
           if (isEmpty(before)) await parts.installed(false);
           throw error;
         }
-        use(planned, before);
+        use(planned, before, tables);
         opened.use();
         if (isEmpty(planned)) await parts.installed(false);
         return applied;
