@@ -5,7 +5,9 @@ import { appendFileSync, chmodSync, closeSync, mkdirSync, openSync, readFileSync
 import { connect, type Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { commandPath } from '../model/command-path.ts';
 import { VnmError } from '../model/errors.ts';
+import { lockedExitCode } from './daemon-lock.ts';
 import { type AgentPaths, agentPaths } from './paths.ts';
 import { cleanStart, closeInherited } from './surroundings.ts';
 
@@ -19,8 +21,6 @@ const pollMs = 20;
 const farewellMs = 1000;
 /** How long a client that is still connected may take to read the agent's last output. */
 const lastWordsMs = 30_000;
-/** The exit code of `flock` when another process holds the lock. */
-const lockedExitCode = 75;
 
 /**
  * Resolves when either side has ended. Throws VnmError `failed` when no agent can be started. `file`: the path of this
@@ -92,8 +92,8 @@ async function tryConnect(path: string): Promise<Socket | undefined> {
 
 /**
  * Starts an agent and connects to it. Several clients may do this at once, and an old agent may still be shutting down:
- * the client that gets the lock starts the agent, and all wait for it. The kernel releases the lock when its holder
- * ends, however it ends.
+ * the client that gets the lock starts the agent, and all wait for it. The lock is `flock`'s, or where there is no
+ * `flock` the agent's own (`daemon-lock.ts`); both end with their holder, however it ends.
  */
 async function startDaemon(words: readonly string[], paths: AgentPaths, clientEnded: AbortSignal): Promise<Socket> {
   mkdirSync(paths.runDirectory, { recursive: true });
@@ -121,7 +121,9 @@ async function startDaemon(words: readonly string[], paths: AgentPaths, clientEn
 function spawnDaemon(words: readonly string[], paths: AgentPaths, onExit: (code: number | null) => void): void {
   const log = openSync(paths.log, 'a', 0o600);
   const lock = ['--nonblock', '--no-fork', '--conflict-exit-code', String(lockedExitCode), paths.lock];
-  const child = spawn('sh', ['-c', cleanStart, 'sh', 'flock', ...lock, process.execPath, ...words], {
+  const daemon = [process.execPath, ...words];
+  const command = commandPath('flock') === undefined ? [...daemon, '--own-lock'] : ['flock', ...lock, ...daemon];
+  const child = spawn('sh', ['-c', cleanStart, 'sh', ...command], {
     cwd: '/',
     detached: true,
     stdio: ['ignore', log, log],

@@ -12,6 +12,7 @@ import { createArmed } from './armed/armed.ts';
 import { startTimingThread, type TimingListeners } from './armed/thread.ts';
 import type { ArmedContext } from './armed-requests.ts';
 import { manageChannels } from './channels.ts';
+import { lockedExitCode, takeLock } from './daemon-lock.ts';
 import { createHandlers } from './handlers.ts';
 import { serveHosts } from './hosts/serve.ts';
 import { endWhenIdle } from './idle.ts';
@@ -29,14 +30,21 @@ import { createWatches } from './watches.ts';
 /** How long the answer to `shutdown` may take to leave. */
 const farewellMs = 100;
 
+export interface DaemonOptions {
+  /** The policy to use if the node has no policy file. */
+  readonly brought?: Policy | undefined;
+  /** Whether to take the slice's lock; else the caller holds it. */
+  readonly takesLock: boolean;
+}
+
 /**
- * Serves until told to end by a request or a signal. The caller holds the slice's lock, so that only one daemon runs.
- * Throws VnmError when it cannot start. `file`: the path of this program. `brought`: the policy to use if the node has
- * no policy file.
+ * Serves until told to end by a request or a signal. Only one daemon runs, the holder of the slice's lock. Throws
+ * VnmError when it cannot start. `file`: the path of this program.
  */
-export async function runDaemon(slice: string, file: string, brought?: Policy): Promise<void> {
+export async function runDaemon(slice: string, file: string, { brought, takesLock }: DaemonOptions): Promise<void> {
   process.on('SIGHUP', () => {});
   const paths = agentPaths(slice);
+  if (takesLock && !(await takeLock(paths.held))) process.exit(lockedExitCode);
   const lib = dirname(file);
   const policyFile = await openPolicy(
     paths.policyDirectory,

@@ -21,6 +21,7 @@ async function main(): Promise<void> {
       policy: { type: 'string' },
       address: { type: 'string' },
       outside: { type: 'string' },
+      'own-lock': { type: 'boolean', default: false },
     },
     allowPositionals: true,
   });
@@ -34,7 +35,7 @@ async function main(): Promise<void> {
     await attach(slice, file, policy);
   } else if (others.length === 0 && command === 'daemon' && slice !== undefined) {
     const { runDaemon } = await import('./daemon.ts');
-    await runDaemon(slice, file, await readBrought(policy));
+    await runDaemon(slice, file, { brought: await readBrought(policy), takesLock: values['own-lock'] });
   } else if (others.length === 0 && command === 'host' && slice !== undefined && address !== undefined) {
     const { printStart } = await import('./hosts/host.ts');
     process.exitCode = await printStart({ slice, address }, file);

@@ -9,6 +9,8 @@ export interface AgentPaths {
   /** For programs at end hosts, in the userspace data plane. */
   readonly hostSocket: string;
   readonly lock: string;
+  /** A socket that is the lock where there is no `flock`. */
+  readonly held: string;
   readonly log: string;
   /** Operations that the node undoes unless they are confirmed. */
   readonly pending: string;
@@ -17,8 +19,8 @@ export interface AgentPaths {
 }
 
 const slicePattern = /^[a-z0-9][a-z0-9-]{0,31}$/;
-/** The kernel's limit for a socket path in bytes, without the terminating zero. */
-const maxSocketPath = 107;
+/** The kernel's limit for a socket path in bytes, without the terminating zero. BSD systems have 104 bytes for both. */
+const maxSocketPath = process.platform === 'linux' ? 107 : 103;
 
 /**
  * Returns the paths of an agent's files: below /etc and /run, or all below PL_VNM_DIR. Throws VnmError `usage` for an
@@ -37,9 +39,10 @@ export function agentPaths(slice: string, base = process.env.PL_VNM_DIR): AgentP
     policyDirectory: base === undefined ? '/etc/pl-vnm/policy' : join(base, 'policy'),
     runDirectory,
     socket,
-    // As long as the other socket's path.
+    // As long as the other socket's path, and so is `held`.
     hostSocket: join(runDirectory, `${slice}.host`),
     lock: join(runDirectory, `${slice}.lock`),
+    held: join(runDirectory, `${slice}.held`),
     log: join(runDirectory, `${slice}.log`),
     pending: join(runDirectory, `${slice}.pending`),
     state: join(runDirectory, `${slice}.state`),

@@ -1,4 +1,6 @@
 import { spawnSync } from 'node:child_process';
+import { readlinkSync } from 'node:fs';
+import { basename } from 'node:path';
 
 /** The timing thread waits for the tools, so they run at a higher priority. */
 export const threadPriority = 50;
@@ -10,4 +12,16 @@ export const toolPriority = threadPriority + 1;
  */
 export function makeRealtime(id: number, priority: number): void {
   spawnSync('chrt', ['--fifo', '--pid', String(priority), String(id)]);
+}
+
+/** As `makeRealtime`, for the thread that calls it. `own`: what Linux has instead of a function that says who it is. */
+export function makeThisThreadRealtime(priority: number, own = '/proc/thread-self'): void {
+  let id: number;
+  try {
+    id = Number(basename(readlinkSync(own)));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+    throw error;
+  }
+  makeRealtime(id, priority);
 }

@@ -2,20 +2,21 @@
  * What a process inherits from the process that started it, besides its environment. The agent outlives the login that
  * started it, and runs as root: nothing of the login may weaken it, and it must not keep anything of the login in use.
  */
-import { closeSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { messageOf } from '../model/errors.ts';
 import type { Log } from './log.ts';
 
 /**
  * A constant script for `sh -c`. Runs its arguments in the root directory, without core dumps and with the system's
- * default limits, processors and scheduling. What the system does not allow to change stays as it is (containers);
- * `resetInherited` logs that.
+ * default limits, processors and scheduling. Closes the files that a shell can name. What the system does not allow to
+ * change stays as it is (containers); `resetInherited` logs that.
  */
 export const cleanStart = `
 cd / || exit
 umask 022
 ulimit -c 0
+exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
 {
   for limit in t f d m v; do ulimit -$limit unlimited; done
   ulimit -s 8192
@@ -34,11 +35,17 @@ export function resetInherited(log: Log): void {
   process.umask(0o022);
   const complaints = [
     attempt('priority', () => setPriority(0)),
+    ...(process.platform === 'linux' ? resetLinux() : []),
+  ].filter((complaint) => complaint !== undefined);
+  if (complaints.length > 0) log(`inherited from the login: ${complaints.join('; ')}`);
+}
+
+function resetLinux(): (string | undefined)[] {
+  return [
     attempt('OOM score', () => writeFileSync('/proc/self/oom_score_adj', '0')),
     attempt('timer slack', () => writeFileSync('/proc/self/timerslack_ns', '50000')),
     attempt('resource limits', () => checkLimits(readFileSync('/proc/self/limits', 'utf8'))),
-  ].filter((complaint) => complaint !== undefined);
-  if (complaints.length > 0) log(`inherited from the login: ${complaints.join('; ')}`);
+  ];
 }
 
 function attempt(what: string, run: () => void): string | undefined {
@@ -64,15 +71,18 @@ function checkLimits(text: string): void {
 
 /**
  * Closes the files that were open when this process began, other than its standard streams: its child processes would
- * inherit them, too. Node.js opens its own files with close-on-exec, which distinguishes them.
+ * inherit them, too. Node.js opens its own files with close-on-exec, which distinguishes them. Only Linux tells which
+ * files have it; elsewhere `cleanStart` closes those that a shell can name.
  */
 export function closeInherited(): void {
-  for (const name of readdirSync('/proc/self/fd')) {
+  if (!existsSync(openFiles)) return;
+  for (const name of readdirSync(openFiles)) {
     const descriptor = Number(name);
     if (descriptor > 2 && !isClosedOnExec(descriptor)) closeSync(descriptor);
   }
 }
 
+const openFiles = '/proc/self/fd';
 const closeOnExec = 0o2000000;
 
 function isClosedOnExec(descriptor: number): boolean {

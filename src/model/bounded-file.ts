@@ -1,5 +1,5 @@
 /** Reads files that others name or write: checks the kind of file first, and reads no more than a limit. */
-import { closeSync, constants, fstatSync, openSync, readlinkSync, readSync, type Stats } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readlinkSync, readSync, type Stats, statSync } from 'node:fs';
 
 export interface Bounds {
   readonly maxBytes: number;
@@ -8,8 +8,6 @@ export interface Bounds {
 }
 
 const megabyte = 1024 * 1024;
-/** /dev/null on Linux (major 1, minor 3), which users link to as an empty file. */
-const nullDevice = 0x103;
 const chunkBytes = 65536;
 
 /**
@@ -46,9 +44,9 @@ function withFile<T>(path: string, bounds: Bounds, use: (file: number) => T): T 
   let file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
   try {
     const stats = fstatSync(file);
-    const isPipe = bounds.pipes === true && stats.isFIFO() && isUnnamed(file);
+    const isPipe = bounds.pipes === true && stats.isFIFO() && isUnnamed(file, path);
     const kind = kindOf(stats);
-    if (kind !== undefined && !isPipe && stats.rdev !== nullDevice) throw new Error(`it is ${kind}`);
+    if (kind !== undefined && !isPipe && !isNullDevice(stats)) throw new Error(`it is ${kind}`);
     if (stats.isFile() && stats.size > bounds.maxBytes) throw tooLarge(bounds);
     if (isPipe) {
       closeSync(file);
@@ -62,8 +60,19 @@ function withFile<T>(path: string, bounds: Bounds, use: (file: number) => T): T 
   }
 }
 
-function isUnnamed(file: number): boolean {
-  return readlinkSync(`/proc/self/fd/${file}`).startsWith('pipe:');
+/** Users link to /dev/null as an empty file. */
+function isNullDevice({ rdev }: Stats): boolean {
+  return rdev === statSync('/dev/null').rdev;
+}
+
+/** `openFiles`: where Linux says what the files of this process are. */
+export function isUnnamed(file: number, path: string, openFiles = '/proc/self/fd'): boolean {
+  try {
+    return readlinkSync(`${openFiles}/${file}`).startsWith('pipe:');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return /^\/dev\/(stdin|fd\/\d+)$/.test(path);
+  }
 }
 
 function readUpTo(file: number, bytes: number): Buffer {

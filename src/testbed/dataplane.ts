@@ -1,6 +1,6 @@
 /** Chooses the kind of testbed that this machine can carry. */
-import { accessSync, constants, readFileSync } from 'node:fs';
-import { delimiter, join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { commandPath } from '../model/command-path.ts';
 import type { Dataplane } from '../model/dataplane.ts';
 import { VnmError } from '../model/errors.ts';
 
@@ -58,19 +58,4 @@ function hasCapabilities(): boolean {
   if (effective === undefined) return true;
   const bits = BigInt(`0x${effective}`);
   return neededCapabilities.every((bit) => (bits & (1n << bit)) !== 0n);
-}
-
-/** Returns the path of an executable, if it is in the search path or in the administrator's directories. */
-export function commandPath(command: string): string | undefined {
-  const directories = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin'];
-  return directories.map((directory) => join(directory, command)).find(isExecutable);
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

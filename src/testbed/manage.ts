@@ -98,11 +98,13 @@ function newTestbed(store: Store, slices: readonly Slice[]): { id: string; direc
 }
 
 /**
- * For testbeds that cannot be next to their database. The directory is root's and does not survive a reboot, like the
- * testbeds.
+ * For testbeds that cannot be next to their database. The directory belongs to its user and does not survive a reboot,
+ * like the testbeds. macOS has a directory for each user's temporary files, but sockets there have too long paths.
  */
 const elsewhere =
-  process.getuid?.() === 0 ? '/run/pl-vnm-testbeds' : join(tmpdir(), `pl-vnm-testbeds-${userInfo().uid}`);
+  process.platform === 'linux' && process.getuid?.() === 0
+    ? '/run/pl-vnm-testbeds'
+    : join(process.platform === 'linux' ? tmpdir() : '/tmp', `pl-vnm-testbeds-${userInfo().uid}`);
 
 /** Returns the directory if nodes can have their files below it: a login's path on any host, with sockets in it. */
 export function placeOf(directory: string, slices: readonly Slice[]): string | undefined {

@@ -1,8 +1,8 @@
 /** Connections to a node that OpenSSH serves, one `sshd -i` each. */
 import { spawn } from 'node:child_process';
 import type { Socket } from 'node:net';
+import { commandPath } from '../model/command-path.ts';
 import { VnmError } from '../model/errors.ts';
-import { commandPath } from './dataplane.ts';
 import { nodeFiles } from './layout.ts';
 
 /** Returns the path of `sshd`. Throws VnmError `unsupported` when it is not installed. */

@@ -36,7 +36,8 @@ export function remoteCommand(words: readonly string[], mark: string): string {
 
 /** Returns a line that sends a signal to all processes with the mark that the login may signal. */
 export function signalCommand(mark: string, signal: 'INT' | 'KILL'): string {
-  const script = 'cd /proc; for pid in [0-9]*; do if grep -qs "$1" "$pid/environ"; then kill -s "$2" "$pid"; fi; done';
+  const script =
+    'cd /proc || exit; for pid in [0-9]*; do if grep -qs "$1" "$pid/environ"; then kill -s "$2" "$pid"; fi; done';
   return `sh -c '${script}' sh ${markName}=${mark} ${signal}`;
 }
 

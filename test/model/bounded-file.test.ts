@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { readBounded, readBoundedText } from '../../src/model/bounded-file.ts';
+import { isUnnamed, readBounded, readBoundedText } from '../../src/model/bounded-file.ts';
 import { readSlice, readSliceText } from '../../src/slicefile/index.ts';
 import { readKnownHosts } from '../../src/transport/known-hosts.ts';
 
@@ -81,4 +81,10 @@ test('unreadable known hosts are reported with a hint', () => {
       hint: 'make it a readable file of host keys, or move it away',
     }),
   );
+});
+
+test('where the system does not say what a pipe is, its path does', () => {
+  const nowhere = '/nonexistent';
+  for (const path of ['/dev/stdin', '/dev/fd/63']) expect(isUnnamed(0, path, nowhere)).toBe(true);
+  for (const path of ['/tmp/fifo', '/dev/fd/63/x', 'dev/stdin']) expect(isUnnamed(0, path, nowhere)).toBe(false);
 });

@@ -4,7 +4,7 @@ import { Resolver } from 'node:dns/promises';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { commandPath } from '../../src/testbed/dataplane.ts';
+import { commandPath } from '../../src/model/command-path.ts';
 
 const minimal = fileURLToPath(new URL('dns-server.mjs', import.meta.url));
 /** The address that the server has for every name below `vn.example`. */

@@ -1,5 +1,5 @@
 import { describe, it } from 'vitest';
-import { commandPath } from '../../src/testbed/dataplane.ts';
+import { commandPath } from '../../src/model/command-path.ts';
 import { describeAsRoot } from './privileges.ts';
 
 /** `describeAsRoot` for tests that also need a program. If it is missing, skips them with a warning; in CI, fails. */

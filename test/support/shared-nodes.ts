@@ -10,7 +10,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { commandPath } from '../../src/testbed/dataplane.ts';
+import { commandPath } from '../../src/model/command-path.ts';
 import type { TestbedNode } from '../../src/testbed/record.ts';
 
 export interface SharedNodes {

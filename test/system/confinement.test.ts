@@ -7,7 +7,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { DoctorResult } from '../../src/controller/doctor.ts';
-import { commandPath } from '../../src/testbed/dataplane.ts';
+import { commandPath } from '../../src/model/command-path.ts';
 import { connectAgent } from '../../src/transport/agent-connection.ts';
 import type { InstalledAgent } from '../../src/transport/agent-install.ts';
 import { connectSsh, type SshSession } from '../../src/transport/ssh-session.ts';

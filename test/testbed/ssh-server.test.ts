@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Client } from 'ssh2';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { commandPath } from '../../src/testbed/dataplane.ts';
+import { commandPath } from '../../src/model/command-path.ts';
 import { testbedDown } from '../../src/testbed/down.ts';
 import { makeKeyPair } from '../../src/testbed/keys.ts';
 import type { Testbed, TestbedNode } from '../../src/testbed/record.ts';

@@ -1,10 +1,8 @@
 /** The thread that makes an actuator do armed actions at their instants. It has no event loop: it waits only here. */
-import { readlinkSync } from 'node:fs';
-import { basename } from 'node:path';
 import { receiveMessageOnPort } from 'node:worker_threads';
 import { messageOf, VnmError } from '../../model/errors.ts';
 import type { Actuator } from '../dataplane/actuator.ts';
-import { makeRealtime, threadPriority } from '../realtime.ts';
+import { makeThisThreadRealtime, threadPriority } from '../realtime.ts';
 import { Processors } from './processors.ts';
 import { monotonicMs, suspendedMs } from './time.ts';
 import { Timeline } from './timeline.ts';
@@ -62,7 +60,7 @@ export function runTimingThread({ port, posted }: TimingThreadData, actuator: Ac
   let warmedUp: TimedAction | undefined;
   // "No data" is an error to Node.js, and its stack trace is of no use.
   Error.stackTraceLimit = 0;
-  makeRealtime(Number(basename(readlinkSync('/proc/thread-self'))), threadPriority);
+  makeThisThreadRealtime(threadPriority);
   report({ type: 'answer', request: readyRequest });
   for (;;) {
     const seen = Atomics.load(counter, 0);

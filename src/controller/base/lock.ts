@@ -1,11 +1,11 @@
 /** Locks a VN or a whole slice for one command at a time; several VNs of a slice may migrate in parallel. */
-import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { sleep } from '../../clock/sleep.ts';
 import { messageOf, VnmError } from '../../model/errors.ts';
 import type { Holder, LockRecord } from '../../store/locks.ts';
 import type { Store } from '../../store/store.ts';
 import type { Context } from './context.ts';
+import { bootId, processStart } from './process-start.ts';
 
 const pollMs = 250;
 const releaseAgainMs = 1000;
@@ -95,45 +95,13 @@ export function thisProcess(): Holder {
 /**
  * Whether the process has ended. A database belongs to one machine, so a holder from another boot has ended, also if
  * the database was copied from elsewhere. A holder with another host name in the same boot, as in a container, cannot
- * be checked and counts as running.
+ * be checked and counts as running, and so does a process that runs when the system does not say since when.
  */
 export function isDead({ host, boot, pid, processStart: start }: Holder): boolean {
   const thisBoot = bootId();
   if (boot !== '' && thisBoot !== '' && boot !== thisBoot) return true;
   if (host !== hostname()) return false;
-  return boot !== thisBoot || processStart(pid) !== start;
-}
-
-/** The id of this boot of the machine; '' if the system has none. */
-function bootId(): string {
-  try {
-    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-  } catch {
-    return '';
-  }
-}
-
-/**
- * When the process started; undefined if there is no such process, '' if it runs and the system does not say since
- * when.
- */
-function processStart(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The name may contain anything. The state and the other fields follow it; the start is field 22.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    // Z and X: the process has ended, and its exit status has not been collected.
-    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
-  } catch {
-    return isAlive(pid) ? '' : undefined;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
+  if (boot !== thisBoot) return true;
+  const found = processStart(pid);
+  return found === undefined || (found !== '' && start !== '' && found !== start);
 }
