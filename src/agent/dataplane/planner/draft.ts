@@ -4,6 +4,7 @@
  */
 import type { ForwardSide } from '../../../vsys/operations.ts';
 import type { Policy } from '../../../vsys/policy.ts';
+import { changeable } from './changed-map.ts';
 import {
   addressStep,
   type Command,
@@ -49,7 +50,7 @@ import type { Adjustment } from './tunnels/kind.ts';
 
 interface DraftStack extends Stack {
   readonly links: Map<string, Link>;
-  readonly routes: Map<string, KernelRoute>;
+  readonly routes: ReturnType<typeof changeable<string, KernelRoute>>;
   readonly settings: Map<string, string>;
 }
 
@@ -92,7 +93,7 @@ export class Draft implements KernelState {
     this.stacks = new Map(
       [...state.stacks].map(([namespace, { links, routes, settings }]) => [
         namespace,
-        { links: new Map(links), routes: new Map(routes), settings: new Map(settings) },
+        { links: new Map(links), routes: changeable(routes), settings: new Map(settings) },
       ]),
     );
   }
