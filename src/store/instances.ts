@@ -159,7 +159,7 @@ export function instanceStore(db: Db): InstanceStore {
     routes: (id) => loadRoutes(db, id, 'own'),
     saveAddedRoutes: (id, router, added) => {
       // Called often, but the routes seldom change.
-      if (isDeepStrictEqual(loadRoutes(db, id, 'added').get(router) ?? [], added)) return;
+      if (isDeepStrictEqual(loadRoutes(db, id, 'added', router).get(router) ?? [], added)) return;
       db.transaction(() => {
         if (db.prepare('select 1 from instances where id = ?').get(id) === undefined) return;
         db.prepare('delete from routes where instance_id = ? and router = ? and added = 1').run(id, router);
@@ -316,15 +316,17 @@ function insertRoutes(db: Db, id: number, router: RouterName, routes: readonly R
   });
 }
 
-function loadRoutes(db: Db, id: number, kind: RouteKind): Map<RouterName, Route[]> {
+/** `only`: one router; else all. */
+function loadRoutes(db: Db, id: number, kind: RouteKind, only?: RouterName): Map<RouterName, Route[]> {
   const rows = db
     .prepare<
-      [number, number],
+      [number, number, string | null, string | null],
       Omit<Route, 'nexthops'> & { router: RouterName; nexthops: string; metric: number | null; source: string | null }
     >(
-      'select router, prefix, type, nexthops, metric, source, protocol from routes where instance_id = ? and added = ? order by router, ordinal',
+      `select router, prefix, type, nexthops, metric, source, protocol from routes
+       where instance_id = ? and added = ? and (? is null or router = ?) order by router, ordinal`,
     )
-    .all(id, kind === 'added' ? 1 : 0);
+    .all(id, kind === 'added' ? 1 : 0, only ?? null, only ?? null);
   const routes = new Map<RouterName, Route[]>();
   for (const { router, nexthops, metric, source, prefix, type, protocol } of rows) {
     const list = routes.get(router) ?? [];

@@ -137,6 +137,7 @@ function matchesHashed(hosts: string, label: string): boolean {
 
 /** `*` stands for any characters, `?` for one. */
 function glob(pattern: string, text: string): boolean {
+  if (!/[*?]/.test(pattern)) return pattern === text;
   const source = pattern
     .replace(/[.+^${}()|[\]\\]/g, '\\$&')
     .replaceAll('*', '.*')

@@ -17,7 +17,7 @@ import { mergeBatches, type NodeNames } from '../batches/batches.ts';
 import { desiredBatches, type RecordedVn } from '../batches/desired.ts';
 import { leftOvers, leftOversOf } from '../batches/left-overs.ts';
 import { type Agents, isUnreachable } from './agents.ts';
-import { recordAddedRoutes } from './record-added.ts';
+import { addedRoutesRecorder } from './record-added.ts';
 
 export interface NodeDifference extends Difference {
   readonly node: NodeName;
@@ -60,6 +60,7 @@ export async function compareNodes(context: Context, agents: Agents, comparing: 
   const meant = batchesOf(comparing.meant);
   const needed = comparing.recorded === undefined ? undefined : batchesOf(comparing.recorded);
   const { interfacePrefix } = sliceIds(slice.number);
+  const recorders = comparing.meant.map(({ vn }) => addedRoutesRecorder(context, agents, vn));
   const differences = new Map<string, NodeDifference[]>();
   const failures = new Map<string, unknown>(agents.missing);
   // Requests of an earlier command that are still under way must not change the nodes after they are compared.
@@ -75,7 +76,7 @@ export async function compareNodes(context: Context, agents: Agents, comparing: 
     const operations = [...batch, ...removal];
     const { dryRun } = comparing;
     const answer = await agents.get(node).call('apply', { operations, repair: true, dryRun }, options);
-    for (const { vn } of comparing.meant) await recordAddedRoutes(context, agents, vn, [node]);
+    for (const recordAdded of recorders) await recordAdded(node);
     return [
       ...(answer.differences ?? []).map((difference) => ({ node, ...difference, additional: false })),
       ...additional.map((difference) => ({ node, ...difference, additional: true })),

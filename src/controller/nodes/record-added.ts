@@ -1,5 +1,5 @@
 import { VnmError } from '../../model/errors.ts';
-import type { NodeName } from '../../model/names.ts';
+import type { NodeName, RouterName } from '../../model/names.ts';
 import type { VirtualNetwork } from '../../model/slice.ts';
 import { addedRoutes } from '../../planning/added-routes.ts';
 import { type Context, signalOption } from '../base/context.ts';
@@ -7,32 +7,33 @@ import { namespaceOf } from '../batches/operations.ts';
 import { type Agents, isUnreachable } from './agents.ts';
 
 /**
- * Records the routes that others added to the routers of an installed VN, for a migration away from a node that is then
- * unreachable. `nodes`: the nodes to read, by default all connected ones. The record of a router that is not there, or
- * whose node is unreachable, stays as it is.
+ * Returns a function that records the routes that others added to the routers of an installed VN on one node, for a
+ * migration away from that node when it is unreachable. The record of a router that is not there, or whose node is
+ * unreachable, stays as it is. What the database has of the VN is read once, however many nodes there are.
  */
-export async function recordAddedRoutes(
+export function addedRoutesRecorder(
   context: Pick<Context, 'store' | 'signal'>,
   agents: Agents,
   vn: VirtualNetwork,
-  nodes: readonly NodeName[] = agents.nodes(),
-): Promise<void> {
+): (node: NodeName) => Promise<void> {
   const { instances } = context.store;
   const record = instances.active(agents.slice.name, vn.name);
-  if (record === undefined) return;
+  if (record === undefined) return async () => {};
   const instance = instances.plan(record.id);
   const own = instances.routes(record.id);
-  await Promise.all(
-    [...instance.placement].map(async ([router, node]) => {
-      if (!nodes.includes(node)) return;
-      const namespace = namespaceOf(instance, router, agents);
-      try {
-        const { routes } = await agents.get(node).call('routes', { namespace }, signalOption(context));
-        instances.saveAddedRoutes(record.id, router, addedRoutes(routes, own.get(router) ?? [], instance));
-      } catch (error) {
-        const isGone = error instanceof VnmError && error.code === 'not-found';
-        if (!isGone && !isUnreachable(error)) throw error;
-      }
-    }),
-  );
+  const placed = Map.groupBy(instance.placement, ([, node]) => node);
+
+  async function recordRouter(node: NodeName, router: RouterName): Promise<void> {
+    const namespace = namespaceOf(instance, router, agents);
+    try {
+      const { routes } = await agents.get(node).call('routes', { namespace }, signalOption(context));
+      instances.saveAddedRoutes(record!.id, router, addedRoutes(routes, own.get(router) ?? [], instance));
+    } catch (error) {
+      const isGone = error instanceof VnmError && error.code === 'not-found';
+      if (!isGone && !isUnreachable(error)) throw error;
+    }
+  }
+  return async (node) => {
+    await Promise.all((placed.get(node) ?? []).map(([router]) => recordRouter(node, router)));
+  };
 }
