@@ -116,6 +116,12 @@ async function startProgram(): Promise<{ heard: number[] }> {
   return { heard };
 }
 
+/** Packets that came out of the tunnel. */
+async function received(plane: UserspacePlane): Promise<number> {
+  const { interfaces } = await plane.counters();
+  return interfaces.find(({ name }) => name === 'pv001-x')!.receivedPackets;
+}
+
 async function asked(socket: Socket, text: string | Buffer, port = ports.listen): Promise<string> {
   const answer = once(socket, 'message');
   socket.send(text, port, loopback);
@@ -259,6 +265,25 @@ describe('forwards', () => {
     await asked(socket, 'd');
     expect(new Set(heard.slice(0, 3)).size).toBe(1);
     expect(heard[3]).not.toBe(heard[0]);
+  });
+
+  it('a client gets neither answer nor error while no program listens, and an answer as soon as one does', async () => {
+    const [source, destination] = planes;
+    await apply(source!, [listen()]);
+    await apply(destination!, [deliver()]);
+    const socket = await open();
+    // A connected socket is told when the system refuses its datagrams.
+    socket.connect(ports.listen, loopback);
+    await once(socket, 'connect');
+    const heard: unknown[] = [];
+    socket.on('error', (error) => heard.push(error)).on('message', (datagram) => heard.push(datagram.toString()));
+    socket.send('a');
+    await vi.waitUntil(async () => (await received(destination!)) === 1);
+    const program = await startProgram();
+    socket.send('b');
+    await vi.waitUntil(() => heard.length > 0);
+    expect(heard).toEqual([`${program.heard[0]} b`]);
+    expect(await received(destination!)).toBe(2);
   });
 
   it('what comes from elsewhere than the forward leads to reaches no client', async () => {

@@ -1,7 +1,8 @@
 /** What becomes of a packet that a router does not just pass on. */
 import { describe, expect, it } from 'vitest';
+import { headroom } from '../../../src/agent/dataplane/userspace/forwarder.ts';
 import type { OperationInput } from '../../../src/vsys/operations.ts';
-import { forwardingOf, key, packetOf, route, router, tunnel } from './forwarding.ts';
+import { forwardingOf, key, packetOf, route, router, tunnel, withChecksum } from './forwarding.ts';
 
 const host = '10.65.100.1';
 const far = '10.65.101.1';
@@ -78,6 +79,30 @@ describe('a router', () => {
   it('drops a packet that is too big and would have to be fragmented', () => {
     const { arrive, sent, drops } = routerOf();
     arrive(0, packetOf({ from: host, to: far, bytes: 1301, dontFragment: false }));
+    expect(sent).toEqual([]);
+    expect(drops()).toEqual({ 'too-big': 1 });
+  });
+
+  it('passes fragments on as they are, also those without a header of UDP', () => {
+    const { arrive, sent, drops } = routerOf();
+    for (const [flagsAndOffset, text] of [
+      [0x2000, 'first'],
+      [0x2019, 'middle'],
+      [0x0032, 'last'],
+    ] as const) {
+      const packet = packetOf({ from: host, to: far, text });
+      packet.writeUInt16BE(flagsAndOffset, headroom + 6);
+      arrive(0, withChecksum(packet));
+    }
+    expect(sent).toMatchObject(['first', 'middle', 'last'].map((text) => ({ tunnel: 1, ttl: 63, text })));
+    expect(drops()).toEqual({});
+  });
+
+  it('does not answer a later fragment by an error', () => {
+    const { arrive, sent, drops } = routerOf();
+    const packet = packetOf({ from: host, to: far, bytes: 1301 });
+    packet.writeUInt16BE(0x4032, headroom + 6);
+    arrive(0, withChecksum(packet));
     expect(sent).toEqual([]);
     expect(drops()).toEqual({ 'too-big': 1 });
   });

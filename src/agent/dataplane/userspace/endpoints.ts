@@ -134,8 +134,11 @@ export function createStackEndpoints(
   function receive(stack: StackTables, packet: Buffer, start: number, end: number): void {
     const at = start + headerBytesAt(packet, start);
     const protocol = protocolOf(packet, start);
-    // The sockets here send and receive no fragments.
-    if (isFragment(packet, start) && offer(stack, packet, start, end)) return;
+    // Nothing here reassembles: what looks like the header of a fragment may be anything.
+    if (isFragment(packet, start)) {
+      offer(stack, packet, start, end);
+      return;
+    }
     if (protocol === protocols.udp) receiveUdp(stack, packet, start, at, end);
     else if (protocol === protocols.icmp) receiveIcmp(stack, packet, start, at, end);
     else if (!offer(stack, packet, start, end)) answerUnreachable(stack, packet, start, end, unreachableCodes.protocol);
