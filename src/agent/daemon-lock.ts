@@ -1,6 +1,6 @@
 /**
- * The lock of a slice's agent where there is no `flock`, made of a Unix socket: its holder listens, and nobody does once
- * the holder has ended, however it ended.
+ * The lock of a slice's agent where there is no `flock`: a Unix socket at which its holder listens, until it ends in
+ * whatever way.
  */
 import { once } from 'node:events';
 import { mkdirSync, rmdirSync, rmSync, statSync } from 'node:fs';

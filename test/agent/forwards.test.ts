@@ -272,7 +272,7 @@ describe('forwards', () => {
     await apply(source!, [listen()]);
     await apply(destination!, [deliver()]);
     const socket = await open();
-    // A connected socket is told when the system refuses its datagrams.
+    // A connected socket gets an error when the system refuses its datagrams.
     socket.connect(ports.listen, loopback);
     await once(socket, 'connect');
     const heard: unknown[] = [];

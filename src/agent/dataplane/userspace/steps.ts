@@ -1,6 +1,6 @@
 /**
- * Long work in steps of about a millisecond. Between them the thread forwards what has arrived, so that a node with many
- * routes goes on forwarding while it prepares what comes next.
+ * Long work in steps of about a millisecond. Between them the thread forwards what has arrived, so that a node with
+ * many routes goes on forwarding while it prepares what comes next.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
