@@ -1,5 +1,5 @@
 /** Chooses the kind of testbed that this machine can carry. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { commandPath } from '../model/command-path.ts';
 import type { Dataplane } from '../model/dataplane.ts';
 import { VnmError } from '../model/errors.ts';
@@ -52,8 +52,9 @@ export function lackOfPrivileges(): 'Linux' | 'root' | 'CAP_NET_ADMIN and CAP_SY
 /** Bits of the capabilities to change networks, and to make namespaces and mounts (linux/capability.h). */
 const neededCapabilities = [12n, 21n];
 
-/** Root in a container may lack them. */
+/** Root in a container may lack them. Without /proc the kernel data plane does not work, whatever there is. */
 function hasCapabilities(): boolean {
+  if (!existsSync('/proc/self/status')) return false;
   const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
   if (effective === undefined) return true;
   const bits = BigInt(`0x${effective}`);

@@ -8,19 +8,34 @@ import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { commandPath } from '../../src/model/command-path.ts';
 import { agentBundle } from '../../src/transport/agent-bundle.ts';
+import type { OperationInput } from '../../src/vsys/operations.ts';
 import { createRpcClient } from '../../src/vsys/rpc.ts';
 import { testPolicy } from '../support/agent-node.ts';
+import { elsewhere } from '../support/elsewhere.ts';
 import { freePorts } from '../support/free-ports.ts';
 
 let directory: string;
 const children: ChildProcess[] = [];
+/** Processes of agents, which outlive the children that start them. */
+const agents = new Set<number>();
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'pl-vnm-lock-'));
 });
 afterEach(async () => {
   for (const child of children.splice(0)) child.kill('SIGKILL');
+  for (const pid of agents) process.kill(pid, 'SIGKILL');
+  agents.clear();
   rmSync(directory, { recursive: true });
 });
+
+const [nexthop, group] = [65_536, 65_537];
+const link = { interface: 'pv001-x', mtu: 1400, vni: 4097, instance: 1, key: '0123456789abcdef' };
+const operations: OperationInput[] = [
+  { op: 'tunnel_up', kind: 'udp', ...link, remote: '192.0.2.1', port: 4001 },
+  { op: 'vif_up', interface: link.interface, address: '10.65.0.1', peer: { address: '10.65.0.2' } },
+  { op: 'nexthop_up', id: nexthop, interface: link.interface, via: '10.65.0.2' },
+  { op: 'group_up', id: group, members: [nexthop], active: nexthop, resilient: true },
+];
 
 /** A process that takes the lock, says whether it has it, and stays. */
 async function taker(): Promise<{ child: ChildProcess; hasLock: boolean }> {
@@ -57,7 +72,7 @@ it('what a process that was killed while it took the lock has left, is in the wa
   expect(existsSync(mark)).toBe(false);
 });
 
-it('one agent starts where there is no flock, and another one when that was killed', async () => {
+it('one agent starts where there is neither flock nor /proc, and another one when that was killed', async () => {
   const file = join(directory, 'agent.mjs');
   const bin = join(directory, 'bin');
   const [port] = await freePorts(1);
@@ -68,17 +83,24 @@ it('one agent starts where there is no flock, and another one when that was kill
   // What every system has; nothing of util-linux.
   for (const command of ['sh', 'env']) symlinkSync(commandPath(command)!, join(bin, command));
 
+  /** The agent's process, whose timing thread works, too. */
   async function attachedTo(): Promise<number> {
     const child = spawn(process.execPath, [file, 'attach', '--slice', 'test'], {
-      env: { PATH: bin, PL_VNM_DIR: directory },
+      env: { PATH: bin, PL_VNM_DIR: directory, NODE_OPTIONS: elsewhere },
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     children.push(child);
     const complaint = text(child.stderr);
     const client = createRpcClient(child.stdout, child.stdin);
     try {
-      return (await client.call('hello', {})).agent.pid;
+      const { agent } = await client.call('hello', {});
+      agents.add(agent.pid);
+      await client.call('apply', { operations });
+      const actions = [{ kind: 'redirect' as const, offsetMs: 0, groups: [{ id: group, active: nexthop }] }];
+      await client.call('arm', { id: 'dry', at: Date.now(), actions, dryRun: true });
+      return agent.pid;
     } catch (error) {
+      client.close();
       throw new Error(await complaint, { cause: error });
     } finally {
       client.close();
@@ -89,7 +111,6 @@ it('one agent starts where there is no flock, and another one when that was kill
   expect(new Set(pids).size).toBe(1);
   expect(existsSync(join(directory, 'run', 'test.lock'))).toBe(false);
   process.kill(pids[0]!, 'SIGKILL');
-  const next = await attachedTo();
-  expect(next).not.toBe(pids[0]);
-  process.kill(next, 'SIGTERM');
+  agents.delete(pids[0]!);
+  expect(pids).not.toContain(await attachedTo());
 });

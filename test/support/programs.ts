@@ -11,6 +11,12 @@ export function describeWithProgram(program: string, name: string, body: () => v
   describe.skip(`${name} (${missing(program, name)})`, body);
 }
 
+/** As `describeWithProgram`, for tests that do not need root. */
+export function describeWithoutRoot(program: string, name: string, body: () => void): void {
+  if (commandPath(program) !== undefined) describe(name, body);
+  else describe.skip(`${name} (${missing(program, name)})`, body);
+}
+
 /**
  * `it` for a test that needs a program, but not root. If it is missing, skips the test with a warning; in CI, fails.
  */
