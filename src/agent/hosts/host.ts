@@ -52,6 +52,11 @@ async function startOf({ slice, address }: HostRequest, file: string): Promise<H
 
 /** Throws VnmError `unsupported`. */
 async function checkSystem(): Promise<void> {
+  if (process.platform !== 'linux') {
+    throw new VnmError('unsupported', 'commands at end hosts need Linux', {
+      hint: 'let programs use a UDP port of another end host: `forward` in the slice file',
+    });
+  }
   for (const [program, from] of needed) {
     if (isThere(program)) continue;
     throw new VnmError('unsupported', `commands at end hosts need '${program}', and this system has none`, {
