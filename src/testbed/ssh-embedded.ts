@@ -4,7 +4,9 @@ import { timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { constants } from 'node:os';
-import ssh2, { type AuthContext, type Connection, type ParsedKey, type ServerChannel } from 'ssh2';
+import type { AuthContext, Connection, ParsedKey, ServerChannel } from 'ssh2';
+import keyParser from 'ssh2/lib/protocol/keyParser.js';
+import Server from 'ssh2/lib/server.js';
 import { nodeFiles } from './layout.ts';
 
 /** The signals that an exit message can name (RFC 4254, section 6.10). */
@@ -23,9 +25,9 @@ export interface Login {
 
 export function embeddedConnections(home: string, login: Login): (socket: Socket) => void {
   const files = nodeFiles(home);
-  const clientKey = ssh2.utils.parseKey(readFileSync(files.authorizedKeys));
+  const clientKey = keyParser.parseKey(readFileSync(files.authorizedKeys));
   if (clientKey instanceof Error) throw clientKey;
-  const server = new ssh2.Server({ hostKeys: [readFileSync(files.hostKey)] }, (connection) =>
+  const server = new Server({ hostKeys: [readFileSync(files.hostKey)] }, (connection) =>
     serve(connection, clientKey, login),
   );
   return (socket) => server.injectSocket(socket);
