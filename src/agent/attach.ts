@@ -6,8 +6,9 @@ import { connect, type Socket } from 'node:net';
 import { PassThrough } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { VnmError } from '../model/errors.ts';
+import { cleanStart, lockedExitCode, underLock } from '../vsys/clean-start.ts';
 import { type AgentPaths, agentPaths } from './paths.ts';
-import { cleanStart, closeInherited } from './surroundings.ts';
+import { closeInherited } from './surroundings.ts';
 
 /**
  * How long to wait for an agent to start. A connected client decides itself when to stop waiting; after it has left,
@@ -19,8 +20,6 @@ const pollMs = 20;
 const farewellMs = 1000;
 /** How long a client that is still connected may take to read the agent's last output. */
 const lastWordsMs = 30_000;
-/** The exit code of `flock` when another process holds the lock. */
-const lockedExitCode = 75;
 
 /**
  * Resolves when either side has ended. Throws VnmError `failed` when no agent can be started. `file`: the path of this
@@ -120,8 +119,7 @@ async function startDaemon(words: readonly string[], paths: AgentPaths, clientEn
 
 function spawnDaemon(words: readonly string[], paths: AgentPaths, onExit: (code: number | null) => void): void {
   const log = openSync(paths.log, 'a', 0o600);
-  const lock = ['--nonblock', '--no-fork', '--conflict-exit-code', String(lockedExitCode), paths.lock];
-  const child = spawn('sh', ['-c', cleanStart, 'sh', 'flock', ...lock, process.execPath, ...words], {
+  const child = spawn('sh', ['-c', cleanStart, 'sh', ...underLock(paths.lock), process.execPath, ...words], {
     cwd: '/',
     detached: true,
     stdio: ['ignore', log, log],

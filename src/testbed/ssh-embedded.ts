@@ -1,8 +1,8 @@
-/** Connections to a node that ssh2's server serves: public keys only, `exec` requests only. */
+/** Connections to a node that ssh2's server serves: public keys, `exec` requests and connections to Unix sockets only. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { constants } from 'node:os';
 import type { AuthContext, Connection, ParsedKey, ServerChannel } from 'ssh2';
 import keyParser from 'ssh2/lib/protocol/keyParser.js';
@@ -43,6 +43,7 @@ function serve(connection: Connection, clientKey: ParsedKey, login: Login): void
     // Requests without a listener here (shell, terminal, subsystem) are rejected.
     acceptSession().on('exec', (acceptExec, _reject, { command }) => execute(acceptExec(), command, login));
   });
+  connection.on('openssh.streamlocal', (accept, reject, { socketPath }) => join(accept, reject, socketPath));
 }
 
 /** Without a signature the client only asks whether the key would be accepted. */
@@ -65,6 +66,20 @@ function execute(channel: ServerChannel, command: string, { env, cwd }: Login): 
   child.on('error', (error) => console.error(`command: ${error.message}`));
   child.on('close', (code, signal) => report(channel, code, signal));
   channel.on('close', () => hangUp(child));
+}
+
+/** Joins a channel to a Unix socket. Each side's end is passed on after what it has sent. */
+function join(accept: () => ServerChannel, reject: () => void, path: string): void {
+  const socket = connect({ path, allowHalfOpen: true });
+  socket.once('error', reject);
+  socket.once('connect', () => {
+    const channel = accept();
+    // 'close' follows, and only that matters.
+    socket.off('error', reject).on('error', () => undefined);
+    channel.pipe(socket).pipe(channel);
+    socket.once('close', () => channel.end(() => channel.close()));
+    channel.once('close', () => socket.destroySoon());
+  });
 }
 
 /** All output has been read; the channel ends when both streams have sent it. */

@@ -161,6 +161,8 @@ async function tryLogIn(
       readyTimeout: 0,
       keepaliveInterval: keepaliveMs,
       keepaliveCountMax: 3,
+      // Other servers than OpenSSH may forward Unix sockets, too.
+      strictVendor: false,
       algorithms: { serverHostKey: hostKey.algorithms },
       hostVerifier: (key: Buffer) => hostKey.accepts(key),
       ...(isLogged ? { debug: (line: string) => greeting?.note(line) } : {}),
