@@ -20,6 +20,7 @@ export interface Login {
   readonly user: string;
   /** The environment of its commands. */
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Its home: where its commands run, and where it may connect to sockets. */
   readonly cwd: string;
 }
 
@@ -43,7 +44,11 @@ function serve(connection: Connection, clientKey: ParsedKey, login: Login): void
     // Requests without a listener here (shell, terminal, subsystem) are rejected.
     acceptSession().on('exec', (acceptExec, _reject, { command }) => execute(acceptExec(), command, login));
   });
-  connection.on('openssh.streamlocal', (accept, reject, { socketPath }) => join(accept, reject, socketPath));
+  connection.on('openssh.streamlocal', (accept, reject, { socketPath }) => {
+    // The machine itself may be a node of the same slice, whose agent has its socket elsewhere.
+    if (socketPath.startsWith(`${login.cwd}/`)) join(accept, reject, socketPath);
+    else reject();
+  });
 }
 
 /** Without a signature the client only asks whether the key would be accepted. */

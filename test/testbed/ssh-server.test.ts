@@ -74,7 +74,7 @@ describeAsRoot('SSH server', () => {
       });
 
       test('the server connects its clients to Unix sockets, and refuses where nothing listens', async () => {
-        const path = join(parent, 'echo.sock');
+        const path = join(testbed.directory, 'nodes', 'a', 'echo.sock');
         const echo = createServer({ allowHalfOpen: true }, (socket) => socket.pipe(socket)).listen(path);
         await once(echo, 'listening');
         try {
