@@ -1,6 +1,6 @@
 /**
- * Parts of ssh2 by their files. Its index also loads what nothing here uses (HTTP agents, servers, key generation), which
- * takes a good part of the time in which a short command starts.
+ * Parts of ssh2 by their files. Its index loads everything, also what nothing here uses (HTTP agents), which takes a
+ * good part of the time in which a short command starts.
  */
 declare module 'ssh2/lib/client.js' {
   export { Client as default } from 'ssh2';

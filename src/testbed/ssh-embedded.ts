@@ -1,4 +1,4 @@
-/** Connections to a node that ssh2's server serves: public keys, `exec` requests and connections to Unix sockets only. */
+/** Connections to a node that ssh2's server serves: only public keys, `exec` requests, Unix sockets. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';

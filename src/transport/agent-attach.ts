@@ -24,8 +24,8 @@ interface Wanted {
 
 /**
  * Connects to the socket of an agent that runs, which takes no process on the node. Returns undefined if that does not
- * lead to an agent like the wanted one, for whatever reason: attaching then finds out, and can start or replace it. Throws
- * `timeout`, `interrupted`, and as `SshSession.openSocket`.
+ * lead to an agent like the wanted one, for whatever reason: attaching then finds out, and can start or replace it.
+ * Throws `timeout`, `interrupted`, and as `SshSession.openSocket`.
  */
 export async function reachRunning(
   session: SshSession,

@@ -106,7 +106,7 @@ export async function connectAgent(target: AgentTarget, given: AgentOptions): Pr
 /** How much longer a survey takes than `hello`: about ten processes instead of one. */
 const surveyPerHello = 5;
 
-/** Whether to try the agent's socket first: only root may connect, and without root programs need what a survey finds. */
+/** Whether to try the agent's socket: only root may connect, and a userspace node needs what the survey finds. */
 function mayReachSocket({ user, agentDirectory, userspacePort }: AgentTarget): boolean {
   return userspacePort === undefined && (user === 'root' || agentDirectory !== undefined);
 }

@@ -6,9 +6,10 @@ import type { NodeSurvey } from './node-survey.ts';
 import type { SshSession } from './ssh-session.ts';
 
 /**
- * Constant, given to `sh` as its standard input. Arguments: directory of the sockets, name of the slice, policy, and the
- * words of the agent's program. Ends when the agent has a socket or has ended, at the latest after ten seconds. Files
- * that the login has left open would stay open in the agent: then it starts nothing, since only `attach` closes them.
+ * Constant, given to `sh` as its standard input. Arguments: directory of the sockets, name of the slice, policy, and
+ * the words of the agent's program. Ends when the agent has a socket or has ended, at the latest after ten seconds.
+ * Files that the login has left open would stay open in the agent: then it starts nothing, since only `attach` closes
+ * them.
  */
 const script = `
 fd=3
@@ -29,8 +30,8 @@ done
 `;
 
 /**
- * Tries to start the slice's agent on a node whose login is root; whoever needs to know whether it runs must try to reach
- * it. `program`: its words. Throws as `SshSession.exec`.
+ * Tries to start the slice's agent on a node whose login is root; whoever needs to know whether it runs must try to
+ * reach it. `program`: its words. Throws as `SshSession.exec`.
  */
 export async function startAgent(
   session: SshSession,
