@@ -7,9 +7,9 @@ import { PassThrough } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { commandPath } from '../model/command-path.ts';
 import { VnmError } from '../model/errors.ts';
-import { lockedExitCode } from './daemon-lock.ts';
+import { cleanStart, lockedExitCode, underLock } from '../vsys/clean-start.ts';
 import { type AgentPaths, agentPaths } from './paths.ts';
-import { cleanStart, closeInherited } from './surroundings.ts';
+import { closeInherited } from './surroundings.ts';
 
 /**
  * How long to wait for an agent to start. A connected client decides itself when to stop waiting; after it has left,
@@ -120,9 +120,9 @@ async function startDaemon(words: readonly string[], paths: AgentPaths, clientEn
 
 function spawnDaemon(words: readonly string[], paths: AgentPaths, onExit: (code: number | null) => void): void {
   const log = openSync(paths.log, 'a', 0o600);
-  const lock = ['--nonblock', '--no-fork', '--conflict-exit-code', String(lockedExitCode), paths.lock];
   const daemon = [process.execPath, ...words];
-  const command = commandPath('flock') === undefined ? [...daemon, '--own-lock'] : ['flock', ...lock, ...daemon];
+  const command =
+    commandPath('flock') === undefined ? [...daemon, '--own-lock'] : [...underLock(paths.lock), ...daemon];
   const child = spawn('sh', ['-c', cleanStart, 'sh', ...command], {
     cwd: '/',
     detached: true,

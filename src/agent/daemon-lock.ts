@@ -6,9 +6,6 @@ import { once } from 'node:events';
 import { mkdirSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 
-/** The exit code of an agent, or of `flock`, when another process holds the lock. */
-export const lockedExitCode = 75;
-
 /** Far longer than taking the lock takes: a process that was killed meanwhile has left its mark. */
 const longestTakingMs = 10_000;
 

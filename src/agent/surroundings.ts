@@ -7,28 +7,6 @@ import { setPriority } from 'node:os';
 import { messageOf } from '../model/errors.ts';
 import type { Log } from './log.ts';
 
-/**
- * A constant script for `sh -c`. Runs its arguments in the root directory, without core dumps and with the system's
- * default limits, processors and scheduling. Closes the files that a shell can name. What the system does not allow to
- * change stays as it is (containers); `resetInherited` logs that.
- */
-export const cleanStart = `
-cd / || exit
-umask 022
-ulimit -c 0
-exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
-{
-  for limit in t f d m v; do ulimit -$limit unlimited; done
-  ulimit -s 8192
-  case $(ulimit -H -n) in unlimited|[1-9]??????*|[7-9]????|6[6-9]???) ;; *) ulimit -n 65536;; esac
-  for limit in locks memlock msgqueue nproc rttime sigpending; do prlimit --pid $$ --$limit=unlimited; done
-  taskset -cp 0-8191 $$
-  chrt -o -p 0 $$
-  ionice -c 0 -p $$
-} >/dev/null 2>&1
-exec env -u _ -u PWD -u OLDPWD -u SHLVL "$@"
-`;
-
 /** Resets what the daemon can reset itself, without a program. Node.js itself resets ignored signals. */
 export function resetInherited(log: Log): void {
   process.chdir('/');

@@ -13,18 +13,24 @@ export interface JsonSchema {
   readonly anyOf?: readonly JsonSchema[];
 }
 
-const schema = z.toJSONSchema(sliceSchema, { io: 'input' }) as JsonSchema;
+let made: JsonSchema | undefined;
+
+/** Makes it when it is first needed: only errors need it. */
+function schema(): JsonSchema {
+  made ??= z.toJSONSchema(sliceSchema, { io: 'input' }) as JsonSchema;
+  return made;
+}
 
 /** The JSON Schema (2020-12) of slice files, for editors. It cannot check, for example, that a router exists. */
 export function sliceJsonSchema(): object {
-  return structuredClone(schema);
+  return structuredClone(schema());
 }
 
 /** The schema of the value at `path`; undefined if no value is allowed there. */
 export function schemaAt(path: Path): JsonSchema | undefined {
   return path.reduce<JsonSchema | undefined>(
     (here, step) => (here === undefined ? undefined : childOf(here, step)),
-    schema,
+    schema(),
   );
 }
 

@@ -33,6 +33,8 @@ export interface TestbedPlaces {
     readonly address: string;
     /** On a userspace testbed: the UDP port of that address, by slice. */
     readonly tunnelPorts?: Readonly<Record<string, number>>;
+    /** The login's PL_VNM_DIR. */
+    readonly agentDirectory?: string;
   }[];
 }
 

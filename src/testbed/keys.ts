@@ -1,6 +1,7 @@
 /** Key pairs of a testbed: one for its clients, one for each node. */
 import { writeFile } from 'node:fs/promises';
-import ssh2 from 'ssh2';
+import keygen from 'ssh2/lib/keygen.js';
+import keyParser from 'ssh2/lib/protocol/keyParser.js';
 
 export interface KeyPair {
   /** In OpenSSH's format. */
@@ -15,8 +16,8 @@ export interface KeyPair {
  */
 export function makeKeyPair(): KeyPair {
   for (;;) {
-    const pair = ssh2.utils.generateKeyPairSync('ed25519');
-    const unreadable = [pair.private, pair.public].some((key) => ssh2.utils.parseKey(key) instanceof Error);
+    const pair = keygen.generateKeyPairSync('ed25519');
+    const unreadable = [pair.private, pair.public].some((key) => keyParser.parseKey(key) instanceof Error);
     if (!unreadable) return { privateKey: pair.private, publicKey: pair.public.trim() };
   }
 }

@@ -39,14 +39,15 @@ export async function startNode(
     const log = nodeFiles(home).log;
     await startDaemon({ namespace, command, env, cwd: home, log, descriptor: descriptorOf(listener) }, signal);
     const { clientKey: key } = testbedFiles(directory);
-    return { node: { name, host: '127.0.0.1', port, user: 'root', key, address, namespace }, hostKey };
+    const place = { name, host: '127.0.0.1', port, user: 'root', key, address } as const;
+    return { node: { ...place, namespace, agentDirectory: env.PL_VNM_DIR }, hostKey };
   } finally {
     listener.close();
   }
 }
 
 /** The whole environment of commands on the node. */
-export function nodeEnvironment(home: string, user: string): Record<string, string> {
+export function nodeEnvironment(home: string, user: string) {
   const system = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
   const PATH = `${dirname(process.execPath)}:${system}`;
   return { HOME: home, PL_VNM_DIR: home, PATH, USER: user, LOGNAME: user, SHELL: '/bin/sh' };

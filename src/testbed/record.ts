@@ -15,6 +15,8 @@ const testbedNodeSchema = z.strictObject({
   tunnelPorts: z.record(z.string(), z.int().min(1).max(65_535)).exactOptional(),
   /** The network namespace that is this node; empty on a userspace testbed. */
   namespace: z.string(),
+  /** The login's PL_VNM_DIR; absent in records of earlier versions, and on a userspace testbed. */
+  agentDirectory: z.string().exactOptional(),
 });
 
 export const testbedSchema = z.strictObject({

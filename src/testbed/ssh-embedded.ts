@@ -1,10 +1,12 @@
-/** Connections to a node that ssh2's server serves: public keys only, `exec` requests only. */
+/** Connections to a node that ssh2's server serves: only public keys, `exec` requests, Unix sockets. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { timingSafeEqual } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import type { Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { constants } from 'node:os';
-import ssh2, { type AuthContext, type Connection, type ParsedKey, type ServerChannel } from 'ssh2';
+import type { AuthContext, Connection, ParsedKey, ServerChannel } from 'ssh2';
+import keyParser from 'ssh2/lib/protocol/keyParser.js';
+import Server from 'ssh2/lib/server.js';
 import { nodeFiles } from './layout.ts';
 
 /** The signals that an exit message can name (RFC 4254, section 6.10). */
@@ -18,14 +20,15 @@ export interface Login {
   readonly user: string;
   /** The environment of its commands. */
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Its home: where its commands run, and where it may connect to sockets. */
   readonly cwd: string;
 }
 
 export function embeddedConnections(home: string, login: Login): (socket: Socket) => void {
   const files = nodeFiles(home);
-  const clientKey = ssh2.utils.parseKey(readFileSync(files.authorizedKeys));
+  const clientKey = keyParser.parseKey(readFileSync(files.authorizedKeys));
   if (clientKey instanceof Error) throw clientKey;
-  const server = new ssh2.Server({ hostKeys: [readFileSync(files.hostKey)] }, (connection) =>
+  const server = new Server({ hostKeys: [readFileSync(files.hostKey)] }, (connection) =>
     serve(connection, clientKey, login),
   );
   return (socket) => server.injectSocket(socket);
@@ -40,6 +43,11 @@ function serve(connection: Connection, clientKey: ParsedKey, login: Login): void
   connection.on('session', (acceptSession) => {
     // Requests without a listener here (shell, terminal, subsystem) are rejected.
     acceptSession().on('exec', (acceptExec, _reject, { command }) => execute(acceptExec(), command, login));
+  });
+  connection.on('openssh.streamlocal', (accept, reject, { socketPath }) => {
+    // The machine itself may be a node of the same slice, whose agent has its socket elsewhere.
+    if (socketPath.startsWith(`${login.cwd}/`)) join(accept, reject, socketPath);
+    else reject();
   });
 }
 
@@ -63,6 +71,20 @@ function execute(channel: ServerChannel, command: string, { env, cwd }: Login): 
   child.on('error', (error) => console.error(`command: ${error.message}`));
   child.on('close', (code, signal) => report(channel, code, signal));
   channel.on('close', () => hangUp(child));
+}
+
+/** Joins a channel to a Unix socket. Each side's end is passed on after what it has sent. */
+function join(accept: () => ServerChannel, reject: () => void, path: string): void {
+  const socket = connect({ path, allowHalfOpen: true });
+  socket.once('error', reject);
+  socket.once('connect', () => {
+    const channel = accept();
+    // 'close' follows, and only that matters.
+    socket.off('error', reject).on('error', () => undefined);
+    channel.pipe(socket).pipe(channel);
+    socket.once('close', () => channel.end(() => channel.close()));
+    channel.once('close', () => socket.destroySoon());
+  });
 }
 
 /** All output has been read; the channel ends when both streams have sent it. */

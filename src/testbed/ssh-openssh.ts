@@ -28,7 +28,8 @@ UsePAM no
 PermitRootLogin prohibit-password
 PasswordAuthentication no
 KbdInteractiveAuthentication no
-AllowTcpForwarding no
+# With 'no' it would not connect to Unix sockets either.
+AllowTcpForwarding local
 PermitTTY no
 PidFile none
 SetEnv ${settings.join(' ')}

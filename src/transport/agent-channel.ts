@@ -1,5 +1,6 @@
 /** One channel to the agent of a slice: makes calls, and explains why the channel ended. */
 import type { Readable } from 'node:stream';
+import type { ClientChannel } from 'ssh2';
 import { VnmError } from '../model/errors.ts';
 import type { Method, ParamsInput, Results } from '../vsys/messages.ts';
 import { type CallOptions, createRpcClient } from '../vsys/rpc.ts';
@@ -21,7 +22,11 @@ export interface AgentChannel {
 
 /** Starts the command, which must speak the vsys protocol. Throws as `SshSession.openChannel`. */
 export async function openAgentChannel(session: SshSession, command: string): Promise<AgentChannel> {
-  const channel = await session.openChannel(command);
+  return agentChannel(session, await session.openChannel(command));
+}
+
+/** Makes calls over an open channel, whose other end is an agent. */
+export function agentChannel(session: SshSession, channel: ClientChannel): AgentChannel {
   const said = keepLast(channel.stderr, 4096);
   const rpc = createRpcClient(channel, channel, session.limits.answerMs);
   const place = nameOf(session.target);

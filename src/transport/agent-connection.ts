@@ -2,21 +2,20 @@
  * The controller's connection to a node: puts the agent there if need be, starts it, and calls it over one open
  * channel.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
-import { isDeepStrictEqual } from 'node:util';
 import { messageOf, VnmError } from '../model/errors.ts';
-import { defaultPatienceS, observedPatienceS, secondsText, type TimeLimits, timeLimits } from '../model/patience.ts';
+import { defaultPatienceS, observedPatienceS, type TimeLimits, timeLimits } from '../model/patience.ts';
 import type { Method, NodeFacts, ParamsInput, Results } from '../vsys/messages.ts';
 import { encodePolicy, type Policy, policySchema } from '../vsys/policy.ts';
 import type { CallOptions } from '../vsys/rpc.ts';
+import { type Attached, attachCurrent, reachRunning } from './agent-attach.ts';
 import { type AgentBundle, agentBundle } from './agent-bundle.ts';
-import { type AgentChannel, openAgentChannel } from './agent-channel.ts';
+import { startAgent } from './agent-start.ts';
 import { withConfirmation } from './confirm.ts';
 import { agentFileName, asRoot, deliver } from './delivery.ts';
 import { attachCommand } from './installed-files.ts';
 import { type NodeSurvey, rootHint, surveyNode } from './node-survey.ts';
 import { patientCall } from './patient-call.ts';
-import { nameOf, patienceHint } from './ssh-errors.ts';
+import { nameOf } from './ssh-errors.ts';
 import { connectSsh, type SshSession } from './ssh-session.ts';
 import type { SshOptions, SshTarget } from './ssh-types.ts';
 
@@ -26,6 +25,8 @@ export interface AgentTarget extends SshTarget {
    * The UDP port for tunnel packets; present on a node with the userspace data plane, where the agent needs no root.
    */
   readonly userspacePort?: number;
+  /** The login's PL_VNM_DIR, if that is known. */
+  readonly agentDirectory?: string;
 }
 
 export interface AgentOptions extends SshOptions {
@@ -69,18 +70,45 @@ export interface AgentConnection {
  */
 export async function connectAgent(target: AgentTarget, given: AgentOptions): Promise<AgentConnection> {
   const options = { ...given, policy: policyFor(target, given.policy) };
+  // The name becomes part of a command, and of a path.
+  if (!policySchema.shape.slice.safeParse(target.slice).success) {
+    throw new VnmError('invalid-input', `invalid slice name '${target.slice}'`);
+  }
   const bundle = await agentBundle();
   const session = await connectSsh(target, options);
   try {
+    const patient = (surveyMs: number) => {
+      const patience = observedPatienceS(target.patience ?? defaultPatienceS, surveyMs);
+      return { ...session, limits: timeLimits(patience) };
+    };
+    const startMs = performance.now();
+    const { slice, agentDirectory } = target;
+    const reach = async (directory: string | undefined, patience: SshSession) =>
+      mayReachSocket(target) ? reachRunning(patience, { slice, directory }, bundle, options) : undefined;
+    const running = await reach(agentDirectory, session);
+    if (running !== undefined) return connectionOf(patient(surveyPerHello * (performance.now() - startMs)), running);
     const prepared = await prepareNode(session, target, bundle, options);
-    const patience = observedPatienceS(target.patience ?? defaultPatienceS, prepared.surveyMs);
-    const slow = { ...session, limits: timeLimits(patience) };
-    const { channel, facts } = await attachCurrent(slow, prepared.command, bundle, options);
-    return connectionOf(slow, channel, facts, prepared.program);
+    const slow = patient(prepared.surveyMs);
+    const { survey, program = [] } = prepared;
+    if (mayReachSocket(target) && survey.root === 'login' && !survey.hasSocket) {
+      await startAgent(slow, survey, { slice, program }, options);
+      const started = await reach(survey.directory, slow);
+      if (started !== undefined) return connectionOf(slow, started);
+    }
+    const attached = await attachCurrent(slow, prepared.command, bundle, options);
+    return connectionOf(slow, attached, survey.root === 'unneeded' ? program : undefined);
   } catch (error) {
     session.close();
     throw error;
   }
+}
+
+/** How much longer a survey takes than `hello`: about ten processes instead of one. */
+const surveyPerHello = 5;
+
+/** Whether to try the agent's socket: only root may connect, and a userspace node needs what the survey finds. */
+function mayReachSocket({ user, agentDirectory, userspacePort }: AgentTarget): boolean {
+  return userspacePort === undefined && (user === 'root' || agentDirectory !== undefined);
 }
 
 /** A userspace agent is brought where to receive tunnel packets: at all addresses of its node. */
@@ -152,24 +180,27 @@ export function combine(faults: readonly unknown[]): unknown {
   });
 }
 
-/**
- * Makes sure that the agent is there. Returns the command that attaches to it, and how long the survey of the node
- * took.
- */
+interface Prepared {
+  readonly survey: NodeSurvey;
+  readonly surveyMs: number;
+  /** Attaches to the agent. */
+  readonly command: string;
+  /** The words of the agent's program; absent where the login may only attach. */
+  readonly program?: readonly string[];
+}
+
+/** Makes sure that the agent is there. */
 async function prepareNode(
   session: SshSession,
   { slice, userspacePort }: AgentTarget,
   bundle: AgentBundle,
   { policy, signal }: AgentOptions,
-): Promise<{ command: string; surveyMs: number; program?: readonly string[] }> {
-  // The name becomes part of a command.
-  if (!policySchema.shape.slice.safeParse(slice).success) {
-    throw new VnmError('invalid-input', `invalid slice name '${slice}'`);
-  }
+): Promise<Prepared> {
   const startMs = performance.now();
   const survey = await surveyNode(session, slice, bundle.digest, signal, { needsRoot: userspacePort === undefined });
   const surveyMs = performance.now() - startMs;
-  if (survey.root === 'rule') return { command: installedCommand(session, slice, bundle, survey), surveyMs };
+  const looked = { survey, surveyMs };
+  if (survey.root === 'rule') return { ...looked, command: installedCommand(session, slice, bundle, survey) };
   if (survey.root === 'none') {
     throw new VnmError(
       'unsupported',
@@ -180,11 +211,8 @@ async function prepareNode(
   const runtime = await deliver(session, survey, bundle, signal);
   const program = [runtime, `${survey.lib}/${agentFileName(bundle)}`];
   if (survey.root === 'unneeded') program.unshift('env', `PL_VNM_DIR=${survey.directory}`);
-  return {
-    command: `${asRoot(survey)}${program.join(' ')} attach --slice ${slice} --policy ${encodePolicy(policy)}`,
-    surveyMs,
-    ...(survey.root === 'unneeded' ? { program } : {}),
-  };
+  const command = `${asRoot(survey)}${program.join(' ')} attach --slice ${slice} --policy ${encodePolicy(policy)}`;
+  return { ...looked, command, program };
 }
 
 /**
@@ -203,72 +231,7 @@ function installedCommand(session: SshSession, slice: string, bundle: AgentBundl
   );
 }
 
-/**
- * Attaches to the slice's agent. First stops, once, a running agent of another version, or one that was brought another
- * policy and has nothing installed: the slice file has changed since.
- */
-async function attachCurrent(
-  session: SshSession,
-  command: string,
-  bundle: AgentBundle,
-  { policy, signal }: AgentOptions,
-): Promise<{ channel: AgentChannel; facts: NodeFacts }> {
-  const isOld = ({ agent, policyFile, policy: its }: NodeFacts) =>
-    agent.digest !== bundle.digest || (policyFile === false && !isDeepStrictEqual(its, policy));
-  const first = await attach(session, command, signal);
-  if (!isOld(first.facts)) return first;
-  await endAgent(session, first.channel, signal);
-  const second = await attach(session, command, signal);
-  if (!isOld(second.facts)) return second;
-  const { version, digest, pid } = second.facts.agent;
-  throw new VnmError(
-    'failed',
-    `the agent on ${nameOf(session.target)} still differs from that of this pl-vnm after a shutdown (version ${version}, digest ${digest.slice(0, 12)}, pid ${pid})`,
-    { hint: 'check whether a controller of another version uses this slice at the same time' },
-  );
-}
-
-/** Asks the agent to stop, and waits until it has. Throws VnmError `conflict` while something is armed. */
-export async function endAgent(
-  { limits }: SshSession,
-  channel: AgentChannel,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  await channel.call('shutdown', {}, { timeoutMs: limits.stepMs, signal }).catch((error: unknown) => {
-    // The agent may be gone before its answer arrives.
-    if (!(error instanceof VnmError) || error.code !== 'unreachable') throw error;
-  });
-  // The channel ends with the agent; until then another attempt would meet the same agent. The next call reports an
-  // interruption.
-  const patience = sleep(limits.stepMs, undefined, { ref: false, ...(signal && { signal }) }).catch(() => undefined);
-  await Promise.race([channel.ended, patience]);
-  channel.close();
-}
-
-/** Opens a channel with a command that attaches. Throws as `openAgentChannel` and its calls. */
-export async function attach(
-  session: SshSession,
-  command: string,
-  signal: AbortSignal | undefined,
-): Promise<{ channel: AgentChannel; facts: NodeFacts }> {
-  const channel = await openAgentChannel(session, command);
-  try {
-    const facts = await channel.call('hello', {}, { timeoutMs: session.limits.startMs, signal });
-    return { channel, facts: { plane: 'kernel', ...facts } };
-  } catch (error) {
-    channel.close();
-    if (!(error instanceof VnmError) || error.code !== 'timeout') throw error;
-    const what = `the agent on ${nameOf(session.target)} did not start and answer within ${secondsText(session.limits.startMs)}`;
-    throw new VnmError('timeout', what, { hint: patienceHint("see the agent's log on the node"), cause: error });
-  }
-}
-
-function connectionOf(
-  session: SshSession,
-  channel: AgentChannel,
-  facts: NodeFacts,
-  program: readonly string[] | undefined,
-): AgentConnection {
+function connectionOf(session: SshSession, { channel, facts }: Attached, program?: readonly string[]): AgentConnection {
   const listeners = new Set<(error?: VnmError) => void>();
   let isOurs = false;
   let isOver = false;

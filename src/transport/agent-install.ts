@@ -4,8 +4,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { messageOf, VnmError } from '../model/errors.ts';
 import type { Policy } from '../vsys/policy.ts';
 import { type AdminSurvey, surveyAsAdmin } from './admin-survey.ts';
+import { attach, endAgent } from './agent-attach.ts';
 import { type AgentBundle, agentBundle } from './agent-bundle.ts';
-import { attach, endAgent } from './agent-connection.ts';
 import {
   agentFileName,
   agentParcel,

@@ -2,8 +2,8 @@
 import { VnmError } from '../model/errors.ts';
 import type { Policy } from '../vsys/policy.ts';
 import { runDirectory, surveyAsAdmin } from './admin-survey.ts';
+import { attach, endAgent } from './agent-attach.ts';
 import { agentBundle } from './agent-bundle.ts';
-import { attach, endAgent } from './agent-connection.ts';
 import type { InstallTarget } from './agent-install.ts';
 import { requireRoot } from './agent-install.ts';
 import { asRoot } from './delivery.ts';

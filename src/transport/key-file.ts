@@ -1,6 +1,6 @@
 /** Private key files in the formats that `ssh` accepts, for ssh2, which reads fewer of them. */
 import { createPrivateKey, type KeyObject } from 'node:crypto';
-import ssh2 from 'ssh2';
+import keyParser from 'ssh2/lib/protocol/keyParser.js';
 
 export interface ParsedKeyFile {
   readonly key?: Buffer;
@@ -30,7 +30,7 @@ export function parseKeyFile(content: string): ParsedKeyFile {
   }
   const key = text.startsWith('-----BEGIN PRIVATE KEY-----') ? fromPkcs8(text) : Buffer.from(text, 'latin1');
   if (key === undefined) return strange;
-  const parsed = ssh2.utils.parseKey(key);
+  const parsed = keyParser.parseKey(key);
   if (parsed instanceof Error)
     return parsed.message.includes('no passphrase given') ? { fault: 'is encrypted' } : strange;
   return parsed.isPrivateKey() ? { key } : strange;

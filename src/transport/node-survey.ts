@@ -22,6 +22,8 @@ export interface NodeSurvey {
   /** Versions of runtimes that are too old. */
   readonly oldRuntimes: readonly string[];
   readonly hasAgent: boolean;
+  /** Whether the slice's agent has a socket: it runs, or has been killed. */
+  readonly hasSocket: boolean;
   /** With root `rule`: digest of the installed agent. */
   readonly installed?: string;
   readonly hasGzip: boolean;
@@ -44,7 +46,7 @@ slice=$1 digest=$2 needs=$3
 say() { printf 'pl-vnm %s %s\\n' "$1" "$2"; }
 may() { sudo -n -l "$1" </dev/null >/dev/null 2>&1; }
 uid=$(id -u)
-lib=/usr/local/lib/pl-vnm policy=/etc/pl-vnm/policy root=none rule=no
+lib=/usr/local/lib/pl-vnm policy=/etc/pl-vnm/policy run=/run/pl-vnm root=none rule=no
 attach=\${PL_VNM_DIR:+$PL_VNM_DIR/lib}
 attach=\${attach:-$lib}/attach-$slice
 if [ "$needs" = root ] && [ "$uid" != 0 ] && [ -f "$attach" ] && may "$attach"; then rule=yes; fi
@@ -60,7 +62,7 @@ elif [ $rule = yes ]; then
   root=rule
 fi
 if [ "$root" != sudo ] && [ -n "$PL_VNM_DIR" ]; then
-  lib=$PL_VNM_DIR/lib policy=$PL_VNM_DIR/policy
+  lib=$PL_VNM_DIR/lib policy=$PL_VNM_DIR/policy run=$PL_VNM_DIR/run
   say directory "$PL_VNM_DIR"
 fi
 if [ "$root" = rule ]; then
@@ -79,6 +81,7 @@ for node in "$(command -v node)" "$lib/node"; do
   if [ -x "$node" ]; then say runtime "$("$node" --version </dev/null 2>/dev/null) $node"; fi
 done
 if [ -f "$lib/agent-$digest.mjs" ]; then say has agent; fi
+if [ -S "$run/$slice.sock" ]; then say has socket; fi
 if command -v gzip >/dev/null; then say has gzip; fi
 say done survey
 `;
@@ -166,6 +169,7 @@ export function parseSurvey(text: string): NodeSurvey | undefined {
     ...(recent === undefined ? {} : { runtime: recent.path }),
     oldRuntimes: runtimes.filter(({ major }) => major < oldestRuntime).map(({ version }) => version),
     hasAgent: has.includes('agent'),
+    hasSocket: has.includes('socket'),
     ...(installed === undefined ? {} : { installed }),
     hasGzip: has.includes('gzip'),
     ...(refusal === '' ? {} : { refusal }),

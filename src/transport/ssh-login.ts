@@ -1,6 +1,6 @@
 /** From a TCP connection to a login: verifies the host key, then tries one key after the other. */
 import { connect, type Socket } from 'node:net';
-import ssh2, { type Client } from 'ssh2';
+import Client from 'ssh2/lib/client.js';
 import { messageOf, type VnmError } from '../model/errors.ts';
 import { timeLimits } from '../model/patience.ts';
 import { type HostKeyGuard, hostKeyGuard } from './host-key-guard.ts';
@@ -96,7 +96,7 @@ async function tryLogIn(
   const { signal, keepaliveMs = timeLimits(target.patience).keepaliveMs } = options;
   const aborted = (): VnmError => interrupted(`the connection to ${nameOf(target)}`, signal);
   if (signal?.aborted) throw aborted();
-  const client = new ssh2.Client();
+  const client = new Client();
   made(client);
 
   let phase: Attempt['phase'] = 'connecting';
@@ -161,6 +161,8 @@ async function tryLogIn(
       readyTimeout: 0,
       keepaliveInterval: keepaliveMs,
       keepaliveCountMax: 3,
+      // Other servers than OpenSSH may forward Unix sockets, too.
+      strictVendor: false,
       algorithms: { serverHostKey: hostKey.algorithms },
       hostVerifier: (key: Buffer) => hostKey.accepts(key),
       ...(isLogged ? { debug: (line: string) => greeting?.note(line) } : {}),

@@ -1,6 +1,6 @@
 /** SSH sessions: a login with a verified host key, commands and long-lived channels on it, and a report of its end. */
 import { randomUUID } from 'node:crypto';
-import type { Client, ClientChannel } from 'ssh2';
+import type { Client, ClientCallback, ClientChannel } from 'ssh2';
 import { messageOf, VnmError } from '../model/errors.ts';
 import { secondsText, type TimeLimits, timeLimits } from '../model/patience.ts';
 import { remoteCommand, signalCommand } from './remote-command.ts';
@@ -27,6 +27,12 @@ export interface SshSession {
   stream(words: readonly string[], options: Omit<StreamOptions, 'end'>): Promise<Ended>;
   /** Runs a command and returns its streams, including `stderr`; all must be read. Throws as `exec`. */
   openChannel(command: string): Promise<ClientChannel>;
+  /**
+   * Connects to a Unix socket of the node as the login, without a process there (OpenSSH's `direct-streamlocal`).
+   * Returns undefined where the server refuses: nothing listens, the login may not connect, or it forwards no sockets.
+   * Throws as `exec`.
+   */
+  openSocket(path: string): Promise<ClientChannel | undefined>;
   /** Calls the listener once, at once if the session has ended; with an error unless `close` was called. */
   onClose(listener: (error?: VnmError) => void): void;
   close(): void;
@@ -38,7 +44,8 @@ export async function connectSsh(target: SshTarget, options: SshOptions): Promis
   const { client, socket } = await logIn(target, options, (made) => endings.set(made, watchEnd(made, target)));
   const ending = endings.get(client)!;
   const limits = timeLimits(target.patience);
-  const open = openInTurns((command) => openChannel(client, target, command, ending, limits), limits, options);
+  const request = (ask: (done: ClientCallback) => void) => openChannel(ask, target, ending, limits);
+  const open = openInTurns((command) => request((done) => client.exec(command, done)), limits, options);
   const source = { place: target, open, ending };
   const exec: SshSession['exec'] = (command, execOptions = {}) =>
     runCommand(source, command, { timeoutMs: limits.stepMs, ...execOptions });
@@ -52,6 +59,11 @@ export async function connectSsh(target: SshTarget, options: SshOptions): Promis
       return streamCommand(source, remoteCommand(words, mark), { ...streamOptions, end });
     },
     openChannel: open,
+    openSocket: (path) =>
+      request((done) => client.openssh_forwardOutStreamLocal(path, done)).catch((error: unknown) => {
+        if (error instanceof SessionRefused) return undefined;
+        throw error;
+      }),
     onClose: ending.onEnd,
     close: () => {
       ending.expect();
@@ -93,10 +105,10 @@ function watchEnd(client: Client, place: Place): Ending {
   };
 }
 
+/** Throws `SessionRefused` if the server refuses, and as `SshSession.openChannel`. */
 function openChannel(
-  client: Client,
+  ask: (done: ClientCallback) => void,
   place: Place,
-  command: string,
   ending: Ending,
   { openMs }: TimeLimits,
 ): Promise<ClientChannel> {
@@ -120,7 +132,7 @@ function openChannel(
       );
     };
     try {
-      client.exec(command, (error, channel) => {
+      ask((error, channel) => {
         clearTimeout(timer);
         if (error !== undefined) fail(error);
         else if (isLate) channel.close();

@@ -88,7 +88,7 @@ const allFaults: readonly Fault[] = [
     withinMs: 150,
     strike: (attempt) => {
       const node = anyNode(attempt);
-      attempt.place.kill(node, 'attach --slice');
+      attempt.place.cutSsh(node);
       return { description: `to ${node}` };
     },
   },

@@ -29,6 +29,8 @@ export interface Place {
   underTraffic(body: () => Promise<void>): Promise<CountedFlow[]>;
   /** Kills the processes of a node whose command contains the text. Returns their number. */
   kill(node: string, text: string, signal?: NodeJS.Signals): number;
+  /** Breaks the SSH connections to a node, or on the userspace data plane what they lead to. */
+  cutSsh(node: string): void;
   /** Cuts a node off: its tunnels and its SSH server. */
   cut(node: string): Promise<void>;
   heal(node: string): Promise<void>;
@@ -102,6 +104,14 @@ export async function makePlace(
           return traffic.finish();
         },
       ),
+    cutSsh: (node) => {
+      if (dataplane === 'userspace') {
+        kill(node, 'attach --slice');
+        return;
+      }
+      const { port } = testbed.nodes.find(({ name }) => name === node)!;
+      execFileSync('ss', ['--kill', '--tcp', '--numeric', 'state', 'established', 'src', `127.0.0.1:${port}`]);
+    },
     cut: async (node) => {
       await cutNode(testbed, node);
       kill(node, 'ssh-server', 'SIGSTOP');

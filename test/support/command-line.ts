@@ -12,7 +12,7 @@ import { builtProgram } from './program.ts';
 const launcher = fileURLToPath(new URL('launcher.mjs', import.meta.url));
 const fullFrom = fileURLToPath(new URL('./full-from.mjs', import.meta.url));
 /** The compile cache, so that the program is compiled only once for all its starts. */
-const compiled = fileURLToPath(new URL('../../node_modules/.cache/compiled', import.meta.url));
+export const compiled = fileURLToPath(new URL('../../node_modules/.cache/compiled', import.meta.url));
 /** Longer than any command takes; a command that hangs is killed. */
 const patienceMs = 240_000;
 

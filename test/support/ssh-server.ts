@@ -1,6 +1,6 @@
 /** A small SSH server on loopback that runs commands with /bin/sh, for tests of the client. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import ssh2, { type Connection } from 'ssh2';
 
 export interface KeyPair {
@@ -43,6 +43,8 @@ export async function startSshServer(options: {
   clientKey: KeyPair;
   environment?: NodeJS.ProcessEnv;
   before?: readonly string[];
+  /** Whether it connects clients to Unix sockets. */
+  forwards?: boolean;
 }): Promise<TestServer> {
   const commands: string[] = [];
   const children = new Set<ChildProcess>();
@@ -57,7 +59,7 @@ export async function startSshServer(options: {
     return child;
   };
   const ssh = new ssh2.Server({ hostKeys: options.hostKeys.map((pair) => pair.private) }, (client) =>
-    serve(client, authorized, run),
+    serve(client, authorized, run, options.forwards ?? false),
   );
   const tcp = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket.once('close', () => sockets.delete(socket)));
@@ -81,8 +83,19 @@ export async function startSshServer(options: {
   };
 }
 
-function serve(client: Connection, authorized: Buffer, run: (command: string) => ChildProcess): void {
+function serve(
+  client: Connection,
+  authorized: Buffer,
+  run: (command: string) => ChildProcess,
+  forwards: boolean,
+): void {
   client.on('error', () => undefined);
+  if (forwards) {
+    client.on('openssh.streamlocal', (accept, reject, { socketPath }) => {
+      const socket = connect(socketPath).on('error', reject);
+      socket.on('connect', () => socket.pipe(accept()).pipe(socket));
+    });
+  }
   client.on('authentication', (context) => {
     const known = context.method === 'publickey' && context.key.data.equals(authorized);
     const parsed = known ? ssh2.utils.parseKey(context.key.data) : undefined;

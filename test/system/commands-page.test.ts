@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { examplesOf, formOf, root, stepsOf } from '../docs/examples.ts';
+import { compiled } from '../support/command-line.ts';
 import { describeAsRoot } from '../support/privileges.ts';
 import { builtProgram } from '../support/program.ts';
 
@@ -34,7 +35,8 @@ describeAsRoot('docs/commands.md', () => {
   /** What a shell prints on stdout. */
   function run(command: string): Promise<string[]> {
     const { PL_VNM_DB: _, ...inherited } = process.env;
-    const env = { ...inherited, PATH: `${directory}/bin:${inherited.PATH}`, HOME: directory };
+    const PATH = `${directory}/bin:${inherited.PATH}`;
+    const env = { ...inherited, PATH, HOME: directory, NODE_COMPILE_CACHE: compiled };
     return new Promise((resolve) => {
       execFile('sh', ['-c', command], { cwd: directory, env }, (error, stdout) => {
         const end = error === null ? [] : [`[exit code ${error.code}]`];

@@ -24,6 +24,7 @@ export function login(
       port: node.port,
       username: node.user,
       privateKey: key,
+      strictVendor: false,
       hostVerifier: (offered: Buffer) => offered.toString('base64') === known,
     });
   });

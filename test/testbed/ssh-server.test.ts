@@ -1,9 +1,12 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { Client } from 'ssh2';
+import { buffer } from 'node:stream/consumers';
+import type { Client, ClientChannel } from 'ssh2';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { commandPath } from '../../src/model/command-path.ts';
 import { testbedDown } from '../../src/testbed/down.ts';
@@ -68,6 +71,27 @@ describeAsRoot('SSH server', () => {
 
       test('a command need not read its input', async () => {
         expect((await execute(client, 'exit 3', randomBytes(4 * 1024 * 1024))).status).toBe(3);
+      });
+
+      test('the server connects its clients to Unix sockets, and refuses where nothing listens', async () => {
+        const path = join(testbed.directory, 'nodes', 'a', 'echo.sock');
+        const echo = createServer({ allowHalfOpen: true }, (socket) => socket.pipe(socket)).listen(path);
+        await once(echo, 'listening');
+        try {
+          const channel = await new Promise<ClientChannel>((resolve, reject) => {
+            client.openssh_forwardOutStreamLocal(path, (error, opened) => (error ? reject(error) : resolve(opened)));
+          });
+          const input = randomBytes(1024 * 1024);
+          const output = buffer(channel);
+          channel.end(input);
+          expect((await output).equals(input)).toBe(true);
+        } finally {
+          echo.close();
+        }
+        const attempt = new Promise((resolve, reject) => {
+          client.openssh_forwardOutStreamLocal(`${path}.none`, (error) => (error ? reject(error) : resolve(undefined)));
+        });
+        await expect(attempt).rejects.toMatchObject({ reason: 2 });
       });
 
       test('the server refuses an unknown key', async () => {

@@ -47,6 +47,7 @@ describeAsRoot('a testbed without latencies', () => {
         key: join(directory, 'client_key'),
         address: `198.18.1.${index + 1}`,
         namespace: `pt${id}-${name}`,
+        agentDirectory: join(directory, 'nodes', name),
       })),
       knownHosts: join(directory, 'known_hosts'),
       latency: 'none',

@@ -22,6 +22,7 @@ describe('the survey of a node', () => {
       runtime: '/usr/local/lib/pl-vnm/node',
       oldRuntimes: ['18.20.1'],
       hasAgent: true,
+      hasSocket: false,
       hasGzip: false,
     });
   });

@@ -1,6 +1,15 @@
 /** Connects to the real agent, on a node that is a network namespace of its own. */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
@@ -40,6 +49,7 @@ describeAsRoot('the real agent', () => {
       clientKey,
       environment: { PATH: `${dirname(process.execPath)}:${process.env.PATH}`, PL_VNM_DIR: node },
       before: ['ip', 'netns', 'exec', namespace],
+      forwards: true,
     });
   });
   afterAll(async () => {
@@ -53,8 +63,9 @@ describeAsRoot('the real agent', () => {
     }
   });
 
-  const connect = (brought = policy): Promise<AgentConnection> => {
-    const target: AgentTarget = { node: 'n1', host: '127.0.0.1', port: server.port, user: 'root', slice: 'demo' };
+  const connect = (brought = policy, agentDirectory = node): Promise<AgentConnection> => {
+    const place = { node: 'n1', host: '127.0.0.1', port: server.port, user: 'root' };
+    const target: AgentTarget = { ...place, slice: 'demo', agentDirectory };
     return connectAgent(target, { acceptNewHostKeys: true, policy: brought });
   };
   const isRunning = (pid: number): boolean => {
@@ -86,6 +97,51 @@ describeAsRoot('the real agent', () => {
     const third = await connect();
     expect(third.facts.agent).toEqual(first.facts.agent);
     third.close();
+  });
+
+  it('a running agent is reached by its socket, without a command on the node', async () => {
+    const first = await connect();
+    const before = server.commands.length;
+    const second = await connect();
+    expect(second.facts).toEqual(first.facts);
+    expect(server.commands.slice(before)).toEqual([]);
+    // An end of the agent ends the channel, too.
+    const lost = new Promise<VnmError | undefined>((resolve) => second.onClose(resolve));
+    process.kill(first.facts.agent.pid, 'SIGKILL');
+    expect(await lost).toMatchObject({ code: 'unreachable' });
+    first.close();
+  });
+
+  it('an agent whose socket is not where it was expected is attached to', async () => {
+    const first = await connect();
+    const before = server.commands.length;
+    const second = await connect(policy, join(node, 'elsewhere'));
+    expect(second.facts.agent).toEqual(first.facts.agent);
+    const [survey, attach, ...others] = server.commands.slice(before);
+    expect([survey, attach, others]).toEqual([
+      expect.stringMatching(/^sh -s -- demo /),
+      expect.stringContaining(' attach --slice demo '),
+      [],
+    ]);
+    first.close();
+    second.close();
+  });
+
+  it('an agent is started without attach, unless the login has left files open for it', async () => {
+    await endAgent();
+    const starts = () => server.commands.filter((command) => command.includes('/run demo ')).length;
+    const attached = () => server.commands.filter((command) => command.includes(' attach ')).length;
+    const before = [starts(), attached()];
+    const connection = await connect();
+    expect([starts(), attached()]).toEqual([before[0]! + 1, before[1]]);
+    const { pid } = connection.facts.agent;
+    expect(readlinkSync(`/proc/${pid}/cwd`)).toBe('/');
+    expect(statSync(join(node, 'run')).mode & 0o777).toBe(0o700);
+    expect(statSync(join(node, 'run', 'demo.log')).mode & 0o777).toBe(0o600);
+    // It has a session of its own, which no end of the login's reaches.
+    const [, session] = /\) \S \d+ \d+ (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))!;
+    expect(Number(session)).toBe(pid);
+    connection.close();
   });
 
   it('the agent leaves no policy after a mere inspection, but one that binds others while something is installed', async () => {

@@ -49,13 +49,14 @@ export function placesOf(context: Context, slice: Slice, names: readonly string[
         },
       );
     }
-    const { host, port, user, key: keyPath, address } = place;
+    const { host, port, user, key: keyPath, address, agentDirectory } = place;
     const tunnelPort = place.tunnelPorts?.[slice.name];
     const { patience } = node;
     const target = {
       ...{ node: name, slice: slice.name, host, port, user, keyPath, knownHostsPath: testbed.knownHosts },
       ...(patience === undefined ? {} : { patience }),
       ...(tunnelPort === undefined ? {} : { userspacePort: tunnelPort }),
+      ...(agentDirectory === undefined ? {} : { agentDirectory }),
     };
     return { target, node, testbedAddress: address, ...(tunnelPort === undefined ? {} : { tunnelPort }) };
   });

@@ -6,7 +6,8 @@ const units: readonly [Intl.RelativeTimeFormatUnit, number][] = [
   ['minute', 60_000],
   ['second', 1000],
 ];
-const relative = new Intl.RelativeTimeFormat('en', { numeric: 'always' });
+/** Made when it is first needed: it loads the languages' data, which every command would pay for. */
+let relative: Intl.RelativeTimeFormat | undefined;
 
 /** Formats an instant as `Mon, 7 Dec 2026, 03:00 CET`, with seconds unless they are 0. */
 export function instantText(at: number, timezone: string): string {
@@ -27,5 +28,6 @@ export function instantText(at: number, timezone: string): string {
 export function untilText(at: number, nowMs: number): string {
   const distanceMs = at - nowMs;
   const [unit, unitMs] = units.find(([, ms]) => Math.abs(distanceMs) >= 2 * ms) ?? units.at(-1)!;
+  relative ??= new Intl.RelativeTimeFormat('en', { numeric: 'always' });
   return relative.format(Math.round(distanceMs / unitMs), unit);
 }

@@ -18,8 +18,9 @@ import {
 } from '../planner/filter.ts';
 import { bucketWords, hookWords, isTight, openGate, type QdiscJson, redirectWords } from '../planner/gate.ts';
 import { tunnelKind } from '../planner/tunnels/registry.ts';
-import { kernelWords, parseFailures, showBatch } from './ip.ts';
+import { kernelWords, parseFailures } from './ip.ts';
 import type { FeatureProbes } from './known-features.ts';
+import { listAllNamespaces } from './presence.ts';
 import { nftWords } from './read-filter.ts';
 
 type Trial = readonly [feature: Feature['name'], line: string];
@@ -41,6 +42,7 @@ const tcTrials: readonly Trial[] = [
   ['ifb-gate', bucketWords('gate', { ...openGate(0), closed: true }).join(' ')],
   ['ifb-gate', hookWords('add', 'lo').join(' ')],
   ['ifb-gate', redirectWords('lo', 'gate').join(' ')],
+  ['ifb-gate', 'qdisc show dev gate'],
 ];
 
 export function featureProbes(policy: Policy): FeatureProbes {
@@ -60,13 +62,15 @@ async function probeNetwork(namespace: string): Promise<Feature[]> {
   const trials = [...ipTrials, ...tcTrials];
   const names = [...new Set([...trials.map(([name]) => name), 'tunnel-filter' as const])];
   // An agent that was killed at this point may have left one.
-  await run('ip', ['netns', 'del', namespace]);
+  if ((await listAllNamespaces()).includes(namespace)) await run('ip', ['netns', 'del', namespace]);
   const made = await run('ip', ['netns', 'add', namespace]);
   if (made.code !== 0) return names.map((name) => ({ name, available: false, detail: kernelWords(made.stderr) }));
   try {
-    const failures = [...(await tryLines('ip', namespace, ipTrials)), ...(await tryLines('tc', namespace, tcTrials))];
-    if (!failures.some(({ name }) => name === 'ifb-gate')) failures.push(...(await tryGate(namespace)));
-    failures.push(...(await tryFilter(namespace)));
+    const failures = [
+      ...(await tryLines('ip', namespace, ipTrials)).failures,
+      ...(await tryGate(namespace)),
+      ...(await tryFilter(namespace)),
+    ];
     return names.map((name) => {
       const failure = failures.find((candidate) => candidate.name === name);
       return failure === undefined ? { name, available: true } : { name, available: false, detail: failure.words };
@@ -76,27 +80,38 @@ async function probeNetwork(namespace: string): Promise<Feature[]> {
   }
 }
 
-async function tryLines(command: 'ip' | 'tc', namespace: string, trials: readonly Trial[]) {
+interface TrialFailure {
+  readonly name: Feature['name'];
+  readonly words: string;
+}
+
+/** Returns which trials failed, and what the lines printed. */
+async function tryLines(
+  command: 'ip' | 'tc',
+  namespace: string,
+  trials: readonly Trial[],
+): Promise<{ failures: TrialFailure[]; stdout: string }> {
   const text = trials.map(([, line]) => `${line}\n`).join('');
+  const args = ['-netns', namespace, '-force', '-json', '-details', ...(command === 'tc' ? ['-raw'] : [])];
+  const { stdout, stderr } = await run(command, [...args, '-batch', '-'], text);
+  return { failures: parseFailures(stderr).map(({ line, words }) => ({ name: trials[line]![0], words })), stdout };
+}
+
+/** Tests gates, and whether the kernel understands the closed bucket as intended. */
+async function tryGate(namespace: string): Promise<TrialFailure[]> {
   try {
-    const { stderr } = await run(command, ['-netns', namespace, '-force', '-batch', '-'], text);
-    return parseFailures(stderr).map(({ line, words }) => ({ name: trials[line]![0], words }));
+    const { failures, stdout } = await tryLines('tc', namespace, tcTrials);
+    if (failures.length > 0 || isTight(JSON.parse(stdout) as QdiscJson[])) return failures;
+    return [{ name: 'ifb-gate', words: 'a closed gate would not hold the first packets' }];
   } catch (error) {
     // Some systems have `tc` in a separate package.
-    if (command !== 'tc' || !(error instanceof VnmError)) throw error;
-    return trials.map(([name]) => ({ name, words: error.message }));
+    if (!(error instanceof VnmError)) throw error;
+    return [{ name: 'ifb-gate', words: error.message }];
   }
 }
 
-/** Tests whether the kernel understands the closed bucket as intended. */
-async function tryGate(namespace: string): Promise<{ name: Feature['name']; words: string }[]> {
-  const [qdiscs = []] = await showBatch('tc', namespace, [['qdisc', 'show', 'dev', 'gate']]);
-  if (isTight(qdiscs as QdiscJson[])) return [];
-  return [{ name: 'ifb-gate', words: 'a closed gate would not hold the first packets' }];
-}
-
 /** Tests whether the kernel accepts the filter, and `nft` shows it as it was made. */
-async function tryFilter(namespace: string): Promise<{ name: Feature['name']; words: string }[]> {
+async function tryFilter(namespace: string): Promise<TrialFailure[]> {
   const nft = (words: readonly string[], script = '') =>
     run('nsenter', [`--net=/run/netns/${namespace}`, '--', 'nft', ...words], script);
   const made = await nft(['-f', '-'], filterScript(filterLines(trialPolicy, noFilter, trialFilter)));
@@ -108,7 +123,7 @@ async function tryFilter(namespace: string): Promise<{ name: Feature['name']; wo
 
 const noNft = "there is no 'nft' (package nftables)";
 
-function noTunnelFilter(why: string): { name: Feature['name']; words: string } {
+function noTunnelFilter(why: string): TrialFailure {
   return { name: 'tunnel-filter', words: `tunnel packets are accepted from any sender: ${why}` };
 }
 
@@ -139,9 +154,14 @@ async function probeReversePath(): Promise<Feature> {
   return { name, available: false, detail: `${setting}: no interface can be checked strictly` };
 }
 
+/** Whether a trial has succeeded: each costs two processes, and every connection asks. */
+let isRealtime = false;
+
 async function probeRealtime(): Promise<Feature> {
+  if (isRealtime) return { name: 'realtime', available: true };
   const { code, stderr } = await run('chrt', ['-f', '1', 'true']);
-  return code === 0
+  isRealtime = code === 0;
+  return isRealtime
     ? { name: 'realtime', available: true }
     : { name: 'realtime', available: false, detail: kernelWords(stderr) };
 }
