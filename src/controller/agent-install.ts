@@ -11,10 +11,10 @@ import type { Slice, SubstrateNode } from '../model/slice.ts';
 import { combine } from '../transport/agent-connection.ts';
 import { type InstalledAgent, type InstallTarget, installAgent } from '../transport/agent-install.ts';
 import { uninstallAgent } from '../transport/agent-uninstall.ts';
-import { loginPattern } from '../transport/installed-files.ts';
 import { requestSchemas } from '../vsys/messages.ts';
 import { operationNames } from '../vsys/operations.ts';
 import { type Policy, policySchema } from '../vsys/policy.ts';
+import { loginPattern } from '../vsys/sudo-rule.ts';
 import { type Context, signalOption } from './base/context.ts';
 import { defaultPolicy } from './nodes/agents.ts';
 
