@@ -15,6 +15,7 @@ import { manageChannels } from './channels.ts';
 import { createHandlers } from './handlers.ts';
 import { serveHosts } from './hosts/serve.ts';
 import { endWhenIdle } from './idle.ts';
+import { createInside } from './inside/inside.ts';
 import { type Log, openLog } from './log.ts';
 import { isInstalledByAdministrator } from './other-slices.ts';
 import { agentPaths } from './paths.ts';
@@ -38,10 +39,13 @@ export async function runDaemon(slice: string, file: string, brought?: Policy): 
   process.on('SIGHUP', () => {});
   const paths = agentPaths(slice);
   const lib = dirname(file);
+  const isAdministrators = isInstalledByAdministrator(lib, slice);
+  // Only a login that is root, or may become root, can bring a policy.
+  const isOwnNode = brought !== undefined && !isAdministrators;
   const policyFile = await openPolicy(
     paths.policyDirectory,
     slice,
-    { brought, isInstalledByAdministrator: isInstalledByAdministrator(lib, slice) },
+    { brought, isInstalledByAdministrator: isAdministrators },
     (policy) => hasInstalled(policy, paths),
   );
   const { policy } = policyFile;
@@ -61,6 +65,7 @@ export async function runDaemon(slice: string, file: string, brought?: Policy): 
   const { endpoints } = dataPlane;
   const streams = createStreams(endpoints, systemClock, policy.limits);
   const watches = createWatches(endpoints, slice, systemClock);
+  const inside = createInside(policy, isOwnNode);
 
   async function end(why: string): Promise<void> {
     log(`shutting down: ${why}`);
@@ -68,6 +73,7 @@ export async function runDaemon(slice: string, file: string, brought?: Policy): 
     rmSync(paths.hostSocket, { force: true });
     await streams.closeAll();
     await watches.closeAll();
+    inside.commands.closeAll();
     await armed.close();
     await dataPlane.close();
     process.exit(0);
@@ -90,6 +96,8 @@ export async function runDaemon(slice: string, file: string, brought?: Policy): 
     dataPlane,
     streams,
     watches,
+    inside,
+    isOwnNode,
     armed,
     reach: (params, ended) => reach(endpoints, params, ended),
     packetSizes: endpoints.packetSizes,
