@@ -7,12 +7,13 @@ const long = [
   'test/chaos/**/*.test.ts',
   'test/system/{carried-over,collisions,commands-page,concurrency,confinement,damaged,dead-node,demo,exec}.test.ts',
   'test/system/{failures,firewalls,forward,full-database,gallery,interrupts,iperf,jobs,narrow-path,openssh}.test.ts',
-  'test/system/{reconcile,recovery,vroom}.test.ts',
+  'test/system/{reconcile,recovery,router-commands,vroom}.test.ts',
 ];
 
 /** What needs root, makes network namespaces, starts processes, or takes seconds of a processor. */
 const onThisMachine = [
   'test/agent/!(armed-timeline|collisions|known-features|parse|policy|turns|unconfirmed|watch-tally).test.ts',
+  'test/agent/inside/commands.test.ts',
   'test/agent/userspace/{applying,underlay}.test.ts',
   'test/{contract,system,testbed,transport}/**/*.test.ts',
   'test/cli/{launch,leave,streams}.test.ts',

@@ -20,7 +20,13 @@ const tiers = [
 const sameTier = new Map([['experiment', ['testbed']]]);
 
 /** The tiers within the controller; `.` are its commands, one file each. */
-const tiersOfController = [['base', 'batches'], ['nodes'], ['probe', 'routing'], ['migration'], ['.', 'views']];
+const tiersOfController = [
+  ['base', 'batches'],
+  ['nodes'],
+  ['probe', 'routing', 'inside'],
+  ['migration'],
+  ['.', 'views'],
+];
 
 const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
 /** The files that each file imports, as paths within src. */

@@ -17,6 +17,7 @@ import { takeLock } from './daemon-lock.ts';
 import { createHandlers } from './handlers.ts';
 import { serveHosts } from './hosts/serve.ts';
 import { endWhenIdle } from './idle.ts';
+import { createInside } from './inside/inside.ts';
 import { type Log, openLog } from './log.ts';
 import { isInstalledByAdministrator } from './other-slices.ts';
 import { agentPaths } from './paths.ts';
@@ -47,10 +48,13 @@ export async function runDaemon(slice: string, file: string, { brought, takesLoc
   const paths = agentPaths(slice);
   if (takesLock && !(await takeLock(paths.held))) process.exit(lockedExitCode);
   const lib = dirname(file);
+  const isAdministrators = isInstalledByAdministrator(lib, slice);
+  // Only a login that is root, or may become root, can bring a policy.
+  const isOwnNode = brought !== undefined && !isAdministrators;
   const policyFile = await openPolicy(
     paths.policyDirectory,
     slice,
-    { brought, isInstalledByAdministrator: isInstalledByAdministrator(lib, slice) },
+    { brought, isInstalledByAdministrator: isAdministrators },
     (policy) => hasInstalled(policy, paths),
   );
   const { policy } = policyFile;
@@ -70,6 +74,7 @@ export async function runDaemon(slice: string, file: string, { brought, takesLoc
   const { endpoints } = dataPlane;
   const streams = createStreams(endpoints, systemClock, policy.limits);
   const watches = createWatches(endpoints, slice, systemClock);
+  const inside = createInside(policy, isOwnNode);
 
   async function end(why: string): Promise<void> {
     log(`shutting down: ${why}`);
@@ -77,6 +82,7 @@ export async function runDaemon(slice: string, file: string, { brought, takesLoc
     rmSync(paths.hostSocket, { force: true });
     await streams.closeAll();
     await watches.closeAll();
+    inside.commands.closeAll();
     await armed.close();
     await dataPlane.close();
     process.exit(0);
@@ -99,6 +105,8 @@ export async function runDaemon(slice: string, file: string, { brought, takesLoc
     dataPlane,
     streams,
     watches,
+    inside,
+    isOwnNode,
     armed,
     reach: (params, ended) => reach(endpoints, params, ended),
     packetSizes: endpoints.packetSizes,

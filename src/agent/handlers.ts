@@ -12,6 +12,7 @@ import { type ArmedContext, createArmedRequests } from './armed-requests.ts';
 import { createClaims } from './claims.ts';
 import type { DataPlane } from './dataplane/dataplane.ts';
 import type { OwnAddress } from './dataplane/planner/state.ts';
+import type { Inside } from './inside/inside.ts';
 import type { Log } from './log.ts';
 import { checkRequest, concernsOtherSlices, type OtherSubnet } from './policy.ts';
 import type { PolicyFile } from './policy-file.ts';
@@ -31,6 +32,9 @@ export interface AgentParts {
   readonly streams: Streams;
   readonly armed: Armed<ArmedContext>;
   readonly watches: Watches;
+  readonly inside: Inside;
+  /** Whether the node is one of the user's own, where the agent's login is root or may become root. */
+  readonly isOwnNode: boolean;
   readonly obstacles: (port: number) => Promise<Obstacle[]>;
   readonly reach: Handlers['reach'];
   readonly packetSizes: Handlers['packet_sizes'];
@@ -41,7 +45,7 @@ export interface AgentParts {
 }
 
 export function createHandlers(parts: AgentParts): Handlers {
-  const { policy, facts, dataPlane, streams, watches, armed, clock } = parts;
+  const { policy, facts, dataPlane, streams, watches, inside, armed, clock } = parts;
   const claims = createClaims();
   const armedRequests = createArmedRequests(armed, dataPlane, clock);
   return guarded(parts, {
@@ -56,7 +60,10 @@ export function createHandlers(parts: AgentParts): Handlers {
     claim: async (params) => claims.claim(params),
     apply: async ({ operations, ticket, ...options }) => {
       if (ticket !== undefined) claims.check(ticket);
-      return dataPlane.apply(operations, armedRequests.pinned, options);
+      const endCommands = options.dryRun ? () => {} : inside.leaving(operations);
+      const applied = await dataPlane.apply(operations, armedRequests.pinned, options);
+      endCommands();
+      return applied;
     },
     confirm: async ({ token }) => {
       dataPlane.confirm(token);
@@ -93,6 +100,11 @@ export function createHandlers(parts: AgentParts): Handlers {
     watch: watches.watch,
     watch_report: watches.report,
     watch_stop: watches.stop,
+    exec: inside.exec,
+    capture: inside.capture,
+    exec_write: inside.commands.write,
+    exec_read: inside.commands.read,
+    exec_signal: inside.commands.signal,
     obstacles: async ({ port }) => ({ obstacles: await parts.obstacles(port) }),
     shutdown: async () => {
       armedRequests.shutdown();
@@ -113,15 +125,17 @@ const unlogged: readonly Method[] = [
   'path_mtu',
   'collisions',
   'confirm',
+  'exec_read',
+  'exec_write',
 ];
 
-function guarded({ policy, others, log, clock }: AgentParts, handlers: Handlers): Handlers {
+function guarded({ policy, others, isOwnNode, log, clock }: AgentParts, handlers: Handlers): Handlers {
   const guard = <M extends Method>(method: M): Handlers[M] =>
     (async (params: Params<M>, ended?: AbortSignal) => {
       const startMs = clock.monotonicMs();
       const took = () => `${(clock.monotonicMs() - startMs).toFixed(1)} ms`;
       try {
-        checkRequest(policy, method, params, concernsOtherSlices(method, params) ? await others() : []);
+        checkRequest(policy, method, params, concernsOtherSlices(method, params) ? await others() : [], isOwnNode);
         const result = await handlers[method](params, ended);
         if (!unlogged.includes(method)) log(`${describe(method, params)}: done in ${took()}`);
         return result;
@@ -136,6 +150,8 @@ function guarded({ policy, others, log, clock }: AgentParts, handlers: Handlers)
 }
 
 function describe(method: Method, params: unknown): string {
+  // The input of a command may be secret.
+  if (method === 'exec_write') return `${method} ${(params as Params<'exec_write'>).id}`;
   if (method !== 'apply') return `${method} ${JSON.stringify(params).slice(0, 300)}`;
   const { operations, dryRun, repair } = params as Params<'apply'>;
   const counts = new Map<string, number>();

@@ -6,7 +6,7 @@ import { type IdRange, leadNexthop } from '../model/ids.ts';
 import { parseNtpServer, unfitForServer } from '../model/ntp-server.ts';
 import type { Method, Params } from '../vsys/messages.ts';
 import type { Operation } from '../vsys/operations.ts';
-import type { Policy } from '../vsys/policy.ts';
+import { allowsName, namedOnly, type Policy } from '../vsys/policy.ts';
 import { subjectsOf } from './dataplane/armable.ts';
 import type { OtherSlice } from './other-slices.ts';
 
@@ -126,21 +126,31 @@ function checkForward(check: Checks, operation: ForwardUp): void {
 type ForwardUp = Extract<Operation, { op: 'forward_up' }>;
 type TunnelUp = Extract<Operation, { op: 'tunnel_up' }>;
 
-const always: readonly Method[] = ['hello', 'claim', 'shutdown', 'confirm', 'collisions'];
+const always: readonly Method[] = [
+  'hello',
+  'claim',
+  'shutdown',
+  'confirm',
+  'collisions',
+  'exec_read',
+  'exec_write',
+  'exec_signal',
+];
 
 /**
  * Checks a whole request in the same way. `hello`, `claim` and `shutdown` are always allowed (otherwise no other
  * command, version or policy could take over), and so are the methods that only protect the node (`confirm`,
- * `collisions`). `apply` is allowed if its operations are.
+ * `collisions`) or go on with a command that was allowed. `apply` is allowed if its operations are.
  */
 export function checkRequest<M extends Method>(
   policy: Policy,
   method: M,
   params: Params<M>,
   others: readonly OtherSubnet[] = [],
+  isOwnNode = false,
 ): void {
   if (always.includes(method)) return;
-  if (method !== 'apply') checkAllowed(policy, method);
+  if (method !== 'apply') checkAllowed(policy, method, isOwnNode);
   const check = checksOf(policy);
   const checkGroups = (groups: Params<'redirect'>['groups']) => {
     for (const { id, active } of groups) {
@@ -155,6 +165,13 @@ export function checkRequest<M extends Method>(
       break;
     case 'routes':
       check.namespace(request.params.namespace);
+      break;
+    case 'exec':
+      check.namespace(request.params.namespace);
+      break;
+    case 'capture':
+      check.namespace(request.params.namespace);
+      check.interface(request.params.interface);
       break;
     case 'path_mtu':
       for (const remote of request.params.remotes) check.remote('remote', remote, others);
@@ -210,10 +227,16 @@ export function checkServerAddress(
   checksOf(policy).serverAddress(what, address, others);
 }
 
-function checkAllowed({ operations, slice }: Policy, name: string): void {
-  if (operations.includes('*') || operations.includes(name)) return;
+function checkAllowed(policy: Policy, name: string, isOwnNode = false): void {
+  if (allowsName(policy, name, isOwnNode)) return;
+  const { operations, slice } = policy;
   const allowed = operations.join(', ') || 'nothing';
-  throw new VnmError('forbidden', `slice '${slice}' may not use '${name}' on this node (allowed: ${allowed})`);
+  const isNamedOnly = operations.includes('*') && namedOnly.some((one) => one === name);
+  throw new VnmError('forbidden', `slice '${slice}' may not use '${name}' on this node (allowed: ${allowed})`, {
+    hint: isNamedOnly
+      ? `'*' does not include it: ask the administrator of the node to allow it by name (pl-vnm agent install SLICE.yaml --operations '*,${name}')`
+      : undefined,
+  });
 }
 
 interface Checks {

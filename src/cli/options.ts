@@ -12,6 +12,14 @@ export function portOption(flags: string, description: string, usual: number): O
   return numberOption(flags, description, usual, 65_535);
 }
 
+/** An option that is a limit: without it there is none. */
+export function limitOption(flags: string, description: string, [least, most]: readonly [number, number]): Option {
+  return new Option(flags, description).argParser((text: string) => {
+    if (/^\d{1,12}$/.test(text) && Number(text) >= least && Number(text) <= most) return Number(text);
+    throw new InvalidArgumentError(`Give a whole number from ${least} to ${most}.`);
+  });
+}
+
 /** An option whose value is a duration in ms. */
 export function durationOption(flags: string, description: string, usual: string): Option {
   return new Option(flags, description).argParser(parseDurationArgument).default(parseDuration(usual), usual);

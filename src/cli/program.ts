@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { packageVersion } from '../model/package.ts';
 import { addAgent } from './commands/agent.ts';
+import { addCapture } from './commands/capture.ts';
 import { addCounters } from './commands/counters.ts';
 import { addDemo } from './commands/demo.ts';
 import { addDoctor } from './commands/doctor.ts';
@@ -47,6 +48,7 @@ export function createProgram(): Command {
     addVerify,
     addCounters,
     addExec,
+    addCapture,
     addMeasure,
     addPlan,
     addMigrate,

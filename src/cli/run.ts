@@ -29,6 +29,11 @@ export interface Output {
 /** The output of a command that has already printed everything. */
 export const alreadyPrinted: Output = { text: '', json: undefined };
 
+/** Whether a command failed because the reader of its output had enough, as `head` does. */
+export function isClosedPipe(error: unknown): boolean {
+  return error instanceof VnmError && (error.cause as NodeJS.ErrnoException | undefined)?.code === 'EPIPE';
+}
+
 export function globalOptions(command: Command): GlobalOptions {
   return command.optsWithGlobals<GlobalOptions>();
 }
@@ -63,6 +68,7 @@ const readOnly = [
   'measure',
   'plan',
   'exec',
+  'capture',
   'list',
   'forget',
 ];

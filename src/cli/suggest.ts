@@ -4,8 +4,7 @@ import { closest, quote } from '../slicefile/words.ts';
 
 const bringUp = "did you mean 'pl-vnm install SLICE', or 'pl-vnm testbed up SLICE.yaml' for nodes on this machine?";
 const takeDown = "did you mean 'pl-vnm uninstall SLICE', or 'pl-vnm testbed down' for nodes on this machine?";
-const logIn =
-  "did you mean 'pl-vnm exec SLICE HOST -- COMMAND'? For a router, log in to its node with ssh and run 'ip netns exec NAMESPACE COMMAND'; 'pl-vnm status SLICE' lists the namespaces";
+const logIn = "did you mean 'pl-vnm exec SLICE NAME -- COMMAND'?";
 
 /** Hints for the commands of other network and container tools. */
 const elsewhere = new Map(
@@ -13,6 +12,7 @@ const elsewhere = new Map(
     [bringUp]: 'up deploy start create apply run lstart vstart',
     [takeDown]: 'down destroy stop delete remove rm clean cleanup wipe undeploy teardown lclean vclean',
     [logIn]: 'shell attach connect console login ssh',
+    "did you mean 'pl-vnm capture SLICE ROUTER --link NAME -w FILE.pcapng'?": 'tcpdump dump sniff pcap wireshark',
     "did you mean 'pl-vnm status'?": 'ls list ps inspect info get describe graph topology linfo',
     "did you mean 'pl-vnm --version'?": 'version',
     "did you mean 'pl-vnm verify SLICE'?": 'ping test',

@@ -11,10 +11,10 @@ import type { Slice, SubstrateNode } from '../model/slice.ts';
 import { combine } from '../transport/agent-connection.ts';
 import { type InstalledAgent, type InstallTarget, installAgent } from '../transport/agent-install.ts';
 import { uninstallAgent } from '../transport/agent-uninstall.ts';
-import { loginPattern } from '../transport/installed-files.ts';
 import { requestSchemas } from '../vsys/messages.ts';
 import { operationNames } from '../vsys/operations.ts';
-import { type Policy, policySchema } from '../vsys/policy.ts';
+import { namedOnly, type Policy, policySchema } from '../vsys/policy.ts';
+import { loginPattern } from '../vsys/sudo-rule.ts';
 import { type Context, signalOption } from './base/context.ts';
 import { defaultPolicy } from './nodes/agents.ts';
 
@@ -31,7 +31,7 @@ export interface AdminOptions {
 export interface PolicyOptions {
   /** By name. Limits that are not named stay as they are on the node. */
   readonly limits: Readonly<Record<string, number>>;
-  /** Names of the allowed operations and methods, `*` for all; if absent, they stay as they are. */
+  /** Names of the allowed operations and methods, as in the policy; if absent, they stay as they are. */
   readonly operations?: readonly string[];
 }
 
@@ -132,7 +132,7 @@ function targetOf(slice: Slice, node: SubstrateNode, { login, adminUser, adminKe
 /** Throws VnmError `usage` for unknown names and invalid values. */
 function checkPolicyOptions(slice: Slice, options: PolicyOptions): PolicyOptions {
   const known = Object.keys(defaultPolicy(slice).limits);
-  const allowed = ['*', ...operationNames, ...Object.keys(requestSchemas)];
+  const allowed = [...new Set(['*', ...operationNames, ...Object.keys(requestSchemas), ...namedOnly])];
   for (const [what, names, all] of [
     ['limit', Object.keys(options.limits), known],
     ['operation', options.operations ?? [], allowed],

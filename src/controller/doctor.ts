@@ -51,20 +51,27 @@ const needed: readonly Feature['name'][] = [
 ];
 
 /** The roles that need a feature. A feature that is not listed is needed on every node. */
-const rolesThatNeed: Partial<Record<Feature['name'], readonly (keyof VnEdge)[]>> = {
+const rolesThatNeed: Partial<Record<Feature['name'], readonly Role[]>> = {
   'nexthop-compat-off': ['gateways'],
   'resilient-groups': ['gateways'],
   'ifb-gate': ['gateways'],
   realtime: ['gateways'],
   'rp-filter': ['gateways', 'endHosts'],
+  capture: ['routers'],
 };
-type VnEdge = Pick<VirtualNetwork, 'gateways' | 'endHosts'>;
+
+type Role = 'routers' | 'gateways' | 'endHosts';
+const nodesWith: Readonly<Record<Role, (vn: VirtualNetwork) => NodeName[]>> = {
+  routers: ({ placements }) => [...placements.values()].flatMap((placement) => [...placement.values()]),
+  gateways: ({ gateways }) => gateways.map(({ node }) => node),
+  endHosts: ({ endHosts }) => endHosts.map(({ node }) => node),
+};
 
 /** The features that this node needs for its roles: for example, redirections happen only at gateways. */
 export function featuresFor(slice: Slice, node: NodeName, features: readonly Feature[]): Feature[] {
   const isNeeded = ({ name }: Feature) => {
     const roles = rolesThatNeed[name];
-    return roles === undefined || slice.vns.some((vn) => roles.some((role) => vn[role].some((at) => at.node === node)));
+    return roles === undefined || slice.vns.some((vn) => roles.some((role) => nodesWith[role](vn).includes(node)));
   };
   return features.filter(isNeeded);
 }

@@ -1,21 +1,26 @@
-/** Runs a program at an end host of a VN. */
+/** Runs a program at a router or an end host of a VN. */
 import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { VnmError } from '../model/errors.ts';
-import type { Slice, VirtualNetwork } from '../model/slice.ts';
+import type { Slice } from '../model/slice.ts';
 import { planVn } from '../planning/vn-plan.ts';
 import type { AgentConnection } from '../transport/agent-connection.ts';
-import { readHostStart } from '../vsys/host.ts';
+import { checkCommand } from '../transport/remote-command.ts';
+import { type HostStart, readHostStart } from '../vsys/host.ts';
+import type { CommandEnd } from '../vsys/messages.ts';
 import { type Context, signalOption } from './base/context.ts';
-import { activeInstance, chooseVn } from './base/resolve.ts';
+import { activeInstance } from './base/resolve.ts';
+import { findPlace, type Place } from './inside/place.ts';
+import { atNode, atRouter, instanceOf } from './inside/router.ts';
+import { runCommand } from './inside/run.ts';
 import { withAgents } from './nodes/agents.ts';
 
 export interface ExecRequest {
   readonly slice: Slice;
   /** Name of a VN; only needed where several have an end host of that name. */
   readonly vn?: string | undefined;
-  /** Name of an end host. */
-  readonly host: string;
+  /** Name of a router or an end host, as `findPlace` reads it. */
+  readonly place: string;
   /** A program and its arguments. */
   readonly command: readonly string[];
 }
@@ -33,38 +38,50 @@ export interface ExecResult {
 }
 
 /**
- * Runs the command until it ends, with its streams joined to these. Throws VnmError `not-found` (end host, VN not
- * installed), `unsupported` or `conflict` (nothing can run there now), `interrupted` once the command has been ended,
- * `unreachable`.
+ * Runs the command until it ends, with its streams joined to these. Throws VnmError `not-found` (no such router or end
+ * host, VN not installed), `usage`, `forbidden` (by the policy), `unsupported` or `conflict` (nothing can run there
+ * now), `interrupted` once the command has been ended, `unreachable`.
  */
 export async function exec(context: Context, request: ExecRequest, streams: ExecStreams): Promise<ExecResult> {
-  const { slice, host, command } = request;
-  const vn = vnOf(request);
+  const { slice, vn, place, command } = request;
+  checkCommand(command);
+  const found = findPlace(slice, place, vn);
+  const run = found.kind === 'router' ? execAtRouter : execAtHost;
+  return { command, exitCode: exitCodeOf(await run(context, request, found, streams)) };
+}
+
+function exitCodeOf({ code, signal }: CommandEnd): number {
+  return code ?? 128 + (constants.signals[`SIG${signal}` as NodeJS.Signals] ?? 0);
+}
+
+async function execAtHost(
+  context: Context,
+  { slice, command }: ExecRequest,
+  { vn, name }: Place,
+  streams: ExecStreams,
+): Promise<CommandEnd> {
   activeInstance(context.store, slice, vn);
-  const { node, address } = planVn(slice, vn).access.find(({ endHost }) => endHost === host)!.hostEnd;
+  const { node, address } = planVn(slice, vn).access.find(({ endHost }) => endHost === name)!.hostEnd;
   return withAgents(context, slice, [node], async (agents) => {
     const connection = agents.get(node);
     const words = [...(await wayTo(connection, slice, address)), ...command];
-    const what = `the command at end host '${host}'`;
-    const { code, signal } = await connection.stream(words, { ...streams, what, ...signalOption(context) });
-    return { command, exitCode: code ?? 128 + (constants.signals[`SIG${signal}` as NodeJS.Signals] ?? 0) };
+    const what = `the command at end host '${name}'`;
+    return connection.stream(words, { ...streams, what, ...signalOption(context) });
   });
 }
 
-/** Throws VnmError `not-found`, `usage`. */
-function vnOf({ slice, vn: name, host }: ExecRequest): VirtualNetwork {
-  const candidates = name === undefined ? slice.vns : [chooseVn(slice, name)];
-  const having = candidates.filter(({ endHosts }) => endHosts.some((endHost) => endHost.name === host));
-  const [vn, other] = having;
-  if (vn !== undefined && other === undefined) return vn;
-  if (vn !== undefined) {
-    throw new VnmError('usage', `several VNs of slice '${slice.name}' have an end host '${host}'`, {
-      hint: `select one with --vn NAME: ${having.map((one) => one.name).join(', ')}`,
-    });
-  }
-  const where = name === undefined ? `slice '${slice.name}'` : `VN '${name}'`;
-  throw new VnmError('not-found', `${where} has no end host '${host}'`, {
-    hint: `its end hosts are ${candidates.flatMap(({ endHosts }) => endHosts.map((one) => one.name)).join(', ')}`,
+function execAtRouter(
+  context: Context,
+  { slice, command }: ExecRequest,
+  { vn, name }: Place,
+  streams: ExecStreams,
+): Promise<CommandEnd> {
+  const instance = instanceOf(context, slice, vn);
+  return atRouter(context, slice, { instance, router: name }, async ({ connection, node, namespace }) => {
+    const request = { namespace, command: [...command] };
+    const { id } = await connection.call('exec', request, signalOption(context)).catch(atNode(node));
+    const what = `the command in router '${name}' on node '${node}'`;
+    return runCommand(connection, id, { ...streams, what, ...signalOption(context) });
   });
 }
 
@@ -78,17 +95,16 @@ async function wayTo(connection: AgentConnection, { name }: Slice, address: stri
   if (program === undefined) throw new VnmError('unsupported', `node '${node}': its agent runs no commands`);
   const words = [...program, 'host', '--slice', name, '--address', address];
   const { code, stdout, stderr } = await run(words.join(' '), { what: 'the preparation of the command' });
-  const start = atNode(node, () => readHostStart(stdout.toString()));
+  const start = readStart(node, stdout.toString());
   if (start !== undefined) return start.words;
   throw new VnmError('failed', `node '${node}' cannot run commands: ${stderr.trim() || `exit code ${code}`}`);
 }
 
-/** Names the node in errors. */
-function atNode<T>(node: string, body: () => T): T {
+/** Throws the error in the output, with the node's name; returns undefined if the output is something else. */
+function readStart(node: string, output: string): HostStart | undefined {
   try {
-    return body();
+    return readHostStart(output);
   } catch (error) {
-    if (!(error instanceof VnmError)) throw error;
-    throw new VnmError(error.code, `node '${node}': ${error.message}`, { hint: error.hint, cause: error });
+    return atNode(node)(error);
   }
 }

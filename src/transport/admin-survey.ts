@@ -1,8 +1,9 @@
 /** What an administrator's login finds on a node before the agent is installed there or removed. */
 import { VnmError } from '../model/errors.ts';
 import { type Policy, policySchema } from '../vsys/policy.ts';
+import { rulePath } from '../vsys/sudo-rule.ts';
 import { asRoot } from './delivery.ts';
-import { attachCommand, rulePath } from './installed-files.ts';
+import { attachCommand } from './installed-files.ts';
 import { type NodeSurvey, oldestRuntime, parseRuntime } from './node-survey.ts';
 import { nameOf } from './ssh-errors.ts';
 import type { SshSession } from './ssh-session.ts';

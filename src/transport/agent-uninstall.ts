@@ -1,13 +1,14 @@
 /** Removes a slice's agent from a node, as the node's administrator. */
 import { VnmError } from '../model/errors.ts';
 import type { Policy } from '../vsys/policy.ts';
+import { rulePath } from '../vsys/sudo-rule.ts';
 import { runDirectory, surveyAsAdmin } from './admin-survey.ts';
 import { attach, endAgent } from './agent-attach.ts';
 import { agentBundle } from './agent-bundle.ts';
 import type { InstallTarget } from './agent-install.ts';
 import { requireRoot } from './agent-install.ts';
 import { asRoot } from './delivery.ts';
-import { attachCommand, rulePath } from './installed-files.ts';
+import { attachCommand } from './installed-files.ts';
 import { type NodeSurvey, surveyNode } from './node-survey.ts';
 import { listSlices, refuseInstalled } from './slices-there.ts';
 import { nameOf } from './ssh-errors.ts';

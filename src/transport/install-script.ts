@@ -1,7 +1,8 @@
 /** The one command that moves the delivered files into place, or undoes everything. */
 import { VnmError } from '../model/errors.ts';
+import { rulePath } from '../vsys/sudo-rule.ts';
 import { asRoot } from './delivery.ts';
-import { attachCommand, rulePath } from './installed-files.ts';
+import { attachCommand } from './installed-files.ts';
 import type { NodeSurvey } from './node-survey.ts';
 import { nameOf } from './ssh-errors.ts';
 import type { SshSession } from './ssh-session.ts';

@@ -6,11 +6,6 @@ export function attachCommand(lib: string, slice: string): string {
   return `${lib}/attach-${slice}`;
 }
 
-/** Returns the path of the sudo rule. `sudo` ignores files with a dot in their name, and slice names have none. */
-export function rulePath(slice: string): string {
-  return `/etc/sudoers.d/pl-vnm-${slice}`;
-}
-
 /** Directories that only root can write to. */
 const searchPath = '/usr/sbin:/usr/bin:/sbin:/bin';
 
@@ -41,6 +36,3 @@ Defaults!${command} env_reset, !setenv, !requiretty
 ${login} ALL=(root) NOPASSWD: NOSETENV: ${command} ""
 `;
 }
-
-/** Names that sudo reads as a user and nothing else: aliases, and ALL, begin with a capital. */
-export const loginPattern = /^[a-z_][A-Za-z0-9_.-]{0,31}$/;

@@ -16,22 +16,27 @@ const plain = /[A-Za-z0-9_./=:,@%+ -]/;
 /**
  * Returns the line for the login's shell that runs a program with exactly these arguments, and nothing between it and
  * the program. Other shells than POSIX ones quote in other ways, so they only see an encoded script for `sh`. `mark`:
- * letters and digits. Throws VnmError `usage` for words that cannot be a command.
+ * letters and digits. Throws VnmError `usage` for words that cannot be a command, or are too many.
  */
 export function remoteCommand(words: readonly string[], mark: string): string {
-  const [program] = words;
-  if (program === undefined || program === '' || program.startsWith('-')) {
-    throw new VnmError('usage', `'${program ?? ''}' is not the name of a program`, {
-      hint: "write the command after '--': pl-vnm exec SLICE HOST -- ping -c 3 10.64.0.3",
-    });
-  }
-  if (words.some((word) => word.includes('\0'))) throw new VnmError('usage', 'a command cannot contain a zero byte');
+  checkCommand(words);
   const script = `export ${markName}=${mark}; exec ${words.map(quoted).join(' ')}`;
   const line = `${decode} '${encoded(script)}'`;
   if (line.length <= maxBytes) return line;
   throw new VnmError('usage', `the command has ${line.length} bytes in its form for SSH; at most ${maxBytes} fit`, {
     hint: 'pass long input on stdin',
   });
+}
+
+/** Throws VnmError `usage` for words that cannot be a command. */
+export function checkCommand(words: readonly string[]): void {
+  const [program] = words;
+  if (program === undefined || program === '' || program.startsWith('-')) {
+    throw new VnmError('usage', `'${program ?? ''}' is not the name of a program`, {
+      hint: "write the command after '--': pl-vnm exec SLICE NAME -- ping -c 3 10.64.0.3",
+    });
+  }
+  if (words.some((word) => word.includes('\0'))) throw new VnmError('usage', 'a command cannot contain a zero byte');
 }
 
 /** Returns a line that sends a signal to all processes with the mark that the login may signal. */

@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { VnmError } from '../model/errors.ts';
 import { decodePolicy, type Policy, policySchema } from '../vsys/policy.ts';
 import { installedOf, type Marks, type RuleMark } from '../vsys/presence.ts';
+import { loginsOf } from '../vsys/sudo-rule.ts';
 import { runDirectory } from './admin-survey.ts';
 import { asRoot } from './delivery.ts';
 import type { NodeSurvey } from './node-survey.ts';
@@ -115,7 +116,7 @@ export function parseList(text: string, fallback?: Policy): ListedSlice[] | unde
   const logins = new Map(
     all('rule')
       .map(splitAtSpace)
-      .map(([slice, text]) => [slice, loginOf(text)]),
+      .map(([slice, text]) => [slice, loginsOf(text.replaceAll('\x1f', '\n'))[0]]),
   );
   const agents = new Map(
     all('agent')
@@ -182,10 +183,6 @@ function parsePolicy(text: string): Policy | undefined {
     // It is faulty, so the slice has no agent.
     return undefined;
   }
-}
-
-function loginOf(rule: string): string | undefined {
-  return /^(\S+) ALL=/m.exec(rule.replaceAll('\x1f', '\n'))?.[1];
 }
 
 function splitAtSpace(text: string): [string, string] {

@@ -11,7 +11,7 @@ import type { TunnelFeature } from '../model/tunnel.ts';
 import { armableSchema, redirectionSchema } from './armable.ts';
 import type { Difference } from './difference.ts';
 import type { Obstacle } from './obstacle.ts';
-import { type ForwardSide, namespaceName, type OperationResult, operationSchema } from './operations.ts';
+import { type ForwardSide, interfaceName, namespaceName, type OperationResult, operationSchema } from './operations.ts';
 import type { Policy } from './policy.ts';
 
 /** The largest message that either side accepts, in bytes. */
@@ -29,7 +29,18 @@ const maxActions = 3 * maxPerSlot;
 const address = z.ipv4();
 /** The largest receive buffer of one stream, in bytes. */
 export const maxBufferBytes = 16 * 1024 * 1024;
+/** The most bytes of a command's input in one message; the agent keeps about as much of each of its outputs. */
+export const maxCommandBytes = 256 * 1024;
+/** The longest word of a command that Linux takes (MAX_ARG_STRLEN, with the zero at its end). */
+const maxWordBytes = 128 * 1024 - 1;
+/** What `tcpdump` takes at most from a packet. */
+export const maxSnaplen = 262_144;
 const streamId = z.string().regex(/^[a-z0-9-]{1,64}$/);
+const commandId = z.uuid();
+const word = z
+  .string()
+  .max(maxWordBytes)
+  .refine((text) => !text.includes('\0'), 'a zero byte');
 /** The ticket of the calling command, from `claim`. */
 const ticket = z.int().min(1).optional();
 const armedId = z.string().regex(/^[a-z0-9-]{1,64}$/);
@@ -196,6 +207,41 @@ export const requestSchemas = {
   watch_stop: z.strictObject({ id: watchId }),
   /** Lists what on the node is in the way of VNs but does not belong to the slice. `port`: the port of the tunnels. */
   obstacles: z.strictObject({ port: z.int().min(1).max(65_535) }),
+  /**
+   * Starts a program in a router's network namespace, and answers an id. The program is ended with the channel, and
+   * when the router is removed. The policy says whether it is allowed, and as which user it runs.
+   */
+  exec: z.strictObject({
+    namespace: namespaceName,
+    command: z
+      .array(word)
+      .min(1)
+      .max(4096)
+      .refine(([program = '']) => program !== '' && !program.startsWith('-'), 'not the name of a program'),
+  }),
+  /**
+   * Starts `tcpdump` on an interface of a router, as `exec` does; its output is a pcap file. Of each packet it takes
+   * `snaplen` bytes, and it ends after `count` packets.
+   */
+  capture: z.strictObject({
+    namespace: namespaceName,
+    interface: interfaceName,
+    snaplen: z.int().min(64).max(maxSnaplen),
+    count: z.int().min(1).max(1_000_000_000).optional(),
+  }),
+  /**
+   * Passes input to a command, in base64, and with `end` the end of its input. What is not accepted must be sent again:
+   * the command has not read what came before.
+   */
+  exec_write: z.strictObject({
+    id: commandId,
+    data: z.string().max(4 * Math.ceil(maxCommandBytes / 3)),
+    end: z.boolean().default(false),
+  }),
+  /** Returns what a command has printed since the last time; waits a while for something. */
+  exec_read: z.strictObject({ id: commandId }),
+  /** Sends a signal to a command and to what it started. */
+  exec_signal: z.strictObject({ id: commandId, signal: z.enum(['INT', 'TERM', 'KILL']) }),
   /** Stops the agent; everything installed stays. */
   shutdown: z.strictObject({}),
 } as const;
@@ -235,7 +281,28 @@ export interface Results {
   watch_report: { watches: WatchReport[] };
   watch_stop: Record<string, never>;
   obstacles: { obstacles: Obstacle[] };
+  exec: { id: string };
+  capture: { id: string };
+  /** `open`: whether the command still reads its input. */
+  exec_write: { accepted: boolean; open: boolean };
+  exec_read: CommandOutput;
+  exec_signal: Record<string, never>;
   shutdown: Record<string, never>;
+}
+
+/** In base64. */
+interface CommandOutput {
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Present once the command has ended and this is its last output; its id is then forgotten. */
+  readonly ended?: CommandEnd;
+}
+
+export interface CommandEnd {
+  /** Null when a signal ended it. */
+  readonly code: number | null;
+  /** Without `SIG`. */
+  readonly signal?: string;
 }
 
 /** What a batch did, or would do. */
@@ -302,7 +369,8 @@ export interface Feature {
     | 'rp-filter'
     | 'realtime'
     | 'ifb-gate'
-    | 'tunnel-filter';
+    | 'tunnel-filter'
+    | 'capture';
   readonly available: boolean;
   readonly detail?: string;
 }

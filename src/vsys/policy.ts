@@ -21,7 +21,7 @@ export const policySchema = z.strictObject({
    * other nodes of the slice are on this machine, too.
    */
   userspace: z.strictObject({ address: z.ipv4(), port: z.int().min(1024).max(65_535) }).optional(),
-  /** Names of allowed operations and methods; `*` for all. */
+  /** Names of allowed operations and methods; `*` for all, on a shared node except those in `namedOnly`. */
   operations: z.array(z.string().regex(/^(\*|[a-z_]+)$/)).default(['*']),
   limits: z
     .strictObject({
@@ -37,6 +37,19 @@ export const policySchema = z.strictObject({
 });
 
 export type Policy = z.infer<typeof policySchema>;
+
+/**
+ * What `*` does not include on a shared node. `exec_as_root` is no method: with it, what `exec` runs there runs as root
+ * and not as the slice's login. They are names and not a field of their own, because an agent of an earlier version
+ * takes a policy with an unknown field for invalid, and then would not protect that slice's subnet.
+ */
+export const namedOnly = ['exec', 'capture', 'exec_as_root'] as const;
+
+/** Whether the policy allows an operation or method. `isOwnNode`: its login is root or may become root. */
+export function allowsName({ operations }: Policy, name: string, isOwnNode: boolean): boolean {
+  const isAmongAll = isOwnNode || !namedOnly.some((one) => one === name);
+  return operations.includes(name) || (isAmongAll && operations.includes('*'));
+}
 
 /** Encodes the policy as one word of a command. */
 export function encodePolicy(policy: Policy): string {

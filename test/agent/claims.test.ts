@@ -65,6 +65,7 @@ it('claims are checked before every request that changes something', async () =>
     dataPlane: { apply: note('apply'), redirect: note('redirect'), prepare: note('arm') },
     streams: {},
     watches: {},
+    inside: { commands: {}, leaving: () => () => {} },
     armed: {},
     clock: systemClock,
     log: () => {},

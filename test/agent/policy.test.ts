@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { checkOperation, checkRequest } from '../../src/agent/policy.ts';
 import type { Method } from '../../src/vsys/messages.ts';
 import { type OperationInput, operationSchema } from '../../src/vsys/operations.ts';
-import { policySchema } from '../../src/vsys/policy.ts';
+import { type Policy, policySchema } from '../../src/vsys/policy.ts';
 
 const written = {
   slice: 'three',
@@ -226,4 +226,44 @@ describe('checkRequest', () => {
       }),
     );
   });
+
+  it("'*' includes programs in routers only on nodes of the user's own", () => {
+    const requests: [Method, object][] = [
+      ['exec', { namespace: 'pv-three-0-a', command: ['true'] }],
+      ['capture', { namespace: 'pv-three-0-a', interface: 'pv001-x', snaplen: 100 }],
+    ];
+    const all = policySchema.parse(written);
+    const named = policySchema.parse({ ...written, operations: ['*', 'exec', 'capture'] });
+    const narrow = policySchema.parse({ ...written, operations: ['routes'] });
+    for (const [method, params] of requests) {
+      const check = (given: Policy, isOwnNode: boolean) => checkRequest(given, method, params as never, [], isOwnNode);
+      check(all, true);
+      check(named, false);
+      expect(() => check(all, false)).toThrow(
+        expect.objectContaining({
+          code: 'forbidden',
+          message: `slice 'three' may not use '${method}' on this node (allowed: *)`,
+          hint: `'*' does not include it: ask the administrator of the node to allow it by name (pl-vnm agent install SLICE.yaml --operations '*,${method}')`,
+        }),
+      );
+      expect(() => check(narrow, true)).toThrow(expect.objectContaining({ code: 'forbidden' }));
+    }
+    checkRequest(narrow, 'exec_read', { id: '1b4e28ba-2fa1-4d2b-983f-2a5b4e6c7d8e' });
+  });
+
+  it.each([
+    ['exec', { namespace: 'other', command: ['true'] }, "namespace 'other'", namespaces],
+    ['capture', { namespace: 'other', interface: 'pv001-x' }, "namespace 'other'", namespaces],
+    ['capture', { namespace: 'pv-three-0-a', interface: 'eth0' }, "interface 'eth0'", interfaces],
+  ] as [Method, object, string, string][])(
+    "checkRequest refuses %s with %j even on a node of the user's own",
+    (method, params, what, range) => {
+      expect(() => checkRequest(policy, method, params as never, [], true)).toThrow(
+        expect.objectContaining({
+          code: 'forbidden',
+          message: `${what} does not belong to slice 'three' (allowed: ${range})`,
+        }),
+      );
+    },
+  );
 });

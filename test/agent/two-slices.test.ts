@@ -34,6 +34,8 @@ interface Marks {
   readonly armed: string;
   readonly stream: string;
   readonly watch: string;
+  /** A command that runs in a router. */
+  readonly command: string;
 }
 
 function marksOf({ interfacePrefix, namespacePrefix, vnet, nexthops, vnis }: Policy, remote: string): Marks {
@@ -52,6 +54,7 @@ function marksOf({ interfacePrefix, namespacePrefix, vnet, nexthops, vnis }: Pol
     armed: `armed-${net.replace('.', '-')}`,
     stream: `stream-${net.replace('.', '-')}`,
     watch: `watch-${net.replace('.', '-')}`,
+    command: `1b4e28ba-2fa1-4d2b-983f-2a5b4e6c${net.replace('.', '').padStart(4, '0')}`,
   };
 }
 
@@ -175,6 +178,11 @@ function requestsOf(a: Marks): { readonly [M in Exclude<Method, 'apply'>]: Param
     },
     watch_report: {},
     watch_stop: { id: a.watch },
+    exec: { namespace: a.namespace, command: ['true'] },
+    capture: { namespace: a.namespace, interface: a.interface, snaplen: 100, count: 1 },
+    exec_write: { id: a.command, data: 'QQ==', end: true },
+    exec_read: { id: a.command },
+    exec_signal: { id: a.command, signal: 'INT' },
     shutdown: {},
   };
 }
@@ -198,6 +206,7 @@ const plain = [
     'side',
     'localPort',
   ],
+  ...['command', 'snaplen', 'data', 'end', 'signal'],
   ...['offsetMs', 'at', 'forget', 'close', 'samples', 'payloadBytes', 'rateBps', 'count', 'timeoutMs'],
   // A token is one that an agent gave out.
   ...[
@@ -273,7 +282,7 @@ function attempts(a: Marks, b: Marks): Attempt[] {
       const mark = markOf(a, value);
       if (mark === undefined) return [];
       const target = mark === 'remote' ? b.address : b[mark];
-      const isInvisible = mark === 'armed' || mark === 'stream' || mark === 'watch';
+      const isInvisible = ['armed', 'stream', 'watch', 'command'].includes(mark);
       return [{ method, params: withLeaf(params, path, target), field: path.join('.'), isInvisible }];
     }),
   );
@@ -288,6 +297,7 @@ const policyA = policySchema.parse({
   rulePriority: 10_002,
   nexthops: { first: 131_072, last: 196_607 },
   vnis: { first: 8192, last: 12_287 },
+  operations: ['*', 'exec', 'capture'],
 });
 
 describe('the table', () => {

@@ -44,10 +44,8 @@ describe('an unknown command', () => {
     ['graph', status],
     ['version', "did you mean 'pl-vnm --version'?"],
     ['ping', "did you mean 'pl-vnm verify SLICE'?"],
-    [
-      'shell',
-      "did you mean 'pl-vnm exec SLICE HOST -- COMMAND'? For a router, log in to its node with ssh and run 'ip netns exec NAMESPACE COMMAND'; 'pl-vnm status SLICE' lists the namespaces",
-    ],
+    ['shell', "did you mean 'pl-vnm exec SLICE NAME -- COMMAND'?"],
+    ['tcpdump', "did you mean 'pl-vnm capture SLICE ROUTER --link NAME -w FILE.pcapng'?"],
     ['verfy', "did you mean 'pl-vnm verify'?"],
     ['migrat', "did you mean 'pl-vnm migrate'?"],
     ['frobnicate', "run 'pl-vnm --help' to list the commands"],

@@ -6,6 +6,7 @@ import type { ArmedContext } from '../../src/agent/armed-requests.ts';
 import type { DataPlane } from '../../src/agent/dataplane/dataplane.ts';
 import { kernelEndpoints } from '../../src/agent/dataplane/kernel/endpoints.ts';
 import { createHandlers } from '../../src/agent/handlers.ts';
+import { createCommands } from '../../src/agent/inside/commands.ts';
 import type { Streams } from '../../src/agent/streams.ts';
 import type { Watches } from '../../src/agent/watches.ts';
 import { parsePrefix } from '../../src/model/address.ts';
@@ -116,6 +117,20 @@ export function createAgentUnderTest(): AgentUnderTest {
     dataPlane,
     streams,
     watches,
+    inside: {
+      commands: createCommands(),
+      // The words of a command are for the login that runs it.
+      exec: async ({ namespace }) => {
+        note('exec', { namespace });
+        return { id: '' };
+      },
+      capture: async (params) => {
+        note('capture', params);
+        return { id: '' };
+      },
+      leaving: () => () => {},
+    },
+    isOwnNode: false,
     armed: createFakeArmed(),
     obstacles: async () => [],
     reach: async (params) => {

@@ -16,12 +16,18 @@ export interface World {
 export function allows({ policy, others }: World, method: string, params: unknown): boolean {
   const asked = params as Fields;
   if (['hello', 'claim', 'shutdown', 'confirm', 'collisions'].includes(method)) return true;
-  const isListed = (name: string) => policy.operations.includes('*') || policy.operations.includes(name);
+  if (['exec_read', 'exec_write', 'exec_signal'].includes(method)) return true;
+  const isListed = (name: string) =>
+    policy.operations.includes(name) || (policy.operations.includes('*') && !['exec', 'capture'].includes(name));
   if (method === 'apply') {
     return list(asked.operations).every((operation) => isListed(String(operation.op)) && isOwn(operation));
   }
   if (!isListed(method)) return false;
   switch (method) {
+    case 'exec':
+      return ownNamespace(asked.namespace);
+    case 'capture':
+      return ownNamespace(asked.namespace) && ownInterface(asked.interface);
     case 'routes':
       return ownNamespace(asked.namespace);
     case 'path_mtu':

@@ -26,6 +26,7 @@ const servicePorts = mostly([1, 53, 65_535], [0, 65_536]);
 const modes = mostly(['strict', 'feasible', 'loose'], ['off']);
 const mtus = mostly([576, 1450, 65_535], [0, 575, 65_536]);
 const ids = mostly(['a', 'b', 'm5d0a6c1f2b37', '-'], ['A', 'a b']);
+const commandIds = mostly(['1b4e28ba-2fa1-4d2b-983f-2a5b4e6c7d8e'], ['', '1']);
 const flags = mostly([true, false]);
 
 const end = fc.record({ interface: interfaces, namespace: namespaces }, { requiredKeys: ['interface'] });
@@ -223,6 +224,25 @@ const parameters: { readonly [M in Method]: fc.Arbitrary<unknown> } = {
   }),
   watch_report: fc.constant({}),
   watch_stop: fc.record({ id: ids }),
+  exec: fc.record({
+    namespace: namespaces,
+    command: fc.array(mostly(['true', 'a b', ''], ['-x', 'a\0b']), { minLength: 1, maxLength: 3 }),
+  }),
+  capture: fc.record(
+    {
+      namespace: namespaces,
+      interface: interfaces,
+      snaplen: mostly([64, 262_144], [63, 262_145]),
+      count: mostly([1, 1_000_000_000], [0, 1e10]),
+    },
+    { requiredKeys: ['namespace', 'interface', 'snaplen'] },
+  ),
+  exec_write: fc.record(
+    { id: commandIds, data: mostly(['', 'QUJD'], ['?', 'x'.repeat(400_000)]), end: flags },
+    { requiredKeys: ['id', 'data'] },
+  ),
+  exec_read: fc.record({ id: commandIds }),
+  exec_signal: fc.record({ id: commandIds, signal: mostly(['INT', 'TERM', 'KILL'], ['STOP', 9]) }),
   shutdown: fc.constant({}),
 };
 

@@ -4,6 +4,7 @@ import type { ArmedContext } from '../../src/agent/armed-requests.ts';
 import type { Actuator } from '../../src/agent/dataplane/actuator.ts';
 import type { DataPlane } from '../../src/agent/dataplane/dataplane.ts';
 import { createHandlers } from '../../src/agent/handlers.ts';
+import { createInside } from '../../src/agent/inside/inside.ts';
 import { reach } from '../../src/agent/reach.ts';
 import { createStreams } from '../../src/agent/streams.ts';
 import { createWatches } from '../../src/agent/watches.ts';
@@ -39,6 +40,8 @@ export function startNodeInProcess(
     dataPlane,
     streams,
     watches,
+    inside: createInside(policy, false),
+    isOwnNode: false,
     armed,
     obstacles: async () => [],
     reach: (params, ended) => reach(endpoints, params, ended),

@@ -110,8 +110,8 @@ function suite(): void {
         'ps -eo pid,ppid,stat,wchan:20,etimes,args | grep -v "\\[" | grep -E "agent-|attach|sudo" | cut -c 1-160';
       return `${name}:\n${asRoot(`tail -n 20 /run/pl-vnm/confined.log 2>&1; ${tools}; true`)}`;
     });
-  const agentPid = () =>
-    Number(gw1.asRoot(`cat /run/pl-vnm/confined.log | sed -n 's/.* pid \\([0-9]*\\),.*/\\1/p' | tail -n 1`));
+  const agentPid = (node = gw1) =>
+    Number(node.asRoot(`cat /run/pl-vnm/confined.log | sed -n 's/.* pid \\([0-9]*\\),.*/\\1/p' | tail -n 1`));
 
   describe('before the agent is installed', () => {
     it('doctor names every node whose administrator must install the agent', async () => {
@@ -251,6 +251,140 @@ function suite(): void {
     });
     await own.vnm.ok('uninstall confined');
     expect(await networkOf(own.testbed)).toEqual(before);
+  });
+
+  describeWithProgram('tcpdump', 'programs in routers', () => {
+    const allow = (operations: string) => agentCommand('install', '--node', 'p1', '--operations', operations);
+    const atCore = (...command: string[]) => own.vnm.run('exec confined core --', ...command);
+    const inCore = (script: string) => atCore('sh', '-c', script);
+    const capturing = ['capture confined core --link g1 -w packets.pcapng --seconds 1'] as const;
+    let uid: string;
+    let p1: SharedNode;
+    beforeAll(async () => {
+      p1 = shared.nodes.get('p1')!;
+      uid = p1.asRoot(`id -u ${login}`).trim();
+      await own.vnm.ok('install', file);
+      // A router of another slice, and a service of the node.
+      p1.asRoot('ip netns add pv-other_0-x');
+    }, 240_000);
+    afterAll(async () => {
+      await allow('*');
+      p1?.asRoot('ip netns del pv-other_0-x');
+      await own.vnm.ok('uninstall confined');
+    }, 240_000);
+
+    it.each([
+      ['exec', ['exec confined core -- true']],
+      ['capture', capturing],
+    ])('%s is off unless the policy names it', async (method, [command]) => {
+      const { code, stderr } = await own.vnm.run(command!);
+      expect([code, stderr]).toEqual([
+        1,
+        `pl-vnm: node 'p1': slice 'confined' may not use '${method}' on this node (allowed: *)\n` +
+          `  hint: '*' does not include it: ask the administrator of the node to allow it by name (pl-vnm agent install SLICE.yaml --operations '*,${method}')\n`,
+      ]);
+    });
+
+    it("a program runs as the slice's login, without any privileges", async () => {
+      const { json } = await allow('*,exec,capture');
+      expect(json.agents).toMatchObject([{ change: 'updated', policy: { operations: ['*', 'exec', 'capture'] } }]);
+      const { code, stdout } = await inCore(
+        'id -u; id -G; grep -E "^(Cap|NoNew)" /proc/self/status | tr -d "[:blank:]"; env | sort',
+      );
+      expect(code).toBe(0);
+      const [own, groups, ...others] = stdout.trim().split('\n');
+      expect([own, groups]).toEqual([uid, p1.asRoot(`id -G ${login}`).trim()]);
+      // The bounding set alone gives nothing.
+      const sets = { Inh: 0, Prm: 0, Eff: 0, Bnd: 2000, Amb: 0 };
+      expect(others.slice(0, 6)).toEqual([
+        ...Object.entries(sets).map(([set, bits]) => `Cap${set}:${String(bits).padStart(16, '0')}`),
+        'NoNewPrivs:1',
+      ]);
+      expect(others.slice(6).map((line) => line.replace(/^(PL_VNM_EXEC=).*/, '$1'))).toEqual([
+        'HOME=/',
+        `LOGNAME=${login}`,
+        'PATH=/usr/sbin:/usr/bin:/sbin:/bin:/usr/sbin:/sbin:/usr/bin:/bin',
+        'PL_VNM_EXEC=',
+        'PWD=/',
+        `USER=${login}`,
+      ]);
+    });
+
+    it('a program sees the network of its router, and can use it', async () => {
+      const { stdout } = await inCore('ls /proc/sys/net/ipv4/conf | grep -vE "^(all|default|lo)$"');
+      expect(stdout).toMatch(/^(pv\S+\n){2}$/);
+      expect((await atCore('ping', '-c', '1', '-W', '10', '10.66.0.1')).stdout).toContain('1 received');
+    });
+
+    it.each([
+      ['become root', 'sudo -n id', /no new privileges/],
+      ['attach to the agent', `sudo -n ${attach} </dev/null`, /no new privileges/],
+      ['change the network', 'ip link add dummy0 type dummy', /Operation not permitted/],
+      ['add a route', 'ip route add 192.0.2.0/24 dev lo', /Operation not permitted/],
+      ['change a setting', 'echo 0 >/proc/sys/net/ipv4/ip_forward', /Permission denied|cannot create/],
+      ["enter the node's network", 'nsenter --net=/proc/1/ns/net true', /Permission denied/],
+      ["enter another slice's router", 'nsenter --net=/run/netns/pv-other_0-x true', /Operation not permitted/],
+      ['enter its router once more', 'ip netns exec pv-other_0-x true', /Operation not permitted/],
+      ['capture packets', 'tcpdump -c 1', /permission|not permitted/],
+      ["reach the node's addresses", 'ping -c 1 -W 1 192.0.2.1', /unreachable/],
+      ['inspect the agent', 'cat /proc/AGENT/environ', /Permission denied/],
+      ["enter the agent's network", 'nsenter --net=/proc/AGENT/ns/net true', /Permission denied/],
+      ['end the agent', 'kill AGENT', /not permitted/],
+      ["see the agent's directory", 'ls /run/pl-vnm', /Permission denied/],
+      ['write the policy', 'echo {} >/etc/pl-vnm/policy/confined.json', /Permission denied|cannot create/],
+      ['read the rule', `cat ${rule}`, /Permission denied/],
+      ['raise its limits', 'ulimit -n 2048', /not permitted/],
+    ])('a program in a router cannot %s', async (_what, script, reason) => {
+      const { code, stdout, stderr } = await inCore(script.replace('AGENT', String(agentPid(p1))));
+      expect(`${stderr}${stdout}`).toMatch(reason);
+      expect(code).not.toBe(0);
+    });
+
+    it("a program cannot reach a service of the node's own network", async () => {
+      const listen = `require('net').createServer(() => {}).listen(7777, '127.0.0.1', () => console.log('listening'))`;
+      const connect = `${process.execPath} -e "require('net').connect(7777, '127.0.0.1').on('connect', () => process.exit(0)).on('error', () => process.exit(9))"`;
+      const said = join(own.vnm.directory, 'said');
+      const pid = p1.asRoot(
+        `${process.execPath} -e "${listen}" >${said} 2>&1 & while ! grep -q listening ${said}; do sleep 0.1; done; echo $!`,
+      );
+      try {
+        p1.asRoot(connect);
+        expect((await inCore(connect)).code).toBe(9);
+      } finally {
+        process.kill(Number(pid));
+      }
+    });
+
+    it("a capture runs as the slice's login, with the one right to read packets", async () => {
+      const running = own.vnm.start('capture confined core --link g1 -w packets.pcapng --snaplen 98767');
+      await running.said('capturing on the link');
+      const pid = p1.asRoot('pgrep -f "^tcpdump .*-s 98767"').trim();
+      const status = p1.asRoot(`grep -E "^(Uid|CapEff|CapBnd|NoNew)" /proc/${pid}/status`);
+      expect(status.replaceAll('\t', ' ')).toBe(
+        `Uid: ${uid} ${uid} ${uid} ${uid}\nCapEff: 0000000000002000\nCapBnd: 0000000000002000\nNoNewPrivs: 1\n`,
+      );
+      for (const name of ['environ', 'mem']) {
+        expect((await inCore(`head -c 1 /proc/${pid}/${name}`)).stderr).toContain('Permission denied');
+      }
+      await atCore('ping', '-c', '1', '-W', '10', '10.66.0.1');
+      running.interrupt();
+      expect(await running.finished).toMatchObject({ code: 0, stdout: expect.stringMatching(/^2 packets /) });
+    });
+
+    it('what a program hides ends with its router', async () => {
+      const { stdout } = await inCore('env -i setsid sleep 98768 >/dev/null 2>&1 </dev/null & echo $!');
+      expect(p1.asRoot('pgrep -f "^sleep 98768$"')).toBe(stdout);
+      await own.vnm.ok('migrate confined --to final --urpf feasible');
+      await vi.waitFor(() => expect(p1.asRoot('pgrep -f "^sleep 98768$" || true')).toBe(''), { timeout: 60_000 });
+      await own.vnm.ok('migrate confined --to initial --urpf feasible');
+    });
+
+    it('a program runs as root only where the policy says so', async () => {
+      await allow('*,exec,exec_as_root');
+      expect((await atCore('id', '-u')).stdout).toBe('0\n');
+      await allow('*');
+      expect((await atCore('id', '-u')).code).toBe(1);
+    });
   });
 
   describe("the slice's login", () => {

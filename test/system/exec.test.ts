@@ -46,11 +46,11 @@ function isAnEndHost(own: OwnTestbed): void {
     await own.vnm.ok<{ vns: InstallResult[] }>('install', file);
   });
 
-  it('an unknown end host is refused with the names of the others', async () => {
+  it('an unknown name is refused with the names of the others', async () => {
     const { code, stderr } = await at('e9', 'true');
     expect([code, stderr]).toEqual([
       1,
-      "pl-vnm: slice 'three' has no end host 'e9'\n  hint: its end hosts are ea, eb, ec\n",
+      "pl-vnm: slice 'three' has no router or end host 'e9'\n  hint: its routers are a, b, c; its end hosts are ea, eb, ec\n",
     ]);
   });
 
@@ -152,6 +152,16 @@ describeInUserNamespaces('a command at an end host in user space', () => {
     first.stdin.end();
     expect((await first.finished).code).toBe(0);
     expect((await own.vnm.run('exec three ea --', 'true')).code).toBe(0);
+  });
+
+  it('a router is refused with what works instead', async () => {
+    const reason =
+      "pl-vnm: router 'a' is code in the agent of node 'p4' (userspace data plane): it has no network namespace\n" +
+      '  hint: look at it with pl-vnm status three --live or pl-vnm counters three\n';
+    for (const command of ['exec three a -- true', 'capture three a --link b -w packets.pcapng']) {
+      const { code, stderr } = await own.vnm.run(command);
+      expect([code, stderr]).toEqual([1, reason]);
+    }
   });
 
   it('a TCP connection to an end host where no command runs is refused', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseAdminSurvey } from '../../src/transport/admin-survey.ts';
-import { attachScript, loginPattern, ruleText } from '../../src/transport/installed-files.ts';
+import { attachScript, ruleText } from '../../src/transport/installed-files.ts';
+import { loginPattern, loginsOf } from '../../src/vsys/sudo-rule.ts';
 
 describe('the files on a shared node', () => {
   it('the sudo rule allows one command without arguments', () => {
@@ -10,6 +11,10 @@ describe('the files on a shared node', () => {
 Defaults!/usr/local/lib/pl-vnm/attach-office env_reset, !setenv, !requiretty
 vnm ALL=(root) NOPASSWD: NOSETENV: /usr/local/lib/pl-vnm/attach-office ""
 `);
+  });
+
+  it('the rule says who the login is', () => {
+    expect(loginsOf(ruleText('/usr/local/lib/pl-vnm', 'office', 'vnm'))).toEqual(['vnm']);
   });
 
   it('the command sets a directory, a core limit and an environment', () => {

@@ -3,11 +3,11 @@
  * ordinary user in a user namespace, with an interface that has the end host's address. It lasts as long as the
  * command.
  */
-import { accessSync, constants, readlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { readlinkSync } from 'node:fs';
 import { errorJson, VnmError } from '../../model/errors.ts';
 import type { HostStart } from '../../vsys/host.ts';
-import { environment, run } from '../run.ts';
+import { hasProgram } from '../has-program.ts';
+import { run } from '../run.ts';
 import { connectToAgent } from './connection.ts';
 import { deviceLine } from './device.ts';
 
@@ -58,7 +58,7 @@ async function checkSystem(): Promise<void> {
     });
   }
   for (const [program, from] of needed) {
-    if (isThere(program)) continue;
+    if (hasProgram(program)) continue;
     throw new VnmError('unsupported', `commands at end hosts need '${program}', and this system has none`, {
       hint: `install ${from}`,
     });
@@ -73,15 +73,4 @@ async function checkSystem(): Promise<void> {
       hint: 'allow user namespaces (sysctl user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns), and load the kernel module vxlan',
     },
   );
-}
-
-function isThere(program: string): boolean {
-  return environment.PATH.split(':').some((directory) => {
-    try {
-      accessSync(join(directory, program), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
 }

@@ -98,7 +98,11 @@ function addInstall(agent: Command): void {
         .argParser(addLimit)
         .default({}, 'the limits on the node, or the standard ones'),
     )
-    .option('--operations <names>', 'operations that the slice may use, separated by commas; * for all', splitNames)
+    .option(
+      '--operations <names>',
+      'operations that the slice may use, separated by commas; * for all but exec, capture and exec_as_root',
+      splitNames,
+    )
     .action((file: string, { node = [], limit, ...options }: InstallOptions, command: Command) =>
       runPlain(command, async (signal) => {
         const slice = readSlice(file);

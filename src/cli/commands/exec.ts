@@ -4,7 +4,7 @@ import type { Context } from '../../controller/base/context.ts';
 import { sliceFromArgument } from '../../controller/base/slice-argument.ts';
 import { type ExecRequest, exec } from '../../controller/exec.ts';
 import { VnmError } from '../../model/errors.ts';
-import { alreadyPrinted, globalOptions, type Output, runCommand } from '../run.ts';
+import { alreadyPrinted, globalOptions, isClosedPipe, type Output, runCommand } from '../run.ts';
 
 /** The most that `--json` keeps of each output. */
 const maxBytes = 4 * 1024 ** 2;
@@ -12,16 +12,16 @@ const maxBytes = 4 * 1024 ** 2;
 export function addExec(program: Command): void {
   program
     .command('exec')
-    .description("run a program at an end host, in the VN's network")
-    .usage('[options] <slice> <host> -- <command...>')
+    .description("run a program at a router or an end host, in the VN's network")
+    .usage('[options] <slice> <name> -- <command...>')
     .argument('<slice>', 'a slice file, or the name of a slice in the database')
-    .argument('<host>', 'the name of an end host')
+    .argument('<name>', 'the name of a router or an end host; if both have it, router:NAME or host:NAME')
     .argument('<command...>', "a program and its arguments, after '--'; no shell interprets them")
     .option('--vn <name>', 'which VN, when several have an end host of that name')
     .addHelpText('after', "\nThe exit code is the command's; pl-vnm's own errors keep their codes.")
-    .action((argument: string, host: string, words: string[], { vn }: { vn?: string }, command: Command) =>
+    .action((argument: string, place: string, words: string[], { vn }: { vn?: string }, command: Command) =>
       runCommand(command, async (context) => {
-        const request = { slice: sliceFromArgument(context.store, argument), vn, host, command: words };
+        const request = { slice: sliceFromArgument(context.store, argument), vn, place, command: words };
         try {
           return await (globalOptions(command).json ? execCollecting(context, request) : execPassing(context, request));
         } finally {
@@ -48,10 +48,6 @@ async function execCollecting(context: Context, request: ExecRequest): Promise<O
   const streams = { stdin: process.stdin, stdout: stdout.stream, stderr: stderr.stream };
   const result = await exec(context, request, streams);
   return { text: '', json: { ...result, stdout: stdout.text(), stderr: stderr.text() }, exitCode: result.exitCode };
-}
-
-function isClosedPipe(error: unknown): boolean {
-  return error instanceof VnmError && (error.cause as NodeJS.ErrnoException | undefined)?.code === 'EPIPE';
 }
 
 /** Keeps what is written to the stream, which fails with VnmError `failed` when it is too much. */

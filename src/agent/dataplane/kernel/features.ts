@@ -6,6 +6,7 @@ import { type TunnelKind, tunnelDescriptor, tunnelKindNames } from '../../../mod
 import type { Feature } from '../../../vsys/messages.ts';
 import type { Policy } from '../../../vsys/policy.ts';
 import { probeNamespace } from '../../../vsys/presence.ts';
+import { hasProgram } from '../../has-program.ts';
 import { run } from '../../run.ts';
 import {
   filterLines,
@@ -54,7 +55,7 @@ export function featureProbes(policy: Policy): FeatureProbes {
         ...(await probeNetwork(probeNamespace(policy))),
       ];
     },
-    look: () => Promise.all([probeCompatMode(), probeReversePath(), probeRealtime()]),
+    look: () => Promise.all([probeCompatMode(), probeReversePath(), probeRealtime(), probeCapture()]),
   };
 }
 
@@ -164,6 +165,12 @@ async function probeRealtime(): Promise<Feature> {
   return isRealtime
     ? { name: 'realtime', available: true }
     : { name: 'realtime', available: false, detail: kernelWords(stderr) };
+}
+
+async function probeCapture(): Promise<Feature> {
+  const name = 'capture';
+  if (hasProgram('tcpdump')) return { name, available: true };
+  return { name, available: false, detail: "there is no 'tcpdump' (package tcpdump)" };
 }
 
 /** Returns undefined if the kernel has no such setting. */

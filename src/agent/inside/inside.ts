@@ -1,0 +1,84 @@
+/** Programs in the network namespaces of this node's routers: as whom each runs, and when it ends. */
+import { existsSync } from 'node:fs';
+import { VnmError } from '../../model/errors.ts';
+import type { NamespaceName } from '../../model/names.ts';
+import type { Operation } from '../../vsys/operations.ts';
+import type { Policy } from '../../vsys/policy.ts';
+import type { Handlers } from '../../vsys/rpc.ts';
+import { writeSettings } from '../dataplane/kernel/settings.ts';
+import { hasProgram } from '../has-program.ts';
+import { environment } from '../run.ts';
+import { type Commands, createCommands } from './commands.ts';
+import { captureWords, launchEnvironment, launchWords, type RunAs } from './launch.ts';
+import { type Login, loginOfSlice } from './login.ts';
+import { commandsIn } from './marked.ts';
+import { routerEnvironment } from './router-environment.ts';
+
+/** The policy has allowed every request before it gets here. */
+export interface Inside extends Pick<Handlers, 'exec' | 'capture'> {
+  readonly commands: Commands;
+  /** Returns a function that ends the commands in namespaces that the operations remove; call it once they have. */
+  leaving(operations: readonly Operation[]): () => void;
+}
+
+export function createInside(policy: Policy, isOwnNode: boolean): Inside {
+  const commands = createCommands();
+  /** The users as whom commands have run, other than root. */
+  const uids = new Set<number>();
+
+  function check(namespace: NamespaceName, programs: readonly (readonly [name: string, from: string])[]): void {
+    if (policy.userspace !== undefined) {
+      throw new VnmError(
+        'unsupported',
+        'routers of the userspace data plane are code of the agent: nothing runs there',
+      );
+    }
+    if (!existsSync(`/run/netns/${namespace}`)) {
+      throw new VnmError('not-found', `there is no namespace '${namespace}'`);
+    }
+    for (const [name, from] of programs) {
+      if (!hasProgram(name)) throw new VnmError('unsupported', `there is no '${name}'`, { hint: `install ${from}` });
+    }
+  }
+
+  async function sliceLogin(): Promise<Login> {
+    const login = await loginOfSlice(policy.slice);
+    uids.add(login.uid);
+    return login;
+  }
+
+  return {
+    commands,
+    async exec({ namespace, command }, ended) {
+      check(namespace, [['setpriv', 'util-linux']]);
+      const asRoot = isOwnNode || policy.operations.includes('exec_as_root');
+      const runAs = asRoot ? 'root' : await sliceLogin();
+      if (runAs !== 'root') await allowPing(namespace, runAs);
+      return commands.start(launchWords(namespace, runAs, command), environmentOf(namespace, runAs), ended);
+    },
+    async capture({ namespace, ...options }, ended) {
+      check(namespace, [
+        ['setpriv', 'util-linux'],
+        ['tcpdump', 'tcpdump'],
+      ]);
+      const runAs = isOwnNode ? 'root' : await sliceLogin();
+      const words = launchWords(namespace, runAs, captureWords(options), { raw: true });
+      return commands.start(words, { ...environmentOf(namespace, runAs), LC_ALL: 'C' }, ended);
+    },
+    leaving(operations) {
+      const ends = operations.flatMap((one) => (one.op === 'netns_down' ? [commandsIn(one.namespace, uids)] : []));
+      return () => {
+        for (const end of ends) end();
+      };
+    },
+  };
+}
+
+function environmentOf(namespace: NamespaceName, runAs: RunAs): Record<string, string> {
+  return { ...launchEnvironment(runAs, environment), ...routerEnvironment(namespace) };
+}
+
+/** Lets the login's group send echo requests in the namespace: `ping` gets no privileges there. */
+async function allowPing(namespace: NamespaceName, { gid }: Login): Promise<void> {
+  await writeSettings(namespace, new Map([['ipv4/ping_group_range', `${gid} ${gid}`]]));
+}
