@@ -2,8 +2,8 @@
 
 /**
  * A constant script for `sh -c`. Runs its arguments in the root directory, without core dumps and with the system's
- * default limits, processors and scheduling. Closes the files that a shell can name. What the system does not allow to change stays as it is (containers); the
- * agent logs that. Has no single quotes.
+ * default limits, processors and scheduling. Closes the files that a shell can name. What the system does not allow to
+ * change stays as it is (containers); the agent logs that. Has no single quotes.
  */
 export const cleanStart = `
 cd / || exit

@@ -268,7 +268,7 @@ describe('a batch that repairs', () => {
     ];
     const both = plan(right, alternative).state;
     const own = both.stacks.get('')!;
-    const wrong = { ...own.links.get('pv001-g')!, vxlan: { vni: 4098, remote: '192.0.2.8', port: 4790 } };
+    const wrong = { ...own.links.get('pv001-g')!, vxlan: { vni: 4090, remote: '192.0.2.9', port: 4790 } };
     const links = new Map([...own.links, ['pv001-g', wrong]]);
     const damaged = { ...both, stacks: new Map([...both.stacks, ['', { ...own, links }]]) };
     const { commands, state } = plan(damaged, [...batch, ...alternative]);
@@ -355,10 +355,10 @@ describeAsRoot('a batch that repairs, on the kernel', () => {
     await repairs([
       { kind: 'nexthop', name: '65536', wanted: "via 10.65.0.4 over 'pv001-g'", found: "via 10.65.0.9 over 'pv001-g'" },
     ]);
-    // In use by a nexthop, a group and a route: a tunnel of the same name to another node.
+    // In use by a nexthop, a group and a route: another tunnel with the same name.
     const { mac: own } = installed.interfaces.find(({ name }) => name === 'pv001-g')!;
     node.ip('link del pv001-g');
-    node.ip(`link add pv001-g address ${own} mtu 1400 type vxlan id 4098 dstport 4790 remote 192.0.2.8 nolearning`);
+    node.ip(`link add pv001-g address ${own} mtu 1400 type vxlan id 4090 dstport 4790 remote 192.0.2.9 nolearning`);
     node.ip('link set pv001-g up');
     node.ip(`nexthop add id ${member} via 10.65.0.4 dev pv001-g onlink`);
     node.ip(`nexthop add id ${group} group ${member}`);
@@ -371,7 +371,7 @@ describeAsRoot('a batch that repairs, on the kernel', () => {
           kind: 'interface',
           name: 'pv001-g',
           wanted: 'a vxlan with VNI 4098 to 192.0.2.9:4790',
-          found: 'a vxlan with VNI 4098 to 192.0.2.8:4790',
+          found: 'a vxlan with VNI 4090 to 192.0.2.9:4790',
         },
         {
           kind: 'nexthop',

@@ -81,6 +81,7 @@ function operationsOf(a: Marks): { readonly [Name in OperationName]: Row<Name> }
         mtu: 1400,
         vni: a.vni,
         remote: a.remote,
+        alsoFrom: a.remote,
         local: a.remote,
         port: 4790,
         gateable: true,
