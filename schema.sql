@@ -60,6 +60,7 @@ create table vns (
   mtu integer,                               -- of all its tunnels; null if not installed
   urpf text check (urpf in ('strict', 'feasible', 'loose')),
   wanted_mtu integer,                        -- from the slice file; null: what the narrowest tunnel carries
+  routing text,                              -- JSON of what its routing daemons speak; null: nothing
   unique (slice_id, name)
 ) strict;
 

@@ -16,8 +16,11 @@ const tiers = [
   ['testbed', 'experiment', 'service'],
   ['cli'],
 ];
-/** The demo makes its own testbed. */
-const sameTier = new Map([['experiment', ['testbed']]]);
+/** The demo makes its own testbed; slice file reader and agent check configurations of routing daemons alike. */
+const sameTier = new Map([
+  ['experiment', ['testbed']],
+  ['slicefile', ['vsys']],
+]);
 
 /** The tiers within the controller; `.` are its commands, one file each. */
 const tiersOfController = [

@@ -1,8 +1,9 @@
-import { refuseKernelForwards } from '../model/dataplane.ts';
+import { refuseKernelForwards, refuseUserspaceDaemons } from '../model/dataplane.ts';
 import { VnmError } from '../model/errors.ts';
 import { sliceIds } from '../model/ids.ts';
 import { slotCount } from '../model/room.ts';
 import type { UrpfMode } from '../model/route.ts';
+import { isDaemonRouter } from '../model/router.ts';
 import { describePlacement, isSamePlacement, type Placement, type Slice, type VirtualNetwork } from '../model/slice.ts';
 import { type Instance, planInstance } from '../planning/instance.ts';
 import { computeRoutes } from '../planning/routes.ts';
@@ -53,13 +54,17 @@ export interface InstallResult {
  */
 export async function install(context: Context, slice: Slice, options: InstallOptions): Promise<InstallResult[]> {
   const vns = options.vn === undefined ? slice.vns : slice.vns.filter((vn) => vn.name === options.vn);
+  for (const vn of vns) refuseDaemons(vn);
   const placements = vns.map((vn) => choosePlacement(vn, options.placement));
   const nodes = vns.flatMap((vn, index) => [...edgeNodes(vn), ...placements[index]!.values()]);
   context.report({ kind: 'phase', text: `connect to ${new Set(nodes).size} nodes` });
   const work = (locked: Context) =>
     withAgents(locked, slice, nodes, async (agents) => {
       // Only now is it known that there is a testbed, whose data plane the nodes without a host have.
-      for (const vn of vns) refuseKernelForwards(slice, vn);
+      for (const vn of vns) {
+        refuseKernelForwards(slice, vn);
+        refuseUserspaceDaemons(slice, vn);
+      }
       await refuseUnrecorded(context, agents, slice);
       refuseOneMachine(agents);
       requireRoom(context, agents, unrecorded(context, slice, vns, placements));
@@ -190,4 +195,12 @@ function recordInstance(
     );
   }
   return { record: existing, instance: installed, isNew: false };
+}
+
+/** Throws VnmError `unsupported`: nothing starts the daemons yet, and without them the routers would have no routes. */
+function refuseDaemons(vn: VirtualNetwork): void {
+  const router = vn.routers.find(isDaemonRouter);
+  if (router === undefined) return;
+  const what = `router '${router.name}' is of kind '${router.kind}', which cannot be installed yet`;
+  throw new VnmError('unsupported', what, { hint: 'give the routers kind: static' });
 }

@@ -1,5 +1,6 @@
 /** Which data plane carries a VN. */
 import { VnmError } from './errors.ts';
+import { isDaemonRouter } from './router.ts';
 import type { Slice, VirtualNetwork } from './slice.ts';
 import type { NodeTunnelKind } from './tunnel.ts';
 
@@ -40,6 +41,22 @@ export function refuseKernelForwards(slice: Pick<Slice, 'name' | 'nodes'>, vn: V
     'unsupported',
     `end host '${endHost.name}' of VN '${vn.name}' has forwards, but the kernel data plane has none`,
     { hint: noForwardsHint },
+  );
+}
+
+export const noDaemonsHint = 'its routers run no programs: use the kernel data plane';
+
+/**
+ * Throws VnmError `unsupported` for a VN on the userspace data plane with a routing daemon, which only the kernel's
+ * network namespaces can have; and as `dataplaneOf`.
+ */
+export function refuseUserspaceDaemons(slice: Pick<Slice, 'name' | 'nodes'>, vn: VirtualNetwork): void {
+  const router = vn.routers.find(isDaemonRouter);
+  if (router === undefined || dataplaneOf(slice, vn) === 'kernel') return;
+  throw new VnmError(
+    'unsupported',
+    `router '${router.name}' of VN '${vn.name}' is of kind '${router.kind}', which the userspace data plane does not have`,
+    { hint: noDaemonsHint },
   );
 }
 

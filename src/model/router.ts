@@ -1,19 +1,27 @@
 /** Virtual routers and their kinds. CONTRIBUTING.md says how to add a kind. */
+import type { DaemonConfig, DaemonKind } from './daemon.ts';
 import type { RouterName } from './names.ts';
 
-export interface Router {
+export type Router = StaticRouter | DaemonRouter;
+
+interface StaticRouter {
   readonly name: RouterName;
-  readonly kind: RouterKind;
-  /** The settings of the kind; empty for `static`. */
-  readonly config: Readonly<Record<string, unknown>>;
+  readonly kind: 'static';
+  readonly config: Readonly<Record<string, never>>;
 }
 
-/**
- * All kinds, each with what its routers do. A kind that runs a program will define here, or in its own file, how to
- * start and stop a router on its node, which state a migration transfers, and which facts to show.
- */
+/** A router with a routing daemon. */
+export interface DaemonRouter {
+  readonly name: RouterName;
+  readonly kind: DaemonKind;
+  readonly config: DaemonConfig;
+}
+
+/** All kinds, each with what its routers do. */
 const routerKinds = {
   static: 'forwards by the routes that the controller computes',
+  frr: 'runs FRR, which learns its routes',
+  bird: 'runs BIRD, which learns its routes',
 } as const satisfies Readonly<Record<string, string>>;
 
 export type RouterKind = keyof typeof routerKinds;
@@ -24,6 +32,18 @@ export const defaultRouterKind: RouterKind = 'static';
 
 export function isRouterKind(text: string): text is RouterKind {
   return Object.hasOwn(routerKinds, text);
+}
+
+export function isDaemonRouter(router: Router): router is DaemonRouter {
+  return router.kind !== 'static';
+}
+
+/** The router with this name, or undefined if it is none with a routing daemon. */
+export function daemonRouter(
+  { routers }: { readonly routers: readonly Router[] },
+  name: RouterName,
+): DaemonRouter | undefined {
+  return routers.filter(isDaemonRouter).find((router) => router.name === name);
 }
 
 export function routerNames({ routers }: { readonly routers: readonly Router[] }): RouterName[] {

@@ -1,4 +1,5 @@
 import type { Prefix } from './address.ts';
+import type { Routing } from './daemon.ts';
 import { VnmError } from './errors.ts';
 import type { GatewayName, NodeName, RouterName } from './names.ts';
 import type { Router } from './router.ts';
@@ -53,6 +54,8 @@ export interface VirtualNetwork {
   readonly placements: ReadonlyMap<string, Placement>;
   /** The largest packets that it carries, in bytes; undefined: what its narrowest tunnel carries. */
   readonly mtu?: number;
+  /** Absent if its routers are static, or only do what their own configuration says. */
+  readonly routing?: Routing;
 }
 
 export interface VirtualLink {

@@ -1,6 +1,6 @@
 import type { GatewayName, RouterName } from '../model/names.ts';
 import type { Route, RouteNexthop } from '../model/route.ts';
-import { routerNames } from '../model/router.ts';
+import { daemonRouter, routerNames } from '../model/router.ts';
 import { gatewayOf, type VirtualNetwork } from '../model/slice.ts';
 import type { Instance, InstanceLink, LinkEnd } from './instance.ts';
 import { type NextLinks, shortestPaths } from './paths.ts';
@@ -12,7 +12,10 @@ export type RoutingState = ReadonlyMap<RouterName, readonly Route[]>;
 /** The rtnetlink protocol that marks our routes in the kernel; no other program uses its number. */
 const routeProtocol = 'vnm';
 
-/** Computes the static shortest-path routes of every router: to all end hosts, and to the instance's own addresses. */
+/**
+ * Computes the static shortest-path routes of every router: to all end hosts, and to the instance's own addresses. A
+ * router with a routing daemon has none, because it learns them.
+ */
 export function computeRoutes(
   vn: VirtualNetwork,
   instance: Instance,
@@ -22,6 +25,7 @@ export function computeRoutes(
   const next = shortestPaths(routerNames(vn), vn.links);
   return new Map(
     routerNames(vn).map((router) => {
+      if (daemonRouter(vn, router) !== undefined) return [router, []];
       const toEndHosts = access.map(({ prefix, gateway }) => ({
         prefix,
         nexthop: towards(vn, instance, next, router, { gateway }),
@@ -36,7 +40,8 @@ export function computeRoutes(
 
 /**
  * Computes routes to every address of the instance, so that each gateway and router can be probed over its instance.
- * They are computed for each instance, never cloned. Addresses on a router's own links need no route.
+ * They are computed for each instance, never cloned. Addresses on a router's own links need no route. A router with a
+ * routing daemon has none, because it learns them.
  */
 export function infrastructureRoutes(vn: VirtualNetwork, instance: Instance): Map<RouterName, Route[]> {
   const next = shortestPaths(routerNames(vn), vn.links);
@@ -47,7 +52,7 @@ export function infrastructureRoutes(vn: VirtualNetwork, instance: Instance): Ma
   return new Map(
     routerNames(vn).map((router) => [
       router,
-      ends
+      (daemonRouter(vn, router) === undefined ? ends : [])
         .filter(({ link }) => link.a.router !== router && link.b.router !== router)
         .map(({ end }) => unicast(`${end.address}/32`, towards(vn, instance, next, router, end))),
     ]),

@@ -1,3 +1,4 @@
+import { type Bgp, type BgpNeighbour, defaultDeadS, defaultHelloS, type Routing } from '../model/daemon.ts';
 import { defaultRouterKind, type Router } from '../model/router.ts';
 import {
   defaultSliceNumber,
@@ -7,10 +8,10 @@ import {
   type SubstrateNode,
   type VirtualNetwork,
 } from '../model/slice.ts';
-import type { RawLatencyLink, RawNode, RawRouter, RawSlice, RawVn } from './schema.ts';
+import type { RawBgp, RawLatencyLink, RawNode, RawRouter, RawSlice, RawVn } from './schema.ts';
 
-/** Builds the slice of a file that has no faults. */
-export function buildSlice(raw: RawSlice): Slice {
+/** Builds the slice of a file that has no faults. `texts`: the content of the configuration files that it names. */
+export function buildSlice(raw: RawSlice, texts: ReadonlyMap<string, string>): Slice {
   const vns = raw.vns ?? (raw.vn && raw.placements ? [{ ...raw.vn, placements: raw.placements }] : []);
   return {
     name: raw.slice,
@@ -20,7 +21,7 @@ export function buildSlice(raw: RawSlice): Slice {
     latency: buildLatency(raw.substrate.latency ?? {}),
     ntp: raw.ntp ?? [],
     repair: raw.repair ?? true,
-    vns: vns.map((vn) => buildVn(vn, vn.placements)),
+    vns: vns.map((vn) => buildVn(vn, vn.placements, texts)),
   };
 }
 
@@ -54,10 +55,14 @@ function buildLatency(raw: { default?: number; links?: readonly RawLatencyLink[]
   return { defaultMs: raw.default ?? 0, linksMs };
 }
 
-function buildVn(raw: RawVn, placements: Record<string, Record<string, string>>): VirtualNetwork {
+function buildVn(
+  raw: RawVn,
+  placements: Record<string, Record<string, string>>,
+  texts: ReadonlyMap<string, string>,
+): VirtualNetwork {
   return {
     name: raw.name,
-    routers: raw.routers.map(buildRouter),
+    routers: raw.routers.map((router) => buildRouter(router, texts)),
     links: (raw.links ?? []).map(([from, to, cost]) => ({ from, to, cost: cost ?? 1 })),
     gateways: Object.entries(raw.gateways ?? {}).map(([name, gateway]) => ({ name, ...gateway })),
     endHosts: Object.entries(raw.endHosts ?? {}).map(buildEndHost),
@@ -70,6 +75,7 @@ function buildVn(raw: RawVn, placements: Record<string, Record<string, string>>)
     })),
     placements: toMap(placements, (_, routers): Placement => new Map(Object.entries(routers))),
     ...(raw.mtu === undefined ? {} : { mtu: raw.mtu }),
+    ...(raw.routing === undefined ? {} : { routing: buildRouting(raw.routing) }),
   };
 }
 
@@ -78,9 +84,25 @@ function buildEndHost([name, { forward = [], ...endHost }]: [string, NonNullable
   return { name, ...endHost, ...(forwards.length === 0 ? {} : { forwards }) };
 }
 
-function buildRouter(raw: RawRouter): Router {
-  const { name, kind = defaultRouterKind } = typeof raw === 'string' ? { name: raw } : raw;
-  return { name, kind, config: {} };
+function buildRouting({ protocol, hello, dead }: NonNullable<RawVn['routing']>): Routing {
+  return { protocol, helloS: hello ?? defaultHelloS, deadS: dead ?? defaultDeadS };
+}
+
+function buildRouter(raw: RawRouter, texts: ReadonlyMap<string, string>): Router {
+  const { name, kind = defaultRouterKind, config: file, bgp } = typeof raw === 'string' ? { name: raw } : raw;
+  if (kind === 'static') return { name, kind, config: {} };
+  const text = file === undefined ? undefined : texts.get(file)!;
+  const config = { ...(text === undefined ? {} : { text }), ...(bgp === undefined ? {} : { bgp: buildBgp(bgp) }) };
+  return { name, kind, config };
+}
+
+function buildBgp({ as, neighbours = [] }: RawBgp): Bgp {
+  return {
+    as,
+    neighbours: neighbours.map(({ router, address, as: peerAs }): BgpNeighbour => {
+      return router === undefined ? { address: address!, as: peerAs! } : { router };
+    }),
+  };
 }
 
 function toMap<V, T>(record: Record<string, V>, build: (name: string, value: V) => T): Map<string, T> {

@@ -1,3 +1,4 @@
+import { checkDaemons } from './checks/daemons.ts';
 import { checkDataplanes } from './checks/dataplanes.ts';
 import { checkEdge } from './checks/edge.ts';
 import { checkForwards } from './checks/forwards.ts';
@@ -28,6 +29,7 @@ export function checkMeaning(value: unknown, draft: Draft): Problem[] {
       ...checkEdge(draft, vn),
       ...checkPlacements(draft, vn),
       ...checkDataplanes(draft, vn),
+      ...checkDaemons(draft, vn),
     ]),
   ];
 }

@@ -3,7 +3,9 @@
  * a wrong rate does not hide an unknown end host.
  */
 import type { Prefix } from '../model/address.ts';
+import { defaultDeadS, defaultHelloS } from '../model/daemon.ts';
 import { type Dataplane, dataplanes } from '../model/dataplane.ts';
+import { defaultRouterKind, isRouterKind, type RouterKind } from '../model/router.ts';
 import { DraftReader, type Reference, type Section } from './draft-reader.ts';
 import type { Problem } from './fault.ts';
 import { isMap, type Path } from './path.ts';
@@ -34,11 +36,47 @@ export interface DraftVn {
   /** Empty if the file has none. */
   readonly name: string;
   readonly routers: Section<Reference>;
-  readonly links: Section<DraftPair>;
+  /** The routers, with what their routing daemons need. */
+  readonly daemons: Section<DraftRouter>;
+  readonly routing: DraftRouting | undefined;
+  readonly links: Section<DraftLink>;
   readonly gateways: Section<DraftGateway>;
   readonly endHosts: Section<DraftEndHost>;
   readonly flows: Section<DraftPair>;
   readonly placements: Section<DraftPlacement>;
+}
+
+/** A router; its path is that of its name, or of its map. */
+export interface DraftRouter extends Named {
+  /** Undefined if it is none of the known kinds. */
+  readonly kind: RouterKind | undefined;
+  /** The name of its own configuration file. */
+  readonly config: Reference | undefined;
+  readonly bgp: DraftBgp | undefined;
+}
+
+export interface DraftBgp {
+  readonly path: Path;
+  readonly neighbours: Section<DraftNeighbour>;
+}
+
+export interface DraftNeighbour {
+  readonly path: Path;
+  readonly router: Reference | undefined;
+  readonly address: Reference | undefined;
+  readonly hasAs: boolean;
+}
+
+interface DraftRouting {
+  readonly path: Path;
+  /** In seconds; undefined if it is no number. */
+  readonly hello: number | undefined;
+  readonly dead: number | undefined;
+}
+
+interface DraftLink extends DraftPair {
+  /** Undefined if it is no number. */
+  readonly cost: number | undefined;
 }
 
 /** A link, a latency, or a flow. */
@@ -128,7 +166,12 @@ function readVn(reader: DraftReader, path: Path, placements: Path): DraftVn {
     path,
     name: reader.reference([...path, 'name'])?.name ?? '',
     routers: readRouters(reader, [...path, 'routers']),
-    links: reader.list([...path, 'links'], (link) => readPair(reader, link, 0, 1)),
+    daemons: readDaemons(reader, [...path, 'routers']),
+    routing: readRouting(reader, [...path, 'routing']),
+    links: reader.list([...path, 'links'], (link) => ({
+      ...readPair(reader, link, 0, 1),
+      cost: numberAt(reader, [...link, 2], 1),
+    })),
     gateways: reader.map([...path, 'gateways'], (name, gateway) => ({
       name,
       path: gateway,
@@ -158,6 +201,44 @@ function readRouters(reader: DraftReader, path: Path): Section<Reference> {
   const hasNameless = Array.isArray(value) && value.some((item) => isMap(item) && typeof item.name !== 'string');
   const isReadable = section.names !== undefined && !hasNameless;
   return { ...section, names: isReadable ? new Set(section.entries.map(({ name }) => name)) : undefined };
+}
+
+function readDaemons(reader: DraftReader, path: Path): Section<DraftRouter> {
+  return reader.list(path, (router) => {
+    const { name } = reader.reference(router) ?? reader.reference([...router, 'name']) ?? {};
+    if (name === undefined) return undefined;
+    const kind = reader.at([...router, 'kind']) ?? defaultRouterKind;
+    return {
+      name,
+      path: router,
+      kind: typeof kind === 'string' && isRouterKind(kind) ? kind : undefined,
+      config: reader.reference([...router, 'config']),
+      bgp: readBgp(reader, [...router, 'bgp']),
+    };
+  });
+}
+
+function readBgp(reader: DraftReader, path: Path): DraftBgp | undefined {
+  if (!isMap(reader.at(path))) return undefined;
+  const neighbours = reader.list([...path, 'neighbours'], (neighbour) => ({
+    path: neighbour,
+    router: reader.reference([...neighbour, 'router']),
+    address: reader.reference([...neighbour, 'address']),
+    hasAs: reader.at([...neighbour, 'as']) !== undefined,
+  }));
+  return { path, neighbours };
+}
+
+function readRouting(reader: DraftReader, path: Path): DraftRouting | undefined {
+  if (!isMap(reader.at(path))) return undefined;
+  const at = (key: string, otherwise: number) => numberAt(reader, [...path, key], otherwise);
+  return { path, hello: at('hello', defaultHelloS), dead: at('dead', defaultDeadS) };
+}
+
+/** The number at a path, or the default if there is nothing; undefined if it is no number. */
+function numberAt(reader: DraftReader, path: Path, otherwise: number): number | undefined {
+  const value = reader.at(path) ?? otherwise;
+  return typeof value === 'number' ? value : undefined;
 }
 
 function readForward(reader: DraftReader, path: Path): DraftForward {

@@ -1,42 +1,55 @@
 import { readBounded } from '../model/bounded-file.ts';
-import { messageOf, VnmError } from '../model/errors.ts';
+import { VnmError } from '../model/errors.ts';
 import type { Slice } from '../model/slice.ts';
 import { buildSlice } from './build.ts';
+import { checkBgpAddresses } from './checks/bgp-addresses.ts';
 import { checkCapacity } from './checks/capacity.ts';
 import { checkMeaning } from './checks.ts';
+import { readConfigFile, readConfigs } from './configs.ts';
 import { readYaml } from './document.ts';
 import { readDraft } from './draft.ts';
 import { type Fault, faultOf, formatFault, type Position, type Problem, sortFaults } from './fault.ts';
 import { problemsOf } from './issues.ts';
 import { isMap, valueAt } from './path.ts';
+import { readingFault } from './reading-fault.ts';
 import { sliceSchema } from './schema.ts';
 
 /** A slice or its faults; `vnetAt` is the position of the subnet in the file, for `checkSubnets`. */
 export type CheckedSlice = { slice: Slice; vnetAt: Position } | { faults: Fault[] };
 
-/** Reads a slice from `text`, or returns all its faults sorted by position. `file` only appears in the faults. */
-export function checkSlice(text: string, file: string): CheckedSlice {
+/**
+ * Reads a slice from `text`, or returns all its faults sorted by position. Names of configuration files in it are
+ * relative to `file`, which otherwise only appears in the faults; `readConfig` reads one of them.
+ */
+export function checkSlice(
+  text: string,
+  file: string,
+  readConfig: (name: string) => string = (name) => readConfigFile(file, name),
+): CheckedSlice {
   const { document, faults } = readYaml(text, file);
   if (document === undefined) return { faults: sortFaults(faults) };
 
   const { value, positionOf, plainTextOf } = document;
   const parsed = sliceSchema.safeParse(value);
   const shape = parsed.success ? [] : problemsOf(parsed.error.issues, value, plainTextOf);
-  const problems = [...shape, ...checkMeaning(value, readDraft(value, shape))];
+  const draft = readDraft(value, shape);
+  const configs = readConfigs(draft, readConfig);
+  const problems = [...shape, ...checkMeaning(value, draft), ...configs.problems];
   const located = (problem: Problem) => faultOf(problem, file, positionOf(problem.path, problem.at));
   const all = [...faults, ...problems.map(located)];
   if (!parsed.success || all.length > 0) return { faults: sortFaults(all) };
-  const slice = buildSlice(parsed.data);
+  const slice = buildSlice(parsed.data, configs.texts);
   const vnPath = (index: number) => (parsed.data.vns === undefined ? [] : ['vns', index]);
+  const ownPath = (index: number) => (parsed.data.vns === undefined ? ['vn'] : ['vns', index]);
   // Checked only if the whole slice is readable.
-  const tooMuch = checkCapacity(slice, vnPath).map(located);
+  const tooMuch = [...checkCapacity(slice, vnPath), ...checkBgpAddresses(slice, ownPath)].map(located);
   if (tooMuch.length > 0) return { faults: sortFaults(tooMuch) };
   return { slice, vnetAt: positionOf(['vnet'], 'value') };
 }
 
 /** Reads a slice from `text`. Throws VnmError `invalid-input` whose message has a line per fault. */
-export function parseSlice(text: string, file: string): Slice {
-  const checked = checkSlice(text, file);
+export function parseSlice(text: string, file: string, readConfig?: (name: string) => string): Slice {
+  const checked = checkSlice(text, file, readConfig);
   if ('slice' in checked) return checked.slice;
   throw new VnmError('invalid-input', checked.faults.map(formatFault).join('\n'));
 }
@@ -61,20 +74,9 @@ export function readSliceText(path: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(readBounded(path, { maxBytes, pipes: true }));
   } catch (error) {
-    throw new VnmError('invalid-input', `cannot read the slice file ${path}: ${reasonOf(error)}`, {
+    throw new VnmError('invalid-input', `cannot read the slice file ${path}: ${readingFault(error)}`, {
       hint: 'give a slice file in YAML of at most 4 MiB',
       cause: error,
     });
   }
-}
-
-const reasons = new Map<unknown, string>([
-  ['ENOENT', 'no such file'],
-  ['EACCES', 'permission denied'],
-  ['ERR_ENCODING_INVALID_ENCODED_DATA', 'it is not UTF-8 text'],
-]);
-
-function reasonOf(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return reasons.get(code) ?? messageOf(error);
 }

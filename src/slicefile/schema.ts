@@ -4,6 +4,7 @@
  */
 import * as z from 'zod';
 import { parsePrefix } from '../model/address.ts';
+import { asRange, defaultDeadS, defaultHelloS, routingProtocols } from '../model/daemon.ts';
 import { dataplanes } from '../model/dataplane.ts';
 import { messageOf, VnmError } from '../model/errors.ts';
 import { mtuRange } from '../model/mtu.ts';
@@ -47,6 +48,7 @@ function reference(title: string, description: string) {
 }
 
 const maxForwards = 64;
+const maxNeighbours = 64;
 /** Lower ones belong to the services of the node. */
 export const forwardPorts = [1024, 65_535] as const;
 export const toPorts = [1, 65_535] as const;
@@ -182,6 +184,34 @@ const flowSchema = z
   })
   .describe('{ from: END HOST, to: END HOST, rate: 1.5Mbps }');
 
+const asNumber = z
+  .int()
+  .min(asRange[0])
+  .max(asRange[1])
+  .describe(`number of an autonomous system, ${asRange[0]} to ${asRange[1]}`);
+
+const neighbourSchema = z
+  .strictObject({
+    router: aRouter.describe('a router of the VN at the other end of a link').exactOptional(),
+    address: text(
+      { title: 'IPv4 address', description: 'the address of an end host behind a gateway of the router' },
+      names.parseAddressText,
+    ).exactOptional(),
+    as: asNumber.describe('the number of its autonomous system, with address only').exactOptional(),
+  })
+  .describe('{ router: ROUTER }, or { address: 10.65.0.1, as: 65010 }');
+
+const bgpSchema = z
+  .strictObject({
+    as: asNumber,
+    neighbours: z
+      .array(neighbourSchema)
+      .max(maxNeighbours)
+      .describe(`its BGP sessions, at most ${maxNeighbours}: [{ router: ROUTER }]; one end of a session may list it`)
+      .exactOptional(),
+  })
+  .describe('BGP of a router with a routing daemon: { as: 65001, neighbours: [{ router: ROUTER }] }');
+
 /** A router: only its name, or a map. */
 const routerSchema = z
   .union([
@@ -198,6 +228,12 @@ const routerSchema = z
           })
           .describe(`known kinds: ${routerKindNames.join(', ')}; ${defaultRouterKind} if left out`)
           .exactOptional(),
+        config: z
+          .string()
+          .min(1)
+          .describe('a file with statements for the routing daemon; relative to the slice file')
+          .exactOptional(),
+        bgp: bgpSchema.exactOptional(),
       })
       .describe(`{ name: a, kind: ${defaultRouterKind} }`),
   ])
@@ -210,6 +246,29 @@ const placementSchema = z
 const placementsSchema = z
   .record(name(names.placementName), placementSchema)
   .describe('the node of each router, by placement name: { initial: { a: n1, b: n2 } }');
+
+const seconds = z.int().min(1).max(65_535);
+
+const routingSchema = z
+  .strictObject({
+    protocol: z
+      .enum(routingProtocols, {
+        error: ({ input }) =>
+          typeof input === 'string'
+            ? `unknown routing protocol ${quote(input)}`
+            : `expected a routing protocol, found ${describeValue(input)}`,
+      })
+      .describe('ospf'),
+    hello: seconds
+      .describe(`seconds between two hello packets, 1 to 65535; ${defaultHelloS} if left out`)
+      .exactOptional(),
+    dead: seconds
+      .describe(
+        `seconds without hello packets until a neighbour is gone, more than hello, at most 65535; ${defaultDeadS} if left out`,
+      )
+      .exactOptional(),
+  })
+  .describe('what routers with a routing daemon speak: { protocol: ospf, hello: 1, dead: 4 }');
 
 const vnShape = {
   name: name(names.vnName),
@@ -224,6 +283,7 @@ const vnShape = {
     .describe('the end hosts by name: { e1: { node: NODE, gateway: GATEWAY } }')
     .exactOptional(),
   flows: z.array(flowSchema).describe('the traffic: [{ from: e1, to: e2, rate: 1.5Mbps }]').exactOptional(),
+  routing: routingSchema.exactOptional(),
   mtu: z
     .int()
     .min(mtuRange[0])
@@ -323,4 +383,5 @@ export type RawSlice = z.output<typeof sliceSchema>;
 export type RawNode = z.output<typeof nodeSchema>;
 export type RawVn = z.output<typeof vnSchema>;
 export type RawRouter = z.output<typeof routerSchema>;
+export type RawBgp = z.output<typeof bgpSchema>;
 export type RawLatencyLink = z.output<typeof latencyLinkSchema>;

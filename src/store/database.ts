@@ -9,7 +9,7 @@ import { fileAt, removeIfUnused } from './unused.ts';
 import { upgradeDatabase } from './upgrades.ts';
 
 /** The version of schema.sql, stored in `pragma user_version`. */
-export const schemaVersion = 8;
+export const schemaVersion = 9;
 
 const inMemory = ':memory:';
 

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { formatPrefix, parsePrefix } from '../model/address.ts';
+import type { Routing } from '../model/daemon.ts';
 import { VnmError } from '../model/errors.ts';
 import type { NodeName, RouterName } from '../model/names.ts';
 import { isRouterKind, type Router } from '../model/router.ts';
@@ -74,7 +75,9 @@ function refuseContradiction(db: Db, old: Slice, slice: Slice): void {
     nodes: [...nodes.values()]
       .filter(({ name }) => used(old, name) || carrying.has(name))
       .map(({ patience: _, ...node }) => node),
-    vns: vns.map(({ name, routers, links, gateways, endHosts }) => ({ name, routers, links, gateways, endHosts })),
+    vns: vns.map(({ name, routers, links, gateways, endHosts, routing }) => {
+      return { name, routers, links, gateways, endHosts, routing };
+    }),
   });
   const before = shape(old);
   const after = shape(slice);
@@ -147,11 +150,12 @@ function saveNtpServers(db: Db, slice: number, { ntp }: Slice): void {
 function saveVn(db: Db, slice: number, vn: VirtualNetwork, ordinal: number): void {
   const id = db
     .prepare<unknown[], number>(
-      `insert into vns (slice_id, name, ordinal, wanted_mtu) values (?, ?, ?, ?)
-       on conflict (slice_id, name) do update set ordinal = excluded.ordinal, wanted_mtu = excluded.wanted_mtu returning id`,
+      `insert into vns (slice_id, name, ordinal, wanted_mtu, routing) values (?, ?, ?, ?, ?)
+       on conflict (slice_id, name) do update set ordinal = excluded.ordinal, wanted_mtu = excluded.wanted_mtu,
+         routing = excluded.routing returning id`,
     )
     .pluck()
-    .get(slice, vn.name, ordinal, vn.mtu ?? null)!;
+    .get(slice, vn.name, ordinal, vn.mtu ?? null, vn.routing === undefined ? null : JSON.stringify(vn.routing))!;
   for (const table of [
     'flows',
     'forwards',
@@ -230,7 +234,9 @@ function loadSlice(db: Db, name: string): Slice | undefined {
       .all(row.id),
     repair: row.repair === 1,
     vns: db
-      .prepare<[number], VnRow>('select id, name, wanted_mtu as mtu from vns where slice_id = ? order by ordinal')
+      .prepare<[number], VnRow>(
+        'select id, name, wanted_mtu as mtu, routing from vns where slice_id = ? order by ordinal',
+      )
       .all(row.id)
       .map((vn) => loadVn(db, vn)),
   };
@@ -240,6 +246,7 @@ interface VnRow {
   id: number;
   name: string;
   mtu: number | null;
+  routing: string | null;
 }
 
 interface NodeRow {
@@ -292,7 +299,7 @@ function loadLatency(db: Db, slice: number, defaultMs: number): LatencyMap {
   return { defaultMs, linksMs };
 }
 
-function loadVn(db: Db, { id, name, mtu }: VnRow): VirtualNetwork {
+function loadVn(db: Db, { id, name, mtu, routing }: VnRow): VirtualNetwork {
   const all = <T>(sql: string) => db.prepare<[number], T>(sql).all(id);
   return {
     name,
@@ -324,6 +331,7 @@ function loadVn(db: Db, { id, name, mtu }: VnRow): VirtualNetwork {
       ),
     ),
     ...(mtu === null ? {} : { mtu }),
+    ...(routing === null ? {} : { routing: JSON.parse(routing) as Routing }),
   };
 }
 
@@ -353,7 +361,7 @@ interface RouterRow {
 
 /** Loads a router. Throws VnmError `failed` for a kind of another version of this program. */
 function loadRouter({ name, kind, config }: RouterRow): Router {
-  if (isRouterKind(kind)) return { name, kind, config: JSON.parse(config) as Router['config'] };
+  if (isRouterKind(kind)) return { name, kind, config: JSON.parse(config) as object } as Router;
   throw new VnmError(
     'failed',
     `router '${name}' in the database is of kind '${kind}', which this version does not support`,

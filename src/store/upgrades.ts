@@ -330,6 +330,9 @@ const upgrades: Readonly<Record<number, string>> = {
     update migrations set state = 'remove the new instance' where state = 'take the new instance away';
     update migration_phases set name = 'remove the new instance' where name = 'take the new instance away';
   `,
+  8: `
+    alter table vns add column routing text;
+  `,
 };
 
 /**

@@ -81,7 +81,8 @@ const tunnelDown = z.strictObject({
  * The address of an interface and its one neighbour, which gets a permanent neighbour entry, so that nothing waits for
  * ARP; the neighbour's MAC address is left out where the tunnel kind has none. The interface is set up, forwards, and
  * checks the reverse path as the mode says (a router namespace has its own mode). Without any check, packets could get
- * from one slice's interface into another slice's table.
+ * from one slice's interface into another slice's table. `pointToPoint`, in routers only: a routing daemon uses the
+ * interface, so the neighbour is in its subnet (/31), and it carries multicast.
  */
 const vifUp = z.strictObject({
   op: z.literal('vif_up'),
@@ -90,6 +91,7 @@ const vifUp = z.strictObject({
   address,
   peer: z.strictObject({ address, mac: mac.optional() }),
   urpf: urpf.default('strict'),
+  pointToPoint: z.boolean().default(false),
 });
 const vifDown = z.strictObject({
   op: z.literal('vif_down'),

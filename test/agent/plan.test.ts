@@ -130,6 +130,35 @@ describe('planOperations', () => {
     expect([...down.state.stacks.keys()]).toEqual(['']);
   });
 
+  it('planOperations lets a routing daemon see the neighbour in the subnet of its interface', () => {
+    const place = { interface: 'pv001-a', namespace: 'r-a' };
+    const vif = { op: 'vif_up', ...place, address: '10.65.0.2', peer: { address: '10.65.0.3', mac } } as const;
+    const router: OperationInput[] = [
+      { op: 'netns_up', namespace: 'r-a', urpf: 'strict' },
+      { op: 'tunnel_up', kind: 'vxlan', ...place, mac, mtu: 1400, vni: 4097, remote: '192.0.2.9', port: 4790 },
+    ];
+    const before = plan(empty, ...router).state;
+    const made = plan(before, { ...vif, pointToPoint: true });
+    expect(lines(made.commands)).toEqual([
+      'r-a: link set pv001-a multicast on <- r-a: link set pv001-a multicast off',
+      'r-a: address add 10.65.0.2/31 dev pv001-a <- r-a: address del 10.65.0.2/31 dev pv001-a',
+      'r-a: link set pv001-a up <- r-a: link set pv001-a down',
+      'r-a: neighbour replace 10.65.0.3 lladdr 02:50:0a:41:00:01 dev pv001-a nud permanent <- r-a: neighbour del 10.65.0.3 lladdr 02:50:0a:41:00:01 dev pv001-a nud permanent',
+    ]);
+    expect(plan(made.state, { ...vif, pointToPoint: true }).commands).toEqual([]);
+    // The kernel's own entry comes back with the address.
+    const { stacks } = made.state;
+    const lost = { ...made.state, stacks: new Map(stacks).set('r-a', { ...stacks.get('r-a')!, routes: new Map() }) };
+    expect(lines(plan(lost, { ...vif, pointToPoint: true }).commands)).toEqual([
+      'r-a: address del 10.65.0.2/31 dev pv001-a <- r-a: address add 10.65.0.2/31 dev pv001-a',
+      'r-a: address add 10.65.0.2/31 dev pv001-a <- r-a: address del 10.65.0.2/31 dev pv001-a',
+    ]);
+    const own = { ...vif, interface: 'pv001-b', namespace: undefined, pointToPoint: true };
+    expect(() => plan(state(stack([link('pv001-b')])), own)).toThrow(
+      "interface 'pv001-b': routing daemons run in router namespaces only",
+    );
+  });
+
   it('planOperations needs the MAC address of a neighbour over a tunnel that has MAC addresses', () => {
     const up: OperationInput = {
       op: 'vif_up',

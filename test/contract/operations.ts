@@ -139,6 +139,49 @@ export function operations(plane: PlaneUnderTest): void {
     });
     expect(await inventoryOf(node)).toEqual(nothing);
   });
+
+  it('an interface for a routing daemon has its neighbour in its subnet, or is refused', async () => {
+    const [place, address] = [{ interface: 'pv001-w', namespace: router }, '10.65.0.8'];
+    const far = { remote: '192.0.2.9', port: 4790, mtu: 1400 };
+    const made: OperationInput[] = [
+      { op: 'netns_up', namespace: router, urpf: 'strict' },
+      tunnelUp(node, { ...place, mac: macOf(5), vni: 4098, ...far }),
+    ];
+    const peer = { address: '10.65.0.9', mac: macOf(6) };
+    const vif = { op: 'vif_up', ...place, address, peer, pointToPoint: true } as const;
+    await apply(node, ...made);
+    const before = await inventoryOf(node);
+    if (plane.kind === 'userspace') {
+      await expect(apply(node, vif)).rejects.toMatchObject({
+        code: 'unsupported',
+        message: 'routers of the userspace data plane run no routing daemon',
+      });
+    } else {
+      const outside = { ...vif, peer: { ...peer, address: '10.65.0.7' } };
+      await expect(apply(node, outside)).rejects.toMatchObject({
+        code: 'invalid-input',
+        message: expect.stringMatching("^interface 'pv001-w' .*: neighbour 10.65.0.7 is not in 10.65.0.8/31$"),
+      });
+      await expect(apply(node, { ...vif, namespace: undefined })).rejects.toMatchObject({ code: 'not-found' });
+      expect(await inventoryOf(node)).toEqual(before);
+      expect(await apply(node, vif)).toEqual(['changed']);
+      expect(await apply(node, vif)).toEqual(['unchanged']);
+      const after = await inventoryOf(node);
+      expect(after.interfaces).toMatchObject([{ name: 'pv001-w', up: true, addresses: ['10.65.0.8/31'] }]);
+      const nexthops = [{ interface: 'pv001-w', weight: 1 }];
+      const connected = { prefix: '10.65.0.8/31', type: 'unicast', nexthops, source: address, protocol: 'kernel' };
+      expect(after.routes).toEqual([{ namespace: router, ...connected }]);
+      await expect(apply(node, { ...vif, pointToPoint: false })).rejects.toMatchObject({
+        code: 'conflict',
+        message: expect.stringContaining('has address 10.65.0.8/31, requested: 10.65.0.8/32'),
+      });
+      expect(await apply(node, { op: 'vif_down', ...place, address })).toEqual(['changed']);
+      const down = await inventoryOf(node);
+      expect([down.routes, down.interfaces[0]!.addresses]).toEqual([[], []]);
+    }
+    expect(await apply(node, { op: 'netns_down', namespace: router })).toEqual(['changed']);
+    expect(await inventoryOf(node)).toEqual(nothing);
+  });
 }
 
 function refusals(node: NodeUnderTest): [OperationInput, object][] {

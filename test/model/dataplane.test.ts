@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { refuseForwards } from '../../src/agent/dataplane/refuse-forwards.ts';
-import { refuseKernelForwards } from '../../src/model/dataplane.ts';
+import { refuseKernelForwards, refuseUserspaceDaemons } from '../../src/model/dataplane.ts';
 import type { Slice } from '../../src/model/slice.ts';
 import { readSlice } from '../../src/slicefile/index.ts';
 import { gallery } from '../support/slices.ts';
@@ -24,6 +24,19 @@ it('a VN with forwards needs the userspace data plane', () => {
   );
   expect(() => refuseKernelForwards(inUserspace, served)).not.toThrow();
   expect(() => refuseKernelForwards(slice, vn)).not.toThrow();
+});
+
+it('a VN with routing daemons needs the data plane of the kernel', () => {
+  const living = { ...vn, routers: vn.routers.map(({ name }) => ({ name, kind: 'bird', config: {} }) as const) };
+  expect(() => refuseUserspaceDaemons(inUserspace, living)).toThrow(
+    expect.objectContaining({
+      code: 'unsupported',
+      message: "router 'a' of VN 'two' is of kind 'bird', which the userspace data plane does not have",
+      hint: 'its routers run no programs: use the kernel data plane',
+    }),
+  );
+  expect(() => refuseUserspaceDaemons(slice, living)).not.toThrow();
+  expect(() => refuseUserspaceDaemons(inUserspace, vn)).not.toThrow();
 });
 
 it('a plane without forwards refuses their operations', () => {

@@ -31,7 +31,7 @@ describe('sliceJsonSchema', () => {
     ['an unknown key', changed('vnet:', 'foo: 1\nvnet:')],
     ['a missing key', changed('  routers: [alpha, beta]\n', '')],
     ['an invalid router name', changed('[alpha, beta]\n', '[Alpha, beta]\n')],
-    ['an unknown router kind', changed('[alpha, beta]\n', '[alpha, { name: beta, kind: frr }]\n')],
+    ['an unknown router kind', changed('[alpha, beta]\n', '[alpha, { name: beta, kind: ffr }]\n')],
     ['an invalid node name', changed('n1: {}', 'N1: {}')],
     ['a rate without unit', changed('1.5Mbps', '15')],
     ['a rate with a wrong unit', changed('1.5Mbps', '1.5MB/s')],

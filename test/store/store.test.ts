@@ -5,8 +5,8 @@ import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { sliceStatus } from '../../src/controller/status.ts';
+import type { DaemonConfig, Routing } from '../../src/model/daemon.ts';
 import type { Route } from '../../src/model/route.ts';
-import type { Router } from '../../src/model/router.ts';
 import type { Forward, Slice } from '../../src/model/slice.ts';
 import { type Instance, type LinkEnd, planInstance } from '../../src/planning/instance.ts';
 import { computeRoutes } from '../../src/planning/routes.ts';
@@ -146,18 +146,23 @@ describe('slices', () => {
 
   test('routers are stored with kind and configuration, which cannot change while a VN is installed', () => {
     const read = readSlice(gallery('three-node'));
-    const withConfig = (config: Router['config']) => {
-      const [first, ...others] = read.vns[0]!.routers;
-      return { ...read, vns: [{ ...read.vns[0]!, routers: [{ ...first!, config }, ...others] }] };
+    const withDaemons = (config: DaemonConfig, routing?: Routing): Slice => {
+      const [vn] = read.vns;
+      const routers = vn!.routers.map(({ name }) => ({ name, kind: 'bird', config }) as const);
+      return { ...read, vns: [{ ...vn!, routers, ...(routing === undefined ? {} : { routing }) }] };
     };
-    const slice = withConfig({ area: '0.0.0.0', timers: [1, 4] });
+    const bgp = { as: 65_001, neighbours: [{ router: 'b' }, { address: '10.65.0.1', as: 65_002 }] };
+    const routing = { protocol: 'ospf', helloS: 1, deadS: 4 } as const;
+    const slice = withDaemons({ text: 'define x = 1;\n', bgp }, routing);
     store.slices.save(slice);
     expect(store.slices.find('three')).toEqual(slice);
     addInstance(slice, 'initial');
-    expect(() => store.slices.save(read)).toThrow("slice 'three': the VNs changed while VN 'three' is installed");
+    for (const other of [read, withDaemons({ bgp }, routing), withDaemons({ text: 'define x = 1;\n', bgp })]) {
+      expect(() => store.slices.save(other)).toThrow("slice 'three': the VNs changed while VN 'three' is installed");
+    }
     const [status] = sliceStatus(store, slice).vns[0]!.instances;
     expect(status!.routers.map(({ router, kind }) => [router, kind])).toEqual(
-      slice.vns[0]!.routers.map(({ name }) => [name, 'static']),
+      slice.vns[0]!.routers.map(({ name }) => [name, 'bird']),
     );
     const db = new Database(join(directory, 'test.db'));
     db.exec("update virtual_routers set kind = 'abacus'");

@@ -18,7 +18,7 @@ import { openStore } from '../../src/store/store.ts';
 import { upgradeDatabase } from '../../src/store/upgrades.ts';
 import { gallery, sharedNode } from '../support/slices.ts';
 
-const schemaOf = (version: 1 | 5 | 6 | 7) =>
+const schemaOf = (version: 1 | 5 | 6 | 7 | 8) =>
   readFileSync(fileURLToPath(new URL(`schema-v${version}.sql`, import.meta.url)), 'utf8');
 const slice = readSlice(gallery('three-node'));
 const vn = slice.vns[0]!;
@@ -34,7 +34,7 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true }));
 
 /** A database of an older version with a slice that has a VN on its initial placement. */
-function makeInstalled(version: 5 | 6 | 7, wanted: Slice) {
+function makeInstalled(version: 5 | 6 | 7 | 8, wanted: Slice) {
   const vn = wanted.vns[0]!;
   const store = openStore(join(directory, 'model.db'));
   store.slices.save(wanted);
@@ -47,7 +47,7 @@ function makeInstalled(version: 5 | 6 | 7, wanted: Slice) {
 }
 
 /** A database of an older version with the rows of `model.db` that it supports. */
-function makeOld(version: 1 | 5 | 6 | 7, without: readonly string[] = []) {
+function makeOld(version: 1 | 5 | 6 | 7 | 8, without: readonly string[] = []) {
   const db = new Database(path);
   db.pragma('journal_mode = WAL');
   db.exec(schemaOf(version));
@@ -335,7 +335,7 @@ describe('a database of version 1', () => {
   );
 });
 
-describe.each([5, 6, 7] as const)('a database of version %d', (version) => {
+describe.each([5, 6, 7, 8] as const)('a database of version %d', (version) => {
   test('an upgraded database has the current schema', () => {
     makeInstalled(version, slice);
     openStore(path).close();
@@ -431,5 +431,16 @@ describe('a database of version 7', () => {
     const upgraded = new Database(path);
     expect(upgraded.prepare('select name from migration_phases').pluck().all()).toEqual(['remove the new instance']);
     upgraded.close();
+  });
+});
+
+describe('a database of version 8', () => {
+  test('an upgraded version 8 keeps its VNs, whose routers speak no routing protocol', () => {
+    const { id, instance } = makeInstalled(8, slice);
+    const store = openStore(path);
+    expect(store.slices.find('three')).toEqual(slice);
+    expect(store.slices.find('three')!.vns[0]).not.toHaveProperty('routing');
+    expect(store.instances.plan(id)).toEqual(instance);
+    store.close();
   });
 });

@@ -10,6 +10,11 @@ export function describeAsRoot(name: string, body: () => void): void {
   describeUnless(noRoot, name, body);
 }
 
+/** As `describeAsRoot`, for tests that also need programs; `lack` says which are missing. */
+export function describeAsRootUnless(lack: string | undefined, name: string, body: () => void): void {
+  describeUnless(noRoot ?? lack, name, body);
+}
+
 /** As `describeAsRoot`, for tests that make a network namespace with a VXLAN device in a user namespace. */
 export function describeInUserNamespaces(name: string, body: () => void): void {
   const device = ['link', 'add', 'vx0', 'type', 'vxlan', 'id', '1', 'dstport', '4789', 'local', '127.0.0.1'];

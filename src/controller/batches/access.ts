@@ -30,7 +30,7 @@ export function setUpAccess(layout: Layout): Batches {
         ...tunnelEnd(layout, { ...link, slot: accessSlot }, own, peer),
         gateable: own === link.gatewayEnd && names.gates(own.node),
       });
-      append(batches, own.node, vifUp(own, peer, undefined, urpf));
+      append(batches, own.node, vifUp(own, peer, undefined, { urpf }));
     }
     for (const route of [...hostRoutes(link, access), ...vnetRoutes(slice, link)])
       append(batches, link.hostEnd.node, routeOperation('add', route));

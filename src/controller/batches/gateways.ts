@@ -22,7 +22,7 @@ export function joinGateways(layout: Layout, instance: Instance): Batches {
       append(batches, node, operation);
     const { interface: name } = link.a;
     const id = nexthopInto(layout, gateway, instance.slot);
-    append(batches, gateway.node, vifUp(link.a, link.b, undefined, layout.urpf));
+    append(batches, gateway.node, vifUp(link.a, link.b, undefined, { urpf: layout.urpf }));
     append(batches, gateway.node, instanceRoute('add', instance, link));
     append(batches, gateway.node, { op: 'nexthop_up', id, via: link.b.address, interface: name });
   }
@@ -45,11 +45,11 @@ export function setUrpf({ gateways, access, urpf }: Omit<Layout, 'names' | 'mtu'
   const batches: Batches = new Map();
   for (const gateway of gateways) {
     const { a, b } = gatewayLink(instance, gateway.name);
-    append(batches, gateway.node, vifUp(a, b, undefined, urpf));
+    append(batches, gateway.node, vifUp(a, b, undefined, { urpf }));
   }
   for (const { gatewayEnd, hostEnd } of access) {
-    append(batches, gatewayEnd.node, vifUp(gatewayEnd, hostEnd, undefined, urpf));
-    append(batches, hostEnd.node, vifUp(hostEnd, gatewayEnd, undefined, urpf));
+    append(batches, gatewayEnd.node, vifUp(gatewayEnd, hostEnd, undefined, { urpf }));
+    append(batches, hostEnd.node, vifUp(hostEnd, gatewayEnd, undefined, { urpf }));
   }
   return batches;
 }

@@ -38,7 +38,7 @@ export function vifUp(
   end: { interface: string; address: string },
   peer: { address: string; mac?: string },
   namespace: NamespaceName | undefined,
-  urpf?: UrpfMode,
+  { urpf, pointToPoint = false }: { readonly urpf?: UrpfMode; readonly pointToPoint?: boolean } = {},
 ): OperationInput {
   return {
     op: 'vif_up',
@@ -47,5 +47,6 @@ export function vifUp(
     peer: { address: peer.address, ...(peer.mac === undefined ? {} : { mac: peer.mac }) },
     ...(namespace === undefined ? {} : { namespace }),
     ...(urpf === undefined ? {} : { urpf }),
+    ...(pointToPoint ? { pointToPoint } : {}),
   };
 }

@@ -2,7 +2,7 @@
  * The routers of an instance and the tunnels between them. Removing a namespace or a tunnel also removes what is in it.
  */
 import type { NamespaceName, RouterName } from '../../model/names.ts';
-import { routerNames } from '../../model/router.ts';
+import { daemonRouter, routerNames } from '../../model/router.ts';
 import type { VirtualNetwork } from '../../model/slice.ts';
 import { type Instance, moveRouter } from '../../planning/instance.ts';
 import type { RoutingState } from '../../planning/routes.ts';
@@ -35,8 +35,9 @@ export function setUpRouters(layout: Layout, instance: Instance): Batches {
       [link.a, link.b],
       [link.b, link.a],
     ] as const) {
-      if (end.router !== undefined)
-        append(batches, end.node, vifUp(end, peer, namespaceOf(instance, end.router, names)));
+      if (end.router === undefined) continue;
+      const pointToPoint = daemonRouter(vn, end.router) !== undefined;
+      append(batches, end.node, vifUp(end, peer, namespaceOf(instance, end.router, names), { pointToPoint }));
     }
   }
   return batches;

@@ -27,6 +27,7 @@ import { addDevices } from './links.ts';
 import { hasIpv6At, isSettingOf } from './quiet.ts';
 import {
   type Address,
+  connectedRoute,
   forwardKey,
   type Gate,
   type KernelRoute,
@@ -153,7 +154,8 @@ export class Draft implements KernelState {
       ...(multicast === undefined ? [] : ['multicast', multicast ? 'on' : 'off']),
       ...(up === undefined ? [] : [up ? 'up' : 'down']),
     ];
-    const before = Object.fromEntries(Object.keys(change).map((key) => [key, link[key as keyof typeof change]]));
+    const found = { multicast: false, ...link };
+    const before = Object.fromEntries(Object.keys(change).map((key) => [key, found[key as keyof typeof change]]));
     const set = (values: typeof change) => ip(place.namespace, 'link', 'set', place.name, ...words(values));
     this.#do(set(change), set(before), ...this.#loseIpv6(place, link.mtu, change.mtu));
     this.#putLink(place, { ...link, ...change });
@@ -181,6 +183,9 @@ export class Draft implements KernelState {
     const link = this.#link(place);
     this.#do(addressStep('add', place, address), addressStep('del', place, address));
     this.#putLink(place, { ...link, addresses: [...link.addresses, address] });
+    if (address.bare) return;
+    const route = connectedRoute(place.name, address);
+    this.#stack(place.namespace).routes.set(routeKey(route), route);
   }
 
   removeAddress(place: Place, address: Address): void {

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
+import { containsAddress, maskTo, parseAddress } from '../../../model/address.ts';
 import { VnmError } from '../../../model/errors.ts';
 import type { Draft } from './draft.ts';
 import { conflict, type Named, requireLink } from './plan-common.ts';
@@ -8,6 +9,7 @@ import { putRoute, tableOf } from './plan-route.ts';
 import { interfaceSettings } from './settings.ts';
 import {
   type Address,
+  connectedRoute,
   describePlace,
   fixtureProtocol,
   type Link,
@@ -16,24 +18,37 @@ import {
   ownStack,
   type Place,
   placeOf,
+  routeKey,
 } from './state.ts';
 import { hasMac } from './tunnels/registry.ts';
 
-/** Adds a route to the neighbour instead of the kernel's own entry for the address, which would claim a subnet. */
+/** Of an address that is alone. */
+const hostLength = 32;
+/** Of the two addresses of a link (RFC 3021). */
+const subnetLength = 31;
+
+/**
+ * Adds a route to the neighbour instead of the kernel's own entry for the address, which would claim a subnet. For a
+ * routing daemon the kernel's own entry is better: it claims nothing but the two ends, and FRR does not accept a way
+ * through a neighbour to which another entry leads.
+ */
 export function vifUp(draft: Draft, operation: Named<'vif_up'>): void {
-  const { address, peer, urpf } = operation;
+  const { address, peer, urpf, pointToPoint } = operation;
   const place = placeOf(operation);
   const link = requireLink(draft, place);
+  const own = { address, length: pointToPoint ? subnetLength : hostLength };
+  if (pointToPoint) checkSubnet(place, own, peer.address);
   const neighbour = neighbourOf(place, link, peer);
-  if (!draft.repair) checkEnds(place, link, address, peer.address);
+  if (!draft.repair) checkEnds(place, link, own, peer.address);
   if (place.namespace === ownStack) draft.set(ownStack, interfaceSettings(place.name, urpf));
-  silence(draft, place);
-  if (!link.addresses.some((known) => isHost(known, address)))
-    draft.addAddress(place, { address, length: 32, bare: true });
+  if (!pointToPoint) silence(draft, place);
+  else if (link.multicast !== true) draft.changeLink(place, { multicast: true });
+  putAddress(draft, place, { ...own, bare: !pointToPoint });
   if (!link.up) draft.changeLink(place, { up: true });
   if (neighbour !== undefined && !link.neighbours.some((known) => isDeepStrictEqual(known, neighbour)))
     draft.putNeighbour(place, neighbour);
-  if (draft.repair) removeOthers(draft, place, link, address, peer.address);
+  if (draft.repair) removeOthers(draft, place, link, own, peer.address);
+  if (pointToPoint) return;
   putRoute(draft, place.namespace, {
     prefix: `${peer.address}/32`,
     type: 'unicast',
@@ -44,9 +59,20 @@ export function vifUp(draft: Draft, operation: Named<'vif_up'>): void {
   });
 }
 
+/** Adds the address, and again where the kernel's own entry for it was removed. */
+function putAddress(draft: Draft, place: Place, wanted: Address): void {
+  const { addresses, up } = linkAt(draft, place)!;
+  const known = addresses.find((address) => isSame(address, wanted));
+  const { routes } = draft.stacks.get(place.namespace)!;
+  if (known !== undefined && (wanted.bare || !up || routes.has(routeKey(connectedRoute(place.name, wanted))))) return;
+  if (known !== undefined) draft.removeAddress(place, known);
+  draft.addAddress(place, wanted);
+}
+
 export function vifDown(draft: Draft, operation: Named<'vif_down'>): void {
   const place = placeOf(operation);
-  const isMeant = (known: Address) => isHost(known, operation.address);
+  const isMeant = ({ address, length }: Address) =>
+    address === operation.address && (length === hostLength || length === subnetLength);
   if (linkAt(draft, place)?.addresses.some(isMeant)) clearLink(draft, place, isMeant);
 }
 
@@ -59,10 +85,24 @@ function neighbourOf(place: Place, link: Link, { address, mac }: Named<'vif_up'>
   });
 }
 
-function checkEnds(place: Place, { addresses, neighbours }: Link, address: string, peer: string): void {
+/** Throws VnmError `invalid-input` where a daemon could not see its neighbour. */
+function checkSubnet(place: Place, { address, length }: HostOrSubnet, peer: string): void {
+  if (place.namespace === ownStack) {
+    throw new VnmError('invalid-input', `${describePlace(place)}: routing daemons run in router namespaces only`, {
+      hint: 'leave out pointToPoint, or name a namespace',
+    });
+  }
+  if (containsAddress({ base: maskTo(parseAddress(address), length), length }, parseAddress(peer))) return;
+  throw new VnmError('invalid-input', `${describePlace(place)}: neighbour ${peer} is not in ${address}/${length}`, {
+    hint: 'a routing daemon only sees neighbours in the subnet of the interface',
+  });
+}
+
+function checkEnds(place: Place, { addresses, neighbours }: Link, own: HostOrSubnet, peer: string): void {
   const [other] = addresses;
-  if (other !== undefined && !addresses.some((known) => isHost(known, address))) {
-    throw conflict(`${describePlace(place)} has address ${other.address}/${other.length}, requested: ${address}/32`);
+  if (other !== undefined && !addresses.some((known) => isSame(known, own))) {
+    const requested = `${own.address}/${own.length}`;
+    throw conflict(`${describePlace(place)} has address ${other.address}/${other.length}, requested: ${requested}`);
   }
   const [stranger] = neighbours;
   if (stranger !== undefined && !neighbours.some((known) => known.address === peer)) {
@@ -78,10 +118,10 @@ function removeOthers(
   draft: Draft,
   place: Place,
   { addresses, neighbours }: Link,
-  address: string,
+  own: HostOrSubnet,
   peer: string,
 ): void {
-  if (!addresses.some((known) => isHost(known, address))) {
+  if (!addresses.some((known) => isSame(known, own))) {
     for (const other of addresses) {
       removeRoutes(draft, place.namespace, ({ source }) => source === other.address);
       draft.removeAddress(place, other);
@@ -91,6 +131,8 @@ function removeOthers(
   for (const other of neighbours) draft.removeNeighbour(place, other);
 }
 
-function isHost(known: Address, address: string): boolean {
-  return known.address === address && known.length === 32;
+type HostOrSubnet = Pick<Address, 'address' | 'length'>;
+
+function isSame(known: Address, { address, length }: HostOrSubnet): boolean {
+  return known.address === address && known.length === length;
 }

@@ -1,5 +1,5 @@
 /** The part of the kernel's network state that belongs to a slice, as the planner sees it. Immutable. */
-import type { Prefix } from '../../../model/address.ts';
+import { formatPrefix, maskTo, type Prefix, parseAddress } from '../../../model/address.ts';
 import type { Route } from '../../../model/route.ts';
 import type { ForwardSide } from '../../../vsys/operations.ts';
 
@@ -188,6 +188,19 @@ export type RuleDirection = 'from' | 'to';
 /** Returns the key that the kernel allows once in a stack. */
 export function routeKey({ table, prefix, metric = 0 }: Pick<KernelRoute, 'table' | 'prefix' | 'metric'>): string {
   return `${table} ${prefix} ${metric}`;
+}
+
+/** The kernel's own entry, in the main table, for the subnet of an address in a router's namespace. */
+export function connectedRoute(name: string, { address, length }: Pick<Address, 'address' | 'length'>): KernelRoute {
+  return {
+    prefix: formatPrefix({ base: maskTo(parseAddress(address), length), length }),
+    type: 'unicast',
+    nexthops: [{ interface: name, weight: 1 }],
+    source: address,
+    protocol: kernelProtocol,
+    table: mainTable,
+    onlink: false,
+  };
 }
 
 export function isGroup(nexthop: Nexthop): nexthop is NexthopGroup {
