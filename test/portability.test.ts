@@ -17,7 +17,13 @@ const onlyThere = new RegExp(
 );
 
 /** Whole folders that only the kernel data plane and Linux's namespaces need. */
-const ofLinux = ['agent/dataplane/kernel/', 'agent/dataplane/planner/', 'agent/obstacles/', 'agent/hosts/'];
+const ofLinux = [
+  'agent/dataplane/kernel/',
+  'agent/dataplane/planner/',
+  'agent/obstacles/',
+  'agent/hosts/',
+  'agent/inside/',
+];
 
 /** Files with such words, and why a controller, a userspace agent or a userspace testbed does without. */
 const allowed = new Map([
@@ -28,6 +34,7 @@ const allowed = new Map([
   ['agent/realtime.ts', 'goes on without real-time priority'],
   ['agent/surroundings.ts', 'does what the system can do; /proc only where it exists'],
   ['controller/base/process-start.ts', 'asks ps where there is no /proc'],
+  ['controller/capture.ts', 'reads what programs in routers complain about'],
   ['model/bounded-file.ts', 'goes by the path where there is no /proc'],
   ['testbed/daemon.ts', 'nsenter only with a namespace, in the kernel testbed'],
   ['testbed/dataplane.ts', 'looks at /proc on Linux only'],
@@ -38,12 +45,14 @@ const allowed = new Map([
   ['testbed/underlay.ts', 'kernel testbed only'],
   ['testbed/up.ts', 'OpenSSH servers, in the kernel testbed only'],
   ['transport/admin-survey.ts', 'nodes with root only'],
+  ['transport/agent-start.ts', 'nodes with root only; elsewhere `attach` starts the agent'],
   ['transport/agent-uninstall.ts', 'nodes with root only'],
   ['transport/delivery.ts', 'compares sizes only where there is no sha256sum'],
   ['transport/install-script.ts', 'nodes with root only'],
   ['transport/node-survey.ts', 'a hint for nodes with root'],
   ['transport/remote-command.ts', 'programs at end hosts, which need Linux'],
   ['transport/slices-there.ts', 'nodes with root only'],
+  ['vsys/clean-start.ts', 'goes on without what the system lacks; attach asks for flock first'],
 ]);
 
 const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter(
