@@ -23,8 +23,8 @@ mkdir -p "$run" && chmod 700 "$run" && umask 077 || exit
 setsid sh -c '${cleanStart}' sh ${underLock('"$run/$slice.lock"').join(' ')} \
   "$@" daemon --slice "$slice" --policy "$policy" </dev/null >>"$run/$slice.log" 2>&1 &
 pause=0
-while [ $pause -lt 200 ] && [ ! -S "$run/$slice.sock" ] && kill -0 $! 2>/dev/null; do
-  sleep 0.05 || sleep 1
+while [ $pause -lt 100 ] && [ ! -S "$run/$slice.sock" ] && kill -0 $! 2>/dev/null; do
+  sleep 0.1 || sleep 1
   pause=$((pause + 1))
 done
 `;

@@ -93,7 +93,12 @@ function serve(
   if (forwards) {
     client.on('openssh.streamlocal', (accept, reject, { socketPath }) => {
       const socket = connect(socketPath).on('error', reject);
-      socket.on('connect', () => socket.pipe(accept()).pipe(socket));
+      socket.on('connect', () => {
+        const channel = accept();
+        socket.pipe(channel).pipe(socket);
+        // A killed process leaves no end of its stream, but an error.
+        socket.on('close', () => channel.close());
+      });
     });
   }
   client.on('authentication', (context) => {

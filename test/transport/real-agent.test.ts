@@ -4,6 +4,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   rmSync,
@@ -37,20 +38,23 @@ describeAsRoot('the real agent', () => {
   const namespace = uniqueName('pvt');
   const home = temporaryHome();
   const node = mkdtempSync(join(tmpdir(), 'pl-vnm-node-'));
+  const clientKey = makeKeyPair();
+  const inside = ['ip', 'netns', 'exec', namespace];
+  const serve = (before: readonly string[]) =>
+    startSshServer({
+      hostKeys: [makeKeyPair()],
+      clientKey,
+      environment: { PATH: `${dirname(process.execPath)}:${process.env.PATH}`, PL_VNM_DIR: node },
+      before,
+      forwards: true,
+    });
   let server: TestServer;
 
   beforeAll(async () => {
     execFileSync('ip', ['netns', 'add', namespace]);
-    const clientKey = makeKeyPair();
     mkdirSync(join(home.path, '.ssh'));
     writeFileSync(join(home.path, '.ssh', 'id_ed25519'), clientKey.private);
-    server = await startSshServer({
-      hostKeys: [makeKeyPair()],
-      clientKey,
-      environment: { PATH: `${dirname(process.execPath)}:${process.env.PATH}`, PL_VNM_DIR: node },
-      before: ['ip', 'netns', 'exec', namespace],
-      forwards: true,
-    });
+    server = await serve(inside);
   });
   afterAll(async () => {
     try {
@@ -63,8 +67,8 @@ describeAsRoot('the real agent', () => {
     }
   });
 
-  const connect = (brought = policy, agentDirectory = node): Promise<AgentConnection> => {
-    const place = { node: 'n1', host: '127.0.0.1', port: server.port, user: 'root' };
+  const connect = (brought = policy, agentDirectory = node, { port } = server): Promise<AgentConnection> => {
+    const place = { node: 'n1', host: '127.0.0.1', port, user: 'root' };
     const target: AgentTarget = { ...place, slice: 'demo', agentDirectory };
     return connectAgent(target, { acceptNewHostKeys: true, policy: brought });
   };
@@ -127,7 +131,7 @@ describeAsRoot('the real agent', () => {
     second.close();
   });
 
-  it('an agent is started without attach, unless the login has left files open for it', async () => {
+  it('an agent is started without attach, in a session of its own', async () => {
     await endAgent();
     const starts = () => server.commands.filter((command) => command.includes('/run demo ')).length;
     const attached = () => server.commands.filter((command) => command.includes(' attach ')).length;
@@ -142,6 +146,20 @@ describeAsRoot('the real agent', () => {
     const [, session] = /\) \S \d+ \d+ (\d+)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))!;
     expect(Number(session)).toBe(pid);
     connection.close();
+  });
+
+  it('an agent is started by attach where the login has left a file open, and does not inherit it', async () => {
+    await endAgent();
+    const other = await serve([...inside, 'sh', '-c', 'exec 9</etc/hostname; exec "$@"', 'sh']);
+    try {
+      const connection = await connect(policy, node, other);
+      expect(other.commands.filter((command) => command.includes(' attach '))).toHaveLength(1);
+      const files = `/proc/${connection.facts.agent.pid}/fd`;
+      expect(readdirSync(files).map((fd) => readlinkSync(join(files, fd)))).not.toContain('/etc/hostname');
+      connection.close();
+    } finally {
+      await other.close();
+    }
   });
 
   it('the agent leaves no policy after a mere inspection, but one that binds others while something is installed', async () => {
