@@ -1,8 +1,8 @@
 /** Locks a VN or a whole slice for one command at a time; several VNs of a slice may migrate in parallel. */
-import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { sleep } from '../../clock/sleep.ts';
 import { messageOf, VnmError } from '../../model/errors.ts';
+import { bootId, processStart } from '../../model/process.ts';
 import type { Holder, LockRecord } from '../../store/locks.ts';
 import type { Store } from '../../store/store.ts';
 import type { Context } from './context.ts';
@@ -102,38 +102,4 @@ export function isDead({ host, boot, pid, processStart: start }: Holder): boolea
   if (boot !== '' && thisBoot !== '' && boot !== thisBoot) return true;
   if (host !== hostname()) return false;
   return boot !== thisBoot || processStart(pid) !== start;
-}
-
-/** The id of this boot of the machine; '' if the system has none. */
-function bootId(): string {
-  try {
-    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-  } catch {
-    return '';
-  }
-}
-
-/**
- * When the process started; undefined if there is no such process, '' if it runs and the system does not say since
- * when.
- */
-function processStart(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The name may contain anything. The state and the other fields follow it; the start is field 22.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    // Z and X: the process has ended, and its exit status has not been collected.
-    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
-  } catch {
-    return isAlive(pid) ? '' : undefined;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }
