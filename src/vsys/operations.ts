@@ -81,7 +81,9 @@ const tunnelDown = z.strictObject({
  * The address of an interface and its one neighbour, which gets a permanent neighbour entry, so that nothing waits for
  * ARP; the neighbour's MAC address is left out where the tunnel kind has none. The interface is set up, forwards, and
  * checks the reverse path as the mode says (a router namespace has its own mode). Without any check, packets could get
- * from one slice's interface into another slice's table.
+ * from one slice's interface into another slice's table. `pointToPoint`, only in a router's namespace: as a routing
+ * daemon needs it. The address names its neighbour (BIRD takes a plain /32 for a stub), and the interface carries
+ * multicast, which OSPF uses.
  */
 const vifUp = z.strictObject({
   op: z.literal('vif_up'),
@@ -90,6 +92,7 @@ const vifUp = z.strictObject({
   address,
   peer: z.strictObject({ address, mac: mac.optional() }),
   urpf: urpf.default('strict'),
+  pointToPoint: z.boolean().default(false),
 });
 const vifDown = z.strictObject({
   op: z.literal('vif_down'),

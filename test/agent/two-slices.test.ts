@@ -85,7 +85,9 @@ function operationsOf(a: Marks): { readonly [Name in OperationName]: Row<Name> }
       { op: 'tunnel_up', kind: 'local', ...place, mac, mtu: 1400, peer: { ...place, mac }, gateable: true },
     ],
     tunnel_down: [{ op: 'tunnel_down', ...place }],
-    vif_up: [{ op: 'vif_up', ...place, address: a.address, peer: { address: a.peer, mac }, urpf: 'loose' }],
+    vif_up: [
+      { op: 'vif_up', ...place, address: a.address, peer: { address: a.peer, mac }, urpf: 'loose', pointToPoint: true },
+    ],
     vif_down: [{ op: 'vif_down', ...place, address: a.address }],
     vroute: (['add', 'delete'] as const).map((action) => ({
       op: 'vroute',
@@ -197,6 +199,7 @@ const plain = [
     'limitBytes',
     'side',
     'localPort',
+    'pointToPoint',
   ],
   ...['offsetMs', 'at', 'forget', 'close', 'samples', 'payloadBytes', 'rateBps', 'count', 'timeoutMs'],
   // A token is one that an agent gave out.

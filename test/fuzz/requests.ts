@@ -71,6 +71,7 @@ const operations: { readonly [Name in OperationName]: fc.Arbitrary<object> } = {
       address: addresses,
       peer: fc.record({ address: addresses, mac: macs }),
       urpf: modes,
+      pointToPoint: flags,
     },
     { requiredKeys: ['interface', 'address', 'peer'] },
   ),

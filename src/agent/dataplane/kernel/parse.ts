@@ -97,9 +97,15 @@ function parseFlags(flags: readonly string[]): Pick<Link, 'arp' | 'multicast'> {
   return { ...(arp ? { arp } : {}), ...(flags.includes('MULTICAST') ? { multicast: true } : {}) };
 }
 
-function parseLinkAddress({ local, prefixlen, broadcast, noprefixroute }: AddressJson): Address {
+function parseLinkAddress({ local, address: peer, prefixlen, broadcast, noprefixroute }: AddressJson): Address {
   const bare = noprefixroute === true;
-  return { address: local, length: prefixlen, ...(broadcast === undefined ? {} : { broadcast }), bare };
+  return {
+    address: local,
+    ...(peer === undefined ? {} : { peer }),
+    length: prefixlen,
+    ...(broadcast === undefined ? {} : { broadcast }),
+    bare,
+  };
 }
 
 function parseNeighbour({ dst, lladdr }: NeighbourJson): Neighbour {

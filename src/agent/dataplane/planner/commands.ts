@@ -71,7 +71,9 @@ function into(namespace: string): string[] {
 export function addressStep(action: 'add' | 'del', { namespace, name }: Place, address: Address): Step {
   const broadcast = address.broadcast === undefined ? [] : ['broadcast', address.broadcast];
   const bare = address.bare ? ['noprefixroute'] : [];
-  return ip(namespace, 'address', action, `${address.address}/${address.length}`, ...broadcast, 'dev', name, ...bare);
+  const { address: own, peer, length } = address;
+  const words = peer === undefined ? [`${own}/${length}`] : [own, 'peer', `${peer}/${length}`];
+  return ip(namespace, 'address', action, ...words, ...broadcast, 'dev', name, ...bare);
 }
 
 export function neighbourStep(

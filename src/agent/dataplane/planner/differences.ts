@@ -8,6 +8,7 @@ import { tunnelKey } from './filter.ts';
 import { describeLink } from './links.ts';
 import { routeContent } from './plan-route.ts';
 import {
+  describeAddress,
   isGroup,
   type KernelRoute,
   type KernelState,
@@ -71,7 +72,7 @@ function propertiesOf(link: Link): string[] {
     ...(tunnelOf(link)?.properties?.(link) ?? []),
     `multicast ${multicast ? 'on' : 'off'}`,
     hook ? 'can have a gate' : 'cannot have a gate',
-    `address ${list(addresses.map(({ address, length }) => `${address}/${length}`))}`,
+    `address ${list(addresses.map(describeAddress))}`,
     `neighbour ${list(neighbours.map((neighbour) => `${neighbour.address} at ${neighbour.mac}`))}`,
   ];
 }

@@ -152,7 +152,8 @@ export class Draft implements KernelState {
       ...(multicast === undefined ? [] : ['multicast', multicast ? 'on' : 'off']),
       ...(up === undefined ? [] : [up ? 'up' : 'down']),
     ];
-    const before = Object.fromEntries(Object.keys(change).map((key) => [key, link[key as keyof typeof change]]));
+    const now = { multicast: false, ...link };
+    const before = Object.fromEntries(Object.keys(change).map((key) => [key, now[key as keyof typeof change]]));
     const set = (values: typeof change) => ip(place.namespace, 'link', 'set', place.name, ...words(values));
     this.#do(set(change), set(before), ...this.#loseIpv6(place, link.mtu, change.mtu));
     this.#putLink(place, { ...link, ...change });

@@ -8,6 +8,7 @@ import { putRoute, tableOf } from './plan-route.ts';
 import { interfaceSettings } from './settings.ts';
 import {
   type Address,
+  describeAddress,
   describePlace,
   fixtureProtocol,
   type Link,
@@ -21,19 +22,20 @@ import { hasMac } from './tunnels/registry.ts';
 
 /** Adds a route to the neighbour instead of the kernel's own entry for the address, which would claim a subnet. */
 export function vifUp(draft: Draft, operation: Named<'vif_up'>): void {
-  const { address, peer, urpf } = operation;
+  const { address, peer, urpf, pointToPoint } = operation;
   const place = placeOf(operation);
   const link = requireLink(draft, place);
+  const wanted: Address = { address, ...(pointToPoint ? { peer: peer.address } : {}), length: 32, bare: true };
+  if (pointToPoint && place.namespace === ownStack) throw notForDaemons(place);
   const neighbour = neighbourOf(place, link, peer);
-  if (!draft.repair) checkEnds(place, link, address, peer.address);
+  if (!draft.repair) checkEnds(place, link, wanted, peer.address);
   if (place.namespace === ownStack) draft.set(ownStack, interfaceSettings(place.name, urpf));
-  silence(draft, place);
-  if (!link.addresses.some((known) => isHost(known, address)))
-    draft.addAddress(place, { address, length: 32, bare: true });
+  silence(draft, place, pointToPoint);
+  if (!link.addresses.some((known) => isSame(known, wanted))) draft.addAddress(place, wanted);
   if (!link.up) draft.changeLink(place, { up: true });
   if (neighbour !== undefined && !link.neighbours.some((known) => isDeepStrictEqual(known, neighbour)))
     draft.putNeighbour(place, neighbour);
-  if (draft.repair) removeOthers(draft, place, link, address, peer.address);
+  if (draft.repair) removeOthers(draft, place, link, wanted, peer.address);
   putRoute(draft, place.namespace, {
     prefix: `${peer.address}/32`,
     type: 'unicast',
@@ -46,7 +48,7 @@ export function vifUp(draft: Draft, operation: Named<'vif_up'>): void {
 
 export function vifDown(draft: Draft, operation: Named<'vif_down'>): void {
   const place = placeOf(operation);
-  const isMeant = (known: Address) => isHost(known, operation.address);
+  const isMeant = ({ address, length }: Address) => address === operation.address && length === 32;
   if (linkAt(draft, place)?.addresses.some(isMeant)) clearLink(draft, place, isMeant);
 }
 
@@ -59,10 +61,18 @@ function neighbourOf(place: Place, link: Link, { address, mac }: Named<'vif_up'>
   });
 }
 
-function checkEnds(place: Place, { addresses, neighbours }: Link, address: string, peer: string): void {
+function notForDaemons(place: Place): VnmError {
+  return new VnmError('invalid-input', `${describePlace(place)} cannot be point-to-point`, {
+    hint: 'that is for the interfaces of routers: routing daemons run in their namespaces',
+  });
+}
+
+function checkEnds(place: Place, { addresses, neighbours }: Link, wanted: Address, peer: string): void {
   const [other] = addresses;
-  if (other !== undefined && !addresses.some((known) => isHost(known, address))) {
-    throw conflict(`${describePlace(place)} has address ${other.address}/${other.length}, requested: ${address}/32`);
+  if (other !== undefined && !addresses.some((known) => isSame(known, wanted))) {
+    throw conflict(
+      `${describePlace(place)} has address ${describeAddress(other)}, requested: ${describeAddress(wanted)}`,
+    );
   }
   const [stranger] = neighbours;
   if (stranger !== undefined && !neighbours.some((known) => known.address === peer)) {
@@ -78,10 +88,10 @@ function removeOthers(
   draft: Draft,
   place: Place,
   { addresses, neighbours }: Link,
-  address: string,
+  wanted: Address,
   peer: string,
 ): void {
-  if (!addresses.some((known) => isHost(known, address))) {
+  if (!addresses.some((known) => isSame(known, wanted))) {
     for (const other of addresses) {
       removeRoutes(draft, place.namespace, ({ source }) => source === other.address);
       draft.removeAddress(place, other);
@@ -91,6 +101,6 @@ function removeOthers(
   for (const other of neighbours) draft.removeNeighbour(place, other);
 }
 
-function isHost(known: Address, address: string): boolean {
-  return known.address === address && known.length === 32;
+function isSame(known: Address, { address, length, peer }: Address): boolean {
+  return known.address === address && known.length === length && known.peer === peer;
 }

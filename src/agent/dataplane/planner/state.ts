@@ -131,6 +131,8 @@ export interface Place {
 
 export interface Address {
   readonly address: string;
+  /** The address of the other end, where the address names it; the length then belongs to that. */
+  readonly peer?: string;
   readonly length: number;
   readonly broadcast?: string;
   /** Whether the kernel created no route for it. */
@@ -223,6 +225,10 @@ export function isEmpty({ stacks, rules }: KernelState): boolean {
   const namespaces = [...stacks.keys()].filter((namespace) => namespace !== ownStack);
   const links = stacks.get(ownStack)?.links.size ?? 0;
   return namespaces.length + rules.size + links === 0;
+}
+
+export function describeAddress({ address, length, peer }: Address): string {
+  return peer === undefined ? `${address}/${length}` : `${address} peer ${peer}/${length}`;
 }
 
 /** Describes an interface in messages. */
