@@ -64,6 +64,8 @@ describeAsRoot('the agent', () => {
       'nexthop-compat-off',
       'rp-filter',
       'realtime',
+      'bird',
+      'frr',
     ]);
     expect(facts.features.filter(({ available }) => !available).every(({ detail }) => detail !== undefined)).toBe(true);
     expect(await node.inventory()).toMatchObject({ namespaces: [] });

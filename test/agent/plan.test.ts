@@ -59,6 +59,7 @@ function written(step: Step): string {
   if ('bridge' in step) return `${where}bridge ${step.bridge.join(' ')}`;
   if ('tc' in step) return `${where}tc ${step.tc.join(' ')}`;
   if ('nft' in step) return `nft ${step.nft.join(' | ')}`;
+  if ('daemon' in step) return `${where}daemon ${step.daemon?.kind ?? 'none'}`;
   if ('settleMs' in step) return `${where}wait ${step.settleMs} ms`;
   return where + [...step.settings].map(([file, value]) => `${file}=${value}`).join(' ');
 }

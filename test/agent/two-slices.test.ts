@@ -116,6 +116,8 @@ function operationsOf(a: Marks): { readonly [Name in OperationName]: Row<Name> }
       { op: 'forward_down', side: 'listen', localPort: 5353 },
       { op: 'forward_down', side: 'deliver', address: a.address, port: 53 },
     ],
+    daemon_up: [{ op: 'daemon_up', namespace: a.namespace, kind: 'frr', protocols: ['ospf'], config: '' }],
+    daemon_down: [{ op: 'daemon_down', namespace: a.namespace }],
   };
 }
 
@@ -131,6 +133,7 @@ function requestsOf(a: Marks): { readonly [M in Exclude<Method, 'apply'>]: Param
     inventory: {},
     counters: {},
     routes: { namespace: a.namespace },
+    daemon_state: { namespace: a.namespace },
     obstacles: { port: 4789 },
     path_mtu: { remotes: [a.remote] },
     redirect: { groups, ticket: 1 },
@@ -199,6 +202,8 @@ const plain = [
     'limitBytes',
     'side',
     'localPort',
+    'protocols',
+    'config',
     'pointToPoint',
   ],
   ...['offsetMs', 'at', 'forget', 'close', 'samples', 'payloadBytes', 'rateBps', 'count', 'timeoutMs'],

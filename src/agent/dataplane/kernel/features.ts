@@ -6,6 +6,7 @@ import { type TunnelKind, tunnelDescriptor, tunnelKindNames } from '../../../mod
 import type { Feature } from '../../../vsys/messages.ts';
 import type { Policy } from '../../../vsys/policy.ts';
 import { probeNamespace } from '../../../vsys/presence.ts';
+import { findDaemons } from '../../daemons/drivers.ts';
 import { run } from '../../run.ts';
 import {
   filterLines,
@@ -52,7 +53,10 @@ export function featureProbes(policy: Policy): FeatureProbes {
         ...(await probeNetwork(probeNamespace(policy))),
       ];
     },
-    look: () => Promise.all([probeCompatMode(), probeReversePath(), probeRealtime()]),
+    look: async () => [
+      ...(await Promise.all([probeCompatMode(), probeReversePath(), probeRealtime()])),
+      ...(await findDaemons()).map(daemonFeature),
+    ],
   };
 }
 
@@ -115,6 +119,11 @@ function noTunnelFilter(why: string): { name: Feature['name']; words: string } {
 /** Whether `nsenter` reports that it cannot start the command. */
 function isMissing(stderr: string): boolean {
   return stderr.startsWith('nsenter: failed to execute nft');
+}
+
+function daemonFeature({ kind, version, lacks }: Awaited<ReturnType<typeof findDaemons>>[number]): Feature {
+  const detail = version === undefined ? lacks : `version ${version}`;
+  return { name: kind, available: version !== undefined, ...(detail === undefined ? {} : { detail }) };
 }
 
 async function probeCompatMode(): Promise<Feature> {

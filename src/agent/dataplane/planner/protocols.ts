@@ -23,6 +23,7 @@ const names: ReadonlyMap<number, string> = new Map([
   [188, 'ospf'],
   [189, 'rip'],
   [192, 'eigrp'],
+  [196, 'zstatic'],
 ]);
 
 export function protocolName(protocol: number): string {

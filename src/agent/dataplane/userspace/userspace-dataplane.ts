@@ -27,6 +27,7 @@ import {
   type NexthopGroup,
   ownStack,
 } from '../planner/state.ts';
+import { refuseDaemons } from '../refuse-daemons.ts';
 import { requireKinds } from '../tunnel-kinds.ts';
 import { createAttachedHosts } from './attached-hosts.ts';
 import { createCounters } from './counters.ts';
@@ -204,6 +205,7 @@ export async function createUserspaceDataPlane(
     apply: (operations, pinned, { dryRun = false, repair = false } = {}) =>
       inTurn(async () => {
         requireKinds(operations, 'userspace', ['udp', 'local']);
+        refuseDaemons(operations, 'userspace');
         operations.forEach(checkRemote);
         const before = current();
         const { results, state: draft } = planOperations(before, operations, policy, repair);
@@ -241,6 +243,9 @@ export async function createUserspaceDataPlane(
         if (stack === undefined) throw new VnmError('not-found', `there is no namespace '${namespace}'`);
         return toRoutes(stack.routes.values());
       }),
+    daemonState: async (namespace) => {
+      throw new VnmError('not-found', `there is no routing daemon in namespace '${namespace}'`);
+    },
     pathMtu: async (remotes) => remotes.map(() => underlayMtu),
     async redirect(groups) {
       const step = redirectStep(groups);
