@@ -23,6 +23,7 @@ const ofLinux = [
   'agent/obstacles/',
   'agent/hosts/',
   'agent/inside/',
+  'agent/daemons/',
 ];
 
 /** Files with such words, and why a controller, a userspace agent or a userspace testbed does without. */
@@ -33,9 +34,9 @@ const allowed = new Map([
   ['agent/paths.ts', 'with root only; without, all is below PL_VNM_DIR'],
   ['agent/realtime.ts', 'goes on without real-time priority'],
   ['agent/surroundings.ts', 'does what the system can do; /proc only where it exists'],
-  ['controller/base/process-start.ts', 'asks ps where there is no /proc'],
   ['controller/capture.ts', 'reads what programs in routers complain about'],
   ['model/bounded-file.ts', 'goes by the path where there is no /proc'],
+  ['model/process.ts', 'asks ps where there is no /proc'],
   ['testbed/daemon.ts', 'nsenter only with a namespace, in the kernel testbed'],
   ['testbed/dataplane.ts', 'looks at /proc on Linux only'],
   ['testbed/manage.ts', 'takes /run on Linux only'],

@@ -73,6 +73,7 @@ export function createHandlers(parts: AgentParts): Handlers {
     inventory: () => dataPlane.inventory(),
     counters: () => dataPlane.counters(),
     routes: async ({ namespace }) => ({ routes: await dataPlane.routes(namespace) }),
+    daemon_state: ({ namespace }) => dataPlane.daemonState(namespace),
     path_mtu: async ({ remotes }) => ({ mtus: await dataPlane.pathMtu(remotes) }),
     redirect: async ({ groups, ticket }) => {
       if (ticket !== undefined) claims.check(ticket);
@@ -122,6 +123,7 @@ const unlogged: readonly Method[] = [
   'inventory',
   'counters',
   'routes',
+  'daemon_state',
   'path_mtu',
   'collisions',
   'confirm',

@@ -5,6 +5,7 @@ import { systemClock } from '../clock/clock.ts';
 import { parsePrefix } from '../model/address.ts';
 import type { Policy } from '../vsys/policy.ts';
 import { isInstalled } from '../vsys/presence.ts';
+import { createDaemons } from './daemons/supervisor.ts';
 import type { Supplier } from './dataplane/actuator.ts';
 import type { DataPlane } from './dataplane/dataplane.ts';
 import { createKernelDataPlane } from './dataplane/kernel/kernel-dataplane.ts';
@@ -59,6 +60,7 @@ function kernelPlane(policy: Policy, { paths, lib, installed, log }: PlaneOption
     others,
     installed,
     pending: pendingFile(paths.pending),
+    daemons: createDaemons({ records: paths.daemonRecords, clock: systemClock, log }),
     alone: (body) => withNodeLock(paths.runDirectory, body),
     log,
   });

@@ -4,6 +4,7 @@ import { containsAddress, containsPrefix, formatPrefix, parseAddress, parsePrefi
 import { VnmError } from '../model/errors.ts';
 import { type IdRange, leadNexthop } from '../model/ids.ts';
 import { parseNtpServer, unfitForServer } from '../model/ntp-server.ts';
+import { checkDaemonConfig } from '../vsys/daemon-config.ts';
 import type { Method, Params } from '../vsys/messages.ts';
 import type { Operation } from '../vsys/operations.ts';
 import { allowsName, namedOnly, type Policy } from '../vsys/policy.ts';
@@ -79,8 +80,12 @@ export function checkOperation(policy: Policy, operation: Operation, others: rea
     case 'forward_down':
       if (operation.side === 'deliver') check.address('address', operation.address);
       break;
+    case 'daemon_up':
+      checkDaemonConfig(operation.kind, operation.config);
+      break;
     case 'netns_up':
     case 'netns_down':
+    case 'daemon_down':
     case 'tunnel_down':
     case 'rule_up':
     case 'rule_down':
@@ -164,6 +169,7 @@ export function checkRequest<M extends Method>(
       for (const operation of request.params.operations) checkOperation(policy, operation, others);
       break;
     case 'routes':
+    case 'daemon_state':
       check.namespace(request.params.namespace);
       break;
     case 'exec':

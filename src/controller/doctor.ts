@@ -3,6 +3,7 @@ import type { NodeName } from '../model/names.ts';
 import type { Slice, VirtualNetwork } from '../model/slice.ts';
 import { tunnelKinds } from '../model/tunnel.ts';
 import { collisionHint, describeCollisions } from '../vsys/collision.ts';
+import { isDaemonKind } from '../vsys/daemon.ts';
 import type { Feature } from '../vsys/messages.ts';
 import type { NodeObstacle } from '../vsys/obstacle.ts';
 import type { Context } from './base/context.ts';
@@ -67,13 +68,25 @@ const nodesWith: Readonly<Record<Role, (vn: VirtualNetwork) => NodeName[]>> = {
   endHosts: ({ endHosts }) => endHosts.map(({ node }) => node),
 };
 
-/** The features that this node needs for its roles: for example, redirections happen only at gateways. */
+/**
+ * The features that this node needs for its roles: for example, redirections happen only at gateways. Also routing
+ * daemons that it has and does not need.
+ */
 export function featuresFor(slice: Slice, node: NodeName, features: readonly Feature[]): Feature[] {
-  const isNeeded = ({ name }: Feature) => {
+  const isNeeded = ({ name, available }: Feature) => {
+    if (isDaemonKind(name)) return available || daemonsFor(slice, node).has(name);
     const roles = rolesThatNeed[name];
     return roles === undefined || slice.vns.some((vn) => roles.some((role) => nodesWith[role](vn).includes(node)));
   };
   return features.filter(isNeeded);
+}
+
+/** The kinds of daemons that routers need which are on the node in a placement. */
+function daemonsFor({ vns }: Slice, node: NodeName): Set<string> {
+  const here = vns.flatMap(({ routers, placements }) =>
+    routers.filter(({ name }) => [...placements.values()].some((placement) => placement.get(name) === node)),
+  );
+  return new Set(here.map(({ kind }) => kind));
 }
 
 const lagSamples = 50;
@@ -110,7 +123,9 @@ async function examine(
       const clock = (await measureClocks(agents, [node], readOwn)).get(node)!;
       const { collisions } = await agents.get(node).call('collisions', {});
       const obstacles = await obstaclesOn(context, agents, [node]);
-      const lacking = features.filter((feature) => needed.includes(feature.name) && !feature.available);
+      const lacking = features.filter(
+        ({ name, available }) => !available && (needed.includes(name) || isDaemonKind(name)),
+      );
       return {
         node,
         reachable: true,

@@ -3,6 +3,8 @@ export interface Limits {
   readonly namespaces: number;
   readonly tunnels: number;
   readonly routes: number;
+  /** Routing daemons, one per router at most. */
+  readonly daemons: number;
   /** Armed sets of actions. */
   readonly armed: number;
   readonly streams: number;
@@ -15,6 +17,7 @@ export const sharedLimits: Limits = {
   namespaces: 64,
   tunnels: 1024,
   routes: 200_000,
+  daemons: 64,
   armed: 64,
   streams: 1024,
   trafficBps: 1e9,
@@ -24,4 +27,11 @@ export const sharedLimits: Limits = {
  * The limits on the user's own nodes, which only guard against mistakes. A slice has 4096 VNIs, so no valid slice file
  * needs more tunnels or namespaces.
  */
-export const ownLimits: Limits = { ...sharedLimits, namespaces: 4096, tunnels: 4096, routes: 1_000_000, streams: 4096 };
+export const ownLimits: Limits = {
+  ...sharedLimits,
+  namespaces: 4096,
+  tunnels: 4096,
+  routes: 1_000_000,
+  daemons: 4096,
+  streams: 4096,
+};

@@ -1,6 +1,8 @@
 /** A testbed's network namespaces and the processes in them, found only by the testbed's mark. */
 import type { Stats } from 'node:fs';
-import { open, readdir, readlink, stat } from 'node:fs/promises';
+import { open, readdir, readlink, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { daemonRoot } from '../agent/daemons/place.ts';
 import { endProcesses } from './processes.ts';
 import { run } from './run.ts';
 
@@ -42,6 +44,8 @@ export async function removeNamespaces(id: string): Promise<void> {
     // Until now agents may have made or deleted some.
     const left = await testbedNamespaces(id);
     if (left.length > 0) await run('ip', ['-batch', '-'], left.map((name) => `netns delete ${name}\n`).join(''));
+    // Of routers' daemons, which have just been ended.
+    await Promise.all(names.map((name) => rm(join(daemonRoot, name), { recursive: true, force: true })));
     // No process can enter any more; this ends those that just did, started by an interrupted `up`.
     await endProcesses(find);
   } finally {

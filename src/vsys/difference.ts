@@ -4,12 +4,12 @@ import type { ForwardSide } from './operations.ts';
 
 /** One thing on a node that differs. `wanted` and `found` say what it must be and what it is; null: absent. */
 export interface Difference {
-  readonly kind: 'namespace' | 'interface' | 'setting' | 'route' | 'nexthop' | 'rule' | 'filter' | 'forward';
+  readonly kind: 'namespace' | 'interface' | 'setting' | 'route' | 'nexthop' | 'rule' | 'filter' | 'forward' | 'daemon';
   /** The router's namespace; absent for the node's own network stack. */
   readonly namespace?: string;
   /**
    * Name, prefix, id or direction; for a setting its file below /proc/sys/net; for the filter its tunnel; for a forward
-   * the address and port where it receives.
+   * the address and port where it receives; for a routing daemon `daemon`.
    */
   readonly name: string;
   readonly wanted: string | null;
@@ -51,6 +51,7 @@ export function objectOf({ kind, name, namespace }: Pick<Difference, 'kind' | 'n
     rule: `rule ${name} the subnet`,
     filter: `packet filter, ${name}`,
     forward: `forward at ${name}`,
+    daemon: 'routing daemon',
   }[kind];
   return namespace === undefined ? object : `${object} in '${namespace}'`;
 }

@@ -9,6 +9,7 @@ import { longestConfirmMs } from '../model/patience.ts';
 import type { Route } from '../model/route.ts';
 import type { TunnelFeature } from '../model/tunnel.ts';
 import { armableSchema, redirectionSchema } from './armable.ts';
+import type { DaemonKind, DaemonReport, DaemonState } from './daemon.ts';
 import type { Difference } from './difference.ts';
 import type { Obstacle } from './obstacle.ts';
 import { type ForwardSide, interfaceName, namespaceName, type OperationResult, operationSchema } from './operations.ts';
@@ -105,6 +106,8 @@ export const requestSchemas = {
   counters: z.strictObject({}),
   /** Reads the forwarding entries of a router namespace (main table), or of the slice's table. */
   routes: z.strictObject({ namespace: namespaceName.optional() }),
+  /** Asks the routing daemon of a router's namespace for its neighbours and the origins of its routes. */
+  daemon_state: z.strictObject({ namespace: namespaceName }),
   /** Returns the largest IP packet for the path to each address, by the outgoing interface. */
   path_mtu: z.strictObject({ remotes: z.array(address).max(1024) }),
   /**
@@ -262,6 +265,7 @@ export interface Results {
   inventory: Inventory;
   counters: NodeCounters;
   routes: { routes: Route[] };
+  daemon_state: DaemonState;
   path_mtu: { mtus: number[] };
   redirect: { startedAt: number; finishedAt: number };
   arm: Record<string, never>;
@@ -370,7 +374,8 @@ export interface Feature {
     | 'realtime'
     | 'ifb-gate'
     | 'tunnel-filter'
-    | 'capture';
+    | 'capture'
+    | DaemonKind;
   readonly available: boolean;
   readonly detail?: string;
 }
@@ -384,6 +389,8 @@ export interface Inventory {
   readonly rules: boolean;
   /** Absent where there are none. */
   readonly forwards?: readonly ForwardSide[];
+  /** Absent where there are none. */
+  readonly daemons?: readonly DaemonReport[];
 }
 
 export interface InterfaceState {

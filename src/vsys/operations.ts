@@ -5,6 +5,7 @@
  * network stack.
  */
 import * as z from 'zod';
+import { daemonKinds } from './daemon.ts';
 
 const address = z.ipv4();
 const prefix = z.cidrv4();
@@ -179,6 +180,29 @@ const forwardDown = z.discriminatedUnion('side', [
   deliverSide.extend({ op: z.literal('forward_down') }),
 ]);
 
+/** The most bytes of a daemon's configuration. */
+const maxDaemonConfigBytes = 1024 * 1024;
+
+/**
+ * The routing daemon of a router's namespace, with its whole configuration. `protocols`: which daemons FRR runs besides
+ * zebra and staticd; BIRD is one process whatever it speaks. Another configuration replaces the one before.
+ */
+const daemon = z.strictObject({
+  kind: z.enum(daemonKinds),
+  protocols: z
+    .array(z.enum(['ospf', 'bgp']))
+    .max(2)
+    .default([]),
+  config: z
+    .string()
+    .refine((text) => Buffer.byteLength(text) <= maxDaemonConfigBytes, `more than ${maxDaemonConfigBytes} bytes`)
+    .refine((text) => !text.includes('\0'), 'a NUL character'),
+});
+const daemonUp = daemon.extend({ op: z.literal('daemon_up'), namespace: namespaceName });
+const daemonDown = z.strictObject({ op: z.literal('daemon_down'), namespace: namespaceName });
+
+export type Daemon = z.infer<typeof daemon>;
+
 /** A side of a forward. */
 export type ForwardSide = z.infer<typeof listenSide> | z.infer<typeof deliverSide>;
 
@@ -200,6 +224,8 @@ export const operationSchema = z.discriminatedUnion('op', [
   gateDown,
   forwardUp,
   forwardDown,
+  daemonUp,
+  daemonDown,
 ]);
 
 export type Operation = z.infer<typeof operationSchema>;
@@ -225,6 +251,8 @@ export const operationNames = [
   'gate_down',
   'forward_up',
   'forward_down',
+  'daemon_up',
+  'daemon_down',
 ] as const satisfies readonly OperationName[];
 
 /** What one operation of a batch did. */

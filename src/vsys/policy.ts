@@ -28,11 +28,14 @@ export const policySchema = z.strictObject({
       namespaces: z.int().min(0).default(sharedLimits.namespaces),
       tunnels: z.int().min(0).default(sharedLimits.tunnels),
       routes: z.int().min(0).default(sharedLimits.routes),
+      daemons: z.int().min(0).optional(),
       armed: z.int().min(0).default(sharedLimits.armed),
       streams: z.int().min(0).default(sharedLimits.streams),
       /** The most payload bits per second that this agent sends as test traffic, in total. */
       trafficBps: z.number().min(0).default(sharedLimits.trafficBps),
     })
+    // A policy of an earlier version has no limit for daemons: each router may have one.
+    .transform(({ daemons, ...limits }) => ({ ...limits, daemons: daemons ?? limits.namespaces }))
     .prefault({}),
 });
 

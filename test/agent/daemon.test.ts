@@ -65,6 +65,8 @@ describeAsRoot('the agent', () => {
       'rp-filter',
       'realtime',
       'capture',
+      'bird',
+      'frr',
     ]);
     expect(facts.features.filter(({ available }) => !available).every(({ detail }) => detail !== undefined)).toBe(true);
     expect(await node.inventory()).toMatchObject({ namespaces: [] });

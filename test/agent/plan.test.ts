@@ -59,6 +59,7 @@ function written(step: Step): string {
   if ('bridge' in step) return `${where}bridge ${step.bridge.join(' ')}`;
   if ('tc' in step) return `${where}tc ${step.tc.join(' ')}`;
   if ('nft' in step) return `nft ${step.nft.join(' | ')}`;
+  if ('daemon' in step) return `${where}daemon ${step.daemon?.kind ?? 'none'}`;
   if ('settleMs' in step) return `${where}wait ${step.settleMs} ms`;
   return where + [...step.settings].map(([file, value]) => `${file}=${value}`).join(' ');
 }
@@ -145,7 +146,7 @@ describe('planOperations', () => {
       'r-a: link set pv001-a up <- r-a: link set pv001-a down',
       'r-a: neighbour replace 10.65.0.3 lladdr 02:50:0a:41:00:01 dev pv001-a nud permanent <- r-a: neighbour del 10.65.0.3 lladdr 02:50:0a:41:00:01 dev pv001-a nud permanent',
     ]);
-    expect(plan(made.state, { ...vif, pointToPoint: true }).commands).toEqual([]);
+    expect(plan(made.state, ...router, { ...vif, pointToPoint: true }).commands).toEqual([]);
     // The kernel's own entry comes back with the address.
     const { stacks } = made.state;
     const lost = { ...made.state, stacks: new Map(stacks).set('r-a', { ...stacks.get('r-a')!, routes: new Map() }) };

@@ -74,6 +74,8 @@ describe('checkOperation', () => {
     { op: 'forward_up', side: 'deliver', address: '10.65.0.1', port: 53 },
     { op: 'forward_down', side: 'listen', localPort: 5353 },
     { op: 'forward_down', side: 'deliver', address: '10.65.0.1', port: 53 },
+    { op: 'daemon_up', namespace: 'pv-three-0-a', kind: 'frr', protocols: ['ospf', 'bgp'], config: '' },
+    { op: 'daemon_down', namespace: 'pv-three-0-a' },
   ];
   it.each(allowed)('checkOperation allows %j', (operation) => {
     expect(() => checkOperation(policy, operationSchema.parse(operation))).not.toThrow();
@@ -83,6 +85,8 @@ describe('checkOperation', () => {
     [{ op: 'netns_up', namespace: 'pv-four-0-a', urpf: 'strict' }, "namespace 'pv-four-0-a'", namespaces],
     [{ op: 'netns_up', namespace: 'pv-three-', urpf: 'strict' }, "namespace 'pv-three-'", namespaces],
     [{ op: 'netns_down', namespace: 'default' }, "namespace 'default'", namespaces],
+    [{ op: 'daemon_up', namespace: 'default', kind: 'bird', config: '' }, "namespace 'default'", namespaces],
+    [{ op: 'daemon_down', namespace: 'default' }, "namespace 'default'", namespaces],
     [{ ...vxlan, interface: 'eth0' }, "interface 'eth0'", interfaces],
     [{ ...vxlan, interface: 'pv002-0l0a' }, "interface 'pv002-0l0a'", interfaces],
     [{ ...vxlan, namespace: 'other' }, "namespace 'other'", namespaces],

@@ -89,7 +89,9 @@ function operationsOf(a: Marks): { readonly [Name in OperationName]: Row<Name> }
       { op: 'tunnel_up', kind: 'local', ...place, mac, mtu: 1400, peer: { ...place, mac }, gateable: true },
     ],
     tunnel_down: [{ op: 'tunnel_down', ...place }],
-    vif_up: [{ op: 'vif_up', ...place, address: a.address, peer: { address: a.peer, mac }, urpf: 'loose' }],
+    vif_up: [
+      { op: 'vif_up', ...place, address: a.address, peer: { address: a.peer, mac }, urpf: 'loose', pointToPoint: true },
+    ],
     vif_down: [{ op: 'vif_down', ...place, address: a.address }],
     vroute: (['add', 'delete'] as const).map((action) => ({
       op: 'vroute',
@@ -118,6 +120,8 @@ function operationsOf(a: Marks): { readonly [Name in OperationName]: Row<Name> }
       { op: 'forward_down', side: 'listen', localPort: 5353 },
       { op: 'forward_down', side: 'deliver', address: a.address, port: 53 },
     ],
+    daemon_up: [{ op: 'daemon_up', namespace: a.namespace, kind: 'frr', protocols: ['ospf'], config: '' }],
+    daemon_down: [{ op: 'daemon_down', namespace: a.namespace }],
   };
 }
 
@@ -133,6 +137,7 @@ function requestsOf(a: Marks): { readonly [M in Exclude<Method, 'apply'>]: Param
     inventory: {},
     counters: {},
     routes: { namespace: a.namespace },
+    daemon_state: { namespace: a.namespace },
     obstacles: { port: 4789 },
     path_mtu: { remotes: [a.remote] },
     redirect: { groups, ticket: 1 },
@@ -206,6 +211,9 @@ const plain = [
     'limitBytes',
     'side',
     'localPort',
+    'protocols',
+    'config',
+    'pointToPoint',
   ],
   ...['command', 'snaplen', 'data', 'end', 'signal'],
   ...['offsetMs', 'at', 'forget', 'close', 'samples', 'payloadBytes', 'rateBps', 'count', 'timeoutMs'],

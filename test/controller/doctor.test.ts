@@ -23,3 +23,9 @@ it.each([
   const slice = readSlice('slices/two-node.yaml');
   expect(featuresFor(slice, node, none).map(({ name }) => name)).toEqual(asked);
 });
+
+it('doctor shows the routing daemons that a node has, and misses none that no router needs', () => {
+  const slice = readSlice('slices/two-node.yaml');
+  const frr = { name: 'frr', available: true, detail: 'version 8.4.4' } as const;
+  expect(featuresFor(slice, 'n1', [{ name: 'bird', available: false }, frr])).toEqual([frr]);
+});

@@ -150,6 +150,23 @@ describe('leftOvers', () => {
     });
   });
 
+  it('leftOvers ends a daemon that no router needs, and leaves the routes of daemons alone', () => {
+    const daemon = { namespace: router, kind: 'bird' as const, state: 'running' as const, restarts: 0, processes: [] };
+    const learned = { prefix: '10.64.200.0/24', type: 'unicast' as const, nexthops: [], namespace: router };
+    const routes = [...node.routes, { ...learned, protocol: 'bird' }];
+    const inventory: Inventory = { ...node, routes, daemons: [daemon] };
+    const found = leftOvers(inventory, onRouter, prefix);
+    expect(found).toEqual({ removal: [{ op: 'daemon_down', namespace: router }], additional: [] });
+    expect(leftOversOf(found, onRouter)).toEqual(found);
+    expect(leftOversOf(found, onGateway).removal).toEqual([]);
+    const needed: OperationInput[] = [...onRouter, { op: 'daemon_up', namespace: router, kind: 'bird', config: '' }];
+    expect(leftOvers(inventory, needed, prefix)).toEqual({ removal: [], additional: [] });
+    // Without a daemon somebody else added the route.
+    expect(leftOvers({ ...node, routes }, onRouter, prefix).additional).toMatchObject([{ name: '10.64.200.0/24' }]);
+    // It ends with its namespace.
+    expect(leftOvers(inventory, [], prefix).removal).not.toContainEqual({ op: 'daemon_down', namespace: router });
+  });
+
   it('leftOvers removes gates', () => {
     const access = gateway.interfaces.find(({ name }) => name.endsWith('g'))!.name;
     const gate = device(`${access}.ifb`, { kind: 'ifb', gate: { interface: access, closed: true } });

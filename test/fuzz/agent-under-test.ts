@@ -66,6 +66,10 @@ export function createAgentUnderTest(): AgentUnderTest {
       note('routes', { namespace });
       return [];
     },
+    daemonState: async (namespace) => {
+      note('daemon_state', { namespace });
+      return { adjacencies: [], routes: {} };
+    },
     pathMtu: async (remotes) => {
       note('path_mtu', { remotes });
       return remotes.map(() => 1500);

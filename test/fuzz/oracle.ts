@@ -29,6 +29,7 @@ export function allows({ policy, others }: World, method: string, params: unknow
     case 'capture':
       return ownNamespace(asked.namespace) && ownInterface(asked.interface);
     case 'routes':
+    case 'daemon_state':
       return ownNamespace(asked.namespace);
     case 'path_mtu':
       return (asked.remotes as unknown[]).every(isElsewhere);
@@ -106,13 +107,17 @@ export function allows({ policy, others }: World, method: string, params: unknow
 
 /**
  * Whether a value contains only finite numbers and plain words, which cannot be taken for an option or for several
- * words.
+ * words. The configuration of a routing daemon goes to a file, and may be any text.
  */
 export function isTame(value: unknown): boolean {
   if (typeof value === 'string') return value.length <= 260 && /^[a-zA-Z0-9][a-zA-Z0-9._:/-]*$/.test(value);
   if (typeof value === 'number') return Number.isFinite(value);
   if (typeof value !== 'object') return true;
-  return value !== null && !Object.hasOwn(value, '__proto__') && Object.values(value).every(isTame);
+  return (
+    value !== null &&
+    !Object.hasOwn(value, '__proto__') &&
+    Object.entries(value).every(([key, item]) => key === 'config' || isTame(item))
+  );
 }
 
 function list(value: unknown): Fields[] {

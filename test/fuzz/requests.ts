@@ -122,6 +122,16 @@ const operations: { readonly [Name in OperationName]: fc.Arbitrary<object> } = {
     fc.record({ side: fc.constant('listen'), localPort: ports }),
     fc.record({ side: fc.constant('deliver'), address: addresses, port: servicePorts }),
   ),
+  daemon_up: fc.record(
+    {
+      namespace: namespaces,
+      kind: mostly(['bird', 'frr'], ['sh', '']),
+      protocols: fc.array(mostly(['ospf', 'bgp'], ['pim']), { maxLength: 3 }),
+      config: mostly(['', '# nothing\n'], ['\0', 'x'.repeat(1_048_577)]),
+    },
+    { requiredKeys: ['namespace', 'kind', 'config'] },
+  ),
+  daemon_down: fc.record({ namespace: namespaces }),
 };
 
 const anOperation = fc.oneof(
@@ -159,6 +169,7 @@ const parameters: { readonly [M in Method]: fc.Arbitrary<unknown> } = {
   inventory: fc.constant({}),
   counters: fc.constant({}),
   routes: fc.record({ namespace: namespaces }, { requiredKeys: [] }),
+  daemon_state: fc.record({ namespace: namespaces }),
   obstacles: fc.record({ port: fc.integer({ min: 1, max: 65_535 }) }),
   path_mtu: fc.record({ remotes: fc.array(remotes, { maxLength: 3 }) }),
   redirect: fc.record({ groups }),

@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { daemonRoot } from '../../src/agent/daemons/place.ts';
 import { agentBundle } from '../../src/transport/agent-bundle.ts';
 import { withConfirmation } from '../../src/transport/confirm.ts';
 import type { Inventory } from '../../src/vsys/messages.ts';
@@ -115,9 +116,12 @@ export async function startAgentNode(
         channel.close();
         await ended;
       }
+      // The agent first: it would start its routers' daemons again.
       await endProcesses(namespace);
       for (const name of readdirSync('/run/netns').filter((name) => name.startsWith(namespace))) {
+        await endProcesses(name);
         execFileSync('ip', ['netns', 'del', name]);
+        rmSync(join(daemonRoot, name), { recursive: true, force: true });
       }
       rmSync(directory, { recursive: true });
     },
@@ -142,11 +146,20 @@ function ip(namespace: string, words: string): string {
   return execFileSync('ip', ['-n', namespace, ...words.split(' ')], { encoding: 'utf8', stdio: 'pipe' }).trim();
 }
 
-/** Kills all processes in the namespace, which are the agents started there. */
+/** Kills all processes in the namespace, which are the agents started there, or the daemons of a router. */
 async function endProcesses(namespace: string): Promise<void> {
   const pids = () => ipPids(namespace);
-  for (const pid of pids()) process.kill(pid, 'SIGKILL');
+  for (const pid of pids()) kill(pid);
   while (pids().length > 0) await sleep(5);
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    // It ended with another one.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 function ipPids(namespace: string): number[] {

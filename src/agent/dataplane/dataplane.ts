@@ -1,5 +1,6 @@
 import type { Route } from '../../model/route.ts';
 import type { Armable } from '../../vsys/armable.ts';
+import type { DaemonState } from '../../vsys/daemon.ts';
 import type { BatchResult, Collision, Feature, Inventory, NodeCounters, Params, Results } from '../../vsys/messages.ts';
 import type { Operation } from '../../vsys/operations.ts';
 import type { Pinned } from './armable.ts';
@@ -30,6 +31,8 @@ export interface DataPlane {
   counters(): Promise<NodeCounters>;
   /** Returns the main table of a router namespace, or the slice's own table. Throws VnmError `not-found`. */
   routes(namespace?: string): Promise<Route[]>;
+  /** Throws VnmError `not-found` if the namespace has no routing daemon, `failed` if it does not answer. */
+  daemonState(namespace: string): Promise<DaemonState>;
   /** Returns the largest IP packet to each address, in order. Throws VnmError `failed` if there is no route. */
   pathMtu(remotes: readonly string[]): Promise<number[]>;
   /** Makes another member of each group active. Throws VnmError `not-found`, `conflict` before anything is changed. */

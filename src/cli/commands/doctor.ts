@@ -3,6 +3,8 @@ import { sliceFromArgument } from '../../controller/base/slice-argument.ts';
 import { type DoctorResult, doctor, type NodeReport } from '../../controller/doctor.ts';
 import { describeObstacle } from '../../controller/nodes/obstacles.ts';
 import { exitCodes } from '../../model/exit-codes.ts';
+import type { Slice } from '../../model/slice.ts';
+import { isDaemonKind } from '../../vsys/daemon.ts';
 import { clockCells, clockHeading, clockNotes } from '../clock-text.ts';
 import { ms, table } from '../output.ts';
 import { runCommand } from '../run.ts';
@@ -33,12 +35,24 @@ export function addDoctor(program: Command): void {
         const warnings = result.nodes.flatMap(({ obstacles = [] }) => obstacles.filter(({ blocks }) => !blocks));
         const warned = warnings.length === 0 ? [] : [warnings.map(describeObstacle).join('\n')];
         return {
-          text: [table(heading, rows), ...notes, ...warned, verdict].join('\n\n'),
+          text: [table(heading, rows), ...notes, ...daemonNotes(slice, result.nodes), ...warned, verdict].join('\n\n'),
           json: result,
           exitCode: doctorExitCode(result),
         };
       }),
     );
+}
+
+/** Which routing daemons the nodes have, for a slice with routers that run one. */
+function daemonNotes({ vns }: Slice, nodes: readonly NodeReport[]): string[] {
+  if (vns.every(({ routers }) => routers.every(({ kind }) => kind === 'static'))) return [];
+  const lines = nodes.flatMap(({ node, features = [] }) => {
+    const daemons = features.filter(({ name, available }) => isDaemonKind(name) && available);
+    return daemons.length === 0
+      ? []
+      : [`${node}: ${daemons.map(({ name, detail }) => `${name} ${detail}`).join(', ')}`];
+  });
+  return lines.length === 0 ? [] : [['routing daemons', ...lines].join('\n')];
 }
 
 /** The exit code: as in other commands, an unreachable node takes precedence over problems of the others. */

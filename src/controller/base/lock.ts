@@ -2,10 +2,10 @@
 import { hostname } from 'node:os';
 import { sleep } from '../../clock/sleep.ts';
 import { messageOf, VnmError } from '../../model/errors.ts';
+import { bootId, processStart } from '../../model/process.ts';
 import type { Holder, LockRecord } from '../../store/locks.ts';
 import type { Store } from '../../store/store.ts';
 import type { Context } from './context.ts';
-import { bootId, processStart } from './process-start.ts';
 
 const pollMs = 250;
 const releaseAgainMs = 1000;

@@ -1,5 +1,6 @@
 /** Finds the parts of a slice on a node that nothing in the database needs. Pure. */
 import type { NamespaceName } from '../../model/names.ts';
+import { type DaemonReport, isDaemonRoute } from '../../vsys/daemon.ts';
 import { type Difference, describeRoute, routeName } from '../../vsys/difference.ts';
 import type { InterfaceState, Inventory } from '../../vsys/messages.ts';
 import { type ForwardSide, interfaceName, namespaceName, type OperationInput } from '../../vsys/operations.ts';
@@ -38,7 +39,11 @@ export function leftOvers(inventory: Inventory, needed: readonly OperationInput[
     inventory.interfaces.filter((one) => one.gate === undefined && isStray(one, names, interfacePrefix)),
     isRemovable,
   );
-  const strayRoutes = unneededRoutes(inventory.routes, names).filter(
+  // Those in a namespace that goes are ended with it.
+  const daemons = (inventory.daemons ?? []).filter(
+    ({ namespace }) => names.namespaces.has(namespace) && !names.daemons.has(namespace),
+  );
+  const strayRoutes = unneededRoutes(inventory, names).filter(
     ({ namespace, nexthops }) =>
       !nexthops.some((hop) => interfaces.some((one) => one.name === hop.interface && one.namespace === namespace)),
   );
@@ -52,6 +57,7 @@ export function leftOvers(inventory: Inventory, needed: readonly OperationInput[
       ...inventory.interfaces.flatMap(({ gate }) => (gate === undefined ? [] : [gateDown(gate.interface)])),
       ...routes.map(deleteRoute),
       ...nexthopsDown(inventory.nexthops.filter(({ id }) => !names.nexthops.has(id))),
+      ...daemons.map(daemonDown),
       ...interfaces.map(tunnelDown),
       ...namespaces.map((namespace): OperationInput => ({ op: 'netns_down', namespace })),
       ...(names.hasRules || !hasRules(inventory) ? [] : [{ op: 'rule_down' } as const]),
@@ -68,11 +74,15 @@ export function leftOvers(inventory: Inventory, needed: readonly OperationInput[
   };
 }
 
-/** The leftovers that concern one batch: gates at its interfaces, and what else is in its namespaces. */
+/** The leftovers that concern one batch: gates at its interfaces, daemons and what else is in its namespaces. */
 export function leftOversOf({ removal, additional }: LeftOvers, batch: readonly OperationInput[]): LeftOvers {
   const { interfaces, namespaces } = namesIn(batch);
   return {
-    removal: removal.filter((one) => one.op === 'gate_down' && interfaces.has(keyOf(one.interface))),
+    removal: removal.filter(
+      (one) =>
+        (one.op === 'gate_down' && interfaces.has(keyOf(one.interface))) ||
+        (one.op === 'daemon_down' && namespaces.has(one.namespace)),
+    ),
     additional: additional.filter(({ namespace }) => namespace !== undefined && namespaces.has(namespace)),
   };
 }
@@ -84,6 +94,8 @@ interface Names {
   readonly routes: Set<string>;
   readonly nexthops: Set<number>;
   readonly forwards: Set<string>;
+  /** The namespaces that have one. */
+  readonly daemons: Set<string>;
   readonly hasRules: boolean;
 }
 
@@ -94,6 +106,7 @@ function namesIn(operations: readonly OperationInput[]): Names {
     routes: new Set<string>(),
     nexthops: new Set<number>(),
     forwards: new Set<string>(),
+    daemons: new Set<string>(),
     hasRules: false,
   };
   for (const operation of operations) {
@@ -118,6 +131,9 @@ function namesIn(operations: readonly OperationInput[]): Names {
       case 'forward_up':
         names.forwards.add(forwardName(operation));
         break;
+      case 'daemon_up':
+        names.daemons.add(operation.namespace);
+        break;
       case 'rule_up':
         names.hasRules = true;
     }
@@ -135,14 +151,16 @@ function isStray({ name, namespace }: InterfaceState, names: Names, prefix: stri
 
 /**
  * The routes that are not needed. If several have the same prefix, the kernel uses the first. Its own routes do not
- * count.
+ * count, and neither do those of a routing daemon.
  */
-function unneededRoutes(routes: readonly NodeRoute[], names: Names): NodeRoute[] {
+function unneededRoutes({ routes, daemons = [] }: Inventory, names: Names): NodeRoute[] {
+  const withDaemon = new Set([...names.daemons, ...daemons.map(({ namespace }) => namespace)]);
   const seen = new Set<string>();
   return routes.filter((route) => {
     const { namespace, protocol } = route;
     if (namespace !== undefined && !names.namespaces.has(namespace)) return false;
     if (protocol === 'kernel' || protocol === fixtureProtocol) return false;
+    if (namespace !== undefined && withDaemon.has(namespace) && isDaemonRoute(route)) return false;
     const key = keyOf(routeName(route), namespace);
     const isFirst = !seen.has(key);
     seen.add(key);
@@ -171,6 +189,10 @@ function isRemovable({ name, kind, peer }: InterfaceState): boolean {
 
 function gateDown(name: string): OperationInput {
   return { op: 'gate_down', interface: name };
+}
+
+function daemonDown({ namespace }: DaemonReport): OperationInput {
+  return { op: 'daemon_down', namespace };
 }
 
 function tunnelDown({ name, namespace }: InterfaceState): OperationInput {

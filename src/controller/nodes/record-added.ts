@@ -2,6 +2,7 @@ import { VnmError } from '../../model/errors.ts';
 import type { NodeName, RouterName } from '../../model/names.ts';
 import type { VirtualNetwork } from '../../model/slice.ts';
 import { addedRoutes } from '../../planning/added-routes.ts';
+import { isDaemonRoute } from '../../vsys/daemon.ts';
 import { type Context, signalOption } from '../base/context.ts';
 import { namespaceOf } from '../batches/operations.ts';
 import { type Agents, isUnreachable } from './agents.ts';
@@ -27,7 +28,8 @@ export function addedRoutesRecorder(
     const namespace = namespaceOf(instance, router, agents);
     try {
       const { routes } = await agents.get(node).call('routes', { namespace }, signalOption(context));
-      instances.saveAddedRoutes(record!.id, router, addedRoutes(routes, own.get(router) ?? [], instance));
+      const kept = hasDaemon(vn, router) ? routes.filter((route) => !isDaemonRoute(route)) : routes;
+      instances.saveAddedRoutes(record!.id, router, addedRoutes(kept, own.get(router) ?? [], instance));
     } catch (error) {
       const isGone = error instanceof VnmError && error.code === 'not-found';
       if (!isGone && !isUnreachable(error)) throw error;
@@ -36,4 +38,9 @@ export function addedRoutesRecorder(
   return async (node) => {
     await Promise.all((placed.get(node) ?? []).map(([router]) => recordRouter(node, router)));
   };
+}
+
+/** A daemon adds its routes again wherever its router is. */
+function hasDaemon({ routers }: VirtualNetwork, router: RouterName): boolean {
+  return routers.some(({ name, kind }) => name === router && kind !== 'static');
 }

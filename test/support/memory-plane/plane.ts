@@ -95,8 +95,8 @@ export function createMemoryPlane(
         if (dryRun) return { results, ...differences };
         checkPinned(pinned(), host.state, state);
         checkNexthops(host.state, state);
-        const { stacks, nexthops, rules, ownAddresses = [] } = state;
-        host.state = { stacks, nexthops, rules, ownAddresses };
+        const { stacks, nexthops, rules, ownAddresses = [], daemons = new Map() } = state;
+        host.state = { stacks, nexthops, rules, ownAddresses, daemons };
         if (commands.length > 0) batches += 1;
         letGo(host);
         return { results, ...differences };
@@ -113,6 +113,11 @@ export function createMemoryPlane(
         if (stack === undefined) throw new VnmError('not-found', `there is no namespace '${namespace}'`);
         return toRoutes(stack.routes.values());
       }),
+    // Daemons are played: they run, and know no neighbours.
+    daemonState: async (namespace) => {
+      if (host.state.daemons?.has(namespace)) return { adjacencies: [], routes: {} };
+      throw new VnmError('not-found', `there is no routing daemon in namespace '${namespace}'`);
+    },
     pathMtu: async (remotes) =>
       remotes.map((remote) => {
         if (network.has(remote)) return underlayMtu;

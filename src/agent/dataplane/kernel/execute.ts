@@ -1,11 +1,15 @@
 /** Runs a plan's commands, all or none. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, VnmError } from '../../../model/errors.ts';
+import type { Daemon } from '../../../vsys/operations.ts';
 import type { Command, Step } from '../planner/commands.ts';
 import { asTyped, batchLine, runBatch, type Tool } from './ip.ts';
 import { undoSteps } from './pending-file.ts';
 import { runNft } from './read-filter.ts';
 import { writeSettings } from './settings.ts';
+
+/** Makes a namespace have this daemon, or none. Throws VnmError. */
+export type PutDaemon = (namespace: string, daemon: Daemon | null) => Promise<void>;
 
 interface Failure {
   readonly message: string;
@@ -17,11 +21,11 @@ interface Failure {
  * Runs the commands in order. If one fails, runs the inverses of those that were done in reverse order and throws
  * VnmError `failed`, which says what failed and why, and what could not be undone, if anything.
  */
-export async function execute(commands: readonly Command[]): Promise<void> {
+export async function execute(commands: readonly Command[], putDaemon: PutDaemon = noDaemons): Promise<void> {
   const steps = commands.map((command) => command.do);
-  const [failure] = await runSteps(steps, false);
+  const [failure] = await runSteps(steps, false, putDaemon);
   if (failure === undefined) return;
-  const left = await undo(commands.slice(0, failure.reached));
+  const left = await undo(commands.slice(0, failure.reached), putDaemon);
   if (left.length === 0) throw new VnmError('failed', failure.message, { hint: 'nothing was changed' });
   throw new VnmError('failed', `${failure.message}\n${describeLeft(left)}`, {
     hint: 'undo the rest by hand, or apply the wanted state again',
@@ -34,20 +38,24 @@ function describeLeft(left: readonly string[]): string {
 }
 
 /** Returns what could not be undone. */
-export async function undo(commands: readonly Command[]): Promise<string[]> {
-  return force(undoSteps(commands));
+export async function undo(commands: readonly Command[], putDaemon: PutDaemon = noDaemons): Promise<string[]> {
+  return force(undoSteps(commands), putDaemon);
 }
 
 /** Runs all steps that can be run. Returns the errors of the others. */
-export async function force(steps: readonly Step[]): Promise<string[]> {
-  return (await runSteps(steps, true)).map(({ message }) => message);
+export async function force(steps: readonly Step[], putDaemon: PutDaemon = noDaemons): Promise<string[]> {
+  return (await runSteps(steps, true, putDaemon)).map(({ message }) => message);
+}
+
+async function noDaemons(): Promise<void> {
+  throw new VnmError('unsupported', 'there are no routing daemons here');
 }
 
 /** Runs steps in order up to the first failure, or with `force` all of them. */
-async function runSteps(steps: readonly Step[], force: boolean): Promise<Failure[]> {
+async function runSteps(steps: readonly Step[], force: boolean, putDaemon: PutDaemon): Promise<Failure[]> {
   const failures: Failure[] = [];
   for (const { first, count } of runs(steps)) {
-    for (const { message, reached } of await runRun(steps.slice(first, first + count), force)) {
+    for (const { message, reached } of await runRun(steps.slice(first, first + count), force, putDaemon)) {
       failures.push({ message, reached: first + reached });
     }
     if (failures.length > 0 && !force) break;
@@ -55,7 +63,7 @@ async function runSteps(steps: readonly Step[], force: boolean): Promise<Failure
   return failures;
 }
 
-/** Groups consecutive lines of one tool in one stack: they go to one process. */
+/** Groups consecutive lines of one tool in one stack, which go to one process, and daemons, which start at once. */
 function* runs(steps: readonly Step[]): Generator<{ first: number; count: number }> {
   for (let first = 0; first < steps.length; ) {
     const step = steps[first]!;
@@ -67,7 +75,9 @@ function* runs(steps: readonly Step[]): Generator<{ first: number; count: number
 }
 
 function isSameTool(a: Step, b: Step | undefined): boolean {
-  return b !== undefined && a.namespace === b.namespace && batchOf(a) !== undefined && batchOf(a) === batchOf(b);
+  if (b === undefined) return false;
+  if ('daemon' in a && 'daemon' in b) return true;
+  return a.namespace === b.namespace && batchOf(a) !== undefined && batchOf(a) === batchOf(b);
 }
 
 /** The tool that runs many such steps at once. */
@@ -75,9 +85,10 @@ function batchOf(step: Step): Tool | undefined {
   return (['ip', 'tc', 'bridge'] as const).find((tool) => tool in step);
 }
 
-async function runRun(steps: readonly Step[], force: boolean): Promise<Failure[]> {
+async function runRun(steps: readonly Step[], force: boolean, putDaemon: PutDaemon): Promise<Failure[]> {
   const [first] = steps;
   if (first === undefined) return [];
+  if ('daemon' in first) return runDaemons(steps, putDaemon);
   try {
     if ('nft' in first) return await runFilter(first.nft);
     if ('settings' in first) {
@@ -101,6 +112,14 @@ async function runRun(steps: readonly Step[], force: boolean): Promise<Failure[]
     // The error does not say how many steps were done. Trying to undo one that was not done does no harm.
     return [{ message: messageOf(error), reached: steps.length }];
   }
+}
+
+/** If one fails, the others have been done, too. */
+async function runDaemons(steps: readonly Step[], putDaemon: PutDaemon): Promise<Failure[]> {
+  const puts = steps.map((step) => ('daemon' in step ? putDaemon(step.namespace, step.daemon) : undefined));
+  const settled = await Promise.allSettled(puts);
+  const reached = steps.length;
+  return settled.flatMap((one) => (one.status === 'rejected' ? [{ message: messageOf(one.reason), reached }] : []));
 }
 
 async function runFilter(lines: readonly string[]): Promise<Failure[]> {

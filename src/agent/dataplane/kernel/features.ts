@@ -6,6 +6,7 @@ import { type TunnelKind, tunnelDescriptor, tunnelKindNames } from '../../../mod
 import type { Feature } from '../../../vsys/messages.ts';
 import type { Policy } from '../../../vsys/policy.ts';
 import { probeNamespace } from '../../../vsys/presence.ts';
+import { findDaemons } from '../../daemons/drivers.ts';
 import { hasProgram } from '../../has-program.ts';
 import { run } from '../../run.ts';
 import {
@@ -55,7 +56,10 @@ export function featureProbes(policy: Policy): FeatureProbes {
         ...(await probeNetwork(probeNamespace(policy))),
       ];
     },
-    look: () => Promise.all([probeCompatMode(), probeReversePath(), probeRealtime(), probeCapture()]),
+    look: async () => [
+      ...(await Promise.all([probeCompatMode(), probeReversePath(), probeRealtime(), probeCapture()])),
+      ...(await findDaemons()).map(daemonFeature),
+    ],
   };
 }
 
@@ -131,6 +135,11 @@ function noTunnelFilter(why: string): TrialFailure {
 /** Whether `nsenter` reports that it cannot start the command. */
 function isMissing(stderr: string): boolean {
   return stderr.startsWith('nsenter: failed to execute nft');
+}
+
+function daemonFeature({ kind, version, lacks }: Awaited<ReturnType<typeof findDaemons>>[number]): Feature {
+  const detail = version === undefined ? lacks : `version ${version}`;
+  return { name: kind, available: version !== undefined, ...(detail === undefined ? {} : { detail }) };
 }
 
 async function probeCompatMode(): Promise<Feature> {

@@ -6,6 +6,7 @@ import { defaultConfirmMs } from '../../../vsys/messages.ts';
 import type { Operation } from '../../../vsys/operations.ts';
 import type { Policy } from '../../../vsys/policy.ts';
 import { isInstalled } from '../../../vsys/presence.ts';
+import type { Daemons } from '../../daemons/supervisor.ts';
 import type { OtherSlice } from '../../other-slices.ts';
 import type { DataPlane } from '../dataplane.ts';
 import type { Command } from '../planner/commands.ts';
@@ -42,6 +43,7 @@ export interface Surroundings {
   /** Called before the first thing of the slice is installed, and after the last one has gone. */
   readonly installed: (isInstalled: boolean) => Promise<void>;
   readonly pending: PendingFile;
+  readonly daemons: Daemons;
   /** Runs `body` while the agent of no other slice on this node runs one. */
   readonly alone: <T>(body: () => Promise<T>) => Promise<T>;
   readonly log: (event: string) => void;
@@ -52,6 +54,11 @@ export function createKernelDataPlane(policy: Policy, clock: Clock, surroundings
   let last: Promise<unknown> = Promise.resolve();
   let batches = 0;
   const features = createKnownFeatures(featureProbes(policy));
+  const { daemons } = surroundings;
+
+  async function readAll(settingsOf = noNamespaces, filters = false): Promise<KernelState> {
+    return { ...(await readState(policy, settingsOf, filters)), daemons: daemons.known() };
+  }
 
   /** Runs one body after the other, so that none sees or changes what another has half done. */
   function inTurn<T>(body: () => Promise<T>): Promise<T> {
@@ -65,12 +72,13 @@ export function createKernelDataPlane(policy: Policy, clock: Clock, surroundings
     void inTurn(() => takeBack(newest)).catch(logFailure);
   });
   // Before all requests to this agent.
+  void inTurn(daemons.resume).catch(logFailure);
   void inTurn(takeBackOfEarlier).catch(logFailure);
 
   /** Undoes a batch that an earlier agent, which was killed, left unconfirmed. */
   async function takeBackOfEarlier(): Promise<void> {
     const steps = surroundings.pending.read();
-    if (steps.length > 0) await finishTakeBack(await force(steps));
+    if (steps.length > 0) await finishTakeBack(await force(steps, daemons.put));
   }
 
   const watchedTunnels = createWatchedTunnels(() =>
@@ -89,7 +97,7 @@ export function createKernelDataPlane(policy: Policy, clock: Clock, surroundings
    */
   async function filterHeard(): Promise<boolean> {
     if (unconfirmed.isOpen()) return true;
-    const { commands, state } = planHeard(await readState(policy, noNamespaces, true), policy);
+    const { commands, state } = planHeard(await readAll(noNamespaces, true), policy);
     await execute(commands);
     return (state.filter?.watched.size ?? 0) > 0;
   }
@@ -97,7 +105,7 @@ export function createKernelDataPlane(policy: Policy, clock: Clock, surroundings
   async function takeBack(newest?: string): Promise<void> {
     const commands = unconfirmed.takeBack(newest);
     if (commands.length === 0) return;
-    await finishTakeBack(await undo(commands));
+    await finishTakeBack(await undo(commands, daemons.put));
   }
 
   async function finishTakeBack(left: readonly string[]): Promise<void> {
@@ -142,7 +150,7 @@ export function createKernelDataPlane(policy: Policy, clock: Clock, surroundings
     if (isOpen) unconfirmed.expect(commands);
     try {
       if (!isEmpty(planned)) await surroundings.installed(true);
-      await execute(commands);
+      await execute(commands, daemons.put);
     } catch (error) {
       if (isOpen) unconfirmed.expect([]);
       if (isEmpty(state)) await surroundings.installed(false);
@@ -157,7 +165,7 @@ export function createKernelDataPlane(policy: Policy, clock: Clock, surroundings
       inTurn(async () => {
         refuseForwards(operations, 'kernel');
         const filters = operations.some(concernsInterfaces) && (await features.has('tunnel-filter'));
-        const state = await readState(policy, touchedNamespaces(operations), filters);
+        const state = await readAll(touchedNamespaces(operations), filters);
         const { results, commands, state: planned } = planOperations(state, operations, policy, repair);
         const applied = dryRun || repair ? { results, differences: differencesOf(state, planned) } : { results };
         if (dryRun) return applied;
@@ -179,13 +187,14 @@ export function createKernelDataPlane(policy: Policy, clock: Clock, surroundings
         return { collisions: found, installed: isInstalled(policy, marks) };
       }),
     counters: () => readCounters(policy),
-    inventory: () => inTurn(async () => toInventory(await readState(policy, noNamespaces))),
+    inventory: () => inTurn(async () => toInventory(await readAll())),
     routes: (namespace = ownStack) =>
       inTurn(async () => {
         const routes = await readRoutes(policy, namespace);
         if (routes === undefined) throw new VnmError('not-found', `there is no namespace '${namespace}'`);
         return toRoutes(routes);
       }),
+    daemonState: (namespace) => daemons.state(namespace),
     pathMtu,
     // Not in turn: it must not wait behind a long batch.
     redirect: (groups) => redirect(warm, clock, groups),
@@ -195,6 +204,7 @@ export function createKernelDataPlane(policy: Policy, clock: Clock, surroundings
       inTurn(async () => {
         watchedTunnels.end();
         await takeBack();
+        daemons.close();
         await warm.close();
       }),
   };
@@ -208,8 +218,11 @@ function mayCut(state: KernelState, planned: KernelState): boolean {
 /** Returns the router namespaces that are created, changed or removed, whose settings therefore matter. */
 function touchedNamespaces(operations: readonly Operation[]): Set<string> {
   return new Set(
-    operations.flatMap((operation) =>
-      operation.op === 'netns_up' || operation.op === 'netns_down' ? [operation.namespace] : [],
-    ),
+    operations.flatMap((operation) => {
+      const { op } = operation;
+      if (op === 'netns_up' || op === 'netns_down' || op === 'daemon_up' || op === 'daemon_down')
+        return [operation.namespace];
+      return [];
+    }),
   );
 }

@@ -1,4 +1,5 @@
 /** Changes to the kernel, and their arguments for `ip` and `tc`. Pure. */
+import type { Daemon } from '../../../vsys/operations.ts';
 import {
   type Address,
   isGroup,
@@ -13,8 +14,8 @@ import {
 } from './state.ts';
 
 /**
- * One line of `ip`, `tc` or `bridge`, a script for `nft`, files below /proc/sys/net, or a pause in which packets get
- * through, in a stack.
+ * One line of `ip`, `tc` or `bridge`, a script for `nft`, files below /proc/sys/net, a pause in which packets get
+ * through, or the routing daemon that there must be (null: none), in a stack.
  */
 export type Step =
   | { readonly namespace: string; readonly ip: readonly string[] }
@@ -22,7 +23,8 @@ export type Step =
   | { readonly namespace: string; readonly bridge: readonly string[] }
   | { readonly namespace: typeof ownStack; readonly nft: readonly string[] }
   | { readonly namespace: string; readonly settings: Settings }
-  | { readonly namespace: string; readonly settleMs: number };
+  | { readonly namespace: string; readonly settleMs: number }
+  | { readonly namespace: string; readonly daemon: Daemon | null };
 
 /** An interface to create in a stack. */
 export interface Device {

@@ -2,15 +2,19 @@
  * Compares two states: what a batch finds with what it wants. Pure. What comes or goes with another reported thing (the
  * routes over an interface, everything in a namespace) is not reported separately.
  */
+import { createHash } from 'node:crypto';
 import { leadNexthop } from '../../../model/ids.ts';
+import { isDaemonRoute } from '../../../vsys/daemon.ts';
 import { type Difference, describeForward, describeRoute, routeName } from '../../../vsys/difference.ts';
 import { tunnelKey } from './filter.ts';
 import { describeLink } from './links.ts';
 import { routeContent } from './plan-route.ts';
+import { protocolName } from './protocols.ts';
 import {
   isGroup,
   type KernelRoute,
   type KernelState,
+  type KnownDaemon,
   kernelProtocol,
   type Link,
   type Nexthop,
@@ -41,6 +45,7 @@ function stackDifferences(namespace: string, found: KernelState, wanted: KernelS
     ...linkDifferences(before, after),
     ...compare('setting', shared(before.settings, after.settings), shared(after.settings, before.settings)),
     ...routeDifferences(before, after, found, wanted),
+    ...compare('daemon', daemonIn(found, namespace), daemonIn(wanted, namespace)),
   ];
   return namespace === ownStack ? differences : differences.map((difference) => ({ ...difference, namespace }));
 }
@@ -90,7 +95,7 @@ function routeDifferences(before: Stack, after: Stack, found: KernelState, wante
 
 /** Whether everything that an entry needs exists, so that a missing entry has another reason. */
 function stands({ nexthops, nexthopId, protocol }: KernelRoute, { links }: Stack, state: KernelState): boolean {
-  if (protocol === kernelProtocol) return false;
+  if (protocol === kernelProtocol || isDaemonRoute({ protocol: protocolName(protocol) })) return false;
   if (nexthopId !== undefined) return state.nexthops.has(nexthopId);
   return nexthops.every((hop) => links.has(hop.interface));
 }
@@ -148,6 +153,18 @@ function filterDifferences(found: KernelState, wanted: KernelState): Difference[
   const staying = (filter: TunnelFilter) =>
     new Map([...filter.remotes].filter(([key]) => before.has(key) && after.has(key)).map(describeTunnel));
   return compare('filter', staying(found.filter), staying(wanted.filter));
+}
+
+function daemonIn({ daemons }: KernelState, namespace: string): Map<string, string> {
+  const known = daemons?.get(namespace);
+  return new Map(known === undefined ? [] : [['daemon', describeDaemon(known)]]);
+}
+
+/** Tells configurations apart without showing them. */
+function describeDaemon({ daemon: { kind, protocols, config }, state }: KnownDaemon): string {
+  const digest = createHash('sha256').update(config).digest('hex').slice(0, 8);
+  const speaks = protocols.length === 0 ? '' : ` (${protocols.join(', ')})`;
+  return `${kind}${speaks} with configuration ${digest}${state === 'failed' ? ', failed' : ''}`;
 }
 
 /** Those of an address come and go with it. */

@@ -2,7 +2,8 @@
  * A plan in progress: the commands so far, each with its inverse, and the state that they lead to. Every method is one
  * change of one object; other modules know what the operations mean.
  */
-import type { ForwardSide } from '../../../vsys/operations.ts';
+import { isDaemonRoute } from '../../../vsys/daemon.ts';
+import type { Daemon, ForwardSide } from '../../../vsys/operations.ts';
 import type { Policy } from '../../../vsys/policy.ts';
 import { changeable } from './changed-map.ts';
 import {
@@ -24,6 +25,7 @@ import { filterLines } from './filter.ts';
 import { bucketWords, hookWords, noRedirectWords, redirectWords } from './gate.ts';
 import { dropGroup, putGroup } from './group.ts';
 import { addDevices } from './links.ts';
+import { protocolName } from './protocols.ts';
 import { hasIpv6At, isSettingOf } from './quiet.ts';
 import {
   type Address,
@@ -32,6 +34,7 @@ import {
   type Gate,
   type KernelRoute,
   type KernelState,
+  type KnownDaemon,
   kernelProtocol,
   type Link,
   type Neighbour,
@@ -75,6 +78,7 @@ export class Draft implements KernelState {
   readonly nexthops: Map<number, Nexthop>;
   readonly rules: Set<RuleDirection>;
   readonly forwards: Map<string, ForwardSide>;
+  readonly daemons: Map<string, KnownDaemon>;
   /** Only `changeFilter` changes it. */
   filter?: TunnelFilter;
   readonly ownAddresses: readonly OwnAddress[];
@@ -89,6 +93,7 @@ export class Draft implements KernelState {
     this.nexthops = new Map(state.nexthops);
     this.rules = new Set(state.rules);
     this.forwards = new Map(state.forwards);
+    this.daemons = new Map(state.daemons);
     if (state.filter !== undefined) this.filter = state.filter;
     this.ownAddresses = state.ownAddresses ?? [];
     this.stacks = new Map(
@@ -317,6 +322,21 @@ export class Draft implements KernelState {
   removeForward(key: string): void {
     this.forwards.delete(key);
     this.#forwardChanges += 1;
+  }
+
+  /** Starts the daemon, or gives a running one another configuration. */
+  putDaemon(namespace: string, daemon: Daemon): void {
+    const before = this.daemons.get(namespace)?.daemon ?? null;
+    this.#do({ namespace, daemon }, { namespace, daemon: before });
+    this.daemons.set(namespace, { daemon, kind: daemon.kind, state: 'running', restarts: 0, processes: [] });
+  }
+
+  /** Ends the daemon; its routes go with it, and return with it. */
+  removeDaemon(namespace: string): void {
+    const { daemon } = this.daemons.get(namespace)!;
+    this.#do({ namespace, daemon: null }, { namespace, daemon });
+    this.daemons.delete(namespace);
+    this.#forgetRoutes(namespace, ({ protocol }) => isDaemonRoute({ protocol: protocolName(protocol) }));
   }
 
   /**

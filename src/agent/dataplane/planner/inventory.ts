@@ -1,11 +1,26 @@
 /** The state in the protocol's format, in an order that does not depend on when things were made. */
 import type { Route } from '../../../model/route.ts';
+import type { DaemonReport } from '../../../vsys/daemon.ts';
 import type { InterfaceState, Inventory, NexthopState } from '../../../vsys/messages.ts';
 import { gatedBy } from './gate.ts';
 import { protocolName } from './protocols.ts';
-import { isGroup, type KernelRoute, type KernelState, type Link, type Nexthop, ownStack } from './state.ts';
+import {
+  isGroup,
+  type KernelRoute,
+  type KernelState,
+  type KnownDaemon,
+  type Link,
+  type Nexthop,
+  ownStack,
+} from './state.ts';
 
-export function toInventory({ stacks, nexthops, rules, forwards = new Map() }: KernelState): Inventory {
+export function toInventory({
+  stacks,
+  nexthops,
+  rules,
+  forwards = new Map(),
+  daemons = new Map(),
+}: KernelState): Inventory {
   const namespaces = [...stacks.keys()].filter((namespace) => namespace !== ownStack).sort();
   const inOrder = [ownStack, ...namespaces].map((namespace) => ({ namespace, stack: stacks.get(namespace)! }));
   return {
@@ -21,7 +36,15 @@ export function toInventory({ stacks, nexthops, rules, forwards = new Map() }: K
     nexthops: [...nexthops.values()].sort((a, b) => a.id - b.id).map(toNexthop),
     rules: rules.size === 2,
     ...(forwards.size === 0 ? {} : { forwards: sorted(forwards.entries(), ([key]) => key).map(([, side]) => side) }),
+    ...(daemons.size === 0 ? {} : { daemons: toReports(daemons) }),
   };
+}
+
+function toReports(daemons: ReadonlyMap<string, KnownDaemon>): DaemonReport[] {
+  return sorted(daemons.entries(), ([namespace]) => namespace).map(([namespace, { daemon: _, ...report }]) => ({
+    namespace,
+    ...report,
+  }));
 }
 
 export function toRoutes(routes: Iterable<KernelRoute>): Route[] {

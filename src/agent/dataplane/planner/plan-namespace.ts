@@ -2,7 +2,7 @@ import type { Draft } from './draft.ts';
 import { checkLimit, type Named } from './plan-common.ts';
 import { clearLink, removeRoutes, takeLinkDown } from './plan-removal.ts';
 import { quietEarlierInterface } from './quiet.ts';
-import { routerSettings } from './settings.ts';
+import { nexthopSettings, routerSettings } from './settings.ts';
 
 export function netnsUp(draft: Draft, { namespace, urpf }: Named<'netns_up'>): void {
   if (!draft.stacks.has(namespace)) {
@@ -11,14 +11,15 @@ export function netnsUp(draft: Draft, { namespace, urpf }: Named<'netns_up'>): v
   }
   const loopback = { namespace, name: 'lo' };
   if (!draft.stacks.get(namespace)!.links.get('lo')!.up) draft.changeLink(loopback, { up: true });
-  draft.set(namespace, routerSettings(urpf));
+  draft.set(namespace, new Map([...routerSettings(urpf), ...nexthopSettings(draft.daemons.get(namespace)?.kind)]));
   for (const link of draft.stacks.get(namespace)!.links.values()) {
     if (link.name.startsWith(draft.policy.interfacePrefix)) draft.set(namespace, quietEarlierInterface(link));
   }
 }
 
-/** Removes everything in the namespace one by one, so that it can be restored. */
+/** Removes everything in the namespace one by one, so that it can be restored; its daemon first. */
 export function netnsDown(draft: Draft, { namespace }: Named<'netns_down'>): void {
+  if (draft.daemons.has(namespace)) draft.removeDaemon(namespace);
   if (!draft.stacks.has(namespace)) return;
   removeRoutes(draft, namespace, () => true);
   for (const name of [...draft.stacks.get(namespace)!.links.keys()]) {

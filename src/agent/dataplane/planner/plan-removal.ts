@@ -1,10 +1,12 @@
 /** Removes things together with everything that depends on them, each by a separate command that can be undone. */
+import { isDaemonRoute } from '../../../vsys/daemon.ts';
 import type { Draft } from './draft.ts';
 import { gatedBy } from './gate.ts';
 import { describeLink } from './links.ts';
 import { conflict } from './plan-common.ts';
 import { takeGateDown } from './plan-gate.ts';
 import { removeNexthop } from './plan-nexthop.ts';
+import { protocolName } from './protocols.ts';
 import {
   type Address,
   describePlace,
@@ -58,11 +60,13 @@ export function clearLink(draft: Draft, place: Place, gone: (address: Address) =
 /**
  * Removes routes in an order in which they can be restored exactly. Of several entries that differ only in the next
  * hop, the first is removed last; entries with a gateway are removed before the entry that leads to the gateway. The
- * kernel's own entries come and go with their addresses.
+ * kernel's own entries come and go with their addresses, and those of a running daemon when it sees the change.
  */
 export function removeRoutes(draft: Draft, namespace: string, which: (route: KernelRoute) => boolean): void {
+  const isDaemons = ({ protocol }: KernelRoute) =>
+    draft.daemons.has(namespace) && isDaemonRoute({ protocol: protocolName(protocol) });
   const routes = [...draft.stacks.get(namespace)!.routes].filter(
-    ([, route]) => route.protocol !== kernelProtocol && which(route),
+    ([, route]) => route.protocol !== kernelProtocol && !isDaemons(route) && which(route),
   );
   const rank = ([key, route]: [string, KernelRoute]) => {
     if (key !== routeKey(route)) return 0;

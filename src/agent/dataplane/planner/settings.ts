@@ -1,5 +1,6 @@
 /** What routers and interfaces need in files below /proc/sys/net. Pure. */
 import type { UrpfMode } from '../../../model/route.ts';
+import type { DaemonKind } from '../../../vsys/daemon.ts';
 import { quietEarlierInterface, quietInterface, quietRouter } from './quiet.ts';
 import type { Link, Settings } from './state.ts';
 
@@ -20,12 +21,20 @@ export function routerSettings(urpf: UrpfMode): Settings {
     ['ipv4/ip_forward', '1'],
     ['ipv4/conf/default/rp_filter', '0'],
     ['ipv4/conf/all/rp_filter', reversePathValue(urpf)],
-    // A redirected group need not send a notification for each of its routes.
-    ['ipv4/nexthop_compat_mode', '0'],
+    ...nexthopSettings(),
     // Each probe must be answered by "port unreachable".
     ['ipv4/icmp_ratelimit', '0'],
     ...quietRouter(),
   ]);
+}
+
+/**
+ * Whether the kernel shows the next hops of routes that use a nexthop object. FRR's routes use one, and without this
+ * `ip` shows them by their id only, and does not report when the object leads elsewhere. Elsewhere a redirected group
+ * need not send a notification for each of its routes.
+ */
+export function nexthopSettings(kind?: DaemonKind): Settings {
+  return new Map([['ipv4/nexthop_compat_mode', kind === 'frr' ? '1' : '0']]);
 }
 
 /** Returns the files to read of a router namespace with these interfaces. */

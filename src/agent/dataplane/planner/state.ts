@@ -1,7 +1,8 @@
 /** The part of the kernel's network state that belongs to a slice, as the planner sees it. Immutable. */
 import { formatPrefix, maskTo, type Prefix, parseAddress } from '../../../model/address.ts';
 import type { Route } from '../../../model/route.ts';
-import type { ForwardSide } from '../../../vsys/operations.ts';
+import type { DaemonReport } from '../../../vsys/daemon.ts';
+import type { Daemon, ForwardSide } from '../../../vsys/operations.ts';
 
 /** The node's own network stack, in place of a namespace name. */
 export const ownStack = '';
@@ -28,10 +29,17 @@ export interface KernelState {
   readonly rules: ReadonlySet<RuleDirection>;
   /** By `forwardKey`; absent in the kernel plane, which has none. */
   readonly forwards?: ReadonlyMap<string, ForwardSide>;
+  /** The routing daemons of router namespaces, by namespace; absent in a plane that has none. */
+  readonly daemons?: ReadonlyMap<string, KnownDaemon>;
   /** Absent if the node cannot filter. */
   readonly filter?: TunnelFilter;
   /** All addresses of the node, whoever added them. */
   readonly ownAddresses?: readonly OwnAddress[];
+}
+
+/** A routing daemon that a namespace must have, and how it is. */
+export interface KnownDaemon extends Omit<DaemonReport, 'namespace'> {
+  readonly daemon: Daemon;
 }
 
 /** Which tunnel packets the node accepts. */

@@ -27,6 +27,7 @@ import {
   type NexthopGroup,
   ownStack,
 } from '../planner/state.ts';
+import { refuseDaemons } from '../refuse-daemons.ts';
 import { requireKinds } from '../tunnel-kinds.ts';
 import { createAttachedHosts } from './attached-hosts.ts';
 import { createCounters } from './counters.ts';
@@ -62,7 +63,7 @@ export interface UserspacePlane extends DataPlane {
 }
 
 /** Throws VnmError `unsupported` for an interface of a routing daemon: no other process can use these interfaces. */
-function refuseDaemons(operations: readonly Operation[]): void {
+function refusePointToPoint(operations: readonly Operation[]): void {
   const interfaces = operations.filter((operation) => operation.op === 'vif_up');
   if (!interfaces.some(({ pointToPoint }) => pointToPoint)) return;
   throw new VnmError('unsupported', 'routers of the userspace data plane run no routing daemon', {
@@ -228,7 +229,8 @@ export async function createUserspaceDataPlane(
     apply: (operations, pinned, { dryRun = false, repair = false } = {}) =>
       inTurn(async () => {
         requireKinds(operations, 'userspace', ['udp', 'local']);
-        refuseDaemons(operations);
+        refuseDaemons(operations, 'userspace');
+        refusePointToPoint(operations);
         operations.forEach(checkRemote);
         const before = current();
         const { results, state: draft } = planOperations(before, operations, policy, repair);
@@ -268,6 +270,9 @@ export async function createUserspaceDataPlane(
         if (stack === undefined) throw new VnmError('not-found', `there is no namespace '${namespace}'`);
         return toRoutes(stack.routes.values());
       }),
+    daemonState: async (namespace) => {
+      throw new VnmError('not-found', `there is no routing daemon in namespace '${namespace}'`);
+    },
     pathMtu: async (remotes) => remotes.map(() => underlayMtu),
     async redirect(groups) {
       const step = redirectStep(groups);

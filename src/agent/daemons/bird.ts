@@ -1,0 +1,97 @@
+/**
+ * BIRD 2: one process per router, as user `bird` with the capabilities that it keeps for routes and sockets. It runs in
+ * a PID namespace of its own and leads its session, so that a checkpoint (CRIU) of it is complete.
+ */
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { messageOf, VnmError } from '../../model/errors.ts';
+import { askBird } from './bird-control.ts';
+import { parseOspfNeighbours, parseProtocols, stateOf } from './bird-state.ts';
+import type { DaemonDriver } from './driver.ts';
+import { type Place, writeFor } from './place.ts';
+import { lastWords, runFor, startIn } from './processes.ts';
+import { findProgram, versionOf } from './programs.ts';
+
+const user = 'bird';
+const configName = 'bird.conf';
+const startMs = 10_000;
+const pollMs = 20;
+
+export const bird: DaemonDriver = {
+  kind: 'bird',
+  user,
+  routeProtocols: [12],
+  find: async () => {
+    const path = findProgram('bird');
+    if (path === undefined) return { lacks: "there is no 'bird' (package bird2)" };
+    const version = await versionOf(path);
+    if (version?.startsWith('2.') !== true)
+      return { lacks: `BIRD 2 is needed, not ${version ?? 'an unknown version'}` };
+    return { version };
+  },
+  processesOf: () => ['bird'],
+  check: async (trial, owner, config) => {
+    const path = writeFor(trial, owner, configName, config);
+    const { code, stderr } = await runFor(['bird', '-p', '-u', user, '-g', user, '-c', path]);
+    if (code === 0) return;
+    throw new VnmError('invalid-input', `BIRD refuses its configuration: ${withoutPath(stderr, path)}`);
+  },
+  start: async (place, owner, { config }) => {
+    writeFor(place, owner, configName, config);
+    await startBird(place);
+  },
+  reconfigure: async (place, owner, before, after) => {
+    writeFor(place, owner, configName, after.config);
+    try {
+      await askBird(controlSocket(place), 'configure');
+    } catch (error) {
+      // For the next start: the running one kept the former configuration.
+      writeFor(place, owner, configName, before.config);
+      throw error;
+    }
+  },
+  state: async (place) => {
+    const socket = controlSocket(place);
+    const protocols = parseProtocols(await askBird(socket, 'show protocols all'));
+    const neighbours = [];
+    for (const { name, type } of protocols) {
+      if (type === 'OSPF')
+        neighbours.push(...parseOspfNeighbours(await askBird(socket, `show ospf neighbors ${name}`)));
+    }
+    return stateOf(protocols, neighbours);
+  },
+};
+
+function controlSocket({ folder }: Place): string {
+  return join(folder, 'bird.ctl');
+}
+
+/** Starts BIRD with the configuration in its folder. Resolves when it answers. Throws VnmError `failed`. */
+async function startBird(place: Place): Promise<void> {
+  const ids = ['-u', user, '-g', user];
+  const files = ['-c', join(place.folder, configName), '-s', controlSocket(place)];
+  const apart = ['unshare', '--pid', '--fork', '--', 'setsid'];
+  let ended: string | undefined;
+  startIn(place, [...apart, 'bird', '-f', ...ids, ...files]).exited.then(
+    (code) => {
+      ended = `it ended with code ${code}`;
+    },
+    (error: unknown) => {
+      ended = messageOf(error);
+    },
+  );
+  for (const endMs = performance.now() + startMs; ; await sleep(pollMs)) {
+    try {
+      await askBird(controlSocket(place), 'show status');
+      return;
+    } catch (error) {
+      if (ended === undefined && performance.now() < endMs) continue;
+      const why = ended ?? messageOf(error);
+      throw new VnmError('failed', `BIRD in '${place.namespace}' did not start: ${why}: ${lastWords(place)}`);
+    }
+  }
+}
+
+function withoutPath(stderr: string, path: string): string {
+  return stderr.trim().replaceAll(path, configName).split('\n').slice(-3).join('; ');
+}

@@ -1,0 +1,32 @@
+/** What the supervisor needs to know of a kind of routing daemon. */
+import type { DaemonKind, DaemonState } from '../../vsys/daemon.ts';
+import type { Daemon } from '../../vsys/operations.ts';
+import type { Owner, Place } from './place.ts';
+
+export interface DaemonDriver {
+  readonly kind: DaemonKind;
+  /** The user as which its processes run. */
+  readonly user: string;
+  /** The kernel's numbers for the origin of the routes that it adds. */
+  readonly routeProtocols: readonly number[];
+  /** Returns the version, or what is missing on this node. */
+  find(): Promise<{ readonly version: string } | { readonly lacks: string }>;
+  /** The names of the processes that must run. */
+  processesOf(daemon: Daemon): readonly string[];
+  /** Lets the program read a configuration in a place where it does not run. Throws VnmError `invalid-input`. */
+  check(trial: Place, owner: Owner, config: string): Promise<void>;
+  /**
+   * Writes the configuration and starts the processes; `only` some, where the others run. Resolves when the daemon
+   * answers. Throws VnmError `failed`.
+   */
+  start(place: Place, owner: Owner, daemon: Daemon, only?: readonly string[]): Promise<void>;
+  /**
+   * Gives the running daemon another configuration, which was checked. Throws VnmError `failed`; then the former one is
+   * in use. Absent where the daemon has to be started again for that.
+   */
+  reconfigure?(place: Place, owner: Owner, before: Daemon, after: Daemon): Promise<void>;
+  /** Removes what its processes left elsewhere, after they have ended. */
+  cleanUp?(place: Place): Promise<void>;
+  /** Throws VnmError `failed` if the daemon does not answer. */
+  state(place: Place): Promise<DaemonState>;
+}

@@ -1,0 +1,307 @@
+/**
+ * Starts, watches and ends the routing daemons of a slice's routers.
+ *
+ *     none ──put──► running ──a process ended──► restarting ──► running
+ *                     ▲  │                          │ too often
+ *                     │  └──put null──► none        ▼
+ *                     └────────put──────────────── failed
+ *
+ * Daemons outlive the agent. The next one reads from disk which daemon each namespace must have, and finds the
+ * processes by their network namespace and their command: it takes over those that run, and starts only what is
+ * missing.
+ */
+import { copyFileSync, statSync, truncateSync } from 'node:fs';
+import { isDeepStrictEqual } from 'node:util';
+import type { Clock } from '../../clock/clock.ts';
+import { messageOf, VnmError } from '../../model/errors.ts';
+import type { DaemonReport, DaemonState } from '../../vsys/daemon.ts';
+import type { Daemon } from '../../vsys/operations.ts';
+import type { KnownDaemon } from '../dataplane/planner/state.ts';
+import type { Log } from '../log.ts';
+import { run } from '../run.ts';
+import { drivers } from './drivers.ts';
+import { makeFolders, netnsId, ownerOf, type Place, placeOf, removeFolders, trialOf } from './place.ts';
+import { endProcesses, findIn, isRunning, lastWords, preferForOom, type Running } from './processes.ts';
+import { type DaemonRecords, daemonRecords } from './records.ts';
+import { nextRestart } from './restarts.ts';
+
+export interface Daemons {
+  /** Takes over what a former agent left. Call it before all others. */
+  resume(): Promise<void>;
+  /** The daemons that there must be, by namespace, and how they are. */
+  known(): ReadonlyMap<string, KnownDaemon>;
+  /**
+   * Makes the namespace have this daemon, or none (null). Throws VnmError; then the one before is there as it was.
+   * BIRD takes another configuration while it runs and keeps the adjacencies that the configuration keeps; FRR is
+   * started again, since it can only add to the configuration that it has.
+   */
+  put(namespace: string, daemon: Daemon | null): Promise<void>;
+  /** Throws VnmError `not-found`, `failed`. */
+  state(namespace: string): Promise<DaemonState>;
+  /** Stops watching; the daemons stay. */
+  close(): void;
+}
+
+export interface DaemonsParts {
+  /** The directory of the records. */
+  readonly records: string;
+  readonly clock: Pick<Clock, 'monotonicMs'>;
+  readonly log: Log;
+}
+
+/** How often to look at the processes: a small part of the time after which neighbours give a router up. */
+const watchMs = 500;
+const maxLogBytes = 1024 * 1024;
+
+/** A router's daemon. */
+interface Watched {
+  readonly place: Place;
+  readonly netns: number;
+  daemon: Daemon;
+  processes: readonly Running[];
+  state: DaemonReport['state'];
+  /** When it was started again. */
+  restarts: number[];
+  version?: string;
+}
+
+export function createDaemons({ records: directory, clock, log }: DaemonsParts): Daemons {
+  const records: DaemonRecords = daemonRecords(directory);
+  const watched = new Map<string, Watched>();
+  const turns = new Map<string, Promise<unknown>>();
+  let timer: NodeJS.Timeout | undefined;
+  let isClosed = false;
+
+  /** Runs one body after the other for a namespace. */
+  function inTurn<T>(namespace: string, body: () => Promise<T>): Promise<T> {
+    const turn = (turns.get(namespace) ?? Promise.resolve()).then(body);
+    const settled = turn.catch(() => {});
+    turns.set(namespace, settled);
+    void settled.then(() => {
+      if (turns.get(namespace) === settled) turns.delete(namespace);
+    });
+    return turn;
+  }
+
+  async function resume(): Promise<void> {
+    for (const { namespace, daemon, netns, isReady } of records.read()) {
+      const one: Watched = { place: placeOf(namespace), netns, daemon, processes: [], state: 'running', restarts: [] };
+      watched.set(namespace, one);
+      const found = await drivers[daemon.kind].find();
+      if ('version' in found) one.version = found.version;
+      if (!isReady) await endProcesses(() => findIn(one.place, netns));
+      look(one);
+      const kept = one.processes.map(({ name, pid }) => `${name} ${pid}`).join(', ') || 'nothing, it has ended';
+      log(`daemon '${daemon.kind}' in '${namespace}': took over ${kept}`);
+    }
+    if (watched.size > 0) watch();
+  }
+
+  function watch(): void {
+    if (isClosed) return;
+    timer ??= setInterval(() => {
+      for (const [namespace, one] of watched) {
+        if (turns.has(namespace)) continue;
+        try {
+          check(namespace, one);
+        } catch (error) {
+          log(messageOf(error));
+        }
+      }
+    }, watchMs);
+    timer.unref();
+  }
+
+  /** Finds the processes. */
+  function look(one: Watched): void {
+    const names = drivers[one.daemon.kind].processesOf(one.daemon);
+    one.processes = findIn(one.place, one.netns).filter(({ name }) => names.includes(name));
+  }
+
+  function check(namespace: string, one: Watched): void {
+    keepLogSmall(one.place);
+    if (netnsId(one.place) !== one.netns) {
+      void inTurn(namespace, () => forget(namespace, one)).catch((error) => log(messageOf(error)));
+    } else if (one.state !== 'failed' && missingOf(one).length > 0) {
+      void inTurn(namespace, () => startAgain(namespace, one)).catch((error) => log(messageOf(error)));
+    }
+  }
+
+  function missingOf({ daemon, processes }: Watched): string[] {
+    const running = processes.filter(isRunning).map(({ name }) => name);
+    return drivers[daemon.kind].processesOf(daemon).filter((name) => !running.includes(name));
+  }
+
+  /** Somebody removed the namespace: no process of a router outlives it. */
+  async function forget(namespace: string, one: Watched): Promise<void> {
+    if (watched.get(namespace) !== one) return;
+    log(`daemon '${one.daemon.kind}' in '${namespace}': the namespace has gone`);
+    await end(one);
+    watched.delete(namespace);
+    records.remove(namespace);
+    removeFolders(one.place);
+  }
+
+  async function startAgain(namespace: string, one: Watched): Promise<void> {
+    // Look again: someone else may have started it, such as one that restores a checkpoint.
+    look(one);
+    const missing = missingOf(one);
+    if (watched.get(namespace) !== one || one.state === 'failed' || missing.length === 0) return;
+    one.state = 'restarting';
+    const what = `${missing.join(', ')} of '${one.daemon.kind}' in '${namespace}' ended`;
+    const delayMs = nextRestart(one.restarts, clock.monotonicMs());
+    if (delayMs === undefined) {
+      one.state = 'failed';
+      log(`${what}, too often to be started again: ${lastWords(one.place)}`);
+      return;
+    }
+    log(`${what}: starting again in ${delayMs} ms: ${lastWords(one.place)}`);
+    await new Promise((resolve) => setTimeout(resolve, delayMs));
+    if (isClosed || netnsId(one.place) !== one.netns) return;
+    one.restarts.push(clock.monotonicMs());
+    try {
+      await startProcesses(one, missing);
+      one.state = 'running';
+    } catch (error) {
+      // One that did not get its configuration must not stay.
+      await endProcesses(() => findIn(one.place, one.netns).filter(({ name }) => missing.includes(name)));
+      throw error;
+    }
+  }
+
+  /** Starts the processes, or only some. The record says that none may be taken over before they are configured. */
+  async function startProcesses(one: Watched, only?: readonly string[]): Promise<void> {
+    const { place, daemon, netns } = one;
+    const driver = drivers[daemon.kind];
+    const record = { namespace: place.namespace, daemon, netns };
+    records.write({ ...record, isReady: false });
+    await driver.start(place, await ownerOf(driver.user), daemon, only);
+    records.write({ ...record, isReady: true });
+    look(one);
+    preferForOom(one.processes);
+  }
+
+  /** Ends the processes and removes the routes that they leave in the kernel, as one does that was killed. */
+  async function end(one: Watched): Promise<void> {
+    await endProcesses(() => findIn(one.place, one.netns));
+    await drivers[one.daemon.kind].cleanUp?.(one.place);
+    one.processes = [];
+    if (netnsId(one.place) !== one.netns) return;
+    for (const protocol of drivers[one.daemon.kind].routeProtocols) {
+      await run('ip', ['-netns', one.place.namespace, 'route', 'flush', 'table', 'all', 'proto', String(protocol)]);
+    }
+  }
+
+  async function put(namespace: string, daemon: Daemon | null): Promise<void> {
+    const one = watched.get(namespace);
+    if (daemon !== null) return one === undefined ? startNew(namespace, daemon) : replace(namespace, one, daemon);
+    if (one === undefined) return;
+    await end(one);
+    watched.delete(namespace);
+    records.remove(namespace);
+    removeFolders(one.place);
+    log(`daemon '${one.daemon.kind}' in '${namespace}': ended`);
+  }
+
+  async function startNew(namespace: string, daemon: Daemon): Promise<void> {
+    const place = placeOf(namespace);
+    const netns = netnsId(place);
+    if (netns === undefined) throw new VnmError('not-found', `there is no namespace '${namespace}'`);
+    const one: Watched = { place, netns, daemon, processes: [], state: 'running', restarts: [] };
+    one.version = await prepare(one.place, daemon);
+    // An agent that was killed may have left a daemon without a record.
+    await end(one);
+    try {
+      await start(one);
+    } catch (error) {
+      await end(one);
+      watched.delete(namespace);
+      records.remove(namespace);
+      removeFolders(place);
+      throw error;
+    }
+  }
+
+  /** Checks, before anything changes, that the daemon can be started. Returns its version. Throws VnmError. */
+  async function prepare(place: Place, { kind, config }: Daemon): Promise<string> {
+    const found = await drivers[kind].find();
+    if ('lacks' in found) throw new VnmError('unsupported', `no routing daemon '${kind}': ${found.lacks}`);
+    const [owner, trial] = [await ownerOf(drivers[kind].user), trialOf(place)];
+    makeFolders(trial, owner);
+    try {
+      await drivers[kind].check(trial, owner, config);
+    } finally {
+      removeFolders(trial);
+    }
+    return found.version;
+  }
+
+  async function start(one: Watched): Promise<void> {
+    const { place, daemon } = one;
+    makeFolders(place, await ownerOf(drivers[daemon.kind].user));
+    watched.set(place.namespace, one);
+    watch();
+    await startProcesses(one);
+    log(`daemon '${daemon.kind}' ${one.version} in '${place.namespace}': started`);
+  }
+
+  async function replace(namespace: string, one: Watched, daemon: Daemon): Promise<void> {
+    if (one.state !== 'failed' && isDeepStrictEqual(one.daemon, daemon)) return;
+    const [before, driver] = [one.daemon, drivers[daemon.kind]];
+    const isWhole = one.state !== 'failed' && missingOf(one).length === 0;
+    const isRestart = before.kind !== daemon.kind || !isWhole || driver.reconfigure === undefined;
+    const version = await prepare(one.place, daemon);
+    if (!isRestart) {
+      await driver.reconfigure!(one.place, await ownerOf(driver.user), before, daemon);
+      one.daemon = daemon;
+      records.write({ namespace, daemon, netns: one.netns, isReady: true });
+      log(`daemon '${daemon.kind}' in '${namespace}': has another configuration`);
+      return;
+    }
+    const { restarts, state, version: versionBefore = '' } = one;
+    await end(one);
+    try {
+      Object.assign(one, { daemon, version, state: 'running', restarts: [] } satisfies Partial<Watched>);
+      await start(one);
+    } catch (error) {
+      await end(one);
+      Object.assign(one, { daemon: before, version: versionBefore, state, restarts } satisfies Partial<Watched>);
+      records.write({ namespace, daemon: before, netns: one.netns, isReady: false });
+      if (state !== 'failed') await start(one).catch((again: unknown) => log(messageOf(again)));
+      throw error;
+    }
+  }
+
+  return {
+    resume,
+    known: () => new Map([...watched].map(([namespace, one]) => [namespace, toKnown(one)])),
+    put: (namespace, daemon) => inTurn(namespace, () => put(namespace, daemon)),
+    state: async (namespace) => {
+      const one = watched.get(namespace);
+      if (one === undefined) throw new VnmError('not-found', `there is no routing daemon in namespace '${namespace}'`);
+      return drivers[one.daemon.kind].state(one.place);
+    },
+    close: () => {
+      isClosed = true;
+      clearInterval(timer);
+    },
+  };
+}
+
+function toKnown({ daemon, processes, state, restarts, version }: Watched): KnownDaemon {
+  return {
+    daemon,
+    kind: daemon.kind,
+    state,
+    restarts: restarts.length,
+    ...(version === undefined ? {} : { version }),
+    processes: processes.filter(isRunning).map(({ name, pid }) => ({ name, pid })),
+  };
+}
+
+/** The daemons append to their log, also after it was cut. */
+function keepLogSmall({ log }: Place): void {
+  if ((statSync(log, { throwIfNoEntry: false })?.size ?? 0) <= maxLogBytes) return;
+  copyFileSync(log, `${log}.old`);
+  truncateSync(log);
+}
