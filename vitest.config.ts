@@ -22,7 +22,7 @@ const onThisMachine = [
   'test/service/log.test.ts',
   'test/service/jobs/year.test.ts',
   'test/slicefile/properties.test.ts',
-  'test/model/process.test.ts',
+  'test/model/process-start.test.ts',
   'test/store/{inspect,upgrades}.test.ts',
 ];
 

@@ -8,7 +8,7 @@ import { parsePrefix } from '../model/address.ts';
 import { readBoundedText } from '../model/bounded-file.ts';
 import { messageOf, VnmError } from '../model/errors.ts';
 import { sharedLimits } from '../model/limits.ts';
-import { type Policy, policySchema } from '../vsys/policy.ts';
+import { type Policy, policySchema, writablePolicy } from '../vsys/policy.ts';
 
 /** The policy that an agent enforces, and its file. */
 export interface PolicyFile {
@@ -86,7 +86,7 @@ function differsInIdsOnly(a: Policy, b: Policy): boolean {
 async function writePolicy(directory: string, path: string, policy: Policy): Promise<void> {
   await mkdir(directory, { recursive: true, mode: 0o755 });
   const fresh = join(directory, `.${policy.slice}.new`);
-  await writeFile(fresh, `${JSON.stringify(policy, null, 2)}\n`, { mode: 0o644 });
+  await writeFile(fresh, `${JSON.stringify(writablePolicy(policy), null, 2)}\n`, { mode: 0o644 });
   await rename(fresh, path);
 }
 

@@ -3,7 +3,6 @@ import { VnmError } from '../model/errors.ts';
 import { sliceIds } from '../model/ids.ts';
 import { slotCount } from '../model/room.ts';
 import type { UrpfMode } from '../model/route.ts';
-import { isDaemonRouter } from '../model/router.ts';
 import { describePlacement, isSamePlacement, type Placement, type Slice, type VirtualNetwork } from '../model/slice.ts';
 import { type Instance, planInstance } from '../planning/instance.ts';
 import { computeRoutes } from '../planning/routes.ts';
@@ -25,6 +24,7 @@ import { noteUnfiltered } from './nodes/unfiltered.ts';
 import { applyWithMtu } from './probe/apply-with-mtu.ts';
 import { tunnelMtu } from './probe/mtu.ts';
 import { accessTunnels, tunnelsOf } from './probe/tunnel-sizes.ts';
+import { awaitWays, hasDaemons } from './routing/converge.ts';
 import { uninstallVn } from './uninstall.ts';
 
 export interface InstallOptions {
@@ -54,7 +54,6 @@ export interface InstallResult {
  */
 export async function install(context: Context, slice: Slice, options: InstallOptions): Promise<InstallResult[]> {
   const vns = options.vn === undefined ? slice.vns : slice.vns.filter((vn) => vn.name === options.vn);
-  for (const vn of vns) refuseDaemons(vn);
   const placements = vns.map((vn) => choosePlacement(vn, options.placement));
   const nodes = vns.flatMap((vn, index) => [...edgeNodes(vn), ...placements[index]!.values()]);
   context.report({ kind: 'phase', text: `connect to ${new Set(nodes).size} nodes` });
@@ -149,6 +148,7 @@ async function installVn(
     // An active instance already has its routes, perhaps cloned by a migration.
     if (record.state !== 'active') context.store.instances.saveRoutes(record.id, routes);
     context.store.instances.setState(record.id, 'active');
+    if (hasDaemons(vn)) await awaitWays(context, agents, plan, instance);
     if (changed > 0)
       context.store.events.add(slice.name, 'installed', `VN '${vn.name}' on placement '${options.placement}'`);
     const durationMs = performance.now() - startedAt;
@@ -195,12 +195,4 @@ function recordInstance(
     );
   }
   return { record: existing, instance: installed, isNew: false };
-}
-
-/** Throws VnmError `unsupported`: nothing starts the daemons yet, and without them the routers would have no routes. */
-function refuseDaemons(vn: VirtualNetwork): void {
-  const router = vn.routers.find(isDaemonRouter);
-  if (router === undefined) return;
-  const what = `router '${router.name}' is of kind '${router.kind}', which cannot be installed yet`;
-  throw new VnmError('unsupported', what, { hint: 'give the routers kind: static' });
 }

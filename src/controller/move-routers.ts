@@ -1,6 +1,6 @@
 /** Moves single routers of a VN to other nodes (method `vroom`), and continues such migrations. */
 import { VnmError } from '../model/errors.ts';
-import { routerNames } from '../model/router.ts';
+import { daemonRouter, routerNames } from '../model/router.ts';
 import {
   isSamePlacement,
   type NamedPlacement,
@@ -38,6 +38,7 @@ export async function moveRouters(
   if (isSamePlacement(old.instance.placement, to.placement))
     return unchanged(context, slice, vn, { ...options, to: to.name });
   const moves = orderMoves(vn, old.instance, to.placement);
+  refuseDaemons(vn, moves);
   const { mtu, urpf } = context.store.instances.settings(slice.name, vn.name)!;
   const nodes = [...edgeNodes(vn), ...routerNodes(old.instance), ...to.placement.values()];
   context.report({ kind: 'phase', text: 'add nodes' });
@@ -113,6 +114,15 @@ export async function continueMoves(
     const options = { ...optionsOf(record), traffic: false };
     const reason = new VnmError('rolled-back', `it was interrupted (${record.state})`);
     return carryOutMoves(run, options, direction, direction === 'back' ? reason : undefined);
+  });
+}
+
+/** Throws VnmError `unsupported` for a router with a routing daemon: its control plane cannot move yet. */
+function refuseDaemons(vn: VirtualNetwork, moves: readonly RouterMove[]): void {
+  const router = moves.map((move) => daemonRouter(vn, move.router)).find((one) => one !== undefined);
+  if (router === undefined) return;
+  throw new VnmError('unsupported', `router '${router.name}' runs ${router.kind}, which method vroom does not move`, {
+    hint: 'use --method instance',
   });
 }
 

@@ -26,13 +26,16 @@ export function endName({ router, gateway }: Pick<LinkEnd, 'router' | 'gateway'>
   return router ?? gateway!;
 }
 
-/** Returns the VN that is left with a router, its neighbours and the links between them, in their order. */
+/**
+ * Returns the VN that is left with a router, its neighbours and the links between them, in their order, for a trial of
+ * the paths between them: its routers are static, so that no second daemon has their identity.
+ */
 export function neighbourhoodOf(vn: VirtualNetwork, router: RouterName): VirtualNetwork {
   const links = vn.links.filter(({ from, to }) => from === router || to === router);
   const names = new Set([router, ...links.flatMap(({ from, to }) => [from, to])]);
   return {
     ...vn,
-    routers: vn.routers.filter(({ name }) => names.has(name)),
+    routers: vn.routers.flatMap(({ name }) => (names.has(name) ? [{ name, kind: 'static', config: {} }] : [])),
     links,
     gateways: vn.gateways.filter((gateway) => gateway.router === router),
     endHosts: [],

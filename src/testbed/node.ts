@@ -4,6 +4,7 @@ import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { dirname } from 'node:path';
 import { isPlainPath } from '../transport/node-survey.ts';
+import { writablePolicy } from '../vsys/policy.ts';
 import { moduleCommand, startDaemon } from './daemon.ts';
 import { type KeyPair, makeKeyPair, writePrivateKey } from './keys.ts';
 import { nodeDirectory, nodeFiles, testbedFiles } from './layout.ts';
@@ -69,7 +70,7 @@ export async function writeNodeFiles(
   await writePrivateKey(files.hostKey, hostKey);
   await writeFile(files.authorizedKeys, `${clientKey.publicKey}\n`);
   for (const policy of planned.policies) {
-    await writeFile(files.policy(policy.slice), `${JSON.stringify(policy, null, 2)}\n`);
+    await writeFile(files.policy(policy.slice), `${JSON.stringify(writablePolicy(policy), null, 2)}\n`);
   }
 }
 

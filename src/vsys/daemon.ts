@@ -1,7 +1,7 @@
 /** Routing daemons of routers, as agents report them. */
+import type { DaemonKind } from '../model/daemon.ts';
 
-export const daemonKinds = ['bird', 'frr'] as const;
-export type DaemonKind = (typeof daemonKinds)[number];
+export const daemonKinds = ['bird', 'frr'] as const satisfies readonly DaemonKind[];
 
 export function isDaemonKind(name: string): name is DaemonKind {
   return (daemonKinds as readonly string[]).includes(name);

@@ -3,13 +3,14 @@
  * its parameters that both ends check. Instants are Unix ms with fractions by the answering node's clock.
  */
 import * as z from 'zod';
+import type { DaemonKind } from '../model/daemon.ts';
 import { maxPerSlot } from '../model/ids.ts';
 import { maxNtpServers, parseNtpServer } from '../model/ntp-server.ts';
 import { longestConfirmMs } from '../model/patience.ts';
 import type { Route } from '../model/route.ts';
 import type { TunnelFeature } from '../model/tunnel.ts';
 import { armableSchema, redirectionSchema } from './armable.ts';
-import type { DaemonKind, DaemonReport, DaemonState } from './daemon.ts';
+import type { DaemonReport, DaemonState } from './daemon.ts';
 import type { Difference } from './difference.ts';
 import type { Obstacle } from './obstacle.ts';
 import { type ForwardSide, interfaceName, namespaceName, type OperationResult, operationSchema } from './operations.ts';

@@ -54,9 +54,18 @@ export function allowsName({ operations }: Policy, name: string, isOwnNode: bool
   return operations.includes(name) || (isAmongAll && operations.includes('*'));
 }
 
+/**
+ * Returns the policy as it is written. The limit of daemons is left out where it is the usual one: agents of earlier
+ * versions, which guard the subnets of all slices on a node, take a policy with an unknown field for invalid.
+ */
+export function writablePolicy({ limits, ...policy }: Policy): unknown {
+  const { daemons, ...others } = limits;
+  return { ...policy, limits: daemons === limits.namespaces ? others : limits };
+}
+
 /** Encodes the policy as one word of a command. */
 export function encodePolicy(policy: Policy): string {
-  return Buffer.from(JSON.stringify(policy)).toString('base64url');
+  return Buffer.from(JSON.stringify(writablePolicy(policy))).toString('base64url');
 }
 
 /** Throws VnmError `usage`. */

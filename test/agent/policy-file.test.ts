@@ -94,7 +94,7 @@ describeAsRoot('openPolicy', () => {
     await file.settle(false);
     expect(existsSync(below)).toBe(false);
     await file.settle(true);
-    expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual(policy);
+    expect(policySchema.parse(JSON.parse(readFileSync(path, 'utf8')))).toEqual(policy);
     expect([file.exists(), statSync(path).mode & 0o777]).toEqual([true, 0o644]);
     await file.settle(false);
     expect([file.exists(), await readPolicies(below)]).toEqual([false, []]);
@@ -121,7 +121,7 @@ describeAsRoot('openPolicy', () => {
     const file = await open({ brought }, async () => true);
     expect([file.policy, file.exists()]).toEqual([brought, true]);
     await file.settle(true);
-    expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual(brought);
+    expect(policySchema.parse(JSON.parse(readFileSync(path, 'utf8')))).toEqual(brought);
     const chosen = { ...policy, limits: { ...sharedLimits, namespaces: 40 } };
     rmSync(below, { recursive: true });
     await leave(chosen);
@@ -137,7 +137,7 @@ describeAsRoot('openPolicy', () => {
       const file = await open({ brought });
       expect([file.policy, file.exists(), existsSync(path)]).toEqual([brought, false, false]);
       await file.settle(true);
-      expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual(brought);
+      expect(policySchema.parse(JSON.parse(readFileSync(path, 'utf8')))).toEqual(brought);
       await file.settle(false);
     }
   });
@@ -150,7 +150,7 @@ describeAsRoot('openPolicy', () => {
     const file = await open({ brought: changed });
     expect([file.policy, file.exists(), existsSync(path)]).toEqual([changed, false, false]);
     await file.settle(true);
-    expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual(changed);
+    expect(policySchema.parse(JSON.parse(readFileSync(path, 'utf8')))).toEqual(changed);
   });
 });
 
@@ -158,6 +158,10 @@ describe('a policy as a word', () => {
   it('a policy as a word decodes to the policy that was encoded, and other words are refused', () => {
     expect(encodePolicy(policy)).toMatch(/^[\w-]+$/);
     expect(decodePolicy(encodePolicy(policy))).toEqual(policy);
+    const few = { ...policy, limits: { ...policy.limits, daemons: 3 } };
+    expect(decodePolicy(encodePolicy(few))).toEqual(few);
+    // Unknown to agents of earlier versions.
+    expect(Buffer.from(encodePolicy(policy), 'base64url').toString()).not.toContain('daemons');
     expect(() => decodePolicy('x')).toThrow(expect.objectContaining({ code: 'usage' }));
   });
 });

@@ -1,18 +1,21 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { routerNames } from '../../src/model/router.ts';
 import { declaredLatencyMs, type Slice } from '../../src/model/slice.ts';
-import { checkSubnets, parseSlice } from '../../src/slicefile/index.ts';
+import { checkSubnets, readSlice } from '../../src/slicefile/index.ts';
 
 const directory = new URL('../../slices/', import.meta.url);
 const files = readdirSync(directory).filter((file) => file.endsWith('.yaml'));
 const textOf = (file: string) => readFileSync(new URL(file, directory), 'utf8');
-const sliceOf = (file: string) => parseSlice(textOf(file), file);
+const sliceOf = (file: string) => readSlice(fileURLToPath(new URL(file, directory)));
 
 describe('the slices of the gallery', () => {
   it('the gallery has these slices', () => {
     expect(files).toEqual([
+      'abilene-ospf.yaml',
       'abilene.yaml',
+      'four-systems.yaml',
       'overlap.yaml',
       'shared-nodes.yaml',
       'three-node.yaml',

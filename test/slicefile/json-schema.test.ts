@@ -11,15 +11,16 @@ const schema = z.fromJSONSchema(shape);
 
 describe('sliceJsonSchema', () => {
   const directory = new URL('../../slices/', import.meta.url);
+  const files = readdirSync(directory).filter((file) => file.endsWith('.yaml'));
 
-  it.each(readdirSync(directory))('the JSON Schema accepts %s', (file) => {
+  it.each(files)('the JSON Schema accepts %s', (file) => {
     const result = schema.safeParse(parse(readFileSync(new URL(file, directory), 'utf8')));
     expect(result.error).toBeUndefined();
   });
 
   it('the files of the gallery refer editors to the current JSON Schema', () => {
     const line = '# yaml-language-server: $schema=../docs/slice-file.schema.json';
-    for (const file of readdirSync(directory)) {
+    for (const file of files) {
       expect(readFileSync(new URL(file, directory), 'utf8').split('\n')[0], file).toBe(line);
     }
     const named = new URL('../docs/slice-file.schema.json', directory);

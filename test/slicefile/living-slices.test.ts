@@ -1,4 +1,4 @@
-/** Slices with routing daemons, which will be in the gallery. */
+/** The slices of the gallery with routing daemons. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
@@ -9,7 +9,7 @@ import { planVn } from '../../src/planning/vn-plan.ts';
 import { readSlice } from '../../src/slicefile/index.ts';
 import { checkDaemonConfig, protocolsIn } from '../../src/vsys/daemon-config.ts';
 
-const pathOf = (name: string) => fileURLToPath(new URL(`../support/slices/${name}`, import.meta.url));
+const pathOf = (name: string) => fileURLToPath(new URL(`../../slices/${name}`, import.meta.url));
 
 test.each([
   ['abilene-ospf', ['ospf']],

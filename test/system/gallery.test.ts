@@ -12,7 +12,9 @@ import { ownTestbed } from '../support/own-testbed.ts';
 import { describeAsRoot } from '../support/privileges.ts';
 import { gallery } from '../support/slices.ts';
 
-const names = readdirSync(new URL('../../slices/', import.meta.url)).map((file) => basename(file, '.yaml'));
+const names = readdirSync(new URL('../../slices/', import.meta.url))
+  .filter((file) => file.endsWith('.yaml'))
+  .map((file) => basename(file, '.yaml'));
 
 /** The largest slice has 22 nodes, all on this machine. */
 const patienceMs = 180_000;

@@ -1,5 +1,6 @@
 /** What the supervisor needs to know of a kind of routing daemon. */
-import type { DaemonKind, DaemonState } from '../../vsys/daemon.ts';
+import type { DaemonKind } from '../../model/daemon.ts';
+import type { DaemonState } from '../../vsys/daemon.ts';
 import type { Daemon } from '../../vsys/operations.ts';
 import type { Owner, Place } from './place.ts';
 

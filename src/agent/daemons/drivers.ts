@@ -1,5 +1,5 @@
 /** The kinds of routing daemons. */
-import type { DaemonKind } from '../../vsys/daemon.ts';
+import type { DaemonKind } from '../../model/daemon.ts';
 import { bird } from './bird.ts';
 import type { DaemonDriver } from './driver.ts';
 import { frr } from './frr.ts';

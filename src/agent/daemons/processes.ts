@@ -4,7 +4,7 @@ import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, writeFile
 import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { VnmError } from '../../model/errors.ts';
-import { processStart } from '../../model/process.ts';
+import { processStart } from '../../model/process-start.ts';
 import { cannotRun, type Finished, run } from '../run.ts';
 import type { Place } from './place.ts';
 

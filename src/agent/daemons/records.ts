@@ -1,7 +1,7 @@
 /** Which daemon each namespace must have, kept on disk for the next agent. In a directory that only root can access. */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { bootId } from '../../model/process.ts';
+import { bootId } from '../../model/process-start.ts';
 import type { Daemon } from '../../vsys/operations.ts';
 
 interface DaemonRecord {

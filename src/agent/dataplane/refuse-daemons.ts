@@ -1,10 +1,18 @@
 import { VnmError } from '../../model/errors.ts';
 import type { Operation } from '../../vsys/operations.ts';
 
-/** Throws VnmError `unsupported` for a routing daemon, which needs the kernel's stack in a namespace of its own. */
-export function refuseDaemons(operations: readonly Operation[], plane: string): void {
-  if (!operations.some(({ op }) => op === 'daemon_up' || op === 'daemon_down')) return;
-  throw new VnmError('unsupported', `the ${plane} data plane has no routing daemons`, {
-    hint: 'give the routers kind `static`, or use the kernel data plane',
+/**
+ * Throws VnmError `unsupported` for a routing daemon and its interfaces: it needs the kernel's stack in a namespace of
+ * its own.
+ */
+export function refuseDaemons(operations: readonly Operation[]): void {
+  if (!operations.some(isForDaemon)) return;
+  throw new VnmError('unsupported', 'routers of the userspace data plane run no routing daemon', {
+    hint: 'use nodes with the data plane of the kernel, or routers of kind static',
   });
+}
+
+function isForDaemon(operation: Operation): boolean {
+  const { op } = operation;
+  return op === 'daemon_up' || op === 'daemon_down' || (op === 'vif_up' && operation.pointToPoint);
 }

@@ -9,10 +9,10 @@ import { writeSettings } from '../dataplane/kernel/settings.ts';
 import { hasProgram } from '../has-program.ts';
 import { environment } from '../run.ts';
 import { type Commands, createCommands } from './commands.ts';
-import { captureWords, launchEnvironment, launchWords, type RunAs } from './launch.ts';
+import { captureWords, launchEnvironment, launchWords } from './launch.ts';
 import { type Login, loginOfSlice } from './login.ts';
 import { commandsIn } from './marked.ts';
-import { routerEnvironment } from './router-environment.ts';
+import { routerCommand } from './router-command.ts';
 
 /** The policy has allowed every request before it gets here. */
 export interface Inside extends Pick<Handlers, 'exec' | 'capture'> {
@@ -54,7 +54,11 @@ export function createInside(policy: Policy, isOwnNode: boolean): Inside {
       const asRoot = isOwnNode || policy.operations.includes('exec_as_root');
       const runAs = asRoot ? 'root' : await sliceLogin();
       if (runAs !== 'root') await allowPing(namespace, runAs);
-      return commands.start(launchWords(namespace, runAs, command), environmentOf(namespace, runAs), ended);
+      return commands.start(
+        launchWords(namespace, runAs, routerCommand(namespace, command)),
+        launchEnvironment(runAs, environment),
+        ended,
+      );
     },
     async capture({ namespace, ...options }, ended) {
       check(namespace, [
@@ -63,7 +67,7 @@ export function createInside(policy: Policy, isOwnNode: boolean): Inside {
       ]);
       const runAs = isOwnNode ? 'root' : await sliceLogin();
       const words = launchWords(namespace, runAs, captureWords(options), { raw: true });
-      return commands.start(words, { ...environmentOf(namespace, runAs), LC_ALL: 'C' }, ended);
+      return commands.start(words, { ...launchEnvironment(runAs, environment), LC_ALL: 'C' }, ended);
     },
     leaving(operations) {
       const ends = operations.flatMap((one) => (one.op === 'netns_down' ? [commandsIn(one.namespace, uids)] : []));
@@ -72,10 +76,6 @@ export function createInside(policy: Policy, isOwnNode: boolean): Inside {
       };
     },
   };
-}
-
-function environmentOf(namespace: NamespaceName, runAs: RunAs): Record<string, string> {
-  return { ...launchEnvironment(runAs, environment), ...routerEnvironment(namespace) };
 }
 
 /** Lets the login's group send echo requests in the namespace: `ping` gets no privileges there. */

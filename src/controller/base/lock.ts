@@ -2,7 +2,7 @@
 import { hostname } from 'node:os';
 import { sleep } from '../../clock/sleep.ts';
 import { messageOf, VnmError } from '../../model/errors.ts';
-import { bootId, processStart } from '../../model/process.ts';
+import { bootId, processStart } from '../../model/process-start.ts';
 import type { Holder, LockRecord } from '../../store/locks.ts';
 import type { Store } from '../../store/store.ts';
 import type { Context } from './context.ts';

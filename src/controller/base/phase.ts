@@ -12,6 +12,7 @@ const phases = {
     'set up': 'before',
     clone: 'before',
     'join gateways': 'before',
+    settle: 'before',
     prove: 'before',
     measure: 'before',
     redirect: 'redirecting',

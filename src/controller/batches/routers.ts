@@ -4,9 +4,11 @@
 import type { NamespaceName, RouterName } from '../../model/names.ts';
 import { daemonRouter, routerNames } from '../../model/router.ts';
 import type { VirtualNetwork } from '../../model/slice.ts';
+import { planDaemon } from '../../planning/daemons/index.ts';
 import { type Instance, moveRouter } from '../../planning/instance.ts';
 import type { RoutingState } from '../../planning/routes.ts';
 import type { VnPlan } from '../../planning/vn-plan.ts';
+import { protocolsIn } from '../../vsys/daemon-config.ts';
 import type { OperationInput } from '../../vsys/operations.ts';
 import { append, type Batches, type Layout, mergeBatches, type NodeNames } from './batches.ts';
 import { leaveGateways } from './gateways.ts';
@@ -18,7 +20,9 @@ function placedRouters(vn: VirtualNetwork, { placement }: Instance): RouterName[
   return routerNames(vn).filter((router) => placement.has(router));
 }
 
-/** Step 2: the routers' namespaces, the tunnels between them and to the gateways, and their addresses. */
+/**
+ * Step 2: the routers' namespaces, the tunnels between them and to the gateways, their addresses, and their daemons.
+ */
 export function setUpRouters(layout: Layout, instance: Instance): Batches {
   const { vn, names, urpf } = layout;
   const batches: Batches = new Map();
@@ -39,6 +43,16 @@ export function setUpRouters(layout: Layout, instance: Instance): Batches {
       const pointToPoint = daemonRouter(vn, end.router) !== undefined;
       append(batches, end.node, vifUp(end, peer, namespaceOf(instance, end.router, names), { pointToPoint }));
     }
+  }
+  for (const router of placedRouters(vn, instance)) {
+    if (daemonRouter(vn, router) === undefined) continue;
+    const { kind, config } = planDaemon(layout, instance, router);
+    const daemon = { kind, protocols: protocolsIn(kind, config), config };
+    append(batches, instance.placement.get(router)!, {
+      op: 'daemon_up',
+      namespace: namespaceOf(instance, router, names),
+      ...daemon,
+    });
   }
   return batches;
 }
@@ -76,7 +90,10 @@ export function setUpSecondPlaces(layout: Layout, instance: Instance, routes: Ro
       setUpRouters({ ...layout, vn }, { ...moved, links }),
       installRoutes(new Map([[router, usable]]), moved, layout.names),
     );
-    return new Map([[node, (own.get(node) ?? []).filter(isOf(namespaceOf(moved, router, layout.names)))]]);
+    const isPart = isOf(namespaceOf(moved, router, layout.names));
+    // A router never has two control planes.
+    const parts = (own.get(node) ?? []).filter((operation) => isPart(operation) && operation.op !== 'daemon_up');
+    return new Map([[node, parts]]);
   });
   return mergeBatches(...places);
 }

@@ -21,6 +21,7 @@ import { noteUnfiltered } from '../nodes/unfiltered.ts';
 import { measurePaths } from '../probe/measure-paths.ts';
 import { tunnelMtu } from '../probe/mtu.ts';
 import type { PathLatency } from '../probe/path-latency.ts';
+import { awaitEqual, awaitWays, hasDaemons, readTables } from '../routing/converge.ts';
 import { applyRoutes, readTranslated, translateRecorded } from '../routing/translated.ts';
 import { declaredFlowPaths, measuredFlowPaths } from './flow-paths.ts';
 import { namesOf, proveGateways, proveRoutes } from './proof.ts';
@@ -97,11 +98,29 @@ function readRecord(
  */
 export async function join(run: Run, fresh: Instance, { state }: Pick<Cloned, 'state'>): Promise<void> {
   advance(run, 'join gateways');
-  await applyAll(run.agents, joinGateways(run, fresh), run.context.signal);
+  const { context, agents, vn } = run;
+  await applyAll(agents, joinGateways(run, fresh), context.signal);
+  let tables = state;
+  if (hasDaemons(vn)) {
+    advance(run, 'settle');
+    tables = await settled(run, fresh, true);
+  }
   advance(run, 'prove');
-  proveRoutes(run, fresh, state);
+  proveRoutes(run, fresh, tables);
   await proveGateways(run, fresh);
   await proveSizes(run, fresh);
+}
+
+/**
+ * Waits until the new routers' daemons have built the tables that the old ones have; if an old router is unreachable,
+ * until there is a way for every pair. Returns the new tables.
+ */
+async function settled(run: Run, fresh: Instance, stable: boolean): Promise<RoutingState> {
+  const { context, agents, vn, old } = run;
+  const isWhole = routerNames(vn).every((router) => !agents.missing.has(old.instance.placement.get(router)!));
+  if (isWhole) return awaitEqual(context, agents, vn, old.instance, fresh, { stable });
+  await awaitWays(context, agents, run, fresh);
+  return readTables(agents, vn, fresh);
 }
 
 /** Makes every gateway accept packets from both instances, if the uRPF mode can; it still sends into the old one. */
@@ -153,10 +172,12 @@ export function flowsMeasured({ context, slice, vn, old, to, mtu }: Run, latenci
  * cloned.
  */
 export async function cloneChanges(
-  { context, agents, vn, old }: Run,
+  run: Run,
   { record, instance }: Recorded,
   { state, fromRecord }: Cloned,
 ): Promise<void> {
+  const { context, agents, vn, old } = run;
+  if (hasDaemons(vn)) await settled(run, instance, false);
   const cloned = routerNames(vn).filter((router) => !fromRecord.includes(router));
   const live = await readTranslated(agents, vn, old.instance, instance, cloned);
   const now = new Map([...state, ...live]);

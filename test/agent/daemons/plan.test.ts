@@ -137,8 +137,11 @@ it('a daemon that is missing, another one, or failed is a difference; its routes
 });
 
 it('a plane without daemons refuses their operations', () => {
-  expect(() => refuseDaemons([{ op: 'rule_up' }], 'userspace')).not.toThrow();
-  expect(() => refuseDaemons([{ op: 'daemon_down', namespace }], 'userspace')).toThrow(
-    expect.objectContaining({ code: 'unsupported', message: 'the userspace data plane has no routing daemons' }),
+  expect(() => refuseDaemons([{ op: 'rule_up' }])).not.toThrow();
+  expect(() => refuseDaemons([{ op: 'daemon_down', namespace }])).toThrow(
+    expect.objectContaining({
+      code: 'unsupported',
+      message: 'routers of the userspace data plane run no routing daemon',
+    }),
   );
 });

@@ -41,7 +41,7 @@ export function vifUp(draft: Draft, operation: Named<'vif_up'>): void {
   const neighbour = neighbourOf(place, link, peer);
   if (!draft.repair) checkEnds(place, link, own, peer.address);
   if (place.namespace === ownStack) draft.set(ownStack, interfaceSettings(place.name, urpf));
-  if (!pointToPoint) silence(draft, place, false);
+  if (!pointToPoint) silence(draft, place);
   else if (link.multicast !== true) draft.changeLink(place, { multicast: true });
   putAddress(draft, place, { ...own, bare: !pointToPoint });
   if (!link.up) draft.changeLink(place, { up: true });

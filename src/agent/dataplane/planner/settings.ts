@@ -1,6 +1,7 @@
 /** What routers and interfaces need in files below /proc/sys/net. Pure. */
+
+import type { DaemonKind } from '../../../model/daemon.ts';
 import type { UrpfMode } from '../../../model/route.ts';
-import type { DaemonKind } from '../../../vsys/daemon.ts';
 import { quietEarlierInterface, quietInterface, quietRouter } from './quiet.ts';
 import type { Link, Settings } from './state.ts';
 

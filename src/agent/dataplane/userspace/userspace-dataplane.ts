@@ -62,15 +62,6 @@ export interface UserspacePlane extends DataPlane {
   readonly hosts: HostAttachments;
 }
 
-/** Throws VnmError `unsupported` for an interface of a routing daemon: no other process can use these interfaces. */
-function refusePointToPoint(operations: readonly Operation[]): void {
-  const interfaces = operations.filter((operation) => operation.op === 'vif_up');
-  if (!interfaces.some(({ pointToPoint }) => pointToPoint)) return;
-  throw new VnmError('unsupported', 'routers of the userspace data plane run no routing daemon', {
-    hint: 'use nodes with the data plane of the kernel, or routers of kind static',
-  });
-}
-
 const empty: KernelState = {
   stacks: new Map([[ownStack, { links: new Map(), routes: new Map(), settings: new Map() }]]),
   nexthops: new Map(),
@@ -229,8 +220,7 @@ export async function createUserspaceDataPlane(
     apply: (operations, pinned, { dryRun = false, repair = false } = {}) =>
       inTurn(async () => {
         requireKinds(operations, 'userspace', ['udp', 'local']);
-        refuseDaemons(operations, 'userspace');
-        refusePointToPoint(operations);
+        refuseDaemons(operations);
         operations.forEach(checkRemote);
         const before = current();
         const { results, state: draft } = planOperations(before, operations, policy, repair);

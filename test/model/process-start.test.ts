@@ -2,7 +2,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { processStart } from '../../src/model/process.ts';
+import { processStart } from '../../src/model/process-start.ts';
 
 const noProc = '/nonexistent';
 const pidOfNone = 2 ** 22 + 1;

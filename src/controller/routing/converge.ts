@@ -1,0 +1,160 @@
+/**
+ * Waits until the routing daemons of an instance have built its forwarding tables. What counts is what the kernels
+ * forward by, not what the daemons say.
+ */
+import { sleep } from '../../clock/sleep.ts';
+import { VnmError } from '../../model/errors.ts';
+import type { RouterName } from '../../model/names.ts';
+import type { Route } from '../../model/route.ts';
+import { daemonRouter, routerNames } from '../../model/router.ts';
+import type { VirtualNetwork } from '../../model/slice.ts';
+import type { Instance } from '../../planning/instance.ts';
+import type { RoutingState } from '../../planning/routes.ts';
+import { isOfInstance, translateRoutes } from '../../planning/translate.ts';
+import type { VnPlan } from '../../planning/vn-plan.ts';
+import { walkThrough } from '../../planning/walk.ts';
+import { describeRoute } from '../../vsys/difference.ts';
+import type { Context } from '../base/context.ts';
+import type { Agents } from '../nodes/agents.ts';
+import { missingIn, staticRoutes } from './static.ts';
+
+const pollMs = 250;
+const reportEveryMs = 5000;
+/** How long the tables must not change before they count as final. */
+const stableMs = 2000;
+/** Of a difference, the most lines in an error. */
+const maxLines = 8;
+
+/** Whether some router of the VN runs a routing daemon; then all do (decision 37). */
+export function hasDaemons(vn: VirtualNetwork): boolean {
+  return routerNames(vn).some((router) => daemonRouter(vn, router) !== undefined);
+}
+
+/** The longest wait: adjacencies take one RouterDeadInterval (RFC 2328) at most, then routes are computed. */
+function patienceMs({ routing }: VirtualNetwork): number {
+  return 30_000 + 3000 * (routing?.deadS ?? 10);
+}
+
+/**
+ * Waits until every pair of end hosts has a way through the forwarding tables. Reports a note, and returns, if that
+ * does not happen in time: a configuration of the user's own may not want it.
+ */
+export async function awaitWays(
+  context: Context,
+  agents: Agents,
+  { vn, access }: Pick<VnPlan, 'vn' | 'access'>,
+  instance: Instance,
+): Promise<void> {
+  context.report({ kind: 'phase', text: `wait for the routes of VN '${vn.name}'` });
+  const missing = async () => {
+    const deadEnd = walkThrough(instance, await readTables(agents, vn, instance));
+    return access.flatMap((from) =>
+      access.flatMap((to) => {
+        const end =
+          to.gateway === from.gateway
+            ? undefined
+            : deadEnd(from.gateway, { gateway: to.gateway, address: to.hostEnd.address });
+        return end === undefined ? [] : [`${from.endHost} to ${to.endHost}: ${end.why} at router ${end.router}`];
+      }),
+    );
+  };
+  const left = await waitUntilEmpty(context, missing, patienceMs(vn), 0);
+  if (left.length === 0) return;
+  const text = `after ${patienceMs(vn) / 1000} s some end hosts still have no way: ${shorten(left)}`;
+  context.report({ kind: 'note', text });
+}
+
+/**
+ * Waits until the forwarding table of every new router has been the translation of the old router's for a while.
+ * Returns the new tables. Throws VnmError `failed` that names the differences if that does not happen in time.
+ */
+export async function awaitEqual(
+  context: Context,
+  agents: Agents,
+  vn: VirtualNetwork,
+  from: Instance,
+  to: Instance,
+  { stable = true }: { stable?: boolean } = {},
+): Promise<RoutingState> {
+  let tables: RoutingState = new Map();
+  const differences = async () => {
+    const [old, fresh] = await Promise.all([readTables(agents, vn, from), readTables(agents, vn, to)]);
+    tables = fresh;
+    return differencesBetween(translated(old, from, to), within(fresh, to));
+  };
+  const left = await waitUntilEmpty(context, differences, patienceMs(vn), stable ? stableMs : 0);
+  if (left.length === 0) return tables;
+  throw new VnmError(
+    'failed',
+    `after ${patienceMs(vn) / 1000} s the new routers do not forward as the old ones do: ${shorten(left)}`,
+  );
+}
+
+/** Returns what `look` still finds when it has found nothing for `quietMs`, or after `patience`. */
+async function waitUntilEmpty(
+  { report, signal }: Context,
+  look: () => Promise<string[]>,
+  patience: number,
+  quietMs: number,
+): Promise<string[]> {
+  const beganAtMs = performance.now();
+  let reportedAtMs = beganAtMs;
+  let emptySinceMs: number | undefined;
+  for (;;) {
+    const found = await look();
+    const nowMs = performance.now();
+    emptySinceMs = found.length > 0 ? undefined : (emptySinceMs ?? nowMs);
+    if (emptySinceMs !== undefined && nowMs - emptySinceMs >= quietMs) return [];
+    if (nowMs - beganAtMs > patience) return found.length > 0 ? found : ['the tables keep changing'];
+    if (found.length > 0 && nowMs - reportedAtMs > reportEveryMs) {
+      reportedAtMs = nowMs;
+      const left = ((patience - (nowMs - beganAtMs)) / 1000).toFixed(0);
+      report({ kind: 'note', text: `still waiting, at most ${left} s more: ${shorten(found, 2)}` });
+    }
+    await sleep(pollMs, signal);
+  }
+}
+
+/** All routes of all routers, whoever added them. */
+export async function readTables(agents: Agents, vn: VirtualNetwork, instance: Instance): Promise<RoutingState> {
+  const tables = routerNames(vn).map(
+    async (router) => [router, await staticRoutes.read(agents, instance, router)] as const,
+  );
+  return new Map(await Promise.all(tables));
+}
+
+function translated(tables: RoutingState, from: Instance, to: Instance): RoutingState {
+  return new Map([...tables].map(([router, routes]) => [router, translateRoutes(router, routes, from, to)]));
+}
+
+/** Without the routes that each instance has of its own. */
+function within(tables: RoutingState, instance: Instance): RoutingState {
+  return new Map(
+    [...tables].map(([router, routes]) => [router, routes.filter((route) => !isOfInstance(route, instance))]),
+  );
+}
+
+/** Describes what the new tables lack, and what they have besides. Pure. */
+export function differencesBetween(wanted: RoutingState, found: RoutingState): string[] {
+  const plain = (routes: readonly Route[] = []) => routes.map(comparable);
+  return [...wanted.keys()].flatMap((router: RouterName) => {
+    const [must, is] = [plain(wanted.get(router)), plain(found.get(router))];
+    return [
+      ...missingIn(is, must).map((route) => `router ${router} lacks ${route.prefix} ${describeRoute(route)}`),
+      ...missingIn(must, is).map((route) => `router ${router} also has ${route.prefix} ${describeRoute(route)}`),
+    ];
+  });
+}
+
+/** Equal-cost next hops have no order, and weights that all are equal mean nothing. */
+function comparable(route: Route): Route {
+  const { nexthops } = route;
+  const isEven = nexthops.every(({ weight }) => weight === nexthops[0]!.weight);
+  const inOrder = nexthops.toSorted((a, b) => (a.interface < b.interface ? -1 : 1));
+  return { ...route, nexthops: isEven ? inOrder.map((nexthop) => ({ ...nexthop, weight: 1 })) : inOrder };
+}
+
+function shorten(lines: readonly string[], most = maxLines): string {
+  const more = lines.length > most ? `; and ${lines.length - most} more` : '';
+  return `${lines.slice(0, most).join('; ')}${more}`;
+}
