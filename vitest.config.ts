@@ -41,7 +41,8 @@ const limits = { testTimeout: 240_000, hookTimeout: 240_000, maxConcurrency: 40 
 
 export default defineConfig({
   test: {
-    maxWorkers: 2,
+    // Whole programs on testbeds mostly wait.
+    maxWorkers: 3,
     sequence: { sequencer: InOrder },
     projects: [
       {
