@@ -39,11 +39,13 @@ function summary(result: MigrateResult): string {
   if (outcome === 'completed')
     return `VN '${vn}' moved from ${from} to ${to} in ${ms(durationMs / 1000, 2)} s (${way})${unproven(result)}`;
   const state =
-    outcome === 'rolled-back'
-      ? `it is still on ${from}, and everything of the attempt was removed`
-      : unreachable.length > 0
-        ? `node '${unreachable.join("', '")}' cannot be reached, so both instances stay up; when it is back: ${recoveryHint(slice)}`
-        : `it is unfinished: ${recoveryHint(slice)}`;
+    method === 'vroom' && outcome === 'failed'
+      ? `some routers may have moved (pl-vnm status ${slice} shows where each is); ${recoveryHint(slice)}`
+      : outcome === 'rolled-back'
+        ? `it is still on ${from}, and everything of the attempt was removed`
+        : unreachable.length > 0
+          ? `node '${unreachable.join("', '")}' cannot be reached, so both instances stay up; when it is back: ${recoveryHint(slice)}`
+          : `it is unfinished: ${recoveryHint(slice)}`;
   return `VN '${vn}' did not move from ${from} to ${to}: ${error}\n${state}${unproven(result)}`;
 }
 

@@ -3,9 +3,11 @@ import { isSamePlacement, type Slice, type VirtualNetwork } from '../model/slice
 import { routerNodes } from '../planning/instance.ts';
 import { planVn } from '../planning/vn-plan.ts';
 import type { InstanceRecord } from '../store/instances.ts';
+import type { MigrationRecord } from '../store/migrations.ts';
+import type { Store } from '../store/store.ts';
 import type { Context } from './base/context.ts';
 import { withLock } from './base/lock.ts';
-import { usualMethod } from './base/phase.ts';
+import { methodOf, usualMethod } from './base/phase.ts';
 import { activeInstance, choosePlacement, edgeNodes, isOn, refuseUnfinished } from './base/resolve.ts';
 import { carryOut } from './migration/carry-out.ts';
 import { chooseUrpf } from './migration/choose-urpf.ts';
@@ -18,7 +20,7 @@ import { proveBefore } from './migration/proof.ts';
 import { unchanged } from './migration/result.ts';
 import { isGated, type MigrateOptions, type MigrateResult, type Recorded, type Run } from './migration/types.ts';
 import { destinationOf, moveRouters } from './move-routers.ts';
-import { requireNodes, withReachable } from './nodes/agents.ts';
+import { isUnreachable, requireNodes, withReachable } from './nodes/agents.ts';
 import { refuseOneMachine, requireRoom } from './nodes/room-on-nodes.ts';
 import { resume, rollback } from './recover.ts';
 
@@ -76,10 +78,26 @@ async function finishInterrupted(
   vn: VirtualNetwork,
 ): Promise<MigrateResult | undefined> {
   const { migrations, instances } = context.store;
-  if (migrations.unfinished(slice.name, vn.name).length > 0) return resume(context, slice, vn);
+  if (migrations.unfinished(slice.name, vn.name).length > 0) {
+    return resume(context, slice, vn).catch((error: unknown) => {
+      if (isUnreachable(error) && movesLeft(context.store, slice, vn) !== undefined) return undefined;
+      throw error;
+    });
+  }
   const isTrial = ({ state }: InstanceRecord) => state !== 'active';
   if (instances.list({ slice: slice.name, vn: vn.name }).some(isTrial)) await rollback(context, slice, vn);
   return undefined;
+}
+
+/**
+ * Returns the unfinished migration that moves routers one after the other, if none is on two nodes: then the VN is
+ * complete where it is, and a whole new instance can take its place.
+ */
+function movesLeft({ migrations, instances }: Store, slice: Slice, vn: VirtualNetwork): MigrationRecord | undefined {
+  const record = migrations.unfinished(slice.name, vn.name).at(-1);
+  const active = instances.active(slice.name, vn.name);
+  if (record === undefined || active === undefined || methodOf(record) !== 'vroom') return undefined;
+  return instances.plan(active.id).moving === undefined ? record : undefined;
 }
 
 async function migrateLocked(
@@ -90,7 +108,11 @@ async function migrateLocked(
 ): Promise<MigrateResult> {
   const old = activeInstance(context.store, slice, vn);
   const to = { name: options.to, placement: choosePlacement(vn, options.to) };
-  refuseUnfinished(context.store, slice, vn, `; or run pl-vnm migrate ${slice.name} --to ${options.to} --resume-first`);
+  const left = options.resumeFirst === true ? movesLeft(context.store, slice, vn) : undefined;
+  if (left === undefined) {
+    const orElse = `; or run pl-vnm migrate ${slice.name} --to ${options.to} --resume-first`;
+    refuseUnfinished(context.store, slice, vn, orElse);
+  }
   if (isSamePlacement(old.instance.placement, to.placement)) return unchanged(context, slice, vn, options);
   const { mtu, urpf: urpfBefore } = context.store.instances.settings(slice.name, vn.name)!;
   const nodes = [...edgeNodes(vn), ...routerNodes(old.instance), ...to.placement.values()];
@@ -121,6 +143,8 @@ async function migrateLocked(
       urpfBefore,
       oldInstance: old.record.id,
     });
+    // Until its instance is gone it can still be continued.
+    if (left !== undefined) context.store.migrations.finish(left.id, 'failed', Date.now(), 'another migration follows');
     recordStart(context, id);
     const phases = startPhases(context, id, { name: 'add nodes', ms: performance.now() - startedAt });
     const run = { ...plan, context, agents, names: agents, old, to, urpf, gated, mtu, phases, id };

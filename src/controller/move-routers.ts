@@ -1,5 +1,6 @@
 /** Moves single routers of a VN to other nodes (method `vroom`), and continues such migrations. */
 import { VnmError } from '../model/errors.ts';
+import type { NodeName } from '../model/names.ts';
 import { daemonRouter, routerNames } from '../model/router.ts';
 import {
   isSamePlacement,
@@ -8,20 +9,21 @@ import {
   type Slice,
   type VirtualNetwork,
 } from '../model/slice.ts';
-import { routerNodes } from '../planning/instance.ts';
-import { neighbourhoodOf, orderMoves, type RouterMove } from '../planning/neighbourhood.ts';
+import { type Instance, routerNodes } from '../planning/instance.ts';
+import { linksOf, neighbourhoodOf, orderMoves, type RouterMove } from '../planning/neighbourhood.ts';
 import { planVn } from '../planning/vn-plan.ts';
 import type { MigrationRecord } from '../store/migrations.ts';
 import type { Context } from './base/context.ts';
+import { stageOf } from './base/phase.ts';
 import { activeInstance, choosePlacement, edgeNodes, refuseUnfinished } from './base/resolve.ts';
-import { refuseDamage } from './migration/damage.ts';
-import { optionsOf, optionsToJson } from './migration/journal.ts';
+import { refuseDamage, repairDamage } from './migration/damage.ts';
+import { hasBaseline, optionsOf, optionsToJson } from './migration/journal.ts';
 import { carryOutMoves, type Direction } from './migration/moves.ts';
 import { recordStart, startPhases } from './migration/phases.ts';
-import { proveBefore } from './migration/proof.ts';
+import { proveBefore, recordBaseline } from './migration/proof.ts';
 import { unchanged } from './migration/result.ts';
 import type { MigrateOptions, MigrateResult, Run } from './migration/types.ts';
-import { requireNodes, withReachable } from './nodes/agents.ts';
+import { type Agents, requireNodes, withReachable } from './nodes/agents.ts';
 import { refuseOneMachine, requireRoom } from './nodes/room-on-nodes.ts';
 
 /** Called with the VN locked. Throws VnmError only before anything was changed. */
@@ -40,13 +42,21 @@ export async function moveRouters(
   const moves = orderMoves(vn, old.instance, to.placement);
   refuseDaemons(vn, moves);
   const { mtu, urpf } = context.store.instances.settings(slice.name, vn.name)!;
-  const nodes = [...edgeNodes(vn), ...routerNodes(old.instance), ...to.placement.values()];
+  const needed = [
+    ...edgeNodes(vn),
+    ...moves.flatMap((move) => [move.from, move.to, ...neighboursOf(old.instance, move)]),
+  ];
+  const nodes = [...needed, ...routerNodes(old.instance)];
   context.report({ kind: 'phase', text: 'add nodes' });
   const startedAt = performance.now();
   return withReachable(context, slice, nodes, async (agents) => {
-    requireNodes(agents, nodes);
+    requireNodes(agents, needed);
     refuseOneMachine(agents);
-    for (const move of moves) requireRoom(context, agents, demandsOf(vn, old.instance.placement, move));
+    let placement: Placement = old.instance.placement;
+    for (const move of moves) {
+      requireRoom(context, agents, demandsOf(vn, placement, move));
+      placement = new Map(placement).set(move.router, move.to);
+    }
     await refuseDamage({ context, agents, slice, vn, old }, words, options.repairFirst === true);
     const plan = planVn(slice, vn);
     const baseline = await proveBefore({ ...plan, context, agents, old, mtu });
@@ -89,13 +99,17 @@ export async function continueMoves(
   const to = { name: record.to, placement: final! };
   const goal = direction === 'forth' ? final! : from!;
   // The place that an interrupted move leaves may be gone for good.
-  const settled = [...old.instance.placement].filter(([router]) => old.instance.moving?.has(router) !== true);
+  const isBefore = stageOf(record) === 'before';
+  const settled = [...old.instance.placement].filter(
+    ([router]) => old.instance.moving?.has(router) !== true || (isBefore && direction === 'forth'),
+  );
   const needed = [...edgeNodes(vn), ...goal.values(), ...settled.map(([, node]) => node)];
-  const nodes = [...needed, ...routerNodes(old.instance)];
+  // A migration that cannot go on turns round.
+  const nodes = [...needed, ...from!.values(), ...final!.values(), ...routerNodes(old.instance)];
   const { mtu } = instances.settings(slice.name, vn.name)!;
   context.report({ kind: 'phase', text: `connect to ${new Set(nodes).size} nodes` });
-  return withReachable(context, slice, nodes, (agents) => {
-    requireNodes(agents, needed);
+  return withReachable(context, slice, nodes, async (agents) => {
+    requireReachable(agents, needed, slice, old.instance);
     const phases = startPhases(context, record.id);
     const { urpf, id } = record;
     const run: Run = {
@@ -111,6 +125,8 @@ export async function continueMoves(
       phases,
       id,
     };
+    if (stageOf(record) !== 'retiring') await repairDamage(run);
+    if (!hasBaseline(record)) await recordBaseline(run);
     const options = { ...optionsOf(record), traffic: false };
     const reason = new VnmError('rolled-back', `it was interrupted (${record.state})`);
     return carryOutMoves(run, options, direction, direction === 'back' ? reason : undefined);
@@ -124,6 +140,24 @@ function refuseDaemons(vn: VirtualNetwork, moves: readonly RouterMove[]): void {
   throw new VnmError('unsupported', `router '${router.name}' runs ${router.kind}, which method vroom does not move`, {
     hint: 'use --method instance',
   });
+}
+
+/** Throws as `requireNodes`; while no router is on two nodes, with a way out. */
+function requireReachable(agents: Agents, nodes: readonly NodeName[], slice: Slice, { moving }: Instance): void {
+  try {
+    requireNodes(agents, nodes);
+  } catch (error) {
+    if (moving !== undefined || !(error instanceof VnmError)) throw error;
+    throw new VnmError(error.code, error.message, {
+      hint: `or leave the routers where they are now: run pl-vnm migrate ${slice.name} --to PLACEMENT --method instance --resume-first`,
+      cause: error,
+    });
+  }
+}
+
+/** The nodes at the other ends of the router's links. */
+function neighboursOf(instance: Instance, { router }: RouterMove): NodeName[] {
+  return linksOf(instance, router).map(({ peer }) => peer.node);
 }
 
 /** What a move needs beyond what is there: the router's second place, and the trial of its paths. */
@@ -153,6 +187,16 @@ export function destinationOf(
     throw new VnmError('not-found', `slice '${slice.name}' has no node '${to}'`, {
       hint: `its nodes are ${[...slice.nodes.keys()].join(', ')}`,
     });
+  }
+  const plane = (node: NodeName) => slice.nodes.get(node)?.dataplane ?? 'kernel';
+  if (plane(to) !== plane(present.get(router)!)) {
+    throw new VnmError(
+      'unsupported',
+      `node '${to}' has the ${plane(to)} data plane, unlike the other nodes of the VN`,
+      {
+        hint: 'choose a node with the same data plane',
+      },
+    );
   }
   const placement = new Map([...present].map(([name, node]) => [name, name === router ? to : node]));
   const name = [...vn.placements].find(([, other]) => isSamePlacement(other, placement))?.[0] ?? null;

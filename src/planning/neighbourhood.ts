@@ -85,7 +85,7 @@ function obstacleOf(instance: Instance, router: RouterName, node: NodeName): str
 }
 
 function refused(what: string): VnmError {
-  return new VnmError('unsupported', `a link within a node cannot move by itself: ${what}`, {
+  return new VnmError('unsupported', `a router cannot move to or from the node of its neighbour: ${what}`, {
     hint: 'use --method instance, or a node without a neighbour of the router',
   });
 }

@@ -213,7 +213,8 @@ export function migrationStore(db: Db): MigrationStore {
       db
         .prepare<unknown[], Row>(
           `${select} where (? is null or slice = ?) and (? is null or vn = ?) and (outcome is null or (outcome = 'failed' and exists
-             (select 1 from instances i where i.id in (old_instance, new_instance) and i.state <> 'active'))) order by id`,
+             (select 1 from instances i where i.id in (old_instance, new_instance)
+              and (i.state <> 'active' or json_extract(options, '$.method') = 'vroom')))) order by id`,
         )
         .all(slice ?? null, slice ?? null, vn ?? null, vn ?? null)
         .map(recordOf),

@@ -5,6 +5,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { usualOptions } from '../../src/controller/migration/options.ts';
 import { killedWorlds, type World } from '../support/killed-world.ts';
+import { emptyState } from '../support/memory-plane/plane.ts';
 
 const nodes = ['n1', 'n2', 'n3', 'n4', 'gw1', 'gw2', 'h1', 'h2'];
 const text = `
@@ -81,6 +82,100 @@ it('a migration that was being rolled back can still be finished', async () => {
   const { world: killed } = await run(world, 'migrate', 'flip', 2);
   const { world: turned } = await run(killed, 'rollback', 'flip');
   await expectEnd(turned, 'resume');
+  await world.testbed.end();
+});
+
+it('an interrupted migration moves back the routers that have moved', async () => {
+  const world = await installed();
+  const abort = new AbortController();
+  const { result, world: after } = await run(world, 'migrate', undefined, 1, {
+    signal: abort.signal,
+    onPhase: (phase, count) => {
+      if (phase === 'clone' && count === 2) abort.abort(new Error('interrupted'));
+    },
+  });
+  expect(result).toMatchObject({ outcome: 'rolled-back', interrupted: true });
+  await expectWhole(after, 'initial');
+  await world.testbed.end();
+});
+
+it('a migration whose old node dies while it drains completes', async () => {
+  const world = await installed();
+  const { dead } = world.testbed;
+  const { result } = await run(world, 'migrate', undefined, 1, {
+    onPhase: (phase, count) => {
+      if (phase === 'drain' && count === 1) dead.add('n1');
+    },
+  });
+  expect(result).toMatchObject({ outcome: 'completed' });
+  await world.testbed.end();
+});
+
+it('a migration that has failed can be resumed and rolled back once its nodes are back', async () => {
+  for (const [command, placement] of [
+    ['resume', 'final'],
+    ['rollback', 'initial'],
+  ] as const) {
+    const world = await installed();
+    const { dead } = world.testbed;
+    const { result, world: failed } = await run(world, 'migrate', undefined, 1, {
+      onPhase: (phase, count) => {
+        if (phase === 'set up' && count === 2) dead.add('n2');
+      },
+    });
+    expect(result?.outcome).toBe('failed');
+    dead.clear();
+    const { result: ended, world: after } = await run(failed, command);
+    expect(ended?.outcome).toBe(command === 'resume' ? 'completed' : 'rolled-back');
+    await expectWhole(after, placement);
+    await world.testbed.end();
+  }
+});
+
+it('a resume that cannot move the second router moves the first one back', async () => {
+  const world = await installed();
+  const { dead } = world.testbed;
+  const { world: killed } = await run(world, 'migrate', 'set up', 2);
+  const { result, world: after } = await run(killed, 'resume', undefined, 1, {
+    onPhase: (phase, count) => {
+      if (phase === 'clone' && count === 1) dead.add('n4');
+      else if (phase === 'remove the new place') dead.clear();
+    },
+  });
+  expect(result?.outcome).toBe('rolled-back');
+  await expectWhole(after, 'initial');
+  await world.testbed.end();
+});
+
+it('a neighbour that lost everything meanwhile is repaired before the migration continues', async () => {
+  for (const phase of ['prove', 'verify']) {
+    const world = await installed();
+    const { world: killed } = await run(world, 'migrate', phase);
+    const address = world.slice.nodes.get('n2')!.host!;
+    const host = world.testbed.network.get(address)!;
+    host.state = emptyState(address);
+    const { result, world: after } = await run(killed, 'resume');
+    expect(result?.outcome).toBe('completed');
+    await expectWhole(after, 'final');
+    await world.testbed.end();
+  }
+});
+
+it('a whole instance can follow where a node is dead for good and no router is on two nodes', async () => {
+  const world = await installed();
+  const { dead } = world.testbed;
+  const { world: killed } = await run(world, 'migrate', 'set up', 2);
+  dead.add('n3');
+  await expect(run(killed, 'resume')).rejects.toMatchObject({
+    code: 'unreachable',
+    hint: expect.stringContaining('--method instance --resume-first'),
+  });
+  const change = { method: 'instance', to: 'initial', resumeFirst: true } as const;
+  const { result, world: after } = await run(killed, 'migrate', undefined, 1, { change });
+  expect(result?.outcome).toBe('completed');
+  dead.clear();
+  const { result: nothing } = await run(after, 'resume');
+  expect(nothing?.outcome).toBe('unchanged');
   await world.testbed.end();
 });
 

@@ -34,6 +34,13 @@ export interface Ran {
   readonly result: MigrateResult | undefined;
 }
 
+/** What else happens while a command runs. `onPhase`: called when a phase begins, with how often it has begun. */
+interface Disturbance {
+  readonly change?: Partial<MigrateOptions>;
+  readonly signal?: AbortSignal;
+  readonly onPhase?: (phase: string, count: number) => void;
+}
+
 /** Makes worlds from a slice file with one VN, which `migrate` moves as the options say. */
 export function killedWorlds(text: string, options: MigrateOptions) {
   const directory = mkdtempSync(join(tmpdir(), 'pl-vnm-killed-'));
@@ -55,7 +62,13 @@ export function killedWorlds(text: string, options: MigrateOptions) {
   }
 
   /** Runs a command and kills it when it begins the phase for the `nth` time; without a phase, runs it to its end. */
-  async function run({ slice, testbed, database }: World, command: Command, killedIn?: string, nth = 1): Promise<Ran> {
+  async function run(
+    { slice, testbed, database }: World,
+    command: Command,
+    killedIn?: string,
+    nth = 1,
+    { change = {}, signal, onPhase = () => {} }: Disturbance = {},
+  ): Promise<Ran> {
     const path = fileOf(database);
     const store = openStore(path);
     const { connections, kill } = testbed.controller();
@@ -65,15 +78,17 @@ export function killedWorlds(text: string, options: MigrateOptions) {
     const report = ({ kind, text: phase }: Progress) => {
       if (kind !== 'phase') return;
       phases.push(phase);
+      onPhase(phase, phases.filter((other) => other === phase).length);
       if (left !== undefined || phases.filter((other) => other === killedIn).length < nth) return;
       kill();
       left = contentOf(path);
       killed.resolve();
     };
-    const context: Context = { store, acceptNewHostKeys: false, report, connections };
+    const interrupted = signal === undefined ? {} : { signal };
+    const context: Context = { store, acceptNewHostKeys: false, report, connections, ...interrupted };
     const vn = slice.vns[0]!;
     const commands = {
-      migrate: () => migrate(context, slice, vn, options),
+      migrate: () => migrate(context, slice, vn, { ...options, ...change }),
       resume: () => resume(context, slice, vn),
       rollback: () => rollback(context, slice, vn),
     };

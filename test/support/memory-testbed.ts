@@ -5,6 +5,7 @@ import type { Actuator } from '../../src/agent/dataplane/actuator.ts';
 import { systemClock } from '../../src/clock/clock.ts';
 import type { Connections } from '../../src/controller/base/connections.ts';
 import { ownPolicy } from '../../src/controller/nodes/agents.ts';
+import { VnmError } from '../../src/model/errors.ts';
 import { defaultPatienceS, timeLimits } from '../../src/model/patience.ts';
 import type { Slice } from '../../src/model/slice.ts';
 import type { AgentConnection } from '../../src/transport/agent-connection.ts';
@@ -21,6 +22,8 @@ interface Controller {
 
 export interface MemoryTestbed {
   readonly network: Network;
+  /** The nodes that no controller reaches; tests change it. */
+  readonly dead: Set<string>;
   controller(): Controller;
   end(): Promise<void>;
 }
@@ -34,16 +37,21 @@ export function memoryTestbed(slice: Slice): MemoryTestbed {
       startMemoryNode(network, host!, ownPolicy(slice), realTime),
     ]),
   );
+  const dead = new Set<string>();
+  const isDead = (node: string) => dead.has(node);
   return {
     network,
+    dead,
     controller: () => {
       let isKilled = false;
-      const connect = (node: string) => connectionTo(node, nodes.get(node)!, () => isKilled);
+      const connect = (node: string) => connectionTo(node, nodes.get(node)!, () => isKilled, isDead);
       return {
         connections: {
           connect: async (targets) => ({
-            connections: await Promise.all(targets.map(({ node }) => connect(node))),
-            failures: new Map(),
+            connections: await Promise.all(
+              targets.filter(({ node }) => !isDead(node)).map(({ node }) => connect(node)),
+            ),
+            failures: new Map(targets.filter(({ node }) => isDead(node)).map(({ node }) => [node, unreachable(node)])),
           }),
           evict: () => {},
           markUnreachable: () => {},
@@ -62,9 +70,17 @@ export function memoryTestbed(slice: Slice): MemoryTestbed {
   };
 }
 
-async function connectionTo(node: string, agent: NodeInProcess, isKilled: () => boolean): Promise<AgentConnection> {
+const unreachable = (node: string) => new VnmError('unreachable', `node '${node}' is unreachable`);
+
+async function connectionTo(
+  node: string,
+  agent: NodeInProcess,
+  isKilled: () => boolean,
+  isDead: (node: string) => boolean,
+): Promise<AgentConnection> {
   const call = async (method: never, params: never) => {
     if (isKilled()) return new Promise(() => {});
+    if (isDead(node)) throw unreachable(node);
     const result = await agent.call(method, params);
     return isKilled() ? new Promise(() => {}) : structuredClone(result);
   };

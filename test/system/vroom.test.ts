@@ -82,7 +82,7 @@ describeAsRoot('moving routers', () => {
         error: {
           code: 'unsupported',
           message:
-            "a link within a node cannot move by itself: router 'a' would join its neighbour, router 'b', on node 'p5'",
+            "a router cannot move to or from the node of its neighbour: router 'a' would join its neighbour, router 'b', on node 'p5'",
           hint: 'use --method instance, or a node without a neighbour of the router',
         },
       },

@@ -51,6 +51,11 @@ export function baselineOf({ options }: Pick<MigrationRecord, 'options'>): Basel
   return { unproven, byEcho, narrow };
 }
 
+/** Whether the baseline was recorded before the migration was interrupted. */
+export function hasBaseline({ options }: Pick<MigrationRecord, 'options'>): boolean {
+  return 'unproven' in (JSON.parse(options) as object);
+}
+
 /**
  * Returns the interrupted migration of a VN, if any. Throws VnmError `not-found` if there is none and the VN is not
  * installed.

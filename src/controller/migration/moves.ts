@@ -4,6 +4,7 @@
  * before it move back, so that the migration ends wholly on the new or wholly on the old placement. The journal needs
  * no record of the direction: which router is on two nodes, and which is not where it belongs, is in the database.
  */
+import { messageOf } from '../../model/errors.ts';
 import type { Placement } from '../../model/slice.ts';
 import { orderMoves, type RouterMove } from '../../planning/neighbourhood.ts';
 import type { Outcome } from '../../store/migrations.ts';
@@ -14,7 +15,7 @@ import { resumeFrom, type Step, undoFrom } from './machine.ts';
 import { type MoveProgress, stepsOfMove } from './methods/vroom.ts';
 import { recordResult } from './result.ts';
 import { trafficMargin } from './traffic-margin.ts';
-import type { Flip, MigrateResult, MoveOptions, Recorded, Run } from './types.ts';
+import type { MigrateResult, MoveOptions, Recorded, Run } from './types.ts';
 
 /** Where the routers belong: on the new placement, or, if the migration is undone, on the old one. */
 export type Direction = 'forth' | 'back';
@@ -30,7 +31,7 @@ export async function carryOutMoves(
   reason?: unknown,
 ): Promise<MigrateResult> {
   const { context, phases } = run;
-  const progress: MoveProgress & { flips: Flip[] } = { flips: [], unproven: [] };
+  const progress: MoveProgress = { flips: [], unproven: [] };
   const beganAtMs = performance.now();
   let traffic: Traffic | undefined;
   let [now, failure] = [direction, reason];
@@ -49,12 +50,21 @@ export async function carryOutMoves(
     }
     const { move, first, isWanted, leadsTo } = step;
     const text = `router '${move.router}' from node '${move.from}' to node '${move.to}'`;
-    context.report({ kind: 'note', text: isWanted ? `moving ${text}` : `undoing the move of ${text}` });
+    const what = isWanted ? 'moving' : leadsTo === 'completed' ? 'finishing the move of' : 'undoing the move of';
+    context.report({ kind: 'note', text: `${what} ${text}` });
     const { instances } = context.store;
-    const moving = { ...run, old: { ...run.old, instance: instances.plan(run.old.record.id) } };
+    // No signal stops the way back.
+    const { signal: _, ...unstoppable } = context;
+    const moving = {
+      ...run,
+      context: now === 'back' ? unstoppable : context,
+      old: { ...run.old, instance: instances.plan(run.old.record.id) },
+    };
     const steps = stepsOfMove(moving, move, { isBack: now === 'back', progress });
     const ended = await runSteps(moving, steps, first, isWanted ? undefined : failure);
     if (ended.outcome === leadsTo) continue;
+    if (failure !== undefined && ended.failure !== undefined && ended.failure !== failure)
+      context.report({ kind: 'note', text: messageOf(ended.failure) });
     failure ??= ended.failure;
     if (ended.outcome === 'failed' || now === 'back') {
       outcome = 'failed';
@@ -65,7 +75,8 @@ export async function carryOutMoves(
   phases.end();
   if (traffic !== undefined && failure === undefined) await trafficMargin(performance.now());
   const counted = await countFlows(run, traffic);
-  const flows = counted.map((flow) => ({ ...flow, predictedLost: 0, predictedAddedDelayMs: null }));
+  const predictedLost = failure === undefined ? 0 : null;
+  const flows = counted.map((flow) => ({ ...flow, predictedLost, predictedAddedDelayMs: null }));
   const { flips, unproven } = progress;
   return recordResult({ ...run, old: asBefore(run) }, options, outcome, { flips, flows, failure, unproven });
 }

@@ -177,7 +177,8 @@ export async function cloneChanges(
   { state, fromRecord }: Cloned,
 ): Promise<void> {
   const { context, agents, vn, old } = run;
-  if (hasDaemons(vn)) await settled(run, instance, false);
+  const isWhole = fromRecord.length === 0;
+  if (hasDaemons(vn) && isWhole) await settled(run, instance, false);
   const cloned = routerNames(vn).filter((router) => !fromRecord.includes(router));
   const live = await readTranslated(agents, vn, old.instance, instance, cloned);
   const now = new Map([...state, ...live]);

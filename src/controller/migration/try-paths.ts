@@ -4,7 +4,7 @@
  */
 import { VnmError } from '../../model/errors.ts';
 import { slotCount } from '../../model/room.ts';
-import { planInstance } from '../../planning/instance.ts';
+import { type Instance, planInstance } from '../../planning/instance.ts';
 import { neighbourhoodOf, type RouterMove, withinNeighbourhood } from '../../planning/neighbourhood.ts';
 import type { Layout } from '../batches/batches.ts';
 import { joinGateways } from '../batches/gateways.ts';
@@ -21,7 +21,7 @@ import type { Recorded, Run } from './types.ts';
  * and less than the present one.
  */
 export async function tryPaths(run: Run, move: RouterMove): Promise<void> {
-  await removeTrial(run, move);
+  await removeTrial(run);
   const { context, agents, slice, vn, old } = run;
   const small = neighbourhoodOf(vn, move.router);
   const placement = new Map(
@@ -38,19 +38,31 @@ export async function tryPaths(run: Run, move: RouterMove): Promise<void> {
   const layout: Layout = { ...run, vn: small };
   await applyAll(agents, setUpRouters(layout, trial.instance), context.signal);
   await applyAll(agents, joinGateways(layout, trial.instance), context.signal);
-  const tunnels = tunnelsOf(trial.instance, agents);
-  const silent = (await measureTunnels(agents, tunnels, run.mtu)).filter(({ bytes }) => bytes === undefined);
-  if (silent.length > 0) {
-    const names = silent.map(({ name }) => name).join('; between ');
-    throw new VnmError('failed', `no packet gets through between ${names}`);
-  }
   const before: Recorded = { ...old, instance: withinNeighbourhood(old.instance, move.router) };
+  const silent = await silentLinks(run, trial.instance, before.instance);
+  if (silent.length > 0) throw new VnmError('failed', `no packet gets through between ${silent.join('; between ')}`);
   await proveSizes({ ...run, vn: small, old: before }, trial.instance);
-  await removeTrial(run, move);
+  await removeTrial(run);
+}
+
+/**
+ * The tunnels of the trial where nothing answers although the present tunnel of the same link answers. Where neither
+ * does, a policy or a firewall may forbid to ask.
+ */
+async function silentLinks({ agents, mtu }: Run, trial: Instance, present: Instance): Promise<string[]> {
+  const answers = async (instance: Instance) => {
+    const tunnels = tunnelsOf(instance, agents);
+    const sizes = await measureTunnels(agents, tunnels, mtu);
+    return tunnels.map(({ link, name }, index) => ({ link, name, answers: sizes[index]!.bytes !== undefined }));
+  };
+  const silent = (await answers(trial)).filter((one) => !one.answers);
+  if (silent.length === 0) return [];
+  const answering = (await answers(present)).filter((one) => one.answers).map(({ link }) => link);
+  return silent.filter(({ link }) => answering.includes(link)).map(({ name }) => name);
 }
 
 /** Removes what is left of the trial, also of one that was interrupted. */
-export async function removeTrial(run: Run, _move: RouterMove): Promise<void> {
+export async function removeTrial(run: Run): Promise<void> {
   const { context, slice, vn, old } = run;
   const { instances } = context.store;
   for (const record of instances.list({ slice: slice.name, vn: vn.name })) {

@@ -105,7 +105,8 @@ async function waitUntilEmpty(
     const nowMs = performance.now();
     emptySinceMs = found.length > 0 ? undefined : (emptySinceMs ?? nowMs);
     if (emptySinceMs !== undefined && nowMs - emptySinceMs >= quietMs) return [];
-    if (nowMs - beganAtMs > patience) return found.length > 0 ? found : ['the tables keep changing'];
+    if (nowMs - beganAtMs > patience)
+      return found.length > 0 ? found : ['they became equal too late to know whether they stay so'];
     if (found.length > 0 && nowMs - reportedAtMs > reportEveryMs) {
       reportedAtMs = nowMs;
       const left = ((patience - (nowMs - beganAtMs)) / 1000).toFixed(0);

@@ -71,7 +71,13 @@ export const vxlan: KernelTunnel<'vxlan'> = {
       local === undefined || local === before.local
         ? []
         : [{ do: sourceStep(place, local), undo: [sourceStep(place, before.local!)] }];
-    const flip = before.remote === after.remote ? [] : flipCommands(place, existing, before.remote, after.remote);
+    const isFlip = before.remote !== after.remote;
+    const isMove = before.alsoFrom !== after.alsoFrom;
+    const flip = isFlip
+      ? flipCommands(place, existing, before.remote, after.remote)
+      : isMove
+        ? withoutEntry(place, existing, after.remote)
+        : [];
     return { commands: [...source, ...flip], link: { ...existing, vxlan: after } };
   },
 
@@ -115,6 +121,16 @@ function flipCommands(place: Place, { neighbours: [neighbour] }: Link, from: str
     setRemote,
     { do: entry('replace', to), undo: [entry('replace', from)] },
     { do: entry('del', to), undo: [entry('replace', to)] },
+  ];
+}
+
+/** Removes the entry that a flip leaves if its agent is killed in the middle. */
+function withoutEntry(place: Place, { neighbours: [neighbour] }: Link, remote: string): Command[] {
+  if (neighbour === undefined) return [];
+  const entry = (action: 'replace' | 'del') => entryStep(action, place, neighbour.mac, remote);
+  return [
+    { do: entry('replace'), undo: [entry('del')] },
+    { do: entry('del'), undo: [] },
   ];
 }
 
