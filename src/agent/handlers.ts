@@ -2,7 +2,7 @@
 import { release } from 'node:os';
 import type { Clock } from '../clock/clock.ts';
 import { readUtc } from '../clock/read-utc.ts';
-import { messageOf } from '../model/errors.ts';
+import { messageOf, VnmError } from '../model/errors.ts';
 import type { Method, NodeFacts, Params } from '../vsys/messages.ts';
 import type { Obstacle } from '../vsys/obstacle.ts';
 import type { Policy } from '../vsys/policy.ts';
@@ -74,6 +74,24 @@ export function createHandlers(parts: AgentParts): Handlers {
     counters: () => dataPlane.counters(),
     routes: async ({ namespace }) => ({ routes: await dataPlane.routes(namespace) }),
     daemon_state: ({ namespace }) => dataPlane.daemonState(namespace),
+    daemon_dump: async ({ namespace, ticket }) => {
+      if (ticket !== undefined) claims.check(ticket);
+      return movingOf(dataPlane).dump(namespace);
+    },
+    daemon_image_read: async (params) => movingOf(dataPlane).read(params),
+    daemon_image_write: async (params) => {
+      movingOf(dataPlane).write(params);
+      return {};
+    },
+    daemon_restore: async ({ ticket, ...params }) => {
+      if (ticket !== undefined) claims.check(ticket);
+      return movingOf(dataPlane).restore(params);
+    },
+    daemon_settle: async ({ ticket, ...params }) => {
+      if (ticket !== undefined) claims.check(ticket);
+      await movingOf(dataPlane).settle(params);
+      return {};
+    },
     path_mtu: async ({ remotes }) => ({ mtus: await dataPlane.pathMtu(remotes) }),
     redirect: async ({ groups, ticket }) => {
       if (ticket !== undefined) claims.check(ticket);
@@ -115,6 +133,12 @@ export function createHandlers(parts: AgentParts): Handlers {
   });
 }
 
+/** Throws VnmError `unsupported`. */
+function movingOf({ moving, kind }: DataPlane): NonNullable<DataPlane['moving']> {
+  if (moving !== undefined) return moving;
+  throw new VnmError('unsupported', `routers of the data plane '${kind}' run no routing daemon`);
+}
+
 /** Methods without effect that are called too often to be logged. */
 const unlogged: readonly Method[] = [
   'clock',
@@ -124,6 +148,8 @@ const unlogged: readonly Method[] = [
   'counters',
   'routes',
   'daemon_state',
+  'daemon_image_read',
+  'daemon_image_write',
   'path_mtu',
   'collisions',
   'confirm',
@@ -154,6 +180,8 @@ function guarded({ policy, others, isOwnNode, log, clock }: AgentParts, handlers
 function describe(method: Method, params: unknown): string {
   // The input of a command may be secret.
   if (method === 'exec_write') return `${method} ${(params as Params<'exec_write'>).id}`;
+  // So may the memory of a daemon.
+  if (method === 'daemon_image_write') return `${method} ${(params as Params<'daemon_image_write'>).namespace}`;
   if (method !== 'apply') return `${method} ${JSON.stringify(params).slice(0, 300)}`;
   const { operations, dryRun, repair } = params as Params<'apply'>;
   const counts = new Map<string, number>();

@@ -142,6 +142,13 @@ const always: readonly Method[] = [
   'exec_signal',
 ];
 
+/** Methods that go on with another one, and are allowed with it. */
+const allowedWith: Partial<Record<Method, Method>> = {
+  daemon_image_read: 'daemon_dump',
+  daemon_settle: 'daemon_dump',
+  daemon_image_write: 'daemon_restore',
+};
+
 /**
  * Checks a whole request in the same way. `hello`, `claim` and `shutdown` are always allowed (otherwise no other
  * command, version or policy could take over), and so are the methods that only protect the node (`confirm`,
@@ -155,7 +162,7 @@ export function checkRequest<M extends Method>(
   isOwnNode = false,
 ): void {
   if (always.includes(method)) return;
-  if (method !== 'apply') checkAllowed(policy, method, isOwnNode);
+  if (method !== 'apply') checkAllowed(policy, allowedWith[method] ?? method, isOwnNode);
   const check = checksOf(policy);
   const checkGroups = (groups: Params<'redirect'>['groups']) => {
     for (const { id, active } of groups) {
@@ -170,6 +177,11 @@ export function checkRequest<M extends Method>(
       break;
     case 'routes':
     case 'daemon_state':
+    case 'daemon_dump':
+    case 'daemon_image_read':
+    case 'daemon_image_write':
+    case 'daemon_restore':
+    case 'daemon_settle':
       check.namespace(request.params.namespace);
       break;
     case 'exec':

@@ -11,8 +11,11 @@ export function isDaemonKind(name: string): name is DaemonKind {
 export interface DaemonReport {
   readonly namespace: string;
   readonly kind: DaemonKind;
-  /** `restarting`: it ended and starts again soon; `failed`: it ended too often, and stays down. */
-  readonly state: 'running' | 'restarting' | 'failed';
+  /**
+   * `restarting`: it ended and starts again soon; `failed`: it ended too often, and stays down; `moving`: it is stopped
+   * while its copy begins on another node, or is that copy.
+   */
+  readonly state: 'running' | 'restarting' | 'failed' | 'moving';
   /** How often it was started again since its agent started. */
   readonly restarts: number;
   /** Absent until it was asked. */

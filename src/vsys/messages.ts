@@ -35,6 +35,10 @@ export const maxBufferBytes = 16 * 1024 * 1024;
 export const maxCommandBytes = 256 * 1024;
 /** The longest word of a command that Linux takes (MAX_ARG_STRLEN, with the zero at its end). */
 const maxWordBytes = 128 * 1024 - 1;
+/** The most bytes of a daemon's checkpoint in one message. */
+export const maxImagePart = 8 * 1024 * 1024;
+/** The largest checkpoint of a daemon, compressed. */
+const maxImageBytes = 256 * 1024 * 1024;
 /** What `tcpdump` takes at most from a packet. */
 export const maxSnaplen = 262_144;
 const streamId = z.string().regex(/^[a-z0-9-]{1,64}$/);
@@ -109,6 +113,38 @@ export const requestSchemas = {
   routes: z.strictObject({ namespace: namespaceName.optional() }),
   /** Asks the routing daemon of a router's namespace for its neighbours and the origins of its routes. */
   daemon_state: z.strictObject({ namespace: namespaceName }),
+  /**
+   * Stops the routing daemon of a router's namespace and takes a checkpoint of it, for another node. It stays stopped
+   * until `daemon_settle`.
+   */
+  daemon_dump: z.strictObject({ namespace: namespaceName, ticket }),
+  /** Returns a part of the checkpoint, at most `bytes` from `offset`, in base64; empty at its end. */
+  daemon_image_read: z.strictObject({
+    namespace: namespaceName,
+    offset: z.int().min(0).max(maxImageBytes),
+    bytes: z.int().min(1).max(maxImagePart).default(maxImagePart),
+  }),
+  /** Takes a part of a checkpoint, in base64; they come in order, and the one at 0 begins a new checkpoint. */
+  daemon_image_write: z.strictObject({
+    namespace: namespaceName,
+    offset: z.int().min(0).max(maxImageBytes),
+    data: z.string().max(4 * Math.ceil(maxImagePart / 3)),
+  }),
+  /**
+   * Lets the daemon whose checkpoint has arrived continue in the namespace, which must have the same interfaces.
+   * `bytes`, `sha256`: as `daemon_dump` answered.
+   */
+  daemon_restore: z.strictObject({
+    namespace: namespaceName,
+    bytes: z.int().min(1).max(maxImageBytes),
+    sha256: z.hex().length(64),
+    ticket,
+  }),
+  /**
+   * Says what became of a stopped daemon: `moved`, its copy runs, so it is killed, and its routes stay in the
+   * namespace; `stayed`, there is no copy, so it continues. A second time it changes nothing.
+   */
+  daemon_settle: z.strictObject({ namespace: namespaceName, outcome: z.enum(['moved', 'stayed']), ticket }),
   /** Returns the largest IP packet for the path to each address, by the outgoing interface. */
   path_mtu: z.strictObject({ remotes: z.array(address).max(1024) }),
   /**
@@ -267,6 +303,11 @@ export interface Results {
   counters: NodeCounters;
   routes: { routes: Route[] };
   daemon_state: DaemonState;
+  daemon_dump: { bytes: number; sha256: string };
+  daemon_image_read: { data: string };
+  daemon_image_write: Record<string, never>;
+  daemon_restore: { processes: readonly { readonly name: string; readonly pid: number }[] };
+  daemon_settle: Record<string, never>;
   path_mtu: { mtus: number[] };
   redirect: { startedAt: number; finishedAt: number };
   arm: Record<string, never>;
@@ -376,6 +417,7 @@ export interface Feature {
     | 'ifb-gate'
     | 'tunnel-filter'
     | 'capture'
+    | 'criu'
     | DaemonKind;
   readonly available: boolean;
   readonly detail?: string;

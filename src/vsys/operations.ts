@@ -187,7 +187,7 @@ const maxDaemonConfigBytes = 1024 * 1024;
  * The routing daemon of a router's namespace, with its whole configuration. `protocols`: which daemons FRR runs besides
  * zebra and staticd; BIRD is one process whatever it speaks. Another configuration replaces the one before.
  */
-const daemon = z.strictObject({
+export const daemonSchema = z.strictObject({
   kind: z.enum(daemonKinds),
   protocols: z
     .array(z.enum(['ospf', 'bgp']))
@@ -198,10 +198,10 @@ const daemon = z.strictObject({
     .refine((text) => Buffer.byteLength(text) <= maxDaemonConfigBytes, `more than ${maxDaemonConfigBytes} bytes`)
     .refine((text) => !text.includes('\0'), 'a NUL character'),
 });
-const daemonUp = daemon.extend({ op: z.literal('daemon_up'), namespace: namespaceName });
+const daemonUp = daemonSchema.extend({ op: z.literal('daemon_up'), namespace: namespaceName });
 const daemonDown = z.strictObject({ op: z.literal('daemon_down'), namespace: namespaceName });
 
-export type Daemon = z.infer<typeof daemon>;
+export type Daemon = z.infer<typeof daemonSchema>;
 
 /** A side of a forward. */
 export type ForwardSide = z.infer<typeof listenSide> | z.infer<typeof deliverSide>;

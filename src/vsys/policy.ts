@@ -46,7 +46,7 @@ export type Policy = z.infer<typeof policySchema>;
  * and not as the slice's login. They are names and not a field of their own, because an agent of an earlier version
  * takes a policy with an unknown field for invalid, and then would not protect that slice's subnet.
  */
-export const namedOnly = ['exec', 'capture', 'exec_as_root'] as const;
+export const namedOnly = ['exec', 'capture', 'exec_as_root', 'daemon_dump', 'daemon_restore'] as const;
 
 /** Whether the policy allows an operation or method. `isOwnNode`: its login is root or may become root. */
 export function allowsName({ operations }: Policy, name: string, isOwnNode: boolean): boolean {

@@ -39,6 +39,8 @@ export interface AgentNode {
   apply(operations: readonly OperationInput[]): Promise<string[]>;
   inventory(): Promise<Inventory>;
   client(): RpcClient;
+  /** Forgets that channel, whose agent has ended; the next call starts another one. */
+  reattach(): void;
   /** Ends the agent, removes the namespaces and the files. */
   remove(): Promise<void>;
 }
@@ -52,15 +54,17 @@ mount --make-private "$(findmnt --noheadings --output TARGET --target "$program"
 mount --bind /dev/null "$program" && exec "$@"`;
 const hide = ['unshare', '--mount', '--propagation', 'unchanged', 'sh', '-c', script, 'sh'];
 
-/** Starts a node; `without` names a program that its agent cannot find. */
+/** Starts a node; `without` names a program that its agent cannot find; `operations`: those that the policy
+ * allows, usually `*`. */
 export async function startAgentNode(
   limits: Partial<Policy['limits']> = {},
-  { without }: { without?: string } = {},
+  { without, operations }: { without?: string; operations?: Policy['operations'] } = {},
 ): Promise<AgentNode> {
   const namespace = uniqueName('agt');
   const directory = mkdtempSync(join(tmpdir(), 'pl-vnm-agent-'));
   const file = join(directory, 'agent.mjs');
-  const policy = testPolicy(`${namespace}_`, limits);
+  const usual = testPolicy(`${namespace}_`, limits);
+  const policy = operations === undefined ? usual : { ...usual, operations };
   const attached: Attached[] = [];
   mkdirSync(join(directory, 'policy'));
   writeFileSync(join(directory, 'policy', `${policy.slice}.json`), JSON.stringify(policy), { mode: 0o644 });
@@ -109,6 +113,9 @@ export async function startAgentNode(
     apply: async (operations) => {
       const { results } = await client().call('apply', { operations: [...operations] });
       return results.map(({ status }) => status);
+    },
+    reattach: () => {
+      kept = undefined;
     },
     inventory: () => client().call('inventory', {}),
     remove: async () => {

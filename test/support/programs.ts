@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { describe, it } from 'vitest';
 import { commandPath } from '../../src/model/command-path.ts';
 import { describeAsRoot } from './privileges.ts';
@@ -23,6 +24,15 @@ export function describeWithoutRoot(program: string, name: string, body: () => v
 export function itWithProgram(program: string, name: string, body: () => Promise<void>): void {
   if (commandPath(program) !== undefined) it(name, body);
   else it.skip(`${name} (${missing(program, name)})`, body);
+}
+
+/** As `describeWithProgram`, for BIRD and a CRIU that can take a checkpoint of it (`.ci/criu`). */
+export function describeWithCriu(name: string, body: () => void): void {
+  const versionLine = spawnSync("criu", ['--version'], { encoding: 'utf8' }).stdout ?? '';
+  const [, major = 0, minor = 0] = /Version: (\d+)\.(\d+)/.exec(versionLine) ?? [];
+  const isEnough = Number(major) > 4 || (Number(major) === 4 && Number(minor) >= 2);
+  if (isEnough) describeWithProgram('bird', name, body);
+  else describe.skip(`${name} (${missing('criu 4.2', name)})`, body);
 }
 
 /** Returns why it cannot run, and warns. Throws in CI. */

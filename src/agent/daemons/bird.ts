@@ -1,14 +1,15 @@
 /**
- * BIRD 2: one process per router, as user `bird` with the capabilities that it keeps for routes and sockets. It runs in
- * a PID namespace of its own and leads its session, so that a checkpoint (CRIU) of it is complete.
+ * BIRD 2: one process per router, as user `bird` with the capabilities that it keeps for routes and sockets. It runs
+ * apart from other processes, so that a checkpoint of it is complete.
  */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, VnmError } from '../../model/errors.ts';
+import { restoreApart, startApart } from './apart.ts';
 import { askBird } from './bird-control.ts';
 import { parseOspfNeighbours, parseProtocols, stateOf } from './bird-state.ts';
 import type { DaemonDriver } from './driver.ts';
-import { type Place, writeFor } from './place.ts';
+import { daemonRoot, type Place, writeFor } from './place.ts';
 import { lastWords, runFor, startIn } from './processes.ts';
 import { findProgram, versionOf } from './programs.ts';
 
@@ -60,6 +61,17 @@ export const bird: DaemonDriver = {
     }
     return stateOf(protocols, neighbours);
   },
+  checkpoint: {
+    configName,
+    answers: async (place) => {
+      await askBird(controlSocket(place), 'show status');
+    },
+    restore: async (place, known, restorer, { output, words }) => {
+      const folders = { root: daemonRoot, here: place.folder, known };
+      const { exited } = startIn({ ...place, log: output }, restoreApart(folders, restorer));
+      await answering(place, exited, words);
+    },
+  },
 };
 
 function controlSocket({ folder }: Place): string {
@@ -70,9 +82,14 @@ function controlSocket({ folder }: Place): string {
 async function startBird(place: Place): Promise<void> {
   const ids = ['-u', user, '-g', user];
   const files = ['-c', join(place.folder, configName), '-s', controlSocket(place)];
-  const apart = ['unshare', '--pid', '--fork', '--', 'setsid'];
+  const { exited } = startIn(place, startApart(place.log, ['bird', '-f', ...ids, ...files]));
+  await answering(place, exited, () => lastWords(place));
+}
+
+/** Resolves when BIRD answers. `exited`: of the process that it depends on. Throws VnmError `failed`. */
+async function answering(place: Place, exited: Promise<number | null>, words: () => string): Promise<void> {
   let ended: string | undefined;
-  startIn(place, [...apart, 'bird', '-f', ...ids, ...files]).exited.then(
+  exited.then(
     (code) => {
       ended = `it ended with code ${code}`;
     },
@@ -87,7 +104,7 @@ async function startBird(place: Place): Promise<void> {
     } catch (error) {
       if (ended === undefined && performance.now() < endMs) continue;
       const why = ended ?? messageOf(error);
-      throw new VnmError('failed', `BIRD in '${place.namespace}' did not start: ${why}: ${lastWords(place)}`);
+      throw new VnmError('failed', `BIRD in '${place.namespace}' did not start: ${why}: ${words()}`);
     }
   }
 }

@@ -28,6 +28,27 @@ export interface DaemonDriver {
   reconfigure?(place: Place, owner: Owner, before: Daemon, after: Daemon): Promise<void>;
   /** Removes what its processes left elsewhere, after they have ended. */
   cleanUp?(place: Place): Promise<void>;
+  /** Absent where a checkpoint cannot take the daemon. */
+  readonly checkpoint?: CheckpointDriver;
   /** Throws VnmError `failed` if the daemon does not answer. */
   state(place: Place): Promise<DaemonState>;
+}
+
+/** For a daemon of one process, which moves with its memory and its sockets. */
+export interface CheckpointDriver {
+  /** The name of the file that has the configuration. */
+  readonly configName: string;
+  /** Throws VnmError `failed` if the daemon does not answer. */
+  answers(place: Place): Promise<void>;
+  /**
+   * Runs the words that restore the daemon, and stay while it runs. `known`: the path of its folder where it was started.
+   * `output`: the file for what they print. Resolves
+   * when the daemon answers. Throws VnmError `failed`; `words` says why.
+   */
+  restore(
+    place: Place,
+    known: string,
+    restorer: readonly string[],
+    report: { readonly output: string; readonly words: () => string },
+  ): Promise<void>;
 }

@@ -77,7 +77,7 @@ export function makeFolders({ folder, runFolder }: Place, { uid, gid }: Owner): 
 }
 
 /** Root's, and open for passing through: what a daemon may reach below it, its folder says. */
-function makeRoot(): void {
+export function makeRoot(): void {
   mkdirSync(daemonRoot, { recursive: true, mode: 0o711 });
   const stats = lstatSync(daemonRoot);
   if (!stats.isDirectory() || stats.uid !== 0 || (stats.mode & 0o022) !== 0) {

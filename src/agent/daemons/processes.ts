@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { VnmError } from '../../model/errors.ts';
 import { processStart } from '../../model/process-start.ts';
 import { cannotRun, type Finished, run } from '../run.ts';
-import type { Place } from './place.ts';
+import { daemonRoot, type Place } from './place.ts';
 
 export interface Running {
   /** Of its program. */
@@ -60,18 +60,18 @@ export function startIn(place: Place, words: readonly string[]): Started {
 }
 
 /**
- * Finds the processes of the place's daemon: those in its network namespace whose command names a file in its folder.
- * So they are found whoever started them, and whatever was written down about them; also in a network namespace that
+ * Finds the processes of the place's daemon: those in its network namespace whose command names a file of a daemon. (One
+ * that came from another node may name its folder there.) So they are found whoever started them, and whatever was written down about them; also in a network namespace that
  * has no name any more.
  */
-export function findIn({ folder }: Pick<Place, 'folder'>, netns: number): Running[] {
+export function findIn(netns: number): Running[] {
   const pids = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry));
   return pids.flatMap((entry) => {
     const pid = Number(entry);
     try {
       if (readlinkSync(`/proc/${pid}/ns/net`) !== `net:[${netns}]`) return [];
       const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-      if (!words.some((word) => word.startsWith(`${folder}/`))) return [];
+      if (!words.some((word) => word.startsWith(`${daemonRoot}/`))) return [];
       const start = processStart(pid);
       return start === undefined ? [] : [{ name: basename(words[0]!), pid, start }];
     } catch (error) {
@@ -107,11 +107,23 @@ export function preferForOom(processes: readonly Running[]): void {
  * Asks the processes that `find` returns to end, then kills them, and those that they start meanwhile. Throws VnmError
  * `failed` for those that stay.
  */
-export async function endProcesses(find: () => readonly Running[]): Promise<void> {
-  for (const [signal, patienceMs] of [
+export function endProcesses(find: () => readonly Running[]): Promise<void> {
+  return signalUntilEnded(find, [
     ['SIGTERM', politeMs],
     ['SIGKILL', forcedMs],
-  ] as const) {
+  ]);
+}
+
+/** Kills the processes that `find` returns, which may be stopped. Throws as `endProcesses`. */
+export function killProcesses(find: () => readonly Running[]): Promise<void> {
+  return signalUntilEnded(find, [['SIGKILL', forcedMs]]);
+}
+
+async function signalUntilEnded(
+  find: () => readonly Running[],
+  signals: readonly (readonly [NodeJS.Signals, number])[],
+): Promise<void> {
+  for (const [signal, patienceMs] of signals) {
     const signalled = new Set<number>();
     for (const endMs = performance.now() + patienceMs; performance.now() < endMs; await sleep(pollMs)) {
       const running = find().filter(isRunning);
@@ -126,7 +138,7 @@ export async function endProcesses(find: () => readonly Running[]): Promise<void
   if (pids.length > 0) throw new VnmError('failed', `processes ${pids.join(', ')} of a routing daemon do not end`);
 }
 
-function signalProcess(pid: number, signal: NodeJS.Signals): void {
+export function signalProcess(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch (error) {

@@ -4,13 +4,21 @@ import { join } from 'node:path';
 import { bootId } from '../../model/process-start.ts';
 import type { Daemon } from '../../vsys/operations.ts';
 
-interface DaemonRecord {
+/**
+ * The steps of a move to another node. `dumping`: the original runs on if anything fails. `dumped`: it is stopped, and
+ * only the controller knows whether its copy runs. `restoring`: here the copy is made, which does not count yet.
+ */
+export type MoveStep = 'dumping' | 'dumped' | 'restoring';
+
+export interface DaemonRecord {
   readonly namespace: string;
   readonly daemon: Daemon;
   /** Identifies the network namespace, which may have been replaced by another one of that name. */
   readonly netns: number;
   /** False from before its start until it has its configuration: a process that runs may then lack it. */
   readonly isReady: boolean;
+  /** Present while the daemon moves. */
+  readonly move?: MoveStep;
 }
 
 /** As in the file. */

@@ -8,22 +8,24 @@
  *
  * Daemons outlive the agent. The next one reads from disk which daemon each namespace must have, and finds the
  * processes by their network namespace and their command: it takes over those that run, and starts only what is
- * missing.
+ * missing. One that moves to another node is not watched meanwhile (moving/moves.ts).
  */
 import { copyFileSync, statSync, truncateSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../clock/clock.ts';
 import { messageOf, VnmError } from '../../model/errors.ts';
-import type { DaemonReport, DaemonState } from '../../vsys/daemon.ts';
+import type { DaemonState } from '../../vsys/daemon.ts';
 import type { Daemon } from '../../vsys/operations.ts';
 import type { KnownDaemon } from '../dataplane/planner/state.ts';
 import type { Log } from '../log.ts';
 import { run } from '../run.ts';
 import { drivers } from './drivers.ts';
+import { createMoves, type Moves } from './moving/moves.ts';
 import { makeFolders, netnsId, ownerOf, type Place, placeOf, removeFolders, trialOf } from './place.ts';
-import { endProcesses, findIn, isRunning, lastWords, preferForOom, type Running } from './processes.ts';
+import { endProcesses, findIn, isRunning, killProcesses, lastWords, preferForOom } from './processes.ts';
 import { type DaemonRecords, daemonRecords } from './records.ts';
 import { nextRestart } from './restarts.ts';
+import type { Watched } from './watched.ts';
 
 export interface Daemons {
   /** Takes over what a former agent left. Call it before all others. */
@@ -38,9 +40,13 @@ export interface Daemons {
   put(namespace: string, daemon: Daemon | null): Promise<void>;
   /** Throws VnmError `not-found`, `failed`. */
   state(namespace: string): Promise<DaemonState>;
+  readonly moving: DaemonMoving;
   /** Stops watching; the daemons stay. */
   close(): void;
 }
+
+/** See `Moves`. */
+export type DaemonMoving = Pick<Moves, 'dump' | 'restore' | 'settle' | 'read' | 'write'>;
 
 export interface DaemonsParts {
   /** The directory of the records. */
@@ -52,18 +58,6 @@ export interface DaemonsParts {
 /** How often to look at the processes: a small part of the time after which neighbours give a router up. */
 const watchMs = 500;
 const maxLogBytes = 1024 * 1024;
-
-/** A router's daemon. */
-interface Watched {
-  readonly place: Place;
-  readonly netns: number;
-  daemon: Daemon;
-  processes: readonly Running[];
-  state: DaemonReport['state'];
-  /** When it was started again. */
-  restarts: number[];
-  version?: string;
-}
 
 export function createDaemons({ records: directory, clock, log }: DaemonsParts): Daemons {
   const records: DaemonRecords = daemonRecords(directory);
@@ -84,12 +78,14 @@ export function createDaemons({ records: directory, clock, log }: DaemonsParts):
   }
 
   async function resume(): Promise<void> {
-    for (const { namespace, daemon, netns, isReady } of records.read()) {
+    for (const { namespace, daemon, netns, isReady, move } of records.read()) {
       const one: Watched = { place: placeOf(namespace), netns, daemon, processes: [], state: 'running', restarts: [] };
+      if (move !== undefined) one.move = move;
       watched.set(namespace, one);
+      if (!(await moves.resume(one))) continue;
       const found = await drivers[daemon.kind].find();
       if ('version' in found) one.version = found.version;
-      if (!isReady) await endProcesses(() => findIn(one.place, netns));
+      if (!isReady) await endProcesses(() => findIn(netns));
       look(one);
       const kept = one.processes.map(({ name, pid }) => `${name} ${pid}`).join(', ') || 'nothing, it has ended';
       log(`daemon '${daemon.kind}' in '${namespace}': took over ${kept}`);
@@ -115,14 +111,15 @@ export function createDaemons({ records: directory, clock, log }: DaemonsParts):
   /** Finds the processes. */
   function look(one: Watched): void {
     const names = drivers[one.daemon.kind].processesOf(one.daemon);
-    one.processes = findIn(one.place, one.netns).filter(({ name }) => names.includes(name));
+    one.processes = findIn(one.netns).filter(({ name }) => names.includes(name));
   }
 
   function check(namespace: string, one: Watched): void {
-    keepLogSmall(one.place);
+    // A checkpoint fits the log only as it was.
+    if (one.move === undefined) keepLogSmall(one.place);
     if (netnsId(one.place) !== one.netns) {
       void inTurn(namespace, () => forget(namespace, one)).catch((error) => log(messageOf(error)));
-    } else if (one.state !== 'failed' && missingOf(one).length > 0) {
+    } else if (one.move === undefined && one.state !== 'failed' && missingOf(one).length > 0) {
       void inTurn(namespace, () => startAgain(namespace, one)).catch((error) => log(messageOf(error)));
     }
   }
@@ -146,7 +143,8 @@ export function createDaemons({ records: directory, clock, log }: DaemonsParts):
     // Look again: someone else may have started it, such as one that restores a checkpoint.
     look(one);
     const missing = missingOf(one);
-    if (watched.get(namespace) !== one || one.state === 'failed' || missing.length === 0) return;
+    if (watched.get(namespace) !== one || one.move !== undefined) return;
+    if (one.state === 'failed' || missing.length === 0) return;
     one.state = 'restarting';
     const what = `${missing.join(', ')} of '${one.daemon.kind}' in '${namespace}' ended`;
     const delayMs = nextRestart(one.restarts, clock.monotonicMs());
@@ -164,7 +162,7 @@ export function createDaemons({ records: directory, clock, log }: DaemonsParts):
       one.state = 'running';
     } catch (error) {
       // One that did not get its configuration must not stay.
-      await endProcesses(() => findIn(one.place, one.netns).filter(({ name }) => missing.includes(name)));
+      await endProcesses(() => findIn(one.netns).filter(({ name }) => missing.includes(name)));
       throw error;
     }
   }
@@ -183,7 +181,9 @@ export function createDaemons({ records: directory, clock, log }: DaemonsParts):
 
   /** Ends the processes and removes the routes that they leave in the kernel, as one does that was killed. */
   async function end(one: Watched): Promise<void> {
-    await endProcesses(() => findIn(one.place, one.netns));
+    // One that is stopped could not end by itself.
+    if (one.move !== undefined) await killProcesses(() => findIn(one.netns));
+    await endProcesses(() => findIn(one.netns));
     await drivers[one.daemon.kind].cleanUp?.(one.place);
     one.processes = [];
     if (netnsId(one.place) !== one.netns) return;
@@ -247,6 +247,11 @@ export function createDaemons({ records: directory, clock, log }: DaemonsParts):
 
   async function replace(namespace: string, one: Watched, daemon: Daemon): Promise<void> {
     if (one.state !== 'failed' && isDeepStrictEqual(one.daemon, daemon)) return;
+    if (one.move !== undefined) {
+      throw new VnmError('conflict', `the daemon in '${namespace}' is being moved to another node`, {
+        hint: 'finish or undo the migration first (resume, rollback)',
+      });
+    }
     const [before, driver] = [one.daemon, drivers[daemon.kind]];
     const isWhole = one.state !== 'failed' && missingOf(one).length === 0;
     const isRestart = before.kind !== daemon.kind || !isWhole || driver.reconfigure === undefined;
@@ -272,8 +277,17 @@ export function createDaemons({ records: directory, clock, log }: DaemonsParts):
     }
   }
 
+  const moves = createMoves({ watched, records, log, watch, end });
+
   return {
     resume,
+    moving: {
+      dump: (namespace) => inTurn(namespace, () => moves.dump(namespace)),
+      restore: (params) => inTurn(params.namespace, () => moves.restore(params)),
+      settle: (params) => inTurn(params.namespace, () => moves.settle(params)),
+      read: moves.read,
+      write: moves.write,
+    },
     known: () => new Map([...watched].map(([namespace, one]) => [namespace, toKnown(one)])),
     put: (namespace, daemon) => inTurn(namespace, () => put(namespace, daemon)),
     state: async (namespace) => {

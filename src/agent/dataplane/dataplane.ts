@@ -3,6 +3,7 @@ import type { Armable } from '../../vsys/armable.ts';
 import type { DaemonState } from '../../vsys/daemon.ts';
 import type { BatchResult, Collision, Feature, Inventory, NodeCounters, Params, Results } from '../../vsys/messages.ts';
 import type { Operation } from '../../vsys/operations.ts';
+import type { DaemonMoving } from '../daemons/supervisor.ts';
 import type { Pinned } from './armable.ts';
 import type { Endpoints } from './endpoints.ts';
 
@@ -33,6 +34,8 @@ export interface DataPlane {
   routes(namespace?: string): Promise<Route[]>;
   /** Throws VnmError `not-found` if the namespace has no routing daemon, `failed` if it does not answer. */
   daemonState(namespace: string): Promise<DaemonState>;
+  /** Absent where routers have no routing daemons. */
+  readonly moving?: DaemonMoving;
   /** Returns the largest IP packet to each address, in order. Throws VnmError `failed` if there is no route. */
   pathMtu(remotes: readonly string[]): Promise<number[]>;
   /** Makes another member of each group active. Throws VnmError `not-found`, `conflict` before anything is changed. */

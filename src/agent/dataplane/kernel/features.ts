@@ -7,6 +7,7 @@ import type { Feature } from '../../../vsys/messages.ts';
 import type { Policy } from '../../../vsys/policy.ts';
 import { probeNamespace } from '../../../vsys/presence.ts';
 import { findDaemons } from '../../daemons/drivers.ts';
+import { findCriu } from '../../daemons/moving/criu.ts';
 import { hasProgram } from '../../has-program.ts';
 import { run } from '../../run.ts';
 import {
@@ -59,6 +60,7 @@ export function featureProbes(policy: Policy): FeatureProbes {
     look: async () => [
       ...(await Promise.all([probeCompatMode(), probeReversePath(), probeRealtime(), probeCapture()])),
       ...(await findDaemons()).map(daemonFeature),
+      criuFeature(await findCriu()),
     ],
   };
 }
@@ -140,6 +142,12 @@ function isMissing(stderr: string): boolean {
 function daemonFeature({ kind, version, lacks }: Awaited<ReturnType<typeof findDaemons>>[number]): Feature {
   const detail = version === undefined ? lacks : `version ${version}`;
   return { name: kind, available: version !== undefined, ...(detail === undefined ? {} : { detail }) };
+}
+
+function criuFeature(found: Awaited<ReturnType<typeof findCriu>>): Feature {
+  const name = 'criu';
+  if ('lacks' in found) return { name, available: false, detail: found.lacks };
+  return { name, available: true, detail: `version ${found.version}` };
 }
 
 async function probeCompatMode(): Promise<Feature> {
