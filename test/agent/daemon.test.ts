@@ -67,6 +67,7 @@ describeAsRoot('the agent', () => {
       'capture',
       'bird',
       'frr',
+      'criu',
     ]);
     expect(facts.features.filter(({ available }) => !available).every(({ detail }) => detail !== undefined)).toBe(true);
     expect(await node.inventory()).toMatchObject({ namespaces: [] });

@@ -3,8 +3,10 @@
  * are a - r - b; r moves, and a and b are on a third node.
  */
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { findCriu } from '../../src/agent/daemons/moving/criu.ts';
 import { daemonRoot } from '../../src/agent/daemons/place.ts';
@@ -129,7 +131,7 @@ describeWithCriu('BIRD moves with its memory and sockets', () => {
     const { routes } = await node.client().call('routes', { namespace: node.router(name) });
     return routes.filter(({ protocol }) => protocol === 'bird').map(({ prefix }) => prefix).sort();
   };
-  const all = Object.values(networks).sort();
+  const all = ['10.65.0.2/31', '10.65.0.4/31', ...Object.values(networks)].sort();
   /** All adjacencies are Full from both sides, and everyone has all routes. */
   const settled = async (place: AgentNode) => {
     const look = async () => ({
@@ -177,6 +179,16 @@ describeWithCriu('BIRD moves with its memory and sockets', () => {
       await to.client().call('daemon_image_write', { namespace: to.router('r'), offset, data });
       offset += part.length;
     }
+  }
+  /** Sends a checkpoint whose first file is not one of CRIU's. */
+  async function damage(from: AgentNode, to: AgentNode, bytes: number): Promise<{ bytes: number; sha256: string }> {
+    const { data } = await from.client().call('daemon_image_read', { namespace: from.router('r'), offset: 0, bytes });
+    const content = gunzipSync(Buffer.from(data, 'base64'));
+    const start = 4 + content.readUInt32BE(0);
+    const archive = gzipSync(content.fill(0, start, start + 8));
+    const sent = { namespace: to.router('r'), offset: 0, data: archive.toString('base64') };
+    await to.client().call('daemon_image_write', sent);
+    return { bytes: archive.length, sha256: createHash('sha256').update(archive).digest('hex') };
   }
   async function move(from: AgentNode, to: AgentNode): Promise<void> {
     const times = [performance.now()];
@@ -233,7 +245,13 @@ describeWithCriu('BIRD moves with its memory and sockets', () => {
       code: 'invalid-input',
       message: 'the checkpoint that arrived is not the one that was sent',
     });
-    // CRIU itself fails here: the new place has an interface less than the sockets are bound to.
+    const damaged = await damage(places[0], places[1], image.bytes);
+    await expect(restore(places[1], damaged)).rejects.toMatchObject({
+      code: 'failed',
+      message: expect.stringMatching(/^BIRD in '\S+' did not start: it ended with code 1: /),
+    });
+    expect(birds(places[1])).toEqual([]);
+    await relay(places[0], places[1]);
     places[1].ip('link set pv001-rb down', places[1].router('r'));
     places[1].ip('link set pv001-rb name gone', places[1].router('r'));
     await expect(restore(places[1], image)).rejects.toMatchObject({

@@ -235,9 +235,11 @@ describe('checkRequest', () => {
     const requests: [Method, object][] = [
       ['exec', { namespace: 'pv-three-0-a', command: ['true'] }],
       ['capture', { namespace: 'pv-three-0-a', interface: 'pv001-x', snaplen: 100 }],
+      ['daemon_dump', { namespace: 'pv-three-0-a' }],
+      ['daemon_restore', { namespace: 'pv-three-0-a', bytes: 1, sha256: '0'.repeat(64) }],
     ];
     const all = policySchema.parse(written);
-    const named = policySchema.parse({ ...written, operations: ['*', 'exec', 'capture'] });
+    const named = policySchema.parse({ ...written, operations: ['*', 'exec', 'capture', 'daemon_dump', 'daemon_restore'] });
     const narrow = policySchema.parse({ ...written, operations: ['routes'] });
     for (const [method, params] of requests) {
       const check = (given: Policy, isOwnNode: boolean) => checkRequest(given, method, params as never, [], isOwnNode);
@@ -252,12 +254,20 @@ describe('checkRequest', () => {
       );
       expect(() => check(narrow, true)).toThrow(expect.objectContaining({ code: 'forbidden' }));
     }
+    const part = { namespace: 'pv-three-0-a', offset: 0 };
+    checkRequest(named, 'daemon_image_read', { ...part, bytes: 1 });
+    expect(() => checkRequest(all, 'daemon_image_write', { ...part, data: '' })).toThrow(/may not use 'daemon_restore'/);
+    expect(() => checkRequest(all, 'daemon_settle', { ...part, outcome: 'moved' })).toThrow(/may not use 'daemon_dump'/);
     checkRequest(narrow, 'exec_read', { id: '1b4e28ba-2fa1-4d2b-983f-2a5b4e6c7d8e' });
   });
 
   it.each([
     ['exec', { namespace: 'other', command: ['true'] }, "namespace 'other'", namespaces],
     ['capture', { namespace: 'other', interface: 'pv001-x' }, "namespace 'other'", namespaces],
+    ['daemon_dump', { namespace: 'other' }, "namespace 'other'", namespaces],
+    ['daemon_image_write', { namespace: 'other', offset: 0, data: '' }, "namespace 'other'", namespaces],
+    ['daemon_restore', { namespace: 'other' }, "namespace 'other'", namespaces],
+    ['daemon_settle', { namespace: 'other', outcome: 'moved' }, "namespace 'other'", namespaces],
     ['capture', { namespace: 'pv-three-0-a', interface: 'eth0' }, "interface 'eth0'", interfaces],
   ] as [Method, object, string, string][])(
     "checkRequest refuses %s with %j even on a node of the user's own",

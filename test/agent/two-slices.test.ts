@@ -138,6 +138,11 @@ function requestsOf(a: Marks): { readonly [M in Exclude<Method, 'apply'>]: Param
     counters: {},
     routes: { namespace: a.namespace },
     daemon_state: { namespace: a.namespace },
+    daemon_dump: { namespace: a.namespace },
+    daemon_image_read: { namespace: a.namespace, offset: 0 },
+    daemon_image_write: { namespace: a.namespace, offset: 0, data: '' },
+    daemon_restore: { namespace: a.namespace, bytes: 1, sha256: '0'.repeat(64) },
+    daemon_settle: { namespace: a.namespace, outcome: 'stayed' },
     obstacles: { port: 4789 },
     path_mtu: { remotes: [a.remote] },
     redirect: { groups, ticket: 1 },
@@ -306,7 +311,7 @@ const policyA = policySchema.parse({
   rulePriority: 10_002,
   nexthops: { first: 131_072, last: 196_607 },
   vnis: { first: 8192, last: 12_287 },
-  operations: ['*', 'exec', 'capture'],
+  operations: ['*', 'exec', 'capture', 'daemon_dump', 'daemon_restore'],
 });
 
 describe('the table', () => {

@@ -70,6 +70,22 @@ export function createAgentUnderTest(): AgentUnderTest {
       note('daemon_state', { namespace });
       return { adjacencies: [], routes: {} };
     },
+    moving: {
+      dump: async (namespace) => {
+        note('daemon_dump', { namespace });
+        return { bytes: 1, sha256: '0'.repeat(64) };
+      },
+      read: (params) => {
+        note('daemon_image_read', params);
+        return { data: '' };
+      },
+      write: (params) => note('daemon_image_write', params),
+      restore: async (params) => {
+        note('daemon_restore', params);
+        return { processes: [] };
+      },
+      settle: async (params) => note('daemon_settle', params),
+    },
     pathMtu: async (remotes) => {
       note('path_mtu', { remotes });
       return remotes.map(() => 1500);

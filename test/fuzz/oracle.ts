@@ -22,7 +22,13 @@ export function allows({ policy, others }: World, method: string, params: unknow
   if (method === 'apply') {
     return list(asked.operations).every((operation) => isListed(String(operation.op)) && isOwn(operation));
   }
-  if (!isListed(method)) return false;
+  // They go on with another method.
+  const withAnother: Record<string, string> = {
+    daemon_image_read: 'daemon_dump',
+    daemon_settle: 'daemon_dump',
+    daemon_image_write: 'daemon_restore',
+  };
+  if (!isListed(withAnother[method] ?? method)) return false;
   switch (method) {
     case 'exec':
       return ownNamespace(asked.namespace);
@@ -30,6 +36,11 @@ export function allows({ policy, others }: World, method: string, params: unknow
       return ownNamespace(asked.namespace) && ownInterface(asked.interface);
     case 'routes':
     case 'daemon_state':
+    case 'daemon_dump':
+    case 'daemon_image_read':
+    case 'daemon_image_write':
+    case 'daemon_restore':
+    case 'daemon_settle':
       return ownNamespace(asked.namespace);
     case 'path_mtu':
       return (asked.remotes as unknown[]).every(isElsewhere);

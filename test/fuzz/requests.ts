@@ -170,6 +170,22 @@ const parameters: { readonly [M in Method]: fc.Arbitrary<unknown> } = {
   counters: fc.constant({}),
   routes: fc.record({ namespace: namespaces }, { requiredKeys: [] }),
   daemon_state: fc.record({ namespace: namespaces }),
+  daemon_dump: fc.record({ namespace: namespaces, ticket: tickets }, { requiredKeys: ['namespace'] }),
+  daemon_image_read: fc.record(
+    { namespace: namespaces, offset: mostly([0, 1], [-1, 0.5]), bytes: mostly([1, 8_388_608], [0, 8_388_609]) },
+    { requiredKeys: ['namespace', 'offset'] },
+  ),
+  daemon_image_write: fc.record({
+    namespace: namespaces,
+    offset: mostly([0, 1], [-1, 268_435_457]),
+    data: mostly(['', 'AAAA'], [0, null]),
+  }),
+  daemon_restore: fc.record({
+    namespace: namespaces,
+    bytes: mostly([1], [0]),
+    sha256: mostly(['0'.repeat(64)], ['', 'x'.repeat(64)]),
+  }),
+  daemon_settle: fc.record({ namespace: namespaces, outcome: mostly(['moved', 'stayed'], ['', 'gone']) }),
   obstacles: fc.record({ port: fc.integer({ min: 1, max: 65_535 }) }),
   path_mtu: fc.record({ remotes: fc.array(remotes, { maxLength: 3 }) }),
   redirect: fc.record({ groups }),
