@@ -36,7 +36,7 @@ export const maxCommandBytes = 256 * 1024;
 /** The longest word of a command that Linux takes (MAX_ARG_STRLEN, with the zero at its end). */
 const maxWordBytes = 128 * 1024 - 1;
 /** The most bytes of a daemon's checkpoint in one message. */
-export const maxImagePart = 8 * 1024 * 1024;
+const maxImagePart = 8 * 1024 * 1024;
 /** The largest checkpoint of a daemon, compressed. */
 const maxImageBytes = 256 * 1024 * 1024;
 /** What `tcpdump` takes at most from a packet. */

@@ -19,8 +19,22 @@ const port = 4790;
 const mac = (last: number) => `02:50:0a:41:00:0${last}`;
 /** From a neighbour to r: names, MACs and addresses of both ends. */
 const links = [
-  { router: 'a', own: 'pv001-a', far: 'pv001-ra', vni: 4097, macs: [mac(1), mac(2)], addresses: ['10.65.0.2', '10.65.0.3'] },
-  { router: 'b', own: 'pv001-b', far: 'pv001-rb', vni: 4098, macs: [mac(3), mac(4)], addresses: ['10.65.0.4', '10.65.0.5'] },
+  {
+    router: 'a',
+    own: 'pv001-a',
+    far: 'pv001-ra',
+    vni: 4097,
+    macs: [mac(1), mac(2)],
+    addresses: ['10.65.0.2', '10.65.0.3'],
+  },
+  {
+    router: 'b',
+    own: 'pv001-b',
+    far: 'pv001-rb',
+    vni: 4098,
+    macs: [mac(3), mac(4)],
+    addresses: ['10.65.0.4', '10.65.0.5'],
+  },
 ] as const;
 const ids = { a: '10.65.1.1', b: '10.65.1.2', r: '10.65.1.3' };
 const networks = { a: '10.65.10.0/24', b: '10.65.20.0/24', r: '10.65.30.0/24' };
@@ -60,7 +74,13 @@ describeWithCriu('BIRD moves with its memory and sockets', () => {
     }
     for (const place of places) await place.apply(placeOfR(place));
     await neighbours.apply(links.flatMap((link) => [...neighbour(link), ...flip(link, places[0])]));
-    await places[0].apply([daemon(places[0], 'r', links.map(({ far }) => far))]);
+    await places[0].apply([
+      daemon(
+        places[0],
+        'r',
+        links.map(({ far }) => far),
+      ),
+    ]);
     await neighbours.apply(links.map(({ router, own }) => daemon(neighbours, router, [own])));
   });
   afterAll(async () => {
@@ -129,7 +149,10 @@ describeWithCriu('BIRD moves with its memory and sockets', () => {
   };
   const daemonRoutes = async (node: AgentNode, name: Name) => {
     const { routes } = await node.client().call('routes', { namespace: node.router(name) });
-    return routes.filter(({ protocol }) => protocol === 'bird').map(({ prefix }) => prefix).sort();
+    return routes
+      .filter(({ protocol }) => protocol === 'bird')
+      .map(({ prefix }) => prefix)
+      .sort();
   };
   const all = ['10.65.0.2/31', '10.65.0.4/31', ...Object.values(networks)].sort();
   /** All adjacencies are Full from both sides, and everyone has all routes. */
@@ -138,7 +161,11 @@ describeWithCriu('BIRD moves with its memory and sockets', () => {
       a: await adjacencies(neighbours, 'a'),
       b: await adjacencies(neighbours, 'b'),
       r: await adjacencies(place, 'r'),
-      routes: [await daemonRoutes(neighbours, 'a'), await daemonRoutes(neighbours, 'b'), await daemonRoutes(place, 'r')],
+      routes: [
+        await daemonRoutes(neighbours, 'a'),
+        await daemonRoutes(neighbours, 'b'),
+        await daemonRoutes(place, 'r'),
+      ],
     });
     await expect.poll(look, patience).toEqual({
       a: [`${ids.r} Full/PtP`],
@@ -161,7 +188,10 @@ describeWithCriu('BIRD moves with its memory and sockets', () => {
     execFileSync('ip', ['netns', 'pids', node.router('r')], { encoding: 'utf8' })
       .split('\n')
       .filter((pid) => pid !== '' && readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === 'bird')
-      .map((pid) => ({ pid: Number(pid), isStopped: /^State:\s+T/m.test(readFileSync(`/proc/${pid}/status`, 'utf8')) }));
+      .map((pid) => ({
+        pid: Number(pid),
+        isStopped: /^State:\s+T/m.test(readFileSync(`/proc/${pid}/status`, 'utf8')),
+      }));
   const report = async (node: AgentNode) =>
     (await node.inventory()).daemons?.find(({ namespace }) => namespace === node.router('r'));
 
@@ -202,7 +232,9 @@ describeWithCriu('BIRD moves with its memory and sockets', () => {
     await settle(from, 'moved');
     await flipAll(to);
     const [dumpMs, transferMs, restoreMs] = times.slice(1).map((at, index) => Math.round(at - times[index]!));
-    console.log(`checkpoint of ${image.bytes} bytes: dump ${dumpMs} ms, transfer ${transferMs} ms, restore ${restoreMs} ms`);
+    console.log(
+      `checkpoint of ${image.bytes} bytes: dump ${dumpMs} ms, transfer ${transferMs} ms, restore ${restoreMs} ms`,
+    );
   }
   const killAgent = async (node: AgentNode) => {
     const { agent } = await node.client().call('hello', {});
@@ -287,9 +319,19 @@ describeWithCriu('BIRD moves with its memory and sockets', () => {
   });
 
   it('the one that arrived is watched like any other: it takes its configuration, and starts again', async () => {
-    const up = daemon(places[0], 'r', links.map(({ far }) => far));
+    const up = daemon(
+      places[0],
+      'r',
+      links.map(({ far }) => far),
+    );
     expect(await places[0].apply([up])).toEqual(['unchanged']);
-    const more = { ...up, config: `${config('r', links.map(({ far }) => far))}# another one\n` } as OperationInput;
+    const more = {
+      ...up,
+      config: `${config(
+        'r',
+        links.map(({ far }) => far),
+      )}# another one\n`,
+    } as OperationInput;
     expect(await places[0].apply([more])).toEqual(['changed']);
     expect(birds(places[0])).toHaveLength(1);
     const before = events();
@@ -311,14 +353,20 @@ describeWithCriu('BIRD moves with its memory and sockets', () => {
     expect(birds(from)).toMatchObject([{ isStopped: true }]);
     await relay(from, to);
     await restore(to, image);
-    // As if the agent had been killed before it answered: nobody knows of the copy.
+    // As if the agent had been killed before it answered: no controller knows of the copy.
     await killAgent(to);
-    writeFileSync(recordOf(to), JSON.stringify({ ...JSON.parse(readFileSync(recordOf(to), 'utf8')), move: 'restoring' }));
+    writeFileSync(
+      recordOf(to),
+      JSON.stringify({ ...JSON.parse(readFileSync(recordOf(to), 'utf8')), move: 'restoring' }),
+    );
     await expect.poll(() => report(to), patience).toBeUndefined();
     expect(birds(to)).toEqual([]);
-    // As if it had been killed before the checkpoint was complete: nobody can have it.
+    // As if it had been killed before the checkpoint was complete: no other node can have it.
     await killAgent(from);
-    writeFileSync(recordOf(from), JSON.stringify({ ...JSON.parse(readFileSync(recordOf(from), 'utf8')), move: 'dumping' }));
+    writeFileSync(
+      recordOf(from),
+      JSON.stringify({ ...JSON.parse(readFileSync(recordOf(from), 'utf8')), move: 'dumping' }),
+    );
     await expect.poll(() => report(from), patience).toMatchObject({ state: 'running' });
     expect(birds(from)).toMatchObject([{ isStopped: false }]);
     await settled(from);
@@ -328,7 +376,13 @@ describeWithCriu('BIRD moves with its memory and sockets', () => {
 
   it('FRR is refused with the reason', async () => {
     await places[1].apply([
-      { op: 'daemon_up', namespace: places[1].router('r'), kind: 'frr', protocols: ['ospf'], config: 'router ospf\nexit\n' },
+      {
+        op: 'daemon_up',
+        namespace: places[1].router('r'),
+        kind: 'frr',
+        protocols: ['ospf'],
+        config: 'router ospf\nexit\n',
+      },
     ]);
     await expect(dump(places[1])).rejects.toMatchObject({
       code: 'unsupported',
@@ -337,8 +391,9 @@ describeWithCriu('BIRD moves with its memory and sockets', () => {
   });
 
   it('a policy that names nothing more forbids it', async () => {
-    await expect(
-      neighbours.client().call('daemon_dump', { namespace: neighbours.router('a') }),
-    ).rejects.toMatchObject({ code: 'forbidden', hint: expect.stringContaining("'*' does not include it") });
+    await expect(neighbours.client().call('daemon_dump', { namespace: neighbours.router('a') })).rejects.toMatchObject({
+      code: 'forbidden',
+      hint: expect.stringContaining("'*' does not include it"),
+    });
   });
 });

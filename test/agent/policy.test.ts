@@ -239,7 +239,10 @@ describe('checkRequest', () => {
       ['daemon_restore', { namespace: 'pv-three-0-a', bytes: 1, sha256: '0'.repeat(64) }],
     ];
     const all = policySchema.parse(written);
-    const named = policySchema.parse({ ...written, operations: ['*', 'exec', 'capture', 'daemon_dump', 'daemon_restore'] });
+    const named = policySchema.parse({
+      ...written,
+      operations: ['*', 'exec', 'capture', 'daemon_dump', 'daemon_restore'],
+    });
     const narrow = policySchema.parse({ ...written, operations: ['routes'] });
     for (const [method, params] of requests) {
       const check = (given: Policy, isOwnNode: boolean) => checkRequest(given, method, params as never, [], isOwnNode);
@@ -256,8 +259,12 @@ describe('checkRequest', () => {
     }
     const part = { namespace: 'pv-three-0-a', offset: 0 };
     checkRequest(named, 'daemon_image_read', { ...part, bytes: 1 });
-    expect(() => checkRequest(all, 'daemon_image_write', { ...part, data: '' })).toThrow(/may not use 'daemon_restore'/);
-    expect(() => checkRequest(all, 'daemon_settle', { ...part, outcome: 'moved' })).toThrow(/may not use 'daemon_dump'/);
+    expect(() => checkRequest(all, 'daemon_image_write', { ...part, data: '' })).toThrow(
+      /may not use 'daemon_restore'/,
+    );
+    expect(() => checkRequest(all, 'daemon_settle', { ...part, outcome: 'moved' })).toThrow(
+      /may not use 'daemon_dump'/,
+    );
     checkRequest(narrow, 'exec_read', { id: '1b4e28ba-2fa1-4d2b-983f-2a5b4e6c7d8e' });
   });
 

@@ -18,7 +18,8 @@ export function allows({ policy, others }: World, method: string, params: unknow
   if (['hello', 'claim', 'shutdown', 'confirm', 'collisions'].includes(method)) return true;
   if (['exec_read', 'exec_write', 'exec_signal'].includes(method)) return true;
   const isListed = (name: string) =>
-    policy.operations.includes(name) || (policy.operations.includes('*') && !['exec', 'capture', 'daemon_dump', 'daemon_restore'].includes(name));
+    policy.operations.includes(name) ||
+    (policy.operations.includes('*') && !['exec', 'capture', 'daemon_dump', 'daemon_restore'].includes(name));
   if (method === 'apply') {
     return list(asked.operations).every((operation) => isListed(String(operation.op)) && isOwn(operation));
   }

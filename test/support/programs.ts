@@ -28,7 +28,7 @@ export function itWithProgram(program: string, name: string, body: () => Promise
 
 /** As `describeWithProgram`, for BIRD and a CRIU that can take a checkpoint of it (`.ci/criu`). */
 export function describeWithCriu(name: string, body: () => void): void {
-  const versionLine = spawnSync("criu", ['--version'], { encoding: 'utf8' }).stdout ?? '';
+  const versionLine = spawnSync('criu', ['--version'], { encoding: 'utf8' }).stdout ?? '';
   const [, major = 0, minor = 0] = /Version: (\d+)\.(\d+)/.exec(versionLine) ?? [];
   const isEnough = Number(major) > 4 || (Number(major) === 4 && Number(minor) >= 2);
   if (isEnough) describeWithProgram('bird', name, body);

@@ -20,8 +20,8 @@ setsid "$@" < /dev/null >> "$log" 2>&1 &
 wait $!`;
 
 /**
- * The shell stays: its end would end all processes of the namespace. The process has its folder by the path that it knows
- * from the other node, also where this node gives the namespace another name.
+ * The shell stays: its end would end all processes of the namespace. The process has its folder by the path that it
+ * knows from the other node, also where this node gives the namespace another name.
  */
 const restoreScript = `mount -t proc proc /proc || exit
 root=$1 here=$2 known=$3 && shift 3

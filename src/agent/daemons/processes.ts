@@ -60,9 +60,9 @@ export function startIn(place: Place, words: readonly string[]): Started {
 }
 
 /**
- * Finds the processes of the place's daemon: those in its network namespace whose command names a file of a daemon. (One
- * that came from another node may name its folder there.) So they are found whoever started them, and whatever was written down about them; also in a network namespace that
- * has no name any more.
+ * Finds the processes of a router's daemon: those in its network namespace whose command names a file of a daemon (one
+ * that came from another node may name its folder there). So they are found whoever started them, and whatever was
+ * written down about them; also in a network namespace that has no name any more.
  */
 export function findIn(netns: number): Running[] {
   const pids = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry));

@@ -10,7 +10,7 @@ import type { Daemon } from '../../vsys/operations.ts';
  */
 export type MoveStep = 'dumping' | 'dumped' | 'restoring';
 
-export interface DaemonRecord {
+interface DaemonRecord {
   readonly namespace: string;
   readonly daemon: Daemon;
   /** Identifies the network namespace, which may have been replaced by another one of that name. */

@@ -33,8 +33,8 @@ const headerSchema = z.strictObject({
 
 export type Manifest = z.infer<typeof manifestSchema>;
 
-/** Names of the files that are not CRIU's. */
-export const logName = 'log';
+/** The file that is not CRIU's. */
+const logName = 'log';
 
 export interface Unpacked {
   readonly manifest: Manifest;

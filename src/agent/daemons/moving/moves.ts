@@ -6,8 +6,8 @@
  *                └───── fails ─────┘            └──settle 'stayed'──► running, as if nothing had happened
  *     there:  none ──restore──► restoring ──► running
  *
- * The record says the step. An agent that finds `dumping` lets the original continue, since nobody can have had the
- * checkpoint; one that finds `restoring` removes the copy, since nobody was told of it. `dumped` stays until the
+ * The record says the step. An agent that finds `dumping` lets the original continue, since the checkpoint was not
+ * complete; one that finds `restoring` removes the copy, since the controller got no answer. `dumped` stays until the
  * controller says what became of the copy: only it knows, and the daemon must not run twice.
  */
 import {
