@@ -42,8 +42,8 @@ export interface CheckpointDriver {
   answers(place: Place): Promise<void>;
   /**
    * Runs the words that restore the daemon, and stay while it runs. `known`: the path of its folder where it was
-   * started. `output`: the file for what they print. Resolves when the daemon answers. Throws VnmError `failed`; `words`
-   * says why.
+   * started. `output`: the file for what they print. Resolves when the daemon answers. Throws VnmError `failed`;
+   * `words` says why.
    */
   restore(
     place: Place,
