@@ -79,7 +79,8 @@ export function createAgentUnderTest(): AgentUnderTest {
         note('daemon_image_read', params);
         return { data: '' };
       },
-      write: (params) => note('daemon_image_write', params),
+      // The data of a checkpoint is for a file.
+      write: ({ namespace, offset }) => note('daemon_image_write', { namespace, offset }),
       restore: async (params) => {
         note('daemon_restore', params);
         return { processes: [] };
