@@ -1,4 +1,4 @@
-/** `npm run bench [-- NAME ...]` runs benchmarks and prints tables. Needs root on Linux, and iperf3 for `packets`. */
+/** `npm run bench [-- NAME ...]` runs benchmarks and prints tables. Needs root on Linux, and iperf3 for `packets` and `living`. */
 
 import { armedBench } from './armed.ts';
 import { deadNodeBench } from './dead-node.ts';
