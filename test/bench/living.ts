@@ -1,6 +1,6 @@
 /**
- * VNs with routing daemons migrate under 20,000 packets/s each way, with 10,000 external routes: what traffic loses, and
- * whether an adjacency of the instance that carries it changes before a redirection.
+ * VNs with routing daemons migrate under 20,000 packets/s each way, with 10,000 external routes: what traffic loses,
+ * and whether an adjacency of the instance that carries it changes before a redirection.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';

@@ -1,4 +1,7 @@
-/** `npm run bench [-- NAME ...]` runs benchmarks and prints tables. Needs root on Linux, and iperf3 for `packets` and `living`. */
+/**
+ * `npm run bench [-- NAME ...]` runs benchmarks and prints tables. Needs root on Linux, and iperf3 for `packets` and
+ * `living`.
+ */
 
 import { armedBench } from './armed.ts';
 import { deadNodeBench } from './dead-node.ts';

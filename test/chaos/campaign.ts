@@ -33,7 +33,7 @@ const pollMs = 10;
 const recoveryAttempts = 8;
 const recoveryPhases = ['set up', 'redirect', 'verify', 'drain', 'retire', 'roll back', 'remove the new instance'];
 
-/** How long routing daemons may need, once the fault is over, until every pair of end hosts has a way again. */
+/** How long routing daemons may need after the fault until every pair of end hosts has a way again. */
 const convergeMs = 60_000;
 
 export async function runOnce(place: Place, seed: number, run: number, mode: Mode = 'instance'): Promise<RunRecord> {
@@ -106,7 +106,7 @@ async function beginsForRouter({ place, random, migrating, from, to }: Attempt, 
   }
 }
 
-/** Verifies until it succeeds or the time is over. */
+/** Verifies again and again, until it succeeds or has had its time. */
 async function verify({ vnm, slice }: Place, patienceMs: number) {
   const endMs = performance.now() + patienceMs;
   for (;;) {
