@@ -1,5 +1,7 @@
 /** Formats differences between the nodes and the database for people. */
+
 import type { Comparison, NodeDifference } from '../controller/nodes/compare.ts';
+import type { DaemonStatus } from '../controller/nodes/daemons.ts';
 import { exitCodes } from '../model/exit-codes.ts';
 import { objectOf } from '../vsys/difference.ts';
 import { table } from './output.ts';
@@ -13,6 +15,26 @@ export function differencesText(differences: readonly NodeDifference[], foundHea
     `${difference.found ?? 'nothing'}${difference.additional ? ' (stays)' : ''}`,
   ]);
   return table(['node', 'object', 'in the database', foundHeading], rows);
+}
+
+/** A table with one line per routing daemon. */
+export function daemonsText(daemons: readonly DaemonStatus[]): string {
+  const rows = daemons.map(({ vn, router, node, kind, version, state, restarts, adjacencies, routes, error }) => {
+    const neighbours = adjacencies?.map(
+      (one) => `${one.router ?? one.neighbour ?? one.address} ${one.state}${one.protocol === 'bgp' ? ' (bgp)' : ''}`,
+    );
+    const counts = routes && Object.entries(routes).map(([origin, count]) => `${origin} ${count}`);
+    return [
+      `${vn}/${router}`,
+      node,
+      version === undefined ? kind : `${kind} ${version}`,
+      state,
+      restarts ?? '',
+      neighbours?.join(', ') ?? error ?? '',
+      counts?.join(', ') ?? '',
+    ];
+  });
+  return table(['router', 'node', 'daemon', 'state', 'restarts', 'neighbours', 'routes'], rows);
 }
 
 /** A line for each node that is unreachable or where the command failed. */

@@ -4,6 +4,7 @@ import type { Context } from './base/context.ts';
 import { recordedVns } from './batches/desired.ts';
 import { type Agents, withReachable } from './nodes/agents.ts';
 import { type Comparison, compareNodes, nodesOf } from './nodes/compare.ts';
+import { type DaemonStatus, daemonsOf } from './nodes/daemons.ts';
 import { obstaclesOn } from './nodes/obstacles.ts';
 
 export interface LiveStatus extends Comparison {
@@ -16,6 +17,8 @@ export interface LiveStatus extends Comparison {
   readonly migrating: string[];
   /** What on the nodes blocks packets without belonging to the slice; absent if nothing does. */
   readonly obstacles?: readonly NodeObstacle[];
+  /** The routing daemons of the routers; absent if there are none. */
+  readonly daemons?: readonly DaemonStatus[];
 }
 
 /** Compares the nodes with the database. Changes nothing on them. */
@@ -35,7 +38,9 @@ export async function liveStatus(context: Context, slice: Slice): Promise<LiveSt
     const migrating = context.store.migrations.unfinished(slice.name).map(({ vn }) => vn);
     const obstacles = (await obstaclesOn(context, agents, agents.nodes())).filter(({ blocks }) => blocks);
     const obstructed = obstacles.length === 0 ? {} : { obstacles };
-    return { slice: slice.name, equal, ...comparison, notCompared, migrating, ...obstructed };
+    const asked = await daemonsOf(context, agents, recorded);
+    const daemons = asked.length === 0 ? {} : { daemons: asked };
+    return { slice: slice.name, equal, ...comparison, notCompared, migrating, ...obstructed, ...daemons };
   };
   return withReachable(context, slice, nodes, compare, { faulty: 'missing' });
 }

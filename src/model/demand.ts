@@ -2,23 +2,28 @@
 
 import type { Limits } from './limits.ts';
 import type { NodeName, RouterName } from './names.ts';
-import { routerNames } from './router.ts';
+import { isDaemonRouter, routerNames } from './router.ts';
 import type { Placement, Slice, VirtualNetwork } from './slice.ts';
 
 /** The limits that depend on the VN itself, not on its use. */
-export type DemandKind = 'namespaces' | 'tunnels' | 'routes';
+export type DemandKind = 'namespaces' | 'tunnels' | 'routes' | 'daemons';
 export type Demand = Readonly<Record<DemandKind, number>>;
 
-const demandKinds: readonly DemandKind[] = ['namespaces', 'tunnels', 'routes'];
+const demandKinds: readonly DemandKind[] = ['namespaces', 'tunnels', 'routes', 'daemons'];
 
 /** The parts of a VN that its demand depends on. */
 export type VnShape = Pick<VirtualNetwork, 'routers' | 'links' | 'gateways' | 'endHosts'>;
 
-const none: Demand = { namespaces: 0, tunnels: 0, routes: 0 };
+const none: Demand = { namespaces: 0, tunnels: 0, routes: 0, daemons: 0 };
 
 export function addDemand(...demands: readonly Demand[]): Demand {
   const sum = (kind: DemandKind) => demands.reduce((total, demand) => total + demand[kind], 0);
-  return { namespaces: sum('namespaces'), tunnels: sum('tunnels'), routes: sum('routes') };
+  return {
+    namespaces: sum('namespaces'),
+    tunnels: sum('tunnels'),
+    routes: sum('routes'),
+    daemons: sum('daemons'),
+  };
 }
 
 /** The demand of one instance: its routers on the node with their tunnels and routes, and the node's gateway links. */
@@ -39,6 +44,7 @@ export function instanceDemand(vn: VnShape, placement: Placement, node: NodeName
     tunnels: ends.filter((pair) => pair.includes(node)).length,
     // Each router has routes to all end hosts, and to both ends of every link that is not its own.
     routes: here.length * (vn.endHosts.length + 2 * ends.length) - linkEnds + 2 * gateways,
+    daemons: vn.routers.filter((router) => isDaemonRouter(router) && isHere.has(router.name)).length,
   };
 }
 
@@ -52,6 +58,7 @@ export function accessDemand(vn: VnShape, node: NodeName): Demand {
     namespaces: 0,
     tunnels: behind + hosts,
     routes: (isEdge ? 1 : 0) + isHere.size * (vn.endHosts.length - behind) + behind + hosts * (vn.endHosts.length + 1),
+    daemons: 0,
   };
 }
 
@@ -72,6 +79,7 @@ export function largestDemand({ vns }: Pick<Slice, 'vns'>, node: NodeName): Dema
         namespaces: twoLargest('namespaces'),
         tunnels: tunnels + twoLargest('tunnels'),
         routes: routes + twoLargest('routes'),
+        daemons: twoLargest('daemons'),
       };
     }),
   );

@@ -1,7 +1,4 @@
 /** Feasible uRPF loses nothing, measured in 200 migrations under flows and 200 redirections under 20,000 packets/s. */
-import { execFile, execFileSync } from 'node:child_process';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { table } from '../../src/cli/output.ts';
 import type { Context } from '../../src/controller/base/context.ts';
 import { activeInstance, edgeNodes } from '../../src/controller/base/resolve.ts';
@@ -15,11 +12,9 @@ import { startTraffic } from '../../src/controller/probe/traffic.ts';
 import type { Dataplane } from '../../src/model/dataplane.ts';
 import type { Slice } from '../../src/model/slice.ts';
 import { planVn } from '../../src/planning/vn-plan.ts';
-import { testbedSchema } from '../../src/testbed/record.ts';
 import { redirectForthAndBack } from './forth-and-back.ts';
 import { gallerySlice, onTestbed, progress, withoutLatency } from './harness.ts';
-
-const run = promisify(execFile);
+import { loadHeading, startLoad } from './load.ts';
 
 /** Runs the six flows of the three-node slice without a pause while the VN moves back and forth. */
 export async function migrationsBench(dataplane: Dataplane = 'kernel', count = 200): Promise<string> {
@@ -59,8 +54,6 @@ export async function migrationsBench(dataplane: Dataplane = 'kernel', count = 2
   return onTestbed(gallerySlice('three-node'), body, dataplane);
 }
 
-const packetsPerSecond = 20_000;
-const packetBytes = 64;
 /** The number of redirections of each gateway armed at a time, and the time between two of them. */
 const armedAhead = 20;
 const spacingMs = 200;
@@ -72,16 +65,7 @@ export async function packetsBench(count = 200): Promise<string> {
     await install(context, slice, { placement: 'initial', urpf: 'feasible' });
     return underLoad(context, slice, count);
   });
-  const heading = [
-    'redirections',
-    'direction',
-    'sent',
-    'packets/s',
-    'lost',
-    'reordered or duplicated',
-    'receiver too slow',
-  ];
-  return table(heading, rows);
+  return table(['redirections', ...loadHeading], rows);
 }
 
 async function underLoad(context: Context, slice: Slice, count: number): Promise<(string | number)[][]> {
@@ -122,77 +106,4 @@ async function underLoad(context: Context, slice: Slice, count: number): Promise
     const redirected = await load.finish();
     return [...quiet.map((row) => [0, ...row]), ...redirected.map((row) => [batches * armedAhead, ...row])];
   });
-}
-
-interface IperfReport {
-  readonly end: {
-    readonly sum_received: { packets: number; lost_packets: number; seconds: number };
-    readonly sum_sent: { packets: number };
-  };
-  readonly intervals: readonly { readonly sum: { readonly out_of_order?: number } }[];
-}
-
-/** Starts an iperf3 server and client per direction in the end hosts' namespaces. */
-async function startLoad(context: Context, slice: Slice, seconds: number) {
-  const testbed = testbedSchema.parse(JSON.parse(context.store.testbeds.forSlice(slice.name)!.record!));
-  const inside = (node: string) => `/run/netns/${testbed.nodes.find(({ name }) => name === node)!.namespace}`;
-  const [a, b] = planVn(slice, slice.vns[0]!).access.map((link) => link.hostEnd);
-  const directions = [
-    { name: 'e1 -> e2', from: a!, to: b!, port: '5201' },
-    { name: 'e2 -> e1', from: b!, to: a!, port: '5202' },
-  ];
-  const receivers = directions.map(({ to }) => inside(to.node));
-  const before = receivers.map(receiveBufferErrors);
-  let isOver = false;
-  const started = await Promise.all(
-    directions.map(async ({ name, from, to, port }) => {
-      const server = run(
-        'nsenter',
-        [`--net=${inside(to.node)}`, 'iperf3', '-s', '-1', '-J', '-B', to.address, '-p', port],
-        { maxBuffer: 1e9 },
-      );
-      await sleep(300);
-      const client = run(
-        'nsenter',
-        [
-          `--net=${inside(from.node)}`,
-          ...['iperf3', '-c', to.address, '-B', from.address, '-p', port, '-u', '-J'],
-          ...['-l', String(packetBytes), '-b', String(packetsPerSecond * packetBytes * 8), '-t', String(seconds)],
-        ],
-        { maxBuffer: 1e9 },
-      );
-      return { name, server, client };
-    }),
-  );
-  // If the redirections fail, the load ends with the testbed.
-  void Promise.allSettled(started.flatMap(({ server, client }) => [server, client]));
-  void Promise.race(started.map(({ client }) => client))
-    .finally(() => {
-      isOver = true;
-    })
-    .catch(() => {});
-  return {
-    isOver: () => isOver,
-    finish: () =>
-      Promise.all(
-        started.map(async ({ name, server, client }, index) => {
-          const sent = (JSON.parse((await client).stdout) as IperfReport).end.sum_sent.packets;
-          const { end, intervals } = JSON.parse((await server).stdout) as IperfReport;
-          const { lost_packets: missing, seconds: lasted } = end.sum_received;
-          const outOfOrder = intervals.reduce((sum, interval) => sum + (interval.sum.out_of_order ?? 0), 0);
-          const tooSlow = receiveBufferErrors(receivers[index]!) - before[index]!;
-          return [name, sent, Math.round(sent / lasted), missing - tooSlow, outOfOrder, tooSlow];
-        }),
-      ),
-  };
-}
-
-/** Returns the number of datagrams dropped at full socket buffers since the namespace was made. */
-function receiveBufferErrors(namespace: string): number {
-  const counters = execFileSync('nsenter', [`--net=${namespace}`, 'cat', '/proc/net/snmp'], { encoding: 'utf8' });
-  const [names, values] = counters
-    .split('\n')
-    .filter((line) => line.startsWith('Udp:'))
-    .map((line) => line.split(' '));
-  return Number(values![names!.indexOf('RcvbufErrors')]);
 }

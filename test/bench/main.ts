@@ -1,14 +1,21 @@
-/** `npm run bench [-- NAME ...]` runs benchmarks and prints tables. Needs root on Linux, and iperf3 for `packets`. */
+/**
+ * `npm run bench [-- NAME ...]` runs benchmarks and prints tables. Needs root on Linux, and iperf3 for `packets` and
+ * `living`.
+ */
 
 import { armedBench } from './armed.ts';
 import { deadNodeBench } from './dead-node.ts';
 import { migrationsBench, packetsBench } from './feasible.ts';
 import { gatesBench } from './gates.ts';
 import { hundredBench } from './hundred.ts';
+import { livingBench } from './living.ts';
 import { strictBench } from './strict.ts';
 import { timingBench } from './timing.ts';
 import { userspaceBench } from './userspace.ts';
 import { fibBench, vroomBench } from './vroom.ts';
+
+/** Of `living`, whose 100 migrations of each kind take over an hour. */
+const livingCount = Number(process.env.PL_VNM_BENCH_MIGRATIONS ?? 100);
 
 const benches: Record<string, { title: string; run: () => Promise<string> }> = {
   timing: { title: 'Lateness of redirections', run: () => timingBench() },
@@ -47,6 +54,10 @@ const benches: Record<string, { title: string; run: () => Promise<string> }> = {
     run: () => vroomBench(),
   },
   fib: { title: 'A router with many routes moves', run: () => fibBench() },
+  living: {
+    title: `Abilene with BIRD, then with FRR: ${livingCount} migrations under 20,000 packets/s each way`,
+    run: () => livingBench(livingCount),
+  },
   'dead-node': {
     title: 'A node dies under traffic, and the VN migrates to other nodes (three-node slice)',
     run: deadNodeBench,

@@ -8,7 +8,7 @@ import { makePlace, type Place } from './place.ts';
 const seed = 20;
 /** Chooses the runs whose phase cuts a node off while gateways are armed. */
 const rounds = 1;
-const faults = faultsOf('kernel');
+const faults = faultsOf('kernel', 'instance');
 /** A run mostly waits: for packets, for agents that hang, for nodes that are cut off. */
 const placeCount = 2;
 

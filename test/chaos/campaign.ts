@@ -5,7 +5,7 @@ import type { SliceStatus } from '../../src/controller/status.ts';
 import { routerNames } from '../../src/model/router.ts';
 import type { Flow } from '../../src/model/slice.ts';
 import { pathBetween, shortestPaths } from '../../src/planning/paths.ts';
-import { type AppliedFault, type Attempt, type Fault, faultsOf } from './faults.ts';
+import { type AppliedFault, type Attempt, type Fault, faultsOf, type Mode } from './faults.ts';
 import type { Place } from './place.ts';
 import { type Random, randomOf } from './random.ts';
 
@@ -29,12 +29,16 @@ export interface RunRecord {
 }
 
 const schedules = ['optimal', 'optimal', 'simultaneous', 'hold', 'drain'];
+const pollMs = 10;
 const recoveryAttempts = 8;
 const recoveryPhases = ['set up', 'redirect', 'verify', 'drain', 'retire', 'roll back', 'remove the new instance'];
 
-export async function runOnce(place: Place, seed: number, run: number): Promise<RunRecord> {
+/** How long routing daemons may need after the fault until every pair of end hosts has a way again. */
+const convergeMs = 60_000;
+
+export async function runOnce(place: Place, seed: number, run: number, mode: Mode = 'instance'): Promise<RunRecord> {
   const random = randomOf(seed, run);
-  const faults = faultsOf(place.dataplane);
+  const faults = faultsOf(place.dataplane, mode);
   const fault = faults[run % faults.length]!;
   // The phases take turns, so that none is omitted.
   const phase = fault.strike && fault.phases[Math.floor(run / faults.length) % fault.phases.length]!;
@@ -42,15 +46,19 @@ export async function runOnce(place: Place, seed: number, run: number): Promise<
   const problems: string[] = [];
   const from = place.store.instances.active(slice.name, vn.name)!.placementName!;
   const to = random.pick([...vn.placements.keys()].filter((name) => name !== from));
-  const schedule = random.pick(schedules);
+  const how = mode === 'vroom' ? 'method vroom' : `schedule ${random.pick(schedules)}`;
   const hurts: AppliedFault[] = [];
-  let detail = `${from} -> ${to}, ${schedule}`;
+  let detail = `${from} -> ${to}, ${how}`;
   let recovery = '';
   const flows = await place.underTraffic(async () => {
     if (fault.before !== undefined) hurts.push(fault.before(place, random));
-    const migrating = vnm.start(`--json --verbose migrate ${slice.name} --to ${to} --schedule ${schedule}`);
+    const migrating = vnm.start(`--json --verbose migrate ${slice.name} --to ${to} --${how}`);
     const placements = { from: vn.placements.get(from)!, to: vn.placements.get(to)! };
-    if (phase !== undefined) detail += await strike(fault, phase, { place, random, migrating, ...placements }, hurts);
+    const attempt = { place, random, migrating, ...placements };
+    if (phase !== undefined) {
+      const begun = mode === 'vroom' ? beginsForRouter(attempt, phase) : migrating.said(`- ${phase}\n`);
+      detail += await strike(fault, phase, begun, attempt, hurts);
+    }
     const { code, overdue, stderr } = await migrating.finished;
     if (overdue) problems.push('migrate did not end in time');
     const kept = /exiting with open resources: .*/.exec(stderr);
@@ -64,7 +72,7 @@ export async function runOnce(place: Place, seed: number, run: number): Promise<
     recovery += await recover(place, random, recoveryAttempts, problems);
     if (place.store.migrations.unfinished(slice.name).length > 0) problems.push('the migration does not end');
   });
-  const { code, json } = await vnm.json<VerifyResult>(`verify ${slice.name}`);
+  const { code, json } = await verify(place, mode === 'living' ? convergeMs : 0);
   if (code !== 0) problems.push(`verify: ${JSON.stringify(json.pairs?.filter(({ reachable }) => !reachable) ?? json)}`);
   const status = await vnm.ok<SliceStatus>(`status ${slice.name}`);
   const [{ placement, instances }] = status.vns as [SliceStatus['vns'][number]];
@@ -84,10 +92,39 @@ export async function runOnce(place: Place, seed: number, run: number): Promise<
   return { run, fault: fault.name, phase, detail, ended, recovery, lost, lostByHurt, duplicated, leftovers, problems };
 }
 
-async function strike(fault: Fault, phase: string, attempt: Attempt, hurts: AppliedFault[]): Promise<string> {
+/** Resolves when the phase begins for one of the routers; rejects if the migration ends before. */
+async function beginsForRouter({ place, random, migrating, from, to }: Attempt, phase: string): Promise<void> {
+  const router = random.pick([...from].filter(([name, node]) => to.get(name) !== node).map(([name]) => name));
+  let isOver = false;
+  void migrating.finished.then(() => {
+    isOver = true;
+  });
+  await migrating.said(`moving router '${router}'`);
+  while (place.store.migrations.unfinished(place.slice.name)[0]?.state !== phase) {
+    if (isOver) throw new Error(`the migration ended before phase '${phase}' of router '${router}'`);
+    await sleep(pollMs);
+  }
+}
+
+/** Verifies again and again, until it succeeds or has had its time. */
+async function verify({ vnm, slice }: Place, patienceMs: number) {
+  const endMs = performance.now() + patienceMs;
+  for (;;) {
+    const result = await vnm.json<VerifyResult>(`verify ${slice.name}`);
+    if (result.code === 0 || performance.now() > endMs) return result;
+  }
+}
+
+async function strike(
+  fault: Fault,
+  phase: string,
+  begun: Promise<unknown>,
+  attempt: Attempt,
+  hurts: AppliedFault[],
+): Promise<string> {
   const afterMs = Math.floor(attempt.random.next() * fault.withinMs);
   try {
-    await attempt.migrating.said(`- ${phase}\n`);
+    await begun;
   } catch {
     return ' (the migration ended before)';
   }

@@ -32,11 +32,22 @@ export interface Fault {
   readonly strike?: (attempt: Attempt) => Promise<AppliedFault> | AppliedFault;
 }
 
+/** What is migrated and how: a static VN by either method, or a VN with routing daemons as a whole. */
+export const modes = ['instance', 'vroom', 'living'] as const;
+export type Mode = (typeof modes)[number];
+
 const phases = ['set up', 'clone', 'join gateways', 'prove', 'measure', 'redirect', 'verify', 'drain', 'retire'];
+const phasesOf: Readonly<Record<Mode, readonly string[]>> = {
+  instance: phases,
+  vroom: ['set up', 'clone', 'prove', 'flip', 'verify', 'drain', 'retire'],
+  living: [...phases.slice(0, 3), 'settle', ...phases.slice(3)],
+};
 /** How long the lock of the database is held: longer than a command waits for it. */
 const lockedMs = 7000;
 /** How long an agent hangs: longer than the controller waits for its result. */
 const hangMs = 25_000;
+
+const daemonKilled = 'routing daemons killed';
 
 const allFaults: readonly Fault[] = [
   {
@@ -149,6 +160,15 @@ const allFaults: readonly Fault[] = [
     withinMs: 50,
     strike: ({ place }) => ({ description: '', undo: place.fillDisk() }),
   },
+  {
+    name: daemonKilled,
+    phases,
+    withinMs: 500,
+    strike: ({ place, random, from, to }) => {
+      const node = random.pick([...new Set([...from.values(), ...to.values()])]);
+      return { description: `${place.killDaemons(node)} processes on ${node}`, node };
+    },
+  },
 ];
 
 /** The files that shift clocks, by place. */
@@ -162,8 +182,21 @@ function anyNode({ place, random, from, to }: Attempt): string {
 /** These need a network stack per node, or a disk of their own. */
 const ofKernelOnly: readonly string[] = ['node cut off', 'disk full'];
 
-export function faultsOf(dataplane: Dataplane): Fault[] {
-  return allFaults.filter(({ name }) => dataplane === 'kernel' || !ofKernelOnly.includes(name));
+/** They hit an armed gateway, or the clocks that it needs; single routers move without. */
+const ofRedirectionsOnly: readonly string[] = [
+  'gateway killed while armed',
+  'gateway hangs while armed',
+  'gateway refuses to arm',
+  'clock of a gateway set',
+];
+
+/** Faults in any phase, in the phases of the mode. */
+export function faultsOf(dataplane: Dataplane, mode: Mode): Fault[] {
+  return allFaults
+    .filter(({ name }) => dataplane === 'kernel' || !ofKernelOnly.includes(name))
+    .filter(({ name }) => mode !== 'vroom' || !ofRedirectionsOnly.includes(name))
+    .filter(({ name }) => mode === 'living' || name !== daemonKilled)
+    .map((fault) => (fault.phases === phases ? { ...fault, phases: phasesOf[mode] } : fault));
 }
 
 /** In user space the agent forwards, so that its node loses packets without it. */

@@ -5,6 +5,7 @@
 import { parseArgs } from 'node:util';
 import { table } from '../../src/cli/output.ts';
 import { type RunRecord, runOnce } from './campaign.ts';
+import { modes } from './faults.ts';
 import { makePlace, type Place } from './place.ts';
 
 const { values } = parseArgs({
@@ -15,6 +16,7 @@ const { values } = parseArgs({
     slice: { type: 'string', default: 'three-node' },
     parallel: { type: 'string', default: '2' },
     dataplane: { type: 'string', default: 'kernel' },
+    mode: { type: 'string', default: 'instance' },
   },
 });
 const [runs, first, seed, parallel] = [values.runs, values.first, values.seed, values.parallel].map(Number) as [
@@ -24,6 +26,11 @@ const [runs, first, seed, parallel] = [values.runs, values.first, values.seed, v
   number,
 ];
 
+const mode = modes.find((name) => name === values.mode);
+if (mode === undefined) {
+  console.error(`unknown mode '${values.mode}'; choose from ${modes.join(', ')}`);
+  process.exit(2);
+}
 const dataplane = values.dataplane === 'userspace' ? 'userspace' : 'kernel';
 const waiting = Array.from({ length: runs }, (_, index) => first + index);
 const records: RunRecord[] = [];
@@ -42,7 +49,7 @@ for (const { run, fault, detail, recovery, problems } of bad) {
 }
 const from = first === 0 ? '' : ` --first ${first}`;
 console.log(
-  `\n$ npm run chaos -- --runs ${runs}${from} --seed ${seed} --slice ${values.slice} --dataplane ${dataplane}\n`,
+  `\n$ npm run chaos -- --runs ${runs}${from} --seed ${seed} --slice ${values.slice} --dataplane ${dataplane}${mode === 'instance' ? '' : ` --mode ${mode}`}\n`,
 );
 console.log(summary(records));
 console.log(`\nthe controller was killed ${inPhases('controller killed')}; an agent ${inPhases('agent killed')}`);
@@ -55,8 +62,8 @@ async function work(): Promise<void> {
   let place: Place | undefined;
   try {
     for (let run = waiting.shift(); run !== undefined; run = waiting.shift()) {
-      place ??= await makePlace(values.slice, { dataplane });
-      const record = await runOnce(place, seed, run);
+      place ??= await makePlace(values.slice, { dataplane, living: mode === 'living' });
+      const record = await runOnce(place, seed, run, mode);
       records.push(record);
       const { fault, detail, recovery, ended, lost, lostByHurt, problems } = record;
       console.error(

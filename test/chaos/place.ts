@@ -4,6 +4,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
+import { daemonRoot } from '../../src/agent/daemons/place.ts';
 import type { Context } from '../../src/controller/base/context.ts';
 import { withAgents } from '../../src/controller/nodes/agents.ts';
 import { type CountedFlow, startTraffic } from '../../src/controller/probe/traffic.ts';
@@ -27,6 +28,8 @@ export interface Place {
   readonly dataplane: Dataplane;
   /** Runs the VN's flows during `body` and counts them. */
   underTraffic(body: () => Promise<void>): Promise<CountedFlow[]>;
+  /** Kills the routing daemons of the routers on a node. Returns their number. */
+  killDaemons(node: string): number;
   /** Kills the processes of a node whose command contains the text. Returns their number. */
   kill(node: string, text: string, signal?: NodeJS.Signals): number;
   /** Breaks the SSH connections to a node, or on the userspace data plane what they lead to. */
@@ -45,13 +48,20 @@ export interface Place {
   remove(): Promise<void>;
 }
 
+interface PlaceOptions {
+  readonly divideLatenciesBy?: number;
+  readonly dataplane?: Dataplane;
+  /** Gives the routers of a list of names routing daemons, BIRD and FRR in turn, which speak OSPF. */
+  readonly living?: boolean;
+}
+
 /**
  * Prepares a slice file of the gallery. Divides its latencies, so that many runs fit into an hour. The userspace data
  * plane needs no root.
  */
 export async function makePlace(
   file: string,
-  { divideLatenciesBy = 4, dataplane = 'kernel' }: { divideLatenciesBy?: number; dataplane?: Dataplane } = {},
+  { divideLatenciesBy = 4, dataplane = 'kernel', living = false }: PlaceOptions = {},
 ): Promise<Place> {
   const vnm = commandLine();
   if (dataplane === 'kernel') {
@@ -63,7 +73,8 @@ export async function makePlace(
   const text = readFileSync(gallery(file), 'utf8');
   const faster = (_: string, before: string, value: string) =>
     `${before}${Math.ceil(Number(value) / divideLatenciesBy)}`;
-  writeFileSync(path, text.replace(/(\[\w+, \w+, )(\d+)(?=\])/g, faster).replace(/(default: )(\d+)/, faster));
+  const quick = text.replace(/(\[\w+, \w+, )(\d+)(?=\])/g, faster).replace(/(default: )(\d+)/, faster);
+  writeFileSync(path, living ? withDaemons(quick) : quick);
   const testbed = await vnm.ok<Testbed>('testbed up', path, '--dataplane', dataplane);
   await vnm.ok('install', path);
   const store = openStore(vnm.database);
@@ -89,6 +100,11 @@ export async function makePlace(
     store,
     dataplane,
     kill,
+    killDaemons: (node) => {
+      const found = processesNaming(`${daemonRoot}/${namespace(node)}.`);
+      for (const { pid } of found) killIfThere(pid);
+      return found.length;
+    },
     underTraffic: async (body) =>
       withAgents(
         context,
@@ -170,6 +186,23 @@ export async function makePlace(
       vnm.remove();
     },
   };
+}
+
+function withDaemons(text: string): string {
+  const names = /^ {2}routers: \[([\w, ]+)\]$/m.exec(text)?.[1]?.split(', ');
+  if (names === undefined) throw new Error('the slice file has no list of names of routers');
+  const routers = names.map((name, index) => `{ name: ${name}, kind: ${index % 2 === 0 ? 'bird' : 'frr'} }`);
+  const routing = '  routing: { protocol: ospf, hello: 1, dead: 4 }';
+  return text.replace(/^ {2}routers: .*$/m, `  routers: [${routers.join(', ')}]\n${routing}`);
+}
+
+/** Others of the same daemon may end with the first. */
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 function mount(directory: string, size: string): void {

@@ -41,3 +41,13 @@ it('unequal weights count', () => {
 it('a router without any route lacks all of them', () => {
   expect(differencesBetween(tables(route('10.64.0.0/31', way('l0'))), new Map())).toHaveLength(1);
 });
+
+it('the origin of a route counts only if it is a daemon', () => {
+  const added = route('10.64.9.0/24', way('l0'));
+  expect(differencesBetween(tables({ ...added, protocol: 'boot' }), tables({ ...added, protocol: 'static' }))).toEqual(
+    [],
+  );
+  expect(
+    differencesBetween(tables({ ...added, protocol: 'boot' }), tables({ ...added, protocol: 'ospf' })),
+  ).toHaveLength(2);
+});

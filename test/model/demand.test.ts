@@ -17,6 +17,7 @@ import { planInstance } from '../../src/planning/instance.ts';
 import { computeRoutes } from '../../src/planning/routes.ts';
 import { planVn } from '../../src/planning/vn-plan.ts';
 import { parseSlice } from '../../src/slicefile/index.ts';
+import { livingSlice } from '../support/living-slice.ts';
 
 const numbers = (count: number) => [...Array(count).keys()];
 
@@ -66,6 +67,7 @@ function made(slice: ReturnType<typeof line>, vn: VirtualNetwork, placement: Pla
     namespaces: count('netns_up'),
     tunnels: count('tunnel_up'),
     routes: count('vroute') + count('vif_up') + count('rule_up'),
+    daemons: count('daemon_up'),
   };
 }
 
@@ -94,6 +96,21 @@ describe('demand', () => {
     expect(largestDemand(slice, 's1').namespaces).toBe(1);
     expect(exceeded(largestDemand(slice, 's0'), sharedLimits)).toEqual([{ kind: 'namespaces', needed: 79, limit: 64 }]);
     expect(exceeded(largestDemand(slice, 's0'), ownLimits)).toEqual([]);
+  });
+
+  it('a routing daemon counts for every router that has one, twice while the VN migrates', () => {
+    const slice = livingSlice(['bird', 'frr', 'bird', 'frr'], 'ospf');
+    const [vn] = slice.vns as [VirtualNetwork];
+    for (const placement of vn.placements.values()) {
+      for (const node of slice.nodes.keys()) {
+        const counted = instanceDemand(vn, placement, node).daemons;
+        expect([node, counted]).toEqual([node, made(slice, vn, placement, node).daemons]);
+      }
+    }
+    expect(largestDemand(slice, 'p1').daemons).toBe(3);
+    expect(exceeded(largestDemand(slice, 'p1'), { ...ownLimits, daemons: 2 })).toEqual([
+      { kind: 'daemons', needed: 3, limit: 2 },
+    ]);
   });
 
   it('a gateway with 200 end hosts is within all limits', () => {

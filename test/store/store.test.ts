@@ -13,6 +13,7 @@ import { computeRoutes } from '../../src/planning/routes.ts';
 import { planVn } from '../../src/planning/vn-plan.ts';
 import { readSlice } from '../../src/slicefile/index.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
+import { migrationStart } from '../support/migrations.ts';
 import { arbitrarySlice, gallery, sharedNode } from '../support/slices.ts';
 
 let directory: string;
@@ -328,6 +329,23 @@ describe('migrations', () => {
       error: 'node p4 is unreachable',
     });
     expect(store.migrations.list('other')).toEqual([]);
+    expect(store.migrations.unfinished()).toEqual([]);
+  });
+
+  test('a migration by method vroom that failed between two routers is unfinished until another one follows', () => {
+    const slice = readSlice(gallery('three-node'));
+    store.slices.save(slice);
+    const { record } = addInstance(slice, 'initial');
+    store.instances.activate(record.id);
+    const failed = (method: string) => {
+      const options = JSON.stringify({ method });
+      const id = store.migrations.start(migrationStart({ oldInstance: record.id, options }));
+      store.migrations.finish(id, 'failed', 1800, 'node gb is unreachable');
+      return id;
+    };
+    const id = failed('vroom');
+    expect(store.migrations.unfinished('three', 'three')).toMatchObject([{ id, outcome: 'failed' }]);
+    failed('instance');
     expect(store.migrations.unfinished()).toEqual([]);
   });
 });

@@ -4,7 +4,7 @@ import { runOnce } from '../chaos/campaign.ts';
 import { faultsOf } from '../chaos/faults.ts';
 import { makePlace, type Place } from '../chaos/place.ts';
 
-const faults = faultsOf('userspace');
+const faults = faultsOf('userspace', 'instance');
 const names = ['agent killed', 'gateway killed while armed'];
 const seed = 5;
 

@@ -16,6 +16,8 @@ const user = 'frr';
 const directories = ['/usr/lib/frr', '/usr/libexec/frr'];
 const configName = 'frr.conf';
 const startMs = 20_000;
+/** For a configuration of thousands of lines, which vtysh gives to the daemons one by one, on a busy node. */
+const loadSeconds = 90;
 
 const daemons = ['zebra', 'staticd', 'ospfd', 'bgpd'] as const;
 
@@ -34,7 +36,7 @@ export const frr: DaemonDriver = {
   check: async (trial, owner, config) => {
     writeFor(trial, owner, 'vtysh.conf', vtyshConfig);
     const path = writeFor(trial, owner, configName, config);
-    const { code, output } = await vtysh(trial, ['--dryrun', '--inputfile', path]);
+    const { code, output } = await vtysh(trial, ['--dryrun', '--inputfile', path], loadSeconds);
     if (code !== 0) throw new VnmError('invalid-input', `FRR refuses its configuration: ${output.slice(-500)}`);
   },
   start: async (place, owner, daemon, only) => {
@@ -130,7 +132,7 @@ function patience(): Promise<'late'> {
 /** Gives all daemons, or only some, their parts of the configuration. */
 async function load(place: Place, only?: readonly string[]): Promise<void> {
   for (const target of only ?? [undefined]) {
-    const { code, output } = await vtysh(place, ['-b', ...(target === undefined ? [] : ['-d', target])]);
+    const { code, output } = await vtysh(place, ['-b', ...(target === undefined ? [] : ['-d', target])], loadSeconds);
     if (code === 0) continue;
     throw new VnmError('failed', `FRR in '${place.namespace}' does not take its configuration: ${output.slice(-500)}`);
   }
@@ -140,8 +142,9 @@ async function load(place: Place, only?: readonly string[]): Promise<void> {
 async function vtysh(
   { folder, runFolder }: Place,
   args: readonly string[],
+  seconds?: number,
 ): Promise<{ code: number | null; output: string }> {
   const files = ['--config_dir', folder, '--vty_socket', runFolder];
-  const { code, stdout, stderr } = await runFor([...asUser, 'vtysh', ...files, ...args]);
+  const { code, stdout, stderr } = await runFor([...asUser, 'vtysh', ...files, ...args], seconds);
   return { code, output: code === 0 ? stdout : `${stdout}\n${stderr}`.trim().split('\n').slice(-5).join('; ') };
 }

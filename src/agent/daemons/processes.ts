@@ -83,8 +83,8 @@ export function findIn(netns: number): Running[] {
 }
 
 /** Runs a program that reads a configuration or asks a daemon, neither of which is trusted to come to an end. */
-export function runFor(words: readonly string[]): Promise<Finished> {
-  return run('timeout', ['--kill-after=1', String(answerSeconds), ...words]);
+export function runFor(words: readonly string[], seconds = answerSeconds): Promise<Finished> {
+  return run('timeout', ['--kill-after=1', String(seconds), ...words]);
 }
 
 export function isRunning({ pid, start }: Running): boolean {

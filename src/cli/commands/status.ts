@@ -6,7 +6,7 @@ import { type SliceStatus, sliceStatus, type VnStatus } from '../../controller/s
 import { sliceStatusView } from '../../controller/views/status.ts';
 import { VnmError } from '../../model/errors.ts';
 import { healthLines } from '../health-text.ts';
-import { comparisonExitCode, differencesText, failureTexts } from '../live-text.ts';
+import { comparisonExitCode, daemonsText, differencesText, failureTexts } from '../live-text.ts';
 import { noName, quotedName, table } from '../output.ts';
 import { type Output, runCommand } from '../run.ts';
 
@@ -38,14 +38,17 @@ function requireArgument(argument: string | undefined): string {
 }
 
 function liveOutput(status: LiveStatus): Output {
-  const { differences, notCompared } = status;
+  const { differences, notCompared, daemons } = status;
   const lines = [
     ...failureTexts(status),
     ...(status.obstacles ?? []).map(describeObstacle),
     ...notCompared.map((vn) => `VN '${vn}' is only partly installed, and was not compared`),
     verdictOn(status),
   ];
-  const list = differences.length === 0 ? [] : [differencesText(differences)];
+  const list = [
+    ...(daemons === undefined ? [] : [daemonsText(daemons)]),
+    ...(differences.length === 0 ? [] : [differencesText(differences)]),
+  ];
   const exitCode = comparisonExitCode(status, status.equal);
   return { text: [...list, lines.join('\n')].join('\n\n'), json: status, exitCode };
 }

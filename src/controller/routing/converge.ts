@@ -13,6 +13,7 @@ import type { RoutingState } from '../../planning/routes.ts';
 import { isOfInstance, translateRoutes } from '../../planning/translate.ts';
 import type { VnPlan } from '../../planning/vn-plan.ts';
 import { walkThrough } from '../../planning/walk.ts';
+import { isDaemonRoute } from '../../vsys/daemon.ts';
 import { describeRoute } from '../../vsys/difference.ts';
 import type { Context } from '../base/context.ts';
 import type { Agents } from '../nodes/agents.ts';
@@ -147,12 +148,16 @@ export function differencesBetween(wanted: RoutingState, found: RoutingState): s
   });
 }
 
-/** Equal-cost next hops have no order, and weights that all are equal mean nothing. */
+/**
+ * Equal-cost next hops have no order, and weights that all are equal mean nothing. A route that somebody added gets the
+ * agent's mark as its origin when it is cloned.
+ */
 function comparable(route: Route): Route {
   const { nexthops } = route;
+  const protocol = isDaemonRoute(route) ? route.protocol : 'added';
   const isEven = nexthops.every(({ weight }) => weight === nexthops[0]!.weight);
   const inOrder = nexthops.toSorted((a, b) => (a.interface < b.interface ? -1 : 1));
-  return { ...route, nexthops: isEven ? inOrder.map((nexthop) => ({ ...nexthop, weight: 1 })) : inOrder };
+  return { ...route, protocol, nexthops: isEven ? inOrder.map((nexthop) => ({ ...nexthop, weight: 1 })) : inOrder };
 }
 
 function shorten(lines: readonly string[], most = maxLines): string {

@@ -2,9 +2,11 @@
 import * as z from 'zod';
 import type { LiveStatus } from '../../../controller/live.ts';
 import type { NodeDifference, NodeFailure } from '../../../controller/nodes/compare.ts';
+import type { DaemonStatus } from '../../../controller/nodes/daemons.ts';
 import type { PathLatency } from '../../../controller/probe/path-latency.ts';
 import type { VerifyResult } from '../../../controller/probe/verify-vn.ts';
 import type { ReconcileOptions, ReconcileResult } from '../../../controller/reconcile.ts';
+import { daemonKinds } from '../../../vsys/daemon.ts';
 import type { NodeObstacle } from '../../../vsys/obstacle.ts';
 import { ms, vn } from './common.ts';
 
@@ -41,6 +43,32 @@ const obstacles = z
   .exactOptional()
   .describe("Obstacles on the nodes that are not the slice's own");
 
+const adjacency = z.object({
+  protocol: z.enum(['ospf', 'bgp']),
+  neighbour: z.string().exactOptional().describe('Router id'),
+  router: z.string().exactOptional().describe('Name of the neighbour, if it is a router of the VN'),
+  address: z.string(),
+  interface: z.string().exactOptional(),
+  state: z.string().describe("In the daemon's words"),
+  isUp: z.boolean().describe('Whether routes are exchanged'),
+});
+
+const daemon = z.object({
+  vn: z.string(),
+  router: z.string(),
+  node: z.string(),
+  namespace: z.string(),
+  kind: z.enum(daemonKinds),
+  state: z
+    .enum(['running', 'restarting', 'failed', 'moving', 'absent', 'unknown'])
+    .describe('failed: it ended too often, and stays down; unknown: the node is unreachable'),
+  version: z.string().exactOptional(),
+  restarts: z.number().exactOptional().describe('Since the agent started'),
+  adjacencies: z.array(adjacency).readonly().exactOptional().describe('Absent if the daemon did not answer'),
+  routes: z.record(z.string(), z.number()).readonly().exactOptional().describe('Number of routes by origin'),
+  error: z.string().exactOptional().describe('Why something is not known'),
+}) satisfies z.ZodType<DaemonStatus>;
+
 export const liveStatus = z.object({
   slice: z.string(),
   equal: z.boolean().describe('Whether everything that could be compared matches the database'),
@@ -50,6 +78,7 @@ export const liveStatus = z.object({
   notCompared: z.array(z.string()).describe('VNs that are partly installed or partly removed'),
   migrating: z.array(z.string()).describe('VNs with an unfinished migration'),
   obstacles,
+  daemons: z.array(daemon).readonly().exactOptional().describe('Routing daemons of routers; absent if there are none'),
 }) satisfies z.ZodType<LiveStatus>;
 
 export const reconcileBody = z.strictObject({

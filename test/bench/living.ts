@@ -1,0 +1,194 @@
+/**
+ * VNs with routing daemons migrate under 20,000 packets/s each way, with 10,000 external routes: what traffic loses,
+ * and whether an adjacency of the instance that carries it changes before a redirection.
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { daemonRoot } from '../../src/agent/daemons/place.ts';
+import { routerCommand } from '../../src/agent/inside/router-command.ts';
+import { table } from '../../src/cli/output.ts';
+import type { Context } from '../../src/controller/base/context.ts';
+import { install } from '../../src/controller/install.ts';
+import { migrate } from '../../src/controller/migrate.ts';
+import type { DaemonKind } from '../../src/model/daemon.ts';
+import { isDaemonRouter } from '../../src/model/router.ts';
+import type { Slice } from '../../src/model/slice.ts';
+import { ip } from '../support/kernel.ts';
+import { gallerySlice, onTestbed, progress, withoutLatency } from './harness.ts';
+import { loadHeading, startLoad } from './load.ts';
+
+const options = {
+  control: 'gateway',
+  schedule: 'optimal',
+  granularity: 'gateway',
+  urpf: 'feasible',
+  traffic: false,
+} as const;
+const externalCount = 10_000;
+/** Where the external routes enter the VN. */
+const border = 'kansascity';
+/** Has no gateway. */
+const inner = 'chicago';
+/** After this, OSPF has noticed that a link failed. */
+const deadMs = 10_000;
+const controlSeconds = 20;
+/** How much longer than the first two migrations the others may take, before the load would end too soon. */
+const slack = 1.3;
+
+/** `count`: migrations of each kind of daemon, forth and back in turn. */
+export async function livingBench(count = 100): Promise<string> {
+  const loads: (string | number)[][] = [];
+  const moves: (string | number)[][] = [];
+  for (const kind of ['bird', 'frr'] as const) {
+    await onTestbed(livingAbilene(kind), async (context, slice) => {
+      const { moved, rows } = await moveUnderLoad(context, slice, kind, count);
+      moves.push([kind, ...moved]);
+      loads.push(...rows.map((row) => [kind, ...row]));
+    });
+  }
+  const moveHeading = [
+    'daemons',
+    'migrations',
+    'completed',
+    'external routes afterwards',
+    'changed adjacencies before redirections',
+    'after a link failed (control)',
+    'settle: median s',
+    'longest s',
+    'migration: median s',
+  ];
+  return `${table(moveHeading, moves)}\n\n${table(['daemons', 'migrations', ...loadHeading], loads)}`;
+}
+
+/** Abilene without latencies, with one kind of daemon, and external routes at one router. */
+function livingAbilene(kind: DaemonKind): Slice {
+  const slice = withoutLatency(gallerySlice('abilene-ospf'));
+  const vn = slice.vns[0]!;
+  const routers = vn.routers.filter(isDaemonRouter).map(({ name, config }) => ({
+    name,
+    kind,
+    config: name === border ? { ...config, text: externalRoutes(kind) } : config,
+  }));
+  return { ...slice, vns: [{ ...vn, routers }] };
+}
+
+/** Routes that the router announces, and drops itself. */
+function externalRoutes(kind: DaemonKind): string {
+  const prefixes = Array.from({ length: externalCount }, (_, index) => `198.18.${index >> 8}.${index & 255}/32`);
+  const lines =
+    kind === 'bird'
+      ? ['protocol static own {', 'ipv4;', ...prefixes.map((prefix) => `route ${prefix} unreachable;`), '}']
+      : prefixes.map((prefix) => `ip route ${prefix} blackhole`);
+  return `${lines.join('\n')}\n`;
+}
+
+async function moveUnderLoad(context: Context, slice: Slice, kind: DaemonKind, count: number) {
+  const vn = slice.vns[0]!;
+  const id = context.store.testbeds.forSlice(slice.name)!.id;
+  await install(context, slice, { placement: 'initial', urpf: 'feasible' });
+  const watch = watchAdjacencies(kind);
+  watch.carries(foldersOf(id));
+  const settleMs: number[] = [];
+  const totalMs: number[] = [];
+  let before = 0;
+  let completed = 0;
+  const move = async (to: string) => {
+    const old = foldersOf(id);
+    const report: Context['report'] = (event) => {
+      if (event.kind !== 'phase' || event.text !== 'redirect') return;
+      before += watch.changes(old);
+      watch.carries(foldersOf(id).filter((folder) => !old.includes(folder)));
+    };
+    const beganAtMs = performance.now();
+    const { outcome, phases } = await migrate({ ...context, report }, slice, vn, { ...options, to });
+    if (outcome === 'completed') completed += 1;
+    settleMs.push(phases.find(({ name }) => name === 'settle')?.ms ?? Number.NaN);
+    totalMs.push(performance.now() - beganAtMs);
+  };
+  // How long two take, so that the load lasts as long as the others.
+  await move('final');
+  await move('initial');
+  const seconds = Math.ceil(((slack * (totalMs[0]! + totalMs[1]!)) / 2000) * count) + 5;
+  [settleMs.length, totalMs.length, before, completed] = [0, 0, 0, 0];
+  const quiet = await (await startLoad(context, slice, controlSeconds)).finish();
+  const load = await startLoad(context, slice, seconds);
+  for (let index = 0; index < count; index += 1) {
+    await move(index % 2 === 0 ? 'final' : 'initial');
+    progress(`migrations with ${kind}`, index + 1, count);
+  }
+  if (load.isOver()) throw new Error(`the load of ${seconds} s ended before the migrations`);
+  const external = externalAt(id, vn.gateways[0]!.router);
+  const moved = await load.finish();
+  before += watch.changes(foldersOf(id));
+  const control = await failLink(id, watch);
+  const inSeconds = (ms: number) => (ms / 1000).toFixed(1);
+  const middle = (values: readonly number[]) => values.toSorted((a, b) => a - b)[values.length >> 1]!;
+  return {
+    moved: [
+      count,
+      completed,
+      external,
+      before,
+      control,
+      inSeconds(middle(settleMs)),
+      inSeconds(Math.max(...settleMs)),
+      inSeconds(middle(totalMs)),
+    ],
+    rows: [...quiet.map((row) => [0, ...row]), ...moved.map((row) => [count, ...row])],
+  };
+}
+
+/** The folders of a testbed's daemons: one per router of each instance, named as its namespace. */
+function foldersOf(testbed: string): string[] {
+  return readdirSync(daemonRoot).filter((name) => name.startsWith(`pt${testbed}-`));
+}
+
+function namespaceOf(testbed: string, router: string): string {
+  return foldersOf(testbed).find((name) => name.endsWith(`-${router}`))!;
+}
+
+function externalAt(testbed: string, router: string): number {
+  return ip(namespaceOf(testbed, router), 'route')
+    .split('\n')
+    .filter((line) => /(^| )198\.18\./.test(line)).length;
+}
+
+/** Takes down a link of a router without a gateway. Returns the changes: without any, the counter would not work. */
+async function failLink(testbed: string, watch: ReturnType<typeof watchAdjacencies>): Promise<number> {
+  const namespace = namespaceOf(testbed, inner);
+  const links = JSON.parse(ip(namespace, '-json link')) as { ifname: string }[];
+  ip(namespace, `link set ${links.find(({ ifname }) => ifname !== 'lo')!.ifname} down`);
+  await sleep(deadMs);
+  return watch.changes(foldersOf(testbed));
+}
+
+/** Counts the changes of adjacencies that daemons log from when their instance carries traffic. */
+function watchAdjacencies(kind: DaemonKind) {
+  const logged = new Map<string, number>();
+  const linesOf = (folder: string) =>
+    ['log.old', 'log']
+      .map((file) => join(daemonRoot, folder, file))
+      .filter((file) => existsSync(file))
+      .flatMap((file) => readFileSync(file, 'utf8').split('\n'))
+      .filter((line) => /Neighbor .* changed state|AdjChg/.test(line)).length;
+  return {
+    /** Since they carry traffic. */
+    changes: (folders: readonly string[]) =>
+      folders.reduce((sum, folder) => sum + linesOf(folder) - (logged.get(folder) ?? 0), 0),
+    /** From now on, these daemons carry the traffic. */
+    carries: (folders: readonly string[]) => {
+      logged.clear();
+      for (const folder of folders) {
+        const words = {
+          bird: ['birdc', 'debug ospf1 { events }'],
+          frr: ['vtysh', '-c', 'configure terminal', '-c', 'router ospf', '-c', 'log-adjacency-changes detail'],
+        }[kind];
+        const [program, ...rest] = routerCommand(folder, words) as [string, ...string[]];
+        execFileSync(program, rest, { stdio: 'ignore' });
+        logged.set(folder, linesOf(folder));
+      }
+    },
+  };
+}
