@@ -74,6 +74,7 @@ export function createHandlers(parts: AgentParts): Handlers {
     counters: () => dataPlane.counters(),
     routes: async ({ namespace }) => ({ routes: await dataPlane.routes(namespace) }),
     daemon_state: ({ namespace }) => dataPlane.daemonState(namespace),
+    neighbour_events: async ({ namespace }) => ({ events: await dataPlane.neighbourEvents(namespace) }),
     path_mtu: async ({ remotes }) => ({ mtus: await dataPlane.pathMtu(remotes) }),
     redirect: async ({ groups, ticket }) => {
       if (ticket !== undefined) claims.check(ticket);
@@ -124,6 +125,7 @@ const unlogged: readonly Method[] = [
   'counters',
   'routes',
   'daemon_state',
+  'neighbour_events',
   'path_mtu',
   'collisions',
   'confirm',

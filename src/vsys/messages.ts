@@ -109,6 +109,11 @@ export const requestSchemas = {
   routes: z.strictObject({ namespace: namespaceName.optional() }),
   /** Asks the routing daemon of a router's namespace for its neighbours and the origins of its routes. */
   daemon_state: z.strictObject({ namespace: namespaceName }),
+  /**
+   * Counts the changes of adjacencies that the routing daemon of a router's namespace has logged. The first request has
+   * the daemon log them.
+   */
+  neighbour_events: z.strictObject({ namespace: namespaceName }),
   /** Returns the largest IP packet for the path to each address, by the outgoing interface. */
   path_mtu: z.strictObject({ remotes: z.array(address).max(1024) }),
   /**
@@ -267,6 +272,8 @@ export interface Results {
   counters: NodeCounters;
   routes: { routes: Route[] };
   daemon_state: DaemonState;
+  /** By the neighbour's router id. */
+  neighbour_events: { events: Readonly<Record<string, number>> };
   path_mtu: { mtus: number[] };
   redirect: { startedAt: number; finishedAt: number };
   arm: Record<string, never>;

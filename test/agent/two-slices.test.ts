@@ -122,6 +122,7 @@ function operationsOf(a: Marks): { readonly [Name in OperationName]: Row<Name> }
     ],
     daemon_up: [{ op: 'daemon_up', namespace: a.namespace, kind: 'frr', protocols: ['ospf'], config: '' }],
     daemon_down: [{ op: 'daemon_down', namespace: a.namespace }],
+    daemon_leave: [{ op: 'daemon_leave', namespace: a.namespace }],
   };
 }
 
@@ -138,6 +139,7 @@ function requestsOf(a: Marks): { readonly [M in Exclude<Method, 'apply'>]: Param
     counters: {},
     routes: { namespace: a.namespace },
     daemon_state: { namespace: a.namespace },
+    neighbour_events: { namespace: a.namespace },
     obstacles: { port: 4789 },
     path_mtu: { remotes: [a.remote] },
     redirect: { groups, ticket: 1 },

@@ -11,6 +11,8 @@ interface DaemonRecord {
   readonly netns: number;
   /** False from before its start until it has its configuration: a process that runs may then lack it. */
   readonly isReady: boolean;
+  /** From before it leaves until its processes have ended: the next agent ends them. */
+  readonly isLeaving?: true;
 }
 
 /** As in the file. */

@@ -33,6 +33,11 @@ export interface DataPlane {
   routes(namespace?: string): Promise<Route[]>;
   /** Throws VnmError `not-found` if the namespace has no routing daemon, `failed` if it does not answer. */
   daemonState(namespace: string): Promise<DaemonState>;
+  /**
+   * Returns how often the daemon's adjacencies changed since it logs that, by router id. Throws VnmError `not-found`,
+   * `failed`.
+   */
+  neighbourEvents(namespace: string): Promise<Readonly<Record<string, number>>>;
   /** Returns the largest IP packet to each address, in order. Throws VnmError `failed` if there is no route. */
   pathMtu(remotes: readonly string[]): Promise<number[]>;
   /** Makes another member of each group active. Throws VnmError `not-found`, `conflict` before anything is changed. */

@@ -118,6 +118,7 @@ export function createMemoryPlane(
       if (host.state.daemons?.has(namespace)) return { adjacencies: [], routes: {} };
       throw new VnmError('not-found', `there is no routing daemon in namespace '${namespace}'`);
     },
+    neighbourEvents: async () => ({}),
     pathMtu: async (remotes) =>
       remotes.map((remote) => {
         if (network.has(remote)) return underlayMtu;

@@ -195,6 +195,7 @@ export function createKernelDataPlane(policy: Policy, clock: Clock, surroundings
         return toRoutes(routes);
       }),
     daemonState: (namespace) => daemons.state(namespace),
+    neighbourEvents: (namespace) => daemons.neighbourEvents(namespace),
     pathMtu,
     // Not in turn: it must not wait behind a long batch.
     redirect: (groups) => redirect(warm, clock, groups),
