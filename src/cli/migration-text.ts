@@ -11,7 +11,10 @@ export function migrationText(result: MigrateResult): string {
   return [summary(result), ...migrationParts(result)].join('\n\n');
 }
 
-type Parts = Pick<MigrateResult, 'moves' | 'fromRecord' | 'phases' | 'redirections' | 'flips' | 'controlPlanes' | 'neighbourEvents' | 'flows'>;
+type Parts = Pick<
+  MigrateResult,
+  'moves' | 'fromRecord' | 'phases' | 'redirections' | 'flips' | 'controlPlanes' | 'neighbourEvents' | 'flows'
+>;
 
 /** The parts of a migration's report other than its outcome; omits empty parts. */
 export function migrationParts(result: Parts): string[] {

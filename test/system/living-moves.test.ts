@@ -45,7 +45,10 @@ const noLoss = [
   { lost: 0, duplicated: 0 },
 ];
 const lossOf = ({ flows }: MigrateResult) => flows.map(({ lost, duplicated }) => ({ lost, duplicated }));
-const waysOf = (namespace: string) => routes(namespace).map(({ dst, gateway, dev }) => `${dst} ${gateway} ${dev}`).sort();
+const waysOf = (namespace: string) =>
+  routes(namespace)
+    .map(({ dst, gateway, dev }) => `${dst} ${gateway} ${dev}`)
+    .sort();
 const eventsOf = ({ neighbourEvents = [] }: MigrateResult) => neighbourEvents;
 
 for (const [slice, ...kinds] of [

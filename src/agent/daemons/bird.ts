@@ -8,6 +8,7 @@ import { messageOf, VnmError } from '../../model/errors.ts';
 import { askBird } from './bird-control.ts';
 import { countChanges, parseOspfNeighbours, parseProtocols, stateOf } from './bird-state.ts';
 import type { DaemonDriver } from './driver.ts';
+import { holdUpdates, letUpdatesGo, sendUpdates } from './held-updates.ts';
 import { type Place, writeFor } from './place.ts';
 import { ended, lastWords, readLog, runFor, startIn } from './processes.ts';
 import { findProgram, versionOf } from './programs.ts';
@@ -40,8 +41,11 @@ export const bird: DaemonDriver = {
   },
   start: async (place, owner, { config }, { graceful = false } = {}) => {
     writeFor(place, owner, configName, config);
+    if (graceful && (await holdUpdates(place))) void letUpdatesGo(place).catch(() => {});
     await startBird(place, graceful ? ['-R'] : []);
   },
+  resume: sendUpdates,
+  cleanUp: sendUpdates,
   leave: async (place, running) => {
     await askBird(controlSocket(place), 'graceful restart');
     await ended(running, leaveMs);

@@ -31,6 +31,8 @@ export interface DaemonDriver {
    * in use. Absent where the daemon has to be started again for that.
    */
   reconfigure?(place: Place, owner: Owner, before: Daemon, after: Daemon): Promise<void>;
+  /** Ends what an agent that has ended left half done around a daemon that runs. */
+  resume?(place: Place): Promise<void>;
   /** Removes what its processes left elsewhere, after they have ended. */
   cleanUp?(place: Place): Promise<void>;
   /** Throws VnmError `failed` if the daemon does not answer. */

@@ -98,6 +98,7 @@ export function createDaemons({ records: directory, clock, log }: DaemonsParts):
       watched.set(namespace, one);
       const found = await drivers[daemon.kind].find();
       if ('version' in found) one.version = found.version;
+      if (netnsId(one.place) === netns) await drivers[daemon.kind].resume?.(one.place);
       if (!isReady) await endProcesses(() => findIn(one.place, netns));
       look(one);
       const kept = one.processes.map(({ name, pid }) => `${name} ${pid}`).join(', ') || 'nothing, it has ended';
@@ -204,7 +205,8 @@ export function createDaemons({ records: directory, clock, log }: DaemonsParts):
   /** Ends the processes at once, so that they change nothing more. */
   async function kill({ daemon, place, netns }: Watched): Promise<void> {
     const find = () => findIn(place, netns);
-    for (const { pid } of inOrderOfEnding(drivers[daemon.kind].processesOf(daemon), find())) signalProcess(pid, 'SIGKILL');
+    for (const { pid } of inOrderOfEnding(drivers[daemon.kind].processesOf(daemon), find()))
+      signalProcess(pid, 'SIGKILL');
     await endProcesses(find);
     await drivers[daemon.kind].cleanUp?.(place);
   }

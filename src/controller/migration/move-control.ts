@@ -3,6 +3,7 @@
  * starts on one node when the other has answered that it has none, or cannot be reached. Each step may be repeated, so
  * an interrupted move continues in either direction.
  */
+import { sleep } from '../../clock/sleep.ts';
 import type { NodeName } from '../../model/names.ts';
 import { daemonRouter } from '../../model/router.ts';
 import { moveRouter } from '../../planning/instance.ts';
@@ -71,12 +72,10 @@ export function movingControl(
     move: async (left, kept, flip) => {
       const askedAtMs = performance.now();
       await leave(left, kept);
-      const arriving = way.arrive(agents, placeOn(kept)).then(() => {
-        freezeMs = performance.now() - askedAtMs;
-      });
-      // Nothing of this goes on once one of them has failed: the way back begins with the same nodes.
-      const failed = (await Promise.allSettled([arriving, flip()])).find(({ status }) => status === 'rejected');
-      if (failed?.status === 'rejected') throw failed.reason;
+      // Not before the links are flipped: its neighbours' answers would not reach it.
+      await Promise.all([flip(), sleep(way.pauseMs)]);
+      await way.arrive(agents, placeOn(kept));
+      freezeMs = performance.now() - askedAtMs;
     },
     converge: async (node) => {
       const beganAtMs = performance.now();

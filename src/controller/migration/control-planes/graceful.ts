@@ -17,6 +17,12 @@ const firstVersions: Readonly<Record<DaemonKind, readonly [number, number, numbe
   frr: [8, 0, 0],
 };
 
+/**
+ * A grace LSA has BIRD calculate its routes within a second (its `tick`). If the neighbour has begun its adjacency again by
+ * then, BIRD finds no way through it, although it waits for it.
+ */
+const calculatedMs = 1200;
+
 /** Statements of a user that take from a router what the generated configuration gives it. */
 const hindrances: Readonly<Record<DaemonKind, RegExp>> = {
   bird: /\bgraceful\s+restart\s+(off|no|aware)\b/,
@@ -26,6 +32,7 @@ const hindrances: Readonly<Record<DaemonKind, RegExp>> = {
 export const graceful: ControlPlaneWay = {
   name: 'graceful',
   keepsRoutes: true,
+  pauseMs: calculatedMs,
   refuse: ({ vn }, agents, router, { to, of }) => {
     const moving = daemonRouter(vn, router)!;
     refuseWithoutOspf(vn, moving);

@@ -8,6 +8,7 @@ import type { ControlPlaneWay } from './way.ts';
 export const restart: ControlPlaneWay = {
   name: 'restart',
   keepsRoutes: false,
+  pauseMs: 0,
   refuse: () => {},
   leave: async (agents, { node, namespace }) => {
     await applyAll(agents, new Map([[node, [{ op: 'daemon_down', namespace }]]]));

@@ -11,6 +11,8 @@ export interface ControlPlaneWay {
    * the new place, where the daemon takes them over.
    */
   readonly keepsRoutes: boolean;
+  /** The least time from the end of the old daemon to the start of the new one. */
+  readonly pauseMs: number;
   /** Throws VnmError `unsupported`, with what to configure, if this router cannot move in this way. Changes nothing. */
   refuse(run: Pick<Run, 'vn'>, agents: Agents, router: RouterName, nodes: NodesOf): void;
   /** Ends the router's daemon on the node. Where there is none, nothing happens. Throws VnmError. */

@@ -32,7 +32,7 @@ const maxDrainMs = 10_000;
 export const instanceMethod: Method = {
   refuse: (options) => {
     if (options.controlPlane !== undefined) {
-      throw new VnmError('usage', "method instance starts new routing daemons, so it has no --control-plane", {
+      throw new VnmError('usage', 'method instance starts new routing daemons, so it has no --control-plane', {
         hint: 'leave that out, or use --method vroom',
       });
     }

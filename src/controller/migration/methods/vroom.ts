@@ -73,7 +73,11 @@ export function stepsOfMove(
     isBack,
     progress,
     controlPlane,
-  }: { readonly isBack: boolean; readonly progress: MoveProgress; readonly controlPlane?: ControlPlaneName | undefined },
+  }: {
+    readonly isBack: boolean;
+    readonly progress: MoveProgress;
+    readonly controlPlane?: ControlPlaneName | undefined;
+  },
 ): Steps {
   const { context, agents, vn, old, phases } = run;
   const { router, from, to } = move;
