@@ -10,6 +10,7 @@ import { moveRouter } from '../../planning/instance.ts';
 import type { RouterMove } from '../../planning/neighbourhood.ts';
 import { startDaemon } from '../batches/routers.ts';
 import { isUnreachable } from '../nodes/agents.ts';
+import { readTables } from '../routing/converge.ts';
 import { type ControlPlaneName, controlPlaneWay, usualControlPlane } from './control-planes/index.ts';
 import type { ControlPlace } from './control-planes/way.ts';
 import { awaitRecovered, type Before } from './recovered.ts';
@@ -89,10 +90,10 @@ export function movingControl(
   };
 }
 
-async function lookAt({ agents }: Run, { node, namespace }: ControlPlace): Promise<Before> {
-  const [state, { routes }] = await Promise.all([
+async function lookAt({ agents, vn, old }: Run, { node, namespace }: ControlPlace): Promise<Before> {
+  const [state, tables] = await Promise.all([
     agents.get(node).call('daemon_state', { namespace }),
-    agents.get(node).call('routes', { namespace }),
+    readTables(agents, vn, old.instance),
   ]);
-  return { state, routes };
+  return { state, tables };
 }

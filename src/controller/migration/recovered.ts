@@ -1,25 +1,25 @@
 /** Waits until a routing daemon that has moved has its neighbours and routes again. */
 import { messageOf, VnmError } from '../../model/errors.ts';
 import type { NodeName, RouterName } from '../../model/names.ts';
-import type { Route } from '../../model/route.ts';
 import { daemonRouter } from '../../model/router.ts';
 import { routerId } from '../../planning/daemons/router-id.ts';
 import { moveRouter } from '../../planning/instance.ts';
 import { linksOf } from '../../planning/neighbourhood.ts';
+import type { RoutingState } from '../../planning/routes.ts';
 import type { DaemonState } from '../../vsys/daemon.ts';
 import { namespaceOf } from '../batches/operations.ts';
-import { differencesBetween, patienceMs, shorten, stableMs, waitUntilEmpty } from '../routing/converge.ts';
+import { differencesBetween, patienceMs, readTables, shorten, stableMs, waitUntilEmpty } from '../routing/converge.ts';
 import type { Run } from './types.ts';
 
-/** What the daemon knew, and what the router forwarded by, before it moved. */
+/** What the daemon knew, and what all routers of the VN forwarded by, before it moved. */
 export interface Before {
   readonly state: DaemonState;
-  readonly routes: readonly Route[];
+  readonly tables: RoutingState;
 }
 
 /**
- * Resolves when all adjacencies are up, at the daemon and at its neighbours, and when it has had the neighbours, routes
- * and forwarding table of `before` for a while. Without `before` (an interrupted move) the adjacencies decide. Throws
+ * Resolves when all adjacencies are up, at the daemon and at its neighbours, and when it has had the neighbours and
+ * routes of `before`, and all routers their forwarding tables, for a while. Without `before` (an interrupted move) the adjacencies decide. Throws
  * VnmError `failed` with what is missing if that does not happen in time.
  */
 export async function awaitRecovered(run: Run, router: RouterName, node: NodeName, before?: Before): Promise<void> {
@@ -31,9 +31,9 @@ export async function awaitRecovered(run: Run, router: RouterName, node: NodeNam
   const neighbours = neighboursOf(run, router);
 
   async function missing(): Promise<string[]> {
-    const [own, { routes }, ...theirs] = await Promise.all([
+    const [own, tables, ...theirs] = await Promise.all([
       stateOn(router),
-      agents.get(node).call('routes', { namespace: namespaceOf(place, router, agents) }),
+      readTables(agents, vn, place),
       ...neighbours.map(stateOn),
     ]);
     return [
@@ -42,9 +42,7 @@ export async function awaitRecovered(run: Run, router: RouterName, node: NodeNam
         const down = adjacencies.find((one) => one.neighbour === id && !one.isUp);
         return down === undefined ? [] : [`router ${neighbours[index]} is in state ${down.state} with it`];
       }),
-      ...(before === undefined
-        ? []
-        : differencesBetween(new Map([[router, [...before.routes]]]), new Map([[router, routes]]))),
+      ...(before === undefined ? [] : differencesBetween(before.tables, tables)),
     ];
   }
 
