@@ -26,7 +26,11 @@ export async function holdUpdates({ namespace }: Place): Promise<boolean> {
 
 /** Lets the updates go when the recovery has ended. Resolves then. */
 export async function letUpdatesGo(place: Place): Promise<void> {
-  for (const endMs = performance.now() + longestMs; performance.now() < endMs; await sleep(pollMs, null, { ref: false }))
+  for (
+    const endMs = performance.now() + longestMs;
+    performance.now() < endMs;
+    await sleep(pollMs, null, { ref: false })
+  )
     if (readLog(place).includes('Graceful restart done')) break;
   await sleep(tickMs, null, { ref: false });
   await sendUpdates(place);
