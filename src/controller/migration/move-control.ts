@@ -10,10 +10,9 @@ import { moveRouter } from '../../planning/instance.ts';
 import type { RouterMove } from '../../planning/neighbourhood.ts';
 import { startDaemon } from '../batches/routers.ts';
 import { isUnreachable } from '../nodes/agents.ts';
-import { readTables } from '../routing/converge.ts';
 import { type ControlPlaneName, controlPlaneWay, usualControlPlane } from './control-planes/index.ts';
 import type { ControlPlace } from './control-planes/way.ts';
-import { awaitRecovered, type Before } from './recovered.ts';
+import { awaitRecovered, type Before, reachableTables } from './recovered.ts';
 import type { ControlPlaneMove, Run } from './types.ts';
 
 export interface MovingControl {
@@ -90,10 +89,10 @@ export function movingControl(
   };
 }
 
-async function lookAt({ agents, vn, old }: Run, { node, namespace }: ControlPlace): Promise<Before> {
+async function lookAt(run: Run, { node, namespace }: ControlPlace): Promise<Before> {
   const [state, tables] = await Promise.all([
-    agents.get(node).call('daemon_state', { namespace }),
-    readTables(agents, vn, old.instance),
+    run.agents.get(node).call('daemon_state', { namespace }),
+    reachableTables(run, run.old.instance),
   ]);
   return { state, tables };
 }

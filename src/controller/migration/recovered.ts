@@ -3,7 +3,7 @@ import { messageOf, VnmError } from '../../model/errors.ts';
 import type { NodeName, RouterName } from '../../model/names.ts';
 import { daemonRouter } from '../../model/router.ts';
 import { routerId } from '../../planning/daemons/router-id.ts';
-import { moveRouter } from '../../planning/instance.ts';
+import { type Instance, moveRouter } from '../../planning/instance.ts';
 import { linksOf } from '../../planning/neighbourhood.ts';
 import type { RoutingState } from '../../planning/routes.ts';
 import type { DaemonState } from '../../vsys/daemon.ts';
@@ -33,7 +33,7 @@ export async function awaitRecovered(run: Run, router: RouterName, node: NodeNam
   async function missing(): Promise<string[]> {
     const [own, tables, ...theirs] = await Promise.all([
       stateOn(router),
-      readTables(agents, vn, place),
+      reachableTables(run, place),
       ...neighbours.map(stateOn),
     ]);
     return [
@@ -53,6 +53,12 @@ export async function awaitRecovered(run: Run, router: RouterName, node: NodeNam
     'failed',
     `after ${patienceMs(vn) / 1000} s the routing daemon of router '${router}' on node '${node}' has not recovered: ${shorten(left)}`,
   );
+}
+
+/** The tables of all routers that can be reached. */
+export function reachableTables({ agents, vn }: Pick<Run, 'agents' | 'vn'>, instance: Instance): Promise<RoutingState> {
+  const routers = vn.routers.filter(({ name }) => agents.nodes().includes(instance.placement.get(name)!));
+  return readTables(agents, { ...vn, routers }, instance);
 }
 
 /** The routers with a routing daemon at the other ends of its links. */
