@@ -145,3 +145,48 @@ it('a plane without daemons refuses their operations', () => {
     }),
   );
 });
+
+const copied: KernelRoute = {
+  prefix: '10.65.9.0/24',
+  type: 'unicast',
+  nexthops: [{ interface: place.interface, via: '10.65.0.2', weight: 1 }],
+  metric: 32,
+  protocol: 246,
+  table: 254,
+  onlink: true,
+};
+const copy: OperationInput = {
+  op: 'vroute',
+  action: 'add',
+  namespace,
+  prefix: copied.prefix,
+  nexthops: [{ interface: place.interface, via: '10.65.0.2' }],
+  metric: 32,
+  protocol: 'bird',
+};
+
+it("a copy of a daemon's route has the daemon's protocol, also in place of the same route without it", () => {
+  expect(written(plan(stateWith(), [copy]).commands[0]!.do)).toContain(
+    'route add 10.65.9.0/24 table 254 proto 12 metric',
+  );
+  const { commands } = plan(stateWith(undefined, [copied]), [copy]);
+  expect(commands.map((command) => written(command.do))).toEqual([expect.stringContaining('proto 12')]);
+  const own = { ...copied, protocol: 12 };
+  expect(plan(stateWith(undefined, [own]), [copy]).commands).toEqual([]);
+});
+
+it('a daemon that leaves keeps its routes, and undoing that starts it with them', () => {
+  const own = { ...copied, protocol: 12 };
+  const { commands, state } = plan(stateWith(daemon, [own]), [{ op: 'daemon_leave', namespace }]);
+  expect(commands).toEqual([
+    { do: { namespace, daemon: null, graceful: true }, undo: [{ namespace, daemon, graceful: true }] },
+  ]);
+  expect([...state.stacks.get(namespace)!.routes.values()]).toEqual([own]);
+  expect(plan(state, [{ op: 'daemon_leave', namespace }]).commands).toEqual([]);
+});
+
+it('a running daemon stays as it is when a graceful start is asked for', () => {
+  expect(
+    plan(stateWith(daemon), [{ ...up, graceful: true }]).commands.filter(({ do: step }) => 'daemon' in step),
+  ).toEqual([]);
+});
