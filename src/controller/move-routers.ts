@@ -16,7 +16,8 @@ import type { MigrationRecord } from '../store/migrations.ts';
 import type { Context } from './base/context.ts';
 import { stageOf } from './base/phase.ts';
 import { activeInstance, choosePlacement, edgeNodes, refuseUnfinished } from './base/resolve.ts';
-import { type ControlPlaneName, controlPlaneWay } from './migration/control-planes/index.ts';
+import { controlPlaneWay } from './migration/control-planes/index.ts';
+import type { ControlPlaneName } from './migration/control-planes/names.ts';
 import { refuseDamage, repairDamage } from './migration/damage.ts';
 import { hasBaseline, optionsOf, optionsToJson } from './migration/journal.ts';
 import { carryOutMoves, type Direction } from './migration/moves.ts';
@@ -145,7 +146,7 @@ function refuseControlPlanes(
   const nodeNow = new Map(placement);
   for (const { router, to } of moves) {
     if (daemonRouter(vn, router) !== undefined)
-      controlPlaneWay(name).refuse({ vn }, agents, router, { to, of: (neighbour) => nodeNow.get(neighbour)! });
+      controlPlaneWay(name).refuse(vn, agents, router, { to, of: (neighbour) => nodeNow.get(neighbour)! });
     nodeNow.set(router, to);
   }
 }

@@ -45,8 +45,8 @@ export const ospfCostRange = [1, 65_535] as const;
 export const maxConfigBytes = 256 * 1024;
 
 /**
- * The protocols of the routes that a kind's daemons put into the kernel: names and numbers of Linux's rtnetlink.h and of
- * FRR's zebra.
+ * The protocols of the routes that a kind's daemons put into the kernel: names and numbers of Linux's rtnetlink.h and
+ * of FRR's zebra.
  */
 const kernelProtocols = {
   bird: { bird: 12 },

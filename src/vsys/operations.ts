@@ -1,8 +1,8 @@
 /**
  * The operations of the agent, named after PlanetLab's Vsys (paper, section II-B). Both ends check every field by an
  * anchored pattern here; the agent also checks it against the node's policy. Operations state what must be (`_up`) or
- * must not be (`_down`), so applying one twice changes nothing. An operation without `namespace` acts on the node's own
- * network stack.
+ * must not be (`_down`), so applying one twice changes nothing. An operation without `namespace` acts on the node's
+ * own network stack.
  */
 import * as z from 'zod';
 import { daemonProtocols } from '../model/daemon.ts';
@@ -104,7 +104,8 @@ const vifDown = z.strictObject({
 
 /**
  * A forwarding entry in a router's main table, or without `namespace` in the slice's own table. `protocol`, in routers
- * only: the entry is a copy of one that a routing daemon made; a daemon that starts with `graceful` takes it for its own.
+ * only: the entry is a copy of one that a routing daemon made; a daemon that starts with `graceful` takes it for its
+ * own.
  */
 const vroute = z.strictObject({
   op: z.literal('vroute'),
@@ -189,8 +190,8 @@ const forwardDown = z.discriminatedUnion('side', [
 const maxDaemonConfigBytes = 1024 * 1024;
 
 /**
- * The routing daemon of a router's namespace, with its whole configuration. `protocols`: which daemons FRR runs besides
- * zebra and staticd; BIRD is one process whatever it speaks. Another configuration replaces the one before.
+ * The routing daemon of a router's namespace, with its whole configuration. `protocols`: which daemons FRR runs
+ * besides zebra and staticd; BIRD is one process whatever it speaks. Another configuration replaces the one before.
  */
 const daemon = z.strictObject({
   kind: z.enum(daemonKinds),

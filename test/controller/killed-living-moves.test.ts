@@ -1,6 +1,6 @@
 /**
- * Routers with routing daemons that move one after the other, over nodes in memory: killed in each phase of each router,
- * and then resumed or rolled back, every router has one living daemon, at the place where the router is.
+ * Routers with routing daemons that move one after the other, over nodes in memory: killed in each phase of each
+ * router, and then resumed or rolled back, every router has one living daemon, at the place where the router is.
  */
 import { afterAll, describe, expect, it } from 'vitest';
 import { usualOptions } from '../../src/controller/migration/options.ts';

@@ -70,8 +70,8 @@ function bgpSession(lines: readonly string[]): Adjacency {
 }
 
 /**
- * Counts changes of OSPF neighbours in a log with `debug events`, by router id: lines such as `ospf1: Neighbor 0.1.0.2 on
- * eth0 changed state from Full to Init`.
+ * Counts changes of OSPF neighbours in a log with `debug events`, by router id: lines such as `ospf1: Neighbor 0.1.0.2
+ * on eth0 changed state from Full to Init`.
  */
 export function countChanges(log: string): Record<string, number> {
   const counts: Record<string, number> = {};

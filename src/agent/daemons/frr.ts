@@ -131,8 +131,8 @@ async function startOne(place: Place, name: string, graceful: boolean): Promise<
 }
 
 /**
- * All ospfd of a machine have one file that says that they restart gracefully, and one that finds it there does. So each
- * router's ospfd sees its own directory in that place.
+ * All ospfd of a machine have one file that says that they restart gracefully, and one that finds it there does. So
+ * each router's ospfd sees its own directory in that place.
  */
 function withOwnGrace({ runFolder }: Place): string[] {
   mkdirSync(graceDirectory, { recursive: true });

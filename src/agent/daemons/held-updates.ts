@@ -1,8 +1,8 @@
 /**
  * Holds back the link-state updates of a BIRD that restarts gracefully. When it has recovered, BIRD 2.0.12 flushes its
  * own router LSA and originates the next one a second later (its `tick`): a neighbour that calculates its routes in
- * between drops all that lead through the router. Updates that were held back are sent again, after 5 s (RxmtInterval);
- * by then they are the new ones, and until then the neighbours have the old ones, which are the same.
+ * between drops all that lead through the router. Updates that were held back are sent again, after 5 s
+ * (RxmtInterval); by then they are the new ones, and until then the neighbours have the old ones, which are the same.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { run } from '../run.ts';

@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { scheduleNames } from '../../planning/schedule/types.ts';
 import { methodNames } from '../base/phase.ts';
-import { controlPlaneNames } from './control-planes/index.ts';
+import { controlPlaneNames } from './control-planes/names.ts';
 
 /** The values of each option, with the descriptions that help and API show, in the order in which they show them. */
 export const optionKinds = {

@@ -10,7 +10,7 @@ import type { Context } from '../base/context.ts';
 import type { MethodName, PhaseName } from '../base/phase.ts';
 import type { Layout } from '../batches/batches.ts';
 import type { Agents } from '../nodes/agents.ts';
-import type { ControlPlaneName } from './control-planes/index.ts';
+import type { ControlPlaneName } from './control-planes/names.ts';
 import type { MigrationOptions } from './options.ts';
 import type { Phases } from './phases.ts';
 

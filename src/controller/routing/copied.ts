@@ -1,7 +1,7 @@
 /**
- * The routes of a router that moves with its daemon. What the daemon put into the kernel is copied with its protocol, so
- * that the daemon takes it for its own on the other node. Both places have the same interfaces and addresses, so nothing
- * is translated.
+ * The routes of a router that moves with its daemon. What the daemon put into the kernel is copied with its protocol,
+ * so that the daemon takes it for its own on the other node. Both places have the same interfaces and addresses, so
+ * nothing is translated.
  */
 import { type DaemonKind, isDaemonProtocol } from '../../model/daemon.ts';
 import type { RouterName } from '../../model/names.ts';

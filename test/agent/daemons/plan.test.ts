@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import type { Command, Step } from '../../../src/agent/dataplane/planner/commands.ts';
 import { differencesOf } from '../../../src/agent/dataplane/planner/differences.ts';
 import { planOperations } from '../../../src/agent/dataplane/planner/plan.ts';
-import type { KernelRoute, KernelState, Link } from '../../../src/agent/dataplane/planner/state.ts';
+import { type KernelRoute, type KernelState, type Link, routeKey } from '../../../src/agent/dataplane/planner/state.ts';
 import { refuseDaemons } from '../../../src/agent/dataplane/refuse-daemons.ts';
 import type { Daemon, OperationInput } from '../../../src/vsys/operations.ts';
 import { operationSchema } from '../../../src/vsys/operations.ts';
@@ -27,7 +27,7 @@ function stateWith(running?: Daemon, routes: readonly KernelRoute[] = [], link: 
   return {
     stacks: new Map([
       ['', { links: new Map(), routes: new Map(), settings: new Map() }],
-      [namespace, { links, routes: new Map(routes.map((route) => [route.prefix, route])), settings }],
+      [namespace, { links, routes: new Map(routes.map((route) => [routeKey(route), route])), settings }],
     ]),
     nexthops: new Map(),
     rules: new Set(),
@@ -150,7 +150,6 @@ const copied: KernelRoute = {
   prefix: '10.65.9.0/24',
   type: 'unicast',
   nexthops: [{ interface: place.interface, via: '10.65.0.2', weight: 1 }],
-  metric: 32,
   protocol: 246,
   table: 254,
   onlink: true,
@@ -161,14 +160,11 @@ const copy: OperationInput = {
   namespace,
   prefix: copied.prefix,
   nexthops: [{ interface: place.interface, via: '10.65.0.2' }],
-  metric: 32,
   protocol: 'bird',
 };
 
 it("a copy of a daemon's route has the daemon's protocol, also in place of the same route without it", () => {
-  expect(written(plan(stateWith(), [copy]).commands[0]!.do)).toContain(
-    'route add 10.65.9.0/24 table 254 proto 12 metric',
-  );
+  expect(written(plan(stateWith(), [copy]).commands[0]!.do)).toContain('route add 10.65.9.0/24 table 254 proto 12 via');
   const { commands } = plan(stateWith(undefined, [copied]), [copy]);
   expect(commands.map((command) => written(command.do))).toEqual([expect.stringContaining('proto 12')]);
   const own = { ...copied, protocol: 12 };

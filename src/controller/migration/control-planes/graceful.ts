@@ -18,8 +18,8 @@ const firstVersions: Readonly<Record<DaemonKind, readonly [number, number, numbe
 };
 
 /**
- * A grace LSA has BIRD calculate its routes within a second (its `tick`). If the neighbour has begun its adjacency again by
- * then, BIRD finds no way through it, although it waits for it.
+ * A grace LSA has BIRD calculate its routes within a second (its `tick`). If the neighbour has begun its adjacency
+ * again by then, BIRD finds no way through it, although it waits for it.
  */
 const calculatedMs = 1200;
 
@@ -33,7 +33,7 @@ export const graceful: ControlPlaneWay = {
   name: 'graceful',
   keepsRoutes: true,
   pauseMs: calculatedMs,
-  refuse: ({ vn }, agents, router, { to, of }) => {
+  refuse: (vn, agents, router, { to, of }) => {
     const moving = daemonRouter(vn, router)!;
     refuseWithoutOspf(vn, moving);
     for (const one of [moving, ...neighboursOf(vn, router)]) {

@@ -1,15 +1,10 @@
 /** The ways by name. */
 import { graceful } from './graceful.ts';
+import { type ControlPlaneName, usualControlPlane } from './names.ts';
 import { restart } from './restart.ts';
 import type { ControlPlaneWay } from './way.ts';
 
-const ways = { graceful, restart } as const satisfies Readonly<Record<string, ControlPlaneWay>>;
-
-export type ControlPlaneName = keyof typeof ways;
-
-export const controlPlaneNames = Object.keys(ways) as [ControlPlaneName, ...ControlPlaneName[]];
-
-export const usualControlPlane: ControlPlaneName = 'graceful';
+const ways: Readonly<Record<ControlPlaneName, ControlPlaneWay>> = { graceful, restart };
 
 export function controlPlaneWay(name: ControlPlaneName = usualControlPlane): ControlPlaneWay {
   return ways[name];

@@ -1,8 +1,8 @@
 /** How the control plane of a moving router gets from one node to another. */
 import type { NodeName, RouterName } from '../../../model/names.ts';
+import type { VirtualNetwork } from '../../../model/slice.ts';
 import type { OperationInput } from '../../../vsys/operations.ts';
 import type { Agents } from '../../nodes/agents.ts';
-import type { Run } from '../types.ts';
 
 export interface ControlPlaneWay {
   readonly name: string;
@@ -14,7 +14,7 @@ export interface ControlPlaneWay {
   /** The least time from the end of the old daemon to the start of the new one. */
   readonly pauseMs: number;
   /** Throws VnmError `unsupported`, with what to configure, if this router cannot move in this way. Changes nothing. */
-  refuse(run: Pick<Run, 'vn'>, agents: Agents, router: RouterName, nodes: NodesOf): void;
+  refuse(vn: VirtualNetwork, agents: Agents, router: RouterName, nodes: NodesOf): void;
   /** Ends the router's daemon on the node. Where there is none, nothing happens. Throws VnmError. */
   leave(agents: Agents, place: ControlPlace): Promise<void>;
   /** Starts the router's daemon on the node. Where it runs, nothing happens. Throws VnmError. */
@@ -30,7 +30,7 @@ export interface ControlPlace {
 }
 
 /** The nodes where a router and its neighbours are, and where the router goes. */
-export interface NodesOf {
+interface NodesOf {
   readonly to: NodeName;
   of(router: RouterName): NodeName;
 }

@@ -23,7 +23,7 @@ import { refuseCollisions } from '../../nodes/collisions.ts';
 import { noteUnfiltered } from '../../nodes/unfiltered.ts';
 import { putCopied, readCopied } from '../../routing/copied.ts';
 import { applyRoutes, readTranslated } from '../../routing/translated.ts';
-import type { ControlPlaneName } from '../control-planes/index.ts';
+import type { ControlPlaneName } from '../control-planes/names.ts';
 import { notRecorded, reportLeftOver, reportUnproven } from '../finish.ts';
 import { baselineOf } from '../journal.ts';
 import type { Method, Steps } from '../method.ts';

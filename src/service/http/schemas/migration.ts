@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { MigrateOptions } from '../../../controller/migrate.ts';
-import { controlPlaneNames } from '../../../controller/migration/control-planes/index.ts';
+import { controlPlaneNames } from '../../../controller/migration/control-planes/names.ts';
 import { migrationOptions, optionKinds } from '../../../controller/migration/options.ts';
 import type { ControlPlaneMove, NeighbourEvents } from '../../../controller/migration/types.ts';
 import type {
