@@ -92,6 +92,7 @@ export function createHandlers(parts: AgentParts): Handlers {
       await movingOf(dataPlane).settle(params);
       return {};
     },
+    neighbour_events: async ({ namespace }) => ({ events: await dataPlane.neighbourEvents(namespace) }),
     path_mtu: async ({ remotes }) => ({ mtus: await dataPlane.pathMtu(remotes) }),
     redirect: async ({ groups, ticket }) => {
       if (ticket !== undefined) claims.check(ticket);
@@ -150,6 +151,7 @@ const unlogged: readonly Method[] = [
   'daemon_state',
   'daemon_image_read',
   'daemon_image_write',
+  'neighbour_events',
   'path_mtu',
   'collisions',
   'confirm',

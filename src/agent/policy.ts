@@ -86,6 +86,7 @@ export function checkOperation(policy: Policy, operation: Operation, others: rea
     case 'netns_up':
     case 'netns_down':
     case 'daemon_down':
+    case 'daemon_leave':
     case 'tunnel_down':
     case 'rule_up':
     case 'rule_down':
@@ -182,6 +183,7 @@ export function checkRequest<M extends Method>(
     case 'daemon_image_write':
     case 'daemon_restore':
     case 'daemon_settle':
+    case 'neighbour_events':
       check.namespace(request.params.namespace);
       break;
     case 'exec':

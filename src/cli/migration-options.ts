@@ -13,6 +13,7 @@ type Name = keyof MigrationOptions;
 const values: Partial<Record<Name, string>> = {
   method: 'name',
   control: 'mode',
+  controlPlane: 'way',
   schedule: 'name',
   granularity: 'what',
   urpf: 'mode',

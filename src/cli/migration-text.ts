@@ -11,7 +11,10 @@ export function migrationText(result: MigrateResult): string {
   return [summary(result), ...migrationParts(result)].join('\n\n');
 }
 
-type Parts = Pick<MigrateResult, 'moves' | 'fromRecord' | 'phases' | 'redirections' | 'flips' | 'flows'>;
+type Parts = Pick<
+  MigrateResult,
+  'moves' | 'fromRecord' | 'phases' | 'redirections' | 'flips' | 'controlPlanes' | 'neighbourEvents' | 'flows'
+>;
 
 /** The parts of a migration's report other than its outcome; omits empty parts. */
 export function migrationParts(result: Parts): string[] {
@@ -21,6 +24,8 @@ export function migrationParts(result: Parts): string[] {
     ...(result.phases.length > 0 ? [phases(result)] : []),
     ...(result.redirections.length > 0 ? [redirections(result)] : []),
     ...((result.flips ?? []).length > 0 ? [flips(result)] : []),
+    ...((result.controlPlanes ?? []).length > 0 ? [controlPlanes(result)] : []),
+    ...((result.neighbourEvents ?? []).length > 0 ? [neighbourEvents(result)] : []),
     ...(result.flows.length > 0 ? [flows(result)] : []),
   ];
 }
@@ -90,6 +95,21 @@ function flips({ flips: list = [] }: Parts): string {
     ms(flip.finishedAt - flip.startedAt, 1),
   ]);
   return `when each link was flipped\n${table(['router', 'neighbour', 'at', 'took ms'], rows)}`;
+}
+
+function controlPlanes({ controlPlanes: list = [] }: Parts): string {
+  const rows = list.map(({ router, way, cold, freezeMs, convergeMs }) => [
+    router,
+    cold ? `${way} (cold, the baseline)` : way,
+    ms(freezeMs, 0),
+    ms(convergeMs, 0),
+  ]);
+  return `how the routing daemons moved\n${table(['router', 'way', 'freeze ms', 'converged after ms'], rows)}`;
+}
+
+function neighbourEvents({ neighbourEvents: list = [] }: Parts): string {
+  const rows = list.map(({ router, neighbour, events }) => [router, neighbour, events]);
+  return `what the neighbours noticed\n${table(['router', 'neighbour', 'changes of the adjacency'], rows)}`;
 }
 
 function flows({ flows: list }: Parts): string {

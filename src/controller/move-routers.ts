@@ -16,6 +16,8 @@ import type { MigrationRecord } from '../store/migrations.ts';
 import type { Context } from './base/context.ts';
 import { stageOf } from './base/phase.ts';
 import { activeInstance, choosePlacement, edgeNodes, refuseUnfinished } from './base/resolve.ts';
+import { controlPlaneWay } from './migration/control-planes/index.ts';
+import type { ControlPlaneName } from './migration/control-planes/names.ts';
 import { refuseDamage, repairDamage } from './migration/damage.ts';
 import { hasBaseline, optionsOf, optionsToJson } from './migration/journal.ts';
 import { carryOutMoves, type Direction } from './migration/moves.ts';
@@ -40,7 +42,6 @@ export async function moveRouters(
   if (isSamePlacement(old.instance.placement, to.placement))
     return unchanged(context, slice, vn, { ...options, to: to.name });
   const moves = orderMoves(vn, old.instance, to.placement);
-  refuseDaemons(vn, moves);
   const { mtu, urpf } = context.store.instances.settings(slice.name, vn.name)!;
   const needed = [
     ...edgeNodes(vn),
@@ -52,6 +53,7 @@ export async function moveRouters(
   return withReachable(context, slice, nodes, async (agents) => {
     requireNodes(agents, needed);
     refuseOneMachine(agents);
+    refuseControlPlanes(vn, agents, old.instance.placement, moves, options.controlPlane);
     let placement: Placement = old.instance.placement;
     for (const move of moves) {
       requireRoom(context, agents, demandsOf(vn, placement, move));
@@ -133,13 +135,20 @@ export async function continueMoves(
   });
 }
 
-/** Throws VnmError `unsupported` for a router with a routing daemon: its control plane cannot move yet. */
-function refuseDaemons(vn: VirtualNetwork, moves: readonly RouterMove[]): void {
-  const router = moves.map((move) => daemonRouter(vn, move.router)).find((one) => one !== undefined);
-  if (router === undefined) return;
-  throw new VnmError('unsupported', `router '${router.name}' runs ${router.kind}, which method vroom does not move`, {
-    hint: 'use --method instance',
-  });
+/** Throws VnmError `unsupported` if the routing daemon of a router cannot move in the chosen way. */
+function refuseControlPlanes(
+  vn: VirtualNetwork,
+  agents: Agents,
+  placement: Placement,
+  moves: readonly RouterMove[],
+  name: ControlPlaneName | undefined,
+): void {
+  const nodeNow = new Map(placement);
+  for (const { router, to } of moves) {
+    if (daemonRouter(vn, router) !== undefined)
+      controlPlaneWay(name).refuse(vn, agents, router, { to, of: (neighbour) => nodeNow.get(neighbour)! });
+    nodeNow.set(router, to);
+  }
 }
 
 /** Throws as `requireNodes`; while no router is on two nodes, with a way out. */

@@ -44,13 +44,27 @@ export const ospfCostRange = [1, 65_535] as const;
 /** A configuration of its own that a router may have, in bytes. */
 export const maxConfigBytes = 256 * 1024;
 
-/** The protocols of the routes that a kind's daemons put into the kernel, as Linux's rtnetlink.h names them. */
-const kernelProtocols: Readonly<Record<DaemonKind, readonly string[]>> = {
-  bird: ['bird'],
-  frr: ['zebra', 'bgp', 'ospf', 'zstatic'],
-};
+/**
+ * The protocols of the routes that a kind's daemons put into the kernel: names and numbers of Linux's rtnetlink.h and
+ * of FRR's zebra.
+ */
+const kernelProtocols = {
+  bird: { bird: 12 },
+  frr: { zebra: 11, bgp: 186, ospf: 188, zstatic: 196 },
+} as const satisfies Readonly<Record<DaemonKind, Readonly<Record<string, number>>>>;
+
+/** A protocol of routes that a daemon puts into the kernel. */
+export type DaemonProtocol = { [Kind in DaemonKind]: keyof (typeof kernelProtocols)[Kind] }[DaemonKind];
+
+const protocolNumbers: Readonly<Record<DaemonProtocol, number>> = { ...kernelProtocols.bird, ...kernelProtocols.frr };
+
+export const daemonProtocols = Object.keys(protocolNumbers) as [DaemonProtocol, ...DaemonProtocol[]];
+
+export function daemonProtocolNumber(protocol: DaemonProtocol): number {
+  return protocolNumbers[protocol];
+}
 
 /** Whether a kernel route with this protocol is one of the router's daemon, which adds it again by itself. */
-export function isDaemonProtocol(kind: DaemonKind, protocol: string): boolean {
-  return kernelProtocols[kind].includes(protocol);
+export function isDaemonProtocol(kind: DaemonKind, protocol: string): protocol is DaemonProtocol {
+  return Object.hasOwn(kernelProtocols[kind], protocol);
 }

@@ -145,6 +145,11 @@ export const requestSchemas = {
    * namespace; `stayed`, there is no copy, so it continues. A second time it changes nothing.
    */
   daemon_settle: z.strictObject({ namespace: namespaceName, outcome: z.enum(['moved', 'stayed']), ticket }),
+  /**
+   * Counts the changes of adjacencies that the routing daemon of a router's namespace has logged. The first request has
+   * the daemon log them.
+   */
+  neighbour_events: z.strictObject({ namespace: namespaceName }),
   /** Returns the largest IP packet for the path to each address, by the outgoing interface. */
   path_mtu: z.strictObject({ remotes: z.array(address).max(1024) }),
   /**
@@ -308,6 +313,8 @@ export interface Results {
   daemon_image_write: Record<string, never>;
   daemon_restore: { processes: readonly { readonly name: string; readonly pid: number }[] };
   daemon_settle: Record<string, never>;
+  /** By the neighbour's router id. */
+  neighbour_events: { events: Readonly<Record<string, number>> };
   path_mtu: { mtus: number[] };
   redirect: { startedAt: number; finishedAt: number };
   arm: Record<string, never>;

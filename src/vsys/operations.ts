@@ -1,10 +1,11 @@
 /**
  * The operations of the agent, named after PlanetLab's Vsys (paper, section II-B). Both ends check every field by an
  * anchored pattern here; the agent also checks it against the node's policy. Operations state what must be (`_up`) or
- * must not be (`_down`), so applying one twice changes nothing. An operation without `namespace` acts on the node's own
- * network stack.
+ * must not be (`_down`), so applying one twice changes nothing. An operation without `namespace` acts on the node's
+ * own network stack.
  */
 import * as z from 'zod';
+import { daemonProtocols } from '../model/daemon.ts';
 import { daemonKinds } from './daemon.ts';
 
 const address = z.ipv4();
@@ -101,7 +102,11 @@ const vifDown = z.strictObject({
   address,
 });
 
-/** A forwarding entry in a router's main table, or without `namespace` in the slice's own table. */
+/**
+ * A forwarding entry in a router's main table, or without `namespace` in the slice's own table. `protocol`, in routers
+ * only: the entry is a copy of one that a routing daemon made; a daemon that starts with `graceful` takes it for its
+ * own.
+ */
 const vroute = z.strictObject({
   op: z.literal('vroute'),
   action: z.enum(['add', 'delete']),
@@ -117,6 +122,7 @@ const vroute = z.strictObject({
   nexthopId: nexthopId.optional(),
   metric: z.int().min(0).max(0xffffffff).optional(),
   source: address.optional(),
+  protocol: z.enum(daemonProtocols).optional(),
 });
 
 const nexthopUp = z.strictObject({
@@ -184,8 +190,8 @@ const forwardDown = z.discriminatedUnion('side', [
 const maxDaemonConfigBytes = 1024 * 1024;
 
 /**
- * The routing daemon of a router's namespace, with its whole configuration. `protocols`: which daemons FRR runs besides
- * zebra and staticd; BIRD is one process whatever it speaks. Another configuration replaces the one before.
+ * The routing daemon of a router's namespace, with its whole configuration. `protocols`: which daemons FRR runs
+ * besides zebra and staticd; BIRD is one process whatever it speaks. Another configuration replaces the one before.
  */
 export const daemonSchema = z.strictObject({
   kind: z.enum(daemonKinds),
@@ -198,8 +204,18 @@ export const daemonSchema = z.strictObject({
     .refine((text) => Buffer.byteLength(text) <= maxDaemonConfigBytes, `more than ${maxDaemonConfigBytes} bytes`)
     .refine((text) => !text.includes('\0'), 'a NUL character'),
 });
-const daemonUp = daemonSchema.extend({ op: z.literal('daemon_up'), namespace: namespaceName });
+/**
+ * `graceful` (RFC 3623): a daemon that starts takes the forwarding entries of its protocols for its own until it has
+ * learned its routes again. One that runs stays as it is.
+ */
+const daemonUp = daemonSchema.extend({
+  op: z.literal('daemon_up'),
+  namespace: namespaceName,
+  graceful: z.boolean().default(false),
+});
 const daemonDown = z.strictObject({ op: z.literal('daemon_down'), namespace: namespaceName });
+/** Ends the daemon for a start elsewhere: it tells its neighbours that it restarts, and its forwarding entries stay. */
+const daemonLeave = z.strictObject({ op: z.literal('daemon_leave'), namespace: namespaceName });
 
 export type Daemon = z.infer<typeof daemonSchema>;
 
@@ -226,6 +242,7 @@ export const operationSchema = z.discriminatedUnion('op', [
   forwardDown,
   daemonUp,
   daemonDown,
+  daemonLeave,
 ]);
 
 export type Operation = z.infer<typeof operationSchema>;
@@ -253,6 +270,7 @@ export const operationNames = [
   'forward_down',
   'daemon_up',
   'daemon_down',
+  'daemon_leave',
 ] as const satisfies readonly OperationName[];
 
 /** What one operation of a batch did. */

@@ -122,6 +122,7 @@ function operationsOf(a: Marks): { readonly [Name in OperationName]: Row<Name> }
     ],
     daemon_up: [{ op: 'daemon_up', namespace: a.namespace, kind: 'frr', protocols: ['ospf'], config: '' }],
     daemon_down: [{ op: 'daemon_down', namespace: a.namespace }],
+    daemon_leave: [{ op: 'daemon_leave', namespace: a.namespace }],
   };
 }
 
@@ -143,6 +144,7 @@ function requestsOf(a: Marks): { readonly [M in Exclude<Method, 'apply'>]: Param
     daemon_image_write: { namespace: a.namespace, offset: 0, data: '' },
     daemon_restore: { namespace: a.namespace, bytes: 1, sha256: '0'.repeat(64), ticket: 1 },
     daemon_settle: { namespace: a.namespace, outcome: 'stayed', ticket: 1 },
+    neighbour_events: { namespace: a.namespace },
     obstacles: { port: 4789 },
     path_mtu: { remotes: [a.remote] },
     redirect: { groups, ticket: 1 },

@@ -66,6 +66,10 @@ export function createAgentUnderTest(): AgentUnderTest {
       note('routes', { namespace });
       return [];
     },
+    neighbourEvents: async (namespace) => {
+      note('neighbour_events', { namespace });
+      return {};
+    },
     daemonState: async (namespace) => {
       note('daemon_state', { namespace });
       return { adjacencies: [], routes: {} };

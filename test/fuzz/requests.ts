@@ -128,10 +128,12 @@ const operations: { readonly [Name in OperationName]: fc.Arbitrary<object> } = {
       kind: mostly(['bird', 'frr'], ['sh', '']),
       protocols: fc.array(mostly(['ospf', 'bgp'], ['pim']), { maxLength: 3 }),
       config: mostly(['', '# nothing\n'], ['\0', 'x'.repeat(1_048_577)]),
+      graceful: mostly([true, false], ['yes']),
     },
     { requiredKeys: ['namespace', 'kind', 'config'] },
   ),
   daemon_down: fc.record({ namespace: namespaces }),
+  daemon_leave: fc.record({ namespace: namespaces }),
 };
 
 const anOperation = fc.oneof(
@@ -186,6 +188,7 @@ const parameters: { readonly [M in Method]: fc.Arbitrary<unknown> } = {
     sha256: mostly(['0'.repeat(64)], ['', 'x'.repeat(64)]),
   }),
   daemon_settle: fc.record({ namespace: namespaces, outcome: mostly(['moved', 'stayed'], ['', 'gone']) }),
+  neighbour_events: fc.record({ namespace: namespaces }),
   obstacles: fc.record({ port: fc.integer({ min: 1, max: 65_535 }) }),
   path_mtu: fc.record({ remotes: fc.array(remotes, { maxLength: 3 }) }),
   redirect: fc.record({ groups }),

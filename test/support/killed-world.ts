@@ -13,6 +13,7 @@ import { liveStatus } from '../../src/controller/live.ts';
 import { type MigrateOptions, type MigrateResult, migrate } from '../../src/controller/migrate.ts';
 import { resume, rollback } from '../../src/controller/recover.ts';
 import { verify } from '../../src/controller/verify.ts';
+import { daemonRouter } from '../../src/model/router.ts';
 import type { Slice } from '../../src/model/slice.ts';
 import { parseSlice } from '../../src/slicefile/index.ts';
 import { openStore } from '../../src/store/store.ts';
@@ -110,6 +111,7 @@ export function killedWorlds(text: string, options: MigrateOptions) {
     expect(instance.placement).toEqual(slice.vns[0]!.placements.get(placement));
     expect(await liveStatus(context, slice)).toMatchObject({ equal: true, differences: [] });
     expect(await verify(context, slice, slice.vns[0]!)).toMatchObject({ ok: true });
+    expect(daemonsIn(testbed)).toEqual(daemonsOf(slice, placement));
     store.close();
   }
 
@@ -129,6 +131,24 @@ export function killedWorlds(text: string, options: MigrateOptions) {
   }
 
   return { installed, run, expectWhole, remove: () => rmSync(directory, { recursive: true }) };
+}
+
+/** The nodes and routers of all routing daemons that run. */
+function daemonsIn({ network }: MemoryTestbed): string[] {
+  return [...new Set(network.values())]
+    .flatMap(({ address, state }) =>
+      [...(state.daemons?.keys() ?? [])].map((namespace) => `${address} ${namespace.replace(/^.*-/, '')}`),
+    )
+    .sort();
+}
+
+/** Where they must be: each router with a daemon has one, on its node. */
+function daemonsOf(slice: Slice, placement: string): string[] {
+  const [vn] = slice.vns;
+  return [...vn!.placements.get(placement)!]
+    .filter(([router]) => daemonRouter(vn!, router) !== undefined)
+    .map(([router, node]) => `${slice.nodes.get(node)!.host} ${router}`)
+    .sort();
 }
 
 /** The contents of the database with everything that was written. */

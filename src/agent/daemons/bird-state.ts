@@ -68,3 +68,14 @@ function bgpSession(lines: readonly string[]): Adjacency {
     isUp: state === 'Established',
   };
 }
+
+/**
+ * Counts changes of OSPF neighbours in a log with `debug events`, by router id: lines such as `ospf1: Neighbor 0.1.0.2
+ * on eth0 changed state from Full to Init`.
+ */
+export function countChanges(log: string): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const [, neighbour = ''] of log.matchAll(/: Neighbor (\S+) on \S+ changed state from /g))
+    counts[neighbour] = (counts[neighbour] ?? 0) + 1;
+  return counts;
+}

@@ -7,15 +7,18 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, VnmError } from '../../model/errors.ts';
 import { restoreApart, startApart } from './apart.ts';
 import { askBird } from './bird-control.ts';
-import { parseOspfNeighbours, parseProtocols, stateOf } from './bird-state.ts';
+import { countChanges, parseOspfNeighbours, parseProtocols, stateOf } from './bird-state.ts';
 import type { DaemonDriver } from './driver.ts';
+import { holdUpdates, letUpdatesGo, sendUpdates } from './held-updates.ts';
 import { daemonRoot, type Place, writeFor } from './place.ts';
-import { lastWords, runFor, startIn } from './processes.ts';
+import { ended, lastWords, readLog, runFor, startIn } from './processes.ts';
 import { findProgram, versionOf } from './programs.ts';
 
 const user = 'bird';
 const configName = 'bird.conf';
 const startMs = 10_000;
+/** BIRD sends its grace LSAs and ends within a second. */
+const leaveMs = 3000;
 const pollMs = 20;
 
 export const bird: DaemonDriver = {
@@ -37,9 +40,16 @@ export const bird: DaemonDriver = {
     if (code === 0) return;
     throw new VnmError('invalid-input', `BIRD refuses its configuration: ${withoutPath(stderr, path)}`);
   },
-  start: async (place, owner, { config }) => {
+  start: async (place, owner, { config }, { graceful = false } = {}) => {
     writeFor(place, owner, configName, config);
-    await startBird(place);
+    if (graceful && (await holdUpdates(place))) void letUpdatesGo(place).catch(() => {});
+    await startBird(place, graceful ? ['-R'] : []);
+  },
+  resume: sendUpdates,
+  cleanUp: sendUpdates,
+  leave: async (place, running) => {
+    await askBird(controlSocket(place), 'graceful restart');
+    await ended(running, leaveMs);
   },
   reconfigure: async (place, owner, before, after) => {
     writeFor(place, owner, configName, after.config);
@@ -72,6 +82,13 @@ export const bird: DaemonDriver = {
       await answering(place, exited, words);
     },
   },
+  neighbourEvents: async (place) => {
+    const socket = controlSocket(place);
+    for (const { name, type } of parseProtocols(await askBird(socket, 'show protocols all'))) {
+      if (type === 'OSPF') await askBird(socket, `debug ${name} { events }`);
+    }
+    return countChanges(readLog(place));
+  },
 };
 
 function controlSocket({ folder }: Place): string {
@@ -79,22 +96,22 @@ function controlSocket({ folder }: Place): string {
 }
 
 /** Starts BIRD with the configuration in its folder. Resolves when it answers. Throws VnmError `failed`. */
-async function startBird(place: Place): Promise<void> {
+async function startBird(place: Place, how: readonly string[]): Promise<void> {
   const ids = ['-u', user, '-g', user];
   const files = ['-c', join(place.folder, configName), '-s', controlSocket(place)];
-  const { exited } = startIn(place, startApart(place.log, ['bird', '-f', ...ids, ...files]));
+  const { exited } = startIn(place, startApart(place.log, ['bird', '-f', ...how, ...ids, ...files]));
   await answering(place, exited, () => lastWords(place));
 }
 
 /** Resolves when BIRD answers. `exited`: of the process that it depends on. Throws VnmError `failed`. */
 async function answering(place: Place, exited: Promise<number | null>, words: () => string): Promise<void> {
-  let ended: string | undefined;
+  let end: string | undefined;
   exited.then(
     (code) => {
-      ended = `it ended with code ${code}`;
+      end = `it ended with code ${code}`;
     },
     (error: unknown) => {
-      ended = messageOf(error);
+      end = messageOf(error);
     },
   );
   for (const endMs = performance.now() + startMs; ; await sleep(pollMs)) {
@@ -102,8 +119,8 @@ async function answering(place: Place, exited: Promise<number | null>, words: ()
       await askBird(controlSocket(place), 'show status');
       return;
     } catch (error) {
-      if (ended === undefined && performance.now() < endMs) continue;
-      const why = ended ?? messageOf(error);
+      if (end === undefined && performance.now() < endMs) continue;
+      const why = end ?? messageOf(error);
       throw new VnmError('failed', `BIRD in '${place.namespace}' did not start: ${why}: ${words()}`);
     }
   }

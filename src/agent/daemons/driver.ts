@@ -3,6 +3,7 @@ import type { DaemonKind } from '../../model/daemon.ts';
 import type { DaemonState } from '../../vsys/daemon.ts';
 import type { Daemon } from '../../vsys/operations.ts';
 import type { Owner, Place } from './place.ts';
+import type { Running } from './processes.ts';
 
 export interface DaemonDriver {
   readonly kind: DaemonKind;
@@ -17,21 +18,39 @@ export interface DaemonDriver {
   /** Lets the program read a configuration in a place where it does not run. Throws VnmError `invalid-input`. */
   check(trial: Place, owner: Owner, config: string): Promise<void>;
   /**
-   * Writes the configuration and starts the processes; `only` some, where the others run. Resolves when the daemon
-   * answers. Throws VnmError `failed`.
+   * Writes the configuration and starts the processes. Resolves when the daemon answers. Throws VnmError `failed`.
    */
-  start(place: Place, owner: Owner, daemon: Daemon, only?: readonly string[]): Promise<void>;
+  start(place: Place, owner: Owner, daemon: Daemon, how?: StartOptions): Promise<void>;
+  /**
+   * Tells the neighbours that the daemon restarts (RFC 3623), so that they keep its routes, and ends its processes
+   * without a change of the forwarding entries. What is left then is killed. Throws VnmError `failed`.
+   */
+  leave(place: Place, running: readonly Running[]): Promise<void>;
   /**
    * Gives the running daemon another configuration, which was checked. Throws VnmError `failed`; then the former one is
    * in use. Absent where the daemon has to be started again for that.
    */
   reconfigure?(place: Place, owner: Owner, before: Daemon, after: Daemon): Promise<void>;
+  /** Ends what an agent that has ended left half done around a daemon that runs. */
+  resume?(place: Place): Promise<void>;
   /** Removes what its processes left elsewhere, after they have ended. */
   cleanUp?(place: Place): Promise<void>;
   /** Absent where a checkpoint cannot take the daemon. */
   readonly checkpoint?: CheckpointDriver;
   /** Throws VnmError `failed` if the daemon does not answer. */
   state(place: Place): Promise<DaemonState>;
+  /**
+   * Counts the changes of adjacencies that the daemon has logged, by neighbour (router id). The first call has it log
+   * them.
+   */
+  neighbourEvents(place: Place): Promise<Readonly<Record<string, number>>>;
+}
+
+export interface StartOptions {
+  /** Some processes, where the others run. */
+  readonly only?: readonly string[] | undefined;
+  /** Whether the forwarding entries that are there are the daemon's own, and its neighbours wait for it. */
+  readonly graceful?: boolean;
 }
 
 /** For a daemon of one process, which moves with its memory and its sockets. */

@@ -56,3 +56,11 @@ function entries(value: unknown): [string, unknown][] {
 function text(value: unknown): string {
   return typeof value === 'string' ? value : '';
 }
+
+/** Counts changes of OSPF neighbours in a log with `log-adjacency-changes detail`, by router id. */
+export function countChanges(log: string): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const [, neighbour = ''] of log.matchAll(/AdjChg: Nbr (\d+\.\d+\.\d+\.\d+)/g))
+    counts[neighbour] = (counts[neighbour] ?? 0) + 1;
+  return counts;
+}

@@ -3,13 +3,13 @@
  * without a configuration, and `vtysh` gives each its part of the one text, as FRR's own service does: a daemon that
  * reads the whole text takes lines of other daemons for its own.
  */
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { VnmError } from '../../model/errors.ts';
 import type { DaemonDriver } from './driver.ts';
-import { parseBgpSummary, parseOspfNeighbours, parseRouteSummary } from './frr-state.ts';
-import { type Place, writeFor } from './place.ts';
-import { lastWords, runFor, startIn } from './processes.ts';
+import { countChanges, parseBgpSummary, parseOspfNeighbours, parseRouteSummary } from './frr-state.ts';
+import { type Owner, type Place, writeFor } from './place.ts';
+import { lastWords, readLog, runFor, startIn } from './processes.ts';
 import { findProgram, versionOf } from './programs.ts';
 
 const user = 'frr';
@@ -18,6 +18,12 @@ const configName = 'frr.conf';
 const startMs = 20_000;
 /** For a configuration of thousands of lines, which vtysh gives to the daemons one by one, on a busy node. */
 const loadSeconds = 90;
+/** Where ospfd keeps that it restarts gracefully (RFC 3623), and for how long; compiled into FRR. */
+const graceDirectory = '/run/frr';
+const graceName = 'ospfd-gr.json';
+const graceSeconds = 120;
+/** How long zebra keeps the routes that it finds, unless a daemon has them again. */
+const sweepSeconds = 60;
 
 const daemons = ['zebra', 'staticd', 'ospfd', 'bgpd'] as const;
 
@@ -39,12 +45,26 @@ export const frr: DaemonDriver = {
     const { code, output } = await vtysh(trial, ['--dryrun', '--inputfile', path], loadSeconds);
     if (code !== 0) throw new VnmError('invalid-input', `FRR refuses its configuration: ${output.slice(-500)}`);
   },
-  start: async (place, owner, daemon, only) => {
+  start: async (place, owner, daemon, { only, graceful = false } = {}) => {
     writeFor(place, owner, configName, daemon.config);
     writeFor(place, owner, 'vtysh.conf', vtyshConfig);
     for (const name of frr.processesOf(daemon)) writeFor(place, owner, firstConfig(name), firstLines[name] ?? '');
-    for (const name of only ?? frr.processesOf(daemon)) await startOne(place, name);
+    if (graceful) writeGrace(place, owner);
+    for (const name of only ?? frr.processesOf(daemon)) await startOne(place, name, graceful);
     await load(place, only);
+  },
+  leave: async (place, running) => {
+    // Without the answer it is not known that the grace LSAs were sent.
+    if (running.some(({ name }) => name === 'ospfd')) {
+      const { code, output } = await vtysh(place, ['-c', 'graceful-restart prepare ip ospf']);
+      if (code !== 0) throw new VnmError('failed', `FRR does not prepare a graceful restart: ${output.slice(-500)}`);
+    }
+  },
+  neighbourEvents: async (place) => {
+    const words = ['configure terminal', 'router ospf', 'log-adjacency-changes detail'];
+    const { code, output } = await vtysh(place, ['-d', 'ospfd', ...words.flatMap((word) => ['-c', word])]);
+    if (code !== 0) throw new VnmError('failed', `FRR does not log its neighbours: ${output.slice(-500)}`);
+    return countChanges(readLog(place));
   },
   cleanUp: async (place) => {
     for (const name of daemons) await removeCrashLog(place, name);
@@ -93,7 +113,7 @@ function programOf(name: string): string | undefined {
 }
 
 /** Resolves when the process accepts connections: only then the one that `-d` starts it from ends. */
-async function startOne(place: Place, name: string): Promise<void> {
+async function startOne(place: Place, name: string, graceful: boolean): Promise<void> {
   const { folder, runFolder } = place;
   const program = programOf(name);
   if (program === undefined) throw new VnmError('unsupported', `there is no '${name}' (package frr)`);
@@ -101,13 +121,33 @@ async function startOne(place: Place, name: string): Promise<void> {
   const files = ['-z', join(runFolder, 'zserv.api'), '-i', join(runFolder, `${name}.pid`), '--vty_socket', runFolder];
   // No TCP port for commands; what it logs before it has a configuration goes to the place's log.
   const rest = ['-A', '127.0.0.1', '-P', '0', '-f', join(folder, firstConfig(name)), '--log', 'stdout'];
+  const keep = graceful && name === 'zebra' ? ['-K', String(sweepSeconds)] : [];
+  const before = name === 'ospfd' ? withOwnGrace(place) : [];
   await removeCrashLog(place, name);
-  const { pid, exited } = startIn(place, [program, '-d', ...ids, ...files, ...rest]);
+  const { pid, exited } = startIn(place, [...before, program, '-d', ...ids, ...files, ...rest, ...keep]);
   writeFileSync(crashLogName(place, name), `/var/tmp/frr/${name}.${pid}`);
   const code = await Promise.race([exited, patience()]);
   if (code === 0) return;
   const why = code === 'late' ? `not ready after ${startMs / 1000} s` : `it ended with code ${code}`;
   throw new VnmError('failed', `FRR's ${name} in '${place.namespace}' did not start: ${why}: ${lastWords(place)}`);
+}
+
+/**
+ * All ospfd of a machine have one file that says that they restart gracefully, and one that finds it there does. So
+ * each router's ospfd sees its own directory in that place.
+ */
+function withOwnGrace({ runFolder }: Place): string[] {
+  mkdirSync(graceDirectory, { recursive: true });
+  const script = 'mount --bind "$1" "$2" && shift 2 && exec "$@"';
+  return ['unshare', '--mount', '--propagation', 'private', '--', 'sh', '-c', script, 'sh', runFolder, graceDirectory];
+}
+
+/** What ospfd finds when it restarts. Its neighbours wait for the time that their grace LSAs say, not for this one. */
+function writeGrace({ runFolder }: Place, { uid, gid }: Owner): void {
+  const path = join(runFolder, graceName);
+  const timestamp = Math.floor(Date.now() / 1000) + graceSeconds;
+  writeFileSync(path, JSON.stringify({ instances: { default: { gracePeriod: graceSeconds, timestamp } } }));
+  chownSync(path, uid, gid);
 }
 
 /** Where it is written down which directory for crash logs a process has. */

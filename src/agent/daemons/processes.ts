@@ -138,12 +138,32 @@ async function signalUntilEnded(
   if (pids.length > 0) throw new VnmError('failed', `processes ${pids.join(', ')} of a routing daemon do not end`);
 }
 
+/** Waits until the processes have ended, at most this long. */
+export async function ended(processes: readonly Running[], patienceMs: number): Promise<void> {
+  for (const endMs = performance.now() + patienceMs; performance.now() < endMs; await sleep(pollMs))
+    if (!processes.some(isRunning)) return;
+}
+
 export function signalProcess(pid: number, signal: NodeJS.Signals): void {
   try {
     process.kill(pid, signal);
   } catch (error) {
     // It ended on its own.
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+/** Returns what the processes have printed, the older part first; what was cut off is missing. */
+export function readLog({ log }: Place): string {
+  return [`${log}.old`, log].map(textOf).join('');
+}
+
+function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw error;
   }
 }
 

@@ -19,6 +19,8 @@ interface DaemonRecord {
   readonly isReady: boolean;
   /** Present while the daemon moves. */
   readonly move?: MoveStep;
+  /** From before it leaves until its processes have ended: the next agent ends them. */
+  readonly isLeaving?: true;
 }
 
 /** As in the file. */

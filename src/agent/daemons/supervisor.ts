@@ -19,10 +19,20 @@ import type { Daemon } from '../../vsys/operations.ts';
 import type { KnownDaemon } from '../dataplane/planner/state.ts';
 import type { Log } from '../log.ts';
 import { run } from '../run.ts';
+import type { StartOptions } from './driver.ts';
 import { drivers } from './drivers.ts';
 import { createMoves, type Moves } from './moving/moves.ts';
 import { makeFolders, netnsId, ownerOf, type Place, placeOf, removeFolders, trialOf } from './place.ts';
-import { endProcesses, findIn, isRunning, killProcesses, lastWords, preferForOom } from './processes.ts';
+import {
+  endProcesses,
+  findIn,
+  isRunning,
+  killProcesses,
+  lastWords,
+  preferForOom,
+  type Running,
+  signalProcess,
+} from './processes.ts';
 import { type DaemonRecords, daemonRecords } from './records.ts';
 import { nextRestart } from './restarts.ts';
 import type { Watched } from './watched.ts';
@@ -35,12 +45,15 @@ export interface Daemons {
   /**
    * Makes the namespace have this daemon, or none (null). Throws VnmError; then the one before is there as it was.
    * BIRD takes another configuration while it runs and keeps the adjacencies that the configuration keeps; FRR is
-   * started again, since it can only add to the configuration that it has.
+   * started again, since it can only add to the configuration that it has. `graceful`: one that starts takes over the
+   * forwarding entries that are there, one that ends leaves them, and its neighbours wait.
    */
-  put(namespace: string, daemon: Daemon | null): Promise<void>;
+  put(namespace: string, daemon: Daemon | null, how?: { readonly graceful?: boolean }): Promise<void>;
   /** Throws VnmError `not-found`, `failed`. */
   state(namespace: string): Promise<DaemonState>;
   readonly moving: DaemonMoving;
+  /** Changes of adjacencies since the daemon logs them, by neighbour. Throws VnmError `not-found`, `failed`. */
+  neighbourEvents(namespace: string): Promise<Readonly<Record<string, number>>>;
   /** Stops watching; the daemons stay. */
   close(): void;
 }
@@ -78,13 +91,19 @@ export function createDaemons({ records: directory, clock, log }: DaemonsParts):
   }
 
   async function resume(): Promise<void> {
-    for (const { namespace, daemon, netns, isReady, move } of records.read()) {
+    for (const { namespace, daemon, netns, isReady, move, isLeaving } of records.read()) {
       const one: Watched = { place: placeOf(namespace), netns, daemon, processes: [], state: 'running', restarts: [] };
+      if (isLeaving) {
+        await kill(one);
+        records.remove(namespace);
+        continue;
+      }
       if (move !== undefined) one.move = move;
       watched.set(namespace, one);
       if (!(await moves.resume(one))) continue;
       const found = await drivers[daemon.kind].find();
       if ('version' in found) one.version = found.version;
+      if (netnsId(one.place) === netns) await drivers[daemon.kind].resume?.(one.place);
       if (!isReady) await endProcesses(() => findIn(netns));
       look(one);
       const kept = one.processes.map(({ name, pid }) => `${name} ${pid}`).join(', ') || 'nothing, it has ended';
@@ -158,7 +177,7 @@ export function createDaemons({ records: directory, clock, log }: DaemonsParts):
     if (isClosed || netnsId(one.place) !== one.netns) return;
     one.restarts.push(clock.monotonicMs());
     try {
-      await startProcesses(one, missing);
+      await startProcesses(one, { only: missing });
       one.state = 'running';
     } catch (error) {
       // One that did not get its configuration must not stay.
@@ -168,12 +187,12 @@ export function createDaemons({ records: directory, clock, log }: DaemonsParts):
   }
 
   /** Starts the processes, or only some. The record says that none may be taken over before they are configured. */
-  async function startProcesses(one: Watched, only?: readonly string[]): Promise<void> {
+  async function startProcesses(one: Watched, how: StartOptions = {}): Promise<void> {
     const { place, daemon, netns } = one;
     const driver = drivers[daemon.kind];
     const record = { namespace: place.namespace, daemon, netns };
     records.write({ ...record, isReady: false });
-    await driver.start(place, await ownerOf(driver.user), daemon, only);
+    await driver.start(place, await ownerOf(driver.user), daemon, how);
     records.write({ ...record, isReady: true });
     look(one);
     preferForOom(one.processes);
@@ -192,29 +211,54 @@ export function createDaemons({ records: directory, clock, log }: DaemonsParts):
     }
   }
 
-  async function put(namespace: string, daemon: Daemon | null): Promise<void> {
+  /** Ends the processes at once, so that they change nothing more. */
+  async function kill({ daemon, place, netns }: Watched): Promise<void> {
+    const find = () => findIn(netns);
+    for (const { pid } of inOrderOfEnding(drivers[daemon.kind].processesOf(daemon), find()))
+      signalProcess(pid, 'SIGKILL');
+    await endProcesses(find);
+    await drivers[daemon.kind].cleanUp?.(place);
+  }
+
+  /** Ends the processes and leaves their routes. One that cannot tell its neighbours ends nevertheless. */
+  async function leave(one: Watched): Promise<void> {
+    const { place, daemon, netns } = one;
+    records.write({ namespace: place.namespace, daemon, netns, isReady: true, isLeaving: true });
+    look(one);
+    try {
+      await drivers[daemon.kind].leave(place, one.processes);
+    } catch (error) {
+      log(`daemon '${daemon.kind}' in '${place.namespace}': its neighbours were not told: ${messageOf(error)}`);
+    }
+    await kill(one);
+  }
+
+  async function put(namespace: string, daemon: Daemon | null, { graceful = false } = {}): Promise<void> {
     const one = watched.get(namespace);
-    if (daemon !== null) return one === undefined ? startNew(namespace, daemon) : replace(namespace, one, daemon);
+    if (daemon !== null) {
+      return one === undefined ? startNew(namespace, daemon, graceful) : replace(namespace, one, daemon);
+    }
     if (one === undefined) return;
-    await end(one);
+    await (graceful ? leave(one) : end(one));
     watched.delete(namespace);
     records.remove(namespace);
     removeFolders(one.place);
     log(`daemon '${one.daemon.kind}' in '${namespace}': ended`);
   }
 
-  async function startNew(namespace: string, daemon: Daemon): Promise<void> {
+  async function startNew(namespace: string, daemon: Daemon, graceful: boolean): Promise<void> {
     const place = placeOf(namespace);
     const netns = netnsId(place);
     if (netns === undefined) throw new VnmError('not-found', `there is no namespace '${namespace}'`);
     const one: Watched = { place, netns, daemon, processes: [], state: 'running', restarts: [] };
     one.version = await prepare(one.place, daemon);
     // An agent that was killed may have left a daemon without a record.
-    await end(one);
+    const stop = () => (graceful ? kill(one) : end(one));
+    await stop();
     try {
-      await start(one);
+      await start(one, { graceful });
     } catch (error) {
-      await end(one);
+      await stop();
       watched.delete(namespace);
       records.remove(namespace);
       removeFolders(place);
@@ -236,13 +280,14 @@ export function createDaemons({ records: directory, clock, log }: DaemonsParts):
     return found.version;
   }
 
-  async function start(one: Watched): Promise<void> {
+  async function start(one: Watched, how?: StartOptions): Promise<void> {
     const { place, daemon } = one;
     makeFolders(place, await ownerOf(drivers[daemon.kind].user));
     watched.set(place.namespace, one);
     watch();
-    await startProcesses(one);
-    log(`daemon '${daemon.kind}' ${one.version} in '${place.namespace}': started`);
+    await startProcesses(one, how);
+    const words = how?.graceful === true ? 'started with the routes that were there' : 'started';
+    log(`daemon '${daemon.kind}' ${one.version} in '${place.namespace}': ${words}`);
   }
 
   async function replace(namespace: string, one: Watched, daemon: Daemon): Promise<void> {
@@ -278,6 +323,11 @@ export function createDaemons({ records: directory, clock, log }: DaemonsParts):
   }
 
   const moves = createMoves({ watched, records, log, watch, end });
+  function find(namespace: string): Watched {
+    const one = watched.get(namespace);
+    if (one !== undefined) return one;
+    throw new VnmError('not-found', `there is no routing daemon in namespace '${namespace}'`);
+  }
 
   return {
     resume,
@@ -289,11 +339,14 @@ export function createDaemons({ records: directory, clock, log }: DaemonsParts):
       write: moves.write,
     },
     known: () => new Map([...watched].map(([namespace, one]) => [namespace, toKnown(one)])),
-    put: (namespace, daemon) => inTurn(namespace, () => put(namespace, daemon)),
+    put: (namespace, daemon, how) => inTurn(namespace, () => put(namespace, daemon, how)),
     state: async (namespace) => {
-      const one = watched.get(namespace);
-      if (one === undefined) throw new VnmError('not-found', `there is no routing daemon in namespace '${namespace}'`);
-      return drivers[one.daemon.kind].state(one.place);
+      const { daemon, place } = find(namespace);
+      return drivers[daemon.kind].state(place);
+    },
+    neighbourEvents: async (namespace) => {
+      const { daemon, place } = find(namespace);
+      return drivers[daemon.kind].neighbourEvents(place);
     },
     close: () => {
       isClosed = true;
@@ -311,6 +364,11 @@ function toKnown({ daemon, processes, state, restarts, version }: Watched): Know
     ...(version === undefined ? {} : { version }),
     processes: processes.filter(isRunning).map(({ name, pid }) => ({ name, pid })),
   };
+}
+
+/** The first one hands the others' routes to the kernel: while it lives, it takes them out when another one ends. */
+function inOrderOfEnding(names: readonly string[], running: readonly Running[]): Running[] {
+  return running.toSorted((a, b) => names.indexOf(a.name) - names.indexOf(b.name));
 }
 
 /** The daemons append to their log, also after it was cut. */

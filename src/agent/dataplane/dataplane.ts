@@ -36,6 +36,11 @@ export interface DataPlane {
   daemonState(namespace: string): Promise<DaemonState>;
   /** Absent where routers have no routing daemons. */
   readonly moving?: DaemonMoving;
+  /**
+   * Returns how often the daemon's adjacencies changed since it logs that, by router id. Throws VnmError `not-found`,
+   * `failed`.
+   */
+  neighbourEvents(namespace: string): Promise<Readonly<Record<string, number>>>;
   /** Returns the largest IP packet to each address, in order. Throws VnmError `failed` if there is no route. */
   pathMtu(remotes: readonly string[]): Promise<number[]>;
   /** Makes another member of each group active. Throws VnmError `not-found`, `conflict` before anything is changed. */

@@ -13,6 +13,16 @@ export function refuseDaemons(operations: readonly Operation[]): void {
 }
 
 function isForDaemon(operation: Operation): boolean {
-  const { op } = operation;
-  return op === 'daemon_up' || op === 'daemon_down' || (op === 'vif_up' && operation.pointToPoint);
+  switch (operation.op) {
+    case 'daemon_up':
+    case 'daemon_down':
+    case 'daemon_leave':
+      return true;
+    case 'vif_up':
+      return operation.pointToPoint;
+    case 'vroute':
+      return operation.protocol !== undefined;
+    default:
+      return false;
+  }
 }

@@ -19,7 +19,11 @@ export function namespacesOf(vn: VirtualNetwork, instance: Instance, names: Node
   return new Map(routerNames(vn).map((router) => [router, namespaceOf(instance, router, names)]));
 }
 
-export function routeOperation(action: 'add' | 'delete', route: Route, namespace?: NamespaceName): OperationInput {
+export function routeOperation(
+  action: 'add' | 'delete',
+  route: Route,
+  namespace?: NamespaceName,
+): Extract<OperationInput, { op: 'vroute' }> {
   const { prefix, type, nexthops, nexthopId, metric, source } = route;
   return {
     op: 'vroute',

@@ -46,15 +46,20 @@ export function setUpRouters(layout: Layout, instance: Instance): Batches {
   }
   for (const router of placedRouters(vn, instance)) {
     if (daemonRouter(vn, router) === undefined) continue;
-    const { kind, config } = planDaemon(layout, instance, router);
-    const daemon = { kind, protocols: protocolsIn(kind, config), config };
-    append(batches, instance.placement.get(router)!, {
-      op: 'daemon_up',
-      namespace: namespaceOf(instance, router, names),
-      ...daemon,
-    });
+    append(batches, instance.placement.get(router)!, startDaemon(layout, instance, router));
   }
   return batches;
+}
+
+/** Starts the daemon of a router. Throws VnmError `invalid-input` for a router without one. */
+export function startDaemon(
+  layout: Layout,
+  instance: Instance,
+  router: RouterName,
+): Extract<OperationInput, { op: 'daemon_up' }> {
+  const { kind, config } = planDaemon(layout, instance, router);
+  const namespace = namespaceOf(instance, router, layout.names);
+  return { op: 'daemon_up', namespace, kind, protocols: protocolsIn(kind, config), config };
 }
 
 /** Step 3: adds or deletes the forwarding entries of the routers. */

@@ -31,7 +31,7 @@ export async function carryOutMoves(
   reason?: unknown,
 ): Promise<MigrateResult> {
   const { context, phases } = run;
-  const progress: MoveProgress = { flips: [], unproven: [] };
+  const progress: MoveProgress = { flips: [], controlPlanes: [], neighbourEvents: [], unproven: [] };
   const beganAtMs = performance.now();
   let traffic: Traffic | undefined;
   let [now, failure] = [direction, reason];
@@ -60,7 +60,7 @@ export async function carryOutMoves(
       context: now === 'back' ? unstoppable : context,
       old: { ...run.old, instance: instances.plan(run.old.record.id) },
     };
-    const steps = stepsOfMove(moving, move, { isBack: now === 'back', progress });
+    const steps = stepsOfMove(moving, move, { isBack: now === 'back', progress, controlPlane: options.controlPlane });
     const ended = await runSteps(moving, steps, first, isWanted ? undefined : failure);
     if (ended.outcome === leadsTo) continue;
     if (failure !== undefined && ended.failure !== undefined && ended.failure !== failure)
@@ -77,8 +77,15 @@ export async function carryOutMoves(
   const counted = await countFlows(run, traffic);
   const predictedLost = failure === undefined ? 0 : null;
   const flows = counted.map((flow) => ({ ...flow, predictedLost, predictedAddedDelayMs: null }));
-  const { flips, unproven } = progress;
-  return recordResult({ ...run, old: asBefore(run) }, options, outcome, { flips, flows, failure, unproven });
+  const { flips, controlPlanes, neighbourEvents, unproven } = progress;
+  return recordResult({ ...run, old: asBefore(run) }, options, outcome, {
+    flips,
+    controlPlanes,
+    neighbourEvents,
+    flows,
+    failure,
+    unproven,
+  });
 }
 
 /** The instance as it was before the migration, which the result names. */

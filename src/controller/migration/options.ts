@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { scheduleNames } from '../../planning/schedule/types.ts';
 import { methodNames } from '../base/phase.ts';
+import { controlPlaneNames } from './control-planes/names.ts';
 
 /** The values of each option, with the descriptions that help and API show, in the order in which they show them. */
 export const optionKinds = {
@@ -11,6 +12,9 @@ export const optionKinds = {
   control: z
     .enum(['remote', 'gateway'])
     .describe('Who times the redirections: the gateways themselves, or the controller over SSH'),
+  controlPlane: z
+    .enum(controlPlaneNames)
+    .describe('How the routing daemon of a router moves with method vroom (default: graceful)'),
   schedule: z.enum(scheduleNames).describe('When each gateway redirects'),
   granularity: z.enum(['gateway', 'peer']).describe('One instant per gateway, or one per remote gateway'),
   urpf: z
@@ -24,6 +28,7 @@ export const optionKinds = {
 export const migrationOptions = z.strictObject({
   method: optionKinds.method.exactOptional(),
   control: optionKinds.control.default('gateway'),
+  controlPlane: optionKinds.controlPlane.exactOptional(),
   schedule: optionKinds.schedule.default('optimal'),
   granularity: optionKinds.granularity.default('gateway'),
   urpf: optionKinds.urpf.exactOptional(),

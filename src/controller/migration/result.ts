@@ -8,7 +8,15 @@ import { activeInstance, placementOf } from '../base/resolve.ts';
 import type { CountedFlow } from '../probe/traffic.ts';
 import type { Decision } from './decide.ts';
 import { notRecorded, unreachableEdges } from './finish.ts';
-import { type Flip, type MigrateResult, type MoveOptions, movesOf, type Run } from './types.ts';
+import {
+  type ControlPlaneMove,
+  type Flip,
+  type MigrateResult,
+  type MoveOptions,
+  movesOf,
+  type NeighbourEvents,
+  type Run,
+} from './types.ts';
 
 /** Adds to the counted flows the losses that the loss model predicted. */
 export function withPrediction(flows: readonly CountedFlow[], decision: Decision | undefined): FlowRecord[] {
@@ -61,6 +69,8 @@ export function unchanged(
 interface Findings {
   readonly redirections?: RedirectionRecord[];
   readonly flips?: readonly Flip[];
+  readonly controlPlanes?: readonly ControlPlaneMove[];
+  readonly neighbourEvents?: readonly NeighbourEvents[];
   readonly flows?: FlowRecord[];
   readonly failure?: unknown;
   readonly unproven?: readonly HostPair[];
@@ -74,7 +84,7 @@ export function recordResult(
   run: Run,
   options: MoveOptions,
   reached: Outcome,
-  { redirections = [], flips, flows = [], failure, unproven = [] }: Findings,
+  { redirections = [], flips, controlPlanes = [], neighbourEvents = [], flows = [], failure, unproven = [] }: Findings,
 ): MigrateResult {
   const { context, slice, vn, old, to, urpf, phases } = run;
   const id = run.id!;
@@ -105,6 +115,8 @@ export function recordResult(
     fromRecord: migrations.find(id)?.fromRecord ?? [],
     redirections,
     ...(flips === undefined ? {} : { flips }),
+    ...(controlPlanes.length === 0 ? {} : { controlPlanes }),
+    ...(neighbourEvents.length === 0 ? {} : { neighbourEvents }),
     flows,
     unreachable: outcome === 'failed' ? unreachableEdges(run) : [],
     interrupted: context.signal?.aborted === true && outcome !== 'completed',

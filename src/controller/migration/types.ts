@@ -10,6 +10,7 @@ import type { Context } from '../base/context.ts';
 import type { MethodName, PhaseName } from '../base/phase.ts';
 import type { Layout } from '../batches/batches.ts';
 import type { Agents } from '../nodes/agents.ts';
+import type { ControlPlaneName } from './control-planes/names.ts';
 import type { MigrationOptions } from './options.ts';
 import type { Phases } from './phases.ts';
 
@@ -55,6 +56,10 @@ export interface MigrateResult {
   readonly redirections: RedirectionRecord[];
   /** Method `vroom`: when each link of a moving router was flipped. */
   readonly flips?: readonly Flip[];
+  /** Method `vroom`: how the routing daemons of the moving routers moved; absent if none has one. */
+  readonly controlPlanes?: readonly ControlPlaneMove[];
+  /** Method `vroom`: what the neighbours of moving routers with routing daemons noticed; absent if none has one. */
+  readonly neighbourEvents?: readonly NeighbourEvents[];
   readonly flows: FlowRecord[];
   /** Why it did not complete. */
   readonly error?: string;
@@ -74,6 +79,27 @@ export interface Flip {
   /** Unix ms by the controller's clock: when it asked for the flip, and when it had the answer. */
   readonly startedAt: number;
   readonly finishedAt: number;
+}
+
+/** A routing daemon that moved. */
+export interface ControlPlaneMove {
+  readonly router: RouterName;
+  readonly from: NodeName;
+  readonly to: NodeName;
+  readonly way: ControlPlaneName;
+  /** Whether it was the cold restart, the baseline, in which the neighbours give the router up. */
+  readonly cold: boolean;
+  /** From when the controller asked the old daemon to end until it heard that the new one had started. */
+  readonly freezeMs: number;
+  /** From then until it had its neighbours and routes again, for a while. */
+  readonly convergeMs: number;
+}
+
+/** How often an adjacency with a moving router changed its state at the neighbour. */
+export interface NeighbourEvents {
+  readonly router: RouterName;
+  readonly neighbour: RouterName;
+  readonly events: number;
 }
 
 /** A router with its old and new node. */

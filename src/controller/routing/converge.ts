@@ -22,7 +22,7 @@ import { missingIn, staticRoutes } from './static.ts';
 const pollMs = 250;
 const reportEveryMs = 5000;
 /** How long the tables must not change before they count as final. */
-const stableMs = 2000;
+export const stableMs = 2000;
 /** Of a difference, the most lines in an error. */
 const maxLines = 8;
 
@@ -32,7 +32,7 @@ export function hasDaemons(vn: VirtualNetwork): boolean {
 }
 
 /** The longest wait: adjacencies take one RouterDeadInterval (RFC 2328) at most, then routes are computed. */
-function patienceMs({ routing }: VirtualNetwork): number {
+export function patienceMs({ routing }: VirtualNetwork): number {
   return 30_000 + 3000 * (routing?.deadS ?? 10);
 }
 
@@ -92,7 +92,7 @@ export async function awaitEqual(
 }
 
 /** Returns what `look` still finds when it has found nothing for `quietMs`, or after `patience`. */
-async function waitUntilEmpty(
+export async function waitUntilEmpty(
   { report, signal }: Context,
   look: () => Promise<string[]>,
   patience: number,
@@ -160,7 +160,7 @@ function comparable(route: Route): Route {
   return { ...route, protocol, nexthops: isEven ? inOrder.map((nexthop) => ({ ...nexthop, weight: 1 })) : inOrder };
 }
 
-function shorten(lines: readonly string[], most = maxLines): string {
+export function shorten(lines: readonly string[], most = maxLines): string {
   const more = lines.length > most ? `; and ${lines.length - most} more` : '';
   return `${lines.slice(0, most).join('; ')}${more}`;
 }

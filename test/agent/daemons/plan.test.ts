@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import type { Command, Step } from '../../../src/agent/dataplane/planner/commands.ts';
 import { differencesOf } from '../../../src/agent/dataplane/planner/differences.ts';
 import { planOperations } from '../../../src/agent/dataplane/planner/plan.ts';
-import type { KernelRoute, KernelState, Link } from '../../../src/agent/dataplane/planner/state.ts';
+import { type KernelRoute, type KernelState, type Link, routeKey } from '../../../src/agent/dataplane/planner/state.ts';
 import { refuseDaemons } from '../../../src/agent/dataplane/refuse-daemons.ts';
 import type { Daemon, OperationInput } from '../../../src/vsys/operations.ts';
 import { operationSchema } from '../../../src/vsys/operations.ts';
@@ -27,7 +27,7 @@ function stateWith(running?: Daemon, routes: readonly KernelRoute[] = [], link: 
   return {
     stacks: new Map([
       ['', { links: new Map(), routes: new Map(), settings: new Map() }],
-      [namespace, { links, routes: new Map(routes.map((route) => [route.prefix, route])), settings }],
+      [namespace, { links, routes: new Map(routes.map((route) => [routeKey(route), route])), settings }],
     ]),
     nexthops: new Map(),
     rules: new Set(),
@@ -144,4 +144,45 @@ it('a plane without daemons refuses their operations', () => {
       message: 'routers of the userspace data plane run no routing daemon',
     }),
   );
+});
+
+const copied: KernelRoute = {
+  prefix: '10.65.9.0/24',
+  type: 'unicast',
+  nexthops: [{ interface: place.interface, via: '10.65.0.2', weight: 1 }],
+  protocol: 246,
+  table: 254,
+  onlink: true,
+};
+const copy: OperationInput = {
+  op: 'vroute',
+  action: 'add',
+  namespace,
+  prefix: copied.prefix,
+  nexthops: [{ interface: place.interface, via: '10.65.0.2' }],
+  protocol: 'bird',
+};
+
+it("a copy of a daemon's route has the daemon's protocol, also in place of the same route without it", () => {
+  expect(written(plan(stateWith(), [copy]).commands[0]!.do)).toContain('route add 10.65.9.0/24 table 254 proto 12 via');
+  const { commands } = plan(stateWith(undefined, [copied]), [copy]);
+  expect(commands.map((command) => written(command.do))).toEqual([expect.stringContaining('proto 12')]);
+  const own = { ...copied, protocol: 12 };
+  expect(plan(stateWith(undefined, [own]), [copy]).commands).toEqual([]);
+});
+
+it('a daemon that leaves keeps its routes, and undoing that starts it with them', () => {
+  const own = { ...copied, protocol: 12 };
+  const { commands, state } = plan(stateWith(daemon, [own]), [{ op: 'daemon_leave', namespace }]);
+  expect(commands).toEqual([
+    { do: { namespace, daemon: null, graceful: true }, undo: [{ namespace, daemon, graceful: true }] },
+  ]);
+  expect([...state.stacks.get(namespace)!.routes.values()]).toEqual([own]);
+  expect(plan(state, [{ op: 'daemon_leave', namespace }]).commands).toEqual([]);
+});
+
+it('a running daemon stays as it is when a graceful start is asked for', () => {
+  expect(
+    plan(stateWith(daemon), [{ ...up, graceful: true }]).commands.filter(({ do: step }) => 'daemon' in step),
+  ).toEqual([]);
 });

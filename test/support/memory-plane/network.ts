@@ -128,7 +128,7 @@ function routeTo({ host, namespace }: At, to: string, from: string): KernelRoute
   return fitting.toSorted((a, b) => lengthOf(b) - lengthOf(a) || (a.metric ?? 0) - (b.metric ?? 0))[0];
 }
 
-function otherEnd(network: Network, host: Host, { vxlan, peer }: Link): (At & Place) | undefined {
+export function otherEnd(network: Network, host: Host, { vxlan, peer }: Link): (At & Place) | undefined {
   if (peer !== undefined) return { host, ...peer };
   const far = vxlan === undefined ? undefined : network.get(vxlan.remote);
   if (far === undefined) return undefined;

@@ -24,6 +24,7 @@ import { parseAddress } from '../../../src/model/address.ts';
 import { VnmError } from '../../../src/model/errors.ts';
 import { createMemoryEndpoints } from './endpoints.ts';
 import { type Host, letGo, type Network } from './network.ts';
+import { converge, stateOf } from './played-ospf.ts';
 
 type Step = { readonly groups: readonly NexthopGroup[] } | { readonly gate: string; readonly closed: boolean };
 
@@ -97,6 +98,7 @@ export function createMemoryPlane(
         checkNexthops(host.state, state);
         const { stacks, nexthops, rules, ownAddresses = [], daemons = new Map() } = state;
         host.state = { stacks, nexthops, rules, ownAddresses, daemons };
+        converge(network);
         if (commands.length > 0) batches += 1;
         letGo(host);
         return { results, ...differences };
@@ -113,11 +115,11 @@ export function createMemoryPlane(
         if (stack === undefined) throw new VnmError('not-found', `there is no namespace '${namespace}'`);
         return toRoutes(stack.routes.values());
       }),
-    // Daemons are played: they run, and know no neighbours.
     daemonState: async (namespace) => {
-      if (host.state.daemons?.has(namespace)) return { adjacencies: [], routes: {} };
+      if (host.state.daemons?.has(namespace)) return stateOf(network, { host, namespace });
       throw new VnmError('not-found', `there is no routing daemon in namespace '${namespace}'`);
     },
+    neighbourEvents: async () => ({}),
     pathMtu: async (remotes) =>
       remotes.map((remote) => {
         if (network.has(remote)) return underlayMtu;

@@ -9,7 +9,11 @@ import { runNft } from './read-filter.ts';
 import { writeSettings } from './settings.ts';
 
 /** Makes a namespace have this daemon, or none. Throws VnmError. */
-export type PutDaemon = (namespace: string, daemon: Daemon | null) => Promise<void>;
+export type PutDaemon = (
+  namespace: string,
+  daemon: Daemon | null,
+  how?: { readonly graceful?: boolean },
+) => Promise<void>;
 
 interface Failure {
   readonly message: string;
@@ -116,7 +120,7 @@ async function runRun(steps: readonly Step[], force: boolean, putDaemon: PutDaem
 
 /** If one fails, the others have been done, too. */
 async function runDaemons(steps: readonly Step[], putDaemon: PutDaemon): Promise<Failure[]> {
-  const puts = steps.map((step) => ('daemon' in step ? putDaemon(step.namespace, step.daemon) : undefined));
+  const puts = steps.map((step) => ('daemon' in step ? putDaemon(step.namespace, step.daemon, step) : undefined));
   const settled = await Promise.allSettled(puts);
   const reached = steps.length;
   return settled.flatMap((one) => (one.status === 'rejected' ? [{ message: messageOf(one.reason), reached }] : []));

@@ -196,6 +196,7 @@ export function createKernelDataPlane(policy: Policy, clock: Clock, surroundings
       }),
     daemonState: (namespace) => daemons.state(namespace),
     moving: daemons.moving,
+    neighbourEvents: (namespace) => daemons.neighbourEvents(namespace),
     pathMtu,
     // Not in turn: it must not wait behind a long batch.
     redirect: (groups) => redirect(warm, clock, groups),

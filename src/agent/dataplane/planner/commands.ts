@@ -15,7 +15,7 @@ import {
 
 /**
  * One line of `ip`, `tc` or `bridge`, a script for `nft`, files below /proc/sys/net, a pause in which packets get
- * through, or the routing daemon that there must be (null: none), in a stack.
+ * through, or the routing daemon that there must be (null: none), in a stack. `graceful`: see the operations.
  */
 export type Step =
   | { readonly namespace: string; readonly ip: readonly string[] }
@@ -24,7 +24,7 @@ export type Step =
   | { readonly namespace: typeof ownStack; readonly nft: readonly string[] }
   | { readonly namespace: string; readonly settings: Settings }
   | { readonly namespace: string; readonly settleMs: number }
-  | { readonly namespace: string; readonly daemon: Daemon | null };
+  | { readonly namespace: string; readonly daemon: Daemon | null; readonly graceful?: true };
 
 /** An interface to create in a stack. */
 export interface Device {

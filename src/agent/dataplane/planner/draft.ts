@@ -325,9 +325,9 @@ export class Draft implements KernelState {
   }
 
   /** Starts the daemon, or gives a running one another configuration. */
-  putDaemon(namespace: string, daemon: Daemon): void {
+  putDaemon(namespace: string, daemon: Daemon, graceful = false): void {
     const before = this.daemons.get(namespace)?.daemon ?? null;
-    this.#do({ namespace, daemon }, { namespace, daemon: before });
+    this.#do({ namespace, daemon, ...(graceful ? { graceful } : {}) }, { namespace, daemon: before });
     this.daemons.set(namespace, { daemon, kind: daemon.kind, state: 'running', restarts: 0, processes: [] });
   }
 
@@ -337,6 +337,13 @@ export class Draft implements KernelState {
     this.#do({ namespace, daemon: null }, { namespace, daemon });
     this.daemons.delete(namespace);
     this.#forgetRoutes(namespace, ({ protocol }) => isDaemonRoute({ protocol: protocolName(protocol) }));
+  }
+
+  /** Ends the daemon; its routes stay. */
+  leaveDaemon(namespace: string): void {
+    const { daemon } = this.daemons.get(namespace)!;
+    this.#do({ namespace, daemon: null, graceful: true }, { namespace, daemon, graceful: true });
+    this.daemons.delete(namespace);
   }
 
   /**

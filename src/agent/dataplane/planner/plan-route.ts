@@ -1,6 +1,9 @@
+import { daemonProtocolNumber } from '../../../model/daemon.ts';
 import { VnmError } from '../../../model/errors.ts';
+import { isDaemonRoute } from '../../../vsys/daemon.ts';
 import type { Draft } from './draft.ts';
 import { checkLimit, conflict, type Named, requireLink, requireStack } from './plan-common.ts';
+import { protocolName } from './protocols.ts';
 import {
   describeStack,
   fixtureProtocol,
@@ -33,16 +36,23 @@ function deleteRoute(draft: Draft, namespace: string, key: string): void {
   draft.removeRoute(namespace, key, existing);
 }
 
-/** Adds or replaces the entry, unless one with the same content exists, whoever made it. */
+/**
+ * Adds or replaces the entry, unless one with the same content exists, whoever made it; a copy of a daemon's entry must
+ * be the daemon's.
+ */
 export function putRoute(draft: Draft, namespace: string, wanted: KernelRoute): void {
   const existing = requireStack(draft, namespace).routes.get(routeKey(wanted));
   if (existing === undefined) {
     checkLimit(draft, 'routes', countRoutes(draft));
     draft.addRoute(namespace, wanted);
-  } else if (routeContent(existing) !== routeContent(wanted)) {
+  } else if (routeContent(existing) !== routeContent(wanted) || isOthers(existing, wanted)) {
     if (!draft.repair) checkNoFixture(existing, namespace);
     draft.replaceRoute(namespace, existing, wanted);
   }
+}
+
+function isOthers(existing: KernelRoute, { protocol }: KernelRoute): boolean {
+  return existing.protocol !== protocol && isDaemonRoute({ protocol: protocolName(protocol) });
 }
 
 /**
@@ -79,7 +89,7 @@ export function tableOf(draft: Draft, namespace: string): number {
 }
 
 function routeOf(draft: Draft, operation: Named<'vroute'>): KernelRoute {
-  const { namespace = ownStack, prefix, type, nexthops, nexthopId, metric, source } = operation;
+  const { namespace = ownStack, prefix, type, nexthops, nexthopId, metric, source, protocol } = operation;
   return {
     prefix,
     type,
@@ -91,7 +101,7 @@ function routeOf(draft: Draft, operation: Named<'vroute'>): KernelRoute {
     ...(nexthopId === undefined ? {} : { nexthopId }),
     ...(metric === undefined || metric === 0 ? {} : { metric }),
     ...(source === undefined ? {} : { source }),
-    protocol: routeProtocol,
+    protocol: protocol === undefined ? routeProtocol : daemonProtocolNumber(protocol),
     table: tableOf(draft, namespace),
     // The neighbour of an interface is on its link by definition (`vif_up`). With this flag the order of commands does
     // not matter to the kernel.
@@ -100,7 +110,8 @@ function routeOf(draft: Draft, operation: Named<'vroute'>): KernelRoute {
 }
 
 /** Throws if the kernel would refuse the route or understand it differently. */
-function checkRoute(draft: Draft, { namespace = ownStack, prefix, type, nexthops, nexthopId }: Named<'vroute'>): void {
+function checkRoute(draft: Draft, operation: Named<'vroute'>): void {
+  const { namespace = ownStack, prefix, type, nexthops, nexthopId, protocol } = operation;
   const invalid = (what: string) =>
     new VnmError('invalid-input', `route to ${prefix}${describeStack(namespace)}: ${what}`);
   const ways = Number(nexthops.length > 0) + Number(nexthopId !== undefined);
@@ -112,6 +123,7 @@ function checkRoute(draft: Draft, { namespace = ownStack, prefix, type, nexthops
       hint: 'create it with nexthop_up or group_up',
     });
   }
+  if (protocol !== undefined && namespace === ownStack) throw invalid('only routers have routing daemons');
   for (const { interface: name } of nexthops) requireLink(draft, { namespace, name });
 }
 

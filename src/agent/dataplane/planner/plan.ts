@@ -8,7 +8,7 @@ import type { Policy } from '../../../vsys/policy.ts';
 import type { Command } from './commands.ts';
 import { Draft } from './draft.ts';
 import type { Named } from './plan-common.ts';
-import { daemonDown, daemonUp } from './plan-daemon.ts';
+import { daemonDown, daemonLeave, daemonUp } from './plan-daemon.ts';
 import { concernsInterfaces, isProtected, protectHeard, protectInterfaces } from './plan-filter.ts';
 import { forwardDown, forwardUp } from './plan-forward.ts';
 import { gateDown, gateUp } from './plan-gate.ts';
@@ -48,6 +48,7 @@ const planners: { readonly [Name in OperationName]: Planner<Name> } = {
   forward_down: forwardDown,
   daemon_up: daemonUp,
   daemon_down: daemonDown,
+  daemon_leave: daemonLeave,
 };
 
 /**

@@ -260,9 +260,8 @@ export async function createUserspaceDataPlane(
         if (stack === undefined) throw new VnmError('not-found', `there is no namespace '${namespace}'`);
         return toRoutes(stack.routes.values());
       }),
-    daemonState: async (namespace) => {
-      throw new VnmError('not-found', `there is no routing daemon in namespace '${namespace}'`);
-    },
+    daemonState: noDaemon,
+    neighbourEvents: noDaemon,
     pathMtu: async (remotes) => remotes.map(() => underlayMtu),
     async redirect(groups) {
       const step = redirectStep(groups);
@@ -312,4 +311,8 @@ function checkNexthops(before: KernelState, after: KernelState): void {
     if (linkAt(after, { namespace: ownStack, name: nexthop.interface })?.up) continue;
     throw new VnmError('failed', `nexthop ${id}: '${nexthop.interface}' is not up`, { hint: 'nothing was changed' });
   }
+}
+
+async function noDaemon(namespace: string): Promise<never> {
+  throw new VnmError('not-found', `there is no routing daemon in namespace '${namespace}'`);
 }

@@ -30,7 +30,14 @@ const longDrainMs = 2000;
 const maxDrainMs = 10_000;
 
 export const instanceMethod: Method = {
-  refuse: refuseRemoteGates,
+  refuse: (options) => {
+    if (options.controlPlane !== undefined) {
+      throw new VnmError('usage', 'method instance starts new routing daemons, so it has no --control-plane', {
+        hint: 'leave that out, or use --method vroom',
+      });
+    }
+    refuseRemoteGates(options);
+  },
   refuseOn: (agents, vn, options) => {
     if (isGated(options)) refuseWithoutGates(agents, vn);
   },

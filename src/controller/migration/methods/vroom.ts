@@ -5,8 +5,10 @@
  * neighbour changes, so no reverse-path check drops anything. Undone by flipping the links back.
  */
 import { sleep } from '../../../clock/sleep.ts';
+import type { DaemonKind } from '../../../model/daemon.ts';
 import { messageOf, VnmError } from '../../../model/errors.ts';
 import type { NodeName } from '../../../model/names.ts';
+import { daemonRouter } from '../../../model/router.ts';
 import { declaredLatencyMs, isSamePlacement } from '../../../model/slice.ts';
 import { type Instance, moveRouter } from '../../../planning/instance.ts';
 import { linksOf, type RouterMove } from '../../../planning/neighbourhood.ts';
@@ -19,14 +21,18 @@ import { removePlace, sendAllTo, sendTo, setUpNewPlace } from '../../batches/sec
 import { applyAll, applyWhereReachable, isUnreachable } from '../../nodes/agents.ts';
 import { refuseCollisions } from '../../nodes/collisions.ts';
 import { noteUnfiltered } from '../../nodes/unfiltered.ts';
+import { putCopied, readCopied } from '../../routing/copied.ts';
 import { applyRoutes, readTranslated } from '../../routing/translated.ts';
+import type { ControlPlaneName } from '../control-planes/names.ts';
 import { notRecorded, reportLeftOver, reportUnproven } from '../finish.ts';
 import { baselineOf } from '../journal.ts';
 import type { Method, Steps } from '../method.ts';
+import { type MovingControl, movingControl } from '../move-control.ts';
+import { countEvents } from '../neighbour-events.ts';
 import { usualOptions } from '../options.ts';
 import { type Pair, type Proof, proveEndHosts } from '../proof.ts';
 import { removeTrial, tryPaths } from '../try-paths.ts';
-import type { Flip, Run } from '../types.ts';
+import type { ControlPlaneMove, Flip, NeighbourEvents, Run } from '../types.ts';
 
 /** How long a place must receive nothing before it counts as unused, beyond what may be in flight. */
 const quietMarginMs = 500;
@@ -37,6 +43,8 @@ const pollMs = 100;
 /** What the steps of one move have found and done so far. */
 export interface MoveProgress {
   readonly flips: Flip[];
+  readonly controlPlanes: ControlPlaneMove[];
+  readonly neighbourEvents: NeighbourEvents[];
   unproven: readonly Pair[];
 }
 
@@ -57,11 +65,19 @@ export const vroomMethod: Method = {
   refuseOn: () => {},
 };
 
-/** `isBack`: whether the move undoes an earlier one, which no signal stops. */
+/** `isBack`: whether the move undoes an earlier one, which no signal stops. `controlPlane`: how its daemon moves. */
 export function stepsOfMove(
   run: Run,
   move: RouterMove,
-  { isBack, progress }: { readonly isBack: boolean; readonly progress: MoveProgress },
+  {
+    isBack,
+    progress,
+    controlPlane,
+  }: {
+    readonly isBack: boolean;
+    readonly progress: MoveProgress;
+    readonly controlPlane?: ControlPlaneName | undefined;
+  },
 ): Steps {
   const { context, agents, vn, old, phases } = run;
   const { router, from, to } = move;
@@ -70,6 +86,9 @@ export function stepsOfMove(
   const { instances } = context.store;
   /** What the new place has; unknown where an earlier controller set it up. */
   let copied: RoutingState | undefined;
+  const kind = daemonRouter(vn, router)?.kind;
+  const control = movingControl(run, move, controlPlane);
+  const events = countEvents(run, router);
   const begin = (name: Parameters<typeof phases.begin>[0]) => {
     if (!isBack) context.signal?.throwIfAborted();
     phases.begin(name);
@@ -92,11 +111,14 @@ export function stepsOfMove(
     await copyRoutes();
     begin('prove');
     await tryPaths(run, move);
+    await events.begin();
+    await control?.note();
     await copyRoutes();
   }
 
   /** Makes the new place forward by the routes that the old one has now. */
   async function copyRoutes(): Promise<void> {
+    if (kind !== undefined) return copyOfDaemon(kind);
     const live = await readTranslated(agents, vn, instance, fresh, [router]);
     if (!live.has(router)) throw new VnmError('unreachable', `node '${from}' with router '${router}' is unreachable`);
     const there = copied ?? (await readTranslated(agents, vn, fresh, fresh, [router]));
@@ -104,18 +126,44 @@ export function stepsOfMove(
     copied = live;
   }
 
+  /** The same with the routes that a daemon added, where these stay when it ends. */
+  async function copyOfDaemon(daemon: DaemonKind): Promise<void> {
+    const live = await readCopied(agents, instance, router, daemon, control!.keepsRoutes);
+    const there = copied?.get(router) ?? (await readCopied(agents, fresh, router, daemon, true));
+    await applyAll(agents, putCopied(fresh, router, daemon, there, live, agents));
+    copied = new Map([[router, live]]);
+  }
+
   async function flip(): Promise<void> {
+    if (control === undefined) {
+      await flipLinks();
+      await copyRoutes().catch((error: unknown) => {
+        // All traffic is on the new place: it stays with the routes that it has.
+        if (!isUnreachable(error)) throw error;
+        context.report({ kind: 'note', text: messageOf(error) });
+      });
+      return;
+    }
+    begin('move control plane');
+    // From its start on the daemon knows better than the copies.
+    const isThere = await control.isOn(to);
+    await control.move(from, to, async () => {
+      if (!isThere) await copyRoutes();
+      await flipLinks();
+    });
+    begin('converge');
+    await control.converge(to);
+    const measured = control.measured();
+    if (measured !== undefined && !isThere) progress.controlPlanes.push(measured);
+  }
+
+  async function flipLinks(): Promise<void> {
     begin('flip');
     for (const { neighbour, batches } of sendTo(run, instance, router, to, from)) {
       const startedAt = Date.now();
       await applyAll(agents, batches);
       progress.flips.push({ router, neighbour, startedAt, finishedAt: Date.now() });
     }
-    await copyRoutes().catch((error: unknown) => {
-      // All traffic is on the new place: it stays with the routes that it has.
-      if (!isUnreachable(error)) throw error;
-      context.report({ kind: 'note', text: messageOf(error) });
-    });
   }
 
   async function confirm(): Promise<void> {
@@ -129,6 +177,7 @@ export function stepsOfMove(
       );
     }
     progress.unproven = reportUnproven(run, `with router '${router}' on node '${to}'`, excused);
+    progress.neighbourEvents.push(...(await events.read()));
   }
 
   /** An end host whose node is unreachable says nothing about the router. */
@@ -221,10 +270,24 @@ export function stepsOfMove(
 
   async function sendBack(): Promise<void> {
     phases.begin('roll back');
-    await applyAll(agents, sendAllTo(run, instance, router, from, to));
+    const flipBack = () => applyAll(agents, sendAllTo(run, instance, router, from, to));
+    if (control === undefined) await flipBack();
+    else await sendControlBack(control, flipBack);
     await drain(to);
     const { excused, failed } = await prove(instance, false);
     progress.unproven = reportUnproven(run, `with router '${router}' back on node '${from}'`, [...excused, ...failed]);
+  }
+
+  async function sendControlBack(moving: MovingControl, flipBack: () => Promise<unknown>): Promise<void> {
+    await moving.move(to, from, async () => {
+      await flipBack();
+    });
+    try {
+      await moving.converge(from);
+    } catch (error) {
+      context.report({ kind: 'note', text: messageOf(error) });
+    }
+    progress.neighbourEvents.push(...(await events.read()));
   }
 
   async function remove(): Promise<void> {

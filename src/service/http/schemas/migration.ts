@@ -1,6 +1,8 @@
 import * as z from 'zod';
 import type { MigrateOptions } from '../../../controller/migrate.ts';
+import { controlPlaneNames } from '../../../controller/migration/control-planes/names.ts';
 import { migrationOptions, optionKinds } from '../../../controller/migration/options.ts';
+import type { ControlPlaneMove, NeighbourEvents } from '../../../controller/migration/types.ts';
 import type {
   FlipView,
   MigrateResultView,
@@ -38,6 +40,22 @@ const flip = z.object({
   startedAt: instant,
   finishedAt: instant,
 }) satisfies z.ZodType<FlipView>;
+
+const controlPlaneMove = z.object({
+  router: z.string(),
+  from: z.string(),
+  to: z.string(),
+  way: z.enum(controlPlaneNames),
+  cold: z.boolean().describe('Whether it was a cold restart, the baseline: the neighbours gave the router up'),
+  freezeMs: ms.describe('From the request to end the old daemon to the answer that the new one had started'),
+  convergeMs: ms.describe('From then until it had its neighbours and routes again'),
+}) satisfies z.ZodType<ControlPlaneMove>;
+
+const neighbourEvents = z.object({
+  router: z.string(),
+  neighbour: z.string(),
+  events: z.number().describe('How often the adjacency with the router changed its state at the neighbour'),
+}) satisfies z.ZodType<NeighbourEvents>;
 
 const flow = z.object({
   from: z.string(),
@@ -79,6 +97,16 @@ export const migrateResult = z.object({
   moves: z.array(move),
   redirections: z.array(redirection),
   flips: z.array(flip).exactOptional().describe('Method vroom: when each link of a moving router was flipped'),
+  controlPlanes: z
+    .array(controlPlaneMove)
+    .readonly()
+    .exactOptional()
+    .describe('Method vroom: how the routing daemons of the moving routers moved'),
+  neighbourEvents: z
+    .array(neighbourEvents)
+    .readonly()
+    .exactOptional()
+    .describe('Method vroom: what the neighbours of moving routers with routing daemons noticed'),
   flows: z.array(flow),
   error: z.string().exactOptional().describe('Why it did not complete'),
   unproven: z

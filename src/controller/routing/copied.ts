@@ -1,0 +1,50 @@
+/**
+ * The routes of a router that moves with its daemon. What the daemon put into the kernel is copied with its protocol,
+ * so that the daemon takes it for its own on the other node. Both places have the same interfaces and addresses, so
+ * nothing is translated.
+ */
+import { type DaemonKind, isDaemonProtocol } from '../../model/daemon.ts';
+import type { RouterName } from '../../model/names.ts';
+import type { Route } from '../../model/route.ts';
+import type { Instance } from '../../planning/instance.ts';
+import { isOfInstance } from '../../planning/translate.ts';
+import type { OperationInput } from '../../vsys/operations.ts';
+import type { Batches } from '../batches/batches.ts';
+import { namespaceOf, routeOperation } from '../batches/operations.ts';
+import type { Agents } from '../nodes/agents.ts';
+import { missingIn, staticRoutes } from './static.ts';
+
+/** Reads what moves. `withDaemons`: also what the daemon added. */
+export async function readCopied(
+  agents: Agents,
+  instance: Instance,
+  router: RouterName,
+  kind: DaemonKind,
+  withDaemons: boolean,
+): Promise<Route[]> {
+  const routes = await staticRoutes.read(agents, instance, router);
+  return routes.filter((route) =>
+    isDaemonProtocol(kind, route.protocol) ? withDaemons : !isOfInstance(route, instance),
+  );
+}
+
+/** Returns the batch that changes the router's place in the instance from the routes `before` to those `after`. */
+export function putCopied(
+  instance: Instance,
+  router: RouterName,
+  kind: DaemonKind,
+  before: readonly Route[],
+  after: readonly Route[],
+  agents: Agents,
+): Batches {
+  const namespace = namespaceOf(instance, router, agents);
+  const operation = (action: 'add' | 'delete', route: Route): OperationInput => ({
+    ...routeOperation(action, route, namespace),
+    ...(isDaemonProtocol(kind, route.protocol) ? { protocol: route.protocol } : {}),
+  });
+  const operations = [
+    ...missingIn(after, before).map((route) => operation('delete', route)),
+    ...missingIn(before, after).map((route) => operation('add', route)),
+  ];
+  return new Map([[instance.placement.get(router)!, operations]]);
+}
