@@ -22,7 +22,7 @@ import {
   connectAgents,
 } from '../../src/transport/agent-connection.ts';
 import { attachScript } from '../../src/transport/installed-files.ts';
-import { encodePolicy, policySchema } from '../../src/vsys/policy.ts';
+import { encodePolicy, policySchema, writablePolicy } from '../../src/vsys/policy.ts';
 import { fakeBundle } from '../support/fake-agent.ts';
 import { makeKeyPair, startSshServer, type TestServer } from '../support/ssh-server.ts';
 import { temporaryHome } from '../support/temporary-home.ts';
@@ -126,7 +126,7 @@ describe('a node that is ours', () => {
     expect(connection.facts.plane).toBe('kernel');
     expect(connection.facts).toMatchObject({
       agent: { digest: fakeBundle.digest },
-      policy,
+      policy: writablePolicy(policy),
       arguments: ['attach', '--slice', 'demo', '--policy', encodePolicy(policy)],
     });
     expect(readFileSync(join(node, 'lib', agentFile)).equals(fakeBundle.code)).toBe(true);
