@@ -103,6 +103,7 @@ function operationsOf(a: Marks): { readonly [Name in OperationName]: Row<Name> }
       nexthopId: a.group,
       metric: 5,
       source: a.address,
+      protocol: 'bird',
     })),
     nexthop_up: [{ op: 'nexthop_up', id: a.nexthop, via: a.peer, interface: a.gated }],
     nexthop_down: [{ op: 'nexthop_down', id: a.nexthop }],
@@ -120,7 +121,9 @@ function operationsOf(a: Marks): { readonly [Name in OperationName]: Row<Name> }
       { op: 'forward_down', side: 'listen', localPort: 5353 },
       { op: 'forward_down', side: 'deliver', address: a.address, port: 53 },
     ],
-    daemon_up: [{ op: 'daemon_up', namespace: a.namespace, kind: 'frr', protocols: ['ospf'], config: '' }],
+    daemon_up: [
+      { op: 'daemon_up', namespace: a.namespace, kind: 'frr', protocols: ['ospf'], config: '', graceful: true },
+    ],
     daemon_down: [{ op: 'daemon_down', namespace: a.namespace }],
     daemon_leave: [{ op: 'daemon_leave', namespace: a.namespace }],
   };
@@ -218,6 +221,8 @@ const plain = [
     'limitBytes',
     'side',
     'localPort',
+    'protocol',
+    'graceful',
     'protocols',
     'config',
     'pointToPoint',

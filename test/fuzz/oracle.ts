@@ -37,6 +37,7 @@ export function allows({ policy, others }: World, method: string, params: unknow
       return ownNamespace(asked.namespace) && ownInterface(asked.interface);
     case 'routes':
     case 'daemon_state':
+    case 'neighbour_events':
     case 'daemon_dump':
     case 'daemon_image_read':
     case 'daemon_image_write':

@@ -80,7 +80,10 @@ export async function startLivingRouters(slice: Slice, urpf: UrpfMode): Promise<
   try {
     await startNodes(bridge, names.all, nodes);
     const layout: Layout = { ...plan, names: names.of, mtu: 1400, urpf };
-    for (const [node, operations] of setUpRouters(layout, instance)) await nodes.get(node)!.apply(operations);
+    for (const [node, operations] of setUpRouters(layout, instance)) {
+      // The daemons are started below, with configurations of their own places.
+      await nodes.get(node)!.apply(operations.filter(({ op }) => op !== 'daemon_up'));
+    }
     for (const [node, operations] of joinGateways(layout, instance)) await nodes.get(node)!.apply(operations);
     for (const router of routerNames(vn)) {
       const { kind, config } = planDaemon(plan, instance, router);

@@ -173,7 +173,7 @@ describeAsRoot('the real agent', () => {
     const again = await connect(changed);
     expect(again.facts.policy).toEqual(changed);
     await again.call('apply', { operations: [{ op: 'rule_up' }] });
-    expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual(changed);
+    expect(policySchema.parse(JSON.parse(readFileSync(file, 'utf8')))).toEqual(changed);
     const other = await connect();
     expect(other.facts).toMatchObject({ policy: changed, policyFile: true });
     other.close();

@@ -119,7 +119,7 @@ async function settled(run: Run, fresh: Instance, stable: boolean): Promise<Rout
   const { context, agents, vn, old } = run;
   const isWhole = routerNames(vn).every((router) => !agents.missing.has(old.instance.placement.get(router)!));
   if (isWhole) return awaitEqual(context, agents, vn, old.instance, fresh, { stable });
-  await awaitWays(context, agents, run, fresh);
+  await awaitWays(context, agents, run, fresh, { isUrgent: true });
   return readTables(agents, vn, fresh);
 }
 

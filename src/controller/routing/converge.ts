@@ -12,7 +12,7 @@ import type { Instance } from '../../planning/instance.ts';
 import type { RoutingState } from '../../planning/routes.ts';
 import { isOfInstance, translateRoutes } from '../../planning/translate.ts';
 import type { VnPlan } from '../../planning/vn-plan.ts';
-import { walkThrough } from '../../planning/walk.ts';
+import { type Walk, walkThrough } from '../../planning/walk.ts';
 import { isDaemonRoute } from '../../vsys/daemon.ts';
 import { describeRoute } from '../../vsys/difference.ts';
 import type { Context } from '../base/context.ts';
@@ -23,6 +23,8 @@ const pollMs = 250;
 const reportEveryMs = 5000;
 /** How long the tables must not change before they count as final. */
 export const stableMs = 2000;
+/** Routers send the next version of a link-state advertisement after 5 s at the earliest (RFC 2328, MinLSInterval). */
+const settledMs = 6000;
 /** Of a difference, the most lines in an error. */
 const maxLines = 8;
 
@@ -37,19 +39,29 @@ export function patienceMs({ routing }: VirtualNetwork): number {
 }
 
 /**
- * Waits until every pair of end hosts has a way through the forwarding tables. Reports a note, and returns, if that
- * does not happen in time: a configuration of the user's own may not want it.
+ * Waits until every pair of end hosts has a way through the forwarding tables and, unless traffic waits, until the
+ * tables no longer change. Reports a note, and returns, if that does not happen in time: a configuration of the user's
+ * own may not want it.
  */
 export async function awaitWays(
   context: Context,
   agents: Agents,
   { vn, access }: Pick<VnPlan, 'vn' | 'access'>,
   instance: Instance,
+  { isUrgent = false }: { isUrgent?: boolean } = {},
 ): Promise<void> {
   context.report({ kind: 'phase', text: `wait for the routes of VN '${vn.name}'` });
+  let [last, changedAtMs] = ['', performance.now()];
   const missing = async () => {
-    const deadEnd = walkThrough(instance, await readTables(agents, vn, instance));
-    return access.flatMap((from) =>
+    const tables = await readTables(agents, vn, instance);
+    const now = JSON.stringify([...tables]);
+    if (now !== last) [last, changedAtMs] = [now, performance.now()];
+    const without = withoutWay(walkThrough(instance, tables));
+    const isSettled = isUrgent || performance.now() - changedAtMs >= settledMs;
+    return without.length > 0 || isSettled ? without : ['the forwarding tables still change'];
+  };
+  const withoutWay = (deadEnd: Walk) =>
+    access.flatMap((from) =>
       access.flatMap((to) => {
         const end =
           to.gateway === from.gateway
@@ -58,10 +70,9 @@ export async function awaitWays(
         return end === undefined ? [] : [`${from.endHost} to ${to.endHost}: ${end.why} at router ${end.router}`];
       }),
     );
-  };
   const left = await waitUntilEmpty(context, missing, patienceMs(vn), 0);
   if (left.length === 0) return;
-  const text = `after ${patienceMs(vn) / 1000} s some end hosts still have no way: ${shorten(left)}`;
+  const text = `after ${patienceMs(vn) / 1000} s the routers have not converged: ${shorten(left)}`;
   context.report({ kind: 'note', text });
 }
 
