@@ -31,6 +31,6 @@ it('changes of adjacencies are counted by neighbour', () => {
     '0.1.0.1': 2,
     '0.1.0.2': 1,
   });
-  const frr = 'OSPF: AdjChg: Nbr 0.1.0.1, NbrIP 10.0.0.1 (default) on eth0:10.0.0.2: Full -> Init (1-WayReceived)\n';
-  expect(countFrrChanges(`${frr}AdjChg\n${frr}`)).toEqual({ '0.1.0.1': 2 });
+  const frr = { neighbors: { '0.1.0.1': [{ stateChangeCounter: 3 }, { stateChangeCounter: 4 }], '0.1.0.2': [{}] } };
+  expect(countFrrChanges(JSON.stringify(frr))).toEqual({ '0.1.0.1': 7, '0.1.0.2': 0 });
 });

@@ -57,10 +57,14 @@ function text(value: unknown): string {
   return typeof value === 'string' ? value : '';
 }
 
-/** Counts changes of OSPF neighbours in a log with `log-adjacency-changes detail`, by router id. */
-export function countChanges(log: string): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const [, neighbour = ''] of log.matchAll(/AdjChg: Nbr (\d+\.\d+\.\d+\.\d+)/g))
-    counts[neighbour] = (counts[neighbour] ?? 0) + 1;
-  return counts;
+/** Counts the state changes of OSPF neighbours in `show ip ospf neighbor detail json`, by router id. */
+export function countChanges(output: string): Record<string, number> {
+  const neighbours = entries(fields(JSON.parse(output)).neighbors);
+  return Object.fromEntries(
+    neighbours.map(([id, found]) => {
+      const list = (Array.isArray(found) ? found : [found]) as unknown[];
+      const counters = list.map((one) => Number(fields(one).stateChangeCounter));
+      return [id, counters.reduce((sum, count) => sum + (Number.isFinite(count) ? count : 0), 0)];
+    }),
+  );
 }

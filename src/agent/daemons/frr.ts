@@ -9,7 +9,7 @@ import { VnmError } from '../../model/errors.ts';
 import type { DaemonDriver } from './driver.ts';
 import { countChanges, parseBgpSummary, parseOspfNeighbours, parseRouteSummary } from './frr-state.ts';
 import { type Owner, type Place, writeFor } from './place.ts';
-import { lastWords, readLog, runFor, startIn } from './processes.ts';
+import { lastWords, runFor, startIn } from './processes.ts';
 import { findProgram, versionOf } from './programs.ts';
 
 const user = 'frr';
@@ -61,10 +61,9 @@ export const frr: DaemonDriver = {
     }
   },
   neighbourEvents: async (place) => {
-    const words = ['configure terminal', 'router ospf', 'log-adjacency-changes detail'];
-    const { code, output } = await vtysh(place, ['-d', 'ospfd', ...words.flatMap((word) => ['-c', word])]);
-    if (code !== 0) throw new VnmError('failed', `FRR does not log its neighbours: ${output.slice(-500)}`);
-    return countChanges(readLog(place));
+    const { code, output } = await vtysh(place, ['-d', 'ospfd', '-c', 'show ip ospf neighbor detail json']);
+    if (code !== 0) throw new VnmError('failed', `FRR does not show its neighbours: ${output.slice(-500)}`);
+    return countChanges(output);
   },
   cleanUp: async (place) => {
     for (const name of daemons) await removeCrashLog(place, name);

@@ -34,7 +34,11 @@ export function countEvents(run: Run, router: RouterName): EventCounter {
     read: async () => {
       if (before === undefined) return [];
       const now = await counts();
-      return neighbours.map((neighbour, index) => ({ router, neighbour, events: now[index]! - before![index]! }));
+      return neighbours.map((neighbour, index) => {
+        const [first, last] = [before![index]!, now[index]!];
+        // FRR counts from 0 again when it has given a neighbour up.
+        return { router, neighbour, events: last >= first ? last - first : last };
+      });
     },
   };
 }
