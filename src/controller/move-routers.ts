@@ -10,7 +10,7 @@ import {
   type VirtualNetwork,
 } from '../model/slice.ts';
 import { type Instance, routerNodes } from '../planning/instance.ts';
-import { linksOf, neighbourhoodOf, orderMoves, type RouterMove } from '../planning/neighbourhood.ts';
+import { neighbourhoodOf, neighbourNodes, orderMoves, type RouterMove } from '../planning/neighbourhood.ts';
 import { planVn } from '../planning/vn-plan.ts';
 import type { MigrationRecord } from '../store/migrations.ts';
 import type { Context } from './base/context.ts';
@@ -45,7 +45,7 @@ export async function moveRouters(
   const { mtu, urpf } = context.store.instances.settings(slice.name, vn.name)!;
   const needed = [
     ...edgeNodes(vn),
-    ...moves.flatMap((move) => [move.from, move.to, ...neighboursOf(old.instance, move)]),
+    ...moves.flatMap((move) => [move.from, move.to, ...neighbourNodes(old.instance, move.router)]),
   ];
   const nodes = [...needed, ...routerNodes(old.instance)];
   context.report({ kind: 'phase', text: 'add nodes' });
@@ -162,11 +162,6 @@ function requireReachable(agents: Agents, nodes: readonly NodeName[], slice: Sli
       cause: error,
     });
   }
-}
-
-/** The nodes at the other ends of the router's links. */
-function neighboursOf(instance: Instance, { router }: RouterMove): NodeName[] {
-  return linksOf(instance, router).map(({ peer }) => peer.node);
 }
 
 /** What a move needs beyond what is there: the router's second place, and the trial of its paths. */

@@ -21,6 +21,11 @@ export function linksOf(
   return links.filter(touches(router)).map((link) => ({ link, ...sides(link, router) }));
 }
 
+/** The nodes at the other ends of a router's links, each once. */
+export function neighbourNodes(instance: Pick<Instance, 'links'>, router: RouterName): NodeName[] {
+  return [...new Set(linksOf(instance, router).map(({ peer }) => peer.node))];
+}
+
 /** The name of the router or gateway at an end of a link. */
 export function endName({ router, gateway }: Pick<LinkEnd, 'router' | 'gateway'>): string {
   return router ?? gateway!;

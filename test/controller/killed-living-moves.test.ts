@@ -4,7 +4,7 @@
  */
 import { afterAll, describe, expect, it } from 'vitest';
 import { usualOptions } from '../../src/controller/migration/options.ts';
-import { killedWorlds, type World } from '../support/killed-world.ts';
+import { killedWorlds } from '../support/killed-world.ts';
 
 const nodes = ['n1', 'n2', 'n3', 'n4', 'gw1', 'gw2', 'h1', 'h2'];
 const text = `
@@ -31,7 +31,7 @@ const again = {
 
 describe.each(['graceful', 'restart'] as const)('routers whose daemons move by %s', (controlPlane) => {
   const options = { ...usualOptions, method: 'vroom', to: 'final', controlPlane } as const;
-  const { installed, run, expectWhole, remove } = killedWorlds(text, options);
+  const { installed, run, expectWhole, describeDeaths, remove } = killedWorlds(text, options);
   afterAll(remove);
 
   it('an undisturbed migration moves one daemon after the other', async () => {
@@ -54,33 +54,5 @@ describe.each(['graceful', 'restart'] as const)('routers whose daemons move by %
     await world.testbed.end();
   });
 
-  /** Each router in each phase. */
-  const deaths = [1, 2].flatMap((nth) => phases.map((phase) => [phase, nth] as const));
-
-  describe.concurrent.each(deaths)("a migration killed in '%s' of router %i", (phase, nth) => {
-    it.each(['resume', 'rollback'] as const)('%s ends it with one daemon per router', async (command) => {
-      const world = await installed();
-      const { world: killed } = await run(world, 'migrate', phase, nth);
-      await expectEnd(killed, command);
-      await world.testbed.end();
-    });
-
-    it.each(['resume', 'rollback'] as const)('%s ends it so, however often it is killed', async (command) => {
-      const world = await installed();
-      let { world: now } = await run(world, 'migrate', phase, nth);
-      for (const next of again[command]) {
-        const { world: after, result } = await run(now, command, next);
-        now = after;
-        if (result !== undefined) break;
-      }
-      await expectEnd(now, command);
-      await world.testbed.end();
-    });
-  });
-
-  async function expectEnd(world: World, command: 'resume' | 'rollback'): Promise<void> {
-    const { result, world: after } = await run(world, command);
-    expect(result?.outcome).toMatch(command === 'resume' ? /^(completed|unchanged)$/ : /^(rolled-back|unchanged)$/);
-    await expectWhole(after, command === 'resume' ? 'final' : 'initial');
-  }
+  describeDeaths(phases, again);
 });

@@ -2,9 +2,9 @@
  * Routers that move one after the other (method `vroom`), over nodes in memory: killed in each phase of each router,
  * and then resumed or rolled back, the VN is wholly on its new or wholly on its old placement.
  */
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, expect, it } from 'vitest';
 import { usualOptions } from '../../src/controller/migration/options.ts';
-import { killedWorlds, type World } from '../support/killed-world.ts';
+import { killedWorlds } from '../support/killed-world.ts';
 import { emptyState } from '../support/memory-plane/plane.ts';
 
 const nodes = ['n1', 'n2', 'n3', 'n4', 'gw1', 'gw2', 'h1', 'h2'];
@@ -24,7 +24,7 @@ vn:
 placements: { initial: { a: n1, b: n2 }, final: { a: n3, b: n4 } }
 `;
 const options = { ...usualOptions, method: 'vroom', to: 'final' } as const;
-const { installed, run, expectWhole, remove } = killedWorlds(text, options);
+const { installed, run, expectWhole, expectEnd, describeDeaths, remove } = killedWorlds(text, options);
 afterAll(remove);
 
 const phases = ['set up', 'clone', 'prove', 'flip', 'verify', 'drain', 'retire'];
@@ -51,31 +51,10 @@ it('an undisturbed migration moves one router after the other, and loses nothing
   await world.testbed.end();
 });
 
-/** Each router in each phase. */
-const deaths = [1, 2].flatMap((nth) => phases.map((phase) => [phase, nth] as const));
 /** Where the recovering command is killed too. */
 const again = { resume: ['clone', 'flip', 'retire'], rollback: ['roll back', 'remove the new place', 'flip'] };
 
-describe.concurrent.each(deaths)("a migration killed in '%s' of router %i", (phase, nth) => {
-  it.each(['resume', 'rollback'] as const)('%s ends the migration', async (command) => {
-    const world = await installed();
-    const { world: killed } = await run(world, 'migrate', phase, nth);
-    await expectEnd(killed, command);
-    await world.testbed.end();
-  });
-
-  it.each(['resume', 'rollback'] as const)('%s ends the migration, however often it is killed', async (command) => {
-    const world = await installed();
-    let { world: now } = await run(world, 'migrate', phase, nth);
-    for (const next of again[command]) {
-      const { world: after, result } = await run(now, command, next);
-      now = after;
-      if (result !== undefined) break;
-    }
-    await expectEnd(now, command);
-    await world.testbed.end();
-  });
-});
+describeDeaths(phases, again);
 
 it('a migration that was being rolled back can still be finished', async () => {
   const world = await installed();
@@ -178,9 +157,3 @@ it('a whole instance can follow where a node is dead for good and no router is o
   expect(nothing?.outcome).toBe('unchanged');
   await world.testbed.end();
 });
-
-async function expectEnd(world: World, command: 'resume' | 'rollback'): Promise<void> {
-  const { result, world: after } = await run(world, command);
-  expect(result?.outcome).toMatch(command === 'resume' ? /^(completed|unchanged)$/ : /^(rolled-back|unchanged)$/);
-  await expectWhole(after, command === 'resume' ? 'final' : 'initial');
-}

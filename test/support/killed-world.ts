@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
-import { expect } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Context, Progress } from '../../src/controller/base/context.ts';
 import { install } from '../../src/controller/install.ts';
 import { liveStatus } from '../../src/controller/live.ts';
@@ -115,6 +115,42 @@ export function killedWorlds(text: string, options: MigrateOptions) {
     store.close();
   }
 
+  async function expectEnd(world: World, command: 'resume' | 'rollback'): Promise<void> {
+    const { result, world: after } = await run(world, command);
+    expect(result?.outcome).toMatch(command === 'resume' ? /^(completed|unchanged)$/ : /^(rolled-back|unchanged)$/);
+    await expectWhole(after, command === 'resume' ? 'final' : 'initial');
+  }
+
+  /**
+   * Tests deaths in each of these phases of each of two routers. `again`: where the recovering command is killed too.
+   */
+  function describeDeaths(
+    phases: readonly string[],
+    again: Readonly<Record<'resume' | 'rollback', readonly string[]>>,
+  ): void {
+    const deaths = [1, 2].flatMap((nth) => phases.map((phase) => [phase, nth] as const));
+    describe.concurrent.each(deaths)("a migration killed in '%s' of router %i", (phase, nth) => {
+      it.each(['resume', 'rollback'] as const)('%s ends the migration', async (command) => {
+        const world = await installed();
+        const { world: killed } = await run(world, 'migrate', phase, nth);
+        await expectEnd(killed, command);
+        await world.testbed.end();
+      });
+
+      it.each(['resume', 'rollback'] as const)('%s ends the migration, however often it is killed', async (command) => {
+        const world = await installed();
+        let { world: now } = await run(world, 'migrate', phase, nth);
+        for (const next of again[command]) {
+          const { world: after, result } = await run(now, command, next);
+          now = after;
+          if (result !== undefined) break;
+        }
+        await expectEnd(now, command);
+        await world.testbed.end();
+      });
+    });
+  }
+
   function newFile(): string {
     files += 1;
     return join(directory, `${files}.db`);
@@ -130,7 +166,14 @@ export function killedWorlds(text: string, options: MigrateOptions) {
     return path;
   }
 
-  return { installed, run, expectWhole, remove: () => rmSync(directory, { recursive: true }) };
+  return {
+    installed,
+    run,
+    expectWhole,
+    expectEnd,
+    describeDeaths,
+    remove: () => rmSync(directory, { recursive: true }),
+  };
 }
 
 /** The nodes and routers of all routing daemons that run. */

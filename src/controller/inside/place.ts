@@ -3,6 +3,7 @@ import { VnmError } from '../../model/errors.ts';
 import { routerNames } from '../../model/router.ts';
 import type { Slice, VirtualNetwork } from '../../model/slice.ts';
 import type { Instance, InstanceLink, LinkEnd } from '../../planning/instance.ts';
+import { endName, linksOf } from '../../planning/neighbourhood.ts';
 import { chooseVn } from '../base/resolve.ts';
 
 type PlaceKind = 'router' | 'end host';
@@ -84,10 +85,7 @@ export interface Neighbour {
  * `router:NAME` or `gateway:NAME`. Throws VnmError `not-found`, `usage`.
  */
 export function findLink(instance: Instance, router: string, text: string): Neighbour {
-  const neighbours = instance.links.flatMap((link) => [
-    ...(link.a.router === router ? [neighbour(link, link.a, link.b)] : []),
-    ...(link.b.router === router ? [neighbour(link, link.b, link.a)] : []),
-  ]);
+  const neighbours = linksOf(instance, router).map(({ link, own, peer }) => neighbour(link, own, peer));
   const found = neighbours.filter(({ name, full }) => text === name || text === full);
   const [one, other] = found;
   if (one === undefined) {
@@ -102,6 +100,6 @@ export function findLink(instance: Instance, router: string, text: string): Neig
 }
 
 function neighbour(link: InstanceLink, own: LinkEnd, other: LinkEnd): Neighbour & { readonly full: string } {
-  const name = other.router ?? other.gateway!;
+  const name = endName(other);
   return { link, own, name, full: `${other.router === undefined ? 'gateway' : 'router'}:${name}` };
 }

@@ -11,7 +11,7 @@ import type { NodeName } from '../../../model/names.ts';
 import { daemonRouter } from '../../../model/router.ts';
 import { declaredLatencyMs, isSamePlacement } from '../../../model/slice.ts';
 import { type Instance, moveRouter } from '../../../planning/instance.ts';
-import { linksOf, type RouterMove } from '../../../planning/neighbourhood.ts';
+import { neighbourNodes, type RouterMove } from '../../../planning/neighbourhood.ts';
 import type { RoutingState } from '../../../planning/routes.ts';
 import type { InterfaceCounters } from '../../../vsys/messages.ts';
 import { writeIfPossible } from '../../base/best-effort.ts';
@@ -93,7 +93,7 @@ export function stepsOfMove(
     if (!isBack) context.signal?.throwIfAborted();
     phases.begin(name);
   };
-  const neighbours = [...new Set(linksOf(instance, router).map(({ peer }) => peer.node))];
+  const neighbours = neighbourNodes(instance, router);
   const namespaceAt = (node: NodeName) => namespaceOf(moveRouter(instance, router, node), router, agents);
 
   async function prepare(): Promise<void> {
