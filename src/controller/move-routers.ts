@@ -18,11 +18,12 @@ import { stageOf } from './base/phase.ts';
 import { activeInstance, choosePlacement, edgeNodes, refuseUnfinished } from './base/resolve.ts';
 import { controlPlaneWay } from './migration/control-planes/index.ts';
 import type { ControlPlaneName } from './migration/control-planes/names.ts';
-import { refuseDamage, repairDamage } from './migration/damage.ts';
+import { repairDamage } from './migration/damage.ts';
+import { examine } from './migration/examine.ts';
 import { hasBaseline, optionsOf, optionsToJson } from './migration/journal.ts';
 import { carryOutMoves, type Direction } from './migration/moves.ts';
 import { recordStart, startPhases } from './migration/phases.ts';
-import { proveBefore, recordBaseline } from './migration/proof.ts';
+import { recordBaseline } from './migration/proof.ts';
 import { unchanged } from './migration/result.ts';
 import type { MigrateOptions, MigrateResult, Run } from './migration/types.ts';
 import { type Agents, requireNodes, withReachable } from './nodes/agents.ts';
@@ -59,9 +60,8 @@ export async function moveRouters(
       requireRoom(context, agents, demandsOf(vn, placement, move));
       placement = new Map(placement).set(move.router, move.to);
     }
-    await refuseDamage({ context, agents, slice, vn, old }, words, options.repairFirst === true);
     const plan = planVn(slice, vn);
-    const baseline = await proveBefore({ ...plan, context, agents, old, mtu });
+    const baseline = await examine({ ...plan, context, agents, old, mtu }, words, options);
     const id = context.store.migrations.start({
       slice: slice.name,
       vn: vn.name,

@@ -206,9 +206,16 @@ export const requestSchemas = {
   }),
   /**
    * `stream_stop` stops sending. `stream_report` says what this node has sent and received; `close` forgets the stream.
+   * With `until`, it answers when so many packets have arrived, or none has for `quietMs`.
    */
   stream_stop: z.strictObject({ stream: streamId }),
-  stream_report: z.strictObject({ stream: streamId, close: z.boolean().default(false) }),
+  stream_report: z.strictObject({
+    stream: streamId,
+    close: z.boolean().default(false),
+    until: z
+      .strictObject({ packets: z.int().min(0).max(100_000_000), quietMs: z.number().min(0).max(60_000) })
+      .optional(),
+  }),
   /**
    * Tests whether each address answers a UDP packet (with any reply, or ICMP port unreachable) or an ICMP echo request
    * sent from `from`, in order. With `bytes` the packets have this size, IP header included, and Don't Fragment.

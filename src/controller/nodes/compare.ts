@@ -15,7 +15,7 @@ import { type Context, signalOption } from '../base/context.ts';
 import { edgeNodes } from '../base/resolve.ts';
 import { mergeBatches, type NodeNames } from '../batches/batches.ts';
 import { desiredBatches, type RecordedVn } from '../batches/desired.ts';
-import { leftOvers, leftOversOf } from '../batches/left-overs.ts';
+import { type LeftOvers, leftOvers, leftOversOf } from '../batches/left-overs.ts';
 import { type Agents, isUnreachable } from './agents.ts';
 import { addedRoutesRecorder } from './record-added.ts';
 
@@ -46,6 +46,8 @@ export interface Comparing {
   readonly recorded?: readonly RecordedVn[];
   /** If false, the nodes are repaired. */
   readonly dryRun: boolean;
+  /** Whether to look only for what is missing or differs, not for what is there in addition. */
+  readonly onlyMeant?: boolean;
 }
 
 /**
@@ -66,15 +68,20 @@ export async function compareNodes(context: Context, agents: Agents, comparing: 
   // Requests of an earlier command that are still under way must not change the nodes after they are compared.
   if (!comparing.dryRun) agents.claim();
 
+  async function findLeftOvers(node: NodeName, batch: readonly OperationInput[]): Promise<LeftOvers> {
+    const inventory = await agents.get(node).call('inventory', {}, signalOption(context));
+    const left = leftOvers(inventory, (needed ?? meant).get(node) ?? [], interfacePrefix);
+    return needed === undefined ? leftOversOf(left, batch) : left;
+  }
+
   async function compareNode(node: NodeName): Promise<NodeDifference[]> {
     const options = signalOption(context);
     const batch = meant.get(node) ?? [];
     refuseUnknown(batch);
-    const inventory = await agents.get(node).call('inventory', {}, options);
-    const left = leftOvers(inventory, (needed ?? meant).get(node) ?? [], interfacePrefix);
-    const { removal, additional } = needed === undefined ? leftOversOf(left, batch) : left;
+    const { dryRun, onlyMeant = false } = comparing;
+    if (onlyMeant && batch.length === 0) return [];
+    const { removal, additional } = onlyMeant ? { removal: [], additional: [] } : await findLeftOvers(node, batch);
     const operations = [...batch, ...removal];
-    const { dryRun } = comparing;
     const answer = await agents.get(node).call('apply', { operations, repair: true, dryRun }, options);
     for (const recordAdded of recorders) await recordAdded(node);
     return [
