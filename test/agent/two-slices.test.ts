@@ -177,7 +177,7 @@ function requestsOf(a: Marks): { readonly [M in Exclude<Method, 'apply'>]: Param
       count: 1,
     },
     stream_stop: { stream: a.stream },
-    stream_report: { stream: a.stream, close: true },
+    stream_report: { stream: a.stream, close: true, until: { packets: 1, quietMs: 10 } },
     reach: { from: a.address, to: [a.peer], timeoutMs: 100, bytes: 200 },
     packet_sizes: {
       probes: [{ namespace: a.namespace, from: a.address, to: a.peer }],

@@ -225,7 +225,14 @@ const parameters: { readonly [M in Method]: fc.Arbitrary<unknown> } = {
     { requiredKeys: ['stream', 'from', 'to', 'port', 'payloadBytes', 'rateBps'] },
   ),
   stream_stop: fc.record({ stream: ids }),
-  stream_report: fc.record({ stream: ids, close: flags }, { requiredKeys: ['stream'] }),
+  stream_report: fc.record(
+    {
+      stream: ids,
+      close: flags,
+      until: fc.record({ packets: mostly([0, 1], [-1, 1.5]), quietMs: mostly([0, 50], [-1, 60_001]) }),
+    },
+    { requiredKeys: ['stream'] },
+  ),
   reach: fc.record({
     from: addresses,
     to: fc.array(addresses, { minLength: 1, maxLength: 3 }),
