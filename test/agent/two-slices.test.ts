@@ -205,6 +205,8 @@ function requestsOf(a: Marks): { readonly [M in Exclude<Method, 'apply'>]: Param
 
 /** Fields that name nothing. */
 const plain = [
+  'packets',
+  'quietMs',
   ...[
     'op',
     'kind',
