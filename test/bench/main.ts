@@ -6,6 +6,7 @@
 import { armedBench } from './armed.ts';
 import { deadNodeBench } from './dead-node.ts';
 import { migrationsBench, packetsBench } from './feasible.ts';
+import { flipBench } from './flip.ts';
 import { gatesBench } from './gates.ts';
 import { hundredBench } from './hundred.ts';
 import { livingBench } from './living.ts';
@@ -20,6 +21,10 @@ const livingCount = Number(process.env.PL_VNM_BENCH_MIGRATIONS ?? 100);
 const benches: Record<string, { title: string; run: () => Promise<string> }> = {
   timing: { title: 'Lateness of redirections', run: () => timingBench() },
   armed: { title: 'Armed redirections of one gateway, and the cost of 10,000 prefixes behind a peer', run: armedBench },
+  flip: {
+    title: 'Redirecting by a group, and by `ip route replace` for each prefix',
+    run: () => flipBench(),
+  },
   strict: {
     title: 'Strict uRPF: lost packets compared with the loss model (two-node slice)',
     run: () => strictBench(),
