@@ -7,7 +7,7 @@ import { type DaemonKind, isDaemonProtocol } from '../../model/daemon.ts';
 import type { RouterName } from '../../model/names.ts';
 import type { Route } from '../../model/route.ts';
 import type { Instance } from '../../planning/instance.ts';
-import { isOfInstance } from '../../planning/translate.ts';
+import { ofInstance } from '../../planning/translate.ts';
 import type { OperationInput } from '../../vsys/operations.ts';
 import type { Batches } from '../batches/batches.ts';
 import { namespaceOf, routeOperation } from '../batches/operations.ts';
@@ -23,9 +23,8 @@ export async function readCopied(
   withDaemons: boolean,
 ): Promise<Route[]> {
   const routes = await staticRoutes.read(agents, instance, router);
-  return routes.filter((route) =>
-    isDaemonProtocol(kind, route.protocol) ? withDaemons : !isOfInstance(route, instance),
-  );
+  const isOfInstance = ofInstance(instance);
+  return routes.filter((route) => (isDaemonProtocol(kind, route.protocol) ? withDaemons : !isOfInstance(route)));
 }
 
 /** Returns the batch that changes the router's place in the instance from the routes `before` to those `after`. */

@@ -25,6 +25,7 @@ export const staticRoutes: RoutingSource = {
 
 /** The ones of `others` that are not in `routes`. */
 export function missingIn(routes: readonly Route[], others: readonly Route[]): Route[] {
+  if (routes.length === 0 || others.length === 0) return [...others];
   const known = new Set(routes.map(contentOf));
   return others.filter((route) => !known.has(contentOf(route)));
 }
