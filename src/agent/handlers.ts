@@ -5,6 +5,7 @@ import { readUtc } from '../clock/read-utc.ts';
 import { messageOf, VnmError } from '../model/errors.ts';
 import type { Method, NodeFacts, Params } from '../vsys/messages.ts';
 import type { Obstacle } from '../vsys/obstacle.ts';
+import { packRoutes } from '../vsys/packed-routes.ts';
 import type { Policy } from '../vsys/policy.ts';
 import type { Handlers } from '../vsys/rpc.ts';
 import type { Armed } from './armed/armed.ts';
@@ -72,7 +73,10 @@ export function createHandlers(parts: AgentParts): Handlers {
     collisions: () => dataPlane.collisions(),
     inventory: () => dataPlane.inventory(),
     counters: () => dataPlane.counters(),
-    routes: async ({ namespace }) => ({ routes: await dataPlane.routes(namespace) }),
+    routes: async ({ namespace, packed }) => {
+      const routes = await dataPlane.routes(namespace);
+      return packed ? { routes: [], packed: packRoutes(routes) } : { routes };
+    },
     daemon_state: ({ namespace }) => dataPlane.daemonState(namespace),
     daemon_dump: async ({ namespace, ticket }) => {
       if (ticket !== undefined) claims.check(ticket);
