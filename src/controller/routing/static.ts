@@ -11,8 +11,8 @@ export const staticRoutes: RoutingSource = {
   read: async (agents, instance, router) => {
     const namespace = namespaceOf(instance, router, agents);
     const asked = { namespace, packed: true };
-    const { packed = [] } = await agents.get(instance.placement.get(router)!).call('routes', asked);
-    return unpackRoutes(packed);
+    const { routes, packed = [] } = await agents.get(instance.placement.get(router)!).call('routes', asked);
+    return [...routes, ...unpackRoutes(packed)];
   },
   isOwn: () => true,
   translate: translateRoutes,
