@@ -95,7 +95,7 @@ export interface ControlPlaneMove {
    * checkpoint, until it heard that the new one had started.
    */
   readonly freezeMs: number;
-  /** From then until it had its neighbours and routes again, for a while. */
+  /** From when it ran, and its links were flipped, until it had had its neighbours and routes again for a while. */
   readonly convergeMs: number;
   /** What was carried; absent in the other ways. */
   readonly checkpoint?: Carried;
