@@ -10,7 +10,7 @@ substrate:
 vn:
   name: vn
   routers: [{ name: a, kind: bird }, { name: b, kind: bird }]
-  routing: { protocol: ospf, hello: 1, dead: 4 }
+  routing: { protocol: ospf, hello: 1, dead: 2 }
   links: [[a, b, 10]]
   gateways: { g1: { node: gw1, router: a }, g2: { node: gw2, router: b } }
   endHosts: { e1: { node: h1, gateway: g1 }, e2: { node: h2, gateway: g2 } }

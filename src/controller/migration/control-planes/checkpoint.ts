@@ -59,12 +59,8 @@ export const checkpoint: CarryingWay = {
       if ((await whereabouts(agents, left, kept)) === left) throw error;
       return undefined;
     }
-    try {
-      await settle(agents, left, 'moved');
-    } catch (error) {
-      // The copy runs; the original is stopped, and goes with its place.
-      if (!isUnreachable(error)) throw error;
-    }
+    // The copy runs. An original that could not be told stays stopped, and goes with its place.
+    await settle(agents, left, 'moved').catch(() => {});
     return carried;
   },
 
