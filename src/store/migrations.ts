@@ -34,7 +34,7 @@ interface MigrationProgress {
   readonly fromRecord?: readonly string[];
   /** Stored with the options. */
   readonly baseline?: Baseline;
-  /** How the routing daemons of moving routers move, by router; stored with the options, next to those known already. */
+  /** How the routing daemons of moving routers move, by router; added to those that are stored with the options. */
   readonly controlPlanes?: Readonly<Record<string, string>>;
 }
 

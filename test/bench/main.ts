@@ -1,6 +1,6 @@
 /**
- * `npm run bench [-- NAME ...]` runs benchmarks and prints tables. Needs root on Linux, iperf3 for `packets`, `living` and
- * `planes`, and CRIU for `planes`.
+ * `npm run bench [-- NAME ...]` runs benchmarks and prints tables. Needs root on Linux, iperf3 for `packets`, `living`
+ * and `planes`, and CRIU for `planes`.
  */
 
 import { armedBench } from './armed.ts';

@@ -137,7 +137,8 @@ export function killedWorlds(text: string, options: MigrateOptions) {
   }
 
   /**
-   * Tests these deaths with each of the routers, the first or the second one that moves. `again`: where the recovering command is killed too.
+   * Tests these deaths with each of the routers, the first or the second one that moves. `again`: where the recovering
+   * command is killed too.
    */
   function describeDeaths(
     deaths: readonly Death[],

@@ -19,8 +19,8 @@ export interface Before {
 
 /**
  * Resolves when all adjacencies are up, at the daemon and at its neighbours, and when it has had the neighbours and
- * routes of `before`, and all routers their forwarding tables, for `quietMs`. Without `before` (an interrupted move) the
- * adjacencies decide. Throws VnmError `failed` with what is missing if that does not happen in time.
+ * routes of `before`, and all routers their forwarding tables, for `quietMs`. Without `before` (an interrupted move)
+ * the adjacencies decide. Throws VnmError `failed` with what is missing if that does not happen in time.
  */
 export async function awaitRecovered(
   run: Run,

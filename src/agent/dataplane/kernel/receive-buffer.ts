@@ -5,8 +5,8 @@ import type { Socket } from 'node:dgram';
 /**
  * Only root may exceed `net.core.rmem_max` (SO_RCVBUFFORCE, socket(7)), and Node.js has no call for it. Nearly every
  * Linux system has one of these programs; it gets the socket as its file 3, sets the option and ends. Node.js would
- * make a standard input, output or error block, also for the agent: it is the same socket. The other two numbers are the
- * same on all processors for which Node.js has binaries.
+ * make a standard input, output or error block, also for the agent: it is the same socket. The other two numbers are
+ * the same on all processors for which Node.js has binaries.
  */
 const file = 3;
 const solSocket = 1;

@@ -3,8 +3,8 @@
  * continues there. Its neighbours see nothing of it. The order of the requests is in docs/vsys.md.
  *
  * The original stays stopped until it is known that the copy runs, or that there is none. Whoever continues an
- * interrupted move finds that out from both nodes, after a claim: then no request of an earlier command begins any more,
- * and `inventory` waits for those that were begun.
+ * interrupted move finds that out from both nodes, after a claim: then no request of an earlier command begins any
+ * more, and `inventory` waits for those that were begun.
  */
 import { VnmError } from '../../../model/errors.ts';
 import { daemonRouter } from '../../../model/router.ts';

@@ -14,7 +14,7 @@ import type { ControlPlaneWay, NodesOf } from './way.ts';
 const ways: Readonly<Record<ControlPlaneName, ControlPlaneWay>> = { checkpoint, graceful, restart };
 
 /** Those that lose nothing, the one that neighbours notice least first. */
-export const quietWays = [checkpoint, graceful] as const satisfies readonly ControlPlaneWay[];
+const quietWays = [checkpoint, graceful] as const satisfies readonly ControlPlaneWay[];
 
 export function controlPlaneWay(name: ControlPlaneName): ControlPlaneWay {
   return ways[name];
