@@ -1,6 +1,6 @@
 /**
- * `npm run bench [-- NAME ...]` runs benchmarks and prints tables. Needs root on Linux, and iperf3 for `packets`,
- * `living-bird` and `living-frr`.
+ * `npm run bench [-- NAME ...]` runs benchmarks and prints tables. Needs root on Linux, iperf3 for `packets`,
+ * `living-bird`, `living-frr` and `planes`, and CRIU for `planes`.
  */
 
 import { armedBench } from './armed.ts';
@@ -10,6 +10,7 @@ import { flipBench } from './flip.ts';
 import { gatesBench } from './gates.ts';
 import { hundredBench } from './hundred.ts';
 import { livingBench } from './living.ts';
+import { planesBench } from './planes.ts';
 import { strictBench } from './strict.ts';
 import { timingBench } from './timing.ts';
 import { userspaceBench } from './userspace.ts';
@@ -66,6 +67,10 @@ const benches: Record<string, { title: string; run: () => Promise<string> }> = {
   'living-frr': {
     title: `Abilene with FRR: ${livingCount} migrations under 20,000 packets/s each way`,
     run: () => livingBench('frr', livingCount),
+  },
+  planes: {
+    title: "VROOM's diamond: a router moves there and back with its control plane",
+    run: () => planesBench(),
   },
   'dead-node': {
     title: 'A node dies under traffic, and the VN migrates to other nodes (three-node slice)',

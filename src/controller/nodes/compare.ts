@@ -7,7 +7,7 @@ import { messageOf, VnmError } from '../../model/errors.ts';
 import { sliceIds } from '../../model/ids.ts';
 import type { NodeName } from '../../model/names.ts';
 import type { Slice, VirtualNetwork } from '../../model/slice.ts';
-import { routerNodes } from '../../planning/instance.ts';
+import { moveRouter, routerNodes } from '../../planning/instance.ts';
 import type { Store } from '../../store/store.ts';
 import type { Difference } from '../../vsys/difference.ts';
 import type { OperationInput } from '../../vsys/operations.ts';
@@ -16,6 +16,7 @@ import { edgeNodes } from '../base/resolve.ts';
 import { mergeBatches, type NodeNames } from '../batches/batches.ts';
 import { desiredBatches, type RecordedVn } from '../batches/desired.ts';
 import { type LeftOvers, leftOvers, leftOversOf } from '../batches/left-overs.ts';
+import { namespaceOf } from '../batches/operations.ts';
 import { type Agents, isUnreachable } from './agents.ts';
 import { addedRoutesRecorder } from './record-added.ts';
 
@@ -62,6 +63,7 @@ export async function compareNodes(context: Context, agents: Agents, comparing: 
   const meant = batchesOf(comparing.meant);
   const needed = comparing.recorded === undefined ? undefined : batchesOf(comparing.recorded);
   const { interfacePrefix } = sliceIds(slice.number);
+  const isDecided = withoutMovingDaemons([...comparing.meant, ...(comparing.recorded ?? [])], agents);
   const recorders = comparing.meant.map(({ vn }) => addedRoutesRecorder(context, agents, vn));
   const differences = new Map<string, NodeDifference[]>();
   const failures = new Map<string, unknown>(agents.missing);
@@ -81,7 +83,7 @@ export async function compareNodes(context: Context, agents: Agents, comparing: 
     const { dryRun, onlyMeant = false } = comparing;
     if (onlyMeant && batch.length === 0) return [];
     const { removal, additional } = onlyMeant ? { removal: [], additional: [] } : await findLeftOvers(node, batch);
-    const operations = [...batch, ...removal];
+    const operations = [...batch, ...removal].filter(isDecided);
     const answer = await agents.get(node).call('apply', { operations, repair: true, dryRun }, options);
     for (const recordAdded of recorders) await recordAdded(node);
     return [
@@ -107,6 +109,23 @@ export async function compareNodes(context: Context, agents: Agents, comparing: 
     unreachable: failed(isUnreachable),
     failed: failed((error) => !isUnreachable(error)),
   };
+}
+
+/**
+ * Where the daemon of a moving router must be, only the move knows, which makes sure of it itself: at neither of the
+ * router's places may it be started or ended.
+ */
+function withoutMovingDaemons(vns: readonly RecordedVn[], names: NodeNames): (operation: OperationInput) => boolean {
+  const places = vns.flatMap(({ instances }) =>
+    instances.flatMap(({ instance }) =>
+      [...(instance.moving ?? [])].flatMap(([router, node]) =>
+        [instance, moveRouter(instance, router, node)].map((place) => namespaceOf(place, router, names)),
+      ),
+    ),
+  );
+  const undecided = new Set(places);
+  return (operation) =>
+    (operation.op !== 'daemon_up' && operation.op !== 'daemon_down') || !undecided.has(operation.namespace);
 }
 
 /**
