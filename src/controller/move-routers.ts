@@ -16,6 +16,7 @@ import type { MigrationRecord } from '../store/migrations.ts';
 import type { Context } from './base/context.ts';
 import { stageOf } from './base/phase.ts';
 import { activeInstance, choosePlacement, edgeNodes, refuseUnfinished } from './base/resolve.ts';
+import { checkFollowing } from './migration/control-packets.ts';
 import { chooseWays } from './migration/control-planes/index.ts';
 import { refuseDamage, repairDamage } from './migration/damage.ts';
 import { hasBaseline, optionsOf, optionsToJson } from './migration/journal.ts';
@@ -53,6 +54,7 @@ export async function moveRouters(
     requireNodes(agents, needed);
     refuseOneMachine(agents);
     const ways = chooseWays(vn, agents, old.instance.placement, moves, options.controlPlane);
+    checkFollowing(context, vn, agents, old.instance.placement, moves, options.holdControl === true);
     let placement: Placement = old.instance.placement;
     for (const move of moves) {
       requireRoom(context, agents, demandsOf(vn, placement, move));
