@@ -119,9 +119,15 @@ function controlPlanes({ controlPlanes: list = [] }: Parts): string {
         ],
   );
   const heading = ['checkpoint of', 'bytes', 'dump ms', 'transfer ms', 'restore ms'];
-  return [`how the routing daemons moved`, moved, ...(carried.length === 0 ? [] : [table(heading, carried)])].join(
-    '\n',
+  const followed = list.flatMap(({ router, packets }) =>
+    packets === undefined ? [] : [[router, packets.sentOn, packets.held ?? '-', packets.dropped ?? '-']],
   );
+  return [
+    'how the routing daemons moved',
+    moved,
+    ...(carried.length === 0 ? [] : [table(heading, carried)]),
+    ...(followed.length === 0 ? [] : [table(['OSPF packets of', 'sent on', 'held', 'no room'], followed)]),
+  ].join('\n');
 }
 
 function neighbourEvents({ neighbourEvents: list = [] }: Parts): string {

@@ -16,6 +16,7 @@ import type { MigrationRecord } from '../store/migrations.ts';
 import type { Context } from './base/context.ts';
 import { stageOf } from './base/phase.ts';
 import { activeInstance, choosePlacement, edgeNodes, refuseUnfinished } from './base/resolve.ts';
+import { checkFollowing } from './migration/control-packets.ts';
 import { chooseWays } from './migration/control-planes/index.ts';
 import { repairDamage } from './migration/damage.ts';
 import { examine } from './migration/examine.ts';
@@ -54,6 +55,7 @@ export async function moveRouters(
     requireNodes(agents, needed);
     refuseOneMachine(agents);
     const ways = chooseWays(vn, agents, old.instance.placement, moves, options.controlPlane);
+    checkFollowing(context, vn, agents, old.instance.placement, moves, options.holdControl === true);
     let placement: Placement = old.instance.placement;
     for (const move of moves) {
       requireRoom(context, agents, demandsOf(vn, placement, move));

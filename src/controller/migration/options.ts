@@ -17,6 +17,11 @@ export const optionKinds = {
     .describe(
       'How the routing daemon of a router moves with method vroom (default: checkpoint where the nodes can, else graceful)',
     ),
+  holdControl: z
+    .boolean()
+    .describe(
+      'With method vroom, hold OSPF packets that arrive while a routing daemon moves, and deliver them in order',
+    ),
   schedule: z.enum(scheduleNames).describe('When each gateway redirects'),
   granularity: z.enum(['gateway', 'peer']).describe('One instant per gateway, or one per remote gateway'),
   urpf: z
@@ -31,6 +36,7 @@ export const migrationOptions = z.strictObject({
   method: optionKinds.method.exactOptional(),
   control: optionKinds.control.default('gateway'),
   controlPlane: optionKinds.controlPlane.exactOptional(),
+  holdControl: optionKinds.holdControl.exactOptional(),
   schedule: optionKinds.schedule.default('optimal'),
   granularity: optionKinds.granularity.default('gateway'),
   urpf: optionKinds.urpf.exactOptional(),

@@ -99,6 +99,18 @@ export interface ControlPlaneMove {
   readonly convergeMs: number;
   /** What was carried; absent in the other ways. */
   readonly checkpoint?: Carried;
+  /** The OSPF packets that followed it; absent where the nodes cannot do that. */
+  readonly packets?: ControlPackets;
+}
+
+/** OSPF packets that arrived at a moving router, from just before its daemon ended or stopped. */
+export interface ControlPackets {
+  /** Copies that its old place sent to the new one. */
+  readonly sentOn: number;
+  /** With `--hold-control`: those that waited at the new place until the daemon ran, whichever way they came. */
+  readonly held?: number;
+  /** Those that found no room there. */
+  readonly dropped?: number;
 }
 
 /** How often an adjacency with a moving router changed its state at the neighbour. */

@@ -35,6 +35,11 @@ export const instanceMethod: Method = {
         hint: 'leave that out, or use --method vroom',
       });
     }
+    if (options.holdControl) {
+      throw new VnmError('usage', 'method instance moves no routing daemon, so it has no --hold-control', {
+        hint: 'leave that out, or use --method vroom',
+      });
+    }
     refuseRemoteGates(options);
   },
   refuseOn: (agents, vn, options) => {

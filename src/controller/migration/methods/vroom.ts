@@ -251,6 +251,7 @@ export function stepsOfMove(
     const unreachable = [
       ...(await applyWhereReachable(agents, sendAllTo(run, instance, router, kept), agents.givenUp)),
       ...(await applyWhereReachable(agents, removePlace(run, instance, router, gone), agents.givenUp)),
+      ...((await control?.leaveOne(kept)) ?? []),
     ];
     reportLeftOver(run, unreachable);
   }

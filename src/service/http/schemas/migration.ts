@@ -60,6 +60,14 @@ const controlPlaneMove = z.object({
     })
     .exactOptional()
     .describe('What was carried; absent in the other ways'),
+  packets: z
+    .object({
+      sentOn: z.number().describe('Copies that its old place sent to the new one'),
+      held: z.number().exactOptional().describe('Those that waited at the new place until the daemon ran'),
+      dropped: z.number().exactOptional().describe('Those that found no room there'),
+    })
+    .exactOptional()
+    .describe('The OSPF packets that followed it; absent where the nodes cannot do that'),
 }) satisfies z.ZodType<ControlPlaneMove>;
 
 const neighbourEvents = z.object({
