@@ -91,10 +91,11 @@ function flips({ flips: list = [] }: Parts): string {
   const rows = list.map((flip) => [
     flip.router,
     flip.neighbour,
+    flip.to,
     clockTime(flip.startedAt),
     ms(flip.finishedAt - flip.startedAt, 1),
   ]);
-  return `when each link was flipped\n${table(['router', 'neighbour', 'at', 'took ms'], rows)}`;
+  return `when each link was flipped\n${table(['router', 'neighbour', 'sends to', 'at', 'took ms'], rows)}`;
 }
 
 function controlPlanes({ controlPlanes: list = [] }: Parts): string {

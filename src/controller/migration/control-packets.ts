@@ -96,7 +96,7 @@ export function followingPackets(run: Run, { router, from, to }: RouterMove, hol
  * instead, and `usage` if no router that moves speaks OSPF.
  */
 export function checkFollowing(
-  context: Context,
+  context: Pick<Context, 'report'>,
   vn: VirtualNetwork,
   agents: Agents,
   placement: Placement,

@@ -7,7 +7,7 @@ import { sleep } from '../../clock/sleep.ts';
 import { messageOf } from '../../model/errors.ts';
 import type { NodeName } from '../../model/names.ts';
 import { daemonRouter } from '../../model/router.ts';
-import { moveRouter } from '../../planning/instance.ts';
+import { type Instance, moveRouter } from '../../planning/instance.ts';
 import type { RouterMove } from '../../planning/neighbourhood.ts';
 import { writeIfPossible } from '../base/best-effort.ts';
 import { startDaemon } from '../batches/routers.ts';
@@ -31,10 +31,13 @@ export interface MovingControl {
   isOn(node: NodeName): Promise<boolean>;
   /** Moves the daemon from one node to the other, and runs `flip` when its neighbours are to send there. */
   move(from: NodeName, to: NodeName, flip: () => Promise<void>): Promise<void>;
-  /** Waits until the daemon on the node has its neighbours and routes again. Throws VnmError `failed`. */
-  converge(node: NodeName): Promise<void>;
+  /**
+   * Waits until the daemon on the node has its neighbours and routes again. `placed`: where the other routers' daemons
+   * are. Throws VnmError `failed`.
+   */
+  converge(node: NodeName, placed: Instance): Promise<void>;
   /** Ends what was done for packets of the daemon, on the node where the router is alone now. */
-  leaveOne(node: NodeName): Promise<string[]>;
+  leaveOne(node: NodeName): Promise<NodeName[]>;
   /** What was measured, once it has moved and converged. */
   measured(): ControlPlaneMove | undefined;
 }
@@ -144,9 +147,9 @@ export function movingControl(run: Run, { router, from, to }: RouterMove): Movin
       await packets.begin(left, kept, await isOn(kept));
       await ('carry' in way ? moveByCarrying(way, left, kept, flip) : moveByRestart(way, left, kept, flip));
     },
-    converge: async (node) => {
+    converge: async (node, placed) => {
       const beganAtMs = performance.now();
-      await awaitRecovered(run, router, node, quietMs(), before);
+      await awaitRecovered({ ...run, old: { ...old, instance: placed } }, router, node, quietMs(), before);
       convergeMs = performance.now() - beganAtMs;
       counted = await packets.counted();
     },

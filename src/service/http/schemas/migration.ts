@@ -37,6 +37,7 @@ const redirection = z.object({
 const flip = z.object({
   router: z.string(),
   neighbour: z.string().describe('The router or gateway at the other end of the link'),
+  to: z.string().describe('The node of the router to which the neighbour sends from then on'),
   startedAt: instant,
   finishedAt: instant,
 }) satisfies z.ZodType<FlipView>;
@@ -184,5 +185,6 @@ export const migrationDetail = migrationRecord.extend({
   unreachable: z.array(z.string()).nullable().describe('null: unknown'),
   unproven: migrateResult.shape.unproven,
   redirections: z.array(redirection),
+  flips: z.array(flip).describe('Method vroom: when each link of a moving router was flipped'),
   flows: z.array(flow),
 }) satisfies z.ZodType<MigrationDetailView>;
