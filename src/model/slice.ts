@@ -2,6 +2,7 @@ import type { Prefix } from './address.ts';
 import type { Routing } from './daemon.ts';
 import { VnmError } from './errors.ts';
 import type { GatewayName, NodeName, RouterName } from './names.ts';
+import { onceFor } from './once.ts';
 import type { Router } from './router.ts';
 
 /** A slice: a name, a private subnet and the substrate nodes it may use; the VNs on it and their placements. */
@@ -124,10 +125,12 @@ export function describePlacement({ name, placement }: NamedPlacement): string {
 
 /** The gateway with this name. Throws VnmError `not-found`. */
 export function gatewayOf(vn: VirtualNetwork, name: GatewayName): Gateway {
-  const gateway = vn.gateways.find((candidate) => candidate.name === name);
+  const gateway = gatewaysByName(vn).get(name);
   if (gateway === undefined) throw new VnmError('not-found', `VN '${vn.name}' has no gateway '${name}'`);
   return gateway;
 }
+
+const gatewaysByName = onceFor(({ gateways }: VirtualNetwork) => new Map(gateways.map((one) => [one.name, one])));
 
 /** The declared one-way latency from one node to another in ms; 0 on the same node. */
 export function declaredLatencyMs(latency: LatencyMap, from: NodeName, to: NodeName): number {
