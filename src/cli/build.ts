@@ -12,7 +12,7 @@ import { agentBundle, bundling } from '../transport/agent-bundle.ts';
 const programs = ['cli/main', 'testbed/ssh-server', 'testbed/relay', 'testbed/userspace-servers'];
 
 /** Packages with parts that are not modules (native code, WebAssembly, data files), or that load parts by name. */
-const external = ['better-sqlite3', 'esbuild', 'fastify', '@fastify/swagger', 'highs', 'pino', 'prom-client', 'ssh2'];
+const external = ['better-sqlite3', 'esbuild', 'fastify', '@fastify/swagger', 'pino', 'prom-client', 'ssh2'];
 
 async function build(directory: string): Promise<void> {
   await esbuild.build({

@@ -26,7 +26,7 @@ function path(from: string, to: string, oldMs: number, newMs: number, priority =
 }
 
 async function plan(name: ScheduleName, urpf: 'strict' | 'feasible', uncertainty: Uncertainty = noUncertainty) {
-  const schedule = await makeSchedule(name, { gateways, flows, urpf, granularity: 'gateway', uncertainty });
+  const schedule = makeSchedule(name, { gateways, flows, urpf, granularity: 'gateway', uncertainty });
   return { schedule, ...evaluate(schedule, flows, urpf, uncertainty) };
 }
 

@@ -130,7 +130,7 @@ async function makeNew(run: Run, fresh: Recorded, options: MoveOptions): Promise
   const latencies = await measureBoth(run, fresh.instance, clocks);
   const uncertainty = timingOfGateways(vn, clocks, lags);
   const flows = flowsMeasured(run, latencies);
-  const decision = await decide(vn, options.schedule, { ...options, urpf }, flows, uncertainty);
+  const decision = decide(vn, options.schedule, { ...options, urpf }, flows, uncertainty);
   warnOfSpread(run, decision);
   warnOfNarrowWindows(run, decision);
   if (run.gated) await applyAll(agents, setUpGates(run, gateBytes(decision)), context.signal);
