@@ -8,7 +8,7 @@ const long = [
   'test/controller/killed-checkpoints-everywhere.test.ts',
   'test/system/{carried-over,checkpoint-moves,collisions,commands-page,concurrency,confinement,damaged,dead-node,demo,exec}.test.ts',
   'test/system/{failures,firewalls,forward,full-database,gallery,interrupts,iperf,jobs,narrow-path,openssh}.test.ts',
-  'test/system/{living,living-moves,reconcile,recovery,router-commands,vroom}.test.ts',
+  'test/system/{large,living,living-moves,reconcile,recovery,router-commands,vroom}.test.ts',
 ];
 
 /** What needs root, makes network namespaces, starts processes, or takes seconds of a processor. */

@@ -8,7 +8,10 @@ import type { Router } from './router.ts';
 /** A slice: a name, a private subnet and the substrate nodes it may use; the VNs on it and their placements. */
 export interface Slice {
   readonly name: string;
-  /** 1 to 4095: keeps slices on one node apart in names and ids. Derived from the slice's name if not in the file. */
+  /**
+   * 1 to 4095: keeps slices on one node apart in names and ids. A large slice also takes the next ones (`sliceIds`).
+   * Derived from the slice's name if not in the file.
+   */
   readonly number: number;
   readonly vnet: Prefix;
   readonly nodes: ReadonlyMap<NodeName, SubstrateNode>;
@@ -138,9 +141,16 @@ export function declaredLatencyMs(latency: LatencyMap, from: NodeName, to: NodeN
   return latency.linksMs.get(from)?.get(to) ?? latency.defaultMs;
 }
 
-/** The default slice number: FNV-1a of the name, folded into 1..4095. */
-export function defaultSliceNumber(name: string): number {
+/** The parts of a VN that need names, ids and addresses. */
+export interface VnCounts {
+  readonly links: { readonly length: number };
+  readonly gateways: { readonly length: number };
+  readonly endHosts: { readonly length: number };
+}
+
+/** The default number of a slice that takes `count` numbers: FNV-1a of the name, folded into 1..4096 - count. */
+export function defaultSliceNumber(name: string, count = 1): number {
   let hash = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(name)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
-  return (hash % 4095) + 1;
+  return (hash % (4096 - count)) + 1;
 }

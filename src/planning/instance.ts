@@ -48,7 +48,7 @@ export interface LinkEnd {
  * Plans the names, addresses and tunnels of a VN on a placement in a slot. Pure: the same input gives the same result.
  */
 export function planInstance(slice: Slice, vn: VirtualNetwork, placement: Placement, slot: number): Instance {
-  const ids = sliceIds(slice.number);
+  const ids = sliceIds(slice);
   const nodeTunnel = nodeTunnelOf(slice, vn);
   const block = instanceBlock(slice, slot);
   const nodeOf = (router: RouterName): NodeName => {

@@ -5,7 +5,7 @@ import { PlainReader } from './plain.ts';
 import { excerpt } from './words.ts';
 
 /** Far more than a slice needs; a larger file would only keep the reader busy. */
-const maxLength = 1024 * 1024;
+const maxLength = 4 * 1024 * 1024;
 
 /** A slice file as YAML: plain values and their positions. */
 export interface YamlDocument {

@@ -41,10 +41,25 @@ export function cheapestCirculation({ size, from, to, capacity, cost }: Network)
   const depth = new Int32Array(size + 1).fill(1);
   /** The arc between a node and its parent; `none`: not in the network. */
   const arcUp = new Int32Array(size + 1).fill(none);
-  const children = Array.from({ length: size + 1 }, () => new Set<number>());
+  /** The children of a node are a list, in any order. */
+  const firstChild = new Int32Array(size + 1).fill(none);
+  const nextSibling = new Int32Array(size + 1).fill(none);
+  const earlierSibling = new Int32Array(size + 1).fill(none);
   parent[root] = none;
   depth[root] = 0;
-  for (let node = 0; node < size; node += 1) children[root]!.add(node);
+  for (let node = 0; node < size; node += 1) addChild(root, node);
+
+  function addChild(above: number, node: number): void {
+    const next = firstChild[above]!;
+    [firstChild[above], nextSibling[node], earlierSibling[node]] = [node, next, none];
+    if (next !== none) earlierSibling[next] = node;
+  }
+  function removeChild(above: number, node: number): void {
+    const [earlier, next] = [earlierSibling[node]!, nextSibling[node]!];
+    if (earlier === none) firstChild[above] = next;
+    else nextSibling[earlier] = next;
+    if (next !== none) earlierSibling[next] = earlier;
+  }
 
   const blockSize = Math.max(50, Math.ceil(Math.sqrt(arcs)));
   let position = 0;
@@ -122,19 +137,22 @@ export function cheapestCirculation({ size, from, to, capacity, cost }: Network)
     let [node, above, by] = [inner, outer, arc];
     for (;;) {
       const [next, nextBy] = [parent[node]!, arcUp[node]!];
-      children[next]!.delete(node);
-      children[above]!.add(node);
+      removeChild(next, node);
+      addChild(above, node);
       parent[node] = above;
       arcUp[node] = by;
       if (node === top) break;
       [node, above, by] = [next, node, nextBy];
     }
     const shift = (from[arc] === outer ? cost[arc]! : -cost[arc]!) + potential[outer]! - potential[inner]!;
-    const waiting = [inner];
-    for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
+    // Passes the whole part, each node before its children.
+    for (let at = inner; ; ) {
       potential[at] = potential[at]! + shift;
       depth[at] = depth[parent[at]!]! + 1;
-      for (const child of children[at]!) waiting.push(child);
+      let next = firstChild[at]!;
+      for (; next === none && at !== inner; at = parent[at]!) next = nextSibling[at]!;
+      if (next === none) break;
+      at = next;
     }
   }
 

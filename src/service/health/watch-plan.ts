@@ -49,7 +49,8 @@ export function planWatches(slice: Slice, vn: VirtualNetwork, instance: Instance
   const { access } = planVn(slice, vn);
   // A name may have characters that an id may not have.
   const number = slice.vns.findIndex(({ name }) => name === vn.name);
-  const idOf = (gateway: GatewayName) => `gateway-${number}-${vn.gateways.findIndex(({ name }) => name === gateway)}`;
+  const ids = new Map(vn.gateways.map(({ name }, index) => [name, `gateway-${number}-${index}`]));
+  const idOf = (gateway: GatewayName) => ids.get(gateway)!;
   const gateways = vn.gateways.map(({ name }): Watcher => {
     const { node, address: from } = gatewayLink(instance, name).a;
     const peers = vn.gateways

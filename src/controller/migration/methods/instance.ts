@@ -113,7 +113,7 @@ function drainMsOf({ context, id }: Run, decision?: Decision): number {
 }
 
 function acceptOldOf({ schedule, flows, uncertainty }: Decision): number {
-  const newMs = Math.max(0, ...flows.map((flow) => flow.newMs));
+  const newMs = flows.reduce((most, flow) => Math.max(most, flow.newMs), 0);
   return Math.min(Math.max(acceptOldUntilMs(schedule, flows, uncertainty), newMs), maxDrainMs);
 }
 
