@@ -18,7 +18,7 @@ const onThisMachine = [
   'test/agent/userspace/{applying,underlay}.test.ts',
   'test/{contract,system,testbed,transport}/**/*.test.ts',
   'test/cli/{launch,leave,streams}.test.ts',
-  'test/controller/{killed,killed-checkpoints,killed-living-moves,killed-moves}.test.ts',
+  'test/controller/{killed,killed-checkpoints,killed-living-moves,killed-moves,large-plan}.test.ts',
   'test/fuzz/{agent-process,files,messages}.test.ts',
   'test/service/log.test.ts',
   'test/service/jobs/year.test.ts',
