@@ -12,7 +12,7 @@ import { verify } from '../../src/controller/verify.ts';
 import type { Dataplane } from '../../src/model/dataplane.ts';
 import type { Slice } from '../../src/model/slice.ts';
 import { parseSlice } from '../../src/slicefile/index.ts';
-import { processesBelow } from '../../src/testbed/processes.ts';
+import { commandsBelow } from '../../src/testbed/processes.ts';
 import { runAlone } from './alone/run.ts';
 import { onTestbed, progress } from './harness.ts';
 
@@ -48,7 +48,9 @@ export async function measureGrowth({ count, dataplane }: { count: number; datap
       migrate(context, slice, vn, { ...options, to: 'final', traffic: true }),
     );
     const { directory } = context.store.testbeds.forSlice(slice.name)!;
-    const agentsMb = (await processesBelow(`${directory}/nodes`)).flatMap(memoryOf);
+    const below = await commandsBelow(`${directory}/nodes`);
+    const agents = below.filter(({ words }) => !words.some((word) => word.includes('/ssh-server')));
+    const agentsMb = agents.flatMap(({ pid }) => memoryOf(pid));
     await timed('uninstall', () => uninstall(context, slice));
     return {
       seconds: seconds as Growth['seconds'],
