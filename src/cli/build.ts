@@ -18,7 +18,6 @@ const external = [
   'better-sqlite3',
   'esbuild',
   'fastify',
-  'highs',
   'opentype.js',
   'pino',
   'prom-client',

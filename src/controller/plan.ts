@@ -110,7 +110,7 @@ export async function plan(
   const names = options.schedule === undefined ? schedulesFor(facts.urpf) : [options.schedule];
   const schedules: PlannedSchedule[] = [];
   for (const name of names) {
-    const decision = await decide(
+    const decision = decide(
       vn,
       name,
       { urpf: facts.urpf, granularity: options.granularity },

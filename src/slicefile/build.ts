@@ -1,4 +1,5 @@
 import { type Bgp, type BgpNeighbour, defaultDeadS, defaultHelloS, type Routing } from '../model/daemon.ts';
+import { numbersNeeded } from '../model/ids.ts';
 import { defaultRouterKind, type Router } from '../model/router.ts';
 import {
   defaultSliceNumber,
@@ -12,16 +13,17 @@ import type { RawBgp, RawLatencyLink, RawNode, RawRouter, RawSlice, RawVn } from
 
 /** Builds the slice of a file that has no faults. `texts`: the content of the configuration files that it names. */
 export function buildSlice(raw: RawSlice, texts: ReadonlyMap<string, string>): Slice {
-  const vns = raw.vns ?? (raw.vn && raw.placements ? [{ ...raw.vn, placements: raw.placements }] : []);
+  const rawVns = raw.vns ?? (raw.vn && raw.placements ? [{ ...raw.vn, placements: raw.placements }] : []);
+  const vns = rawVns.map((vn) => buildVn(vn, vn.placements, texts));
   return {
     name: raw.slice,
-    number: raw.number ?? defaultSliceNumber(raw.slice),
+    number: raw.number ?? defaultSliceNumber(raw.slice, numbersNeeded(vns)),
     vnet: raw.vnet,
     nodes: toMap(raw.substrate.nodes, (name, node) => buildNode(name, node, raw.ssh ?? {}, raw.dataplane)),
     latency: buildLatency(raw.substrate.latency ?? {}),
     ntp: raw.ntp ?? [],
     repair: raw.repair ?? true,
-    vns: vns.map((vn) => buildVn(vn, vn.placements, texts)),
+    vns,
   };
 }
 

@@ -4,8 +4,11 @@ import type { Path } from './path.ts';
 import { PlainReader } from './plain.ts';
 import { excerpt } from './words.ts';
 
-/** Far more than a slice needs; a larger file would only keep the reader busy. */
-const maxLength = 1024 * 1024;
+/** More than the largest slice needs; a larger file would only keep the reader busy. */
+const maxLength = 4 * 1024 * 1024;
+/** Each may become a value, or a fault: what begins, separates or ends values in YAML, wherever it stands. */
+const separators = /[[{,\n]|[-?:] /g;
+const maxSeparators = 500_000;
 
 /** A slice file as YAML: plain values and their positions. */
 export interface YamlDocument {
@@ -22,10 +25,8 @@ export interface YamlDocument {
  * false faults. A file with duplicate keys, unknown tags or bad aliases is still readable.
  */
 export function readYaml(text: string, file: string): { faults: Fault[]; document?: YamlDocument } {
-  if (text.length > maxLength) {
-    const words = withHint(`the file has ${text.length} characters`, `at most ${maxLength}`);
-    return { faults: [{ file, line: 1, column: 1, ...words }] };
-  }
+  const tooLarge = tooLargeIn(text);
+  if (tooLarge !== undefined) return { faults: [{ file, line: 1, column: 1, ...withHint(...tooLarge) }] };
   const positionAt = positionsIn(text);
   const parsed = parseDocument(text, {
     prettyErrors: false,
@@ -48,6 +49,14 @@ export function readYaml(text: string, file: string): { faults: Fault[]; documen
   };
   const plainTextOf = (path: Path) => plain.plainTextOf(parsed.contents, path);
   return { faults, document: { value, positionOf, plainTextOf } };
+}
+
+function tooLargeIn(text: string): [message: string, hint: string] | undefined {
+  if (text.length > maxLength) return [`the file has ${text.length} characters`, `at most ${maxLength}`];
+  const count = text.match(separators)?.length ?? 0;
+  if (count > maxSeparators)
+    return [`the file has ${count} brackets, separators and lines`, `at most ${maxSeparators}`];
+  return undefined;
 }
 
 /**

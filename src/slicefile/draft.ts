@@ -6,12 +6,15 @@ import type { Prefix } from '../model/address.ts';
 import { defaultDeadS, defaultHelloS } from '../model/daemon.ts';
 import { type Dataplane, dataplanes } from '../model/dataplane.ts';
 import { defaultRouterKind, isRouterKind, type RouterKind } from '../model/router.ts';
+import type { VnCounts } from '../model/slice.ts';
 import { DraftReader, type Reference, type Section } from './draft-reader.ts';
 import type { Problem } from './fault.ts';
 import { isMap, type Path } from './path.ts';
 import { forwardPorts, toPorts, vnetSchema } from './schema.ts';
 
 export interface Draft {
+  /** Undefined if it is left out, or no number. */
+  readonly number: number | undefined;
   readonly vnet: Prefix | undefined;
   /** Whether the file allows the subnet to be in public address space. */
   readonly isPublic: boolean;
@@ -19,6 +22,15 @@ export interface Draft {
   readonly nodes: Section<DraftNode>;
   readonly latencyLinks: Section<DraftPair>;
   readonly vns: readonly DraftVn[];
+}
+
+/** The parts of VNs that names, ids and addresses depend on. */
+export function countsOf(vns: readonly DraftVn[]): VnCounts[] {
+  return vns.map(({ links, gateways, endHosts }) => ({
+    links: links.entries,
+    gateways: gateways.entries,
+    endHosts: endHosts.entries,
+  }));
 }
 
 export interface DraftNode extends Named {
@@ -120,7 +132,9 @@ interface Named {
 export function readDraft(value: unknown, problems: readonly Problem[]): Draft {
   const reader = new DraftReader(value, problems);
   const vnet = vnetSchema.safeParse(reader.at(['vnet']));
+  const number = reader.at(['number']);
   return {
+    number: typeof number === 'number' ? number : undefined,
     vnet: vnet.success ? vnet.data : undefined,
     isPublic: reader.at(['public']) === true,
     ntp: reader.list(['ntp'], (path) => reader.reference(path)),

@@ -66,7 +66,7 @@ export function sliceNameIn(text: string, file: string): string | undefined {
   return typeof name === 'string' ? name : undefined;
 }
 
-/** A few hundred times the size of the largest slice that can be installed. */
+/** As many bytes as a file may have characters. */
 const maxBytes = 4 * 1024 * 1024;
 
 /** Reads a slice file (UTF-8), or a pipe. Throws VnmError `invalid-input` if it cannot be read. */

@@ -7,6 +7,7 @@ import { parsePrefix } from '../model/address.ts';
 import { asRange, defaultDeadS, defaultHelloS, routingProtocols } from '../model/daemon.ts';
 import { dataplanes } from '../model/dataplane.ts';
 import { messageOf, VnmError } from '../model/errors.ts';
+import { maxNumber } from '../model/ids.ts';
 import { mtuRange } from '../model/mtu.ts';
 import { maxNtpServers, ntpServerPattern } from '../model/ntp-server.ts';
 import { defaultPatienceS, patienceRangeS } from '../model/patience.ts';
@@ -334,8 +335,8 @@ export const sliceSchema = z
     number: z
       .int()
       .min(1)
-      .max(4095)
-      .describe('keeps slices on one node apart, 1 to 4095; made from the name if left out')
+      .max(maxNumber)
+      .describe(`keeps slices on one node apart, 1 to ${maxNumber}; made from the name if left out`)
       .exactOptional(),
     vnet: vnetSchema,
     public: z

@@ -124,6 +124,8 @@ function saveSlice(db: Db, slice: Slice): void {
 }
 
 function saveSubstrate(db: Db, slice: number, { nodes, latency }: Slice): void {
+  // First, because there is no index of where they lead, which each node that is deleted would need.
+  db.prepare('delete from substrate_latencies where slice_id = ?').run(slice);
   db.prepare('delete from substrate_nodes where slice_id = ?').run(slice);
   const insertNode = db.prepare(
     `insert into substrate_nodes (slice_id, name, host, port, user, key_path, address, patience_s, dataplane)

@@ -115,7 +115,7 @@ function drainMsOf({ context, id }: Run, decision?: Decision): number {
 }
 
 function acceptOldOf({ schedule, flows, uncertainty }: Decision): number {
-  const newMs = Math.max(0, ...flows.map((flow) => flow.newMs));
+  const newMs = flows.reduce((most, flow) => Math.max(most, flow.newMs), 0);
   return Math.min(Math.max(acceptOldUntilMs(schedule, flows, uncertainty), newMs), maxDrainMs);
 }
 
@@ -132,7 +132,7 @@ async function makeNew(run: Run, fresh: Recorded, options: MoveOptions): Promise
   const latencies = await measureBoth(run, fresh.instance, clocks);
   const uncertainty = timingOfGateways(vn, clocks, lags);
   const flows = flowsMeasured(run, latencies);
-  const decision = await decide(vn, options.schedule, { ...options, urpf }, flows, uncertainty);
+  const decision = decide(vn, options.schedule, { ...options, urpf }, flows, uncertainty);
   warnOfSpread(run, decision);
   warnOfNarrowWindows(run, decision);
   if (run.gated) await applyAll(agents, setUpGates(run, gateBytes(decision)), context.signal);
