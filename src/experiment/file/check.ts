@@ -28,7 +28,9 @@ export function checkAlone(raw: RawExperiment): Problem[] {
 /** A parameter is fixed, or varies, or is in explicit combinations. */
 function checkKeys({ fixed = {}, vary = {}, combinations = [] }: RawExperiment): Problem[] {
   return parameterNames.flatMap((name) => [
-    ...(name in vary && name in fixed ? [atKey(['fixed', name], `${name} is also in vary`, 'keep one of the two')] : []),
+    ...(name in vary && name in fixed
+      ? [atKey(['fixed', name], `${name} is also in vary`, 'keep one of the two')]
+      : []),
     ...combinations.flatMap((combination, index) =>
       name in combination && name in vary
         ? [atKey(['combinations', index, name], `${name} is also in vary`, 'keep one of the two')]
@@ -93,9 +95,13 @@ function checkStop({ stop }: RawExperiment): Problem[] {
 export function findVn({ vns }: Slice, name: string | undefined): VirtualNetwork | Problem {
   const names = vns.map((vn) => vn.name);
   if (name === undefined) {
-    return vns.length === 1 ? vns[0]! : atValue(['slice'], `the slice has several VNs`, `add vn: one of ${list(names)}`);
+    return vns.length === 1
+      ? vns[0]!
+      : atValue(['slice'], `the slice has several VNs`, `add vn: one of ${list(names)}`);
   }
-  return vns.find((vn) => vn.name === name) ?? atValue(['vn'], `unknown VN ${quote(name)}`, hintAmong(name, names, 'VNs'));
+  return (
+    vns.find((vn) => vn.name === name) ?? atValue(['vn'], `unknown VN ${quote(name)}`, hintAmong(name, names, 'VNs'))
+  );
 }
 
 /** Checks what the slice must have for the experiment. */
@@ -105,14 +111,20 @@ export function checkWithVn(raw: RawExperiment, vn: VirtualNetwork, ends: { from
     if (vn.placements.has(ends[key])) return [];
     const message = `unknown placement ${quote(ends[key])}`;
     const hint = hintAmong(ends[key], names, 'placements');
-    return [raw[key] === undefined ? atKey([], `${message} for ${quote(key)}`, `add ${key}: a placement; ${hint}`) : atValue([key], message, hint)];
+    return [
+      raw[key] === undefined
+        ? atKey([], `${message} for ${quote(key)}`, `add ${key}: a placement; ${hint}`)
+        : atValue([key], message, hint),
+    ];
   });
   if (unknown.length > 0) return unknown;
   const same = isSamePlacement(vn.placements.get(ends.from)!, vn.placements.get(ends.to)!);
   const noFlows = vn.flows.length === 0 && raw.traffic !== 'none';
   return [
     ...(same ? [atValue(raw.to === undefined ? [] : ['to'], 'both placements are the same: nothing would move')] : []),
-    ...(noFlows ? [atValue(['slice'], `VN ${quote(vn.name)} has no flows`, 'add flows to it, or write traffic: none')] : []),
+    ...(noFlows
+      ? [atValue(['slice'], `VN ${quote(vn.name)} has no flows`, 'add flows to it, or write traffic: none')]
+      : []),
   ];
 }
 
@@ -128,7 +140,8 @@ export function checkCombinations(
   for (const { number, parameters } of combinations) {
     const message = refusal(slice, vn, parameters);
     if (message === undefined || messages.has(message)) continue;
-    const path: Path = raw.combinations === undefined ? placeOf(raw) : ['combinations', Math.floor((number - 1) / perExplicit)];
+    const path: Path =
+      raw.combinations === undefined ? placeOf(raw) : ['combinations', Math.floor((number - 1) / perExplicit)];
     messages.set(message, atValue(path, `the combination ${describeParameters(parameters)} is impossible: ${message}`));
     if (messages.size === maxShown) break;
   }
@@ -146,7 +159,7 @@ function refusal(slice: Slice, vnName: string, given: Combination['parameters'])
   if (given.rate !== undefined && given.packetRate !== undefined) return 'rate and packetRate say the same';
   const changed = sliceWith(slice, vnName, given);
   for (const [name, value] of valuesOf(given)) {
-    const message = rowOf(name).refuse?.(value, slice, name === 'packetRate' ? changed.vn : changed.vn);
+    const message = rowOf(name).refuse?.(value, slice, changed.vn);
     if (message !== undefined) return message;
   }
   try {

@@ -29,9 +29,7 @@ export interface Combination {
 }
 
 /** `built-in`: the slice's flows, sent by the agents; `iperf3`: the same flows, for that many seconds. */
-export type Traffic =
-  | { readonly by: 'built-in' | 'none' }
-  | { readonly by: 'iperf3'; readonly seconds: number };
+export type Traffic = { readonly by: 'built-in' | 'none' } | { readonly by: 'iperf3'; readonly seconds: number };
 
 /** A combination has enough runs once the 95 % interval of a value is narrow. */
 export interface StopRule {

@@ -80,7 +80,7 @@ export const parameters = {
       .number()
       .min(0)
       .max(1000)
-      .describe("multiplies all latencies of the slice file, 0 to 1000; for nodes without a host; 1 if left out"),
+      .describe('multiplies all latencies of the slice file, 0 to 1000; for nodes without a host; 1 if left out'),
     column: 'latency_factor',
     slice: (factor, slice) => ({ ...slice, latency: scaled(slice.latency, factor) }),
     refuse: (_value, { name, nodes }) =>
@@ -94,7 +94,9 @@ export const parameters = {
     slice: (rateBps, slice, vn) => withFlows(slice, vn, () => ({ rateBps })),
   }),
   payload: parameter({
-    schema: payloadSchema.describe("UDP payload of the flows' packets in bytes, 24 to 9000; as in the slice file if left out"),
+    schema: payloadSchema.describe(
+      "UDP payload of the flows' packets in bytes, 24 to 9000; as in the slice file if left out",
+    ),
     column: 'payload_bytes',
     slice: (payloadBytes, slice, vn) => withFlows(slice, vn, () => ({ payloadBytes })),
   }),
@@ -141,19 +143,23 @@ export function valuesOf(given: Parameters): [ParameterName, Value][] {
   });
 }
 
-/** Describes a combination, like `control remote, D -60`. */
-export function describeParameters(given: Parameters): string {
+/** The parameters that do not have the same value in all combinations. */
+export function variedIn(combinations: readonly { readonly parameters: Parameters }[]): ParameterName[] {
+  return parameterNames.filter((name) => new Set(combinations.map(({ parameters: one }) => one[name])).size > 1);
+}
+
+/** Describes a combination, or some of its parameters, like `control remote, D -60`. */
+export function describeParameters(given: Parameters, names: readonly ParameterName[] = parameterNames): string {
   return valuesOf(given)
+    .filter(([name]) => names.includes(name))
     .map(([name, value]) => `${name} ${value}`)
     .join(', ');
 }
 
 /** The options of the migrations of a combination. Method `vroom` keeps the uRPF mode that the VN was installed with. */
 export function optionsWith(vn: VirtualNetwork, given: Parameters): MoveOptions {
-  const { urpf, ...options } = valuesOf(given).reduce<MoveOptions>(
-    (now, [name, value]) => ({ ...now, ...rowOf(name).options?.(value, vn) }),
-    usualOptions,
-  );
+  const changes = valuesOf(given).map(([name, value]) => rowOf(name).options?.(value, vn));
+  const { urpf, ...options }: MoveOptions = Object.assign({}, usualOptions, ...changes);
   return given.method === 'vroom' || urpf === undefined ? options : { ...options, urpf };
 }
 

@@ -8,7 +8,10 @@ export type Value = string | number;
 
 /** A VN that is installed, before a run. */
 export interface InstalledVn {
+  /** That of a command, which makes its own connections. */
   readonly context: Context;
+  /** With connections that stay open from run to run, for everything around the migration. */
+  readonly kept: Context;
   readonly slice: Slice;
   readonly vn: VirtualNetwork;
 }
@@ -29,7 +32,7 @@ export interface Parameter<T extends Value = Value> {
   /** The slice as this run has it, with the VN of the experiment in it. */
   readonly slice?: (value: T, slice: Slice, vn: VirtualNetwork) => Slice;
   /** Sets something up on the nodes after the VN was installed; what it returns is called after the run. */
-  readonly setUp?: (value: T, installed: InstalledVn) => Promise<Undo | void>;
+  readonly setUp?: (value: T, installed: InstalledVn) => Promise<Undo | undefined>;
   /** Says why this VN cannot have the value; undefined if it can. */
   readonly refuse?: (value: T, slice: Slice, vn: VirtualNetwork) => string | undefined;
 }

@@ -4,8 +4,8 @@ import { instanceOf } from '../../controller/inside/router.ts';
 import { applyAll, withAgents } from '../../controller/nodes/agents.ts';
 import { formatAddress, sizeOf } from '../../model/address.ts';
 import { accessSize, blockSize } from '../../model/room.ts';
-import { daemonRouter, routerNames } from '../../model/router.ts';
 import type { Route } from '../../model/route.ts';
+import { daemonRouter, routerNames } from '../../model/router.ts';
 import type { Slice, VirtualNetwork } from '../../model/slice.ts';
 import { sides } from '../../planning/routes.ts';
 import type { InstalledVn } from './parameter.ts';
@@ -27,7 +27,7 @@ export function refusePrefixes(wanted: number, slice: Slice, vn: VirtualNetwork)
 }
 
 /** Adds the routes to every router, over its first link. They go with the VN. */
-export async function addPrefixes(count: number, { context, slice, vn }: InstalledVn): Promise<void> {
+export async function addPrefixes(count: number, { kept: context, slice, vn }: InstalledVn): Promise<undefined> {
   const instance = instanceOf(context, slice, vn);
   const { first } = freeAddresses(slice);
   const prefixes = Array.from({ length: count }, (_, index) => `${formatAddress(first + index)}/32`);
@@ -36,7 +36,9 @@ export async function addPrefixes(count: number, { context, slice, vn }: Install
     if (link === undefined) return [];
     const { own, peer } = sides(link, router);
     const nexthops = [{ interface: own.interface, via: peer.address, weight: 1 }];
-    return [[router, prefixes.map((prefix): Route => ({ prefix, type: 'unicast', nexthops, protocol: 'static' }))]] as const;
+    return [
+      [router, prefixes.map((prefix): Route => ({ prefix, type: 'unicast', nexthops, protocol: 'static' }))],
+    ] as const;
   });
   await withAgents(context, slice, instance.placement.values(), async (agents) => {
     await applyAll(agents, installRoutes(new Map(state), instance, agents), context.signal);
