@@ -17,6 +17,7 @@ const onThisMachine = [
   'test/agent/userspace/{applying,underlay}.test.ts',
   'test/{contract,system,testbed,transport}/**/*.test.ts',
   'test/cli/{launch,leave,streams}.test.ts',
+  'test/experiment/killed.test.ts',
   'test/controller/{killed,killed-living-moves,killed-moves}.test.ts',
   'test/fuzz/{agent-process,files,messages}.test.ts',
   'test/service/log.test.ts',

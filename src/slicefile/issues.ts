@@ -4,7 +4,7 @@ import type { FileSchema } from './json-schema.ts';
 import { type Path, valueAt } from './path.ts';
 import { hintsOnQuotes } from './quotes.ts';
 import { inOneForm } from './unions.ts';
-import { describeValue, hintAmong, quote } from './words.ts';
+import { describeValue, hintAmong, list, quote } from './words.ts';
 
 type Issue = z.core.$ZodIssue;
 
@@ -50,6 +50,8 @@ function toProblems(
       return [atValue(path, issue.message, customHint(issue))];
     case 'invalid_type':
       return [found === undefined ? missing(path, hint) : wrongType(schema, issue.expected, path, found, hint)];
+    case 'invalid_value':
+      return [atValue(path, unknownValue(issue, found), hint)];
     case 'too_small':
       return [atValue(path, outOfRange(found, 'small', 'short'), hint)];
     case 'too_big':
@@ -88,6 +90,12 @@ const nouns = new Map([
   ['array', 'a list'],
   ['tuple', 'a list'],
 ]);
+
+/** Where the schema has no words of its own, zod's are used, which are made for programmers. */
+function unknownValue({ message, values }: Extract<Issue, { code: 'invalid_value' }>, found: unknown): string {
+  if (!message.startsWith('Invalid option')) return message;
+  return `expected one of ${list(values.map(String))}, found ${describeValue(found)}`;
+}
 
 function withArticle(noun: string): string {
   if (noun.startsWith('the ')) return noun;

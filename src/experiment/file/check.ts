@@ -7,12 +7,14 @@ import {
   describeParameters,
   optionsWith,
   type ParameterName,
+  type Parameters,
   parameterNames,
   rowOf,
   sliceWith,
   valuesOf,
+  variedIn,
 } from '../parameters/index.ts';
-import { isMeasure } from '../run/measures.ts';
+import { isMeasure, measureNames } from '../run/measures.ts';
 import { countOf, maxCombinations, valuesIn } from './combinations.ts';
 import type { Combination } from './experiment.ts';
 import type { RawExperiment } from './schema.ts';
@@ -87,7 +89,11 @@ function checkTraffic({ traffic, trafficSeconds }: RawExperiment): Problem[] {
 function checkStop({ stop }: RawExperiment): Problem[] {
   if (stop === undefined || isMeasure(stop.value)) return [];
   return [
-    atValue(['stop', 'value'], `${quote(stop.value)} is not a measured value`, 'docs/experiments.md lists them all'),
+    atValue(
+      ['stop', 'value'],
+      `unknown measured value ${quote(stop.value)}`,
+      hintAmong(stop.value, measureNames, 'measured values'),
+    ),
   ];
 }
 
@@ -136,16 +142,25 @@ export function checkCombinations(
   combinations: readonly Combination[],
 ): Problem[] {
   const perExplicit = combinations.length / (raw.combinations?.length ?? 1);
+  const varied = variedIn(combinations);
   const messages = new Map<string, Problem>();
   for (const { number, parameters } of combinations) {
     const message = refusal(slice, vn, parameters);
     if (message === undefined || messages.has(message)) continue;
-    const path: Path =
-      raw.combinations === undefined ? placeOf(raw) : ['combinations', Math.floor((number - 1) / perExplicit)];
-    messages.set(message, atValue(path, `the combination ${describeParameters(parameters)} is impossible: ${message}`));
+    const text = `${describe(parameters, varied)} impossible: ${message}`;
+    const index = Math.floor((number - 1) / perExplicit);
+    messages.set(
+      message,
+      raw.combinations === undefined ? atKey(placeOf(raw), text) : atValue(['combinations', index], text),
+    );
     if (messages.size === maxShown) break;
   }
   return [...messages.values()];
+}
+
+function describe(parameters: Parameters, varied: readonly ParameterName[]): string {
+  const words = describeParameters(parameters, varied);
+  return words === '' ? 'the runs are' : `the combination (${words}) is`;
 }
 
 function placeOf({ vary, fixed }: RawExperiment): Path {

@@ -38,6 +38,12 @@ export function readExperimentText(path: string): string {
   return readText(path, 'experiment file');
 }
 
+/** Whether a file is meant to be an experiment file, even if it has faults. */
+export function isExperiment(text: string, file: string): boolean {
+  const value = readBySchema(text, file, experimentFileSchema).read?.value;
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, 'experiment');
+}
+
 /** The files next to an experiment file. */
 export function beside(file: string): Surroundings {
   return {

@@ -120,3 +120,8 @@ export const experimentSchema = z
 export type RawExperiment = z.output<typeof experimentSchema>;
 
 export const experimentFileSchema = fileSchema(experimentSchema, 'experiment');
+
+/** The JSON Schema of experiment files, for editors. */
+export function experimentJsonSchema(): object {
+  return experimentFileSchema.json();
+}

@@ -11,7 +11,15 @@ export interface ProgramVersion {
   readonly modified: boolean;
 }
 
+let known: ProgramVersion | undefined;
+
+/** Found out once: what runs is what was read when it started. */
 export function programVersion(): ProgramVersion {
+  known ??= findVersion();
+  return known;
+}
+
+function findVersion(): ProgramVersion {
   const root = packageFile('.');
   const none = { version: packageVersion(), commit: null, modified: false };
   if (!existsSync(packageFile('.git'))) return none;

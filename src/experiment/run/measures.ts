@@ -53,8 +53,11 @@ const measures = [
 
 type Measure = (typeof measures)[number];
 
+/** Those that are no phases. */
+export const measureNames: readonly string[] = measures;
+
 export function isMeasure(name: string): boolean {
-  return measures.some((measure) => measure === name) || phasePattern.test(name);
+  return measureNames.includes(name) || phasePattern.test(name);
 }
 
 /** The names of the values that some run has, in the order of the columns. */

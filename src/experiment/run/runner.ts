@@ -57,10 +57,13 @@ export async function carryOutRuns(
     }
     const directory = begin(planned);
     const runBeganAtMs = performance.now();
-    const found = await execute(planned, directory, signal).catch((error: unknown) => {
+    let found: Found;
+    try {
+      found = await execute(planned, directory, signal);
+    } catch (error) {
       runs.discard(run);
       throw error;
-    });
+    }
     const sample = { ...numbersOf(planned), ...found };
     runs.complete(sample);
     done.set(run, sample);
