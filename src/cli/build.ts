@@ -12,7 +12,20 @@ import { agentBundle, bundling } from '../transport/agent-bundle.ts';
 const programs = ['cli/main', 'testbed/ssh-server', 'testbed/relay', 'testbed/userspace-servers'];
 
 /** Packages with parts that are not modules (native code, WebAssembly, data files), or that load parts by name. */
-const external = ['better-sqlite3', 'esbuild', 'fastify', '@fastify/swagger', 'highs', 'pino', 'prom-client', 'ssh2'];
+const external = [
+  '@fastify/swagger',
+  '@resvg/resvg-js',
+  'better-sqlite3',
+  'esbuild',
+  'fastify',
+  'highs',
+  'opentype.js',
+  'pino',
+  'prom-client',
+  'ssh2',
+  'vega',
+  'vega-lite',
+];
 
 async function build(directory: string): Promise<void> {
   await esbuild.build({

@@ -1,0 +1,268 @@
+/** Pure: everything that a figure shows, as one table and the notes under its title. */
+import type { Row, Table } from '../table.ts';
+import { type Axis, axisOf, type FigureDefinition, type PaperValue } from './definition.ts';
+import { modelCurves } from './model.ts';
+import { type Drawn, type Mark, marksOf, type ResultTables, type Selection, select } from './rows.ts';
+import { columnIn, type UnitName, unitOf, wordsOf } from './units.ts';
+
+export interface DrawnAxis {
+  /** The column with the unit drawn, as it is called in the figure's table. */
+  readonly column: string;
+  readonly title: string;
+  readonly scale: 'linear' | 'log' | 'symlog';
+  readonly min: number | undefined;
+  readonly max: number | undefined;
+}
+
+/** What a mark is: measured here, computed by the loss model, or reported by a paper. */
+export type Role = 'measured' | 'model' | 'paper';
+
+/** One mark, or one point of a line. */
+export interface FigureRow {
+  readonly role: Role;
+  readonly panel: string;
+  /** What the legend calls it. */
+  readonly series: string;
+  readonly x: number | string | null;
+  /** The other end of a range on the x axis. */
+  readonly x2: number | null;
+  readonly y: number | null;
+  /** The ends of the spread, or of a range on the y axis. */
+  readonly low: number | null;
+  readonly high: number | null;
+  readonly n: number | null;
+  readonly run: number | null;
+  /** What it is drawn as. */
+  readonly shape: 'point' | 'line' | 'rule' | 'range' | 'bar';
+}
+
+export interface FigureContent {
+  readonly definition: FigureDefinition;
+  readonly x: DrawnAxis;
+  readonly y: DrawnAxis;
+  /** Empty without panels. */
+  readonly panels: readonly string[];
+  readonly series: readonly { readonly name: string; readonly role: Role }[];
+  readonly categories: readonly string[];
+  readonly rows: readonly FigureRow[];
+  /** How many runs and values it shows, and what it does not show. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Collects what a figure shows. Undefined if no completed run has a value for it. Throws VnmError `invalid-input` for a
+ * column that does not exist, or a model that the rows do not allow.
+ */
+export function contentOf(tables: ResultTables, definition: FigureDefinition): FigureContent | undefined {
+  const selection = select(tables, definition);
+  const drawn = marksOf(definition, selection);
+  const x = drawnAxis(axisOf(definition.x));
+  const y = definition.kind === 'cdf' ? shareAxis(definition) : drawnAxis(axisOf(definition.y!));
+  const visible = drawn.marks.filter((mark) => isVisible(mark, x, y));
+  if (visible.length === 0) return undefined;
+
+  const measured = visible.map((mark) => measuredRow(mark, definition, y));
+  const paper = paperRows(definition, selection);
+  const model = modelRows(definition, selection, [...measured, ...paper], x);
+  const rows = [...measured, ...model, ...paper];
+  return {
+    definition,
+    x,
+    y,
+    panels: definition.panels === undefined ? [] : selection.panels,
+    series: seriesOf(rows, selection),
+    categories: drawn.categories,
+    rows,
+    notes: notesOf(definition, selection, drawn, drawn.marks.length - visible.length),
+  };
+}
+
+/** The figure's table, as written to `figures/NAME.csv`: columns have the names and units of what is drawn. */
+export function contentTable({ definition, x, y, rows }: FigureContent): Table {
+  const [low, high] = spreadColumns(definition);
+  const columns = ['role', 'panel', 'series', x.column, `${x.column}_to`, y.column, low, high, 'n', 'run'];
+  const table = rows.map(
+    (row): Row => ({
+      role: row.role,
+      panel: row.panel,
+      series: row.series,
+      [x.column]: row.x,
+      [`${x.column}_to`]: row.x2,
+      [y.column]: row.y,
+      [low]: row.low,
+      [high]: row.high,
+      n: row.n,
+      run: row.run,
+    }),
+  );
+  const used = columns.filter((column) => table.some((row) => row[column] !== null && row[column] !== ''));
+  return { columns: used, rows: table };
+}
+
+function spreadColumns({ statistic = 'median', spread }: FigureDefinition): [string, string] {
+  const isInterval = spread === 'interval' || (spread === undefined && statistic === 'median');
+  return isInterval ? ['ci95_low', 'ci95_high'] : ['p5', 'p95'];
+}
+
+function drawnAxis({ column, label, unit, scale = 'linear', min, max }: Axis): DrawnAxis {
+  const drawnUnit = unit ?? unitOf(column);
+  return {
+    column: unit === undefined ? column : columnIn(column, unit),
+    title: titleOf(label ?? wordsOf(column), drawnUnit),
+    scale,
+    min,
+    max,
+  };
+}
+
+function titleOf(label: string, unit: UnitName | undefined): string {
+  // Packets are counted: lost packets need no unit.
+  return unit === undefined || label.includes(unit) ? label : `${label} (${unit})`;
+}
+
+/** The y axis of a distribution. */
+function shareAxis({ from = 'samples' }: FigureDefinition): DrawnAxis {
+  const things = { samples: 'runs', flows: 'flows', redirections: 'redirections' }[from];
+  return { column: 'share_percent', title: `${things} with at most x (%)`, scale: 'linear', min: 0, max: 100 };
+}
+
+/** A logarithmic axis has no place for 0 and less. */
+function isVisible({ x, y }: Mark, xAxis: DrawnAxis, yAxis: DrawnAxis): boolean {
+  const isOn = (value: number, { scale, min, max }: DrawnAxis) =>
+    (scale !== 'log' || value > 0) && value >= (min ?? value) && value <= (max ?? value);
+  return isOn(y, yAxis) && (typeof x === 'string' || isOn(x, xAxis));
+}
+
+function measuredRow(mark: Mark, { kind }: FigureDefinition, { scale }: DrawnAxis): FigureRow {
+  const end = (value: number | null) => (value !== null && scale === 'log' && value <= 0 ? null : value);
+  return {
+    role: 'measured',
+    ...mark,
+    x2: null,
+    // The end of a spread that a logarithmic axis has no place for: the mark stands for it.
+    low: mark.low === null ? null : (end(mark.low) ?? mark.y),
+    high: end(mark.high),
+    shape: kind === 'scatter' ? 'point' : kind === 'bars' ? 'bar' : 'line',
+  };
+}
+
+function paperRows({ paper = [], kind, panels }: FigureDefinition, selection: Selection): FigureRow[] {
+  return paper.flatMap((value) => {
+    const places = value.panel !== undefined ? [String(value.panel)] : panels === undefined ? [''] : selection.panels;
+    return places.flatMap((panel) => paperMarks(value, kind).map((mark) => ({ ...mark, panel })));
+  });
+}
+
+function paperMarks({ label, x, y, line }: PaperValue, kind: FigureDefinition['kind']): FigureRow[] {
+  const row: FigureRow = {
+    role: 'paper',
+    panel: '',
+    series: `${label} (paper)`,
+    x: null,
+    x2: null,
+    y: null,
+    low: null,
+    high: null,
+    n: null,
+    run: null,
+    shape: 'point',
+  };
+  if (line !== undefined) return line.map(([atX, atY]) => ({ ...row, x: atX, y: atY, shape: 'line' as const }));
+  const [fromX, toX] = Array.isArray(x) ? x : [x ?? null, null];
+  const [low, high] = Array.isArray(y) ? y : [null, null];
+  const at = { ...row, x: fromX, x2: toX, y: Array.isArray(y) ? null : (y ?? null), low, high };
+  if (x === undefined || y === undefined) return [{ ...at, shape: (toX ?? high) === null ? 'rule' : 'range' }];
+  return [{ ...at, shape: kind === 'bars' ? 'bar' : 'point' }];
+}
+
+function modelRows(
+  definition: FigureDefinition,
+  { groups }: Selection,
+  others: readonly FigureRow[],
+  { min, max, scale }: DrawnAxis,
+): FigureRow[] {
+  const places = others.flatMap(({ x, x2 }) => [x, x2]).filter((x) => typeof x === 'number');
+  const [from, to] = [min ?? Math.min(...places), max ?? Math.max(...places)];
+  // A curve a little wider than the points also shows what would follow.
+  const margin = scale === 'linear' ? 0.04 * (to - from) : 0;
+  const curves = modelCurves(definition, groups, min ?? from - margin, max ?? to + margin);
+  const isOne = new Set(curves.map(({ series }) => series)).size === 1;
+  return curves.flatMap(({ panel, series, oldLatencyMs, newLatencyMs, points }) => {
+    const latencies = `${whole(oldLatencyMs)} → ${whole(newLatencyMs)} ms`;
+    const name = isOne ? `loss model, ${latencies}` : `loss model, ${series}`;
+    return points.map(
+      ({ x, y }): FigureRow => ({
+        role: 'model',
+        panel,
+        series: name,
+        x,
+        x2: null,
+        y,
+        low: null,
+        high: null,
+        n: null,
+        run: null,
+        shape: 'line',
+      }),
+    );
+  });
+}
+
+function whole(value: number): string {
+  return String(Math.round(value));
+}
+
+/** What the legend shows: measured series in their order, then the model, then papers. */
+function seriesOf(rows: readonly FigureRow[], selection: Selection): FigureContent['series'] {
+  const named = (role: Role) => [...new Set(rows.filter((row) => row.role === role).map(({ series }) => series))];
+  const measured = named('measured');
+  return [
+    ...selection.series.filter((name) => measured.includes(name)).map((name) => ({ name, role: 'measured' as const })),
+    ...named('model').map((name) => ({ name, role: 'model' as const })),
+    ...named('paper').map((name) => ({ name, role: 'paper' as const })),
+  ];
+}
+
+function notesOf(
+  definition: FigureDefinition,
+  { completedRuns, failedRuns }: Selection,
+  { marks, without }: Drawn,
+  hidden: number,
+): string[] {
+  const { kind, from = 'samples' } = definition;
+  const one = { samples: 'run', flows: 'flow of a run', redirections: 'redirection' }[from];
+  const what =
+    kind === 'scatter'
+      ? `A point per ${one}, ${counted(completedRuns, 'run')}`
+      : kind === 'cdf'
+        ? `Each ${one} counts once, ${counted(completedRuns, 'run')}`
+        : `${centerText(definition)} of ${countText(marks)} ${from === 'samples' ? 'runs' : from} each${spreadText(definition, marks)}`;
+  const missing = [
+    ...(failedRuns > 0 ? [counted(failedRuns, 'failed run')] : []),
+    ...(without > 0 ? [`${counted(without, 'row')} without a value`] : []),
+    ...(hidden > 0 ? [`${counted(hidden, 'value')} outside the axes`] : []),
+  ];
+  return [`${what}.`, ...(missing.length > 0 ? [`Not shown: ${missing.join(', ')}.`] : [])];
+}
+
+function counted(count: number, thing: string): string {
+  return `${count} ${thing}${count === 1 ? '' : 's'}`;
+}
+
+function centerText({ statistic = 'median' }: FigureDefinition): string {
+  return statistic === 'median' ? 'Medians' : 'Means';
+}
+
+function countText(marks: readonly Mark[]): string {
+  const counts = marks.map(({ n }) => n);
+  const [least, most] = [Math.min(...counts), Math.max(...counts)];
+  return least === most ? String(least) : `${least} to ${most}`;
+}
+
+function spreadText(definition: FigureDefinition, marks: readonly Mark[]): string {
+  const { spread, band = false } = definition;
+  const mark = band ? 'bands' : 'bars with ends';
+  if (spread === 'none' || marks.every(({ low }) => low === null)) return '';
+  const [low] = spreadColumns(definition);
+  return `, ${mark}: ${low === 'p5' ? '5th to 95th percentile' : '95 % interval of the median'}`;
+}
