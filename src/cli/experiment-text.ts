@@ -1,5 +1,5 @@
 /** Formats the results of experiments for people. */
-import { relative } from 'node:path';
+import { join, relative } from 'node:path';
 import type { ExperimentResult } from '../experiment/run-experiment.ts';
 import type { SummaryRow } from '../experiment/statistics/runs.ts';
 import { table } from './output.ts';
@@ -8,7 +8,7 @@ import { table } from './output.ts';
 const shown = ['duration_ms', 'lost_packets', 'predicted_lost_packets', 'longest_gap_ms', 'redirection_spread_ms'];
 
 /** Formats how many runs there are of each outcome, the main values of each combination, and where everything is. */
-export function experimentText({ folder, samples, summary }: ExperimentResult): string {
+export function experimentText({ folder, samples, summary, emptyFigures }: ExperimentResult): string {
   const path = relative('.', folder.path) || '.';
   const { experiment, share } = folder;
   const missing = share.length - samples.length;
@@ -19,7 +19,8 @@ export function experimentText({ folder, samples, summary }: ExperimentResult): 
   const lines = [
     `experiment '${experiment.name}': ${share.length} runs: ${[...counts, ...(missing > 0 ? [`${missing} missing`] : [])].join(', ')}`,
     summaryTable(summary),
-    `everything is in ${path}`,
+    emptyFigures.length === 0 ? '' : `not drawn, since no run has a value: ${emptyFigures.join(', ')}`,
+    `everything is in ${path}; open ${join(path, 'index.html')}`,
   ];
   return lines.filter((line) => line !== '').join('\n\n');
 }

@@ -3,7 +3,7 @@ import { cpSync } from 'node:fs';
 import { basename } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { VnmError } from '../model/errors.ts';
-import { type Collected, collect } from './results/collect.ts';
+import { collect } from './results/collect.ts';
 import { sessionsOf, writeSessions } from './results/environment.ts';
 import { createFolder, openFolder, type ResultFolder } from './results/folder.ts';
 import { lockFolder } from './results/lock.ts';
@@ -44,8 +44,7 @@ export async function mergeFolders(paths: readonly string[], results: string): P
         );
       },
     });
-    const collected: Collected = collect(folder);
-    return { folder, ...collected };
+    return { folder, ...(await collect(folder)) };
   } finally {
     for (const unlock of unlocks) unlock();
   }

@@ -1,6 +1,6 @@
 /** The commands `experiment run` and `experiment resume`. */
 import type { Progress } from '../controller/base/context.ts';
-import { VnmError } from '../model/errors.ts';
+import { messageOf, VnmError } from '../model/errors.ts';
 import { parseExperiment, readExperimentText } from './file/parse.ts';
 import { type Collected, collect } from './results/collect.ts';
 import { describeSession, sessionsOf, writeSessions } from './results/environment.ts';
@@ -59,9 +59,11 @@ async function carryOut(folder: ResultFolder, options: RunOptions): Promise<Expe
   try {
     const [first] = missingRuns(folder);
     if (first !== undefined) await onNodes(folder, first, options);
-    return { folder, ...collect(folder) };
+    return { folder, ...(await collect(folder)) };
   } catch (error) {
-    collect(folder);
+    await collect(folder).catch((fault: unknown) => {
+      options.report({ kind: 'note', text: `the tables could not be written: ${messageOf(fault)}` });
+    });
     throw options.signal.aborted ? interrupted(folder.path) : error;
   } finally {
     unlock();

@@ -1,8 +1,10 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { mergeFolders } from '../../experiment/merge.ts';
+import { compareFolders, plotFolder } from '../../experiment/plot.ts';
 import { type ExperimentResult, resumeExperiment, runExperiment } from '../../experiment/run-experiment.ts';
 import type { Shard } from '../../experiment/schedule.ts';
 import { exitCodes } from '../../model/exit-codes.ts';
+import { comparisonText } from '../comparison-text.ts';
 import { experimentText } from '../experiment-text.ts';
 import { globalOptions, type Output, reportsOf, runPlain } from '../run.ts';
 
@@ -13,6 +15,8 @@ export function addExperiment(program: Command): void {
   addRun(experiment);
   addResume(experiment);
   addMerge(experiment);
+  addPlot(experiment);
+  addCompare(experiment);
 }
 
 interface Places {
@@ -29,7 +33,7 @@ function addRun(experiment: Command): void {
     .addOption(new Option('--shard <i/n>', 'only the share of machine i of n machines, like 2/8').argParser(parseShard))
     .action((file: string, { results, shard }: Places, command: Command) =>
       runPlain(command, async (signal) =>
-        outputOf(await runExperiment(file, results, shard, optionsOf(command, signal))),
+        ofRuns(await runExperiment(file, results, shard, optionsOf(command, signal))),
       ),
     );
 }
@@ -40,7 +44,7 @@ function addResume(experiment: Command): void {
     .description('carry out what is missing of an experiment that was interrupted')
     .argument('<folder>', 'a result folder, like results/NAME/20261130T190229Z')
     .action((folder: string, _options, command: Command) =>
-      runPlain(command, async (signal) => outputOf(await resumeExperiment(folder, optionsOf(command, signal)))),
+      runPlain(command, async (signal) => ofRuns(await resumeExperiment(folder, optionsOf(command, signal)))),
     );
 }
 
@@ -52,6 +56,30 @@ function addMerge(experiment: Command): void {
     .addOption(resultsOption())
     .action((folders: string[], { results }: Places, command: Command) =>
       runPlain(command, async () => outputOf(await mergeFolders(folders, results))),
+    );
+}
+
+function addPlot(experiment: Command): void {
+  experiment
+    .command('plot')
+    .description('write tables, figures and the page of a result folder again, from its raw data')
+    .argument('<folder>', 'a result folder')
+    .action((folder: string, _options, command: Command) =>
+      runPlain(command, async () => outputOf(await plotFolder(folder))),
+    );
+}
+
+function addCompare(experiment: Command): void {
+  experiment
+    .command('compare')
+    .description('compare the medians of two results of the same experiment, with their intervals')
+    .argument('<a>', 'a result folder')
+    .argument('<b>', 'the result folder to compare it with')
+    .action((a: string, b: string, _options, command: Command) =>
+      runPlain(command, async () => {
+        const comparison = compareFolders(a, b);
+        return { text: comparisonText(comparison), json: comparison };
+      }),
     );
 }
 
@@ -70,7 +98,6 @@ function parseShard(text: string): Shard {
   throw new InvalidArgumentError('Write it like 2/8: from 1/8 to 8/8.');
 }
 
-/** Runs that fail are results, too, unless there are no others. */
 function outputOf(result: ExperimentResult): Output {
   const { folder, samples } = result;
   const count = (outcome: string) => samples.filter((sample) => sample.outcome === outcome).length;
@@ -91,6 +118,12 @@ function outputOf(result: ExperimentResult): Output {
       ci95High: interval?.high ?? null,
     })),
   };
-  const exitCode = runs.failed > 0 && runs.completed === 0 ? exitCodes.failed : exitCodes.done;
-  return { text: experimentText(result), json, exitCode };
+  return { text: experimentText(result), json };
+}
+
+/** Runs that fail are results, too, unless there are no others. */
+function ofRuns(result: ExperimentResult): Output {
+  const { samples } = result;
+  const isDone = samples.length === 0 || samples.some(({ outcome }) => outcome === 'completed');
+  return { ...outputOf(result), exitCode: isDone ? exitCodes.done : exitCodes.failed };
 }

@@ -3,6 +3,7 @@ import { methodNamed } from '../../controller/migration/methods/index.ts';
 import { VnmError } from '../../model/errors.ts';
 import { isSamePlacement, type Slice, type VirtualNetwork } from '../../model/slice.ts';
 import { atKey, atValue, hintAmong, list, type Path, type Problem, quote } from '../../slicefile/index.ts';
+import { checkColumns, type FigureDefinition } from '../figures/index.ts';
 import {
   describeParameters,
   optionsWith,
@@ -14,7 +15,8 @@ import {
   valuesOf,
   variedIn,
 } from '../parameters/index.ts';
-import { isMeasure, measureNames } from '../run/measures.ts';
+import { columnsOf } from '../results/tables.ts';
+import { measureNames } from '../run/measures.ts';
 import { countOf, maxCombinations, valuesIn } from './combinations.ts';
 import type { Combination } from './experiment.ts';
 import type { RawExperiment } from './schema.ts';
@@ -87,7 +89,7 @@ function checkTraffic({ traffic, trafficSeconds }: RawExperiment): Problem[] {
 }
 
 function checkStop({ stop }: RawExperiment): Problem[] {
-  if (stop === undefined || isMeasure(stop.value)) return [];
+  if (stop === undefined || measureNames.includes(stop.value)) return [];
   return [
     atValue(
       ['stop', 'value'],
@@ -132,6 +134,20 @@ export function checkWithVn(raw: RawExperiment, vn: VirtualNetwork, ends: { from
       ? [atValue(['slice'], `VN ${quote(vn.name)} has no flows`, 'add flows to it, or write traffic: none')]
       : []),
   ];
+}
+
+/** Checks that the figures name columns that the tables can have. */
+export function checkFigures(figures: readonly FigureDefinition[], combinations: readonly Combination[]): Problem[] {
+  const columns = columnsOf({ combinations });
+  return figures.flatMap((figure, index) => {
+    try {
+      checkColumns(columns, figure);
+      return [];
+    } catch (error) {
+      if (!(error instanceof VnmError)) throw error;
+      return [atValue(['figures', index], error.message, error.hint)];
+    }
+  });
 }
 
 /** Checks that every combination can be carried out. */

@@ -1,9 +1,12 @@
 /** An experiment as its file says, with all defaults. */
 import type { Slice } from '../../model/slice.ts';
+import type { FigureDefinition } from '../figures/index.ts';
 import type { Parameters } from '../parameters/index.ts';
 
 export interface Experiment {
   readonly name: string;
+  /** What it shows, for people. */
+  readonly description?: string;
   readonly slice: Slice;
   /** Name of the VN in the slice. */
   readonly vn: string;
@@ -19,6 +22,7 @@ export interface Experiment {
   /** In the order of their numbers. */
   readonly combinations: readonly Combination[];
   readonly stop?: StopRule;
+  readonly figures: readonly FigureDefinition[];
 }
 
 /** Values of parameters that several runs share. */

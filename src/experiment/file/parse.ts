@@ -14,7 +14,7 @@ import {
   readText,
   sortFaults,
 } from '../../slicefile/index.ts';
-import { checkAlone, checkCombinations, checkWithVn, findVn } from './check.ts';
+import { checkAlone, checkCombinations, checkFigures, checkWithVn, findVn } from './check.ts';
 import { combinationsOf } from './combinations.ts';
 import type { Experiment, Sources, StopRule, Traffic } from './experiment.ts';
 import { experimentFileSchema, type RawExperiment } from './schema.ts';
@@ -75,12 +75,13 @@ export function checkExperiment(text: string, file: string, around: Surroundings
   const withVn = checkWithVn(raw, vn, ends);
   if (withVn.length > 0) return { faults: sortFaults(withVn.map(located)) };
   const combinations = combinationsOf(raw);
-  const impossible = checkCombinations(raw, slice, vn.name, combinations);
+  const { experiment: name, description, repetitions, testbed = 'auto', seed = usual.seed, stop, figures = [] } = raw;
+  const impossible = [...checkCombinations(raw, slice, vn.name, combinations), ...checkFigures(figures, combinations)];
   if (impossible.length > 0) return { faults: sortFaults(impossible.map(located)) };
-  const { experiment: name, repetitions, testbed = 'auto', seed = usual.seed, stop } = raw;
   return {
     experiment: {
       name,
+      ...(description === undefined ? {} : { description }),
       slice,
       vn: vn.name,
       testbed,
@@ -90,6 +91,7 @@ export function checkExperiment(text: string, file: string, around: Surroundings
       traffic: trafficOf(raw),
       combinations,
       ...(stop === undefined ? {} : { stop: stopOf(stop) }),
+      figures,
     },
     sources: { file, text, sliceFile: raw.slice, sliceText, configs },
   };

@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { VnmError } from '../../model/errors.ts';
 import { fileSchema, name, quote, text } from '../../slicefile/index.ts';
+import { figureDefinitions } from '../figures/index.ts';
 import { type ParameterName, type Parameters, parameterNames, rowOf } from '../parameters/index.ts';
 import type { Value } from '../parameters/parameter.ts';
 
@@ -71,6 +72,7 @@ export const trafficKinds = ['built-in', 'iperf3', 'none'] as const;
 export const experimentSchema = z
   .strictObject({
     experiment: name(experimentName).describe(`name of the experiment: ${experimentName.rule}`),
+    description: z.string().min(1).describe('what the experiment shows, for the page with the results').exactOptional(),
     slice: z.string().min(1).describe('path of the slice file; relative to this file'),
     vn: z.string().describe('which VN, when the slice has several').exactOptional(),
     testbed: z
@@ -111,6 +113,7 @@ export const experimentSchema = z
       )
       .exactOptional(),
     stop: stopSchema.exactOptional(),
+    figures: figureDefinitions.exactOptional(),
   })
   .meta({
     title: 'PL-VNM experiment file',

@@ -1,47 +1,63 @@
-/** The tables of all runs, written from the folders of the runs. */
-import { renameSync, writeFileSync } from 'node:fs';
+/** Everything that is made from the folders of the runs: tables, statistics, figures, and the page that shows them. */
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { measuresIn } from '../run/measures.ts';
+import { drawFigure, resultsPage } from '../figures/index.ts';
 import { type SummaryRow, summarizeRuns, summaryTable } from '../statistics/runs.ts';
-import { formatCsv, type Row, type Table } from '../table.ts';
-import { parameterColumns, parameterRow, type ResultFolder } from './folder.ts';
+import { formatCsv } from '../table.ts';
+import { sessionsOf } from './environment.ts';
+import { parameterColumns, type ResultFolder } from './folder.ts';
 import { runFolders, type Sample } from './runs.ts';
+import { resultTables, samplesTable } from './tables.ts';
 
 export interface Collected {
   /** In the order of the runs. */
   readonly samples: readonly Sample[];
   readonly summary: readonly SummaryRow[];
+  /** Names of the figures without a single value. */
+  readonly emptyFigures: readonly string[];
 }
 
-/** Writes `samples.csv`, `summary.csv` and `summary.json`. */
-export function collect(folder: ResultFolder): Collected {
-  const samples = runFolders(folder.path).list();
+/** Writes `samples.csv`, `summary.csv` and `summary.json`, the figures and `index.html`, over earlier ones. */
+export async function collect(folder: ResultFolder): Promise<Collected> {
+  const { path, experiment, startedAt } = folder;
+  const samples = runFolders(path).list();
   const table = samplesTable(folder, samples);
-  const parameters = parameterColumns(folder.experiment);
+  const parameters = parameterColumns(experiment);
   const summary = summarizeRuns(table, parameters);
-  const write = (name: string, text: string) => {
-    const path = join(folder.path, name);
-    writeFileSync(`${path}.new`, text);
-    renameSync(`${path}.new`, path);
+  const write = (name: string, content: string | Buffer) => {
+    writeFileSync(join(path, `${name}.new`), content);
+    renameSync(join(path, `${name}.new`), join(path, name));
   };
   write('samples.csv', formatCsv(table));
   const overview = summaryTable(summary, parameters);
   write('summary.csv', formatCsv(overview));
   write('summary.json', `${JSON.stringify(overview.rows, null, 2)}\n`);
-  return { samples, summary };
-}
 
-function samplesTable({ experiment, schedule }: ResultFolder, samples: readonly Sample[]): Table {
-  const measures = measuresIn(samples.map(({ values }) => values));
-  const columns = [
-    ...['run', 'combination', 'repetition', 'started_at'],
-    ...parameterColumns(experiment),
-    ...['outcome', 'error'],
-    ...measures,
-  ];
-  const rows = samples.map(({ startedAt, values, run, combination, repetition, outcome, error }): Row => {
-    const planned = schedule[run - 1]!;
-    return { run, combination, repetition, started_at: startedAt, ...parameterRow(planned), outcome, error, ...values };
+  const tables = resultTables(folder, samples);
+  const figures = [];
+  for (const definition of experiment.figures) figures.push(await drawFigure(tables, definition));
+  if (figures.length > 0) mkdirSync(join(path, 'figures'), { recursive: true });
+  for (const figure of figures) {
+    const name = join('figures', figure.definition.name);
+    if (figure.svg === undefined) {
+      for (const kind of ['svg', 'png', 'csv']) rmSync(join(path, `${name}.${kind}`), { force: true });
+      continue;
+    }
+    write(`${name}.svg`, figure.svg);
+    write(`${name}.png`, figure.png);
+    write(`${name}.csv`, figure.csv);
+  }
+  const { name, description } = experiment;
+  const page = resultsPage({
+    name,
+    ...(description === undefined ? {} : { description }),
+    startedAt,
+    samples: table,
+    parameters,
+    figures,
+    environment: sessionsOf(path),
   });
-  return { columns, rows };
+  write('index.html', page);
+  const emptyFigures = figures.flatMap(({ svg, definition }) => (svg === undefined ? [definition.name] : []));
+  return { samples, summary, emptyFigures };
 }

@@ -1,9 +1,11 @@
 /** The result folder of an experiment: made once, opened again by `resume`, `plot`, `merge` and `compare`. */
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
 import { messageOf, VnmError } from '../../model/errors.ts';
+import { isoInstant } from '../../model/instant.ts';
 import type { Experiment, Sources } from '../file/experiment.ts';
 import { parseExperiment } from '../file/parse.ts';
 import { parameterNames, rowOf, valuesOf } from '../parameters/index.ts';
@@ -19,6 +21,7 @@ const files = {
 } as const;
 
 const resolvedSchema = z.object({
+  startedAt: z.string(),
   program: z.object({ version: z.string(), commit: z.string().nullable(), modified: z.boolean() }),
   file: z.string(),
   sliceFile: z.string(),
@@ -31,6 +34,8 @@ export interface ResultFolder {
   readonly path: string;
   readonly experiment: Experiment;
   readonly sources: Sources;
+  /** When it began, ISO 8601 in UTC. */
+  readonly startedAt: string;
   /** The program that began it. */
   readonly program: ProgramVersion;
   readonly shard: Shard | undefined;
@@ -58,22 +63,23 @@ export interface NewFolder {
 export async function createFolder(wanted: NewFolder, now = Date.now): Promise<ResultFolder> {
   const { experiment, sources, shard, results, suffix = '', fill } = wanted;
   const program = programVersion();
+  const startedAt = isoInstant(now());
   const schedule = scheduleOf(experiment);
   const parent = join(results, experiment.name);
   let temporary: string | undefined;
   try {
     mkdirSync(parent, { recursive: true });
-    temporary = mkdtempSync(join(parent, '.new-'));
-    mkdirSync(join(temporary, 'runs'));
+    temporary = join(parent, `.new-${randomUUID()}`);
+    mkdirSync(join(temporary, 'runs'), { recursive: true });
     const write = (name: string, text: string) => writeFileSync(join(temporary!, name), text);
     write(files.experiment, sources.text);
     write(files.slice, sources.sliceText);
-    write(files.resolved, `${JSON.stringify(resolvedOf(wanted, program), null, 2)}\n`);
+    write(files.resolved, `${JSON.stringify(resolvedOf(wanted, program, startedAt), null, 2)}\n`);
     write(files.schedule, scheduleText(schedule, experiment));
     fill?.(temporary);
     const share = shardName(shard);
     const path = await placeAs(temporary, () => join(parent, `${basicInstant(now())}${share}${suffix}`));
-    return { path, experiment, sources, program, shard, schedule, share: shareOf(schedule, shard) };
+    return { path, experiment, sources, startedAt, program, shard, schedule, share: shareOf(schedule, shard) };
   } catch (cause) {
     if (temporary !== undefined) rmSync(temporary, { recursive: true, force: true });
     throw new VnmError('failed', `cannot make a result folder in ${parent}: ${messageOf(cause)}`, {
@@ -108,9 +114,10 @@ function shardName(shard: Shard | undefined): string {
   return shard === undefined ? '' : `-${shard.index}of${shard.count}`;
 }
 
-function resolvedOf({ experiment, sources, shard }: NewFolder, program: ProgramVersion) {
+function resolvedOf({ experiment, sources, shard }: NewFolder, program: ProgramVersion, startedAt: string) {
   const { slice, combinations, ...rest } = experiment;
   return {
+    startedAt,
     ...rest,
     slice: slice.name,
     runs: combinations.length * experiment.repetitions,
@@ -125,7 +132,7 @@ function resolvedOf({ experiment, sources, shard }: NewFolder, program: ProgramV
 }
 
 /** The columns of the parameters that some combination has. */
-export function parameterColumns({ combinations }: Experiment): string[] {
+export function parameterColumns({ combinations }: Pick<Experiment, 'combinations'>): string[] {
   const used = parameterNames.filter((name) => combinations.some(({ parameters }) => parameters[name] !== undefined));
   return used.map((name) => rowOf(name).column);
 }
@@ -160,7 +167,7 @@ export function openFolder(path: string): ResultFolder {
       cause,
     });
   }
-  const { program, configs, file, sliceFile } = resolved;
+  const { startedAt, program, configs, file, sliceFile } = resolved;
   const shard = resolved.shard ?? undefined;
   const around = {
     slice: () => ({ text: texts.sliceText, file: join(path, files.slice) }),
@@ -169,7 +176,7 @@ export function openFolder(path: string): ResultFolder {
   const { experiment } = parseExperiment(texts.text, join(path, files.experiment), around);
   const schedule = scheduleOf(experiment);
   const sources = { file, sliceFile, ...texts, configs };
-  return { path, experiment, sources, program, shard, schedule, share: shareOf(schedule, shard) };
+  return { path, experiment, sources, startedAt, program, shard, schedule, share: shareOf(schedule, shard) };
 }
 
 function missingConfig(name: string): never {

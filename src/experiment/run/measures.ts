@@ -1,4 +1,5 @@
 /** Pure: what a run measured, as values of one run, and as tables of its flows and redirections. */
+import { phaseNames } from '../../controller/base/phase.ts';
 import type { MigrateResult } from '../../controller/migrate.ts';
 import { payloadBytes } from '../../controller/probe/traffic.ts';
 import { gatewayOf, type VirtualNetwork } from '../../model/slice.ts';
@@ -24,9 +25,9 @@ export interface FlowCounts {
   readonly maxLatencyMs: number | null;
 }
 
-const phasePattern = /^phase_[a-z_]+_ms$/;
+const phaseMeasures = phaseNames.map(phaseMeasure);
 
-/** All measured values, in the order of the columns; phases come after the duration. */
+/** All other measured values, in the order of the columns; phases come after the duration. */
 const measures = [
   'duration_ms',
   'sent_packets',
@@ -53,17 +54,17 @@ const measures = [
 
 type Measure = (typeof measures)[number];
 
-/** Those that are no phases. */
-export const measureNames: readonly string[] = measures;
+/** All measured values that a run can have. */
+export const measureNames: readonly string[] = [...measures, ...phaseMeasures];
 
-export function isMeasure(name: string): boolean {
-  return measureNames.includes(name) || phasePattern.test(name);
+function phaseMeasure(phase: string): string {
+  return `phase_${phase.replaceAll(' ', '_')}_ms`;
 }
 
 /** The names of the values that some run has, in the order of the columns. */
 export function measuresIn(runs: Iterable<Values>): string[] {
   const found = new Set([...runs].flatMap((values) => Object.keys(values)));
-  const phases = [...found].filter((name) => phasePattern.test(name));
+  const phases = [...found].filter((name) => phaseMeasures.includes(name));
   const others = measures.filter((name) => found.has(name));
   const [first, ...rest] = others;
   return first === 'duration_ms' ? [first, ...phases, ...rest] : [...phases, ...others];
@@ -99,7 +100,7 @@ export function valuesOfRun(vn: VirtualNetwork, result: MigrateResult, counts: r
 
 /** Phases that repeat, as those of method `vroom` for each router, are added. */
 function phasesOf({ phases }: MigrateResult): Record<string, number> {
-  const byName = Map.groupBy(phases, ({ name }) => `phase_${name.replaceAll(' ', '_')}_ms`);
+  const byName = Map.groupBy(phases, ({ name }) => phaseMeasure(name));
   return Object.fromEntries([...byName].map(([name, all]) => [name, sum(all.map(({ ms }) => ms))]));
 }
 
@@ -165,7 +166,7 @@ function differenceMs(
   };
 }
 
-const flowColumns = [
+export const flowColumns = [
   'run',
   'from',
   'to',
@@ -247,7 +248,7 @@ export function flowTable(
   return { columns: flowColumns, rows: rows.map(roundedRow) };
 }
 
-const redirectionColumns = [
+export const redirectionColumns = [
   'run',
   'gateway',
   'planned_unix_ms',

@@ -32,7 +32,7 @@ export async function carryOutAll(folder: ResultFolder, execute: Execute = fakeE
   const reported: string[] = [];
   const report = ({ text }: { text: string }) => void reported.push(text);
   await carryOutRuns(folder, execute, { report, signal: new AbortController().signal });
-  collect(folder);
+  await collect(folder);
   return reported;
 }
 
