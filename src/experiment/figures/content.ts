@@ -1,8 +1,9 @@
 /** Pure: everything that a figure shows, as one table and the notes under its title. */
+import { fewestForInterval } from '../statistics/median-interval.ts';
 import type { Row, Table } from '../table.ts';
 import { type Axis, axisOf, type FigureDefinition, type PaperValue } from './definition.ts';
 import { modelCurves } from './model.ts';
-import { type Drawn, type Mark, marksOf, type ResultTables, type Selection, select } from './rows.ts';
+import { type Drawn, labelOf, type Mark, marksOf, type ResultTables, type Selection, select } from './rows.ts';
 import { columnIn, type UnitName, unitOf, wordsOf } from './units.ts';
 
 export interface DrawnAxis {
@@ -146,32 +147,25 @@ function measuredRow(mark: Mark, { kind }: FigureDefinition, { scale }: DrawnAxi
   };
 }
 
-function paperRows({ paper = [], kind, panels }: FigureDefinition, selection: Selection): FigureRow[] {
+/** What most rows of papers and models lack. */
+const nothing = { x: null, x2: null, y: null, low: null, high: null, n: null, run: null };
+
+function paperRows(definition: FigureDefinition, selection: Selection): FigureRow[] {
+  const { paper = [], panels, labels = {} } = definition;
   return paper.flatMap((value) => {
-    const places = value.panel !== undefined ? [String(value.panel)] : panels === undefined ? [''] : selection.panels;
-    return places.flatMap((panel) => paperMarks(value, kind).map((mark) => ({ ...mark, panel })));
+    const places =
+      value.panel !== undefined ? [labelOf(value.panel, labels)] : panels === undefined ? [''] : selection.panels;
+    return places.flatMap((panel) => paperMarks(value, definition).map((mark) => ({ ...mark, panel })));
   });
 }
 
-function paperMarks({ label, x, y, line }: PaperValue, kind: FigureDefinition['kind']): FigureRow[] {
-  const row: FigureRow = {
-    role: 'paper',
-    panel: '',
-    series: `${label} (paper)`,
-    x: null,
-    x2: null,
-    y: null,
-    low: null,
-    high: null,
-    n: null,
-    run: null,
-    shape: 'point',
-  };
-  if (line !== undefined) return line.map(([atX, atY]) => ({ ...row, x: atX, y: atY, shape: 'line' as const }));
-  const [fromX, toX] = Array.isArray(x) ? x : [x ?? null, null];
-  const [low, high] = Array.isArray(y) ? y : [null, null];
-  const at = { ...row, x: fromX, x2: toX, y: Array.isArray(y) ? null : (y ?? null), low, high };
-  if (x === undefined || y === undefined) return [{ ...at, shape: (toX ?? high) === null ? 'rule' : 'range' }];
+function paperMarks({ label, x, y, line }: PaperValue, { kind, labels = {} }: FigureDefinition): FigureRow[] {
+  const row = { ...nothing, role: 'paper', panel: '', series: `${label} (paper)` } as const;
+  if (line !== undefined) return line.map(([atX, atY]) => ({ ...row, x: atX, y: atY, shape: 'line' }));
+  if (Array.isArray(x)) return [{ ...row, x: x[0], x2: x[1], shape: 'range' }];
+  if (Array.isArray(y)) return [{ ...row, low: y[0], high: y[1], shape: 'range' }];
+  const at = { ...row, x: typeof x === 'string' ? labelOf(x, labels) : (x ?? null), y: y ?? null };
+  if (x === undefined || y === undefined) return [{ ...at, shape: 'rule' }];
   return [{ ...at, shape: kind === 'bars' ? 'bar' : 'point' }];
 }
 
@@ -192,16 +186,12 @@ function modelRows(
     const name = isOne ? `loss model, ${latencies}` : `loss model, ${series}`;
     return points.map(
       ({ x, y }): FigureRow => ({
+        ...nothing,
         role: 'model',
         panel,
         series: name,
         x,
-        x2: null,
         y,
-        low: null,
-        high: null,
-        n: null,
-        run: null,
         shape: 'line',
       }),
     );
@@ -264,5 +254,7 @@ function spreadText(definition: FigureDefinition, marks: readonly Mark[]): strin
   const mark = band ? 'bands' : 'bars with ends';
   if (spread === 'none' || marks.every(({ low }) => low === null)) return '';
   const [low] = spreadColumns(definition);
-  return `, ${mark}: ${low === 'p5' ? '5th to 95th percentile' : '95 % interval of the median'}`;
+  if (low === 'p5') return `, ${mark}: 5th to 95th percentile`;
+  const tooFew = marks.some((one) => one.low === null) ? ` (from ${fewestForInterval} values on)` : '';
+  return `, ${mark}: 95 % interval of the median${tooFew}`;
 }

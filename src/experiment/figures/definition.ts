@@ -247,8 +247,14 @@ function faultsOfPaper({ kind, paper = [], panels }: FigureDefinition): Fault[] 
     if ((line === undefined) === (x === undefined && y === undefined)) {
       return at("expected either 'line', or 'x' and 'y' or one of them", 'write { label: TEXT, x: 89, y: 0.009 }');
     }
+    if (x !== undefined && y !== undefined && (Array.isArray(x) || Array.isArray(y))) {
+      return at(
+        'a range has only x or only y',
+        'write { label: TEXT, x: [FROM, TO] } or { label: TEXT, y: [FROM, TO] }',
+      );
+    }
     if (typeof x === 'string' && kind !== 'bars') return at('only bars have categories', 'write a number as x');
-    if (kind === 'bars' && (line !== undefined || typeof x === 'number' || Array.isArray(x))) {
+    if (kind === 'bars' && (line !== undefined || (x !== undefined && typeof x !== 'string'))) {
       return at('bars have categories on the x axis', 'write { label: TEXT, x: CATEGORY, y: NUMBER }');
     }
     if (panel !== undefined && panels === undefined) {

@@ -13,7 +13,7 @@ h1 { font-size: 1.7rem; margin: 0 0 0.5rem; }
 h2 { font-size: 1.25rem; margin: 2.5rem 0 0.75rem; border-bottom: 1px solid var(--line); }
 a { color: var(--link); }
 figure { margin: 0 0 2rem; }
-figure svg { display: block; max-width: 100%; height: auto; }
+figure svg { display: block; width: 100%; max-width: 56rem; height: auto; }
 figcaption { max-width: 48rem; }
 .facts { color: var(--faint); font-size: 0.9rem; }
 .wide { overflow-x: auto; }

@@ -98,20 +98,22 @@ function figureHtml(figure: DrawnFigure | EmptyFigure): string {
   ].join('\n');
 }
 
-/** Constant parameters in words, then a table for each measured value; those that figures show are open. */
+/** Constant parameters in words, then a table for each measured value; those that figures show are open, else one. */
 function summaryHtml({ samples, parameters, figures }: PageContent): string {
   const combinations = combinationsOf(samples, parameters);
   const varied = variedParameters(combinations);
   const first = combinations[0]?.parameters ?? {};
   const constant = Object.fromEntries(Object.entries(first).filter(([name]) => !varied.includes(name)));
   const shown = figures.flatMap(({ definition: { x, y } }) => [x, ...(y === undefined ? [] : [y])]);
-  const open = new Set(shown.map((axis) => axisOf(axis).column));
+  const shownColumns = new Set(shown.map((axis) => axisOf(axis).column));
+  const measures = [...Map.groupBy(summarizeRuns(samples, parameters), ({ measure }) => measure)];
+  const isAnyShown = measures.some(([measure]) => shownColumns.has(measure));
   const constantText = parametersText(constant);
   return [
     ...(constantText === '' ? [] : [`<p>In all runs: ${escapeXml(constantText)}.</p>`]),
     '<p class="facts">n: completed runs with the value; p5, p95: percentiles; interval: 95 % confidence interval of the median.</p>',
-    ...[...Map.groupBy(summarizeRuns(samples, parameters), ({ measure }) => measure)].map(([measure, rows]) =>
-      details(measure, tableHtml(summaryOf(rows, varied)), open.has(measure)),
+    ...measures.map(([measure, rows], index) =>
+      details(measure, tableHtml(summaryOf(rows, varied)), isAnyShown ? shownColumns.has(measure) : index === 0),
     ),
   ].join('\n');
 }
@@ -151,16 +153,22 @@ function tableHtml({ columns, rows }: Table): string {
   return `<div class="wide"><table>\n<thead><tr>${headings}</tr></thead>\n<tbody>\n${lines.join('\n')}\n</tbody>\n</table></div>`;
 }
 
-/** A JSON value: maps as tables of two columns. */
+function isRow(value: unknown): value is Row {
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) return false;
+  return Object.values(value).every((field) => field === null || typeof field !== 'object');
+}
+
+/** A JSON value: maps as tables of two columns, lists of flat maps as tables with a row for each. */
 function valueHtml(value: unknown): string {
   if (value === null || typeof value !== 'object') return escapeXml(String(value));
   if (Array.isArray(value)) {
     if (value.length === 0) return '–';
     if (value.every((item) => item === null || typeof item !== 'object')) return escapeXml(value.join(', '));
+    if (value.every(isRow)) return tableHtml({ columns: [...new Set(value.flatMap(Object.keys))], rows: value });
     return `<ol>${value.map((item) => `<li>${valueHtml(item)}</li>`).join('')}</ol>`;
   }
   const lines = Object.entries(value).map(
     ([name, item]) => `<tr><th scope="row">${escapeXml(name)}</th><td>${valueHtml(item)}</td></tr>`,
   );
-  return lines.length === 0 ? '–' : `<table class="facts-table"><tbody>\n${lines.join('\n')}\n</tbody></table>`;
+  return lines.length === 0 ? '–' : `<table><tbody>\n${lines.join('\n')}\n</tbody></table>`;
 }

@@ -121,7 +121,8 @@ function runsThatMeet({ columns, rows }: Table, where: Conditions): Row[] {
   return rows.filter((row) => isMet(row, ofRuns));
 }
 
-function labelOf(value: Cell | undefined, labels: Readonly<Record<string, string>>): string {
+/** The text that the definition gives a value, or the value itself. */
+export function labelOf(value: Cell | undefined, labels: Readonly<Record<string, string>>): string {
   const text = String(value ?? 'none');
   return Object.hasOwn(labels, text) ? labels[text]! : text;
 }

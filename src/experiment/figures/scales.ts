@@ -39,13 +39,19 @@ export function fromSymlog(value: number): number {
   return Math.sign(value) * Math.expm1(Math.abs(value));
 }
 
-/** The ticks of an axis that is not linear; Vega chooses those of symlog as if it was, and too many for log. */
-export function ticksOf(scale: 'log' | 'symlog', [from, to]: Domain): number[] {
-  const ticks =
-    scale === 'log'
-      ? ticksOfLog(from, to)
-      : [...powersOfTen(1, -from).map((value) => -value), 0, ...powersOfTen(1, to)];
-  return ticks.filter((value) => value >= from && value <= to).toSorted((a, b) => a - b);
+/**
+ * The ticks of an axis that is not linear; Vega chooses those of symlog as if it was, and too many for log. A narrow
+ * axis has fewer.
+ */
+export function ticksOf(scale: 'log' | 'symlog', [from, to]: Domain, isNarrow: boolean): number[] {
+  const ticks = scale === 'log' ? ticksOfLog(from, to) : ticksOfSymlog(Math.max(-from, to), isNarrow);
+  return ticks.filter((value) => value >= from && value <= to);
+}
+
+function ticksOfSymlog(most: number, isNarrow: boolean): number[] {
+  // 0 and 1 are close together on an axis of thousands.
+  const powers = powersOfTen(most >= 1000 ? 10 : 1, most).filter((_, index) => !isNarrow || index % 2 === 1);
+  return [...powers.map((value) => -value).reverse(), 0, ...powers];
 }
 
 function ticksOfLog(from: number, to: number): number[] {

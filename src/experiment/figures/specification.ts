@@ -95,7 +95,7 @@ function quantitative(field: 'x' | 'y', { definition, panels, rows, [field]: axi
     axis.scale === 'linear'
       ? { tickCount: isNarrow ? 5 : 7 }
       : {
-          values: ticksOf(axis.scale, domain),
+          values: ticksOf(axis.scale, domain, isNarrow),
           ...(isNarrow ? { labelExpr: shortNumber } : { format: ',~r' }),
           labelOverlap: 'greedy',
           labelSeparation: 6,

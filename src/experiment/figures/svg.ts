@@ -1,7 +1,7 @@
 import * as vega from 'vega';
 import { compile, type TopLevelSpec } from 'vega-lite';
 import { hasAll, type Outline, outlineSize, outlinesOf, textWidth, type Weight, weightOf } from './font.ts';
-import { escapeXml } from './xml.ts';
+import { allowedInXml, escapeXml } from './xml.ts';
 
 /** What an SVG says of itself to programs that read it aloud. */
 export interface Description {
@@ -23,7 +23,7 @@ export async function renderSvg(specification: TopLevelSpec, description: Descri
     await view.runAsync();
     // Vega numbers what it clips across all figures of a process.
     vega.resetSVGDefIds();
-    return described(outlined(await view.toSVG(), description.name), description);
+    return described(outlined(allowedInXml(await view.toSVG()), description.name), description);
   } finally {
     view.finalize();
   }

@@ -13,17 +13,16 @@ const paper: Colour = { light: '#3d3d3d', dark: '#d2d2d2' };
 export const background: Colour = { light: '#ffffff', dark: '#1b1d20' };
 
 /**
- * Colours that people with any kind of colour blindness distinguish (Okabe and Ito), without the yellow, which is too
- * light for thin lines. Series also differ by shape and dash.
+ * Colours that also people with protanopia, deuteranopia or tritanopia distinguish from each other and from the ink, on
+ * both backgrounds: found by a search, and tested. Series also differ by shape and dash.
  */
 const series: readonly Colour[] = [
-  { light: '#0072b2', dark: '#4ba8e0' },
-  { light: '#d55e00', dark: '#ff8a3d' },
-  { light: '#009e73', dark: '#2fc79b' },
-  { light: '#aa4499', dark: '#dd8fd0' },
-  { light: '#c08a00', dark: '#e8b830' },
-  { light: '#56a0c9', dark: '#8fd0f5' },
-  { light: '#6b5b3e', dark: '#bfae8c' },
+  { light: '#154893', dark: '#626ffa' },
+  { light: '#dc8f00', dark: '#ffc203' },
+  { light: '#03b46e', dark: '#78e183' },
+  { light: '#aa2311', dark: '#db2d11' },
+  { light: '#9996f8', dark: '#9d7dc3' },
+  { light: '#a379a0', dark: '#b15669' },
 ];
 
 export const colours = {
@@ -33,6 +32,9 @@ export const colours = {
   paper: paper.light,
   background: background.light,
 } as const;
+
+/** The colours of series and of the ink. */
+export const markColours: readonly Colour[] = [ink, ...series];
 
 /** All colours that figures have, for the style of a page. */
 export const allColours: readonly Colour[] = [ink, faint, grid, paper, background, ...series];
