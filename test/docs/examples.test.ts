@@ -2,7 +2,8 @@
  * Checks the examples of README.md and docs/. The kinds, which are the info strings of the fences:
  *
  * - `yaml`: a whole slice or experiment file, or keys to add to the slice file of docs/slice-file.md; `yaml experiment`:
- *   keys for the experiment file of docs/experiments.md; `yaml shortened`: lines of a gallery file.
+ *   keys for the experiment file of docs/experiments.md; `yaml figures`: `figures:` of one; `yaml shortened`: lines of
+ *   a gallery file.
  * - `json`, and `text json` with a word before each value: JSON, checked against its schema where it has one.
  * - `console`: commands, without output or with shortened output; `console run`: run here; `console session`: run by
  *   test/system/commands-page.test.ts; `console record`: took too long or needs other hosts, so it is not run.
@@ -11,6 +12,7 @@
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
+import { figureDefinitions } from '../../src/experiment/figures/index.ts';
 import { checkExperiment } from '../../src/experiment/file/parse.ts';
 import { errorTable } from '../../src/model/errors.ts';
 import { event } from '../../src/service/http/schemas/event.ts';
@@ -43,6 +45,7 @@ const kinds: Readonly<Record<string, (example: Example) => unknown>> = {
     const known = new Set(linesIn('slices'));
     expect(linesOf(text).filter((line) => line !== '[...]' && !known.has(line))).toEqual([]);
   },
+  'yaml figures': ({ text }) => figureDefinitions.parse(parse(text).figures),
   json: checkJson,
   'text json': checkJson,
   console: async (example) => {
@@ -167,6 +170,7 @@ test.each(pages())('%s fences every block of code', (page) => {
 test.each([
   ['yaml', 'vn: { name: "" }\n'],
   ['yaml shortened', 'slice: in-no-file\n'],
+  ['yaml figures', 'figures: [{ name: x, title: X, kind: pie, x: run }]\n'],
   ['json', '{"jsonrpc":"2.0","id":1,"method":"claim","params":{"before":0}}\n'],
   ['console', '$ pl-vnm deploy\n'],
   ['console', '$ pl-vnm status --alive\n'],
