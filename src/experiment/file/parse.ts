@@ -45,7 +45,7 @@ export function isExperiment(text: string, file: string): boolean {
 }
 
 /** The files next to an experiment file. */
-export function nextTo(file: string): Surroundings {
+function nextTo(file: string): Surroundings {
   return {
     slice: (name) => {
       const path = resolve(dirname(file), name);

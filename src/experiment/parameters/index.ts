@@ -14,7 +14,7 @@ import { addPrefixes, refusePrefixes } from './prefixes.ts';
 const maxDifferenceMs = 60_000;
 const maxPacketsPerSecond = 1_000_000;
 
-export const parameters = {
+const parameters = {
   method: parameter({
     schema: optionKinds.method,
     column: 'method',
