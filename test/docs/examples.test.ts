@@ -1,9 +1,9 @@
 /**
  * Checks the examples of README.md and docs/. The kinds, which are the info strings of the fences:
  *
- * - `yaml`: a whole slice or experiment file, or keys to add to the slice file of docs/slice-file.md; `yaml experiment`:
- *   keys for the experiment file of docs/experiments.md; `yaml figures`: `figures:` of one; `yaml shortened`: lines of
- *   a gallery file.
+ * - `yaml`: a whole slice or experiment file, or keys to add to the slice file of docs/slice-file.md;
+ *   `yaml experiment`: keys for the experiment file of docs/experiments.md; `yaml figures`: `figures:` of one;
+ *   `yaml shortened`: lines of a gallery file.
  * - `json`, and `text json` with a word before each value: JSON, checked against its schema where it has one.
  * - `console`: commands, without output or with shortened output; `console run`: run here; `console session`: run by
  *   test/system/commands-page.test.ts; `console record`: took too long or needs other hosts, so it is not run.

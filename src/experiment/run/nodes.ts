@@ -32,8 +32,8 @@ export interface Nodes {
   /** The data plane of the testbed, and why; undefined if all nodes have a host. */
   readonly testbed: DataplaneChoice | undefined;
   /**
-   * Reaches the clean state for a run, on the placement where it begins. The context has no kept connections, as that of
-   * a command, and reports to `report`. Throws if the state cannot be reached.
+   * Reaches the clean state for a run, on the placement where it begins. The context has no kept connections, as that
+   * of a command, and reports to `report`. Throws if the state cannot be reached.
    */
   prepare(parameters: Parameters, report: (progress: Progress) => void): Promise<InstalledVn>;
   /** What the nodes can do, and the bounds of their clocks. The nodes must be prepared. */
