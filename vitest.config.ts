@@ -6,7 +6,9 @@ const long = [
   'test/soak/**/*.test.ts',
   'test/chaos/**/*.test.ts',
   'test/controller/killed-checkpoints-everywhere.test.ts',
-  'test/system/{carried-over,checkpoint-moves,collisions,commands-page,concurrency,confinement,damaged,dead-node,demo,exec}.test.ts',
+  'test/experiment/killed.test.ts',
+  'test/system/{carried-over,checkpoint-moves,collisions,commands-page,concurrency,confinement,damaged,dead-node}.test.ts',
+  'test/system/{demo,exec,experiments}.test.ts',
   'test/system/{failures,firewalls,forward,full-database,gallery,interrupts,iperf,jobs,narrow-path,openssh}.test.ts',
   'test/system/{hold-control,large,living,living-moves,parallel-moves,reconcile,recovery,router-commands,vroom}.test.ts',
 ];

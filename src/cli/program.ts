@@ -6,6 +6,7 @@ import { addCounters } from './commands/counters.ts';
 import { addDemo } from './commands/demo.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addExec } from './commands/exec.ts';
+import { addExperiment } from './commands/experiment.ts';
 import { addEvents, addHistory, addShow } from './commands/history.ts';
 import { addInstall, addUninstall } from './commands/install.ts';
 import { addJob } from './commands/job.ts';
@@ -61,6 +62,7 @@ export function createProgram(): Command {
     addServe,
     addToken,
     addJob,
+    addExperiment,
     addAgent,
   ]) {
     add(program);

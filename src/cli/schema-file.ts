@@ -1,23 +1,30 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { experimentJsonSchema } from '../experiment/file/schema.ts';
 import { messageOf, VnmError } from '../model/errors.ts';
 import { sliceJsonSchema } from '../slicefile/index.ts';
 
-/** The name of the file with the JSON Schema, which editors read next to slice files. */
-export const schemaFile = 'pl-vnm.schema.json';
+/** The kinds of files that have a schema, with the name of the file with it, which editors read next to them. */
+export const schemaKinds = {
+  slice: { file: 'pl-vnm.schema.json', json: sliceJsonSchema },
+  experiment: { file: 'pl-vnm-experiment.schema.json', json: experimentJsonSchema },
+} as const;
 
-/** No version of the schema is longer. */
+export type SchemaKind = keyof typeof schemaKinds;
+
+/** No version of a schema is longer. */
 const maxLength = 1024 * 1024;
 
 /**
- * Writes the JSON Schema of slice files into a directory, over an earlier version. Returns the path. Throws VnmError.
+ * Writes the JSON Schema of a kind of files into a directory, over an earlier version. Returns the path. Throws
+ * VnmError.
  */
-export function writeSchema(directory: string): string {
-  const file = join(directory, schemaFile);
-  const schema = sliceJsonSchema() as { title?: string };
+export function writeSchema(directory: string, kind: SchemaKind = 'slice'): string {
+  const file = join(directory, schemaKinds[kind].file);
+  const schema = schemaKinds[kind].json() as { title?: string };
   try {
     if (!mayReplace(file, schema.title)) {
-      throw new VnmError('conflict', `${file} exists and is not a schema of slice files`, {
+      throw new VnmError('conflict', `${file} exists and is not a schema of ${kind} files`, {
         hint: 'move it, or choose another directory',
       });
     }
@@ -32,7 +39,7 @@ export function writeSchema(directory: string): string {
   return file;
 }
 
-/** Whether the file does not exist, or is a schema of slice files. */
+/** Whether the file does not exist, or is a schema of that title. */
 function mayReplace(file: string, title: string | undefined): boolean {
   const found = statSync(file, { throwIfNoEntry: false });
   if (found === undefined) return true;

@@ -4,13 +4,13 @@ import type { Path } from './path.ts';
 import { PlainReader } from './plain.ts';
 import { excerpt } from './words.ts';
 
-/** More than the largest slice needs; a larger file would only keep the reader busy. */
+/** More than the largest file needs; a larger one would only keep the reader busy. */
 const maxLength = 4 * 1024 * 1024;
 /** Each may become a value, or a fault: what begins, separates or ends values in YAML, wherever it stands. */
 const separators = /[[{,\n]|[-?:] /g;
 const maxSeparators = 500_000;
 
-/** A slice file as YAML: plain values and their positions. */
+/** A file as YAML: plain values and their positions. */
 export interface YamlDocument {
   /** Objects, arrays, strings, numbers, booleans, null. */
   readonly value: unknown;
@@ -22,9 +22,9 @@ export interface YamlDocument {
 
 /**
  * Reads YAML 1.2 (core schema). Returns no document for a file with syntax errors, because the rest would only produce
- * false faults. A file with duplicate keys, unknown tags or bad aliases is still readable.
+ * false faults. A file with duplicate keys, unknown tags or bad aliases is still readable. `noun`: what a file holds.
  */
-export function readYaml(text: string, file: string): { faults: Fault[]; document?: YamlDocument } {
+export function readYaml(text: string, file: string, noun: string): { faults: Fault[]; document?: YamlDocument } {
   const tooLarge = tooLargeIn(text);
   if (tooLarge !== undefined) return { faults: [{ file, line: 1, column: 1, ...withHint(...tooLarge) }] };
   const positionAt = positionsIn(text);
@@ -38,12 +38,15 @@ export function readYaml(text: string, file: string): { faults: Fault[]; documen
   const faultAt = (offset: number, message: string, hint?: string): Fault => {
     return { file, ...positionAt(offset), ...withHint(message, hint) };
   };
-  const syntax = syntaxErrors(parsed.errors).map((error) => faultAt(error.pos[0], ...wordsOf(error)));
+  const syntax = syntaxErrors(parsed.errors).map((error) => faultAt(error.pos[0], ...wordsOf(error, noun)));
   if (syntax.length > 0) return { faults: syntax };
 
   const plain = new PlainReader(faultAt);
   const value = plain.read(parsed.contents, []);
-  const faults = [...parsed.warnings.map((warning) => faultAt(warning.pos[0], ...wordsOf(warning))), ...plain.faults];
+  const faults = [
+    ...parsed.warnings.map((warning) => faultAt(warning.pos[0], ...wordsOf(warning, noun))),
+    ...plain.faults,
+  ];
   const positionOf = (path: Path, part: 'value' | 'key'): Position => {
     return positionAt(plain.offsetOf(parsed.contents, path, part));
   };
@@ -82,12 +85,12 @@ function syntaxErrors(errors: readonly YAMLError[]): readonly YAMLError[] {
   return exhausted === undefined ? errors : [exhausted];
 }
 
-function wordsOf(error: YAMLError): [message: string, hint?: string] {
+function wordsOf(error: YAMLError, noun: string): [message: string, hint?: string] {
   switch (error.code) {
     case 'RESOURCE_EXHAUSTION':
       return ['the file is nested too deeply'];
     case 'MULTIPLE_DOCS':
-      return ['a second YAML document begins here', 'a file holds one slice'];
+      return ['a second YAML document begins here', `a file holds one ${noun}`];
     case 'NON_STRING_KEY':
       return ['a key must be plain text'];
     case 'TAG_RESOLVE_FAILED':

@@ -1,6 +1,13 @@
 /** Slice files: reads YAML into a `Slice`, or reports all its faults with their positions. */
 export { checkSubnets } from './checks/subnet.ts';
-export { type Fault, formatFault } from './fault.ts';
-export { sliceJsonSchema } from './json-schema.ts';
+export { readConfigFile } from './configs.ts';
+export { atKey, atValue, type Fault, formatFault, type Problem, sortFaults } from './fault.ts';
+export { readText } from './file-text.ts';
+export { fileSchema, sliceJsonSchema } from './json-schema.ts';
 export { checkSlice, parseSlice, readSlice, readSliceText, sliceNameIn } from './parse.ts';
+export type { Path } from './path.ts';
 export { parseRate } from './rate.ts';
+export { readBySchema } from './read-by-schema.ts';
+export { payloadSchema, rateSchema } from './schema.ts';
+export { name, text } from './text-schema.ts';
+export { hintAmong, list, quote } from './words.ts';

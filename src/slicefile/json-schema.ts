@@ -2,8 +2,8 @@ import * as z from 'zod';
 import type { Path } from './path.ts';
 import { sliceSchema } from './schema.ts';
 
-/** The part of JSON Schema that the schema of slice files uses. */
-export interface JsonSchema {
+/** The part of JSON Schema that the schemas of files use. */
+interface JsonSchema {
   readonly title?: string;
   readonly description?: string;
   readonly properties?: Readonly<Record<string, JsonSchema>>;
@@ -13,30 +13,42 @@ export interface JsonSchema {
   readonly anyOf?: readonly JsonSchema[];
 }
 
-let made: JsonSchema | undefined;
-
-/** Makes it when it is first needed: only errors need it. */
-function schema(): JsonSchema {
-  made ??= z.toJSONSchema(sliceSchema, { io: 'input' }) as JsonSchema;
-  return made;
+/** The schema of a kind of file. Its titles and descriptions are the texts of faults. */
+export interface FileSchema<S extends z.ZodType = z.ZodType> {
+  readonly schema: S;
+  /** What a file holds, for messages. */
+  readonly noun: string;
+  /** The JSON Schema (2020-12), for editors. It cannot check, for example, that a router exists. */
+  json(): object;
+  /** The schema of the value at `path`; undefined if no value is allowed there. */
+  schemaAt(path: Path): JsonSchema | undefined;
+  /** The keys that a map at `path` may have. */
+  keysAt(path: Path): string[];
 }
 
-/** The JSON Schema (2020-12) of slice files, for editors. It cannot check, for example, that a router exists. */
+export function fileSchema<S extends z.ZodType>(schema: S, noun: string): FileSchema<S> {
+  let made: JsonSchema | undefined;
+  /** Makes it when it is first needed: only errors need it. */
+  const json = () => {
+    made ??= z.toJSONSchema(schema, { io: 'input' }) as JsonSchema;
+    return made;
+  };
+  const schemaAt = (path: Path) =>
+    path.reduce<JsonSchema | undefined>((here, step) => (here === undefined ? undefined : childOf(here, step)), json());
+  return {
+    schema,
+    noun,
+    json: () => structuredClone(json()),
+    schemaAt,
+    keysAt: (path) => formsOf(schemaAt(path) ?? {}).flatMap(({ properties = {} }) => Object.keys(properties)),
+  };
+}
+
+export const sliceFileSchema = fileSchema(sliceSchema, 'slice');
+
+/** The JSON Schema of slice files, for editors. */
 export function sliceJsonSchema(): object {
-  return structuredClone(schema());
-}
-
-/** The schema of the value at `path`; undefined if no value is allowed there. */
-export function schemaAt(path: Path): JsonSchema | undefined {
-  return path.reduce<JsonSchema | undefined>(
-    (here, step) => (here === undefined ? undefined : childOf(here, step)),
-    schema(),
-  );
-}
-
-/** The keys that a map at `path` may have. */
-export function keysAt(path: Path): string[] {
-  return formsOf(schemaAt(path) ?? {}).flatMap(({ properties = {} }) => Object.keys(properties));
+  return sliceFileSchema.json();
 }
 
 function formsOf(schema: JsonSchema): readonly JsonSchema[] {

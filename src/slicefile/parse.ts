@@ -1,4 +1,3 @@
-import { readBounded } from '../model/bounded-file.ts';
 import { VnmError } from '../model/errors.ts';
 import type { Slice } from '../model/slice.ts';
 import { buildSlice } from './build.ts';
@@ -8,11 +7,11 @@ import { checkMeaning } from './checks.ts';
 import { readConfigFile, readConfigs } from './configs.ts';
 import { readYaml } from './document.ts';
 import { readDraft } from './draft.ts';
-import { type Fault, faultOf, formatFault, type Position, type Problem, sortFaults } from './fault.ts';
-import { problemsOf } from './issues.ts';
+import { type Fault, formatFault, type Position, sortFaults } from './fault.ts';
+import { readText } from './file-text.ts';
+import { sliceFileSchema } from './json-schema.ts';
 import { isMap, valueAt } from './path.ts';
-import { readingFault } from './reading-fault.ts';
-import { sliceSchema } from './schema.ts';
+import { readBySchema } from './read-by-schema.ts';
 
 /** A slice or its faults; `vnetAt` is the position of the subnet in the file, for `checkSubnets`. */
 export type CheckedSlice = { slice: Slice; vnetAt: Position } | { faults: Fault[] };
@@ -26,25 +25,22 @@ export function checkSlice(
   file: string,
   readConfig: (name: string) => string = (name) => readConfigFile(file, name),
 ): CheckedSlice {
-  const { document, faults } = readYaml(text, file);
-  if (document === undefined) return { faults: sortFaults(faults) };
+  const { faults, read } = readBySchema(text, file, sliceFileSchema);
+  if (read === undefined) return { faults: sortFaults(faults) };
 
-  const { value, positionOf, plainTextOf } = document;
-  const parsed = sliceSchema.safeParse(value);
-  const shape = parsed.success ? [] : problemsOf(parsed.error.issues, value, plainTextOf);
+  const { value, data, problems: shape, located } = read;
   const draft = readDraft(value, shape);
   const configs = readConfigs(draft, readConfig);
   const problems = [...shape, ...checkMeaning(value, draft), ...configs.problems];
-  const located = (problem: Problem) => faultOf(problem, file, positionOf(problem.path, problem.at));
   const all = [...faults, ...problems.map(located)];
-  if (!parsed.success || all.length > 0) return { faults: sortFaults(all) };
-  const slice = buildSlice(parsed.data, configs.texts);
-  const vnPath = (index: number) => (parsed.data.vns === undefined ? [] : ['vns', index]);
-  const ownPath = (index: number) => (parsed.data.vns === undefined ? ['vn'] : ['vns', index]);
+  if (data === undefined || all.length > 0) return { faults: sortFaults(all) };
+  const slice = buildSlice(data, configs.texts);
+  const vnPath = (index: number) => (data.vns === undefined ? [] : ['vns', index]);
+  const ownPath = (index: number) => (data.vns === undefined ? ['vn'] : ['vns', index]);
   // Checked only if the whole slice is readable.
   const tooMuch = [...checkCapacity(slice, vnPath), ...checkBgpAddresses(slice, ownPath)].map(located);
   if (tooMuch.length > 0) return { faults: sortFaults(tooMuch) };
-  return { slice, vnetAt: positionOf(['vnet'], 'value') };
+  return { slice, vnetAt: read.positionOf(['vnet'], 'value') };
 }
 
 /** Reads a slice from `text`. Throws VnmError `invalid-input` whose message has a line per fault. */
@@ -61,22 +57,12 @@ export function readSlice(path: string): Slice {
 
 /** The name of the slice in `text`, even if `text` has faults; undefined if it has no name. */
 export function sliceNameIn(text: string, file: string): string | undefined {
-  const value = readYaml(text, file).document?.value;
+  const value = readYaml(text, file, sliceFileSchema.noun).document?.value;
   const name = isMap(value) ? valueAt(value, ['slice']) : undefined;
   return typeof name === 'string' ? name : undefined;
 }
 
-/** As many bytes as a file may have characters. */
-const maxBytes = 4 * 1024 * 1024;
-
 /** Reads a slice file (UTF-8), or a pipe. Throws VnmError `invalid-input` if it cannot be read. */
 export function readSliceText(path: string): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(readBounded(path, { maxBytes, pipes: true }));
-  } catch (error) {
-    throw new VnmError('invalid-input', `cannot read the slice file ${path}: ${readingFault(error)}`, {
-      hint: 'give a slice file in YAML of at most 4 MiB',
-      cause: error,
-    });
-  }
+  return readText(path, 'slice file');
 }

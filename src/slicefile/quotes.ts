@@ -1,6 +1,5 @@
 import type { z } from 'zod';
 import { type Path, valueAt, withValues } from './path.ts';
-import { sliceSchema } from './schema.ts';
 import { inOneForm } from './unions.ts';
 import { quote } from './words.ts';
 
@@ -17,13 +16,14 @@ interface Repair {
  * `1e3`), as `true` or as `null`, and a number in quotes. Gives a hint only if it makes the value valid.
  */
 export function hintsOnQuotes(
+  schema: z.ZodType,
   issues: readonly Issue[],
   value: unknown,
   plainTextOf: (path: Path) => string | undefined,
 ): ReadonlyMap<string, string> {
   const repairs = issues.flatMap((issue) => repairOf(issue, value, plainTextOf) ?? []);
   if (repairs.length === 0) return new Map();
-  const { error } = sliceSchema.safeParse(withValues(value, repairs));
+  const { error } = schema.safeParse(withValues(value, repairs));
   const wrong = new Set(inOneForm(error?.issues ?? []).map(({ path }) => JSON.stringify(path)));
   const hints = repairs.map(({ path, hint }) => [JSON.stringify(path), hint] as const);
   return new Map(hints.filter(([path]) => !wrong.has(path)));

@@ -6,7 +6,6 @@ import * as z from 'zod';
 import { parsePrefix } from '../model/address.ts';
 import { asRange, defaultDeadS, defaultHelloS, routingProtocols } from '../model/daemon.ts';
 import { dataplanes } from '../model/dataplane.ts';
-import { messageOf, VnmError } from '../model/errors.ts';
 import { maxNumber } from '../model/ids.ts';
 import { mtuRange } from '../model/mtu.ts';
 import { maxNtpServers, ntpServerPattern } from '../model/ntp-server.ts';
@@ -14,34 +13,8 @@ import { defaultPatienceS, patienceRangeS } from '../model/patience.ts';
 import { defaultRouterKind, routerKindNames } from '../model/router.ts';
 import * as names from './names.ts';
 import { parseRate, ratePattern } from './rate.ts';
-import { describeValue, excerpt, quote } from './words.ts';
-
-interface Texts {
-  readonly title: string;
-  readonly description: string;
-  readonly pattern?: string;
-}
-
-/** A text that `parse` converts to a value; a VnmError becomes an issue with its message and hint. */
-function text<T>(texts: Texts, parse: (text: string) => T) {
-  return z
-    .string()
-    .meta({ ...texts })
-    .transform((value, context): T => {
-      try {
-        return parse(value);
-      } catch (error) {
-        if (!(error instanceof VnmError)) throw error;
-        context.addIssue({ code: 'custom', message: excerpt(messageOf(error)), params: { hint: error.hint } });
-        return z.NEVER;
-      }
-    });
-}
-
-function name(rule: names.NameRule) {
-  const texts = { title: rule.noun, description: rule.rule, pattern: rule.pattern.source };
-  return text(texts, (value) => names.parseName(value, rule));
-}
+import { name, text } from './text-schema.ts';
+import { describeValue, quote } from './words.ts';
 
 /** A name that must be declared elsewhere in the file; a later check verifies that. */
 function reference(title: string, description: string) {
@@ -159,29 +132,33 @@ const endHostSchema = z
   })
   .describe('{ node: NODE, gateway: GATEWAY }');
 
+/** A rate in bit/s. */
+export const rateSchema = text(
+  {
+    title: 'rate with a unit',
+    description: 'payload bits per second, like 1.5Mbps, 800kbps or 2Gbps',
+    pattern: ratePattern.source,
+  },
+  parseRate,
+);
+
+export const payloadSchema = z
+  .int()
+  .min(24)
+  .max(9000)
+  .describe('UDP payload per packet in bytes, 24 to 9000; 1470 if left out');
+
 const flowSchema = z
   .strictObject({
     from: anEndHost.describe('the sending end host'),
     to: anEndHost.describe('the receiving end host'),
-    rate: text(
-      {
-        title: 'rate with a unit',
-        description: 'payload bits per second, like 1.5Mbps, 800kbps or 2Gbps',
-        pattern: ratePattern.source,
-      },
-      parseRate,
-    ),
+    rate: rateSchema,
     priority: z
       .number()
       .positive()
       .describe('weight of a lost packet of this flow, more than 0; 1 if left out')
       .exactOptional(),
-    payload: z
-      .int()
-      .min(24)
-      .max(9000)
-      .describe('UDP payload per packet in bytes, 24 to 9000; 1470 if left out')
-      .exactOptional(),
+    payload: payloadSchema.exactOptional(),
   })
   .describe('{ from: END HOST, to: END HOST, rate: 1.5Mbps }');
 

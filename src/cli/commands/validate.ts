@@ -1,17 +1,18 @@
-import type { Command } from 'commander';
+import { Argument, type Command } from 'commander';
+import { checkExperiment, isExperiment } from '../../experiment/file/parse.ts';
 import { exitCodes } from '../../model/exit-codes.ts';
-import { checkSlice, checkSubnets, formatFault, readSliceText, sliceJsonSchema } from '../../slicefile/index.ts';
+import { checkSlice, checkSubnets, formatFault, readSliceText } from '../../slicefile/index.ts';
 import { type Output, runPlain } from '../run.ts';
-import { schemaFile, writeSchema } from '../schema-file.ts';
+import { type SchemaKind, schemaKinds, writeSchema } from '../schema-file.ts';
 
 export function addValidate(program: Command): void {
   program
     .command('validate')
-    .description('report all faults of slice files at once, with file:line:column and a hint')
-    .argument('<slice.yaml...>', 'slice files; several are also checked against each other')
+    .description('report all faults of slice and experiment files at once, with file:line:column and a hint')
+    .argument('<file.yaml...>', 'slice files; several are also checked against each other; or experiment files')
     .action((files: string[], _options, command: Command) =>
       runPlain(command, async () => {
-        const checked = files.map((file) => ({ file, ...checkSlice(readSliceText(file), file) }));
+        const checked = files.map((file) => ({ file, ...checkFile(file) }));
         const good = checked.flatMap((entry) =>
           'slice' in entry ? [{ file: entry.file, slice: entry.slice, at: entry.vnetAt }] : [],
         );
@@ -26,22 +27,31 @@ export function addValidate(program: Command): void {
     );
 }
 
+function checkFile(file: string) {
+  const text = readSliceText(file);
+  return isExperiment(text, file) ? checkExperiment(text, file) : checkSlice(text, file);
+}
+
 export function addSchema(program: Command): void {
   program
     .command('schema')
-    .description('print the JSON Schema of slice files, for editors')
-    .option('--write [directory]', `write it to ${schemaFile} there, and print the line to begin slice files with`)
-    .action(({ write }: { write?: string | true }, command: Command) =>
+    .description('print the JSON Schema of slice or experiment files, for editors')
+    .addArgument(
+      new Argument('[kind]', 'the kind of files').choices(Object.keys(schemaKinds)).default('slice' as SchemaKind),
+    )
+    .option('--write [directory]', 'write it to a file there, and print the line to begin such files with')
+    .action((kind: SchemaKind, { write }: { write?: string | true }, command: Command) =>
       runPlain(command, async () => {
-        if (write !== undefined) return written(writeSchema(write === true ? '.' : write));
-        const schema = sliceJsonSchema();
+        if (write !== undefined) return written(kind, writeSchema(write === true ? '.' : write, kind));
+        const schema = schemaKinds[kind].json();
         return { text: JSON.stringify(schema, null, 2), json: schema };
       }),
     );
 }
 
-function written(file: string): Output {
-  const line = `# yaml-language-server: $schema=./${schemaFile}`;
-  const text = `wrote ${file}; begin a slice file next to it with this line:\n\n${line}`;
+function written(kind: SchemaKind, file: string): Output {
+  const line = `# yaml-language-server: $schema=./${schemaKinds[kind].file}`;
+  const article = kind === 'experiment' ? 'an' : 'a';
+  const text = `wrote ${file}; begin ${article} ${kind} file next to it with this line:\n\n${line}`;
   return { text, json: { file, line } };
 }

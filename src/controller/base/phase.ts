@@ -48,6 +48,9 @@ export const usualMethod: MethodName = 'instance';
 
 export type PhaseName = { [M in MethodName]: keyof (typeof phases)[M] }[MethodName];
 
+/** The phases of all methods, each once. */
+export const phaseNames = [...new Set(Object.values(phases).flatMap(Object.keys))] as PhaseName[];
+
 /** Throws VnmError `unsupported` for a method that this program does not know. */
 export function methodOf({ options }: Pick<MigrationRecord, 'options'>): MethodName {
   const { method = usualMethod } = JSON.parse(options) as { method?: string };

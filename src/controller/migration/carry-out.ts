@@ -8,7 +8,7 @@ import { reportIncompleteRollback } from './finish.ts';
 import { type End, type Event, next, type Step } from './machine.ts';
 import type { Progress, Steps } from './method.ts';
 import { instanceSteps } from './methods/instance.ts';
-import { recordResult, withPrediction } from './result.ts';
+import { plannedFlows, recordResult, withPrediction } from './result.ts';
 import { trafficMargin } from './traffic-margin.ts';
 import type { MigrateResult, MoveOptions, Recorded, Run } from './types.ts';
 
@@ -36,7 +36,14 @@ export async function carryOut(
   const flows = withPrediction(await countFlows(run, traffic), prepared?.decision);
   writeIfPossible(context, () => context.store.migrations.saveRedirections(run.id!, redirections));
   const done = { ...options, control: progress.control };
-  return recordResult(run, done, outcome, { redirections, flows, failure, unproven });
+  const planned = plannedFlows(prepared?.decision);
+  return recordResult(run, done, outcome, {
+    redirections,
+    flows,
+    ...(planned === undefined ? {} : { planned }),
+    failure,
+    unproven,
+  });
 }
 
 /**

@@ -8,6 +8,7 @@ import { activeInstance, placementOf } from '../base/resolve.ts';
 import type { CountedFlow } from '../probe/traffic.ts';
 import type { Decision } from './decide.ts';
 import { notRecorded, unreachableEdges } from './finish.ts';
+import { type PlannedFlow, plannedFlow } from './planned-flow.ts';
 import {
   type ControlPlaneMove,
   type MigrateResult,
@@ -29,6 +30,11 @@ export function withPrediction(flows: readonly CountedFlow[], decision: Decision
       predictedAddedDelayMs: outcome?.addedDelayMs ?? null,
     };
   });
+}
+
+/** What the schedule was to do to each flow; undefined if there was none. */
+export function plannedFlows(decision: Decision | undefined): PlannedFlow[] | undefined {
+  return decision?.evaluation.flows.map(plannedFlow);
 }
 
 /**
@@ -71,6 +77,7 @@ interface Findings {
   readonly controlPlanes?: readonly ControlPlaneMove[];
   readonly neighbourEvents?: readonly NeighbourEvents[];
   readonly flows?: FlowRecord[];
+  readonly planned?: readonly PlannedFlow[];
   readonly failure?: unknown;
   readonly unproven?: readonly HostPair[];
 }
@@ -83,7 +90,16 @@ export function recordResult(
   run: Run,
   options: MoveOptions,
   reached: Outcome,
-  { redirections = [], flips, controlPlanes = [], neighbourEvents = [], flows = [], failure, unproven = [] }: Findings,
+  {
+    redirections = [],
+    flips,
+    controlPlanes = [],
+    neighbourEvents = [],
+    flows = [],
+    planned,
+    failure,
+    unproven = [],
+  }: Findings,
 ): MigrateResult {
   const { context, slice, vn, old, to, urpf, phases } = run;
   const id = run.id!;
@@ -117,6 +133,7 @@ export function recordResult(
     ...(controlPlanes.length === 0 ? {} : { controlPlanes }),
     ...(neighbourEvents.length === 0 ? {} : { neighbourEvents }),
     flows,
+    ...(planned === undefined ? {} : { planned }),
     unreachable: outcome === 'failed' ? unreachableEdges(run) : [],
     interrupted: context.signal?.aborted === true && outcome !== 'completed',
     ...(error === undefined ? {} : { error }),

@@ -14,6 +14,7 @@ import type { ControlPlaneName } from './control-planes/names.ts';
 import type { Carried } from './control-planes/way.ts';
 import type { MigrationOptions } from './options.ts';
 import type { Phases } from './phases.ts';
+import type { PlannedFlow } from './planned-flow.ts';
 
 /**
  * `remote`: the controller issues each redirection at its instant; `gateway`: it is armed at the gateway beforehand.
@@ -62,6 +63,8 @@ export interface MigrateResult {
   /** Method `vroom`: what the neighbours of moving routers with routing daemons noticed; absent if none has one. */
   readonly neighbourEvents?: readonly NeighbourEvents[];
   readonly flows: FlowRecord[];
+  /** Method `instance`: the measured latencies and the predicted effect on each flow; absent without a schedule. */
+  readonly planned?: readonly PlannedFlow[];
   /** Why it did not complete. */
   readonly error?: string;
   /** Pairs of end hosts that were not proven to reach each other when it ended; absent if there are none. */

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import type { MigrateOptions } from '../../../controller/migrate.ts';
 import { controlPlaneNames } from '../../../controller/migration/control-planes/names.ts';
 import { migrationOptions, optionKinds } from '../../../controller/migration/options.ts';
+import type { PlannedFlow } from '../../../controller/migration/planned-flow.ts';
 import type { ControlPlaneMove, NeighbourEvents } from '../../../controller/migration/types.ts';
 import type {
   FlipView,
@@ -93,6 +94,21 @@ const flow = z.object({
   predictedAddedDelayMs: ms.nullable(),
 }) satisfies z.ZodType<FlowRecord>;
 
+export const plannedFlow = z.object({
+  from: z.string(),
+  to: z.string(),
+  oldLatencyMs: ms.nullable(),
+  newLatencyMs: ms,
+  oldSpreadMs: ms.describe('Uncertainty of the old latency; 0 unless its probes spread too far to be trusted'),
+  newSpreadMs: ms.describe('Uncertainty of the new latency'),
+  predictedLossMs: ms,
+  predictedLost: z.number(),
+  worstLost: z.number(),
+  predictedReordered: z.number(),
+  addedDelayMs: ms,
+  windowTooNarrow: z.boolean(),
+}) satisfies z.ZodType<PlannedFlow>;
+
 const placementEnd = z.string().nullable().describe('Name of the placement; null: it has no name');
 const nodes = z.record(z.string(), z.string()).readonly().nullable();
 
@@ -128,6 +144,11 @@ export const migrateResult = z.object({
     .exactOptional()
     .describe('Method vroom: what the neighbours of moving routers with routing daemons noticed'),
   flows: z.array(flow),
+  planned: z
+    .array(plannedFlow)
+    .readonly()
+    .exactOptional()
+    .describe('Method instance: the measured latencies and the predicted effect on each flow'),
   error: z.string().exactOptional().describe('Why it did not complete'),
   unproven: z
     .array(hostPair)

@@ -1,12 +1,11 @@
 import * as z from 'zod';
 import { optionKinds } from '../../../controller/migration/options.ts';
-import type { PlannedFlow } from '../../../controller/migration/planned-flow.ts';
 import type { PlannedSchedule, PlanOptions, PlanResult } from '../../../controller/plan.ts';
 import type { MovesPlan } from '../../../controller/plan-moves.ts';
 import { errorCodes } from '../../../model/errors.ts';
 import { daemonKinds } from '../../../vsys/daemon.ts';
 import { ms, placement, vn } from './common.ts';
-import { move } from './migration.ts';
+import { move, plannedFlow } from './migration.ts';
 
 const { controlPlane, granularity, method, parallel, schedule, urpf } = optionKinds;
 
@@ -25,21 +24,6 @@ export const planBody = z.strictObject({
   granularity: granularity.default('gateway'),
   latency: latency.exactOptional().describe('By default measured if the VN is installed, otherwise declared'),
 }) satisfies z.ZodType<PlanOptions>;
-
-const plannedFlow = z.object({
-  from: z.string(),
-  to: z.string(),
-  oldLatencyMs: ms.nullable(),
-  newLatencyMs: ms,
-  oldSpreadMs: ms.describe('Uncertainty of the old latency; 0 unless its probes spread too far to be trusted'),
-  newSpreadMs: ms.describe('Uncertainty of the new latency'),
-  predictedLossMs: ms,
-  predictedLost: z.number(),
-  worstLost: z.number(),
-  predictedReordered: z.number(),
-  addedDelayMs: ms,
-  windowTooNarrow: z.boolean(),
-}) satisfies z.ZodType<PlannedFlow>;
 
 const plannedSchedule = z.object({
   name: schedule,

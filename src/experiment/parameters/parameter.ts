@@ -1,0 +1,43 @@
+/** What an experiment can vary, in general. */
+import type * as z from 'zod';
+import type { Context } from '../../controller/base/context.ts';
+import type { MigrateOptions } from '../../controller/migrate.ts';
+import type { Slice, VirtualNetwork } from '../../model/slice.ts';
+
+export type Value = string | number;
+
+/** A VN that is installed, before a run. */
+export interface InstalledVn {
+  /** That of a command, which makes its own connections. */
+  readonly context: Context;
+  /** With connections that stay open from run to run, for everything around the migration. */
+  readonly kept: Context;
+  readonly slice: Slice;
+  readonly vn: VirtualNetwork;
+}
+
+/** Ends what a parameter has set up. */
+export type Undo = () => Promise<void>;
+
+/** A parameter, with what its value does to a run. */
+export interface Parameter<T extends Value = Value> {
+  /** Its values in the file. */
+  readonly schema: z.ZodType<T>;
+  /** Its column in `samples.csv`, with the unit. */
+  readonly column: string;
+  /** The value of a run whose combination has none; undefined: the run does without. */
+  readonly usual?: T;
+  /** The options of the migration. */
+  readonly options?: (value: T, vn: VirtualNetwork) => Partial<MigrateOptions>;
+  /** The slice as this run has it, with the VN of the experiment in it. */
+  readonly slice?: (value: T, slice: Slice, vn: VirtualNetwork) => Slice;
+  /** Sets something up on the nodes after the VN was installed; what it returns is called after the run. */
+  readonly setUp?: (value: T, installed: InstalledVn) => Promise<Undo | undefined>;
+  /** Says why this VN cannot have the value; undefined if it can. */
+  readonly refuse?: (value: T, slice: Slice, vn: VirtualNetwork) => string | undefined;
+}
+
+/** Keeps the type of the values within a row of the table. */
+export function parameter<T extends Value>(row: Parameter<T>): Parameter<T> {
+  return row;
+}

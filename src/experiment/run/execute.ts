@@ -1,0 +1,126 @@
+/** Carries out one run: clean state, conditions, traffic, migration; keeps everything that was observed. */
+import { appendFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Progress } from '../../controller/base/context.ts';
+import { migrate } from '../../controller/migrate.ts';
+import type { MigrateResult } from '../../controller/migration/types.ts';
+import { migrateResultView } from '../../controller/views/migration.ts';
+import { messageOf } from '../../model/errors.ts';
+import { isoInstant } from '../../model/instant.ts';
+import type { Experiment, Traffic } from '../file/experiment.ts';
+import { optionsWith, type Parameters, rowOf, valuesOf } from '../parameters/index.ts';
+import type { InstalledVn, Undo } from '../parameters/parameter.ts';
+import { formatCsv } from '../table.ts';
+import { startIperf } from './iperf3.ts';
+import { type FlowCounts, flowTable, redirectionTable, valuesOfRun } from './measures.ts';
+import { endsOf, type Nodes } from './nodes.ts';
+import type { Execute, Found } from './runner.ts';
+
+/** Returns what carries out the runs of an experiment on its nodes. */
+export function executeOn(nodes: Nodes, experiment: Experiment): Execute {
+  return async ({ run, combination: { parameters } }, directory, signal) => {
+    const record = recorderIn(directory);
+    record({ kind: 'phase', text: 'reach the clean state' });
+    const installed = await nodes.prepare(parameters, record);
+    const measured = { run, directory, experiment, parameters, record };
+    try {
+      const found = await underConditions(installed, parameters, () => measure(installed, measured));
+      if (found.outcome !== 'completed') nodes.distrust();
+      signal.throwIfAborted();
+      return found;
+    } catch (error) {
+      nodes.distrust();
+      signal.throwIfAborted();
+      record({ kind: 'note', text: `failed: ${messageOf(error)}` });
+      return { outcome: 'failed', startedAt: null, error: messageOf(error), values: {} };
+    }
+  };
+}
+
+/** Writes what is reported into `events.jsonl`, a line each: `at` (ISO 8601 in UTC), `kind`, `text`. */
+function recorderIn(directory: string): (progress: Progress) => void {
+  const file = join(directory, 'events.jsonl');
+  return ({ kind, text }) => appendFileSync(file, `${JSON.stringify({ at: isoInstant(Date.now()), kind, text })}\n`);
+}
+
+/** Sets the parameters up that need it, in the order of the table, and ends them afterwards in the reverse order. */
+async function underConditions<T>(installed: InstalledVn, given: Parameters, body: () => Promise<T>): Promise<T> {
+  const undos: Undo[] = [];
+  try {
+    for (const [name, value] of valuesOf(given)) {
+      const undo = await rowOf(name).setUp?.(value, installed);
+      if (undo !== undefined) undos.push(undo);
+    }
+    return await body();
+  } finally {
+    for (const undo of undos.toReversed()) await undo();
+  }
+}
+
+interface Measured {
+  readonly run: number;
+  readonly directory: string;
+  readonly experiment: Experiment;
+  readonly parameters: Parameters;
+  readonly record: (progress: Progress) => void;
+}
+
+async function measure(installed: InstalledVn, measured: Measured): Promise<Found> {
+  const { context, slice, vn } = installed;
+  const { run, directory, experiment, parameters } = measured;
+  const { to } = endsOf(experiment, parameters);
+  const { mtu } = context.store.instances.settings(slice.name, vn.name)!;
+  const startedAt = Date.now();
+  const options = { ...optionsWith(vn, parameters), to, traffic: experiment.traffic.by === 'built-in' };
+  const move = () => migrate(context, slice, vn, options);
+  const { result, counts, problem } = await underTraffic(installed, measured, experiment.traffic, mtu, move);
+  const write = (name: string, text: string) => writeFileSync(join(directory, name), text);
+  write('raw/migrate.json', `${JSON.stringify(migrateResultView(result), null, 2)}\n`);
+  write('redirections.csv', formatCsv(redirectionTable(run, result)));
+  write('flows.csv', formatCsv(flowTable(run, vn, mtu, result, counts)));
+  const started = isoInstant(startedAt);
+  const values = valuesOfRun(vn, result, counts);
+  if (result.outcome !== 'completed') {
+    const outcome = result.outcome === 'rolled-back' ? 'rolled-back' : 'failed';
+    return { outcome, startedAt: started, error: result.error ?? `the migration ended as ${result.outcome}`, values };
+  }
+  const error = problem ?? problemOf(result);
+  if (error !== undefined) return { outcome: 'failed', startedAt: started, error, values };
+  return { outcome: 'completed', startedAt: started, error: null, values };
+}
+
+/** A migration may complete although some pairs had not reached each other before it. */
+function problemOf({ unproven }: MigrateResult): string | undefined {
+  if (unproven === undefined) return undefined;
+  return `not proven to reach each other: ${unproven.map(({ from, to }) => `${from} -> ${to}`).join(', ')}`;
+}
+
+async function underTraffic(
+  installed: InstalledVn,
+  { directory, record }: Measured,
+  traffic: Traffic,
+  mtu: number,
+  move: () => Promise<MigrateResult>,
+): Promise<{ result: MigrateResult; counts: readonly FlowCounts[]; problem?: string }> {
+  if (traffic.by !== 'iperf3') {
+    const result = await move();
+    const isUncounted = traffic.by === 'built-in' && result.outcome === 'completed' && result.flows.length === 0;
+    return { result, counts: result.flows, ...(isUncounted ? { problem: 'the flows could not be counted' } : {}) };
+  }
+  record({ kind: 'phase', text: `iperf3 sends for ${traffic.seconds} s` });
+  const iperf = await startIperf(installed, mtu, traffic.seconds, join(directory, 'raw'));
+  try {
+    const result = await move();
+    if (iperf.isOver()) {
+      const problem = `the migration took longer than the ${traffic.seconds} s that iperf3 sent: raise trafficSeconds`;
+      return { result, counts: [], problem };
+    }
+    // What the migration measured is kept in any case.
+    return await iperf.finish().then(
+      (counts) => ({ result, counts }),
+      (error: unknown) => ({ result, counts: [], problem: messageOf(error) }),
+    );
+  } finally {
+    await iperf.stop();
+  }
+}
