@@ -2,7 +2,7 @@ import { readBounded } from '../model/bounded-file.ts';
 import { VnmError } from '../model/errors.ts';
 import { readingFault } from './reading-fault.ts';
 
-/** A few hundred times the size of the largest slice that can be installed. */
+/** As many bytes as a file may have characters (document.ts). */
 const maxBytes = 4 * 1024 * 1024;
 
 /**
