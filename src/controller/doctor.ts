@@ -2,6 +2,7 @@ import { messageOf, VnmError } from '../model/errors.ts';
 import type { NodeName } from '../model/names.ts';
 import type { Slice, VirtualNetwork } from '../model/slice.ts';
 import { tunnelKinds } from '../model/tunnel.ts';
+import { type DescribedRoute, describeRoute } from '../transport/ssh-route.ts';
 import { collisionHint, describeCollisions } from '../vsys/collision.ts';
 import { isDaemonKind } from '../vsys/daemon.ts';
 import type { Feature } from '../vsys/messages.ts';
@@ -10,6 +11,7 @@ import type { Context } from './base/context.ts';
 import { withAgents } from './nodes/agents.ts';
 import { type ClockReport, measureClocks, type OwnUtc, readOwnUtc, reportClock } from './nodes/clocks.ts';
 import { obstaclesOn } from './nodes/obstacles.ts';
+import { placesOf } from './nodes/places.ts';
 import {
   endpointOf,
   type MachineIdentity,
@@ -24,6 +26,8 @@ export interface NodeReport {
   readonly reachable: boolean;
   /** Why it is not reachable, or what it lacks. */
   readonly problems: string[];
+  /** How SSH reaches it; absent where the SSH configuration is faulty. */
+  readonly way?: DescribedRoute;
   readonly agent?: { version: string; node: NodeName; pid: number };
   readonly kernel?: string;
   /** Those that matter for the node's roles in the slice; absent when the node is unreachable. */
@@ -112,6 +116,7 @@ async function examine(
   readOwn: () => Promise<OwnUtc>,
   machines: MachineIdentity[],
 ): Promise<NodeReport> {
+  const way = await wayTo(context, slice, node);
   try {
     return await withAgents(context, slice, [node], async (agents) => {
       const { facts } = agents.get(node);
@@ -129,6 +134,7 @@ async function examine(
       return {
         node,
         reachable: true,
+        ...way,
         problems: [
           ...lacking.map(({ name, detail }) => `lacks ${name}${detail === undefined ? '' : `: ${detail}`}`),
           ...(collisions.length === 0
@@ -148,7 +154,16 @@ async function examine(
   } catch (error) {
     if (context.signal?.aborted === true) throw error;
     const hint = error instanceof VnmError && error.hint !== undefined ? ` (${error.hint})` : '';
-    return { node, reachable: false, problems: [`${messageOf(error)}${hint}`] };
+    return { node, reachable: false, ...way, problems: [`${messageOf(error)}${hint}`] };
+  }
+}
+
+/** Where there is no way, connecting says why. */
+async function wayTo(context: Context, slice: Slice, node: NodeName): Promise<Pick<NodeReport, 'way'>> {
+  try {
+    return { way: await describeRoute(placesOf(context, slice, [node])[0]!.target) };
+  } catch {
+    return {};
   }
 }
 

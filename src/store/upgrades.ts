@@ -333,6 +333,9 @@ const upgrades: Readonly<Record<number, string>> = {
   8: `
     alter table vns add column routing text;
   `,
+  9: `
+    alter table substrate_nodes add column ssh text;
+  `,
 };
 
 /**

@@ -18,7 +18,7 @@ import { openStore } from '../../src/store/store.ts';
 import { upgradeDatabase } from '../../src/store/upgrades.ts';
 import { gallery, sharedNode } from '../support/slices.ts';
 
-const schemaOf = (version: 1 | 5 | 6 | 7 | 8) =>
+const schemaOf = (version: 1 | 5 | 6 | 7 | 8 | 9) =>
   readFileSync(fileURLToPath(new URL(`schema-v${version}.sql`, import.meta.url)), 'utf8');
 const slice = readSlice(gallery('three-node'));
 const vn = slice.vns[0]!;
@@ -34,7 +34,7 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true }));
 
 /** A database of an older version with a slice that has a VN on its initial placement. */
-function makeInstalled(version: 5 | 6 | 7 | 8, wanted: Slice) {
+function makeInstalled(version: 5 | 6 | 7 | 8 | 9, wanted: Slice) {
   const vn = wanted.vns[0]!;
   const store = openStore(join(directory, 'model.db'));
   store.slices.save(wanted);
@@ -47,7 +47,7 @@ function makeInstalled(version: 5 | 6 | 7 | 8, wanted: Slice) {
 }
 
 /** A database of an older version with the rows of `model.db` that it supports. */
-function makeOld(version: 1 | 5 | 6 | 7 | 8, without: readonly string[] = []) {
+function makeOld(version: 1 | 5 | 6 | 7 | 8 | 9, without: readonly string[] = []) {
   const db = new Database(path);
   db.pragma('journal_mode = WAL');
   db.exec(schemaOf(version));
@@ -441,6 +441,17 @@ describe('a database of version 8', () => {
     expect(store.slices.find('three')).toEqual(slice);
     expect(store.slices.find('three')!.vns[0]).not.toHaveProperty('routing');
     expect(store.instances.plan(id)).toEqual(instance);
+    store.close();
+  });
+});
+
+describe('a database of version 9', () => {
+  test('an upgraded version 9 keeps its VNs, and no node has a way of its own', () => {
+    const { id, instance } = makeInstalled(9, slice);
+    const store = openStore(path);
+    expect(store.slices.find('three')).toEqual(slice);
+    expect(store.instances.plan(id)).toEqual(instance);
+    expect([...store.slices.find('three')!.nodes.values()].filter((node) => 'ssh' in node)).toEqual([]);
     store.close();
   });
 });

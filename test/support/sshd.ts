@@ -9,8 +9,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 export const sshdPath = ['/usr/sbin/sshd', '/usr/local/sbin/sshd'].find(existsSync);
 
-interface Sshd {
+export interface Sshd {
   readonly port: number;
+  /** What it has logged so far. */
+  log(): string;
+  /** Ends all connections. */
+  drop(): void;
   close(): Promise<void>;
 }
 
@@ -46,9 +50,13 @@ export function sshdDirectory(): SshdDirectory {
     // Of two lines with the same keyword, the first counts.
     writeFileSync(file(`config-${port}`), [...lines, ...usual, ''].join('\n'));
     const child = spawn(sshdPath!, ['-D', '-e', '-f', file(`config-${port}`)], { stdio: ['ignore', 'ignore', 'pipe'] });
-    const server = { port, close: () => end(child) };
+    let text = '';
+    child.stderr.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+    });
+    const server = { port, log: () => text, drop: () => endChildren(child), close: () => end(child) };
     servers.push(server);
-    await listening(child);
+    await listening(child, server.log);
     return server;
   }
 
@@ -63,13 +71,9 @@ export function sshdDirectory(): SshdDirectory {
   };
 }
 
-async function listening({ stderr }: ChildProcess): Promise<void> {
-  let text = '';
-  stderr!.on('data', (chunk: Buffer) => {
-    text += chunk.toString();
-  });
-  while (!text.includes('Server listening')) {
-    if (stderr!.closed) throw new Error(`sshd did not start: ${text}`);
+async function listening({ stderr }: ChildProcess, log: () => string): Promise<void> {
+  while (!log().includes('Server listening')) {
+    if (stderr!.closed) throw new Error(`sshd did not start: ${log()}`);
     await sleep(10);
   }
 }
@@ -87,6 +91,17 @@ async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   child.kill();
   await once(child, 'exit');
+}
+
+function endChildren({ pid }: ChildProcess): void {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
+  for (const child of children.filter((word) => word !== '')) process.kill(Number(child));
+}
+
+/** How many log-ins a server has accepted, and how many connections have ended since. */
+export function loginsOf({ log }: Sshd): { accepted: number; ended: number } {
+  const count = (pattern: RegExp) => [...log().matchAll(pattern)].length;
+  return { accepted: count(/Accepted publickey/g), ended: count(/^(Disconnected from|Connection closed by) user/gm) };
 }
 
 /** Opens a connection without login, which counts towards MaxStartups until it is closed. */
