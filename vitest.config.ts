@@ -5,7 +5,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const long = [
   'test/soak/**/*.test.ts',
   'test/chaos/**/*.test.ts',
-  'test/system/{carried-over,collisions,commands-page,concurrency,confinement,damaged,dead-node,demo,exec}.test.ts',
+  'test/system/{bastion,carried-over,collisions,commands-page,concurrency,confinement,damaged,dead-node,demo,exec}.test.ts',
   'test/system/{failures,firewalls,forward,full-database,gallery,interrupts,iperf,jobs,narrow-path,openssh}.test.ts',
   'test/system/{living,living-moves,reconcile,recovery,router-commands,vroom}.test.ts',
 ];

@@ -101,17 +101,15 @@ function toNumber(address: ipaddr.IPv4): number {
 }
 
 /**
- * Returns the same text for all spellings of a host, as far as possible without a name server: IPv6 addresses as RFC
- * 5952 writes them.
+ * Returns a host name in lower case, and an IPv6 address as `getnameinfo` and so OpenSSH write it (RFC 5952), with its
+ * zone.
  */
-export function canonicalHost(host: string): string {
-  const name = host.toLowerCase();
-  if (name === 'localhost') return '127.0.0.1';
-  // An address with a zone is a different host on each link.
-  if (!isIPv6(name) || name.includes('%')) return name;
-  const address = new URL(`http://[${name}]`).hostname.slice(1, -1);
-  const mapped = /^::ffff:([0-9a-f]+):([0-9a-f]+)$/.exec(address);
-  if (mapped === null) return address === '::1' ? '127.0.0.1' : address;
-  const [high, low] = [Number.parseInt(mapped[1]!, 16), Number.parseInt(mapped[2]!, 16)];
-  return [high >> 8, high & 255, low >> 8, low & 255].join('.');
+export function canonicalName(host: string): string {
+  const [, address = '', zone = ''] = /^([^%]*)(%.*)?$/.exec(host) ?? [];
+  if (!isIPv6(address)) return host.toLowerCase();
+  const short = new URL(`http://[${address}]`).hostname.slice(1, -1);
+  const [, high, low] = /^::ffff:([0-9a-f]+):([0-9a-f]+)$/.exec(short) ?? [];
+  if (high === undefined || low === undefined) return `${short}${zone}`;
+  const number = Number.parseInt(high, 16) * 65_536 + Number.parseInt(low, 16);
+  return `::ffff:${formatAddress(number)}${zone}`;
 }

@@ -6,7 +6,7 @@ import { endpointText } from '../model/ssh-way.ts';
 import { jumpPool } from './jump-pool.ts';
 import { Dropped } from './login-turns.ts';
 import { connectSsh2, type SshConnection } from './ssh-connection.ts';
-import { behindHint, nameOf, patienceHint, unreachable } from './ssh-errors.ts';
+import { because, behindHint, nameOf, patienceHint, unreachable } from './ssh-errors.ts';
 import type { Carrier } from './ssh-login.ts';
 import type { SshServer } from './ssh-types.ts';
 
@@ -28,10 +28,7 @@ function connectFrom(jump: SshConnection, server: SshServer): Promise<ClientChan
     let isLate = false;
     const fail = (reason: string, hint: string, cause?: unknown): void => {
       const lost = jump.ending.error();
-      const why =
-        lost === undefined
-          ? { reason: `${nameOf(jump.server)} ${reason}`, hint }
-          : { reason: lost.message, hint: lost.hint ?? '' };
+      const why = lost === undefined ? { reason: `${nameOf(jump.server)} ${reason}`, hint } : because(lost);
       const fault = unreachable(server, why, cause);
       reject(lost === undefined && reasonCode(cause) === shortage ? new Dropped(fault) : fault);
     };

@@ -1,7 +1,7 @@
 /** Jump hosts: one connection to each carries the connections to all servers behind it. */
 import { VnmError } from '../model/errors.ts';
 import { shared } from './shared.ts';
-import { interrupted, nameOf, unreachable } from './ssh-errors.ts';
+import { because, interrupted, nameOf, unreachable } from './ssh-errors.ts';
 import type { Ending, SshOptions, SshServer } from './ssh-types.ts';
 
 interface Connection {
@@ -49,7 +49,7 @@ export function jumpPool<T extends Connection>(
     } catch (error) {
       if (signal?.aborted) throw interrupted(`the connection to ${nameOf(end)}`, signal);
       if (!(error instanceof VnmError)) throw error;
-      throw unreachable(end, { reason: error.message, hint: error.hint ?? '' }, error);
+      throw unreachable(end, because(error), error);
     }
   };
   return take;

@@ -3,8 +3,8 @@
 export interface Shared<T> {
   /**
    * Returns the thing with this key, made by `open` unless there is one or one is being made. Each user must call
-   * `release` once. Throws the signal's reason once it aborts, and as `open`, whose signal aborts when its last user has
-   * gone.
+   * `release` once. Throws the signal's reason once it aborts, and as `open`, whose signal aborts after its last
+   * user has gone.
    */
   take(
     key: string,

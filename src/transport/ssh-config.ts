@@ -6,7 +6,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { homedir, hostname, tmpdir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { canonicalHost } from '../model/address.ts';
+import { canonicalName } from '../model/address.ts';
 import { commandPath } from '../model/command-path.ts';
 import { VnmError } from '../model/errors.ts';
 import { noWay } from '../model/ssh-way.ts';
@@ -70,7 +70,7 @@ export function sshSettings(question: Question, timeoutMs: number): Promise<SshS
 async function ask(question: Question, timeoutMs: number): Promise<SshSettings> {
   const { host, port, user, config } = question;
   const usual = {
-    hostName: canonicalHost(host),
+    hostName: canonicalName(host),
     port: port ?? 22,
     ...(user === undefined ? {} : { user }),
     identitiesOnly: false,
@@ -143,7 +143,7 @@ export function parseSettings(text: string, question: Question): SshSettings {
   const lines = [...text.matchAll(/^(\w+) (.*?)\r?$/gm)].map(([, key, value]) => ({ key: key!, value: value! }));
   const all = (key: string) => lines.filter((line) => line.key === key).map((line) => line.value);
   const one = (key: string) => all(key).find((value) => value !== noWay && value !== '');
-  const hostName = one('hostname') ?? canonicalHost(question.host);
+  const hostName = one('hostname') ?? canonicalName(question.host);
   const port = Number(one('port') ?? question.port ?? 22);
   const user = one('user');
   const hostKeyAlias = one('hostkeyalias');

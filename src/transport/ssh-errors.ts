@@ -21,6 +21,11 @@ export function unreachable(place: Place, { reason, hint }: Reason, cause?: unkn
   return new VnmError('unreachable', `${nameOf(place)} cannot be reached: ${reason}`, { hint, cause });
 }
 
+/** Returns the reason for a fault that another fault has caused, such as that of a jump host. */
+export function because({ message, hint = 'try again' }: VnmError): Reason {
+  return { reason: message, hint };
+}
+
 /** An established connection was lost. */
 export function lost(place: Place, cause?: unknown): VnmError {
   const reason = cause === undefined ? hungUp : reasonOf(cause);

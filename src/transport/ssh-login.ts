@@ -8,6 +8,7 @@ import { type HostKeyGuard, hostKeyGuard } from './host-key-guard.ts';
 import { Dropped, logInTurns } from './login-turns.ts';
 import {
   type Attempt,
+  because,
   explainFailure,
   explainTimeout,
   interrupted,
@@ -142,11 +143,7 @@ async function tryLogIn(
       const isAuthentication = phase === 'authentication';
       const broken = carrier?.error();
       const reason =
-        broken !== undefined
-          ? { reason: broken.message, hint: broken.hint ?? '' }
-          : isAuthentication
-            ? keys.explain()
-            : explainFailure(error, attempt());
+        broken !== undefined ? because(broken) : isAuthentication ? keys.explain() : explainFailure(error, attempt());
       const fault = hostKey.refusal() ?? unreachable(server, withUnread(server, reason), error);
       const isDropped = phase === 'handshake' && greeting?.isBusy() === true && hostKey.refusal() === undefined;
       const isStrange = error?.message.startsWith('Handshake failed: no matching') === true;

@@ -4,6 +4,7 @@
  */
 
 import { armedBench } from './armed.ts';
+import { bastionBench } from './bastion.ts';
 import { deadNodeBench } from './dead-node.ts';
 import { migrationsBench, packetsBench } from './feasible.ts';
 import { gatesBench } from './gates.ts';
@@ -57,6 +58,10 @@ const benches: Record<string, { title: string; run: () => Promise<string> }> = {
   living: {
     title: `Abilene with BIRD, then with FRR: ${livingCount} migrations under 20,000 packets/s each way`,
     run: () => livingBench(livingCount),
+  },
+  bastion: {
+    title: 'A lab of 50 nodes behind a bastion: doctor and migrations through it, next to direct ones',
+    run: () => bastionBench(),
   },
   'dead-node': {
     title: 'A node dies under traffic, and the VN migrates to other nodes (three-node slice)',

@@ -63,6 +63,11 @@ describe('how SSH reaches nodes', () => {
     ]);
   });
 
+  it('a node without jump hosts is the same host as one that says so', () => {
+    const text = changed('n1: {}\n    n2: {}', 'n1: { host: a, ssh: { jump: none } }\n    n2: { host: a }');
+    expect(faultsOf(text)).toEqual([expect.stringContaining("nodes 'n1' and 'n2' are the same host")]);
+  });
+
   it('the same host behind different jump hosts is two hosts', () => {
     const nodes = (jump: string) =>
       changed(

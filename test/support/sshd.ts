@@ -6,6 +6,7 @@ import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { endpointText } from '../../src/model/ssh-way.ts';
 
 export const sshdPath = ['/usr/sbin/sshd', '/usr/local/sbin/sshd'].find(existsSync);
 
@@ -21,8 +22,8 @@ export interface Sshd {
 export interface SshdDirectory {
   readonly path: string;
   file(name: string): string;
-  /** Starts a server with these lines in its configuration. */
-  start(lines: readonly string[]): Promise<Sshd>;
+  /** Starts a server with these lines in its configuration, on an address of loopback. */
+  start(lines: readonly string[], address?: string): Promise<Sshd>;
   remove(): Promise<void>;
 }
 
@@ -37,11 +38,11 @@ export function sshdDirectory(): SshdDirectory {
   // sshd needs this directory, which the service manager usually makes.
   mkdirSync('/run/sshd', { recursive: true, mode: 0o755 });
 
-  async function start(lines: readonly string[]): Promise<Sshd> {
-    const port = await freePort();
+  async function start(lines: readonly string[], address = '127.0.0.1'): Promise<Sshd> {
+    const port = await freePort(address);
     const usual = [
       ...[
-        `ListenAddress 127.0.0.1:${port}`,
+        `ListenAddress ${endpointText(address, port)}`,
         `HostKey ${file('host')}`,
         `AuthorizedKeysFile ${file('authorized_keys')}`,
       ],
@@ -78,8 +79,8 @@ async function listening({ stderr }: ChildProcess, log: () => string): Promise<v
   }
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
+async function freePort(address: string): Promise<number> {
+  const server = createServer().listen(0, address);
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   server.close();

@@ -214,6 +214,24 @@ function suite(): void {
       }
     });
 
+    it('servers are reached by IPv6 addresses, in whatever spelling', async () => {
+      const [jump, behind] = [await bastion(), await directory.start([], '::1')];
+      const at = { host: '0::0:1', port: behind.port };
+      const known = `[::1]:${behind.port} `;
+      for (const jumps of [[], [jump]]) {
+        const place = `node 'n1' ([::1]:${behind.port})`;
+        trust();
+        if (jumps.length === 0)
+          expect((await failure(connect([], { ...at, accept: false }))).message).toContain(
+            `${place} cannot be reached: its host key`,
+          );
+        const session = await connect(jumps, at);
+        expect(await echo(session)).toBe('arrived\n');
+        expect(session.target.host).toBe('::1');
+        expect(readFileSync(join(home.path, '.ssh', 'known_hosts'), 'utf8')).toContain(known);
+      }
+    });
+
     it('a stock configuration with a bastion is enough', async () => {
       const jump = await bastion();
       const config = join(home.path, 'config');

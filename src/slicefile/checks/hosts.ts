@@ -1,4 +1,5 @@
-import { canonicalHost } from '../../model/address.ts';
+import { canonicalName } from '../../model/address.ts';
+import { noWay } from '../../model/ssh-way.ts';
 import type { Draft, DraftNode } from '../draft.ts';
 import { atKey, atValue, type Problem } from '../fault.ts';
 import { quote } from '../words.ts';
@@ -10,7 +11,9 @@ import { repeats } from './references.ts';
  */
 export function checkHosts({ nodes }: Draft): Problem[] {
   const placed = nodes.entries.filter(({ host }) => host !== undefined);
-  const sameServer = repeats(placed, ({ host, port, jump }) => JSON.stringify([canonicalHost(host!.name), port, jump]));
+  const sameServer = repeats(placed, ({ host, port, jump }) =>
+    JSON.stringify([canonicalHost(host!.name), port, jump === noWay ? undefined : jump]),
+  );
   const isNamed = new Set(sameServer.map(({ item }) => item));
   const sameAddress = repeats(placed, ({ host, address }) => canonicalHost((address ?? host)!.name));
   return [
@@ -39,4 +42,12 @@ function sameHost(first: DraftNode, item: DraftNode): [message: string, hint: st
 
 function pair(first: DraftNode, item: DraftNode): string {
   return `nodes ${quote(first.name)} and ${quote(item.name)}`;
+}
+
+/** Returns the same text for all spellings of a host, as far as possible without a name server. */
+export function canonicalHost(host: string): string {
+  const name = canonicalName(host);
+  if (name === 'localhost' || name === '::1') return '127.0.0.1';
+  // An address with a zone is a different host on each link.
+  return name.replace(/^::ffff:(?=[\d.]+$)/, '');
 }

@@ -2,17 +2,18 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { messageOf, VnmError } from '../../model/errors.ts';
 import { timeLimits } from '../../model/patience.ts';
 import { jumpPool } from '../jump-pool.ts';
 import { Dropped, logInTurns } from '../login-turns.ts';
-import { explainTimeout, interrupted, lost, nameOf, unreachable } from '../ssh-errors.ts';
+import { because, explainTimeout, interrupted, lost, nameOf, unreachable } from '../ssh-errors.ts';
 import type { Ending, SshOptions, SshServer } from '../ssh-types.ts';
 import { explainLog } from './explain.ts';
 import { newControlPath } from './folder.ts';
+import { readLog } from './log.ts';
 import { masterWords } from './options.ts';
 import { mayAsk, whileAsking } from './questions.ts';
 
@@ -52,8 +53,8 @@ export async function startMaster(
     const end = await logIn({ program, words, log, server, timeoutMs, asks, signal });
     if (end === 0) return;
     const broken = through?.ending.error();
-    if (broken !== undefined) throw unreachable(server, { reason: broken.message, hint: broken.hint ?? '' });
-    const { error, isDropped, isRefused } = explainLog(await readLog(log), server, through?.server);
+    if (broken !== undefined) throw unreachable(server, because(broken));
+    const { error, isDropped, isRefused } = explainLog(readLog(log), server, through?.server);
     if (isDropped) throw new Dropped(error);
     throw isRefused ? new Refused(error) : error;
   };
@@ -65,22 +66,20 @@ export async function startMaster(
         throw again instanceof Refused || again instanceof Dropped ? again.reason : again;
       });
     });
-    const isKept = !(await readLog(log)).includes('Failed to add the host');
     const held = connect(socket);
     await once(held, 'connect').catch((cause: unknown) => {
-      throw unreachable(server, { reason: `ssh connected, but has no control socket: ${messageOf(cause)}`, hint: '' });
+      throw unreachable(server, {
+        reason: `ssh connected, but has no control socket: ${messageOf(cause)}`,
+        hint: 'try again',
+      });
     });
     const master = masterOn(held, { socket, server, place, through });
-    if (isKept) return master;
+    if (!readLog(log).includes('Failed to add the host')) return master;
     master.close();
     throw notKept(server);
   } finally {
     await rm(log, { force: true });
   }
-}
-
-async function readLog(log: string): Promise<string> {
-  return readFile(log, 'utf8').catch(() => '');
 }
 
 /** `ssh` makes a missing file of known hosts, but not its folder. */

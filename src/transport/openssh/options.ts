@@ -17,8 +17,11 @@ const never = {
   UpdateHostKeys: 'no',
 };
 
-/** How long a connection may outlast its controller, s: it is closed unless the controller was killed. */
-const persistS = 10;
+/**
+ * How long a connection may last without a user, s: until the controller holds it, which takes a while on a busy
+ * machine, and after a controller that was killed.
+ */
+const persistS = 30;
 
 /**
  * Options and destination of a connection that goes to the background after the login, and carries sessions.

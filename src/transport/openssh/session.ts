@@ -1,6 +1,6 @@
 /** Sessions on a node by the program `ssh`, which logs in as its user's configuration and devices allow. */
 import { spawn } from 'node:child_process';
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { commandPath } from '../../model/command-path.ts';
 import { VnmError } from '../../model/errors.ts';
 import { secondsText, timeLimits } from '../../model/patience.ts';
@@ -9,6 +9,7 @@ import { sleepUnless } from '../sleep.ts';
 import { nameOf, patienceHint } from '../ssh-errors.ts';
 import type { NodeConnection, SshChannel, SshOptions, SshRoute, SshServer } from '../ssh-types.ts';
 import { channelOf, ownFault } from './channel.ts';
+import { readLog } from './log.ts';
 import { type Master, mastersOf, startMaster } from './master.ts';
 import { sessionWords } from './options.ts';
 
@@ -41,8 +42,8 @@ export async function openByProgram({ jumps, end }: SshRoute, options: SshOption
   }
 }
 
-/** How often to look whether the session is open. */
-const lookMs = [2, 5, 10, 20, 40];
+/** How often to look whether the session is open: `ssh` only tells its log. */
+const lookMs = [5, 10, 20, 40, 80];
 
 interface Runner {
   readonly program: string;
@@ -56,12 +57,11 @@ async function run({ program, master, server, log }: Runner, command: string): P
   const gone = master.ending.error();
   if (gone !== undefined) throw gone;
   const child = spawn(program, sessionWords(master.socket, log, command), { stdio: ['pipe', 'pipe', 'pipe'] });
-  const read = () => readFile(log, 'utf8').catch(() => '');
   let isEnded = false;
   const channel = channelOf(child, async () => {
     // The end of the connection may be noticed later than that of the session.
     if (master.ending.error() === undefined) await sleepUnless(undefined, 50);
-    return isOpened(await read()) && master.ending.error() === undefined;
+    return isOpened(readLog(log)) && master.ending.error() === undefined;
   });
   child.once('exit', () => {
     isEnded = true;
@@ -75,7 +75,7 @@ async function run({ program, master, server, log }: Runner, command: string): P
   const startMs = performance.now();
   for (let look = 0; ; look += 1) {
     const hasEnded = isEnded;
-    const said = await read();
+    const said = readLog(log);
     if (isOpened(said)) return channel;
     if (hasEnded) {
       channel.resume();
