@@ -19,25 +19,36 @@ type TakeJumps<T> = (
   options: SshOptions,
 ) => Promise<{ readonly last: T; readonly release: () => void } | undefined>;
 
+/** How long a closed connection may take to end before the jump host before it is given back all the same. */
+const endMs = 1000;
+
+/** Gives the jump host back when the connection has ended; the returned function closes the connection. */
+export function closerOf({ ending, close }: Connection, release: () => void): () => void {
+  ending.onEnd(release);
+  return () => {
+    close();
+    setTimeout(release, endMs).unref();
+  };
+}
+
 /** `connect`: makes a connection to one server through the one before it, if there is one. */
 export function jumpPool<T extends Connection>(
   connect: (server: SshServer, options: SshOptions, before: T | undefined) => Promise<T>,
 ): TakeJumps<T> {
-  const pool = shared<T>(
-    (connection) => connection.close(),
-    ({ ending }, ended) => ending.onEnd(ended),
+  const pool = shared<{ readonly connection: T; readonly close: () => void }>(
+    ({ close }) => close(),
+    ({ connection }, ended) => connection.ending.onEnd(ended),
   );
   const take: TakeJumps<T> = async (jumps, end, options) => {
     const server = jumps.at(-1);
     if (server === undefined) return undefined;
     const { signal } = options;
-    const open = async (signal: AbortSignal): Promise<T> => {
+    const open = async (signal: AbortSignal) => {
       const own = { ...options, signal };
       const before = await take(jumps.slice(0, -1), server, own);
       try {
         const connection = await connect(server, own, before?.last);
-        connection.ending.onEnd(() => before?.release());
-        return connection;
+        return { connection, close: closerOf(connection, () => before?.release()) };
       } catch (error) {
         before?.release();
         throw error;
@@ -45,7 +56,7 @@ export function jumpPool<T extends Connection>(
     };
     try {
       const { value, release } = await pool.take(keyOf(jumps, options), signal, open);
-      return { last: value, release };
+      return { last: value.connection, release };
     } catch (error) {
       if (signal?.aborted) throw interrupted(`the connection to ${nameOf(end)}`, signal);
       if (!(error instanceof VnmError)) throw error;

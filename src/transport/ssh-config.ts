@@ -18,6 +18,8 @@ interface Question {
   readonly host: string;
   readonly port?: number | undefined;
   readonly user?: string | undefined;
+  /** The login where neither `user` nor the configuration names one. */
+  readonly defaultUser: string;
   /** As in `SshWay`. */
   readonly config?: string | undefined;
 }
@@ -26,8 +28,7 @@ interface Question {
 export interface SshSettings {
   readonly hostName: string;
   readonly port: number;
-  /** Absent if neither the question nor the configuration names one. */
-  readonly user?: string;
+  readonly user: string;
   /** Absent if they are the usual ones. */
   readonly identityFiles?: readonly string[];
   readonly identitiesOnly: boolean;
@@ -48,31 +49,36 @@ export interface SshSettings {
 
 const run = promisify(execFile);
 
+/** A configuration may run programs (`Match exec`), and a name server may be slow. */
+const limitMs = 30_000;
+
 /** A service lives for long, and the user may change the configuration. */
 const keepMs = 600_000;
 const answers = new Map<string, { readonly atMs: number; readonly answer: Promise<SshSettings> }>();
 
 /**
  * Returns what the configuration says, asked once per question. Throws VnmError `unreachable` if `ssh` reports a fault
- * in it, or gives no answer within `timeoutMs`.
+ * in it, or gives no answer.
  */
-export function sshSettings(question: Question, timeoutMs: number): Promise<SshSettings> {
-  const key = JSON.stringify([question.host, question.port, question.user, question.config]);
+export function sshSettings(question: Question): Promise<SshSettings> {
+  const key = JSON.stringify(
+    ['host', 'port', 'user', 'defaultUser', 'config'].map((name) => question[name as keyof Question]),
+  );
   const known = answers.get(key);
   if (known !== undefined && performance.now() - known.atMs < keepMs) return known.answer;
-  const answer = ask(question, timeoutMs);
+  const answer = ask(question);
   answers.set(key, { atMs: performance.now(), answer });
   // The user may repair the configuration.
   answer.catch(() => answers.delete(key));
   return answer;
 }
 
-async function ask(question: Question, timeoutMs: number): Promise<SshSettings> {
-  const { host, port, user, config } = question;
+async function ask(question: Question): Promise<SshSettings> {
+  const { host, port, user, defaultUser, config } = question;
   const usual = {
     hostName: canonicalName(host),
     port: port ?? 22,
-    ...(user === undefined ? {} : { user }),
+    user: user ?? defaultUser,
     identitiesOnly: false,
     certificateFiles: [],
   };
@@ -84,20 +90,15 @@ async function ask(question: Question, timeoutMs: number): Promise<SshSettings> 
       ? { ...usual, unread: `${file} was not read: there is no program 'ssh'` }
       : usual;
   }
-  const said = await inTurn('ssh -G', undefined, () => callProgram(program, question, timeoutMs));
+  const said = await inTurn('ssh -G', undefined, () => callProgram(program, question));
   const settings = parseSettings(said, question);
-  if (user !== undefined || settings.user !== userInfo().username) return settings;
+  const { username } = userInfo();
   // The program fills in the local user, whether or not the configuration names one.
-  const probed = parseSettings(await withFallbackUser(program, question, timeoutMs), question);
-  const { user: _, ...unnamed } = settings;
-  return probed.user === fallbackUser ? unnamed : settings;
+  if (user !== undefined || settings.user !== username || defaultUser === username) return settings;
+  return parseSettings(await withDefaultUser(program, question), question);
 }
 
-async function callProgram(
-  program: string,
-  { host, port, user, config }: Question,
-  timeoutMs: number,
-): Promise<string> {
+async function callProgram(program: string, { host, port, user, config }: Question): Promise<string> {
   const words = [
     ...['-G', '-T'],
     ...(config === undefined ? [] : ['-F', expandHome(config)]),
@@ -106,14 +107,14 @@ async function callProgram(
     ...['--', host],
   ];
   try {
-    return (await run(program, words, { timeout: timeoutMs, maxBuffer: 1024 * 1024 })).stdout;
+    return (await run(program, words, { timeout: limitMs, maxBuffer: 1024 * 1024 })).stdout;
   } catch (error) {
     const { stderr = '', killed } = error as { stderr?: string; killed?: boolean };
     const said = stderr
       .trim()
       .replaceAll(/\s*\n\s*/g, '; ')
       .slice(0, 500);
-    const why = killed === true ? `it did not answer within ${timeoutMs / 1000} s` : said || String(error);
+    const why = killed === true ? `it did not answer within ${limitMs / 1000} s` : said || String(error);
     throw new VnmError('unreachable', `the SSH configuration for '${host}' cannot be read (ssh -G): ${why}`, {
       hint: "repair it, or do without it: 'ssh: { config: none }' in the slice file",
       cause: error,
@@ -121,18 +122,16 @@ async function callProgram(
   }
 }
 
-const fallbackUser = 'pl-vnm-unnamed';
-
-/** Asks with a configuration that names a user after all others have had their say. */
-async function withFallbackUser(program: string, question: Question, timeoutMs: number): Promise<string> {
-  const { config } = question;
+/** Asks with a configuration that names the default user after all others have had their say. */
+async function withDefaultUser(program: string, question: Question): Promise<string> {
+  const { config, defaultUser } = question;
   const files = config === undefined ? ['~/.ssh/config', '/etc/ssh/ssh_config'] : [resolve(expandHome(config))];
   const directory = await mkdtemp(join(tmpdir(), 'pl-vnm-ssh-'));
   try {
     const file = join(directory, 'config');
-    const lines = [...files.map((name) => `Include "${name}"`), 'Match all', `User ${fallbackUser}`, ''];
+    const lines = [...files.map((name) => `Include "${name}"`), 'Match all', `User ${defaultUser}`, ''];
     await writeFile(file, lines.join('\n'), { mode: 0o600 });
-    return await callProgram(program, { ...question, config: file }, timeoutMs);
+    return await callProgram(program, { ...question, config: file });
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
@@ -145,11 +144,11 @@ export function parseSettings(text: string, question: Question): SshSettings {
   const one = (key: string) => all(key).find((value) => value !== noWay && value !== '');
   const hostName = one('hostname') ?? canonicalName(question.host);
   const port = Number(one('port') ?? question.port ?? 22);
-  const user = one('user');
+  const user = one('user') ?? question.user ?? question.defaultUser;
   const hostKeyAlias = one('hostkeyalias');
   const proxyJump = one('proxyjump');
   const proxyCommand = one('proxycommand');
-  const path = expander({ hostName, port, user: user ?? '', host: question.host, proxyJump, hostKeyAlias });
+  const path = expander({ hostName, port, user, host: question.host, proxyJump, hostKeyAlias });
   const identityFiles = all('identityfile').filter((file) => file !== noWay);
   const [agent] = all('identityagent');
   const family = ({ inet: 4, inet6: 6 } as const)[one('addressfamily') as 'inet' | 'inet6'];
@@ -160,7 +159,7 @@ export function parseSettings(text: string, question: Question): SshSettings {
   return {
     hostName,
     port,
-    ...(user === undefined ? {} : { user }),
+    user,
     ...(identityFiles.every((file) => usualIdentity.test(file)) ? {} : { identityFiles: identityFiles.map(path) }),
     identitiesOnly: one('identitiesonly') === 'yes',
     ...(agent === undefined || agent === 'SSH_AUTH_SOCK'

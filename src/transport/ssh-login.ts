@@ -60,7 +60,7 @@ export async function logIn(
   const place = placeOf(server, carrier);
   return logInTurns(place, { withinMs: connectTimeoutMs, signal }, async () => {
     const keys = await keyRing(server);
-    if (keys.isEmpty) throw unreachable(server, keys.explain());
+    if (keys.isEmpty) throw unreachable(server, withUnread(server, keys.explain()));
     const hostKey = hostKeyGuard(server, options.acceptNewHostKeys);
     const attempt = { server, options, hostKey, connectTimeoutMs, carrier };
     try {

@@ -1,7 +1,6 @@
 /** The way to a node: what the slice file says, and what the user's SSH configuration adds to it. */
 import { userInfo } from 'node:os';
 import { VnmError } from '../model/errors.ts';
-import { timeLimits } from '../model/patience.ts';
 import { endpointText, type JumpHost, splitJumpHost } from '../model/ssh-way.ts';
 import { ownKnownHostsFile, systemKnownHostsFile, userKnownHostsFile } from './known-hosts.ts';
 import { type SshSettings, sshSettings } from './ssh-config.ts';
@@ -25,7 +24,7 @@ const maxJumps = 16;
 export async function routeTo(target: SshTarget): Promise<SshRoute> {
   const { host, port, user, keyPath, ssh: { transport = 'ssh2', jump } = {} } = target;
   const named = { name: host, port, user, key: keyPath };
-  const { server, jumps } = await serverAt(target, named, 'root', jump);
+  const { server, jumps } = await serverAt(target, named, jump);
   return { transport, jumps: await chain(target, jumps), end: server };
 }
 
@@ -38,7 +37,8 @@ export async function describeRoute(target: SshTarget): Promise<DescribedRoute> 
 
 /** Returns the host that a target's name stands for in the SSH configuration. Throws as `routeTo`. */
 export async function hostNameOf(target: SshTarget): Promise<string> {
-  return (await settingsFor(target, { name: target.host, port: target.port, user: target.user })).hostName;
+  const { host, port, user, keyPath } = target;
+  return (await settingsFor(target, { name: host, port, user, key: keyPath })).hostName;
 }
 
 /** The servers to pass on the way to the last one; as with `ssh`, the first may have jump hosts of its own. */
@@ -55,8 +55,8 @@ async function chain(target: SshTarget, jumps: readonly JumpHost[], depth = 0): 
     );
   }
   const named = ({ host, port, user, key }: JumpHost) => ({ name: host, port, user, key, isJump: true });
-  const { server, jumps: before } = await serverAt(target, named(first), userInfo().username);
-  const rest = await Promise.all(others.map((jump) => serverAt(target, named(jump), userInfo().username, [])));
+  const { server, jumps: before } = await serverAt(target, named(first));
+  const rest = await Promise.all(others.map((jump) => serverAt(target, named(jump), [])));
   return [...(await chain(target, before, depth + jumps.length)), server, ...rest.map((one) => one.server)];
 }
 
@@ -68,20 +68,21 @@ interface Named {
   readonly isJump?: boolean;
 }
 
-function settingsFor({ patience, ssh }: SshTarget, { name, port, user }: Named): Promise<SshSettings> {
-  return sshSettings({ host: name, port, user, config: ssh?.config }, timeLimits(patience).loginMs);
+/** Nodes have had root as their default login since before the configuration was asked; `ssh` takes the local user. */
+function settingsFor({ ssh }: SshTarget, { name, port, user, isJump }: Named): Promise<SshSettings> {
+  const defaultUser = isJump === true ? userInfo().username : 'root';
+  return sshSettings({ host: name, port, user, defaultUser, config: ssh?.config });
 }
 
 /** `jump`: replaces that of the configuration, and any command for the connection. */
 async function serverAt(
   target: SshTarget,
   named: Named,
-  defaultUser: string,
   jump?: readonly JumpHost[],
 ): Promise<{ server: SshServer; jumps: readonly JumpHost[] }> {
   const { node, knownHostsPath, patience, ssh: { config } = {} } = target;
   const settings = await settingsFor(target, named);
-  const { hostName, port, user = defaultUser, family, proxyJump, proxyCommand, unread } = settings;
+  const { hostName, port, user, family, proxyJump, proxyCommand, unread } = settings;
   const place = {
     ...{ node, host: hostName, port },
     ...(named.isJump === true ? { what: `jump host '${named.name}'` } : {}),

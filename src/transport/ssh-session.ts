@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { VnmError } from '../model/errors.ts';
 import { type TimeLimits, timeLimits } from '../model/patience.ts';
 import { carrierOn, takeJumps } from './jump-hosts.ts';
+import { closerOf } from './jump-pool.ts';
 import { openByProgram } from './openssh/session.ts';
 import { remoteCommand, signalCommand } from './remote-command.ts';
 import { openInTurns, SessionRefused } from './session-turns.ts';
@@ -54,11 +55,10 @@ async function openDirectly({ jumps, end }: SshRoute, options: SshOptions): Prom
   const through = await takeJumps(jumps, end, options);
   try {
     const connection = await connectSsh2(end, options, through && carrierOn(through.last));
-    const { client, ending, close } = connection;
-    ending.onEnd(() => through?.release());
+    const { client, ending } = connection;
     return {
       ending,
-      close,
+      close: closerOf(connection, () => through?.release()),
       run: (command) => openChannel(connection, (done) => client.exec(command, done)),
       openSocket: (path) =>
         openChannel(connection, (done) => client.openssh_forwardOutStreamLocal(path, done)).catch((error: unknown) => {

@@ -128,12 +128,12 @@ Host self
 
   it('each host is asked about once, as an argument and not an option', async () => {
     const hosts = ['once-a', 'once-b', '-Fnone'];
-    const ask = (host: string) => sshSettings({ host, config, user: 'me' }, 10_000).catch(() => undefined);
+    const ask = (host: string) => sshSettings({ host, config, user: 'me', defaultUser: 'root' }).catch(() => undefined);
     await Promise.all([...hosts, ...hosts].map(ask));
     await ask('once-a');
     const asked = readFileSync(calls, 'utf8').trim().split('\n').toSorted();
     expect(asked).toEqual(hosts.map((host) => `-G -T -F ${config} -l me -- ${host}`).toSorted());
-    expect(await failure(sshSettings({ host: '-Fnone', config, user: 'me' }, 10_000))).toMatchObject({
+    expect(await failure(sshSettings({ host: '-Fnone', config, user: 'me', defaultUser: 'root' }))).toMatchObject({
       code: 'unreachable',
       message: expect.stringContaining("the SSH configuration for '-Fnone' cannot be read (ssh -G): hostname contains"),
     });
@@ -159,9 +159,8 @@ Host self
   it('the user is root unless the configuration names one, be it the local user', async () => {
     expect((await routeTo(target('nowhere'))).end.user).toBe('root');
     expect((await routeTo(target('self'))).end.user).toBe(userInfo().username);
-    const settings = await sshSettings({ host: 'self', config }, 10_000);
-    expect(settings.user).toBe(userInfo().username);
-    expect((await sshSettings({ host: 'nowhere', config }, 10_000)).user).toBeUndefined();
+    const userOf = async (host: string) => (await sshSettings({ host, config, defaultUser: 'other' })).user;
+    expect([await userOf('self'), await userOf('nowhere')]).toEqual([userInfo().username, 'other']);
   });
 
   it('where the configuration keeps no host keys, they are kept in a file of our own', async () => {
@@ -200,7 +199,7 @@ Host self
 });
 
 describe('parseSettings', () => {
-  const question = { host: 'h' };
+  const question = { host: 'h', defaultUser: 'root' };
 
   it('paths with blanks are separated', () => {
     const text = 'userknownhostsfile /a b/known ~/c "/d e/f" none\nglobalknownhostsfile /dev/null\n';

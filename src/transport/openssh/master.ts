@@ -47,6 +47,7 @@ export async function startMaster(
   const log = `${socket}.log`;
   const place = `${through?.place ?? ''}>${server.proxyCommand ?? `${server.host}:${server.port}`}`;
   const tryOnce = async (asks: boolean): Promise<void> => {
+    await rm(log, { force: true });
     const timeoutMs = asks ? Math.max(askMs, connectTimeoutMs) : connectTimeoutMs;
     const words = masterWords(server, options, { program, socket, log, through: through?.socket, timeoutMs, asks });
     if (options.acceptNewHostKeys) makeFolderOf(server);

@@ -4,6 +4,7 @@ import { rm } from 'node:fs/promises';
 import { commandPath } from '../../model/command-path.ts';
 import { VnmError } from '../../model/errors.ts';
 import { secondsText, timeLimits } from '../../model/patience.ts';
+import { closerOf } from '../jump-pool.ts';
 import { SessionRefused } from '../session-turns.ts';
 import { sleepUnless } from '../sleep.ts';
 import { nameOf, patienceHint } from '../ssh-errors.ts';
@@ -24,11 +25,10 @@ export async function openByProgram({ jumps, end }: SshRoute, options: SshOption
   const through = await mastersOf(program)(jumps, end, options);
   try {
     const master = await startMaster(program, end, options, through?.last);
-    master.ending.onEnd(() => through?.release());
     let count = 0;
     return {
       ending: master.ending,
-      close: master.close,
+      close: closerOf(master, () => through?.release()),
       // Forwarding of sockets would take another process; attaching works everywhere.
       openSocket: async () => undefined,
       run: (command) => {
