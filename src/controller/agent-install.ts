@@ -99,7 +99,7 @@ function targetsOf(slice: Slice, options: AdminOptions): InstallTarget[] {
 }
 
 function targetOf(slice: Slice, node: SubstrateNode, { login, adminUser, adminKey }: AdminOptions): InstallTarget {
-  const { name, host, port = 22, user = 'root' } = node;
+  const { name, host, port, user = 'root', ssh } = node;
   if (host === undefined) {
     throw new VnmError('usage', `node '${name}' of slice '${slice.name}' has no host: it is for the local testbed`, {
       hint: 'select the other nodes with --node',
@@ -119,9 +119,10 @@ function targetOf(slice: Slice, node: SubstrateNode, { login, adminUser, adminKe
   return {
     node: name,
     host,
-    port,
     user: adminUser,
+    ...(port === undefined ? {} : { port }),
     ...(adminKey === undefined ? {} : { keyPath: adminKey }),
+    ...(ssh === undefined ? {} : { ssh }),
     slice: slice.name,
     login: sliceLogin,
   };

@@ -4,6 +4,7 @@ import { VnmError } from './errors.ts';
 import type { GatewayName, NodeName, RouterName } from './names.ts';
 import { onceFor } from './once.ts';
 import type { Router } from './router.ts';
+import type { SshWay } from './ssh-way.ts';
 
 /** A slice: a name, a private subnet and the substrate nodes it may use; the VNs on it and their placements. */
 export interface Slice {
@@ -38,6 +39,8 @@ export interface SubstrateNode {
   readonly patience?: number;
   /** Absent on a node with the kernel data plane. A node on the local testbed has the testbed's. */
   readonly dataplane?: 'userspace';
+  /** How SSH reaches it, where the file says something about that. */
+  readonly ssh?: SshWay;
 }
 
 /** One-way latencies between substrate nodes in ms, as the slice file declares them. */

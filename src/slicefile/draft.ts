@@ -39,6 +39,10 @@ export interface DraftNode extends Named {
   readonly address: Reference | undefined;
   /** The node's port, or the slice's default. */
   readonly port: number;
+  /** Whether it has keys of its own for how SSH reaches it. */
+  readonly hasWay: boolean;
+  /** The node's jump hosts, or the slice's, as the file has them. */
+  readonly jump: unknown;
   /** The node's data plane, or the slice's; undefined on the local testbed if the node has none. */
   readonly dataplane: Dataplane | undefined;
 }
@@ -145,6 +149,8 @@ export function readDraft(value: unknown, problems: readonly Problem[]): Draft {
       host: reader.reference([...path, 'host']),
       address: reader.reference([...path, 'address']),
       port: portOf(reader, path),
+      hasWay: reader.at([...path, 'ssh']) !== undefined,
+      jump: reader.at([...path, 'ssh', 'jump']) ?? reader.at(['ssh', 'jump']),
       dataplane: dataplaneOf(reader, path),
     })),
     latencyLinks: reader.list(['substrate', 'latency', 'links'], (path) => readPair(reader, path, 0, 1)),

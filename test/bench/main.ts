@@ -4,6 +4,7 @@
  */
 
 import { armedBench } from './armed.ts';
+import { bastionBench } from './bastion.ts';
 import { deadNodeBench } from './dead-node.ts';
 import { migrationsBench, packetsBench } from './feasible.ts';
 import { flipBench } from './flip.ts';
@@ -77,6 +78,10 @@ const benches: Record<string, { title: string; run: () => Promise<string> }> = {
   planes: {
     title: "VROOM's diamond: a router moves there and back with its control plane",
     run: () => planesBench(),
+  },
+  bastion: {
+    title: 'A lab of 50 nodes behind a bastion: doctor and migrations through it, next to direct ones',
+    run: () => bastionBench(),
   },
   'dead-node': {
     title: 'A node dies under traffic, and the VN migrates to other nodes (three-node slice)',
