@@ -5,8 +5,9 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const long = [
   'test/soak/**/*.test.ts',
   'test/chaos/**/*.test.ts',
+  'test/controller/killed-checkpoints-everywhere.test.ts',
   'test/experiment/killed.test.ts',
-  'test/system/{carried-over,collisions,commands-page,concurrency,confinement,damaged,dead-node,demo,exec}.test.ts',
+  'test/system/{carried-over,checkpoint-moves,collisions,commands-page,concurrency,confinement,damaged,dead-node,demo,exec}.test.ts',
   'test/system/{failures,firewalls,forward,full-database,gallery,interrupts,iperf,jobs,narrow-path,openssh}.test.ts',
   'test/system/{living,living-moves,reconcile,recovery,router-commands,vroom}.test.ts',
 ];
@@ -18,7 +19,7 @@ const onThisMachine = [
   'test/agent/userspace/{applying,underlay}.test.ts',
   'test/{contract,system,testbed,transport}/**/*.test.ts',
   'test/cli/{launch,leave,streams}.test.ts',
-  'test/controller/{killed,killed-living-moves,killed-moves}.test.ts',
+  'test/controller/{killed,killed-checkpoints,killed-living-moves,killed-moves}.test.ts',
   'test/fuzz/{agent-process,files,messages}.test.ts',
   'test/service/log.test.ts',
   'test/service/jobs/year.test.ts',

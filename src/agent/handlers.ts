@@ -3,9 +3,10 @@ import { release } from 'node:os';
 import type { Clock } from '../clock/clock.ts';
 import { readUtc } from '../clock/read-utc.ts';
 import { messageOf, VnmError } from '../model/errors.ts';
-import type { Method, NodeFacts, Params } from '../vsys/messages.ts';
+import type { Feature, Method, NodeFacts, Params } from '../vsys/messages.ts';
 import type { Obstacle } from '../vsys/obstacle.ts';
-import type { Policy } from '../vsys/policy.ts';
+import { packRoutes } from '../vsys/packed-routes.ts';
+import { allowsName, type Policy } from '../vsys/policy.ts';
 import type { Handlers } from '../vsys/rpc.ts';
 import type { Armed } from './armed/armed.ts';
 import { type ArmedContext, createArmedRequests } from './armed-requests.ts';
@@ -47,6 +48,7 @@ export interface AgentParts {
 export function createHandlers(parts: AgentParts): Handlers {
   const { policy, facts, dataPlane, streams, watches, inside, armed, clock } = parts;
   const claims = createClaims();
+  const asAllowed = allowed(parts);
   const armedRequests = createArmedRequests(armed, dataPlane, clock);
   return guarded(parts, {
     hello: async () => ({
@@ -55,7 +57,7 @@ export function createHandlers(parts: AgentParts): Handlers {
       policy,
       policyFile: parts.policyFile.exists(),
       kernel: release(),
-      features: await dataPlane.features(),
+      features: (await dataPlane.features()).map(asAllowed),
     }),
     claim: async (params) => claims.claim(params),
     apply: async ({ operations, ticket, ...options }) => {
@@ -72,7 +74,10 @@ export function createHandlers(parts: AgentParts): Handlers {
     collisions: () => dataPlane.collisions(),
     inventory: () => dataPlane.inventory(),
     counters: () => dataPlane.counters(),
-    routes: async ({ namespace }) => ({ routes: await dataPlane.routes(namespace) }),
+    routes: async ({ namespace, packed }) => {
+      const routes = await dataPlane.routes(namespace);
+      return packed ? { routes: [], packed: packRoutes(routes) } : { routes };
+    },
     daemon_state: ({ namespace }) => dataPlane.daemonState(namespace),
     daemon_dump: async ({ namespace, ticket }) => {
       if (ticket !== undefined) claims.check(ticket);
@@ -132,6 +137,15 @@ export function createHandlers(parts: AgentParts): Handlers {
       return {};
     },
   });
+}
+
+/** What the policy forbids the node cannot do either. */
+function allowed({ policy, isOwnNode }: AgentParts): (feature: Feature) => Feature {
+  const forbidden = ['daemon_dump', 'daemon_restore'].filter((name) => !allowsName(policy, name, isOwnNode));
+  return (feature) => {
+    if (feature.name !== 'criu' || !feature.available || forbidden.length === 0) return feature;
+    return { name: feature.name, available: false, detail: `the policy does not allow ${forbidden.join(' and ')}` };
+  };
 }
 
 /** Throws VnmError `unsupported`. */

@@ -132,8 +132,9 @@ export function createStreams(
       await sender.stop();
       return { sent: sender.sent() };
     },
-    async report({ stream: id, close }) {
+    async report({ stream: id, close, until }) {
       const stream = find(id);
+      if (until !== undefined) await stream.receiver?.arrival(until.packets, until.quietMs);
       if (close) await stream.sender?.stop();
       const received = (await stream.receiver?.report(close)) ?? nothingReceived;
       if (close) await drop(id, stream);

@@ -104,7 +104,24 @@ function controlPlanes({ controlPlanes: list = [] }: Parts): string {
     ms(freezeMs, 0),
     ms(convergeMs, 0),
   ]);
-  return `how the routing daemons moved\n${table(['router', 'way', 'freeze ms', 'converged after ms'], rows)}`;
+  const moved = table(['router', 'way', 'freeze ms', 'converged after ms'], rows);
+  const carried = list.flatMap(({ router, checkpoint }) =>
+    checkpoint === undefined
+      ? []
+      : [
+          [
+            router,
+            checkpoint.bytes,
+            ms(checkpoint.dumpMs, 0),
+            ms(checkpoint.transferMs, 0),
+            ms(checkpoint.restoreMs, 0),
+          ],
+        ],
+  );
+  const heading = ['checkpoint of', 'bytes', 'dump ms', 'transfer ms', 'restore ms'];
+  return [`how the routing daemons moved`, moved, ...(carried.length === 0 ? [] : [table(heading, carried)])].join(
+    '\n',
+  );
 }
 
 function neighbourEvents({ neighbourEvents: list = [] }: Parts): string {

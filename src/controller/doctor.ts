@@ -1,13 +1,17 @@
+import type { DaemonKind } from '../model/daemon.ts';
 import { messageOf, VnmError } from '../model/errors.ts';
 import type { NodeName } from '../model/names.ts';
+import { isDaemonRouter } from '../model/router.ts';
 import type { Slice, VirtualNetwork } from '../model/slice.ts';
 import { tunnelKinds } from '../model/tunnel.ts';
 import { collisionHint, describeCollisions } from '../vsys/collision.ts';
-import { isDaemonKind } from '../vsys/daemon.ts';
-import type { Feature } from '../vsys/messages.ts';
+import { daemonKinds, isDaemonKind } from '../vsys/daemon.ts';
+import type { Feature, NodeFacts } from '../vsys/messages.ts';
 import type { NodeObstacle } from '../vsys/obstacle.ts';
 import type { Context } from './base/context.ts';
-import { withAgents } from './nodes/agents.ts';
+import { controlPlaneWay } from './migration/control-planes/index.ts';
+import { type ControlPlaneName, controlPlaneNames } from './migration/control-planes/names.ts';
+import { hasFeature, withAgents } from './nodes/agents.ts';
 import { type ClockReport, measureClocks, type OwnUtc, readOwnUtc, reportClock } from './nodes/clocks.ts';
 import { obstaclesOn } from './nodes/obstacles.ts';
 import {
@@ -33,8 +37,17 @@ export interface NodeReport {
    * What on the node obstructs the slice without belonging to it. Obstacles that block packets are also in `problems`.
    */
   readonly obstacles?: readonly NodeObstacle[];
+  /** In which ways a routing daemon can move to and from the node, by the kinds that it has. */
+  readonly controlPlanes?: readonly MovableDaemon[];
   /** How late its timer starts armed actions. */
   readonly timerLag?: { p99Ms: number; maxMs: number };
+}
+
+export interface MovableDaemon {
+  readonly kind: DaemonKind;
+  readonly ways: readonly ControlPlaneName[];
+  /** Why not in the others, each with its name. */
+  readonly lacks: readonly string[];
 }
 
 export interface DoctorResult {
@@ -75,6 +88,8 @@ const nodesWith: Readonly<Record<Role, (vn: VirtualNetwork) => NodeName[]>> = {
 export function featuresFor(slice: Slice, node: NodeName, features: readonly Feature[]): Feature[] {
   const isNeeded = ({ name, available }: Feature) => {
     if (isDaemonKind(name)) return available || daemonsFor(slice, node).has(name);
+    // Only daemons of this kind move by checkpoints.
+    if (name === 'criu') return daemonsFor(slice, node).has('bird');
     const roles = rolesThatNeed[name];
     return roles === undefined || slice.vns.some((vn) => roles.some((role) => nodesWith[role](vn).includes(node)));
   };
@@ -87,6 +102,21 @@ function daemonsFor({ vns }: Slice, node: NodeName): Set<string> {
     routers.filter(({ name }) => [...placements.values()].some((placement) => placement.get(name) === node)),
   );
   return new Set(here.map(({ kind }) => kind));
+}
+
+/** How the daemons that a node has can move, for a slice whose routers run some. */
+export function movableDaemons({ vns }: Slice, facts: NodeFacts): MovableDaemon[] {
+  if (vns.every(({ routers }) => !routers.some(isDaemonRouter))) return [];
+  return daemonKinds
+    .filter((kind) => hasFeature(facts, kind))
+    .map((kind) => {
+      const ways = controlPlaneNames.map((name) => ({ name, lack: controlPlaneWay(name).lacks(facts, kind) }));
+      return {
+        kind,
+        ways: ways.filter(({ lack }) => lack === undefined).map(({ name }) => name),
+        lacks: ways.flatMap(({ name, lack }) => (lack === undefined ? [] : [`${name}: ${lack}`])),
+      };
+    });
 }
 
 const lagSamples = 50;
@@ -123,6 +153,7 @@ async function examine(
       const clock = (await measureClocks(agents, [node], readOwn)).get(node)!;
       const { collisions } = await agents.get(node).call('collisions', {});
       const obstacles = await obstaclesOn(context, agents, [node]);
+      const movable = movableDaemons(slice, facts);
       const lacking = features.filter(
         ({ name, available }) => !available && (needed.includes(name) || isDaemonKind(name)),
       );
@@ -141,6 +172,7 @@ async function examine(
         agent: { version: agent.version, node: agent.node, pid: agent.pid },
         kernel,
         features,
+        ...(movable.length === 0 ? {} : { controlPlanes: movable }),
         clock: reportClock(clock),
         timerLag: { p99Ms: quantile(lagMs, 0.99), maxMs: Math.max(...lagMs) },
       };

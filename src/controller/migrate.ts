@@ -11,12 +11,11 @@ import { methodOf, usualMethod } from './base/phase.ts';
 import { activeInstance, choosePlacement, edgeNodes, isOn, refuseUnfinished } from './base/resolve.ts';
 import { carryOut } from './migration/carry-out.ts';
 import { chooseUrpf } from './migration/choose-urpf.ts';
-import { refuseDamage } from './migration/damage.ts';
+import { examine } from './migration/examine.ts';
 import { optionsToJson } from './migration/journal.ts';
 import { methodNamed } from './migration/methods/index.ts';
 import { recordStart, startPhases } from './migration/phases.ts';
 import { addInstance } from './migration/prepare.ts';
-import { proveBefore } from './migration/proof.ts';
 import { unchanged } from './migration/result.ts';
 import { isGated, type MigrateOptions, type MigrateResult, type Recorded, type Run } from './migration/types.ts';
 import { destinationOf, moveRouters } from './move-routers.ts';
@@ -126,9 +125,8 @@ async function migrateLocked(
     const gated = isGated(options);
     methodNamed(options.method).refuseOn(agents, vn, options);
     const command = `migrate ${slice.name} --to ${options.to}`;
-    await refuseDamage({ context, agents, slice, vn, old }, command, options.repairFirst === true);
     const plan = planVn(slice, vn);
-    const baseline = await proveBefore({ ...plan, context, agents, old, mtu });
+    const baseline = await examine({ ...plan, context, agents, old, mtu }, command, options);
     const id = context.store.migrations.start({
       slice: slice.name,
       vn: vn.name,

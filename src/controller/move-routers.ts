@@ -1,7 +1,7 @@
 /** Moves single routers of a VN to other nodes (method `vroom`), and continues such migrations. */
 import { VnmError } from '../model/errors.ts';
 import type { NodeName } from '../model/names.ts';
-import { daemonRouter, routerNames } from '../model/router.ts';
+import { routerNames } from '../model/router.ts';
 import {
   isSamePlacement,
   type NamedPlacement,
@@ -16,13 +16,13 @@ import type { MigrationRecord } from '../store/migrations.ts';
 import type { Context } from './base/context.ts';
 import { stageOf } from './base/phase.ts';
 import { activeInstance, choosePlacement, edgeNodes, refuseUnfinished } from './base/resolve.ts';
-import { controlPlaneWay } from './migration/control-planes/index.ts';
-import type { ControlPlaneName } from './migration/control-planes/names.ts';
-import { refuseDamage, repairDamage } from './migration/damage.ts';
+import { chooseWays } from './migration/control-planes/index.ts';
+import { repairDamage } from './migration/damage.ts';
+import { examine } from './migration/examine.ts';
 import { hasBaseline, optionsOf, optionsToJson } from './migration/journal.ts';
 import { carryOutMoves, type Direction } from './migration/moves.ts';
 import { recordStart, startPhases } from './migration/phases.ts';
-import { proveBefore, recordBaseline } from './migration/proof.ts';
+import { recordBaseline } from './migration/proof.ts';
 import { unchanged } from './migration/result.ts';
 import type { MigrateOptions, MigrateResult, Run } from './migration/types.ts';
 import { type Agents, requireNodes, withReachable } from './nodes/agents.ts';
@@ -53,15 +53,14 @@ export async function moveRouters(
   return withReachable(context, slice, nodes, async (agents) => {
     requireNodes(agents, needed);
     refuseOneMachine(agents);
-    refuseControlPlanes(vn, agents, old.instance.placement, moves, options.controlPlane);
+    const ways = chooseWays(vn, agents, old.instance.placement, moves, options.controlPlane);
     let placement: Placement = old.instance.placement;
     for (const move of moves) {
       requireRoom(context, agents, demandsOf(vn, placement, move));
       placement = new Map(placement).set(move.router, move.to);
     }
-    await refuseDamage({ context, agents, slice, vn, old }, words, options.repairFirst === true);
     const plan = planVn(slice, vn);
-    const baseline = await proveBefore({ ...plan, context, agents, old, mtu });
+    const baseline = await examine({ ...plan, context, agents, old, mtu }, words, options);
     const id = context.store.migrations.start({
       slice: slice.name,
       vn: vn.name,
@@ -72,7 +71,7 @@ export async function moveRouters(
       control: options.control,
       schedule: options.schedule,
       urpf,
-      options: optionsToJson(withoutDestination(options)),
+      options: optionsToJson({ ...withoutDestination(options), controlPlanes: Object.fromEntries(ways) }),
       urpfBefore: urpf,
       oldInstance: old.record.id,
     });
@@ -112,6 +111,8 @@ export async function continueMoves(
   context.report({ kind: 'phase', text: `connect to ${new Set(nodes).size} nodes` });
   return withReachable(context, slice, nodes, async (agents) => {
     requireReachable(agents, needed, slice, old.instance);
+    // Requests of the interrupted command that are still under way must not change what this one finds.
+    agents.claim();
     const phases = startPhases(context, record.id);
     const { urpf, id } = record;
     const run: Run = {
@@ -133,22 +134,6 @@ export async function continueMoves(
     const reason = new VnmError('rolled-back', `it was interrupted (${record.state})`);
     return carryOutMoves(run, options, direction, direction === 'back' ? reason : undefined);
   });
-}
-
-/** Throws VnmError `unsupported` if the routing daemon of a router cannot move in the chosen way. */
-function refuseControlPlanes(
-  vn: VirtualNetwork,
-  agents: Agents,
-  placement: Placement,
-  moves: readonly RouterMove[],
-  name: ControlPlaneName | undefined,
-): void {
-  const nodeNow = new Map(placement);
-  for (const { router, to } of moves) {
-    if (daemonRouter(vn, router) !== undefined)
-      controlPlaneWay(name).refuse(vn, agents, router, { to, of: (neighbour) => nodeNow.get(neighbour)! });
-    nodeNow.set(router, to);
-  }
 }
 
 /** Throws as `requireNodes`; while no router is on two nodes, with a way out. */

@@ -24,10 +24,9 @@ import { removeFresh } from './migration/finish.ts';
 import { declaredFlowPaths } from './migration/flow-paths.ts';
 import { startPhases } from './migration/phases.ts';
 import { type PlannedFlow, plannedFlow } from './migration/planned-flow.ts';
-import { addInstance, clone, flowsMeasured, join, measureBoth, setUp } from './migration/prepare.ts';
+import { addInstance, clone, flowsMeasured, join, measureBoth, proveNew, setUp } from './migration/prepare.ts';
 import { type Move, movesOf, type Run } from './migration/types.ts';
 import { requireNodes, withReachable } from './nodes/agents.ts';
-import { measureClocks } from './nodes/clocks.ts';
 import { refuseOneMachine, requireRoom } from './nodes/room-on-nodes.ts';
 
 export interface PlanOptions {
@@ -194,13 +193,10 @@ async function measuredFacts(
     const fresh = addInstance(run);
     try {
       await setUp(run, fresh.instance);
-      await join(run, fresh.instance, await clone(run, fresh.instance));
-      const clocks = await measureClocks(
-        agents,
-        vn.gateways.map((gateway) => gateway.node),
-      );
+      const tables = await join(run, fresh.instance, await clone(run, fresh.instance));
+      const { clocks, lags } = await proveNew(run, fresh.instance, tables, { timers: true });
       const latencies = await measureBoth(run, fresh.instance, clocks);
-      const uncertainty = await timingOfGateways(agents, vn, clocks, 'gateway');
+      const uncertainty = timingOfGateways(vn, clocks, lags);
       return { flows: flowsMeasured(run, latencies), uncertainty, urpf };
     } finally {
       phases.begin('remove the trial instance');

@@ -11,6 +11,11 @@ export interface Prefix {
 
 /** Parses `a.b.c.d/n`. Throws VnmError `invalid-input` when it is not an IPv4 prefix or has host bits set. */
 export function parsePrefix(text: string): Prefix {
+  const slash = text.lastIndexOf('/');
+  const usual = /^(?:[1-9]?\d)$/.test(text.slice(slash + 1)) ? usualAddress(text, slash) : undefined;
+  const size = Number(text.slice(slash + 1));
+  // The usual notation, of which there may be many thousands.
+  if (usual !== undefined && size <= 32 && maskTo(usual, size) === usual) return { base: usual, length: size };
   if (!/^\d{1,3}(\.\d{1,3}){3}\/\d{1,2}$/.test(text) || !ipaddr.IPv4.isValidCIDR(text)) {
     throw new VnmError('invalid-input', `'${text}' is not an IPv4 prefix`, { hint: 'write it like 10.65.0.0/16' });
   }
@@ -27,10 +32,30 @@ export function parsePrefix(text: string): Prefix {
 
 /** Parses `a.b.c.d` to an unsigned 32-bit integer. Throws VnmError `invalid-input`. */
 export function parseAddress(text: string): number {
+  const usual = usualAddress(text, text.length);
+  if (usual !== undefined) return usual;
   if (!ipaddr.IPv4.isValidFourPartDecimal(text)) {
     throw new VnmError('invalid-input', `'${text}' is not an IPv4 address`, { hint: 'write it like 10.65.0.1' });
   }
   return toNumber(ipaddr.IPv4.parse(text));
+}
+
+/** The address in the first `end` characters, if these are four decimal numbers without leading zeros. */
+function usualAddress(text: string, end: number): number | undefined {
+  let [address, number, digits, numbers] = [0, 0, 0, 1];
+  for (let index = 0; index < end; index += 1) {
+    const code = text.charCodeAt(index);
+    if (code === 46 && digits > 0) {
+      address = address * 256 + number;
+      [number, digits] = [0, 0];
+      numbers += 1;
+    } else if (code >= 48 && code <= 57 && (digits === 0 || number > 0)) {
+      number = number * 10 + code - 48;
+      digits += 1;
+      if (number > 255) return undefined;
+    } else return undefined;
+  }
+  return numbers === 4 && digits > 0 ? address * 256 + number : undefined;
 }
 
 /**

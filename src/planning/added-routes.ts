@@ -1,6 +1,6 @@
 import type { Route } from '../model/route.ts';
 import type { Instance } from './instance.ts';
-import { isOfInstance } from './translate.ts';
+import { ofInstance } from './translate.ts';
 
 /**
  * The routes of a router (`live`) that somebody added to the VN's own (`own`). A missing or changed route of the VN
@@ -9,9 +9,8 @@ import { isOfInstance } from './translate.ts';
  */
 export function addedRoutes(live: readonly Route[], own: readonly Route[], instance: Instance): Route[] {
   const known = new Set(own.map(keyOf));
-  return live.filter(
-    (route) => !isOfInstance(route, instance) && !known.has(keyOf(route)) && route.nexthopId === undefined,
-  );
+  const isOfInstance = ofInstance(instance);
+  return live.filter((route) => !isOfInstance(route) && !known.has(keyOf(route)) && route.nexthopId === undefined);
 }
 
 function keyOf({ prefix, metric }: Route): string {

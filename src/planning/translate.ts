@@ -15,20 +15,27 @@ import { sides } from './routes.ts';
  */
 export function translateRoutes(router: RouterName, routes: readonly Route[], from: Instance, to: Instance): Route[] {
   const counterparts = linkCounterparts(router, from, to);
+  const isOfOld = ofInstance(from);
+  // Many routes share their next hops.
+  const known = new Map<Route['nexthops'], RouteNexthop[]>();
   return routes
-    .filter((route) => !isOfInstance(route, from))
+    .filter((route) => !isOfOld(route))
     .map((route) => {
       if (route.nexthopId !== undefined) throw untranslatable(router, route, `uses nexthop object ${route.nexthopId}`);
-      const nexthops = route.nexthops.map((nexthop) => translateNexthop(router, route, nexthop, counterparts));
+      const nexthops =
+        known.get(route.nexthops) ??
+        route.nexthops.map((nexthop) => translateNexthop(router, route, nexthop, counterparts));
+      known.set(route.nexthops, nexthops);
       const { source, ...rest } = route;
       const address = source === undefined ? undefined : translateSource(router, route, source, from, to);
       return { ...rest, nexthops, ...(address === undefined ? {} : { source: address }) };
     });
 }
 
-/** Whether a route belongs to the instance: added by the kernel, or to one of the instance's own addresses. */
-export function isOfInstance({ protocol, prefix }: Route, { block }: Instance): boolean {
-  return protocol === 'kernel' || containsPrefix(parsePrefix(block), parsePrefix(prefix));
+/** Returns whether a route belongs to the instance: added by the kernel, or to one of the instance's own addresses. */
+export function ofInstance({ block }: Instance): (route: Route) => boolean {
+  const own = parsePrefix(block);
+  return ({ protocol, prefix }) => protocol === 'kernel' || containsPrefix(own, parsePrefix(prefix));
 }
 
 interface Counterpart {

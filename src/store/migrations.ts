@@ -34,6 +34,8 @@ interface MigrationProgress {
   readonly fromRecord?: readonly string[];
   /** Stored with the options. */
   readonly baseline?: Baseline;
+  /** How the routing daemons of moving routers move, by router; added to those that are stored with the options. */
+  readonly controlPlanes?: Readonly<Record<string, string>>;
 }
 
 /** The reachability of the pairs of end hosts before the migration, which must not get worse. */
@@ -190,7 +192,7 @@ export function migrationStore(db: Db): MigrationStore {
       ).run(id, name, at, id);
       db.prepare('update migrations set state = ?, outcome = null, finished_at = null where id = ?').run(name, id);
     }),
-    progress: (id, { newInstance, armedId, drainMs, fromRecord, baseline = {} }) => {
+    progress: (id, { newInstance, armedId, drainMs, fromRecord, baseline = {}, controlPlanes }) => {
       db.prepare(
         `update migrations set new_instance = coalesce(?, new_instance), armed_id = coalesce(?, armed_id),
            drain_ms = coalesce(?, drain_ms), from_record = coalesce(?, from_record),
@@ -200,7 +202,7 @@ export function migrationStore(db: Db): MigrationStore {
         armedId ?? null,
         drainMs ?? null,
         jsonOrNull(fromRecord),
-        JSON.stringify(baseline),
+        JSON.stringify({ ...baseline, ...(controlPlanes === undefined ? {} : { controlPlanes }) }),
         id,
       );
     },

@@ -14,6 +14,7 @@ import type { DaemonReport, DaemonState } from './daemon.ts';
 import type { Difference } from './difference.ts';
 import type { Obstacle } from './obstacle.ts';
 import { type ForwardSide, interfaceName, namespaceName, type OperationResult, operationSchema } from './operations.ts';
+import type { PackedRoutes } from './packed-routes.ts';
 import type { Policy } from './policy.ts';
 
 /** The largest message that either side accepts, in bytes. */
@@ -110,7 +111,7 @@ export const requestSchemas = {
   /** Counts what the slice's interfaces carried, and what was dropped. */
   counters: z.strictObject({}),
   /** Reads the forwarding entries of a router namespace (main table), or of the slice's table. */
-  routes: z.strictObject({ namespace: namespaceName.optional() }),
+  routes: z.strictObject({ namespace: namespaceName.optional(), packed: z.boolean().default(false) }),
   /** Asks the routing daemon of a router's namespace for its neighbours and the origins of its routes. */
   daemon_state: z.strictObject({ namespace: namespaceName }),
   /**
@@ -206,9 +207,16 @@ export const requestSchemas = {
   }),
   /**
    * `stream_stop` stops sending. `stream_report` says what this node has sent and received; `close` forgets the stream.
+   * With `until`, it answers when so many packets have arrived, or none has for `quietMs`.
    */
   stream_stop: z.strictObject({ stream: streamId }),
-  stream_report: z.strictObject({ stream: streamId, close: z.boolean().default(false) }),
+  stream_report: z.strictObject({
+    stream: streamId,
+    close: z.boolean().default(false),
+    until: z
+      .strictObject({ packets: z.int().min(0).max(100_000_000), quietMs: z.number().min(0).max(60_000) })
+      .optional(),
+  }),
   /**
    * Tests whether each address answers a UDP packet (with any reply, or ICMP port unreachable) or an ICMP echo request
    * sent from `from`, in order. With `bytes` the packets have this size, IP header included, and Don't Fragment.
@@ -306,7 +314,8 @@ export interface Results {
   collisions: { readonly collisions: Collision[]; readonly installed: boolean };
   inventory: Inventory;
   counters: NodeCounters;
-  routes: { routes: Route[] };
+  /** `packed`: the routes if that was asked; then `routes` is empty. */
+  routes: { routes: Route[]; packed?: PackedRoutes[] };
   daemon_state: DaemonState;
   daemon_dump: { bytes: number; sha256: string };
   daemon_image_read: { data: string };

@@ -107,11 +107,8 @@ const vifDown = z.strictObject({
  * only: the entry is a copy of one that a routing daemon made; a daemon that starts with `graceful` takes it for its
  * own.
  */
-const vroute = z.strictObject({
-  op: z.literal('vroute'),
+const routeFields = {
   action: z.enum(['add', 'delete']),
-  namespace: namespaceName.optional(),
-  prefix,
   type: z.enum(['unicast', 'blackhole', 'unreachable', 'prohibit']).default('unicast'),
   nexthops: z
     .array(
@@ -123,6 +120,25 @@ const vroute = z.strictObject({
   metric: z.int().min(0).max(0xffffffff).optional(),
   source: address.optional(),
   protocol: z.enum(daemonProtocols).optional(),
+};
+const vroute = z.strictObject({
+  op: z.literal('vroute'),
+  namespace: namespaceName.optional(),
+  prefix,
+  ...routeFields,
+});
+/**
+ * Many entries of a router that differ in nothing but their prefix, as `vroute` for each: a router with 100,000 routes
+ * has few next hops. `prefixes`: separated by spaces, each once.
+ */
+const vroutes = z.strictObject({
+  op: z.literal('vroutes'),
+  namespace: namespaceName,
+  prefixes: z
+    .string()
+    .regex(/^[0-9./]+( [0-9./]+)*$/)
+    .max(40_000_000),
+  ...routeFields,
 });
 
 const nexthopUp = z.strictObject({
@@ -230,6 +246,7 @@ export const operationSchema = z.discriminatedUnion('op', [
   vifUp,
   vifDown,
   vroute,
+  vroutes,
   nexthopUp,
   nexthopDown,
   groupUp,
@@ -258,6 +275,7 @@ export const operationNames = [
   'vif_up',
   'vif_down',
   'vroute',
+  'vroutes',
   'nexthop_up',
   'nexthop_down',
   'group_up',
@@ -272,6 +290,11 @@ export const operationNames = [
   'daemon_down',
   'daemon_leave',
 ] as const satisfies readonly OperationName[];
+
+/** The prefixes of one operation for routes. */
+export function prefixesOf(operation: { readonly prefix: string } | { readonly prefixes: string }): string[] {
+  return 'prefix' in operation ? [operation.prefix] : operation.prefixes.split(' ');
+}
 
 /** What one operation of a batch did. */
 export interface OperationResult {

@@ -38,6 +38,8 @@ const links = [
 ] as const;
 const ids = { a: '10.65.1.1', b: '10.65.1.2', r: '10.65.1.3' };
 const networks = { a: '10.65.10.0/24', b: '10.65.20.0/24', r: '10.65.30.0/24' };
+/** Behind both a and b, so that r has two next hops for it. */
+const shared = '10.65.40.0/24';
 type Name = keyof typeof ids;
 
 /** With a line in the log for every event of a neighbour. */
@@ -49,7 +51,7 @@ protocol static { ipv4; route ${networks[name]} blackhole; }
 protocol ospf v2 {
   debug { states, events };
   ipv4 { import all; export where source = RTS_STATIC; };
-  area 0 { ${interfaces.map((one) => `interface "${one}" { type ptp; hello 1; dead 4; };`).join(' ')} };
+  area 0 { ${name === 'r' ? '' : `stubnet ${shared};`} ${interfaces.map((one) => `interface "${one}" { type ptp; hello 1; dead 4; };`).join(' ')} };
 }
 `;
 
@@ -151,10 +153,11 @@ describeWithCriu('BIRD moves with its memory and sockets', () => {
     const { routes } = await node.client().call('routes', { namespace: node.router(name) });
     return routes
       .filter(({ protocol }) => protocol === 'bird')
-      .map(({ prefix }) => prefix)
+      .map(({ prefix, nexthops }) => (nexthops.length > 1 ? `${prefix} by ${nexthops.length} ways` : prefix))
       .sort();
   };
   const all = ['10.65.0.2/31', '10.65.0.4/31', ...Object.values(networks)].sort();
+  const allOfR = [...all, `${shared} by 2 ways`].sort();
   /** All adjacencies are Full from both sides, and everyone has all routes. */
   const settled = async (place: AgentNode) => {
     const look = async () => ({
@@ -171,7 +174,7 @@ describeWithCriu('BIRD moves with its memory and sockets', () => {
       a: [`${ids.r} Full/PtP`],
       b: [`${ids.r} Full/PtP`],
       r: [`${ids.a} Full/PtP`, `${ids.b} Full/PtP`],
-      routes: [all, all, all],
+      routes: [all, all, allOfR],
     });
   };
   const logOf = (node: AgentNode, name: Name) => readFileSync(join(daemonRoot, node.router(name), 'log'), 'utf8');
@@ -318,8 +321,8 @@ describeWithCriu('BIRD moves with its memory and sockets', () => {
     expect(await report(places[0])).toBeUndefined();
     expect(await report(places[1])).toMatchObject({ state: 'running', restarts: 0, processes: [{ name: 'bird' }] });
     // Packets may still arrive at the old place.
-    expect(await daemonRoutes(places[0], 'r')).toEqual(all);
-    expect(await daemonRoutes(places[1], 'r')).toEqual(all);
+    expect(await daemonRoutes(places[0], 'r')).toEqual(allOfR);
+    expect(await daemonRoutes(places[1], 'r')).toEqual(allOfR);
     await longEnough();
     await settled(places[1]);
     expect(logOf(places[1], 'r')).not.toContain('my own router ID');
@@ -405,6 +408,12 @@ describeWithCriu('BIRD moves with its memory and sockets', () => {
     await expect(neighbours.client().call('daemon_dump', { namespace: neighbours.router('a') })).rejects.toMatchObject({
       code: 'forbidden',
       hint: expect.stringContaining("'*' does not include it"),
+    });
+    const { features } = await neighbours.client().call('hello', {});
+    expect(features).toContainEqual({
+      name: 'criu',
+      available: false,
+      detail: 'the policy does not allow daemon_dump and daemon_restore',
     });
   });
 });

@@ -55,7 +55,7 @@ function plan(from: KernelState, ...operations: OperationInput[]) {
 
 function written(step: Step): string {
   const where = step.namespace === '' ? '' : `${step.namespace}: `;
-  if ('ip' in step) return where + step.ip.join(' ');
+  if ('ip' in step) return where + step.ip.join(' ') + (step.rest ?? '');
   if ('bridge' in step) return `${where}bridge ${step.bridge.join(' ')}`;
   if ('tc' in step) return `${where}tc ${step.tc.join(' ')}`;
   if ('nft' in step) return `nft ${step.nft.join(' | ')}`;

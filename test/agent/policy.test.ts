@@ -221,7 +221,7 @@ describe('checkRequest', () => {
     checkRequest(narrow, 'shutdown', {});
     checkRequest(narrow, 'collisions', {});
     checkRequest(narrow, 'confirm', { token: 'any' });
-    checkRequest(narrow, 'routes', {});
+    checkRequest(narrow, 'routes', { packed: false });
     checkRequest(narrow, 'apply', { operations: [], dryRun: false, repair: false });
     expect(() => checkRequest(narrow, 'inventory', {})).toThrow(
       expect.objectContaining({

@@ -272,7 +272,7 @@ describe('a batch that repairs', () => {
     const links = new Map([...own.links, ['pv001-g', wrong]]);
     const damaged = { ...both, stacks: new Map([...both.stacks, ['', { ...own, links }]]) };
     const { commands, state } = plan(damaged, [...batch, ...alternative]);
-    const lines = commands.map(({ do: step }) => ('ip' in step ? step.ip.join(' ') : ''));
+    const lines = commands.map(({ do: step }) => ('ip' in step ? step.ip.join(' ') + (step.rest ?? '') : ''));
     expect(lines).toContain('link del pv001-g');
     expect(lines.filter((line) => line.startsWith('route') && line.includes(`nhid ${group}`))).toEqual([]);
     expect(differencesOf(both, state)).toEqual([]);

@@ -1,8 +1,11 @@
 /** Tests that a stream counts packets dropped at its full receiving socket separately from those lost on the path. */
 import { execFileSync } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { constants, readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it, test } from 'vitest';
 import { dropsIn } from '../../src/agent/dataplane/kernel/drops.ts';
 import { kernelEndpoints } from '../../src/agent/dataplane/kernel/endpoints.ts';
+import { enlargeReceiveBuffer } from '../../src/agent/dataplane/kernel/receive-buffer.ts';
 import { encodeHeader, streamPrefix } from '../../src/agent/streams/datagram.ts';
 import { createStreams, type Streams } from '../../src/agent/streams.ts';
 import { describeAsRoot } from '../support/privileges.ts';
@@ -52,6 +55,17 @@ describeAsRoot('a stream that asks for a larger buffer', () => {
   it('a stream gets the larger buffer that it asks for, whatever net.core.rmem_max says', async () => {
     // Each takes more than 2 KiB of the kernel's memory, so that the usual 4 MiB, doubled, do not hold them.
     expect(await received(8000, 16 * 1024 * 1024)).toMatchObject({ received: 8000, dropped: 0 });
+  });
+
+  it('a socket with a larger buffer does not block the agent where no packet has arrived', async () => {
+    const socket = createSocket('udp4');
+    await new Promise<void>((resolve) => socket.bind(0, address, resolve));
+    await enlargeReceiveBuffer(socket, 16 * 1024 * 1024);
+    expect(socket.getRecvBufferSize()).toBe(32 * 1024 * 1024);
+    const { fd } = (socket as unknown as { _handle: { fd: number } })._handle;
+    const [, flags] = /^flags:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))!;
+    expect(Number.parseInt(flags!, 8) & constants.O_NONBLOCK).toBe(constants.O_NONBLOCK);
+    socket.close();
   });
 });
 

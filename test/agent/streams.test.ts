@@ -169,6 +169,26 @@ describe('a stream', () => {
 });
 
 describe('the streams of a node', () => {
+  it('a report waits for packets, until they have arrived or none arrives for a while', async () => {
+    const [sender, receiver] = [streamsOf(), streamsOf()];
+    const { port } = await receiver.open({ stream: 'a-b', address: there });
+    const until = (packets: number, quietMs: number) =>
+      receiver.report({ stream: 'a-b', close: false, until: { packets, quietMs } });
+    expect((await until(0, 30_000)).received).toBe(0);
+    const early = until(3, 30_000);
+    await sender.send(sending('a-b', port, { count: 4, rateBps: 8_000 }));
+    expect((await early).received).toBeGreaterThanOrEqual(3);
+    expect((await until(5, 500)).received).toBe(4);
+  });
+
+  it('a report that waits ends with the stream', async () => {
+    const receiver = streamsOf();
+    await receiver.open({ stream: 'a-b', address: there });
+    const waiting = receiver.report({ stream: 'a-b', close: false, until: { packets: 1, quietMs: 60_000 } });
+    await receiver.report({ stream: 'a-b', close: true });
+    expect((await waiting).received).toBe(0);
+  });
+
   it('an id can be used once for receiving and once for sending, until it is closed', async () => {
     const streams = streamsOf();
     const { port } = await streams.open({ stream: 'x', address: there });

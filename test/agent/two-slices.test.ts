@@ -105,6 +105,18 @@ function operationsOf(a: Marks): { readonly [Name in OperationName]: Row<Name> }
       source: a.address,
       protocol: 'bird',
     })),
+    vroutes: (['add', 'delete'] as const).map((action) => ({
+      op: 'vroutes',
+      action,
+      namespace: a.namespace,
+      prefixes: a.prefix,
+      type: 'unicast',
+      nexthops: [{ interface: a.interface, via: a.peer, weight: 1 }],
+      nexthopId: a.group,
+      metric: 5,
+      source: a.address,
+      protocol: 'bird',
+    })),
     nexthop_up: [{ op: 'nexthop_up', id: a.nexthop, via: a.peer, interface: a.gated }],
     nexthop_down: [{ op: 'nexthop_down', id: a.nexthop }],
     group_up: [{ op: 'group_up', id: a.group, members: [a.nexthop], active: a.nexthop, resilient: false }],
@@ -140,7 +152,7 @@ function requestsOf(a: Marks): { readonly [M in Exclude<Method, 'apply'>]: Param
     collisions: {},
     inventory: {},
     counters: {},
-    routes: { namespace: a.namespace },
+    routes: { namespace: a.namespace, packed: false },
     daemon_state: { namespace: a.namespace },
     daemon_dump: { namespace: a.namespace, ticket: 1 },
     daemon_image_read: { namespace: a.namespace, offset: 0, bytes: 1 },
@@ -177,7 +189,7 @@ function requestsOf(a: Marks): { readonly [M in Exclude<Method, 'apply'>]: Param
       count: 1,
     },
     stream_stop: { stream: a.stream },
-    stream_report: { stream: a.stream, close: true },
+    stream_report: { stream: a.stream, close: true, until: { packets: 1, quietMs: 10 } },
     reach: { from: a.address, to: [a.peer], timeoutMs: 100, bytes: 200 },
     packet_sizes: {
       probes: [{ namespace: a.namespace, from: a.address, to: a.peer }],
@@ -205,6 +217,8 @@ function requestsOf(a: Marks): { readonly [M in Exclude<Method, 'apply'>]: Param
 
 /** Fields that name nothing. */
 const plain = [
+  'packets',
+  'quietMs',
   ...[
     'op',
     'kind',

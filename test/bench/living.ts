@@ -37,17 +37,11 @@ const controlSeconds = 20;
 /** How much longer than the first two migrations the others may take, before the load would end too soon. */
 const slack = 1.3;
 
-/** `count`: migrations of each kind of daemon, forth and back in turn. */
-export async function livingBench(count = 100): Promise<string> {
-  const loads: (string | number)[][] = [];
-  const moves: (string | number)[][] = [];
-  for (const kind of ['bird', 'frr'] as const) {
-    await onTestbed(livingAbilene(kind), async (context, slice) => {
-      const { moved, rows } = await moveUnderLoad(context, slice, kind, count);
-      moves.push([kind, ...moved]);
-      loads.push(...rows.map((row) => [kind, ...row]));
-    });
-  }
+/** `count`: migrations, forth and back in turn. */
+export async function livingBench(kind: DaemonKind, count = 100): Promise<string> {
+  const { moved, rows } = await onTestbed(livingAbilene(kind), (context, slice) =>
+    moveUnderLoad(context, slice, kind, count),
+  );
   const moveHeading = [
     'daemons',
     'migrations',
@@ -59,7 +53,8 @@ export async function livingBench(count = 100): Promise<string> {
     'longest s',
     'migration: median s',
   ];
-  return `${table(moveHeading, moves)}\n\n${table(['daemons', 'migrations', ...loadHeading], loads)}`;
+  const loads = rows.map((row) => [kind, ...row]);
+  return `${table(moveHeading, [[kind, ...moved]])}\n\n${table(['daemons', 'migrations', ...loadHeading], loads)}`;
 }
 
 /** Abilene without latencies, with one kind of daemon, and external routes at one router. */
@@ -164,31 +159,62 @@ async function failLink(testbed: string, watch: ReturnType<typeof watchAdjacenci
   return watch.changes(foldersOf(testbed));
 }
 
-/** Counts the changes of adjacencies that daemons log from when their instance carries traffic. */
+/** Counts the changes of adjacencies from when their instance carries traffic. */
 function watchAdjacencies(kind: DaemonKind) {
-  const logged = new Map<string, number>();
-  const linesOf = (folder: string) =>
-    ['log.old', 'log']
-      .map((file) => join(daemonRoot, folder, file))
-      .filter((file) => existsSync(file))
-      .flatMap((file) => readFileSync(file, 'utf8').split('\n'))
-      .filter((line) => /Neighbor .* changed state|AdjChg/.test(line)).length;
+  const counted = new Map<string, Changes>();
+  const { begin, read } = counters[kind];
   return {
     /** Since they carry traffic. */
     changes: (folders: readonly string[]) =>
-      folders.reduce((sum, folder) => sum + linesOf(folder) - (logged.get(folder) ?? 0), 0),
+      folders.reduce((sum, folder) => sum + between(counted.get(folder) ?? new Map(), read(folder)), 0),
     /** From now on, these daemons carry the traffic. */
     carries: (folders: readonly string[]) => {
-      logged.clear();
+      counted.clear();
       for (const folder of folders) {
-        const words = {
-          bird: ['birdc', 'debug ospf1 { events }'],
-          frr: ['vtysh', '-c', 'configure terminal', '-c', 'router ospf', '-c', 'log-adjacency-changes detail'],
-        }[kind];
-        const [program, ...rest] = routerCommand(folder, words) as [string, ...string[]];
-        execFileSync(program, rest, { stdio: 'ignore' });
-        logged.set(folder, linesOf(folder));
+        begin(folder);
+        counted.set(folder, read(folder));
       }
     },
   };
+}
+
+/** Changes of adjacencies, by neighbour. */
+type Changes = ReadonlyMap<string, number>;
+
+function between(before: Changes, now: Changes): number {
+  return [...new Set([...before.keys(), ...now.keys()])].reduce((sum, neighbour) => {
+    const [first, last] = [before.get(neighbour), now.get(neighbour)];
+    // FRR forgets a neighbour that is down, and counts from 0 when it is back.
+    if (first === undefined || last === undefined) return sum + Math.max(1, last ?? 0);
+    return sum + (last >= first ? last - first : Math.max(1, last));
+  }, 0);
+}
+
+/** `begin`: has a daemon count. `read`: what it has counted. */
+const counters: Record<DaemonKind, { begin(folder: string): void; read(folder: string): Changes }> = {
+  bird: {
+    begin: (folder) => void inRouter(folder, ['birdc', 'debug ospf1 { events }']),
+    read: (folder) => {
+      const lines = ['log.old', 'log']
+        .map((file) => join(daemonRoot, folder, file))
+        .filter((file) => existsSync(file))
+        .flatMap((file) => readFileSync(file, 'utf8').split('\n'))
+        .filter((line) => /Neighbor .* changed state/.test(line));
+      return new Map([['all', lines.length]]);
+    },
+  },
+  frr: {
+    begin: () => {},
+    read: (folder) => {
+      const { neighbors } = JSON.parse(inRouter(folder, ['vtysh', '-c', 'show ip ospf neighbor detail json'])) as {
+        neighbors: Readonly<Record<string, readonly { stateChangeCounter: number }[]>>;
+      };
+      return new Map(Object.entries(neighbors).map(([id, [first]]) => [id, first!.stateChangeCounter]));
+    },
+  },
+};
+
+function inRouter(folder: string, words: readonly string[]): string {
+  const [program, ...rest] = routerCommand(folder, words) as [string, ...string[]];
+  return execFileSync(program, rest, { encoding: 'utf8' });
 }

@@ -1,4 +1,4 @@
-/** Traffic at a high rate between two end hosts, by iperf3. */
+/** Traffic at a steady rate between two end hosts, by iperf3. */
 import { execFile, execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -9,7 +9,7 @@ import { testbedSchema } from '../../src/testbed/record.ts';
 
 const run = promisify(execFile);
 
-const packetsPerSecond = 20_000;
+const highRate = 20_000;
 const packetBytes = 64;
 
 interface IperfReport {
@@ -24,7 +24,7 @@ interface IperfReport {
 export const loadHeading = ['direction', 'sent', 'packets/s', 'lost', 'reordered or duplicated', 'receiver too slow'];
 
 /** Starts an iperf3 server and client per direction between the first two end hosts, in their nodes' namespaces. */
-export async function startLoad(context: Context, slice: Slice, seconds: number) {
+export async function startLoad(context: Context, slice: Slice, seconds: number, packetsPerSecond = highRate) {
   const testbed = testbedSchema.parse(JSON.parse(context.store.testbeds.forSlice(slice.name)!.record!));
   const inside = (node: string) => `/run/netns/${testbed.nodes.find(({ name }) => name === node)!.namespace}`;
   const [one, other] = planVn(slice, slice.vns[0]!).access;

@@ -1,25 +1,31 @@
 /**
- * `npm run bench [-- NAME ...]` runs benchmarks and prints tables. Needs root on Linux, and iperf3 for `packets` and
- * `living`.
+ * `npm run bench [-- NAME ...]` runs benchmarks and prints tables. Needs root on Linux, iperf3 for `packets`,
+ * `living-bird`, `living-frr` and `planes`, and CRIU for `planes`.
  */
 
 import { armedBench } from './armed.ts';
 import { deadNodeBench } from './dead-node.ts';
 import { migrationsBench, packetsBench } from './feasible.ts';
+import { flipBench } from './flip.ts';
 import { gatesBench } from './gates.ts';
 import { hundredBench } from './hundred.ts';
 import { livingBench } from './living.ts';
+import { planesBench } from './planes.ts';
 import { strictBench } from './strict.ts';
 import { timingBench } from './timing.ts';
 import { userspaceBench } from './userspace.ts';
 import { fibBench, vroomBench } from './vroom.ts';
 
-/** Of `living`, whose 100 migrations of each kind take over an hour. */
+/** Of `living-bird` and `living-frr`, whose 100 migrations take more than half an hour. */
 const livingCount = Number(process.env.PL_VNM_BENCH_MIGRATIONS ?? 100);
 
 const benches: Record<string, { title: string; run: () => Promise<string> }> = {
   timing: { title: 'Lateness of redirections', run: () => timingBench() },
   armed: { title: 'Armed redirections of one gateway, and the cost of 10,000 prefixes behind a peer', run: armedBench },
+  flip: {
+    title: 'Redirecting by a group, and by `ip route replace` for each prefix',
+    run: () => flipBench(),
+  },
   strict: {
     title: 'Strict uRPF: lost packets compared with the loss model (two-node slice)',
     run: () => strictBench(),
@@ -54,9 +60,17 @@ const benches: Record<string, { title: string; run: () => Promise<string> }> = {
     run: () => vroomBench(),
   },
   fib: { title: 'A router with many routes moves', run: () => fibBench() },
-  living: {
-    title: `Abilene with BIRD, then with FRR: ${livingCount} migrations under 20,000 packets/s each way`,
-    run: () => livingBench(livingCount),
+  'living-bird': {
+    title: `Abilene with BIRD: ${livingCount} migrations under 20,000 packets/s each way`,
+    run: () => livingBench('bird', livingCount),
+  },
+  'living-frr': {
+    title: `Abilene with FRR: ${livingCount} migrations under 20,000 packets/s each way`,
+    run: () => livingBench('frr', livingCount),
+  },
+  planes: {
+    title: "VROOM's diamond: a router moves there and back with its control plane",
+    run: () => planesBench(),
   },
   'dead-node': {
     title: 'A node dies under traffic, and the VN migrates to other nodes (three-node slice)',

@@ -98,6 +98,21 @@ it('each command gets its own ticket, and the node then refuses requests of earl
   expect(node.sent.map(([, ticket]) => ticket)).toEqual([1, 2, 1, 2]);
 });
 
+it('a command that stops a daemon, restores it or says what became of it has a ticket', async () => {
+  const node = playNode();
+  await locked(contextWith([node]), ['a'], async (agents) => {
+    const agent = agents.get('a');
+    await agent.call('daemon_dump', { namespace: 'x' });
+    await agent.call('daemon_restore', { namespace: 'x', bytes: 1, sha256: '' });
+    await agent.call('daemon_settle', { namespace: 'x', outcome: 'stayed' });
+  });
+  expect(node.sent.map(([method, ticket]) => `${method} ${ticket}`)).toEqual([
+    'daemon_dump 1',
+    'daemon_restore 1',
+    'daemon_settle 1',
+  ]);
+});
+
 it('a command without a lock claims nothing', async () => {
   const node = playNode();
   await withReachable(contextWith([node]), slice, ['a'], (agents) =>

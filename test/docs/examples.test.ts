@@ -2,7 +2,7 @@
  * Checks the examples of README.md and docs/. The kinds, which are the info strings of the fences:
  *
  * - `yaml`: a whole slice file, or keys to add to the one of docs/slice-file.md; `yaml shortened`: lines of a gallery
- * file.
+ * file; `yaml figures`: `figures:` of an experiment file.
  * - `json`, and `text json` with a word before each value: JSON, checked against its schema where it has one.
  * - `console`: commands, without output or with shortened output; `console run`: run here; `console session`: run by
  *   test/system/commands-page.test.ts; `console record`: took too long or needs other hosts, so it is not run.
@@ -10,6 +10,7 @@
  */
 import { expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
+import { figureDefinitions } from '../../src/experiment/figures/index.ts';
 import { errorTable } from '../../src/model/errors.ts';
 import { event } from '../../src/service/http/schemas/event.ts';
 import { checkSlice, formatFault } from '../../src/slicefile/index.ts';
@@ -37,6 +38,7 @@ const kinds: Readonly<Record<string, (example: Example) => unknown>> = {
     const known = new Set(linesIn('slices'));
     expect(linesOf(text).filter((line) => line !== '[...]' && !known.has(line))).toEqual([]);
   },
+  'yaml figures': ({ text }) => figureDefinitions.parse(parse(text).figures),
   json: checkJson,
   'text json': checkJson,
   console: async (example) => {
@@ -150,6 +152,7 @@ test.each(pages())('%s fences every block of code', (page) => {
 test.each([
   ['yaml', 'vn: { name: "" }\n'],
   ['yaml shortened', 'slice: in-no-file\n'],
+  ['yaml figures', 'figures: [{ name: x, title: X, kind: pie, x: run }]\n'],
   ['json', '{"jsonrpc":"2.0","id":1,"method":"claim","params":{"before":0}}\n'],
   ['console', '$ pl-vnm deploy\n'],
   ['console', '$ pl-vnm status --alive\n'],

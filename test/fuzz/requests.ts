@@ -31,6 +31,20 @@ const flags = mostly([true, false]);
 
 const end = fc.record({ interface: interfaces, namespace: namespaces }, { requiredKeys: ['interface'] });
 
+const routeFields = {
+  action: mostly(['add', 'delete'], ['replace']),
+  type: mostly(['unicast', 'blackhole', 'unreachable', 'prohibit'], ['local', 'throw']),
+  nexthops: fc.array(
+    fc.record(
+      { interface: interfaces, via: addresses, weight: mostly([1, 256], [0, 257]) },
+      { requiredKeys: ['interface'] },
+    ),
+    { maxLength: 3 },
+  ),
+  nexthopId: nexthopIds,
+  metric: mostly([0, 4_294_967_295], [-1, 4_294_967_296]),
+  source: addresses,
+};
 /** One row per operation; the compiler checks that none is missing. */
 const operations: { readonly [Name in OperationName]: fc.Arbitrary<object> } = {
   netns_up: fc.record({ namespace: namespaces, urpf: modes }),
@@ -78,23 +92,16 @@ const operations: { readonly [Name in OperationName]: fc.Arbitrary<object> } = {
   ),
   vif_down: merged(end, { address: addresses }),
   vroute: fc.record(
-    {
-      action: mostly(['add', 'delete'], ['replace']),
-      namespace: namespaces,
-      prefix: prefixes,
-      type: mostly(['unicast', 'blackhole', 'unreachable', 'prohibit'], ['local', 'throw']),
-      nexthops: fc.array(
-        fc.record(
-          { interface: interfaces, via: addresses, weight: mostly([1, 256], [0, 257]) },
-          { requiredKeys: ['interface'] },
-        ),
-        { maxLength: 3 },
-      ),
-      nexthopId: nexthopIds,
-      metric: mostly([0, 4_294_967_295], [-1, 4_294_967_296]),
-      source: addresses,
-    },
+    { ...routeFields, namespace: namespaces, prefix: prefixes },
     { requiredKeys: ['action', 'prefix'] },
+  ),
+  vroutes: fc.record(
+    {
+      ...routeFields,
+      namespace: namespaces,
+      prefixes: fc.array(prefixes, { minLength: 1, maxLength: 3 }).map((some) => some.join(' ')),
+    },
+    { requiredKeys: ['action', 'namespace', 'prefixes'] },
   ),
   nexthop_up: fc.record({ id: nexthopIds, via: addresses, interface: interfaces }),
   nexthop_down: fc.record({ id: nexthopIds }),
@@ -170,7 +177,7 @@ const parameters: { readonly [M in Method]: fc.Arbitrary<unknown> } = {
   collisions: fc.constant({}),
   inventory: fc.constant({}),
   counters: fc.constant({}),
-  routes: fc.record({ namespace: namespaces }, { requiredKeys: [] }),
+  routes: fc.record({ namespace: namespaces, packed: flags }, { requiredKeys: [] }),
   daemon_state: fc.record({ namespace: namespaces }),
   daemon_dump: fc.record({ namespace: namespaces, ticket: tickets }, { requiredKeys: ['namespace'] }),
   daemon_image_read: fc.record(
@@ -225,7 +232,14 @@ const parameters: { readonly [M in Method]: fc.Arbitrary<unknown> } = {
     { requiredKeys: ['stream', 'from', 'to', 'port', 'payloadBytes', 'rateBps'] },
   ),
   stream_stop: fc.record({ stream: ids }),
-  stream_report: fc.record({ stream: ids, close: flags }, { requiredKeys: ['stream'] }),
+  stream_report: fc.record(
+    {
+      stream: ids,
+      close: flags,
+      until: fc.record({ packets: mostly([0, 1], [-1, 1.5]), quietMs: mostly([0, 50], [-1, 60_001]) }),
+    },
+    { requiredKeys: ['stream'] },
+  ),
   reach: fc.record({
     from: addresses,
     to: fc.array(addresses, { minLength: 1, maxLength: 3 }),

@@ -17,6 +17,7 @@ import { daemonRouter } from '../../src/model/router.ts';
 import type { Slice } from '../../src/model/slice.ts';
 import { parseSlice } from '../../src/slicefile/index.ts';
 import { openStore } from '../../src/store/store.ts';
+import type { Method } from '../../src/vsys/messages.ts';
 import { type MemoryTestbed, memoryTestbed } from './memory-testbed.ts';
 
 export type Command = 'migrate' | 'resume' | 'rollback';
@@ -35,11 +36,18 @@ export interface Ran {
   readonly result: MigrateResult | undefined;
 }
 
-/** What else happens while a command runs. `onPhase`: called when a phase begins, with how often it has begun. */
+/** A phase, at whose beginning a command is killed; or a request, which a node has done before the answer is lost. */
+type Death = string | { readonly after: Method };
+
+/**
+ * What else happens while a command runs. `onPhase`: called when a phase begins, with how often it has begun.
+ * `onAnswer`: called when a node has done what a request asks for.
+ */
 interface Disturbance {
   readonly change?: Partial<MigrateOptions>;
   readonly signal?: AbortSignal;
   readonly onPhase?: (phase: string, count: number) => void;
+  readonly onAnswer?: (method: Method) => void;
 }
 
 /** Makes worlds from a slice file with one VN, which `migrate` moves as the options say. */
@@ -62,28 +70,35 @@ export function killedWorlds(text: string, options: MigrateOptions) {
     return { slice: known, testbed, database: contentOf(path) };
   }
 
-  /** Runs a command and kills it when it begins the phase for the `nth` time; without a phase, runs it to its end. */
+  /** Runs a command and kills it when it comes there for the `nth` time; without a death, runs it to its end. */
   async function run(
     { slice, testbed, database }: World,
     command: Command,
-    killedIn?: string,
+    death?: Death,
     nth = 1,
-    { change = {}, signal, onPhase = () => {} }: Disturbance = {},
+    { change = {}, signal, onPhase = () => {}, onAnswer = () => {} }: Disturbance = {},
   ): Promise<Ran> {
     const path = fileOf(database);
     const store = openStore(path);
-    const { connections, kill } = testbed.controller();
     const phases: string[] = [];
-    let left: Buffer | undefined;
+    let [left, times]: [Buffer | undefined, number] = [undefined, 0];
     const killed = Promise.withResolvers<void>();
+    const comesTo = (isThere: boolean) => {
+      times += isThere ? 1 : 0;
+      if (left !== undefined || !isThere || times < nth) return;
+      kill();
+      left = contentOf(path);
+      killed.resolve();
+    };
+    const { connections, kill } = testbed.controller((method) => {
+      onAnswer(method);
+      comesTo(typeof death === 'object' && method === death.after);
+    });
     const report = ({ kind, text: phase }: Progress) => {
       if (kind !== 'phase') return;
       phases.push(phase);
       onPhase(phase, phases.filter((other) => other === phase).length);
-      if (left !== undefined || phases.filter((other) => other === killedIn).length < nth) return;
-      kill();
-      left = contentOf(path);
-      killed.resolve();
+      comesTo(phase === death);
     };
     const interrupted = signal === undefined ? {} : { signal };
     const context: Context = { store, acceptNewHostKeys: false, report, connections, ...interrupted };
@@ -122,24 +137,26 @@ export function killedWorlds(text: string, options: MigrateOptions) {
   }
 
   /**
-   * Tests deaths in each of these phases of each of two routers. `again`: where the recovering command is killed too.
+   * Tests these deaths with each of the routers, the first or the second one that moves. `again`: where the recovering
+   * command is killed too.
    */
   function describeDeaths(
-    phases: readonly string[],
-    again: Readonly<Record<'resume' | 'rollback', readonly string[]>>,
+    deaths: readonly Death[],
+    again: Readonly<Record<'resume' | 'rollback', readonly Death[]>>,
+    routers: readonly number[] = [1, 2],
   ): void {
-    const deaths = [1, 2].flatMap((nth) => phases.map((phase) => [phase, nth] as const));
-    describe.concurrent.each(deaths)("a migration killed in '%s' of router %i", (phase, nth) => {
+    const each = routers.flatMap((nth) => deaths.map((death) => ({ death, nth, where: describeDeath(death) })));
+    describe.concurrent.each(each)('a migration killed $where of router $nth', ({ death, nth }) => {
       it.each(['resume', 'rollback'] as const)('%s ends the migration', async (command) => {
         const world = await installed();
-        const { world: killed } = await run(world, 'migrate', phase, nth);
+        const { world: killed } = await run(world, 'migrate', death, nth);
         await expectEnd(killed, command);
         await world.testbed.end();
       });
 
       it.each(['resume', 'rollback'] as const)('%s ends the migration, however often it is killed', async (command) => {
         const world = await installed();
-        let { world: now } = await run(world, 'migrate', phase, nth);
+        let { world: now } = await run(world, 'migrate', death, nth);
         for (const next of again[command]) {
           const { world: after, result } = await run(now, command, next);
           now = after;
@@ -176,11 +193,18 @@ export function killedWorlds(text: string, options: MigrateOptions) {
   };
 }
 
-/** The nodes and routers of all routing daemons that run. */
+function describeDeath(death: Death): string {
+  return typeof death === 'string' ? `in '${death}'` : `after '${death.after}'`;
+}
+
+/** The nodes and routers of all routing daemons, and the state of those that do not run. */
 function daemonsIn({ network }: MemoryTestbed): string[] {
   return [...new Set(network.values())]
     .flatMap(({ address, state }) =>
-      [...(state.daemons?.keys() ?? [])].map((namespace) => `${address} ${namespace.replace(/^.*-/, '')}`),
+      [...(state.daemons ?? [])].map(
+        ([namespace, daemon]) =>
+          `${address} ${namespace.replace(/^.*-/, '')}${daemon.state === 'running' ? '' : ` ${daemon.state}`}`,
+      ),
     )
     .sort();
 }

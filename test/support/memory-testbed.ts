@@ -9,6 +9,7 @@ import { VnmError } from '../../src/model/errors.ts';
 import { defaultPatienceS, timeLimits } from '../../src/model/patience.ts';
 import type { Slice } from '../../src/model/slice.ts';
 import type { AgentConnection } from '../../src/transport/agent-connection.ts';
+import type { Method } from '../../src/vsys/messages.ts';
 import type { Network } from './memory-plane/network.ts';
 import { startMemoryNode } from './memory-plane/node.ts';
 import type { FakeTime } from './memory-plane/timing.ts';
@@ -24,27 +25,31 @@ export interface MemoryTestbed {
   readonly network: Network;
   /** The nodes that no controller reaches; tests change it. */
   readonly dead: Set<string>;
-  controller(): Controller;
+  /** What every node answers to a request, instead of doing it; tests change it. */
+  readonly faults: Map<Method, VnmError>;
+  /** `onAnswer`: called when a node has done what a request asks for, before the controller has the answer. */
+  controller(onAnswer?: (method: Method) => void): Controller;
   end(): Promise<void>;
 }
 
 /** Creates the testbed. Every node of the slice needs a `host` that is an address. */
 export function memoryTestbed(slice: Slice): MemoryTestbed {
   const network: Network = new Map();
+  const policy = { ...ownPolicy(slice), operations: ['*', 'daemon_dump', 'daemon_restore'] };
   const nodes = new Map(
-    [...slice.nodes.values()].map(({ name, host }) => [
-      name,
-      startMemoryNode(network, host!, ownPolicy(slice), realTime),
-    ]),
+    [...slice.nodes.values()].map(({ name, host }) => [name, startMemoryNode(network, host!, policy, realTime)]),
   );
   const dead = new Set<string>();
   const isDead = (node: string) => dead.has(node);
+  const faults: MemoryTestbed['faults'] = new Map();
   return {
     network,
     dead,
-    controller: () => {
+    faults,
+    controller: (onAnswer = () => {}) => {
       let isKilled = false;
-      const connect = (node: string) => connectionTo(node, nodes.get(node)!, () => isKilled, isDead);
+      const connect = (node: string) =>
+        connectionTo(node, nodes.get(node)!, { isKilled: () => isKilled, isDead, onAnswer, faults });
       return {
         connections: {
           connect: async (targets) => ({
@@ -75,13 +80,25 @@ const unreachable = (node: string) => new VnmError('unreachable', `node '${node}
 async function connectionTo(
   node: string,
   agent: NodeInProcess,
-  isKilled: () => boolean,
-  isDead: (node: string) => boolean,
+  {
+    isKilled,
+    isDead,
+    onAnswer,
+    faults,
+  }: {
+    isKilled: () => boolean;
+    isDead: (node: string) => boolean;
+    onAnswer: (method: Method) => void;
+    faults: ReadonlyMap<Method, VnmError>;
+  },
 ): Promise<AgentConnection> {
   const call = async (method: never, params: never) => {
     if (isKilled()) return new Promise(() => {});
     if (isDead(node)) throw unreachable(node);
+    const fault = faults.get(method);
+    if (fault !== undefined) throw fault;
     const result = await agent.call(method, params);
+    onAnswer(method);
     return isKilled() ? new Promise(() => {}) : structuredClone(result);
   };
   return {

@@ -74,7 +74,9 @@ function moves(slice: string, kinds: readonly string[]): void {
 
   it('a graceful move loses nothing, and the daemon has its neighbours and routes again', async () => {
     const before = waysOf(placesOf('a')[0]!);
-    const result = await own.vnm.ok<MigrateResult>(`migrate ${slice} --method vroom --router a --to p4 --traffic`);
+    const result = await own.vnm.ok<MigrateResult>(
+      `migrate ${slice} --method vroom --router a --to p4 --control-plane graceful --traffic`,
+    );
     expect(result).toMatchObject({
       outcome: 'completed',
       controlPlanes: [{ router: 'a', from: 'p1', to: 'p4', way: 'graceful', cold: false }],
@@ -99,7 +101,9 @@ function moves(slice: string, kinds: readonly string[]): void {
   });
 
   it('all routers move gracefully, one after the other, and nothing is lost', async () => {
-    const result = await own.vnm.ok<MigrateResult>(`migrate ${slice} --method vroom --to final --traffic`);
+    const result = await own.vnm.ok<MigrateResult>(
+      `migrate ${slice} --method vroom --to final --control-plane graceful --traffic`,
+    );
     expect(result).toMatchObject({
       outcome: 'completed',
       controlPlanes: [

@@ -21,6 +21,7 @@ function isForDaemon(operation: Operation): boolean {
     case 'vif_up':
       return operation.pointToPoint;
     case 'vroute':
+    case 'vroutes':
       return operation.protocol !== undefined;
     default:
       return false;

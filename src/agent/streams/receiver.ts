@@ -10,6 +10,9 @@ const maxTurns = 100;
 /** The same before the last report of a stream: enough for more than the largest buffer holds. */
 const maxLastTurns = 5000;
 
+/** How often to look for packets that were dropped, which nothing reports. */
+const dropsPollMs = 50;
+
 /** The receiving end of a stream. */
 export interface Receiver {
   /** The port it receives on. Rejects as `UdpEndpoint.bound` does. */
@@ -21,6 +24,11 @@ export interface Receiver {
    * it.
    */
   report(isLast?: boolean): Promise<Received>;
+  /**
+   * Resolves when so many packets have arrived or were dropped here, when none has arrived for `quietMs`, or when the
+   * receiver closes.
+   */
+  arrival(packets: number, quietMs: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -46,6 +54,8 @@ export function createReceiver(
   const udp = endpoints.openUdp({ address, ...(wanted === undefined ? {} : { port: wanted }), onMessage });
   let arrivals = 0;
   let lastPacketMs: number | undefined;
+  let isClosed = false;
+  const waiting = new Set<{ readonly packets: number; go(): void }>();
 
   function onMessage(datagram: Buffer): void {
     const packet = decodeDatagram(prefix, datagram);
@@ -53,6 +63,21 @@ export function createReceiver(
     arrivals += 1;
     lastPacketMs = clock.monotonicMs();
     tally.add(packet, { wallMs: clock.wallMs(), monotonicMs: lastPacketMs });
+    for (const waiter of waiting) if (arrivals >= waiter.packets) waiter.go();
+  }
+
+  /** Waits until so many packets have arrived, or the receiver closes, but not longer. */
+  function arrivedOr(mostMs: number, packets: number): Promise<void> {
+    return new Promise((resolve) => {
+      const go = () => {
+        clearTimeout(timer);
+        waiting.delete(waiter);
+        resolve();
+      };
+      const waiter = { packets, go };
+      const timer = setTimeout(go, mostMs);
+      waiting.add(waiter);
+    });
   }
 
   /**
@@ -83,6 +108,19 @@ export function createReceiver(
       await readWaiting(isLast ? maxLastTurns : maxTurns);
       return { ...tally.report(), dropped: await udp.drops() };
     },
-    close: () => udp.close(),
+    async arrival(packets, quietMs) {
+      const beganAtMs = clock.monotonicMs();
+      while (!isClosed && arrivals < packets) {
+        const leftMs = quietMs - (clock.monotonicMs() - Math.max(beganAtMs, lastPacketMs ?? beganAtMs));
+        if (leftMs <= 0) return;
+        await arrivedOr(Math.min(leftMs, dropsPollMs), packets);
+        if (arrivals < packets && arrivals + (await udp.drops()) >= packets) return;
+      }
+    },
+    close: () => {
+      isClosed = true;
+      for (const { go } of waiting) go();
+      return udp.close();
+    },
   };
 }

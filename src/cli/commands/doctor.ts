@@ -3,8 +3,6 @@ import { sliceFromArgument } from '../../controller/base/slice-argument.ts';
 import { type DoctorResult, doctor, type NodeReport } from '../../controller/doctor.ts';
 import { describeObstacle } from '../../controller/nodes/obstacles.ts';
 import { exitCodes } from '../../model/exit-codes.ts';
-import type { Slice } from '../../model/slice.ts';
-import { isDaemonKind } from '../../vsys/daemon.ts';
 import { clockCells, clockHeading, clockNotes } from '../clock-text.ts';
 import { ms, table } from '../output.ts';
 import { runCommand } from '../run.ts';
@@ -35,7 +33,7 @@ export function addDoctor(program: Command): void {
         const warnings = result.nodes.flatMap(({ obstacles = [] }) => obstacles.filter(({ blocks }) => !blocks));
         const warned = warnings.length === 0 ? [] : [warnings.map(describeObstacle).join('\n')];
         return {
-          text: [table(heading, rows), ...notes, ...daemonNotes(slice, result.nodes), ...warned, verdict].join('\n\n'),
+          text: [table(heading, rows), ...notes, ...daemonNotes(result.nodes), ...warned, verdict].join('\n\n'),
           json: result,
           exitCode: doctorExitCode(result),
         };
@@ -43,16 +41,16 @@ export function addDoctor(program: Command): void {
     );
 }
 
-/** Which routing daemons the nodes have, for a slice with routers that run one. */
-function daemonNotes({ vns }: Slice, nodes: readonly NodeReport[]): string[] {
-  if (vns.every(({ routers }) => routers.every(({ kind }) => kind === 'static'))) return [];
-  const lines = nodes.flatMap(({ node, features = [] }) => {
-    const daemons = features.filter(({ name, available }) => isDaemonKind(name) && available);
-    return daemons.length === 0
-      ? []
-      : [`${node}: ${daemons.map(({ name, detail }) => `${name} ${detail}`).join(', ')}`];
-  });
-  return lines.length === 0 ? [] : [['routing daemons', ...lines].join('\n')];
+/** Which routing daemons the nodes have, and how they can move, for a slice with routers that run one. */
+function daemonNotes(nodes: readonly NodeReport[]): string[] {
+  const rows = nodes.flatMap(({ node, features = [], controlPlanes = [] }) =>
+    controlPlanes.map(({ kind, ways, lacks }) => {
+      const detail = features.find(({ name }) => name === kind)?.detail ?? '';
+      return [node, `${kind} ${detail.replace('version ', '')}`, ways.join(', '), lacks.join('; ') || '-'];
+    }),
+  );
+  if (rows.length === 0) return [];
+  return [`routing daemons\n${table(['node', 'daemon', 'can move by', 'not by'], rows)}`];
 }
 
 /** The exit code: as in other commands, an unreachable node takes precedence over problems of the others. */

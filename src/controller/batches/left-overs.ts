@@ -3,7 +3,13 @@ import type { NamespaceName } from '../../model/names.ts';
 import { type DaemonReport, isDaemonRoute } from '../../vsys/daemon.ts';
 import { type Difference, describeRoute, routeName } from '../../vsys/difference.ts';
 import type { InterfaceState, Inventory } from '../../vsys/messages.ts';
-import { type ForwardSide, interfaceName, namespaceName, type OperationInput } from '../../vsys/operations.ts';
+import {
+  type ForwardSide,
+  interfaceName,
+  namespaceName,
+  type OperationInput,
+  prefixesOf,
+} from '../../vsys/operations.ts';
 import { forwardDown } from './forwards.ts';
 
 export interface LeftOvers {
@@ -123,6 +129,10 @@ function namesIn(operations: readonly OperationInput[]): Names {
         break;
       case 'vroute':
         names.routes.add(keyOf(routeName(operation), operation.namespace));
+        break;
+      case 'vroutes':
+        for (const prefix of prefixesOf(operation))
+          names.routes.add(keyOf(routeName({ ...operation, prefix }), operation.namespace));
         break;
       case 'nexthop_up':
       case 'group_up':

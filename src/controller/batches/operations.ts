@@ -1,5 +1,6 @@
 /** Operations that several batches contain. */
 
+import type { DaemonProtocol } from '../../model/daemon.ts';
 import { routerNamespace } from '../../model/ids.ts';
 import type { NamespaceName, RouterName } from '../../model/names.ts';
 import type { Route, UrpfMode } from '../../model/route.ts';
@@ -7,6 +8,7 @@ import { routerNames } from '../../model/router.ts';
 import type { VirtualNetwork } from '../../model/slice.ts';
 import type { Instance } from '../../planning/instance.ts';
 import type { OperationInput } from '../../vsys/operations.ts';
+import { packRoutes, unpackRoutes } from '../../vsys/packed-routes.ts';
 import type { NodeNames } from './batches.ts';
 
 /** The kernel's name of a router's namespace on its node in the instance. */
@@ -36,6 +38,29 @@ export function routeOperation(
     ...(metric === undefined ? {} : { metric }),
     ...(source === undefined ? {} : { source }),
   };
+}
+
+/** So many routes that differ in nothing but their prefix are one operation. */
+const leastTogether = 16;
+
+/**
+ * Operations for many routes of a router. `protocolOf`: the daemon's protocol for an entry that is to be the daemon's.
+ */
+export function routeOperations(
+  action: 'add' | 'delete',
+  routes: readonly Route[],
+  namespace: NamespaceName,
+  protocolOf: (route: Pick<Route, 'protocol'>) => DaemonProtocol | undefined = () => undefined,
+): OperationInput[] {
+  return packRoutes(routes).flatMap(({ prefixes, ...common }): OperationInput[] => {
+    const protocol = protocolOf(common);
+    const own = protocol === undefined ? {} : { protocol };
+    const alike = unpackRoutes([{ prefixes, ...common }]);
+    if (alike.length < leastTogether)
+      return alike.map((route) => ({ ...routeOperation(action, route, namespace), ...own }));
+    const { prefix: _, ...rest } = routeOperation(action, alike[0]!, namespace);
+    return [{ ...rest, namespace, op: 'vroutes', prefixes, ...own }];
+  });
 }
 
 export function vifUp(

@@ -12,7 +12,7 @@ import { protocolsIn } from '../../vsys/daemon-config.ts';
 import type { OperationInput } from '../../vsys/operations.ts';
 import { append, type Batches, type Layout, mergeBatches, type NodeNames } from './batches.ts';
 import { leaveGateways } from './gateways.ts';
-import { namespaceOf, routeOperation, vifUp } from './operations.ts';
+import { namespaceOf, routeOperations, vifUp } from './operations.ts';
 import { tunnelOperations } from './tunnel.ts';
 
 /** A trial of a move has only some of the VN's routers. */
@@ -72,8 +72,8 @@ export function installRoutes(
   const batches: Batches = new Map();
   for (const [router, entries] of routes) {
     const namespace = namespaceOf(instance, router, names);
-    for (const route of entries)
-      append(batches, instance.placement.get(router)!, routeOperation(action, route, namespace));
+    for (const operation of routeOperations(action, entries, namespace))
+      append(batches, instance.placement.get(router)!, operation);
   }
   return batches;
 }

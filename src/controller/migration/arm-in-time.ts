@@ -9,8 +9,11 @@ import { disarm } from './disarm.ts';
 import { type Timeline, timelinesOf } from './timelines.ts';
 import type { Recorded, Run } from './types.ts';
 
-/** Margins of the lead: how much longer arming may take than in the trial. If one is too short, the next is tried. */
-const leadMarginsMs = [500, 1500, 4000];
+/**
+ * Margins of the lead: how much longer arming may take than in the trial. If one is too short, the next is tried; the
+ * first is enough for nodes that are not busy.
+ */
+const leadMarginsMs = [60, 500, 1500, 4000];
 /** How many times longer than its trial arming may take. */
 const armingFactor = 2;
 

@@ -75,7 +75,7 @@ async function compareOld({ context, agents, slice, vn, old }: OldSide, dryRun: 
       instances: one.instances.filter(({ instance }) => instance.slot === old.instance.slot),
       active: old.instance,
     }));
-  const comparison = await compareNodes(context, agents, { meant, dryRun });
+  const comparison = await compareNodes(context, agents, { meant, dryRun, onlyMeant: dryRun });
   return { ...comparison, differences: comparison.differences.filter(({ additional }) => !additional) };
 }
 

@@ -11,7 +11,6 @@ import { makeSchedule } from '../../planning/schedule/make.ts';
 import type { Granularity, Schedule, ScheduleName } from '../../planning/schedule/types.ts';
 import type { Agents } from '../nodes/agents.ts';
 import type { NodeClock } from '../nodes/clocks.ts';
-import type { ControlMode } from './types.ts';
 
 /** A schedule with its inputs and its predicted effect. */
 export interface Decision {
@@ -40,23 +39,31 @@ const lagSamples = 20;
 /** Added to the lateness: the time until a redirection, or the closing of a gate, takes effect. */
 const executionMs = 1;
 
-/** Measures how exactly each gateway keeps its instants: its clock as estimated, its lateness as measured now. */
-export async function timingOfGateways(
-  agents: Agents,
+/** How late each gateway's timer is now, in ms, at worst. */
+export type TimerLags = ReadonlyMap<string, number>;
+
+export async function timerLags(agents: Agents, vn: VirtualNetwork): Promise<TimerLags> {
+  const lags = vn.gateways.map(async ({ name, node }) => [name, await timerLagMs(agents, node)] as const);
+  return new Map(await Promise.all(lags));
+}
+
+/**
+ * How exactly each gateway keeps its instants: its clock as estimated, and its timer's lag as measured; a command of
+ * the controller (no `lags`) takes a round trip.
+ */
+export function timingOfGateways(
   vn: VirtualNetwork,
   clocks: ReadonlyMap<string, NodeClock>,
-  control: ControlMode,
-): Promise<Uncertainty> {
+  lags: TimerLags | undefined,
+): Uncertainty {
   const nowMs = systemClock.monotonicMs();
-  const timings = await Promise.all(
-    vn.gateways.map(async ({ name, node }) => {
+  return new Map(
+    vn.gateways.map(({ name, node }) => {
       const clock = clocks.get(node)!;
-      const clockMs = boundAt(clock, nowMs);
-      const lagMs = control === 'remote' ? clock.roundTripMs : await timerLagMs(agents, node);
-      return [name, { clockMs, latenessMs: lagMs + executionMs, gateLatenessMs: lagMs + executionMs }] as const;
+      const latenessMs = (lags === undefined ? clock.roundTripMs : lags.get(name)!) + executionMs;
+      return [name, { clockMs: boundAt(clock, nowMs), latenessMs, gateLatenessMs: latenessMs }];
     }),
   );
-  return new Map(timings);
 }
 
 async function timerLagMs(agents: Agents, node: NodeName): Promise<number> {

@@ -17,14 +17,23 @@
  */
 import * as z from 'zod';
 import { VnmError } from '../../model/errors.ts';
+import type { RouterName } from '../../model/names.ts';
 import type { Baseline, MigrationRecord } from '../../store/migrations.ts';
 import type { Store } from '../../store/store.ts';
 import { methodOf, usualMethod } from '../base/phase.ts';
+import { type ControlPlaneName, controlPlaneNames } from './control-planes/names.ts';
 import { migrationOptions } from './options.ts';
 import type { MoveOptions } from './types.ts';
 
-/** Returns the options that the journal has no columns for. */
-export function optionsToJson({ offsetsMs, method = usualMethod, ...options }: MoveOptions): string {
+/** How the routing daemons of moving routers move, by router. */
+type RecordedWays = Readonly<Record<string, ControlPlaneName>>;
+
+/** Returns the options that the journal has no columns for, and how routing daemons move. */
+export function optionsToJson({
+  offsetsMs,
+  method = usualMethod,
+  ...options
+}: MoveOptions & { readonly controlPlanes?: RecordedWays }): string {
   return JSON.stringify({ ...options, method, ...(offsetsMs === undefined ? {} : { offsetsMs: [...offsetsMs] }) });
 }
 
@@ -49,6 +58,23 @@ export function optionsOf(migration: Pick<MigrationRecord, 'options'>): MoveOpti
 export function baselineOf({ options }: Pick<MigrationRecord, 'options'>): Baseline {
   const { unproven = [], byEcho, narrow } = JSON.parse(options) as Partial<Baseline>;
   return { unproven, byEcho, narrow };
+}
+
+const recordedWays = z.object({
+  controlPlane: z.enum(controlPlaneNames).optional(),
+  controlPlanes: z.record(z.string(), z.enum(controlPlaneNames)).default({}),
+});
+
+/**
+ * How the routing daemon of a router moves, and whether the user asked for that. Records of earlier versions, in which
+ * nothing was chosen, mean `graceful`.
+ */
+export function controlPlaneOf(
+  { options }: Pick<MigrationRecord, 'options'>,
+  router: RouterName,
+): { readonly name: ControlPlaneName; readonly isAsked: boolean } {
+  const { controlPlane, controlPlanes } = recordedWays.parse(JSON.parse(options));
+  return { name: controlPlanes[router] ?? controlPlane ?? 'graceful', isAsked: controlPlane !== undefined };
 }
 
 /** Whether the baseline was recorded before the migration was interrupted. */

@@ -4,26 +4,31 @@
  * an interrupted move continues in either direction.
  */
 import { sleep } from '../../clock/sleep.ts';
+import { messageOf } from '../../model/errors.ts';
 import type { NodeName } from '../../model/names.ts';
 import { daemonRouter } from '../../model/router.ts';
 import { moveRouter } from '../../planning/instance.ts';
 import type { RouterMove } from '../../planning/neighbourhood.ts';
+import { writeIfPossible } from '../base/best-effort.ts';
 import { startDaemon } from '../batches/routers.ts';
 import { isUnreachable } from '../nodes/agents.ts';
-import { controlPlaneWay } from './control-planes/index.ts';
-import { type ControlPlaneName, usualControlPlane } from './control-planes/names.ts';
-import type { ControlPlace } from './control-planes/way.ts';
+import { stableMs } from '../routing/converge.ts';
+import { graceful } from './control-planes/graceful.ts';
+import { controlPlaneWay, refusalOf } from './control-planes/index.ts';
+import { restart } from './control-planes/restart.ts';
+import type { Carried, CarryingWay, ControlPlace, ControlPlaneWay, RestartingWay } from './control-planes/way.ts';
+import { controlPlaneOf } from './journal.ts';
 import { awaitRecovered, type Before, reachableTables } from './recovered.ts';
 import type { ControlPlaneMove, Run } from './types.ts';
 
 export interface MovingControl {
   /** Whether the router's daemon-made entries are copied. */
-  readonly keepsRoutes: boolean;
+  readonly keepsRoutes: () => boolean;
   /** Notes which neighbours and routes the daemon has, so that it can be seen when they are back. */
   note(): Promise<void>;
-  /** Whether the daemon is on the node. */
+  /** Whether the daemon is on the node, and not stopped there. */
   isOn(node: NodeName): Promise<boolean>;
-  /** Ends the daemon on one node and starts it on the other; meanwhile, once it has ended, runs `flip`. */
+  /** Moves the daemon from one node to the other, and runs `flip` when its neighbours are to send there. */
   move(from: NodeName, to: NodeName, flip: () => Promise<void>): Promise<void>;
   /** Waits until the daemon on the node has its neighbours and routes again. Throws VnmError `failed`. */
   converge(node: NodeName): Promise<void>;
@@ -32,22 +37,20 @@ export interface MovingControl {
 }
 
 /** Returns undefined for a router without a routing daemon. */
-export function movingControl(
-  run: Run,
-  { router, from, to }: RouterMove,
-  name: ControlPlaneName = usualControlPlane,
-): MovingControl | undefined {
-  const { agents, old, vn } = run;
+export function movingControl(run: Run, { router, from, to }: RouterMove): MovingControl | undefined {
+  const { context, agents, old, vn } = run;
   if (daemonRouter(vn, router) === undefined) return undefined;
-  const way = controlPlaneWay(name);
+  const { name, isAsked } = controlPlaneOf(context.store.migrations.find(run.id!)!, router);
+  let way: ControlPlaneWay = controlPlaneWay(name);
   let before: Before | undefined;
   let freezeMs: number | undefined;
   let convergeMs: number | undefined;
+  let carried: Carried | undefined;
 
   async function isOn(node: NodeName): Promise<boolean> {
     const { daemons = [] } = await agents.get(node).call('inventory', {});
     const { namespace } = placeOn(node);
-    return daemons.some((daemon) => daemon.namespace === namespace);
+    return daemons.some((daemon) => daemon.namespace === namespace && daemon.state !== 'moving');
   }
 
   function placeOn(node: NodeName): ControlPlace {
@@ -55,39 +58,106 @@ export function movingControl(
     return { node, namespace: start.namespace, start };
   }
 
-  /** A node that cannot be reached has no daemon that a neighbour hears, once the links lead elsewhere. */
-  async function leave(node: NodeName, other: NodeName): Promise<void> {
+  /**
+   * Runs what ends the daemon at `left`. A node that cannot be reached has no daemon that a neighbour hears, once the
+   * links lead elsewhere.
+   */
+  async function endAt(left: NodeName, kept: NodeName, end: () => Promise<void>): Promise<void> {
     try {
-      await way.leave(agents, placeOn(node));
+      await end();
     } catch (error) {
-      if (!isUnreachable(error) || node === from || other !== from) throw error;
+      if (!isUnreachable(error) || (left === from && !(await isOn(kept)))) throw error;
     }
   }
 
+  async function moveByRestart(
+    { leave, arrive, pauseMs }: RestartingWay,
+    left: NodeName,
+    kept: NodeName,
+    flip: () => Promise<void>,
+  ): Promise<void> {
+    const askedAtMs = performance.now();
+    await endAt(left, kept, () => leave(agents, placeOn(left)));
+    // Not before the links are flipped: its neighbours' answers would not reach it.
+    await Promise.all([flip(), sleep(pauseMs)]);
+    await arrive(agents, placeOn(kept));
+    freezeMs = performance.now() - askedAtMs;
+  }
+
+  async function moveByCarrying(
+    { carry, confirm }: CarryingWay,
+    left: NodeName,
+    kept: NodeName,
+    flip: () => Promise<void>,
+  ): Promise<void> {
+    try {
+      await endAt(left, kept, async () => {
+        carried = await carry(agents, placeOn(left), placeOn(kept));
+      });
+    } catch (error) {
+      const other = isUnreachable(error) ? undefined : insteadOf(left, kept);
+      if (other === undefined) throw error;
+      const text = `the routing daemon of router '${router}' moves by ${other.name}, since ${way.name} failed: ${messageOf(error)}`;
+      context.report({ kind: 'note', text });
+      way = other;
+      await moveByRestart(other, left, kept, flip);
+      return;
+    }
+    if (carried !== undefined) freezeMs = carried.dumpMs + carried.transferMs + carried.restoreMs;
+    await flip();
+    await confirm(agents, placeOn(kept));
+  }
+
+  /**
+   * The way for a daemon that could not be carried. The one that the user asked for has no other; the way back is taken
+   * in any case.
+   */
+  function insteadOf(left: NodeName, kept: NodeName): RestartingWay | undefined {
+    const nodeOf = (one: string) => (one === router ? left : old.instance.placement.get(one)!);
+    const refusal = refusalOf(graceful, vn, agents, router, { to: kept, of: nodeOf });
+    if (kept === from) return refusal === undefined ? graceful : restart;
+    if (isAsked || refusal !== undefined) return undefined;
+    // Who continues the move must know.
+    const controlPlanes = { [router]: graceful.name };
+    writeIfPossible(context, () => context.store.migrations.progress(run.id!, { controlPlanes }));
+    return graceful;
+  }
+
   return {
-    keepsRoutes: way.keepsRoutes,
+    keepsRoutes: () => way.keepsRoutes,
     isOn,
     note: async () => {
       before = (await isOn(from)) ? await lookAt(run, placeOn(from)) : undefined;
     },
-    move: async (left, kept, flip) => {
-      const askedAtMs = performance.now();
-      await leave(left, kept);
-      // Not before the links are flipped: its neighbours' answers would not reach it.
-      await Promise.all([flip(), sleep(way.pauseMs)]);
-      await way.arrive(agents, placeOn(kept));
-      freezeMs = performance.now() - askedAtMs;
-    },
+    move: (left, kept, flip) =>
+      'carry' in way ? moveByCarrying(way, left, kept, flip) : moveByRestart(way, left, kept, flip),
     converge: async (node) => {
       const beganAtMs = performance.now();
-      await awaitRecovered(run, router, node, before);
+      await awaitRecovered(run, router, node, quietMs(), before);
       convergeMs = performance.now() - beganAtMs;
     },
     measured: () =>
       freezeMs === undefined || convergeMs === undefined
         ? undefined
-        : { router, from, to, way: name, cold: !way.keepsRoutes, freezeMs, convergeMs },
+        : {
+            router,
+            from,
+            to,
+            way: way.name,
+            cold: way.name === restart.name,
+            freezeMs,
+            convergeMs,
+            ...(carried === undefined ? {} : { checkpoint: carried }),
+          },
   };
+
+  /**
+   * How long the daemon must have its neighbours. One that was carried has them from the beginning, also if no packet
+   * reaches it: that is seen after their dead interval.
+   */
+  function quietMs(): number {
+    return stableMs + ('carry' in way ? 1000 * (vn.routing?.deadS ?? 0) : 0);
+  }
 }
 
 async function lookAt(run: Run, { node, namespace }: ControlPlace): Promise<Before> {

@@ -60,7 +60,7 @@ export async function carryOutMoves(
       context: now === 'back' ? unstoppable : context,
       old: { ...run.old, instance: instances.plan(run.old.record.id) },
     };
-    const steps = stepsOfMove(moving, move, { isBack: now === 'back', progress, controlPlane: options.controlPlane });
+    const steps = stepsOfMove(moving, move, { isBack: now === 'back', progress });
     const ended = await runSteps(moving, steps, first, isWanted ? undefined : failure);
     if (ended.outcome === leadsTo) continue;
     if (failure !== undefined && ended.failure !== undefined && ended.failure !== failure)

@@ -14,7 +14,9 @@ export const optionKinds = {
     .describe('Who times the redirections: the gateways themselves, or the controller over SSH'),
   controlPlane: z
     .enum(controlPlaneNames)
-    .describe('How the routing daemon of a router moves with method vroom (default: graceful)'),
+    .describe(
+      'How the routing daemon of a router moves with method vroom (default: checkpoint where the nodes can, else graceful)',
+    ),
   schedule: z.enum(scheduleNames).describe('When each gateway redirects'),
   granularity: z.enum(['gateway', 'peer']).describe('One instant per gateway, or one per remote gateway'),
   urpf: z

@@ -16,6 +16,7 @@ import { joinGateways, setGroups, setUrpf } from '../batches/gateways.ts';
 import { namespacesOf } from '../batches/operations.ts';
 import { setUpRouters } from '../batches/routers.ts';
 import { applyAll } from '../nodes/agents.ts';
+import { measureClocks, type NodeClock } from '../nodes/clocks.ts';
 import { refuseCollisions } from '../nodes/collisions.ts';
 import { noteUnfiltered } from '../nodes/unfiltered.ts';
 import { measurePaths } from '../probe/measure-paths.ts';
@@ -23,6 +24,8 @@ import { tunnelMtu } from '../probe/mtu.ts';
 import type { PathLatency } from '../probe/path-latency.ts';
 import { awaitEqual, awaitWays, hasDaemons, readTables } from '../routing/converge.ts';
 import { applyRoutes, readTranslated, translateRecorded } from '../routing/translated.ts';
+import { both } from './both.ts';
+import { type TimerLags, timerLags } from './decide.ts';
 import { declaredFlowPaths, measuredFlowPaths } from './flow-paths.ts';
 import { namesOf, proveGateways, proveRoutes } from './proof.ts';
 import { proveSizes } from './prove-sizes.ts';
@@ -41,9 +44,11 @@ export function addInstance({ context, agents, slice, vn, to, id }: Run): Record
 export async function setUp(run: Run, fresh: Instance): Promise<void> {
   const { context, agents, mtu } = run;
   advance(run, 'set up');
-  await refuseCollisions(agents, fresh.placement.values(), context.signal);
-  // The access links exist already, with this MTU.
-  const room = await tunnelMtu(agents, fresh, []);
+  const [, room] = await both(
+    () => refuseCollisions(agents, fresh.placement.values(), context.signal),
+    // The access links exist already, with this MTU.
+    () => tunnelMtu(agents, fresh, []),
+  );
   if (room.mtu < mtu) {
     throw new VnmError(
       'unsupported',
@@ -94,21 +99,48 @@ function readRecord(
 }
 
 /**
- * Step 4: makes the gateways' links into the new instance, and proves it with packets from each gateway to each other.
+ * Step 4: makes the gateways' links into the new instance. Returns the new routers' tables, once their daemons have
+ * built them.
  */
-export async function join(run: Run, fresh: Instance, { state }: Pick<Cloned, 'state'>): Promise<void> {
+export async function join(run: Run, fresh: Instance, { state }: Pick<Cloned, 'state'>): Promise<RoutingState> {
   advance(run, 'join gateways');
   const { context, agents, vn } = run;
   await applyAll(agents, joinGateways(run, fresh), context.signal);
-  let tables = state;
-  if (hasDaemons(vn)) {
-    advance(run, 'settle');
-    tables = await settled(run, fresh, true);
-  }
+  if (!hasDaemons(vn)) return state;
+  advance(run, 'settle');
+  return settled(run, fresh, true);
+}
+
+/**
+ * Proves the new instance: its `tables`, and with packets from each gateway to each other and through each tunnel.
+ * Meanwhile measures the gateways' clocks and timers: waiting for packets disturbs neither the shortest exchange with a
+ * clock nor a timer. Without `timers`, the controller will command the redirections.
+ */
+export async function proveNew(
+  run: Run,
+  fresh: Instance,
+  tables: RoutingState,
+  { timers }: { readonly timers: boolean },
+): Promise<{ clocks: ReadonlyMap<string, NodeClock>; lags: TimerLags | undefined }> {
   advance(run, 'prove');
+  const { agents, vn } = run;
   proveRoutes(run, fresh, tables);
-  await proveGateways(run, fresh);
-  await proveSizes(run, fresh);
+  const prove = () =>
+    both(
+      () => proveGateways(run, fresh),
+      () => proveSizes(run, fresh),
+    );
+  const measure = () =>
+    both(
+      () =>
+        measureClocks(
+          agents,
+          vn.gateways.map(({ node }) => node),
+        ),
+      async () => (timers ? timerLags(agents, vn) : undefined),
+    );
+  const [, [clocks, lags]] = await both(prove, measure);
+  return { clocks, lags };
 }
 
 /**

@@ -31,7 +31,7 @@ export async function proveBefore(run: OldSide): Promise<Baseline> {
   const bytes = dead.length === 0 ? mtu : undefined;
   const look = async (brief: boolean) => {
     const isSelected = (from: AccessLink, to: AccessLink) => isDown(from.gateway, to.gateway) === brief;
-    return (await verifyVn(agents, run, old.instance, { isSelected, locate: false, bytes, brief })).pairs;
+    return (await verifyVn(agents, run, old.instance, { isSelected, locate: false, bytes, brief, first: true })).pairs;
   };
   const pairs = (await Promise.all([look(false), look(true)])).flat();
   const unproven = pairs.filter(({ reachable }) => !reachable).map(pairOf);
@@ -51,7 +51,7 @@ export async function recordBaseline(run: Run): Promise<void> {
   run.context.store.migrations.progress(run.id!, { baseline: await proveBefore(run) });
 }
 
-type OldSide = Pick<Run, keyof VnPlan | 'context' | 'agents' | 'old' | 'mtu'>;
+export type OldSide = Pick<Run, keyof VnPlan | 'context' | 'agents' | 'old' | 'mtu'>;
 
 /** The pairs of end hosts that do not reach each other over one instance. */
 export interface Proof {
@@ -80,7 +80,7 @@ export async function proveEndHosts(
   const look = async (isOne: (one: Pair) => boolean, options: Pick<VerifyOptions, 'locate' | 'bytes'>) => {
     const isTried = (from: AccessLink, to: AccessLink) =>
       isSelected(from.gateway, to.gateway) && isOne({ from: from.endHost, to: to.endHost });
-    return (await verifyVn(run.agents, run, instance, { ...options, isSelected: isTried })).pairs;
+    return (await verifyVn(run.agents, run, instance, { ...options, isSelected: isTried, first: true })).pairs;
   };
   const [whole, narrow, excused] = await Promise.all([
     look((one) => !isExcused(one) && !isNarrow(one), { locate, bytes: run.mtu }),

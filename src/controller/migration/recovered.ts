@@ -8,7 +8,7 @@ import { linksOf } from '../../planning/neighbourhood.ts';
 import type { RoutingState } from '../../planning/routes.ts';
 import type { DaemonState } from '../../vsys/daemon.ts';
 import { namespaceOf } from '../batches/operations.ts';
-import { differencesBetween, patienceMs, readTables, shorten, stableMs, waitUntilEmpty } from '../routing/converge.ts';
+import { differencesBetween, patienceMs, readTables, shorten, waitUntilEmpty } from '../routing/converge.ts';
 import type { Run } from './types.ts';
 
 /** What the daemon knew, and what all routers of the VN forwarded by, before it moved. */
@@ -19,10 +19,16 @@ export interface Before {
 
 /**
  * Resolves when all adjacencies are up, at the daemon and at its neighbours, and when it has had the neighbours and
- * routes of `before`, and all routers their forwarding tables, for a while. Without `before` (an interrupted move) the
- * adjacencies decide. Throws VnmError `failed` with what is missing if that does not happen in time.
+ * routes of `before`, and all routers their forwarding tables, for `quietMs`. Without `before` (an interrupted move)
+ * the adjacencies decide. Throws VnmError `failed` with what is missing if that does not happen in time.
  */
-export async function awaitRecovered(run: Run, router: RouterName, node: NodeName, before?: Before): Promise<void> {
+export async function awaitRecovered(
+  run: Run,
+  router: RouterName,
+  node: NodeName,
+  quietMs: number,
+  before?: Before,
+): Promise<void> {
   const { context, agents, vn, slice, old } = run;
   const place = moveRouter(old.instance, router, node);
   const id = routerId(slice, vn, router);
@@ -47,7 +53,7 @@ export async function awaitRecovered(run: Run, router: RouterName, node: NodeNam
   }
 
   const look = () => missing().catch((error: unknown) => [messageOf(error)]);
-  const left = await waitUntilEmpty(context, look, patienceMs(vn), stableMs);
+  const left = await waitUntilEmpty(context, look, patienceMs(vn), quietMs);
   if (left.length === 0) return;
   throw new VnmError(
     'failed',

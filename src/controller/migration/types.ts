@@ -11,6 +11,7 @@ import type { MethodName, PhaseName } from '../base/phase.ts';
 import type { Layout } from '../batches/batches.ts';
 import type { Agents } from '../nodes/agents.ts';
 import type { ControlPlaneName } from './control-planes/names.ts';
+import type { Carried } from './control-planes/way.ts';
 import type { MigrationOptions } from './options.ts';
 import type { Phases } from './phases.ts';
 import type { PlannedFlow } from './planned-flow.ts';
@@ -92,10 +93,15 @@ export interface ControlPlaneMove {
   readonly way: ControlPlaneName;
   /** Whether it was the cold restart, the baseline, in which the neighbours give the router up. */
   readonly cold: boolean;
-  /** From when the controller asked the old daemon to end until it heard that the new one had started. */
+  /**
+   * How long there was no control plane: from when the controller asked the old daemon to end, or to stop for a
+   * checkpoint, until it heard that the new one had started.
+   */
   readonly freezeMs: number;
-  /** From then until it had its neighbours and routes again, for a while. */
+  /** From when it ran, and its links were flipped, until it had had its neighbours and routes again for a while. */
   readonly convergeMs: number;
+  /** What was carried; absent in the other ways. */
+  readonly checkpoint?: Carried;
 }
 
 /** How often an adjacency with a moving router changed its state at the neighbour. */

@@ -7,7 +7,7 @@ import { messageOf, VnmError } from '../../model/errors.ts';
 import { sliceIds } from '../../model/ids.ts';
 import type { NodeName } from '../../model/names.ts';
 import type { Slice, VirtualNetwork } from '../../model/slice.ts';
-import { routerNodes } from '../../planning/instance.ts';
+import { moveRouter, routerNodes } from '../../planning/instance.ts';
 import type { Store } from '../../store/store.ts';
 import type { Difference } from '../../vsys/difference.ts';
 import type { OperationInput } from '../../vsys/operations.ts';
@@ -15,7 +15,8 @@ import { type Context, signalOption } from '../base/context.ts';
 import { edgeNodes } from '../base/resolve.ts';
 import { mergeBatches, type NodeNames } from '../batches/batches.ts';
 import { desiredBatches, type RecordedVn } from '../batches/desired.ts';
-import { leftOvers, leftOversOf } from '../batches/left-overs.ts';
+import { type LeftOvers, leftOvers, leftOversOf } from '../batches/left-overs.ts';
+import { namespaceOf } from '../batches/operations.ts';
 import { type Agents, isUnreachable } from './agents.ts';
 import { addedRoutesRecorder } from './record-added.ts';
 
@@ -46,6 +47,8 @@ export interface Comparing {
   readonly recorded?: readonly RecordedVn[];
   /** If false, the nodes are repaired. */
   readonly dryRun: boolean;
+  /** Whether to look only for what is missing or differs, not for what is there in addition. */
+  readonly onlyMeant?: boolean;
 }
 
 /**
@@ -60,21 +63,27 @@ export async function compareNodes(context: Context, agents: Agents, comparing: 
   const meant = batchesOf(comparing.meant);
   const needed = comparing.recorded === undefined ? undefined : batchesOf(comparing.recorded);
   const { interfacePrefix } = sliceIds(slice.number);
+  const isDecided = withoutMovingDaemons([...comparing.meant, ...(comparing.recorded ?? [])], agents);
   const recorders = comparing.meant.map(({ vn }) => addedRoutesRecorder(context, agents, vn));
   const differences = new Map<string, NodeDifference[]>();
   const failures = new Map<string, unknown>(agents.missing);
   // Requests of an earlier command that are still under way must not change the nodes after they are compared.
   if (!comparing.dryRun) agents.claim();
 
+  async function findLeftOvers(node: NodeName, batch: readonly OperationInput[]): Promise<LeftOvers> {
+    const inventory = await agents.get(node).call('inventory', {}, signalOption(context));
+    const left = leftOvers(inventory, (needed ?? meant).get(node) ?? [], interfacePrefix);
+    return needed === undefined ? leftOversOf(left, batch) : left;
+  }
+
   async function compareNode(node: NodeName): Promise<NodeDifference[]> {
     const options = signalOption(context);
     const batch = meant.get(node) ?? [];
     refuseUnknown(batch);
-    const inventory = await agents.get(node).call('inventory', {}, options);
-    const left = leftOvers(inventory, (needed ?? meant).get(node) ?? [], interfacePrefix);
-    const { removal, additional } = needed === undefined ? leftOversOf(left, batch) : left;
-    const operations = [...batch, ...removal];
-    const { dryRun } = comparing;
+    const { dryRun, onlyMeant = false } = comparing;
+    if (onlyMeant && batch.length === 0) return [];
+    const { removal, additional } = onlyMeant ? { removal: [], additional: [] } : await findLeftOvers(node, batch);
+    const operations = [...batch, ...removal].filter(isDecided);
     const answer = await agents.get(node).call('apply', { operations, repair: true, dryRun }, options);
     for (const recordAdded of recorders) await recordAdded(node);
     return [
@@ -100,6 +109,23 @@ export async function compareNodes(context: Context, agents: Agents, comparing: 
     unreachable: failed(isUnreachable),
     failed: failed((error) => !isUnreachable(error)),
   };
+}
+
+/**
+ * Where the daemon of a moving router must be, only the move knows, which makes sure of it itself: at neither of the
+ * router's places may it be started or ended.
+ */
+function withoutMovingDaemons(vns: readonly RecordedVn[], names: NodeNames): (operation: OperationInput) => boolean {
+  const places = vns.flatMap(({ instances }) =>
+    instances.flatMap(({ instance }) =>
+      [...(instance.moving ?? [])].flatMap(([router, node]) =>
+        [instance, moveRouter(instance, router, node)].map((place) => namespaceOf(place, router, names)),
+      ),
+    ),
+  );
+  const undecided = new Set(places);
+  return (operation) =>
+    (operation.op !== 'daemon_up' && operation.op !== 'daemon_down') || !undecided.has(operation.namespace);
 }
 
 /**

@@ -89,7 +89,7 @@ async function probe(
   const destination = gatewayLink(instance, to).a;
   const rateBps = (probeBytes * 8 * 1000) / intervalMs;
   const spec = { from: source, to: destination, payloadBytes: probeBytes, rateBps, count };
-  const report = await runStream(agents, spec, patienceMs);
+  const report = await runStream(agents, spec, { quietMs: patienceMs });
   const [here, there] = [clocks.get(source.node)!, clocks.get(destination.node)!];
   const nowMs = systemClock.monotonicMs();
   return {

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { sleep } from '../../clock/sleep.ts';
 import type { NodeName } from '../../model/names.ts';
 import type { StreamReport } from '../../vsys/messages.ts';
 import type { Agents } from '../nodes/agents.ts';
@@ -25,8 +24,8 @@ export interface StreamSpec {
 export interface RunningStream {
   /** Stops sending. Returns how many packets were sent. */
   stop(): Promise<number>;
-  /** Returns what has arrived so far. */
-  received(): Promise<StreamReport>;
+  /** Resolves when so many packets have arrived or were dropped at the receiving node, or none has for `quietMs`. */
+  arrival(packets: number, quietMs: number): Promise<void>;
   /** Closes the stream on both nodes. Returns its last report. */
   close(): Promise<{ sent: number; report: StreamReport }>;
 }
@@ -55,47 +54,35 @@ export async function startStream(agents: Agents, spec: StreamSpec): Promise<Run
   }
   return {
     stop: async () => (await sender.call('stream_stop', { stream })).sent,
-    received: () => receiver.call('stream_report', { stream }),
+    arrival: async (packets, quietMs) => {
+      await receiver.call('stream_report', { stream, until: { packets, quietMs } });
+    },
     close: async () => {
+      const closing = { stream, close: true };
+      const sent = sender.call('stream_report', closing);
       // If one agent is both sender and receiver, one report has both halves.
-      const [sent, report] = await Promise.all([
-        sender.call('stream_report', { stream, close: sender !== receiver }),
-        receiver.call('stream_report', { stream }),
-      ]);
-      await receiver.call('stream_report', { stream, close: true });
-      return { sent: sent.sent, report };
+      const report = sender === receiver ? sent : receiver.call('stream_report', closing);
+      return { sent: (await sent).sent, report: await report };
     },
   };
 }
 
-/** Sends `count` packets and waits until all have arrived, or none has arrived for `quietMs` after the last was due. */
+/**
+ * Sends `count` packets and waits until `enough` have arrived, by default all, or none has arrived for `quietMs` after
+ * the last was due.
+ */
 export async function runStream(
   agents: Agents,
   spec: StreamSpec & { count: number },
-  quietMs: number,
+  { quietMs, enough = spec.count }: { quietMs: number; enough?: number },
 ): Promise<StreamReport> {
   const stream = await startStream(agents, spec);
   try {
-    await sleep((spec.count * spec.payloadBytes * 8 * 1000) / spec.rateBps);
-    await settle(stream, spec.count, quietMs);
+    const sendingMs = (spec.count * spec.payloadBytes * 8 * 1000) / spec.rateBps;
+    await stream.arrival(enough, sendingMs + quietMs);
   } catch (error) {
     await stream.close();
     throw error;
   }
   return (await stream.close()).report;
-}
-
-/** Waits until `sent` packets have arrived at the receiving node, or none has arrived for `quietMs`. */
-export async function settle(stream: RunningStream, sent: number, quietMs: number): Promise<void> {
-  let seen = -1;
-  let quietSince = performance.now();
-  while (performance.now() - quietSince < quietMs) {
-    const { received, dropped } = await stream.received();
-    if (received + dropped >= sent) return;
-    if (received !== seen) {
-      seen = received;
-      quietSince = performance.now();
-    }
-    await sleep(Math.min(50, quietMs / 4));
-  }
 }

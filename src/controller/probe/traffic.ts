@@ -4,7 +4,7 @@ import type { FlowRecord } from '../../store/migrations.ts';
 import { maxBufferBytes, type StreamReport } from '../../vsys/messages.ts';
 import type { Agents } from '../nodes/agents.ts';
 import { measureClocks } from '../nodes/clocks.ts';
-import { type RunningStream, settle, startStream } from './streams.ts';
+import { type RunningStream, startStream } from './streams.ts';
 
 /** Bytes of IPv4 and UDP around a payload. */
 const headerBytes = 28;
@@ -75,7 +75,7 @@ export async function startTraffic(agents: Agents, { vn, access }: VnPlan, mtu: 
 
 async function finishStream(stream: RunningStream): Promise<{ sent: number; report: StreamReport }> {
   const sent = await stream.stop();
-  await settle(stream, sent, quietMs);
+  await stream.arrival(sent, quietMs);
   const { report } = await stream.close();
   return { sent, report };
 }

@@ -76,20 +76,22 @@ export interface VerifyOptions {
   readonly bytes?: number | undefined;
   /** Whether to wait only briefly, for pairs that are probably broken. */
   readonly brief?: boolean;
+  /** Whether the first packet that arrives is enough, and proves smaller ones too. Otherwise all are waited for. */
+  readonly first?: boolean;
 }
 
 export async function verifyVn(
   agents: Agents,
   { slice, vn, access }: VnPlan,
   instance: Instance,
-  { isSelected = () => true, locate = true, bytes, brief = false }: VerifyOptions = {},
+  { isSelected = () => true, locate = true, bytes, brief = false, first = false }: VerifyOptions = {},
 ): Promise<VerifyResult> {
   const pairs = access
     .flatMap((from) => access.filter((to) => to !== from).map((to) => ({ from, to })))
     .filter(({ from, to }) => isSelected(from, to));
   const results = await Promise.all(
     pairs.map(async ({ from, to }) => {
-      const result = await verifyPair(agents, from, to, bytes, brief ? briefly : patiently);
+      const result = await verifyPair(agents, from, to, { bytes, first, waiting: brief ? briefly : patiently });
       if (isWhole(result) || !locate) return result;
       return { ...result, stopsAt: await locateBreak(agents, vn, instance, from, to, result.lostBytes) };
     }),
@@ -105,14 +107,17 @@ async function verifyPair(
   agents: Agents,
   from: AccessLink,
   to: AccessLink,
-  bytes: number | undefined,
-  waiting: Waiting,
+  { bytes, first, waiting }: { bytes: number | undefined; first: boolean; waiting: Waiting },
 ): Promise<PairResult> {
-  const { received, provenBy } = await prove(agents, from.hostEnd, to.hostEnd, undefined, waiting);
+  const names = { from: from.endHost, to: to.endHost, sent: probes };
+  if (first && bytes !== undefined) {
+    const received = await probe(agents, from.hostEnd, to.hostEnd, { bytes, waitMs: briefly.quietMs, enough: 1 });
+    if (received > 0) return { ...names, received, reachable: true };
+  }
+  const enough = first ? 1 : probes;
+  const { received, provenBy } = await prove(agents, from.hostEnd, to.hostEnd, { waiting, enough });
   const pair = {
-    from: from.endHost,
-    to: to.endHost,
-    sent: probes,
+    ...names,
     received,
     reachable: provenBy !== undefined,
     ...(provenBy === 'echo' ? { provenBy } : {}),
@@ -127,7 +132,7 @@ async function verifyPair(
 }
 
 async function carries(agents: Agents, from: StreamEnd, to: StreamEnd, bytes: number): Promise<boolean> {
-  return (await prove(agents, from, to, bytes)).provenBy !== undefined;
+  return (await prove(agents, from, to, { bytes })).provenBy !== undefined;
 }
 
 /** Sends test packets, and an echo request if none arrives: a firewall at the other node may drop only the packets. */
@@ -135,10 +140,13 @@ async function prove(
   agents: Agents,
   from: StreamEnd,
   to: StreamEnd,
-  bytes?: number,
-  waiting: Waiting = patiently,
+  {
+    bytes,
+    waiting = patiently,
+    enough = probes,
+  }: { bytes?: number | undefined; waiting?: Waiting; enough?: number } = {},
 ): Promise<{ received: number; provenBy?: Evidence }> {
-  const packets = probe(agents, from, to, bytes, waiting.quietMs);
+  const packets = probe(agents, from, to, { bytes, waitMs: waiting.quietMs, enough });
   const early = await Promise.race([packets, sleep(waiting.echoAfterMs).then(() => 0)]);
   const [received, isAnswered] = await Promise.all([
     packets,
@@ -200,7 +208,7 @@ export async function verifyGateways(
       .filter(({ from, to }) => isSelected(from, to))
       .map(async ({ from, to }) => {
         const source = gatewayLink(instance, from).a;
-        const { provenBy } = await prove(agents, source, gatewayLink(instance, to).a);
+        const { provenBy } = await prove(agents, source, gatewayLink(instance, to).a, { enough: 1 });
         if (provenBy === 'packets') return { from, to, reachable: true };
         if (provenBy === 'echo') return { from, to, reachable: true, provenBy };
         const stopsAt = await breakOf(agents, `gateway ${from}`, source, hopsBetween(vn, instance, from, to));
@@ -209,19 +217,18 @@ export async function verifyGateways(
   );
 }
 
-/** Sends a few packets. Returns how many arrive; 0 if an end has lost its address. */
+/** Sends a few packets until `enough` have arrived. Returns how many arrive; 0 if an end has lost its address. */
 async function probe(
   agents: Agents,
   from: StreamEnd,
   to: StreamEnd,
-  bytes: number | undefined,
-  waitMs: number,
+  { bytes, waitMs, enough }: { bytes: number | undefined; waitMs: number; enough: number },
 ): Promise<number> {
   const payloadBytes = bytes === undefined ? probeBytes : bytes - headerBytes;
   const rateBps = (payloadBytes * 8 * 1000) / (bytes === undefined ? probeIntervalMs : largeIntervalMs);
   try {
     const spec = { from, to, payloadBytes, rateBps, count: probes };
-    return (await runStream(agents, spec, waitMs)).received;
+    return (await runStream(agents, spec, { quietMs: waitMs, enough })).received;
   } catch (error) {
     if (isWithoutAddress(error) || (bytes !== undefined && isOverLimit(error))) return 0;
     throw error;

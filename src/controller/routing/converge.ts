@@ -10,7 +10,7 @@ import { daemonRouter, routerNames } from '../../model/router.ts';
 import type { VirtualNetwork } from '../../model/slice.ts';
 import type { Instance } from '../../planning/instance.ts';
 import type { RoutingState } from '../../planning/routes.ts';
-import { isOfInstance, translateRoutes } from '../../planning/translate.ts';
+import { ofInstance, translateRoutes } from '../../planning/translate.ts';
 import type { VnPlan } from '../../planning/vn-plan.ts';
 import { type Walk, walkThrough } from '../../planning/walk.ts';
 import { isDaemonRoute } from '../../vsys/daemon.ts';
@@ -142,9 +142,8 @@ function translated(tables: RoutingState, from: Instance, to: Instance): Routing
 
 /** Without the routes that each instance has of its own. */
 function within(tables: RoutingState, instance: Instance): RoutingState {
-  return new Map(
-    [...tables].map(([router, routes]) => [router, routes.filter((route) => !isOfInstance(route, instance))]),
-  );
+  const isOfInstance = ofInstance(instance);
+  return new Map([...tables].map(([router, routes]) => [router, routes.filter((route) => !isOfInstance(route))]));
 }
 
 /** Describes what the new tables lack, and what they have besides. Pure. */

@@ -7,10 +7,9 @@ import { type DaemonKind, isDaemonProtocol } from '../../model/daemon.ts';
 import type { RouterName } from '../../model/names.ts';
 import type { Route } from '../../model/route.ts';
 import type { Instance } from '../../planning/instance.ts';
-import { isOfInstance } from '../../planning/translate.ts';
-import type { OperationInput } from '../../vsys/operations.ts';
+import { ofInstance } from '../../planning/translate.ts';
 import type { Batches } from '../batches/batches.ts';
-import { namespaceOf, routeOperation } from '../batches/operations.ts';
+import { namespaceOf, routeOperations } from '../batches/operations.ts';
 import type { Agents } from '../nodes/agents.ts';
 import { missingIn, staticRoutes } from './static.ts';
 
@@ -23,9 +22,8 @@ export async function readCopied(
   withDaemons: boolean,
 ): Promise<Route[]> {
   const routes = await staticRoutes.read(agents, instance, router);
-  return routes.filter((route) =>
-    isDaemonProtocol(kind, route.protocol) ? withDaemons : !isOfInstance(route, instance),
-  );
+  const isOfInstance = ofInstance(instance);
+  return routes.filter((route) => (isDaemonProtocol(kind, route.protocol) ? withDaemons : !isOfInstance(route)));
 }
 
 /** Returns the batch that changes the router's place in the instance from the routes `before` to those `after`. */
@@ -38,13 +36,11 @@ export function putCopied(
   agents: Agents,
 ): Batches {
   const namespace = namespaceOf(instance, router, agents);
-  const operation = (action: 'add' | 'delete', route: Route): OperationInput => ({
-    ...routeOperation(action, route, namespace),
-    ...(isDaemonProtocol(kind, route.protocol) ? { protocol: route.protocol } : {}),
-  });
+  const protocolOf = ({ protocol }: Pick<Route, 'protocol'>) =>
+    isDaemonProtocol(kind, protocol) ? protocol : undefined;
   const operations = [
-    ...missingIn(after, before).map((route) => operation('delete', route)),
-    ...missingIn(before, after).map((route) => operation('add', route)),
+    ...routeOperations('delete', missingIn(after, before), namespace, protocolOf),
+    ...routeOperations('add', missingIn(before, after), namespace, protocolOf),
   ];
   return new Map([[instance.placement.get(router)!, operations]]);
 }

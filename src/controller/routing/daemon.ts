@@ -4,7 +4,7 @@
  * it does with static routes.
  */
 import { type DaemonKind, isDaemonProtocol } from '../../model/daemon.ts';
-import { isOfInstance } from '../../planning/translate.ts';
+import { ofInstance } from '../../planning/translate.ts';
 import type { RoutingSource } from './source.ts';
 import { staticRoutes } from './static.ts';
 
@@ -14,8 +14,9 @@ export function daemonRoutes(kind: DaemonKind): RoutingSource {
     ...staticRoutes,
     isOwn,
     read: async (agents, instance, router) => {
+      const isOfInstance = ofInstance(instance);
       const routes = await staticRoutes.read(agents, instance, router);
-      return routes.filter((route) => isOwn(route) && !isOfInstance(route, instance));
+      return routes.filter((route) => isOwn(route) && !isOfInstance(route));
     },
   };
 }

@@ -2,21 +2,13 @@
 import { fewestForInterval } from '../statistics/median-interval.ts';
 import type { Row, Table } from '../table.ts';
 import { type Axis, axisOf, type FigureDefinition, type PaperValue } from './definition.ts';
-import { modelCurves } from './model.ts';
+import { type Curve, modelCurves } from './model.ts';
 import { type Drawn, labelOf, type Mark, marksOf, type ResultTables, type Selection, select } from './rows.ts';
+import type { DrawnAxis } from './scales.ts';
 import { columnIn, type UnitName, unitOf, wordsOf } from './units.ts';
 
-export interface DrawnAxis {
-  /** The column with the unit drawn, as it is called in the figure's table. */
-  readonly column: string;
-  readonly title: string;
-  readonly scale: 'linear' | 'log' | 'symlog';
-  readonly min: number | undefined;
-  readonly max: number | undefined;
-}
-
 /** What a mark is: measured here, computed by the loss model, or reported by a paper. */
-export type Role = 'measured' | 'model' | 'paper';
+type Role = 'measured' | 'model' | 'paper';
 
 /** One mark, or one point of a line. */
 export interface FigureRow {
@@ -64,8 +56,8 @@ export function contentOf(tables: ResultTables, definition: FigureDefinition): F
 
   const measured = visible.map((mark) => measuredRow(mark, definition, y));
   const paper = paperRows(definition, selection);
-  const model = modelRows(definition, selection, [...measured, ...paper], x);
-  const rows = [...measured, ...model, ...paper];
+  const curves = curvesOver(definition, selection, [...measured, ...paper], x);
+  const rows = [...measured, ...modelRows(curves), ...paper];
   return {
     definition,
     x,
@@ -74,7 +66,12 @@ export function contentOf(tables: ResultTables, definition: FigureDefinition): F
     series: seriesOf(rows, selection),
     categories: drawn.categories,
     rows,
-    notes: notesOf(definition, selection, drawn, drawn.marks.length - visible.length),
+    notes: [
+      ...notesOf(definition, selection, drawn, drawn.marks.length - visible.length),
+      ...(curves.some(({ isMixed }) => isMixed)
+        ? ['The loss model is drawn for median latencies; those of a series differ.']
+        : []),
+    ],
   };
 }
 
@@ -117,8 +114,8 @@ function drawnAxis({ column, label, unit, scale = 'linear', min, max }: Axis): D
 }
 
 function titleOf(label: string, unit: UnitName | undefined): string {
-  // Packets are counted: lost packets need no unit.
-  return unit === undefined || label.includes(unit) ? label : `${label} (${unit})`;
+  const text = unit === 'us' ? 'µs' : unit;
+  return text === undefined || label.includes(text) ? label : `${label} (${text})`;
 }
 
 /** The y axis of a distribution. */
@@ -169,21 +166,27 @@ function paperMarks({ label, x, y, line }: PaperValue, { kind, labels = {} }: Fi
   return [{ ...at, shape: kind === 'bars' ? 'bar' : 'point' }];
 }
 
-function modelRows(
+/** The model's curves, as wide as what else is drawn. */
+function curvesOver(
   definition: FigureDefinition,
   { groups }: Selection,
   others: readonly FigureRow[],
   { min, max, scale }: DrawnAxis,
-): FigureRow[] {
+): Curve[] {
   const places = others.flatMap(({ x, x2 }) => [x, x2]).filter((x) => typeof x === 'number');
   const [from, to] = [min ?? Math.min(...places), max ?? Math.max(...places)];
   // A curve a little wider than the points also shows what would follow.
   const margin = scale === 'linear' ? 0.04 * (to - from) : 0;
-  const curves = modelCurves(definition, groups, min ?? from - margin, max ?? to + margin);
-  const isOne = new Set(curves.map(({ series }) => series)).size === 1;
-  return curves.flatMap(({ panel, series, oldLatencyMs, newLatencyMs, points }) => {
-    const latencies = `${whole(oldLatencyMs)} → ${whole(newLatencyMs)} ms`;
-    const name = isOne ? `loss model, ${latencies}` : `loss model, ${series}`;
+  return modelCurves(definition, groups, min ?? from - margin, max ?? to + margin);
+}
+
+function modelRows(curves: readonly Curve[]): FigureRow[] {
+  const latenciesOf = ({ oldLatencyMs, newLatencyMs }: Curve) => `${whole(oldLatencyMs)} → ${whole(newLatencyMs)} ms`;
+  const isOne = new Set(curves.map(latenciesOf)).size === 1 && curves.every(({ series }) => series === undefined);
+  return curves.flatMap((curve) => {
+    const { panel, series, points } = curve;
+    const detail = isOne ? latenciesOf(curve) : series;
+    const name = detail === undefined ? 'loss model' : `loss model, ${detail}`;
     return points.map(
       ({ x, y }): FigureRow => ({
         ...nothing,
@@ -226,7 +229,7 @@ function notesOf(
       ? `A point per ${one}, ${counted(completedRuns, 'run')}`
       : kind === 'cdf'
         ? `Each ${one} counts once, ${counted(completedRuns, 'run')}`
-        : `${centerText(definition)} of ${countText(marks)} ${from === 'samples' ? 'runs' : from} each${spreadText(definition, marks)}`;
+        : `${centerText(definition, marks, from)}${spreadText(definition, marks)}`;
   const missing = [
     ...(failedRuns > 0 ? [counted(failedRuns, 'failed run')] : []),
     ...(without > 0 ? [`${counted(without, 'row')} without a value`] : []),
@@ -239,14 +242,12 @@ function counted(count: number, thing: string): string {
   return `${count} ${thing}${count === 1 ? '' : 's'}`;
 }
 
-function centerText({ statistic = 'median' }: FigureDefinition): string {
-  return statistic === 'median' ? 'Medians' : 'Means';
-}
-
-function countText(marks: readonly Mark[]): string {
+function centerText({ statistic = 'median' }: FigureDefinition, marks: readonly Mark[], from: string): string {
+  const things = from === 'samples' ? 'runs' : from;
   const counts = marks.map(({ n }) => n);
   const [least, most] = [Math.min(...counts), Math.max(...counts)];
-  return least === most ? String(least) : `${least} to ${most}`;
+  if (most === 1) return `Each value is one of the ${things}`;
+  return `${statistic === 'median' ? 'Medians' : 'Means'} of ${least === most ? least : `${least} to ${most}`} ${things} each`;
 }
 
 function spreadText(definition: FigureDefinition, marks: readonly Mark[]): string {

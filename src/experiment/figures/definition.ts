@@ -70,7 +70,7 @@ const model = z
 const value = z.union([z.string(), finite]);
 
 /** The columns that a curve of the loss model can have as x and y. */
-export const modelAxes = { x: ['d_real_ms', 'd_planned_ms'], y: ['lost_ms', 'lost_packets', 'lost_percent'] } as const;
+const modelAxes = { x: ['d_real_ms', 'd_planned_ms'], y: ['lost_ms', 'lost_packets', 'lost_percent'] } as const;
 
 /** One entry of `figures:`. */
 export const figureDefinition = z
@@ -88,7 +88,7 @@ export const figureDefinition = z
     kind: z
       .enum(['scatter', 'line', 'bars', 'cdf'])
       .describe(
-        'scatter: a point per row; line: medians at each x, joined; bars: a median per category; cdf: the share of rows with at most x',
+        'scatter: a point per row; line: medians at each x, joined, unless the model is drawn; bars: a median per category; cdf: the share of rows with at most x',
       ),
     from: z
       .enum(['samples', 'flows', 'redirections'])

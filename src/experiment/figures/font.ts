@@ -1,14 +1,14 @@
 /**
- * The font of the figures, as outlines: with them a figure looks the same on every machine, in every program, and as PNG.
- * It is Source Sans 3 under the SIL Open Font License.
+ * The font of the figures, as outlines: with them a figure looks the same on every machine, in every program, and as
+ * PNG. It is Source Sans 3 under the SIL Open Font License.
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import opentype, { type Font, type Glyph, type PathCommand } from 'opentype.js';
 
 const files = {
-  normal: '@expo-google-fonts/source-sans-3/400Regular/SourceSans3_400Regular.ttf',
-  bold: '@expo-google-fonts/source-sans-3/600SemiBold/SourceSans3_600SemiBold.ttf',
+  normal: import.meta.resolve('@expo-google-fonts/source-sans-3/400Regular/SourceSans3_400Regular.ttf'),
+  bold: import.meta.resolve('@expo-google-fonts/source-sans-3/600SemiBold/SourceSans3_600SemiBold.ttf'),
 } as const;
 
 export type Weight = keyof typeof files;
@@ -30,7 +30,7 @@ const loaded = new Map<Weight, Font>();
 function fontOf(weight: Weight): Font {
   const known = loaded.get(weight);
   if (known !== undefined) return known;
-  const bytes = readFileSync(fileURLToPath(import.meta.resolve(files[weight])));
+  const bytes = readFileSync(fileURLToPath(files[weight]));
   const font = opentype.parse(new Uint8Array(bytes).buffer);
   loaded.set(weight, font);
   return font;

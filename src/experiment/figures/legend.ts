@@ -33,7 +33,7 @@ export function looksOf({ series, definition, rows, y }: FigureContent): Look[] 
         colour: colourOf(index),
         shape: shapeOf(index),
         dash: dashOf(index),
-        line: kind === 'line' || kind === 'cdf',
+        line: (kind === 'line' && models.length === 0) || kind === 'cdf',
         point: kind === 'cdf' || isBar ? undefined : 'filled',
         patch: isBar ? 'filled' : undefined,
       };

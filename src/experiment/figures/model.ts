@@ -1,16 +1,20 @@
 import { VnmError } from '../../model/errors.ts';
 import { strictLossMs } from '../../planning/loss/strict.ts';
+import { ascending, quantile } from '../statistics/quantile.ts';
 import type { Row } from '../table.ts';
 import { axisOf, type FigureDefinition } from './definition.ts';
 import { factorOf, type Group, medianOf } from './rows.ts';
 import { fromSymlog, onSymlog } from './scales.ts';
 
-/** The loss model's curve for one series in one panel. */
+/** The loss model's curve in one panel. */
 export interface Curve {
   readonly panel: string;
-  readonly series: string;
+  /** Undefined if it is the curve of all series in the panel. */
+  readonly series: string | undefined;
   readonly oldLatencyMs: number;
   readonly newLatencyMs: number;
+  /** The measured latencies of the group differ, so that its points belong to several curves. */
+  readonly isMixed: boolean;
   /** In the units drawn, x ascending. */
   readonly points: readonly { readonly x: number; readonly y: number }[];
 }
@@ -19,10 +23,10 @@ export interface Curve {
 const pointsOnCurve = 240;
 
 /**
- * The curve of docs/loss-model.md for each group: what a flow loses at a difference D of the two redirections, from
- * `fromX` to `toX` in the unit drawn. Latencies are those of the definition, else the medians of the measured ones; rate
- * and number of packets are medians. Groups whose latencies are unknown have no curve. Throws VnmError `invalid-input`
- * if a group contains several uRPF modes.
+ * The curve of docs/loss-model.md for each group, or one for all groups of a panel that have the same: what a flow
+ * loses at a difference D of the two redirections, from `fromX` to `toX` in the unit drawn. Latencies are those of the
+ * definition, else the medians of the measured ones; rate and number of packets are medians. Groups whose latencies are
+ * unknown have no curve. Throws VnmError `invalid-input` if a group contains several uRPF modes.
  */
 export function modelCurves(
   definition: FigureDefinition,
@@ -31,10 +35,18 @@ export function modelCurves(
   toX: number,
 ): Curve[] {
   if (definition.model === undefined) return [];
-  return groups.flatMap((group) => curveOf(definition, group, fromX, toX) ?? []);
+  const inPanels = [...Map.groupBy(groups, ({ panel }) => panel).values()];
+  return inPanels.flatMap((inPanel) => {
+    const all = { panel: inPanel[0]!.panel, series: undefined, rows: inPanel.flatMap(({ rows }) => rows) };
+    const isShared = modesOf(all.rows).length === 1 && isOfOneCurve(all.rows);
+    return (isShared ? [all] : inPanel).flatMap((group) => curveOf(definition, group, fromX, toX) ?? []);
+  });
 }
 
-function curveOf(definition: FigureDefinition, group: Group, fromX: number, toX: number): Curve | undefined {
+/** What a curve is made from. */
+type Source = Pick<Group, 'panel' | 'rows'> & { readonly series: string | undefined };
+
+function curveOf(definition: FigureDefinition, group: Source, fromX: number, toX: number): Curve | undefined {
   const { panel, series, rows } = group;
   const oldMs = definition.model!.oldLatencyMs ?? medianOf(rows, 'old_latency_ms');
   const newMs = definition.model!.newLatencyMs ?? medianOf(rows, 'new_latency_ms');
@@ -54,7 +66,21 @@ function curveOf(definition: FigureDefinition, group: Group, fromX: number, toX:
   const points = [...new Set([...places, ...corners])]
     .toSorted((a, b) => a - b)
     .map((value) => ({ x: value, y: lossAt(value) }));
-  return { panel, series, oldLatencyMs: oldMs, newLatencyMs: newMs, points };
+  const isMixed = ['old_latency_ms', 'new_latency_ms'].some((column) => differ(rows, column));
+  return { panel, series, oldLatencyMs: oldMs, newLatencyMs: newMs, isMixed, points };
+}
+
+/** Whether all rows have nearly the same latencies, rates and numbers of packets. */
+function isOfOneCurve(rows: readonly Row[]): boolean {
+  const columns = ['old_latency_ms', 'new_latency_ms', 'rate_bps', 'payload_bytes', 'sent_packets'];
+  return !columns.some((column) => differ(rows, column));
+}
+
+/** Whether values differ by more than measuring explains: a tenth and 2. */
+function differ(rows: readonly Row[], column: string): boolean {
+  const values = ascending(rows.map((row) => row[column]).filter((value) => typeof value === 'number'));
+  const spread = quantile(values, 0.95) - quantile(values, 0.05);
+  return spread > 2 && spread > 0.1 * Math.abs(quantile(values, 0.5));
 }
 
 /** What one lost ms of a flow is in the unit of a column. */
@@ -68,9 +94,13 @@ function lossPerMs(rows: readonly Row[], column: string): number | undefined {
   return sent === undefined || sent === 0 ? undefined : (100 * packetsPerMs) / sent;
 }
 
+function modesOf(rows: readonly Row[]): string[] {
+  return [...new Set(rows.map(({ urpf }) => String(urpf ?? 'strict')))];
+}
+
 /** The uRPF mode of all rows of a group; strict if the table does not say. */
-function urpfOf({ name }: FigureDefinition, { rows }: Group): string {
-  const modes = [...new Set(rows.map(({ urpf }) => String(urpf ?? 'strict')))];
+function urpfOf({ name }: FigureDefinition, { rows }: Source): string {
+  const modes = modesOf(rows);
   if (modes.length > 1) {
     throw new VnmError(
       'invalid-input',

@@ -127,14 +127,20 @@ export function labelOf(value: Cell | undefined, labels: Readonly<Record<string,
   return Object.hasOwn(labels, text) ? labels[text]! : text;
 }
 
-/** Texts in the order that is given, then numbers by size, then others by their characters. */
+/** So that r2 comes before r10. */
+function sortKey(text: string): string {
+  return text.replaceAll(/\d+/g, (digits) => digits.padStart(15, '0'));
+}
+
+/** Texts in the order that is given, then numbers by size, then others by their characters and numbers. */
 function inOrder(order: readonly string[]) {
   const place = (text: string) => (order.includes(text) ? order.indexOf(text) : order.length);
   return (a: string, b: string): number => {
     if (place(a) !== place(b)) return place(a) - place(b);
-    const [numberA, numberB] = [Number.parseFloat(a), Number.parseFloat(b)];
-    if (numberA !== numberB && !Number.isNaN(numberA) && !Number.isNaN(numberB)) return numberA - numberB;
-    return a < b ? -1 : a > b ? 1 : 0;
+    const [numberA, numberB] = [Number(a), Number(b)];
+    if (!Number.isNaN(numberA) && !Number.isNaN(numberB)) return numberA - numberB;
+    const [keyA, keyB] = [sortKey(a), sortKey(b)];
+    return keyA < keyB ? -1 : keyA > keyB ? 1 : 0;
   };
 }
 

@@ -1,5 +1,14 @@
 /** Pure: where axes begin and end, and where they have ticks. */
-import type { DrawnAxis } from './content.ts';
+
+/** An axis as it is drawn. */
+export interface DrawnAxis {
+  /** The column with the unit drawn, as it is called in the figure's table. */
+  readonly column: string;
+  readonly title: string;
+  readonly scale: 'linear' | 'log' | 'symlog';
+  readonly min: number | undefined;
+  readonly max: number | undefined;
+}
 
 type Domain = readonly [number, number];
 
@@ -19,9 +28,9 @@ export function domainOf({ scale, min, max }: DrawnAxis, values: readonly number
 
 function around(least: number, most: number, scale: DrawnAxis['scale'], isFromZero: boolean): Domain {
   if (scale === 'linear') {
-    const span = Math.max(most, isFromZero ? 0 : most) - Math.min(least, isFromZero ? 0 : least) || Math.abs(most) || 1;
-    const from = isFromZero && least >= 0 ? 0 : least - margin * span;
-    return [from, isFromZero && most <= 0 && least < 0 ? 0 : most + margin * span];
+    const [low, high] = isFromZero ? [Math.min(0, least), Math.max(0, most)] : [least, most];
+    const free = margin * (high - low) || Math.abs(most) / 2 || 1;
+    return [isFromZero && low === 0 ? 0 : low - free, isFromZero && high === 0 && low < 0 ? 0 : high + free];
   }
   const [there, back] =
     scale === 'log' ? [Math.log, Math.exp] : [(value: number) => onSymlog(value), (value: number) => fromSymlog(value)];

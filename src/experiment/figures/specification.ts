@@ -1,7 +1,7 @@
 /** Pure: a figure's content as a specification for Vega-Lite. */
 import type { TopLevelSpec } from 'vega-lite';
 import type { FigureContent, FigureRow } from './content.ts';
-import { wrapped } from './font.ts';
+import { textWidth, wrapped } from './font.ts';
 import { type Look, legendOf, looksOf } from './legend.ts';
 import { domainOf, ticksOf } from './scales.ts';
 import { colours, config, paperDash, textSize } from './theme.ts';
@@ -15,11 +15,7 @@ type Spec = Record<string, unknown>;
 
 export function specificationOf(content: FigureContent): TopLevelSpec {
   const { definition, panels, rows, notes } = content;
-  const columns = Math.min(3, Math.max(1, panels.length));
-  const size = {
-    width: Math.round((width - gap * (columns - 1)) / columns),
-    height: columns === 1 ? heights.one : heights.several,
-  };
+  const { columns, ...size } = sizeOf(panels);
   const looks = looksOf(content);
   const spec = { ...size, layer: layersOf(content, looks) };
   const facet = { field: 'panel', type: 'nominal', sort: panels, header: { title: null } };
@@ -32,6 +28,16 @@ export function specificationOf(content: FigureContent): TopLevelSpec {
     spacing: 12,
     vconcat: looks.length > 1 ? [legendOf(looks, width), plot] : [plot],
   } as unknown as TopLevelSpec;
+}
+
+/** The size of a panel, and how many stand next to each other. */
+function sizeOf(panels: FigureContent['panels']): { columns: number; width: number; height: number } {
+  const columns = Math.min(3, Math.max(1, panels.length));
+  return {
+    columns,
+    width: Math.round((width - gap * (columns - 1)) / columns),
+    height: columns === 1 ? heights.one : heights.several,
+  };
 }
 
 /** What all layers share. */
@@ -68,8 +74,11 @@ function layersOf(content: FigureContent, looks: readonly Look[]): Spec[] {
   };
   const measured = {
     scatter: [points(frame)],
-    line: [definition.band ? band(frame) : spread(frame), line(frame), points(frame)],
-    bars: y.scale === 'log' ? [spread(frame), dots(frame), values(frame)] : [bars(frame), spread(frame), values(frame)],
+    line: [definition.band ? band(frame) : spread(frame), ...joined(frame), points(frame)],
+    bars:
+      y.scale === 'log'
+        ? [spread(frame), dots(frame), ...values(frame)]
+        : [bars(frame), spread(frame), ...values(frame)],
     cdf: [steps(frame)],
   }[definition.kind];
   return [...paperRanges(frame), ...measured, ...curves(frame), ...papers(frame)];
@@ -77,9 +86,19 @@ function layersOf(content: FigureContent, looks: readonly Look[]): Spec[] {
 
 // Axes and scales
 
-function categorical({ x, categories }: FigureContent): Spec {
-  const axis = { title: x.title, labelAngle: 0, grid: false, ticks: false };
-  return { field: 'x', type: 'nominal', sort: categories, axis, scale: { paddingInner: 0.25 } };
+function categorical({ x, categories, panels }: FigureContent): Spec {
+  const room = sizeOf(panels).width / categories.length - 8;
+  const isTooWide = categories.some((category) => textWidth(category, 'normal', textSize) > room);
+  const labels = isTooWide ? { labelAngle: -35, labelAlign: 'right', labelLimit: 200 } : { labelAngle: 0 };
+  const axis = { title: x.title, grid: false, ticks: false, ...labels };
+  const paddingInner = categories.length < 3 ? 0.6 : 0.25;
+  return {
+    field: 'x',
+    type: 'nominal',
+    sort: categories,
+    axis,
+    scale: { paddingInner, paddingOuter: paddingInner / 2 },
+  };
 }
 
 /** A thousand as 1k. */
@@ -93,7 +112,7 @@ function quantitative(field: 'x' | 'y', { definition, panels, rows, [field]: axi
   const isNarrow = field === 'x' && panels.length > 1;
   const ticks =
     axis.scale === 'linear'
-      ? { tickCount: isNarrow ? 5 : 7 }
+      ? { tickCount: isNarrow ? 5 : 7, ...(numbers.every(Number.isInteger) && { tickMinStep: 1 }) }
       : {
           values: ticksOf(axis.scale, domain, isNarrow),
           ...(isNarrow ? { labelExpr: shortNumber } : { format: ',~r' }),
@@ -148,12 +167,17 @@ function points({ content, x, y, colour, shape, clip }: Frame): Spec {
   };
 }
 
-function line({ x, y, colour, dash, clip }: Frame): Spec {
-  return {
-    transform: [only('measured', 'line')],
-    mark: { type: 'line', strokeWidth: 2, clip },
-    encoding: { x, y, color: colour, strokeDash: dash, order: { field: 'x' } },
-  };
+/** Medians are joined, unless the model's curve does that. */
+function joined(frame: Frame): Spec[] {
+  const { x, y, colour, dash, clip } = frame;
+  if (has(frame, 'model', 'line')) return [];
+  return [
+    {
+      transform: [only('measured', 'line')],
+      mark: { type: 'line', strokeWidth: 2, clip },
+      encoding: { x, y, color: colour, strokeDash: dash, order: { field: 'x' } },
+    },
+  ];
 }
 
 function steps({ x, y, colour, dash, clip }: Frame): Spec {
@@ -198,19 +222,26 @@ function dots({ x, y, colour, shape, offset, clip }: Frame): Spec {
   };
 }
 
-/** The number over each bar, so that a small one can be read. */
-function values({ content, x, y, offset }: Frame): Spec {
-  const isLog = content.y.scale === 'log';
+/** The number over each bar, or under a negative one, so that a small bar can be read. */
+function values({ content, x, y, offset }: Frame): Spec[] {
+  const distance = content.y.scale === 'log' ? 13 : 9;
   const isShort = 'abs(datum.y) >= 0.01 || datum.y == 0';
-  return {
+  const layer = (condition: string, end: string, dy: number) => ({
     transform: [
       { filter: { field: 'shape', equal: 'bar' } },
-      { calculate: 'isValid(datum.high) ? max(datum.high, datum.y) : datum.y', as: 'top' },
+      { filter: condition },
+      { calculate: end, as: 'end' },
       { calculate: `format(datum.y, ${isShort} ? '.3~r' : '.1~e')`, as: 'text' },
     ],
-    mark: { type: 'text', dy: isLog ? -13 : -9, fontSize: 12, color: colours.ink },
-    encoding: { x, y: { ...y, field: 'top' }, ...offset, text: { field: 'text' } },
-  };
+    mark: { type: 'text', dy, fontSize: 12, color: colours.ink },
+    encoding: { x, y: { ...y, field: 'end' }, ...offset, text: { field: 'text' } },
+  });
+  return [
+    layer('datum.y >= 0', 'isValid(datum.high) ? max(datum.high, datum.y) : datum.y', -distance),
+    ...(content.rows.some((row) => row.shape === 'bar' && row.y !== null && row.y < 0)
+      ? [layer('datum.y < 0', 'isValid(datum.low) ? min(datum.low, datum.y) : datum.y', distance)]
+      : []),
+  ];
 }
 
 function curves(frame: Frame): Spec[] {

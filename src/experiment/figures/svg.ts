@@ -12,8 +12,8 @@ export interface Description {
 }
 
 /**
- * Draws a specification as SVG. The same specification gives the same bytes: it has no dates and no random ids, and text
- * is drawn as outlines. A text with characters that the font lacks stays text.
+ * Draws a specification as SVG. The same specification gives the same bytes: it has no dates and no random ids, and
+ * text is drawn as outlines. A text with characters that the font lacks stays text.
  */
 export async function renderSvg(specification: TopLevelSpec, description: Description): Promise<string> {
   measureByFont();

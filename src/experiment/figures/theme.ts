@@ -61,7 +61,7 @@ export function paperShapeOf(index: number): string {
   return paperShapes[index % paperShapes.length]!;
 }
 
-export const fontFamily = 'Source Sans 3';
+const fontFamily = 'Source Sans 3';
 export const textSize = 13;
 
 /** Vega-Lite's `config`. */

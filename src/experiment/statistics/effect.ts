@@ -15,8 +15,8 @@ export interface Effect {
 /**
  * Compares the medians of two independent sets of runs; null if one has no values.
  *
- * The interval is computed from those of the two medians, each side from the distances that matter for it (the method of
- * variance estimates recovery: Donner and Zou, Statistical Methods in Medical Research 21, 2012), for a ratio on the
+ * The interval is computed from those of the two medians, each side from the distances that matter for it (the method
+ * of variance estimates recovery: Donner and Zou, Statistical Methods in Medical Research 21, 2012), for a ratio on the
  * logarithms. It needs no assumption about the distributions and is slightly wider than 95 % confidence needs, so it
  * rather shows too few differences than too many.
  */

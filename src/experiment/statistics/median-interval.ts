@@ -14,10 +14,10 @@ export interface Interval {
  * `fewestForInterval` values. The values must be in ascending order, and independent of each other.
  *
  * The interval lies between order statistics, whose confidence is exactly known from the binomial distribution whatever
- * the distribution of the values is, and is interpolated between the two nearest confidences (Hettmansperger and Sheather,
- * Statistics & Probability Letters 4, 1986). Unlike the bootstrap of a median it keeps its confidence for few values
- * (docs/decisions/0045-intervals-of-medians-from-order-statistics.md). It needs no random numbers. Where many values are
- * equal, as small counts are, its confidence is larger than 95 %.
+ * the distribution of the values is, and is interpolated between the two nearest confidences (Hettmansperger and
+ * Sheather, Statistics & Probability Letters 4, 1986). Unlike the bootstrap of a median it keeps its confidence for few
+ * values (docs/decisions/0045-intervals-of-medians-from-order-statistics.md). It needs no random numbers. Where many
+ * values are equal, as small counts are, its confidence is larger than 95 %.
  */
 export function medianInterval(sorted: readonly number[]): Interval | null {
   const n = sorted.length;

@@ -4,8 +4,8 @@ export function ascending(values: readonly number[]): number[] {
 }
 
 /**
- * The quantile of values in ascending order, 0 <= fraction <= 1: interpolated between the two nearest values, as R (type
- * 7) and NumPy do by default. NaN without values.
+ * The quantile of values in ascending order, 0 <= fraction <= 1: interpolated between the two nearest values, as R
+ * (type 7) and NumPy do by default. NaN without values.
  */
 export function quantile(sorted: readonly number[], fraction: number): number {
   if (sorted.length === 0) return Number.NaN;

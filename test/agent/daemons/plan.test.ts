@@ -51,7 +51,7 @@ function plan(state: KernelState, operations: readonly OperationInput[], { repai
 function written(step: Step): string {
   if ('daemon' in step) return `daemon ${step.daemon === null ? 'none' : `${step.daemon.kind} ${step.daemon.config}`}`;
   if ('settings' in step) return [...step.settings].map((one) => one.join('=')).join(' ');
-  return 'ip' in step ? step.ip.join(' ') : 'other';
+  return 'ip' in step ? step.ip.join(' ') + (step.rest ?? '') : 'other';
 }
 
 function lines(commands: readonly Command[]): string[] {

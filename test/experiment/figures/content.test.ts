@@ -103,6 +103,13 @@ describe('rows', () => {
     expect(draw({ 100: 'fast' }).series.map(({ name }) => name)).toEqual(['fast', '3', '20']);
   });
 
+  test('names with numbers are in the order of these', () => {
+    const rows = ['r10', 'r2', 'r1'].map((router, run) => ({ run, outcome: 'completed', router, gap_ms: 1 }));
+    const figure = content(tablesOf({ samples: rows }), { kind: 'bars', x: 'router', y: 'gap_ms' })!;
+    expect(figure.categories).toEqual(['r1', 'r2', 'r10']);
+    expect(figure.notes).toEqual(['Each value is one of the runs.']);
+  });
+
   test('a logarithmic axis has no place for 0: such values are counted', () => {
     const rows = [0, 0, 5].map((value, run) => ({ run, outcome: 'completed', lost_packets: value }));
     const draw = (scale: string) =>
@@ -167,6 +174,20 @@ describe("the loss model's curve", () => {
       Math.min(...curve.filter(({ series }) => series === `loss model, ${name}`).map(({ y }) => y!));
     expect(least('there')).toBeCloseTo(80, 0);
     expect(least('back again')).toBe(0);
+  });
+
+  test('series with the same latencies and rates share a curve', () => {
+    const curve = curveOf({ where: {}, by: 'flow', panels: 'control' }, threeNodes());
+    expect([...new Set(curve.map(({ series }) => series))]).toEqual(['loss model, 45 → 50 ms']);
+    expect([...new Set(curve.map(({ panel }) => panel))]).toEqual(['at', 'gateway', 'remote']);
+    expect(curve).toHaveLength(3 * 4);
+  });
+
+  test('a series with flows of different latencies is named', () => {
+    const notes = (where: object) =>
+      content(twoNodes(), { ...loss, where, model: { kind: 'loss' } })!.notes.filter((note) => note.includes('model'));
+    expect(notes({ direction: 'forth' })).toEqual([]);
+    expect(notes({})).toEqual(['The loss model is drawn for median latencies; those of a series differ.']);
   });
 
   test('under feasible and loose uRPF nothing is lost, and mixed modes are refused', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { effectOf } from '../../../src/experiment/statistics/effect.ts';
+import { quantile } from '../../../src/experiment/statistics/quantile.ts';
 import { summarize } from '../../../src/experiment/statistics/summary.ts';
 import { type Random, randomOf } from '../../chaos/random.ts';
 
@@ -102,4 +103,30 @@ describe('on 1,000 synthetic data sets', () => {
       expect(contained / dataSets).toBeLessThanOrEqual(0.98);
     },
   );
+
+  // Why intervals do not come from the bootstrap (docs/decisions/0045-intervals-of-medians-from-order-statistics.md).
+  test.each(['normal', 'exponential'] as const)(
+    'the percentile bootstrap of the median of 7 %s values contains the true one in less than 93 %% of them',
+    (name) => {
+      const random = randomOf(45, 7);
+      const { median } = distributions[name];
+      let contained = 0;
+      for (let set = 0; set < dataSets; set += 1) {
+        const { low, high } = bootstrap(sampleOf(distributions[name], 7, random), random);
+        if (low <= median && median <= high) contained += 1;
+      }
+      expect((100 * contained) / dataSets).toBeLessThan(93);
+    },
+  );
 });
+
+/** The middle 95 % of the medians of samples that are drawn from the values. */
+function bootstrap(values: readonly number[], random: Random): { low: number; high: number } {
+  const medians = Array.from({ length: 400 }, () =>
+    quantile(
+      values.map(() => random.pick(values)).sort((a, b) => a - b),
+      0.5,
+    ),
+  ).sort((a, b) => a - b);
+  return { low: quantile(medians, 0.025), high: quantile(medians, 0.975) };
+}

@@ -24,6 +24,7 @@ import { parseAddress } from '../../../src/model/address.ts';
 import { VnmError } from '../../../src/model/errors.ts';
 import { createMemoryEndpoints } from './endpoints.ts';
 import { type Host, letGo, type Network } from './network.ts';
+import { playMoving } from './played-moving.ts';
 import { converge, stateOf } from './played-ospf.ts';
 
 type Step = { readonly groups: readonly NexthopGroup[] } | { readonly gate: string; readonly closed: boolean };
@@ -116,9 +117,12 @@ export function createMemoryPlane(
         return toRoutes(stack.routes.values());
       }),
     daemonState: async (namespace) => {
-      if (host.state.daemons?.has(namespace)) return stateOf(network, { host, namespace });
+      const state = host.state.daemons?.get(namespace)?.state;
+      if (state === 'moving') throw new VnmError('failed', `the daemon in '${namespace}' does not answer`);
+      if (state !== undefined) return stateOf(network, { host, namespace });
       throw new VnmError('not-found', `there is no routing daemon in namespace '${namespace}'`);
     },
+    moving: playMoving(network, host, inTurn),
     neighbourEvents: async () => ({}),
     pathMtu: async (remotes) =>
       remotes.map((remote) => {
@@ -137,7 +141,10 @@ export function createMemoryPlane(
           batches,
         ),
       ),
-    features: async () => [],
+    features: async () => [
+      { name: 'bird', available: true, detail: 'version 2.0.12' },
+      { name: 'criu', available: true },
+    ],
     close: async () => {},
   };
   const actuator: Actuator<Step> = {

@@ -7,7 +7,7 @@ import { type KernelRoute, type KernelState, mainTable, routeKey } from '../../.
 import type { DaemonState } from '../../../src/vsys/daemon.ts';
 import { type At, type Host, type Network, otherEnd } from './network.ts';
 
-const bird = 12;
+export const birdProtocol = 12;
 const metric = 32;
 
 interface Way {
@@ -53,7 +53,7 @@ function putRoutes(network: Network, host: Host, namespace: string): void {
         type: 'unicast',
         nexthops: [{ ...nexthop, weight: 1 }],
         metric,
-        protocol: bird,
+        protocol: birdProtocol,
         table: mainTable,
         onlink: false,
       };

@@ -336,21 +336,21 @@ async function readInterfaces(namespace: string): Promise<Manifest['interfaces']
   return Object.fromEntries(links);
 }
 
-/** `ip` leaves out the origin by which it selects. */
+/** One line for each route. `ip` leaves out the origin by which it selects, and takes it before several next hops. */
 async function readRoutes(namespace: string, protocols: readonly number[]): Promise<string[]> {
   const lists = protocols.map(async (protocol) => {
-    const words = ['-netns', namespace, '-4', 'route', 'show', 'table', 'main', 'proto', String(protocol)];
+    const words = ['-netns', namespace, '-oneline', '-4', 'route', 'show', 'table', 'main', 'proto', String(protocol)];
     const { code, stdout, stderr } = await run('ip', words);
     if (code !== 0) throw new VnmError('failed', `cannot read the routes of '${namespace}': ${stderr.trim()}`);
-    // A state, which `ip` prints after the words that it takes.
-    const lines = stdout.split('\n').map((line) => line.replace(/\b(linkdown|dead)\b/g, '').trim());
-    return lines.filter((line) => line !== '').map((line) => `${line} proto ${protocol}`);
+    // Without what `ip` prints and does not take: signs between next hops, and states.
+    const lines = stdout.split('\n').map((line) => line.replace(/\\|\b(linkdown|dead)\b/g, '').trim());
+    return lines.filter((line) => line !== '').map((line) => line.replace(/\s+nexthop|$/, ` proto ${protocol}$&`));
   });
   return (await Promise.all(lists)).flat();
 }
 
 async function putRoutes(namespace: string, routes: readonly string[], protocols: readonly number[]): Promise<void> {
-  const own = routes.filter((line) => protocols.some((protocol) => line.endsWith(` proto ${protocol}`)));
+  const own = routes.filter((line) => protocols.some((protocol) => ` ${line} `.includes(` proto ${protocol} `)));
   const lines = own.map((line) => `route replace ${line}\n`).join('');
   const { code, stderr } = await run('ip', ['-netns', namespace, '-4', '-batch', '-'], lines);
   if (code !== 0) throw new VnmError('failed', `cannot add the daemon's routes in '${namespace}': ${stderr.trim()}`);

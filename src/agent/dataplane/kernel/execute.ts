@@ -89,6 +89,11 @@ function batchOf(step: Step): Tool | undefined {
   return (['ip', 'tc', 'bridge'] as const).find((tool) => tool in step);
 }
 
+function lineOf(step: Step): string {
+  if ('ip' in step) return batchLine(step.ip, step.rest);
+  return batchLine('tc' in step ? step.tc : 'bridge' in step ? step.bridge : []);
+}
+
 async function runRun(steps: readonly Step[], force: boolean, putDaemon: PutDaemon): Promise<Failure[]> {
   const [first] = steps;
   if (first === undefined) return [];
@@ -104,12 +109,10 @@ async function runRun(steps: readonly Step[], force: boolean, putDaemon: PutDaem
       return [];
     }
     const tool = batchOf(first)!;
-    const lines = steps.map((step) =>
-      'ip' in step ? step.ip : 'tc' in step ? step.tc : 'bridge' in step ? step.bridge : [],
-    );
-    const failures = await runBatch(tool, first.namespace, lines.map(batchLine), force);
+    const lines = steps.map(lineOf);
+    const failures = await runBatch(tool, first.namespace, lines, force);
     return failures.map(({ line, words }) => ({
-      message: `${asTyped(tool, first.namespace, lines[line]!)}: ${words}`,
+      message: `${asTyped(tool, first.namespace, [lines[line]!.trimEnd()])}: ${words}`,
       reached: line,
     }));
   } catch (error) {

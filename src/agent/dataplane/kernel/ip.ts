@@ -3,6 +3,7 @@
  */
 import { VnmError } from '../../../model/errors.ts';
 import { run } from '../../run.ts';
+import { checkPlain } from '../planner/commands.ts';
 import { ownStack } from '../planner/state.ts';
 
 export type Tool = 'ip' | 'tc' | 'bridge';
@@ -12,15 +13,10 @@ export type ArmedTool = Exclude<Tool, 'bridge'>;
 /** The option that prints numbers in place of names, or in one unit. */
 const numbers: Record<Tool, string> = { ip: '-N', tc: '-raw', bridge: '-N' };
 
-/** A word without spaces, which separate words in a batch, or special characters. */
-const plainWord = /^[\w.:/@%+,-]+$/;
-
-/** Returns one line of a batch. Throws VnmError `unsupported` for a word that would not arrive unchanged. */
-export function batchLine(words: readonly string[]): string {
-  for (const word of words) {
-    if (!plainWord.test(word)) throw new VnmError('unsupported', `cannot pass ${JSON.stringify(word)} to 'ip'`);
-  }
-  return `${words.join(' ')}\n`;
+/** Returns one line of a batch. Throws as `checkPlain`. `rest`: see `Step`. */
+export function batchLine(words: readonly string[], rest = ''): string {
+  checkPlain(words);
+  return `${words.join(' ')}${rest}\n`;
 }
 
 export interface LineFailure {
@@ -60,7 +56,7 @@ export async function showBatch(
   lines: readonly (readonly string[])[],
 ): Promise<unknown[][]> {
   const args = [...inNamespace(namespace), '-json', '-details', numbers[tool], '-batch', '-'];
-  const { code, stdout, stderr } = await run(tool, args, lines.map(batchLine).join(''));
+  const { code, stdout, stderr } = await run(tool, args, lines.map((words) => batchLine(words)).join(''));
   const documents = stdout.split('\n').filter((line) => line !== '');
   if (code === 0 && documents.length === lines.length) return documents.map((document) => JSON.parse(document));
   const [failure] = parseFailures(stderr);

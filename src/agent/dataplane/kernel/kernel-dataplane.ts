@@ -195,7 +195,12 @@ export function createKernelDataPlane(policy: Policy, clock: Clock, surroundings
         return toRoutes(routes);
       }),
     daemonState: (namespace) => daemons.state(namespace),
-    moving: daemons.moving,
+    moving: {
+      ...daemons.moving,
+      dump: (namespace) => inTurn(() => daemons.moving.dump(namespace)),
+      restore: (params) => inTurn(() => daemons.moving.restore(params)),
+      settle: (params) => inTurn(() => daemons.moving.settle(params)),
+    },
     neighbourEvents: (namespace) => daemons.neighbourEvents(namespace),
     pathMtu,
     // Not in turn: it must not wait behind a long batch.

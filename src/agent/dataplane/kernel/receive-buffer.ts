@@ -4,17 +4,23 @@ import type { Socket } from 'node:dgram';
 
 /**
  * Only root may exceed `net.core.rmem_max` (SO_RCVBUFFORCE, socket(7)), and Node.js has no call for it. Nearly every
- * Linux system has one of these programs; it gets the socket as its standard input, sets the option and ends. Both
- * numbers are the same on all processors for which Node.js has binaries.
+ * Linux system has one of these programs; it gets the socket as its file 3, sets the option and ends. Node.js would
+ * make a standard input, output or error block, also for the agent: it is the same socket. The other two numbers are
+ * the same on all processors for which Node.js has binaries.
  */
+const file = 3;
 const solSocket = 1;
 const soRcvbufForce = 33;
 const programs: readonly (readonly [string, ...string[]])[] = [
-  ['perl', '-e', `exit(setsockopt(STDIN, ${solSocket}, ${soRcvbufForce}, pack("i", $ARGV[0])) ? 0 : 1)`],
+  [
+    'perl',
+    '-e',
+    `open(my $socket, "+<&=", ${file}); exit(setsockopt($socket, ${solSocket}, ${soRcvbufForce}, pack("i", $ARGV[0])) ? 0 : 1)`,
+  ],
   [
     'python3',
     '-c',
-    `import socket, sys; socket.socket(fileno=0).setsockopt(${solSocket}, ${soRcvbufForce}, int(sys.argv[1]))`,
+    `import socket, sys; socket.socket(fileno=${file}).setsockopt(${solSocket}, ${soRcvbufForce}, int(sys.argv[1]))`,
   ],
 ];
 /** A program that takes longer is killed, and the socket keeps its buffer. */
@@ -39,7 +45,7 @@ function descriptorOf(socket: Socket): number | undefined {
 
 /** Runs a program on the socket. Its result shows in the buffer's size, so its exit code does not matter. */
 function runOn(fd: number, program: string, words: readonly string[]): Promise<void> {
-  const child = spawn(program, words, { stdio: [fd, 'ignore', 'ignore'], timeout: programMs, env: {} });
+  const child = spawn(program, words, { stdio: ['ignore', 'ignore', 'ignore', fd], timeout: programMs, env: {} });
   const { promise, resolve } = Promise.withResolvers<void>();
   child.once('error', () => resolve());
   child.once('exit', () => resolve());

@@ -35,7 +35,7 @@ export function redirectLines(nexthops: ReadonlyMap<number, Nexthop>, groups: Re
 }
 
 function linesOf(commands: readonly Command[]): string[] {
-  return commands.map(({ do: step }) => ('ip' in step ? batchLine(step.ip) : ''));
+  return commands.map(({ do: step }) => ('ip' in step ? batchLine(step.ip, step.rest) : ''));
 }
 
 /** Returns the nexthops by id. */

@@ -1,4 +1,5 @@
 /** Changes to the kernel, and their arguments for `ip` and `tc`. Pure. */
+import { VnmError } from '../../../model/errors.ts';
 import type { Daemon } from '../../../vsys/operations.ts';
 import {
   type Address,
@@ -15,10 +16,11 @@ import {
 
 /**
  * One line of `ip`, `tc` or `bridge`, a script for `nft`, files below /proc/sys/net, a pause in which packets get
- * through, or the routing daemon that there must be (null: none), in a stack. `graceful`: see the operations.
+ * through, or the routing daemon that there must be (null: none), in a stack. `graceful`: see the operations. `rest`:
+ * the last words of a line, which many lines share; begins with a space.
  */
 export type Step =
-  | { readonly namespace: string; readonly ip: readonly string[] }
+  | { readonly namespace: string; readonly ip: readonly string[]; readonly rest?: string }
   | { readonly namespace: string; readonly tc: readonly string[] }
   | { readonly namespace: string; readonly bridge: readonly string[] }
   | { readonly namespace: typeof ownStack; readonly nft: readonly string[] }
@@ -30,6 +32,16 @@ export type Step =
 export interface Device {
   readonly namespace: string;
   readonly link: Link;
+}
+
+/** A word without spaces, which separate words in a batch, or special characters. */
+const plainWord = /^[\w.:/@%+,-]+$/;
+
+/** Throws VnmError `unsupported` for a word that would not arrive unchanged in a batch. */
+export function checkPlain(words: readonly string[]): void {
+  for (const word of words) {
+    if (!plainWord.test(word)) throw new VnmError('unsupported', `cannot pass ${JSON.stringify(word)} to 'ip'`);
+  }
 }
 
 /** One device, or both ends of a pair. */
@@ -90,13 +102,38 @@ export function routeStep(
   namespace: string,
   route: KernelRoute,
 ): Step {
-  const { prefix, type, table, metric, protocol, source } = route;
-  return ip(
-    namespace,
-    'route',
-    action,
-    ...(type === 'unicast' ? [] : [type]),
-    prefix,
+  const { prefix, type } = route;
+  const rest = sharedRest(route);
+  return { namespace, ip: ['route', action, ...(type === 'unicast' ? [] : [type]), prefix], rest };
+}
+
+/** The last one: routes that follow each other have most in common. */
+let last: { readonly route: KernelRoute; readonly rest: string } | undefined;
+
+function sharedRest(route: KernelRoute): string {
+  if (last === undefined || !isAlike(last.route, route)) {
+    const words = restWords(route).map(String);
+    checkPlain(words);
+    last = { route, rest: ` ${words.join(' ')}` };
+  }
+  return last.rest;
+}
+
+function isAlike(a: KernelRoute, b: KernelRoute): boolean {
+  return (
+    a.nexthops === b.nexthops &&
+    a.nexthopId === b.nexthopId &&
+    a.table === b.table &&
+    a.protocol === b.protocol &&
+    a.metric === b.metric &&
+    a.source === b.source &&
+    a.onlink === b.onlink
+  );
+}
+
+function restWords(route: KernelRoute): (string | number)[] {
+  const { table, metric, protocol, source } = route;
+  return [
     'table',
     table,
     'proto',
@@ -105,7 +142,7 @@ export function routeStep(
     ...(source === undefined ? [] : ['src', source]),
     // Last, since `ip` accepts only next hops after the first of several.
     ...hopWords(route),
-  );
+  ];
 }
 
 function hopWords({ nexthopId, nexthops, onlink }: KernelRoute): (string | number)[] {

@@ -1,6 +1,7 @@
 import { daemonProtocolNumber } from '../../../model/daemon.ts';
 import { VnmError } from '../../../model/errors.ts';
 import { isDaemonRoute } from '../../../vsys/daemon.ts';
+import { prefixesOf } from '../../../vsys/operations.ts';
 import type { Draft } from './draft.ts';
 import { checkLimit, conflict, type Named, requireLink, requireStack } from './plan-common.ts';
 import { protocolName } from './protocols.ts';
@@ -18,14 +19,15 @@ import {
 
 const directions: readonly RuleDirection[] = ['from', 'to'];
 
-export function vroute(draft: Draft, operation: Named<'vroute'>): void {
+export function vroute(draft: Draft, operation: Named<'vroute'> | Named<'vroutes'>): void {
   const namespace = operation.namespace ?? ownStack;
-  const wanted = routeOf(draft, operation);
-  if (operation.action === 'delete') {
-    deleteRoute(draft, namespace, routeKey(wanted));
-  } else {
-    checkRoute(draft, operation);
-    putRoute(draft, namespace, wanted);
+  const prefixes = prefixesOf(operation);
+  const common = commonOf(draft, operation);
+  if (operation.action === 'add') checkRoute(draft, operation, prefixes[0]!);
+  for (const prefix of prefixes) {
+    const wanted = { prefix, ...common };
+    if (operation.action === 'delete') deleteRoute(draft, namespace, routeKey(wanted));
+    else putRoute(draft, namespace, wanted);
   }
 }
 
@@ -88,10 +90,10 @@ export function tableOf(draft: Draft, namespace: string): number {
   return namespace === ownStack ? draft.policy.table : mainTable;
 }
 
-function routeOf(draft: Draft, operation: Named<'vroute'>): KernelRoute {
-  const { namespace = ownStack, prefix, type, nexthops, nexthopId, metric, source, protocol } = operation;
+/** What the entries of an operation have in common. */
+function commonOf(draft: Draft, operation: Named<'vroute'> | Named<'vroutes'>): Omit<KernelRoute, 'prefix'> {
+  const { namespace = ownStack, type, nexthops, nexthopId, metric, source, protocol } = operation;
   return {
-    prefix,
     type,
     nexthops: nexthops.map((hop) => ({
       interface: hop.interface,
@@ -110,8 +112,8 @@ function routeOf(draft: Draft, operation: Named<'vroute'>): KernelRoute {
 }
 
 /** Throws if the kernel would refuse the route or understand it differently. */
-function checkRoute(draft: Draft, operation: Named<'vroute'>): void {
-  const { namespace = ownStack, prefix, type, nexthops, nexthopId, protocol } = operation;
+function checkRoute(draft: Draft, operation: Named<'vroute'> | Named<'vroutes'>, prefix: string): void {
+  const { namespace = ownStack, type, nexthops, nexthopId, protocol } = operation;
   const invalid = (what: string) =>
     new VnmError('invalid-input', `route to ${prefix}${describeStack(namespace)}: ${what}`);
   const ways = Number(nexthops.length > 0) + Number(nexthopId !== undefined);
@@ -139,5 +141,7 @@ function checkNoFixture({ protocol, prefix, nexthops }: KernelRoute, namespace: 
 }
 
 function countRoutes(draft: Draft): number {
-  return [...draft.stacks.values()].reduce((sum, { routes }) => sum + routes.size, 0);
+  let sum = 0;
+  for (const { routes } of draft.stacks.values()) sum += routes.size;
+  return sum;
 }

@@ -36,6 +36,7 @@ const planners: { readonly [Name in OperationName]: Planner<Name> } = {
   vif_up: vifUp,
   vif_down: vifDown,
   vroute,
+  vroutes: vroute,
   nexthop_up: nexthopUp,
   nexthop_down: nexthopDown,
   group_up: groupUp,

@@ -4,12 +4,13 @@
  * they have exchanged their databases again.
  */
 import type { DaemonKind } from '../../../model/daemon.ts';
-import { VnmError } from '../../../model/errors.ts';
-import type { NodeName, RouterName } from '../../../model/names.ts';
+import type { VnmError } from '../../../model/errors.ts';
+import type { RouterName } from '../../../model/names.ts';
 import { type DaemonRouter, daemonRouter } from '../../../model/router.ts';
 import type { VirtualNetwork } from '../../../model/slice.ts';
-import { type Agents, applyAll } from '../../nodes/agents.ts';
-import type { ControlPlaneWay } from './way.ts';
+import type { NodeFacts } from '../../../vsys/messages.ts';
+import { applyAll } from '../../nodes/agents.ts';
+import { notPossible, type RestartingWay, speaksBgp, versionOn } from './way.ts';
 
 /** The first versions that restart gracefully with OSPF, and wait for neighbours that do. */
 const firstVersions: Readonly<Record<DaemonKind, readonly [number, number, number]>> = {
@@ -29,16 +30,21 @@ const hindrances: Readonly<Record<DaemonKind, RegExp>> = {
   frr: /^\s*no\s+(capability\s+opaque|graceful-restart\b.*)$/m,
 };
 
-export const graceful: ControlPlaneWay = {
+export const graceful: RestartingWay = {
   name: 'graceful',
   keepsRoutes: true,
   pauseMs: calculatedMs,
+  lacks,
   refuse: (vn, agents, router, { to, of }) => {
     const moving = daemonRouter(vn, router)!;
     refuseWithoutOspf(vn, moving);
     for (const one of [moving, ...neighboursOf(vn, router)]) {
       refuseHindrance(one, router);
-      refuseVersion(agents, one.kind, one.name === router ? to : of(one.name));
+      const node = one.name === router ? to : of(one.name);
+      const lack = lacks(agents.get(node).facts, one.kind);
+      if (lack === undefined) continue;
+      const first = `${one.kind} ${firstVersions[one.kind].join('.')}`;
+      throw unsupported(`node '${node}' ${lack}`, `install ${first} or newer there, ${elsewise}`);
     }
   },
   leave: async (agents, { node, namespace }) => {
@@ -51,12 +57,12 @@ export const graceful: ControlPlaneWay = {
 
 const elsewise = 'or use --control-plane restart, which loses packets, or --method instance';
 
-function refuseWithoutOspf({ name, routing }: VirtualNetwork, { name: router, config }: DaemonRouter): void {
+function refuseWithoutOspf({ name, routing }: VirtualNetwork, moving: DaemonRouter): void {
   if (routing === undefined) {
     throw unsupported(`VN '${name}' has no routing protocol`, `add routing: { protocol: ospf }, ${elsewise}`);
   }
-  if (config.bgp !== undefined || /^\s*(protocol|router)\s+bgp\b/m.test(config.text ?? ''))
-    throw unsupported(`router '${router}' also speaks BGP`, `remove its BGP sessions, ${elsewise}`);
+  if (speaksBgp(moving))
+    throw unsupported(`router '${moving.name}' also speaks BGP`, `remove its BGP sessions, ${elsewise}`);
 }
 
 function neighboursOf(vn: VirtualNetwork, router: RouterName): DaemonRouter[] {
@@ -76,20 +82,17 @@ function refuseHindrance({ name, kind, config }: DaemonRouter, moving: RouterNam
   );
 }
 
-function refuseVersion(agents: Agents, kind: DaemonKind, node: NodeName): void {
-  const feature = agents.get(node).facts.features.find(({ name }) => name === kind);
-  const version = /(\d+)\.(\d+)(?:\.(\d+))?/.exec(feature?.detail ?? '');
-  if (version === null) return;
-  const has = version.slice(1).map((part) => Number(part ?? 0));
+/** A node that does not say its version is not refused. */
+function lacks(facts: NodeFacts, kind: DaemonKind): string | undefined {
+  const version = versionOn(facts, kind);
+  if (version === undefined) return undefined;
+  const has = version.split('.').map((part) => Number.parseInt(part, 10));
   const first = firstVersions[kind];
-  const index = first.findIndex((part, position) => has[position] !== part);
-  if (index < 0 || has[index]! > first[index]!) return;
-  throw unsupported(
-    `node '${node}' has ${kind} ${version[0]}, which has no graceful restart for OSPF`,
-    `install ${kind} ${first.join('.')} or newer there, ${elsewise}`,
-  );
+  const index = first.findIndex((part, position) => (has[position] ?? 0) !== part);
+  if (index < 0 || (has[index] ?? 0) > first[index]!) return undefined;
+  return `has ${kind} ${version}, which has no graceful restart for OSPF`;
 }
 
 function unsupported(why: string, hint: string): VnmError {
-  return new VnmError('unsupported', `--control-plane graceful is not possible: ${why}`, { hint });
+  return notPossible('graceful', why, hint);
 }

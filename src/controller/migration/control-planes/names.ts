@@ -1,6 +1,4 @@
 /** The names of the ways, for options and results. */
-export const controlPlaneNames = ['graceful', 'restart'] as const;
+export const controlPlaneNames = ['checkpoint', 'graceful', 'restart'] as const;
 
 export type ControlPlaneName = (typeof controlPlaneNames)[number];
-
-export const usualControlPlane: ControlPlaneName = 'graceful';

@@ -3,12 +3,13 @@
  * up, and it learns everything again on the new node. Packets are lost meanwhile.
  */
 import { applyAll } from '../../nodes/agents.ts';
-import type { ControlPlaneWay } from './way.ts';
+import type { RestartingWay } from './way.ts';
 
-export const restart: ControlPlaneWay = {
+export const restart: RestartingWay = {
   name: 'restart',
   keepsRoutes: false,
   pauseMs: 0,
+  lacks: () => undefined,
   refuse: () => {},
   leave: async (agents, { node, namespace }) => {
     await applyAll(agents, new Map([[node, [{ op: 'daemon_down', namespace }]]]));

@@ -10,14 +10,13 @@ import { acceptOldUntilMs } from '../../../planning/schedule/instants.ts';
 import { writeIfPossible } from '../../base/best-effort.ts';
 import { setUpGates } from '../../batches/gates.ts';
 import { type Agents, applyAll, hasFeature } from '../../nodes/agents.ts';
-import { measureClocks } from '../../nodes/clocks.ts';
 import { startTraffic } from '../../probe/traffic.ts';
 import { makeReady } from '../arm-in-time.ts';
 import { type Decision, decide, timingOfGateways } from '../decide.ts';
 import { confirm, findGateways, redirectAll, removeNew, retire, sendBack } from '../finish.ts';
 import type { Method, Prepared, Progress, Steps } from '../method.ts';
 import { plannedFlow } from '../planned-flow.ts';
-import { acceptBoth, clone, cloneChanges, flowsMeasured, join, measureBoth, setUp } from '../prepare.ts';
+import { acceptBoth, clone, cloneChanges, flowsMeasured, join, measureBoth, proveNew, setUp } from '../prepare.ts';
 import { redirectArmed } from '../redirect-armed.ts';
 import { redirectRemotely } from '../redirect-remote.ts';
 import { spreadWarning } from '../spread-warning.ts';
@@ -121,21 +120,15 @@ function acceptOldOf({ schedule, flows, uncertainty }: Decision): number {
 /** Makes and measures the new instance, and decides the schedule. */
 async function makeNew(run: Run, fresh: Recorded, options: MoveOptions): Promise<Prepared> {
   const { agents, vn, urpf, context } = run;
+  // Before anything is read that will be changed, and while the new nodes are looked at.
+  agents.claim();
   await setUp(run, fresh.instance);
   const cloned = await clone(run, fresh.instance);
-  await join(run, fresh.instance, cloned);
-  const isUrgent = cloned.fromRecord.length > 0;
-  const gateways = vn.gateways.map((gateway) => gateway.node);
-  const [, clocks] = await both(
-    () => acceptBoth(run, fresh.instance),
-    () => measureClocks(agents, gateways),
-    isUrgent,
-  );
-  const [latencies, uncertainty] = await both(
-    () => measureBoth(run, fresh.instance, clocks),
-    () => timingOfGateways(agents, vn, clocks, options.control),
-    isUrgent,
-  );
+  const tables = await join(run, fresh.instance, cloned);
+  const { clocks, lags } = await proveNew(run, fresh.instance, tables, { timers: options.control === 'gateway' });
+  await acceptBoth(run, fresh.instance);
+  const latencies = await measureBoth(run, fresh.instance, clocks);
+  const uncertainty = timingOfGateways(vn, clocks, lags);
   const flows = flowsMeasured(run, latencies);
   const decision = await decide(vn, options.schedule, { ...options, urpf }, flows, uncertainty);
   warnOfSpread(run, decision);
@@ -143,17 +136,6 @@ async function makeNew(run: Run, fresh: Recorded, options: MoveOptions): Promise
   if (run.gated) await applyAll(agents, setUpGates(run, gateBytes(decision)), context.signal);
   await cloneChanges(run, fresh, cloned);
   return { clocks, decision };
-}
-
-/**
- * Runs two tasks one after the other, so that they do not disturb each other, or `atOnce`; then a failure waits for
- * both.
- */
-async function both<A, B>(one: () => Promise<A>, other: () => Promise<B>, atOnce: boolean): Promise<[A, B]> {
-  if (!atOnce) return [await one(), await other()];
-  const begun: [Promise<A>, Promise<B>] = [one(), other()];
-  await Promise.allSettled(begun);
-  return Promise.all(begun);
 }
 
 /** The size of each gateway's gate: twice what its flows send while it is closed, and some for undeclared traffic. */

@@ -23,7 +23,6 @@ import { refuseCollisions } from '../../nodes/collisions.ts';
 import { noteUnfiltered } from '../../nodes/unfiltered.ts';
 import { putCopied, readCopied } from '../../routing/copied.ts';
 import { applyRoutes, readTranslated } from '../../routing/translated.ts';
-import type { ControlPlaneName } from '../control-planes/names.ts';
 import { notRecorded, reportLeftOver, reportUnproven } from '../finish.ts';
 import { baselineOf } from '../journal.ts';
 import type { Method, Steps } from '../method.ts';
@@ -65,19 +64,11 @@ export const vroomMethod: Method = {
   refuseOn: () => {},
 };
 
-/** `isBack`: whether the move undoes an earlier one, which no signal stops. `controlPlane`: how its daemon moves. */
+/** `isBack`: whether the move undoes an earlier one, which no signal stops. */
 export function stepsOfMove(
   run: Run,
   move: RouterMove,
-  {
-    isBack,
-    progress,
-    controlPlane,
-  }: {
-    readonly isBack: boolean;
-    readonly progress: MoveProgress;
-    readonly controlPlane?: ControlPlaneName | undefined;
-  },
+  { isBack, progress }: { readonly isBack: boolean; readonly progress: MoveProgress },
 ): Steps {
   const { context, agents, vn, old, phases } = run;
   const { router, from, to } = move;
@@ -87,7 +78,7 @@ export function stepsOfMove(
   /** What the new place has; unknown where an earlier controller set it up. */
   let copied: RoutingState | undefined;
   const kind = daemonRouter(vn, router)?.kind;
-  const control = movingControl(run, move, controlPlane);
+  const control = movingControl(run, move);
   const events = countEvents(run, router);
   const begin = (name: Parameters<typeof phases.begin>[0]) => {
     if (!isBack) context.signal?.throwIfAborted();
@@ -128,8 +119,9 @@ export function stepsOfMove(
 
   /** The same with the routes that a daemon added, where these stay when it ends. */
   async function copyOfDaemon(daemon: DaemonKind): Promise<void> {
-    const live = await readCopied(agents, instance, router, daemon, control!.keepsRoutes);
-    const there = copied?.get(router) ?? (await readCopied(agents, fresh, router, daemon, true));
+    const isCopy = control!.keepsRoutes();
+    const live = await readCopied(agents, instance, router, daemon, isCopy);
+    const there = copied?.get(router) ?? (await readCopied(agents, fresh, router, daemon, isCopy));
     await applyAll(agents, putCopied(fresh, router, daemon, there, live, agents));
     copied = new Map([[router, live]]);
   }
@@ -137,24 +129,28 @@ export function stepsOfMove(
   async function flip(): Promise<void> {
     if (control === undefined) {
       await flipLinks();
-      await copyRoutes().catch((error: unknown) => {
-        // All traffic is on the new place: it stays with the routes that it has.
-        if (!isUnreachable(error)) throw error;
-        context.report({ kind: 'note', text: messageOf(error) });
-      });
+      // All traffic is on the new place.
+      await copyRoutes().catch(noteUnreachable);
       return;
     }
     begin('move control plane');
-    // From its start on the daemon knows better than the copies.
     const isThere = await control.isOn(to);
     await control.move(from, to, async () => {
       if (!isThere) await copyRoutes();
+      // From its start on the daemon knows better than copies of its routes.
+      else if (!control.keepsRoutes()) await copyRoutes().catch(noteUnreachable);
       await flipLinks();
     });
     begin('converge');
     await control.converge(to);
     const measured = control.measured();
     if (measured !== undefined && !isThere) progress.controlPlanes.push(measured);
+  }
+
+  /** The new place stays with the routes that it has. */
+  function noteUnreachable(error: unknown): void {
+    if (!isUnreachable(error)) throw error;
+    context.report({ kind: 'note', text: messageOf(error) });
   }
 
   async function flipLinks(): Promise<void> {
@@ -270,7 +266,9 @@ export function stepsOfMove(
 
   async function sendBack(): Promise<void> {
     phases.begin('roll back');
-    const flipBack = () => applyAll(agents, sendAllTo(run, instance, router, from, to));
+    // Neighbours do not hear a place that cannot be asked whether it still has a control plane.
+    const other = agents.missing.has(to) ? undefined : to;
+    const flipBack = () => applyAll(agents, sendAllTo(run, instance, router, from, other));
     if (control === undefined) await flipBack();
     else await sendControlBack(control, flipBack);
     await drain(to);

@@ -48,8 +48,19 @@ const controlPlaneMove = z.object({
   to: z.string(),
   way: z.enum(controlPlaneNames),
   cold: z.boolean().describe('Whether it was a cold restart, the baseline: the neighbours gave the router up'),
-  freezeMs: ms.describe('From the request to end the old daemon to the answer that the new one had started'),
-  convergeMs: ms.describe('From then until it had its neighbours and routes again'),
+  freezeMs: ms.describe(
+    'From the request to end the old daemon, or to stop it for a checkpoint, to the answer that the new one had started',
+  ),
+  convergeMs: ms.describe('From when it ran and its links were flipped until it had its neighbours and routes again'),
+  checkpoint: z
+    .object({
+      bytes: z.number().describe('The size of the checkpoint, compressed'),
+      dumpMs: ms.describe('Until the daemon was stopped and its checkpoint was written'),
+      transferMs: ms.describe('From one node to the other, by the controller'),
+      restoreMs: ms.describe('Until the daemon ran on the other node'),
+    })
+    .exactOptional()
+    .describe('What was carried; absent in the other ways'),
 }) satisfies z.ZodType<ControlPlaneMove>;
 
 const neighbourEvents = z.object({

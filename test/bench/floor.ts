@@ -1,0 +1,62 @@
+/**
+ * The floor of an armed redirection: the lines of the same redirection, given in a tight loop to an `ip` that waits for
+ * them, without an agent, with the priority that an agent has. Runs in the gateway's namespace as a process of its own.
+ */
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { readNexthops, redirectLines } from '../../src/agent/dataplane/kernel/redirect.ts';
+import { WarmIp } from '../../src/agent/dataplane/kernel/warm-ip.ts';
+import { WarmTool } from '../../src/agent/dataplane/kernel/warm-tool.ts';
+import type { Redirections } from '../../src/agent/dataplane/planner/redirected-groups.ts';
+import { makeThisThreadRealtime, threadPriority } from '../../src/agent/realtime.ts';
+import { quantile } from './harness.ts';
+
+const run = promisify(execFile);
+
+/**
+ * Returns how many ms each of `count` redirections took, in turn to each of the alternatives. `netns`: the path of the
+ * namespace with the groups. Runs while this process waits for it.
+ */
+export async function measureFloor(
+  netns: string,
+  alternatives: readonly Redirections[],
+  count: number,
+): Promise<readonly number[]> {
+  const words = [fileURLToPath(import.meta.url), JSON.stringify({ alternatives, count })];
+  const { stdout } = await run('nsenter', [`--net=${netns}`, process.execPath, ...words], { maxBuffer: 1e8 });
+  return JSON.parse(stdout) as number[];
+}
+
+export const floorHeading = ['floor: median ms', 'p99 ms', 'ratio: median', 'p99'];
+
+/** The floor's figures, and how many times longer the redirections took. */
+export function besideFloor(tookMs: readonly number[], floor: readonly number[] | undefined): string[] {
+  if (floor === undefined) return floorHeading.map(() => '-');
+  const quantiles = [0.5, 0.99];
+  const floors = quantiles.map((q) => quantile(floor, q));
+  const ratios = quantiles.map((q, index) => quantile(tookMs, q) / floors[index]!);
+  return [...floors.map((ms) => ms.toFixed(3)), ...ratios.map((ratio) => ratio.toFixed(2))];
+}
+
+async function loop(alternatives: readonly Redirections[], count: number): Promise<number[]> {
+  const warm = new WarmIp();
+  const nexthops = await readNexthops(warm);
+  warm.close();
+  const lines = alternatives.map((groups) => redirectLines(nexthops, groups));
+  const tool = new WarmTool('ip', new Int32Array(new SharedArrayBuffer(8)));
+  makeThisThreadRealtime(threadPriority);
+  tool.work([]);
+  return Array.from({ length: count }, (_, index) => {
+    const beganAtMs = performance.now();
+    const error = tool.work(lines[index % lines.length]!);
+    if (error !== undefined) throw new Error(error);
+    return performance.now() - beganAtMs;
+  });
+}
+
+if (import.meta.main) {
+  const { alternatives, count } = JSON.parse(process.argv[2]!) as { alternatives: Redirections[]; count: number };
+  console.log(JSON.stringify(await loop(alternatives, count)));
+  process.exit();
+}
