@@ -36,15 +36,15 @@ const startAtd = [
   'echo "$pids" > "$d/pid"',
 ].join('\n');
 
-/** Sets up what `redirectByAt` needs at the gateways. Throws VnmError `unsupported` where there is no `at`. */
+/** Sets up what `redirectByAt` needs at the gateways. */
 export async function setUpAt(installed: InstalledVn): Promise<Undo> {
-  await requireAt(installed);
   const { slice, vn } = installed;
   const local = vn.gateways.filter(({ node }) => isLocal(slice, node));
   return local.length === 0 ? async () => {} : atGateways(installed, startAtd, 'atd', local);
 }
 
-async function requireAt({ kept, slice, vn }: InstalledVn): Promise<void> {
+/** Throws VnmError `unsupported` with the nodes of gateways that have no `at`. */
+export async function requireAt({ kept, slice, vn }: InstalledVn): Promise<void> {
   const nodes = [...new Set(vn.gateways.map(({ node }) => node))];
   const missing = await withAgents(kept, slice, nodes, (agents) =>
     Promise.all(

@@ -117,8 +117,5 @@ function hold(from: Socket, to: Socket, delay: Delay): void {
   };
   from.on('data', add);
   from.on('end', () => add(undefined));
-  to.on('close', () => {
-    clearTimeout(timer);
-    from.destroy();
-  });
+  to.on('close', () => clearTimeout(timer));
 }
