@@ -8,9 +8,9 @@ import type { Undo } from '../parameters/parameter.ts';
 const maxExcerpt = 300;
 
 /**
- * Starts a shell script on a node, which puts the ids of its processes into `$pids`. Resolves when the script has come to
- * its end, and returns what ends these processes; they also end when the connection does. Throws VnmError `failed` with
- * what the script says, if it exits before its end.
+ * Starts a shell script on a node, which puts the ids of its processes into `$pids`. Resolves when the script has come
+ * to its end, and returns what ends these processes; they also end when the connection does. Throws VnmError `failed`
+ * with what the script says, if it exits before its end.
  */
 export async function accompany(
   { node, stream }: Pick<AgentConnection, 'node' | 'stream'>,
