@@ -7,7 +7,8 @@ const long = [
   'test/chaos/**/*.test.ts',
   'test/controller/killed-checkpoints-everywhere.test.ts',
   'test/experiment/{killed,ready-runs}.test.ts',
-  'test/system/{carried-over,checkpoint-moves,collisions,commands-page,concurrency,confinement,damaged,dead-node,demo,exec}.test.ts',
+  'test/system/{carried-over,checkpoint-moves,collisions,commands-page,concurrency,confinement,damaged,dead-node}.test.ts',
+  'test/system/{demo,exec,experiments}.test.ts',
   'test/system/{failures,firewalls,forward,full-database,gallery,interrupts,iperf,jobs,narrow-path,openssh}.test.ts',
   'test/system/{living,living-moves,reconcile,recovery,router-commands,vroom}.test.ts',
 ];

@@ -26,7 +26,7 @@ export function experimentText({ folder, samples, summary, emptyFigures }: Exper
 }
 
 function summaryTable(summary: readonly SummaryRow[]): string {
-  const rows = summary.filter(({ measure }) => shown.includes(measure));
+  const rows = summary.filter(({ measure, summary: { n, failed } }) => shown.includes(measure) && n + failed > 0);
   if (rows.length === 0) return '';
   const names = Object.keys(rows[0]!.parameters);
   const varied = names.filter((name) => new Set(rows.map(({ parameters }) => parameters[name])).size > 1);

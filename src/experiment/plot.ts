@@ -1,6 +1,7 @@
 /** The commands `experiment plot` and `experiment compare`. */
 import { collect } from './results/collect.ts';
-import { openFolder, parameterColumns, type ResultFolder } from './results/folder.ts';
+import { parameterColumns } from './results/columns.ts';
+import { openFolder, type ResultFolder } from './results/folder.ts';
 import { lockFolder } from './results/lock.ts';
 import { runFolders } from './results/runs.ts';
 import { samplesTable } from './results/tables.ts';

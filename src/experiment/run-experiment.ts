@@ -11,7 +11,7 @@ import { describeProgram, isSameProgram, programVersion } from './results/progra
 import { runFolders } from './results/runs.ts';
 import { executeOn } from './run/execute.ts';
 import { requireIperf } from './run/iperf3.ts';
-import { type Nodes, openNodes } from './run/nodes.ts';
+import { hasState, type Nodes, openNodes } from './run/nodes.ts';
 import { carryOutRuns, interrupted } from './run/runner.ts';
 import type { PlannedRun, Shard } from './schedule.ts';
 
@@ -59,7 +59,7 @@ async function carryOut(folder: ResultFolder, options: RunOptions): Promise<Expe
   const unlock = lockFolder(folder.path);
   try {
     const [first] = missingRuns(folder);
-    if (first !== undefined) await onNodes(folder, first, options);
+    if (first !== undefined || hasState(folder.path)) await onNodes(folder, first, options);
     return { folder, ...(await collect(folder)) };
   } catch (error) {
     await collect(folder).catch((fault: unknown) => {
@@ -80,19 +80,35 @@ function missingRuns({ path, share }: ResultFolder): PlannedRun[] {
   return share.filter(({ run }) => !done.has(run));
 }
 
-async function onNodes(folder: ResultFolder, first: PlannedRun, options: RunOptions): Promise<void> {
+/** `first`: the first run that is missing; undefined if an earlier process only has not cleaned up. */
+async function onNodes(folder: ResultFolder, first: PlannedRun | undefined, options: RunOptions): Promise<void> {
   const { path, experiment } = folder;
   const nodes = await openNodes(path, experiment, options);
   try {
-    if (nodes.testbed !== undefined) {
-      const { dataplane, reason } = nodes.testbed;
-      options.report({ kind: 'phase', text: `testbed: data plane ${dataplane} (${reason})` });
+    const { dataplane, reason } = nodes.testbed ?? { dataplane: 'none', reason: 'all nodes have a host' };
+    options.report({ kind: 'phase', text: `testbed: ${dataplane} (${reason})` });
+    if (first !== undefined) {
+      await describe(folder, first, nodes);
+      await carryOutRuns(folder, executeOn(nodes, experiment), options);
     }
-    await describe(folder, first, nodes);
-    await carryOutRuns(folder, executeOn(nodes, experiment), options);
-  } finally {
-    options.report({ kind: 'phase', text: 'clean up' });
+  } catch (error) {
+    await cleanUp(nodes, path, options).catch((fault: unknown) => {
+      options.report({ kind: 'note', text: messageOf(fault) });
+    });
+    throw error;
+  }
+  await cleanUp(nodes, path, options);
+}
+
+async function cleanUp(nodes: Nodes, path: string, { report }: RunOptions): Promise<void> {
+  report({ kind: 'phase', text: 'clean up' });
+  try {
     await nodes.close();
+  } catch (cause) {
+    throw new VnmError('failed', `the nodes could not be cleaned: ${messageOf(cause)}`, {
+      hint: `run pl-vnm experiment resume ${path} to try again`,
+      cause,
+    });
   }
 }
 

@@ -3,7 +3,7 @@ import type { Path } from './path.ts';
 import { sliceSchema } from './schema.ts';
 
 /** The part of JSON Schema that the schemas of files use. */
-export interface JsonSchema {
+interface JsonSchema {
   readonly title?: string;
   readonly description?: string;
   readonly properties?: Readonly<Record<string, JsonSchema>>;

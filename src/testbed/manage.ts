@@ -114,9 +114,11 @@ export function placeOf(directory: string, slices: readonly Slice[]): string | u
     : undefined;
 }
 
-/** Everything installed went with the nodes. */
-function forgetInstalled({ instances }: Store, slices: readonly string[]): void {
+/** Everything installed went with the nodes, and so did what interrupted migrations left there. */
+function forgetInstalled({ instances, migrations }: Store, slices: readonly string[]): void {
   for (const name of slices) {
+    for (const { id } of migrations.unfinished(name))
+      migrations.finish(id, 'failed', Date.now(), 'the testbed was taken down');
     for (const { id, vn } of instances.list({ slice: name })) {
       instances.remove(id);
       instances.setSettings(name, vn, undefined);

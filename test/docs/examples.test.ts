@@ -1,16 +1,19 @@
 /**
  * Checks the examples of README.md and docs/. The kinds, which are the info strings of the fences:
  *
- * - `yaml`: a whole slice file, or keys to add to the one of docs/slice-file.md; `yaml shortened`: lines of a gallery
- * file; `yaml figures`: `figures:` of an experiment file.
+ * - `yaml`: a whole slice or experiment file, or keys to add to the slice file of docs/slice-file.md;
+ *   `yaml experiment`: keys for the experiment file of docs/experiments.md; `yaml figures`: `figures:` of one;
+ *   `yaml shortened`: lines of a gallery file.
  * - `json`, and `text json` with a word before each value: JSON, checked against its schema where it has one.
  * - `console`: commands, without output or with shortened output; `console run`: run here; `console session`: run by
  *   test/system/commands-page.test.ts; `console record`: took too long or needs other hosts, so it is not run.
  * - `text`: printed by the program; `text other`: not printed by the program (a formula, a drawing, a command line).
  */
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { figureDefinitions } from '../../src/experiment/figures/index.ts';
+import { checkExperiment } from '../../src/experiment/file/parse.ts';
 import { errorTable } from '../../src/model/errors.ts';
 import { event } from '../../src/service/http/schemas/event.ts';
 import { checkSlice, formatFault } from '../../src/slicefile/index.ts';
@@ -34,6 +37,10 @@ const directory = exampleDirectory(examples.find(({ kind }) => kind === 'yaml')!
 
 const kinds: Readonly<Record<string, (example: Example) => unknown>> = {
   yaml: checkYaml,
+  'yaml experiment': ({ text }) => {
+    const whole = examplesOf('docs/experiments.md').find(({ kind }) => kind === 'yaml')!.text;
+    checkExperimentText(stringify({ ...parse(whole), ...parse(text) }));
+  },
   'yaml shortened': ({ text }) => {
     const known = new Set(linesIn('slices'));
     expect(linesOf(text).filter((line) => line !== '[...]' && !known.has(line))).toEqual([]);
@@ -68,7 +75,18 @@ function linesOf(text: string): string[] {
   return lines.filter((line) => line !== '');
 }
 
+/** Slice files in it are relative to the root. */
+function checkExperimentText(text: string): void {
+  const file = fileURLToPath(new URL('../../example.yaml', import.meta.url));
+  const checked = checkExperiment(text, file);
+  expect('faults' in checked ? checked.faults.map(formatFault) : []).toEqual([]);
+}
+
 function checkYaml({ text }: Example): void {
+  if (text.startsWith('experiment:')) {
+    checkExperimentText(text);
+    return;
+  }
   const whole = examplesOf('docs/slice-file.md').find(({ kind }) => kind === 'yaml')!.text;
   const isWhole = text.startsWith('slice:');
   const checked = checkSlice(isWhole ? text : stringify(merged(parse(whole), parse(text))), 'example.yaml');

@@ -1,9 +1,10 @@
 /** The generated pages match the program. `npm run -s test:run -- test/docs/reference.test.ts -u` writes them again. */
 import { expect, test } from 'vitest';
 import { createProgram } from '../../src/cli/program.ts';
+import { experimentJsonSchema } from '../../src/experiment/file/schema.ts';
 import { sliceJsonSchema } from '../../src/slicefile/index.ts';
 import { ownServer } from '../service/support/server.ts';
-import { commandsPage, errorsPage, httpPage, sliceFilePage } from './reference.ts';
+import { commandsPage, errorsPage, experimentFilePage, httpPage, sliceFilePage } from './reference.ts';
 
 const reference = '../../docs/reference';
 
@@ -17,6 +18,12 @@ test('docs/reference/slice-file.md has every key of the schema', async () => {
   const page = sliceFilePage(sliceJsonSchema());
   expect(page).toContain('`vn.gateways.*.router`');
   await expect(page).toMatchFileSnapshot(`${reference}/slice-file.md`);
+});
+
+test('docs/reference/experiment-file.md has every key of the schema', async () => {
+  const page = experimentFilePage(experimentJsonSchema());
+  expect(page).toContain('`fixed.latencyFactor`');
+  await expect(page).toMatchFileSnapshot(`${reference}/experiment-file.md`);
 });
 
 test('docs/reference/http.md has every operation of the OpenAPI document', async () => {

@@ -45,14 +45,25 @@ interface Schema {
 }
 
 export function sliceFilePage(schema: Schema): string {
-  const keys = keysOf(schema, '').filter(({ key }) => !key.startsWith('vns.[].'));
   return page(
     'Keys of a slice file',
     'For authors of slice files. `*` stands for a name, `[]` for an entry of a list. An entry of `vns` has the keys of `vn`, and `placements` of its own.',
-    table(
-      ['key', 'needed', 'meaning'],
-      keys.map(({ key, isNeeded, meaning }) => [`\`${key}\``, isNeeded ? 'yes' : '', meaning]),
-    ),
+    keyTable(keysOf(schema, '').filter(({ key }) => !key.startsWith('vns.[].'))),
+  );
+}
+
+export function experimentFilePage(schema: Schema): string {
+  return page(
+    'Keys of an experiment file',
+    'For authors of experiment files. `[]` stands for an entry of a list. An entry of `combinations` has the keys of `fixed`, and so has `vary`, with a list of values for each.',
+    keyTable(keysOf(schema, '').filter(({ key }) => !/^(combinations\.\[\]|vary)\./.test(key))),
+  );
+}
+
+function keyTable(keys: ReturnType<typeof keysOf>): string {
+  return table(
+    ['key', 'needed', 'meaning'],
+    keys.map(({ key, isNeeded, meaning }) => [`\`${key}\``, isNeeded ? 'yes' : '', meaning]),
   );
 }
 

@@ -52,7 +52,7 @@ it('after 20 times SIGKILL at random points, the schedule is the same and every 
   expect(again.length).toBeLessThanOrEqual(kills);
   expect(again.length).toBeGreaterThan(0);
   expect(begun.filter((run, index) => run !== begun[index - 1])).toEqual(names.map(Number));
-  // Nothing of a half-done run is left in the tables: they are those of an experiment that nobody killed.
+  // Nothing of a half-done run is left in the tables: they are those of an experiment that was never killed.
   const other = await newFolder(temporaryResults(), text);
   await carryOutAll(other);
   for (const name of ['samples.csv', 'summary.csv']) {

@@ -15,7 +15,7 @@ import {
   valuesOf,
   variedIn,
 } from '../parameters/index.ts';
-import { columnsOf } from '../results/tables.ts';
+import { columnsOf } from '../results/columns.ts';
 import { measureNames } from '../run/measures.ts';
 import { countOf, maxCombinations, valuesIn } from './combinations.ts';
 import type { Combination } from './experiment.ts';

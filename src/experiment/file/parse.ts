@@ -45,7 +45,7 @@ export function isExperiment(text: string, file: string): boolean {
 }
 
 /** The files next to an experiment file. */
-export function beside(file: string): Surroundings {
+function nextTo(file: string): Surroundings {
   return {
     slice: (name) => {
       const path = resolve(dirname(file), name);
@@ -56,7 +56,7 @@ export function beside(file: string): Surroundings {
 }
 
 /** Checks an experiment and its slice. `file` only appears in faults. */
-export function checkExperiment(text: string, file: string, around: Surroundings = beside(file)): CheckedExperiment {
+export function checkExperiment(text: string, file: string, around: Surroundings = nextTo(file)): CheckedExperiment {
   const { faults, read } = readBySchema(text, file, experimentFileSchema);
   if (read === undefined) return { faults: sortFaults(faults) };
   const { data: raw, located } = read;

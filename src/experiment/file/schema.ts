@@ -67,9 +67,9 @@ const stopSchema = z
   })
   .describe('when a combination has enough runs: { value: lost_packets, narrowerThan: 5% }');
 
-export const trafficKinds = ['built-in', 'iperf3', 'none'] as const;
+const trafficKinds = ['built-in', 'iperf3', 'none'] as const;
 
-export const experimentSchema = z
+const experimentSchema = z
   .strictObject({
     experiment: name(experimentName).describe(`name of the experiment: ${experimentName.rule}`),
     description: z.string().min(1).describe('what the experiment shows, for the page with the results').exactOptional(),

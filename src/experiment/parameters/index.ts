@@ -17,7 +17,7 @@ const maxDifferenceMs = 60_000;
 const maxPacketsPerSecond = 1_000_000;
 const maxControlDelayMs = 10_000;
 
-export const parameters = {
+const parameters = {
   method: parameter({
     schema: optionKinds.method,
     column: 'method',
@@ -126,6 +126,16 @@ export const parameters = {
     setUp: addPrefixes,
     refuse: refusePrefixes,
   }),
+  gatewayLoad: parameter({
+    schema: z
+      .int()
+      .min(0)
+      .max(64)
+      .describe("busy loops on each gateway's node during the migration, 0 to 64; 0 if left out"),
+    column: 'gateway_load',
+    setUp: loadGateways,
+  }),
+  // After all that use the open connections: with their node's port they would be made again.
   controlDelayMs: parameter({
     schema: z
       .number()
@@ -149,15 +159,6 @@ export const parameters = {
     column: 'control_jitter_ms',
     setUp: (ms, installed) => delayControl(exponential(ms), installed),
     refuse: refuseRealGateways,
-  }),
-  gatewayLoad: parameter({
-    schema: z
-      .int()
-      .min(0)
-      .max(64)
-      .describe("busy loops on each gateway's node during the migration, 0 to 64; 0 if left out"),
-    column: 'gateway_load',
-    setUp: loadGateways,
   }),
 } as const;
 
@@ -193,7 +194,7 @@ export function describeParameters(given: Parameters, names: readonly ParameterN
     .join(', ');
 }
 
-/** The options of the migrations of a combination. Method `vroom` keeps the uRPF mode that the VN was installed with. */
+/** The options of the migrations of a combination. Method `vroom` keeps the uRPF mode that the VN is installed with. */
 export function optionsWith(vn: VirtualNetwork, given: Parameters): MoveOptions {
   const changes = valuesOf(given).map(([name, value]) => rowOf(name).options?.(value, vn));
   const { urpf, ...options }: MoveOptions = Object.assign({}, usualOptions, ...changes);

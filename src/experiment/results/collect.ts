@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { drawFigure, resultsPage } from '../figures/index.ts';
 import { type SummaryRow, summarizeRuns, summaryTable } from '../statistics/runs.ts';
 import { formatCsv } from '../table.ts';
+import { parameterColumns } from './columns.ts';
 import { sessionsOf } from './environment.ts';
-import { parameterColumns, type ResultFolder } from './folder.ts';
+import type { ResultFolder } from './folder.ts';
 import { runFolders, type Sample } from './runs.ts';
 import { resultTables, samplesTable } from './tables.ts';
 

@@ -8,9 +8,9 @@ import { messageOf, VnmError } from '../../model/errors.ts';
 import { isoInstant } from '../../model/instant.ts';
 import type { Experiment, Sources } from '../file/experiment.ts';
 import { parseExperiment } from '../file/parse.ts';
-import { parameterNames, rowOf, valuesOf } from '../parameters/index.ts';
 import { type PlannedRun, type Shard, scheduleOf, shareOf } from '../schedule.ts';
-import { formatCsv, type Row } from '../table.ts';
+import { formatCsv } from '../table.ts';
+import { parameterColumns, parameterRow } from './columns.ts';
 import { type ProgramVersion, programVersion } from './program.ts';
 
 const files = {
@@ -131,22 +131,12 @@ function resolvedOf({ experiment, sources, shard }: NewFolder, program: ProgramV
   };
 }
 
-/** The columns of the parameters that some combination has. */
-export function parameterColumns({ combinations }: Pick<Experiment, 'combinations'>): string[] {
-  const used = parameterNames.filter((name) => combinations.some(({ parameters }) => parameters[name] !== undefined));
-  return used.map((name) => rowOf(name).column);
-}
-
-export function parameterRow({ combination }: Pick<PlannedRun, 'combination'>): Row {
-  return Object.fromEntries(valuesOf(combination.parameters).map(([name, value]) => [rowOf(name).column, value]));
-}
-
 function scheduleText(schedule: readonly PlannedRun[], experiment: Experiment): string {
   const rows = schedule.map((planned) => ({
     run: planned.run,
     combination: planned.combination.number,
     repetition: planned.repetition,
-    ...parameterRow(planned),
+    ...parameterRow(planned.combination),
   }));
   return formatCsv({ columns: ['run', 'combination', 'repetition', ...parameterColumns(experiment)], rows });
 }

@@ -2,36 +2,29 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ResultTables } from '../figures/index.ts';
-import { flowColumns, measureNames, measuresIn, redirectionColumns } from '../run/measures.ts';
+import { measuresIn } from '../run/measures.ts';
 import { parseCsv, type Row, type Table } from '../table.ts';
-import { parameterColumns, parameterRow, type ResultFolder } from './folder.ts';
+import { columnsOf, parameterRow, samplesColumns } from './columns.ts';
+import type { ResultFolder } from './folder.ts';
 import { runFolders, type Sample } from './runs.ts';
-
-const numbers = ['run', 'combination', 'repetition', 'started_at'];
-const ends = ['outcome', 'error'];
 
 /** `samples.csv`: a row per run, with a column for each measured value that some run has. */
 export function samplesTable({ experiment, schedule }: ResultFolder, samples: readonly Sample[]): Table {
-  const columns = [
-    ...numbers,
-    ...parameterColumns(experiment),
-    ...ends,
-    ...measuresIn(samples.map(({ values }) => values)),
-  ];
+  const columns = samplesColumns(experiment, measuresIn(samples.map(({ values }) => values)));
   const rows = samples.map(({ startedAt, values, run, combination, repetition, outcome, error }): Row => {
     const planned = schedule[run - 1]!;
-    return { run, combination, repetition, started_at: startedAt, ...parameterRow(planned), outcome, error, ...values };
+    return {
+      run,
+      combination,
+      repetition,
+      started_at: startedAt,
+      ...parameterRow(planned.combination),
+      outcome,
+      error,
+      ...values,
+    };
   });
   return { columns, rows };
-}
-
-/** The columns that figures of an experiment can name, whether its runs have values there or not. */
-export function columnsOf(experiment: Pick<ResultFolder['experiment'], 'combinations'>) {
-  return {
-    samples: { columns: [...numbers, ...parameterColumns(experiment), ...ends, ...measureNames] },
-    flows: { columns: flowColumns },
-    redirections: { columns: redirectionColumns },
-  };
 }
 
 /** All tables that figures are drawn from. Throws VnmError `invalid-input` for a table that was changed by hand. */

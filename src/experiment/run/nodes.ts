@@ -5,7 +5,7 @@
  * After a run that failed, a testbed is taken down and made again. On real nodes, `uninstall` removes what is recorded,
  * and `reconcile` what is not.
  */
-import { mkdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { type Connections, keepConnections } from '../../controller/base/connections.ts';
@@ -14,6 +14,7 @@ import { type DoctorResult, doctor } from '../../controller/doctor.ts';
 import { install } from '../../controller/install.ts';
 import { reconcile } from '../../controller/reconcile.ts';
 import { uninstall } from '../../controller/uninstall.ts';
+import { VnmError } from '../../model/errors.ts';
 import type { Slice } from '../../model/slice.ts';
 import { openStore } from '../../store/store.ts';
 import { type DataplaneChoice, dataplaneChoice } from '../../testbed/dataplane.ts';
@@ -31,8 +32,8 @@ export interface Nodes {
   /** The data plane of the testbed, and why; undefined if all nodes have a host. */
   readonly testbed: DataplaneChoice | undefined;
   /**
-   * Reaches the clean state for a run, on the placement where it begins. The context has no kept connections, as that of
-   * a command, and reports to `report`. Throws if the state cannot be reached.
+   * Reaches the clean state for a run, on the placement where it begins. The context has no kept connections, as that
+   * of a command, and reports to `report`. Throws if the state cannot be reached.
    */
   prepare(parameters: Parameters, report: (progress: Progress) => void): Promise<InstalledVn>;
   /** What the nodes can do, and the bounds of their clocks. The nodes must be prepared. */
@@ -51,6 +52,16 @@ export function endsOf(
   return direction === 'back' ? { from: to, to: from } : { from, to };
 }
 
+/** Where the database is while an experiment runs. */
+function stateOf(folder: string): string {
+  return join(folder, '.state');
+}
+
+/** Whether something may be left of an earlier process, on nodes and on this machine. */
+export function hasState(folder: string): boolean {
+  return existsSync(stateOf(folder));
+}
+
 /**
  * `folder`: the result folder, which has the database meanwhile. Removes what a killed process left there and on the
  * nodes. Throws VnmError `unsupported` if this machine cannot carry the testbed.
@@ -60,7 +71,7 @@ export async function openNodes(folder: string, experiment: Experiment, options:
   const { acceptNewHostKeys, signal } = options;
   const isLocal = [...base.nodes.values()].some(({ host }) => host === undefined);
   const testbed = isLocal ? dataplaneChoice(experiment.testbed) : undefined;
-  const directory = join(folder, '.state');
+  const directory = stateOf(folder);
   mkdirSync(directory, { recursive: true });
   const store = openStore(join(directory, 'pl-vnm.db'));
   const silent: Context = { store, acceptNewHostKeys, report: () => {} };
@@ -101,7 +112,7 @@ export async function openNodes(folder: string, experiment: Experiment, options:
     store.slices.save(slice);
     const placed = store.slices.find(slice.name)!;
     const { from } = endsOf(experiment, parameters);
-    await install(kept, placed, { placement: from, urpf: parameters.urpf!, vn: name });
+    await install(kept, placed, { placement: from, urpf: parameters.urpf!, vn: name }).catch(explainOthers(base.name));
     isTrusted = true;
     return { context, kept, slice: placed, vn: placed.vns.find((vn) => vn.name === name)! };
   }
@@ -132,5 +143,16 @@ export async function openNodes(folder: string, experiment: Experiment, options:
       }
       rmSync(directory, { recursive: true });
     },
+  };
+}
+
+/** Only another database can have installed what contradicts a clean state. */
+function explainOthers(slice: string): (error: unknown) => never {
+  return (error) => {
+    if (!(error instanceof VnmError) || error.code !== 'conflict') throw error;
+    throw new VnmError('conflict', error.message, {
+      hint: `an experiment has a database of its own: run pl-vnm uninstall ${slice} with the database that installed it`,
+      cause: error,
+    });
   };
 }

@@ -8,7 +8,8 @@ import type { Progress } from '../../controller/base/context.ts';
 import { VnmError } from '../../model/errors.ts';
 import type { StopRule } from '../file/experiment.ts';
 import { describeParameters, variedIn } from '../parameters/index.ts';
-import { parameterRow, type ResultFolder } from '../results/folder.ts';
+import { parameterRow } from '../results/columns.ts';
+import type { ResultFolder } from '../results/folder.ts';
 import { runFolders, type Sample } from '../results/runs.ts';
 import type { PlannedRun } from '../schedule.ts';
 import { intervalWidthPercent, summarize } from '../statistics/summary.ts';
@@ -82,7 +83,7 @@ export async function carryOutRuns(
 
   function begin(planned: PlannedRun): string {
     const directory = runs.begin(planned.run);
-    const parameters = { ...numbersOf(planned), parameters: parameterRow(planned) };
+    const parameters = { ...numbersOf(planned), parameters: parameterRow(planned.combination) };
     writeFileSync(join(directory, 'parameters.json'), `${JSON.stringify(parameters, null, 2)}\n`);
     return directory;
   }
