@@ -6,7 +6,7 @@ const long = [
   'test/soak/**/*.test.ts',
   'test/chaos/**/*.test.ts',
   'test/controller/killed-checkpoints-everywhere.test.ts',
-  'test/experiment/killed.test.ts',
+  'test/experiment/{killed,ready-runs}.test.ts',
   'test/system/{bastion,carried-over,checkpoint-moves,collisions,commands-page,concurrency,confinement,damaged}.test.ts',
   'test/system/{dead-node,demo,exec,experiments}.test.ts',
   'test/system/{failures,firewalls,forward,full-database,gallery,interrupts,iperf,jobs,narrow-path,openssh}.test.ts',

@@ -1,6 +1,7 @@
 /** The commands `experiment run` and `experiment resume`. */
 import type { Progress } from '../controller/base/context.ts';
 import { messageOf, VnmError } from '../model/errors.ts';
+import { requireAt } from './control/at.ts';
 import { parseExperiment, readExperimentText } from './file/parse.ts';
 import { type Collected, collect } from './results/collect.ts';
 import { describeSession, sessionsOf, writeSessions } from './results/environment.ts';
@@ -116,6 +117,7 @@ async function describe({ path, experiment }: ResultFolder, first: PlannedRun, n
   const startedAt = Date.now();
   const installed = await nodes.prepare(first.combination.parameters, () => {});
   if (experiment.traffic.by === 'iperf3') await requireIperf(installed);
+  if (experiment.combinations.some(({ parameters }) => parameters.control === 'at')) await requireAt(installed);
   const session = describeSession(startedAt, nodes.testbed ?? null, await nodes.examine());
   writeSessions(path, [...sessionsOf(path), session]);
 }

@@ -48,7 +48,7 @@ export const instanceMethod: Method = {
 export function instanceSteps(run: Run, fresh: Recorded, { options, urpfBefore, progress }: StepInputs): Steps {
   return {
     prepare: () => prepare(run, fresh, options, progress),
-    redirect: () => redirect(run, fresh, progress),
+    redirect: () => redirect(run, fresh, options, progress),
     'redirect all': async () => {
       run.phases.begin('redirect');
       await redirectAll(run, fresh.instance);
@@ -82,14 +82,15 @@ async function prepare(run: Run, fresh: Recorded, options: MoveOptions, progress
   advance(run, 'redirect');
 }
 
-async function redirect(run: Run, fresh: Recorded, progress: Progress): Promise<void> {
+async function redirect(run: Run, fresh: Recorded, options: MoveOptions, progress: Progress): Promise<void> {
   const { context } = run;
   const { decision, clocks } = progress.prepared!;
   writeIfPossible(context, () => {
     context.store.migrations.progress(run.id!, { drainMs: acceptOldOf(decision) });
     context.store.instances.setState(fresh.record.id, 'joining');
   });
-  const way = progress.control === 'gateway' ? redirectArmed : redirectRemotely;
+  const usual = progress.control === 'gateway' ? redirectArmed : redirectRemotely;
+  const way = options.redirect ?? usual;
   progress.redirections = await way(run, fresh, decision, clocks);
   progress.redirectedAt = performance.now();
 }
