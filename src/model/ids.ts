@@ -88,7 +88,7 @@ export function memberNexthop(ids: SliceIds, slot: number, gateway: number): num
   return ids.nexthops.first + slot * ids.slotSize + gateway;
 }
 
-/** The nexthop group at a gateway for all destinations behind the slice's `peer`-th gateway, behind those of all slots. */
+/** The nexthop group at a gateway for all destinations behind the slice's `peer`-th gateway. */
 export function peerGroup(ids: SliceIds, peer: number): number {
   return ids.nexthops.first + (ids.nexthops.last + 1 - ids.nexthops.first) / 2 + peer;
 }

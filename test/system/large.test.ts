@@ -50,7 +50,7 @@ for (const [dataplane, suite] of suites) {
       expect(verified).toMatchObject({ ok: true });
       expect(verified.pairs).toHaveLength(12);
 
-      // It proves packets of full size on every tunnel between nodes of the new instance, and notes those without answer.
+      // It tries packets of full size on every tunnel between nodes, and notes those where nothing answers.
       const { json, stderr } = await own.vnm.json<MigrateResult>('migrate large --to final --traffic');
       expect(json).toMatchObject({ outcome: 'completed', to: 'final' });
       expect(stderr).not.toContain('unknown whether packets');

@@ -102,7 +102,7 @@ export function cheapestCirculation({ size, from, to, capacity, cost }: Network)
     return a;
   }
 
-  /** Sends as much as fits around the cycle that the arc closes, and exchanges it for an arc that this fills or empties. */
+  /** Sends as much as fits around the cycle that the arc closes. It replaces an arc that this fills or empties. */
   function enter(entering: number): void {
     const [tail, head] =
       state[entering] === empty ? [from[entering]!, to[entering]!] : [to[entering]!, from[entering]!];

@@ -33,7 +33,7 @@ export function optimalOffsets({ gateways, flows }: Group, uncertainty: Uncertai
   return new Map(gateways.map((gateway, number) => [gateway, instants[number]! / unitsPerMs]));
 }
 
-/** The lost time of a flow: max(`least`, `old` - D, D - `new`), D being the destination's instant minus the source's. */
+/** The lost time of a flow: max(least, old - D, D - new), where D is the destination's instant minus the source's. */
 interface Term {
   readonly source: number;
   readonly destination: number;

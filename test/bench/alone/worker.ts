@@ -40,7 +40,7 @@ const tasks = {
     return timed(() => parseSlice(text, 'large.yaml'));
   },
 
-  /** Reads a slice file and plans as `plan --latency declared --urpf strict` does; without `schedule`, all schedules. */
+  /** Reads a slice file and plans as `plan --latency declared --urpf strict` does, by default all schedules. */
   async plan({ shape, ...options }: { shape: LargeShape; granularity: 'gateway' | 'peer'; schedule?: ScheduleName }) {
     const text = largeSliceText(shape);
     const directory = mkdtempSync(join(tmpdir(), 'pl-vnm-bench-'));
