@@ -22,6 +22,7 @@ const onThisMachine = [
   'test/fuzz/{agent-process,files,messages}.test.ts',
   'test/service/log.test.ts',
   'test/service/jobs/year.test.ts',
+  'test/import/hostile.test.ts',
   'test/slicefile/properties.test.ts',
   'test/model/process-start.test.ts',
   'test/store/{inspect,upgrades}.test.ts',

@@ -7,6 +7,7 @@ import { addDemo } from './commands/demo.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addExec } from './commands/exec.ts';
 import { addEvents, addHistory, addShow } from './commands/history.ts';
+import { addImport } from './commands/import.ts';
 import { addInstall, addUninstall } from './commands/install.ts';
 import { addJob } from './commands/job.ts';
 import { addMeasure } from './commands/measure.ts';
@@ -38,6 +39,7 @@ export function createProgram(): Command {
 
   for (const add of [
     addDemo,
+    addImport,
     addValidate,
     addSchema,
     addTestbed,
