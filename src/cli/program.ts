@@ -6,6 +6,7 @@ import { addCounters } from './commands/counters.ts';
 import { addDemo } from './commands/demo.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addExec } from './commands/exec.ts';
+import { addGraph } from './commands/graph.ts';
 import { addEvents, addHistory, addShow } from './commands/history.ts';
 import { addImport } from './commands/import.ts';
 import { addInstall, addUninstall } from './commands/install.ts';
@@ -47,6 +48,7 @@ export function createProgram(): Command {
     addInstall,
     addUninstall,
     addStatus,
+    addGraph,
     addVerify,
     addCounters,
     addExec,
