@@ -17,7 +17,7 @@ const onThisMachine = [
   'test/agent/inside/commands.test.ts',
   'test/agent/userspace/{applying,underlay}.test.ts',
   'test/{contract,system,testbed,transport}/**/*.test.ts',
-  'test/cli/{launch,leave,streams}.test.ts',
+  'test/cli/{launch,leave,man,shells,streams}.test.ts',
   'test/controller/{following-packets,killed,killed-checkpoints,killed-groups,killed-living-moves,killed-moves}.test.ts',
   'test/fuzz/{agent-process,files,messages}.test.ts',
   'test/service/log.test.ts',

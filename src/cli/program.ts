@@ -2,6 +2,7 @@ import { Command, Option } from 'commander';
 import { packageVersion } from '../model/package.ts';
 import { addAgent } from './commands/agent.ts';
 import { addCapture } from './commands/capture.ts';
+import { addCompletion } from './commands/completion.ts';
 import { addCounters } from './commands/counters.ts';
 import { addDemo } from './commands/demo.ts';
 import { addDoctor } from './commands/doctor.ts';
@@ -66,6 +67,7 @@ export function createProgram(): Command {
     addToken,
     addJob,
     addAgent,
+    addCompletion,
   ]) {
     add(program);
   }
