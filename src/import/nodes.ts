@@ -1,8 +1,7 @@
 /** The nodes of a slice file from those of one or several files. */
 import { isIPv4 } from 'node:net';
-import { parseAddress } from '../model/address.ts';
+import { canonicalHost, parseAddress } from '../model/address.ts';
 import { messageOf, VnmError } from '../model/errors.ts';
-import { canonicalHost } from '../slicefile/checks/hosts.ts';
 import { parseHost, parseUser } from '../slicefile/names.ts';
 import { list, quote } from '../slicefile/words.ts';
 import { faultAt } from './fault.ts';
@@ -106,15 +105,33 @@ function remarkWays(nodes: readonly Merged[], remarks: Remark[]): void {
   }
 }
 
-function check({ name, file, position, host, user }: Merged): void {
-  try {
-    parseHost(host);
-    if (user !== undefined) parseUser(user);
-  } catch (error) {
-    if (!(error instanceof VnmError)) throw error;
-    throw faultAt(file, position, `node ${name}: ${messageOf(error)}`, error.hint);
+function check({ name, file, position, host, user, jump = [] }: Merged): void {
+  const wrong = (what: string, message: string, hint?: string) => {
+    return faultAt(file, position, `node ${name}${what}: ${message}`, hint);
+  };
+  const attempt = (what: string, parse: () => void) => {
+    try {
+      parse();
+    } catch (error) {
+      if (error instanceof VnmError) throw wrong(what, messageOf(error), error.hint);
+      throw error;
+    }
+  };
+  attempt('', () => parseHost(host));
+  if (user !== undefined) attempt('', () => parseUser(user));
+  for (const server of jump) {
+    const [, login, bracketed, plain, port] = jumpHost.exec(server) ?? [];
+    const hostOfJump = bracketed ?? plain;
+    if (hostOfJump === undefined || Number(port ?? 22) > 65_535) {
+      throw wrong('', `${quote(server)} is no jump host`, 'write it like me@bastion.example.org:22');
+    }
+    attempt(', jump host', () => parseHost(hostOfJump));
+    if (login !== undefined) attempt(', jump host', () => parseUser(login));
   }
 }
+
+/** `[user@]host[:port]`; an IPv6 address has brackets. */
+const jumpHost = /^(?:([^\s@]+)@)?(?:\[([\da-fA-F:.]+)\]|([^\s:@[\]]+))(?::([1-9]\d{0,4}))?$/;
 
 /** The network with an address of every node; undefined without one, or if there are several and none is chosen. */
 function chooseNetwork(nodes: readonly Merged[], wanted: string | undefined, remarks: Remark[]): string | undefined {
