@@ -1,6 +1,6 @@
 /**
- * Builds the program: `node src/cli/build.ts DIRECTORY` writes the command line, the testbed's processes, the
- * agent and the manual page there. Loading a few files is several times faster for Node.js than finding some hundred modules.
+ * Builds the program: `node src/cli/build.ts DIRECTORY` writes the command line, the testbed's processes, the agent and
+ * the manual page there. Loading a few files is several times faster for Node.js than finding some hundred modules.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -14,7 +14,7 @@ import { routersOf } from './topology.ts';
 import { type Change, updateNodes } from './update.ts';
 
 export type { Source } from './detect.ts';
-export { type Format, formats, type Remark } from './imported.ts';
+export { formats, type Remark } from './imported.ts';
 export type { Change } from './update.ts';
 
 export interface ImportOptions extends NodeOptions {

@@ -163,17 +163,19 @@ function chooseNetwork(nodes: readonly Merged[], wanted: string | undefined, rem
 /** Gives nodes behind one host an address of their own, as slice files need it. */
 function keepApart(merged: readonly Merged[], nodes: readonly FileNode[]): FileNode[] {
   const servers = new Map<string, number>();
+  const hosts = nodes.map(({ host }) => canonicalHost(host));
+  const shared = new Set(hosts.filter((host, index) => hosts.indexOf(host) !== index));
+  const hasJumps = wayKeys().includes('jump');
   const addressed = nodes.map((node, index) => {
     const { name, file, position } = merged[index]!;
-    const server = JSON.stringify([canonicalHost(node.host), node.port ?? 22, node.jump ?? []]);
+    const server = JSON.stringify([hosts[index], node.port ?? 22, hasJumps ? node.jump : undefined]);
     const first = servers.get(server);
     if (first !== undefined) {
       const message = `nodes ${merged[first]!.name} and ${name} are the same host ${node.host}`;
       throw faultAt(file, position, message, 'a host is one node: give each its own host or port');
     }
     servers.set(server, index);
-    const isShared = nodes.some((other) => other !== node && canonicalHost(other.host) === canonicalHost(node.host));
-    if (!isShared || node.address !== undefined) return node;
+    if (!shared.has(hosts[index]!) || node.address !== undefined) return node;
     const [address] = merged[index]!.networks.values();
     return address === undefined ? node : { ...node, address };
   });

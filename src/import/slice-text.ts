@@ -39,20 +39,24 @@ export interface Edge {
 
 /** A slice on the local testbed with one VN: a router on a node of the same name for each device. */
 export function textOfTopology(
-  { routers, links }: Routers,
+  { routers, links, meanMs }: Routers,
   edges: readonly Edge[],
   { slice, vnet, origin }: Common,
 ): string {
-  const latencies = links.flatMap(({ from, to, latencyMs }) =>
-    latencyMs === undefined ? [] : [[from, to, latencyMs]],
-  );
+  const ofLinks = links.flatMap(({ from, to, latencyMs }) => (latencyMs === undefined ? [] : [[from, to, latencyMs]]));
+  // An end host is where its router is at first.
+  const ofEdges = edges.flatMap(({ router, gateway, endHost }) => [
+    [gateway, router, 0],
+    [endHost, gateway, 0],
+  ]);
+  const latencies = ofLinks.length === 0 ? [] : [...ofLinks, ...ofEdges];
   const nodes = [...routers, ...edges.flatMap(({ gateway, endHost }) => [gateway, endHost])];
   const document = new Document({
     slice,
     vnet,
     substrate: {
       nodes: Object.fromEntries(nodes.map((node) => [node, {}])),
-      ...(latencies.length === 0 ? {} : { latency: { links: latencies } }),
+      ...(latencies.length === 0 ? {} : { latency: { default: meanMs ?? 0, links: latencies } }),
     },
     vn: {
       name: slice,
@@ -65,7 +69,7 @@ export function textOfTopology(
   comment(document, [], ` Made by 'pl-vnm import' from ${origin}.`);
   if (latencies.length > 0) {
     const text =
-      ' Estimated from coordinates: the time of light in fibre (two thirds of its speed in vacuum) along the\n great circle between two nodes.';
+      ' Estimated from coordinates: the time of light in fibre (two thirds of its speed in vacuum) along the\n great circle between two nodes. The default is the mean of all pairs.';
     comment(document, ['substrate', 'latency'], text);
   }
   return textOf(document);
@@ -97,7 +101,7 @@ function isUsual(key: string, value: unknown): boolean {
   return key === 'port' && value === 22;
 }
 
-export function isSame(a: unknown, b: unknown): boolean {
+function isSame(a: unknown, b: unknown): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }
 

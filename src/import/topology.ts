@@ -9,10 +9,12 @@ import type { LegalNames } from './names.ts';
 export interface Routers {
   readonly routers: readonly string[];
   readonly links: readonly RouterLink[];
+  /** The mean one-way latency of all pairs with coordinates, in ms, for pairs without a link; absent without any. */
+  readonly meanMs?: number;
   readonly remarks: readonly Remark[];
 }
 
-export interface RouterLink {
+interface RouterLink {
   readonly from: string;
   readonly to: string;
   /** One way, in ms; absent without coordinates. */
@@ -49,7 +51,9 @@ export function routersOf({ devices, segments }: Topology, file: string, names: 
   const nameOf = new Map(kept.map(({ name, label }) => [name, names.legal(label ?? name)]));
   const placeOf = new Map(kept.map(({ name, place }) => [name, place]));
   remarkUnplaced(kept, remark);
+  const meanMs = meanLatencyMs(kept.flatMap(({ place }) => place ?? []));
   return {
+    ...(meanMs === undefined ? {} : { meanMs }),
     routers: [...nameOf.values()],
     links: links.map(({ ends: [a, b] }) => {
       const [from, to] = [placeOf.get(a), placeOf.get(b)];
@@ -161,6 +165,13 @@ function remarkUnplaced(devices: readonly ImportedDevice[], remark: Note): void 
   if (unplaced.length === 0 || unplaced.length === devices.length) return;
   const shown = list(unplaced.map(({ name, label }) => label ?? name));
   remark(unplaced[0]!.position, `no latencies to these, because they have no coordinates: ${shown}`);
+}
+
+/** To tenths; undefined for fewer than two places. */
+function meanLatencyMs(places: readonly Place[]): number | undefined {
+  const all = places.flatMap((from, index) => places.slice(index + 1).map((to) => latencyMs(from, to)));
+  if (all.length === 0) return undefined;
+  return Math.round((all.reduce((sum, one) => sum + one, 0) / all.length) * 10) / 10;
 }
 
 const earthKm = 6371;

@@ -34,9 +34,13 @@ async function run(...words: string[]) {
       return true;
     }),
   );
+  // A command does not keep its process alive for its parent; the tests' process has to stay.
+  const { channel } = process;
+  const unref = channel == null ? undefined : vi.spyOn(channel, 'unref').mockReturnValue();
   try {
     await createProgram().parseAsync(words, { from: 'user' });
   } finally {
+    unref?.mockRestore();
     for (const spy of spies) spy.mockRestore();
   }
   return { ...said, code: process.exitCode };

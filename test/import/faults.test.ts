@@ -151,6 +151,19 @@ describe('topologies', () => {
   });
 });
 
+describe('jump hosts', () => {
+  it.each([
+    ['-J a@b@c', "one:2:1: node x: 'a@b@c' is no jump host (write it like me@bastion.example.org:22)"],
+    ['-J b:99999', "one:2:1: node x: 'b:99999' is no jump host (write it like me@bastion.example.org:22)"],
+    [
+      '-J -x@b',
+      "one:2:1: node x, jump host: '-x' is not a login name (1 to 64 of A-Z, a-z, 0-9 and ._@-, beginning with a letter, a digit or _)",
+    ],
+  ])('the arguments %s', (words, message) => {
+    expect(errorOf([`[a]\nx ansible_ssh_common_args="${words}"\n`])).toBe(message);
+  });
+});
+
 describe('several files', () => {
   it('files that contradict each other are refused, with both places', () => {
     expect(errorOf(['[a]\nx ansible_host=192.0.2.1\n', '[a]\n\nx ansible_host=192.0.2.2\n'])).toBe(

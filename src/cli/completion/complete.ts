@@ -2,7 +2,7 @@
 import type { Argument, Command, Option } from 'commander';
 
 /** A word that may come next. */
-export interface Candidate {
+interface Candidate {
   readonly word: string;
   readonly description: string;
 }

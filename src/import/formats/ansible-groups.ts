@@ -6,7 +6,7 @@ import { Tally } from '../tally.ts';
 import { present } from './format.ts';
 import { sshArguments } from './ssh-arguments.ts';
 
-export interface Variable {
+interface Variable {
   readonly text: string;
   readonly position: Position;
 }
@@ -64,7 +64,7 @@ export class Inventory {
   }
 
   /**
-   * Adds the hosts of a pattern like `web[01:20].example.org` or `db:2222` to a group; the variables of later lines win.
+   * Adds the hosts of a pattern like `web[01:20].example.org` or `db:2222` to a group; variables of later lines win.
    */
   addHosts(group: string, pattern: string, position: Position, vars: Variables): void {
     const [, hosts = pattern, port] =

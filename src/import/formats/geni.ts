@@ -7,6 +7,8 @@ import type { ImportedNode, Remark } from '../imported.ts';
 import type { Part } from '../part.ts';
 import { portOf, present, remarkAt, type TreeFormat } from './format.ts';
 
+const addressElement = 'ip';
+
 export function geni(userOption: string | undefined): TreeFormat {
   return {
     title: 'GENI manifest',
@@ -71,7 +73,7 @@ function userOf(node: Part, name: string, logins: readonly Part[]): string | und
 function addressesOf(node: Part, linkOf: ReadonlyMap<string, string>): Map<string, string> {
   const found = node.all('interface').flatMap((one) => {
     const id = one.textOf('@client_id') ?? '';
-    const ips = one.all('ip').flatMap((ip) => ip.textOf('@address') ?? []);
+    const ips = one.all(addressElement).flatMap((ip) => ip.textOf('@address') ?? []);
     return ips.filter((ip) => isIPv4(ip)).map((ip) => [linkOf.get(id) ?? id, ip] as const);
   });
   return new Map(found);
