@@ -1,7 +1,8 @@
 /** The nodes of a slice file from those of one or several files. */
 import { isIPv4 } from 'node:net';
-import { canonicalHost, parseAddress } from '../model/address.ts';
+import { parseAddress } from '../model/address.ts';
 import { messageOf, VnmError } from '../model/errors.ts';
+import { canonicalHost } from '../slicefile/checks/hosts.ts';
 import { parseHost, parseUser } from '../slicefile/names.ts';
 import { list, quote } from '../slicefile/words.ts';
 import { faultAt } from './fault.ts';

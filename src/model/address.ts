@@ -1,4 +1,3 @@
-import { isIPv6 } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { VnmError } from './errors.ts';
 
@@ -123,20 +122,4 @@ export function maskTo(address: number, length: number): number {
 
 function toNumber(address: ipaddr.IPv4): number {
   return address.octets.reduce((sum, octet) => sum * 256 + octet, 0);
-}
-
-/**
- * Returns the same text for all spellings of a host, as far as possible without a name server: IPv6 addresses as RFC
- * 5952 writes them.
- */
-export function canonicalHost(host: string): string {
-  const name = host.toLowerCase();
-  if (name === 'localhost') return '127.0.0.1';
-  // An address with a zone is a different host on each link.
-  if (!isIPv6(name) || name.includes('%')) return name;
-  const address = new URL(`http://[${name}]`).hostname.slice(1, -1);
-  const mapped = /^::ffff:([0-9a-f]+):([0-9a-f]+)$/.exec(address);
-  if (mapped === null) return address === '::1' ? '127.0.0.1' : address;
-  const [high, low] = [Number.parseInt(mapped[1]!, 16), Number.parseInt(mapped[2]!, 16)];
-  return [high >> 8, high & 255, low >> 8, low & 255].join('.');
 }

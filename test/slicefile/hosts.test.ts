@@ -1,6 +1,6 @@
 /** Two nodes on one host, in all spellings of the host. */
 import { describe, expect, it } from 'vitest';
-import { canonicalHost } from '../../src/model/address.ts';
+import { canonicalHost } from '../../src/slicefile/checks/hosts.ts';
 import { changed, faultsOf, goodFile } from './support/faults.ts';
 
 const nodes = '    n1: {}\n    n2: {}\n    gw1: {}\n    gw2: {}\n    h1: {}\n    h2: {}\n';

@@ -1,4 +1,4 @@
-import { canonicalHost } from '../../model/address.ts';
+import { isIPv6 } from 'node:net';
 import type { Draft, DraftNode } from '../draft.ts';
 import { atKey, atValue, type Problem } from '../fault.ts';
 import { quote } from '../words.ts';
@@ -39,4 +39,17 @@ function sameHost(first: DraftNode, item: DraftNode): [message: string, hint: st
 
 function pair(first: DraftNode, item: DraftNode): string {
   return `nodes ${quote(first.name)} and ${quote(item.name)}`;
+}
+
+/** Returns the same text for all spellings of a host, as far as possible without a name server. */
+export function canonicalHost(host: string): string {
+  const name = host.toLowerCase();
+  if (name === 'localhost') return '127.0.0.1';
+  // An address with a zone is a different host on each link.
+  if (!isIPv6(name) || name.includes('%')) return name;
+  const address = new URL(`http://[${name}]`).hostname.slice(1, -1);
+  const mapped = /^::ffff:([0-9a-f]+):([0-9a-f]+)$/.exec(address);
+  if (mapped === null) return address === '::1' ? '127.0.0.1' : address;
+  const [high, low] = [Number.parseInt(mapped[1]!, 16), Number.parseInt(mapped[2]!, 16)];
+  return [high >> 8, high & 255, low >> 8, low & 255].join('.');
 }
