@@ -8,7 +8,7 @@ const long = [
   'test/controller/killed-checkpoints-everywhere.test.ts',
   'test/experiment/killed.test.ts',
   'test/system/{carried-over,checkpoint-moves,collisions,commands-page,concurrency,confinement,damaged,dead-node}.test.ts',
-  'test/system/{demo,exec,experiments}.test.ts',
+  'test/system/{demo,exec,experiments,experiments-on-nodes}.test.ts',
   'test/system/{failures,firewalls,forward,full-database,gallery,interrupts,iperf,jobs,narrow-path,openssh}.test.ts',
   'test/system/{living,living-moves,reconcile,recovery,router-commands,vroom}.test.ts',
 ];
