@@ -261,6 +261,18 @@ create table redirections (
   primary key (migration_id, ordinal)
 ) strict;
 
+-- Method vroom: the links of moving routers whose other ends now send to another node.
+create table flips (
+  migration_id integer not null references migrations (id) on delete cascade,
+  ordinal integer not null,
+  router text not null,
+  neighbour text not null,                   -- the router or gateway at the other end
+  to_node text not null,
+  started_at real not null,
+  finished_at real not null,
+  primary key (migration_id, ordinal)
+) strict;
+
 create table flow_results (
   migration_id integer not null references migrations (id) on delete cascade,
   from_host text not null,
@@ -349,6 +361,7 @@ create table jobs (
   retry_due_at real,                         -- the due time of the run to retry; null: none
   retry_attempt integer,
   retry_at real,
+  router text,                               -- the only router to move, and placements are nodes; null: all routers
   check ((cron is null) <> (at is null))
 ) strict;
 

@@ -10,7 +10,7 @@ const long = [
   'test/system/{carried-over,checkpoint-moves,collisions,commands-page,concurrency,confinement,damaged,dead-node}.test.ts',
   'test/system/{demo,exec,experiments,experiments-on-nodes}.test.ts',
   'test/system/{failures,firewalls,forward,full-database,gallery,interrupts,iperf,jobs,narrow-path,openssh}.test.ts',
-  'test/system/{living,living-moves,reconcile,recovery,router-commands,vroom}.test.ts',
+  'test/system/{hold-control,living,living-moves,parallel-moves,reconcile,recovery,router-commands,vroom}.test.ts',
 ];
 
 /** What needs root, makes network namespaces, starts processes, or takes seconds of a processor. */
@@ -20,7 +20,7 @@ const onThisMachine = [
   'test/agent/userspace/{applying,underlay}.test.ts',
   'test/{contract,system,testbed,transport}/**/*.test.ts',
   'test/cli/{launch,leave,streams}.test.ts',
-  'test/controller/{killed,killed-checkpoints,killed-living-moves,killed-moves}.test.ts',
+  'test/controller/{following-packets,killed,killed-checkpoints,killed-groups,killed-living-moves,killed-moves}.test.ts',
   'test/fuzz/{agent-process,files,messages}.test.ts',
   'test/service/log.test.ts',
   'test/service/jobs/year.test.ts',

@@ -139,11 +139,17 @@ export function createHandlers(parts: AgentParts): Handlers {
   });
 }
 
+/** The methods and operations that need a feature, and without which it is of no use. */
+const usesOf: Partial<Record<Feature['name'], readonly string[]>> = {
+  criu: ['daemon_dump', 'daemon_restore'],
+  'control-packets': ['control_up', 'control_down'],
+};
+
 /** What the policy forbids the node cannot do either. */
 function allowed({ policy, isOwnNode }: AgentParts): (feature: Feature) => Feature {
-  const forbidden = ['daemon_dump', 'daemon_restore'].filter((name) => !allowsName(policy, name, isOwnNode));
   return (feature) => {
-    if (feature.name !== 'criu' || !feature.available || forbidden.length === 0) return feature;
+    const forbidden = (usesOf[feature.name] ?? []).filter((name) => !allowsName(policy, name, isOwnNode));
+    if (!feature.available || forbidden.length === 0) return feature;
     return { name: feature.name, available: false, detail: `the policy does not allow ${forbidden.join(' and ')}` };
   };
 }

@@ -30,7 +30,10 @@ export type OtherSubnet = Pick<OtherSlice, 'slice' | 'vnet' | 'file'>;
 /** Whether `checkRequest` needs to know the other slices' subnets. */
 export function concernsOtherSlices<M extends Method>(method: M, params: Params<M>): boolean {
   if (method === 'path_mtu' || method === 'utc') return true;
-  return method === 'apply' && (params as Params<'apply'>).operations.some(({ op }) => op === 'tunnel_up');
+  return (
+    method === 'apply' &&
+    (params as Params<'apply'>).operations.some(({ op }) => op === 'tunnel_up' || op === 'control_up')
+  );
 }
 
 /**
@@ -85,10 +88,14 @@ export function checkOperation(policy: Policy, operation: Operation, others: rea
     case 'daemon_up':
       checkDaemonConfig(operation.kind, operation.config);
       break;
+    case 'control_up':
+      if (operation.sendTo !== undefined) check.remote('other place', operation.sendTo, others);
+      break;
     case 'netns_up':
     case 'netns_down':
     case 'daemon_down':
     case 'daemon_leave':
+    case 'control_down':
     case 'tunnel_down':
     case 'rule_up':
     case 'rule_down':

@@ -48,8 +48,8 @@ export function migrationDetailText(detail: MigrationDetail, view: MigrationDeta
   ];
   const phases = view.phases.map(({ name, ms: took }) => ({ name, ms: took ?? Number.NaN }));
   const { moves, fromRecord } = view;
-  const { redirections, flows } = detail;
-  return [lines.join('\n'), ...migrationParts({ moves, fromRecord, phases, redirections, flows })].join('\n\n');
+  const { redirections, flips, flows } = detail;
+  return [lines.join('\n'), ...migrationParts({ moves, fromRecord, phases, redirections, flips, flows })].join('\n\n');
 }
 
 /** Drops the milliseconds, which tables have no room for. */

@@ -54,8 +54,9 @@ export function historyText(name: string, runs: readonly RunView[]): string {
   return table(['due', 'attempt', 'to', 'took', 'outcome', 'migration', 'why'], rows);
 }
 
-function whatText({ slice, vn, to }: JobView): string {
-  return `${slice === vn ? slice : `${slice}/${vn}`} to ${to.join(', ')}${to.length > 1 ? ' in turn' : ''}`;
+function whatText({ slice, vn, router, to }: JobView): string {
+  const what = slice === vn ? slice : `${slice}/${vn}`;
+  return `${what}${router === null ? '' : ` router ${router}`} to ${to.join(', ')}${to.length > 1 ? ' in turn' : ''}`;
 }
 
 function whenText({ cron, at, timezone }: JobView): string {

@@ -6,6 +6,7 @@ import {
   optionKinds,
   usualOptions,
 } from '../controller/migration/options.ts';
+import { limitOption } from './options.ts';
 
 type Name = keyof MigrationOptions;
 
@@ -14,6 +15,7 @@ const values: Partial<Record<Name, string>> = {
   method: 'name',
   control: 'mode',
   controlPlane: 'way',
+  parallel: 'n',
   schedule: 'name',
   granularity: 'what',
   urpf: 'mode',
@@ -29,9 +31,14 @@ export function migrationOption(name: Name): Option {
   const kind = optionKinds[name];
   const { [name]: value } = values;
   const words = kind.description!.charAt(0).toLowerCase() + kind.description!.slice(1);
-  const option = new Option(`--${dashed(name)}${value === undefined ? '' : ` <${value}>`}`, words);
+  const flags = `--${dashed(name)}${value === undefined ? '' : ` <${value}>`}`;
+  const option = 'minValue' in kind ? limitOption(flags, words, rangeOf(kind)) : new Option(flags, words);
   if ('options' in kind) option.choices([...kind.options]);
   return option.default(usualOptions[name]);
+}
+
+function rangeOf({ minValue, maxValue }: { readonly minValue: number | null; readonly maxValue: number | null }) {
+  return [minValue!, maxValue!] as const;
 }
 
 /** The migration options among all options of a command. */

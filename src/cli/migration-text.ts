@@ -91,10 +91,11 @@ function flips({ flips: list = [] }: Parts): string {
   const rows = list.map((flip) => [
     flip.router,
     flip.neighbour,
+    flip.to,
     clockTime(flip.startedAt),
     ms(flip.finishedAt - flip.startedAt, 1),
   ]);
-  return `when each link was flipped\n${table(['router', 'neighbour', 'at', 'took ms'], rows)}`;
+  return `when each link was flipped\n${table(['router', 'neighbour', 'sends to', 'at', 'took ms'], rows)}`;
 }
 
 function controlPlanes({ controlPlanes: list = [] }: Parts): string {
@@ -119,9 +120,15 @@ function controlPlanes({ controlPlanes: list = [] }: Parts): string {
         ],
   );
   const heading = ['checkpoint of', 'bytes', 'dump ms', 'transfer ms', 'restore ms'];
-  return [`how the routing daemons moved`, moved, ...(carried.length === 0 ? [] : [table(heading, carried)])].join(
-    '\n',
+  const followed = list.flatMap(({ router, packets }) =>
+    packets === undefined ? [] : [[router, packets.sentOn, packets.held ?? '-', packets.dropped ?? '-']],
   );
+  return [
+    'how the routing daemons moved',
+    moved,
+    ...(carried.length === 0 ? [] : [table(heading, carried)]),
+    ...(followed.length === 0 ? [] : [table(['OSPF packets of', 'sent on', 'held', 'no room'], followed)]),
+  ].join('\n');
 }
 
 function neighbourEvents({ neighbourEvents: list = [] }: Parts): string {

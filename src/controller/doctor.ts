@@ -90,6 +90,7 @@ export function featuresFor(slice: Slice, node: NodeName, features: readonly Fea
     if (isDaemonKind(name)) return available || daemonsFor(slice, node).has(name);
     // Only daemons of this kind move by checkpoints.
     if (name === 'criu') return daemonsFor(slice, node).has('bird');
+    if (name === 'control-packets') return [...daemonsFor(slice, node)].some(isDaemonKind);
     const roles = rolesThatNeed[name];
     return roles === undefined || slice.vns.some((vn) => roles.some((role) => nodesWith[role](vn).includes(node)));
   };

@@ -57,7 +57,8 @@ export async function migrate(
 
 const isSingle = ({ router }: MigrateOptions) => router !== undefined;
 
-function refuseOptions(slice: Slice, vn: VirtualNetwork, options: MigrateOptions): void {
+/** Throws VnmError if the slice, or the method, does not have what the options say. Contacts no node. */
+export function refuseOptions(slice: Slice, vn: VirtualNetwork, options: MigrateOptions): void {
   methodNamed(options.method).refuse(options);
   if (isSingle(options) && options.method !== 'vroom') {
     throw new VnmError('usage', `method ${options.method ?? usualMethod} moves all routers of a VN`, {

@@ -1,4 +1,4 @@
-/** Moves single routers of a VN to other nodes (method `vroom`), and continues such migrations. */
+/** Moves routers of a VN to other nodes (method `vroom`), and continues such migrations. */
 import { VnmError } from '../model/errors.ts';
 import type { NodeName } from '../model/names.ts';
 import { routerNames } from '../model/router.ts';
@@ -10,13 +10,13 @@ import {
   type VirtualNetwork,
 } from '../model/slice.ts';
 import { type Instance, routerNodes } from '../planning/instance.ts';
-import { neighbourhoodOf, neighbourNodes, orderMoves, type RouterMove } from '../planning/neighbourhood.ts';
+import { groupMoves } from '../planning/neighbourhood.ts';
 import { planVn } from '../planning/vn-plan.ts';
 import type { MigrationRecord } from '../store/migrations.ts';
 import type { Context } from './base/context.ts';
 import { stageOf } from './base/phase.ts';
 import { activeInstance, choosePlacement, edgeNodes, refuseUnfinished } from './base/resolve.ts';
-import { chooseWays } from './migration/control-planes/index.ts';
+import { checkMoves, nodesOfMoves } from './migration/check-moves.ts';
 import { repairDamage } from './migration/damage.ts';
 import { examine } from './migration/examine.ts';
 import { hasBaseline, optionsOf, optionsToJson } from './migration/journal.ts';
@@ -26,7 +26,6 @@ import { recordBaseline } from './migration/proof.ts';
 import { unchanged } from './migration/result.ts';
 import type { MigrateOptions, MigrateResult, Run } from './migration/types.ts';
 import { type Agents, requireNodes, withReachable } from './nodes/agents.ts';
-import { refuseOneMachine, requireRoom } from './nodes/room-on-nodes.ts';
 
 /** Called with the VN locked. Throws VnmError only before anything was changed. */
 export async function moveRouters(
@@ -36,29 +35,19 @@ export async function moveRouters(
   options: MigrateOptions,
 ): Promise<MigrateResult> {
   const old = activeInstance(context.store, slice, vn);
-  const words = `migrate ${slice.name} --method vroom${options.router === undefined ? '' : ` --router ${options.router}`} --to ${options.to}`;
+  const words = moveCommand(slice, options);
   refuseUnfinished(context.store, slice, vn, `; or run pl-vnm ${words} --resume-first`);
   const to = destinationOf(slice, vn, old.instance.placement, options);
   if (isSamePlacement(old.instance.placement, to.placement))
     return unchanged(context, slice, vn, { ...options, to: to.name });
-  const moves = orderMoves(vn, old.instance, to.placement);
+  const groups = groupMoves(vn, old.instance, to.placement, options.parallel);
   const { mtu, urpf } = context.store.instances.settings(slice.name, vn.name)!;
-  const needed = [
-    ...edgeNodes(vn),
-    ...moves.flatMap((move) => [move.from, move.to, ...neighbourNodes(old.instance, move.router)]),
-  ];
-  const nodes = [...needed, ...routerNodes(old.instance)];
+  const nodes = [...nodesOfMoves(vn, old.instance, groups), ...routerNodes(old.instance)];
   context.report({ kind: 'phase', text: 'add nodes' });
   const startedAt = performance.now();
   return withReachable(context, slice, nodes, async (agents) => {
-    requireNodes(agents, needed);
-    refuseOneMachine(agents);
-    const ways = chooseWays(vn, agents, old.instance.placement, moves, options.controlPlane);
-    let placement: Placement = old.instance.placement;
-    for (const move of moves) {
-      requireRoom(context, agents, demandsOf(vn, placement, move));
-      placement = new Map(placement).set(move.router, move.to);
-    }
+    const { ways, refusals } = checkMoves(context, agents, vn, old.instance, groups, options);
+    if (refusals[0] !== undefined) throw refusals[0];
     const plan = planVn(slice, vn);
     const baseline = await examine({ ...plan, context, agents, old, mtu }, words, options);
     const id = context.store.migrations.start({
@@ -81,6 +70,11 @@ export async function moveRouters(
     const run: Run = { ...plan, context, agents, names: agents, old, to, urpf, gated: false, mtu, phases, id };
     return carryOutMoves(run, options, 'forth');
   });
+}
+
+/** The migration, as the user types it. */
+export function moveCommand({ name }: Slice, { router, to }: Pick<MigrateOptions, 'router' | 'to'>): string {
+  return `migrate ${name} --method vroom${router === undefined ? '' : ` --router ${router}`} --to ${to}`;
 }
 
 /**
@@ -147,16 +141,6 @@ function requireReachable(agents: Agents, nodes: readonly NodeName[], slice: Sli
       cause: error,
     });
   }
-}
-
-/** What a move needs beyond what is there: the router's second place, and the trial of its paths. */
-function demandsOf(vn: VirtualNetwork, placement: Placement, { router, to }: RouterMove) {
-  const small = neighbourhoodOf(vn, router);
-  const trial = new Map(routerNames(small).map((name) => [name, name === router ? to : placement.get(name)!]));
-  return [
-    { vn: small, placement: new Map([[router, to]]) },
-    { vn: small, placement: trial },
-  ];
 }
 
 /** Throws VnmError `not-found` for an unknown placement, router or node. */

@@ -1,4 +1,5 @@
 import { VnmError } from '../model/errors.ts';
+import type { RouterName } from '../model/names.ts';
 import type { UrpfMode } from '../model/route.ts';
 import {
   describePlacement,
@@ -16,23 +17,34 @@ import { planVn } from '../planning/vn-plan.ts';
 import type { Store } from '../store/store.ts';
 import type { Context } from './base/context.ts';
 import { withLock } from './base/lock.ts';
+import type { MethodName } from './base/phase.ts';
 import { activeInstance, choosePlacement, edgeNodes, placementOf, refuseUnfinished } from './base/resolve.ts';
+import { refuseOptions } from './migrate.ts';
 import { chooseUrpf } from './migration/choose-urpf.ts';
+import type { ControlPlaneName } from './migration/control-planes/names.ts';
 import { reportDamage } from './migration/damage.ts';
 import { type Decision, decide, timingOfGateways } from './migration/decide.ts';
 import { removeFresh } from './migration/finish.ts';
-import { declaredFlowPaths } from './migration/flow-paths.ts';
+import { declaredFlowPaths, presumedMtu } from './migration/flow-paths.ts';
+import { usualOptions } from './migration/options.ts';
 import { startPhases } from './migration/phases.ts';
 import { type PlannedFlow, plannedFlow } from './migration/planned-flow.ts';
 import { addInstance, clone, flowsMeasured, join, measureBoth, proveNew, setUp } from './migration/prepare.ts';
 import { type Move, movesOf, type Run } from './migration/types.ts';
 import { requireNodes, withReachable } from './nodes/agents.ts';
 import { refuseOneMachine, requireRoom } from './nodes/room-on-nodes.ts';
+import { type MovesPlan, planMoves } from './plan-moves.ts';
 
 export interface PlanOptions {
+  /** Name of the placement to move to; with `router`, the node. */
   readonly to: string;
   /** Default: the installed placement, else `initial`. */
   readonly from?: string;
+  readonly method?: MethodName;
+  /** The only router to move; only with the method `vroom`, as `controlPlane` and `parallel`. */
+  readonly router?: RouterName;
+  readonly controlPlane?: ControlPlaneName;
+  readonly parallel?: number;
   /** Default: all schedules that the uRPF mode allows. */
   readonly schedule?: ScheduleName;
   readonly urpf?: UrpfMode;
@@ -41,9 +53,11 @@ export interface PlanOptions {
   readonly latency?: 'measured' | 'declared';
 }
 
+/** The plan for method `instance`. */
 export interface PlanResult {
   readonly slice: string;
   readonly vn: string;
+  readonly method: 'instance';
   /** Null: the placement has no name. */
   readonly from: string | null;
   readonly to: string;
@@ -70,18 +84,20 @@ export interface PlannedSchedule {
 }
 
 /**
- * Predicts what a migration would do and lose. Never touches traffic. With measured latencies, it sets up the new
- * instance next to the old one, measures it and removes it (steps 2 to 4); with declared ones, it contacts no node and
- * assumes exact timing.
+ * Predicts what a migration would do and lose. Never touches traffic. For method `vroom` see plan-moves.ts. With
+ * measured latencies, it sets up the new instance next to the old one, measures it and removes it (steps 2 to 4); with
+ * declared ones, it contacts no node and assumes exact timing.
  */
 export async function plan(
   context: Context,
   slice: Slice,
   vn: VirtualNetwork,
   options: PlanOptions,
-): Promise<PlanResult> {
+): Promise<PlanResult | MovesPlan> {
+  refuseOptions(slice, vn, { ...usualOptions, ...options });
   const installed = installedOn(context.store, slice, vn);
   const from = options.from === undefined && installed !== undefined ? installed : named(vn, options.from ?? 'initial');
+  if (options.method === 'vroom') return planMoves(context, slice, vn, from, options);
   const to = named(vn, options.to);
   const isInstalled = installed !== undefined && isSamePlacement(installed.placement, from.placement);
   const latency = options.latency ?? (isInstalled ? 'measured' : 'declared');
@@ -106,6 +122,7 @@ export async function plan(
   return {
     slice: slice.name,
     vn: vn.name,
+    method: 'instance',
     from: from.name,
     to: options.to,
     urpf: facts.urpf,
@@ -136,9 +153,6 @@ interface Facts {
   readonly urpf: UrpfMode;
 }
 
-/** The assumed MTU of the tunnels of a VN that is not installed, bytes. */
-const usualMtu = 1500;
-
 function declaredFacts(
   { store }: Context,
   slice: Slice,
@@ -146,11 +160,7 @@ function declaredFacts(
   { from, to }: Ends,
   options: PlanOptions,
 ): Facts {
-  const mtu =
-    store.slices.find(slice.name) === undefined
-      ? usualMtu
-      : (store.instances.settings(slice.name, vn.name)?.mtu ?? usualMtu);
-  const flows = declaredFlowPaths(slice, vn, from.placement, to.placement, mtu);
+  const flows = declaredFlowPaths(slice, vn, from.placement, to.placement, presumedMtu(store, slice, vn));
   return { flows, uncertainty: noUncertainty, urpf: options.urpf ?? 'feasible' };
 }
 

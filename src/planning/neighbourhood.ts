@@ -1,4 +1,4 @@
-/** A router with its neighbours, and the order in which the routers of a VN can move. Pure. */
+/** Routers with their neighbours, and the order in which the routers of a VN can move. Pure. */
 import { VnmError } from '../model/errors.ts';
 import type { NodeName, RouterName } from '../model/names.ts';
 import { routerNames } from '../model/router.ts';
@@ -32,46 +32,63 @@ export function endName({ router, gateway }: Pick<LinkEnd, 'router' | 'gateway'>
 }
 
 /**
- * Returns the VN that is left with a router, its neighbours and the links between them, in their order, for a trial of
- * the paths between them: its routers are static, so that no second daemon has their identity.
+ * Returns the VN that is left with some routers, their neighbours and the links between them, in their order, for a
+ * trial of the paths between them: its routers are static, so that no second daemon has their identity.
  */
-export function neighbourhoodOf(vn: VirtualNetwork, router: RouterName): VirtualNetwork {
-  const links = vn.links.filter(({ from, to }) => from === router || to === router);
-  const names = new Set([router, ...links.flatMap(({ from, to }) => [from, to])]);
+export function neighbourhoodOf(vn: VirtualNetwork, routers: readonly RouterName[]): VirtualNetwork {
+  const links = vn.links.filter(({ from, to }) => routers.includes(from) || routers.includes(to));
+  const names = new Set([...routers, ...links.flatMap(({ from, to }) => [from, to])]);
   return {
     ...vn,
     routers: vn.routers.flatMap(({ name }) => (names.has(name) ? [{ name, kind: 'static', config: {} }] : [])),
     links,
-    gateways: vn.gateways.filter((gateway) => gateway.router === router),
+    gateways: vn.gateways.filter((gateway) => routers.includes(gateway.router)),
     endHosts: [],
     flows: [],
   };
 }
 
-/** The part of an instance that the router's neighbourhood has. */
-export function withinNeighbourhood(instance: Instance, router: RouterName): Instance {
-  return { ...instance, links: instance.links.filter(touches(router)) };
+/** The part of an instance that the neighbourhood of these routers has. */
+export function withinNeighbourhood(instance: Instance, routers: readonly RouterName[]): Instance {
+  return { ...instance, links: instance.links.filter((link) => routers.some((router) => touches(router)(link))) };
 }
 
 function touches(router: RouterName): (link: InstanceLink) => boolean {
   return ({ a, b }) => a.router === router || b.router === router;
 }
 
+/** Returns the instance with each router on the node that it moves to. */
+export function afterMoves(instance: Instance, moves: readonly RouterMove[]): Instance {
+  return moves.reduce((now, { router, to }) => moveRouter(now, router, to), instance);
+}
+
 /**
- * Returns the moves that lead to a placement, in an order in which each is possible. Throws VnmError `unsupported` if
- * there is none.
+ * Returns the moves that lead to a placement, in groups: those of a group are possible at the same time or in any
+ * order, each group once the groups before it have moved. A group has at most `atMost` routers, no two of which are
+ * neighbours: only a neighbour's place decides whether a router can move, and only neighbours change the same link.
+ * They may share nodes. Throws VnmError `unsupported` if there is no such order.
  */
-export function orderMoves(vn: VirtualNetwork, instance: Instance, goal: Placement): RouterMove[] {
-  const moves: RouterMove[] = [];
+export function groupMoves(vn: VirtualNetwork, instance: Instance, goal: Placement, atMost = 1): RouterMove[][] {
+  const groups: RouterMove[][] = [];
   let now = instance;
   for (;;) {
     const open = routerNames(vn).filter((router) => now.placement.get(router) !== goal.get(router));
-    if (open.length === 0) return moves;
-    const next = open.find((router) => obstacleOf(now, router, goal.get(router)!) === undefined);
-    if (next === undefined) throw refused(open.map((router) => obstacleOf(now, router, goal.get(router)!)!).join('; '));
-    moves.push({ router: next, from: now.placement.get(next)!, to: goal.get(next)! });
-    now = moveRouter(now, next, goal.get(next)!);
+    if (open.length === 0) return groups;
+    const group: RouterMove[] = [];
+    for (const router of open) {
+      const [from, to] = [now.placement.get(router)!, goal.get(router)!];
+      const isFree =
+        obstacleOf(now, router, to) === undefined && !group.some((move) => areJoined(vn, move.router, router));
+      if (isFree && group.length < atMost) group.push({ router, from, to });
+    }
+    if (group.length === 0) throw refused(open.map((router) => obstacleOf(now, router, goal.get(router)!)!).join('; '));
+    groups.push(group);
+    now = afterMoves(now, group);
   }
+}
+
+function areJoined({ links }: VirtualNetwork, one: RouterName, other: RouterName): boolean {
+  return links.some(({ from, to }) => (from === one && to === other) || (from === other && to === one));
 }
 
 /**

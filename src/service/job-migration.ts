@@ -16,7 +16,8 @@ export async function migrateForJob(
   const [interrupted] = context.store.migrations.unfinished(name, vnName);
   if (interrupted !== undefined) {
     const result = await resume(context, slice, vn);
-    if (result.outcome === 'completed' && isOn(context.store, slice, vn, options.to)) return result;
+    const isThere = options.router === undefined && isOn(context.store, slice, vn, options.to);
+    if (result.outcome === 'completed' && isThere) return result;
   }
   return migrate(context, slice, vn, options);
 }

@@ -9,7 +9,7 @@ import { fileAt, removeIfUnused } from './unused.ts';
 import { upgradeDatabase } from './upgrades.ts';
 
 /** The version of schema.sql, stored in `pragma user_version`. */
-export const schemaVersion = 9;
+export const schemaVersion = 10;
 
 const inMemory = ':memory:';
 

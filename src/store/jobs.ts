@@ -1,5 +1,6 @@
 import type { Statement } from 'better-sqlite3';
 import { VnmError } from '../model/errors.ts';
+import type { RouterName } from '../model/names.ts';
 import type { Db } from './db.ts';
 import type { Holder } from './locks.ts';
 
@@ -16,7 +17,9 @@ export interface NewJob {
   readonly name: string;
   readonly slice: string;
   readonly vn: string;
-  /** The placements to move to, in turn. */
+  /** The only router to move; null: all. */
+  readonly router: RouterName | null;
+  /** The placements to move to, in turn; with `router`, the nodes. */
   readonly placements: readonly string[];
   /** A pattern, or null for a job that is due once, `at`. */
   readonly cron: string | null;
@@ -54,7 +57,7 @@ export interface RunRecord {
   readonly dueAt: number;
   /** From 1; 0: started by hand. */
   readonly attempt: number;
-  /** Null until it is chosen. */
+  /** Null until it is chosen; a node if the job moves one router. */
   readonly placement: string | null;
   /** Null if it did not start, or not yet. */
   readonly startedAt: number | null;
@@ -156,7 +159,7 @@ interface RunRow extends Omit<RunRecord, 'holder'> {
   readonly processStart: string | null;
 }
 
-const selectJobs = `select id, name, slice, vn, placements, cron, at, timezone, options, missed, retries, retry_wait_ms as retryWaitMs,
+const selectJobs = `select id, name, slice, vn, router, placements, cron, at, timezone, options, missed, retries, retry_wait_ms as retryWaitMs,
   latest_start_ms as latestStartMs, state, reason, created_at as createdAt, checked_at as checkedAt, retry_due_at as retryDueAt,
   retry_attempt as retryAttempt, retry_at as retryAt from jobs`;
 const selectRuns = `select id, job_id as jobId, due_at as dueAt, attempt, placement, started_at as startedAt,
@@ -295,14 +298,14 @@ function failuresOf(prepare: Prepare, { jobId, dueAt }: RunRecord): number {
 }
 
 function insertJob(prepare: Prepare, job: NewJob, now: number): JobRecord {
-  const { name, slice, vn, placements, cron, at, timezone, options, missed } = job;
+  const { name, slice, vn, router, placements, cron, at, timezone, options, missed } = job;
   const id = prepare<unknown[], number>(
-    `insert into jobs (name, slice, vn, placements, cron, at, timezone, options, missed, retries, retry_wait_ms, latest_start_ms,
-         state, created_at, checked_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'active', ?, ?) returning id`,
+    `insert into jobs (name, slice, vn, router, placements, cron, at, timezone, options, missed, retries, retry_wait_ms,
+         latest_start_ms, state, created_at, checked_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'active', ?, ?) returning id`,
   )
     .pluck()
     .get(
-      ...[name, slice, vn, JSON.stringify(placements), cron, at, timezone, options, missed],
+      ...[name, slice, vn, router, JSON.stringify(placements), cron, at, timezone, options, missed],
       ...[job.retries, job.retryWaitMs, job.latestStartMs, now, now],
     )!;
   return { ...job, id, state: 'active', reason: null, createdAt: now, checkedAt: now, retry: null };

@@ -1,4 +1,4 @@
-import type { GatewayName } from '../model/names.ts';
+import type { GatewayName, NodeName, RouterName } from '../model/names.ts';
 import type { UrpfMode } from '../model/route.ts';
 import type { Db } from './db.ts';
 
@@ -81,6 +81,17 @@ export interface RedirectionRecord {
   readonly clockBoundMs: number;
 }
 
+/** A link of a moving router whose other end now sends to another node of the router. */
+export interface FlipRecord {
+  readonly router: RouterName;
+  /** The router or gateway at the other end. */
+  readonly neighbour: string;
+  readonly to: NodeName;
+  /** Unix ms by the controller's clock: when it asked for the flip, and when it had the answer. */
+  readonly startedAt: number;
+  readonly finishedAt: number;
+}
+
 export interface FlowRecord {
   readonly from: string;
   readonly to: string;
@@ -112,6 +123,7 @@ export interface PhaseRecord {
 export interface MigrationDetail extends MigrationRecord {
   readonly phases: PhaseRecord[];
   readonly redirections: RedirectionRecord[];
+  readonly flips: FlipRecord[];
   readonly flows: FlowRecord[];
 }
 
@@ -128,6 +140,7 @@ export interface MigrationStore {
   unfinished(slice?: string, vn?: string): MigrationRecord[];
   finish(id: number, outcome: Outcome, at: number, error?: string): void;
   saveRedirections(id: number, redirections: readonly RedirectionRecord[]): void;
+  addFlip(id: number, flip: FlipRecord): void;
   saveFlows(id: number, flows: readonly FlowRecord[]): void;
   /** Newest first. */
   list(slice?: string, limit?: number): MigrationRecord[];
@@ -250,6 +263,12 @@ export function migrationStore(db: Db): MigrationStore {
         );
       });
     }),
+    addFlip: (id, { router, neighbour, to, startedAt, finishedAt }) => {
+      db.prepare(
+        `insert into flips (migration_id, ordinal, router, neighbour, to_node, started_at, finished_at)
+         select ?, coalesce(max(ordinal) + 1, 0), ?, ?, ?, ?, ? from flips where migration_id = ?`,
+      ).run(id, router, neighbour, to, startedAt, finishedAt, id);
+    },
     saveFlows: db.transaction((id: number, flows: readonly FlowRecord[]) => {
       const insert = db.prepare(
         `insert or replace into flow_results (migration_id, from_host, to_host, sent, received, lost, reordered, duplicated, max_gap_ms, min_latency_ms,
@@ -281,7 +300,7 @@ export function migrationStore(db: Db): MigrationStore {
   };
 }
 
-function partsOf(db: Db, id: number): Pick<MigrationDetail, 'phases' | 'redirections' | 'flows'> {
+function partsOf(db: Db, id: number): Pick<MigrationDetail, 'phases' | 'redirections' | 'flips' | 'flows'> {
   const all = <T>(columns: string, table: string, order: string) =>
     db.prepare<[number], T>(`select ${columns} from ${table} where migration_id = ? order by ${order}`).all(id);
   return {
@@ -290,6 +309,11 @@ function partsOf(db: Db, id: number): Pick<MigrationDetail, 'phases' | 'redirect
       `gateway, planned_at as plannedAt, started_at as startedAt, finished_at as finishedAt, lag_ms as lagMs,
        execution_ms as executionMs, clock_bound_ms as clockBoundMs`,
       'redirections',
+      'ordinal',
+    ),
+    flips: all<FlipRecord>(
+      'router, neighbour, to_node as "to", started_at as startedAt, finished_at as finishedAt',
+      'flips',
       'ordinal',
     ),
     flows: all<FlowRecord>(

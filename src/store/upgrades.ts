@@ -333,6 +333,19 @@ const upgrades: Readonly<Record<number, string>> = {
   8: `
     alter table vns add column routing text;
   `,
+  9: `
+    create table flips (
+      migration_id integer not null references migrations (id) on delete cascade,
+      ordinal integer not null,
+      router text not null,
+      neighbour text not null,
+      to_node text not null,
+      started_at real not null,
+      finished_at real not null,
+      primary key (migration_id, ordinal)
+    ) strict;
+    alter table jobs add column router text;
+  `,
 };
 
 /**

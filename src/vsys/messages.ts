@@ -13,7 +13,14 @@ import { armableSchema, redirectionSchema } from './armable.ts';
 import type { DaemonReport, DaemonState } from './daemon.ts';
 import type { Difference } from './difference.ts';
 import type { Obstacle } from './obstacle.ts';
-import { type ForwardSide, interfaceName, namespaceName, type OperationResult, operationSchema } from './operations.ts';
+import {
+  type ControlGate,
+  type ForwardSide,
+  interfaceName,
+  namespaceName,
+  type OperationResult,
+  operationSchema,
+} from './operations.ts';
 import type { PackedRoutes } from './packed-routes.ts';
 import type { Policy } from './policy.ts';
 
@@ -432,6 +439,7 @@ export interface Feature {
     | 'realtime'
     | 'ifb-gate'
     | 'tunnel-filter'
+    | 'control-packets'
     | 'capture'
     | 'criu'
     | DaemonKind;
@@ -450,6 +458,24 @@ export interface Inventory {
   readonly forwards?: readonly ForwardSide[];
   /** Absent where there are none. */
   readonly daemons?: readonly DaemonReport[];
+  /** Absent where there are none. */
+  readonly control?: readonly ControlReport[];
+}
+
+/** What becomes of the OSPF packets that arrive at a router which moves, and how many did since that was set up. */
+export interface ControlReport {
+  readonly namespace: string;
+  /** The interfaces where they arrive. */
+  readonly tunnels: readonly string[];
+  /** The node to which copies go. */
+  readonly sendTo?: string;
+  readonly gate: ControlGate;
+  /** Copies that were sent. */
+  readonly sent: number;
+  /** Packets that passed the gate or are in it. */
+  readonly held: number;
+  /** Packets for which the gate had no room. */
+  readonly dropped: number;
 }
 
 export interface InterfaceState {

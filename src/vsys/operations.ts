@@ -233,6 +233,23 @@ const daemonDown = z.strictObject({ op: z.literal('daemon_down'), namespace: nam
 /** Ends the daemon for a start elsewhere: it tells its neighbours that it restarts, and its forwarding entries stay. */
 const daemonLeave = z.strictObject({ op: z.literal('daemon_leave'), namespace: namespaceName });
 
+/**
+ * What becomes of OSPF packets that arrive at the tunnels of a router which moves. `sendTo`: a copy of each also goes
+ * to the router's place on the node with this address, whose tunnels must accept packets from here. `gate`: `closed`
+ * holds them; `open` lets what was held out in the order of arrival, once a daemon listens, and at a pace that it
+ * bears; `none` does not touch them.
+ */
+const controlUp = z.strictObject({
+  op: z.literal('control_up'),
+  namespace: namespaceName,
+  sendTo: address.optional(),
+  gate: z.enum(['none', 'closed', 'open']).default('none'),
+});
+/** Lets out what is held, and leaves OSPF packets alone. */
+const controlDown = z.strictObject({ op: z.literal('control_down'), namespace: namespaceName });
+
+export type ControlGate = z.infer<typeof controlUp>['gate'];
+
 export type Daemon = z.infer<typeof daemonSchema>;
 
 /** A side of a forward. */
@@ -260,6 +277,8 @@ export const operationSchema = z.discriminatedUnion('op', [
   daemonUp,
   daemonDown,
   daemonLeave,
+  controlUp,
+  controlDown,
 ]);
 
 export type Operation = z.infer<typeof operationSchema>;
@@ -289,6 +308,8 @@ export const operationNames = [
   'daemon_up',
   'daemon_down',
   'daemon_leave',
+  'control_up',
+  'control_down',
 ] as const satisfies readonly OperationName[];
 
 /** The prefixes of one operation for routes. */

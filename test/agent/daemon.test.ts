@@ -61,6 +61,7 @@ describeAsRoot('the agent', () => {
       'resilient-groups',
       'ifb-gate',
       'tunnel-filter',
+      'control-packets',
       'nexthop-compat-off',
       'rp-filter',
       'realtime',

@@ -58,9 +58,10 @@ function written(step: Step): string {
   if ('ip' in step) return where + step.ip.join(' ') + (step.rest ?? '');
   if ('bridge' in step) return `${where}bridge ${step.bridge.join(' ')}`;
   if ('tc' in step) return `${where}tc ${step.tc.join(' ')}`;
-  if ('nft' in step) return `nft ${step.nft.join(' | ')}`;
+  if ('nft' in step) return `${where}nft ${step.nft.join(' | ')}`;
   if ('daemon' in step) return `${where}daemon ${step.daemon?.kind ?? 'none'}`;
   if ('settleMs' in step) return `${where}wait ${step.settleMs} ms`;
+  if ('listeners' in step) return `${where}wait for listeners at ${step.listeners.join(', ')}`;
   return where + [...step.settings].map(([file, value]) => `${file}=${value}`).join(' ');
 }
 

@@ -138,6 +138,8 @@ function operationsOf(a: Marks): { readonly [Name in OperationName]: Row<Name> }
     ],
     daemon_down: [{ op: 'daemon_down', namespace: a.namespace }],
     daemon_leave: [{ op: 'daemon_leave', namespace: a.namespace }],
+    control_up: [{ op: 'control_up', namespace: a.namespace, sendTo: a.remote, gate: 'closed' }],
+    control_down: [{ op: 'control_down', namespace: a.namespace }],
   };
 }
 
@@ -240,6 +242,7 @@ const plain = [
     'protocols',
     'config',
     'pointToPoint',
+    'gate',
   ],
   ...['command', 'snaplen', 'data', 'end', 'signal'],
   ...['offsetMs', 'at', 'forget', 'close', 'samples', 'payloadBytes', 'rateBps', 'count', 'timeoutMs'],

@@ -32,15 +32,36 @@ export interface Fault {
   readonly strike?: (attempt: Attempt) => Promise<AppliedFault> | AppliedFault;
 }
 
-/** What is migrated and how: a static VN by either method, or a VN with routing daemons as a whole. */
-export const modes = ['instance', 'vroom', 'living'] as const;
+/** What is migrated and how: a static VN by either method, or a VN with routing daemons by either method. */
+export const modes = ['instance', 'vroom', 'living', 'living-vroom'] as const;
 export type Mode = (typeof modes)[number];
+
+export function isLiving(mode: Mode): boolean {
+  return mode === 'living' || mode === 'living-vroom';
+}
+
+export function isByRouter(mode: Mode): boolean {
+  return mode === 'vroom' || mode === 'living-vroom';
+}
 
 const phases = ['set up', 'clone', 'join gateways', 'prove', 'measure', 'redirect', 'verify', 'drain', 'retire'];
 const phasesOf: Readonly<Record<Mode, readonly string[]>> = {
   instance: phases,
   vroom: ['set up', 'clone', 'prove', 'flip', 'verify', 'drain', 'retire'],
   living: [...phases.slice(0, 3), 'settle', ...phases.slice(3)],
+  // Above all the one in which a daemon is stopped, or on neither node.
+  'living-vroom': [
+    'move control plane',
+    'set up',
+    'move control plane',
+    'prove',
+    'move control plane',
+    'flip',
+    'converge',
+    'verify',
+    'drain',
+    'retire',
+  ],
 };
 /** How long the lock of the database is held: longer than a command waits for it. */
 const lockedMs = 7000;
@@ -194,8 +215,8 @@ const ofRedirectionsOnly: readonly string[] = [
 export function faultsOf(dataplane: Dataplane, mode: Mode): Fault[] {
   return allFaults
     .filter(({ name }) => dataplane === 'kernel' || !ofKernelOnly.includes(name))
-    .filter(({ name }) => mode !== 'vroom' || !ofRedirectionsOnly.includes(name))
-    .filter(({ name }) => mode === 'living' || name !== daemonKilled)
+    .filter(({ name }) => !isByRouter(mode) || !ofRedirectionsOnly.includes(name))
+    .filter(({ name }) => isLiving(mode) || name !== daemonKilled)
     .map((fault) => (fault.phases === phases ? { ...fault, phases: phasesOf[mode] } : fault));
 }
 

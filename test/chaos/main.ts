@@ -5,7 +5,7 @@
 import { parseArgs } from 'node:util';
 import { table } from '../../src/cli/output.ts';
 import { type RunRecord, runOnce } from './campaign.ts';
-import { modes } from './faults.ts';
+import { isLiving, modes } from './faults.ts';
 import { makePlace, type Place } from './place.ts';
 
 const { values } = parseArgs({
@@ -62,7 +62,7 @@ async function work(): Promise<void> {
   let place: Place | undefined;
   try {
     for (let run = waiting.shift(); run !== undefined; run = waiting.shift()) {
-      place ??= await makePlace(values.slice, { dataplane, living: mode === 'living' });
+      place ??= await makePlace(values.slice, { dataplane, living: isLiving(mode!) });
       const record = await runOnce(place, seed, run, mode);
       records.push(record);
       const { fault, detail, recovery, ended, lost, lostByHurt, problems } = record;

@@ -61,3 +61,11 @@ it('doctor says in which ways the daemons of a node can move, and why not in oth
   ]);
   expect(movableDaemons(readSlice('slices/two-node.yaml'), factsOf(bird))).toEqual([]);
 });
+
+it('doctor asks only nodes with routing daemons whether OSPF packets can be copied and held', () => {
+  const lacking = [{ name: 'control-packets', available: false }] as const;
+  expect(featuresFor(readSlice('slices/two-node.yaml'), 'n1', lacking)).toEqual([]);
+  const living = readSlice('slices/abilene-ospf.yaml');
+  const [node] = [...living.vns[0]!.placements.values()][0]!.values();
+  expect(featuresFor(living, node!, lacking)).toEqual(lacking);
+});

@@ -115,6 +115,20 @@ describe('the details of a migration', () => {
     expect(text).toContain('3 of 200 packets lost');
   });
 
+  it('the details of a migration that moved routers have their flips', () => {
+    const id = completed();
+    const flip = { router: 'a', neighbour: 'b', to: 'p4', startedAt: 5000, finishedAt: 5012.5 };
+    store.migrations.addFlip(id, flip);
+    store.migrations.addFlip(id, { ...flip, neighbour: 'ga' });
+    const view = migrationDetailView({ store }, id)!;
+    expect(view.flips).toEqual([
+      { ...flip, startedAt: '1970-01-01T00:00:05.000Z', finishedAt: '1970-01-01T00:00:05.012500Z' },
+      expect.objectContaining({ neighbour: 'ga' }),
+    ]);
+    const text = migrationDetailText(store.migrations.detail(id)!, view);
+    expect(text).toMatch(/\n\nwhen each link was flipped\nrouter .*\n.*\na +b +p4 +\S+ +12\.5\na +ga /);
+  });
+
   it('a stopped migration is shown as interrupted, with its error on one line', () => {
     const id = store.migrations.start(migrationStart({ options }));
     store.migrations.finish(id, 'rolled-back', Date.now(), 'interrupted');

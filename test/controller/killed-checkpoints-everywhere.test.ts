@@ -4,7 +4,13 @@ import { usualOptions } from '../../src/controller/migration/options.ts';
 import { killedWorlds } from '../support/killed-world.ts';
 import { carryingRequests, livingPhases, twoLivingRouters } from '../support/two-living-routers.ts';
 
-const options = { ...usualOptions, method: 'vroom', to: 'final', controlPlane: 'checkpoint' } as const;
+const options = {
+  ...usualOptions,
+  method: 'vroom',
+  to: 'final',
+  controlPlane: 'checkpoint',
+  holdControl: true,
+} as const;
 const { describeDeaths, remove } = killedWorlds(twoLivingRouters, options);
 afterAll(remove);
 

@@ -10,7 +10,7 @@ import { killedWorlds } from '../support/killed-world.ts';
 import { emptyState } from '../support/memory-plane/plane.ts';
 import { livingPhases, twoLivingRouters } from '../support/two-living-routers.ts';
 
-const options = { ...usualOptions, method: 'vroom', to: 'final' } as const;
+const options = { ...usualOptions, method: 'vroom', to: 'final', holdControl: true } as const;
 const { installed, run, expectWhole, expectEnd, describeDeaths, remove } = killedWorlds(twoLivingRouters, options);
 afterAll(remove);
 

@@ -167,6 +167,24 @@ describe('leftOvers', () => {
     expect(leftOvers(inventory, [], prefix).removal).not.toContainEqual({ op: 'daemon_down', namespace: router });
   });
 
+  it('leftOvers ends what leads OSPF packets of a router elsewhere that does not move', () => {
+    const report = { tunnels: [], gate: 'none' as const, sent: 0, held: 0, dropped: 0 };
+    const gate = device(`${prefix}ctl`, { namespace: router, kind: 'ifb' });
+    const inventory: Inventory = {
+      ...node,
+      interfaces: [...node.interfaces, gate],
+      control: [
+        { namespace: router, ...report },
+        { namespace: 'pv-two_9-x', ...report },
+      ],
+    };
+    const down: OperationInput = { op: 'control_down', namespace: router };
+    const found = leftOvers(inventory, onRouter, prefix);
+    expect(found.removal).toEqual([down, { op: 'tunnel_down', interface: gate.name, namespace: router }]);
+    expect(leftOversOf(found, onRouter).removal).toEqual([down]);
+    expect(leftOversOf(found, onGateway).removal).toEqual([]);
+  });
+
   it('leftOvers removes gates', () => {
     const access = gateway.interfaces.find(({ name }) => name.endsWith('g'))!.name;
     const gate = device(`${access}.ifb`, { kind: 'ifb', gate: { interface: access, closed: true } });

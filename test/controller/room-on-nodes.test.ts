@@ -9,6 +9,7 @@ import {
 } from '../../src/controller/nodes/room-on-nodes.ts';
 import type { Limits } from '../../src/model/limits.ts';
 import { planInstance } from '../../src/planning/instance.ts';
+import { neighbourhoodOf } from '../../src/planning/neighbourhood.ts';
 import { readSlice } from '../../src/slicefile/index.ts';
 import type { NodeFacts } from '../../src/vsys/messages.ts';
 import { requestSchemas } from '../../src/vsys/messages.ts';
@@ -90,6 +91,16 @@ describe('requireRoom', () => {
     expect(() => requireRoom(temporary, agents, added)).not.toThrow();
     install();
     expect(() => requireRoom(temporary, agents, added)).toThrow(
+      "node 'gw1': slice 'two' would have 3 tunnels (2 of them are there already), but its policy there allows 2",
+    );
+  });
+
+  it('requireRoom counts the access links of the whole VN where only a part of it is added', () => {
+    const agents = agentsWith({ gw1: { limits: { tunnels: 2 } } });
+    install();
+    const { router } = vn.gateways.find((gateway) => gateway.node === 'gw1')!;
+    const part = { vn: neighbourhoodOf(vn, [router]), placement: initial };
+    expect(() => requireRoom(temporary, agents, [part])).toThrow(
       "node 'gw1': slice 'two' would have 3 tunnels (2 of them are there already), but its policy there allows 2",
     );
   });

@@ -89,7 +89,7 @@ export function allows({ policy, others }: World, method: string, params: unknow
       (operation.vni === undefined || within(policy.vnis, operation.vni)) &&
       (isForward || operation.port === undefined || Number(operation.port) >= 1024) &&
       (operation.op !== 'forward_up' || operation.side !== 'listen' || Number(operation.localPort) >= 1024) &&
-      [operation.remote, operation.local].every((end) => end === undefined || isElsewhere(end)) &&
+      [operation.remote, operation.local, operation.sendTo].every((end) => end === undefined || isElsewhere(end)) &&
       (operation.prefix === undefined || ownPrefix(String(operation.prefix)))
     );
   }

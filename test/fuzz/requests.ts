@@ -141,6 +141,11 @@ const operations: { readonly [Name in OperationName]: fc.Arbitrary<object> } = {
   ),
   daemon_down: fc.record({ namespace: namespaces }),
   daemon_leave: fc.record({ namespace: namespaces }),
+  control_up: fc.record(
+    { namespace: namespaces, sendTo: remotes, gate: mostly(['none', 'closed', 'open'], ['ajar', null]) },
+    { requiredKeys: ['namespace'] },
+  ),
+  control_down: fc.record({ namespace: namespaces }),
 };
 
 const anOperation = fc.oneof(

@@ -50,6 +50,11 @@ describe('migrations', () => {
     const flows = [flow('e2', 'e1', 100, 0), flow('e1', 'e2', 90, 3)];
     store.migrations.saveRedirections(id, redirections);
     store.migrations.saveFlows(id, flows);
+    const flips = ['b', 'g1'].map((neighbour, index) => ({
+      ...{ router: 'a', neighbour, to: 'n3' },
+      ...{ startedAt: 1600 + index, finishedAt: 1601 + index },
+    }));
+    for (const flip of flips) store.migrations.addFlip(id, flip);
     expect(store.migrations.detail(id)).toEqual({
       ...store.migrations.find(id),
       phases: [
@@ -57,6 +62,7 @@ describe('migrations', () => {
         { name: 'redirect', startedAt: 1500, finishedAt: null },
       ],
       redirections,
+      flips,
       flows,
     });
     expect(store.migrations.detail(id + 1)).toBeUndefined();

@@ -15,6 +15,7 @@ const newJob: NewJob = {
   name: 'weekly',
   slice: 'three',
   vn: 'three',
+  router: null,
   placements: ['initial', 'final'],
   cron: '0 3 * * 1',
   at: null,

@@ -16,9 +16,10 @@ import { readSlice } from '../../src/slicefile/index.ts';
 import { schemaVersion } from '../../src/store/database.ts';
 import { openStore } from '../../src/store/store.ts';
 import { upgradeDatabase } from '../../src/store/upgrades.ts';
+import { migrationStart } from '../support/migrations.ts';
 import { gallery, sharedNode } from '../support/slices.ts';
 
-const schemaOf = (version: 1 | 5 | 6 | 7 | 8) =>
+const schemaOf = (version: 1 | 5 | 6 | 7 | 8 | 9) =>
   readFileSync(fileURLToPath(new URL(`schema-v${version}.sql`, import.meta.url)), 'utf8');
 const slice = readSlice(gallery('three-node'));
 const vn = slice.vns[0]!;
@@ -34,7 +35,7 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true }));
 
 /** A database of an older version with a slice that has a VN on its initial placement. */
-function makeInstalled(version: 5 | 6 | 7 | 8, wanted: Slice) {
+function makeInstalled(version: 5 | 6 | 7 | 8 | 9, wanted: Slice) {
   const vn = wanted.vns[0]!;
   const store = openStore(join(directory, 'model.db'));
   store.slices.save(wanted);
@@ -47,7 +48,7 @@ function makeInstalled(version: 5 | 6 | 7 | 8, wanted: Slice) {
 }
 
 /** A database of an older version with the rows of `model.db` that it supports. */
-function makeOld(version: 1 | 5 | 6 | 7 | 8, without: readonly string[] = []) {
+function makeOld(version: 1 | 5 | 6 | 7 | 8 | 9, without: readonly string[] = []) {
   const db = new Database(path);
   db.pragma('journal_mode = WAL');
   db.exec(schemaOf(version));
@@ -335,7 +336,7 @@ describe('a database of version 1', () => {
   );
 });
 
-describe.each([5, 6, 7, 8] as const)('a database of version %d', (version) => {
+describe.each([5, 6, 7, 8, 9] as const)('a database of version %d', (version) => {
   test('an upgraded database has the current schema', () => {
     makeInstalled(version, slice);
     openStore(path).close();
@@ -441,6 +442,24 @@ describe('a database of version 8', () => {
     expect(store.slices.find('three')).toEqual(slice);
     expect(store.slices.find('three')!.vns[0]).not.toHaveProperty('routing');
     expect(store.instances.plan(id)).toEqual(instance);
+    store.close();
+  });
+});
+
+describe('a database of version 9', () => {
+  test('an upgraded version 9 keeps its jobs, which move all routers, and can record flips', () => {
+    makeInstalled(9, slice);
+    const old = new Database(path);
+    old.exec(`insert into jobs (name, slice, vn, placements, cron, timezone, options, missed, retries, retry_wait_ms,
+        latest_start_ms, state, created_at, checked_at)
+      values ('weekly', 'three', 'three', '["final","initial"]', '0 3 * * 1', 'UTC', '{}', 'skip', 3, 1, 1, 'active', 1, 1)`);
+    old.close();
+    const store = openStore(path);
+    expect(store.jobs.list()).toMatchObject([{ name: 'weekly', router: null, placements: ['final', 'initial'] }]);
+    const id = store.migrations.start(migrationStart());
+    const flip = { router: 'a', neighbour: 'b', to: 'p4', startedAt: 1, finishedAt: 2 };
+    store.migrations.addFlip(id, flip);
+    expect(store.migrations.detail(id)!.flips).toEqual([flip]);
     store.close();
   });
 });

@@ -1,6 +1,6 @@
 /**
- * The real orchestrators over nodes in memory, with a controller that can be killed at the beginning of each phase. All
- * that is left then are the nodes and the database.
+ * The real orchestrators over nodes in memory, with a controller that can be killed at the beginning of each phase, at
+ * each request to a node, and after it has recorded something. All that is left then are the nodes and the database.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -32,12 +32,17 @@ export interface World {
 export interface Ran {
   readonly world: World;
   readonly phases: string[];
+  /** How many requests to nodes there were from the phase `set up` on. */
+  readonly requests: number;
   /** Absent if it was killed. */
   readonly result: MigrateResult | undefined;
 }
 
-/** A phase, at whose beginning a command is killed; or a request, which a node has done before the answer is lost. */
-type Death = string | { readonly after: Method };
+/**
+ * A phase, at whose beginning a command is killed; a request, which a node has done before the answer is lost (`any`:
+ * counted from the phase `set up` on); or the end of a router's move, once it is recorded.
+ */
+type Death = string | { readonly after: Method | 'any' } | { readonly recorded: 'endMove' | 'cancelMove' };
 
 /**
  * What else happens while a command runs. `onPhase`: called when a phase begins, with how often it has begun.
@@ -79,8 +84,9 @@ export function killedWorlds(text: string, options: MigrateOptions) {
     { change = {}, signal, onPhase = () => {}, onAnswer = () => {} }: Disturbance = {},
   ): Promise<Ran> {
     const path = fileOf(database);
-    const store = openStore(path);
+    const real = openStore(path);
     const phases: string[] = [];
+    let requests = 0;
     let [left, times]: [Buffer | undefined, number] = [undefined, 0];
     const killed = Promise.withResolvers<void>();
     const comesTo = (isThere: boolean) => {
@@ -92,8 +98,20 @@ export function killedWorlds(text: string, options: MigrateOptions) {
     };
     const { connections, kill } = testbed.controller((method) => {
       onAnswer(method);
-      comesTo(typeof death === 'object' && method === death.after);
+      if (phases.includes('set up')) requests += 1;
+      const after = typeof death === 'object' && 'after' in death ? death.after : undefined;
+      comesTo(method === after || (after === 'any' && phases.includes('set up')));
     });
+    const recorded =
+      <A extends unknown[]>(write: (...args: A) => void) =>
+      (...args: A) => {
+        write(...args);
+        comesTo(true);
+      };
+    const { instances } = real;
+    const record = typeof death === 'object' && 'recorded' in death ? death.recorded : undefined;
+    const dying = record === undefined ? {} : { [record]: recorded<never[]>(instances[record]) };
+    const store = { ...real, instances: { ...instances, ...dying } };
     const report = ({ kind, text: phase }: Progress) => {
       if (kind !== 'phase') return;
       phases.push(phase);
@@ -111,7 +129,12 @@ export function killedWorlds(text: string, options: MigrateOptions) {
     const result = await Promise.race([commands[command](), killed.promise.then(() => undefined)]);
     const content = left ?? contentOf(path);
     if (left === undefined) store.close();
-    return { world: { slice, testbed, database: content }, phases, result: left === undefined ? result : undefined };
+    return {
+      world: { slice, testbed, database: content },
+      phases,
+      requests,
+      result: left === undefined ? result : undefined,
+    };
   }
 
   /** Checks that the VN is wholly on the placement, that the nodes have nothing else, and that packets get through. */
@@ -194,7 +217,8 @@ export function killedWorlds(text: string, options: MigrateOptions) {
 }
 
 function describeDeath(death: Death): string {
-  return typeof death === 'string' ? `in '${death}'` : `after '${death.after}'`;
+  if (typeof death === 'string') return `in '${death}'`;
+  return `after '${'after' in death ? death.after : death.recorded}'`;
 }
 
 /** The nodes and routers of all routing daemons, and the state of those that do not run. */

@@ -9,7 +9,7 @@ import { VnmError } from '../../src/model/errors.ts';
 import { defaultPatienceS, timeLimits } from '../../src/model/patience.ts';
 import type { Slice } from '../../src/model/slice.ts';
 import type { AgentConnection } from '../../src/transport/agent-connection.ts';
-import type { Method } from '../../src/vsys/messages.ts';
+import type { Feature, Method } from '../../src/vsys/messages.ts';
 import type { Network } from './memory-plane/network.ts';
 import { startMemoryNode } from './memory-plane/node.ts';
 import type { FakeTime } from './memory-plane/timing.ts';
@@ -27,6 +27,8 @@ export interface MemoryTestbed {
   readonly dead: Set<string>;
   /** What every node answers to a request, instead of doing it; tests change it. */
   readonly faults: Map<Method, VnmError>;
+  /** Features that no node has; tests change it. */
+  readonly lacking: Set<Feature['name']>;
   /** `onAnswer`: called when a node has done what a request asks for, before the controller has the answer. */
   controller(onAnswer?: (method: Method) => void): Controller;
   end(): Promise<void>;
@@ -42,14 +44,16 @@ export function memoryTestbed(slice: Slice): MemoryTestbed {
   const dead = new Set<string>();
   const isDead = (node: string) => dead.has(node);
   const faults: MemoryTestbed['faults'] = new Map();
+  const lacking: MemoryTestbed['lacking'] = new Set();
   return {
     network,
     dead,
     faults,
+    lacking,
     controller: (onAnswer = () => {}) => {
       let isKilled = false;
       const connect = (node: string) =>
-        connectionTo(node, nodes.get(node)!, { isKilled: () => isKilled, isDead, onAnswer, faults });
+        connectionTo(node, nodes.get(node)!, { isKilled: () => isKilled, isDead, onAnswer, faults, lacking });
       return {
         connections: {
           connect: async (targets) => ({
@@ -85,11 +89,13 @@ async function connectionTo(
     isDead,
     onAnswer,
     faults,
+    lacking,
   }: {
     isKilled: () => boolean;
     isDead: (node: string) => boolean;
     onAnswer: (method: Method) => void;
     faults: ReadonlyMap<Method, VnmError>;
+    lacking: ReadonlySet<Feature['name']>;
   },
 ): Promise<AgentConnection> {
   const call = async (method: never, params: never) => {
@@ -101,9 +107,11 @@ async function connectionTo(
     onAnswer(method);
     return isKilled() ? new Promise(() => {}) : structuredClone(result);
   };
+  const { features, ...facts } = await agent.call('hello', {});
+  const known = features.filter(({ name }) => !lacking.has(name));
   return {
     node,
-    facts: { plane: 'memory', ...(await agent.call('hello', {})) },
+    facts: { plane: 'memory', ...facts, features: known },
     limits: timeLimits(defaultPatienceS),
     call: call as AgentConnection['call'],
     exec: () => Promise.reject(new Error('there is no shell')),

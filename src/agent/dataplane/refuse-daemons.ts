@@ -17,6 +17,8 @@ function isForDaemon(operation: Operation): boolean {
     case 'daemon_up':
     case 'daemon_down':
     case 'daemon_leave':
+    case 'control_up':
+    case 'control_down':
       return true;
     case 'vif_up':
       return operation.pointToPoint;

@@ -59,7 +59,11 @@ function addAdd(job: Command): void {
     .description('add a job that migrates a VN at the times of a cron pattern, or once')
     .argument('<name>', 'the name of the job')
     .requiredOption('--slice <slice>', 'a slice file, or the name of a slice in the database')
-    .requiredOption('--to <placement,...>', 'the placement to move to, or several to move to in turn')
+    .requiredOption(
+      '--to <placement,...>',
+      'the placement to move to, or several to move to in turn; with --router, the nodes',
+    )
+    .option('--router <name>', 'the only router to move; with --method vroom')
     .option('--vn <name>', 'which VN, when the slice has several')
     .option('--cron <pattern>', 'minute, hour, day of month, month, day of week; with a sixth field first: seconds')
     .option('--timezone <name>', "the time zone of the pattern (default: this machine's)")
@@ -82,11 +86,11 @@ function addAdd(job: Command): void {
   );
 }
 
-function inputOf({ to, vn, cron, at, timezone, missed, ...rest }: AddOptions) {
+function inputOf({ to, router, vn, cron, at, timezone, missed, ...rest }: AddOptions) {
   return {
     to: to.split(',').map((placement) => placement.trim()),
     options: migrationOptionsIn(rest),
-    ...{ vn, cron, at, timezone, missed },
+    ...{ router, vn, cron, at, timezone, missed },
     retries: rest.retries,
     retryWaitMs: rest.retryWait,
     latestStartMs: rest.latestStart,

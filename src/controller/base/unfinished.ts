@@ -17,7 +17,7 @@ export function describeUnfinished(migration: MigrationRecord): string {
     stage === undefined
       ? 'this version does not know that phase'
       : methodOf(migration) === 'vroom'
-        ? 'each router is on its old or its new node, one of them perhaps on both, and all forward'
+        ? 'each router is on its old or its new node, those that were moving perhaps on both, and all forward'
         : whereBy[stage];
   return `the migration of VN '${vn}' of slice '${slice}' from ${from} to ${to} was interrupted (${state}): ${where}`;
 }

@@ -2,7 +2,7 @@
 import type { NamespaceName } from '../../model/names.ts';
 import { type DaemonReport, isDaemonRoute } from '../../vsys/daemon.ts';
 import { type Difference, describeRoute, routeName } from '../../vsys/difference.ts';
-import type { InterfaceState, Inventory } from '../../vsys/messages.ts';
+import type { ControlReport, InterfaceState, Inventory } from '../../vsys/messages.ts';
 import {
   type ForwardSide,
   interfaceName,
@@ -64,6 +64,7 @@ export function leftOvers(inventory: Inventory, needed: readonly OperationInput[
       ...routes.map(deleteRoute),
       ...nexthopsDown(inventory.nexthops.filter(({ id }) => !names.nexthops.has(id))),
       ...daemons.map(daemonDown),
+      ...(inventory.control ?? []).filter(({ namespace }) => names.namespaces.has(namespace)).map(controlDown),
       ...interfaces.map(tunnelDown),
       ...namespaces.map((namespace): OperationInput => ({ op: 'netns_down', namespace })),
       ...(names.hasRules || !hasRules(inventory) ? [] : [{ op: 'rule_down' } as const]),
@@ -80,14 +81,17 @@ export function leftOvers(inventory: Inventory, needed: readonly OperationInput[
   };
 }
 
-/** The leftovers that concern one batch: gates at its interfaces, daemons and what else is in its namespaces. */
+/**
+ * The leftovers that concern one batch: gates at its interfaces; daemons, what leads their packets elsewhere, and what
+ * else is in its namespaces.
+ */
 export function leftOversOf({ removal, additional }: LeftOvers, batch: readonly OperationInput[]): LeftOvers {
   const { interfaces, namespaces } = namesIn(batch);
   return {
     removal: removal.filter(
       (one) =>
         (one.op === 'gate_down' && interfaces.has(keyOf(one.interface))) ||
-        (one.op === 'daemon_down' && namespaces.has(one.namespace)),
+        ((one.op === 'daemon_down' || one.op === 'control_down') && namespaces.has(one.namespace)),
     ),
     additional: additional.filter(({ namespace }) => namespace !== undefined && namespaces.has(namespace)),
   };
@@ -203,6 +207,10 @@ function gateDown(name: string): OperationInput {
 
 function daemonDown({ namespace }: DaemonReport): OperationInput {
   return { op: 'daemon_down', namespace };
+}
+
+function controlDown({ namespace }: ControlReport): OperationInput {
+  return { op: 'control_down', namespace };
 }
 
 function tunnelDown({ name, namespace }: InterfaceState): OperationInput {

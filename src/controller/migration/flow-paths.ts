@@ -2,8 +2,18 @@ import type { Placement, Slice, VirtualNetwork } from '../../model/slice.ts';
 import { declaredPathMs } from '../../planning/latency.ts';
 import { flowPath, withoutOldPath } from '../../planning/loss/flow-path.ts';
 import type { FlowPath } from '../../planning/loss/types.ts';
+import type { Store } from '../../store/store.ts';
 import type { PathLatency } from '../probe/path-latency.ts';
 import { payloadBytes } from '../probe/traffic.ts';
+
+/** The assumed MTU of the tunnels of a VN that is not installed, bytes. */
+const usualMtu = 1500;
+
+/** The MTU of the VN's tunnels, bytes; an assumption if it is not installed. */
+export function presumedMtu(store: Store, slice: Slice, vn: VirtualNetwork): number {
+  if (store.slices.find(slice.name) === undefined) return usualMtu;
+  return store.instances.settings(slice.name, vn.name)?.mtu ?? usualMtu;
+}
 
 /** The VN's flows with the latencies between their gateways on both instances, as the slice file declares them. */
 export function declaredFlowPaths(

@@ -7,19 +7,20 @@ import { sleep } from '../../clock/sleep.ts';
 import { messageOf } from '../../model/errors.ts';
 import type { NodeName } from '../../model/names.ts';
 import { daemonRouter } from '../../model/router.ts';
-import { moveRouter } from '../../planning/instance.ts';
+import { type Instance, moveRouter } from '../../planning/instance.ts';
 import type { RouterMove } from '../../planning/neighbourhood.ts';
 import { writeIfPossible } from '../base/best-effort.ts';
 import { startDaemon } from '../batches/routers.ts';
 import { isUnreachable } from '../nodes/agents.ts';
 import { stableMs } from '../routing/converge.ts';
+import { followingPackets } from './control-packets.ts';
 import { graceful } from './control-planes/graceful.ts';
 import { controlPlaneWay, refusalOf } from './control-planes/index.ts';
 import { restart } from './control-planes/restart.ts';
 import type { Carried, CarryingWay, ControlPlace, ControlPlaneWay, RestartingWay } from './control-planes/way.ts';
-import { controlPlaneOf } from './journal.ts';
+import { controlPlaneOf, optionsOf } from './journal.ts';
 import { awaitRecovered, type Before, reachableTables } from './recovered.ts';
-import type { ControlPlaneMove, Run } from './types.ts';
+import type { ControlPackets, ControlPlaneMove, Run } from './types.ts';
 
 export interface MovingControl {
   /** Whether the router's daemon-made entries are copied. */
@@ -30,8 +31,13 @@ export interface MovingControl {
   isOn(node: NodeName): Promise<boolean>;
   /** Moves the daemon from one node to the other, and runs `flip` when its neighbours are to send there. */
   move(from: NodeName, to: NodeName, flip: () => Promise<void>): Promise<void>;
-  /** Waits until the daemon on the node has its neighbours and routes again. Throws VnmError `failed`. */
-  converge(node: NodeName): Promise<void>;
+  /**
+   * Waits until the daemon on the node has its neighbours and routes again. `placed`: where the other routers' daemons
+   * are. Throws VnmError `failed`.
+   */
+  converge(node: NodeName, placed: Instance): Promise<void>;
+  /** Ends what was done for packets of the daemon, on the node where the router is alone now. */
+  leaveOne(node: NodeName): Promise<NodeName[]>;
   /** What was measured, once it has moved and converged. */
   measured(): ControlPlaneMove | undefined;
 }
@@ -40,12 +46,15 @@ export interface MovingControl {
 export function movingControl(run: Run, { router, from, to }: RouterMove): MovingControl | undefined {
   const { context, agents, old, vn } = run;
   if (daemonRouter(vn, router) === undefined) return undefined;
-  const { name, isAsked } = controlPlaneOf(context.store.migrations.find(run.id!)!, router);
+  const record = context.store.migrations.find(run.id!)!;
+  const { name, isAsked } = controlPlaneOf(record, router);
+  const packets = followingPackets(run, { router, from, to }, optionsOf(record).holdControl === true);
   let way: ControlPlaneWay = controlPlaneWay(name);
   let before: Before | undefined;
   let freezeMs: number | undefined;
   let convergeMs: number | undefined;
   let carried: Carried | undefined;
+  let counted: ControlPackets | undefined;
 
   async function isOn(node: NodeName): Promise<boolean> {
     const { daemons = [] } = await agents.get(node).call('inventory', {});
@@ -82,6 +91,7 @@ export function movingControl(run: Run, { router, from, to }: RouterMove): Movin
     await Promise.all([flip(), sleep(pauseMs)]);
     await arrive(agents, placeOn(kept));
     freezeMs = performance.now() - askedAtMs;
+    await packets.deliver(kept);
   }
 
   async function moveByCarrying(
@@ -103,9 +113,13 @@ export function movingControl(run: Run, { router, from, to }: RouterMove): Movin
       await moveByRestart(other, left, kept, flip);
       return;
     }
-    if (carried !== undefined) freezeMs = carried.dumpMs + carried.transferMs + carried.restoreMs;
+    if (carried !== undefined) {
+      freezeMs = carried.dumpMs + carried.transferMs + carried.restoreMs;
+      await packets.deliver(kept);
+    }
     await flip();
     await confirm(agents, placeOn(kept));
+    if (carried === undefined) await packets.deliver(kept);
   }
 
   /**
@@ -129,13 +143,17 @@ export function movingControl(run: Run, { router, from, to }: RouterMove): Movin
     note: async () => {
       before = (await isOn(from)) ? await lookAt(run, placeOn(from)) : undefined;
     },
-    move: (left, kept, flip) =>
-      'carry' in way ? moveByCarrying(way, left, kept, flip) : moveByRestart(way, left, kept, flip),
-    converge: async (node) => {
-      const beganAtMs = performance.now();
-      await awaitRecovered(run, router, node, quietMs(), before);
-      convergeMs = performance.now() - beganAtMs;
+    move: async (left, kept, flip) => {
+      await packets.begin(left, kept, await isOn(kept));
+      await ('carry' in way ? moveByCarrying(way, left, kept, flip) : moveByRestart(way, left, kept, flip));
     },
+    converge: async (node, placed) => {
+      const beganAtMs = performance.now();
+      await awaitRecovered({ ...run, old: { ...old, instance: placed } }, router, node, quietMs(), before);
+      convergeMs = performance.now() - beganAtMs;
+      counted = await packets.counted();
+    },
+    leaveOne: packets.end,
     measured: () =>
       freezeMs === undefined || convergeMs === undefined
         ? undefined
@@ -148,6 +166,7 @@ export function movingControl(run: Run, { router, from, to }: RouterMove): Movin
             freezeMs,
             convergeMs,
             ...(carried === undefined ? {} : { checkpoint: carried }),
+            ...(counted === undefined ? {} : { packets: counted }),
           },
   };
 

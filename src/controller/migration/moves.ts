@@ -1,18 +1,20 @@
 /**
- * Carries out a migration that moves routers one after the other (method `vroom`). The machine (machine.ts) runs once
- * for each router; between two routers the VN is complete, on a placement of its own. If one router cannot move, those
- * before it move back, so that the migration ends wholly on the new or wholly on the old placement. The journal needs
- * no record of the direction: which router is on two nodes, and which is not where it belongs, is in the database.
+ * Carries out a migration that moves routers one after the other, or in groups (method `vroom`). The machine
+ * (machine.ts) runs once for each group; between two groups the VN is complete, on a placement of its own. If one
+ * router cannot move, its group and those before it move back, so that the migration ends wholly on the new or wholly
+ * on the old placement. The journal needs no record of the direction or of the groups: which routers are on two nodes,
+ * and which are not where they belong, is in the database.
  */
 import { messageOf } from '../../model/errors.ts';
 import type { Placement } from '../../model/slice.ts';
-import { orderMoves, type RouterMove } from '../../planning/neighbourhood.ts';
+import { groupMoves, type RouterMove } from '../../planning/neighbourhood.ts';
 import type { Outcome } from '../../store/migrations.ts';
 import { stageOf } from '../base/phase.ts';
 import { startTraffic, type Traffic } from '../probe/traffic.ts';
 import { countFlows, runSteps } from './carry-out.ts';
 import { resumeFrom, type Step, undoFrom } from './machine.ts';
-import { type MoveProgress, stepsOfMove } from './methods/vroom.ts';
+import type { MoveProgress } from './methods/vroom.ts';
+import { stepsOfGroup } from './move-group.ts';
 import { recordResult } from './result.ts';
 import { trafficMargin } from './traffic-margin.ts';
 import type { MigrateResult, MoveOptions, Recorded, Run } from './types.ts';
@@ -43,15 +45,15 @@ export async function carryOutMoves(
     [now, failure] = ['back', failure ?? error];
   }
   for (;;) {
-    const step = nextMove(run, now);
+    const step = nextMoves(run, now, options.parallel);
     if (step === undefined) {
       outcome = now === 'forth' ? 'completed' : 'rolled-back';
       break;
     }
-    const { move, first, isWanted, leadsTo } = step;
-    const text = `router '${move.router}' from node '${move.from}' to node '${move.to}'`;
+    const { moves, first, isWanted, leadsTo } = step;
+    const text = moves.map(({ router, from, to }) => `router '${router}' from node '${from}' to node '${to}'`);
     const what = isWanted ? 'moving' : leadsTo === 'completed' ? 'finishing the move of' : 'undoing the move of';
-    context.report({ kind: 'note', text: `${what} ${text}` });
+    context.report({ kind: 'note', text: `${what} ${text.join(', ')}` });
     const { instances } = context.store;
     // No signal stops the way back.
     const { signal: _, ...unstoppable } = context;
@@ -60,7 +62,7 @@ export async function carryOutMoves(
       context: now === 'back' ? unstoppable : context,
       old: { ...run.old, instance: instances.plan(run.old.record.id) },
     };
-    const steps = stepsOfMove(moving, move, { isBack: now === 'back', progress });
+    const steps = stepsOfGroup(moving, moves, { isBack: now === 'back', progress });
     const ended = await runSteps(moving, steps, first, isWanted ? undefined : failure);
     if (ended.outcome === leadsTo) continue;
     if (failure !== undefined && ended.failure !== undefined && ended.failure !== failure)
@@ -75,7 +77,9 @@ export async function carryOutMoves(
   phases.end();
   if (traffic !== undefined && failure === undefined) await trafficMargin(performance.now());
   const counted = await countFlows(run, traffic);
-  const predictedLost = failure === undefined ? 0 : null;
+  // A cold restart of a routing daemon loses an unknown number.
+  const isCold = progress.controlPlanes.some(({ cold }) => cold);
+  const predictedLost = failure === undefined && !isCold ? 0 : null;
   const flows = counted.map((flow) => ({ ...flow, predictedLost, predictedAddedDelayMs: null }));
   const { flips, controlPlanes, neighbourEvents, unproven } = progress;
   return recordResult({ ...run, old: asBefore(run) }, options, outcome, {
@@ -95,31 +99,31 @@ function asBefore({ context, old, id }: Run): Recorded {
   return { record: { ...old.record, placementName: from }, instance: { ...old.instance, placement } };
 }
 
-interface NextMove {
-  readonly move: RouterMove;
+interface NextMoves {
+  readonly moves: readonly RouterMove[];
   readonly first: Step;
-  /** Whether the move leads to where the router belongs; otherwise it was interrupted, and is undone. */
+  /** Whether the moves lead to where the routers belong; otherwise they were interrupted, and are undone. */
   readonly isWanted: boolean;
-  /** How it ends, if nothing fails. */
+  /** How they end, if nothing fails. */
   readonly leadsTo: Outcome;
 }
 
-/** Returns what to do next; undefined if every router is where it belongs. */
-function nextMove({ context, vn, old, to, id }: Run, direction: Direction): NextMove | undefined {
+/** Returns what to do next, for at most `atMost` routers; undefined if every router is where it belongs. */
+function nextMoves({ context, vn, old, to, id }: Run, direction: Direction, atMost?: number): NextMoves | undefined {
   const { instances, migrations } = context.store;
   const record = migrations.find(id!)!;
   const instance = instances.plan(old.record.id);
   const goal: Placement = direction === 'forth' ? to.placement : new Map(Object.entries(record.fromNodes!));
-  const [interrupted] = instance.moving ?? [];
-  if (interrupted !== undefined) {
-    const [router, node] = interrupted;
-    const move = { router, from: instance.placement.get(router)!, to: node };
-    const isWanted = goal.get(router) === node;
+  const moves = [...(instance.moving ?? [])].map(
+    ([router, node]): RouterMove => ({ router, from: instance.placement.get(router)!, to: node }),
+  );
+  if (moves.length > 0) {
+    const isWanted = moves.every((move) => goal.get(move.router) === move.to);
     const stage = stageOf(record);
-    // From there is no way back: the move ends first, and then the router moves again.
-    if (isWanted || stage === 'retiring') return { move, first: resumeFrom(stage), isWanted, leadsTo: 'completed' };
-    return { move, first: undoFrom(stage), isWanted, leadsTo: 'rolled-back' };
+    // From there is no way back: the moves end first, and then the routers move again.
+    if (isWanted || stage === 'retiring') return { moves, first: resumeFrom(stage), isWanted, leadsTo: 'completed' };
+    return { moves, first: undoFrom(stage), isWanted, leadsTo: 'rolled-back' };
   }
-  const [move] = orderMoves(vn, instance, goal);
-  return move === undefined ? undefined : { move, first: 'prepare', isWanted: true, leadsTo: 'completed' };
+  const [group] = groupMoves(vn, instance, goal, atMost);
+  return group === undefined ? undefined : { moves: group, first: 'prepare', isWanted: true, leadsTo: 'completed' };
 }

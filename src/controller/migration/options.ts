@@ -4,6 +4,9 @@ import { scheduleNames } from '../../planning/schedule/types.ts';
 import { methodNames } from '../base/phase.ts';
 import { controlPlaneNames } from './control-planes/names.ts';
 
+/** The largest number of routers that may move at the same time. */
+const maxParallel = 1000;
+
 /** The values of each option, with the descriptions that help and API show, in the order in which they show them. */
 export const optionKinds = {
   method: z
@@ -17,6 +20,16 @@ export const optionKinds = {
     .describe(
       'How the routing daemon of a router moves with method vroom (default: checkpoint where the nodes can, else graceful)',
     ),
+  holdControl: z
+    .boolean()
+    .describe(
+      'With method vroom, hold OSPF packets that arrive while a routing daemon moves, and deliver them in order',
+    ),
+  parallel: z
+    .int()
+    .min(1)
+    .max(maxParallel)
+    .describe('How many routers that are no neighbours may move at the same time with method vroom (default: 1)'),
   schedule: z.enum(scheduleNames).describe('When each gateway redirects'),
   granularity: z.enum(['gateway', 'peer']).describe('One instant per gateway, or one per remote gateway'),
   urpf: z
@@ -31,6 +44,8 @@ export const migrationOptions = z.strictObject({
   method: optionKinds.method.exactOptional(),
   control: optionKinds.control.default('gateway'),
   controlPlane: optionKinds.controlPlane.exactOptional(),
+  holdControl: optionKinds.holdControl.exactOptional(),
+  parallel: optionKinds.parallel.exactOptional(),
   schedule: optionKinds.schedule.default('optimal'),
   granularity: optionKinds.granularity.default('gateway'),
   urpf: optionKinds.urpf.exactOptional(),

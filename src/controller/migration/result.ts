@@ -1,6 +1,6 @@
 import { messageOf } from '../../model/errors.ts';
 import { describePlacement, type Slice, type VirtualNetwork } from '../../model/slice.ts';
-import type { FlowRecord, HostPair, Outcome, RedirectionRecord } from '../../store/migrations.ts';
+import type { FlipRecord, FlowRecord, HostPair, Outcome, RedirectionRecord } from '../../store/migrations.ts';
 import { writeIfPossible } from '../base/best-effort.ts';
 import type { Context } from '../base/context.ts';
 import { usualMethod } from '../base/phase.ts';
@@ -11,7 +11,6 @@ import { notRecorded, unreachableEdges } from './finish.ts';
 import { type PlannedFlow, plannedFlow } from './planned-flow.ts';
 import {
   type ControlPlaneMove,
-  type Flip,
   type MigrateResult,
   type MoveOptions,
   movesOf,
@@ -74,7 +73,7 @@ export function unchanged(
 
 interface Findings {
   readonly redirections?: RedirectionRecord[];
-  readonly flips?: readonly Flip[];
+  readonly flips?: readonly FlipRecord[];
   readonly controlPlanes?: readonly ControlPlaneMove[];
   readonly neighbourEvents?: readonly NeighbourEvents[];
   readonly flows?: FlowRecord[];

@@ -1,11 +1,12 @@
 /**
- * Proves the paths between the new node of a router and its neighbours before any link is flipped: on a small instance
- * of its own, which has the router on its new node, the neighbours where they are, and the links between them.
+ * Proves the paths between the new nodes of routers and their neighbours before any link is flipped: on a small
+ * instance of its own, which has the routers on their new nodes, the neighbours where they are, and the links between
+ * them.
  */
 import { VnmError } from '../../model/errors.ts';
 import { slotCount } from '../../model/room.ts';
 import { type Instance, planInstance } from '../../planning/instance.ts';
-import { neighbourhoodOf, type RouterMove, withinNeighbourhood } from '../../planning/neighbourhood.ts';
+import { afterMoves, neighbourhoodOf, type RouterMove, withinNeighbourhood } from '../../planning/neighbourhood.ts';
 import type { Layout } from '../batches/batches.ts';
 import { joinGateways } from '../batches/gateways.ts';
 import { namespacesOf } from '../batches/operations.ts';
@@ -20,13 +21,13 @@ import type { Recorded, Run } from './types.ts';
  * Throws VnmError `failed` if a neighbour does not answer, `unsupported` if a path carries less than the VN's packets
  * and less than the present one.
  */
-export async function tryPaths(run: Run, move: RouterMove): Promise<void> {
+export async function tryPaths(run: Run, moves: readonly RouterMove[]): Promise<void> {
   await removeTrial(run);
   const { context, agents, slice, vn, old } = run;
-  const small = neighbourhoodOf(vn, move.router);
-  const placement = new Map(
-    small.routers.map(({ name }) => [name, name === move.router ? move.to : old.instance.placement.get(name)!]),
-  );
+  const routers = moves.map(({ router }) => router);
+  const small = neighbourhoodOf(vn, routers);
+  const moved = afterMoves(old.instance, moves).placement;
+  const placement = new Map(small.routers.map(({ name }) => [name, moved.get(name)!]));
   const trial = context.store.instances.add(
     slice.name,
     vn.name,
@@ -38,7 +39,7 @@ export async function tryPaths(run: Run, move: RouterMove): Promise<void> {
   const layout: Layout = { ...run, vn: small };
   await applyAll(agents, setUpRouters(layout, trial.instance), context.signal);
   await applyAll(agents, joinGateways(layout, trial.instance), context.signal);
-  const before: Recorded = { ...old, instance: withinNeighbourhood(old.instance, move.router) };
+  const before: Recorded = { ...old, instance: withinNeighbourhood(old.instance, routers) };
   const silent = await silentLinks(run, trial.instance, before.instance);
   if (silent.length > 0) throw new VnmError('failed', `no packet gets through between ${silent.join('; between ')}`);
   await proveSizes({ ...run, vn: small, old: before }, trial.instance);

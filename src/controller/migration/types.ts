@@ -5,7 +5,7 @@ import type { NamedPlacement, Placement, VirtualNetwork } from '../../model/slic
 import type { Instance } from '../../planning/instance.ts';
 import type { Granularity, ScheduleName } from '../../planning/schedule/types.ts';
 import type { InstanceRecord } from '../../store/instances.ts';
-import type { FlowRecord, HostPair, Outcome, RedirectionRecord } from '../../store/migrations.ts';
+import type { FlipRecord, FlowRecord, HostPair, Outcome, RedirectionRecord } from '../../store/migrations.ts';
 import type { Context } from '../base/context.ts';
 import type { MethodName, PhaseName } from '../base/phase.ts';
 import type { Layout } from '../batches/batches.ts';
@@ -57,7 +57,7 @@ export interface MigrateResult {
   readonly fromRecord: readonly string[];
   readonly redirections: RedirectionRecord[];
   /** Method `vroom`: when each link of a moving router was flipped. */
-  readonly flips?: readonly Flip[];
+  readonly flips?: readonly FlipRecord[];
   /** Method `vroom`: how the routing daemons of the moving routers moved; absent if none has one. */
   readonly controlPlanes?: readonly ControlPlaneMove[];
   /** Method `vroom`: what the neighbours of moving routers with routing daemons noticed; absent if none has one. */
@@ -73,16 +73,6 @@ export interface MigrateResult {
   readonly interrupted: boolean;
   /** Edge nodes that were unreachable when it ended: what their gateways do is unknown, and both instances stay up. */
   readonly unreachable: string[];
-}
-
-/** A link of a moving router whose other end now sends to the router's new node. */
-export interface Flip {
-  readonly router: RouterName;
-  /** The router or gateway at the other end. */
-  readonly neighbour: string;
-  /** Unix ms by the controller's clock: when it asked for the flip, and when it had the answer. */
-  readonly startedAt: number;
-  readonly finishedAt: number;
 }
 
 /** A routing daemon that moved. */
@@ -102,6 +92,18 @@ export interface ControlPlaneMove {
   readonly convergeMs: number;
   /** What was carried; absent in the other ways. */
   readonly checkpoint?: Carried;
+  /** The OSPF packets that followed it; absent where the nodes cannot do that. */
+  readonly packets?: ControlPackets;
+}
+
+/** OSPF packets that arrived at a moving router, from just before its daemon ended or stopped. */
+export interface ControlPackets {
+  /** Copies that its old place sent to the new one. */
+  readonly sentOn: number;
+  /** With `--hold-control`: those that waited at the new place until the daemon ran, whichever way they came. */
+  readonly held?: number;
+  /** Those that found no room there. */
+  readonly dropped?: number;
 }
 
 /** How often an adjacency with a moving router changed its state at the neighbour. */

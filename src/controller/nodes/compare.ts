@@ -112,8 +112,8 @@ export async function compareNodes(context: Context, agents: Agents, comparing: 
 }
 
 /**
- * Where the daemon of a moving router must be, only the move knows, which makes sure of it itself: at neither of the
- * router's places may it be started or ended.
+ * Where the daemon of a moving router must be, and its packets, only the move knows, which makes sure of it itself: at
+ * neither of the router's places may it be started or ended.
  */
 function withoutMovingDaemons(vns: readonly RecordedVn[], names: NodeNames): (operation: OperationInput) => boolean {
   const places = vns.flatMap(({ instances }) =>
@@ -124,8 +124,16 @@ function withoutMovingDaemons(vns: readonly RecordedVn[], names: NodeNames): (op
     ),
   );
   const undecided = new Set(places);
-  return (operation) =>
-    (operation.op !== 'daemon_up' && operation.op !== 'daemon_down') || !undecided.has(operation.namespace);
+  return (operation) => {
+    switch (operation.op) {
+      case 'daemon_up':
+      case 'daemon_down':
+      case 'control_down':
+        return !undecided.has(operation.namespace);
+      default:
+        return true;
+    }
+  };
 }
 
 /**

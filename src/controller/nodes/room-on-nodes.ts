@@ -60,7 +60,8 @@ export function requireRoom({ store }: Pick<Context, 'store'>, agents: Agents, a
 
 /** The demand of each instance, and of each VN outside its instances. */
 function demandOf(placed: readonly PlacedVn[], node: NodeName): Demand {
-  const vns = new Map(placed.map(({ vn }) => [vn.name, vn]));
+  // The trial of a move has a part of a VN that is there as a whole.
+  const vns = new Map(placed.toReversed().map(({ vn }) => [vn.name, vn]));
   return addDemand(
     ...placed.map(({ vn, placement }) => instanceDemand(vn, placement, node)),
     ...[...vns.values()].map((vn) => accessDemand(vn, node)),

@@ -4,6 +4,7 @@
  */
 import { isoInstant, isoInstantOrNull } from '../../model/instant.ts';
 import type {
+  FlipRecord,
   FlowRecord,
   HostPair,
   MigrationDetail,
@@ -17,7 +18,7 @@ import type { Context } from '../base/context.ts';
 import { isLocked } from '../base/lock.ts';
 import { type MethodName, methodOf } from '../base/phase.ts';
 import { baselineOf, optionsOf } from '../migration/journal.ts';
-import { type Flip, type MigrateResult, type Move, movesOf } from '../migration/types.ts';
+import { type MigrateResult, type Move, movesOf } from '../migration/types.ts';
 
 export interface RedirectionView extends Omit<RedirectionRecord, 'plannedAt' | 'startedAt' | 'finishedAt'> {
   readonly plannedAt: string;
@@ -25,7 +26,7 @@ export interface RedirectionView extends Omit<RedirectionRecord, 'plannedAt' | '
   readonly finishedAt: string;
 }
 
-export interface FlipView extends Omit<Flip, 'startedAt' | 'finishedAt'> {
+export interface FlipView extends Omit<FlipRecord, 'startedAt' | 'finishedAt'> {
   readonly startedAt: string;
   readonly finishedAt: string;
 }
@@ -62,6 +63,7 @@ export interface MigrationDetailView extends MigrationView {
    */
   readonly moves: Move[];
   readonly redirections: RedirectionView[];
+  readonly flips: FlipView[];
   readonly flows: FlowRecord[];
   readonly fromRecord: readonly string[];
   /** Whether a signal stopped the migration, or its process died. */
@@ -82,7 +84,7 @@ function redirectionView(redirection: RedirectionRecord): RedirectionView {
   };
 }
 
-function flipView(flip: Flip): FlipView {
+function flipView(flip: FlipRecord): FlipView {
   return { ...flip, startedAt: isoInstant(flip.startedAt), finishedAt: isoInstant(flip.finishedAt) };
 }
 
@@ -111,7 +113,7 @@ export function migrationDetailView(context: Pick<Context, 'store'>, id: number)
   const { store } = context;
   const detail = store.migrations.detail(id);
   if (detail === undefined) return undefined;
-  const { phases, redirections, flows, ...record } = detail;
+  const { phases, redirections, flips, flows, ...record } = detail;
   const views = phases.map(phaseView);
   const { unproven } = baselineOf(record);
   return {
@@ -122,6 +124,7 @@ export function migrationDetailView(context: Pick<Context, 'store'>, id: number)
     phases: views,
     moves: movesIn(store, detail),
     redirections: redirections.map(redirectionView),
+    flips: flips.map(flipView),
     flows,
     fromRecord: record.fromRecord ?? [],
     interrupted: outcomeOf(context, record) === 'interrupted' || wasStopped(record),

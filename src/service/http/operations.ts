@@ -3,6 +3,7 @@ import { type LiveStatus, liveStatus } from '../../controller/live.ts';
 import { type MeasureResult, measure } from '../../controller/measure.ts';
 import { type MigrateOptions, type MigrateResult, migrate } from '../../controller/migrate.ts';
 import { type PlanOptions, type PlanResult, plan } from '../../controller/plan.ts';
+import type { MovesPlan } from '../../controller/plan-moves.ts';
 import type { VerifyResult } from '../../controller/probe/verify-vn.ts';
 import { type ReconcileOptions, type ReconcileResult, reconcile } from '../../controller/reconcile.ts';
 import { resume, rollback } from '../../controller/recover.ts';
@@ -14,7 +15,7 @@ export interface Operations {
   live(slice: Slice): Promise<LiveStatus>;
   verify(slice: Slice, vn: VirtualNetwork): Promise<VerifyResult>;
   measure(slice: Slice, vn: VirtualNetwork): Promise<MeasureResult>;
-  plan(slice: Slice, vn: VirtualNetwork, options: PlanOptions): Promise<PlanResult>;
+  plan(slice: Slice, vn: VirtualNetwork, options: PlanOptions): Promise<PlanResult | MovesPlan>;
   reconcile(slice: Slice, options: ReconcileOptions): Promise<ReconcileResult>;
   migrate(slice: Slice, vn: VirtualNetwork, options: MigrateOptions): Promise<MigrateResult>;
   resume(slice: Slice, vn: VirtualNetwork): Promise<MigrateResult>;

@@ -1,7 +1,7 @@
 /** Reads and validates a new job. */
 import * as z from 'zod';
-import { choosePlacement, chooseVn } from '../../controller/base/resolve.ts';
-import { methodNamed } from '../../controller/migration/methods/index.ts';
+import { chooseVn } from '../../controller/base/resolve.ts';
+import { refuseOptions } from '../../controller/migrate.ts';
 import { migrationOptions, usualOptions } from '../../controller/migration/options.ts';
 import { VnmError } from '../../model/errors.ts';
 import type { NewJob } from '../../store/jobs.ts';
@@ -18,8 +18,9 @@ export const jobInputSchema = z.strictObject({
   name: z.string().regex(namePattern, 'must be 1 to 64 of A-Z, a-z, 0-9, _ and -, beginning with a letter or digit'),
   slice: z.string(),
   vn: z.string().optional(),
-  /** Placements, used in turn. */
+  /** Placements, used in turn; with `router`, nodes. */
   to: z.array(z.string()).min(1).max(64),
+  router: z.string().min(1).max(200).optional(),
   cron: z.string().max(200).optional(),
   at: z.string().regex(instantPattern, 'must be a time with its UTC offset, like 2026-12-01T03:00Z').optional(),
   timezone: z.string().max(64).optional(),
@@ -37,22 +38,25 @@ export const jobInputSchema = z.strictObject({
 export function readJob(store: Store, input: unknown, nowMs: number): NewJob {
   const parsed = jobInputSchema.safeParse(input);
   if (!parsed.success) throw faultsOf(parsed.error);
-  const { name, to, missed, retries, retryWaitMs, latestStartMs, options } = parsed.data;
+  const { name, router, to, missed, retries, retryWaitMs, latestStartMs, options } = parsed.data;
   const timezone = parsed.data.timezone ?? localZone();
   zoneOf(timezone);
   const timing = readTiming(parsed.data, timezone, nowMs);
   const slice = store.slices.find(parsed.data.slice);
   if (slice === undefined) throw unknownSlice(store, parsed.data.slice);
   const vn = chooseVn(slice, parsed.data.vn);
-  for (const placement of to) choosePlacement(vn, placement);
-  if (new Set(to).size < to.length)
-    throw new VnmError('invalid-input', `invalid job: duplicate placement in ${to.join(', ')}`);
-  methodNamed(options.method).refuse(options);
+  for (const goal of to)
+    refuseOptions(slice, vn, { ...options, to: goal, ...(router === undefined ? {} : { router }) });
+  if (new Set(to).size < to.length) {
+    const what = router === undefined ? 'placement' : 'node';
+    throw new VnmError('invalid-input', `invalid job: duplicate ${what} in ${to.join(', ')}`);
+  }
   const policies = { missed, retries, retryWaitMs, latestStartMs };
   return {
     name,
     slice: slice.name,
     vn: vn.name,
+    router: router ?? null,
     placements: to,
     ...timing,
     options: JSON.stringify(options),

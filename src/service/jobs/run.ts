@@ -137,12 +137,16 @@ function failedBy(error: unknown, { aborted: interrupted }: AbortSignal, stopped
   return { outcome: 'failed', message: interrupted ? stopped : messageOf(error), interrupted, error };
 }
 
-/** Returns a test whether a name stands for the VN's current placement. Compares placements by value, not by name. */
-function presentPlacement(store: Store, { slice, vn: name }: JobRecord): (placement: string) => boolean {
+/**
+ * Returns a test whether the VN, or the job's router, is on the placement or node with that name. Compares placements
+ * by value, not by name.
+ */
+function presentPlacement(store: Store, { slice, vn: name, router }: JobRecord): (goal: string) => boolean {
   const active = store.instances.active(slice, name);
   const vn = store.slices.find(slice)?.vns.find((one) => one.name === name);
   if (active === undefined || vn === undefined) return () => false;
   const { placement } = store.instances.plan(active.id);
+  if (router !== null) return (node) => placement.get(router) === node;
   return (candidate) => namesPlacement(vn, candidate, placement);
 }
 
@@ -157,7 +161,8 @@ async function move(parts: RunParts, job: JobRecord, run: RunRecord, stopped: st
   const before = newestMigration(store, job);
   try {
     const options = JSON.parse(job.options) as MigrationOptions;
-    const result = await parts.migrate(job, { ...options, to }, signal);
+    const { router } = job;
+    const result = await parts.migrate(job, { ...options, to, ...(router === null ? {} : { router }) }, signal);
     const interrupted = signal.aborted && result.interrupted && result.outcome !== 'completed';
     if (result.outcome === 'unchanged')
       return { outcome: 'unchanged', message: alreadyThere(job, to), interrupted: false };
@@ -174,7 +179,8 @@ async function move(parts: RunParts, job: JobRecord, run: RunRecord, stopped: st
   }
 }
 
-function alreadyThere({ vn }: JobRecord, to: string): string {
+function alreadyThere({ vn, router }: JobRecord, to: string): string {
+  if (router !== null) return `router '${router}' of VN '${vn}' is already on node '${to}'`;
   return `VN '${vn}' is already on placement '${to}'`;
 }
 

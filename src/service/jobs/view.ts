@@ -10,6 +10,7 @@ export interface RunView {
   readonly dueAt: string;
   /** From 1; 0 for a run started by hand. */
   readonly attempt: number;
+  /** A node if the job moves one router. */
   readonly placement: string | null;
   readonly startedAt: string | null;
   readonly finishedAt: string | null;
@@ -26,13 +27,14 @@ const shownRuns = 3;
 /** Returns a job with its next runs and its last run. */
 export function jobView(store: Store, job: JobRecord, nowMs: number) {
   const next = job.state === 'active' ? nextDue(job, Math.max(nowMs, job.checkedAt), shownRuns) : [];
-  const { name, slice, vn, placements, cron, timezone, missed, retries, retryWaitMs, latestStartMs, state, reason } =
-    job;
+  const { name, slice, vn, router, placements, cron, timezone, missed, retries, retryWaitMs } = job;
+  const { latestStartMs, state, reason } = job;
   const [last] = store.jobs.runs(job.id, 1);
   return {
     name,
     slice,
     vn,
+    router,
     to: placements,
     cron,
     at: isoInstantOrNull(job.at),

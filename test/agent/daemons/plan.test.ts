@@ -5,8 +5,7 @@ import { differencesOf } from '../../../src/agent/dataplane/planner/differences.
 import { planOperations } from '../../../src/agent/dataplane/planner/plan.ts';
 import { type KernelRoute, type KernelState, type Link, routeKey } from '../../../src/agent/dataplane/planner/state.ts';
 import { refuseDaemons } from '../../../src/agent/dataplane/refuse-daemons.ts';
-import type { Daemon, OperationInput } from '../../../src/vsys/operations.ts';
-import { operationSchema } from '../../../src/vsys/operations.ts';
+import { type Daemon, type Operation, type OperationInput, operationSchema } from '../../../src/vsys/operations.ts';
 import { testPolicy } from '../../support/agent-node.ts';
 
 const policy = testPolicy('r-');
@@ -138,12 +137,19 @@ it('a daemon that is missing, another one, or failed is a difference; its routes
 
 it('a plane without daemons refuses their operations', () => {
   expect(() => refuseDaemons([{ op: 'rule_up' }])).not.toThrow();
-  expect(() => refuseDaemons([{ op: 'daemon_down', namespace }])).toThrow(
-    expect.objectContaining({
-      code: 'unsupported',
-      message: 'routers of the userspace data plane run no routing daemon',
-    }),
-  );
+  const forDaemons: Operation[] = [
+    { op: 'daemon_down', namespace },
+    { op: 'control_up', namespace, gate: 'none' },
+    { op: 'control_down', namespace },
+  ];
+  for (const one of forDaemons) {
+    expect(() => refuseDaemons([one])).toThrow(
+      expect.objectContaining({
+        code: 'unsupported',
+        message: 'routers of the userspace data plane run no routing daemon',
+      }),
+    );
+  }
 });
 
 const copied: KernelRoute = {

@@ -31,6 +31,17 @@ describe('jobs', () => {
     expect((await ask('GET', '/api/jobs/nightly')).status).toBe(404);
   });
 
+  test('a job may move one router by method vroom, with the options of that method', async () => {
+    const { ask } = await ownServer();
+    const options = { method: 'vroom', controlPlane: 'restart', parallel: 2 };
+    const one = { ...job, router: 'a', to: ['p4', 'p1'], options };
+    expect(await ask('POST', '/api/jobs', one)).toMatchObject({ status: 201, json: one });
+    expect(await ask('GET', '/api/jobs/nightly')).toMatchObject({ status: 200, json: one });
+    const { status, json } = await ask('POST', '/api/jobs', { ...one, name: 'other', options: {} });
+    const message = 'method instance moves all routers of a VN';
+    expect({ status, json }).toMatchObject({ status: 400, json: { error: { code: 'usage', message } } });
+  });
+
   test('a job that does not exist is answered by 404', async () => {
     const { ask } = await ownServer();
     const hint = 'run `pl-vnm job add` to add one';

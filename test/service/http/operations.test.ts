@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
+import type { MovesPlan } from '../../../src/controller/plan-moves.ts';
 import { migrateResultView } from '../../../src/controller/views/migration.ts';
 import { VnmError } from '../../../src/model/errors.ts';
 import { createHttpServer } from '../../../src/service/http/server.ts';
@@ -31,6 +32,14 @@ describe('operations', () => {
         },
       ],
     ],
+    [
+      'plan',
+      { to: 'p4', router: 'a', method: 'vroom', controlPlane: 'restart', parallel: 2 },
+      [
+        'three',
+        { to: 'p4', router: 'a', method: 'vroom', controlPlane: 'restart', parallel: 2, granularity: 'gateway' },
+      ],
+    ],
     ['resume', undefined, ['three']],
     ['rollback', {}, ['three']],
   ])('%s with %j runs the operation', async (name, body, rest) => {
@@ -49,9 +58,12 @@ describe('operations', () => {
     });
     const all = { to: 'initial', control: 'remote', schedule: 'heuristic', granularity: 'peer', urpf: 'loose' };
     await ask('POST', '/api/slices/three/migrations', { ...all, traffic: true, vn: 'three' });
+    const one = { to: 'p4', router: 'a', method: 'vroom', controlPlane: 'graceful', parallel: 3 };
+    await ask('POST', '/api/slices/three/migrations', one);
     expect(operations.calls).toEqual([
       ['migrate', 'three', 'three', { to: 'final', ...migrateOptions }],
       ['migrate', 'three', 'three', { ...all, traffic: true }],
+      ['migrate', 'three', 'three', { ...migrateOptions, ...one }],
     ]);
   });
 
@@ -103,6 +115,20 @@ describe('operations', () => {
     });
   });
 
+  test('the plan of moves of routers is answered as it is', async () => {
+    const move = { router: 'a', from: 'p1', to: 'p4' };
+    const planned: MovesPlan = {
+      ...{ slice: 'three', vn: 'three', method: 'vroom', from: 'initial', to: null, checked: true },
+      moves: [move],
+      groups: [[{ ...move, neighbours: ['b', 'ga'], daemon: 'bird', controlPlane: 'graceful' }]],
+      flows: [{ from: 'ha', to: 'hb', oldLatencyMs: 1, newLatencyMs: 2, predictedLost: 0 }],
+      refusals: [{ code: 'unsupported', message: 'it cannot', hint: null }],
+    };
+    const { ask } = await ownServer({}, { operations: fakeOperations({ plan: async () => planned }) });
+    const body = { to: 'p4', router: 'a', method: 'vroom' };
+    expect(await ask('POST', '/api/slices/three/plan', body)).toEqual({ status: 200, json: planned });
+  });
+
   test('a latency is null if nothing arrived', async () => {
     const { ask } = await ownServer();
     const { json } = await ask('POST', '/api/slices/three/measure');
@@ -115,6 +141,8 @@ describe('operations', () => {
     ['migrations', { to: 'final', offsetsMs: {} }, 'body: Unrecognized key: "offsetsMs"'],
     ['migrations', { to: 'final', control: 'magic' }, 'body.control: Invalid option'],
     ['migrations', { to: 'final', traffic: 'yes' }, 'body.traffic: Invalid input: expected boolean'],
+    ['migrations', { to: 'final', parallel: 0 }, 'body.parallel: Too small: expected number to be >=1'],
+    ['plan', { to: 'final', parallel: 1.5 }, 'body.parallel: Invalid input: expected int'],
     ['verify', { vn: 7 }, 'body.vn: Invalid input: expected string'],
     ['verify', [], 'body: Invalid input: expected object'],
     ['reconcile', { dryrun: true }, 'body: Unrecognized key: "dryrun"'],

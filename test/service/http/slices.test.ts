@@ -64,11 +64,13 @@ describe('migrations', () => {
       expect((await ask('GET', `/api/slices/three/migrations?limit=${limit}`)).status, limit).toBe(400);
   });
 
-  test('a migration has its phases, redirections and flows', async () => {
+  test('a migration has its phases, redirections, flips and flows', async () => {
     const { ask, store } = await ownServer();
     const id = store.migrations.start(migrationStart());
     store.migrations.phase(id, 'set up', 1000);
     store.migrations.saveRedirections(id, [redirection('g1', 5000, 0.1, 0.2)]);
+    const flip = { router: 'a', neighbour: 'b', to: 'p4', startedAt: 6000, finishedAt: 6012.5 };
+    store.migrations.addFlip(id, flip);
     store.migrations.saveFlows(id, [flow('e1', 'e2', 100, 2)]);
     expect(await ask('GET', `/api/migrations/${id}`)).toEqual({
       status: 200,
@@ -96,6 +98,7 @@ describe('migrations', () => {
             finishedAt: '1970-01-01T00:00:05.000300Z',
           },
         ],
+        flips: [{ ...flip, startedAt: '1970-01-01T00:00:06.000Z', finishedAt: '1970-01-01T00:00:06.012500Z' }],
         flows: [flow('e1', 'e2', 100, 2)],
       },
     });

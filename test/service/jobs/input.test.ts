@@ -28,6 +28,7 @@ describe('a new job', () => {
       name: 'weekly',
       slice: 'three',
       vn: 'three',
+      router: null,
       placements: ['initial', 'final'],
       cron: '0 3 * * 1',
       at: null,
@@ -55,7 +56,16 @@ describe('a new job', () => {
     expect(JSON.parse(job.options)).toEqual(options);
   });
 
+  test('a new job moves one router between nodes by method vroom', () => {
+    const options = { method: 'vroom', controlPlane: 'restart', parallel: 1 };
+    const job = add({ ...weekly, router: 'a', to: ['p4', 'p1'], options });
+    expect(job).toMatchObject({ router: 'a', placements: ['p4', 'p1'] });
+    expect(JSON.parse(job.options)).toMatchObject(options);
+    expect(findJob(store, 'weekly')).toEqual(job);
+  });
+
   const { cron: _, ...timeless } = weekly;
+  const vroom = { ...weekly, router: 'a', to: ['p4'], options: { method: 'vroom' } };
   test.each<[object, string, string]>([
     [
       { ...weekly, name: 'a b' },
@@ -67,6 +77,20 @@ describe('a new job', () => {
     [{ ...weekly, slice: 'shared' }, 'usage', "slice 'shared' has several VNs (red, blue)"],
     [{ ...weekly, to: ['final', 'nowhere'] }, 'not-found', "VN 'three' has no placement 'nowhere'"],
     [{ ...weekly, to: ['final', 'final'] }, 'invalid-input', 'invalid job: duplicate placement in final, final'],
+    [{ ...vroom, to: ['p4', 'p4'] }, 'invalid-input', 'invalid job: duplicate node in p4, p4'],
+    [{ ...vroom, router: 'z' }, 'not-found', "VN 'three' has no router 'z'"],
+    [{ ...vroom, to: ['p4', 'final'] }, 'not-found', "slice 'three' has no node 'final'"],
+    [{ ...vroom, options: {} }, 'usage', 'method instance moves all routers of a VN'],
+    [
+      { ...weekly, options: { parallel: 2 } },
+      'usage',
+      'method instance moves all routers together, so it has no --parallel',
+    ],
+    [
+      { ...vroom, options: { method: 'vroom', parallel: 0 } },
+      'invalid-input',
+      'invalid job: options.parallel: Too small: expected number to be >=1',
+    ],
     [{ ...weekly, to: [] }, 'invalid-input', 'invalid job: to: Too small: expected array to have >=1 items'],
     [{ ...weekly, at: '2026-12-01T03:00Z' }, 'invalid-input', 'invalid job: both cron and at are given'],
     [timeless, 'invalid-input', 'invalid job: neither cron nor at is given'],

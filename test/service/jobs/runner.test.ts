@@ -63,6 +63,22 @@ describe('a job', () => {
     expect(startsOf('j')).toEqual(['01:00:00']);
   });
 
+  test('a job for one router moves it between its nodes in turn', async () => {
+    world.add({ name: 'j', router: 'a', placements: ['n1', 'n2'], cron: '0 * * * *' });
+    world.start();
+    await world.clock.pass(3.5 * hourMs);
+    expect(world.begun.map(({ router, to }) => `${router} to ${to}`)).toEqual(['a to n1', 'a to n2', 'a to n1']);
+    expect(world.runs('j').map(({ placement }) => placement)).toEqual(['n1', 'n2', 'n1']);
+  });
+
+  test('a job for one router that is already on its only node changes nothing', async () => {
+    world.add({ name: 'j', router: 'a', placements: ['n1'], cron: '0 * * * *' });
+    world.start();
+    await world.clock.pass(2.5 * hourMs);
+    expect(dueOf('j')).toEqual(['01:00:00 completed', '02:00:00 unchanged']);
+    expect(world.runs('j')[1]!.message).toBe("router 'a' of VN 'j' is already on node 'n1'");
+  });
+
   test('a job skips runs that are due while it runs', async () => {
     world.fateOf = () => ({ ms: 25 * minuteMs });
     world.add({ name: 'j', cron: '*/10 * * * *' });

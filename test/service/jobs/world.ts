@@ -83,6 +83,7 @@ function settled(): Promise<void> {
 /** A migration that began. */
 interface Begun {
   readonly job: string;
+  readonly router: string | undefined;
   readonly to: string;
   /** The start by the wall clock. */
   readonly atMs: number;
@@ -221,6 +222,7 @@ export function createWorld({ heartbeatMs, startMs = start, time }: WorldOptions
     const fate = world.fateOf(job, nth);
     const one: Begun = {
       job: job.name,
+      router: options.router,
       to: options.to,
       atMs: (time ?? clock).now(),
       beganMs: clock.passedMs,
@@ -267,6 +269,7 @@ function lasting(clock: JobClock, ms: number, signal: AbortSignal): Promise<bool
 const process = { host: 'here', boot: 'now', processStart: '1' };
 const defaults: Omit<NewJob, 'name' | 'vn'> = {
   slice: 'three',
+  router: null,
   placements: ['final', 'initial'],
   cron: null,
   at: null,

@@ -76,6 +76,7 @@ export function fakeOperations(change: Partial<Operations> = {}): FakeOperations
     plan: async (slice, vn, { to }) => ({
       slice: slice.name,
       vn: vn.name,
+      method: 'instance',
       from: 'initial',
       to,
       urpf: 'feasible',

@@ -144,6 +144,7 @@ export function createMemoryPlane(
     features: async () => [
       { name: 'bird', available: true, detail: 'version 2.0.12' },
       { name: 'criu', available: true },
+      { name: 'control-packets', available: true },
     ],
     close: async () => {},
   };

@@ -325,15 +325,17 @@ interface LinkJson {
   readonly ifname: string;
   readonly ifindex: number;
   readonly address?: string;
+  readonly linkinfo?: { readonly info_kind?: string };
 }
 
+/** Without the gate of a router that moves, which no daemon uses. */
 async function readInterfaces(namespace: string): Promise<Manifest['interfaces']> {
-  const { code, stdout, stderr } = await run('ip', ['-netns', namespace, '-json', 'link', 'show']);
+  const { code, stdout, stderr } = await run('ip', ['-netns', namespace, '-json', '-details', 'link', 'show']);
   if (code !== 0) throw new VnmError('failed', `cannot read the interfaces of '${namespace}': ${stderr.trim()}`);
-  const links = (JSON.parse(stdout) as LinkJson[]).map(({ ifname, ifindex, address = '' }) => {
-    return [ifname, { index: ifindex, mac: address }] as const;
-  });
-  return Object.fromEntries(links);
+  const links = (JSON.parse(stdout) as LinkJson[]).filter(({ linkinfo }) => linkinfo?.info_kind !== 'ifb');
+  return Object.fromEntries(
+    links.map(({ ifname, ifindex, address = '' }) => [ifname, { index: ifindex, mac: address }] as const),
+  );
 }
 
 /** One line for each route. `ip` leaves out the origin by which it selects, and takes it before several next hops. */

@@ -5,6 +5,7 @@ import type { InterfaceCounters, NodeCounters } from '../../../vsys/messages.ts'
 import type { Policy } from '../../../vsys/policy.ts';
 import { isRouterNamespace } from '../../../vsys/presence.ts';
 import { run } from '../../run.ts';
+import { controlDevice } from '../planner/control.ts';
 import { gatedBy } from '../planner/gate.ts';
 import { kernelWords } from './ip.ts';
 import { listAllNamespaces } from './presence.ts';
@@ -18,7 +19,10 @@ export async function readCounters(policy: Policy): Promise<NodeCounters> {
   const inside = await Promise.all(
     namespaces.map(async (namespace) => parse(await readIn(namespace)).map((counters) => ({ namespace, ...counters }))),
   );
-  const all = [...own, ...inside.flat()].filter(({ name }) => name !== 'lo' && gatedBy(name) === undefined);
+  // What passes a gate also passes another interface.
+  const control = controlDevice(policy.interfacePrefix, '').name;
+  const isCounted = (name: string) => name !== 'lo' && name !== control && gatedBy(name) === undefined;
+  const all = [...own, ...inside.flat()].filter(({ name }) => isCounted(name));
   const dropped = all.reduce((sum, counters) => sum + counters.dropped, 0);
   const interfaces = all.map(({ dropped: _, ...counters }) => counters);
   return { interfaces, drops: dropped === 0 ? [] : [{ reason: 'interface', packets: dropped }] };

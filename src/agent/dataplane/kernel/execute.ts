@@ -4,6 +4,7 @@ import { messageOf, VnmError } from '../../../model/errors.ts';
 import type { Daemon } from '../../../vsys/operations.ts';
 import type { Command, Step } from '../planner/commands.ts';
 import { asTyped, batchLine, runBatch, type Tool } from './ip.ts';
+import { awaitListeners } from './listeners.ts';
 import { undoSteps } from './pending-file.ts';
 import { runNft } from './read-filter.ts';
 import { writeSettings } from './settings.ts';
@@ -99,13 +100,17 @@ async function runRun(steps: readonly Step[], force: boolean, putDaemon: PutDaem
   if (first === undefined) return [];
   if ('daemon' in first) return runDaemons(steps, putDaemon);
   try {
-    if ('nft' in first) return await runFilter(first.nft);
+    if ('nft' in first) return await runFilter(first.namespace, first.nft);
     if ('settings' in first) {
       await writeSettings(first.namespace, first.settings);
       return [];
     }
     if ('settleMs' in first) {
       await sleep(first.settleMs);
+      return [];
+    }
+    if ('listeners' in first) {
+      await awaitListeners(first.namespace, first.listeners);
       return [];
     }
     const tool = batchOf(first)!;
@@ -129,9 +134,9 @@ async function runDaemons(steps: readonly Step[], putDaemon: PutDaemon): Promise
   return settled.flatMap((one) => (one.status === 'rejected' ? [{ message: messageOf(one.reason), reached }] : []));
 }
 
-async function runFilter(lines: readonly string[]): Promise<Failure[]> {
+async function runFilter(namespace: string, lines: readonly string[]): Promise<Failure[]> {
   try {
-    await runNft(lines);
+    await runNft(namespace, lines);
     return [];
   } catch (error) {
     return [{ message: messageOf(error), reached: 0 }];

@@ -10,6 +10,7 @@ import { findDaemons } from '../../daemons/drivers.ts';
 import { findCriu } from '../../daemons/moving/criu.ts';
 import { hasProgram } from '../../has-program.ts';
 import { run } from '../../run.ts';
+import { controlDevice, controlGate, controlLines, listControlWords, parseControl } from '../planner/control.ts';
 import {
   filterLines,
   filterScript,
@@ -20,11 +21,12 @@ import {
   trialPolicy,
 } from '../planner/filter.ts';
 import { bucketWords, hookWords, isTight, openGate, type QdiscJson, redirectWords } from '../planner/gate.ts';
+import { type Control, type Link, newLink } from '../planner/state.ts';
 import { tunnelKind } from '../planner/tunnels/registry.ts';
 import { kernelWords, parseFailures } from './ip.ts';
 import type { FeatureProbes } from './known-features.ts';
 import { listAllNamespaces } from './presence.ts';
-import { nftWords } from './read-filter.ts';
+import { nftIn, nftWords } from './read-filter.ts';
 
 type Trial = readonly [feature: Feature['name'], line: string];
 
@@ -67,7 +69,7 @@ export function featureProbes(policy: Policy): FeatureProbes {
 
 async function probeNetwork(namespace: string): Promise<Feature[]> {
   const trials = [...ipTrials, ...tcTrials];
-  const names = [...new Set([...trials.map(([name]) => name), 'tunnel-filter' as const])];
+  const names = [...new Set([...trials.map(([name]) => name), 'tunnel-filter' as const, 'control-packets' as const])];
   // An agent that was killed at this point may have left one.
   if ((await listAllNamespaces()).includes(namespace)) await run('ip', ['netns', 'del', namespace]);
   const made = await run('ip', ['netns', 'add', namespace]);
@@ -77,6 +79,7 @@ async function probeNetwork(namespace: string): Promise<Feature[]> {
       ...(await tryLines('ip', namespace, ipTrials)).failures,
       ...(await tryGate(namespace)),
       ...(await tryFilter(namespace)),
+      ...(await tryControl(namespace)),
     ];
     return names.map((name) => {
       const failure = failures.find((candidate) => candidate.name === name);
@@ -117,12 +120,39 @@ async function tryGate(namespace: string): Promise<TrialFailure[]> {
   }
 }
 
+/** Tests whether OSPF packets can be copied and held, and `nft` shows the rules as they were made. */
+async function tryControl(namespace: string): Promise<TrialFailure[]> {
+  const name = 'control-packets';
+  const device = controlDevice(trialPolicy.interfacePrefix, namespace);
+  const lo: Link = { ...newLink('lo', 'loopback', '00:00:00:00:00:00', 65_536) };
+  const wanted: Control = { tunnels: ['lo'], sendTo: '192.0.2.1', gated: true };
+  try {
+    const { failures } = await tryLines('ip', namespace, [[name, `link add ${device.name} type ifb`]]);
+    if (failures.length > 0) return failures;
+    const buckets = [true, false].map((closed) => bucketWords(device.name, controlGate(closed)).join(' '));
+    const { failures: refused } = await tryLines(
+      'tc',
+      namespace,
+      buckets.map((line) => [name, line]),
+    );
+    if (refused.length > 0) return refused;
+  } catch (error) {
+    if (!(error instanceof VnmError)) throw error;
+    return [{ name, words: error.message }];
+  }
+  const made = await nftIn(namespace, ['-f', '-'], filterScript(controlLines(device, new Map([['lo', lo]]), wanted)));
+  const shown = made.code === 0 ? await nftIn(namespace, listControlWords) : made;
+  if (shown.code !== 0) return [{ name, words: isMissing(shown.stderr) ? noNft : nftWords(shown.stderr) }];
+  const { control } = parseControl(JSON.parse(shown.stdout), []);
+  return isDeepStrictEqual(control, wanted)
+    ? []
+    : [{ name, words: "this version of 'nft' shows rules in an unknown format" }];
+}
+
 /** Tests whether the kernel accepts the filter, and `nft` shows it as it was made. */
 async function tryFilter(namespace: string): Promise<TrialFailure[]> {
-  const nft = (words: readonly string[], script = '') =>
-    run('nsenter', [`--net=/run/netns/${namespace}`, '--', 'nft', ...words], script);
-  const made = await nft(['-f', '-'], filterScript(filterLines(trialPolicy, noFilter, trialFilter)));
-  const shown = made.code === 0 ? await nft(listWords(trialPolicy)) : made;
+  const made = await nftIn(namespace, ['-f', '-'], filterScript(filterLines(trialPolicy, noFilter, trialFilter)));
+  const shown = made.code === 0 ? await nftIn(namespace, listWords(trialPolicy)) : made;
   if (shown.code !== 0) return [noTunnelFilter(isMissing(shown.stderr) ? noNft : nftWords(shown.stderr))];
   const isAsMade = isDeepStrictEqual(parseFilter(trialPolicy, JSON.parse(shown.stdout)), trialFilter);
   return isAsMade ? [] : [noTunnelFilter("this version of 'nft' shows rules in an unknown format")];

@@ -49,13 +49,17 @@ export function parseFailures(stderr: string): LineFailure[] {
   return [...failures].map(([, text = '', line]) => ({ line: Number(line) - 1, words: kernelWords(text) }));
 }
 
-/** Returns the JSON that each `show` line prints, with numbers in place of names. Throws VnmError `failed`. */
+/**
+ * Returns the JSON that each `show` line prints, with numbers in place of names; with `-statistics` among the options
+ * also counts. Throws VnmError `failed`.
+ */
 export async function showBatch(
   tool: Tool,
   namespace: string,
   lines: readonly (readonly string[])[],
+  options: readonly '-statistics'[] = [],
 ): Promise<unknown[][]> {
-  const args = [...inNamespace(namespace), '-json', '-details', numbers[tool], '-batch', '-'];
+  const args = [...inNamespace(namespace), '-json', '-details', ...options, numbers[tool], '-batch', '-'];
   const { code, stdout, stderr } = await run(tool, args, lines.map((words) => batchLine(words)).join(''));
   const documents = stdout.split('\n').filter((line) => line !== '');
   if (code === 0 && documents.length === lines.length) return documents.map((document) => JSON.parse(document));

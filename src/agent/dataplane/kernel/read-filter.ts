@@ -2,7 +2,7 @@ import { VnmError } from '../../../model/errors.ts';
 import type { Policy } from '../../../vsys/policy.ts';
 import { run } from '../../run.ts';
 import { filterScript, listWords, noFilter, parseFilter } from '../planner/filter.ts';
-import type { TunnelFilter } from '../planner/state.ts';
+import { ownStack, type TunnelFilter } from '../planner/state.ts';
 
 /** Throws VnmError `failed`. */
 export async function readFilter(policy: Policy): Promise<TunnelFilter> {
@@ -14,9 +14,15 @@ export async function readFilter(policy: Policy): Promise<TunnelFilter> {
 }
 
 /** Runs the lines as one transaction. Throws VnmError `failed`; then nothing was done. */
-export async function runNft(lines: readonly string[]): Promise<void> {
-  const { code, stderr } = await run('nft', ['-f', '-'], filterScript(lines));
+export async function runNft(namespace: string, lines: readonly string[]): Promise<void> {
+  const { code, stderr } = await nftIn(namespace, ['-f', '-'], filterScript(lines));
   if (code !== 0) throw new VnmError('failed', `nft: ${nftWords(stderr)}`);
+}
+
+/** Runs `nft` in a stack. */
+export function nftIn(namespace: string, words: readonly string[], script = ''): ReturnType<typeof run> {
+  if (namespace === ownStack) return run('nft', words, script);
+  return run('nsenter', [`--net=/run/netns/${namespace}`, '--', 'nft', ...words], script);
 }
 
 /** Returns the reason without the place in the script. */

@@ -2,6 +2,7 @@
 import { VnmError } from '../../../model/errors.ts';
 import type { Policy } from '../../../vsys/policy.ts';
 import { isRouterNamespace } from '../../../vsys/presence.ts';
+import { controlDevice } from '../planner/control.ts';
 import { withSecondSender } from '../planner/filter.ts';
 import { type FilterJson, gatedBy, hasHook, parseGate, parseRedirect, type QdiscJson } from '../planner/gate.ts';
 import { interfaceSettingFiles, routerSettingFiles } from '../planner/settings.ts';
@@ -32,6 +33,7 @@ import {
   ruleDirection,
 } from './parse.ts';
 import { listAllNamespaces } from './presence.ts';
+import { type ReadControl, readControl } from './read-control.ts';
 import { readFilter } from './read-filter.ts';
 import { readSettings } from './settings.ts';
 
@@ -42,6 +44,7 @@ interface RawStack {
   readonly gates: ReadonlyMap<string, GateParts>;
   readonly neighbours: readonly NeighbourJson[];
   readonly routes: Stack['routes'];
+  readonly control?: ReadControl;
   /** Names of namespaces by this stack's ids for them. */
   readonly names: ReadonlyMap<number, string | undefined>;
 }
@@ -76,7 +79,7 @@ export async function readState(
   const [filter, own, ...routers] = await Promise.all([
     filters ? readFilter(policy) : undefined,
     readOwn(policy),
-    ...namespaces.map(readRouter),
+    ...namespaces.map((namespace) => readRouter(policy, namespace)),
   ]);
   const raw = [own.stack, ...routers];
   const stacks = await Promise.all(
@@ -145,16 +148,20 @@ export async function readRoutes(policy: Policy, namespace: string): Promise<Ker
   return [...parseRoutes(routes, table, isOwn).values()].filter((route) => route.table === table);
 }
 
-async function readRouter(namespace: string): Promise<RawStack> {
+async function readRouter(policy: Policy, namespace: string): Promise<RawStack> {
   const [links, neighbours, names, routes] = (await showBatch('ip', namespace, [
     ...commonLines,
     // All tables, but IPv4 only.
     allTables,
   ])) as [LinkJson[], NeighbourJson[], NamespaceJson[], RouteJson[]];
+  const device = controlDevice(policy.interfacePrefix, namespace);
+  const control = links.some(({ ifname }) => ifname === device.name) ? await readControl(device) : undefined;
+  const gate = control?.gate === undefined ? [] : [[device.name, { hook: false, gate: control.gate }] as const];
   return {
     namespace,
     links,
-    gates: new Map(),
+    gates: new Map(gate),
+    ...(control === undefined ? {} : { control }),
     neighbours,
     routes: parseRoutes(routes, mainTable, false),
     names: namesById(names),
@@ -201,7 +208,7 @@ function namesById(list: readonly NamespaceJson[]): Map<number, string | undefin
 }
 
 async function completeStack(
-  { namespace, links, gates, neighbours, routes, names }: RawStack,
+  { namespace, links, gates, neighbours, routes, names, control: found }: RawStack,
   all: readonly RawStack[],
   settingsOf: ReadonlySet<string>,
 ): Promise<Stack> {
@@ -210,7 +217,8 @@ async function completeStack(
     return { ...parseLink(json, neighbours), ...gates.get(json.ifname), ...(peer === undefined ? {} : { peer }) };
   });
   const settings = await completeSettings(namespace, complete, settingsOf);
-  return { links: new Map(complete.map((link) => [link.name, link])), routes, settings };
+  const { gate: _, ...control } = found ?? {};
+  return { links: new Map(complete.map((link) => [link.name, link])), routes, settings, ...control };
 }
 
 async function completeSettings(

@@ -16,16 +16,17 @@ import {
 
 /**
  * One line of `ip`, `tc` or `bridge`, a script for `nft`, files below /proc/sys/net, a pause in which packets get
- * through, or the routing daemon that there must be (null: none), in a stack. `graceful`: see the operations. `rest`:
- * the last words of a line, which many lines share; begins with a space.
+ * through, a wait until a routing daemon listens at interfaces, or the daemon that there must be (null: none), in a
+ * stack. `graceful`: see the operations. `rest`: the last words of a line, which many lines share; begins with a space.
  */
 export type Step =
   | { readonly namespace: string; readonly ip: readonly string[]; readonly rest?: string }
   | { readonly namespace: string; readonly tc: readonly string[] }
   | { readonly namespace: string; readonly bridge: readonly string[] }
-  | { readonly namespace: typeof ownStack; readonly nft: readonly string[] }
+  | { readonly namespace: string; readonly nft: readonly string[] }
   | { readonly namespace: string; readonly settings: Settings }
   | { readonly namespace: string; readonly settleMs: number }
+  | { readonly namespace: string; readonly listeners: readonly string[] }
   | { readonly namespace: string; readonly daemon: Daemon | null; readonly graceful?: true };
 
 /** An interface to create in a stack. */
@@ -65,9 +66,9 @@ export function bridge(namespace: string, ...words: string[]): Step {
   return { namespace, bridge: words };
 }
 
-/** Runs all lines at once, in the node's own stack. */
-export function nft(lines: readonly string[]): Step {
-  return { namespace: ownStack, nft: lines };
+/** Runs all lines at once. */
+export function nft(namespace: string, lines: readonly string[]): Step {
+  return { namespace, nft: lines };
 }
 
 /** Returns the arguments between `link add` and the device's type. */

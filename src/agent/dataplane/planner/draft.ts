@@ -21,6 +21,7 @@ import {
   type Step,
   tc,
 } from './commands.ts';
+import { controlLines } from './control.ts';
 import { filterLines } from './filter.ts';
 import { bucketWords, hookWords, noRedirectWords, redirectWords } from './gate.ts';
 import { dropGroup, putGroup } from './group.ts';
@@ -29,6 +30,8 @@ import { protocolName } from './protocols.ts';
 import { hasIpv6At, isSettingOf } from './quiet.ts';
 import {
   type Address,
+  type Control,
+  type ControlCounts,
   connectedRoute,
   forwardKey,
   type Gate,
@@ -51,11 +54,15 @@ import {
   type TunnelFilter,
 } from './state.ts';
 import type { Adjustment } from './tunnels/kind.ts';
+import { entryStep } from './tunnels/vxlan.ts';
 
 interface DraftStack extends Stack {
   readonly links: Map<string, Link>;
   readonly routes: ReturnType<typeof changeable<string, KernelRoute>>;
   readonly settings: Map<string, string>;
+  /** Only `putControl` changes it. */
+  control?: Control;
+  controlCounts?: ControlCounts;
 }
 
 /** Far longer than a packet stays in a device on a busy node. */
@@ -97,9 +104,9 @@ export class Draft implements KernelState {
     if (state.filter !== undefined) this.filter = state.filter;
     this.ownAddresses = state.ownAddresses ?? [];
     this.stacks = new Map(
-      [...state.stacks].map(([namespace, { links, routes, settings }]) => [
+      [...state.stacks].map(([namespace, { links, routes, settings, ...control }]) => [
         namespace,
-        { links: new Map(links), routes: changeable(routes), settings: new Map(settings) },
+        { links: new Map(links), routes: changeable(routes), settings: new Map(settings), ...control },
       ]),
     );
   }
@@ -298,9 +305,36 @@ export class Draft implements KernelState {
     this.#putLink(place, link);
   }
 
-  /** Lets packets that a device holds get through before it goes. */
-  settle({ namespace }: Place): void {
-    this.#do({ namespace, settleMs });
+  /** Lets packets that a device holds get through before it goes; they need `moreMs` longer than usual. */
+  settle({ namespace }: Place, moreMs = 0): void {
+    this.#do({ namespace, settleMs: settleMs + moreMs });
+  }
+
+  /** Waits until a routing daemon listens at the interfaces. */
+  awaitListeners(namespace: string, listeners: readonly string[]): void {
+    if (listeners.length > 0) this.#do({ namespace, listeners });
+  }
+
+  /** Changes what becomes of OSPF packets. `device`: the one of their gate, which must exist. */
+  putControl(device: Place, control: Control | undefined): void {
+    const { namespace } = device;
+    const stack = this.#stack(namespace);
+    const before = stack.control;
+    const [from, to] = [controlEntries(before, stack.links), controlEntries(control, stack.links)];
+    const entry = (action: 'replace' | 'del', name: string, { mac, remote }: ControlEntry) =>
+      entryStep(action, { namespace, name }, mac, remote);
+    for (const [name, wanted] of to) {
+      const found = from.get(name);
+      if (found?.mac === wanted.mac && found.remote === wanted.remote) continue;
+      this.#do(entry('replace', name, wanted), entry(found === undefined ? 'del' : 'replace', name, found ?? wanted));
+    }
+    const lines = (which: Control | undefined) => nft(namespace, controlLines(device, stack.links, which));
+    this.#do(lines(control), lines(before));
+    for (const [name, found] of from)
+      if (!to.has(name)) this.#do(entry('del', name, found), entry('replace', name, found));
+    delete stack.control;
+    delete stack.controlCounts;
+    if (control !== undefined) stack.control = control;
   }
 
   addRule(direction: RuleDirection): void {
@@ -353,7 +387,7 @@ export class Draft implements KernelState {
     const [lines, back] = [filterLines(this.policy, from, to), filterLines(this.policy, to, from)];
     this.filter = to;
     if (lines.length === 0) return;
-    const command = { do: nft(lines), undo: back.length === 0 ? [] : [nft(back)] };
+    const command = { do: nft(ownStack, lines), undo: back.length === 0 ? [] : [nft(ownStack, back)] };
     if (when === 'before') this.commands.unshift(command);
     else this.commands.push(command);
   }
@@ -402,4 +436,21 @@ export class Draft implements KernelState {
       ...(gate === undefined ? [] : [tc(namespace, ...bucketWords(name, gate))]),
     ];
   }
+}
+
+interface ControlEntry {
+  readonly mac: string;
+  readonly remote: string;
+}
+
+/** The entries that lead copies of OSPF packets to the other place, by tunnel. */
+function controlEntries(control: Control | undefined, links: Stack['links']): Map<string, ControlEntry> {
+  const { sendTo: remote, tunnels = [] } = control ?? {};
+  if (remote === undefined) return new Map();
+  return new Map(
+    tunnels.flatMap((name) => {
+      const mac = links.get(name)?.mac;
+      return mac === undefined ? [] : [[name, { mac, remote }] as const];
+    }),
+  );
 }

@@ -57,9 +57,17 @@ const open = ['rate', '100gbit', 'burst', '100mb'];
 const overheadBytes = 65_535;
 const closed = ['rate', '4gbit', 'burst', String(2 ** 32 - overheadBytes), 'overhead', String(overheadBytes)];
 
+/**
+ * For a routing daemon, whose socket has room for some hundred packets. The first of them may leave together: the burst
+ * must have room for the largest packet.
+ */
+export const pacedBps = 8_000_000;
+const paced = ['rate', `${pacedBps}`, 'burst', '16kb'];
+
 /** Creates the device's bucket, or changes it and keeps the held packets. */
 export function bucketWords(name: string, gate: Gate): string[] {
-  const bucket = [...(gate.closed ? closed : open), 'limit', String(gate.limitBytes)];
+  const opened = gate.paced ? paced : open;
+  const bucket = [...(gate.closed ? closed : opened), 'limit', String(gate.limitBytes)];
   return ['qdisc', 'replace', 'dev', name, 'root', 'handle', '1:', 'tbf', ...bucket];
 }
 
@@ -85,6 +93,9 @@ export interface QdiscJson {
   kind: string;
   root?: boolean;
   options: { limit?: number; overhead?: number; burst?: number };
+  /** With statistics: what waits, bytes, and the packets for which there was no room. */
+  backlog?: number;
+  drops?: number;
 }
 export interface FilterJson {
   pref?: number;

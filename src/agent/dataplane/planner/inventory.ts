@@ -1,7 +1,7 @@
 /** The state in the protocol's format, in an order that does not depend on when things were made. */
 import type { Route } from '../../../model/route.ts';
 import type { DaemonReport } from '../../../vsys/daemon.ts';
-import type { InterfaceState, Inventory, NexthopState } from '../../../vsys/messages.ts';
+import type { ControlReport, InterfaceState, Inventory, NexthopState } from '../../../vsys/messages.ts';
 import { gatedBy } from './gate.ts';
 import { protocolName } from './protocols.ts';
 import {
@@ -12,6 +12,7 @@ import {
   type Link,
   type Nexthop,
   ownStack,
+  type Stack,
 } from './state.ts';
 
 export function toInventory({
@@ -22,6 +23,7 @@ export function toInventory({
   daemons = new Map(),
 }: KernelState): Inventory {
   const namespaces = [...stacks.keys()].filter((namespace) => namespace !== ownStack).sort();
+  const control = namespaces.flatMap((namespace) => toControl(namespace, stacks.get(namespace)!));
   const inOrder = [ownStack, ...namespaces].map((namespace) => ({ namespace, stack: stacks.get(namespace)! }));
   return {
     namespaces,
@@ -37,7 +39,26 @@ export function toInventory({
     rules: rules.size === 2,
     ...(forwards.size === 0 ? {} : { forwards: sorted(forwards.entries(), ([key]) => key).map(([, side]) => side) }),
     ...(daemons.size === 0 ? {} : { daemons: toReports(daemons) }),
+    ...(control.length === 0 ? {} : { control }),
   };
+}
+
+function toControl(namespace: string, { control, controlCounts, links }: Stack): ControlReport[] {
+  if (control === undefined) return [];
+  const { tunnels, sendTo, gated } = control;
+  const { sent = 0, held = new Map<string, number>(), dropped = 0 } = controlCounts ?? {};
+  const isClosed = [...links.values()].some(({ gate }) => gate?.closed);
+  return [
+    {
+      namespace,
+      tunnels,
+      ...(sendTo === undefined ? {} : { sendTo }),
+      gate: gated ? (isClosed ? 'closed' : 'open') : 'none',
+      sent,
+      held: [...held.values()].reduce((sum, packets) => sum + packets, 0),
+      dropped,
+    },
+  ];
 }
 
 function toReports(daemons: ReadonlyMap<string, KnownDaemon>): DaemonReport[] {

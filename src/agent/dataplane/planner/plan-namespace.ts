@@ -1,5 +1,6 @@
 import type { Draft } from './draft.ts';
 import { checkLimit, type Named } from './plan-common.ts';
+import { takeControlDown } from './plan-control.ts';
 import { clearLink, removeRoutes, takeLinkDown } from './plan-removal.ts';
 import { quietEarlierInterface } from './quiet.ts';
 import { nexthopSettings, routerSettings } from './settings.ts';
@@ -21,6 +22,7 @@ export function netnsUp(draft: Draft, { namespace, urpf }: Named<'netns_up'>): v
 export function netnsDown(draft: Draft, { namespace }: Named<'netns_down'>): void {
   if (draft.daemons.has(namespace)) draft.removeDaemon(namespace);
   if (!draft.stacks.has(namespace)) return;
+  takeControlDown(draft, namespace);
   removeRoutes(draft, namespace, () => true);
   for (const name of [...draft.stacks.get(namespace)!.links.keys()]) {
     const place = { namespace, name };

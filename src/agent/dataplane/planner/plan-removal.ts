@@ -1,9 +1,11 @@
 /** Removes things together with everything that depends on them, each by a separate command that can be undone. */
 import { isDaemonRoute } from '../../../vsys/daemon.ts';
+import { controlDevice, hasControl } from './control.ts';
 import type { Draft } from './draft.ts';
 import { gatedBy } from './gate.ts';
 import { describeLink } from './links.ts';
 import { conflict } from './plan-common.ts';
+import { takeControlDown } from './plan-control.ts';
 import { takeGateDown } from './plan-gate.ts';
 import { removeNexthop } from './plan-nexthop.ts';
 import { protocolName } from './protocols.ts';
@@ -33,8 +35,21 @@ export function takeLinkDown(draft: Draft, place: Place): void {
   }
   const ends = peer === undefined ? [place] : [place, peer];
   for (const end of ends) takeGateDown(draft, end);
+  for (const end of ends) leaveControl(draft, end);
+  if (linkAt(draft, place) === undefined) return;
   for (const end of ends) clearLink(draft, end, () => true);
   draft.removeLink(place);
+}
+
+/** Takes a tunnel out of what happens to OSPF packets, and with the last tunnel, or with the device, all of that. */
+function leaveControl(draft: Draft, { namespace, name }: Place): void {
+  const control = draft.stacks.get(namespace)!.control;
+  const device = controlDevice(draft.policy.interfacePrefix, namespace);
+  if (name === device.name && hasControl(draft, device)) takeControlDown(draft, namespace);
+  if (control?.tunnels.includes(name) !== true) return;
+  const tunnels = control.tunnels.filter((other) => other !== name);
+  if (tunnels.length === 0) takeControlDown(draft, namespace);
+  else draft.putControl(device, { ...control, tunnels });
 }
 
 /** Removes the addresses that are `gone` from an interface, its neighbours, and the routes and nexthops over it. */

@@ -8,6 +8,7 @@ import type { Policy } from '../../../vsys/policy.ts';
 import type { Command } from './commands.ts';
 import { Draft } from './draft.ts';
 import type { Named } from './plan-common.ts';
+import { controlDown, controlUp } from './plan-control.ts';
 import { daemonDown, daemonLeave, daemonUp } from './plan-daemon.ts';
 import { concernsInterfaces, isProtected, protectHeard, protectInterfaces } from './plan-filter.ts';
 import { forwardDown, forwardUp } from './plan-forward.ts';
@@ -50,6 +51,8 @@ const planners: { readonly [Name in OperationName]: Planner<Name> } = {
   daemon_up: daemonUp,
   daemon_down: daemonDown,
   daemon_leave: daemonLeave,
+  control_up: controlUp,
+  control_down: controlDown,
 };
 
 /**

@@ -70,6 +70,8 @@ export interface Stack {
   readonly routes: ReadonlyMap<string, KernelRoute>;
   /** Values of files below /proc/sys/net, as far as they were read. */
   readonly settings: Settings;
+  readonly control?: Control;
+  readonly controlCounts?: ControlCounts;
 }
 
 export type Settings = ReadonlyMap<string, string>;
@@ -107,6 +109,28 @@ export interface Link {
 export interface Gate {
   readonly limitBytes: number;
   readonly closed: boolean;
+  /** Whether an open one lets packets out at a pace. */
+  readonly paced?: true;
+}
+
+/** What becomes of OSPF packets that arrive at a router; see control.ts. */
+export interface Control {
+  /** The interfaces where they arrive, sorted. */
+  readonly tunnels: readonly string[];
+  /** Where copies go. */
+  readonly sendTo?: string;
+  /** Whether they pass the gate. */
+  readonly gated: boolean;
+}
+
+/** Since it was set up. */
+export interface ControlCounts {
+  readonly sent: number;
+  /** By interface. */
+  readonly held: ReadonlyMap<string, number>;
+  readonly dropped: number;
+  /** What is in the gate. */
+  readonly waitingBytes: number;
 }
 
 export interface VxlanEnds {

@@ -30,11 +30,13 @@ const maxDrainMs = 10_000;
 
 export const instanceMethod: Method = {
   refuse: (options) => {
-    if (options.controlPlane !== undefined) {
-      throw new VnmError('usage', 'method instance starts new routing daemons, so it has no --control-plane', {
-        hint: 'leave that out, or use --method vroom',
-      });
-    }
+    const hint = 'leave that out, or use --method vroom';
+    if (options.controlPlane !== undefined)
+      throw new VnmError('usage', 'method instance starts new routing daemons, so it has no --control-plane', { hint });
+    if (options.holdControl)
+      throw new VnmError('usage', 'method instance moves no routing daemon, so it has no --hold-control', { hint });
+    if (options.parallel !== undefined)
+      throw new VnmError('usage', 'method instance moves all routers together, so it has no --parallel', { hint });
     refuseRemoteGates(options);
   },
   refuseOn: (agents, vn, options) => {

@@ -2,20 +2,22 @@
  * VROOM (SIGCOMM 2008, section 3): moves one router, which keeps its name, addresses and neighbours. The router gets a
  * second place on the new node, with the same interfaces and routes. Both places forward while the neighbours flip
  * their links one after the other, and the old place goes when nothing arrives there any more. No interface of a
- * neighbour changes, so no reverse-path check drops anything. Undone by flipping the links back.
+ * neighbour changes, so no reverse-path check drops anything. Undone by flipping the links back. Which router does what
+ * when is in move-group.ts.
  */
 import { sleep } from '../../../clock/sleep.ts';
 import type { DaemonKind } from '../../../model/daemon.ts';
 import { messageOf, VnmError } from '../../../model/errors.ts';
 import type { NodeName } from '../../../model/names.ts';
 import { daemonRouter } from '../../../model/router.ts';
-import { declaredLatencyMs, isSamePlacement } from '../../../model/slice.ts';
+import { declaredLatencyMs } from '../../../model/slice.ts';
 import { type Instance, moveRouter } from '../../../planning/instance.ts';
 import { neighbourNodes, type RouterMove } from '../../../planning/neighbourhood.ts';
 import type { RoutingState } from '../../../planning/routes.ts';
+import type { FlipRecord } from '../../../store/migrations.ts';
 import type { InterfaceCounters } from '../../../vsys/messages.ts';
 import { writeIfPossible } from '../../base/best-effort.ts';
-import { edgeNodes } from '../../base/resolve.ts';
+import type { PhaseName } from '../../base/phase.ts';
 import { namespaceOf } from '../../batches/operations.ts';
 import { removePlace, sendAllTo, sendTo, setUpNewPlace } from '../../batches/second-place.ts';
 import { applyAll, applyWhereReachable, isUnreachable } from '../../nodes/agents.ts';
@@ -23,15 +25,12 @@ import { refuseCollisions } from '../../nodes/collisions.ts';
 import { noteUnfiltered } from '../../nodes/unfiltered.ts';
 import { putCopied, readCopied } from '../../routing/copied.ts';
 import { applyRoutes, readTranslated } from '../../routing/translated.ts';
-import { notRecorded, reportLeftOver, reportUnproven } from '../finish.ts';
-import { baselineOf } from '../journal.ts';
-import type { Method, Steps } from '../method.ts';
+import type { Method } from '../method.ts';
 import { type MovingControl, movingControl } from '../move-control.ts';
 import { countEvents } from '../neighbour-events.ts';
 import { usualOptions } from '../options.ts';
-import { type Pair, type Proof, proveEndHosts } from '../proof.ts';
-import { removeTrial, tryPaths } from '../try-paths.ts';
-import type { ControlPlaneMove, Flip, NeighbourEvents, Run } from '../types.ts';
+import type { Pair } from '../proof.ts';
+import type { ControlPlaneMove, NeighbourEvents, Run } from '../types.ts';
 
 /** How long a place must receive nothing before it counts as unused, beyond what may be in flight. */
 const quietMarginMs = 500;
@@ -41,7 +40,7 @@ const pollMs = 100;
 
 /** What the steps of one move have found and done so far. */
 export interface MoveProgress {
-  readonly flips: Flip[];
+  readonly flips: FlipRecord[];
   readonly controlPlanes: ControlPlaneMove[];
   readonly neighbourEvents: NeighbourEvents[];
   unproven: readonly Pair[];
@@ -64,13 +63,41 @@ export const vroomMethod: Method = {
   refuseOn: () => {},
 };
 
-/** `isBack`: whether the move undoes an earlier one, which no signal stops. */
-export function stepsOfMove(
+/** What each step of a move does with one router. Everything may be done twice. */
+export interface MovingRouter {
+  readonly move: RouterMove;
+  /** The nodes at the other ends of its links. */
+  readonly neighbours: readonly NodeName[];
+  /** Whether it has a routing daemon. */
+  readonly isLiving: boolean;
+  /** Makes its new place, without routes. */
+  setUp(): Promise<void>;
+  /** Makes the new place forward by the routes that the old one has now. */
+  copyRoutes(): Promise<void>;
+  /** Notes what must be the same after the move, once everything is ready for it. */
+  note(): Promise<void>;
+  /**
+   * Makes the neighbours send to the new place, one link after the other; its routing daemon moves with it. `placed`:
+   * where the other routers' daemons are.
+   */
+  flip(placed: Instance): Promise<void>;
+  /** What its neighbours have noticed since `note`. */
+  readEvents(): Promise<readonly NeighbourEvents[]>;
+  /** Waits until its place on the node receives nothing any more. */
+  drain(node: NodeName): Promise<void>;
+  /** Leaves the router only on `kept`. Returns the nodes that could not be reached. */
+  leaveOne(kept: NodeName, gone: NodeName): Promise<NodeName[]>;
+  /** As `flip`, to the old place. */
+  sendBack(placed: Instance): Promise<void>;
+}
+
+/** `begin`: begins a phase, unless it is the present one. */
+export function movingRouter(
   run: Run,
   move: RouterMove,
-  { isBack, progress }: { readonly isBack: boolean; readonly progress: MoveProgress },
-): Steps {
-  const { context, agents, vn, old, phases } = run;
+  { begin, progress }: { readonly begin: (phase: PhaseName) => void; readonly progress: MoveProgress },
+): MovingRouter {
+  const { context, agents, vn, old } = run;
   const { router, from, to } = move;
   const { instance } = old;
   const fresh = moveRouter(instance, router, to);
@@ -80,16 +107,11 @@ export function stepsOfMove(
   const kind = daemonRouter(vn, router)?.kind;
   const control = movingControl(run, move);
   const events = countEvents(run, router);
-  const begin = (name: Parameters<typeof phases.begin>[0]) => {
-    if (!isBack) context.signal?.throwIfAborted();
-    phases.begin(name);
-  };
   const neighbours = neighbourNodes(instance, router);
   const namespaceAt = (node: NodeName) => namespaceOf(moveRouter(instance, router, node), router, agents);
 
-  async function prepare(): Promise<void> {
-    begin('set up');
-    if (instances.plan(old.record.id).moving === undefined)
+  async function setUp(): Promise<void> {
+    if (instances.plan(old.record.id).moving?.has(router) !== true)
       instances.beginMove(old.record.id, router, { node: to, namespace: namespaceAt(to) });
     await refuseCollisions(agents, [to], context.signal);
     noteUnfiltered(context, agents, [to]);
@@ -98,16 +120,14 @@ export function stepsOfMove(
     await applyAll(agents, setUpNewPlace(run, instance, router, to));
     await applyAll(agents, sendAllTo(run, instance, router, from, to));
     copied = new Map();
-    begin('clone');
-    await copyRoutes();
-    begin('prove');
-    await tryPaths(run, move);
+  }
+
+  async function note(): Promise<void> {
     await events.begin();
     await control?.note();
     await copyRoutes();
   }
 
-  /** Makes the new place forward by the routes that the old one has now. */
   async function copyRoutes(): Promise<void> {
     if (kind !== undefined) return copyOfDaemon(kind);
     const live = await readTranslated(agents, vn, instance, fresh, [router]);
@@ -126,7 +146,7 @@ export function stepsOfMove(
     copied = new Map([[router, live]]);
   }
 
-  async function flip(): Promise<void> {
+  async function flip(placed: Instance): Promise<void> {
     if (control === undefined) {
       await flipLinks();
       // All traffic is on the new place.
@@ -142,7 +162,7 @@ export function stepsOfMove(
       await flipLinks();
     });
     begin('converge');
-    await control.converge(to);
+    await control.converge(to, placed);
     const measured = control.measured();
     if (measured !== undefined && !isThere) progress.controlPlanes.push(measured);
   }
@@ -158,41 +178,12 @@ export function stepsOfMove(
     for (const { neighbour, batches } of sendTo(run, instance, router, to, from)) {
       const startedAt = Date.now();
       await applyAll(agents, batches);
-      progress.flips.push({ router, neighbour, startedAt, finishedAt: Date.now() });
+      const flipped = { router, neighbour, to, startedAt, finishedAt: Date.now() };
+      progress.flips.push(flipped);
+      writeIfPossible(context, () => context.store.migrations.addFlip(run.id!, flipped));
     }
   }
 
-  async function confirm(): Promise<void> {
-    phases.begin('verify');
-    const { excused, failed } = await prove(fresh, true);
-    if (failed.length > 0) {
-      const pairs = failed.map((pair) => `${pair.from} to ${pair.to}`).join(', ');
-      throw new VnmError(
-        'failed',
-        `after the links of router '${router}' were flipped, no packet arrived from ${pairs}`,
-      );
-    }
-    progress.unproven = reportUnproven(run, `with router '${router}' on node '${to}'`, excused);
-    progress.neighbourEvents.push(...(await events.read()));
-  }
-
-  /** An end host whose node is unreachable says nothing about the router. */
-  async function prove(placed: Instance, locate: boolean): Promise<Proof> {
-    try {
-      return await proveEndHosts(run, placed, baseline(), { locate });
-    } catch (error) {
-      if (!isUnreachable(error)) throw error;
-      context.report({
-        kind: 'note',
-        text: `whether the end hosts reach each other is not proven: ${messageOf(error)}`,
-      });
-      return { excused: [], failed: [] };
-    }
-  }
-
-  const baseline = () => baselineOf(context.store.migrations.find(run.id!)!);
-
-  /** Waits until the router's place on the node receives nothing any more. */
   async function drain(node: NodeName): Promise<void> {
     const { slice } = run;
     const inFlightMs = Math.max(
@@ -234,77 +225,48 @@ export function stepsOfMove(
     }
   }
 
-  async function retire(): Promise<void> {
-    const isBegun = context.store.migrations.find(run.id!)?.state === 'retire';
-    if (!isBegun) {
-      phases.begin('drain');
-      await drain(from);
-    }
-    phases.begin('retire');
-    await leaveOne(to, from);
-    const named = [...vn.placements].find(([, placement]) => isSamePlacement(placement, fresh.placement))?.[0] ?? null;
-    if (!writeIfPossible(context, () => instances.endMove(old.record.id, router, named))) throw notRecorded();
-  }
-
-  /** Leaves the router only on `kept`. */
-  async function leaveOne(kept: NodeName, gone: NodeName): Promise<void> {
-    const unreachable = [
+  async function leaveOne(kept: NodeName, gone: NodeName): Promise<NodeName[]> {
+    return [
       ...(await applyWhereReachable(agents, sendAllTo(run, instance, router, kept), agents.givenUp)),
       ...(await applyWhereReachable(agents, removePlace(run, instance, router, gone), agents.givenUp)),
+      ...((await control?.leaveOne(kept)) ?? []),
     ];
-    reportLeftOver(run, unreachable);
   }
 
-  /** Checks that everything that the way back needs can be reached. */
-  async function findNeighbours(): Promise<void> {
-    const needed = [...neighbours, from];
-    await agents.check(needed);
-    await agents.revive(needed).catch((error: unknown) => context.report({ kind: 'note', text: messageOf(error) }));
-    const missing = [...new Set(needed)].filter((node) => agents.missing.has(node));
-    if (missing.length > 0) throw new VnmError('unreachable', `node '${missing.join("', '")}' cannot be reached`);
-  }
-
-  async function sendBack(): Promise<void> {
-    phases.begin('roll back');
+  async function sendBack(placed: Instance): Promise<void> {
     // Neighbours do not hear a place that cannot be asked whether it still has a control plane.
     const other = agents.missing.has(to) ? undefined : to;
     const flipBack = () => applyAll(agents, sendAllTo(run, instance, router, from, other));
     if (control === undefined) await flipBack();
-    else await sendControlBack(control, flipBack);
-    await drain(to);
-    const { excused, failed } = await prove(instance, false);
-    progress.unproven = reportUnproven(run, `with router '${router}' back on node '${from}'`, [...excused, ...failed]);
+    else await sendControlBack(control, flipBack, placed);
   }
 
-  async function sendControlBack(moving: MovingControl, flipBack: () => Promise<unknown>): Promise<void> {
+  async function sendControlBack(
+    moving: MovingControl,
+    flipBack: () => Promise<unknown>,
+    placed: Instance,
+  ): Promise<void> {
     await moving.move(to, from, async () => {
       await flipBack();
     });
     try {
-      await moving.converge(from);
+      await moving.converge(from, placed);
     } catch (error) {
       context.report({ kind: 'note', text: messageOf(error) });
     }
-    progress.neighbourEvents.push(...(await events.read()));
-  }
-
-  async function remove(): Promise<void> {
-    phases.begin('remove the new place');
-    await removeTrial(run);
-    await agents.revive([...neighbours, to, ...edgeNodes(vn)]);
-    await leaveOne(from, to);
-    if (instances.plan(old.record.id).moving === undefined) return;
-    if (!writeIfPossible(context, () => instances.cancelMove(old.record.id, router))) throw notRecorded();
   }
 
   return {
-    prepare,
-    redirect: flip,
-    'redirect all': flip,
-    confirm,
-    retire,
-    'find gateways': findNeighbours,
-    'send back': sendBack,
-    remove,
+    move,
+    neighbours,
+    isLiving: control !== undefined,
+    setUp,
+    copyRoutes,
+    note,
+    flip,
+    readEvents: events.read,
+    drain,
+    leaveOne,
+    sendBack,
   };
 }

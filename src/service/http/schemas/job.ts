@@ -6,7 +6,7 @@ import { instant, ms } from './common.ts';
 export const runView = z.object({
   dueAt: instant,
   attempt: z.number().describe('From 1; 0: started by hand'),
-  placement: z.string().nullable(),
+  placement: z.string().nullable().describe('With a job that moves one router, the node'),
   startedAt: instant.nullable(),
   finishedAt: instant.nullable(),
   outcome: z.string().nullable().describe('null: under way'),
@@ -18,7 +18,8 @@ export const jobView = z.object({
   name: z.string(),
   slice: z.string(),
   vn: z.string(),
-  to: z.array(z.string()).readonly().describe('Placements, used in turn'),
+  router: z.string().nullable().describe('The only router that it moves; null: all'),
+  to: z.array(z.string()).readonly().describe('Placements, used in turn; with router, nodes'),
   cron: z.string().nullable(),
   at: instant.nullable(),
   timezone: z.string(),

@@ -38,6 +38,7 @@ const redirection = z.object({
 const flip = z.object({
   router: z.string(),
   neighbour: z.string().describe('The router or gateway at the other end of the link'),
+  to: z.string().describe('The node of the router to which the neighbour sends from then on'),
   startedAt: instant,
   finishedAt: instant,
 }) satisfies z.ZodType<FlipView>;
@@ -61,6 +62,14 @@ const controlPlaneMove = z.object({
     })
     .exactOptional()
     .describe('What was carried; absent in the other ways'),
+  packets: z
+    .object({
+      sentOn: z.number().describe('Copies that its old place sent to the new one'),
+      held: z.number().exactOptional().describe('Those that waited at the new place until the daemon ran'),
+      dropped: z.number().exactOptional().describe('Those that found no room there'),
+    })
+    .exactOptional()
+    .describe('The OSPF packets that followed it; absent where the nodes cannot do that'),
 }) satisfies z.ZodType<ControlPlaneMove>;
 
 const neighbourEvents = z.object({
@@ -197,5 +206,6 @@ export const migrationDetail = migrationRecord.extend({
   unreachable: z.array(z.string()).nullable().describe('null: unknown'),
   unproven: migrateResult.shape.unproven,
   redirections: z.array(redirection),
+  flips: z.array(flip).describe('Method vroom: when each link of a moving router was flipped'),
   flows: z.array(flow),
 }) satisfies z.ZodType<MigrationDetailView>;

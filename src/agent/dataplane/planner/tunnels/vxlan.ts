@@ -89,7 +89,7 @@ export const vxlan: KernelTunnel<'vxlan'> = {
  * Refuses addresses of this node: tunnel packets go to one other host. The policy has already refused addresses that no
  * host can have.
  */
-function checkRemote(ownAddresses: readonly OwnAddress[], place: Place, remote: string): void {
+export function checkRemote(ownAddresses: readonly OwnAddress[], place: Place, remote: string): void {
   const found = ownAddresses.find(({ prefix }) => containsAddress(prefix, parseAddress(remote)));
   if (found === undefined) return;
   throw new VnmError('invalid-input', `${describePlace(place)} cannot lead to ${remote}: it is ${found.is}`, {
@@ -134,7 +134,8 @@ function withoutEntry(place: Place, { neighbours: [neighbour] }: Link, remote: s
   ];
 }
 
-function entryStep(action: 'replace' | 'del', { namespace, name }: Place, mac: string, remote: string): Step {
+/** An entry that leads frames for a MAC address to one remote. */
+export function entryStep(action: 'replace' | 'del', { namespace, name }: Place, mac: string, remote: string): Step {
   const permanent = action === 'replace' ? ['permanent'] : [];
   return bridge(namespace, 'fdb', action, mac, 'dev', name, 'dst', remote, 'self', ...permanent);
 }

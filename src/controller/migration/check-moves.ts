@@ -1,0 +1,89 @@
+/** What must hold before routers move (method `vroom`). */
+import { VnmError } from '../../model/errors.ts';
+import type { NodeName, RouterName } from '../../model/names.ts';
+import { routerNames } from '../../model/router.ts';
+import type { VirtualNetwork } from '../../model/slice.ts';
+import type { Instance } from '../../planning/instance.ts';
+import { afterMoves, neighbourhoodOf, neighbourNodes, type RouterMove } from '../../planning/neighbourhood.ts';
+import type { Context } from '../base/context.ts';
+import { edgeNodes } from '../base/resolve.ts';
+import { type Agents, requireNodes } from '../nodes/agents.ts';
+import { type PlacedVn, refuseOneMachine, requireRoom } from '../nodes/room-on-nodes.ts';
+import { checkFollowing } from './control-packets.ts';
+import { chooseWays } from './control-planes/index.ts';
+import type { ControlPlaneName } from './control-planes/names.ts';
+import type { MigrationOptions } from './options.ts';
+
+/** The routers of a group move at the same time. */
+type Groups = readonly (readonly RouterMove[])[];
+
+/** The nodes that the moves cannot do without. */
+export function nodesOfMoves(vn: VirtualNetwork, instance: Instance, groups: Groups): NodeName[] {
+  const moves = groups.flat();
+  return [...edgeNodes(vn), ...moves.flatMap((move) => [move.from, move.to, ...neighbourNodes(instance, move.router)])];
+}
+
+export interface Checked {
+  /** How the routing daemon of each moving router moves. */
+  readonly ways: ReadonlyMap<RouterName, ControlPlaneName>;
+  /** Why the moves are not possible. */
+  readonly refusals: readonly VnmError[];
+}
+
+/** Checks whether the moves are possible on these nodes. While one is unreachable, it says only that. */
+export function checkMoves(
+  context: Pick<Context, 'store' | 'report'>,
+  agents: Agents,
+  vn: VirtualNetwork,
+  instance: Instance,
+  groups: Groups,
+  { controlPlane, parallel = 1, holdControl = false }: Pick<MigrationOptions, 'controlPlane' | 'parallel' | 'holdControl'>,
+): Checked {
+  const ways = new Map<RouterName, ControlPlaneName>();
+  const refusals: VnmError[] = [];
+  const check = (body: () => void) => {
+    try {
+      body();
+    } catch (error) {
+      if (!(error instanceof VnmError)) throw error;
+      refusals.push(error);
+    }
+  };
+  check(() => requireNodes(agents, nodesOfMoves(vn, instance, groups)));
+  if (refusals.length > 0) return { ways, refusals };
+  check(() => refuseOneMachine(agents));
+  check(() => checkFollowing(context, vn, agents, instance.placement, groups.flat(), holdControl));
+  groups.forEach((group, index) => {
+    const before = afterMoves(instance, groups.slice(0, index).flat());
+    for (const move of group) {
+      check(() => {
+        for (const [router, way] of chooseWays(vn, agents, before.placement, [move], controlPlane))
+          ways.set(router, way);
+      });
+    }
+    check(() => {
+      try {
+        requireRoom(context, agents, demandsOf(vn, before, group));
+      } catch (error) {
+        throw parallel > 1 && error instanceof VnmError ? withFewer(error) : error;
+      }
+    });
+  });
+  return { ways, refusals };
+}
+
+function withFewer(error: VnmError): VnmError {
+  const { code, message, hint } = error;
+  return new VnmError(code, message, { hint: `${hint}; or move fewer routers at once with --parallel`, cause: error });
+}
+
+/** What the moves of a group need beyond what is there: the routers' second places, and the trial of their paths. */
+function demandsOf(vn: VirtualNetwork, instance: Instance, group: readonly RouterMove[]): PlacedVn[] {
+  const routers = group.map(({ router }) => router);
+  const small = neighbourhoodOf(vn, routers);
+  const moved = afterMoves(instance, group).placement;
+  return [
+    { vn: { ...vn, gateways: small.gateways }, placement: new Map(group.map(({ router, to }) => [router, to])) },
+    { vn: small, placement: new Map(routerNames(small).map((name) => [name, moved.get(name)!])) },
+  ];
+}

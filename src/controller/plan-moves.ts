@@ -1,0 +1,200 @@
+/** Predicts what a migration that moves routers (method `vroom`) would do. Sets up nothing, and touches no traffic. */
+
+import type { DaemonKind } from '../model/daemon.ts';
+import { type ErrorCode, VnmError } from '../model/errors.ts';
+import type { NodeName, RouterName } from '../model/names.ts';
+import { daemonRouter } from '../model/router.ts';
+import { isSamePlacement, type NamedPlacement, type Slice, type VirtualNetwork } from '../model/slice.ts';
+import { type Instance, planInstance, routerNodes } from '../planning/instance.ts';
+import { endName, groupMoves, linksOf, type RouterMove } from '../planning/neighbourhood.ts';
+import type { Context } from './base/context.ts';
+import { activeInstance, refuseUnfinished } from './base/resolve.ts';
+import { type Checked, checkMoves, nodesOfMoves } from './migration/check-moves.ts';
+import type { ControlPlaneName } from './migration/control-planes/names.ts';
+import { refuseDamage } from './migration/damage.ts';
+import { declaredFlowPaths, presumedMtu } from './migration/flow-paths.ts';
+import { type MigrateOptions, type Move, movesOf, type Recorded } from './migration/types.ts';
+import { destinationOf, moveCommand } from './move-routers.ts';
+import { isUnreachable, withReachable } from './nodes/agents.ts';
+
+export interface MovesPlan {
+  readonly slice: string;
+  readonly vn: string;
+  readonly method: 'vroom';
+  /** Names of the placements; null: the placement has none. */
+  readonly from: string | null;
+  readonly to: string | null;
+  /** All routers, also those that stay. */
+  readonly moves: Move[];
+  /**
+   * In their order; the routers of a group move at the same time. Empty if there is nothing to do, or no such order.
+   */
+  readonly groups: PlannedMove[][];
+  readonly flows: MovedFlow[];
+  /** Whether the nodes were asked; if not, they may refuse more. */
+  readonly checked: boolean;
+  /** Why `migrate` would refuse this. */
+  readonly refusals: Refusal[];
+}
+
+interface PlannedMove {
+  readonly router: RouterName;
+  readonly from: NodeName;
+  readonly to: NodeName;
+  /** The routers and gateways that flip their link with it, in their order. */
+  readonly neighbours: string[];
+  /** The kind of its routing daemon; null if it has none. */
+  readonly daemon: DaemonKind | null;
+  /** How that moves; null if it cannot, or if the nodes were not asked and the options do not say it. */
+  readonly controlPlane: ControlPlaneName | null;
+}
+
+interface MovedFlow {
+  readonly from: string;
+  readonly to: string;
+  /** As the slice file declares them. */
+  readonly oldLatencyMs: number;
+  readonly newLatencyMs: number;
+  /** 0; null if a routing daemon restarts cold, which loses an unknown number of packets. */
+  readonly predictedLost: number | null;
+}
+
+interface Refusal {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly hint: string | null;
+}
+
+interface MovesPlanOptions extends Pick<MigrateOptions, 'to' | 'router' | 'controlPlane' | 'parallel'> {
+  readonly latency?: 'measured' | 'declared';
+}
+
+/**
+ * `from`: the present placement. Throws VnmError `not-found` for an unknown destination, `usage` for measured
+ * latencies, `conflict` while a migration is unfinished. What else `migrate` would refuse is in the plan. For that the
+ * nodes are asked, if the VN is installed on `from`; not with declared latencies.
+ */
+export async function planMoves(
+  context: Context,
+  slice: Slice,
+  vn: VirtualNetwork,
+  from: NamedPlacement,
+  options: MovesPlanOptions,
+): Promise<MovesPlan> {
+  if (options.latency === 'measured') {
+    throw new VnmError('usage', 'a plan for method vroom sets up nothing, so it has no --latency measured', {
+      hint: 'leave that out, or use --method instance',
+    });
+  }
+  const to = destinationOf(slice, vn, from.placement, options);
+  const old = installedOn(context, slice, vn, from);
+  const instance = old?.instance ?? planInstance(slice, vn, from.placement, 0);
+  const { groups, obstacle } = orderOf(vn, instance, to, options.parallel);
+  const isAsked = old !== undefined && options.latency === undefined && groups.length > 0;
+  const asked = isAsked ? await askNodes(context, slice, vn, { old, groups }, options) : undefined;
+  const refusals = asked?.refusals ?? (obstacle === undefined ? [] : [obstacle]);
+  const planned = groups.map((group) =>
+    group.map((move) => {
+      const way = asked === undefined ? options.controlPlane : asked.ways.get(move.router);
+      return describe(vn, instance, move, way);
+    }),
+  );
+  return {
+    slice: slice.name,
+    vn: vn.name,
+    method: 'vroom',
+    from: from.name,
+    to: to.name,
+    moves: movesOf(vn, from.placement, to.placement),
+    groups: planned,
+    flows: flowsOf(context, slice, vn, { from, to }, planned.flat()),
+    checked: isAsked,
+    refusals: refusals.map(({ code, message, hint = null }) => ({ code, message, hint })),
+  };
+}
+
+/** The VN's instance, if it is on this placement. Throws VnmError `conflict` while a migration is unfinished. */
+function installedOn({ store }: Context, slice: Slice, vn: VirtualNetwork, from: NamedPlacement): Recorded | undefined {
+  if (store.instances.active(slice.name, vn.name) === undefined) return undefined;
+  const old = activeInstance(store, slice, vn);
+  if (!isSamePlacement(old.instance.placement, from.placement)) return undefined;
+  refuseUnfinished(store, slice, vn);
+  return old;
+}
+
+interface Order {
+  readonly groups: RouterMove[][];
+  /** Why there is no order. */
+  readonly obstacle?: VnmError;
+}
+
+function orderOf(vn: VirtualNetwork, instance: Instance, to: NamedPlacement, parallel?: number): Order {
+  try {
+    return { groups: groupMoves(vn, instance, to.placement, parallel) };
+  } catch (error) {
+    if (!(error instanceof VnmError)) throw error;
+    return { groups: [], obstacle: error };
+  }
+}
+
+/** Asks the nodes for everything that `migrate` would refuse, and how routing daemons move. */
+async function askNodes(
+  context: Context,
+  slice: Slice,
+  vn: VirtualNetwork,
+  { old, groups }: { readonly old: Recorded; readonly groups: readonly RouterMove[][] },
+  options: MovesPlanOptions,
+): Promise<Checked> {
+  const nodes = new Set([...nodesOfMoves(vn, old.instance, groups), ...routerNodes(old.instance)]);
+  context.report({ kind: 'phase', text: `connect to ${nodes.size} nodes` });
+  return withReachable(context, slice, nodes, async (agents) => {
+    const { ways, refusals } = checkMoves(context, agents, vn, old.instance, groups, options);
+    // Damage can be found where nodes are reachable.
+    if (refusals.some(isUnreachable)) return { ways, refusals };
+    const damage = await damageOf({ context, agents, slice, vn, old }, moveCommand(slice, options));
+    return { ways, refusals: damage === undefined ? refusals : [...refusals, damage] };
+  });
+}
+
+async function damageOf(side: Parameters<typeof refuseDamage>[0], command: string): Promise<VnmError | undefined> {
+  try {
+    await refuseDamage(side, command, false);
+    return undefined;
+  } catch (error) {
+    if (error instanceof VnmError && error.code === 'conflict') return error;
+    throw error;
+  }
+}
+
+function describe(
+  vn: VirtualNetwork,
+  instance: Instance,
+  move: RouterMove,
+  way: ControlPlaneName | undefined,
+): PlannedMove {
+  const daemon = daemonRouter(vn, move.router)?.kind ?? null;
+  return {
+    ...move,
+    neighbours: linksOf(instance, move.router).map(({ peer }) => endName(peer)),
+    daemon,
+    controlPlane: daemon === null ? null : (way ?? null),
+  };
+}
+
+function flowsOf(
+  { store }: Context,
+  slice: Slice,
+  vn: VirtualNetwork,
+  { from, to }: { readonly from: NamedPlacement; readonly to: NamedPlacement },
+  moves: readonly PlannedMove[],
+): MovedFlow[] {
+  const isCold = moves.some(({ controlPlane }) => controlPlane === 'restart');
+  const paths = declaredFlowPaths(slice, vn, from.placement, to.placement, presumedMtu(store, slice, vn));
+  return paths.map((path) => ({
+    from: path.from,
+    to: path.to,
+    oldLatencyMs: path.oldMs,
+    newLatencyMs: path.newMs,
+    predictedLost: isCold ? null : 0,
+  }));
+}
