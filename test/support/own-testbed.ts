@@ -1,6 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect } from 'vitest';
-import type { Testbed } from '../../src/testbed/record.ts';
+import type { Testbed, TestbedNode } from '../../src/testbed/record.ts';
 import { leftovers } from '../testbed/leftovers.ts';
 import { type CommandLine, commandLine } from './command-line.ts';
 
@@ -45,4 +46,15 @@ export function ownTestbed(slice: string | ((directory: string) => string), ...o
 /** Returns everything left of the testbeds of a database. */
 export function leftoversOf({ database }: CommandLine, id: string): string[] {
   return leftovers({ id, directory: join(`${database}.testbed`, id) });
+}
+
+/** The text of a slice file, with the places of a running testbed as if its nodes were remote hosts. */
+export function withHosts(file: string, nodes: readonly TestbedNode[]): string {
+  return nodes.reduce(
+    (text, { name, host, port, key, address }) => {
+      const place = JSON.stringify({ host, port, key, address });
+      return text.replace(`    ${name}: {}\n`, `    ${name}: ${place}\n`);
+    },
+    readFileSync(file, 'utf8'),
+  );
 }

@@ -7,7 +7,7 @@ import type { DoctorResult } from '../../src/controller/doctor.ts';
 import type { TestbedNode } from '../../src/testbed/record.ts';
 import { type CommandLine, commandLine } from '../support/command-line.ts';
 import { networkOf, processesOf } from '../support/kernel.ts';
-import { ownTestbed } from '../support/own-testbed.ts';
+import { ownTestbed, withHosts } from '../support/own-testbed.ts';
 import { describeAsRoot } from '../support/privileges.ts';
 import { gallery } from '../support/slices.ts';
 
@@ -137,7 +137,7 @@ describeAsRoot('the program on nodes that it cannot trust or reach', () => {
     const before = await networkOf(own.testbed);
     const keys = hostKeys(own.testbed.knownHosts);
     const remote = join(stranger.directory, 'remote.yaml');
-    writeFileSync(remote, withHosts(own.testbed.nodes));
+    writeFileSync(remote, withHosts(file, own.testbed.nodes));
     const reasons = used.map(
       (name) =>
         `${place(node(name))} cannot be reached: its host key ssh-ed25519 ${fingerprint(keys.get(node(name).port)!)} is unknown`,
@@ -194,17 +194,6 @@ describeAsRoot('the program on nodes that it cannot trust or reach', () => {
     expect(await own.vnm.ok('status two')).toMatchObject({ vns: [{ placement: null, instances: [] }] });
   });
 });
-
-/** The slice, with the places of a running testbed as if its nodes were remote hosts. */
-function withHosts(nodes: readonly TestbedNode[]): string {
-  return nodes.reduce(
-    (text, { name, host, port, key, address }) => {
-      const place = JSON.stringify({ host, port, key, address });
-      return text.replace(`    ${name}: {}\n`, `    ${name}: ${place}\n`);
-    },
-    readFileSync(file, 'utf8'),
-  );
-}
 
 /** The host keys in the file, by port. */
 function hostKeys(knownHosts: string): Map<number, string> {

@@ -70,9 +70,12 @@ async function measure(installed: InstalledVn, measured: Measured): Promise<Foun
   const { run, directory, experiment, parameters } = measured;
   const { to } = endsOf(experiment, parameters);
   const { mtu } = context.store.instances.settings(slice.name, vn.name)!;
-  const startedAt = Date.now();
   const options = { ...optionsWith(vn, parameters), to, traffic: experiment.traffic.by === 'built-in' };
-  const move = () => migrate(context, slice, vn, options);
+  let startedAt = Date.now();
+  const move = () => {
+    startedAt = Date.now();
+    return migrate(context, slice, vn, options);
+  };
   const { result, counts, problem } = await underTraffic(installed, measured, experiment.traffic, mtu, move);
   const write = (name: string, text: string) => writeFileSync(join(directory, name), text);
   write('raw/migrate.json', `${JSON.stringify(migrateResultView(result), null, 2)}\n`);

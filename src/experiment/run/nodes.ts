@@ -16,7 +16,7 @@ import { reconcile } from '../../controller/reconcile.ts';
 import { uninstall } from '../../controller/uninstall.ts';
 import { VnmError } from '../../model/errors.ts';
 import type { Slice } from '../../model/slice.ts';
-import { openStore } from '../../store/store.ts';
+import { openStore, type Store } from '../../store/store.ts';
 import { type DataplaneChoice, dataplaneChoice } from '../../testbed/dataplane.ts';
 import { bringUp, takeDown } from '../../testbed/manage.ts';
 import type { Experiment } from '../file/experiment.ts';
@@ -90,7 +90,8 @@ export async function openNodes(folder: string, experiment: Experiment, options:
     const recorded = store.slices.find(base.name);
     if (recorded === undefined) return;
     await uninstall({ ...context, connections }, recorded);
-    await reconcile({ ...context, connections }, recorded, { dryRun: false });
+    // Otherwise what is there is another database's.
+    if (isOurs(store, base.name)) await reconcile({ ...context, connections }, recorded, { dryRun: false });
   }
 
   async function makeTestbed(slice: Slice, { dataplane }: DataplaneChoice, context: Context): Promise<void> {
@@ -144,6 +145,11 @@ export async function openNodes(folder: string, experiment: Experiment, options:
       rmSync(directory, { recursive: true });
     },
   };
+}
+
+/** Whether this database has installed the slice; `install` refuses that while another one has. */
+function isOurs({ events }: Store, slice: string): boolean {
+  return events.count(slice, ['installed', 'uninstalled'], 0) > 0;
 }
 
 /** Only another database can have installed what contradicts a clean state. */
