@@ -41,9 +41,10 @@ export interface PlanOptions {
   /** Default: the installed placement, else `initial`. */
   readonly from?: string;
   readonly method?: MethodName;
-  /** The only router to move; only with the method `vroom`, as `controlPlane` and `parallel`. */
+  /** The only router to move; only with the method `vroom`, as the three after it. */
   readonly router?: RouterName;
   readonly controlPlane?: ControlPlaneName;
+  readonly holdControl?: boolean;
   readonly parallel?: number;
   /** Default: all schedules that the uRPF mode allows. */
   readonly schedule?: ScheduleName;
