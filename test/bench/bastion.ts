@@ -1,6 +1,6 @@
 /**
- * A lab of 50 nodes with IPv6 management addresses: doctor and migrations through its bastion, next to direct ones. Each
- * command is a process of its own, as a user runs it.
+ * A lab of 50 nodes with IPv6 management addresses: doctor and migrations through its bastion, next to direct ones.
+ * Each command is a process of its own, as a user runs it.
  */
 import { table } from '../../src/cli/output.ts';
 import type { DoctorResult } from '../../src/controller/doctor.ts';

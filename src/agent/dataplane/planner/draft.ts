@@ -157,8 +157,8 @@ export class Draft implements KernelState {
   }
 
   /**
-   * As `removeLink`, for interfaces of one namespace: the kernel waits for everybody who may still use an interface, once
-   * for each command.
+   * As `removeLink`, for interfaces of one namespace: the kernel waits for everybody who may still use an interface,
+   * once for each command.
    */
   removeLinks(places: readonly Place[]): void {
     const [first, ...others] = places;
