@@ -104,11 +104,13 @@ function networkOf(size: number, terms: readonly Term[]): Network {
  */
 function fairestConstraints(network: Network, { flow, potential }: Circulation, terms: readonly Term[]): Differences {
   const { size, from, to, cost, capacity } = network;
+  // Weights whose sums are equal differ by their rounding, which must not decide which differences are optimal.
+  const rounded = from.length;
   const optimal = [...from.keys()].flatMap((arc): Constraint[] => {
     const [tail, head, bound] = [from[arc]!, to[arc]!, cost[arc]!];
     return [
-      ...(flow[arc]! < capacity[arc]! ? [{ from: tail, to: head, bound }] : []),
-      ...(flow[arc]! > 0 ? [{ from: head, to: tail, bound: -bound }] : []),
+      ...(flow[arc]! < capacity[arc]! - rounded ? [{ from: tail, to: head, bound }] : []),
+      ...(flow[arc]! > rounded ? [{ from: head, to: tail, bound: -bound }] : []),
     ];
   });
   // No flow loses less than its least, nor less than in the middle of an empty window.

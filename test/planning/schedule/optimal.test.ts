@@ -89,6 +89,25 @@ describe('optimal', () => {
     );
   });
 
+  test('the rounding of weights does not hide that several instants are optimal', () => {
+    // The loss from g-1 (5 + 4) is that to it and to the others (3 + 2 + 4) over a range of instants.
+    const flows = [
+      flowOf('g-1', 'free', -1, 0, 5),
+      flowOf('g-1', 'st', 1, 1, 4),
+      flowOf('free', 'g-1', 0, 0, 3),
+      flowOf('free', 'st', 0, 1),
+      flowOf('st', 'g-1', 0, 0, 2),
+      flowOf('st', 'free', -1, 0),
+    ];
+    const gateways = gatewayNames.slice(0, 3);
+    const uncertainty = new Map(
+      gateways.map((name) => [name, { clockMs: name === 'free' ? 1 : 0, latenessMs: 0, gateLatenessMs: 0 }]),
+    );
+    const [found, best] = [losses('optimal', flows, uncertainty), exhaustive(gateways, flows, uncertainty, 0.5)];
+    expect(found.objective).toBeCloseTo(best.objective, 5);
+    expect(found.largestMs).toBeLessThan(best.largestMs + slackMs);
+  });
+
   test('optimal shares the loss of two equal directions evenly', () => {
     const flows = [flowOf('g-1', 'st', 40, 80), flowOf('st', 'g-1', 40, 80)];
     expect(losses('optimal', flows)).toEqual({ objective: 80, largestMs: 40 });
@@ -152,9 +171,10 @@ describe('optimal', () => {
           (offsets) => measuresOf(group.flows, offsets, uncertainty),
         );
         // HiGHS has tolerances of 1e-7, and may take a slightly larger sum for a smaller maximum.
+        const hasSmallerMaximum = known!.largestMs < found!.largestMs - 1e-3;
         const scale = group.flows.reduce((sum, { weight }) => sum + weight, 1);
         expect(Math.abs(found!.objective - known!.objective)).toBeLessThan(1e-5 * scale);
-        expect(Math.abs(found!.largestMs - known!.largestMs)).toBeLessThan(1e-3);
+        if (hasSmallerMaximum) expect(known!.objective).toBeGreaterThan(found!.objective);
       }),
       { numRuns: 150 },
     );
