@@ -150,7 +150,8 @@ export const requestSchemas = {
   }),
   /**
    * Says what became of a stopped daemon: `moved`, its copy runs, so it is killed, and its routes stay in the
-   * namespace; `stayed`, there is no copy, so it continues. A second time it changes nothing.
+   * namespace; `stayed`, there is no copy, so it continues. Where a checkpoint was to be restored, `stayed` removes
+   * what has arrived of it. A second time it changes nothing.
    */
   daemon_settle: z.strictObject({ namespace: namespaceName, outcome: z.enum(['moved', 'stayed']), ticket }),
   /**
