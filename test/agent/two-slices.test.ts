@@ -219,6 +219,7 @@ function requestsOf(a: Marks): { readonly [M in Exclude<Method, 'apply'>]: Param
 
 /** Fields that name nothing. */
 const plain = [
+  'packed',
   'packets',
   'quietMs',
   ...[

@@ -394,10 +394,10 @@ export class Draft implements KernelState {
     this.daemons.set(namespace, { daemon, kind: daemon.kind, state: 'running', restarts: 0, processes: [] });
   }
 
-  /** Ends the daemon; its routes go with it, and return with it. */
+  /** Ends the daemon; its routes go with it, and return with it. One that is stopped may run elsewhere by now. */
   removeDaemon(namespace: string): void {
-    const { daemon } = this.daemons.get(namespace)!;
-    this.#do({ namespace, daemon: null }, { namespace, daemon });
+    const { daemon, state } = this.daemons.get(namespace)!;
+    this.#do({ namespace, daemon: null }, ...(state === 'moving' ? [] : [{ namespace, daemon }]));
     this.daemons.delete(namespace);
     this.#forgetRoutes(namespace, ({ protocol }) => isDaemonRoute({ protocol: protocolName(protocol) }));
   }

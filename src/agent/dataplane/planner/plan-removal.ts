@@ -24,14 +24,15 @@ import { isPair } from './tunnels/registry.ts';
 
 /** Removes an interface and the other end of its pair, after everything that depends on either. */
 export function takeLinkDown(draft: Draft, place: Place): void {
-  clearLinkWithPeer(draft, place);
-  draft.removeLink(place);
+  takeLinksDown(draft, [place]);
 }
 
 /** As `takeLinkDown`, for all these interfaces of one namespace at once. */
 export function takeLinksDown(draft: Draft, places: readonly Place[]): void {
-  for (const place of places) clearLinkWithPeer(draft, place);
-  draft.removeLinks(places);
+  // What is done for OSPF packets has interfaces of its own, which go with the others.
+  const isThere = (place: Place) => linkAt(draft, place) !== undefined;
+  for (const place of places) if (isThere(place)) clearLinkWithPeer(draft, place);
+  draft.removeLinks(places.filter(isThere));
 }
 
 /** Throws VnmError `conflict` for an interface that `pl-vnm` did not make. */
