@@ -244,6 +244,7 @@ const plain = [
     'config',
     'pointToPoint',
     'gate',
+    'packed',
   ],
   ...['command', 'snaplen', 'data', 'end', 'signal'],
   ...['offsetMs', 'at', 'forget', 'close', 'samples', 'payloadBytes', 'rateBps', 'count', 'timeoutMs'],
