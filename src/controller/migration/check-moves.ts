@@ -37,7 +37,11 @@ export function checkMoves(
   vn: VirtualNetwork,
   instance: Instance,
   groups: Groups,
-  { controlPlane, parallel = 1, holdControl = false }: Pick<MigrationOptions, 'controlPlane' | 'parallel' | 'holdControl'>,
+  {
+    controlPlane,
+    parallel = 1,
+    holdControl = false,
+  }: Pick<MigrationOptions, 'controlPlane' | 'parallel' | 'holdControl'>,
 ): Checked {
   const ways = new Map<RouterName, ControlPlaneName>();
   const refusals: VnmError[] = [];
