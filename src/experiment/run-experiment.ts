@@ -1,4 +1,5 @@
 /** The commands `experiment run` and `experiment resume`. */
+import { rmSync } from 'node:fs';
 import type { Progress } from '../controller/base/context.ts';
 import { messageOf, VnmError } from '../model/errors.ts';
 import { requireAt } from './control/at.ts';
@@ -38,7 +39,13 @@ export async function runExperiment(
   const { experiment, sources } = parseExperiment(readExperimentText(file), file);
   const folder = await createFolder({ experiment, sources, shard, results });
   options.report({ kind: 'phase', text: `results: ${folder.path}` });
-  return carryOut(folder, options);
+  return carryOut(folder, options).catch((error: unknown) => {
+    const isEmpty = runFolders(folder.path).list().length === 0 && !hasState(folder.path);
+    if (isEmpty) rmSync(folder.path, { recursive: true });
+    throw isEmpty && options.signal.aborted
+      ? new VnmError('interrupted', 'the experiment was interrupted before its first run was complete; nothing is left')
+      : error;
+  });
 }
 
 /** Carries out what is missing of an experiment. Throws as `runExperiment`, and `conflict` for another program. */
@@ -65,7 +72,11 @@ async function carryOut(folder: ResultFolder, options: RunOptions): Promise<Expe
     await collect(folder).catch((fault: unknown) => {
       options.report({ kind: 'note', text: `the tables could not be written: ${messageOf(fault)}` });
     });
-    throw options.signal.aborted ? interrupted(folder.path) : error;
+    if (options.signal.aborted) throw interrupted(folder.path);
+    const { length } = runFolders(folder.path).list();
+    const text = `${length} complete runs are kept: run pl-vnm experiment resume ${folder.path} to go on`;
+    if (length > 0) options.report({ kind: 'note', text });
+    throw error;
   } finally {
     unlock();
   }

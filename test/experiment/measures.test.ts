@@ -121,8 +121,8 @@ describe('valuesOfRun', () => {
 
   it('has what method vroom measures', () => {
     const flips = [
-      { router: 'a', neighbour: 'b', to: 'p4', startedAt: 10, finishedAt: 12 },
-      { router: 'b', neighbour: 'a', to: 'p4', startedAt: 500, finishedAt: 503.5 },
+      { router: 'a', to: 'n3', neighbour: 'b', startedAt: 10, finishedAt: 12 },
+      { router: 'b', to: 'n4', neighbour: 'a', startedAt: 500, finishedAt: 503.5 },
     ];
     const move = { router: 'a', from: 'n1', to: 'n3', way: 'graceful', cold: false } as const;
     const controlPlanes = [

@@ -42,6 +42,7 @@ describeAsRoot('an experiment on nodes with a host', () => {
         error: { code: 'conflict', hint: expect.stringContaining('run pl-vnm uninstall two with the database') },
       },
     });
+    expect(readdirSync(join(user.directory, 'results/hosts'))).toEqual([]);
     // What is installed stays.
     expect(await own.vnm.ok('verify two')).toMatchObject({ ok: true });
     await own.vnm.ok('uninstall two');
@@ -50,10 +51,9 @@ describeAsRoot('an experiment on nodes with a host', () => {
   it('needs no change but the hosts, goes on after SIGKILL, and leaves nothing on the nodes', async () => {
     expect(await user.ok('validate local/hosts.yaml hosts.yaml')).toEqual({ ok: true, faults: [] });
     const before = await networkOf(own.testbed);
-    const earlier = readdirSync(join(user.directory, 'results/hosts'));
     const running = user.start(run);
     await running.said('- run 1/2');
-    const [start] = readdirSync(join(user.directory, 'results/hosts')).filter((name) => !earlier.includes(name));
+    const [start] = readdirSync(join(user.directory, 'results/hosts'));
     const folder = join(user.directory, 'results/hosts', start!);
     const events = join(folder, 'runs/0002.partial/events.jsonl');
     while (!existsSync(events) || !readFileSync(events, 'utf8').includes('"join gateways"')) await sleep(20);

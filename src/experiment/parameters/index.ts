@@ -36,6 +36,16 @@ const parameters = {
     column: 'control_plane',
     options: (controlPlane) => ({ controlPlane }),
   }),
+  holdControl: parameter({
+    schema: optionKinds.holdControl,
+    column: 'hold_control',
+    options: (holdControl) => ({ holdControl }),
+  }),
+  parallel: parameter({
+    schema: optionKinds.parallel,
+    column: 'parallel',
+    options: (parallel) => ({ parallel }),
+  }),
   schedule: parameter({
     schema: optionKinds.schedule,
     column: 'schedule',

@@ -4,7 +4,7 @@ import type { Context } from '../../controller/base/context.ts';
 import type { MigrateOptions } from '../../controller/migrate.ts';
 import type { Slice, VirtualNetwork } from '../../model/slice.ts';
 
-export type Value = string | number;
+export type Value = string | number | boolean;
 
 /** A VN that is installed, before a run. */
 export interface InstalledVn {

@@ -1,6 +1,7 @@
 /** Pure: the columns of the tables of an experiment. */
 import type { Combination } from '../file/experiment.ts';
 import { parameterNames, rowOf, valuesOf } from '../parameters/index.ts';
+import type { Value } from '../parameters/parameter.ts';
 import { flowColumns, measureNames, redirectionColumns } from '../run/measures.ts';
 import type { Row } from '../table.ts';
 
@@ -16,7 +17,8 @@ export function parameterColumns({ combinations }: Combined): string[] {
 
 /** The parameters of a combination by column. */
 export function parameterRow({ parameters }: Combination): Row {
-  return Object.fromEntries(valuesOf(parameters).map(([name, value]) => [rowOf(name).column, value]));
+  const cell = (value: Value) => (typeof value === 'boolean' ? String(value) : value);
+  return Object.fromEntries(valuesOf(parameters).map(([name, value]) => [rowOf(name).column, cell(value)]));
 }
 
 /** The columns of `samples.csv`. `measures`: the measured values that it has. */

@@ -113,7 +113,9 @@ export async function openNodes(folder: string, experiment: Experiment, options:
     store.slices.save(slice);
     const placed = store.slices.find(slice.name)!;
     const { from } = endsOf(experiment, parameters);
-    await install(kept, placed, { placement: from, urpf: parameters.urpf!, vn: name }).catch(explainOthers(base.name));
+    await install(kept, placed, { placement: from, urpf: parameters.urpf!, vn: name }).catch((error: unknown) => {
+      throw testbed === undefined ? explained(error, base.name) : error;
+    });
     isTrusted = true;
     return { context, kept, slice: placed, vn: placed.vns.find((vn) => vn.name === name)! };
   }
@@ -153,12 +155,10 @@ function isOurs({ events }: Store, slice: string): boolean {
 }
 
 /** Only another database can have installed what contradicts a clean state. */
-function explainOthers(slice: string): (error: unknown) => never {
-  return (error) => {
-    if (!(error instanceof VnmError) || error.code !== 'conflict') throw error;
-    throw new VnmError('conflict', error.message, {
-      hint: `an experiment has a database of its own: run pl-vnm uninstall ${slice} with the database that installed it`,
-      cause: error,
-    });
-  };
+function explained(error: unknown, slice: string): unknown {
+  if (!(error instanceof VnmError) || error.code !== 'conflict') return error;
+  return new VnmError('conflict', error.message, {
+    hint: `an experiment has a database of its own: run pl-vnm uninstall ${slice} with the database that installed it`,
+    cause: error,
+  });
 }

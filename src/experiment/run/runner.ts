@@ -52,7 +52,8 @@ export async function carryOutRuns(
       experiment.stop !== undefined &&
       hasEnough(planned, siblings.get(planned.combination)!, done, experiment.stop)
     ) {
-      done.set(run, write(planned, { outcome: 'skipped', startedAt: null, error: null, values: {} }));
+      begin(planned);
+      complete(planned, { outcome: 'skipped', startedAt: null, error: null, values: {} });
       report({ kind: 'note', text: `run ${run} skipped: the interval of its combination is narrow enough` });
       continue;
     }
@@ -65,9 +66,7 @@ export async function carryOutRuns(
       runs.discard(run);
       throw error;
     }
-    const sample = { ...numbersOf(planned), ...found };
-    runs.complete(sample);
-    done.set(run, sample);
+    complete(planned, found);
     carriedOut += 1;
     const meanMs = (performance.now() - beganAtMs) / carriedOut;
     report({
@@ -88,15 +87,16 @@ export async function carryOutRuns(
     return directory;
   }
 
-  function write(planned: PlannedRun, found: Omit<Sample, 'run' | 'combination' | 'repetition'>): Sample {
-    begin(planned);
+  function complete(planned: PlannedRun, found: Omit<Sample, keyof RunNumbers>): void {
     const sample = { ...numbersOf(planned), ...found };
     runs.complete(sample);
-    return sample;
+    done.set(planned.run, sample);
   }
 }
 
-function numbersOf({ run, combination, repetition }: PlannedRun): Pick<Sample, 'run' | 'combination' | 'repetition'> {
+type RunNumbers = Pick<Sample, 'run' | 'combination' | 'repetition'>;
+
+function numbersOf({ run, combination, repetition }: PlannedRun): RunNumbers {
   return { run, combination: combination.number, repetition };
 }
 
