@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { homedir, hostname, tmpdir, userInfo } from 'node:os';
+import { homedir, hostname, tmpdir, type UserInfo, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { canonicalName } from '../model/address.ts';
@@ -84,17 +84,17 @@ async function ask(question: Question): Promise<SshSettings> {
   };
   if (config === noWay) return usual;
   const program = commandPath('ssh');
-  if (program === undefined) {
+  const account = localAccount();
+  if (program === undefined || account === undefined) {
     const file = config ?? join(homedir(), '.ssh', 'config');
-    return existsSync(expandHome(file))
-      ? { ...usual, unread: `${file} was not read: there is no program 'ssh'` }
-      : usual;
+    const why = program === undefined ? "there is no program 'ssh'" : "the program 'ssh' needs a user with a name";
+    return existsSync(expandHome(file)) ? { ...usual, unread: `${file} was not read: ${why}` } : usual;
   }
   const said = await inTurn('ssh -G', undefined, () => callProgram(program, question));
   const settings = parseSettings(said, question);
-  const { username } = userInfo();
   // The program fills in the local user, whether or not the configuration names one.
-  if (user !== undefined || settings.user !== username || defaultUser === username) return settings;
+  const isClear = user !== undefined || settings.user !== account.username || defaultUser === account.username;
+  if (isClear) return settings;
   return parseSettings(await withDefaultUser(program, question), question);
 }
 
@@ -154,7 +154,7 @@ export function parseSettings(text: string, question: Question): SshSettings {
   const family = ({ inet: 4, inet6: 6 } as const)[one('addressfamily') as 'inet' | 'inet6'];
   const userKnownHosts = knownHosts(all('userknownhostsfile'), path);
   const globalKnownHosts = knownHosts(all('globalknownhostsfile'), path);
-  const { homedir: home } = userInfo();
+  const home = localAccount()?.homedir ?? homedir();
   const usualHosts = ['known_hosts', 'known_hosts2'].map((name) => join(home, '.ssh', name));
   return {
     hostName,
@@ -203,7 +203,7 @@ interface Tokens {
 /** Expands what `ssh -G` leaves as it is written (ssh_config(5), TOKENS and ENVIRONMENT VARIABLES). */
 function expander({ host, hostName, port, user, proxyJump = '', hostKeyAlias }: Tokens): (text: string) => string {
   const local = hostname();
-  const { username, uid } = userInfo();
+  const { username = '', uid = 0 } = localAccount() ?? {};
   const digest = () => createHash('sha1').update(`${local}${hostName}${port}${user}${proxyJump}`).digest('hex');
   const tokens: Record<string, () => string> = {
     '%': () => '%',
@@ -227,6 +227,15 @@ function expander({ host, hostName, port, user, proxyJump = '', hostKeyAlias }: 
         .replaceAll(/\$\{(\w+)\}/g, (_, name: string) => process.env[name] ?? '')
         .replace(/^\$(\w+)$/, (_, name: string) => process.env[name] ?? ''),
     );
+}
+
+/** Undefined for a user without an entry in the system's list, as in some containers. */
+export function localAccount(): UserInfo<string> | undefined {
+  try {
+    return userInfo();
+  } catch {
+    return undefined;
+  }
 }
 
 /** Returns the path with `~/` at its begin replaced by the home. */

@@ -2,8 +2,9 @@
 import type { Client, ClientCallback, ClientChannel } from 'ssh2';
 import { messageOf, VnmError } from '../model/errors.ts';
 import { secondsText, timeLimits } from '../model/patience.ts';
+import { newEnding } from './ending.ts';
 import { SessionRefused } from './session-turns.ts';
-import { lost, nameOf, patienceHint } from './ssh-errors.ts';
+import { nameOf, patienceHint } from './ssh-errors.ts';
 import { type Carrier, logIn } from './ssh-login.ts';
 import type { Ending, Place, SshOptions, SshServer } from './ssh-types.ts';
 
@@ -38,11 +39,8 @@ export async function connectSsh2(server: SshServer, options: SshOptions, carrie
 }
 
 function watchEnd(client: Client, place: Place, carrier: Carrier | undefined): Ending {
-  const listeners: ((error?: VnmError) => void)[] = [];
-  let ended = false;
-  let expected = false;
   let cause: unknown;
-  let loss: VnmError | undefined;
+  const { ending, end } = newEnding(place, () => carrier?.error() ?? cause);
   client.on('error', (error) => {
     cause ??= error;
   });
@@ -50,22 +48,8 @@ function watchEnd(client: Client, place: Place, carrier: Carrier | undefined): E
   client.once('ready', () => {
     cause = undefined;
   });
-  client.on('close', () => {
-    ended = true;
-    if (!expected) loss = lost(place, carrier?.error() ?? cause);
-    for (const listener of listeners.splice(0)) listener(loss);
-  });
-  return {
-    error: () =>
-      ended ? (loss ?? new VnmError('unreachable', `the connection to ${nameOf(place)} is closed`)) : undefined,
-    onEnd: (listener) => {
-      if (ended) listener(loss);
-      else listeners.push(listener);
-    },
-    expect: () => {
-      expected = true;
-    },
-  };
+  client.once('close', end);
+  return ending;
 }
 
 /**

@@ -1,9 +1,8 @@
 /** The way to a node: what the slice file says, and what the user's SSH configuration adds to it. */
-import { userInfo } from 'node:os';
 import { VnmError } from '../model/errors.ts';
 import { endpointText, type JumpHost, splitJumpHost } from '../model/ssh-way.ts';
 import { ownKnownHostsFile, systemKnownHostsFile, userKnownHostsFile } from './known-hosts.ts';
-import { type SshSettings, sshSettings } from './ssh-config.ts';
+import { localAccount, type SshSettings, sshSettings } from './ssh-config.ts';
 import { unreachable } from './ssh-errors.ts';
 import type { KeyChoice, KnownHostsChoice, SshRoute, SshServer, SshTarget } from './ssh-types.ts';
 
@@ -70,7 +69,7 @@ interface Named {
 
 /** Nodes have had root as their default login since before the configuration was asked; `ssh` takes the local user. */
 function settingsFor({ ssh }: SshTarget, { name, port, user, isJump }: Named): Promise<SshSettings> {
-  const defaultUser = isJump === true ? userInfo().username : 'root';
+  const defaultUser = isJump === true ? (localAccount()?.username ?? 'root') : 'root';
   return sshSettings({ host: name, port, user, defaultUser, config: ssh?.config });
 }
 

@@ -102,7 +102,8 @@ function endChildren({ pid }: ChildProcess): void {
 /** How many log-ins a server has accepted, and how many connections have ended since. */
 export function loginsOf({ log }: Sshd): { accepted: number; ended: number } {
   const count = (pattern: RegExp) => [...log().matchAll(pattern)].length;
-  return { accepted: count(/Accepted publickey/g), ended: count(/^(Disconnected from|Connection closed by) user/gm) };
+  const ended = /^(Disconnected from|Connection (closed|reset) by) user|^Read error from remote host/gm;
+  return { accepted: count(/Accepted publickey/g), ended: count(ended) };
 }
 
 /** Opens a connection without login, which counts towards MaxStartups until it is closed. */

@@ -64,7 +64,9 @@ function suite(): void {
       { accept = true, ...more }: Partial<SshTarget> & { accept?: boolean } = {},
     ): Promise<SshSession> {
       const jump = jumps.map(({ port, key = 'jump' }) => ({ host: '127.0.0.1', port, user: 'root', key: file(key) }));
-      const target = { node: 'n1', host: '127.0.0.1', port: node.port, user: 'root', keyPath: file('client') };
+      const login = { port: node.port, user: 'root', keyPath: file('client') };
+      // Several processes at once take their time on a busy machine.
+      const target = { node: 'n1', host: '127.0.0.1', ...login, patience: 60 };
       const ssh = { config: 'none', transport, jump } as const;
       const session = await connectSsh({ ...target, ssh, ...more }, { acceptNewHostKeys: accept });
       sessions.push(session);

@@ -68,7 +68,7 @@ function suite(): void {
   }
 
   const targetAt = (port: number, more: Partial<SshTarget> = {}): SshTarget => ({
-    ...{ node: 'n1', host: '127.0.0.1', port, user: 'root', keyPath: file('client') },
+    ...{ node: 'n1', host: '127.0.0.1', port, user: 'root', keyPath: file('client'), patience: 60 },
     ssh: { config: 'none', transport: 'openssh' },
     ...more,
   });

@@ -5,11 +5,13 @@ import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { dirname } from 'node:path';
+import { commandPath } from '../../model/command-path.ts';
 import { messageOf, VnmError } from '../../model/errors.ts';
 import { timeLimits } from '../../model/patience.ts';
+import { newEnding } from '../ending.ts';
 import { jumpPool } from '../jump-pool.ts';
 import { Dropped, logInTurns } from '../login-turns.ts';
-import { because, explainTimeout, interrupted, lost, nameOf, unreachable } from '../ssh-errors.ts';
+import { because, explainTimeout, interrupted, nameOf, unreachable } from '../ssh-errors.ts';
 import type { Ending, SshOptions, SshServer } from '../ssh-types.ts';
 import { explainLog } from './explain.ts';
 import { newControlPath } from './folder.ts';
@@ -17,12 +19,15 @@ import { readLog } from './log.ts';
 import { masterWords } from './options.ts';
 import { mayAsk, whileAsking } from './questions.ts';
 
-export interface Master extends Pick<Started, 'server' | 'socket' | 'place'> {
+export interface Master extends Omit<Started, 'through'> {
   readonly ending: Ending;
   close(): void;
 }
 
 interface Started {
+  /** The path of the program `ssh`. */
+  readonly program: string;
+  /** The path of the control socket. */
   readonly socket: string;
   readonly server: SshServer;
   /** Distinguishes the server from others with the same address behind other jump hosts. */
@@ -33,16 +38,16 @@ interface Started {
 /** A person needs time for a second factor; servers give up after 120 s, too (LoginGraceTime). */
 const askMs = 120_000;
 
-/**
- * Logs in. Throws VnmError `unreachable`, `interrupted`. `through`: the jump host before it.
- */
+export const takeMasters = jumpPool<Master>(startMaster);
+
+/** Logs in. Throws VnmError `unreachable`, `unsupported`, `interrupted`. `through`: the jump host before the server. */
 export async function startMaster(
-  program: string,
   server: SshServer,
   options: SshOptions,
   through: Master | undefined,
 ): Promise<Master> {
   const { signal, connectTimeoutMs = timeLimits(server.patience).loginMs } = options;
+  const program = programFor(server);
   const socket = newControlPath();
   const log = `${socket}.log`;
   const place = `${through?.place ?? ''}>${server.proxyCommand ?? `${server.host}:${server.port}`}`;
@@ -74,13 +79,21 @@ export async function startMaster(
         hint: 'try again',
       });
     });
-    const master = masterOn(held, { socket, server, place, through });
+    const master = masterOn(held, { program, socket, server, place, through });
     if (!readLog(log).includes('Failed to add the host')) return master;
     master.close();
     throw notKept(server);
   } finally {
     await rm(log, { force: true });
   }
+}
+
+function programFor(server: SshServer): string {
+  const program = commandPath('ssh');
+  if (program !== undefined) return program;
+  throw new VnmError('unsupported', `${nameOf(server)} has transport openssh, but there is no program 'ssh' here`, {
+    hint: "install the OpenSSH client, or remove 'transport: openssh' from the slice file",
+  });
 }
 
 /** `ssh` makes a missing file of known hosts, but not its folder. */
@@ -108,24 +121,18 @@ class Refused extends Error {
   }
 }
 
+interface LogIn {
+  readonly program: string;
+  readonly words: readonly string[];
+  readonly log: string;
+  readonly server: SshServer;
+  readonly timeoutMs: number;
+  readonly asks: boolean;
+  readonly signal: AbortSignal | undefined;
+}
+
 /** Resolves with the exit code of `ssh`, which goes to the background after the login. */
-async function logIn({
-  program,
-  words,
-  log,
-  server,
-  timeoutMs,
-  asks,
-  signal,
-}: {
-  program: string;
-  words: readonly string[];
-  log: string;
-  server: SshServer;
-  timeoutMs: number;
-  asks: boolean;
-  signal: AbortSignal | undefined;
-}): Promise<number | null> {
+async function logIn({ program, words, log, server, timeoutMs, asks, signal }: LogIn): Promise<number> {
   if (signal?.aborted) throw interrupted(`the connection to ${nameOf(server)}`, signal);
   // Commands for the connection (ProxyCommand) keep stderr for as long as it lasts.
   const stderr = asks ? 'inherit' : openSync(log, 'a', 0o600);
@@ -149,36 +156,18 @@ async function logIn({
  * `ssh` ends a while after the last connection to its control socket has closed: the held one keeps it, and tells when
  * it has ended, without a process of its own; and a killed controller leaves nothing.
  */
-function masterOn(held: Socket, { socket, server, place, through }: Started): Master {
-  const listeners: ((error?: VnmError) => void)[] = [];
-  let isExpected = false;
-  let loss: VnmError | undefined;
-  let isOver = false;
-  held.on('error', () => undefined).resume();
-  held.once('close', () => {
-    isOver = true;
-    if (!isExpected) loss = lost(server, through?.ending.error());
-    for (const listener of listeners.splice(0)) listener(loss);
-  });
-  const ending: Ending = {
-    error: () =>
-      isOver ? (loss ?? new VnmError('unreachable', `the connection to ${nameOf(server)} is closed`)) : undefined,
-    onEnd: (listener) => {
-      if (isOver) listener(loss);
-      else listeners.push(listener);
-    },
-    expect: () => {
-      isExpected = true;
-    },
-  };
+function masterOn(held: Socket, { through, ...started }: Started): Master {
+  const { ending, end } = newEnding(started.server, () => through?.ending.error());
+  held
+    .on('error', () => undefined)
+    .once('close', end)
+    .resume();
   return {
-    server,
-    socket,
+    ...started,
     ending,
-    place,
     close: () => {
-      isExpected = true;
-      if (isOver) return;
+      ending.expect();
+      if (ending.error() !== undefined) return;
       held.write(endRequest);
       setTimeout(() => held.destroy(), 1000).unref();
     },
@@ -194,14 +183,3 @@ function message(...words: readonly number[]): Buffer {
   [4 * words.length, ...words].forEach((word, index) => void buffer.writeUInt32BE(word, 4 * index));
   return buffer;
 }
-
-/** Throws as `jumpPool` and `startMaster`. */
-export function mastersOf(program: string): ReturnType<typeof jumpPool<Master>> {
-  const known = pools.get(program);
-  if (known !== undefined) return known;
-  const made = jumpPool<Master>((server, options, before) => startMaster(program, server, options, before));
-  pools.set(program, made);
-  return made;
-}
-
-const pools = new Map<string, ReturnType<typeof jumpPool<Master>>>();

@@ -1,30 +1,23 @@
 /** Sessions on a node by the program `ssh`, which logs in as its user's configuration and devices allow. */
 import { spawn } from 'node:child_process';
 import { rm } from 'node:fs/promises';
-import { commandPath } from '../../model/command-path.ts';
 import { VnmError } from '../../model/errors.ts';
 import { secondsText, timeLimits } from '../../model/patience.ts';
 import { closerOf } from '../jump-pool.ts';
 import { SessionRefused } from '../session-turns.ts';
 import { sleepUnless } from '../sleep.ts';
 import { nameOf, patienceHint } from '../ssh-errors.ts';
-import type { NodeConnection, SshChannel, SshOptions, SshRoute, SshServer } from '../ssh-types.ts';
+import type { NodeConnection, SshChannel, SshOptions, SshRoute } from '../ssh-types.ts';
 import { channelOf, ownFault } from './channel.ts';
 import { readLog } from './log.ts';
-import { type Master, mastersOf, startMaster } from './master.ts';
+import { type Master, startMaster, takeMasters } from './master.ts';
 import { sessionWords } from './options.ts';
 
 /** Throws VnmError `unsupported` where there is no program `ssh`, and as `connectSsh`. */
 export async function openByProgram({ jumps, end }: SshRoute, options: SshOptions): Promise<NodeConnection> {
-  const program = commandPath('ssh');
-  if (program === undefined) {
-    throw new VnmError('unsupported', `${nameOf(end)} has transport openssh, but there is no program 'ssh' here`, {
-      hint: "install the OpenSSH client, or remove 'transport: openssh' from the slice file",
-    });
-  }
-  const through = await mastersOf(program)(jumps, end, options);
+  const through = await takeMasters(jumps, end, options);
   try {
-    const master = await startMaster(program, end, options, through?.last);
+    const master = await startMaster(end, options, through?.last);
     let count = 0;
     return {
       ending: master.ending,
@@ -33,7 +26,7 @@ export async function openByProgram({ jumps, end }: SshRoute, options: SshOption
       openSocket: async () => undefined,
       run: (command) => {
         count += 1;
-        return run({ program, master, server: end, log: `${master.socket}.${count}.log` }, command);
+        return run(master, `${master.socket}.${count}.log`, command);
       },
     };
   } catch (error) {
@@ -45,15 +38,9 @@ export async function openByProgram({ jumps, end }: SshRoute, options: SshOption
 /** How often to look whether the session is open: `ssh` only tells its log. */
 const lookMs = [5, 10, 20, 40, 80];
 
-interface Runner {
-  readonly program: string;
-  readonly master: Master;
-  readonly server: SshServer;
-  /** Where `ssh` writes what it has to say itself. */
-  readonly log: string;
-}
-
-async function run({ program, master, server, log }: Runner, command: string): Promise<SshChannel> {
+/** `log`: the file where `ssh` writes what it has to say itself. */
+async function run(master: Master, log: string, command: string): Promise<SshChannel> {
+  const { program, server } = master;
   const gone = master.ending.error();
   if (gone !== undefined) throw gone;
   const child = spawn(program, sessionWords(master.socket, log, command), { stdio: ['pipe', 'pipe', 'pipe'] });
@@ -80,7 +67,7 @@ async function run({ program, master, server, log }: Runner, command: string): P
     if (hasEnded) {
       channel.resume();
       channel.stderr.resume();
-      throw await refusal(server, master, said);
+      throw await refusal(master, said);
     }
     if (performance.now() - startMs > openMs) {
       channel.close();
@@ -95,10 +82,10 @@ function isOpened(log: string): boolean {
   return /^debug1: \S*: master session id: \d+/m.test(log);
 }
 
-async function refusal(server: SshServer, master: Master, log: string): Promise<Error> {
+async function refusal({ server, ending }: Master, log: string): Promise<Error> {
   if (!log.includes('refused by peer')) {
     await sleepUnless(undefined, 50);
-    const gone = master.ending.error();
+    const gone = ending.error();
     if (gone !== undefined) return gone;
   }
   const said = /^mux_client\S*: (.*)$/m.exec(log)?.[1] ?? `ssh ended with exit code ${ownFault}`;
