@@ -29,7 +29,7 @@ function start() {
   return startIperf({ context, kept: context, slice, vn: slice.vns[0]! }, 1500, 60, temporaryResults());
 }
 
-/** The rejections that nobody handles: with one, the program ends. */
+/** Rejections without a handler: with one, the program ends. */
 function watchRejections(): unknown[] {
   const unhandled: unknown[] = [];
   const note = (reason: unknown) => void unhandled.push(reason);
@@ -56,7 +56,7 @@ it('may be stopped while it sends, as after a migration that failed', async () =
   expect(unhandled).toEqual([]);
 });
 
-it('is over when a client cannot go on, and says why once asked', async () => {
+it('has ended when a client cannot go on, and says why once asked', async () => {
   const unhandled = watchRejections();
   client = () => Promise.reject(new VnmError('unreachable', 'the node is gone'));
   const iperf = await start();

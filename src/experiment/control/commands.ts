@@ -39,7 +39,7 @@ export async function shellRedirections(
   );
 }
 
-/** The lines of a batch for `ip` as one command. `user`: the id of the login that runs it, root or one that may become root. */
+/** The lines of a batch for `ip` as one command. `user`: the id of the login, which is root or may become root. */
 export function redirectCommand(lines: readonly string[], user: string): string {
   const command = lines.map((line) => `ip ${line.trim()}`).join(' && ');
   return user === '0' ? command : `sudo -n sh -c '${command}'`;
