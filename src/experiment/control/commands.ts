@@ -3,8 +3,10 @@ import { type NexthopJson, parseNexthops } from '../../agent/dataplane/kernel/pa
 import { redirectLines } from '../../agent/dataplane/kernel/redirect.ts';
 import { type Redirection, redirectionsOf } from '../../controller/migration/redirections.ts';
 import type { Recorded, Run } from '../../controller/migration/types.ts';
+import { withAgents } from '../../controller/nodes/agents.ts';
 import { VnmError } from '../../model/errors.ts';
 import type { Schedule } from '../../planning/schedule/types.ts';
+import type { InstalledVn } from '../parameters/parameter.ts';
 
 /** A redirection as a command for `sh`: the same changes of nexthops that an agent makes, by a process each. */
 export interface ShellRedirection extends Redirection {
@@ -27,14 +29,49 @@ export async function shellRedirections(
   }
   return Promise.all(
     redirectionsOf(run, instance, schedule).map(async (redirection) => {
-      const read = 'ip -json nexthop show';
+      const read = 'id -u && ip -json nexthop show';
       const { code, stdout, stderr } = await agents.get(redirection.node).exec(read, { what: read });
       if (code !== 0) throw new VnmError('failed', `node '${redirection.node}': ${read} failed: ${stderr.trim()}`);
-      const nexthops = parseNexthops(JSON.parse(stdout.toString('utf8')) as NexthopJson[]);
-      const lines = redirectLines(nexthops, redirection.groups);
-      return { ...redirection, command: lines.map((line) => `ip ${line.trim()}`).join(' && ') };
+      const [user, ...nexthops] = stdout.toString('utf8').split('\n');
+      const known = parseNexthops(JSON.parse(nexthops.join('\n')) as NexthopJson[]);
+      return { ...redirection, command: redirectCommand(redirectLines(known, redirection.groups), user!) };
     }),
   );
+}
+
+/** The lines of a batch for `ip` as one command. `user`: the id of the login, which is root or may become root. */
+export function redirectCommand(lines: readonly string[], user: string): string {
+  const command = lines.map((line) => `ip ${line.trim()}`).join(' && ');
+  return user === '0' ? command : `sudo -n sh -c '${command}'`;
+}
+
+/** Throws VnmError `unsupported` with the nodes of gateways whose login cannot change nexthops by shell commands. */
+export async function requireRoot(installed: InstalledVn): Promise<void> {
+  const command = `[ "$(id -u)" = 0 ] || sudo -n sh -c 'ip -Version'`;
+  const names = await gatewayNodesWithout(installed, 'the check of the login', () => command);
+  if (names.length === 0) return;
+  const needed = "control modes 'fresh-ssh' and 'at' need a login that is root or may become root (sudo -n)";
+  throw new VnmError('unsupported', `${needed}: that of node '${names.join("', '")}' is not`, {
+    hint: 'name another login in the slice file, or write control: remote or gateway',
+  });
+}
+
+/** The nodes of gateways where a command fails. */
+export async function gatewayNodesWithout(
+  { kept, slice, vn }: InstalledVn,
+  what: string,
+  commandAt: (node: string) => string,
+): Promise<string[]> {
+  const nodes = [...new Set(vn.gateways.map(({ node }) => node))];
+  const missing = await withAgents(kept, slice, nodes, (agents) =>
+    Promise.all(
+      nodes.map(async (node) => {
+        const { code } = await agents.get(node).exec(commandAt(node), { what });
+        return code === 0 ? [] : [node];
+      }),
+    ),
+  );
+  return missing.flat();
 }
 
 /** A script that runs a command, and then prints when it began and ended, in ns of Unix time, and its exit code. */

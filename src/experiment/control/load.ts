@@ -22,10 +22,14 @@ export async function atGateways(
     Promise.allSettled(nodes.map((node) => accompany(agents.get(node), script, what))),
   );
   const undo = async () => {
-    await Promise.all(started.map((one) => (one.status === 'fulfilled' ? one.value() : undefined)));
+    const ended = await Promise.allSettled(
+      started.map((one) => (one.status === 'fulfilled' ? one.value() : undefined)),
+    );
+    const fault = ended.find((one) => one.status === 'rejected');
+    if (fault !== undefined) throw fault.reason;
   };
   const failed = started.find((one) => one.status === 'rejected');
   if (failed === undefined) return undo;
-  await undo();
+  await undo().catch(() => {});
   throw failed.reason;
 }

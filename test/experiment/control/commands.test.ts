@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { readTimed } from '../../../src/experiment/control/commands.ts';
+import { readTimed, redirectCommand } from '../../../src/experiment/control/commands.ts';
 
 it('reads when a redirection began and ended, in Unix ms', () => {
   const done = readTimed('gw1', '1796070420051576578 1796070420571049463 0\n', '');
@@ -13,4 +13,11 @@ it.each([
 ])('says why a redirection %s', (_what, printed, said) => {
   const message = "the redirection at node 'gw1' failed: RTNETLINK answers: Invalid argument";
   expect(() => readTimed('gw1', printed, said)).toThrow(expect.objectContaining({ code: 'failed', message }));
+});
+
+it.each([
+  ['0', 'ip nexthop replace id 5 group 6 && ip nexthop replace id 7 group 8'],
+  ['1000', "sudo -n sh -c 'ip nexthop replace id 5 group 6 && ip nexthop replace id 7 group 8'"],
+])('changes nexthops as root, also for the login with id %s', (user, command) => {
+  expect(redirectCommand(['nexthop replace id 5 group 6\n', 'nexthop replace id 7 group 8\n'], user)).toBe(command);
 });
