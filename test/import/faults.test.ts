@@ -140,13 +140,13 @@ describe('topologies', () => {
   });
 
   it('a network with more links than a VN may have is refused', () => {
-    const lines = Array.from({ length: 260 }, (_, index) => `r${index}[0]="L${index}"\nr${index + 1}[1]="L${index}"\n`);
+    const lines = Array.from({ length: 4097 }, (_, index) => `r${index}[0]="L${index}"\nr${index + 1}[1]="L${index}"\n`);
     expect(errorOf([lines.join('')])).toBe(
-      'one:1:1: the network has 260 links, and a VN at most 256 links and gateways (take a part of the network)',
+      'one:1:1: the network has 4097 links, and a VN at most 4096 links and gateways (take a part of the network)',
     );
-    const crowd = Array.from({ length: 100 }, (_, index) => `r${index}[0]="A"\n`);
+    const crowd = Array.from({ length: 400 }, (_, index) => `r${index}[0]="A"\n`);
     expect(errorOf([crowd.join('')])).toBe(
-      'one:1:1: A joins 100 devices, which would be 4950 links (a VN has at most 256 links and gateways)',
+      'one:1:1: A joins 400 devices, which would be 79800 links (a VN has at most 4096 links and gateways)',
     );
   });
 });
