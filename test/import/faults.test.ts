@@ -140,7 +140,10 @@ describe('topologies', () => {
   });
 
   it('a network with more links than a VN may have is refused', () => {
-    const lines = Array.from({ length: 4097 }, (_, index) => `r${index}[0]="L${index}"\nr${index + 1}[1]="L${index}"\n`);
+    const lines = Array.from(
+      { length: 4097 },
+      (_, index) => `r${index}[0]="L${index}"\nr${index + 1}[1]="L${index}"\n`,
+    );
     expect(errorOf([lines.join('')])).toBe(
       'one:1:1: the network has 4097 links, and a VN at most 4096 links and gateways (take a part of the network)',
     );
