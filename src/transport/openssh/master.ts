@@ -12,7 +12,7 @@ import { Dropped, logInTurns } from '../login-turns.ts';
 import { because, explainTimeout, interrupted, lost, nameOf, unreachable } from '../ssh-errors.ts';
 import type { Ending, SshOptions, SshServer } from '../ssh-types.ts';
 import { explainLog } from './explain.ts';
-import { newControlPath } from './folder.ts';
+import { newPrivatePath } from './folder.ts';
 import { readLog } from './log.ts';
 import { masterWords } from './options.ts';
 import { mayAsk, whileAsking } from './questions.ts';
@@ -43,7 +43,7 @@ export async function startMaster(
   through: Master | undefined,
 ): Promise<Master> {
   const { signal, connectTimeoutMs = timeLimits(server.patience).loginMs } = options;
-  const socket = newControlPath();
+  const socket = newPrivatePath();
   const log = `${socket}.log`;
   const place = `${through?.place ?? ''}>${server.proxyCommand ?? `${server.host}:${server.port}`}`;
   const tryOnce = async (asks: boolean): Promise<void> => {
