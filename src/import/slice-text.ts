@@ -90,7 +90,7 @@ function edgeValues(edges: readonly Edge[]) {
 /** The login that all nodes have in common. */
 function sharedLogin(nodes: readonly FileNode[]): Partial<FileNode> {
   const [first] = nodes;
-  const keys = [...loginKeys, ...wayKeys()].filter((key) => {
+  const keys = [...loginKeys, ...wayKeys].filter((key) => {
     const value = first?.[key];
     return value !== undefined && nodes.every((node) => isSame(node[key], value));
   });
@@ -105,7 +105,7 @@ function isSame(a: unknown, b: unknown): boolean {
 function nodeValue(node: FileNode, shared: Partial<FileNode>): Record<string, unknown> {
   const own = (keys: readonly (keyof FileNode)[]) =>
     keys.filter((key) => node[key] !== undefined && shared[key] === undefined);
-  const way = Object.fromEntries(own(wayKeys()).map((key) => [key, node[key]]));
+  const way = Object.fromEntries(own(wayKeys).map((key) => [key, node[key]]));
   return {
     host: node.host,
     ...Object.fromEntries(own([...loginKeys, 'address']).map((key) => [key, node[key]])),

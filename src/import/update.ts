@@ -72,7 +72,7 @@ function missing(node: FileNode, known: Values | undefined, ssh: Values): Values
   const differs = (key: keyof FileNode, now: unknown) => node[key] !== undefined && !isDeepStrictEqual(node[key], now);
   const login = loginKeys.filter((key) => differs(key, known?.[key] ?? ssh[key]));
   const own = (['host', 'address'] as const).filter((key) => differs(key, known?.[key]));
-  const ways = wayKeys().filter((key) => differs(key, way[key] ?? ssh[key]));
+  const ways = wayKeys.filter((key) => differs(key, way[key] ?? ssh[key]));
   return {
     ...Object.fromEntries([...own.slice(0, 1), ...login, ...own.slice(1)].map((key) => [key, node[key]])),
     ...(ways.length === 0 ? {} : { ssh: Object.fromEntries(ways.map((key) => [key, node[key]])) }),
