@@ -1,5 +1,6 @@
 /** Which format a file has, by its content. */
 import { VnmError } from '../model/errors.ts';
+import { tooLargeIn } from '../slicefile/document.ts';
 import { beginning, faultAt } from './fault.ts';
 import { ansibleList, ansibleYaml } from './formats/ansible.ts';
 import { looksLikeIni, readAnsibleIni } from './formats/ansible-ini.ts';
@@ -15,9 +16,6 @@ import type { Format, Imported } from './imported.ts';
 import { Part } from './part.ts';
 import { parseXml } from './trees/xml.ts';
 import { parseYaml } from './trees/yaml.ts';
-
-/** As for slice files: far more than an inventory needs. */
-const maxLength = 1024 * 1024;
 
 /** A file to import. */
 export interface Source {
@@ -52,8 +50,9 @@ const yamlFormats: readonly [Format, TreeFormat][] = [
 /** Reads a file. Throws VnmError `invalid-input` with the place of what is wrong, or if it has no known format. */
 export function readSource({ file, text: given }: Source, options: ReadOptions): Imported {
   const text = given.replace(/^\uFEFF/, '');
-  if (text.length > maxLength)
-    throw faultAt(file, beginning, `the file has ${text.length} characters`, `at most ${maxLength}`);
+  // As for slice files, which is far more than an inventory needs.
+  const tooLarge = tooLargeIn(text);
+  if (tooLarge !== undefined) throw faultAt(file, beginning, ...tooLarge);
   if (text.trim() === '') throw faultAt(file, beginning, 'the file is empty');
   const { format } = options;
   if (format === 'kathara' || (format === undefined && looksLikeLabConf(text))) {

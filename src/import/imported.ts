@@ -1,4 +1,5 @@
 /** What a file of a testbed or a tool says, before names are made legal and files are put together. */
+import type { JumpHost } from '../model/ssh-way.ts';
 import type { Position } from '../slicefile/fault.ts';
 
 export const formats = [
@@ -26,8 +27,8 @@ export interface ImportedNode {
   readonly key?: string;
   /** The path of an SSH configuration. */
   readonly config?: string;
-  /** The servers that SSH passes, as `[user@]host[:port]`. */
-  readonly jump?: readonly string[];
+  /** The servers that SSH passes, as `[user@]host[:port]` or in parts. */
+  readonly jump?: readonly (string | JumpHost)[];
   /** The IPv4 addresses that other nodes may reach, by the name of the network. */
   readonly networks?: ReadonlyMap<string, string>;
 }

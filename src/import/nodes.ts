@@ -2,12 +2,12 @@
 import { isIPv4 } from 'node:net';
 import { parseAddress } from '../model/address.ts';
 import { messageOf, VnmError } from '../model/errors.ts';
+import type { JumpHost } from '../model/ssh-way.ts';
 import { canonicalHost } from '../slicefile/checks/hosts.ts';
-import { parseHost, parseUser } from '../slicefile/names.ts';
+import { parseHost, parseJumpHost, parseUser } from '../slicefile/names.ts';
 import { list, quote } from '../slicefile/words.ts';
 import { faultAt } from './fault.ts';
 import type { ImportedNode, Remark } from './imported.ts';
-import { wayKeys } from './login-keys.ts';
 import type { LegalNames } from './names.ts';
 
 /** A node as slice files have it. */
@@ -19,7 +19,7 @@ export interface FileNode {
   readonly key?: string;
   readonly address?: string;
   readonly config?: string;
-  readonly jump?: readonly string[];
+  readonly jump?: readonly (string | JumpHost)[];
 }
 
 export interface Nodes {
@@ -69,7 +69,6 @@ export function nodesOf(imported: readonly ImportedNode[], options: NodeOptions,
       ...(jump === undefined ? {} : { jump }),
     };
   });
-  remarkWays(merged, remarks);
   const apart = keepApart(merged, nodes);
   const addresses = [...merged.flatMap(({ host, networks }) => [host, ...networks.values()])].filter((one) =>
     isIPv4(one),
@@ -95,17 +94,6 @@ function merge(entries: readonly ImportedNode[]): Merged {
   throw faultAt(first.file, first.position, message, 'also give the file that says how SSH reaches it');
 }
 
-/** Says which ways to nodes have no key in slice files. */
-function remarkWays(nodes: readonly Merged[], remarks: Remark[]): void {
-  const known = wayKeys();
-  for (const key of ['config', 'jump'] as const) {
-    const first = nodes.find((node) => node[key] !== undefined);
-    if (first === undefined || known.includes(key)) continue;
-    const what = key === 'config' ? `the SSH configuration ${first.config}` : `the jump hosts ${first.jump!.join(',')}`;
-    remarks.push({ file: first.file, position: first.position, text: `not imported: ${what}` });
-  }
-}
-
 function check({ name, file, position, host, user, jump = [] }: Merged): void {
   const wrong = (what: string, message: string, hint?: string) => {
     return faultAt(file, position, `node ${name}${what}: ${message}`, hint);
@@ -121,18 +109,15 @@ function check({ name, file, position, host, user, jump = [] }: Merged): void {
   attempt('', () => parseHost(host));
   if (user !== undefined) attempt('', () => parseUser(user));
   for (const server of jump) {
-    const [, login, bracketed, plain, port] = jumpHost.exec(server) ?? [];
-    const hostOfJump = bracketed ?? plain;
-    if (hostOfJump === undefined || Number(port ?? 22) > 65_535) {
-      throw wrong('', `${quote(server)} is no jump host`, 'write it like me@bastion.example.org:22');
-    }
-    attempt(', jump host', () => parseHost(hostOfJump));
-    if (login !== undefined) attempt(', jump host', () => parseUser(login));
+    attempt(', jump host', () => {
+      if (typeof server === 'string') parseJumpHost(server);
+      else {
+        parseHost(server.host);
+        if (server.user !== undefined) parseUser(server.user);
+      }
+    });
   }
 }
-
-/** `[user@]host[:port]`; an IPv6 address has brackets. */
-const jumpHost = /^(?:([^\s@]+)@)?(?:\[([\da-fA-F:.]+)\]|([^\s:@[\]]+))(?::([1-9]\d{0,4}))?$/;
 
 /** The network with an address of every node; undefined without one, or if there are several and none is chosen. */
 function chooseNetwork(nodes: readonly Merged[], wanted: string | undefined, remarks: Remark[]): string | undefined {
@@ -166,10 +151,9 @@ function keepApart(merged: readonly Merged[], nodes: readonly FileNode[]): FileN
   const servers = new Map<string, number>();
   const hosts = nodes.map(({ host }) => canonicalHost(host));
   const shared = new Set(hosts.filter((host, index) => hosts.indexOf(host) !== index));
-  const hasJumps = wayKeys().includes('jump');
   const addressed = nodes.map((node, index) => {
     const { name, file, position } = merged[index]!;
-    const server = JSON.stringify([hosts[index], node.port ?? 22, hasJumps ? node.jump : undefined]);
+    const server = JSON.stringify([hosts[index], node.port ?? 22, node.jump]);
     const first = servers.get(server);
     if (first !== undefined) {
       const message = `nodes ${merged[first]!.name} and ${name} are the same host ${node.host}`;

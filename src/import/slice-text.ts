@@ -90,15 +90,11 @@ function edgeValues(edges: readonly Edge[]) {
 /** The login that all nodes have in common. */
 function sharedLogin(nodes: readonly FileNode[]): Partial<FileNode> {
   const [first] = nodes;
-  const keys = [...loginKeys, ...wayKeys()].filter((key) => {
+  const keys = [...loginKeys, ...wayKeys].filter((key) => {
     const value = first?.[key];
-    return value !== undefined && !isUsual(key, value) && nodes.every((node) => isSame(node[key], value));
+    return value !== undefined && nodes.every((node) => isSame(node[key], value));
   });
   return Object.fromEntries(keys.map((key) => [key, first![key]]));
-}
-
-function isUsual(key: string, value: unknown): boolean {
-  return key === 'port' && value === 22;
 }
 
 function isSame(a: unknown, b: unknown): boolean {
@@ -108,8 +104,8 @@ function isSame(a: unknown, b: unknown): boolean {
 /** A node as a slice file has it, without what it has in common with all others. */
 function nodeValue(node: FileNode, shared: Partial<FileNode>): Record<string, unknown> {
   const own = (keys: readonly (keyof FileNode)[]) =>
-    keys.filter((key) => node[key] !== undefined && shared[key] === undefined && !isUsual(key, node[key]));
-  const way = Object.fromEntries(own(wayKeys()).map((key) => [key, node[key]]));
+    keys.filter((key) => node[key] !== undefined && shared[key] === undefined);
+  const way = Object.fromEntries(own(wayKeys).map((key) => [key, node[key]]));
   return {
     host: node.host,
     ...Object.fromEntries(own([...loginKeys, 'address']).map((key) => [key, node[key]])),

@@ -27,8 +27,6 @@ interface Edit {
 
 type Values = Record<string, unknown>;
 
-const usual: Values = { port: 22, user: 'root' };
-
 /**
  * Sets host, login and address of the nodes that the file has, and adds the others. A value that the imported nodes do
  * not have stays. Throws VnmError `invalid-input` if a part of the file that has to change is an alias.
@@ -72,9 +70,9 @@ function read(text: string): Document {
 function missing(node: FileNode, known: Values | undefined, ssh: Values): Values {
   const way = (known?.ssh ?? {}) as Values;
   const differs = (key: keyof FileNode, now: unknown) => node[key] !== undefined && !isDeepStrictEqual(node[key], now);
-  const login = loginKeys.filter((key) => differs(key, known?.[key] ?? ssh[key] ?? usual[key]));
+  const login = loginKeys.filter((key) => differs(key, known?.[key] ?? ssh[key]));
   const own = (['host', 'address'] as const).filter((key) => differs(key, known?.[key]));
-  const ways = wayKeys().filter((key) => differs(key, way[key] ?? ssh[key]));
+  const ways = wayKeys.filter((key) => differs(key, way[key] ?? ssh[key]));
   return {
     ...Object.fromEntries([...own.slice(0, 1), ...login, ...own.slice(1)].map((key) => [key, node[key]])),
     ...(ways.length === 0 ? {} : { ssh: Object.fromEntries(ways.map((key) => [key, node[key]])) }),

@@ -5,7 +5,7 @@ import { PlainReader } from './plain.ts';
 import { excerpt } from './words.ts';
 
 /** More than the largest file needs; a larger one would only keep the reader busy. */
-const maxLength = 4 * 1024 * 1024;
+export const maxLength = 4 * 1024 * 1024;
 /** Each may become a value, or a fault: what begins, separates or ends values in YAML, wherever it stands. */
 const separators = /[[{,\n]|[-?:] /g;
 const maxSeparators = 500_000;
@@ -54,7 +54,8 @@ export function readYaml(text: string, file: string, noun: string): { faults: Fa
   return { faults, document: { value, positionOf, plainTextOf } };
 }
 
-function tooLargeIn(text: string): [message: string, hint: string] | undefined {
+/** What is too much in the text of a file, and the limit; undefined if the file may be read. */
+export function tooLargeIn(text: string): [message: string, hint: string] | undefined {
   if (text.length > maxLength) return [`the file has ${text.length} characters`, `at most ${maxLength}`];
   const count = text.match(separators)?.length ?? 0;
   if (count > maxSeparators)

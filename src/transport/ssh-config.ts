@@ -2,8 +2,8 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { homedir, hostname, tmpdir, type UserInfo, userInfo } from 'node:os';
+import { rm, writeFile } from 'node:fs/promises';
+import { homedir, hostname, type UserInfo, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { canonicalName } from '../model/address.ts';
@@ -11,6 +11,7 @@ import { commandPath } from '../model/command-path.ts';
 import { VnmError } from '../model/errors.ts';
 import { noWay } from '../model/ssh-way.ts';
 import { inTurn } from './login-turns.ts';
+import { newPrivatePath } from './openssh/folder.ts';
 
 /** What to ask about. What is present wins over the configuration, as on the command line of `ssh`. */
 interface Question {
@@ -126,14 +127,13 @@ async function callProgram(program: string, { host, port, user, config }: Questi
 async function withDefaultUser(program: string, question: Question): Promise<string> {
   const { config, defaultUser } = question;
   const files = config === undefined ? ['~/.ssh/config', '/etc/ssh/ssh_config'] : [resolve(expandHome(config))];
-  const directory = await mkdtemp(join(tmpdir(), 'pl-vnm-ssh-'));
+  const file = `${newPrivatePath()}.config`;
   try {
-    const file = join(directory, 'config');
     const lines = [...files.map((name) => `Include "${name}"`), 'Match all', `User ${defaultUser}`, ''];
     await writeFile(file, lines.join('\n'), { mode: 0o600 });
     return await callProgram(program, { ...question, config: file });
   } finally {
-    await rm(directory, { recursive: true, force: true });
+    await rm(file, { force: true });
   }
 }
 

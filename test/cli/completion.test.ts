@@ -81,6 +81,7 @@ describe('completion', () => {
   it('files are offered where they belong', () => {
     const filesFor = (line: string) => completed(line).files;
     expect(filesFor('validate ')).toBe('yaml');
+    expect(filesFor('experiment run ')).toBe('yaml');
     expect(filesFor('import ')).toBe('any');
     expect(filesFor('import a b --update ')).toBe('yaml');
     expect(filesFor('--db ')).toBe('any');

@@ -154,15 +154,37 @@ describe('parts', () => {
   });
 
   it.each([
-    ['ssh -i k -F /home/me/ssh_config me@host', { config: '/home/me/ssh_config' }],
+    ['ssh -i k -F /home/me/ssh_config me@host', { key: 'k', config: '/home/me/ssh_config' }],
     ['-J me@a:22,b', { jump: ['me@a:22', 'b'] }],
-    ['-o ProxyJump=bastion -o StrictHostKeyChecking=no', { jump: ['bastion'] }],
+    ['-o ProxyJump=bastion', { jump: ['bastion'] }],
+    ['-oport=2200 -l me -o "IdentityFile ~/my keys/k"', { port: 2200, user: 'me', key: '~/my keys/k' }],
+    ['-qi k -p22', { key: 'k', port: 22 }],
     ['-o ProxyCommand="ssh -W %h:%p -q me@gateway.example.org"', { jump: ['me@gateway.example.org'] }],
-    ["-o ProxyCommand='ssh -p 2222 -i ~/.ssh/b -W %h:%p me@b'", { jump: ['me@b:2222'] }],
-    ['-o ProxyJump=none', {}],
-    ['-o ProxyCommand="nc -X connect %h %p"', {}],
-    ['-C -o ControlMaster=auto', {}],
+    ["-o ProxyCommand='ssh -W [%h]:%p -p 2222 -l me 2001:db8::7'", { jump: ['me@[2001:db8::7]:2222'] }],
+    [
+      "-o ProxyCommand='ssh -p 2222 -i ~/.ssh/b -W %h:%p me@b'",
+      { jump: [{ host: 'b', port: 2222, user: 'me', key: '~/.ssh/b' }] },
+    ],
+    [
+      '-o \'ProxyCommand="ssh -o User=me -o IdentityFile=k -J a -W %h:%p b"\'',
+      { jump: ['a', { host: 'b', user: 'me', key: 'k' }] },
+    ],
+    ['-o ProxyJump=none', { unused: ['-o ProxyJump=none'] }],
+    ['-o ProxyCommand="nc -X connect %h %p"', { unused: ['-o ProxyCommand=nc -X connect %h %p'] }],
+    ['-o ProxyCommand="ssh b nc %h %p"', { unused: ['-o ProxyCommand=ssh b nc %h %p'] }],
+    [
+      '-o ProxyCommand="ssh -F c -C -W %h:%p b"',
+      { jump: ['b'], unused: ['-F c in ProxyCommand', '-C in ProxyCommand'] },
+    ],
+    ['-C -o ControlMaster=auto word', { unused: ['-C', '-o ControlMaster=auto', 'word'] }],
+    ['-p 0 -i a -i b', { key: 'a', unused: ['-p 0', '-i b'] }],
+    ["-i 'a", { key: "'a" }],
   ])('the arguments %s', (text, found) => {
-    expect(sshArguments(text)).toEqual(found);
+    expect(sshArguments(text)).toEqual({ unused: [], ...found });
+  });
+
+  it('what the file says elsewhere comes before arguments', () => {
+    const own = { user: 'vnm', port: 22, key: 'k' };
+    expect(sshArguments('-l me -p 2200 -i k', own)).toEqual({ ...own, unused: ['-l me', '-p 2200'] });
   });
 });

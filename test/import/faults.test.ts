@@ -1,5 +1,6 @@
 /** Broken or ambiguous files: one error with the place, and what to do. */
 import { describe, expect, it } from 'vitest';
+import { updateSlice } from '../../src/import/index.ts';
 import { VnmError } from '../../src/model/errors.ts';
 import { importTexts } from './support/inputs.ts';
 
@@ -37,7 +38,8 @@ describe('files of no known format', () => {
       '{"version": 4, "terraform_version": "1.9.0", "resources": []}',
       "one:1:1: this is Terraform's state (give the output of 'terraform output -json')",
     ],
-    ['x'.repeat(1024 * 1024 + 1), 'one:1:1: the file has 1048577 characters (at most 1048576)'],
+    ['x'.repeat(4 * 1024 * 1024 + 1), 'one:1:1: the file has 4194305 characters (at most 4194304)'],
+    ['\n'.repeat(500_001), 'one:1:1: the file has 500001 brackets, separators and lines (at most 500000)'],
     ['[[[[[[[['.repeat(5000), 'one:1:1: the file is nested too deeply'],
   ])('the text %.30s', (text, message) => {
     expect(errorOf([text])).toBe(message);
@@ -140,21 +142,63 @@ describe('topologies', () => {
   });
 
   it('a network with more links than a VN may have is refused', () => {
-    const lines = Array.from({ length: 260 }, (_, index) => `r${index}[0]="L${index}"\nr${index + 1}[1]="L${index}"\n`);
-    expect(errorOf([lines.join('')])).toBe(
-      'one:1:1: the network has 260 links, and a VN at most 256 links and gateways (take a part of the network)',
+    const lines = Array.from(
+      { length: 4097 },
+      (_, index) => `r${index}[0]="L${index}"\nr${index + 1}[1]="L${index}"\n`,
     );
-    const crowd = Array.from({ length: 100 }, (_, index) => `r${index}[0]="A"\n`);
+    expect(errorOf([lines.join('')])).toBe(
+      'one:1:1: the network has 4097 links, and a VN at most 4096 links and gateways (take a part of the network)',
+    );
+    const crowd = Array.from({ length: 400 }, (_, index) => `r${index}[0]="A"\n`);
     expect(errorOf([crowd.join('')])).toBe(
-      'one:1:1: A joins 100 devices, which would be 4950 links (a VN has at most 256 links and gateways)',
+      'one:1:1: A joins 400 devices, which would be 79800 links (a VN has at most 4096 links and gateways)',
     );
   });
 });
 
+it('a file may be as large as a slice file', () => {
+  const { slice } = importTexts([`[all]\nx ansible_host=192.0.2.1\n# ${'x'.repeat(2 * 1024 * 1024)}\n`]);
+  expect([...slice.nodes.keys()]).toEqual(['x']);
+});
+
+it('arguments of SSH without a place in slice files are listed with their place', () => {
+  const inventory = '[a]\nx\ny\n[all:vars]\nansible_ssh_common_args=-C -i k -J me@b\n';
+  const listing = [
+    { name: 'x', management_ip: '192.0.2.1', username: 'me', ssh_command: 'ssh -i k -A -F c me@192.0.2.1' },
+  ];
+  const remarksOf = (text: string) =>
+    importTexts([text]).remarks.map(({ position, text: remark }) => [position.line, remark]);
+  expect(remarksOf(inventory)).toContainEqual([5, 'not imported: SSH argument -C (2 times)']);
+  expect(remarksOf(JSON.stringify(listing))).toEqual([[1, 'not imported: SSH argument -A']]);
+});
+
+it('a bastion keeps its key and login, in a new file and in an update', () => {
+  const jump = `ansible_ssh_common_args='-o ProxyCommand="ssh -i ~/b -l me -W %h:%p bastion.example.org"'`;
+  const { text, slice } = importTexts([`[all]\nx ansible_host=192.0.2.1 ansible_user=root ${jump}\n`]);
+  const jumps = [{ host: 'bastion.example.org', user: 'me', key: '~/b' }];
+  expect(slice.nodes.get('x')!.ssh).toEqual({ jump: jumps });
+  const hosts = { file: 'hosts', text: `[all]\nx ansible_host=192.0.2.1 ${jump.replace('~/b', '~/c')}\n` };
+  const updated = updateSlice([hosts], { file: 'slice.yaml', text });
+  expect(updated.slice.nodes.get('x')!.ssh).toEqual({ jump: [{ ...jumps[0], key: '~/c' }] });
+});
+
+it('a jump host may have each form that slice files know', () => {
+  const args = '-J me@2001:db8::7,ssh://b:2200,me@project@c';
+  const { slice } = importTexts([`[all]\nx ansible_host=192.0.2.1 ansible_ssh_common_args='${args}'\n`]);
+  expect(slice.nodes.get('x')!.ssh!.jump).toEqual([
+    { host: '2001:db8::7', user: 'me' },
+    { host: 'b', port: 2200 },
+    { host: 'c', user: 'me@project' },
+  ]);
+});
+
 describe('jump hosts', () => {
+  const like = '(write it like me@bastion.example.org:22, an IPv6 address with a port like "me@[2001:db8::1]:22")';
+
   it.each([
-    ['-J a@b@c', "one:2:1: node x: 'a@b@c' is no jump host (write it like me@bastion.example.org:22)"],
-    ['-J b:99999', "one:2:1: node x: 'b:99999' is no jump host (write it like me@bastion.example.org:22)"],
+    ['-J a@', `one:2:1: node x, jump host: 'a@' is not a jump host ${like}`],
+    ['-J b:99999', `one:2:1: node x, jump host: 'b:99999' is not a jump host ${like}`],
+    ['-o ProxyCommand=\\"ssh -i k -W %h:%p @b\\"', `one:2:1: node x, jump host: '@b' is not a jump host ${like}`],
     [
       '-J -x@b',
       "one:2:1: node x, jump host: '-x' is not a login name (1 to 64 of A-Z, a-z, 0-9 and ._@-, beginning with a letter, a digit or _)",

@@ -54,9 +54,9 @@ describe('inventories', () => {
   it('nodes of a GENI manifest send tunnel packets over the link that joins all of them', () => {
     const result = imported('cloudlab-manifest.xml');
     expect(nodesIn(result)).toEqual({
-      'router-1': 'alice@hp001.utah.cloudlab.us address 10.10.1.1',
-      'router-2': 'alice@hp002.utah.cloudlab.us address 10.10.1.2',
-      gateway: 'alice@hp003.utah.cloudlab.us address 10.10.1.3',
+      'router-1': 'alice@hp001.utah.cloudlab.us:22 address 10.10.1.1',
+      'router-2': 'alice@hp002.utah.cloudlab.us:22 address 10.10.1.2',
+      gateway: 'alice@hp003.utah.cloudlab.us:22 address 10.10.1.3',
     });
     expect(remarksIn(result)).toContain(
       'cloudlab-manifest.xml:2:3: tunnels use the addresses on network lan0, which joins all nodes',
@@ -66,7 +66,7 @@ describe('inventories', () => {
 
   it('nodes behind one host of a manifest keep their ports, and get an address each', () => {
     expect(nodesIn(imported('jfed-manifest.xml'))).toEqual({
-      node0: 'alice@n097-04a.wall2.ilabt.iminds.be',
+      node0: 'alice@n097-04a.wall2.ilabt.iminds.be:22',
       node1: 'alice@pc5.instageni.example.edu:30010 address 192.168.0.2',
       node2: 'alice@pc5.instageni.example.edu:30011 address 192.168.1.3',
     });

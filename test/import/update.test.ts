@@ -53,6 +53,13 @@ describe('an update', () => {
     ]);
   });
 
+  it('sets a login and a port that are as usual, since the SSH configuration may have others', () => {
+    const inventory = '[all]\nwest ansible_host=192.0.2.3 ansible_user=root ansible_port=22\n';
+    const { text } = update(inventory, slice.replace('ssh: { user: vnm }   # on all nodes\n', ''));
+    expect(text).toContain('    west: { host: 192.0.2.3, user: root, port: 22 }\n');
+    expect(update(inventory, text).text).toBe(text);
+  });
+
   it('says which nodes the inventory does not have, and keeps them', () => {
     const { text, changes } = update('[all]\nnorth ansible_host=192.0.2.1\n');
     expect(text).toBe(slice);

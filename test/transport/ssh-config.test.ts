@@ -1,5 +1,5 @@
 /** The program `ssh` says what a configuration means; a program in its place counts how often it is asked. */
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -160,7 +160,13 @@ Host self
     expect((await routeTo(target('nowhere'))).end.user).toBe('root');
     expect((await routeTo(target('self'))).end.user).toBe(userInfo().username);
     const userOf = async (host: string) => (await sshSettings({ host, config, defaultUser: 'other' })).user;
+    writeFileSync(calls, '');
     expect([await userOf('self'), await userOf('nowhere')]).toEqual([userInfo().username, 'other']);
+    // The configuration for that question is where a later process finds what a killed one left.
+    const asked = [...readFileSync(calls, 'utf8').matchAll(/-F (\S+\/pl-vnm-ssh-\S+)/g)].map(([, file]) => file!);
+    expect(asked).not.toEqual([]);
+    for (const file of asked) expect(file).toContain(`/pl-vnm-ssh-${process.pid}-`);
+    expect(asked.filter((file) => existsSync(file))).toEqual([]);
   });
 
   it('where the configuration keeps no host keys, they are kept in a file of our own', async () => {

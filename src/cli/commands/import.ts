@@ -5,6 +5,7 @@ import type { Change, ImportOptions, ImportResult, Remark, Source } from '../../
 import { formatPrefix, parsePrefix } from '../../model/address.ts';
 import { readBounded } from '../../model/bounded-file.ts';
 import { messageOf, VnmError } from '../../model/errors.ts';
+import { maxLength } from '../../slicefile/document.ts';
 import { readSliceText } from '../../slicefile/index.ts';
 import { parseName, parseUser, sliceName } from '../../slicefile/names.ts';
 import { readingFault } from '../../slicefile/reading-fault.ts';
@@ -16,9 +17,6 @@ interface Options extends ImportOptions {
   readonly output?: string;
   readonly update?: string;
 }
-
-/** As for slice files. */
-const maxBytes = 4 * 1024 * 1024;
 
 export function addImport(program: Command): void {
   program
@@ -82,7 +80,7 @@ function valueOption(flags: string, description: string, parse: (text: string) =
 function readSource(path: string): Source {
   const file = path === '-' ? 'standard input' : path;
   try {
-    const bytes = readBounded(path === '-' ? '/dev/stdin' : path, { maxBytes, pipes: true });
+    const bytes = readBounded(path === '-' ? '/dev/stdin' : path, { maxBytes: maxLength, pipes: true });
     return { file, text: decode(bytes, file) };
   } catch (cause) {
     if (cause instanceof VnmError) throw cause;

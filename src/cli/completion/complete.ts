@@ -142,7 +142,7 @@ function valuesOf(line: Line, name: string, { argChoices }: Option | Argument, n
   if (/ node$/.test(kind)) return wordsOf(names.of(slice, 'nodes'));
   if (/ router$|^exec name$/.test(kind)) return wordsOf(names.of(slice, 'routers'));
   if (/ slice$/.test(kind)) return { ...wordsOf(names.slices()), files: 'yaml' };
-  if (/ (slice\.yaml|update|where)$/.test(kind)) return { candidates: [], files: 'yaml' };
+  if (/ (slice\.yaml|file\.yaml|update|where)$/.test(kind)) return { candidates: [], files: 'yaml' };
   if (/^(show|pause|resume|run|remove|history) name$/.test(kind)) return wordsOf(names.jobs());
   if (/ (file|db|output|write|tokenFile|adminKey|command)$/.test(kind)) return { candidates: [], files: 'any' };
   return none;

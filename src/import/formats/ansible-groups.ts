@@ -42,10 +42,12 @@ export class Inventory {
   readonly #file: string;
   readonly #groups = new Map<string, Group>();
   readonly #hosts = new Map<string, { position: Position; vars: Variables }>();
+  readonly #unused: Tally;
   readonly remarks: Remark[] = [];
 
   constructor(file: string) {
     this.#file = file;
+    this.#unused = new Tally(file);
     this.group('all');
   }
 
@@ -117,18 +119,20 @@ export class Inventory {
       throw faultAt(this.#file, first(names.port)!.position, `host ${name}: ${port} is no port`, hint);
     }
     const args = names.arguments.map((one) => textOf([one]) ?? '').join(' ');
+    const login = {
+      port: port === undefined ? undefined : Number(port),
+      user: textOf(names.user),
+      key: textOf(names.key),
+    };
+    const { unused, ...way } = sshArguments(args, present(login));
+    for (const word of unused) this.#unused.add(`SSH argument ${word}`, first(names.arguments)!.position);
     return [
       {
         name,
         file: this.#file,
         position,
         host: textOf(names.host) ?? name,
-        ...present({
-          port: port === undefined ? undefined : Number(port),
-          user: textOf(names.user),
-          key: textOf(names.key),
-          ...sshArguments(args),
-        }),
+        ...way,
       },
     ];
   }
@@ -168,12 +172,11 @@ export class Inventory {
   }
 
   #remarkUnused(): void {
-    const unused = new Tally(this.#file);
     const holders = [...this.#groups.values(), ...this.#hosts.values()].map(({ vars }) => vars);
     for (const [name, { position }] of holders.flatMap((vars) => [...vars])) {
-      if (!used.has(name) && name !== 'ansible_group_priority') unused.add(`variable ${name}`, position);
+      if (!used.has(name) && name !== 'ansible_group_priority') this.#unused.add(`variable ${name}`, position);
     }
-    this.remarks.push(...unused.remarks());
+    this.remarks.push(...this.#unused.remarks());
     const named = [...this.#groups.keys()].filter((name) => name !== 'all' && name !== 'ungrouped');
     if (named.length > 0) this.#remark(beginning, `not imported: groups (${named.join(', ')})`);
   }

@@ -6,6 +6,7 @@ import { isIPv4 } from 'node:net';
 import { containsAddress, parseAddress, parsePrefix } from '../../model/address.ts';
 import type { ImportedNode, Remark } from '../imported.ts';
 import type { Part } from '../part.ts';
+import { Tally } from '../tally.ts';
 import { present, type Reading, remarkAt, type TreeFormat } from './format.ts';
 import { sshArguments } from './ssh-arguments.ts';
 
@@ -33,11 +34,12 @@ export const fablib: TreeFormat = {
   },
   read: (root) => {
     const remarks: Remark[] = [];
+    const unused = new Tally(root.file);
     const nodes = root.items().flatMap((item) => {
       if (!item.isMap()) throw item.fault('expected a node or an interface of FABlib');
-      return isInterface(item) ? readInterface(item, remarks) : [readNode(item)];
+      return isInterface(item) ? readInterface(item, remarks) : [readNode(item, unused)];
     });
-    return { content: { nodes }, remarks } satisfies Reading;
+    return { content: { nodes }, remarks: [...remarks, ...unused.remarks()] } satisfies Reading;
   },
 };
 
@@ -45,7 +47,7 @@ function isInterface(item: Part): boolean {
   return keys.node.some((key) => item.has(key)) && keys.network.some((key) => item.has(key));
 }
 
-function readNode(item: Part): ImportedNode {
+function readNode(item: Part, tally: Tally): ImportedNode {
   const name = known(item, keys.name);
   if (name === undefined) throw item.fault('a node without a name');
   const host = known(item, keys.host);
@@ -56,13 +58,15 @@ function readNode(item: Part): ImportedNode {
       'wait until the slice is ready, and list its nodes again',
     );
   }
-  const { config, jump } = sshArguments(known(item, keys.command) ?? '');
+  const login = present({ user: known(item, keys.user), key: known(item, keys.key) });
+  const { unused, ...way } = sshArguments(known(item, keys.command) ?? '', login);
+  for (const word of unused) tally.add(`SSH argument ${word}`, item.position);
   return {
     name,
     file: item.file,
     position: item.position,
     host,
-    ...present({ user: known(item, keys.user), key: known(item, keys.key), config, jump }),
+    ...way,
   };
 }
 

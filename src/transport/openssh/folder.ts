@@ -1,5 +1,5 @@
-/** A private folder for the control sockets and logs of the program `ssh`. */
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+/** A private folder for the control sockets, logs and configurations of the program `ssh`. */
+import { lstatSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -11,7 +11,7 @@ let folder: string | undefined;
 let count = 0;
 
 /** Returns a path without its ending, in a folder that only this user can read and that ends with the process. */
-export function newControlPath(): string {
+export function newPrivatePath(): string {
   folder ??= makeFolder();
   count += 1;
   return join(folder, String(count));
@@ -25,17 +25,27 @@ function makeFolder(): string {
   return made;
 }
 
-/** Removes the folders of processes that were killed. Those of other users do not go. */
+/**
+ * Removes the folders of this user's processes that were killed. Anyone may make something with such a name in a
+ * shared folder, so only a directory that this program can have made is removed: root could remove all others, too.
+ */
 function removeLeftOver(base: string): void {
   for (const name of readdirSync(base)) {
     const pid = new RegExp(`^${prefix}(\\d+)-`).exec(name)?.[1];
     if (pid === undefined || isAlive(Number(pid))) continue;
+    const path = join(base, name);
     try {
-      rmSync(join(base, name), { recursive: true, force: true });
+      if (isOwnFolder(path)) rmSync(path, { recursive: true, force: true });
     } catch {
-      // Of another user.
+      // Another process removes it at the same time.
     }
   }
+}
+
+/** Whether a path is a directory, and no link, with the owner and mode that `mkdtemp` gives. */
+function isOwnFolder(path: string): boolean {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  return found?.isDirectory() === true && found.uid === process.getuid?.() && (found.mode & 0o777) === 0o700;
 }
 
 function isAlive(pid: number): boolean {

@@ -14,7 +14,7 @@ import { Dropped, logInTurns } from '../login-turns.ts';
 import { because, explainTimeout, interrupted, nameOf, unreachable } from '../ssh-errors.ts';
 import type { Ending, SshOptions, SshServer } from '../ssh-types.ts';
 import { explainLog } from './explain.ts';
-import { newControlPath } from './folder.ts';
+import { newPrivatePath } from './folder.ts';
 import { readLog } from './log.ts';
 import { masterWords } from './options.ts';
 import { mayAsk, whileAsking } from './questions.ts';
@@ -48,7 +48,7 @@ export async function startMaster(
 ): Promise<Master> {
   const { signal, connectTimeoutMs = timeLimits(server.patience).loginMs } = options;
   const program = programFor(server);
-  const socket = newControlPath();
+  const socket = newPrivatePath();
   const log = `${socket}.log`;
   const place = `${through?.place ?? ''}>${server.proxyCommand ?? `${server.host}:${server.port}`}`;
   const tryOnce = async (asks: boolean): Promise<void> => {
