@@ -67,8 +67,8 @@ function faultOf(flow: FlowPath, gateways: ReadonlySet<GatewayName>): string | u
   for (const gateway of [flow.source, flow.destination]) {
     if (!gateways.has(gateway)) return `gateway '${gateway}' is not among the gateways (${[...gateways].join(', ')})`;
   }
-  for (const name of ['oldMs', 'newMs', 'ratePerMs', 'weight'] as const) {
-    if (!Number.isFinite(flow[name])) return `${name} is ${flow[name]}`;
+  for (const name of ['oldMs', 'newMs', 'ratePerMs', 'weight', 'oldSpreadMs', 'newSpreadMs'] as const) {
+    if (!Number.isFinite(flow[name] ?? 0)) return `${name} is ${flow[name]}`;
   }
   for (const name of ['ratePerMs', 'weight'] as const) {
     if (flow[name] < 0) return `${name} is negative (${flow[name]})`;

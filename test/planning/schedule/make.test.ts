@@ -75,5 +75,15 @@ describe('makeSchedule', () => {
   test('makeSchedule refuses a flow with an impossible latency', () => {
     const flows = [flowOf('a', 'b', Number.NaN, 1)];
     expect(() => makeSchedule('optimal', { ...request, flows })).toThrow('flow host-a -> host-b: oldMs is NaN');
+    const spread = [{ ...flowOf('a', 'b', 1, 1), newSpreadMs: Number.POSITIVE_INFINITY }];
+    expect(() => makeSchedule('optimal', { ...request, flows: spread })).toThrow(
+      'flow host-a -> host-b: newSpreadMs is Infinity',
+    );
+  });
+
+  test('makeSchedule refuses a gateway with an impossible timing', () => {
+    const timing = { clockMs: 1, latenessMs: Number.POSITIVE_INFINITY, gateLatenessMs: 1 };
+    const uncertainty = new Map([['a', timing]]);
+    expect(() => makeSchedule('optimal', { ...request, uncertainty })).toThrow("gateway 'a': latenessMs is Infinity");
   });
 });
