@@ -17,7 +17,7 @@ const long = [
 const onThisMachine = [
   'test/agent/!(armed-timeline|collisions|known-features|parse|policy|turns|unconfirmed|watch-tally).test.ts',
   'test/agent/inside/commands.test.ts',
-  'test/experiment/{control/at,program}.test.ts',
+  'test/experiment/{control/at,folder-files,iperf3,program}.test.ts',
   'test/agent/userspace/{applying,underlay}.test.ts',
   'test/{contract,system,testbed,transport}/**/*.test.ts',
   'test/cli/{launch,leave,man,shells,streams}.test.ts',
