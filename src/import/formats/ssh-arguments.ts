@@ -24,8 +24,8 @@ const keywords: Readonly<Record<string, string>> = { i: 'identityfile', J: 'prox
 
 /**
  * The login, a configuration file (`-F`), and the servers to pass (`-J`, `ProxyJump`, `ProxyCommand` with `ssh -W`) in
- * arguments of `ssh`, or in a command that begins with `ssh`; `unused` has what else is there. As with `ssh`, what comes
- * first wins, and `own`, which the file says elsewhere, comes before all.
+ * arguments of `ssh`, or in a command that begins with `ssh`; `unused` has what else is there. As with `ssh`, what
+ * comes first wins, and `own`, which the file says elsewhere, comes before all.
  */
 export function sshArguments(text: string, own: Login = {}): Way & { readonly unused: readonly string[] } {
   const words = wordsOf(text);
