@@ -120,7 +120,7 @@ export function allows({ policy, others }: World, method: string, params: unknow
 
 /**
  * Whether a value contains only finite numbers and plain words, which cannot be taken for an option or for several
- * words. The configuration of a routing daemon goes to a file, and may be any text.
+ * words. The configuration of a routing daemon goes to a file, and may be any text. Prefixes are several words.
  */
 export function isTame(value: unknown): boolean {
   if (typeof value === 'string') return value.length <= 260 && /^[a-zA-Z0-9][a-zA-Z0-9._:/-]*$/.test(value);
@@ -129,8 +129,12 @@ export function isTame(value: unknown): boolean {
   return (
     value !== null &&
     !Object.hasOwn(value, '__proto__') &&
-    Object.entries(value).every(([key, item]) => key === 'config' || isTame(item))
+    Object.entries(value).every(([key, item]) => key === 'config' || isTame(key === 'prefixes' ? words(item) : item))
   );
+}
+
+function words(value: unknown): string[] {
+  return String(value).split(' ');
 }
 
 function list(value: unknown): Fields[] {

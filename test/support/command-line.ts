@@ -28,7 +28,7 @@ interface Finished {
 export interface Running {
   readonly stdin: Writable;
   /** Resolves once stderr has that text; rejects if the program ends without it. */
-  said(text: string): Promise<void>;
+  said(text: string | RegExp): Promise<void>;
   /** Sends Ctrl-C. */
   interrupt(): void;
   /** Sends another signal, to this process alone. */
@@ -146,10 +146,10 @@ function running(child: ChildProcess): Running {
   const finished = once(child, 'close').then(([code, signal]): Finished => {
     return { code: code as number | null, ...(signal === 'SIGKILL' && !isKilled ? { overdue: true } : {}), ...output };
   });
-  const said = (text: string) =>
+  const said = (text: string | RegExp) =>
     new Promise<void>((resolve, reject) => {
       const look = () => {
-        if (output.stderr.includes(text)) resolve();
+        if (typeof text === 'string' ? output.stderr.includes(text) : text.test(output.stderr)) resolve();
       };
       look();
       child.stderr!.on('data', look);

@@ -128,10 +128,9 @@ describeAsRoot('a migration whose controller is killed', () => {
 
   it('a gateway that is cut off after it was armed still redirects, and reports its result when it is back', async () => {
     const server = processesOf(own.namespace('gw1')).find(({ command }) => command.includes('ssh-server'))!.pid;
-    const running = own.vnm.start('--json migrate two --to final --traffic');
-    await running.said('- redirect\n');
-    // Arming takes only a part of the lead.
-    await sleep(250);
+    const running = own.vnm.start('--json --verbose migrate two --to final --traffic');
+    // A trial of arming has another id.
+    await running.said(/gw1 <- arm \{"id":"m[\s\S]*gw1 -> arm after/);
     process.kill(server, 'SIGSTOP');
     try {
       const { code, stdout } = await running.finished;
