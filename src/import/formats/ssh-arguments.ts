@@ -24,8 +24,8 @@ const keywords: Readonly<Record<string, string>> = { i: 'identityfile', J: 'prox
 
 /**
  * The login, a configuration file (`-F`), and the servers to pass (`-J`, `ProxyJump`, `ProxyCommand` with `ssh -W`) in
- * arguments of `ssh`, or in a command that begins with `ssh`; `unused` has what else is there. As with `ssh`, what comes
- * first wins, and `own`, which the file says elsewhere, comes before all.
+ * arguments of `ssh`, or in a command that begins with `ssh`; `unused` has what else is there. As with `ssh`, what
+ * comes first wins, and `own`, which the file says elsewhere, comes before all.
  */
 export function sshArguments(text: string, own: Login = {}): Way & { readonly unused: readonly string[] } {
   const words = wordsOf(text);
@@ -66,6 +66,8 @@ function read(words: readonly string[], own: Login): Found {
     else if (option === 'F' && set('config', value)) continue;
     else if (option === 'o' && setKeyword(keyword.toLowerCase(), setting.replace(/^"(.*)"$/s, '$1'))) continue;
     else if (option in keywords && setKeyword(keywords[option]!, value)) continue;
+    // A command may have a password in it.
+    else if (option === 'o' && /^proxycommand$/i.test(keyword)) unused.push(`-o ${keyword}`);
     else if (!silent.has(`-${option}`)) unused.push(`-${option}${value === '' ? '' : ` ${value}`}`);
   }
   return { way, operands, unused, ...present({ forward }) };
