@@ -170,8 +170,8 @@ describe('parts', () => {
       { jump: ['a', { host: 'b', user: 'me', key: 'k' }] },
     ],
     ['-o ProxyJump=none', { unused: ['-o ProxyJump=none'] }],
-    ['-o ProxyCommand="nc -X connect %h %p"', { unused: ['-o ProxyCommand=nc -X connect %h %p'] }],
-    ['-o ProxyCommand="ssh b nc %h %p"', { unused: ['-o ProxyCommand=ssh b nc %h %p'] }],
+    ['-o ProxyCommand="nc -X connect %h %p"', { unused: ['-o ProxyCommand'] }],
+    ['-o ProxyCommand="ssh b nc %h %p"', { unused: ['-o ProxyCommand'] }],
     [
       '-o ProxyCommand="ssh -F c -C -W %h:%p b"',
       { jump: ['b'], unused: ['-F c in ProxyCommand', '-C in ProxyCommand'] },

@@ -66,6 +66,8 @@ function read(words: readonly string[], own: Login): Found {
     else if (option === 'F' && set('config', value)) continue;
     else if (option === 'o' && setKeyword(keyword.toLowerCase(), setting.replace(/^"(.*)"$/s, '$1'))) continue;
     else if (option in keywords && setKeyword(keywords[option]!, value)) continue;
+    // A command may have a password in it.
+    else if (option === 'o' && /^proxycommand$/i.test(keyword)) unused.push(`-o ${keyword}`);
     else if (!silent.has(`-${option}`)) unused.push(`-${option}${value === '' ? '' : ` ${value}`}`);
   }
   return { way, operands, unused, ...present({ forward }) };
