@@ -2,7 +2,6 @@
  * A controller that is killed at any moment leaves a migration that can be finished or undone, and no packet is lost
  * meanwhile.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { MigrateResult } from '../../src/controller/migrate.ts';
 import type { VerifyResult } from '../../src/controller/probe/verify-vn.ts';
