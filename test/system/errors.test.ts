@@ -165,6 +165,7 @@ describeAsRoot('the program on nodes that it cannot trust or reach', () => {
       {
         node: 'gw1',
         reachable: false,
+        way: { transport: 'ssh2', user: 'root', host: '127.0.0.1', port, jumps: [] },
         problems: [
           `${place(node('gw1'))} cannot be reached: its host key has changed to ${shown}; ${knownHosts}:1 has another one (someone may be intercepting the connection; if you know that the change is legitimate, remove the old key: ssh-keygen -R '[127.0.0.1]:${port}' -f ${knownHosts})`,
         ],
