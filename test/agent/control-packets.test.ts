@@ -264,8 +264,7 @@ describeAsRoot('OSPF packets of a router that moves', () => {
   it('the next agent finds it', async () => {
     await control(old, { sendTo: underlay(fresh), gate: 'closed' });
     const before = await report(old);
-    await old.client().call('shutdown', {});
-    old.reattach();
+    await old.endAgent('shutdown');
     expect(await report(old)).toEqual(before);
     expect(await control(old, { sendTo: underlay(fresh), gate: 'closed' })).toEqual(['unchanged']);
   });

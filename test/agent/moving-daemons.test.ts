@@ -239,12 +239,6 @@ describeWithCriu('BIRD moves with its memory and sockets', () => {
       `checkpoint of ${image.bytes} bytes: dump ${dumpMs} ms, transfer ${transferMs} ms, restore ${restoreMs} ms`,
     );
   }
-  const killAgent = async (node: AgentNode) => {
-    const { agent } = await node.client().call('hello', {});
-    process.kill(agent.pid, 'SIGKILL');
-    await expect.poll(() => existsSync(`/proc/${agent.pid}/ns/net`), patience).toBe(false);
-    node.reattach();
-  };
 
   it('the routers find each other, and the feature criu says the version', async () => {
     await settled(places[0]);
@@ -361,14 +355,14 @@ describeWithCriu('BIRD moves with its memory and sockets', () => {
     const before = events();
     const recordOf = (node: AgentNode) => join(node.directory, 'run', 'test.daemons', `${node.router('r')}.json`);
     const image = await dump(from);
-    await killAgent(from);
+    await from.endAgent('SIGKILL');
     // Only the controller knows whether the copy runs.
     expect(await report(from)).toMatchObject({ state: 'moving' });
     expect(birds(from)).toMatchObject([{ isStopped: true }]);
     await relay(from, to);
     await restore(to, image);
     // As if the agent had been killed before it answered: no controller knows of the copy.
-    await killAgent(to);
+    await to.endAgent('SIGKILL');
     writeFileSync(
       recordOf(to),
       JSON.stringify({ ...JSON.parse(readFileSync(recordOf(to), 'utf8')), move: 'restoring' }),
@@ -376,7 +370,7 @@ describeWithCriu('BIRD moves with its memory and sockets', () => {
     await expect.poll(() => report(to), patience).toBeUndefined();
     expect(birds(to)).toEqual([]);
     // As if it had been killed before the checkpoint was complete: no other node can have it.
-    await killAgent(from);
+    await from.endAgent('SIGKILL');
     writeFileSync(
       recordOf(from),
       JSON.stringify({ ...JSON.parse(readFileSync(recordOf(from), 'utf8')), move: 'dumping' }),
@@ -412,7 +406,7 @@ describeWithCriu('BIRD moves with its memory and sockets', () => {
     await isAlive();
     // The record still says that it is stopped.
     expect(JSON.parse(readFileSync(recordOf(from), 'utf8'))).toMatchObject({ move: 'dumped' });
-    await killAgent(from);
+    await from.endAgent('SIGKILL');
     await isAlive();
     await settled(from);
   });

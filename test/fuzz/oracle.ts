@@ -90,7 +90,7 @@ export function allows({ policy, others }: World, method: string, params: unknow
       (isForward || operation.port === undefined || Number(operation.port) >= 1024) &&
       (operation.op !== 'forward_up' || operation.side !== 'listen' || Number(operation.localPort) >= 1024) &&
       [operation.remote, operation.local, operation.sendTo].every((end) => end === undefined || isElsewhere(end)) &&
-      (operation.prefix === undefined || ownPrefix(String(operation.prefix)))
+      words(operation.prefixes ?? operation.prefix).every(ownPrefix)
     );
   }
   function ownInterface(name: unknown): boolean {
@@ -129,12 +129,14 @@ export function isTame(value: unknown): boolean {
   return (
     value !== null &&
     !Object.hasOwn(value, '__proto__') &&
-    Object.entries(value).every(([key, item]) => key === 'config' || isTame(key === 'prefixes' ? words(item) : item))
+    Object.entries(value).every(
+      ([key, item]) => key === 'config' || isTame(key === 'prefixes' && typeof item === 'string' ? words(item) : item),
+    )
   );
 }
 
 function words(value: unknown): string[] {
-  return String(value).split(' ');
+  return typeof value === 'string' ? value.split(' ') : [];
 }
 
 function list(value: unknown): Fields[] {

@@ -1,6 +1,6 @@
 /** A node for tests: a network namespace, a directory for its files, and the bundled agent. Needs root. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -39,8 +39,8 @@ export interface AgentNode {
   apply(operations: readonly OperationInput[]): Promise<string[]>;
   inventory(): Promise<Inventory>;
   client(): RpcClient;
-  /** Forgets that channel, whose agent has ended; the next call starts another one. */
-  reattach(): void;
+  /** Ends the agent by the request `shutdown` or a signal, and waits until it is gone; the next call starts another. */
+  endAgent(how: 'shutdown' | 'SIGKILL'): Promise<void>;
   /** Ends the agent, removes the namespaces and the files. */
   remove(): Promise<void>;
 }
@@ -114,7 +114,12 @@ export async function startAgentNode(
       const { results } = await client().call('apply', { operations: [...operations] });
       return results.map(({ status }) => status);
     },
-    reattach: () => {
+    endAgent: async (how) => {
+      const { agent } = await client().call('hello', {});
+      if (how === 'shutdown') await client().call('shutdown', {});
+      else process.kill(agent.pid, how);
+      // A zombie has no namespaces. Until it is gone, an agent may still take a connection, which it then closes.
+      while (existsSync(`/proc/${agent.pid}/ns/net`)) await sleep(5);
       kept = undefined;
     },
     inventory: () => client().call('inventory', {}),
