@@ -32,6 +32,7 @@ create table substrate_nodes (
   address text,                              -- where other nodes send tunnel packets, if not to the host
   patience_s real,                           -- unit of all time limits for this node; null: the default
   dataplane text,                            -- 'userspace'; null: the kernel's, or the local testbed's
+  ssh text,                                  -- JSON of how SSH reaches it (model/ssh-way.ts); null: nothing said
   unique (slice_id, name)
 ) strict;
 

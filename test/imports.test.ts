@@ -11,7 +11,7 @@ const src = fileURLToPath(new URL('../src', import.meta.url));
 const tiers = [
   ['model'],
   ['planning', 'slicefile', 'vsys', 'clock'],
-  ['store', 'transport', 'agent'],
+  ['store', 'transport', 'agent', 'import'],
   ['controller'],
   ['testbed', 'experiment', 'service'],
   ['cli'],

@@ -35,6 +35,7 @@ const allowed = new Map([
   ['agent/realtime.ts', 'goes on without real-time priority'],
   ['agent/surroundings.ts', 'does what the system can do; /proc only where it exists'],
   ['controller/capture.ts', 'reads what programs in routers complain about'],
+  ['experiment/control/at.ts', 'control mode at only, which needs Linux'],
   ['experiment/results/environment.ts', 'reads sysctls only where they exist'],
   ['model/bounded-file.ts', 'goes by the path where there is no /proc'],
   ['model/process-start.ts', 'asks ps where there is no /proc'],

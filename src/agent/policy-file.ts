@@ -7,7 +7,7 @@ import * as z from 'zod';
 import { parsePrefix } from '../model/address.ts';
 import { readBoundedText } from '../model/bounded-file.ts';
 import { messageOf, VnmError } from '../model/errors.ts';
-import { sharedLimits } from '../model/limits.ts';
+import { earlierOwnLimits } from '../model/limits.ts';
 import { type Policy, policySchema, writablePolicy } from '../vsys/policy.ts';
 
 /** The policy that an agent enforces, and its file. */
@@ -68,11 +68,11 @@ export async function openPolicy(
 }
 
 /**
- * Whether the limits are defaults that no administrator chose: an earlier version also gave them to the user's own
- * nodes.
+ * Whether the limits are defaults that no administrator chose: earlier versions gave them to the user's own nodes.
  */
 function isEarlierDefault(found: Policy, brought: Policy): boolean {
-  return isDeepStrictEqual(found.limits, sharedLimits) && !isDeepStrictEqual(found.limits, brought.limits);
+  const isEarlier = earlierOwnLimits.some((limits) => isDeepStrictEqual(found.limits, limits));
+  return isEarlier && !isDeepStrictEqual(found.limits, brought.limits);
 }
 
 /** Whether only the ids differ, as when the slice's vnet or number was changed in the slice file. */

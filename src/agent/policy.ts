@@ -4,6 +4,7 @@ import { containsAddress, containsPrefix, formatPrefix, parseAddress, parsePrefi
 import { VnmError } from '../model/errors.ts';
 import { type IdRange, leadNexthop } from '../model/ids.ts';
 import { parseNtpServer, unfitForServer } from '../model/ntp-server.ts';
+import { onceFor } from '../model/once.ts';
 import { checkDaemonConfig } from '../vsys/daemon-config.ts';
 import type { Method, Params } from '../vsys/messages.ts';
 import { type Operation, prefixesOf } from '../vsys/operations.ts';
@@ -283,13 +284,7 @@ interface Checks {
 }
 
 /** One per policy: a batch may have many thousand operations. */
-const checksByPolicy = new WeakMap<Policy, Checks>();
-
-function checksOf(policy: Policy): Checks {
-  const checks = checksByPolicy.get(policy) ?? createChecks(policy);
-  checksByPolicy.set(policy, checks);
-  return checks;
-}
+const checksOf = onceFor(createChecks);
 
 function createChecks({ slice, vnet, interfacePrefix, namespacePrefix, nexthops, vnis, userspace }: Policy): Checks {
   const subnet = parsePrefix(vnet);

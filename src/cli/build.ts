@@ -1,12 +1,14 @@
 /**
- * Builds the program: `node src/cli/build.ts DIRECTORY` writes the command line, the testbed's processes and the agent
- * there. Loading a few files is several times faster for Node.js than finding some hundred modules.
+ * Builds the program: `node src/cli/build.ts DIRECTORY` writes the command line, the testbed's processes, the agent and
+ * the manual page there. Loading a few files is several times faster for Node.js than finding some hundred modules.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as esbuild from 'esbuild';
 import { packageFile } from '../model/package.ts';
 import { agentBundle, bundling } from '../transport/agent-bundle.ts';
+import { manPage } from './man.ts';
+import { createProgram } from './program.ts';
 
 /** The programs that run as separate processes, under their names in the build. */
 const programs = ['cli/main', 'testbed/ssh-server', 'testbed/relay', 'testbed/userspace-servers'];
@@ -18,7 +20,6 @@ const external = [
   'better-sqlite3',
   'esbuild',
   'fastify',
-  'highs',
   'opentype.js',
   'pino',
   'prom-client',
@@ -42,6 +43,7 @@ async function build(directory: string): Promise<void> {
   const { code } = await agentBundle();
   await mkdir(directory, { recursive: true });
   await writeFile(join(directory, 'agent.mjs'), code, { mode: 0o755 });
+  await writeFile(join(directory, 'pl-vnm.1'), manPage(createProgram()));
 }
 
 const [directory] = process.argv.slice(2);

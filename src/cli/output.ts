@@ -3,7 +3,7 @@ import { VnmError } from '../model/errors.ts';
 /** Formats rows under a heading, in columns as wide as their widest cell; numbers are right-aligned. */
 export function table(heading: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
   const cells = [heading, ...rows].map((row) => row.map(String));
-  const widths = heading.map((_, column) => Math.max(...cells.map((row) => (row[column] ?? '').length)));
+  const widths = heading.map((_, column) => cells.reduce((most, row) => Math.max(most, (row[column] ?? '').length), 0));
   const numeric = heading.map(
     (_, column) => rows.length > 0 && rows.every((row) => /^[-~]?[\d.]*( ms)?$/.test(String(row[column]))),
   );

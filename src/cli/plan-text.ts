@@ -37,7 +37,7 @@ function schedules({ schedules: list }: PlanResult): string {
     ms(total(schedule, (flow) => flow.worstLost)),
     ms(schedule.objective),
     ms(total(schedule, (flow) => flow.predictedReordered)),
-    ms(Math.max(0, ...schedule.flows.map((flow) => flow.addedDelayMs))),
+    ms(schedule.flows.reduce((most, flow) => Math.max(most, flow.addedDelayMs), 0)),
     instants(schedule),
   ]);
   return table(
@@ -95,12 +95,15 @@ function total({ flows: list }: PlannedSchedule, value: (flow: PlannedFlow) => n
   return list.reduce((sum, flow) => sum + value(flow), 0);
 }
 
+/** More instants would make the table unreadable; `--json` has all. */
+const maxInstants = 32;
+
 function instants({ offsets, gates }: PlannedSchedule): string {
-  return Object.entries(offsets)
-    .map(([gateway, at]) => {
-      const gate = gates[gateway];
-      const held = gate === undefined ? '' : ` (holds ${ms(-gate.closeBeforeMs)}..${ms(gate.releaseAfterMs)})`;
-      return `${gateway} ${ms(at)}${held}`;
-    })
-    .join(', ');
+  const all = Object.entries(offsets);
+  const shown = all.slice(0, maxInstants).map(([gateway, at]) => {
+    const gate = gates[gateway];
+    const held = gate === undefined ? '' : ` (holds ${ms(-gate.closeBeforeMs)}..${ms(gate.releaseAfterMs)})`;
+    return `${gateway} ${ms(at)}${held}`;
+  });
+  return [...shown, ...(all.length > maxInstants ? [`and ${all.length - maxInstants} more`] : [])].join(', ');
 }

@@ -2,12 +2,15 @@ import { Command, Option } from 'commander';
 import { packageVersion } from '../model/package.ts';
 import { addAgent } from './commands/agent.ts';
 import { addCapture } from './commands/capture.ts';
+import { addCompletion } from './commands/completion.ts';
 import { addCounters } from './commands/counters.ts';
 import { addDemo } from './commands/demo.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addExec } from './commands/exec.ts';
 import { addExperiment } from './commands/experiment.ts';
+import { addGraph } from './commands/graph.ts';
 import { addEvents, addHistory, addShow } from './commands/history.ts';
+import { addImport } from './commands/import.ts';
 import { addInstall, addUninstall } from './commands/install.ts';
 import { addJob } from './commands/job.ts';
 import { addMeasure } from './commands/measure.ts';
@@ -39,6 +42,7 @@ export function createProgram(): Command {
 
   for (const add of [
     addDemo,
+    addImport,
     addValidate,
     addSchema,
     addTestbed,
@@ -46,6 +50,7 @@ export function createProgram(): Command {
     addInstall,
     addUninstall,
     addStatus,
+    addGraph,
     addVerify,
     addCounters,
     addExec,
@@ -64,6 +69,7 @@ export function createProgram(): Command {
     addJob,
     addExperiment,
     addAgent,
+    addCompletion,
   ]) {
     add(program);
   }

@@ -69,6 +69,7 @@ const readOnly = [
   'plan',
   'exec',
   'capture',
+  'graph',
   'list',
   'forget',
 ];

@@ -3,9 +3,7 @@
  * machine is not that of the slice's user.
  */
 
-import { overlaps, parsePrefix } from '../model/address.ts';
 import { VnmError } from '../model/errors.ts';
-import type { IdRange } from '../model/ids.ts';
 import type { NodeName } from '../model/names.ts';
 import type { Slice, SubstrateNode } from '../model/slice.ts';
 import { combine } from '../transport/agent-connection.ts';
@@ -13,7 +11,7 @@ import { type InstalledAgent, type InstallTarget, installAgent } from '../transp
 import { uninstallAgent } from '../transport/agent-uninstall.ts';
 import { requestSchemas } from '../vsys/messages.ts';
 import { operationNames } from '../vsys/operations.ts';
-import { namedOnly, type Policy, policySchema } from '../vsys/policy.ts';
+import { namedOnly, type Policy, policySchema, sharedBy } from '../vsys/policy.ts';
 import { loginPattern } from '../vsys/sudo-rule.ts';
 import { type Context, signalOption } from './base/context.ts';
 import { defaultPolicy } from './nodes/agents.ts';
@@ -101,7 +99,7 @@ function targetsOf(slice: Slice, options: AdminOptions): InstallTarget[] {
 }
 
 function targetOf(slice: Slice, node: SubstrateNode, { login, adminUser, adminKey }: AdminOptions): InstallTarget {
-  const { name, host, port = 22, user = 'root' } = node;
+  const { name, host, port, user = 'root', ssh } = node;
   if (host === undefined) {
     throw new VnmError('usage', `node '${name}' of slice '${slice.name}' has no host: it is for the local testbed`, {
       hint: 'select the other nodes with --node',
@@ -121,9 +119,10 @@ function targetOf(slice: Slice, node: SubstrateNode, { login, adminUser, adminKe
   return {
     node: name,
     host,
-    port,
     user: adminUser,
+    ...(port === undefined ? {} : { port }),
     ...(adminKey === undefined ? {} : { keyPath: adminKey }),
+    ...(ssh === undefined ? {} : { ssh }),
     slice: slice.name,
     login: sliceLogin,
   };
@@ -175,21 +174,4 @@ export function refuseOverlap(node: NodeName, policy: Policy, present: readonly 
       },
     );
   }
-}
-
-function sharedBy(a: Policy, b: Policy): string | undefined {
-  const meet = (x: IdRange, y: IdRange) => x.first <= y.last && y.first <= x.last;
-  const begin = (x: string, y: string) => x.startsWith(y) || y.startsWith(x);
-  const vnets = [a, b].map(({ vnet }) => parsePrefix(vnet)) as [
-    ReturnType<typeof parsePrefix>,
-    ReturnType<typeof parsePrefix>,
-  ];
-  if (overlaps(...vnets)) return `addresses (${a.vnet} and ${b.vnet})`;
-  if (begin(a.interfacePrefix, b.interfacePrefix)) return `interface names (${a.interfacePrefix})`;
-  if (begin(a.namespacePrefix, b.namespacePrefix)) return `namespace names (${a.namespacePrefix})`;
-  if (a.table === b.table) return `routing table ${a.table}`;
-  if (a.rulePriority === b.rulePriority) return `rule priority ${a.rulePriority}`;
-  if (meet(a.nexthops, b.nexthops)) return 'nexthop ids';
-  if (meet(a.vnis, b.vnis)) return 'VNIs';
-  return undefined;
 }

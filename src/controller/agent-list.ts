@@ -3,6 +3,7 @@
 import { messageOf, VnmError } from '../model/errors.ts';
 import type { NodeName } from '../model/names.ts';
 import type { Slice } from '../model/slice.ts';
+import { splitJumpHost } from '../model/ssh-way.ts';
 import { combine } from '../transport/agent-connection.ts';
 import { forgetAgent, listAgents } from '../transport/agent-list.ts';
 import type { ListedSlice } from '../transport/slices-there.ts';
@@ -129,29 +130,33 @@ function targetsOf(context: Context, word: string, options: WhereOptions): SshTa
 /** Parses `[user@]host[:port]`; a `.`, `@` or `:` distinguishes it from a misspelt name. */
 export function parseHost(word: string): SshTarget | undefined {
   if (!/[.@:]/.test(word)) return undefined;
-  const [, user = 'root', bracketed, plain, port] =
-    /^(?:([^@\s:]+)@)?(?:\[([\da-fA-F:.%\w]+)\]|([^\s:[\]@]+|[\da-fA-F]*(?::[\da-fA-F.]*){2,}))(?::(\d{1,5}))?$/.exec(
-      word,
-    ) ?? [];
-  const host = bracketed ?? plain;
-  if (host === undefined || Number(port ?? 22) < 1 || Number(port ?? 22) > 65_535) return undefined;
-  return { node: host, host, port: Number(port ?? 22), user };
+  const parts = splitJumpHost(word);
+  return parts && { node: parts.host, ...parts };
 }
 
 function asAdministrator(target: SshTarget, { adminUser, adminKey }: WhereOptions): SshTarget {
-  const { node, host, port, user, keyPath, knownHostsPath } = target;
+  // What else belongs to an agent (AgentTarget) is of its slice.
+  const { node, host, port, user, keyPath, knownHostsPath, ssh } = target;
   // Another login needs another key.
   const key = adminKey ?? (adminUser === undefined ? keyPath : undefined);
+  const login = adminUser ?? user;
   return {
-    ...{ node, host, port, user: adminUser ?? user },
+    ...{ node, host },
+    ...(port === undefined ? {} : { port }),
+    ...(login === undefined ? {} : { user: login }),
     ...(key === undefined ? {} : { keyPath: key }),
     ...(knownHostsPath === undefined ? {} : { knownHostsPath }),
+    ...(ssh === undefined ? {} : { ssh }),
   };
 }
 
 /** Without duplicates: several slices may share a node, under one name or several. */
 function distinct(targets: readonly SshTarget[]): SshTarget[] {
-  return [...new Map(targets.map((target) => [`${target.host} ${target.port}`, target])).values()];
+  return [
+    ...new Map(
+      targets.map((target) => [JSON.stringify([target.host, target.port ?? 22, target.ssh?.jump]), target]),
+    ).values(),
+  ];
 }
 
 function sshOptions(context: Context) {

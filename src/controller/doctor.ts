@@ -4,6 +4,7 @@ import type { NodeName } from '../model/names.ts';
 import { isDaemonRouter } from '../model/router.ts';
 import type { Slice, VirtualNetwork } from '../model/slice.ts';
 import { tunnelKinds } from '../model/tunnel.ts';
+import { type DescribedRoute, describeRoute } from '../transport/ssh-route.ts';
 import { collisionHint, describeCollisions } from '../vsys/collision.ts';
 import { daemonKinds, isDaemonKind } from '../vsys/daemon.ts';
 import type { Feature, NodeFacts } from '../vsys/messages.ts';
@@ -14,6 +15,7 @@ import { type ControlPlaneName, controlPlaneNames } from './migration/control-pl
 import { hasFeature, withAgents } from './nodes/agents.ts';
 import { type ClockReport, measureClocks, type OwnUtc, readOwnUtc, reportClock } from './nodes/clocks.ts';
 import { obstaclesOn } from './nodes/obstacles.ts';
+import { placesOf } from './nodes/places.ts';
 import {
   endpointOf,
   type MachineIdentity,
@@ -28,6 +30,8 @@ export interface NodeReport {
   readonly reachable: boolean;
   /** Why it is not reachable, or what it lacks. */
   readonly problems: string[];
+  /** How SSH reaches it; absent where the SSH configuration is faulty. */
+  readonly way?: DescribedRoute;
   readonly agent?: { version: string; node: NodeName; pid: number };
   readonly kernel?: string;
   /** Those that matter for the node's roles in the slice; absent when the node is unreachable. */
@@ -143,6 +147,7 @@ async function examine(
   readOwn: () => Promise<OwnUtc>,
   machines: MachineIdentity[],
 ): Promise<NodeReport> {
+  const way = await wayTo(context, slice, node);
   try {
     return await withAgents(context, slice, [node], async (agents) => {
       const { facts } = agents.get(node);
@@ -161,6 +166,7 @@ async function examine(
       return {
         node,
         reachable: true,
+        ...way,
         problems: [
           ...lacking.map(({ name, detail }) => `lacks ${name}${detail === undefined ? '' : `: ${detail}`}`),
           ...(collisions.length === 0
@@ -181,7 +187,16 @@ async function examine(
   } catch (error) {
     if (context.signal?.aborted === true) throw error;
     const hint = error instanceof VnmError && error.hint !== undefined ? ` (${error.hint})` : '';
-    return { node, reachable: false, problems: [`${messageOf(error)}${hint}`] };
+    return { node, reachable: false, ...way, problems: [`${messageOf(error)}${hint}`] };
+  }
+}
+
+/** Where there is no way, connecting says why. */
+async function wayTo(context: Context, slice: Slice, node: NodeName): Promise<Pick<NodeReport, 'way'>> {
+  try {
+    return { way: await describeRoute(placesOf(context, slice, [node])[0]!.target) };
+  } catch {
+    return {};
   }
 }
 

@@ -99,7 +99,7 @@ function unrecorded(
  */
 async function refuseUnrecorded({ store, signal }: Context, agents: Agents, slice: Slice): Promise<void> {
   if (store.instances.list({ slice: slice.name }).length > 0) return;
-  const { interfacePrefix } = sliceIds(slice.number);
+  const { interfacePrefix } = sliceIds(slice);
   const unknown = await Promise.all(
     agents.nodes().map(async (node) => {
       const inventory = await agents.get(node).call('inventory', {}, signalOption({ signal }));

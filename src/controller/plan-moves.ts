@@ -65,7 +65,7 @@ interface Refusal {
   readonly hint: string | null;
 }
 
-interface MovesPlanOptions extends Pick<MigrateOptions, 'to' | 'router' | 'controlPlane' | 'parallel'> {
+interface MovesPlanOptions extends Pick<MigrateOptions, 'to' | 'router' | 'controlPlane' | 'holdControl' | 'parallel'> {
   readonly latency?: 'measured' | 'declared';
 }
 

@@ -41,9 +41,10 @@ export interface PlanOptions {
   /** Default: the installed placement, else `initial`. */
   readonly from?: string;
   readonly method?: MethodName;
-  /** The only router to move; only with the method `vroom`, as `controlPlane` and `parallel`. */
+  /** The only router to move; only with the method `vroom`, as the three after it. */
   readonly router?: RouterName;
   readonly controlPlane?: ControlPlaneName;
+  readonly holdControl?: boolean;
   readonly parallel?: number;
   /** Default: all schedules that the uRPF mode allows. */
   readonly schedule?: ScheduleName;
@@ -110,7 +111,7 @@ export async function plan(
   const names = options.schedule === undefined ? schedulesFor(facts.urpf) : [options.schedule];
   const schedules: PlannedSchedule[] = [];
   for (const name of names) {
-    const decision = await decide(
+    const decision = decide(
       vn,
       name,
       { urpf: facts.urpf, granularity: options.granularity },

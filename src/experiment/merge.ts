@@ -27,11 +27,12 @@ export async function mergeFolders(paths: readonly string[], results: string): P
     for (const other of folders) requireSame(first!, other);
     const places = placesOf(folders);
     requireWhole(first!, folders, places);
-    const { experiment, sources } = first!;
+    const { experiment, sources, program } = first!;
     const folder = await createFolder({
       experiment,
       sources,
       shard: undefined,
+      program,
       results,
       suffix: '-merged',
       fill: (path) => {

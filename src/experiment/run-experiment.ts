@@ -2,6 +2,8 @@
 import { rmSync } from 'node:fs';
 import type { Progress } from '../controller/base/context.ts';
 import { messageOf, VnmError } from '../model/errors.ts';
+import { requireAt } from './control/at.ts';
+import { requireRoot } from './control/commands.ts';
 import { parseExperiment, readExperimentText } from './file/parse.ts';
 import { type Collected, collect } from './results/collect.ts';
 import { describeSession, sessionsOf, writeSessions } from './results/environment.ts';
@@ -127,6 +129,9 @@ async function describe({ path, experiment }: ResultFolder, first: PlannedRun, n
   const startedAt = Date.now();
   const installed = await nodes.prepare(first.combination.parameters, () => {});
   if (experiment.traffic.by === 'iperf3') await requireIperf(installed);
+  const controls = new Set(experiment.combinations.map(({ parameters }) => parameters.control));
+  if (controls.has('fresh-ssh') || controls.has('at')) await requireRoot(installed);
+  if (controls.has('at')) await requireAt(installed);
   const session = describeSession(startedAt, nodes.testbed ?? null, await nodes.examine());
   writeSessions(path, [...sessionsOf(path), session]);
 }

@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { VnmError } from './errors.ts';
 
@@ -122,4 +123,18 @@ export function maskTo(address: number, length: number): number {
 
 function toNumber(address: ipaddr.IPv4): number {
   return address.octets.reduce((sum, octet) => sum * 256 + octet, 0);
+}
+
+/**
+ * Returns a host name in lower case, and an IPv6 address as `getnameinfo` and so OpenSSH write it (RFC 5952), with its
+ * zone.
+ */
+export function canonicalName(host: string): string {
+  const [, address = '', zone = ''] = /^([^%]*)(%.*)?$/.exec(host) ?? [];
+  if (!isIPv6(address)) return host.toLowerCase();
+  const short = new URL(`http://[${address}]`).hostname.slice(1, -1);
+  const [, high, low] = /^::ffff:([0-9a-f]+):([0-9a-f]+)$/.exec(short) ?? [];
+  if (high === undefined || low === undefined) return `${short}${zone}`;
+  const number = Number.parseInt(high, 16) * 65_536 + Number.parseInt(low, 16);
+  return `::ffff:${formatAddress(number)}${zone}`;
 }

@@ -2,7 +2,8 @@
 
 import type { Limits } from './limits.ts';
 import type { NodeName, RouterName } from './names.ts';
-import { isDaemonRouter, routerNames } from './router.ts';
+import { onceFor } from './once.ts';
+import { isDaemonRouter } from './router.ts';
 import type { Placement, Slice, VirtualNetwork } from './slice.ts';
 
 /** The limits that depend on the VN itself, not on its use. */
@@ -28,38 +29,63 @@ export function addDemand(...demands: readonly Demand[]): Demand {
 
 /** The demand of one instance: its routers on the node with their tunnels and routes, and the node's gateway links. */
 export function instanceDemand(vn: VnShape, placement: Placement, node: NodeName): Demand {
+  return instanceDemands(vn)(placement).get(node) ?? none;
+}
+
+const instanceDemands = onceFor((vn: VnShape) => onceFor((placement: Placement) => countInstance(vn, placement)));
+
+function countInstance(vn: VnShape, placement: Placement): ReadonlyMap<NodeName, Demand> {
+  const counts = new Counts();
+  const placed = (router: RouterName) => placement.get(router);
   const ends = [
-    ...vn.links.map(({ from, to }) => [placement.get(from), placement.get(to)]),
-    ...vn.gateways.map((gateway) => [gateway.node, placement.get(gateway.router)]),
+    ...vn.links.map(({ from, to }) => [placed(from), placed(to)]),
+    ...vn.gateways.map((gateway) => [gateway.node, placed(gateway.router)]),
   ];
-  const here = routerNames(vn).filter((router) => placement.get(router) === node);
-  const isHere = new Set(here);
-  const count = (routers: readonly RouterName[]) => routers.filter((router) => isHere.has(router)).length;
-  // Each end of a link on the node already has a route to its neighbour.
-  const linkEnds =
-    count(vn.links.flatMap(({ from, to }) => [from, to])) + count(vn.gateways.map(({ router }) => router));
-  const gateways = vn.gateways.filter((gateway) => gateway.node === node).length;
-  return {
-    namespaces: here.length,
-    tunnels: ends.filter((pair) => pair.includes(node)).length,
+  for (const router of vn.routers) {
     // Each router has routes to all end hosts, and to both ends of every link that is not its own.
-    routes: here.length * (vn.endHosts.length + 2 * ends.length) - linkEnds + 2 * gateways,
-    daemons: vn.routers.filter((router) => isDaemonRouter(router) && isHere.has(router.name)).length,
-  };
+    counts.add(placed(router.name), {
+      namespaces: 1,
+      routes: vn.endHosts.length + 2 * ends.length,
+      daemons: isDaemonRouter(router) ? 1 : 0,
+    });
+  }
+  for (const pair of ends) for (const node of new Set(pair)) counts.add(node, { tunnels: 1 });
+  // Each end of a link on the node already has a route to its neighbour.
+  for (const { from, to } of vn.links) for (const router of [from, to]) counts.add(placed(router), { routes: -1 });
+  for (const { node, router } of vn.gateways) {
+    counts.add(placed(router), { routes: -1 });
+    counts.add(node, { routes: 2 });
+  }
+  return counts.byNode;
 }
 
 /** The demand of what outlives instances: access links, and the routes of gateways and end hosts. */
 export function accessDemand(vn: VnShape, node: NodeName): Demand {
-  const isHere = new Set(vn.gateways.filter((gateway) => gateway.node === node).map(({ name }) => name));
-  const behind = vn.endHosts.filter(({ gateway }) => isHere.has(gateway)).length;
-  const hosts = vn.endHosts.filter((endHost) => endHost.node === node).length;
-  const isEdge = isHere.size + hosts > 0;
-  return {
-    namespaces: 0,
-    tunnels: behind + hosts,
-    routes: (isEdge ? 1 : 0) + isHere.size * (vn.endHosts.length - behind) + behind + hosts * (vn.endHosts.length + 1),
-    daemons: 0,
-  };
+  return accessDemands(vn).get(node) ?? none;
+}
+
+const accessDemands = onceFor((vn: VnShape): ReadonlyMap<NodeName, Demand> => {
+  const counts = new Counts();
+  const behind = Map.groupBy(vn.endHosts, ({ gateway }) => gateway);
+  for (const { name, node } of vn.gateways) {
+    const own = behind.get(name)?.length ?? 0;
+    counts.add(node, { tunnels: own, routes: vn.endHosts.length });
+  }
+  for (const { node } of vn.endHosts) counts.add(node, { tunnels: 1, routes: 1 + vn.endHosts.length });
+  // The rules are counted as a route.
+  for (const node of new Set([...vn.gateways, ...vn.endHosts].map((place) => place.node)))
+    counts.add(node, { routes: 1 });
+  return counts.byNode;
+});
+
+/** Demands that add up, by node. */
+class Counts {
+  readonly byNode = new Map<NodeName, Demand>();
+
+  /** Does nothing for a router without a node. */
+  add(node: NodeName | undefined, more: Partial<Demand>): void {
+    if (node !== undefined) this.byNode.set(node, addDemand(this.byNode.get(node) ?? none, { ...none, ...more }));
+  }
 }
 
 /** The demand while all VNs migrate: two instances of every VN, on the two placements that need the most. */

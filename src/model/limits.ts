@@ -24,14 +24,17 @@ export const sharedLimits: Limits = {
 };
 
 /**
- * The limits on the user's own nodes, which only guard against mistakes. A slice has 4096 VNIs, so no valid slice file
- * needs more tunnels or namespaces.
+ * The limits on the user's own nodes, which only guard against mistakes. A slice has VNIs for at most 16 times 4096
+ * links, so no valid slice file needs more tunnels.
  */
 export const ownLimits: Limits = {
   ...sharedLimits,
   namespaces: 4096,
-  tunnels: 4096,
+  tunnels: 65_536,
   routes: 1_000_000,
   daemons: 4096,
   streams: 4096,
 };
+
+/** What earlier versions gave to the user's own nodes. */
+export const earlierOwnLimits: readonly Limits[] = [sharedLimits, { ...ownLimits, tunnels: 4096 }];

@@ -10,14 +10,7 @@
 import { lengthFor, type Prefix, sizeOf } from './address.ts';
 import { VnmError } from './errors.ts';
 import { maxSlots } from './ids.ts';
-import type { Slice } from './slice.ts';
-
-/** The parts of a VN that need addresses. */
-export interface VnCounts {
-  readonly links: { readonly length: number };
-  readonly gateways: { readonly length: number };
-  readonly endHosts: { readonly length: number };
-}
+import type { Slice, VnCounts } from './slice.ts';
 
 /** The parts of a slice that its division depends on. */
 export type SliceRoom = Pick<Slice, 'name' | 'vnet'> & { readonly vns: readonly VnCounts[] };

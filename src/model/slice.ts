@@ -2,12 +2,17 @@ import type { Prefix } from './address.ts';
 import type { Routing } from './daemon.ts';
 import { VnmError } from './errors.ts';
 import type { GatewayName, NodeName, RouterName } from './names.ts';
+import { onceFor } from './once.ts';
 import type { Router } from './router.ts';
+import type { SshWay } from './ssh-way.ts';
 
 /** A slice: a name, a private subnet and the substrate nodes it may use; the VNs on it and their placements. */
 export interface Slice {
   readonly name: string;
-  /** 1 to 4095: keeps slices on one node apart in names and ids. Derived from the slice's name if not in the file. */
+  /**
+   * 1 to 4095: keeps slices on one node apart in names and ids. A large slice also takes the next ones (`sliceIds`).
+   * Derived from the slice's name if not in the file.
+   */
   readonly number: number;
   readonly vnet: Prefix;
   readonly nodes: ReadonlyMap<NodeName, SubstrateNode>;
@@ -34,6 +39,8 @@ export interface SubstrateNode {
   readonly patience?: number;
   /** Absent on a node with the kernel data plane. A node on the local testbed has the testbed's. */
   readonly dataplane?: 'userspace';
+  /** How SSH reaches it, where the file says something about that. */
+  readonly ssh?: SshWay;
 }
 
 /** One-way latencies between substrate nodes in ms, as the slice file declares them. */
@@ -124,10 +131,12 @@ export function describePlacement({ name, placement }: NamedPlacement): string {
 
 /** The gateway with this name. Throws VnmError `not-found`. */
 export function gatewayOf(vn: VirtualNetwork, name: GatewayName): Gateway {
-  const gateway = vn.gateways.find((candidate) => candidate.name === name);
+  const gateway = gatewaysByName(vn).get(name);
   if (gateway === undefined) throw new VnmError('not-found', `VN '${vn.name}' has no gateway '${name}'`);
   return gateway;
 }
+
+const gatewaysByName = onceFor(({ gateways }: VirtualNetwork) => new Map(gateways.map((one) => [one.name, one])));
 
 /** The declared one-way latency from one node to another in ms; 0 on the same node. */
 export function declaredLatencyMs(latency: LatencyMap, from: NodeName, to: NodeName): number {
@@ -135,9 +144,16 @@ export function declaredLatencyMs(latency: LatencyMap, from: NodeName, to: NodeN
   return latency.linksMs.get(from)?.get(to) ?? latency.defaultMs;
 }
 
-/** The default slice number: FNV-1a of the name, folded into 1..4095. */
-export function defaultSliceNumber(name: string): number {
+/** The parts of a VN that need names, ids and addresses. */
+export interface VnCounts {
+  readonly links: { readonly length: number };
+  readonly gateways: { readonly length: number };
+  readonly endHosts: { readonly length: number };
+}
+
+/** The default number of a slice that takes `count` numbers: FNV-1a of the name, folded into 1..4096 - count. */
+export function defaultSliceNumber(name: string, count = 1): number {
   let hash = 0x811c9dc5;
   for (const byte of new TextEncoder().encode(name)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
-  return (hash % 4095) + 1;
+  return (hash % (4096 - count)) + 1;
 }

@@ -23,3 +23,10 @@ declare module 'ssh2/lib/keygen.js' {
   const keygen: Pick<typeof utils, 'generateKeyPairSync'>;
   export default keygen;
 }
+
+declare module 'ssh2/lib/agent.js' {
+  import type { OpenSSHAgent } from 'ssh2';
+
+  const agents: { readonly OpenSSHAgent: typeof OpenSSHAgent };
+  export default agents;
+}

@@ -3,6 +3,7 @@ import { nodeTunnelOf } from '../model/dataplane.ts';
 import { VnmError } from '../model/errors.ts';
 import { linkInterface, linkVni, macOf, sliceIds } from '../model/ids.ts';
 import type { GatewayName, NodeName, RouterName } from '../model/names.ts';
+import { onceFor } from '../model/once.ts';
 import { instanceBlock } from '../model/room.ts';
 import type { Placement, Slice, VirtualNetwork } from '../model/slice.ts';
 import { type NodeTunnelKind, type TunnelKind, tunnelDescriptor } from '../model/tunnel.ts';
@@ -47,7 +48,7 @@ export interface LinkEnd {
  * Plans the names, addresses and tunnels of a VN on a placement in a slot. Pure: the same input gives the same result.
  */
 export function planInstance(slice: Slice, vn: VirtualNetwork, placement: Placement, slot: number): Instance {
-  const ids = sliceIds(slice.number);
+  const ids = sliceIds(slice);
   const nodeTunnel = nodeTunnelOf(slice, vn);
   const block = instanceBlock(slice, slot);
   const nodeOf = (router: RouterName): NodeName => {
@@ -128,7 +129,12 @@ export function addresses(tunnel: TunnelKind, address: number): Pick<LinkEnd, 'a
 
 /** The instance's link between a gateway and its router. */
 export function gatewayLink(instance: Instance, gateway: GatewayName): InstanceLink {
-  const link = instance.links.find((candidate) => candidate.a.gateway === gateway);
+  const link = gatewayLinks(instance).get(gateway);
   if (link === undefined) throw new VnmError('not-found', `instance of '${instance.vn}' has no gateway '${gateway}'`);
   return link;
 }
+
+const gatewayLinks = onceFor(
+  ({ links }: Instance) =>
+    new Map(links.flatMap((link) => (link.a.gateway === undefined ? [] : [[link.a.gateway, link]]))),
+);

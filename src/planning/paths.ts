@@ -1,51 +1,56 @@
 import type { GatewayName, RouterName } from '../model/names.ts';
+import { onceFor } from '../model/once.ts';
 import { routerNames } from '../model/router.ts';
 import { gatewayOf, type VirtualLink, type VirtualNetwork } from '../model/slice.ts';
 
-/** The first link of the path between every two routers: `next.get(from)?.get(to)` is its index. */
-export type NextLinks = ReadonlyMap<RouterName, ReadonlyMap<RouterName, number>>;
-
-/**
- * Computes shortest paths by link cost, with ties broken the same way in both directions. Each link adds its own
- * tie-breaker (a distinct power of two below the costs), so no two paths weigh the same, the path back is the reverse
- * of the path there, and strict reverse-path checks inside the VN pass (the paper, section II-B).
- */
-export function shortestPaths(routers: readonly RouterName[], links: readonly VirtualLink[]): NextLinks {
-  const weights = links.map((link, index) => linkWeight(link.cost, index, links.length));
-  const adjacency = new Map<RouterName, { link: number; to: RouterName }[]>(routers.map((router) => [router, []]));
-  links.forEach((link, index) => {
-    adjacency.get(link.from)?.push({ link: index, to: link.to });
-    adjacency.get(link.to)?.push({ link: index, to: link.from });
-  });
-  return new Map(routers.map((router) => [router, firstLinks(router, adjacency, weights)]));
+/** The shortest paths between routers. */
+export interface Paths {
+  /** The index of the first link of the path; undefined if there is no path, or nothing to pass. */
+  firstLink(from: RouterName, to: RouterName): number | undefined;
+  /** The routers on the path, both ends included; empty if there is no path. */
+  between(from: RouterName, to: RouterName): RouterName[];
 }
 
-/** The routers on the path, both ends included; empty if there is no path. */
-export function pathBetween(
-  next: NextLinks,
-  links: readonly VirtualLink[],
-  from: RouterName,
-  to: RouterName,
-): RouterName[] {
-  const path = [from];
-  for (let at = from; at !== to; ) {
-    const index = next.get(at)?.get(to);
-    if (index === undefined) return [];
-    const link = links[index]!;
-    at = link.from === at ? link.to : link.from;
-    path.push(at);
-  }
-  return path;
+/** The paths of a VN, computed once. */
+export const pathsOf = onceFor((vn: VirtualNetwork) => shortestPaths(routerNames(vn), vn.links));
+
+/**
+ * Computes shortest paths by link cost, from each router when it is first asked for. Ties are broken the same way in
+ * both directions: of two paths with the same cost, the heavier one is that with the last of the links that only one of
+ * them has. So no two paths weigh the same, the path back is the reverse of the path there, and strict reverse-path
+ * checks inside the VN pass (the paper, section II-B).
+ */
+export function shortestPaths(routers: readonly RouterName[], links: readonly VirtualLink[]): Paths {
+  const numbers = new Map(routers.map((router, number) => [router, number]));
+  const graph = graphOf(routers.length, numbers, links);
+  const trees: (Tree | undefined)[] = routers.map(() => undefined);
+  const treeFrom = (source: number): Tree => {
+    trees[source] ??= growTree(graph, source);
+    return trees[source];
+  };
+  return {
+    firstLink: (from, to) => {
+      const [source, destination] = [numbers.get(from), numbers.get(to)];
+      if (source === undefined || destination === undefined) return undefined;
+      const link = treeFrom(source).first[destination]!;
+      return link < 0 ? undefined : link;
+    },
+    between: (from, to) => {
+      const [source, destination] = [numbers.get(from)!, numbers.get(to)!];
+      const { parent } = treeFrom(source);
+      const path: RouterName[] = [];
+      for (let at = destination; at !== source; at = parent[at]!) {
+        if (parent[at]! < 0) return [];
+        path.push(routers[at]!);
+      }
+      return [...path, from].reverse();
+    },
+  };
 }
 
 /** The routers on the configured path from one gateway to another, in order. */
 export function routersBetween(vn: VirtualNetwork, from: GatewayName, to: GatewayName): RouterName[] {
-  return pathBetween(
-    shortestPaths(routerNames(vn), vn.links),
-    vn.links,
-    gatewayOf(vn, from).router,
-    gatewayOf(vn, to).router,
-  );
+  return pathsOf(vn).between(gatewayOf(vn, from).router, gatewayOf(vn, to).router);
 }
 
 /**
@@ -53,45 +58,135 @@ export function routersBetween(vn: VirtualNetwork, from: GatewayName, to: Gatewa
  * the links of the two gateways. The way back uses the same links.
  */
 export function linksBetweenGateways(vn: VirtualNetwork): { from: GatewayName; to: GatewayName; links: number[] }[] {
-  const next = shortestPaths(routerNames(vn), vn.links);
+  const paths = pathsOf(vn);
   return vn.gateways.flatMap((from, index) =>
     vn.gateways.slice(index + 1).map((to, further) => {
-      const path = pathBetween(next, vn.links, from.router, to.router);
-      const virtual = path.slice(1).map((router, hop) => next.get(path[hop]!)!.get(router)!);
+      const path = paths.between(from.router, to.router);
+      const virtual = path.slice(1).map((router, hop) => paths.firstLink(path[hop]!, router)!);
       const [first, last] = [index, index + 1 + further].map((gateway) => vn.links.length + gateway);
       return { from: from.name, to: to.name, links: [first!, ...virtual, last!] };
     }),
   );
 }
 
-/**
- * A link's weight as an integer (costs to 1e-6), because sums of floats depend on their order, and so on the direction.
- */
-function linkWeight(cost: number, index: number, count: number): bigint {
-  return (BigInt(Math.round(cost * 1e6)) << BigInt(count)) | (1n << BigInt(index));
+interface Graph {
+  readonly size: number;
+  /** The links at each router, by their indices, with the router at the other end. */
+  readonly neighbours: readonly (readonly { readonly link: number; readonly to: number }[])[];
+  /** Costs to 1e-6 as integers, because sums of floats depend on their order, and so on the direction. */
+  readonly costs: readonly bigint[];
 }
 
-/** Finds the first link of the path from one router to each other router (Dijkstra). */
-function firstLinks(
-  source: RouterName,
-  adjacency: ReadonlyMap<RouterName, readonly { link: number; to: RouterName }[]>,
-  weights: readonly bigint[],
-): Map<RouterName, number> {
-  const distance = new Map<RouterName, bigint>([[source, 0n]]);
-  const first = new Map<RouterName, number>();
-  const open = new Set([source]);
-  const done = new Set<RouterName>();
-  while (open.size > 0) {
-    const at = [...open].reduce((best, router) => (distance.get(router)! < distance.get(best)! ? router : best));
-    open.delete(at);
-    done.add(at);
-    for (const { link, to } of adjacency.get(at) ?? []) {
-      const candidate = distance.get(at)! + weights[link]!;
-      if (done.has(to) || candidate >= (distance.get(to) ?? candidate + 1n)) continue;
-      distance.set(to, candidate);
-      first.set(to, at === source ? link : first.get(at)!);
-      open.add(to);
-    }
+function graphOf(size: number, numbers: ReadonlyMap<RouterName, number>, links: readonly VirtualLink[]): Graph {
+  const neighbours = Array.from({ length: size }, (): { link: number; to: number }[] => []);
+  for (const [link, { from, to }] of links.entries()) {
+    const [a, b] = [numbers.get(from), numbers.get(to)];
+    if (a === undefined || b === undefined) continue;
+    neighbours[a]!.push({ link, to: b });
+    neighbours[b]!.push({ link, to: a });
   }
-  return first;
+  return { size, neighbours, costs: links.map(({ cost }) => BigInt(Math.round(cost * 1e6))) };
+}
+
+/** The shortest paths from one router, by the numbers of the others; -1: none. */
+interface Tree {
+  /** The router before, on the path. */
+  readonly parent: Int32Array;
+  /** The first link of the path. */
+  readonly first: Int32Array;
+}
+
+/** A path: the one to a router of the tree, and one link more. */
+interface Candidate {
+  readonly cost: bigint;
+  readonly before: number;
+  readonly link: number;
+  readonly to: number;
+}
+
+/** Dijkstra's algorithm. */
+function growTree({ size, neighbours, costs }: Graph, source: number): Tree {
+  const parent = new Int32Array(size).fill(-1);
+  const first = new Int32Array(size).fill(-1);
+  const lastLink = new Int32Array(size).fill(-1);
+  const depth = new Int32Array(size).fill(-1);
+  const least: bigint[] = [];
+
+  /** Whether the last of the links that only one of two paths has is in `two`. */
+  const hasLighterLinks = (one: Candidate, two: Candidate): boolean => {
+    let [a, b] = [one.before, two.before];
+    let [lastOfOne, lastOfTwo] = [one.link, two.link];
+    while (a !== b) {
+      if (depth[a]! >= depth[b]!) {
+        lastOfOne = Math.max(lastOfOne, lastLink[a]!);
+        a = parent[a]!;
+      } else {
+        lastOfTwo = Math.max(lastOfTwo, lastLink[b]!);
+        b = parent[b]!;
+      }
+    }
+    return lastOfOne < lastOfTwo;
+  };
+  const open = new Heap<Candidate>((one, two) =>
+    one.cost === two.cost ? hasLighterLinks(one, two) : one.cost < two.cost,
+  );
+  const reach = (at: number, cost: bigint) => {
+    for (const { link, to } of neighbours[at]!) {
+      const candidate = cost + costs[link]!;
+      if (depth[to]! >= 0 || (least[to] !== undefined && candidate > least[to])) continue;
+      least[to] = candidate;
+      open.push({ cost: candidate, before: at, link, to });
+    }
+  };
+
+  depth[source] = 0;
+  reach(source, 0n);
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const { cost, before, link, to } = next;
+    if (depth[to]! >= 0) continue;
+    parent[to] = before;
+    lastLink[to] = link;
+    depth[to] = depth[before]! + 1;
+    first[to] = before === source ? link : first[before]!;
+    reach(to, cost);
+  }
+  return { parent, first };
+}
+
+/** A binary heap: `pop` returns the item before which no other comes. */
+class Heap<T> {
+  readonly #items: T[] = [];
+  readonly #isBefore: (one: T, other: T) => boolean;
+
+  constructor(isBefore: (one: T, other: T) => boolean) {
+    this.#isBefore = isBefore;
+  }
+
+  push(item: T): void {
+    const items = this.#items;
+    let at = items.length;
+    for (let above = (at - 1) >> 1; at > 0 && this.#isBefore(item, items[above]!); above = (at - 1) >> 1) {
+      items[at] = items[above]!;
+      at = above;
+    }
+    items[at] = item;
+  }
+
+  pop(): T | undefined {
+    const items = this.#items;
+    const [top, last] = [items[0], items.pop()];
+    if (items.length === 0 || last === undefined) return top;
+    let at = 0;
+    for (;;) {
+      const left = 2 * at + 1;
+      if (left >= items.length) break;
+      const right = left + 1;
+      const child = right < items.length && this.#isBefore(items[right]!, items[left]!) ? right : left;
+      if (!this.#isBefore(items[child]!, last)) break;
+      items[at] = items[child]!;
+      at = child;
+    }
+    items[at] = last;
+    return top;
+  }
 }

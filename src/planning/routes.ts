@@ -2,8 +2,8 @@ import type { GatewayName, RouterName } from '../model/names.ts';
 import type { Route, RouteNexthop } from '../model/route.ts';
 import { daemonRouter, routerNames } from '../model/router.ts';
 import { gatewayOf, type VirtualNetwork } from '../model/slice.ts';
-import type { Instance, InstanceLink, LinkEnd } from './instance.ts';
-import { type NextLinks, shortestPaths } from './paths.ts';
+import { gatewayLink, type Instance, type InstanceLink, type LinkEnd } from './instance.ts';
+import { pathsOf } from './paths.ts';
 import type { AccessLink } from './vn-plan.ts';
 
 /** Routes by router. */
@@ -22,13 +22,12 @@ export function computeRoutes(
   access: readonly AccessLink[],
 ): Map<RouterName, Route[]> {
   const own = infrastructureRoutes(vn, instance);
-  const next = shortestPaths(routerNames(vn), vn.links);
   return new Map(
     routerNames(vn).map((router) => {
       if (daemonRouter(vn, router) !== undefined) return [router, []];
       const toEndHosts = access.map(({ prefix, gateway }) => ({
         prefix,
-        nexthop: towards(vn, instance, next, router, { gateway }),
+        nexthop: towards(vn, instance, router, { gateway }),
       }));
       return [
         router,
@@ -44,7 +43,6 @@ export function computeRoutes(
  * routing daemon has none, because it learns them.
  */
 export function infrastructureRoutes(vn: VirtualNetwork, instance: Instance): Map<RouterName, Route[]> {
-  const next = shortestPaths(routerNames(vn), vn.links);
   const ends = instance.links.flatMap((link) => [
     { end: link.a, link },
     { end: link.b, link },
@@ -54,7 +52,7 @@ export function infrastructureRoutes(vn: VirtualNetwork, instance: Instance): Ma
       router,
       (daemonRouter(vn, router) === undefined ? ends : [])
         .filter(({ link }) => link.a.router !== router && link.b.router !== router)
-        .map(({ end }) => unicast(`${end.address}/32`, towards(vn, instance, next, router, end))),
+        .map(({ end }) => unicast(`${end.address}/32`, towards(vn, instance, router, end))),
     ]),
   );
 }
@@ -68,16 +66,13 @@ export function sides(link: InstanceLink, router: RouterName): { own: LinkEnd; p
 function towards(
   vn: VirtualNetwork,
   instance: Instance,
-  next: NextLinks,
   router: RouterName,
   target: { gateway?: GatewayName; router?: RouterName },
 ): RouteNexthop {
   const last = target.gateway === undefined ? target.router! : gatewayOf(vn, target.gateway).router;
-  const index =
-    last === router
-      ? instance.links.findIndex((link) => link.kind === 'gateway' && link.a.gateway === target.gateway)
-      : next.get(router)!.get(last)!;
-  const { own, peer } = sides(instance.links[index]!, router);
+  const link =
+    last === router ? gatewayLink(instance, target.gateway!) : instance.links[pathsOf(vn).firstLink(router, last)!]!;
+  const { own, peer } = sides(link, router);
   return { interface: own.interface, via: peer.address, weight: 1 };
 }
 

@@ -52,7 +52,7 @@ interface PeerGroup {
 export function planVn(slice: Slice, vn: VirtualNetwork): VnPlan {
   const access = planAccess(slice, vn);
   const offset = firstIndex(slice, vn, (other) => other.gateways.length);
-  const ids = sliceIds(slice.number);
+  const ids = sliceIds(slice);
   const groups = vn.gateways.map(({ name }, index): PeerGroup => {
     const prefixes = access.filter(({ gateway }) => gateway === name).map(({ prefix }) => prefix);
     return { peer: name, id: peerGroup(ids, offset + index), prefixes };
@@ -66,12 +66,12 @@ export function planVn(slice: Slice, vn: VirtualNetwork): VnPlan {
 
 /** The id of the nexthop from a gateway into the instance in `slot`. */
 export function nexthopInto({ slice }: Pick<VnPlan, 'slice'>, gateway: GatewayPlan, slot: number): number {
-  return memberNexthop(sliceIds(slice.number), slot, gateway.number);
+  return memberNexthop(sliceIds(slice), slot, gateway.number);
 }
 
 /** The links are always tunnels between nodes, because an end host is never on its gateway's node. */
 function planAccess(slice: Slice, vn: VirtualNetwork): AccessLink[] {
-  const ids = sliceIds(slice.number);
+  const ids = sliceIds(slice);
   const tunnel = nodeTunnelOf(slice, vn);
   const offset = firstIndex(slice, vn, (other) => other.endHosts.length);
   return vn.endHosts.map((endHost, position) => {

@@ -1,4 +1,5 @@
 import { type Bgp, type BgpNeighbour, defaultDeadS, defaultHelloS, type Routing } from '../model/daemon.ts';
+import { numbersNeeded } from '../model/ids.ts';
 import { defaultRouterKind, type Router } from '../model/router.ts';
 import {
   defaultSliceNumber,
@@ -8,20 +9,22 @@ import {
   type SubstrateNode,
   type VirtualNetwork,
 } from '../model/slice.ts';
-import type { RawBgp, RawLatencyLink, RawNode, RawRouter, RawSlice, RawVn } from './schema.ts';
+import type { SshWay } from '../model/ssh-way.ts';
+import type { RawBgp, RawLatencyLink, RawNode, RawRouter, RawSlice, RawVn, RawWay } from './schema.ts';
 
 /** Builds the slice of a file that has no faults. `texts`: the content of the configuration files that it names. */
 export function buildSlice(raw: RawSlice, texts: ReadonlyMap<string, string>): Slice {
-  const vns = raw.vns ?? (raw.vn && raw.placements ? [{ ...raw.vn, placements: raw.placements }] : []);
+  const rawVns = raw.vns ?? (raw.vn && raw.placements ? [{ ...raw.vn, placements: raw.placements }] : []);
+  const vns = rawVns.map((vn) => buildVn(vn, vn.placements, texts));
   return {
     name: raw.slice,
-    number: raw.number ?? defaultSliceNumber(raw.slice),
+    number: raw.number ?? defaultSliceNumber(raw.slice, numbersNeeded(vns)),
     vnet: raw.vnet,
     nodes: toMap(raw.substrate.nodes, (name, node) => buildNode(name, node, raw.ssh ?? {}, raw.dataplane)),
     latency: buildLatency(raw.substrate.latency ?? {}),
     ntp: raw.ntp ?? [],
     repair: raw.repair ?? true,
-    vns: vns.map((vn) => buildVn(vn, vn.placements, texts)),
+    vns,
   };
 }
 
@@ -29,17 +32,27 @@ export function buildSlice(raw: RawSlice, texts: ReadonlyMap<string, string>): S
 function buildNode(
   name: string,
   node: RawNode,
-  defaults: Pick<RawNode, 'user' | 'port' | 'key' | 'patience'>,
+  defaults: Pick<RawNode, 'user' | 'port' | 'key' | 'patience'> & RawWay,
   slicePlane: RawNode['dataplane'],
 ): SubstrateNode {
-  const { patience, ...login } = defaults;
-  const { dataplane = node.host === undefined ? undefined : slicePlane, ...own } = node;
+  const { patience, config, transport, jump, ...login } = defaults;
+  const { dataplane = node.host === undefined ? undefined : slicePlane, ssh: ownWay, ...own } = node;
+  const way = node.host === undefined ? {} : buildWay({ config, transport, jump, ...ownWay });
   return {
     name,
     ...(patience === undefined ? {} : { patience }),
     ...(node.host === undefined ? {} : login),
     ...own,
     ...(dataplane === 'userspace' ? { dataplane } : {}),
+    ...(Object.keys(way).length === 0 ? {} : { ssh: way }),
+  };
+}
+
+function buildWay({ config, transport, jump }: { [K in keyof RawWay]: RawWay[K] | undefined }): SshWay {
+  return {
+    ...(config === undefined ? {} : { config }),
+    ...(transport === 'openssh' ? { transport } : {}),
+    ...(jump === undefined ? {} : { jump: jump === 'none' ? [] : jump }),
   };
 }
 

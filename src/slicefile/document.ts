@@ -4,8 +4,11 @@ import type { Path } from './path.ts';
 import { PlainReader } from './plain.ts';
 import { excerpt } from './words.ts';
 
-/** Far more than any file needs; a larger one would only keep the reader busy. */
-const maxLength = 1024 * 1024;
+/** More than the largest file needs; a larger one would only keep the reader busy. */
+export const maxLength = 4 * 1024 * 1024;
+/** Each may become a value, or a fault: what begins, separates or ends values in YAML, wherever it stands. */
+const separators = /[[{,\n]|[-?:] /g;
+const maxSeparators = 500_000;
 
 /** A file as YAML: plain values and their positions. */
 export interface YamlDocument {
@@ -22,10 +25,8 @@ export interface YamlDocument {
  * false faults. A file with duplicate keys, unknown tags or bad aliases is still readable. `noun`: what a file holds.
  */
 export function readYaml(text: string, file: string, noun: string): { faults: Fault[]; document?: YamlDocument } {
-  if (text.length > maxLength) {
-    const words = withHint(`the file has ${text.length} characters`, `at most ${maxLength}`);
-    return { faults: [{ file, line: 1, column: 1, ...words }] };
-  }
+  const tooLarge = tooLargeIn(text);
+  if (tooLarge !== undefined) return { faults: [{ file, line: 1, column: 1, ...withHint(...tooLarge) }] };
   const positionAt = positionsIn(text);
   const parsed = parseDocument(text, {
     prettyErrors: false,
@@ -51,6 +52,15 @@ export function readYaml(text: string, file: string, noun: string): { faults: Fa
   };
   const plainTextOf = (path: Path) => plain.plainTextOf(parsed.contents, path);
   return { faults, document: { value, positionOf, plainTextOf } };
+}
+
+/** What is too much in the text of a file, and the limit; undefined if the file may be read. */
+export function tooLargeIn(text: string): [message: string, hint: string] | undefined {
+  if (text.length > maxLength) return [`the file has ${text.length} characters`, `at most ${maxLength}`];
+  const count = text.match(separators)?.length ?? 0;
+  if (count > maxSeparators)
+    return [`the file has ${count} brackets, separators and lines`, `at most ${maxSeparators}`];
+  return undefined;
 }
 
 /**

@@ -6,12 +6,15 @@ import type { Prefix } from '../model/address.ts';
 import { defaultDeadS, defaultHelloS } from '../model/daemon.ts';
 import { type Dataplane, dataplanes } from '../model/dataplane.ts';
 import { defaultRouterKind, isRouterKind, type RouterKind } from '../model/router.ts';
+import type { VnCounts } from '../model/slice.ts';
 import { DraftReader, type Reference, type Section } from './draft-reader.ts';
 import type { Problem } from './fault.ts';
 import { isMap, type Path } from './path.ts';
 import { forwardPorts, toPorts, vnetSchema } from './schema.ts';
 
 export interface Draft {
+  /** Undefined if it is left out, or no number. */
+  readonly number: number | undefined;
   readonly vnet: Prefix | undefined;
   /** Whether the file allows the subnet to be in public address space. */
   readonly isPublic: boolean;
@@ -21,12 +24,25 @@ export interface Draft {
   readonly vns: readonly DraftVn[];
 }
 
+/** The parts of VNs that names, ids and addresses depend on. */
+export function countsOf(vns: readonly DraftVn[]): VnCounts[] {
+  return vns.map(({ links, gateways, endHosts }) => ({
+    links: links.entries,
+    gateways: gateways.entries,
+    endHosts: endHosts.entries,
+  }));
+}
+
 export interface DraftNode extends Named {
   readonly hasHost: boolean;
   readonly host: Reference | undefined;
   readonly address: Reference | undefined;
   /** The node's port, or the slice's default. */
   readonly port: number;
+  /** Whether it has keys of its own for how SSH reaches it. */
+  readonly hasWay: boolean;
+  /** The node's jump hosts, or the slice's, as the file has them. */
+  readonly jump: unknown;
   /** The node's data plane, or the slice's; undefined on the local testbed if the node has none. */
   readonly dataplane: Dataplane | undefined;
 }
@@ -120,7 +136,9 @@ interface Named {
 export function readDraft(value: unknown, problems: readonly Problem[]): Draft {
   const reader = new DraftReader(value, problems);
   const vnet = vnetSchema.safeParse(reader.at(['vnet']));
+  const number = reader.at(['number']);
   return {
+    number: typeof number === 'number' ? number : undefined,
     vnet: vnet.success ? vnet.data : undefined,
     isPublic: reader.at(['public']) === true,
     ntp: reader.list(['ntp'], (path) => reader.reference(path)),
@@ -131,6 +149,8 @@ export function readDraft(value: unknown, problems: readonly Problem[]): Draft {
       host: reader.reference([...path, 'host']),
       address: reader.reference([...path, 'address']),
       port: portOf(reader, path),
+      hasWay: reader.at([...path, 'ssh']) !== undefined,
+      jump: reader.at([...path, 'ssh', 'jump']) ?? reader.at(['ssh', 'jump']),
       dataplane: dataplaneOf(reader, path),
     })),
     latencyLinks: reader.list(['substrate', 'latency', 'links'], (path) => readPair(reader, path, 0, 1)),

@@ -2,6 +2,7 @@ import { isIP } from 'node:net';
 import { dottedQuad, endsInNumber, parseAddress } from '../model/address.ts';
 import { VnmError } from '../model/errors.ts';
 import { parseNtpServer } from '../model/ntp-server.ts';
+import { type JumpHost, splitJumpHost } from '../model/ssh-way.ts';
 import { quote } from './words.ts';
 
 /** The rule for a kind of name, for the schema and for messages. */
@@ -69,4 +70,17 @@ export function parseUser(text: string): string {
   throw new VnmError('invalid-input', `${quote(text)} is not a login name`, {
     hint: '1 to 64 of A-Z, a-z, 0-9 and ._@-, beginning with a letter, a digit or _',
   });
+}
+
+/** Parses `[user@]host[:port]`. Throws VnmError `invalid-input`. */
+export function parseJumpHost(text: string): JumpHost {
+  const parts = splitJumpHost(text);
+  if (parts === undefined) {
+    throw new VnmError('invalid-input', `${quote(text)} is not a jump host`, {
+      hint: 'write it like me@bastion.example.org:22, an IPv6 address with a port like "me@[2001:db8::1]:22"',
+    });
+  }
+  parseHost(parts.host);
+  if (parts.user !== undefined) parseUser(parts.user);
+  return parts;
 }

@@ -6,10 +6,12 @@ import * as z from 'zod';
 import { parsePrefix } from '../model/address.ts';
 import { asRange, defaultDeadS, defaultHelloS, routingProtocols } from '../model/daemon.ts';
 import { dataplanes } from '../model/dataplane.ts';
+import { maxNumber } from '../model/ids.ts';
 import { mtuRange } from '../model/mtu.ts';
 import { maxNtpServers, ntpServerPattern } from '../model/ntp-server.ts';
 import { defaultPatienceS, patienceRangeS } from '../model/patience.ts';
 import { defaultRouterKind, routerKindNames } from '../model/router.ts';
+import { noWay, transports } from '../model/ssh-way.ts';
 import * as names from './names.ts';
 import { parseRate, ratePattern } from './rate.ts';
 import { name, text } from './text-schema.ts';
@@ -36,6 +38,57 @@ const patience = z
   .describe(
     `seconds that a login may take, and the unit of all other time limits, ${patienceRangeS.join(' to ')}; ${defaultPatienceS} if left out`,
   );
+
+const host = text(
+  {
+    title: 'host name or IP address',
+    description: 'the host for SSH; without it, the node is on the local testbed',
+  },
+  names.parseHost,
+);
+const maxJumps = 8;
+const jumpHostSchema = z.union([
+  text({ title: 'jump host', description: '[user@]host[:port], like me@bastion.example.org:22' }, names.parseJumpHost),
+  z
+    .strictObject({
+      host: host.meta({ description: 'the host, or its name in your SSH configuration' }),
+      port: port.exactOptional(),
+      user: user.describe('login on the jump host; by default as ssh does').exactOptional(),
+      key: key.exactOptional(),
+    })
+    .describe('{ host: bastion.example.org, port: 22, user: me, key: ~/.ssh/bastion }'),
+]);
+/** How SSH reaches a node: keys of `ssh`, of the slice or a node. */
+const wayShape = {
+  config: z
+    .string()
+    .min(1)
+    .describe(
+      'a file to read instead of your SSH configuration, ~/ is your home; none: read no file; by default what ssh itself reads',
+    )
+    .exactOptional(),
+  transport: z
+    .enum(transports, {
+      error: ({ input }) =>
+        typeof input === 'string'
+          ? `unknown transport ${quote(input)}`
+          : `expected a transport, found ${describeValue(input)}`,
+    })
+    .describe('ssh2 (built in) or openssh (the program ssh of this machine, with all that it can do); ssh2 if left out')
+    .exactOptional(),
+  jump: z
+    .union([
+      z.array(jumpHostSchema).min(1).max(maxJumps),
+      z.literal(noWay, {
+        error: ({ input }) => `expected a list of jump hosts, or none, found ${describeValue(input)}`,
+      }),
+    ])
+    .describe(
+      'the servers to pass, from the first to the last: [me@bastion.example.org:22], or none; by default ProxyJump of your SSH configuration',
+    )
+    .exactOptional(),
+};
+
 const dataplane = z
   .enum(dataplanes, {
     error: ({ input }) =>
@@ -53,13 +106,7 @@ const anEndHost = reference('end host name', "one of the VN's endHosts");
 
 const nodeSchema = z
   .strictObject({
-    host: text(
-      {
-        title: 'host name or IP address',
-        description: 'the host for SSH; without it, the node is on the local testbed',
-      },
-      names.parseHost,
-    ).exactOptional(),
+    host: host.exactOptional(),
     port: port.exactOptional(),
     user: user.exactOptional(),
     key: key.exactOptional(),
@@ -69,6 +116,10 @@ const nodeSchema = z
       { title: 'IPv4 address', description: 'the address that other nodes send tunnel packets to, if not host' },
       names.parseAddressText,
     ).exactOptional(),
+    ssh: z
+      .strictObject(wayShape)
+      .describe('how SSH reaches the node: { transport: openssh, jump: [me@bastion.example.org] }')
+      .exactOptional(),
   })
   .describe(
     'a host reached over SSH: { host: node1.example.org, port: 22, user: me, key: ~/.ssh/id_ed25519 }; {} for a node on the local testbed',
@@ -311,8 +362,8 @@ export const sliceSchema = z
     number: z
       .int()
       .min(1)
-      .max(4095)
-      .describe('keeps slices on one node apart, 1 to 4095; made from the name if left out')
+      .max(maxNumber)
+      .describe(`keeps slices on one node apart, 1 to ${maxNumber}; made from the name if left out`)
       .exactOptional(),
     vnet: vnetSchema,
     public: z
@@ -325,9 +376,10 @@ export const sliceSchema = z
         port: port.exactOptional(),
         key: key.exactOptional(),
         patience: patience.exactOptional(),
+        ...wayShape,
       })
       .describe(
-        'defaults for all nodes with a host: { user: me, port: 22, key: ~/.ssh/id_ed25519 }; patience for all nodes: { patience: 60 }',
+        'defaults for all nodes with a host: { user: me, port: 22, key: ~/.ssh/id_ed25519, jump: [me@bastion.example.org] }; patience for all nodes: { patience: 60 }',
       )
       .exactOptional(),
     dataplane: dataplane
@@ -358,6 +410,7 @@ export const sliceSchema = z
 
 export type RawSlice = z.output<typeof sliceSchema>;
 export type RawNode = z.output<typeof nodeSchema>;
+export type RawWay = NonNullable<RawNode['ssh']>;
 export type RawVn = z.output<typeof vnSchema>;
 export type RawRouter = z.output<typeof routerSchema>;
 export type RawBgp = z.output<typeof bgpSchema>;

@@ -4,7 +4,7 @@ import { messageOf, VnmError } from '../model/errors.ts';
 import { packageFile } from '../model/package.ts';
 import { asDatabaseError } from './database-error.ts';
 import type { Db } from './db.ts';
-import { inspectDatabase } from './inspect.ts';
+import { inspectDatabase, isDatabaseOf } from './inspect.ts';
 import { fileAt, removeIfUnused } from './unused.ts';
 import { upgradeDatabase } from './upgrades.ts';
 
@@ -40,6 +40,11 @@ export function openDatabase(path: string): { readonly db: Db; readonly isNew: b
   // Another command created the file, wrote nothing and removed it meanwhile; SQLite may have failed on its remains.
   db.close();
   return openDatabase(path);
+}
+
+/** Whether the path is a database of this version, so that opening it changes nothing. Throws VnmError `failed`. */
+export function isCurrent(path: string): boolean {
+  return isDatabaseOf(path, schemaVersion);
 }
 
 /** Closes a database. Removes the file at `unused` if nothing was written to it. */

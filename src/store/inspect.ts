@@ -55,7 +55,23 @@ function statOf(path: string): Stats | undefined {
   }
 }
 
+/** Whether the path is a database of this program with exactly that version. Writes nothing. Throws as above. */
+export function isDatabaseOf(path: string, version: number): boolean {
+  const stats = statOf(path);
+  if (stats === undefined || kindOf(stats) !== undefined || stats.size === 0) return false;
+  const found = findIn(path, stats);
+  return found.version === version && isOwn(found);
+}
+
+function isOwn({ version, tables }: Found): boolean {
+  return version > 0 && ownTables.every((table) => tables.includes(table));
+}
+
 function refuseForeign(path: string, stats: Stats, known: number): void {
+  refuseOthers(path, findIn(path, stats), known);
+}
+
+function findIn(path: string, stats: Stats): Found {
   const isLogged = () => existsSync(`${path}-wal`);
   const wasLogged = isLogged();
   const start = startOf(path, stats);
@@ -65,13 +81,13 @@ function refuseForeign(path: string, stats: Stats, known: number): void {
   // With a log next to it, the newest data is in the log, and the file may be half written. Reading both creates no
   // file if both files of the log exist.
   const first = wasLogged || isLogged() ? undefined : lookAtStart(start);
-  refuseOthers(path, first ?? lookAtFile(path), known);
+  return first ?? lookAtFile(path);
 }
 
-function refuseOthers(path: string, { version, tables }: Found, known: number): void {
+function refuseOthers(path: string, found: Found, known: number): void {
+  const { version, tables } = found;
   if (version === 0 && tables.length === 0) return;
-  const isOwn = version > 0 && ownTables.every((table) => tables.includes(table));
-  if (!isOwn) {
+  if (!isOwn(found)) {
     const hint = 'it was not changed; choose another file with --db';
     throw new VnmError('failed', `${path} is a database of another program`, { hint });
   }

@@ -5,6 +5,7 @@ import { VnmError } from '../model/errors.ts';
 import type { NodeName, RouterName } from '../model/names.ts';
 import { isRouterKind, type Router } from '../model/router.ts';
 import type { LatencyMap, Slice, SubstrateNode, VirtualNetwork } from '../model/slice.ts';
+import type { SshWay } from '../model/ssh-way.ts';
 import type { Db } from './db.ts';
 
 /** The slices as the user defined them: substrate, VNs and placements. */
@@ -14,7 +15,8 @@ export interface SliceStore {
   find(name: string): Slice | undefined;
   /**
    * Saves a slice over an earlier version. Throws VnmError `conflict` if the change would contradict what is installed:
-   * only latencies, patience, NTP servers, MTUs, repair, flows and placements may change while a VN is installed.
+   * only latencies, patience, how SSH reaches a node (`ssh`), NTP servers, MTUs, repair, flows and placements may
+   * change while a VN is installed.
    */
   save(slice: Slice): void;
   remove(name: string): void;
@@ -74,7 +76,7 @@ function refuseContradiction(db: Db, old: Slice, slice: Slice): void {
     vnet,
     nodes: [...nodes.values()]
       .filter(({ name }) => used(old, name) || carrying.has(name))
-      .map(({ patience: _, ...node }) => node),
+      .map(({ patience: _, ssh: __, ...node }) => node),
     vns: vns.map(({ name, routers, links, gateways, endHosts, routing }) => {
       return { name, routers, links, gateways, endHosts, routing };
     }),
@@ -124,13 +126,16 @@ function saveSlice(db: Db, slice: Slice): void {
 }
 
 function saveSubstrate(db: Db, slice: number, { nodes, latency }: Slice): void {
+  // First, because there is no index of where they lead, which each node that is deleted would need.
+  db.prepare('delete from substrate_latencies where slice_id = ?').run(slice);
   db.prepare('delete from substrate_nodes where slice_id = ?').run(slice);
   const insertNode = db.prepare(
-    `insert into substrate_nodes (slice_id, name, host, port, user, key_path, address, patience_s, dataplane)
-     values (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `insert into substrate_nodes (slice_id, name, host, port, user, key_path, address, patience_s, dataplane, ssh)
+     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
-  for (const { name, host, port, user, key, address, patience, dataplane } of nodes.values()) {
-    const login = [host, port, user, key, address, patience, dataplane].map((value) => value ?? null);
+  for (const { name, host, port, user, key, address, patience, dataplane, ssh } of nodes.values()) {
+    const way = ssh === undefined ? undefined : JSON.stringify(ssh);
+    const login = [host, port, user, key, address, patience, dataplane, way].map((value) => value ?? null);
     insertNode.run(slice, name, ...login);
   }
   const insertLatency = db.prepare(
@@ -258,16 +263,22 @@ interface NodeRow {
   address: string | null;
   patience: number | null;
   dataplane: string | null;
+  ssh: string | null;
 }
 
 function loadNodes(db: Db, slice: number): Map<string, SubstrateNode> {
   const rows = db
     .prepare<[number], NodeRow>(
-      `select name, host, port, user, key_path as key, address, patience_s as patience, dataplane
+      `select name, host, port, user, key_path as key, address, patience_s as patience, dataplane, ssh
        from substrate_nodes where slice_id = ? order by id`,
     )
     .all(slice);
-  return new Map(rows.map((row) => [row.name, withoutNulls(row) as SubstrateNode]));
+  return new Map(
+    rows.map(({ ssh, ...row }) => {
+      const way = ssh === null ? {} : { ssh: JSON.parse(ssh) as SshWay };
+      return [row.name, { ...(withoutNulls(row) as SubstrateNode), ...way }];
+    }),
+  );
 }
 
 /** Gives nodes without a host the data plane of the local testbed that they are on. */

@@ -345,6 +345,7 @@ const upgrades: Readonly<Record<number, string>> = {
       primary key (migration_id, ordinal)
     ) strict;
     alter table jobs add column router text;
+    alter table substrate_nodes add column ssh text;
   `,
 };
 

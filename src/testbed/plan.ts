@@ -61,12 +61,13 @@ export function planTestbed(
   const delaysMs = names.map((from) => names.map((to) => mergedLatencyMs(slices, from, to)));
   const needsRelay = impairment !== undefined || delaysMs.flat().some((delayMs) => delayMs > 0);
   const latency = needsRelay ? 'relay' : 'none';
+  const users = slices.map((slice) => ({ slice, local: new Set(localNodes(slice)) }));
   const nodes = names.map((name, index) => ({
     name,
     namespace: nodeNamespace(id, name),
     underlay: formatAddress(underlayBase + 257 + index),
     address: formatAddress((latency === 'relay' ? relayBase : underlayBase) + 257 + index),
-    policies: slices.filter((slice) => localNodes(slice).includes(name)).map((slice) => nodePolicy(id, name, slice)),
+    policies: users.flatMap(({ slice, local }) => (local.has(name) ? [nodePolicy(id, name, slice)] : [])),
   }));
   return {
     ...{ id, server, nodes, delaysMs, latency },
@@ -118,7 +119,7 @@ function mergedLatencyMs(slices: readonly Slice[], from: string, to: string): nu
 
 /** The policy that an administrator of the node would grant the slice: its subnet, and the ids of its number. */
 function nodePolicy(id: string, node: string, slice: Slice): Policy {
-  const { interfacePrefix, table, rulePriority, nexthops, vnis } = sliceIds(slice.number);
+  const { interfacePrefix, table, rulePriority, nexthops, vnis } = sliceIds(slice);
   const policy = policySchema.safeParse({
     slice: slice.name,
     vnet: formatPrefix(slice.vnet),

@@ -1,11 +1,11 @@
 /** One channel to the agent of a slice: makes calls, and explains why the channel ended. */
 import type { Readable } from 'node:stream';
-import type { ClientChannel } from 'ssh2';
 import { VnmError } from '../model/errors.ts';
 import type { Method, ParamsInput, Results } from '../vsys/messages.ts';
 import { type CallOptions, createRpcClient } from '../vsys/rpc.ts';
 import { nameOf } from './ssh-errors.ts';
 import type { SshSession } from './ssh-session.ts';
+import type { SshChannel } from './ssh-types.ts';
 
 export interface AgentChannel {
   /**
@@ -26,7 +26,7 @@ export async function openAgentChannel(session: SshSession, command: string): Pr
 }
 
 /** Makes calls over an open channel, whose other end is an agent. */
-export function agentChannel(session: SshSession, channel: ClientChannel): AgentChannel {
+export function agentChannel(session: SshSession, channel: SshChannel): AgentChannel {
   const said = keepLast(channel.stderr, 4096);
   const rpc = createRpcClient(channel, channel, session.limits.answerMs);
   const place = nameOf(session.target);

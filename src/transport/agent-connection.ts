@@ -83,14 +83,15 @@ export async function connectAgent(target: AgentTarget, given: AgentOptions): Pr
     };
     const startMs = performance.now();
     const { slice, agentDirectory } = target;
+    const mayReach = mayReachSocket({ ...target, user: session.target.user });
     const reach = async (directory: string | undefined, patience: SshSession) =>
-      mayReachSocket(target) ? reachRunning(patience, { slice, directory }, bundle, options) : undefined;
+      mayReach ? reachRunning(patience, { slice, directory }, bundle, options) : undefined;
     const running = await reach(agentDirectory, session);
     if (running !== undefined) return connectionOf(patient(surveyPerHello * (performance.now() - startMs)), running);
     const prepared = await prepareNode(session, target, bundle, options);
     const slow = patient(prepared.surveyMs);
     const { survey, program = [] } = prepared;
-    if (mayReachSocket(target) && survey.root === 'login' && !survey.hasSocket) {
+    if (mayReach && survey.root === 'login' && !survey.hasSocket) {
       await startAgent(slow, survey, { slice, program }, options);
       const started = await reach(survey.directory, slow);
       if (started !== undefined) return connectionOf(slow, started);
@@ -106,9 +107,13 @@ export async function connectAgent(target: AgentTarget, given: AgentOptions): Pr
 /** How much longer a survey takes than `hello`: about ten processes instead of one. */
 const surveyPerHello = 5;
 
-/** Whether to try the agent's socket: only root may connect, and a userspace node needs what the survey finds. */
-function mayReachSocket({ user, agentDirectory, userspacePort }: AgentTarget): boolean {
-  return userspacePort === undefined && (user === 'root' || agentDirectory !== undefined);
+/**
+ * Whether to try the agent's socket: only root may connect, a userspace node needs what the survey finds, and the
+ * program `ssh` only runs commands.
+ */
+function mayReachSocket({ user, agentDirectory, userspacePort, ssh }: AgentTarget): boolean {
+  if (ssh?.transport === 'openssh' || userspacePort !== undefined) return false;
+  return user === 'root' || agentDirectory !== undefined;
 }
 
 /** A userspace agent is brought where to receive tunnel packets: at all addresses of its node. */

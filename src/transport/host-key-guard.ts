@@ -1,13 +1,6 @@
 /** Decides whether a server's host key is trusted, and says why when it is not. */
 import { messageOf, type VnmError } from '../model/errors.ts';
-import {
-  addHostKey,
-  authorityFor,
-  knownHostsFiles,
-  readKnownHosts,
-  userKnownHostsFile,
-  verifyHostKey,
-} from './known-hosts.ts';
+import { addHostKey, authorityFor, readKnownHosts, verifyHostKey } from './known-hosts.ts';
 import {
   fingerprint,
   type HostKeyAlgorithm,
@@ -18,7 +11,8 @@ import {
   keyTypeOf,
   preferredAlgorithms,
 } from './known-hosts-format.ts';
-import { type Place, type Reason, unreachable } from './ssh-errors.ts';
+import { type Reason, unreachable } from './ssh-errors.ts';
+import type { Place, SshServer } from './ssh-types.ts';
 
 export interface HostKeyGuard {
   /** The algorithms to offer to the server, in this order. */
@@ -31,25 +25,33 @@ export interface HostKeyGuard {
   refusal(): VnmError | undefined;
 }
 
+/** How known_hosts names a server. */
+interface KnownAs {
+  readonly host: string;
+  readonly port: number;
+}
+
 /** Throws VnmError `unreachable` when a known_hosts file cannot be read. */
-export function hostKeyGuard(place: Place & { knownHostsPath?: string }, acceptNew: boolean): HostKeyGuard {
-  const files = knownHostsFiles(place.knownHostsPath);
+export function hostKeyGuard(place: SshServer, acceptNew: boolean): HostKeyGuard {
+  const { files, addTo, alias } = place.knownHosts;
+  // An alias stands for itself, whatever the port.
+  const known = alias === undefined ? place : { host: alias, port: 22 };
   const entries = read(place, files);
-  const algorithms = preferredAlgorithms(entries, place.host, place.port);
+  const algorithms = preferredAlgorithms(entries, known.host, known.port);
   let accepted: Buffer | undefined;
   let refusal: VnmError | undefined;
 
   const judge = (key: Buffer): VnmError | undefined => {
     // Reading, judging and adding are one step, so that simultaneous connections trust one key, not two.
-    const verdict = verifyHostKey(files, place.host, place.port, key);
+    const verdict = verifyHostKey(files, known.host, known.port, key);
     if (verdict.status === 'known') return undefined;
-    if (verdict.status !== 'unknown' || !acceptNew) return unreachable(place, explain(place, verdict, key, files));
-    return add(place, place.knownHostsPath ?? userKnownHostsFile(), key);
+    if (verdict.status !== 'unknown' || !acceptNew) return unreachable(place, explain(known, verdict, key, files));
+    return add(place, known, addTo, key);
   };
 
   return {
     algorithms,
-    isKnown: hasHostKey(entries, place.host, place.port),
+    isKnown: hasHostKey(entries, known.host, known.port),
     refusal: () => refusal,
     accepts: (key) => {
       if (accepted?.equals(key)) return true;
@@ -60,7 +62,7 @@ export function hostKeyGuard(place: Place & { knownHostsPath?: string }, acceptN
   };
 }
 
-function explain(place: Place, verdict: HostKeyVerdict, key: Buffer, files: readonly string[]): Reason {
+function explain(known: KnownAs, verdict: HostKeyVerdict, key: Buffer, files: readonly string[]): Reason {
   const shown = `${keyTypeOf(key)} ${fingerprint(key)}`;
   if (verdict.status === 'revoked') {
     return {
@@ -73,14 +75,14 @@ function explain(place: Place, verdict: HostKeyVerdict, key: Buffer, files: read
       reason: `its host key has changed to ${shown}; ${verdict.file}:${verdict.line} has another one`,
       hint:
         'someone may be intercepting the connection; if you know that the change is legitimate, remove the old key: ' +
-        `ssh-keygen -R '${hostLabel(place.host, place.port)}' -f ${verdict.file}`,
+        `ssh-keygen -R '${hostLabel(known.host, known.port)}' -f ${verdict.file}`,
     };
   }
-  const authority = authorityFor(files, place.host, place.port);
+  const authority = authorityFor(files, known.host, known.port);
   if (authority !== undefined) {
     return {
-      reason: `its host key ${shown} is unknown: ${authority.file}:${authority.line} has a certificate authority for it (@cert-authority), and host certificates are not checked yet`,
-      hint: 'add the host key itself: compare the fingerprint with the node, then repeat with --accept-new-host-keys',
+      reason: `its host key ${shown} is unknown: ${authority.file}:${authority.line} has a certificate authority for it (@cert-authority), which only the program ssh can use`,
+      hint: "let ssh connect ('ssh: { transport: openssh }' in the slice file); or add the host key itself: compare the fingerprint with the node, then repeat with --accept-new-host-keys",
     };
   }
   return {
@@ -89,9 +91,9 @@ function explain(place: Place, verdict: HostKeyVerdict, key: Buffer, files: read
   };
 }
 
-function add(place: Place, file: string, key: Buffer): VnmError | undefined {
+function add(place: Place, known: KnownAs, file: string, key: Buffer): VnmError | undefined {
   try {
-    addHostKey(file, place.host, place.port, key);
+    addHostKey(file, known.host, known.port, key);
     return undefined;
   } catch (error) {
     const reason = `its host key cannot be added to ${file}: ${messageOf(error)}`;

@@ -25,7 +25,7 @@ export function parseKeyFile(content: string): ParsedKeyFile {
   if (isOfToken(text)) {
     return {
       fault: 'is a FIDO key, which only its token can use',
-      hint: 'FIDO keys are not supported yet: give another key that the node accepts',
+      hint: "let the program ssh log in ('ssh: { transport: openssh }' in the slice file), or give another key that the node accepts",
     };
   }
   const key = text.startsWith('-----BEGIN PRIVATE KEY-----') ? fromPkcs8(text) : Buffer.from(text, 'latin1');
@@ -34,6 +34,32 @@ export function parseKeyFile(content: string): ParsedKeyFile {
   if (parsed instanceof Error)
     return parsed.message.includes('no passphrase given') ? { fault: 'is encrypted' } : strange;
   return parsed.isPrivateKey() ? { key } : strange;
+}
+
+/**
+ * Returns the public key, as SSH sends it, of a file with a public or a private key in OpenSSH's formats, encrypted or
+ * not. Undefined for other formats.
+ */
+export function publicPartOf(content: string): Buffer | undefined {
+  const [, line] = /^(?:ssh-|ecdsa-|sk-)\S+ (AAAA[\w+/]+=*)/.exec(content.trim()) ?? [];
+  if (line !== undefined) return Buffer.from(line, 'base64');
+  const [, body] = /^-----BEGIN OPENSSH PRIVATE KEY-----\s+([\s\S]+?)\s+-----END/.exec(content.trim()) ?? [];
+  if (body === undefined) return undefined;
+  const bytes = Buffer.from(body, 'base64');
+  let place = 'openssh-key-v1\0'.length;
+  const next = (): Buffer => {
+    const length = bytes.readUInt32BE(place);
+    place += 4 + length;
+    return bytes.subarray(place - length, place);
+  };
+  try {
+    // Cipher, key derivation and its options, the number of keys (PROTOCOL.key of OpenSSH's sources).
+    for (let skipped = 0; skipped < 3; skipped += 1) next();
+    place += 4;
+    return next();
+  } catch {
+    return undefined;
+  }
 }
 
 function isOfToken(text: string): boolean {

@@ -13,13 +13,20 @@ import {
   parseKnownHosts,
 } from './known-hosts-format.ts';
 
-/** Returns the files to consult, in order: `extra` (the local testbed's), the user's, the system's. */
-export function knownHostsFiles(extra?: string): string[] {
-  return [...(extra === undefined ? [] : [extra]), userKnownHostsFile(), '/etc/ssh/ssh_known_hosts'];
-}
+export const systemKnownHostsFile = '/etc/ssh/ssh_known_hosts';
 
 export function userKnownHostsFile(): string {
   return join(homedir(), '.ssh', 'known_hosts');
+}
+
+/** The file for hosts of which the user's SSH configuration says that no key is kept. */
+export function ownKnownHostsFile(): string {
+  const state = process.env.XDG_STATE_HOME;
+  return join(
+    state === undefined || state === '' ? join(homedir(), '.local', 'state') : state,
+    'pl-vnm',
+    'known_hosts',
+  );
 }
 
 /** Enough for some hundred thousand hosts. */

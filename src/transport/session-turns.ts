@@ -1,8 +1,8 @@
 /** Opens sessions on one connection, as many at a time as the server allows (sshd's MaxSessions). */
-import type { ClientChannel } from 'ssh2';
 import type { VnmError } from '../model/errors.ts';
 import type { TimeLimits } from '../model/patience.ts';
 import { sleepUnless } from './sleep.ts';
+import type { SshChannel } from './ssh-types.ts';
 
 /** The server does not open a session now. */
 export class SessionRefused extends Error {
@@ -22,13 +22,13 @@ const pausesMs = [50, 100, 200, 400, 800, 1600];
  * open sessions has closed, or after a short while if there is none. In the end it throws the reason.
  */
 export function openInTurns(
-  open: (command: string) => Promise<ClientChannel>,
+  open: (command: string) => Promise<SshChannel>,
   { stepMs }: Pick<TimeLimits, 'stepMs'>,
   { signal }: { signal?: AbortSignal | undefined },
-): (command: string) => Promise<ClientChannel> {
+): (command: string) => Promise<SshChannel> {
   const others = new Set<Promise<void>>();
   let lastTurn: Promise<unknown> = Promise.resolve();
-  const attempt = async (command: string): Promise<ClientChannel> => {
+  const attempt = async (command: string): Promise<SshChannel> => {
     const channel = await open(command);
     const closed = new Promise<void>((resolve) => channel.once('close', () => resolve())).then(() => {
       others.delete(closed);
@@ -36,7 +36,7 @@ export function openInTurns(
     others.add(closed);
     return channel;
   };
-  const tryAgain = async (command: string, deadlineMs: number, refused: SessionRefused): Promise<ClientChannel> => {
+  const tryAgain = async (command: string, deadlineMs: number, refused: SessionRefused): Promise<SshChannel> => {
     let reason = refused.reason;
     let pauses = [...pausesMs];
     for (;;) {

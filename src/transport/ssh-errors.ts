@@ -1,13 +1,8 @@
 /** Describes what went wrong with an SSH connection. No message contains key material. */
 import { messageOf, VnmError } from '../model/errors.ts';
+import { endpointText } from '../model/ssh-way.ts';
 import type { Greeting } from './ssh-greeting.ts';
-
-export interface Place {
-  /** Name of the substrate node. */
-  readonly node: string;
-  readonly host: string;
-  readonly port: number;
-}
+import type { Place } from './ssh-types.ts';
 
 /** How far a connection got. */
 type Phase = 'connecting' | 'handshake' | 'authentication';
@@ -18,12 +13,17 @@ export interface Reason {
 }
 
 /** Returns `node 'n1' (192.0.2.1:22)`. */
-export function nameOf(place: Place): string {
-  return `node '${place.node}' (${place.host}:${place.port})`;
+export function nameOf({ node, host, port, what = `node '${node}'` }: Place): string {
+  return `${what} (${endpointText(host, port)})`;
 }
 
 export function unreachable(place: Place, { reason, hint }: Reason, cause?: unknown): VnmError {
   return new VnmError('unreachable', `${nameOf(place)} cannot be reached: ${reason}`, { hint, cause });
+}
+
+/** Returns the reason for a fault that another fault has caused, such as that of a jump host. */
+export function because({ message, hint = 'try again' }: VnmError): Reason {
+  return { reason: message, hint };
 }
 
 /** An established connection was lost. */
@@ -97,6 +97,9 @@ export function explainTimeout({ phase, greeting }: Attempt, timeoutMs: number):
 const hungUp = 'the node hung up';
 const tooBusy =
   'its SSH server drops log-ins (MaxStartups, penalties), or something in front of it does (fail2ban): try again later, with fewer commands at a time';
+/** What to do about a server that a jump host does not connect to. */
+export const behindHint =
+  'check that it is up, that the jump host knows its name and reaches this port, and that it may forward (AllowTcpForwarding, PermitOpen)';
 const noAnswer = 'check that the node is up and that no firewall blocks this port';
 const notSsh = 'check that an SSH server listens on this port';
 const hints = {
@@ -115,6 +118,11 @@ const systemErrors: Record<string, Reason> = {
   ENETUNREACH: { reason: 'no route to its network', hint: noAnswer },
   ETIMEDOUT: { reason: 'no answer', hint: noAnswer },
 };
+
+/** Returns the reason for a system's error code, if it is known. */
+export function reasonFor(code: string): Reason | undefined {
+  return systemErrors[code];
+}
 
 const ssh2Messages: Record<string, string> = {
   'Keepalive timeout': 'it no longer answers',

@@ -1,10 +1,9 @@
 /** Runs one command over SSH, from its start to its exit code. */
 import { Readable } from 'node:stream';
-import type { ClientChannel } from 'ssh2';
 import { VnmError } from '../model/errors.ts';
 import { secondsText } from '../model/patience.ts';
-import { interrupted, nameOf, type Place, patienceHint } from './ssh-errors.ts';
-import type { Ending } from './ssh-types.ts';
+import { interrupted, nameOf, patienceHint } from './ssh-errors.ts';
+import type { Ending, Place, SshChannel } from './ssh-types.ts';
 
 export interface ExecOptions {
   /** Without it the command reads an empty input. */
@@ -27,7 +26,7 @@ export interface ExecResult {
 export interface ChannelSource {
   readonly place: Place;
   readonly ending: Ending;
-  open(command: string): Promise<ClientChannel>;
+  open(command: string): Promise<SshChannel>;
 }
 
 /** As `SshSession.exec`. To stop a command, closes its channel; most commands end when their streams do. */
@@ -70,7 +69,7 @@ export async function runCommand(source: ChannelSource, command: string, options
 const maxOutputBytes = 4 * 1024 * 1024;
 
 /** Feeds the command, and waits until its channel is closed. */
-function collect(channel: ClientChannel, stdin: Buffer | Readable | undefined, what: string): Promise<ExecResult> {
+function collect(channel: SshChannel, stdin: Buffer | Readable | undefined, what: string): Promise<ExecResult> {
   const stdout: Buffer[] = [];
   const stderr: Buffer[] = [];
   // A command may end before it has read all its input; its exit code says whether that is a fault.

@@ -1,5 +1,5 @@
 /** What a server says before the login: it tells an SSH server from others, and why a log-in failed. */
-import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 
 export interface Greeting {
   /** The server's name and version, as in `SSH-2.0-OpenSSH_9.2`; undefined until the server has sent it. */
@@ -19,7 +19,7 @@ const maxBytes = 4096;
 const busy = /Exceeded MaxStartups|Not allowed at this time/;
 
 /** Listens, too, to the socket's data; call it after the socket's reader has attached. */
-export function listenToGreeting(socket: Socket): Greeting {
+export function listenToGreeting(socket: Duplex): Greeting {
   let text = '';
   const offered = new Map<string, string>();
   const listen = (chunk: Buffer): void => {

@@ -1,70 +1,81 @@
-/** From a TCP connection to a login: verifies the host key, then tries one key after the other. */
-import { connect, type Socket } from 'node:net';
+/** From a byte stream to a login: verifies the host key, then tries one key after the other. */
+import { connect } from 'node:net';
+import type { Duplex } from 'node:stream';
 import Client from 'ssh2/lib/client.js';
 import { messageOf, type VnmError } from '../model/errors.ts';
 import { timeLimits } from '../model/patience.ts';
 import { type HostKeyGuard, hostKeyGuard } from './host-key-guard.ts';
-import { inTurn } from './login-turns.ts';
-import { sleepUnless } from './sleep.ts';
-import { aliasHint } from './ssh-config.ts';
-import { type Attempt, explainFailure, explainTimeout, interrupted, nameOf, unreachable } from './ssh-errors.ts';
+import { Dropped, logInTurns } from './login-turns.ts';
+import {
+  type Attempt,
+  because,
+  explainFailure,
+  explainTimeout,
+  interrupted,
+  nameOf,
+  type Reason,
+  unreachable,
+} from './ssh-errors.ts';
 import { type Greeting, listenToGreeting } from './ssh-greeting.ts';
 import { type KeyRing, keyRing } from './ssh-keys.ts';
-import type { SshOptions, SshTarget } from './ssh-types.ts';
+import type { SshOptions, SshServer } from './ssh-types.ts';
 
 export interface Login {
   readonly client: Client;
-  readonly socket: Socket;
+  /** Distinguishes the server from others with the same address behind other jump hosts. */
+  readonly place: string;
+  /** Drops the connection at once, with what was not sent yet. */
+  readonly drop: () => void;
 }
 
-/** A server that drops a connection may have too many unauthenticated ones (sshd's MaxStartups). */
-const tries = 6;
-const firstPauseMs = 150;
+/** The server before this one on the way. */
+export interface Carrier {
+  readonly place: string;
+  /** Makes a connection to a host from there. Throws VnmError `unreachable`, and `Dropped` where it is too busy. */
+  connect(server: SshServer): Promise<Duplex>;
+  /** Why it no longer carries anything; undefined as long as it does. */
+  error(): VnmError | undefined;
+}
+
 /** The limit for one of several addresses, so that a dead one does not hold up the others. */
 const addressMs = 2000;
 
 /**
  * Resolves once logged in. `made`: called with every client before it connects. Errors as `connectSsh`; after an error
- * nothing stays open.
+ * nothing stays open. `carrier`: absent for a direct connection.
  */
-export async function logIn(target: SshTarget, options: SshOptions, made: (client: Client) => void): Promise<Login> {
-  const limits = timeLimits(target.patience);
-  const { signal, connectTimeoutMs = limits.loginMs } = options;
-  let spentMs = 0;
-  const place = `${target.host}:${target.port}`;
-  let isLogged = false;
-  for (let attempt = 1; ; attempt += 1) {
-    const keys = await keyRing(target.user, target.keyPath);
-    if (keys.isEmpty) throw unreachable(target, keys.explain());
-    const hostKey = hostKeyGuard(target, options.acceptNewHostKeys);
-    if (signal?.aborted) throw interrupted(`the connection to ${nameOf(target)}`, signal);
-    try {
-      return await inTurn(place, signal, async () => {
-        const startMs = performance.now();
-        try {
-          return await tryLogIn({ target, options, keys, hostKey, connectTimeoutMs, isLogged }, made);
-        } finally {
-          // The time of log-ins that had their turn before this one does not count.
-          spentMs += performance.now() - startMs;
-        }
-      });
-    } catch (error) {
-      if (error instanceof NothingInCommon && !isLogged) {
-        isLogged = true;
-        continue;
-      }
-      const pauseMs = firstPauseMs * 2 ** (attempt - 1) * (0.5 + Math.random());
-      spentMs += pauseMs;
-      const isTooLate = attempt === tries || spentMs > connectTimeoutMs;
-      if (!(error instanceof Dropped) || isTooLate) throw error instanceof Excuse ? error.reason : error;
-      // The next try reports an interruption.
-      await sleepUnless(signal, pauseMs);
-    }
+export async function logIn(
+  server: SshServer,
+  options: SshOptions,
+  made: (client: Client) => void,
+  carrier?: Carrier,
+): Promise<Login> {
+  const { signal, connectTimeoutMs = timeLimits(server.patience).loginMs } = options;
+  if (server.proxyCommand !== undefined) {
+    throw unreachable(server, {
+      reason: `the SSH configuration has a ProxyCommand for it, which only the program ssh can use`,
+      hint: "let it connect: 'ssh: { transport: openssh }' in the slice file; or name the servers to pass: 'ssh: { jump: [USER@HOST] }'",
+    });
   }
+  const place = placeOf(server, carrier);
+  return logInTurns(place, { withinMs: connectTimeoutMs, signal }, async () => {
+    const keys = await keyRing(server);
+    if (keys.isEmpty) throw unreachable(server, withUnread(server, keys.explain()));
+    const hostKey = hostKeyGuard(server, options.acceptNewHostKeys);
+    const attempt = { server, options, hostKey, connectTimeoutMs, carrier };
+    try {
+      return await tryLogIn({ ...attempt, keys, isLogged: false }, made);
+    } catch (error) {
+      if (!(error instanceof NothingInCommon)) throw error;
+      return await tryLogIn({ ...attempt, keys: await keyRing(server), isLogged: true }, made).catch((again) => {
+        throw again instanceof NothingInCommon ? again.reason : again;
+      });
+    }
+  });
 }
 
-/** A failure after which another try may help. */
-class Excuse extends Error {
+/** No common algorithm; a try with ssh2's own log can say what the server offers. */
+class NothingInCommon extends Error {
   readonly reason: VnmError;
 
   constructor(reason: VnmError) {
@@ -73,46 +84,42 @@ class Excuse extends Error {
   }
 }
 
-/** The server closed the connection before it sent its name. */
-class Dropped extends Excuse {}
-
-/** No common algorithm; a try with ssh2's own log can say what the server offers. */
-class NothingInCommon extends Excuse {}
-
 interface Try {
-  readonly target: SshTarget;
+  readonly server: SshServer;
   readonly options: SshOptions;
   readonly keys: KeyRing;
   readonly hostKey: HostKeyGuard;
   readonly connectTimeoutMs: number;
+  readonly carrier: Carrier | undefined;
   /** Whether to read ssh2's own log, which has a line for every packet. */
   readonly isLogged: boolean;
 }
 
 async function tryLogIn(
-  { target, options, keys, hostKey, connectTimeoutMs, isLogged }: Try,
+  { server, options, keys, hostKey, connectTimeoutMs, carrier, isLogged }: Try,
   made: (client: Client) => void,
 ): Promise<Login> {
-  const { signal, keepaliveMs = timeLimits(target.patience).keepaliveMs } = options;
-  const aborted = (): VnmError => interrupted(`the connection to ${nameOf(target)}`, signal);
+  const { signal, keepaliveMs = timeLimits(server.patience).keepaliveMs } = options;
+  const aborted = (): VnmError => interrupted(`the connection to ${nameOf(server)}`, signal);
   if (signal?.aborted) throw aborted();
+  const carried = await carrier?.connect(server);
+  if (signal?.aborted) {
+    carried?.destroy();
+    throw aborted();
+  }
   const client = new Client();
   made(client);
 
-  let phase: Attempt['phase'] = 'connecting';
+  let phase: Attempt['phase'] = carried === undefined ? 'connecting' : 'handshake';
   let greeting: Greeting | undefined;
   const attempt = (): Attempt => ({
     phase,
     isKnown: hostKey.isKnown,
     ...(greeting === undefined ? {} : { greeting }),
   });
-  const socket = connect({
-    host: target.host,
-    port: target.port,
-    noDelay: true,
-    autoSelectFamilyAttemptTimeout: addressMs,
-  });
-  socket.once('connect', () => {
+  const { stream, drop } =
+    carried === undefined ? direct(server) : { stream: carried, drop: () => void carried.destroy() };
+  stream.once('connect', () => {
     phase = 'handshake';
   });
   client.once('handshake', () => {
@@ -128,14 +135,16 @@ async function tryLogIn(
       if (error === undefined) {
         resolve();
       } else {
-        socket.destroy();
+        stream.destroy();
         reject(error);
       }
     };
     const fail = (error?: Error): void => {
       const isAuthentication = phase === 'authentication';
-      const reason = isAuthentication ? keys.explain() : withAlias(target, explainFailure(error, attempt()), error);
-      const fault = hostKey.refusal() ?? unreachable(target, reason, error);
+      const broken = carrier?.error();
+      const reason =
+        broken !== undefined ? because(broken) : isAuthentication ? keys.explain() : explainFailure(error, attempt());
+      const fault = hostKey.refusal() ?? unreachable(server, withUnread(server, reason), error);
       const isDropped = phase === 'handshake' && greeting?.isBusy() === true && hostKey.refusal() === undefined;
       const isStrange = error?.message.startsWith('Handshake failed: no matching') === true;
       end(isDropped ? new Dropped(fault) : isStrange ? new NothingInCommon(fault) : fault);
@@ -149,15 +158,15 @@ async function tryLogIn(
       if (!isAboutOneKey) fail(error);
     };
     const timer = setTimeout(
-      () => end(unreachable(target, explainTimeout(attempt(), connectTimeoutMs))),
+      () => end(unreachable(server, explainTimeout(attempt(), connectTimeoutMs))),
       connectTimeoutMs,
     );
     signal?.addEventListener('abort', onAbort, { once: true });
     client.once('ready', () => end());
     client.on('error', onError).on('close', onClose);
     client.connect({
-      sock: socket,
-      username: target.user,
+      sock: stream,
+      username: server.user,
       readyTimeout: 0,
       keepaliveInterval: keepaliveMs,
       keepaliveCountMax: 3,
@@ -169,24 +178,30 @@ async function tryLogIn(
       authHandler: (left, _partial, next) => {
         keys.accepted(left);
         const method = keys.next();
-        if (method === undefined) end(unreachable(target, keys.explain()));
+        if (method === undefined) end(unreachable(server, withUnread(server, keys.explain())));
         else next(method);
       },
     });
-    greeting = listenToGreeting(socket);
+    greeting = listenToGreeting(stream);
   });
-  return { client, socket };
+  return { client, place: placeOf(server, carrier), drop };
 }
 
-/** Adds the hint for a host that no name server knows, if `ssh` would know it. */
-function withAlias(
-  { host }: SshTarget,
-  reason: ReturnType<typeof explainFailure>,
-  error: unknown,
-): ReturnType<typeof explainFailure> {
-  const { code } = (error ?? {}) as { code?: unknown };
-  const hint = code === 'ENOTFOUND' || code === 'EAI_AGAIN' ? aliasHint(host) : undefined;
-  return hint === undefined ? reason : { ...reason, hint };
+function placeOf({ host, port }: SshServer, carrier: Carrier | undefined): string {
+  return `${carrier?.place ?? ''}>${host}:${port}`;
+}
+
+function direct({ host, port, family }: SshServer): { stream: Duplex; drop: () => void } {
+  const socket = connect({
+    ...{ host, port, noDelay: true, autoSelectFamilyAttemptTimeout: addressMs },
+    ...(family === undefined ? {} : { family }),
+  });
+  return { stream: socket, drop: () => void socket.resetAndDestroy() };
+}
+
+/** Adds that there is a configuration which was not read. */
+function withUnread({ unread }: SshServer, { reason, hint }: Reason): Reason {
+  return unread === undefined ? { reason, hint } : { reason, hint: `${hint}; ${unread}` };
 }
 
 function oneLine(text: string): string {

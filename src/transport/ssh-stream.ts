@@ -1,9 +1,9 @@
 /** Runs one command over SSH with its streams joined to others, for as long as it takes. */
 import type { Readable, Writable } from 'node:stream';
-import type { ClientChannel } from 'ssh2';
 import { VnmError } from '../model/errors.ts';
 import { interrupted, nameOf } from './ssh-errors.ts';
 import type { ChannelSource } from './ssh-exec.ts';
+import type { SshChannel } from './ssh-types.ts';
 
 interface CommandStreams {
   readonly stdin: Readable;
@@ -69,7 +69,7 @@ function streamFault(where: string, error: Error): VnmError {
   return new VnmError('failed', `cannot pass on the input or output of ${where}: ${error.message}`, { cause: error });
 }
 
-function endOf(channel: ClientChannel): Promise<Ended> {
+function endOf(channel: SshChannel): Promise<Ended> {
   return new Promise((resolve) => {
     channel.on('close', (code?: number | null, signal?: string) =>
       resolve({ code: code ?? null, ...(signal === undefined ? {} : { signal: signal.replace(/^SIG/, '') }) }),
@@ -78,7 +78,7 @@ function endOf(channel: ClientChannel): Promise<Ended> {
 }
 
 /** `failed`: the first error of one of the streams that are not the channel's. `written`: all output was passed on. */
-function join(channel: ClientChannel, { stdin, stdout, stderr }: CommandStreams) {
+function join(channel: SshChannel, { stdin, stdout, stderr }: CommandStreams) {
   const { promise: failed, resolve: fail } = Promise.withResolvers<Error>();
   // A command may end before it has read all its input.
   channel.on('error', () => {});
@@ -93,7 +93,7 @@ function join(channel: ClientChannel, { stdin, stdout, stderr }: CommandStreams)
 }
 
 async function stop(
-  channel: ClientChannel,
+  channel: SshChannel,
   closed: Promise<Ended>,
   end: (how: 'INT' | 'KILL') => Promise<void>,
 ): Promise<void> {

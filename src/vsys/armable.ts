@@ -3,6 +3,7 @@
  * step of its actuator.
  */
 import * as z from 'zod';
+import { maxPerSlot } from '../model/ids.ts';
 import { interfaceName } from './operations.ts';
 
 /** A group and the nexthop that becomes its active one. */
@@ -14,7 +15,7 @@ export const redirectionSchema = z.strictObject({
 const offsetMs = z.number().min(-60_000).max(60_000);
 
 export const armableSchema = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('redirect'), offsetMs, groups: z.array(redirectionSchema).min(1).max(1024) }),
+  z.strictObject({ kind: z.literal('redirect'), offsetMs, groups: z.array(redirectionSchema).min(1).max(maxPerSlot) }),
   z.strictObject({ kind: z.literal('gate_close'), offsetMs, interface: interfaceName }),
   z.strictObject({ kind: z.literal('gate_open'), offsetMs, interface: interfaceName }),
 ]);

@@ -1,4 +1,4 @@
-/** Describes, in words, what a node uses that collides with a slice's subnet. */
+/** Describes, in words, what a node uses that collides with a slice. */
 import { VnmError } from '../model/errors.ts';
 import type { Collision } from './messages.ts';
 
@@ -11,10 +11,10 @@ export function describeCollision({ what, slice }: Collision): string {
 export function describeCollisions(slice: string, vnet: string, collisions: readonly Collision[]): string {
   const shown = collisions.slice(0, maxShown).map(describeCollision);
   const more = collisions.length > maxShown ? [`and ${collisions.length - maxShown} more`] : [];
-  return `vnet ${vnet} of slice '${slice}' collides with what this node uses: ${[...shown, ...more].join('; ')}`;
+  return `slice '${slice}' (vnet ${vnet}) collides with what this node uses: ${[...shown, ...more].join('; ')}`;
 }
 
-export const collisionHint = 'choose another vnet for the slice';
+export const collisionHint = 'choose another vnet or number for the slice';
 
 /** Returns one error for all collisions. */
 export function collisionError(slice: string, vnet: string, collisions: readonly Collision[]): VnmError {

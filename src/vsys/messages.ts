@@ -76,7 +76,7 @@ const watchTarget = z.strictObject({
 });
 const watchTargets = z
   .array(watchTarget)
-  .max(256)
+  .max(maxPerSlot)
   .refine(
     (targets) => new Set(targets.map(({ name }) => name)).size === targets.length,
     'two targets have the same name',
@@ -111,7 +111,7 @@ export const requestSchemas = {
   }),
   /** Shows that the answer to `apply` arrived: the batch did not cut the path to the node. */
   confirm: z.strictObject({ token: z.uuid() }),
-  /** Lists what on this node collides with the slice's subnet. */
+  /** Lists what on this node collides with the slice's subnet or ids. */
   collisions: z.strictObject({}),
   /** Lists everything on the node that carries the slice's mark. */
   inventory: z.strictObject({}),
@@ -150,7 +150,8 @@ export const requestSchemas = {
   }),
   /**
    * Says what became of a stopped daemon: `moved`, its copy runs, so it is killed, and its routes stay in the
-   * namespace; `stayed`, there is no copy, so it continues. A second time it changes nothing.
+   * namespace; `stayed`, there is no copy, so it continues. Where a checkpoint was to be restored, `stayed` removes
+   * what has arrived of it. A second time it changes nothing.
    */
   daemon_settle: z.strictObject({ namespace: namespaceName, outcome: z.enum(['moved', 'stayed']), ticket }),
   /**
@@ -159,12 +160,12 @@ export const requestSchemas = {
    */
   neighbour_events: z.strictObject({ namespace: namespaceName }),
   /** Returns the largest IP packet for the path to each address, by the outgoing interface. */
-  path_mtu: z.strictObject({ remotes: z.array(address).max(1024) }),
+  path_mtu: z.strictObject({ remotes: z.array(address).max(2 * maxPerSlot) }),
   /**
    * Makes another nexthop of each group the active one, all in one write. One that is not a member becomes the group's
    * only one.
    */
-  redirect: z.strictObject({ groups: z.array(redirectionSchema).min(1).max(1024), ticket }),
+  redirect: z.strictObject({ groups: z.array(redirectionSchema).min(1).max(maxPerSlot), ticket }),
   /**
    * Arms actions for an exact instant: `at` by this node's clock, converted to monotonic time at once, so that no step
    * of the clock moves it. Answers when they are armed; from then on they run even if the connection is lost, and never

@@ -2,7 +2,9 @@
  * The policy file of a slice on a node: what its agent may do there. Root owns it; the slice's login cannot change it.
  */
 import * as z from 'zod';
+import { overlaps, parsePrefix } from '../model/address.ts';
 import { messageOf, VnmError } from '../model/errors.ts';
+import type { IdRange } from '../model/ids.ts';
 import { sharedLimits } from '../model/limits.ts';
 
 const idRange = z.strictObject({ first: z.int().min(1), last: z.int().min(1) });
@@ -47,6 +49,25 @@ export type Policy = z.infer<typeof policySchema>;
  * takes a policy with an unknown field for invalid, and then would not protect that slice's subnet.
  */
 export const namedOnly = ['exec', 'capture', 'exec_as_root', 'daemon_dump', 'daemon_restore'] as const;
+
+/** What two slices may not have in common on a node, in words; undefined if they have nothing in common. */
+export function sharedBy(one: Policy, other: Policy): string | undefined {
+  const begin = (a: string, b: string) => a.startsWith(b) || b.startsWith(a);
+  if (overlaps(parsePrefix(one.vnet), parsePrefix(other.vnet))) return `addresses (${one.vnet} and ${other.vnet})`;
+  if (begin(one.interfacePrefix, other.interfacePrefix)) return `interface names (${one.interfacePrefix})`;
+  if (begin(one.namespacePrefix, other.namespacePrefix)) return `namespace names (${one.namespacePrefix})`;
+  if (one.table === other.table) return `routing table ${one.table}`;
+  if (one.rulePriority === other.rulePriority) return `rule priority ${one.rulePriority}`;
+  const nexthops = commonIds(one.nexthops, other.nexthops);
+  if (nexthops !== undefined) return `nexthop ids (${nexthops})`;
+  const vnis = commonIds(one.vnis, other.vnis);
+  return vnis === undefined ? undefined : `VNIs (${vnis})`;
+}
+
+function commonIds(one: IdRange, other: IdRange): string | undefined {
+  const [first, last] = [Math.max(one.first, other.first), Math.min(one.last, other.last)];
+  return first > last ? undefined : `${first} to ${last}`;
+}
 
 /** Whether the policy allows an operation or method. `isOwnNode`: its login is root or may become root. */
 export function allowsName({ operations }: Policy, name: string, isOwnNode: boolean): boolean {

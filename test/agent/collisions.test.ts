@@ -146,14 +146,30 @@ describe('findCollisions', () => {
   });
 });
 
+it('findCollisions names a slice whose number this slice, a larger one, needs too', () => {
+  const next = {
+    ...policy,
+    ...{ slice: 'next', vnet: '10.71.0.0/16', interfacePrefix: 'pv002-', namespacePrefix: 'pv-next_' },
+    ...{ table: 50_002, rulePriority: 10_002 },
+    ...{ nexthops: { first: 131_072, last: 196_607 }, vnis: { first: 8192, last: 12_287 } },
+  };
+  const other = { slice: 'next', vnet: parsePrefix(next.vnet), file: '/etc/next.json', policy: next };
+  const nothing = { links: [], routerLinks: [], routes: [], rules: [], peers: [] };
+  expect(findCollisions(policy, nothing, [other])).toEqual([]);
+  const large = { ...policy, vnis: { first: 4096, last: 12_287 } };
+  expect(findCollisions(large, nothing, [other])).toEqual([
+    { what: 'VNIs (8192 to 12287) of its policy /etc/next.json', slice: 'next' },
+  ]);
+});
+
 describe('the error about collisions', () => {
   it('the error names the first collisions, and says what to do', () => {
     const collisions = Array.from({ length: 10 }, (_, index) => ({ what: `c${index}` }));
     expect(collisionError('office', policy.vnet, collisions)).toMatchObject({
       code: 'conflict',
       message:
-        "vnet 10.70.0.0/16 of slice 'office' collides with what this node uses: c0; c1; c2; c3; c4; c5; c6; c7; and 2 more",
-      hint: 'nothing was changed there; choose another vnet for the slice',
+        "slice 'office' (vnet 10.70.0.0/16) collides with what this node uses: c0; c1; c2; c3; c4; c5; c6; c7; and 2 more",
+      hint: 'nothing was changed there; choose another vnet or number for the slice',
     });
   });
 });

@@ -4,7 +4,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -386,6 +386,46 @@ describeWithCriu('BIRD moves with its memory and sockets', () => {
     await settled(from);
     console.log(`neighbour events while agents were killed: ${events() - before}`);
     expect(agentLog(to)).toContain('removed a copy that was being restored');
+  });
+
+  it('a step that cannot be written down leaves one living daemon, as on a full disk', async () => {
+    const [from, to] = places;
+    const recordOf = (node: AgentNode) => join(node.directory, 'run', 'test.daemons', `${node.router('r')}.json`);
+    /** While `body` runs, the agent cannot replace the record. */
+    async function withoutRecord(node: AgentNode, body: () => Promise<unknown>): Promise<void> {
+      const fresh = `${recordOf(node)}.new`;
+      mkdirSync(fresh, { recursive: true });
+      await body().finally(() => rmdirSync(fresh));
+    }
+    const isAlive = async () => {
+      expect(await report(from)).toMatchObject({ state: 'running' });
+      expect(birds(from)).toMatchObject([{ isStopped: false }]);
+      expect(birds(to)).toEqual([]);
+      expect(await report(to)).toBeUndefined();
+    };
+    await withoutRecord(from, () => expect(dump(from)).rejects.toMatchObject({ code: 'failed' }));
+    await isAlive();
+    const image = await dump(from);
+    await relay(from, to);
+    await withoutRecord(to, () => expect(restore(to, image)).rejects.toMatchObject({ code: 'failed' }));
+    await withoutRecord(from, () => settle(from, 'stayed'));
+    await isAlive();
+    // The record still says that it is stopped.
+    expect(JSON.parse(readFileSync(recordOf(from), 'utf8'))).toMatchObject({ move: 'dumped' });
+    await killAgent(from);
+    await isAlive();
+    await settled(from);
+  });
+
+  it('what has arrived of a checkpoint is removed when it is of no use', async () => {
+    const [from, to] = places;
+    const incoming = join(daemonRoot, `.incoming-${to.router('r')}`);
+    await dump(from);
+    await relay(from, to);
+    expect(existsSync(incoming)).toBe(true);
+    await settle(to, 'stayed');
+    expect(existsSync(incoming)).toBe(false);
+    await settle(from, 'stayed');
   });
 
   it('FRR is refused with the reason', async () => {

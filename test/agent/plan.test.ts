@@ -336,6 +336,22 @@ describe('planOperations', () => {
     }
   });
 
+  it('planOperations removes all interfaces of a namespace by one command, and restores each', () => {
+    const router = stack([link('pv001-a'), link('pv001-b'), link('pv001-c', { up: false })]);
+    const { commands } = plan(state(stack(), { 'r-a': router }), { op: 'netns_down', namespace: 'r-a' });
+    const again = (name: string) =>
+      `link add ${name} netns r-a mtu 1400 address ${mac} arp off multicast off type vxlan id 4097 dstport 4790 remote 192.0.2.9 nolearning ttl 64`;
+    expect(lines(commands)).toEqual([
+      ...['a', 'b', 'c'].map(
+        (name) => `r-a: link set pv001-${name} group 28790 <- r-a: link set pv001-${name} group default`,
+      ),
+      `r-a: link del group 28790 <- ${again('pv001-c')}; ${again('pv001-b')}; r-a: link set pv001-b up; ${again('pv001-a')}; r-a: link set pv001-a up`,
+      'netns del r-a <- netns add r-a; r-a: ',
+    ]);
+    const alone = plan(state(stack(), { 'r-a': stack([link('pv001-a')]) }), { op: 'netns_down', namespace: 'r-a' });
+    expect(lines(alone.commands)[0]).toMatch(/^r-a: link del pv001-a <- /);
+  });
+
   it('planOperations restores several entries for one prefix in their order', () => {
     const route = { prefix: '10.65.9.0/24', type: 'unicast', table: 254, protocol: 3, onlink: false } as const;
     const [a, b, c] = ['a', 'b', 'c'].map((name) => ({ ...route, nexthops: [{ interface: name, weight: 1 }] }));

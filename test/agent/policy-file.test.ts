@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { loadPolicy, openPolicy, readPolicies } from '../../src/agent/policy-file.ts';
-import { ownLimits, sharedLimits } from '../../src/model/limits.ts';
+import { earlierOwnLimits, ownLimits, sharedLimits } from '../../src/model/limits.ts';
 import { decodePolicy, encodePolicy, type Policy, policySchema } from '../../src/vsys/policy.ts';
 import { describeAsRoot } from '../support/privileges.ts';
 
@@ -115,13 +115,16 @@ describeAsRoot('openPolicy', () => {
 
   it('openPolicy raises limits that an earlier version wrote, but not those that someone chose', async () => {
     const brought = { ...policy, limits: ownLimits };
-    const earlier = { ...policy, limits: sharedLimits };
-    await leave(earlier);
-    expect((await open({ brought, isInstalledByAdministrator: true })).policy).toEqual(earlier);
-    const file = await open({ brought }, async () => true);
-    expect([file.policy, file.exists()]).toEqual([brought, true]);
-    await file.settle(true);
-    expect(policySchema.parse(JSON.parse(readFileSync(path, 'utf8')))).toEqual(brought);
+    for (const limits of earlierOwnLimits) {
+      const earlier = { ...policy, limits };
+      rmSync(below, { recursive: true, force: true });
+      await leave(earlier);
+      expect((await open({ brought, isInstalledByAdministrator: true })).policy).toEqual(earlier);
+      const file = await open({ brought }, async () => true);
+      expect([file.policy, file.exists()]).toEqual([brought, true]);
+      await file.settle(true);
+      expect(policySchema.parse(JSON.parse(readFileSync(path, 'utf8')))).toEqual(brought);
+    }
     const chosen = { ...policy, limits: { ...sharedLimits, namespaces: 40 } };
     rmSync(below, { recursive: true });
     await leave(chosen);

@@ -32,8 +32,8 @@ describeAsRoot('a node', () => {
     const words = "address 10.65.1.1/24 of interface 'lo'; entry 10.0.0.0/8 (table 77)";
     const refusal = {
       code: 'conflict',
-      message: `vnet 10.65.0.0/16 of slice 'test' collides with what this node uses: ${words}`,
-      hint: 'nothing was changed there; choose another vnet for the slice',
+      message: `slice 'test' (vnet 10.65.0.0/16) collides with what this node uses: ${words}`,
+      hint: 'nothing was changed there; choose another vnet or number for the slice',
     };
     const router: OperationInput = { op: 'netns_up', namespace: node.router('a'), urpf: 'strict' };
     for (const operation of [rules, router]) await expect(node.apply([operation])).rejects.toMatchObject(refusal);
@@ -141,6 +141,7 @@ describeAsRoot('a node', () => {
       ...node.policy,
       ...{ slice: 'inner', vnet: '10.66.0.0/16', interfacePrefix: 'pv002-', namespacePrefix: `${node.namespace}i_` },
       ...{ table: 50_002, rulePriority: 10_002 },
+      ...{ nexthops: { first: 131_072, last: 196_607 }, vnis: { first: 8192, last: 12_287 } },
     };
     const file = join(node.directory, 'policy', 'inner.json');
     writeFileSync(file, JSON.stringify(other), { mode: 0o644 });

@@ -219,6 +219,7 @@ function requestsOf(a: Marks): { readonly [M in Exclude<Method, 'apply'>]: Param
 
 /** Fields that name nothing. */
 const plain = [
+  'packed',
   'packets',
   'quietMs',
   ...[
@@ -243,6 +244,7 @@ const plain = [
     'config',
     'pointToPoint',
     'gate',
+    'packed',
   ],
   ...['command', 'snaplen', 'data', 'end', 'signal'],
   ...['offsetMs', 'at', 'forget', 'close', 'samples', 'payloadBytes', 'rateBps', 'count', 'timeoutMs'],

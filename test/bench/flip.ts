@@ -1,6 +1,6 @@
 /**
- * Redirects prefixes by one change of the nexthop in their group, and next to it by `ip route replace` for each prefix, with few
- * and with many prefixes (VROOM and the paper replace routes). Both by an `ip` that waits for the lines.
+ * Redirects prefixes by one change of the nexthop in their group, and next to it by `ip route replace` for each prefix,
+ * with few and with many prefixes (VROOM and the paper replace routes). Both by an `ip` that waits for the lines.
  */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';

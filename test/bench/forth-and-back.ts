@@ -48,7 +48,7 @@ export async function redirectForthAndBack(
 }
 
 /** Decides a simultaneous schedule from the slice file's latencies. */
-export function simultaneous({ slice, vn, old, to, mtu }: Run): Promise<Decision> {
+export function simultaneous({ slice, vn, old, to, mtu }: Run): Decision {
   const flows = declaredFlowPaths(slice, vn, old.instance.placement, to.placement, mtu);
   return decide(vn, 'simultaneous', { urpf: 'feasible', granularity: 'gateway' }, flows, noUncertainty);
 }

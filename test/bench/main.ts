@@ -4,13 +4,15 @@
  */
 
 import { armedBench } from './armed.ts';
+import { bastionBench } from './bastion.ts';
 import { deadNodeBench } from './dead-node.ts';
 import { migrationsBench, packetsBench } from './feasible.ts';
 import { flipBench } from './flip.ts';
 import { gatesBench } from './gates.ts';
-import { hundredBench } from './hundred.ts';
+import { growthBench } from './growth.ts';
 import { livingBench } from './living.ts';
 import { planesBench } from './planes.ts';
+import { planningBench } from './planning.ts';
 import { strictBench } from './strict.ts';
 import { timingBench } from './timing.ts';
 import { userspaceBench } from './userspace.ts';
@@ -54,7 +56,12 @@ const benches: Record<string, { title: string; run: () => Promise<string> }> = {
     title: 'Feasible uRPF in user space: 200 migrations of the three-node slice under its six flows',
     run: () => migrationsBench('userspace'),
   },
-  hundred: { title: 'A VN of 100 routers on 100 nodes in user space', run: () => hundredBench() },
+  planning: { title: 'Planning by size, next to the linear programs of HiGHS', run: () => planningBench() },
+  growth: { title: 'VNs of 3 to 100 routers on as many nodes', run: () => growthBench('kernel') },
+  'growth-userspace': {
+    title: 'VNs of 3 to 100 routers on as many nodes in user space',
+    run: () => growthBench('userspace'),
+  },
   vroom: {
     title: 'Strict uRPF: routers that move one after the other, next to whole instances',
     run: () => vroomBench(),
@@ -71,6 +78,10 @@ const benches: Record<string, { title: string; run: () => Promise<string> }> = {
   planes: {
     title: "VROOM's diamond: a router moves there and back with its control plane",
     run: () => planesBench(),
+  },
+  bastion: {
+    title: 'A lab of 50 nodes behind a bastion: doctor and migrations through it, next to direct ones',
+    run: () => bastionBench(),
   },
   'dead-node': {
     title: 'A node dies under traffic, and the VN migrates to other nodes (three-node slice)',

@@ -3,9 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { DaemonStatus } from '../../src/controller/nodes/daemons.ts';
 import type { VerifyResult } from '../../src/controller/probe/verify-vn.ts';
 import type { SliceStatus } from '../../src/controller/status.ts';
-import { routerNames } from '../../src/model/router.ts';
 import type { Flow } from '../../src/model/slice.ts';
-import { pathBetween, shortestPaths } from '../../src/planning/paths.ts';
+import { pathsOf } from '../../src/planning/paths.ts';
 import { type AppliedFault, type Attempt, type Fault, faultsOf, isByRouter, isLiving, type Mode } from './faults.ts';
 import type { Place } from './place.ts';
 import { type Random, randomOf } from './random.ts';
@@ -215,7 +214,7 @@ export function crosses(
     return vn.gateways.find((gateway) => gateway.name === name)!;
   };
   const [a, b] = [gatewayOf(from), gatewayOf(to)];
-  const routers = pathBetween(shortestPaths(routerNames(vn), vn.links), vn.links, a.router, b.router);
+  const routers = pathsOf(vn).between(a.router, b.router);
   const placement = vn.placements.get(placementName)!;
   return [a.node, b.node, ...routers.map((router) => placement.get(router)!)].includes(node);
 }

@@ -41,7 +41,7 @@ describe('an unknown command', () => {
     ['list', status],
     ['ps', status],
     ['inspect', status],
-    ['graph', status],
+    ['topology', "did you mean 'pl-vnm graph SLICE'?"],
     ['version', "did you mean 'pl-vnm --version'?"],
     ['ping', "did you mean 'pl-vnm verify SLICE'?"],
     ['shell', "did you mean 'pl-vnm exec SLICE NAME -- COMMAND'?"],

@@ -42,6 +42,11 @@ describe('the policy of an installation', () => {
       );
     shared({ vnet: parsePrefix('10.64.128.0/17') }, 'addresses (10.64.0.0/16 and 10.64.128.0/17)');
     shared({ number: 1 }, 'interface names (pv001-)');
+    const large = { ...slice, vns: [{ ...slice.vns[0]!, links: Array(300).fill(slice.vns[0]!.links[0]!) }] };
+    expect(() => refuseOverlap('n1', defaultPolicy(large), nextTo({}))).toThrow(
+      "slices 'one' and 'other' would share nexthop ids (131072 to 196607)",
+    );
+    expect(() => refuseOverlap('n1', defaultPolicy(large), nextTo({ number: 3 }))).not.toThrow();
   });
 });
 

@@ -6,23 +6,22 @@ import { gallery } from '../support/slices.ts';
 
 describe('parseHost', () => {
   it.each([
-    ['root@10.0.0.1', { host: '10.0.0.1', port: 22, user: 'root' }],
+    ['root@10.0.0.1', { host: '10.0.0.1', user: 'root' }],
     ['me@node.example.org:2222', { host: 'node.example.org', port: 2222, user: 'me' }],
-    ['node.example.org', { host: 'node.example.org', port: 22, user: 'root' }],
-    ['me@host', { host: 'host', port: 22, user: 'me' }],
-    ['host:22', { host: 'host', port: 22, user: 'root' }],
-    ['[2001:db8::1]:2222', { host: '2001:db8::1', port: 2222, user: 'root' }],
-    ['me@2001:db8::1', { host: '2001:db8::1', port: 22, user: 'me' }],
+    ['node.example.org', { host: 'node.example.org' }],
+    ['me@host', { host: 'host', user: 'me' }],
+    ['me@example.org@host', { host: 'host', user: 'me@example.org' }],
+    ['host:22', { host: 'host', port: 22 }],
+    ['[2001:db8::1]:2222', { host: '2001:db8::1', port: 2222 }],
+    ['me@2001:db8::1', { host: '2001:db8::1', user: 'me' }],
+    ['fe80::1%eth0', { host: 'fe80::1%eth0' }],
   ])('parseHost reads %s', (word, target) => {
     expect(parseHost(word)).toEqual({ node: target.host, ...target });
   });
 
-  it.each(['host', 'me@', '@host', 'host:x', 'host:0', 'host:65536', 'a b.c', 'a@b@c'])(
-    'parseHost refuses %s',
-    (word) => {
-      expect(parseHost(word)).toBeUndefined();
-    },
-  );
+  it.each(['host', 'me@', '@host', 'host:x', 'host:0', 'host:65536', 'a b.c'])('parseHost refuses %s', (word) => {
+    expect(parseHost(word)).toBeUndefined();
+  });
 });
 
 describe('a word that names nodes', () => {

@@ -160,7 +160,7 @@ describe('while another controller migrates a VN', () => {
 
   /** The other controller's migration has the claim; its VN is on the nodes. */
   function playNodes() {
-    const { interfacePrefix } = sliceIds(read.number);
+    const { interfacePrefix } = sliceIds(read);
     const there = [{ name: `${interfacePrefix}0l0a`, kind: 'vxlan', up: true, addresses: [] }];
     const nodes = names.map((name) => playNode(name, there));
     for (const { connection } of nodes) Object.assign(connection.facts, { policy: own });

@@ -8,6 +8,7 @@ import type { Context } from '../../src/controller/base/context.ts';
 import { defaultPolicy, withAgents, withReachable } from '../../src/controller/nodes/agents.ts';
 import { VnmError } from '../../src/model/errors.ts';
 import type { AgentConnection, AgentOptions, AgentTarget } from '../../src/transport/agent-connection.ts';
+import type { NodeFacts } from '../../src/vsys/messages.ts';
 import { sliceOf } from '../testbed/support.ts';
 
 const host = '192.0.2.1';
@@ -33,7 +34,7 @@ function fakeConnection(node: string): FakeConnection {
   };
   const connection = {
     node,
-    facts: { policy, features: [] },
+    facts,
     listeners,
     end,
     onClose: (listener: () => void) => {
@@ -58,7 +59,10 @@ let attempts: Attempt[];
 let refused: Map<string, VnmError>;
 /** Whether attempts wait for the test. */
 let isSlow: boolean;
+/** What nodes say of themselves. */
+let facts: Pick<NodeFacts, 'policy' | 'features'>;
 beforeEach(() => {
+  facts = { policy, features: [] };
   attempts = [];
   refused = new Map();
   isSlow = false;
@@ -246,5 +250,20 @@ describe('a command with kept connections', () => {
     refused.clear();
     await withAgents(kept, slice, ['a', 'b'], async () => {});
     expect(attempted()).toEqual(['a', 'b', 'b']);
+  });
+
+  it('a policy from before the slice grew is refused, and a wider one than needed is not', async () => {
+    const gateways = Array.from({ length: 300 }, (_, index) => ({ name: `g${index}`, node: 'a', router: 'r' }));
+    const vn = { name: 'v', routers: [], links: [], endHosts: [], flows: [], placements: new Map(), gateways };
+    const refusal = {
+      code: 'conflict',
+      message:
+        "node 'a' has a policy for slice 'test' with nexthops 458752 to 524287, but the slice needs 458752 to 589823",
+    };
+    await expect(withAgents(context(), { ...slice, vns: [vn] }, ['a'], async () => {})).rejects.toMatchObject(refusal);
+    const { nexthops, vnis } = policy;
+    const wide = { nexthops: { ...nexthops, last: nexthops.last + 65_536 }, vnis: { ...vnis, first: vnis.first - 1 } };
+    facts = { policy: { ...policy, ...wide }, features: [] };
+    await withAgents(context(), slice, ['a'], async () => {});
   });
 });

@@ -48,7 +48,7 @@ describe.concurrent('two static routers at the same time', () => {
     await world.testbed.end();
   });
 
-  describeDeaths(['prove', 'flip', 'retire'], again);
+  describeDeaths(['flip', 'retire'], again);
 
   let counted: Promise<number> | undefined;
   /** How many requests a whole migration makes. */
@@ -61,8 +61,8 @@ describe.concurrent('two static routers at the same time', () => {
     })();
     return counted;
   };
-  const parts = Array.from({ length: 10 }, (_, index) => index);
-  describe.each(parts)('a migration killed at a request in part %i of 10', (part) => {
+  const parts = [0, 1, 2, 3, 4, 5];
+  describe.each(parts)('a migration killed at a request in part %i of 6', (part) => {
     it.each(commands)('%s ends the migration', async (command) => {
       const killedAt = Math.floor(((part + 0.5) * (await requests())) / parts.length);
       const world = await installed();
@@ -150,17 +150,11 @@ describe.concurrent.each(['checkpoint', 'graceful'] as const)(
       await world.testbed.end();
     });
 
-    describe.each([
-      ['move control plane', 2],
-      ['converge', 1],
-      ['retire', 1],
-    ])("a migration killed in '%s' for the %i. time", (phase, nth) => {
-      it.each(commands)('%s ends the migration', async (command) => {
-        const world = await installed();
-        const { world: killed } = await run(world, 'migrate', phase, nth);
-        await expectEnd(killed, command);
-        await world.testbed.end();
-      });
+    it.each(commands)('%s ends a migration that was killed between the two daemons', async (command) => {
+      const world = await installed();
+      const { world: killed } = await run(world, 'migrate', 'move control plane', 2);
+      await expectEnd(killed, command);
+      await world.testbed.end();
     });
 
     it('a failure after one of two daemons has moved brings both back', async () => {

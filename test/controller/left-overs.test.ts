@@ -15,7 +15,7 @@ const slice = readSlice(gallery('two-node'));
 const vn = slice.vns[0]!;
 const instance = planInstance(slice, vn, vn.placements.get('initial')!, 0);
 const plan = planVn(slice, vn);
-const { interfacePrefix: prefix, nexthops } = sliceIds(slice.number);
+const { interfacePrefix: prefix, nexthops } = sliceIds(slice);
 const router = 'pv-two_0-a';
 const batches = desiredBatches(
   {

@@ -182,6 +182,12 @@ it('a plan names the way of each routing daemon, and says why it cannot move so'
   expect(text).toMatch(/\ne1 -> e2 .* unknown\n\nrouting daemons that restart cold lose /);
 });
 
+it('a plan says what migrate would refuse: holding OSPF packets where no router speaks it', async () => {
+  const { planned } = await installed();
+  const message = '--hold-control has nothing to hold: no router that moves speaks OSPF';
+  expect(await planned({ holdControl: true })).toMatchObject({ refusals: [{ code: 'usage', message }] });
+});
+
 it('a plan with declared latencies, or from another placement, asks no node', async () => {
   const { planned } = await installed();
   for (const node of nodes) testbed!.dead.add(node);

@@ -61,7 +61,7 @@ async function redirectWith(
     urpf: 'feasible',
   } as unknown as Run;
   const flows = declaredFlowPaths(slice, vn, placements.old, placements.fresh, 1500);
-  const decision = await decide(vn, 'simultaneous', { urpf: 'feasible', granularity: 'gateway' }, flows, noUncertainty);
+  const decision = decide(vn, 'simultaneous', { urpf: 'feasible', granularity: 'gateway' }, flows, noUncertainty);
   const estimates = new Map(
     [...measured].map(([node, offsetMs]): [string, ClockEstimate] => [
       node,

@@ -142,10 +142,10 @@ describe('refuseOneMachine', () => {
   });
 });
 
-it('a gateway can arm the gates of 256 end hosts together with a redirection per peer', () => {
+it('a gateway can arm the gates of 4096 end hosts together with a redirection per peer', () => {
   const gates = (kind: 'gate_close' | 'gate_open') =>
-    Array.from({ length: 256 }, (_, i) => ({ kind, offsetMs: 0, interface: `pv001-e${i}g` }));
-  const redirects = Array.from({ length: 255 }, (_, id) => ({
+    Array.from({ length: 4096 }, (_, i) => ({ kind, offsetMs: 0, interface: `pv001-e${i}g` }));
+  const redirects = Array.from({ length: 4095 }, (_, id) => ({
     kind: 'redirect' as const,
     offsetMs: 0,
     groups: [{ id: id + 1, active: 1 }],

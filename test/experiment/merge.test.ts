@@ -2,7 +2,7 @@ import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { mergeFolders } from '../../src/experiment/merge.ts';
-import type { ResultFolder } from '../../src/experiment/results/folder.ts';
+import { openFolder, type ResultFolder } from '../../src/experiment/results/folder.ts';
 import { changed, goodExperiment, newFolder, temporaryResults } from './support/files.ts';
 import { carryOutAll, rowsOf } from './support/runs.ts';
 
@@ -14,6 +14,12 @@ async function shards(results: string, text = goodExperiment): Promise<ResultFol
 }
 
 const pathsOf = (folders: readonly ResultFolder[]) => folders.map(({ path }) => path);
+
+/** As if another version of the program had begun the folder. */
+function useVersion(path: string, version: string): void {
+  const file = join(path, 'resolved.json');
+  writeFileSync(file, readFileSync(file, 'utf8').replace(/"version": "[^"]*"/, `"version": "${version}"`));
+}
 
 describe('mergeFolders', () => {
   it('has the runs and tables that one machine would have made', async () => {
@@ -73,11 +79,19 @@ describe('mergeFolders', () => {
     await expect(mergeFolders([one!.path, other.path], results)).rejects.toThrow(expected);
   });
 
+  it('names the program that made the runs, not the one that merges', async () => {
+    const results = temporaryResults();
+    const folders = await shards(results);
+    for (const { path } of folders) useVersion(path, '0.0.9');
+    const { folder } = await mergeFolders(pathsOf(folders), results);
+    expect(folder.program.version).toBe('0.0.9');
+    expect(openFolder(folder.path).program).toEqual(openFolder(folders[0]!.path).program);
+  });
+
   it('refuses results of another version of the program', async () => {
     const results = temporaryResults();
     const [one, other] = await shards(results);
-    const file = join(other!.path, 'resolved.json');
-    writeFileSync(file, readFileSync(file, 'utf8').replace(/"version": "[^"]*"/, '"version": "0.0.9"'));
+    useVersion(other!.path, '0.0.9');
     await expect(mergeFolders([one!.path, other!.path], results)).rejects.toThrow('differ in the program (version');
   });
 });

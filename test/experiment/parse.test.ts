@@ -74,7 +74,7 @@ describe('a faulty experiment file', () => {
     [
       'an unknown value',
       ['[remote, gateway]', '[remote, gatway]'],
-      "6:21: vary.control[1]: expected one of gateway, remote, found 'gatway' (who times the redirections: gateway, remote)",
+      "6:21: vary.control[1]: expected one of gateway, remote, fresh-ssh, at, found 'gatway' (who times the redirections: gateway, remote, fresh-ssh, at)",
     ],
     [
       'a missing key',

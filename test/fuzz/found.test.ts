@@ -153,9 +153,14 @@ describe('a slice file', () => {
   it('the depth and size of a slice file are limited', () => {
     const nested = `slice: a\nvnet: ${'['.repeat(200)}${']'.repeat(200)}`;
     expect(faultsOf(nested)).toContain('a.yaml:2:107: the file is nested too deeply');
-    expect(faultsOf('#'.repeat(2 ** 20 + 1))).toEqual([
-      'a.yaml:1:1: the file has 1048577 characters (at most 1048576)',
+    expect(faultsOf('#'.repeat(2 ** 22 + 1))).toEqual([
+      'a.yaml:1:1: the file has 4194305 characters (at most 4194304)',
     ]);
+    for (const part of ['[', '{', 'a,', '- ', '? ', 'a: ', '\n']) {
+      expect(faultsOf(`slice: ${part.repeat(500_000)}`)).toEqual([
+        'a.yaml:1:1: the file has 500001 brackets, separators and lines (at most 500000)',
+      ]);
+    }
   });
 
   it('faults quote a slice file briefly and without control characters', () => {

@@ -11,8 +11,8 @@ import {
   roomNeeded,
   type SliceRoom,
   slotCount,
-  type VnCounts,
 } from '../../src/model/room.ts';
+import type { VnCounts } from '../../src/model/slice.ts';
 
 const counts = (links: number, gateways: number, endHosts: number): VnCounts => ({
   links: { length: links },

@@ -31,7 +31,7 @@ describe('the address plan', () => {
         const vn = slice.vns[0]!;
         const slots = slotCount(slice);
         fc.pre(first % slots !== second % slots);
-        const ids = sliceIds(slice.number);
+        const ids = sliceIds(slice);
         const instances = [first % slots, second % slots].map((slot) =>
           planInstance(slice, vn, vn.placements.get('final')!, slot),
         );

@@ -336,28 +336,23 @@ describe('faults of meaning', () => {
     ).toEqual([]);
   });
 
+  it('checkSlice accepts 4096 gateways and end hosts', () => {
+    expect(faultsOf(bigSlice(4096))).toEqual([]);
+  });
+
+  it('checkSlice reports a number that leaves no room for the further numbers of a large slice', () => {
+    const numbered = (number: number) => bigSlice(600).replace('vnet:', `number: ${number}\nvnet:`);
+    expect(faultsOf(numbered(4093))).toEqual([]);
+    expect(faultsOf(numbered(4094))).toEqual([
+      'two.yaml:2:9: number: a slice of this size takes 3 numbers, here 4094 to 4096 (at most 4093)',
+    ]);
+  });
+
   it('checkSlice reports counts above the limits', () => {
-    const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);
-    const text = `slice: big
-vnet: 10.0.0.0/8
-substrate: { nodes: { n: {}${numbers(257)
-      .map((i) => `, g${i}: {}, h${i}: {}`)
-      .join('')} } }
-vn:
-  name: big
-  routers: [r]
-  gateways: { ${numbers(257)
-    .map((i) => `g${i}: { node: g${i}, router: r }`)
-    .join(', ')} }
-  endHosts: { ${numbers(257)
-    .map((i) => `h${i}: { node: h${i}, gateway: g${i} }`)
-    .join(', ')} }
-placements: { initial: { r: n } }
-`;
-    expect(faultsOf(text)).toEqual([
-      "two.yaml:4:1: VN 'big' has 257 links and gateways (at most 256 together)",
-      'two.yaml:7:3: the slice has 257 gateways (at most 256)',
-      'two.yaml:8:3: the slice has 257 end hosts (at most 256)',
+    expect(faultsOf(bigSlice(4097))).toEqual([
+      "two.yaml:4:1: VN 'big' has 4097 links and gateways (at most 4096 together)",
+      'two.yaml:7:3: the slice has 4097 gateways (at most 4096)',
+      'two.yaml:8:3: the slice has 4097 end hosts (at most 4096)',
     ]);
     const vn = (i: number) => `  - { name: v${i}, routers: [r${i}], placements: { initial: { r${i}: n1 } } }\n`;
     const vns = (count: number) => `${several.slice(0, several.indexOf('  - name'))}${numbers(count).map(vn).join('')}`;
@@ -365,3 +360,20 @@ placements: { initial: { r: n } }
     expect(faultsOf(vns(8))).toEqual(['two.yaml:4:1: 8 VNs in one slice (at most 7)']);
   });
 });
+
+const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);
+
+/** A slice with one router, and as many gateways with an end host each. */
+function bigSlice(count: number): string {
+  const each = (text: (i: number) => string) => numbers(count).map(text).join(', ');
+  return `slice: big
+vnet: 10.0.0.0/8
+substrate: { nodes: { n: {}, ${each((i) => `g${i}: {}, h${i}: {}`)} } }
+vn:
+  name: big
+  routers: [r]
+  gateways: { ${each((i) => `g${i}: { node: g${i}, router: r }`)} }
+  endHosts: { ${each((i) => `h${i}: { node: h${i}, gateway: g${i} }`)} }
+placements: { initial: { r: n } }
+`;
+}

@@ -8,6 +8,7 @@ import { sliceStatus } from '../../src/controller/status.ts';
 import type { DaemonConfig, Routing } from '../../src/model/daemon.ts';
 import type { Route } from '../../src/model/route.ts';
 import type { Forward, Slice } from '../../src/model/slice.ts';
+import type { SshWay } from '../../src/model/ssh-way.ts';
 import { type Instance, type LinkEnd, planInstance } from '../../src/planning/instance.ts';
 import { computeRoutes } from '../../src/planning/routes.ts';
 import { planVn } from '../../src/planning/vn-plan.ts';
@@ -92,6 +93,24 @@ describe('slices', () => {
     addInstance(withPatience(60), 'initial');
     store.slices.save(withPatience(2.5));
     expect(store.slices.find('three')).toEqual(withPatience(2.5));
+  });
+
+  test('how SSH reaches nodes is stored, and can change while a VN is installed', () => {
+    const read = readSlice(gallery('three-node'));
+    const through = (ssh: SshWay) => ({
+      ...read,
+      nodes: new Map([...read.nodes].map(([name, node]) => [name, { ...node, host: `${name}.example.org`, ssh }])),
+    });
+    const jump = [
+      { host: 'bastion', user: 'me' },
+      { host: '2001:db8::1', port: 2222, key: '~/b' },
+    ];
+    const slice = through({ config: '~/lab/config', transport: 'openssh', jump });
+    store.slices.save(slice);
+    expect(store.slices.find('three')).toEqual(slice);
+    addInstance(slice, 'initial');
+    store.slices.save(through({ jump: [] }));
+    expect(store.slices.find('three')).toEqual(through({ jump: [] }));
   });
 
   test('a data plane is stored; a node without a host has that of its testbed', () => {

@@ -462,4 +462,13 @@ describe('a database of version 9', () => {
     expect(store.migrations.detail(id)!.flips).toEqual([flip]);
     store.close();
   });
+
+  test('an upgraded version 9 keeps its VNs, and no node has a way of its own', () => {
+    const { id, instance } = makeInstalled(9, slice);
+    const store = openStore(path);
+    expect(store.slices.find('three')).toEqual(slice);
+    expect(store.instances.plan(id)).toEqual(instance);
+    expect([...store.slices.find('three')!.nodes.values()].filter((node) => 'ssh' in node)).toEqual([]);
+    store.close();
+  });
 });

@@ -6,19 +6,24 @@ import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { endpointText } from '../../src/model/ssh-way.ts';
 
 export const sshdPath = ['/usr/sbin/sshd', '/usr/local/sbin/sshd'].find(existsSync);
 
-interface Sshd {
+export interface Sshd {
   readonly port: number;
+  /** What it has logged so far. */
+  log(): string;
+  /** Ends all connections. */
+  drop(): void;
   close(): Promise<void>;
 }
 
 export interface SshdDirectory {
   readonly path: string;
   file(name: string): string;
-  /** Starts a server with these lines in its configuration. */
-  start(lines: readonly string[]): Promise<Sshd>;
+  /** Starts a server with these lines in its configuration, on an address of loopback. */
+  start(lines: readonly string[], address?: string): Promise<Sshd>;
   remove(): Promise<void>;
 }
 
@@ -33,11 +38,11 @@ export function sshdDirectory(): SshdDirectory {
   // sshd needs this directory, which the service manager usually makes.
   mkdirSync('/run/sshd', { recursive: true, mode: 0o755 });
 
-  async function start(lines: readonly string[]): Promise<Sshd> {
-    const port = await freePort();
+  async function start(lines: readonly string[], address = '127.0.0.1'): Promise<Sshd> {
+    const port = await freePort(address);
     const usual = [
       ...[
-        `ListenAddress 127.0.0.1:${port}`,
+        `ListenAddress ${endpointText(address, port)}`,
         `HostKey ${file('host')}`,
         `AuthorizedKeysFile ${file('authorized_keys')}`,
       ],
@@ -46,9 +51,13 @@ export function sshdDirectory(): SshdDirectory {
     // Of two lines with the same keyword, the first counts.
     writeFileSync(file(`config-${port}`), [...lines, ...usual, ''].join('\n'));
     const child = spawn(sshdPath!, ['-D', '-e', '-f', file(`config-${port}`)], { stdio: ['ignore', 'ignore', 'pipe'] });
-    const server = { port, close: () => end(child) };
+    let text = '';
+    child.stderr.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+    });
+    const server = { port, log: () => text, drop: () => endChildren(child), close: () => end(child) };
     servers.push(server);
-    await listening(child);
+    await listening(child, server.log);
     return server;
   }
 
@@ -63,19 +72,15 @@ export function sshdDirectory(): SshdDirectory {
   };
 }
 
-async function listening({ stderr }: ChildProcess): Promise<void> {
-  let text = '';
-  stderr!.on('data', (chunk: Buffer) => {
-    text += chunk.toString();
-  });
-  while (!text.includes('Server listening')) {
-    if (stderr!.closed) throw new Error(`sshd did not start: ${text}`);
+async function listening({ stderr }: ChildProcess, log: () => string): Promise<void> {
+  while (!log().includes('Server listening')) {
+    if (stderr!.closed) throw new Error(`sshd did not start: ${log()}`);
     await sleep(10);
   }
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
+async function freePort(address: string): Promise<number> {
+  const server = createServer().listen(0, address);
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   server.close();
@@ -87,6 +92,18 @@ async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   child.kill();
   await once(child, 'exit');
+}
+
+function endChildren({ pid }: ChildProcess): void {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
+  for (const child of children.filter((word) => word !== '')) process.kill(Number(child));
+}
+
+/** How many log-ins a server has accepted, and how many connections have ended since. */
+export function loginsOf({ log }: Sshd): { accepted: number; ended: number } {
+  const count = (pattern: RegExp) => [...log().matchAll(pattern)].length;
+  const ended = /^(Disconnected from|Connection (closed|reset) by) user|^Read error from remote host/gm;
+  return { accepted: count(/Accepted publickey/g), ended: count(ended) };
 }
 
 /** Opens a connection without login, which counts towards MaxStartups until it is closed. */

@@ -11,7 +11,7 @@ import { describeAsRoot } from '../support/privileges.ts';
 import { gallery } from '../support/slices.ts';
 
 const file = gallery('two-node');
-const uses = (words: string) => `vnet 10.64.0.0/16 of slice 'two' collides with what this node uses: ${words}`;
+const uses = (words: string) => `slice 'two' (vnet 10.64.0.0/16) collides with what this node uses: ${words}`;
 
 describeAsRoot('a subnet that nodes use', () => {
   const own = ownTestbed(file);
@@ -33,8 +33,8 @@ describeAsRoot('a subnet that nodes use', () => {
     expect(doctor.code).toBe(1);
     const problems = doctor.json.nodes.filter((node) => node.problems.length > 0);
     expect(problems.map((node) => [node.node, ...node.problems])).toEqual([
-      ['gw1', `${uses(onGw1)} (choose another vnet for the slice)`],
-      ['h2', `${uses(onH2)} (choose another vnet for the slice)`],
+      ['gw1', `${uses(onGw1)} (choose another vnet or number for the slice)`],
+      ['h2', `${uses(onH2)} (choose another vnet or number for the slice)`],
     ]);
     expect(await network()).toEqual(before);
     ip(own.namespace('gw1'), 'address del 10.64.9.1/32 dev lo');

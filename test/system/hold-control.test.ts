@@ -1,7 +1,7 @@
 /**
  * A router with a routing daemon moves in a ring of three (hello 1 s, dead 4 s) while its neighbours send it OSPF
- * packets: none of them misses a daemon that runs. Those that it hears on the old node are seen there, the others on the
- * new one, and of these none that was sent after the first one is missing, and their order is kept.
+ * packets: none of them misses a daemon that runs. Those that it hears on the old node are seen there, the others on
+ * the new one; there none is missing that was sent after the first one, and their order is kept.
  */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';

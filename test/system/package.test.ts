@@ -1,6 +1,6 @@
 /** The package that `npm pack` makes, installed like `npm install --global`, but without a network. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -63,6 +63,18 @@ describe('the installed package', () => {
     );
     expect(plan.schedules).toMatchObject([{ name: 'optimal' }]);
     expect(await vnm.ok('status')).toEqual({ slices: [] });
+  });
+
+  it('the installed package imports, draws, and has a manual page', async () => {
+    const lab = join(prefix, 'lab.conf');
+    writeFileSync(lab, 'r1[0]="A"\nr2[0]="A"\n');
+    expect(await vnm.ok('import', lab)).toMatchObject({ slice: 'lab', nodes: 2 });
+    const drawn = await vnm.run('graph --format svg', join(slices(), 'two-node.yaml'));
+    expect(drawn).toMatchObject({ code: 0, stdout: expect.stringMatching(/^<svg [\s\S]*<\/svg>\n$/) });
+    const { man } = JSON.parse(readFileSync(join(prefix, 'lib/node_modules/pl-vnm/package.json'), 'utf8'));
+    expect(man).toEqual(['dist/pl-vnm.1']);
+    const page = readFileSync(join(prefix, 'lib/node_modules/pl-vnm', man[0]), 'utf8');
+    expect(page).toMatch(/^\.TH PL-VNM 1 /);
   });
 
   it('the installed package runs the service', async () => {

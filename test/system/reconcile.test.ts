@@ -83,7 +83,7 @@ describeAsRoot('reconcile', () => {
   });
 
   const group = 0x8000 + slice.number * 65_536 + 1;
-  const [stray, strayVni] = [nexthopOfG1(5), linkVni(sliceIds(slice.number), 5, 1)];
+  const [stray, strayVni] = [nexthopOfG1(5), linkVni(sliceIds(slice), 5, 1)];
   const extra = '10.64.200.0/24';
 
   /** Damages something on every node. */

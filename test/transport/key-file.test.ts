@@ -24,7 +24,7 @@ describe('parseKeyFile', () => {
     const body = Buffer.from('openssh-key-v1\0....sk-ssh-ed25519@openssh.com....').toString('base64');
     expect(parseKeyFile(`-----BEGIN OPENSSH PRIVATE KEY-----\n${body}\n-----END OPENSSH PRIVATE KEY-----\n`)).toEqual({
       fault: 'is a FIDO key, which only its token can use',
-      hint: 'FIDO keys are not supported yet: give another key that the node accepts',
+      hint: "let the program ssh log in ('ssh: { transport: openssh }' in the slice file), or give another key that the node accepts",
     });
   });
 

@@ -255,20 +255,11 @@ describe('failed connections', () => {
   });
 
   it('a host name that does not exist is reported', async () => {
-    const { message, hint } = await failure(connect({ host: 'no such host' }));
+    const { message, hint } = await failure(connect({ host: 'no-such-host.invalid' }));
     expect({ message, hint }).toEqual({
-      message: `node 'n1' (no such host:${server.port}) cannot be reached: host name not found`,
+      message: `node 'n1' (no-such-host.invalid:${server.port}) cannot be reached: host name not found`,
       hint: 'check its spelling, or give an address',
     });
-  });
-
-  it("the hint explains an alias of the user's that is no host name", async () => {
-    writeFileSync(join(home.path, '.ssh', 'config'), 'Host lab\n  HostName lab1.example.org\n');
-    expect((await failure(connect({ host: 'lab.invalid' }))).hint).toBe('check its spelling, or give an address');
-    writeFileSync(join(home.path, '.ssh', 'config'), 'Host lab.invalid\n  HostName lab1.example.org\n');
-    expect((await failure(connect({ host: 'lab.invalid' }))).hint).toBe(
-      `it looks like an alias in ${join(home.path, '.ssh', 'config')}, which pl-vnm does not read yet: write { host: lab1.example.org } in the slice file`,
-    );
   });
 
   it('an SSH server that hangs up is not mistaken for another kind', async () => {

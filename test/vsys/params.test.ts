@@ -54,8 +54,8 @@ describe('parseParams', () => {
     ['watch', { ...watch, intervalMs: 49 }, 'watch: intervalMs: Too small: expected number to be >=50'],
     [
       'watch',
-      { ...watch, targets: Array.from({ length: 257 }, (_, k) => ({ ...target, name: `r${k}` })) },
-      'watch: targets: Too big: expected array to have <=256 items',
+      { ...watch, targets: Array.from({ length: 4097 }, (_, k) => ({ ...target, name: `r${k}` })) },
+      'watch: targets: Too big: expected array to have <=4096 items',
     ],
     ['clock', { now: true }, 'clock: Unrecognized key: "now"'],
     ['utc', { ntpServers: ['192.0.2.1:123', 'a b'] }, 'utc: ntpServers[1]: not HOST or HOST:PORT'],

@@ -63,7 +63,7 @@ export function createReceiver(
     arrivals += 1;
     lastPacketMs = clock.monotonicMs();
     tally.add(packet, { wallMs: clock.wallMs(), monotonicMs: lastPacketMs });
-    for (const waiter of waiting) if (arrivals >= waiter.packets) waiter.go();
+    for (const waiter of waiting) if (tally.received() >= waiter.packets) waiter.go();
   }
 
   /** Waits until so many packets have arrived, or the receiver closes, but not longer. */
@@ -110,11 +110,11 @@ export function createReceiver(
     },
     async arrival(packets, quietMs) {
       const beganAtMs = clock.monotonicMs();
-      while (!isClosed && arrivals < packets) {
+      while (!isClosed && tally.received() < packets) {
         const leftMs = quietMs - (clock.monotonicMs() - Math.max(beganAtMs, lastPacketMs ?? beganAtMs));
         if (leftMs <= 0) return;
         await arrivedOr(Math.min(leftMs, dropsPollMs), packets);
-        if (arrivals < packets && arrivals + (await udp.drops()) >= packets) return;
+        if (tally.received() < packets && tally.received() + (await udp.drops()) >= packets) return;
       }
     },
     close: () => {

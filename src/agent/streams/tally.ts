@@ -16,6 +16,8 @@ type Tallied = Omit<Received, 'dropped'>;
 /** Counts the packets of one stream. */
 export interface Tally {
   add(packet: StreamPacket, arrival: Arrival): void;
+  /** How many different packets have arrived. */
+  received(): number;
   report(): Tallied;
 }
 
@@ -46,6 +48,7 @@ export function createTally(): Tally {
       else largest = packet.sequence;
       delays.add(arrival.wallMs - packet.sentAtMs);
     },
+    received: () => received,
     report() {
       const delayMs = delays.summary();
       return { received, duplicated, reordered, maxGapMs, ...(delayMs === undefined ? {} : { delayMs }) };

@@ -3,6 +3,8 @@ import { sliceFromArgument } from '../../controller/base/slice-argument.ts';
 import { type DoctorResult, doctor, type NodeReport } from '../../controller/doctor.ts';
 import { describeObstacle } from '../../controller/nodes/obstacles.ts';
 import { exitCodes } from '../../model/exit-codes.ts';
+import type { Slice } from '../../model/slice.ts';
+import { endpointText } from '../../model/ssh-way.ts';
 import { clockCells, clockHeading, clockNotes } from '../clock-text.ts';
 import { ms, table } from '../output.ts';
 import { runCommand } from '../run.ts';
@@ -33,12 +35,29 @@ export function addDoctor(program: Command): void {
         const warnings = result.nodes.flatMap(({ obstacles = [] }) => obstacles.filter(({ blocks }) => !blocks));
         const warned = warnings.length === 0 ? [] : [warnings.map(describeObstacle).join('\n')];
         return {
-          text: [table(heading, rows), ...notes, ...daemonNotes(result.nodes), ...warned, verdict].join('\n\n'),
+          text: [
+            table(heading, rows),
+            ...wayNotes(slice, result.nodes),
+            ...notes,
+            ...daemonNotes(result.nodes),
+            ...warned,
+            verdict,
+          ].join('\n\n'),
           json: result,
           exitCode: doctorExitCode(result),
         };
       }),
     );
+}
+
+/** How SSH reaches the nodes that are not on the local testbed. */
+function wayNotes({ nodes }: Slice, reports: readonly NodeReport[]): string[] {
+  const rows = reports.flatMap(({ node, way }) => {
+    if (way === undefined || nodes.get(node)?.host === undefined) return [];
+    const { transport, user, host, port, jumps } = way;
+    return [[node, `${user}@${endpointText(host, port)}`, jumps.join(', ') || '-', transport]];
+  });
+  return rows.length === 0 ? [] : [table(['node', 'ssh', 'through', 'by'], rows)];
 }
 
 /** Which routing daemons the nodes have, and how they can move, for a slice with routers that run one. */

@@ -20,6 +20,7 @@ export function addPlan(program: Command): void {
     .option('--vn <name>', 'which VN, when the slice has several')
     .addOption(migrationOption('method'))
     .addOption(migrationOption('controlPlane'))
+    .addOption(migrationOption('holdControl'))
     .addOption(migrationOption('parallel'))
     .addOption(new Option('--schedule <name>', 'one schedule (default: all, compared)').choices([...scheduleNames]))
     .addOption(migrationOption('urpf'))

@@ -22,7 +22,7 @@ const phases = {
     'roll back': 'redirecting',
     'remove the new instance': 'before',
   },
-  // Repeated for each router; between two routers, no router is on two nodes.
+  // Repeated for each group of routers; between two groups, no router is on two nodes.
   vroom: {
     'add nodes': 'before',
     'set up': 'before',

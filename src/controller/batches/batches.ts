@@ -36,13 +36,15 @@ export interface Layout extends VnPlan {
 export function mergeBatches(...parts: readonly Batches[]): Batches {
   const merged: Batches = new Map();
   for (const part of parts) {
-    for (const [node, operations] of part) append(merged, node, ...operations);
+    for (const [node, operations] of part) {
+      for (const operation of operations) append(merged, node, operation);
+    }
   }
   return merged;
 }
 
-export function append(batches: Batches, node: NodeName, ...operations: readonly OperationInput[]): void {
-  const batch = batches.get(node) ?? [];
-  for (const operation of operations) batch.push(operation);
-  batches.set(node, batch);
+export function append(batches: Batches, node: NodeName, operation: OperationInput): void {
+  const batch = batches.get(node);
+  if (batch === undefined) batches.set(node, [operation]);
+  else batch.push(operation);
 }

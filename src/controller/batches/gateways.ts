@@ -64,14 +64,10 @@ export function setGroups(layout: Layout, accepted: readonly Instance[], active:
   const batches: Batches = new Map();
   for (const gateway of gateways) {
     const nexthop = ({ slot }: Instance) => nexthopInto(layout, gateway, slot);
+    const [members, into] = [urpf === 'feasible' ? accepted.map(nexthop) : [nexthop(active)], nexthop(active)];
+    const resilient = names.resilient(gateway.node);
     for (const { id } of gateway.groups) {
-      append(batches, gateway.node, {
-        op: 'group_up',
-        id,
-        members: urpf === 'feasible' ? accepted.map(nexthop) : [nexthop(active)],
-        active: nexthop(active),
-        resilient: names.resilient(gateway.node),
-      });
+      append(batches, gateway.node, { op: 'group_up', id, members, active: into, resilient });
     }
   }
   return batches;

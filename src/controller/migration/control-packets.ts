@@ -66,7 +66,7 @@ export function followingPackets(run: Run, { router, from, to }: RouterMove, hol
       await applyAll(agents, takeControlFrom(run, instance, router, kept, from, 'open'));
       if (!isHolding) return;
       isHolding = false;
-      const { held: packets = 0, dropped = 0 } = (await reportOf(kept)) ?? {};
+      const { held: packets = 0, dropped = 0 } = (await reportOf(kept).catch(unlessUnreachable)) ?? {};
       held = { held: packets, dropped };
     },
     end: async (kept) => {
@@ -80,15 +80,15 @@ export function followingPackets(run: Run, { router, from, to }: RouterMove, hol
       }
     },
     counted: async () => {
-      try {
-        const sentOn = isPossible() ? (await reportOf(from))?.sent : undefined;
-        return sentOn === undefined ? undefined : { sentOn, ...held };
-      } catch (error) {
-        if (!isUnreachable(error)) throw error;
-        return undefined;
-      }
+      const sentOn = isPossible() ? (await reportOf(from).catch(unlessUnreachable))?.sent : undefined;
+      return sentOn === undefined ? undefined : { sentOn, ...held };
     },
   };
+}
+
+/** No count is worth a move. */
+function unlessUnreachable(error: unknown): undefined {
+  if (!isUnreachable(error)) throw error;
 }
 
 /**

@@ -20,15 +20,15 @@ export interface Decision {
   readonly evaluation: Evaluation;
 }
 
-export async function decide(
+export function decide(
   vn: VirtualNetwork,
   name: ScheduleName,
   options: { urpf: UrpfMode; granularity: Granularity; offsetsMs?: ReadonlyMap<string, number> },
   flows: readonly FlowPath[],
   uncertainty: Uncertainty,
-): Promise<Decision> {
+): Decision {
   const gateways = vn.gateways.map((gateway) => gateway.name);
-  const made = await makeSchedule(name, { gateways, flows, uncertainty, ...options });
+  const made = makeSchedule(name, { gateways, flows, uncertainty, ...options });
   const { offsetsMs } = options;
   const schedule: Schedule = offsetsMs === undefined ? made : { ...made, granularity: 'gateway', offsetsMs };
   return { schedule, flows, uncertainty, evaluation: evaluate(schedule, flows, options.urpf, uncertainty) };

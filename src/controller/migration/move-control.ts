@@ -11,7 +11,7 @@ import { type Instance, moveRouter } from '../../planning/instance.ts';
 import type { RouterMove } from '../../planning/neighbourhood.ts';
 import { writeIfPossible } from '../base/best-effort.ts';
 import { startDaemon } from '../batches/routers.ts';
-import { isUnreachable } from '../nodes/agents.ts';
+import { applyAll, isUnreachable } from '../nodes/agents.ts';
 import { stableMs } from '../routing/converge.ts';
 import { followingPackets } from './control-packets.ts';
 import { graceful } from './control-planes/graceful.ts';
@@ -29,6 +29,8 @@ export interface MovingControl {
   note(): Promise<void>;
   /** Whether the daemon is on the node, and not stopped there. */
   isOn(node: NodeName): Promise<boolean>;
+  /** Starts the daemon on the node if it has none, neither a running nor a stopped one. */
+  startWhereNone(node: NodeName): Promise<void>;
   /** Moves the daemon from one node to the other, and runs `flip` when its neighbours are to send there. */
   move(from: NodeName, to: NodeName, flip: () => Promise<void>): Promise<void>;
   /**
@@ -42,19 +44,26 @@ export interface MovingControl {
   measured(): ControlPlaneMove | undefined;
 }
 
-/** Returns undefined for a router without a routing daemon. */
-export function movingControl(run: Run, { router, from, to }: RouterMove): MovingControl | undefined {
+/** Returns undefined for a router without a routing daemon. `isBack`: whether the move undoes an earlier one. */
+export function movingControl(run: Run, { router, from, to }: RouterMove, isBack: boolean): MovingControl | undefined {
   const { context, agents, old, vn } = run;
   if (daemonRouter(vn, router) === undefined) return undefined;
   const record = context.store.migrations.find(run.id!)!;
   const { name, isAsked } = controlPlaneOf(record, router);
-  const packets = followingPackets(run, { router, from, to }, optionsOf(record).holdControl === true);
+  const packets = followingPackets(run, { router, from, to }, optionsOf(record).holdControl === true && !isBack);
   let way: ControlPlaneWay = controlPlaneWay(name);
   let before: Before | undefined;
   let freezeMs: number | undefined;
   let convergeMs: number | undefined;
   let carried: Carried | undefined;
   let counted: ControlPackets | undefined;
+
+  async function startWhereNone(node: NodeName): Promise<void> {
+    if (agents.missing.has(node)) return;
+    const { daemons = [] } = await agents.get(node).call('inventory', {});
+    const { namespace, start } = placeOn(node);
+    if (!daemons.some((daemon) => daemon.namespace === namespace)) await applyAll(agents, new Map([[node, [start]]]));
+  }
 
   async function isOn(node: NodeName): Promise<boolean> {
     const { daemons = [] } = await agents.get(node).call('inventory', {});
@@ -113,13 +122,21 @@ export function movingControl(run: Run, { router, from, to }: RouterMove): Movin
       await moveByRestart(other, left, kept, flip);
       return;
     }
-    if (carried !== undefined) {
-      freezeMs = carried.dumpMs + carried.transferMs + carried.restoreMs;
-      await packets.deliver(kept);
-    }
+    if (carried !== undefined) freezeMs = carried.dumpMs + carried.transferMs + carried.restoreMs;
+    // Without an answer it may run nevertheless.
+    const isThere = carried !== undefined || (await isOn(kept));
+    if (isThere) await packets.deliver(kept);
     await flip();
+    const askedAtMs = performance.now();
     await confirm(agents, placeOn(kept));
-    if (carried === undefined) await packets.deliver(kept);
+    if (isThere) return;
+    context.report({
+      kind: 'note',
+      text: `the routing daemon of router '${router}' was on neither node: started cold`,
+    });
+    way = restart;
+    freezeMs = performance.now() - askedAtMs;
+    await packets.deliver(kept);
   }
 
   /**
@@ -129,7 +146,7 @@ export function movingControl(run: Run, { router, from, to }: RouterMove): Movin
   function insteadOf(left: NodeName, kept: NodeName): RestartingWay | undefined {
     const nodeOf = (one: string) => (one === router ? left : old.instance.placement.get(one)!);
     const refusal = refusalOf(graceful, vn, agents, router, { to: kept, of: nodeOf });
-    if (kept === from) return refusal === undefined ? graceful : restart;
+    if (kept === from || isBack) return refusal === undefined ? graceful : restart;
     if (isAsked || refusal !== undefined) return undefined;
     // Who continues the move must know.
     const controlPlanes = { [router]: graceful.name };
@@ -140,6 +157,7 @@ export function movingControl(run: Run, { router, from, to }: RouterMove): Movin
   return {
     keepsRoutes: () => way.keepsRoutes,
     isOn,
+    startWhereNone,
     note: async () => {
       before = (await isOn(from)) ? await lookAt(run, placeOn(from)) : undefined;
     },

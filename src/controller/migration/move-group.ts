@@ -34,7 +34,7 @@ export function stepsOfGroup(
     phase = next;
     phases.begin(next);
   };
-  const routers = moves.map((move) => movingRouter(run, move, { begin, progress }));
+  const routers = moves.map((move) => movingRouter(run, move, { begin, progress, isBack }));
   /** Those of a turn flip their links at the same time. */
   const turns = [
     routers.filter(({ isLiving }) => !isLiving),
@@ -136,6 +136,8 @@ export function stepsOfGroup(
     await removeTrial(run);
     await agents.revive([...routers.flatMap(({ neighbours, move }) => [...neighbours, move.to]), ...edgeNodes(vn)]);
     reportLeftOver(run, (await atOnce(routers, (one) => one.leaveOne(one.move.from, one.move.to))).flat());
+    // Its node may have been restarted meanwhile, and a repair starts no daemon of a router on two nodes.
+    await atOnce(routers, (one) => one.keepDaemon());
     for (const { router } of moves) {
       if (instances.plan(old.record.id).moving?.has(router) !== true) continue;
       if (!writeIfPossible(context, () => instances.cancelMove(old.record.id, router))) throw notRecorded();

@@ -1,9 +1,10 @@
+import type { ClockEstimate } from '../../clock/exchange.ts';
 import type { NodeName, RouterName } from '../../model/names.ts';
 import type { UrpfMode } from '../../model/route.ts';
 import { routerNames } from '../../model/router.ts';
 import type { NamedPlacement, Placement, VirtualNetwork } from '../../model/slice.ts';
 import type { Instance } from '../../planning/instance.ts';
-import type { Granularity, ScheduleName } from '../../planning/schedule/types.ts';
+import type { Granularity, Schedule, ScheduleName } from '../../planning/schedule/types.ts';
 import type { InstanceRecord } from '../../store/instances.ts';
 import type { FlipRecord, FlowRecord, HostPair, Outcome, RedirectionRecord } from '../../store/migrations.ts';
 import type { Context } from '../base/context.ts';
@@ -32,7 +33,20 @@ export interface MigrateOptions extends MoveOptions {
 export interface MoveOptions extends MigrationOptions {
   /** For experiments: each gateway's instant in ms after T, instead of the schedule's own. */
   readonly offsetsMs?: ReadonlyMap<string, number>;
+  /** For experiments: another way to redirect, instead of that of `control`. The journal does not keep it. */
+  readonly redirect?: Redirect;
 }
+
+/**
+ * Step 5 of a migration: sends the traffic of every gateway into the new instance, each at its instant. Throws if not
+ * all have done so. `clocks`: by node.
+ */
+export type Redirect = (
+  run: Run,
+  fresh: Recorded,
+  decision: { readonly schedule: Schedule },
+  clocks: ReadonlyMap<string, ClockEstimate>,
+) => Promise<RedirectionRecord[]>;
 
 export interface MigrateResult {
   /** Its id in the journal; null if nothing was begun. */

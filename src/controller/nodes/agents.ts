@@ -296,7 +296,7 @@ export function ownPolicy(slice: Slice): Policy {
 
 /** The policy that an administrator gives the slice on a node, unless the command names limits or operations. */
 export function defaultPolicy(slice: Slice): Policy {
-  const ids = sliceIds(slice.number);
+  const { slotSize: _, ...ids } = sliceIds(slice);
   return policySchema.parse({
     slice: slice.name,
     vnet: formatPrefix(slice.vnet),
@@ -310,7 +310,7 @@ export function hasFeature(facts: NodeFacts, name: Feature['name']): boolean {
   return facts.features.some((feature) => feature.name === name && feature.available);
 }
 
-/** Fails early if the policy was made for another number or subnet: it would refuse some or all operations. */
+/** Fails early if the policy was made for another number, size or subnet: it would refuse some or all operations. */
 function checkPolicy(slice: Slice, { node, facts: { policy, plane } }: AgentConnection): void {
   const isUserspace = slice.nodes.get(node)?.dataplane === 'userspace';
   if (isUserspace !== (plane === 'userspace')) {
@@ -328,6 +328,16 @@ function checkPolicy(slice: Slice, { node, facts: { policy, plane } }: AgentConn
       {
         hint: `change the slice file's vnet or number; or uninstall the slice and run pl-vnm agent forget ${slice.name} ${node}`,
       },
+    );
+  }
+  for (const key of ['nexthops', 'vnis'] as const) {
+    const [{ first, last }, needed] = [policy[key], wanted[key]];
+    if (first <= needed.first && needed.last <= last) continue;
+    const needs = `${needed.first} to ${needed.last}`;
+    throw new VnmError(
+      'conflict',
+      `node '${node}' has a policy for slice '${slice.name}' with ${key} ${first} to ${last}, but the slice needs ${needs}`,
+      { hint: `uninstall the slice and run pl-vnm agent forget ${slice.name} ${node}, or ask for a new policy there` },
     );
   }
 }

@@ -62,7 +62,7 @@ export async function compareNodes(context: Context, agents: Agents, comparing: 
     mergeBatches(...vns.map((vn) => desiredBatches({ ...vn, names }, vn)));
   const meant = batchesOf(comparing.meant);
   const needed = comparing.recorded === undefined ? undefined : batchesOf(comparing.recorded);
-  const { interfacePrefix } = sliceIds(slice.number);
+  const { interfacePrefix } = sliceIds(slice);
   const isDecided = withoutMovingDaemons([...comparing.meant, ...(comparing.recorded ?? [])], agents);
   const recorders = comparing.meant.map(({ vn }) => addedRoutesRecorder(context, agents, vn));
   const differences = new Map<string, NodeDifference[]>();

@@ -6,8 +6,10 @@ import { VnmError } from '../../model/errors.ts';
 import { userspacePort } from '../../model/ids.ts';
 import type { NodeName } from '../../model/names.ts';
 import type { Slice, SubstrateNode } from '../../model/slice.ts';
+import { noWay } from '../../model/ssh-way.ts';
 import type { TestbedPlaces } from '../../store/testbeds.ts';
 import type { AgentTarget } from '../../transport/agent-connection.ts';
+import { hostNameOf } from '../../transport/ssh-route.ts';
 import type { Context } from '../base/context.ts';
 
 export interface Place {
@@ -26,13 +28,14 @@ export function placesOf(context: Context, slice: Slice, names: readonly string[
     const node = slice.nodes.get(name);
     if (node === undefined) throw new VnmError('not-found', `slice '${slice.name}' has no substrate node '${name}'`);
     if (node.host !== undefined) {
-      const { host, port = 22, user = 'root', key, patience } = node;
+      const { host, port, user, key, patience, ssh } = node;
       const target = {
         node: name,
         slice: slice.name,
         host,
-        port,
-        user,
+        ...(port === undefined ? {} : { port }),
+        ...(user === undefined ? {} : { user }),
+        ...(ssh === undefined ? {} : { ssh }),
         ...(key === undefined ? {} : { keyPath: key }),
         ...(patience === undefined ? {} : { patience }),
         ...(node.dataplane === undefined ? {} : { userspacePort: userspacePort(slice.number) }),
@@ -54,6 +57,8 @@ export function placesOf(context: Context, slice: Slice, names: readonly string[
     const { patience } = node;
     const target = {
       ...{ node: name, slice: slice.name, host, port, user, keyPath, knownHostsPath: testbed.knownHosts },
+      // The user's SSH configuration knows nothing of it.
+      ssh: { config: noWay },
       ...(patience === undefined ? {} : { patience }),
       ...(tunnelPort === undefined ? {} : { userspacePort: tunnelPort }),
       ...(agentDirectory === undefined ? {} : { agentDirectory }),
@@ -68,7 +73,7 @@ export async function findAddress({
   target,
   testbedAddress,
 }: Place): Promise<{ node: NodeName; address: string | VnmError }> {
-  const address = node.address ?? testbedAddress ?? target.host;
+  const address = node.address ?? testbedAddress ?? (await hostNameOf(target).catch(() => target.host));
   if (isIPv4(address)) return { node: node.name, address };
   try {
     const found = await lookup(address, { family: 4 });

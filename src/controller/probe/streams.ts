@@ -59,10 +59,11 @@ export async function startStream(agents: Agents, spec: StreamSpec): Promise<Run
     },
     close: async () => {
       const closing = { stream, close: true };
-      const sent = sender.call('stream_report', closing);
+      const ofSender = sender.call('stream_report', closing);
       // If one agent is both sender and receiver, one report has both halves.
-      const report = sender === receiver ? sent : receiver.call('stream_report', closing);
-      return { sent: (await sent).sent, report: await report };
+      const ofReceiver = sender === receiver ? ofSender : receiver.call('stream_report', closing);
+      const [{ sent }, report] = await Promise.all([ofSender, ofReceiver]);
+      return { sent, report };
     },
   };
 }

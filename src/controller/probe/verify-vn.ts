@@ -64,6 +64,9 @@ interface Waiting {
 const patiently: Waiting = { quietMs, echoAfterMs: 600 };
 const briefly: Waiting = { quietMs: 600, echoAfterMs: 0 };
 
+/** How many hops a packet passes: Linux sends with this TTL. */
+const maxHops = 64;
+
 /** The hint for a failure without a known cause; a command may know more. */
 export const unexplained = "check the gateways' redirection and uRPF";
 
@@ -298,12 +301,15 @@ async function breakOf(
 ): Promise<string | undefined> {
   if (hops.length === 0) return undefined;
   try {
-    const to = hops.map((hop) => hop.address);
+    const to = hops.slice(0, maxHops).map((hop) => hop.address);
     const { answered } = await agents
       .get(source.node)
       .call('reach', { from: source.address, to, timeoutMs: quietMs, bytes });
     const silent = answered.indexOf(false);
-    return silent < 0 ? undefined : `between ${hops[silent - 1]?.name ?? origin} and ${hops[silent]!.name}`;
+    if (silent >= 0) return `between ${hops[silent - 1]?.name ?? origin} and ${hops[silent]!.name}`;
+    return hops.length > maxHops
+      ? `beyond ${hops[maxHops - 1]!.name}: packets pass at most ${maxHops} hops`
+      : undefined;
   } catch (error) {
     if (isWithoutAddress(error)) return `at ${origin}: ${error.message}`;
     throw error;

@@ -38,7 +38,7 @@ export function modelCurves(
   const inPanels = [...Map.groupBy(groups, ({ panel }) => panel).values()];
   return inPanels.flatMap((inPanel) => {
     const all = { panel: inPanel[0]!.panel, series: undefined, rows: inPanel.flatMap(({ rows }) => rows) };
-    const isShared = modesOf(all.rows).length === 1 && isOfOneCurve(all.rows);
+    const isShared = modesOf(all.rows).length === 1 && isOfOneCurve(definition, all.rows);
     return (isShared ? [all] : inPanel).flatMap((group) => curveOf(definition, group, fromX, toX) ?? []);
   });
 }
@@ -66,14 +66,26 @@ function curveOf(definition: FigureDefinition, group: Source, fromX: number, toX
   const points = [...new Set([...places, ...corners])]
     .toSorted((a, b) => a - b)
     .map((value) => ({ x: value, y: lossAt(value) }));
-  const isMixed = ['old_latency_ms', 'new_latency_ms'].some((column) => differ(rows, column));
+  const isMixed = latencyColumns(definition).some((column) => differ(rows, column));
   return { panel, series, oldLatencyMs: oldMs, newLatencyMs: newMs, isMixed, points };
 }
 
-/** Whether all rows have nearly the same latencies, rates and numbers of packets. */
-function isOfOneCurve(rows: readonly Row[]): boolean {
-  const columns = ['old_latency_ms', 'new_latency_ms', 'rate_bps', 'payload_bytes', 'sent_packets'];
+/** Whether all rows have nearly the same of what their curve depends on. */
+function isOfOneCurve(definition: FigureDefinition, rows: readonly Row[]): boolean {
+  const ofLoss: Readonly<Record<string, readonly string[]>> = {
+    lost_packets: ['rate_bps', 'payload_bytes'],
+    lost_percent: ['rate_bps', 'payload_bytes', 'sent_packets'],
+  };
+  const columns = [...latencyColumns(definition), ...(ofLoss[axisOf(definition.y!).column] ?? [])];
   return !columns.some((column) => differ(rows, column));
+}
+
+/** The measured latencies that a curve depends on: those that the definition does not give. */
+function latencyColumns({ model }: FigureDefinition): string[] {
+  return [
+    ...(model?.oldLatencyMs === undefined ? ['old_latency_ms'] : []),
+    ...(model?.newLatencyMs === undefined ? ['new_latency_ms'] : []),
+  ];
 }
 
 /** Whether values differ by more than measuring explains: a tenth and 2. */

@@ -1,13 +1,30 @@
 import type { MigrateOptions } from '../../controller/migrate.ts';
+import { redirectByAt, setUpAt } from '../control/at.ts';
+import { redirectByFreshSsh } from '../control/fresh-ssh.ts';
+import type { InstalledVn, Undo } from './parameter.ts';
 
-/** Who times the redirections, with what `migrate` gets for it. Another mode is another row. */
-export const controlModes = {
+interface ControlMode {
+  /** What `migrate` gets for it. */
+  readonly options: Partial<MigrateOptions>;
+  readonly setUp?: (installed: InstalledVn) => Promise<Undo>;
+}
+
+/** Who times the redirections. Another mode is another row. */
+const controlModes = {
   /** Armed at the gateways beforehand. */
-  gateway: { control: 'gateway' },
+  gateway: { options: { control: 'gateway' } },
   /** Commanded by the controller at each instant, over the open connection. */
-  remote: { control: 'remote' },
-} as const satisfies Record<string, Partial<MigrateOptions>>;
+  remote: { options: { control: 'remote' } },
+  /** The paper's remote scheduling: a new SSH session for each gateway at its instant. */
+  'fresh-ssh': { options: { control: 'remote', redirect: redirectByFreshSsh } },
+  /** The paper's gateway scheduling: Debian's `at`. */
+  at: { options: { control: 'remote', redirect: redirectByAt }, setUp: setUpAt },
+} as const satisfies Record<string, ControlMode>;
 
 export type ControlName = keyof typeof controlModes;
 
 export const controlNames = Object.keys(controlModes) as [ControlName, ...ControlName[]];
+
+export function controlMode(name: ControlName): ControlMode {
+  return controlModes[name];
+}

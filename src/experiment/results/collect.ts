@@ -1,5 +1,5 @@
 /** Everything that is made from the folders of the runs: tables, statistics, figures, and the page that shows them. */
-import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { drawFigure, resultsPage } from '../figures/index.ts';
 import { type SummaryRow, summarizeRuns, summaryTable } from '../statistics/runs.ts';
@@ -7,6 +7,7 @@ import { formatCsv } from '../table.ts';
 import { parameterColumns } from './columns.ts';
 import { sessionsOf } from './environment.ts';
 import type { ResultFolder } from './folder.ts';
+import { replaceFile } from './replace-file.ts';
 import { runFolders, type Sample } from './runs.ts';
 import { resultTables, samplesTable } from './tables.ts';
 
@@ -25,10 +26,7 @@ export async function collect(folder: ResultFolder): Promise<Collected> {
   const table = samplesTable(folder, samples);
   const parameters = parameterColumns(experiment);
   const summary = summarizeRuns(table, parameters);
-  const write = (name: string, content: string | Buffer) => {
-    writeFileSync(join(path, `${name}.new`), content);
-    renameSync(join(path, `${name}.new`), join(path, name));
-  };
+  const write = (name: string, content: string | Buffer) => replaceFile(join(path, name), content);
   write('samples.csv', formatCsv(table));
   const overview = summaryTable(summary, parameters);
   write('summary.csv', formatCsv(overview));

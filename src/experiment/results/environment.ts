@@ -1,10 +1,11 @@
 /** The machines that made the results: `environment.json`. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism, cpus, hostname, loadavg, release, totalmem, type, version } from 'node:os';
 import { join } from 'node:path';
 import type { DoctorResult } from '../../controller/doctor.ts';
 import { isoInstant } from '../../model/instant.ts';
 import { type ProgramVersion, programVersion } from './program.ts';
+import { replaceFile } from './replace-file.ts';
 
 /** The sysctls that change how packets, nexthop groups and real-time tasks behave. */
 const sysctls = [
@@ -72,5 +73,5 @@ export function sessionsOf(folder: string): Session[] {
 }
 
 export function writeSessions(folder: string, sessions: readonly Session[]): void {
-  writeFileSync(join(folder, file), `${JSON.stringify({ sessions }, null, 2)}\n`);
+  replaceFile(join(folder, file), `${JSON.stringify({ sessions }, null, 2)}\n`);
 }

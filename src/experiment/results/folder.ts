@@ -22,7 +22,12 @@ const files = {
 
 const resolvedSchema = z.object({
   startedAt: z.string(),
-  program: z.object({ version: z.string(), commit: z.string().nullable(), modified: z.boolean() }),
+  program: z.object({
+    version: z.string(),
+    commit: z.string().nullable(),
+    modified: z.boolean(),
+    changes: z.string().optional(),
+  }),
   file: z.string(),
   sliceFile: z.string(),
   configs: z.record(z.string(), z.string()),
@@ -48,6 +53,8 @@ export interface NewFolder {
   readonly experiment: Experiment;
   readonly sources: Sources;
   readonly shard: Shard | undefined;
+  /** The program that makes the runs; by default this one. */
+  readonly program?: ProgramVersion;
   /** The folder with the results of all experiments. */
   readonly results: string;
   /** Appended to the name of the folder. */
@@ -61,8 +68,7 @@ export interface NewFolder {
  * If another one began in the same second, START is a later one.
  */
 export async function createFolder(wanted: NewFolder, now = Date.now): Promise<ResultFolder> {
-  const { experiment, sources, shard, results, suffix = '', fill } = wanted;
-  const program = programVersion();
+  const { experiment, sources, shard, results, suffix = '', fill, program = programVersion() } = wanted;
   const startedAt = isoInstant(now());
   const schedule = scheduleOf(experiment);
   const parent = join(results, experiment.name);

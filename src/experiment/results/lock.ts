@@ -1,7 +1,9 @@
 /** One process at a time works on a result folder. */
+import { randomUUID } from 'node:crypto';
 import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { isDead, thisProcess } from '../../controller/base/lock.ts';
 import { VnmError } from '../../model/errors.ts';
 import type { Holder } from '../../store/locks.ts';
@@ -13,8 +15,11 @@ const name = 'lock.json';
  * Throws VnmError `conflict`.
  */
 export function lockFolder(folder: string): () => void {
-  const path = join(folder, name);
-  const own = `${path}.${process.pid}`;
+  return lockBy(join(folder, name), folder);
+}
+
+function lockBy(path: string, folder: string): () => void {
+  const own = `${path}.${randomUUID()}`;
   // It appears with its content, or not at all.
   writeFileSync(own, JSON.stringify(thisProcess()));
   try {
@@ -29,10 +34,23 @@ export function lockFolder(folder: string): () => void {
       if (holder === undefined) continue;
       // The folder may be on a disk that several machines share, and nothing is known of processes elsewhere.
       if (holder.host !== hostname() || !isDead(holder)) throw inUse(folder, path, holder);
-      rmSync(path, { force: true });
+      removeStale(path, holder, folder);
     }
   } finally {
     rmSync(own, { force: true });
+  }
+}
+
+/**
+ * Removes the lock of a process that has ended. Only one process at a time does so, by a lock like any other: the one
+ * that it finds may be a new one by now.
+ */
+function removeStale(path: string, stale: Holder, folder: string): void {
+  const unlock = lockBy(`${path}.stale`, folder);
+  try {
+    if (isDeepStrictEqual(holderIn(path), stale)) rmSync(path, { force: true });
+  } finally {
+    unlock();
   }
 }
 

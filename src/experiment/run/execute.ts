@@ -9,8 +9,9 @@ import { messageOf } from '../../model/errors.ts';
 import { isoInstant } from '../../model/instant.ts';
 import type { Experiment, Traffic } from '../file/experiment.ts';
 import { optionsWith, type Parameters, rowOf, valuesOf } from '../parameters/index.ts';
-import type { InstalledVn, Undo } from '../parameters/parameter.ts';
+import type { InstalledVn } from '../parameters/parameter.ts';
 import { formatCsv } from '../table.ts';
+import { underConditions } from './conditions.ts';
 import { startIperf } from './iperf3.ts';
 import { type FlowCounts, flowTable, redirectionTable, valuesOfRun } from './measures.ts';
 import { endsOf, type Nodes } from './nodes.ts';
@@ -24,7 +25,21 @@ export function executeOn(nodes: Nodes, experiment: Experiment): Execute {
     const installed = await nodes.prepare(parameters, record);
     const measured = { run, directory, experiment, parameters, record };
     try {
-      const found = await underConditions(installed, parameters, () => measure(installed, measured));
+      // In the order of the table.
+      const setUps = valuesOf(parameters).map(
+        ([name, value]) =>
+          () =>
+            rowOf(name).setUp?.(value, installed),
+      );
+      // What the run measured counts; the next one begins on nodes that are cleaned thoroughly.
+      const found = await underConditions(
+        setUps,
+        () => measure(installed, measured),
+        (fault) => {
+          nodes.distrust();
+          record({ kind: 'note', text: `not cleaned up after the run: ${messageOf(fault)}` });
+        },
+      );
       if (found.outcome !== 'completed') nodes.distrust();
       signal.throwIfAborted();
       return found;
@@ -41,20 +56,6 @@ export function executeOn(nodes: Nodes, experiment: Experiment): Execute {
 function recorderIn(directory: string): (progress: Progress) => void {
   const file = join(directory, 'events.jsonl');
   return ({ kind, text }) => appendFileSync(file, `${JSON.stringify({ at: isoInstant(Date.now()), kind, text })}\n`);
-}
-
-/** Sets the parameters up that need it, in the order of the table, and ends them afterwards in the reverse order. */
-async function underConditions<T>(installed: InstalledVn, given: Parameters, body: () => Promise<T>): Promise<T> {
-  const undos: Undo[] = [];
-  try {
-    for (const [name, value] of valuesOf(given)) {
-      const undo = await rowOf(name).setUp?.(value, installed);
-      if (undo !== undefined) undos.push(undo);
-    }
-    return await body();
-  } finally {
-    for (const undo of undos.toReversed()) await undo();
-  }
 }
 
 interface Measured {

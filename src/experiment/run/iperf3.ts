@@ -66,6 +66,9 @@ export async function startIperf(
     writeFileSync(join(directory, name), `${stdout}${stderr}`);
   const began: Running[] = [];
   let isOver = false;
+  const noteEnd = () => {
+    isOver = true;
+  };
 
   async function start(flow: Flow, index: number) {
     const port = String(firstPort + index);
@@ -94,9 +97,7 @@ export async function startIperf(
     const flows = ready.map(({ client, ...rest }) => ({ ...rest, client: client() }));
     for (const { client } of flows) {
       began.push(client);
-      void client.ended.finally(() => {
-        isOver = true;
-      });
+      client.ended.then(noteEnd, noteEnd);
     }
     return {
       isOver: () => isOver,

@@ -56,18 +56,19 @@ export function crossesNetwork(flow: FlowPath): boolean {
  * that is not among `gateways`: it would silently corrupt a schedule.
  */
 export function checkFlowPaths(flows: readonly FlowPath[], gateways: readonly GatewayName[]): void {
+  const known = new Set(gateways);
   for (const flow of flows) {
-    const fault = faultOf(flow, gateways);
+    const fault = faultOf(flow, known);
     if (fault !== undefined) throw new VnmError('invalid-input', `flow ${flow.from} -> ${flow.to}: ${fault}`);
   }
 }
 
-function faultOf(flow: FlowPath, gateways: readonly GatewayName[]): string | undefined {
+function faultOf(flow: FlowPath, gateways: ReadonlySet<GatewayName>): string | undefined {
   for (const gateway of [flow.source, flow.destination]) {
-    if (!gateways.includes(gateway)) return `gateway '${gateway}' is not among the gateways (${gateways.join(', ')})`;
+    if (!gateways.has(gateway)) return `gateway '${gateway}' is not among the gateways (${[...gateways].join(', ')})`;
   }
-  for (const name of ['oldMs', 'newMs', 'ratePerMs', 'weight'] as const) {
-    if (!Number.isFinite(flow[name])) return `${name} is ${flow[name]}`;
+  for (const name of ['oldMs', 'newMs', 'ratePerMs', 'weight', 'oldSpreadMs', 'newSpreadMs'] as const) {
+    if (!Number.isFinite(flow[name] ?? 0)) return `${name} is ${flow[name]}`;
   }
   for (const name of ['ratePerMs', 'weight'] as const) {
     if (flow[name] < 0) return `${name} is negative (${flow[name]})`;

@@ -1,3 +1,4 @@
+import { VnmError } from '../../model/errors.ts';
 import type { GatewayName } from '../../model/names.ts';
 import type { FlowPath, FlowTiming, GatewayTiming, Uncertainty } from './types.ts';
 
@@ -9,6 +10,16 @@ const exact: GatewayTiming = { clockMs: 0, latenessMs: 0, gateLatenessMs: 0 };
 /** The timing of a gateway; a gateway that is not in the map acts exactly on time. */
 export function timingOf(uncertainty: Uncertainty, gateway: GatewayName): GatewayTiming {
   return uncertainty.get(gateway) ?? exact;
+}
+
+/** Throws VnmError `invalid-input` for a number that is infinite or negative: it would silently corrupt a schedule. */
+export function checkUncertainty(uncertainty: Uncertainty): void {
+  for (const [gateway, timing] of uncertainty) {
+    for (const name of ['clockMs', 'latenessMs', 'gateLatenessMs'] as const) {
+      if (timing[name] >= 0 && Number.isFinite(timing[name])) continue;
+      throw new VnmError('invalid-input', `gateway '${gateway}': ${name} is ${timing[name]}`);
+    }
+  }
 }
 
 /**

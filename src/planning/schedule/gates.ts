@@ -59,11 +59,12 @@ export function gateRooms(
   uncertainty: Uncertainty,
 ): Map<string, GateRoom> {
   const rooms = new Map<string, GateRoom>();
+  const bySource = Map.groupBy(flows, ({ source }) => source);
   for (const [gateway, gate] of schedule.gates) {
     const delayMs = gateDelayMs(gate, timingOf(uncertainty, gateway));
-    const held = flows
-      .filter(({ source }) => source === gateway)
-      .map(({ ratePerMs, packetBytes }) => ({ packets: Math.ceil(ratePerMs * delayMs), packetBytes }));
+    const held = (bySource.get(gateway) ?? []).map(({ ratePerMs, packetBytes }) => {
+      return { packets: Math.ceil(ratePerMs * delayMs), packetBytes };
+    });
     rooms.set(gateway, {
       packets: held.reduce((sum, { packets }) => sum + packets, 0),
       bytes: held.reduce((sum, { packets, packetBytes }) => sum + packets * packetBytes, 0),

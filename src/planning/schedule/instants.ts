@@ -1,13 +1,13 @@
 import { crossesNetwork } from '../loss/flow-path.ts';
 import type { FlowPath, Uncertainty } from '../loss/types.ts';
 import { flowTiming } from '../loss/uncertainty.ts';
-import { allOffsetsMs, offsetMs } from './offsets.ts';
+import { offsetMs, spanMs } from './offsets.ts';
 import type { Schedule } from './types.ts';
 
 /** The instant of a schedule's first action, in ms after T: a redirection, or the closing of a gate (then below 0). */
 export function earliestActionMs(schedule: Schedule): number {
   const closings = [...schedule.gates.values()].map(({ closeBeforeMs }) => -closeBeforeMs);
-  return Math.min(...allOffsetsMs(schedule), ...closings);
+  return Math.min(spanMs(schedule).firstMs, ...closings);
 }
 
 /**
@@ -32,5 +32,5 @@ export function acceptOldUntilMs(schedule: Schedule, flows: readonly FlowPath[],
     .map(
       (flow) => offsetMs(schedule, flow.source, flow.destination) + flow.oldMs + flowTiming(flow, uncertainty).earlyMs,
     );
-  return Math.max(0, ...allOffsetsMs(schedule), ...arrivals);
+  return arrivals.reduce((last, ms) => Math.max(last, ms), Math.max(0, spanMs(schedule).lastMs));
 }

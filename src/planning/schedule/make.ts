@@ -1,6 +1,7 @@
 import { VnmError } from '../../model/errors.ts';
 import type { UrpfMode } from '../../model/route.ts';
 import { checkFlowPaths } from '../loss/flow-path.ts';
+import { checkUncertainty } from '../loss/uncertainty.ts';
 import { drainGates, holdGates } from './gates.ts';
 import { heuristicOffsets } from './heuristic.ts';
 import { type Chooser, chooseOffsets, type GatewayOffsets, type Group } from './offsets.ts';
@@ -16,14 +17,15 @@ export function schedulesFor(urpf: UrpfMode): ScheduleName[] {
  * Makes the schedule with this name. If nothing can be lost (feasible or loose uRPF, or a gate), waiting for another
  * gateway has no benefit, and all redirections are at T.
  *
- * Throws VnmError `invalid-input` for a flow with impossible numbers or gateways and for `hold` under strict uRPF;
- * `failed` if the solver finds no optimum.
+ * Throws VnmError `invalid-input` for a flow with impossible numbers or gateways, impossible timing, and `hold` under
+ * strict uRPF.
  */
-export async function makeSchedule(name: ScheduleName, request: ScheduleRequest): Promise<Schedule> {
+export function makeSchedule(name: ScheduleName, request: ScheduleRequest): Schedule {
   const { gateways, flows, granularity } = request;
   checkFlowPaths(flows, gateways);
+  checkUncertainty(request.uncertainty);
   checkAllowed(name, request.urpf);
-  const offsets = await chooseOffsets(granularity, { gateways, flows }, chooserFor(name, request));
+  const offsets = chooseOffsets(granularity, { gateways, flows }, chooserFor(name, request));
   return { ...offsets, name, gates: gatesFor(name, request) };
 }
 

@@ -14,7 +14,7 @@ export type Granularity = Offsets['granularity'];
  */
 export type Offsets =
   | { readonly granularity: 'gateway'; readonly offsetsMs: ReadonlyMap<string, number> }
-  /** Gateway -> remote gateway -> ms. */
+  /** Gateway -> remote gateway -> ms. Absent for a pair that no flow connects: it redirects at T. */
   | { readonly granularity: 'peer'; readonly offsetsMs: ReadonlyMap<string, ReadonlyMap<string, number>> };
 
 /** When each redirection executes, and what the gates do. */

@@ -6,7 +6,7 @@ import type { GatewayName, NodeName } from '../../model/names.ts';
 import { routerNames } from '../../model/router.ts';
 import { gatewayOf, type Slice, type VirtualNetwork } from '../../model/slice.ts';
 import { gatewayLink, type Instance } from '../../planning/instance.ts';
-import { pathBetween, shortestPaths } from '../../planning/paths.ts';
+import { pathsOf } from '../../planning/paths.ts';
 import { planVn } from '../../planning/vn-plan.ts';
 
 /** A target of probes, and what an answer shows. */
@@ -49,7 +49,8 @@ export function planWatches(slice: Slice, vn: VirtualNetwork, instance: Instance
   const { access } = planVn(slice, vn);
   // A name may have characters that an id may not have.
   const number = slice.vns.findIndex(({ name }) => name === vn.name);
-  const idOf = (gateway: GatewayName) => `gateway-${number}-${vn.gateways.findIndex(({ name }) => name === gateway)}`;
+  const ids = new Map(vn.gateways.map(({ name }, index) => [name, `gateway-${number}-${index}`]));
+  const idOf = (gateway: GatewayName) => ids.get(gateway)!;
   const gateways = vn.gateways.map(({ name }): Watcher => {
     const { node, address: from } = gatewayLink(instance, name).a;
     const peers = vn.gateways
@@ -91,16 +92,16 @@ export function tunnelName(from: string, to: string): string {
 
 /** Returns a target for each router, at the address of the interface where packets of the gateway enter it. */
 function routerTargets(vn: VirtualNetwork, instance: Instance, gateway: GatewayName): Target[] {
-  const next = shortestPaths(routerNames(vn), vn.links);
+  const paths = pathsOf(vn);
   const first = gatewayOf(vn, gateway).router;
   return routerNames(vn).flatMap((router): Target[] => {
     if (router === first) {
       const tunnel = tunnelName(gateway, router);
       return [{ name: `router:${router}`, to: gatewayLink(instance, gateway).b.address, tunnel }];
     }
-    const before = pathBetween(next, vn.links, first, router).at(-2);
+    const before = paths.between(first, router).at(-2);
     if (before === undefined) return [];
-    const index = next.get(before)!.get(router)!;
+    const index = paths.firstLink(before, router)!;
     const link = vn.links[index]!;
     const { a, b } = instance.links[index]!;
     return [

@@ -1,4 +1,5 @@
-import { isIPv6 } from 'node:net';
+import { canonicalName } from '../../model/address.ts';
+import { noWay } from '../../model/ssh-way.ts';
 import type { Draft, DraftNode } from '../draft.ts';
 import { atKey, atValue, type Problem } from '../fault.ts';
 import { quote } from '../words.ts';
@@ -10,7 +11,9 @@ import { repeats } from './references.ts';
  */
 export function checkHosts({ nodes }: Draft): Problem[] {
   const placed = nodes.entries.filter(({ host }) => host !== undefined);
-  const sameServer = repeats(placed, ({ host, port }) => JSON.stringify([canonicalHost(host!.name), port]));
+  const sameServer = repeats(placed, ({ host, port, jump }) =>
+    JSON.stringify([canonicalHost(host!.name), port, jump === noWay ? undefined : jump]),
+  );
   const isNamed = new Set(sameServer.map(({ item }) => item));
   const sameAddress = repeats(placed, ({ host, address }) => canonicalHost((address ?? host)!.name));
   return [
@@ -43,13 +46,8 @@ function pair(first: DraftNode, item: DraftNode): string {
 
 /** Returns the same text for all spellings of a host, as far as possible without a name server. */
 export function canonicalHost(host: string): string {
-  const name = host.toLowerCase();
-  if (name === 'localhost') return '127.0.0.1';
+  const name = canonicalName(host);
+  if (name === 'localhost' || name === '::1') return '127.0.0.1';
   // An address with a zone is a different host on each link.
-  if (!isIPv6(name) || name.includes('%')) return name;
-  const address = new URL(`http://[${name}]`).hostname.slice(1, -1);
-  const mapped = /^::ffff:([0-9a-f]+):([0-9a-f]+)$/.exec(address);
-  if (mapped === null) return address === '::1' ? '127.0.0.1' : address;
-  const [high, low] = [Number.parseInt(mapped[1]!, 16), Number.parseInt(mapped[2]!, 16)];
-  return [high >> 8, high & 255, low >> 8, low & 255].join('.');
+  return name.replace(/^::ffff:(?=[\d.]+$)/, '');
 }

@@ -1,6 +1,6 @@
-import { maxPerSlot } from '../../model/ids.ts';
+import { maxNumber, maxPerSlot, numbersNeeded } from '../../model/ids.ts';
 import { maxVns } from '../../model/room.ts';
-import type { Draft } from '../draft.ts';
+import { countsOf, type Draft } from '../draft.ts';
 import { atKey, atValue, type Problem } from '../fault.ts';
 import { isMap, valueAt } from '../path.ts';
 import { quote } from '../words.ts';
@@ -20,8 +20,17 @@ export function checkForm(value: unknown): Problem[] {
 }
 
 /** Checks that names are unique across the VNs of a slice, and that their counts are within the limits. */
-export function checkVns({ vns }: Draft): Problem[] {
-  return [...checkNames(vns), ...checkLimits(vns)];
+export function checkVns({ number, vns }: Draft): Problem[] {
+  return [...checkNames(vns), ...checkLimits(vns), ...checkNumbers(number, vns)];
+}
+
+/** Checks that a large slice has the numbers that it needs. */
+function checkNumbers(number: number | undefined, vns: Draft['vns']): Problem[] {
+  const count = numbersNeeded(countsOf(vns));
+  const last = maxNumber - count + 1;
+  if (number === undefined || number > maxNumber || number <= last || last < 1) return [];
+  const message = `a slice of this size takes ${count} numbers, here ${number} to ${number + count - 1}`;
+  return [atValue(['number'], message, `at most ${last}`)];
 }
 
 function checkNames(vns: Draft['vns']): Problem[] {

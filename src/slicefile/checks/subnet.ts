@@ -11,7 +11,7 @@ import {
 } from '../../model/address.ts';
 import { requiredLength, roomNeeded } from '../../model/room.ts';
 import type { Slice } from '../../model/slice.ts';
-import type { Draft, DraftNode } from '../draft.ts';
+import { countsOf, type Draft, type DraftNode } from '../draft.ts';
 import { atValue, type Fault, type Position, type Problem } from '../fault.ts';
 import { quote } from '../words.ts';
 
@@ -67,11 +67,7 @@ function checkNode({ name, host, address }: DraftNode, vnet: Prefix): Problem[] 
 }
 
 function checkRoom(vns: Draft['vns'], vnet: Prefix): Problem[] {
-  const counts = vns.map(({ links, gateways, endHosts }) => ({
-    links: links.entries,
-    gateways: gateways.entries,
-    endHosts: endHosts.entries,
-  }));
+  const counts = countsOf(vns);
   const length = requiredLength(counts);
   if (vns.length === 0 || vnet.length <= length) return [];
   const enough = formatPrefix({ base: maskTo(vnet.base, length), length });

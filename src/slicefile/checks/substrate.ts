@@ -16,7 +16,12 @@ export function checkSubstrate({ nodes, latencyLinks }: Draft): Problem[] {
         'add its host, or remove the address',
       ),
     );
-  return [...none, ...unreachable, ...checkPairs(latencyLinks, nodes, latencyRules)];
+  const wayless = nodes.entries
+    .filter(({ hasWay, hasHost }) => hasWay && !hasHost)
+    .map(({ name, path }) =>
+      atKey([...path, 'ssh'], `node ${quote(name)} has a way for SSH but no host`, "add its host, or remove 'ssh'"),
+    );
+  return [...none, ...unreachable, ...wayless, ...checkPairs(latencyLinks, nodes, latencyRules)];
 }
 
 const latencyRules: PairRules = {

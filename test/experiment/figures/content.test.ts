@@ -183,6 +183,18 @@ describe("the loss model's curve", () => {
     expect(curve).toHaveLength(3 * 4);
   });
 
+  test('how much was sent does not matter to lost time, nor measured latencies to given ones', () => {
+    const tables = twoNodes();
+    const rows = tables.flows.rows.map((row, index) => ({ ...row, sent_packets: 500 * (1 + (index % 3)) }));
+    const unequal = { ...tables, flows: { ...tables.flows, rows } };
+    const seriesOf = (definition: object) => new Set(curveOf(definition, unequal).map(({ series }) => series));
+    expect([...seriesOf({ y: 'lost_ms' })]).toEqual(['loss model, 240 → 160 ms']);
+    expect([...seriesOf({ y: 'lost_percent' })]).not.toEqual(['loss model, 240 → 160 ms']);
+    const model = { kind: 'loss', oldLatencyMs: 240, newLatencyMs: 160 };
+    const figure = content(unequal, { ...loss, y: 'lost_ms', model })!;
+    expect(figure.notes.filter((note) => note.includes('loss model'))).toEqual([]);
+  });
+
   test('a series with flows of different latencies is named', () => {
     const notes = (where: object) =>
       content(twoNodes(), { ...loss, where, model: { kind: 'loss' } })!.notes.filter((note) => note.includes('model'));

@@ -63,7 +63,7 @@ test.each(cases)(
         const known = latency === 'measured' ? flows.map((flow) => measured(flow, real)) : flows;
         const uncertainty: Uncertainty = new Map([...real].map(([gateway, { timing }]) => [gateway, timing]));
         const request = { gateways, flows: known, urpf, granularity: 'gateway', uncertainty } as const;
-        const schedule = await makeSchedule(name, request);
+        const schedule = makeSchedule(name, request);
         const outcomes = evaluate(schedule, known, urpf, uncertainty).flows;
         for (const [index, flow] of flows.entries()) {
           const [source, destination] = [flow.source, flow.destination].map((gateway) =>
@@ -98,7 +98,7 @@ test('drain without uncertainty closes the gate for exactly the predicted delay'
   };
   const uncertainty: Uncertainty = new Map();
   const request = { gateways, flows: [flow], urpf: 'strict', granularity: 'gateway', uncertainty } as const;
-  const schedule = await makeSchedule('drain', request);
+  const schedule = makeSchedule('drain', request);
   const exact = { timing: { clockMs: 0, latenessMs: 0, gateLatenessMs: 0 }, aheadMs: 0, lateMs: 0, gateLateMs: 0 };
   const source = act(exact, schedule.gates.get('a'));
   const run = (gate: RealGateway['gate']) =>

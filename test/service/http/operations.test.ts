@@ -34,10 +34,13 @@ describe('operations', () => {
     ],
     [
       'plan',
-      { to: 'p4', router: 'a', method: 'vroom', controlPlane: 'restart', parallel: 2 },
+      { to: 'p4', router: 'a', method: 'vroom', controlPlane: 'graceful', holdControl: true, parallel: 2 },
       [
         'three',
-        { to: 'p4', router: 'a', method: 'vroom', controlPlane: 'restart', parallel: 2, granularity: 'gateway' },
+        {
+          ...{ to: 'p4', router: 'a', method: 'vroom', granularity: 'gateway' },
+          ...{ controlPlane: 'graceful', holdControl: true, parallel: 2 },
+        },
       ],
     ],
     ['resume', undefined, ['three']],

@@ -8,7 +8,8 @@
  *
  * The record says the step. An agent that finds `dumping` lets the original continue, since the checkpoint was not
  * complete; one that finds `restoring` removes the copy, since the controller got no answer. `dumped` stays until the
- * controller says what became of the copy: only it knows, and the daemon must not run twice.
+ * controller says what became of the copy: only it knows, and the daemon must not run twice. Where the disk was full,
+ * the record may still say `dumped` of one that continues.
  */
 import {
   closeSync,
@@ -122,8 +123,8 @@ export function createMoves({ watched, records, log, watch, end }: MovesParts): 
     mkdirSync(images, { mode: 0o700 });
     one.move = 'dumping';
     one.state = 'moving';
-    note(one);
     try {
+      note(one);
       const facts = { daemon, version: one.version ?? '', folder: folderOf(main.pid), ...(await factsOf(namespace)) };
       await dumpProcess(criu, main.pid, owner, images);
       // After it: routes may have changed until it was stopped.
@@ -148,7 +149,12 @@ export function createMoves({ watched, records, log, watch, end }: MovesParts): 
     for (const { pid } of findIn(netns)) signalProcess(pid, 'SIGCONT');
     delete one.move;
     one.state = 'running';
-    note(one);
+    try {
+      note(one);
+    } catch (error) {
+      // It continues anyway, and the next agent sees that.
+      log(messageOf(error));
+    }
     rmSync(archiveOf(place), { force: true });
     try {
       await driver?.answers(place);
@@ -163,6 +169,7 @@ export function createMoves({ watched, records, log, watch, end }: MovesParts): 
     const one = watched.get(namespace);
     if (outcome === 'stayed') {
       if (one?.move === 'dumped') await goOn(one);
+      rmSync(incomingOf(namespace), { force: true });
       return;
     }
     if (one === undefined) return;
@@ -195,18 +202,19 @@ export function createMoves({ watched, records, log, watch, end }: MovesParts): 
       version: manifest.version,
     };
     one.move = 'restoring';
-    makeFolders(place, await ownerOf(drivers[daemon.kind].user));
-    note(one, false);
     watched.set(namespace, one);
     try {
+      makeFolders(place, await ownerOf(drivers[daemon.kind].user));
+      note(one, false);
       await makeCopy(one, driver, criu, unpacked);
+      delete one.move;
+      one.state = 'running';
+      // Otherwise the next agent would remove it.
+      note(one);
     } catch (error) {
       await remove(one);
       throw error;
     }
-    delete one.move;
-    one.state = 'running';
-    note(one);
     watch();
     rmSync(incomingOf(namespace), { force: true });
     rmSync(imagesOf(place), { recursive: true, force: true });
@@ -252,8 +260,8 @@ export function createMoves({ watched, records, log, watch, end }: MovesParts): 
     if (one.move === 'dumping') {
       const isBusy = () => findIn(one.netns).some(({ pid }) => isCriu(pid));
       for (const endMs = performance.now() + formerMs; isBusy() && performance.now() < endMs; ) await sleep(pollMs);
-      await goOn(one);
     }
+    if (one.move === 'dumping' || continues(one)) await goOn(one);
     return true;
   }
 
@@ -303,6 +311,13 @@ function innerNumber(pid: number): number {
 function folderOf(pid: number): string {
   const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
   return dirname(words.find((word) => word.startsWith(`${daemonRoot}/`)) ?? '');
+}
+
+/** Whether the process itself runs and is not stopped. */
+function continues({ daemon, netns }: Watched): boolean {
+  const names = drivers[daemon.kind].processesOf(daemon);
+  const main = findIn(netns).find(({ name }) => names.includes(name));
+  return main !== undefined && !/^State:\s+T/m.test(readFileSync(`/proc/${main.pid}/status`, 'utf8'));
 }
 
 function isCriu(pid: number): boolean {

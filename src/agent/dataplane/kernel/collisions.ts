@@ -1,6 +1,6 @@
 /**
  * Finds what the slice's subnet would take from this node: the slice's rules send all packets from and to the subnet to
- * the slice's table, whoever sends them. Pure.
+ * the slice's table, whoever sends them. And what its number would take from other slices. Pure.
  */
 import {
   containsAddress,
@@ -12,7 +12,7 @@ import {
 } from '../../../model/address.ts';
 import { describeCollision } from '../../../vsys/collision.ts';
 import type { Collision } from '../../../vsys/messages.ts';
-import type { Policy } from '../../../vsys/policy.ts';
+import { type Policy, sharedBy } from '../../../vsys/policy.ts';
 import type { OtherSlice } from '../../other-slices.ts';
 import { kernelProtocol } from '../planner/state.ts';
 import type { NodeNetwork } from './node-network.ts';
@@ -41,9 +41,7 @@ export function findCollisions(policy: Policy, network: NodeNetwork, others: rea
     ...network.rules.flatMap((rule) => ruleCollisions(rule, policy, vnet, others)),
     ...[...links, ...network.routerLinks].flatMap((link) => tunnelCollisions(link, vnet, others)),
     ...network.peers.flatMap((peer) => peerCollisions(peer, vnet)),
-    ...others
-      .filter((other) => overlaps(other.vnet, vnet))
-      .map(({ slice, vnet: taken, file }) => ({ what: `vnet ${formatPrefix(taken)} of its policy ${file}`, slice })),
+    ...others.flatMap((other) => policyCollisions(policy, vnet, other)),
   ];
   return [...new Map(found.map((collision) => [describeCollision(collision), collision])).values()];
 }
@@ -125,6 +123,12 @@ function tunnelCollisions({ ifname, linkinfo }: LinkJson, vnet: Prefix, others: 
 function peerCollisions({ local, localPort, remote }: NodeNetwork['peers'][number], vnet: Prefix): Collision[] {
   if (!isIn(vnet, remote) || isIn(vnet, local)) return [];
   return [collision(`${remote}, which has a connection to this node (${local}, TCP port ${localPort})`, undefined)];
+}
+
+/** Two slices whose numbers overlap would take each other's objects for their own. */
+function policyCollisions(policy: Policy, vnet: Prefix, { slice, vnet: taken, file, policy: other }: OtherSlice) {
+  const shared = overlaps(taken, vnet) ? `vnet ${formatPrefix(taken)}` : sharedBy(policy, other);
+  return shared === undefined ? [] : [{ what: `${shared} of its policy ${file}`, slice }];
 }
 
 function collision(what: string, owner: OtherSlice | undefined): Collision {

@@ -52,6 +52,7 @@ export class ChangedMap<Key, Value> implements ReadonlyMap<Key, Value> {
 
   /** An entry of the base has the place that it has there. */
   *entries(): MapIterator<[Key, Value]> {
+    if (this.size === 0) return;
     for (const entry of this.#base) {
       const [key] = entry;
       if (!this.#hidden.has(key)) yield entry;

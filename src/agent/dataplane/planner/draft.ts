@@ -68,6 +68,9 @@ interface DraftStack extends Stack {
 /** Far longer than a packet stays in a device on a busy node. */
 const settleMs = 100;
 
+/** The group of interfaces that are about to be removed at once. In a router's namespace nothing else uses groups. */
+const leavingGroup = 28_790;
+
 const newLoopback: Link = {
   name: 'lo',
   kind: 'loopback',
@@ -148,14 +151,40 @@ export class Draft implements KernelState {
   }
 
   /** Removes an interface that has no addresses, and the other end of its pair. */
-  removeLink({ namespace, name }: Place): void {
-    const { peer } = this.#link({ namespace, name });
-    const others = peer === undefined ? [] : [peer];
-    const device = (end: Place): Device => ({ namespace: end.namespace, link: this.#link(end) });
-    const add = addDevices([device({ namespace, name }), ...others.map(device)]);
-    const ends = [{ namespace, name }, ...others];
-    this.#do(ip(namespace, 'link', 'del', name), add, ...ends.flatMap((end) => this.#restoreLink(end)));
-    for (const end of ends) this.#forgetLink(end);
+  removeLink(place: Place): void {
+    this.#do(ip(place.namespace, 'link', 'del', place.name), ...this.#remakeLink(place));
+    for (const end of this.#endsOf(place)) this.#forgetLink(end);
+  }
+
+  /**
+   * As `removeLink`, for interfaces of one namespace: the kernel waits for everybody who may still use an interface,
+   * once for each command.
+   */
+  removeLinks(places: readonly Place[]): void {
+    const [first, ...others] = places;
+    if (first === undefined) return;
+    if (others.length === 0) {
+      this.removeLink(first);
+      return;
+    }
+    const { namespace } = first;
+    const inGroup = (name: string, group: string | number) => ip(namespace, 'link', 'set', name, 'group', group);
+    for (const { name } of places) this.#do(inGroup(name, leavingGroup), inGroup(name, 'default'));
+    const undo = places.toReversed().flatMap((place) => this.#remakeLink(place));
+    this.#do(ip(namespace, 'link', 'del', 'group', leavingGroup), ...undo);
+    for (const place of places) for (const end of this.#endsOf(place)) this.#forgetLink(end);
+  }
+
+  #endsOf(place: Place): Place[] {
+    const { peer } = this.#link(place);
+    return peer === undefined ? [place] : [place, peer];
+  }
+
+  #remakeLink(place: Place): Step[] {
+    const [own, ...others] = this.#endsOf(place).map(
+      (end): Device => ({ namespace: end.namespace, link: this.#link(end) }),
+    );
+    return [addDevices([own!, ...others]), ...this.#endsOf(place).flatMap((end) => this.#restoreLink(end))];
   }
 
   changeLink(place: Place, change: Partial<Pick<Link, 'mtu' | 'mac' | 'up' | 'multicast'>>): void {
@@ -365,10 +394,10 @@ export class Draft implements KernelState {
     this.daemons.set(namespace, { daemon, kind: daemon.kind, state: 'running', restarts: 0, processes: [] });
   }
 
-  /** Ends the daemon; its routes go with it, and return with it. */
+  /** Ends the daemon; its routes go with it, and return with it. One that is stopped may run elsewhere by now. */
   removeDaemon(namespace: string): void {
-    const { daemon } = this.daemons.get(namespace)!;
-    this.#do({ namespace, daemon: null }, { namespace, daemon });
+    const { daemon, state } = this.daemons.get(namespace)!;
+    this.#do({ namespace, daemon: null }, ...(state === 'moving' ? [] : [{ namespace, daemon }]));
     this.daemons.delete(namespace);
     this.#forgetRoutes(namespace, ({ protocol }) => isDaemonRoute({ protocol: protocolName(protocol) }));
   }

@@ -1,9 +1,10 @@
 import type { Draft } from './draft.ts';
 import { checkLimit, type Named } from './plan-common.ts';
 import { takeControlDown } from './plan-control.ts';
-import { clearLink, removeRoutes, takeLinkDown } from './plan-removal.ts';
+import { clearLink, removeRoutes, takeLinksDown } from './plan-removal.ts';
 import { quietEarlierInterface } from './quiet.ts';
 import { nexthopSettings, routerSettings } from './settings.ts';
+import type { Place } from './state.ts';
 
 export function netnsUp(draft: Draft, { namespace, urpf }: Named<'netns_up'>): void {
   if (!draft.stacks.has(namespace)) {
@@ -18,16 +19,20 @@ export function netnsUp(draft: Draft, { namespace, urpf }: Named<'netns_up'>): v
   }
 }
 
-/** Removes everything in the namespace one by one, so that it can be restored; its daemon first. */
+/** Removes everything in the namespace by commands that can be undone; its daemon first, its interfaces last. */
 export function netnsDown(draft: Draft, { namespace }: Named<'netns_down'>): void {
   if (draft.daemons.has(namespace)) draft.removeDaemon(namespace);
   if (!draft.stacks.has(namespace)) return;
   takeControlDown(draft, namespace);
   removeRoutes(draft, namespace, () => true);
-  for (const name of [...draft.stacks.get(namespace)!.links.keys()]) {
+  const places: Place[] = [];
+  const goneWithPeer = new Set<string>();
+  for (const [name, { peer }] of draft.stacks.get(namespace)!.links) {
     const place = { namespace, name };
     if (name === 'lo') clearLink(draft, place, ({ address }) => !address.startsWith('127.'));
-    else if (draft.stacks.get(namespace)!.links.has(name)) takeLinkDown(draft, place);
+    else if (!goneWithPeer.has(name)) places.push(place);
+    if (peer?.namespace === namespace) goneWithPeer.add(peer.name);
   }
+  takeLinksDown(draft, places);
   draft.removeNamespace(namespace);
 }

@@ -24,6 +24,19 @@ import { isPair } from './tunnels/registry.ts';
 
 /** Removes an interface and the other end of its pair, after everything that depends on either. */
 export function takeLinkDown(draft: Draft, place: Place): void {
+  takeLinksDown(draft, [place]);
+}
+
+/** As `takeLinkDown`, for all these interfaces of one namespace at once. */
+export function takeLinksDown(draft: Draft, places: readonly Place[]): void {
+  // What is done for OSPF packets has interfaces of its own, which go with the others.
+  const isThere = (place: Place) => linkAt(draft, place) !== undefined;
+  for (const place of places) if (isThere(place)) clearLinkWithPeer(draft, place);
+  draft.removeLinks(places.filter(isThere));
+}
+
+/** Throws VnmError `conflict` for an interface that `pl-vnm` did not make. */
+function clearLinkWithPeer(draft: Draft, place: Place): void {
   const link = linkAt(draft, place)!;
   const { kind, peer } = link;
   if (kind === '' || (isPair(link) && peer === undefined)) {
@@ -38,7 +51,6 @@ export function takeLinkDown(draft: Draft, place: Place): void {
   for (const end of ends) leaveControl(draft, end);
   if (linkAt(draft, place) === undefined) return;
   for (const end of ends) clearLink(draft, end, () => true);
-  draft.removeLink(place);
 }
 
 /** Takes a tunnel out of what happens to OSPF packets, and with the last tunnel, or with the device, all of that. */

@@ -115,13 +115,19 @@ async function whereabouts(agents: Agents, left: ControlPlace, kept: ControlPlac
   await agents.revive([left.node, kept.node]);
   const [atLeft, atKept] = [await stateAt(agents, left), await stateAt(agents, kept)];
   if (atKept === undefined) {
-    if (atLeft === 'moving') await settle(agents, left, 'stayed');
+    if (atLeft === 'moving') await stay(agents, left, kept);
     return atLeft === undefined ? undefined : left;
   }
   if (atKept !== 'moving' && atLeft === 'moving') await settle(agents, left, 'moved');
   else if (atLeft !== undefined) await applyAll(agents, new Map([[left.node, [downAt(left)]]]));
-  if (atKept === 'moving') await settle(agents, kept, 'stayed');
+  if (atKept === 'moving') await stay(agents, kept, left);
   return kept;
+}
+
+/** The original continues. What has arrived of its checkpoint at the other place is of no use any more. */
+async function stay(agents: Agents, place: ControlPlace, other: ControlPlace): Promise<void> {
+  await settle(agents, place, 'stayed');
+  await settle(agents, other, 'stayed');
 }
 
 const downAt = ({ namespace }: ControlPlace) => ({ op: 'daemon_down' as const, namespace });

@@ -48,7 +48,7 @@ export const instanceMethod: Method = {
 export function instanceSteps(run: Run, fresh: Recorded, { options, urpfBefore, progress }: StepInputs): Steps {
   return {
     prepare: () => prepare(run, fresh, options, progress),
-    redirect: () => redirect(run, fresh, progress),
+    redirect: () => redirect(run, fresh, options, progress),
     'redirect all': async () => {
       run.phases.begin('redirect');
       await redirectAll(run, fresh.instance);
@@ -82,14 +82,15 @@ async function prepare(run: Run, fresh: Recorded, options: MoveOptions, progress
   advance(run, 'redirect');
 }
 
-async function redirect(run: Run, fresh: Recorded, progress: Progress): Promise<void> {
+async function redirect(run: Run, fresh: Recorded, options: MoveOptions, progress: Progress): Promise<void> {
   const { context } = run;
   const { decision, clocks } = progress.prepared!;
   writeIfPossible(context, () => {
     context.store.migrations.progress(run.id!, { drainMs: acceptOldOf(decision) });
     context.store.instances.setState(fresh.record.id, 'joining');
   });
-  const way = progress.control === 'gateway' ? redirectArmed : redirectRemotely;
+  const usual = progress.control === 'gateway' ? redirectArmed : redirectRemotely;
+  const way = options.redirect ?? usual;
   progress.redirections = await way(run, fresh, decision, clocks);
   progress.redirectedAt = performance.now();
 }
@@ -115,7 +116,7 @@ function drainMsOf({ context, id }: Run, decision?: Decision): number {
 }
 
 function acceptOldOf({ schedule, flows, uncertainty }: Decision): number {
-  const newMs = Math.max(0, ...flows.map((flow) => flow.newMs));
+  const newMs = flows.reduce((most, flow) => Math.max(most, flow.newMs), 0);
   return Math.min(Math.max(acceptOldUntilMs(schedule, flows, uncertainty), newMs), maxDrainMs);
 }
 
@@ -132,7 +133,7 @@ async function makeNew(run: Run, fresh: Recorded, options: MoveOptions): Promise
   const latencies = await measureBoth(run, fresh.instance, clocks);
   const uncertainty = timingOfGateways(vn, clocks, lags);
   const flows = flowsMeasured(run, latencies);
-  const decision = await decide(vn, options.schedule, { ...options, urpf }, flows, uncertainty);
+  const decision = decide(vn, options.schedule, { ...options, urpf }, flows, uncertainty);
   warnOfSpread(run, decision);
   warnOfNarrowWindows(run, decision);
   if (run.gated) await applyAll(agents, setUpGates(run, gateBytes(decision)), context.signal);

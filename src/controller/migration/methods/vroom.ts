@@ -87,15 +87,21 @@ export interface MovingRouter {
   drain(node: NodeName): Promise<void>;
   /** Leaves the router only on `kept`. Returns the nodes that could not be reached. */
   leaveOne(kept: NodeName, gone: NodeName): Promise<NodeName[]>;
+  /** Makes sure that its routing daemon is at the old place, where the router is alone. */
+  keepDaemon(): Promise<void>;
   /** As `flip`, to the old place. */
   sendBack(placed: Instance): Promise<void>;
 }
 
-/** `begin`: begins a phase, unless it is the present one. */
+/** `begin`: begins a phase, unless it is the present one. `isBack`: whether the move undoes an earlier one. */
 export function movingRouter(
   run: Run,
   move: RouterMove,
-  { begin, progress }: { readonly begin: (phase: PhaseName) => void; readonly progress: MoveProgress },
+  {
+    begin,
+    progress,
+    isBack,
+  }: { readonly begin: (phase: PhaseName) => void; readonly progress: MoveProgress; readonly isBack: boolean },
 ): MovingRouter {
   const { context, agents, vn, old } = run;
   const { router, from, to } = move;
@@ -105,7 +111,7 @@ export function movingRouter(
   /** What the new place has; unknown where an earlier controller set it up. */
   let copied: RoutingState | undefined;
   const kind = daemonRouter(vn, router)?.kind;
-  const control = movingControl(run, move);
+  const control = movingControl(run, move, isBack);
   const events = countEvents(run, router);
   const neighbours = neighbourNodes(instance, router);
   const namespaceAt = (node: NodeName) => namespaceOf(moveRouter(instance, router, node), router, agents);
@@ -234,9 +240,11 @@ export function movingRouter(
   }
 
   async function sendBack(placed: Instance): Promise<void> {
-    // Neighbours do not hear a place that cannot be asked whether it still has a control plane.
-    const other = agents.missing.has(to) ? undefined : to;
-    const flipBack = () => applyAll(agents, sendAllTo(run, instance, router, from, other));
+    const flipBack = () => {
+      // Neighbours do not hear a place that cannot be asked whether it still has a control plane.
+      const other = agents.missing.has(to) ? undefined : to;
+      return applyAll(agents, sendAllTo(run, instance, router, from, other));
+    };
     if (control === undefined) await flipBack();
     else await sendControlBack(control, flipBack, placed);
   }
@@ -267,6 +275,7 @@ export function movingRouter(
     readEvents: events.read,
     drain,
     leaveOne,
+    keepDaemon: async () => control?.startWhereNone(from),
     sendBack,
   };
 }

@@ -7,7 +7,7 @@ import { daemonKinds } from '../../../vsys/daemon.ts';
 import { ms, placement, vn } from './common.ts';
 import { move, plannedFlow } from './migration.ts';
 
-const { controlPlane, granularity, method, parallel, schedule, urpf } = optionKinds;
+const { controlPlane, granularity, holdControl, method, parallel, schedule, urpf } = optionKinds;
 
 const latency = z.enum(['measured', 'declared']);
 
@@ -18,6 +18,7 @@ export const planBody = z.strictObject({
   method: method.exactOptional(),
   router: z.string().min(1).max(200).exactOptional().describe('The only router to move; only with method vroom'),
   controlPlane: controlPlane.exactOptional(),
+  holdControl: holdControl.exactOptional(),
   parallel: parallel.exactOptional(),
   schedule: schedule.exactOptional().describe('By default every schedule that the uRPF mode allows'),
   urpf: urpf.exactOptional(),

@@ -1,5 +1,4 @@
 import loadHighs, { type Highs } from 'highs';
-import { messageOf, VnmError } from '../../model/errors.ts';
 
 export interface Term {
   readonly factor: number;
@@ -23,24 +22,14 @@ export interface LinearOptimum {
 const load = loadHighs as unknown as typeof loadHighs.default;
 let highs: Promise<Highs> | undefined;
 
-/** Solves a linear program with HiGHS. Throws VnmError `failed` if HiGHS finds no optimum. */
+/** Solves a linear program with HiGHS. Throws if HiGHS finds no optimum. */
 export async function minimise(program: LinearProgram): Promise<LinearOptimum> {
   highs ??= load();
   const solver = await highs;
-  const solution = solve(solver, formatProgram(program));
-  if (solution.Status !== 'Optimal') {
-    throw new VnmError('failed', `no optimal schedule: the linear program ended as '${solution.Status}'`);
-  }
+  const solution = solver.solve(formatProgram(program), { output_flag: false });
+  if (solution.Status !== 'Optimal') throw new Error(`the linear program ended as '${solution.Status}'`);
   const values = Object.entries(solution.Columns).map(([name, column]): [string, number] => [name, column.Primal]);
   return { objective: solution.ObjectiveValue, values: new Map(values) };
-}
-
-function solve(solver: Highs, text: string) {
-  try {
-    return solver.solve(text, { output_flag: false });
-  } catch (error) {
-    throw new VnmError('failed', `no optimal schedule: ${messageOf(error)}`, { cause: error });
-  }
 }
 
 /** Writes a program in the CPLEX LP format. */

@@ -1,0 +1,69 @@
+import { readdirSync } from 'node:fs';
+import { basename } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { parseExperiment, readExperimentText } from '../../src/experiment/file/parse.ts';
+import { scheduleOf } from '../../src/experiment/schedule.ts';
+
+const folder = fileURLToPath(new URL('../../experiments/', import.meta.url));
+const files = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
+
+/** What is said about an experiment before its first key. */
+const commentOf = (text: string) =>
+  text
+    .split('\n')
+    .filter((line) => line.startsWith('#'))
+    .map((line) => line.slice(1).trim())
+    .join(' ');
+
+it('are there', () => {
+  expect(files).toEqual([
+    'data-plane-impact.yaml',
+    'downtime-against-rate.yaml',
+    'figure-7.yaml',
+    'figures-9-10.yaml',
+    'install-routes.yaml',
+    'methods.yaml',
+    'table-1.yaml',
+  ]);
+});
+
+describe.each(files)('%s', (file) => {
+  const text = readExperimentText(`${folder}${file}`);
+  const { experiment } = parseExperiment(text, `${folder}${file}`);
+
+  it('is valid, and has the name of its file', () => {
+    expect(experiment.name).toBe(basename(file, '.yaml'));
+    expect(experiment.description).toBeDefined();
+  });
+
+  it('has as many runs as its comment says', () => {
+    const { length } = scheduleOf(experiment);
+    const said = [...commentOf(text).matchAll(/\b([\d,]+) runs\b/g)].map(([, count]) => Number(count));
+    expect(said).toContain(length);
+    const [, combinations] = /\b(\d+) combinations\b/.exec(commentOf(text)) ?? [];
+    if (combinations !== undefined) expect(Number(combinations)).toBe(experiment.combinations.length);
+  });
+
+  it('draws what the paper reports', () => {
+    expect(experiment.figures.some(({ paper = [] }) => paper.length > 0)).toBe(true);
+  });
+});
+
+it('figures 9 and 10 go forth and back 110 times in each of three ways', () => {
+  const file = `${folder}figures-9-10.yaml`;
+  const { experiment } = parseExperiment(readExperimentText(file), file);
+  expect(experiment.vn).toBe('three');
+  const runs = scheduleOf(experiment).map(
+    ({ combination: { parameters } }) => `${parameters.control} ${parameters.direction}`,
+  );
+  const counts = Map.groupBy(runs, (run) => run);
+  expect(Object.fromEntries([...counts].map(([run, { length }]) => [run, length]))).toEqual({
+    'fresh-ssh forth': 110,
+    'fresh-ssh back': 110,
+    'at forth': 110,
+    'at back': 110,
+    'gateway forth': 110,
+    'gateway back': 110,
+  });
+});
