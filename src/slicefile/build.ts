@@ -56,7 +56,8 @@ function buildWay({ config, transport, jump }: { [K in keyof RawWay]: RawWay[K] 
   };
 }
 
-function buildLatency(raw: { default?: number; links?: readonly RawLatencyLink[] }): LatencyMap {
+/** Builds the latencies of a file that has no faults. */
+export function buildLatency(raw: { default?: number; links?: readonly RawLatencyLink[] }): LatencyMap {
   const linksMs = new Map<string, Map<string, number>>();
   const set = (from: string, to: string, ms: number) => {
     linksMs.set(from, (linksMs.get(from) ?? new Map<string, number>()).set(to, ms));

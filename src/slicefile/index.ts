@@ -1,4 +1,5 @@
 /** Slice files: reads YAML into a `Slice`, or reports all its faults with their positions. */
+export { buildLatency } from './build.ts';
 export { checkSubnets } from './checks/subnet.ts';
 export { readConfigFile } from './configs.ts';
 export { atKey, atValue, type Fault, formatFault, type Problem, sortFaults } from './fault.ts';
@@ -8,6 +9,6 @@ export { checkSlice, parseSlice, readSlice, readSliceText, sliceNameIn } from '.
 export type { Path } from './path.ts';
 export { parseRate } from './rate.ts';
 export { readBySchema } from './read-by-schema.ts';
-export { payloadSchema, rateSchema } from './schema.ts';
+export { latencySchema, payloadSchema, rateSchema } from './schema.ts';
 export { name, text } from './text-schema.ts';
 export { hintAmong, list, quote } from './words.ts';

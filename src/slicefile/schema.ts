@@ -129,7 +129,7 @@ const latencyLinkSchema = z
   .tuple([aNode, aNode, latencyMs, latencyMs.exactOptional()])
   .describe('[from, to, ms] for both directions, or [from, to, ms, back]');
 
-const latencySchema = z
+export const latencySchema = z
   .strictObject({
     default: latencyMs.describe('one-way latency in ms of all pairs not listed; 0 if left out').exactOptional(),
     links: z.array(latencyLinkSchema).describe('one-way latencies between nodes').exactOptional(),

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { valuesIn } from '../../src/experiment/file/combinations.ts';
+import { sliceWith } from '../../src/experiment/parameters/index.ts';
+import { declaredLatencyMs } from '../../src/model/slice.ts';
 import { changed, check, faultsOf, goodExperiment, parsed } from './support/files.ts';
 
 describe('a good experiment file', () => {
@@ -43,6 +45,17 @@ describe('a good experiment file', () => {
     const { combinations } = parsed(changed('[0, 200]', '{ from: -0.2, to: 0.4, step: 0.1 }')).experiment;
     expect(combinations.slice(0, 7).map(({ parameters }) => parameters.D)).toEqual([-0.2, -0.1, 0, 0.1, 0.2, 0.3, 0.4]);
     expect(valuesIn({ from: 0, to: 10, step: 4 })).toEqual([0, 4, 8]);
+  });
+
+  it('may define latencies and vary them', () => {
+    const text = changed(
+      'fixed:',
+      'latencies: { far: { default: 50, links: [[n1, n2, 7, 8]] }, near: { default: 1 } }\nfixed:',
+    ).replace('control: [remote, gateway]', 'latencies: [near, far]\n  latencyFactor: [2]');
+    const { experiment } = parsed(text);
+    const { slice } = sliceWith(experiment, experiment.combinations.at(-1)!.parameters);
+    expect(declaredLatencyMs(slice.latency, 'n2', 'n1')).toBe(16);
+    expect(declaredLatencyMs(slice.latency, 'gw1', 'n1')).toBe(100);
   });
 
   it('has one combination if nothing varies', () => {
@@ -157,6 +170,16 @@ describe('a faulty experiment file', () => {
       'rate and packetRate say the same',
     ],
     ['packetRate without payload', ['urpf: strict', 'packetRate: 100'], 'packetRate needs a payload'],
+    [
+      'latencies that the file does not define',
+      ['urpf: strict', 'latencies: far'],
+      "the file defines no latencies, not 'far'",
+    ],
+    [
+      'latencies of unknown nodes',
+      ['fixed:', 'latencies: { far: { links: [[n1, n22, 5]] } }\nfixed:'],
+      "4:34: latencies.far.links[0][1]: unknown node 'n22' (did you mean 'n2'?)",
+    ],
     [
       'more prefixes than the subnet has',
       ['urpf: strict', 'prefixes: 100000'],

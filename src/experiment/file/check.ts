@@ -18,7 +18,7 @@ import {
 import { columnsOf } from '../results/columns.ts';
 import { measureNames } from '../run/measures.ts';
 import { countOf, maxCombinations, valuesIn } from './combinations.ts';
-import type { Combination } from './experiment.ts';
+import type { Combination, Experiment } from './experiment.ts';
 import type { RawExperiment } from './schema.ts';
 
 /** More combinations with a problem than anybody reads. */
@@ -150,18 +150,36 @@ export function checkFigures(figures: readonly FigureDefinition[], combinations:
   });
 }
 
+/** Checks that latencies are between nodes of the slice. */
+export function checkLatencies({ latencies = {} }: RawExperiment, { nodes }: Slice): Problem[] {
+  return Object.entries(latencies).flatMap(([name, { links = [] }]) =>
+    links.flatMap(([from, to], index) =>
+      [from, to].flatMap((node, end) =>
+        nodes.has(node)
+          ? []
+          : [
+              atValue(
+                ['latencies', name, 'links', index, end],
+                `unknown node ${quote(node)}`,
+                hintAmong(node, nodes.keys(), 'nodes'),
+              ),
+            ],
+      ),
+    ),
+  );
+}
+
 /** Checks that every combination can be carried out. */
 export function checkCombinations(
   raw: RawExperiment,
-  slice: Slice,
-  vn: string,
-  combinations: readonly Combination[],
+  experiment: Pick<Experiment, 'slice' | 'vn' | 'latencies' | 'combinations'>,
 ): Problem[] {
+  const { combinations } = experiment;
   const perExplicit = combinations.length / (raw.combinations?.length ?? 1);
   const varied = variedIn(combinations);
   const messages = new Map<string, Problem>();
   for (const { number, parameters } of combinations) {
-    const message = refusal(slice, vn, parameters);
+    const message = refusal(experiment, parameters);
     if (message === undefined || messages.has(message)) continue;
     const text = `${describe(parameters, varied)} impossible: ${message}`;
     const index = Math.floor((number - 1) / perExplicit);
@@ -184,13 +202,16 @@ function placeOf({ vary, fixed }: RawExperiment): Path {
   return fixed === undefined ? [] : ['fixed'];
 }
 
-function refusal(slice: Slice, vnName: string, given: Combination['parameters']): string | undefined {
+function refusal(
+  { slice, vn, latencies }: Pick<Experiment, 'slice' | 'vn' | 'latencies'>,
+  given: Parameters,
+): string | undefined {
   if (given.D !== undefined && given.schedule !== undefined) return 'D replaces the schedule; it has no other';
   if (given.D !== undefined && given.method === 'vroom') return 'method vroom redirects no gateway, so it has no D';
   if (given.rate !== undefined && given.packetRate !== undefined) return 'rate and packetRate say the same';
-  const changed = sliceWith(slice, vnName, given);
+  const changed = sliceWith({ slice, vn, latencies }, given);
   for (const [name, value] of valuesOf(given)) {
-    const message = rowOf(name).refuse?.(value, slice, changed.vn);
+    const message = rowOf(name).refuse?.(value, slice, changed.vn, { latencies });
     if (message !== undefined) return message;
   }
   try {

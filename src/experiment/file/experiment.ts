@@ -1,5 +1,5 @@
 /** An experiment as its file says, with all defaults. */
-import type { Slice } from '../../model/slice.ts';
+import type { LatencyMap, Slice } from '../../model/slice.ts';
 import type { FigureDefinition } from '../figures/index.ts';
 import type { Parameters } from '../parameters/index.ts';
 
@@ -15,6 +15,8 @@ export interface Experiment {
   /** Names of the placements. */
   readonly from: string;
   readonly to: string;
+  /** Latencies between nodes that combinations name, instead of the slice's own. */
+  readonly latencies: ReadonlyMap<string, LatencyMap>;
   /** How often each combination is repeated. */
   readonly repetitions: number;
   readonly seed: number;

@@ -4,6 +4,7 @@ import { VnmError } from '../../model/errors.ts';
 import type { Slice } from '../../model/slice.ts';
 import {
   atValue,
+  buildLatency,
   checkSlice,
   type Fault,
   formatFault,
@@ -14,7 +15,7 @@ import {
   readText,
   sortFaults,
 } from '../../slicefile/index.ts';
-import { checkAlone, checkCombinations, checkFigures, checkWithVn, findVn } from './check.ts';
+import { checkAlone, checkCombinations, checkFigures, checkLatencies, checkWithVn, findVn } from './check.ts';
 import { combinationsOf } from './combinations.ts';
 import type { Experiment, Sources, StopRule, Traffic } from './experiment.ts';
 import { experimentFileSchema, type RawExperiment } from './schema.ts';
@@ -72,11 +73,15 @@ export function checkExperiment(text: string, file: string, around: Surroundings
   const vn = findVn(slice, raw.vn);
   if ('message' in vn) return { faults: [located(vn)] };
   const ends = { from: raw.from ?? usual.from, to: raw.to ?? usual.to };
-  const withVn = checkWithVn(raw, vn, ends);
+  const withVn = [...checkWithVn(raw, vn, ends), ...checkLatencies(raw, slice)];
   if (withVn.length > 0) return { faults: sortFaults(withVn.map(located)) };
+  const latencies = latenciesOf(raw);
   const combinations = combinationsOf(raw);
   const { experiment: name, description, repetitions, testbed = 'auto', seed = usual.seed, stop, figures = [] } = raw;
-  const impossible = [...checkCombinations(raw, slice, vn.name, combinations), ...checkFigures(figures, combinations)];
+  const impossible = [
+    ...checkCombinations(raw, { slice, vn: vn.name, latencies, combinations }),
+    ...checkFigures(figures, combinations),
+  ];
   if (impossible.length > 0) return { faults: sortFaults(impossible.map(located)) };
   return {
     experiment: {
@@ -86,6 +91,7 @@ export function checkExperiment(text: string, file: string, around: Surroundings
       vn: vn.name,
       testbed,
       ...ends,
+      latencies,
       repetitions,
       seed,
       traffic: trafficOf(raw),
@@ -127,6 +133,10 @@ function readSliceOf(
     return configs[name];
   });
   return 'faults' in checked ? checked : { slice: checked.slice, text: found.text };
+}
+
+function latenciesOf({ latencies = {} }: RawExperiment): Experiment['latencies'] {
+  return new Map(Object.entries(latencies).map(([name, raw]) => [name, buildLatency(raw)]));
 }
 
 function trafficOf({ traffic = 'built-in', trafficSeconds = usual.trafficSeconds }: RawExperiment): Traffic {

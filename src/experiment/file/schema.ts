@@ -1,7 +1,7 @@
 /** The schema of experiment files. Titles and descriptions are the texts of faults, as in the slice file's schema. */
 import * as z from 'zod';
 import { VnmError } from '../../model/errors.ts';
-import { fileSchema, name, quote, text } from '../../slicefile/index.ts';
+import { fileSchema, latencySchema, name, quote, text } from '../../slicefile/index.ts';
 import { figureDefinitions } from '../figures/index.ts';
 import { type ParameterName, type Parameters, parameterNames, rowOf } from '../parameters/index.ts';
 import type { Value } from '../parameters/parameter.ts';
@@ -10,6 +10,12 @@ const experimentName = {
   noun: 'name of an experiment',
   pattern: /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
   rule: '1 to 64 of A-Z, a-z, 0-9, ., _ and -, beginning with a letter or digit; it names the folder of the results',
+};
+
+const latenciesName = {
+  noun: 'name of latencies',
+  pattern: /^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$/,
+  rule: '1 to 32 of A-Z, a-z, 0-9, _ and -, beginning with a letter or digit',
 };
 
 const maxListed = 10_000;
@@ -81,6 +87,10 @@ const experimentSchema = z
       .exactOptional(),
     from: z.string().describe('the first placement; initial if left out').exactOptional(),
     to: z.string().describe('the second placement; final if left out').exactOptional(),
+    latencies: z
+      .record(name(latenciesName), latencySchema)
+      .describe('latencies by name, for the parameter of that name: { far: { default: 50 } }')
+      .exactOptional(),
     repetitions: z.int().min(1).max(100_000).describe('how often each combination is repeated, 1 to 100000'),
     seed: z
       .int()

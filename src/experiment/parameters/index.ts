@@ -10,7 +10,7 @@ import { payloadSchema, rateSchema } from '../../slicefile/index.ts';
 import { constant, delayControl, exponential } from '../control/channel.ts';
 import { loadGateways } from '../control/load.ts';
 import { controlMode, controlNames } from './control.ts';
-import { type Parameter, parameter, type Value } from './parameter.ts';
+import { type Named, type Parameter, parameter, type Value } from './parameter.ts';
 import { addPrefixes, refusePrefixes } from './prefixes.ts';
 
 const maxDifferenceMs = 60_000;
@@ -89,18 +89,28 @@ const parameters = {
     refuse: (_value, _slice, { name, gateways }) =>
       gateways.length === 2 ? undefined : `D is for two gateways, and VN '${name}' has ${gateways.length}`,
   }),
+  latencies: parameter({
+    schema: z
+      .string()
+      .min(1)
+      .describe('the name of latencies that this file defines; those of the slice file if left out'),
+    column: 'latencies',
+    slice: (name, slice, _vn, { latencies }) => ({ ...slice, latency: latencies.get(name) ?? slice.latency }),
+    refuse: (name, slice, _vn, { latencies }) => {
+      if (latencies.has(name)) return refuseLatencies(slice);
+      const known = latencies.size === 0 ? 'no latencies' : `only ${[...latencies.keys()].join(', ')}`;
+      return `the file defines ${known}, not '${name}'`;
+    },
+  }),
   latencyFactor: parameter({
     schema: z
       .number()
       .min(0)
       .max(1000)
-      .describe('multiplies all latencies of the slice file, 0 to 1000; for nodes without a host; 1 if left out'),
+      .describe('multiplies all latencies, 0 to 1000; for nodes without a host; 1 if left out'),
     column: 'latency_factor',
     slice: (factor, slice) => ({ ...slice, latency: scaled(slice.latency, factor) }),
-    refuse: (_value, { name, nodes }) =>
-      [...nodes.values()].some(({ host }) => host !== undefined)
-        ? `slice '${name}' has nodes with a host, whose latencies are as they are`
-        : undefined,
+    refuse: (_value, slice) => refuseLatencies(slice),
   }),
   rate: parameter({
     schema: rateSchema,
@@ -212,13 +222,21 @@ export function optionsWith(vn: VirtualNetwork, given: Parameters): MoveOptions 
 }
 
 /** The slice, and the VN in it, as the runs of a combination have them. */
-export function sliceWith(slice: Slice, vn: string, given: Parameters): { slice: Slice; vn: VirtualNetwork } {
+export function sliceWith(
+  { slice, vn, ...named }: Named & { readonly slice: Slice; readonly vn: string },
+  given: Parameters,
+): { slice: Slice; vn: VirtualNetwork } {
   const find = (from: Slice) => from.vns.find(({ name }) => name === vn)!;
   const changed = valuesOf(given).reduce(
-    (now, [name, value]) => rowOf(name).slice?.(value, now, find(now)) ?? now,
+    (now, [name, value]) => rowOf(name).slice?.(value, now, find(now), named) ?? now,
     slice,
   );
   return { slice: changed, vn: find(changed) };
+}
+
+function refuseLatencies({ name, nodes }: Slice): string | undefined {
+  if ([...nodes.values()].every(({ host }) => host === undefined)) return undefined;
+  return `slice '${name}' has nodes with a host, whose latencies are as they are`;
 }
 
 function refuseRealGateways(_ms: number, { name, nodes }: Slice, { gateways }: VirtualNetwork): string | undefined {

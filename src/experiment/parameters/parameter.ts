@@ -2,7 +2,7 @@
 import type * as z from 'zod';
 import type { Context } from '../../controller/base/context.ts';
 import type { MigrateOptions } from '../../controller/migrate.ts';
-import type { Slice, VirtualNetwork } from '../../model/slice.ts';
+import type { LatencyMap, Slice, VirtualNetwork } from '../../model/slice.ts';
 
 export type Value = string | number | boolean;
 
@@ -14,6 +14,11 @@ export interface InstalledVn {
   readonly kept: Context;
   readonly slice: Slice;
   readonly vn: VirtualNetwork;
+}
+
+/** What the experiment file defines by name, for parameters whose values are such names. */
+export interface Named {
+  readonly latencies: ReadonlyMap<string, LatencyMap>;
 }
 
 /** Ends what a parameter has set up. */
@@ -30,11 +35,11 @@ export interface Parameter<T extends Value = Value> {
   /** The options of the migration. */
   readonly options?: (value: T, vn: VirtualNetwork) => Partial<MigrateOptions>;
   /** The slice as this run has it, with the VN of the experiment in it. */
-  readonly slice?: (value: T, slice: Slice, vn: VirtualNetwork) => Slice;
+  readonly slice?: (value: T, slice: Slice, vn: VirtualNetwork, named: Named) => Slice;
   /** Sets something up on the nodes after the VN was installed; what it returns is called after the run. */
   readonly setUp?: (value: T, installed: InstalledVn) => Promise<Undo | undefined>;
   /** Says why this VN cannot have the value; undefined if it can. */
-  readonly refuse?: (value: T, slice: Slice, vn: VirtualNetwork) => string | undefined;
+  readonly refuse?: (value: T, slice: Slice, vn: VirtualNetwork, named: Named) => string | undefined;
 }
 
 /** Keeps the type of the values within a row of the table. */

@@ -121,7 +121,7 @@ function shardName(shard: Shard | undefined): string {
 }
 
 function resolvedOf({ experiment, sources, shard }: NewFolder, program: ProgramVersion, startedAt: string) {
-  const { slice, combinations, ...rest } = experiment;
+  const { slice, combinations, latencies: _, ...rest } = experiment;
   return {
     startedAt,
     ...rest,

@@ -104,7 +104,7 @@ export async function openNodes(folder: string, experiment: Experiment, options:
   }
 
   async function clean(parameters: Parameters, context: Context): Promise<InstalledVn> {
-    const { slice } = sliceWith(base, name, parameters);
+    const { slice } = sliceWith(experiment, parameters);
     if (!isTrusted) await removeAll(context);
     if (testbed !== undefined) await makeTestbed(slice, testbed, context);
     const kept = { ...context, connections };
