@@ -5,7 +5,7 @@ import { type Alone, runAlone } from './alone/run.ts';
 import type { Timed } from './alone/worker.ts';
 
 /** The program of HiGHS is not tried for longer. */
-const limitMs = 600_000;
+const limitMs = 120_000;
 
 export async function planningBench(sizes = [30, 100, 300, 1000]): Promise<string> {
   const planning: string[][] = [];
