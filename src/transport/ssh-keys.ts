@@ -2,6 +2,7 @@
  * What to log in with, as an OpenSSH user expects: the given key, otherwise the ssh agent and then the configured or
  * usual key files.
  */
+import { existsSync } from 'node:fs';
 import type { AnyAuthMethod } from 'ssh2';
 import { readBounded } from '../model/bounded-file.ts';
 import { messageOf } from '../model/errors.ts';
@@ -28,6 +29,8 @@ export interface KeyRing {
 interface KeyFile {
   readonly path: string;
   readonly key?: Buffer;
+  /** Whether there is a certificate where `ssh` looks for one. */
+  readonly hasCertificate: boolean;
   /** As SSH sends it; absent where neither the file nor the one with `.pub` has it. */
   readonly publicKey?: Buffer;
   /** Why there is no key, as in `FILE is missing`. */
@@ -80,7 +83,7 @@ export async function keyRing({ user, keys, what }: Pick<SshServer, 'user' | 'ke
       const hint =
         others.length > 0
           ? keysOnly
-          : certificates.length > 0
+          : certificates.length > 0 || files.some(({ hasCertificate }) => hasCertificate)
             ? certificateHint
             : hintFor(faults, notes, what === undefined ? 'node' : 'jump host');
       return { reason: `authentication as '${user}' failed: ${all}`, hint };
@@ -90,7 +93,7 @@ export async function keyRing({ user, keys, what }: Pick<SshServer, 'user' | 'ke
 
 const openssh = "'ssh: { transport: openssh }' in the slice file";
 const keysOnly = `pl-vnm logs in with keys only, without passwords or questions: let the node accept a key (PubkeyAuthentication, AuthenticationMethods), or let the program ssh log in (${openssh})`;
-const certificateHint = `your SSH configuration has a certificate, which only the program ssh can use: ${openssh}`;
+const certificateHint = `there is a certificate for the key, which only the program ssh can use: ${openssh}`;
 
 function hintFor(faults: readonly KeyFile[], notes: readonly string[], what: string): string {
   const told = faults.find(({ hint }) => hint !== undefined)?.hint;
@@ -113,7 +116,8 @@ async function readKey(path: string): Promise<KeyFile> {
   const text = readText(file);
   const publicText = readText(`${file}.pub`);
   const publicKey = [text, publicText].flatMap((one) => (typeof one === 'string' ? (publicPartOf(one) ?? []) : []))[0];
-  const known = { path, ...(publicKey === undefined ? {} : { publicKey }) };
+  const hasCertificate = existsSync(`${file.replace(/\.pub$/, '')}-cert.pub`);
+  const known = { path, hasCertificate, ...(publicKey === undefined ? {} : { publicKey }) };
   if (typeof text === 'string') return { ...known, ...parseKeyFile(text) };
   const isMissing = (text as NodeJS.ErrnoException).code === 'ENOENT';
   return { ...known, fault: isMissing ? 'is missing' : `cannot be read (${messageOf(text)})` };

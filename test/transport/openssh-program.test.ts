@@ -159,8 +159,12 @@ function suite(): void {
     const config = join(home.path, 'config');
     writeFileSync(config, `Host *\n  IdentityFile ${file('signed')}\n  CertificateFile ${file('signed-cert.pub')}\n`);
     const { keyPath: _, ...target } = targetAt(port);
-    const refused = connectSsh({ ...target, ssh: { config } }, { acceptNewHostKeys: true });
-    expect((await failure(refused)).hint).toContain("'ssh: { transport: openssh }' in the slice file");
+    for (const way of [{ keyPath: file('signed'), ssh: { config: 'none' } }, { ssh: { config } }]) {
+      const refused = connectSsh({ ...target, ...way }, { acceptNewHostKeys: true });
+      expect((await failure(refused)).hint).toBe(
+        "there is a certificate for the key, which only the program ssh can use: 'ssh: { transport: openssh }' in the slice file",
+      );
+    }
     await connect(port, { ...target, ssh: { config, transport: 'openssh' } });
   });
 
