@@ -11,8 +11,13 @@ const run = promisify(execFile);
 
 const highRate = 20_000;
 const packetBytes = 64;
+/** Packets that are sent at once: iperf3 calls select once for each of them otherwise. */
+const burst = 10;
+/** No load lasts longer. */
+const longestSeconds = 86_400;
 
 interface IperfReport {
+  readonly error?: string;
   readonly end: {
     readonly sum_received: { packets: number; lost_packets: number; seconds: number };
     readonly sum_sent: { packets: number };
@@ -23,8 +28,11 @@ interface IperfReport {
 /** Of the rows that `finish` of a load returns. */
 export const loadHeading = ['direction', 'sent', 'packets/s', 'lost', 'reordered or duplicated', 'receiver too slow'];
 
-/** Starts an iperf3 server and client per direction between the first two end hosts, in their nodes' namespaces. */
-export async function startLoad(context: Context, slice: Slice, seconds: number, packetsPerSecond = highRate) {
+/**
+ * Starts an iperf3 server and client per direction between the first two end hosts, in their nodes' namespaces. The load
+ * lasts until `finish`.
+ */
+export async function startLoad(context: Context, slice: Slice, packetsPerSecond = highRate) {
   const testbed = testbedSchema.parse(JSON.parse(context.store.testbeds.forSlice(slice.name)!.record!));
   const inside = (node: string) => `/run/netns/${testbed.nodes.find(({ name }) => name === node)!.namespace}`;
   const [one, other] = planVn(slice, slice.vns[0]!).access;
@@ -35,7 +43,6 @@ export async function startLoad(context: Context, slice: Slice, seconds: number,
   ];
   const receivers = directions.map(({ to }) => inside(to.node));
   const before = receivers.map(receiveBufferErrors);
-  let isOver = false;
   const started = await Promise.all(
     directions.map(async ({ name, from, to, port }) => {
       const server = run(
@@ -49,26 +56,22 @@ export async function startLoad(context: Context, slice: Slice, seconds: number,
         [
           `--net=${inside(from.node)}`,
           ...['iperf3', '-c', to.address, '-B', from.address, '-p', port, '-u', '-J'],
-          ...['-l', String(packetBytes), '-b', String(packetsPerSecond * packetBytes * 8), '-t', String(seconds)],
+          ...['-l', String(packetBytes), '-b', `${packetsPerSecond * packetBytes * 8}/${burst}`],
+          ...['-t', String(longestSeconds)],
         ],
         { maxBuffer: 1e9 },
       );
       return { name, server, client };
     }),
   );
-  // If the redirections fail, the load ends with the testbed.
+  // If what goes on meanwhile fails, the load ends with the testbed.
   void Promise.allSettled(started.flatMap(({ server, client }) => [server, client]));
-  void Promise.race(started.map(({ client }) => client))
-    .finally(() => {
-      isOver = true;
-    })
-    .catch(() => {});
   return {
-    isOver: () => isOver,
+    /** Ends the load. Throws if it had ended by itself. */
     finish: () =>
       Promise.all(
         started.map(async ({ name, server, client }, index) => {
-          const sent = (JSON.parse((await client).stdout) as IperfReport).end.sum_sent.packets;
+          const sent = (await interrupted(client)).end.sum_sent.packets;
           const { end, intervals } = JSON.parse((await server).stdout) as IperfReport;
           const { lost_packets: missing, seconds: lasted } = end.sum_received;
           const outOfOrder = intervals.reduce((sum, interval) => sum + (interval.sum.out_of_order ?? 0), 0);
@@ -77,6 +80,15 @@ export async function startLoad(context: Context, slice: Slice, seconds: number,
         }),
       ),
   };
+}
+
+/** Interrupts a client, which then reports what it has sent, and calls that an error. */
+async function interrupted(client: ReturnType<typeof run>): Promise<IperfReport> {
+  client.child.kill('SIGINT');
+  const { stdout } = await client.catch((error: { stdout: string }) => error);
+  const report = JSON.parse(String(stdout)) as IperfReport;
+  if (report.error?.startsWith('interrupt') !== true) throw new Error(`iperf3 ended too soon: ${report.error}`);
+  return report;
 }
 
 /** Returns the number of datagrams dropped at full socket buffers since the namespace was made. */
