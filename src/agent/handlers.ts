@@ -74,9 +74,10 @@ export function createHandlers(parts: AgentParts): Handlers {
     collisions: () => dataPlane.collisions(),
     inventory: () => dataPlane.inventory(),
     counters: () => dataPlane.counters(),
-    routes: async ({ namespace, packed }) => {
-      const routes = await dataPlane.routes(namespace);
-      return packed ? { routes: [], packed: packRoutes(routes) } : { routes };
+    routes: async ({ namespace, packed, unless }) => {
+      const { digest, routes } = await dataPlane.routes(namespace, unless);
+      if (routes === undefined) return { digest, routes: [], unchanged: true };
+      return packed ? { digest, routes: [], packed: packRoutes(routes) } : { digest, routes };
     },
     daemon_state: ({ namespace }) => dataPlane.daemonState(namespace),
     daemon_dump: async ({ namespace, ticket }) => {

@@ -118,7 +118,12 @@ export const requestSchemas = {
   /** Counts what the slice's interfaces carried, and what was dropped. */
   counters: z.strictObject({}),
   /** Reads the forwarding entries of a router namespace (main table), or of the slice's table. */
-  routes: z.strictObject({ namespace: namespaceName.optional(), packed: z.boolean().default(false) }),
+  routes: z.strictObject({
+    namespace: namespaceName.optional(),
+    packed: z.boolean().default(false),
+    /** The digest of an earlier answer: if it is still the same, there is nothing to send. */
+    unless: z.hex().length(64).optional(),
+  }),
   /** Asks the routing daemon of a router's namespace for its neighbours and the origins of its routes. */
   daemon_state: z.strictObject({ namespace: namespaceName }),
   /**
@@ -322,8 +327,8 @@ export interface Results {
   collisions: { readonly collisions: Collision[]; readonly installed: boolean };
   inventory: Inventory;
   counters: NodeCounters;
-  /** `packed`: the routes if that was asked; then `routes` is empty. */
-  routes: { routes: Route[]; packed?: PackedRoutes[] };
+  /** `packed`: the routes if that was asked; then `routes` is empty. `unchanged`: the digest is the one asked about. */
+  routes: { digest: string; routes: Route[]; packed?: PackedRoutes[]; unchanged?: true };
   daemon_state: DaemonState;
   daemon_dump: { bytes: number; sha256: string };
   daemon_image_read: { data: string };

@@ -154,7 +154,7 @@ function requestsOf(a: Marks): { readonly [M in Exclude<Method, 'apply'>]: Param
     collisions: {},
     inventory: {},
     counters: {},
-    routes: { namespace: a.namespace, packed: false },
+    routes: { namespace: a.namespace, packed: false, unless: '0'.repeat(64) },
     daemon_state: { namespace: a.namespace },
     daemon_dump: { namespace: a.namespace, ticket: 1 },
     daemon_image_read: { namespace: a.namespace, offset: 0, bytes: 1 },

@@ -57,6 +57,13 @@ export function operations(plane: PlaneUnderTest): void {
       inventory.routes.filter((route) => route.namespace === namespace).map(({ namespace: _, ...route }) => route);
     expect((await node.call('routes', {})).routes).toEqual(of());
     expect((await node.call('routes', { namespace: router })).routes).toEqual(of(router));
+    const { digest } = await node.call('routes', { namespace: router });
+    expect(await node.call('routes', { namespace: router, unless: digest })).toEqual({
+      digest,
+      routes: [],
+      unchanged: true,
+    });
+    expect((await node.call('routes', { namespace: router, unless: '0'.repeat(64) })).routes).toEqual(of(router));
     const dry = await node.call('apply', { operations: up, dryRun: true });
     expect(dry.differences).toEqual([]);
     expect(dry.results.map(({ status }) => status)).toEqual(up.map(() => 'unchanged'));

@@ -64,7 +64,7 @@ export function createAgentUnderTest(): AgentUnderTest {
     inventory: async () => ({ namespaces: [], interfaces: [], routes: [], nexthops: [], rules: false }),
     routes: async (namespace) => {
       note('routes', { namespace });
-      return [];
+      return { digest: '', routes: [] };
     },
     neighbourEvents: async (namespace) => {
       note('neighbour_events', { namespace });

@@ -182,7 +182,10 @@ const parameters: { readonly [M in Method]: fc.Arbitrary<unknown> } = {
   collisions: fc.constant({}),
   inventory: fc.constant({}),
   counters: fc.constant({}),
-  routes: fc.record({ namespace: namespaces, packed: flags }, { requiredKeys: [] }),
+  routes: fc.record(
+    { namespace: namespaces, packed: flags, unless: mostly(['0'.repeat(64)], ['', 'x'.repeat(64)]) },
+    { requiredKeys: [] },
+  ),
   daemon_state: fc.record({ namespace: namespaces }),
   daemon_dump: fc.record({ namespace: namespaces, ticket: tickets }, { requiredKeys: ['namespace'] }),
   daemon_image_read: fc.record(

@@ -74,7 +74,7 @@ describe('createRpcClient and serveRpc', () => {
     const { client } = connect({
       routes: async ({ namespace = '' }) => {
         await new Promise((resolve) => setTimeout(resolve, Math.random() * 5));
-        return { routes: [{ prefix: namespace, type: 'unicast', nexthops: [], protocol: 'boot' }] };
+        return { digest: '', routes: [{ prefix: namespace, type: 'unicast', nexthops: [], protocol: 'boot' }] };
       },
     });
     const names = Array.from({ length: 500 }, (_, index) => `n${index}`);

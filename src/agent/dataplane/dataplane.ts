@@ -14,6 +14,12 @@ type ApplyOptions = Partial<Pick<Params<'apply'>, 'dryRun' | 'repair' | 'confirm
  * What carries a slice's virtual routers and tunnels on this node. The policy has allowed every request before it gets
  * here.
  */
+/** The forwarding entries of a router. `digest`: a SHA-256 in hex, the same as long as they are. */
+export interface Table {
+  readonly digest: string;
+  readonly routes?: Route[];
+}
+
 export interface DataPlane {
   /** The name in the protocol. */
   readonly kind: string;
@@ -30,8 +36,11 @@ export interface DataPlane {
   collisions(): Promise<{ collisions: Collision[]; installed: boolean }>;
   inventory(): Promise<Inventory>;
   counters(): Promise<NodeCounters>;
-  /** Returns the main table of a router namespace, or the slice's own table. Throws VnmError `not-found`. */
-  routes(namespace?: string): Promise<Route[]>;
+  /**
+   * Returns the main table of a router namespace, or the slice's own table, without `routes` if its digest is still the
+   * one that is `known`. Throws VnmError `not-found`.
+   */
+  routes(namespace?: string, known?: string): Promise<Table>;
   /** Throws VnmError `not-found` if the namespace has no routing daemon, `failed` if it does not answer. */
   daemonState(namespace: string): Promise<DaemonState>;
   /** Absent where routers have no routing daemons. */

@@ -17,7 +17,7 @@ import { isDaemonRoute } from '../../vsys/daemon.ts';
 import { describeRoute } from '../../vsys/difference.ts';
 import type { Context } from '../base/context.ts';
 import type { Agents } from '../nodes/agents.ts';
-import { missingIn, staticRoutes } from './static.ts';
+import { missingIn, type ReadTable, readTable } from './static.ts';
 
 const pollMs = 250;
 const reportEveryMs = 5000;
@@ -51,11 +51,11 @@ export async function awaitWays(
   { isUrgent = false }: { isUrgent?: boolean } = {},
 ): Promise<void> {
   context.report({ kind: 'phase', text: `wait for the routes of VN '${vn.name}'` });
-  let [last, changedAtMs] = ['', performance.now()];
+  const read = tablesReader(agents, vn, instance);
+  let changedAtMs = performance.now();
   const missing = async () => {
-    const tables = await readTables(agents, vn, instance);
-    const now = JSON.stringify([...tables]);
-    if (now !== last) [last, changedAtMs] = [now, performance.now()];
+    const { tables, changed } = await read();
+    if (changed.size > 0) changedAtMs = performance.now();
     const without = withoutWay(walkThrough(instance, tables));
     const isSettled = isUrgent || performance.now() - changedAtMs >= settledMs;
     return without.length > 0 || isSettled ? without : ['the forwarding tables still change'];
@@ -88,11 +88,17 @@ export async function awaitEqual(
   to: Instance,
   { stable = true }: { stable?: boolean } = {},
 ): Promise<RoutingState> {
+  const [readOld, readFresh] = [tablesReader(agents, vn, from), tablesReader(agents, vn, to)];
+  const found = new Map<RouterName, string[]>();
   let tables: RoutingState = new Map();
   const differences = async () => {
-    const [old, fresh] = await Promise.all([readTables(agents, vn, from), readTables(agents, vn, to)]);
-    tables = fresh;
-    return differencesBetween(translated(old, from, to), within(fresh, to));
+    const [old, fresh] = await Promise.all([readOld(), readFresh()]);
+    tables = fresh.tables;
+    for (const router of new Set([...old.changed, ...fresh.changed])) {
+      const wanted = translateRoutes(router, old.tables.get(router)!, from, to);
+      found.set(router, differencesOf(router, wanted, fresh.tables.get(router)!.filter(isNotOf(to))));
+    }
+    return [...found.values()].flat();
   };
   const left = await waitUntilEmpty(context, differences, patienceMs(vn), stable ? stableMs : 0);
   if (left.length === 0) return tables;
@@ -130,32 +136,46 @@ export async function waitUntilEmpty(
 
 /** All routes of all routers, whoever added them. */
 export async function readTables(agents: Agents, vn: VirtualNetwork, instance: Instance): Promise<RoutingState> {
-  const tables = routerNames(vn).map(
-    async (router) => [router, await staticRoutes.read(agents, instance, router)] as const,
-  );
-  return new Map(await Promise.all(tables));
+  return (await tablesReader(agents, vn, instance)()).tables;
 }
 
-function translated(tables: RoutingState, from: Instance, to: Instance): RoutingState {
-  return new Map([...tables].map(([router, routes]) => [router, translateRoutes(router, routes, from, to)]));
+/**
+ * Returns a function that reads all routes of all routers, and says which routers' have changed since it was called
+ * before: all when it is called first. Tables that have not changed are neither sent nor compared again.
+ */
+function tablesReader(agents: Agents, vn: VirtualNetwork, instance: Instance) {
+  let last: ReadonlyMap<RouterName, ReadTable> = new Map();
+  return async (): Promise<{ readonly tables: RoutingState; readonly changed: ReadonlySet<RouterName> }> => {
+    const read = routerNames(vn).map(
+      async (router) => [router, await readTable(agents, instance, router, last.get(router))] as const,
+    );
+    const before = last;
+    last = new Map(await Promise.all(read));
+    const changed = [...last].filter(([router, { digest }]) => digest !== before.get(router)?.digest);
+    return {
+      tables: new Map([...last].map(([router, { routes }]) => [router, routes])),
+      changed: new Set(changed.map(([router]) => router)),
+    };
+  };
 }
 
-/** Without the routes that each instance has of its own. */
-function within(tables: RoutingState, instance: Instance): RoutingState {
+/** Not one of those that each instance has of its own. */
+function isNotOf(instance: Instance): (route: Route) => boolean {
   const isOfInstance = ofInstance(instance);
-  return new Map([...tables].map(([router, routes]) => [router, routes.filter((route) => !isOfInstance(route))]));
+  return (route) => !isOfInstance(route);
 }
 
 /** Describes what the new tables lack, and what they have besides. Pure. */
 export function differencesBetween(wanted: RoutingState, found: RoutingState): string[] {
-  const plain = (routes: readonly Route[] = []) => routes.map(comparable);
-  return [...wanted.keys()].flatMap((router: RouterName) => {
-    const [must, is] = [plain(wanted.get(router)), plain(found.get(router))];
-    return [
-      ...missingIn(is, must).map((route) => `router ${router} lacks ${route.prefix} ${describeRoute(route)}`),
-      ...missingIn(must, is).map((route) => `router ${router} also has ${route.prefix} ${describeRoute(route)}`),
-    ];
-  });
+  return [...wanted].flatMap(([router, routes]) => differencesOf(router, routes, found.get(router) ?? []));
+}
+
+function differencesOf(router: RouterName, wanted: readonly Route[], found: readonly Route[]): string[] {
+  const [must, is] = [wanted.map(comparable), found.map(comparable)];
+  return [
+    ...missingIn(is, must).map((route) => `router ${router} lacks ${route.prefix} ${describeRoute(route)}`),
+    ...missingIn(must, is).map((route) => `router ${router} also has ${route.prefix} ${describeRoute(route)}`),
+  ];
 }
 
 /**

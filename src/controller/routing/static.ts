@@ -1,19 +1,38 @@
 /** Static routes: the controller, or somebody on the node, added them to a router, and they stay there. */
+
+import type { RouterName } from '../../model/names.ts';
 import type { Route } from '../../model/route.ts';
+import type { Instance } from '../../planning/instance.ts';
 import { translateRoutes } from '../../planning/translate.ts';
 import { unpackRoutes } from '../../vsys/packed-routes.ts';
 import { mergeBatches } from '../batches/batches.ts';
 import { namespaceOf } from '../batches/operations.ts';
 import { installRoutes } from '../batches/routers.ts';
+import type { Agents } from '../nodes/agents.ts';
 import type { RoutingSource } from './source.ts';
 
+/** The forwarding entries of a router, and what tells whether they are still the same. */
+export interface ReadTable {
+  readonly digest: string;
+  readonly routes: readonly Route[];
+}
+
+/** Reads the routes that a router has now, unless they are still those `before`. Throws as `RoutingSource.read`. */
+export async function readTable(
+  agents: Agents,
+  instance: Instance,
+  router: RouterName,
+  before?: ReadTable,
+): Promise<ReadTable> {
+  const unless = before === undefined ? {} : { unless: before.digest };
+  const asked = { namespace: namespaceOf(instance, router, agents), packed: true, ...unless };
+  const answer = await agents.get(instance.placement.get(router)!).call('routes', asked);
+  if (answer.unchanged && before !== undefined) return before;
+  return { digest: answer.digest, routes: [...answer.routes, ...unpackRoutes(answer.packed ?? [])] };
+}
+
 export const staticRoutes: RoutingSource = {
-  read: async (agents, instance, router) => {
-    const namespace = namespaceOf(instance, router, agents);
-    const asked = { namespace, packed: true };
-    const { routes, packed = [] } = await agents.get(instance.placement.get(router)!).call('routes', asked);
-    return [...routes, ...unpackRoutes(packed)];
-  },
+  read: async (agents, instance, router) => [...(await readTable(agents, instance, router)).routes],
   isOwn: () => true,
   translate: translateRoutes,
   put: (instance, router, before, after, names) =>

@@ -7,7 +7,7 @@ import { type ByKind, forKind } from '../../../src/agent/dataplane/armable.ts';
 import type { DataPlane } from '../../../src/agent/dataplane/dataplane.ts';
 import { differencesOf } from '../../../src/agent/dataplane/planner/differences.ts';
 import { gateName } from '../../../src/agent/dataplane/planner/gate.ts';
-import { toInventory, toRoutes } from '../../../src/agent/dataplane/planner/inventory.ts';
+import { tableOf, toInventory } from '../../../src/agent/dataplane/planner/inventory.ts';
 import { checkPinned } from '../../../src/agent/dataplane/planner/pinned.ts';
 import { planOperations } from '../../../src/agent/dataplane/planner/plan.ts';
 import { redirectedGroups } from '../../../src/agent/dataplane/planner/redirected-groups.ts';
@@ -110,11 +110,11 @@ export function createMemoryPlane(
     collisions: () => inTurn(() => ({ collisions: [], installed: !isEmpty(host.state) })),
     counters: async () => ({ interfaces: [], drops: [] }),
     inventory: () => inTurn(() => toInventory(host.state)),
-    routes: (namespace = ownStack) =>
+    routes: (namespace = ownStack, known) =>
       inTurn(() => {
         const stack = host.state.stacks.get(namespace);
         if (stack === undefined) throw new VnmError('not-found', `there is no namespace '${namespace}'`);
-        return toRoutes(stack.routes.values());
+        return tableOf(stack.routes.values(), known);
       }),
     daemonState: async (namespace) => {
       const state = host.state.daemons?.get(namespace)?.state;

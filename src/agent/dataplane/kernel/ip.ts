@@ -59,10 +59,21 @@ export async function showBatch(
   lines: readonly (readonly string[])[],
   options: readonly '-statistics'[] = [],
 ): Promise<unknown[][]> {
+  const documents = await printBatch(tool, namespace, lines, options);
+  return documents.map((document) => JSON.parse(document));
+}
+
+/** As `showBatch`, without reading the JSON. */
+export async function printBatch(
+  tool: Tool,
+  namespace: string,
+  lines: readonly (readonly string[])[],
+  options: readonly '-statistics'[] = [],
+): Promise<string[]> {
   const args = [...inNamespace(namespace), '-json', '-details', ...options, numbers[tool], '-batch', '-'];
   const { code, stdout, stderr } = await run(tool, args, lines.map((words) => batchLine(words)).join(''));
   const documents = stdout.split('\n').filter((line) => line !== '');
-  if (code === 0 && documents.length === lines.length) return documents.map((document) => JSON.parse(document));
+  if (code === 0 && documents.length === lines.length) return documents;
   const [failure] = parseFailures(stderr);
   const { line, words } = failure ?? { line: 0, words: kernelWords(stderr) };
   throw new VnmError('failed', `${asTyped(tool, namespace, lines[line]!)}: ${words}`);

@@ -188,11 +188,12 @@ export function createKernelDataPlane(policy: Policy, clock: Clock, surroundings
       }),
     counters: () => readCounters(policy),
     inventory: () => inTurn(async () => toInventory(await readAll())),
-    routes: (namespace = ownStack) =>
+    routes: (namespace = ownStack, known) =>
       inTurn(async () => {
-        const routes = await readRoutes(policy, namespace);
-        if (routes === undefined) throw new VnmError('not-found', `there is no namespace '${namespace}'`);
-        return toRoutes(routes);
+        const table = await readRoutes(policy, namespace, known);
+        if (table === undefined) throw new VnmError('not-found', `there is no namespace '${namespace}'`);
+        const { digest, routes } = table;
+        return { digest, ...(routes === undefined ? {} : { routes: toRoutes(routes) }) };
       }),
     daemonState: (namespace) => daemons.state(namespace),
     moving: {

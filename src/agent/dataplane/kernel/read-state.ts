@@ -1,4 +1,5 @@
 /** Reads the kernel: one `ip` process per network stack. */
+import { createHash } from 'node:crypto';
 import { VnmError } from '../../../model/errors.ts';
 import type { Policy } from '../../../vsys/policy.ts';
 import { isRouterNamespace } from '../../../vsys/presence.ts';
@@ -19,7 +20,7 @@ import {
   type TunnelFilter,
 } from '../planner/state.ts';
 import { isPair } from '../planner/tunnels/registry.ts';
-import { showBatch } from './ip.ts';
+import { printBatch, showBatch } from './ip.ts';
 import { parseOwnAddresses } from './own-addresses.ts';
 import {
   type LinkJson,
@@ -137,15 +138,23 @@ const allTables = ['route', 'show', 'table', 'all', 'root', '0.0.0.0/0'];
 
 /**
  * Reads the entries of one router's main table, or of the slice's own, and nothing else: a node may have many routers,
- * each of which is read. Undefined if there is no such namespace.
+ * each of which is read. Of a table that is `known` only the digest: with 10,000 entries that takes a fraction of the
+ * time. Undefined if there is no such namespace.
  */
-export async function readRoutes(policy: Policy, namespace: string): Promise<KernelRoute[] | undefined> {
+export async function readRoutes(
+  policy: Policy,
+  namespace: string,
+  known?: string,
+): Promise<{ readonly digest: string; readonly routes?: KernelRoute[] } | undefined> {
   const isOwn = namespace === ownStack;
   if (!isOwn && !(await listNamespaces(policy)).includes(namespace)) return undefined;
   const line = isOwn ? ['route', 'show', 'table', String(policy.table)] : allTables;
-  const [routes] = (await showBatch('ip', namespace, [line])) as [RouteJson[]];
+  const [text = ''] = await printBatch('ip', namespace, [line]);
+  const digest = createHash('sha256').update(text).digest('hex');
+  if (digest === known) return { digest };
   const table = isOwn ? policy.table : mainTable;
-  return [...parseRoutes(routes, table, isOwn).values()].filter((route) => route.table === table);
+  const parsed = parseRoutes(JSON.parse(text) as RouteJson[], table, isOwn);
+  return { digest, routes: [...parsed.values()].filter((route) => route.table === table) };
 }
 
 async function readRouter(policy: Policy, namespace: string): Promise<RawStack> {

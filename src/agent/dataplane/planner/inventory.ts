@@ -1,7 +1,9 @@
 /** The state in the protocol's format, in an order that does not depend on when things were made. */
+import { createHash } from 'node:crypto';
 import type { Route } from '../../../model/route.ts';
 import type { DaemonReport } from '../../../vsys/daemon.ts';
 import type { ControlReport, InterfaceState, Inventory, NexthopState } from '../../../vsys/messages.ts';
+import type { Table } from '../dataplane.ts';
 import { gatedBy } from './gate.ts';
 import { protocolName } from './protocols.ts';
 import {
@@ -66,6 +68,13 @@ function toReports(daemons: ReadonlyMap<string, KnownDaemon>): DaemonReport[] {
     namespace,
     ...report,
   }));
+}
+
+/** A table of a data plane that keeps its routes itself. */
+export function tableOf(routes: Iterable<KernelRoute>, known?: string): Table {
+  const all = toRoutes(routes);
+  const digest = createHash('sha256').update(JSON.stringify(all)).digest('hex');
+  return digest === known ? { digest } : { digest, routes: all };
 }
 
 export function toRoutes(routes: Iterable<KernelRoute>): Route[] {

@@ -14,7 +14,7 @@ import { type ByKind, forKind } from '../armable.ts';
 import type { DataPlane } from '../dataplane.ts';
 import { differencesOf } from '../planner/differences.ts';
 import { gateName } from '../planner/gate.ts';
-import { toInventory, toRoutes } from '../planner/inventory.ts';
+import { tableOf, toInventory } from '../planner/inventory.ts';
 import { checkPinned } from '../planner/pinned.ts';
 import { planOperations } from '../planner/plan.ts';
 import { redirectedGroups } from '../planner/redirected-groups.ts';
@@ -254,11 +254,11 @@ export async function createUserspaceDataPlane(
     collisions: () => inTurn(() => ({ collisions: [], installed: !isEmpty(state) })),
     counters: async () => counters.read(),
     inventory: () => inTurn(() => toInventory(current())),
-    routes: (namespace = ownStack) =>
+    routes: (namespace = ownStack, known) =>
       inTurn(() => {
         const stack = state.stacks.get(namespace);
         if (stack === undefined) throw new VnmError('not-found', `there is no namespace '${namespace}'`);
-        return toRoutes(stack.routes.values());
+        return tableOf(stack.routes.values(), known);
       }),
     daemonState: noDaemon,
     neighbourEvents: noDaemon,
