@@ -220,6 +220,7 @@ function requestsOf(a: Marks): { readonly [M in Exclude<Method, 'apply'>]: Param
 /** Fields that name nothing. */
 const plain = [
   'packed',
+  'unless',
   'packets',
   'quietMs',
   ...[
@@ -244,7 +245,6 @@ const plain = [
     'config',
     'pointToPoint',
     'gate',
-    'packed',
   ],
   ...['command', 'snaplen', 'data', 'end', 'signal'],
   ...['offsetMs', 'at', 'forget', 'close', 'samples', 'payloadBytes', 'rateBps', 'count', 'timeoutMs'],
