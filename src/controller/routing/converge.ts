@@ -119,6 +119,7 @@ export async function waitUntilEmpty(
   let reportedAtMs = beganAtMs;
   let emptySinceMs: number | undefined;
   for (;;) {
+    const lookedAtMs = performance.now();
     const found = await look();
     const nowMs = performance.now();
     emptySinceMs = found.length > 0 ? undefined : (emptySinceMs ?? nowMs);
@@ -130,7 +131,8 @@ export async function waitUntilEmpty(
       const left = ((patience - (nowMs - beganAtMs)) / 1000).toFixed(0);
       report({ kind: 'note', text: `still waiting, at most ${left} s more: ${shorten(found, 2)}` });
     }
-    await sleep(pollMs, signal);
+    // Reading large tables takes time from the daemons that they wait for.
+    await sleep(Math.max(pollMs, performance.now() - lookedAtMs), signal);
   }
 }
 
