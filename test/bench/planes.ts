@@ -44,7 +44,7 @@ const controlMs = 30_000;
 const phases = ['set up', 'clone', 'prove', 'move control plane', 'flip', 'converge', 'verify', 'drain', 'retire'];
 
 /** `times`: how often the router moves there and back in each row. */
-export async function planesBench(times = 3, rates: readonly number[] = [1000, 5000, 20_000]): Promise<string> {
+export async function planesBench(times = 2, rates: readonly number[] = [1000, 5000, 20_000]): Promise<string> {
   const rows = await onTestbed(parseSlice(diamond, 'diamond.yaml'), async (context, slice) => {
     await install(context, slice, { placement: 'initial', urpf: 'strict' });
     const rows: (string | number)[][] = [];
