@@ -133,9 +133,14 @@ describe('a daemon that is carried', () => {
 
   it('once the copy runs, the original does not continue, even if its node refuses to end it', async () => {
     const fault = { node: 'p1', method: 'daemon_settle', kind: 'before' } as const;
-    const { agents, daemons } = playNodes({ p1: 'running', p2: 'none' }, fault);
+    const { agents, asked, daemons } = playNodes({ p1: 'running', p2: 'none' }, fault);
     await checkpoint.carry(agents, left, kept);
     expect(stateOf(daemons)).toEqual(['moving', 'running']);
+    // What comes back is the copy, with what it has learned since.
+    asked.length = 0;
+    await checkpoint.carry(agents, kept, left);
+    expect(asked).toContain('p2 daemon_dump');
+    expect(stateOf(daemons)).toEqual(['running', 'none']);
   });
 
   it.each(requests.slice(2))('one is alive if the answer of node %s to %s is lost', async (node, method) => {

@@ -102,6 +102,36 @@ describe.concurrent('daemons that move by checkpoints', () => {
     await world.testbed.end();
   });
 
+  it.each(['prove', 'move control plane'])(
+    'a rollback at %s starts the daemon that a restarted node lost',
+    async (at) => {
+      const world = await installed();
+      const { world: killed } = await run(world, 'migrate', at);
+      const address = world.slice.nodes.get('n1')!.host!;
+      world.testbed.network.get(address)!.state = emptyState(address);
+      const { result, world: after } = await run(killed, 'rollback');
+      expect(result).toMatchObject({ outcome: 'rolled-back' });
+      await expectWhole(after, 'initial');
+      await world.testbed.end();
+    },
+  );
+
+  it('a daemon that is on neither node starts cold, and the result says so', async () => {
+    const world = await installed();
+    const { world: killed } = await run(world, 'migrate', 'move control plane');
+    for (const node of ['n1', 'n3']) {
+      const host = world.testbed.network.get(world.slice.nodes.get(node)!.host!)!;
+      host.state = { ...host.state, daemons: new Map() };
+    }
+    const { result, world: after } = await run(killed, 'resume');
+    expect(result).toMatchObject({
+      outcome: 'completed',
+      controlPlanes: [{ router: 'a', way: 'restart', cold: true }, {}],
+    });
+    await expectWhole(after, 'final');
+    await world.testbed.end();
+  });
+
   it('repairing a neighbour before it continues ends no daemon', async () => {
     const world = await installed();
     const { world: killed } = await run(world, 'migrate', 'converge');

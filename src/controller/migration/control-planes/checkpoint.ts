@@ -108,17 +108,20 @@ async function relay(
 
 /**
  * Says at which of the places the daemon is, if at any, after it has ended what an interrupted move left half done: an
- * original that is stopped continues if it has no copy, and has moved if its copy runs at `kept`. A copy at `left` is
- * undone. Then it is alive at one place at most.
+ * original that is stopped continues if it has no copy, and has moved if it has one. Then it is alive at one place at
+ * most.
  */
 async function whereabouts(agents: Agents, left: ControlPlace, kept: ControlPlace): Promise<ControlPlace | undefined> {
   await agents.revive([left.node, kept.node]);
   const [atLeft, atKept] = [await stateAt(agents, left), await stateAt(agents, kept)];
-  if (atKept === undefined) {
+  // Stopped at `kept`, it is an original that moved to `left` before, and could not be told: what it knows is old.
+  const isOld = atKept === 'moving' && atLeft !== undefined;
+  if (isOld) await settle(agents, kept, 'moved');
+  if (atKept === undefined || isOld) {
     if (atLeft === 'moving') await stay(agents, left, kept);
     return atLeft === undefined ? undefined : left;
   }
-  if (atKept !== 'moving' && atLeft === 'moving') await settle(agents, left, 'moved');
+  if (atLeft === 'moving') await settle(agents, left, 'moved');
   else if (atLeft !== undefined) await applyAll(agents, new Map([[left.node, [downAt(left)]]]));
   if (atKept === 'moving') await stay(agents, kept, left);
   return kept;
