@@ -75,7 +75,7 @@ export interface PlannedSchedule {
   readonly objective: number;
   /** The same, in the worst case that the timing uncertainty allows. */
   readonly worstObjective: number;
-  /** Gateway (with granularity `peer`: `gateway>remote gateway`, if a flow joins them) -> ms after the common instant. */
+  /** Gateway (with granularity `peer`: `gateway>remote gateway`, if a flow joins them) -> ms after the instant. */
   readonly offsets: Record<string, number>;
   /**
    * Gateways that hold traffic: how long before the common instant they close and how long after it they release, ms.

@@ -29,8 +29,8 @@ interface IperfReport {
 export const loadHeading = ['direction', 'sent', 'packets/s', 'lost', 'reordered or duplicated', 'receiver too slow'];
 
 /**
- * Starts an iperf3 server and client per direction between the first two end hosts, in their nodes' namespaces. The load
- * lasts until `finish`.
+ * Starts an iperf3 server and client per direction between the first two end hosts, in their nodes' namespaces. They
+ * run until `finish`.
  */
 export async function startLoad(context: Context, slice: Slice, packetsPerSecond = highRate) {
   const testbed = testbedSchema.parse(JSON.parse(context.store.testbeds.forSlice(slice.name)!.record!));
