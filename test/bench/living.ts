@@ -25,6 +25,7 @@ const options = {
   granularity: 'gateway',
   urpf: 'feasible',
   traffic: false,
+  resumeFirst: true,
 } as const;
 const externalCount = 10_000;
 /** Where the external routes enter the VN. */
@@ -95,8 +96,9 @@ async function moveUnderLoad(context: Context, slice: Slice, kind: DaemonKind, c
       watch.carries(foldersOf(id).filter((folder) => !old.includes(folder)));
     };
     const beganAtMs = performance.now();
-    const { outcome, phases } = await migrate({ ...context, report }, slice, vn, { ...options, to });
+    const { outcome, phases, error } = await migrate({ ...context, report }, slice, vn, { ...options, to });
     if (outcome === 'completed') completed += 1;
+    else console.error(`a migration to '${to}' ended as ${outcome}: ${error}`);
     settleMs.push(phases.find(({ name }) => name === 'settle')?.ms ?? Number.NaN);
     totalMs.push(performance.now() - beganAtMs);
   };
