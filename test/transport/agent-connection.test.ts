@@ -487,7 +487,7 @@ describe('a connection', () => {
     const controller = new AbortController();
     const connecting = failure(connectAgent(target(), { ...options, signal: controller.signal }));
     const before = server.commands.length;
-    await vi.waitFor(() => expect(server.commands.length).toBe(before + 1), { timeout: 10_000 });
+    await vi.waitFor(() => expect(server.commands.length).toBe(before + 1), { timeout: 60_000 });
     controller.abort();
     expect(await connecting).toEqual({
       code: 'interrupted',
@@ -519,7 +519,7 @@ describe('several nodes', () => {
       message: `${line('n2')}\n${line('n3')}`,
       hint: "give a key that the node accepts ('key' of the node in the slice file), or add yours to authorized_keys there",
     });
-    await vi.waitFor(() => expect(server.connections()).toBe(0), { timeout: 10_000 });
+    await vi.waitFor(() => expect(server.connections()).toBe(0), { timeout: 60_000 });
     expect(await failure(connectAgents([target(), gone('n2')], options))).toMatchObject({ message: line('n2') });
   });
 

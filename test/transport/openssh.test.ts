@@ -146,7 +146,7 @@ SetEnv PL_VNM_DIR=${file('node')}
     const socket = file('agent.sock');
     const agent = spawn('ssh-agent', ['-D', '-a', socket], { stdio: 'ignore' });
     try {
-      await vi.waitFor(() => expect(existsSync(socket)).toBe(true), { timeout: 10_000 });
+      await vi.waitFor(() => expect(existsSync(socket)).toBe(true), { timeout: 60_000 });
       process.env.SSH_AUTH_SOCK = socket;
       await expect(connect(target('client_encrypted'))).rejects.toMatchObject({
         message: `node 'n1' (127.0.0.1:${port}) cannot be reached: authentication as 'root' failed: tried the ssh agent; ${file('client_encrypted')} is encrypted`,
