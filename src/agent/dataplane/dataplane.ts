@@ -10,16 +10,16 @@ import type { Endpoints } from './endpoints.ts';
 /** `dryRun`: changes nothing. `repair`: replaces what exists with other parameters. */
 type ApplyOptions = Partial<Pick<Params<'apply'>, 'dryRun' | 'repair' | 'confirmWithinMs'>>;
 
-/**
- * What carries a slice's virtual routers and tunnels on this node. The policy has allowed every request before it gets
- * here.
- */
 /** The forwarding entries of a router. `digest`: a SHA-256 in hex, the same as long as they are. */
 export interface Table {
   readonly digest: string;
   readonly routes?: Route[];
 }
 
+/**
+ * What carries a slice's virtual routers and tunnels on this node. The policy has allowed every request before it gets
+ * here.
+ */
 export interface DataPlane {
   /** The name in the protocol. */
   readonly kind: string;

@@ -132,7 +132,7 @@ export async function waitUntilEmpty(
       report({ kind: 'note', text: `still waiting, at most ${left} s more: ${shorten(found, 2)}` });
     }
     // Reading large tables takes time from the daemons that they wait for.
-    await sleep(Math.max(pollMs, performance.now() - lookedAtMs), signal);
+    await sleep(Math.max(pollMs, nowMs - lookedAtMs), signal);
   }
 }
 

@@ -1,5 +1,4 @@
 /** Static routes: the controller, or somebody on the node, added them to a router, and they stay there. */
-
 import type { RouterName } from '../../model/names.ts';
 import type { Route } from '../../model/route.ts';
 import type { Instance } from '../../planning/instance.ts';
@@ -14,7 +13,7 @@ import type { RoutingSource } from './source.ts';
 /** The forwarding entries of a router, and what tells whether they are still the same. */
 export interface ReadTable {
   readonly digest: string;
-  readonly routes: readonly Route[];
+  readonly routes: Route[];
 }
 
 /** Reads the routes that a router has now, unless they are still those `before`. Throws as `RoutingSource.read`. */
@@ -32,7 +31,7 @@ export async function readTable(
 }
 
 export const staticRoutes: RoutingSource = {
-  read: async (agents, instance, router) => [...(await readTable(agents, instance, router)).routes],
+  read: async (agents, instance, router) => (await readTable(agents, instance, router)).routes,
   isOwn: () => true,
   translate: translateRoutes,
   put: (instance, router, before, after, names) =>
