@@ -77,6 +77,16 @@ test.each(pages)('%s links only to files and headings that exist', (file) => {
   expect(brokenLinks(file, textOf(file))).toEqual([]);
 });
 
+test.each(pages)('%s has no placeholder, and names only benchmarks that exist', (file) => {
+  expect(textOf(file)).not.toMatch(/@@[A-Z]+@@/);
+  const known = [...textOf('test/bench/main.ts').matchAll(/^ {2}'?([a-z-]+)'?: \{/gm)].map(([, name]) => name);
+  expect(known).toContain('living-bird');
+  const named = [...textOf(file).matchAll(/npm run bench -- ((?:[a-z-]+ ?)+)/g)].flatMap(([, names]) =>
+    names!.trim().split(' '),
+  );
+  expect(named.filter((name) => !known.includes(name))).toEqual([]);
+});
+
 test.each(inDocs.filter((file) => dirname(file) === 'docs'))('%s begins with a heading and a paragraph', (file) => {
   expect(textOf(file).slice(0, 200)).toSatisfy(beginsWithParagraph);
 });
