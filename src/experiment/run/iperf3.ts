@@ -1,4 +1,5 @@
 /** The flows of a VN, sent by iperf3 on the nodes of its end hosts. */
+import { EventEmitter } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable, Writable } from 'node:stream';
@@ -13,6 +14,12 @@ import type { FlowCounts } from './measures.ts';
 
 /** Each flow has a port of its own from here on: iperf3's default. */
 const firstPort = 5201;
+
+/** iperf3's client asks for an answer with a single datagram, and gives up after 30 s when either is lost. */
+const tries = 3;
+
+/** What the server prints each second once it has received packets. */
+const receives = /\d\/[1-9]\d* \(/;
 
 /** What the client prints with `-J`; only the counts. */
 const reportSchema = z.object({
@@ -49,8 +56,8 @@ export async function requireIperf(installed: InstalledVn): Promise<void> {
 }
 
 /**
- * Starts a server and a client per flow; returns once all servers listen and the clients are started. `directory` gets
- * what they print. Throws VnmError `failed` if a server does not listen.
+ * Starts a server and a client per flow; returns once all servers receive packets. `directory` gets what they print.
+ * Throws VnmError `failed` if a server does not listen, or a client cannot send.
  */
 export async function startIperf(
   installed: InstalledVn,
@@ -70,21 +77,26 @@ export async function startIperf(
     isOver = true;
   };
 
-  async function start(flow: Flow, index: number) {
+  async function start(flow: Flow, index: number, left = tries - 1): Promise<Sending> {
     const port = String(firstPort + index);
-    const name = `iperf3-${flow.from}-${flow.to}`;
     const to = addresses.get(flow.to)!;
     const server = run(flow.to, ['iperf3', '-s', '-1', '-B', to, '-p', port, '--forceflush']);
     began.push(server);
-    await server.printed;
+    await server.printed();
     const ends = ['-c', to, '-B', addresses.get(flow.from)!, '-p', port];
     const load = ['-u', '-b', String(Math.round(flow.rateBps)), '-l', String(payloadBytes(flow, mtu))];
-    return {
-      flow,
-      name,
-      server,
-      client: () => run(flow.from, ['iperf3', ...ends, ...load, '-t', String(seconds), '-J']),
-    };
+    const client = run(flow.from, ['iperf3', ...ends, ...load, '-t', String(seconds), '-J']);
+    began.push(client);
+    const receiving = server.printed(receives).then(
+      () => undefined,
+      () => client.ended,
+    );
+    const failed = await Promise.race([receiving, client.ended]);
+    if (failed === undefined) return { flow, server, client };
+    // The server waits for its client until then, and has the port.
+    await server.ended;
+    if (left === 0) throw failureOf(flow, failed);
+    return start(flow, index, left - 1);
   }
 
   async function stop(): Promise<void> {
@@ -93,19 +105,16 @@ export async function startIperf(
   }
 
   try {
-    const ready = await Promise.all(vn.flows.map(start));
-    const flows = ready.map(({ client, ...rest }) => ({ ...rest, client: client() }));
-    for (const { client } of flows) {
-      began.push(client);
-      client.ended.then(noteEnd, noteEnd);
-    }
+    const flows = await Promise.all(vn.flows.map((flow, index) => start(flow, index)));
+    for (const { client } of flows) client.ended.then(noteEnd, noteEnd);
     return {
       isOver: () => isOver,
       stop,
       finish: () =>
         Promise.all(
-          flows.map(async ({ flow, name, server, client }) => {
+          flows.map(async ({ flow, server, client }) => {
             const printed = await client.ended;
+            const name = `iperf3-${flow.from}-${flow.to}`;
             keep(`${name}-client.json`, printed);
             keep(`${name}-server.txt`, await server.ended);
             return countsOf(flow, printed);
@@ -118,11 +127,20 @@ export async function startIperf(
   }
 }
 
-function countsOf({ from, to }: Flow, { exitCode, stdout, stderr }: Printed): FlowCounts {
-  const report = exitCode === 0 ? reportSchema.safeParse(JSON.parse(stdout)) : undefined;
-  if (report?.success !== true) {
-    throw new VnmError('failed', `iperf3 from ${from} to ${to} failed: ${excerptOf(stdout, stderr)}`);
-  }
+interface Sending {
+  readonly flow: Flow;
+  readonly server: Running;
+  readonly client: Running;
+}
+
+function failureOf({ from, to }: Flow, { stdout, stderr }: Printed): VnmError {
+  return new VnmError('failed', `iperf3 from ${from} to ${to} failed: ${excerptOf(stdout, stderr)}`);
+}
+
+function countsOf(flow: Flow, printed: Printed): FlowCounts {
+  const report = printed.exitCode === 0 ? reportSchema.safeParse(JSON.parse(printed.stdout)) : undefined;
+  if (report?.success !== true) throw failureOf(flow, printed);
+  const { from, to } = flow;
   const { streams, sum_sent, sum_received } = report.data.end;
   // The receiver does not count what was lost after the last packet that arrived.
   const received = sum_received.packets - sum_received.lost_packets;
@@ -154,8 +172,8 @@ interface Printed {
 }
 
 interface Running {
-  /** Resolves with the first output; rejects if there is none. */
-  readonly printed: Promise<void>;
+  /** Resolves once it has printed what `pattern` matches, by default anything; rejects if it ends before. */
+  printed(pattern?: RegExp): Promise<void>;
   /** Rejects if it cannot be run, or was stopped. */
   readonly ended: Promise<Printed>;
 }
@@ -166,31 +184,42 @@ function runAt(
   command: readonly string[],
   signal?: AbortSignal,
 ): Running {
-  const first = Promise.withResolvers<void>();
-  const [stdout, stderr] = [collector(first.resolve), collector()];
+  const outputs = new EventEmitter();
+  const [stdout, stderr] = [collector(() => outputs.emit('output')), collector()];
   const signals = [kept.signal, signal].filter((one) => one !== undefined);
   const context = { ...kept, signal: AbortSignal.any(signals) };
   const request = { slice, vn: vn.name, place: `host:${endHost}`, command };
   const ended = exec(context, request, { stdin: Readable.from([]), stdout: stdout.stream, stderr: stderr.stream }).then(
     ({ exitCode }) => ({ exitCode, stdout: stdout.text(), stderr: stderr.text() }),
   );
-  const silent = (reason?: unknown) =>
-    first.reject(
-      reason ?? new VnmError('failed', `${command[0]} at end host '${endHost}' ended: ${stderr.text().trim()}`),
-    );
-  ended.then(() => silent(), silent);
   // Whoever stops it may not wait for it.
-  first.promise.catch(() => {});
   ended.catch(() => {});
-  return { printed: first.promise, ended };
+  return {
+    ended,
+    printed(pattern = /./) {
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      const look = () => {
+        if (pattern.test(stdout.text())) resolve();
+      };
+      outputs.on('output', look);
+      look();
+      const said = () => stderr.text().trim() || stdout.text().trim().split('\n').at(-1);
+      ended.then(
+        () => reject(new VnmError('failed', `${command[0]} at end host '${endHost}' ended: ${said()}`)),
+        reject,
+      );
+      promise.catch(() => {}).finally(() => outputs.off('output', look));
+      return promise;
+    },
+  };
 }
 
-function collector(onFirst: () => void = () => {}): { stream: Writable; text: () => string } {
+function collector(onOutput: () => void = () => {}): { stream: Writable; text: () => string } {
   const chunks: Buffer[] = [];
   const stream = new Writable({
     write(chunk: Buffer, _encoding, callback) {
       chunks.push(chunk);
-      onFirst();
+      onOutput();
       callback();
     },
   });
