@@ -102,7 +102,9 @@ function endChildren({ pid }: ChildProcess): void {
 /** How many log-ins a server has accepted, and how many connections have ended since. */
 export function loginsOf({ log }: Sshd): { accepted: number; ended: number } {
   const count = (pattern: RegExp) => [...log().matchAll(pattern)].length;
-  const ended = /^(Disconnected from|Connection (closed|reset) by) user|^Read error from remote host/gm;
+  // The last one is how a server ends that was just sending: 'Connection from user root 127.0.0.1 port 1: Broken pipe'.
+  const ended =
+    /^(Disconnected from|Connection (closed|reset) by|.*Connection from) user|^Read error from remote host/gm;
   return { accepted: count(/Accepted publickey/g), ended: count(ended) };
 }
 

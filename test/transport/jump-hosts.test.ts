@@ -82,6 +82,8 @@ function suite(): void {
       return { code, message: message.replace(/SHA256:[\w+/]+/, 'SHA256:...'), hint };
     }
     const echo = async (session: SshSession) => (await session.exec('echo arrived')).stdout.toString();
+    const ended = (jump: Sshd) =>
+      vi.waitFor(() => expect(loginsOf(jump), jump.log()).toEqual({ accepted: 1, ended: 1 }), { timeout: 60_000 });
     const trust = (...lines: string[]) =>
       writeFileSync(join(home.path, '.ssh', 'known_hosts'), `${lines.join('\n')}\n`);
     const known = ({ port }: Sshd, key = 'host') =>
@@ -94,7 +96,7 @@ function suite(): void {
       expect(await Promise.all(others.map(echo))).toEqual(others.map(() => 'arrived\n'));
       expect(loginsOf(jump)).toEqual({ accepted: 1, ended: 0 });
       await endSessions();
-      await vi.waitFor(() => expect(loginsOf(jump)).toEqual({ accepted: 1, ended: 1 }), { timeout: 60_000 });
+      await ended(jump);
       expect(await echo(await connect([jump]))).toBe('arrived\n');
       expect(loginsOf(jump).accepted).toBe(2);
     });
@@ -105,9 +107,7 @@ function suite(): void {
       expect(await Promise.all(two.map(echo))).toEqual(two.map(() => 'arrived\n'));
       expect([loginsOf(first).accepted, loginsOf(second).accepted]).toEqual([1, 1]);
       await endSessions();
-      for (const jump of [first, second]) {
-        await vi.waitFor(() => expect(loginsOf(jump).ended).toBe(1), { timeout: 60_000 });
-      }
+      for (const jump of [first, second]) await ended(jump);
     });
 
     it('the ssh agent has the key of the jump host', async () => {
