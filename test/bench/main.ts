@@ -1,6 +1,7 @@
 /**
- * `npm run bench [-- NAME ...]` runs benchmarks and prints tables. Needs root on Linux, iperf3 for `packets`,
- * `living-bird`, `living-frr` and `planes`, and CRIU for `planes`.
+ * `npm run bench [-- NAME ...]` runs benchmarks, prints tables, and writes them into docs/benchmarks.md; with `--print`
+ * first it does not write. Needs root on Linux, iperf3 for `packets`, `living-bird`, `living-frr` and `planes`, and CRIU
+ * for `planes`.
  */
 
 import { armedBench } from './armed.ts';
@@ -13,6 +14,7 @@ import { growthBench } from './growth.ts';
 import { livingBench } from './living.ts';
 import { planesBench } from './planes.ts';
 import { planningBench } from './planning.ts';
+import { describeMachine, recordResults } from './record.ts';
 import { strictBench } from './strict.ts';
 import { timingBench } from './timing.ts';
 import { userspaceBench } from './userspace.ts';
@@ -93,7 +95,9 @@ const benches: Record<string, { title: string; run: () => Promise<string> }> = {
   },
 };
 
-const names = process.argv.slice(2);
+const words = process.argv.slice(2);
+const onlyPrints = words[0] === '--print';
+const names = onlyPrints ? words.slice(1) : words;
 const unknown = names.filter((name) => !Object.hasOwn(benches, name));
 if (unknown.length > 0) {
   console.error(`unknown benchmark: ${unknown.join(', ')}; choose from ${Object.keys(benches).join(', ')}`);
@@ -101,6 +105,8 @@ if (unknown.length > 0) {
 }
 for (const name of names.length > 0 ? names : Object.keys(benches)) {
   const { title, run } = benches[name]!;
+  const machine = describeMachine();
   const text = await run();
-  console.log(`\n${title}\n$ npm run bench -- ${name}\n\n${text}`);
+  console.log(`\n${title}\n$ npm run bench -- ${name}\n${machine}\n\n${text}`);
+  if (!onlyPrints && recordResults(name, machine, text)) console.log(`\nwritten into docs/benchmarks.md`);
 }
