@@ -12,6 +12,7 @@ import { flipBench } from './flip.ts';
 import { gatesBench } from './gates.ts';
 import { growthBench } from './growth.ts';
 import { livingBench } from './living.ts';
+import { phasesBench } from './phases.ts';
 import { planesBench } from './planes.ts';
 import { planningBench } from './planning.ts';
 import { describeMachine, recordResults } from './record.ts';
@@ -58,6 +59,7 @@ const benches: Record<string, { title: string; run: () => Promise<string> }> = {
     title: 'Feasible uRPF in user space: 200 migrations of the three-node slice under its six flows',
     run: () => migrationsBench('userspace'),
   },
+  phases: { title: 'A migration of the three-node slice, phase by phase', run: () => phasesBench() },
   planning: { title: 'Planning by size, next to the linear programs of HiGHS', run: () => planningBench() },
   growth: { title: 'VNs of 3 to 100 routers on as many nodes', run: () => growthBench('kernel') },
   'growth-userspace': {
