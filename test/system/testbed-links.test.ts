@@ -27,7 +27,13 @@ function sliceFile(directory: string): string {
   return path;
 }
 
-const pathOf = (asked: Partial<LinkProperties>) => ({ latencyMs: 12, jitterMs: 0, lossRate: 0, rateBps: null, ...asked });
+const pathOf = (asked: Partial<LinkProperties>) => ({
+  latencyMs: 12,
+  jitterMs: 0,
+  lossRate: 0,
+  rateBps: null,
+  ...asked,
+});
 
 function linksUnderVn(dataplane: 'kernel' | 'userspace'): void {
   const own = ownTestbed(sliceFile, '--dataplane', dataplane);

@@ -115,8 +115,8 @@ function linksTable(links: readonly LinkReport[]): string {
   const rows = links.map(({ asked, isChanged, measured }) => {
     const { from, to, latencyMs, jitterMs, lossRate, rateBps } = asked;
     const cells = [plain(latencyMs), plain(jitterMs), percent(lossRate), rateText(rateBps)];
-    const beside = measured === undefined ? [] : measuredCells(measured);
-    return [from, to, ...cells, isChanged ? 'yes' : 'no', ...beside];
+    const found = measured === undefined ? [] : measuredCells(measured);
+    return [from, to, ...cells, isChanged ? 'yes' : 'no', ...found];
   });
   const heading = ['from', 'to', 'latency ms', 'jitter ms', 'loss %', 'rate', 'changed'];
   return table([...heading, ...(isMeasured ? ['| latency ms', 'loss %', 'packets', 'rate'] : [])], rows);

@@ -23,7 +23,7 @@ const errorSchema = z.strictObject({
 const changeAnswerSchema = z.union([z.strictObject({ links: z.array(directedLinkSchema) }), errorSchema]);
 const probeAnswerSchema = z.union([z.strictObject({ port: z.int() }), errorSchema]);
 
-export type RelayRequest = z.infer<typeof requestSchema>;
+type RelayRequest = z.infer<typeof requestSchema>;
 export type RelayAnswer = z.infer<typeof changeAnswerSchema> | z.infer<typeof probeAnswerSchema> | ErrorJson;
 
 /** Far longer than an answer takes, even on a busy machine. */

@@ -50,7 +50,10 @@ describe('an emulated link', () => {
   it('reorders packets by jitter only if they follow each other more closely than twice the jitter', () => {
     const close = arrivals(linkOf({ latencyMs: 20, jitterMs: 5 }), everyMs(1000));
     expect(isInOrder(close)).toBe(false);
-    const apart = arrivals(linkOf({ latencyMs: 20, jitterMs: 5 }), everyMs(1000).map((ms) => 10 * ms));
+    const apart = arrivals(
+      linkOf({ latencyMs: 20, jitterMs: 5 }),
+      everyMs(1000).map((ms) => 10 * ms),
+    );
     expect(isInOrder(apart)).toBe(true);
   });
 

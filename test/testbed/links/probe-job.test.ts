@@ -6,7 +6,11 @@ const asked = { latencyMs: 20, jitterMs: 5, lossRate: 0, rateBps: null };
 const ends = { from: 0, to: 1 };
 
 function planned(rateBps: number | null, links = 1) {
-  return planProbes('/d', Array.from({ length: links }, () => ({ ...ends, asked: { ...asked, rateBps } })), 100);
+  return planProbes(
+    '/d',
+    Array.from({ length: links }, () => ({ ...ends, asked: { ...asked, rateBps } })),
+    100,
+  );
 }
 
 describe('the plan of probes', () => {
@@ -51,7 +55,10 @@ describe('a measurement', () => {
     [20, 0, 0, 0.1611],
     [29, 1, 0.0061, 0.1718],
   ])('of %d packets with %d lost has the 95 %% interval %d to %d', (sent, lost, low, high) => {
-    const { lossRate } = measured(sent, Array.from({ length: sent - lost }, () => 1));
+    const { lossRate } = measured(
+      sent,
+      Array.from({ length: sent - lost }, () => 1),
+    );
     expect([lossRate.value, lossRate.low.toFixed(4), lossRate.high.toFixed(4)]).toEqual([
       lost / sent,
       low.toFixed(4),
