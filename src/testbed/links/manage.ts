@@ -11,7 +11,7 @@ import { namespacePath } from '../namespaces.ts';
 import { linkPlanOf, underlayNamespace } from '../plan.ts';
 import { type Testbed, testbedSchema } from '../record.ts';
 import { promptCommand } from '../start-relay.ts';
-import { requestChange } from './control.ts';
+import { requestChange, requestProbePort } from './control.ts';
 import { type LinkMeasurement, measurementOf, type ProbeArrivals, type ProbeJob, planProbes } from './probe-job.ts';
 import { askedLink, type DirectedLink, isAsPlanned, type LinkChange, type LinkPlan } from './properties.ts';
 import { readChangedLinks } from './record.ts';
@@ -66,16 +66,25 @@ export async function measureLinks(
   requireRelay(testbed);
   const { names } = linkPlan(testbed);
   const ends = links.map(({ asked }) => ({ from: names.indexOf(asked.from), to: names.indexOf(asked.to), asked }));
-  const job = planProbes(testbed.directory, ends, count);
+  const job = planProbes(ends, count);
+  const relay = await requestProbePort(testbed.directory);
   onStart(job.count * job.intervalMs);
-  const arrivals = await runProber(testbed, job, signal);
+  const arrivals = await runProber(testbed, relay.port, job, signal).finally(relay.close);
   return links.map((link, at) => ({ ...link, measured: measurementOf(job.links[at]!, arrivals[at]!) }));
 }
 
-async function runProber(testbed: Testbed, job: ProbeJob, signal?: AbortSignal): Promise<ProbeArrivals[]> {
+async function runProber(
+  testbed: Testbed,
+  port: number,
+  job: ProbeJob,
+  signal?: AbortSignal,
+): Promise<ProbeArrivals[]> {
   const inside =
     testbed.dataplane === 'kernel' ? ['nsenter', `--net=${namespacePath(underlayNamespace(testbed.id))}`, '--'] : [];
-  const [program, ...args] = [...inside, ...(await promptCommand('links/prober', []))] as [string, ...string[]];
+  const [program, ...args] = [...inside, ...(await promptCommand('links/prober', [String(port)]))] as [
+    string,
+    ...string[],
+  ];
   signal?.throwIfAborted();
   const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], ...(signal === undefined ? {} : { signal }) });
   const closed = once(child, 'close');

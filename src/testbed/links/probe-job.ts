@@ -4,8 +4,6 @@ import { probeBytes } from './probe-packet.ts';
 import type { LinkProperties } from './properties.ts';
 
 export interface ProbeJob {
-  /** The testbed's. */
-  readonly directory: string;
   /** For each link. */
   readonly count: number;
   readonly intervalMs: number;
@@ -55,7 +53,6 @@ const largestBytes = 1400;
 
 /** `links`: what is asked of each, and the positions of its nodes. */
 export function planProbes(
-  directory: string,
   links: readonly { readonly from: number; readonly to: number; readonly asked: LinkProperties }[],
   count: number,
 ): ProbeJob {
@@ -63,7 +60,6 @@ export function planProbes(
   const slowestMs = Math.max(0, ...rates.map((rateBps) => (probeBytes * 8000) / rateBps / shareOfRate));
   const longestMs = Math.max(0, ...links.map(({ asked }) => asked.latencyMs + asked.jitterMs));
   return {
-    directory,
     count,
     intervalMs: Math.max(leastIntervalMs, links.length / probesPerMs, slowestMs),
     patienceMs: longestMs + longestQueueMs + spareMs,

@@ -1,12 +1,11 @@
 /**
- * Sends probes over the links of a relay, a process of its own in the relay's network namespace. Standard input has the
- * `ProbeJob`, standard output gets the `ProbeArrivals` of each link.
+ * Sends probes over the links of a relay, a process of its own in the relay's network namespace. Argument: the relay's
+ * port for probes. Standard input has the `ProbeJob`, standard output gets the `ProbeArrivals` of each link.
  */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { json } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { requestProbePort } from './control.ts';
 import type { ProbeArrivals, ProbedLink, ProbeJob } from './probe-job.ts';
 import { probeBytes, probeNumber, probePacket } from './probe-packet.ts';
 
@@ -15,8 +14,8 @@ const socketBufferBytes = 4 * 1024 * 1024;
 const betweenBurstsMs = 120;
 const pollMs = 5;
 
-const { directory, count, intervalMs, patienceMs, links } = (await json(process.stdin)) as ProbeJob;
-const relay = await requestProbePort(directory);
+const port = Number(process.argv[2]);
+const { count, intervalMs, patienceMs, links } = (await json(process.stdin)) as ProbeJob;
 const socket = createSocket({ type: 'udp4', recvBufferSize: socketBufferBytes, sendBufferSize: socketBufferBytes });
 /** By the packets' numbers, in the order of sending; first the links' probes, then their bursts. */
 const sentAtMs: number[] = [];
@@ -37,9 +36,8 @@ await once(socket, 'listening');
 const probes = await sendProbes();
 await arrivals();
 const bursts = await sendBursts();
-await arrivals();
+if (bursts.some((numbers) => numbers.length > 0)) await arrivals();
 socket.close();
-relay.close();
 process.stdout.write(
   JSON.stringify(
     links.map((_link, at): ProbeArrivals => {
@@ -85,7 +83,7 @@ function send({ from, to }: ProbedLink, bytes: number): number {
   const number = sent;
   sent += 1;
   sentAtMs[number] = performance.now();
-  socket.send(probePacket({ from, to, number }, bytes), relay.port, '127.0.0.1');
+  socket.send(probePacket({ from, to, number }, bytes), port, '127.0.0.1');
   return number;
 }
 

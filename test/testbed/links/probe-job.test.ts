@@ -7,7 +7,6 @@ const ends = { from: 0, to: 1 };
 
 function planned(rateBps: number | null, links = 1) {
   return planProbes(
-    '/d',
     Array.from({ length: links }, () => ({ ...ends, asked: { ...asked, rateBps } })),
     100,
   );
@@ -15,7 +14,7 @@ function planned(rateBps: number | null, links = 1) {
 
 describe('the plan of probes', () => {
   it('waits for the slowest packet, and sends no burst without a rate', () => {
-    expect(planned(null)).toEqual({ directory: '/d', count: 100, intervalMs: 10, patienceMs: 1125, links: [ends] });
+    expect(planned(null)).toEqual({ count: 100, intervalMs: 10, patienceMs: 1125, links: [ends] });
   });
 
   it('sends two probes in a ms over all links together at most', () => {
