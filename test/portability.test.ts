@@ -41,6 +41,7 @@ const allowed = new Map([
   ['model/process-start.ts', 'asks ps where there is no /proc'],
   ['testbed/daemon.ts', 'nsenter only with a namespace, in the kernel testbed'],
   ['testbed/dataplane.ts', 'looks at /proc on Linux only'],
+  ['testbed/links/manage.ts', 'nsenter only with a namespace, in the kernel testbed'],
   ['testbed/manage.ts', 'takes /run on Linux only'],
   ['testbed/namespaces.ts', 'kernel testbed only'],
   ['testbed/processes.ts', 'asks ps except on Linux'],

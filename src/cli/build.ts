@@ -11,7 +11,13 @@ import { manPage } from './man.ts';
 import { createProgram } from './program.ts';
 
 /** The programs that run as separate processes, under their names in the build. */
-const programs = ['cli/main', 'testbed/ssh-server', 'testbed/relay', 'testbed/userspace-servers'];
+const programs = [
+  'cli/main',
+  'testbed/ssh-server',
+  'testbed/relay',
+  'testbed/userspace-servers',
+  'testbed/links/prober',
+];
 
 /** Packages with parts that are not modules (native code, WebAssembly, data files), or that load parts by name. */
 const external = [

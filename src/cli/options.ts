@@ -58,6 +58,24 @@ export function parseRateArgument(text: string): number {
   }
 }
 
+/** Parses a rate to bit/s; null for no limit. */
+export function parseLimitArgument(text: string): number | null {
+  if (text === 'none') return null;
+  if (/^0+(\.0+)?(?![\d.])/.test(text)) {
+    throw new InvalidArgumentError('A rate of 0 lets nothing pass: use --loss 100%. For no limit give none.');
+  }
+  return parseRateArgument(text);
+}
+
+/** Returns a parser of times in ms like `25`, `2.5` or `25ms`. */
+export function millisecondsArgument(most: number): (text: string) => number {
+  return (text) => {
+    const [, digits] = /^(\d{1,9}(?:\.\d{1,6})?)(?:ms)?$/.exec(text) ?? [];
+    if (digits !== undefined && Number(digits) <= most) return Number(digits);
+    throw new InvalidArgumentError(`Give milliseconds from 0 to ${most}, like 25 or 2.5.`);
+  };
+}
+
 function numberOption(flags: string, description: string, usual: number, most: number): Option {
   const parse = (text: string) => {
     if (/^\d{1,9}$/.test(text) && Number(text) <= most) return Number(text);

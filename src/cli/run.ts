@@ -72,6 +72,8 @@ const readOnly = [
   'graph',
   'list',
   'forget',
+  'link',
+  'links',
 ];
 
 /** Commands that report an interrupted migration themselves. */

@@ -44,6 +44,8 @@ const elsewhereWithin = Object.entries({
   uninstall: 'remove rm delete',
   pause: 'stop disable suspend',
   resume: 'enable unpause',
+  link: 'netem tc impair impairment delay loss',
+  links: 'paths latencies',
 }).map(([here, words]) => [here, words.split(' ')] as const);
 
 /** Hints for the options of other tools. */

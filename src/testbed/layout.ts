@@ -11,6 +11,8 @@ export function testbedFiles(directory: string) {
     knownHosts: join(directory, 'known_hosts'),
     relayPlan: join(directory, 'relay.json'),
     relayLog: join(directory, 'relay.log'),
+    relaySocket: join(directory, 'relay.sock'),
+    links: join(directory, 'links.json'),
     servers: join(directory, 'servers.json'),
     serversLog: join(directory, 'servers.log'),
   };

@@ -11,8 +11,9 @@ import type { Store } from '../store/store.ts';
 import type { TestbedRow } from '../store/testbeds.ts';
 import { isPlainPath } from '../transport/node-survey.ts';
 import { testbedDown } from './down.ts';
-import type { Impairment } from './impairment.ts';
 import { nodeDirectory } from './layout.ts';
+import type { DirectedLink, Impairment } from './links/properties.ts';
+import { readChangedLinks } from './links/record.ts';
 import { type ServerKind, type Testbed, testbedSchema } from './record.ts';
 import { type TestbedStatus, testbedStatus } from './status.ts';
 import { testbedUp } from './up.ts';
@@ -72,6 +73,8 @@ export interface TestbedReport {
   readonly state: TestbedRow['state'];
   readonly testbed?: Testbed;
   readonly status?: TestbedStatus;
+  /** The paths between its nodes that are not as it was made. */
+  readonly changedLinks?: readonly DirectedLink[];
 }
 
 export function reportTestbeds(store: Store): Promise<TestbedReport[]> {
@@ -79,7 +82,8 @@ export function reportTestbeds(store: Store): Promise<TestbedReport[]> {
     store.testbeds.list().map(async ({ id, state, record }) => {
       if (record === null) return { id, state };
       const testbed = testbedSchema.parse(JSON.parse(record));
-      return { id, state, testbed, status: await testbedStatus(testbed) };
+      const changedLinks = readChangedLinks(testbed.directory);
+      return { id, state, testbed, status: await testbedStatus(testbed), changedLinks };
     }),
   );
 }

@@ -5,7 +5,7 @@ import { VnmError } from '../model/errors.ts';
 import { sliceIds } from '../model/ids.ts';
 import { declaredLatencyMs, type Slice } from '../model/slice.ts';
 import { type Policy, policySchema } from '../vsys/policy.ts';
-import type { Impairment } from './impairment.ts';
+import type { Impairment, LinkPlan } from './links/properties.ts';
 import type { ServerKind } from './record.ts';
 
 /** The underlay's own network (in RFC 2544's range, which no real network uses), and the relay's. */
@@ -74,6 +74,10 @@ export function planTestbed(
     ...(dataplane === 'userspace' ? { dataplane } : {}),
     ...(impairment === undefined ? {} : { impairment }),
   };
+}
+
+export function linkPlanOf({ nodes, delaysMs, impairment }: TestbedPlan): LinkPlan {
+  return { names: nodes.map(({ name }) => name), delaysMs, ...(impairment === undefined ? {} : { impairment }) };
 }
 
 function refuseUserspaceNodes(slices: readonly Slice[]): void {

@@ -1,26 +1,31 @@
 /**
  * The relay between tunnel end points, a process of its own in the underlay's namespace. Each node has an address here
  * with a socket on the tunnel port. A packet from node A to B's address is held for the latency from A to B and then
- * sent from A's address to B itself. Argument: path of the RelayPlan.
+ * sent from A's address to B itself. Argument: path of the RelayPlan, in the testbed's directory. A Unix socket there
+ * takes changes of the links.
  */
-import { createSocket, type Socket } from 'node:dgram';
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { completeChecksum } from '../agent/hosts/checksum.ts';
 import { DelayLine } from './delay-line.ts';
-import { createLinks, type Impairment } from './impairment.ts';
+import { testbedFiles } from './layout.ts';
+import { serveControl } from './links/control-server.ts';
+import { DueQueue } from './links/due-queue.ts';
+import { probeEnds } from './links/probe-packet.ts';
+import type { LinkPlan } from './links/properties.ts';
+import { RelayLinks } from './links/relay-links.ts';
 
 export interface RelayPlan {
+  readonly links: LinkPlan;
   /**
-   * `underlay`: where the node is; `address`: where others send to, with port 0 for a port that the relay chooses and
-   * reports.
+   * `node`: its position in the links' names; `underlay`: where the end is; `address`: where others send to, with port
+   * 0 for a port that the relay chooses and reports. Several ends of a node share its links.
    */
-  readonly nodes: readonly { readonly underlay: Endpoint; readonly address: Endpoint }[];
-  /** One-way, by the nodes' positions: `[from][to]`. */
-  readonly delaysMs: readonly (readonly number[])[];
+  readonly ends: readonly { readonly node: number; readonly underlay: Endpoint; readonly address: Endpoint }[];
   /** What tells who sent a packet: VXLAN devices choose their ports, nodes on one address differ by port only. */
   readonly senders: 'address' | 'port';
-  readonly impairment?: Impairment;
 }
 
 export interface Endpoint {
@@ -38,29 +43,36 @@ interface Packet {
   readonly to: Endpoint;
 }
 
-const plan: RelayPlan = JSON.parse(readFileSync(process.argv[2] as string, 'utf8'));
+const planFile = process.argv[2] as string;
+const plan: RelayPlan = JSON.parse(readFileSync(planFile, 'utf8'));
 const positions = new Map<string | number, number>(
-  plan.nodes.map(({ underlay }, position) => [underlay[plan.senders], position]),
+  plan.ends.map(({ underlay }, position) => [underlay[plan.senders], position]),
 );
+/** Packets on links that never had but one latency; almost no work. */
 const line = new DelayLine<Packet>();
-const links = createLinks(plan.impairment ?? {}, Math.random);
+const queue = new DueQueue<Packet>();
+const links = new RelayLinks(plan.links, dirname(planFile));
 const reported = new Set<string>();
 let wakeAtMs = Number.POSITIVE_INFINITY;
 let timer: NodeJS.Timeout | undefined;
-const sockets = plan.nodes.map((_node, position) => openSocket(position));
+const sockets = plan.ends.map((_end, position) => openSocket((data, sender) => receive(data, sender, position)));
 await Promise.all(
-  plan.nodes.map(async ({ address }, position) => {
+  plan.ends.map(async ({ address }, position) => {
     const socket = sockets[position] as Socket;
     const listening = once(socket, 'listening');
     socket.bind(address.port, address.address);
     await listening;
   }),
 );
+await serveControl(testbedFiles(dirname(planFile)).relaySocket, {
+  change: (change) => links.change(change),
+  openProbes,
+});
 
 process.send?.({ ports: sockets.map((socket) => socket.address().port) });
 process.disconnect?.();
 
-function openSocket(to: number): Socket {
+function openSocket(onMessage: (data: Buffer, sender: RemoteInfo) => void): Socket {
   const socket = createSocket({
     type: 'udp4',
     recvBufferSize: socketBufferBytes,
@@ -68,26 +80,50 @@ function openSocket(to: number): Socket {
     // Only addresses arrive here; without a look-up a packet is sent at once.
     lookup: (host, _options, callback) => callback(null, host, 4),
   });
-  socket.on('message', (data, sender) => receive(data, sender[plan.senders], to));
+  socket.on('message', onMessage);
   return socket;
 }
 
-function receive(data: Buffer, sender: string | number, to: number): void {
+/** A probe takes the link that it names, and returns to its sender. */
+async function openProbes(): Promise<{ port: number; close: () => void }> {
+  const socket = openSocket((data, sender) => {
+    const ends = probeEnds(data, plan.links.names.length);
+    // Sent from a socket that stays open when the measurement has ended.
+    if (ends !== undefined)
+      pass({ data, from: sockets[0] as Socket, to: sender }, ends.from, ends.to, performance.now());
+  });
+  const listening = once(socket, 'listening');
+  socket.bind(0, '127.0.0.1');
+  await listening;
+  return { port: socket.address().port, close: () => socket.close() };
+}
+
+function receive(data: Buffer, sender: RemoteInfo, to: number): void {
   const nowMs = performance.now();
-  const from = positions.get(sender);
-  if (from === undefined) return;
+  const from = positions.get(sender[plan.senders]);
+  const there = plan.ends[to];
+  if (from === undefined || there === undefined) return;
   if (plan.senders === 'address') completeChecksum(data);
-  const packet = { data, from: sockets[from] as Socket, to: plan.nodes[to]?.underlay as Endpoint };
-  const delayMs = plan.delaysMs[from]?.[to] as number;
-  const link = from * plan.nodes.length + to;
-  const departureMs = links.departure(link, data.length, nowMs);
-  if (departureMs === undefined) return;
-  if (delayMs === 0 && departureMs === nowMs) {
+  pass({ data, from: sockets[from] as Socket, to: there.underlay }, plan.ends[from]!.node, there.node, nowMs);
+}
+
+/** `from` and `to`: positions of nodes. */
+function pass(packet: Packet, from: number, to: number, nowMs: number): void {
+  const link = links.between(from, to);
+  const arrivalMs = link.arrivalMs(packet.data.length, nowMs);
+  if (arrivalMs === undefined) return;
+  if (!link.isConstant) {
+    queue.add(packet, arrivalMs);
+    if (arrivalMs > nowMs) wakeBy(arrivalMs, nowMs);
+    else releaseDue();
+    return;
+  }
+  if (arrivalMs === nowMs) {
     send(packet);
     return;
   }
-  line.add(packet, delayMs, departureMs, plan.impairment?.rateBps === undefined ? delayMs : link);
-  wakeBy(departureMs + delayMs, nowMs);
+  line.add(packet, link.properties.latencyMs, nowMs);
+  wakeBy(arrivalMs, nowMs);
 }
 
 function wakeBy(dueMs: number, nowMs: number): void {
@@ -98,11 +134,20 @@ function wakeBy(dueMs: number, nowMs: number): void {
 }
 
 function releaseDue(): void {
+  clearTimeout(timer);
   wakeAtMs = Number.POSITIVE_INFINITY;
   // Sending takes time, in which more packets may become due.
-  do line.release(performance.now() + earlyMs, send);
-  while (line.nextDueMs() <= performance.now() + earlyMs);
-  wakeBy(line.nextDueMs(), performance.now());
+  do {
+    const untilMs = performance.now() + earlyMs;
+    // First the line: a link leaves it for good when it changes, and its later packets arrive no earlier.
+    line.release(untilMs, send);
+    while (queue.nextDueMs() <= untilMs) send(queue.take() as Packet);
+  } while (nextDueMs() <= performance.now() + earlyMs);
+  wakeBy(nextDueMs(), performance.now());
+}
+
+function nextDueMs(): number {
+  return Math.min(line.nextDueMs(), queue.nextDueMs());
 }
 
 function send(packet: Packet): void {

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { tunnelKinds } from '../model/tunnel.ts';
 import { moduleCommand, startDaemon } from './daemon.ts';
 import { testbedFiles } from './layout.ts';
-import { type TestbedPlan, underlayNamespace } from './plan.ts';
+import { linkPlanOf, type TestbedPlan, underlayNamespace } from './plan.ts';
 import type { RelayPlan } from './relay.ts';
 import { run } from './run.ts';
 
@@ -16,15 +16,14 @@ const singleThreaded = '--single-threaded';
 export async function startRelay(plan: TestbedPlan, directory: string, signal: AbortSignal): Promise<void> {
   const at = (address: string) => ({ address, port: tunnelKinds.vxlan.carriedBy.port });
   const relayPlan: RelayPlan = {
-    nodes: plan.nodes.map(({ underlay, address }) => ({ underlay: at(underlay), address: at(address) })),
-    delaysMs: plan.delaysMs,
+    links: linkPlanOf(plan),
+    ends: plan.nodes.map(({ underlay, address }, node) => ({ node, underlay: at(underlay), address: at(address) })),
     senders: 'address',
-    ...(plan.impairment === undefined ? {} : { impairment: plan.impairment }),
   };
   await runRelay(relayPlan, directory, signal, underlayNamespace(plan.id));
 }
 
-/** Returns the relay's first message: the ports where it receives, in the order of the plan's nodes. */
+/** Returns the relay's first message: the ports where it receives, in the order of the plan's ends. */
 export async function runRelay(
   relayPlan: RelayPlan,
   directory: string,
@@ -33,11 +32,16 @@ export async function runRelay(
 ): Promise<unknown> {
   const files = testbedFiles(directory);
   await writeFile(files.relayPlan, JSON.stringify(relayPlan));
-  const [node, ...script] = moduleCommand('relay', [files.relayPlan]) as [string, ...string[]];
-  const command = [...(await realtimePrefix()), node, singleThreaded, ...script];
+  const command = await promptCommand('relay', [files.relayPlan]);
   const env = { PATH: process.env.PATH };
   const inside = namespace === undefined ? {} : { namespace };
   return startDaemon({ ...inside, command, env, cwd: directory, log: files.relayLog }, signal);
+}
+
+/** Returns the command that runs a module of this folder with as little delay as the machine grants. */
+export async function promptCommand(module: string, args: readonly string[]): Promise<string[]> {
+  const [node, ...script] = moduleCommand(module, args) as [string, ...string[]];
+  return [...(await realtimePrefix()), node, singleThreaded, ...script];
 }
 
 /**

@@ -7,9 +7,10 @@ import type { Slice } from '../model/slice.ts';
 import { dataplaneChoice } from './dataplane.ts';
 import { makeDirectory, ownsDirectory } from './directory.ts';
 import { testbedDown } from './down.ts';
-import type { Impairment } from './impairment.ts';
 import { knownHostLine, makeKeyPair, writePrivateKey } from './keys.ts';
 import { testbedFiles } from './layout.ts';
+import type { DirectedLink, Impairment } from './links/properties.ts';
+import { readChangedLinks, writeChangedLinks } from './links/record.ts';
 import { testbedNamespaces } from './namespaces.ts';
 import { startNode } from './node.ts';
 import { planTestbed, type TestbedPlan } from './plan.ts';
@@ -51,10 +52,10 @@ export async function testbedUp(slices: readonly Slice[], options: TestbedOption
   dataplaneChoice(dataplane);
   if (server === 'openssh') requireOpenssh(dataplane);
   const plan = planTestbed(slices, id, server, dataplane, impairment);
-  const running = await runningTestbed(plan, directory);
+  const { running, changed } = await findTestbed(plan, directory);
   if (running !== undefined) return running;
   try {
-    return await makeTestbed(plan, options);
+    return await makeTestbed(plan, changed, options);
   } catch (error) {
     await testbedDown(options);
     if (options.signal?.aborted !== true) throw error;
@@ -72,8 +73,15 @@ function requireOpenssh(dataplane: Dataplane): void {
   }
 }
 
-/** Returns the testbed if it is up and alive; removes the parts of a dead one. */
-async function runningTestbed(plan: TestbedPlan, directory: string): Promise<Testbed | undefined> {
+interface FoundTestbed {
+  /** If it is up and alive. */
+  readonly running?: Testbed;
+  /** The paths that were changed on a dead one, which has been removed. */
+  readonly changed: readonly DirectedLink[];
+}
+
+/** Looks for the testbed; removes the parts of a dead one. */
+async function findTestbed(plan: TestbedPlan, directory: string): Promise<FoundTestbed> {
   const owned = await ownsDirectory(plan.id, directory);
   if (!owned && (await testbedNamespaces(plan.id)).length > 0) {
     throw new VnmError('conflict', `the id '${plan.id}' is in use by a testbed in another directory`, {
@@ -81,9 +89,10 @@ async function runningTestbed(plan: TestbedPlan, directory: string): Promise<Tes
     });
   }
   const testbed = owned ? await readRecord(plan, directory) : undefined;
-  if (testbed !== undefined && (await testbedStatus(testbed)).alive) return testbed;
+  const changed = testbed === undefined ? [] : readChangedLinks(directory);
+  if (testbed !== undefined && (await testbedStatus(testbed)).alive) return { running: testbed, changed };
   await testbedDown({ id: plan.id, directory });
-  return undefined;
+  return { changed };
 }
 
 /** Enough for some thousand nodes. */
@@ -111,12 +120,17 @@ async function readRecord(plan: TestbedPlan, directory: string): Promise<Testbed
   return testbedSchema.parse(JSON.parse(record));
 }
 
-async function makeTestbed(plan: TestbedPlan, options: TestbedOptions): Promise<Testbed> {
+async function makeTestbed(
+  plan: TestbedPlan,
+  changed: readonly DirectedLink[],
+  options: TestbedOptions,
+): Promise<Testbed> {
   const { directory, onProgress, signal } = options;
   const files = testbedFiles(directory);
   signal?.throwIfAborted();
   await makeDirectory(plan.id, directory);
   await writeFile(files.plan, planText(plan));
+  if (changed.length > 0) await writeChangedLinks(directory, changed);
   if (plan.dataplane === undefined) {
     onProgress?.(`${plan.nodes.length} nodes: making namespaces and the network between them`);
     await makeUnderlay(plan);

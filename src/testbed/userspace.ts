@@ -8,7 +8,7 @@ import { moduleCommand, startDaemon } from './daemon.ts';
 import { type KeyPair, knownHostLine, makeKeyPair } from './keys.ts';
 import { nodeDirectory, testbedFiles } from './layout.ts';
 import { nodeEnvironment, writeNodeFiles } from './node.ts';
-import type { PlannedNode, TestbedPlan } from './plan.ts';
+import { linkPlanOf, type PlannedNode, type TestbedPlan } from './plan.ts';
 import type { TestbedNode } from './record.ts';
 import type { RelayPlan } from './relay.ts';
 import { runRelay } from './start-relay.ts';
@@ -97,13 +97,13 @@ async function startRelay(
   signal: AbortSignal,
 ): Promise<number[]> {
   const relayPlan: RelayPlan = {
-    nodes: ports.map(({ own }) => ({
+    links: linkPlanOf(plan),
+    ends: ports.map(({ own, position }) => ({
+      node: position,
       underlay: { address: loopback, port: own },
       address: { address: loopback, port: 0 },
     })),
-    delaysMs: ports.map((from) => ports.map((to) => plan.delaysMs[from.position]![to.position]!)),
     senders: 'port',
-    ...(plan.impairment === undefined ? {} : { impairment: plan.impairment }),
   };
   return portsOf(await runRelay(relayPlan, directory, signal));
 }

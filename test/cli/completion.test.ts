@@ -74,6 +74,9 @@ describe('completion', () => {
     expect(wordsFor('--db x --json migrate campus --router ')).toEqual(['routers of campus']);
     expect(wordsFor('capture campus ')).toEqual(['routers of campus']);
     expect(wordsFor('agent install s.yaml --node ')).toEqual(['nodes of s.yaml']);
+    expect(wordsFor('testbed link campus ')).toEqual(['nodes of campus']);
+    expect(wordsFor('testbed link campus n1 ')).toEqual(['nodes of campus']);
+    expect(wordsFor('testbed links campus n1 ')).toEqual(['nodes of campus']);
     expect(wordsFor('job add nightly --slice ')).toEqual(['campus', 'two']);
     expect(wordsFor('job pause ')).toEqual(['nightly']);
   });
@@ -90,7 +93,7 @@ describe('completion', () => {
   });
 
   it('subcommands have their own words, and after -- there are no options', () => {
-    expect(wordsFor('testbed ')).toEqual(['up', 'down', 'status', 'help']);
+    expect(wordsFor('testbed ')).toEqual(['up', 'link', 'links', 'down', 'status', 'help']);
     expect(wordsFor('testbed up --s')).toEqual(['--server']);
     expect(wordsFor('exec campus a -- -')).toEqual([]);
     expect(wordsFor('frobnicate ')).toEqual([]);

@@ -1,6 +1,13 @@
 import { Command } from 'commander';
 import { describe, expect, it, vi } from 'vitest';
-import { countOption, durationOption, portOption, sinceOption } from '../../src/cli/options.ts';
+import {
+  countOption,
+  durationOption,
+  millisecondsArgument,
+  parseLimitArgument,
+  portOption,
+  sinceOption,
+} from '../../src/cli/options.ts';
 
 const options = () =>
   new Command()
@@ -49,4 +56,31 @@ describe('--since', () => {
       expect(() => since(text)).toThrow(`error: option '--since <when>' argument '${text}' is invalid. Write it like `);
     },
   );
+});
+
+describe('the value of an option about a path', () => {
+  it.each([
+    ['25', 25],
+    ['2.5', 2.5],
+    ['0', 0],
+    ['60000ms', 60_000],
+  ])('%s are %d ms', (text, ms) => {
+    expect(millisecondsArgument(60_000)(text)).toBe(ms);
+  });
+
+  it.each(['', '-1', '1e3', '60000.1', '5s', 'NaN'])('%j are no milliseconds', (text) => {
+    expect(() => millisecondsArgument(60_000)(text)).toThrow('Give milliseconds from 0 to 60000, like 25 or 2.5.');
+  });
+
+  it('none is no limit, and a rate is one', () => {
+    expect(['none', '1.5Mbps', '0.5kbps'].map(parseLimitArgument)).toEqual([null, 1_500_000, 500]);
+  });
+
+  it.each(['0', '0bps', '0.0Mbps'])('a rate of %s is refused with what to give instead', (text) => {
+    expect(() => parseLimitArgument(text)).toThrow('A rate of 0 lets nothing pass: use --loss 100%.');
+  });
+
+  it.each(['-1Mbps', '5', 'fast', '01e400Gbps'])('%s is no rate', (text) => {
+    expect(() => parseLimitArgument(text)).toThrow('Write it like 1.5Mbps, 800kbps or 2Gbps.');
+  });
 });

@@ -1,11 +1,13 @@
 import { type Command, Option } from 'commander';
 import { readSlice } from '../../slicefile/index.ts';
 import { dataplaneChoice } from '../../testbed/dataplane.ts';
-import type { Impairment } from '../../testbed/impairment.ts';
+import type { Impairment } from '../../testbed/links/properties.ts';
+import { readChangedLinks } from '../../testbed/links/record.ts';
 import { bringUp, reportTestbeds, type TestbedReport, takeDown } from '../../testbed/manage.ts';
 import { parsePercent, parseRateArgument } from '../options.ts';
 import { table } from '../output.ts';
 import { runCommand } from '../run.ts';
+import { addLink, addLinks, changedNote } from './testbed-links.ts';
 
 interface UpOptions {
   readonly dataplane: 'auto' | 'kernel' | 'userspace';
@@ -13,6 +15,7 @@ interface UpOptions {
   /** A fraction. */
   readonly loss?: number;
   readonly rate?: number;
+  readonly relay: boolean;
 }
 
 export function addTestbed(program: Command): void {
@@ -20,6 +23,8 @@ export function addTestbed(program: Command): void {
     .command('testbed')
     .description('manage local nodes on this machine, for slices without hosts');
   addUp(testbed);
+  addLink(testbed);
+  addLinks(testbed);
   testbed
     .command('down')
     .description('remove the local testbed, with everything on it')
@@ -61,6 +66,7 @@ function addUp(testbed: Command): void {
     .addOption(
       new Option('--rate <rate>', 'the rate of each path between nodes, like 10Mbps').argParser(parseRateArgument),
     )
+    .option('--relay', 'start a relay even if no path has a latency, so that `testbed link` can change paths', false)
     .action((files: string[], options: UpOptions, command: Command) =>
       runCommand(command, async ({ store, report, signal }) => {
         const { dataplane, reason } = dataplaneChoice(options.dataplane);
@@ -88,18 +94,22 @@ function addUp(testbed: Command): void {
           ...(isKernel ? [node.namespace] : []),
         ]);
         const headings = ['node', 'ssh', 'tunnels to', ...(isKernel ? ['namespace'] : [])];
-        const text = `${table(headings, rows)}\n\ntestbed ${record.id} is up: ${record.nodes.length} nodes`;
-        return { text, json: record };
+        const parts = [
+          table(headings, rows),
+          ...changedNote(readChangedLinks(record.directory)),
+          `testbed ${record.id} is up: ${record.nodes.length} nodes`,
+        ];
+        return { text: parts.join('\n\n'), json: record };
       }),
     );
 }
 
-function impairmentOf({ loss: lossRate, rate: rateBps }: UpOptions): Impairment | undefined {
-  if (lossRate === undefined && rateBps === undefined) return undefined;
+function impairmentOf({ loss: lossRate, rate: rateBps, relay }: UpOptions): Impairment | undefined {
+  if (lossRate === undefined && rateBps === undefined && !relay) return undefined;
   return { ...(lossRate === undefined ? {} : { lossRate }), ...(rateBps === undefined ? {} : { rateBps }) };
 }
 
-function describe({ id, state, testbed, status }: TestbedReport): string {
+function describe({ id, state, testbed, status, changedLinks = [] }: TestbedReport): string {
   if (testbed === undefined || status === undefined)
     return `testbed ${id}: ${state} (interrupted; run 'pl-vnm testbed down' to remove it)`;
   const rows = status.nodes.map((node) => [
@@ -111,5 +121,5 @@ function describe({ id, state, testbed, status }: TestbedReport): string {
   const hasNamespaces = status.nodes.some((node) => node.namespace !== undefined);
   const headings = ['node', ...(hasNamespaces ? ['namespace'] : []), 'ssh', 'processes'];
   const heading = `testbed ${id}: ${status.alive ? 'alive' : 'partly dead'}, relay ${status.relay}, server ${testbed.server}`;
-  return `${heading}\n${table(headings, rows)}`;
+  return [`${heading}\n${table(headings, rows)}`, ...changedNote(changedLinks)].join('\n\n');
 }

@@ -139,7 +139,7 @@ function valuesOf(line: Line, name: string, { argChoices }: Option | Argument, n
   const kind = `${line.command.name()} ${name}`;
   if (/ (placement|to|from)$/.test(kind)) return wordsOf(names.of(slice, 'placements'));
   if (/ vn$/.test(kind)) return wordsOf(names.of(slice, 'vns'));
-  if (/ node$/.test(kind)) return wordsOf(names.of(slice, 'nodes'));
+  if (/ nodes?$|^link (a|b)$/.test(kind)) return wordsOf(names.of(slice, 'nodes'));
   if (/ router$|^exec name$/.test(kind)) return wordsOf(names.of(slice, 'routers'));
   if (/ slice$/.test(kind)) return { ...wordsOf(names.slices()), files: 'yaml' };
   if (/ (slice\.yaml|file\.yaml|update|where)$/.test(kind)) return { candidates: [], files: 'yaml' };
