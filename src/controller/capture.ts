@@ -149,7 +149,7 @@ function taking(
   const statistics = (received: number, dropped: number) =>
     statisticsBlock({ atNs: lastNs ?? BigInt(Date.now()) * 1_000_000n, received, dropped });
 
-  /** Writes something when no packet has come for a while: only a write shows that nobody reads any more. */
+  /** Writes counts when no packet has come for a while: only a write shows that a pipe has no reader any more. */
   function idle(file: CaptureOutput): void {
     clearTimeout(idling);
     if (file.idleMs === undefined || isOver) return;

@@ -49,8 +49,8 @@ function exitCodeOf({ code, signal }: CommandEnd): number {
 }
 
 /**
- * The words that start the user's shell on a node: that of the login, unless it only refuses logins. An agent's commands
- * have no SHELL.
+ * The words that start the user's shell on a node: that of the login, unless it only refuses logins. An agent's
+ * commands have no SHELL.
  */
 export const shellCommand = [
   'sh',

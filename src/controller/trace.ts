@@ -76,7 +76,7 @@ export function trace(
   });
 }
 
-/** Returns who answered a request that expires on the way; undefined if nobody does. */
+/** Returns who answered a request that expires on the way; undefined without an answer. */
 async function probe(send: () => Promise<PingReport>): Promise<{ address: string; reason?: string } | undefined> {
   for (let attempt = 0; attempt < attempts; attempt += 1) {
     const { replies, errors } = await send();

@@ -276,8 +276,8 @@ export const requestSchemas = {
   obstacles: z.strictObject({ port: z.int().min(1).max(65_535) }),
   /**
    * Starts a program in a router's network namespace, and answers an id. The program is ended with the channel, and
-   * when the router is removed. The policy says whether it is allowed, and as which user it runs. With `terminal` it has
-   * one, as `terminalWords` says.
+   * when the router is removed. The policy says whether it is allowed, and as which user it runs. With `terminal` it
+   * has one, as `terminalWords` says.
    */
   exec: z.strictObject({
     namespace: namespaceName,

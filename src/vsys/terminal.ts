@@ -48,8 +48,8 @@ export function terminalWords({ rows, columns, type }: Terminal, command: readon
 }
 
 /**
- * Reads a line of the standard error: the path of the terminal's device once that is there, null if the node cannot make
- * one, undefined for any other line.
+ * Reads a line of the standard error: the path of the terminal's device once that is there, null if the node cannot
+ * make one, undefined for any other line.
  */
 export function readTerminalLine(line: string): string | null | undefined {
   if (line === `${mark} ${lack}`) return null;

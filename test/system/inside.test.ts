@@ -159,7 +159,7 @@ describeWithProgram('tcpdump', 'inside a VN', () => {
       expect((await running.finished).code).toBe(7);
     });
 
-    it('the own terminal is restored, and nothing stays, when the program is told to end', async () => {
+    it('the own terminal is restored, and nothing stays, when the program gets SIGTERM', async () => {
       const script = '"$@"; echo "code $?"; stty -a';
       const words = ['exec', 'within', place, '--', 'sh', '-c', 'echo ready; exec sleep 98781'];
       const running = scriptInTerminal(own.vnm, size, script, ...words);

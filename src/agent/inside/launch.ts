@@ -26,9 +26,9 @@ const withAgent = '--pdeathsig=KILL';
 /**
  * Returns the words that run the command in the namespace, or without one in the node's own network; files and
  * processes are the node's. A login keeps nothing of root: it gets its own groups, no capabilities, and no program can
- * give it any. (The kernel would refuse to start a `ping` that wants to open packet sockets if the bounding set excluded
- * that; it still does not get the right.) `raw`: it has that one right, which is for programs of the agent's choice
- * only.
+ * give it any. (The kernel would refuse to start a `ping` that wants to open packet sockets if the bounding set
+ * excluded that; it still does not get the right.) `raw`: it has that one right, which is for programs of the agent's
+ * choice only.
  */
 export function launchWords(
   namespace: NamespaceName | undefined,

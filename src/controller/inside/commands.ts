@@ -1,6 +1,6 @@
 /**
- * Runs programs at a place: in a router by the agent, as the policy allows; at a gateway or an end host, which are their
- * node's own network, as a session of the login, which has that network anyway.
+ * Runs programs at a place: in a router by the agent, as the policy allows; at a gateway or an end host, which use
+ * their node's own network, as a session of the login, which has that network anyway.
  */
 import type { Readable, Writable } from 'node:stream';
 import { VnmError } from '../../model/errors.ts';
