@@ -9,7 +9,7 @@ const long = [
   'test/experiment/{killed,ready-runs}.test.ts',
   'test/system/{bastion,carried-over,checkpoint-moves,collisions,commands-page,concurrency,confinement,damaged}.test.ts',
   'test/system/{dead-node,demo,exec,experiments,experiments-on-nodes}.test.ts',
-  'test/system/{failures,firewalls,forward,full-database,gallery,interrupts,iperf,jobs,narrow-path,openssh}.test.ts',
+  'test/system/{failures,firewalls,forward,full-database,gallery,inside,interrupts,iperf,jobs,narrow-path,openssh}.test.ts',
   'test/system/{hold-control,large,living,living-moves,parallel-moves,reconcile,recovery,router-commands,vroom}.test.ts',
 ];
 

@@ -6,7 +6,7 @@ import { addCompletion } from './commands/completion.ts';
 import { addCounters } from './commands/counters.ts';
 import { addDemo } from './commands/demo.ts';
 import { addDoctor } from './commands/doctor.ts';
-import { addExec } from './commands/exec.ts';
+import { addExec, addShell } from './commands/exec.ts';
 import { addExperiment } from './commands/experiment.ts';
 import { addGraph } from './commands/graph.ts';
 import { addEvents, addHistory, addShow } from './commands/history.ts';
@@ -15,6 +15,7 @@ import { addInstall, addUninstall } from './commands/install.ts';
 import { addJob } from './commands/job.ts';
 import { addMeasure } from './commands/measure.ts';
 import { addMigrate } from './commands/migrate.ts';
+import { addPing, addTrace } from './commands/ping.ts';
 import { addPlan } from './commands/plan.ts';
 import { addReconcile } from './commands/reconcile.ts';
 import { addResume, addRollback } from './commands/recover.ts';
@@ -54,6 +55,9 @@ export function createProgram(): Command {
     addVerify,
     addCounters,
     addExec,
+    addShell,
+    addPing,
+    addTrace,
     addCapture,
     addMeasure,
     addPlan,

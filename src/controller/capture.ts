@@ -1,24 +1,25 @@
-/** Takes the packets of one link of a router, as a pcapng file. */
+/** Takes the packets of one link of a router, a gateway or an end host, as a pcapng file. */
 import { VnmError } from '../model/errors.ts';
-import type { NodeName, RouterName } from '../model/names.ts';
+import type { NodeName } from '../model/names.ts';
 import { packageVersion } from '../model/package.ts';
 import type { Slice } from '../model/slice.ts';
 import { type CommandEnd, maxSnaplen } from '../vsys/messages.ts';
 import { type Context, signalOption } from './base/context.ts';
+import { atNode, atPlace, instanceOf, isCode, type PlaceAccess } from './inside/access.ts';
 import type { CaptureOutput } from './inside/capture-output.ts';
 import { createPcapReader } from './inside/pcap.ts';
 import { directionOf, fileStart, packetBlock, statisticsBlock } from './inside/pcapng.ts';
-import { findLink, findPlace, type Neighbour } from './inside/place.ts';
-import { atNode, atRouter, instanceOf, type RouterAccess } from './inside/router.ts';
+import { describePlace, findLink, findPlace, type PlaceKind, type PlaceLink } from './inside/place.ts';
 import { type Caller, readAll, signalCommand } from './inside/run.ts';
 import { hasFeature } from './nodes/agents.ts';
 
 export interface CaptureRequest {
   readonly slice: Slice;
   readonly vn?: string | undefined;
-  readonly router: RouterName;
-  /** The router or gateway at the other end, as `findLink` reads it. */
-  readonly link: string;
+  /** Name of a router, a gateway or an end host, as `findPlace` reads it. */
+  readonly place: string;
+  /** What is at the other end, as `findLink` reads it; absent: the only link. */
+  readonly link?: string | undefined;
   /** After so many packets it ends. */
   readonly count?: number | undefined;
   /** After this time it ends, s. */
@@ -29,8 +30,10 @@ export interface CaptureRequest {
 
 export interface CaptureResult {
   readonly slice: string;
-  readonly router: RouterName;
-  /** Name of the router or gateway at the other end. */
+  readonly kind: PlaceKind;
+  /** Of the place where it was taken. */
+  readonly name: string;
+  /** Name of the router, gateway or end host at the other end. */
   readonly link: string;
   readonly node: NodeName;
   readonly interface: string;
@@ -49,7 +52,7 @@ const maxWordsBytes = 64 * 1024;
 /**
  * Captures until one of the limits is reached or the context's signal aborts; both end it with a complete file.
  * `openOutput` is called once packets can arrive. Throws VnmError `not-found`, `usage`, `forbidden` (by the policy),
- * `unsupported` (the node has no `tcpdump`, or the router no interfaces), `failed` (says what ended it, and how many
+ * `unsupported` (the node has no `tcpdump`, or the place no interfaces), `failed` (says what ended it, and how many
  * packets were written), `unreachable`.
  */
 export async function capture(
@@ -57,27 +60,32 @@ export async function capture(
   request: CaptureRequest,
   openOutput: () => Promise<CaptureOutput>,
 ): Promise<CaptureResult> {
-  const { slice, vn: vnName } = request;
-  const { vn, name: router } = findPlace(slice, request.router, vnName, ['router']);
-  const instance = instanceOf(context, slice, vn);
-  const neighbour = findLink(instance, router, request.link);
-  return atRouter(context, slice, { instance, router }, async (access) => {
-    checkFeature(access);
+  const { slice, snaplen = maxSnaplen, count } = request;
+  const place = findPlace(slice, request.place, request.vn);
+  const link = findLink(slice, place, instanceOf(context, slice, place.vn), request.link);
+  return atPlace(context, slice, place, async (access) => {
     const { connection, node, namespace } = access;
-    const { snaplen = maxSnaplen, count } = request;
-    const start = { namespace, interface: neighbour.own.interface, snaplen, ...(count === undefined ? {} : { count }) };
+    if (connection.facts.plane === 'userspace') throw isCode(slice, place, node);
+    checkFeature(access);
+    const start = {
+      ...(namespace === undefined ? {} : { namespace }),
+      interface: link.own.interface,
+      snaplen,
+      ...(count === undefined ? {} : { count }),
+    };
     const { id } = await connection.call('capture', start, signalOption(context)).catch(atNode(node));
-    const names = { slice: slice.name, router, node };
+    const names = { slice: slice.name, kind: place.kind, name: place.name, node };
     const stop = stopping(connection, id, request.seconds, context.signal);
-    const taken = taking(names, neighbour, openOutput, () => {
+    const taken = taking(names, link, openOutput, () => {
       stop.begin();
-      context.report({ kind: 'note', text: `capturing on the link from '${router}' to '${neighbour.name}'` });
+      const text = `capturing on the link from ${describePlace(place)} to '${link.name}'`;
+      context.report({ kind: 'note', text });
     });
     const reading = readAll(connection, id, taken);
     reading.catch(() => {});
     try {
-      const ended = await Promise.race([reading, stop.failed]);
-      return { ...names, link: neighbour.name, interface: neighbour.own.interface, ...(await taken.finish(ended)) };
+      const ended = await Promise.race([reading, stop.failed, taken.failed]);
+      return { ...names, link: link.name, interface: link.own.interface, ...(await taken.finish(ended)) };
     } catch (error) {
       await taken.abandon();
       await signalCommand(connection, id, 'KILL');
@@ -89,7 +97,7 @@ export async function capture(
   });
 }
 
-function checkFeature({ connection: { facts }, node }: RouterAccess): void {
+function checkFeature({ connection: { facts }, node }: PlaceAccess): void {
   if (hasFeature(facts, 'capture')) return;
   throw new VnmError('unsupported', `node '${node}' has no 'tcpdump', which takes the packets`, {
     hint: 'install the package tcpdump on the node',
@@ -123,8 +131,8 @@ function stopping(caller: Caller, id: string, seconds: number | undefined, signa
 
 /** Turns what `tcpdump` writes into a pcapng file. */
 function taking(
-  { slice, router, node }: { slice: string; router: RouterName; node: NodeName },
-  { own, name }: Neighbour,
+  { slice, name: from, node }: { slice: string; name: string; node: NodeName },
+  { own, name }: PlaceLink,
   openOutput: () => Promise<CaptureOutput>,
   onStart: () => void,
 ) {
@@ -134,6 +142,21 @@ function taking(
   let packets = 0;
   let lastNs: bigint | undefined;
   let words = '';
+  const { promise: failed, reject } = Promise.withResolvers<never>();
+  failed.catch(() => {});
+  let idling: NodeJS.Timeout | undefined;
+
+  const statistics = (received: number, dropped: number) =>
+    statisticsBlock({ atNs: lastNs ?? BigInt(Date.now()) * 1_000_000n, received, dropped });
+
+  /** Writes counts when no packet has come for a while: only a write shows that a pipe has no reader any more. */
+  function idle(file: CaptureOutput): void {
+    clearTimeout(idling);
+    if (file.idleMs === undefined || isOver) return;
+    idling = setTimeout(() => {
+      file.write(statistics(packets, 0)).then(() => idle(file), reject);
+    }, file.idleMs);
+  }
 
   async function begin(): Promise<CaptureOutput | undefined> {
     const header = reader.header();
@@ -141,12 +164,15 @@ function taking(
     output = await openOutput();
     const description = `slice ${slice}, node ${node}, interface ${own.interface}`;
     const application = `pl-vnm ${packageVersion()}`;
-    await output.write(fileStart({ ...header, application, name: `${router}-${name}`, description, mac: own.mac }));
+    await output.write(fileStart({ ...header, application, name: `${from}-${name}`, description, mac: own.mac }));
     onStart();
+    idle(output);
     return output;
   }
 
   return {
+    /** Rejects when the output fails while no packets come. */
+    failed,
     packets: () => packets,
     hasBegun: () => reader.header() !== undefined,
     stdout: async (data: Buffer) => {
@@ -159,6 +185,7 @@ function taking(
       );
       await file.write(Buffer.concat(blocks));
       packets += arrived.length;
+      idle(file);
       lastNs = arrived.at(-1)!.timestampNs;
     },
     stderr: async (data: Buffer) => {
@@ -168,8 +195,7 @@ function taking(
     async finish({ code }: CommandEnd): Promise<{ packets: number; dropped: number }> {
       const { received, dropped } = countsIn(words);
       if (code !== 0 || output === undefined) throw captureFailed(node, words);
-      const atNs = lastNs ?? BigInt(Date.now()) * 1_000_000n;
-      await output.write(statisticsBlock({ atNs, received, dropped }));
+      await output.write(statistics(received, dropped));
       await closeOnce();
       return { packets, dropped };
     },
@@ -181,6 +207,7 @@ function taking(
     const open = output;
     output = undefined;
     isOver = true;
+    clearTimeout(idling);
     await open?.close();
   }
 }

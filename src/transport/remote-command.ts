@@ -1,5 +1,6 @@
 /** Commands of users on a node, as words that no shell interprets. */
 import { VnmError } from '../model/errors.ts';
+import { posixWord } from '../model/posix-word.ts';
 
 /** A variable in the environment of a command and of all that it starts, by which they can be found. */
 const markName = 'PL_VNM_EXEC';
@@ -20,7 +21,7 @@ const plain = /[A-Za-z0-9_./=:,@%+ -]/;
  */
 export function remoteCommand(words: readonly string[], mark: string): string {
   checkCommand(words);
-  const script = `export ${markName}=${mark}; exec ${words.map(quoted).join(' ')}`;
+  const script = `export ${markName}=${mark}; exec ${words.map(posixWord).join(' ')}`;
   const line = `${decode} '${encoded(script)}'`;
   if (line.length <= maxBytes) return line;
   throw new VnmError('usage', `the command has ${line.length} bytes in its form for SSH; at most ${maxBytes} fit`, {
@@ -44,11 +45,6 @@ export function signalCommand(mark: string, signal: 'INT' | 'KILL'): string {
   const script =
     'cd /proc || exit; for pid in [0-9]*; do if grep -qs "$1" "$pid/environ"; then kill -s "$2" "$pid"; fi; done';
   return `sh -c '${script}' sh ${markName}=${mark} ${signal}`;
-}
-
-/** POSIX quoting. */
-function quoted(word: string): string {
-  return `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 function encoded(script: string): string {

@@ -23,6 +23,7 @@ import {
 } from './operations.ts';
 import type { PackedRoutes } from './packed-routes.ts';
 import type { Policy } from './policy.ts';
+import { terminalSchema } from './terminal.ts';
 
 /** The largest message that either side accepts, in bytes. */
 export const maxMessageBytes = 32 * 1024 * 1024;
@@ -275,7 +276,8 @@ export const requestSchemas = {
   obstacles: z.strictObject({ port: z.int().min(1).max(65_535) }),
   /**
    * Starts a program in a router's network namespace, and answers an id. The program is ended with the channel, and
-   * when the router is removed. The policy says whether it is allowed, and as which user it runs.
+   * when the router is removed. The policy says whether it is allowed, and as which user it runs. With `terminal` it
+   * has one, as `terminalWords` says.
    */
   exec: z.strictObject({
     namespace: namespaceName,
@@ -284,13 +286,15 @@ export const requestSchemas = {
       .min(1)
       .max(4096)
       .refine(([program = '']) => program !== '' && !program.startsWith('-'), 'not the name of a program'),
+    terminal: terminalSchema.optional(),
   }),
   /**
-   * Starts `tcpdump` on an interface of a router, as `exec` does; its output is a pcap file. Of each packet it takes
-   * `snaplen` bytes, and it ends after `count` packets.
+   * Starts `tcpdump` on an interface of a router, as `exec` does, or without `namespace` on one of the slice in the
+   * node's own network; its output is a pcap file. Of each packet it takes `snaplen` bytes, and it ends after `count`
+   * packets.
    */
   capture: z.strictObject({
-    namespace: namespaceName,
+    namespace: namespaceName.optional(),
     interface: interfaceName,
     snaplen: z.int().min(64).max(maxSnaplen),
     count: z.int().min(1).max(1_000_000_000).optional(),

@@ -271,6 +271,8 @@ describe('checkRequest', () => {
   it.each([
     ['exec', { namespace: 'other', command: ['true'] }, "namespace 'other'", namespaces],
     ['capture', { namespace: 'other', interface: 'pv001-x' }, "namespace 'other'", namespaces],
+    ['capture', { interface: 'eth0' }, "interface 'eth0'", interfaces],
+    ['capture', { interface: 'pv002-x' }, "interface 'pv002-x'", interfaces],
     ['daemon_dump', { namespace: 'other' }, "namespace 'other'", namespaces],
     ['daemon_image_write', { namespace: 'other', offset: 0, data: '' }, "namespace 'other'", namespaces],
     ['daemon_restore', { namespace: 'other' }, "namespace 'other'", namespaces],

@@ -72,7 +72,16 @@ describe('completion', () => {
     expect(wordsFor('graph campus --placement a ')).toEqual(['placements of campus']);
     expect(wordsFor('install campus --vn ')).toEqual(['vns of campus']);
     expect(wordsFor('--db x --json migrate campus --router ')).toEqual(['routers of campus']);
-    expect(wordsFor('capture campus ')).toEqual(['routers of campus']);
+    for (const line of [
+      'exec campus ',
+      'shell campus ',
+      'capture campus ',
+      'capture campus a --link ',
+      'ping campus ',
+    ]) {
+      expect(wordsFor(line)).toEqual(['places of campus']);
+    }
+    expect(wordsFor('trace campus a ')).toEqual(['places of campus']);
     expect(wordsFor('agent install s.yaml --node ')).toEqual(['nodes of s.yaml']);
     expect(wordsFor('testbed link campus ')).toEqual(['nodes of campus']);
     expect(wordsFor('testbed link campus n1 ')).toEqual(['nodes of campus']);
@@ -112,6 +121,7 @@ describe('the names of a database and of slice files', () => {
       expect(names.jobs()).toEqual([]);
       expect(names.of('three', 'placements')).toEqual(['initial', 'final']);
       expect(names.of('shared', 'vns')).toEqual(['red', 'blue']);
+      expect(names.of('three', 'places')).toEqual(['a', 'b', 'c', 'ga', 'gb', 'gc', 'ea', 'eb', 'ec']);
       expect(names.of(gallery('overlap'), 'routers')).toEqual(['a', 'b', 'c', 'd']);
       expect(names.of(undefined, 'vns')).toEqual(['red', 'blue', 'three']);
       expect(names.of('nowhere', 'vns')).toEqual(['red', 'blue', 'three']);

@@ -277,10 +277,18 @@ const parameters: { readonly [M in Method]: fc.Arbitrary<unknown> } = {
   }),
   watch_report: fc.constant({}),
   watch_stop: fc.record({ id: ids }),
-  exec: fc.record({
-    namespace: namespaces,
-    command: fc.array(mostly(['true', 'a b', ''], ['-x', 'a\0b']), { minLength: 1, maxLength: 3 }),
-  }),
+  exec: fc.record(
+    {
+      namespace: namespaces,
+      command: fc.array(mostly(['true', 'a b', ''], ['-x', 'a\0b']), { minLength: 1, maxLength: 3 }),
+      terminal: fc.record({
+        rows: mostly([1, 9999], [0, 10_000]),
+        columns: mostly([1, 9999], [0, 1.5]),
+        type: mostly(['xterm-256color', 'vt100'], ['', '$(id)', 'a;b', 'x\n']),
+      }),
+    },
+    { requiredKeys: ['namespace', 'command'] },
+  ),
   capture: fc.record(
     {
       namespace: namespaces,
@@ -288,7 +296,7 @@ const parameters: { readonly [M in Method]: fc.Arbitrary<unknown> } = {
       snaplen: mostly([64, 262_144], [63, 262_145]),
       count: mostly([1, 1_000_000_000], [0, 1e10]),
     },
-    { requiredKeys: ['namespace', 'interface', 'snaplen'] },
+    { requiredKeys: ['interface', 'snaplen'] },
   ),
   exec_write: fc.record(
     { id: commandIds, data: mostly(['', 'QUJD'], ['?', 'x'.repeat(400_000)]), end: flags },

@@ -16,6 +16,7 @@ import { ownTestbed } from '../support/own-testbed.ts';
 import { describeWithProgram } from '../support/programs.ts';
 import { type SharedNode, type SharedNodes, sharedNodes } from '../support/shared-nodes.ts';
 import { temporaryHome } from '../support/temporary-home.ts';
+import { inTerminal } from '../support/terminal.ts';
 
 /** Each test runs several commands on six nodes, which takes long on a busy machine. */
 vi.setConfig({ testTimeout: 240_000 });
@@ -371,6 +372,40 @@ function suite(): void {
       expect(await running.finished).toMatchObject({ code: 0, stdout: expect.stringMatching(/^2 packets /) });
     });
 
+    it('a program in a terminal has no more rights, and the terminal is its own', async () => {
+      const script = 'id -u; grep -E "^(CapEff|NoNewPrivs)" /proc/self/status; stat -c %u "$(tty)"; sudo -n id';
+      const running = inTerminal(
+        own.vnm,
+        { rows: 30, columns: 90 },
+        'exec',
+        'confined',
+        'core',
+        '--',
+        'sh',
+        '-c',
+        script,
+      );
+      const { code, output } = await running.finished;
+      expect(output.split('\r\n').slice(0, 4)).toEqual([uid, 'CapEff:\t0000000000000000', 'NoNewPrivs:\t1', uid]);
+      expect([code, output]).toEqual([1, expect.stringContaining('no new privileges')]);
+    });
+
+    it('a shell in a router is one of the login', async () => {
+      const running = inTerminal(own.vnm, { rows: 30, columns: 90 }, 'shell', 'confined', 'core');
+      await running.showed(/[#$] ?$/);
+      running.type('echo "user $(id -u)"; nsenter --net=/proc/1/ns/net true || exit 9\n');
+      await running.showed(`user ${uid}`);
+      expect((await running.finished).code).toBe(9);
+    });
+
+    it('ping and trace are programs in the router', async () => {
+      expect(await own.vnm.ok('ping confined core e1 -c 1')).toMatchObject({ received: 1 });
+      expect(await own.vnm.ok('trace confined core e1')).toMatchObject({
+        reached: true,
+        hops: [{ name: 'g1' }, { name: 'e1' }],
+      });
+    });
+
     it('what a program hides ends with its router', async () => {
       const { stdout } = await inCore('env -i setsid sleep 98768 >/dev/null 2>&1 </dev/null & echo $!');
       expect(p1.asRoot('pgrep -f "^sleep 98768$"')).toBe(stdout);
@@ -384,6 +419,136 @@ function suite(): void {
       expect((await atCore('id', '-u')).stdout).toBe('0\n');
       await allow('*');
       expect((await atCore('id', '-u')).code).toBe(1);
+    });
+  });
+
+  describeWithProgram('tcpdump', 'programs at gateways and end hosts', () => {
+    const allow = (node: string, operations: string) =>
+      agentCommand('install', '--node', node, '--operations', operations);
+    const at = (name: string, script: string) => own.vnm.run(`exec confined ${name} --`, 'sh', '-c', script);
+    /** An access link of another slice. */
+    const foreign = 'pvzzz-e0g';
+    const places = { g1: 'gw1', e1: 'h1' } as const;
+    type PlaceName = keyof typeof places;
+    const nodeOf = (name: PlaceName) => shared.nodes.get(places[name])!;
+    let uid: string;
+    beforeAll(async () => {
+      uid = gw1.asRoot(`id -u ${login}`).trim();
+      await own.vnm.ok('install', file);
+      for (const name of ['g1', 'e1'] as const) {
+        nodeOf(name).asRoot(`ip netns add pv-other_0-y; ip link add ${foreign} type dummy; ip link set ${foreign} up`);
+        nodeOf(name).asRoot('mkdir -m 700 -p /etc/secret');
+      }
+    }, 240_000);
+    afterAll(async () => {
+      for (const name of ['g1', 'e1'] as const) {
+        await allow(places[name], '*');
+        nodeOf(name).asRoot(`ip netns del pv-other_0-y; ip link del ${foreign}; rmdir /etc/secret`);
+      }
+      await own.vnm.ok('uninstall confined');
+    }, 240_000);
+
+    const attempts = [
+      ['become root', 'sudo -n id', /password is required|not allowed/],
+      ['get a shell of root', 'sudo -n -s', /password is required|not allowed/],
+      ["enter another slice's router", 'nsenter --net=/run/netns/pv-other_0-y true', /Operation not permitted/],
+      ["enter another slice's router by name", 'ip netns exec pv-other_0-y true', /Operation not permitted/],
+      ["capture another slice's access link", `tcpdump -c 1 -i ${foreign}`, /permission|not permitted/],
+      ["remove another slice's access link", `ip link del ${foreign}`, /Operation not permitted/],
+      ['change the network', 'ip link add dummy0 type dummy', /Operation not permitted/],
+      ['add a route', 'ip route add 192.0.2.0/24 dev lo', /Operation not permitted/],
+      ['change a setting', 'echo 0 >/proc/sys/net/ipv4/ip_forward', /Permission denied|cannot create/],
+      ['mount a file system', 'mount -t tmpfs tmpfs /mnt', /permission denied|superuser|not permitted/i],
+      ['write outside its files', 'echo >/etc/pl-vnm-mine', /Permission denied|cannot create/],
+      ['read a directory of root', 'ls /etc/secret/../secret', /Permission denied/],
+      [
+        "write the agent's program",
+        'for one in /usr/local/lib/pl-vnm/*; do echo >>$one; done',
+        /Permission denied|cannot/,
+      ],
+      ["read the agent's environment", 'cat /proc/AGENT/environ', /Permission denied/],
+      ['end the agent', 'kill AGENT', /not permitted/],
+      ['stop the agent', 'kill -STOP AGENT', /not permitted/],
+      ["see the agent's directory", 'ls /run/pl-vnm', /Permission denied/],
+      ['write the policy', 'echo {} >/etc/pl-vnm/policy/confined.json', /Permission denied|cannot create/],
+      ['raise its limits', 'ulimit -H -n 2000000000', /not permitted|bad|Illegal|too large|cannot/i],
+    ] as const;
+    it.each((['g1', 'e1'] as const).flatMap((name) => attempts.map((attempt) => [name, ...attempt] as const)))(
+      'a program at %s cannot %s',
+      async (name, _what, script, reason) => {
+        const { code, stdout, stderr } = await at(name, script.replace('AGENT', String(agentPid(nodeOf(name)))));
+        expect(`${stderr}${stdout}`).toMatch(reason);
+        expect(code).not.toBe(0);
+      },
+    );
+
+    it.each(['g1', 'e1'] as const)('a program at %s is one of the login, without rights', async (name) => {
+      const { stdout } = await at(
+        name,
+        'id -u; grep -E "^(CapPrm|CapEff)" /proc/self/status; echo "$LD_PRELOAD$NODE_OPTIONS"',
+      );
+      const none = '0'.repeat(16);
+      expect(stdout).toBe(`${uid}\nCapPrm:\t${none}\nCapEff:\t${none}\n\n`);
+    });
+
+    it.each(['g1', 'e1'] as const)('a shell at %s is one of the login', async (name) => {
+      const running = inTerminal(own.vnm, { rows: 30, columns: 90 }, 'shell', 'confined', name);
+      await running.showed(/[#$] ?$/);
+      running.type('echo "user $(id -u)"; ip link add dummy0 type dummy || exit 9\n');
+      await running.showed(`user ${uid}`);
+      expect((await running.finished).code).toBe(9);
+    });
+
+    it.each([
+      ['g1', 'g1 --link e1'],
+      ['e1', 'e1'],
+    ] as const)(
+      'a capture at %s is off unless the policy names it, and then has only that right',
+      async (name, words) => {
+        const command = `capture confined ${words} -w edge.pcapng --snaplen 98770`;
+        const refused = await own.vnm.run(command);
+        expect([refused.code, refused.stderr]).toEqual([
+          1,
+          expect.stringContaining(`slice 'confined' may not use 'capture' on this node (allowed: *)`),
+        ]);
+        await allow(places[name], '*,capture');
+        const running = own.vnm.start(command);
+        await running.said('capturing on the link');
+        const node = nodeOf(name);
+        const pid = node.asRoot('pgrep -f "^tcpdump .*-s 98770"').trim();
+        const status = node.asRoot(`grep -E "^(Uid|CapEff|CapBnd|NoNew)" /proc/${pid}/status`);
+        expect(status.replaceAll('\t', ' ')).toBe(
+          `Uid: ${uid} ${uid} ${uid} ${uid}\nCapEff: 0000000000002000\nCapBnd: 0000000000002000\nNoNewPrivs: 1\n`,
+        );
+        for (const part of ['environ', 'mem']) {
+          expect((await at(name, `head -c 1 /proc/${pid}/${part}`)).stderr).toContain('Permission denied');
+        }
+        await own.vnm.ok('ping confined e1 g1 -c 1');
+        running.interrupt();
+        expect(await running.finished).toMatchObject({ code: 0, stdout: expect.stringMatching(/^2 packets /) });
+        expect(node.asRoot('pgrep -f "^tcpdump .*-s 98770" || true')).toBe('');
+      },
+    );
+
+    it.each([
+      [{ interface: foreign }, `interface '${foreign}'`],
+      [{ interface: 'lo' }, "interface 'lo'"],
+      [{ interface: 'any' }, "interface 'any'"],
+      [{ namespace: 'pv-other_0-y', interface: 'OWN' }, "namespace 'pv-other_0-y'"],
+    ])('a request to capture %j is refused whatever sends it', async (params, what) => {
+      const { json } = await allow('gw1', '*,capture');
+      const { policy } = json.agents[0]!;
+      const target = { node: 'gw1', host: '127.0.0.1', port: gw1.port, user: login, keyPath: shared.sliceKey };
+      const agent = await connectAgent({ ...target, slice: 'confined' }, { acceptNewHostKeys: true, policy });
+      try {
+        const name = params.interface === 'OWN' ? `${policy.interfacePrefix}x` : params.interface;
+        await expect(agent.call('capture', { ...params, interface: name, snaplen: 100 })).rejects.toMatchObject({
+          code: 'forbidden',
+          message: expect.stringContaining(`${what} does not belong to slice 'confined'`),
+        });
+      } finally {
+        agent.close();
+      }
     });
   });
 

@@ -5,11 +5,14 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import type { InstallResult } from '../../src/controller/install.ts';
 import type { MigrateResult } from '../../src/controller/migrate.ts';
+import type { PingResult } from '../../src/controller/ping.ts';
 import type { VerifyResult } from '../../src/controller/probe/verify-vn.ts';
+import type { TraceResult } from '../../src/controller/trace.ts';
 import type { Running } from '../support/command-line.ts';
 import { type OwnTestbed, ownTestbed } from '../support/own-testbed.ts';
 import { describeAsRoot, describeInUserNamespaces } from '../support/privileges.ts';
 import { gallery } from '../support/slices.ts';
+import { inTerminal } from '../support/terminal.ts';
 
 const file = gallery('three-node');
 const node = process.execPath;
@@ -50,7 +53,8 @@ function isAnEndHost(own: OwnTestbed): void {
     const { code, stderr } = await at('e9', 'true');
     expect([code, stderr]).toEqual([
       1,
-      "pl-vnm: slice 'three' has no router or end host 'e9'\n  hint: its routers are a, b, c; its end hosts are ea, eb, ec\n",
+      "pl-vnm: slice 'three' has no router, gateway or end host 'e9'\n" +
+        '  hint: its routers are a, b, c; its gateways are ga, gb, gc; its end hosts are ea, eb, ec\n',
     ]);
   });
 
@@ -59,6 +63,21 @@ function isAnEndHost(own: OwnTestbed): void {
     expect(stderr).toBe('');
     expect(stdout).toContain(`1 received`);
     expect(code).toBe(0);
+  });
+
+  it('ping and trace reach another end host from there', async () => {
+    const pinged = await own.vnm.ok<PingResult>('ping three ea eb -c 2');
+    expect(pinged).toMatchObject({ address: addresses.eb, sent: 2, received: 2 });
+    const { hops, reached } = await own.vnm.ok<TraceResult>('trace three ea eb');
+    expect(reached).toBe(true);
+    expect(hops.map(({ kind, name }) => `${kind} ${name}`)).toEqual([
+      'gateway ga',
+      'router a',
+      'router b',
+      'gateway gb',
+      'end host eb',
+    ]);
+    expect(hops.every(({ rttMs }) => rttMs !== undefined)).toBe(true);
   });
 
   it('exit codes are those of the command', async () => {
@@ -154,14 +173,39 @@ describeInUserNamespaces('a command at an end host in user space', () => {
     expect((await own.vnm.run('exec three ea --', 'true')).code).toBe(0);
   });
 
-  it('a router is refused with what works instead', async () => {
+  it.each([
+    ["router 'a'", 'p4', 'a --link b'],
+    ["gateway 'ga'", 'ga', 'ga --link a'],
+  ])('%s is refused with what works instead', async (what, at, words) => {
     const reason =
-      "pl-vnm: router 'a' is code in the agent of node 'p4' (userspace data plane): it has no network namespace\n" +
+      `pl-vnm: ${what} is code in the agent of node '${at}' (userspace data plane): it has no network namespace\n` +
       '  hint: look at it with pl-vnm status three --live or pl-vnm counters three\n';
-    for (const command of ['exec three a -- true', 'capture three a --link b -w packets.pcapng']) {
+    const [name] = words.split(' ');
+    const commands = [
+      `exec three ${name} -- true`,
+      `ping three ${name} ea`,
+      `trace three ${name} ea`,
+      `capture three ${words} -w packets.pcapng`,
+    ];
+    for (const command of commands) {
       const { code, stderr } = await own.vnm.run(command);
       expect([code, stderr]).toEqual([1, reason]);
     }
+  });
+
+  it('a program in a terminal there has its size and its exit code', async () => {
+    const running = inTerminal(
+      own.vnm,
+      { rows: 30, columns: 90 },
+      'exec',
+      'three',
+      'ea',
+      '--',
+      'sh',
+      '-c',
+      'stty size; exit 9',
+    );
+    expect(await running.finished).toMatchObject({ code: 9, output: expect.stringContaining('30 90\r\n') });
   });
 
   it('a TCP connection to an end host where no command runs is refused', async () => {

@@ -1,10 +1,11 @@
-/** Programs in the network namespaces of this node's routers: as whom each runs, and when it ends. */
+/** Programs in the network namespaces of this node's routers, and captures: as whom each runs, and when it ends. */
 import { existsSync } from 'node:fs';
 import { VnmError } from '../../model/errors.ts';
 import type { NamespaceName } from '../../model/names.ts';
 import type { Operation } from '../../vsys/operations.ts';
 import type { Policy } from '../../vsys/policy.ts';
 import type { Handlers } from '../../vsys/rpc.ts';
+import { terminalWords } from '../../vsys/terminal.ts';
 import { writeSettings } from '../dataplane/kernel/settings.ts';
 import { hasProgram } from '../has-program.ts';
 import { environment } from '../run.ts';
@@ -26,14 +27,17 @@ export function createInside(policy: Policy, isOwnNode: boolean): Inside {
   /** The users as whom commands have run, other than root. */
   const uids = new Set<number>();
 
-  function check(namespace: NamespaceName, programs: readonly (readonly [name: string, from: string])[]): void {
+  function check(
+    namespace: NamespaceName | undefined,
+    programs: readonly (readonly [name: string, from: string])[],
+  ): void {
     if (policy.userspace !== undefined) {
       throw new VnmError(
         'unsupported',
         'routers of the userspace data plane are code of the agent: nothing runs there',
       );
     }
-    if (!existsSync(`/run/netns/${namespace}`)) {
+    if (namespace !== undefined && !existsSync(`/run/netns/${namespace}`)) {
       throw new VnmError('not-found', `there is no namespace '${namespace}'`);
     }
     for (const [name, from] of programs) {
@@ -49,13 +53,14 @@ export function createInside(policy: Policy, isOwnNode: boolean): Inside {
 
   return {
     commands,
-    async exec({ namespace, command }, ended) {
+    async exec({ namespace, command, terminal }, ended) {
       check(namespace, [['setpriv', 'util-linux']]);
       const asRoot = isOwnNode || policy.operations.includes('exec_as_root');
       const runAs = asRoot ? 'root' : await sliceLogin();
       if (runAs !== 'root') await allowPing(namespace, runAs);
+      const words = routerCommand(namespace, command);
       return commands.start(
-        launchWords(namespace, runAs, routerCommand(namespace, command)),
+        launchWords(namespace, runAs, terminal === undefined ? words : terminalWords(terminal, words)),
         launchEnvironment(runAs, environment),
         ended,
       );

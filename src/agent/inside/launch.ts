@@ -1,4 +1,4 @@
-/** Pure: how a command is started in a router's network namespace, and as whom. */
+/** Pure: how a command is started in a network, and as whom. */
 import type { NamespaceName } from '../../model/names.ts';
 import type { Login } from './login.ts';
 
@@ -24,18 +24,19 @@ const onlyRaw = '-all,+net_raw';
 const withAgent = '--pdeathsig=KILL';
 
 /**
- * Returns the words that run the command in the namespace; only the network is the router's. A login keeps nothing of
- * root: it gets its own groups, no capabilities, and no program can give it any. (The kernel would refuse to start a
- * `ping` that wants to open packet sockets if the bounding set excluded that; it still does not get the right.) `raw`:
- * it has that one right, which is for programs of the agent's choice only.
+ * Returns the words that run the command in the namespace, or without one in the node's own network; files and
+ * processes are the node's. A login keeps nothing of root: it gets its own groups, no capabilities, and no program can
+ * give it any. (The kernel would refuse to start a `ping` that wants to open packet sockets if the bounding set
+ * excluded that; it still does not get the right.) `raw`: it has that one right, which is for programs of the agent's
+ * choice only.
  */
 export function launchWords(
-  namespace: NamespaceName,
+  namespace: NamespaceName | undefined,
   runAs: RunAs,
   command: readonly string[],
   { raw = false }: { raw?: boolean } = {},
 ): string[] {
-  const enter = ['nsenter', `--net=/run/netns/${namespace}`, '--'];
+  const enter = namespace === undefined ? [] : ['nsenter', `--net=/run/netns/${namespace}`, '--'];
   if (runAs === 'root') return [...enter, 'setpriv', withAgent, '--', ...command];
   const capabilities = raw ? onlyRaw : '-all';
   const drop = [

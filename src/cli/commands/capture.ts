@@ -7,9 +7,10 @@ import { VnmError } from '../../model/errors.ts';
 import { maxSnaplen } from '../../vsys/messages.ts';
 import { limitOption } from '../options.ts';
 import { alreadyPrinted, globalOptions, isClosedPipe, type Output, runCommand } from '../run.ts';
+import { placeDescription, vnDescription } from './exec.ts';
 
 interface CaptureOptions {
-  readonly link: string;
+  readonly link?: string;
   readonly write: string;
   readonly count?: number;
   readonly seconds?: number;
@@ -23,21 +24,21 @@ const toStdout = '-';
 export function addCapture(program: Command): void {
   program
     .command('capture')
-    .description('write the packets of one link of a router to a pcapng file')
+    .description('write the packets of one link of a router, a gateway or an end host to a pcapng file')
     .argument('<slice>', 'a slice file, or the name of a slice in the database')
-    .argument('<router>', 'the name of a router')
-    .requiredOption('--link <name>', 'the link to this router or gateway; if both have it, router:NAME or gateway:NAME')
+    .argument('<name>', placeDescription)
+    .option('--link <name>', 'the link to this router, gateway or end host; not needed where there is only one')
     .requiredOption('-w, --write <file>', 'the file to write, or - for stdout, such as a pipe to Wireshark')
     .addOption(limitOption('--count <n>', 'end after so many packets', [1, 1_000_000_000]))
     .addOption(limitOption('--seconds <n>', 'end after so many seconds', [1, 2_000_000]))
     .addOption(limitOption('--snaplen <bytes>', 'take so much of each packet (default: all)', [64, maxSnaplen]))
-    .option('--vn <name>', 'which VN')
+    .option('--vn <name>', vnDescription)
     .addHelpText('after', '\nCtrl-C ends the capture with a complete file. Times are by the clock of the node.')
-    .action((argument: string, router: string, options: CaptureOptions, command: Command) =>
+    .action((argument: string, place: string, options: CaptureOptions, command: Command) =>
       runCommand(command, async (context) => {
         const { write: path, ...limits } = options;
         if (path === toStdout) checkStdout(globalOptions(command).json);
-        const request = { slice: sliceFromArgument(context.store, argument), router, ...limits };
+        const request = { slice: sliceFromArgument(context.store, argument), place, ...limits };
         return path === toStdout ? toPipe(context, request) : toFile(context, request, path);
       }),
     );
@@ -66,8 +67,8 @@ function checkStdout(isJson: boolean): void {
   if (process.stdout.isTTY) throw new VnmError('usage', 'stdout is a terminal, which cannot show packets', { hint });
 }
 
-function describe({ router, link, packets, dropped }: CaptureResult, file: string): string {
+function describe({ name, link, packets, dropped }: CaptureResult, file: string): string {
   const what = packets === 1 ? 'packet' : 'packets';
   const lost = dropped === 0 ? '' : `; the node dropped ${dropped} more`;
-  return `${packets} ${what} of the link from '${router}' to '${link}' written to ${file}${lost}`;
+  return `${packets} ${what} of the link from '${name}' to '${link}' written to ${file}${lost}`;
 }

@@ -2,9 +2,17 @@ import { Writable } from 'node:stream';
 import type { Command } from 'commander';
 import type { Context } from '../../controller/base/context.ts';
 import { sliceFromArgument } from '../../controller/base/slice-argument.ts';
-import { type ExecRequest, exec } from '../../controller/exec.ts';
+import { type ExecRequest, exec, shellCommand } from '../../controller/exec.ts';
+import type { OwnTerminal } from '../../controller/inside/terminal.ts';
 import { VnmError } from '../../model/errors.ts';
 import { alreadyPrinted, globalOptions, isClosedPipe, type Output, runCommand } from '../run.ts';
+import { isTerminal, ownTerminal } from '../terminal.ts';
+
+/** What the name of a place may be. */
+export const placeDescription =
+  'the name of a router, a gateway or an end host; if several have it, router:NAME, gateway:NAME or host:NAME';
+export const vnDescription = 'which VN, when several have that name';
+const withoutTerminal = 'run single commands with pl-vnm exec SLICE NAME -- COMMAND';
 
 /** The most that `--json` keeps of each output. */
 const maxBytes = 4 * 1024 ** 2;
@@ -12,24 +20,66 @@ const maxBytes = 4 * 1024 ** 2;
 export function addExec(program: Command): void {
   program
     .command('exec')
-    .description("run a program at a router or an end host, in the VN's network")
+    .description('run a program at a router, a gateway or an end host, in its network')
     .usage('[options] <slice> <name> -- <command...>')
     .argument('<slice>', 'a slice file, or the name of a slice in the database')
-    .argument('<name>', 'the name of a router or an end host; if both have it, router:NAME or host:NAME')
+    .argument('<name>', placeDescription)
     .argument('<command...>', "a program and its arguments, after '--'; no shell interprets them")
-    .option('--vn <name>', 'which VN, when several have an end host of that name')
+    .option('--vn <name>', vnDescription)
+    .option(
+      '-t, --tty',
+      'give the program a terminal, or fail; by default it has one if stdin and stdout are terminals',
+    )
+    .option('-T, --no-tty', 'give the program no terminal')
     .addHelpText('after', "\nThe exit code is the command's; pl-vnm's own errors keep their codes.")
-    .action((argument: string, place: string, words: string[], { vn }: { vn?: string }, command: Command) =>
+    .action((argument: string, place: string, words: string[], { vn, tty }: ExecOptions, command: Command) =>
       runCommand(command, async (context) => {
-        const request = { slice: sliceFromArgument(context.store, argument), vn, place, command: words };
-        try {
-          return await (globalOptions(command).json ? execCollecting(context, request) : execPassing(context, request));
-        } finally {
-          // An open input would keep this process.
-          process.stdin.destroy();
-        }
+        const { json } = globalOptions(command);
+        const slice = sliceFromArgument(context.store, argument);
+        const request = { slice, vn, place, command: words, terminal: terminalFor(tty, json) };
+        return closingInput(() => (json ? execCollecting(context, request) : execPassing(context, request)));
       }),
     );
+}
+
+export function addShell(program: Command): void {
+  program
+    .command('shell')
+    .description('open a shell at a router, a gateway or an end host, in its network')
+    .argument('<slice>', 'a slice file, or the name of a slice in the database')
+    .argument('<name>', placeDescription)
+    .option('--vn <name>', vnDescription)
+    .addHelpText('after', "\nThe shell is that of the login on the node. The exit code is the shell's.")
+    .action((argument: string, place: string, { vn }: { vn?: string }, command: Command) =>
+      runCommand(command, async (context) => {
+        if (globalOptions(command).json) throw new VnmError('usage', 'a shell has no JSON', { hint: withoutTerminal });
+        const terminal = ownTerminal(withoutTerminal);
+        const slice = sliceFromArgument(context.store, argument);
+        const request = { slice, vn, place, command: shellCommand, terminal };
+        return closingInput(() => execPassing(context, request));
+      }),
+    );
+}
+
+interface ExecOptions {
+  readonly vn?: string;
+  readonly tty?: boolean;
+}
+
+/** `tty`: whether the user wants a terminal or none. Throws VnmError `usage`. */
+function terminalFor(tty: boolean | undefined, isJson: boolean): OwnTerminal | undefined {
+  const hint = 'leave out --tty';
+  if (tty === true && isJson) throw new VnmError('usage', 'with --json a program has no terminal', { hint });
+  return tty === true || (tty === undefined && !isJson && isTerminal()) ? ownTerminal(hint) : undefined;
+}
+
+async function closingInput(body: () => Promise<Output>): Promise<Output> {
+  try {
+    return await body();
+  } finally {
+    // An open input would keep this process.
+    process.stdin.destroy();
+  }
 }
 
 async function execPassing(context: Context, request: ExecRequest): Promise<Output> {

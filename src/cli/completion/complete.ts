@@ -21,7 +21,7 @@ export interface Names {
   of(slice: string | undefined, kind: NameKind): readonly string[];
 }
 
-export type NameKind = 'placements' | 'vns' | 'routers' | 'nodes';
+export type NameKind = 'placements' | 'vns' | 'routers' | 'nodes' | 'places';
 
 const none: Completion = { candidates: [], files: 'none' };
 
@@ -137,10 +137,12 @@ function valuesOf(line: Line, name: string, { argChoices }: Option | Argument, n
   if (argChoices !== undefined) return wordsOf(argChoices);
   const slice = sliceOn(line);
   const kind = `${line.command.name()} ${name}`;
+  if (/^(exec|shell|capture) (name|link)$|^(ping|trace) (from|to)$/.test(kind))
+    return wordsOf(names.of(slice, 'places'));
   if (/ (placement|to|from)$/.test(kind)) return wordsOf(names.of(slice, 'placements'));
   if (/ vn$/.test(kind)) return wordsOf(names.of(slice, 'vns'));
   if (/ nodes?$|^link (a|b)$/.test(kind)) return wordsOf(names.of(slice, 'nodes'));
-  if (/ router$|^exec name$/.test(kind)) return wordsOf(names.of(slice, 'routers'));
+  if (/ router$/.test(kind)) return wordsOf(names.of(slice, 'routers'));
   if (/ slice$/.test(kind)) return { ...wordsOf(names.slices()), files: 'yaml' };
   if (/ (slice\.yaml|file\.yaml|update|where)$/.test(kind)) return { candidates: [], files: 'yaml' };
   if (/^(show|pause|resume|run|remove|history) name$/.test(kind)) return wordsOf(names.jobs());

@@ -13,6 +13,8 @@ const kinds: Readonly<Record<NameKind, (slice: Slice) => readonly string[]>> = {
   vns: ({ vns }) => vns.map(({ name }) => name),
   routers: ({ vns }) => vns.flatMap(routerNames),
   nodes: ({ nodes }) => [...nodes.keys()],
+  places: ({ vns }) =>
+    vns.flatMap((vn) => [...routerNames(vn), ...[...vn.gateways, ...vn.endHosts].map(({ name }) => name)]),
 };
 
 /** `database`: its path; one of another version, or none, has no names. */

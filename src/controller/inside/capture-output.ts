@@ -8,7 +8,12 @@ export interface CaptureOutput {
   write(blocks: Buffer): Promise<void>;
   /** Throws as `write`: some file systems report a full disk only then. */
   close(): Promise<void>;
+  /** Where its reader may end unnoticed: the time in ms after which something is to be written even without packets. */
+  readonly idleMs?: number;
 }
+
+/** A program that reads a pipe may be closed at any time; only a write shows that. */
+const pipeIdleMs = 2000;
 
 /**
  * Writes a file, which replaces one of that name. If it cannot be written to, as on a full disk, what fits of the last
@@ -57,6 +62,7 @@ export function captureStream(stream: Writable): CaptureOutput {
         });
       }),
     close: async () => {},
+    idleMs: pipeIdleMs,
   };
 }
 

@@ -1,43 +1,54 @@
-/** What the words of a command name: a router or an end host of a VN, and the neighbours of a router. Pure. */
+/** What the words of a command name: a router, a gateway or an end host of a VN, and its links. Pure. */
 import { VnmError } from '../../model/errors.ts';
+import type { NodeName } from '../../model/names.ts';
 import { routerNames } from '../../model/router.ts';
-import type { Slice, VirtualNetwork } from '../../model/slice.ts';
-import type { Instance, InstanceLink, LinkEnd } from '../../planning/instance.ts';
+import { gatewayOf, type Slice, type VirtualNetwork } from '../../model/slice.ts';
+import { gatewayLink, type Instance, type LinkEnd } from '../../planning/instance.ts';
 import { endName, linksOf } from '../../planning/neighbourhood.ts';
+import { type AccessLink, planVn } from '../../planning/vn-plan.ts';
 import { chooseVn } from '../base/resolve.ts';
 
-type PlaceKind = 'router' | 'end host';
+export type PlaceKind = 'router' | 'gateway' | 'end host';
 
-export interface Place {
+export interface PlaceName {
   readonly kind: PlaceKind;
-  readonly vn: VirtualNetwork;
   readonly name: string;
 }
 
+export interface Place extends PlaceName {
+  readonly vn: VirtualNetwork;
+}
+
 /** What to write before a name that several kinds have. No name has a colon. */
-const prefixes: Record<PlaceKind, string> = { router: 'router:', 'end host': 'host:' };
+const prefixes: Record<PlaceKind, string> = { router: 'router:', gateway: 'gateway:', 'end host': 'host:' };
 const kinds = Object.keys(prefixes) as PlaceKind[];
 
 const namesOf: Record<PlaceKind, (vn: VirtualNetwork) => string[]> = {
   router: (vn) => [...routerNames(vn)],
+  gateway: ({ gateways }) => gateways.map(({ name }) => name),
   'end host': ({ endHosts }) => endHosts.map(({ name }) => name),
 };
 
+/** Its kind and name, in words. */
+export function describePlace({ kind, name }: PlaceName): string {
+  return `${kind} '${name}'`;
+}
+
+/** The node that a gateway or an end host is; undefined for a router, whose node the instance has. */
+export function edgeNodeOf({ kind, vn, name }: Place): NodeName | undefined {
+  if (kind === 'router') return undefined;
+  return kind === 'gateway' ? gatewayOf(vn, name).node : vn.endHosts.find((one) => one.name === name)!.node;
+}
+
 /**
- * Finds the router or end host that a text names, of the given VN or of any. Routers, gateways and end hosts may have
- * equal names, and end hosts of several VNs, too. `wanted`: the kinds that it may be. Throws VnmError `not-found`,
- * `usage`.
+ * Finds the router, gateway or end host that a text names, of the given VN or of any. All three may have equal names,
+ * and so may those of several VNs. Throws VnmError `not-found`, `usage`.
  */
-export function findPlace(
-  slice: Slice,
-  text: string,
-  vnName: string | undefined,
-  wanted: readonly PlaceKind[] = kinds,
-): Place {
+export function findPlace(slice: Slice, text: string, vnName?: string): Place {
   const vns = vnName === undefined ? slice.vns : [chooseVn(slice, vnName)];
-  const prefixed = wanted.filter((kind) => text.startsWith(prefixes[kind]));
+  const prefixed = kinds.filter((kind) => text.startsWith(prefixes[kind]));
   const name = prefixed.length === 0 ? text : text.slice(prefixes[prefixed[0]!].length);
-  const among = prefixed.length === 0 ? wanted : prefixed;
+  const among = prefixed.length === 0 ? kinds : prefixed;
   const found = vns.flatMap((vn) =>
     among.filter((kind) => namesOf[kind](vn).includes(name)).map((kind) => ({ kind, vn, name })),
   );
@@ -55,51 +66,95 @@ function notFound(
   among: readonly PlaceKind[],
 ): VnmError {
   const where = vnName === undefined ? `slice '${slice.name}'` : `VN '${vnName}'`;
-  const lists = among.map((kind) => `its ${kind}s are ${vns.flatMap(namesOf[kind]).join(', ')}`);
-  return new VnmError('not-found', `${where} has no ${among.join(' or ')} '${name}'`, { hint: lists.join('; ') });
+  const lists = among.map((kind) => `its ${kind}s are ${vns.flatMap(namesOf[kind]).join(', ') || 'none'}`);
+  return new VnmError('not-found', `${where} has no ${listed(among, 'or')} '${name}'`, { hint: lists.join('; ') });
 }
 
 function ambiguous(slice: Slice, found: readonly Place[]): VnmError {
   const { kind, name } = found[0]!;
   if (found.some((other) => other.kind !== kind)) {
     const among = kinds.filter((one) => found.some((place) => place.kind === one));
-    return new VnmError('usage', `slice '${slice.name}' has a ${among.join(' and an ')} '${name}'`, {
-      hint: `write ${among.map((one) => `${prefixes[one]}${name}`).join(' or ')}`,
+    return new VnmError('usage', `slice '${slice.name}' has ${listed(among.map(withArticle), 'and')} '${name}'`, {
+      hint: `write ${listed(
+        among.map((one) => `${prefixes[one]}${name}`),
+        'or',
+      )}`,
     });
   }
-  return new VnmError('usage', `several VNs of slice '${slice.name}' have an ${kind} '${name}'`, {
+  return new VnmError('usage', `several VNs of slice '${slice.name}' have ${withArticle(kind)} '${name}'`, {
     hint: `select one with --vn NAME: ${found.map(({ vn }) => vn.name).join(', ')}`,
   });
 }
 
-export interface Neighbour {
-  readonly link: InstanceLink;
-  /** The router's end of the link. */
-  readonly own: LinkEnd;
-  /** The router or gateway at the other end. */
+function withArticle(kind: PlaceKind): string {
+  return `${kind === 'end host' ? 'an' : 'a'} ${kind}`;
+}
+
+/** As in `a, b or c`. */
+function listed(words: readonly string[], last: 'and' | 'or'): string {
+  const [end = '', ...before] = words.toReversed();
+  return before.length === 0 ? end : `${before.reverse().join(', ')} ${last} ${end}`;
+}
+
+/** A link of a place, as seen from there. */
+export interface PlaceLink {
+  readonly own: Pick<LinkEnd, 'interface' | 'mac'>;
+  /** The router, gateway or end host at the other end. */
   readonly name: string;
+  /** Its name with the prefix of its kind. */
+  readonly full: string;
 }
 
 /**
- * Finds the link of a router by the name of the router or gateway at its other end; if both have that name, by
- * `router:NAME` or `gateway:NAME`. Throws VnmError `not-found`, `usage`.
+ * Finds the link of a place by the name of the router, gateway or end host at its other end, with the prefix of its
+ * kind if several have that name. Without a text it is the only link. Throws VnmError `not-found`, `usage`.
  */
-export function findLink(instance: Instance, router: string, text: string): Neighbour {
-  const neighbours = linksOf(instance, router).map(({ link, own, peer }) => neighbour(link, own, peer));
-  const found = neighbours.filter(({ name, full }) => text === name || text === full);
+export function findLink(slice: Slice, place: Place, instance: Instance, text: string | undefined): PlaceLink {
+  const links = linksAt(slice, place, instance);
+  const found = text === undefined ? links : links.filter(({ name, full }) => text === name || text === full);
   const [one, other] = found;
   if (one === undefined) {
-    throw new VnmError('not-found', `router '${router}' has no link to '${text}'`, {
-      hint: `its links lead to ${neighbours.map(({ name }) => name).join(', ') || 'nothing'}`,
+    const to = text === undefined ? 'links' : `link to '${text}'`;
+    throw new VnmError('not-found', `${describePlace(place)} has no ${to}`, {
+      hint: `its links lead to ${links.map(({ name }) => name).join(', ') || 'nothing'}`,
     });
   }
   if (other === undefined) return one;
-  throw new VnmError('usage', `router '${router}' has a link to a router and one to a gateway '${text}'`, {
-    hint: `write ${found.map(({ full }) => full).join(' or ')}`,
+  if (text === undefined) {
+    throw new VnmError('usage', `${describePlace(place)} has several links`, {
+      hint: `select one with --link NAME: ${links.map(({ name }) => name).join(', ')}`,
+    });
+  }
+  throw new VnmError('usage', `${describePlace(place)} has several links to '${text}'`, {
+    hint: `write ${listed(
+      found.map(({ full }) => full),
+      'or',
+    )}`,
   });
 }
 
-function neighbour(link: InstanceLink, own: LinkEnd, other: LinkEnd): Neighbour & { readonly full: string } {
-  const name = endName(other);
-  return { link, own, name, full: `${other.router === undefined ? 'gateway' : 'router'}:${name}` };
+function linksAt(slice: Slice, { kind, vn, name }: Place, instance: Instance): PlaceLink[] {
+  if (kind === 'router') return linksOf(instance, name).map(({ own, peer }) => linkTo(own, endPlace(peer)));
+  const { access } = planVn(slice, vn);
+  if (kind === 'end host') {
+    return access.filter(({ endHost }) => endHost === name).map((link) => linkTo(link.hostEnd, gatewayAt(link)));
+  }
+  const { a, b } = gatewayLink(instance, name);
+  const hosts = access.filter(({ gateway }) => gateway === name);
+  return [
+    linkTo(a, endPlace(b)),
+    ...hosts.map(({ gatewayEnd, endHost }) => linkTo(gatewayEnd, { kind: 'end host', name: endHost })),
+  ];
+}
+
+function endPlace(end: LinkEnd): PlaceName {
+  return { kind: end.router === undefined ? 'gateway' : 'router', name: endName(end) };
+}
+
+function gatewayAt({ gateway }: AccessLink): PlaceName {
+  return { kind: 'gateway', name: gateway };
+}
+
+function linkTo(own: PlaceLink['own'], { kind, name }: PlaceName): PlaceLink {
+  return { own, name, full: `${prefixes[kind]}${name}` };
 }

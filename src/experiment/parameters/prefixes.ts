@@ -1,6 +1,6 @@
 /** Further routes in the routers of a VN, as somebody could have added them. */
 import { installRoutes } from '../../controller/batches/routers.ts';
-import { instanceOf } from '../../controller/inside/router.ts';
+import { instanceOf } from '../../controller/inside/access.ts';
 import { applyAll, withAgents } from '../../controller/nodes/agents.ts';
 import { formatAddress, sizeOf } from '../../model/address.ts';
 import { accessSize, blockSize } from '../../model/room.ts';

@@ -10,6 +10,11 @@ it('root runs a command in the namespace and as it is given', () => {
   );
 });
 
+it('without a namespace a command runs in the network of the node', () => {
+  expect(launchWords(undefined, 'root', ['id'])).toEqual(['setpriv', '--pdeathsig=KILL', '--', 'id']);
+  expect(launchWords(undefined, login, ['id'])[0]).toBe('prlimit');
+});
+
 it('a login runs a command without any privileges, and can get none', () => {
   const words = launchWords('pv-a_0-x', login, ['id']).join(' ');
   expect(words).toContain(
