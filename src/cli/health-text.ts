@@ -1,6 +1,7 @@
 /** Formats the health of a slice, as the service recorded it, for people. */
 import type { SliceStatus } from '../controller/status.ts';
 import type { HealthRecord } from '../store/health.ts';
+import { toned } from './style.ts';
 
 /** A service that has not reported for longer is not running; it reports every two seconds. */
 const reportedWithinMs = 15_000;
@@ -20,7 +21,7 @@ export function healthLines({ watchedAt, health }: Pick<SliceStatus, 'watchedAt'
   });
   return [
     `health${old}: ${counts.length === 0 ? 'not checked yet' : `up: ${counts.join(', ')}`}`,
-    ...health.filter(({ state }) => state !== 'up').map((record) => `    ${describe(record, nowMs)}`),
+    ...health.filter(({ state }) => state !== 'up').map((record) => `    ${toned('bad', describe(record, nowMs))}`),
   ];
 }
 

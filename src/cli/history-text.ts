@@ -7,6 +7,7 @@ import type { MigrationDetail } from '../store/migrations.ts';
 import { migrationWords } from './migration-options.ts';
 import { migrationParts } from './migration-text.ts';
 import { ms, noName, quotedName, table } from './output.ts';
+import { outcome } from './style.ts';
 
 export function historyTable(entries: readonly HistoryEntry[]): string {
   const rows = entries.map((entry) => [
@@ -16,7 +17,7 @@ export function historyTable(entries: readonly HistoryEntry[]): string {
     entry.what === 'migrate'
       ? `migrate VN '${entry.vn}': ${entry.from ?? noName} -> ${entry.to ?? noName}`
       : oneLine(whatText(entry)),
-    entry.outcome === null ? '' : outcomeText(entry),
+    entry.outcome === null ? '' : outcome(outcomeText(entry)),
     entry.durationMs === null ? '' : ms(entry.durationMs / 1000, 1),
     entry.lost === null ? '' : `${entry.lost}/${entry.sent}`,
   ]);
@@ -30,15 +31,15 @@ function whatText({ what, message }: HistoryEntry): string {
 }
 
 /** The outcome, with the phase when the migration failed or has not ended. */
-function outcomeText({ outcome, state }: HistoryEntry): string {
-  return outcome === 'completed' || outcome === 'rolled-back' ? outcome : `${outcome} (${state})`;
+function outcomeText({ outcome: ended, state }: HistoryEntry): string {
+  return ended === 'completed' || ended === 'rolled-back' ? ended : `${ended} (${state})`;
 }
 
 export function migrationDetailText(detail: MigrationDetail, view: MigrationDetailView): string {
   const { id, slice, vn, from, to, startedAt, finishedAt, options, urpf } = view;
-  const outcome = view.outcome ?? (view.interrupted ? 'interrupted' : 'running');
+  const ended = view.outcome ?? (view.interrupted ? 'interrupted' : 'running');
   const lines = [
-    `migration ${id}: VN '${vn}' of slice '${slice}' from ${quotedName(from)} to ${quotedName(to)}: ${outcome}`,
+    `migration ${id}: VN '${vn}' of slice '${slice}' from ${quotedName(from)} to ${quotedName(to)}: ${outcome(ended)}`,
     `  started   ${startedAt}`,
     finishedAt === null
       ? `  phase     ${view.state}`

@@ -4,6 +4,7 @@ import type { JobView, RunView } from '../service/jobs/view.ts';
 import { durationText } from './duration.ts';
 import { migrationWords } from './migration-options.ts';
 import { table } from './output.ts';
+import { outcome } from './style.ts';
 
 export function jobListText(jobs: readonly JobView[], service: string): string {
   if (jobs.length === 0) return `no jobs\n${service}`;
@@ -13,7 +14,7 @@ export function jobListText(jobs: readonly JobView[], service: string): string {
     whenText(job),
     job.state,
     nextText(job),
-    job.lastRun === null ? 'none' : (job.lastRun.outcome ?? 'running'),
+    job.lastRun === null ? 'none' : outcome(job.lastRun.outcome ?? 'running'),
   ]);
   const reasons = jobs.flatMap(({ name, state, reason }) =>
     reason === null ? [] : [`${name} is ${state}: ${reason}`],
@@ -47,7 +48,7 @@ export function historyText(name: string, runs: readonly RunView[]): string {
     run.attempt === 0 ? 'by hand' : String(run.attempt),
     run.placement ?? '-',
     tookText(run),
-    run.outcome ?? 'running',
+    outcome(run.outcome ?? 'running'),
     run.migration ?? '-',
     run.message ?? '',
   ]);
@@ -68,9 +69,9 @@ function nextText({ nextRuns, retry }: JobView): string {
   return nextRuns[0]?.words ?? '-';
 }
 
-function runText({ dueAt, attempt, outcome, message }: RunView): string {
+function runText({ dueAt, attempt, outcome: ended, message }: RunView): string {
   const what = attempt === 0 ? `by hand at ${dueAt}` : `due at ${dueAt}, attempt ${attempt}`;
-  return `${what}: ${outcome ?? 'running'}${message === null ? '' : `, ${message}`}`;
+  return `${what}: ${outcome(ended ?? 'running')}${message === null ? '' : `, ${message}`}`;
 }
 
 function tookText({ startedAt, finishedAt }: RunView): string {

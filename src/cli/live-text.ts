@@ -5,6 +5,7 @@ import type { DaemonStatus } from '../controller/nodes/daemons.ts';
 import { exitCodes } from '../model/exit-codes.ts';
 import { objectOf } from '../vsys/difference.ts';
 import { table } from './output.ts';
+import { toned } from './style.ts';
 
 /** A table with one line per difference; those that `reconcile` does not remove are marked `(stays)`. */
 export function differencesText(differences: readonly NodeDifference[], foundHeading = 'on the node'): string {
@@ -40,8 +41,8 @@ export function daemonsText(daemons: readonly DaemonStatus[]): string {
 /** A line for each node that is unreachable or where the command failed. */
 export function failureTexts({ unreachable, failed }: Pick<Comparison, 'unreachable' | 'failed'>): string[] {
   return [
-    ...unreachable.map(({ node, message }) => `${node}: unreachable: ${message}`),
-    ...failed.map(({ node, message }) => `${node}: failed: ${message}`),
+    ...unreachable.map(({ node, message }) => `${node}: ${toned('bad', 'unreachable')}: ${message}`),
+    ...failed.map(({ node, message }) => `${node}: ${toned('bad', 'failed')}: ${message}`),
   ];
 }
 

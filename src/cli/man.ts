@@ -3,13 +3,12 @@ import type { Argument, Command, Option } from 'commander';
 import { errorTable } from '../model/errors.ts';
 import { exitCodes } from '../model/exit-codes.ts';
 import { packageVersion } from '../model/package.ts';
+import { settingNames, settings } from './settings/settings.ts';
 
 /** The page in the language of man(7). The same program always has the same page. */
 export function manPage(program: Command): string {
   const name = program.name();
   const commands = leaves(program);
-  const options = [program, ...commands].flatMap((command) => visibleOptions(command));
-  const variables = options.filter(({ envVar }) => envVar !== undefined);
   return [
     `.TH ${name.toUpperCase()} 1 "" "${name} ${packageVersion()}" "User Commands"`,
     '.SH NAME',
@@ -27,11 +26,18 @@ export function manPage(program: Command): string {
     '.SH EXIT STATUS',
     ...exitLines(),
     '.SH ENVIRONMENT',
-    ...variables.flatMap(({ envVar, description }) => [
+    ...Object.values(settings).flatMap(({ flags, variable, description }) => [
       '.TP',
-      `.B ${escaped(envVar!)}`,
-      escaped(sentence(description)),
+      `.B ${escaped(variable)}`,
+      escaped(`${sentence(description)} As ${flags}${flags.includes('<') ? '' : ', if it is true'}.`),
     ]),
+    '.SH FILES',
+    '.TP',
+    `.I ${escaped('~/.config/pl-vnm/config.yaml')}`,
+    escaped(`The same settings: ${settingNames.join(', ')}. Options and variables override them.`),
+    '.TP',
+    `.I ${escaped('~/.local/state/pl-vnm/pl-vnm.db')}`,
+    'The database of an installed program, where none is in the working directory or next to the slice file.',
     '.SH SEE ALSO',
     'The package has slice files in its folder slices, and pages about them and about operating in docs.',
     '',

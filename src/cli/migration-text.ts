@@ -4,6 +4,7 @@ import { namesOf } from '../controller/migration/proof.ts';
 import { describeRecorded } from '../controller/migration/types.ts';
 import type { FlowRecord } from '../store/migrations.ts';
 import { clockTime, ms, quotedName, table } from './output.ts';
+import { toned } from './style.ts';
 
 /** Formats a migration for people: what moved, how long it took, when each gateway redirected, what each flow lost. */
 export function migrationText(result: MigrateResult): string {
@@ -42,7 +43,7 @@ function summary(result: MigrateResult): string {
   const way =
     method === 'vroom' ? `method vroom, uRPF ${urpf}` : `${control} control, schedule ${schedule}, uRPF ${urpf}`;
   if (outcome === 'completed')
-    return `VN '${vn}' moved from ${from} to ${to} in ${ms(durationMs / 1000, 2)} s (${way})${unproven(result)}`;
+    return `${toned('good', `VN '${vn}' moved`)} from ${from} to ${to} in ${ms(durationMs / 1000, 2)} s (${way})${unproven(result)}`;
   const state =
     method === 'vroom' && outcome === 'failed'
       ? `some routers may have moved (pl-vnm status ${slice} shows where each is); ${recoveryHint(slice)}`
@@ -51,7 +52,7 @@ function summary(result: MigrateResult): string {
         : unreachable.length > 0
           ? `node '${unreachable.join("', '")}' cannot be reached, so both instances stay up; when it is back: ${recoveryHint(slice)}`
           : `it is unfinished: ${recoveryHint(slice)}`;
-  return `VN '${vn}' did not move from ${from} to ${to}: ${error}\n${state}${unproven(result)}`;
+  return `${toned('bad', `VN '${vn}' did not move`)} from ${from} to ${to}: ${error}\n${state}${unproven(result)}`;
 }
 
 /** A line for the pairs that no probe could prove, which is not a failure of the migration. */

@@ -1,8 +1,9 @@
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { packageVersion } from '../model/package.ts';
 import { addAgent } from './commands/agent.ts';
 import { addCapture } from './commands/capture.ts';
 import { addCompletion } from './commands/completion.ts';
+import { addConfig } from './commands/config.ts';
 import { addCounters } from './commands/counters.ts';
 import { addDemo } from './commands/demo.ts';
 import { addDoctor } from './commands/doctor.ts';
@@ -24,22 +25,16 @@ import { addStatus } from './commands/status.ts';
 import { addTestbed } from './commands/testbed.ts';
 import { addSchema, addValidate } from './commands/validate.ts';
 import { addVerify } from './commands/verify.ts';
+import { addSettings } from './settings/settings.ts';
 
 /** Builds the command line: all commands with their options. */
 export function createProgram(): Command {
   const program = new Command('pl-vnm')
     .description('Moves a running virtual network from one set of hosts to another without its users noticing.')
     .version(packageVersion())
-    .addOption(new Option('--db <file>', 'the database file').env('PL_VNM_DB').default('./pl-vnm.db'))
-    .option('--json', 'print one JSON document on stdout and nothing else', false)
-    .option('--accept-new-host-keys', 'trust and remember the keys of unknown hosts', false)
-    .option('--wait', 'wait while another command works on the same VN or slice', false)
-    .option('-v, --verbose', 'print on stderr what is sent to which node, and how long it takes', false)
-    .addOption(
-      new Option('-q, --quiet', 'print no progress, only results and errors').default(false).conflicts('verbose'),
-    )
     .showHelpAfterError()
     .exitOverride();
+  addSettings(program);
 
   for (const add of [
     addDemo,
@@ -73,6 +68,7 @@ export function createProgram(): Command {
     addJob,
     addExperiment,
     addAgent,
+    addConfig,
     addCompletion,
   ]) {
     add(program);

@@ -1,23 +1,17 @@
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Command } from 'commander';
-import type { Context, Progress } from '../controller/base/context.ts';
+import type { Context } from '../controller/base/context.ts';
 import { isLocked } from '../controller/base/lock.ts';
 import { describeUnfinished, recoveryHint } from '../controller/base/unfinished.ts';
-import { errorJson, VnmError } from '../model/errors.ts';
+import { errorJson, messageOf, VnmError } from '../model/errors.ts';
 import { exitCodes } from '../model/exit-codes.ts';
-import { openStore } from '../store/store.ts';
+import { openStore, type Store } from '../store/store.ts';
 import { onInterrupt } from './interrupt.ts';
 import { errorText } from './output.ts';
-
-/** Options before the command's name. */
-export interface GlobalOptions {
-  readonly db: string;
-  readonly json: boolean;
-  readonly acceptNewHostKeys: boolean;
-  readonly wait: boolean;
-  readonly verbose: boolean;
-  readonly quiet: boolean;
-}
+import { progressLines } from './progress-lines.ts';
+import type { GlobalOptions } from './settings/settings.ts';
+import { useColours } from './style.ts';
 
 /** What a command prints (text for people, a value for `--json`), and its exit code. */
 export interface Output {
@@ -45,8 +39,8 @@ export function globalOptions(command: Command): GlobalOptions {
 export function runCommand(command: Command, body: (context: Context) => Promise<Output>): Promise<void> {
   const { db, acceptNewHostKeys, wait } = globalOptions(command);
   return runPlain(command, async (signal) => {
-    const store =
-      readOnly.includes(command.name()) && !existsSync(db) ? { ...openStore(':memory:'), path: db } : openStore(db);
+    const isPretended = readOnly.includes(command.name()) && !existsSync(db);
+    const store = isPretended ? { ...openStore(':memory:'), path: db } : openStoreOf(command);
     try {
       const context = { store, acceptNewHostKeys, ...reportsOf(command), signal, wait };
       if (!recovering.includes(command.name())) reportInterrupted(context);
@@ -55,6 +49,30 @@ export function runCommand(command: Command, body: (context: Context) => Promise
       store.close();
     }
   });
+}
+
+/**
+ * Opens a command's database, or creates it. In its default place reports a new one, and makes the folder for it, which
+ * only the user may read. Throws VnmError.
+ */
+export function openStoreOf(command: Command): Store {
+  const { db } = globalOptions(command);
+  if (command.getOptionValueSourceWithGlobals('db') === 'default' && !existsSync(db)) {
+    makeFolder(dirname(db));
+    reportsOf(command).report({ kind: 'note', text: `new database: ${db}` });
+  }
+  return openStore(db);
+}
+
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new VnmError('failed', `cannot create the folder ${path} for the database: ${messageOf(cause)}`, {
+      hint: 'choose another database with --db',
+      cause,
+    });
+  }
 }
 
 /** Commands that write nothing to the database; `list` and `forget` are those of agents and of jobs. */
@@ -95,37 +113,41 @@ export async function runPlain(command: Command, body: (signal: AbortSignal) => 
   const options = globalOptions(command);
   const abort = new AbortController();
   const stopWatching = onInterrupt(() => abort.abort(new VnmError('interrupted', 'interrupted')));
+  useColours(!options.json);
   try {
     print(options, await body(abort.signal));
   } catch (error) {
     printError(options, error);
   } finally {
+    useColours(false);
     stopWatching();
   }
 }
+
+const progress = progressLines(process.stderr);
 
 /** Where progress goes: to stderr; with messages to the nodes for `--verbose`; nowhere for `--quiet`. */
 export function reportsOf(command: Command): Pick<Context, 'report' | 'detail'> {
   const { verbose, quiet } = globalOptions(command);
   if (quiet) return { report: () => {} };
-  return verbose ? { report: printProgress, detail: printDetail } : { report: printProgress };
-}
-
-function printProgress({ kind, text }: Progress): void {
-  process.stderr.write(kind === 'phase' ? `- ${text}\n` : `  ${text}\n`);
+  const { report } = progress;
+  return verbose ? { report, detail: printDetail } : { report };
 }
 
 function printDetail(text: string): void {
-  process.stderr.write(`    ${new Date().toISOString().slice(11, 23)} ${text}\n`);
+  progress.print(`    ${new Date().toISOString().slice(11, 23)} ${text}`);
 }
 
 function print({ json }: GlobalOptions, output: Output): void {
+  progress.end();
   if (output.text !== '' || output.json !== undefined)
     process.stdout.write(json ? `${JSON.stringify(output.json, null, 2)}\n` : `${output.text}\n`);
   process.exitCode = output.exitCode ?? exitCodes.done;
 }
 
-function printError({ json }: GlobalOptions, error: unknown): void {
+/** Prints an error, and sets the exit code. */
+export function printError({ json }: Pick<GlobalOptions, 'json'>, error: unknown): void {
+  progress.end();
   process.stderr.write(`${errorText(error)}\n`);
   if (json) process.stdout.write(`${JSON.stringify(errorJson(error), null, 2)}\n`);
   process.exitCode = error instanceof VnmError ? error.exitCode : exitCodes.failed;

@@ -8,6 +8,7 @@ import { type MigrateResult, migrate } from '../controller/migrate.ts';
 import type { VerifyResult } from '../controller/probe/verify-vn.ts';
 import { uninstall } from '../controller/uninstall.ts';
 import { verify } from '../controller/verify.ts';
+import type { Dataplane } from '../model/dataplane.ts';
 import { packageFile } from '../model/package.ts';
 import type { Slice, VirtualNetwork } from '../model/slice.ts';
 import { readSlice } from '../slicefile/index.ts';
@@ -35,10 +36,14 @@ const ways = {
 
 /**
  * Makes a testbed, installs the three-node VN, moves it there and back under traffic, first in the paper's way and then
- * in ours, and removes everything.
+ * in ours, and removes everything. Throws VnmError, also `unsupported` if this machine cannot have that data plane.
  */
-export async function demo(report: (progress: Progress) => void, signal: AbortSignal): Promise<DemoResult> {
-  const { dataplane, reason } = dataplaneChoice('auto');
+export async function demo(
+  report: (progress: Progress) => void,
+  signal: AbortSignal,
+  wanted: 'auto' | Dataplane = 'auto',
+): Promise<DemoResult> {
+  const { dataplane, reason } = dataplaneChoice(wanted);
   const directory = await mkdtemp(join(tmpdir(), 'pl-vnm-demo-'));
   const store = openStore(join(directory, 'pl-vnm.db'));
   const slice = readSlice(packageFile('slices/three-node.yaml'));

@@ -83,6 +83,7 @@ function wrongType(
 
 const nouns = new Map([
   ['string', 'text'],
+  ['boolean', 'true or false'],
   ['number', 'a number'],
   ['int', 'a whole number'],
   ['object', 'a map'],

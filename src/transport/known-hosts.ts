@@ -4,6 +4,7 @@ import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { readBoundedText } from '../model/bounded-file.ts';
 import { messageOf, VnmError } from '../model/errors.ts';
+import { stateFolder } from '../model/user-folders.ts';
 import {
   checkHostKey,
   findAuthority,
@@ -21,12 +22,7 @@ export function userKnownHostsFile(): string {
 
 /** The file for hosts of which the user's SSH configuration says that no key is kept. */
 export function ownKnownHostsFile(): string {
-  const state = process.env.XDG_STATE_HOME;
-  return join(
-    state === undefined || state === '' ? join(homedir(), '.local', 'state') : state,
-    'pl-vnm',
-    'known_hosts',
-  );
+  return join(stateFolder(), 'known_hosts');
 }
 
 /** Enough for some hundred thousand hosts. */

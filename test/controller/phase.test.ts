@@ -1,6 +1,6 @@
 /** The stage of a phase decides whether an instance may be taken down. */
 import { expect, it } from 'vitest';
-import { methodOf, stageOf } from '../../src/controller/base/phase.ts';
+import { methodOf, phasesDone, stageOf } from '../../src/controller/base/phase.ts';
 import { describeUnfinished } from '../../src/controller/base/unfinished.ts';
 import type { MigrationRecord } from '../../src/store/migrations.ts';
 
@@ -58,4 +58,12 @@ it.each([
 
 it('a migration of an earlier version has the method of that version', () => {
   expect(methodOf({ options: '{"schedule":"optimal"}' })).toBe('instance');
+});
+
+it('the phases that are done before one are counted, except where the number of all is unknown', () => {
+  expect(phasesDone('instance', 'add nodes')).toEqual({ parts: 0, of: 11 });
+  expect(phasesDone('instance', 'retire')).toEqual({ parts: 10, of: 11 });
+  // What undoes a migration, and what is repeated for each router.
+  for (const phase of ['roll back', 'remove the new instance']) expect(phasesDone('instance', phase)).toBeUndefined();
+  expect(phasesDone('vroom', 'flip')).toBeUndefined();
 });

@@ -36,6 +36,18 @@ it('a migration adds an event for its begin and for each phase', () => {
   expect(events.map(({ kind }) => kind)).toEqual(['migration-started']);
 });
 
+it('a phase is reported with the share of the migration that is done, that of a trial without', () => {
+  store.slices.save(readSlice(gallery('three-node')));
+  const reported: Progress[] = [];
+  const reporting = { ...context, report: (progress: Progress) => reported.push(progress) };
+  startPhases(reporting, store.migrations.start(migrationStart())).begin('clone');
+  startPhases(reporting).begin('clone');
+  expect(reported).toEqual([
+    { kind: 'phase', text: 'clone', done: { parts: 2, of: 11 } },
+    { kind: 'phase', text: 'clone' },
+  ]);
+});
+
 it('a trial, which is not recorded, adds no events', () => {
   startPhases(context).begin('set up');
   expect(store.events.lastId()).toBe(0);

@@ -16,7 +16,7 @@ export function commandsPage(program: Command): string {
   return page(
     'Commands',
     'For users of the command line: every command with its arguments and options.',
-    `Options of all commands:\n\n${indent(helpOf(program).split('\nCommands:')[0]!.trimEnd())}`,
+    `Options of all commands, which [variables and a file](../settings.md) can also set:\n\n${indent(helpOf(program).split('\nCommands:')[0]!.trimEnd())}`,
     ...sections,
   );
 }

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { Progress } from '../../src/controller/base/context.ts';
 import { openFolder } from '../../src/experiment/results/folder.ts';
 import { lockFolder } from '../../src/experiment/results/lock.ts';
 import { carryOutRuns, type Found } from '../../src/experiment/run/runner.ts';
@@ -105,6 +106,17 @@ describe('carrying out runs', () => {
     expect(reported.at(-1)).toMatch(/; the last one$/);
   });
 
+  it('reports after each run how many are done and how long the others take', async () => {
+    const folder = await newFolder(temporaryResults());
+    const shares: Progress['done'][] = [];
+    const report = ({ done }: Progress) => void shares.push(done);
+    await carryOutRuns(folder, fakeExecute(folder), { report, signal });
+    expect(shares.map((share) => share?.parts)).toEqual(Array.from({ length: 12 }, (_, index) => index + 1));
+    expect(shares[0]).toMatchObject({ of: 12, leftMs: expect.any(Number) });
+    expect(shares[0]!.leftMs).toBeGreaterThan(0);
+    expect(shares.at(-1)).toEqual({ parts: 12, of: 12, leftMs: 0 });
+  });
+
   it('records a failed run, counts it, and goes on', async () => {
     const folder = await newFolder(temporaryResults());
     const failing = folder.schedule.find(({ combination }) => combination.number === 2)!.run;
@@ -123,7 +135,7 @@ describe('carrying out runs', () => {
         [3, 0],
       ],
     ]);
-    expect(reported[failing - 1]).toContain('rolled-back in 0.0 s: no, "never"; about');
+    expect(reported[failing - 1]).toMatch(/ rolled-back in \d+\.\d s: no, "never"; about /);
     // It counts as done.
     await carryOutAll(folder);
     expect(begunIn(folder)).toHaveLength(12);

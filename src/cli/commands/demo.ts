@@ -1,7 +1,8 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { MigrateResult } from '../../controller/migrate.ts';
 import { migrateResultView } from '../../controller/views/migration.ts';
 import { type DemoResult, demo } from '../../experiment/demo.ts';
+import type { Dataplane } from '../../model/dataplane.ts';
 import { VnmError } from '../../model/errors.ts';
 import { exitCodes } from '../../model/exit-codes.ts';
 import { migrationText } from '../migration-text.ts';
@@ -14,10 +15,15 @@ export function addDemo(program: Command): void {
     .description(
       'run everything in one go: local testbed, three-node VN, traffic, migration there and back, report, clean-up',
     )
-    .action((_options, command: Command) =>
+    .addOption(
+      new Option('--dataplane <kind>', 'the data plane of the nodes')
+        .choices(['auto', 'kernel', 'userspace'])
+        .default('auto'),
+    )
+    .action((options: { dataplane: 'auto' | Dataplane }, command: Command) =>
       runPlain(command, async (signal) => {
         const startedAt = performance.now();
-        const result = await demo(reportsOf(command).report, signal);
+        const result = await demo(reportsOf(command).report, signal, options.dataplane);
         const ok = result.verified.ok && migrationsOf(result).every((migration) => migration.outcome === 'completed');
         if (signal.aborted)
           throw new VnmError('interrupted', 'the demo was interrupted; everything that it created was removed');

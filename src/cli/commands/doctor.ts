@@ -8,6 +8,7 @@ import { endpointText } from '../../model/ssh-way.ts';
 import { clockCells, clockHeading, clockNotes } from '../clock-text.ts';
 import { ms, table } from '../output.ts';
 import { runCommand } from '../run.ts';
+import { outcome, toned } from '../style.ts';
 
 export function addDoctor(program: Command): void {
   program
@@ -21,7 +22,7 @@ export function addDoctor(program: Command): void {
         const result = await doctor(context, slice);
         const rows = result.nodes.map((node) => [
           node.node,
-          node.reachable ? 'yes' : 'no',
+          outcome(node.reachable ? 'yes' : 'no'),
           node.agent === undefined ? '-' : node.agent.version,
           node.kernel ?? '-',
           ...clockCells(node.clock),
@@ -30,7 +31,9 @@ export function addDoctor(program: Command): void {
         ]);
         const heading = ['node', 'reachable', 'agent', 'kernel', ...clockHeading, 'timer lag ms, p99 / max', 'missing'];
         const problems = result.nodes.flatMap(({ node, problems }) => problems.map((problem) => `${node}: ${problem}`));
-        const verdict = result.ok ? 'every node is ready' : problems.join('\n');
+        const verdict = result.ok
+          ? toned('good', 'every node is ready')
+          : problems.map((problem) => toned('bad', problem)).join('\n');
         const notes = clockNotes(result.nodes.flatMap(({ clock }) => clock ?? []));
         const warnings = result.nodes.flatMap(({ obstacles = [] }) => obstacles.filter(({ blocks }) => !blocks));
         const warned = warnings.length === 0 ? [] : [warnings.map(describeObstacle).join('\n')];

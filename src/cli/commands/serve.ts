@@ -1,8 +1,7 @@
 import type { Command } from 'commander';
 import { packageVersion } from '../../model/package.ts';
-import { openStore } from '../../store/store.ts';
 import { portOption } from '../options.ts';
-import { globalOptions, runCommand, runPlain } from '../run.ts';
+import { globalOptions, openStoreOf, runCommand, runPlain } from '../run.ts';
 
 interface Options {
   readonly host: string;
@@ -30,7 +29,7 @@ export function addServe(program: Command): void {
           import('../../service/log.ts'),
           import('../../service/serve.ts'),
         ]);
-        const { db, acceptNewHostKeys, verbose, quiet } = globalOptions(command);
+        const { acceptNewHostKeys, verbose, quiet } = globalOptions(command);
         const level = verbose ? 'debug' : quiet ? 'warn' : 'info';
         const { host, port, tokenFile, allowedHost } = options;
         const settings = {
@@ -39,7 +38,7 @@ export function addServe(program: Command): void {
           allowedHosts: allowedHost,
           token: readToken(tokenFile),
         };
-        const store = openStore(db);
+        const store = openStoreOf(command);
         try {
           await serve(store, { ...settings, acceptNewHostKeys, version: packageVersion() }, openLog({ level }), signal);
         } finally {

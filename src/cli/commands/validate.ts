@@ -1,9 +1,10 @@
 import { Argument, type Command } from 'commander';
 import { checkExperiment, isExperiment } from '../../experiment/file/parse.ts';
 import { exitCodes } from '../../model/exit-codes.ts';
-import { checkSlice, checkSubnets, formatFault, readSliceText } from '../../slicefile/index.ts';
+import { checkSlice, checkSubnets, type Fault, formatFault, readSliceText } from '../../slicefile/index.ts';
 import { type Output, runPlain } from '../run.ts';
 import { type SchemaKind, schemaKinds, writeSchema } from '../schema-file.ts';
+import { outcome, toned } from '../style.ts';
 
 export function addValidate(program: Command): void {
   program
@@ -17,7 +18,7 @@ export function addValidate(program: Command): void {
           'slice' in entry ? [{ file: entry.file, slice: entry.slice, at: entry.vnetAt }] : [],
         );
         const faults = [...checked.flatMap((entry) => ('faults' in entry ? entry.faults : [])), ...checkSubnets(good)];
-        const text = faults.length === 0 ? files.map((file) => `${file}: ok`) : faults.map(formatFault);
+        const text = faults.length === 0 ? files.map((file) => `${file}: ${outcome('ok')}`) : faults.map(faultText);
         return {
           text: text.join('\n'),
           json: { ok: faults.length === 0, faults },
@@ -25,6 +26,11 @@ export function addValidate(program: Command): void {
         };
       }),
     );
+}
+
+function faultText(fault: Fault): string {
+  const place = `${fault.file}:${fault.line}:${fault.column}:`;
+  return formatFault(fault).replace(place, () => toned('bad', place));
 }
 
 function checkFile(file: string) {

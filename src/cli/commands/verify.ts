@@ -7,6 +7,7 @@ import { verify } from '../../controller/verify.ts';
 import { exitCodes } from '../../model/exit-codes.ts';
 import { table } from '../output.ts';
 import { runCommand } from '../run.ts';
+import { outcome, toned } from '../style.ts';
 
 export function addVerify(program: Command): void {
   program
@@ -21,11 +22,13 @@ export function addVerify(program: Command): void {
         const rows = result.pairs.map(({ from, to, reachable, lostBytes, provenBy, received, sent, stopsAt }) => [
           from,
           to,
-          reachable ? (lostBytes === undefined ? 'ok' : 'too narrow') : 'broken',
+          outcome(reachable ? (lostBytes === undefined ? 'ok' : 'too narrow') : 'broken'),
           provenBy === 'echo' ? 'echo' : `${received}/${sent}`,
           stopsAt ?? '',
         ]);
-        const verdict = result.ok ? 'all pairs of end hosts reach each other' : 'some pairs are broken';
+        const verdict = result.ok
+          ? toned('good', 'all pairs of end hosts reach each other')
+          : toned('bad', 'some pairs are broken');
         const sizes = describeNarrow(result);
         const obstacles = (result.obstacles ?? []).map(describeObstacle);
         const parts = [table(['from', 'to', 'result', 'probes', 'breaks at'], rows), ...sizes, ...obstacles];

@@ -27,6 +27,15 @@ export interface HeldLock {
 export interface Progress {
   readonly kind: 'phase' | 'note';
   readonly text: string;
+  /** How much of the command is done, where that is known. */
+  readonly done?: Done;
+}
+
+/** `parts` of `of` are done; `leftMs`: how long the others take, where that is known. */
+export interface Done {
+  readonly parts: number;
+  readonly of: number;
+  readonly leftMs?: number;
 }
 
 /** Returns the signal as an option, or no option if there is none: exact optional properties must not be undefined. */

@@ -69,6 +69,20 @@ export function stageOf(migration: Pick<MigrationRecord, 'state' | 'options'>): 
   throw unknown(`phase '${state}'`);
 }
 
+/** The phases that undo a migration. */
+const undoing: readonly string[] = ['roll back', 'remove the new instance', 'remove the new place'];
+
+/**
+ * How many phases end before this one begins, of how many. Phases that a migration does without count as ended.
+ * Undefined for those that undo a migration or are repeated, how often depends on the routers.
+ */
+export function phasesDone(method: MethodName, phase: string): { parts: number; of: number } | undefined {
+  if (method !== 'instance') return undefined;
+  const forward = Object.keys(phases[method]).filter((name) => !undoing.includes(name));
+  const parts = forward.indexOf(phase);
+  return parts < 0 ? undefined : { parts, of: forward.length };
+}
+
 function unknown(what: string): VnmError {
   return new VnmError('unsupported', `the migration has the unknown ${what}`, {
     hint: 'use the version of the program that started it',

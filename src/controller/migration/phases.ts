@@ -1,6 +1,6 @@
 import { writeIfPossible } from '../base/best-effort.ts';
 import type { Context } from '../base/context.ts';
-import { type PhaseName, stageOf } from '../base/phase.ts';
+import { type MethodName, methodOf, type PhaseName, phasesDone, stageOf } from '../base/phase.ts';
 import { endsOf } from '../base/unfinished.ts';
 
 /** Records, reports and times the phases of a migration. */
@@ -29,11 +29,16 @@ export function startPhases(context: Context, migration?: number, first?: { name
       end();
       current = { name, startedAt: performance.now() };
       if (migration !== undefined) recordPhase(context, migration, name);
-      context.report({ kind: 'phase', text: name });
+      const done = migration === undefined ? undefined : phasesDone(methodIn(context, migration), name);
+      context.report({ kind: 'phase', text: name, ...(done === undefined ? {} : { done }) });
     },
     end,
     list: () => done,
   };
+}
+
+function methodIn({ store }: Context, id: number): MethodName {
+  return methodOf(store.migrations.find(id)!);
 }
 
 function recordPhase(context: Context, id: number, name: PhaseName | TrialPhase): void {

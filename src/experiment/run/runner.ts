@@ -69,14 +69,16 @@ export async function carryOutRuns(
     complete(planned, found);
     carriedOut += 1;
     const meanMs = (performance.now() - beganAtMs) / carriedOut;
+    const leftMs = meanMs * (missing.length - index - 1);
     report({
       kind: 'phase',
       text: progressText(found, {
         parameters: describeParameters(planned.combination.parameters, varied),
         position: `${share.indexOf(planned) + 1}/${share.length}`,
         tookMs: performance.now() - runBeganAtMs,
-        leftMs: meanMs * (missing.length - index - 1),
+        leftMs,
       }),
+      done: { parts: done.size, of: share.length, leftMs },
     });
   }
 
