@@ -31,6 +31,9 @@ const outerAddress = '10.99.1.1';
 const innerAddress = '10.99.2.1';
 const passphrase = 'of the bastion';
 
+/** Of a slice that is made by `import`. */
+export const importedSlice = { name: 'campus', vnet: '10.81.0.0/16' };
+
 export interface Finished {
   readonly code: number | null;
   readonly stdout: string;
@@ -67,16 +70,14 @@ export async function bastionLab(count: number): Promise<BastionLab> {
   const id = `b${Math.random().toString(36).slice(2, 6).padEnd(4, '0')}`;
   const bed = { id, directory: join(directory, 'nodes') };
   const nodes = Array.from({ length: count }, (_, index) => `n${String(index + 1).padStart(2, '0')}`);
-  const plan = planTestbed(
-    [
-      parseSlice(
-        sliceText(nodes, () => ({})),
-        'lab.yaml',
-      ),
-    ],
-    id,
-    'openssh',
+  // The nodes also take the slice of users who import them.
+  const slices = ['lab', importedSlice.name].map((slice) =>
+    parseSlice(
+      sliceText(nodes, () => ({}), { slice }),
+      `${slice}.yaml`,
+    ),
   );
+  const plan = planTestbed(slices, id, 'openssh');
   const tunnels = new Map(plan.nodes.map(({ name, underlay }) => [name, underlay]));
   const numberOf = (node: string) => (nodes.indexOf(node) + 16).toString(16);
   const addressesOf = (node: string) => ({
@@ -173,7 +174,7 @@ Host * !${bastionName}
     writeSlice: (name, ssh, hostOf = (node) => addressesOf(node).global) => {
       const nodeOf = (node: string) => ({ host: hostOf(node), address: addressesOf(node).tunnel });
       const path = file(`${name}.yaml`);
-      writeFileSync(path, sliceText(nodes, nodeOf, { user: 'root', key: file('node_key'), ...ssh }));
+      writeFileSync(path, sliceText(nodes, nodeOf, { ssh: { user: 'root', key: file('node_key'), ...ssh } }));
       return path;
     },
     run: async (database, ...words) => {
@@ -197,7 +198,11 @@ Host * !${bastionName}
 }
 
 /** The lab's slice, as JSON, which is YAML: a ring of routers, and three gateways with an end host each. */
-function sliceText(nodes: readonly string[], nodeOf: (node: string) => object, ssh: object = {}): string {
+function sliceText(
+  nodes: readonly string[],
+  nodeOf: (node: string) => object,
+  { slice = 'lab', ssh = {} }: { slice?: string; ssh?: object } = {},
+): string {
   const size = Math.floor(nodes.length / 4);
   const ring = Array.from({ length: size }, (_, index) => index);
   const edges = [0, 1, 2];
@@ -205,8 +210,8 @@ function sliceText(nodes: readonly string[], nodeOf: (node: string) => object, s
     Object.fromEntries(edges.map((index) => [`${prefix}${index}`, value(index)]));
   const place = (first: number) => Object.fromEntries(ring.map((index) => [`r${index}`, nodes[first + index]]));
   return JSON.stringify({
-    slice: 'lab',
-    vnet: '10.80.0.0/16',
+    slice,
+    vnet: slice === 'lab' ? '10.80.0.0/16' : importedSlice.vnet,
     ssh,
     substrate: { nodes: Object.fromEntries(nodes.map((node) => [node, nodeOf(node)])) },
     vn: {

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import type { DoctorResult } from '../../src/controller/doctor.ts';
 import type { MigrateResult } from '../../src/controller/migrate.ts';
-import { type BastionLab, bastionLab, type Finished } from '../support/bastion-lab.ts';
+import { type BastionLab, bastionLab, type Finished, importedSlice } from '../support/bastion-lab.ts';
 import { describeAsRootUnless } from '../support/privileges.ts';
 import { sshdPath } from '../support/sshd.ts';
 
@@ -105,6 +105,42 @@ describeAsRootUnless(sshdPath === undefined ? 'they need sshd' : undefined, 'a l
       ['n01', 'n02', 'n03'].map((node) => [node, ['lab']]),
     );
     expect(connections).toBe(1);
+  });
+
+  it("FABlib's listings lead to a migration, as docs/testbeds.md says", async () => {
+    const names = ['north', 'south', 'west', 'gate1', 'gate2', 'lab1', 'lab2'];
+    const at = (name: string) => lab.addressesOf(lab.nodes.at(-1 - names.indexOf(name))!);
+    const nodes = names.map((name) => ({
+      ...{ id: name, name, site: 'GPN', username: 'root', management_ip: at(name).global, state: 'Active' },
+      ssh_command: `ssh -i ${lab.nodeKey} -F ${lab.config} root@${at(name).global}`,
+      private_ssh_key_file: lab.nodeKey,
+    }));
+    const interfaces = names.map((name) => ({
+      ...{ name: `${name}-FABNET_IPv4_GPN_nic-p1`, node: name, network: 'FABNET_IPv4_GPN', dev: 'eth0' },
+      ip_addr: at(name).tunnel,
+    }));
+    const file = (name: string) => join(lab.directory, name);
+    writeFileSync(file('nodes.json'), JSON.stringify(nodes));
+    writeFileSync(file('interfaces.json'), JSON.stringify(interfaces));
+    const ok = async (...words: string[]) => {
+      const { code, stdout, stderr } = await run(...words);
+      expect(code, `${words[0]}: ${stdout}${stderr}`).toBe(0);
+      return stdout;
+    };
+    const campus = file('campus.yaml');
+    const from = [file('nodes.json'), file('interfaces.json')];
+    await ok('import', ...from, '--name', importedSlice.name, '--vnet', importedSlice.vnet, '-o', campus);
+    // Step 3 of the page: the VN to begin with is replaced by its example.
+    const page = readFileSync(new URL('../../docs/testbeds.md', import.meta.url), 'utf8');
+    const [, example] = page.match(/```yaml\n( {3}vn:\n[^`]*)```/)!;
+    const made = readFileSync(campus, 'utf8').replace(/^vn:\n.*/ms, '');
+    writeFileSync(campus, `${made}${example!.replaceAll(/^ {3}/gm, '')}`);
+    await ok('validate', campus);
+    await ok('doctor', campus, accept);
+    await ok('install', campus);
+    await ok('verify', 'campus');
+    await expectMigration('campus', 'final');
+    await ok('uninstall', 'campus');
   });
 
   it('a host key of the bastion that has changed is refused', async () => {
