@@ -7,6 +7,7 @@ export { readText } from './file-text.ts';
 export { fileSchema, sliceJsonSchema } from './json-schema.ts';
 export { checkSlice, parseSlice, readSlice, readSliceText, sliceNameIn } from './parse.ts';
 export type { Path } from './path.ts';
+export { gatewayName } from './names.ts';
 export { parseRate } from './rate.ts';
 export { readBySchema } from './read-by-schema.ts';
 export { latencySchema, payloadSchema, rateSchema } from './schema.ts';
