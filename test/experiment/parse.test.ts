@@ -200,12 +200,12 @@ describe('a faulty experiment file', () => {
     [
       'a condition of an unknown gateway',
       ['urpf: strict', 'gatewayLoad: { g1: 1, g3: 2 }'],
-      "4:32: fixed.gatewayLoad.g3: unknown gateway 'g3' (did you mean 'g1'?)",
+      "4:32: unknown gateway 'g3' (known gateways: g1, g2)",
     ],
     [
       'a condition of an unknown gateway in a list',
       ['[0, 200]', '[0]\n  controlDelayMs: [5, { g2: 5 }, { gx: 5 }]'],
-      "8:35: vary.controlDelayMs[2].gx: unknown gateway 'gx'",
+      "8:36: unknown gateway 'gx' (known gateways: g1, g2)",
     ],
     [
       'a condition of no gateway',
@@ -220,12 +220,12 @@ describe('a faulty experiment file', () => {
     [
       'a condition in words',
       ['urpf: strict', 'gatewayLoad: high'],
-      "4:23: fixed.gatewayLoad: expected a whole number, found 'high'",
+      "4:23: fixed.gatewayLoad: expected a number, found 'high' (busy loops on each gateway's node",
     ],
     [
       'the same conditions twice',
       ['[0, 200]', '[0]\n  gatewayLoad: [{ g1: 1, g2: 2 }, { g2: 2, g1: 1 }]'],
-      '8:36: vary.gatewayLoad[1]: the same value twice',
+      '8:35: vary.gatewayLoad[1]: the same value twice',
     ],
     [
       'more prefixes than the subnet has',

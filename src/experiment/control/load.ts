@@ -7,8 +7,7 @@ import { accompany } from './companion.ts';
 /** Starts busy loops on nodes, on each as many as `loops` says. */
 export function loadGateways(loops: ReadonlyMap<NodeName, number>, installed: InstalledVn): Promise<Undo> {
   const scripts = [...loops].map(
-    ([node, count]) =>
-      [node, `for loop in $(seq ${count}); do (while :; do :; done) & pids="$pids $!"; done`] as const,
+    ([node, count]) => [node, `for loop in $(seq ${count}); do (while :; do :; done) & pids="$pids $!"; done`] as const,
   );
   return onNodes(installed, new Map(scripts), 'processor load');
 }

@@ -11,11 +11,7 @@ const maxControlDelayMs = 10_000;
 export const gatewayConditions = {
   gatewayLoad: parameter({
     schema: perGateway(
-      z
-        .int()
-        .min(0)
-        .max(64)
-        .describe("busy loops on each gateway's node during the migration, 0 to 64; 0 if left out"),
+      z.int().min(0).max(64).describe("busy loops on each gateway's node during the migration, 0 to 64; 0 if left out"),
     ),
     column: 'gateway_load',
     setUp: (loops, installed) => loadGateways(perNode(loops, installed.vn), installed),
