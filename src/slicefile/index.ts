@@ -5,6 +5,7 @@ export { readConfigFile } from './configs.ts';
 export { atKey, atValue, type Fault, formatFault, type Problem, sortFaults } from './fault.ts';
 export { readText } from './file-text.ts';
 export { fileSchema, sliceJsonSchema } from './json-schema.ts';
+export { gatewayName } from './names.ts';
 export { checkSlice, parseSlice, readSlice, readSliceText, sliceNameIn } from './parse.ts';
 export type { Path } from './path.ts';
 export { parseRate } from './rate.ts';

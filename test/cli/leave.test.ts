@@ -32,6 +32,17 @@ test('the process ends immediately and silently if nothing is open', async () =>
   expect({ code, stderr }).toEqual({ code: 6, stderr: '' });
 });
 
+test('the process ends by an exit of its own, which does not wait until Node.js has closed everything', async () => {
+  const child = start(`
+    const leave = process.reallyExit;
+    process.reallyExit = (code) => {
+      process.stderr.write('left');
+      leave.call(process, code);
+    };`);
+  const [[code], stderr] = await Promise.all([once(child, 'close'), text(child.stderr)]);
+  expect({ code, stderr }).toEqual({ code: 6, stderr: 'left' });
+});
+
 test('the process prints all pending output before it ends', async () => {
   const child = start("createServer().listen(0, '127.0.0.1'); process.stdout.write('x'.repeat(10_000_000));");
   const ended = once(child, 'exit');

@@ -62,6 +62,7 @@ export function twoNodes(): ResultTables {
     samples: tableOf(samples),
     flows: tableOf(flows),
     redirections: tableOf([{ run: 1, gateway: 'g1', lag_ms: 0 }]),
+    phases: tableOf([{ run: 1 }]),
   };
 }
 
@@ -124,7 +125,8 @@ export function threeNodes(): ResultTables {
       }
     }
   }
-  return { samples: tableOf(samples), flows: tableOf(flows), redirections: tableOf(redirections) };
+  const tables = { samples: tableOf(samples), flows: tableOf(flows), redirections: tableOf(redirections) };
+  return { ...tables, phases: tableOf([{ run: 1 }]) };
 }
 
 /** Downtime and migration time against packet rate, for two methods. */
@@ -149,5 +151,6 @@ export function rates(): ResultTables {
       }
     }
   }
-  return { samples: tableOf(samples), flows: tableOf([{ run: 1 }]), redirections: tableOf([{ run: 1 }]) };
+  const empty = tableOf([{ run: 1 }]);
+  return { samples: tableOf(samples), flows: empty, redirections: empty, phases: empty };
 }

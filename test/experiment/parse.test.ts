@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { valuesIn } from '../../src/experiment/file/combinations.ts';
-import { sliceWith } from '../../src/experiment/parameters/index.ts';
+import { describeParameters, sliceWith, variedIn } from '../../src/experiment/parameters/index.ts';
+import { perNode } from '../../src/experiment/parameters/per-gateway.ts';
+import { parameterRow } from '../../src/experiment/results/columns.ts';
 import { declaredLatencyMs } from '../../src/model/slice.ts';
 import { changed, check, faultsOf, goodExperiment, parsed } from './support/files.ts';
 
@@ -56,6 +58,21 @@ describe('a good experiment file', () => {
     const { slice } = sliceWith(experiment, experiment.combinations.at(-1)!.parameters);
     expect(declaredLatencyMs(slice.latency, 'n2', 'n1')).toBe(16);
     expect(declaredLatencyMs(slice.latency, 'gw1', 'n1')).toBe(100);
+  });
+
+  it('may give each gateway conditions of its own, also next to a range', () => {
+    const text = changed(
+      'D: [0, 200]',
+      'gatewayLoad: [2, { g2: 4, g1: 1 }]\n  controlDelayMs: { from: 0, to: 20, step: 10 }',
+    );
+    const { combinations } = parsed(text).experiment;
+    expect(combinations).toHaveLength(2 * 2 * 3);
+    expect(variedIn(combinations)).toEqual(['control', 'gatewayLoad', 'controlDelayMs']);
+    const last = combinations.at(-1)!;
+    expect(describeParameters(last.parameters, variedIn(combinations))).toBe(
+      'control gateway, gatewayLoad g1=1 g2=4, controlDelayMs 20',
+    );
+    expect(parameterRow(last)).toMatchObject({ gateway_load: 'g1=1 g2=4', control_delay_ms: 20 });
   });
 
   it('has one combination if nothing varies', () => {
@@ -181,6 +198,36 @@ describe('a faulty experiment file', () => {
       "4:34: latencies.far.links[0][1]: unknown node 'n22' (did you mean 'n2'?)",
     ],
     [
+      'a condition of an unknown gateway',
+      ['urpf: strict', 'gatewayLoad: { g1: 1, g3: 2 }'],
+      "4:32: unknown gateway 'g3' (known gateways: g1, g2)",
+    ],
+    [
+      'a condition of an unknown gateway in a list',
+      ['[0, 200]', '[0]\n  controlDelayMs: [5, { g2: 5 }, { gx: 5 }]'],
+      "8:36: unknown gateway 'gx' (known gateways: g1, g2)",
+    ],
+    [
+      'a condition of no gateway',
+      ['urpf: strict', 'controlJitterMs: {}'],
+      '4:27: fixed.controlJitterMs: no gateway is named',
+    ],
+    [
+      'a condition that is too large for one gateway',
+      ['urpf: strict', 'gatewayLoad: { g1: 65 }'],
+      '4:29: fixed.gatewayLoad.g1: 65 is too big',
+    ],
+    [
+      'a condition in words',
+      ['urpf: strict', 'gatewayLoad: high'],
+      "4:23: fixed.gatewayLoad: expected a number, found 'high' (busy loops on each gateway's node",
+    ],
+    [
+      'the same conditions twice',
+      ['[0, 200]', '[0]\n  gatewayLoad: [{ g1: 1, g2: 2 }, { g2: 2, g1: 1 }]'],
+      '8:35: vary.gatewayLoad[1]: the same value twice',
+    ],
+    [
       'more prefixes than the subnet has',
       ['urpf: strict', 'prefixes: 100000'],
       "the subnet of slice 'two' has room for 65512 prefixes, not for 100000",
@@ -218,6 +265,16 @@ describe('a faulty experiment file', () => {
       expect.stringContaining("slice 'two' has nodes with a host, whose latencies are as they are"),
     );
   });
+});
+
+it('of several gateways on a node the largest value counts, and a node without load is left out', () => {
+  const { experiment } = parsed();
+  const vn = experiment.slice.vns[0]!;
+  const [first, second] = vn.gateways;
+  const together = { ...vn, gateways: [first!, { ...second!, node: first!.node }] };
+  expect([...perNode({ g1: 2, g2: 5 }, together)]).toEqual([[first!.node, 5]]);
+  expect([...perNode({ g2: 5 }, vn)]).toEqual([[second!.node, 5]]);
+  expect([...perNode(0, vn)]).toEqual([]);
 });
 
 describe('a slice with several VNs', () => {

@@ -18,6 +18,7 @@ const commentOf = (text: string) =>
 
 it('are there', () => {
   expect(files).toEqual([
+    'control-plane.yaml',
     'data-plane-impact.yaml',
     'downtime-against-rate.yaml',
     'figure-7.yaml',
@@ -50,12 +51,13 @@ describe.each(files)('%s', (file) => {
   });
 });
 
-it('figures 9 and 10 go forth and back 110 times in each of three ways', () => {
+it('figures 9 and 10 go forth and back 110 times in each of three ways, and router by router', () => {
   const file = `${folder}figures-9-10.yaml`;
   const { experiment } = parseExperiment(readExperimentText(file), file);
   expect(experiment.vn).toBe('three');
   const runs = scheduleOf(experiment).map(
-    ({ combination: { parameters } }) => `${parameters.control} ${parameters.direction}`,
+    ({ combination: { parameters } }) =>
+      `${parameters.method === 'vroom' ? 'vroom' : parameters.control} ${parameters.direction}`,
   );
   const counts = Map.groupBy(runs, (run) => run);
   expect(Object.fromEntries([...counts].map(([run, { length }]) => [run, length]))).toEqual({
@@ -65,5 +67,7 @@ it('figures 9 and 10 go forth and back 110 times in each of three ways', () => {
     'at back': 110,
     'gateway forth': 110,
     'gateway back': 110,
+    'vroom forth': 110,
+    'vroom back': 110,
   });
 });

@@ -16,7 +16,7 @@ import type { AgentConnection } from '../../transport/agent-connection.ts';
 import type { InstalledVn, Undo } from '../parameters/parameter.ts';
 import { gatewayNodesWithout, readTimed, type ShellRedirection, shellRedirections, timed } from './commands.ts';
 import { accompany } from './companion.ts';
-import { atGateways } from './load.ts';
+import { onNodes } from './load.ts';
 
 const minuteMs = 60_000;
 /** The least time for giving all gateways their jobs. */
@@ -44,7 +44,7 @@ const startAtd = [
 export async function setUpAt(installed: InstalledVn): Promise<Undo> {
   const { slice, vn } = installed;
   const local = vn.gateways.filter(({ node }) => isLocal(slice, node));
-  return local.length === 0 ? async () => {} : atGateways(installed, startAtd, 'atd', local);
+  return onNodes(installed, new Map(local.map(({ node }) => [node, startAtd])), 'atd');
 }
 
 /** Throws VnmError `unsupported` with the nodes of gateways that have no `at`. */

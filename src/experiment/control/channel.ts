@@ -3,6 +3,7 @@
 import { once } from 'node:events';
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import type { NodeName } from '../../model/names.ts';
 import type { TestbedPlaces } from '../../store/testbeds.ts';
 import { DelayLine } from '../../testbed/delay-line.ts';
 import type { InstalledVn, Undo } from '../parameters/parameter.ts';
@@ -22,14 +23,16 @@ export const exponential =
     -meanMs * Math.log(1 - Math.random());
 
 /**
- * Holds everything between the controller and the SSH servers of the gateways, each direction and connection by itself.
+ * Holds everything between the controller and the SSH servers of some nodes, each direction and connection by itself.
  * Connections that are open stay as they are. Only for nodes of the testbed.
  */
-export async function delayControl(delay: Delay, { context, slice, vn }: InstalledVn): Promise<Undo> {
+export async function delayControl(
+  delays: ReadonlyMap<NodeName, Delay>,
+  { context, slice }: Pick<InstalledVn, 'context' | 'slice'>,
+): Promise<Undo> {
   const { testbeds } = context.store;
   const { id, record } = testbeds.forSlice(slice.name)!;
   const places = JSON.parse(record!) as TestbedPlaces;
-  const gateways = new Set(vn.gateways.map(({ node }) => node));
   const hostKeys = readFileSync(places.knownHosts, 'utf8');
   const relays: Relay[] = [];
   const undo = async () => {
@@ -40,7 +43,8 @@ export async function delayControl(delay: Delay, { context, slice, vn }: Install
   try {
     const nodes: TestbedPlaces['nodes'][number][] = [];
     for (const place of places.nodes) {
-      if (!gateways.has(place.name)) {
+      const delay = delays.get(place.name);
+      if (delay === undefined) {
         nodes.push(place);
         continue;
       }

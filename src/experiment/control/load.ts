@@ -1,25 +1,26 @@
 /** Processor load at the gateways of a VN. */
 import { withAgents } from '../../controller/nodes/agents.ts';
-import type { Gateway } from '../../model/slice.ts';
+import type { NodeName } from '../../model/names.ts';
 import type { InstalledVn, Undo } from '../parameters/parameter.ts';
 import { accompany } from './companion.ts';
 
-/** Starts so many busy loops on the node of every gateway. */
-export function loadGateways(loops: number, installed: InstalledVn): Promise<Undo> {
-  const script = `for loop in $(seq ${loops}); do (while :; do :; done) & pids="$pids $!"; done`;
-  return atGateways(installed, script, 'processor load');
+/** Starts busy loops on nodes, on each as many as `loops` says. */
+export function loadGateways(loops: ReadonlyMap<NodeName, number>, installed: InstalledVn): Promise<Undo> {
+  const scripts = [...loops].map(
+    ([node, count]) => [node, `for loop in $(seq ${count}); do (while :; do :; done) & pids="$pids $!"; done`] as const,
+  );
+  return onNodes(installed, new Map(scripts), 'processor load');
 }
 
-/** Runs a script of `accompany` on the node of every gateway, over the connections that stay open. */
-export async function atGateways(
-  { kept, slice, vn }: InstalledVn,
-  script: string,
+/** Runs a script of `accompany` on each of some nodes, over the connections that stay open. */
+export async function onNodes(
+  { kept, slice }: Pick<InstalledVn, 'kept' | 'slice'>,
+  scripts: ReadonlyMap<NodeName, string>,
   what: string,
-  gateways: readonly Gateway[] = vn.gateways,
 ): Promise<Undo> {
-  const nodes = [...new Set(gateways.map(({ node }) => node))];
-  const started = await withAgents(kept, slice, nodes, (agents) =>
-    Promise.allSettled(nodes.map((node) => accompany(agents.get(node), script, what))),
+  if (scripts.size === 0) return async () => {};
+  const started = await withAgents(kept, slice, [...scripts.keys()], (agents) =>
+    Promise.allSettled([...scripts].map(([node, script]) => accompany(agents.get(node), script, what))),
   );
   const undo = async () => {
     const ended = await Promise.allSettled(

@@ -2,10 +2,12 @@
 import { fewestForInterval } from '../statistics/median-interval.ts';
 import type { Row, Table } from '../table.ts';
 import { type Axis, axisOf, type FigureDefinition, type PaperValue } from './definition.ts';
+import { levelOf } from './level.ts';
 import { type Curve, modelCurves } from './model.ts';
 import { type Drawn, labelOf, type Mark, marksOf, type ResultTables, type Selection, select } from './rows.ts';
-import type { DrawnAxis } from './scales.ts';
+import { type DrawnAxis, isOn } from './scales.ts';
 import { columnIn, type UnitName, unitOf, wordsOf } from './units.ts';
+import { counted } from './words.ts';
 
 /** What a mark is: measured here, computed by the loss model, or reported by a paper. */
 type Role = 'measured' | 'model' | 'paper';
@@ -57,7 +59,8 @@ export function contentOf(tables: ResultTables, definition: FigureDefinition): F
   const measured = visible.map((mark) => measuredRow(mark, definition, y));
   const paper = paperRows(definition, selection);
   const curves = curvesOver(definition, selection, [...measured, ...paper], x);
-  const rows = [...measured, ...modelRows(curves), ...paper];
+  const level = levelOf(definition, selection, y);
+  const rows = [...measured, ...level.rows, ...modelRows(curves), ...paper];
   return {
     definition,
     x,
@@ -71,6 +74,7 @@ export function contentOf(tables: ResultTables, definition: FigureDefinition): F
       ...(curves.some(({ isMixed }) => isMixed)
         ? ['The loss model is drawn for median latencies; those of a series differ.']
         : []),
+      ...level.notes,
     ],
   };
 }
@@ -120,14 +124,11 @@ function titleOf(label: string, unit: UnitName | undefined): string {
 
 /** The y axis of a distribution. */
 function shareAxis({ from = 'samples' }: FigureDefinition): DrawnAxis {
-  const things = { samples: 'runs', flows: 'flows', redirections: 'redirections' }[from];
+  const things = from === 'samples' ? 'runs' : from;
   return { column: 'share_percent', title: `${things} with at most x (%)`, scale: 'linear', min: 0, max: 100 };
 }
 
-/** A logarithmic axis has no place for 0 and less. */
 function isVisible({ x, y }: Mark, xAxis: DrawnAxis, yAxis: DrawnAxis): boolean {
-  const isOn = (value: number, { scale, min, max }: DrawnAxis) =>
-    (scale !== 'log' || value > 0) && value >= (min ?? value) && value <= (max ?? value);
   return isOn(y, yAxis) && (typeof x === 'string' || isOn(x, xAxis));
 }
 
@@ -209,8 +210,9 @@ function whole(value: number): string {
 function seriesOf(rows: readonly FigureRow[], selection: Selection): FigureContent['series'] {
   const named = (role: Role) => [...new Set(rows.filter((row) => row.role === role).map(({ series }) => series))];
   const measured = named('measured');
+  const inTheirOrder = [...selection.series, ...measured.filter((name) => !selection.series.includes(name))];
   return [
-    ...selection.series.filter((name) => measured.includes(name)).map((name) => ({ name, role: 'measured' as const })),
+    ...inTheirOrder.filter((name) => measured.includes(name)).map((name) => ({ name, role: 'measured' as const })),
     ...named('model').map((name) => ({ name, role: 'model' as const })),
     ...named('paper').map((name) => ({ name, role: 'paper' as const })),
   ];
@@ -223,7 +225,7 @@ function notesOf(
   hidden: number,
 ): string[] {
   const { kind, from = 'samples' } = definition;
-  const one = { samples: 'run', flows: 'flow of a run', redirections: 'redirection' }[from];
+  const one = { samples: 'run', flows: 'flow of a run', redirections: 'redirection', phases: 'phase of a run' }[from];
   const what =
     kind === 'scatter'
       ? `A point per ${one}, ${counted(completedRuns, 'run')}`
@@ -236,10 +238,6 @@ function notesOf(
     ...(hidden > 0 ? [`${counted(hidden, 'value')} outside the axes`] : []),
   ];
   return [`${what}.`, ...(missing.length > 0 ? [`Not shown: ${missing.join(', ')}.`] : [])];
-}
-
-function counted(count: number, thing: string): string {
-  return `${count} ${thing}${count === 1 ? '' : 's'}`;
 }
 
 function centerText({ statistic = 'median' }: FigureDefinition, marks: readonly Mark[], from: string): string {

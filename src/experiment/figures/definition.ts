@@ -68,6 +68,16 @@ const model = z
   );
 
 const value = z.union([z.string(), finite]);
+const conditions = z.record(column, z.union([value, z.array(value).min(1)]));
+
+const level = z
+  .strictObject({
+    label: text.describe('names it in the figure'),
+    where: conditions.describe('which rows: { method: vroom }'),
+  })
+  .describe(
+    'rows that have no x: a line across the figure at the median of their y: { label: TEXT, where: { method: vroom } }',
+  );
 
 /** The columns that a curve of the loss model can have as x and y. */
 const modelAxes = { x: ['d_real_ms', 'd_planned_ms'], y: ['lost_ms', 'lost_packets', 'lost_percent'] } as const;
@@ -91,8 +101,8 @@ export const figureDefinition = z
         'scatter: a point per row; line: medians at each x, joined, unless the model is drawn; bars: a median per category; cdf: the share of rows with at most x',
       ),
     from: z
-      .enum(['samples', 'flows', 'redirections'])
-      .describe('the table: one row per run (samples, if left out), per flow, or per redirection')
+      .enum(['samples', 'flows', 'redirections', 'phases'])
+      .describe('the table: one row per run (samples, if left out), per flow, per redirection, or per phase of a run')
       .exactOptional(),
     x: axisOrColumn,
     y: axisOrColumn.exactOptional(),
@@ -101,8 +111,7 @@ export const figureDefinition = z
       .describe('one series per value of this column, or of these up to 3 columns')
       .exactOptional(),
     panels: column.describe('one panel per value of this column').exactOptional(),
-    where: z
-      .record(column, z.union([value, z.array(value).min(1)]))
+    where: conditions
       .describe('only rows with these values: { control: gateway, urpf: [strict, loose] }')
       .exactOptional(),
     labels: z
@@ -123,6 +132,7 @@ export const figureDefinition = z
       .exactOptional(),
     band: z.boolean().describe('line: draw the spread as a band instead of bars').exactOptional(),
     model: model.exactOptional(),
+    level: level.exactOptional(),
     paper: z.array(paperValue).min(1).describe('what papers report, drawn and marked as theirs').exactOptional(),
   })
   .superRefine((figure, context) => {
@@ -171,6 +181,7 @@ const ofKinds: Partial<Record<keyof FigureDefinition, readonly FigureDefinition[
   spread: ['line', 'bars'],
   band: ['line'],
   model: ['scatter', 'line'],
+  level: ['scatter', 'line'],
 };
 
 function faultsOf(figure: FigureDefinition): Fault[] {

@@ -26,15 +26,17 @@ export function looksOf({ series, definition, rows, y }: FigureContent): Look[] 
   const { kind } = definition;
   const isBar = kind === 'bars' && y.scale !== 'log';
   return series.map(({ name, role }): Look => {
+    const drawn = new Set(rows.filter((row) => row.role === role && row.series === name).map(({ shape }) => shape));
     if (role === 'measured') {
       const index = measured.indexOf(name);
+      const isLevel = drawn.has('rule');
       return {
         name,
         colour: colourOf(index),
         shape: shapeOf(index),
         dash: dashOf(index),
-        line: (kind === 'line' && models.length === 0) || kind === 'cdf',
-        point: kind === 'cdf' || isBar ? undefined : 'filled',
+        line: (kind === 'line' && models.length === 0) || kind === 'cdf' || isLevel,
+        point: kind === 'cdf' || isBar || isLevel ? undefined : 'filled',
         patch: isBar ? 'filled' : undefined,
       };
     }
@@ -43,7 +45,6 @@ export function looksOf({ series, definition, rows, y }: FigureContent): Look[] 
       const colour = models.length === 1 || ofSeries < 0 ? colours.ink : colourOf(ofSeries);
       return { name, colour, shape: 'circle', dash: modelDash, line: true, point: undefined, patch: undefined };
     }
-    const drawn = new Set(rows.filter((row) => row.role === 'paper' && row.series === name).map(({ shape }) => shape));
     const isPaperBar = drawn.has('bar') && isBar;
     return {
       name,

@@ -1,4 +1,5 @@
 /** Pure: from the tables of a result folder and a definition to what a figure is drawn from. */
+import { phaseNames } from '../../controller/base/phase.ts';
 import { VnmError } from '../../model/errors.ts';
 import { ascending, quantile } from '../statistics/quantile.ts';
 import { isFailed } from '../statistics/runs.ts';
@@ -12,6 +13,8 @@ export interface ResultTables {
   readonly samples: Table;
   readonly flows: Table;
   readonly redirections: Table;
+  /** Columns `run`, `phase`, `phase_ms`. */
+  readonly phases: Table;
 }
 
 /** A group of measured rows: one series in one panel. */
@@ -41,6 +44,8 @@ export interface Selection {
   /** In the order to show. */
   readonly panels: readonly string[];
   readonly series: readonly string[];
+  /** The rows of the definition's level, which belong to no group. */
+  readonly level: readonly Row[];
   /** Completed and failed runs that meet the conditions of the definition. */
   readonly completedRuns: number;
   readonly failedRuns: number;
@@ -53,10 +58,12 @@ export interface Selection {
  */
 export function select(tables: ResultTables, definition: FigureDefinition): Selection {
   checkColumns(tables, definition);
-  const { where = {}, by = [], panels, labels = {} } = definition;
+  const { where = {}, by = [], panels, labels = {}, level } = definition;
   const byColumns = Array.isArray(by) ? by : [by];
   const all = joined(tables, definition.from ?? 'samples');
-  const rows = all.filter((row) => row.outcome === 'completed' && isMet(row, where));
+  const selected = all.filter((row) => row.outcome === 'completed' && isMet(row, where));
+  const isOfLevel = (row: Row) => level !== undefined && isMet(row, level.where);
+  const rows = selected.filter((row) => !isOfLevel(row));
   const panelOf = (row: Row) => (panels === undefined ? '' : labelOf(row[panels], labels));
   const seriesOf = (row: Row) =>
     byColumns.length === 0 ? 'measured' : byColumns.map((name) => labelOf(row[name], labels)).join(', ');
@@ -69,6 +76,7 @@ export function select(tables: ResultTables, definition: FigureDefinition): Sele
       .toSorted((a, b) => inOrder(order)(a.panel, b.panel) || inOrder(order)(a.series, b.series)),
     panels: [...new Set(rows.map(panelOf))].toSorted(inOrder(order)),
     series: [...new Set(rows.map(seriesOf))].toSorted(inOrder(order)),
+    level: selected.filter(isOfLevel),
     completedRuns: new Set(rows.map(({ run }) => run)).size,
     failedRuns: runs.filter(isFailed).length,
   };
@@ -79,7 +87,7 @@ export function checkColumns(
   tables: { readonly [Name in keyof ResultTables]: Pick<Table, 'columns'> },
   definition: FigureDefinition,
 ): void {
-  const { name, from = 'samples', x, y, by = [], panels, where = {} } = definition;
+  const { name, from = 'samples', x, y, by = [], panels, where = {}, level } = definition;
   const known = new Set([...tables[from].columns, ...tables.samples.columns]);
   if (from === 'flows') for (const derived of ['flow', 'gateways']) known.add(derived);
   const used = [
@@ -87,7 +95,7 @@ export function checkColumns(
     ...(y === undefined ? [] : [axisOf(y).column]),
     ...(Array.isArray(by) ? by : [by]),
     ...(panels === undefined ? [] : [panels]),
-    ...Object.keys(where),
+    ...Object.keys({ ...where, ...level?.where }),
   ];
   const unknown = used.find((column) => !known.has(column));
   if (unknown === undefined) return;
@@ -159,8 +167,13 @@ export function marksOf(definition: FigureDefinition, { groups }: Selection): Dr
   return {
     marks,
     without: parts.reduce((sum, part) => sum + part.without, 0),
-    categories: categories.toSorted(inOrder(Object.values(definition.labels ?? {}))),
+    categories: categories.toSorted(inOrder([...Object.values(definition.labels ?? {}), ...ownOrder(definition)])),
   };
+}
+
+/** Phases are in the order in which migrations have them. */
+function ownOrder({ from }: FigureDefinition): readonly string[] {
+  return from === 'phases' ? phaseNames : [];
 }
 
 function marksOfGroup(definition: FigureDefinition, group: Group): { marks: Mark[]; without: number } {
@@ -233,7 +246,7 @@ function center(
 }
 
 /** A row's value on an axis, in the unit drawn; undefined if it is not a number. */
-function drawnValue(row: Row, { column, unit }: Axis): number | undefined {
+export function drawnValue(row: Row, { column, unit }: Axis): number | undefined {
   const value = row[column];
   return typeof value === 'number' ? value * factorOf(column, unit) : undefined;
 }

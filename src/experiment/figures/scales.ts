@@ -10,6 +10,11 @@ export interface DrawnAxis {
   readonly max: number | undefined;
 }
 
+/** Whether an axis has a place for a value: a logarithmic one has none for 0 and less. */
+export function isOn(value: number, { scale, min, max }: DrawnAxis): boolean {
+  return (scale !== 'log' || value > 0) && value >= (min ?? value) && value <= (max ?? value);
+}
+
 type Domain = readonly [number, number];
 
 /** How much of an axis is left free at its ends, so that no mark is cut. */

@@ -81,7 +81,7 @@ function layersOf(content: FigureContent, looks: readonly Look[]): Spec[] {
         : [bars(frame), spread(frame), ...values(frame)],
     cdf: [steps(frame)],
   }[definition.kind];
-  return [...paperRanges(frame), ...measured, ...curves(frame), ...papers(frame)];
+  return [...paperRanges(frame), ...measured, ...levels(frame), ...curves(frame), ...papers(frame)];
 }
 
 // Axes and scales
@@ -241,6 +241,18 @@ function values({ content, x, y, offset }: Frame): Spec[] {
     ...(content.rows.some((row) => row.shape === 'bar' && row.y !== null && row.y < 0)
       ? [layer('datum.y < 0', 'isValid(datum.low) ? min(datum.low, datum.y) : datum.y', distance)]
       : []),
+  ];
+}
+
+function levels(frame: Frame): Spec[] {
+  const { y, colour, dash, clip } = frame;
+  if (!has(frame, 'measured', 'rule')) return [];
+  return [
+    {
+      transform: [only('measured', 'rule')],
+      mark: { type: 'rule', strokeWidth: 2.5, clip },
+      encoding: { y, color: colour, strokeDash: dash },
+    },
   ];
 }
 

@@ -15,6 +15,7 @@ import {
   valuesOf,
   variedIn,
 } from '../parameters/index.ts';
+import { textOf, type Value } from '../parameters/parameter.ts';
 import { columnsOf } from '../results/columns.ts';
 import { measureNames } from '../run/measures.ts';
 import { countOf, maxCombinations, valuesIn } from './combinations.ts';
@@ -51,9 +52,9 @@ function checkLists({ vary = {}, combinations = [] }: RawExperiment): Problem[] 
       return [atValue(['vary', name, 'to'], `${given.to} is less than from`, 'give the first value as from')];
     if (lengthTooLarge(given)) return [];
     const values = valuesIn(given);
-    return [...checkRange(name, given, values), ...repeatsIn(values, (index) => ['vary', name, index])];
+    return [...checkRange(name, given, values), ...repeatsIn(values.map(textOf), (index) => ['vary', name, index])];
   });
-  const texts = combinations.map((combination) => JSON.stringify(valuesOf(combination)));
+  const texts = combinations.map((combination) => describeParameters(combination));
   return [...varied, ...repeatsIn(texts, (index) => ['combinations', index], 'combination')];
 }
 
@@ -68,7 +69,7 @@ function checkRange(name: ParameterName, given: object, values: readonly unknown
   return [atValue(['vary', name], `the range contains ${wrong}`, schema.description)];
 }
 
-function repeatsIn(values: readonly unknown[], pathOf: (index: number) => Path, noun = 'value'): Problem[] {
+function repeatsIn(values: readonly string[], pathOf: (index: number) => Path, noun = 'value'): Problem[] {
   return values.flatMap((value, index) =>
     values.indexOf(value) < index
       ? [atValue(pathOf(index), `the same ${noun} twice`, 'raise repetitions to repeat it')]
@@ -148,6 +149,28 @@ export function checkFigures(figures: readonly FigureDefinition[], combinations:
       return [atValue(['figures', index], error.message, error.hint)];
     }
   });
+}
+
+/** Checks that values by gateway are for gateways of the VN. */
+export function checkGateways({ fixed, vary = {}, combinations = [] }: RawExperiment, vn: VirtualNetwork): Problem[] {
+  const known = vn.gateways.map((gateway) => gateway.name);
+  const inValue = (value: Value, path: Path): Problem[] => {
+    const names = typeof value === 'object' ? Object.keys(value) : [];
+    return names
+      .filter((gateway) => !known.includes(gateway))
+      .map((gateway) =>
+        atKey([...path, gateway], `unknown gateway ${quote(gateway)}`, hintAmong(gateway, known, 'gateways')),
+      );
+  };
+  const inValues = (given: Parameters, path: Path) =>
+    valuesOf(given).flatMap(([name, value]) => inValue(value, [...path, name]));
+  return [
+    ...inValues(fixed ?? {}, ['fixed']),
+    ...Object.entries(vary).flatMap(([name, values]) =>
+      'step' in values ? [] : values.flatMap((value, index) => inValue(value, ['vary', name, index])),
+    ),
+    ...combinations.flatMap((given, index) => inValues(given, ['combinations', index])),
+  ];
 }
 
 /** Checks that latencies are between nodes of the slice. */

@@ -15,7 +15,15 @@ import {
   readText,
   sortFaults,
 } from '../../slicefile/index.ts';
-import { checkAlone, checkCombinations, checkFigures, checkLatencies, checkWithVn, findVn } from './check.ts';
+import {
+  checkAlone,
+  checkCombinations,
+  checkFigures,
+  checkGateways,
+  checkLatencies,
+  checkWithVn,
+  findVn,
+} from './check.ts';
 import { combinationsOf } from './combinations.ts';
 import type { Experiment, Sources, StopRule, Traffic } from './experiment.ts';
 import { experimentFileSchema, type RawExperiment } from './schema.ts';
@@ -73,7 +81,7 @@ export function checkExperiment(text: string, file: string, around: Surroundings
   const vn = findVn(slice, raw.vn);
   if ('message' in vn) return { faults: [located(vn)] };
   const ends = { from: raw.from ?? usual.from, to: raw.to ?? usual.to };
-  const withVn = [...checkWithVn(raw, vn, ends), ...checkLatencies(raw, slice)];
+  const withVn = [...checkWithVn(raw, vn, ends), ...checkLatencies(raw, slice), ...checkGateways(raw, vn)];
   if (withVn.length > 0) return { faults: sortFaults(withVn.map(located)) };
   const latencies = latenciesOf(raw);
   const combinations = combinationsOf(raw);

@@ -32,6 +32,7 @@ const range = z
 export type Range = z.output<typeof range>;
 
 function isNumeric(schema: z.ZodType): boolean {
+  if (schema instanceof z.ZodUnion) return (schema.options as z.ZodType[]).some(isNumeric);
   return schema instanceof z.ZodNumber;
 }
 

@@ -7,15 +7,13 @@ import { optionKinds, usualOptions } from '../../controller/migration/options.ts
 import type { MoveOptions } from '../../controller/migration/types.ts';
 import type { Slice, VirtualNetwork } from '../../model/slice.ts';
 import { payloadSchema, rateSchema } from '../../slicefile/index.ts';
-import { constant, delayControl, exponential } from '../control/channel.ts';
-import { loadGateways } from '../control/load.ts';
 import { controlMode, controlNames } from './control.ts';
-import { type Named, type Parameter, parameter, type Value } from './parameter.ts';
+import { gatewayConditions } from './gateway-conditions.ts';
+import { type Named, type Parameter, parameter, textOf, type Value } from './parameter.ts';
 import { addPrefixes, refusePrefixes } from './prefixes.ts';
 
 const maxDifferenceMs = 60_000;
 const maxPacketsPerSecond = 1_000_000;
-const maxControlDelayMs = 10_000;
 
 const parameters = {
   method: parameter({
@@ -146,40 +144,7 @@ const parameters = {
     setUp: addPrefixes,
     refuse: refusePrefixes,
   }),
-  gatewayLoad: parameter({
-    schema: z
-      .int()
-      .min(0)
-      .max(64)
-      .describe("busy loops on each gateway's node during the migration, 0 to 64; 0 if left out"),
-    column: 'gateway_load',
-    setUp: loadGateways,
-  }),
-  // After all that use the open connections: with their node's port they would be made again.
-  controlDelayMs: parameter({
-    schema: z
-      .number()
-      .min(0)
-      .max(maxControlDelayMs)
-      .describe(
-        'one-way latency in ms of the SSH connections to the gateways during the migration, 0 to 10000; 0 if left out',
-      ),
-    column: 'control_delay_ms',
-    setUp: (ms, installed) => delayControl(constant(ms), installed),
-    refuse: refuseRealGateways,
-  }),
-  controlJitterMs: parameter({
-    schema: z
-      .number()
-      .min(0)
-      .max(maxControlDelayMs)
-      .describe(
-        'mean in ms of a further, exponentially distributed latency of the same connections, 0 to 10000; 0 if left out',
-      ),
-    column: 'control_jitter_ms',
-    setUp: (ms, installed) => delayControl(exponential(ms), installed),
-    refuse: refuseRealGateways,
-  }),
+  ...gatewayConditions,
 } as const;
 
 export type ParameterName = keyof typeof parameters;
@@ -203,14 +168,16 @@ export function valuesOf(given: Parameters): [ParameterName, Value][] {
 
 /** The parameters that do not have the same value in all combinations. */
 export function variedIn(combinations: readonly { readonly parameters: Parameters }[]): ParameterName[] {
-  return parameterNames.filter((name) => new Set(combinations.map(({ parameters: one }) => one[name])).size > 1);
+  const texts = (name: ParameterName) =>
+    combinations.map(({ parameters: { [name]: value } }) => (value === undefined ? undefined : textOf(value)));
+  return parameterNames.filter((name) => new Set(texts(name)).size > 1);
 }
 
 /** Describes a combination, or some of its parameters, like `control remote, D -60`. */
 export function describeParameters(given: Parameters, names: readonly ParameterName[] = parameterNames): string {
   return valuesOf(given)
     .filter(([name]) => names.includes(name))
-    .map(([name, value]) => `${name} ${value}`)
+    .map(([name, value]) => `${name} ${textOf(value)}`)
     .join(', ');
 }
 
@@ -237,12 +204,6 @@ export function sliceWith(
 function refuseLatencies({ name, nodes }: Slice): string | undefined {
   if ([...nodes.values()].every(({ host }) => host === undefined)) return undefined;
   return `slice '${name}' has nodes with a host, whose latencies are as they are`;
-}
-
-function refuseRealGateways(_ms: number, { name, nodes }: Slice, { gateways }: VirtualNetwork): string | undefined {
-  return gateways.some(({ node }) => nodes.get(node)?.host !== undefined)
-    ? `gateways of slice '${name}' have a host, whose control channel is as it is`
-    : undefined;
 }
 
 function scaled({ defaultMs, linksMs }: Slice['latency'], factor: number): Slice['latency'] {

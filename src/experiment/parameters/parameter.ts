@@ -4,7 +4,15 @@ import type { Context } from '../../controller/base/context.ts';
 import type { MigrateOptions } from '../../controller/migrate.ts';
 import type { LatencyMap, Slice, VirtualNetwork } from '../../model/slice.ts';
 
-export type Value = string | number | boolean;
+/** A map has a number by the name of each gateway. */
+export type Value = string | number | boolean | Readonly<Record<string, number>>;
+
+/** The value as tables and messages have it: a map as `g1=1 g2=4`, in the order of the names. */
+export function textOf(value: Value): string {
+  if (typeof value !== 'object') return String(value);
+  const names = Object.keys(value).toSorted();
+  return names.map((name) => `${name}=${value[name]}`).join(' ');
+}
 
 /** A VN that is installed, before a run. */
 export interface InstalledVn {

@@ -1,8 +1,9 @@
 /** Pure: the columns of the tables of an experiment. */
 import type { Combination } from '../file/experiment.ts';
 import { parameterNames, rowOf, valuesOf } from '../parameters/index.ts';
-import type { Value } from '../parameters/parameter.ts';
+import { textOf, type Value } from '../parameters/parameter.ts';
 import { flowColumns, measureNames, redirectionColumns } from '../run/measures.ts';
+import { phaseColumns } from '../run/phase-table.ts';
 import type { Row } from '../table.ts';
 
 interface Combined {
@@ -17,7 +18,7 @@ export function parameterColumns({ combinations }: Combined): string[] {
 
 /** The parameters of a combination by column. */
 export function parameterRow({ parameters }: Combination): Row {
-  const cell = (value: Value) => (typeof value === 'boolean' ? String(value) : value);
+  const cell = (value: Value) => (typeof value === 'number' ? value : textOf(value));
   return Object.fromEntries(valuesOf(parameters).map(([name, value]) => [rowOf(name).column, cell(value)]));
 }
 
@@ -33,5 +34,6 @@ export function columnsOf(experiment: Combined) {
     samples: { columns: samplesColumns(experiment, measureNames) },
     flows: { columns: flowColumns },
     redirections: { columns: redirectionColumns },
+    phases: { columns: phaseColumns },
   };
 }

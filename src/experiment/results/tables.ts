@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ResultTables } from '../figures/index.ts';
 import { measuresIn } from '../run/measures.ts';
+import { phaseTable } from '../run/phase-table.ts';
 import { parseCsv, type Row, type Table } from '../table.ts';
 import { columnsOf, parameterRow, samplesColumns } from './columns.ts';
 import type { ResultFolder } from './folder.ts';
@@ -40,5 +41,6 @@ export function resultTables(folder: ResultFolder, samples: readonly Sample[]): 
     samples: { ...all, rows: samplesTable(folder, samples).rows },
     flows: { ...flows, rows: rowsIn('flows.csv') },
     redirections: { ...redirections, rows: rowsIn('redirections.csv') },
+    phases: phaseTable(samples),
   };
 }

@@ -57,7 +57,8 @@ type Measure = (typeof measures)[number];
 /** All measured values that a run can have. */
 export const measureNames: readonly string[] = [...measures, ...phaseMeasures];
 
-function phaseMeasure(phase: string): string {
+/** The measured value of a phase, like `phase_add_nodes_ms`. */
+export function phaseMeasure(phase: string): string {
   return `phase_${phase.replaceAll(' ', '_')}_ms`;
 }
 

@@ -7,7 +7,12 @@ import { rates, threeNodes, twoNodes } from '../made-up.ts';
 
 function tablesOf(tables: Partial<Record<keyof ResultTables, Row[]>>): ResultTables {
   const table = (rows: Row[] = []) => ({ columns: [...new Set(rows.flatMap(Object.keys))], rows });
-  return { samples: table(tables.samples), flows: table(tables.flows), redirections: table(tables.redirections) };
+  return {
+    samples: table(tables.samples),
+    flows: table(tables.flows),
+    redirections: table(tables.redirections),
+    phases: table(tables.phases),
+  };
 }
 
 function content(tables: ResultTables, definition: object) {
@@ -54,6 +59,44 @@ describe('rows', () => {
         'measured,armed,ga,0.0035,2\nmeasured,armed,gb,0.035,2\n',
     );
     expect([figure.x.title, figure.y.title]).toEqual(['gateway', 'lag (s)']);
+  });
+
+  test('a level is a line across at the median of rows without x, which are no points', () => {
+    const samples = [1, 2, 3].map((run) => ({ run, outcome: 'completed', method: run < 3 ? 'vroom' : 'instance' }));
+    const flows = [
+      { run: 1, d_real_ms: null, lost_ms: 4 },
+      { run: 2, d_real_ms: null, lost_ms: 6 },
+      { run: 3, d_real_ms: 100, lost_ms: 140 },
+    ];
+    const level = { label: 'router by router', where: { method: 'vroom' } };
+    const draw = (y: object) =>
+      content(tablesOf({ samples, flows }), { kind: 'scatter', from: 'flows', x: 'd_real_ms', y, level })!;
+    const figure = draw({ column: 'lost_ms' });
+    expect(figure.rows.map(({ series, x, y, n, shape }) => [series, x, y, n, shape])).toEqual([
+      ['measured', 100, 140, 1, 'point'],
+      ['router by router', null, 5, 2, 'rule'],
+    ]);
+    expect(figure.series.map(({ name }) => name)).toEqual(['measured', 'router by router']);
+    expect(figure.notes).toEqual([
+      'A point per flow of a run, 1 run.',
+      'The line across is the median of 2 flows: router by router.',
+    ]);
+    expect(draw({ column: 'lost_ms', min: 100 }).notes).toContain('Not shown: router by router, outside the axes.');
+  });
+
+  test('a figure names no column in its level that the tables do not have', () => {
+    const samples = [{ run: 1, outcome: 'completed', duration_ms: 1 }];
+    const level = { label: 'x', where: { methode: 'vroom' } };
+    const draw = () => content(tablesOf({ samples }), { kind: 'scatter', x: 'run', y: 'duration_ms', level });
+    expect(draw).toThrow("samples have no column 'methode'");
+  });
+
+  test('phases are in the order in which migrations have them', () => {
+    const samples = [{ run: 1, outcome: 'completed' }];
+    const phases = ['drain', 'clone', 'set up'].map((phase, index) => ({ run: 1, phase, phase_ms: index }));
+    const figure = content(tablesOf({ samples, phases }), { kind: 'bars', from: 'phases', x: 'phase', y: 'phase_ms' })!;
+    expect(figure.categories).toEqual(['set up', 'clone', 'drain']);
+    expect(figure.notes).toEqual(['Each value is one of the phases.']);
   });
 
   test('where selects rows, and counts only the failed runs that it can mean', () => {

@@ -32,6 +32,19 @@ const figures: [string, () => ResultTables, object][] = [
     },
   ],
   [
+    'a scatter plot with a line across for rows that have no x',
+    () => withLevel(twoNodes()),
+    {
+      kind: 'scatter',
+      from: 'flows',
+      x: 'd_real_ms',
+      y: 'lost_ms',
+      where: { direction: 'forth' },
+      model: { kind: 'loss' },
+      level: { label: 'router by router', where: { method: 'vroom' } },
+    },
+  ],
+  [
     'panels with a symlog axis, ends and a range of a paper',
     threeNodes,
     {
@@ -113,6 +126,16 @@ const figures: [string, () => ResultTables, object][] = [
   ],
 ];
 
+/** Two runs of a method that has no difference of redirections. */
+function withLevel({ samples, flows, ...others }: ResultTables): ResultTables {
+  const runs = [901, 902].map((run) => ({ run, outcome: 'completed', direction: 'forth', method: 'vroom' }));
+  return {
+    ...others,
+    samples: { columns: [...samples.columns, 'method'], rows: [...samples.rows, ...runs] },
+    flows: { ...flows, rows: [...flows.rows, ...runs.map(({ run }) => ({ run, d_real_ms: null, lost_ms: 0 }))] },
+  };
+}
+
 async function draw(tables: ResultTables, definition: object): Promise<DrawnFigure> {
   const figure = await drawFigure(tables, figureDefinition.parse({ name: 'made-up', title: 'Made up', ...definition }));
   if (figure.svg === undefined) throw new Error('nothing was drawn');
@@ -122,7 +145,12 @@ async function draw(tables: ResultTables, definition: object): Promise<DrawnFigu
 /** Writes the tables as files and reads them again, as `plot` does. */
 function throughFiles(tables: ResultTables): ResultTables {
   const again = (name: keyof ResultTables) => parseCsv(formatCsv(tables[name]), `${name}.csv`);
-  return { samples: again('samples'), flows: again('flows'), redirections: again('redirections') };
+  return {
+    samples: again('samples'),
+    flows: again('flows'),
+    redirections: again('redirections'),
+    phases: again('phases'),
+  };
 }
 
 describe.each(figures)('%s', (_, tables, definition) => {
