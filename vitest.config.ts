@@ -16,7 +16,7 @@ const long = [
 
 /** What needs root, makes network namespaces, starts processes, or takes seconds of a processor. */
 const onThisMachine = [
-  'test/agent/!(armed-timeline|collisions|known-features|parse|policy|turns|unconfirmed|watch-tally).test.ts',
+  'test/agent/!(armed-timeline|collisions|known-features|parse|policy|route-dump|turns|unconfirmed|watch-tally).test.ts',
   'test/agent/inside/commands.test.ts',
   'test/experiment/{control/at,folder-files,iperf3,program}.test.ts',
   'test/agent/userspace/{applying,underlay}.test.ts',

@@ -3,15 +3,16 @@ import { release } from 'node:os';
 import type { Clock } from '../clock/clock.ts';
 import { readUtc } from '../clock/read-utc.ts';
 import { messageOf, VnmError } from '../model/errors.ts';
+import { unpackRoutes } from '../model/packed-routes.ts';
 import type { Feature, Method, NodeFacts, Params } from '../vsys/messages.ts';
 import type { Obstacle } from '../vsys/obstacle.ts';
-import { packRoutes } from '../vsys/packed-routes.ts';
 import { allowsName, type Policy } from '../vsys/policy.ts';
 import type { Handlers } from '../vsys/rpc.ts';
 import type { Armed } from './armed/armed.ts';
 import { type ArmedContext, createArmedRequests } from './armed-requests.ts';
 import { createClaims } from './claims.ts';
 import type { DataPlane } from './dataplane/dataplane.ts';
+import { inOrder } from './dataplane/planner/inventory.ts';
 import type { OwnAddress } from './dataplane/planner/state.ts';
 import type { Inside } from './inside/inside.ts';
 import type { Log } from './log.ts';
@@ -75,9 +76,10 @@ export function createHandlers(parts: AgentParts): Handlers {
     inventory: () => dataPlane.inventory(),
     counters: () => dataPlane.counters(),
     routes: async ({ namespace, packed, unless }) => {
-      const { digest, routes } = await dataPlane.routes(namespace, unless);
-      if (routes === undefined) return { digest, routes: [], unchanged: true };
-      return packed ? { digest, routes: [], packed: packRoutes(routes) } : { digest, routes };
+      const table = await dataPlane.routes(namespace, unless);
+      const { digest } = table;
+      if (table.packed === undefined) return { digest, routes: [], unchanged: true };
+      return packed ? { ...table, routes: [] } : { digest, routes: inOrder(unpackRoutes(table.packed)) };
     },
     daemon_state: ({ namespace }) => dataPlane.daemonState(namespace),
     daemon_dump: async ({ namespace, ticket }) => {

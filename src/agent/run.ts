@@ -19,7 +19,17 @@ export const environment = {
 };
 
 /** Runs a command by its argument vector; no shell. Throws VnmError `unsupported` when the node does not have it. */
-export function run(command: string, args: readonly string[], stdin = ''): Promise<Finished> {
+export async function run(command: string, args: readonly string[], stdin = ''): Promise<Finished> {
+  const { stdout, ...finished } = await runForBytes(command, args, stdin);
+  return { ...finished, stdout: stdout.toString() };
+}
+
+/** As `run`, for output that is not text. */
+export function runForBytes(
+  command: string,
+  args: readonly string[],
+  stdin = '',
+): Promise<Omit<Finished, 'stdout'> & { readonly stdout: Buffer }> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { env: environment, stdio: 'pipe' });
     const stdout: Buffer[] = [];
@@ -28,7 +38,7 @@ export function run(command: string, args: readonly string[], stdin = ''): Promi
     child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
     child.on('error', (error) => reject(cannotRun(command, error)));
     child.on('close', (code) => {
-      resolve({ code, stdout: Buffer.concat(stdout).toString(), stderr: Buffer.concat(stderr).toString() });
+      resolve({ code, stdout: Buffer.concat(stdout), stderr: Buffer.concat(stderr).toString() });
     });
     // A command that fails early does not read the rest; its exit code shows that.
     child.stdin.on('error', () => {});

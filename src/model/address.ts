@@ -86,7 +86,7 @@ export function dottedQuad(host: string): string | undefined {
 }
 
 export function formatAddress(address: number): string {
-  return [24, 16, 8, 0].map((shift) => (address >>> shift) & 255).join('.');
+  return `${address >>> 24}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}`;
 }
 
 export function formatPrefix(prefix: Prefix): string {

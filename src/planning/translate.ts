@@ -1,6 +1,7 @@
 import { containsPrefix, parsePrefix } from '../model/address.ts';
 import { VnmError } from '../model/errors.ts';
 import type { RouterName } from '../model/names.ts';
+import { filterPacked, type PackedRoutes } from '../model/packed-routes.ts';
 import type { Route, RouteNexthop } from '../model/route.ts';
 import type { Instance } from './instance.ts';
 import { sides } from './routes.ts';
@@ -14,26 +15,52 @@ import { sides } from './routes.ts';
  * Throws VnmError `conflict` for a route that leads out of the old instance, because the new one has no counterpart.
  */
 export function translateRoutes(router: RouterName, routes: readonly Route[], from: Instance, to: Instance): Route[] {
-  const counterparts = linkCounterparts(router, from, to);
+  const translate = translator(router, from, to);
   const isOfOld = ofInstance(from);
   // Many routes share their next hops.
   const known = new Map<Route['nexthops'], RouteNexthop[]>();
   return routes
     .filter((route) => !isOfOld(route))
     .map((route) => {
-      if (route.nexthopId !== undefined) throw untranslatable(router, route, `uses nexthop object ${route.nexthopId}`);
-      const nexthops =
-        known.get(route.nexthops) ??
-        route.nexthops.map((nexthop) => translateNexthop(router, route, nexthop, counterparts));
-      known.set(route.nexthops, nexthops);
-      const { source, ...rest } = route;
-      const address = source === undefined ? undefined : translateSource(router, route, source, from, to);
-      return { ...rest, nexthops, ...(address === undefined ? {} : { source: address }) };
+      const translated = translate(route, known.get(route.nexthops));
+      known.set(route.nexthops, translated.nexthops);
+      return translated;
     });
 }
 
+/** As `translateRoutes`, for routes that differ in nothing but their prefix, all of them at once. */
+export function translatePacked(
+  router: RouterName,
+  packed: readonly PackedRoutes[],
+  from: Instance,
+  to: Instance,
+): PackedRoutes[] {
+  const translate = translator(router, from, to);
+  return withoutOwn(packed, from).map(({ prefixes, ...common }) => {
+    const { prefix: _, ...translated } = translate({ ...common, prefix: prefixes.split(' ', 1)[0]! });
+    return { ...translated, prefixes };
+  });
+}
+
+/** Leaves out the routes that belong to the instance. */
+export function withoutOwn(packed: readonly PackedRoutes[], instance: Instance): PackedRoutes[] {
+  const isOfInstance = ofInstance(instance);
+  return filterPacked(packed, (prefix, { protocol }) => !isOfInstance({ prefix, protocol }));
+}
+
+function translator(router: RouterName, from: Instance, to: Instance) {
+  const counterparts = linkCounterparts(router, from, to);
+  return (route: Route, known?: RouteNexthop[]): Route & { nexthops: RouteNexthop[] } => {
+    if (route.nexthopId !== undefined) throw untranslatable(router, route, `uses nexthop object ${route.nexthopId}`);
+    const nexthops = known ?? route.nexthops.map((nexthop) => translateNexthop(router, route, nexthop, counterparts));
+    const { source, ...rest } = route;
+    const address = source === undefined ? undefined : translateSource(router, route, source, from, to);
+    return { ...rest, nexthops, ...(address === undefined ? {} : { source: address }) };
+  };
+}
+
 /** Returns whether a route belongs to the instance: added by the kernel, or to one of the instance's own addresses. */
-export function ofInstance({ block }: Instance): (route: Route) => boolean {
+export function ofInstance({ block }: Instance): (route: Pick<Route, 'prefix' | 'protocol'>) => boolean {
   const own = parsePrefix(block);
   return ({ protocol, prefix }) => protocol === 'kernel' || containsPrefix(own, parsePrefix(prefix));
 }

@@ -6,6 +6,7 @@ import * as z from 'zod';
 import type { DaemonKind } from '../model/daemon.ts';
 import { maxPerSlot } from '../model/ids.ts';
 import { maxNtpServers, parseNtpServer } from '../model/ntp-server.ts';
+import type { PackedRoutes } from '../model/packed-routes.ts';
 import { longestConfirmMs } from '../model/patience.ts';
 import type { Route } from '../model/route.ts';
 import type { TunnelFeature } from '../model/tunnel.ts';
@@ -21,7 +22,6 @@ import {
   type OperationResult,
   operationSchema,
 } from './operations.ts';
-import type { PackedRoutes } from './packed-routes.ts';
 import type { Policy } from './policy.ts';
 import { terminalSchema } from './terminal.ts';
 

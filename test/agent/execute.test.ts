@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { afterAll, beforeAll, expect, it } from 'vitest';
-import { execute } from '../../src/agent/dataplane/kernel/execute.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { execute, undo } from '../../src/agent/dataplane/kernel/execute.ts';
 import { batchLine } from '../../src/agent/dataplane/kernel/ip.ts';
 import { type Command, ip } from '../../src/agent/dataplane/planner/commands.ts';
 import { describeAsRoot, uniqueName } from '../support/privileges.ts';
@@ -102,4 +102,44 @@ describeAsRoot('execute', () => {
       );
     },
   );
+
+  describe('many lines', () => {
+    const prefixes = Array.from({ length: 600 }, (_, index) => `10.66.${index >> 8}.${index & 255}/32`);
+    const routes = () =>
+      execFileSync('ip', ['-n', namespace, 'route', 'show', 'table', 'all', 'root', '10.66.0.0/16'], {
+        encoding: 'utf8',
+      })
+        .split('\n')
+        .filter((line) => line.includes('blackhole')).length;
+    const many = (each: readonly string[]): Command => {
+      const step = (action: string) => ({ namespace, ip: ['route', action, 'blackhole'], each, rest: ' table 254' });
+      return { do: step('add'), undo: [step('del')] };
+    };
+
+    it('all are done, by few processes, and can be undone', async () => {
+      const command = many(prefixes);
+      await execute([put('10.65.0.1/32'), command]);
+      expect(routes()).toBe(600);
+      expect(await undo([command, put('10.65.0.1/32')])).toEqual([]);
+      expect([routes(), addresses()]).toEqual([0, expect.not.stringContaining('10.65')]);
+    });
+
+    it.each([0, 100, 299, 300, 599])('those done before line %d fails are undone, and nothing else', async (at) => {
+      const present = prefixes[at]!;
+      execFileSync('ip', ['-n', namespace, 'route', 'add', 'blackhole', present]);
+      const doing = execute([put('10.65.0.1/32'), many(prefixes), put('10.65.0.2/32')]);
+      await expect(doing).rejects.toMatchObject({
+        code: 'failed',
+        message: `ip -netns ${namespace} route add blackhole ${present} table 254: File exists`,
+        hint: 'nothing was changed',
+      });
+      expect([routes(), addresses()]).toEqual([1, expect.not.stringContaining('10.65')]);
+      execFileSync('ip', ['-n', namespace, 'route', 'del', 'blackhole', present]);
+    });
+
+    it('a word that would not arrive unchanged is refused before anything is done', async () => {
+      await expect(execute([many([...prefixes, '10.66.9.9/32 table 5'])])).rejects.toMatchObject({ code: 'failed' });
+      expect(routes()).toBe(0);
+    });
+  });
 });

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import type { Step } from '../../src/agent/dataplane/planner/commands.ts';
 import { planOperations } from '../../src/agent/dataplane/planner/plan.ts';
 import { type KernelState, ownStack } from '../../src/agent/dataplane/planner/state.ts';
 import { routeOperations } from '../../src/controller/batches/operations.ts';
+import { packRoutes, unpackRoutes } from '../../src/model/packed-routes.ts';
 import type { Route } from '../../src/model/route.ts';
 import { type Operation, operationSchema } from '../../src/vsys/operations.ts';
-import { packRoutes, unpackRoutes } from '../../src/vsys/packed-routes.ts';
 import { testPolicy } from '../support/agent-node.ts';
 
 const namespace = 'pv-x_0-a';
@@ -32,8 +33,15 @@ const others = [
   route(33, { nexthops: [{ interface: link.name, weight: 1 }] }),
 ];
 
-function plan(operations: readonly Operation[], from: KernelState = state) {
-  return planOperations(from, operations, testPolicy('x_', { routes: 100 }));
+function plan(operations: readonly Operation[], from: KernelState = state, routes = 100) {
+  return planOperations(from, operations, testPolicy('x_', { routes }));
+}
+
+/** The lines that a step stands for. */
+function linesOf(step: Step): string[] {
+  if (!('ip' in step)) return [];
+  const words = 'each' in step ? step.each.map((word) => [...step.ip, word]) : [step.ip];
+  return words.map((some) => `${some.join(' ')}${step.rest ?? ''}`);
 }
 
 function one(action: 'add' | 'delete', { prefix, type, nexthops, metric, source }: Route): Operation {
@@ -74,6 +82,32 @@ describe('many routes in one operation', () => {
   it('it is unchanged where all routes are there', () => {
     const { state: full } = plan(parsed('add', alike));
     expect(plan(parsed('add', alike), full).results).toEqual([{ op: 'vroutes', status: 'unchanged' }]);
+  });
+
+  it('a thousand new entries are one command that does and undoes what one for each does', () => {
+    const routes = Array.from({ length: 1000 }, (_, index) =>
+      route(0, { prefix: `10.66.${index >> 8}.${index & 255}/32` }),
+    );
+    const before = plan([one('add', routes[3]!), one('add', { ...routes[5]!, type: 'blackhole', nexthops: [] })]).state;
+    const each = plan(
+      routes.map((some) => one('add', some)),
+      before,
+      1000,
+    );
+    const [operation] = parsed('add', routes);
+    const twice = { ...operation, prefixes: `${routes.map(({ prefix }) => prefix).join(' ')} ${routes[0]!.prefix}` };
+    const together = plan([operationSchema.parse(twice)], before, 1000);
+    expect(together.commands).toHaveLength(2);
+    const sorted = (steps: readonly Step[]) => steps.flatMap(linesOf).toSorted();
+    expect(sorted(together.commands.map((command) => command.do))).toEqual(
+      sorted(each.commands.map((command) => command.do)),
+    );
+    expect(sorted(together.commands.flatMap(({ undo }) => undo))).toEqual(
+      sorted(each.commands.flatMap(({ undo }) => undo)),
+    );
+    const tableOf = (from: KernelState) => new Map(from.stacks.get(namespace)!.routes);
+    expect(tableOf(together.state)).toEqual(tableOf(each.state));
+    expect(() => plan([operationSchema.parse(twice)], before, 999)).toThrow('at most 999 routes');
   });
 
   it('the limit of routes holds for each of them', () => {

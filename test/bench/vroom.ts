@@ -13,7 +13,7 @@ import { type CountedFlow, startTraffic } from '../../src/controller/probe/traff
 import type { Slice } from '../../src/model/slice.ts';
 import { planVn } from '../../src/planning/vn-plan.ts';
 import { parseSlice } from '../../src/slicefile/index.ts';
-import { gallerySlice, onTestbed, progress } from './harness.ts';
+import { gallerySlice, onTestbed, progress, quantile } from './harness.ts';
 
 const usual = { control: 'gateway', schedule: 'optimal', granularity: 'gateway', traffic: false } as const;
 const methods = {
@@ -70,41 +70,54 @@ async function moveUnderFlows(
   });
 }
 
-/** A router with many routes moves; next to it, `ip` alone adds the same routes in a namespace of its own. */
-export async function fibBench(sizes: readonly number[] = [1000, 15_000, 100_000]): Promise<string> {
+/**
+ * A router with many routes moves; in turns with that, `ip` alone adds the same routes to the table that is copied next.
+ * Medians of the `rounds`.
+ */
+export async function fibBench(sizes: readonly number[] = [1000, 15_000, 100_000], rounds = 5): Promise<string> {
   const rows = await onTestbed(parseSlice(chain, 'chain.yaml'), async (context, slice) => {
-    const vn = slice.vns[0]!;
     await install(context, slice, { placement: 'initial', urpf: 'strict' });
     const rows: (string | number)[][] = [];
     let to = 'p2';
     for (const size of sizes) {
-      const namespace = namespaceOfRouter(context, slice);
-      const [way] = JSON.parse(ip(namespace, '-json', 'route', 'show', '10.0.0.0/31')) as [
-        { gateway: string; dev: string },
-      ];
-      const lines = Array.from(
-        { length: size },
-        (_, index) =>
-          `route add 10.${64 + (index >> 16)}.${(index >> 8) & 255}.${index & 255}/32 via ${way.gateway} dev ${way.dev}`,
-      );
-      const rawMs = batch(namespace, lines);
-      const { outcome, phases } = await migrate(context, slice, vn, { ...usual, method: 'vroom', router: 'a', to });
-      if (outcome !== 'completed') throw new Error(`the migration with ${size} routes ended as ${outcome}`);
-      const cloneMs = phases.find(({ name }) => name === 'clone')!.ms;
-      rows.push([
-        size,
-        rawMs.toFixed(0),
-        cloneMs.toFixed(0),
-        (cloneMs / rawMs).toFixed(2),
-        (cloneMs / size).toFixed(3),
-      ]);
-      to = to === 'p2' ? 'p1' : 'p2';
-      ip(namespaceOfRouter(context, slice), 'route', 'flush', 'root', '10.64.0.0/10');
-      progress('routes', rows.length, sizes.length);
+      const [rawMs, cloneMs]: [number[], number[]] = [[], []];
+      for (let round = 0; round < rounds; round += 1) {
+        rawMs.push(batch(namespaceOfRouter(context, slice), linesFor(namespaceOfRouter(context, slice), size)));
+        cloneMs.push(await moveWith(context, slice, size, to));
+        to = to === 'p2' ? 'p1' : 'p2';
+        ip(namespaceOfRouter(context, slice), 'route', 'flush', 'root', '10.64.0.0/10');
+        progress(`${size} routes`, round + 1, rounds);
+      }
+      const [raw, clone] = [quantile(rawMs, 0.5), quantile(cloneMs, 0.5)];
+      rows.push([size, raw.toFixed(0), clone.toFixed(0), (clone / raw).toFixed(2), (clone / size).toFixed(3)]);
     }
     return rows;
   });
   return table(['routes', 'ip alone ms', 'read, translated, installed ms', 'ratio', 'ms per route'], rows);
+}
+
+/** Routes as they lead to the first gateway. */
+function linesFor(namespace: string, size: number): string[] {
+  const [way] = JSON.parse(ip(namespace, '-json', 'route', 'show', '10.0.0.0/31')) as [
+    { gateway: string; dev: string },
+  ];
+  return Array.from(
+    { length: size },
+    (_, index) =>
+      `route add 10.${64 + (index >> 16)}.${(index >> 8) & 255}.${index & 255}/32 via ${way.gateway} dev ${way.dev}`,
+  );
+}
+
+/** Ms to read, translate and install all routes of the router at its new place. Throws unless all are there. */
+async function moveWith(context: Context, slice: Slice, size: number, to: string): Promise<number> {
+  const options = { ...usual, method: 'vroom', router: 'a', to } as const;
+  const { outcome, phases } = await migrate(context, slice, slice.vns[0]!, options);
+  const routes = ip(namespaceOfRouter(context, slice), 'route', 'show', 'root', '10.64.0.0/10')
+    .trim()
+    .split('\n').length;
+  if (outcome !== 'completed' || routes !== size)
+    throw new Error(`the migration with ${size} routes ended as ${outcome}, with ${routes} routes`);
+  return phases.find(({ name }) => name === 'clone')!.ms;
 }
 
 const chain = `
@@ -127,7 +140,7 @@ function namespaceOfRouter({ store }: Context, { name }: Slice): string {
 }
 
 const ip = (namespace: string, ...words: string[]) =>
-  execFileSync('ip', ['-n', namespace, ...words], { encoding: 'utf8' });
+  execFileSync('ip', ['-n', namespace, ...words], { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 });
 
 /** Ms for `ip` to run the lines, before which none of these routes exists. */
 function batch(namespace: string, lines: readonly string[]): number {

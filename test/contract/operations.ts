@@ -1,5 +1,7 @@
 /** Tests that operations do what they say, once, all or none, and that the inventory shows the result. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { unpackRoutes } from '../../src/model/packed-routes.ts';
+import type { Route } from '../../src/model/route.ts';
 import type { OperationInput } from '../../src/vsys/operations.ts';
 import { describeTunnel, everything, macOf, theGroup, tunnelUp } from './networks.ts';
 import { apply, inventoryOf, type NetworkUnderTest, type NodeUnderTest, type PlaneUnderTest } from './under-test.ts';
@@ -67,6 +69,16 @@ export function operations(plane: PlaneUnderTest): void {
     const dry = await node.call('apply', { operations: up, dryRun: true });
     expect(dry.differences).toEqual([]);
     expect(dry.results.map(({ status }) => status)).toEqual(up.map(() => 'unchanged'));
+  });
+
+  it('packed routes are the routes', async () => {
+    const { routes, digest } = await node.call('routes', { namespace: router });
+    const packed = await node.call('routes', { namespace: router, packed: true });
+    expect({ ...packed, packed: undefined }).toEqual({ digest, routes: [], packed: undefined });
+    const inOrder = (list: readonly Route[]) => list.map(({ prefix }) => prefix).toSorted();
+    expect(routes.length).toBeGreaterThan(0);
+    expect(inOrder(unpackRoutes(packed.packed!))).toEqual(inOrder(routes));
+    for (const route of unpackRoutes(packed.packed!)) expect(routes).toContainEqual(route);
   });
 
   it('a batch with an invalid operation is refused, and changes nothing', async () => {
@@ -145,6 +157,47 @@ export function operations(plane: PlaneUnderTest): void {
       message: "slice 'test' may have at most 20 routes on this node",
     });
     expect(await inventoryOf(node)).toEqual(nothing);
+  });
+
+  it('a thousand routes at once are there, change nothing the second time, and go', async () => {
+    const larger = await plane.start(1, { namespaces: 2, routes: 1100 });
+    try {
+      const [only] = larger.nodes as [NodeUnderTest];
+      const namespace = `${only.policy.namespacePrefix}a`;
+      const list = Array.from({ length: 1000 }, (_, index) => `10.65.${100 + (index >> 8)}.${index & 255}/32`);
+      const many = (
+        action: 'add' | 'delete',
+        prefixes: readonly string[],
+        type: 'blackhole' | 'prohibit' = 'blackhole',
+      ) => apply(only, { op: 'vroutes', action, namespace, type, prefixes: prefixes.join(' ') });
+      await apply(only, { op: 'netns_up', namespace, urpf: 'strict' });
+      const found = async () => {
+        const { packed = [] } = await only.call('routes', { namespace, packed: true });
+        return new Map(packed.map(({ type, prefixes }) => [type, prefixes.split(' ').toSorted()]));
+      };
+      expect(await many('add', list)).toEqual(['changed']);
+      expect(await many('add', list)).toEqual(['unchanged']);
+      expect(await found()).toEqual(new Map([['blackhole', list.toSorted()]]));
+      await expect(
+        many(
+          'add',
+          list.map((prefix) => prefix.replace('10.65', '10.64')),
+        ),
+      ).rejects.toMatchObject({
+        code: 'forbidden',
+      });
+      const others = list.slice(0, 600).map((prefix) => prefix.replace('10.65.1', '10.65.2'));
+      await expect(many('add', others)).rejects.toMatchObject({
+        message: "slice 'test' may have at most 1100 routes on this node",
+      });
+      expect(await many('delete', list.slice(10))).toEqual(['changed']);
+      expect(await many('add', list, 'prohibit')).toEqual(['changed']);
+      expect(await found()).toEqual(new Map([['prohibit', list.toSorted()]]));
+      expect(await many('delete', list)).toEqual(['changed']);
+      expect(await found()).toEqual(new Map());
+    } finally {
+      await larger.end();
+    }
   });
 
   it('an interface for a routing daemon has its neighbour in its subnet, or is refused', async () => {

@@ -1,10 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { packRoutes, unpackRoutes } from '../../src/model/packed-routes.ts';
 import type { Route, RouteNexthop } from '../../src/model/route.ts';
 import { routerNames } from '../../src/model/router.ts';
 import { type Instance, type InstanceLink, type LinkEnd, planInstance } from '../../src/planning/instance.ts';
 import { computeRoutes, infrastructureRoutes } from '../../src/planning/routes.ts';
-import { translateRoutes } from '../../src/planning/translate.ts';
+import { translatePacked, translateRoutes } from '../../src/planning/translate.ts';
 import { planVn } from '../../src/planning/vn-plan.ts';
 import { readSlice } from '../../src/slicefile/index.ts';
 import { arbitrarySlice, gallery } from '../support/slices.ts';
@@ -33,6 +34,18 @@ function refusal(route: Route): string {
     return (error as Error).message;
   }
   return 'translated';
+}
+
+const entriesOf = (route: Route) => Object.entries(route).toSorted(([a], [b]) => (a < b ? -1 : 1));
+
+/** Undefined for a conflict. */
+function attempt<T>(translate: () => T): T | undefined {
+  try {
+    return translate();
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'conflict' });
+    return undefined;
+  }
 }
 
 describe('translateRoutes', () => {
@@ -101,6 +114,39 @@ describe('translateRoutes', () => {
         }
       }),
     );
+  });
+
+  test('packed routes are translated as each of them is', () => {
+    const ways = [
+      [{ interface: ab.a.interface, via: ab.b.address, weight: 1 }],
+      [
+        { interface: ab.a.interface, via: ab.b.address, weight: 3 },
+        { interface: ac.a.interface, weight: 1 },
+      ],
+      [{ interface: 'eth0', weight: 1 }],
+      [{ interface: ab.a.interface, via: '10.65.1.1', weight: 1 }],
+    ];
+    const anyRoute = fc.record({
+      prefix: fc.constantFrom('0.0.0.0/0', '10.65.200.0/24', '10.65.201.0/24', `${ac.b.address}/32`),
+      // Those that no instance can have are rare.
+      nexthops: fc.oneof({ weight: 20, arbitrary: fc.constantFrom(...ways.slice(0, 2)) }, fc.constantFrom(...ways)),
+      protocol: fc.constantFrom('boot', 'kernel', '246'),
+      rest: fc.constantFrom({}, { metric: 7 }, { source: ga.b.address }, { metric: 7, source: ac.a.address }),
+    });
+    const sorted = (routes: readonly Route[]) => routes.map((route) => JSON.stringify(entriesOf(route))).toSorted();
+    let translated = 0;
+    fc.assert(
+      fc.property(fc.array(anyRoute, { maxLength: 20 }), (list) => {
+        const routes = list.map(({ rest, ...route }) => byHand({ ...route, ...rest }));
+        const each = attempt(() => translateRoutes('a', routes, from, to));
+        const packed = attempt(() => unpackRoutes(translatePacked('a', packRoutes(routes), from, to)));
+        expect(packed === undefined).toBe(each === undefined);
+        if (each === undefined) return;
+        expect(sorted(packed!)).toEqual(sorted(each));
+        translated += each.length;
+      }),
+    );
+    expect(translated).toBeGreaterThan(0);
   });
 
   test('computed routes lead from every router to every end host without a loop', () => {

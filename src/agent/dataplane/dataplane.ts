@@ -1,4 +1,4 @@
-import type { Route } from '../../model/route.ts';
+import type { PackedRoutes } from '../../model/packed-routes.ts';
 import type { Armable } from '../../vsys/armable.ts';
 import type { DaemonState } from '../../vsys/daemon.ts';
 import type { BatchResult, Collision, Feature, Inventory, NodeCounters, Params, Results } from '../../vsys/messages.ts';
@@ -13,7 +13,7 @@ type ApplyOptions = Partial<Pick<Params<'apply'>, 'dryRun' | 'repair' | 'confirm
 /** The forwarding entries of a router. `digest`: a SHA-256 in hex, the same as long as they are. */
 export interface Table {
   readonly digest: string;
-  readonly routes?: Route[];
+  readonly packed?: PackedRoutes[];
 }
 
 /**
@@ -37,7 +37,7 @@ export interface DataPlane {
   inventory(): Promise<Inventory>;
   counters(): Promise<NodeCounters>;
   /**
-   * Returns the main table of a router namespace, or the slice's own table, without `routes` if its digest is still the
+   * Returns the main table of a router namespace, or the slice's own table, without `packed` if its digest is still the
    * one that is `known`. Throws VnmError `not-found`.
    */
   routes(namespace?: string, known?: string): Promise<Table>;

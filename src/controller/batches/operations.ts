@@ -3,12 +3,12 @@
 import type { DaemonProtocol } from '../../model/daemon.ts';
 import { routerNamespace } from '../../model/ids.ts';
 import type { NamespaceName, RouterName } from '../../model/names.ts';
+import { type PackedRoutes, packRoutes } from '../../model/packed-routes.ts';
 import type { Route, UrpfMode } from '../../model/route.ts';
 import { routerNames } from '../../model/router.ts';
 import type { VirtualNetwork } from '../../model/slice.ts';
 import type { Instance } from '../../planning/instance.ts';
 import type { OperationInput } from '../../vsys/operations.ts';
-import { packRoutes, unpackRoutes } from '../../vsys/packed-routes.ts';
 import type { NodeNames } from './batches.ts';
 
 /** The kernel's name of a router's namespace on its node in the instance. */
@@ -46,21 +46,29 @@ const leastTogether = 16;
 /**
  * Operations for many routes of a router. `protocolOf`: the daemon's protocol for an entry that is to be the daemon's.
  */
+export function packedRouteOperations(
+  action: 'add' | 'delete',
+  routes: readonly PackedRoutes[],
+  namespace: NamespaceName,
+  protocolOf: (route: Pick<Route, 'protocol'>) => DaemonProtocol | undefined = () => undefined,
+): OperationInput[] {
+  return routes.flatMap(({ prefixes, ...common }): OperationInput[] => {
+    const protocol = protocolOf(common);
+    const own = protocol === undefined ? {} : { protocol };
+    const each = prefixes.split(' ');
+    if (each.length < leastTogether)
+      return each.map((prefix) => ({ ...routeOperation(action, { ...common, prefix }, namespace), ...own }));
+    const { prefix: _, ...rest } = routeOperation(action, { ...common, prefix: each[0]! }, namespace);
+    return [{ ...rest, namespace, op: 'vroutes', prefixes, ...own }];
+  });
+}
+
 export function routeOperations(
   action: 'add' | 'delete',
   routes: readonly Route[],
   namespace: NamespaceName,
-  protocolOf: (route: Pick<Route, 'protocol'>) => DaemonProtocol | undefined = () => undefined,
 ): OperationInput[] {
-  return packRoutes(routes).flatMap(({ prefixes, ...common }): OperationInput[] => {
-    const protocol = protocolOf(common);
-    const own = protocol === undefined ? {} : { protocol };
-    const alike = unpackRoutes([{ prefixes, ...common }]);
-    if (alike.length < leastTogether)
-      return alike.map((route) => ({ ...routeOperation(action, route, namespace), ...own }));
-    const { prefix: _, ...rest } = routeOperation(action, alike[0]!, namespace);
-    return [{ ...rest, namespace, op: 'vroutes', prefixes, ...own }];
-  });
+  return packedRouteOperations(action, packRoutes(routes), namespace);
 }
 
 export function vifUp(

@@ -1,5 +1,6 @@
 import { VnmError } from '../../model/errors.ts';
 import type { NodeName, RouterName } from '../../model/names.ts';
+import { unpackRoutes } from '../../model/packed-routes.ts';
 import type { VirtualNetwork } from '../../model/slice.ts';
 import { addedRoutes } from '../../planning/added-routes.ts';
 import { isDaemonRoute } from '../../vsys/daemon.ts';
@@ -27,7 +28,8 @@ export function addedRoutesRecorder(
   async function recordRouter(node: NodeName, router: RouterName): Promise<void> {
     const namespace = namespaceOf(instance, router, agents);
     try {
-      const { routes } = await agents.get(node).call('routes', { namespace }, signalOption(context));
+      const answer = await agents.get(node).call('routes', { namespace, packed: true }, signalOption(context));
+      const routes = [...answer.routes, ...unpackRoutes(answer.packed ?? [])];
       const kept = hasDaemon(vn, router) ? routes.filter((route) => !isDaemonRoute(route)) : routes;
       instances.saveAddedRoutes(record!.id, router, addedRoutes(kept, own.get(router) ?? [], instance));
     } catch (error) {

@@ -1,9 +1,9 @@
 /** Static routes: the controller, or somebody on the node, added them to a router, and they stay there. */
 import type { RouterName } from '../../model/names.ts';
+import { type PackedRoutes, packRoutes, unpackRoutes } from '../../model/packed-routes.ts';
 import type { Route } from '../../model/route.ts';
 import type { Instance } from '../../planning/instance.ts';
 import { translateRoutes } from '../../planning/translate.ts';
-import { unpackRoutes } from '../../vsys/packed-routes.ts';
 import { mergeBatches } from '../batches/batches.ts';
 import { namespaceOf } from '../batches/operations.ts';
 import { installRoutes } from '../batches/routers.ts';
@@ -16,6 +16,12 @@ export interface ReadTable {
   readonly routes: Route[];
 }
 
+/** Of routes with one prefix and metric, the one that the kernel uses comes first. */
+export interface PackedTable {
+  readonly digest: string;
+  readonly packed: PackedRoutes[];
+}
+
 /** Reads the routes that a router has now, unless they are still those `before`. Throws as `RoutingSource.read`. */
 export async function readTable(
   agents: Agents,
@@ -23,11 +29,34 @@ export async function readTable(
   router: RouterName,
   before?: ReadTable,
 ): Promise<ReadTable> {
-  const unless = before === undefined ? {} : { unless: before.digest };
-  const asked = { namespace: namespaceOf(instance, router, agents), packed: true, ...unless };
+  const table = await ask(agents, instance, router, before?.digest);
+  if (table === undefined) return before!;
+  return { digest: table.digest, routes: unpackRoutes(table.packed) };
+}
+
+/** As `readTable`, for a router that may have very many. */
+export async function readPacked(
+  agents: Agents,
+  instance: Instance,
+  router: RouterName,
+  before?: PackedTable,
+): Promise<PackedTable> {
+  return (await ask(agents, instance, router, before?.digest)) ?? before!;
+}
+
+/** Undefined if the table's digest is still `unless`. */
+async function ask(
+  agents: Agents,
+  instance: Instance,
+  router: RouterName,
+  unless: string | undefined,
+): Promise<PackedTable | undefined> {
+  const namespace = namespaceOf(instance, router, agents);
+  const asked = { namespace, packed: true, ...(unless === undefined ? {} : { unless }) };
   const answer = await agents.get(instance.placement.get(router)!).call('routes', asked);
-  if (answer.unchanged && before !== undefined) return before;
-  return { digest: answer.digest, routes: [...answer.routes, ...unpackRoutes(answer.packed ?? [])] };
+  if (answer.unchanged && unless !== undefined) return undefined;
+  // An agent of an earlier version does not pack.
+  return { digest: answer.digest, packed: answer.packed ?? packRoutes(answer.routes) };
 }
 
 export const staticRoutes: RoutingSource = {

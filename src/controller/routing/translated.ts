@@ -27,7 +27,8 @@ export async function readTranslated(
   const infrastructure = infrastructureRoutes(vn, to);
   const entries = await Promise.all(
     routers.map(async (router) => {
-      const routes = await liveRoutes(agents, vn, from, router);
+      const ask = () => sourceOf(vn, router).read(agents, from, router);
+      const routes = await whereReachable(agents, from, router, ask);
       if (routes === undefined) return [];
       return [
         [router, [...translateOwn(vn, router, routes, from, to), ...(infrastructure.get(router) ?? [])]] as const,
@@ -37,14 +38,13 @@ export async function readTranslated(
   return new Map(entries.flat());
 }
 
-/** The routes that a router has now; undefined if its node is unreachable. */
-async function liveRoutes(
+/** What a router's node answers; undefined if it is unreachable. A lost connection is tried once more. */
+export async function whereReachable<T extends object>(
   agents: Agents,
-  vn: VirtualNetwork,
   instance: Instance,
   router: RouterName,
-): Promise<Route[] | undefined> {
-  const ask = () => sourceOf(vn, router).read(agents, instance, router);
+  ask: () => Promise<T>,
+): Promise<T | undefined> {
   const first = await ask().catch(unlessUnreachable);
   const node = instance.placement.get(router)!;
   if (first !== undefined || agents.givenUp.has(node)) return first;

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, VnmError } from '../../../model/errors.ts';
 import type { Daemon } from '../../../vsys/operations.ts';
-import type { Command, Step } from '../planner/commands.ts';
+import { type Command, checkPlain, type ManyLines, type Step } from '../planner/commands.ts';
 import { asTyped, batchLine, runBatch, type Tool } from './ip.ts';
 import { awaitListeners } from './listeners.ts';
 import { undoSteps } from './pending-file.ts';
@@ -20,6 +20,8 @@ interface Failure {
   readonly message: string;
   /** How many of the steps were done, or may have been. */
   readonly reached: number;
+  /** Of a step with many lines, which is not among them, those that were done. */
+  readonly partly?: readonly string[];
 }
 
 /**
@@ -30,11 +32,19 @@ export async function execute(commands: readonly Command[], putDaemon: PutDaemon
   const steps = commands.map((command) => command.do);
   const [failure] = await runSteps(steps, false, putDaemon);
   if (failure === undefined) return;
-  const left = await undo(commands.slice(0, failure.reached), putDaemon);
+  const left = await undo(doneOf(commands, failure), putDaemon);
   if (left.length === 0) throw new VnmError('failed', failure.message, { hint: 'nothing was changed' });
   throw new VnmError('failed', `${failure.message}\n${describeLeft(left)}`, {
     hint: 'undo the rest by hand, or apply the wanted state again',
   });
+}
+
+function doneOf(commands: readonly Command[], { reached, partly = [] }: Failure): Command[] {
+  const done = commands.slice(0, reached);
+  if (partly.length === 0) return done;
+  const cut = (step: Step): Step => ('each' in step ? { ...step, each: partly } : step);
+  const last = commands[reached]!;
+  return [...done, { do: cut(last.do), undo: last.undo.map(cut) }];
 }
 
 function describeLeft(left: readonly string[]): string {
@@ -60,15 +70,18 @@ async function noDaemons(): Promise<void> {
 async function runSteps(steps: readonly Step[], force: boolean, putDaemon: PutDaemon): Promise<Failure[]> {
   const failures: Failure[] = [];
   for (const { first, count } of runs(steps)) {
-    for (const { message, reached } of await runRun(steps.slice(first, first + count), force, putDaemon)) {
-      failures.push({ message, reached: first + reached });
+    for (const failure of await runRun(steps.slice(first, first + count), force, putDaemon)) {
+      failures.push({ ...failure, reached: first + failure.reached });
     }
     if (failures.length > 0 && !force) break;
   }
   return failures;
 }
 
-/** Groups consecutive lines of one tool in one stack, which go to one process, and daemons, which start at once. */
+/**
+ * Groups consecutive lines of one tool in one stack, which go to one process, and daemons, which start at once. A step
+ * with many lines has processes of its own.
+ */
 function* runs(steps: readonly Step[]): Generator<{ first: number; count: number }> {
   for (let first = 0; first < steps.length; ) {
     const step = steps[first]!;
@@ -80,7 +93,7 @@ function* runs(steps: readonly Step[]): Generator<{ first: number; count: number
 }
 
 function isSameTool(a: Step, b: Step | undefined): boolean {
-  if (b === undefined) return false;
+  if (b === undefined || 'each' in a || 'each' in b) return false;
   if ('daemon' in a && 'daemon' in b) return true;
   return a.namespace === b.namespace && batchOf(a) !== undefined && batchOf(a) === batchOf(b);
 }
@@ -113,6 +126,7 @@ async function runRun(steps: readonly Step[], force: boolean, putDaemon: PutDaem
       await awaitListeners(first.namespace, first.listeners);
       return [];
     }
+    if ('each' in first) return await runMany(first, force);
     const tool = batchOf(first)!;
     const lines = steps.map(lineOf);
     const failures = await runBatch(tool, first.namespace, lines, force);
@@ -124,6 +138,34 @@ async function runRun(steps: readonly Step[], force: boolean, putDaemon: PutDaem
     // The error does not say how many steps were done. Trying to undo one that was not done does no harm.
     return [{ message: messageOf(error), reached: steps.length }];
   }
+}
+
+/** How many processes share the lines. The kernel does one after the other, but they are prepared at the same time. */
+const atOnce = 2;
+
+async function runMany({ namespace, ip, each, rest }: ManyLines, force: boolean): Promise<Failure[]> {
+  const size = Math.ceil(each.length / atOnce);
+  const parts = Array.from({ length: atOnce }, (_, index) => each.slice(index * size, (index + 1) * size));
+  const begin = batchLine(ip).trimEnd();
+  const lineFor = (word: string) => `${begin} ${word}${rest}`;
+  checkPlain(each);
+  const running = parts
+    .filter((part) => part.length > 0)
+    .map(async (part) => {
+      const failures = await runBatch('ip', namespace, [`${part.map(lineFor).join('\n')}\n`], force);
+      return { part, failures };
+    });
+  // Nothing may be undone while a process still runs.
+  await Promise.allSettled(running);
+  const ended = await Promise.all(running);
+  const partly = ended.flatMap(({ part, failures: [first] }) => part.slice(0, first?.line));
+  return ended.flatMap(({ part, failures }) =>
+    failures.map(({ line, words }) => ({
+      message: `${asTyped('ip', namespace, [lineFor(part[line]!)])}: ${words}`,
+      reached: 0,
+      partly,
+    })),
+  );
 }
 
 /** If one fails, the others have been done, too. */

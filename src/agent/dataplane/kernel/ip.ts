@@ -2,9 +2,10 @@
  * The commands `ip` and `tc`, always with many lines at once (`-batch -`): one spawn takes about 2 ms, one line 10 us.
  */
 import { VnmError } from '../../../model/errors.ts';
-import { run } from '../../run.ts';
+import { run, runForBytes } from '../../run.ts';
 import { checkPlain } from '../planner/commands.ts';
 import { ownStack } from '../planner/state.ts';
+import { isDump } from './route-dump.ts';
 
 export type Tool = 'ip' | 'tc' | 'bridge';
 /** The tools that wait for armed actions. */
@@ -70,13 +71,46 @@ export async function printBatch(
   lines: readonly (readonly string[])[],
   options: readonly '-statistics'[] = [],
 ): Promise<string[]> {
-  const args = [...inNamespace(namespace), '-json', '-details', ...options, numbers[tool], '-batch', '-'];
+  const args = showing(tool, namespace, options);
   const { code, stdout, stderr } = await run(tool, args, lines.map((words) => batchLine(words)).join(''));
   const documents = stdout.split('\n').filter((line) => line !== '');
   if (code === 0 && documents.length === lines.length) return documents;
+  throw failureOf(tool, namespace, lines, stderr);
+}
+
+/** All tables, but IPv4 only. */
+const saveLine = ['route', 'save', 'table', 'all', 'root', '0.0.0.0/0'];
+
+/**
+ * As `showBatch` for `ip`, by the same process as the IPv4 routes of all tables, as the kernel's messages (see
+ * route-dump.ts): `ip` takes ten times as long to write them as JSON.
+ */
+export async function showAndSave(
+  namespace: string,
+  lines: readonly (readonly string[])[],
+): Promise<{ readonly documents: unknown[][]; readonly dump: Buffer }> {
+  const all = [...lines, saveLine];
+  const args = showing('ip', namespace, []);
+  const { code, stdout, stderr } = await runForBytes('ip', args, all.map((words) => batchLine(words)).join(''));
+  const documents: unknown[][] = [];
+  let at = 0;
+  for (let end = 0; end >= 0 && !isDump(stdout, at); at = end + 1) {
+    end = stdout.indexOf('\n', at);
+    if (end > at) documents.push(JSON.parse(stdout.toString('utf8', at, end)));
+  }
+  if (code === 0 && documents.length === lines.length && isDump(stdout, at))
+    return { documents, dump: stdout.subarray(at) };
+  throw failureOf('ip', namespace, all, stderr);
+}
+
+function showing(tool: Tool, namespace: string, options: readonly '-statistics'[]): string[] {
+  return [...inNamespace(namespace), '-json', '-details', ...options, numbers[tool], '-batch', '-'];
+}
+
+function failureOf(tool: Tool, namespace: string, lines: readonly (readonly string[])[], stderr: string): VnmError {
   const [failure] = parseFailures(stderr);
   const { line, words } = failure ?? { line: 0, words: kernelWords(stderr) };
-  throw new VnmError('failed', `${asTyped(tool, namespace, lines[line]!)}: ${words}`);
+  return new VnmError('failed', `${asTyped(tool, namespace, lines[line]!)}: ${words}`);
 }
 
 /** Returns a line as one would type it, for messages. */

@@ -11,7 +11,7 @@ import type { OtherSlice } from '../../other-slices.ts';
 import type { DataPlane } from '../dataplane.ts';
 import type { Command } from '../planner/commands.ts';
 import { differencesOf } from '../planner/differences.ts';
-import { toInventory, toRoutes } from '../planner/inventory.ts';
+import { toInventory } from '../planner/inventory.ts';
 import { checkPinned } from '../planner/pinned.ts';
 import { planHeard, planOperations } from '../planner/plan.ts';
 import { concernsInterfaces } from '../planner/plan-filter.ts';
@@ -192,8 +192,7 @@ export function createKernelDataPlane(policy: Policy, clock: Clock, surroundings
       inTurn(async () => {
         const table = await readRoutes(policy, namespace, known);
         if (table === undefined) throw new VnmError('not-found', `there is no namespace '${namespace}'`);
-        const { digest, routes } = table;
-        return { digest, ...(routes === undefined ? {} : { routes: toRoutes(routes) }) };
+        return table;
       }),
     daemonState: (namespace) => daemons.state(namespace),
     moving: {

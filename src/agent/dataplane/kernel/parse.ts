@@ -106,12 +106,12 @@ function parseNeighbour({ dst, lladdr }: NeighbourJson): Neighbour {
   return { address: dst, mac: lladdr ?? '' };
 }
 
-/** The kernel's numbers (rtnetlink.h) of the types that decide where packets go. */
-const routeTypes: ReadonlyMap<string, RouteType> = new Map([
-  ['1', 'unicast'],
-  ['6', 'blackhole'],
-  ['7', 'unreachable'],
-  ['8', 'prohibit'],
+/** The types that decide where packets go, by the kernel's numbers (rtnetlink.h). */
+export const routeTypes: ReadonlyMap<number, RouteType> = new Map([
+  [1, 'unicast'],
+  [6, 'blackhole'],
+  [7, 'unreachable'],
+  [8, 'prohibit'],
 ]);
 
 /**
@@ -121,15 +121,19 @@ const routeTypes: ReadonlyMap<string, RouteType> = new Map([
 export function parseRoutes(list: readonly RouteJson[], table: number, byId: boolean): Map<string, KernelRoute> {
   const routes = new Map<string, KernelRoute>();
   for (const json of list) {
-    const type = routeTypes.get(json.type);
+    const type = routeTypes.get(Number(json.type));
     if (type === undefined) continue;
-    const route = parseRoute(json, type, table, byId);
-    let key = routeKey(route);
-    // `ip route append` makes a second one; the kernel uses the first.
-    while (routes.has(key)) key += ' again';
-    routes.set(key, route);
+    addRoute(routes, parseRoute(json, type, table, byId));
   }
   return routes;
+}
+
+/** Adds an entry as read, in the order in which the kernel uses them. */
+export function addRoute(routes: Map<string, KernelRoute>, route: KernelRoute): void {
+  let key = routeKey(route);
+  // `ip route append` makes a second one; the kernel uses the first.
+  while (routes.has(key)) key += ' again';
+  routes.set(key, route);
 }
 
 function parseRoute(json: RouteJson, type: RouteType, table: number, byId: boolean): KernelRoute {

@@ -1,17 +1,18 @@
 /** Reads the kernel: one `ip` process per network stack. */
 import { createHash } from 'node:crypto';
 import { VnmError } from '../../../model/errors.ts';
+import { packRoutes } from '../../../model/packed-routes.ts';
 import type { Policy } from '../../../vsys/policy.ts';
 import { isRouterNamespace } from '../../../vsys/presence.ts';
+import type { Table } from '../dataplane.ts';
 import { controlDevice } from '../planner/control.ts';
 import { withSecondSender } from '../planner/filter.ts';
 import { type FilterJson, gatedBy, hasHook, parseGate, parseRedirect, type QdiscJson } from '../planner/gate.ts';
+import { toRoutes } from '../planner/inventory.ts';
 import { interfaceSettingFiles, routerSettingFiles } from '../planner/settings.ts';
 import {
-  type KernelRoute,
   type KernelState,
   type Link,
-  mainTable,
   type OwnAddress,
   ownStack,
   type Place,
@@ -20,7 +21,7 @@ import {
   type TunnelFilter,
 } from '../planner/state.ts';
 import { isPair } from '../planner/tunnels/registry.ts';
-import { printBatch, showBatch } from './ip.ts';
+import { printBatch, showAndSave, showBatch } from './ip.ts';
 import { parseOwnAddresses } from './own-addresses.ts';
 import {
   type LinkJson,
@@ -36,6 +37,7 @@ import {
 import { listAllNamespaces } from './presence.ts';
 import { type ReadControl, readControl } from './read-control.ts';
 import { readFilter } from './read-filter.ts';
+import { digestOf, packedRoutesIn, routesIn } from './route-dump.ts';
 import { readSettings } from './settings.ts';
 
 /** A stack as read, with what is needed to find the other ends of veth pairs. */
@@ -134,35 +136,36 @@ async function readOwn(
   };
 }
 
-const allTables = ['route', 'show', 'table', 'all', 'root', '0.0.0.0/0'];
-
 /**
  * Reads the entries of one router's main table, or of the slice's own, and nothing else: a node may have many routers,
  * each of which is read. Of a table that is `known` only the digest: with 10,000 entries that takes a fraction of the
  * time. Undefined if there is no such namespace.
  */
-export async function readRoutes(
-  policy: Policy,
-  namespace: string,
-  known?: string,
-): Promise<{ readonly digest: string; readonly routes?: KernelRoute[] } | undefined> {
-  const isOwn = namespace === ownStack;
-  if (!isOwn && !(await listNamespaces(policy)).includes(namespace)) return undefined;
-  const line = isOwn ? ['route', 'show', 'table', String(policy.table)] : allTables;
-  const [text = ''] = await printBatch('ip', namespace, [line]);
+export async function readRoutes(policy: Policy, namespace: string, known?: string): Promise<Table | undefined> {
+  if (namespace === ownStack) return readOwnRoutes(policy, known);
+  if (!(await listNamespaces(policy)).includes(namespace)) return undefined;
+  const { documents, dump } = await showAndSave(namespace, [['link', 'show']]);
+  const interfaces = interfacesOf(documents[0] as LinkJson[]);
+  const digest = digestOf(dump, interfaces);
+  return digest === known ? { digest } : { digest, packed: packedRoutesIn(dump, interfaces) };
+}
+
+async function readOwnRoutes({ table }: Policy, known?: string): Promise<Table> {
+  const [text = ''] = await printBatch('ip', ownStack, [['route', 'show', 'table', String(table)]]);
   const digest = createHash('sha256').update(text).digest('hex');
   if (digest === known) return { digest };
-  const table = isOwn ? policy.table : mainTable;
-  const parsed = parseRoutes(JSON.parse(text) as RouteJson[], table, isOwn);
-  return { digest, routes: [...parsed.values()].filter((route) => route.table === table) };
+  const parsed = parseRoutes(JSON.parse(text) as RouteJson[], table, true);
+  const routes = [...parsed.values()].filter((route) => route.table === table);
+  return { digest, packed: packRoutes(toRoutes(routes)) };
+}
+
+function interfacesOf(links: readonly LinkJson[]): Map<number, string> {
+  return new Map(links.map(({ ifindex, ifname }) => [ifindex, ifname]));
 }
 
 async function readRouter(policy: Policy, namespace: string): Promise<RawStack> {
-  const [links, neighbours, names, routes] = (await showBatch('ip', namespace, [
-    ...commonLines,
-    // All tables, but IPv4 only.
-    allTables,
-  ])) as [LinkJson[], NeighbourJson[], NamespaceJson[], RouteJson[]];
+  const { documents, dump } = await showAndSave(namespace, commonLines);
+  const [links, neighbours, names] = documents as [LinkJson[], NeighbourJson[], NamespaceJson[]];
   const device = controlDevice(policy.interfacePrefix, namespace);
   const control = links.some(({ ifname }) => ifname === device.name) ? await readControl(device) : undefined;
   const gate = control?.gate === undefined ? [] : [[device.name, { hook: false, gate: control.gate }] as const];
@@ -172,7 +175,7 @@ async function readRouter(policy: Policy, namespace: string): Promise<RawStack> 
     gates: new Map(gate),
     ...(control === undefined ? {} : { control }),
     neighbours,
-    routes: parseRoutes(routes, mainTable, false),
+    routes: routesIn(dump, interfacesOf(links)),
     names: namesById(names),
   };
 }

@@ -18,9 +18,11 @@ import {
  * One line of `ip`, `tc` or `bridge`, a script for `nft`, files below /proc/sys/net, a pause in which packets get
  * through, a wait until a routing daemon listens at interfaces, or the daemon that there must be (null: none), in a
  * stack. `graceful`: see the operations. `rest`: the last words of a line, which many lines share; begins with a space.
+ * `each`: a line for each of these words, before `rest`; their order does not matter.
  */
 export type Step =
   | { readonly namespace: string; readonly ip: readonly string[]; readonly rest?: string }
+  | ManyLines
   | { readonly namespace: string; readonly tc: readonly string[] }
   | { readonly namespace: string; readonly bridge: readonly string[] }
   | { readonly namespace: string; readonly nft: readonly string[] }
@@ -28,6 +30,13 @@ export type Step =
   | { readonly namespace: string; readonly settleMs: number }
   | { readonly namespace: string; readonly listeners: readonly string[] }
   | { readonly namespace: string; readonly daemon: Daemon | null; readonly graceful?: true };
+
+export interface ManyLines {
+  readonly namespace: string;
+  readonly ip: readonly string[];
+  readonly each: readonly string[];
+  readonly rest: string;
+}
 
 /** An interface to create in a stack. */
 export interface Device {
@@ -103,9 +112,21 @@ export function routeStep(
   namespace: string,
   route: KernelRoute,
 ): Step {
-  const { prefix, type } = route;
-  const rest = sharedRest(route);
-  return { namespace, ip: ['route', action, ...(type === 'unicast' ? [] : [type]), prefix], rest };
+  return { namespace, ip: [...routeWords(action, route), route.prefix], rest: sharedRest(route) };
+}
+
+/** For entries that have no prefix in common, but everything else. */
+export function manyRoutesStep(
+  action: 'add' | 'del',
+  namespace: string,
+  prefixes: readonly string[],
+  route: KernelRoute,
+): Step {
+  return { namespace, ip: routeWords(action, route), each: prefixes, rest: sharedRest(route) };
+}
+
+function routeWords(action: string, { type }: KernelRoute): string[] {
+  return ['route', action, ...(type === 'unicast' ? [] : [type])];
 }
 
 /** The last one: routes that follow each other have most in common. */

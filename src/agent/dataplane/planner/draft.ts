@@ -12,6 +12,7 @@ import {
   type Device,
   type Devices,
   ip,
+  manyRoutesStep,
   neighbourStep,
   nexthopStep,
   nft,
@@ -258,6 +259,16 @@ export class Draft implements KernelState {
   addRoute(namespace: string, route: KernelRoute): void {
     this.#do(routeStep('add', namespace, route), routeStep('del', namespace, route));
     this.#stack(namespace).routes.set(routeKey(route), route);
+  }
+
+  /** Adds entries that differ in nothing but their prefix, by their keys; at least one. */
+  addRoutes(namespace: string, added: ReadonlyMap<string, KernelRoute>): void {
+    const prefixes = [...added.values()].map(({ prefix }) => prefix);
+    const [common] = added.values();
+    const step = (action: 'add' | 'del') => manyRoutesStep(action, namespace, prefixes, common!);
+    this.#do(step('add'), step('del'));
+    const { routes } = this.#stack(namespace);
+    for (const [key, route] of added) routes.set(key, route);
   }
 
   replaceRoute(namespace: string, before: KernelRoute, route: KernelRoute): void {

@@ -1,5 +1,6 @@
 /** The state in the protocol's format, in an order that does not depend on when things were made. */
 import { createHash } from 'node:crypto';
+import { packRoutes } from '../../../model/packed-routes.ts';
 import type { Route } from '../../../model/route.ts';
 import type { DaemonReport } from '../../../vsys/daemon.ts';
 import type { ControlReport, InterfaceState, Inventory, NexthopState } from '../../../vsys/messages.ts';
@@ -26,15 +27,15 @@ export function toInventory({
 }: KernelState): Inventory {
   const namespaces = [...stacks.keys()].filter((namespace) => namespace !== ownStack).sort();
   const control = namespaces.flatMap((namespace) => toControl(namespace, stacks.get(namespace)!));
-  const inOrder = [ownStack, ...namespaces].map((namespace) => ({ namespace, stack: stacks.get(namespace)! }));
+  const all = [ownStack, ...namespaces].map((namespace) => ({ namespace, stack: stacks.get(namespace)! }));
   return {
     namespaces,
-    interfaces: inOrder.flatMap(({ namespace, stack }) =>
+    interfaces: all.flatMap(({ namespace, stack }) =>
       sorted(stack.links.values(), ({ name }) => name)
         .filter(({ kind }) => kind !== 'loopback')
         .map((link) => ({ ...named(namespace), ...toInterface(link) })),
     ),
-    routes: inOrder.flatMap(({ namespace, stack }) =>
+    routes: all.flatMap(({ namespace, stack }) =>
       toRoutes(stack.routes.values()).map((route) => ({ ...named(namespace), ...route })),
     ),
     nexthops: [...nexthops.values()].sort((a, b) => a.id - b.id).map(toNexthop),
@@ -74,13 +75,21 @@ function toReports(daemons: ReadonlyMap<string, KnownDaemon>): DaemonReport[] {
 export function tableOf(routes: Iterable<KernelRoute>, known?: string): Table {
   const all = toRoutes(routes);
   const digest = createHash('sha256').update(JSON.stringify(all)).digest('hex');
-  return digest === known ? { digest } : { digest, routes: all };
+  return digest === known ? { digest } : { digest, packed: packRoutes(all) };
 }
 
 export function toRoutes(routes: Iterable<KernelRoute>): Route[] {
-  return sorted(routes, ({ prefix, metric = 0 }) => `${prefix} ${metric}`).map(
-    ({ table: _table, onlink: _onlink, protocol, ...route }) => ({ ...route, protocol: protocolName(protocol) }),
+  return inOrder(
+    [...routes].map(({ table: _table, onlink: _onlink, protocol, ...route }) => ({
+      ...route,
+      protocol: protocolName(protocol),
+    })),
   );
+}
+
+/** Several for one prefix and metric stay in their order: the kernel uses the first. */
+export function inOrder(routes: readonly Route[]): Route[] {
+  return sorted(routes, ({ prefix, metric = 0 }) => `${prefix} ${metric}`);
 }
 
 function toInterface({ name, kind, up, mtu, mac, vxlan, udp, addresses, peer, gate }: Link): InterfaceState {

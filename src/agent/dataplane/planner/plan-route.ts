@@ -23,12 +23,38 @@ export function vroute(draft: Draft, operation: Named<'vroute'> | Named<'vroutes
   const namespace = operation.namespace ?? ownStack;
   const prefixes = prefixesOf(operation);
   const common = commonOf(draft, operation);
-  if (operation.action === 'add') checkRoute(draft, operation, prefixes[0]!);
+  if (operation.action === 'delete') {
+    for (const prefix of prefixes) deleteRoute(draft, namespace, routeKey({ prefix, ...common }));
+    return;
+  }
+  checkRoute(draft, operation, prefixes[0]!);
+  const left = prefixes.length < many ? prefixes : addMissing(draft, namespace, prefixes, common);
+  for (const prefix of left) putRoute(draft, namespace, { prefix, ...common });
+}
+
+/** So many new entries are one command. */
+const many = 500;
+
+/** Adds those of which none has the prefix and metric, if they are many. Returns the other prefixes. */
+function addMissing(
+  draft: Draft,
+  namespace: string,
+  prefixes: readonly string[],
+  common: Omit<KernelRoute, 'prefix'>,
+): readonly string[] {
+  const { routes } = requireStack(draft, namespace);
+  const added = new Map<string, KernelRoute>();
+  const left: string[] = [];
   for (const prefix of prefixes) {
     const wanted = { prefix, ...common };
-    if (operation.action === 'delete') deleteRoute(draft, namespace, routeKey(wanted));
-    else putRoute(draft, namespace, wanted);
+    const key = routeKey(wanted);
+    if (routes.has(key) || added.has(key)) left.push(prefix);
+    else added.set(key, wanted);
   }
+  if (added.size < many) return prefixes;
+  checkLimit(draft, 'routes', countRoutes(draft) + added.size - 1);
+  draft.addRoutes(namespace, added);
+  return left;
 }
 
 function deleteRoute(draft: Draft, namespace: string, key: string): void {

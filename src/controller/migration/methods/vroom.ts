@@ -6,14 +6,12 @@
  * when is in move-group.ts.
  */
 import { sleep } from '../../../clock/sleep.ts';
-import type { DaemonKind } from '../../../model/daemon.ts';
 import { messageOf, VnmError } from '../../../model/errors.ts';
 import type { NodeName } from '../../../model/names.ts';
-import { daemonRouter } from '../../../model/router.ts';
+import type { PackedRoutes } from '../../../model/packed-routes.ts';
 import { declaredLatencyMs } from '../../../model/slice.ts';
 import { type Instance, moveRouter } from '../../../planning/instance.ts';
 import { neighbourNodes, type RouterMove } from '../../../planning/neighbourhood.ts';
-import type { RoutingState } from '../../../planning/routes.ts';
 import type { FlipRecord } from '../../../store/migrations.ts';
 import type { InterfaceCounters } from '../../../vsys/messages.ts';
 import { writeIfPossible } from '../../base/best-effort.ts';
@@ -23,8 +21,7 @@ import { removePlace, sendAllTo, sendTo, setUpNewPlace } from '../../batches/sec
 import { applyAll, applyWhereReachable, isUnreachable } from '../../nodes/agents.ts';
 import { refuseCollisions } from '../../nodes/collisions.ts';
 import { noteUnfiltered } from '../../nodes/unfiltered.ts';
-import { putCopied, readCopied } from '../../routing/copied.ts';
-import { applyRoutes, readTranslated } from '../../routing/translated.ts';
+import { type Copied, putCopied, readCopied } from '../../routing/copied.ts';
 import type { Method } from '../method.ts';
 import { type MovingControl, movingControl } from '../move-control.ts';
 import { countEvents } from '../neighbour-events.ts';
@@ -109,8 +106,9 @@ export function movingRouter(
   const fresh = moveRouter(instance, router, to);
   const { instances } = context.store;
   /** What the new place has; unknown where an earlier controller set it up. */
-  let copied: RoutingState | undefined;
-  const kind = daemonRouter(vn, router)?.kind;
+  let there: readonly PackedRoutes[] | undefined;
+  /** What was last read from the old one. */
+  let copied: Copied | undefined;
   const control = movingControl(run, move, isBack);
   const events = countEvents(run, router);
   const neighbours = neighbourNodes(instance, router);
@@ -125,7 +123,7 @@ export function movingRouter(
     await applyAll(agents, removePlace(run, instance, router, to));
     await applyAll(agents, setUpNewPlace(run, instance, router, to));
     await applyAll(agents, sendAllTo(run, instance, router, from, to));
-    copied = new Map();
+    there = [];
   }
 
   async function note(): Promise<void> {
@@ -134,22 +132,14 @@ export function movingRouter(
     await copyRoutes();
   }
 
+  /** With the routes that a daemon added, where these stay when it ends. */
   async function copyRoutes(): Promise<void> {
-    if (kind !== undefined) return copyOfDaemon(kind);
-    const live = await readTranslated(agents, vn, instance, fresh, [router]);
-    if (!live.has(router)) throw new VnmError('unreachable', `node '${from}' with router '${router}' is unreachable`);
-    const there = copied ?? (await readTranslated(agents, vn, fresh, fresh, [router]));
-    await applyRoutes(agents, vn, fresh, there, live);
-    copied = live;
-  }
-
-  /** The same with the routes that a daemon added, where these stay when it ends. */
-  async function copyOfDaemon(daemon: DaemonKind): Promise<void> {
-    const isCopy = control!.keepsRoutes();
-    const live = await readCopied(agents, instance, router, daemon, isCopy);
-    const there = copied?.get(router) ?? (await readCopied(agents, fresh, router, daemon, isCopy));
-    await applyAll(agents, putCopied(fresh, router, daemon, there, live, agents));
-    copied = new Map([[router, live]]);
+    const withDaemons = control?.keepsRoutes() ?? false;
+    const live = await readCopied(agents, vn, router, { from: instance, to: fresh }, withDaemons, copied);
+    const { routes } = live;
+    there ??= (await readCopied(agents, vn, router, { from: fresh, to: fresh }, withDaemons)).routes;
+    await applyAll(agents, putCopied(vn, fresh, router, there, routes, agents));
+    [copied, there] = [live, routes];
   }
 
   async function flip(placed: Instance): Promise<void> {
