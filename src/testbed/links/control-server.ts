@@ -1,6 +1,6 @@
 /** The relay's side of its control socket. */
 import { once } from 'node:events';
-import { createServer, type Socket } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { errorJson } from '../../model/errors.ts';
 import { type RelayAnswer, requestSchema } from './control.ts';
@@ -12,8 +12,8 @@ export interface RelayControl {
   openProbes(): Promise<{ readonly port: number; close(): void }>;
 }
 
-/** Resolves once the socket accepts connections. */
-export async function serveControl(path: string, control: RelayControl): Promise<void> {
+/** Returns the server once the socket accepts connections. */
+export async function serveControl(path: string, control: RelayControl): Promise<Server> {
   const server = createServer((connection) => {
     // Who asked has gone; nothing is left to do for them.
     connection.on('error', () => connection.destroy());
@@ -25,6 +25,7 @@ export async function serveControl(path: string, control: RelayControl): Promise
   });
   server.listen(path);
   await once(server, 'listening');
+  return server;
 }
 
 async function answer(line: string, connection: Socket, control: RelayControl): Promise<RelayAnswer> {
