@@ -3,6 +3,7 @@ import { randomInt } from 'node:crypto';
 import { rm, rmdir } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { hasRoomForSocket } from '../agent/paths.ts';
 import type { Dataplane } from '../model/dataplane.ts';
 import { VnmError } from '../model/errors.ts';
@@ -39,7 +40,7 @@ export async function bringUp(store: Store, slices: readonly Slice[], options: B
   try {
     const testbed = await testbedUp(slices, { id, directory, ...options });
     // A partly dead testbed was made again, with nothing on it.
-    if (recorded !== undefined && recorded.record !== JSON.stringify(testbed)) forgetInstalled(store, names);
+    if (recorded !== undefined && !isRecorded(recorded, testbed)) forgetInstalled(store, names);
     store.testbeds.saveRecord(id, testbed, names);
     return testbed;
   } catch (error) {
@@ -92,6 +93,11 @@ export function reportTestbeds(store: Store): Promise<TestbedReport[]> {
 function recordedFor(store: Store, slices: readonly Slice[]): TestbedRow | undefined {
   const rows = slices.map((slice) => store.testbeds.forSlice(slice.name)).filter((row) => row !== undefined);
   return rows[0];
+}
+
+/** Not by the texts: those of one testbed may have their keys in another order. */
+function isRecorded({ record }: TestbedRow, testbed: Testbed): boolean {
+  return record !== null && isDeepStrictEqual(JSON.parse(record), testbed);
 }
 
 function newTestbed(store: Store, slices: readonly Slice[]): { id: string; directory: string } {
