@@ -40,6 +40,12 @@ export interface Running {
   readonly finished: Promise<Finished>;
 }
 
+/** The environment of this process, without settings and keys of whoever runs the tests. */
+export function environment(): NodeJS.ProcessEnv {
+  const own = /^(SSH_AUTH_SOCK|XDG_CONFIG_HOME|XDG_STATE_HOME|FORCE_COLOR|PL_VNM_.*)$/;
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !own.test(name)));
+}
+
 /** Runs commands as they are typed, without the program's name; `more` words may have spaces. */
 export interface CommandLine {
   readonly directory: string;
@@ -68,7 +74,7 @@ export function commandLine(
   const database = join(directory, 'vnm.db');
   const home = join(directory, 'home');
   mkdirSync(home, { recursive: true });
-  const { SSH_AUTH_SOCK: _, PL_VNM_DB: __, ...inherited } = process.env;
+  const inherited = environment();
   const startBy = (
     how: { launcher?: string; stdout?: number; fullFrom?: string },
     command: string,

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { examplesOf, formOf, root, stepsOf } from '../docs/examples.ts';
-import { compiled } from '../support/command-line.ts';
+import { compiled, environment } from '../support/command-line.ts';
 import { describeAsRoot } from '../support/privileges.ts';
 import { builtProgram } from '../support/program.ts';
 
@@ -34,7 +34,7 @@ describeAsRoot('docs/commands.md', () => {
 
   /** What a shell prints on stdout. */
   function run(command: string): Promise<string[]> {
-    const { PL_VNM_DB: _, ...inherited } = process.env;
+    const inherited = environment();
     const PATH = `${directory}/bin:${inherited.PATH}`;
     const env = { ...inherited, PATH, HOME: directory, NODE_COMPILE_CACHE: compiled };
     return new Promise((resolve) => {

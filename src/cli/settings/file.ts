@@ -17,7 +17,7 @@ import {
 import { exclusive, type SettingName, settingNames, settings } from './settings.ts';
 
 /** A value, and its place in the file, as `file:line:column`. */
-export interface FileValue {
+interface FileValue {
   readonly value: string | boolean;
   readonly where: string;
 }

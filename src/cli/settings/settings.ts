@@ -75,4 +75,5 @@ export function addSettings(program: Command): void {
 }
 
 /** As database-place.ts finds it. */
-const placesText = './pl-vnm.db, or next to the slice file; an installed program makes a new one in ~/.local/state/pl-vnm';
+const placesText =
+  './pl-vnm.db, or next to the slice file; an installed program makes a new one in ~/.local/state/pl-vnm';

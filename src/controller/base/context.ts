@@ -32,7 +32,7 @@ export interface Progress {
 }
 
 /** `parts` of `of` are done; `leftMs`: how long the others take, where that is known. */
-export interface Done {
+interface Done {
   readonly parts: number;
   readonly of: number;
   readonly leftMs?: number;
