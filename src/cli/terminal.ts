@@ -1,4 +1,5 @@
 /** The terminal in which this program runs, for commands on nodes. */
+import { spawnSync } from 'node:child_process';
 import type { OwnTerminal } from '../controller/inside/terminal.ts';
 import { VnmError } from '../model/errors.ts';
 import { terminalSchema } from '../vsys/terminal.ts';
@@ -38,6 +39,8 @@ export function ownTerminal(hint: string, streams: Streams = process, type = pro
       // Also where this program ends by an error of its own.
       process.once('exit', restore);
       stdin.setRawMode(true);
+      // Node.js leaves the processing of outputs on, which the terminal on the node has done already.
+      spawnSync('stty', ['-opost'], { stdio: [stdin.fd, 'ignore', 'ignore'] });
       return restore;
     },
   };

@@ -1,5 +1,5 @@
 /** Terminals, shells, pings, traces and captures at routers, gateways and end hosts, on nodes of the user's own. */
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -56,7 +56,7 @@ describeWithProgram('tcpdump', 'inside a VN', () => {
       expect(code).toBe(4);
       // Its access link and its link into the instance, next to what the node has.
       expect(stdout.split('\n').filter((name) => name.startsWith('pv') && !name.includes('ifb'))).toHaveLength(2);
-      expect(stdout).toContain('underlay');
+      expect(stdout).toContain('\neth0\n');
     });
 
     it('an unknown place is refused with all that there are', async () => {
@@ -230,16 +230,9 @@ describeWithProgram('tcpdump', 'inside a VN', () => {
       expect([code, stderr]).toEqual([0, expect.stringContaining('4 packets of the link from ')]);
     });
 
-    it('another slice is out of reach of the names', async () => {
+    it('a link that the gateway has not is refused', async () => {
       const { code, stderr } = await own.vnm.run('capture within ga --link b -w none.pcapng');
       expect([code, stderr]).toEqual([1, "pl-vnm: gateway 'ga' has no link to 'b'\n  hint: its links lead to a, ea\n"]);
     });
-  });
-
-  it('nothing of these commands is left on the nodes', async () => {
-    const left = () => processesNaming('PL_VNM_EXEC').concat(processesNaming('script -qfec'));
-    await expect.poll(left, patience).toEqual([]);
-    expect(execFileSync('ls', ['/dev/pts'], { encoding: 'utf8' })).toContain('ptmx');
-    await own.vnm.ok('uninstall within');
   });
 });

@@ -1,6 +1,6 @@
 /** Pure: what `ping` prints in English, as iputils and BusyBox do. */
 
-export interface EchoReply {
+interface EchoReply {
   /** From 1; BusyBox begins with 0. */
   readonly sequence: number;
   readonly address: string;

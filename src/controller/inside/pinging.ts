@@ -19,7 +19,7 @@ export interface EchoRequests {
 }
 
 /** Prints messages that `readPing` can read, whatever language the login has. */
-export function pingWords({ to, from, count, waitS, intervalS, hops }: EchoRequests): string[] {
+function pingWords({ to, from, count, waitS, intervalS, hops }: EchoRequests): string[] {
   return [
     ...['env', 'LC_ALL=C', 'ping', '-n', '-c', String(count), '-W', String(waitS)],
     ...(intervalS === undefined ? [] : ['-i', String(intervalS)]),
