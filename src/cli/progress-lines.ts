@@ -49,10 +49,11 @@ export function progressLines(out: Terminal, isDumb = process.env.TERM === 'dumb
  * The bar, shorter than a line, since a longer one could not be removed. Before anything is done there is none: logins
  * may ask the user something then.
  */
-function barOf({ parts, of, leftMs }: NonNullable<Progress['done']>, columns = 80): string {
+function barOf({ parts, of, leftMs }: NonNullable<Progress['done']>, columns: number | undefined): string {
   if (parts <= 0 || parts >= of) return '';
   const filled = Math.floor((barWidth * parts) / of);
   const left = leftMs === undefined ? '' : `, about ${durationWords(leftMs)} left`;
   const text = `  [${'#'.repeat(filled)}${'-'.repeat(barWidth - filled)}] ${parts}/${of}${left}`;
-  return text.slice(0, Math.max(0, columns - 1));
+  // A terminal without a known size says 0.
+  return text.slice(0, (columns || 80) - 1);
 }

@@ -57,6 +57,12 @@ describe('progress on a terminal', () => {
     report(verify);
     expect(shown().at(-1)).toHaveLength(19);
   });
+
+  it('a terminal that does not know its size has a bar', () => {
+    const { report, shown } = screen({ columns: 0 });
+    report(verify);
+    expect(shown().at(-1)).toBe('  [################--------] 8/12');
+  });
 });
 
 it.each([
