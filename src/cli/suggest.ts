@@ -4,19 +4,20 @@ import { closest, quote } from '../slicefile/words.ts';
 
 const bringUp = "did you mean 'pl-vnm install SLICE', or 'pl-vnm testbed up SLICE.yaml' for nodes on this machine?";
 const takeDown = "did you mean 'pl-vnm uninstall SLICE', or 'pl-vnm testbed down' for nodes on this machine?";
-const logIn = "did you mean 'pl-vnm exec SLICE NAME -- COMMAND'?";
+const logIn = "did you mean 'pl-vnm shell SLICE NAME'?";
 
 /** Hints for the commands of other network and container tools. */
 const elsewhere = new Map(
   Object.entries({
     [bringUp]: 'up deploy start create apply run lstart vstart',
     [takeDown]: 'down destroy stop delete remove rm clean cleanup wipe undeploy teardown lclean vclean',
-    [logIn]: 'shell attach connect console login ssh',
-    "did you mean 'pl-vnm capture SLICE ROUTER --link NAME -w FILE.pcapng'?": 'tcpdump dump sniff pcap wireshark',
+    [logIn]: 'attach connect console login ssh',
+    "did you mean 'pl-vnm capture SLICE NAME --link NAME -w FILE.pcapng'?": 'tcpdump dump sniff pcap wireshark',
     "did you mean 'pl-vnm status'?": 'ls list ps inspect info get describe linfo',
     "did you mean 'pl-vnm graph SLICE'?": 'topology draw diagram plot picture',
     "did you mean 'pl-vnm --version'?": 'version',
-    "did you mean 'pl-vnm verify SLICE'?": 'ping test',
+    "did you mean 'pl-vnm verify SLICE'?": 'test',
+    "did you mean 'pl-vnm trace SLICE FROM TO'?": 'traceroute tracepath mtr',
     "did you mean 'pl-vnm validate SLICE.yaml'?": 'check lint',
     "did you mean 'pl-vnm migrate SLICE --to PLACEMENT'?": 'move mv relocate',
     "did you mean 'pl-vnm rollback SLICE'?": 'undo revert abort cancel',

@@ -43,9 +43,10 @@ describe('an unknown command', () => {
     ['inspect', status],
     ['topology', "did you mean 'pl-vnm graph SLICE'?"],
     ['version', "did you mean 'pl-vnm --version'?"],
-    ['ping', "did you mean 'pl-vnm verify SLICE'?"],
-    ['shell', "did you mean 'pl-vnm exec SLICE NAME -- COMMAND'?"],
-    ['tcpdump', "did you mean 'pl-vnm capture SLICE ROUTER --link NAME -w FILE.pcapng'?"],
+    ['test', "did you mean 'pl-vnm verify SLICE'?"],
+    ['console', "did you mean 'pl-vnm shell SLICE NAME'?"],
+    ['traceroute', "did you mean 'pl-vnm trace SLICE FROM TO'?"],
+    ['tcpdump', "did you mean 'pl-vnm capture SLICE NAME --link NAME -w FILE.pcapng'?"],
     ['verfy', "did you mean 'pl-vnm verify'?"],
     ['migrat', "did you mean 'pl-vnm migrate'?"],
     ['frobnicate', "run 'pl-vnm --help' to list the commands"],
@@ -72,7 +73,8 @@ describe('an unknown command', () => {
 
   it('an unknown command is never suggested', () => {
     const commands = createProgram().commands;
-    const words = 'up down ls exec version ping check move undo continue repair diff logs migrations server schedule';
+    const words =
+      'up down ls console version test check move undo continue repair diff logs migrations server schedule';
     const named = words
       .split(' ')
       .flatMap((word) => [...saidTo(word).matchAll(/'pl-vnm (\w+)/g)].map(([, name]) => name!));

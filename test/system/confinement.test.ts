@@ -436,7 +436,9 @@ function suite(): void {
       uid = gw1.asRoot(`id -u ${login}`).trim();
       await own.vnm.ok('install', file);
       for (const name of ['g1', 'e1'] as const) {
-        nodeOf(name).asRoot(`ip netns add pv-other_0-y; ip link add ${foreign} type dummy; ip link set ${foreign} up`);
+        nodeOf(name).asRoot(
+          `ip netns add pv-other_0-y; ip link add ${foreign} type veth peer name pvzzz-e0h; ip link set ${foreign} up`,
+        );
         nodeOf(name).asRoot('mkdir -m 700 -p /etc/secret');
       }
     }, 240_000);
