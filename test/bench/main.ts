@@ -1,7 +1,7 @@
 /**
  * `npm run bench [-- NAME ...]` runs benchmarks, prints tables, and writes them into docs/benchmarks.md; with `--print`
- * first it does not write. Needs root on Linux, iperf3 for `packets`, `living-bird`, `living-frr` and `planes`, and CRIU
- * for `planes`.
+ * first it does not write. Needs root on Linux, iperf3 for `packets`, `living-bird`, `living-frr` and `planes`, and
+ * CRIU for `planes`.
  */
 
 import { armedBench } from './armed.ts';

@@ -8,7 +8,7 @@ const options = { control: 'gateway', schedule: 'optimal', granularity: 'gateway
 /** Packets that are under way pass meanwhile; users do not wait for it. */
 const drain = 'drain';
 
-/** `count`: migrations of each kind, forth and back in turn. The first of each kind, which starts agents, is left out. */
+/** `count`: migrations of each kind, forth and back in turn, after a first one, which is left out. */
 export async function phasesBench(count = 20): Promise<string> {
   return onTestbed(gallerySlice('three-node'), async (context, slice) => {
     const vn = slice.vns[0]!;

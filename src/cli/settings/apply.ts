@@ -10,7 +10,7 @@ import { type SettingName, settingNames } from './settings.ts';
  * Commands whose output is for another program: a variable or file must not turn it into a JSON document behind the
  * back of a script that reads it.
  */
-const forPrograms = ['completion', 'schema', 'token', 'graph', 'import', 'exec', 'capture'];
+const forPrograms = ['completion', 'schema', 'token', 'graph', 'import', 'exec', 'shell', 'capture'];
 
 /** The settings of a command, before they are applied or after. Throws VnmError `invalid-input` or `usage`. */
 export function settingsOf(program: Command, command: Command): ResolvedSettings {

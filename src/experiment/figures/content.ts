@@ -2,34 +2,13 @@
 import { fewestForInterval } from '../statistics/median-interval.ts';
 import type { Row, Table } from '../table.ts';
 import { type Axis, axisOf, type FigureDefinition, type PaperValue } from './definition.ts';
+import type { FigureRow, Role } from './figure-row.ts';
 import { levelOf } from './level.ts';
 import { type Curve, modelCurves } from './model.ts';
 import { type Drawn, labelOf, type Mark, marksOf, type ResultTables, type Selection, select } from './rows.ts';
 import { type DrawnAxis, isOn } from './scales.ts';
 import { columnIn, type UnitName, unitOf, wordsOf } from './units.ts';
 import { counted } from './words.ts';
-
-/** What a mark is: measured here, computed by the loss model, or reported by a paper. */
-type Role = 'measured' | 'model' | 'paper';
-
-/** One mark, or one point of a line. */
-export interface FigureRow {
-  readonly role: Role;
-  readonly panel: string;
-  /** What the legend calls it. */
-  readonly series: string;
-  readonly x: number | string | null;
-  /** The other end of a range on the x axis. */
-  readonly x2: number | null;
-  readonly y: number | null;
-  /** The ends of the spread, or of a range on the y axis. */
-  readonly low: number | null;
-  readonly high: number | null;
-  readonly n: number | null;
-  readonly run: number | null;
-  /** What it is drawn as. */
-  readonly shape: 'point' | 'line' | 'rule' | 'range' | 'bar';
-}
 
 export interface FigureContent {
   readonly definition: FigureDefinition;

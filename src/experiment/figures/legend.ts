@@ -1,5 +1,6 @@
 /** Pure: how each series looks, and the legend that shows it. */
-import type { FigureContent, FigureRow } from './content.ts';
+import type { FigureContent } from './content.ts';
+import type { FigureRow } from './figure-row.ts';
 import { textWidth } from './font.ts';
 import { colourOf, colours, dashOf, modelDash, paperDash, paperShapeOf, shapeOf, textSize } from './theme.ts';
 

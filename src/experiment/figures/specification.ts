@@ -1,6 +1,7 @@
 /** Pure: a figure's content as a specification for Vega-Lite. */
 import type { TopLevelSpec } from 'vega-lite';
-import type { FigureContent, FigureRow } from './content.ts';
+import type { FigureContent } from './content.ts';
+import type { FigureRow } from './figure-row.ts';
 import { textWidth, wrapped } from './font.ts';
 import { type Look, legendOf, looksOf } from './legend.ts';
 import { domainOf, ticksOf } from './scales.ts';
