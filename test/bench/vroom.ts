@@ -71,7 +71,7 @@ async function moveUnderFlows(
 }
 
 /**
- * A router with many routes moves; in turns with that, `ip` alone adds the same routes to the table that is copied
+ * A router with many routes moves. In turns with that, `ip` alone adds the same routes to the table that is copied
  * next. Medians of the `rounds`.
  */
 export async function fibBench(sizes: readonly number[] = [1000, 15_000, 100_000], rounds = 5): Promise<string> {
