@@ -48,8 +48,21 @@ export const usualMethod: MethodName = 'instance';
 
 export type PhaseName = { [M in MethodName]: keyof (typeof phases)[M] }[MethodName];
 
-/** The phases of all methods, each once. */
-export const phaseNames = [...new Set(Object.values(phases).flatMap(Object.keys))] as PhaseName[];
+/** The phases of all methods, each once, in an order that is that of each method. */
+export const phaseNames = merged(Object.values(phases).map(Object.keys)) as PhaseName[];
+
+/** A name that is new comes after the one before it in its own list. */
+function merged(lists: readonly (readonly string[])[]): string[] {
+  const all: string[] = [];
+  for (const list of lists) {
+    let next = 0;
+    for (const name of list) {
+      if (!all.includes(name)) all.splice(next, 0, name);
+      next = all.indexOf(name) + 1;
+    }
+  }
+  return all;
+}
 
 /** Throws VnmError `unsupported` for a method that this program does not know. */
 export function methodOf({ options }: Pick<MigrationRecord, 'options'>): MethodName {

@@ -220,7 +220,7 @@ function notesOf(
 }
 
 function centerText({ statistic = 'median' }: FigureDefinition, marks: readonly Mark[], from: string): string {
-  const things = from === 'samples' ? 'runs' : from;
+  const things = from === 'samples' || from === 'phases' ? 'runs' : from;
   const counts = marks.map(({ n }) => n);
   const [least, most] = [Math.min(...counts), Math.max(...counts)];
   if (most === 1) return `Each value is one of the ${things}`;

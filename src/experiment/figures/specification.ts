@@ -57,7 +57,7 @@ interface Frame {
 
 function layersOf(content: FigureContent, looks: readonly Look[]): Spec[] {
   const { definition, y } = content;
-  const names = looks.filter(({ name }) => content.series.some((one) => one.name === name && one.role !== 'model'));
+  const names = looks.filter(({ name }) => content.rows.some((row) => row.series === name && row.shape === 'bar'));
   const offset = {
     field: 'series',
     type: 'nominal',
@@ -223,8 +223,14 @@ function dots({ x, y, colour, shape, offset, clip }: Frame): Spec {
   };
 }
 
-/** The number over each bar, or under a negative one, so that a small bar can be read. */
+/** The width of a bar whose number does not touch that of the next one. */
+const leastForNumber = 32;
+
+/** The number over each bar, or under a negative one, so that a small bar can be read; none where there is no room. */
 function values({ content, x, y, offset }: Frame): Spec[] {
+  const { categories, panels, rows } = content;
+  const series = new Set(rows.filter(({ shape }) => shape === 'bar').map((row) => row.series)).size;
+  if (sizeOf(panels).width / categories.length / series < leastForNumber) return [];
   const distance = content.y.scale === 'log' ? 13 : 9;
   const isShort = 'abs(datum.y) >= 0.01 || datum.y == 0';
   const layer = (condition: string, end: string, dy: number) => ({

@@ -93,10 +93,11 @@ describe('rows', () => {
 
   test('phases are in the order in which migrations have them', () => {
     const samples = [{ run: 1, outcome: 'completed' }];
-    const phases = ['drain', 'clone', 'set up'].map((phase, index) => ({ run: 1, phase, phase_ms: index }));
+    const given = ['drain', 'flip', 'clone', 'measure', 'set up'];
+    const phases = given.map((phase, index) => ({ run: 1, phase, phase_ms: index }));
     const figure = content(tablesOf({ samples, phases }), { kind: 'bars', from: 'phases', x: 'phase', y: 'phase_ms' })!;
-    expect(figure.categories).toEqual(['set up', 'clone', 'drain']);
-    expect(figure.notes).toEqual(['Each value is one of the phases.']);
+    expect(figure.categories).toEqual(['set up', 'clone', 'flip', 'measure', 'drain']);
+    expect(figure.notes).toEqual(['Each value is one of the runs.']);
   });
 
   test('where selects rows, and counts only the failed runs that it can mean', () => {
