@@ -1,7 +1,6 @@
 /** Pure: a line across a figure for rows that have no place on its x axis. */
 import { ascending, quantile } from '../statistics/quantile.ts';
 import { axisOf, type FigureDefinition } from './definition.ts';
-import type { FigureRow } from './figure-row.ts';
 import { drawnValue, type Selection } from './rows.ts';
 import { type DrawnAxis, isOn } from './scales.ts';
 import { counted } from './words.ts';
