@@ -17,9 +17,9 @@ RUN npm pack --silent \
   && npm ci --omit=dev --no-audit --no-fund
 
 FROM node:24-bookworm-slim
-# What the program runs on the machine of the controller: ssh, and for local testbeds ip, nsenter and flock.
+# What the program runs on the machine of the controller: ssh, and for local testbeds ip, nsenter, flock, ping and tcpdump.
 RUN apt-get update \
-  && apt-get install --yes --no-install-recommends iproute2 openssh-client util-linux \
+  && apt-get install --yes --no-install-recommends iproute2 iputils-ping openssh-client tcpdump util-linux \
   && rm -rf /var/lib/apt/lists/*
 COPY --from=build /opt/pl-vnm /opt/pl-vnm
 RUN ln -s /opt/pl-vnm/src/cli/pl-vnm.mjs /usr/local/bin/pl-vnm \

@@ -19,7 +19,8 @@ Architecture: ${architecture}
 Maintainer: ${maintainer}
 Installed-Size: ${installedKiB}
 Depends: libc6 (>= 2.28), libstdc++6
-Recommends: iproute2, openssh-client, util-linux
+Recommends: iproute2, iputils-ping, openssh-client, util-linux
+Suggests: tcpdump
 Section: net
 Priority: optional
 Description: moves a running virtual network between hosts

@@ -1,6 +1,6 @@
 /** The files of the published package, with a build of their own, so that nothing in the checkout changes. */
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, readFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Copies what `npm pack` takes from the checkout into an empty folder, and builds the program there. */
@@ -12,7 +12,8 @@ export function stagePackage(checkout: string, target: string): void {
   }
   // `src/cli/*.mjs`
   mkdirSync(join(target, 'src/cli'), { recursive: true });
-  for (const name of ['pl-vnm.mjs', 'launch.mjs', 'node-version.mjs']) {
+  const programs = readdirSync(join(checkout, 'src/cli')).filter((name) => name.endsWith('.mjs'));
+  for (const name of programs) {
     cpSync(join(checkout, 'src/cli', name), join(target, 'src/cli', name));
   }
   execFileSync(process.execPath, [join(checkout, 'src/cli/build.ts'), join(target, 'dist')], { stdio: 'inherit' });

@@ -65,7 +65,16 @@ export async function capture(
   const link = findLink(slice, place, instanceOf(context, slice, place.vn), request.link);
   return atPlace(context, slice, place, async (access) => {
     const { connection, node, namespace } = access;
-    if (connection.facts.plane === 'userspace') throw isCode(slice, place, node);
+    if (connection.facts.plane === 'userspace') {
+      if (place.kind !== 'end host') throw isCode(slice, place, node);
+      throw new VnmError(
+        'unsupported',
+        `${describePlace(place)} has no interface of the kernel (userspace data plane)`,
+        {
+          hint: 'capture packets on the kernel data plane',
+        },
+      );
+    }
     checkFeature(access);
     const start = {
       ...(namespace === undefined ? {} : { namespace }),
@@ -183,6 +192,7 @@ function taking(
       const blocks = arrived.map((packet) =>
         packetBlock({ ...packet, direction: directionOf(packet.data, linkType, own.mac) }),
       );
+      clearTimeout(idling);
       await file.write(Buffer.concat(blocks));
       packets += arrived.length;
       idle(file);
@@ -195,6 +205,8 @@ function taking(
     async finish({ code }: CommandEnd): Promise<{ packets: number; dropped: number }> {
       const { received, dropped } = countsIn(words);
       if (code !== 0 || output === undefined) throw captureFailed(node, words);
+      isOver = true;
+      clearTimeout(idling);
       await output.write(statistics(received, dropped));
       await closeOnce();
       return { packets, dropped };

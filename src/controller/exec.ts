@@ -19,6 +19,8 @@ export interface ExecRequest {
   readonly command: readonly string[];
   /** Where the command gets a terminal: the user's own. */
   readonly terminal?: OwnTerminal | undefined;
+  /** Whether it runs without a terminal on a node that cannot make one. */
+  readonly isTerminalOptional?: boolean;
 }
 
 export interface ExecResult {
@@ -33,13 +35,13 @@ export interface ExecResult {
  * `interrupted` once the command has been ended, `unreachable`.
  */
 export async function exec(context: Context, request: ExecRequest, streams: ExecStreams): Promise<ExecResult> {
-  const { slice, vn, place: text, command, terminal } = request;
+  const { slice, vn, place: text, command, terminal, isTerminalOptional = false } = request;
   checkCommand(command);
   const place = findPlace(slice, text, vn);
   const end = await atPlace(context, slice, place, (access) => {
     const commands = commandsAt(context, slice, place, access);
     if (terminal === undefined) return commands.run(command, streams);
-    return runInTerminal(commands, command, streams, terminal);
+    return runInTerminal(commands, command, streams, terminal, isTerminalOptional);
   });
   return { command, exitCode: exitCodeOf(end) };
 }

@@ -38,6 +38,7 @@ export function ping(context: Context, request: PingRequest, show?: (text: strin
 }
 
 function rangeOf(times: readonly number[]): NonNullable<PingResult['rttMs']> {
-  const mean = times.reduce((sum, time) => sum + time, 0) / times.length;
-  return { min: Math.min(...times), mean: Math.round(mean * 1000) / 1000, max: Math.max(...times) };
+  let [min, max, sum] = [Number.POSITIVE_INFINITY, 0, 0];
+  for (const time of times) [min, max, sum] = [Math.min(min, time), Math.max(max, time), sum + time];
+  return { min, mean: Math.round((1000 * sum) / times.length) / 1000, max };
 }

@@ -113,9 +113,13 @@ async function readRecord(plan: TestbedPlan, directory: string): Promise<Testbed
   const record = readIfThere(files.record);
   if (record === undefined) return undefined;
   if (readBoundedText(files.plan, { maxBytes: maxRecordBytes }) !== planText(plan)) {
-    throw new VnmError('conflict', `testbed '${plan.id}' was made for other slices or another kind of server`, {
-      hint: 'take it down first',
-    });
+    throw new VnmError(
+      'conflict',
+      `testbed '${plan.id}' was made for other slices, another kind of server or other options`,
+      {
+        hint: 'take it down first',
+      },
+    );
   }
   return testbedSchema.parse(JSON.parse(record));
 }

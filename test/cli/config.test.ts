@@ -110,6 +110,9 @@ describe('config', () => {
       stderr:
         "pl-vnm: invalid value of PL_VNM_WAIT: expected true or false, found '2'\n  hint: set it to true or false, or unset it\n",
     });
+    const asJson = run('status', { PL_VNM_WAIT: '2', PL_VNM_JSON: 'true' }).stdout;
+    expect(JSON.parse(asJson)).toMatchObject({ error: { code: 'usage' } });
+    expect(JSON.parse(run('migrate', { PL_VNM_JSON: 'true' }).stdout)).toMatchObject({ error: { code: 'usage' } });
     const file = writeSettings('colour: true\n');
     const { status, stdout, stderr } = run('--json config');
     expect(status).toBe(3);
@@ -117,6 +120,9 @@ describe('config', () => {
     expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'invalid-input' } });
     // What a shell does with it must not depend on the settings.
     expect(run('completion bash')).toMatchObject({ status: 0, stderr: '' });
+    writeSettings('json: true\nquiet: true\n');
+    expect(JSON.parse(run('migrate').stdout)).toMatchObject({ error: { code: 'usage' } });
+    expect(run('--no-quiet -v --no-json status')).toMatchObject({ status: 0 });
     expect(run('--version')).toMatchObject({ status: 0, stderr: '' });
   });
 });

@@ -109,6 +109,10 @@ describe('the origin of a setting', () => {
     const { options, found } = run('-v', 'probe');
     expect(options).toMatchObject({ verbose: true, quiet: false });
     expect(found.quiet).toEqual({ value: false, source: 'file', where: `${file}:1:1, overridden by --verbose` });
+    expect(errorOf(() => run('-v', '-q', 'probe'))).toMatchObject({
+      code: 'usage',
+      message: '--verbose and --quiet exclude each other',
+    });
     vi.stubEnv('PL_VNM_VERBOSE', 'true');
     expect(run('probe').options).toMatchObject({ verbose: true, quiet: false });
     vi.stubEnv('PL_VNM_QUIET', 'true');

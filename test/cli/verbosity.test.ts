@@ -29,7 +29,3 @@ it('progress goes to stderr, with details for --verbose, and nowhere for --quiet
   for (const option of ['-v', '--verbose']) expect(saidWith(option)).toBe('- clone\n    TIME gw1 <- clock {}\n');
   for (const option of ['-q', '--quiet']) expect(saidWith(option)).toBe('');
 });
-
-it('--verbose and --quiet exclude each other', () => {
-  expect(() => saidWith('-v', '-q')).toThrow("option '-q, --quiet' cannot be used with option '-v, --verbose'");
-});

@@ -225,7 +225,7 @@ describe('capture', () => {
     const inUserSpace = parseSlice(text.replace('vnet:', 'dataplane: userspace\nvnet:'), 'slice.yaml');
     await expect(capture(context, { slice: inUserSpace, place: 'e' }, collected().open)).rejects.toMatchObject({
       code: 'unsupported',
-      message: "end host 'e' is code in the agent of node 'h' (userspace data plane): it has no network namespace",
+      message: "end host 'e' has no interface of the kernel (userspace data plane)",
     });
   });
 

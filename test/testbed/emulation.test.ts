@@ -163,7 +163,7 @@ describe('a path that carries packets', () => {
       return (await commandsBelow(testbed.directory)).filter(({ words }) => words.includes(path));
     };
     for (const { pid } of await relays()) process.kill(pid, 'SIGKILL');
-    await expect.poll(async () => (await relays()).length).toBe(0);
+    await expect.poll(async () => (await relays()).length, { timeout: 20_000 }).toBe(0);
     await expect(change({})).rejects.toMatchObject({ code: 'failed' });
     for (const end of ends) end.close();
     await begin();

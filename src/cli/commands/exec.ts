@@ -36,7 +36,8 @@ export function addExec(program: Command): void {
       runCommand(command, async (context) => {
         const { json } = globalOptions(command);
         const slice = sliceFromArgument(context.store, argument);
-        const request = { slice, vn, place, command: words, terminal: terminalFor(tty, json) };
+        const terminal = terminalFor(tty, json);
+        const request = { slice, vn, place, command: words, terminal, isTerminalOptional: tty === undefined };
         return closingInput(() => (json ? execCollecting(context, request) : execPassing(context, request)));
       }),
     );
@@ -70,7 +71,9 @@ interface ExecOptions {
 function terminalFor(tty: boolean | undefined, isJson: boolean): OwnTerminal | undefined {
   const hint = 'leave out --tty';
   if (tty === true && isJson) throw new VnmError('usage', 'with --json a program has no terminal', { hint });
-  return tty === true || (tty === undefined && !isJson && isTerminal()) ? ownTerminal(hint) : undefined;
+  // An error output of its own stays one.
+  const isUsual = tty === undefined && !isJson && isTerminal() && process.stderr.isTTY;
+  return tty === true || isUsual ? ownTerminal(hint) : undefined;
 }
 
 async function closingInput(body: () => Promise<Output>): Promise<Output> {

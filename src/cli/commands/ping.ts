@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { Context } from '../../controller/base/context.ts';
 import { sliceFromArgument } from '../../controller/base/slice-argument.ts';
 import type { BetweenResult } from '../../controller/inside/between.ts';
 import { describePlace, type PlaceName } from '../../controller/inside/place.ts';
@@ -8,6 +9,7 @@ import { exitCodes } from '../../model/exit-codes.ts';
 import { limitOption } from '../options.ts';
 import { ms } from '../output.ts';
 import { alreadyPrinted, globalOptions, type Output, runCommand } from '../run.ts';
+import { outputLost } from '../streams.ts';
 import { placeDescription, vnDescription } from './exec.ts';
 
 export function addPing(program: Command): void {
@@ -25,8 +27,10 @@ export function addPing(program: Command): void {
         const { json } = globalOptions(command);
         const slice = sliceFromArgument(context.store, argument);
         const show = (text: string) => void process.stdout.write(text);
-        const result = await ping(context, { slice, from, to, ...options }, json ? undefined : show);
-        return withExitCode(result.received > 0, json, result);
+        return whileRead(context, async (reading) => {
+          const result = await ping(reading, { slice, from, to, ...options }, json ? undefined : show);
+          return withExitCode(result.received > 0, json, result);
+        });
       }),
     );
 }
@@ -50,9 +54,11 @@ export function addTrace(program: Command): void {
         const slice = sliceFromArgument(context.store, argument);
         const print = (line: string) => void (json || process.stdout.write(`${line}\n`));
         const request = { slice, from, to, vn: options.vn, maxHops: options.maxHops };
-        const result = await trace(context, request, (hop) => print(hopLine(hop)));
-        if (!result.reached) print(notReached(result));
-        return withExitCode(result.reached, json, result);
+        return whileRead(context, async (reading) => {
+          const result = await trace(reading, request, (hop) => print(hopLine(hop)));
+          if (!result.reached) print(notReached(result));
+          return withExitCode(result.reached, json, result);
+        });
       }),
     );
 }
@@ -60,6 +66,17 @@ export function addTrace(program: Command): void {
 interface TraceOptions {
   readonly maxHops?: number;
   readonly vn?: string;
+}
+
+/** Stops when the reader of the output has gone, as `head` has after some lines. */
+async function whileRead(context: Context, body: (context: Context) => Promise<Output>): Promise<Output> {
+  const signals = [outputLost, ...(context.signal === undefined ? [] : [context.signal])];
+  try {
+    return await body({ ...context, signal: AbortSignal.any(signals) });
+  } catch (error) {
+    if (outputLost.aborted) return alreadyPrinted;
+    throw error;
+  }
 }
 
 function withExitCode(isThere: boolean, isJson: boolean, result: BetweenResult): Output {

@@ -32,6 +32,30 @@ export function applySettings(program: Command, command: Command): void {
   }
 }
 
+/**
+ * Whether errors are wanted as a JSON document, also before a command has its settings. Faults of the settings count as
+ * no wish.
+ */
+export function wantsJson(program: Command): boolean {
+  const given = onCommandLine(program).json;
+  if (given !== undefined || forPrograms.includes(program.args[0] ?? '')) return given === true;
+  const wanted = [
+    () => resolveSettings({ ...noOrigins, environment: { PL_VNM_JSON: process.env.PL_VNM_JSON } }),
+    () => resolveSettings({ ...noOrigins, file: readSettings(settingsFile()) ?? {} }),
+  ];
+  for (const resolve of wanted) {
+    try {
+      const { json } = resolve();
+      if (json.source !== 'default') return json.value;
+    } catch (error) {
+      if (!(error instanceof VnmError)) throw error;
+    }
+  }
+  return false;
+}
+
+const noOrigins = { commandLine: {}, environment: {}, file: {}, place: { path: '', reason: '' } };
+
 const origins = { 'command-line': 'cli', environment: 'env', file: 'config', default: 'default' } as const satisfies {
   [S in Source]: string;
 };

@@ -65,7 +65,7 @@ export function addSettings(program: Command): void {
     const { flags, description, variable } = settings[name];
     const option = new Option(flags, description);
     if (name === 'db') program.addOption(option.env(variable).default('./pl-vnm.db', placesText));
-    else program.addOption(name === 'quiet' ? option.default(false).conflicts('verbose') : option.default(false));
+    else program.addOption(option.default(false));
   }
   for (const name of switchNames) {
     const long = settings[name].flags.replace(/^.*--/, '--no-');

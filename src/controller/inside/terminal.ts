@@ -16,14 +16,15 @@ export interface OwnTerminal {
 }
 
 /**
- * As `Commands.run`. The own terminal is raw while the one on the node is there. Throws VnmError `unsupported` if the
- * node cannot make one.
+ * As `Commands.run`. The own terminal is raw while the one on the node is there. If the node cannot make
+ * one, runs the command without when that is `isOptional`, and else throws VnmError `unsupported`.
  */
 export async function runInTerminal(
   { run, runBeside }: Commands,
   command: readonly string[],
   streams: ExecStreams,
   own: OwnTerminal,
+  isOptional: boolean,
 ): Promise<CommandEnd> {
   const terminal: Terminal = { ...own.size(), type: own.type };
   let isLacking = false;
@@ -39,8 +40,10 @@ export async function runInTerminal(
   });
   try {
     const end = await run(command, { ...streams, stderr }, terminal);
-    if (isLacking) throw noTerminal();
-    return end;
+    if (!isLacking) return end;
+    // Nothing has run yet.
+    if (isOptional) return await run(command, streams);
+    throw noTerminal();
   } finally {
     for (const one of undo) one();
     stderr.end();

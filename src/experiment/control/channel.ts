@@ -30,6 +30,7 @@ export async function delayControl(
   delays: ReadonlyMap<NodeName, Delay>,
   { context, slice }: Pick<InstalledVn, 'context' | 'slice'>,
 ): Promise<Undo> {
+  if (delays.size === 0) return async () => {};
   const { testbeds } = context.store;
   const { id, record } = testbeds.forSlice(slice.name)!;
   const places = JSON.parse(record!) as TestbedPlaces;

@@ -68,7 +68,8 @@ export async function startIperf(
   const { slice, vn } = installed;
   const stopping = new AbortController();
   const addresses = new Map(planVn(slice, vn).access.map(({ endHost, hostEnd }) => [endHost, hostEnd.address]));
-  const run = (endHost: string, words: readonly string[]) => runAt(installed, endHost, words, stopping.signal);
+  const run = (endHost: string, words: readonly string[], signal: AbortSignal) =>
+    runAt(installed, endHost, words, AbortSignal.any([stopping.signal, signal]));
   const keep = (name: string, { stdout, stderr }: Printed) =>
     writeFileSync(join(directory, name), `${stdout}${stderr}`);
   const began: Running[] = [];
@@ -77,15 +78,16 @@ export async function startIperf(
     isOver = true;
   };
 
-  async function start(flow: Flow, index: number, left = tries - 1): Promise<Sending> {
+  /** Starts a flow, and waits until its server receives packets. Throws VnmError `failed` if the client gives up. */
+  async function start(flow: Flow, index: number, signal: AbortSignal): Promise<Sending> {
     const port = String(firstPort + index);
     const to = addresses.get(flow.to)!;
-    const server = run(flow.to, ['iperf3', '-s', '-1', '-B', to, '-p', port, '--forceflush']);
+    const server = run(flow.to, ['iperf3', '-s', '-1', '-B', to, '-p', port, '--forceflush'], signal);
     began.push(server);
     await server.printed();
     const ends = ['-c', to, '-B', addresses.get(flow.from)!, '-p', port];
     const load = ['-u', '-b', String(Math.round(flow.rateBps)), '-l', String(payloadBytes(flow, mtu))];
-    const client = run(flow.from, ['iperf3', ...ends, ...load, '-t', String(seconds), '-J']);
+    const client = run(flow.from, ['iperf3', ...ends, ...load, '-t', String(seconds), '-J'], signal);
     began.push(client);
     const receiving = server.printed(receives).then(
       () => undefined,
@@ -93,10 +95,20 @@ export async function startIperf(
     );
     const failed = await Promise.race([receiving, client.ended]);
     if (failed === undefined) return { flow, server, client };
-    // The server waits for its client until then, and has the port.
-    await server.ended;
-    if (left === 0) throw failureOf(flow, failed);
-    return start(flow, index, left - 1);
+    throw failureOf(flow, failed);
+  }
+
+  /** Starts all flows together, so that they send for the same time. */
+  async function startAll(left = tries - 1): Promise<Sending[]> {
+    const attempt = new AbortController();
+    const started = await Promise.allSettled(vn.flows.map((flow, index) => start(flow, index, attempt.signal)));
+    const failed = started.find((one) => one.status === 'rejected');
+    if (failed === undefined) return started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+    attempt.abort(failed.reason);
+    await Promise.allSettled(began.splice(0).map(({ ended }) => ended));
+    const isOnce = stopping.signal.aborted || !(failed.reason instanceof VnmError && failed.reason.code === 'failed');
+    if (isOnce || left === 0) throw failed.reason;
+    return startAll(left - 1);
   }
 
   async function stop(): Promise<void> {
@@ -105,7 +117,7 @@ export async function startIperf(
   }
 
   try {
-    const flows = await Promise.all(vn.flows.map((flow, index) => start(flow, index)));
+    const flows = await startAll();
     for (const { client } of flows) client.ended.then(noteEnd, noteEnd);
     return {
       isOver: () => isOver,

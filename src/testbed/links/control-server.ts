@@ -17,7 +17,10 @@ export async function serveControl(path: string, control: RelayControl): Promise
   const server = createServer((connection) => {
     // Who asked has gone; nothing is left to do for them.
     connection.on('error', () => connection.destroy());
-    createInterface({ input: connection }).once('line', (line) => {
+    const lines = createInterface({ input: connection });
+    // It passes the connection's errors on, and would end the relay.
+    lines.on('error', () => {});
+    lines.once('line', (line) => {
       answer(line, connection, control)
         .catch(errorJson)
         .then((reply) => connection.write(`${JSON.stringify(reply)}\n`));

@@ -61,7 +61,7 @@ async function request(directory: string, message: RelayRequest): Promise<{ sock
   } catch (cause) {
     socket.destroy();
     throw new VnmError('failed', `the relay of the testbed in ${directory} does not answer`, {
-      hint: 'run pl-vnm testbed up with the same slice files again',
+      hint: 'run pl-vnm testbed up with the same slice files again; take a testbed of an earlier version down before',
       cause,
     });
   }

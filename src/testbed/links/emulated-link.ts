@@ -48,8 +48,10 @@ export class EmulatedLink {
 
   /** Packets that are under way keep the arrival that they were given. */
   change(properties: LinkProperties): void {
-    const { latencyMs } = this.#properties;
+    const { latencyMs, rateBps } = this.#properties;
     this.#properties = properties;
+    // Packets under way keep the turn of the old rate; the next ones need not wait for it.
+    if (properties.rateBps !== rateBps) this.#freeAtMs = Number.NEGATIVE_INFINITY;
     if (this.#isConstant && hasConstantLatency(properties) && properties.latencyMs === latencyMs) return;
     this.#isConstant = false;
     this.#earliestMs = this.#latestMs;

@@ -12,7 +12,14 @@ import { linkPlanOf, underlayNamespace } from '../plan.ts';
 import { type Testbed, testbedSchema } from '../record.ts';
 import { promptCommand } from '../start-relay.ts';
 import { requestChange, requestProbePort } from './control.ts';
-import { type LinkMeasurement, measurementOf, type ProbeArrivals, type ProbeJob, planProbes } from './probe-job.ts';
+import {
+  betweenBurstsMs,
+  type LinkMeasurement,
+  measurementOf,
+  type ProbeArrivals,
+  type ProbeJob,
+  planProbes,
+} from './probe-job.ts';
 import { askedLink, type DirectedLink, isAsPlanned, type LinkChange, type LinkPlan } from './properties.ts';
 import { readChangedLinks } from './record.ts';
 
@@ -68,7 +75,8 @@ export async function measureLinks(
   const ends = links.map(({ asked }) => ({ from: names.indexOf(asked.from), to: names.indexOf(asked.to), asked }));
   const job = planProbes(ends, count);
   const relay = await requestProbePort(testbed.directory);
-  onStart(job.count * job.intervalMs);
+  const bursts = job.links.filter(({ burst }) => burst !== undefined).length;
+  onStart(job.count * job.intervalMs + bursts * betweenBurstsMs);
   const arrivals = await runProber(testbed, relay.port, job, signal).finally(relay.close);
   return links.map((link, at) => ({ ...link, measured: measurementOf(job.links[at]!, arrivals[at]!) }));
 }

@@ -35,9 +35,12 @@ export interface LinkMeasurement {
   readonly lossRate: { readonly value: number; readonly low: number; readonly high: number };
   /** One-way, of the packets that arrived; null if none did. */
   readonly latencyMs: { readonly min: number; readonly median: number; readonly max: number } | null;
-  /** Only where a rate is asked for; `bps` is null if fewer than two packets of the burst arrived. */
+  /** Only where a rate is asked for that is not too slow; `bps` is null if fewer than two of the burst arrived. */
   readonly rate?: { readonly bps: number | null; readonly sent: number; readonly received: number };
 }
+
+/** From the start of one burst to the start of the next, which may share a processor. */
+export const betweenBurstsMs = 120;
 
 /** Of all probes together, which is little for a relay. */
 const probesPerMs = 2;
@@ -65,10 +68,13 @@ export function planProbes(
     patienceMs: longestMs + longestQueueMs + spareMs,
     links: links.map(({ from, to, asked }) => ({
       ...{ from, to },
-      ...(asked.rateBps === null ? {} : { burst: burstAt(asked.rateBps) }),
+      ...(asked.rateBps === null || asked.rateBps < slowestBurstBps ? {} : { burst: burstAt(asked.rateBps) }),
     })),
   };
 }
+
+/** Slower, a second packet would find no room in the queue. */
+const slowestBurstBps = (probeBytes * 8000) / longestQueueMs;
 
 /** About twenty packets or more in `burstMs`, as far as their sizes allow. */
 function burstAt(rateBps: number): { packets: number; bytes: number } {

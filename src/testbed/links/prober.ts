@@ -6,12 +6,10 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { json } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ProbeArrivals, ProbedLink, ProbeJob } from './probe-job.ts';
+import { betweenBurstsMs, type ProbeArrivals, type ProbedLink, type ProbeJob } from './probe-job.ts';
 import { probeBytes, probeNumber, probePacket } from './probe-packet.ts';
 
 const socketBufferBytes = 4 * 1024 * 1024;
-/** From the start of one burst to the start of the next, which may share a processor. */
-const betweenBurstsMs = 120;
 const pollMs = 5;
 
 const port = Number(process.argv[2]);

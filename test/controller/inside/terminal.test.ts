@@ -6,7 +6,7 @@ import type { CommandEnd } from '../../../src/vsys/messages.ts';
 import type { Terminal } from '../../../src/vsys/terminal.ts';
 
 /** A terminal of the user, and a command on a node whose outputs the test writes. */
-function played() {
+function played({ isOptional = false } = {}) {
   const log: string[] = [];
   let size = { rows: 24, columns: 80 };
   const listeners = new Set<() => void>();
@@ -26,7 +26,11 @@ function played() {
   let asked: Terminal | undefined;
   const { promise: end, resolve, reject } = Promise.withResolvers<CommandEnd>();
   const commands: Commands = {
-    run: (_command, given, terminal) => {
+    run: async (_command, given, terminal) => {
+      if (terminal === undefined) {
+        log.push('without a terminal');
+        return { code: 5 };
+      }
       [streams, asked] = [given, terminal];
       return end;
     },
@@ -39,7 +43,13 @@ function played() {
       done();
     },
   });
-  const running = runInTerminal(commands, ['sh'], { stdin: Readable.from([]), stdout: stderr, stderr }, own);
+  const running = runInTerminal(
+    commands,
+    ['sh'],
+    { stdin: Readable.from([]), stdout: stderr, stderr },
+    own,
+    isOptional,
+  );
   running.catch(() => {});
   return {
     log,
@@ -103,6 +113,14 @@ describe('a command in a terminal', () => {
       message: "the node has no 'script', which makes terminals",
     });
     expect(log).toEqual([]);
+  });
+
+  it('a command that need not have one runs without it there', async () => {
+    const { log, running, say, end } = played({ isOptional: true });
+    await say('pl-vnm-terminal none\n');
+    end({ code: 127 });
+    expect(await running).toEqual({ code: 5 });
+    expect(log).toEqual(['without a terminal']);
   });
 
   it('what comes without the line is passed on', async () => {

@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { testbedFiles } from '../../../src/testbed/layout.ts';
 import { requestChange, requestProbePort } from '../../../src/testbed/links/control.ts';
@@ -86,11 +87,25 @@ describe('the control socket of a relay', () => {
     socket.destroy();
   });
 
+  it('goes on after a client that went without its answer', async () => {
+    for (const latencyMs of [1, 2, 3, 4, 5]) {
+      const socket = connect(testbedFiles(directory).relaySocket).pause();
+      await once(socket, 'connect');
+      socket.write(`${JSON.stringify({ kind: 'change', change: change({ latencyMs }) })}\n`);
+      await expect.poll(() => links.between(0, 1).properties.latencyMs, { timeout: 20_000 }).toBe(latencyMs);
+      // The answer is there now; a connection that closes without reading it fails at the other end.
+      await sleep(20);
+      socket.destroy();
+    }
+    await requestChange(directory, { ...change({}), reset: true });
+    expect(await requestChange(directory, change({}))).toEqual([there]);
+  });
+
   it('has a port for probes until who asked closes the connection', async () => {
     const probes = await requestProbePort(directory);
     expect([probes.port, closed]).toEqual([40_001, []]);
     probes.close();
-    await expect.poll(() => closed).toEqual([40_001]);
+    await expect.poll(() => closed, { timeout: 20_000 }).toEqual([40_001]);
   });
 });
 

@@ -53,7 +53,7 @@ describe('a change of a path', () => {
       'b',
       'failed',
       'the relay of the testbed in /nowhere/delayed does not answer',
-      'run pl-vnm testbed up with the same slice files again',
+      'run pl-vnm testbed up with the same slice files again; take a testbed of an earlier version down before',
     ],
     [
       'direct',

@@ -27,6 +27,8 @@ describe('the plan of probes', () => {
   });
 
   it.each([
+    // A second packet would find no room in the queue.
+    [5_000, undefined],
     [10_000, { packets: 2, bytes: 64 }],
     [1_000_000, { packets: 20, bytes: 500 }],
     [10_000_000, { packets: 71, bytes: 1400 }],
