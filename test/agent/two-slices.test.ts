@@ -208,7 +208,7 @@ function requestsOf(a: Marks): { readonly [M in Exclude<Method, 'apply'>]: Param
     },
     watch_report: {},
     watch_stop: { id: a.watch },
-    exec: { namespace: a.namespace, command: ['true'] },
+    exec: { namespace: a.namespace, command: ['true'], terminal: { rows: 24, columns: 80, type: 'xterm' } },
     capture: { namespace: a.namespace, interface: a.interface, snaplen: 100, count: 1 },
     exec_write: { id: a.command, data: 'QQ==', end: true },
     exec_read: { id: a.command },
@@ -219,6 +219,7 @@ function requestsOf(a: Marks): { readonly [M in Exclude<Method, 'apply'>]: Param
 
 /** Fields that name nothing. */
 const plain = [
+  ...['rows', 'columns'],
   'packed',
   'unless',
   'packets',
