@@ -118,7 +118,7 @@ describeAsRoot('a testbed without latencies', () => {
   test('a testbed refuses other slices and another directory', async () => {
     await expect(testbedUp([sliceOf(['a', 'b', 'c'])], options)).rejects.toMatchObject({
       code: 'conflict',
-      message: `testbed '${options.id}' was made for other slices or another kind of server`,
+      message: `testbed '${options.id}' was made for other slices, another kind of server or other options`,
       hint: 'take it down first',
     });
     await expect(testbedUp(slices, { ...options, directory: join(parent, 'elsewhere') })).rejects.toMatchObject({
