@@ -12,8 +12,8 @@ import { readLog } from './processes.ts';
 const table = 'pl-vnm-held';
 /** The OSPF packet type of link-state updates (RFC 2328, section A.3.5), in the second byte of the header. */
 const rules = `table ip ${table} { chain out { type filter hook output priority 0; ip protocol 89 @th,8,8 4 drop; }; };`;
-/** BIRD's tick, and what it may be late on a busy node. Longer does no harm. */
-const tickMs = 1500;
+/** BIRD's tick, and what it may be late on a busy node. Up to RxmtInterval, longer does no harm. */
+const tickMs = 4000;
 /** Longer than any grace period (RFC 3623: at most 1800 s) is no recovery. */
 const longestMs = 130_000;
 const pollMs = 50;
