@@ -20,6 +20,8 @@ export interface InTerminal {
 
 /** Longer than any command takes; what hangs is killed. */
 const patienceMs = 240_000;
+/** The same for what it shows. */
+const showMs = 60_000;
 
 export function inTerminal(vnm: CommandLine, size: TerminalSize, ...words: readonly string[]): InTerminal {
   return scriptInTerminal(vnm, size, '"$@"', ...words);
@@ -65,8 +67,9 @@ export function scriptInTerminal(
         };
         look();
         child.stdout.on('data', look);
-        const missing = () => reject(new Error(`the program ended without showing '${text}': ${output}\n${errors}`));
-        finished.then(missing, reject);
+        const missing = (what: string) => reject(new Error(`${what} without showing '${text}': ${output}\n${errors}`));
+        finished.then(() => missing('the program ended'), reject);
+        setTimeout(() => missing(`${showMs / 1000} s have passed`), showMs).unref();
       }),
     resize: (to) => {
       const [stty, ...arguments_] = resizeWords(device(), to);
