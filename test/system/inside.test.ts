@@ -135,8 +135,8 @@ describeWithProgram('tcpdump', 'inside a VN', () => {
   });
 
   describe.each(['a', 'ga', 'ea'])('a terminal at %s', (place) => {
-    // Once in some fifteen runs beside other tests it showed nothing new for two minutes; the cause is not known. Twice
-    // in a row is a failure, and each try says what it has seen.
+    // It hung once in some fifteen runs, for a cause that is not known. It fails when it hangs twice in a row, and each
+    // time says what it has seen.
     it('has the size, follows its changes, and gets Ctrl-C', { retry: 1 }, async () => {
       const loop = 'echo "$TERM at $(tty)"; while :; do stty size; sleep 0.1; done';
       const words = ['exec', 'within', place, '--', 'sh', '-c', loop];

@@ -23,7 +23,9 @@ describe('the three-node slice in user space', () => {
   it('a kernel testbed for the same slice is refused', async () => {
     const { code, stderr } = await own.vnm.run('testbed up', file, '--dataplane', 'kernel', '--server', 'openssh');
     expect(code).not.toBe(0);
-    expect(stderr).toMatch(/was made for other slices, another kind of server or other options|the kernel data plane needs/);
+    expect(stderr).toMatch(
+      /was made for other slices, another kind of server or other options|the kernel data plane needs/,
+    );
   });
 
   it('every node can take part', async () => {
