@@ -11,6 +11,11 @@ const lost = new AbortController();
 /** Aborts when stdout can no longer be written: for commands that only print. */
 export const outputLost: AbortSignal = lost.signal;
 
+/** Aborts with the signal, or when the output is lost. */
+export function orOutputLost(signal: AbortSignal | undefined): AbortSignal {
+  return AbortSignal.any([outputLost, ...(signal === undefined ? [] : [signal])]);
+}
+
 /**
  * Lets commands continue when an output is lost. The rest of the output is dropped, and the exit code shows the
  * failure, unless the reader closed the pipe (EPIPE), as `head` does when it has enough.

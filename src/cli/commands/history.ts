@@ -12,7 +12,7 @@ import { follow } from '../follow.ts';
 import { historyTable, migrationDetailText } from '../history-text.ts';
 import { countOption, sinceOption } from '../options.ts';
 import { alreadyPrinted, globalOptions, type Output, runCommand } from '../run.ts';
-import { outputLost } from '../streams.ts';
+import { orOutputLost } from '../streams.ts';
 
 export function addHistory(program: Command): void {
   program
@@ -94,7 +94,7 @@ async function followed(
   options: EventOptions,
   json: boolean,
 ): Promise<Output> {
-  const signal = AbortSignal.any([outputLost, ...(context.signal === undefined ? [] : [context.signal])]);
+  const signal = orOutputLost(context.signal);
   const print = async (event: StoredEvent) => {
     const line = json ? JSON.stringify(eventView(event)) : eventLine(event);
     if (!process.stdout.write(`${line}\n`)) await once(process.stdout, 'drain', { signal }).catch(() => undefined);

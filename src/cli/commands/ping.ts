@@ -9,7 +9,7 @@ import { exitCodes } from '../../model/exit-codes.ts';
 import { limitOption } from '../options.ts';
 import { ms } from '../output.ts';
 import { alreadyPrinted, globalOptions, type Output, runCommand } from '../run.ts';
-import { outputLost } from '../streams.ts';
+import { orOutputLost, outputLost } from '../streams.ts';
 import { placeDescription, vnDescription } from './exec.ts';
 
 export function addPing(program: Command): void {
@@ -70,9 +70,8 @@ interface TraceOptions {
 
 /** Stops when the reader of the output has gone, as `head` has after some lines. */
 async function whileRead(context: Context, body: (context: Context) => Promise<Output>): Promise<Output> {
-  const signals = [outputLost, ...(context.signal === undefined ? [] : [context.signal])];
   try {
-    return await body({ ...context, signal: AbortSignal.any(signals) });
+    return await body({ ...context, signal: orOutputLost(context.signal) });
   } catch (error) {
     if (outputLost.aborted) return alreadyPrinted;
     throw error;

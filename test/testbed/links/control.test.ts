@@ -24,11 +24,13 @@ const there = { from: 'a', to: 'b', latencyMs: 10, jitterMs: 0, lossRate: 0, rat
 const change = (set: LinkChange['set']): LinkChange => ({ from: 'a', to: 'b', isOneWay: true, reset: false, set });
 
 describe('the control socket of a relay', () => {
-  const directory = mkdtempSync(join(tmpdir(), 'pl-vnm-relay-'));
-  const links = new RelayLinks(plan, directory);
+  let directory: string;
+  let links: RelayLinks;
   const closed: number[] = [];
   let server: Server;
   beforeAll(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'pl-vnm-relay-'));
+    links = new RelayLinks(plan, directory);
     let port = 40_000;
     const openProbes = async () => {
       port += 1;
