@@ -4,6 +4,7 @@
  * CRIU for `planes`.
  */
 
+import { exitAfterCommand } from '../../src/cli/leave.ts';
 import { armedBench } from './armed.ts';
 import { bastionBench } from './bastion.ts';
 import { deadNodeBench } from './dead-node.ts';
@@ -112,3 +113,4 @@ for (const name of names.length > 0 ? names : Object.keys(benches)) {
   console.log(`\n${title}\n$ npm run bench -- ${name}\n${machine}\n\n${text}`);
   if (!onlyPrints && recordResults(name, machine, text)) console.log(`\nwritten into docs/benchmarks.md`);
 }
+exitAfterCommand((resources) => console.error(`left open: ${resources}`));
