@@ -14,7 +14,9 @@ exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
   for limit in t f d m v; do ulimit -$limit unlimited; done
   ulimit -s 8192
   case $(ulimit -H -n) in unlimited|[1-9]??????*|[7-9]????|6[6-9]???) ;; *) ulimit -n 65536;; esac
-  for limit in locks memlock msgqueue nproc rttime sigpending; do prlimit --pid $$ --$limit=unlimited; done
+  prlimit --pid $$ --locks=unlimited --memlock=unlimited --msgqueue=unlimited --nproc=unlimited --rttime=unlimited \
+    --sigpending=unlimited ||
+    for limit in locks memlock msgqueue nproc rttime sigpending; do prlimit --pid $$ --$limit=unlimited; done
   taskset -cp 0-8191 $$
   chrt -o -p 0 $$
   ionice -c 0 -p $$
