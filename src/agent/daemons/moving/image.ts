@@ -15,21 +15,25 @@ import { daemonSchema } from '../../../vsys/operations.ts';
 const maxBytes = 256 * 1024 * 1024;
 const lengthBytes = 4;
 
-const manifestSchema = z.strictObject({
-  daemon: daemonSchema,
-  version: z.string(),
-  /** The path of its folder where it was started; its command and its sockets name it. */
-  folder: z.string(),
-  /** The interfaces of the namespace by name; daemons know their numbers. */
-  interfaces: z.record(z.string(), z.strictObject({ index: z.int(), mac: z.string() })),
-  groups: z.record(z.string(), z.array(z.ipv4())),
-  /** The daemon's routes in the kernel, as `ip route` takes them. */
-  routes: z.array(z.string()),
-});
-const headerSchema = z.strictObject({
-  manifest: manifestSchema,
-  files: z.array(z.strictObject({ name: z.string().regex(/^[a-z0-9][a-z0-9.-]*$/), bytes: z.int().min(0) })),
-});
+const manifestSchema = z.lazy(() =>
+  z.strictObject({
+    daemon: daemonSchema,
+    version: z.string(),
+    /** The path of its folder where it was started; its command and its sockets name it. */
+    folder: z.string(),
+    /** The interfaces of the namespace by name; daemons know their numbers. */
+    interfaces: z.record(z.string(), z.strictObject({ index: z.int(), mac: z.string() })),
+    groups: z.record(z.string(), z.array(z.ipv4())),
+    /** The daemon's routes in the kernel, as `ip route` takes them. */
+    routes: z.array(z.string()),
+  }),
+);
+const headerSchema = z.lazy(() =>
+  z.strictObject({
+    manifest: manifestSchema,
+    files: z.array(z.strictObject({ name: z.string().regex(/^[a-z0-9][a-z0-9.-]*$/), bytes: z.int().min(0) })),
+  }),
+);
 
 export type Manifest = z.infer<typeof manifestSchema>;
 
