@@ -67,7 +67,7 @@ export async function runDaemon(slice: string, file: string, { brought, takesLoc
     node: process.version,
     process: randomUUID(),
   };
-  const plane = await openPlane(policy, { paths, lib, installed: policyFile.settle, log });
+  const plane = await openPlane(policy, { paths, lib, digest: facts.digest, installed: policyFile.settle, log });
   const { dataPlane, others, ownAddresses, obstacles } = plane;
   const startThread = (listeners: TimingListeners) => startTimingThread(file, plane.createSupplier(), listeners);
   const armed = createArmed<ArmedContext>(startThread, policy.limits);

@@ -8,6 +8,7 @@ import { isInstalled } from '../vsys/presence.ts';
 import { createDaemons } from './daemons/supervisor.ts';
 import type { Supplier } from './dataplane/actuator.ts';
 import type { DataPlane } from './dataplane/dataplane.ts';
+import { keptFeatures, trialConditions } from './dataplane/kernel/kept-features.ts';
 import { createKernelDataPlane } from './dataplane/kernel/kernel-dataplane.ts';
 import { pendingFile } from './dataplane/kernel/pending-file.ts';
 import { readMarks } from './dataplane/kernel/presence.ts';
@@ -37,6 +38,8 @@ export interface PlaneOptions {
   readonly paths: AgentPaths;
   /** The directory of the agents' programs. */
   readonly lib: string;
+  /** Of this agent's program. */
+  readonly digest: string;
   /** Called before the slice's first object is installed, and after its last one is removed. */
   readonly installed: (isInstalled: boolean) => Promise<void>;
   readonly log: Log;
@@ -54,12 +57,13 @@ export async function openPlane(policy: Policy, options: PlaneOptions): Promise<
     : userspacePlane(policy, policy.userspace, options);
 }
 
-function kernelPlane(policy: Policy, { paths, lib, installed, log }: PlaneOptions): OpenPlane {
+function kernelPlane(policy: Policy, { paths, lib, digest, installed, log }: PlaneOptions): OpenPlane {
   const others = () => otherSlices(paths.policyDirectory, lib, policy.slice);
   const dataPlane = createKernelDataPlane(policy, systemClock, {
     others,
     installed,
     pending: pendingFile(paths.pending),
+    features: keptFeatures(paths.features, () => trialConditions(digest)),
     daemons: createDaemons({ records: paths.daemonRecords, clock: systemClock, log }),
     alone: (body) => withNodeLock(paths.runDirectory, body),
     log,

@@ -3,7 +3,8 @@
 /**
  * A constant script for `sh -c`. Runs its arguments in the root directory, without core dumps and with the system's
  * default limits, processors and scheduling. Closes the files that a shell can name. What the system does not allow to
- * change stays as it is (containers); the agent logs that. Has no single quotes.
+ * change stays as it is (containers); the agent logs that. Has no single quotes. A shell does not know all limits by
+ * letters, and some have two (locks, processes); what none knows takes `prlimit`, where a refused limit is the last one.
  */
 export const cleanStart = `
 cd / || exit
@@ -11,12 +12,11 @@ umask 022
 ulimit -c 0
 exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
 {
-  for limit in t f d m v; do ulimit -$limit unlimited; done
+  for limit in t f d m v l p u w x; do ulimit -$limit unlimited; done
   ulimit -s 8192
   case $(ulimit -H -n) in unlimited|[1-9]??????*|[7-9]????|6[6-9]???) ;; *) ulimit -n 65536;; esac
-  prlimit --pid $$ --locks=unlimited --memlock=unlimited --msgqueue=unlimited --nproc=unlimited --rttime=unlimited \
-    --sigpending=unlimited ||
-    for limit in locks memlock msgqueue nproc rttime sigpending; do prlimit --pid $$ --$limit=unlimited; done
+  prlimit --pid $$ --rttime=unlimited --msgqueue=unlimited --sigpending=unlimited ||
+    for limit in msgqueue sigpending; do prlimit --pid $$ --$limit=unlimited; done
   taskset -cp 0-8191 $$
   chrt -o -p 0 $$
   ionice -c 0 -p $$

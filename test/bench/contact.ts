@@ -69,7 +69,7 @@ function report(costs: readonly [string, Cost][], count: number): string {
     ms(controllerMs),
     ms(serverMs),
     ms(agentMs),
-    ms(nodeMs - serverMs - agentMs),
+    ms(Math.max(0, nodeMs - serverMs - agentMs)),
     programs === undefined ? '-' : String(programs.length),
     programs === undefined ? '-' : String(programs.filter((program) => program === 'node').length),
     (passedMs / 1000).toFixed(1),

@@ -32,6 +32,7 @@ import { bucketWords, hookWords, isTight, openGate, type QdiscJson, redirectWord
 import { type Control, type Link, newLink } from '../planner/state.ts';
 import { tunnelKind } from '../planner/tunnels/registry.ts';
 import { kernelWords, parseFailures } from './ip.ts';
+import type { KeptFeatures } from './kept-features.ts';
 import type { FeatureProbes } from './known-features.ts';
 import { listAllNamespaces } from './presence.ts';
 import { nftWords } from './read-filter.ts';
@@ -61,13 +62,13 @@ const tcTrials: readonly Trial[] = [
   ['ifb-gate', 'qdisc show dev gate'],
 ];
 
-export function featureProbes(policy: Policy): FeatureProbes {
+export function featureProbes(policy: Policy, kept: KeptFeatures): FeatureProbes {
   return {
     tryOut: async () => {
       const root = process.getuid?.() === 0;
       return [
         { name: 'root', available: root, ...(root ? {} : { detail: 'the agent does not run as root' }) },
-        ...(await probeNetwork(probeNamespace(policy))),
+        ...(await probeNetworkOnce(probeNamespace(policy), kept)),
       ];
     },
     look: async () => {
@@ -89,12 +90,21 @@ nsenter --net="/run/netns/$1" -- sh -s
 ip netns del "$1"
 `;
 
+async function probeNetworkOnce(namespace: string, kept: KeptFeatures): Promise<Feature[]> {
+  // An agent that was killed during its trials may have left one.
+  if ((await listAllNamespaces()).includes(namespace)) await run('ip', ['netns', 'del', namespace]);
+  const known = kept.read();
+  if (known !== undefined) return known;
+  const found = await probeNetwork(namespace);
+  // What is missing may be installed.
+  if (found.every(({ available }) => available)) kept.write(found);
+  return found;
+}
+
 async function probeNetwork(namespace: string): Promise<Feature[]> {
   for (const program of ['ip', 'nsenter']) {
     if (!hasProgram(program)) throw cannotRun(program, new Error('it is missing'));
   }
-  // An agent that was killed at this point may have left one.
-  if ((await listAllNamespaces()).includes(namespace)) await run('ip', ['netns', 'del', namespace]);
   const { device, controlTrials, wanted, lines } = controlTrial(namespace);
   const trials = { ip: [...ipTrials, ...controlTrials.ip], tc: [...tcTrials, ...controlTrials.tc] };
   const names = [

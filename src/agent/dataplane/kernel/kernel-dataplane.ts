@@ -22,6 +22,7 @@ import { readCounters } from './counters.ts';
 import { kernelEndpoints } from './endpoints.ts';
 import { execute, force, undo } from './execute.ts';
 import { featureProbes } from './features.ts';
+import type { KeptFeatures } from './kept-features.ts';
 import { createKnownFeatures } from './known-features.ts';
 import { readNodeNetwork } from './node-network.ts';
 import { pathMtu } from './path-mtu.ts';
@@ -43,6 +44,7 @@ export interface Surroundings {
   /** Called before the first thing of the slice is installed, and after the last one has gone. */
   readonly installed: (isInstalled: boolean) => Promise<void>;
   readonly pending: PendingFile;
+  readonly features: KeptFeatures;
   readonly daemons: Daemons;
   /** Runs `body` while the agent of no other slice on this node runs one. */
   readonly alone: <T>(body: () => Promise<T>) => Promise<T>;
@@ -53,7 +55,7 @@ export function createKernelDataPlane(policy: Policy, clock: Clock, surroundings
   const warm = new WarmIp();
   let last: Promise<unknown> = Promise.resolve();
   let batches = 0;
-  const features = createKnownFeatures(featureProbes(policy));
+  const features = createKnownFeatures(featureProbes(policy, surroundings.features));
   const { daemons } = surroundings;
 
   async function readAll(settingsOf = noNamespaces, filters = false): Promise<KernelState> {
