@@ -3,8 +3,10 @@
 /**
  * A constant script for `sh -c`. Runs its arguments in the root directory, without core dumps and with the system's
  * default limits, processors and scheduling. Closes the files that a shell can name. What the system does not allow to
- * change stays as it is (containers); the agent logs that. Has no single quotes. A shell does not know all limits by
- * letters, and some have two (locks, processes); what none knows takes `prlimit`, where a refused limit is the last one.
+ * change stays as it is (containers); the agent logs that. Has no single quotes.
+ *
+ * Shells have letters for most limits, for two of them (locks, processes) different ones; a letter that a shell lacks
+ * does nothing. For the rest there is `prlimit`, which stops at the first limit that it may not set.
  */
 export const cleanStart = `
 cd / || exit
