@@ -15,7 +15,6 @@ import type { ArmedContext } from './armed-requests.ts';
 import { manageChannels } from './channels.ts';
 import { takeLock } from './daemon-lock.ts';
 import { createHandlers } from './handlers.ts';
-import { serveHosts } from './hosts/serve.ts';
 import { endWhenIdle } from './idle.ts';
 import { createInside } from './inside/inside.ts';
 import { type Log, openLog } from './log.ts';
@@ -121,7 +120,10 @@ export async function runDaemon(slice: string, file: string, { brought, takesLoc
     () => policyFile.exists(),
     () => void end('nothing is installed').catch(fail),
   );
-  if (plane.hosts !== undefined) await listen(serveHosts(plane.hosts, log), paths.hostSocket);
+  if (plane.hosts !== undefined) {
+    const { serveHosts } = await import('./hosts/serve.ts');
+    await listen(serveHosts(plane.hosts, log), paths.hostSocket);
+  }
   await listen(server, paths.socket);
   log(`serving slice '${slice}': version ${facts.version}, pid ${facts.pid}, node ${facts.node}`);
 }

@@ -1,4 +1,4 @@
-/** The data planes of the agent, and what each knows of its node. */
+/** The data planes of the agent, and what each knows of its node. Loads what only one of them needs with it. */
 import { existsSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { systemClock } from '../clock/clock.ts';
@@ -15,14 +15,10 @@ import { readMarks } from './dataplane/kernel/presence.ts';
 import { readOwnAddresses } from './dataplane/kernel/read-state.ts';
 import { createKernelSupplier } from './dataplane/kernel/supplier.ts';
 import type { OwnAddress } from './dataplane/planner/state.ts';
-import { createUserspaceSupplier } from './dataplane/userspace/actuator.ts';
-import { stateFile } from './dataplane/userspace/state-file.ts';
-import { createUserspaceDataPlane } from './dataplane/userspace/userspace-dataplane.ts';
 import type { AgentParts } from './handlers.ts';
 import type { HostAttachments } from './hosts/serve.ts';
 import type { Log } from './log.ts';
 import { withNodeLock } from './node-lock.ts';
-import { findObstacles } from './obstacles/obstacles.ts';
 import { otherSlices } from './other-slices.ts';
 import type { AgentPaths } from './paths.ts';
 
@@ -73,7 +69,7 @@ function kernelPlane(policy: Policy, { paths, lib, digest, installed, log }: Pla
     createSupplier: createKernelSupplier,
     others,
     ownAddresses: readOwnAddresses,
-    obstacles: (port) => findObstacles(policy, port),
+    obstacles: async (port) => (await import('./obstacles/obstacles.ts')).findObstacles(policy, port),
   };
 }
 
@@ -83,6 +79,9 @@ async function userspacePlane(
   { address, port }: NonNullable<Policy['userspace']>,
   { paths, installed, log }: PlaneOptions,
 ): Promise<OpenPlane> {
+  const { createUserspaceSupplier } = await import('./dataplane/userspace/actuator.ts');
+  const { stateFile } = await import('./dataplane/userspace/state-file.ts');
+  const { createUserspaceDataPlane } = await import('./dataplane/userspace/userspace-dataplane.ts');
   const parts = { address, port, file: stateFile(paths.state), installed, log };
   const dataPlane = await createUserspaceDataPlane(policy, systemClock, parts);
   return {

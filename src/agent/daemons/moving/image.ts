@@ -6,7 +6,6 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { gunzip, gzip } from 'node:zlib';
 import * as z from 'zod';
 import { messageOf, VnmError } from '../../../model/errors.ts';
 import { daemonSchema } from '../../../vsys/operations.ts';
@@ -59,6 +58,7 @@ export async function pack(manifest: Manifest, images: string, log: string): Pro
   const length = Buffer.alloc(lengthBytes);
   length.writeUInt32BE(header.length);
   const contents = files.map(({ content }) => content);
+  const { gzip } = await import('node:zlib');
   return promisify(gzip)(Buffer.concat([length, header, ...contents]), { level: 1 });
 }
 
@@ -71,6 +71,7 @@ function tooLarge(bytes: number): VnmError {
 /** Throws VnmError `invalid-input`. */
 export async function unpack(archive: Buffer): Promise<Unpacked> {
   try {
+    const { gunzip } = await import('node:zlib');
     const content = await promisify<Buffer, { maxOutputLength: number }, Buffer>(gunzip)(archive, {
       maxOutputLength: maxBytes + 16 * 1024 * 1024,
     });
