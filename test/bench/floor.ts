@@ -1,7 +1,8 @@
 /**
  * The floor of an armed redirection: the lines of the same redirection, given in a tight loop to an `ip` that waits for
  * them, without an agent, with the priority that an agent has. Runs in the gateway's namespace as a process of its own.
- * Gateways that redirect at one instant also have a floor for that: their processes begin each round at the same moment.
+ * Gateways that redirect at one instant also have a floor for that: their processes begin each round at the same
+ * moment.
  */
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
