@@ -1,6 +1,6 @@
 /** What routers and interfaces need in files below /proc/sys/net. Pure. */
 
-import type { DaemonKind } from '../../../model/daemon.ts';
+import type { RouterProgram } from '../../../model/daemon.ts';
 import type { UrpfMode } from '../../../model/route.ts';
 import { quietEarlierInterface, quietInterface, quietRouter } from './quiet.ts';
 import type { Link, Settings } from './state.ts';
@@ -19,23 +19,29 @@ function reversePathValue(urpf: UrpfMode): string {
  */
 export function routerSettings(urpf: UrpfMode): Settings {
   return new Map([
-    ['ipv4/ip_forward', '1'],
+    forwarding,
     ['ipv4/conf/default/rp_filter', '0'],
     ['ipv4/conf/all/rp_filter', reversePathValue(urpf)],
-    ...nexthopSettings(),
+    ...daemonSettings(),
     // Each probe must be answered by "port unreachable".
     ['ipv4/icmp_ratelimit', '0'],
     ...quietRouter(),
   ]);
 }
 
+export const forwarding = ['ipv4/ip_forward', '1'] as const;
+
 /**
- * Whether the kernel shows the next hops of routes that use a nexthop object. FRR's routes use one, and without this
- * `ip` shows them by their id only, and does not report when the object leads elsewhere. Elsewhere a redirected group
- * need not send a notification for each of its routes.
+ * What depends on the daemon of a router. First, whether the kernel shows the next hops of routes that use a nexthop
+ * object. FRR's routes use one, and without this `ip` shows them by their id only, and does not report when the object
+ * leads elsewhere. Elsewhere a redirected group need not send a notification for each of its routes. Then, a switch
+ * forwards by itself: the kernel, which also sees its packets, must not forward them once more.
  */
-export function nexthopSettings(kind?: DaemonKind): Settings {
-  return new Map([['ipv4/nexthop_compat_mode', kind === 'frr' ? '1' : '0']]);
+export function daemonSettings(kind?: RouterProgram): Settings {
+  return new Map([
+    ['ipv4/nexthop_compat_mode', kind === 'frr' ? '1' : '0'],
+    ...(kind === 'openvswitch' ? ([['ipv4/ip_forward', '0']] as const) : []),
+  ]);
 }
 
 /** Returns the files to read of a router namespace with these interfaces. */
