@@ -1,7 +1,9 @@
 /** Routing daemons and switches of routers, as agents report them. */
-import type { RouterProgram } from '../model/daemon.ts';
+import type { DaemonKind, RouterProgram } from '../model/daemon.ts';
 
-export const daemonKinds = ['bird', 'frr', 'openvswitch'] as const satisfies readonly RouterProgram[];
+export const routingDaemonKinds = ['bird', 'frr'] as const satisfies readonly DaemonKind[];
+
+export const daemonKinds = [...routingDaemonKinds, 'openvswitch'] as const satisfies readonly RouterProgram[];
 
 export function isDaemonKind(name: string): name is RouterProgram {
   return (daemonKinds as readonly string[]).includes(name);

@@ -14,6 +14,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, VnmError } from '../../model/errors.ts';
 import type { SwitchConfig } from '../../model/flow-entry.ts';
 import { parseSwitch } from '../../vsys/switch-config.ts';
+import { bridgeName } from '../dataplane/planner/switch-devices.ts';
 import { OpenFlowConnection } from '../openflow/connection.ts';
 import { wireEntry } from '../openflow/messages.ts';
 import type { DaemonDriver } from './driver.ts';
@@ -23,8 +24,6 @@ import { findProgram, versionOf } from './programs.ts';
 
 const database = 'ovsdb-server';
 const forwarder = 'ovs-vswitchd';
-/** Of the bridge, and of the interface that the bridge has of its own. */
-export const bridgeName = 'ovs';
 const schema = '/usr/share/openvswitch/vswitch.ovsschema';
 const tunDevice = '/dev/net/tun';
 const startMs = 10_000;

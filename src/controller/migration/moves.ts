@@ -1,5 +1,5 @@
 /**
- * Carries out a migration that moves routers one after the other, or in groups (method `vroom`). The machine
+ * Carries out a migration that moves routers one after the other, or in groups (methods `vroom` and `flow`). The machine
  * (machine.ts) runs once for each group; between two groups the VN is complete, on a placement of its own. If one
  * router cannot move, its group and those before it move back, so that the migration ends wholly on the new or wholly
  * on the old placement. The journal needs no record of the direction or of the groups: which routers are on two nodes,
@@ -33,7 +33,7 @@ export async function carryOutMoves(
   reason?: unknown,
 ): Promise<MigrateResult> {
   const { context, phases } = run;
-  const progress: MoveProgress = { flips: [], controlPlanes: [], neighbourEvents: [], unproven: [] };
+  const progress: MoveProgress = { flips: [], controlPlanes: [], neighbourEvents: [], flowChanges: [], unproven: [] };
   const beganAtMs = performance.now();
   let traffic: Traffic | undefined;
   let [now, failure] = [direction, reason];
@@ -81,11 +81,12 @@ export async function carryOutMoves(
   const isCold = progress.controlPlanes.some(({ cold }) => cold);
   const predictedLost = failure === undefined && !isCold ? 0 : null;
   const flows = counted.map((flow) => ({ ...flow, predictedLost, predictedAddedDelayMs: null }));
-  const { flips, controlPlanes, neighbourEvents, unproven } = progress;
+  const { flips, controlPlanes, neighbourEvents, flowChanges, unproven } = progress;
   return recordResult({ ...run, old: asBefore(run) }, options, outcome, {
     flips,
     controlPlanes,
     neighbourEvents,
+    flowChanges,
     flows,
     failure,
     unproven,
