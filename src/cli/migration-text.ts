@@ -50,8 +50,9 @@ function nothingToDo({ vn, from, to }: MigrateResult): string {
 function summary(result: MigrateResult): string {
   const { slice, vn, outcome, durationMs, error, control, schedule, urpf, method, unreachable } = result;
   const [from, to] = [quotedName(result.from), quotedName(result.to)];
-  const way =
-    movesRouters(method) ? `method ${method}, uRPF ${urpf}` : `${control} control, schedule ${schedule}, uRPF ${urpf}`;
+  const way = movesRouters(method)
+    ? `method ${method}, uRPF ${urpf}`
+    : `${control} control, schedule ${schedule}, uRPF ${urpf}`;
   if (outcome === 'completed')
     return `${toned('good', `VN '${vn}' moved`)} from ${from} to ${to} in ${ms(durationMs / 1000, 2)} s (${way})${unproven(result)}`;
   const state =

@@ -2,8 +2,8 @@
 
 import type { DaemonKind } from '../model/daemon.ts';
 import { type ErrorCode, VnmError } from '../model/errors.ts';
-import type { NodeName, RouterName } from '../model/names.ts';
 import { changedEntries } from '../model/flow-entry.ts';
+import type { NodeName, RouterName } from '../model/names.ts';
 import { daemonRouter, isSwitch } from '../model/router.ts';
 import { isSamePlacement, type NamedPlacement, type Slice, type VirtualNetwork } from '../model/slice.ts';
 import { type Instance, moveRouter, planInstance, routerNodes } from '../planning/instance.ts';
@@ -88,9 +88,13 @@ export async function planMoves(
   options: MovesPlanOptions,
 ): Promise<MovesPlan> {
   if (options.latency === 'measured') {
-    throw new VnmError('usage', `a plan for method ${options.method} sets up nothing, so it has no --latency measured`, {
-      hint: 'leave that out, or use --method instance',
-    });
+    throw new VnmError(
+      'usage',
+      `a plan for method ${options.method} sets up nothing, so it has no --latency measured`,
+      {
+        hint: 'leave that out, or use --method instance',
+      },
+    );
   }
   const to = destinationOf(slice, vn, from.placement, options);
   const old = installedOn(context, slice, vn, from);

@@ -2,12 +2,18 @@
 import type { DaemonConfig, DaemonKind, RouterProgram } from './daemon.ts';
 import type { RouterName } from './names.ts';
 
-export type Router = PlainRouter | DaemonRouter;
+export type Router = StaticRouter | SwitchRouter | DaemonRouter;
 
-/** A router without a configuration of its own. */
-interface PlainRouter {
+interface StaticRouter {
   readonly name: RouterName;
-  readonly kind: 'static' | 'switch';
+  readonly kind: 'static';
+  readonly config: Readonly<Record<string, never>>;
+}
+
+/** A router that forwards by OpenFlow entries. */
+interface SwitchRouter {
+  readonly name: RouterName;
+  readonly kind: 'switch';
   readonly config: Readonly<Record<string, never>>;
 }
 

@@ -5,8 +5,8 @@
  */
 import type { FlowEntry, FlowOutput, SwitchConfig } from '../model/flow-entry.ts';
 import type { RouterName } from '../model/names.ts';
-import type { Route } from '../model/route.ts';
 import { onceFor } from '../model/once.ts';
+import type { Route } from '../model/route.ts';
 import { gatewayOf, type VirtualNetwork } from '../model/slice.ts';
 import { gatewayLink, type Instance, type InstanceLink } from './instance.ts';
 import { linksOf } from './neighbourhood.ts';

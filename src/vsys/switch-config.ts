@@ -1,7 +1,13 @@
 /** The configuration of a switch as text: what `daemon_up` has for a router of kind `switch`. */
 import * as z from 'zod';
 import { messageOf, VnmError } from '../model/errors.ts';
-import { type FlowEntry, maxFlowEntries, maxPortNumber, maxSwitchPorts, type SwitchConfig } from '../model/flow-entry.ts';
+import {
+  type FlowEntry,
+  maxFlowEntries,
+  maxPortNumber,
+  maxSwitchPorts,
+  type SwitchConfig,
+} from '../model/flow-entry.ts';
 
 const interfaceName = z.string().regex(/^[a-z0-9][a-z0-9.-]{0,14}$/);
 const mac = z.string().regex(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/);

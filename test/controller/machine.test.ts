@@ -7,7 +7,6 @@ import { describe, expect, it } from 'vitest';
 import { type PhaseName, stageOf } from '../../src/controller/base/phase.ts';
 import { type Event, next, resumeFrom, type Step, undoFrom } from '../../src/controller/migration/machine.ts';
 
-const stageIn = (state: PhaseName) => stageOf({ state, options: '{}' });
 
 interface World {
   readonly phase: PhaseName;
@@ -23,8 +22,10 @@ type Action = Partial<World>;
 const start: World = { phase: 'add nodes', outcome: undefined, oldUp: true, newUp: false, gateways: ['old', 'old'] };
 const begin = (...phases: PhaseName[]): Action[] => phases.map((phase) => ({ phase }));
 
-/** The actions of each step in order; the journal comes first. */
-function actionsOf(step: Step, { phase }: World): Action[] {
+/** What the steps of a method do, in order; the journal comes first. */
+type Actions = (step: Step, world: World) => Action[];
+
+const ofInstance: Actions = (step, { phase }) => {
   switch (step) {
     case 'prepare':
       return [...begin('set up'), { newUp: true }, ...begin('clone', 'join gateways', 'prove', 'measure', 'redirect')];
@@ -43,7 +44,39 @@ function actionsOf(step: Step, { phase }: World): Action[] {
     case 'remove':
       return [...begin('remove the new instance'), { newUp: false }];
   }
-}
+};
+
+/**
+ * Of one switch that moves: its neighbours are the gateways here, and its places the instances. Each neighbour changes
+ * at its instant, or later by a command.
+ */
+const ofFlow: Actions = (step, { phase }) => {
+  switch (step) {
+    case 'prepare':
+      return [...begin('set up'), { newUp: true }, ...begin('clone', 'prove', 'flip')];
+    case 'redirect':
+    case 'redirect all':
+      return [...begin('flip'), { gateways: ['old', 'new'] }, { gateways: ['new', 'new'] }];
+    case 'confirm':
+      return begin('verify');
+    case 'retire':
+      return [...begin(...(phase === 'retire' ? [] : (['drain'] as const)), 'retire'), { oldUp: false }];
+    case 'find gateways':
+      return [];
+    case 'send back':
+      return [...begin('roll back'), { gateways: ['new', 'old'] }, { gateways: ['old', 'old'] }];
+    case 'remove':
+      return [...begin('remove the new place'), { newUp: false }];
+  }
+};
+
+const methods = [
+  { method: 'instance', actionsOf: ofInstance },
+  { method: 'flow', actionsOf: ofFlow },
+] as const;
+
+describe.each(methods)('method $method', ({ method, actionsOf }) => {
+const stageIn = (state: PhaseName) => stageOf({ state, options: JSON.stringify({ method }) });
 
 function expectSound({ gateways, oldUp, newUp }: World, told: string): void {
   for (const gateway of gateways) expect(gateway === 'old' ? oldUp : newUp, told).toBe(true);
@@ -127,4 +160,5 @@ describe('a migration that is killed and resumed or rolled back any number of ti
       else expect(last.outcome).toBe(command === 'resume' ? 'completed' : 'rolled-back');
     }
   });
+});
 });

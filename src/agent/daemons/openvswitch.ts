@@ -94,7 +94,12 @@ function databaseSocket({ runFolder }: Place): string {
 
 /** The words that run one of the programs, which else use the system's folders. */
 function inFolder({ folder, runFolder }: Place, program: string, words: readonly string[]): string[] {
-  const folders = [`OVS_RUNDIR=${runFolder}`, `OVS_LOGDIR=${folder}`, `OVS_DBDIR=${folder}`, `OVS_SYSCONFDIR=${folder}`];
+  const folders = [
+    `OVS_RUNDIR=${runFolder}`,
+    `OVS_LOGDIR=${folder}`,
+    `OVS_DBDIR=${folder}`,
+    `OVS_SYSCONFDIR=${folder}`,
+  ];
   return ['env', ...folders, program, ...words];
 }
 

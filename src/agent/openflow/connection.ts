@@ -61,9 +61,7 @@ export class OpenFlowConnection {
     await this.change([
       ...wanted.filter((entry) => !had.has(keyOf(entry))).map((entry) => (xid: number) => addEntry(xid, entry)),
       // One with the same match has been replaced.
-      ...kept
-        .filter((entry) => !matches.has(matchOf(entry)))
-        .map((entry) => (xid: number) => deleteEntry(xid, entry)),
+      ...kept.filter((entry) => !matches.has(matchOf(entry))).map((entry) => (xid: number) => deleteEntry(xid, entry)),
     ]);
   }
 

@@ -205,7 +205,10 @@ export function addEntry(xid: number, { cookie, priority, match: matched, instru
 }
 
 /** Removes exactly this entry (OFPFC_DELETE_STRICT), if its cookie is still the same. */
-export function deleteEntry(xid: number, { cookie, priority, match: matched }: Omit<WireEntry, 'instructions'>): Buffer {
+export function deleteEntry(
+  xid: number,
+  { cookie, priority, match: matched }: Omit<WireEntry, 'instructions'>,
+): Buffer {
   return flowMod(xid, 4, { cookie, mask: 0xffffffffffffffffn, priority }, matched, Buffer.alloc(0));
 }
 

@@ -1,8 +1,9 @@
 /**
  * The routers of an instance and the tunnels between them. Removing a namespace or a tunnel also removes what is in it.
  */
-import type { NamespaceName, RouterName } from '../../model/names.ts';
+
 import type { FlowEntry } from '../../model/flow-entry.ts';
+import type { NamespaceName, RouterName } from '../../model/names.ts';
 import { daemonRouter, isSwitch, routerNames } from '../../model/router.ts';
 import type { VirtualNetwork } from '../../model/slice.ts';
 import { planDaemon } from '../../planning/daemons/index.ts';

@@ -6,8 +6,8 @@ import { randomBytes } from 'node:crypto';
 import { sleep } from '../../clock/sleep.ts';
 import { messageOf, VnmError } from '../../model/errors.ts';
 import type { NodeName } from '../../model/names.ts';
-import type { Armable } from '../../vsys/armable.ts';
 import { neighbourNodes } from '../../planning/neighbourhood.ts';
+import type { Armable } from '../../vsys/armable.ts';
 import { measureClocks } from '../nodes/clocks.ts';
 import { resultsOf } from './redirect-armed.ts';
 import type { Run } from './types.ts';
@@ -18,7 +18,9 @@ type FlipAction = Extract<Armable, { kind: 'flow' | 'neighbour' }>;
 export interface ArmedFlip {
   readonly name: string;
   readonly node: NodeName;
-  readonly action: { readonly [Kind in FlipAction['kind']]: Omit<Extract<FlipAction, { kind: Kind }>, 'offsetMs'> }[FlipAction['kind']];
+  readonly action: {
+    readonly [Kind in FlipAction['kind']]: Omit<Extract<FlipAction, { kind: Kind }>, 'offsetMs'>;
+  }[FlipAction['kind']];
 }
 
 /** Unix ms by the controller's clock. */
@@ -101,7 +103,11 @@ export async function disarmFlips(run: Run): Promise<void> {
   const { instance } = old;
   const moving = [...(instance.moving ?? [])];
   const nodes = moving.flatMap(([router, node]) => [node, ...neighbourNodes(instance, router)]);
-  await cancelOn(run, [...new Set(nodes)].filter((node) => !agents.missing.has(node)), armedId);
+  await cancelOn(
+    run,
+    [...new Set(nodes)].filter((node) => !agents.missing.has(node)),
+    armedId,
+  );
 }
 
 /** A node that knows nothing of it has nothing to cancel. */

@@ -6,8 +6,8 @@
  * another MAC address for its neighbour. Both places have all entries by then, so the order among them does not matter.
  */
 
-import { changedEntries } from '../../model/flow-entry.ts';
 import { messageOf } from '../../model/errors.ts';
+import { changedEntries } from '../../model/flow-entry.ts';
 import { type Instance, moveRouter } from '../../planning/instance.ts';
 import { endName, linksOf, type RouterMove } from '../../planning/neighbourhood.ts';
 import { isFlowEntry, planSwitch } from '../../planning/switch-entries.ts';

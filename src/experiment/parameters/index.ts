@@ -2,8 +2,9 @@
  * Everything that an experiment can fix or vary, in the order of the columns. A new parameter is a row here; file,
  * schedule, tables and reference follow from it.
  */
-import { movesRouters } from '../../controller/base/phase.ts';
+
 import * as z from 'zod';
+import { movesRouters } from '../../controller/base/phase.ts';
 import { optionKinds, usualOptions } from '../../controller/migration/options.ts';
 import type { MoveOptions } from '../../controller/migration/types.ts';
 import type { Slice, VirtualNetwork } from '../../model/slice.ts';

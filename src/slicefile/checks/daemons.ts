@@ -41,11 +41,10 @@ function checkMixture({ name, daemons }: DraftVn): Problem[] {
   const fixed = daemons.entries.find(isPlain);
   const daemon = daemons.entries.find(isDaemon);
   if (fixed === undefined || daemon === undefined) return [];
-  const message = `VN ${quote(name)} has ${fixed.kind === 'static' ? 'static router' : 'switch'} ${quote(fixed.name)} and router ${quote(daemon.name)} with a routing daemon`;
-  return [atValue(fixed.path, message, mixtureHint)];
+  const what = fixed.kind === 'static' ? 'static router' : 'switch';
+  const message = `VN ${quote(name)} has ${what} ${quote(fixed.name)} and router ${quote(daemon.name)} with a routing daemon`;
+  return [atValue(fixed.path, message, `a ${what} tells no routes: give all routers kind: bird or frr, or none`)];
 }
-
-const mixtureHint = 'static routers and switches tell no routes: give all routers kind: bird or frr, or none';
 
 /** Only the kernel's data plane has network namespaces for programs. */
 function checkPlane({ nodes }: Draft, { daemons, placements }: DraftVn): Problem[] {

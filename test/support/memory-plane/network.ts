@@ -129,12 +129,7 @@ function routeTo({ host, namespace }: At, to: string, from: string): KernelRoute
 }
 
 /** `mac`: of the frame; some go to the second remote. */
-export function otherEnd(
-  network: Network,
-  host: Host,
-  { vxlan, peer }: Link,
-  mac?: string,
-): (At & Place) | undefined {
+export function otherEnd(network: Network, host: Host, { vxlan, peer }: Link, mac?: string): (At & Place) | undefined {
   if (peer !== undefined) return { host, ...peer };
   const isSteered = mac !== undefined && vxlan?.alsoMac === mac;
   const far = vxlan === undefined ? undefined : network.get(isSteered ? vxlan.alsoFrom! : vxlan.remote);

@@ -68,9 +68,10 @@ export function createKernelActuator(waiting: SharedArrayBuffer): Actuator<Kerne
 }
 
 /** Returns the error, if any. */
-function attempt(action: () => string | undefined | void): string | undefined {
+function attempt(action: () => unknown): string | undefined {
   try {
-    return action() ?? undefined;
+    const error = action();
+    return typeof error === 'string' ? error : undefined;
   } catch (error) {
     return messageOf(error);
   }

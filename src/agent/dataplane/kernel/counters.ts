@@ -5,9 +5,9 @@ import type { InterfaceCounters, NodeCounters } from '../../../vsys/messages.ts'
 import type { Policy } from '../../../vsys/policy.ts';
 import { isRouterNamespace } from '../../../vsys/presence.ts';
 import { run } from '../../run.ts';
-import { switchDevices } from '../planner/switch-devices.ts';
 import { controlDevice } from '../planner/control.ts';
 import { gatedBy } from '../planner/gate.ts';
+import { switchDevices } from '../planner/switch-devices.ts';
 import { kernelWords } from './ip.ts';
 import { listAllNamespaces } from './presence.ts';
 

@@ -50,7 +50,9 @@ function switchChange(
 ): KernelStep {
   const daemon = daemons.get(namespace)?.daemon;
   if (daemon?.kind !== 'openvswitch') {
-    throw new VnmError('not-found', `there is no switch in namespace '${namespace}'`, { hint: 'start it with daemon_up' });
+    throw new VnmError('not-found', `there is no switch in namespace '${namespace}'`, {
+      hint: 'start it with daemon_up',
+    });
   }
   const { ports } = parseSwitch(daemon.config);
   const xid = nextXid();

@@ -16,9 +16,13 @@ export const flowMethod: Method = {
       ...(parallel === 1 ? [] : [`--parallel ${parallel}`]),
     ];
     if (needless.length === 0) return;
-    throw new VnmError('usage', `method flow moves one switch after the other, so it has no ${needless.join(', no ')}`, {
-      hint: 'leave that out',
-    });
+    throw new VnmError(
+      'usage',
+      `method flow moves one switch after the other, so it has no ${needless.join(', no ')}`,
+      {
+        hint: 'leave that out',
+      },
+    );
   },
   refuseOn: () => {},
 };

@@ -21,7 +21,12 @@ const outcome = z.enum(['completed', 'rolled-back', 'failed']);
 export const migrateBody = z.strictObject({
   vn: vn.exactOptional(),
   to: placement.describe('The placement to move to; with router, the node'),
-  router: z.string().min(1).max(200).exactOptional().describe('The only router to move; only with methods vroom and flow'),
+  router: z
+    .string()
+    .min(1)
+    .max(200)
+    .exactOptional()
+    .describe('The only router to move; only with methods vroom and flow'),
   ...migrationOptions.shape,
 }) satisfies z.ZodType<Omit<MigrateOptions, 'offsetsMs'>>;
 

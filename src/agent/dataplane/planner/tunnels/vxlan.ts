@@ -148,9 +148,7 @@ function steerCommands(place: Place, before: VxlanEnds, after: VxlanEnds): Comma
     ...(before.remote === after.remote
       ? []
       : [{ do: remoteStep(place, after.remote), undo: [remoteStep(place, before.remote)] }]),
-    ...(isGone
-      ? [{ do: entry('del', had, before.alsoFrom!), undo: [entry('replace', had, before.alsoFrom!)] }]
-      : []),
+    ...(isGone ? [{ do: entry('del', had, before.alsoFrom!), undo: [entry('replace', had, before.alsoFrom!)] }] : []),
   ];
 }
 
