@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, expect, it } from 'vitest';
 import { findProgram } from '../../src/agent/daemons/programs.ts';
 import type { MigrateResult } from '../../src/controller/migrate.ts';
-import type { LiveStatus } from '../../src/controller/status.ts';
+import type { LiveStatus } from '../../src/controller/live.ts';
 import { namespacesOf, routes } from '../support/kernel.ts';
 import { ownTestbed } from '../support/own-testbed.ts';
 import { describeAsRootUnless } from '../support/privileges.ts';

@@ -92,12 +92,12 @@ export class OpenFlowConnection {
    * this object still, which must be kept, and closed.
    */
   handOver(): number {
-    this.#socket.pause();
     this.#fail = undefined;
-    // The only way from a socket to its descriptor; absent in a socket that has been closed meanwhile.
-    const { fd = -1 } = (this.#socket as unknown as { _handle?: { fd: number } })._handle ?? {};
-    if (fd < 0) throw this.#failure('it closed the connection');
-    return fd;
+    // The only way from a socket to its descriptor, and to a stop of reading: a paused socket goes on for a while.
+    const handle = (this.#socket as unknown as { _handle?: { fd: number; readStop(): void } | null })._handle;
+    if (handle === undefined || handle === null) throw this.#failure('it closed the connection');
+    handle.readStop();
+    return handle.fd;
   }
 
   close(): void {
