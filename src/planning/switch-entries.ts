@@ -14,13 +14,18 @@ import { pathsOf } from './paths.ts';
 import { infrastructureRoutes, routesToEndHosts, sides } from './routes.ts';
 import type { AccessLink, VnPlan } from './vn-plan.ts';
 
-/** The same plan and instance give the same configuration. */
+/**
+ * The same plan and instance give the same configuration. In an instance that has only a part of the VN, as a trial, no
+ * packets pass the switch.
+ */
 export function planSwitch(plan: Pick<VnPlan, 'vn' | 'access'>, instance: Instance, router: RouterName): SwitchConfig {
   const own = linksOf(instance, router);
   const ports = own.map(({ link, own: end }) => ({
     interface: end.interface,
     number: instance.links.indexOf(link) + 1,
   }));
+  const { links, gateways } = plan.vn;
+  if (instance.links.length < links.length + gateways.length) return { ports, entries: [] };
   return { ports, entries: [...flowEntries(plan, instance, router), ...otherEntries(plan, instance, router)] };
 }
 

@@ -137,7 +137,7 @@ describe('a migration that is killed and resumed or rolled back any number of ti
 
   it('no gateway sends into an instance that is down', () => {
     // Asserted in every world on the way; here only that there were many worlds, in all stages.
-    expect(worlds.length).toBeGreaterThan(50);
+    expect(worlds.length).toBeGreaterThan(40);
     expect(new Set(worlds.map(({ phase }) => stageIn(phase)))).toEqual(new Set(['before', 'redirecting', 'retiring']));
   });
 

@@ -8,7 +8,6 @@
  * The database holds nothing that is not made again from the router's configuration.
  */
 import { accessSync, constants, existsSync } from 'node:fs';
-import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, VnmError } from '../../model/errors.ts';
@@ -17,6 +16,7 @@ import { parseSwitch } from '../../vsys/switch-config.ts';
 import { bridgeName } from '../dataplane/planner/switch-devices.ts';
 import { OpenFlowConnection } from '../openflow/connection.ts';
 import { wireEntry } from '../openflow/messages.ts';
+import { makeRealtime, switchPriority } from '../realtime.ts';
 import type { DaemonDriver } from './driver.ts';
 import type { Place } from './place.ts';
 import { ended, lastWords, runFor, startIn } from './processes.ts';
@@ -28,9 +28,6 @@ const schema = '/usr/share/openvswitch/vswitch.ovsschema';
 const tunDevice = '/dev/net/tun';
 const startMs = 10_000;
 const pollMs = 20;
-/** The packets of other hosts wait for this process: it goes before ordinary ones. */
-const niceness = -10;
-
 /** No log but the place's; warnings and errors only. */
 const quietly = ['-vsyslog:off', '-vfile:off', '-vconsole:warn'];
 
@@ -161,7 +158,8 @@ async function startForwarder(place: Place): Promise<void> {
   const control = join(place.runFolder, 'vs.ctl');
   const words = [`unix:${databaseSocket(place)}`, '--unixctl', control, ...quietly];
   const { pid, exited } = startIn(place, inFolder(place, forwarder, words));
-  if (pid !== undefined) raise(pid);
+  // The packets of other hosts wait for it.
+  if (pid !== undefined) makeRealtime(pid, switchPriority);
   let end: string | undefined;
   exited.then(
     (code) => {
@@ -181,13 +179,6 @@ async function startForwarder(place: Place): Promise<void> {
       throw new VnmError('failed', `Open vSwitch in '${place.namespace}' did not start: ${why}: ${lastWords(place)}`);
     }
   }
-}
-
-/** Where that is not allowed, everything works, with more delay on a busy machine. */
-function raise(pid: number): void {
-  try {
-    setPriority(pid, niceness);
-  } catch {}
 }
 
 function setEntries(place: Place, config: SwitchConfig): Promise<void> {

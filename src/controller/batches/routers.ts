@@ -28,6 +28,11 @@ function placedRouters(vn: VirtualNetwork, { placement }: Instance): RouterName[
  * Step 2: the routers' namespaces, the tunnels between them and to the gateways, their addresses, and their daemons.
  */
 export function setUpRouters(layout: Layout, instance: Instance): Batches {
+  return mergeBatches(placeRouters(layout, instance), startPrograms(layout, instance));
+}
+
+/** The same without daemons. */
+function placeRouters(layout: Layout, instance: Instance): Batches {
   const { vn, names, urpf } = layout;
   const batches: Batches = new Map();
   for (const router of placedRouters(vn, instance)) {
@@ -48,6 +53,13 @@ export function setUpRouters(layout: Layout, instance: Instance): Batches {
       append(batches, end.node, vifUp(end, peer, namespaceOf(instance, end.router, names), { pointToPoint }));
     }
   }
+  return batches;
+}
+
+/** The daemons and switches of the routers, whose interfaces are there. */
+function startPrograms(layout: Layout, instance: Instance): Batches {
+  const { vn } = layout;
+  const batches: Batches = new Map();
   for (const router of placedRouters(vn, instance)) {
     const node = instance.placement.get(router)!;
     if (isSwitch(vn, router)) append(batches, node, startSwitch(layout, instance, router));
@@ -114,13 +126,13 @@ export function setUpSecondPlaces(layout: Layout, instance: Instance, routes: Ro
       nexthops.every((hop) => interfaces.has(hop.interface)),
     );
     const own = mergeBatches(
-      setUpRouters({ ...layout, vn }, { ...moved, links }),
+      placeRouters({ ...layout, vn }, { ...moved, links }),
       installRoutes(new Map([[router, usable]]), moved, layout.names),
     );
     const isPart = isOf(namespaceOf(moved, router, layout.names));
     // A router never has two control planes; a switch has none.
-    const isDaemon = ({ op }: OperationInput) => op === 'daemon_up' && !isSwitch(vn, router);
-    const parts = (own.get(node) ?? []).filter((operation) => isPart(operation) && !isDaemon(operation));
+    const start = isSwitch(vn, router) ? [startSwitch(layout, moved, router)] : [];
+    const parts = [...(own.get(node) ?? []).filter(isPart), ...start];
     return new Map([[node, parts]]);
   });
   return mergeBatches(...places);

@@ -18,7 +18,7 @@ import { leadTo, sendInto, switchesBeside } from '../batches/switch-place.ts';
 import { applyAll } from '../nodes/agents.ts';
 import { type ArmedFlip, armFlips, disarmFlips, type FlipTimes } from './arm-flips.ts';
 import { type LinkFlips, noteFlip } from './link-flips.ts';
-import type { MoveProgress } from './methods/vroom.ts';
+import type { MoveProgress } from './move-progress.ts';
 import type { Run } from './types.ts';
 
 export function flowFlips(run: Run, { router, from, to }: RouterMove, progress: MoveProgress): LinkFlips {

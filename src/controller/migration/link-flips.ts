@@ -5,7 +5,7 @@ import { writeIfPossible } from '../base/best-effort.ts';
 import type { Batches } from '../batches/batches.ts';
 import { sendAllTo, sendTo } from '../batches/second-place.ts';
 import { applyAll } from '../nodes/agents.ts';
-import type { MoveProgress } from './methods/vroom.ts';
+import type { MoveProgress } from './move-progress.ts';
 import type { Run } from './types.ts';
 
 export interface LinkFlips {

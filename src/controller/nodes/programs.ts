@@ -1,14 +1,17 @@
 /** Whether nodes can run the programs that routers need. */
 import { VnmError } from '../../model/errors.ts';
 import { isSwitch, routerNames } from '../../model/router.ts';
+import type { Placement, VirtualNetwork } from '../../model/slice.ts';
 import { type Agents, combineByNode, hasFeature } from './agents.ts';
-import type { PlacedVn } from './room-on-nodes.ts';
 
 /**
  * Throws one VnmError `unsupported` that names every node that is to have a switch and cannot run one. Routing daemons
  * are refused by the nodes themselves.
  */
-export function requirePrograms(agents: Agents, added: readonly PlacedVn[]): void {
+export function requirePrograms(
+  agents: Agents,
+  added: readonly { readonly vn: VirtualNetwork; readonly placement: Placement }[],
+): void {
   const failures = added.flatMap(({ vn, placement }) =>
     routerNames(vn).flatMap((router): [string, VnmError][] => {
       const node = placement.get(router);

@@ -13,7 +13,6 @@ import { isSwitch } from '../../../model/router.ts';
 import { declaredLatencyMs } from '../../../model/slice.ts';
 import { type Instance, moveRouter } from '../../../planning/instance.ts';
 import { neighbourNodes, type RouterMove } from '../../../planning/neighbourhood.ts';
-import type { FlipRecord } from '../../../store/migrations.ts';
 import type { InterfaceCounters } from '../../../vsys/messages.ts';
 import type { MethodName, PhaseName } from '../../base/phase.ts';
 import { namespaceOf } from '../../batches/operations.ts';
@@ -26,25 +25,16 @@ import { flowFlips } from '../flow-flips.ts';
 import { tunnelFlips } from '../link-flips.ts';
 import type { Method } from '../method.ts';
 import { type MovingControl, movingControl } from '../move-control.ts';
+import type { MoveProgress } from '../move-progress.ts';
 import { countEvents } from '../neighbour-events.ts';
 import { type MigrationOptions, usualOptions } from '../options.ts';
-import type { Pair } from '../proof.ts';
-import type { ControlPlaneMove, FlowChange, NeighbourEvents, Run } from '../types.ts';
+import type { NeighbourEvents, Run } from '../types.ts';
 
 /** How long a place must receive nothing before it counts as unused, beyond what may be in flight. */
 const quietMarginMs = 500;
 /** The longest wait for that; then somebody else sends there. */
 const longestDrainMs = 15_000;
 const pollMs = 100;
-
-/** What the steps of one move have found and done so far. */
-export interface MoveProgress {
-  readonly flips: FlipRecord[];
-  readonly controlPlanes: ControlPlaneMove[];
-  readonly neighbourEvents: NeighbourEvents[];
-  readonly flowChanges: FlowChange[];
-  unproven: readonly Pair[];
-}
 
 export const vroomMethod: Method = {
   refuse: (options) => refuseRedirections('vroom', options),
