@@ -1,4 +1,7 @@
-/** Predicts what a migration that moves routers (methods `vroom` and `flow`) would do. Sets up nothing, and touches no traffic. */
+/**
+ * Predicts what a migration that moves routers (methods `vroom` and `flow`) would do. Sets up nothing, and touches no
+ * traffic.
+ */
 
 import type { DaemonKind } from '../model/daemon.ts';
 import { type ErrorCode, VnmError } from '../model/errors.ts';

@@ -85,9 +85,9 @@ export interface PlannedSchedule {
 }
 
 /**
- * Predicts what a migration would do and lose. Never touches traffic. For methods `vroom` and `flow` see plan-moves.ts. With
- * measured latencies, it sets up the new instance next to the old one, measures it and removes it (steps 2 to 4); with
- * declared ones, it contacts no node and assumes exact timing.
+ * Predicts what a migration would do and lose. Never touches traffic. For methods `vroom` and `flow` see plan-moves.ts.
+ * With measured latencies, it sets up the new instance next to the old one, measures it and removes it (steps 2 to 4);
+ * with declared ones, it contacts no node and assumes exact timing.
  */
 export async function plan(
   context: Context,

@@ -47,8 +47,8 @@ export function refuseKernelForwards(slice: Pick<Slice, 'name' | 'nodes'>, vn: V
 export const noDaemonsHint = 'its routers run no programs: use the kernel data plane';
 
 /**
- * Throws VnmError `unsupported` for a VN on the userspace data plane with a routing daemon or a switch, which only the kernel's
- * network namespaces can have; and as `dataplaneOf`.
+ * Throws VnmError `unsupported` for a VN on the userspace data plane with a routing daemon or a switch, which only the
+ * kernel's network namespaces can have; and as `dataplaneOf`.
  */
 export function refuseUserspaceDaemons(slice: Pick<Slice, 'name' | 'nodes'>, vn: VirtualNetwork): void {
   const router = vn.routers.find((one) => programOf(one) !== undefined);

@@ -120,7 +120,9 @@ export function macOf(address: number): string {
   return macWith('02:50', address);
 }
 
-/** The first octets of the two MAC addresses of a switch's interface: each of the places that it moves between has one. */
+/**
+ * The first octets of the two MAC addresses of a switch's interface: each of the places that it moves between has one.
+ */
 const placesOfSwitches = ['02:51', '02:52'] as const;
 
 /** As `macOf`, for an interface of a switch where it is set up first. */

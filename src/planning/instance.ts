@@ -102,7 +102,8 @@ function tunnelBetween(nodeTunnel: NodeTunnelKind, node: NodeName, other: NodeNa
 
 /**
  * Returns the instance with one router on another node, where it is no longer moving. Slot, interface names, addresses,
- * VNIs and MACs stay, but the MACs of a switch change with its node (`movedMac`). A link changes its kind if its ends are now on one node, or no longer are.
+ * VNIs and MACs stay, but the MACs of a switch change with its node (`movedMac`). A link changes its kind if its ends
+ * are now on one node, or no longer are.
  */
 export function moveRouter({ moving, ...instance }: Instance, router: RouterName, node: NodeName): Instance {
   const others = new Map([...(moving ?? [])].filter(([name]) => name !== router));

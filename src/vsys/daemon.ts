@@ -29,8 +29,8 @@ export interface DaemonReport {
 export interface DaemonState {
   readonly adjacencies: readonly Adjacency[];
   /**
-   * Number of routes in the daemon's tables, by origin: `ospf`, `bgp`, `static`, `kernel`, `connected`, ...; of a switch its entries, as
-   * `openflow`.
+   * Number of routes in the daemon's tables, by origin: `ospf`, `bgp`, `static`, `kernel`, `connected`, ...; of a
+   * switch its entries, as `openflow`.
    */
   readonly routes: Readonly<Record<string, number>>;
 }

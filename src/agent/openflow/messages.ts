@@ -199,7 +199,9 @@ function flowMod(
   return encode(types.flowMod, xid, Buffer.concat([fixed, matched, instructions]));
 }
 
-/** Adds an entry, or replaces the one with the same match and priority: each packet takes either the one or the other. */
+/**
+ * Adds an entry, or replaces the one with the same match and priority: each packet takes either the one or the other.
+ */
 export function addEntry(xid: number, { cookie, priority, match: matched, instructions }: WireEntry): Buffer {
   return flowMod(xid, 0, { cookie, mask: 0n, priority }, matched, instructions);
 }

@@ -2,8 +2,9 @@
  * How flows come to a switch's new place (method `flow`; the OpenFlow paper's order): first the entries along the new
  * path, from its end to its beginning, each confirmed by a barrier; then, at the first hop that both paths have, one
  * change of its entries. All neighbours of the switch are such hops, each for the flows that it sends to the switch:
- * one that is a switch gets a flow-mod, or an atomic bundle of them; a gateway, or a router that forwards by its kernel,
- * another MAC address for its neighbour. Both places have all entries by then, so the order among them does not matter.
+ * one that is a switch gets a flow-mod, or an atomic bundle of them; a gateway, or a router that forwards by its
+ * kernel, another MAC address for its neighbour. Both places have all entries by then, so the order among them does not
+ * matter.
  */
 
 import { messageOf } from '../../model/errors.ts';

@@ -34,7 +34,10 @@ interface NamedAdjacency extends Adjacency {
   readonly router?: RouterName;
 }
 
-/** Asks all routing daemons and switches of the recorded VNs, in the order of the slice file. A failure of one is in its status. */
+/**
+ * Asks all routing daemons and switches of the recorded VNs, in the order of the slice file. A failure of one is in its
+ * status.
+ */
 export async function daemonsOf(
   context: Pick<Context, 'signal'>,
   agents: Agents,

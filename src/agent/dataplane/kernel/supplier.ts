@@ -22,7 +22,7 @@ export function createKernelSupplier(): Supplier<KernelStep, KernelSupplies> {
   let isEnded = false;
 
   /**
-   * Connects anew each time: a switch that was started again, or that got no answer to its own questions for two
+   * Connects each time: a switch that was started again, or that got no answer to its own questions for two
    * minutes, has closed the connection before.
    */
   async function connect(socket: string): Promise<number> {
