@@ -3,12 +3,12 @@
  * places of a router forward, so the flips may come in any order, and what was not done is done by a batch.
  */
 import { randomBytes } from 'node:crypto';
+import type { ClockEstimate } from '../../clock/exchange.ts';
 import { sleep } from '../../clock/sleep.ts';
 import { messageOf, VnmError } from '../../model/errors.ts';
 import type { NodeName } from '../../model/names.ts';
 import { neighbourNodes } from '../../planning/neighbourhood.ts';
 import type { Armable } from '../../vsys/armable.ts';
-import { measureClocks } from '../nodes/clocks.ts';
 import { resultsOf } from './redirect-armed.ts';
 import type { Run } from './types.ts';
 
@@ -38,10 +38,14 @@ const marginMs = 150;
 const collectMarginMs = 20;
 
 /**
- * Arms the flips, waits, and returns those that were done at the instant. Throws VnmError `failed` if not all nodes
+ * Arms the flips, waits, and returns those that were done at the instant. `clocks`: of their nodes. Throws VnmError `failed` if not all nodes
  * could be armed; then none is.
  */
-export async function armFlips(run: Run, flips: readonly ArmedFlip[]): Promise<FlipTimes[]> {
+export async function armFlips(
+  run: Run,
+  flips: readonly ArmedFlip[],
+  clocks: ReadonlyMap<NodeName, ClockEstimate>,
+): Promise<FlipTimes[]> {
   if (flips.length === 0) return [];
   const { agents, context } = run;
   const byNode = Map.groupBy(flips, ({ node }) => node);
@@ -50,7 +54,6 @@ export async function armFlips(run: Run, flips: readonly ArmedFlip[]): Promise<F
     names: some.map(({ name }) => name),
     actions: some.map(({ action }) => ({ ...action, offsetMs: 0 }) as Armable),
   }));
-  const clocks = await measureClocks(agents, byNode.keys());
   const beganMs = agents.clock.monotonicMs();
   await Promise.all(
     armed.map(({ node, actions }) =>

@@ -9,6 +9,7 @@ import type { Context } from '../base/context.ts';
 import type { MethodName } from '../base/phase.ts';
 import { edgeNodes } from '../base/resolve.ts';
 import { type Agents, requireNodes } from '../nodes/agents.ts';
+import { requireSteering } from '../nodes/programs.ts';
 import { type PlacedVn, refuseOneMachine, requireRoom } from '../nodes/room-on-nodes.ts';
 import { checkFollowing } from './control-packets.ts';
 import { chooseWays } from './control-planes/index.ts';
@@ -71,6 +72,8 @@ export function checkMoves(
   check(() => requireNodes(agents, nodesOfMoves(vn, instance, groups)));
   if (refusals.length > 0) return { ways, refusals };
   check(() => refuseOneMachine(agents));
+  const switches = groups.flat().filter(({ router }) => isSwitch(vn, router));
+  check(() => requireSteering(agents, switches.flatMap(({ router }) => neighbourNodes(instance, router))));
   check(() => checkFollowing(context, vn, agents, instance.placement, groups.flat(), holdControl));
   groups.forEach((group, index) => {
     const before = afterMoves(instance, groups.slice(0, index).flat());

@@ -17,10 +17,13 @@ import { namespaceOf } from '../batches/operations.ts';
 import { startSwitch } from '../batches/routers.ts';
 import { leadTo, sendInto, switchesBeside } from '../batches/switch-place.ts';
 import { applyAll } from '../nodes/agents.ts';
+import { measureClocks } from '../nodes/clocks.ts';
 import { type ArmedFlip, armFlips, disarmFlips, type FlipTimes } from './arm-flips.ts';
 import { type LinkFlips, noteFlip } from './link-flips.ts';
 import type { MoveProgress } from './move-progress.ts';
 import type { Run } from './types.ts';
+
+type Clocks = Awaited<ReturnType<typeof measureClocks>>;
 
 export function flowFlips(run: Run, { router, from, to }: RouterMove, progress: MoveProgress): LinkFlips {
   const { agents, context, old } = run;
@@ -31,9 +34,9 @@ export function flowFlips(run: Run, { router, from, to }: RouterMove, progress: 
   };
 
   /** Times what cannot go wrong: what was not done then, the batch after it does. */
-  async function timed(flips: readonly ArmedFlip[]): Promise<readonly FlipTimes[]> {
+  async function timed(flips: readonly ArmedFlip[], clocks: Promise<Clocks>): Promise<readonly FlipTimes[]> {
     try {
-      return await armFlips(run, flips);
+      return await armFlips(run, flips, await clocks);
     } catch (error) {
       context.signal?.throwIfAborted();
       context.report({ kind: 'note', text: `${messageOf(error)}; changing the entries now` });
@@ -45,9 +48,12 @@ export function flowFlips(run: Run, { router, from, to }: RouterMove, progress: 
     admit,
     flip: async () => {
       await admit();
-      const entries = await timed(newEntries(run, after, { router, from, to }));
+      const [added, changed] = [newEntries(run, after, { router, from, to }), commonHops(run, { before, after }, router)];
+      const clocks = measureClocks(agents, [...added, ...changed].map(({ node }) => node));
+      clocks.catch(() => {});
+      const entries = await timed(added, clocks);
       await applyAll(agents, new Map([[to, [startSwitch(run, after, router)]]]));
-      const flips = await timed(commonHops(run, { before, after }, router));
+      const flips = await timed(changed, clocks);
       const startedAt = Date.now();
       await applyAll(agents, sendInto(run, after, router));
       const finishedAt = Date.now();
