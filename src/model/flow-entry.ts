@@ -1,7 +1,7 @@
 /** What a router of kind `switch` forwards by, instead of routes. */
 
 /** A port of a switch: an interface, and the number that OpenFlow has for it. */
-export interface SwitchPort {
+interface SwitchPort {
   readonly interface: string;
   readonly number: number;
 }

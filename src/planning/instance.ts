@@ -69,7 +69,8 @@ export function planInstance(slice: Slice, vn: VirtualNetwork, placement: Placem
       b: { node: nodeOf(gateway.router), router: gateway.router },
     })),
   ];
-  const isSwitchEnd = ({ router }: Partial<Pick<LinkEnd, 'router' | 'gateway'>>) => router !== undefined && isSwitch(vn, router);
+  const isSwitchEnd = ({ router }: Partial<Pick<LinkEnd, 'router' | 'gateway'>>) =>
+    router !== undefined && isSwitch(vn, router);
   const links = ends.map(({ kind, a, b }, index): InstanceLink => {
     const tunnel = tunnelBetween(nodeTunnel, a.node, b.node);
     const end = (side: 'a' | 'b', address: number) => ({

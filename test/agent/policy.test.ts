@@ -226,12 +226,7 @@ describe('checkRequest', () => {
       "interface 'eth0'",
       interfaces,
     ],
-    [
-      'arm',
-      arm({ kind: 'neighbour', interface: 'eth0', address: '10.65.0.1', mac }),
-      "interface 'eth0'",
-      interfaces,
-    ],
+    ['arm', arm({ kind: 'neighbour', interface: 'eth0', address: '10.65.0.1', mac }), "interface 'eth0'", interfaces],
     [
       'arm',
       arm({ kind: 'neighbour', interface: 'pv001-x', address: '8.8.8.8', mac }),

@@ -43,7 +43,9 @@ it('an undisturbed migration moves one switch after the other, at instants that 
     flowChanges: [{ router: 'a' }, { router: 'b' }],
   });
   // Router c is static, so a batch changes it.
-  expect(result!.flips!.map(({ router, neighbour, plannedAt }) => [router, neighbour, plannedAt !== undefined])).toEqual([
+  expect(
+    result!.flips!.map(({ router, neighbour, plannedAt }) => [router, neighbour, plannedAt !== undefined]),
+  ).toEqual([
     ['a', 'b', true],
     ['a', 'g1', true],
     ['b', 'a', true],

@@ -60,7 +60,9 @@ const flowEntries = fc.array(
 
 /** Whose ports are those that its entries name. */
 const switchConfig = flowEntries.map((entries) => {
-  const names = new Set(entries.flatMap(({ in: port, output }) => [...(port === undefined ? [] : [port]), output.interface]));
+  const names = new Set(
+    entries.flatMap(({ in: port, output }) => [...(port === undefined ? [] : [port]), output.interface]),
+  );
   return JSON.stringify({ ports: [...names].map((name, index) => ({ interface: name, number: index + 1 })), entries });
 });
 
@@ -154,14 +156,14 @@ const operations: { readonly [Name in OperationName]: fc.Arbitrary<object> } = {
   daemon_up: fc.oneof(
     fc.record({ namespace: namespaces, kind: fc.constant('openvswitch'), config: switchConfig }),
     fc.record(
-    {
-      namespace: namespaces,
-      kind: mostly(['bird', 'frr'], ['sh', '']),
-      protocols: fc.array(mostly(['ospf', 'bgp'], ['pim']), { maxLength: 3 }),
-      config: mostly(['', '# nothing\n'], ['\0', 'x'.repeat(1_048_577)]),
-      graceful: mostly([true, false], ['yes']),
-    },
-    { requiredKeys: ['namespace', 'kind', 'config'] },
+      {
+        namespace: namespaces,
+        kind: mostly(['bird', 'frr'], ['sh', '']),
+        protocols: fc.array(mostly(['ospf', 'bgp'], ['pim']), { maxLength: 3 }),
+        config: mostly(['', '# nothing\n'], ['\0', 'x'.repeat(1_048_577)]),
+        graceful: mostly([true, false], ['yes']),
+      },
+      { requiredKeys: ['namespace', 'kind', 'config'] },
     ),
   ),
   daemon_down: fc.record({ namespace: namespaces }),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { changedEntries, type FlowEntry, flowKey } from '../../src/model/flow-entry.ts';
 import { containsPrefix, parsePrefix } from '../../src/model/address.ts';
+import { changedEntries, type FlowEntry, flowKey } from '../../src/model/flow-entry.ts';
 import { moveRouter, planInstance } from '../../src/planning/instance.ts';
 import { isFlowEntry, planSwitch } from '../../src/planning/switch-entries.ts';
 import { planVn } from '../../src/planning/vn-plan.ts';

@@ -4,8 +4,8 @@ import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, expect, it } from 'vitest';
 import { findProgram } from '../../src/agent/daemons/programs.ts';
-import type { MigrateResult } from '../../src/controller/migrate.ts';
 import type { LiveStatus } from '../../src/controller/live.ts';
+import type { MigrateResult } from '../../src/controller/migrate.ts';
 import { namespacesOf, routes } from '../support/kernel.ts';
 import { ownTestbed } from '../support/own-testbed.ts';
 import { describeAsRootUnless } from '../support/privileges.ts';
@@ -84,7 +84,9 @@ function pidsIn(namespace: string, program: string): number[] {
     .filter((entry) => /^\d+$/.test(entry))
     .filter((pid) => {
       try {
-        return readlinkSync(`/proc/${pid}/ns/net`) === id && readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === program;
+        return (
+          readlinkSync(`/proc/${pid}/ns/net`) === id && readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === program
+        );
       } catch {
         return false;
       }

@@ -8,7 +8,7 @@ import type { FlowEntry } from '../../model/flow-entry.ts';
 
 /** The number of version 1.4 on the wire (7.1.1). */
 const version = 5;
-export const headerBytes = 8;
+const headerBytes = 8;
 
 /** `ofp_type` (7.1.1). */
 export const types = {

@@ -48,8 +48,14 @@ export function flowFlips(run: Run, { router, from, to }: RouterMove, progress: 
     admit,
     flip: async () => {
       await admit();
-      const [added, changed] = [newEntries(run, after, { router, from, to }), commonHops(run, { before, after }, router)];
-      const clocks = measureClocks(agents, [...added, ...changed].map(({ node }) => node));
+      const [added, changed] = [
+        newEntries(run, after, { router, from, to }),
+        commonHops(run, { before, after }, router),
+      ];
+      const clocks = measureClocks(
+        agents,
+        [...added, ...changed].map(({ node }) => node),
+      );
       clocks.catch(() => {});
       const entries = await timed(added, clocks);
       await applyAll(agents, new Map([[to, [startSwitch(run, after, router)]]]));

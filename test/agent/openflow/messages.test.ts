@@ -56,7 +56,9 @@ describe('messages of OpenFlow 1.4', () => {
     // Cookie and its mask; table 0, command 0; no timeouts; priority.
     expect(bytes.readBigUInt64BE(8)).toBe(flow.cookie);
     expect(flow.cookie >> 32n).toBe(0x70766e6dn);
-    expect(hex(bytes.subarray(16, 32))).toBe(`0000000000000000${'00000000'}0000${flow.priority.toString(16).padStart(4, '0')}`);
+    expect(hex(bytes.subarray(16, 32))).toBe(
+      `0000000000000000${'00000000'}0000${flow.priority.toString(16).padStart(4, '0')}`,
+    );
     // No buffer, any port, any group; no flags, no importance.
     expect(hex(bytes.subarray(32, 48))).toBe('ffffffffffffffffffffffff00000000');
     expect(hex(bytes.subarray(48))).toBe(hex(flow.match) + hex(flow.instructions));

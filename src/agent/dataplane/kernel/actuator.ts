@@ -17,7 +17,7 @@ export interface ToolStep {
 }
 
 /** A change of a switch, which listens at a Unix socket. */
-export interface SwitchChange {
+interface SwitchChange {
   readonly socket: string;
   /** See `changeOf`. */
   readonly bytes: Uint8Array;
