@@ -72,13 +72,6 @@ export function checkMoves(
   check(() => requireNodes(agents, nodesOfMoves(vn, instance, groups)));
   if (refusals.length > 0) return { ways, refusals };
   check(() => refuseOneMachine(agents));
-  const switches = groups.flat().filter(({ router }) => isSwitch(vn, router));
-  check(() =>
-    requireSteering(
-      agents,
-      switches.flatMap(({ router }) => neighbourNodes(instance, router)),
-    ),
-  );
   check(() => checkFollowing(context, vn, agents, instance.placement, groups.flat(), holdControl));
   groups.forEach((group, index) => {
     const before = afterMoves(instance, groups.slice(0, index).flat());
@@ -96,6 +89,13 @@ export function checkMoves(
       }
     });
   });
+  const switches = groups.flat().filter(({ router }) => isSwitch(vn, router));
+  check(() =>
+    requireSteering(
+      agents,
+      switches.flatMap(({ router }) => neighbourNodes(instance, router)),
+    ),
+  );
   return { ways, refusals };
 }
 
