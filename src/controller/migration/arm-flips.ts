@@ -38,8 +38,8 @@ const marginMs = 150;
 const collectMarginMs = 20;
 
 /**
- * Arms the flips, waits, and returns those that were done at the instant. `clocks`: of their nodes. Throws VnmError `failed` if not all nodes
- * could be armed; then none is.
+ * Arms the flips, waits, and returns those that were done at the instant. `clocks`: of their nodes. Throws VnmError
+ * `failed` if not all nodes could be armed; then none is.
  */
 export async function armFlips(
   run: Run,
