@@ -6,6 +6,7 @@ import { beforeAll, expect, it } from 'vitest';
 import { findProgram } from '../../src/agent/daemons/programs.ts';
 import type { LiveStatus } from '../../src/controller/live.ts';
 import type { MigrateResult } from '../../src/controller/migrate.ts';
+import type { TraceResult } from '../../src/controller/trace.ts';
 import { namespacesOf, routes } from '../support/kernel.ts';
 import { ownTestbed } from '../support/own-testbed.ts';
 import { describeAsRootUnless } from '../support/privileges.ts';
@@ -33,7 +34,16 @@ describeAsRootUnless(lack, 'a VN of switches', () => {
     );
     const [b] = namespaceOf('b');
     expect(routes(b!).length).toBeGreaterThan(0);
-    expect(readIn(b!, '/proc/sys/net/ipv4/ip_forward')).toBe('0\n');
+    const { hops } = await own.vnm.ok<TraceResult>('trace switches e1 e2');
+    expect(hops.map(({ kind, name }) => `${kind} ${name}`)).toEqual([
+      'gateway ga',
+      'router a',
+      'router b',
+      'router c',
+      'gateway gc',
+      'end host e2',
+    ]);
+    expect(inNamespace(b!, 'nft', 'list', 'chain', 'ip', 'pl-vnm-switch', 'forward')).toContain('policy drop;');
   });
 
   it('a switch moves under traffic, and nothing is lost or arrives twice', async () => {
@@ -72,9 +82,8 @@ describeAsRootUnless(lack, 'a VN of switches', () => {
   });
 });
 
-/** Reads a setting of a namespace. */
-function readIn(namespace: string, path: string): string {
-  return execFileSync('nsenter', [`--net=/run/netns/${namespace}`, '--', 'cat', path], { encoding: 'utf8' });
+function inNamespace(namespace: string, ...words: string[]): string {
+  return execFileSync('nsenter', [`--net=/run/netns/${namespace}`, '--', ...words], { encoding: 'utf8' });
 }
 
 /** The processes of a program in a network namespace. */

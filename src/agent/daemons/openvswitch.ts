@@ -2,8 +2,8 @@
  * Open vSwitch: the switch of one router, apart from the system's own. Its database (ovsdb-server) and its daemon
  * (ovs-vswitchd) run in the router's network namespace, with files and sockets in its folder. It forwards in user space
  * (datapath type `netdev`): packets that arrive at the router's interfaces are read from packet sockets, changed by the
- * entries, and sent. The kernel sees them too and must not forward them (`ip_forward` is 0); it answers what is for the
- * router's own addresses.
+ * entries, and sent. The kernel sees them too. It answers what is for the router's own addresses, and says where a
+ * packet's TTL ends, but a filter keeps it from forwarding.
  *
  * The database holds nothing that is not made again from the router's configuration.
  */
@@ -17,6 +17,7 @@ import { bridgeName } from '../dataplane/planner/switch-devices.ts';
 import { OpenFlowConnection } from '../openflow/connection.ts';
 import { wireEntry } from '../openflow/messages.ts';
 import { makeRealtime, switchPriority } from '../realtime.ts';
+import { run } from '../run.ts';
 import type { DaemonDriver } from './driver.ts';
 import type { Place } from './place.ts';
 import { ended, lastWords, runFor, startIn } from './processes.ts';
@@ -26,6 +27,9 @@ const database = 'ovsdb-server';
 const forwarder = 'ovs-vswitchd';
 const schema = '/usr/share/openvswitch/vswitch.ovsschema';
 const tunDevice = '/dev/net/tun';
+/** Drops what the kernel is about to forward, after it has looked at TTL and size. */
+const table = 'pl-vnm-switch';
+const rules = `table ip ${table} { chain forward { type filter hook forward priority 0; policy drop; }; };`;
 const startMs = 10_000;
 const pollMs = 20;
 /** No log but the place's; warnings and errors only. */
@@ -39,6 +43,7 @@ export const openvswitch: DaemonDriver = {
     const missing = [forwarder, database, 'ovsdb-tool', 'ovs-vsctl'].find((name) => findProgram(name) === undefined);
     if (missing !== undefined) return { lacks: `there is no '${missing}' (package openvswitch-switch)` };
     if (!existsSync(schema)) return { lacks: `there is no ${schema} (package openvswitch-common)` };
+    if (findProgram('nft') === undefined) return { lacks: "there is no 'nft' (package nftables)" };
     if (!isUsable(tunDevice)) return { lacks: `${tunDevice} cannot be used` };
     return { version: (await versionOf(findProgram(forwarder)!, /\(Open vSwitch\) (\S+)/)) ?? 'unknown' };
   },
@@ -46,11 +51,16 @@ export const openvswitch: DaemonDriver = {
   check: async (_trial, _owner, config) => void parseSwitch(config),
   start: async (place, _owner, { config }, { only = [database, forwarder] } = {}) => {
     const wanted = parseSwitch(config);
+    await filterKernel(place);
     if (only.includes(database)) await startDatabase(place);
     await setPorts(place, wanted, []);
     if (only.includes(forwarder)) await startForwarder(place);
     await setEntries(place, wanted);
     await checkPorts(place);
+  },
+  cleanUp: async ({ namespace }) => {
+    // The namespace may have gone.
+    await run('ip', ['netns', 'exec', namespace, 'nft', 'delete', 'table', 'ip', table]);
   },
   leave: async (_place, running) => {
     await ended(running, 0);
@@ -70,6 +80,12 @@ export const openvswitch: DaemonDriver = {
   },
   neighbourEvents: async () => ({}),
 };
+
+/** Makes the kernel of the router forward nothing. Throws VnmError `failed`. */
+async function filterKernel({ namespace }: Place): Promise<void> {
+  const { code, stderr } = await run('ip', ['netns', 'exec', namespace, 'nft', rules]);
+  if (code !== 0) throw new VnmError('failed', `nft in '${namespace}': ${stderr.trim().split('\n')[0]}`);
+}
 
 /** Where the switch takes OpenFlow. */
 export function switchSocket({ runFolder }: Place): string {

@@ -83,8 +83,6 @@ const newLoopback: Link = {
   neighbours: [],
 };
 
-const acceptRedirects = 'ipv4/conf/all/accept_redirects';
-
 export class Draft implements KernelState {
   readonly commands: Command[] = [];
   readonly stacks: Map<string, DraftStack>;
@@ -141,9 +139,6 @@ export class Draft implements KernelState {
     const { settings } = this.#stack(namespace);
     const changed = new Map([...wanted].filter(([file, value]) => settings.get(file) !== value));
     if (changed.size === 0) return;
-    // A stack that no longer forwards accepts redirects again, unless that is written after it.
-    const redirects = settings.get(acceptRedirects);
-    if (changed.get('ipv4/ip_forward') === '0' && redirects !== undefined) changed.set(acceptRedirects, redirects);
     const before = new Map([...settings].filter(([file]) => changed.has(file)));
     this.#do({ namespace, settings: changed }, { namespace, settings: before });
     for (const [file, value] of changed) settings.set(file, value);

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Daemon } from '../../../vsys/operations.ts';
 import type { Draft } from './draft.ts';
 import { checkLimit, type Named, requireStack } from './plan-common.ts';
-import { daemonSettings, forwarding } from './settings.ts';
+import { nexthopSettings } from './settings.ts';
 
 /** A daemon that failed is started once more. */
 export function daemonUp(draft: Draft, { op: _, namespace, graceful, ...asked }: Named<'daemon_up'>): void {
@@ -11,18 +11,15 @@ export function daemonUp(draft: Draft, { op: _, namespace, graceful, ...asked }:
   const wanted: Daemon = { ...asked, protocols: [...new Set(asked.protocols)].sort() };
   const existing = draft.daemons.get(namespace);
   if (existing === undefined) checkLimit(draft, 'daemons', draft.daemons.size);
-  draft.set(namespace, daemonSettings(wanted.kind));
+  draft.set(namespace, nexthopSettings(wanted.kind));
   if (existing !== undefined && existing.state !== 'failed' && isDeepStrictEqual(existing.daemon, wanted)) return;
   draft.putDaemon(namespace, wanted, graceful);
 }
 
 export function daemonDown(draft: Draft, { namespace }: Named<'daemon_down'>): void {
-  const daemon = draft.daemons.get(namespace);
-  if (daemon === undefined) return;
+  if (!draft.daemons.has(namespace)) return;
   draft.removeDaemon(namespace);
-  if (!draft.stacks.has(namespace)) return;
-  const afterSwitch = daemon.kind === 'openvswitch' ? [forwarding] : [];
-  draft.set(namespace, new Map([...daemonSettings(), ...afterSwitch]));
+  if (draft.stacks.has(namespace)) draft.set(namespace, nexthopSettings());
 }
 
 /** The settings of the namespace stay, too: they decide what its forwarding entries look like. */

@@ -3,7 +3,7 @@ import { checkLimit, type Named } from './plan-common.ts';
 import { takeControlDown } from './plan-control.ts';
 import { clearLink, removeRoutes, takeLinksDown } from './plan-removal.ts';
 import { quietEarlierInterface } from './quiet.ts';
-import { daemonSettings, routerSettings } from './settings.ts';
+import { nexthopSettings, routerSettings } from './settings.ts';
 import type { Place } from './state.ts';
 
 export function netnsUp(draft: Draft, { namespace, urpf }: Named<'netns_up'>): void {
@@ -13,7 +13,7 @@ export function netnsUp(draft: Draft, { namespace, urpf }: Named<'netns_up'>): v
   }
   const loopback = { namespace, name: 'lo' };
   if (!draft.stacks.get(namespace)!.links.get('lo')!.up) draft.changeLink(loopback, { up: true });
-  draft.set(namespace, new Map([...routerSettings(urpf), ...daemonSettings(draft.daemons.get(namespace)?.kind)]));
+  draft.set(namespace, new Map([...routerSettings(urpf), ...nexthopSettings(draft.daemons.get(namespace)?.kind)]));
   for (const link of draft.stacks.get(namespace)!.links.values()) {
     if (link.name.startsWith(draft.policy.interfacePrefix)) draft.set(namespace, quietEarlierInterface(link));
   }

@@ -19,29 +19,23 @@ function reversePathValue(urpf: UrpfMode): string {
  */
 export function routerSettings(urpf: UrpfMode): Settings {
   return new Map([
-    forwarding,
+    ['ipv4/ip_forward', '1'],
     ['ipv4/conf/default/rp_filter', '0'],
     ['ipv4/conf/all/rp_filter', reversePathValue(urpf)],
-    ...daemonSettings(),
+    ...nexthopSettings(),
     // Each probe must be answered by "port unreachable".
     ['ipv4/icmp_ratelimit', '0'],
     ...quietRouter(),
   ]);
 }
 
-export const forwarding = ['ipv4/ip_forward', '1'] as const;
-
 /**
- * What depends on the daemon of a router. First, whether the kernel shows the next hops of routes that use a nexthop
- * object. FRR's routes use one, and without this `ip` shows them by their id only, and does not report when the object
- * leads elsewhere. Elsewhere a redirected group need not send a notification for each of its routes. Then, a switch
- * forwards by itself: the kernel, which also sees its packets, must not forward them once more.
+ * Whether the kernel shows the next hops of routes that use a nexthop object. FRR's routes use one, and without this
+ * `ip` shows them by their id only, and does not report when the object leads elsewhere. Elsewhere a redirected group
+ * need not send a notification for each of its routes.
  */
-export function daemonSettings(kind?: RouterProgram): Settings {
-  return new Map([
-    ['ipv4/nexthop_compat_mode', kind === 'frr' ? '1' : '0'],
-    ...(kind === 'openvswitch' ? ([['ipv4/ip_forward', '0']] as const) : []),
-  ]);
+export function nexthopSettings(kind?: RouterProgram): Settings {
+  return new Map([['ipv4/nexthop_compat_mode', kind === 'frr' ? '1' : '0']]);
 }
 
 /** Returns the files to read of a router namespace with these interfaces. */
