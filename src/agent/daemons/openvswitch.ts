@@ -13,7 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, VnmError } from '../../model/errors.ts';
 import type { SwitchConfig } from '../../model/flow-entry.ts';
 import { parseSwitch } from '../../vsys/switch-config.ts';
-import { bridgeName } from '../dataplane/planner/switch-devices.ts';
+import { bridgeName, switchDevices } from '../dataplane/planner/switch-devices.ts';
 import { OpenFlowConnection } from '../openflow/connection.ts';
 import { wireEntry } from '../openflow/messages.ts';
 import { makeRealtime, switchPriority } from '../realtime.ts';
@@ -59,7 +59,8 @@ export const openvswitch: DaemonDriver = {
     await checkPorts(place);
   },
   cleanUp: async ({ namespace }) => {
-    // The namespace may have gone.
+    // Nothing of it is there where the namespace has gone. Open vSwitch leaves its interfaces when it ends.
+    for (const name of switchDevices) await run('ip', ['-netns', namespace, 'link', 'del', name]);
     await run('ip', ['netns', 'exec', namespace, 'nft', 'delete', 'table', 'ip', table]);
   },
   leave: async (_place, running) => {
