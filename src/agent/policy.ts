@@ -2,6 +2,7 @@
 import { isIPv4 } from 'node:net';
 import { containsAddress, containsPrefix, formatPrefix, parseAddress, parsePrefix } from '../model/address.ts';
 import { VnmError } from '../model/errors.ts';
+import type { FlowEntry, SwitchConfig } from '../model/flow-entry.ts';
 import { type IdRange, leadNexthop } from '../model/ids.ts';
 import { parseNtpServer, unfitForServer } from '../model/ntp-server.ts';
 import { onceFor } from '../model/once.ts';
@@ -9,6 +10,7 @@ import { checkDaemonConfig } from '../vsys/daemon-config.ts';
 import type { Method, Params } from '../vsys/messages.ts';
 import { type Operation, prefixesOf } from '../vsys/operations.ts';
 import { allowsName, namedOnly, type Policy } from '../vsys/policy.ts';
+import { parseSwitch } from '../vsys/switch-config.ts';
 import { subjectsOf } from './dataplane/armable.ts';
 import type { OtherSlice } from './other-slices.ts';
 
@@ -87,7 +89,8 @@ export function checkOperation(policy: Policy, operation: Operation, others: rea
       if (operation.side === 'deliver') check.address('address', operation.address);
       break;
     case 'daemon_up':
-      checkDaemonConfig(operation.kind, operation.config);
+      if (operation.kind === 'openvswitch') checkSwitch(check, parseSwitch(operation.config));
+      else checkDaemonConfig(operation.kind, operation.config);
       break;
     case 'control_up':
       if (operation.sendTo !== undefined) check.remote('other place', operation.sendTo, others);
@@ -128,6 +131,21 @@ function checkTunnel(check: Checks, operation: TunnelUp, others: readonly OtherS
     case 'local':
       check.interface(operation.peer.interface);
       check.namespace(operation.peer.namespace);
+  }
+}
+
+/** A switch forwards only between the slice's interfaces, and only packets of the slice. */
+function checkSwitch(check: Checks, { ports, entries }: SwitchConfig): void {
+  for (const { interface: name } of ports) check.interface(name);
+  checkEntries(check, entries);
+}
+
+function checkEntries(check: Checks, entries: readonly FlowEntry[]): void {
+  for (const { in: port, source, destination, output } of entries) {
+    if (port !== undefined) check.interface(port);
+    if (source !== undefined) check.prefix(source);
+    check.prefix(destination);
+    check.interface(output.interface);
   }
 }
 
@@ -220,6 +238,15 @@ export function checkRequest<M extends Method>(
       for (const { groups, gates } of request.params.actions.map(subjectsOf)) {
         checkGroups(groups);
         for (const name of gates) check.interface(name);
+      }
+      for (const action of request.params.actions) {
+        if (action.kind === 'flow') {
+          check.namespace(action.namespace);
+          checkEntries(check, action.entries);
+        } else if (action.kind === 'neighbour') {
+          check.interface(action.interface);
+          check.address('neighbour', action.address);
+        }
       }
       break;
     case 'stream_open':

@@ -1,7 +1,7 @@
 /** What a picture of a VN shows: where its routers, gateways and end hosts are on one placement, or on two. */
 import { VnmError } from '../model/errors.ts';
 import type { NodeName } from '../model/names.ts';
-import { isDaemonRouter, type Router } from '../model/router.ts';
+import { programOf, type Router } from '../model/router.ts';
 import {
   declaredLatencyMs,
   describePlacement,
@@ -184,7 +184,7 @@ function graphSide(
 }
 
 function daemonOf(vn: string, router: Router, live: LiveStatus | undefined): string | undefined {
-  if (!isDaemonRouter(router)) return undefined;
+  if (programOf(router) === undefined) return undefined;
   const found = live?.daemons?.find((daemon) => daemon.vn === vn && daemon.router === router.name);
   return found === undefined ? router.kind : `${router.kind} ${found.state}`;
 }

@@ -1,4 +1,4 @@
-/** Moves routers of a VN to other nodes (method `vroom`), and continues such migrations. */
+/** Moves routers of a VN to other nodes (methods `vroom` and `flow`), and continues such migrations. */
 import { VnmError } from '../model/errors.ts';
 import type { NodeName } from '../model/names.ts';
 import { routerNames } from '../model/router.ts';
@@ -16,7 +16,7 @@ import type { MigrationRecord } from '../store/migrations.ts';
 import type { Context } from './base/context.ts';
 import { stageOf } from './base/phase.ts';
 import { activeInstance, choosePlacement, edgeNodes, refuseUnfinished } from './base/resolve.ts';
-import { checkMoves, nodesOfMoves } from './migration/check-moves.ts';
+import { checkMoves, nodesOfMoves, refuseKinds } from './migration/check-moves.ts';
 import { repairDamage } from './migration/damage.ts';
 import { examine } from './migration/examine.ts';
 import { hasBaseline, optionsOf, optionsToJson } from './migration/journal.ts';
@@ -41,6 +41,7 @@ export async function moveRouters(
   if (isSamePlacement(old.instance.placement, to.placement))
     return unchanged(context, slice, vn, { ...options, to: to.name });
   const groups = groupMoves(vn, old.instance, to.placement, options.parallel);
+  refuseKinds(vn, groups, options.method);
   const { mtu, urpf } = context.store.instances.settings(slice.name, vn.name)!;
   const nodes = [...nodesOfMoves(vn, old.instance, groups), ...routerNodes(old.instance)];
   context.report({ kind: 'phase', text: 'add nodes' });
@@ -73,8 +74,11 @@ export async function moveRouters(
 }
 
 /** The migration, as the user types it. */
-export function moveCommand({ name }: Slice, { router, to }: Pick<MigrateOptions, 'router' | 'to'>): string {
-  return `migrate ${name} --method vroom${router === undefined ? '' : ` --router ${router}`} --to ${to}`;
+export function moveCommand(
+  { name }: Slice,
+  { method, router, to }: Pick<MigrateOptions, 'method' | 'router' | 'to'>,
+): string {
+  return `migrate ${name} --method ${method}${router === undefined ? '' : ` --router ${router}`} --to ${to}`;
 }
 
 /**

@@ -3,7 +3,7 @@
 import type { Limits } from './limits.ts';
 import type { NodeName, RouterName } from './names.ts';
 import { onceFor } from './once.ts';
-import { isDaemonRouter } from './router.ts';
+import { programOf } from './router.ts';
 import type { Placement, Slice, VirtualNetwork } from './slice.ts';
 
 /** The limits that depend on the VN itself, not on its use. */
@@ -46,7 +46,7 @@ function countInstance(vn: VnShape, placement: Placement): ReadonlyMap<NodeName,
     counts.add(placed(router.name), {
       namespaces: 1,
       routes: vn.endHosts.length + 2 * ends.length,
-      daemons: isDaemonRouter(router) ? 1 : 0,
+      daemons: programOf(router) === undefined ? 0 : 1,
     });
   }
   for (const pair of ends) for (const node of new Set(pair)) counts.add(node, { tunnels: 1 });

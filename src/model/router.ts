@@ -1,12 +1,19 @@
 /** Virtual routers and their kinds. CONTRIBUTING.md says how to add a kind. */
-import type { DaemonConfig, DaemonKind } from './daemon.ts';
+import type { DaemonConfig, DaemonKind, RouterProgram } from './daemon.ts';
 import type { RouterName } from './names.ts';
 
-export type Router = StaticRouter | DaemonRouter;
+export type Router = StaticRouter | SwitchRouter | DaemonRouter;
 
 interface StaticRouter {
   readonly name: RouterName;
   readonly kind: 'static';
+  readonly config: Readonly<Record<string, never>>;
+}
+
+/** A router that forwards by OpenFlow entries. */
+interface SwitchRouter {
+  readonly name: RouterName;
+  readonly kind: 'switch';
   readonly config: Readonly<Record<string, never>>;
 }
 
@@ -22,6 +29,7 @@ const routerKinds = {
   static: 'forwards by the routes that the controller computes',
   frr: 'runs FRR, which learns its routes',
   bird: 'runs BIRD, which learns its routes',
+  switch: 'runs Open vSwitch, which forwards by OpenFlow entries that the controller computes',
 } as const satisfies Readonly<Record<string, string>>;
 
 export type RouterKind = keyof typeof routerKinds;
@@ -35,7 +43,18 @@ export function isRouterKind(text: string): text is RouterKind {
 }
 
 export function isDaemonRouter(router: Router): router is DaemonRouter {
-  return router.kind !== 'static';
+  return router.kind !== 'static' && router.kind !== 'switch';
+}
+
+/** Whether the router with this name is a switch. */
+export function isSwitch({ routers }: { readonly routers: readonly Router[] }, name: RouterName): boolean {
+  return routers.some((router) => router.name === name && router.kind === 'switch');
+}
+
+/** The program that a router runs on its node; undefined if it runs none. */
+export function programOf({ kind }: Router): RouterProgram | undefined {
+  if (kind === 'static') return undefined;
+  return kind === 'switch' ? 'openvswitch' : kind;
 }
 
 /** The router with this name, or undefined if it is none with a routing daemon. */

@@ -25,16 +25,18 @@ export function computeRoutes(
   return new Map(
     routerNames(vn).map((router) => {
       if (daemonRouter(vn, router) !== undefined) return [router, []];
-      const toEndHosts = access.map(({ prefix, gateway }) => ({
-        prefix,
-        nexthop: towards(vn, instance, router, { gateway }),
-      }));
-      return [
-        router,
-        [...toEndHosts.map(({ prefix, nexthop }) => unicast(prefix, nexthop)), ...(own.get(router) ?? [])],
-      ];
+      return [router, [...routesToEndHosts(vn, instance, router, access), ...(own.get(router) ?? [])]];
     }),
   );
+}
+
+export function routesToEndHosts(
+  vn: VirtualNetwork,
+  instance: Instance,
+  router: RouterName,
+  access: readonly AccessLink[],
+): Route[] {
+  return access.map(({ prefix, gateway }) => unicast(prefix, towards(vn, instance, router, { gateway })));
 }
 
 /**

@@ -104,7 +104,7 @@ function buildRouting({ protocol, hello, dead }: NonNullable<RawVn['routing']>):
 
 function buildRouter(raw: RawRouter, texts: ReadonlyMap<string, string>): Router {
   const { name, kind = defaultRouterKind, config: file, bgp } = typeof raw === 'string' ? { name: raw } : raw;
-  if (kind === 'static') return { name, kind, config: {} };
+  if (kind === 'static' || kind === 'switch') return { name, kind, config: {} };
   const text = file === undefined ? undefined : texts.get(file)!;
   const config = { ...(text === undefined ? {} : { text }), ...(bgp === undefined ? {} : { bgp: buildBgp(bgp) }) };
   return { name, kind, config };

@@ -3,7 +3,7 @@
  * its parameters that both ends check. Instants are Unix ms with fractions by the answering node's clock.
  */
 import * as z from 'zod';
-import type { DaemonKind } from '../model/daemon.ts';
+import type { RouterProgram } from '../model/daemon.ts';
 import { maxPerSlot } from '../model/ids.ts';
 import { maxNtpServers, parseNtpServer } from '../model/ntp-server.ts';
 import type { PackedRoutes } from '../model/packed-routes.ts';
@@ -469,7 +469,7 @@ export interface Feature {
     | 'control-packets'
     | 'capture'
     | 'criu'
-    | DaemonKind;
+    | RouterProgram;
   readonly available: boolean;
   readonly detail?: string;
 }

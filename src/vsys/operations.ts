@@ -12,7 +12,7 @@ const address = z.ipv4();
 const prefix = z.cidrv4();
 export const interfaceName = z.string().regex(/^[a-z0-9][a-z0-9.-]{0,14}$/);
 export const namespaceName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,99}$/);
-const mac = z.string().regex(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/);
+export const mac = z.string().regex(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/);
 const nexthopId = z.int().min(1).max(0xffffffff);
 const mtu = z.int().min(576).max(65_535);
 const udpPort = z.int().min(1).max(65_535);
@@ -30,7 +30,8 @@ const netnsDown = () => z.strictObject({ op: z.literal('netns_down'), namespace:
  *
  * Another `remote` for an existing tunnel is a flip: from some instant on, each packet goes to the other remote, and
  * none is lost or sent twice (VROOM, section 3.3). `alsoFrom`: where the other end also is while its router moves;
- * packets are accepted from both.
+ * packets are accepted from both. `alsoMac`: its MAC address there, if that is another one: frames to it go there, and
+ * all others to `remote`.
  */
 const tunnelUp = () =>
   z.discriminatedUnion('kind', [
@@ -44,6 +45,7 @@ const tunnelUp = () =>
       vni: z.int().min(1).max(0xffffff),
       remote: address,
       alsoFrom: address.optional(),
+      alsoMac: mac.optional(),
       local: address.optional(),
       port: z.int().min(1).max(65_535),
       gateable: z.boolean().default(false),

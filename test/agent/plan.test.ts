@@ -401,6 +401,34 @@ describe('planOperations', () => {
     ]);
   });
 
+  it('planOperations leads frames for a second place there before the other remote changes, and removes that last', () => {
+    const up = (more: object) =>
+      ({
+        op: 'tunnel_up',
+        kind: 'vxlan',
+        interface: 'pv001-a',
+        mac,
+        mtu: 1400,
+        vni: 4097,
+        remote: '192.0.2.9',
+        port: 4790,
+        ...more,
+      }) as OperationInput;
+    const both = { alsoFrom: '192.0.2.8', alsoMac: '02:52:0a:41:00:02' };
+    const at = (more: object) => state(stack([link('pv001-a', { up: false, vxlan: { ...link('').vxlan!, ...more } })]));
+    const entry = (action: string) =>
+      `bridge fdb ${action} 02:52:0a:41:00:02 dev pv001-a dst 192.0.2.8 self${action === 'replace' ? ' permanent' : ''}`;
+    const flip = (remote: string) => `link set pv001-a type vxlan remote ${remote}`;
+    expect(lines(plan(at({}), up(both)).commands)).toEqual([`${entry('replace')} <- ${entry('del')}`]);
+    expect(lines(plan(at(both), up(both)).commands)).toEqual([]);
+    expect(lines(plan(at(both), up({ remote: '192.0.2.8' })).commands)).toEqual([
+      `${flip('192.0.2.8')} <- ${flip('192.0.2.9')}`,
+      `${entry('del')} <- ${entry('replace')}`,
+    ]);
+    expect(lines(plan(at(both), up({})).commands)).toEqual([`${entry('del')} <- ${entry('replace')}`]);
+    expect(() => plan(at({}), up({ alsoMac: both.alsoMac }))).toThrow("interface 'pv001-a': alsoMac needs alsoFrom");
+  });
+
   it('planOperations accepts packets of a tunnel first and stops accepting them last, where the node can filter', () => {
     const up: OperationInput = {
       op: 'tunnel_up',

@@ -50,7 +50,7 @@ export function allows({ policy, others }: World, method: string, params: unknow
       return list(asked.groups).every(ownGroup);
     case 'arm':
       return list(asked.actions).every((action) =>
-        action.kind === 'redirect' ? list(action.groups).every(ownGroup) : ownInterface(action.interface),
+        action.kind === 'redirect' ? list(action.groups).every(ownGroup) : ownAction(action),
       );
     case 'stream_open':
       return ownAddress(asked.address) && (asked.sender === undefined || ownAddress(asked.sender));
@@ -74,6 +74,26 @@ export function allows({ policy, others }: World, method: string, params: unknow
       return true;
   }
 
+  function ownAction({ interface: name, namespace, address, entries = [] }: Fields): boolean {
+    return (
+      (name === undefined || ownInterface(name)) &&
+      ownNamespace(namespace) &&
+      (address === undefined || ownAddress(address)) &&
+      list(entries).every(ownEntry)
+    );
+  }
+  function ownEntry(entry: Fields): boolean {
+    const names = [entry.in, (entry.output as Fields).interface];
+    return (
+      names.every((name) => name === undefined || ownInterface(name)) &&
+      [entry.source, entry.destination].every((prefix) => prefix === undefined || ownPrefix(String(prefix)))
+    );
+  }
+  function ownSwitch({ kind, config }: Fields): boolean {
+    if (kind !== 'openvswitch') return true;
+    const { ports, entries } = JSON.parse(String(config)) as Record<string, Fields[]>;
+    return ports!.every((port) => ownInterface(port.interface)) && entries!.every(ownEntry);
+  }
   function isOwn(operation: Fields): boolean {
     const peer = (operation.peer ?? {}) as Fields;
     const to = (operation.to ?? {}) as Fields;
@@ -87,6 +107,7 @@ export function allows({ policy, others }: World, method: string, params: unknow
       named.every((part) => ownNamespace(part.namespace)) &&
       ids.every((id) => id === undefined || within(policy.nexthops, id)) &&
       addresses.every((address) => address === undefined || ownAddress(address)) &&
+      ownSwitch(operation) &&
       (operation.vni === undefined || within(policy.vnis, operation.vni)) &&
       (isForward || [operation.port, second.port].every((port) => port === undefined || Number(port) >= 1024)) &&
       (operation.op !== 'forward_up' || operation.side !== 'listen' || Number(operation.localPort) >= 1024) &&

@@ -45,6 +45,27 @@ const routeFields = {
   metric: mostly([0, 4_294_967_295], [-1, 4_294_967_296]),
   source: addresses,
 };
+const flowEntries = fc.array(
+  fc.record(
+    {
+      in: interfaces,
+      source: prefixes,
+      destination: prefixes,
+      output: fc.record({ interface: interfaces, sender: macs, receiver: macs }),
+    },
+    { requiredKeys: ['destination', 'output'] },
+  ),
+  { minLength: 1, maxLength: 2 },
+);
+
+/** Whose ports are those that its entries name. */
+const switchConfig = flowEntries.map((entries) => {
+  const names = new Set(
+    entries.flatMap(({ in: port, output }) => [...(port === undefined ? [] : [port]), output.interface]),
+  );
+  return JSON.stringify({ ports: [...names].map((name, index) => ({ interface: name, number: index + 1 })), entries });
+});
+
 /** One row per operation; the compiler checks that none is missing. */
 const operations: { readonly [Name in OperationName]: fc.Arbitrary<object> } = {
   netns_up: fc.record({ namespace: namespaces, urpf: modes }),
@@ -58,6 +79,7 @@ const operations: { readonly [Name in OperationName]: fc.Arbitrary<object> } = {
       remote: remotes,
       alsoFrom: fc.option(remotes, { nil: undefined }),
       local: fc.option(remotes, { nil: undefined }),
+      alsoMac: fc.option(macs, { nil: undefined }),
       port: ports,
       gateable: flags,
     }),
@@ -131,15 +153,18 @@ const operations: { readonly [Name in OperationName]: fc.Arbitrary<object> } = {
     fc.record({ side: fc.constant('listen'), localPort: ports }),
     fc.record({ side: fc.constant('deliver'), address: addresses, port: servicePorts }),
   ),
-  daemon_up: fc.record(
-    {
-      namespace: namespaces,
-      kind: mostly(['bird', 'frr'], ['sh', '']),
-      protocols: fc.array(mostly(['ospf', 'bgp'], ['pim']), { maxLength: 3 }),
-      config: mostly(['', '# nothing\n'], ['\0', 'x'.repeat(1_048_577)]),
-      graceful: mostly([true, false], ['yes']),
-    },
-    { requiredKeys: ['namespace', 'kind', 'config'] },
+  daemon_up: fc.oneof(
+    fc.record({ namespace: namespaces, kind: fc.constant('openvswitch'), config: switchConfig }),
+    fc.record(
+      {
+        namespace: namespaces,
+        kind: mostly(['bird', 'frr'], ['sh', '']),
+        protocols: fc.array(mostly(['ospf', 'bgp'], ['pim']), { maxLength: 3 }),
+        config: mostly(['', '# nothing\n'], ['\0', 'x'.repeat(1_048_577)]),
+        graceful: mostly([true, false], ['yes']),
+      },
+      { requiredKeys: ['namespace', 'kind', 'config'] },
+    ),
   ),
   daemon_down: fc.record({ namespace: namespaces }),
   daemon_leave: fc.record({ namespace: namespaces }),
@@ -161,6 +186,14 @@ const offsets = mostly([0, -49.2, 60_000], [60_001, -60_001]);
 const anAction = fc.oneof(
   fc.record({ kind: fc.constant('redirect'), offsetMs: offsets, groups }),
   fc.record({ kind: mostly(['gate_close', 'gate_open'], ['reboot']), offsetMs: offsets, interface: interfaces }),
+  fc.record({ kind: fc.constant('flow'), offsetMs: offsets, namespace: namespaces, entries: flowEntries }),
+  fc.record({
+    kind: fc.constant('neighbour'),
+    offsetMs: offsets,
+    interface: interfaces,
+    address: addresses,
+    mac: macs,
+  }),
 );
 
 /** One row per method. */

@@ -170,7 +170,7 @@ exit
         {
           ...vn,
           routers: vn.routers.map((router) => {
-            if (router.name !== name || router.kind === 'static') return router;
+            if (router.name !== name || router.kind === 'static' || router.kind === 'switch') return router;
             const bgp = { as: router.config.bgp!.as, neighbours: [{ address, as: 65_010 }] };
             return { ...router, config: { bgp } };
           }),

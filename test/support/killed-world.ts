@@ -13,7 +13,7 @@ import { liveStatus } from '../../src/controller/live.ts';
 import { type MigrateOptions, type MigrateResult, migrate } from '../../src/controller/migrate.ts';
 import { resume, rollback } from '../../src/controller/recover.ts';
 import { verify } from '../../src/controller/verify.ts';
-import { daemonRouter } from '../../src/model/router.ts';
+import { programOf } from '../../src/model/router.ts';
 import type { Slice } from '../../src/model/slice.ts';
 import { parseSlice } from '../../src/slicefile/index.ts';
 import { openStore } from '../../src/store/store.ts';
@@ -221,7 +221,7 @@ function describeDeath(death: Death): string {
   return `after '${'after' in death ? death.after : death.recorded}'`;
 }
 
-/** The nodes and routers of all routing daemons, and the state of those that do not run. */
+/** The nodes and routers of all routing daemons and switches, and the state of those that do not run. */
 function daemonsIn({ network }: MemoryTestbed): string[] {
   return [...new Set(network.values())]
     .flatMap(({ address, state }) =>
@@ -237,7 +237,7 @@ function daemonsIn({ network }: MemoryTestbed): string[] {
 function daemonsOf(slice: Slice, placement: string): string[] {
   const [vn] = slice.vns;
   return [...vn!.placements.get(placement)!]
-    .filter(([router]) => daemonRouter(vn!, router) !== undefined)
+    .filter(([router]) => vn!.routers.some((one) => one.name === router && programOf(one) !== undefined))
     .map(([router, node]) => `${slice.nodes.get(node)!.host} ${router}`)
     .sort();
 }

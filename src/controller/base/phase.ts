@@ -37,6 +37,19 @@ const phases = {
     'roll back': 'redirecting',
     'remove the new place': 'before',
   },
+  // As `vroom`, for switches, which have no control plane of their own.
+  flow: {
+    'add nodes': 'before',
+    'set up': 'before',
+    clone: 'before',
+    prove: 'before',
+    flip: 'redirecting',
+    verify: 'redirecting',
+    drain: 'redirecting',
+    retire: 'retiring',
+    'roll back': 'redirecting',
+    'remove the new place': 'before',
+  },
 } as const satisfies Record<string, Record<string, Stage>>;
 
 /** How a VN is moved; see migration/method.ts. */
@@ -45,6 +58,11 @@ export type MethodName = keyof typeof phases;
 export const methodNames = Object.keys(phases) as [MethodName, ...MethodName[]];
 
 export const usualMethod: MethodName = 'instance';
+
+/** Whether the method moves routers within their instance, one after the other or in groups. */
+export function movesRouters(method: MethodName | undefined): method is 'vroom' | 'flow' {
+  return method === 'vroom' || method === 'flow';
+}
 
 export type PhaseName = { [M in MethodName]: keyof (typeof phases)[M] }[MethodName];
 

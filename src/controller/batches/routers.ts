@@ -1,15 +1,19 @@
 /**
  * The routers of an instance and the tunnels between them. Removing a namespace or a tunnel also removes what is in it.
  */
+
+import type { FlowEntry } from '../../model/flow-entry.ts';
 import type { NamespaceName, RouterName } from '../../model/names.ts';
-import { daemonRouter, routerNames } from '../../model/router.ts';
+import { daemonRouter, isSwitch, routerNames } from '../../model/router.ts';
 import type { VirtualNetwork } from '../../model/slice.ts';
 import { planDaemon } from '../../planning/daemons/index.ts';
 import { type Instance, moveRouter } from '../../planning/instance.ts';
 import type { RoutingState } from '../../planning/routes.ts';
+import { planSwitch } from '../../planning/switch-entries.ts';
 import type { VnPlan } from '../../planning/vn-plan.ts';
 import { protocolsIn } from '../../vsys/daemon-config.ts';
 import type { OperationInput } from '../../vsys/operations.ts';
+import { switchText } from '../../vsys/switch-config.ts';
 import { append, type Batches, type Layout, mergeBatches, type NodeNames } from './batches.ts';
 import { leaveGateways } from './gateways.ts';
 import { namespaceOf, routeOperations, vifUp } from './operations.ts';
@@ -24,6 +28,11 @@ function placedRouters(vn: VirtualNetwork, { placement }: Instance): RouterName[
  * Step 2: the routers' namespaces, the tunnels between them and to the gateways, their addresses, and their daemons.
  */
 export function setUpRouters(layout: Layout, instance: Instance): Batches {
+  return mergeBatches(placeRouters(layout, instance), startPrograms(layout, instance));
+}
+
+/** The same without daemons. */
+function placeRouters(layout: Layout, instance: Instance): Batches {
   const { vn, names, urpf } = layout;
   const batches: Batches = new Map();
   for (const router of placedRouters(vn, instance)) {
@@ -44,9 +53,17 @@ export function setUpRouters(layout: Layout, instance: Instance): Batches {
       append(batches, end.node, vifUp(end, peer, namespaceOf(instance, end.router, names), { pointToPoint }));
     }
   }
+  return batches;
+}
+
+/** The daemons and switches of the routers, whose interfaces are there. */
+function startPrograms(layout: Layout, instance: Instance): Batches {
+  const { vn } = layout;
+  const batches: Batches = new Map();
   for (const router of placedRouters(vn, instance)) {
-    if (daemonRouter(vn, router) === undefined) continue;
-    append(batches, instance.placement.get(router)!, startDaemon(layout, instance, router));
+    const node = instance.placement.get(router)!;
+    if (isSwitch(vn, router)) append(batches, node, startSwitch(layout, instance, router));
+    else if (daemonRouter(vn, router) !== undefined) append(batches, node, startDaemon(layout, instance, router));
   }
   return batches;
 }
@@ -60,6 +77,23 @@ export function startDaemon(
   const { kind, config } = planDaemon(layout, instance, router);
   const namespace = namespaceOf(instance, router, layout.names);
   return { op: 'daemon_up', namespace, kind, protocols: protocolsIn(kind, config), config };
+}
+
+/** Makes the switch have its ports and entries. `isMeant`: which of the entries. */
+export function startSwitch(
+  layout: Pick<Layout, 'vn' | 'access' | 'names'>,
+  instance: Instance,
+  router: RouterName,
+  isMeant: (entry: FlowEntry) => boolean = () => true,
+): Extract<OperationInput, { op: 'daemon_up' }> {
+  const { ports, entries } = planSwitch(layout, instance, router);
+  const namespace = namespaceOf(instance, router, layout.names);
+  return {
+    op: 'daemon_up',
+    namespace,
+    kind: 'openvswitch',
+    config: switchText({ ports, entries: entries.filter(isMeant) }),
+  };
 }
 
 /** Step 3: adds or deletes the forwarding entries of the routers. */
@@ -92,12 +126,13 @@ export function setUpSecondPlaces(layout: Layout, instance: Instance, routes: Ro
       nexthops.every((hop) => interfaces.has(hop.interface)),
     );
     const own = mergeBatches(
-      setUpRouters({ ...layout, vn }, { ...moved, links }),
+      placeRouters({ ...layout, vn }, { ...moved, links }),
       installRoutes(new Map([[router, usable]]), moved, layout.names),
     );
     const isPart = isOf(namespaceOf(moved, router, layout.names));
-    // A router never has two control planes.
-    const parts = (own.get(node) ?? []).filter((operation) => isPart(operation) && operation.op !== 'daemon_up');
+    // A router never has two control planes; a switch has none.
+    const start = isSwitch(vn, router) ? [startSwitch(layout, moved, router)] : [];
+    const parts = [...(own.get(node) ?? []).filter(isPart), ...start];
     return new Map([[node, parts]]);
   });
   return mergeBatches(...places);

@@ -1,13 +1,15 @@
-/** What must hold before routers move (method `vroom`). */
+/** What must hold before routers move (methods `vroom` and `flow`). */
 import { VnmError } from '../../model/errors.ts';
 import type { NodeName, RouterName } from '../../model/names.ts';
-import { routerNames } from '../../model/router.ts';
+import { isSwitch, routerNames } from '../../model/router.ts';
 import type { VirtualNetwork } from '../../model/slice.ts';
 import type { Instance } from '../../planning/instance.ts';
 import { afterMoves, neighbourhoodOf, neighbourNodes, type RouterMove } from '../../planning/neighbourhood.ts';
 import type { Context } from '../base/context.ts';
+import type { MethodName } from '../base/phase.ts';
 import { edgeNodes } from '../base/resolve.ts';
 import { type Agents, requireNodes } from '../nodes/agents.ts';
+import { requireSteering } from '../nodes/programs.ts';
 import { type PlacedVn, refuseOneMachine, requireRoom } from '../nodes/room-on-nodes.ts';
 import { checkFollowing } from './control-packets.ts';
 import { chooseWays } from './control-planes/index.ts';
@@ -16,6 +18,20 @@ import type { MigrationOptions } from './options.ts';
 
 /** The routers of a group move at the same time. */
 type Groups = readonly (readonly RouterMove[])[];
+
+/** Throws VnmError `unsupported` where the method is not for the kind of a router that moves. */
+export function refuseKinds(vn: VirtualNetwork, groups: Groups, method: MethodName | undefined): void {
+  for (const { router } of groups.flat()) {
+    if (isSwitch(vn, router) === (method === 'flow')) continue;
+    throw method === 'flow'
+      ? new VnmError('unsupported', `router '${router}' is no switch, and method flow moves only switches`, {
+          hint: 'use --method vroom or --method instance',
+        })
+      : new VnmError('unsupported', `router '${router}' is a switch, which method ${method} does not move`, {
+          hint: 'use --method flow or --method instance',
+        });
+  }
+}
 
 /** The nodes that the moves cannot do without. */
 export function nodesOfMoves(vn: VirtualNetwork, instance: Instance, groups: Groups): NodeName[] {
@@ -73,6 +89,13 @@ export function checkMoves(
       }
     });
   });
+  const switches = groups.flat().filter(({ router }) => isSwitch(vn, router));
+  check(() =>
+    requireSteering(
+      agents,
+      switches.flatMap(({ router }) => neighbourNodes(instance, router)),
+    ),
+  );
   return { ways, refusals };
 }
 

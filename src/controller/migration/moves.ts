@@ -1,9 +1,9 @@
 /**
- * Carries out a migration that moves routers one after the other, or in groups (method `vroom`). The machine
- * (machine.ts) runs once for each group; between two groups the VN is complete, on a placement of its own. If one
- * router cannot move, its group and those before it move back, so that the migration ends wholly on the new or wholly
- * on the old placement. The journal needs no record of the direction or of the groups: which routers are on two nodes,
- * and which are not where they belong, is in the database.
+ * Carries out a migration that moves routers one after the other, or in groups (methods `vroom` and `flow`). The
+ * machine (machine.ts) runs once for each group; between two groups the VN is complete, on a placement of its own. If
+ * one router cannot move, its group and those before it move back, so that the migration ends wholly on the new or
+ * wholly on the old placement. The journal needs no record of the direction or of the groups: which routers are on two
+ * nodes, and which are not where they belong, is in the database.
  */
 import { messageOf } from '../../model/errors.ts';
 import type { Placement } from '../../model/slice.ts';
@@ -13,8 +13,8 @@ import { stageOf } from '../base/phase.ts';
 import { startTraffic, type Traffic } from '../probe/traffic.ts';
 import { countFlows, runSteps } from './carry-out.ts';
 import { resumeFrom, type Step, undoFrom } from './machine.ts';
-import type { MoveProgress } from './methods/vroom.ts';
 import { stepsOfGroup } from './move-group.ts';
+import type { MoveProgress } from './move-progress.ts';
 import { recordResult } from './result.ts';
 import { trafficMargin } from './traffic-margin.ts';
 import type { MigrateResult, MoveOptions, Recorded, Run } from './types.ts';
@@ -33,7 +33,7 @@ export async function carryOutMoves(
   reason?: unknown,
 ): Promise<MigrateResult> {
   const { context, phases } = run;
-  const progress: MoveProgress = { flips: [], controlPlanes: [], neighbourEvents: [], unproven: [] };
+  const progress: MoveProgress = { flips: [], controlPlanes: [], neighbourEvents: [], flowChanges: [], unproven: [] };
   const beganAtMs = performance.now();
   let traffic: Traffic | undefined;
   let [now, failure] = [direction, reason];
@@ -81,11 +81,12 @@ export async function carryOutMoves(
   const isCold = progress.controlPlanes.some(({ cold }) => cold);
   const predictedLost = failure === undefined && !isCold ? 0 : null;
   const flows = counted.map((flow) => ({ ...flow, predictedLost, predictedAddedDelayMs: null }));
-  const { flips, controlPlanes, neighbourEvents, unproven } = progress;
+  const { flips, controlPlanes, neighbourEvents, flowChanges, unproven } = progress;
   return recordResult({ ...run, old: asBefore(run) }, options, outcome, {
     flips,
     controlPlanes,
     neighbourEvents,
+    flowChanges,
     flows,
     failure,
     unproven,

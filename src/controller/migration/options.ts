@@ -11,7 +11,9 @@ const maxParallel = 1000;
 export const optionKinds = {
   method: z
     .enum(methodNames)
-    .describe('How to move: the whole VN as a new instance (default), or router by router (vroom)'),
+    .describe(
+      'How to move: the whole VN as a new instance (default), router by router (vroom), or switches by their flows (flow)',
+    ),
   control: z
     .enum(['remote', 'gateway'])
     .describe('Who times the redirections: the gateways themselves, or the controller over SSH'),

@@ -11,6 +11,7 @@ import { notRecorded, unreachableEdges } from './finish.ts';
 import { type PlannedFlow, plannedFlow } from './planned-flow.ts';
 import {
   type ControlPlaneMove,
+  type FlowChange,
   type MigrateResult,
   type MoveOptions,
   movesOf,
@@ -74,6 +75,7 @@ export function unchanged(
 interface Findings {
   readonly redirections?: RedirectionRecord[];
   readonly flips?: readonly FlipRecord[];
+  readonly flowChanges?: readonly FlowChange[];
   readonly controlPlanes?: readonly ControlPlaneMove[];
   readonly neighbourEvents?: readonly NeighbourEvents[];
   readonly flows?: FlowRecord[];
@@ -93,6 +95,7 @@ export function recordResult(
   {
     redirections = [],
     flips,
+    flowChanges = [],
     controlPlanes = [],
     neighbourEvents = [],
     flows = [],
@@ -130,6 +133,7 @@ export function recordResult(
     fromRecord: migrations.find(id)?.fromRecord ?? [],
     redirections,
     ...(flips === undefined ? {} : { flips }),
+    ...(flowChanges.length === 0 ? {} : { flowChanges }),
     ...(controlPlanes.length === 0 ? {} : { controlPlanes }),
     ...(neighbourEvents.length === 0 ? {} : { neighbourEvents }),
     flows,

@@ -25,7 +25,7 @@ export type ControlMode = MigrationOptions['control'];
 export interface MigrateOptions extends MoveOptions {
   /** Name of the placement to move to; with `router`, the node. */
   readonly to: string;
-  /** The only router to move; only with the method `vroom`. */
+  /** The only router to move; only with the methods `vroom` and `flow`. */
   readonly router?: RouterName;
 }
 
@@ -70,8 +70,10 @@ export interface MigrateResult {
   /** Routers that were made from the record, not cloned, since the node that they moved from was unreachable. */
   readonly fromRecord: readonly string[];
   readonly redirections: RedirectionRecord[];
-  /** Method `vroom`: when each link of a moving router was flipped. */
+  /** Methods `vroom` and `flow`: when each link of a moving router was flipped. */
   readonly flips?: readonly FlipRecord[];
+  /** Method `flow`: absent if nothing could be timed. */
+  readonly flowChanges?: readonly FlowChange[];
   /** Method `vroom`: how the routing daemons of the moving routers moved; absent if none has one. */
   readonly controlPlanes?: readonly ControlPlaneMove[];
   /** Method `vroom`: what the neighbours of moving routers with routing daemons noticed; absent if none has one. */
@@ -87,6 +89,16 @@ export interface MigrateResult {
   readonly interrupted: boolean;
   /** Edge nodes that were unreachable when it ended: what their gateways do is unknown, and both instances stay up. */
   readonly unreachable: string[];
+}
+
+/** How long the flows through a switch took to change to its new place. */
+export interface FlowChange {
+  readonly router: RouterName;
+  /** From the first new entry at the new place to the barrier after the last one. */
+  readonly entriesMs: number;
+  /** From the first change at a hop that both paths have to the barrier after the last one; with the clocks' errors. */
+  readonly flipMs: number;
+  readonly totalMs: number;
 }
 
 /** A routing daemon that moved. */

@@ -127,6 +127,8 @@ function withoutMovingDaemons(vns: readonly RecordedVn[], names: NodeNames): (op
   return (operation) => {
     switch (operation.op) {
       case 'daemon_up':
+        // A switch forwards at both places.
+        return operation.kind === 'openvswitch' || !undecided.has(operation.namespace);
       case 'daemon_down':
       case 'control_down':
         return !undecided.has(operation.namespace);

@@ -7,6 +7,8 @@ import { staticRoutes } from './static.ts';
 
 const sources: Readonly<Record<RouterKind, RoutingSource>> = {
   static: staticRoutes,
+  // Those of its own stack; entries are planned, not read.
+  switch: staticRoutes,
   frr: daemonRoutes('frr'),
   bird: daemonRoutes('bird'),
 };

@@ -47,6 +47,7 @@ const measures = [
   'max_execution_ms',
   'max_clock_bound_ms',
   'flip_span_ms',
+  'flow_change_ms',
   'freeze_ms',
   'converge_ms',
   'neighbour_events',
@@ -73,7 +74,7 @@ export function measuresIn(runs: Iterable<Values>): string[] {
 
 /** The values of one run. `counts`: its flows. */
 export function valuesOfRun(vn: VirtualNetwork, result: MigrateResult, counts: readonly FlowCounts[]): Values {
-  const { redirections, planned, flips, controlPlanes, neighbourEvents } = result;
+  const { redirections, planned, flips, flowChanges, controlPlanes, neighbourEvents } = result;
   const values: Partial<Record<Measure, number | undefined>> = {
     duration_ms: result.durationMs,
     ...(counts.length === 0 ? {} : countsOf(counts)),
@@ -88,6 +89,7 @@ export function valuesOfRun(vn: VirtualNetwork, result: MigrateResult, counts: r
             Math.max(...flips.map(({ finishedAt }) => finishedAt)) -
             Math.min(...flips.map(({ startedAt }) => startedAt)),
         }),
+    ...(flowChanges === undefined ? {} : { flow_change_ms: Math.max(...flowChanges.map(({ totalMs }) => totalMs)) }),
     ...(controlPlanes === undefined
       ? {}
       : {

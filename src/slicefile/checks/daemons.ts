@@ -20,33 +20,37 @@ export function checkDaemons(draft: Draft, vn: DraftVn): Problem[] {
 }
 
 const isDaemon = ({ kind }: DraftRouter) => kind === 'frr' || kind === 'bird';
+const isPlain = ({ kind }: DraftRouter) => kind === 'static' || kind === 'switch';
 const kindHint = 'give the routers kind: bird or kind: frr';
 
 function checkKind({ routing }: DraftVn, router: DraftRouter): Problem[] {
   const { name, path, kind, config, bgp } = router;
-  if (kind === 'static') {
+  if (kind === 'static' || kind === 'switch') {
+    const what = kind === 'static' ? 'static' : 'a switch';
     return (['config', 'bgp'] as const)
       .filter((key) => router[key] !== undefined)
-      .map((key) => atKey([...path, key], `router ${quote(name)} is static and has no ${key}`, kindHint));
+      .map((key) => atKey([...path, key], `router ${quote(name)} is ${what} and has no ${key}`, kindHint));
   }
   if (kind === undefined || routing !== undefined || config !== undefined || bgp !== undefined) return [];
   const hint = 'give the VN routing: { protocol: ospf }, or the router bgp or config';
   return [atValue([...path, 'kind'], `router ${quote(name)} has nothing to do`, hint)];
 }
 
-/** A static router tells its neighbours no routes, and hears of none. */
+/** A static router or a switch tells its neighbours no routes, and hears of none. */
 function checkMixture({ name, daemons }: DraftVn): Problem[] {
-  const fixed = daemons.entries.find(({ kind }) => kind === 'static');
+  const fixed = daemons.entries.find(isPlain);
   const daemon = daemons.entries.find(isDaemon);
   if (fixed === undefined || daemon === undefined) return [];
-  const message = `VN ${quote(name)} has static router ${quote(fixed.name)} and router ${quote(daemon.name)} with a routing daemon`;
-  return [atValue(fixed.path, message, 'a static router tells no routes: give all routers kind: bird or frr, or none')];
+  const what = fixed.kind === 'static' ? 'static router' : 'switch';
+  const message = `VN ${quote(name)} has ${what} ${quote(fixed.name)} and router ${quote(daemon.name)} with a routing daemon`;
+  return [atValue(fixed.path, message, `a ${what} tells no routes: give all routers kind: bird or frr, or none`)];
 }
 
 /** Only the kernel's data plane has network namespaces for programs. */
 function checkPlane({ nodes }: Draft, { daemons, placements }: DraftVn): Problem[] {
   const planes = new Map(nodes.entries.map(({ name, dataplane }) => [name, dataplane]));
-  const kinds = new Map(daemons.entries.filter(isDaemon).map(({ name, kind }) => [name, kind]));
+  const runs = daemons.entries.filter((router) => isDaemon(router) || router.kind === 'switch');
+  const kinds = new Map(runs.map(({ name, kind }) => [name, kind]));
   const places = placements.entries.flatMap((placement) => placement.places.entries);
   const wrong = places.find(({ name, node }) => kinds.has(name) && planes.get(node?.name ?? '') === 'userspace');
   if (wrong?.node === undefined) return [];
@@ -57,7 +61,7 @@ function checkPlane({ nodes }: Draft, { daemons, placements }: DraftVn): Problem
 function checkRouting({ routing, daemons, links }: DraftVn): Problem[] {
   if (routing === undefined) return [];
   const { path, hello, dead } = routing;
-  const isAllStatic = daemons.complete && daemons.entries.every(({ kind }) => kind === 'static');
+  const isAllStatic = daemons.complete && daemons.entries.every(isPlain);
   const [least, most] = ospfCostRange;
   const isCost = (cost: number) => Number.isInteger(cost) && cost >= least && cost <= most;
   return [

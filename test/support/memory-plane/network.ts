@@ -65,7 +65,7 @@ export function forward(
   const link = way === undefined ? undefined : linkAt(at.host.state, { ...at, name: way.interface });
   if (way === undefined || link === undefined || !link.up || packet.bytes > link.mtu || hopsLeft === 0) return;
   const neighbour = link.neighbours.find(({ address }) => address === (way.via ?? packet.to));
-  const other = otherEnd(network, at.host, link);
+  const other = otherEnd(network, at.host, link, neighbour?.mac);
   const otherLink = other === undefined ? undefined : linkAt(other.host.state, other);
   if (other === undefined || !otherLink?.up || neighbour?.mac !== otherLink.mac) return;
   const goOn = () => {
@@ -128,9 +128,11 @@ function routeTo({ host, namespace }: At, to: string, from: string): KernelRoute
   return fitting.toSorted((a, b) => lengthOf(b) - lengthOf(a) || (a.metric ?? 0) - (b.metric ?? 0))[0];
 }
 
-export function otherEnd(network: Network, host: Host, { vxlan, peer }: Link): (At & Place) | undefined {
+/** `mac`: of the frame; some go to the second remote. */
+export function otherEnd(network: Network, host: Host, { vxlan, peer }: Link, mac?: string): (At & Place) | undefined {
   if (peer !== undefined) return { host, ...peer };
-  const far = vxlan === undefined ? undefined : network.get(vxlan.remote);
+  const isSteered = mac !== undefined && vxlan?.alsoMac === mac;
+  const far = vxlan === undefined ? undefined : network.get(isSteered ? vxlan.alsoFrom! : vxlan.remote);
   if (far === undefined) return undefined;
   for (const [namespace, { links }] of far.state.stacks) {
     for (const { name, vxlan: end } of links.values()) {

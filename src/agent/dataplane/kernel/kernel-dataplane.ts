@@ -207,7 +207,7 @@ export function createKernelDataPlane(policy: Policy, clock: Clock, surroundings
     pathMtu,
     // Not in turn: it must not wait behind a long batch.
     redirect: (groups) => redirect(warm, clock, groups),
-    prepare: (armables, take) => inTurn(async () => take(await prepareSteps(warm, armables), batches)),
+    prepare: (armables, take) => inTurn(async () => take(await prepareSteps(warm, armables, daemons.known()), batches)),
     features: features.read,
     close: () =>
       inTurn(async () => {

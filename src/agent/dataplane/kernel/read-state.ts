@@ -20,6 +20,7 @@ import {
   type Stack,
   type TunnelFilter,
 } from '../planner/state.ts';
+import { switchDevices } from '../planner/switch-devices.ts';
 import { isPair } from '../planner/tunnels/registry.ts';
 import { printBatch, showAndSave, showBatch } from './ip.ts';
 import { parseOwnAddresses } from './own-addresses.ts';
@@ -88,8 +89,9 @@ export async function readState(
   const stacks = await Promise.all(
     raw.map(async (stack) => {
       const complete = await completeStack(stack, raw, settingsOf);
-      const links = [...complete.links].map(([name, link]) => [name, withSenders(link, filter)] as const);
-      return [stack.namespace, { ...complete, links: new Map(links) }] as const;
+      const links = [...complete.links.values()].map((link) => withSenders(link, filter));
+      const steered = await withSteering(stack.namespace, links);
+      return [stack.namespace, { ...complete, links: new Map(steered.map((link) => [link.name, link])) }] as const;
     }),
   );
   const { nexthops, rules, ownAddresses } = own;
@@ -99,6 +101,30 @@ export async function readState(
 function withSenders(link: Link, filter: TunnelFilter | undefined): Link {
   return link.vxlan === undefined ? link : { ...link, vxlan: withSecondSender(link.vxlan, filter) };
 }
+
+interface EntryJson {
+  mac: string;
+  dst?: string;
+}
+
+/** Reads which frames go to the second sender, where a tunnel has one: while a router moves. */
+async function withSteering(namespace: string, links: readonly Link[]): Promise<readonly Link[]> {
+  const moving = links.filter(({ vxlan }) => vxlan?.alsoFrom !== undefined).map(({ name }) => name);
+  if (moving.length === 0) return links;
+  const answers = await showBatch(
+    'bridge',
+    namespace,
+    moving.map((name) => ['fdb', 'show', 'dev', name]),
+  );
+  return links.map((link) => {
+    const entries = answers[moving.indexOf(link.name)] as EntryJson[] | undefined;
+    const found = entries?.find(({ mac, dst }) => dst === link.vxlan!.alsoFrom && mac !== anyMac);
+    return found === undefined ? link : { ...link, vxlan: { ...link.vxlan!, alsoMac: found.mac } };
+  });
+}
+
+/** Of the entry that leads all other frames. */
+const anyMac = '00:00:00:00:00:00';
 
 const commonLines = [
   ['address', 'show'],
@@ -165,7 +191,8 @@ function interfacesOf(links: readonly LinkJson[]): Map<number, string> {
 
 async function readRouter(policy: Policy, namespace: string): Promise<RawStack> {
   const { documents, dump } = await showAndSave(namespace, commonLines);
-  const [links, neighbours, names] = documents as [LinkJson[], NeighbourJson[], NamespaceJson[]];
+  const [found, neighbours, names] = documents as [LinkJson[], NeighbourJson[], NamespaceJson[]];
+  const links = found.filter(({ ifname }) => !switchDevices.includes(ifname));
   const device = controlDevice(policy.interfacePrefix, namespace);
   const control = links.some(({ ifname }) => ifname === device.name) ? await readControl(device) : undefined;
   const gate = control?.gate === undefined ? [] : [[device.name, { hook: false, gate: control.gate }] as const];

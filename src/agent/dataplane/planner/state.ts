@@ -138,6 +138,8 @@ export interface VxlanEnds {
   readonly remote: string;
   /** Another address whose packets are accepted, on a node with a packet filter. */
   readonly alsoFrom?: string;
+  /** The MAC address whose frames go to `alsoFrom`, on a node with a packet filter. */
+  readonly alsoMac?: string;
   /** Source address of sent packets; if absent, the kernel takes the one of the route to `remote`. */
   readonly local?: string;
   readonly port: number;

@@ -9,25 +9,26 @@ import { sleep } from '../../../clock/sleep.ts';
 import { messageOf, VnmError } from '../../../model/errors.ts';
 import type { NodeName } from '../../../model/names.ts';
 import type { PackedRoutes } from '../../../model/packed-routes.ts';
+import { isSwitch } from '../../../model/router.ts';
 import { declaredLatencyMs } from '../../../model/slice.ts';
 import { type Instance, moveRouter } from '../../../planning/instance.ts';
 import { neighbourNodes, type RouterMove } from '../../../planning/neighbourhood.ts';
-import type { FlipRecord } from '../../../store/migrations.ts';
 import type { InterfaceCounters } from '../../../vsys/messages.ts';
-import { writeIfPossible } from '../../base/best-effort.ts';
-import type { PhaseName } from '../../base/phase.ts';
+import type { MethodName, PhaseName } from '../../base/phase.ts';
 import { namespaceOf } from '../../batches/operations.ts';
-import { removePlace, sendAllTo, sendTo, setUpNewPlace } from '../../batches/second-place.ts';
+import { removePlace, setUpNewPlace } from '../../batches/second-place.ts';
 import { applyAll, applyWhereReachable, isUnreachable } from '../../nodes/agents.ts';
 import { refuseCollisions } from '../../nodes/collisions.ts';
 import { noteUnfiltered } from '../../nodes/unfiltered.ts';
 import { type Copied, putCopied, readCopied } from '../../routing/copied.ts';
+import { flowFlips } from '../flow-flips.ts';
+import { tunnelFlips } from '../link-flips.ts';
 import type { Method } from '../method.ts';
 import { type MovingControl, movingControl } from '../move-control.ts';
+import type { MoveProgress } from '../move-progress.ts';
 import { countEvents } from '../neighbour-events.ts';
-import { usualOptions } from '../options.ts';
-import type { Pair } from '../proof.ts';
-import type { ControlPlaneMove, NeighbourEvents, Run } from '../types.ts';
+import { type MigrationOptions, usualOptions } from '../options.ts';
+import type { NeighbourEvents, Run } from '../types.ts';
 
 /** How long a place must receive nothing before it counts as unused, beyond what may be in flight. */
 const quietMarginMs = 500;
@@ -35,30 +36,27 @@ const quietMarginMs = 500;
 const longestDrainMs = 15_000;
 const pollMs = 100;
 
-/** What the steps of one move have found and done so far. */
-export interface MoveProgress {
-  readonly flips: FlipRecord[];
-  readonly controlPlanes: ControlPlaneMove[];
-  readonly neighbourEvents: NeighbourEvents[];
-  unproven: readonly Pair[];
-}
-
 export const vroomMethod: Method = {
-  refuse(options) {
-    const { schedule, control, granularity, urpf } = options;
-    const needless = [
-      ...(schedule === usualOptions.schedule ? [] : [`--schedule ${schedule}`]),
-      ...(control === usualOptions.control ? [] : [`--control ${control}`]),
-      ...(granularity === usualOptions.granularity ? [] : [`--granularity ${granularity}`]),
-      ...(urpf === undefined ? [] : [`--urpf ${urpf}`]),
-    ];
-    if (needless.length === 0) return;
-    throw new VnmError('usage', `method vroom redirects no gateway, so it has no ${needless.join(', no ')}`, {
-      hint: 'leave that out, or use --method instance',
-    });
-  },
+  refuse: (options) => refuseRedirections('vroom', options),
   refuseOn: () => {},
 };
+
+/** Throws VnmError `usage` for options that only redirections of gateways have. */
+export function refuseRedirections(
+  method: MethodName,
+  { schedule, control, granularity, urpf }: MigrationOptions,
+): void {
+  const needless = [
+    ...(schedule === usualOptions.schedule ? [] : [`--schedule ${schedule}`]),
+    ...(control === usualOptions.control ? [] : [`--control ${control}`]),
+    ...(granularity === usualOptions.granularity ? [] : [`--granularity ${granularity}`]),
+    ...(urpf === undefined ? [] : [`--urpf ${urpf}`]),
+  ];
+  if (needless.length === 0) return;
+  throw new VnmError('usage', `method ${method} redirects no gateway, so it has no ${needless.join(', no ')}`, {
+    hint: 'leave that out, or use --method instance',
+  });
+}
 
 /** What each step of a move does with one router. Everything may be done twice. */
 export interface MovingRouter {
@@ -109,6 +107,7 @@ export function movingRouter(
   let there: readonly PackedRoutes[] | undefined;
   /** What was last read from the old one. */
   let copied: Copied | undefined;
+  const links = (isSwitch(vn, router) ? flowFlips : tunnelFlips)(run, move, progress);
   const control = movingControl(run, move, isBack);
   const events = countEvents(run, router);
   const neighbours = neighbourNodes(instance, router);
@@ -122,7 +121,7 @@ export function movingRouter(
     // An earlier attempt may have left routes there that the router no longer has.
     await applyAll(agents, removePlace(run, instance, router, to));
     await applyAll(agents, setUpNewPlace(run, instance, router, to));
-    await applyAll(agents, sendAllTo(run, instance, router, from, to));
+    await links.admit();
     there = [];
   }
 
@@ -171,13 +170,7 @@ export function movingRouter(
 
   async function flipLinks(): Promise<void> {
     begin('flip');
-    for (const { neighbour, batches } of sendTo(run, instance, router, to, from)) {
-      const startedAt = Date.now();
-      await applyAll(agents, batches);
-      const flipped = { router, neighbour, to, startedAt, finishedAt: Date.now() };
-      progress.flips.push(flipped);
-      writeIfPossible(context, () => context.store.migrations.addFlip(run.id!, flipped));
-    }
+    await links.flip();
   }
 
   async function drain(node: NodeName): Promise<void> {
@@ -223,7 +216,7 @@ export function movingRouter(
 
   async function leaveOne(kept: NodeName, gone: NodeName): Promise<NodeName[]> {
     return [
-      ...(await applyWhereReachable(agents, sendAllTo(run, instance, router, kept), agents.givenUp)),
+      ...(await applyWhereReachable(agents, links.settle(kept), agents.givenUp)),
       ...(await applyWhereReachable(agents, removePlace(run, instance, router, gone), agents.givenUp)),
       ...((await control?.leaveOne(kept)) ?? []),
     ];
@@ -233,7 +226,7 @@ export function movingRouter(
     const flipBack = () => {
       // Neighbours do not hear a place that cannot be asked whether it still has a control plane.
       const other = agents.missing.has(to) ? undefined : to;
-      return applyAll(agents, sendAllTo(run, instance, router, from, other));
+      return links.back(other);
     };
     if (control === undefined) await flipBack();
     else await sendControlBack(control, flipBack, placed);

@@ -3,7 +3,7 @@ import type { MigrateOptions } from '../../../controller/migrate.ts';
 import { controlPlaneNames } from '../../../controller/migration/control-planes/names.ts';
 import { migrationOptions, optionKinds } from '../../../controller/migration/options.ts';
 import type { PlannedFlow } from '../../../controller/migration/planned-flow.ts';
-import type { ControlPlaneMove, NeighbourEvents } from '../../../controller/migration/types.ts';
+import type { ControlPlaneMove, FlowChange, NeighbourEvents } from '../../../controller/migration/types.ts';
 import type {
   FlipView,
   MigrateResultView,
@@ -21,7 +21,12 @@ const outcome = z.enum(['completed', 'rolled-back', 'failed']);
 export const migrateBody = z.strictObject({
   vn: vn.exactOptional(),
   to: placement.describe('The placement to move to; with router, the node'),
-  router: z.string().min(1).max(200).exactOptional().describe('The only router to move; only with method vroom'),
+  router: z
+    .string()
+    .min(1)
+    .max(200)
+    .exactOptional()
+    .describe('The only router to move; only with methods vroom and flow'),
   ...migrationOptions.shape,
 }) satisfies z.ZodType<Omit<MigrateOptions, 'offsetsMs'>>;
 
@@ -39,9 +44,17 @@ const flip = z.object({
   router: z.string(),
   neighbour: z.string().describe('The router or gateway at the other end of the link'),
   to: z.string().describe('The node of the router to which the neighbour sends from then on'),
+  plannedAt: instant.exactOptional().describe('Of a flip that was armed at the neighbour'),
   startedAt: instant,
   finishedAt: instant,
 }) satisfies z.ZodType<FlipView>;
+
+const flowChange = z.object({
+  router: z.string(),
+  entriesMs: ms.describe('From the first new entry at the new place to the barrier after the last one'),
+  flipMs: ms.describe('From the first change at a hop of both paths to the barrier after the last one'),
+  totalMs: ms,
+}) satisfies z.ZodType<FlowChange>;
 
 const controlPlaneMove = z.object({
   router: z.string(),
@@ -132,7 +145,15 @@ export const migrateResult = z.object({
   phases: z.array(z.object({ name: z.string(), ms })),
   moves: z.array(move),
   redirections: z.array(redirection),
-  flips: z.array(flip).exactOptional().describe('Method vroom: when each link of a moving router was flipped'),
+  flips: z
+    .array(flip)
+    .exactOptional()
+    .describe('Methods vroom and flow: when each link of a moving router was flipped'),
+  flowChanges: z
+    .array(flowChange)
+    .readonly()
+    .exactOptional()
+    .describe('Method flow: how long the change of the flows took; absent if nothing could be timed'),
   controlPlanes: z
     .array(controlPlaneMove)
     .readonly()
@@ -206,6 +227,6 @@ export const migrationDetail = migrationRecord.extend({
   unreachable: z.array(z.string()).nullable().describe('null: unknown'),
   unproven: migrateResult.shape.unproven,
   redirections: z.array(redirection),
-  flips: z.array(flip).describe('Method vroom: when each link of a moving router was flipped'),
+  flips: z.array(flip).describe('Methods vroom and flow: when each link of a moving router was flipped'),
   flows: z.array(flow),
 }) satisfies z.ZodType<MigrationDetailView>;
