@@ -1,4 +1,5 @@
 /** Finds what this node can do, by trials in a separate namespace. */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { VnmError } from '../../../model/errors.ts';
@@ -63,6 +64,7 @@ export function featureProbes(policy: Policy): FeatureProbes {
       ...(await Promise.all([probeCompatMode(), probeReversePath(), probeRealtime(), probeCapture()])),
       ...(await findDaemons()).map(daemonFeature),
       criuFeature(await findCriu()),
+      await probeMachine(),
     ],
   };
 }
@@ -218,6 +220,19 @@ async function probeCapture(): Promise<Feature> {
   const name = 'capture';
   if (hasProgram('tcpdump')) return { name, available: true };
   return { name, available: false, detail: "there is no 'tcpdump' (package tcpdump)" };
+}
+
+async function probeMachine(): Promise<Feature> {
+  const name = 'machine';
+  const program = 'qemu-system-x86_64';
+  const lack = !hasProgram(program)
+    ? `there is no '${program}' (package qemu-system-x86)`
+    : existsSync('/dev/net/tun')
+      ? undefined
+      : 'there is no /dev/net/tun';
+  if (lack !== undefined) return { name, available: false, detail: lack };
+  const how = existsSync('/dev/kvm') ? 'with KVM' : 'without KVM, by translation';
+  return { name, available: true, detail: how };
 }
 
 /** Returns undefined if the kernel has no such setting. */
