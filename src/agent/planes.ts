@@ -21,7 +21,6 @@ import { createGuests } from './guests/guests.ts';
 import type { AgentParts } from './handlers.ts';
 import type { HostAttachments } from './hosts/serve.ts';
 import type { Log } from './log.ts';
-import { machines } from './machines/machines.ts';
 import { withNodeLock } from './node-lock.ts';
 import { findObstacles } from './obstacles/obstacles.ts';
 import { otherSlices } from './other-slices.ts';
@@ -61,7 +60,6 @@ function kernelPlane(policy: Policy, { paths, lib, installed, log }: PlaneOption
     records: paths.guestRecords,
     images: paths.images,
     maxImageMib: policy.limits.imageMib,
-    machines,
     clock: systemClock,
     log,
   });

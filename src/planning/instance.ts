@@ -118,11 +118,7 @@ export function moveRouter({ moving, ...instance }: Instance, router: RouterName
 }
 
 /** Returns the instance with other names for a router's interfaces, by link. */
-export function renamed(
-  instance: Instance,
-  router: RouterName,
-  names: ReadonlyMap<InstanceLink, string>,
-): Instance {
+export function renamed(instance: Instance, router: RouterName, names: ReadonlyMap<InstanceLink, string>): Instance {
   const rename = (end: LinkEnd, name: string): LinkEnd => (end.router === router ? { ...end, interface: name } : end);
   return {
     ...instance,

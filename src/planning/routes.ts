@@ -23,10 +23,7 @@ export function computeRoutes(
   access: readonly AccessLink[],
 ): Map<RouterName, Route[]> {
   return new Map(
-    routerNames(vn).map((router) => [
-      router,
-      isStatic(vn, router) ? staticRoutes(vn, instance, access, router) : [],
-    ]),
+    routerNames(vn).map((router) => [router, isStatic(vn, router) ? staticRoutes(vn, instance, access, router) : []]),
   );
 }
 

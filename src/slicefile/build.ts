@@ -77,11 +77,7 @@ export function buildLatency(raw: { default?: number; links?: readonly RawLatenc
   return { defaultMs: raw.default ?? 0, linksMs };
 }
 
-function buildVn(
-  raw: RawVn,
-  placements: Record<string, Record<string, string>>,
-  files: NamedFiles,
-): VirtualNetwork {
+function buildVn(raw: RawVn, placements: Record<string, Record<string, string>>, files: NamedFiles): VirtualNetwork {
   return {
     name: raw.name,
     routers: raw.routers.map((router) => buildRouter(router, files)),

@@ -7,19 +7,14 @@ import { parsePrefix } from '../model/address.ts';
 import { asRange, defaultDeadS, defaultHelloS, routingProtocols } from '../model/daemon.ts';
 import { dataplanes } from '../model/dataplane.ts';
 import { maxNumber } from '../model/ids.ts';
-import {
-  consoleModes,
-  defaultConsole,
-  defaultMemoryMib,
-  maxUserDataBytes,
-} from '../model/machine.ts';
+import { consoleModes, defaultConsole, defaultMemoryMib, maxUserDataBytes } from '../model/machine.ts';
 import { mtuRange } from '../model/mtu.ts';
 import { maxNtpServers, ntpServerPattern } from '../model/ntp-server.ts';
 import { defaultPatienceS, patienceRangeS } from '../model/patience.ts';
 import { defaultRouterKind, routerKindNames } from '../model/router.ts';
 import { noWay, transports } from '../model/ssh-way.ts';
-import * as names from './names.ts';
 import { memoryPattern, parseMemory } from './memory.ts';
+import * as names from './names.ts';
 import { parseRate, ratePattern } from './rate.ts';
 import { name, text } from './text-schema.ts';
 import { describeValue, quote } from './words.ts';
@@ -272,7 +267,9 @@ const routerSchema = z
         image: z
           .string()
           .min(1)
-          .describe('the image of a virtual machine, a disk or a tar with kernel and initrd; relative to the slice file')
+          .describe(
+            'the image of a virtual machine, a disk or a tar with kernel and initrd; relative to the slice file',
+          )
           .exactOptional(),
         memory: text(
           {

@@ -19,7 +19,8 @@ export function allows({ policy, others }: World, method: string, params: unknow
   if (['exec_read', 'exec_write', 'exec_signal'].includes(method)) return true;
   const isListed = (name: string) =>
     policy.operations.includes(name) ||
-    (policy.operations.includes('*') && !['exec', 'capture', 'daemon_dump', 'daemon_restore', 'machine_up'].includes(name));
+    (policy.operations.includes('*') &&
+      !['exec', 'capture', 'daemon_dump', 'daemon_restore', 'machine_up'].includes(name));
   if (method === 'apply') {
     return list(asked.operations).every((operation) => isListed(String(operation.op)) && isOwn(operation));
   }

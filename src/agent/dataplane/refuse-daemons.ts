@@ -7,9 +7,13 @@ import type { Operation } from '../../vsys/operations.ts';
  */
 export function refuseDaemons(operations: readonly Operation[]): void {
   if (!operations.some(isForDaemon)) return;
-  throw new VnmError('unsupported', 'routers of the userspace data plane run no routing daemon and are no virtual machines', {
-    hint: 'use nodes with the data plane of the kernel, or routers of kind static',
-  });
+  throw new VnmError(
+    'unsupported',
+    'routers of the userspace data plane run no routing daemon and are no virtual machines',
+    {
+      hint: 'use nodes with the data plane of the kernel, or routers of kind static',
+    },
+  );
 }
 
 function isForDaemon(operation: Operation): boolean {

@@ -104,9 +104,13 @@ async function runInShell(socket: Socket, words: readonly string[]): Promise<num
   const mark = randomBytes(6).toString('hex');
   const line = shellLine(mark, words);
   if (Buffer.byteLength(line) > maxLineBytes || line.includes('\n')) {
-    throw new VnmError('unsupported', `a command on a console has at most some ${maxLineBytes - 120} bytes and no line feed`, {
-      hint: 'open the console with pl-vnm console, or put the commands into the image',
-    });
+    throw new VnmError(
+      'unsupported',
+      `a command on a console has at most some ${maxLineBytes - 120} bytes and no line feed`,
+      {
+        hint: 'open the console with pl-vnm console, or put the commands into the image',
+      },
+    );
   }
   const reader = outputReader(mark);
   return new Promise<number>((resolve, reject) => {

@@ -6,26 +6,27 @@
  *                     │  └──put null──► none  ▼
  *                     └────────put────────── failed
  *
- * Machines outlive the agent. The next one reads from disk which machine each namespace must have: it takes over the
- * process that was written down if that still runs, and otherwise ends what there may be and starts it again. One that
- * moves to another node is not watched meanwhile.
+ * Machines outlive the agent. The next one reads from disk which machine each namespace must have, and finds the
+ * processes by their command: it takes over those that run, and starts only what is missing. One that moves to another
+ * node is not watched meanwhile.
  */
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../../clock/clock.ts';
 import { messageOf, VnmError } from '../../model/errors.ts';
-import { processStart } from '../../model/process-start.ts';
 import type { Machine } from '../../vsys/machine.ts';
+import { isRunning, type Running } from '../daemons/processes.ts';
 import { nextRestart } from '../daemons/restarts.ts';
 import { tapName } from '../dataplane/planner/ports.ts';
 import type { KnownMachine } from '../dataplane/planner/state.ts';
 import type { Log } from '../log.ts';
+import { filesOf } from '../machines/command-line.ts';
 import { makeConfigDisk } from '../machines/config-disk.ts';
-import type { Machines, MachineSpec } from '../machines/machine.ts';
+import type { MachineSpec } from '../machines/machine.ts';
+import { endMachine, findMachine, keepConsoleSmall, startMachine } from '../machines/running.ts';
 import { createImages, type Images } from './images.ts';
 import { type GuestPlace, guestPlace, makeFolder, removeFolder } from './place.ts';
-import { type GuestRecord, guestRecords } from './records.ts';
+import { guestRecords } from './records.ts';
 import { askGuest, makeTaps, removeTaps } from './taps.ts';
 
 export interface Guests {
@@ -49,7 +50,6 @@ export interface GuestsParts {
   /** The directory of the images. */
   readonly images: string;
   readonly maxImageMib: number;
-  readonly machines: Machines;
   readonly clock: Pick<Clock, 'monotonicMs'>;
   readonly log: Log;
 }
@@ -58,7 +58,8 @@ interface Watched {
   readonly place: GuestPlace;
   readonly netns: number;
   readonly machine: Machine;
-  process?: NonNullable<GuestRecord['process']>;
+  /** QEMU's; absent if it has ended. */
+  process?: Running | undefined;
   state: KnownMachine['state'];
   /** When it was started again. */
   restarts: number[];
@@ -69,7 +70,7 @@ interface Watched {
 const watchMs = 500;
 const maxWords = 500;
 
-export function createGuests({ records: directory, images: imagesAt, maxImageMib, machines, clock, log }: GuestsParts): Guests {
+export function createGuests({ records: directory, images: imagesAt, maxImageMib, clock, log }: GuestsParts): Guests {
   const records = guestRecords(directory);
   const watched = new Map<string, Watched>();
   const turns = new Map<string, Promise<unknown>>();
@@ -93,11 +94,17 @@ export function createGuests({ records: directory, images: imagesAt, maxImageMib
   }
 
   async function resume(): Promise<void> {
-    for (const { namespace, machine, netns, process } of records.read()) {
-      const one: Watched = { place: guestPlace(namespace), netns, machine, state: 'running', restarts: [], answers: false };
+    for (const { namespace, machine, netns } of records.read()) {
+      const one: Watched = {
+        place: guestPlace(namespace),
+        netns,
+        machine,
+        state: 'running',
+        restarts: [],
+        answers: false,
+      };
       watched.set(namespace, one);
-      if (process !== undefined && processStart(process.pid) === process.start) one.process = process;
-      else await machines.end(one.place.folder);
+      [one.process] = findMachine(one.place.folder);
       log(`machine in '${namespace}': ${one.process === undefined ? 'it has ended' : `took over ${one.process.pid}`}`);
     }
     if (watched.size > 0) watch();
@@ -114,15 +121,12 @@ export function createGuests({ records: directory, images: imagesAt, maxImageMib
     timer.unref();
   }
 
-  function isRunning({ process }: Watched): boolean {
-    return process !== undefined && processStart(process.pid) === process.start;
-  }
-
   async function check(namespace: string, one: Watched): Promise<void> {
     if (watched.get(namespace) !== one) return;
     if (netnsId(one.place) !== one.netns) return forget(namespace, one);
     if (one.state === 'failed' || one.state === 'moving') return;
-    if (!isRunning(one)) return startAgain(namespace, one);
+    if (!runs(one)) return startAgain(namespace, one);
+    keepConsoleSmall(one.place.folder);
     if (one.answers) return;
     one.answers = (await askGuest(namespace, one.machine)).size === one.machine.ports.length;
     if (one.answers) log(`machine in '${namespace}': its guest answers`);
@@ -131,7 +135,7 @@ export function createGuests({ records: directory, images: imagesAt, maxImageMib
   /** Somebody removed the namespace: no machine of a router outlives it. */
   async function forget(namespace: string, one: Watched): Promise<void> {
     log(`machine in '${namespace}': the namespace has gone`);
-    await machines.end(one.place.folder);
+    await endMachine(one.place.folder);
     drop(namespace, one);
   }
 
@@ -154,7 +158,6 @@ export function createGuests({ records: directory, images: imagesAt, maxImageMib
     await new Promise((resolve) => setTimeout(resolve, delayMs));
     if (isClosed || netnsId(one.place) !== one.netns) return;
     one.restarts.push(clock.monotonicMs());
-    await machines.end(one.place.folder);
     await start(one);
     one.state = 'running';
   }
@@ -162,15 +165,11 @@ export function createGuests({ records: directory, images: imagesAt, maxImageMib
   /** Starts it in the taps that are there. */
   async function start(one: Watched): Promise<void> {
     const { place, machine, netns } = one;
-    const { namespace } = place;
-    delete one.process;
+    one.process = undefined;
     one.answers = false;
-    records.write({ namespace, machine, netns });
-    const { pid } = await machines.start(specOf(one));
-    const started = processStart(pid);
-    if (started === undefined) return;
-    one.process = { pid, start: started };
-    records.write({ namespace, machine, netns, process: one.process });
+    records.write({ namespace: place.namespace, machine, netns });
+    await startMachine(specOf(one));
+    [one.process] = findMachine(place.folder);
   }
 
   function specOf({ place, machine }: Watched): MachineSpec {
@@ -205,7 +204,8 @@ export function createGuests({ records: directory, images: imagesAt, maxImageMib
     try {
       await startNew(namespace, machine);
     } catch (error) {
-      if (before !== undefined) await startNew(namespace, before.machine).catch((again: unknown) => log(messageOf(again)));
+      if (before !== undefined)
+        await startNew(namespace, before.machine).catch((again: unknown) => log(messageOf(again)));
       throw error;
     }
   }
@@ -216,7 +216,7 @@ export function createGuests({ records: directory, images: imagesAt, maxImageMib
     if (netns === undefined) throw new VnmError('not-found', `there is no namespace '${namespace}'`);
     const one: Watched = { place, netns, machine, state: 'running', restarts: [], answers: false };
     // An agent that was killed may have left one without a record.
-    await machines.end(place.folder);
+    await endMachine(place.folder);
     makeFolder(place);
     watched.set(namespace, one);
     try {
@@ -232,7 +232,7 @@ export function createGuests({ records: directory, images: imagesAt, maxImageMib
   }
 
   async function end(namespace: string, one: Watched): Promise<void> {
-    await machines.end(one.place.folder);
+    await endMachine(one.place.folder);
     if (netnsId(one.place) === one.netns) await removeTaps(namespace);
     drop(namespace, one);
   }
@@ -255,10 +255,14 @@ export function createGuests({ records: directory, images: imagesAt, maxImageMib
       state,
       restarts: restarts.length,
       answers,
-      ...(process === undefined || !isRunning(one) ? {} : { pid: process.pid }),
+      ...(process === undefined || !runs(one) ? {} : { pid: process.pid }),
       ...(state === 'failed' ? { lastWords: lastWords(place) } : {}),
     };
   }
+}
+
+function runs({ process }: Watched): boolean {
+  return process !== undefined && isRunning(process);
 }
 
 /** Identifies the network namespace of that name; undefined if there is none. */
@@ -268,8 +272,14 @@ function netnsId({ netns }: GuestPlace): number | undefined {
 
 /** Returns the last lines that QEMU, or the guest on its console, has written. */
 function lastWords({ folder }: GuestPlace): string {
-  const texts = ['qemu.log', 'console.log'].map((name) => textOf(join(folder, name)));
-  const lines = texts.flatMap((text) => text.split(/[\r\n]+/).filter((line) => line.trim() !== '').slice(-3));
+  const { log, consoleLog } = filesOf(folder);
+  const texts = [log, consoleLog].map(textOf);
+  const lines = texts.flatMap((text) =>
+    text
+      .split(/[\r\n]+/)
+      .filter((line) => line.trim() !== '')
+      .slice(-3),
+  );
   return lines.join('; ').slice(-maxWords) || 'it says nothing';
 }
 

@@ -9,8 +9,6 @@ export interface GuestRecord {
   readonly machine: Machine;
   /** Identifies the network namespace, which may have been replaced by another one of that name. */
   readonly netns: number;
-  /** Its process; absent while it starts: one that runs nevertheless is not taken over. */
-  readonly process?: { readonly pid: number; readonly start: string };
 }
 
 /** As in the file. */

@@ -44,11 +44,14 @@ async function answering(namespace: string): Promise<Set<number>> {
   if (code !== 0) return new Set();
   const found = JSON.parse(stdout || '[]') as NeighbourJson[];
   return new Set(
-    found.filter(({ dev, lladdr }) => lladdr !== undefined && /^vm\d+$/.test(dev)).map(({ dev }) => Number(dev.slice(2))),
+    found
+      .filter(({ dev, lladdr }) => lladdr !== undefined && /^vm\d+$/.test(dev))
+      .map(({ dev }) => Number(dev.slice(2))),
   );
 }
 
 async function batch(namespace: string, lines: readonly string[]): Promise<void> {
   const { code, stderr } = await run('ip', ['-netns', namespace, '-batch', '-'], `${lines.join('\n')}\n`);
-  if (code !== 0) throw new VnmError('failed', `cannot prepare the links of a machine in '${namespace}': ${stderr.trim()}`);
+  if (code !== 0)
+    throw new VnmError('failed', `cannot prepare the links of a machine in '${namespace}': ${stderr.trim()}`);
 }

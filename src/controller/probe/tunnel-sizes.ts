@@ -98,7 +98,11 @@ async function sizesFrom(
   directed: (ends: Tunnel['ends']) => readonly [own: End, peer: End],
 ): Promise<(number | undefined)[]> {
   const asked = tunnels
-    .map(({ ends, onlyFrom }, index) => ({ index, ends: directed(ends), only: onlyFrom === undefined ? undefined : ends[onlyFrom] }))
+    .map(({ ends, onlyFrom }, index) => ({
+      index,
+      ends: directed(ends),
+      only: onlyFrom === undefined ? undefined : ends[onlyFrom],
+    }))
     .filter(({ ends: [own], only }) => only === undefined || only === own);
   const sizes: (number | undefined)[] = tunnels.map(() => undefined);
   const byNode = Map.groupBy(asked, ({ ends: [own] }) => own.node);

@@ -48,9 +48,13 @@ export async function awaitGuests(
 }
 
 function ended(router: string, node: string, { lastWords = '' }: MachineReport): VnmError {
-  return new VnmError('failed', `the machine of router '${router}' on node '${node}' ended again and again: ${lastWords}`, {
-    hint: 'see whether the image boots with this much memory',
-  });
+  return new VnmError(
+    'failed',
+    `the machine of router '${router}' on node '${node}' ended again and again: ${lastWords}`,
+    {
+      hint: 'see whether the image boots with this much memory',
+    },
+  );
 }
 
 /**

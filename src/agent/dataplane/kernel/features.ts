@@ -10,6 +10,8 @@ import { probeNamespace } from '../../../vsys/presence.ts';
 import { findDaemons } from '../../daemons/drivers.ts';
 import { findCriu } from '../../daemons/moving/criu.ts';
 import { hasProgram } from '../../has-program.ts';
+import { findAccelerator } from '../../machines/accelerator.ts';
+import { lacksForMachines } from '../../machines/running.ts';
 import { run } from '../../run.ts';
 import { controlDevice, controlGate, controlLines, listControlWords, parseControl } from '../planner/control.ts';
 import {
@@ -224,14 +226,9 @@ async function probeCapture(): Promise<Feature> {
 
 async function probeMachine(): Promise<Feature> {
   const name = 'machine';
-  const program = 'qemu-system-x86_64';
-  const lack = !hasProgram(program)
-    ? `there is no '${program}' (package qemu-system-x86)`
-    : existsSync('/dev/net/tun')
-      ? undefined
-      : 'there is no /dev/net/tun';
+  const lack = lacksForMachines() ?? (existsSync('/dev/net/tun') ? undefined : 'there is no /dev/net/tun');
   if (lack !== undefined) return { name, available: false, detail: lack };
-  const how = existsSync('/dev/kvm') ? 'with KVM' : 'without KVM, by translation';
+  const how = findAccelerator() === 'kvm' ? 'with KVM' : 'without KVM, by translation';
   return { name, available: true, detail: how };
 }
 

@@ -250,7 +250,13 @@ async function completeStack(
   });
   const settings = await completeSettings(namespace, complete, settingsOf);
   const { gate: _, ...control } = found ?? {};
-  return { links: new Map(complete.map((link) => [link.name, link])), routes, settings, ...control, ...(portRules === undefined ? {} : { portRules }) };
+  return {
+    links: new Map(complete.map((link) => [link.name, link])),
+    routes,
+    settings,
+    ...control,
+    ...(portRules === undefined ? {} : { portRules }),
+  };
 }
 
 async function completeSettings(

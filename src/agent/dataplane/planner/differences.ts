@@ -8,8 +8,8 @@ import { isDaemonRoute } from '../../../vsys/daemon.ts';
 import { type Difference, describeForward, describeRoute, routeName } from '../../../vsys/difference.ts';
 import { tunnelKey } from './filter.ts';
 import { describeLink } from './links.ts';
-import { portState } from './ports.ts';
 import { routeContent } from './plan-route.ts';
+import { portState } from './ports.ts';
 import { protocolName } from './protocols.ts';
 import {
   isGroup,

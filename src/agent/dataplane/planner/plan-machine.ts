@@ -17,14 +17,16 @@ export function machineUp(draft: Draft, { op: _, namespace, state, ...machine }:
     const place = { namespace, name };
     const link = requireLink(draft, place);
     if (link.addresses.length > 0)
-      throw conflict(`${describePlace(place)} has an address, which the machine should have`, 'remove it with vif_down');
+      throw conflict(
+        `${describePlace(place)} has an address, which the machine should have`,
+        'remove it with vif_down',
+      );
     if (!link.up) draft.changeLink(place, { up: true });
   }
   const existing = draft.machines.get(namespace);
   if (existing === undefined) checkLimit(draft, 'machines', draft.machines.size);
   checkMemory(draft, namespace, machine);
-  const isSame =
-    existing !== undefined && existing.state !== 'failed' && isDeepStrictEqual(existing.machine, machine);
+  const isSame = existing !== undefined && existing.state !== 'failed' && isDeepStrictEqual(existing.machine, machine);
   if (!isSame) {
     takePortsDown(draft, namespace);
     draft.putMachine(namespace, machine);

@@ -12,7 +12,18 @@ import { ms, vn } from './common.ts';
 
 const difference = z.object({
   node: z.string(),
-  kind: z.enum(['namespace', 'interface', 'setting', 'route', 'nexthop', 'rule', 'filter', 'forward', 'daemon', 'machine']),
+  kind: z.enum([
+    'namespace',
+    'interface',
+    'setting',
+    'route',
+    'nexthop',
+    'rule',
+    'filter',
+    'forward',
+    'daemon',
+    'machine',
+  ]),
   namespace: z.string().exactOptional().describe("Namespace of the router; the node's own network stack if absent"),
   name: z.string(),
   wanted: z.string().nullable().describe('Value in the database; null: none'),
