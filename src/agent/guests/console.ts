@@ -76,9 +76,11 @@ export function outputReader(mark: string) {
   const longestEnd = `\n${mark}:end:255\n`.length;
   let rest = Buffer.alloc(0);
   let hasBegun = false;
+  let hasEnded = false;
   return {
     hasBegun: () => hasBegun,
     take(chunk: Buffer): { output: Buffer; code?: number } {
+      if (hasEnded) return { output: Buffer.alloc(0) };
       // A terminal ends its lines so.
       rest = Buffer.from(Buffer.concat([rest, chunk]).toString('latin1').replaceAll('\r\n', '\n'), 'latin1');
       if (!hasBegun) {
@@ -90,6 +92,7 @@ export function outputReader(mark: string) {
       const text = `\n${rest.toString('latin1')}`;
       const end = endPattern.exec(text);
       if (end !== null && text.length > end.index + end[0].length) {
+        hasEnded = true;
         return { output: rest.subarray(0, Math.max(end.index - 1, 0)), code: Number(end[1]) };
       }
       const keep = Math.min(rest.length, longestEnd);
