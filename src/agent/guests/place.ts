@@ -7,7 +7,7 @@ import { VnmError } from '../../model/errors.ts';
  * Names of namespaces are unique on a machine, so that the agents of several nodes on one machine share this directory.
  * Only root can pass it.
  */
-const machineRoot = '/run/pl-vnm-machines';
+export const machineRoot = '/run/pl-vnm-machines';
 /** The kernel's limit for a socket path in bytes, without the terminating zero; the longest name of one. */
 const maxSocketPath = 107;
 const longestSocket = 'questions';
