@@ -18,6 +18,7 @@ const long = [
 const onThisMachine = [
   'test/agent/!(armed-timeline|collisions|known-features|parse|policy|route-dump|turns|unconfirmed|watch-tally).test.ts',
   'test/agent/inside/commands.test.ts',
+  'test/agent/machines/machine.test.ts',
   'test/experiment/{control/at,folder-files,iperf3,program}.test.ts',
   'test/agent/userspace/{applying,underlay}.test.ts',
   'test/{contract,system,transport}/**/*.test.ts',

@@ -8,7 +8,7 @@ import { VnmError } from '../../model/errors.ts';
 const volumeName = 'cidata';
 const sectorBytes = 2048;
 /** Keeps the directory in one sector. */
-const maxFiles = 16;
+const maxFiles = 32;
 const maxNameBytes = 30;
 const maxBytes = 1024 * 1024;
 

@@ -81,9 +81,13 @@ export async function connectQmp(path: string, signal?: AbortSignal): Promise<Qm
       message = parseQmp(line);
     } catch (error) {
       socket.destroy();
-      return end(error as Error);
+      end(error as Error);
+      return;
     }
-    if (message.kind === 'greeting') return greet();
+    if (message.kind === 'greeting') {
+      greet();
+      return;
+    }
     if (message.kind === 'event') {
       events.push(message);
       for (const listener of listeners) listener();
