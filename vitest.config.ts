@@ -11,7 +11,7 @@ const long = [
   'test/system/{container,deb,global-install}.test.ts',
   'test/system/{dead-node,demo,exec,experiments,experiments-on-nodes}.test.ts',
   'test/system/{failures,firewalls,forward,full-database,gallery,inside,interrupts,iperf,jobs,narrow-path,openssh}.test.ts',
-  'test/system/{hold-control,large,living,living-moves,parallel-moves,reconcile,recovery,router-commands,vroom}.test.ts',
+  'test/system/{hold-control,large,living,living-moves,machines,parallel-moves,reconcile,recovery,router-commands,vroom}.test.ts',
 ];
 
 /** What needs root, makes network namespaces, starts processes, or takes seconds of a processor. */

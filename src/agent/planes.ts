@@ -17,6 +17,7 @@ import type { OwnAddress } from './dataplane/planner/state.ts';
 import { createUserspaceSupplier } from './dataplane/userspace/actuator.ts';
 import { stateFile } from './dataplane/userspace/state-file.ts';
 import { createUserspaceDataPlane } from './dataplane/userspace/userspace-dataplane.ts';
+import { createGuests } from './guests/guests.ts';
 import type { AgentParts } from './handlers.ts';
 import type { HostAttachments } from './hosts/serve.ts';
 import type { Log } from './log.ts';
@@ -55,12 +56,23 @@ export async function openPlane(policy: Policy, options: PlaneOptions): Promise<
 }
 
 function kernelPlane(policy: Policy, { paths, lib, installed, log }: PlaneOptions): OpenPlane {
+  const guests = createGuests({
+    records: paths.guestRecords,
+    images: paths.images,
+    maxImageMib: policy.limits.imageMib,
+    clock: systemClock,
+    log,
+  });
   const others = () => otherSlices(paths.policyDirectory, lib, policy.slice);
   const dataPlane = createKernelDataPlane(policy, systemClock, {
     others,
-    installed,
+    installed: async (isInstalled) => {
+      await installed(isInstalled);
+      if (!isInstalled) guests.images.removeAll();
+    },
     pending: pendingFile(paths.pending),
     daemons: createDaemons({ records: paths.daemonRecords, clock: systemClock, log }),
+    guests,
     alone: (body) => withNodeLock(paths.runDirectory, body),
     log,
   });

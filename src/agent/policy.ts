@@ -41,9 +41,14 @@ export function concernsOtherSlices<M extends Method>(method: M, params: Params<
  * Throws VnmError `forbidden` that names the first value outside the slice and what is allowed. `others`: the other
  * slices on this node.
  */
-export function checkOperation(policy: Policy, operation: Operation, others: readonly OtherSubnet[] = []): void {
+export function checkOperation(
+  policy: Policy,
+  operation: Operation,
+  others: readonly OtherSubnet[] = [],
+  isOwnNode = false,
+): void {
   // Only a shorter way to write it.
-  checkAllowed(policy, operation.op === 'vroutes' ? 'vroute' : operation.op);
+  checkAllowed(policy, operation.op === 'vroutes' ? 'vroute' : operation.op, isOwnNode);
   const check = checksOf(policy);
   if ('namespace' in operation) check.namespace(operation.namespace);
   if ('interface' in operation) check.interface(operation.interface);
@@ -89,6 +94,13 @@ export function checkOperation(policy: Policy, operation: Operation, others: rea
     case 'daemon_up':
       checkDaemonConfig(operation.kind, operation.config);
       break;
+    case 'machine_up':
+      for (const port of operation.ports) {
+        check.interface(port.interface);
+        check.address('address', port.address);
+        check.address('peer', port.peer.address);
+      }
+      break;
     case 'control_up':
       if (operation.sendTo !== undefined) check.remote('other place', operation.sendTo, others);
       break;
@@ -97,6 +109,7 @@ export function checkOperation(policy: Policy, operation: Operation, others: rea
     case 'daemon_down':
     case 'daemon_leave':
     case 'control_down':
+    case 'machine_down':
     case 'tunnel_down':
     case 'rule_up':
     case 'rule_down':
@@ -153,10 +166,14 @@ const always: readonly Method[] = [
   'exec_signal',
 ];
 
-/** Methods that go on with another one, and are allowed with it. */
-const allowedWith: Partial<Record<Method, Method>> = {
+/** Methods that go on with another one, or prepare an operation, and are allowed with it. */
+const allowedWith: Partial<Record<Method, string>> = {
   daemon_image_read: 'daemon_dump',
   daemon_settle: 'daemon_dump',
+  console: 'exec',
+  console_log: 'exec',
+  image_state: 'machine_up',
+  image_write: 'machine_up',
   daemon_image_write: 'daemon_restore',
 };
 
@@ -184,7 +201,7 @@ export function checkRequest<M extends Method>(
   const request = { method, params } as { [N in Method]: { method: N; params: Params<N> } }[Method];
   switch (request.method) {
     case 'apply':
-      for (const operation of request.params.operations) checkOperation(policy, operation, others);
+      for (const operation of request.params.operations) checkOperation(policy, operation, others, isOwnNode);
       break;
     case 'routes':
     case 'daemon_state':
@@ -197,6 +214,8 @@ export function checkRequest<M extends Method>(
       check.namespace(request.params.namespace);
       break;
     case 'exec':
+    case 'console':
+    case 'console_log':
       check.namespace(request.params.namespace);
       break;
     case 'capture':

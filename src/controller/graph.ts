@@ -42,7 +42,7 @@ export interface GraphNode {
 export interface GraphPlace {
   readonly kind: 'router' | 'gateway' | 'end host';
   readonly name: string;
-  /** The kind of a router, and the state of its routing daemon with `--live`; absent for static routers. */
+  /** The kind of a router, and the state of its daemon or machine with `--live`; absent for static routers. */
   readonly daemon?: string;
   /** Whether the router is on another node on the other side. */
   readonly moves: boolean;
@@ -184,8 +184,9 @@ function graphSide(
 }
 
 function daemonOf(vn: string, router: Router, live: LiveStatus | undefined): string | undefined {
-  if (!isDaemonRouter(router)) return undefined;
-  const found = live?.daemons?.find((daemon) => daemon.vn === vn && daemon.router === router.name);
+  if (router.kind === 'static') return undefined;
+  const running = isDaemonRouter(router) ? live?.daemons : live?.machines;
+  const found = running?.find((one) => one.vn === vn && one.router === router.name);
   return found === undefined ? router.kind : `${router.kind} ${found.state}`;
 }
 

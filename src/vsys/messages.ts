@@ -5,6 +5,7 @@
 import * as z from 'zod';
 import type { DaemonKind } from '../model/daemon.ts';
 import { maxPerSlot } from '../model/ids.ts';
+import { maxImageBytes as maxMachineImageBytes } from '../model/machine.ts';
 import { maxNtpServers, parseNtpServer } from '../model/ntp-server.ts';
 import type { PackedRoutes } from '../model/packed-routes.ts';
 import { longestConfirmMs } from '../model/patience.ts';
@@ -13,6 +14,7 @@ import type { TunnelFeature } from '../model/tunnel.ts';
 import { armableSchema, redirectionSchema } from './armable.ts';
 import type { DaemonReport, DaemonState } from './daemon.ts';
 import type { Difference } from './difference.ts';
+import { imageDigest, type MachineReport, maxImagePart as maxMachineImagePart } from './machine.ts';
 import type { Obstacle } from './obstacle.ts';
 import {
   type ControlGate,
@@ -143,6 +145,18 @@ export const requestSchemas = {
     namespace: namespaceName,
     offset: z.int().min(0).max(maxImageBytes),
     data: z.string().max(4 * Math.ceil(maxImagePart / 3)),
+  }),
+  /** Says how much of an image is on the node. */
+  image_state: z.strictObject({ digest: imageDigest }),
+  /**
+   * Takes a part of an image, in base64; parts come in order, and `offset` is how much is there. `total`: the size of
+   * the whole. With its last byte the image is checked by its digest, and complete.
+   */
+  image_write: z.strictObject({
+    digest: imageDigest,
+    total: z.int().min(1).max(maxMachineImageBytes),
+    offset: z.int().min(0).max(maxMachineImageBytes),
+    data: z.string().max(4 * Math.ceil(maxMachineImagePart / 3)),
   }),
   /**
    * Lets the daemon whose checkpoint has arrived continue in the namespace, which must have the same interfaces.
@@ -275,7 +289,8 @@ export const requestSchemas = {
   /** Lists what on the node is in the way of VNs but does not belong to the slice. `port`: the port of the tunnels. */
   obstacles: z.strictObject({ port: z.int().min(1).max(65_535) }),
   /**
-   * Starts a program in a router's network namespace, and answers an id. The program is ended with the channel, and
+   * Starts a program in a router's network namespace, or where the router is a virtual machine in its guest, by the
+   * shell on its console; answers an id. The program is ended with the channel, and
    * when the router is removed. The policy says whether it is allowed, and as which user it runs. With `terminal` it
    * has one, as `terminalWords` says.
    */
@@ -288,6 +303,13 @@ export const requestSchemas = {
       .refine(([program = '']) => program !== '' && !program.startsWith('-'), 'not the name of a program'),
     terminal: terminalSchema.optional(),
   }),
+  /**
+   * Joins a command's streams with the console of the machine in a router's namespace, as `exec` does. One at a time has
+   * the console.
+   */
+  console: z.strictObject({ namespace: namespaceName, terminal: terminalSchema.optional() }),
+  /** Returns the last part of what the guest of a machine has written to its console. */
+  console_log: z.strictObject({ namespace: namespaceName }),
   /**
    * Starts `tcpdump` on an interface of a router, as `exec` does, or without `namespace` on one of the slice in the
    * node's own network; its output is a pcap file. Of each packet it takes `snaplen` bytes, and it ends after `count`
@@ -340,6 +362,8 @@ export interface Results {
   daemon_restore: { processes: readonly { readonly name: string; readonly pid: number }[] };
   daemon_settle: Record<string, never>;
   /** By the neighbour's router id. */
+  image_state: { complete: boolean; bytes: number };
+  image_write: { bytes: number };
   neighbour_events: { events: Readonly<Record<string, number>> };
   path_mtu: { mtus: number[] };
   redirect: { startedAt: number; finishedAt: number };
@@ -361,6 +385,8 @@ export interface Results {
   watch_stop: Record<string, never>;
   obstacles: { obstacles: Obstacle[] };
   exec: { id: string };
+  console: { id: string };
+  console_log: { text: string };
   capture: { id: string };
   /** `open`: whether the command still reads its input. */
   exec_write: { accepted: boolean; open: boolean };
@@ -452,6 +478,7 @@ export interface Feature {
     | 'control-packets'
     | 'capture'
     | 'criu'
+    | 'machine'
     | DaemonKind;
   readonly available: boolean;
   readonly detail?: string;
@@ -468,6 +495,8 @@ export interface Inventory {
   readonly forwards?: readonly ForwardSide[];
   /** Absent where there are none. */
   readonly daemons?: readonly DaemonReport[];
+  /** Absent where there are none. */
+  readonly machines?: readonly MachineReport[];
   /** Absent where there are none. */
   readonly control?: readonly ControlReport[];
 }

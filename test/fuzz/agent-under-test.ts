@@ -149,6 +149,14 @@ export function createAgentUnderTest(): AgentUnderTest {
         note('exec', { namespace });
         return { id: '' };
       },
+      console: async (params) => {
+        note('console', params);
+        return { id: '' };
+      },
+      console_log: async (params) => {
+        note('console_log', params);
+        return { text: '' };
+      },
       capture: async (params) => {
         note('capture', params);
         return { id: '' };

@@ -2,14 +2,18 @@ import { VnmError } from '../../model/errors.ts';
 import type { Operation } from '../../vsys/operations.ts';
 
 /**
- * Throws VnmError `unsupported` for a routing daemon and its interfaces: it needs the kernel's stack in a namespace of
- * its own.
+ * Throws VnmError `unsupported` for a routing daemon and its interfaces, and for a virtual machine: they need the
+ * kernel's stack in a namespace of its own.
  */
 export function refuseDaemons(operations: readonly Operation[]): void {
   if (!operations.some(isForDaemon)) return;
-  throw new VnmError('unsupported', 'routers of the userspace data plane run no routing daemon', {
-    hint: 'use nodes with the data plane of the kernel, or routers of kind static',
-  });
+  throw new VnmError(
+    'unsupported',
+    'routers of the userspace data plane run no routing daemon and are no virtual machines',
+    {
+      hint: 'use nodes with the data plane of the kernel, or routers of kind static',
+    },
+  );
 }
 
 function isForDaemon(operation: Operation): boolean {
@@ -19,6 +23,8 @@ function isForDaemon(operation: Operation): boolean {
     case 'daemon_leave':
     case 'control_up':
     case 'control_down':
+    case 'machine_up':
+    case 'machine_down':
       return true;
     case 'vif_up':
       return operation.pointToPoint;

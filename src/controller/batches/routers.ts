@@ -2,10 +2,11 @@
  * The routers of an instance and the tunnels between them. Removing a namespace or a tunnel also removes what is in it.
  */
 import type { NamespaceName, RouterName } from '../../model/names.ts';
-import { daemonRouter, routerNames } from '../../model/router.ts';
+import { daemonRouter, type ImageRouter, imageRouter, routerNames } from '../../model/router.ts';
 import type { VirtualNetwork } from '../../model/slice.ts';
 import { planDaemon } from '../../planning/daemons/index.ts';
 import { type Instance, moveRouter } from '../../planning/instance.ts';
+import { configDisk, guestPorts } from '../../planning/machines/config-disk.ts';
 import type { RoutingState } from '../../planning/routes.ts';
 import type { VnPlan } from '../../planning/vn-plan.ts';
 import { protocolsIn } from '../../vsys/daemon-config.ts';
@@ -21,7 +22,8 @@ function placedRouters(vn: VirtualNetwork, { placement }: Instance): RouterName[
 }
 
 /**
- * Step 2: the routers' namespaces, the tunnels between them and to the gateways, their addresses, and their daemons.
+ * Step 2: the routers' namespaces, the tunnels between them and to the gateways, their addresses, and their daemons or
+ * machines.
  */
 export function setUpRouters(layout: Layout, instance: Instance): Batches {
   const { vn, names, urpf } = layout;
@@ -39,16 +41,43 @@ export function setUpRouters(layout: Layout, instance: Instance): Batches {
       [link.a, link.b],
       [link.b, link.a],
     ] as const) {
-      if (end.router === undefined) continue;
+      // The guest of a machine has the addresses of its links.
+      if (end.router === undefined || imageRouter(vn, end.router) !== undefined) continue;
       const pointToPoint = daemonRouter(vn, end.router) !== undefined;
       append(batches, end.node, vifUp(end, peer, namespaceOf(instance, end.router, names), { pointToPoint }));
     }
   }
   for (const router of placedRouters(vn, instance)) {
-    if (daemonRouter(vn, router) === undefined) continue;
-    append(batches, instance.placement.get(router)!, startDaemon(layout, instance, router));
+    const node = instance.placement.get(router)!;
+    if (daemonRouter(vn, router) !== undefined) append(batches, node, startDaemon(layout, instance, router));
+    const image = imageRouter(vn, router);
+    if (image !== undefined) append(batches, node, startMachine(layout, instance, image));
   }
   return batches;
+}
+
+/** Starts the virtual machine of a router; its image must be on the node. */
+export function startMachine(
+  layout: Layout,
+  instance: Instance,
+  router: ImageRouter,
+): Extract<OperationInput, { op: 'machine_up' }> {
+  const { name, config } = router;
+  return {
+    op: 'machine_up',
+    namespace: namespaceOf(instance, name, layout.names),
+    image: config.digest,
+    memoryMib: config.memoryMib,
+    console: config.console,
+    mtu: layout.mtu,
+    ports: guestPorts(instance, name).map(({ own, peer }) => ({
+      interface: own.interface,
+      mac: own.mac,
+      address: own.address,
+      peer: { address: peer.address, mac: peer.mac },
+    })),
+    files: configDisk(layout, instance, router, layout.mtu),
+  };
 }
 
 /** Starts the daemon of a router. Throws VnmError `invalid-input` for a router without one. */
@@ -97,7 +126,8 @@ export function setUpSecondPlaces(layout: Layout, instance: Instance, routes: Ro
     );
     const isPart = isOf(namespaceOf(moved, router, layout.names));
     // A router never has two control planes.
-    const parts = (own.get(node) ?? []).filter((operation) => isPart(operation) && operation.op !== 'daemon_up');
+    const isRunner = ({ op }: OperationInput) => op === 'daemon_up' || op === 'machine_up';
+    const parts = (own.get(node) ?? []).filter((operation) => isPart(operation) && !isRunner(operation));
     return new Map([[node, parts]]);
   });
   return mergeBatches(...places);

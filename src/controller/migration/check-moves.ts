@@ -1,7 +1,7 @@
 /** What must hold before routers move (method `vroom`). */
 import { VnmError } from '../../model/errors.ts';
 import type { NodeName, RouterName } from '../../model/names.ts';
-import { routerNames } from '../../model/router.ts';
+import { imageRouter, routerNames } from '../../model/router.ts';
 import type { VirtualNetwork } from '../../model/slice.ts';
 import type { Instance } from '../../planning/instance.ts';
 import { afterMoves, neighbourhoodOf, neighbourNodes, type RouterMove } from '../../planning/neighbourhood.ts';
@@ -56,6 +56,7 @@ export function checkMoves(
   check(() => requireNodes(agents, nodesOfMoves(vn, instance, groups)));
   if (refusals.length > 0) return { ways, refusals };
   check(() => refuseOneMachine(agents));
+  check(() => refuseMachines(vn, groups.flat()));
   check(() => checkFollowing(context, vn, agents, instance.placement, groups.flat(), holdControl));
   groups.forEach((group, index) => {
     const before = afterMoves(instance, groups.slice(0, index).flat());
@@ -74,6 +75,15 @@ export function checkMoves(
     });
   });
   return { ways, refusals };
+}
+
+/** What a virtual machine forwards by is within it. */
+function refuseMachines(vn: VirtualNetwork, moves: readonly RouterMove[]): void {
+  const machine = moves.find(({ router }) => imageRouter(vn, router) !== undefined);
+  if (machine === undefined) return;
+  throw new VnmError('unsupported', `router '${machine.router}' is a virtual machine, whose routes cannot be read`, {
+    hint: 'use --method instance',
+  });
 }
 
 function withFewer(error: VnmError): VnmError {

@@ -1,4 +1,5 @@
 /** Finds what this node can do, by trials in a separate namespace. */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { VnmError } from '../../../model/errors.ts';
@@ -9,6 +10,8 @@ import { probeNamespace } from '../../../vsys/presence.ts';
 import { findDaemons } from '../../daemons/drivers.ts';
 import { findCriu } from '../../daemons/moving/criu.ts';
 import { hasProgram } from '../../has-program.ts';
+import { findAccelerator } from '../../machines/accelerator.ts';
+import { lacksForMachines } from '../../machines/running.ts';
 import { run } from '../../run.ts';
 import { controlDevice, controlGate, controlLines, listControlWords, parseControl } from '../planner/control.ts';
 import {
@@ -63,6 +66,7 @@ export function featureProbes(policy: Policy): FeatureProbes {
       ...(await Promise.all([probeCompatMode(), probeReversePath(), probeRealtime(), probeCapture()])),
       ...(await findDaemons()).map(daemonFeature),
       criuFeature(await findCriu()),
+      await probeMachine(),
     ],
   };
 }
@@ -218,6 +222,14 @@ async function probeCapture(): Promise<Feature> {
   const name = 'capture';
   if (hasProgram('tcpdump')) return { name, available: true };
   return { name, available: false, detail: "there is no 'tcpdump' (package tcpdump)" };
+}
+
+async function probeMachine(): Promise<Feature> {
+  const name = 'machine';
+  const lack = lacksForMachines() ?? (existsSync('/dev/net/tun') ? undefined : 'there is no /dev/net/tun');
+  if (lack !== undefined) return { name, available: false, detail: lack };
+  const how = findAccelerator() === 'kvm' ? 'with KVM' : 'without KVM, by translation';
+  return { name, available: true, detail: how };
 }
 
 /** Returns undefined if the kernel has no such setting. */
