@@ -100,6 +100,21 @@ export function createHandlers(parts: AgentParts): Handlers {
       await movingOf(dataPlane).settle(params);
       return {};
     },
+    machine_copy: async ({ ticket, ...params }) => {
+      if (ticket !== undefined) claims.check(ticket);
+      return machinesOf(dataPlane).copy(params);
+    },
+    machine_copy_read: async (params) => machinesOf(dataPlane).read(params),
+    machine_copy_write: async ({ ticket, ...params }) => {
+      if (ticket !== undefined) claims.check(ticket);
+      await machinesOf(dataPlane).write(params);
+      return {};
+    },
+    machine_go_on: async ({ ticket, namespace }) => {
+      if (ticket !== undefined) claims.check(ticket);
+      await machinesOf(dataPlane).goOn(namespace);
+      return {};
+    },
     image_state: async ({ digest }) => imagesOf(dataPlane).state(digest),
     image_write: (part) => imagesOf(dataPlane).write(part),
     neighbour_events: async ({ namespace }) => ({ events: await dataPlane.neighbourEvents(namespace) }),
@@ -174,6 +189,12 @@ function imagesOf({ images, kind }: DataPlane): NonNullable<DataPlane['images']>
   throw new VnmError('unsupported', `routers of the data plane '${kind}' are no virtual machines`);
 }
 
+/** Throws VnmError `unsupported`. */
+function machinesOf({ machines, kind }: DataPlane): NonNullable<DataPlane['machines']> {
+  if (machines !== undefined) return machines;
+  throw new VnmError('unsupported', `routers of the data plane '${kind}' are no virtual machines`);
+}
+
 /** Methods without effect that are called too often to be logged. */
 const unlogged: readonly Method[] = [
   'clock',
@@ -187,6 +208,8 @@ const unlogged: readonly Method[] = [
   'daemon_image_write',
   'console_log',
   'image_state',
+  'machine_copy_read',
+  'machine_copy_write',
   'image_write',
   'neighbour_events',
   'path_mtu',
@@ -221,6 +244,8 @@ function describe(method: Method, params: unknown): string {
   if (method === 'exec_write') return `${method} ${(params as Params<'exec_write'>).id}`;
   // So may the memory of a daemon.
   if (method === 'daemon_image_write') return `${method} ${(params as Params<'daemon_image_write'>).namespace}`;
+  // So may the memory of a guest.
+  if (method === 'machine_copy_write') return `${method} ${(params as Params<'machine_copy_write'>).namespace}`;
   if (method === 'image_write') return `${method} ${(params as Params<'image_write'>).digest}`;
   if (method !== 'apply') return `${method} ${JSON.stringify(params).slice(0, 300)}`;
   const { operations, dryRun, repair } = params as Params<'apply'>;

@@ -174,6 +174,9 @@ const allowedWith: Partial<Record<Method, string>> = {
   console_log: 'exec',
   image_state: 'machine_up',
   image_write: 'machine_up',
+  machine_copy_read: 'machine_copy',
+  machine_copy_write: 'machine_up',
+  machine_go_on: 'machine_up',
   daemon_image_write: 'daemon_restore',
 };
 
@@ -210,6 +213,10 @@ export function checkRequest<M extends Method>(
     case 'daemon_image_write':
     case 'daemon_restore':
     case 'daemon_settle':
+    case 'machine_copy':
+    case 'machine_copy_read':
+    case 'machine_copy_write':
+    case 'machine_go_on':
     case 'neighbour_events':
       check.namespace(request.params.namespace);
       break;

@@ -73,5 +73,19 @@ export interface MachineReport {
   readonly lastWords?: string;
 }
 
+/** How a guest was copied. Times are in ms. */
+export interface MachineCopy {
+  /** Of the copy, before it was compressed. */
+  readonly bytes: number;
+  readonly totalMs: number;
+  /** How long the guest stood still; if it still does, until the copy was complete. */
+  readonly frozenMs: number;
+  /** How often the guest's memory was looked through for changes. */
+  readonly rounds: number;
+}
+
+/** The most bytes of a copy in one message, before they are compressed. */
+export const maxCopyPart = 4 * 1024 * 1024;
+
 /** The most bytes of an image in one message. */
 export const maxImagePart = 8 * 1024 * 1024;

@@ -14,7 +14,13 @@ import type { TunnelFeature } from '../model/tunnel.ts';
 import { armableSchema, redirectionSchema } from './armable.ts';
 import type { DaemonReport, DaemonState } from './daemon.ts';
 import type { Difference } from './difference.ts';
-import { imageDigest, type MachineReport, maxImagePart as maxMachineImagePart } from './machine.ts';
+import {
+  imageDigest,
+  type MachineCopy,
+  type MachineReport,
+  maxCopyPart,
+  maxImagePart as maxMachineImagePart,
+} from './machine.ts';
 import type { Obstacle } from './obstacle.ts';
 import {
   type ControlGate,
@@ -158,6 +164,38 @@ export const requestSchemas = {
     offset: z.int().min(0).max(maxMachineImageBytes),
     data: z.string().max(4 * Math.ceil(maxMachineImagePart / 3)),
   }),
+  /**
+   * Copies the guest of the machine in a router's namespace, for another node. `suspend`: it stands still from the
+   * beginning, and afterwards until `machine_go_on`; otherwise it runs, and goes on. `live`: the copy does not wait on
+   * this node but is read while it is made, and the guest stands still at its end.
+   */
+  machine_copy: z.strictObject({
+    namespace: namespaceName,
+    how: z.enum(['running', 'suspend', 'live']),
+    ticket,
+  }),
+  /**
+   * Returns the next part of the copy, from `offset`, in base64, perhaps compressed (gzip); empty at its end. With
+   * `live` it waits for it, and parts must be read in order.
+   */
+  machine_copy_read: z.strictObject({
+    namespace: namespaceName,
+    offset: z.int().min(0),
+    compress: z.boolean().default(false),
+  }),
+  /**
+   * Takes a part of a copy for the machine in the namespace, which was started `incoming`; parts come in order. An empty
+   * one ends the copy: it is answered when the guest is complete.
+   */
+  machine_copy_write: z.strictObject({
+    namespace: namespaceName,
+    offset: z.int().min(0),
+    data: z.string().max(4 * Math.ceil((maxCopyPart + 65_536) / 3)),
+    compressed: z.boolean().default(false),
+    ticket,
+  }),
+  /** Lets a guest go on that stands still, and ends its copying. */
+  machine_go_on: z.strictObject({ namespace: namespaceName, ticket }),
   /**
    * Lets the daemon whose checkpoint has arrived continue in the namespace, which must have the same interfaces.
    * `bytes`, `sha256`: as `daemon_dump` answered.
@@ -364,6 +402,12 @@ export interface Results {
   /** By the neighbour's router id. */
   image_state: { complete: boolean; bytes: number };
   image_write: { bytes: number };
+  /** With `live` nothing is known yet. `writeBytesPerS`: how fast this node writes where the copy is. */
+  machine_copy: Partial<MachineCopy> & { writeBytesPerS?: number };
+  /** `bytes`: of the part, before it is compressed. `copy`: at the end. */
+  machine_copy_read: { data: string; bytes: number; copy?: MachineCopy };
+  machine_copy_write: Record<string, never>;
+  machine_go_on: Record<string, never>;
   neighbour_events: { events: Readonly<Record<string, number>> };
   path_mtu: { mtus: number[] };
   redirect: { startedAt: number; finishedAt: number };

@@ -258,6 +258,8 @@ const machineUp = machineSchema.extend({
   op: z.literal('machine_up'),
   namespace: namespaceName,
   state: z.enum(portStates).default('open'),
+  /** A new one waits for a copy of another node's (`machine_copy_write`), and its guest then for `machine_go_on`. */
+  incoming: z.literal(true).exactOptional(),
 });
 const machineDown = z.strictObject({ op: z.literal('machine_down'), namespace: namespaceName });
 

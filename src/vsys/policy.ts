@@ -52,7 +52,15 @@ export type Policy = z.infer<typeof policySchema>;
  * takes a policy with an unknown field for invalid, and then would not protect that slice's subnet.
  * `machine_up` runs a system of the user's choice, which sends whatever it likes into its links.
  */
-export const namedOnly = ['exec', 'capture', 'exec_as_root', 'daemon_dump', 'daemon_restore', 'machine_up'] as const;
+export const namedOnly = [
+  'exec',
+  'capture',
+  'exec_as_root',
+  'daemon_dump',
+  'daemon_restore',
+  'machine_up',
+  'machine_copy',
+] as const;
 
 /** What two slices may not have in common on a node, in words; undefined if they have nothing in common. */
 export function sharedBy(one: Policy, other: Policy): string | undefined {

@@ -91,6 +91,19 @@ export function createAgentUnderTest(): AgentUnderTest {
       },
       settle: async (params) => note('daemon_settle', params),
     },
+    machines: {
+      copy: async (params) => {
+        note('machine_copy', params);
+        return {};
+      },
+      read: async (params) => {
+        note('machine_copy_read', params);
+        return { data: '', bytes: 0 };
+      },
+      // The data of a copy is for a guest.
+      write: async ({ namespace, offset }) => note('machine_copy_write', { namespace, offset }),
+      goOn: async (namespace) => note('machine_go_on', { namespace }),
+    },
     pathMtu: async (remotes) => {
       note('path_mtu', { remotes });
       return remotes.map(() => 1500);

@@ -20,7 +20,7 @@ export function allows({ policy, others }: World, method: string, params: unknow
   const isListed = (name: string) =>
     policy.operations.includes(name) ||
     (policy.operations.includes('*') &&
-      !['exec', 'capture', 'daemon_dump', 'daemon_restore', 'machine_up'].includes(name));
+      !['exec', 'capture', 'daemon_dump', 'daemon_restore', 'machine_up', 'machine_copy'].includes(name));
   if (method === 'apply') {
     return list(asked.operations).every((operation) => isListed(String(operation.op)) && isOwn(operation));
   }
@@ -31,6 +31,9 @@ export function allows({ policy, others }: World, method: string, params: unknow
     daemon_image_write: 'daemon_restore',
     image_state: 'machine_up',
     image_write: 'machine_up',
+    machine_copy_read: 'machine_copy',
+    machine_copy_write: 'machine_up',
+    machine_go_on: 'machine_up',
     console: 'exec',
     console_log: 'exec',
   };
@@ -50,6 +53,10 @@ export function allows({ policy, others }: World, method: string, params: unknow
     case 'daemon_image_write':
     case 'daemon_restore':
     case 'daemon_settle':
+    case 'machine_copy':
+    case 'machine_copy_read':
+    case 'machine_copy_write':
+    case 'machine_go_on':
       return ownNamespace(asked.namespace);
     case 'path_mtu':
       return (asked.remotes as unknown[]).every(isElsewhere);

@@ -226,6 +226,25 @@ const parameters: { readonly [M in Method]: fc.Arbitrary<unknown> } = {
     sha256: mostly(['0'.repeat(64)], ['', 'x'.repeat(64)]),
   }),
   daemon_settle: fc.record({ namespace: namespaces, outcome: mostly(['moved', 'stayed'], ['', 'gone']) }),
+  machine_copy: fc.record(
+    { namespace: namespaces, how: mostly(['running', 'suspend', 'live'], ['', 'all']), ticket: tickets },
+    { requiredKeys: ['namespace', 'how'] },
+  ),
+  machine_copy_read: fc.record(
+    { namespace: namespaces, offset: mostly([0, 1], [-1, 0.5]), compress: flags },
+    { requiredKeys: ['namespace', 'offset'] },
+  ),
+  machine_copy_write: fc.record(
+    {
+      namespace: namespaces,
+      offset: mostly([0, 1], [-1, 0.5]),
+      data: mostly(['', 'AAAA'], [0, null]),
+      compressed: flags,
+      ticket: tickets,
+    },
+    { requiredKeys: ['namespace', 'offset', 'data'] },
+  ),
+  machine_go_on: fc.record({ namespace: namespaces, ticket: tickets }, { requiredKeys: ['namespace'] }),
   image_state: fc.record({ digest: digests }),
   image_write: fc.record({
     digest: digests,

@@ -5,6 +5,7 @@ import type { BatchResult, Collision, Feature, Inventory, NodeCounters, Params, 
 import type { Operation } from '../../vsys/operations.ts';
 import type { DaemonMoving } from '../daemons/supervisor.ts';
 import type { Images } from '../guests/images.ts';
+import type { GuestMoving } from '../guests/moving.ts';
 import type { Pinned } from './armable.ts';
 import type { Endpoints } from './endpoints.ts';
 
@@ -48,6 +49,7 @@ export interface DataPlane {
   readonly moving?: DaemonMoving;
   /** Absent where routers are no virtual machines. */
   readonly images?: Images;
+  readonly machines?: GuestMoving;
   /**
    * Returns how often the daemon's adjacencies changed since it logs that, by router id. Throws VnmError `not-found`,
    * `failed`.

@@ -8,7 +8,7 @@
  *
  * Machines outlive the agent. The next one reads from disk which machine each namespace must have, and finds the
  * processes by their command: it takes over those that run, and starts only what is missing. One that moves to another
- * node is not watched meanwhile.
+ * node is not watched meanwhile (moving.ts).
  */
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
@@ -25,8 +25,9 @@ import { makeConfigDisk } from '../machines/config-disk.ts';
 import type { MachineSpec } from '../machines/machine.ts';
 import { endMachine, findMachine, keepConsoleSmall, startMachine } from '../machines/running.ts';
 import { createImages, type Images } from './images.ts';
+import { createGuestMoves, type GuestMoving } from './moving.ts';
 import { type GuestPlace, guestPlace, makeFolder, removeFolder } from './place.ts';
-import { guestRecords } from './records.ts';
+import { type GuestMove, guestRecords } from './records.ts';
 import { askGuest, makeTaps, removeTaps } from './taps.ts';
 
 export interface Guests {
@@ -38,7 +39,8 @@ export interface Guests {
    * Makes the namespace have this machine, or none (null). Throws VnmError; then it has none, or the one before is
    * started again.
    */
-  put(namespace: string, machine: Machine | null): Promise<void>;
+  put(namespace: string, machine: Machine | null, how?: { readonly incoming?: true }): Promise<void>;
+  readonly moving: GuestMoving;
   readonly images: Images;
   /** Stops watching; the machines stay. */
   close(): void;
@@ -64,6 +66,8 @@ interface Watched {
   /** When it was started again. */
   restarts: number[];
   answers: boolean;
+  /** Present while the guest moves to another node, or here. */
+  move?: GuestMove | undefined;
 }
 
 /** How often to look at the processes. */
@@ -94,7 +98,7 @@ export function createGuests({ records: directory, images: imagesAt, maxImageMib
   }
 
   async function resume(): Promise<void> {
-    for (const { namespace, machine, netns } of records.read()) {
+    for (const { namespace, machine, netns, move } of records.read()) {
       const one: Watched = {
         place: guestPlace(namespace),
         netns,
@@ -102,8 +106,14 @@ export function createGuests({ records: directory, images: imagesAt, maxImageMib
         state: 'running',
         restarts: [],
         answers: false,
+        move,
       };
       watched.set(namespace, one);
+      if (!(await moves.resume(one))) {
+        log(`machine in '${namespace}': removed, its copy was not complete`);
+        drop(namespace, one);
+        continue;
+      }
       [one.process] = findMachine(one.place.folder);
       log(`machine in '${namespace}': ${one.process === undefined ? 'it has ended' : `took over ${one.process.pid}`}`);
     }
@@ -164,13 +174,30 @@ export function createGuests({ records: directory, images: imagesAt, maxImageMib
 
   /** Starts it in the taps that are there. */
   async function start(one: Watched): Promise<void> {
-    const { place, machine, netns } = one;
     one.process = undefined;
     one.answers = false;
-    records.write({ namespace: place.namespace, machine, netns });
-    await startMachine(specOf(one));
-    [one.process] = findMachine(place.folder);
+    note(one);
+    await startMachine(specOf(one), { begin: one.move === 'arriving' ? 'copy' : 'run' });
+    [one.process] = findMachine(one.place.folder);
   }
+
+  function note({ place, machine, netns, move }: Watched): void {
+    records.write({ namespace: place.namespace, machine, netns, ...(move === undefined ? {} : { move }) });
+  }
+
+  function find(namespace: string): Watched {
+    const one = watched.get(namespace);
+    if (one !== undefined) return one;
+    throw new VnmError('not-found', `there is no virtual machine in namespace '${namespace}'`);
+  }
+
+  const moves = createGuestMoves({
+    find,
+    note: (one) => note(one as Watched),
+    drop: (namespace) => end(namespace, find(namespace)),
+    inTurn,
+    log,
+  });
 
   function specOf({ place, machine }: Watched): MachineSpec {
     const { folder, namespace, configDisk } = place;
@@ -185,7 +212,11 @@ export function createGuests({ records: directory, images: imagesAt, maxImageMib
     };
   }
 
-  async function put(namespace: string, machine: Machine | null): Promise<void> {
+  async function put(
+    namespace: string,
+    machine: Machine | null,
+    how: { readonly incoming?: true } = {},
+  ): Promise<void> {
     const before = watched.get(namespace);
     if (machine === null) {
       if (before === undefined) return;
@@ -202,7 +233,7 @@ export function createGuests({ records: directory, images: imagesAt, maxImageMib
     images.pathOf(machine.image);
     if (before !== undefined) await end(namespace, before);
     try {
-      await startNew(namespace, machine);
+      await startNew(namespace, machine, how.incoming);
     } catch (error) {
       if (before !== undefined)
         await startNew(namespace, before.machine).catch((again: unknown) => log(messageOf(again)));
@@ -210,11 +241,12 @@ export function createGuests({ records: directory, images: imagesAt, maxImageMib
     }
   }
 
-  async function startNew(namespace: string, machine: Machine): Promise<void> {
+  async function startNew(namespace: string, machine: Machine, incoming?: true): Promise<void> {
     const place = guestPlace(namespace);
     const netns = netnsId(place);
     if (netns === undefined) throw new VnmError('not-found', `there is no namespace '${namespace}'`);
     const one: Watched = { place, netns, machine, state: 'running', restarts: [], answers: false };
+    if (incoming === true) Object.assign(one, { move: 'arriving', state: 'moving' } satisfies Partial<Watched>);
     // An agent that was killed may have left one without a record.
     await endMachine(place.folder);
     makeFolder(place);
@@ -228,10 +260,11 @@ export function createGuests({ records: directory, images: imagesAt, maxImageMib
       throw error;
     }
     watch();
-    log(`machine in '${namespace}': started`);
+    log(`machine in '${namespace}': ${incoming === true ? 'waits for a copy' : 'started'}`);
   }
 
   async function end(namespace: string, one: Watched): Promise<void> {
+    await moves.giveUp(namespace);
     await endMachine(one.place.folder);
     if (netnsId(one.place) === one.netns) await removeTaps(namespace);
     drop(namespace, one);
@@ -240,7 +273,8 @@ export function createGuests({ records: directory, images: imagesAt, maxImageMib
   return {
     resume,
     known: () => new Map([...watched].map(([namespace, one]) => [namespace, toKnown(one)])),
-    put: (namespace, machine) => inTurn(namespace, () => put(namespace, machine)),
+    put: (namespace, machine, how) => inTurn(namespace, () => put(namespace, machine, how)),
+    moving: moves.moving,
     images,
     close: () => {
       isClosed = true;

@@ -4,11 +4,20 @@ import { join } from 'node:path';
 import { bootId } from '../../model/process-start.ts';
 import type { Machine } from '../../vsys/machine.ts';
 
+/**
+ * The steps of a move to another node. `copying`: the original runs on if anything fails. `standing`: it stands still,
+ * and only the controller knows whether its copy runs. `arriving`: here the copy is made, which does not count yet.
+ * `arrived`: it is complete, and stands still.
+ */
+export type GuestMove = 'copying' | 'standing' | 'arriving' | 'arrived';
+
 export interface GuestRecord {
   readonly namespace: string;
   readonly machine: Machine;
   /** Identifies the network namespace, which may have been replaced by another one of that name. */
   readonly netns: number;
+  /** Present while the guest moves. */
+  readonly move?: GuestMove;
 }
 
 /** As in the file. */

@@ -236,18 +236,22 @@ async function openDoor(path: string): Promise<Door> {
  * Starts a machine of the spec with the guest of a copy, which stands still until `continueMachine`. Throws VnmError;
  * then nothing of it runs.
  */
-export async function restoreMachine(
-  spec: MachineSpec,
+export async function restoreMachine(spec: MachineSpec, from: AsyncIterable<Buffer>): Promise<void> {
+  await startMachine(spec, { begin: 'copy' });
+  await receiveCopy(spec, from);
+}
+
+/** The same for a machine that was started to wait for a copy. */
+export async function receiveCopy(
+  spec: Pick<MachineSpec, 'folder' | 'memoryMib'>,
   from: AsyncIterable<Buffer>,
   signal?: AbortSignal,
-): Promise<{ readonly pid: number }> {
+): Promise<void> {
   const { control, overlay, incoming } = filesOf(spec.folder);
   const parts = readFrames(from);
-  const header = await collect(parts.part());
-  await checkHeader(spec, header);
-  const started = await startMachine(spec, { begin: 'copy' });
   let qmp: Qmp | undefined;
   try {
+    checkHeader(spec, await collect(parts.part()));
     qmp = await connectQmp(control, signal);
     const capabilities = ['events', 'late-block-activate'].map((capability) => ({ capability, state: true }));
     await qmp.execute('migrate-set-capabilities', { capabilities });
@@ -262,7 +266,6 @@ export async function restoreMachine(
     const disk = parts.part();
     if (hasDisk) await pipeline(disk, createWriteStream(overlay, { flags: 'r+' }));
     else for await (const _ of disk) throw new VnmError('invalid-input', 'the copy has a disk, and the image has none');
-    return started;
   } catch (error) {
     qmp?.close();
     await endMachine(spec.folder);
@@ -284,7 +287,7 @@ async function collect(part: AsyncIterable<Buffer>): Promise<string> {
   return text;
 }
 
-async function checkHeader(spec: MachineSpec, text: string): Promise<void> {
+function checkHeader(spec: Pick<MachineSpec, 'memoryMib'>, text: string): void {
   let header: z.infer<typeof headerSchema>;
   try {
     header = headerSchema.parse(JSON.parse(text));

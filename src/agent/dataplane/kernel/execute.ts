@@ -15,7 +15,7 @@ export interface Programs {
   /** Makes a namespace have this daemon, or none. Throws VnmError. */
   daemon(namespace: string, daemon: Daemon | null, how?: { readonly graceful?: boolean }): Promise<void>;
   /** Makes a namespace have this virtual machine, or none. Throws VnmError. */
-  machine(namespace: string, machine: Machine | null): Promise<void>;
+  machine(namespace: string, machine: Machine | null, how?: { readonly incoming?: true }): Promise<void>;
 }
 
 interface Failure {
@@ -175,7 +175,7 @@ async function runMany({ namespace, ip, each, rest }: ManyLines, force: boolean)
 async function runPrograms(steps: readonly Step[], programs: Programs): Promise<Failure[]> {
   const puts = steps.map((step) => {
     if ('daemon' in step) return programs.daemon(step.namespace, step.daemon, step);
-    return 'machine' in step ? programs.machine(step.namespace, step.machine) : undefined;
+    return 'machine' in step ? programs.machine(step.namespace, step.machine, step) : undefined;
   });
   const settled = await Promise.allSettled(puts);
   const reached = steps.length;

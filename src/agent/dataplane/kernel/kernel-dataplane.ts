@@ -206,6 +206,7 @@ export function createKernelDataPlane(policy: Policy, clock: Clock, surroundings
       settle: (params) => inTurn(() => daemons.moving.settle(params)),
     },
     images: guests.images,
+    machines: guests.moving,
     neighbourEvents: (namespace) => daemons.neighbourEvents(namespace),
     pathMtu,
     // Not in turn: it must not wait behind a long batch.

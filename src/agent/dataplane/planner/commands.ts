@@ -31,7 +31,7 @@ export type Step =
   | { readonly namespace: string; readonly settleMs: number }
   | { readonly namespace: string; readonly listeners: readonly string[] }
   | { readonly namespace: string; readonly daemon: Daemon | null; readonly graceful?: true }
-  | { readonly namespace: string; readonly machine: Machine | null };
+  | { readonly namespace: string; readonly machine: Machine | null; readonly incoming?: true };
 
 export interface ManyLines {
   readonly namespace: string;

@@ -430,11 +430,13 @@ export class Draft implements KernelState {
     this.daemons.delete(namespace);
   }
 
-  /** Starts the machine, or another one in its place. */
-  putMachine(namespace: string, machine: Machine): void {
+  /** Starts the machine, or another one in its place. `incoming`: it waits for a copy of another node's. */
+  putMachine(namespace: string, machine: Machine, incoming?: true): void {
     const before = this.machines.get(namespace)?.machine ?? null;
-    this.#do({ namespace, machine }, { namespace, machine: before });
-    this.machines.set(namespace, { machine, state: 'running', restarts: 0, answers: false });
+    const how = incoming === undefined ? {} : { incoming };
+    this.#do({ namespace, machine, ...how }, { namespace, machine: before });
+    const state = incoming === undefined ? 'running' : 'moving';
+    this.machines.set(namespace, { machine, state, restarts: 0, answers: false });
   }
 
   /** Ends the machine. One that stands still may run elsewhere by now. */

@@ -11,7 +11,7 @@ import { describePlace } from './state.ts';
  * The guest has the addresses of the router's links, and the namespace none. A machine that failed is started once
  * more.
  */
-export function machineUp(draft: Draft, { op: _, namespace, state, ...machine }: Named<'machine_up'>): void {
+export function machineUp(draft: Draft, { op: _, namespace, state, incoming, ...machine }: Named<'machine_up'>): void {
   requireStack(draft, namespace);
   for (const { interface: name } of machine.ports) {
     const place = { namespace, name };
@@ -29,7 +29,7 @@ export function machineUp(draft: Draft, { op: _, namespace, state, ...machine }:
   const isSame = existing !== undefined && existing.state !== 'failed' && isDeepStrictEqual(existing.machine, machine);
   if (!isSame) {
     takePortsDown(draft, namespace);
-    draft.putMachine(namespace, machine);
+    draft.putMachine(namespace, machine, incoming);
   }
   const wanted = { ports: machine.ports, state };
   if (!isDeepStrictEqual(draft.stacks.get(namespace)!.portRules ?? [], ruleNames(wanted)))
