@@ -1,3 +1,4 @@
+import { movesRouters } from '../controller/base/phase.ts';
 import { recoveryHint } from '../controller/base/unfinished.ts';
 import type { MigrateResult } from '../controller/migrate.ts';
 import { namesOf } from '../controller/migration/proof.ts';
@@ -14,7 +15,15 @@ export function migrationText(result: MigrateResult): string {
 
 type Parts = Pick<
   MigrateResult,
-  'moves' | 'fromRecord' | 'phases' | 'redirections' | 'flips' | 'controlPlanes' | 'neighbourEvents' | 'flows'
+  | 'moves'
+  | 'fromRecord'
+  | 'phases'
+  | 'redirections'
+  | 'flips'
+  | 'controlPlanes'
+  | 'neighbourEvents'
+  | 'guests'
+  | 'flows'
 >;
 
 /** The parts of a migration's report other than its outcome; omits empty parts. */
@@ -26,6 +35,7 @@ export function migrationParts(result: Parts): string[] {
     ...(result.redirections.length > 0 ? [redirections(result)] : []),
     ...((result.flips ?? []).length > 0 ? [flips(result)] : []),
     ...((result.controlPlanes ?? []).length > 0 ? [controlPlanes(result)] : []),
+    ...((result.guests ?? []).length > 0 ? [guests(result)] : []),
     ...((result.neighbourEvents ?? []).length > 0 ? [neighbourEvents(result)] : []),
     ...(result.flows.length > 0 ? [flows(result)] : []),
   ];
@@ -40,12 +50,13 @@ function nothingToDo({ vn, from, to }: MigrateResult): string {
 function summary(result: MigrateResult): string {
   const { slice, vn, outcome, durationMs, error, control, schedule, urpf, method, unreachable } = result;
   const [from, to] = [quotedName(result.from), quotedName(result.to)];
-  const way =
-    method === 'vroom' ? `method vroom, uRPF ${urpf}` : `${control} control, schedule ${schedule}, uRPF ${urpf}`;
+  const way = movesRouters(method)
+    ? `method ${method}, uRPF ${urpf}`
+    : `${control} control, schedule ${schedule}, uRPF ${urpf}`;
   if (outcome === 'completed')
     return `${toned('good', `VN '${vn}' moved`)} from ${from} to ${to} in ${ms(durationMs / 1000, 2)} s (${way})${unproven(result)}`;
   const state =
-    method === 'vroom' && outcome === 'failed'
+    movesRouters(method) && outcome === 'failed'
       ? `some routers may have moved (pl-vnm status ${slice} shows where each is); ${recoveryHint(slice)}`
       : outcome === 'rolled-back'
         ? `it is still on ${from}, and everything of the attempt was removed`
@@ -129,6 +140,31 @@ function controlPlanes({ controlPlanes: list = [] }: Parts): string {
     moved,
     ...(carried.length === 0 ? [] : [table(heading, carried)]),
     ...(followed.length === 0 ? [] : [table(['OSPF packets of', 'sent on', 'held', 'no room'], followed)]),
+  ].join('\n');
+}
+
+function guests({ guests: list = [] }: Parts): string {
+  const times = list.map((guest) => [
+    guest.router,
+    guest.way,
+    ms(guest.cloneMs, 0),
+    ms(guest.moveMs, 0),
+    ms(guest.restoreMs, 0),
+    ms(guest.switchMs, 0),
+    ms(guest.freezeMs, 0),
+  ]);
+  const sizes = list.map(({ router, memoryMib, bytes, sentBytes, formula }) => [
+    router,
+    memoryMib,
+    bytes,
+    sentBytes,
+    formula.cloneMs === undefined ? '-' : ms(formula.cloneMs, 0),
+    ms(formula.moveMs, 0),
+  ]);
+  return [
+    'how the guests moved',
+    table(['router', 'way', 't_clone ms', 't_move ms', 'restore ms', 'switch ms', 'freeze ms'], times),
+    table(['router', 'memory MiB', 'copy bytes', 'sent bytes', 'formula t_clone ms', 'formula t_move ms'], sizes),
   ].join('\n');
 }
 

@@ -8,6 +8,7 @@ import { isSamePlacement, type NamedPlacement, type Slice, type VirtualNetwork }
 import { type Instance, planInstance, routerNodes } from '../planning/instance.ts';
 import { endName, groupMoves, linksOf, type RouterMove } from '../planning/neighbourhood.ts';
 import type { Context } from './base/context.ts';
+import type { RouterMethod } from './base/phase.ts';
 import { activeInstance, refuseUnfinished } from './base/resolve.ts';
 import { type Checked, checkMoves, nodesOfMoves } from './migration/check-moves.ts';
 import type { ControlPlaneName } from './migration/control-planes/names.ts';
@@ -20,7 +21,7 @@ import { isUnreachable, withReachable } from './nodes/agents.ts';
 export interface MovesPlan {
   readonly slice: string;
   readonly vn: string;
-  readonly method: 'vroom';
+  readonly method: RouterMethod;
   /** Names of the placements; null: the placement has none. */
   readonly from: string | null;
   readonly to: string | null;
@@ -55,7 +56,7 @@ interface MovedFlow {
   /** As the slice file declares them. */
   readonly oldLatencyMs: number;
   readonly newLatencyMs: number;
-  /** 0; null if a routing daemon restarts cold, which loses an unknown number of packets. */
+  /** 0; null if a routing daemon restarts cold or a guest stands still, which loses an unknown number of packets. */
   readonly predictedLost: number | null;
 }
 
@@ -65,7 +66,9 @@ interface Refusal {
   readonly hint: string | null;
 }
 
-interface MovesPlanOptions extends Pick<MigrateOptions, 'to' | 'router' | 'controlPlane' | 'holdControl' | 'parallel'> {
+interface MovesPlanOptions
+  extends Pick<MigrateOptions, 'to' | 'router' | 'controlPlane' | 'holdControl' | 'parallel' | 'suspend'> {
+  readonly method: RouterMethod;
   readonly latency?: 'measured' | 'declared';
 }
 
@@ -82,9 +85,13 @@ export async function planMoves(
   options: MovesPlanOptions,
 ): Promise<MovesPlan> {
   if (options.latency === 'measured') {
-    throw new VnmError('usage', 'a plan for method vroom sets up nothing, so it has no --latency measured', {
-      hint: 'leave that out, or use --method instance',
-    });
+    throw new VnmError(
+      'usage',
+      `a plan for method ${options.method} sets up nothing, so it has no --latency measured`,
+      {
+        hint: 'leave that out, or use --method instance',
+      },
+    );
   }
   const to = destinationOf(slice, vn, from.placement, options);
   const old = installedOn(context, slice, vn, from);
@@ -102,12 +109,12 @@ export async function planMoves(
   return {
     slice: slice.name,
     vn: vn.name,
-    method: 'vroom',
+    method: options.method,
     from: from.name,
     to: to.name,
     moves: movesOf(vn, from.placement, to.placement),
     groups: planned,
-    flows: flowsOf(context, slice, vn, { from, to }, planned.flat()),
+    flows: flowsOf(context, slice, vn, { from, to }, planned.flat(), options),
     checked: isAsked,
     refusals: refusals.map(({ code, message, hint = null }) => ({ code, message, hint })),
   };
@@ -187,14 +194,16 @@ function flowsOf(
   vn: VirtualNetwork,
   { from, to }: { readonly from: NamedPlacement; readonly to: NamedPlacement },
   moves: readonly PlannedMove[],
+  { method, suspend = false }: Pick<MovesPlanOptions, 'method' | 'suspend'>,
 ): MovedFlow[] {
-  const isCold = moves.some(({ controlPlane }) => controlPlane === 'restart');
+  // A guest that stands still loses what does not fit into the queues.
+  const isUnknown = method === 'live' || suspend || moves.some(({ controlPlane }) => controlPlane === 'restart');
   const paths = declaredFlowPaths(slice, vn, from.placement, to.placement, presumedMtu(store, slice, vn));
   return paths.map((path) => ({
     from: path.from,
     to: path.to,
     oldLatencyMs: path.oldMs,
     newLatencyMs: path.newMs,
-    predictedLost: isCold ? null : 0,
+    predictedLost: isUnknown ? null : 0,
   }));
 }

@@ -17,7 +17,7 @@ import { planVn } from '../planning/vn-plan.ts';
 import type { Store } from '../store/store.ts';
 import type { Context } from './base/context.ts';
 import { withLock } from './base/lock.ts';
-import type { MethodName } from './base/phase.ts';
+import { type MethodName, movesRouters } from './base/phase.ts';
 import { activeInstance, choosePlacement, edgeNodes, placementOf, refuseUnfinished } from './base/resolve.ts';
 import { refuseOptions } from './migrate.ts';
 import { chooseUrpf } from './migration/choose-urpf.ts';
@@ -44,6 +44,7 @@ export interface PlanOptions {
   /** The only router to move; only with the method `vroom`, as the three after it. */
   readonly router?: RouterName;
   readonly controlPlane?: ControlPlaneName;
+  readonly suspend?: boolean;
   readonly holdControl?: boolean;
   readonly parallel?: number;
   /** Default: all schedules that the uRPF mode allows. */
@@ -98,7 +99,7 @@ export async function plan(
   refuseOptions(slice, vn, { ...usualOptions, ...options });
   const installed = installedOn(context.store, slice, vn);
   const from = options.from === undefined && installed !== undefined ? installed : named(vn, options.from ?? 'initial');
-  if (options.method === 'vroom') return planMoves(context, slice, vn, from, options);
+  if (movesRouters(options.method)) return planMoves(context, slice, vn, from, { ...options, method: options.method });
   const to = named(vn, options.to);
   const isInstalled = installed !== undefined && isSamePlacement(installed.placement, from.placement);
   const latency = options.latency ?? (isInstalled ? 'measured' : 'declared');

@@ -45,8 +45,10 @@ export interface Copied {
 
 /** Much shorter than tap queues hold packets. */
 const usualDowntimeMs = 20;
-/** A guest that changes its memory faster than it can be copied stands still for longer after these rounds. */
-const patientRounds = 8;
+/** A guest that changes its memory faster than it is copied stands still for longer, after so many rounds or ms. */
+const patientRounds = 6;
+const patientMs = 4000;
+const longestDowntimeMs = 60_000;
 /** QEMU's limit of bytes per second; it is not to limit anything. */
 const unlimited = 2 ** 40;
 const pollMs = 50;
@@ -117,6 +119,7 @@ export async function copyMachine(folder: string, to: Writable, options: CopyOpt
     return { bytes, totalMs: performance.now() - startedAt, frozenMs: resumed - stopped, rounds };
   } catch (error) {
     to.destroy();
+    qmp.close();
     await letGoOn(folder);
     throw signal?.aborted === true ? signal.reason : error;
   } finally {
@@ -151,15 +154,17 @@ interface MigrateInfo {
 
 /** Resolves to the number of rounds once QEMU has written everything. Throws VnmError `failed`. */
 async function completed(qmp: Qmp, downtimeMs: number, signal?: AbortSignal): Promise<number> {
-  for (let limitMs = downtimeMs, limitedAt = patientRounds; ; ) {
+  const beganAtMs = performance.now();
+  for (let limitMs = downtimeMs, limitedAt = patientRounds, nextMs = patientMs; ; ) {
     const info = await qmp.execute<MigrateInfo>('query-migrate');
     const rounds = info.ram?.['dirty-sync-count'] ?? 0;
     if (info.status === 'completed') return rounds;
     if (info.status === 'failed' || info.status === 'cancelled')
       throw new VnmError('failed', `the virtual machine cannot be copied: ${info['error-desc'] ?? info.status}`);
-    if (rounds >= limitedAt) {
-      limitMs *= 2;
-      limitedAt = rounds + patientRounds;
+    const elapsedMs = performance.now() - beganAtMs;
+    if (rounds >= limitedAt || elapsedMs >= nextMs) {
+      limitMs = Math.min(2 * limitMs, longestDowntimeMs);
+      [limitedAt, nextMs] = [rounds + 2, elapsedMs + patientMs / 4];
       await qmp.execute('migrate-set-parameters', { 'downtime-limit': limitMs });
     }
     await ending(qmp, signal);

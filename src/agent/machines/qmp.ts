@@ -1,7 +1,11 @@
 /** A client of QEMU's machine protocol (QMP): JSON, a line each, over a Unix socket that serves one client at a time. */
-import { connect } from 'node:net';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { VnmError } from '../../model/errors.ts';
+
+const retryMs = 20;
 
 export interface QmpEvent {
   readonly event: string;
@@ -50,6 +54,28 @@ export function parseQmp(line: string): QmpMessage {
   return { kind: 'error', id, why: desc };
 }
 
+/** Connects. While another client has the socket and one more waits, the kernel refuses others for now. */
+async function opened(path: string, signal?: AbortSignal): Promise<Socket> {
+  for (;;) {
+    const socket = connect(path);
+    try {
+      await once(socket, 'connect', signal === undefined ? {} : { signal });
+      return socket;
+    } catch (error) {
+      socket.destroy();
+      signal?.throwIfAborted();
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw cannotConnect(error as Error);
+    }
+    await sleep(retryMs);
+  }
+}
+
+function cannotConnect(error: NodeJS.ErrnoException): VnmError {
+  const isMissing = ['ENOENT', 'ECONNREFUSED'].includes(error.code ?? '');
+  const text = isMissing ? 'the virtual machine does not run' : `no connection to QEMU: ${error.message}`;
+  return new VnmError(isMissing ? 'not-found' : 'failed', text, { cause: error });
+}
+
 interface Waiting {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
@@ -60,7 +86,7 @@ interface Waiting {
  * `failed`.
  */
 export async function connectQmp(path: string, signal?: AbortSignal): Promise<Qmp> {
-  const socket = connect(path);
+  const socket = await opened(path, signal);
   const open = new Map<number, Waiting>();
   const events: QmpEvent[] = [];
   const listeners = new Set<() => void>();
@@ -114,10 +140,8 @@ export async function connectQmp(path: string, signal?: AbortSignal): Promise<Qm
     .on('error', () => {});
   await new Promise<void>((resolve, reject) => {
     greet = resolve;
-    socket.on('error', (error: NodeJS.ErrnoException) => {
-      const isMissing = ['ENOENT', 'ECONNREFUSED'].includes(error.code ?? '');
-      const text = isMissing ? 'the virtual machine does not run' : `no connection to QEMU: ${error.message}`;
-      const failure = new VnmError(isMissing ? 'not-found' : 'failed', text, { cause: error });
+    socket.on('error', (error) => {
+      const failure = cannotConnect(error);
       end(failure);
       reject(failure);
     });

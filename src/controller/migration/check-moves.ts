@@ -1,4 +1,4 @@
-/** What must hold before routers move (method `vroom`). */
+/** What must hold before routers move (methods `vroom`, `clone`, `live`). */
 import { VnmError } from '../../model/errors.ts';
 import type { NodeName, RouterName } from '../../model/names.ts';
 import { imageRouter, routerNames } from '../../model/router.ts';
@@ -6,8 +6,10 @@ import type { VirtualNetwork } from '../../model/slice.ts';
 import type { Instance } from '../../planning/instance.ts';
 import { afterMoves, neighbourhoodOf, neighbourNodes, type RouterMove } from '../../planning/neighbourhood.ts';
 import type { Context } from '../base/context.ts';
+import type { RouterMethod } from '../base/phase.ts';
 import { edgeNodes } from '../base/resolve.ts';
 import { type Agents, requireNodes } from '../nodes/agents.ts';
+import { requireMachines } from '../nodes/images.ts';
 import { type PlacedVn, refuseOneMachine, requireRoom } from '../nodes/room-on-nodes.ts';
 import { checkFollowing } from './control-packets.ts';
 import { chooseWays } from './control-planes/index.ts';
@@ -41,7 +43,8 @@ export function checkMoves(
     controlPlane,
     parallel = 1,
     holdControl = false,
-  }: Pick<MigrationOptions, 'controlPlane' | 'parallel' | 'holdControl'>,
+    method,
+  }: Pick<MigrationOptions, 'controlPlane' | 'parallel' | 'holdControl'> & { readonly method: RouterMethod },
 ): Checked {
   const ways = new Map<RouterName, ControlPlaneName>();
   const refusals: VnmError[] = [];
@@ -56,7 +59,7 @@ export function checkMoves(
   check(() => requireNodes(agents, nodesOfMoves(vn, instance, groups)));
   if (refusals.length > 0) return { ways, refusals };
   check(() => refuseOneMachine(agents));
-  check(() => refuseMachines(vn, groups.flat()));
+  check(() => checkMachines(agents, vn, groups.flat(), method));
   check(() => checkFollowing(context, vn, agents, instance.placement, groups.flat(), holdControl));
   groups.forEach((group, index) => {
     const before = afterMoves(instance, groups.slice(0, index).flat());
@@ -77,13 +80,34 @@ export function checkMoves(
   return { ways, refusals };
 }
 
-/** What a virtual machine forwards by is within it. */
-function refuseMachines(vn: VirtualNetwork, moves: readonly RouterMove[]): void {
-  const machine = moves.find(({ router }) => imageRouter(vn, router) !== undefined);
-  if (machine === undefined) return;
-  throw new VnmError('unsupported', `router '${machine.router}' is a virtual machine, whose routes cannot be read`, {
-    hint: 'use --method instance',
-  });
+/** A virtual machine moves with its memory, since what it forwards by is within it; other routers cannot. */
+function checkMachines(agents: Agents, vn: VirtualNetwork, moves: readonly RouterMove[], method: RouterMethod): void {
+  for (const { router, from, to } of moves) {
+    const isMachine = imageRouter(vn, router) !== undefined;
+    if (isMachine && method === 'vroom') {
+      throw new VnmError('unsupported', `router '${router}' is a virtual machine, whose routes cannot be read`, {
+        hint: 'use --method clone, live or instance',
+      });
+    }
+    if (!isMachine && method !== 'vroom') {
+      throw new VnmError('unsupported', `method ${method} moves virtual machines, and router '${router}' is none`, {
+        hint: 'use --method vroom or instance, or --router NAME for one that is',
+      });
+    }
+    if (!isMachine) continue;
+    const [here, there] = [from, to].map((node) => machineFeature(agents, node));
+    if (here === there) continue;
+    const why = `node '${from}' runs guests ${here}, and node '${to}' ${there}`;
+    throw new VnmError('unsupported', `router '${router}' cannot move with its memory: ${why}`, {
+      hint: 'choose a node that runs them in the same way, or use --method instance',
+    });
+  }
+}
+
+/** How the node runs guests. Throws VnmError `unsupported` if it does not. */
+function machineFeature(agents: Agents, node: NodeName): string {
+  requireMachines(agents, node);
+  return agents.get(node).facts.features.find(({ name }) => name === 'machine')?.detail ?? '';
 }
 
 function withFewer(error: VnmError): VnmError {

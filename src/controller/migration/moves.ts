@@ -1,5 +1,5 @@
 /**
- * Carries out a migration that moves routers one after the other, or in groups (method `vroom`). The machine
+ * Carries out a migration that moves routers one after the other, or in groups (methods `vroom`, `clone`, `live`). The machine
  * (machine.ts) runs once for each group; between two groups the VN is complete, on a placement of its own. If one
  * router cannot move, its group and those before it move back, so that the migration ends wholly on the new or wholly
  * on the old placement. The journal needs no record of the direction or of the groups: which routers are on two nodes,
@@ -33,7 +33,7 @@ export async function carryOutMoves(
   reason?: unknown,
 ): Promise<MigrateResult> {
   const { context, phases } = run;
-  const progress: MoveProgress = { flips: [], controlPlanes: [], neighbourEvents: [], unproven: [] };
+  const progress: MoveProgress = { flips: [], controlPlanes: [], neighbourEvents: [], guests: [], unproven: [] };
   const beganAtMs = performance.now();
   let traffic: Traffic | undefined;
   let [now, failure] = [direction, reason];
@@ -77,15 +77,17 @@ export async function carryOutMoves(
   phases.end();
   if (traffic !== undefined && failure === undefined) await trafficMargin(performance.now());
   const counted = await countFlows(run, traffic);
-  // A cold restart of a routing daemon loses an unknown number.
+  // A cold restart of a routing daemon loses an unknown number, and so does a guest that stands still.
   const isCold = progress.controlPlanes.some(({ cold }) => cold);
-  const predictedLost = failure === undefined && !isCold ? 0 : null;
+  const stoodStill = progress.guests.some(({ way }) => way !== 'clone');
+  const predictedLost = failure === undefined && !isCold && !stoodStill ? 0 : null;
   const flows = counted.map((flow) => ({ ...flow, predictedLost, predictedAddedDelayMs: null }));
-  const { flips, controlPlanes, neighbourEvents, unproven } = progress;
+  const { flips, controlPlanes, neighbourEvents, guests, unproven } = progress;
   return recordResult({ ...run, old: asBefore(run) }, options, outcome, {
     flips,
     controlPlanes,
     neighbourEvents,
+    guests,
     flows,
     failure,
     unproven,

@@ -11,6 +11,7 @@ import { notRecorded, unreachableEdges } from './finish.ts';
 import { type PlannedFlow, plannedFlow } from './planned-flow.ts';
 import {
   type ControlPlaneMove,
+  type GuestMove,
   type MigrateResult,
   type MoveOptions,
   movesOf,
@@ -76,6 +77,7 @@ interface Findings {
   readonly flips?: readonly FlipRecord[];
   readonly controlPlanes?: readonly ControlPlaneMove[];
   readonly neighbourEvents?: readonly NeighbourEvents[];
+  readonly guests?: readonly GuestMove[];
   readonly flows?: FlowRecord[];
   readonly planned?: readonly PlannedFlow[];
   readonly failure?: unknown;
@@ -95,6 +97,7 @@ export function recordResult(
     flips,
     controlPlanes = [],
     neighbourEvents = [],
+    guests = [],
     flows = [],
     planned,
     failure,
@@ -132,6 +135,7 @@ export function recordResult(
     ...(flips === undefined ? {} : { flips }),
     ...(controlPlanes.length === 0 ? {} : { controlPlanes }),
     ...(neighbourEvents.length === 0 ? {} : { neighbourEvents }),
+    ...(guests.length === 0 ? {} : { guests }),
     flows,
     ...(planned === undefined ? {} : { planned }),
     unreachable: outcome === 'failed' ? unreachableEdges(run) : [],

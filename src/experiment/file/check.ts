@@ -1,4 +1,5 @@
 /** Everything about an experiment file that its schema cannot check, with the slice file at hand. */
+import { movesRouters } from '../../controller/base/phase.ts';
 import { methodNamed } from '../../controller/migration/methods/index.ts';
 import { VnmError } from '../../model/errors.ts';
 import { isSamePlacement, type Slice, type VirtualNetwork } from '../../model/slice.ts';
@@ -230,7 +231,8 @@ function refusal(
   given: Parameters,
 ): string | undefined {
   if (given.D !== undefined && given.schedule !== undefined) return 'D replaces the schedule; it has no other';
-  if (given.D !== undefined && given.method === 'vroom') return 'method vroom redirects no gateway, so it has no D';
+  if (given.D !== undefined && movesRouters(given.method))
+    return `method ${given.method} redirects no gateway, so it has no D`;
   if (given.rate !== undefined && given.packetRate !== undefined) return 'rate and packetRate say the same';
   const changed = sliceWith({ slice, vn, latencies }, given);
   for (const [name, value] of valuesOf(given)) {

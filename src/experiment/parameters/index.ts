@@ -3,6 +3,7 @@
  * schedule, tables and reference follow from it.
  */
 import * as z from 'zod';
+import { movesRouters } from '../../controller/base/phase.ts';
 import { optionKinds, usualOptions } from '../../controller/migration/options.ts';
 import type { MoveOptions } from '../../controller/migration/types.ts';
 import type { Slice, VirtualNetwork } from '../../model/slice.ts';
@@ -43,6 +44,11 @@ const parameters = {
     schema: optionKinds.parallel,
     column: 'parallel',
     options: (parallel) => ({ parallel }),
+  }),
+  suspend: parameter({
+    schema: optionKinds.suspend,
+    column: 'suspend',
+    options: (suspend) => ({ suspend }),
   }),
   schedule: parameter({
     schema: optionKinds.schedule,
@@ -181,11 +187,11 @@ export function describeParameters(given: Parameters, names: readonly ParameterN
     .join(', ');
 }
 
-/** The options of the migrations of a combination. Method `vroom` keeps the uRPF mode that the VN is installed with. */
+/** The options of the migrations of a combination. Methods that move routers keep the uRPF mode that the VN is installed with. */
 export function optionsWith(vn: VirtualNetwork, given: Parameters): MoveOptions {
   const changes = valuesOf(given).map(([name, value]) => rowOf(name).options?.(value, vn));
   const { urpf, ...options }: MoveOptions = Object.assign({}, usualOptions, ...changes);
-  return given.method === 'vroom' || urpf === undefined ? options : { ...options, urpf };
+  return movesRouters(given.method) || urpf === undefined ? options : { ...options, urpf };
 }
 
 /** The slice, and the VN in it, as the runs of a combination have them. */
