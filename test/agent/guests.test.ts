@@ -105,7 +105,9 @@ describeAsRootUnless(lackForRouterImage(), 'a router that is a virtual machine',
   });
 
   it('a machine beyond the limit of memory is refused', async () => {
-    await expect(agent.apply([{ ...machine(), memoryMib: 101 } as OperationInput])).rejects.toThrow('100 MiB of memory');
+    await expect(agent.apply([{ ...machine(), memoryMib: 101 } as OperationInput])).rejects.toThrow(
+      '100 MiB of memory',
+    );
   });
 
   it('nothing is left of it', async () => {

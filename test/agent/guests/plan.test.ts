@@ -153,7 +153,8 @@ it('the inventory says whether rules are missing', () => {
 });
 
 it('each state of the ports is told by the names of its rules', () => {
-  for (const state of portStates) expect(portState(machine.ports, ruleNames({ ports: machine.ports, state }))).toBe(state);
+  for (const state of portStates)
+    expect(portState(machine.ports, ruleNames({ ports: machine.ports, state }))).toBe(state);
   expect(portState(machine.ports, [])).toBe('damaged');
   const own = portLines({ ports: machine.ports, state: 'leaving' }).filter((line) => line.includes(' saddr '));
   expect(own).toEqual([expect.stringContaining('iifname "vm0" ip saddr { 10.65.0.0 } drop')]);
