@@ -7,9 +7,9 @@ import { VnmError } from '../../model/errors.ts';
 
 const volumeName = 'cidata';
 const sectorBytes = 2048;
-/** Keeps the directory in one sector. */
+/** Both keep the directory in one sector. */
 const maxFiles = 32;
-const maxNameBytes = 30;
+const maxNameBytes = 26;
 const maxBytes = 1024 * 1024;
 
 /** The first sectors; 16 before them are unused. */

@@ -40,7 +40,7 @@ describe('makeConfigDisk', () => {
   it.each([
     [{ A: '' }, "the name 'A' must be"],
     [{ '../x': '' }, "the name '../x' must be"],
-    [{ ['n'.repeat(31)]: '' }, 'at most 30'],
+    [{ ['n'.repeat(27)]: '' }, 'at most 26'],
     [{ x: 'x'.repeat(1024 * 1024 + 1) }, '1048577 bytes, and 1048576 are possible'],
     [Object.fromEntries(Array.from({ length: 33 }, (_, k) => [`f${k}`, ''])), '33 files, and 32 are possible'],
   ])('refuses %#', (files, why) => {
