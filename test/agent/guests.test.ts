@@ -40,6 +40,7 @@ describeAsRootUnless(lackForRouterImage(), 'a router that is a virtual machine',
     },
     { op: 'vif_up', interface: 'pv001-n', address: node.address, peer: guest },
     machine(),
+    { op: 'rule_up' },
   ];
   const answers = async () => {
     const asked = { from: node.address, to: [guest.address], timeoutMs: 1000 };
@@ -114,6 +115,7 @@ describeAsRootUnless(lackForRouterImage(), 'a router that is a virtual machine',
     const images = join(agent.directory, 'images', 'test');
     expect(readdirSync(images)).toEqual([digest]);
     await agent.apply([
+      { op: 'rule_down' },
       { op: 'netns_down', namespace },
       { op: 'tunnel_down', interface: 'pv001-n' },
     ]);

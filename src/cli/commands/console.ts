@@ -13,7 +13,7 @@ export function addConsole(program: Command): void {
     .command('console')
     .description('open the console of a router that is a virtual machine, or print what it has written')
     .argument('<slice>', 'a slice file, or the name of a slice in the database')
-    .argument('<router>', 'a router of kind image')
+    .argument('<name>', 'a router of kind image')
     .option('--vn <name>', vnDescription)
     .option('--log', 'print the last part of what the guest has written to its console')
     .addHelpText('after', '\nCtrl-] leaves the console.')
