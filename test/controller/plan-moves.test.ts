@@ -243,7 +243,7 @@ it('a node whose policy has no room for all routers of a group is refused, with 
   } as never;
   const refused = (parallel: number) => {
     const groups = groupMoves(vn, instance, vn.placements.get('final')!, parallel);
-    return checkMoves(context, agents, vn, instance, groups, { parallel }).refusals;
+    return checkMoves(context, agents, vn, instance, groups, { parallel, method: 'vroom' }).refusals;
   };
   const message = expect.stringMatching(/^node 'n2': slice 'line' would have 4 tunnels \(2 of them /);
   const hint = expect.stringMatching(/; or move fewer routers at once with --parallel$/);

@@ -162,6 +162,8 @@ export function createGuestMoves({ find, note, drop, inTurn, log }: GuestMovesPa
 
   async function write({ namespace, offset, data, compressed }: Asked<'machine_copy_write'>): Promise<void> {
     const one = find(namespace);
+    // The copy says itself where it ends.
+    if (one.move === 'arrived' && data === '') return;
     if (one.move !== 'arriving') throw new VnmError('conflict', `the machine in '${namespace}' waits for no copy`);
     const arriving = arrivings.get(namespace) ?? receive(namespace, one);
     if (offset !== arriving.offset)

@@ -13,6 +13,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
 import { messageOf, VnmError } from '../../model/errors.ts';
 import { findAccelerator } from './accelerator.ts';
@@ -52,6 +53,7 @@ const longestDowntimeMs = 60_000;
 /** QEMU's limit of bytes per second; it is not to limit anything. */
 const unlimited = 2 ** 40;
 const pollMs = 50;
+const finishMs = 2;
 const maxDiskBytes = 256 * 1024 * 1024;
 
 const headerSchema = z.strictObject({
@@ -94,7 +96,7 @@ export async function copyMachine(folder: string, to: Writable, options: CopyOpt
     const complete = completed(qmp, downtimeMs, signal).then(async (rounds) => {
       const disk = statSync(overlay, { throwIfNoEntry: false }) === undefined ? undefined : diskCopy;
       if (disk !== undefined) await copyFile(overlay, disk, constants.COPYFILE_FICLONE);
-      if (goOn) await qmp.execute('cont');
+      if (goOn) await proceed(qmp);
       return { rounds, disk, endedAt: Date.now() };
     });
     async function* parts(): AsyncGenerator<Buffer> {
@@ -182,6 +184,13 @@ async function ending(qmp: Qmp, signal?: AbortSignal): Promise<void> {
   }
 }
 
+/** Lets the guest go on, as soon as QEMU has finished. */
+async function proceed(qmp: Qmp): Promise<void> {
+  const status = async () => (await qmp.execute<{ status: string }>('query-status')).status;
+  while ((await status()) === 'finish-migrate') await sleep(finishMs);
+  await qmp.execute('cont');
+}
+
 /** After a copy that failed, or that an agent which was killed had begun: the guest runs on. */
 export async function letGoOn(folder: string): Promise<void> {
   let qmp: Qmp;
@@ -198,7 +207,7 @@ export async function letGoOn(folder: string): Promise<void> {
       isOver = ['none', 'completed', 'failed', 'cancelled'].includes(status);
       if (!isOver) await ending(qmp);
     }
-    await qmp.execute('cont');
+    await proceed(qmp);
   } finally {
     qmp.close();
   }

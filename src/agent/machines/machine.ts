@@ -5,7 +5,10 @@
 
 /** What a machine is made of. Two machines of the same spec are the same hardware, so a copy of one fits the other. */
 export interface MachineSpec {
-  /** The machine's own folder on the node (sockets, disk, console log): exists, belongs to root, and is its alone. */
+  /**
+   * The machine's own folder on the node (sockets, disk, console log). It exists and belongs to root; every user may pass
+   * through the folders above it.
+   */
   readonly folder: string;
   /** The network namespace that has the taps. */
   readonly namespace: string;

@@ -2,6 +2,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
+  chmodSync,
   createReadStream,
   createWriteStream,
   existsSync,
@@ -50,6 +51,8 @@ describeAsRootUnless(lackForRouterImage(), 'a virtual machine', () => {
   const ip = (words: string) => execFileSync('ip', words.split(' '));
 
   beforeAll(() => {
+    // QEMU's own user passes through it.
+    chmodSync(directory, 0o711);
     writeFileSync(configDisk, makeConfigDisk({ 'meta-data': 'instance-id: r1\n', 'router.conf': routerConf }));
     for (const { near, far } of places) {
       const folder = join(directory, near);
