@@ -77,6 +77,8 @@ interface Arriving {
 
 /** What QEMU may be ahead of the reader. */
 const aheadBytes = 1024 * 1024;
+/** As QEMU has it. */
+const liveDowntimeMs = 300;
 /** Enough to see how fast the node writes, little to wait for. */
 const sampleBytes = 16 * 1024 * 1024;
 
@@ -118,7 +120,12 @@ export function createGuestMoves({ find, note, drop, inTurn, log }: GuestMovesPa
       const stream = isLive
         ? new PassThrough({ highWaterMark: aheadBytes })
         : createWriteStream(copyOf(folder), { mode: 0o600 });
-      const options = { suspend: how === 'suspend', goOn: how === 'running', signal: aborted.signal };
+      const options = {
+        suspend: how === 'suspend',
+        goOn: how === 'running',
+        signal: aborted.signal,
+        ...(isLive ? { downtimeMs: liveDowntimeMs } : {}),
+      };
       const copied = copyMachine(folder, stream, options).then(
         (result) => {
           copyings.delete(namespace);

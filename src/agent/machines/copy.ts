@@ -46,9 +46,13 @@ export interface Copied {
 
 /** Much shorter than tap queues hold packets. */
 const usualDowntimeMs = 20;
-/** A guest that changes its memory faster than it is copied stands still for longer, after so many rounds or ms. */
+/**
+ * A guest that changes its memory faster than it is copied stands still for longer, after so many rounds, or when they
+ * have taken so long: in ms, and as a multiple of the first one, which copies everything.
+ */
 const patientRounds = 6;
 const patientMs = 4000;
+const patientTimes = 3;
 const longestDowntimeMs = 60_000;
 /** QEMU's limit of bytes per second; it is not to limit anything. */
 const unlimited = 2 ** 40;
@@ -157,6 +161,7 @@ interface MigrateInfo {
 /** Resolves to the number of rounds once QEMU has written everything. Throws VnmError `failed`. */
 async function completed(qmp: Qmp, downtimeMs: number, signal?: AbortSignal): Promise<number> {
   const beganAtMs = performance.now();
+  let firstMs: number | undefined;
   for (let limitMs = downtimeMs, limitedAt = patientRounds, nextMs = patientMs; ; ) {
     const info = await qmp.execute<MigrateInfo>('query-migrate');
     const rounds = info.ram?.['dirty-sync-count'] ?? 0;
@@ -164,9 +169,11 @@ async function completed(qmp: Qmp, downtimeMs: number, signal?: AbortSignal): Pr
     if (info.status === 'failed' || info.status === 'cancelled')
       throw new VnmError('failed', `the virtual machine cannot be copied: ${info['error-desc'] ?? info.status}`);
     const elapsedMs = performance.now() - beganAtMs;
-    if (rounds >= limitedAt || elapsedMs >= nextMs) {
+    if (rounds > 1) firstMs ??= elapsedMs;
+    const isSlow = firstMs !== undefined && elapsedMs >= Math.max(nextMs, patientTimes * firstMs);
+    if (rounds >= limitedAt || isSlow) {
       limitMs = Math.min(2 * limitMs, longestDowntimeMs);
-      [limitedAt, nextMs] = [rounds + 2, elapsedMs + patientMs / 4];
+      [limitedAt, nextMs] = [rounds + 1, elapsedMs + Math.max(patientMs, firstMs ?? 0) / 4];
       await qmp.execute('migrate-set-parameters', { 'downtime-limit': limitMs });
     }
     await ending(qmp, signal);

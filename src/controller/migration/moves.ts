@@ -6,18 +6,19 @@
  * and which are not where they belong, is in the database.
  */
 import { messageOf } from '../../model/errors.ts';
-import type { Placement } from '../../model/slice.ts';
+import { gatewayOf, type Placement } from '../../model/slice.ts';
 import { groupMoves, type RouterMove } from '../../planning/neighbourhood.ts';
+import { routersBetween } from '../../planning/paths.ts';
 import type { Outcome } from '../../store/migrations.ts';
 import { stageOf } from '../base/phase.ts';
-import { startTraffic, type Traffic } from '../probe/traffic.ts';
+import { type CountedFlow, payloadBytes, startTraffic, type Traffic } from '../probe/traffic.ts';
 import { countFlows, runSteps } from './carry-out.ts';
 import { resumeFrom, type Step, undoFrom } from './machine.ts';
 import type { MoveProgress } from './methods/vroom.ts';
 import { stepsOfGroup } from './move-group.ts';
 import { recordResult } from './result.ts';
 import { trafficMargin } from './traffic-margin.ts';
-import type { MigrateResult, MoveOptions, Recorded, Run } from './types.ts';
+import type { GuestMove, MigrateResult, MoveOptions, Recorded, Run } from './types.ts';
 
 /** Where the routers belong: on the new placement, or, if the migration is undone, on the old one. */
 export type Direction = 'forth' | 'back';
@@ -77,11 +78,12 @@ export async function carryOutMoves(
   phases.end();
   if (traffic !== undefined && failure === undefined) await trafficMargin(performance.now());
   const counted = await countFlows(run, traffic);
-  // A cold restart of a routing daemon loses an unknown number, and so does a guest that stands still.
-  const isCold = progress.controlPlanes.some(({ cold }) => cold);
-  const stoodStill = progress.guests.some(({ way }) => way !== 'clone');
-  const predictedLost = failure === undefined && !isCold && !stoodStill ? 0 : null;
-  const flows = counted.map((flow) => ({ ...flow, predictedLost, predictedAddedDelayMs: null }));
+  // A cold restart of a routing daemon loses an unknown number.
+  const isKnown = failure === undefined && !progress.controlPlanes.some(({ cold }) => cold);
+  const flows = counted.map((flow) => {
+    const predictedLost = isKnown ? lostInGuests(run, flow, progress.guests) : null;
+    return { ...flow, predictedLost, predictedAddedDelayMs: null };
+  });
   const { flips, controlPlanes, neighbourEvents, guests, unproven } = progress;
   return recordResult({ ...run, old: asBefore(run) }, options, outcome, {
     flips,
@@ -92,6 +94,17 @@ export async function carryOutMoves(
     failure,
     unproven,
   });
+}
+
+/** How many packets of a flow arrive at guests while these stand still for their move; a clone runs meanwhile. */
+function lostInGuests({ vn, mtu }: Run, { from, to }: CountedFlow, guests: readonly GuestMove[]): number {
+  const flow = vn.flows.find((one) => one.from === from && one.to === to)!;
+  const [first, last] = [gatewayOf(vn, from).name, gatewayOf(vn, to).name];
+  const passed = routersBetween(vn, first, last);
+  const perMs = flow.rateBps / (8 * payloadBytes(flow, mtu)) / 1000;
+  return guests
+    .filter(({ router, way }) => way !== 'clone' && passed.includes(router))
+    .reduce((sum, { freezeMs }) => sum + freezeMs * perMs, 0);
 }
 
 /** The instance as it was before the migration, which the result names. */

@@ -263,5 +263,6 @@ function countingDisk(): Buffer {
   sector.writeUInt16BE(0x55aa, 510);
   const second = Buffer.alloc(512);
   second[0] = 0x40;
-  return Buffer.concat([sector, second, Buffer.alloc(62 * 512)]);
+  // The firmware wants a cylinder.
+  return Buffer.concat([sector, second], 2 ** 21);
 }

@@ -132,12 +132,20 @@ export function movingGuest(run: Run, move: RouterMove, { begin, progress }: Mov
     // Its answer may have been lost to an earlier controller.
     const there = await stateAt(to);
     if (there === undefined) throw missing(to);
-    if (there === 'moving') await goOn(agents, at(to));
-    if (!agents.missing.has(from) && (await stateAt(from)) !== undefined)
-      await put(from, 'leaving').catch(noteUnreachable);
+    await Promise.all([there === 'moving' ? goOn(agents, at(to)) : undefined, silence()]);
     await put(to, 'open');
     await place.flipLinks();
     if (copied !== undefined) progress.guests.push(measured(copied, performance.now()));
+  }
+
+  /** Lets nothing of its own out of the old guest; what it forwards goes on. */
+  async function silence(): Promise<void> {
+    if (agents.missing.has(from)) return;
+    try {
+      if ((await stateAt(from)) !== undefined) await put(from, 'leaving');
+    } catch (error) {
+      noteUnreachable(error);
+    }
   }
 
   function noteUnreachable(error: unknown): void {
