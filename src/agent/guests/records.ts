@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { bootId } from '../../model/process-start.ts';
 import type { Machine } from '../../vsys/machine.ts';
 
-export interface GuestRecord {
+interface GuestRecord {
   readonly namespace: string;
   readonly machine: Machine;
   /** Identifies the network namespace, which may have been replaced by another one of that name. */
@@ -16,7 +16,7 @@ interface Saved extends GuestRecord {
   readonly boot: string;
 }
 
-export interface GuestRecords {
+interface GuestRecords {
   /** Of this boot of the machine: namespaces and processes of another one have gone. */
   read(): GuestRecord[];
   write(record: GuestRecord): void;
