@@ -64,10 +64,14 @@ interface Watched {
   /** When it was started again. */
   restarts: number[];
   answers: boolean;
+  /** How often it was looked at since it started and did not answer. */
+  looks: number;
 }
 
 /** How often to look at the processes. */
 const watchMs = 500;
+/** A guest that has not answered after so many looks is asked ever so often only: it may not want to answer. */
+const [manyLooks, seldom] = [400, 20];
 const maxWords = 500;
 
 export function createGuests({ records: directory, images: imagesAt, maxImageMib, clock, log }: GuestsParts): Guests {
@@ -102,6 +106,7 @@ export function createGuests({ records: directory, images: imagesAt, maxImageMib
         state: 'running',
         restarts: [],
         answers: false,
+      looks: 0,
       };
       watched.set(namespace, one);
       [one.process] = findMachine(one.place.folder);
@@ -128,6 +133,8 @@ export function createGuests({ records: directory, images: imagesAt, maxImageMib
     if (!runs(one)) return startAgain(namespace, one);
     keepConsoleSmall(one.place.folder);
     if (one.answers) return;
+    one.looks += 1;
+    if (one.looks > manyLooks && one.looks % seldom > 0) return;
     one.answers = (await askGuest(namespace, one.machine)).size === one.machine.ports.length;
     if (one.answers) log(`machine in '${namespace}': its guest answers`);
   }
@@ -167,6 +174,7 @@ export function createGuests({ records: directory, images: imagesAt, maxImageMib
     const { place, machine, netns } = one;
     one.process = undefined;
     one.answers = false;
+    one.looks = 0;
     records.write({ namespace: place.namespace, machine, netns });
     await startMachine(specOf(one));
     [one.process] = findMachine(place.folder);
@@ -214,7 +222,7 @@ export function createGuests({ records: directory, images: imagesAt, maxImageMib
     const place = guestPlace(namespace);
     const netns = netnsId(place);
     if (netns === undefined) throw new VnmError('not-found', `there is no namespace '${namespace}'`);
-    const one: Watched = { place, netns, machine, state: 'running', restarts: [], answers: false };
+    const one: Watched = { place, netns, machine, state: 'running', restarts: [], answers: false, looks: 0 };
     // An agent that was killed may have left one without a record.
     await endMachine(place.folder);
     makeFolder(place);

@@ -32,7 +32,7 @@ export async function provideImages(
 }
 
 /** Throws VnmError `unsupported` for a node that cannot run virtual machines. */
-function requireMachines(agents: Agents, node: NodeName): void {
+export function requireMachines(agents: Agents, node: NodeName): void {
   const { facts } = agents.get(node);
   if (hasFeature(facts, 'machine')) return;
   const feature = facts.features.find(({ name }) => name === 'machine');
