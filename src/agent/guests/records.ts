@@ -1,4 +1,6 @@
-/** Which machine each namespace must have, kept on disk for the next agent. In a directory that only root can access. */
+/**
+ * Which machine each namespace must have, kept on disk for the next agent. In a directory that only root can access.
+ */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bootId } from '../../model/process-start.ts';
