@@ -3,7 +3,7 @@ import { VnmError } from '../model/errors.ts';
 import { sliceIds } from '../model/ids.ts';
 import { slotCount } from '../model/room.ts';
 import type { UrpfMode } from '../model/route.ts';
-import { hasImages } from '../model/router.ts';
+import { hasImages, isImageRouter } from '../model/router.ts';
 import { describePlacement, isSamePlacement, type Placement, type Slice, type VirtualNetwork } from '../model/slice.ts';
 import { type Instance, planInstance } from '../planning/instance.ts';
 import { computeRoutes } from '../planning/routes.ts';
@@ -19,7 +19,7 @@ import { leftOvers } from './batches/left-overs.ts';
 import { namespacesOf } from './batches/operations.ts';
 import { type Agents, applyAll, countChanges, withAgents } from './nodes/agents.ts';
 import { refuseCollisions } from './nodes/collisions.ts';
-import { provideImages } from './nodes/images.ts';
+import { provideImages, requireMachines } from './nodes/images.ts';
 import { obstaclesOn, reportObstacles } from './nodes/obstacles.ts';
 import { noteTooLittleRoom, type PlacedVn, refuseOneMachine, requireRoom } from './nodes/room-on-nodes.ts';
 import { noteUnfiltered } from './nodes/unfiltered.ts';
@@ -66,6 +66,9 @@ export async function install(context: Context, slice: Slice, options: InstallOp
       for (const vn of vns) {
         refuseKernelForwards(slice, vn);
         refuseUserspaceDaemons(slice, vn);
+      }
+      for (const [index, { routers }] of vns.entries()) {
+        for (const { name } of routers.filter(isImageRouter)) requireMachines(agents, placements[index]!.get(name)!);
       }
       await refuseUnrecorded(context, agents, slice);
       refuseOneMachine(agents);

@@ -67,7 +67,7 @@ export function imageRouter(
   return routers.filter(isImageRouter).find((router) => router.name === name);
 }
 
-/** Whether some router is a virtual machine, whose forwarding table nobody else can read. */
+/** Whether some router is a virtual machine, whose forwarding table only its guest knows. */
 export function hasImages({ routers }: { readonly routers: readonly Router[] }): boolean {
   return routers.some(isImageRouter);
 }

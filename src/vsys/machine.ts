@@ -6,7 +6,7 @@ import { consoleModes, memoryRange } from '../model/machine.ts';
 export const imageDigest = z.hex().length(64).lowercase();
 
 /** The most bytes on the configuration disk of a machine, all files together. */
-export const maxConfigDiskBytes = 1024 * 1024;
+const maxConfigDiskBytes = 1024 * 1024;
 const maxFiles = 32;
 const fileName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/);
 const mac = z.string().regex(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/);

@@ -342,8 +342,8 @@ export const requestSchemas = {
     terminal: terminalSchema.optional(),
   }),
   /**
-   * Joins a command's streams with the console of the machine in a router's namespace, as `exec` does. One at a time has
-   * the console.
+   * Joins a command's streams with the console of the machine in a router's namespace, as `exec` does. One at a time
+   * has the console.
    */
   console: z.strictObject({ namespace: namespaceName, terminal: terminalSchema.optional() }),
   /** Returns the last part of what the guest of a machine has written to its console. */

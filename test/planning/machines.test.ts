@@ -7,7 +7,7 @@ import { planInstance } from '../../src/planning/instance.ts';
 import { configDisk } from '../../src/planning/machines/config-disk.ts';
 import { computeRoutes } from '../../src/planning/routes.ts';
 import { planVn } from '../../src/planning/vn-plan.ts';
-import { parseSlice } from '../../src/slicefile/index.ts';
+import { checkSlice } from '../../src/slicefile/index.ts';
 
 const text = (routing: string, others: string) => `slice: s
 number: 1
@@ -32,8 +32,11 @@ function planned(slice: Slice) {
   const disk = configDisk(plan, instance, vn.routers[0] as ImageRouter, 1400);
   return { vn, plan, instance, disk, routes: computeRoutes(vn, instance, plan.access) };
 }
-const read = (routing: string, others: string) =>
-  planned(parseSlice(text(routing, others), 's.yaml', undefined, () => image));
+function read(routing: string, others: string) {
+  const checked = checkSlice(text(routing, others), 's.yaml', undefined, () => image);
+  if ('faults' in checked) throw new Error(checked.faults.map(({ message }) => message).join('; '));
+  return planned(checked.slice);
+}
 
 test('without a routing protocol the guest gets the routes that a static router would have', () => {
   const { disk, instance, routes } = read('mtu: 1400', 'static');

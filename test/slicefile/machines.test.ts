@@ -97,7 +97,7 @@ describe('virtual machines in slice files', () => {
     expect(faults[0]).toContain(fault);
   });
 
-  it('beside a routing daemon it needs a routing protocol, which static routers lack', () => {
+  it('together with a routing daemon it needs a routing protocol, which static routers lack', () => {
     const image = '{ name: beta, kind: image, image: a.img }';
     const daemon = '{ name: alpha, kind: bird, bgp: { as: 65001 } }';
     expect(faultsOf(`[${daemon}, ${image}]`)[0]).toContain('but no routing (give the VN routing: { protocol: ospf })');

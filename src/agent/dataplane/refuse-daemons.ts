@@ -6,14 +6,16 @@ import type { Operation } from '../../vsys/operations.ts';
  * kernel's stack in a namespace of its own.
  */
 export function refuseDaemons(operations: readonly Operation[]): void {
-  if (!operations.some(isForDaemon)) return;
-  throw new VnmError(
-    'unsupported',
-    'routers of the userspace data plane run no routing daemon and are no virtual machines',
-    {
-      hint: 'use nodes with the data plane of the kernel, or routers of kind static',
-    },
-  );
+  const found = operations.find((one) => isForDaemon(one) || isForMachine(one));
+  if (found === undefined) return;
+  const what = isForMachine(found) ? 'are no virtual machines' : 'run no routing daemon';
+  throw new VnmError('unsupported', `routers of the userspace data plane ${what}`, {
+    hint: 'use nodes with the data plane of the kernel, or routers of kind static',
+  });
+}
+
+function isForMachine({ op }: Operation): boolean {
+  return op === 'machine_up' || op === 'machine_down';
 }
 
 function isForDaemon(operation: Operation): boolean {
@@ -23,8 +25,6 @@ function isForDaemon(operation: Operation): boolean {
     case 'daemon_leave':
     case 'control_up':
     case 'control_down':
-    case 'machine_up':
-    case 'machine_down':
       return true;
     case 'vif_up':
       return operation.pointToPoint;

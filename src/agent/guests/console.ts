@@ -17,7 +17,9 @@ const answerMs = 15_000;
 /** The longest line that the shell of busybox edits, and so the longest command. */
 const maxLineBytes = 1000;
 
-/** Runs until the console or the input ends. `words`: a command; without it, whatever is typed. Returns an exit code. */
+/**
+ * Runs until the console or the input ends. `words`: a command; without it, whatever is typed. Returns an exit code.
+ */
 export async function useConsole(path: string, words: readonly string[]): Promise<number> {
   const socket = await connectTo(path);
   try {

@@ -68,10 +68,14 @@ interface Watched {
   answers: boolean;
   /** Present while the guest moves to another node, or here. */
   move?: GuestMove | undefined;
+  /** How often it was looked at since it started and did not answer. */
+  looks: number;
 }
 
 /** How often to look at the processes. */
 const watchMs = 500;
+/** A guest that has not answered after so many looks is asked ever so often only: it may not want to answer. */
+const [manyLooks, seldom] = [400, 20];
 const maxWords = 500;
 
 export function createGuests({ records: directory, images: imagesAt, maxImageMib, clock, log }: GuestsParts): Guests {
@@ -107,6 +111,7 @@ export function createGuests({ records: directory, images: imagesAt, maxImageMib
         restarts: [],
         answers: false,
         move,
+        looks: 0,
       };
       watched.set(namespace, one);
       if (!(await moves.resume(one))) {
@@ -138,6 +143,8 @@ export function createGuests({ records: directory, images: imagesAt, maxImageMib
     if (!runs(one)) return startAgain(namespace, one);
     keepConsoleSmall(one.place.folder);
     if (one.answers) return;
+    one.looks += 1;
+    if (one.looks > manyLooks && one.looks % seldom > 0) return;
     one.answers = (await askGuest(namespace, one.machine)).size === one.machine.ports.length;
     if (one.answers) log(`machine in '${namespace}': its guest answers`);
   }
@@ -176,6 +183,7 @@ export function createGuests({ records: directory, images: imagesAt, maxImageMib
   async function start(one: Watched): Promise<void> {
     one.process = undefined;
     one.answers = false;
+    one.looks = 0;
     note(one);
     await startMachine(specOf(one), { begin: one.move === 'arriving' ? 'copy' : 'run' });
     [one.process] = findMachine(one.place.folder);
@@ -245,7 +253,7 @@ export function createGuests({ records: directory, images: imagesAt, maxImageMib
     const place = guestPlace(namespace);
     const netns = netnsId(place);
     if (netns === undefined) throw new VnmError('not-found', `there is no namespace '${namespace}'`);
-    const one: Watched = { place, netns, machine, state: 'running', restarts: [], answers: false };
+    const one: Watched = { place, netns, machine, state: 'running', restarts: [], answers: false, looks: 0 };
     if (incoming === true) Object.assign(one, { move: 'arriving', state: 'moving' } satisfies Partial<Watched>);
     // An agent that was killed may have left one without a record.
     await endMachine(place.folder);

@@ -1,4 +1,6 @@
-/** Which machine each namespace must have, kept on disk for the next agent. In a directory that only root can access. */
+/**
+ * Which machine each namespace must have, kept on disk for the next agent. In a directory that only root can access.
+ */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bootId } from '../../model/process-start.ts';
@@ -11,7 +13,7 @@ import type { Machine } from '../../vsys/machine.ts';
  */
 export type GuestMove = 'copying' | 'standing' | 'arriving' | 'arrived';
 
-export interface GuestRecord {
+interface GuestRecord {
   readonly namespace: string;
   readonly machine: Machine;
   /** Identifies the network namespace, which may have been replaced by another one of that name. */
@@ -25,7 +27,7 @@ interface Saved extends GuestRecord {
   readonly boot: string;
 }
 
-export interface GuestRecords {
+interface GuestRecords {
   /** Of this boot of the machine: namespaces and processes of another one have gone. */
   read(): GuestRecord[];
   write(record: GuestRecord): void;

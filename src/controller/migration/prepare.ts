@@ -131,7 +131,7 @@ export async function proveNew(
 ): Promise<{ clocks: ReadonlyMap<string, NodeClock>; lags: TimerLags | undefined }> {
   advance(run, 'prove');
   const { agents, vn } = run;
-  // Nobody can read the tables of guests: there only packets prove something.
+  // Only guests know their tables: there packets must prove it.
   if (!hasImages(vn)) proveRoutes(run, fresh, tables);
   const prove = () =>
     both(

@@ -114,8 +114,8 @@ export async function compareNodes(context: Context, agents: Agents, comparing: 
 }
 
 /**
- * Where the daemon or the machine of a moving router must be, and its packets, only the move knows, which makes sure of it itself: at
- * neither of the router's places may it be started or ended.
+ * Where the daemon or the machine of a moving router must be, and its packets, only the move knows, which makes sure of
+ * it itself: at neither of the router's places may it be started or ended.
  */
 function withoutMovingDaemons(vns: readonly RecordedVn[], names: NodeNames): (operation: OperationInput) => boolean {
   const places = vns.flatMap(({ instances }) =>

@@ -40,7 +40,7 @@ const maxProbes = 1024;
 
 /**
  * The tunnels of an instance, each with the index of its link. A gateway tries towards its router, in whose namespace
- * the node's firewall has no effect. From a virtual machine nobody can try, so tunnels between two of them are left out.
+ * the node's firewall has no effect. A virtual machine cannot try, so tunnels between two of them are left out.
  */
 export function tunnelsOf(
   vn: Pick<VirtualNetwork, 'routers'>,

@@ -59,7 +59,7 @@ function ended(router: string, node: string, { lastWords = '' }: MachineReport):
 
 /**
  * Waits until packets get through between all end hosts, or with `between: 'gateways'` between the gateways over an
- * instance that no traffic uses yet: nobody can read the forwarding tables of guests. Reports a note, and returns, if
+ * instance that no traffic uses yet: only guests know their forwarding tables. Reports a note, and returns, if
  * that does not happen in time.
  */
 export async function awaitPackets(

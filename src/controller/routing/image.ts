@@ -1,5 +1,5 @@
 /**
- * The routes of a router that is a virtual machine. Nobody but its guest knows them: the guest of a new instance has its
+ * The routes of a router that is a virtual machine. Only its guest knows them: the guest of a new instance has its
  * own from its configuration disk, or learns them.
  */
 import type { RoutingSource } from './source.ts';

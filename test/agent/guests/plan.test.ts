@@ -152,7 +152,7 @@ it('the inventory says whether rules are missing', () => {
   ]);
 });
 
-it('each state of the ports is told by the names of its rules', () => {
+it('the names of the rules say in which state the ports are', () => {
   for (const state of portStates)
     expect(portState(machine.ports, ruleNames({ ports: machine.ports, state }))).toBe(state);
   expect(portState(machine.ports, [])).toBe('damaged');

@@ -24,6 +24,7 @@ import { parseAddress } from '../../../src/model/address.ts';
 import { VnmError } from '../../../src/model/errors.ts';
 import { createMemoryEndpoints } from './endpoints.ts';
 import { type Host, letGo, type Network } from './network.ts';
+import { playGuests } from './played-guests.ts';
 import { playMoving } from './played-moving.ts';
 import { converge, stateOf } from './played-ospf.ts';
 
@@ -98,7 +99,8 @@ export function createMemoryPlane(
         checkPinned(pinned(), host.state, state);
         checkNexthops(host.state, state);
         const { stacks, nexthops, rules, ownAddresses = [], daemons = new Map() } = state;
-        host.state = { stacks, nexthops, rules, ownAddresses, daemons };
+        const machines = new Map([...(state.machines ?? [])].map(([name, one]) => [name, { ...one, answers: true }]));
+        host.state = { stacks, nexthops, rules, ownAddresses, daemons, machines };
         converge(network);
         if (commands.length > 0) batches += 1;
         letGo(host);
@@ -123,6 +125,13 @@ export function createMemoryPlane(
       throw new VnmError('not-found', `there is no routing daemon in namespace '${namespace}'`);
     },
     moving: playMoving(network, host, inTurn),
+    machines: playGuests(host, inTurn),
+    images: {
+      pathOf: (digest) => digest,
+      state: () => ({ complete: true, bytes: 1 }),
+      write: async () => ({ bytes: 1 }),
+      removeAll: () => {},
+    },
     neighbourEvents: async () => ({}),
     pathMtu: async (remotes) =>
       remotes.map((remote) => {
@@ -144,6 +153,7 @@ export function createMemoryPlane(
     features: async () => [
       { name: 'bird', available: true, detail: 'version 2.0.12' },
       { name: 'criu', available: true },
+      { name: 'machine', available: true, detail: 'with KVM' },
       { name: 'control-packets', available: true },
     ],
     close: async () => {},

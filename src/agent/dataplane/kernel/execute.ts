@@ -82,8 +82,8 @@ async function runSteps(steps: readonly Step[], force: boolean, programs: Progra
 }
 
 /**
- * Groups consecutive lines of one tool in one stack, which go to one process, and daemons or machines, which start at once. A step
- * with many lines has processes of its own.
+ * Groups consecutive lines of one tool in one stack, which go to one process, and daemons or machines, which start at
+ * once. A step with many lines has processes of its own.
  */
 function* runs(steps: readonly Step[]): Generator<{ first: number; count: number }> {
   for (let first = 0; first < steps.length; ) {

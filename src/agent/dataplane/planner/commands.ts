@@ -18,8 +18,8 @@ import {
 /**
  * One line of `ip`, `tc` or `bridge`, a script for `nft`, files below /proc/sys/net, a pause in which packets get
  * through, a wait until a routing daemon listens at interfaces, or the daemon or virtual machine that there must be
- * (null: none), in a stack. `graceful`: see the operations. `rest`: the last words of a line, which many lines share; begins with a space.
- * `each`: a line for each of these words, before `rest`; their order does not matter.
+ * (null: none), in a stack. `graceful`: see the operations. `rest`: the last words of a line, which many lines share;
+ * begins with a space. `each`: a line for each of these words, before `rest`; their order does not matter.
  */
 export type Step =
   | { readonly namespace: string; readonly ip: readonly string[]; readonly rest?: string }

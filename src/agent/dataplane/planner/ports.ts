@@ -1,9 +1,9 @@
 /**
  * How the links of a router reach its virtual machine. Each link's interface is joined at layer 2 with a tap of the
- * guest: what arrives at one leaves by the other, and no bridge learns anything. Only ARP ends at the tap, which has the
- * address and the MAC address of the neighbour and so answers for it: neighbours themselves are deaf to ARP (decision
- * 4). The rules are in one table in the router's namespace, at the ingress hook of the links and the taps, so that
- * another state of the ports holds from one packet to the next. Pure: the lines for `ip` and `nft`, and what `nft`
+ * guest: what arrives at one leaves by the other, and no bridge learns anything. Only ARP ends at the tap, which has
+ * the address and the MAC address of the neighbour and so answers for it: neighbours themselves are deaf to ARP
+ * (decision 4). The rules are in one table in the router's namespace, at the ingress hook of the links and the taps, so
+ * that another state of the ports holds from one packet to the next. Pure: the lines for `ip` and `nft`, and what `nft`
  * shows.
  */
 import { isDeepStrictEqual } from 'node:util';
