@@ -50,6 +50,7 @@ describe.each([
   it('moves the guest', async () => {
     const world = await installed();
     const { phases: seen, result, world: after } = await run(world, 'migrate');
+    expect(result?.error).toBeUndefined();
     expect(result).toMatchObject({ outcome: 'completed', guests: [{ router: 'r', from: 'n2', to: 'n3' }] });
     expect(seen).toEqual(['add nodes', ...phases]);
     await expectWhole(after, 'final');

@@ -26,6 +26,19 @@ function placedRouters(vn: VirtualNetwork, { placement }: Instance): RouterName[
  * machines.
  */
 export function setUpRouters(layout: Layout, instance: Instance): Batches {
+  const { vn } = layout;
+  const batches = setUpPlaces(layout, instance);
+  for (const router of placedRouters(vn, instance)) {
+    const node = instance.placement.get(router)!;
+    if (daemonRouter(vn, router) !== undefined) append(batches, node, startDaemon(layout, instance, router));
+    const image = imageRouter(vn, router);
+    if (image !== undefined) append(batches, node, startMachine(layout, instance, image));
+  }
+  return batches;
+}
+
+/** The same without what runs in the namespaces. */
+function setUpPlaces(layout: Layout, instance: Instance): Batches {
   const { vn, names, urpf } = layout;
   const batches: Batches = new Map();
   for (const router of placedRouters(vn, instance)) {
@@ -46,12 +59,6 @@ export function setUpRouters(layout: Layout, instance: Instance): Batches {
       const pointToPoint = daemonRouter(vn, end.router) !== undefined;
       append(batches, end.node, vifUp(end, peer, namespaceOf(instance, end.router, names), { pointToPoint }));
     }
-  }
-  for (const router of placedRouters(vn, instance)) {
-    const node = instance.placement.get(router)!;
-    if (daemonRouter(vn, router) !== undefined) append(batches, node, startDaemon(layout, instance, router));
-    const image = imageRouter(vn, router);
-    if (image !== undefined) append(batches, node, startMachine(layout, instance, image));
   }
   return batches;
 }
@@ -120,15 +127,13 @@ export function setUpSecondPlaces(layout: Layout, instance: Instance, routes: Ro
     const usable = (routes.get(router) ?? []).filter(({ nexthops }) =>
       nexthops.every((hop) => interfaces.has(hop.interface)),
     );
+    // A router never has two control planes.
     const own = mergeBatches(
-      setUpRouters({ ...layout, vn }, { ...moved, links }),
+      setUpPlaces({ ...layout, vn }, { ...moved, links }),
       installRoutes(new Map([[router, usable]]), moved, layout.names),
     );
     const isPart = isOf(namespaceOf(moved, router, layout.names));
-    // A router never has two control planes.
-    const isRunner = ({ op }: OperationInput) => op === 'daemon_up' || op === 'machine_up';
-    const parts = (own.get(node) ?? []).filter((operation) => isPart(operation) && !isRunner(operation));
-    return new Map([[node, parts]]);
+    return new Map([[node, (own.get(node) ?? []).filter(isPart)]]);
   });
   return mergeBatches(...places);
 }
