@@ -24,7 +24,7 @@ const onThisMachine = [
   'test/{contract,system,transport}/**/*.test.ts',
   'test/testbed/*.test.ts',
   'test/cli/{config,launch,leave,man,shells,streams}.test.ts',
-  'test/controller/{following-packets,killed,killed-checkpoints,killed-groups,killed-living-moves,killed-moves,large-plan}.test.ts',
+  'test/controller/{following-packets,killed,killed-checkpoints,killed-groups,killed-guests,killed-living-moves,killed-moves,large-plan}.test.ts',
   'test/fuzz/{agent-process,files,messages}.test.ts',
   'test/service/log.test.ts',
   'test/service/jobs/year.test.ts',

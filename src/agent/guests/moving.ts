@@ -82,8 +82,6 @@ const liveDowntimeMs = 300;
 /** Enough to see how fast the node writes, little to wait for. */
 const sampleBytes = 16 * 1024 * 1024;
 
-export type GuestMoves = ReturnType<typeof createGuestMoves>;
-
 export function createGuestMoves({ find, note, drop, inTurn, log }: GuestMovesParts) {
   const copyings = new Map<string, AbortController>();
   const lives = new Map<string, Live>();

@@ -23,7 +23,7 @@ export interface MachineSpec {
   readonly console: 'log' | 'none';
 }
 
-export interface MachinePort {
+interface MachinePort {
   /** Name of a tap in the namespace. */
   readonly tap: string;
   /** MAC address of the guest's device. */

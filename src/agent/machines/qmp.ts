@@ -7,7 +7,7 @@ import { VnmError } from '../../model/errors.ts';
 
 const retryMs = 20;
 
-export interface QmpEvent {
+interface QmpEvent {
   readonly event: string;
   readonly data: Readonly<Record<string, unknown>>;
   /** When it happened, in ms by the node's clock. */

@@ -138,13 +138,6 @@ async function ask<T>(folder: string, body: (qmp: Qmp) => Promise<T>): Promise<T
   }
 }
 
-/** Lets the guest stand still. Throws VnmError. */
-export function stopMachine(folder: string): Promise<void> {
-  return ask(folder, async (qmp) => {
-    await qmp.execute('stop');
-  });
-}
-
 /** Lets a guest go on that stands still, one that was copied or restored also. Throws VnmError. */
 export function continueMachine(folder: string): Promise<void> {
   return ask(folder, async (qmp) => {
