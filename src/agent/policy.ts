@@ -43,9 +43,14 @@ export function concernsOtherSlices<M extends Method>(method: M, params: Params<
  * Throws VnmError `forbidden` that names the first value outside the slice and what is allowed. `others`: the other
  * slices on this node.
  */
-export function checkOperation(policy: Policy, operation: Operation, others: readonly OtherSubnet[] = []): void {
+export function checkOperation(
+  policy: Policy,
+  operation: Operation,
+  others: readonly OtherSubnet[] = [],
+  isOwnNode = false,
+): void {
   // Only a shorter way to write it.
-  checkAllowed(policy, operation.op === 'vroutes' ? 'vroute' : operation.op);
+  checkAllowed(policy, operation.op === 'vroutes' ? 'vroute' : operation.op, isOwnNode);
   const check = checksOf(policy);
   if ('namespace' in operation) check.namespace(operation.namespace);
   if ('interface' in operation) check.interface(operation.interface);
@@ -92,6 +97,13 @@ export function checkOperation(policy: Policy, operation: Operation, others: rea
       if (operation.kind === 'openvswitch') checkSwitch(check, parseSwitch(operation.config));
       else checkDaemonConfig(operation.kind, operation.config);
       break;
+    case 'machine_up':
+      for (const port of operation.ports) {
+        check.interface(port.interface);
+        check.address('address', port.address);
+        check.address('peer', port.peer.address);
+      }
+      break;
     case 'control_up':
       if (operation.sendTo !== undefined) check.remote('other place', operation.sendTo, others);
       break;
@@ -100,6 +112,7 @@ export function checkOperation(policy: Policy, operation: Operation, others: rea
     case 'daemon_down':
     case 'daemon_leave':
     case 'control_down':
+    case 'machine_down':
     case 'tunnel_down':
     case 'rule_up':
     case 'rule_down':
@@ -171,10 +184,17 @@ const always: readonly Method[] = [
   'exec_signal',
 ];
 
-/** Methods that go on with another one, and are allowed with it. */
-const allowedWith: Partial<Record<Method, Method>> = {
+/** Methods that go on with another one, or prepare an operation, and are allowed with it. */
+const allowedWith: Partial<Record<Method, string>> = {
   daemon_image_read: 'daemon_dump',
   daemon_settle: 'daemon_dump',
+  console: 'exec',
+  console_log: 'exec',
+  image_state: 'machine_up',
+  image_write: 'machine_up',
+  machine_copy_read: 'machine_copy',
+  machine_copy_write: 'machine_up',
+  machine_go_on: 'machine_up',
   daemon_image_write: 'daemon_restore',
 };
 
@@ -202,7 +222,7 @@ export function checkRequest<M extends Method>(
   const request = { method, params } as { [N in Method]: { method: N; params: Params<N> } }[Method];
   switch (request.method) {
     case 'apply':
-      for (const operation of request.params.operations) checkOperation(policy, operation, others);
+      for (const operation of request.params.operations) checkOperation(policy, operation, others, isOwnNode);
       break;
     case 'routes':
     case 'daemon_state':
@@ -211,10 +231,16 @@ export function checkRequest<M extends Method>(
     case 'daemon_image_write':
     case 'daemon_restore':
     case 'daemon_settle':
+    case 'machine_copy':
+    case 'machine_copy_read':
+    case 'machine_copy_write':
+    case 'machine_go_on':
     case 'neighbour_events':
       check.namespace(request.params.namespace);
       break;
     case 'exec':
+    case 'console':
+    case 'console_log':
       check.namespace(request.params.namespace);
       break;
     case 'capture':

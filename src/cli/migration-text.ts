@@ -23,6 +23,7 @@ type Parts = Pick<
   | 'flowChanges'
   | 'controlPlanes'
   | 'neighbourEvents'
+  | 'guests'
   | 'flows'
 >;
 
@@ -36,6 +37,7 @@ export function migrationParts(result: Parts): string[] {
     ...((result.flips ?? []).length > 0 ? [flips(result)] : []),
     ...((result.flowChanges ?? []).length > 0 ? [flowChanges(result)] : []),
     ...((result.controlPlanes ?? []).length > 0 ? [controlPlanes(result)] : []),
+    ...((result.guests ?? []).length > 0 ? [guests(result)] : []),
     ...((result.neighbourEvents ?? []).length > 0 ? [neighbourEvents(result)] : []),
     ...(result.flows.length > 0 ? [flows(result)] : []),
   ];
@@ -153,6 +155,31 @@ function controlPlanes({ controlPlanes: list = [] }: Parts): string {
     moved,
     ...(carried.length === 0 ? [] : [table(heading, carried)]),
     ...(followed.length === 0 ? [] : [table(['OSPF packets of', 'sent on', 'held', 'no room'], followed)]),
+  ].join('\n');
+}
+
+function guests({ guests: list = [] }: Parts): string {
+  const times = list.map((guest) => [
+    guest.router,
+    guest.way,
+    ms(guest.cloneMs, 0),
+    ms(guest.moveMs, 0),
+    ms(guest.restoreMs, 0),
+    ms(guest.switchMs, 0),
+    ms(guest.freezeMs, 0),
+  ]);
+  const sizes = list.map(({ router, memoryMib, bytes, sentBytes, formula }) => [
+    router,
+    memoryMib,
+    bytes,
+    sentBytes,
+    formula.cloneMs === undefined ? '-' : ms(formula.cloneMs, 0),
+    ms(formula.moveMs, 0),
+  ]);
+  return [
+    'how the guests moved',
+    table(['router', 'way', 't_clone ms', 't_move ms', 'restore ms', 'switch ms', 'freeze ms'], times),
+    table(['router', 'memory MiB', 'copy bytes', 'sent bytes', 'formula t_clone ms', 'formula t_move ms'], sizes),
   ].join('\n');
 }
 

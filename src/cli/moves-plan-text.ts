@@ -2,7 +2,7 @@ import type { MovesPlan } from '../controller/plan-moves.ts';
 import { ms, quotedName, table } from './output.ts';
 
 /**
- * Formats a plan of method `vroom` or `flow` for people: which routers move in which order, and in words what will
+ * Formats a plan of a method that moves routers for people: which routers move in which order, and in words what will
  * happen.
  */
 export function movesPlanText(result: MovesPlan): string {
@@ -62,6 +62,8 @@ function words(result: MovesPlan): string {
 function outcome({ flows: list, method }: MovesPlan): string {
   if (method === 'flow')
     return 'a switch gets all entries at its new place before its neighbours change theirs, so nothing is lost.';
+  const isUnknown = list.some(({ predictedLost }) => predictedLost === null);
+  if (isUnknown && method !== 'vroom') return 'what arrives while the guest stands still is lost.';
   if (list.some(({ predictedLost }) => predictedLost === null))
     return 'routing daemons that restart cold lose their neighbours, so packets are lost until they have learned their routes again.';
   return 'both places of a router forward while its neighbours flip their links, so nothing is lost in any uRPF mode.';

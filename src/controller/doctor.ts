@@ -91,19 +91,20 @@ const nodesWith: Readonly<Record<Role, (vn: VirtualNetwork) => NodeName[]>> = {
  */
 export function featuresFor(slice: Slice, node: NodeName, features: readonly Feature[]): Feature[] {
   const isNeeded = ({ name, available }: Feature) => {
-    if (name === 'openvswitch') return daemonsFor(slice, node).has(name);
-    if (isDaemonKind(name)) return available || daemonsFor(slice, node).has(name);
+    if (name === 'openvswitch') return kindsOn(slice, node).has('switch');
+    if (isDaemonKind(name)) return available || kindsOn(slice, node).has(name);
     // Only daemons of this kind move by checkpoints.
-    if (name === 'criu') return daemonsFor(slice, node).has('bird');
-    if (name === 'control-packets') return routingDaemonKinds.some((kind) => daemonsFor(slice, node).has(kind));
+    if (name === 'criu') return kindsOn(slice, node).has('bird');
+    if (name === 'machine') return kindsOn(slice, node).has('image');
+    if (name === 'control-packets') return [...kindsOn(slice, node)].some(isDaemonKind);
     const roles = rolesThatNeed[name];
     return roles === undefined || slice.vns.some((vn) => roles.some((role) => nodesWith[role](vn).includes(node)));
   };
   return features.filter(isNeeded);
 }
 
-/** The kinds of daemons that routers need which are on the node in a placement. */
-function daemonsFor({ vns }: Slice, node: NodeName): Set<string> {
+/** The kinds of the routers that are on the node in a placement. */
+function kindsOn({ vns }: Slice, node: NodeName): Set<string> {
   const here = vns.flatMap(({ routers, placements }) =>
     routers.filter(({ name }) => [...placements.values()].some((placement) => placement.get(name) === node)),
   );
@@ -162,7 +163,7 @@ async function examine(
       const obstacles = await obstaclesOn(context, agents, [node]);
       const movable = movableDaemons(slice, facts);
       const lacking = features.filter(
-        ({ name, available }) => !available && (needed.includes(name) || isDaemonKind(name)),
+        ({ name, available }) => !available && (needed.includes(name) || isDaemonKind(name) || name === 'machine'),
       );
       return {
         node,

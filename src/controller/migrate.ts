@@ -51,8 +51,12 @@ export async function migrate(
     const isThere = before?.outcome === 'completed' && isOn(context.store, slice, vn, options.to) && !isSingle(options);
     if (before !== undefined && (isThere || before.outcome === 'failed' || before.interrupted)) return before;
   }
-  const move = movesRouters(options.method) ? moveRouters : migrateLocked;
-  return withLock(context, { slice: slice.name, vn: vn.name, command }, (locked) => move(locked, slice, vn, options));
+  const { method } = options;
+  return withLock(context, { slice: slice.name, vn: vn.name, command }, (locked) =>
+    movesRouters(method)
+      ? moveRouters(locked, slice, vn, { ...options, method })
+      : migrateLocked(locked, slice, vn, options),
+  );
 }
 
 const isSingle = ({ router }: MigrateOptions) => router !== undefined;
@@ -62,7 +66,7 @@ export function refuseOptions(slice: Slice, vn: VirtualNetwork, options: Migrate
   methodNamed(options.method).refuse(options);
   if (isSingle(options) && !movesRouters(options.method)) {
     throw new VnmError('usage', `method ${options.method ?? usualMethod} moves all routers of a VN`, {
-      hint: 'add --method vroom to move one router, or --method flow to move a switch',
+      hint: 'add --method vroom to move one router, flow for a switch, or clone or live for a virtual machine',
     });
   }
   // Every placement has the same routers.

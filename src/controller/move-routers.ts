@@ -1,4 +1,4 @@
-/** Moves routers of a VN to other nodes (methods `vroom` and `flow`), and continues such migrations. */
+/** Moves routers of a VN to other nodes (`movesRouters` in base/phase.ts), and continues such migrations. */
 import { VnmError } from '../model/errors.ts';
 import type { NodeName } from '../model/names.ts';
 import { routerNames } from '../model/router.ts';
@@ -14,7 +14,7 @@ import { groupMoves } from '../planning/neighbourhood.ts';
 import { planVn } from '../planning/vn-plan.ts';
 import type { MigrationRecord } from '../store/migrations.ts';
 import type { Context } from './base/context.ts';
-import { stageOf } from './base/phase.ts';
+import { type RouterMethod, stageOf } from './base/phase.ts';
 import { activeInstance, choosePlacement, edgeNodes, refuseUnfinished } from './base/resolve.ts';
 import { checkMoves, nodesOfMoves, refuseKinds } from './migration/check-moves.ts';
 import { repairDamage } from './migration/damage.ts';
@@ -32,7 +32,7 @@ export async function moveRouters(
   context: Context,
   slice: Slice,
   vn: VirtualNetwork,
-  options: MigrateOptions,
+  options: MigrateOptions & { readonly method: RouterMethod },
 ): Promise<MigrateResult> {
   const old = activeInstance(context.store, slice, vn);
   const words = moveCommand(slice, options);
@@ -76,9 +76,10 @@ export async function moveRouters(
 /** The migration, as the user types it. */
 export function moveCommand(
   { name }: Slice,
-  { method, router, to }: Pick<MigrateOptions, 'method' | 'router' | 'to'>,
+  { router, to, method, suspend }: Pick<MigrateOptions, 'router' | 'to' | 'method' | 'suspend'>,
 ): string {
-  return `migrate ${name} --method ${method}${router === undefined ? '' : ` --router ${router}`} --to ${to}`;
+  const how = suspend === true ? `${method} --suspend` : method;
+  return `migrate ${name} --method ${how}${router === undefined ? '' : ` --router ${router}`} --to ${to}`;
 }
 
 /**

@@ -14,6 +14,7 @@ import { endName, groupMoves, linksOf, type RouterMove } from '../planning/neigh
 import { planSwitch } from '../planning/switch-entries.ts';
 import { planVn, type VnPlan } from '../planning/vn-plan.ts';
 import type { Context } from './base/context.ts';
+import type { RouterMethod } from './base/phase.ts';
 import { activeInstance, refuseUnfinished } from './base/resolve.ts';
 import { type Checked, checkMoves, nodesOfMoves, refuseKinds } from './migration/check-moves.ts';
 import type { ControlPlaneName } from './migration/control-planes/names.ts';
@@ -26,7 +27,7 @@ import { isUnreachable, withReachable } from './nodes/agents.ts';
 export interface MovesPlan {
   readonly slice: string;
   readonly vn: string;
-  readonly method: 'vroom' | 'flow';
+  readonly method: RouterMethod;
   /** Names of the placements; null: the placement has none. */
   readonly from: string | null;
   readonly to: string | null;
@@ -63,7 +64,7 @@ interface MovedFlow {
   /** As the slice file declares them. */
   readonly oldLatencyMs: number;
   readonly newLatencyMs: number;
-  /** 0; null if a routing daemon restarts cold, which loses an unknown number of packets. */
+  /** 0; null if a routing daemon restarts cold or a guest stands still, which loses an unknown number of packets. */
   readonly predictedLost: number | null;
 }
 
@@ -73,8 +74,9 @@ interface Refusal {
   readonly hint: string | null;
 }
 
-interface MovesPlanOptions extends Pick<MigrateOptions, 'to' | 'router' | 'controlPlane' | 'holdControl' | 'parallel'> {
-  readonly method: MovesPlan['method'];
+interface MovesPlanOptions
+  extends Pick<MigrateOptions, 'to' | 'router' | 'controlPlane' | 'holdControl' | 'parallel' | 'suspend'> {
+  readonly method: RouterMethod;
   readonly latency?: 'measured' | 'declared';
 }
 
@@ -121,7 +123,7 @@ export async function planMoves(
     to: to.name,
     moves: movesOf(vn, from.placement, to.placement),
     groups: planned,
-    flows: flowsOf(context, slice, vn, { from, to }, planned.flat()),
+    flows: flowsOf(context, slice, vn, { from, to }, planned.flat(), options),
     checked: isAsked,
     refusals: refusals.map(({ code, message, hint = null }) => ({ code, message, hint })),
   };
@@ -219,14 +221,16 @@ function flowsOf(
   vn: VirtualNetwork,
   { from, to }: { readonly from: NamedPlacement; readonly to: NamedPlacement },
   moves: readonly PlannedMove[],
+  { method, suspend = false }: Pick<MovesPlanOptions, 'method' | 'suspend'>,
 ): MovedFlow[] {
-  const isCold = moves.some(({ controlPlane }) => controlPlane === 'restart');
+  // A guest that stands still loses what does not fit into the queues.
+  const isUnknown = method === 'live' || suspend || moves.some(({ controlPlane }) => controlPlane === 'restart');
   const paths = declaredFlowPaths(slice, vn, from.placement, to.placement, presumedMtu(store, slice, vn));
   return paths.map((path) => ({
     from: path.from,
     to: path.to,
     oldLatencyMs: path.oldMs,
     newLatencyMs: path.newMs,
-    predictedLost: isCold ? null : 0,
+    predictedLost: isUnknown ? null : 0,
   }));
 }

@@ -44,6 +44,7 @@ export interface PlanOptions {
   /** The only router to move; only with the method `vroom`, as the three after it. */
   readonly router?: RouterName;
   readonly controlPlane?: ControlPlaneName;
+  readonly suspend?: boolean;
   readonly holdControl?: boolean;
   readonly parallel?: number;
   /** Default: all schedules that the uRPF mode allows. */

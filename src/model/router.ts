@@ -1,8 +1,9 @@
 /** Virtual routers and their kinds. CONTRIBUTING.md says how to add a kind. */
 import type { DaemonConfig, DaemonKind, RouterProgram } from './daemon.ts';
+import type { ImageConfig } from './machine.ts';
 import type { RouterName } from './names.ts';
 
-export type Router = StaticRouter | SwitchRouter | DaemonRouter;
+export type Router = StaticRouter | SwitchRouter | DaemonRouter | ImageRouter;
 
 interface StaticRouter {
   readonly name: RouterName;
@@ -24,12 +25,20 @@ export interface DaemonRouter {
   readonly config: DaemonConfig;
 }
 
+/** A router that is a virtual machine: a black box, whose routes only its guest knows. */
+export interface ImageRouter {
+  readonly name: RouterName;
+  readonly kind: 'image';
+  readonly config: ImageConfig;
+}
+
 /** All kinds, each with what its routers do. */
 const routerKinds = {
   static: 'forwards by the routes that the controller computes',
   frr: 'runs FRR, which learns its routes',
   bird: 'runs BIRD, which learns its routes',
   switch: 'runs Open vSwitch, which forwards by OpenFlow entries that the controller computes',
+  image: 'is a virtual machine, started from an image',
 } as const satisfies Readonly<Record<string, string>>;
 
 export type RouterKind = keyof typeof routerKinds;
@@ -43,7 +52,7 @@ export function isRouterKind(text: string): text is RouterKind {
 }
 
 export function isDaemonRouter(router: Router): router is DaemonRouter {
-  return router.kind !== 'static' && router.kind !== 'switch';
+  return router.kind === 'frr' || router.kind === 'bird';
 }
 
 /** Whether the router with this name is a switch. */
@@ -51,9 +60,9 @@ export function isSwitch({ routers }: { readonly routers: readonly Router[] }, n
   return routers.some((router) => router.name === name && router.kind === 'switch');
 }
 
-/** The program that a router runs on its node; undefined if it runs none. */
+/** The program that a router runs in its namespace; undefined if it runs none, or is a machine. */
 export function programOf({ kind }: Router): RouterProgram | undefined {
-  if (kind === 'static') return undefined;
+  if (kind === 'static' || kind === 'image') return undefined;
   return kind === 'switch' ? 'openvswitch' : kind;
 }
 
@@ -63,6 +72,23 @@ export function daemonRouter(
   name: RouterName,
 ): DaemonRouter | undefined {
   return routers.filter(isDaemonRouter).find((router) => router.name === name);
+}
+
+export function isImageRouter(router: Router): router is ImageRouter {
+  return router.kind === 'image';
+}
+
+/** The router with this name, or undefined if it is no virtual machine. */
+export function imageRouter(
+  { routers }: { readonly routers: readonly Router[] },
+  name: RouterName,
+): ImageRouter | undefined {
+  return routers.filter(isImageRouter).find((router) => router.name === name);
+}
+
+/** Whether some router is a virtual machine, whose forwarding table only its guest knows. */
+export function hasImages({ routers }: { readonly routers: readonly Router[] }): boolean {
+  return routers.some(isImageRouter);
 }
 
 export function routerNames({ routers }: { readonly routers: readonly Router[] }): RouterName[] {

@@ -124,6 +124,18 @@ export function moveRouter({ moving, ...instance }: Instance, router: RouterName
   };
 }
 
+/** Returns the instance with other names for a router's interfaces, by link. */
+export function renamed(instance: Instance, router: RouterName, names: ReadonlyMap<InstanceLink, string>): Instance {
+  const rename = (end: LinkEnd, name: string): LinkEnd => (end.router === router ? { ...end, interface: name } : end);
+  return {
+    ...instance,
+    links: instance.links.map((link) => {
+      const name = names.get(link);
+      return name === undefined ? link : { ...link, a: rename(link.a, name), b: rename(link.b, name) };
+    }),
+  };
+}
+
 /** All nodes with a router of the instance; for a moving router, both of its nodes. */
 export function routerNodes({ placement, moving }: Instance): NodeName[] {
   return [...new Set([...placement.values(), ...(moving?.values() ?? [])])];

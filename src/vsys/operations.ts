@@ -7,6 +7,7 @@
 import * as z from 'zod';
 import { daemonProtocols } from '../model/daemon.ts';
 import { daemonKinds } from './daemon.ts';
+import { machineSchema, portStates } from './machine.ts';
 
 const address = z.ipv4();
 const prefix = z.cidrv4();
@@ -264,6 +265,21 @@ const controlUp = () =>
 /** Lets out what is held, and leaves OSPF packets alone. */
 const controlDown = () => z.strictObject({ op: z.literal('control_down'), namespace: namespaceName });
 
+/**
+ * The virtual machine of a router's namespace, which has the router's links instead of the namespace. Its image must be
+ * on the node (`image_write`). One with other properties is started again; `state` changes nothing but what becomes of
+ * packets.
+ */
+const machineUp = () =>
+  machineSchema.extend({
+    op: z.literal('machine_up'),
+    namespace: namespaceName,
+    state: z.enum(portStates).default('open'),
+    /** A new one waits for a copy of another node's (`machine_copy_write`), and its guest then for `machine_go_on`. */
+    incoming: z.literal(true).exactOptional(),
+  });
+const machineDown = () => z.strictObject({ op: z.literal('machine_down'), namespace: namespaceName });
+
 export type ControlGate = z.infer<ReturnType<typeof controlUp>>['gate'];
 
 export type Daemon = z.infer<typeof daemonSchema>;
@@ -297,6 +313,8 @@ export const operationSchema = z.lazy(() =>
     daemonLeave(),
     controlUp(),
     controlDown(),
+    machineUp(),
+    machineDown(),
   ]),
 );
 
@@ -329,6 +347,8 @@ export const operationNames = [
   'daemon_leave',
   'control_up',
   'control_down',
+  'machine_up',
+  'machine_down',
 ] as const satisfies readonly OperationName[];
 
 /** The prefixes of one operation for routes. */

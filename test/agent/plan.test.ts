@@ -59,6 +59,7 @@ function written(step: Step): string {
   if ('bridge' in step) return `${where}bridge ${step.bridge.join(' ')}`;
   if ('tc' in step) return `${where}tc ${step.tc.join(' ')}`;
   if ('nft' in step) return `${where}nft ${step.nft.join(' | ')}`;
+  if ('machine' in step) return `${where}machine ${step.machine?.image.slice(0, 4) ?? 'none'}`;
   if ('daemon' in step) return `${where}daemon ${step.daemon?.kind ?? 'none'}`;
   if ('settleMs' in step) return `${where}wait ${step.settleMs} ms`;
   if ('listeners' in step) return `${where}wait for listeners at ${step.listeners.join(', ')}`;

@@ -19,7 +19,8 @@ export function allows({ policy, others }: World, method: string, params: unknow
   if (['exec_read', 'exec_write', 'exec_signal'].includes(method)) return true;
   const isListed = (name: string) =>
     policy.operations.includes(name) ||
-    (policy.operations.includes('*') && !['exec', 'capture', 'daemon_dump', 'daemon_restore'].includes(name));
+    (policy.operations.includes('*') &&
+      !['exec', 'capture', 'daemon_dump', 'daemon_restore', 'machine_up', 'machine_copy'].includes(name));
   if (method === 'apply') {
     return list(asked.operations).every((operation) => isListed(String(operation.op)) && isOwn(operation));
   }
@@ -28,10 +29,19 @@ export function allows({ policy, others }: World, method: string, params: unknow
     daemon_image_read: 'daemon_dump',
     daemon_settle: 'daemon_dump',
     daemon_image_write: 'daemon_restore',
+    image_state: 'machine_up',
+    image_write: 'machine_up',
+    machine_copy_read: 'machine_copy',
+    machine_copy_write: 'machine_up',
+    machine_go_on: 'machine_up',
+    console: 'exec',
+    console_log: 'exec',
   };
   if (!isListed(withAnother[method] ?? method)) return false;
   switch (method) {
     case 'exec':
+    case 'console':
+    case 'console_log':
       return ownNamespace(asked.namespace);
     case 'capture':
       return ownNamespace(asked.namespace) && ownInterface(asked.interface);
@@ -43,6 +53,10 @@ export function allows({ policy, others }: World, method: string, params: unknow
     case 'daemon_image_write':
     case 'daemon_restore':
     case 'daemon_settle':
+    case 'machine_copy':
+    case 'machine_copy_read':
+    case 'machine_copy_write':
+    case 'machine_go_on':
       return ownNamespace(asked.namespace);
     case 'path_mtu':
       return (asked.remotes as unknown[]).every(isElsewhere);
@@ -99,7 +113,9 @@ export function allows({ policy, others }: World, method: string, params: unknow
     const to = (operation.to ?? {}) as Fields;
     const second = secondEnd(operation.alsoFrom);
     const isForward = String(operation.op).startsWith('forward_');
-    const named = [operation, peer, to, ...list(operation.nexthops ?? [])];
+    const ports = list(operation.ports ?? []);
+    const peers = ports.map((port) => port.peer as Fields);
+    const named = [operation, peer, to, ...list(operation.nexthops ?? []), ...ports, ...peers];
     const ids = [operation.id, operation.nexthopId, operation.active, ...((operation.members ?? []) as unknown[])];
     const addresses = named.flatMap(({ address, via, source }) => [address, via, source]);
     return (
@@ -158,7 +174,11 @@ export function isTame(value: unknown): boolean {
     value !== null &&
     !Object.hasOwn(value, '__proto__') &&
     Object.entries(value).every(
-      ([key, item]) => key === 'config' || isTame(key === 'prefixes' && typeof item === 'string' ? words(item) : item),
+      ([key, item]) =>
+        // Both go to files.
+        key === 'config' ||
+        key === 'files' ||
+        isTame(key === 'prefixes' && typeof item === 'string' ? words(item) : item),
     )
   );
 }

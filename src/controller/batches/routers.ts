@@ -4,10 +4,11 @@
 
 import type { FlowEntry } from '../../model/flow-entry.ts';
 import type { NamespaceName, RouterName } from '../../model/names.ts';
-import { daemonRouter, isSwitch, routerNames } from '../../model/router.ts';
+import { daemonRouter, type ImageRouter, imageRouter, isSwitch, routerNames } from '../../model/router.ts';
 import type { VirtualNetwork } from '../../model/slice.ts';
 import { planDaemon } from '../../planning/daemons/index.ts';
 import { type Instance, moveRouter } from '../../planning/instance.ts';
+import { configDisk, guestPorts } from '../../planning/machines/config-disk.ts';
 import type { RoutingState } from '../../planning/routes.ts';
 import { planSwitch } from '../../planning/switch-entries.ts';
 import type { VnPlan } from '../../planning/vn-plan.ts';
@@ -25,13 +26,14 @@ function placedRouters(vn: VirtualNetwork, { placement }: Instance): RouterName[
 }
 
 /**
- * Step 2: the routers' namespaces, the tunnels between them and to the gateways, their addresses, and their daemons.
+ * Step 2: the routers' namespaces, the tunnels between them and to the gateways, their addresses, and their daemons or
+ * machines.
  */
 export function setUpRouters(layout: Layout, instance: Instance): Batches {
   return mergeBatches(placeRouters(layout, instance), startPrograms(layout, instance));
 }
 
-/** The same without daemons. */
+/** The same without what runs in the namespaces. */
 function placeRouters(layout: Layout, instance: Instance): Batches {
   const { vn, names, urpf } = layout;
   const batches: Batches = new Map();
@@ -48,7 +50,8 @@ function placeRouters(layout: Layout, instance: Instance): Batches {
       [link.a, link.b],
       [link.b, link.a],
     ] as const) {
-      if (end.router === undefined) continue;
+      // The guest of a machine has the addresses of its links.
+      if (end.router === undefined || imageRouter(vn, end.router) !== undefined) continue;
       const pointToPoint = daemonRouter(vn, end.router) !== undefined;
       append(batches, end.node, vifUp(end, peer, namespaceOf(instance, end.router, names), { pointToPoint }));
     }
@@ -56,7 +59,7 @@ function placeRouters(layout: Layout, instance: Instance): Batches {
   return batches;
 }
 
-/** The daemons and switches of the routers, whose interfaces are there. */
+/** The daemons, switches and machines of the routers, whose interfaces are there. */
 function startPrograms(layout: Layout, instance: Instance): Batches {
   const { vn } = layout;
   const batches: Batches = new Map();
@@ -64,8 +67,34 @@ function startPrograms(layout: Layout, instance: Instance): Batches {
     const node = instance.placement.get(router)!;
     if (isSwitch(vn, router)) append(batches, node, startSwitch(layout, instance, router));
     else if (daemonRouter(vn, router) !== undefined) append(batches, node, startDaemon(layout, instance, router));
+    const image = imageRouter(vn, router);
+    if (image !== undefined) append(batches, node, startMachine(layout, instance, image));
   }
   return batches;
+}
+
+/** Starts the virtual machine of a router; its image must be on the node. */
+export function startMachine(
+  layout: Layout,
+  instance: Instance,
+  router: ImageRouter,
+): Extract<OperationInput, { op: 'machine_up' }> {
+  const { name, config } = router;
+  return {
+    op: 'machine_up',
+    namespace: namespaceOf(instance, name, layout.names),
+    image: config.digest,
+    memoryMib: config.memoryMib,
+    console: config.console,
+    mtu: layout.mtu,
+    ports: guestPorts(instance, name).map(({ own, peer }) => ({
+      interface: own.interface,
+      mac: own.mac,
+      address: own.address,
+      peer: { address: peer.address, mac: peer.mac },
+    })),
+    files: configDisk(layout, instance, router, layout.mtu),
+  };
 }
 
 /** Starts the daemon of a router. Throws VnmError `invalid-input` for a router without one. */
@@ -125,6 +154,7 @@ export function setUpSecondPlaces(layout: Layout, instance: Instance, routes: Ro
     const usable = (routes.get(router) ?? []).filter(({ nexthops }) =>
       nexthops.every((hop) => interfaces.has(hop.interface)),
     );
+    // A router never has two control planes.
     const own = mergeBatches(
       placeRouters({ ...layout, vn }, { ...moved, links }),
       installRoutes(new Map([[router, usable]]), moved, layout.names),

@@ -12,6 +12,7 @@ import { type PlannedFlow, plannedFlow } from './planned-flow.ts';
 import {
   type ControlPlaneMove,
   type FlowChange,
+  type GuestMove,
   type MigrateResult,
   type MoveOptions,
   movesOf,
@@ -78,6 +79,7 @@ interface Findings {
   readonly flowChanges?: readonly FlowChange[];
   readonly controlPlanes?: readonly ControlPlaneMove[];
   readonly neighbourEvents?: readonly NeighbourEvents[];
+  readonly guests?: readonly GuestMove[];
   readonly flows?: FlowRecord[];
   readonly planned?: readonly PlannedFlow[];
   readonly failure?: unknown;
@@ -98,6 +100,7 @@ export function recordResult(
     flowChanges = [],
     controlPlanes = [],
     neighbourEvents = [],
+    guests = [],
     flows = [],
     planned,
     failure,
@@ -136,6 +139,7 @@ export function recordResult(
     ...(flowChanges.length === 0 ? {} : { flowChanges }),
     ...(controlPlanes.length === 0 ? {} : { controlPlanes }),
     ...(neighbourEvents.length === 0 ? {} : { neighbourEvents }),
+    ...(guests.length === 0 ? {} : { guests }),
     flows,
     ...(planned === undefined ? {} : { planned }),
     unreachable: outcome === 'failed' ? unreachableEdges(run) : [],

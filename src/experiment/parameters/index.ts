@@ -46,6 +46,11 @@ const parameters = {
     column: 'parallel',
     options: (parallel) => ({ parallel }),
   }),
+  suspend: parameter({
+    schema: optionKinds.suspend,
+    column: 'suspend',
+    options: (suspend) => ({ suspend }),
+  }),
   schedule: parameter({
     schema: optionKinds.schedule,
     column: 'schedule',

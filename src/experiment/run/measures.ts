@@ -1,6 +1,7 @@
 /** Pure: what a run measured, as values of one run, and as tables of its flows and redirections. */
 import { phaseNames } from '../../controller/base/phase.ts';
 import type { MigrateResult } from '../../controller/migrate.ts';
+import type { GuestMove } from '../../controller/migration/types.ts';
 import { payloadBytes } from '../../controller/probe/traffic.ts';
 import { gatewayOf, type VirtualNetwork } from '../../model/slice.ts';
 import type { RedirectionRecord } from '../../store/migrations.ts';
@@ -50,6 +51,13 @@ const measures = [
   'flow_change_ms',
   'freeze_ms',
   'converge_ms',
+  'clone_ms',
+  'move_ms',
+  'restore_ms',
+  'switch_ms',
+  'copy_bytes',
+  'formula_clone_ms',
+  'formula_move_ms',
   'neighbour_events',
 ] as const;
 
@@ -74,7 +82,7 @@ export function measuresIn(runs: Iterable<Values>): string[] {
 
 /** The values of one run. `counts`: its flows. */
 export function valuesOfRun(vn: VirtualNetwork, result: MigrateResult, counts: readonly FlowCounts[]): Values {
-  const { redirections, planned, flips, flowChanges, controlPlanes, neighbourEvents } = result;
+  const { redirections, planned, flips, flowChanges, controlPlanes, neighbourEvents, guests } = result;
   const values: Partial<Record<Measure, number | undefined>> = {
     duration_ms: result.durationMs,
     ...(counts.length === 0 ? {} : countsOf(counts)),
@@ -96,9 +104,26 @@ export function valuesOfRun(vn: VirtualNetwork, result: MigrateResult, counts: r
           freeze_ms: Math.max(...controlPlanes.map(({ freezeMs }) => freezeMs)),
           converge_ms: Math.max(...controlPlanes.map(({ convergeMs }) => convergeMs)),
         }),
+    ...(guests === undefined ? {} : guestValues(guests)),
     ...(neighbourEvents === undefined ? {} : { neighbour_events: sum(neighbourEvents.map(({ events }) => events)) }),
   };
   return rounded({ ...values, ...phasesOf(result) });
+}
+
+/** Of all guests that moved, one after the other. */
+function guestValues(guests: readonly GuestMove[]): Partial<Record<Measure, number | undefined>> {
+  const total = (value: (guest: GuestMove) => number) => sum(guests.map(value));
+  const clones = guests.flatMap(({ formula }) => formula.cloneMs ?? []);
+  return {
+    freeze_ms: Math.max(...guests.map(({ freezeMs }) => freezeMs)),
+    clone_ms: total(({ cloneMs }) => cloneMs),
+    move_ms: total(({ moveMs }) => moveMs),
+    restore_ms: total(({ restoreMs }) => restoreMs),
+    switch_ms: total(({ switchMs }) => switchMs),
+    copy_bytes: total(({ bytes }) => bytes),
+    formula_clone_ms: clones.length === 0 ? undefined : sum(clones),
+    formula_move_ms: total(({ formula }) => formula.moveMs),
+  };
 }
 
 /** Phases that repeat, as those of method `vroom` for each router, are added. */

@@ -26,6 +26,7 @@ import { VnmError } from '../../../src/model/errors.ts';
 import type { FlowEntry } from '../../../src/model/flow-entry.ts';
 import { createMemoryEndpoints } from './endpoints.ts';
 import { type Host, letGo, type Network } from './network.ts';
+import { playGuests } from './played-guests.ts';
 import { playMoving } from './played-moving.ts';
 import { converge, stateOf } from './played-ospf.ts';
 
@@ -122,7 +123,8 @@ export function createMemoryPlane(
         checkPinned(pinned(), host.state, state);
         checkNexthops(host.state, state);
         const { stacks, nexthops, rules, ownAddresses = [], daemons = new Map() } = state;
-        host.state = { stacks, nexthops, rules, ownAddresses, daemons };
+        const machines = new Map([...(state.machines ?? [])].map(([name, one]) => [name, { ...one, answers: true }]));
+        host.state = { stacks, nexthops, rules, ownAddresses, daemons, machines };
         converge(network);
         if (commands.length > 0) batches += 1;
         letGo(host);
@@ -147,6 +149,13 @@ export function createMemoryPlane(
       throw new VnmError('not-found', `there is no routing daemon in namespace '${namespace}'`);
     },
     moving: playMoving(network, host, inTurn),
+    machines: playGuests(host, inTurn),
+    images: {
+      pathOf: (digest) => digest,
+      state: () => ({ complete: true, bytes: 1 }),
+      write: async () => ({ bytes: 1 }),
+      removeAll: () => {},
+    },
     neighbourEvents: async () => ({}),
     pathMtu: async (remotes) =>
       remotes.map((remote) => {
@@ -169,6 +178,7 @@ export function createMemoryPlane(
       { name: 'bird', available: true, detail: 'version 2.0.12' },
       { name: 'openvswitch', available: true, detail: 'version 3.1.0' },
       { name: 'criu', available: true },
+      { name: 'machine', available: true, detail: 'with KVM' },
       { name: 'control-packets', available: true },
     ],
     close: async () => {},

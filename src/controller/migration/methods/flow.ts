@@ -9,10 +9,11 @@ import { refuseRedirections } from './vroom.ts';
 export const flowMethod: Method = {
   refuse(options) {
     refuseRedirections('flow', options);
-    const { controlPlane, holdControl, parallel = 1 } = options;
+    const { controlPlane, holdControl, parallel = 1, suspend } = options;
     const needless = [
       ...(controlPlane === undefined ? [] : [`--control-plane ${controlPlane}`]),
       ...(holdControl === true ? ['--hold-control'] : []),
+      ...(suspend === true ? ['--suspend'] : []),
       ...(parallel === 1 ? [] : [`--parallel ${parallel}`]),
     ];
     if (needless.length === 0) return;

@@ -3,7 +3,7 @@ import type { MigrateOptions } from '../../../controller/migrate.ts';
 import { controlPlaneNames } from '../../../controller/migration/control-planes/names.ts';
 import { migrationOptions, optionKinds } from '../../../controller/migration/options.ts';
 import type { PlannedFlow } from '../../../controller/migration/planned-flow.ts';
-import type { ControlPlaneMove, FlowChange, NeighbourEvents } from '../../../controller/migration/types.ts';
+import type { ControlPlaneMove, FlowChange, GuestMove, NeighbourEvents } from '../../../controller/migration/types.ts';
 import type {
   FlipView,
   MigrateResultView,
@@ -21,12 +21,7 @@ const outcome = z.enum(['completed', 'rolled-back', 'failed']);
 export const migrateBody = z.strictObject({
   vn: vn.exactOptional(),
   to: placement.describe('The placement to move to; with router, the node'),
-  router: z
-    .string()
-    .min(1)
-    .max(200)
-    .exactOptional()
-    .describe('The only router to move; only with methods vroom and flow'),
+  router: z.string().min(1).max(200).exactOptional().describe('The only router to move; not with method instance'),
   ...migrationOptions.shape,
 }) satisfies z.ZodType<Omit<MigrateOptions, 'offsetsMs'>>;
 
@@ -55,6 +50,27 @@ const flowChange = z.object({
   flipMs: ms.describe('From the first change at a hop of both paths to the barrier after the last one'),
   totalMs: ms,
 }) satisfies z.ZodType<FlowChange>;
+
+const guestMove = z.object({
+  router: z.string(),
+  from: z.string(),
+  to: z.string(),
+  way: z.enum(['clone', 'suspend', 'live']),
+  memoryMib: z.number(),
+  bytes: z.number().describe('The size of the copy'),
+  sentBytes: z.number().describe('What of it was carried, which may be compressed'),
+  cloneMs: ms.describe('Until the copy was complete on the old node; 0 where it is carried while it is made'),
+  moveMs: ms.describe('Until all of it was on the new node'),
+  restoreMs: ms.describe('From then until the guest was complete there'),
+  switchMs: ms.describe('From then until it ran there and all links led to it'),
+  freezeMs: ms.describe('How long the guest ran nowhere, or no link led to where it ran'),
+  formula: z
+    .object({
+      cloneMs: ms.exactOptional().describe('Memory divided by how fast the old node writes'),
+      moveMs: ms.describe('Memory divided by how fast the copy was carried'),
+    })
+    .describe('What the formulas of VN Clone say for this memory'),
+}) satisfies z.ZodType<GuestMove>;
 
 const controlPlaneMove = z.object({
   router: z.string(),
@@ -164,6 +180,7 @@ export const migrateResult = z.object({
     .readonly()
     .exactOptional()
     .describe('Method vroom: what the neighbours of moving routers with routing daemons noticed'),
+  guests: z.array(guestMove).readonly().exactOptional().describe('Methods clone and live: how the guests moved'),
   flows: z.array(flow),
   planned: z
     .array(plannedFlow)
