@@ -91,6 +91,19 @@ export function createAgentUnderTest(): AgentUnderTest {
       },
       settle: async (params) => note('daemon_settle', params),
     },
+    images: {
+      pathOf: () => '',
+      state: (digest) => {
+        note('image_state', { digest });
+        return { complete: false, bytes: 0 };
+      },
+      // The data of an image is for a file.
+      write: async ({ digest, offset }) => {
+        note('image_write', { digest, offset });
+        return { bytes: 0 };
+      },
+      removeAll: () => {},
+    },
     pathMtu: async (remotes) => {
       note('path_mtu', { remotes });
       return remotes.map(() => 1500);
