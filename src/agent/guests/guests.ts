@@ -106,7 +106,7 @@ export function createGuests({ records: directory, images: imagesAt, maxImageMib
         state: 'running',
         restarts: [],
         answers: false,
-      looks: 0,
+        looks: 0,
       };
       watched.set(namespace, one);
       [one.process] = findMachine(one.place.folder);
