@@ -2,7 +2,7 @@
  * Carries out a migration that moves routers one after the other, or in groups (`movesRouters` in base/phase.ts). The machine
  */
 import { messageOf } from '../../model/errors.ts';
-import { gatewayOf, type Placement } from '../../model/slice.ts';
+import type { Placement } from '../../model/slice.ts';
 import { groupMoves, type RouterMove } from '../../planning/neighbourhood.ts';
 import { routersBetween } from '../../planning/paths.ts';
 import type { Outcome } from '../../store/migrations.ts';
@@ -99,8 +99,8 @@ export async function carryOutMoves(
 /** How many packets of a flow arrive at guests while these stand still for their move; a clone runs meanwhile. */
 function lostInGuests({ vn, mtu }: Run, { from, to }: CountedFlow, guests: readonly GuestMove[]): number {
   const flow = vn.flows.find((one) => one.from === from && one.to === to)!;
-  const [first, last] = [gatewayOf(vn, from).name, gatewayOf(vn, to).name];
-  const passed = routersBetween(vn, first, last);
+  const gateway = (endHost: string) => vn.endHosts.find(({ name }) => name === endHost)!.gateway;
+  const passed = routersBetween(vn, gateway(from), gateway(to));
   const perMs = flow.rateBps / (8 * payloadBytes(flow, mtu)) / 1000;
   return guests
     .filter(({ router, way }) => way !== 'clone' && passed.includes(router))
