@@ -72,8 +72,7 @@ describe('an unknown command', () => {
 
   it('an unknown command is never suggested', () => {
     const commands = createProgram().commands;
-    const words =
-      'up down ls version test check move undo continue repair diff logs migrations server schedule';
+    const words = 'up down ls version test check move undo continue repair diff logs migrations server schedule';
     const named = words
       .split(' ')
       .flatMap((word) => [...saidTo(word).matchAll(/'pl-vnm (\w+)/g)].map(([, name]) => name!));

@@ -1,5 +1,4 @@
 /** Everything about an experiment file that its schema cannot check, with the slice file at hand. */
-import { movesRouters } from '../../controller/base/phase.ts';
 import { methodNamed } from '../../controller/migration/methods/index.ts';
 import { VnmError } from '../../model/errors.ts';
 import { isSamePlacement, type Slice, type VirtualNetwork } from '../../model/slice.ts';
@@ -11,6 +10,7 @@ import {
   type ParameterName,
   type Parameters,
   parameterNames,
+  redirectsGateways,
   rowOf,
   sliceWith,
   valuesOf,
@@ -230,8 +230,11 @@ function refusal(
   { slice, vn, latencies }: Pick<Experiment, 'slice' | 'vn' | 'latencies'>,
   given: Parameters,
 ): string | undefined {
+  const names = slice.vns.map(({ name }) => name);
+  if (given.vn !== undefined && !names.includes(given.vn))
+    return `the slice has no VN ${quote(given.vn)}, only ${list(names)}`;
   if (given.D !== undefined && given.schedule !== undefined) return 'D replaces the schedule; it has no other';
-  if (given.D !== undefined && movesRouters(given.method))
+  if (given.D !== undefined && !redirectsGateways(given))
     return `method ${given.method} redirects no gateway, so it has no D`;
   if (given.rate !== undefined && given.packetRate !== undefined) return 'rate and packetRate say the same';
   const changed = sliceWith({ slice, vn, latencies }, given);

@@ -80,8 +80,26 @@ export function measuresIn(runs: Iterable<Values>): string[] {
   return first === 'duration_ms' ? [first, ...phases, ...rest] : [...phases, ...others];
 }
 
+/** What a migration reports and a run keeps; a run without a migration has only the first four. */
+export type RunResult = Pick<
+  MigrateResult,
+  | 'outcome'
+  | 'durationMs'
+  | 'phases'
+  | 'redirections'
+  | 'flows'
+  | 'planned'
+  | 'flips'
+  | 'flowChanges'
+  | 'controlPlanes'
+  | 'neighbourEvents'
+  | 'guests'
+  | 'error'
+  | 'unproven'
+>;
+
 /** The values of one run. `counts`: its flows. */
-export function valuesOfRun(vn: VirtualNetwork, result: MigrateResult, counts: readonly FlowCounts[]): Values {
+export function valuesOfRun(vn: VirtualNetwork, result: RunResult, counts: readonly FlowCounts[]): Values {
   const { redirections, planned, flips, flowChanges, controlPlanes, neighbourEvents, guests } = result;
   const values: Partial<Record<Measure, number | undefined>> = {
     duration_ms: result.durationMs,
@@ -127,7 +145,7 @@ function guestValues(guests: readonly GuestMove[]): Partial<Record<Measure, numb
 }
 
 /** Phases that repeat, as those of method `vroom` for each router, are added. */
-function phasesOf({ phases }: MigrateResult): Record<string, number> {
+function phasesOf({ phases }: RunResult): Record<string, number> {
   const byName = Map.groupBy(phases, ({ name }) => phaseMeasure(name));
   return Object.fromEntries([...byName].map(([name, all]) => [name, sum(all.map(({ ms }) => ms))]));
 }
@@ -226,7 +244,7 @@ export function flowTable(
   run: number,
   vn: VirtualNetwork,
   mtu: number,
-  result: MigrateResult,
+  result: RunResult,
   counts: readonly FlowCounts[],
 ): Table {
   const rows = vn.flows.map((flow): Partial<Record<(typeof flowColumns)[number], string | number | null>> => {
@@ -288,7 +306,7 @@ export const redirectionColumns = [
 ] as const;
 
 /** `redirections.csv`: a row per redirection. */
-export function redirectionTable(run: number, { redirections }: MigrateResult): Table {
+export function redirectionTable(run: number, { redirections }: RunResult): Table {
   const rows = redirections.map((one) => ({
     run,
     gateway: one.gateway,
