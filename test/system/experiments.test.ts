@@ -137,8 +137,8 @@ describe('runs without a migration', () => {
     expect(samples.map(({ vn }) => vn).toSorted()).toEqual(['blue', 'red']);
     for (const { sent_packets: sent, duration_ms: durationMs, ...counts } of samples) {
       // Two flows of 68 or 128 packets per second.
-      expect(sent).toBeGreaterThan(1000);
-      expect([durationMs, counts.lost_packets, counts.phase_redirect_ms ?? null]).toEqual([10_000, 0, null]);
+      expect(sent).toBeGreaterThan(500);
+      expect([durationMs, counts.lost_packets, counts.phase_redirect_ms ?? null]).toEqual([5000, 0, null]);
     }
   });
 });

@@ -34,7 +34,7 @@ const parameters = {
     schema: z
       .enum([...optionKinds.method.options, noMethod])
       .describe(
-        `${optionKinds.method.description}; none: the VN stays and its flows are sent for 10 s, to see what is lost without a migration`,
+        `${optionKinds.method.description}; none: the VN stays and its flows are sent for 5 s, to see what is lost without a migration`,
       ),
     column: 'method',
     usual: 'instance',

@@ -9,7 +9,7 @@ import type { InstalledVn } from '../parameters/parameter.ts';
 import type { RunResult } from './measures.ts';
 
 /** How long the VN stays, and its flows are sent. */
-const stayMs = 10_000;
+const stayMs = 5000;
 
 /**
  * Leaves a VN where it is, and sends its flows meanwhile if `traffic` says so. `mtu`: of the VN. Returns a result as of a
