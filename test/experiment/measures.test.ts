@@ -148,7 +148,7 @@ describe('valuesOfRun', () => {
       { router: 'a', entriesMs: 1, flipMs: 2, totalMs: 3 },
       { router: 'b', entriesMs: 1, flipMs: 0.5, totalMs: 1.5 },
     ];
-    expect(valuesOfRun(vn, { ...result, method: 'flow', flowChanges }, [])).toMatchObject({ flow_change_ms: 3 });
+    expect(valuesOfRun(vn, { ...result, flowChanges }, [])).toMatchObject({ flow_change_ms: 3 });
   });
 
   it('has only values that have a column', () => {
