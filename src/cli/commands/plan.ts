@@ -15,7 +15,7 @@ export function addPlan(program: Command): void {
     .description('predict what a migration would do and lose, without changing anything')
     .argument('<slice>', 'a slice file, or the name of a slice in the database')
     .requiredOption('--to <placement>', 'the placement to move to; with --router, the node')
-    .option('--router <name>', 'the only router to move; with --method vroom, clone or live')
+    .option('--router <name>', 'the only router to move; not with --method instance')
     .option('--from <placement>', 'the placement to move from (default: the installed one, else initial)')
     .option('--vn <name>', 'which VN, when the slice has several')
     .addOption(migrationOption('method'))
