@@ -13,19 +13,23 @@ const interfaceName = z.string().regex(/^[a-z0-9][a-z0-9.-]{0,14}$/);
 const mac = z.string().regex(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/);
 const prefix = z.cidrv4();
 
-export const flowEntrySchema = z.strictObject({
-  in: interfaceName.exactOptional(),
-  source: prefix.exactOptional(),
-  destination: prefix,
-  output: z.strictObject({ interface: interfaceName, sender: mac, receiver: mac }),
-}) satisfies z.ZodType<FlowEntry>;
+export const flowEntrySchema = z.lazy(() =>
+  z.strictObject({
+    in: interfaceName.exactOptional(),
+    source: prefix.exactOptional(),
+    destination: prefix,
+    output: z.strictObject({ interface: interfaceName, sender: mac, receiver: mac }),
+  }),
+) satisfies z.ZodType<FlowEntry>;
 
-const switchSchema = z.strictObject({
-  ports: z
-    .array(z.strictObject({ interface: interfaceName, number: z.int().min(1).max(maxPortNumber) }))
-    .max(maxSwitchPorts),
-  entries: z.array(flowEntrySchema).max(maxFlowEntries),
-});
+const switchSchema = z.lazy(() =>
+  z.strictObject({
+    ports: z
+      .array(z.strictObject({ interface: interfaceName, number: z.int().min(1).max(maxPortNumber) }))
+      .max(maxSwitchPorts),
+    entries: z.array(flowEntrySchema).max(maxFlowEntries),
+  }),
+);
 
 export function switchText({ ports, entries }: SwitchConfig): string {
   return JSON.stringify({ ports, entries });

@@ -22,13 +22,13 @@ export function findProgram(name: string, more: readonly string[] = []): string 
 
 const versions = new Map<string, { readonly mtimeMs: number; readonly version: string | undefined }>();
 
-/** Returns the version that the program prints, by a pattern; runs it again only after it was replaced. */
-export async function versionOf(path: string, pattern = /version (\S+)/): Promise<string | undefined> {
+/** Returns the version that the program prints after `label`; runs it again only after it was replaced. */
+export async function versionOf(path: string, label = /version (\S+)/): Promise<string | undefined> {
   const { mtimeMs } = statSync(path);
   const known = versions.get(path);
   if (known?.mtimeMs === mtimeMs) return known.version;
   const { stdout, stderr } = await runTogether([path, '--version']);
-  const version = pattern.exec(`${stdout}${stderr}`)?.[1];
+  const version = label.exec(`${stdout}${stderr}`)?.[1];
   versions.set(path, { mtimeMs, version });
   return version;
 }

@@ -97,6 +97,7 @@ export class OpenFlowConnection {
     const handle = (this.#socket as unknown as { _handle?: { fd: number; readStop(): void } | null })._handle;
     if (handle === undefined || handle === null) throw this.#failure('it closed the connection');
     handle.readStop();
+    this.#socket.unref();
     return handle.fd;
   }
 
