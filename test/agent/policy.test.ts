@@ -265,6 +265,11 @@ describe('checkRequest', () => {
     expect(() => checkRequest(all, 'daemon_settle', { ...part, outcome: 'moved' })).toThrow(
       /may not use 'daemon_dump'/,
     );
+    const image = { digest: '0'.repeat(64) };
+    expect(() => checkRequest(all, 'image_state', image)).toThrow(/may not use 'machine_up'/);
+    checkRequest(all, 'image_state', image, [], true);
+    const down = operationSchema.parse({ op: 'machine_down', namespace: 'pv-three-0-a' });
+    checkOperation(all, down);
     checkRequest(narrow, 'exec_read', { id: '1b4e28ba-2fa1-4d2b-983f-2a5b4e6c7d8e' });
   });
 

@@ -104,6 +104,19 @@ export function createAgentUnderTest(): AgentUnderTest {
       write: async ({ namespace, offset }) => note('machine_copy_write', { namespace, offset }),
       goOn: async (namespace) => note('machine_go_on', { namespace }),
     },
+    images: {
+      pathOf: () => '',
+      state: (digest) => {
+        note('image_state', { digest });
+        return { complete: false, bytes: 0 };
+      },
+      // The data of an image is for a file.
+      write: async ({ digest, offset }) => {
+        note('image_write', { digest, offset });
+        return { bytes: 0 };
+      },
+      removeAll: () => {},
+    },
     pathMtu: async (remotes) => {
       note('path_mtu', { remotes });
       return remotes.map(() => 1500);
