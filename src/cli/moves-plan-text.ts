@@ -1,7 +1,10 @@
 import type { MovesPlan } from '../controller/plan-moves.ts';
 import { ms, quotedName, table } from './output.ts';
 
-/** Formats a plan of a method that moves routers for people: which routers move in which order, and in words what will happen. */
+/**
+ * Formats a plan of a method that moves routers for people: which routers move in which order, and in words what will
+ * happen.
+ */
 export function movesPlanText(result: MovesPlan): string {
   return [heading(result), order(result), flows(result), words(result)].join('\n\n');
 }

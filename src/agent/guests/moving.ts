@@ -203,7 +203,7 @@ export function createGuestMoves({ find, note, drop, inTurn, log }: GuestMovesPa
         throw error;
       },
     );
-    // Whoever writes the next part is told.
+    // Who writes the next part sees it.
     received.catch(() => {});
     const arriving = { stream, received, offset: 0 };
     arrivings.set(namespace, arriving);

@@ -187,7 +187,10 @@ export function describeParameters(given: Parameters, names: readonly ParameterN
     .join(', ');
 }
 
-/** The options of the migrations of a combination. Methods that move routers keep the uRPF mode that the VN is installed with. */
+/**
+ * The options of the migrations of a combination. Methods that move routers keep the uRPF mode that the VN is installed
+ * with.
+ */
 export function optionsWith(vn: VirtualNetwork, given: Parameters): MoveOptions {
   const changes = valuesOf(given).map(([name, value]) => rowOf(name).options?.(value, vn));
   const { urpf, ...options }: MoveOptions = Object.assign({}, usualOptions, ...changes);
