@@ -232,9 +232,9 @@ export function migrationStore(db: Db): MigrationStore {
     unfinished: (slice, vn) =>
       db
         .prepare<unknown[], Row>(
-          // A method that moves routers may fail between two of them, when its only instance is active: some have moved,
-          // others not. In a database of an earlier version another migration may have followed, from what this one
-          // left.
+          // A method that moves routers may fail between two of them, when its only instance is active: some have
+          // moved, others not. In a database of an earlier version another migration may have followed, from what this
+          // one left.
           `${select} where (? is null or slice = ?) and (? is null or vn = ?) and (outcome is null or (outcome = 'failed' and exists
              (select 1 from instances i where i.id in (old_instance, new_instance)
                and (i.state <> 'active' or (json_extract(options, '$.method') in ('vroom', 'flow', 'clone', 'live') and not exists

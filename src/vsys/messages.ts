@@ -193,8 +193,8 @@ export const requestSchemas = whenUsed({
       compress: z.boolean().default(false),
     }),
   /**
-   * Takes a part of a copy for the machine in the namespace, which was started `incoming`; parts come in order. An empty
-   * one ends the copy: it is answered when the guest is complete.
+   * Takes a part of a copy for the machine in the namespace, which was started `incoming`; parts come in order. An
+   * empty one ends the copy: it is answered when the guest is complete.
    */
   machine_copy_write: () =>
     z.strictObject({

@@ -22,6 +22,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough, type Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import { messageOf, VnmError } from '../../model/errors.ts';
@@ -79,6 +80,8 @@ interface Arriving {
 const aheadBytes = 1024 * 1024;
 /** As QEMU has it. */
 const liveDowntimeMs = 300;
+/** How long to wait for more of a live copy than has come, so that not every packet becomes a message. */
+const gatherMs = 5;
 /** Enough to see how fast the node writes, little to wait for. */
 const sampleBytes = 16 * 1024 * 1024;
 
@@ -200,7 +203,7 @@ export function createGuestMoves({ find, note, drop, inTurn, log }: GuestMovesPa
         throw error;
       },
     );
-    // Whoever writes the next part is told.
+    // Who writes the next part sees it.
     received.catch(() => {});
     const arriving = { stream, received, offset: 0 };
     arrivings.set(namespace, arriving);
@@ -260,6 +263,8 @@ const copyOf = (folder: string) => join(folder, 'memory');
 /** Resolves to what is there; an empty buffer at the end. Throws what the copying throws. */
 async function readSome(stream: Readable, copied: Promise<unknown>): Promise<Buffer> {
   for (;;) {
+    // More comes at once, unless the guest has nothing to add.
+    if (stream.readableLength > 0 && stream.readableLength < aheadBytes) await sleep(gatherMs);
     const size = Math.min(stream.readableLength, maxCopyPart);
     const chunk = size > 0 ? (stream.read(size) as Buffer | null) : null;
     if (chunk !== null) return chunk;

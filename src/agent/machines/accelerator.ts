@@ -3,8 +3,8 @@ import { accessSync, constants, readFileSync } from 'node:fs';
 import type { Accelerator } from './machine.ts';
 
 /**
- * Returns KVM if the processor virtualizes and the agent may use it. In some clouds there is a KVM on processors that do
- * not; it starts guests that then hardly run.
+ * Returns KVM if the processor virtualizes and the agent may use it. In some clouds there is a KVM on processors that
+ * do not; it starts guests that then hardly run.
  */
 export function findAccelerator(): Accelerator {
   try {

@@ -1,7 +1,7 @@
 /**
- * The configuration disk of a machine: an ISO 9660 file system (ECMA-119) with the volume name `cidata`, as cloud-init's
- * data source NoCloud reads it. Names are written as they are, in lower case and with hyphens, which ECMA-119 does not
- * allow but Linux, BSD and cloud-init read. Pure.
+ * The configuration disk of a machine: an ISO 9660 file system (ECMA-119) with the volume name `cidata`, as
+ * cloud-init's data source NoCloud reads it. Names are written as they are, in lower case and with hyphens, which
+ * ECMA-119 does not allow but Linux, BSD and cloud-init read. Pure.
  */
 import { VnmError } from '../../model/errors.ts';
 

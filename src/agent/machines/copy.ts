@@ -5,7 +5,7 @@
  *     stopped ──copy──► memory copied once (`suspend`) ───────────────► postmigrate
  *
  * A copy is a stream of three parts (frames.ts): a header (JSON), QEMU's own stream, the disk. What it was made of is
- * compared with the machine that shall have it before QEMU reads any of it.
+ * compared with the machine that gets it before QEMU reads any of it.
  */
 import { constants, createReadStream, createWriteStream, rmSync, statSync } from 'node:fs';
 import { copyFile } from 'node:fs/promises';

@@ -1,7 +1,7 @@
 /**
  * Images of virtual machines: a disk (qcow2, or raw with a boot sector), or a tar with the files `kernel`, `initrd` and
- * perhaps `cmdline`, the kernel's command line. An image comes from a slice's owner and is not trusted: QEMU must not be
- * led by it to other files of the node.
+ * perhaps `cmdline`, the kernel's command line. An image comes from a slice's owner and is not trusted: QEMU must not
+ * be led by it to other files of the node.
  */
 import { createReadStream, createWriteStream, readFileSync, rmSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
@@ -21,7 +21,9 @@ const blockBytes = 512;
 const maxMembers = 8;
 const maxCommandLineBytes = 1024;
 const usualCommandLine = 'console=ttyS0 quiet';
-/** Of qcow2 (docs/interop/qcow2.txt of QEMU): dirty, corrupt, another compression, subclusters; not: a file elsewhere. */
+/**
+ * Of qcow2 (docs/interop/qcow2.txt of QEMU): dirty, corrupt, another compression, subclusters; not: a file elsewhere.
+ */
 const knownFeatures = 0b11011n;
 
 /** Throws VnmError `invalid-input` if it is not an image that a machine can have, `not-found`. */

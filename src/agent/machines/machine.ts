@@ -1,13 +1,13 @@
 /**
  * A router that is a virtual machine: QEMU in the network namespace of its router, with a virtio device on each tap.
- * What others need to know of it; the work is in the files beside this one.
+ * What others need to know of it; the work is in the other files of this folder.
  */
 
 /** What a machine is made of. Two machines of the same spec are the same hardware, so a copy of one fits the other. */
 export interface MachineSpec {
   /**
-   * The machine's own folder on the node (sockets, disk, console log). It exists and belongs to root; every user may pass
-   * through the folders above it.
+   * The machine's own folder on the node (sockets, disk, console log). It exists and belongs to root; every user may
+   * pass through the folders above it.
    */
   readonly folder: string;
   /** The network namespace that has the taps. */

@@ -1,4 +1,6 @@
-/** A client of QEMU's machine protocol (QMP): JSON, a line each, over a Unix socket that serves one client at a time. */
+/**
+ * A client of QEMU's machine protocol (QMP): JSON, a line each, over a Unix socket that serves one client at a time.
+ */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';

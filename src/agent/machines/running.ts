@@ -29,8 +29,8 @@ export function lacksForMachines(): string | undefined {
 }
 
 /**
- * Starts a machine. Resolves when QEMU answers; the guest boots then. `begin`: `paused` until `continueMachine`; `copy`:
- * waits for one (copy.ts). Throws VnmError; then nothing of it runs. What is in the folder stays.
+ * Starts a machine. Resolves when QEMU answers; the guest boots then. `begin`: `paused` until `continueMachine`;
+ * `copy`: waits for one (copy.ts). Throws VnmError; then nothing of it runs. What is in the folder stays.
  */
 export async function startMachine(
   spec: MachineSpec,
@@ -80,7 +80,7 @@ async function answering(folder: string, exited: Promise<number | null>): Promis
   }
 }
 
-/** The numbers from here on belong to nobody by convention (systemd's "Users, Groups, UIDs and GIDs"). */
+/** Unused numbers by convention, from here on (systemd's "Users, Groups, UIDs and GIDs"). */
 const firstUser = 0x70000000;
 
 /**

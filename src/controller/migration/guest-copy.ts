@@ -44,7 +44,7 @@ export async function relayGuest(
     writing = agents
       .get(kept.node)
       .call('machine_copy_write', { namespace: kept.namespace, offset, data, compressed: way === 'compressed' });
-    // Whoever waits for it is told.
+    // The next part sees it.
     writing.catch(() => {});
     if (rates[way] === undefined) {
       await writing;

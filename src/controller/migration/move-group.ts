@@ -1,7 +1,7 @@
 /**
- * The steps of the machine (machine.ts) for routers that move at the same time (methods `vroom`, `clone`, `live`). All of them end a
- * phase before the next one begins, so the journal has one phase for all. Only their routing daemons move one after
- * the other: while one restarts, nothing else may change in the network that it returns to.
+ * The steps of the machine (machine.ts) for routers that move at the same time (methods `vroom`, `clone`, `live`). All
+ * of them end a phase before the next one begins, so the journal has one phase for all. Only their routing daemons move
+ * one after the other: while one restarts, nothing else may change in the network that it returns to.
  */
 import { messageOf, VnmError } from '../../model/errors.ts';
 import { isSamePlacement } from '../../model/slice.ts';

@@ -1,5 +1,9 @@
 /**
- * Carries out a migration that moves routers one after the other, or in groups (`movesRouters` in base/phase.ts). The machine
+ * Carries out a migration that moves routers one after the other, or in groups (`movesRouters` in base/phase.ts). The
+ * machine (machine.ts) runs once for each group; between two groups the VN is complete, on a placement of its own. If
+ * one router cannot move, its group and those before it move back, so that the migration ends wholly on the new or
+ * wholly on the old placement. The journal needs no record of the direction or of the groups: which routers are on two
+ * nodes, and which are not where they belong, is in the database.
  */
 import { messageOf } from '../../model/errors.ts';
 import type { Placement } from '../../model/slice.ts';

@@ -33,7 +33,9 @@ export interface MovingPlace {
   /** The nodes at the other ends of the router's links. */
   readonly neighbours: readonly NodeName[];
   readonly namespaceAt: (node: NodeName) => string;
-  /** Makes the new place, empty, in place of what an earlier attempt left there; neighbours accept packets from both. */
+  /**
+   * Makes the new place, empty, in place of what an earlier attempt left there; neighbours accept packets from both.
+   */
   setUp(): Promise<void>;
   /** Makes the neighbours send to the new place, one link after the other. */
   flipLinks(): Promise<void>;

@@ -1,4 +1,7 @@
-/** Counts what the neighbours of a moving router with a routing daemon, or of one that is a virtual machine, notice: changes of their adjacency with it. */
+/**
+ * Counts what the neighbours of a moving router with a routing daemon, or of one that is a virtual machine, notice:
+ * changes of their adjacency with it.
+ */
 import type { RouterName } from '../../model/names.ts';
 import { daemonRouter, imageRouter } from '../../model/router.ts';
 import { routerId } from '../../planning/daemons/router-id.ts';

@@ -153,7 +153,7 @@ describeAsRootUnless(lackForRouterImage(), 'a virtual machine', () => {
     await onConsole(1, 'cat /tmp/mark', /from-42/);
   });
 
-  it('stands still while it is copied, if asked to, until it is told to go on', async () => {
+  it('stands still while it is copied, if asked to, until it may go on', async () => {
     const { folder } = specs[0]!;
     const { frozenMs, totalMs } = await copyMachine(folder, createWriteStream(copy), { suspend: true, goOn: false });
     expect(frozenMs).toBeGreaterThan(0);
@@ -168,7 +168,7 @@ describeAsRootUnless(lackForRouterImage(), 'a virtual machine', () => {
     const { folder } = specs[0]!;
     const before = readdirSync(folder).sort();
     const stopped = new AbortController();
-    // Nobody reads it.
+    // It has no reader.
     const copying = copyMachine(folder, new PassThrough(), { suspend: true, goOn: false, signal: stopped.signal });
     const failed = expect(copying).rejects.toThrow('given up');
     await sleep(100);

@@ -83,7 +83,7 @@ describe('connectQmp', () => {
     server.close();
   });
 
-  it('gives up when it is told to', async () => {
+  it('gives up when its signal says so', async () => {
     const server = await qemu(() => '');
     const stopped = new AbortController();
     const qmp = await connectQmp(path, stopped.signal);
