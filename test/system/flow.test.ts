@@ -3,7 +3,6 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, expect, it } from 'vitest';
-import { findProgram } from '../../src/agent/daemons/programs.ts';
 import type { LiveStatus } from '../../src/controller/live.ts';
 import type { MigrateResult } from '../../src/controller/migrate.ts';
 import type { TraceResult } from '../../src/controller/trace.ts';
@@ -11,11 +10,11 @@ import { namespacesOf, routes } from '../support/kernel.ts';
 import { ownTestbed } from '../support/own-testbed.ts';
 import { describeAsRootUnless } from '../support/privileges.ts';
 import { experimentSlice } from '../support/slices.ts';
+import { lackForSwitches } from '../support/switches.ts';
 
 const file = experimentSlice('switches');
-const lack = findProgram('ovs-vswitchd') === undefined ? 'they need ovs-vswitchd (openvswitch-switch)' : undefined;
 
-describeAsRootUnless(lack, 'a VN of switches', () => {
+describeAsRootUnless(lackForSwitches(), 'a VN of switches', () => {
   const own = ownTestbed(file);
   const lost = ({ flows }: MigrateResult) => flows.map((flow) => ({ lost: flow.lost, duplicated: flow.duplicated }));
   const nothing = [1, 2].map(() => ({ lost: 0, duplicated: 0 }));

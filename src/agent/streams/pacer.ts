@@ -1,8 +1,8 @@
 import type { StreamClock } from './clock.ts';
 
 /**
- * The longest time that one tick of the pacer sends; then the agent does other work that waits. If packets are still due
- * after that, the next tick follows at once: a sender that is slower than its rate must not sleep.
+ * The longest time that one tick of the pacer sends; then the agent does other work that waits. If packets are still
+ * due after that, the next tick follows at once: a sender that is slower than its rate must not sleep.
  */
 const tickBudgetMs = 2;
 

@@ -12,8 +12,8 @@ import type { RunResult } from './measures.ts';
 const stayMs = 5000;
 
 /**
- * Leaves a VN where it is, and sends its flows meanwhile if `traffic` says so. `mtu`: of the VN. Returns a result as of a
- * migration that moved nothing; `durationMs` is the time of sending.
+ * Leaves a VN where it is, and sends its flows meanwhile if `traffic` says so. `mtu`: of the VN. Returns a result as of
+ * a migration that moved nothing; `durationMs` is the time of sending.
  */
 export async function stay(
   { context, slice, vn }: Pick<InstalledVn, 'context' | 'slice' | 'vn'>,
