@@ -15,7 +15,6 @@ import type { ArmedContext } from './armed-requests.ts';
 import { manageChannels } from './channels.ts';
 import { takeLock } from './daemon-lock.ts';
 import { createHandlers } from './handlers.ts';
-import { serveHosts } from './hosts/serve.ts';
 import { endWhenIdle } from './idle.ts';
 import { createInside } from './inside/inside.ts';
 import { type Log, openLog } from './log.ts';
@@ -67,7 +66,7 @@ export async function runDaemon(slice: string, file: string, { brought, takesLoc
     node: process.version,
     process: randomUUID(),
   };
-  const plane = await openPlane(policy, { paths, lib, installed: policyFile.settle, log });
+  const plane = await openPlane(policy, { paths, lib, digest: facts.digest, installed: policyFile.settle, log });
   const { dataPlane, others, ownAddresses, obstacles } = plane;
   const startThread = (listeners: TimingListeners) => startTimingThread(file, plane.createSupplier(), listeners);
   const armed = createArmed<ArmedContext>(startThread, policy.limits);
@@ -121,7 +120,10 @@ export async function runDaemon(slice: string, file: string, { brought, takesLoc
     () => policyFile.exists(),
     () => void end('nothing is installed').catch(fail),
   );
-  if (plane.hosts !== undefined) await listen(serveHosts(plane.hosts, log), paths.hostSocket);
+  if (plane.hosts !== undefined) {
+    const { serveHosts } = await import('./hosts/serve.ts');
+    await listen(serveHosts(plane.hosts, log), paths.hostSocket);
+  }
   await listen(server, paths.socket);
   log(`serving slice '${slice}': version ${facts.version}, pid ${facts.pid}, node ${facts.node}`);
 }

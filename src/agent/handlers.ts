@@ -1,7 +1,6 @@
 /** What the agent does for each request that the policy allows. */
 import { release } from 'node:os';
 import type { Clock } from '../clock/clock.ts';
-import { readUtc } from '../clock/read-utc.ts';
 import { messageOf, VnmError } from '../model/errors.ts';
 import { unpackRoutes } from '../model/packed-routes.ts';
 import type { Feature, Method, NodeFacts, Params } from '../vsys/messages.ts';
@@ -134,6 +133,7 @@ export function createHandlers(parts: AgentParts): Handlers {
     utc: async ({ ntpServers }) => {
       const [own, others] = await Promise.all([parts.ownAddresses(), parts.others()]);
       const check = (server: string, address: string) => checkTimeServer(policy, { own, others }, server, address);
+      const { readUtc } = await import('../clock/read-utc.ts');
       return readUtc(ntpServers, clock, { check });
     },
     stream_open: streams.open,

@@ -4,9 +4,15 @@ import { environment } from './run.ts';
 
 /** Whether the agent finds a program by its name. */
 export function hasProgram(name: string): boolean {
-  return environment.PATH.split(':').some((directory) => {
+  return pathOf(name) !== undefined;
+}
+
+/** Returns where the agent finds a program. */
+export function pathOf(name: string): string | undefined {
+  const paths = environment.PATH.split(':').map((directory) => join(directory, name));
+  return paths.find((path) => {
     try {
-      accessSync(join(directory, name), constants.X_OK);
+      accessSync(path, constants.X_OK);
       return true;
     } catch {
       return false;

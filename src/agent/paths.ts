@@ -14,6 +14,8 @@ export interface AgentPaths {
   readonly log: string;
   /** Operations that the node undoes unless they are confirmed. */
   readonly pending: string;
+  /** What trials of the kernel found; all agents of the node share it. */
+  readonly features: string;
   /** Which routing daemons there must be, a file for each; only root can access them. */
   readonly daemonRecords: string;
   /** Which virtual machines there must be, a file for each; only root can access them. */
@@ -51,6 +53,7 @@ export function agentPaths(slice: string, base = process.env.PL_VNM_DIR): AgentP
     held: join(runDirectory, `${slice}.held`),
     log: join(runDirectory, `${slice}.log`),
     pending: join(runDirectory, `${slice}.pending`),
+    features: join(runDirectory, 'features.json'),
     daemonRecords: join(runDirectory, `${slice}.daemons`),
     guestRecords: join(runDirectory, `${slice}.guests`),
     images: base === undefined ? `/var/lib/pl-vnm/images/${slice}` : join(base, 'images', slice),

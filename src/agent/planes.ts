@@ -1,4 +1,4 @@
-/** The data planes of the agent, and what each knows of its node. */
+/** The data planes of the agent, and what each knows of its node. Loads what only one of them needs with it. */
 import { existsSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { systemClock } from '../clock/clock.ts';
@@ -8,21 +8,18 @@ import { isInstalled } from '../vsys/presence.ts';
 import { createDaemons } from './daemons/supervisor.ts';
 import type { Supplier } from './dataplane/actuator.ts';
 import type { DataPlane } from './dataplane/dataplane.ts';
+import { keptFeatures, trialConditions } from './dataplane/kernel/kept-features.ts';
 import { createKernelDataPlane } from './dataplane/kernel/kernel-dataplane.ts';
 import { pendingFile } from './dataplane/kernel/pending-file.ts';
 import { readMarks } from './dataplane/kernel/presence.ts';
 import { readOwnAddresses } from './dataplane/kernel/read-state.ts';
 import { createKernelSupplier } from './dataplane/kernel/supplier.ts';
 import type { OwnAddress } from './dataplane/planner/state.ts';
-import { createUserspaceSupplier } from './dataplane/userspace/actuator.ts';
-import { stateFile } from './dataplane/userspace/state-file.ts';
-import { createUserspaceDataPlane } from './dataplane/userspace/userspace-dataplane.ts';
 import { createGuests } from './guests/guests.ts';
 import type { AgentParts } from './handlers.ts';
 import type { HostAttachments } from './hosts/serve.ts';
 import type { Log } from './log.ts';
 import { withNodeLock } from './node-lock.ts';
-import { findObstacles } from './obstacles/obstacles.ts';
 import { otherSlices } from './other-slices.ts';
 import type { AgentPaths } from './paths.ts';
 
@@ -38,6 +35,8 @@ export interface PlaneOptions {
   readonly paths: AgentPaths;
   /** The directory of the agents' programs. */
   readonly lib: string;
+  /** Of this agent's program. */
+  readonly digest: string;
   /** Called before the slice's first object is installed, and after its last one is removed. */
   readonly installed: (isInstalled: boolean) => Promise<void>;
   readonly log: Log;
@@ -55,7 +54,7 @@ export async function openPlane(policy: Policy, options: PlaneOptions): Promise<
     : userspacePlane(policy, policy.userspace, options);
 }
 
-function kernelPlane(policy: Policy, { paths, lib, installed, log }: PlaneOptions): OpenPlane {
+function kernelPlane(policy: Policy, { paths, lib, digest, installed, log }: PlaneOptions): OpenPlane {
   const guests = createGuests({
     records: paths.guestRecords,
     images: paths.images,
@@ -71,6 +70,7 @@ function kernelPlane(policy: Policy, { paths, lib, installed, log }: PlaneOption
       if (!isInstalled) guests.images.removeAll();
     },
     pending: pendingFile(paths.pending),
+    features: keptFeatures(paths.features, () => trialConditions(digest)),
     daemons: createDaemons({ records: paths.daemonRecords, clock: systemClock, log }),
     guests,
     alone: (body) => withNodeLock(paths.runDirectory, body),
@@ -81,7 +81,7 @@ function kernelPlane(policy: Policy, { paths, lib, installed, log }: PlaneOption
     createSupplier: createKernelSupplier,
     others,
     ownAddresses: readOwnAddresses,
-    obstacles: (port) => findObstacles(policy, port),
+    obstacles: async (port) => (await import('./obstacles/obstacles.ts')).findObstacles(policy, port),
   };
 }
 
@@ -91,6 +91,9 @@ async function userspacePlane(
   { address, port }: NonNullable<Policy['userspace']>,
   { paths, installed, log }: PlaneOptions,
 ): Promise<OpenPlane> {
+  const { createUserspaceSupplier } = await import('./dataplane/userspace/actuator.ts');
+  const { stateFile } = await import('./dataplane/userspace/state-file.ts');
+  const { createUserspaceDataPlane } = await import('./dataplane/userspace/userspace-dataplane.ts');
   const parts = { address, port, file: stateFile(paths.state), installed, log };
   const dataPlane = await createUserspaceDataPlane(policy, systemClock, parts);
   return {

@@ -86,19 +86,36 @@ async function digestOfSources(): Promise<string> {
 /**
  * Node.js loads the imports of an ES module before any of its code runs. With `require`, each built-in module is loaded
  * together with the part of the agent that uses it. `attach` runs for every connection and uses few.
+ *
+ * Imports get an ES module of constants, of which esbuild keeps those that something uses. For a CommonJS module it
+ * would copy all names, a hundred of `node:fs` alone, into every importing file when the agent starts.
  */
 const requiredBuiltins: Plugin = {
   name: 'required-builtins',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /.*/ }, ({ path, namespace }) => {
-      if (namespace === 'builtin') return { path, external: true };
-      return isBuiltin(path) ? { path: path.replace(/^(node:)?/, 'node:'), namespace: 'builtin' } : undefined;
+    onResolve({ filter: /.*/ }, ({ path, namespace, kind }) => {
+      if (namespace === 'builtin' || namespace === 'builtin-commonjs') return { path, external: true };
+      if (!isBuiltin(path)) return undefined;
+      const name = path.replace(/^(node:)?/, 'node:');
+      return { path: name, namespace: kind === 'require-call' ? 'builtin-commonjs' : 'builtin' };
     });
-    onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
+    onLoad({ filter: /.*/, namespace: 'builtin-commonjs' }, ({ path }) => ({
       contents: `module.exports = require(${JSON.stringify(path)});`,
     }));
+    onLoad({ filter: /.*/, namespace: 'builtin' }, async ({ path }) => ({ contents: await constantsOf(path) }));
   },
 };
+
+/** Returns an ES module with all names of a built-in one. A name that the node's Node.js lacks is undefined there. */
+async function constantsOf(builtin: string): Promise<string> {
+  const names = Object.keys(await import(builtin)).filter((name) => name !== 'default');
+  return [
+    `const all = /* @__PURE__ */ require(${JSON.stringify(builtin)});`,
+    'export default all;',
+    // Marked, so that it is left out where nothing uses it: reading a name may load another module.
+    ...names.map((name) => `export const ${name} = /* @__PURE__ */ (() => all.${name})();`),
+  ].join('\n');
+}
 
 async function build(version: string): Promise<Buffer> {
   // A development dependency, which the published package does not have.
@@ -110,6 +127,9 @@ async function build(version: string): Promise<Buffer> {
     write: false,
     ...bundling,
     target: 'node20',
+    // Fewer bytes to copy and to parse. Names stay: the agent's log has stacks.
+    minifyWhitespace: true,
+    minifySyntax: true,
     define: { __PL_VNM_VERSION__: JSON.stringify(version) },
     plugins: [requiredBuiltins],
     logLevel: 'silent',

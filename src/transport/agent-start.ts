@@ -22,10 +22,12 @@ shift 3
 mkdir -p "$run" && chmod 700 "$run" && umask 077 || exit
 setsid sh -c '${cleanStart}' sh ${underLock('"$run/$slice.lock"').join(' ')} \
   "$@" daemon --slice "$slice" --policy "$policy" </dev/null >>"$run/$slice.log" 2>&1 &
-pause=0
-while [ $pause -lt 100 ] && [ ! -S "$run/$slice.sock" ] && kill -0 $! 2>/dev/null; do
-  sleep 0.1 || sleep 1
+pause=0 seconds=0.1
+while [ $pause -lt 36 ] && [ ! -S "$run/$slice.sock" ] && kill -0 $! 2>/dev/null; do
+  sleep $seconds || sleep 1
   pause=$((pause + 1))
+  # On a busy node it takes long, and each pause is a process.
+  if [ $pause -ge 4 ]; then seconds=0.3; fi
 done
 `;
 

@@ -39,7 +39,7 @@ for file in "$policies"/*.json "$run"/*.sock; do
   if [ -e "$file" ]; then needed=yes; fi
 done
 if [ $needed = no ]; then
-  rm -f "$lib"/agent-*.mjs "$lib/node" || exit 1
+  rm -f "$lib"/agent-*.mjs "$lib/node" "$run/features.json" || exit 1
   rmdir "$policies" "\${policies%/*}" "$lib" "$run" 2>/dev/null
 fi
 exit 0

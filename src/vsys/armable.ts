@@ -14,11 +14,17 @@ export const redirectionSchema = z.strictObject({
 /** Ms after the common instant; negative for a gate that closes before it. */
 const offsetMs = z.number().min(-60_000).max(60_000);
 
-export const armableSchema = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('redirect'), offsetMs, groups: z.array(redirectionSchema).min(1).max(maxPerSlot) }),
-  z.strictObject({ kind: z.literal('gate_close'), offsetMs, interface: interfaceName }),
-  z.strictObject({ kind: z.literal('gate_open'), offsetMs, interface: interfaceName }),
-]);
+export const armableSchema = z.lazy(() =>
+  z.discriminatedUnion('kind', [
+    z.strictObject({
+      kind: z.literal('redirect'),
+      offsetMs,
+      groups: z.array(redirectionSchema).min(1).max(maxPerSlot),
+    }),
+    z.strictObject({ kind: z.literal('gate_close'), offsetMs, interface: interfaceName }),
+    z.strictObject({ kind: z.literal('gate_open'), offsetMs, interface: interfaceName }),
+  ]),
+);
 
 export type Armable = z.infer<typeof armableSchema>;
 export type ArmableKind = Armable['kind'];

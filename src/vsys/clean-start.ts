@@ -4,6 +4,9 @@
  * A constant script for `sh -c`. Runs its arguments in the root directory, without core dumps and with the system's
  * default limits, processors and scheduling. Closes the files that a shell can name. What the system does not allow to
  * change stays as it is (containers); the agent logs that. Has no single quotes.
+ *
+ * Shells have letters for most limits, for two of them (locks, processes) different ones; a letter that a shell lacks
+ * does nothing. For the rest there is `prlimit`, which stops at the first limit that it may not set.
  */
 export const cleanStart = `
 cd / || exit
@@ -11,10 +14,11 @@ umask 022
 ulimit -c 0
 exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
 {
-  for limit in t f d m v; do ulimit -$limit unlimited; done
+  for limit in t f d m v l p u w x; do ulimit -$limit unlimited; done
   ulimit -s 8192
   case $(ulimit -H -n) in unlimited|[1-9]??????*|[7-9]????|6[6-9]???) ;; *) ulimit -n 65536;; esac
-  for limit in locks memlock msgqueue nproc rttime sigpending; do prlimit --pid $$ --$limit=unlimited; done
+  prlimit --pid $$ --rttime=unlimited --msgqueue=unlimited --sigpending=unlimited ||
+    for limit in msgqueue sigpending; do prlimit --pid $$ --$limit=unlimited; done
   taskset -cp 0-8191 $$
   chrt -o -p 0 $$
   ionice -c 0 -p $$

@@ -32,6 +32,7 @@ import {
 } from './operations.ts';
 import type { Policy } from './policy.ts';
 import { terminalSchema } from './terminal.ts';
+import { whenUsed } from './when-used.ts';
 
 /** The largest message that either side accepts, in bytes. */
 export const maxMessageBytes = 32 * 1024 * 1024;
@@ -91,62 +92,67 @@ const watchTargets = z
     'two targets have the same name',
   );
 
-export const requestSchemas = {
+export const requestSchemas = whenUsed({
   /** Says who answers and what the node can do. */
-  hello: z.strictObject({}),
+  hello: () => z.strictObject({}),
   /**
    * Claims a VN, or without `vn` the whole slice, for a command: from now on requests with the ticket of an earlier
    * claim of the same are refused, whenever they arrive. `after`: the last ticket that the sender knows, 0 for none;
    * the claim is granted if that is the last one.
    */
-  claim: z.strictObject({
-    vn: z
-      .string()
-      .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/)
-      .optional(),
-    after: z.int().min(0),
-  }),
+  claim: () =>
+    z.strictObject({
+      vn: z
+        .string()
+        .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/)
+        .optional(),
+      after: z.int().min(0),
+    }),
   /**
    * Applies all operations in order, or none. `dryRun` plans and changes nothing. `repair` replaces what exists with
    * other parameters; without it that is a `conflict`. With either, the answer has the differences. The answer has a
    * token when the node will undo the batch unless `confirm` arrives within `confirmWithinMs`.
    */
-  apply: z.strictObject({
-    operations: z.array(operationSchema).max(maxOperations),
-    dryRun: z.boolean().default(false),
-    repair: z.boolean().default(false),
-    ticket,
-    confirmWithinMs: z.int().min(100).max(longestConfirmMs).optional(),
-  }),
+  apply: () =>
+    z.strictObject({
+      operations: z.array(operationSchema).max(maxOperations),
+      dryRun: z.boolean().default(false),
+      repair: z.boolean().default(false),
+      ticket,
+      confirmWithinMs: z.int().min(100).max(longestConfirmMs).optional(),
+    }),
   /** Shows that the answer to `apply` arrived: the batch did not cut the path to the node. */
-  confirm: z.strictObject({ token: z.uuid() }),
+  confirm: () => z.strictObject({ token: z.uuid() }),
   /** Lists what on this node collides with the slice's subnet or ids. */
-  collisions: z.strictObject({}),
+  collisions: () => z.strictObject({}),
   /** Lists everything on the node that carries the slice's mark. */
-  inventory: z.strictObject({}),
+  inventory: () => z.strictObject({}),
   /** Counts what the slice's interfaces carried, and what was dropped. */
-  counters: z.strictObject({}),
+  counters: () => z.strictObject({}),
   /** Reads the forwarding entries of a router namespace (main table), or of the slice's table. */
-  routes: z.strictObject({
-    namespace: namespaceName.optional(),
-    packed: z.boolean().default(false),
-    /** The digest of an earlier answer: if it is still the same, there is nothing to send. */
-    unless: z.hex().length(64).optional(),
-  }),
+  routes: () =>
+    z.strictObject({
+      namespace: namespaceName.optional(),
+      packed: z.boolean().default(false),
+      /** The digest of an earlier answer: if it is still the same, there is nothing to send. */
+      unless: z.hex().length(64).optional(),
+    }),
   /** Asks the routing daemon of a router's namespace for its neighbours and the origins of its routes. */
-  daemon_state: z.strictObject({ namespace: namespaceName }),
+  daemon_state: () => z.strictObject({ namespace: namespaceName }),
   /**
    * Stops the routing daemon of a router's namespace and takes a checkpoint of it, for another node. It stays stopped
    * until `daemon_settle`.
    */
-  daemon_dump: z.strictObject({ namespace: namespaceName, ticket }),
+  daemon_dump: () => z.strictObject({ namespace: namespaceName, ticket }),
   /** Returns a part of the checkpoint, at most `bytes` from `offset`, in base64; empty at its end. */
-  daemon_image_read: z.strictObject({
-    namespace: namespaceName,
-    offset: z.int().min(0).max(maxImageBytes),
-    bytes: z.int().min(1).max(maxImagePart).default(maxImagePart),
-  }),
+  daemon_image_read: () =>
+    z.strictObject({
+      namespace: namespaceName,
+      offset: z.int().min(0).max(maxImageBytes),
+      bytes: z.int().min(1).max(maxImagePart).default(maxImagePart),
+    }),
   /** Takes a part of a checkpoint, in base64; they come in order, and the one at 0 begins a new checkpoint. */
+<<<<<<< HEAD
   daemon_image_write: z.strictObject({
     namespace: namespaceName,
     offset: z.int().min(0).max(maxImageBytes),
@@ -196,117 +202,132 @@ export const requestSchemas = {
   }),
   /** Lets a guest go on that stands still, and ends its copying. */
   machine_go_on: z.strictObject({ namespace: namespaceName, ticket }),
+=======
+  daemon_image_write: () =>
+    z.strictObject({
+      namespace: namespaceName,
+      offset: z.int().min(0).max(maxImageBytes),
+      data: z.string().max(4 * Math.ceil(maxImagePart / 3)),
+    }),
+>>>>>>> main
   /**
    * Lets the daemon whose checkpoint has arrived continue in the namespace, which must have the same interfaces.
    * `bytes`, `sha256`: as `daemon_dump` answered.
    */
-  daemon_restore: z.strictObject({
-    namespace: namespaceName,
-    bytes: z.int().min(1).max(maxImageBytes),
-    sha256: z.hex().length(64),
-    ticket,
-  }),
+  daemon_restore: () =>
+    z.strictObject({
+      namespace: namespaceName,
+      bytes: z.int().min(1).max(maxImageBytes),
+      sha256: z.hex().length(64),
+      ticket,
+    }),
   /**
    * Says what became of a stopped daemon: `moved`, its copy runs, so it is killed, and its routes stay in the
    * namespace; `stayed`, there is no copy, so it continues. Where a checkpoint was to be restored, `stayed` removes
    * what has arrived of it. A second time it changes nothing.
    */
-  daemon_settle: z.strictObject({ namespace: namespaceName, outcome: z.enum(['moved', 'stayed']), ticket }),
+  daemon_settle: () => z.strictObject({ namespace: namespaceName, outcome: z.enum(['moved', 'stayed']), ticket }),
   /**
    * Counts the changes of adjacencies that the routing daemon of a router's namespace has logged. The first request has
    * the daemon log them.
    */
-  neighbour_events: z.strictObject({ namespace: namespaceName }),
+  neighbour_events: () => z.strictObject({ namespace: namespaceName }),
   /** Returns the largest IP packet for the path to each address, by the outgoing interface. */
-  path_mtu: z.strictObject({ remotes: z.array(address).max(2 * maxPerSlot) }),
+  path_mtu: () => z.strictObject({ remotes: z.array(address).max(2 * maxPerSlot) }),
   /**
    * Makes another nexthop of each group the active one, all in one write. One that is not a member becomes the group's
    * only one.
    */
-  redirect: z.strictObject({ groups: z.array(redirectionSchema).min(1).max(maxPerSlot), ticket }),
+  redirect: () => z.strictObject({ groups: z.array(redirectionSchema).min(1).max(maxPerSlot), ticket }),
   /**
    * Arms actions for an exact instant: `at` by this node's clock, converted to monotonic time at once, so that no step
    * of the clock moves it. Answers when they are armed; from then on they run even if the connection is lost, and never
    * early. `dryRun` prepares everything, starts what is not running, and arms nothing: the next `arm` then takes no
    * longer than that.
    */
-  arm: z.strictObject({
-    id: armedId,
-    at: z.number().positive(),
-    actions: z.array(armableSchema).min(1).max(maxActions),
-    dryRun: z.boolean().optional(),
-    ticket,
-  }),
+  arm: () =>
+    z.strictObject({
+      id: armedId,
+      at: z.number().positive(),
+      actions: z.array(armableSchema).min(1).max(maxActions),
+      dryRun: z.boolean().optional(),
+      ticket,
+    }),
   /** Cancels armed actions, if the first one has not begun: none of them will run. */
-  cancel: z.strictObject({ id: armedId }),
+  cancel: () => z.strictObject({ id: armedId }),
   /** Returns what became of armed actions; kept for a day. */
-  armed_results: z.strictObject({ id: armedId, forget: z.boolean().default(false) }),
+  armed_results: () => z.strictObject({ id: armedId, forget: z.boolean().default(false) }),
   /** Measures how late this node's timer begins actions that do nothing. */
-  timer_lag: z.strictObject({ samples: z.int().min(1).max(1000) }),
+  timer_lag: () => z.strictObject({ samples: z.int().min(1).max(1000) }),
   /** Makes one exchange of time stamps. */
-  clock: z.strictObject({}),
+  clock: () => z.strictObject({}),
   /** Reads the node's clock against UTC, from the given NTP servers and from chrony where the node has it. */
-  utc: z.strictObject({ ntpServers: z.array(ntpServer).max(maxNtpServers) }),
+  utc: () => z.strictObject({ ntpServers: z.array(ntpServer).max(maxNtpServers) }),
   /**
    * Receives a stream of numbered UDP packets on an address of the slice; answers the port. One packet goes from there
    * to the same port of `sender`, so that a firewall here that lets answers in takes the stream for an answer.
    * `bufferBytes`: room for packets that wait for the agent, where the node allows that much.
    */
-  stream_open: z.strictObject({
-    stream: streamId,
-    address,
-    sender: address.optional(),
-    bufferBytes: z.int().min(1).max(maxBufferBytes).optional(),
-  }),
+  stream_open: () =>
+    z.strictObject({
+      stream: streamId,
+      address,
+      sender: address.optional(),
+      bufferBytes: z.int().min(1).max(maxBufferBytes).optional(),
+    }),
   /**
    * Sends `count` packets evenly spaced, or without it until stopped, for at most an hour; the stream ends with its
    * channel. Uses the port that it sends to as its own, if that is free.
    */
-  stream_send: z.strictObject({
-    stream: streamId,
-    from: address,
-    to: address,
-    port: z.int().min(1).max(65_535),
-    payloadBytes: z.int().min(24).max(65_000),
-    rateBps: z.number().positive().max(1e11),
-    count: z.int().min(1).max(100_000_000).optional(),
-  }),
+  stream_send: () =>
+    z.strictObject({
+      stream: streamId,
+      from: address,
+      to: address,
+      port: z.int().min(1).max(65_535),
+      payloadBytes: z.int().min(24).max(65_000),
+      rateBps: z.number().positive().max(1e11),
+      count: z.int().min(1).max(100_000_000).optional(),
+    }),
   /**
    * `stream_stop` stops sending. `stream_report` says what this node has sent and received; `close` forgets the stream.
    * With `until`, it answers when so many packets have arrived, or none has for `quietMs`.
    */
-  stream_stop: z.strictObject({ stream: streamId }),
-  stream_report: z.strictObject({
-    stream: streamId,
-    close: z.boolean().default(false),
-    until: z
-      .strictObject({ packets: z.int().min(0).max(100_000_000), quietMs: z.number().min(0).max(60_000) })
-      .optional(),
-  }),
+  stream_stop: () => z.strictObject({ stream: streamId }),
+  stream_report: () =>
+    z.strictObject({
+      stream: streamId,
+      close: z.boolean().default(false),
+      until: z
+        .strictObject({ packets: z.int().min(0).max(100_000_000), quietMs: z.number().min(0).max(60_000) })
+        .optional(),
+    }),
   /**
    * Tests whether each address answers a UDP packet (with any reply, or ICMP port unreachable) or an ICMP echo request
    * sent from `from`, in order. With `bytes` the packets have this size, IP header included, and Don't Fragment.
    */
-  reach: z.strictObject({
-    from: address,
-    to: z.array(address).min(1).max(64),
-    timeoutMs: z.number().positive().max(60_000),
-    bytes: z.int().min(64).max(65_535).optional(),
-  }),
+  reach: () =>
+    z.strictObject({
+      from: address,
+      to: z.array(address).min(1).max(64),
+      timeoutMs: z.number().positive().max(60_000),
+      bytes: z.int().min(64).max(65_535).optional(),
+    }),
   /**
    * Finds the largest IP packet, at most `largest` bytes, that gets from each `from` to its `to` and back with Don't
    * Fragment, in order; from a router namespace where one is given. Only answered probes count, not what any hop
    * reports.
    */
-  packet_sizes: z.strictObject({
-    probes: z
-      .array(z.strictObject({ namespace: namespaceName.optional(), from: address, to: address }))
-      .min(1)
-      .max(1024),
-    smallest: z.int().min(64).max(65_535),
-    largest: z.int().min(64).max(65_535),
-    timeoutMs: z.number().positive().max(60_000),
-  }),
+  packet_sizes: () =>
+    z.strictObject({
+      probes: z
+        .array(z.strictObject({ namespace: namespaceName.optional(), from: address, to: address }))
+        .min(1)
+        .max(1024),
+      smallest: z.int().min(64).max(65_535),
+      largest: z.int().min(64).max(65_535),
+      timeoutMs: z.number().positive().max(60_000),
+    }),
   /**
    * Sends each target one small packet from `from` every `intervalMs`, until stopped or until no controller has asked
    * for a minute. A target without `port` is a router's address and answers as for `reach`, but must not limit its
@@ -314,33 +335,35 @@ export const requestSchemas = {
    * answer of the node, too. Answers the port of `from` where this watch does so. With a known id, the targets and
    * times are replaced; the port and the counts of unchanged targets continue, as long as `from` does.
    */
-  watch: z.strictObject({
-    id: watchId,
-    from: address,
-    intervalMs: z.number().min(50).max(10_000),
-    timeoutMs: z.number().min(10).max(10_000),
-    targets: watchTargets,
-  }),
+  watch: () =>
+    z.strictObject({
+      id: watchId,
+      from: address,
+      intervalMs: z.number().min(50).max(10_000),
+      timeoutMs: z.number().min(10).max(10_000),
+      targets: watchTargets,
+    }),
   /** Reports what all watches of this agent have seen so far. */
-  watch_report: z.strictObject({}),
-  watch_stop: z.strictObject({ id: watchId }),
+  watch_report: () => z.strictObject({}),
+  watch_stop: () => z.strictObject({ id: watchId }),
   /** Lists what on the node is in the way of VNs but does not belong to the slice. `port`: the port of the tunnels. */
-  obstacles: z.strictObject({ port: z.int().min(1).max(65_535) }),
+  obstacles: () => z.strictObject({ port: z.int().min(1).max(65_535) }),
   /**
    * Starts a program in a router's network namespace, or where the router is a virtual machine in its guest, by the
    * shell on its console; answers an id. The program is ended with the channel, and
    * when the router is removed. The policy says whether it is allowed, and as which user it runs. With `terminal` it
    * has one, as `terminalWords` says.
    */
-  exec: z.strictObject({
-    namespace: namespaceName,
-    command: z
-      .array(word)
-      .min(1)
-      .max(4096)
-      .refine(([program = '']) => program !== '' && !program.startsWith('-'), 'not the name of a program'),
-    terminal: terminalSchema.optional(),
-  }),
+  exec: () =>
+    z.strictObject({
+      namespace: namespaceName,
+      command: z
+        .array(word)
+        .min(1)
+        .max(4096)
+        .refine(([program = '']) => program !== '' && !program.startsWith('-'), 'not the name of a program'),
+      terminal: terminalSchema.optional(),
+    }),
   /**
    * Joins a command's streams with the console of the machine in a router's namespace, as `exec` does. One at a time
    * has the console.
@@ -353,28 +376,30 @@ export const requestSchemas = {
    * node's own network; its output is a pcap file. Of each packet it takes `snaplen` bytes, and it ends after `count`
    * packets.
    */
-  capture: z.strictObject({
-    namespace: namespaceName.optional(),
-    interface: interfaceName,
-    snaplen: z.int().min(64).max(maxSnaplen),
-    count: z.int().min(1).max(1_000_000_000).optional(),
-  }),
+  capture: () =>
+    z.strictObject({
+      namespace: namespaceName.optional(),
+      interface: interfaceName,
+      snaplen: z.int().min(64).max(maxSnaplen),
+      count: z.int().min(1).max(1_000_000_000).optional(),
+    }),
   /**
    * Passes input to a command, in base64, and with `end` the end of its input. What is not accepted must be sent again:
    * the command has not read what came before.
    */
-  exec_write: z.strictObject({
-    id: commandId,
-    data: z.string().max(4 * Math.ceil(maxCommandBytes / 3)),
-    end: z.boolean().default(false),
-  }),
+  exec_write: () =>
+    z.strictObject({
+      id: commandId,
+      data: z.string().max(4 * Math.ceil(maxCommandBytes / 3)),
+      end: z.boolean().default(false),
+    }),
   /** Returns what a command has printed since the last time; waits a while for something. */
-  exec_read: z.strictObject({ id: commandId }),
+  exec_read: () => z.strictObject({ id: commandId }),
   /** Sends a signal to a command and to what it started. */
-  exec_signal: z.strictObject({ id: commandId, signal: z.enum(['INT', 'TERM', 'KILL']) }),
+  exec_signal: () => z.strictObject({ id: commandId, signal: z.enum(['INT', 'TERM', 'KILL']) }),
   /** Stops the agent; everything installed stays. */
-  shutdown: z.strictObject({}),
-} as const;
+  shutdown: () => z.strictObject({}),
+});
 
 export type Method = keyof typeof requestSchemas;
 export type Params<M extends Method> = z.infer<(typeof requestSchemas)[M]>;

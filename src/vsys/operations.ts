@@ -20,8 +20,8 @@ const udpPort = z.int().min(1).max(65_535);
 const urpf = z.enum(['strict', 'feasible', 'loose']);
 
 /** A router namespace: forwarding on, reverse-path check as the mode says. `netns_down` removes everything in it. */
-const netnsUp = z.strictObject({ op: z.literal('netns_up'), namespace: namespaceName, urpf });
-const netnsDown = z.strictObject({ op: z.literal('netns_down'), namespace: namespaceName });
+const netnsUp = () => z.strictObject({ op: z.literal('netns_up'), namespace: namespaceName, urpf });
+const netnsDown = () => z.strictObject({ op: z.literal('netns_down'), namespace: namespaceName });
 
 /**
  * A point-to-point tunnel, either to another node (`vxlan`) or between two stacks of this node (`local`, both ends at
@@ -33,52 +33,54 @@ const netnsDown = z.strictObject({ op: z.literal('netns_down'), namespace: names
  * none is lost or sent twice (VROOM, section 3.3). `alsoFrom`: where the other end also is while its router moves;
  * packets are accepted from both.
  */
-const tunnelUp = z.discriminatedUnion('kind', [
+const tunnelUp = () =>
+  z.discriminatedUnion('kind', [
+    z.strictObject({
+      op: z.literal('tunnel_up'),
+      kind: z.literal('vxlan'),
+      interface: interfaceName,
+      namespace: namespaceName.optional(),
+      mac,
+      mtu,
+      vni: z.int().min(1).max(0xffffff),
+      remote: address,
+      alsoFrom: address.optional(),
+      local: address.optional(),
+      port: z.int().min(1).max(65_535),
+      gateable: z.boolean().default(false),
+    }),
+    z.strictObject({
+      op: z.literal('tunnel_up'),
+      kind: z.literal('udp'),
+      interface: interfaceName,
+      namespace: namespaceName.optional(),
+      mtu,
+      vni: z.int().min(1).max(0xffffff),
+      instance: z.int().min(0).max(0xffff),
+      /** The slice's key, hexadecimal. */
+      key: z.string().regex(/^([0-9a-f]{2}){8,32}$/),
+      remote: address,
+      port: z.int().min(1).max(65_535),
+      alsoFrom: z.strictObject({ address, port: udpPort }).optional(),
+      gateable: z.boolean().default(false),
+    }),
+    z.strictObject({
+      op: z.literal('tunnel_up'),
+      kind: z.literal('local'),
+      interface: interfaceName,
+      namespace: namespaceName.optional(),
+      mac,
+      mtu,
+      peer: z.strictObject({ interface: interfaceName, namespace: namespaceName.optional(), mac }),
+      gateable: z.boolean().default(false),
+    }),
+  ]);
+const tunnelDown = () =>
   z.strictObject({
-    op: z.literal('tunnel_up'),
-    kind: z.literal('vxlan'),
+    op: z.literal('tunnel_down'),
     interface: interfaceName,
     namespace: namespaceName.optional(),
-    mac,
-    mtu,
-    vni: z.int().min(1).max(0xffffff),
-    remote: address,
-    alsoFrom: address.optional(),
-    local: address.optional(),
-    port: z.int().min(1).max(65_535),
-    gateable: z.boolean().default(false),
-  }),
-  z.strictObject({
-    op: z.literal('tunnel_up'),
-    kind: z.literal('udp'),
-    interface: interfaceName,
-    namespace: namespaceName.optional(),
-    mtu,
-    vni: z.int().min(1).max(0xffffff),
-    instance: z.int().min(0).max(0xffff),
-    /** The slice's key, hexadecimal. */
-    key: z.string().regex(/^([0-9a-f]{2}){8,32}$/),
-    remote: address,
-    port: z.int().min(1).max(65_535),
-    alsoFrom: z.strictObject({ address, port: udpPort }).optional(),
-    gateable: z.boolean().default(false),
-  }),
-  z.strictObject({
-    op: z.literal('tunnel_up'),
-    kind: z.literal('local'),
-    interface: interfaceName,
-    namespace: namespaceName.optional(),
-    mac,
-    mtu,
-    peer: z.strictObject({ interface: interfaceName, namespace: namespaceName.optional(), mac }),
-    gateable: z.boolean().default(false),
-  }),
-]);
-const tunnelDown = z.strictObject({
-  op: z.literal('tunnel_down'),
-  interface: interfaceName,
-  namespace: namespaceName.optional(),
-});
+  });
 
 /**
  * The address of an interface and its one neighbour, which gets a permanent neighbour entry, so that nothing waits for
@@ -87,28 +89,30 @@ const tunnelDown = z.strictObject({
  * from one slice's interface into another slice's table. `pointToPoint`, in routers only: a routing daemon uses the
  * interface, so the neighbour is in its subnet (/31), and it carries multicast.
  */
-const vifUp = z.strictObject({
-  op: z.literal('vif_up'),
-  interface: interfaceName,
-  namespace: namespaceName.optional(),
-  address,
-  peer: z.strictObject({ address, mac: mac.optional() }),
-  urpf: urpf.default('strict'),
-  pointToPoint: z.boolean().default(false),
-});
-const vifDown = z.strictObject({
-  op: z.literal('vif_down'),
-  interface: interfaceName,
-  namespace: namespaceName.optional(),
-  address,
-});
+const vifUp = () =>
+  z.strictObject({
+    op: z.literal('vif_up'),
+    interface: interfaceName,
+    namespace: namespaceName.optional(),
+    address,
+    peer: z.strictObject({ address, mac: mac.optional() }),
+    urpf: urpf.default('strict'),
+    pointToPoint: z.boolean().default(false),
+  });
+const vifDown = () =>
+  z.strictObject({
+    op: z.literal('vif_down'),
+    interface: interfaceName,
+    namespace: namespaceName.optional(),
+    address,
+  });
 
 /**
  * A forwarding entry in a router's main table, or without `namespace` in the slice's own table. `protocol`, in routers
  * only: the entry is a copy of one that a routing daemon made; a daemon that starts with `graceful` takes it for its
  * own.
  */
-const routeFields = {
+const routeFields = () => ({
   action: z.enum(['add', 'delete']),
   type: z.enum(['unicast', 'blackhole', 'unreachable', 'prohibit']).default('unicast'),
   nexthops: z
@@ -121,65 +125,70 @@ const routeFields = {
   metric: z.int().min(0).max(0xffffffff).optional(),
   source: address.optional(),
   protocol: z.enum(daemonProtocols).optional(),
-};
-const vroute = z.strictObject({
-  op: z.literal('vroute'),
-  namespace: namespaceName.optional(),
-  prefix,
-  ...routeFields,
 });
+const vroute = () =>
+  z.strictObject({
+    op: z.literal('vroute'),
+    namespace: namespaceName.optional(),
+    prefix,
+    ...routeFields(),
+  });
 /**
  * Many entries of a router that differ in nothing but their prefix, as `vroute` for each: a router with 100,000 routes
  * has few next hops. `prefixes`: separated by spaces, each once.
  */
-const vroutes = z.strictObject({
-  op: z.literal('vroutes'),
-  namespace: namespaceName,
-  prefixes: z
-    .string()
-    .regex(/^[0-9./]+( [0-9./]+)*$/)
-    .max(40_000_000),
-  ...routeFields,
-});
+const vroutes = () =>
+  z.strictObject({
+    op: z.literal('vroutes'),
+    namespace: namespaceName,
+    prefixes: z
+      .string()
+      .regex(/^[0-9./]+( [0-9./]+)*$/)
+      .max(40_000_000),
+    ...routeFields(),
+  });
 
-const nexthopUp = z.strictObject({
-  op: z.literal('nexthop_up'),
-  id: nexthopId,
-  via: address,
-  interface: interfaceName,
-});
-const nexthopDown = z.strictObject({ op: z.literal('nexthop_down'), id: nexthopId });
+const nexthopUp = () =>
+  z.strictObject({
+    op: z.literal('nexthop_up'),
+    id: nexthopId,
+    via: address,
+    interface: interfaceName,
+  });
+const nexthopDown = () => z.strictObject({ op: z.literal('nexthop_down'), id: nexthopId });
 
 /**
  * The nexthop group of a gateway's peer. All traffic takes `active`. `resilient`: a one-bucket resilient group of all
  * `members`, each of which passes the reverse-path check (feasible uRPF); otherwise the group holds `active` alone.
  */
-const groupUp = z.strictObject({
-  op: z.literal('group_up'),
-  id: nexthopId,
-  members: z.array(nexthopId).min(1).max(2),
-  active: nexthopId,
-  resilient: z.boolean(),
-});
-const groupDown = z.strictObject({ op: z.literal('group_down'), id: nexthopId });
+const groupUp = () =>
+  z.strictObject({
+    op: z.literal('group_up'),
+    id: nexthopId,
+    members: z.array(nexthopId).min(1).max(2),
+    active: nexthopId,
+    resilient: z.boolean(),
+  });
+const groupDown = () => z.strictObject({ op: z.literal('group_down'), id: nexthopId });
 
 /**
  * The rules that lead traffic from and to the slice's subnet into the slice's table, which rejects unknown
  * destinations.
  */
-const ruleUp = z.strictObject({ op: z.literal('rule_up') });
-const ruleDown = z.strictObject({ op: z.literal('rule_down') });
+const ruleUp = () => z.strictObject({ op: z.literal('rule_up') });
+const ruleDown = () => z.strictObject({ op: z.literal('rule_down') });
 
 /**
  * A gate between an end host's access interface and the node's forwarding. Open, it passes everything; closed (by an
  * armed action), it holds up to `limitBytes` without loss.
  */
-const gateUp = z.strictObject({
-  op: z.literal('gate_up'),
-  interface: interfaceName,
-  limitBytes: z.int().min(2048).max(1_000_000_000),
-});
-const gateDown = z.strictObject({ op: z.literal('gate_down'), interface: interfaceName });
+const gateUp = () =>
+  z.strictObject({
+    op: z.literal('gate_up'),
+    interface: interfaceName,
+    limitBytes: z.int().min(2048).max(1_000_000_000),
+  });
+const gateDown = () => z.strictObject({ op: z.literal('gate_down'), interface: interfaceName });
 
 /**
  * One side of a forward, which lets a program of one end host use a UDP port of another end host through the VN, by
@@ -187,21 +196,24 @@ const gateDown = z.strictObject({ op: z.literal('gate_down'), interface: interfa
  * client, to `to`. `deliver`: what comes to `address` and `port` goes to the same port of 127.0.0.1, from a local port
  * per sender. Answers take the same way back.
  */
-const listenSide = z.strictObject({
-  side: z.literal('listen'),
-  localPort: udpPort,
-  address,
-  to: z.strictObject({ address, port: udpPort }),
-});
-const deliverSide = z.strictObject({ side: z.literal('deliver'), address, port: udpPort });
-const forwardUp = z.discriminatedUnion('side', [
-  listenSide.extend({ op: z.literal('forward_up') }),
-  deliverSide.extend({ op: z.literal('forward_up') }),
-]);
-const forwardDown = z.discriminatedUnion('side', [
-  z.strictObject({ op: z.literal('forward_down'), side: z.literal('listen'), localPort: udpPort }),
-  deliverSide.extend({ op: z.literal('forward_down') }),
-]);
+const listenSide = () =>
+  z.strictObject({
+    side: z.literal('listen'),
+    localPort: udpPort,
+    address,
+    to: z.strictObject({ address, port: udpPort }),
+  });
+const deliverSide = () => z.strictObject({ side: z.literal('deliver'), address, port: udpPort });
+const forwardUp = () =>
+  z.discriminatedUnion('side', [
+    listenSide().extend({ op: z.literal('forward_up') }),
+    deliverSide().extend({ op: z.literal('forward_up') }),
+  ]);
+const forwardDown = () =>
+  z.discriminatedUnion('side', [
+    z.strictObject({ op: z.literal('forward_down'), side: z.literal('listen'), localPort: udpPort }),
+    deliverSide().extend({ op: z.literal('forward_down') }),
+  ]);
 
 /** The most bytes of a daemon's configuration. */
 const maxDaemonConfigBytes = 1024 * 1024;
@@ -225,14 +237,15 @@ export const daemonSchema = z.strictObject({
  * `graceful` (RFC 3623): a daemon that starts takes the forwarding entries of its protocols for its own until it has
  * learned its routes again. One that runs stays as it is.
  */
-const daemonUp = daemonSchema.extend({
-  op: z.literal('daemon_up'),
-  namespace: namespaceName,
-  graceful: z.boolean().default(false),
-});
-const daemonDown = z.strictObject({ op: z.literal('daemon_down'), namespace: namespaceName });
+const daemonUp = () =>
+  daemonSchema.extend({
+    op: z.literal('daemon_up'),
+    namespace: namespaceName,
+    graceful: z.boolean().default(false),
+  });
+const daemonDown = () => z.strictObject({ op: z.literal('daemon_down'), namespace: namespaceName });
 /** Ends the daemon for a start elsewhere: it tells its neighbours that it restarts, and its forwarding entries stay. */
-const daemonLeave = z.strictObject({ op: z.literal('daemon_leave'), namespace: namespaceName });
+const daemonLeave = () => z.strictObject({ op: z.literal('daemon_leave'), namespace: namespaceName });
 
 /**
  * What becomes of OSPF packets that arrive at the tunnels of a router which moves. `sendTo`: a copy of each also goes
@@ -240,63 +253,68 @@ const daemonLeave = z.strictObject({ op: z.literal('daemon_leave'), namespace: n
  * holds them; `open` lets what was held out in the order of arrival, once a daemon listens, and at a pace that it
  * bears; `none` does not touch them.
  */
-const controlUp = z.strictObject({
-  op: z.literal('control_up'),
-  namespace: namespaceName,
-  sendTo: address.optional(),
-  gate: z.enum(['none', 'closed', 'open']).default('none'),
-});
+const controlUp = () =>
+  z.strictObject({
+    op: z.literal('control_up'),
+    namespace: namespaceName,
+    sendTo: address.optional(),
+    gate: z.enum(['none', 'closed', 'open']).default('none'),
+  });
 /** Lets out what is held, and leaves OSPF packets alone. */
-const controlDown = z.strictObject({ op: z.literal('control_down'), namespace: namespaceName });
+const controlDown = () => z.strictObject({ op: z.literal('control_down'), namespace: namespaceName });
 
 /**
  * The virtual machine of a router's namespace, which has the router's links instead of the namespace. Its image must be
  * on the node (`image_write`). One with other properties is started again; `state` changes nothing but what becomes of
  * packets.
  */
-const machineUp = machineSchema.extend({
-  op: z.literal('machine_up'),
-  namespace: namespaceName,
-  state: z.enum(portStates).default('open'),
-  /** A new one waits for a copy of another node's (`machine_copy_write`), and its guest then for `machine_go_on`. */
-  incoming: z.literal(true).exactOptional(),
-});
-const machineDown = z.strictObject({ op: z.literal('machine_down'), namespace: namespaceName });
+const machineUp = () =>
+  machineSchema.extend({
+    op: z.literal('machine_up'),
+    namespace: namespaceName,
+    state: z.enum(portStates).default('open'),
+    /** A new one waits for a copy of another node's (`machine_copy_write`), and its guest then for `machine_go_on`. */
+    incoming: z.literal(true).exactOptional(),
+  });
+const machineDown = () => z.strictObject({ op: z.literal('machine_down'), namespace: namespaceName });
 
-export type ControlGate = z.infer<typeof controlUp>['gate'];
+export type ControlGate = z.infer<ReturnType<typeof controlUp>>['gate'];
 
 export type Daemon = z.infer<typeof daemonSchema>;
 
 /** A side of a forward. */
-export type ForwardSide = z.infer<typeof listenSide> | z.infer<typeof deliverSide>;
+export type ForwardSide = z.infer<ReturnType<typeof listenSide>> | z.infer<ReturnType<typeof deliverSide>>;
 
-export const operationSchema = z.discriminatedUnion('op', [
-  netnsUp,
-  netnsDown,
-  tunnelUp,
-  tunnelDown,
-  vifUp,
-  vifDown,
-  vroute,
-  vroutes,
-  nexthopUp,
-  nexthopDown,
-  groupUp,
-  groupDown,
-  ruleUp,
-  ruleDown,
-  gateUp,
-  gateDown,
-  forwardUp,
-  forwardDown,
-  daemonUp,
-  daemonDown,
-  daemonLeave,
-  controlUp,
-  controlDown,
-  machineUp,
-  machineDown,
-]);
+/** Its parts are made when the first operation is checked: many agents of a command check none. */
+export const operationSchema = z.lazy(() =>
+  z.discriminatedUnion('op', [
+    netnsUp(),
+    netnsDown(),
+    tunnelUp(),
+    tunnelDown(),
+    vifUp(),
+    vifDown(),
+    vroute(),
+    vroutes(),
+    nexthopUp(),
+    nexthopDown(),
+    groupUp(),
+    groupDown(),
+    ruleUp(),
+    ruleDown(),
+    gateUp(),
+    gateDown(),
+    forwardUp(),
+    forwardDown(),
+    daemonUp(),
+    daemonDown(),
+    daemonLeave(),
+    controlUp(),
+    controlDown(),
+    machineUp(),
+    machineDown(),
+  ]),
+);
 
 export type Operation = z.infer<typeof operationSchema>;
 /** The operation as a sender writes it: defaults may be left out. */

@@ -1,4 +1,8 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { keptFeatures } from '../../src/agent/dataplane/kernel/kept-features.ts';
 import { createKnownFeatures } from '../../src/agent/dataplane/kernel/known-features.ts';
 import type { Feature } from '../../src/vsys/messages.ts';
 
@@ -45,4 +49,39 @@ it('the agent tries again after a failed trial', async () => {
   await expect(features.read()).rejects.toThrow('no memory');
   isBroken = false;
   expect(await features.read()).toEqual([filter(true)]);
+});
+
+it('a file keeps features for agents under the same conditions', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'pl-vnm-features-'));
+  try {
+    const path = join(directory, 'features.json');
+    const [one, other] = ['kernel 1', 'kernel 2'].map((conditions) => keptFeatures(path, () => conditions));
+    expect(one!.read()).toBeUndefined();
+    one!.write([filter(true)]);
+    expect(one!.read()).toEqual([filter(true)]);
+    expect(other!.read()).toBeUndefined();
+    other!.write([]);
+    expect(one!.read()).toBeUndefined();
+    writeFileSync(path, '{"conditions":');
+    expect(other!.read()).toBeUndefined();
+    expect(readdirSync(directory)).toEqual(['features.json']);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+it('features are not kept where their file cannot be written', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'pl-vnm-features-'));
+  try {
+    const path = join(directory, 'features.json');
+    mkdirSync(path);
+    for (const place of [path, join(directory, 'none', 'features.json')]) {
+      const kept = keptFeatures(place, () => 'kernel 1');
+      kept.write([filter(true)]);
+      expect(kept.read()).toBeUndefined();
+    }
+    expect(readdirSync(directory)).toEqual(['features.json']);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
 });

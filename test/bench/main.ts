@@ -4,8 +4,10 @@
  * CRIU for `planes`.
  */
 
+import { exitAfterCommand } from '../../src/cli/leave.ts';
 import { armedBench } from './armed.ts';
 import { bastionBench } from './bastion.ts';
+import { contactBench } from './contact.ts';
 import { deadNodeBench } from './dead-node.ts';
 import { migrationsBench, packetsBench } from './feasible.ts';
 import { flipBench } from './flip.ts';
@@ -61,6 +63,7 @@ const benches: Record<string, { title: string; run: () => Promise<string> }> = {
   },
   phases: { title: 'A migration of the three-node slice, phase by phase', run: () => phasesBench() },
   planning: { title: 'Planning by size, next to the linear programs of HiGHS', run: () => planningBench() },
+  contact: { title: 'The first contact with a node, and later ones', run: () => contactBench() },
   growth: { title: 'VNs of 3 to 100 routers on as many nodes', run: () => growthBench('kernel') },
   'growth-userspace': {
     title: 'VNs of 3 to 100 routers on as many nodes in user space',
@@ -112,3 +115,4 @@ for (const name of names.length > 0 ? names : Object.keys(benches)) {
   console.log(`\n${title}\n$ npm run bench -- ${name}\n${machine}\n\n${text}`);
   if (!onlyPrints && recordResults(name, machine, text)) console.log(`\nwritten into docs/benchmarks.md`);
 }
+exitAfterCommand((resources) => console.error(`left open: ${resources}`));

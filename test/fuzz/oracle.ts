@@ -91,6 +91,7 @@ export function allows({ policy, others }: World, method: string, params: unknow
   function isOwn(operation: Fields): boolean {
     const peer = (operation.peer ?? {}) as Fields;
     const to = (operation.to ?? {}) as Fields;
+    const second = secondEnd(operation.alsoFrom);
     const isForward = String(operation.op).startsWith('forward_');
     const ports = list(operation.ports ?? []);
     const peers = ports.map((port) => port.peer as Fields);
@@ -103,11 +104,17 @@ export function allows({ policy, others }: World, method: string, params: unknow
       ids.every((id) => id === undefined || within(policy.nexthops, id)) &&
       addresses.every((address) => address === undefined || ownAddress(address)) &&
       (operation.vni === undefined || within(policy.vnis, operation.vni)) &&
-      (isForward || operation.port === undefined || Number(operation.port) >= 1024) &&
+      (isForward || [operation.port, second.port].every((port) => port === undefined || Number(port) >= 1024)) &&
       (operation.op !== 'forward_up' || operation.side !== 'listen' || Number(operation.localPort) >= 1024) &&
-      [operation.remote, operation.local, operation.sendTo].every((end) => end === undefined || isElsewhere(end)) &&
+      [operation.remote, operation.local, operation.sendTo, second.address].every(
+        (end) => end === undefined || isElsewhere(end),
+      ) &&
       words(operation.prefixes ?? operation.prefix).every(ownPrefix)
     );
+  }
+  /** An address alone, or with the port of a tunnel of user space. */
+  function secondEnd(end: unknown): Fields {
+    return typeof end === 'string' ? { address: end } : ((end ?? {}) as Fields);
   }
   function ownInterface(name: unknown): boolean {
     return beginsWith(name, policy.interfacePrefix);

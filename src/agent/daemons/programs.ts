@@ -1,7 +1,7 @@
 /** Finds programs where administrators' packages put them. */
 import { accessSync, constants, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { run } from '../run.ts';
+import { runTogether } from '../run-steps.ts';
 import { daemonEnvironment } from './processes.ts';
 
 const directories = daemonEnvironment.PATH.split(':');
@@ -22,13 +22,13 @@ export function findProgram(name: string, more: readonly string[] = []): string 
 
 const versions = new Map<string, { readonly mtimeMs: number; readonly version: string | undefined }>();
 
-/** Returns the version that the program prints; runs it again only after it was replaced. */
-export async function versionOf(path: string): Promise<string | undefined> {
+/** Returns the version that the program prints after `label`; runs it again only after it was replaced. */
+export async function versionOf(path: string, label = /version (\S+)/): Promise<string | undefined> {
   const { mtimeMs } = statSync(path);
   const known = versions.get(path);
   if (known?.mtimeMs === mtimeMs) return known.version;
-  const { stdout, stderr } = await run(path, ['--version']);
-  const version = /version (\S+)/.exec(`${stdout}${stderr}`)?.[1];
+  const { stdout, stderr } = await runTogether([path, '--version']);
+  const version = label.exec(`${stdout}${stderr}`)?.[1];
   versions.set(path, { mtimeMs, version });
   return version;
 }

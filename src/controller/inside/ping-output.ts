@@ -13,7 +13,7 @@ export interface PingReport {
   /** Without duplicates. */
   readonly received: number;
   readonly replies: readonly EchoReply[];
-  /** ICMP errors of routers on the way, or of the kernel where it sent. */
+  /** ICMP errors of routers on the way, or of the kernel where it sent; redirects are none (RFC 792). */
   readonly errors: readonly { readonly address: string; readonly reason: string }[];
 }
 
@@ -22,7 +22,7 @@ const replyLine = new RegExp(
   String.raw`^\d+ bytes from ${address}: (?:icmp_)?seq=(\d+) ttl=(\d+) time=([\d.]+) ms(?! ?\(DUP)`,
   'gm',
 );
-const errorLine = new RegExp(String.raw`^From ${address}:? icmp_seq=\d+ (.+)$`, 'gm');
+const errorLine = new RegExp(String.raw`^From ${address}:? icmp_seq=\d+ (?!Redirect )(.+)$`, 'gm');
 const countsLine = /^(\d+) packets transmitted, (\d+) (?:packets )?received/m;
 
 /** Returns undefined if it did not come to sending. */

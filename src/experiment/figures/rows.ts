@@ -65,8 +65,7 @@ export function select(tables: ResultTables, definition: FigureDefinition): Sele
   const isOfLevel = (row: Row) => level !== undefined && isMet(row, level.where);
   const rows = selected.filter((row) => !isOfLevel(row));
   const panelOf = (row: Row) => (panels === undefined ? '' : labelOf(row[panels], labels));
-  const seriesOf = (row: Row) =>
-    byColumns.length === 0 ? 'measured' : byColumns.map((name) => labelOf(row[name], labels)).join(', ');
+  const seriesOf = (row: Row) => (byColumns.length === 0 ? 'measured' : seriesName(row, byColumns, labels));
   const order = Object.values(labels);
   const grouped = Map.groupBy(rows, (row) => JSON.stringify([panelOf(row), seriesOf(row)]));
   const runs = runsThatMeet(tables.samples, where);
@@ -133,6 +132,12 @@ function runsThatMeet({ columns, rows }: Table, where: Conditions): Row[] {
 export function labelOf(value: Cell | undefined, labels: Readonly<Record<string, string>>): string {
   const text = String(value ?? 'none');
   return Object.hasOwn(labels, text) ? labels[text]! : text;
+}
+
+/** A value that a row lacks is left out, unless it has none of them: method `vroom` has no schedule. */
+function seriesName(row: Row, columns: readonly string[], labels: Readonly<Record<string, string>>): string {
+  const given = columns.filter((name) => (row[name] ?? '') !== '');
+  return (given.length > 0 ? given : columns).map((name) => labelOf(row[name], labels)).join(', ');
 }
 
 /** So that r2 comes before r10. */

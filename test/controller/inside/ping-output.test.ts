@@ -58,3 +58,15 @@ it.each(['', 'ping: connect: Network is unreachable\n', 'PING 10.65.0.3 (10.65.0
     expect(readPing(text)).toBeUndefined();
   },
 );
+
+it('a redirect is no error', () => {
+  const text = `PING 10.70.0.9 (10.70.0.9) 56(84) bytes of data.
+From 10.70.0.2: icmp_seq=1 Redirect Host(New nexthop: 10.70.0.3)
+64 bytes from 10.70.0.9: icmp_seq=1 ttl=63 time=1.21 ms
+
+--- 10.70.0.9 ping statistics ---
+1 packets transmitted, 1 received, 0% packet loss, time 0ms
+rtt min/avg/max/mdev = 1.210/1.210/1.210/0.000 ms
+`;
+  expect(readPing(text)).toMatchObject({ sent: 1, received: 1, errors: [] });
+});

@@ -147,6 +147,16 @@ describe('rows', () => {
     expect(draw({ 100: 'fast' }).series.map(({ name }) => name)).toEqual(['fast', '3', '20']);
   });
 
+  test('the name of a series leaves out what its runs do not have', () => {
+    const rows: Row[] = [
+      { run: 1, outcome: 'completed', method: 'instance', schedule: 'optimal', gap_ms: 1 },
+      { run: 2, outcome: 'completed', method: 'vroom', schedule: null, gap_ms: 1 },
+    ];
+    const draw = (by: unknown) => content(tablesOf({ samples: rows }), { kind: 'scatter', x: 'run', y: 'gap_ms', by })!;
+    expect(draw(['method', 'schedule']).series.map(({ name }) => name)).toEqual(['instance, optimal', 'vroom']);
+    expect(draw('schedule').series.map(({ name }) => name)).toEqual(['none', 'optimal']);
+  });
+
   test('names with numbers are in the order of these', () => {
     const rows = ['r10', 'r2', 'r1'].map((router, run) => ({ run, outcome: 'completed', router, gap_ms: 1 }));
     const figure = content(tablesOf({ samples: rows }), { kind: 'bars', x: 'router', y: 'gap_ms' })!;

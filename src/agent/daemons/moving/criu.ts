@@ -5,7 +5,7 @@ import { VnmError } from '../../../model/errors.ts';
 import { run } from '../../run.ts';
 import { innerPid } from '../apart.ts';
 import type { Owner } from '../place.ts';
-import { findProgram } from '../programs.ts';
+import { findProgram, versionOf } from '../programs.ts';
 
 /** Older ones cannot take a checkpoint of sockets and the vDSO of new kernels. */
 const atLeast = [4, 2] as const;
@@ -43,8 +43,8 @@ export async function findCriu(): Promise<Found> {
   const path = findProgram('criu', directories);
   if (path === undefined) return { lacks: "there is no 'criu' (CRIU 4.2 or newer)" };
   if (findProgram('perl') === undefined) return { lacks: "there is no 'perl' (package perl-base)" };
-  const { stdout } = await run(path, ['--version']);
-  const [, version, major, minor] = /^Version: ((\d+)\.(\d+)\S*)/m.exec(stdout) ?? [];
+  const version = await versionOf(path, /^Version: (\d+\.\d+\S*)/m);
+  const [major, minor] = (version ?? '').split('.').map((part) => Number.parseInt(part, 10));
   if (version === undefined) return { lacks: `${path} does not say its version` };
   const isEnough = Number(major) > atLeast[0] || (Number(major) === atLeast[0] && Number(minor) >= atLeast[1]);
   if (!isEnough) return { lacks: `CRIU ${atLeast.join('.')} or newer is needed, not ${version}` };

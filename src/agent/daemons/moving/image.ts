@@ -6,7 +6,6 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { gunzip, gzip } from 'node:zlib';
 import * as z from 'zod';
 import { messageOf, VnmError } from '../../../model/errors.ts';
 import { daemonSchema } from '../../../vsys/operations.ts';
@@ -15,21 +14,25 @@ import { daemonSchema } from '../../../vsys/operations.ts';
 const maxBytes = 256 * 1024 * 1024;
 const lengthBytes = 4;
 
-const manifestSchema = z.strictObject({
-  daemon: daemonSchema,
-  version: z.string(),
-  /** The path of its folder where it was started; its command and its sockets name it. */
-  folder: z.string(),
-  /** The interfaces of the namespace by name; daemons know their numbers. */
-  interfaces: z.record(z.string(), z.strictObject({ index: z.int(), mac: z.string() })),
-  groups: z.record(z.string(), z.array(z.ipv4())),
-  /** The daemon's routes in the kernel, as `ip route` takes them. */
-  routes: z.array(z.string()),
-});
-const headerSchema = z.strictObject({
-  manifest: manifestSchema,
-  files: z.array(z.strictObject({ name: z.string().regex(/^[a-z0-9][a-z0-9.-]*$/), bytes: z.int().min(0) })),
-});
+const manifestSchema = z.lazy(() =>
+  z.strictObject({
+    daemon: daemonSchema,
+    version: z.string(),
+    /** The path of its folder where it was started; its command and its sockets name it. */
+    folder: z.string(),
+    /** The interfaces of the namespace by name; daemons know their numbers. */
+    interfaces: z.record(z.string(), z.strictObject({ index: z.int(), mac: z.string() })),
+    groups: z.record(z.string(), z.array(z.ipv4())),
+    /** The daemon's routes in the kernel, as `ip route` takes them. */
+    routes: z.array(z.string()),
+  }),
+);
+const headerSchema = z.lazy(() =>
+  z.strictObject({
+    manifest: manifestSchema,
+    files: z.array(z.strictObject({ name: z.string().regex(/^[a-z0-9][a-z0-9.-]*$/), bytes: z.int().min(0) })),
+  }),
+);
 
 export type Manifest = z.infer<typeof manifestSchema>;
 
@@ -55,6 +58,7 @@ export async function pack(manifest: Manifest, images: string, log: string): Pro
   const length = Buffer.alloc(lengthBytes);
   length.writeUInt32BE(header.length);
   const contents = files.map(({ content }) => content);
+  const { gzip } = await import('node:zlib');
   return promisify(gzip)(Buffer.concat([length, header, ...contents]), { level: 1 });
 }
 
@@ -67,6 +71,7 @@ function tooLarge(bytes: number): VnmError {
 /** Throws VnmError `invalid-input`. */
 export async function unpack(archive: Buffer): Promise<Unpacked> {
   try {
+    const { gunzip } = await import('node:zlib');
     const content = await promisify<Buffer, { maxOutputLength: number }, Buffer>(gunzip)(archive, {
       maxOutputLength: maxBytes + 16 * 1024 * 1024,
     });

@@ -1,8 +1,7 @@
-/** Finds what this node can do, by trials in a separate namespace. */
+/** Finds what this node can do, by trials in a separate namespace. One shell runs them all. */
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
-import { VnmError } from '../../../model/errors.ts';
 import { type TunnelKind, tunnelDescriptor, tunnelKindNames } from '../../../model/tunnel.ts';
 import type { Feature } from '../../../vsys/messages.ts';
 import type { Policy } from '../../../vsys/policy.ts';
@@ -12,14 +11,23 @@ import { findCriu } from '../../daemons/moving/criu.ts';
 import { hasProgram } from '../../has-program.ts';
 import { findAccelerator } from '../../machines/accelerator.ts';
 import { lacksForMachines } from '../../machines/running.ts';
-import { run } from '../../run.ts';
-import { controlDevice, controlGate, controlLines, listControlWords, parseControl } from '../planner/control.ts';
+import { cannotRun, type Finished, run } from '../../run.ts';
+import { missingProgram, runSteps, runTogether, type Step } from '../../run-steps.ts';
+import {
+  type ControlJson,
+  controlDevice,
+  controlGate,
+  controlLines,
+  listControlWords,
+  parseControl,
+} from '../planner/control.ts';
 import {
   filterLines,
   filterScript,
   listWords,
   noFilter,
   parseFilter,
+  type TableJson,
   trialFilter,
   trialPolicy,
 } from '../planner/filter.ts';
@@ -27,9 +35,13 @@ import { bucketWords, hookWords, isTight, openGate, type QdiscJson, redirectWord
 import { type Control, type Link, newLink } from '../planner/state.ts';
 import { tunnelKind } from '../planner/tunnels/registry.ts';
 import { kernelWords, parseFailures } from './ip.ts';
+import type { KeptFeatures } from './kept-features.ts';
 import type { FeatureProbes } from './known-features.ts';
 import { listAllNamespaces } from './presence.ts';
-import { nftIn, nftWords } from './read-filter.ts';
+import { nftWords } from './read-filter.ts';
+
+/** The exit code of the shell that could not make the namespace. */
+const noNamespace = 9;
 
 type Trial = readonly [feature: Feature['name'], line: string];
 
@@ -53,45 +65,83 @@ const tcTrials: readonly Trial[] = [
   ['ifb-gate', 'qdisc show dev gate'],
 ];
 
-export function featureProbes(policy: Policy): FeatureProbes {
+export function featureProbes(policy: Policy, kept: KeptFeatures): FeatureProbes {
   return {
     tryOut: async () => {
       const root = process.getuid?.() === 0;
       return [
         { name: 'root', available: root, ...(root ? {} : { detail: 'the agent does not run as root' }) },
-        ...(await probeNetwork(probeNamespace(policy))),
+        ...(await probeNetworkOnce(probeNamespace(policy), kept)),
       ];
     },
-    look: async () => [
-      ...(await Promise.all([probeCompatMode(), probeReversePath(), probeRealtime(), probeCapture()])),
-      ...(await findDaemons()).map(daemonFeature),
-      criuFeature(await findCriu()),
-      await probeMachine(),
-    ],
+    look: async () => {
+      // At the same moment, so that one shell runs what they need.
+      const [daemons, criu, ...others] = await Promise.all([
+        findDaemons(),
+        findCriu(),
+        ...[probeCompatMode(), probeReversePath(), probeRealtime(), probeCapture(), probeMachine()],
+      ]);
+      return [...others, ...daemons.map(daemonFeature), criuFeature(criu)];
+    },
   };
 }
 
-async function probeNetwork(namespace: string): Promise<Feature[]> {
-  const trials = [...ipTrials, ...tcTrials];
-  const names = [...new Set([...trials.map(([name]) => name), 'tunnel-filter' as const, 'control-packets' as const])];
-  // An agent that was killed at this point may have left one.
+/** Arguments: the namespace. Runs the script that is its standard input in a new namespace, which it removes. */
+const inNewNamespace = `
+ip netns add "$1" || exit ${noNamespace}
+nsenter --net="/run/netns/$1" -- sh -s
+ip netns del "$1"
+`;
+
+async function probeNetworkOnce(namespace: string, kept: KeptFeatures): Promise<Feature[]> {
+  // An agent that was killed during its trials may have left one.
   if ((await listAllNamespaces()).includes(namespace)) await run('ip', ['netns', 'del', namespace]);
-  const made = await run('ip', ['netns', 'add', namespace]);
-  if (made.code !== 0) return names.map((name) => ({ name, available: false, detail: kernelWords(made.stderr) }));
-  try {
-    const failures = [
-      ...(await tryLines('ip', namespace, ipTrials)).failures,
-      ...(await tryGate(namespace)),
-      ...(await tryFilter(namespace)),
-      ...(await tryControl(namespace)),
-    ];
-    return names.map((name) => {
-      const failure = failures.find((candidate) => candidate.name === name);
-      return failure === undefined ? { name, available: true } : { name, available: false, detail: failure.words };
-    });
-  } finally {
-    await run('ip', ['netns', 'del', namespace]);
+  const known = kept.read();
+  if (known !== undefined) return known;
+  const found = await probeNetwork(namespace);
+  // What is missing may be installed.
+  if (found.every(({ available }) => available)) kept.write(found);
+  return found;
+}
+
+async function probeNetwork(namespace: string): Promise<Feature[]> {
+  for (const program of ['ip', 'nsenter']) {
+    if (!hasProgram(program)) throw cannotRun(program, new Error('it is missing'));
   }
+  const { device, controlTrials, wanted, lines } = controlTrial(namespace);
+  const trials = { ip: [...ipTrials, ...controlTrials.ip], tc: [...tcTrials, ...controlTrials.tc] };
+  const names = [
+    ...new Set([...ipTrials, ...tcTrials].map(([name]) => name)),
+    ...(['tunnel-filter', 'control-packets'] as const),
+  ];
+  const steps: Step[] = [
+    stepOf('ip', trials.ip),
+    stepOf('tc', trials.tc),
+    { words: ['nft', '-f', '-'], stdin: filterScript(filterLines(trialPolicy, noFilter, trialFilter)) },
+    { words: ['nft', ...listWords(trialPolicy)] },
+    { words: ['nft', '-f', '-'], stdin: filterScript(controlLines(device, lines, wanted)) },
+    { words: ['nft', ...listControlWords] },
+  ];
+  const { done, shell } = await runSteps(steps, ['sh', '-c', inNewNamespace, 'sh', namespace]);
+  const [ip, tc, makeFilter, listFilter, makeControl, listControl] = done;
+  if (listControl === undefined) {
+    return names.map((name) => ({ name, available: false, detail: kernelWords(shell.stderr) }));
+  }
+  const failed = [...failuresOf(trials.ip, ip!), ...failuresOf(trials.tc, tc!)];
+  const failures = [
+    ...failed,
+    ...(failed.some(({ name }) => name === 'ifb-gate') ? [] : gateFailure(tc!)),
+    ...tableFailure('tunnel-filter', makeFilter!, listFilter!, (json) =>
+      isDeepStrictEqual(parseFilter(trialPolicy, json as TableJson), trialFilter),
+    ),
+    ...tableFailure('control-packets', makeControl!, listControl, (json) =>
+      isDeepStrictEqual(parseControl(json as ControlJson, []).control, wanted),
+    ),
+  ];
+  return names.map((name) => {
+    const failure = failures.find((candidate) => candidate.name === name);
+    return failure === undefined ? { name, available: true } : { name, available: false, detail: failure.words };
+  });
 }
 
 interface TrialFailure {
@@ -99,78 +149,59 @@ interface TrialFailure {
   readonly words: string;
 }
 
-/** Returns which trials failed, and what the lines printed. */
-async function tryLines(
-  command: 'ip' | 'tc',
-  namespace: string,
-  trials: readonly Trial[],
-): Promise<{ failures: TrialFailure[]; stdout: string }> {
-  const text = trials.map(([, line]) => `${line}\n`).join('');
-  const args = ['-netns', namespace, '-force', '-json', '-details', ...(command === 'tc' ? ['-raw'] : [])];
-  const { stdout, stderr } = await run(command, [...args, '-batch', '-'], text);
-  return { failures: parseFailures(stderr).map(({ line, words }) => ({ name: trials[line]![0], words })), stdout };
-}
-
-/** Tests gates, and whether the kernel understands the closed bucket as intended. */
-async function tryGate(namespace: string): Promise<TrialFailure[]> {
-  try {
-    const { failures, stdout } = await tryLines('tc', namespace, tcTrials);
-    if (failures.length > 0 || isTight(JSON.parse(stdout) as QdiscJson[])) return failures;
-    return [{ name: 'ifb-gate', words: 'a closed gate would not hold the first packets' }];
-  } catch (error) {
-    // Some systems have `tc` in a separate package.
-    if (!(error instanceof VnmError)) throw error;
-    return [{ name: 'ifb-gate', words: error.message }];
-  }
-}
-
-/** Tests whether OSPF packets can be copied and held, and `nft` shows the rules as they were made. */
-async function tryControl(namespace: string): Promise<TrialFailure[]> {
+/** Copies and holds OSPF packets that arrive at `lo`. */
+function controlTrial(namespace: string) {
   const name = 'control-packets';
   const device = controlDevice(trialPolicy.interfacePrefix, namespace);
-  const lo: Link = { ...newLink('lo', 'loopback', '00:00:00:00:00:00', 65_536) };
   const wanted: Control = { tunnels: ['lo'], sendTo: '192.0.2.1', gated: true };
-  try {
-    const { failures } = await tryLines('ip', namespace, [[name, `link add ${device.name} type ifb`]]);
-    if (failures.length > 0) return failures;
-    const buckets = [true, false].map((closed) => bucketWords(device.name, controlGate(closed)).join(' '));
-    const { failures: refused } = await tryLines(
-      'tc',
-      namespace,
-      buckets.map((line) => [name, line]),
-    );
-    if (refused.length > 0) return refused;
-  } catch (error) {
-    if (!(error instanceof VnmError)) throw error;
-    return [{ name, words: error.message }];
-  }
-  const made = await nftIn(namespace, ['-f', '-'], filterScript(controlLines(device, new Map([['lo', lo]]), wanted)));
-  const shown = made.code === 0 ? await nftIn(namespace, listControlWords) : made;
-  if (shown.code !== 0) return [{ name, words: isMissing(shown.stderr) ? noNft : nftWords(shown.stderr) }];
-  const { control } = parseControl(JSON.parse(shown.stdout), []);
-  return isDeepStrictEqual(control, wanted)
-    ? []
-    : [{ name, words: "this version of 'nft' shows rules in an unknown format" }];
+  const lo: Link = { ...newLink('lo', 'loopback', '00:00:00:00:00:00', 65_536) };
+  const buckets = [true, false].map((closed) => bucketWords(device.name, controlGate(closed)).join(' '));
+  const controlTrials: Record<'ip' | 'tc', Trial[]> = {
+    ip: [[name, `link add ${device.name} type ifb`]],
+    tc: buckets.map((line) => [name, line]),
+  };
+  return { device, controlTrials, wanted, lines: new Map([['lo', lo]]) };
 }
 
-/** Tests whether the kernel accepts the filter, and `nft` shows it as it was made. */
-async function tryFilter(namespace: string): Promise<TrialFailure[]> {
-  const made = await nftIn(namespace, ['-f', '-'], filterScript(filterLines(trialPolicy, noFilter, trialFilter)));
-  const shown = made.code === 0 ? await nftIn(namespace, listWords(trialPolicy)) : made;
-  if (shown.code !== 0) return [noTunnelFilter(isMissing(shown.stderr) ? noNft : nftWords(shown.stderr))];
-  const isAsMade = isDeepStrictEqual(parseFilter(trialPolicy, JSON.parse(shown.stdout)), trialFilter);
-  return isAsMade ? [] : [noTunnelFilter("this version of 'nft' shows rules in an unknown format")];
+function stepOf(tool: 'ip' | 'tc', trials: readonly Trial[]): Step {
+  const options = ['-force', '-json', '-details', ...(tool === 'tc' ? ['-raw'] : [])];
+  return { words: [tool, ...options, '-batch', '-'], stdin: trials.map(([, line]) => `${line}\n`).join('') };
 }
 
-const noNft = "there is no 'nft' (package nftables)";
+/** Some systems have it in a separate package. */
+const noTc = "there is no 'tc' (package iproute2)";
 
-function noTunnelFilter(why: string): TrialFailure {
-  return { name: 'tunnel-filter', words: `tunnel packets are accepted from any sender: ${why}` };
+/** Returns which trials failed. */
+function failuresOf(trials: readonly Trial[], { code, stderr }: Finished): TrialFailure[] {
+  if (code === missingProgram) return trials.map(([name]) => ({ name, words: noTc }));
+  return parseFailures(stderr).map(({ line, words }) => ({ name: trials[line]![0], words }));
 }
 
-/** Whether `nsenter` reports that it cannot start the command. */
-function isMissing(stderr: string): boolean {
-  return stderr.startsWith('nsenter: failed to execute nft');
+/** Tests whether the kernel understands the closed bucket as intended. */
+function gateFailure({ stdout }: Finished): TrialFailure[] {
+  if (isTight(JSON.parse(stdout) as QdiscJson[])) return [];
+  return [{ name: 'ifb-gate', words: 'a closed gate would not hold the first packets' }];
+}
+
+/** Tests whether the kernel accepted a table, and `nft` shows it as it was made. */
+function tableFailure(
+  name: 'tunnel-filter' | 'control-packets',
+  made: Finished,
+  listed: Finished,
+  isAsMade: (json: unknown) => boolean,
+): TrialFailure[] {
+  const failed = [made, listed].find(({ code }) => code !== 0);
+  const why = failed === undefined ? unknownFormat(listed.stdout, isAsMade) : nftFailure(failed);
+  if (why === undefined) return [];
+  return [{ name, words: name === 'tunnel-filter' ? `tunnel packets are accepted from any sender: ${why}` : why }];
+}
+
+function unknownFormat(text: string, isAsMade: (json: unknown) => boolean): string | undefined {
+  return isAsMade(JSON.parse(text)) ? undefined : "this version of 'nft' shows rules in an unknown format";
+}
+
+function nftFailure({ code, stderr }: Finished): string {
+  return code === missingProgram ? "there is no 'nft' (package nftables)" : nftWords(stderr);
 }
 
 function daemonFeature({ kind, version, lacks }: Awaited<ReturnType<typeof findDaemons>>[number]): Feature {
@@ -211,7 +242,7 @@ let isRealtime = false;
 
 async function probeRealtime(): Promise<Feature> {
   if (isRealtime) return { name: 'realtime', available: true };
-  const { code, stderr } = await run('chrt', ['-f', '1', 'true']);
+  const { code, stderr } = await runTogether(['chrt', '-f', '1', 'true']);
   isRealtime = code === 0;
   return isRealtime
     ? { name: 'realtime', available: true }

@@ -23,6 +23,7 @@ import { readCounters } from './counters.ts';
 import { kernelEndpoints } from './endpoints.ts';
 import { execute, force, type Programs, undo } from './execute.ts';
 import { featureProbes } from './features.ts';
+import type { KeptFeatures } from './kept-features.ts';
 import { createKnownFeatures } from './known-features.ts';
 import { readNodeNetwork } from './node-network.ts';
 import { pathMtu } from './path-mtu.ts';
@@ -44,6 +45,7 @@ export interface Surroundings {
   /** Called before the first thing of the slice is installed, and after the last one has gone. */
   readonly installed: (isInstalled: boolean) => Promise<void>;
   readonly pending: PendingFile;
+  readonly features: KeptFeatures;
   readonly daemons: Daemons;
   readonly guests: Guests;
   /** Runs `body` while the agent of no other slice on this node runs one. */
@@ -55,7 +57,7 @@ export function createKernelDataPlane(policy: Policy, clock: Clock, surroundings
   const warm = new WarmIp();
   let last: Promise<unknown> = Promise.resolve();
   let batches = 0;
-  const features = createKnownFeatures(featureProbes(policy));
+  const features = createKnownFeatures(featureProbes(policy, surroundings.features));
   const { daemons, guests } = surroundings;
   const programs: Programs = { daemon: daemons.put, machine: guests.put };
 

@@ -183,7 +183,7 @@ export function filterScript(lines: readonly string[]): string {
 }
 
 /** The parts of `nft`'s JSON that are read. */
-interface TableJson {
+export interface TableJson {
   nftables: readonly {
     chain?: { name: string; hook?: string; prio?: number; policy?: string };
     set?: { name: string; elem?: readonly (Element | { elem?: { val?: Element } })[] };
