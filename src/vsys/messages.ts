@@ -152,64 +152,60 @@ export const requestSchemas = whenUsed({
       bytes: z.int().min(1).max(maxImagePart).default(maxImagePart),
     }),
   /** Takes a part of a checkpoint, in base64; they come in order, and the one at 0 begins a new checkpoint. */
-<<<<<<< HEAD
-  daemon_image_write: z.strictObject({
-    namespace: namespaceName,
-    offset: z.int().min(0).max(maxImageBytes),
-    data: z.string().max(4 * Math.ceil(maxImagePart / 3)),
-  }),
-  /** Says how much of an image is on the node. */
-  image_state: z.strictObject({ digest: imageDigest }),
-  /**
-   * Takes a part of an image, in base64; parts come in order, and `offset` is how much is there. `total`: the size of
-   * the whole. With its last byte the image is checked by its digest, and complete.
-   */
-  image_write: z.strictObject({
-    digest: imageDigest,
-    total: z.int().min(1).max(maxMachineImageBytes),
-    offset: z.int().min(0).max(maxMachineImageBytes),
-    data: z.string().max(4 * Math.ceil(maxMachineImagePart / 3)),
-  }),
-  /**
-   * Copies the guest of the machine in a router's namespace, for another node. `suspend`: it stands still from the
-   * beginning, and afterwards until `machine_go_on`; otherwise it runs, and goes on. `live`: the copy does not wait on
-   * this node but is read while it is made, and the guest stands still at its end.
-   */
-  machine_copy: z.strictObject({
-    namespace: namespaceName,
-    how: z.enum(['running', 'suspend', 'live']),
-    ticket,
-  }),
-  /**
-   * Returns the next part of the copy, from `offset`, in base64, perhaps compressed (gzip); empty at its end. With
-   * `live` it waits for it, and parts must be read in order.
-   */
-  machine_copy_read: z.strictObject({
-    namespace: namespaceName,
-    offset: z.int().min(0),
-    compress: z.boolean().default(false),
-  }),
-  /**
-   * Takes a part of a copy for the machine in the namespace, which was started `incoming`; parts come in order. An
-   * empty one ends the copy: it is answered when the guest is complete.
-   */
-  machine_copy_write: z.strictObject({
-    namespace: namespaceName,
-    offset: z.int().min(0),
-    data: z.string().max(4 * Math.ceil((maxCopyPart + 65_536) / 3)),
-    compressed: z.boolean().default(false),
-    ticket,
-  }),
-  /** Lets a guest go on that stands still, and ends its copying. */
-  machine_go_on: z.strictObject({ namespace: namespaceName, ticket }),
-=======
   daemon_image_write: () =>
     z.strictObject({
       namespace: namespaceName,
       offset: z.int().min(0).max(maxImageBytes),
       data: z.string().max(4 * Math.ceil(maxImagePart / 3)),
     }),
->>>>>>> main
+  /** Says how much of an image is on the node. */
+  image_state: () => z.strictObject({ digest: imageDigest }),
+  /**
+   * Takes a part of an image, in base64; parts come in order, and `offset` is how much is there. `total`: the size of
+   * the whole. With its last byte the image is checked by its digest, and complete.
+   */
+  image_write: () =>
+    z.strictObject({
+      digest: imageDigest,
+      total: z.int().min(1).max(maxMachineImageBytes),
+      offset: z.int().min(0).max(maxMachineImageBytes),
+      data: z.string().max(4 * Math.ceil(maxMachineImagePart / 3)),
+    }),
+  /**
+   * Copies the guest of the machine in a router's namespace, for another node. `suspend`: it stands still from the
+   * beginning, and afterwards until `machine_go_on`; otherwise it runs, and goes on. `live`: the copy does not wait on
+   * this node but is read while it is made, and the guest stands still at its end.
+   */
+  machine_copy: () =>
+    z.strictObject({
+      namespace: namespaceName,
+      how: z.enum(['running', 'suspend', 'live']),
+      ticket,
+    }),
+  /**
+   * Returns the next part of the copy, from `offset`, in base64, perhaps compressed (gzip); empty at its end. With
+   * `live` it waits for it, and parts must be read in order.
+   */
+  machine_copy_read: () =>
+    z.strictObject({
+      namespace: namespaceName,
+      offset: z.int().min(0),
+      compress: z.boolean().default(false),
+    }),
+  /**
+   * Takes a part of a copy for the machine in the namespace, which was started `incoming`; parts come in order. An
+   * empty one ends the copy: it is answered when the guest is complete.
+   */
+  machine_copy_write: () =>
+    z.strictObject({
+      namespace: namespaceName,
+      offset: z.int().min(0),
+      data: z.string().max(4 * Math.ceil((maxCopyPart + 65_536) / 3)),
+      compressed: z.boolean().default(false),
+      ticket,
+    }),
+  /** Lets a guest go on that stands still, and ends its copying. */
+  machine_go_on: () => z.strictObject({ namespace: namespaceName, ticket }),
   /**
    * Lets the daemon whose checkpoint has arrived continue in the namespace, which must have the same interfaces.
    * `bytes`, `sha256`: as `daemon_dump` answered.
@@ -368,9 +364,9 @@ export const requestSchemas = whenUsed({
    * Joins a command's streams with the console of the machine in a router's namespace, as `exec` does. One at a time
    * has the console.
    */
-  console: z.strictObject({ namespace: namespaceName, terminal: terminalSchema.optional() }),
+  console: () => z.strictObject({ namespace: namespaceName, terminal: terminalSchema.optional() }),
   /** Returns the last part of what the guest of a machine has written to its console. */
-  console_log: z.strictObject({ namespace: namespaceName }),
+  console_log: () => z.strictObject({ namespace: namespaceName }),
   /**
    * Starts `tcpdump` on an interface of a router, as `exec` does, or without `namespace` on one of the slice in the
    * node's own network; its output is a pcap file. Of each packet it takes `snaplen` bytes, and it ends after `count`
