@@ -10,7 +10,8 @@ const long = [
   'test/system/{bastion,carried-over,checkpoint-moves,collisions,commands-page,concurrency,confinement,damaged}.test.ts',
   'test/system/{container,deb,global-install}.test.ts',
   'test/system/{dead-node,demo,exec,experiments,experiments-on-nodes}.test.ts',
-  'test/system/{failures,firewalls,flow,forward,full-database,gallery,inside,interrupts,iperf,jobs,narrow-path,openssh}.test.ts',
+  'test/system/{failures,firewalls,flow,forward,full-database,gallery,guest-moves,inside,interrupts}.test.ts',
+  'test/system/{iperf,jobs,narrow-path,openssh}.test.ts',
   'test/system/{hold-control,large,living,living-moves,machines,parallel-moves,reconcile,recovery,router-commands,vroom}.test.ts',
 ];
 
