@@ -10,20 +10,22 @@ const long = [
   'test/system/{bastion,carried-over,checkpoint-moves,collisions,commands-page,concurrency,confinement,damaged}.test.ts',
   'test/system/{container,deb,global-install}.test.ts',
   'test/system/{dead-node,demo,exec,experiments,experiments-on-nodes}.test.ts',
-  'test/system/{failures,firewalls,forward,full-database,gallery,inside,interrupts,iperf,jobs,narrow-path,openssh}.test.ts',
-  'test/system/{hold-control,large,living,living-moves,parallel-moves,reconcile,recovery,router-commands,vroom}.test.ts',
+  'test/system/{failures,firewalls,flow,forward,full-database,gallery,guest-moves,inside,interrupts}.test.ts',
+  'test/system/{iperf,jobs,narrow-path,openssh}.test.ts',
+  'test/system/{hold-control,large,living,living-moves,machines,parallel-moves,reconcile,recovery,router-commands,vroom}.test.ts',
 ];
 
 /** What needs root, makes network namespaces, starts processes, or takes seconds of a processor. */
 const onThisMachine = [
   'test/agent/!(armed-timeline|collisions|known-features|parse|policy|route-dump|turns|unconfirmed|watch-tally).test.ts',
   'test/agent/inside/commands.test.ts',
+  'test/agent/machines/machine.test.ts',
   'test/experiment/{control/at,folder-files,iperf3,program}.test.ts',
   'test/agent/userspace/{applying,underlay}.test.ts',
   'test/{contract,system,transport}/**/*.test.ts',
   'test/testbed/*.test.ts',
   'test/cli/{config,launch,leave,man,shells,streams}.test.ts',
-  'test/controller/{following-packets,killed,killed-checkpoints,killed-groups,killed-living-moves,killed-moves,large-plan}.test.ts',
+  'test/controller/{following-packets,killed,killed-checkpoints,killed-flows,killed-groups,killed-guests,killed-living-moves,killed-moves,large-plan}.test.ts',
   'test/fuzz/{agent-process,files,messages}.test.ts',
   'test/service/log.test.ts',
   'test/service/jobs/year.test.ts',

@@ -24,6 +24,8 @@ const ofLinux = [
   'agent/hosts/',
   'agent/inside/',
   'agent/daemons/',
+  'agent/guests/',
+  'agent/machines/',
 ];
 
 /** Files with such words, and why a controller, a userspace agent or a userspace testbed does without. */

@@ -73,7 +73,7 @@ export async function runDaemon(slice: string, file: string, { brought, takesLoc
   const { endpoints } = dataPlane;
   const streams = createStreams(endpoints, systemClock, policy.limits);
   const watches = createWatches(endpoints, slice, systemClock);
-  const inside = createInside(policy, isOwnNode);
+  const inside = createInside(policy, isOwnNode, file);
 
   async function end(why: string): Promise<void> {
     log(`shutting down: ${why}`);

@@ -99,6 +99,23 @@ export function createHandlers(parts: AgentParts): Handlers {
       await movingOf(dataPlane).settle(params);
       return {};
     },
+    machine_copy: async ({ ticket, ...params }) => {
+      if (ticket !== undefined) claims.check(ticket);
+      return machinesOf(dataPlane).copy(params);
+    },
+    machine_copy_read: async (params) => machinesOf(dataPlane).read(params),
+    machine_copy_write: async ({ ticket, ...params }) => {
+      if (ticket !== undefined) claims.check(ticket);
+      await machinesOf(dataPlane).write(params);
+      return {};
+    },
+    machine_go_on: async ({ ticket, namespace }) => {
+      if (ticket !== undefined) claims.check(ticket);
+      await machinesOf(dataPlane).goOn(namespace);
+      return {};
+    },
+    image_state: async ({ digest }) => imagesOf(dataPlane).state(digest),
+    image_write: (part) => imagesOf(dataPlane).write(part),
     neighbour_events: async ({ namespace }) => ({ events: await dataPlane.neighbourEvents(namespace) }),
     path_mtu: async ({ remotes }) => ({ mtus: await dataPlane.pathMtu(remotes) }),
     redirect: async ({ groups, ticket }) => {
@@ -129,6 +146,8 @@ export function createHandlers(parts: AgentParts): Handlers {
     watch_report: watches.report,
     watch_stop: watches.stop,
     exec: inside.exec,
+    console: inside.console,
+    console_log: inside.console_log,
     capture: inside.capture,
     exec_write: inside.commands.write,
     exec_read: inside.commands.read,
@@ -146,6 +165,7 @@ export function createHandlers(parts: AgentParts): Handlers {
 const usesOf: Partial<Record<Feature['name'], readonly string[]>> = {
   criu: ['daemon_dump', 'daemon_restore'],
   'control-packets': ['control_up', 'control_down'],
+  machine: ['machine_up'],
 };
 
 /** What the policy forbids the node cannot do either. */
@@ -163,6 +183,18 @@ function movingOf({ moving, kind }: DataPlane): NonNullable<DataPlane['moving']>
   throw new VnmError('unsupported', `routers of the data plane '${kind}' run no routing daemon`);
 }
 
+/** Throws VnmError `unsupported`. */
+function imagesOf({ images, kind }: DataPlane): NonNullable<DataPlane['images']> {
+  if (images !== undefined) return images;
+  throw new VnmError('unsupported', `routers of the data plane '${kind}' are no virtual machines`);
+}
+
+/** Throws VnmError `unsupported`. */
+function machinesOf({ machines, kind }: DataPlane): NonNullable<DataPlane['machines']> {
+  if (machines !== undefined) return machines;
+  throw new VnmError('unsupported', `routers of the data plane '${kind}' are no virtual machines`);
+}
+
 /** Methods without effect that are called too often to be logged. */
 const unlogged: readonly Method[] = [
   'clock',
@@ -174,6 +206,11 @@ const unlogged: readonly Method[] = [
   'daemon_state',
   'daemon_image_read',
   'daemon_image_write',
+  'console_log',
+  'image_state',
+  'machine_copy_read',
+  'machine_copy_write',
+  'image_write',
   'neighbour_events',
   'path_mtu',
   'collisions',
@@ -207,6 +244,9 @@ function describe(method: Method, params: unknown): string {
   if (method === 'exec_write') return `${method} ${(params as Params<'exec_write'>).id}`;
   // So may the memory of a daemon.
   if (method === 'daemon_image_write') return `${method} ${(params as Params<'daemon_image_write'>).namespace}`;
+  // So may the memory of a guest.
+  if (method === 'machine_copy_write') return `${method} ${(params as Params<'machine_copy_write'>).namespace}`;
+  if (method === 'image_write') return `${method} ${(params as Params<'image_write'>).digest}`;
   if (method !== 'apply') return `${method} ${JSON.stringify(params).slice(0, 300)}`;
   const { operations, dryRun, repair } = params as Params<'apply'>;
   const counts = new Map<string, number>();

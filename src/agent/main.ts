@@ -21,12 +21,13 @@ async function main(): Promise<void> {
       policy: { type: 'string' },
       address: { type: 'string' },
       outside: { type: 'string' },
+      socket: { type: 'string' },
       'own-lock': { type: 'boolean', default: false },
     },
     allowPositionals: true,
   });
   const [command, ...others] = positionals;
-  const { slice, policy, address, outside } = values;
+  const { slice, policy, address, outside, socket } = values;
   if (others.length === 0 && command === 'version') {
     const { agentVersion } = await import('./version.ts');
     process.stdout.write(`${JSON.stringify(agentVersion(file))}\n`);
@@ -42,6 +43,9 @@ async function main(): Promise<void> {
   } else if (command === 'host-inside' && slice !== undefined && address !== undefined && outside !== undefined) {
     const { runInside } = await import('./hosts/inside.ts');
     process.exit(await runInside({ slice, address }, outside, others));
+  } else if (command === 'console' && socket !== undefined) {
+    const { useConsole } = await import('./guests/console.ts');
+    process.exit(await useConsole(socket, others));
   } else {
     throw new VnmError('usage', usage);
   }

@@ -18,6 +18,10 @@ export interface AgentPaths {
   readonly features: string;
   /** Which routing daemons there must be, a file for each; only root can access them. */
   readonly daemonRecords: string;
+  /** Which virtual machines there must be, a file for each; only root can access them. */
+  readonly guestRecords: string;
+  /** The images of virtual machines; not in memory, as the run directory may be. */
+  readonly images: string;
   /** The state of the userspace data plane. */
   readonly state: string;
 }
@@ -51,6 +55,8 @@ export function agentPaths(slice: string, base = process.env.PL_VNM_DIR): AgentP
     pending: join(runDirectory, `${slice}.pending`),
     features: join(runDirectory, 'features.json'),
     daemonRecords: join(runDirectory, `${slice}.daemons`),
+    guestRecords: join(runDirectory, `${slice}.guests`),
+    images: base === undefined ? `/var/lib/pl-vnm/images/${slice}` : join(base, 'images', slice),
     state: join(runDirectory, `${slice}.state`),
   };
 }

@@ -15,6 +15,7 @@ import { readMarks } from './dataplane/kernel/presence.ts';
 import { readOwnAddresses } from './dataplane/kernel/read-state.ts';
 import { createKernelSupplier } from './dataplane/kernel/supplier.ts';
 import type { OwnAddress } from './dataplane/planner/state.ts';
+import { createGuests } from './guests/guests.ts';
 import type { AgentParts } from './handlers.ts';
 import type { HostAttachments } from './hosts/serve.ts';
 import type { Log } from './log.ts';
@@ -54,13 +55,24 @@ export async function openPlane(policy: Policy, options: PlaneOptions): Promise<
 }
 
 function kernelPlane(policy: Policy, { paths, lib, digest, installed, log }: PlaneOptions): OpenPlane {
+  const guests = createGuests({
+    records: paths.guestRecords,
+    images: paths.images,
+    maxImageMib: policy.limits.imageMib,
+    clock: systemClock,
+    log,
+  });
   const others = () => otherSlices(paths.policyDirectory, lib, policy.slice);
   const dataPlane = createKernelDataPlane(policy, systemClock, {
     others,
-    installed,
+    installed: async (isInstalled) => {
+      await installed(isInstalled);
+      if (!isInstalled) guests.images.removeAll();
+    },
     pending: pendingFile(paths.pending),
     features: keptFeatures(paths.features, () => trialConditions(digest)),
     daemons: createDaemons({ records: paths.daemonRecords, clock: systemClock, log }),
+    guests,
     alone: (body) => withNodeLock(paths.runDirectory, body),
     log,
   });

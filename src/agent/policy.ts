@@ -2,6 +2,7 @@
 import { isIPv4 } from 'node:net';
 import { containsAddress, containsPrefix, formatPrefix, parseAddress, parsePrefix } from '../model/address.ts';
 import { VnmError } from '../model/errors.ts';
+import type { FlowEntry, SwitchConfig } from '../model/flow-entry.ts';
 import { type IdRange, leadNexthop } from '../model/ids.ts';
 import { parseNtpServer, unfitForServer } from '../model/ntp-server.ts';
 import { onceFor } from '../model/once.ts';
@@ -9,6 +10,7 @@ import { checkDaemonConfig } from '../vsys/daemon-config.ts';
 import type { Method, Params } from '../vsys/messages.ts';
 import { type Operation, prefixesOf } from '../vsys/operations.ts';
 import { allowsName, namedOnly, type Policy } from '../vsys/policy.ts';
+import { parseSwitch } from '../vsys/switch-config.ts';
 import { subjectsOf } from './dataplane/armable.ts';
 import type { OtherSlice } from './other-slices.ts';
 
@@ -41,9 +43,14 @@ export function concernsOtherSlices<M extends Method>(method: M, params: Params<
  * Throws VnmError `forbidden` that names the first value outside the slice and what is allowed. `others`: the other
  * slices on this node.
  */
-export function checkOperation(policy: Policy, operation: Operation, others: readonly OtherSubnet[] = []): void {
+export function checkOperation(
+  policy: Policy,
+  operation: Operation,
+  others: readonly OtherSubnet[] = [],
+  isOwnNode = false,
+): void {
   // Only a shorter way to write it.
-  checkAllowed(policy, operation.op === 'vroutes' ? 'vroute' : operation.op);
+  checkAllowed(policy, operation.op === 'vroutes' ? 'vroute' : operation.op, isOwnNode);
   const check = checksOf(policy);
   if ('namespace' in operation) check.namespace(operation.namespace);
   if ('interface' in operation) check.interface(operation.interface);
@@ -87,7 +94,15 @@ export function checkOperation(policy: Policy, operation: Operation, others: rea
       if (operation.side === 'deliver') check.address('address', operation.address);
       break;
     case 'daemon_up':
-      checkDaemonConfig(operation.kind, operation.config);
+      if (operation.kind === 'openvswitch') checkSwitch(check, parseSwitch(operation.config));
+      else checkDaemonConfig(operation.kind, operation.config);
+      break;
+    case 'machine_up':
+      for (const port of operation.ports) {
+        check.interface(port.interface);
+        check.address('address', port.address);
+        check.address('peer', port.peer.address);
+      }
       break;
     case 'control_up':
       if (operation.sendTo !== undefined) check.remote('other place', operation.sendTo, others);
@@ -97,6 +112,7 @@ export function checkOperation(policy: Policy, operation: Operation, others: rea
     case 'daemon_down':
     case 'daemon_leave':
     case 'control_down':
+    case 'machine_down':
     case 'tunnel_down':
     case 'rule_up':
     case 'rule_down':
@@ -131,6 +147,21 @@ function checkTunnel(check: Checks, operation: TunnelUp, others: readonly OtherS
   }
 }
 
+/** A switch forwards only between the slice's interfaces, and only packets of the slice. */
+function checkSwitch(check: Checks, { ports, entries }: SwitchConfig): void {
+  for (const { interface: name } of ports) check.interface(name);
+  checkEntries(check, entries);
+}
+
+function checkEntries(check: Checks, entries: readonly FlowEntry[]): void {
+  for (const { in: port, source, destination, output } of entries) {
+    if (port !== undefined) check.interface(port);
+    if (source !== undefined) check.prefix(source);
+    check.prefix(destination);
+    check.interface(output.interface);
+  }
+}
+
 /** A program may be reached at any port of its own node; what listens there must not take the place of a service. */
 function checkForward(check: Checks, operation: ForwardUp): void {
   check.address('address', operation.address);
@@ -153,10 +184,17 @@ const always: readonly Method[] = [
   'exec_signal',
 ];
 
-/** Methods that go on with another one, and are allowed with it. */
-const allowedWith: Partial<Record<Method, Method>> = {
+/** Methods that go on with another one, or prepare an operation, and are allowed with it. */
+const allowedWith: Partial<Record<Method, string>> = {
   daemon_image_read: 'daemon_dump',
   daemon_settle: 'daemon_dump',
+  console: 'exec',
+  console_log: 'exec',
+  image_state: 'machine_up',
+  image_write: 'machine_up',
+  machine_copy_read: 'machine_copy',
+  machine_copy_write: 'machine_up',
+  machine_go_on: 'machine_up',
   daemon_image_write: 'daemon_restore',
 };
 
@@ -184,7 +222,7 @@ export function checkRequest<M extends Method>(
   const request = { method, params } as { [N in Method]: { method: N; params: Params<N> } }[Method];
   switch (request.method) {
     case 'apply':
-      for (const operation of request.params.operations) checkOperation(policy, operation, others);
+      for (const operation of request.params.operations) checkOperation(policy, operation, others, isOwnNode);
       break;
     case 'routes':
     case 'daemon_state':
@@ -193,10 +231,16 @@ export function checkRequest<M extends Method>(
     case 'daemon_image_write':
     case 'daemon_restore':
     case 'daemon_settle':
+    case 'machine_copy':
+    case 'machine_copy_read':
+    case 'machine_copy_write':
+    case 'machine_go_on':
     case 'neighbour_events':
       check.namespace(request.params.namespace);
       break;
     case 'exec':
+    case 'console':
+    case 'console_log':
       check.namespace(request.params.namespace);
       break;
     case 'capture':
@@ -220,6 +264,15 @@ export function checkRequest<M extends Method>(
       for (const { groups, gates } of request.params.actions.map(subjectsOf)) {
         checkGroups(groups);
         for (const name of gates) check.interface(name);
+      }
+      for (const action of request.params.actions) {
+        if (action.kind === 'flow') {
+          check.namespace(action.namespace);
+          checkEntries(check, action.entries);
+        } else if (action.kind === 'neighbour') {
+          check.interface(action.interface);
+          check.address('neighbour', action.address);
+        }
       }
       break;
     case 'stream_open':

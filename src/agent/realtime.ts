@@ -5,6 +5,8 @@ import { basename } from 'node:path';
 /** The timing thread waits for the tools, so they run at a higher priority. */
 export const threadPriority = 50;
 export const toolPriority = threadPriority + 1;
+/** A switch forwards all the time, and must not make an armed action late. */
+export const switchPriority = 10;
 
 /**
  * Gives a process or thread, by its id, real-time priority. Where that is not allowed everything still works, with less

@@ -2,6 +2,7 @@
 
 import type { Comparison, NodeDifference } from '../controller/nodes/compare.ts';
 import type { DaemonStatus } from '../controller/nodes/daemons.ts';
+import type { MachineStatus } from '../controller/nodes/machines.ts';
 import { exitCodes } from '../model/exit-codes.ts';
 import { objectOf } from '../vsys/difference.ts';
 import { table } from './output.ts';
@@ -36,6 +37,20 @@ export function daemonsText(daemons: readonly DaemonStatus[]): string {
     ];
   });
   return table(['router', 'node', 'daemon', 'state', 'restarts', 'neighbours', 'routes'], rows);
+}
+
+/** A table with one line per virtual machine. */
+export function machinesText(machines: readonly MachineStatus[]): string {
+  const rows = machines.map(({ vn, router, node, memoryMib, state, restarts, answers, error }) => [
+    `${vn}/${router}`,
+    node,
+    `${memoryMib} MiB`,
+    state,
+    restarts ?? '',
+    answers === undefined ? '' : answers ? 'yes' : 'no',
+    error ?? '',
+  ]);
+  return table(['router', 'node', 'memory', 'state', 'restarts', 'answers', 'note'], rows);
 }
 
 /** A line for each node that is unreachable or where the command failed. */

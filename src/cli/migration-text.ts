@@ -1,3 +1,4 @@
+import { movesRouters } from '../controller/base/phase.ts';
 import { recoveryHint } from '../controller/base/unfinished.ts';
 import type { MigrateResult } from '../controller/migrate.ts';
 import { namesOf } from '../controller/migration/proof.ts';
@@ -14,7 +15,16 @@ export function migrationText(result: MigrateResult): string {
 
 type Parts = Pick<
   MigrateResult,
-  'moves' | 'fromRecord' | 'phases' | 'redirections' | 'flips' | 'controlPlanes' | 'neighbourEvents' | 'flows'
+  | 'moves'
+  | 'fromRecord'
+  | 'phases'
+  | 'redirections'
+  | 'flips'
+  | 'flowChanges'
+  | 'controlPlanes'
+  | 'neighbourEvents'
+  | 'guests'
+  | 'flows'
 >;
 
 /** The parts of a migration's report other than its outcome; omits empty parts. */
@@ -25,7 +35,9 @@ export function migrationParts(result: Parts): string[] {
     ...(result.phases.length > 0 ? [phases(result)] : []),
     ...(result.redirections.length > 0 ? [redirections(result)] : []),
     ...((result.flips ?? []).length > 0 ? [flips(result)] : []),
+    ...((result.flowChanges ?? []).length > 0 ? [flowChanges(result)] : []),
     ...((result.controlPlanes ?? []).length > 0 ? [controlPlanes(result)] : []),
+    ...((result.guests ?? []).length > 0 ? [guests(result)] : []),
     ...((result.neighbourEvents ?? []).length > 0 ? [neighbourEvents(result)] : []),
     ...(result.flows.length > 0 ? [flows(result)] : []),
   ];
@@ -40,12 +52,13 @@ function nothingToDo({ vn, from, to }: MigrateResult): string {
 function summary(result: MigrateResult): string {
   const { slice, vn, outcome, durationMs, error, control, schedule, urpf, method, unreachable } = result;
   const [from, to] = [quotedName(result.from), quotedName(result.to)];
-  const way =
-    method === 'vroom' ? `method vroom, uRPF ${urpf}` : `${control} control, schedule ${schedule}, uRPF ${urpf}`;
+  const way = movesRouters(method)
+    ? `method ${method}, uRPF ${urpf}`
+    : `${control} control, schedule ${schedule}, uRPF ${urpf}`;
   if (outcome === 'completed')
     return `${toned('good', `VN '${vn}' moved`)} from ${from} to ${to} in ${ms(durationMs / 1000, 2)} s (${way})${unproven(result)}`;
   const state =
-    method === 'vroom' && outcome === 'failed'
+    movesRouters(method) && outcome === 'failed'
       ? `some routers may have moved (pl-vnm status ${slice} shows where each is); ${recoveryHint(slice)}`
       : outcome === 'rolled-back'
         ? `it is still on ${from}, and everything of the attempt was removed`
@@ -89,14 +102,27 @@ function redirections({ redirections: list }: Parts): string {
 }
 
 function flips({ flips: list = [] }: Parts): string {
+  const isTimed = list.some(({ plannedAt }) => plannedAt !== undefined);
   const rows = list.map((flip) => [
     flip.router,
     flip.neighbour,
     flip.to,
     clockTime(flip.startedAt),
     ms(flip.finishedAt - flip.startedAt, 1),
+    ...(isTimed ? [flip.plannedAt === undefined ? '-' : ms(flip.startedAt - flip.plannedAt, 2)] : []),
   ]);
-  return `when each link was flipped\n${table(['router', 'neighbour', 'sends to', 'at', 'took ms'], rows)}`;
+  const heads = ['router', 'neighbour', 'sends to', 'at', 'took ms', ...(isTimed ? ['lag ms'] : [])];
+  return `when each link was flipped\n${table(heads, rows)}`;
+}
+
+function flowChanges({ flowChanges: list = [] }: Parts): string {
+  const rows = list.map(({ router, entriesMs, flipMs, totalMs }) => [
+    router,
+    ms(entriesMs, 2),
+    ms(flipMs, 2),
+    ms(totalMs, 2),
+  ]);
+  return `how long the change of the flows took\n${table(['router', 'new entries ms', 'flip ms', 'total ms'], rows)}`;
 }
 
 function controlPlanes({ controlPlanes: list = [] }: Parts): string {
@@ -129,6 +155,31 @@ function controlPlanes({ controlPlanes: list = [] }: Parts): string {
     moved,
     ...(carried.length === 0 ? [] : [table(heading, carried)]),
     ...(followed.length === 0 ? [] : [table(['OSPF packets of', 'sent on', 'held', 'no room'], followed)]),
+  ].join('\n');
+}
+
+function guests({ guests: list = [] }: Parts): string {
+  const times = list.map((guest) => [
+    guest.router,
+    guest.way,
+    ms(guest.cloneMs, 0),
+    ms(guest.moveMs, 0),
+    ms(guest.restoreMs, 0),
+    ms(guest.switchMs, 0),
+    ms(guest.freezeMs, 0),
+  ]);
+  const sizes = list.map(({ router, memoryMib, bytes, sentBytes, formula }) => [
+    router,
+    memoryMib,
+    bytes,
+    sentBytes,
+    formula.cloneMs === undefined ? '-' : ms(formula.cloneMs, 0),
+    ms(formula.moveMs, 0),
+  ]);
+  return [
+    'how the guests moved',
+    table(['router', 'way', 't_clone ms', 't_move ms', 'restore ms', 'switch ms', 'freeze ms'], times),
+    table(['router', 'memory MiB', 'copy bytes', 'sent bytes', 'formula t_clone ms', 'formula t_move ms'], sizes),
   ].join('\n');
 }
 

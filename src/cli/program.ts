@@ -4,6 +4,7 @@ import { addAgent } from './commands/agent.ts';
 import { addCapture } from './commands/capture.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addConfig } from './commands/config.ts';
+import { addConsole } from './commands/console.ts';
 import { addCounters } from './commands/counters.ts';
 import { addDemo } from './commands/demo.ts';
 import { addDoctor } from './commands/doctor.ts';
@@ -51,6 +52,7 @@ export function createProgram(): Command {
     addCounters,
     addExec,
     addShell,
+    addConsole,
     addPing,
     addTrace,
     addCapture,

@@ -11,7 +11,7 @@ const elsewhere = new Map(
   Object.entries({
     [bringUp]: 'up deploy start create apply run lstart vstart',
     [takeDown]: 'down destroy stop delete remove rm clean cleanup wipe undeploy teardown lclean vclean',
-    [logIn]: 'attach connect console login ssh',
+    [logIn]: 'attach connect login ssh',
     "did you mean 'pl-vnm capture SLICE NAME --link NAME -w FILE.pcapng'?": 'tcpdump dump sniff pcap wireshark',
     "did you mean 'pl-vnm status'?": 'ls list ps inspect info get describe linfo',
     "did you mean 'pl-vnm graph SLICE'?": 'topology draw diagram plot picture',

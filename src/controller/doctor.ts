@@ -1,12 +1,12 @@
 import type { DaemonKind } from '../model/daemon.ts';
 import { messageOf, VnmError } from '../model/errors.ts';
 import type { NodeName } from '../model/names.ts';
-import { isDaemonRouter } from '../model/router.ts';
+import { isDaemonRouter, programOf } from '../model/router.ts';
 import type { Slice, VirtualNetwork } from '../model/slice.ts';
 import { tunnelKinds } from '../model/tunnel.ts';
 import { type DescribedRoute, describeRoute } from '../transport/ssh-route.ts';
 import { collisionHint, describeCollisions } from '../vsys/collision.ts';
-import { daemonKinds, isDaemonKind } from '../vsys/daemon.ts';
+import { isDaemonKind, routingDaemonKinds } from '../vsys/daemon.ts';
 import type { Feature, NodeFacts } from '../vsys/messages.ts';
 import type { NodeObstacle } from '../vsys/obstacle.ts';
 import type { Context } from './base/context.ts';
@@ -91,28 +91,30 @@ const nodesWith: Readonly<Record<Role, (vn: VirtualNetwork) => NodeName[]>> = {
  */
 export function featuresFor(slice: Slice, node: NodeName, features: readonly Feature[]): Feature[] {
   const isNeeded = ({ name, available }: Feature) => {
-    if (isDaemonKind(name)) return available || daemonsFor(slice, node).has(name);
+    if (name === 'openvswitch') return kindsOn(slice, node).has('switch');
+    if (isDaemonKind(name)) return available || kindsOn(slice, node).has(name);
     // Only daemons of this kind move by checkpoints.
-    if (name === 'criu') return daemonsFor(slice, node).has('bird');
-    if (name === 'control-packets') return [...daemonsFor(slice, node)].some(isDaemonKind);
+    if (name === 'criu') return kindsOn(slice, node).has('bird');
+    if (name === 'machine') return kindsOn(slice, node).has('image');
+    if (name === 'control-packets') return [...kindsOn(slice, node)].some(isDaemonKind);
     const roles = rolesThatNeed[name];
     return roles === undefined || slice.vns.some((vn) => roles.some((role) => nodesWith[role](vn).includes(node)));
   };
   return features.filter(isNeeded);
 }
 
-/** The kinds of daemons that routers need which are on the node in a placement. */
-function daemonsFor({ vns }: Slice, node: NodeName): Set<string> {
+/** The kinds of the routers that are on the node in a placement. */
+function kindsOn({ vns }: Slice, node: NodeName): Set<string> {
   const here = vns.flatMap(({ routers, placements }) =>
     routers.filter(({ name }) => [...placements.values()].some((placement) => placement.get(name) === node)),
   );
-  return new Set(here.map(({ kind }) => kind));
+  return new Set(here.flatMap((router) => programOf(router) ?? []));
 }
 
 /** How the daemons that a node has can move, for a slice whose routers run some. */
 export function movableDaemons({ vns }: Slice, facts: NodeFacts): MovableDaemon[] {
   if (vns.every(({ routers }) => !routers.some(isDaemonRouter))) return [];
-  return daemonKinds
+  return routingDaemonKinds
     .filter((kind) => hasFeature(facts, kind))
     .map((kind) => {
       const ways = controlPlaneNames.map((name) => ({ name, lack: controlPlaneWay(name).lacks(facts, kind) }));
@@ -161,7 +163,7 @@ async function examine(
       const obstacles = await obstaclesOn(context, agents, [node]);
       const movable = movableDaemons(slice, facts);
       const lacking = features.filter(
-        ({ name, available }) => !available && (needed.includes(name) || isDaemonKind(name)),
+        ({ name, available }) => !available && (needed.includes(name) || isDaemonKind(name) || name === 'machine'),
       );
       return {
         node,

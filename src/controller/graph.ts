@@ -1,7 +1,7 @@
 /** What a picture of a VN shows: where its routers, gateways and end hosts are on one placement, or on two. */
 import { VnmError } from '../model/errors.ts';
 import type { NodeName } from '../model/names.ts';
-import { isDaemonRouter, type Router } from '../model/router.ts';
+import type { Router } from '../model/router.ts';
 import {
   declaredLatencyMs,
   describePlacement,
@@ -42,7 +42,7 @@ export interface GraphNode {
 export interface GraphPlace {
   readonly kind: 'router' | 'gateway' | 'end host';
   readonly name: string;
-  /** The kind of a router, and the state of its routing daemon with `--live`; absent for static routers. */
+  /** The kind of a router, and the state of its daemon or machine with `--live`; absent for static routers. */
   readonly daemon?: string;
   /** Whether the router is on another node on the other side. */
   readonly moves: boolean;
@@ -184,8 +184,9 @@ function graphSide(
 }
 
 function daemonOf(vn: string, router: Router, live: LiveStatus | undefined): string | undefined {
-  if (!isDaemonRouter(router)) return undefined;
-  const found = live?.daemons?.find((daemon) => daemon.vn === vn && daemon.router === router.name);
+  if (router.kind === 'static') return undefined;
+  const running = router.kind === 'image' ? live?.machines : live?.daemons;
+  const found = running?.find((one) => one.vn === vn && one.router === router.name);
   return found === undefined ? router.kind : `${router.kind} ${found.state}`;
 }
 

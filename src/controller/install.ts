@@ -3,6 +3,7 @@ import { VnmError } from '../model/errors.ts';
 import { sliceIds } from '../model/ids.ts';
 import { slotCount } from '../model/room.ts';
 import type { UrpfMode } from '../model/route.ts';
+import { hasImages, isImageRouter } from '../model/router.ts';
 import { describePlacement, isSamePlacement, type Placement, type Slice, type VirtualNetwork } from '../model/slice.ts';
 import { type Instance, planInstance } from '../planning/instance.ts';
 import { computeRoutes } from '../planning/routes.ts';
@@ -18,6 +19,7 @@ import { leftOvers } from './batches/left-overs.ts';
 import { namespacesOf } from './batches/operations.ts';
 import { type Agents, applyAll, countChanges, withAgents } from './nodes/agents.ts';
 import { refuseCollisions } from './nodes/collisions.ts';
+import { provideImages, requireMachines } from './nodes/images.ts';
 import { obstaclesOn, reportObstacles } from './nodes/obstacles.ts';
 import { noteTooLittleRoom, type PlacedVn, refuseOneMachine, requireRoom } from './nodes/room-on-nodes.ts';
 import { noteUnfiltered } from './nodes/unfiltered.ts';
@@ -25,6 +27,7 @@ import { applyWithMtu } from './probe/apply-with-mtu.ts';
 import { tunnelMtu } from './probe/mtu.ts';
 import { accessTunnels, tunnelsOf } from './probe/tunnel-sizes.ts';
 import { awaitWays, hasDaemons } from './routing/converge.ts';
+import { awaitGuests, awaitPackets } from './routing/guests.ts';
 import { uninstallVn } from './uninstall.ts';
 
 export interface InstallOptions {
@@ -63,6 +66,9 @@ export async function install(context: Context, slice: Slice, options: InstallOp
       for (const vn of vns) {
         refuseKernelForwards(slice, vn);
         refuseUserspaceDaemons(slice, vn);
+      }
+      for (const [index, { routers }] of vns.entries()) {
+        for (const { name } of routers.filter(isImageRouter)) requireMachines(agents, placements[index]!.get(name)!);
       }
       await refuseUnrecorded(context, agents, slice);
       refuseOneMachine(agents);
@@ -139,16 +145,24 @@ async function installVn(
     const routes = computeRoutes(vn, instance, access);
     const batchesWith = (mtu: number) =>
       desiredBatches({ ...plan, names: agents, mtu, urpf }, { instances: [{ instance, routes }], active: instance });
-    const tunnels = [...tunnelsOf(instance, agents), ...accessTunnels(access)];
+    const tunnels = [...tunnelsOf(vn, instance, agents), ...accessTunnels(access)];
     const { mtu, changed } = await applyWithMtu(context, agents, vn, tunnels, settings?.mtu, {
       room: (largest) => tunnelMtu(agents, instance, access, largest),
-      apply: async (mtu) => countChanges(await applyAll(agents, batchesWith(mtu), context.signal)),
+      apply: async (mtu) => {
+        const batches = batchesWith(mtu);
+        await provideImages(context, agents, batches);
+        const changes = countChanges(await applyAll(agents, batches, context.signal));
+        // Only guests that run answer test packets.
+        await awaitGuests(context, agents, vn, instance);
+        return changes;
+      },
     });
     context.store.instances.setSettings(slice.name, vn.name, { mtu, urpf });
     // An active instance already has its routes, perhaps cloned by a migration.
     if (record.state !== 'active') context.store.instances.saveRoutes(record.id, routes);
     context.store.instances.setState(record.id, 'active');
-    if (hasDaemons(vn)) await awaitWays(context, agents, plan, instance);
+    if (hasImages(vn)) await awaitPackets(context, agents, plan, instance, 'end hosts');
+    else if (hasDaemons(vn)) await awaitWays(context, agents, plan, instance);
     if (changed > 0)
       context.store.events.add(slice.name, 'installed', `VN '${vn.name}' on placement '${options.placement}'`);
     const durationMs = performance.now() - startedAt;

@@ -5,6 +5,7 @@ import { recordedVns } from './batches/desired.ts';
 import { type Agents, withReachable } from './nodes/agents.ts';
 import { type Comparison, compareNodes, nodesOf } from './nodes/compare.ts';
 import { type DaemonStatus, daemonsOf } from './nodes/daemons.ts';
+import { type MachineStatus, machinesOf } from './nodes/machines.ts';
 import { obstaclesOn } from './nodes/obstacles.ts';
 
 export interface LiveStatus extends Comparison {
@@ -19,6 +20,8 @@ export interface LiveStatus extends Comparison {
   readonly obstacles?: readonly NodeObstacle[];
   /** The routing daemons of the routers; absent if there are none. */
   readonly daemons?: readonly DaemonStatus[];
+  /** The virtual machines that routers are; absent if there are none. */
+  readonly machines?: readonly MachineStatus[];
 }
 
 /** Compares the nodes with the database. Changes nothing on them. */
@@ -40,7 +43,9 @@ export async function liveStatus(context: Context, slice: Slice): Promise<LiveSt
     const obstructed = obstacles.length === 0 ? {} : { obstacles };
     const asked = await daemonsOf(context, agents, recorded);
     const daemons = asked.length === 0 ? {} : { daemons: asked };
-    return { slice: slice.name, equal, ...comparison, notCompared, migrating, ...obstructed, ...daemons };
+    const found = await machinesOf(context, agents, recorded);
+    const machines = found.length === 0 ? {} : { machines: found };
+    return { slice: slice.name, equal, ...comparison, notCompared, migrating, ...obstructed, ...daemons, ...machines };
   };
   return withReachable(context, slice, nodes, compare, { faulty: 'missing' });
 }

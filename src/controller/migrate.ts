@@ -7,7 +7,7 @@ import type { MigrationRecord } from '../store/migrations.ts';
 import type { Store } from '../store/store.ts';
 import type { Context } from './base/context.ts';
 import { withLock } from './base/lock.ts';
-import { methodOf, usualMethod } from './base/phase.ts';
+import { methodOf, movesRouters, usualMethod } from './base/phase.ts';
 import { activeInstance, choosePlacement, edgeNodes, isOn, refuseUnfinished } from './base/resolve.ts';
 import { carryOut } from './migration/carry-out.ts';
 import { chooseUrpf } from './migration/choose-urpf.ts';
@@ -51,8 +51,12 @@ export async function migrate(
     const isThere = before?.outcome === 'completed' && isOn(context.store, slice, vn, options.to) && !isSingle(options);
     if (before !== undefined && (isThere || before.outcome === 'failed' || before.interrupted)) return before;
   }
-  const move = options.method === 'vroom' ? moveRouters : migrateLocked;
-  return withLock(context, { slice: slice.name, vn: vn.name, command }, (locked) => move(locked, slice, vn, options));
+  const { method } = options;
+  return withLock(context, { slice: slice.name, vn: vn.name, command }, (locked) =>
+    movesRouters(method)
+      ? moveRouters(locked, slice, vn, { ...options, method })
+      : migrateLocked(locked, slice, vn, options),
+  );
 }
 
 const isSingle = ({ router }: MigrateOptions) => router !== undefined;
@@ -60,9 +64,9 @@ const isSingle = ({ router }: MigrateOptions) => router !== undefined;
 /** Throws VnmError if the slice, or the method, does not have what the options say. Contacts no node. */
 export function refuseOptions(slice: Slice, vn: VirtualNetwork, options: MigrateOptions): void {
   methodNamed(options.method).refuse(options);
-  if (isSingle(options) && options.method !== 'vroom') {
+  if (isSingle(options) && !movesRouters(options.method)) {
     throw new VnmError('usage', `method ${options.method ?? usualMethod} moves all routers of a VN`, {
-      hint: 'add --method vroom to move one router',
+      hint: 'add --method vroom to move one router, flow for a switch, or clone or live for a virtual machine',
     });
   }
   // Every placement has the same routers.
@@ -96,7 +100,7 @@ async function finishInterrupted(
 function movesLeft({ migrations, instances }: Store, slice: Slice, vn: VirtualNetwork): MigrationRecord | undefined {
   const record = migrations.unfinished(slice.name, vn.name).at(-1);
   const active = instances.active(slice.name, vn.name);
-  if (record === undefined || active === undefined || methodOf(record) !== 'vroom') return undefined;
+  if (record === undefined || active === undefined || !movesRouters(methodOf(record))) return undefined;
   return instances.plan(active.id).moving === undefined ? record : undefined;
 }
 

@@ -1,4 +1,4 @@
-/** Moves routers of a VN to other nodes (method `vroom`), and continues such migrations. */
+/** Moves routers of a VN to other nodes (`movesRouters` in base/phase.ts), and continues such migrations. */
 import { VnmError } from '../model/errors.ts';
 import type { NodeName } from '../model/names.ts';
 import { routerNames } from '../model/router.ts';
@@ -14,9 +14,9 @@ import { groupMoves } from '../planning/neighbourhood.ts';
 import { planVn } from '../planning/vn-plan.ts';
 import type { MigrationRecord } from '../store/migrations.ts';
 import type { Context } from './base/context.ts';
-import { stageOf } from './base/phase.ts';
+import { type RouterMethod, stageOf } from './base/phase.ts';
 import { activeInstance, choosePlacement, edgeNodes, refuseUnfinished } from './base/resolve.ts';
-import { checkMoves, nodesOfMoves } from './migration/check-moves.ts';
+import { checkMoves, nodesOfMoves, refuseKinds } from './migration/check-moves.ts';
 import { repairDamage } from './migration/damage.ts';
 import { examine } from './migration/examine.ts';
 import { hasBaseline, optionsOf, optionsToJson } from './migration/journal.ts';
@@ -32,7 +32,7 @@ export async function moveRouters(
   context: Context,
   slice: Slice,
   vn: VirtualNetwork,
-  options: MigrateOptions,
+  options: MigrateOptions & { readonly method: RouterMethod },
 ): Promise<MigrateResult> {
   const old = activeInstance(context.store, slice, vn);
   const words = moveCommand(slice, options);
@@ -41,6 +41,7 @@ export async function moveRouters(
   if (isSamePlacement(old.instance.placement, to.placement))
     return unchanged(context, slice, vn, { ...options, to: to.name });
   const groups = groupMoves(vn, old.instance, to.placement, options.parallel);
+  refuseKinds(vn, groups, options.method);
   const { mtu, urpf } = context.store.instances.settings(slice.name, vn.name)!;
   const nodes = [...nodesOfMoves(vn, old.instance, groups), ...routerNodes(old.instance)];
   context.report({ kind: 'phase', text: 'add nodes' });
@@ -73,8 +74,12 @@ export async function moveRouters(
 }
 
 /** The migration, as the user types it. */
-export function moveCommand({ name }: Slice, { router, to }: Pick<MigrateOptions, 'router' | 'to'>): string {
-  return `migrate ${name} --method vroom${router === undefined ? '' : ` --router ${router}`} --to ${to}`;
+export function moveCommand(
+  { name }: Slice,
+  { router, to, method, suspend }: Pick<MigrateOptions, 'router' | 'to' | 'method' | 'suspend'>,
+): string {
+  const how = suspend === true ? `${method} --suspend` : method;
+  return `migrate ${name} --method ${how}${router === undefined ? '' : ` --router ${router}`} --to ${to}`;
 }
 
 /**

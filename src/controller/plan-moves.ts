@@ -1,15 +1,22 @@
-/** Predicts what a migration that moves routers (method `vroom`) would do. Sets up nothing, and touches no traffic. */
+/**
+ * Predicts what a migration that moves routers (methods `vroom` and `flow`) would do. Sets up nothing, and touches no
+ * traffic.
+ */
 
 import type { DaemonKind } from '../model/daemon.ts';
 import { type ErrorCode, VnmError } from '../model/errors.ts';
+import { changedEntries } from '../model/flow-entry.ts';
 import type { NodeName, RouterName } from '../model/names.ts';
-import { daemonRouter } from '../model/router.ts';
+import { daemonRouter, isSwitch } from '../model/router.ts';
 import { isSamePlacement, type NamedPlacement, type Slice, type VirtualNetwork } from '../model/slice.ts';
-import { type Instance, planInstance, routerNodes } from '../planning/instance.ts';
+import { type Instance, moveRouter, planInstance, routerNodes } from '../planning/instance.ts';
 import { endName, groupMoves, linksOf, type RouterMove } from '../planning/neighbourhood.ts';
+import { planSwitch } from '../planning/switch-entries.ts';
+import { planVn, type VnPlan } from '../planning/vn-plan.ts';
 import type { Context } from './base/context.ts';
+import type { RouterMethod } from './base/phase.ts';
 import { activeInstance, refuseUnfinished } from './base/resolve.ts';
-import { type Checked, checkMoves, nodesOfMoves } from './migration/check-moves.ts';
+import { type Checked, checkMoves, nodesOfMoves, refuseKinds } from './migration/check-moves.ts';
 import type { ControlPlaneName } from './migration/control-planes/names.ts';
 import { refuseDamage } from './migration/damage.ts';
 import { declaredFlowPaths, presumedMtu } from './migration/flow-paths.ts';
@@ -20,7 +27,7 @@ import { isUnreachable, withReachable } from './nodes/agents.ts';
 export interface MovesPlan {
   readonly slice: string;
   readonly vn: string;
-  readonly method: 'vroom';
+  readonly method: RouterMethod;
   /** Names of the placements; null: the placement has none. */
   readonly from: string | null;
   readonly to: string | null;
@@ -43,6 +50,8 @@ interface PlannedMove {
   readonly to: NodeName;
   /** The routers and gateways that flip their link with it, in their order. */
   readonly neighbours: string[];
+  /** Method `flow`: how many entries of switches change at each of them; 0: a gateway or another router. */
+  readonly entries?: readonly number[];
   /** The kind of its routing daemon; null if it has none. */
   readonly daemon: DaemonKind | null;
   /** How that moves; null if it cannot, or if the nodes were not asked and the options do not say it. */
@@ -55,7 +64,7 @@ interface MovedFlow {
   /** As the slice file declares them. */
   readonly oldLatencyMs: number;
   readonly newLatencyMs: number;
-  /** 0; null if a routing daemon restarts cold, which loses an unknown number of packets. */
+  /** 0; null if a routing daemon restarts cold or a guest stands still, which loses an unknown number of packets. */
   readonly predictedLost: number | null;
 }
 
@@ -65,7 +74,9 @@ interface Refusal {
   readonly hint: string | null;
 }
 
-interface MovesPlanOptions extends Pick<MigrateOptions, 'to' | 'router' | 'controlPlane' | 'holdControl' | 'parallel'> {
+interface MovesPlanOptions
+  extends Pick<MigrateOptions, 'to' | 'router' | 'controlPlane' | 'holdControl' | 'parallel' | 'suspend'> {
+  readonly method: RouterMethod;
   readonly latency?: 'measured' | 'declared';
 }
 
@@ -82,32 +93,37 @@ export async function planMoves(
   options: MovesPlanOptions,
 ): Promise<MovesPlan> {
   if (options.latency === 'measured') {
-    throw new VnmError('usage', 'a plan for method vroom sets up nothing, so it has no --latency measured', {
-      hint: 'leave that out, or use --method instance',
-    });
+    throw new VnmError(
+      'usage',
+      `a plan for method ${options.method} sets up nothing, so it has no --latency measured`,
+      {
+        hint: 'leave that out, or use --method instance',
+      },
+    );
   }
   const to = destinationOf(slice, vn, from.placement, options);
   const old = installedOn(context, slice, vn, from);
   const instance = old?.instance ?? planInstance(slice, vn, from.placement, 0);
-  const { groups, obstacle } = orderOf(vn, instance, to, options.parallel);
+  const { groups, obstacle } = orderOf(vn, instance, to, options);
   const isAsked = old !== undefined && options.latency === undefined && groups.length > 0;
   const asked = isAsked ? await askNodes(context, slice, vn, { old, groups }, options) : undefined;
   const refusals = asked?.refusals ?? (obstacle === undefined ? [] : [obstacle]);
+  const plan = planVn(slice, vn);
   const planned = groups.map((group) =>
     group.map((move) => {
       const way = asked === undefined ? options.controlPlane : asked.ways.get(move.router);
-      return describe(vn, instance, move, way);
+      return describe(plan, instance, move, way);
     }),
   );
   return {
     slice: slice.name,
     vn: vn.name,
-    method: 'vroom',
+    method: options.method,
     from: from.name,
     to: to.name,
     moves: movesOf(vn, from.placement, to.placement),
     groups: planned,
-    flows: flowsOf(context, slice, vn, { from, to }, planned.flat()),
+    flows: flowsOf(context, slice, vn, { from, to }, planned.flat(), options),
     checked: isAsked,
     refusals: refusals.map(({ code, message, hint = null }) => ({ code, message, hint })),
   };
@@ -128,9 +144,16 @@ interface Order {
   readonly obstacle?: VnmError;
 }
 
-function orderOf(vn: VirtualNetwork, instance: Instance, to: NamedPlacement, parallel?: number): Order {
+function orderOf(
+  vn: VirtualNetwork,
+  instance: Instance,
+  to: NamedPlacement,
+  { parallel, method }: Pick<MovesPlanOptions, 'parallel' | 'method'>,
+): Order {
   try {
-    return { groups: groupMoves(vn, instance, to.placement, parallel) };
+    const groups = groupMoves(vn, instance, to.placement, parallel);
+    refuseKinds(vn, groups, method);
+    return { groups };
   } catch (error) {
     if (!(error instanceof VnmError)) throw error;
     return { groups: [], obstacle: error };
@@ -167,7 +190,7 @@ async function damageOf(side: Parameters<typeof refuseDamage>[0], command: strin
 }
 
 function describe(
-  vn: VirtualNetwork,
+  { vn, access }: VnPlan,
   instance: Instance,
   move: RouterMove,
   way: ControlPlaneName | undefined,
@@ -176,9 +199,20 @@ function describe(
   return {
     ...move,
     neighbours: linksOf(instance, move.router).map(({ peer }) => endName(peer)),
+    ...(isSwitch(vn, move.router) ? { entries: changesAt({ vn, access }, instance, move) } : {}),
     daemon,
     controlPlane: daemon === null ? null : (way ?? null),
   };
+}
+
+/** How many entries change at each neighbour of a switch. */
+function changesAt(plan: Pick<VnPlan, 'vn' | 'access'>, instance: Instance, { router, to }: RouterMove): number[] {
+  const after = moveRouter(instance, router, to);
+  return linksOf(instance, router).map(({ peer: { router: peer } }) => {
+    if (peer === undefined || !isSwitch(plan.vn, peer)) return 0;
+    const [had, has] = [instance, after].map((place) => planSwitch(plan, place, peer).entries);
+    return changedEntries(had!, has!).length;
+  });
 }
 
 function flowsOf(
@@ -187,14 +221,16 @@ function flowsOf(
   vn: VirtualNetwork,
   { from, to }: { readonly from: NamedPlacement; readonly to: NamedPlacement },
   moves: readonly PlannedMove[],
+  { method, suspend = false }: Pick<MovesPlanOptions, 'method' | 'suspend'>,
 ): MovedFlow[] {
-  const isCold = moves.some(({ controlPlane }) => controlPlane === 'restart');
+  // A guest that stands still loses what does not fit into the queues.
+  const isUnknown = method === 'live' || suspend || moves.some(({ controlPlane }) => controlPlane === 'restart');
   const paths = declaredFlowPaths(slice, vn, from.placement, to.placement, presumedMtu(store, slice, vn));
   return paths.map((path) => ({
     from: path.from,
     to: path.to,
     oldLatencyMs: path.oldMs,
     newLatencyMs: path.newMs,
-    predictedLost: isCold ? null : 0,
+    predictedLost: isUnknown ? null : 0,
   }));
 }

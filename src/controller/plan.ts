@@ -17,7 +17,7 @@ import { planVn } from '../planning/vn-plan.ts';
 import type { Store } from '../store/store.ts';
 import type { Context } from './base/context.ts';
 import { withLock } from './base/lock.ts';
-import type { MethodName } from './base/phase.ts';
+import { type MethodName, movesRouters } from './base/phase.ts';
 import { activeInstance, choosePlacement, edgeNodes, placementOf, refuseUnfinished } from './base/resolve.ts';
 import { refuseOptions } from './migrate.ts';
 import { chooseUrpf } from './migration/choose-urpf.ts';
@@ -44,6 +44,7 @@ export interface PlanOptions {
   /** The only router to move; only with the method `vroom`, as the three after it. */
   readonly router?: RouterName;
   readonly controlPlane?: ControlPlaneName;
+  readonly suspend?: boolean;
   readonly holdControl?: boolean;
   readonly parallel?: number;
   /** Default: all schedules that the uRPF mode allows. */
@@ -85,9 +86,9 @@ export interface PlannedSchedule {
 }
 
 /**
- * Predicts what a migration would do and lose. Never touches traffic. For method `vroom` see plan-moves.ts. With
- * measured latencies, it sets up the new instance next to the old one, measures it and removes it (steps 2 to 4); with
- * declared ones, it contacts no node and assumes exact timing.
+ * Predicts what a migration would do and lose. Never touches traffic. For methods `vroom` and `flow` see plan-moves.ts.
+ * With measured latencies, it sets up the new instance next to the old one, measures it and removes it (steps 2 to 4);
+ * with declared ones, it contacts no node and assumes exact timing.
  */
 export async function plan(
   context: Context,
@@ -98,7 +99,8 @@ export async function plan(
   refuseOptions(slice, vn, { ...usualOptions, ...options });
   const installed = installedOn(context.store, slice, vn);
   const from = options.from === undefined && installed !== undefined ? installed : named(vn, options.from ?? 'initial');
-  if (options.method === 'vroom') return planMoves(context, slice, vn, from, options);
+  const { method } = options;
+  if (movesRouters(method)) return planMoves(context, slice, vn, from, { ...options, method });
   const to = named(vn, options.to);
   const isInstalled = installed !== undefined && isSamePlacement(installed.placement, from.placement);
   const latency = options.latency ?? (isInstalled ? 'measured' : 'declared');

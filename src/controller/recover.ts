@@ -8,7 +8,7 @@ import type { InstanceRecord } from '../store/instances.ts';
 import type { MigrationRecord } from '../store/migrations.ts';
 import type { Context } from './base/context.ts';
 import { withLock } from './base/lock.ts';
-import { methodOf, stageOf } from './base/phase.ts';
+import { methodOf, movesRouters, stageOf } from './base/phase.ts';
 import { choosePlacement, edgeNodes, installOrUninstall } from './base/resolve.ts';
 import { endsOf } from './base/unfinished.ts';
 import { type Layout, mergeBatches } from './batches/batches.ts';
@@ -38,7 +38,7 @@ export async function resume(context: Context, slice: Slice, vn: VirtualNetwork)
   return withLock(context, { slice: slice.name, vn: vn.name, command: 'resume' }, async (locked) => {
     const record = unfinishedMigration(context.store, slice.name, vn.name);
     if (record === undefined) return unchanged(context, slice, vn, usualOptions);
-    if (methodOf(record) === 'vroom') return continueMoves(locked, slice, vn, record, 'forth');
+    if (movesRouters(methodOf(record))) return continueMoves(locked, slice, vn, record, 'forth');
     const stage = stageOf(record);
     return withMigration(locked, slice, vn, record, async (run, fresh) => {
       const options = { ...optionsOf(record), traffic: false };
@@ -77,7 +77,7 @@ export async function rollback(context: Context, slice: Slice, vn: VirtualNetwor
     }
     const record = unfinishedMigration(context.store, slice.name, vn.name);
     if (record === undefined) return unchanged(context, slice, vn, usualOptions);
-    if (methodOf(record) === 'vroom') return continueMoves(locked, slice, vn, record, 'back');
+    if (movesRouters(methodOf(record))) return continueMoves(locked, slice, vn, record, 'back');
     refuseRetired(record);
     return withMigration(locked, slice, vn, record, async (run, fresh) => {
       const options = { ...optionsOf(record), traffic: false };

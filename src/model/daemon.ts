@@ -4,6 +4,9 @@ import type { RouterName } from './names.ts';
 /** FRR (zebra, ospfd, bgpd, staticd), or BIRD 2. */
 export type DaemonKind = 'frr' | 'bird';
 
+/** A program that a router runs on its node: a routing daemon, or Open vSwitch. */
+export type RouterProgram = DaemonKind | 'openvswitch';
+
 /** How the routers of a VN learn their routes from each other. */
 export interface Routing {
   readonly protocol: 'ospf';

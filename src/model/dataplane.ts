@@ -1,6 +1,6 @@
 /** Which data plane carries a VN. */
 import { VnmError } from './errors.ts';
-import { isDaemonRouter } from './router.ts';
+import { isImageRouter, programOf } from './router.ts';
 import type { Slice, VirtualNetwork } from './slice.ts';
 import type { NodeTunnelKind } from './tunnel.ts';
 
@@ -47,11 +47,11 @@ export function refuseKernelForwards(slice: Pick<Slice, 'name' | 'nodes'>, vn: V
 export const noDaemonsHint = 'its routers run no programs: use the kernel data plane';
 
 /**
- * Throws VnmError `unsupported` for a VN on the userspace data plane with a routing daemon, which only the kernel's
- * network namespaces can have; and as `dataplaneOf`.
+ * Throws VnmError `unsupported` for a VN on the userspace data plane with a routing daemon, a switch or a virtual
+ * machine, which only the kernel's network namespaces can have; and as `dataplaneOf`.
  */
 export function refuseUserspaceDaemons(slice: Pick<Slice, 'name' | 'nodes'>, vn: VirtualNetwork): void {
-  const router = vn.routers.find(isDaemonRouter);
+  const router = vn.routers.find((one) => programOf(one) !== undefined || isImageRouter(one));
   if (router === undefined || dataplaneOf(slice, vn) === 'kernel') return;
   throw new VnmError(
     'unsupported',

@@ -3,19 +3,19 @@
 import type { Limits } from './limits.ts';
 import type { NodeName, RouterName } from './names.ts';
 import { onceFor } from './once.ts';
-import { isDaemonRouter } from './router.ts';
+import { imageRouter, isImageRouter, programOf } from './router.ts';
 import type { Placement, Slice, VirtualNetwork } from './slice.ts';
 
 /** The limits that depend on the VN itself, not on its use. */
-export type DemandKind = 'namespaces' | 'tunnels' | 'routes' | 'daemons';
+export type DemandKind = 'namespaces' | 'tunnels' | 'routes' | 'daemons' | 'machines' | 'machineMib';
 export type Demand = Readonly<Record<DemandKind, number>>;
 
-const demandKinds: readonly DemandKind[] = ['namespaces', 'tunnels', 'routes', 'daemons'];
+const demandKinds: readonly DemandKind[] = ['namespaces', 'tunnels', 'routes', 'daemons', 'machines', 'machineMib'];
 
 /** The parts of a VN that its demand depends on. */
 export type VnShape = Pick<VirtualNetwork, 'routers' | 'links' | 'gateways' | 'endHosts'>;
 
-const none: Demand = { namespaces: 0, tunnels: 0, routes: 0, daemons: 0 };
+const none: Demand = { namespaces: 0, tunnels: 0, routes: 0, daemons: 0, machines: 0, machineMib: 0 };
 
 export function addDemand(...demands: readonly Demand[]): Demand {
   const sum = (kind: DemandKind) => demands.reduce((total, demand) => total + demand[kind], 0);
@@ -24,6 +24,8 @@ export function addDemand(...demands: readonly Demand[]): Demand {
     tunnels: sum('tunnels'),
     routes: sum('routes'),
     daemons: sum('daemons'),
+    machines: sum('machines'),
+    machineMib: sum('machineMib'),
   };
 }
 
@@ -43,17 +45,23 @@ function countInstance(vn: VnShape, placement: Placement): ReadonlyMap<NodeName,
   ];
   for (const router of vn.routers) {
     // Each router has routes to all end hosts, and to both ends of every link that is not its own.
+    if (isImageRouter(router)) {
+      counts.add(placed(router.name), { namespaces: 1, machines: 1, machineMib: router.config.memoryMib });
+      continue;
+    }
     counts.add(placed(router.name), {
       namespaces: 1,
       routes: vn.endHosts.length + 2 * ends.length,
-      daemons: isDaemonRouter(router) ? 1 : 0,
+      daemons: programOf(router) === undefined ? 0 : 1,
     });
   }
   for (const pair of ends) for (const node of new Set(pair)) counts.add(node, { tunnels: 1 });
   // Each end of a link on the node already has a route to its neighbour.
-  for (const { from, to } of vn.links) for (const router of [from, to]) counts.add(placed(router), { routes: -1 });
+  const isGuest = (name: RouterName) => imageRouter(vn, name) !== undefined;
+  for (const { from, to } of vn.links)
+    for (const router of [from, to]) if (!isGuest(router)) counts.add(placed(router), { routes: -1 });
   for (const { node, router } of vn.gateways) {
-    counts.add(placed(router), { routes: -1 });
+    if (!isGuest(router)) counts.add(placed(router), { routes: -1 });
     counts.add(node, { routes: 2 });
   }
   return counts.byNode;
@@ -106,6 +114,8 @@ export function largestDemand({ vns }: Pick<Slice, 'vns'>, node: NodeName): Dema
         tunnels: tunnels + twoLargest('tunnels'),
         routes: routes + twoLargest('routes'),
         daemons: twoLargest('daemons'),
+        machines: twoLargest('machines'),
+        machineMib: twoLargest('machineMib'),
       };
     }),
   );

@@ -117,6 +117,30 @@ export function routerNamespace(prefix: string, slot: number, router: RouterName
 
 /** A locally administered MAC address that carries the interface's IPv4 address, so that neighbours need no ARP. */
 export function macOf(address: number): string {
+  return macWith('02:50', address);
+}
+
+/**
+ * The first octets of the two MAC addresses of a switch's interface: each of the places that it moves between has one.
+ */
+const placesOfSwitches = ['02:51', '02:52'] as const;
+
+/** As `macOf`, for an interface of a switch where it is set up first. */
+export function switchMac(address: number): string {
+  return macWith(placesOfSwitches[0], address);
+}
+
+/**
+ * The MAC address that an interface has when its router has moved to another node. Frames for a switch find its place
+ * by it; other routers keep theirs.
+ */
+export function movedMac(mac: string): string {
+  const [prefix, rest] = [mac.slice(0, 5), mac.slice(5)];
+  const [one, other] = placesOfSwitches;
+  return prefix === one ? `${other}${rest}` : prefix === other ? `${one}${rest}` : mac;
+}
+
+function macWith(prefix: string, address: number): string {
   const octets = [24, 16, 8, 0].map((shift) => ((address >>> shift) & 255).toString(16).padStart(2, '0'));
-  return `02:50:${octets.join(':')}`;
+  return `${prefix}:${octets.join(':')}`;
 }

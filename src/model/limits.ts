@@ -5,6 +5,12 @@ export interface Limits {
   readonly routes: number;
   /** Routing daemons, one per router at most. */
   readonly daemons: number;
+  /** Virtual machines, one per router at most. */
+  readonly machines: number;
+  /** The sum of the memory of the slice's machines, in MiB. */
+  readonly machineMib: number;
+  /** What the images of machines take on the disk, in MiB. */
+  readonly imageMib: number;
   /** Armed sets of actions. */
   readonly armed: number;
   readonly streams: number;
@@ -18,6 +24,9 @@ export const sharedLimits: Limits = {
   tunnels: 1024,
   routes: 200_000,
   daemons: 64,
+  machines: 64,
+  machineMib: 16_384,
+  imageMib: 16_384,
   armed: 64,
   streams: 1024,
   trafficBps: 1e9,

@@ -1,10 +1,11 @@
 import { formatAddress } from '../model/address.ts';
 import { nodeTunnelOf } from '../model/dataplane.ts';
 import { VnmError } from '../model/errors.ts';
-import { linkInterface, linkVni, macOf, sliceIds } from '../model/ids.ts';
+import { linkInterface, linkVni, macOf, movedMac, sliceIds, switchMac } from '../model/ids.ts';
 import type { GatewayName, NodeName, RouterName } from '../model/names.ts';
 import { onceFor } from '../model/once.ts';
 import { instanceBlock } from '../model/room.ts';
+import { isSwitch } from '../model/router.ts';
 import type { Placement, Slice, VirtualNetwork } from '../model/slice.ts';
 import { type NodeTunnelKind, type TunnelKind, tunnelDescriptor } from '../model/tunnel.ts';
 
@@ -68,11 +69,13 @@ export function planInstance(slice: Slice, vn: VirtualNetwork, placement: Placem
       b: { node: nodeOf(gateway.router), router: gateway.router },
     })),
   ];
+  const isSwitchEnd = ({ router }: Partial<Pick<LinkEnd, 'router' | 'gateway'>>) =>
+    router !== undefined && isSwitch(vn, router);
   const links = ends.map(({ kind, a, b }, index): InstanceLink => {
     const tunnel = tunnelBetween(nodeTunnel, a.node, b.node);
     const end = (side: 'a' | 'b', address: number) => ({
       interface: linkInterface(ids, slot, index, side),
-      ...addresses(tunnel, address),
+      ...addresses(tunnel, address, isSwitchEnd(side === 'a' ? a : b)),
     });
     const base = block.base + 2 * index;
     return {
@@ -100,11 +103,15 @@ function tunnelBetween(nodeTunnel: NodeTunnelKind, node: NodeName, other: NodeNa
 
 /**
  * Returns the instance with one router on another node, where it is no longer moving. Slot, interface names, addresses,
- * VNIs and MACs stay. A link changes its kind if its ends are now on one node, or no longer are.
+ * VNIs and MACs stay, but the MACs of a switch change with its node (`movedMac`). A link changes its kind if its ends
+ * are now on one node, or no longer are.
  */
 export function moveRouter({ moving, ...instance }: Instance, router: RouterName, node: NodeName): Instance {
   const others = new Map([...(moving ?? [])].filter(([name]) => name !== router));
-  const place = (end: LinkEnd): LinkEnd => (end.router === router ? { ...end, node } : end);
+  const place = (end: LinkEnd): LinkEnd => {
+    if (end.router !== router || end.node === node) return end;
+    return { ...end, node, ...(end.mac === undefined ? {} : { mac: movedMac(end.mac) }) };
+  };
   return {
     ...instance,
     placement: new Map([...instance.placement].map(([name, at]) => [name, name === router ? node : at])),
@@ -117,14 +124,27 @@ export function moveRouter({ moving, ...instance }: Instance, router: RouterName
   };
 }
 
+/** Returns the instance with other names for a router's interfaces, by link. */
+export function renamed(instance: Instance, router: RouterName, names: ReadonlyMap<InstanceLink, string>): Instance {
+  const rename = (end: LinkEnd, name: string): LinkEnd => (end.router === router ? { ...end, interface: name } : end);
+  return {
+    ...instance,
+    links: instance.links.map((link) => {
+      const name = names.get(link);
+      return name === undefined ? link : { ...link, a: rename(link.a, name), b: rename(link.b, name) };
+    }),
+  };
+}
+
 /** All nodes with a router of the instance; for a moving router, both of its nodes. */
 export function routerNodes({ placement, moving }: Instance): NodeName[] {
   return [...new Set([...placement.values(), ...(moving?.values() ?? [])])];
 }
 
 /** The address of a tunnel's end, and its MAC address if the kind has one. */
-export function addresses(tunnel: TunnelKind, address: number): Pick<LinkEnd, 'address' | 'mac'> {
-  return { address: formatAddress(address), ...(tunnelDescriptor(tunnel).hasMac ? { mac: macOf(address) } : {}) };
+export function addresses(tunnel: TunnelKind, address: number, isSwitchEnd = false): Pick<LinkEnd, 'address' | 'mac'> {
+  const mac = isSwitchEnd ? switchMac(address) : macOf(address);
+  return { address: formatAddress(address), ...(tunnelDescriptor(tunnel).hasMac ? { mac } : {}) };
 }
 
 /** The instance's link between a gateway and its router. */

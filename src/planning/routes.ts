@@ -1,6 +1,6 @@
 import type { GatewayName, RouterName } from '../model/names.ts';
 import type { Route, RouteNexthop } from '../model/route.ts';
-import { daemonRouter, routerNames } from '../model/router.ts';
+import { routerNames } from '../model/router.ts';
 import { gatewayOf, type VirtualNetwork } from '../model/slice.ts';
 import { gatewayLink, type Instance, type InstanceLink, type LinkEnd } from './instance.ts';
 import { pathsOf } from './paths.ts';
@@ -14,47 +14,58 @@ const routeProtocol = 'vnm';
 
 /**
  * Computes the static shortest-path routes of every router: to all end hosts, and to the instance's own addresses. A
- * router with a routing daemon has none, because it learns them.
+ * router with a routing daemon has none, because it learns them, and neither has a virtual machine, whose guest has its
+ * own.
  */
 export function computeRoutes(
   vn: VirtualNetwork,
   instance: Instance,
   access: readonly AccessLink[],
 ): Map<RouterName, Route[]> {
-  const own = infrastructureRoutes(vn, instance);
   return new Map(
-    routerNames(vn).map((router) => {
-      if (daemonRouter(vn, router) !== undefined) return [router, []];
-      const toEndHosts = access.map(({ prefix, gateway }) => ({
-        prefix,
-        nexthop: towards(vn, instance, router, { gateway }),
-      }));
-      return [
-        router,
-        [...toEndHosts.map(({ prefix, nexthop }) => unicast(prefix, nexthop)), ...(own.get(router) ?? [])],
-      ];
-    }),
+    routerNames(vn).map((router) => [router, hasRoutes(vn, router) ? staticRoutes(vn, instance, access, router) : []]),
   );
+}
+
+/** The shortest-path routes of one router, of whatever kind: to all end hosts, and to the instance's own addresses. */
+export function staticRoutes(
+  vn: VirtualNetwork,
+  instance: Instance,
+  access: readonly AccessLink[],
+  router: RouterName,
+): Route[] {
+  return [...routesToEndHosts(vn, instance, router, access), ...ownRoutes(vn, instance, router)];
+}
+
+export function routesToEndHosts(
+  vn: VirtualNetwork,
+  instance: Instance,
+  router: RouterName,
+  access: readonly AccessLink[],
+): Route[] {
+  return access.map(({ prefix, gateway }) => unicast(prefix, towards(vn, instance, router, { gateway })));
+}
+
+function hasRoutes({ routers }: VirtualNetwork, router: RouterName): boolean {
+  return routers.some(({ name, kind }) => name === router && (kind === 'static' || kind === 'switch'));
 }
 
 /**
  * Computes routes to every address of the instance, so that each gateway and router can be probed over its instance.
- * They are computed for each instance, never cloned. Addresses on a router's own links need no route. A router with a
- * routing daemon has none, because it learns them.
+ * They are computed for each instance, never cloned. Addresses on a router's own links need no route. Only static
+ * routers and switches have them, as `computeRoutes` says.
  */
 export function infrastructureRoutes(vn: VirtualNetwork, instance: Instance): Map<RouterName, Route[]> {
-  const ends = instance.links.flatMap((link) => [
-    { end: link.a, link },
-    { end: link.b, link },
-  ]);
   return new Map(
-    routerNames(vn).map((router) => [
-      router,
-      (daemonRouter(vn, router) === undefined ? ends : [])
-        .filter(({ link }) => link.a.router !== router && link.b.router !== router)
-        .map(({ end }) => unicast(`${end.address}/32`, towards(vn, instance, router, end))),
-    ]),
+    routerNames(vn).map((router) => [router, hasRoutes(vn, router) ? ownRoutes(vn, instance, router) : []]),
   );
+}
+
+function ownRoutes(vn: VirtualNetwork, instance: Instance, router: RouterName): Route[] {
+  return instance.links
+    .filter(({ a, b }) => a.router !== router && b.router !== router)
+    .flatMap(({ a, b }) => [a, b])
+    .map((end) => unicast(`${end.address}/32`, towards(vn, instance, router, end)));
 }
 
 /** The two ends of a link from the view of one router: its own, and its neighbour's. */

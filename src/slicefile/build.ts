@@ -1,5 +1,6 @@
 import { type Bgp, type BgpNeighbour, defaultDeadS, defaultHelloS, type Routing } from '../model/daemon.ts';
 import { numbersNeeded } from '../model/ids.ts';
+import { defaultConsole, defaultMemoryMib, type ImageConfig } from '../model/machine.ts';
 import { defaultRouterKind, type Router } from '../model/router.ts';
 import {
   defaultSliceNumber,
@@ -10,12 +11,19 @@ import {
   type VirtualNetwork,
 } from '../model/slice.ts';
 import type { SshWay } from '../model/ssh-way.ts';
+import type { ImageFile } from './images.ts';
 import type { RawBgp, RawLatencyLink, RawNode, RawRouter, RawSlice, RawVn, RawWay } from './schema.ts';
 
-/** Builds the slice of a file that has no faults. `texts`: the content of the configuration files that it names. */
-export function buildSlice(raw: RawSlice, texts: ReadonlyMap<string, string>): Slice {
+/** What the files contain that a slice file names, by the name there. */
+export interface NamedFiles {
+  readonly texts: ReadonlyMap<string, string>;
+  readonly images: ReadonlyMap<string, ImageFile>;
+}
+
+/** Builds the slice of a file that has no faults. */
+export function buildSlice(raw: RawSlice, files: NamedFiles): Slice {
   const rawVns = raw.vns ?? (raw.vn && raw.placements ? [{ ...raw.vn, placements: raw.placements }] : []);
-  const vns = rawVns.map((vn) => buildVn(vn, vn.placements, texts));
+  const vns = rawVns.map((vn) => buildVn(vn, vn.placements, files));
   return {
     name: raw.slice,
     number: raw.number ?? defaultSliceNumber(raw.slice, numbersNeeded(vns)),
@@ -69,14 +77,10 @@ export function buildLatency(raw: { default?: number; links?: readonly RawLatenc
   return { defaultMs: raw.default ?? 0, linksMs };
 }
 
-function buildVn(
-  raw: RawVn,
-  placements: Record<string, Record<string, string>>,
-  texts: ReadonlyMap<string, string>,
-): VirtualNetwork {
+function buildVn(raw: RawVn, placements: Record<string, Record<string, string>>, files: NamedFiles): VirtualNetwork {
   return {
     name: raw.name,
-    routers: raw.routers.map((router) => buildRouter(router, texts)),
+    routers: raw.routers.map((router) => buildRouter(router, files)),
     links: (raw.links ?? []).map(([from, to, cost]) => ({ from, to, cost: cost ?? 1 })),
     gateways: Object.entries(raw.gateways ?? {}).map(([name, gateway]) => ({ name, ...gateway })),
     endHosts: Object.entries(raw.endHosts ?? {}).map(buildEndHost),
@@ -102,12 +106,22 @@ function buildRouting({ protocol, hello, dead }: NonNullable<RawVn['routing']>):
   return { protocol, helloS: hello ?? defaultHelloS, deadS: dead ?? defaultDeadS };
 }
 
-function buildRouter(raw: RawRouter, texts: ReadonlyMap<string, string>): Router {
-  const { name, kind = defaultRouterKind, config: file, bgp } = typeof raw === 'string' ? { name: raw } : raw;
-  if (kind === 'static') return { name, kind, config: {} };
+function buildRouter(raw: RawRouter, { texts, images }: NamedFiles): Router {
+  const map = typeof raw === 'string' ? { name: raw } : raw;
+  const { name, kind = defaultRouterKind, config: file, bgp } = map;
+  if (kind === 'static' || kind === 'switch') return { name, kind, config: {} };
+  if (kind === 'image') return { name, kind, config: buildImage(map, images) };
   const text = file === undefined ? undefined : texts.get(file)!;
   const config = { ...(text === undefined ? {} : { text }), ...(bgp === undefined ? {} : { bgp: buildBgp(bgp) }) };
   return { name, kind, config };
+}
+
+function buildImage(
+  { image, memory = defaultMemoryMib, console = defaultConsole, userData }: Exclude<RawRouter, string>,
+  images: NamedFiles['images'],
+): ImageConfig {
+  const own = userData === undefined ? {} : { userData };
+  return { ...images.get(image!)!, memoryMib: memory, console, ...own };
 }
 
 function buildBgp({ as, neighbours = [] }: RawBgp): Bgp {

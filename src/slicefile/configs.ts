@@ -32,7 +32,8 @@ export function readConfigs({ vns }: Draft, read: (name: string) => string): Con
 }
 
 function readConfig({ kind, config }: DraftRouter, texts: Map<string, string>, read: (name: string) => string): void {
-  if (config === undefined || config.name === '' || kind === undefined || kind === 'static') return;
+  if (config === undefined || config.name === '' || kind === undefined) return;
+  if (kind === 'static' || kind === 'switch' || kind === 'image') return;
   const text = texts.get(config.name) ?? read(config.name);
   checkDaemonConfig(kind, text);
   texts.set(config.name, text);

@@ -69,7 +69,13 @@ export interface DraftRouter extends Named {
   /** The name of its own configuration file. */
   readonly config: Reference | undefined;
   readonly bgp: DraftBgp | undefined;
+  /** The file of its image. */
+  readonly image: Reference | undefined;
+  /** The keys for virtual machines that it has. */
+  readonly machineKeys: readonly string[];
 }
+
+const machineKeys = ['image', 'memory', 'console', 'userData'] as const;
 
 export interface DraftBgp {
   readonly path: Path;
@@ -234,6 +240,8 @@ function readDaemons(reader: DraftReader, path: Path): Section<DraftRouter> {
       kind: typeof kind === 'string' && isRouterKind(kind) ? kind : undefined,
       config: reader.reference([...router, 'config']),
       bgp: readBgp(reader, [...router, 'bgp']),
+      image: reader.reference([...router, 'image']),
+      machineKeys: machineKeys.filter((key) => reader.at([...router, key]) !== undefined),
     };
   });
 }

@@ -9,6 +9,7 @@ import { readYaml } from './document.ts';
 import { readDraft } from './draft.ts';
 import { type Fault, formatFault, type Position, sortFaults } from './fault.ts';
 import { readText } from './file-text.ts';
+import { type ImageFile, readImageFile, readImages } from './images.ts';
 import { sliceFileSchema } from './json-schema.ts';
 import { isMap, valueAt } from './path.ts';
 import { readBySchema } from './read-by-schema.ts';
@@ -18,12 +19,13 @@ export type CheckedSlice = { slice: Slice; vnetAt: Position } | { faults: Fault[
 
 /**
  * Reads a slice from `text`, or returns all its faults sorted by position. Names of configuration files in it are
- * relative to `file`, which otherwise only appears in the faults; `readConfig` reads one of them.
+ * relative to `file`, which otherwise only appears in the faults; `readConfig` reads one of them, `readImage` an image.
  */
 export function checkSlice(
   text: string,
   file: string,
   readConfig: (name: string) => string = (name) => readConfigFile(file, name),
+  readImage: (name: string) => ImageFile = (name) => readImageFile(file, name),
 ): CheckedSlice {
   const { faults, read } = readBySchema(text, file, sliceFileSchema);
   if (read === undefined) return { faults: sortFaults(faults) };
@@ -31,10 +33,11 @@ export function checkSlice(
   const { value, data, problems: shape, located } = read;
   const draft = readDraft(value, shape);
   const configs = readConfigs(draft, readConfig);
-  const problems = [...shape, ...checkMeaning(value, draft), ...configs.problems];
+  const images = readImages(draft, readImage);
+  const problems = [...shape, ...checkMeaning(value, draft), ...configs.problems, ...images.problems];
   const all = [...faults, ...problems.map(located)];
   if (data === undefined || all.length > 0) return { faults: sortFaults(all) };
-  const slice = buildSlice(data, configs.texts);
+  const slice = buildSlice(data, { texts: configs.texts, images: images.files });
   const vnPath = (index: number) => (data.vns === undefined ? [] : ['vns', index]);
   const ownPath = (index: number) => (data.vns === undefined ? ['vn'] : ['vns', index]);
   // Checked only if the whole slice is readable.

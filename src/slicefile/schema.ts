@@ -7,11 +7,13 @@ import { parsePrefix } from '../model/address.ts';
 import { asRange, defaultDeadS, defaultHelloS, routingProtocols } from '../model/daemon.ts';
 import { dataplanes } from '../model/dataplane.ts';
 import { maxNumber } from '../model/ids.ts';
+import { consoleModes, defaultConsole, defaultMemoryMib, maxUserDataBytes } from '../model/machine.ts';
 import { mtuRange } from '../model/mtu.ts';
 import { maxNtpServers, ntpServerPattern } from '../model/ntp-server.ts';
 import { defaultPatienceS, patienceRangeS } from '../model/patience.ts';
 import { defaultRouterKind, routerKindNames } from '../model/router.ts';
 import { noWay, transports } from '../model/ssh-way.ts';
+import { memoryPattern, parseMemory } from './memory.ts';
 import * as names from './names.ts';
 import { parseRate, ratePattern } from './rate.ts';
 import { name, text } from './text-schema.ts';
@@ -262,6 +264,37 @@ const routerSchema = z
           .describe('a file with statements for the routing daemon; relative to the slice file')
           .exactOptional(),
         bgp: bgpSchema.exactOptional(),
+        image: z
+          .string()
+          .min(1)
+          .describe(
+            'the image of a virtual machine, a disk or a tar with kernel and initrd; relative to the slice file',
+          )
+          .exactOptional(),
+        memory: text(
+          {
+            title: 'memory with a unit',
+            description: `memory of the virtual machine, like 128M or 2G; ${defaultMemoryMib}M if left out`,
+            pattern: memoryPattern.source,
+          },
+          parseMemory,
+        ).exactOptional(),
+        console: z
+          .enum(consoleModes, {
+            error: ({ input }) =>
+              typeof input === 'string'
+                ? `unknown console mode ${quote(input)}`
+                : `expected a console mode, found ${describeValue(input)}`,
+          })
+          .describe(`what becomes of the virtual machine's console: log (kept) or none; ${defaultConsole} if left out`)
+          .exactOptional(),
+        userData: z
+          .string()
+          .refine((value) => Buffer.byteLength(value) <= maxUserDataBytes, {
+            error: `longer than ${maxUserDataBytes / 1024} KiB`,
+          })
+          .describe('user-data of cloud-init for the virtual machine, at most 64 KiB')
+          .exactOptional(),
       })
       .describe(`{ name: a, kind: ${defaultRouterKind} }`),
   ])

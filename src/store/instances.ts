@@ -225,10 +225,13 @@ function saveMove(db: Db, id: number, instance: Instance, router: RouterName, pl
   const setTunnel = db
     .prepare<unknown[], number>('update tunnels set kind = ? where instance_id = ? and ordinal = ? returning id')
     .pluck();
-  const setEnd = db.prepare('update interfaces set node = ? where tunnel_id = ? and side = ?');
+  const setEnd = db.prepare('update interfaces set node = ?, mac = ? where tunnel_id = ? and side = ?');
   moveRouter(instance, router, node).links.forEach((link, ordinal) => {
     const tunnel = setTunnel.get(link.tunnel, id, ordinal)!;
-    for (const side of ['a', 'b'] as const) setEnd.run(link[side].node, tunnel, side);
+    for (const side of ['a', 'b'] as const) {
+      const { node: at, mac = null } = link[side];
+      setEnd.run(at, mac, tunnel, side);
+    }
   });
   db.prepare('update instances set placement = ? where id = ?').run(placementName, id);
 }

@@ -87,7 +87,12 @@ export interface FlipRecord {
   /** The router or gateway at the other end. */
   readonly neighbour: string;
   readonly to: NodeName;
-  /** Unix ms by the controller's clock: when it asked for the flip, and when it had the answer. */
+  /** Of an armed flip, which the journal does not keep. */
+  readonly plannedAt?: number;
+  /**
+   * Unix ms by the controller's clock: when it asked for the flip, and when it had the answer; of an armed flip, when
+   * it began and ended at the neighbour.
+   */
   readonly startedAt: number;
   readonly finishedAt: number;
 }
@@ -227,11 +232,12 @@ export function migrationStore(db: Db): MigrationStore {
     unfinished: (slice, vn) =>
       db
         .prepare<unknown[], Row>(
-          // Method vroom may fail between two routers, when its only instance is active: some have moved, others
-          // not. In a database of an earlier version another migration may have followed, from what this one left.
+          // A method that moves routers may fail between two of them, when its only instance is active: some have
+          // moved, others not. In a database of an earlier version another migration may have followed, from what this
+          // one left.
           `${select} where (? is null or slice = ?) and (? is null or vn = ?) and (outcome is null or (outcome = 'failed' and exists
              (select 1 from instances i where i.id in (old_instance, new_instance)
-               and (i.state <> 'active' or (json_extract(options, '$.method') = 'vroom' and not exists
+               and (i.state <> 'active' or (json_extract(options, '$.method') in ('vroom', 'flow', 'clone', 'live') and not exists
                  (select 1 from migrations m where m.slice = migrations.slice and m.vn = migrations.vn and m.id > migrations.id)
                ))))) order by id`,
         )

@@ -3,11 +3,12 @@
  * so only statements that are known to stay within the router are allowed: none that makes BIRD 2.0 or FRR 8.4 read,
  * write or run something on the node. The slice file reader and the agent both check it. Pure.
  */
-import { type DaemonKind, maxConfigBytes } from '../model/daemon.ts';
+import { maxConfigBytes, type RouterProgram } from '../model/daemon.ts';
 import { VnmError } from '../model/errors.ts';
 import { birdProtocols, checkBird } from './daemon-config/bird.ts';
 import { checkFrr, frrProtocols } from './daemon-config/frr.ts';
 import { invalid } from './daemon-config/refusal.ts';
+import { parseSwitch } from './switch-config.ts';
 
 /** A protocol that a configuration uses. With FRR each is a daemon of its own; staticd always runs. */
 type DaemonProtocol = 'ospf' | 'bgp';
@@ -19,7 +20,8 @@ const maxBytes = 2 * maxConfigBytes;
  * Throws VnmError `forbidden` for the first statement that is not allowed, with its line, the reason and what is
  * allowed, or `invalid-input` for a text that is no configuration.
  */
-export function checkDaemonConfig(kind: DaemonKind, text: string): void {
+export function checkDaemonConfig(kind: RouterProgram, text: string): void {
+  if (kind === 'openvswitch') return void parseSwitch(text);
   const bytes = Buffer.byteLength(text);
   if (bytes > maxBytes) {
     throw new VnmError('invalid-input', `the configuration has ${bytes} bytes`, { hint: `at most ${maxBytes}` });
@@ -30,7 +32,8 @@ export function checkDaemonConfig(kind: DaemonKind, text: string): void {
 }
 
 /** The protocols that an allowed configuration uses, in a fixed order. */
-export function protocolsIn(kind: DaemonKind, text: string): DaemonProtocol[] {
+export function protocolsIn(kind: RouterProgram, text: string): DaemonProtocol[] {
+  if (kind === 'openvswitch') return [];
   const used = kind === 'bird' ? birdProtocols(text) : frrProtocols(text);
   return (['ospf', 'bgp'] as const).filter((protocol) => used.has(protocol));
 }

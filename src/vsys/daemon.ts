@@ -1,16 +1,18 @@
-/** Routing daemons of routers, as agents report them. */
-import type { DaemonKind } from '../model/daemon.ts';
+/** Routing daemons and switches of routers, as agents report them. */
+import type { DaemonKind, RouterProgram } from '../model/daemon.ts';
 
-export const daemonKinds = ['bird', 'frr'] as const satisfies readonly DaemonKind[];
+export const routingDaemonKinds = ['bird', 'frr'] as const satisfies readonly DaemonKind[];
 
-export function isDaemonKind(name: string): name is DaemonKind {
+export const daemonKinds = [...routingDaemonKinds, 'openvswitch'] as const satisfies readonly RouterProgram[];
+
+export function isDaemonKind(name: string): name is RouterProgram {
   return (daemonKinds as readonly string[]).includes(name);
 }
 
-/** A daemon of a router's namespace. */
+/** A daemon of a router's namespace; that of a switch is Open vSwitch. */
 export interface DaemonReport {
   readonly namespace: string;
-  readonly kind: DaemonKind;
+  readonly kind: RouterProgram;
   /**
    * `restarting`: it ended and starts again soon; `failed`: it ended too often, and stays down; `moving`: it is stopped
    * while its copy begins on another node, or is that copy.
@@ -26,7 +28,10 @@ export interface DaemonReport {
 /** What a daemon knows of its neighbours, and where its routes are from. */
 export interface DaemonState {
   readonly adjacencies: readonly Adjacency[];
-  /** Number of routes in the daemon's tables, by origin: `ospf`, `bgp`, `static`, `kernel`, `connected`, ... */
+  /**
+   * Number of routes in the daemon's tables, by origin: `ospf`, `bgp`, `static`, `kernel`, `connected`, ...; of a
+   * switch its entries, as `openflow`.
+   */
   readonly routes: Readonly<Record<string, number>>;
 }
 

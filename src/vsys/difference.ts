@@ -4,12 +4,22 @@ import type { ForwardSide } from './operations.ts';
 
 /** One thing on a node that differs. `wanted` and `found` say what it must be and what it is; null: absent. */
 export interface Difference {
-  readonly kind: 'namespace' | 'interface' | 'setting' | 'route' | 'nexthop' | 'rule' | 'filter' | 'forward' | 'daemon';
+  readonly kind:
+    | 'namespace'
+    | 'interface'
+    | 'setting'
+    | 'route'
+    | 'nexthop'
+    | 'rule'
+    | 'filter'
+    | 'forward'
+    | 'daemon'
+    | 'machine';
   /** The router's namespace; absent for the node's own network stack. */
   readonly namespace?: string;
   /**
    * Name, prefix, id or direction; for a setting its file below /proc/sys/net; for the filter its tunnel; for a forward
-   * the address and port where it receives; for a routing daemon `daemon`.
+   * the address and port where it receives; for a routing daemon `daemon`, for a virtual machine `machine`.
    */
   readonly name: string;
   readonly wanted: string | null;
@@ -52,6 +62,7 @@ export function objectOf({ kind, name, namespace }: Pick<Difference, 'kind' | 'n
     filter: `packet filter, ${name}`,
     forward: `forward at ${name}`,
     daemon: 'routing daemon',
+    machine: 'virtual machine',
   }[kind];
   return namespace === undefined ? object : `${object} in '${namespace}'`;
 }

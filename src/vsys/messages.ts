@@ -3,8 +3,9 @@
  * its parameters that both ends check. Instants are Unix ms with fractions by the answering node's clock.
  */
 import * as z from 'zod';
-import type { DaemonKind } from '../model/daemon.ts';
+import type { RouterProgram } from '../model/daemon.ts';
 import { maxPerSlot } from '../model/ids.ts';
+import { maxImageBytes as maxMachineImageBytes } from '../model/machine.ts';
 import { maxNtpServers, parseNtpServer } from '../model/ntp-server.ts';
 import type { PackedRoutes } from '../model/packed-routes.ts';
 import { longestConfirmMs } from '../model/patience.ts';
@@ -13,6 +14,13 @@ import type { TunnelFeature } from '../model/tunnel.ts';
 import { armableSchema, redirectionSchema } from './armable.ts';
 import type { DaemonReport, DaemonState } from './daemon.ts';
 import type { Difference } from './difference.ts';
+import {
+  imageDigest,
+  type MachineCopy,
+  type MachineReport,
+  maxCopyPart,
+  maxImagePart as maxMachineImagePart,
+} from './machine.ts';
 import type { Obstacle } from './obstacle.ts';
 import {
   type ControlGate,
@@ -150,6 +158,54 @@ export const requestSchemas = whenUsed({
       offset: z.int().min(0).max(maxImageBytes),
       data: z.string().max(4 * Math.ceil(maxImagePart / 3)),
     }),
+  /** Says how much of an image is on the node. */
+  image_state: () => z.strictObject({ digest: imageDigest }),
+  /**
+   * Takes a part of an image, in base64; parts come in order, and `offset` is how much is there. `total`: the size of
+   * the whole. With its last byte the image is checked by its digest, and complete.
+   */
+  image_write: () =>
+    z.strictObject({
+      digest: imageDigest,
+      total: z.int().min(1).max(maxMachineImageBytes),
+      offset: z.int().min(0).max(maxMachineImageBytes),
+      data: z.string().max(4 * Math.ceil(maxMachineImagePart / 3)),
+    }),
+  /**
+   * Copies the guest of the machine in a router's namespace, for another node. `suspend`: it stands still from the
+   * beginning, and afterwards until `machine_go_on`; otherwise it runs, and goes on. `live`: the copy does not wait on
+   * this node but is read while it is made, and the guest stands still at its end.
+   */
+  machine_copy: () =>
+    z.strictObject({
+      namespace: namespaceName,
+      how: z.enum(['running', 'suspend', 'live']),
+      ticket,
+    }),
+  /**
+   * Returns the next part of the copy, from `offset`, in base64, perhaps compressed (gzip); empty at its end. With
+   * `live` it waits for it, and parts must be read in order.
+   */
+  machine_copy_read: () =>
+    z.strictObject({
+      namespace: namespaceName,
+      offset: z.int().min(0),
+      compress: z.boolean().default(false),
+    }),
+  /**
+   * Takes a part of a copy for the machine in the namespace, which was started `incoming`; parts come in order. An
+   * empty one ends the copy: it is answered when the guest is complete.
+   */
+  machine_copy_write: () =>
+    z.strictObject({
+      namespace: namespaceName,
+      offset: z.int().min(0),
+      data: z.string().max(4 * Math.ceil((maxCopyPart + 65_536) / 3)),
+      compressed: z.boolean().default(false),
+      ticket,
+    }),
+  /** Lets a guest go on that stands still, and ends its copying. */
+  machine_go_on: () => z.strictObject({ namespace: namespaceName, ticket }),
   /**
    * Lets the daemon whose checkpoint has arrived continue in the namespace, which must have the same interfaces.
    * `bytes`, `sha256`: as `daemon_dump` answered.
@@ -289,7 +345,8 @@ export const requestSchemas = whenUsed({
   /** Lists what on the node is in the way of VNs but does not belong to the slice. `port`: the port of the tunnels. */
   obstacles: () => z.strictObject({ port: z.int().min(1).max(65_535) }),
   /**
-   * Starts a program in a router's network namespace, and answers an id. The program is ended with the channel, and
+   * Starts a program in a router's network namespace, or where the router is a virtual machine in its guest, by the
+   * shell on its console; answers an id. The program is ended with the channel, and
    * when the router is removed. The policy says whether it is allowed, and as which user it runs. With `terminal` it
    * has one, as `terminalWords` says.
    */
@@ -303,6 +360,13 @@ export const requestSchemas = whenUsed({
         .refine(([program = '']) => program !== '' && !program.startsWith('-'), 'not the name of a program'),
       terminal: terminalSchema.optional(),
     }),
+  /**
+   * Joins a command's streams with the console of the machine in a router's namespace, as `exec` does. One at a time
+   * has the console.
+   */
+  console: () => z.strictObject({ namespace: namespaceName, terminal: terminalSchema.optional() }),
+  /** Returns the last part of what the guest of a machine has written to its console. */
+  console_log: () => z.strictObject({ namespace: namespaceName }),
   /**
    * Starts `tcpdump` on an interface of a router, as `exec` does, or without `namespace` on one of the slice in the
    * node's own network; its output is a pcap file. Of each packet it takes `snaplen` bytes, and it ends after `count`
@@ -357,6 +421,14 @@ export interface Results {
   daemon_restore: { processes: readonly { readonly name: string; readonly pid: number }[] };
   daemon_settle: Record<string, never>;
   /** By the neighbour's router id. */
+  image_state: { complete: boolean; bytes: number };
+  image_write: { bytes: number };
+  /** With `live` nothing is known yet. `writeBytesPerS`: how fast this node writes where the copy is. */
+  machine_copy: Partial<MachineCopy> & { writeBytesPerS?: number };
+  /** `bytes`: of the part, before it is compressed. `copy`: at the end. */
+  machine_copy_read: { data: string; bytes: number; copy?: MachineCopy };
+  machine_copy_write: Record<string, never>;
+  machine_go_on: Record<string, never>;
   neighbour_events: { events: Readonly<Record<string, number>> };
   path_mtu: { mtus: number[] };
   redirect: { startedAt: number; finishedAt: number };
@@ -378,6 +450,8 @@ export interface Results {
   watch_stop: Record<string, never>;
   obstacles: { obstacles: Obstacle[] };
   exec: { id: string };
+  console: { id: string };
+  console_log: { text: string };
   capture: { id: string };
   /** `open`: whether the command still reads its input. */
   exec_write: { accepted: boolean; open: boolean };
@@ -469,7 +543,8 @@ export interface Feature {
     | 'control-packets'
     | 'capture'
     | 'criu'
-    | DaemonKind;
+    | 'machine'
+    | RouterProgram;
   readonly available: boolean;
   readonly detail?: string;
 }
@@ -485,6 +560,8 @@ export interface Inventory {
   readonly forwards?: readonly ForwardSide[];
   /** Absent where there are none. */
   readonly daemons?: readonly DaemonReport[];
+  /** Absent where there are none. */
+  readonly machines?: readonly MachineReport[];
   /** Absent where there are none. */
   readonly control?: readonly ControlReport[];
 }

@@ -7,12 +7,13 @@
 import * as z from 'zod';
 import { daemonProtocols } from '../model/daemon.ts';
 import { daemonKinds } from './daemon.ts';
+import { machineSchema, portStates } from './machine.ts';
 
 const address = z.ipv4();
 const prefix = z.cidrv4();
 export const interfaceName = z.string().regex(/^[a-z0-9][a-z0-9.-]{0,14}$/);
 export const namespaceName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,99}$/);
-const mac = z.string().regex(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/);
+export const mac = z.string().regex(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/);
 const nexthopId = z.int().min(1).max(0xffffffff);
 const mtu = z.int().min(576).max(65_535);
 const udpPort = z.int().min(1).max(65_535);
@@ -30,7 +31,8 @@ const netnsDown = () => z.strictObject({ op: z.literal('netns_down'), namespace:
  *
  * Another `remote` for an existing tunnel is a flip: from some instant on, each packet goes to the other remote, and
  * none is lost or sent twice (VROOM, section 3.3). `alsoFrom`: where the other end also is while its router moves;
- * packets are accepted from both.
+ * packets are accepted from both. `alsoMac`: its MAC address there, if that is another one: frames to it go there, and
+ * all others to `remote`.
  */
 const tunnelUp = () =>
   z.discriminatedUnion('kind', [
@@ -44,6 +46,7 @@ const tunnelUp = () =>
       vni: z.int().min(1).max(0xffffff),
       remote: address,
       alsoFrom: address.optional(),
+      alsoMac: mac.optional(),
       local: address.optional(),
       port: z.int().min(1).max(65_535),
       gateable: z.boolean().default(false),
@@ -262,6 +265,21 @@ const controlUp = () =>
 /** Lets out what is held, and leaves OSPF packets alone. */
 const controlDown = () => z.strictObject({ op: z.literal('control_down'), namespace: namespaceName });
 
+/**
+ * The virtual machine of a router's namespace, which has the router's links instead of the namespace. Its image must be
+ * on the node (`image_write`). One with other properties is started again; `state` changes nothing but what becomes of
+ * packets.
+ */
+const machineUp = () =>
+  machineSchema.extend({
+    op: z.literal('machine_up'),
+    namespace: namespaceName,
+    state: z.enum(portStates).default('open'),
+    /** A new one waits for a copy of another node's (`machine_copy_write`), and its guest then for `machine_go_on`. */
+    incoming: z.literal(true).exactOptional(),
+  });
+const machineDown = () => z.strictObject({ op: z.literal('machine_down'), namespace: namespaceName });
+
 export type ControlGate = z.infer<ReturnType<typeof controlUp>>['gate'];
 
 export type Daemon = z.infer<typeof daemonSchema>;
@@ -295,6 +313,8 @@ export const operationSchema = z.lazy(() =>
     daemonLeave(),
     controlUp(),
     controlDown(),
+    machineUp(),
+    machineDown(),
   ]),
 );
 
@@ -327,6 +347,8 @@ export const operationNames = [
   'daemon_leave',
   'control_up',
   'control_down',
+  'machine_up',
+  'machine_down',
 ] as const satisfies readonly OperationName[];
 
 /** The prefixes of one operation for routes. */

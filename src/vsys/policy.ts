@@ -31,6 +31,9 @@ export const policySchema = z.strictObject({
       tunnels: z.int().min(0).default(sharedLimits.tunnels),
       routes: z.int().min(0).default(sharedLimits.routes),
       daemons: z.int().min(0).optional(),
+      machines: z.int().min(0).default(sharedLimits.machines),
+      machineMib: z.int().min(0).default(sharedLimits.machineMib),
+      imageMib: z.int().min(0).default(sharedLimits.imageMib),
       armed: z.int().min(0).default(sharedLimits.armed),
       streams: z.int().min(0).default(sharedLimits.streams),
       /** The most payload bits per second that this agent sends as test traffic, in total. */
@@ -47,8 +50,17 @@ export type Policy = z.infer<typeof policySchema>;
  * What `*` does not include on a shared node. `exec_as_root` is no method: with it, what `exec` runs there runs as root
  * and not as the slice's login. They are names and not a field of their own, because an agent of an earlier version
  * takes a policy with an unknown field for invalid, and then would not protect that slice's subnet.
+ * `machine_up` runs a system of the user's choice, which sends whatever it likes into its links.
  */
-export const namedOnly = ['exec', 'capture', 'exec_as_root', 'daemon_dump', 'daemon_restore'] as const;
+export const namedOnly = [
+  'exec',
+  'capture',
+  'exec_as_root',
+  'daemon_dump',
+  'daemon_restore',
+  'machine_up',
+  'machine_copy',
+] as const;
 
 /** What two slices may not have in common on a node, in words; undefined if they have nothing in common. */
 export function sharedBy(one: Policy, other: Policy): string | undefined {
@@ -76,13 +88,17 @@ export function allowsName({ operations }: Policy, name: string, isOwnNode: bool
 }
 
 /**
- * Returns the policy as it is written. The limit of daemons is left out where it is the usual one: agents of earlier
- * versions, which guard the subnets of all slices on a node, take a policy with an unknown field for invalid.
+ * Returns the policy as it is written. Limits of later versions are left out where they are the usual ones: agents of
+ * earlier versions, which guard the subnets of all slices on a node, take a policy with an unknown field for invalid.
  */
 export function writablePolicy({ limits, ...policy }: Policy): unknown {
-  const { daemons, ...others } = limits;
-  return { ...policy, limits: daemons === limits.namespaces ? others : limits };
+  const usual = { ...machineLimits, daemons: limits.namespaces };
+  const isUsual = ([name, value]: [string, number]) => usual[name as keyof typeof usual] === value;
+  return { ...policy, limits: Object.fromEntries(Object.entries(limits).filter((limit) => !isUsual(limit))) };
 }
+
+const { machines, machineMib, imageMib } = sharedLimits;
+const machineLimits = { machines, machineMib, imageMib };
 
 /** Encodes the policy as one word of a command. */
 export function encodePolicy(policy: Policy): string {

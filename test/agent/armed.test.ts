@@ -7,7 +7,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { createArmed } from '../../src/agent/armed/armed.ts';
 import { monotonicMs } from '../../src/agent/armed/time.ts';
 import type { TimedAction } from '../../src/agent/armed/types.ts';
-import type { KernelStep } from '../../src/agent/dataplane/kernel/actuator.ts';
+import type { ToolStep } from '../../src/agent/dataplane/kernel/actuator.ts';
 import { endTool } from '../../src/agent/dataplane/kernel/silent-tools.ts';
 import { environment } from '../../src/agent/run.ts';
 import { startKernelTiming } from '../support/kernel-timing.ts';
@@ -25,8 +25,8 @@ describe.runIf(process.platform === 'linux')('armed actions', () => {
   const nothing = '# nothing\n';
   let ids = 0;
 
-  function action(inMs: number, lines: readonly string[] = [nothing], tool: KernelStep['tool'] = 'ip'): TimedAction {
-    return { atMonotonicMs: monotonicMs() + inMs, step: { tool, lines } satisfies KernelStep };
+  function action(inMs: number, lines: readonly string[] = [nothing], tool: ToolStep['tool'] = 'ip'): TimedAction {
+    return { atMonotonicMs: monotonicMs() + inMs, step: { tool, lines } satisfies ToolStep };
   }
 
   /** Returns its id. */

@@ -59,6 +59,7 @@ function written(step: Step): string {
   if ('bridge' in step) return `${where}bridge ${step.bridge.join(' ')}`;
   if ('tc' in step) return `${where}tc ${step.tc.join(' ')}`;
   if ('nft' in step) return `${where}nft ${step.nft.join(' | ')}`;
+  if ('machine' in step) return `${where}machine ${step.machine?.image.slice(0, 4) ?? 'none'}`;
   if ('daemon' in step) return `${where}daemon ${step.daemon?.kind ?? 'none'}`;
   if ('settleMs' in step) return `${where}wait ${step.settleMs} ms`;
   if ('listeners' in step) return `${where}wait for listeners at ${step.listeners.join(', ')}`;
@@ -399,6 +400,34 @@ describe('planOperations', () => {
       `nexthop add id 65540 ${resilient} <- nexthop del id 65540`,
       'route replace 10.65.9.0/24 table 50001 proto 246 nhid 65540 <- route replace 10.65.9.0/24 table 50001 proto 246 nhid 65537',
     ]);
+  });
+
+  it('planOperations leads frames for a second place there before the other remote changes, and removes that last', () => {
+    const up = (more: object) =>
+      ({
+        op: 'tunnel_up',
+        kind: 'vxlan',
+        interface: 'pv001-a',
+        mac,
+        mtu: 1400,
+        vni: 4097,
+        remote: '192.0.2.9',
+        port: 4790,
+        ...more,
+      }) as OperationInput;
+    const both = { alsoFrom: '192.0.2.8', alsoMac: '02:52:0a:41:00:02' };
+    const at = (more: object) => state(stack([link('pv001-a', { up: false, vxlan: { ...link('').vxlan!, ...more } })]));
+    const entry = (action: string) =>
+      `bridge fdb ${action} 02:52:0a:41:00:02 dev pv001-a dst 192.0.2.8 self${action === 'replace' ? ' permanent' : ''}`;
+    const flip = (remote: string) => `link set pv001-a type vxlan remote ${remote}`;
+    expect(lines(plan(at({}), up(both)).commands)).toEqual([`${entry('replace')} <- ${entry('del')}`]);
+    expect(lines(plan(at(both), up(both)).commands)).toEqual([]);
+    expect(lines(plan(at(both), up({ remote: '192.0.2.8' })).commands)).toEqual([
+      `${flip('192.0.2.8')} <- ${flip('192.0.2.9')}`,
+      `${entry('del')} <- ${entry('replace')}`,
+    ]);
+    expect(lines(plan(at(both), up({})).commands)).toEqual([`${entry('del')} <- ${entry('replace')}`]);
+    expect(() => plan(at({}), up({ alsoMac: both.alsoMac }))).toThrow("interface 'pv001-a': alsoMac needs alsoFrom");
   });
 
   it('planOperations accepts packets of a tunnel first and stops accepting them last, where the node can filter', () => {

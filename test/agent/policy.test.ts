@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { checkOperation, checkRequest } from '../../src/agent/policy.ts';
+import type { FlowEntry } from '../../src/model/flow-entry.ts';
 import type { Method } from '../../src/vsys/messages.ts';
 import { type OperationInput, operationSchema } from '../../src/vsys/operations.ts';
 import { type Policy, policySchema } from '../../src/vsys/policy.ts';
+import { switchText } from '../../src/vsys/switch-config.ts';
 
 const written = {
   slice: 'three',
@@ -47,8 +49,23 @@ const forward = {
   to: { address: '10.65.0.3', port: 53 },
 };
 
+const switchUp = { op: 'daemon_up' as const, namespace: 'pv-three-0-a', kind: 'openvswitch' as const };
+const entry: FlowEntry = {
+  in: 'pv001-0l0a',
+  source: '10.65.0.0/31',
+  destination: '10.65.0.2/31',
+  output: { interface: 'pv001-0l1a', sender: mac, receiver: mac },
+};
+
+/** Of a switch with this entry and the ports that it names. */
+function configOf(one: FlowEntry): string {
+  const ports = [one.in!, one.output.interface].map((name, index) => ({ interface: name, number: index + 1 }));
+  return switchText({ ports, entries: [one] });
+}
+
 const interfaces = 'names that begin with pv001-';
 const namespaces = 'names that begin with pv-three-';
+const prefixesInside = '10.65.0.0/16 and prefixes inside';
 
 describe('checkOperation', () => {
   const allowed: OperationInput[] = [
@@ -76,12 +93,22 @@ describe('checkOperation', () => {
     { op: 'forward_down', side: 'deliver', address: '10.65.0.1', port: 53 },
     { op: 'daemon_up', namespace: 'pv-three-0-a', kind: 'frr', protocols: ['ospf', 'bgp'], config: '' },
     { op: 'daemon_down', namespace: 'pv-three-0-a' },
+    { ...switchUp, config: configOf(entry) },
+    { ...vxlan, alsoFrom: '192.0.2.9', alsoMac: mac },
   ];
   it.each(allowed)('checkOperation allows %j', (operation) => {
     expect(() => checkOperation(policy, operationSchema.parse(operation))).not.toThrow();
   });
 
   const refused: [OperationInput, string, string][] = [
+    [{ ...switchUp, config: configOf({ ...entry, in: 'eth0' }) }, "interface 'eth0'", interfaces],
+    [
+      { ...switchUp, config: configOf({ ...entry, output: { ...entry.output, interface: 'pv002-0l0a' } }) },
+      "interface 'pv002-0l0a'",
+      interfaces,
+    ],
+    [{ ...switchUp, config: configOf({ ...entry, source: '10.66.0.0/31' }) }, 'prefix 10.66.0.0/31', prefixesInside],
+    [{ ...switchUp, config: configOf({ ...entry, destination: '0.0.0.0/0' }) }, 'prefix 0.0.0.0/0', prefixesInside],
     [{ op: 'netns_up', namespace: 'pv-four-0-a', urpf: 'strict' }, "namespace 'pv-four-0-a'", namespaces],
     [{ op: 'netns_up', namespace: 'pv-three-', urpf: 'strict' }, "namespace 'pv-three-'", namespaces],
     [{ op: 'netns_down', namespace: 'default' }, "namespace 'default'", namespaces],
@@ -192,6 +219,20 @@ describe('checkRequest', () => {
     ['arm', arm({ kind: 'redirect', groups: [{ id: 7, active: 65_536 }] }), 'nexthop 7', '65536 to 131071'],
     ['arm', arm({ kind: 'redirect', groups: [{ id: 65_540, active: 7 }] }), 'nexthop 7', '65536 to 131071'],
     ['arm', arm({ kind: 'gate_close', interface: 'eth0' }), "interface 'eth0'", interfaces],
+    ['arm', arm({ kind: 'flow', namespace: 'other', entries: [entry] }), "namespace 'other'", namespaces],
+    [
+      'arm',
+      arm({ kind: 'flow', namespace: 'pv-three-0-a', entries: [{ ...entry, in: 'eth0' }] }),
+      "interface 'eth0'",
+      interfaces,
+    ],
+    ['arm', arm({ kind: 'neighbour', interface: 'eth0', address: '10.65.0.1', mac }), "interface 'eth0'", interfaces],
+    [
+      'arm',
+      arm({ kind: 'neighbour', interface: 'pv001-x', address: '8.8.8.8', mac }),
+      'neighbour 8.8.8.8',
+      '10.65.0.0/16',
+    ],
     ['stream_open', { stream: 's', address: '0.0.0.0' }, 'address 0.0.0.0', '10.65.0.0/16'],
     ['stream_open', { stream: 's', address: '10.65.0.1', sender: '8.8.8.8' }, 'sender 8.8.8.8', '10.65.0.0/16'],
     ['stream_send', { ...send, from: '192.0.2.1' }, 'from 192.0.2.1', '10.65.0.0/16'],
@@ -265,6 +306,11 @@ describe('checkRequest', () => {
     expect(() => checkRequest(all, 'daemon_settle', { ...part, outcome: 'moved' })).toThrow(
       /may not use 'daemon_dump'/,
     );
+    const image = { digest: '0'.repeat(64) };
+    expect(() => checkRequest(all, 'image_state', image)).toThrow(/may not use 'machine_up'/);
+    checkRequest(all, 'image_state', image, [], true);
+    const down = operationSchema.parse({ op: 'machine_down', namespace: 'pv-three-0-a' });
+    checkOperation(all, down);
     checkRequest(narrow, 'exec_read', { id: '1b4e28ba-2fa1-4d2b-983f-2a5b4e6c7d8e' });
   });
 

@@ -59,8 +59,16 @@ describe('the schedule of a stream', () => {
 });
 
 describe('the pacer', () => {
-  beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }));
-  afterEach(() => void vi.useRealTimers());
+  beforeEach(
+    () =>
+      void vi.useFakeTimers({
+        toFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate', 'performance'],
+      }),
+  );
+  afterEach(() => {
+    vi.restoreAllMocks();
+    vi.useRealTimers();
+  });
 
   /** Time that passes inside a tick. */
   let workMs = 0;
@@ -107,9 +115,26 @@ describe('the pacer', () => {
     const senders = [1, 2, 3, 4].map(() => sender(1000, 1.2));
     for (const each of senders) pacer.add(each);
     const counts = () => senders.map((each) => each.sentAtMs.length);
-    vi.advanceTimersByTime(1);
+    vi.advanceTimersToNextTimer();
     expect(counts()).toEqual([1, 1, 0, 0]);
-    vi.advanceTimersByTime(1);
+    vi.advanceTimersToNextTimer();
     expect(counts()).toEqual([1, 1, 1, 1]);
+  });
+
+  it('senders that are slower than their rates are continued without a sleep, and the others after one', () => {
+    // A false clock lets an immediate take a millisecond, so it is the calls that tell.
+    const [turns, sleeps] = [vi.spyOn(globalThis, 'setImmediate'), vi.spyOn(globalThis, 'clearImmediate')];
+    const pacer = createPacer(clock);
+    const slow = [sender(0.1, 1.2), sender(0.1, 1.2)];
+    for (const each of slow) pacer.add(each);
+    for (let turn = 0; turn < 10; turn += 1) vi.advanceTimersToNextTimer();
+    expect(slow.map((each) => each.sentAtMs.length)).toEqual([10, 10]);
+    expect(turns).toHaveBeenCalledTimes(10);
+    for (const each of slow) pacer.remove(each);
+    expect(vi.getTimerCount()).toBe(0);
+    expect(sleeps).toHaveBeenCalled();
+    pacer.add(sender(10));
+    for (let turn = 0; turn < 10; turn += 1) vi.advanceTimersToNextTimer();
+    expect(turns).toHaveBeenCalledTimes(10);
   });
 });

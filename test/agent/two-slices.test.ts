@@ -140,6 +140,20 @@ function operationsOf(a: Marks): { readonly [Name in OperationName]: Row<Name> }
     daemon_leave: [{ op: 'daemon_leave', namespace: a.namespace }],
     control_up: [{ op: 'control_up', namespace: a.namespace, sendTo: a.remote, gate: 'closed' }],
     control_down: [{ op: 'control_down', namespace: a.namespace }],
+    machine_up: [
+      {
+        op: 'machine_up',
+        namespace: a.namespace,
+        image: '0'.repeat(64),
+        memoryMib: 16,
+        console: 'log',
+        mtu: 1400,
+        ports: [{ interface: a.interface, mac, address: a.address, peer: { address: a.peer, mac } }],
+        files: { 'meta-data': '' },
+        state: 'closed',
+      },
+    ],
+    machine_down: [{ op: 'machine_down', namespace: a.namespace }],
   };
 }
 
@@ -161,6 +175,14 @@ function requestsOf(a: Marks): { readonly [M in Exclude<Method, 'apply'>]: Param
     daemon_image_write: { namespace: a.namespace, offset: 0, data: '' },
     daemon_restore: { namespace: a.namespace, bytes: 1, sha256: '0'.repeat(64), ticket: 1 },
     daemon_settle: { namespace: a.namespace, outcome: 'stayed', ticket: 1 },
+    machine_copy: { namespace: a.namespace, how: 'running', ticket: 1 },
+    machine_copy_read: { namespace: a.namespace, offset: 0, compress: false },
+    machine_copy_write: { namespace: a.namespace, offset: 0, data: '', compressed: false, ticket: 1 },
+    machine_go_on: { namespace: a.namespace, ticket: 1 },
+    image_state: { digest: '0'.repeat(64) },
+    image_write: { digest: '0'.repeat(64), total: 1, offset: 0, data: '' },
+    console: { namespace: a.namespace, terminal: { rows: 24, columns: 80, type: 'xterm' } },
+    console_log: { namespace: a.namespace },
     neighbour_events: { namespace: a.namespace },
     obstacles: { port: 4789 },
     path_mtu: { remotes: [a.remote] },
@@ -247,6 +269,8 @@ const plain = [
     'pointToPoint',
     'gate',
   ],
+  // An image is one of the slice's own folder, whatever its digest.
+  ...['image', 'memoryMib', 'console', 'meta-data', 'state', 'digest', 'total'],
   ...['command', 'snaplen', 'data', 'end', 'signal'],
   ...['offsetMs', 'at', 'forget', 'close', 'samples', 'payloadBytes', 'rateBps', 'count', 'timeoutMs'],
   // A token is one that an agent gave out.
@@ -341,7 +365,7 @@ const policyA = policySchema.parse({
   rulePriority: 10_002,
   nexthops: { first: 131_072, last: 196_607 },
   vnis: { first: 8192, last: 12_287 },
-  operations: ['*', 'exec', 'capture', 'daemon_dump', 'daemon_restore'],
+  operations: ['*', 'exec', 'capture', 'daemon_dump', 'daemon_restore', 'machine_up'],
 });
 
 describe('the table', () => {

@@ -44,7 +44,6 @@ describe('an unknown command', () => {
     ['topology', "did you mean 'pl-vnm graph SLICE'?"],
     ['version', "did you mean 'pl-vnm --version'?"],
     ['test', "did you mean 'pl-vnm verify SLICE'?"],
-    ['console', "did you mean 'pl-vnm shell SLICE NAME'?"],
     ['traceroute', "did you mean 'pl-vnm trace SLICE FROM TO'?"],
     ['tcpdump', "did you mean 'pl-vnm capture SLICE NAME --link NAME -w FILE.pcapng'?"],
     ['verfy', "did you mean 'pl-vnm verify'?"],
@@ -73,8 +72,7 @@ describe('an unknown command', () => {
 
   it('an unknown command is never suggested', () => {
     const commands = createProgram().commands;
-    const words =
-      'up down ls console version test check move undo continue repair diff logs migrations server schedule';
+    const words = 'up down ls version test check move undo continue repair diff logs migrations server schedule';
     const named = words
       .split(' ')
       .flatMap((word) => [...saidTo(word).matchAll(/'pl-vnm (\w+)/g)].map(([, name]) => name!));

@@ -74,8 +74,8 @@ describe('a link', () => {
 
   test('a link is tried with packets if its kind joins two nodes', () => {
     const agents = agentsWith(1500);
-    expect(tunnelsOf(ofKind('local', planned('initial')), agents)).toEqual([]);
-    const all = tunnelsOf(ofKind('vxlan', planned('initial')), agents);
+    expect(tunnelsOf(vn, ofKind('local', planned('initial')), agents)).toEqual([]);
+    const all = tunnelsOf(vn, ofKind('vxlan', planned('initial')), agents);
     expect(all.map(({ link }) => link)).toEqual(planned('initial').links.map((_, index) => index));
   });
 

@@ -143,6 +143,14 @@ describe('valuesOfRun', () => {
     });
   });
 
+  it('has the longest change of flows of method flow', () => {
+    const flowChanges = [
+      { router: 'a', entriesMs: 1, flipMs: 2, totalMs: 3 },
+      { router: 'b', entriesMs: 1, flipMs: 0.5, totalMs: 1.5 },
+    ];
+    expect(valuesOfRun(vn, { ...result, flowChanges }, [])).toMatchObject({ flow_change_ms: 3 });
+  });
+
   it('has only values that have a column', () => {
     const names = Object.keys(valuesOfRun(vn, result, [counts]));
     expect(names.filter((name) => !measureNames.includes(name))).toEqual([]);

@@ -180,6 +180,9 @@ describe('a faulty experiment file', () => {
       ['urpf: strict', 'urpf: strict, schedule: optimal'],
       '5:1: the combination (control remote, D 0) is impossible: D replaces the schedule; it has no other',
     ],
+    ['D without a migration', ['urpf: strict', 'method: none'], 'method none redirects no gateway, so it has no D'],
+    ['a VN that the slice does not have', ['urpf: strict', 'vn: tow'], "the slice has no VN 'tow', only two"],
+    ['memory without virtual machines', ['urpf: strict', 'memory: 64'], "VN 'two' has no virtual machines"],
     ['D with vroom', ['urpf: strict', 'method: vroom'], 'method vroom redirects no gateway, so it has no D'],
     [
       'rate and packetRate',
@@ -278,6 +281,20 @@ it('of several gateways on a node the largest value counts, and a node without l
 });
 
 describe('a slice with several VNs', () => {
+  const both = 'vn: red\nrepetitions: 3\nfixed: { method: none }\nvary: { vn: [red, blue] }\n';
+
+  it('may have runs with each of them', () => {
+    const { experiment } = parsed(`experiment: both\nslice: shared-nodes.yaml\n${both}`);
+    const names = experiment.combinations.map(({ parameters }) => sliceWith(experiment, parameters).vn.name);
+    expect(names).toEqual(['red', 'blue']);
+    expect(experiment.combinations[0]!.parameters).not.toHaveProperty('schedule');
+  });
+
+  it('needs the placements in all of them that have runs', () => {
+    const text = `experiment: both\nslice: shared-nodes.yaml\nto: finale\n${both}`;
+    expect(faultsOf(text)).toEqual([expect.stringContaining("to: unknown placement 'finale'")]);
+  });
+
   it('needs the name of one', () => {
     expect(faultsOf(changed('two-node', 'shared-nodes'))).toEqual([
       expect.stringMatching(/2:8: slice: the slice has several VNs \(add vn: one of /),

@@ -7,7 +7,10 @@ import { parseExperiment } from '../../src/experiment/file/parse.ts';
 import { runExperiment } from '../../src/experiment/run-experiment.ts';
 import { parseCsv } from '../../src/experiment/table.ts';
 import { strictLossMs } from '../../src/planning/loss/strict.ts';
+import { describeAsRootUnless } from '../support/privileges.ts';
 import { describeWithCriu } from '../support/programs.ts';
+import { lackForRouterImage, routerImage } from '../support/router-image.ts';
+import { lackForSwitches } from '../support/switches.ts';
 import { temporaryResults } from './support/files.ts';
 
 const folder = fileURLToPath(new URL('../../experiments/', import.meta.url));
@@ -40,11 +43,22 @@ const shortForms: Record<string, readonly (readonly [RegExp, string])[]> = {
   ],
   'install-routes': [[/prefixes: \[.*\]/, 'prefixes: [100, 1000]']],
   methods: [],
+  'openflow-xen': [
+    [/ {2}- \{ vn: (machine|daemon|switch), method: none \}\n/g, ''],
+    [/ {2}- \{ vn: machine, .*\n/, ''],
+    [/packetRate: \[.*\]/, 'packetRate: [500]'],
+  ],
   'table-1': [[/control: \[at, gateway\]/, 'control: [gateway]']],
+  'vn-clone': [
+    [/ {2}- \{ method: clone, suspend: true \}\n/, ''],
+    [/ {2}- \{ method: none \}\n/, ''],
+    [/memory: \[.*\]/, 'memory: [96]'],
+    [/packetRate: \[.*\]/, 'packetRate: [500]'],
+  ],
 };
 
 /** A ready experiment in its short form, each of its combinations once. */
-function shortened(name: string): string {
+function shortened(name: string, withSlice = (path: string) => path): string {
   const given = readFileSync(`${folder}${name}.yaml`, 'utf8');
   const sliceOf = (path: string) => fileURLToPath(new URL(path, new URL(`file://${folder}`)));
   const changes = [[/repetitions: \d+/, 'repetitions: 1'] as const, ...shortForms[name]!];
@@ -52,7 +66,7 @@ function shortened(name: string): string {
     expect(text).toMatch(from);
     return text.replace(from, to);
   }, given);
-  return short.replace(/^slice: (.*)$/m, (_, path: string) => `slice: ${sliceOf(path)}`);
+  return short.replace(/^slice: (.*)$/m, (_, path: string) => `slice: ${withSlice(sliceOf(path))}`);
 }
 
 it('there is a short form of every ready experiment', () => {
@@ -61,19 +75,19 @@ it('there is a short form of every ready experiment', () => {
 });
 
 /** Carries out the short form of a ready experiment, which must complete and draw all its figures. */
-async function drawn(name: string) {
-  const done = await carriedOut(shortened(name));
+async function drawn(name: string, withSlice?: (path: string) => string) {
+  const done = await carriedOut(shortened(name, withSlice));
   expect(done.samples.map(({ outcome, error }) => [outcome, error])).toEqual(
     done.samples.map(() => ['completed', null]),
   );
-  const file = `${folder}${name}.yaml`;
-  const { figures } = parseExperiment(readFileSync(file, 'utf8'), file).experiment;
+  const given = join(done.path, 'experiment.yaml');
+  const { figures } = parseExperiment(readFileSync(given, 'utf8'), given).experiment;
   const pictures = readdirSync(join(done.path, 'figures')).filter((picture) => picture.endsWith('.png'));
   expect(pictures).toEqual(figures.map((figure) => `${figure.name}.png`).toSorted());
   return done;
 }
 
-const checkedBelow = ['control-plane', 'figure-7'];
+const checkedBelow = ['control-plane', 'figure-7', 'openflow-xen', 'vn-clone'];
 
 it.each(Object.keys(shortForms).filter((name) => !checkedBelow.includes(name)))(
   '%s completes in its short form, and draws all its figures',
@@ -106,6 +120,30 @@ describeWithCriu('control-plane', () => {
     for (const { freeze_ms: freeze } of samples) expect(Number(freeze)).toBeGreaterThan(0);
     const cold = samples.find(({ control_plane: way }) => way === 'restart')!;
     expect(Number(cold.neighbour_events)).toBeGreaterThan(0);
+  });
+});
+
+describeAsRootUnless(lackForRouterImage() ?? lackForSwitches(), 'virtual machines and switches', () => {
+  /** A copy of a slice file, with the image of the tests. */
+  const withImage = (path: string) => {
+    const copy = join(temporaryResults(), 'compared.yaml');
+    writeFileSync(copy, readFileSync(path, 'utf8').replaceAll('../../router.tar', routerImage()));
+    return copy;
+  };
+
+  it('vn-clone loses nothing by a clone that runs, and draws all its figures', async () => {
+    const { samples } = await drawn('vn-clone', withImage);
+    expect(samples.map(({ method }) => method).toSorted()).toEqual(['clone', 'live']);
+    expect(samples.find(({ method }) => method === 'clone')).toMatchObject({ suspend: 'false', lost_packets: 0 });
+  });
+
+  it('openflow-xen loses nothing by flows, or with planes apart, and draws all its figures', async () => {
+    const { samples } = await drawn('openflow-xen', withImage);
+    expect(samples.map(({ vn, lost_packets: lost }) => [vn, lost]).toSorted()).toEqual([
+      ['daemon', 0],
+      ['switch', 0],
+    ]);
+    expect(samples.find(({ vn }) => vn === 'switch')!.flow_change_ms).toBeGreaterThan(0);
   });
 });
 

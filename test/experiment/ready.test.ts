@@ -1,12 +1,23 @@
 import { readdirSync } from 'node:fs';
-import { basename } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { parseExperiment, readExperimentText } from '../../src/experiment/file/parse.ts';
+import { parseExperiment, readExperimentText, type Surroundings } from '../../src/experiment/file/parse.ts';
 import { scheduleOf } from '../../src/experiment/schedule.ts';
+import { readConfigFile, readSliceText } from '../../src/slicefile/index.ts';
 
 const folder = fileURLToPath(new URL('../../experiments/', import.meta.url));
 const files = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
+
+/** The files of the checkout, with any file in place of the image, which users build. */
+const withImage: Surroundings = {
+  slice: (name) => {
+    const path = resolve(folder, name);
+    const text = readSliceText(path).replaceAll('../../router.tar', fileURLToPath(import.meta.url));
+    return { text, file: path };
+  },
+  config: readConfigFile,
+};
 
 /** What is said about an experiment before its first key. */
 const commentOf = (text: string) =>
@@ -25,13 +36,15 @@ it('are there', () => {
     'figures-9-10.yaml',
     'install-routes.yaml',
     'methods.yaml',
+    'openflow-xen.yaml',
     'table-1.yaml',
+    'vn-clone.yaml',
   ]);
 });
 
 describe.each(files)('%s', (file) => {
   const text = readExperimentText(`${folder}${file}`);
-  const { experiment } = parseExperiment(text, `${folder}${file}`);
+  const { experiment } = parseExperiment(text, `${folder}${file}`, withImage);
 
   it('is valid, and has the name of its file', () => {
     expect(experiment.name).toBe(basename(file, '.yaml'));

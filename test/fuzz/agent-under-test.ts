@@ -91,6 +91,32 @@ export function createAgentUnderTest(): AgentUnderTest {
       },
       settle: async (params) => note('daemon_settle', params),
     },
+    machines: {
+      copy: async (params) => {
+        note('machine_copy', params);
+        return {};
+      },
+      read: async (params) => {
+        note('machine_copy_read', params);
+        return { data: '', bytes: 0 };
+      },
+      // The data of a copy is for a guest.
+      write: async ({ namespace, offset }) => note('machine_copy_write', { namespace, offset }),
+      goOn: async (namespace) => note('machine_go_on', { namespace }),
+    },
+    images: {
+      pathOf: () => '',
+      state: (digest) => {
+        note('image_state', { digest });
+        return { complete: false, bytes: 0 };
+      },
+      // The data of an image is for a file.
+      write: async ({ digest, offset }) => {
+        note('image_write', { digest, offset });
+        return { bytes: 0 };
+      },
+      removeAll: () => {},
+    },
     pathMtu: async (remotes) => {
       note('path_mtu', { remotes });
       return remotes.map(() => 1500);
@@ -148,6 +174,14 @@ export function createAgentUnderTest(): AgentUnderTest {
       exec: async ({ namespace }) => {
         note('exec', { namespace });
         return { id: '' };
+      },
+      console: async (params) => {
+        note('console', params);
+        return { id: '' };
+      },
+      console_log: async (params) => {
+        note('console_log', params);
+        return { text: '' };
       },
       capture: async (params) => {
         note('capture', params);

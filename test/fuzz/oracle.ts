@@ -19,7 +19,8 @@ export function allows({ policy, others }: World, method: string, params: unknow
   if (['exec_read', 'exec_write', 'exec_signal'].includes(method)) return true;
   const isListed = (name: string) =>
     policy.operations.includes(name) ||
-    (policy.operations.includes('*') && !['exec', 'capture', 'daemon_dump', 'daemon_restore'].includes(name));
+    (policy.operations.includes('*') &&
+      !['exec', 'capture', 'daemon_dump', 'daemon_restore', 'machine_up', 'machine_copy'].includes(name));
   if (method === 'apply') {
     return list(asked.operations).every((operation) => isListed(String(operation.op)) && isOwn(operation));
   }
@@ -28,10 +29,19 @@ export function allows({ policy, others }: World, method: string, params: unknow
     daemon_image_read: 'daemon_dump',
     daemon_settle: 'daemon_dump',
     daemon_image_write: 'daemon_restore',
+    image_state: 'machine_up',
+    image_write: 'machine_up',
+    machine_copy_read: 'machine_copy',
+    machine_copy_write: 'machine_up',
+    machine_go_on: 'machine_up',
+    console: 'exec',
+    console_log: 'exec',
   };
   if (!isListed(withAnother[method] ?? method)) return false;
   switch (method) {
     case 'exec':
+    case 'console':
+    case 'console_log':
       return ownNamespace(asked.namespace);
     case 'capture':
       return ownNamespace(asked.namespace) && ownInterface(asked.interface);
@@ -43,6 +53,10 @@ export function allows({ policy, others }: World, method: string, params: unknow
     case 'daemon_image_write':
     case 'daemon_restore':
     case 'daemon_settle':
+    case 'machine_copy':
+    case 'machine_copy_read':
+    case 'machine_copy_write':
+    case 'machine_go_on':
       return ownNamespace(asked.namespace);
     case 'path_mtu':
       return (asked.remotes as unknown[]).every(isElsewhere);
@@ -50,7 +64,7 @@ export function allows({ policy, others }: World, method: string, params: unknow
       return list(asked.groups).every(ownGroup);
     case 'arm':
       return list(asked.actions).every((action) =>
-        action.kind === 'redirect' ? list(action.groups).every(ownGroup) : ownInterface(action.interface),
+        action.kind === 'redirect' ? list(action.groups).every(ownGroup) : ownAction(action),
       );
     case 'stream_open':
       return ownAddress(asked.address) && (asked.sender === undefined || ownAddress(asked.sender));
@@ -74,12 +88,34 @@ export function allows({ policy, others }: World, method: string, params: unknow
       return true;
   }
 
+  function ownAction({ interface: name, namespace, address, entries = [] }: Fields): boolean {
+    return (
+      (name === undefined || ownInterface(name)) &&
+      ownNamespace(namespace) &&
+      (address === undefined || ownAddress(address)) &&
+      list(entries).every(ownEntry)
+    );
+  }
+  function ownEntry(entry: Fields): boolean {
+    const names = [entry.in, (entry.output as Fields).interface];
+    return (
+      names.every((name) => name === undefined || ownInterface(name)) &&
+      [entry.source, entry.destination].every((prefix) => prefix === undefined || ownPrefix(String(prefix)))
+    );
+  }
+  function ownSwitch({ kind, config }: Fields): boolean {
+    if (kind !== 'openvswitch') return true;
+    const { ports, entries } = JSON.parse(String(config)) as Record<string, Fields[]>;
+    return ports!.every((port) => ownInterface(port.interface)) && entries!.every(ownEntry);
+  }
   function isOwn(operation: Fields): boolean {
     const peer = (operation.peer ?? {}) as Fields;
     const to = (operation.to ?? {}) as Fields;
     const second = secondEnd(operation.alsoFrom);
     const isForward = String(operation.op).startsWith('forward_');
-    const named = [operation, peer, to, ...list(operation.nexthops ?? [])];
+    const ports = list(operation.ports ?? []);
+    const peers = ports.map((port) => port.peer as Fields);
+    const named = [operation, peer, to, ...list(operation.nexthops ?? []), ...ports, ...peers];
     const ids = [operation.id, operation.nexthopId, operation.active, ...((operation.members ?? []) as unknown[])];
     const addresses = named.flatMap(({ address, via, source }) => [address, via, source]);
     return (
@@ -87,6 +123,7 @@ export function allows({ policy, others }: World, method: string, params: unknow
       named.every((part) => ownNamespace(part.namespace)) &&
       ids.every((id) => id === undefined || within(policy.nexthops, id)) &&
       addresses.every((address) => address === undefined || ownAddress(address)) &&
+      ownSwitch(operation) &&
       (operation.vni === undefined || within(policy.vnis, operation.vni)) &&
       (isForward || [operation.port, second.port].every((port) => port === undefined || Number(port) >= 1024)) &&
       (operation.op !== 'forward_up' || operation.side !== 'listen' || Number(operation.localPort) >= 1024) &&
@@ -137,7 +174,11 @@ export function isTame(value: unknown): boolean {
     value !== null &&
     !Object.hasOwn(value, '__proto__') &&
     Object.entries(value).every(
-      ([key, item]) => key === 'config' || isTame(key === 'prefixes' && typeof item === 'string' ? words(item) : item),
+      ([key, item]) =>
+        // Both go to files.
+        key === 'config' ||
+        key === 'files' ||
+        isTame(key === 'prefixes' && typeof item === 'string' ? words(item) : item),
     )
   );
 }

@@ -28,6 +28,7 @@ const mtus = mostly([576, 1450, 65_535], [0, 575, 65_536]);
 const ids = mostly(['a', 'b', 'm5d0a6c1f2b37', '-'], ['A', 'a b']);
 const commandIds = mostly(['1b4e28ba-2fa1-4d2b-983f-2a5b4e6c7d8e'], ['', '1']);
 const flags = mostly([true, false]);
+const digests = mostly(['0'.repeat(64), 'ab'.repeat(32)], ['', '../x', 'F'.repeat(64), 'x'.repeat(64)]);
 
 const end = fc.record({ interface: interfaces, namespace: namespaces }, { requiredKeys: ['interface'] });
 
@@ -45,6 +46,27 @@ const routeFields = {
   metric: mostly([0, 4_294_967_295], [-1, 4_294_967_296]),
   source: addresses,
 };
+const flowEntries = fc.array(
+  fc.record(
+    {
+      in: interfaces,
+      source: prefixes,
+      destination: prefixes,
+      output: fc.record({ interface: interfaces, sender: macs, receiver: macs }),
+    },
+    { requiredKeys: ['destination', 'output'] },
+  ),
+  { minLength: 1, maxLength: 2 },
+);
+
+/** Whose ports are those that its entries name. */
+const switchConfig = flowEntries.map((entries) => {
+  const names = new Set(
+    entries.flatMap(({ in: port, output }) => [...(port === undefined ? [] : [port]), output.interface]),
+  );
+  return JSON.stringify({ ports: [...names].map((name, index) => ({ interface: name, number: index + 1 })), entries });
+});
+
 /** One row per operation; the compiler checks that none is missing. */
 const operations: { readonly [Name in OperationName]: fc.Arbitrary<object> } = {
   netns_up: fc.record({ namespace: namespaces, urpf: modes }),
@@ -58,6 +80,7 @@ const operations: { readonly [Name in OperationName]: fc.Arbitrary<object> } = {
       remote: remotes,
       alsoFrom: fc.option(remotes, { nil: undefined }),
       local: fc.option(remotes, { nil: undefined }),
+      alsoMac: fc.option(macs, { nil: undefined }),
       port: ports,
       gateable: flags,
     }),
@@ -131,15 +154,18 @@ const operations: { readonly [Name in OperationName]: fc.Arbitrary<object> } = {
     fc.record({ side: fc.constant('listen'), localPort: ports }),
     fc.record({ side: fc.constant('deliver'), address: addresses, port: servicePorts }),
   ),
-  daemon_up: fc.record(
-    {
-      namespace: namespaces,
-      kind: mostly(['bird', 'frr'], ['sh', '']),
-      protocols: fc.array(mostly(['ospf', 'bgp'], ['pim']), { maxLength: 3 }),
-      config: mostly(['', '# nothing\n'], ['\0', 'x'.repeat(1_048_577)]),
-      graceful: mostly([true, false], ['yes']),
-    },
-    { requiredKeys: ['namespace', 'kind', 'config'] },
+  daemon_up: fc.oneof(
+    fc.record({ namespace: namespaces, kind: fc.constant('openvswitch'), config: switchConfig }),
+    fc.record(
+      {
+        namespace: namespaces,
+        kind: mostly(['bird', 'frr'], ['sh', '']),
+        protocols: fc.array(mostly(['ospf', 'bgp'], ['pim']), { maxLength: 3 }),
+        config: mostly(['', '# nothing\n'], ['\0', 'x'.repeat(1_048_577)]),
+        graceful: mostly([true, false], ['yes']),
+      },
+      { requiredKeys: ['namespace', 'kind', 'config'] },
+    ),
   ),
   daemon_down: fc.record({ namespace: namespaces }),
   daemon_leave: fc.record({ namespace: namespaces }),
@@ -148,6 +174,28 @@ const operations: { readonly [Name in OperationName]: fc.Arbitrary<object> } = {
     { requiredKeys: ['namespace'] },
   ),
   control_down: fc.record({ namespace: namespaces }),
+  machine_up: fc.record(
+    {
+      namespace: namespaces,
+      image: digests,
+      memoryMib: mostly([16, 128, 1_048_576], [0, 15, 1.5]),
+      console: mostly(['log', 'none'], ['vga']),
+      mtu: mtus,
+      ports: fc.array(
+        fc.record({
+          interface: interfaces,
+          mac: macs,
+          address: addresses,
+          peer: fc.record({ address: addresses, mac: macs }),
+        }),
+        { maxLength: 3 },
+      ),
+      files: mostly([{}, { 'meta-data': 'a: b' }], [{ '../x': '' }, { '': '' }, { x: 'x'.repeat(1_048_577) }]),
+      state: mostly(['open', 'closed', 'leaving'], ['ajar']),
+    },
+    { requiredKeys: ['namespace', 'image', 'memoryMib', 'console', 'mtu', 'ports', 'files'] },
+  ),
+  machine_down: fc.record({ namespace: namespaces }),
 };
 
 const anOperation = fc.oneof(
@@ -161,6 +209,14 @@ const offsets = mostly([0, -49.2, 60_000], [60_001, -60_001]);
 const anAction = fc.oneof(
   fc.record({ kind: fc.constant('redirect'), offsetMs: offsets, groups }),
   fc.record({ kind: mostly(['gate_close', 'gate_open'], ['reboot']), offsetMs: offsets, interface: interfaces }),
+  fc.record({ kind: fc.constant('flow'), offsetMs: offsets, namespace: namespaces, entries: flowEntries }),
+  fc.record({
+    kind: fc.constant('neighbour'),
+    offsetMs: offsets,
+    interface: interfaces,
+    address: addresses,
+    mac: macs,
+  }),
 );
 
 /** One row per method. */
@@ -205,6 +261,34 @@ const parameters: { readonly [M in Method]: fc.Arbitrary<unknown> } = {
     sha256: mostly(['0'.repeat(64)], ['', 'x'.repeat(64)]),
   }),
   daemon_settle: fc.record({ namespace: namespaces, outcome: mostly(['moved', 'stayed'], ['', 'gone']) }),
+  machine_copy: fc.record(
+    { namespace: namespaces, how: mostly(['running', 'suspend', 'live'], ['', 'all']), ticket: tickets },
+    { requiredKeys: ['namespace', 'how'] },
+  ),
+  machine_copy_read: fc.record(
+    { namespace: namespaces, offset: mostly([0, 1], [-1, 0.5]), compress: flags },
+    { requiredKeys: ['namespace', 'offset'] },
+  ),
+  machine_copy_write: fc.record(
+    {
+      namespace: namespaces,
+      offset: mostly([0, 1], [-1, 0.5]),
+      data: mostly(['', 'AAAA'], [0, null]),
+      compressed: flags,
+      ticket: tickets,
+    },
+    { requiredKeys: ['namespace', 'offset', 'data'] },
+  ),
+  machine_go_on: fc.record({ namespace: namespaces, ticket: tickets }, { requiredKeys: ['namespace'] }),
+  image_state: fc.record({ digest: digests }),
+  image_write: fc.record({
+    digest: digests,
+    total: mostly([1, 4_294_967_296], [0, 4_294_967_297]),
+    offset: mostly([0, 1], [-1, 0.5]),
+    data: mostly(['', 'AAAA'], [0, null]),
+  }),
+  console: fc.record({ namespace: namespaces }),
+  console_log: fc.record({ namespace: namespaces }),
   neighbour_events: fc.record({ namespace: namespaces }),
   obstacles: fc.record({ port: fc.integer({ min: 1, max: 65_535 }) }),
   path_mtu: fc.record({ remotes: fc.array(remotes, { maxLength: 3 }) }),

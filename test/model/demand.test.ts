@@ -68,6 +68,8 @@ function made(slice: ReturnType<typeof line>, vn: VirtualNetwork, placement: Pla
     tunnels: count('tunnel_up'),
     routes: count('vroute') + count('vif_up') + count('rule_up'),
     daemons: count('daemon_up'),
+    machines: count('machine_up'),
+    machineMib: 0,
   };
 }
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { DaemonKind } from '../../src/model/daemon.ts';
-import { routerNames } from '../../src/model/router.ts';
+import { isDaemonRouter, routerNames } from '../../src/model/router.ts';
 import type { Slice } from '../../src/model/slice.ts';
 import { planDaemon } from '../../src/planning/daemons/index.ts';
 import { routerId } from '../../src/planning/daemons/router-id.ts';
@@ -170,7 +170,7 @@ exit
         {
           ...vn,
           routers: vn.routers.map((router) => {
-            if (router.name !== name || router.kind === 'static') return router;
+            if (router.name !== name || !isDaemonRouter(router)) return router;
             const bgp = { as: router.config.bgp!.as, neighbours: [{ address, as: 65_010 }] };
             return { ...router, config: { bgp } };
           }),

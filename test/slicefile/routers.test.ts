@@ -25,14 +25,14 @@ describe('routers as maps', () => {
       'with an unknown kind',
       '[alpha, { name: beta, kind: ffr }]',
       [
-        "two.yaml:18:40: vn.routers[1].kind: unknown router kind 'ffr' (known kinds: static, frr, bird; static if left out)",
+        "two.yaml:18:40: vn.routers[1].kind: unknown router kind 'ffr' (known kinds: static, frr, bird, switch, image; static if left out)",
       ],
     ],
     [
       'with a kind that is not text',
       '[alpha, { name: beta, kind: 7 }]',
       [
-        'two.yaml:18:40: vn.routers[1].kind: expected a router kind, found the number 7 (known kinds: static, frr, bird; static if left out)',
+        'two.yaml:18:40: vn.routers[1].kind: expected a router kind, found the number 7 (known kinds: static, frr, bird, switch, image; static if left out)',
       ],
     ],
     ['without a name', '[alpha, { kind: static }]', [`two.yaml:18:20: 'name' is missing (${nameRule})`]],

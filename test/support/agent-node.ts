@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { daemonRoot } from '../../src/agent/daemons/place.ts';
+import { machineRoot } from '../../src/agent/guests/place.ts';
 import { agentBundle } from '../../src/transport/agent-bundle.ts';
 import { withConfirmation } from '../../src/transport/confirm.ts';
 import type { Inventory } from '../../src/vsys/messages.ts';
@@ -133,7 +134,7 @@ export async function startAgentNode(
       for (const name of readdirSync('/run/netns').filter((name) => name.startsWith(namespace))) {
         await endProcesses(name);
         execFileSync('ip', ['netns', 'del', name]);
-        rmSync(join(daemonRoot, name), { recursive: true, force: true });
+        for (const root of [daemonRoot, machineRoot]) rmSync(join(root, name), { recursive: true, force: true });
       }
       rmSync(directory, { recursive: true });
     },

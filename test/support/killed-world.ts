@@ -7,13 +7,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import { describe, expect, it } from 'vitest';
+import { portState } from '../../src/agent/dataplane/planner/ports.ts';
 import type { Context, Progress } from '../../src/controller/base/context.ts';
 import { install } from '../../src/controller/install.ts';
 import { liveStatus } from '../../src/controller/live.ts';
 import { type MigrateOptions, type MigrateResult, migrate } from '../../src/controller/migrate.ts';
 import { resume, rollback } from '../../src/controller/recover.ts';
 import { verify } from '../../src/controller/verify.ts';
-import { daemonRouter } from '../../src/model/router.ts';
+import { imageRouter, programOf } from '../../src/model/router.ts';
 import type { Slice } from '../../src/model/slice.ts';
 import { parseSlice } from '../../src/slicefile/index.ts';
 import { openStore } from '../../src/store/store.ts';
@@ -150,6 +151,7 @@ export function killedWorlds(text: string, options: MigrateOptions) {
     expect(await liveStatus(context, slice)).toMatchObject({ equal: true, differences: [] });
     expect(await verify(context, slice, slice.vns[0]!)).toMatchObject({ ok: true });
     expect(daemonsIn(testbed)).toEqual(daemonsOf(slice, placement));
+    expect(machinesIn(testbed)).toEqual(machinesOf(slice, placement));
     store.close();
   }
 
@@ -221,7 +223,7 @@ function describeDeath(death: Death): string {
   return `after '${'after' in death ? death.after : death.recorded}'`;
 }
 
-/** The nodes and routers of all routing daemons, and the state of those that do not run. */
+/** The nodes and routers of all routing daemons and switches, and the state of those that do not run. */
 function daemonsIn({ network }: MemoryTestbed): string[] {
   return [...new Set(network.values())]
     .flatMap(({ address, state }) =>
@@ -237,8 +239,29 @@ function daemonsIn({ network }: MemoryTestbed): string[] {
 function daemonsOf(slice: Slice, placement: string): string[] {
   const [vn] = slice.vns;
   return [...vn!.placements.get(placement)!]
-    .filter(([router]) => daemonRouter(vn!, router) !== undefined)
+    .filter(([router]) => vn!.routers.some((one) => one.name === router && programOf(one) !== undefined))
     .map(([router, node]) => `${slice.nodes.get(node)!.host} ${router}`)
+    .sort();
+}
+
+/** The nodes and routers of all virtual machines, and what is unusual about them. */
+function machinesIn({ network }: MemoryTestbed): string[] {
+  return [...new Set(network.values())]
+    .flatMap(({ address, state }) =>
+      [...(state.machines ?? [])].map(([namespace, { machine, state: now }]) => {
+        const ports = portState(machine.ports, state.stacks.get(namespace)?.portRules);
+        return `${address} ${namespace.replace(/^.*-/, '')} ${now} ${ports}`;
+      }),
+    )
+    .sort();
+}
+
+/** Where they must be: each runs on its router's node, with open ports. */
+function machinesOf(slice: Slice, placement: string): string[] {
+  const [vn] = slice.vns;
+  return [...vn!.placements.get(placement)!]
+    .filter(([router]) => imageRouter(vn!, router) !== undefined)
+    .map(([router, node]) => `${slice.nodes.get(node)!.host} ${router} running open`)
     .sort();
 }
 

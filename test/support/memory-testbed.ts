@@ -37,7 +37,10 @@ export interface MemoryTestbed {
 /** Creates the testbed. Every node of the slice needs a `host` that is an address. */
 export function memoryTestbed(slice: Slice): MemoryTestbed {
   const network: Network = new Map();
-  const policy = { ...ownPolicy(slice), operations: ['*', 'daemon_dump', 'daemon_restore'] };
+  const policy = {
+    ...ownPolicy(slice),
+    operations: ['*', 'daemon_dump', 'daemon_restore', 'machine_up', 'machine_copy'],
+  };
   const nodes = new Map(
     [...slice.nodes.values()].map(({ name, host }) => [name, startMemoryNode(network, host!, policy, realTime)]),
   );

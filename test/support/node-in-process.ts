@@ -40,7 +40,7 @@ export function startNodeInProcess(
     dataPlane,
     streams,
     watches,
-    inside: createInside(policy, false),
+    inside: createInside(policy, false, '/agent.js'),
     isOwnNode: false,
     armed,
     obstacles: async () => [],

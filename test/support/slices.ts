@@ -8,6 +8,11 @@ export function gallery(name: string): string {
   return fileURLToPath(new URL(`../../slices/${name}.yaml`, import.meta.url));
 }
 
+/** Returns the path of a slice file of the experiments. */
+export function experimentSlice(name: string): string {
+  return fileURLToPath(new URL(`../../experiments/slices/${name}.yaml`, import.meta.url));
+}
+
 /** The three-node slice with all routers of its initial placement on one node: only links of gateways cross nodes. */
 export function sharedNode(): Slice {
   const slice = readSlice(gallery('three-node'));

@@ -127,6 +127,22 @@ describe('an experiment on a userspace testbed', () => {
   });
 });
 
+describe('runs without a migration', () => {
+  it('send the flows of their VN, and lose nothing', async () => {
+    const text = `experiment: stays\nslice: ${gallery('shared-nodes')}\ntestbed: userspace\nrepetitions: 1\nvn: red\n`;
+    writeFileSync(join(vnm.directory, 'stays.yaml'), `${text}fixed: { method: none }\nvary: { vn: [red, blue] }\n`);
+    const { folder, runs } = await vnm.ok<Printed>('experiment run', 'stays.yaml');
+    expect(runs).toEqual({ planned: 2, completed: 2, failed: 0, skipped: 0 });
+    const samples = rowsIn(join(vnm.directory, folder), 'samples.csv');
+    expect(samples.map(({ vn }) => vn).toSorted()).toEqual(['blue', 'red']);
+    for (const { sent_packets: sent, duration_ms: durationMs, ...counts } of samples) {
+      // Two flows of 68 or 128 packets per second.
+      expect(sent).toBeGreaterThan(500);
+      expect([durationMs, counts.lost_packets, counts.phase_redirect_ms ?? null]).toEqual([5000, 0, null]);
+    }
+  });
+});
+
 describe('a run that fails', () => {
   it('is recorded, and the next run has a clean state', async () => {
     // Agents send no more than 1 Gb/s.

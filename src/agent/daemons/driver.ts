@@ -1,12 +1,12 @@
 /** What the supervisor needs to know of a kind of routing daemon. */
-import type { DaemonKind } from '../../model/daemon.ts';
+import type { RouterProgram } from '../../model/daemon.ts';
 import type { DaemonState } from '../../vsys/daemon.ts';
 import type { Daemon } from '../../vsys/operations.ts';
 import type { Owner, Place } from './place.ts';
 import type { Running } from './processes.ts';
 
 export interface DaemonDriver {
-  readonly kind: DaemonKind;
+  readonly kind: RouterProgram;
   /** The user as which its processes run. */
   readonly user: string;
   /** The kernel's numbers for the origin of the routes that it adds. */

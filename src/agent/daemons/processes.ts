@@ -25,7 +25,7 @@ interface Started {
 export const daemonEnvironment = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' };
 
 /** Generous for 100,000 routes; it keeps a daemon that grows without end from taking the node's memory. */
-const limits = ['--core=0', `--data=${2 ** 30}`, '--nofile=4096'];
+const usualDataBytes = 2 ** 30;
 /** Under memory pressure the kernel ends a daemon, which is started again, before the agent and the node's services. */
 const oomScore = '300';
 const politeMs = 5000;
@@ -38,9 +38,14 @@ const answerSeconds = 20;
  * log. Not with `ip netns exec`, whose own mounts a checkpoint of the process could not restore. `exited` resolves to
  * the exit code of the started process, null after a signal; the process may have started others.
  */
-export function startIn(place: Place, words: readonly string[]): Started {
+export function startIn(
+  place: Pick<Place, 'log' | 'netns'>,
+  words: readonly string[],
+  { dataBytes = usualDataBytes }: { readonly dataBytes?: number } = {},
+): Started {
   const log = openSync(place.log, 'a', 0o600);
   try {
+    const limits = ['--core=0', `--data=${dataBytes}`, '--nofile=4096'];
     const args = [...limits, 'nsenter', `--net=${place.netns}`, '--', ...words];
     const child = spawn('prlimit', args, {
       cwd: '/',
@@ -135,7 +140,7 @@ async function signalUntilEnded(
     }
   }
   const pids = find().map(({ pid }) => pid);
-  if (pids.length > 0) throw new VnmError('failed', `processes ${pids.join(', ')} of a routing daemon do not end`);
+  if (pids.length > 0) throw new VnmError('failed', `processes ${pids.join(', ')} do not end`);
 }
 
 /** Waits until the processes have ended, at most this long. */
@@ -168,7 +173,7 @@ function textOf(path: string): string {
 }
 
 /** Returns the last lines of the log that say something, for messages. */
-export function lastWords({ log }: Place, from = 0): string {
+export function lastWords({ log }: Pick<Place, 'log'>, from = 0): string {
   let text: string;
   try {
     text = readFileSync(log, 'utf8').slice(from);

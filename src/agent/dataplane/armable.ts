@@ -19,10 +19,14 @@ export type ByKind<Result> = {
   readonly [Kind in ArmableKind]: (armable: Extract<Armable, { kind: Kind }>) => Result;
 };
 
+const none: Subjects = { groups: [], gates: [] };
+
 const subjects: ByKind<Subjects> = {
   redirect: ({ groups }) => ({ groups, gates: [] }),
   gate_close: ({ interface: name }) => ({ groups: [], gates: [name] }),
   gate_open: ({ interface: name }) => ({ groups: [], gates: [name] }),
+  flow: () => none,
+  neighbour: () => none,
 };
 
 export function forKind<Result>(byKind: ByKind<Result>, armable: Armable): Result {

@@ -4,6 +4,8 @@ import type { DaemonState } from '../../vsys/daemon.ts';
 import type { BatchResult, Collision, Feature, Inventory, NodeCounters, Params, Results } from '../../vsys/messages.ts';
 import type { Operation } from '../../vsys/operations.ts';
 import type { DaemonMoving } from '../daemons/supervisor.ts';
+import type { Images } from '../guests/images.ts';
+import type { GuestMoving } from '../guests/moving.ts';
 import type { Pinned } from './armable.ts';
 import type { Endpoints } from './endpoints.ts';
 
@@ -45,6 +47,9 @@ export interface DataPlane {
   daemonState(namespace: string): Promise<DaemonState>;
   /** Absent where routers have no routing daemons. */
   readonly moving?: DaemonMoving;
+  /** Absent where routers are no virtual machines. */
+  readonly images?: Images;
+  readonly machines?: GuestMoving;
   /**
    * Returns how often the daemon's adjacencies changed since it logs that, by router id. Throws VnmError `not-found`,
    * `failed`.

@@ -1,6 +1,9 @@
 import type { StreamClock } from './clock.ts';
 
-/** The longest time that one tick of the pacer sends; then the agent does other work. */
+/**
+ * The longest time that one tick of the pacer sends; then the agent does other work that waits. If packets are still
+ * due after that, the next tick follows at once: a sender that is slower than its rate must not sleep.
+ */
 const tickBudgetMs = 2;
 
 /** A sender as the pacer sees it. */
@@ -20,10 +23,13 @@ export interface Pacer {
 export function createPacer(clock: Pick<StreamClock, 'monotonicMs'>): Pacer {
   const line = new Set<Paced>();
   let timer: NodeJS.Timeout | undefined;
+  let turn: NodeJS.Immediate | undefined;
 
   function sleep(): void {
     clearTimeout(timer);
+    clearImmediate(turn);
     timer = undefined;
+    turn = undefined;
     if (line.size === 0) return;
     let next = Number.POSITIVE_INFINITY;
     for (const paced of line) next = Math.min(next, paced.dueAtMs());
@@ -42,6 +48,9 @@ export function createPacer(clock: Pick<StreamClock, 'monotonicMs'>): Pacer {
       paced.sendDue(deadlineMs);
     }
     sleep();
+    if (timer === undefined || clock.monotonicMs() < deadlineMs) return;
+    clearTimeout(timer);
+    turn = setImmediate(tick);
   }
 
   return {

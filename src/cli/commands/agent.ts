@@ -100,7 +100,7 @@ function addInstall(agent: Command): void {
     )
     .option(
       '--operations <names>',
-      'operations that the slice may use, separated by commas; * for all but exec, capture, exec_as_root, daemon_dump and daemon_restore',
+      'operations that the slice may use, separated by commas; * for all but exec, capture, exec_as_root, daemon_dump, daemon_restore, machine_up and machine_copy',
       splitNames,
     )
     .action((file: string, { node = [], limit, ...options }: InstallOptions, command: Command) =>

@@ -63,7 +63,7 @@ function addAdd(job: Command): void {
       '--to <placement,...>',
       'the placement to move to, or several to move to in turn; with --router, the nodes',
     )
-    .option('--router <name>', 'the only router to move; with --method vroom')
+    .option('--router <name>', 'the only router to move; not with --method instance')
     .option('--vn <name>', 'which VN, when the slice has several')
     .option('--cron <pattern>', 'minute, hour, day of month, month, day of week; with a sixth field first: seconds')
     .option('--timezone <name>', "the time zone of the pattern (default: this machine's)")

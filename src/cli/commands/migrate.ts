@@ -14,7 +14,7 @@ export function addMigrate(program: Command): void {
     .description('move a running VN to another placement')
     .argument('<slice>', 'a slice file, or the name of a slice in the database')
     .requiredOption('--to <placement>', 'the placement to move to; with --router, the node')
-    .option('--router <name>', 'the only router to move; with --method vroom')
+    .option('--router <name>', 'the only router to move; not with --method instance')
     .option('--vn <name>', 'which VN, when the slice has several');
   addMigrationOptions(command).action((argument: string, options: MigrateOptions & { vn?: string }, command: Command) =>
     runCommand(command, async (context) => {

@@ -6,7 +6,7 @@ import { type SliceStatus, sliceStatus, type VnStatus } from '../../controller/s
 import { sliceStatusView } from '../../controller/views/status.ts';
 import { VnmError } from '../../model/errors.ts';
 import { healthLines } from '../health-text.ts';
-import { comparisonExitCode, daemonsText, differencesText, failureTexts } from '../live-text.ts';
+import { comparisonExitCode, daemonsText, differencesText, failureTexts, machinesText } from '../live-text.ts';
 import { noName, quotedName, table } from '../output.ts';
 import { type Output, runCommand } from '../run.ts';
 
@@ -38,7 +38,7 @@ function requireArgument(argument: string | undefined): string {
 }
 
 function liveOutput(status: LiveStatus): Output {
-  const { differences, notCompared, daemons } = status;
+  const { differences, notCompared, daemons, machines } = status;
   const lines = [
     ...failureTexts(status),
     ...(status.obstacles ?? []).map(describeObstacle),
@@ -47,6 +47,7 @@ function liveOutput(status: LiveStatus): Output {
   ];
   const list = [
     ...(daemons === undefined ? [] : [daemonsText(daemons)]),
+    ...(machines === undefined ? [] : [machinesText(machines)]),
     ...(differences.length === 0 ? [] : [differencesText(differences)]),
   ];
   const exitCode = comparisonExitCode(status, status.equal);

@@ -6,7 +6,17 @@ import type { HeldLock } from './context.ts';
 import { unlessAborted } from './unless-aborted.ts';
 
 /** Requests that carry a ticket. */
-const ticketed: readonly Method[] = ['apply', 'redirect', 'arm', 'daemon_dump', 'daemon_restore', 'daemon_settle'];
+const ticketed: readonly Method[] = [
+  'apply',
+  'redirect',
+  'arm',
+  'daemon_dump',
+  'daemon_restore',
+  'daemon_settle',
+  'machine_copy',
+  'machine_copy_write',
+  'machine_go_on',
+];
 /**
  * Requests that need a claim first. `cancel` is one: an earlier `arm` that arrives late must not arm again what was
  * cancelled.

@@ -5,6 +5,21 @@ import type { MigrationRecord } from '../../store/migrations.ts';
 /** How far an interrupted migration got, which decides how it can continue (migration/journal.ts). */
 export type Stage = 'before' | 'redirecting' | 'retiring';
 
+/** Of methods that move routers which are virtual machines, one after the other. */
+const guestPhases = {
+  'add nodes': 'before',
+  'set up': 'before',
+  prove: 'before',
+  'copy guest': 'before',
+  'restore guest': 'before',
+  flip: 'redirecting',
+  verify: 'redirecting',
+  drain: 'redirecting',
+  retire: 'retiring',
+  'roll back': 'redirecting',
+  'remove the new place': 'before',
+} as const;
+
 /** In the order in which they begin; the last two undo a migration. */
 const phases = {
   instance: {
@@ -37,12 +52,37 @@ const phases = {
     'roll back': 'redirecting',
     'remove the new place': 'before',
   },
+  // As `vroom`, for switches, which have no control plane of their own.
+  flow: {
+    'add nodes': 'before',
+    'set up': 'before',
+    clone: 'before',
+    prove: 'before',
+    flip: 'redirecting',
+    verify: 'redirecting',
+    drain: 'redirecting',
+    retire: 'retiring',
+    'roll back': 'redirecting',
+    'remove the new place': 'before',
+  },
+  clone: guestPhases,
+  live: guestPhases,
 } as const satisfies Record<string, Record<string, Stage>>;
 
 /** How a VN is moved; see migration/method.ts. */
 export type MethodName = keyof typeof phases;
 
 export const methodNames = Object.keys(phases) as [MethodName, ...MethodName[]];
+
+/** Methods that move routers within the instance, instead of making another one. */
+const routerMethods = ['vroom', 'flow', 'clone', 'live'] as const satisfies readonly MethodName[];
+
+export type RouterMethod = (typeof routerMethods)[number];
+
+/** Whether the method moves routers within their instance, one after the other or in groups. */
+export function movesRouters(method: MethodName | undefined): method is RouterMethod {
+  return (routerMethods as readonly (MethodName | undefined)[]).includes(method);
+}
 
 export const usualMethod: MethodName = 'instance';
 

@@ -1,7 +1,7 @@
 import { VnmError } from '../../model/errors.ts';
 import { describePlacement } from '../../model/slice.ts';
 import type { MigrationRecord } from '../../store/migrations.ts';
-import { methodOf, type Stage, stageOf } from './phase.ts';
+import { methodOf, movesRouters, type Stage, stageOf } from './phase.ts';
 
 /** Describes an unfinished migration in one line. */
 export function describeUnfinished(migration: MigrationRecord): string {
@@ -16,7 +16,7 @@ export function describeUnfinished(migration: MigrationRecord): string {
   const where =
     stage === undefined
       ? 'this version does not know that phase'
-      : methodOf(migration) === 'vroom'
+      : movesRouters(methodOf(migration))
         ? 'each router is on its old or its new node, those that were moving perhaps on both, and all forward'
         : whereBy[stage];
   return `the migration of VN '${vn}' of slice '${slice}' from ${from} to ${to} was interrupted (${state}): ${where}`;

@@ -49,6 +49,9 @@ export function leftOvers(inventory: Inventory, needed: readonly OperationInput[
   const daemons = (inventory.daemons ?? []).filter(
     ({ namespace }) => names.namespaces.has(namespace) && !names.daemons.has(namespace),
   );
+  const machines = (inventory.machines ?? []).filter(
+    ({ namespace }) => names.namespaces.has(namespace) && !names.machines.has(namespace),
+  );
   const strayRoutes = unneededRoutes(inventory, names).filter(
     ({ namespace, nexthops }) =>
       !nexthops.some((hop) => interfaces.some((one) => one.name === hop.interface && one.namespace === namespace)),
@@ -64,6 +67,7 @@ export function leftOvers(inventory: Inventory, needed: readonly OperationInput[
       ...routes.map(deleteRoute),
       ...nexthopsDown(inventory.nexthops.filter(({ id }) => !names.nexthops.has(id))),
       ...daemons.map(daemonDown),
+      ...machines.map(({ namespace }) => ({ op: 'machine_down' as const, namespace })),
       ...(inventory.control ?? []).filter(({ namespace }) => names.namespaces.has(namespace)).map(controlDown),
       ...interfaces.map(tunnelDown),
       ...namespaces.map((namespace): OperationInput => ({ op: 'netns_down', namespace })),
@@ -91,7 +95,8 @@ export function leftOversOf({ removal, additional }: LeftOvers, batch: readonly 
     removal: removal.filter(
       (one) =>
         (one.op === 'gate_down' && interfaces.has(keyOf(one.interface))) ||
-        ((one.op === 'daemon_down' || one.op === 'control_down') && namespaces.has(one.namespace)),
+        ((one.op === 'daemon_down' || one.op === 'machine_down' || one.op === 'control_down') &&
+          namespaces.has(one.namespace)),
     ),
     additional: additional.filter(({ namespace }) => namespace !== undefined && namespaces.has(namespace)),
   };
@@ -106,6 +111,8 @@ interface Names {
   readonly forwards: Set<string>;
   /** The namespaces that have one. */
   readonly daemons: Set<string>;
+  /** The namespaces that have one. */
+  readonly machines: Set<string>;
   readonly hasRules: boolean;
 }
 
@@ -117,6 +124,7 @@ function namesIn(operations: readonly OperationInput[]): Names {
     nexthops: new Set<number>(),
     forwards: new Set<string>(),
     daemons: new Set<string>(),
+    machines: new Set<string>(),
     hasRules: false,
   };
   for (const operation of operations) {
@@ -147,6 +155,9 @@ function namesIn(operations: readonly OperationInput[]): Names {
         break;
       case 'daemon_up':
         names.daemons.add(operation.namespace);
+        break;
+      case 'machine_up':
+        names.machines.add(operation.namespace);
         break;
       case 'rule_up':
         names.hasRules = true;

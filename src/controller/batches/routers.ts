@@ -1,15 +1,20 @@
 /**
  * The routers of an instance and the tunnels between them. Removing a namespace or a tunnel also removes what is in it.
  */
+
+import type { FlowEntry } from '../../model/flow-entry.ts';
 import type { NamespaceName, RouterName } from '../../model/names.ts';
-import { daemonRouter, routerNames } from '../../model/router.ts';
+import { daemonRouter, type ImageRouter, imageRouter, isSwitch, routerNames } from '../../model/router.ts';
 import type { VirtualNetwork } from '../../model/slice.ts';
 import { planDaemon } from '../../planning/daemons/index.ts';
 import { type Instance, moveRouter } from '../../planning/instance.ts';
+import { configDisk, guestPorts } from '../../planning/machines/config-disk.ts';
 import type { RoutingState } from '../../planning/routes.ts';
+import { planSwitch } from '../../planning/switch-entries.ts';
 import type { VnPlan } from '../../planning/vn-plan.ts';
 import { protocolsIn } from '../../vsys/daemon-config.ts';
 import type { OperationInput } from '../../vsys/operations.ts';
+import { switchText } from '../../vsys/switch-config.ts';
 import { append, type Batches, type Layout, mergeBatches, type NodeNames } from './batches.ts';
 import { leaveGateways } from './gateways.ts';
 import { namespaceOf, routeOperations, vifUp } from './operations.ts';
@@ -21,9 +26,15 @@ function placedRouters(vn: VirtualNetwork, { placement }: Instance): RouterName[
 }
 
 /**
- * Step 2: the routers' namespaces, the tunnels between them and to the gateways, their addresses, and their daemons.
+ * Step 2: the routers' namespaces, the tunnels between them and to the gateways, their addresses, and their daemons or
+ * machines.
  */
 export function setUpRouters(layout: Layout, instance: Instance): Batches {
+  return mergeBatches(placeRouters(layout, instance), startPrograms(layout, instance));
+}
+
+/** The same without what runs in the namespaces. */
+function placeRouters(layout: Layout, instance: Instance): Batches {
   const { vn, names, urpf } = layout;
   const batches: Batches = new Map();
   for (const router of placedRouters(vn, instance)) {
@@ -39,16 +50,51 @@ export function setUpRouters(layout: Layout, instance: Instance): Batches {
       [link.a, link.b],
       [link.b, link.a],
     ] as const) {
-      if (end.router === undefined) continue;
+      // The guest of a machine has the addresses of its links.
+      if (end.router === undefined || imageRouter(vn, end.router) !== undefined) continue;
       const pointToPoint = daemonRouter(vn, end.router) !== undefined;
       append(batches, end.node, vifUp(end, peer, namespaceOf(instance, end.router, names), { pointToPoint }));
     }
   }
+  return batches;
+}
+
+/** The daemons, switches and machines of the routers, whose interfaces are there. */
+function startPrograms(layout: Layout, instance: Instance): Batches {
+  const { vn } = layout;
+  const batches: Batches = new Map();
   for (const router of placedRouters(vn, instance)) {
-    if (daemonRouter(vn, router) === undefined) continue;
-    append(batches, instance.placement.get(router)!, startDaemon(layout, instance, router));
+    const node = instance.placement.get(router)!;
+    if (isSwitch(vn, router)) append(batches, node, startSwitch(layout, instance, router));
+    else if (daemonRouter(vn, router) !== undefined) append(batches, node, startDaemon(layout, instance, router));
+    const image = imageRouter(vn, router);
+    if (image !== undefined) append(batches, node, startMachine(layout, instance, image));
   }
   return batches;
+}
+
+/** Starts the virtual machine of a router; its image must be on the node. */
+export function startMachine(
+  layout: Layout,
+  instance: Instance,
+  router: ImageRouter,
+): Extract<OperationInput, { op: 'machine_up' }> {
+  const { name, config } = router;
+  return {
+    op: 'machine_up',
+    namespace: namespaceOf(instance, name, layout.names),
+    image: config.digest,
+    memoryMib: config.memoryMib,
+    console: config.console,
+    mtu: layout.mtu,
+    ports: guestPorts(instance, name).map(({ own, peer }) => ({
+      interface: own.interface,
+      mac: own.mac,
+      address: own.address,
+      peer: { address: peer.address, mac: peer.mac },
+    })),
+    files: configDisk(layout, instance, router, layout.mtu),
+  };
 }
 
 /** Starts the daemon of a router. Throws VnmError `invalid-input` for a router without one. */
@@ -60,6 +106,23 @@ export function startDaemon(
   const { kind, config } = planDaemon(layout, instance, router);
   const namespace = namespaceOf(instance, router, layout.names);
   return { op: 'daemon_up', namespace, kind, protocols: protocolsIn(kind, config), config };
+}
+
+/** Makes the switch have its ports and entries. `isMeant`: which of the entries. */
+export function startSwitch(
+  layout: Pick<Layout, 'vn' | 'access' | 'names'>,
+  instance: Instance,
+  router: RouterName,
+  isMeant: (entry: FlowEntry) => boolean = () => true,
+): Extract<OperationInput, { op: 'daemon_up' }> {
+  const { ports, entries } = planSwitch(layout, instance, router);
+  const namespace = namespaceOf(instance, router, layout.names);
+  return {
+    op: 'daemon_up',
+    namespace,
+    kind: 'openvswitch',
+    config: switchText({ ports, entries: entries.filter(isMeant) }),
+  };
 }
 
 /** Step 3: adds or deletes the forwarding entries of the routers. */
@@ -91,13 +154,15 @@ export function setUpSecondPlaces(layout: Layout, instance: Instance, routes: Ro
     const usable = (routes.get(router) ?? []).filter(({ nexthops }) =>
       nexthops.every((hop) => interfaces.has(hop.interface)),
     );
+    // A router never has two control planes.
     const own = mergeBatches(
-      setUpRouters({ ...layout, vn }, { ...moved, links }),
+      placeRouters({ ...layout, vn }, { ...moved, links }),
       installRoutes(new Map([[router, usable]]), moved, layout.names),
     );
     const isPart = isOf(namespaceOf(moved, router, layout.names));
-    // A router never has two control planes.
-    const parts = (own.get(node) ?? []).filter((operation) => isPart(operation) && operation.op !== 'daemon_up');
+    // A router never has two control planes; a switch has none.
+    const start = isSwitch(vn, router) ? [startSwitch(layout, moved, router)] : [];
+    const parts = [...(own.get(node) ?? []).filter(isPart), ...start];
     return new Map([[node, parts]]);
   });
   return mergeBatches(...places);

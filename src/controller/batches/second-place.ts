@@ -1,16 +1,22 @@
 /** A router that is on two nodes while it moves, and the ends of its links at its neighbours. */
 import type { NodeName, RouterName } from '../../model/names.ts';
+import { isSwitch } from '../../model/router.ts';
 import { type Instance, moveRouter } from '../../planning/instance.ts';
 import { endName, linksOf } from '../../planning/neighbourhood.ts';
+import { isFlowEntry } from '../../planning/switch-entries.ts';
 import type { ControlGate, OperationInput } from '../../vsys/operations.ts';
 import { append, type Batches, type Layout, mergeBatches } from './batches.ts';
 import { namespaceOf } from './operations.ts';
-import { setUpSecondPlaces } from './routers.ts';
+import { setUpSecondPlaces, startSwitch } from './routers.ts';
 import { tunnelEnd } from './tunnel.ts';
 
-/** Sets up the moving router on the node that it moves to, without routes. */
+/** Sets up the moving router on the node that it moves to, without routes; a switch without the entries of flows. */
 export function setUpNewPlace(layout: Layout, instance: Instance, router: RouterName, node: NodeName): Batches {
-  return setUpSecondPlaces(layout, { ...instance, moving: new Map([[router, node]]) }, new Map());
+  const batches = setUpSecondPlaces(layout, { ...instance, moving: new Map([[router, node]]) }, new Map());
+  if (!isSwitch(layout.vn, router)) return batches;
+  const withoutFlows = startSwitch(layout, moveRouter(instance, router, node), router, (entry) => !isFlowEntry(entry));
+  const isStart = ({ op }: OperationInput) => op === 'daemon_up';
+  return new Map([...batches].map(([at, all]) => [at, all.map((one) => (isStart(one) ? withoutFlows : one))]));
 }
 
 /**

@@ -1,5 +1,7 @@
 /** Two places of a VN, and the way from one to the other. */
+import { VnmError } from '../../model/errors.ts';
 import type { NodeName } from '../../model/names.ts';
+import { imageRouter } from '../../model/router.ts';
 import type { Slice } from '../../model/slice.ts';
 import type { Instance } from '../../planning/instance.ts';
 import { planVn, type VnPlan } from '../../planning/vn-plan.ts';
@@ -7,7 +9,7 @@ import type { Context } from '../base/context.ts';
 import { atPlace, instanceOf } from './access.ts';
 import { addressOf } from './addresses.ts';
 import { type Commands, commandsAt } from './commands.ts';
-import { findPlace, type Place, type PlaceName } from './place.ts';
+import { describePlace, findPlace, type Place, type PlaceName } from './place.ts';
 
 export interface BetweenRequest {
   readonly slice: Slice;
@@ -39,7 +41,10 @@ export interface Between {
   readonly commands: Commands;
 }
 
-/** Runs `body` with the way to the first place. Throws as `findPlace` and `atPlace`. */
+/**
+ * Runs `body` with the way to the first place. Throws VnmError `unsupported` for a virtual machine, whose programs are
+ * its own, and as `findPlace` and `atPlace`.
+ */
 export function between<T>(
   context: Context,
   request: BetweenRequest,
@@ -48,6 +53,7 @@ export function between<T>(
   const { slice } = request;
   const from = findPlace(slice, request.from, request.vn);
   const to = findPlace(slice, request.to, from.vn.name);
+  refuseMachine(from);
   const [plan, instance] = [planVn(slice, from.vn), instanceOf(context, slice, from.vn)];
   const address = addressOf(plan, instance, to, from);
   return atPlace(context, slice, from, (access) => {
@@ -60,6 +66,13 @@ export function between<T>(
       // A router has only addresses of its VN; a node has others.
       ...(from.kind === 'router' ? {} : { source: addressOf(plan, instance, from, to) }),
     });
+  });
+}
+
+function refuseMachine(place: Place): void {
+  if (place.kind !== 'router' || imageRouter(place.vn, place.name) === undefined) return;
+  throw new VnmError('unsupported', `${describePlace(place)} is a virtual machine: nothing can be sent from there`, {
+    hint: 'send from the other end, or run a program of its own with pl-vnm exec',
   });
 }
 

@@ -1,13 +1,16 @@
-/** What must hold before routers move (method `vroom`). */
+/** What must hold before routers move (`movesRouters` in base/phase.ts). */
 import { VnmError } from '../../model/errors.ts';
 import type { NodeName, RouterName } from '../../model/names.ts';
-import { routerNames } from '../../model/router.ts';
+import { imageRouter, isSwitch, routerNames } from '../../model/router.ts';
 import type { VirtualNetwork } from '../../model/slice.ts';
 import type { Instance } from '../../planning/instance.ts';
 import { afterMoves, neighbourhoodOf, neighbourNodes, type RouterMove } from '../../planning/neighbourhood.ts';
 import type { Context } from '../base/context.ts';
+import type { RouterMethod } from '../base/phase.ts';
 import { edgeNodes } from '../base/resolve.ts';
 import { type Agents, requireNodes } from '../nodes/agents.ts';
+import { requireMachines } from '../nodes/images.ts';
+import { requireSteering } from '../nodes/programs.ts';
 import { type PlacedVn, refuseOneMachine, requireRoom } from '../nodes/room-on-nodes.ts';
 import { checkFollowing } from './control-packets.ts';
 import { chooseWays } from './control-planes/index.ts';
@@ -16,6 +19,52 @@ import type { MigrationOptions } from './options.ts';
 
 /** The routers of a group move at the same time. */
 type Groups = readonly (readonly RouterMove[])[];
+
+/** Throws VnmError `unsupported` where the method is not for the kind of a router that moves. */
+export function refuseKinds(vn: VirtualNetwork, groups: Groups, method: RouterMethod): void {
+  for (const { router } of groups.flat()) {
+    const fault = unfit(vn, router, method);
+    if (fault !== undefined) throw new VnmError('unsupported', fault.why, { hint: fault.hint });
+  }
+}
+
+/** A virtual machine moves with its memory, since what it forwards by is within it; other routers cannot. */
+function unfit(
+  vn: VirtualNetwork,
+  router: RouterName,
+  method: RouterMethod,
+): { why: string; hint: string } | undefined {
+  const isMachine = imageRouter(vn, router) !== undefined;
+  switch (method) {
+    case 'flow': {
+      if (isSwitch(vn, router)) return undefined;
+      const others = isMachine ? '--method clone, live' : '--method vroom';
+      return {
+        why: `router '${router}' is no switch, and method flow moves only switches`,
+        hint: `use ${others} or instance`,
+      };
+    }
+    case 'clone':
+    case 'live':
+      if (isMachine) return undefined;
+      return {
+        why: `method ${method} moves virtual machines, and router '${router}' is none`,
+        hint: `use --method ${isSwitch(vn, router) ? 'flow' : 'vroom'} or instance, or --router NAME for one that is`,
+      };
+    case 'vroom':
+      if (isMachine) {
+        return {
+          why: `router '${router}' is a virtual machine, whose routes cannot be read`,
+          hint: 'use --method clone, live or instance',
+        };
+      }
+      if (!isSwitch(vn, router)) return undefined;
+      return {
+        why: `router '${router}' is a switch, which method ${method} does not move`,
+        hint: 'use --method flow or instance',
+      };
+  }
+}
 
 /** The nodes that the moves cannot do without. */
 export function nodesOfMoves(vn: VirtualNetwork, instance: Instance, groups: Groups): NodeName[] {
@@ -56,6 +105,7 @@ export function checkMoves(
   check(() => requireNodes(agents, nodesOfMoves(vn, instance, groups)));
   if (refusals.length > 0) return { ways, refusals };
   check(() => refuseOneMachine(agents));
+  check(() => checkMachines(agents, vn, groups.flat()));
   check(() => checkFollowing(context, vn, agents, instance.placement, groups.flat(), holdControl));
   groups.forEach((group, index) => {
     const before = afterMoves(instance, groups.slice(0, index).flat());
@@ -73,7 +123,33 @@ export function checkMoves(
       }
     });
   });
+  const switches = groups.flat().filter(({ router }) => isSwitch(vn, router));
+  check(() =>
+    requireSteering(
+      agents,
+      switches.flatMap(({ router }) => neighbourNodes(instance, router)),
+    ),
+  );
   return { ways, refusals };
+}
+
+/** A guest goes on only where machines are run in the same way. */
+function checkMachines(agents: Agents, vn: VirtualNetwork, moves: readonly RouterMove[]): void {
+  for (const { router, from, to } of moves) {
+    if (imageRouter(vn, router) === undefined) continue;
+    const [here, there] = [from, to].map((node) => machineFeature(agents, node));
+    if (here === there) continue;
+    const why = `node '${from}' runs guests ${here}, and node '${to}' ${there}`;
+    throw new VnmError('unsupported', `router '${router}' cannot move with its memory: ${why}`, {
+      hint: 'choose a node that runs them in the same way, or use --method instance',
+    });
+  }
+}
+
+/** How the node runs guests. Throws VnmError `unsupported` if it does not. */
+function machineFeature(agents: Agents, node: NodeName): string {
+  requireMachines(agents, node);
+  return agents.get(node).facts.features.find(({ name }) => name === 'machine')?.detail ?? '';
 }
 
 function withFewer(error: VnmError): VnmError {

@@ -1,20 +1,22 @@
 /**
- * The steps of the machine (machine.ts) for routers that move at the same time (method `vroom`). All of them end a
- * phase before the next one begins, so the journal has one phase for all. Only their routing daemons move one after
- * the other: while one restarts, nothing else may change in the network that it returns to.
+ * The steps of the machine (machine.ts) for routers that move at the same time (methods `vroom`, `clone`, `live`). All
+ * of them end a phase before the next one begins, so the journal has one phase for all. Only their routing daemons move
+ * one after the other: while one restarts, nothing else may change in the network that it returns to.
  */
 import { messageOf, VnmError } from '../../model/errors.ts';
 import { isSamePlacement } from '../../model/slice.ts';
 import { type Instance, moveRouter } from '../../planning/instance.ts';
 import { afterMoves, type RouterMove } from '../../planning/neighbourhood.ts';
 import { writeIfPossible } from '../base/best-effort.ts';
-import type { PhaseName } from '../base/phase.ts';
+import { methodOf, type PhaseName } from '../base/phase.ts';
 import { edgeNodes } from '../base/resolve.ts';
 import { isUnreachable } from '../nodes/agents.ts';
 import { notRecorded, reportLeftOver, reportUnproven } from './finish.ts';
 import { baselineOf } from './journal.ts';
 import type { Steps } from './method.ts';
-import { type MoveProgress, type MovingRouter, movingRouter } from './methods/vroom.ts';
+import { movingGuest } from './methods/guest.ts';
+import { type MovingRouter, movingRouter } from './methods/vroom.ts';
+import type { MoveProgress } from './move-progress.ts';
 import { type Proof, proveEndHosts } from './proof.ts';
 import { removeTrial, tryPaths } from './try-paths.ts';
 import type { Run } from './types.ts';
@@ -34,7 +36,9 @@ export function stepsOfGroup(
     phase = next;
     phases.begin(next);
   };
-  const routers = moves.map((move) => movingRouter(run, move, { begin, progress, isBack }));
+  const method = methodOf(migrations.find(run.id!)!);
+  const moving = method === 'clone' || method === 'live' ? movingGuest : movingRouter;
+  const routers = moves.map((move) => moving(run, move, { begin, progress, isBack }));
   /** Those of a turn flip their links at the same time. */
   const turns = [
     routers.filter(({ isLiving }) => !isLiving),
@@ -49,11 +53,13 @@ export function stepsOfGroup(
     begun = [];
     begin('set up');
     await atOnce(routers, (one) => one.setUp());
-    begin('clone');
-    await atOnce(routers, (one) => one.copyRoutes());
+    const copying = routers.filter(({ copyRoutes }) => copyRoutes !== undefined);
+    if (copying.length > 0) begin('clone');
+    await atOnce(copying, (one) => one.copyRoutes!());
     begin('prove');
     await tryPaths(run, moves);
     await atOnce(routers, (one) => one.note());
+    for (const one of routers) await one.copyGuest?.();
   }
 
   async function flip(): Promise<void> {

@@ -1,23 +1,24 @@
 /**
- * Carries out a migration that moves routers one after the other, or in groups (method `vroom`). The machine
- * (machine.ts) runs once for each group; between two groups the VN is complete, on a placement of its own. If one
- * router cannot move, its group and those before it move back, so that the migration ends wholly on the new or wholly
- * on the old placement. The journal needs no record of the direction or of the groups: which routers are on two nodes,
- * and which are not where they belong, is in the database.
+ * Carries out a migration that moves routers one after the other, or in groups (`movesRouters` in base/phase.ts). The
+ * machine (machine.ts) runs once for each group; between two groups the VN is complete, on a placement of its own. If
+ * one router cannot move, its group and those before it move back, so that the migration ends wholly on the new or
+ * wholly on the old placement. The journal needs no record of the direction or of the groups: which routers are on two
+ * nodes, and which are not where they belong, is in the database.
  */
 import { messageOf } from '../../model/errors.ts';
 import type { Placement } from '../../model/slice.ts';
 import { groupMoves, type RouterMove } from '../../planning/neighbourhood.ts';
+import { routersBetween } from '../../planning/paths.ts';
 import type { Outcome } from '../../store/migrations.ts';
 import { stageOf } from '../base/phase.ts';
-import { startTraffic, type Traffic } from '../probe/traffic.ts';
+import { type CountedFlow, payloadBytes, startTraffic, type Traffic } from '../probe/traffic.ts';
 import { countFlows, runSteps } from './carry-out.ts';
 import { resumeFrom, type Step, undoFrom } from './machine.ts';
-import type { MoveProgress } from './methods/vroom.ts';
 import { stepsOfGroup } from './move-group.ts';
+import type { MoveProgress } from './move-progress.ts';
 import { recordResult } from './result.ts';
 import { trafficMargin } from './traffic-margin.ts';
-import type { MigrateResult, MoveOptions, Recorded, Run } from './types.ts';
+import type { GuestMove, MigrateResult, MoveOptions, Recorded, Run } from './types.ts';
 
 /** Where the routers belong: on the new placement, or, if the migration is undone, on the old one. */
 export type Direction = 'forth' | 'back';
@@ -33,7 +34,10 @@ export async function carryOutMoves(
   reason?: unknown,
 ): Promise<MigrateResult> {
   const { context, phases } = run;
-  const progress: MoveProgress = { flips: [], controlPlanes: [], neighbourEvents: [], unproven: [] };
+  const progress: MoveProgress = {
+    ...{ flips: [], controlPlanes: [], neighbourEvents: [], flowChanges: [], guests: [] },
+    unproven: [],
+  };
   const beganAtMs = performance.now();
   let traffic: Traffic | undefined;
   let [now, failure] = [direction, reason];
@@ -78,18 +82,33 @@ export async function carryOutMoves(
   if (traffic !== undefined && failure === undefined) await trafficMargin(performance.now());
   const counted = await countFlows(run, traffic);
   // A cold restart of a routing daemon loses an unknown number.
-  const isCold = progress.controlPlanes.some(({ cold }) => cold);
-  const predictedLost = failure === undefined && !isCold ? 0 : null;
-  const flows = counted.map((flow) => ({ ...flow, predictedLost, predictedAddedDelayMs: null }));
-  const { flips, controlPlanes, neighbourEvents, unproven } = progress;
+  const isKnown = failure === undefined && !progress.controlPlanes.some(({ cold }) => cold);
+  const flows = counted.map((flow) => {
+    const predictedLost = isKnown ? lostInGuests(run, flow, progress.guests) : null;
+    return { ...flow, predictedLost, predictedAddedDelayMs: null };
+  });
+  const { flips, controlPlanes, neighbourEvents, flowChanges, guests, unproven } = progress;
   return recordResult({ ...run, old: asBefore(run) }, options, outcome, {
     flips,
     controlPlanes,
     neighbourEvents,
+    flowChanges,
+    guests,
     flows,
     failure,
     unproven,
   });
+}
+
+/** How many packets of a flow arrive at guests while these stand still for their move; a clone runs meanwhile. */
+function lostInGuests({ vn, mtu }: Run, { from, to }: CountedFlow, guests: readonly GuestMove[]): number {
+  const flow = vn.flows.find((one) => one.from === from && one.to === to)!;
+  const gateway = (endHost: string) => vn.endHosts.find(({ name }) => name === endHost)!.gateway;
+  const passed = routersBetween(vn, gateway(from), gateway(to));
+  const perMs = flow.rateBps / (8 * payloadBytes(flow, mtu)) / 1000;
+  return guests
+    .filter(({ router, way }) => way !== 'clone' && passed.includes(router))
+    .reduce((sum, { freezeMs }) => sum + freezeMs * perMs, 0);
 }
 
 /** The instance as it was before the migration, which the result names. */

@@ -1,6 +1,9 @@
-/** Counts what the neighbours of a moving router with a routing daemon notice: changes of their adjacency with it. */
+/**
+ * Counts what the neighbours of a moving router with a routing daemon, or of one that is a virtual machine, notice:
+ * changes of their adjacency with it.
+ */
 import type { RouterName } from '../../model/names.ts';
-import { daemonRouter } from '../../model/router.ts';
+import { daemonRouter, imageRouter } from '../../model/router.ts';
 import { routerId } from '../../planning/daemons/router-id.ts';
 import { namespaceOf } from '../batches/operations.ts';
 import { neighboursOf } from './recovered.ts';
@@ -14,7 +17,8 @@ export interface EventCounter {
 
 export function countEvents(run: Run, router: RouterName): EventCounter {
   const { agents, slice, vn, old } = run;
-  const neighbours = daemonRouter(vn, router) === undefined ? [] : neighboursOf(run, router);
+  const neighbours =
+    daemonRouter(vn, router) === undefined && imageRouter(vn, router) === undefined ? [] : neighboursOf(run, router);
   let before: readonly number[] | undefined;
 
   const counts = (): Promise<number[]> =>

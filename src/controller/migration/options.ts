@@ -11,7 +11,9 @@ const maxParallel = 1000;
 export const optionKinds = {
   method: z
     .enum(methodNames)
-    .describe('How to move: the whole VN as a new instance (default), or router by router (vroom)'),
+    .describe(
+      'How to move: the whole VN as a new instance (default), router by router (vroom), switches by their flows (flow), or virtual machines with their memory (clone, live)',
+    ),
   control: z
     .enum(['remote', 'gateway'])
     .describe('Who times the redirections: the gateways themselves, or the controller over SSH'),
@@ -30,6 +32,7 @@ export const optionKinds = {
     .min(1)
     .max(maxParallel)
     .describe('How many routers that are no neighbours may move at the same time with method vroom (default: 1)'),
+  suspend: z.boolean().describe('With method clone, let the guest stand still while its memory is copied'),
   schedule: z.enum(scheduleNames).describe('When each gateway redirects'),
   granularity: z.enum(['gateway', 'peer']).describe('One instant per gateway, or one per remote gateway'),
   urpf: z
@@ -46,6 +49,7 @@ export const migrationOptions = z.strictObject({
   controlPlane: optionKinds.controlPlane.exactOptional(),
   holdControl: optionKinds.holdControl.exactOptional(),
   parallel: optionKinds.parallel.exactOptional(),
+  suspend: optionKinds.suspend.exactOptional(),
   schedule: optionKinds.schedule.default('optimal'),
   granularity: optionKinds.granularity.default('gateway'),
   urpf: optionKinds.urpf.exactOptional(),

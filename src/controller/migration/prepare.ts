@@ -7,7 +7,7 @@ import type { ClockEstimate } from '../../clock/exchange.ts';
 import { VnmError } from '../../model/errors.ts';
 import type { RouterName } from '../../model/names.ts';
 import { slotCount } from '../../model/room.ts';
-import { routerNames } from '../../model/router.ts';
+import { hasImages, routerNames } from '../../model/router.ts';
 import { type Instance, planInstance } from '../../planning/instance.ts';
 import type { FlowPath } from '../../planning/loss/types.ts';
 import type { RoutingState } from '../../planning/routes.ts';
@@ -18,11 +18,13 @@ import { setUpRouters } from '../batches/routers.ts';
 import { applyAll } from '../nodes/agents.ts';
 import { measureClocks, type NodeClock } from '../nodes/clocks.ts';
 import { refuseCollisions } from '../nodes/collisions.ts';
+import { provideImages } from '../nodes/images.ts';
 import { noteUnfiltered } from '../nodes/unfiltered.ts';
 import { measurePaths } from '../probe/measure-paths.ts';
 import { tunnelMtu } from '../probe/mtu.ts';
 import type { PathLatency } from '../probe/path-latency.ts';
 import { awaitEqual, awaitWays, hasDaemons, readTables } from '../routing/converge.ts';
+import { awaitGuests, awaitPackets } from '../routing/guests.ts';
 import { applyRoutes, readTranslated, translateRecorded } from '../routing/translated.ts';
 import { both } from './both.ts';
 import { type TimerLags, timerLags } from './decide.ts';
@@ -57,7 +59,10 @@ export async function setUp(run: Run, fresh: Instance): Promise<void> {
     );
   }
   noteUnfiltered(context, agents, fresh.placement.values());
-  await applyAll(agents, setUpRouters(run, fresh), context.signal);
+  const batches = setUpRouters(run, fresh);
+  await provideImages(context, agents, batches);
+  await applyAll(agents, batches, context.signal);
+  await awaitGuests(context, agents, run.vn, fresh);
 }
 
 /** The routing state of the new instance. */
@@ -106,9 +111,11 @@ export async function join(run: Run, fresh: Instance, { state }: Pick<Cloned, 's
   advance(run, 'join gateways');
   const { context, agents, vn } = run;
   await applyAll(agents, joinGateways(run, fresh), context.signal);
-  if (!hasDaemons(vn)) return state;
+  if (!hasDaemons(vn) && !hasImages(vn)) return state;
   advance(run, 'settle');
-  return settled(run, fresh, true);
+  if (!hasImages(vn)) return settled(run, fresh, true);
+  await awaitPackets(context, agents, run, fresh, 'gateways');
+  return state;
 }
 
 /**
@@ -124,7 +131,8 @@ export async function proveNew(
 ): Promise<{ clocks: ReadonlyMap<string, NodeClock>; lags: TimerLags | undefined }> {
   advance(run, 'prove');
   const { agents, vn } = run;
-  proveRoutes(run, fresh, tables);
+  // Only guests know their tables: there packets must prove it.
+  if (!hasImages(vn)) proveRoutes(run, fresh, tables);
   const prove = () =>
     both(
       () => proveGateways(run, fresh),
@@ -210,7 +218,7 @@ export async function cloneChanges(
 ): Promise<void> {
   const { context, agents, vn, old } = run;
   const isWhole = fromRecord.length === 0;
-  if (hasDaemons(vn) && isWhole) await settled(run, instance, false);
+  if (hasDaemons(vn) && !hasImages(vn) && isWhole) await settled(run, instance, false);
   const cloned = routerNames(vn).filter((router) => !fromRecord.includes(router));
   const live = await readTranslated(agents, vn, old.instance, instance, cloned);
   const now = new Map([...state, ...live]);

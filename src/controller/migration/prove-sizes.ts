@@ -13,7 +13,7 @@ import type { Run } from './types.ts';
  */
 export async function proveSizes({ context, agents, vn, old, mtu }: Run, fresh: Instance): Promise<void> {
   const measure = async (instance: Instance) => {
-    const tunnels = tunnelsOf(instance, agents);
+    const tunnels = tunnelsOf(vn, instance, agents);
     const sizes = await measureTunnels(agents, tunnels, mtu);
     const byLink = new Map(
       sizes.flatMap(({ bytes }, index) => (bytes === undefined ? [] : [[tunnels[index]!.link, bytes]])),

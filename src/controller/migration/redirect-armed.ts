@@ -114,7 +114,7 @@ async function command(
  * Gets a gateway's results. On a busy machine the last action may still be under way. A restarted agent has none:
  * `missed`.
  */
-async function resultsOf(agents: Agents, node: NodeName, id: string): Promise<ArmedResults> {
+export async function resultsOf(agents: Agents, node: NodeName, id: string): Promise<ArmedResults> {
   const startMs = performance.now();
   let reconnectMs = timeLimits().loginMs;
   for (let attempt = 1; ; attempt += 1) {

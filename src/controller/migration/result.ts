@@ -11,6 +11,8 @@ import { notRecorded, unreachableEdges } from './finish.ts';
 import { type PlannedFlow, plannedFlow } from './planned-flow.ts';
 import {
   type ControlPlaneMove,
+  type FlowChange,
+  type GuestMove,
   type MigrateResult,
   type MoveOptions,
   movesOf,
@@ -74,8 +76,10 @@ export function unchanged(
 interface Findings {
   readonly redirections?: RedirectionRecord[];
   readonly flips?: readonly FlipRecord[];
+  readonly flowChanges?: readonly FlowChange[];
   readonly controlPlanes?: readonly ControlPlaneMove[];
   readonly neighbourEvents?: readonly NeighbourEvents[];
+  readonly guests?: readonly GuestMove[];
   readonly flows?: FlowRecord[];
   readonly planned?: readonly PlannedFlow[];
   readonly failure?: unknown;
@@ -93,8 +97,10 @@ export function recordResult(
   {
     redirections = [],
     flips,
+    flowChanges = [],
     controlPlanes = [],
     neighbourEvents = [],
+    guests = [],
     flows = [],
     planned,
     failure,
@@ -130,8 +136,10 @@ export function recordResult(
     fromRecord: migrations.find(id)?.fromRecord ?? [],
     redirections,
     ...(flips === undefined ? {} : { flips }),
+    ...(flowChanges.length === 0 ? {} : { flowChanges }),
     ...(controlPlanes.length === 0 ? {} : { controlPlanes }),
     ...(neighbourEvents.length === 0 ? {} : { neighbourEvents }),
+    ...(guests.length === 0 ? {} : { guests }),
     flows,
     ...(planned === undefined ? {} : { planned }),
     unreachable: outcome === 'failed' ? unreachableEdges(run) : [],

@@ -50,9 +50,9 @@ export async function tryPaths(run: Run, moves: readonly RouterMove[]): Promise<
  * The tunnels of the trial where nothing answers although the present tunnel of the same link answers. Where neither
  * does, a policy or a firewall may forbid to ask.
  */
-async function silentLinks({ agents, mtu }: Run, trial: Instance, present: Instance): Promise<string[]> {
+async function silentLinks({ agents, vn, mtu }: Run, trial: Instance, present: Instance): Promise<string[]> {
   const answers = async (instance: Instance) => {
-    const tunnels = tunnelsOf(instance, agents);
+    const tunnels = tunnelsOf(vn, instance, agents);
     const sizes = await measureTunnels(agents, tunnels, mtu);
     return tunnels.map(({ link, name }, index) => ({ link, name, answers: sizes[index]!.bytes !== undefined }));
   };

@@ -25,7 +25,7 @@ export type ControlMode = MigrationOptions['control'];
 export interface MigrateOptions extends MoveOptions {
   /** Name of the placement to move to; with `router`, the node. */
   readonly to: string;
-  /** The only router to move; only with the method `vroom`. */
+  /** The only router to move; not with the method `instance`. */
   readonly router?: RouterName;
 }
 
@@ -70,12 +70,16 @@ export interface MigrateResult {
   /** Routers that were made from the record, not cloned, since the node that they moved from was unreachable. */
   readonly fromRecord: readonly string[];
   readonly redirections: RedirectionRecord[];
-  /** Method `vroom`: when each link of a moving router was flipped. */
+  /** Methods `vroom` and `flow`: when each link of a moving router was flipped. */
   readonly flips?: readonly FlipRecord[];
+  /** Method `flow`: absent if nothing could be timed. */
+  readonly flowChanges?: readonly FlowChange[];
   /** Method `vroom`: how the routing daemons of the moving routers moved; absent if none has one. */
   readonly controlPlanes?: readonly ControlPlaneMove[];
   /** Method `vroom`: what the neighbours of moving routers with routing daemons noticed; absent if none has one. */
   readonly neighbourEvents?: readonly NeighbourEvents[];
+  /** Methods `clone` and `live`: how the guests moved. */
+  readonly guests?: readonly GuestMove[];
   readonly flows: FlowRecord[];
   /** Method `instance`: the measured latencies and the predicted effect on each flow; absent without a schedule. */
   readonly planned?: readonly PlannedFlow[];
@@ -87,6 +91,16 @@ export interface MigrateResult {
   readonly interrupted: boolean;
   /** Edge nodes that were unreachable when it ended: what their gateways do is unknown, and both instances stay up. */
   readonly unreachable: string[];
+}
+
+/** How long the flows through a switch took to change to its new place. */
+export interface FlowChange {
+  readonly router: RouterName;
+  /** From the first new entry at the new place to the barrier after the last one. */
+  readonly entriesMs: number;
+  /** From the first change at a hop that both paths have to the barrier after the last one; with the clocks' errors. */
+  readonly flipMs: number;
+  readonly totalMs: number;
 }
 
 /** A routing daemon that moved. */
@@ -108,6 +122,36 @@ export interface ControlPlaneMove {
   readonly checkpoint?: Carried;
   /** The OSPF packets that followed it; absent where the nodes cannot do that. */
   readonly packets?: ControlPackets;
+}
+
+/** A guest that moved with its memory (VN Clone, section III). Times are in ms. */
+export interface GuestMove {
+  readonly router: RouterName;
+  readonly from: NodeName;
+  readonly to: NodeName;
+  /** `clone`: it ran while it was copied; `suspend`: it stood still; `live`: its hypervisor's own migration. */
+  readonly way: 'clone' | 'suspend' | 'live';
+  readonly memoryMib: number;
+  /** Of the copy, and what of it went over the channels, which may be compressed. */
+  readonly bytes: number;
+  readonly sentBytes: number;
+  /** t_clone: until the copy was complete on the old node; with `live` the copy moves while it is made, so it is 0. */
+  readonly cloneMs: number;
+  /** t_move: until all of it was on the new node. */
+  readonly moveMs: number;
+  /** From then until the guest was complete there. */
+  readonly restoreMs: number;
+  /** From then until it ran there and all links led to it. */
+  readonly switchMs: number;
+  /** How long it ran nowhere, or no link led to where it ran. */
+  readonly freezeMs: number;
+  /** What the formulas (1) and (2) of the paper say for this memory. */
+  readonly formula: {
+    /** By how fast the old node writes; absent with `live`. */
+    readonly cloneMs?: number;
+    /** By how fast the copy went from node to node, as it was. */
+    readonly moveMs: number;
+  };
 }
 
 /** OSPF packets that arrived at a moving router, from just before its daemon ended or stopped. */

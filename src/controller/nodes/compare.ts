@@ -18,6 +18,7 @@ import { desiredBatches, type RecordedVn } from '../batches/desired.ts';
 import { type LeftOvers, leftOvers, leftOversOf } from '../batches/left-overs.ts';
 import { namespaceOf } from '../batches/operations.ts';
 import { type Agents, isUnreachable } from './agents.ts';
+import { provideImages } from './images.ts';
 import { addedRoutesRecorder } from './record-added.ts';
 
 export interface NodeDifference extends Difference {
@@ -84,6 +85,7 @@ export async function compareNodes(context: Context, agents: Agents, comparing: 
     if (onlyMeant && batch.length === 0) return [];
     const { removal, additional } = onlyMeant ? { removal: [], additional: [] } : await findLeftOvers(node, batch);
     const operations = [...batch, ...removal].filter(isDecided);
+    if (!dryRun) await provideImages(context, agents, new Map([[node, operations]]));
     const answer = await agents.get(node).call('apply', { operations, repair: true, dryRun }, options);
     for (const recordAdded of recorders) await recordAdded(node);
     return [
@@ -112,8 +114,8 @@ export async function compareNodes(context: Context, agents: Agents, comparing: 
 }
 
 /**
- * Where the daemon of a moving router must be, and its packets, only the move knows, which makes sure of it itself: at
- * neither of the router's places may it be started or ended.
+ * Where the daemon or the machine of a moving router must be, and its packets, only the move knows, which makes sure of
+ * it itself: at neither of the router's places may it be started or ended.
  */
 function withoutMovingDaemons(vns: readonly RecordedVn[], names: NodeNames): (operation: OperationInput) => boolean {
   const places = vns.flatMap(({ instances }) =>
@@ -127,8 +129,12 @@ function withoutMovingDaemons(vns: readonly RecordedVn[], names: NodeNames): (op
   return (operation) => {
     switch (operation.op) {
       case 'daemon_up':
+        // A switch forwards at both places.
+        return operation.kind === 'openvswitch' || !undecided.has(operation.namespace);
       case 'daemon_down':
       case 'control_down':
+      case 'machine_up':
+      case 'machine_down':
         return !undecided.has(operation.namespace);
       default:
         return true;

@@ -1,8 +1,9 @@
-/** How the routing daemons of a slice's routers are, by their agents. */
-import type { DaemonKind } from '../../model/daemon.ts';
+/** How the routing daemons and switches of a slice's routers are, by their agents. */
+import type { RouterProgram } from '../../model/daemon.ts';
 import { messageOf } from '../../model/errors.ts';
 import type { NamespaceName, NodeName, RouterName } from '../../model/names.ts';
-import { isDaemonRouter } from '../../model/router.ts';
+import { programOf } from '../../model/router.ts';
+import type { VirtualNetwork } from '../../model/slice.ts';
 import type { Instance } from '../../planning/instance.ts';
 import type { Adjacency, DaemonReport, DaemonState } from '../../vsys/daemon.ts';
 import { type Context, signalOption } from '../base/context.ts';
@@ -16,7 +17,7 @@ export interface DaemonStatus {
   readonly node: NodeName;
   readonly namespace: NamespaceName;
   /** What the slice file says. */
-  readonly kind: DaemonKind;
+  readonly kind: RouterProgram;
   /** `absent`: the node does not have it; `unknown`: the node is unreachable. */
   readonly state: DaemonReport['state'] | 'absent' | 'unknown';
   readonly version?: string;
@@ -33,7 +34,10 @@ interface NamedAdjacency extends Adjacency {
   readonly router?: RouterName;
 }
 
-/** Asks all routing daemons of the recorded VNs, in the order of the slice file. A failure of one is in its status. */
+/**
+ * Asks all routing daemons and switches of the recorded VNs, in the order of the slice file. A failure of one is in its
+ * status.
+ */
 export async function daemonsOf(
   context: Pick<Context, 'signal'>,
   agents: Agents,
@@ -47,7 +51,7 @@ export async function daemonsOf(
   };
   const asked = recorded.flatMap(({ vn, instances }) =>
     instances.flatMap(({ instance }) =>
-      vn.routers.filter(isDaemonRouter).map(async ({ name: router, kind }): Promise<DaemonStatus> => {
+      programsOf(vn).map(async ({ router, kind }): Promise<DaemonStatus> => {
         const node = instance.placement.get(router)!;
         const namespace = namespaceOf(instance, router, agents);
         const what = { vn: vn.name, router, node, namespace, kind };
@@ -67,6 +71,13 @@ export async function daemonsOf(
   const statuses = await Promise.all(asked);
   const names = recorded.flatMap(({ instances }) => instances.map(({ instance }) => routerAt(instance)));
   return statuses.map((status) => withNames(status, names));
+}
+
+function programsOf({ routers }: VirtualNetwork): { readonly router: RouterName; readonly kind: RouterProgram }[] {
+  return routers.flatMap((router) => {
+    const kind = programOf(router);
+    return kind === undefined ? [] : [{ router: router.name, kind }];
+  });
 }
 
 async function readReports(

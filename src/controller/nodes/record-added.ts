@@ -42,7 +42,7 @@ export function addedRoutesRecorder(
   };
 }
 
-/** A daemon adds its routes again wherever its router is. */
+/** A daemon adds its routes again wherever its router is; in the namespace of a machine there are none. */
 function hasDaemon({ routers }: VirtualNetwork, router: RouterName): boolean {
   return routers.some(({ name, kind }) => name === router && kind !== 'static');
 }

@@ -1,4 +1,4 @@
-/** Checks, before anything is made, that the nodes have room for an instance and are different machines. */
+/** Checks, before anything is made, that the nodes can have an instance, and are different machines. */
 
 import {
   accessDemand,
@@ -16,6 +16,7 @@ import type { NodeFacts } from '../../vsys/messages.ts';
 import type { Context } from '../base/context.ts';
 import { edgeNodes } from '../base/resolve.ts';
 import { type Agents, combineByNode } from './agents.ts';
+import { requirePrograms } from './programs.ts';
 
 export interface PlacedVn {
   readonly vn: VirtualNetwork;
@@ -24,9 +25,10 @@ export interface PlacedVn {
 
 /**
  * Throws one VnmError `forbidden` that names every node whose policy allows less than the slice would have there with
- * `added` on top of what is recorded, with a hint how to raise the limit.
+ * `added` on top of what is recorded, with a hint how to raise the limit; and as `requirePrograms`.
  */
 export function requireRoom({ store }: Pick<Context, 'store'>, agents: Agents, added: readonly PlacedVn[]): void {
+  requirePrograms(agents, added);
   const { slice } = agents;
   const recorded = store.instances.list({ slice: slice.name }).flatMap(({ id, vn: name }): PlacedVn[] => {
     const vn = slice.vns.find((candidate) => candidate.name === name);

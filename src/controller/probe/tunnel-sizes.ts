@@ -2,6 +2,8 @@
 
 import { VnmError } from '../../model/errors.ts';
 import type { NamespaceName, NodeName } from '../../model/names.ts';
+import { imageRouter } from '../../model/router.ts';
+import type { VirtualNetwork } from '../../model/slice.ts';
 import { joinsNodes } from '../../model/tunnel.ts';
 import type { Instance, LinkEnd } from '../../planning/instance.ts';
 import type { AccessLink } from '../../planning/vn-plan.ts';
@@ -19,6 +21,8 @@ interface End {
 export interface Tunnel {
   readonly name: string;
   readonly ends: readonly [End, End];
+  /** Present if only this end can try. */
+  readonly onlyFrom?: 0 | 1;
 }
 
 export interface TunnelSize {
@@ -36,9 +40,14 @@ const maxProbes = 1024;
 
 /**
  * The tunnels of an instance, each with the index of its link. A gateway tries towards its router, in whose namespace
- * the node's firewall has no effect.
+ * the node's firewall has no effect. A virtual machine cannot try, so tunnels between two of them are left out.
  */
-export function tunnelsOf(instance: Instance, agents: Agents): (Tunnel & { readonly link: number })[] {
+export function tunnelsOf(
+  vn: Pick<VirtualNetwork, 'routers'>,
+  instance: Instance,
+  agents: Agents,
+): (Tunnel & { readonly link: number })[] {
+  const isGuest = ({ router }: LinkEnd) => router !== undefined && imageRouter(vn, router) !== undefined;
   const nameOf = ({ router, gateway, node }: LinkEnd) =>
     router === undefined ? `gateway ${gateway} on ${node}` : `router ${router} on ${node}`;
   const endOf = ({ router, node, address }: LinkEnd): End => ({
@@ -47,7 +56,16 @@ export function tunnelsOf(instance: Instance, agents: Agents): (Tunnel & { reado
     ...(router === undefined ? {} : { namespace: namespaceOf(instance, router, agents) }),
   });
   return instance.links.flatMap(({ tunnel, a, b }, link) =>
-    joinsNodes(tunnel) ? [{ name: `${nameOf(a)} and ${nameOf(b)}`, ends: [endOf(a), endOf(b)], link }] : [],
+    joinsNodes(tunnel) && !(isGuest(a) && isGuest(b))
+      ? [
+          {
+            name: `${nameOf(a)} and ${nameOf(b)}`,
+            ends: [endOf(a), endOf(b)],
+            link,
+            ...(isGuest(a) ? { onlyFrom: 1 as const } : isGuest(b) ? { onlyFrom: 0 as const } : {}),
+          },
+        ]
+      : [],
   );
 }
 
@@ -79,7 +97,13 @@ async function sizesFrom(
   largest: number,
   directed: (ends: Tunnel['ends']) => readonly [own: End, peer: End],
 ): Promise<(number | undefined)[]> {
-  const asked = tunnels.map(({ ends }, index) => ({ index, ends: directed(ends) }));
+  const asked = tunnels
+    .map(({ ends, onlyFrom }, index) => ({
+      index,
+      ends: directed(ends),
+      only: onlyFrom === undefined ? undefined : ends[onlyFrom],
+    }))
+    .filter(({ ends: [own], only }) => only === undefined || only === own);
   const sizes: (number | undefined)[] = tunnels.map(() => undefined);
   const byNode = Map.groupBy(asked, ({ ends: [own] }) => own.node);
   await Promise.all(

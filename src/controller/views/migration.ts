@@ -26,7 +26,8 @@ export interface RedirectionView extends Omit<RedirectionRecord, 'plannedAt' | '
   readonly finishedAt: string;
 }
 
-export interface FlipView extends Omit<FlipRecord, 'startedAt' | 'finishedAt'> {
+export interface FlipView extends Omit<FlipRecord, 'plannedAt' | 'startedAt' | 'finishedAt'> {
+  readonly plannedAt?: string;
   readonly startedAt: string;
   readonly finishedAt: string;
 }
@@ -85,7 +86,13 @@ function redirectionView(redirection: RedirectionRecord): RedirectionView {
 }
 
 function flipView(flip: FlipRecord): FlipView {
-  return { ...flip, startedAt: isoInstant(flip.startedAt), finishedAt: isoInstant(flip.finishedAt) };
+  const { plannedAt, startedAt, finishedAt, ...rest } = flip;
+  return {
+    ...rest,
+    ...(plannedAt === undefined ? {} : { plannedAt: isoInstant(plannedAt) }),
+    startedAt: isoInstant(startedAt),
+    finishedAt: isoInstant(finishedAt),
+  };
 }
 
 export function migrateResultView(result: MigrateResult): MigrateResultView {

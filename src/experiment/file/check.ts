@@ -10,6 +10,7 @@ import {
   type ParameterName,
   type Parameters,
   parameterNames,
+  redirectsGateways,
   rowOf,
   sliceWith,
   valuesOf,
@@ -229,8 +230,12 @@ function refusal(
   { slice, vn, latencies }: Pick<Experiment, 'slice' | 'vn' | 'latencies'>,
   given: Parameters,
 ): string | undefined {
+  const names = slice.vns.map(({ name }) => name);
+  if (given.vn !== undefined && !names.includes(given.vn))
+    return `the slice has no VN ${quote(given.vn)}, only ${list(names)}`;
   if (given.D !== undefined && given.schedule !== undefined) return 'D replaces the schedule; it has no other';
-  if (given.D !== undefined && given.method === 'vroom') return 'method vroom redirects no gateway, so it has no D';
+  if (given.D !== undefined && !redirectsGateways(given))
+    return `method ${given.method} redirects no gateway, so it has no D`;
   if (given.rate !== undefined && given.packetRate !== undefined) return 'rate and packetRate say the same';
   const changed = sliceWith({ slice, vn, latencies }, given);
   for (const [name, value] of valuesOf(given)) {

@@ -1,6 +1,6 @@
 /** Pure: the combinations of an experiment file. */
 import { usualOptions } from '../../controller/migration/options.ts';
-import { type ParameterName, type Parameters, parameterNames, rowOf } from '../parameters/index.ts';
+import { type ParameterName, type Parameters, parameterNames, redirectsGateways, rowOf } from '../parameters/index.ts';
 import type { Value } from '../parameters/parameter.ts';
 import type { Combination } from './experiment.ts';
 import type { Range, RawExperiment } from './schema.ts';
@@ -46,9 +46,9 @@ export function combinationsOf({ fixed, vary = {}, combinations = [{}] }: RawExp
   return all.map((given: Parameters, index) => ({ number: index + 1, parameters: inOrder(withSchedule(given)) }));
 }
 
-/** A difference by hand replaces the schedule, and vroom has none. */
+/** A difference by hand replaces the schedule, and methods that redirect no gateway have none. */
 function withSchedule(given: Parameters): Parameters {
-  if (given.D !== undefined || given.schedule !== undefined || given.method === 'vroom') return given;
+  if (given.D !== undefined || given.schedule !== undefined || !redirectsGateways(given)) return given;
   return { ...given, schedule: usualOptions.schedule };
 }
 

@@ -1,5 +1,6 @@
 /** Reads an experiment file, or reports all its faults with their positions, and those of its slice file. */
 import { dirname, resolve } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { VnmError } from '../../model/errors.ts';
 import type { Slice } from '../../model/slice.ts';
 import {
@@ -81,10 +82,16 @@ export function checkExperiment(text: string, file: string, around: Surroundings
   const vn = findVn(slice, raw.vn);
   if ('message' in vn) return { faults: [located(vn)] };
   const ends = { from: raw.from ?? usual.from, to: raw.to ?? usual.to };
-  const withVn = [...checkWithVn(raw, vn, ends), ...checkLatencies(raw, slice), ...checkGateways(raw, vn)];
-  if (withVn.length > 0) return { faults: sortFaults(withVn.map(located)) };
   const latencies = latenciesOf(raw);
   const combinations = combinationsOf(raw);
+  const named = new Set([vn.name, ...combinations.map(({ parameters }) => parameters.vn)]);
+  const used = slice.vns.filter((one) => named.has(one.name));
+  const perVn = used.flatMap((one) => [...checkWithVn(raw, one, ends), ...checkGateways(raw, one)]);
+  // VNs with the same names have the same faults.
+  const isFirst = (problem: Problem, index: number) =>
+    perVn.findIndex((one) => isDeepStrictEqual(one, problem)) === index;
+  const withVn = [...perVn.filter(isFirst), ...checkLatencies(raw, slice)];
+  if (withVn.length > 0) return { faults: sortFaults(withVn.map(located)) };
   const { experiment: name, description, repetitions, testbed = 'auto', seed = usual.seed, stop, figures = [] } = raw;
   const impossible = [
     ...checkCombinations(raw, { slice, vn: vn.name, latencies, combinations }),

@@ -2,9 +2,13 @@
  * Everything that an experiment can fix or vary, in the order of the columns. A new parameter is a row here; file,
  * schedule, tables and reference follow from it.
  */
+
 import * as z from 'zod';
+import { movesRouters } from '../../controller/base/phase.ts';
 import { optionKinds, usualOptions } from '../../controller/migration/options.ts';
 import type { MoveOptions } from '../../controller/migration/types.ts';
+import { memoryRange } from '../../model/machine.ts';
+import { isImageRouter, type Router } from '../../model/router.ts';
 import type { Slice, VirtualNetwork } from '../../model/slice.ts';
 import { payloadSchema, rateSchema } from '../../slicefile/index.ts';
 import { controlMode, controlNames } from './control.ts';
@@ -15,12 +19,26 @@ import { addPrefixes, refusePrefixes } from './prefixes.ts';
 const maxDifferenceMs = 60_000;
 const maxPacketsPerSecond = 1_000_000;
 
+/** What a run does instead of a migration that nothing else of the program has: the VN stays where it is. */
+const noMethod = 'none';
+
 const parameters = {
+  vn: parameter({
+    schema: z
+      .string()
+      .min(1)
+      .describe('the name of a VN of the slice, instead of the one of the file: for VNs that differ in their routers'),
+    column: 'vn',
+  }),
   method: parameter({
-    schema: optionKinds.method,
+    schema: z
+      .enum([...optionKinds.method.options, noMethod])
+      .describe(
+        `${optionKinds.method.description}; none: the VN stays and its flows are sent for 5 s, to see what is lost without a migration`,
+      ),
     column: 'method',
     usual: 'instance',
-    options: (method) => ({ method }),
+    options: (method) => (method === noMethod ? {} : { method }),
   }),
   control: parameter({
     schema: z.enum(controlNames).describe(`who times the redirections: ${controlNames.join(', ')}`),
@@ -43,6 +61,11 @@ const parameters = {
     schema: optionKinds.parallel,
     column: 'parallel',
     options: (parallel) => ({ parallel }),
+  }),
+  suspend: parameter({
+    schema: optionKinds.suspend,
+    column: 'suspend',
+    options: (suspend) => ({ suspend }),
   }),
   schedule: parameter({
     schema: optionKinds.schedule,
@@ -134,6 +157,17 @@ const parameters = {
     refuse: (_value, _slice, { flows }) =>
       flows.every(({ payloadBytes }) => payloadBytes !== undefined) ? undefined : 'packetRate needs a payload',
   }),
+  memory: parameter({
+    schema: z
+      .int()
+      .min(memoryRange[0])
+      .max(memoryRange[1])
+      .describe('memory of all routers that are virtual machines, in MiB; as in the slice file if left out'),
+    column: 'memory_mib',
+    slice: (memoryMib, slice, vn) => withMemory(slice, vn, memoryMib),
+    refuse: (_value, _slice, { name, routers }) =>
+      routers.some(isImageRouter) ? undefined : `VN '${name}' has no virtual machines`,
+  }),
   prefixes: parameter({
     schema: z
       .int()
@@ -181,11 +215,24 @@ export function describeParameters(given: Parameters, names: readonly ParameterN
     .join(', ');
 }
 
-/** The options of the migrations of a combination. Method `vroom` keeps the uRPF mode that the VN is installed with. */
+/** Whether the runs move nothing. */
+export function staysInPlace({ method }: Parameters): boolean {
+  return method === noMethod;
+}
+
+/** Whether gateways are redirected: no method that moves routers does that. */
+export function redirectsGateways({ method = 'instance' }: Parameters): boolean {
+  return method !== noMethod && !movesRouters(method);
+}
+
+/**
+ * The options of the migrations of a combination. Methods that move routers keep the uRPF mode that the VN is installed
+ * with.
+ */
 export function optionsWith(vn: VirtualNetwork, given: Parameters): MoveOptions {
   const changes = valuesOf(given).map(([name, value]) => rowOf(name).options?.(value, vn));
   const { urpf, ...options }: MoveOptions = Object.assign({}, usualOptions, ...changes);
-  return given.method === 'vroom' || urpf === undefined ? options : { ...options, urpf };
+  return !redirectsGateways(given) || urpf === undefined ? options : { ...options, urpf };
 }
 
 /** The slice, and the VN in it, as the runs of a combination have them. */
@@ -193,7 +240,7 @@ export function sliceWith(
   { slice, vn, ...named }: Named & { readonly slice: Slice; readonly vn: string },
   given: Parameters,
 ): { slice: Slice; vn: VirtualNetwork } {
-  const find = (from: Slice) => from.vns.find(({ name }) => name === vn)!;
+  const find = (from: Slice) => from.vns.find(({ name }) => name === (given.vn ?? vn))!;
   const changed = valuesOf(given).reduce(
     (now, [name, value]) => rowOf(name).slice?.(value, now, find(now), named) ?? now,
     slice,
@@ -209,6 +256,13 @@ function refuseLatencies({ name, nodes }: Slice): string | undefined {
 function scaled({ defaultMs, linksMs }: Slice['latency'], factor: number): Slice['latency'] {
   const times = (row: ReadonlyMap<string, number>) => new Map([...row].map(([to, ms]) => [to, ms * factor]));
   return { defaultMs: defaultMs * factor, linksMs: new Map([...linksMs].map(([from, row]) => [from, times(row)])) };
+}
+
+function withMemory(slice: Slice, { name }: VirtualNetwork, memoryMib: number): Slice {
+  const sized = (router: Router): Router =>
+    isImageRouter(router) ? { ...router, config: { ...router.config, memoryMib } } : router;
+  const vns = slice.vns.map((vn) => (vn.name === name ? { ...vn, routers: vn.routers.map(sized) } : vn));
+  return { ...slice, vns };
 }
 
 type Flow = VirtualNetwork['flows'][number];

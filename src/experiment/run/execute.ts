@@ -3,19 +3,19 @@ import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Progress } from '../../controller/base/context.ts';
 import { migrate } from '../../controller/migrate.ts';
-import type { MigrateResult } from '../../controller/migration/types.ts';
 import { migrateResultView } from '../../controller/views/migration.ts';
 import { messageOf } from '../../model/errors.ts';
 import { isoInstant } from '../../model/instant.ts';
 import type { Experiment, Traffic } from '../file/experiment.ts';
-import { optionsWith, type Parameters, rowOf, valuesOf } from '../parameters/index.ts';
+import { optionsWith, type Parameters, rowOf, staysInPlace, valuesOf } from '../parameters/index.ts';
 import type { InstalledVn } from '../parameters/parameter.ts';
 import { formatCsv } from '../table.ts';
 import { underConditions } from './conditions.ts';
 import { startIperf } from './iperf3.ts';
-import { type FlowCounts, flowTable, redirectionTable, valuesOfRun } from './measures.ts';
+import { type FlowCounts, flowTable, type RunResult, redirectionTable, valuesOfRun } from './measures.ts';
 import { endsOf, type Nodes } from './nodes.ts';
 import type { Execute, Found } from './runner.ts';
+import { stay } from './stay.ts';
 
 /** Returns what carries out the runs of an experiment on its nodes. */
 export function executeOn(nodes: Nodes, experiment: Experiment): Execute {
@@ -73,13 +73,15 @@ async function measure(installed: InstalledVn, measured: Measured): Promise<Foun
   const { mtu } = context.store.instances.settings(slice.name, vn.name)!;
   const options = { ...optionsWith(vn, parameters), to, traffic: experiment.traffic.by === 'built-in' };
   let startedAt = Date.now();
-  const move = () => {
+  const write = (name: string, text: string) => writeFileSync(join(directory, name), text);
+  const move = async (): Promise<RunResult> => {
     startedAt = Date.now();
-    return migrate(context, slice, vn, options);
+    if (staysInPlace(parameters)) return stay(installed, mtu, options.traffic);
+    const migrated = await migrate(context, slice, vn, options);
+    write('raw/migrate.json', `${JSON.stringify(migrateResultView(migrated), null, 2)}\n`);
+    return migrated;
   };
   const { result, counts, problem } = await underTraffic(installed, measured, experiment.traffic, mtu, move);
-  const write = (name: string, text: string) => writeFileSync(join(directory, name), text);
-  write('raw/migrate.json', `${JSON.stringify(migrateResultView(result), null, 2)}\n`);
   write('redirections.csv', formatCsv(redirectionTable(run, result)));
   write('flows.csv', formatCsv(flowTable(run, vn, mtu, result, counts)));
   const started = isoInstant(startedAt);
@@ -94,7 +96,7 @@ async function measure(installed: InstalledVn, measured: Measured): Promise<Foun
 }
 
 /** A migration may complete although some pairs had not reached each other before it. */
-function problemOf({ unproven }: MigrateResult): string | undefined {
+function problemOf({ unproven }: RunResult): string | undefined {
   if (unproven === undefined) return undefined;
   return `not proven to reach each other: ${unproven.map(({ from, to }) => `${from} -> ${to}`).join(', ')}`;
 }
@@ -104,8 +106,8 @@ async function underTraffic(
   { directory, record }: Measured,
   traffic: Traffic,
   mtu: number,
-  move: () => Promise<MigrateResult>,
-): Promise<{ result: MigrateResult; counts: readonly FlowCounts[]; problem?: string }> {
+  move: () => Promise<RunResult>,
+): Promise<{ result: RunResult; counts: readonly FlowCounts[]; problem?: string }> {
   if (traffic.by !== 'iperf3') {
     const result = await move();
     const isUncounted = traffic.by === 'built-in' && result.outcome === 'completed' && result.flows.length === 0;

@@ -1,6 +1,7 @@
 /** Pure: what a run measured, as values of one run, and as tables of its flows and redirections. */
 import { phaseNames } from '../../controller/base/phase.ts';
 import type { MigrateResult } from '../../controller/migrate.ts';
+import type { GuestMove } from '../../controller/migration/types.ts';
 import { payloadBytes } from '../../controller/probe/traffic.ts';
 import { gatewayOf, type VirtualNetwork } from '../../model/slice.ts';
 import type { RedirectionRecord } from '../../store/migrations.ts';
@@ -47,8 +48,16 @@ const measures = [
   'max_execution_ms',
   'max_clock_bound_ms',
   'flip_span_ms',
+  'flow_change_ms',
   'freeze_ms',
   'converge_ms',
+  'clone_ms',
+  'move_ms',
+  'restore_ms',
+  'switch_ms',
+  'copy_bytes',
+  'formula_clone_ms',
+  'formula_move_ms',
   'neighbour_events',
 ] as const;
 
@@ -71,9 +80,27 @@ export function measuresIn(runs: Iterable<Values>): string[] {
   return first === 'duration_ms' ? [first, ...phases, ...rest] : [...phases, ...others];
 }
 
+/** What a migration reports and a run keeps; a run without a migration has only the first four. */
+export type RunResult = Pick<
+  MigrateResult,
+  | 'outcome'
+  | 'durationMs'
+  | 'phases'
+  | 'redirections'
+  | 'flows'
+  | 'planned'
+  | 'flips'
+  | 'flowChanges'
+  | 'controlPlanes'
+  | 'neighbourEvents'
+  | 'guests'
+  | 'error'
+  | 'unproven'
+>;
+
 /** The values of one run. `counts`: its flows. */
-export function valuesOfRun(vn: VirtualNetwork, result: MigrateResult, counts: readonly FlowCounts[]): Values {
-  const { redirections, planned, flips, controlPlanes, neighbourEvents } = result;
+export function valuesOfRun(vn: VirtualNetwork, result: RunResult, counts: readonly FlowCounts[]): Values {
+  const { redirections, planned, flips, flowChanges, controlPlanes, neighbourEvents, guests } = result;
   const values: Partial<Record<Measure, number | undefined>> = {
     duration_ms: result.durationMs,
     ...(counts.length === 0 ? {} : countsOf(counts)),
@@ -88,19 +115,37 @@ export function valuesOfRun(vn: VirtualNetwork, result: MigrateResult, counts: r
             Math.max(...flips.map(({ finishedAt }) => finishedAt)) -
             Math.min(...flips.map(({ startedAt }) => startedAt)),
         }),
+    ...(flowChanges === undefined ? {} : { flow_change_ms: Math.max(...flowChanges.map(({ totalMs }) => totalMs)) }),
     ...(controlPlanes === undefined
       ? {}
       : {
           freeze_ms: Math.max(...controlPlanes.map(({ freezeMs }) => freezeMs)),
           converge_ms: Math.max(...controlPlanes.map(({ convergeMs }) => convergeMs)),
         }),
+    ...(guests === undefined ? {} : guestValues(guests)),
     ...(neighbourEvents === undefined ? {} : { neighbour_events: sum(neighbourEvents.map(({ events }) => events)) }),
   };
   return rounded({ ...values, ...phasesOf(result) });
 }
 
+/** Of all guests that moved, one after the other. */
+function guestValues(guests: readonly GuestMove[]): Partial<Record<Measure, number | undefined>> {
+  const total = (value: (guest: GuestMove) => number) => sum(guests.map(value));
+  const clones = guests.flatMap(({ formula }) => formula.cloneMs ?? []);
+  return {
+    freeze_ms: Math.max(...guests.map(({ freezeMs }) => freezeMs)),
+    clone_ms: total(({ cloneMs }) => cloneMs),
+    move_ms: total(({ moveMs }) => moveMs),
+    restore_ms: total(({ restoreMs }) => restoreMs),
+    switch_ms: total(({ switchMs }) => switchMs),
+    copy_bytes: total(({ bytes }) => bytes),
+    formula_clone_ms: clones.length === 0 ? undefined : sum(clones),
+    formula_move_ms: total(({ formula }) => formula.moveMs),
+  };
+}
+
 /** Phases that repeat, as those of method `vroom` for each router, are added. */
-function phasesOf({ phases }: MigrateResult): Record<string, number> {
+function phasesOf({ phases }: RunResult): Record<string, number> {
   const byName = Map.groupBy(phases, ({ name }) => phaseMeasure(name));
   return Object.fromEntries([...byName].map(([name, all]) => [name, sum(all.map(({ ms }) => ms))]));
 }
@@ -199,7 +244,7 @@ export function flowTable(
   run: number,
   vn: VirtualNetwork,
   mtu: number,
-  result: MigrateResult,
+  result: RunResult,
   counts: readonly FlowCounts[],
 ): Table {
   const rows = vn.flows.map((flow): Partial<Record<(typeof flowColumns)[number], string | number | null>> => {
@@ -261,7 +306,7 @@ export const redirectionColumns = [
 ] as const;
 
 /** `redirections.csv`: a row per redirection. */
-export function redirectionTable(run: number, { redirections }: MigrateResult): Table {
+export function redirectionTable(run: number, { redirections }: RunResult): Table {
   const rows = redirections.map((one) => ({
     run,
     gateway: one.gateway,

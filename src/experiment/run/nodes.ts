@@ -67,7 +67,7 @@ export function hasState(folder: string): boolean {
  * nodes. Throws VnmError `unsupported` if this machine cannot carry the testbed.
  */
 export async function openNodes(folder: string, experiment: Experiment, options: NodesOptions): Promise<Nodes> {
-  const { slice: base, vn: name } = experiment;
+  const { slice: base } = experiment;
   const { acceptNewHostKeys, signal } = options;
   const isLocal = [...base.nodes.values()].some(({ host }) => host === undefined);
   const testbed = isLocal ? dataplaneChoice(experiment.testbed) : undefined;
@@ -104,7 +104,7 @@ export async function openNodes(folder: string, experiment: Experiment, options:
   }
 
   async function clean(parameters: Parameters, context: Context): Promise<InstalledVn> {
-    const { slice } = sliceWith(experiment, parameters);
+    const { slice, vn } = sliceWith(experiment, parameters);
     if (!isTrusted) await removeAll(context);
     if (testbed !== undefined) await makeTestbed(slice, testbed, context);
     const kept = { ...context, connections };
@@ -113,11 +113,11 @@ export async function openNodes(folder: string, experiment: Experiment, options:
     store.slices.save(slice);
     const placed = store.slices.find(slice.name)!;
     const { from } = endsOf(experiment, parameters);
-    await install(kept, placed, { placement: from, urpf: parameters.urpf!, vn: name }).catch((error: unknown) => {
+    await install(kept, placed, { placement: from, urpf: parameters.urpf!, vn: vn.name }).catch((error: unknown) => {
       throw testbed === undefined ? explained(error, base.name) : error;
     });
     isTrusted = true;
-    return { context, kept, slice: placed, vn: placed.vns.find((vn) => vn.name === name)! };
+    return { context, kept, slice: placed, vn: placed.vns.find(({ name }) => name === vn.name)! };
   }
 
   return {

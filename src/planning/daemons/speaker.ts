@@ -12,7 +12,6 @@ import type { AccessLink, VnPlan } from '../vn-plan.ts';
 import { routerId } from './router-id.ts';
 
 export interface Speaker {
-  readonly router: DaemonRouter;
   /** `a.b.c.d` */
   readonly id: string;
   /** All interfaces of the router. */
@@ -49,14 +48,14 @@ interface Session {
   readonly isBehindGateway: boolean;
 }
 
-/** Throws VnmError `invalid-input` for a router without a daemon. */
-export function planSpeaker({ slice, vn, access }: VnPlan, instance: Instance, name: RouterName): Speaker {
-  const router = daemonRouter(vn, name);
-  if (router === undefined) throw new VnmError('invalid-input', `router '${name}' has no routing daemon`);
+type Configured = Pick<DaemonRouter, 'name' | 'config'>;
+
+/** The router is of any kind; its daemon has this configuration. */
+export function planSpeaker({ slice, vn, access }: VnPlan, instance: Instance, router: Configured): Speaker {
+  const { name } = router;
   const { text, bgp } = router.config;
   const links = instance.links.filter(({ a, b }) => a.router === name || b.router === name);
   return {
-    router,
     id: routerId(slice, vn, name),
     interfaces: links.map((link) => sides(link, name).own.interface),
     endHosts: links.flatMap((link) => endHostsBehind(access, link)),
@@ -91,7 +90,7 @@ function sessions(
   vn: VirtualNetwork,
   instance: Instance,
   access: readonly AccessLink[],
-  { name, config }: DaemonRouter,
+  { name, config }: Configured,
 ): Session[] {
   const listed = config.bgp!.neighbours;
   const overLinks = vn.links.flatMap(({ from, to }, index): Session[] => {

@@ -6,7 +6,7 @@ import { quote } from '../words.ts';
 import { wholePairs } from './pairs.ts';
 import { aRouter, checkReference, repeats } from './references.ts';
 
-/** Checks the routing daemons of a VN: that they have something to do, and can do it. */
+/** Checks the routing daemons and the virtual machines of a VN: that they have something to do, and can do it. */
 export function checkDaemons(draft: Draft, vn: DraftVn): Problem[] {
   return [
     ...vn.daemons.entries.flatMap((router) => [
@@ -20,33 +20,80 @@ export function checkDaemons(draft: Draft, vn: DraftVn): Problem[] {
 }
 
 const isDaemon = ({ kind }: DraftRouter) => kind === 'frr' || kind === 'bird';
+const isPlain = ({ kind }: DraftRouter) => kind === 'static' || kind === 'switch';
 const kindHint = 'give the routers kind: bird or kind: frr';
 
 function checkKind({ routing }: DraftVn, router: DraftRouter): Problem[] {
   const { name, path, kind, config, bgp } = router;
-  if (kind === 'static') {
-    return (['config', 'bgp'] as const)
-      .filter((key) => router[key] !== undefined)
-      .map((key) => atKey([...path, key], `router ${quote(name)} is static and has no ${key}`, kindHint));
+  if (kind === 'image') return checkImage(router);
+  if (kind === undefined) return [];
+  const machineFaults = router.machineKeys.map((key) =>
+    atKey([...path, key], `router ${quote(name)} is no virtual machine and has no ${key}`, 'give it kind: image'),
+  );
+  if (kind === 'static' || kind === 'switch') {
+    const what = kind === 'static' ? 'static' : 'a switch';
+    return [
+      ...(['config', 'bgp'] as const)
+        .filter((key) => router[key] !== undefined)
+        .map((key) => atKey([...path, key], `router ${quote(name)} is ${what} and has no ${key}`, kindHint)),
+      ...machineFaults,
+    ];
   }
-  if (kind === undefined || routing !== undefined || config !== undefined || bgp !== undefined) return [];
+  if (machineFaults.length > 0) return machineFaults;
+  if (routing !== undefined || config !== undefined || bgp !== undefined) return [];
   const hint = 'give the VN routing: { protocol: ospf }, or the router bgp or config';
   return [atValue([...path, 'kind'], `router ${quote(name)} has nothing to do`, hint)];
 }
 
-/** A static router tells its neighbours no routes, and hears of none. */
-function checkMixture({ name, daemons }: DraftVn): Problem[] {
-  const fixed = daemons.entries.find(({ kind }) => kind === 'static');
+/** Its own system decides what it runs. */
+function checkImage(router: DraftRouter): Problem[] {
+  const { name, path, machineKeys } = router;
+  return [
+    ...(machineKeys.includes('image')
+      ? []
+      : [atValue(path, `router ${quote(name)} is a virtual machine without an image`, 'give it image: FILE')]),
+    ...(['config', 'bgp'] as const)
+      .filter((key) => router[key] !== undefined)
+      .map((key) =>
+        atKey(
+          [...path, key],
+          `router ${quote(name)} is a virtual machine and has no ${key}`,
+          'configure it by its userData',
+        ),
+      ),
+  ];
+}
+
+/**
+ * A static router or a switch tells its neighbours no routes, and hears of none. A virtual machine has static routes,
+ * unless the VN has a routing protocol.
+ */
+function checkMixture({ name, daemons, routing }: DraftVn): Problem[] {
+  const fixed = daemons.entries.find(isPlain);
+  const image = daemons.entries.find(({ kind }) => kind === 'image');
   const daemon = daemons.entries.find(isDaemon);
-  if (fixed === undefined || daemon === undefined) return [];
-  const message = `VN ${quote(name)} has static router ${quote(fixed.name)} and router ${quote(daemon.name)} with a routing daemon`;
-  return [atValue(fixed.path, message, 'a static router tells no routes: give all routers kind: bird or frr, or none')];
+  if (image !== undefined && daemon !== undefined && routing === undefined) {
+    const message = `VN ${quote(name)} has router ${quote(daemon.name)} with a routing daemon and router ${quote(image.name)}, a virtual machine, but no routing`;
+    return [atValue(image.path, message, 'give the VN routing: { protocol: ospf }')];
+  }
+  if (fixed === undefined) return [];
+  const what = fixed.kind === 'static' ? 'static router' : 'switch';
+  if (image !== undefined && routing !== undefined) {
+    const message = `VN ${quote(name)} has routing, and ${what} ${quote(fixed.name)}`;
+    return [atValue(fixed.path, message, `a ${what} tells no routes: give it another kind, or omit routing`)];
+  }
+  if (daemon === undefined) return [];
+  const message = `VN ${quote(name)} has ${what} ${quote(fixed.name)} and router ${quote(daemon.name)} with a routing daemon`;
+  return [atValue(fixed.path, message, `a ${what} tells no routes: give all routers kind: bird or frr, or none`)];
 }
 
 /** Only the kernel's data plane has network namespaces for programs. */
 function checkPlane({ nodes }: Draft, { daemons, placements }: DraftVn): Problem[] {
   const planes = new Map(nodes.entries.map(({ name, dataplane }) => [name, dataplane]));
-  const kinds = new Map(daemons.entries.filter(isDaemon).map(({ name, kind }) => [name, kind]));
+  const needing = daemons.entries.filter(
+    (router) => isDaemon(router) || ['switch', 'image'].includes(router.kind ?? ''),
+  );
+  const kinds = new Map(needing.map(({ name, kind }) => [name, kind]));
   const places = placements.entries.flatMap((placement) => placement.places.entries);
   const wrong = places.find(({ name, node }) => kinds.has(name) && planes.get(node?.name ?? '') === 'userspace');
   if (wrong?.node === undefined) return [];
@@ -57,7 +104,7 @@ function checkPlane({ nodes }: Draft, { daemons, placements }: DraftVn): Problem
 function checkRouting({ routing, daemons, links }: DraftVn): Problem[] {
   if (routing === undefined) return [];
   const { path, hello, dead } = routing;
-  const isAllStatic = daemons.complete && daemons.entries.every(({ kind }) => kind === 'static');
+  const isAllStatic = daemons.complete && daemons.entries.every(isPlain);
   const [least, most] = ospfCostRange;
   const isCost = (cost: number) => Number.isInteger(cost) && cost >= least && cost <= most;
   return [

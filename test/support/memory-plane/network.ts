@@ -11,6 +11,7 @@ import {
 } from '../../../src/agent/dataplane/planner/state.ts';
 import { containsAddress, parseAddress, parsePrefix } from '../../../src/model/address.ts';
 import type { Policy } from '../../../src/vsys/policy.ts';
+import { guestAt } from './played-guests.ts';
 
 export interface Host {
   /** The address at which tunnels reach it. */
@@ -57,6 +58,10 @@ export function forward(
   arrive: (at: At) => void,
   hopsLeft: number = mostHops,
 ): void {
+  const guest = guestAt(at);
+  if (guest === 'silent') return;
+  // Its own packets get no further.
+  if (guest?.ports === 'leaving' && guest.addresses.includes(packet.from)) return;
   if (hasAddress(at, packet.to)) {
     arrive(at);
     return;
@@ -64,10 +69,11 @@ export function forward(
   const way = waysTo(at, packet.to, packet.from)[0];
   const link = way === undefined ? undefined : linkAt(at.host.state, { ...at, name: way.interface });
   if (way === undefined || link === undefined || !link.up || packet.bytes > link.mtu || hopsLeft === 0) return;
-  const neighbour = link.neighbours.find(({ address }) => address === (way.via ?? packet.to));
-  const other = otherEnd(network, at.host, link);
+  const next = way.via ?? packet.to;
+  const mac = guest?.macs.get(next) ?? link.neighbours.find(({ address }) => address === next)?.mac;
+  const other = otherEnd(network, at.host, link, mac);
   const otherLink = other === undefined ? undefined : linkAt(other.host.state, other);
-  if (other === undefined || !otherLink?.up || neighbour?.mac !== otherLink.mac) return;
+  if (other === undefined || !otherLink?.up || mac !== macOf(other, otherLink)) return;
   const goOn = () => {
     if (passesReversePath(other, packet)) forward(network, other, packet, arrive, hopsLeft - 1);
   };
@@ -86,13 +92,27 @@ export function comesBack(network: Network, at: At, packet: Packet): boolean {
   return isBack;
 }
 
+/** The MAC address that answers at a link: a guest's device has one of its own. */
+function macOf({ host, namespace }: At, link: Link & { readonly name?: string }): string | undefined {
+  const ports = host.state.machines?.get(namespace)?.machine.ports;
+  return ports?.find((port) => linkAt(host.state, { namespace, name: port.interface }) === link)?.mac ?? link.mac;
+}
+
 export function hasAddress({ host, namespace }: At, address: string): boolean {
+  const guest = guestAt({ host, namespace });
+  if (guest !== undefined) return guest !== 'silent' && guest.addresses.includes(address);
   const links = host.state.stacks.get(namespace)?.links.values() ?? [];
   return [...links].some((link) => link.up && link.addresses.some((own) => own.address === address));
 }
 
 /** Returns the ways to an address. Packets to it take the first; packets from it may arrive over any. */
 export function waysTo(at: At, to: string, from: string): Way[] {
+  const guest = guestAt(at);
+  if (guest === 'silent') return [];
+  if (guest !== undefined) {
+    const fitting = guest.routes.filter(({ prefix }) => containsAddress(parsePrefix(prefix), parseAddress(to)));
+    return fitting.toSorted((a, b) => parsePrefix(b.prefix).length - parsePrefix(a.prefix).length).slice(0, 1);
+  }
   const route = routeTo(at, to, from);
   if (route === undefined || route.type !== 'unicast') return [];
   const nexthop = route.nexthopId === undefined ? undefined : at.host.state.nexthops.get(route.nexthopId);
@@ -128,9 +148,11 @@ function routeTo({ host, namespace }: At, to: string, from: string): KernelRoute
   return fitting.toSorted((a, b) => lengthOf(b) - lengthOf(a) || (a.metric ?? 0) - (b.metric ?? 0))[0];
 }
 
-export function otherEnd(network: Network, host: Host, { vxlan, peer }: Link): (At & Place) | undefined {
+/** `mac`: of the frame; some go to the second remote. */
+export function otherEnd(network: Network, host: Host, { vxlan, peer }: Link, mac?: string): (At & Place) | undefined {
   if (peer !== undefined) return { host, ...peer };
-  const far = vxlan === undefined ? undefined : network.get(vxlan.remote);
+  const isSteered = mac !== undefined && vxlan?.alsoMac === mac;
+  const far = vxlan === undefined ? undefined : network.get(isSteered ? vxlan.alsoFrom! : vxlan.remote);
   if (far === undefined) return undefined;
   for (const [namespace, { links }] of far.state.stacks) {
     for (const { name, vxlan: end } of links.values()) {

@@ -16,18 +16,25 @@ import {
   isGroup,
   type KernelState,
   linkAt,
+  type Neighbour,
   type NexthopGroup,
   ownStack,
 } from '../../../src/agent/dataplane/planner/state.ts';
 import type { Clock } from '../../../src/clock/clock.ts';
 import { parseAddress } from '../../../src/model/address.ts';
 import { VnmError } from '../../../src/model/errors.ts';
+import type { FlowEntry } from '../../../src/model/flow-entry.ts';
 import { createMemoryEndpoints } from './endpoints.ts';
 import { type Host, letGo, type Network } from './network.ts';
+import { playGuests } from './played-guests.ts';
 import { playMoving } from './played-moving.ts';
 import { converge, stateOf } from './played-ospf.ts';
 
-type Step = { readonly groups: readonly NexthopGroup[] } | { readonly gate: string; readonly closed: boolean };
+type Step =
+  | { readonly groups: readonly NexthopGroup[] }
+  | { readonly gate: string; readonly closed: boolean }
+  | { readonly interface: string; readonly neighbour: Neighbour }
+  | { readonly namespace: string; readonly entries: readonly FlowEntry[] };
 
 /** The MTU of the network between the nodes. */
 const underlayMtu = 1500;
@@ -81,10 +88,28 @@ export function createMemoryPlane(
     throw new VnmError('not-found', `there is no such gate: '${gate}'`, { hint: 'create it with gate_up' });
   }
 
+  function putNeighbour(name: string, neighbour: Neighbour): string | undefined {
+    const stack = host.state.stacks.get(ownStack)!;
+    const link = stack.links.get(name);
+    if (link === undefined) return `there is no interface '${name}'`;
+    const others = link.neighbours.filter(({ address }) => address !== neighbour.address);
+    const links = new Map(stack.links).set(name, { ...link, neighbours: [...others, neighbour] });
+    host.state = { ...host.state, stacks: new Map(host.state.stacks).set(ownStack, { ...stack, links }) };
+    return undefined;
+  }
+
+  /** Packets here follow the routes of a switch's stack, not its entries. */
+  function switchStep(namespace: string, entries: readonly FlowEntry[]): Step {
+    if (host.state.daemons?.get(namespace)?.kind === 'openvswitch') return { namespace, entries };
+    throw new VnmError('not-found', `there is no switch in namespace '${namespace}'`);
+  }
+
   const steps: ByKind<Step> = {
     redirect: ({ groups }) => ({ groups: redirected(groups) }),
     gate_close: ({ interface: name }) => gateStep(name, true),
     gate_open: ({ interface: name }) => gateStep(name, false),
+    flow: ({ namespace, entries }) => switchStep(namespace, entries),
+    neighbour: ({ interface: name, address, mac }) => ({ interface: name, neighbour: { address, mac } }),
   };
 
   const plane: DataPlane = {
@@ -98,7 +123,8 @@ export function createMemoryPlane(
         checkPinned(pinned(), host.state, state);
         checkNexthops(host.state, state);
         const { stacks, nexthops, rules, ownAddresses = [], daemons = new Map() } = state;
-        host.state = { stacks, nexthops, rules, ownAddresses, daemons };
+        const machines = new Map([...(state.machines ?? [])].map(([name, one]) => [name, { ...one, answers: true }]));
+        host.state = { stacks, nexthops, rules, ownAddresses, daemons, machines };
         converge(network);
         if (commands.length > 0) batches += 1;
         letGo(host);
@@ -123,6 +149,13 @@ export function createMemoryPlane(
       throw new VnmError('not-found', `there is no routing daemon in namespace '${namespace}'`);
     },
     moving: playMoving(network, host, inTurn),
+    machines: playGuests(host, inTurn),
+    images: {
+      pathOf: (digest) => digest,
+      state: () => ({ complete: true, bytes: 1 }),
+      write: async () => ({ bytes: 1 }),
+      removeAll: () => {},
+    },
     neighbourEvents: async () => ({}),
     pathMtu: async (remotes) =>
       remotes.map((remote) => {
@@ -143,7 +176,9 @@ export function createMemoryPlane(
       ),
     features: async () => [
       { name: 'bird', available: true, detail: 'version 2.0.12' },
+      { name: 'openvswitch', available: true, detail: 'version 3.1.0' },
       { name: 'criu', available: true },
+      { name: 'machine', available: true, detail: 'with KVM' },
       { name: 'control-packets', available: true },
     ],
     close: async () => {},
@@ -154,6 +189,8 @@ export function createMemoryPlane(
     wake() {},
     perform(step) {
       if ('gate' in step) return putGate(step.gate, step.closed);
+      if ('interface' in step) return putNeighbour(step.interface, step.neighbour);
+      if ('entries' in step) return undefined;
       putGroups(step.groups);
       return undefined;
     },

@@ -7,6 +7,7 @@ import { isRouterNamespace } from '../../../vsys/presence.ts';
 import { run } from '../../run.ts';
 import { controlDevice } from '../planner/control.ts';
 import { gatedBy } from '../planner/gate.ts';
+import { switchDevices } from '../planner/switch-devices.ts';
 import { kernelWords } from './ip.ts';
 import { listAllNamespaces } from './presence.ts';
 
@@ -21,7 +22,8 @@ export async function readCounters(policy: Policy): Promise<NodeCounters> {
   );
   // What passes a gate also passes another interface.
   const control = controlDevice(policy.interfacePrefix, '').name;
-  const isCounted = (name: string) => name !== 'lo' && name !== control && gatedBy(name) === undefined;
+  const isCounted = (name: string) =>
+    name !== 'lo' && name !== control && gatedBy(name) === undefined && !switchDevices.includes(name);
   const all = [...own, ...inside.flat()].filter(({ name }) => isCounted(name));
   const dropped = all.reduce((sum, counters) => sum + counters.dropped, 0);
   const interfaces = all.map(({ dropped: _, ...counters }) => counters);

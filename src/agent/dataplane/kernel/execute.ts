@@ -1,6 +1,7 @@
 /** Runs a plan's commands, all or none. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, VnmError } from '../../../model/errors.ts';
+import type { Machine } from '../../../vsys/machine.ts';
 import type { Daemon } from '../../../vsys/operations.ts';
 import { type Command, checkPlain, type ManyLines, type Step } from '../planner/commands.ts';
 import { asTyped, batchLine, runBatch, type Tool } from './ip.ts';
@@ -9,12 +10,13 @@ import { undoSteps } from './pending-file.ts';
 import { runNft } from './read-filter.ts';
 import { writeSettings } from './settings.ts';
 
-/** Makes a namespace have this daemon, or none. Throws VnmError. */
-export type PutDaemon = (
-  namespace: string,
-  daemon: Daemon | null,
-  how?: { readonly graceful?: boolean },
-) => Promise<void>;
+/** What runs in namespaces besides the kernel. */
+export interface Programs {
+  /** Makes a namespace have this daemon, or none. Throws VnmError. */
+  daemon(namespace: string, daemon: Daemon | null, how?: { readonly graceful?: boolean }): Promise<void>;
+  /** Makes a namespace have this virtual machine, or none. Throws VnmError. */
+  machine(namespace: string, machine: Machine | null, how?: { readonly incoming?: true }): Promise<void>;
+}
 
 interface Failure {
   readonly message: string;
@@ -28,11 +30,11 @@ interface Failure {
  * Runs the commands in order. If one fails, runs the inverses of those that were done in reverse order and throws
  * VnmError `failed`, which says what failed and why, and what could not be undone, if anything.
  */
-export async function execute(commands: readonly Command[], putDaemon: PutDaemon = noDaemons): Promise<void> {
+export async function execute(commands: readonly Command[], programs: Programs = noPrograms): Promise<void> {
   const steps = commands.map((command) => command.do);
-  const [failure] = await runSteps(steps, false, putDaemon);
+  const [failure] = await runSteps(steps, false, programs);
   if (failure === undefined) return;
-  const left = await undo(doneOf(commands, failure), putDaemon);
+  const left = await undo(doneOf(commands, failure), programs);
   if (left.length === 0) throw new VnmError('failed', failure.message, { hint: 'nothing was changed' });
   throw new VnmError('failed', `${failure.message}\n${describeLeft(left)}`, {
     hint: 'undo the rest by hand, or apply the wanted state again',
@@ -53,24 +55,25 @@ function describeLeft(left: readonly string[]): string {
 }
 
 /** Returns what could not be undone. */
-export async function undo(commands: readonly Command[], putDaemon: PutDaemon = noDaemons): Promise<string[]> {
-  return force(undoSteps(commands), putDaemon);
+export async function undo(commands: readonly Command[], programs: Programs = noPrograms): Promise<string[]> {
+  return force(undoSteps(commands), programs);
 }
 
 /** Runs all steps that can be run. Returns the errors of the others. */
-export async function force(steps: readonly Step[], putDaemon: PutDaemon = noDaemons): Promise<string[]> {
-  return (await runSteps(steps, true, putDaemon)).map(({ message }) => message);
+export async function force(steps: readonly Step[], programs: Programs = noPrograms): Promise<string[]> {
+  return (await runSteps(steps, true, programs)).map(({ message }) => message);
 }
 
-async function noDaemons(): Promise<void> {
-  throw new VnmError('unsupported', 'there are no routing daemons here');
+async function none(): Promise<never> {
+  throw new VnmError('unsupported', 'there are no routing daemons and no virtual machines here');
 }
+const noPrograms: Programs = { daemon: none, machine: none };
 
 /** Runs steps in order up to the first failure, or with `force` all of them. */
-async function runSteps(steps: readonly Step[], force: boolean, putDaemon: PutDaemon): Promise<Failure[]> {
+async function runSteps(steps: readonly Step[], force: boolean, programs: Programs): Promise<Failure[]> {
   const failures: Failure[] = [];
   for (const { first, count } of runs(steps)) {
-    for (const failure of await runRun(steps.slice(first, first + count), force, putDaemon)) {
+    for (const failure of await runRun(steps.slice(first, first + count), force, programs)) {
       failures.push({ ...failure, reached: first + failure.reached });
     }
     if (failures.length > 0 && !force) break;
@@ -79,8 +82,8 @@ async function runSteps(steps: readonly Step[], force: boolean, putDaemon: PutDa
 }
 
 /**
- * Groups consecutive lines of one tool in one stack, which go to one process, and daemons, which start at once. A step
- * with many lines has processes of its own.
+ * Groups consecutive lines of one tool in one stack, which go to one process, and daemons or machines, which start at
+ * once. A step with many lines has processes of its own.
  */
 function* runs(steps: readonly Step[]): Generator<{ first: number; count: number }> {
   for (let first = 0; first < steps.length; ) {
@@ -94,7 +97,7 @@ function* runs(steps: readonly Step[]): Generator<{ first: number; count: number
 
 function isSameTool(a: Step, b: Step | undefined): boolean {
   if (b === undefined || 'each' in a || 'each' in b) return false;
-  if ('daemon' in a && 'daemon' in b) return true;
+  if (('daemon' in a && 'daemon' in b) || ('machine' in a && 'machine' in b)) return true;
   return a.namespace === b.namespace && batchOf(a) !== undefined && batchOf(a) === batchOf(b);
 }
 
@@ -108,10 +111,10 @@ function lineOf(step: Step): string {
   return batchLine('tc' in step ? step.tc : 'bridge' in step ? step.bridge : []);
 }
 
-async function runRun(steps: readonly Step[], force: boolean, putDaemon: PutDaemon): Promise<Failure[]> {
+async function runRun(steps: readonly Step[], force: boolean, programs: Programs): Promise<Failure[]> {
   const [first] = steps;
   if (first === undefined) return [];
-  if ('daemon' in first) return runDaemons(steps, putDaemon);
+  if ('daemon' in first || 'machine' in first) return runPrograms(steps, programs);
   try {
     if ('nft' in first) return await runFilter(first.namespace, first.nft);
     if ('settings' in first) {
@@ -169,8 +172,11 @@ async function runMany({ namespace, ip, each, rest }: ManyLines, force: boolean)
 }
 
 /** If one fails, the others have been done, too. */
-async function runDaemons(steps: readonly Step[], putDaemon: PutDaemon): Promise<Failure[]> {
-  const puts = steps.map((step) => ('daemon' in step ? putDaemon(step.namespace, step.daemon, step) : undefined));
+async function runPrograms(steps: readonly Step[], programs: Programs): Promise<Failure[]> {
+  const puts = steps.map((step) => {
+    if ('daemon' in step) return programs.daemon(step.namespace, step.daemon, step);
+    return 'machine' in step ? programs.machine(step.namespace, step.machine, step) : undefined;
+  });
   const settled = await Promise.allSettled(puts);
   const reached = steps.length;
   return settled.flatMap((one) => (one.status === 'rejected' ? [{ message: messageOf(one.reason), reached }] : []));

@@ -1,4 +1,5 @@
 /** Finds what this node can do, by trials in a separate namespace. One shell runs them all. */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { type TunnelKind, tunnelDescriptor, tunnelKindNames } from '../../../model/tunnel.ts';
@@ -8,6 +9,8 @@ import { probeNamespace } from '../../../vsys/presence.ts';
 import { findDaemons } from '../../daemons/drivers.ts';
 import { findCriu } from '../../daemons/moving/criu.ts';
 import { hasProgram } from '../../has-program.ts';
+import { findAccelerator } from '../../machines/accelerator.ts';
+import { lacksForMachines } from '../../machines/running.ts';
 import { cannotRun, type Finished, run } from '../../run.ts';
 import { missingProgram, runSteps, runTogether, type Step } from '../../run-steps.ts';
 import {
@@ -76,7 +79,7 @@ export function featureProbes(policy: Policy, kept: KeptFeatures): FeatureProbes
       const [daemons, criu, ...others] = await Promise.all([
         findDaemons(),
         findCriu(),
-        ...[probeCompatMode(), probeReversePath(), probeRealtime(), probeCapture()],
+        ...[probeCompatMode(), probeReversePath(), probeRealtime(), probeCapture(), probeMachine()],
       ]);
       return [...others, ...daemons.map(daemonFeature), criuFeature(criu)];
     },
@@ -250,6 +253,14 @@ async function probeCapture(): Promise<Feature> {
   const name = 'capture';
   if (hasProgram('tcpdump')) return { name, available: true };
   return { name, available: false, detail: "there is no 'tcpdump' (package tcpdump)" };
+}
+
+async function probeMachine(): Promise<Feature> {
+  const name = 'machine';
+  const lack = lacksForMachines() ?? (existsSync('/dev/net/tun') ? undefined : 'there is no /dev/net/tun');
+  if (lack !== undefined) return { name, available: false, detail: lack };
+  const how = findAccelerator() === 'kvm' ? 'with KVM' : 'without KVM, by translation';
+  return { name, available: true, detail: how };
 }
 
 /** Returns undefined if the kernel has no such setting. */

@@ -12,7 +12,7 @@ export type Tool = 'ip' | 'tc' | 'bridge';
 export type ArmedTool = Exclude<Tool, 'bridge'>;
 
 /** The option that prints numbers in place of names, or in one unit. */
-const numbers: Record<Tool, string> = { ip: '-N', tc: '-raw', bridge: '-N' };
+const numbers: Record<Tool, readonly string[]> = { ip: ['-N'], tc: ['-raw'], bridge: [] };
 
 /** Returns one line of a batch. Throws as `checkPlain`. `rest`: see `Step`. */
 export function batchLine(words: readonly string[], rest = ''): string {
@@ -104,7 +104,7 @@ export async function showAndSave(
 }
 
 function showing(tool: Tool, namespace: string, options: readonly '-statistics'[]): string[] {
-  return [...inNamespace(namespace), '-json', '-details', ...options, numbers[tool], '-batch', '-'];
+  return [...inNamespace(namespace), '-json', '-details', ...options, ...numbers[tool], '-batch', '-'];
 }
 
 function failureOf(tool: Tool, namespace: string, lines: readonly (readonly string[])[], stderr: string): VnmError {

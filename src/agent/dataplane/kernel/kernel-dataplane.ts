@@ -7,6 +7,7 @@ import type { Operation } from '../../../vsys/operations.ts';
 import type { Policy } from '../../../vsys/policy.ts';
 import { isInstalled } from '../../../vsys/presence.ts';
 import type { Daemons } from '../../daemons/supervisor.ts';
+import type { Guests } from '../../guests/guests.ts';
 import type { OtherSlice } from '../../other-slices.ts';
 import type { DataPlane } from '../dataplane.ts';
 import type { Command } from '../planner/commands.ts';
@@ -20,7 +21,7 @@ import { refuseForwards } from '../refuse-forwards.ts';
 import { findCollisions } from './collisions.ts';
 import { readCounters } from './counters.ts';
 import { kernelEndpoints } from './endpoints.ts';
-import { execute, force, undo } from './execute.ts';
+import { execute, force, type Programs, undo } from './execute.ts';
 import { featureProbes } from './features.ts';
 import type { KeptFeatures } from './kept-features.ts';
 import { createKnownFeatures } from './known-features.ts';
@@ -46,6 +47,7 @@ export interface Surroundings {
   readonly pending: PendingFile;
   readonly features: KeptFeatures;
   readonly daemons: Daemons;
+  readonly guests: Guests;
   /** Runs `body` while the agent of no other slice on this node runs one. */
   readonly alone: <T>(body: () => Promise<T>) => Promise<T>;
   readonly log: (event: string) => void;
@@ -56,10 +58,11 @@ export function createKernelDataPlane(policy: Policy, clock: Clock, surroundings
   let last: Promise<unknown> = Promise.resolve();
   let batches = 0;
   const features = createKnownFeatures(featureProbes(policy, surroundings.features));
-  const { daemons } = surroundings;
+  const { daemons, guests } = surroundings;
+  const programs: Programs = { daemon: daemons.put, machine: guests.put };
 
   async function readAll(settingsOf = noNamespaces, filters = false): Promise<KernelState> {
-    return { ...(await readState(policy, settingsOf, filters)), daemons: daemons.known() };
+    return { ...(await readState(policy, settingsOf, filters)), daemons: daemons.known(), machines: guests.known() };
   }
 
   /** Runs one body after the other, so that none sees or changes what another has half done. */
@@ -75,12 +78,13 @@ export function createKernelDataPlane(policy: Policy, clock: Clock, surroundings
   });
   // Before all requests to this agent.
   void inTurn(daemons.resume).catch(logFailure);
+  void inTurn(guests.resume).catch(logFailure);
   void inTurn(takeBackOfEarlier).catch(logFailure);
 
   /** Undoes a batch that an earlier agent, which was killed, left unconfirmed. */
   async function takeBackOfEarlier(): Promise<void> {
     const steps = surroundings.pending.read();
-    if (steps.length > 0) await finishTakeBack(await force(steps, daemons.put));
+    if (steps.length > 0) await finishTakeBack(await force(steps, programs));
   }
 
   const watchedTunnels = createWatchedTunnels(() =>
@@ -107,7 +111,7 @@ export function createKernelDataPlane(policy: Policy, clock: Clock, surroundings
   async function takeBack(newest?: string): Promise<void> {
     const commands = unconfirmed.takeBack(newest);
     if (commands.length === 0) return;
-    await finishTakeBack(await undo(commands, daemons.put));
+    await finishTakeBack(await undo(commands, programs));
   }
 
   async function finishTakeBack(left: readonly string[]): Promise<void> {
@@ -152,7 +156,7 @@ export function createKernelDataPlane(policy: Policy, clock: Clock, surroundings
     if (isOpen) unconfirmed.expect(commands);
     try {
       if (!isEmpty(planned)) await surroundings.installed(true);
-      await execute(commands, daemons.put);
+      await execute(commands, programs);
     } catch (error) {
       if (isOpen) unconfirmed.expect([]);
       if (isEmpty(state)) await surroundings.installed(false);
@@ -203,17 +207,20 @@ export function createKernelDataPlane(policy: Policy, clock: Clock, surroundings
       restore: (params) => inTurn(() => daemons.moving.restore(params)),
       settle: (params) => inTurn(() => daemons.moving.settle(params)),
     },
+    images: guests.images,
+    machines: guests.moving,
     neighbourEvents: (namespace) => daemons.neighbourEvents(namespace),
     pathMtu,
     // Not in turn: it must not wait behind a long batch.
     redirect: (groups) => redirect(warm, clock, groups),
-    prepare: (armables, take) => inTurn(async () => take(await prepareSteps(warm, armables), batches)),
+    prepare: (armables, take) => inTurn(async () => take(await prepareSteps(warm, armables, daemons.known()), batches)),
     features: features.read,
     close: () =>
       inTurn(async () => {
         watchedTunnels.end();
         await takeBack();
         daemons.close();
+        guests.close();
         await warm.close();
       }),
   };

@@ -9,8 +9,10 @@ import { controlDevice } from '../planner/control.ts';
 import { withSecondSender } from '../planner/filter.ts';
 import { type FilterJson, gatedBy, hasHook, parseGate, parseRedirect, type QdiscJson } from '../planner/gate.ts';
 import { toRoutes } from '../planner/inventory.ts';
+import { isTap, isTapName, listPortWords, parsePortRules } from '../planner/ports.ts';
 import { interfaceSettingFiles, routerSettingFiles } from '../planner/settings.ts';
 import {
+  type KernelRoute,
   type KernelState,
   type Link,
   type OwnAddress,
@@ -20,6 +22,7 @@ import {
   type Stack,
   type TunnelFilter,
 } from '../planner/state.ts';
+import { switchDevices } from '../planner/switch-devices.ts';
 import { isPair } from '../planner/tunnels/registry.ts';
 import { printBatch, showAndSave, showBatch } from './ip.ts';
 import { parseOwnAddresses } from './own-addresses.ts';
@@ -36,7 +39,7 @@ import {
 } from './parse.ts';
 import { listAllNamespaces } from './presence.ts';
 import { type ReadControl, readControl } from './read-control.ts';
-import { readFilter } from './read-filter.ts';
+import { nftIn, nftWords, readFilter } from './read-filter.ts';
 import { digestOf, packedRoutesIn, routesIn } from './route-dump.ts';
 import { readSettings } from './settings.ts';
 
@@ -48,6 +51,7 @@ interface RawStack {
   readonly neighbours: readonly NeighbourJson[];
   readonly routes: Stack['routes'];
   readonly control?: ReadControl;
+  readonly portRules?: readonly string[];
   /** Names of namespaces by this stack's ids for them. */
   readonly names: ReadonlyMap<number, string | undefined>;
 }
@@ -88,8 +92,9 @@ export async function readState(
   const stacks = await Promise.all(
     raw.map(async (stack) => {
       const complete = await completeStack(stack, raw, settingsOf);
-      const links = [...complete.links].map(([name, link]) => [name, withSenders(link, filter)] as const);
-      return [stack.namespace, { ...complete, links: new Map(links) }] as const;
+      const links = [...complete.links.values()].map((link) => withSenders(link, filter));
+      const steered = await withSteering(stack.namespace, links);
+      return [stack.namespace, { ...complete, links: new Map(steered.map((link) => [link.name, link])) }] as const;
     }),
   );
   const { nexthops, rules, ownAddresses } = own;
@@ -99,6 +104,30 @@ export async function readState(
 function withSenders(link: Link, filter: TunnelFilter | undefined): Link {
   return link.vxlan === undefined ? link : { ...link, vxlan: withSecondSender(link.vxlan, filter) };
 }
+
+interface EntryJson {
+  mac: string;
+  dst?: string;
+}
+
+/** Reads which frames go to the second sender, where a tunnel has one: while a router moves. */
+async function withSteering(namespace: string, links: readonly Link[]): Promise<readonly Link[]> {
+  const moving = links.filter(({ vxlan }) => vxlan?.alsoFrom !== undefined).map(({ name }) => name);
+  if (moving.length === 0) return links;
+  const answers = await showBatch(
+    'bridge',
+    namespace,
+    moving.map((name) => ['fdb', 'show', 'dev', name]),
+  );
+  return links.map((link) => {
+    const entries = answers[moving.indexOf(link.name)] as EntryJson[] | undefined;
+    const found = entries?.find(({ mac, dst }) => dst === link.vxlan!.alsoFrom && mac !== anyMac);
+    return found === undefined ? link : { ...link, vxlan: { ...link.vxlan!, alsoMac: found.mac } };
+  });
+}
+
+/** Of the entry that leads all other frames. */
+const anyMac = '00:00:00:00:00:00';
 
 const commonLines = [
   ['address', 'show'],
@@ -165,7 +194,11 @@ function interfacesOf(links: readonly LinkJson[]): Map<number, string> {
 
 async function readRouter(policy: Policy, namespace: string): Promise<RawStack> {
   const { documents, dump } = await showAndSave(namespace, commonLines);
-  const [links, neighbours, names] = documents as [LinkJson[], NeighbourJson[], NamespaceJson[]];
+  const [found, neighbours, names] = documents as [LinkJson[], NeighbourJson[], NamespaceJson[]];
+  const all = found.filter(({ ifname }) => !switchDevices.includes(ifname));
+  // The taps of a machine belong to it, and so do the routes over them.
+  const links = all.filter((link) => !isTap(link));
+  const portRules = links.length === all.length ? undefined : await readPortRules(namespace);
   const device = controlDevice(policy.interfacePrefix, namespace);
   const control = links.some(({ ifname }) => ifname === device.name) ? await readControl(device) : undefined;
   const gate = control?.gate === undefined ? [] : [[device.name, { hook: false, gate: control.gate }] as const];
@@ -174,10 +207,24 @@ async function readRouter(policy: Policy, namespace: string): Promise<RawStack> 
     links,
     gates: new Map(gate),
     ...(control === undefined ? {} : { control }),
+    ...(portRules === undefined ? {} : { portRules }),
     neighbours,
-    routes: routesIn(dump, interfacesOf(links)),
+    routes: withoutTaps(routesIn(dump, interfacesOf(all))),
     names: namesById(names),
   };
+}
+
+/** Returns the names of the rules that join links with a machine; undefined without a table. */
+async function readPortRules(namespace: string): Promise<string[] | undefined> {
+  const { code, stdout, stderr } = await nftIn(namespace, listPortWords);
+  if (code === 0) return parsePortRules(JSON.parse(stdout));
+  if (stderr.includes('No such file or directory')) return undefined;
+  throw new VnmError('failed', `nft ${listPortWords.join(' ')}: ${nftWords(stderr)}`);
+}
+
+function withoutTaps(routes: Stack['routes']): Stack['routes'] {
+  const isOverTap = ({ nexthops }: KernelRoute) => nexthops.some((hop) => isTapName(hop.interface));
+  return [...routes.values()].some(isOverTap) ? new Map([...routes].filter(([, route]) => !isOverTap(route))) : routes;
 }
 
 /** Returns what `tc` knows of interfaces, by their names; reads filters only of interfaces with a gate. */
@@ -220,7 +267,7 @@ function namesById(list: readonly NamespaceJson[]): Map<number, string | undefin
 }
 
 async function completeStack(
-  { namespace, links, gates, neighbours, routes, names, control: found }: RawStack,
+  { namespace, links, gates, neighbours, routes, names, control: found, portRules }: RawStack,
   all: readonly RawStack[],
   settingsOf: ReadonlySet<string>,
 ): Promise<Stack> {
@@ -230,7 +277,13 @@ async function completeStack(
   });
   const settings = await completeSettings(namespace, complete, settingsOf);
   const { gate: _, ...control } = found ?? {};
-  return { links: new Map(complete.map((link) => [link.name, link])), routes, settings, ...control };
+  return {
+    links: new Map(complete.map((link) => [link.name, link])),
+    routes,
+    settings,
+    ...control,
+    ...(portRules === undefined ? {} : { portRules }),
+  };
 }
 
 async function completeSettings(

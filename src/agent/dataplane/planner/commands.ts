@@ -1,5 +1,6 @@
 /** Changes to the kernel, and their arguments for `ip` and `tc`. Pure. */
 import { VnmError } from '../../../model/errors.ts';
+import type { Machine } from '../../../vsys/machine.ts';
 import type { Daemon } from '../../../vsys/operations.ts';
 import {
   type Address,
@@ -16,9 +17,9 @@ import {
 
 /**
  * One line of `ip`, `tc` or `bridge`, a script for `nft`, files below /proc/sys/net, a pause in which packets get
- * through, a wait until a routing daemon listens at interfaces, or the daemon that there must be (null: none), in a
- * stack. `graceful`: see the operations. `rest`: the last words of a line, which many lines share; begins with a space.
- * `each`: a line for each of these words, before `rest`; their order does not matter.
+ * through, a wait until a routing daemon listens at interfaces, or the daemon or virtual machine that there must be
+ * (null: none), in a stack. `graceful`: see the operations. `rest`: the last words of a line, which many lines share;
+ * begins with a space. `each`: a line for each of these words, before `rest`; their order does not matter.
  */
 export type Step =
   | { readonly namespace: string; readonly ip: readonly string[]; readonly rest?: string }
@@ -29,7 +30,8 @@ export type Step =
   | { readonly namespace: string; readonly settings: Settings }
   | { readonly namespace: string; readonly settleMs: number }
   | { readonly namespace: string; readonly listeners: readonly string[] }
-  | { readonly namespace: string; readonly daemon: Daemon | null; readonly graceful?: true };
+  | { readonly namespace: string; readonly daemon: Daemon | null; readonly graceful?: true }
+  | { readonly namespace: string; readonly machine: Machine | null; readonly incoming?: true };
 
 export interface ManyLines {
   readonly namespace: string;

@@ -9,12 +9,14 @@ import { type Difference, describeForward, describeRoute, routeName } from '../.
 import { tunnelKey } from './filter.ts';
 import { describeLink } from './links.ts';
 import { routeContent } from './plan-route.ts';
+import { portState } from './ports.ts';
 import { protocolName } from './protocols.ts';
 import {
   isGroup,
   type KernelRoute,
   type KernelState,
   type KnownDaemon,
+  type KnownMachine,
   kernelProtocol,
   type Link,
   type Nexthop,
@@ -46,6 +48,7 @@ function stackDifferences(namespace: string, found: KernelState, wanted: KernelS
     ...compare('setting', shared(before.settings, after.settings), shared(after.settings, before.settings)),
     ...routeDifferences(before, after, found, wanted),
     ...compare('daemon', daemonIn(found, namespace), daemonIn(wanted, namespace)),
+    ...compare('machine', machineIn(found, namespace), machineIn(wanted, namespace)),
   ];
   return namespace === ownStack ? differences : differences.map((difference) => ({ ...difference, namespace }));
 }
@@ -165,6 +168,20 @@ function describeDaemon({ daemon: { kind, protocols, config }, state }: KnownDae
   const digest = createHash('sha256').update(config).digest('hex').slice(0, 8);
   const speaks = protocols.length === 0 ? '' : ` (${protocols.join(', ')})`;
   return `${kind}${speaks} with configuration ${digest}${state === 'failed' ? ', failed' : ''}`;
+}
+
+function machineIn({ machines, stacks }: KernelState, namespace: string): Map<string, string> {
+  const known = machines?.get(namespace);
+  const rules = stacks.get(namespace)?.portRules;
+  return new Map(known === undefined ? [] : [['machine', describeMachine(known, rules)]]);
+}
+
+/** Tells configuration disks apart without showing them. */
+function describeMachine({ machine, state }: KnownMachine, rules: readonly string[] | undefined): string {
+  const { image, memoryMib, ...rest } = machine;
+  const digest = createHash('sha256').update(JSON.stringify(rest)).digest('hex').slice(0, 8);
+  const what = `image ${image.slice(0, 8)} with ${memoryMib} MiB and configuration ${digest}`;
+  return `${what}, ports ${portState(machine.ports, rules)}${state === 'failed' ? ', failed' : ''}`;
 }
 
 /** Those of an address come and go with it. */

@@ -3,6 +3,7 @@
  * change of one object; other modules know what the operations mean.
  */
 import { isDaemonRoute } from '../../../vsys/daemon.ts';
+import type { Machine } from '../../../vsys/machine.ts';
 import type { Daemon, ForwardSide } from '../../../vsys/operations.ts';
 import type { Policy } from '../../../vsys/policy.ts';
 import { changeable } from './changed-map.ts';
@@ -27,6 +28,7 @@ import { filterLines } from './filter.ts';
 import { bucketWords, hookWords, noRedirectWords, redirectWords } from './gate.ts';
 import { dropGroup, putGroup } from './group.ts';
 import { addDevices } from './links.ts';
+import { type Ports, portLines, portState, ruleNames } from './ports.ts';
 import { protocolName } from './protocols.ts';
 import { hasIpv6At, isSettingOf } from './quiet.ts';
 import {
@@ -39,6 +41,7 @@ import {
   type KernelRoute,
   type KernelState,
   type KnownDaemon,
+  type KnownMachine,
   kernelProtocol,
   type Link,
   type Neighbour,
@@ -64,6 +67,7 @@ interface DraftStack extends Stack {
   /** Only `putControl` changes it. */
   control?: Control;
   controlCounts?: ControlCounts;
+  portRules?: readonly string[];
 }
 
 /** Far longer than a packet stays in a device on a busy node. */
@@ -90,6 +94,7 @@ export class Draft implements KernelState {
   readonly rules: Set<RuleDirection>;
   readonly forwards: Map<string, ForwardSide>;
   readonly daemons: Map<string, KnownDaemon>;
+  readonly machines: Map<string, KnownMachine>;
   /** Only `changeFilter` changes it. */
   filter?: TunnelFilter;
   readonly ownAddresses: readonly OwnAddress[];
@@ -105,6 +110,7 @@ export class Draft implements KernelState {
     this.rules = new Set(state.rules);
     this.forwards = new Map(state.forwards);
     this.daemons = new Map(state.daemons);
+    this.machines = new Map(state.machines);
     if (state.filter !== undefined) this.filter = state.filter;
     this.ownAddresses = state.ownAddresses ?? [];
     this.stacks = new Map(
@@ -148,7 +154,11 @@ export class Draft implements KernelState {
   addDevices(devices: Devices): void {
     const { namespace: first, link: firstLink } = devices[0];
     this.#do(addDevices(devices), ip(first, 'link', 'del', firstLink.name));
-    for (const { namespace, link } of devices) this.#stack(namespace).links.set(link.name, link);
+    for (const { namespace, link } of devices) {
+      this.#stack(namespace).links.set(link.name, link);
+      // A table keeps its rules for an interface that has gone, but not its hook there.
+      if (this.#stack(namespace).portRules !== undefined) this.#stack(namespace).portRules = [];
+    }
   }
 
   /** Removes an interface that has no addresses, and the other end of its pair. */
@@ -420,6 +430,31 @@ export class Draft implements KernelState {
     this.daemons.delete(namespace);
   }
 
+  /** Starts the machine, or another one in its place. `incoming`: it waits for a copy of another node's. */
+  putMachine(namespace: string, machine: Machine, incoming?: true): void {
+    const before = this.machines.get(namespace)?.machine ?? null;
+    const how = incoming === undefined ? {} : { incoming };
+    this.#do({ namespace, machine, ...how }, { namespace, machine: before });
+    const state = incoming === undefined ? 'running' : 'moving';
+    this.machines.set(namespace, { machine, state, restarts: 0, answers: false });
+  }
+
+  /** Ends the machine. One that stands still may run elsewhere by now. */
+  removeMachine(namespace: string): void {
+    const { machine, state } = this.machines.get(namespace)!;
+    this.#do({ namespace, machine: null }, ...(state === 'moving' ? [] : [{ namespace, machine }]));
+    this.machines.delete(namespace);
+  }
+
+  /** Changes in one transaction what becomes of packets between links and the machine. */
+  putPorts(namespace: string, ports: Ports | undefined): void {
+    const stack = this.#stack(namespace);
+    const before = portsIn(stack.portRules, this.machines.get(namespace)?.machine);
+    this.#do(nft(namespace, portLines(ports)), nft(namespace, portLines(before)));
+    delete stack.portRules;
+    if (ports !== undefined) stack.portRules = ruleNames(ports);
+  }
+
   /**
    * Changes the filter in one transaction, which another one undoes. `before`: before all commands of the draft so far.
    */
@@ -476,6 +511,14 @@ export class Draft implements KernelState {
       ...(gate === undefined ? [] : [tc(namespace, ...bucketWords(name, gate))]),
     ];
   }
+}
+
+/** What the rules say; of rules that are not whole, and of another machine's, nothing is known. */
+function portsIn(rules: readonly string[] | undefined, machine: Machine | undefined): Ports | undefined {
+  if (rules === undefined || machine === undefined) return undefined;
+  const { ports } = machine;
+  const state = portState(ports, rules);
+  return state === 'damaged' ? undefined : { ports, state };
 }
 
 interface ControlEntry {

@@ -3,9 +3,11 @@ import { createHash } from 'node:crypto';
 import { packRoutes } from '../../../model/packed-routes.ts';
 import type { Route } from '../../../model/route.ts';
 import type { DaemonReport } from '../../../vsys/daemon.ts';
+import type { MachineReport } from '../../../vsys/machine.ts';
 import type { ControlReport, InterfaceState, Inventory, NexthopState } from '../../../vsys/messages.ts';
 import type { Table } from '../dataplane.ts';
 import { gatedBy } from './gate.ts';
+import { portState } from './ports.ts';
 import { protocolName } from './protocols.ts';
 import {
   isGroup,
@@ -24,6 +26,7 @@ export function toInventory({
   rules,
   forwards = new Map(),
   daemons = new Map(),
+  machines = new Map(),
 }: KernelState): Inventory {
   const namespaces = [...stacks.keys()].filter((namespace) => namespace !== ownStack).sort();
   const control = namespaces.flatMap((namespace) => toControl(namespace, stacks.get(namespace)!));
@@ -42,6 +45,7 @@ export function toInventory({
     rules: rules.size === 2,
     ...(forwards.size === 0 ? {} : { forwards: sorted(forwards.entries(), ([key]) => key).map(([, side]) => side) }),
     ...(daemons.size === 0 ? {} : { daemons: toReports(daemons) }),
+    ...(machines.size === 0 ? {} : { machines: toMachineReports(machines, stacks) }),
     ...(control.length === 0 ? {} : { control }),
   };
 }
@@ -68,6 +72,19 @@ function toReports(daemons: ReadonlyMap<string, KnownDaemon>): DaemonReport[] {
   return sorted(daemons.entries(), ([namespace]) => namespace).map(([namespace, { daemon: _, ...report }]) => ({
     namespace,
     ...report,
+  }));
+}
+
+function toMachineReports(
+  machines: NonNullable<KernelState['machines']>,
+  stacks: KernelState['stacks'],
+): MachineReport[] {
+  return sorted(machines.entries(), ([namespace]) => namespace).map(([namespace, { machine, ...report }]) => ({
+    namespace,
+    ...report,
+    image: machine.image,
+    memoryMib: machine.memoryMib,
+    ports: portState(machine.ports, stacks.get(namespace)?.portRules),
   }));
 }
 

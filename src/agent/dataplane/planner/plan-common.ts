@@ -27,7 +27,11 @@ export function conflict(message: string, hint?: string): VnmError {
 }
 
 /** Throws VnmError `forbidden` when one more would exceed the limit. */
-export function checkLimit(draft: Draft, kind: 'namespaces' | 'tunnels' | 'routes' | 'daemons', count: number): void {
+export function checkLimit(
+  draft: Draft,
+  kind: 'namespaces' | 'tunnels' | 'routes' | 'daemons' | 'machines',
+  count: number,
+): void {
   const limit = draft.policy.limits[kind];
   if (count < limit) return;
   throw new VnmError('forbidden', `slice '${draft.policy.slice}' may have at most ${limit} ${kind} on this node`);

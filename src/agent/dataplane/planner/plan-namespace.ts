@@ -1,6 +1,7 @@
 import type { Draft } from './draft.ts';
 import { checkLimit, type Named } from './plan-common.ts';
 import { takeControlDown } from './plan-control.ts';
+import { takeMachineDown } from './plan-machine.ts';
 import { clearLink, removeRoutes, takeLinksDown } from './plan-removal.ts';
 import { quietEarlierInterface } from './quiet.ts';
 import { nexthopSettings, routerSettings } from './settings.ts';
@@ -19,9 +20,12 @@ export function netnsUp(draft: Draft, { namespace, urpf }: Named<'netns_up'>): v
   }
 }
 
-/** Removes everything in the namespace by commands that can be undone; its daemon first, its interfaces last. */
+/**
+ * Removes everything in the namespace by commands that can be undone; its daemon or machine first, its interfaces last.
+ */
 export function netnsDown(draft: Draft, { namespace }: Named<'netns_down'>): void {
   if (draft.daemons.has(namespace)) draft.removeDaemon(namespace);
+  takeMachineDown(draft, namespace);
   if (!draft.stacks.has(namespace)) return;
   takeControlDown(draft, namespace);
   removeRoutes(draft, namespace, () => true);

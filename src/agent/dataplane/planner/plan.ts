@@ -13,6 +13,7 @@ import { daemonDown, daemonLeave, daemonUp } from './plan-daemon.ts';
 import { concernsInterfaces, isProtected, protectHeard, protectInterfaces } from './plan-filter.ts';
 import { forwardDown, forwardUp } from './plan-forward.ts';
 import { gateDown, gateUp } from './plan-gate.ts';
+import { machineDown, machineUp } from './plan-machine.ts';
 import { netnsDown, netnsUp } from './plan-namespace.ts';
 import { groupDown, groupUp, nexthopDown, nexthopUp } from './plan-nexthop.ts';
 import { ruleDown, ruleUp, vroute } from './plan-route.ts';
@@ -53,6 +54,8 @@ const planners: { readonly [Name in OperationName]: Planner<Name> } = {
   daemon_leave: daemonLeave,
   control_up: controlUp,
   control_down: controlDown,
+  machine_up: machineUp,
+  machine_down: machineDown,
 };
 
 /**

@@ -1,6 +1,6 @@
 /** What routers and interfaces need in files below /proc/sys/net. Pure. */
 
-import type { DaemonKind } from '../../../model/daemon.ts';
+import type { RouterProgram } from '../../../model/daemon.ts';
 import type { UrpfMode } from '../../../model/route.ts';
 import { quietEarlierInterface, quietInterface, quietRouter } from './quiet.ts';
 import type { Link, Settings } from './state.ts';
@@ -34,7 +34,7 @@ export function routerSettings(urpf: UrpfMode): Settings {
  * `ip` shows them by their id only, and does not report when the object leads elsewhere. Elsewhere a redirected group
  * need not send a notification for each of its routes.
  */
-export function nexthopSettings(kind?: DaemonKind): Settings {
+export function nexthopSettings(kind?: RouterProgram): Settings {
   return new Map([['ipv4/nexthop_compat_mode', kind === 'frr' ? '1' : '0']]);
 }
 

@@ -2,6 +2,7 @@
 import { formatPrefix, maskTo, type Prefix, parseAddress } from '../../../model/address.ts';
 import type { Route } from '../../../model/route.ts';
 import type { DaemonReport } from '../../../vsys/daemon.ts';
+import type { Machine, MachineReport } from '../../../vsys/machine.ts';
 import type { Daemon, ForwardSide } from '../../../vsys/operations.ts';
 
 /** The node's own network stack, in place of a namespace name. */
@@ -31,6 +32,8 @@ export interface KernelState {
   readonly forwards?: ReadonlyMap<string, ForwardSide>;
   /** The routing daemons of router namespaces, by namespace; absent in a plane that has none. */
   readonly daemons?: ReadonlyMap<string, KnownDaemon>;
+  /** The virtual machines of router namespaces, by namespace; absent in a plane that has none. */
+  readonly machines?: ReadonlyMap<string, KnownMachine>;
   /** Absent if the node cannot filter. */
   readonly filter?: TunnelFilter;
   /** All addresses of the node, whoever added them. */
@@ -40,6 +43,11 @@ export interface KernelState {
 /** A routing daemon that a namespace must have, and how it is. */
 export interface KnownDaemon extends Omit<DaemonReport, 'namespace'> {
   readonly daemon: Daemon;
+}
+
+/** A virtual machine that a namespace must have, and how it is. */
+export interface KnownMachine extends Omit<MachineReport, 'namespace' | 'image' | 'memoryMib' | 'ports'> {
+  readonly machine: Machine;
 }
 
 /** Which tunnel packets the node accepts. */
@@ -72,6 +80,8 @@ export interface Stack {
   readonly settings: Settings;
   readonly control?: Control;
   readonly controlCounts?: ControlCounts;
+  /** The names of the rules that join links with a machine (ports.ts); absent if there are none. */
+  readonly portRules?: readonly string[];
 }
 
 export type Settings = ReadonlyMap<string, string>;
@@ -138,6 +148,8 @@ export interface VxlanEnds {
   readonly remote: string;
   /** Another address whose packets are accepted, on a node with a packet filter. */
   readonly alsoFrom?: string;
+  /** The MAC address whose frames go to `alsoFrom`, on a node with a packet filter. */
+  readonly alsoMac?: string;
   /** Source address of sent packets; if absent, the kernel takes the one of the route to `remote`. */
   readonly local?: string;
   readonly port: number;

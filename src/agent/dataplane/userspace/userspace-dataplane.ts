@@ -209,6 +209,8 @@ export async function createUserspaceDataPlane(
     redirect: ({ groups }) => redirectStep(groups),
     gate_close: ({ interface: name }) => gateStep(name, true),
     gate_open: ({ interface: name }) => gateStep(name, false),
+    flow: noSwitch,
+    neighbour: noSwitch,
   };
 
   return {
@@ -311,6 +313,10 @@ function checkNexthops(before: KernelState, after: KernelState): void {
     if (linkAt(after, { namespace: ownStack, name: nexthop.interface })?.up) continue;
     throw new VnmError('failed', `nexthop ${id}: '${nexthop.interface}' is not up`, { hint: 'nothing was changed' });
   }
+}
+
+function noSwitch(): never {
+  throw new VnmError('unsupported', 'the userspace data plane has no switches');
 }
 
 async function noDaemon(namespace: string): Promise<never> {

@@ -35,6 +35,8 @@ export const instanceMethod: Method = {
       throw new VnmError('usage', 'method instance starts new routing daemons, so it has no --control-plane', { hint });
     if (options.holdControl)
       throw new VnmError('usage', 'method instance moves no routing daemon, so it has no --hold-control', { hint });
+    if (options.suspend === true)
+      throw new VnmError('usage', 'method instance copies no guest, so it has no --suspend', { hint });
     if (options.parallel !== undefined)
       throw new VnmError('usage', 'method instance moves all routers together, so it has no --parallel', { hint });
     refuseRemoteGates(options);

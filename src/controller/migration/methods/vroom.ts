@@ -5,60 +5,47 @@
  * neighbour changes, so no reverse-path check drops anything. Undone by flipping the links back. Which router does what
  * when is in move-group.ts.
  */
-import { sleep } from '../../../clock/sleep.ts';
 import { messageOf, VnmError } from '../../../model/errors.ts';
 import type { NodeName } from '../../../model/names.ts';
 import type { PackedRoutes } from '../../../model/packed-routes.ts';
-import { declaredLatencyMs } from '../../../model/slice.ts';
-import { type Instance, moveRouter } from '../../../planning/instance.ts';
-import { neighbourNodes, type RouterMove } from '../../../planning/neighbourhood.ts';
-import type { FlipRecord } from '../../../store/migrations.ts';
-import type { InterfaceCounters } from '../../../vsys/messages.ts';
-import { writeIfPossible } from '../../base/best-effort.ts';
-import type { PhaseName } from '../../base/phase.ts';
-import { namespaceOf } from '../../batches/operations.ts';
-import { removePlace, sendAllTo, sendTo, setUpNewPlace } from '../../batches/second-place.ts';
-import { applyAll, applyWhereReachable, isUnreachable } from '../../nodes/agents.ts';
-import { refuseCollisions } from '../../nodes/collisions.ts';
-import { noteUnfiltered } from '../../nodes/unfiltered.ts';
+import type { Instance } from '../../../planning/instance.ts';
+import type { RouterMove } from '../../../planning/neighbourhood.ts';
+import type { PhaseName, RouterMethod } from '../../base/phase.ts';
+import { applyAll, isUnreachable } from '../../nodes/agents.ts';
 import { type Copied, putCopied, readCopied } from '../../routing/copied.ts';
 import type { Method } from '../method.ts';
 import { type MovingControl, movingControl } from '../move-control.ts';
+import type { MoveProgress } from '../move-progress.ts';
+import { movingPlace } from '../moving-place.ts';
 import { countEvents } from '../neighbour-events.ts';
-import { usualOptions } from '../options.ts';
-import type { Pair } from '../proof.ts';
-import type { ControlPlaneMove, NeighbourEvents, Run } from '../types.ts';
-
-/** How long a place must receive nothing before it counts as unused, beyond what may be in flight. */
-const quietMarginMs = 500;
-/** The longest wait for that; then somebody else sends there. */
-const longestDrainMs = 15_000;
-const pollMs = 100;
-
-/** What the steps of one move have found and done so far. */
-export interface MoveProgress {
-  readonly flips: FlipRecord[];
-  readonly controlPlanes: ControlPlaneMove[];
-  readonly neighbourEvents: NeighbourEvents[];
-  unproven: readonly Pair[];
-}
+import { type MigrationOptions, usualOptions } from '../options.ts';
+import type { NeighbourEvents, Run } from '../types.ts';
 
 export const vroomMethod: Method = {
   refuse(options) {
-    const { schedule, control, granularity, urpf } = options;
-    const needless = [
-      ...(schedule === usualOptions.schedule ? [] : [`--schedule ${schedule}`]),
-      ...(control === usualOptions.control ? [] : [`--control ${control}`]),
-      ...(granularity === usualOptions.granularity ? [] : [`--granularity ${granularity}`]),
-      ...(urpf === undefined ? [] : [`--urpf ${urpf}`]),
-    ];
-    if (needless.length === 0) return;
-    throw new VnmError('usage', `method vroom redirects no gateway, so it has no ${needless.join(', no ')}`, {
-      hint: 'leave that out, or use --method instance',
+    refuseRedirections('vroom', options);
+    if (options.suspend !== true) return;
+    throw new VnmError('usage', 'method vroom copies no guest, so it has no --suspend', {
+      hint: 'leave that out, or use --method clone',
     });
   },
   refuseOn: () => {},
 };
+
+/** Throws VnmError `usage` for options of a redirection: a method that moves routers has none. */
+export function refuseRedirections(method: RouterMethod, options: MigrationOptions): void {
+  const { schedule, control, granularity, urpf } = options;
+  const needless = [
+    ...(schedule === usualOptions.schedule ? [] : [`--schedule ${schedule}`]),
+    ...(control === usualOptions.control ? [] : [`--control ${control}`]),
+    ...(granularity === usualOptions.granularity ? [] : [`--granularity ${granularity}`]),
+    ...(urpf === undefined ? [] : [`--urpf ${urpf}`]),
+  ];
+  if (needless.length === 0) return;
+  throw new VnmError('usage', `method ${method} redirects no gateway, so it has no ${needless.join(', no ')}`, {
+    hint: 'leave that out, or use --method instance',
+  });
+}
 
 /** What each step of a move does with one router. Everything may be done twice. */
 export interface MovingRouter {
@@ -69,8 +56,10 @@ export interface MovingRouter {
   readonly isLiving: boolean;
   /** Makes its new place, without routes. */
   setUp(): Promise<void>;
-  /** Makes the new place forward by the routes that the old one has now. */
-  copyRoutes(): Promise<void>;
+  /** Makes the new place forward by the routes that the old one has now. Absent where these are in a guest. */
+  copyRoutes?(): Promise<void>;
+  /** Copies the guest to the new place, where it stands still. Absent where there is none. */
+  copyGuest?(): Promise<void>;
   /** Notes what must be the same after the move, once everything is ready for it. */
   note(): Promise<void>;
   /**
@@ -90,39 +79,28 @@ export interface MovingRouter {
   sendBack(placed: Instance): Promise<void>;
 }
 
+export interface MovingParts {
+  readonly begin: (phase: PhaseName) => void;
+  readonly progress: MoveProgress;
+  readonly isBack: boolean;
+}
+
 /** `begin`: begins a phase, unless it is the present one. `isBack`: whether the move undoes an earlier one. */
-export function movingRouter(
-  run: Run,
-  move: RouterMove,
-  {
-    begin,
-    progress,
-    isBack,
-  }: { readonly begin: (phase: PhaseName) => void; readonly progress: MoveProgress; readonly isBack: boolean },
-): MovingRouter {
+export function movingRouter(run: Run, move: RouterMove, { begin, progress, isBack }: MovingParts): MovingRouter {
   const { context, agents, vn, old } = run;
   const { router, from, to } = move;
   const { instance } = old;
-  const fresh = moveRouter(instance, router, to);
-  const { instances } = context.store;
+  const place = movingPlace(run, move, { begin, progress });
+  const { fresh } = place;
   /** What the new place has; unknown where an earlier controller set it up. */
   let there: readonly PackedRoutes[] | undefined;
   /** What was last read from the old one. */
   let copied: Copied | undefined;
   const control = movingControl(run, move, isBack);
   const events = countEvents(run, router);
-  const neighbours = neighbourNodes(instance, router);
-  const namespaceAt = (node: NodeName) => namespaceOf(moveRouter(instance, router, node), router, agents);
 
   async function setUp(): Promise<void> {
-    if (instances.plan(old.record.id).moving?.has(router) !== true)
-      instances.beginMove(old.record.id, router, { node: to, namespace: namespaceAt(to) });
-    await refuseCollisions(agents, [to], context.signal);
-    noteUnfiltered(context, agents, [to]);
-    // An earlier attempt may have left routes there that the router no longer has.
-    await applyAll(agents, removePlace(run, instance, router, to));
-    await applyAll(agents, setUpNewPlace(run, instance, router, to));
-    await applyAll(agents, sendAllTo(run, instance, router, from, to));
+    await place.setUp();
     there = [];
   }
 
@@ -144,7 +122,7 @@ export function movingRouter(
 
   async function flip(placed: Instance): Promise<void> {
     if (control === undefined) {
-      await flipLinks();
+      await place.flipLinks();
       // All traffic is on the new place.
       await copyRoutes().catch(noteUnreachable);
       return;
@@ -155,7 +133,7 @@ export function movingRouter(
       if (!isThere) await copyRoutes();
       // From its start on the daemon knows better than copies of its routes.
       else if (!control.keepsRoutes()) await copyRoutes().catch(noteUnreachable);
-      await flipLinks();
+      await place.flipLinks();
     });
     begin('converge');
     await control.converge(to, placed);
@@ -169,84 +147,17 @@ export function movingRouter(
     context.report({ kind: 'note', text: messageOf(error) });
   }
 
-  async function flipLinks(): Promise<void> {
-    begin('flip');
-    for (const { neighbour, batches } of sendTo(run, instance, router, to, from)) {
-      const startedAt = Date.now();
-      await applyAll(agents, batches);
-      const flipped = { router, neighbour, to, startedAt, finishedAt: Date.now() };
-      progress.flips.push(flipped);
-      writeIfPossible(context, () => context.store.migrations.addFlip(run.id!, flipped));
-    }
-  }
-
-  async function drain(node: NodeName): Promise<void> {
-    const { slice } = run;
-    const inFlightMs = Math.max(
-      ...neighbours.map((neighbour) => declaredLatencyMs(slice.latency, neighbour, node)),
-      ...neighbours.map((neighbour) => declaredLatencyMs(slice.latency, node, neighbour)),
-    );
-    const quietMs = 2 * inFlightMs + quietMarginMs;
-    const beganAtMs = performance.now();
-    let [last, sinceMs] = [await received(node), beganAtMs];
-    while (performance.now() - sinceMs < quietMs) {
-      if (performance.now() - beganAtMs > Math.max(longestDrainMs, 2 * quietMs)) {
-        const text = `removing router '${router}' from node '${node}' although packets still arrive there: no neighbour sends them`;
-        context.report({ kind: 'note', text });
-        return;
-      }
-      await sleep(pollMs);
-      const now = await received(node);
-      if (now !== last) [last, sinceMs] = [now, performance.now()];
-    }
-  }
-
-  /** The number of packets that the place has received; undefined if its node is unreachable. */
-  async function received(node: NodeName): Promise<number | undefined> {
-    if (agents.missing.has(node)) return undefined;
-    const interfaces = await countersOf(node);
-    const namespace = namespaceAt(node);
-    return interfaces
-      .filter((one) => one.namespace === namespace)
-      .reduce((sum, { receivedPackets }) => sum + receivedPackets, 0);
-  }
-
-  /** Nothing where the node is unreachable, or its policy does not let the slice count. */
-  async function countersOf(node: NodeName): Promise<readonly InterfaceCounters[]> {
-    try {
-      return (await agents.get(node).call('counters', {})).interfaces;
-    } catch (error) {
-      if (isUnreachable(error) || (error instanceof VnmError && error.code === 'forbidden')) return [];
-      throw error;
-    }
-  }
-
   async function leaveOne(kept: NodeName, gone: NodeName): Promise<NodeName[]> {
-    return [
-      ...(await applyWhereReachable(agents, sendAllTo(run, instance, router, kept), agents.givenUp)),
-      ...(await applyWhereReachable(agents, removePlace(run, instance, router, gone), agents.givenUp)),
-      ...((await control?.leaveOne(kept)) ?? []),
-    ];
+    return [...(await place.leaveOne(kept, gone)), ...((await control?.leaveOne(kept)) ?? [])];
   }
 
   async function sendBack(placed: Instance): Promise<void> {
-    const flipBack = () => {
-      // Neighbours do not hear a place that cannot be asked whether it still has a control plane.
-      const other = agents.missing.has(to) ? undefined : to;
-      return applyAll(agents, sendAllTo(run, instance, router, from, other));
-    };
-    if (control === undefined) await flipBack();
-    else await sendControlBack(control, flipBack, placed);
+    if (control === undefined) await place.flipBack();
+    else await sendControlBack(control, placed);
   }
 
-  async function sendControlBack(
-    moving: MovingControl,
-    flipBack: () => Promise<unknown>,
-    placed: Instance,
-  ): Promise<void> {
-    await moving.move(to, from, async () => {
-      await flipBack();
-    });
+  async function sendControlBack(moving: MovingControl, placed: Instance): Promise<void> {
+    await moving.move(to, from, place.flipBack);
     try {
       await moving.converge(from, placed);
     } catch (error) {
@@ -256,14 +167,14 @@ export function movingRouter(
 
   return {
     move,
-    neighbours,
+    neighbours: place.neighbours,
     isLiving: control !== undefined,
     setUp,
     copyRoutes,
     note,
     flip,
     readEvents: events.read,
-    drain,
+    drain: place.drain,
     leaveOne,
     keepDaemon: async () => control?.startWhereNone(from),
     sendBack,

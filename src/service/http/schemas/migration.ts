@@ -3,7 +3,7 @@ import type { MigrateOptions } from '../../../controller/migrate.ts';
 import { controlPlaneNames } from '../../../controller/migration/control-planes/names.ts';
 import { migrationOptions, optionKinds } from '../../../controller/migration/options.ts';
 import type { PlannedFlow } from '../../../controller/migration/planned-flow.ts';
-import type { ControlPlaneMove, NeighbourEvents } from '../../../controller/migration/types.ts';
+import type { ControlPlaneMove, FlowChange, GuestMove, NeighbourEvents } from '../../../controller/migration/types.ts';
 import type {
   FlipView,
   MigrateResultView,
@@ -21,7 +21,7 @@ const outcome = z.enum(['completed', 'rolled-back', 'failed']);
 export const migrateBody = z.strictObject({
   vn: vn.exactOptional(),
   to: placement.describe('The placement to move to; with router, the node'),
-  router: z.string().min(1).max(200).exactOptional().describe('The only router to move; only with method vroom'),
+  router: z.string().min(1).max(200).exactOptional().describe('The only router to move; not with method instance'),
   ...migrationOptions.shape,
 }) satisfies z.ZodType<Omit<MigrateOptions, 'offsetsMs'>>;
 
@@ -39,9 +39,38 @@ const flip = z.object({
   router: z.string(),
   neighbour: z.string().describe('The router or gateway at the other end of the link'),
   to: z.string().describe('The node of the router to which the neighbour sends from then on'),
+  plannedAt: instant.exactOptional().describe('Of a flip that was armed at the neighbour'),
   startedAt: instant,
   finishedAt: instant,
 }) satisfies z.ZodType<FlipView>;
+
+const flowChange = z.object({
+  router: z.string(),
+  entriesMs: ms.describe('From the first new entry at the new place to the barrier after the last one'),
+  flipMs: ms.describe('From the first change at a hop of both paths to the barrier after the last one'),
+  totalMs: ms,
+}) satisfies z.ZodType<FlowChange>;
+
+const guestMove = z.object({
+  router: z.string(),
+  from: z.string(),
+  to: z.string(),
+  way: z.enum(['clone', 'suspend', 'live']),
+  memoryMib: z.number(),
+  bytes: z.number().describe('The size of the copy'),
+  sentBytes: z.number().describe('What of it was carried, which may be compressed'),
+  cloneMs: ms.describe('Until the copy was complete on the old node; 0 where it is carried while it is made'),
+  moveMs: ms.describe('Until all of it was on the new node'),
+  restoreMs: ms.describe('From then until the guest was complete there'),
+  switchMs: ms.describe('From then until it ran there and all links led to it'),
+  freezeMs: ms.describe('How long the guest ran nowhere, or no link led to where it ran'),
+  formula: z
+    .object({
+      cloneMs: ms.exactOptional().describe('Memory divided by how fast the old node writes'),
+      moveMs: ms.describe('Memory divided by how fast the copy was carried'),
+    })
+    .describe('What the formulas of VN Clone say for this memory'),
+}) satisfies z.ZodType<GuestMove>;
 
 const controlPlaneMove = z.object({
   router: z.string(),
@@ -132,7 +161,15 @@ export const migrateResult = z.object({
   phases: z.array(z.object({ name: z.string(), ms })),
   moves: z.array(move),
   redirections: z.array(redirection),
-  flips: z.array(flip).exactOptional().describe('Method vroom: when each link of a moving router was flipped'),
+  flips: z
+    .array(flip)
+    .exactOptional()
+    .describe('Methods vroom and flow: when each link of a moving router was flipped'),
+  flowChanges: z
+    .array(flowChange)
+    .readonly()
+    .exactOptional()
+    .describe('Method flow: how long the change of the flows took; absent if nothing could be timed'),
   controlPlanes: z
     .array(controlPlaneMove)
     .readonly()
@@ -143,6 +180,7 @@ export const migrateResult = z.object({
     .readonly()
     .exactOptional()
     .describe('Method vroom: what the neighbours of moving routers with routing daemons noticed'),
+  guests: z.array(guestMove).readonly().exactOptional().describe('Methods clone and live: how the guests moved'),
   flows: z.array(flow),
   planned: z
     .array(plannedFlow)
@@ -206,6 +244,6 @@ export const migrationDetail = migrationRecord.extend({
   unreachable: z.array(z.string()).nullable().describe('null: unknown'),
   unproven: migrateResult.shape.unproven,
   redirections: z.array(redirection),
-  flips: z.array(flip).describe('Method vroom: when each link of a moving router was flipped'),
+  flips: z.array(flip).describe('Methods vroom and flow: when each link of a moving router was flipped'),
   flows: z.array(flow),
 }) satisfies z.ZodType<MigrationDetailView>;

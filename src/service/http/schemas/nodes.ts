@@ -3,6 +3,7 @@ import * as z from 'zod';
 import type { LiveStatus } from '../../../controller/live.ts';
 import type { NodeDifference, NodeFailure } from '../../../controller/nodes/compare.ts';
 import type { DaemonStatus } from '../../../controller/nodes/daemons.ts';
+import type { MachineStatus } from '../../../controller/nodes/machines.ts';
 import type { PathLatency } from '../../../controller/probe/path-latency.ts';
 import type { VerifyResult } from '../../../controller/probe/verify-vn.ts';
 import type { ReconcileOptions, ReconcileResult } from '../../../controller/reconcile.ts';
@@ -12,7 +13,18 @@ import { ms, vn } from './common.ts';
 
 const difference = z.object({
   node: z.string(),
-  kind: z.enum(['namespace', 'interface', 'setting', 'route', 'nexthop', 'rule', 'filter', 'forward', 'daemon']),
+  kind: z.enum([
+    'namespace',
+    'interface',
+    'setting',
+    'route',
+    'nexthop',
+    'rule',
+    'filter',
+    'forward',
+    'daemon',
+    'machine',
+  ]),
   namespace: z.string().exactOptional().describe("Namespace of the router; the node's own network stack if absent"),
   name: z.string(),
   wanted: z.string().nullable().describe('Value in the database; null: none'),
@@ -69,6 +81,20 @@ const daemon = z.object({
   error: z.string().exactOptional().describe('Why something is not known'),
 }) satisfies z.ZodType<DaemonStatus>;
 
+const machine = z.object({
+  vn: z.string(),
+  router: z.string(),
+  node: z.string(),
+  namespace: z.string(),
+  state: z
+    .enum(['running', 'restarting', 'failed', 'moving', 'absent', 'unknown'])
+    .describe('failed: it ended too often, and stays down; unknown: the node is unreachable'),
+  memoryMib: z.number(),
+  restarts: z.number().exactOptional().describe('Since the agent started'),
+  answers: z.boolean().exactOptional().describe('Whether the guest has answered on every link since it started'),
+  error: z.string().exactOptional().describe('Why something is not known, or the last words of one that failed'),
+}) satisfies z.ZodType<MachineStatus>;
+
 export const liveStatus = z.object({
   slice: z.string(),
   equal: z.boolean().describe('Whether everything that could be compared matches the database'),
@@ -79,6 +105,11 @@ export const liveStatus = z.object({
   migrating: z.array(z.string()).describe('VNs with an unfinished migration'),
   obstacles,
   daemons: z.array(daemon).readonly().exactOptional().describe('Routing daemons of routers; absent if there are none'),
+  machines: z
+    .array(machine)
+    .readonly()
+    .exactOptional()
+    .describe('Virtual machines that routers are; absent if there are none'),
 }) satisfies z.ZodType<LiveStatus>;
 
 export const reconcileBody = z.strictObject({

@@ -3,11 +3,11 @@ import { optionKinds } from '../../../controller/migration/options.ts';
 import type { PlannedSchedule, PlanOptions, PlanResult } from '../../../controller/plan.ts';
 import type { MovesPlan } from '../../../controller/plan-moves.ts';
 import { errorCodes } from '../../../model/errors.ts';
-import { daemonKinds } from '../../../vsys/daemon.ts';
+import { routingDaemonKinds } from '../../../vsys/daemon.ts';
 import { ms, placement, vn } from './common.ts';
 import { move, plannedFlow } from './migration.ts';
 
-const { controlPlane, granularity, holdControl, method, parallel, schedule, urpf } = optionKinds;
+const { controlPlane, granularity, holdControl, method, parallel, schedule, suspend, urpf } = optionKinds;
 
 const latency = z.enum(['measured', 'declared']);
 
@@ -16,10 +16,11 @@ export const planBody = z.strictObject({
   to: placement.describe('The placement to move to; with router, the node'),
   from: placement.exactOptional().describe('The present placement; by default the installed one, otherwise initial'),
   method: method.exactOptional(),
-  router: z.string().min(1).max(200).exactOptional().describe('The only router to move; only with method vroom'),
+  router: z.string().min(1).max(200).exactOptional().describe('The only router to move; not with method instance'),
   controlPlane: controlPlane.exactOptional(),
   holdControl: holdControl.exactOptional(),
   parallel: parallel.exactOptional(),
+  suspend: suspend.exactOptional(),
   schedule: schedule.exactOptional().describe('By default every schedule that the uRPF mode allows'),
   urpf: urpf.exactOptional(),
   granularity: granularity.default('gateway'),
@@ -53,7 +54,7 @@ const placementEnd = z.string().nullable().describe('Name of the placement; null
 const movesPlan = z.object({
   slice: z.string(),
   vn: z.string(),
-  method: z.literal('vroom'),
+  method: z.enum(['vroom', 'flow', 'clone', 'live']),
   from: placementEnd,
   to: placementEnd,
   moves: z.array(move),
@@ -62,7 +63,12 @@ const movesPlan = z.object({
       z.array(
         move.extend({
           neighbours: z.array(z.string()).describe('Routers and gateways that flip their link with it'),
-          daemon: z.enum(daemonKinds).nullable().describe('The kind of its routing daemon; null: it has none'),
+          entries: z
+            .array(z.number())
+            .readonly()
+            .exactOptional()
+            .describe('Method flow: how many entries change at each neighbour; 0: it is no switch'),
+          daemon: z.enum(routingDaemonKinds).nullable().describe('The kind of its routing daemon; null: it has none'),
           controlPlane: controlPlane
             .nullable()
             .describe('How that moves; null: it cannot, or the nodes were not asked and the options do not say it'),

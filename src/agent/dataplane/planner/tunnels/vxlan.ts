@@ -21,11 +21,14 @@ export const vxlan: KernelTunnel<'vxlan'> = {
   trials: [`link add vx type vxlan id 1 dstport ${tunnelKinds.vxlan.carriedBy.port} remote 192.0.2.1 nolearning`],
 
   plan(operation, { ownAddresses }) {
-    const { mac, mtu, vni, remote, alsoFrom, port } = operation;
+    const { mac, mtu, vni, remote, alsoFrom, alsoMac, port } = operation;
     const { namespace, name } = placeOf(operation);
     checkRemote(ownAddresses, { namespace, name }, remote);
     if (alsoFrom !== undefined) checkRemote(ownAddresses, { namespace, name }, alsoFrom);
-    const second = alsoFrom === undefined ? {} : { alsoFrom };
+    if (alsoMac !== undefined && alsoFrom === undefined) {
+      throw new VnmError('invalid-input', `${describePlace({ namespace, name })}: alsoMac needs alsoFrom`);
+    }
+    const second = { ...(alsoFrom === undefined ? {} : { alsoFrom }), ...(alsoMac === undefined ? {} : { alsoMac }) };
     const ends: VxlanEnds = { vni, remote, ...second, ...sourceOf(ownAddresses, operation), port };
     return [{ namespace, link: { ...newLink(name, 'vxlan', mac, mtu), vxlan: ends } }];
   },
@@ -63,9 +66,10 @@ export const vxlan: KernelTunnel<'vxlan'> = {
   adjust(place, existing, { vxlan: wanted }) {
     const before = existing.vxlan;
     if (before === undefined || wanted === undefined) return undefined;
-    const { alsoFrom: _, ...kept } = before;
+    const { alsoFrom: _, alsoMac: steered, ...kept } = before;
     const local = before.local === undefined ? undefined : wanted.local;
-    const second = wanted.alsoFrom === undefined ? {} : { alsoFrom: wanted.alsoFrom };
+    const { alsoFrom, alsoMac } = wanted;
+    const second = { ...(alsoFrom === undefined ? {} : { alsoFrom }), ...(alsoMac === undefined ? {} : { alsoMac }) };
     const after = { ...kept, ...(local === undefined ? {} : { local }), remote: wanted.remote, ...second };
     const source =
       local === undefined || local === before.local
@@ -73,6 +77,10 @@ export const vxlan: KernelTunnel<'vxlan'> = {
         : [{ do: sourceStep(place, local), undo: [sourceStep(place, before.local!)] }];
     const isFlip = before.remote !== after.remote;
     const isMove = before.alsoFrom !== after.alsoFrom;
+    if (steered !== undefined || alsoMac !== undefined) {
+      const steering = steerCommands(place, before, after);
+      return { commands: [...source, ...steering], link: { ...existing, vxlan: after } };
+    }
     const flip = isFlip
       ? flipCommands(place, existing, before.remote, after.remote)
       : isMove
@@ -121,6 +129,26 @@ function flipCommands(place: Place, { neighbours: [neighbour] }: Link, from: str
     setRemote,
     { do: entry('replace', to), undo: [entry('replace', from)] },
     { do: entry('del', to), undo: [entry('replace', to)] },
+  ];
+}
+
+/**
+ * Leads frames for one MAC address to the second remote, or no longer. The default remote changes between the two: the
+ * entry leads the frames that matter meanwhile.
+ */
+function steerCommands(place: Place, before: VxlanEnds, after: VxlanEnds): Command[] {
+  const entry = (action: 'replace' | 'del', mac: string, remote: string) => entryStep(action, place, mac, remote);
+  const [had, has] = [before.alsoMac, after.alsoMac];
+  const isNew = has !== undefined && (has !== had || before.alsoFrom !== after.alsoFrom);
+  const isGone = had !== undefined && had !== has;
+  const undone = (mac: string) =>
+    had === mac ? [entry('replace', mac, before.alsoFrom!)] : [entry('del', mac, after.alsoFrom!)];
+  return [
+    ...(isNew ? [{ do: entry('replace', has, after.alsoFrom!), undo: undone(has) }] : []),
+    ...(before.remote === after.remote
+      ? []
+      : [{ do: remoteStep(place, after.remote), undo: [remoteStep(place, before.remote)] }]),
+    ...(isGone ? [{ do: entry('del', had, before.alsoFrom!), undo: [entry('replace', had, before.alsoFrom!)] }] : []),
   ];
 }
 
