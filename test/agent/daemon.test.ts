@@ -66,8 +66,10 @@ describeAsRoot('the agent', () => {
       'rp-filter',
       'realtime',
       'capture',
+      'machine',
       'bird',
       'frr',
+      'openvswitch',
       'criu',
     ]);
     expect(facts.features.filter(({ available }) => !available).every(({ detail }) => detail !== undefined)).toBe(true);

@@ -271,7 +271,7 @@ const plain = [
   ],
   // An image is one of the slice's own folder, whatever its digest.
   ...['image', 'memoryMib', 'console', 'meta-data', 'state', 'digest', 'total'],
-  ...['command', 'snaplen', 'data', 'end', 'signal'],
+  ...['command', 'snaplen', 'data', 'end', 'signal', 'how', 'compress', 'compressed'],
   ...['offsetMs', 'at', 'forget', 'close', 'samples', 'payloadBytes', 'rateBps', 'count', 'timeoutMs'],
   // A token is one that an agent gave out.
   ...[
@@ -365,7 +365,7 @@ const policyA = policySchema.parse({
   rulePriority: 10_002,
   nexthops: { first: 131_072, last: 196_607 },
   vnis: { first: 8192, last: 12_287 },
-  operations: ['*', 'exec', 'capture', 'daemon_dump', 'daemon_restore', 'machine_up'],
+  operations: ['*', 'exec', 'capture', 'daemon_dump', 'daemon_restore', 'machine_up', 'machine_copy'],
 });
 
 describe('the table', () => {

@@ -103,8 +103,15 @@ export function allows({ policy, others }: World, method: string, params: unknow
       [entry.source, entry.destination].every((prefix) => prefix === undefined || ownPrefix(String(prefix)))
     );
   }
-  function ownSwitch({ kind, config }: Fields): boolean {
-    if (kind !== 'openvswitch') return true;
+  /** What routing daemons may do, lists say; none of the texts that are sent here does anything but comment. */
+  function ownConfig({ op, kind, config }: Fields): boolean {
+    if (op !== 'daemon_up') return true;
+    if (kind === 'openvswitch') return ownSwitch(config);
+    return String(config)
+      .split('\n')
+      .every((line) => line.trim() === '' || line.trim().startsWith('#'));
+  }
+  function ownSwitch(config: unknown): boolean {
     const { ports, entries } = JSON.parse(String(config)) as Record<string, Fields[]>;
     return ports!.every((port) => ownInterface(port.interface)) && entries!.every(ownEntry);
   }
@@ -123,7 +130,7 @@ export function allows({ policy, others }: World, method: string, params: unknow
       named.every((part) => ownNamespace(part.namespace)) &&
       ids.every((id) => id === undefined || within(policy.nexthops, id)) &&
       addresses.every((address) => address === undefined || ownAddress(address)) &&
-      ownSwitch(operation) &&
+      ownConfig(operation) &&
       (operation.vni === undefined || within(policy.vnis, operation.vni)) &&
       (isForward || [operation.port, second.port].every((port) => port === undefined || Number(port) >= 1024)) &&
       (operation.op !== 'forward_up' || operation.side !== 'listen' || Number(operation.localPort) >= 1024) &&

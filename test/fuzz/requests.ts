@@ -124,7 +124,9 @@ const operations: { readonly [Name in OperationName]: fc.Arbitrary<object> } = {
     {
       ...routeFields,
       namespace: namespaces,
-      prefixes: fc.array(prefixes, { minLength: 1, maxLength: 3 }).map((some) => some.join(' ')),
+      prefixes: fc
+        .array(prefixes, { minLength: 1, maxLength: 3 })
+        .map((some) => some.map((one) => (typeof one === 'string' ? one : JSON.stringify(one))).join(' ')),
     },
     { requiredKeys: ['action', 'namespace', 'prefixes'] },
   ),

@@ -175,7 +175,7 @@ function suite(): void {
       expect(await attempt('--limit', 'nosuch=1')).toMatchObject({
         code: 'usage',
         message: "unknown limit 'nosuch'",
-        hint: 'the limits are namespaces, tunnels, routes, armed, streams, trafficBps, daemons',
+        hint: 'the limits are namespaces, tunnels, routes, machines, machineMib, imageMib, armed, streams, trafficBps, daemons',
       });
       expect(await attempt('--admin-user', login, '--admin-key', shared.sliceKey)).toMatchObject({
         code: 'unsupported',
