@@ -56,6 +56,7 @@ function requireSame(one: ResultFolder, other: ResultFolder): void {
     ...(one.sources.text === other.sources.text ? [] : ['the experiment file']),
     ...(one.sources.sliceText === other.sources.sliceText ? [] : ['the slice file']),
     ...(isDeepStrictEqual(one.sources.configs, other.sources.configs) ? [] : ['the configurations of routing daemons']),
+    ...(isDeepStrictEqual(digests(one), digests(other)) ? [] : ['the images of virtual machines']),
     ...(one.experiment.seed === other.experiment.seed ? [] : ['the seed']),
     ...(isSameProgram(one.program, other.program)
       ? []
@@ -65,6 +66,11 @@ function requireSame(one: ResultFolder, other: ResultFolder): void {
   throw new VnmError('invalid-input', `${one.path} and ${other.path} differ in ${differences.join(', ')}`, {
     hint: 'merge the shards of one experiment, made by one version of the program',
   });
+}
+
+/** The images by their names; their files may be at other places on another machine. */
+function digests({ sources }: ResultFolder): [string, string][] {
+  return Object.entries(sources.images).map(([name, { digest }]) => [name, digest]);
 }
 
 /** The folders that have each run. */

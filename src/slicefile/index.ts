@@ -4,6 +4,7 @@ export { checkSubnets } from './checks/subnet.ts';
 export { readConfigFile } from './configs.ts';
 export { atKey, atValue, type Fault, formatFault, type Problem, sortFaults } from './fault.ts';
 export { readText } from './file-text.ts';
+export { type ImageFile, readImageFile } from './images.ts';
 export { fileSchema, sliceJsonSchema } from './json-schema.ts';
 export { gatewayName } from './names.ts';
 export { checkSlice, parseSlice, readSlice, readSliceText, sliceNameIn } from './parse.ts';

@@ -2,9 +2,12 @@
 import { linkSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, expect, it, vi } from 'vitest';
+import { parseExperiment } from '../../src/experiment/file/parse.ts';
 import { describeSession, sessionsOf, writeSessions } from '../../src/experiment/results/environment.ts';
+import { createFolder, openFolder } from '../../src/experiment/results/folder.ts';
 import { lockFolder } from '../../src/experiment/results/lock.ts';
-import { temporaryResults } from './support/files.ts';
+import { gallery } from '../support/slices.ts';
+import { goodExperiment, noImage, temporaryResults } from './support/files.ts';
 
 /** Called once, when a process has found out that the holder of a lock has ended. */
 let meanwhile: (() => void) | undefined;
@@ -66,4 +69,21 @@ it('never has a part of its sessions: the file is replaced, not written over', (
   expect(JSON.parse(readFileSync(join(folder, 'earlier'), 'utf8')).sessions).toEqual([one]);
   expect(sessionsOf(folder)).toEqual([one, one]);
   expect(readdirSync(folder).toSorted()).toEqual(['earlier', 'environment.json']);
+});
+
+it('knows the images of virtual machines that the slice file names, wherever the folder is', async () => {
+  const text = readFileSync(gallery('two-node'), 'utf8').replace(
+    'routers: [a, b]',
+    'routers: [{ name: a, kind: image, image: ../router.tar }, b]',
+  );
+  const around = {
+    slice: () => ({ text, file: '/nowhere/two-node.yaml' }),
+    config: () => '',
+    image: noImage,
+  };
+  const checked = parseExperiment(goodExperiment, 'good.yaml', around);
+  const { path } = await createFolder({ ...checked, shard: undefined, results: temporaryResults() });
+  const { experiment, sources } = openFolder(path);
+  expect(experiment.slice.vns[0]!.routers[0]!.config).toMatchObject(noImage());
+  expect(sources.images).toEqual({ '../router.tar': noImage() });
 });

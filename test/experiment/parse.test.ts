@@ -4,7 +4,7 @@ import { describeParameters, sliceWith, variedIn } from '../../src/experiment/pa
 import { perNode } from '../../src/experiment/parameters/per-gateway.ts';
 import { parameterRow } from '../../src/experiment/results/columns.ts';
 import { declaredLatencyMs } from '../../src/model/slice.ts';
-import { changed, check, faultsOf, goodExperiment, parsed } from './support/files.ts';
+import { changed, check, faultsOf, goodExperiment, noImage, parsed } from './support/files.ts';
 
 describe('a good experiment file', () => {
   it('has every combination of what varies, with the fixed and the usual values', () => {
@@ -254,7 +254,7 @@ describe('a faulty experiment file', () => {
   });
 
   it('the faults of the slice file have its own name and positions', () => {
-    const around = { slice: () => ({ text: 'slice: two\n', file: 'two.yaml' }), config: () => '' };
+    const around = { slice: () => ({ text: 'slice: two\n', file: 'two.yaml' }), config: () => '', image: noImage };
     const checked = check(goodExperiment, around);
     expect('faults' in checked && checked.faults[0]).toMatchObject({ file: 'two.yaml', line: 1 });
   });
@@ -262,7 +262,7 @@ describe('a faulty experiment file', () => {
   it('latencies cannot vary where nodes have a host', () => {
     const text =
       'slice: two\nvnet: 10.64.0.0/16\nsubstrate: { nodes: { a: { host: a.example.org }, b: {}, c: {}, g: {}, h: {} } }\nvn: { name: two, routers: [r], gateways: { g1: { node: g, router: r }, g2: { node: c, router: r } }, endHosts: { e1: { node: h, gateway: g1 }, e2: { node: a, gateway: g2 } }, flows: [{ from: e1, to: e2, rate: 1Mbps }] }\nplacements: { initial: { r: a }, final: { r: b } }\n';
-    const around = { slice: () => ({ text, file: 'two.yaml' }), config: () => '' };
+    const around = { slice: () => ({ text, file: 'two.yaml' }), config: () => '', image: noImage };
     const checked = check(changed('urpf: strict', 'latencyFactor: 2'), around);
     expect('faults' in checked && checked.faults.map(({ message }) => message)).toContainEqual(
       expect.stringContaining("slice 'two' has nodes with a host, whose latencies are as they are"),

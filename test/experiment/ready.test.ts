@@ -5,18 +5,16 @@ import { describe, expect, it } from 'vitest';
 import { parseExperiment, readExperimentText, type Surroundings } from '../../src/experiment/file/parse.ts';
 import { scheduleOf } from '../../src/experiment/schedule.ts';
 import { readConfigFile, readSliceText } from '../../src/slicefile/index.ts';
+import { noImage } from './support/files.ts';
 
 const folder = fileURLToPath(new URL('../../experiments/', import.meta.url));
 const files = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
 
-/** The files of the checkout, with any file in place of the image, which users build. */
+/** The files of the checkout, without the image, which users build. */
 const withImage: Surroundings = {
-  slice: (name) => {
-    const path = resolve(folder, name);
-    const text = readSliceText(path).replaceAll('../../router.tar', fileURLToPath(import.meta.url));
-    return { text, file: path };
-  },
+  slice: (name) => ({ text: readSliceText(resolve(folder, name)), file: resolve(folder, name) }),
   config: readConfigFile,
+  image: noImage,
 };
 
 /** What is said about an experiment before its first key. */

@@ -1,5 +1,6 @@
 /** An experiment as its file says, with all defaults. */
 import type { LatencyMap, Slice } from '../../model/slice.ts';
+import type { ImageFile } from '../../slicefile/index.ts';
 import type { FigureDefinition } from '../figures/index.ts';
 import type { Parameters } from '../parameters/index.ts';
 
@@ -57,4 +58,6 @@ export interface Sources {
   readonly sliceText: string;
   /** The configuration files that the slice file names. */
   readonly configs: Readonly<Record<string, string>>;
+  /** The images of virtual machines that the slice file names; they stay where they are. */
+  readonly images: Readonly<Record<string, ImageFile>>;
 }

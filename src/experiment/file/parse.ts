@@ -9,10 +9,12 @@ import {
   checkSlice,
   type Fault,
   formatFault,
+  type ImageFile,
   type Problem,
   quote,
   readBySchema,
   readConfigFile,
+  readImageFile,
   readText,
   sortFaults,
 } from '../../slicefile/index.ts';
@@ -39,6 +41,8 @@ export interface Surroundings {
   readonly slice: (name: string) => { readonly text: string; readonly file: string };
   /** `name`: as the slice file has it. */
   readonly config: (sliceFile: string, name: string) => string;
+  /** As `config`: what identifies an image. */
+  readonly image: (sliceFile: string, name: string) => ImageFile;
 }
 
 const usual = { from: 'initial', to: 'final', seed: 1, trafficSeconds: 10, atLeast: 10 } as const;
@@ -62,6 +66,7 @@ function nextTo(file: string): Surroundings {
       return { text: readText(path, 'slice file'), file: path };
     },
     config: readConfigFile,
+    image: readImageFile,
   };
 }
 
@@ -74,8 +79,8 @@ export function checkExperiment(text: string, file: string, around: Surroundings
   const all = [...faults, ...alone.map(located)];
   if (raw === undefined || all.length > 0) return { faults: sortFaults(all) };
 
-  const configs: Record<string, string> = {};
-  const found = readSliceOf(raw, around, configs);
+  const named: NamedFiles = { configs: {}, images: {} };
+  const found = readSliceOf(raw, around, named);
   if ('problem' in found) return { faults: [located(found.problem)] };
   if ('faults' in found) return found;
   const { slice, text: sliceText } = found;
@@ -84,8 +89,8 @@ export function checkExperiment(text: string, file: string, around: Surroundings
   const ends = { from: raw.from ?? usual.from, to: raw.to ?? usual.to };
   const latencies = latenciesOf(raw);
   const combinations = combinationsOf(raw);
-  const named = new Set([vn.name, ...combinations.map(({ parameters }) => parameters.vn)]);
-  const used = slice.vns.filter((one) => named.has(one.name));
+  const vnNames = new Set([vn.name, ...combinations.map(({ parameters }) => parameters.vn)]);
+  const used = slice.vns.filter((one) => vnNames.has(one.name));
   const perVn = used.flatMap((one) => [...checkWithVn(raw, one, ends), ...checkGateways(raw, one)]);
   // VNs with the same names have the same faults.
   const isFirst = (problem: Problem, index: number) =>
@@ -114,7 +119,7 @@ export function checkExperiment(text: string, file: string, around: Surroundings
       ...(stop === undefined ? {} : { stop: stopOf(stop) }),
       figures,
     },
-    sources: { file, text, sliceFile: raw.slice, sliceText, configs },
+    sources: { file, text, sliceFile: raw.slice, sliceText, ...named },
   };
 }
 
@@ -129,11 +134,17 @@ export function parseExperiment(
   throw new VnmError('invalid-input', checked.faults.map(formatFault).join('\n'));
 }
 
-/** Reads the slice file; `configs` gets the configuration files that it names. */
+/** The files that a slice file names. */
+interface NamedFiles {
+  readonly configs: Record<string, string>;
+  readonly images: Record<string, ImageFile>;
+}
+
+/** Reads the slice file; `named` gets the files that it names. */
 function readSliceOf(
   raw: RawExperiment,
   around: Surroundings,
-  configs: Record<string, string>,
+  { configs, images }: NamedFiles,
 ): { slice: Slice; text: string } | { faults: Fault[] } | { problem: Problem } {
   let found: ReturnType<Surroundings['slice']>;
   try {
@@ -143,10 +154,18 @@ function readSliceOf(
     const hint = 'give the path of a slice file, relative to this file';
     return { problem: atValue(['slice'], `cannot use ${quote(raw.slice)}: ${error.message}`, hint) };
   }
-  const checked = checkSlice(found.text, found.file, (name) => {
-    configs[name] = around.config(found.file, name);
-    return configs[name];
-  });
+  const checked = checkSlice(
+    found.text,
+    found.file,
+    (name) => {
+      configs[name] = around.config(found.file, name);
+      return configs[name];
+    },
+    (name) => {
+      images[name] = around.image(found.file, name);
+      return images[name];
+    },
+  );
   return 'faults' in checked ? checked : { slice: checked.slice, text: found.text };
 }
 

@@ -31,6 +31,7 @@ const resolvedSchema = z.object({
   file: z.string(),
   sliceFile: z.string(),
   configs: z.record(z.string(), z.string()),
+  images: z.record(z.string(), z.object({ image: z.string(), digest: z.string(), bytes: z.number() })).default({}),
   shard: z.object({ index: z.int(), count: z.int() }).nullable(),
 });
 
@@ -134,6 +135,7 @@ function resolvedOf({ experiment, sources, shard }: NewFolder, program: ProgramV
     file: sources.file,
     sliceFile: sources.sliceFile,
     configs: sources.configs,
+    images: sources.images,
   };
 }
 
@@ -163,18 +165,19 @@ export function openFolder(path: string): ResultFolder {
       cause,
     });
   }
-  const { startedAt, program, configs, file, sliceFile } = resolved;
+  const { startedAt, program, configs, images, file, sliceFile } = resolved;
   const shard = resolved.shard ?? undefined;
   const around = {
     slice: () => ({ text: texts.sliceText, file: join(path, files.slice) }),
-    config: (_file: string, name: string) => configs[name] ?? missingConfig(name),
+    config: (_file: string, name: string) => configs[name] ?? missingFile(name),
+    image: (_file: string, name: string) => images[name] ?? missingFile(name),
   };
   const { experiment } = parseExperiment(texts.text, join(path, files.experiment), around);
   const schedule = scheduleOf(experiment);
-  const sources = { file, sliceFile, ...texts, configs };
+  const sources = { file, sliceFile, ...texts, configs, images };
   return { path, experiment, sources, startedAt, program, shard, schedule, share: shareOf(schedule, shard) };
 }
 
-function missingConfig(name: string): never {
+function missingFile(name: string): never {
   throw new Error(`the result folder has no copy of ${basename(name)}`);
 }

@@ -24,10 +24,14 @@ vary:
   D: [0, 200]
 `;
 
+/** An image for slice files of tests, which none of them boots. */
+export const noImage = () => ({ image: '/router.tar', digest: '0'.repeat(64), bytes: 1 });
+
 /** The slice files of the gallery. */
 const around = {
   slice: (name: string) => ({ text: readSliceText(gallery(name.replace('.yaml', ''))), file: name }),
   config: () => '',
+  image: noImage,
 };
 
 export function check(text: string, files: Surroundings = around): CheckedExperiment {
