@@ -17,7 +17,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
 import { messageOf, VnmError } from '../../model/errors.ts';
 import { findAccelerator } from './accelerator.ts';
-import { filesOf, hardware } from './command-line.ts';
+import { filesOf, hardware, memoryKib } from './command-line.ts';
 import { framed, readFrames } from './frames.ts';
 import type { MachineSpec } from './machine.ts';
 import { connectQmp, type Qmp } from './qmp.ts';
@@ -321,7 +321,7 @@ function checkHeader(spec: Pick<MachineSpec, 'memoryMib'>, text: string): void {
       hint: 'choose a node that runs guests in the same way, or use --method instance',
     });
   }
-  const memoryBytes = spec.memoryMib * 2 ** 20;
+  const memoryBytes = memoryKib(spec, header.accelerator) * 1024;
   if (header.hardware === hardware && header.memoryBytes === memoryBytes) return;
   throw new VnmError('conflict', 'the copy is of a machine with other hardware');
 }

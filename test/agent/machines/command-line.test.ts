@@ -48,6 +48,11 @@ describe('qemuWords', () => {
     expect(differs({ ...spec, folder: '/other', ports }, 'copy')).toEqual(differs(spec, 'run'));
   });
 
+  it('gives a guest under the translator memory whose pages QEMU watches again after they were copied', () => {
+    expect(valuesOf(qemuWords(spec, starting), '-m')).toEqual(['98312K']);
+    expect(valuesOf(qemuWords(spec, { ...starting, accelerator: 'kvm' }), '-m')).toEqual(['98304K']);
+  });
+
   it('keeps the guest and QEMU from the rest of the node', () => {
     const words = qemuWords(spec, starting);
     expect(valuesOf(words, '-runas')).toEqual(['1900000000:1900000000']);
