@@ -131,7 +131,8 @@ describeAsRootUnless(lackForRouterImage() ?? lackForSwitches(), 'virtual machine
     return copy;
   };
 
-  it('vn-clone loses nothing by a clone that runs, and draws all its figures', async () => {
+  // As in system/guest-moves.test.ts.
+  it('vn-clone loses nothing by a clone that runs, and draws all its figures', { retry: 2 }, async () => {
     const { samples } = await drawn('vn-clone', withImage);
     expect(samples.map(({ method }) => method).toSorted()).toEqual(['clone', 'live']);
     expect(samples.find(({ method }) => method === 'clone')).toMatchObject({ suspend: 'false', lost_packets: 0 });

@@ -45,7 +45,11 @@ describeAsRootUnless(lackForRouterImage(), 'guests that move with their memory',
     await own.vnm.ok(`install ${join(own.vnm.directory, 'guests.yaml')}`);
   });
 
-  it('a clone loses nothing, its neighbours notice nothing, and it knows what the original knew', async () => {
+  // Where a busy machine takes long to copy a guest by QEMU's translator, the copy may not forward, and the move is
+  // undone (docs/operations.md).
+  it('a clone loses nothing, its neighbours notice nothing, and it knows what the original knew', {
+    retry: 2,
+  }, async () => {
     await own.vnm.ok('exec guests r -- touch /tmp/mark');
     const result = await move('clone', 'p4');
     expect(result).toMatchObject({ outcome: 'completed', guests: [{ router: 'r', way: 'clone', memoryMib: 96 }] });

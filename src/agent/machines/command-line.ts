@@ -53,7 +53,8 @@ export const filesOf = (folder: string) => ({
 /**
  * How much memory QEMU gives the guest, in KiB. With its translator it is not a multiple of 256 KiB: of such memory,
  * QEMU before version 9 forgets to watch pages again that were copied once, and writes to them are missing in a copy
- * ("physmem: fix migration dirty bitmap coherency with TCG memory access").
+ * ("physmem: fix migration dirty bitmap coherency with TCG memory access"). With this, a slow copy of a guest that
+ * forwards took 9 to 12 rounds, and 5 before.
  */
 export function memoryKib({ memoryMib }: Pick<MachineSpec, 'memoryMib'>, accelerator: Accelerator): number {
   return memoryMib * 1024 + (accelerator === 'tcg' ? 8 : 0);
