@@ -19,7 +19,7 @@ export function lackForRouterImage(): string | undefined {
 }
 
 function kernels(): string[] {
-  return readdirSync('/boot').filter((name) => kernelPattern.test(name));
+  return existsSync('/boot') ? readdirSync('/boot').filter((name) => kernelPattern.test(name)) : [];
 }
 
 /** Returns the path of the image. The smallest memory in which it boots is 88 MiB. */
