@@ -18,6 +18,7 @@ import type { DaemonState } from '../../vsys/daemon.ts';
 import type { Daemon } from '../../vsys/operations.ts';
 import type { KnownDaemon } from '../dataplane/planner/state.ts';
 import type { Log } from '../log.ts';
+import { createNamespaceTurns } from '../namespace-turns.ts';
 import { run } from '../run.ts';
 import type { StartOptions } from './driver.ts';
 import { drivers } from './drivers.ts';
@@ -75,20 +76,9 @@ const maxLogBytes = 1024 * 1024;
 export function createDaemons({ records: directory, clock, log }: DaemonsParts): Daemons {
   const records: DaemonRecords = daemonRecords(directory);
   const watched = new Map<string, Watched>();
-  const turns = new Map<string, Promise<unknown>>();
+  const { inTurn, isBusy } = createNamespaceTurns();
   let timer: NodeJS.Timeout | undefined;
   let isClosed = false;
-
-  /** Runs one body after the other for a namespace. */
-  function inTurn<T>(namespace: string, body: () => Promise<T>): Promise<T> {
-    const turn = (turns.get(namespace) ?? Promise.resolve()).then(body);
-    const settled = turn.catch(() => {});
-    turns.set(namespace, settled);
-    void settled.then(() => {
-      if (turns.get(namespace) === settled) turns.delete(namespace);
-    });
-    return turn;
-  }
 
   async function resume(): Promise<void> {
     for (const { namespace, daemon, netns, isReady, move, isLeaving } of records.read()) {
@@ -116,7 +106,7 @@ export function createDaemons({ records: directory, clock, log }: DaemonsParts):
     if (isClosed) return;
     timer ??= setInterval(() => {
       for (const [namespace, one] of watched) {
-        if (turns.has(namespace)) continue;
+        if (isBusy(namespace)) continue;
         try {
           check(namespace, one);
         } catch (error) {

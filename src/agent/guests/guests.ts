@@ -24,6 +24,7 @@ import { filesOf } from '../machines/command-line.ts';
 import { makeConfigDisk } from '../machines/config-disk.ts';
 import type { MachineSpec } from '../machines/machine.ts';
 import { endMachine, findMachine, keepConsoleSmall, startMachine } from '../machines/running.ts';
+import { createNamespaceTurns } from '../namespace-turns.ts';
 import { createImages, type Images } from './images.ts';
 import { createGuestMoves, type GuestMoving } from './moving.ts';
 import { type GuestPlace, guestPlace, makeFolder, removeFolder } from './place.ts';
@@ -81,7 +82,7 @@ const maxWords = 500;
 export function createGuests({ records: directory, images: imagesAt, maxImageMib, clock, log }: GuestsParts): Guests {
   const records = guestRecords(directory);
   const watched = new Map<string, Watched>();
-  const turns = new Map<string, Promise<unknown>>();
+  const { inTurn, isBusy } = createNamespaceTurns();
   let timer: NodeJS.Timeout | undefined;
   let isClosed = false;
   const images = createImages({
@@ -89,17 +90,6 @@ export function createGuests({ records: directory, images: imagesAt, maxImageMib
     maxMib: maxImageMib,
     used: () => new Set([...watched.values()].map(({ machine }) => machine.image)),
   });
-
-  /** Runs one body after the other for a namespace. */
-  function inTurn<T>(namespace: string, body: () => Promise<T>): Promise<T> {
-    const turn = (turns.get(namespace) ?? Promise.resolve()).then(body);
-    const settled = turn.catch(() => {});
-    turns.set(namespace, settled);
-    void settled.then(() => {
-      if (turns.get(namespace) === settled) turns.delete(namespace);
-    });
-    return turn;
-  }
 
   async function resume(): Promise<void> {
     for (const { namespace, machine, netns, move } of records.read()) {
@@ -129,7 +119,7 @@ export function createGuests({ records: directory, images: imagesAt, maxImageMib
     if (isClosed) return;
     timer ??= setInterval(() => {
       for (const [namespace, one] of watched) {
-        if (turns.has(namespace)) continue;
+        if (isBusy(namespace)) continue;
         void inTurn(namespace, () => check(namespace, one)).catch((error) => log(messageOf(error)));
       }
     }, watchMs);
